@@ -1,0 +1,3 @@
+//! Formats: pure, no paths, no system calls.
+
+pub mod digest;

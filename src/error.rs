@@ -1,0 +1,231 @@
+//! Errors: one line of text that names what was being done, to what, and why it failed.
+//!
+//! An [`Error`] is six bytes: the text stands in one of a few static slots, so `Result` stays in a register
+//! and making an error cannot fail. Errors are rare and short-lived; the slots are used in turn, and an error
+//! that outlives [`ERROR_SLOTS`] newer ones reads as overwritten instead of as somebody else's text.
+//!
+//! ```text
+//! layer 2 of 3 sha256:ab12…: digest mismatch: the bytes hash to sha256:cd34…
+//! `- context -------------'  `- the error itself ---------------------------
+//! ```
+
+use core::fmt::{self, Display, Write};
+
+use crate::limits::{ERROR_SLOTS, ERROR_TEXT_BYTES};
+use crate::memory::{Slot, SlotGuard};
+use crate::sys::Errno;
+
+/// The result of everything above `sys`.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// What failed, as one line of text, and the errno behind it if there is one.
+#[derive(Clone, Copy)]
+pub struct Error {
+    slot: u8,
+    generation: u8,
+    errno: u16,
+    status: u8,
+}
+
+/// ocinit's own failure, as docker and podman say it.
+pub const STATUS_FAILED: u8 = 125;
+/// The container's command was found and cannot be executed.
+pub const STATUS_NOT_EXECUTABLE: u8 = 126;
+/// The container's command was not found.
+pub const STATUS_NOT_FOUND: u8 = 127;
+
+static SLOTS: [Slot<Text>; ERROR_SLOTS] = [const { Slot::new(Text::EMPTY) }; ERROR_SLOTS];
+static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+
+struct Text {
+    bytes: [u8; ERROR_TEXT_BYTES],
+    len: usize,
+    generation: u8,
+}
+
+impl Text {
+    const EMPTY: Text = Text { bytes: [0; ERROR_TEXT_BYTES], len: 0, generation: 0 };
+
+    fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("(unreadable error text)")
+    }
+}
+
+impl Write for Text {
+    /// Control characters are escaped, so that a hostile name cannot forge a line; what does not fit ends in `…`.
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        const ELLIPSIS: &str = "…";
+        for character in text.chars() {
+            let mut buffer = [0; 4];
+            let mut escaped = [0; 4];
+            let piece: &[u8] = if (character as u32) < 0x20 || character as u32 == 0x7f {
+                escaped.copy_from_slice(&[b'\\', b'x', hex(character as u8 >> 4), hex(character as u8 & 15)]);
+                &escaped
+            } else {
+                character.encode_utf8(&mut buffer).as_bytes()
+            };
+            if self.len + piece.len() + ELLIPSIS.len() > ERROR_TEXT_BYTES {
+                self.bytes[self.len..self.len + ELLIPSIS.len()].copy_from_slice(ELLIPSIS.as_bytes());
+                self.len += ELLIPSIS.len();
+                return Err(fmt::Error);
+            }
+            self.bytes[self.len..self.len + piece.len()].copy_from_slice(piece);
+            self.len += piece.len();
+        }
+        Ok(())
+    }
+}
+
+fn hex(nibble: u8) -> u8 {
+    b"0123456789abcdef"[nibble as usize & 15]
+}
+
+fn next_slot() -> (u8, Option<SlotGuard<'static, Text>>) {
+    let index = NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed) % ERROR_SLOTS;
+    (index as u8, SLOTS[index].try_lock())
+}
+
+impl Error {
+    /// An error with this text: `Error::new(format_args!("blob {digest}: missing"))`.
+    #[cold]
+    pub fn new(text: fmt::Arguments<'_>) -> Error {
+        Error::with_errno(text, Errno(0))
+    }
+
+    /// An error that carries `errno` for a caller that decides by it; the text is the caller's, whole.
+    #[cold]
+    pub fn with_errno(text: fmt::Arguments<'_>, errno: Errno) -> Error {
+        let (slot, guard) = next_slot();
+        let generation = guard.map_or(0, |mut place| {
+            place.len = 0;
+            let _ = place.write_fmt(text);
+            place.generation = place.generation.wrapping_add(1);
+            place.generation
+        });
+        Error { slot, generation, errno: errno.0 as u16, status: STATUS_FAILED }
+    }
+
+    /// The errno behind this error; 0 if it did not come from the kernel.
+    pub fn errno(&self) -> Errno {
+        Errno(i32::from(self.errno))
+    }
+
+    /// The same error, seen from further out: `context: text`.
+    #[cold]
+    pub fn within(self, context: fmt::Arguments<'_>) -> Error {
+        Error::with_errno(format_args!("{context}: {self}"), self.errno()).with_status(self.status)
+    }
+
+    /// The exit status this error asks for: [`STATUS_FAILED`] unless it was told otherwise.
+    pub fn status(&self) -> u8 {
+        self.status
+    }
+
+    /// The same error, asking for another exit status.
+    pub fn with_status(self, status: u8) -> Error {
+        Error { status, ..self }
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match SLOTS[self.slot as usize].try_lock() {
+            Some(text) if text.generation == self.generation => f.write_str(text.as_str()),
+            _ => f.write_str("(the text of this error was overwritten by later ones)"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
+
+/// Adds what was being done, and to what, to a failure.
+pub trait Context<T> {
+    /// `doing subject: cause`, as in `mount /proc: permission denied`. `subject` may be `&""`.
+    fn context(self, doing: &str, subject: &dyn Display) -> Result<T>;
+}
+
+impl<T> Context<T> for core::result::Result<T, Errno> {
+    fn context(self, doing: &str, subject: &dyn Display) -> Result<T> {
+        self.map_err(|errno| from_errno(doing, subject, errno))
+    }
+}
+
+impl<T> Context<T> for Result<T> {
+    fn context(self, doing: &str, subject: &dyn Display) -> Result<T> {
+        self.map_err(|error| error.within(format_args!("{}", Doing(doing, subject))))
+    }
+}
+
+#[cold]
+fn from_errno(doing: &str, subject: &dyn Display, errno: Errno) -> Error {
+    Error::with_errno(format_args!("{}: {errno}", Doing(doing, subject)), errno)
+}
+
+struct Doing<'a>(&'a str, &'a dyn Display);
+
+impl Display for Doing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = Joined { f, pending: self.0 };
+        write!(rest, "{}", self.1)?;
+        let Joined { f, pending } = rest;
+        f.write_str(pending)
+    }
+}
+
+/// Writes `doing` and a space before the first character of the subject, and no space where it has none.
+struct Joined<'a, 'b, 'c> {
+    f: &'a mut fmt::Formatter<'b>,
+    pending: &'c str,
+}
+
+impl Write for Joined<'_, '_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !text.is_empty() && !self.pending.is_empty() {
+            self.f.write_str(self.pending)?;
+            self.f.write_char(' ')?;
+            self.pending = "";
+        }
+        self.f.write_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_names_verb_object_and_reason() {
+        let failed: core::result::Result<(), Errno> = Err(Errno(libc::ENOENT));
+        let error = failed.context("open", &"/proc").unwrap_err();
+        assert_eq!(error.to_string(), "open /proc: no such file or directory");
+        assert_eq!(error.errno(), Errno::ENOENT);
+        let outer: Result<()> = Err(error);
+        let outer = outer.context("early mounts", &"").unwrap_err();
+        assert_eq!(outer.to_string(), "early mounts: open /proc: no such file or directory");
+        assert_eq!(outer.errno(), Errno::ENOENT);
+    }
+
+    #[test]
+    fn a_hostile_name_stays_on_one_line() {
+        assert_eq!(Error::new(format_args!("entry a\n\x1b[2Jb")).to_string(), "entry a\\x0a\\x1b[2Jb");
+    }
+
+    #[test]
+    fn a_long_text_ends_in_an_ellipsis() {
+        let text = Error::new(format_args!("{}", "x".repeat(2 * ERROR_TEXT_BYTES))).to_string();
+        assert!(text.ends_with('…') && text.len() <= ERROR_TEXT_BYTES);
+    }
+
+    #[test]
+    fn an_old_error_never_reads_as_a_newer_one() {
+        let old = Error::new(format_args!("old"));
+        for n in 0..ERROR_SLOTS {
+            let _ = Error::new(format_args!("new {n}"));
+        }
+        assert!(!old.to_string().contains("new"));
+    }
+}

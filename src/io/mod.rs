@@ -1,0 +1,60 @@
+//! Bytes in and out: the traits that decoders are written against, and files behind them.
+
+pub mod path;
+pub mod section;
+pub mod show;
+pub mod strings;
+
+use crate::Result;
+
+/// A stream that lends its bytes instead of copying them.
+pub trait Source {
+    /// The bytes that are there now, at least one; empty only at the end. May wait.
+    fn peek(&mut self) -> Result<&[u8]>;
+
+    /// Takes the first `count` bytes of what `peek` showed last.
+    fn consume(&mut self, count: usize);
+
+    /// Passes over `count` bytes; returns how many there were before the end.
+    fn skip(&mut self, mut count: u64) -> Result<u64> {
+        let mut passed = 0;
+        while count > 0 {
+            let there = self.peek()?.len() as u64;
+            if there == 0 {
+                break;
+            }
+            let step = there.min(count);
+            self.consume(step as usize);
+            count -= step;
+            passed += step;
+        }
+        Ok(passed)
+    }
+
+    /// Fills `buffer`; returns how many bytes there were before the end.
+    fn read_full(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let bytes = self.peek()?;
+            if bytes.is_empty() {
+                break;
+            }
+            let step = bytes.len().min(buffer.len() - filled);
+            buffer[filled..filled + step].copy_from_slice(&bytes[..step]);
+            self.consume(step);
+            filled += step;
+        }
+        Ok(filled)
+    }
+}
+
+/// A slice is a source: what tests and fuzz targets read.
+impl Source for &[u8] {
+    fn peek(&mut self) -> Result<&[u8]> {
+        Ok(self)
+    }
+
+    fn consume(&mut self, count: usize) {
+        *self = &self[count..];
+    }
+}

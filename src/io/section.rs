@@ -1,0 +1,90 @@
+//! A part of a file: where a blob lies, in a file of its own or inside an archive.
+
+use super::Source;
+use crate::sys::fd::Fd;
+use crate::sys::fs;
+use crate::{Context, Result};
+
+/// `size` bytes of `file` from `offset`.
+#[derive(Debug)]
+pub struct Section {
+    /// The file or block device.
+    pub file: Fd,
+    /// Where the section begins, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub size: u64,
+}
+
+impl Section {
+    /// Reads at `at` bytes from the section's start; 0 only at its end. A file that ends early reads as ending there.
+    pub fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
+        let room = (self.size.saturating_sub(at)).min(buffer.len() as u64) as usize;
+        if room == 0 {
+            return Ok(0);
+        }
+        fs::read_at(self.file.by_ref(), &mut buffer[..room], self.offset + at).context("read", &"")
+    }
+
+    /// Fills `buffer` from `at`; returns how many bytes there were.
+    pub fn read_full_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read_at(&mut buffer[filled..], at + filled as u64)? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Reads it in order through `buffer`, from its start.
+    pub fn reader<'a>(&'a self, buffer: &'a mut [u8]) -> SectionReader<'a> {
+        SectionReader { section: self, buffer, next: 0, start: 0, end: 0 }
+    }
+}
+
+/// Reads a [`Section`] in order; passing over bytes costs nothing.
+pub struct SectionReader<'a> {
+    section: &'a Section,
+    buffer: &'a mut [u8],
+    /// What of the section is read next into the buffer.
+    next: u64,
+    /// The unread part of the buffer.
+    start: usize,
+    end: usize,
+}
+
+impl SectionReader<'_> {
+    /// How far the reader is, in bytes from the section's start.
+    pub fn position(&self) -> u64 {
+        self.next - (self.end - self.start) as u64
+    }
+}
+
+impl Source for SectionReader<'_> {
+    fn peek(&mut self) -> Result<&[u8]> {
+        if self.start == self.end {
+            let n = self.section.read_at(self.buffer, self.next)?;
+            (self.start, self.end) = (0, n);
+            self.next += n as u64;
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start += count;
+    }
+
+    fn skip(&mut self, count: u64) -> Result<u64> {
+        let position = self.position();
+        let passed = count.min(self.section.size.saturating_sub(position));
+        if passed <= (self.end - self.start) as u64 {
+            self.start += passed as usize;
+        } else {
+            (self.start, self.end) = (0, 0);
+            self.next = position + passed;
+        }
+        Ok(passed)
+    }
+}

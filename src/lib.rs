@@ -1,0 +1,47 @@
+//! # ocinit: a static init and OCI runtime without a heap
+//!
+//! One binary with three lives: PID 1 of a virtual machine or board, an OCI runtime, and a CI sandbox.
+//!
+//! The layers, each using only what stands below it (`tests/tidy.rs` checks the edges):
+//!
+//! ```text
+//!         main
+//!        /    \
+//!     init    cli              front doors: the only ones that print or choose an exit status
+//!        \    /
+//!        bundle                puts image, rootfs and spec together
+//!     /    |     \
+//!  image  rootfs  spec <- container
+//!     \    |     /       \
+//!        codec            sys
+//!          |
+//!          io -> sys
+//!    error  log  limits        ground, used by all
+//! ```
+//!
+//! Invariants:
+//! 1. `unsafe` only in `sys/`, `memory.rs` and `main.rs`, each use with its reason.
+//! 2. `codec` makes no system call; its tests need no kernel.
+//! 3. Nothing recurses on input; depth and length are bounded before parsing.
+//! 4. Every capacity has a name in `limits.rs`; reaching it is an error naming it, never a truncation.
+//! 5. Names that come from an image are only ever resolved beneath a directory fd.
+//! 6. Only front doors print an error or choose an exit status.
+//! 7. Between clone and exec the child touches only its own stack and memory lent to it.
+#![cfg_attr(not(test), no_std)]
+
+pub mod bundle;
+pub mod cli;
+pub mod codec;
+pub mod container;
+pub mod error;
+pub mod image;
+pub mod init;
+pub mod io;
+pub mod limits;
+pub mod log;
+pub mod memory;
+pub mod rootfs;
+pub mod spec;
+pub mod sys;
+
+pub use error::{Context, Error, Result};

@@ -1,0 +1,24 @@
+//! The front door: C's `main`, the panic handler, and the choice between PID 1 and a command.
+#![cfg_attr(not(test), no_std, no_main)]
+#![cfg(not(test))]
+
+use core::ffi::{CStr, c_char, c_int};
+
+/// C's `main`: the kernel's `/init` is PID 1, everybody else types a command.
+///
+/// # Safety
+/// Called once by musl's start code, with the process's own argument and environment vectors.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char, _envp: *const *const c_char) -> c_int {
+    // SAFETY: the start code passes `argc` pointers to NUL-terminated strings that live as long as the process.
+    let args: &'static [&'static CStr] = unsafe { ocinit::sys::process::adopt_argv(argc, argv) };
+    if ocinit::sys::process::getpid() == 1 && !ocinit::cli::is_command(args) {
+        ocinit::init::main()
+    }
+    ocinit::cli::main(args)
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    ocinit::init::power::on_panic(info)
+}

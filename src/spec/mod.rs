@@ -1,0 +1,1 @@
+//! The runtime-spec's config as the container core takes it (being written).

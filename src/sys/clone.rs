@@ -1,0 +1,67 @@
+//! clone3(2): a child with new namespaces, a pidfd, and a cgroup from birth.
+
+use super::Result;
+use super::fd::{Fd, FdRef};
+use super::syscall::syscall;
+
+pub use libc::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS};
+
+/// Who we are after [`fork`].
+pub enum Side {
+    /// The new process, with a copy of our memory.
+    Child,
+    /// We, with the child's pid (as we see it) and a pidfd for it.
+    Parent(i32, Fd),
+}
+
+/// `struct clone_args`, of Linux 5.7.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
+/// clone3(2) like fork(2), with `CLONE_NEW*` flags, born in `cgroup` (a directory of cgroup2) where there is one.
+///
+/// The child has a copy of the memory and of the descriptors. The process must have one thread.
+pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
+    const CLONE_INTO_CGROUP: u64 = 1 << 33;
+    let mut pidfd = -1i32;
+    let args = CloneArgs {
+        flags: namespaces as u32 as u64
+            | libc::CLONE_PIDFD as u64
+            | if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 },
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        cgroup: cgroup.map_or(0, |dir| dir.raw() as u64),
+        ..CloneArgs::default()
+    };
+    // SAFETY: `args` is a `struct clone_args`; without CLONE_VM the child runs on a copy of this stack, so returning
+    // twice is sound, as for fork(2); the kernel writes the pidfd to the parent's copy.
+    let pid = unsafe { syscall!(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) }?;
+    // SAFETY: the kernel has just written it.
+    let pidfd = unsafe { core::ptr::read_volatile(&raw const pidfd) };
+    Ok(if pid == 0 { Side::Child } else { Side::Parent(pid as i32, Fd::from_raw(pidfd)) })
+}
+
+/// unshare(2) with `CLONE_NEW*` flags.
+pub fn unshare(namespaces: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_unshare, namespaces) }.map(drop)
+}
+
+/// setns(2): joins the namespace that `fd` refers to, which must be of type `kind` (`CLONE_NEW*`).
+pub fn join_namespace(fd: FdRef<'_>, kind: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_setns, fd.raw(), kind) }.map(drop)
+}

@@ -1,0 +1,92 @@
+//! Error numbers, and what they say. A newtype, not an enum: the kernel may answer a number we do not know.
+
+use core::fmt;
+
+/// An error number from errno(3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+macro_rules! errnos {
+    ($($name:ident $text:literal)*) => {
+        #[allow(missing_docs)]
+        impl Errno {
+            $(pub const $name: Errno = Errno(libc::$name);)*
+
+            fn text(self) -> Option<&'static str> {
+                match self.0 {
+                    $(libc::$name => Some($text),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+// The texts are those of Go's syscall package where it has one: docker and podman look for them in a runtime's errors.
+errnos! {
+    EPERM "operation not permitted"
+    ENOENT "no such file or directory"
+    ESRCH "no such process"
+    EINTR "interrupted system call"
+    EIO "input/output error"
+    ENXIO "no such device or address"
+    E2BIG "argument list too long"
+    ENOEXEC "exec format error"
+    EBADF "bad file descriptor"
+    ECHILD "no child processes"
+    EAGAIN "resource temporarily unavailable"
+    ENOMEM "cannot allocate memory"
+    EACCES "permission denied"
+    EFAULT "bad address"
+    ENOTBLK "block device required"
+    EBUSY "device or resource busy"
+    EEXIST "file exists"
+    EXDEV "invalid cross-device link"
+    ENODEV "no such device"
+    ENOTDIR "not a directory"
+    EISDIR "is a directory"
+    EINVAL "invalid argument"
+    ENFILE "too many open files in system"
+    EMFILE "too many open files"
+    ENOTTY "inappropriate ioctl for device"
+    ETXTBSY "text file busy"
+    EFBIG "file too large"
+    ENOSPC "no space left on device"
+    ESPIPE "illegal seek"
+    EROFS "read-only file system"
+    EMLINK "too many links"
+    EPIPE "broken pipe"
+    ERANGE "numerical result out of range"
+    EDEADLK "resource deadlock avoided"
+    ENAMETOOLONG "file name too long"
+    ENOSYS "function not implemented"
+    ENOTEMPTY "directory not empty"
+    ELOOP "too many levels of symbolic links"
+    ENODATA "no data available"
+    ETIME "timer expired"
+    EOVERFLOW "value too large for defined data type"
+    EILSEQ "invalid or incomplete multibyte or wide character"
+    EUSERS "too many users"
+    EOPNOTSUPP "operation not supported"
+    ETIMEDOUT "connection timed out"
+    ECONNREFUSED "connection refused"
+    ESTALE "stale file handle"
+    EUCLEAN "structure needs cleaning"
+    EDQUOT "disk quota exceeded"
+    EKEYREJECTED "key was rejected by service"
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.text() {
+            Some(text) => f.write_str(text),
+            None => write!(f, "error {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

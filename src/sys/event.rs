@@ -1,0 +1,90 @@
+//! Waiting for several descriptors at once, and timers.
+
+use super::fd::{Fd, FdRef};
+use super::syscall::syscall;
+use super::{Errno, Result};
+
+pub use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
+
+/// One event: which, and the caller's number for it.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Default)]
+pub struct Event {
+    events: u32,
+    key: u64,
+}
+
+impl Event {
+    /// The caller's number.
+    pub fn key(self) -> u64 {
+        self.key
+    }
+
+    /// Whether one of `EPOLL*` is among what happened.
+    pub fn has(self, flags: i32) -> bool {
+        self.events & flags as u32 != 0
+    }
+}
+
+/// epoll_create1(2).
+pub fn new_set() -> Result<Fd> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC) }.map(|fd| Fd::from_raw(fd as i32))
+}
+
+fn control(set: &Fd, operation: i32, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
+    let event = Event { events: flags as u32, key };
+    // SAFETY: the kernel reads one `struct epoll_event`.
+    unsafe { syscall!(libc::SYS_epoll_ctl, set.raw(), operation, fd.raw(), &raw const event) }.map(drop)
+}
+
+/// epoll_ctl(2) `ADD`: waits for `flags` on `fd`, to be told with `key`.
+pub fn add(set: &Fd, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
+    control(set, libc::EPOLL_CTL_ADD, fd, flags, key)
+}
+
+/// epoll_ctl(2) `MOD`.
+pub fn change(set: &Fd, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
+    control(set, libc::EPOLL_CTL_MOD, fd, flags, key)
+}
+
+/// epoll_ctl(2) `DEL`.
+pub fn remove(set: &Fd, fd: FdRef<'_>) -> Result<()> {
+    control(set, libc::EPOLL_CTL_DEL, fd, 0, 0)
+}
+
+/// epoll_wait(2): what happened, within `timeout_ms` milliseconds (-1: for ever). A signal reads as no events.
+pub fn wait<'b>(set: &Fd, events: &'b mut [Event], timeout_ms: i32) -> Result<&'b [Event]> {
+    let (pointer, room) = (events.as_mut_ptr(), events.len());
+    // SAFETY: the kernel writes at most `room` events.
+    match unsafe { syscall!(libc::SYS_epoll_pwait, set.raw(), pointer, room, timeout_ms, 0, 8) } {
+        Ok(count) => Ok(&events[..count]),
+        Err(Errno::EINTR) => Ok(&[]),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// poll(2) of one descriptor: what of `POLLIN`, `POLLOUT`, `POLLHUP`, `POLLERR` holds within `timeout_ms` (-1: for ever).
+pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
+    let mut poll = libc::pollfd { fd: fd.raw(), events: flags, revents: 0 };
+    // SAFETY: the kernel reads and writes one `struct pollfd`.
+    match unsafe { syscall!(libc::SYS_poll, &raw mut poll, 1, timeout_ms) } {
+        Ok(_) => Ok(poll.revents),
+        Err(Errno::EINTR) => Ok(0),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// timerfd_create(2) on the monotonic clock, non-blocking.
+pub fn new_timer() -> Result<Fd> {
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_timerfd_create, libc::CLOCK_MONOTONIC, flags) }.map(|fd| Fd::from_raw(fd as i32))
+}
+
+/// timerfd_settime(2): readable once, this many milliseconds from now; 0 disarms it.
+pub fn set_timer(timer: &Fd, milliseconds: u64) -> Result<()> {
+    let value = [0i64, 0, (milliseconds / 1000) as i64, (milliseconds % 1000) as i64 * 1_000_000];
+    // SAFETY: the kernel reads one `struct itimerspec`.
+    unsafe { syscall!(libc::SYS_timerfd_settime, timer.raw(), 0, value.as_ptr(), 0) }.map(drop)
+}

@@ -1,0 +1,131 @@
+//! File descriptors: owned ones are closed when dropped, borrowed ones cannot outlive their owner.
+
+use super::Result;
+use super::syscall::syscall;
+use core::marker::PhantomData;
+
+/// A descriptor of ours, closed on drop.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fd(i32);
+
+/// A descriptor somebody else owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FdRef<'a>(i32, PhantomData<&'a Fd>);
+
+/// The current directory, for calls that take a directory descriptor.
+pub const CWD: FdRef<'static> = FdRef(libc::AT_FDCWD, PhantomData);
+/// Standard input.
+pub const STDIN: FdRef<'static> = FdRef(0, PhantomData);
+/// Standard output.
+pub const STDOUT: FdRef<'static> = FdRef(1, PhantomData);
+/// Standard error.
+pub const STDERR: FdRef<'static> = FdRef(2, PhantomData);
+
+impl Fd {
+    /// Takes ownership of a descriptor that a system call has just returned, or that was inherited.
+    pub fn from_raw(raw: i32) -> Fd {
+        Fd(raw)
+    }
+
+    /// Borrows it.
+    pub fn by_ref(&self) -> FdRef<'_> {
+        FdRef(self.0, PhantomData)
+    }
+
+    /// The number.
+    pub fn raw(&self) -> i32 {
+        self.0
+    }
+
+    /// Keeps it open for the life of the process.
+    pub fn leak(self) -> FdRef<'static> {
+        FdRef(self.into_raw(), PhantomData)
+    }
+
+    /// Gives up ownership without closing.
+    pub fn into_raw(self) -> i32 {
+        let raw = self.0;
+        core::mem::forget(self);
+        raw
+    }
+
+    /// close(2), with its result: the last chance of a file system to say that a write failed.
+    pub fn close(self) -> Result<()> {
+        // SAFETY: `self` owns the descriptor and is forgotten by `into_raw`, so it is closed once.
+        unsafe { syscall!(libc::SYS_close, self.into_raw()) }.map(drop)
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // SAFETY: `self` owns the descriptor, and nobody can use it after its drop.
+        let _ = unsafe { syscall!(libc::SYS_close, self.0) };
+    }
+}
+
+impl FdRef<'_> {
+    /// A descriptor by number, for one that is known to be open (0 to 2, or inherited by agreement).
+    pub const fn from_raw<'a>(raw: i32) -> FdRef<'a> {
+        FdRef(raw, PhantomData)
+    }
+
+    /// The number.
+    pub const fn raw(self) -> i32 {
+        self.0
+    }
+}
+
+/// fcntl(2) `F_DUPFD_CLOEXEC`: a second descriptor for the same open file, at least `least`.
+pub fn duplicate(fd: FdRef<'_>, least: i32) -> Result<Fd> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }.map(|raw| Fd(raw as i32))
+}
+
+/// dup3(2): makes number `target` refer to the open file of `fd`; it stays open across exec.
+/// Where they are the same number, only close-on-exec is cleared.
+pub fn duplicate_to(fd: FdRef<'_>, target: i32) -> Result<()> {
+    if fd.raw() == target {
+        return set_cloexec(fd, false);
+    }
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_dup3, fd.raw(), target, 0) }.map(drop)
+}
+
+/// fcntl(2) `F_SETFD`.
+pub fn set_cloexec(fd: FdRef<'_>, on: bool) -> Result<()> {
+    let flags = if on { libc::FD_CLOEXEC } else { 0 };
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_SETFD, flags) }.map(drop)
+}
+
+/// fcntl(2) `F_SETFL` with or without `O_NONBLOCK`.
+pub fn set_nonblocking(fd: FdRef<'_>, on: bool) -> Result<()> {
+    // SAFETY: no memory is passed.
+    let flags = unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_GETFL) }? as i32;
+    let flags = if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_SETFL, flags) }.map(drop)
+}
+
+/// close_range(2) from `first` up: closes at once, or (`at_exec`) marks close-on-exec.
+pub fn close_from(first: u32, at_exec: bool) -> Result<()> {
+    let flags = if at_exec { 1 << 2 } else { 0 };
+    // SAFETY: no memory is passed; callers use it where no `Fd` above `first` is used again.
+    unsafe { syscall!(libc::SYS_close_range, first, u32::MAX, flags) }.map(drop)
+}
+
+/// pipe2(2): (read end, write end).
+pub fn pipe() -> Result<(Fd, Fd)> {
+    let mut pair = [0i32; 2];
+    // SAFETY: the kernel writes two descriptors to `pair`.
+    unsafe { syscall!(libc::SYS_pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC) }?;
+    Ok((Fd(pair[0]), Fd(pair[1])))
+}
+
+/// socketpair(2) of `AF_UNIX`, of kind `SOCK_STREAM` or `SOCK_SEQPACKET`.
+pub fn socketpair(kind: i32) -> Result<(Fd, Fd)> {
+    let mut pair = [0i32; 2];
+    // SAFETY: the kernel writes two descriptors to `pair`.
+    unsafe { syscall!(libc::SYS_socketpair, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr()) }?;
+    Ok((Fd(pair[0]), Fd(pair[1])))
+}

@@ -1,0 +1,401 @@
+//! Files and directories: everything relative to a directory descriptor.
+
+use super::fd::{Fd, FdRef};
+use super::syscall::syscall;
+use super::{Errno, Result};
+use core::ffi::CStr;
+use core::mem::{MaybeUninit, size_of};
+
+pub use libc::{
+    O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TRUNC,
+    O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
+};
+
+/// openat2(2): treat the directory descriptor as `/`, for absolute paths, `..` and symlinks alike.
+pub const RESOLVE_IN_ROOT: u64 = 0x10;
+/// openat2(2): fail with EXDEV where the path leaves the directory.
+pub const RESOLVE_BENEATH: u64 = 0x08;
+/// openat2(2): fail with ELOOP on any symlink.
+pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+/// openat2(2): fail with ELOOP on the links of /proc that lead out of any root.
+pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+/// openat2(2): fail with EXDEV where the path crosses a mount point.
+pub const RESOLVE_NO_XDEV: u64 = 0x01;
+
+/// openat(2), close-on-exec.
+pub fn open(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32) -> Result<Fd> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    let fd = unsafe { syscall!(libc::SYS_openat, dir.raw(), path.as_ptr(), flags | libc::O_CLOEXEC, mode) }?;
+    Ok(Fd::from_raw(fd as i32))
+}
+
+/// openat2(2), close-on-exec, with `RESOLVE_*` flags. `EAGAIN` (a rename raced with `..`) is tried again a few times.
+pub fn open_resolved(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32, resolve: u64) -> Result<Fd> {
+    let how: [u64; 3] = [(flags | libc::O_CLOEXEC) as u32 as u64, u64::from(mode), resolve];
+    let mut tries = 8;
+    loop {
+        // SAFETY: `path` is NUL-terminated and `how` is a `struct open_how` of 24 bytes; both outlive the call.
+        let fd = unsafe { syscall!(libc::SYS_openat2, dir.raw(), path.as_ptr(), how.as_ptr(), size_of_val(&how)) };
+        tries -= 1;
+        match fd {
+            Err(Errno::EAGAIN) if tries > 0 => continue,
+            fd => return fd.map(|raw| Fd::from_raw(raw as i32)),
+        }
+    }
+}
+
+/// read(2). 0 is the end.
+pub fn read(fd: FdRef<'_>, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
+    retry(|| unsafe { syscall!(libc::SYS_read, fd.raw(), buffer.as_mut_ptr(), buffer.len()) })
+}
+
+/// pread64(2). 0 is the end.
+pub fn read_at(fd: FdRef<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
+    retry(|| unsafe { syscall!(libc::SYS_pread64, fd.raw(), buffer.as_mut_ptr(), buffer.len(), offset) })
+}
+
+/// write(2). May write less than all.
+pub fn write(fd: FdRef<'_>, bytes: &[u8]) -> Result<usize> {
+    // SAFETY: the kernel reads at most `bytes.len()` bytes from `bytes`.
+    retry(|| unsafe { syscall!(libc::SYS_write, fd.raw(), bytes.as_ptr(), bytes.len()) })
+}
+
+/// write(2) until all is written.
+pub fn write_all(fd: FdRef<'_>, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match write(fd, bytes)? {
+            0 => return Err(Errno::EIO),
+            n => bytes = &bytes[n..],
+        }
+    }
+    Ok(())
+}
+
+/// pwrite64(2). May write less than all.
+pub fn write_at(fd: FdRef<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
+    // SAFETY: the kernel reads at most `bytes.len()` bytes from `bytes`.
+    retry(|| unsafe { syscall!(libc::SYS_pwrite64, fd.raw(), bytes.as_ptr(), bytes.len(), offset) })
+}
+
+/// lseek(2) `SEEK_SET`, `SEEK_CUR` or `SEEK_END`.
+pub fn seek(fd: FdRef<'_>, offset: i64, whence: i32) -> Result<u64> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_lseek, fd.raw(), offset, whence) }.map(|at| at as u64)
+}
+
+/// ftruncate(2): makes the file `length` bytes long; what is new is a hole.
+pub fn truncate(fd: FdRef<'_>, length: u64) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_ftruncate, fd.raw(), length) }.map(drop)
+}
+
+/// mkdirat(2).
+pub fn mkdir(dir: FdRef<'_>, path: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_mkdirat, dir.raw(), path.as_ptr(), mode) }.map(drop)
+}
+
+/// mknodat(2). `mode` holds the file type; `device` is from [`makedev`].
+pub fn mknod(dir: FdRef<'_>, path: &CStr, mode: u32, device: u64) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_mknodat, dir.raw(), path.as_ptr(), mode, device) }.map(drop)
+}
+
+/// makedev(3) for mknod(2): the kernel's 12 bits of major and 20 of minor.
+pub fn makedev(major: u32, minor: u32) -> u64 {
+    let (major, minor) = (u64::from(major), u64::from(minor));
+    (minor & 0xff) | (major & 0xfff) << 8 | (minor & !0xff) << 12 | (major & !0xfff) << 32
+}
+
+/// symlinkat(2).
+pub fn symlink(target: &CStr, dir: FdRef<'_>, path: &CStr) -> Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call.
+    unsafe { syscall!(libc::SYS_symlinkat, target.as_ptr(), dir.raw(), path.as_ptr()) }.map(drop)
+}
+
+/// linkat(2); the last component of `old` is not followed.
+pub fn link(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr) -> Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call.
+    unsafe { syscall!(libc::SYS_linkat, old_dir.raw(), old.as_ptr(), new_dir.raw(), new.as_ptr(), 0) }.map(drop)
+}
+
+/// unlinkat(2) of anything but a directory.
+pub fn unlink(dir: FdRef<'_>, path: &CStr) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), 0) }.map(drop)
+}
+
+/// unlinkat(2) of an empty directory.
+pub fn rmdir(dir: FdRef<'_>, path: &CStr) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), libc::AT_REMOVEDIR) }.map(drop)
+}
+
+/// renameat2(2) with flags (0, `RENAME_NOREPLACE`, `RENAME_EXCHANGE`).
+pub fn rename(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr, flags: u32) -> Result<()> {
+    let (old_dir, new_dir) = (old_dir.raw(), new_dir.raw());
+    // SAFETY: both strings are NUL-terminated and outlive the call.
+    unsafe { syscall!(libc::SYS_renameat2, old_dir, old.as_ptr(), new_dir, new.as_ptr(), flags) }.map(drop)
+}
+
+/// readlinkat(2): the target's bytes, cut at the buffer's end. An empty `path` reads the link that `dir` is (O_PATH).
+pub fn readlink<'b>(dir: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
+    let n = unsafe { syscall!(libc::SYS_readlinkat, dir.raw(), path.as_ptr(), buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(&buffer[..n])
+}
+
+/// fchownat(2) of the file itself, never of a link's target. An empty `path` means `dir`.
+pub fn chown(dir: FdRef<'_>, path: &CStr, uid: u32, gid: u32) -> Result<()> {
+    let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH;
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_fchownat, dir.raw(), path.as_ptr(), uid, gid, flags) }.map(drop)
+}
+
+/// fchmod(2).
+pub fn chmod_fd(fd: FdRef<'_>, mode: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_fchmod, fd.raw(), mode) }.map(drop)
+}
+
+/// fchmodat(2): **follows a symlink**; for a name just made, in a directory nobody else writes.
+pub fn chmod(dir: FdRef<'_>, path: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_fchmodat, dir.raw(), path.as_ptr(), mode) }.map(drop)
+}
+
+/// Seconds since 1970 (negative before) and nanoseconds (0 to 999,999,999).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Time {
+    /// Whole seconds, rounded down.
+    pub seconds: i64,
+    /// The rest.
+    pub nanoseconds: u32,
+}
+
+/// utimensat(2): sets the modification time, and the access time alike, of the file itself, never of a link's target.
+/// An empty `path` means the open file `dir`.
+pub fn set_times(dir: FdRef<'_>, path: &CStr, time: Time) -> Result<()> {
+    let one = [time.seconds, i64::from(time.nanoseconds)];
+    let times: [[i64; 2]; 2] = [one, one];
+    let (path, flags) = match path.is_empty() {
+        true => (core::ptr::null(), 0),
+        false => (path.as_ptr(), libc::AT_SYMLINK_NOFOLLOW),
+    };
+    // SAFETY: `path` is null (then `dir` is meant) or NUL-terminated; `times` is two `struct timespec`.
+    unsafe { syscall!(libc::SYS_utimensat, dir.raw(), path, times.as_ptr(), flags) }.map(drop)
+}
+
+/// What statx(2) says of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Stat {
+    /// Type and permissions.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Names the file has.
+    pub links: u32,
+    /// Length in bytes.
+    pub size: u64,
+    /// Inode number, unique on its device.
+    pub inode: u64,
+    /// The device the file is on, as [`makedev`] writes it.
+    pub device: u64,
+    /// The device the file is (character and block devices), major and minor.
+    pub rdev: (u32, u32),
+    /// Last modification.
+    pub modified: Time,
+    /// Mount the file was reached through.
+    pub mount_id: u64,
+    /// The file is the root of a mount.
+    pub is_mount_root: bool,
+}
+
+impl Stat {
+    /// The file type alone, to compare with `S_IF*`.
+    pub fn kind(&self) -> u32 {
+        self.mode & S_IFMT
+    }
+}
+
+/// statx(2) of the file itself, never of a link's target. An empty `path` means `dir`.
+pub fn stat(dir: FdRef<'_>, path: &CStr) -> Result<Stat> {
+    let mut buffer = MaybeUninit::<libc::statx>::zeroed();
+    let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH;
+    let mask = libc::STATX_BASIC_STATS | libc::STATX_MNT_ID;
+    // SAFETY: `path` is NUL-terminated; the kernel fills one `struct statx`, and zeros are valid for what it leaves.
+    let s = unsafe {
+        syscall!(libc::SYS_statx, dir.raw(), path.as_ptr(), flags, mask, buffer.as_mut_ptr())?;
+        buffer.assume_init()
+    };
+    Ok(Stat {
+        mode: u32::from(s.stx_mode),
+        uid: s.stx_uid,
+        gid: s.stx_gid,
+        links: s.stx_nlink,
+        size: s.stx_size,
+        inode: s.stx_ino,
+        device: makedev(s.stx_dev_major, s.stx_dev_minor),
+        rdev: (s.stx_rdev_major, s.stx_rdev_minor),
+        modified: Time { seconds: s.stx_mtime.tv_sec, nanoseconds: s.stx_mtime.tv_nsec },
+        mount_id: s.stx_mnt_id,
+        is_mount_root: s.stx_attributes & libc::STATX_ATTR_MOUNT_ROOT as u64 != 0,
+    })
+}
+
+/// faccessat2(2) with the effective ids; `how` is of `R_OK`, `W_OK`, `X_OK`.
+pub fn access(dir: FdRef<'_>, path: &CStr, how: i32) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_faccessat2, dir.raw(), path.as_ptr(), how, libc::AT_EACCESS) }.map(drop)
+}
+
+/// fsetxattr(2).
+pub fn set_xattr_fd(fd: FdRef<'_>, name: &CStr, value: &[u8]) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated; the kernel reads `value.len()` bytes of `value`.
+    unsafe { syscall!(libc::SYS_fsetxattr, fd.raw(), name.as_ptr(), value.as_ptr(), value.len(), 0) }.map(drop)
+}
+
+/// lsetxattr(2): of the file itself; `path` is relative to the current directory.
+pub fn set_xattr(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
+    let (bytes, len) = (value.as_ptr(), value.len());
+    // SAFETY: both strings are NUL-terminated; the kernel reads `len` bytes of `value`.
+    unsafe { syscall!(libc::SYS_lsetxattr, path.as_ptr(), name.as_ptr(), bytes, len, 0) }.map(drop)
+}
+
+/// flistxattr(2): NUL-terminated names, one after the other. ERANGE where the buffer is too small.
+pub fn list_xattr_fd<'b>(fd: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
+    let n = unsafe { syscall!(libc::SYS_flistxattr, fd.raw(), buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(&buffer[..n])
+}
+
+/// fremovexattr(2).
+pub fn remove_xattr_fd(fd: FdRef<'_>, name: &CStr) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_fremovexattr, fd.raw(), name.as_ptr()) }.map(drop)
+}
+
+/// getdents64(2): fills the buffer with directory entries, to be walked by [`entries`]. Empty at the end.
+pub fn read_directory<'b>(dir: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
+    let n = unsafe { syscall!(libc::SYS_getdents64, dir.raw(), buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(&buffer[..n])
+}
+
+/// One directory entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'b> {
+    /// Its name.
+    pub name: &'b CStr,
+    /// Its type (`DT_DIR`, …); `DT_UNKNOWN` where the file system does not say.
+    pub kind: u8,
+    /// Its inode number.
+    pub inode: u64,
+}
+
+/// Walks what [`read_directory`] returned, without `.` and `..`.
+pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    core::iter::from_fn(move || {
+        loop {
+            // struct linux_dirent64: u64 inode, i64 offset, u16 length, u8 type, name with NUL.
+            let length = usize::from(u16::from_ne_bytes(bytes.get(16..18)?.try_into().ok()?));
+            let (record, rest) = bytes.split_at_checked(length)?;
+            bytes = rest;
+            let name = CStr::from_bytes_until_nul(record.get(19..)?).ok()?;
+            if name != c"." && name != c".." {
+                let inode = u64::from_ne_bytes(record[..8].try_into().ok()?);
+                return Some(Entry { name, kind: record[18], inode });
+            }
+        }
+    })
+}
+
+/// ioctl(2) `BLKGETSIZE64`: the size of a block device in bytes.
+pub fn device_size(fd: FdRef<'_>) -> Result<u64> {
+    const BLKGETSIZE64: u64 = 0x8008_1272;
+    let mut size = 0u64;
+    // SAFETY: the kernel writes one u64 to `size`.
+    unsafe { syscall!(libc::SYS_ioctl, fd.raw(), BLKGETSIZE64, &raw mut size) }?;
+    Ok(size)
+}
+
+/// fstatfs(2): (file system magic, block size in bytes, blocks, free blocks).
+pub fn statfs(fd: FdRef<'_>) -> Result<(i64, u64, u64, u64)> {
+    let mut buffer = MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the kernel fills one `struct statfs`.
+    let s = unsafe {
+        syscall!(libc::SYS_fstatfs, fd.raw(), buffer.as_mut_ptr())?;
+        buffer.assume_init()
+    };
+    Ok((s.f_type as i64, s.f_bsize as u64, s.f_blocks, s.f_bavail))
+}
+
+/// posix_fadvise(2) `SEQUENTIAL`, a hint.
+pub fn advise_sequential(fd: FdRef<'_>) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_fadvise64, fd.raw(), 0, 0, libc::POSIX_FADV_SEQUENTIAL) }.map(drop)
+}
+
+/// sync(2): writes everything, on every file system.
+pub fn sync() {
+    // SAFETY: no memory is passed.
+    let _ = unsafe { syscall!(libc::SYS_sync) };
+}
+
+/// syncfs(2): writes everything of the file system that `fd` is on.
+pub fn sync_fs(fd: FdRef<'_>) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_syncfs, fd.raw()) }.map(drop)
+}
+
+/// umask(2): the bits that new files do not get; returns the former ones.
+pub fn umask(mask: u32) -> u32 {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_umask, mask) }.unwrap_or(0) as u32
+}
+
+fn retry(mut call: impl FnMut() -> Result<usize>) -> Result<usize> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => continue,
+            result => return result,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<libc::statx>() == 256);
+
+#[cfg(test)]
+mod tests {
+    use super::super::fd::CWD;
+    use super::*;
+
+    #[test]
+    fn a_directory_lists_its_entries() {
+        let dir = open(CWD, c"src", O_RDONLY | O_DIRECTORY, 0).unwrap();
+        let mut buffer = [0; 4096];
+        let bytes = read_directory(dir.by_ref(), &mut buffer).unwrap();
+        let names: Vec<_> = entries(bytes).map(|entry| entry.name).collect();
+        assert!(names.contains(&c"lib.rs") && !names.contains(&c".."));
+    }
+
+    #[test]
+    fn a_path_cannot_leave_its_root() {
+        let dir = open(CWD, c"src", O_RDONLY | O_DIRECTORY, 0).unwrap();
+        let inside = open_resolved(dir.by_ref(), c"/../../lib.rs", O_RDONLY, 0, RESOLVE_IN_ROOT);
+        assert!(inside.is_ok());
+        let outside = open_resolved(dir.by_ref(), c"../Cargo.toml", O_RDONLY, 0, RESOLVE_BENEATH);
+        assert_eq!(outside.unwrap_err(), Errno::EXDEV);
+    }
+
+    #[test]
+    fn device_numbers_are_the_kernels() {
+        assert_eq!(makedev(1, 3), 0x103);
+        assert_eq!(makedev(0xfff, 0xfffff), 0xffffffff);
+        assert_eq!(makedev(259, 300), libc::makedev(259, 300));
+    }
+}

@@ -1,0 +1,32 @@
+//! Every system call, each behind one small safe function that returns `Result<_, Errno>`.
+//!
+//! `unsafe` lives in this folder because this is where the program talks to the kernel; each use gives its reason.
+//! Calls are made with the `syscall` instruction and not through libc's wrappers: threads here share one TLS block,
+//! so nothing may write `errno`. Multiplexed calls are split by intent. Every descriptor is close-on-exec from birth.
+//! Nothing here decides, prints, or retries (but for `EINTR` where a call cannot have had an effect yet).
+
+pub mod clone;
+pub mod errno;
+pub mod event;
+pub mod fd;
+pub mod fs;
+pub mod mount;
+pub mod net;
+pub mod process;
+pub mod signal;
+pub mod syscall;
+pub mod system;
+pub mod thread;
+pub mod time;
+pub mod tty;
+pub mod vm;
+
+pub use errno::Errno;
+
+/// The result of one system call.
+pub type Result<T> = core::result::Result<T, Errno>;
+
+// musl is linked into the library, once; in main.rs it would come too early on the link line.
+#[cfg(all(not(test), target_env = "musl"))]
+#[link(name = "c", kind = "static", modifiers = "-bundle")]
+unsafe extern "C" {}

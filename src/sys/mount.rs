@@ -1,0 +1,156 @@
+//! Mounts: mount(2) split by intent, the file-descriptor calls of Linux 5.2, and changing the root.
+
+use super::Result;
+use super::fd::{Fd, FdRef};
+use super::syscall::syscall;
+use core::ffi::CStr;
+
+pub use libc::{
+    MNT_DETACH, MS_BIND, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_RELATIME,
+    MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE,
+};
+
+/// mount_setattr(2) and fsmount(2) attributes.
+pub mod attr {
+    #![allow(missing_docs)]
+    pub const RDONLY: u64 = 0x01;
+    pub const NOSUID: u64 = 0x02;
+    pub const NODEV: u64 = 0x04;
+    pub const NOEXEC: u64 = 0x08;
+    pub const ATIME_MASK: u64 = 0x70;
+    pub const NOATIME: u64 = 0x10;
+    pub const STRICTATIME: u64 = 0x20;
+    pub const NODIRATIME: u64 = 0x80;
+    pub const IDMAP: u64 = 0x0010_0000;
+    pub const NOSYMFOLLOW: u64 = 0x0020_0000;
+}
+
+const AT_RECURSIVE: i32 = 0x8000;
+const OPEN_TREE_CLONE: i32 = 1;
+const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x04;
+const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
+
+/// mount(2) of a new file system. `data` is its comma-separated options.
+pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr) -> Result<()> {
+    // SAFETY: all strings are NUL-terminated and outlive the call.
+    unsafe {
+        syscall!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr()).map(drop)
+    }
+}
+
+/// mount(2) with `MS_BIND`, and `MS_REC` where `recursive`.
+pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
+    let flags = MS_BIND | if recursive { MS_REC } else { 0 };
+    // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a bind.
+    unsafe { syscall!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, flags, 0).map(drop) }
+}
+
+/// mount(2) with `MS_MOVE`.
+pub fn move_to(source: &CStr, target: &CStr) -> Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a move.
+    unsafe { syscall!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, libc::MS_MOVE, 0).map(drop) }
+}
+
+/// mount(2) with one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, and `MS_REC` where wanted.
+pub fn set_propagation(target: &CStr, flags: u64) -> Result<()> {
+    // SAFETY: `target` is NUL-terminated and outlives the call; source, type and data are ignored.
+    unsafe { syscall!(libc::SYS_mount, 0, target.as_ptr(), 0, flags, 0).map(drop) }
+}
+
+/// mount(2) with `MS_REMOUNT | flags`; with `MS_BIND` in `flags` only this mount's flags change.
+pub fn remount(target: &CStr, flags: u64, data: &CStr) -> Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call; source and type are ignored.
+    unsafe { syscall!(libc::SYS_mount, 0, target.as_ptr(), 0, flags | MS_REMOUNT, data.as_ptr()).map(drop) }
+}
+
+/// umount2(2) with `MNT_DETACH` or 0; a symlink is not followed.
+pub fn unmount(target: &CStr, flags: i32) -> Result<()> {
+    // SAFETY: `target` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_umount2, target.as_ptr(), flags | libc::UMOUNT_NOFOLLOW).map(drop) }
+}
+
+/// fsopen(2): a context in which a file system of this type is configured.
+pub fn fs_open(kind: &CStr) -> Result<Fd> {
+    // SAFETY: `kind` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_fsopen, kind.as_ptr(), 1) }.map(|fd| Fd::from_raw(fd as i32))
+}
+
+/// fsconfig(2) `FSCONFIG_SET_STRING`.
+pub fn fs_set(context: FdRef<'_>, key: &CStr, value: &CStr) -> Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call.
+    unsafe { syscall!(libc::SYS_fsconfig, context.raw(), 1, key.as_ptr(), value.as_ptr(), 0).map(drop) }
+}
+
+/// fsconfig(2) `FSCONFIG_SET_FLAG`.
+pub fn fs_set_flag(context: FdRef<'_>, key: &CStr) -> Result<()> {
+    // SAFETY: `key` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_fsconfig, context.raw(), 0, key.as_ptr(), 0, 0).map(drop) }
+}
+
+/// fsconfig(2) `FSCONFIG_CMD_CREATE` and fsmount(2) with attributes from [`attr`]: a mount that is nowhere yet.
+pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
+    // SAFETY: no memory is passed.
+    unsafe {
+        syscall!(libc::SYS_fsconfig, context.raw(), 6, 0, 0, 0)?;
+        syscall!(libc::SYS_fsmount, context.raw(), 1, attributes)
+    }
+    .map(|fd| Fd::from_raw(fd as i32))
+}
+
+/// open_tree(2) with `OPEN_TREE_CLONE`: a copy of the mount at `path` (what a bind mount attaches), nowhere yet.
+/// The last component is followed; an empty `path` means `dir`.
+pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_open_tree, dir.raw(), path.as_ptr(), flags) }.map(|fd| Fd::from_raw(fd as i32))
+}
+
+/// move_mount(2): attaches the mount `tree` at the place that `target` has open, so that no path is walked again.
+pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
+    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    let empty = c"".as_ptr();
+    // SAFETY: the empty strings are NUL-terminated.
+    unsafe { syscall!(libc::SYS_move_mount, tree.raw(), empty, target.raw(), empty, flags).map(drop) }
+}
+
+/// mount_setattr(2) (Linux 5.12) of the mount that `mount` is the root of: `set` and `clear` from [`attr`],
+/// `propagation` 0 or one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
+pub fn set_attributes(mount: FdRef<'_>, recursive: bool, set: u64, clear: u64, propagation: u64) -> Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
+    let request: [u64; 4] = [set, clear, propagation, 0];
+    let (pointer, size) = (request.as_ptr(), size_of_val(&request));
+    // SAFETY: the path is NUL-terminated; `request` is a `struct mount_attr` of 32 bytes; both outlive the call.
+    unsafe { syscall!(libc::SYS_mount_setattr, mount.raw(), c"".as_ptr(), flags, pointer, size).map(drop) }
+}
+
+/// pivot_root(2) of `.` onto itself: the current directory becomes the root, and the old root is mounted over it,
+/// to be taken away with `unmount(c".", MNT_DETACH)`.
+pub fn pivot_here() -> Result<()> {
+    // SAFETY: both strings are NUL-terminated.
+    unsafe { syscall!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()).map(drop) }
+}
+
+/// chroot(2).
+pub fn chroot(path: &CStr) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_chroot, path.as_ptr()).map(drop) }
+}
+
+/// chdir(2).
+pub fn chdir(path: &CStr) -> Result<()> {
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    unsafe { syscall!(libc::SYS_chdir, path.as_ptr()).map(drop) }
+}
+
+/// fchdir(2).
+pub fn chdir_fd(dir: FdRef<'_>) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_fchdir, dir.raw()).map(drop) }
+}
+
+/// getcwd(2): fails with ENOENT where the directory is gone; a path that begins `(unreachable)` is outside the root.
+pub fn current_directory(buffer: &mut [u8]) -> Result<&CStr> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
+    unsafe { syscall!(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) }?;
+    CStr::from_bytes_until_nul(buffer).map_err(|_| super::Errno::ERANGE)
+}

@@ -1,0 +1,266 @@
+//! One process: its identity, privileges, what it executes and how it ends.
+
+use super::fd::FdRef;
+use super::syscall::syscall;
+use super::{Errno, Result};
+use core::ffi::{CStr, c_char, c_int};
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+
+/// The argument vector as a slice.
+///
+/// # Safety
+/// `argv` points to `argc` NUL-terminated strings that live as long as the process, as main's do.
+pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> &'static [&'static CStr] {
+    const MAX: usize = 256;
+    static ARGS: crate::memory::Slot<[&CStr; MAX]> = crate::memory::Slot::new([c""; MAX]);
+    let Some(mut guard) = ARGS.try_lock() else { return &[] };
+    let count = (argc.max(0) as usize).min(MAX);
+    for (index, place) in guard.iter_mut().take(count).enumerate() {
+        // SAFETY: `index` is below `argc`, and the caller vouches for the strings.
+        *place = unsafe { CStr::from_ptr(*argv.add(index)) };
+    }
+    let args: *const [&'static CStr; MAX] = &raw const *guard;
+    core::mem::forget(guard);
+    // SAFETY: the forgotten guard keeps everybody else from the array for ever.
+    unsafe { &(&*args)[..count] }
+}
+
+/// getpid(2).
+pub fn getpid() -> i32 {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_getpid) }.unwrap_or(0) as i32
+}
+
+/// geteuid(2).
+pub fn effective_uid() -> u32 {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_geteuid) }.unwrap_or(0) as u32
+}
+
+/// exit_group(2): ends the process with all its threads.
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: no memory is passed; the call does not return.
+        let _ = unsafe { syscall!(libc::SYS_exit_group, status) };
+    }
+}
+
+/// A NULL-terminated vector of NUL-terminated strings, as execve(2) takes it.
+pub struct StringVector<'a> {
+    pointers: &'a [*const c_char],
+    strings: PhantomData<&'a CStr>,
+}
+
+impl<'a> StringVector<'a> {
+    /// Fills `space` with pointers to `strings`; E2BIG where it has no room for all and the NULL.
+    pub fn new(space: &'a mut [*const c_char], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
+        let mut count = 0;
+        for string in strings {
+            *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr();
+            count += 1;
+        }
+        *space.get_mut(count).ok_or(Errno::E2BIG)? = core::ptr::null();
+        Ok(StringVector { pointers: &space[..=count], strings: PhantomData })
+    }
+}
+
+/// execveat(2) relative to `dir`; an empty `path` executes the file that `dir` has open. Returns only to say why not.
+pub fn execute(dir: FdRef<'_>, path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
+    let (args, env) = (args.pointers.as_ptr(), env.pointers.as_ptr());
+    let flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
+    // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
+    match unsafe { syscall!(libc::SYS_execveat, dir.raw(), path.as_ptr(), args, env, flags) } {
+        Err(errno) => errno,
+        Ok(_) => Errno(0),
+    }
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// It called exit with this status, 0 to 255.
+    Exited(u8),
+    /// This signal killed it.
+    Killed(i32),
+}
+
+impl Ended {
+    /// The status as a shell says it: 128 + n for signal n.
+    pub fn status(self) -> u8 {
+        match self {
+            Ended::Exited(status) => status,
+            Ended::Killed(signal) => (128 + signal) as u8,
+        }
+    }
+}
+
+/// Whom [`wait`] waits for.
+#[derive(Clone, Copy)]
+pub enum Whom<'a> {
+    /// Any child.
+    Any,
+    /// The child of this pidfd.
+    Pidfd(FdRef<'a>),
+    /// The child of this pid.
+    Pid(i32),
+}
+
+/// waitid(2) `WEXITED`: collects one child that has ended, as (pid, how). `None` where none has and `block` is false.
+pub fn wait(whom: Whom<'_>, block: bool) -> Result<Option<(i32, Ended)>> {
+    let (kind, id) = match whom {
+        Whom::Any => (libc::P_ALL, 0),
+        Whom::Pidfd(fd) => (libc::P_PIDFD, fd.raw()),
+        Whom::Pid(pid) => (libc::P_PID, pid),
+    };
+    let options = libc::WEXITED | libc::__WALL | if block { 0 } else { libc::WNOHANG };
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    loop {
+        // SAFETY: the kernel fills at most one siginfo_t.
+        match unsafe { syscall!(libc::SYS_waitid, kind, id, info.as_mut_ptr(), options, 0) } {
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(errno),
+            Ok(_) => break,
+        }
+    }
+    // SAFETY: zeros are a valid siginfo_t, and after waitid(2) its SIGCHLD fields are the valid ones.
+    let (code, pid, status) = unsafe {
+        let info = info.assume_init();
+        (info.si_code, info.si_pid(), info.si_status())
+    };
+    Ok(match (pid, code) {
+        (0, _) => None,
+        (pid, libc::CLD_EXITED) => Some((pid, Ended::Exited(status as u8))),
+        (pid, _) => Some((pid, Ended::Killed(status))),
+    })
+}
+
+/// kill(2).
+pub fn kill(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_kill, pid, signal) }.map(drop)
+}
+
+/// pidfd_send_signal(2).
+pub fn kill_pidfd(pidfd: FdRef<'_>, signal: i32) -> Result<()> {
+    // SAFETY: no siginfo is passed.
+    unsafe { syscall!(libc::SYS_pidfd_send_signal, pidfd.raw(), signal, 0, 0) }.map(drop)
+}
+
+/// setsid(2).
+pub fn new_session() -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_setsid) }.map(drop)
+}
+
+/// setgroups(2).
+pub fn set_groups(groups: &[u32]) -> Result<()> {
+    // SAFETY: the kernel reads `groups.len()` numbers.
+    unsafe { syscall!(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }.map(drop)
+}
+
+/// setresgid(2) with all three alike.
+pub fn set_gid(gid: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_setresgid, gid, gid, gid) }.map(drop)
+}
+
+/// setresuid(2) with all three alike.
+pub fn set_uid(uid: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_setresuid, uid, uid, uid) }.map(drop)
+}
+
+/// The three sets of capset(2), a bit per capability.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Capabilities {
+    /// What system calls are checked against.
+    pub effective: u64,
+    /// What may become effective.
+    pub permitted: u64,
+    /// What an exec may keep.
+    pub inheritable: u64,
+}
+
+/// capset(2) version 3, of this process.
+pub fn set_capabilities(sets: Capabilities) -> Result<()> {
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let Capabilities { effective, permitted, inheritable } = sets;
+    let half = |shift: u32| [effective, permitted, inheritable].map(|set| (set >> shift) as u32);
+    let data: [[u32; 3]; 2] = [half(0), half(32)];
+    // SAFETY: a header of version 3 and its two data blocks, both outliving the call.
+    unsafe { syscall!(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }.map(drop)
+}
+
+/// capget(2) version 3, of this process.
+pub fn capabilities() -> Result<Capabilities> {
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let mut data = [[0u32; 3]; 2];
+    // SAFETY: the kernel fills the two data blocks of version 3.
+    unsafe { syscall!(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) }?;
+    let join = |set: usize| u64::from(data[0][set]) | u64::from(data[1][set]) << 32;
+    Ok(Capabilities { effective: join(0), permitted: join(1), inheritable: join(2) })
+}
+
+fn prctl(option: i32, a: u64, b: u64) -> Result<usize> {
+    // SAFETY: used below only with options whose arguments are numbers.
+    unsafe { syscall!(libc::SYS_prctl, option, a, b, 0, 0) }
+}
+
+/// prctl(2) `PR_CAPBSET_DROP`. EINVAL where the kernel does not know the capability.
+pub fn drop_bounding(capability: u32) -> Result<()> {
+    prctl(libc::PR_CAPBSET_DROP, capability.into(), 0).map(drop)
+}
+
+/// prctl(2) `PR_CAPBSET_READ`: whether it is in the bounding set. EINVAL where the kernel does not know it.
+pub fn in_bounding(capability: u32) -> Result<bool> {
+    prctl(libc::PR_CAPBSET_READ, capability.into(), 0).map(|answer| answer == 1)
+}
+
+/// prctl(2) `PR_CAP_AMBIENT_CLEAR_ALL`.
+pub fn clear_ambient() -> Result<()> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0).map(drop)
+}
+
+/// prctl(2) `PR_CAP_AMBIENT_RAISE`.
+pub fn raise_ambient(capability: u32) -> Result<()> {
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into()).map(drop)
+}
+
+/// prctl(2) `PR_SET_KEEPCAPS`: permitted capabilities outlive the next change of uid.
+pub fn keep_capabilities(on: bool) -> Result<()> {
+    prctl(libc::PR_SET_KEEPCAPS, on.into(), 0).map(drop)
+}
+
+/// prctl(2) `PR_SET_NO_NEW_PRIVS`.
+pub fn no_new_privileges() -> Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+}
+
+/// prctl(2) `PR_SET_DUMPABLE`: whether others of the same user may trace us and open our /proc files.
+pub fn set_dumpable(on: bool) -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, on.into(), 0).map(drop)
+}
+
+/// prctl(2) `PR_SET_CHILD_SUBREAPER`.
+pub fn set_subreaper() -> Result<()> {
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0).map(drop)
+}
+
+/// prctl(2) `PR_SET_PDEATHSIG`: the signal we get when our parent ends.
+pub fn set_parent_death_signal(signal: i32) -> Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0).map(drop)
+}
+
+/// prctl(2) `PR_SET_NAME`: the name in /proc/self/comm, 15 bytes of it.
+pub fn set_name(name: &CStr) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated; the kernel reads at most 16 bytes up to its end.
+    unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }.map(drop)
+}
+
+/// prlimit64(2): sets (soft, hard) of one `RLIMIT_*` for this process.
+pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+    let limits = [soft, hard];
+    // SAFETY: the kernel reads one `struct rlimit64`.
+    unsafe { syscall!(libc::SYS_prlimit64, 0, resource, limits.as_ptr(), 0) }.map(drop)
+}

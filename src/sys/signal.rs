@@ -1,0 +1,128 @@
+//! Signals: masks, dispositions, and signalfd.
+
+use super::Result;
+use super::fd::Fd;
+use super::syscall::syscall;
+
+pub use libc::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
+};
+
+/// The largest signal number.
+pub const SIGNAL_MAX: i32 = 64;
+
+/// A set of signals, a bit per signal less one, as the kernel has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SignalSet(pub u64);
+
+impl SignalSet {
+    /// No signal.
+    pub const NONE: SignalSet = SignalSet(0);
+    /// Every signal.
+    pub const ALL: SignalSet = SignalSet(u64::MAX);
+
+    /// This set and `signal`.
+    pub const fn with(self, signal: i32) -> SignalSet {
+        SignalSet(self.0 | 1 << (signal - 1))
+    }
+
+    /// This set less `signal`.
+    pub const fn without(self, signal: i32) -> SignalSet {
+        SignalSet(self.0 & !(1 << (signal - 1)))
+    }
+}
+
+/// rt_sigprocmask(2) `SIG_SETMASK`: blocks exactly these.
+pub fn set_mask(set: SignalSet) -> Result<()> {
+    // SAFETY: the kernel reads eight bytes.
+    unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set.0, 0, 8) }.map(drop)
+}
+
+/// signalfd4(2) with `SFD_NONBLOCK`: the signals of `set`, which must be blocked, are read from it.
+pub fn open(set: SignalSet) -> Result<Fd> {
+    let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+    // SAFETY: the kernel reads eight bytes.
+    unsafe { syscall!(libc::SYS_signalfd4, -1i32, &raw const set.0, 8, flags) }.map(|fd| Fd::from_raw(fd as i32))
+}
+
+/// The next signal that waits in a signalfd, as (number, pid of its sender).
+pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
+    let mut info = [0u8; 128];
+    let n = super::fs::read(signalfd.by_ref(), &mut info).ok()?;
+    let word = |at: usize| u32::from_ne_bytes(info[at..at + 4].try_into().unwrap_or_default()) as i32;
+    (n == info.len()).then(|| (word(0), word(12)))
+}
+
+/// rt_sigaction(2): every signal back to its default (ignored ones would stay ignored across exec).
+pub fn reset_all() {
+    // struct kernel_sigaction: handler (0 is SIG_DFL), flags, restorer, mask.
+    let default = [0u64; 4];
+    for signal in 1..=SIGNAL_MAX {
+        // SAFETY: the kernel reads one `struct sigaction` that names no code. SIGKILL and SIGSTOP answer EINVAL.
+        let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, 8) };
+    }
+}
+
+/// rt_sigaction(2): ignores `signal`.
+pub fn ignore(signal: i32) -> Result<()> {
+    let action = [1u64, 0, 0, 0];
+    // SAFETY: the kernel reads one `struct sigaction` with SIG_IGN, which names no code.
+    unsafe { syscall!(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) }.map(drop)
+}
+
+/// The names of signals 1 to 31, without `SIG`.
+pub const NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+    "PWR", "SYS",
+];
+
+/// A signal by number or name: `15`, `TERM`, `SIGTERM`, `sigterm`, `SIGRTMIN+3`, `RTMAX-1`.
+pub fn parse(text: &str) -> Option<i32> {
+    const RT_MIN: i32 = 34;
+    if let Ok(number) = text.parse::<i32>() {
+        return (1..=SIGNAL_MAX).contains(&number).then_some(number);
+    }
+    let prefix = text.get(..3).filter(|prefix| prefix.eq_ignore_ascii_case("SIG"));
+    let name = &text[prefix.map_or(0, str::len)..];
+    if let Some(index) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+        return Some(index as i32 + 1);
+    }
+    let family = name.get(..5)?;
+    let offset = match &name[5..] {
+        "" => 0,
+        offset => offset.parse::<i32>().ok().filter(|_| offset.starts_with(['+', '-']))?,
+    };
+    let number = match family {
+        _ if family.eq_ignore_ascii_case("RTMIN") && offset >= 0 => RT_MIN + offset,
+        _ if family.eq_ignore_ascii_case("RTMAX") && offset <= 0 => SIGNAL_MAX + offset,
+        _ => return None,
+    };
+    (RT_MIN..=SIGNAL_MAX).contains(&number).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn signals_by_number_and_name() {
+        for (text, number) in [
+            ("15", Some(15)),
+            ("TERM", Some(15)),
+            ("sigkill", Some(9)),
+            ("SIGRTMIN+3", Some(37)),
+            ("SIGRTMAX-1", Some(63)),
+            ("RTMIN", Some(34)),
+            ("SIGRTMIN+31", None),
+            ("SIGRTMIN3", None),
+            ("0", None),
+            ("65", None),
+            ("SIG", None),
+            ("", None),
+            ("Größe", None),
+        ] {
+            assert_eq!(parse(text), number, "{text}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Clocks.
+
+use super::syscall::syscall;
+
+/// clock_gettime(2) `CLOCK_MONOTONIC`, in microseconds; in a fresh VM that is since its boot.
+pub fn monotonic_us() -> u64 {
+    let mut time = [0i64; 2];
+    // SAFETY: the kernel writes one `struct timespec`.
+    let _ = unsafe { syscall!(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, time.as_mut_ptr()) };
+    time[0] as u64 * 1_000_000 + time[1] as u64 / 1000
+}

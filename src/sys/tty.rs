@@ -1,0 +1,47 @@
+//! Terminals: pseudo-terminals, window sizes, the controlling terminal.
+
+use super::Result;
+use super::fd::{Fd, FdRef};
+use super::syscall::syscall;
+
+fn ioctl(fd: FdRef<'_>, request: u64, value: usize) -> Result<usize> {
+    // SAFETY: used below only with requests whose argument is a number, or the address of what the request takes.
+    unsafe { syscall!(libc::SYS_ioctl, fd.raw(), request, value) }
+}
+
+/// ioctl(2) `TIOCSPTLCK` with 0: the terminal's other end may be opened.
+pub fn unlock(master: FdRef<'_>) -> Result<()> {
+    let no = 0i32;
+    ioctl(master, libc::TIOCSPTLCK as u64, &raw const no as usize).map(drop)
+}
+
+/// ioctl(2) `TIOCGPTN`: its number N in /dev/pts/N.
+pub fn number(master: FdRef<'_>) -> Result<u32> {
+    let mut number = 0u32;
+    ioctl(master, libc::TIOCGPTN as u64, &raw mut number as usize)?;
+    Ok(number)
+}
+
+/// ioctl(2) `TIOCGPTPEER`: the terminal end of a master, without a path that could be swapped.
+pub fn open_peer(master: FdRef<'_>) -> Result<Fd> {
+    const TIOCGPTPEER: u64 = 0x5441;
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    ioctl(master, TIOCGPTPEER, flags as usize).map(|fd| Fd::from_raw(fd as i32))
+}
+
+/// ioctl(2) `TIOCSWINSZ`.
+pub fn set_size(terminal: FdRef<'_>, rows: u16, columns: u16) -> Result<()> {
+    let size: [u16; 4] = [rows, columns, 0, 0];
+    ioctl(terminal, libc::TIOCSWINSZ as u64, size.as_ptr() as usize).map(drop)
+}
+
+/// ioctl(2) `TIOCSCTTY`: this terminal controls our session, of which we must be the leader.
+pub fn make_controlling(terminal: FdRef<'_>) -> Result<()> {
+    ioctl(terminal, libc::TIOCSCTTY as u64, 0).map(drop)
+}
+
+/// ioctl(2) `TCGETS`: whether it is a terminal at all.
+pub fn is_terminal(fd: FdRef<'_>) -> bool {
+    let mut settings = [0u8; 64];
+    ioctl(fd, libc::TCGETS as u64, settings.as_mut_ptr() as usize).is_ok()
+}

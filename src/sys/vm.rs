@@ -1,0 +1,30 @@
+//! This process's address space.
+
+use super::fd::FdRef;
+use super::syscall::syscall;
+use super::{Errno, Result};
+
+/// madvise(2) `NOHUGEPAGE`: one touch of a byte costs 4 KiB and not 2 MiB, whatever the kernel's default is.
+/// A hint: kernels without huge pages answer EINVAL.
+pub fn forbid_huge_pages<T: ?Sized>(value: &mut T) {
+    const PAGE: usize = 4096;
+    let start = (&raw mut *value).cast::<u8>() as usize & !(PAGE - 1);
+    let end = (&raw mut *value).cast::<u8>() as usize + size_of_val(value);
+    // SAFETY: the advice changes how pages are backed, never what they hold.
+    let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_NOHUGEPAGE) };
+}
+
+/// mmap(2) `MAP_PRIVATE`, read only, for the life of the process. The file must not be truncated while it lives.
+pub fn map_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
+    if length == 0 {
+        return Ok(&[]);
+    }
+    let (protection, flags) = (libc::PROT_READ, libc::MAP_PRIVATE);
+    // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+    let address = unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, file.raw(), 0) }?;
+    if address == 0 {
+        return Err(Errno::ENOMEM);
+    }
+    // SAFETY: `length` readable bytes are mapped there, and are never unmapped.
+    Ok(unsafe { core::slice::from_raw_parts(address as *const u8, length) })
+}
