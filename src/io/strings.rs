@@ -57,6 +57,41 @@ impl<'m> Builder<'_, 'm> {
         Ok(())
     }
 
+    /// How many bytes there are so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Nothing was put in yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.strings.free[..self.len]
+    }
+
+    /// Ends a word of a list; see [`Builder::finish_words`].
+    pub fn end_word(&mut self) -> Result<()> {
+        *self.strings.free.get_mut(self.len).ok_or_else(full)? = 0;
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Takes out what stands in this range; what follows it moves up.
+    pub fn remove(&mut self, range: core::ops::Range<usize>) {
+        self.strings.free.copy_within(range.end..self.len, range.start);
+        self.len -= range.len();
+    }
+
+    /// Takes the words in their place in the block, each ended by [`Builder::end_word`].
+    pub fn finish_words(self) -> Words<'m> {
+        let (taken, free) = core::mem::take(&mut self.strings.free).split_at_mut(self.len);
+        self.strings.free = free;
+        Words { bytes: taken }
+    }
+
     /// Ends the string and takes its place in the block.
     pub fn finish(self) -> Result<&'m CStr> {
         if self.len >= self.strings.free.len() {
@@ -66,6 +101,35 @@ impl<'m> Builder<'_, 'm> {
         self.strings.free = free;
         taken[self.len] = 0;
         CStr::from_bytes_with_nul(taken).map_err(|_| full())
+    }
+}
+
+/// A list of strings, packed: each ends in a NUL, the next follows.
+#[derive(Clone, Copy, Default)]
+pub struct Words<'m> {
+    bytes: &'m [u8],
+}
+
+impl<'m> Words<'m> {
+    /// The words of `c"one\0two"`, whose last NUL is the literal's own.
+    pub const fn new(text: &'m [u8]) -> Words<'m> {
+        assert!(text.is_empty() || text[text.len() - 1] == 0, "the last word must end in a NUL");
+        Words { bytes: text }
+    }
+
+    /// The words in order.
+    pub fn iter(self) -> impl Iterator<Item = &'m CStr> + Clone {
+        let mut rest = self.bytes;
+        core::iter::from_fn(move || {
+            let word = CStr::from_bytes_until_nul(rest).ok()?;
+            rest = &rest[word.count_bytes() + 1..];
+            Some(word)
+        })
+    }
+
+    /// The first word.
+    pub fn first(self) -> Option<&'m CStr> {
+        self.iter().next()
     }
 }
 
@@ -98,5 +162,23 @@ mod tests {
         assert_eq!(strings.add(b"abcd").unwrap_err().errno(), Errno::E2BIG);
         assert_eq!(strings.add(b"a\0").unwrap_err().errno(), Errno::EINVAL);
         assert_eq!(strings.add(b"abc").unwrap(), c"abc");
+    }
+
+    #[test]
+    fn words_are_packed_and_walked() {
+        let mut memory = [0u8; 12];
+        let mut strings = Strings::new(&mut memory);
+        let mut list = strings.begin();
+        for word in [&b"a"[..], b"", b"drop", b"bc"] {
+            list.push(word).unwrap();
+            list.end_word().unwrap();
+        }
+        list.remove(3..8);
+        assert_eq!(list.as_bytes(), b"a\0\0bc\0");
+        assert!(list.push(b"1234567").is_err());
+        let words = list.finish_words();
+        assert_eq!(words.iter().collect::<Vec<_>>(), [c"a", c"", c"bc"]);
+        assert_eq!(strings.add(b"12345").unwrap(), c"12345");
+        assert_eq!(Words::new(b"x\0y\0").iter().count(), 2);
     }
 }

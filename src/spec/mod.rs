@@ -1,1 +1,148 @@
-//! The runtime-spec's config as the container core takes it (being written).
+//! The runtime-spec's config as the container core takes it: plain data, its text in blocks that live for `'m`.
+//!
+//! Knows nothing of images and makes no system call. [`defaults`] holds what docker gives a container of its own accord.
+
+pub mod capability;
+pub mod defaults;
+pub mod options;
+
+use core::ffi::CStr;
+
+use crate::io::strings::Words;
+use crate::limits::GROUPS_MAX;
+
+/// Everything a container is started from.
+pub struct Spec<'m> {
+    /// What is executed, and as whom.
+    pub process: Process<'m>,
+    /// How the root directory is mounted.
+    pub root: Root,
+    /// Its name in a UTS namespace of its own.
+    pub hostname: Option<&'m CStr>,
+    /// What is mounted beneath the root, in this order.
+    pub mounts: &'m [Mount<'m>],
+    /// The nodes that are made in it.
+    pub devices: &'m [Device<'m>],
+    /// The namespaces that are made for it, as `CLONE_NEW*`; those not named here are the caller's.
+    pub namespaces: i32,
+    /// What nobody in the container shall see.
+    pub masked_paths: Words<'m>,
+    /// What nobody in the container shall write.
+    pub readonly_paths: Words<'m>,
+    /// What it may use.
+    pub resources: Resources,
+    /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
+    pub stop_signal: i32,
+    /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child (docker's `--init`).
+    pub init: bool,
+}
+
+/// The process.
+pub struct Process<'m> {
+    /// Program and arguments, at least one word.
+    pub args: Words<'m>,
+    /// `NAME=VALUE` each.
+    pub env: Words<'m>,
+    /// The directory it starts in, absolute; made where it is missing.
+    pub cwd: &'m CStr,
+    /// As whom.
+    pub user: User,
+    /// With which privileges.
+    pub capabilities: Capabilities,
+    /// An exec never gives it more privileges than it has.
+    pub no_new_privileges: bool,
+    /// Limits that differ from the caller's.
+    pub limits: &'m [Limit],
+    /// -1000 to 1000; the caller's where there is none.
+    pub oom_score_adj: Option<i16>,
+}
+
+/// Whom a process runs as.
+#[derive(Clone, Default)]
+pub struct User {
+    /// User number.
+    pub uid: u32,
+    /// Group number.
+    pub gid: u32,
+    /// Supplementary groups, all of them.
+    pub additional_gids: heapless::Vec<u32, GROUPS_MAX>,
+    /// The bits that its new files do not get; 0022 where there are none.
+    pub umask: Option<u32>,
+}
+
+/// The five sets, a bit per capability.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Capabilities {
+    /// What it can ever have again.
+    pub bounding: u64,
+    /// What system calls are checked against.
+    pub effective: u64,
+    /// What may become effective.
+    pub permitted: u64,
+    /// What an exec may keep. Empty by default in every runtime since 2022 (CVE-2022-29162 and its like).
+    pub inheritable: u64,
+    /// What an exec keeps without the file's consent.
+    pub ambient: u64,
+}
+
+/// One `RLIMIT_*`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Which.
+    pub resource: u32,
+    /// What holds.
+    pub soft: u64,
+    /// What it may be raised to.
+    pub hard: u64,
+}
+
+/// How the root directory is mounted.
+#[derive(Clone, Copy)]
+pub struct Root {
+    /// Nothing on it can be written.
+    pub readonly: bool,
+    /// `MS_PRIVATE`, `MS_SLAVE`, …: how mounts travel between it and where it came from.
+    pub propagation: u64,
+}
+
+/// One mount.
+#[derive(Clone, Copy)]
+pub struct Mount<'m> {
+    /// Where, absolute, as seen in the container.
+    pub destination: &'m CStr,
+    /// The file system's type.
+    pub kind: &'m CStr,
+    /// What it shows; for most types a mere name.
+    pub source: &'m CStr,
+    /// Options by name: those of [`options`] concern the mount, the others are the file system's.
+    pub options: Words<'m>,
+    /// Left out where the kernel does not have this type.
+    pub optional: bool,
+}
+
+/// One device node.
+#[derive(Clone, Copy)]
+pub struct Device<'m> {
+    /// Where, absolute, as seen in the container.
+    pub path: &'m CStr,
+    /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`, and the permissions.
+    pub mode: u32,
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}
+
+/// What a container may use; what is `None` has no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    /// Memory in bytes; as much swap again, as docker has it.
+    pub memory: Option<u64>,
+    /// Microseconds of CPU time in each period of [`CPU_PERIOD_US`], over all CPUs together.
+    pub cpu_quota_us: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+}
+
+/// The period that a CPU quota is counted in, in microseconds (the kernel's default, and docker's).
+pub const CPU_PERIOD_US: u64 = 100_000;

@@ -1,0 +1,63 @@
+//! What docker gives a container of its own accord: mounts, devices, masked and read-only paths.
+
+use super::{Device, Mount};
+use crate::io::strings::Words;
+use crate::sys::fs::S_IFCHR;
+use core::ffi::CStr;
+
+const fn mount(destination: &'static CStr, kind: &'static CStr, options: &'static [u8]) -> Mount<'static> {
+    Mount { destination, kind, source: kind, options: Words::new(options), optional: false }
+}
+
+const fn optional(mount: Mount<'static>) -> Mount<'static> {
+    Mount { optional: true, ..mount }
+}
+
+/// The file systems of a container.
+pub const MOUNTS: &[Mount<'static>] = &[
+    mount(c"/proc", c"proc", b"nosuid\0noexec\0nodev\0"),
+    mount(c"/dev", c"tmpfs", b"nosuid\0strictatime\0mode=755\0size=65536k\0"),
+    mount(c"/dev/pts", c"devpts", b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0gid=5\0"),
+    mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0ro\0"),
+    optional(mount(c"/sys/fs/cgroup", c"cgroup2", b"ro\0nosuid\0noexec\0nodev\0")),
+    optional(mount(c"/dev/mqueue", c"mqueue", b"nosuid\0noexec\0nodev\0")),
+    mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0"),
+];
+
+/// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it.
+pub const MACHINE_MOUNTS: &[Mount<'static>] = &[
+    mount(c"/proc", c"proc", b"nosuid\0noexec\0nodev\0"),
+    mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0"),
+    mount(c"/dev", c"devtmpfs", b"nosuid\0mode=755\0"),
+    mount(c"/dev/pts", c"devpts", b"nosuid\0noexec\0ptmxmode=0666\0mode=0620\0gid=5\0"),
+    mount(c"/dev/shm", c"tmpfs", b"nosuid\0nodev\0mode=1777\0"),
+    optional(mount(c"/sys/fs/cgroup", c"cgroup2", b"nosuid\0noexec\0nodev\0nsdelegate\0")),
+];
+
+const fn device(path: &'static CStr, major: u32, minor: u32) -> Device<'static> {
+    Device { path, mode: S_IFCHR | 0o666, major, minor }
+}
+
+/// The nodes of a container's /dev that the runtime-spec asks for (console and ptmx are made with their terminal).
+pub const DEVICES: &[Device<'static>] = &[
+    device(c"/dev/null", 1, 3),
+    device(c"/dev/zero", 1, 5),
+    device(c"/dev/full", 1, 7),
+    device(c"/dev/random", 1, 8),
+    device(c"/dev/urandom", 1, 9),
+    device(c"/dev/tty", 5, 0),
+];
+
+/// What no container shall see.
+pub const MASKED_PATHS: Words<'static> = Words::new(
+    b"/proc/asound\0/proc/acpi\0/proc/interrupts\0/proc/kcore\0/proc/keys\0/proc/latency_stats\0\
+    /proc/timer_list\0/proc/timer_stats\0/proc/sched_debug\0/proc/scsi\0/sys/firmware\0\
+    /sys/devices/virtual/powercap\0",
+);
+
+/// What no container shall write.
+pub const READONLY_PATHS: Words<'static> =
+    Words::new(b"/proc/bus\0/proc/fs\0/proc/irq\0/proc/sys\0/proc/sysrq-trigger\0");
+
+/// PATH where the image has none.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
