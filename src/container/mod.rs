@@ -28,7 +28,7 @@ pub struct Running {
 /// What starting a container borrows.
 pub struct ContainerMemory {
     /// Pointers to arguments and environment, as execve(2) takes them.
-    pointers: [usize; crate::limits::PROCESS_STRINGS_MAX],
+    pub pointers: [usize; crate::limits::PROCESS_STRINGS_MAX],
 }
 
 impl ContainerMemory {
