@@ -1,3 +1,4 @@
 //! Formats: pure, no paths, no system calls.
 
 pub mod digest;
+pub mod json;

@@ -1,0 +1,233 @@
+//! A value of a checked document: a span of its text, walked where it stands.
+
+use super::Text;
+use crate::{Error, Result};
+use core::fmt::{self, Display};
+
+/// A value of a checked document. It owns nothing and knows its place, so an error can name it: `layers[2].size`.
+#[derive(Clone, Copy)]
+pub struct Value<'m> {
+    document: &'m str,
+    start: u32,
+    end: u32,
+}
+
+impl<'m> Value<'m> {
+    /// The value that a whole checked document is.
+    pub(super) fn of_document(document: &'m str) -> Value<'m> {
+        Value { document, start: 0, end: document.len() as u32 }
+    }
+
+    pub(super) fn raw(&self) -> &'m str {
+        self.document.get(self.start as usize..self.end as usize).unwrap_or("")
+    }
+
+    fn first_byte(&self) -> u8 {
+        self.raw().as_bytes().first().copied().unwrap_or(0)
+    }
+
+    /// It is `null`.
+    pub fn is_null(&self) -> bool {
+        self.first_byte() == b'n'
+    }
+
+    /// An error about this value: `layers[2].size: why`.
+    #[cold]
+    pub fn fault(&self, why: &str) -> Error {
+        Error::new(format_args!("{}{why}", Path { to: self, end: ": " }))
+    }
+
+    /// An error about a member of this object, there or not: `layers[2].size: why`.
+    #[cold]
+    pub fn fault_of(&self, key: &str, why: &str) -> Error {
+        Error::new(format_args!("{}{key}: {why}", Path { to: self, end: "." }))
+    }
+
+    /// The value of `key` in this object; `None` where it is absent or null. A key that stands there twice is an error.
+    pub fn get(&self, key: &str) -> Result<Option<Value<'m>>> {
+        let mut found = None;
+        for (name, value) in self.entries()? {
+            if name == *key && found.replace(value).is_some() {
+                return Err(self.fault_of(key, "given twice"));
+            }
+        }
+        Ok(found.filter(|value| !value.is_null()))
+    }
+
+    /// The value of `key` in this object, which must be there.
+    pub fn require(&self, key: &str) -> Result<Value<'m>> {
+        self.get(key)?.ok_or_else(|| self.fault_of(key, "missing"))
+    }
+
+    /// The text of `key` in this object.
+    pub fn text(&self, key: &str) -> Result<Option<Text<'m>>> {
+        self.get(key)?.map(|value| value.as_text()).transpose()
+    }
+
+    /// The members of this object, in order.
+    pub fn entries(&self) -> Result<Entries<'m>> {
+        match self.first_byte() {
+            b'{' => Ok(Entries(self.walk())),
+            _ => Err(self.fault("not an object")),
+        }
+    }
+
+    /// The items of this array, in order.
+    pub fn items(&self) -> Result<Items<'m>> {
+        match self.first_byte() {
+            b'[' => Ok(Items(self.walk())),
+            _ => Err(self.fault("not an array")),
+        }
+    }
+
+    /// This string.
+    pub fn as_text(&self) -> Result<Text<'m>> {
+        let raw = self.raw();
+        match raw.len() >= 2 && self.first_byte() == b'"' {
+            true => Ok(Text::between_quotes(raw.get(1..raw.len() - 1).unwrap_or(""))),
+            false => Err(self.fault("not a string")),
+        }
+    }
+
+    /// This number, which must be whole, and not negative.
+    pub fn as_u64(&self) -> Result<u64> {
+        self.read(match self.first_byte() {
+            b'-' => "negative",
+            b'0'..=b'9' => "not a whole number below 2^64",
+            _ => "not a number",
+        })
+    }
+
+    /// This number, which must be whole.
+    pub fn as_i64(&self) -> Result<i64> {
+        self.read("not a whole number of 64 bits")
+    }
+
+    /// This truth value.
+    pub fn as_bool(&self) -> Result<bool> {
+        self.read("neither true nor false")
+    }
+
+    /// Whatever serde makes of this value. serde-json-core does not say what it did not like: `expected` does.
+    pub fn read<T: serde::Deserialize<'m>>(&self, expected: &str) -> Result<T> {
+        match serde_json_core::from_slice(self.raw().as_bytes()) {
+            Ok((value, _)) => Ok(value),
+            Err(_) => Err(self.fault(expected)),
+        }
+    }
+
+    fn walk(&self) -> Walk<'m> {
+        Walk { document: self.document, at: self.start as usize + 1 }
+    }
+}
+
+/// Walks a list or an object of a checked document.
+#[derive(Clone)]
+struct Walk<'m> {
+    document: &'m str,
+    /// Behind the opening bracket or the last value.
+    at: usize,
+}
+
+impl<'m> Walk<'m> {
+    /// Whether there is one more; then `at` is its first byte.
+    fn more(&mut self) -> bool {
+        match self.document.as_bytes().get(self.at) {
+            Some(b',') => self.at += 1,
+            None | Some(b']' | b'}') => return false,
+            _ => (),
+        }
+        true
+    }
+
+    /// The value that begins here.
+    fn take(&mut self) -> Value<'m> {
+        let start = self.at;
+        self.at = end_of_value(self.document.as_bytes(), start);
+        Value { document: self.document, start: start as u32, end: self.at as u32 }
+    }
+}
+
+/// The items of an array.
+#[derive(Clone)]
+pub struct Items<'m>(Walk<'m>);
+
+impl<'m> Iterator for Items<'m> {
+    type Item = Value<'m>;
+
+    fn next(&mut self) -> Option<Value<'m>> {
+        self.0.more().then(|| self.0.take())
+    }
+}
+
+/// The members of an object.
+#[derive(Clone)]
+pub struct Entries<'m>(Walk<'m>);
+
+impl<'m> Iterator for Entries<'m> {
+    type Item = (Text<'m>, Value<'m>);
+
+    fn next(&mut self) -> Option<(Text<'m>, Value<'m>)> {
+        if !self.0.more() {
+            return None;
+        }
+        let key = self.0.take().as_text().ok()?;
+        self.0.at += 1;
+        Some((key, self.0.take()))
+    }
+}
+
+/// Where the value that begins at `at` ends, in checked text: syntax and depth need no second look.
+fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
+    let mut depth = 0usize;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while let Some(&byte) = bytes.get(at).filter(|&&byte| byte != b'"') {
+                    at += if byte == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'[' | b'{' => depth += 1,
+            // The end of what surrounds a number, or a word like `true`.
+            b']' | b'}' | b',' if depth == 0 => return at,
+            b']' | b'}' => depth -= 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        at += 1;
+        if depth == 0 {
+            return at;
+        }
+    }
+    at.min(bytes.len())
+}
+
+/// How a value is reached from the top of its document, found again by walking there; `end` follows unless it is the top.
+struct Path<'a, 'm> {
+    to: &'a Value<'m>,
+    end: &'a str,
+}
+
+impl Display for Path<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut value = Value::of_document(self.to.document);
+        while value.start < self.to.start {
+            let inside = |child: &Value<'_>| child.end > self.to.start;
+            let child = if value.first_byte() == b'{' {
+                let Some((key, child)) = Entries(value.walk()).find(|(_, child)| inside(child)) else { break };
+                let dot = if value.start == 0 { "" } else { "." };
+                write!(f, "{dot}{key}")?;
+                child
+            } else {
+                let Some((n, child)) = Items(value.walk()).enumerate().find(|(_, child)| inside(child)) else { break };
+                write!(f, "[{n}]")?;
+                child
+            };
+            value = child;
+        }
+        if self.to.start > 0 { f.write_str(self.end) } else { Ok(()) }
+    }
+}
