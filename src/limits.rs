@@ -17,6 +17,8 @@ pub const NAME_BYTES: usize = 255;
 /// One JSON document (index, manifest, config), in bytes. containers/image stops at 4 MiB; a config
 /// with 127 layers of history and long labels is about 100 KiB.
 pub const DOCUMENT_BYTES: usize = 1 << 20;
+/// The file `oci-layout`, in bytes. It holds one short field.
+pub const LAYOUT_FILE_BYTES: usize = 4096;
 /// Nesting of a JSON document. Real ones have 6 levels; serde-json-core skips unknown values by recursion.
 pub const JSON_DEPTH: usize = 64;
 /// Layers of one image. overlayfs and docker stop at 127 or 128.
@@ -25,8 +27,18 @@ pub const LAYERS_MAX: usize = 256;
 pub const INDEX_MANIFESTS_MAX: usize = 1024;
 /// How deep an index may nest in another.
 pub const INDEX_DEPTH: usize = 4;
+/// Nested indexes that are read to find one image, in bytes together: a hostile index names another many times.
+pub const INDEX_BYTES: u64 = 64 << 20;
+/// The tags (or platforms) that an error lists, in bytes; of others it gives the number.
+pub const TAG_LIST_BYTES: usize = 400;
 /// Blobs of one oci-archive. 127 layers of many images fit.
 pub const ARCHIVE_BLOBS_MAX: usize = 4096;
+/// Tags in `refs/` of one oci-archive of the form of 2016.
+pub const ARCHIVE_REFERENCES_MAX: usize = 64;
+/// A tag in `refs/`, in bytes. docker's tags end at 128.
+pub const REFERENCE_BYTES: usize = 128;
+/// A pax header of an oci-archive's own tar, in bytes. Blobs are plain files: path, size and times.
+pub const ARCHIVE_PAX_BYTES: usize = 4096;
 
 /// Arguments and environment variables of one process together. The kernel limits their bytes, not their number.
 pub const PROCESS_STRINGS_MAX: usize = 16 << 10;

@@ -59,6 +59,8 @@ impl<T> Drop for SlotGuard<'_, T> {
 pub struct Memory {
     /// Reading an image: its documents and the list of its layers.
     pub image: crate::image::ImageMemory,
+    /// What is where in an oci-archive.
+    pub archive: crate::image::ArchiveMemory,
     /// Unpacking layers.
     pub unpack: crate::rootfs::UnpackMemory,
     /// Text of one container's arguments, environment and names.
@@ -69,6 +71,7 @@ pub struct Memory {
 
 static MEMORY: Slot<Memory> = Slot::new(Memory {
     image: crate::image::ImageMemory::EMPTY,
+    archive: crate::image::ArchiveMemory::EMPTY,
     unpack: crate::rootfs::UnpackMemory::EMPTY,
     strings: [0; crate::limits::STRINGS_BYTES],
     container: crate::container::ContainerMemory::EMPTY,

@@ -55,12 +55,19 @@ impl Digest {
         if digits.len() != 2 * algorithm.size() {
             return Err(fault("not as long as its algorithm says"));
         }
+        Digest::from_hex(algorithm, digits).ok_or_else(|| fault("not lower-case hex"))
+    }
+
+    /// The digest that these lower-case hexadecimal digits are, as many as the algorithm has.
+    pub fn from_hex(algorithm: Algorithm, digits: &str) -> Option<Digest> {
+        if digits.len() != 2 * algorithm.size() {
+            return None;
+        }
         let mut digest = Digest { algorithm, bytes: [0; 64] };
         for (place, pair) in digest.bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-            let (high, low) = (nibble(pair[0]), nibble(pair[1]));
-            *place = high.zip(low).map(|(high, low)| high << 4 | low).ok_or_else(|| fault("not lower-case hex"))?;
+            *place = nibble(pair[0])? << 4 | nibble(pair[1])?;
         }
-        Ok(digest)
+        Some(digest)
     }
 
     /// Its algorithm.

@@ -121,7 +121,8 @@ fn values_are_walked_where_they_stand() {
 
 #[test]
 fn a_failure_names_the_path() {
-    let document = r#"{"layers":[{"size":1},{"size":2},{"size":-3,"n":1e3,"d":1,"d":null,"big":18446744073709551616}],"x":null}"#;
+    let document =
+        r#"{"layers":[{"size":1},{"size":2},{"size":-3,"n":1e3,"d":1,"d":null,"big":18446744073709551616}],"x":null}"#;
     with(document, |top| {
         let last = top.require("layers").unwrap().items().unwrap().nth(2).unwrap();
         let error = |value: Value<'_>| value.as_u64().unwrap_err().to_string();

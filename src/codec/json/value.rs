@@ -43,6 +43,12 @@ impl<'m> Value<'m> {
         Error::new(format_args!("{}{key}: {why}", Path { to: self, end: "." }))
     }
 
+    /// Another error, about this value: `layers[2]: error`.
+    #[cold]
+    pub fn blame(&self, error: Error) -> Error {
+        Error::new(format_args!("{}{error}", Path { to: self, end: ": " }))
+    }
+
     /// The value of `key` in this object; `None` where it is absent or null. A key that stands there twice is an error.
     pub fn get(&self, key: &str) -> Result<Option<Value<'m>>> {
         let mut found = None;

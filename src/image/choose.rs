@@ -1,0 +1,403 @@
+//! From the top of a layout to one manifest: by tag, by digest, by platform.
+//!
+//! What `index.json` lists is looked at in its order, and nested indexes in their place, with a list of what is still
+//! to do instead of recursion. The rules:
+//! - A tag that is wanted must be there; without one there must be only one image: one digest, or one name whose
+//!   manifests differ by platform. Artifacts and attestations are not images.
+//! - A digest that is wanted is that of the manifest, or of an index on the way to it. It also chooses.
+//! - Of several, the best platform wins (the machine's own; a variant of it; none given), and of equals the first within
+//!   a nested index, as image-index.md says. At the top, two images of one tag that no platform tells apart are
+//!   refused: umoci calls that ambiguous, containers/image takes the first, and a guess is not fail-closed.
+
+use super::descriptor::{Descriptor, Platform};
+use super::manifest::{check_form, is_artifact, read_document};
+use super::media::{Document, Kind};
+use super::store::{Store, read};
+use super::{MACHINE, Wanted};
+use crate::codec::digest::Digest;
+use crate::codec::json::{self, Text, Value};
+use crate::limits::{DOCUMENT_BYTES, INDEX_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, TAG_LIST_BYTES};
+use crate::{Context, Error, Result};
+use core::fmt::{self, Display, Write};
+
+/// A manifest, or an index that may lead to one.
+#[derive(Clone, Copy)]
+pub struct Lead {
+    /// The digest of the document.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it is.
+    pub media: Document,
+    /// How well its platform suits.
+    rank: Rank,
+    /// It, or an index that led to it, has the digest that is wanted.
+    pinned: bool,
+    /// Indexes above it.
+    depth: u8,
+    /// Which entry of the top it is, or came from.
+    root: u16,
+    /// Of the name at the top: entries of one name are one image for many platforms.
+    name: u64,
+}
+
+/// How well a platform suits this machine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// It is another one.
+    Other,
+    /// None is given.
+    Unknown,
+    /// This one, in a variant that not every machine has.
+    Variant,
+    /// This one.
+    Exact,
+}
+
+type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
+type Buffer = [u8; DOCUMENT_BYTES];
+
+/// Finds the manifest of the wanted image.
+pub fn choose(store: &Store<'_>, wanted: &Wanted<'_>, leads: &mut Leads, buffer: &mut Buffer) -> Result<Lead> {
+    leads.clear();
+    let mut search = Search {
+        store,
+        wanted,
+        leads,
+        tags: List::new(),
+        platforms: List::new(),
+        others: List::new(),
+        indexes: 0,
+        best: None,
+        rival: None,
+        artifact: None,
+        unpinned: None,
+        is_there: false,
+    };
+    search.top(buffer)?;
+    if wanted.reference.is_none() && wanted.digest.is_none() && search.has_several() {
+        search.leave_artifacts_out(buffer);
+        if search.has_several() {
+            return Err(Error::new(format_args!("several images, and no tag to choose by: {}", search.tags)));
+        }
+    }
+    search.follow(buffer)?;
+    search.verdict()
+}
+
+struct Search<'a> {
+    store: &'a Store<'a>,
+    wanted: &'a Wanted<'a>,
+    leads: &'a mut Leads,
+    /// What is there, for errors: tags; platforms that do not suit; media types that are no image's.
+    tags: List,
+    platforms: List,
+    others: List,
+    /// Bytes of nested indexes read so far.
+    indexes: u64,
+    best: Option<Lead>,
+    /// As good as the best, from another entry of the top.
+    rival: Option<Digest>,
+    artifact: Option<Lead>,
+    unpinned: Option<Digest>,
+    /// Something has the tag that is wanted.
+    is_there: bool,
+}
+
+impl Search<'_> {
+    /// Takes in `index.json`, or `refs/`.
+    fn top(&mut self, buffer: &mut Buffer) -> Result<()> {
+        if let Some(section) = self.store.index()? {
+            return self.index_json(&section, buffer).context("index.json", &"");
+        }
+        let store = self.store;
+        store.references(&mut |name, section| {
+            let mut look = || {
+                let descriptor = json::check(read(&section, buffer)?)?;
+                self.top_entry(&descriptor, Some(&name), self.wanted.reference.is_none_or(|wanted| wanted == name))
+            };
+            look().context("refs", &name)
+        })
+    }
+
+    fn index_json(&mut self, section: &crate::io::section::Section, buffer: &mut Buffer) -> Result<()> {
+        let index = json::check(read(section, buffer)?)?;
+        check_form(&index, Kind::Index, None)?;
+        let Some(manifests) = index.get("manifests")? else { return Ok(()) };
+        for value in manifests.items()? {
+            let notes = value.get("annotations")?;
+            let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
+            let name = note("org.opencontainers.image.ref.name")?;
+            let name = if name.is_some() { name } else { note("org.opencontainers.ref.name")? };
+            // docker save cuts the name to its tag, and has it whole here.
+            let full_name = note("io.containerd.image.name")?;
+            let is_named = |wanted: &str| [name, full_name].iter().flatten().any(|name| *name == *wanted);
+            let is_wanted = self.wanted.reference.is_none_or(is_named);
+            self.top_entry(&value, name.as_ref().map(|name| name as &dyn Display), is_wanted)?;
+        }
+        self.leads.reverse();
+        Ok(())
+    }
+
+    fn top_entry(&mut self, value: &Value<'_>, name: Option<&dyn Display>, is_wanted: bool) -> Result<()> {
+        if let Some(name) = name {
+            self.tags.add(name);
+        }
+        if !is_wanted {
+            return Ok(());
+        }
+        self.is_there = true;
+        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+        if let Some(name) = name {
+            let _ = write!(hash, "/{name}");
+        }
+        let origin = Origin { rank: Rank::Unknown, pinned: false, depth: 0, name: hash.0, root: None };
+        self.consider(value, &origin)
+    }
+
+    /// Takes a descriptor in, unless it is certainly none of an image.
+    fn consider(&mut self, value: &Value<'_>, origin: &Origin) -> Result<()> {
+        if let Some(notes) = value.get("annotations")?
+            && notes.get("vnd.docker.reference.type")?.is_some()
+        {
+            return Ok(());
+        }
+        let platform = value.get("platform")?;
+        let platform = match platform {
+            Some(platform) => Some(platform.read::<Platform<'_>>("not a platform")?),
+            None => None,
+        }
+        .filter(|it| it.os.is_some() || it.architecture.is_some());
+        // What BuildKit attests about an image stands beside it as an image for no machine.
+        if platform.as_ref().is_some_and(|it| it.os.is_some_and(|os| os == "unknown")) {
+            return Ok(());
+        }
+        let media_type = value.text("mediaType")?.or(value.text("mediatype")?);
+        let media = media_type.and_then(Document::named).filter(|media| media.kind() != Kind::Config);
+        if let Some(artifact_type) = value.text("artifactType")?.filter(|kind| !kind.is_empty()) {
+            self.others.add(&artifact_type);
+            return Ok(());
+        }
+        let Some(media) = media else {
+            self.others.add(&media_type.unwrap_or(Text::EMPTY));
+            return Ok(());
+        };
+        let descriptor = Descriptor::read(value)?;
+        let is_pin = self.wanted.digest.as_ref() == Some(&descriptor.digest);
+        let rank = match &platform {
+            Some(platform) => platform.rank(),
+            None => origin.rank,
+        };
+        if let Some(platform) = platform.filter(|_| rank == Rank::Other) {
+            self.platforms.add(&platform);
+        }
+        let root = self.leads.len() as u16;
+        let lead = Lead {
+            digest: descriptor.digest,
+            size: descriptor.size,
+            media,
+            // What is asked for by digest is opened, and then judged by its own configuration.
+            rank: if is_pin { rank.max(Rank::Unknown) } else { rank },
+            pinned: origin.pinned || is_pin,
+            depth: origin.depth,
+            root: origin.root.unwrap_or(root),
+            name: origin.name,
+        };
+        self.leads.push(lead).map_err(|_| {
+            Error::new(format_args!(
+                "more than {INDEX_MANIFESTS_MAX} manifests to choose from: see INDEX_MANIFESTS_MAX"
+            ))
+        })
+    }
+
+    /// Entries at the top that are not one image: neither of one digest, nor of one name.
+    fn has_several(&self) -> bool {
+        let Some(first) = self.leads.first() else { return false };
+        self.leads.iter().any(|lead| lead.digest != first.digest && lead.name != first.name)
+    }
+
+    /// Signatures and the like, that only their manifests tell from images. What cannot be read stays.
+    fn leave_artifacts_out(&mut self, buffer: &mut Buffer) {
+        let store = self.store;
+        self.leads.retain(|lead| lead.media.kind() == Kind::Index || !leads_to_artifact(store, lead, buffer));
+    }
+
+    /// Goes through what there is to do, until nothing is left.
+    fn follow(&mut self, buffer: &mut Buffer) -> Result<()> {
+        while let Some(lead) = self.leads.pop() {
+            if lead.rank == Rank::Other {
+                continue;
+            }
+            if lead.media.kind() == Kind::Index {
+                let result = self.nested(&lead, buffer);
+                // Where a digest is asked for, what is wrong elsewhere does not matter.
+                if lead.pinned || self.wanted.digest.is_none() {
+                    result.context("index", &lead.digest)?;
+                }
+                continue;
+            }
+            if self.wanted.digest.is_some() && !lead.pinned {
+                self.unpinned.get_or_insert(lead.digest);
+            } else if lead.rank == Rank::Unknown && leads_to_artifact(self.store, &lead, buffer) {
+                self.artifact = Some(lead);
+            } else {
+                self.compare(lead);
+            }
+        }
+        Ok(())
+    }
+
+    fn nested(&mut self, lead: &Lead, buffer: &mut Buffer) -> Result<()> {
+        if usize::from(lead.depth) >= INDEX_DEPTH {
+            return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
+        }
+        self.indexes = self.indexes.saturating_add(lead.size);
+        if self.indexes > INDEX_BYTES {
+            return Err(Error::new(format_args!("the indexes of this layout have more than {INDEX_BYTES} bytes")));
+        }
+        let index = read_document(self.store, lead, buffer)?;
+        let Some(manifests) = index.get("manifests")? else { return Ok(()) };
+        let Lead { rank, pinned, depth, name, root, .. } = *lead;
+        let origin = Origin { rank, pinned, depth: depth + 1, name, root: Some(root) };
+        let start = self.leads.len();
+        for value in manifests.items()? {
+            self.consider(&value, &origin)?;
+        }
+        self.leads[start..].reverse();
+        Ok(())
+    }
+
+    fn compare(&mut self, lead: Lead) {
+        match &self.best {
+            Some(best) if best.rank > lead.rank => (),
+            Some(best) if best.rank == lead.rank => {
+                if best.root != lead.root && best.digest != lead.digest {
+                    self.rival = Some(lead.digest);
+                }
+            }
+            _ => {
+                self.best = Some(lead);
+                self.rival = None;
+            }
+        }
+    }
+
+    fn verdict(&self) -> Result<Lead> {
+        let (os, architecture) = MACHINE;
+        let Wanted { reference, digest } = *self.wanted;
+        if let Some(tag) = reference.filter(|_| !self.is_there) {
+            return Err(match self.tags.count {
+                0 => Error::new(format_args!("no tag {tag:?}: the images of this layout have no tags")),
+                _ => Error::new(format_args!("no tag {tag:?}, there is: {}", self.tags)),
+            });
+        }
+        match (self.best.or(self.artifact), self.rival) {
+            (Some(best), None) => return Ok(best),
+            (Some(best), Some(rival)) => {
+                let first = best.digest;
+                let name = reference.unwrap_or("the layout");
+                return Err(Error::new(format_args!("{name} names two images, {first} and {rival}: choose by digest")));
+            }
+            _ => (),
+        }
+        Err(match (digest, self.unpinned) {
+            (Some(digest), Some(found)) => {
+                Error::new(format_args!("digest {digest} is wanted, the image is {found}: refused"))
+            }
+            _ if self.platforms.count > 0 => Error::new(format_args!(
+                "wrong architecture: the image is for {}, this machine is {os}/{architecture}",
+                self.platforms
+            )),
+            (Some(digest), None) => Error::new(format_args!("digest {digest} is wanted, and no image has it: refused")),
+            _ if self.others.count > 0 => Error::new(format_args!("no image, only {}", self.others)),
+            _ => Error::new(format_args!("the layout holds no image")),
+        })
+    }
+}
+
+/// What a descriptor inherits from the index it stands in.
+struct Origin {
+    rank: Rank,
+    pinned: bool,
+    depth: u8,
+    name: u64,
+    root: Option<u16>,
+}
+
+fn leads_to_artifact(store: &Store<'_>, lead: &Lead, buffer: &mut Buffer) -> bool {
+    read_document(store, lead, buffer).and_then(|manifest| is_artifact(&manifest)).unwrap_or(false)
+}
+
+impl Platform<'_> {
+    fn rank(&self) -> Rank {
+        let is = |field: Option<Text<'_>>, wanted: &str| field.is_some_and(|text| text == wanted);
+        let (os, architecture) = MACHINE;
+        match self.variant {
+            _ if !is(self.os, os) || !is(self.architecture, architecture) => Rank::Other,
+            Some(variant) if !variant.is_empty() && variant != "v1" => Rank::Variant,
+            _ => Rank::Exact,
+        }
+    }
+}
+
+impl Display for Platform<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [os, architecture] = [self.os, self.architecture].map(|part| part.unwrap_or(Text::EMPTY));
+        write!(f, "{os}/{architecture}")?;
+        match self.variant.filter(|variant| !variant.is_empty()) {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// FNV-1a: two names with one hash would only be taken for one image with two platforms.
+struct Hash(u64);
+
+impl Write for Hash {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for &byte in text.as_bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+        Ok(())
+    }
+}
+
+/// Some names for an error message, and the number of those that did not fit.
+struct List {
+    text: heapless::String<TAG_LIST_BYTES>,
+    last: usize,
+    count: usize,
+    more: usize,
+}
+
+impl List {
+    fn new() -> List {
+        List { text: heapless::String::new(), last: 0, count: 0, more: 0 }
+    }
+
+    /// A name that was just added is not added again.
+    fn add(&mut self, name: &dyn Display) {
+        let length = self.text.len();
+        let comma = if length == 0 { "" } else { ", " };
+        self.count += 1;
+        if write!(self.text, "{comma}{name}").is_err() {
+            self.text.truncate(length);
+            self.more += 1;
+        } else if length > 0 && self.text[self.last..length] == self.text[length + comma.len()..] {
+            self.text.truncate(length);
+        } else {
+            self.last = length + comma.len();
+        }
+    }
+}
+
+impl Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.more, self.text.is_empty()) {
+            (0, _) => f.write_str(&self.text),
+            (more, true) => write!(f, "{more} with long names"),
+            (more, false) => write!(f, "{} and {more} more", self.text),
+        }
+    }
+}

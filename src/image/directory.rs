@@ -1,0 +1,76 @@
+//! A layout in a directory. Whatever a name in it says, nothing outside the directory is opened.
+
+use crate::codec::digest::Digest;
+use crate::io::path::PathBuf;
+use crate::io::section::Section;
+use crate::io::show::ShowC;
+use crate::sys::fd::Fd;
+use crate::sys::{Errno, fs};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// A layout in a directory.
+pub struct Directory {
+    dir: Fd,
+}
+
+impl Directory {
+    /// The layout in this directory.
+    pub fn open(dir: Fd) -> Result<Directory> {
+        let directory = Directory { dir };
+        super::store::check_layout_file(directory.file(c"oci-layout")?)?;
+        Ok(directory)
+    }
+
+    /// `index.json`; layouts of 2016 have none.
+    pub fn index(&self) -> Result<Option<Section>> {
+        self.file(c"index.json")
+    }
+
+    /// A blob, which must be exactly `size` bytes long.
+    pub fn blob(&self, digest: &Digest) -> Result<Option<Section>> {
+        let path = PathBuf::format(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()));
+        self.file(path.context("blob", digest)?.as_c_str())
+    }
+
+    /// Shows every tag of a layout of 2016, with its descriptor.
+    pub fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
+        let refs = self.open_beneath(c"refs", fs::O_DIRECTORY).context("neither index.json nor refs", &"")?;
+        let mut buffer = [0; 2048];
+        loop {
+            let bytes = fs::read_directory(refs.by_ref(), &mut buffer).context("read", &"refs")?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            for entry in fs::entries(bytes) {
+                // Names are of A-Z a-z 0-9 . _ -; others, and the editors' hidden files, are not tags.
+                let Some(name) = entry.name.to_str().ok().filter(|name| !name.starts_with('.')) else { continue };
+                let path = PathBuf::format(format_args!("refs/{name}")).context("refs", &name)?;
+                if let Some(section) = self.file(path.as_c_str())? {
+                    see(name, section)?;
+                }
+            }
+        }
+    }
+
+    fn open_beneath(&self, path: &CStr, flags: i32) -> core::result::Result<Fd, Errno> {
+        // Non-blocking: a FIFO of that name must not hang us.
+        let flags = flags | fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY;
+        let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_MAGICLINKS;
+        fs::open_resolved(self.dir.by_ref(), path, flags, 0, resolve)
+    }
+
+    /// A regular file, whole; `None` where there is none of that name.
+    fn file(&self, path: &CStr) -> Result<Option<Section>> {
+        let file = match self.open_beneath(path, 0) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(Errno::EXDEV) => return Err(Error::new(format_args!("{}: leads out of the layout", ShowC(path)))),
+            file => file.context("open", &ShowC(path))?,
+        };
+        let stat = fs::stat(file.by_ref(), c"").context("stat", &ShowC(path))?;
+        if stat.kind() != fs::S_IFREG {
+            return Err(Error::new(format_args!("{}: not a regular file", ShowC(path))));
+        }
+        Ok(Some(Section { file, offset: 0, size: stat.size }))
+    }
+}

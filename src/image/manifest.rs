@@ -1,0 +1,108 @@
+//! The manifest (manifest.md) and the configuration (config.md) of one image.
+
+use super::Layer;
+use super::choose::Lead;
+use super::config::Config;
+use super::descriptor::Descriptor;
+use super::media::{self, Document, Kind};
+use super::store::{Store, read_verified};
+use crate::codec::digest::Digest;
+use crate::codec::json::{self, Value};
+use crate::limits::{DOCUMENT_BYTES, LAYERS_MAX};
+use crate::{Error, Result};
+
+type Layers = heapless::Vec<Layer, LAYERS_MAX>;
+
+/// Reads the manifest or index that a descriptor leads to, and checks that it is what the descriptor says.
+pub fn read_document<'b>(store: &Store<'_>, lead: &Lead, buffer: &'b mut [u8; DOCUMENT_BYTES]) -> Result<Value<'b>> {
+    let value = json::check(read_verified(store, &lead.digest, lead.size, buffer)?)?;
+    check_form(&value, lead.media.kind(), Some(lead.media))?;
+    Ok(value)
+}
+
+/// CVE-2021-41190: a document that is a manifest to one reader and an index to another is refused.
+pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) -> Result<()> {
+    if document.require("schemaVersion")?.as_u64()? != 2 {
+        return Err(document.fault_of("schemaVersion", "not 2"));
+    }
+    if let Some(said) = document.text("mediaType")? {
+        let is_right = match expected {
+            Some(expected) => said == expected.name(),
+            None => Document::named(said).is_some_and(|said| said.kind() == kind),
+        };
+        if !is_right {
+            let expected = expected.map_or("an index", Document::name);
+            return Err(Error::new(format_args!("mediaType: {said}, where {expected} is expected")));
+        }
+    }
+    let foreign: &[&str] = match kind {
+        Kind::Index => &["layers", "config"],
+        _ => &["manifests"],
+    };
+    for key in foreign {
+        if document.get(key)?.is_some() {
+            return Err(document.fault_of(key, "does not belong into a document of this kind"));
+        }
+    }
+    Ok(())
+}
+
+/// The configuration's media type, where it is none of an image: then the manifest is an artifact's.
+pub fn is_artifact(manifest: &Value<'_>) -> Result<bool> {
+    let media_type = manifest.require("config")?.require("mediaType")?.as_text()?;
+    Ok(Document::named(media_type).is_none_or(|media| media.kind() != Kind::Config))
+}
+
+/// Reads a manifest: its layers, without their diff_ids, and the digest and size of its configuration.
+pub fn read(
+    store: &Store<'_>,
+    lead: &Lead,
+    layers: &mut Layers,
+    buffer: &mut [u8; DOCUMENT_BYTES],
+) -> Result<(Digest, u64)> {
+    let manifest = read_document(store, lead, buffer)?;
+    let value = manifest.require("config")?;
+    let config = Descriptor::read(&value)?;
+    if is_artifact(&manifest)? {
+        let media_type = config.media_type;
+        return Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")));
+    }
+    layers.clear();
+    // Go writes null for a list that was never made.
+    let Some(list) = manifest.get("layers")? else { return Ok((config.digest, config.size)) };
+    for value in list.items()? {
+        let Descriptor { media_type, digest, size } = Descriptor::read(&value)?;
+        let (compression, foreign) = media::layer(media_type).map_err(|error| value.blame(error))?;
+        let layer = Layer { digest, size, compression, foreign, diff_id: Digest::ZERO };
+        layers.push(layer).map_err(|_| list.fault(TOO_MANY_LAYERS))?;
+    }
+    Ok((config.digest, config.size))
+}
+
+const TOO_MANY_LAYERS: &str = "more than 256 layers";
+const _: () = assert!(LAYERS_MAX == 256);
+
+/// Reads a verified configuration, and gives each layer its diff_id.
+pub fn read_config<'m>(bytes: &'m mut [u8], layers: &mut Layers) -> Result<Config<'m>> {
+    let document = json::check(bytes)?;
+    let config = Config::read(document)?;
+    let rootfs = document.require("rootfs")?;
+    if rootfs.require("type")?.as_text()? != "layers" {
+        return Err(rootfs.fault_of("type", "not layers"));
+    }
+    let mut count = 0;
+    if let Some(diff_ids) = rootfs.get("diff_ids")? {
+        for value in diff_ids.items()? {
+            let text = value.as_text()?.as_plain().unwrap_or("");
+            let diff_id = Digest::parse(text).map_err(|error| value.blame(error))?;
+            if let Some(layer) = layers.get_mut(count) {
+                layer.diff_id = diff_id;
+            }
+            count += 1;
+        }
+    }
+    match layers.len() {
+        there if there == count => Ok(config),
+        there => Err(Error::new(format_args!("rootfs.diff_ids: {count} of them, the manifest has {there} layers"))),
+    }
+}

@@ -1,0 +1,77 @@
+//! Media types: today's, docker's, and those of the image-spec's drafts.
+
+use super::Compression;
+use crate::codec::json::Text;
+use crate::{Error, Result};
+
+/// What a document is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A list of manifests.
+    Index,
+    /// One image.
+    Manifest,
+    /// How an image wants to be run.
+    Config,
+}
+
+/// Media types of documents.
+const DOCUMENTS: [(&str, Kind); 8] = [
+    ("application/vnd.oci.image.index.v1+json", Kind::Index),
+    ("application/vnd.oci.image.manifest.v1+json", Kind::Manifest),
+    ("application/vnd.oci.image.config.v1+json", Kind::Config),
+    ("application/vnd.docker.distribution.manifest.list.v2+json", Kind::Index),
+    ("application/vnd.docker.distribution.manifest.v2+json", Kind::Manifest),
+    ("application/vnd.docker.container.image.v1+json", Kind::Config),
+    // Until 1.0.0-rc4, and in 0.1.
+    ("application/vnd.oci.image.manifest.list.v1+json", Kind::Index),
+    ("application/vnd.oci.image.serialization.config.v1+json", Kind::Config),
+];
+
+/// A media type of a document, as its place in the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Document(u8);
+
+impl Document {
+    /// The media type of that name, where it is one of those above.
+    pub fn named(name: Text<'_>) -> Option<Document> {
+        DOCUMENTS.iter().position(|(known, _)| name == **known).map(|at| Document(at as u8))
+    }
+
+    /// What it is the media type of.
+    pub fn kind(self) -> Kind {
+        DOCUMENTS[usize::from(self.0)].1
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        DOCUMENTS[usize::from(self.0)].0
+    }
+}
+
+/// Media types of layers, without what follows for the compression; whether the layer is foreign.
+const LAYERS: [(&str, bool); 7] = [
+    ("application/vnd.oci.image.layer.v1.tar", false),
+    ("application/vnd.oci.image.layer.nondistributable.v1.tar", true),
+    ("application/vnd.docker.image.rootfs.diff.tar", false),
+    ("application/vnd.docker.image.rootfs.foreign.diff.tar", true),
+    // Until 1.0.0-rc1, and in 0.1.
+    ("application/vnd.oci.image.layer.tar", false),
+    ("application/vnd.oci.image.layer.nondistributable.tar", true),
+    ("application/vnd.oci.image.rootfs.tar", false),
+];
+
+/// How a layer of this media type is packed, and whether it is foreign.
+pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
+    let fault = |why: &str| Error::new(format_args!("media type {name}: {why}"));
+    let plain = name.as_plain().unwrap_or("");
+    let known = LAYERS.iter().find_map(|(base, foreign)| Some((plain.strip_prefix(base)?, *foreign)));
+    let (packing, foreign) = known.ok_or_else(|| fault("not a layer of an image"))?;
+    match packing {
+        "" => Ok((Compression::None, foreign)),
+        "+gzip" | ".gzip" => Ok((Compression::Gzip, foreign)),
+        "+zstd" | ".zstd" => Err(fault("zstd is not supported")),
+        _ if packing.ends_with("+encrypted") => Err(fault("the layer is encrypted")),
+        _ => Err(fault("unknown compression")),
+    }
+}

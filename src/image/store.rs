@@ -1,0 +1,105 @@
+//! Where an image's documents and blobs are.
+
+use super::ArchiveMemory;
+use super::archive::Archive;
+use super::directory::Directory;
+use crate::codec::digest::{Digest, Hasher};
+use crate::codec::json;
+use crate::io::section::Section;
+use crate::limits::{DOCUMENT_BYTES, LAYOUT_FILE_BYTES};
+use crate::sys::fd::Fd;
+use crate::{Context, Error, Result};
+
+/// An OCI layout, in a directory or in a tar.
+pub enum Store<'m> {
+    /// A directory; nothing is ever opened but beneath it.
+    Directory(Directory),
+    /// An oci-archive: a tar in a file, or right on a block device.
+    Archive(Archive<'m>),
+}
+
+impl<'m> Store<'m> {
+    /// The OCI layout in a directory.
+    pub fn open_directory(dir: Fd) -> Result<Store<'m>> {
+        Directory::open(dir).map(Store::Directory)
+    }
+
+    /// The OCI layout in a tar, which is somewhere in the first `size` bytes: the length of the file or block device.
+    pub fn open_archive(file: Fd, size: u64, memory: &'m mut ArchiveMemory) -> Result<Store<'m>> {
+        Archive::open(file, size, memory).map(Store::Archive)
+    }
+
+    /// Opens a blob, which must be exactly `size` bytes long.
+    pub fn blob(&self, digest: &Digest, size: u64) -> Result<Section> {
+        let blob = match self {
+            Store::Directory(directory) => directory.blob(digest)?,
+            Store::Archive(archive) => archive.blob(digest)?,
+        };
+        let Some(blob) = blob else {
+            return Err(Error::new(format_args!("blob {digest}: missing")));
+        };
+        if blob.size != size {
+            let there = blob.size;
+            return Err(Error::new(format_args!("blob {digest}: size mismatch: expected {size} bytes, found {there}")));
+        }
+        Ok(blob)
+    }
+
+    /// `index.json`; layouts of 2016 have none.
+    pub(super) fn index(&self) -> Result<Option<Section>> {
+        match self {
+            Store::Directory(directory) => directory.index(),
+            Store::Archive(archive) => archive.index(),
+        }
+    }
+
+    /// Shows every tag of a layout of 2016, with its descriptor.
+    pub(super) fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
+        match self {
+            Store::Directory(directory) => directory.references(see),
+            Store::Archive(archive) => archive.references(see),
+        }
+    }
+}
+
+/// The bytes of a document that no digest vouches for.
+pub(super) fn read<'b>(section: &Section, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+    let (size, limit) = (section.size, buffer.len());
+    if size > limit as u64 {
+        return Err(Error::new(format_args!("{size} bytes, more than the {limit} a document may have")));
+    }
+    let bytes = &mut buffer[..size as usize];
+    match section.read_full_at(bytes, 0)? as u64 {
+        n if n == size => Ok(bytes),
+        n => Err(Error::new(format_args!("ends after {n} of {size} bytes"))),
+    }
+}
+
+/// The bytes of a document, once they have the size and the digest they should have.
+pub(super) fn read_verified<'b>(
+    store: &Store<'_>,
+    digest: &Digest,
+    size: u64,
+    buffer: &'b mut [u8; DOCUMENT_BYTES],
+) -> Result<&'b mut [u8]> {
+    let bytes = read(&store.blob(digest, size)?, buffer)?;
+    let mut hasher = Hasher::new(digest.algorithm());
+    hasher.update(bytes);
+    digest.expect(&hasher.finish())?;
+    Ok(bytes)
+}
+
+/// `oci-layout` must be there, and of the one version there has been since June 2016.
+pub(super) fn check_layout_file(section: Option<Section>) -> Result<()> {
+    let look = || {
+        let section = section.ok_or_else(|| Error::new(format_args!("missing: not an OCI image layout")))?;
+        let mut buffer = [0; LAYOUT_FILE_BYTES];
+        let value = json::check(read(&section, &mut buffer)?)?;
+        let version = value.require("imageLayoutVersion")?.as_text()?;
+        match version == "1.0.0" {
+            true => Ok(()),
+            false => Err(Error::new(format_args!("version {version} is not supported, only 1.0.0"))),
+        }
+    };
+    look().context("oci-layout", &"")
+}
