@@ -1,4 +1,5 @@
 //! Formats: pure, no paths, no system calls.
 
+pub mod crc32;
 pub mod digest;
 pub mod json;

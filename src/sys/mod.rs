@@ -6,13 +6,16 @@
 //! Nothing here decides, prints, or retries (but for `EINTR` where a call cannot have had an effect yet).
 
 pub mod clone;
+pub mod cpu;
 pub mod errno;
 pub mod event;
 pub mod fd;
 pub mod fs;
+pub mod memcpy;
 pub mod mount;
 pub mod net;
 pub mod process;
+pub mod ring;
 pub mod signal;
 pub mod syscall;
 pub mod system;

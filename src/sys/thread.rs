@@ -1,1 +1,158 @@
-//! Threads (being written by the pipeline).
+//! One more thread in this address space, for as long as one call lasts; and futexes, to wait without spinning.
+//!
+//! The thread is made by clone(2) itself: pthreads would bring a heap and a TLS block. Both threads share one TLS
+//! block, so neither may use what lives there (libc's `errno` above all): [`super::syscall`] does not.
+
+use super::syscall::syscall;
+use super::{Errno, Result};
+use crate::limits::THREAD_STACK_BYTES;
+use core::arch::asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// The stack of a second thread. Its pages cost nothing until they are used.
+#[repr(C, align(16))]
+pub struct Stack(UnsafeCell<[u8; THREAD_STACK_BYTES]>);
+
+impl Stack {
+    /// All zeros.
+    pub const EMPTY: Stack = Stack(UnsafeCell::new([0; THREAD_STACK_BYTES]));
+}
+
+/// futex(2) `WAIT`: sleeps while `word` is `expected`. May wake for no reason.
+pub fn wait(word: &AtomicU32, expected: u32) {
+    futex(word, libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected);
+}
+
+/// futex(2) `WAKE`: ends the sleep of one who waits for `word`.
+pub fn wake(word: &AtomicU32) {
+    futex(word, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1);
+}
+
+fn futex(word: &AtomicU32, operation: i32, value: u32) {
+    // SAFETY: the kernel reads the word, which outlives the call. Every answer means "look again".
+    let _ = unsafe { syscall!(libc::SYS_futex, word.as_ptr(), operation, value, 0) };
+}
+
+/// What the new thread finds at its start, on the stack of the thread that waits for it.
+struct Job<F, A> {
+    work: Option<F>,
+    result: Option<A>,
+}
+
+/// Runs `other` in a thread of its own on `stack` and `here` in this one, and returns when both have ended.
+/// All signals are blocked in the other thread.
+pub fn alongside<F, A, B>(stack: &mut Stack, other: F, here: impl FnOnce() -> B) -> Result<(A, B)>
+where
+    F: FnOnce() -> A + Send,
+    A: Send,
+{
+    let mut job = Job { work: Some(other), result: None };
+    // The kernel clears it when the thread has left its stack for good.
+    let running = AtomicU32::new(1);
+    let top = (&raw mut *stack) as usize + size_of::<Stack>();
+    // SAFETY: `stack` and `job` are lent to the thread alone until `Join` has seen it end, also on unwinding.
+    unsafe { start(run::<F, A>, (&raw mut job).cast(), top, &running) }?;
+    let join = Join(&running);
+    let here = here();
+    drop(join);
+    // SAFETY: the thread has ended: nobody else writes here. Volatile, as the compiler saw nobody write it at all.
+    let result = unsafe { core::ptr::read_volatile(&raw const job.result) };
+    core::mem::forget(job);
+    result.map(|other| (other, here)).ok_or(Errno::ECHILD)
+}
+
+struct Join<'a>(&'a AtomicU32);
+
+impl Drop for Join<'_> {
+    fn drop(&mut self) {
+        while self.0.load(Ordering::Acquire) != 0 {
+            // The kernel's wake at a thread's end is not a private one.
+            futex(self.0, libc::FUTEX_WAIT, 1);
+        }
+    }
+}
+
+/// # Safety
+/// `job` is a `Job<F, A>` that nobody else touches while this runs.
+unsafe extern "C" fn run<F: FnOnce() -> A, A>(job: *mut ()) -> ! {
+    // SAFETY: see above.
+    let job = unsafe { &mut *job.cast::<Job<F, A>>() };
+    job.result = job.work.take().map(|work| work());
+    loop {
+        // SAFETY: ends this thread alone; its stack is not touched again.
+        let _ = unsafe { syscall!(libc::SYS_exit, 0) };
+    }
+}
+
+/// Makes the thread. `running` is set to 0 by the kernel when it ends.
+///
+/// # Safety
+/// `entry(job)` must be sound on a stack that ends at `top`; all three must live until `running` is 0.
+unsafe fn start(entry: unsafe extern "C" fn(*mut ()) -> !, job: *mut (), top: usize, running: &AtomicU32) -> Result<()> {
+    let flags = libc::CLONE_VM
+        | libc::CLONE_FS
+        | libc::CLONE_FILES
+        | libc::CLONE_SIGHAND
+        | libc::CLONE_THREAD
+        | libc::CLONE_SYSVSEM
+        | libc::CLONE_CHILD_CLEARTID;
+    let (all, mut former) = (u64::MAX, 0u64);
+    // SAFETY: the kernel reads and writes eight bytes each.
+    unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut former, 8) }?;
+    let answer: isize;
+    // SAFETY: the new thread starts after `syscall` with these registers on its own, 16-byte aligned stack; it calls
+    // `entry`, which does not return. This thread goes on at the label as if only a system call had been made.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r13",
+            "call r12",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone as isize => answer,
+            in("rdi") flags as usize, in("rsi") top & !15, in("rdx") 0usize, in("r10") running.as_ptr(), in("r8") 0usize,
+            in("r12") entry, in("r13") job,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    // SAFETY: the kernel reads eight bytes.
+    unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const former, 0, 8) }?;
+    if answer < 0 { Err(Errno(-answer as i32)) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_threads_hand_a_word_back_and_forth() {
+        let mut stack = Box::new(Stack::EMPTY);
+        let turn = AtomicU32::new(0);
+        let play = |mine: u32| {
+            for _ in 0..1000 {
+                while turn.load(Ordering::Acquire) != mine {
+                    wait(&turn, 1 - mine);
+                }
+                turn.store(1 - mine, Ordering::Release);
+                wake(&turn);
+            }
+            mine + 10
+        };
+        let both = alongside(&mut stack, || play(1), || play(0));
+        assert_eq!(both.unwrap(), (11, 10));
+    }
+
+    #[test]
+    fn the_stack_can_be_lent_again() {
+        let mut stack = Box::new(Stack::EMPTY);
+        for n in 0..100 {
+            let mut seen = 0;
+            let (other, ()) = alongside(&mut stack, || { seen = n; n }, || ()).unwrap();
+            assert_eq!((other, seen), (n, n));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A ring of bytes between threads: one writes, two read, each at its own pace.
+//!
+//! `unsafe` is here because the three work on one buffer at once. Positions count up for ever; the bytes from the
+//! slowest reader to the writer belong to the readers, all others to the writer, so no byte has two owners.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU64, Ordering};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
+
+/// A ring of `N` bytes, a power of two.
+pub struct Ring<const N: usize> {
+    bytes: UnsafeCell<[u8; N]>,
+    written: AtomicU64,
+    taken: [AtomicU64; 2],
+}
+
+// SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each in its own part.
+unsafe impl<const N: usize> Sync for Ring<N> {}
+
+impl<const N: usize> Ring<N> {
+    /// All zeros.
+    pub const EMPTY: Ring<N> = {
+        assert!(N.is_power_of_two());
+        Ring {
+            bytes: UnsafeCell::new([0; N]),
+            written: AtomicU64::new(0),
+            taken: [AtomicU64::new(0), AtomicU64::new(0)],
+        }
+    };
+
+    /// Empties the ring and hands out its one writer and its two readers.
+    pub fn split(&mut self) -> (Writer<'_, N>, Reader<'_, N>, Reader<'_, N>) {
+        *self.written.get_mut() = 0;
+        self.taken = [AtomicU64::new(0), AtomicU64::new(0)];
+        let ring = &*self;
+        (Writer { ring }, Reader { ring, index: 0 }, Reader { ring, index: 1 })
+    }
+
+    /// Bytes that may be written now.
+    fn free(&self) -> usize {
+        let slowest = self.taken[0].load(Ordering::Acquire).min(self.taken[1].load(Ordering::Acquire));
+        // The writer may have gone on since: then this says less than there is, never more.
+        (slowest + N as u64).saturating_sub(self.written.load(Ordering::Acquire)) as usize
+    }
+}
+
+/// The side that writes.
+pub struct Writer<'r, const N: usize> {
+    ring: &'r Ring<N>,
+}
+
+impl<const N: usize> Writer<'_, N> {
+    /// Bytes that may be written now.
+    pub fn free(&self) -> usize {
+        self.ring.free()
+    }
+
+    /// Where the next byte goes, and how many fit there in one piece.
+    fn place(&self) -> (usize, usize) {
+        let at = self.ring.written.load(Ordering::Relaxed) as usize & (N - 1);
+        (at, self.ring.free().min(N - at))
+    }
+
+    /// The free bytes that lie in one piece, to be written and then given to the readers by [`Writer::commit`].
+    pub fn space(&mut self) -> &mut [u8] {
+        let (at, length) = self.place();
+        // SAFETY: this part is the writer's, there is one writer, and it is borrowed for as long as the slice lives.
+        unsafe { core::slice::from_raw_parts_mut(self.ring.bytes.get().cast::<u8>().add(at), length) }
+    }
+
+    /// Gives the first `count` bytes of [`Writer::space`] to the readers.
+    pub fn commit(&mut self, count: usize) {
+        assert!(count <= self.place().1);
+        self.ring.written.fetch_add(count as u64, Ordering::Release);
+    }
+
+    /// The `count` bytes before the next one, which must be in one piece.
+    pub fn just_written(&self, count: usize) -> &[u8] {
+        let end = self.ring.written.load(Ordering::Relaxed);
+        let at = end.saturating_sub(count as u64) as usize & (N - 1);
+        assert!(count as u64 <= end && at + count <= N);
+        // SAFETY: only this writer changes any byte, and not while it is borrowed.
+        unsafe { core::slice::from_raw_parts(self.ring.bytes.get().cast::<u8>().add(at), count) }
+    }
+
+    /// Inflates `input` into at most `most` free bytes in one piece, with what was written before as the window, and
+    /// gives them to the readers: (status, bytes of input used, bytes written).
+    pub fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8], most: usize) -> (TINFLStatus, usize, usize) {
+        let (at, length) = self.place();
+        let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        // SAFETY: the slice covers the readers' part too, which they read meanwhile; but `decompress_with_limit` is
+        // bound to write only to `at..at + length`, the writer's own part, and reads elsewhere, as they do: no byte is
+        // written while another thread reaches it, and a read-read overlap is allowed for bytes nobody writes.
+        let whole = unsafe { core::slice::from_raw_parts_mut(self.ring.bytes.get().cast::<u8>(), N) };
+        let (status, used, made) = decompress_with_limit(state, input, whole, at, length.min(most), flags);
+        self.commit(made);
+        (status, used, made)
+    }
+}
+
+/// One of the sides that read.
+pub struct Reader<'r, const N: usize> {
+    ring: &'r Ring<N>,
+    index: usize,
+}
+
+impl<const N: usize> Reader<'_, N> {
+    /// Bytes that the writer may write now.
+    pub fn free(&self) -> usize {
+        self.ring.free()
+    }
+
+    /// The unread bytes that lie in one piece; empty only where there are none.
+    pub fn bytes(&self) -> &[u8] {
+        let taken = self.ring.taken[self.index].load(Ordering::Relaxed);
+        let at = taken as usize & (N - 1);
+        let length = ((self.ring.written.load(Ordering::Acquire) - taken) as usize).min(N - at);
+        // SAFETY: this part is the readers' until `consume`, which cannot be called while the slice lives.
+        unsafe { core::slice::from_raw_parts(self.ring.bytes.get().cast::<u8>().add(at), length) }
+    }
+
+    /// Takes the first `count` of [`Reader::bytes`].
+    pub fn consume(&mut self, count: usize) {
+        assert!(count <= self.bytes().len());
+        self.ring.taken[self.index].fetch_add(count as u64, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_pass_in_order_and_the_slowest_reader_holds_the_writer() {
+        let mut ring = Box::new(Ring::<8>::EMPTY);
+        let (mut writer, mut first, mut second) = ring.split();
+        let (mut sent, mut seen_first, mut seen_second) = (0u8, 0u8, 0u8);
+        for round in 0..200usize {
+            let space = writer.space();
+            let count = space.len().min(1 + round % 5);
+            space[..count].iter_mut().for_each(|byte| {
+                *byte = sent;
+                sent = sent.wrapping_add(1);
+            });
+            writer.commit(count);
+            for (reader, seen, most) in [(&mut first, &mut seen_first, 8), (&mut second, &mut seen_second, 2)] {
+                let count = reader.bytes().len().min(most);
+                for &byte in &reader.bytes()[..count] {
+                    assert_eq!(byte, *seen);
+                    *seen = seen.wrapping_add(1);
+                }
+                reader.consume(count);
+            }
+            assert!(usize::from(sent.wrapping_sub(seen_second)) <= 8);
+        }
+    }
+}
