@@ -57,6 +57,12 @@ pub const RING_BYTES: usize = 256 << 10;
 pub const INPUT_BYTES: usize = 64 << 10;
 /// One pax header, in bytes. A file has at most 64 KiB of extended attribute names, a value 64 KiB.
 pub const PAX_BYTES: usize = 128 << 10;
+/// All pax records that hold for a whole archive, in bytes. git writes 52, others none.
+pub const PAX_GLOBAL_BYTES: usize = 8 << 10;
+/// Stored parts of one sparse file. Builders write none at all; Go stops at 1 MiB of map.
+pub const SPARSE_SEGMENTS_MAX: usize = 4096;
+/// The value of an extended attribute that only bsdtar's encoded record has, in bytes; it writes the plain one too.
+pub const XATTR_DECODED_BYTES: usize = 4 << 10;
 /// Stack of the inflating thread, in bytes.
 pub const THREAD_STACK_BYTES: usize = 64 << 10;
 

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn folding_and_the_tables_agree_at_every_length_and_split() {
-        let bytes: Vec<u8> = (0..700u32).map(|n| (n * n >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..700u32).map(|n| ((n * n) >> 3) as u8).collect();
         for length in 0..bytes.len() {
             let mut whole = Crc32::NEW;
             whole.update(&bytes[..length]);

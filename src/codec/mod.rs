@@ -3,3 +3,4 @@
 pub mod crc32;
 pub mod digest;
 pub mod json;
+pub mod tar;

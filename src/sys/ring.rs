@@ -3,51 +3,66 @@
 //! `unsafe` is here because the three work on one buffer at once. Positions count up for ever; the bytes from the
 //! slowest reader to the writer belong to the readers, all others to the writer, so no byte has two owners.
 
-use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 
-/// A ring of `N` bytes, a power of two.
+/// Memory for a ring of `N` bytes, a power of two.
 pub struct Ring<const N: usize> {
-    bytes: UnsafeCell<[u8; N]>,
-    written: AtomicU64,
-    taken: [AtomicU64; 2],
+    bytes: [u8; N],
+    written: u64,
+    taken: [u64; 2],
 }
-
-// SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each in its own part.
-unsafe impl<const N: usize> Sync for Ring<N> {}
 
 impl<const N: usize> Ring<N> {
     /// All zeros.
     pub const EMPTY: Ring<N> = {
         assert!(N.is_power_of_two());
-        Ring {
-            bytes: UnsafeCell::new([0; N]),
-            written: AtomicU64::new(0),
-            taken: [AtomicU64::new(0), AtomicU64::new(0)],
-        }
+        Ring { bytes: [0; N], written: 0, taken: [0; 2] }
     };
 
     /// Empties the ring and hands out its one writer and its two readers.
     pub fn split(&mut self) -> (Writer<'_, N>, Reader<'_, N>, Reader<'_, N>) {
-        *self.written.get_mut() = 0;
-        self.taken = [AtomicU64::new(0), AtomicU64::new(0)];
-        let ring = &*self;
-        (Writer { ring }, Reader { ring, index: 0 }, Reader { ring, index: 1 })
+        (self.written, self.taken) = (0, [0; 2]);
+        let [first, second] = &mut self.taken;
+        // SAFETY: valid, aligned, and borrowed exclusively for as long as the `Part`s live.
+        let atomic = |word: *mut u64| unsafe { AtomicU64::from_ptr(word) };
+        let part = Part {
+            bytes: self.bytes.as_mut_ptr(),
+            written: atomic(&mut self.written),
+            taken: [atomic(first), atomic(second)],
+            ring: PhantomData,
+        };
+        (Writer { ring: part }, Reader { ring: part, index: 0 }, Reader { ring: part, index: 1 })
     }
+}
 
-    /// Bytes that may be written now.
+/// What the three sides share of a ring of `N` bytes.
+#[derive(Clone, Copy)]
+struct Part<'r, const N: usize> {
+    bytes: *mut u8,
+    written: &'r AtomicU64,
+    taken: [&'r AtomicU64; 2],
+    ring: PhantomData<&'r mut [u8; N]>,
+}
+
+// SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each in its own part.
+unsafe impl<const N: usize> Send for Part<'_, N> {}
+// SAFETY: shared, a side only reads what it may read; see `just_written` and `bytes`.
+unsafe impl<const N: usize> Sync for Part<'_, N> {}
+
+impl<const N: usize> Part<'_, N> {
+    /// Bytes that may be written now. Asked by a reader, it may say less than there is, never more than there will be.
     fn free(&self) -> usize {
         let slowest = self.taken[0].load(Ordering::Acquire).min(self.taken[1].load(Ordering::Acquire));
-        // The writer may have gone on since: then this says less than there is, never more.
         (slowest + N as u64).saturating_sub(self.written.load(Ordering::Acquire)) as usize
     }
 }
 
 /// The side that writes.
 pub struct Writer<'r, const N: usize> {
-    ring: &'r Ring<N>,
+    ring: Part<'r, N>,
 }
 
 impl<const N: usize> Writer<'_, N> {
@@ -66,7 +81,7 @@ impl<const N: usize> Writer<'_, N> {
     pub fn space(&mut self) -> &mut [u8] {
         let (at, length) = self.place();
         // SAFETY: this part is the writer's, there is one writer, and it is borrowed for as long as the slice lives.
-        unsafe { core::slice::from_raw_parts_mut(self.ring.bytes.get().cast::<u8>().add(at), length) }
+        unsafe { core::slice::from_raw_parts_mut(self.ring.bytes.add(at), length) }
     }
 
     /// Gives the first `count` bytes of [`Writer::space`] to the readers.
@@ -81,7 +96,7 @@ impl<const N: usize> Writer<'_, N> {
         let at = end.saturating_sub(count as u64) as usize & (N - 1);
         assert!(count as u64 <= end && at + count <= N);
         // SAFETY: only this writer changes any byte, and not while it is borrowed.
-        unsafe { core::slice::from_raw_parts(self.ring.bytes.get().cast::<u8>().add(at), count) }
+        unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), count) }
     }
 
     /// Inflates `input` into at most `most` free bytes in one piece, with what was written before as the window, and
@@ -92,7 +107,7 @@ impl<const N: usize> Writer<'_, N> {
         // SAFETY: the slice covers the readers' part too, which they read meanwhile; but `decompress_with_limit` is
         // bound to write only to `at..at + length`, the writer's own part, and reads elsewhere, as they do: no byte is
         // written while another thread reaches it, and a read-read overlap is allowed for bytes nobody writes.
-        let whole = unsafe { core::slice::from_raw_parts_mut(self.ring.bytes.get().cast::<u8>(), N) };
+        let whole = unsafe { core::slice::from_raw_parts_mut(self.ring.bytes, N) };
         let (status, used, made) = decompress_with_limit(state, input, whole, at, length.min(most), flags);
         self.commit(made);
         (status, used, made)
@@ -101,7 +116,7 @@ impl<const N: usize> Writer<'_, N> {
 
 /// One of the sides that read.
 pub struct Reader<'r, const N: usize> {
-    ring: &'r Ring<N>,
+    ring: Part<'r, N>,
     index: usize,
 }
 
@@ -117,7 +132,7 @@ impl<const N: usize> Reader<'_, N> {
         let at = taken as usize & (N - 1);
         let length = ((self.ring.written.load(Ordering::Acquire) - taken) as usize).min(N - at);
         // SAFETY: this part is the readers' until `consume`, which cannot be called while the slice lives.
-        unsafe { core::slice::from_raw_parts(self.ring.bytes.get().cast::<u8>().add(at), length) }
+        unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), length) }
     }
 
     /// Takes the first `count` of [`Reader::bytes`].

@@ -7,16 +7,15 @@ use super::syscall::syscall;
 use super::{Errno, Result};
 use crate::limits::THREAD_STACK_BYTES;
 use core::arch::asm;
-use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The stack of a second thread. Its pages cost nothing until they are used.
 #[repr(C, align(16))]
-pub struct Stack(UnsafeCell<[u8; THREAD_STACK_BYTES]>);
+pub struct Stack([u8; THREAD_STACK_BYTES]);
 
 impl Stack {
     /// All zeros.
-    pub const EMPTY: Stack = Stack(UnsafeCell::new([0; THREAD_STACK_BYTES]));
+    pub const EMPTY: Stack = Stack([0; THREAD_STACK_BYTES]);
 }
 
 /// futex(2) `WAIT`: sleeps while `word` is `expected`. May wake for no reason.
@@ -89,7 +88,12 @@ unsafe extern "C" fn run<F: FnOnce() -> A, A>(job: *mut ()) -> ! {
 ///
 /// # Safety
 /// `entry(job)` must be sound on a stack that ends at `top`; all three must live until `running` is 0.
-unsafe fn start(entry: unsafe extern "C" fn(*mut ()) -> !, job: *mut (), top: usize, running: &AtomicU32) -> Result<()> {
+unsafe fn start(
+    entry: unsafe extern "C" fn(*mut ()) -> !,
+    job: *mut (),
+    top: usize,
+    running: &AtomicU32,
+) -> Result<()> {
     let flags = libc::CLONE_VM
         | libc::CLONE_FS
         | libc::CLONE_FILES
@@ -151,7 +155,15 @@ mod tests {
         let mut stack = Box::new(Stack::EMPTY);
         for n in 0..100 {
             let mut seen = 0;
-            let (other, ()) = alongside(&mut stack, || { seen = n; n }, || ()).unwrap();
+            let (other, ()) = alongside(
+                &mut stack,
+                || {
+                    seen = n;
+                    n
+                },
+                || (),
+            )
+            .unwrap();
             assert_eq!((other, seen), (n, n));
         }
     }

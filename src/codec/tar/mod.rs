@@ -1,0 +1,533 @@
+//! Tar archives, read as a stream: v7, POSIX ustar, pax, GNU, star.
+//!
+//! ```ignore
+//! let mut archive = Archive::new(source, memory);
+//! while let Some(entry) = archive.next(memory)? {
+//!     // … entry.name, entry.kind …
+//!     while let bytes @ [_, ..] = archive.data()? { … archive.consume(bytes.len()) }
+//! }
+//! ```
+//!
+//! What is refused: a wrong checksum, a number that is none, an extended header that breaks its own rules or is
+//! larger than the memory for it, a sparse map that contradicts itself, an end inside an entry, a type that nobody
+//! knows. Where readers differ: a pax `path` wins over a GNU long name; several `x` headers before an entry add up;
+//! the archive ends at the first block of zeros or at the end of the bytes.
+
+mod header;
+pub mod pax;
+mod sparse;
+
+pub use header::BLOCK;
+pub use sparse::Segment;
+
+use crate::io::Source;
+use crate::io::show::Show;
+use crate::limits::{PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
+use crate::{Error, Result};
+use header::{Header, until_nul};
+use pax::Records;
+use sparse::{Fault, Map};
+
+/// What reading an archive borrows; entries live in it.
+pub struct TarMemory {
+    block: [u8; BLOCK],
+    /// The GNU long name and long link name of the next entry.
+    name: [u8; PATH_BYTES],
+    link: [u8; PATH_BYTES],
+    /// pax records of the next entry, and those for all that follow.
+    records: [u8; PAX_BYTES],
+    globals: [u8; PAX_GLOBAL_BYTES],
+    globals_length: usize,
+    map: Map,
+}
+
+impl TarMemory {
+    /// All zeros.
+    pub const EMPTY: TarMemory = TarMemory {
+        block: [0; BLOCK],
+        name: [0; PATH_BYTES],
+        link: [0; PATH_BYTES],
+        records: [0; PAX_BYTES],
+        globals: [0; PAX_GLOBAL_BYTES],
+        globals_length: 0,
+        map: Map::EMPTY,
+    };
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// Another name of an earlier file.
+    HardLink,
+    /// A symbolic link.
+    Symlink,
+    /// A character device.
+    Character,
+    /// A block device.
+    Block,
+    /// A directory.
+    Directory,
+    /// A named pipe.
+    Fifo,
+}
+
+/// One entry.
+pub struct Entry<'m> {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name as it is written: may be absolute, hold `.` and `..`, end in a slash, or be empty.
+    pub name: &'m [u8],
+    /// The target of a link.
+    pub link: &'m [u8],
+    /// Permissions with setuid, setgid and sticky bits.
+    pub mode: u32,
+    /// Owner; may be more than Linux can hold.
+    pub uid: u64,
+    /// Group; may be more than Linux can hold.
+    pub gid: u64,
+    /// Length of the file, with its holes.
+    pub size: u64,
+    /// Modification time: seconds since 1970, and nanoseconds.
+    pub mtime: (i64, u32),
+    /// Major and minor number of a device; may be more than Linux can hold.
+    pub device: (u64, u64),
+    /// Where the stored bytes of a sparse file belong.
+    pub sparse: Option<&'m [Segment]>,
+    globals: &'m [u8],
+    records: &'m [u8],
+}
+
+/// An extended attribute.
+pub enum Xattr<'m> {
+    /// Name and value as they are (`SCHILY.xattr.`).
+    Plain(&'m [u8], &'m [u8]),
+    /// Name for [`pax::unescape`], value for [`pax::base64`] (`LIBARCHIVE.xattr.`).
+    Encoded(&'m [u8], &'m [u8]),
+}
+
+impl<'m> Entry<'m> {
+    /// Whether there is any extended attribute.
+    pub fn has_xattrs(&self) -> bool {
+        self.xattrs().next().is_some()
+    }
+
+    /// The extended attributes. Of two with the same name the later one counts: plain ones come last.
+    pub fn xattrs(&self) -> impl Iterator<Item = Xattr<'m>> + use<'m> {
+        let all = Records(self.globals).chain(Records(self.records));
+        let encoded =
+            all.clone().filter_map(|(key, value)| Some(Xattr::Encoded(key.strip_prefix(b"LIBARCHIVE.xattr.")?, value)));
+        encoded.chain(all.filter_map(|(key, value)| Some(Xattr::Plain(key.strip_prefix(b"SCHILY.xattr.")?, value))))
+    }
+}
+
+/// An archive being read.
+pub struct Archive<'s> {
+    source: &'s mut dyn Source,
+    /// Bytes of the archive that have been passed.
+    position: u64,
+    /// Stored bytes of the present entry that have not been read.
+    left: u64,
+    /// Bytes that fill up its last block.
+    padding: u64,
+    ended: bool,
+}
+
+/// What pax records say, where they say something.
+#[derive(Default)]
+struct Overrides<'m> {
+    path: Option<&'m [u8]>,
+    link: Option<&'m [u8]>,
+    size: Option<&'m [u8]>,
+    uid: Option<&'m [u8]>,
+    gid: Option<&'m [u8]>,
+    mtime: Option<&'m [u8]>,
+    major: Option<&'m [u8]>,
+    minor: Option<&'m [u8]>,
+    sparse_name: Option<&'m [u8]>,
+    sparse_size: Option<&'m [u8]>,
+    sparse_map: Option<&'m [u8]>,
+    sparse_major: Option<&'m [u8]>,
+}
+
+impl<'m> Overrides<'m> {
+    /// An empty value takes back what was said before.
+    fn read(records: impl Iterator<Item = (&'m [u8], &'m [u8])>) -> Overrides<'m> {
+        let mut all = Overrides::default();
+        for (key, value) in records {
+            if let Some(place) = all.place(key) {
+                *place = Some(value).filter(|value| !value.is_empty() || key == b"GNU.sparse.map");
+            }
+        }
+        all
+    }
+
+    fn place(&mut self, key: &[u8]) -> Option<&mut Option<&'m [u8]>> {
+        Some(match key {
+            b"path" => &mut self.path,
+            b"linkpath" => &mut self.link,
+            b"size" => &mut self.size,
+            b"uid" => &mut self.uid,
+            b"gid" => &mut self.gid,
+            b"mtime" => &mut self.mtime,
+            b"SCHILY.devmajor" => &mut self.major,
+            b"SCHILY.devminor" => &mut self.minor,
+            b"GNU.sparse.name" => &mut self.sparse_name,
+            b"GNU.sparse.size" | b"GNU.sparse.realsize" => &mut self.sparse_size,
+            b"GNU.sparse.map" => &mut self.sparse_map,
+            b"GNU.sparse.major" => &mut self.sparse_major,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a record means something here; git and others write global comments, which need no place.
+fn matters(key: &[u8]) -> bool {
+    Overrides::default().place(key).is_some()
+        || key.starts_with(b"SCHILY.xattr.")
+        || key.starts_with(b"LIBARCHIVE.xattr.")
+}
+
+impl<'s> Archive<'s> {
+    /// The archive that `source` holds from here on. All of it is read with this `memory`.
+    pub fn new(source: &'s mut dyn Source, memory: &mut TarMemory) -> Archive<'s> {
+        memory.globals_length = 0;
+        Archive { source, position: 0, left: 0, padding: 0, ended: false }
+    }
+
+    /// How far the archive has been read, in bytes: after [`Archive::next`], where the entry's data begins.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Stored bytes of the present entry that have not been read.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Bytes of the present entry, at least one until all have been seen.
+    pub fn data(&mut self) -> Result<&[u8]> {
+        if self.left == 0 {
+            return Ok(&[]);
+        }
+        let bytes = self.source.peek()?;
+        if bytes.is_empty() {
+            return Err(truncated(self.position));
+        }
+        Ok(&bytes[..bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX))])
+    }
+
+    /// Takes the first `count` bytes of what [`Archive::data`] showed last.
+    pub fn consume(&mut self, count: usize) {
+        self.source.consume(count);
+        self.left -= count as u64;
+        self.position += count as u64;
+    }
+
+    /// Passes over what is left of the present entry.
+    fn skip_entry(&mut self) -> Result<()> {
+        let left = core::mem::take(&mut self.left);
+        let passed = self.source.skip(left)?;
+        self.position += passed;
+        if passed < left {
+            return Err(truncated(self.position));
+        }
+        // The last entry's padding is missing from some archives.
+        self.position += self.source.skip(core::mem::take(&mut self.padding))?;
+        Ok(())
+    }
+
+    fn start_entry(&mut self, stored: u64) {
+        self.left = stored;
+        self.padding = stored.wrapping_neg() % BLOCK as u64;
+    }
+
+    /// Reads one block; false at the end of the bytes.
+    fn read_block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool> {
+        let there = self.source.read_full(block)?;
+        self.position += there as u64;
+        match there {
+            BLOCK => Ok(true),
+            0 => Ok(false),
+            _ => Err(truncated(self.position)),
+        }
+    }
+
+    /// Reads all data of an extended header to `place`; how much it was.
+    fn read_extension(&mut self, size: u64, place: &mut [u8], what: &str) -> Result<usize> {
+        let limit = place.len() as u64;
+        if size > limit {
+            return Err(self.fault(format_args!("{what} of {size} bytes exceeds {limit} bytes")));
+        }
+        self.start_entry(size);
+        let mut filled = 0;
+        while filled < size as usize {
+            let bytes = self.data()?;
+            let count = bytes.len();
+            place[filled..filled + count].copy_from_slice(bytes);
+            self.consume(count);
+            filled += count;
+        }
+        self.skip_entry()?;
+        Ok(filled)
+    }
+
+    #[cold]
+    fn fault(&self, why: core::fmt::Arguments<'_>) -> Error {
+        Error::new(format_args!("tar: {why} (before byte {})", self.position))
+    }
+
+    /// The next entry, or nothing at the archive's end. What was not read of the last one is passed over.
+    pub fn next<'m>(&mut self, memory: &'m mut TarMemory) -> Result<Option<Entry<'m>>> {
+        let (mut records, mut name, mut link, mut extended) = (0, None, None, false);
+        memory.map.clear();
+        loop {
+            self.skip_entry()?;
+            if self.ended || !self.read_block(&mut memory.block)? || memory.block.iter().all(|&byte| byte == 0) {
+                self.ended = true;
+                let error = self.fault(format_args!("an extended header without an entry"));
+                return if extended { Err(error) } else { Ok(None) };
+            }
+            let header = Header::check(&memory.block).ok_or_else(|| self.fault(format_args!("wrong checksum")))?;
+            let kind = header.kind();
+            if !matches!(kind, b'L' | b'K' | b'x' | b'X' | b'g' | b'V') {
+                break;
+            }
+            if kind == b'V' {
+                // A volume's label: a name and nothing else.
+                continue;
+            }
+            let size = self.size(header.size())?;
+            match kind {
+                b'L' => name = Some(self.read_extension(size, &mut memory.name, "long name")?),
+                b'K' => link = Some(self.read_extension(size, &mut memory.link, "long link name")?),
+                b'g' => self.read_globals(size, memory)?,
+                _ => {
+                    let place = &mut memory.records[records..];
+                    let filled = self.read_extension(size, place, "extended header")?;
+                    let text = pax::check(&place[..filled]);
+                    records += text.map_err(|why| self.fault(format_args!("extended header: {why}")))?.len();
+                }
+            }
+            extended |= kind != b'g';
+        }
+        self.entry(memory, records, name, link).map(Some)
+    }
+
+    /// The entry whose header is in `memory.block`.
+    fn entry<'m>(
+        &mut self,
+        memory: &'m mut TarMemory,
+        records: usize,
+        name: Option<usize>,
+        link: Option<usize>,
+    ) -> Result<Entry<'m>> {
+        let globals = &memory.globals[..memory.globals_length];
+        let records = &memory.records[..records];
+        let said = Overrides::read(Records(globals).chain(Records(records)));
+
+        // The map of an old sparse file goes on in blocks that take this one's place: nothing may be left in it.
+        let header = Header(&memory.block);
+        let (flag, old_size, device) = (header.kind(), header.sparse_size(), header.device());
+        let mode = self.checked(header.mode(), "mode")? & 0o7777;
+        let uid = self.decimal(said.uid, header.uid(), "uid")?;
+        let gid = self.decimal(said.gid, header.gid(), "gid")?;
+        let mtime = match said.mtime {
+            Some(text) => self.checked(pax::time(text), "mtime")?,
+            None => (self.checked(header.mtime(), "mtime")?, 0),
+        };
+        let size = match said.size {
+            Some(text) => self.size(pax::decimal(text).and_then(|size| i64::try_from(size).ok()))?,
+            None => self.size(header.size())?,
+        };
+        let name = match (said.sparse_name.or(said.path), name) {
+            (Some(path), _) => path,
+            (None, Some(length)) => until_nul(&memory.name[..length]),
+            (None, None) => join(header.prefix(), header.name(), &mut memory.name),
+        };
+        let link = match (said.link, link) {
+            (Some(path), _) => path,
+            (None, Some(length)) => until_nul(&memory.link[..length]),
+            (None, None) => {
+                let link = header.link();
+                memory.link[..link.len()].copy_from_slice(link);
+                &memory.link[..link.len()]
+            }
+        };
+
+        let kind = match flag {
+            // Before POSIX a directory was a file whose name ends in a slash.
+            0 if name.ends_with(b"/") => Kind::Directory,
+            0 | b'0' | b'7' | b'S' => Kind::File,
+            b'1' => Kind::HardLink,
+            b'2' => Kind::Symlink,
+            b'3' => Kind::Character,
+            b'4' => Kind::Block,
+            b'5' | b'D' => Kind::Directory,
+            b'6' => Kind::Fifo,
+            _ => {
+                let name = Show(name);
+                return Err(self.fault(format_args!("{name}: entry of unknown type {:?}", char::from(flag))));
+            }
+        };
+        // Nothing but a file has data, whatever size is written there; GNU's incremental dumps list a directory.
+        let stored = if kind == Kind::File || flag == b'D' { size } else { 0 };
+        self.start_entry(stored);
+
+        let mut entry = Entry {
+            kind,
+            name,
+            link,
+            mode: mode as u32,
+            uid,
+            gid,
+            size: if kind == Kind::File { size } else { 0 },
+            mtime,
+            device: (0, 0),
+            sparse: None,
+            globals,
+            records,
+        };
+        if matches!(kind, Kind::Character | Kind::Block) {
+            let written = device.unzip();
+            entry.device =
+                (self.decimal(said.major, written.0, "device")?, self.decimal(said.minor, written.1, "device")?);
+        }
+        if kind == Kind::File {
+            let text_first = said.sparse_major == Some(b"1");
+            let parted = records_hold(records, b"GNU.sparse.offset");
+            if flag == b'S' {
+                entry.size = self.size(old_size)?;
+                self.read_old_map(&mut memory.block, &mut memory.map)?;
+            } else if text_first {
+                self.read_text_map(&mut memory.block, &mut memory.map)?;
+            } else if let Some(list) = said.sparse_map {
+                memory.map.push_list(list).map_err(|fault| self.fault(format_args!("{fault}")))?;
+            } else if parted {
+                self.read_parted_map(records, &mut memory.map)?;
+            }
+            if flag == b'S' || text_first || said.sparse_map.is_some() || parted {
+                if flag != b'S' {
+                    let size = said.sparse_size.and_then(pax::decimal);
+                    entry.size = self.size(size.and_then(|size| i64::try_from(size).ok()))?;
+                }
+                let segments = memory.map.segments(entry.size, self.left);
+                entry.sparse = Some(segments.map_err(|fault| self.fault(format_args!("{fault}")))?);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// Keeps the records of a `g` header that mean something, for all entries to come.
+    fn read_globals(&mut self, size: u64, memory: &mut TarMemory) -> Result<()> {
+        let length = memory.globals_length;
+        let place = &mut memory.globals[length..];
+        let filled = self.read_extension(size, place, "global extended header")?;
+        let text = pax::check(&place[..filled]);
+        let text = text.map_err(|why| self.fault(format_args!("global extended header: {why}")))?;
+        if Records(text).any(|(key, _)| matters(key)) {
+            memory.globals_length += text.len();
+        }
+        Ok(())
+    }
+
+    fn read_old_map(&mut self, block: &mut [u8; BLOCK], map: &mut Map) -> Result<()> {
+        let (fields, mut goes_on) = Header(block).sparse();
+        map.push_fields(fields).map_err(|fault| self.fault(format_args!("{fault}")))?;
+        while goes_on {
+            if !self.read_block(block)? {
+                return Err(truncated(self.position));
+            }
+            let (fields, more) = header::more_sparse(block);
+            map.push_fields(fields).map_err(|fault| self.fault(format_args!("{fault}")))?;
+            goes_on = more;
+        }
+        Ok(())
+    }
+
+    /// Form 0.0: each offset and each length a record of its own.
+    fn read_parted_map(&mut self, records: &[u8], map: &mut Map) -> Result<()> {
+        for (key, value) in Records(records) {
+            if matches!(key, b"GNU.sparse.offset" | b"GNU.sparse.numbytes") {
+                let pushed = pax::decimal(value).ok_or(Fault::Malformed).and_then(|value| map.push(value));
+                pushed.map_err(|fault| self.fault(format_args!("{fault}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Form 1.0: lines at the start of the data: how many segments, then offsets and lengths; filled up to a block.
+    fn read_text_map(&mut self, block: &mut [u8; BLOCK], map: &mut Map) -> Result<()> {
+        let malformed = |archive: &Archive<'_>| archive.fault(format_args!("{}", Fault::Malformed));
+        let (mut expected, mut line, mut digits) = (None, 0u64, 0);
+        while expected != Some(0) {
+            if self.left < BLOCK as u64 {
+                return Err(malformed(self));
+            }
+            if !self.read_block(block)? {
+                return Err(truncated(self.position));
+            }
+            self.left -= BLOCK as u64;
+            for &byte in block.iter() {
+                match byte {
+                    b'0'..=b'9' if digits < 18 => (line, digits) = (line * 10 + u64::from(byte - b'0'), digits + 1),
+                    b'\n' if digits > 0 => {
+                        match &mut expected {
+                            None => expected = Some(line.saturating_mul(2)),
+                            Some(expected) => {
+                                map.push(line).map_err(|fault| self.fault(format_args!("{fault}")))?;
+                                *expected -= 1;
+                            }
+                        }
+                        (line, digits) = (0, 0);
+                        if expected == Some(0) {
+                            break;
+                        }
+                    }
+                    _ => return Err(malformed(self)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn checked<T>(&self, value: Option<T>, what: &str) -> Result<T> {
+        value.ok_or_else(|| self.fault(format_args!("{what} is not a number")))
+    }
+
+    fn size(&self, value: Option<i64>) -> Result<u64> {
+        u64::try_from(self.checked(value, "size")?).map_err(|_| self.fault(format_args!("negative size")))
+    }
+
+    /// A number that is not negative: what a pax record says, else what the header says.
+    fn decimal(&self, said: Option<&[u8]>, header: Option<i64>, what: &str) -> Result<u64> {
+        match said {
+            Some(text) => self.checked(pax::decimal(text), what),
+            None => u64::try_from(self.checked(header, what)?).map_err(|_| self.fault(format_args!("negative {what}"))),
+        }
+    }
+}
+
+fn records_hold(records: &[u8], wanted: &[u8]) -> bool {
+    Records(records).any(|(key, _)| key == wanted)
+}
+
+#[cold]
+fn truncated(position: u64) -> Error {
+    Error::new(format_args!("tar: truncated inside an entry (after {position} bytes)"))
+}
+
+/// `prefix/name`; both come from one block, so there is room.
+fn join<'b>(prefix: &[u8], name: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
+    let mut length = 0;
+    let slash: &[u8] = if prefix.is_empty() { b"" } else { b"/" };
+    for part in [prefix, slash, name] {
+        buffer[length..length + part.len()].copy_from_slice(part);
+        length += part.len();
+    }
+    &buffer[..length]
+}
+
+#[cfg(test)]
+mod tests;
