@@ -1,0 +1,70 @@
+//! What every test of a real VM needs: images made here, `qemu/boot` with a limit, and a message that shows the log.
+#![allow(dead_code, unused_imports, reason = "each test file is a crate of its own and uses a part of this")]
+
+pub mod boot;
+pub mod cache;
+pub mod console;
+pub mod disk;
+pub mod images;
+pub mod layout;
+pub mod slots;
+pub mod tar;
+pub mod terminal;
+
+pub use boot::{Boot, Outcome};
+pub use images::{Image, busybox};
+pub use layout::Layout;
+pub use tar::Tar;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The top of the source tree.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// An empty directory of this name, for one test alone: `disks-ext4`.
+pub fn scratch(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scratch").join(name);
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).unwrap_or_else(|error| panic!("create {}: {error}", directory.display()));
+    directory
+}
+
+/// Runs a tool of the host to its end and gives its standard output; a failure shows what it said.
+pub fn tool(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+/// Writes a file, or says which one it could not.
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>) {
+    std::fs::write(path, bytes).unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
+}
+
+/// Reads a file, or says which one it could not.
+pub fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("read {}: {error}", path.display()))
+}
+
+/// `count` bytes that look random and are the same in every run.
+pub fn random_bytes(count: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(count + 8);
+    while bytes.len() < count {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(count);
+    bytes
+}
