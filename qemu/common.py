@@ -81,6 +81,31 @@ def run(name, *arguments, **options):
     return (done.stdout or b"").decode(errors="replace")
 
 
+def debian_package(name):
+    """The contents of a Debian package, downloaded and unpacked into the cache, not installed. Needs no root."""
+    place = cache("packages") / name
+    with made_once(place) as folder:
+        if folder:
+            # As root apt drops to a user that cannot write here, and warns.
+            download = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", name]
+            with_package_lists(lambda: run(*download, cwd=folder))
+            (archive,) = folder.glob("*.deb")
+            run("dpkg", "-x", archive, folder)
+            archive.unlink()
+    return place
+
+
+def with_package_lists(ask):
+    """What `ask` wants of apt; a fresh container has no package lists yet, or they are too old to download from."""
+    try:
+        return ask()
+    except Failure as failure:
+        if os.geteuid() != 0:
+            raise Failure(f"{failure} (perhaps `sudo apt-get update` helps)") from None
+        run("apt-get", "update")
+        return ask()
+
+
 def cache(*parts):
     """A folder under ${XDG_CACHE_HOME:-~/.cache}/ocinit, made if need be: nothing is fetched or made twice."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")

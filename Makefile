@@ -1,0 +1,48 @@
+# ocinit: `make run` boots an OCI image in a virtual machine, on a fresh Debian 12 with Rust.
+.DEFAULT_GOAL := help
+.PHONY: help setup build run test check size bench-boot fuzz clean
+
+# Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
+TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
+TO_TEST := $(TO_RUN) binutils dosfstools e2fsprogs erofs-utils kmod mmdebstrap mtools skopeo squashfs-tools xorriso
+
+# Seconds that `make fuzz` gives each target.
+FUZZ_SECONDS ?= 60
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## install what is missing: Debian packages (root or sudo), Rust's musl target
+	@qemu/setup $(TO_TEST)
+
+build: ## build the release binary
+	@qemu/setup $(TO_RUN)
+	cargo build --release
+
+run: build ## boot the demonstration image and show what it prints, and how long each phase took
+	qemu/boot --timings "$$(qemu/demo-image)"
+
+check: setup ## formatting, clippy, unit tests
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --lib
+
+test: setup build ## all of the tests, most of them in virtual machines
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --no-fail-fast
+
+size: build ## size of the stripped binary, and what the largest part of it is
+	@linker/size
+
+bench-boot: setup build ## time from PID 1's start to the container's first instruction, beside a busybox shell
+	qemu/bench-boot
+
+fuzz: setup ## run every fuzz target for FUZZ_SECONDS (needs cargo-fuzz and a nightly toolchain)
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz" >&2; exit 1; }
+	@for target in $$(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do \
+	    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target x86_64-unknown-linux-gnu $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
+
+clean: ## remove what was built (what was fetched stays in ~/.cache/ocinit)
+	cargo clean
