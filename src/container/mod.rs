@@ -1,11 +1,24 @@
 //! Starts containers. Knows nothing of images and of PID 1: a [`Spec`] and a root directory are all it takes.
 
 pub mod cgroup;
+mod child;
+mod devices;
+mod execute;
+mod handshake;
+mod init;
+mod mounts;
+mod privileges;
+mod protect;
+mod root;
 
+use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::Spec;
 use crate::sys::fd::{Fd, FdRef};
-use crate::{Error, Result};
+use crate::sys::process::{self, StringVector, Whom};
+use crate::sys::{Errno, clone, mount, signal};
+use crate::{Context, Error, Result};
 pub use cgroup::Cgroup;
+use handshake::{Channel, Message};
 
 /// Standard input, output and error of the container's process.
 pub enum Stdio<'a> {
@@ -28,12 +41,12 @@ pub struct Running {
 /// What starting a container borrows.
 pub struct ContainerMemory {
     /// Pointers to arguments and environment, as execve(2) takes them.
-    pub pointers: [usize; crate::limits::PROCESS_STRINGS_MAX],
+    pub pointers: [usize; PROCESS_STRINGS_MAX],
 }
 
 impl ContainerMemory {
     /// All zeros.
-    pub const EMPTY: ContainerMemory = ContainerMemory { pointers: [0; crate::limits::PROCESS_STRINGS_MAX] };
+    pub const EMPTY: ContainerMemory = ContainerMemory { pointers: [0; PROCESS_STRINGS_MAX] };
 }
 
 /// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been executed;
@@ -41,16 +54,84 @@ impl ContainerMemory {
 ///
 /// The calling process must have one thread, and nobody else may collect its children meanwhile.
 pub fn start(
-    _spec: &Spec<'_>,
-    _root: FdRef<'_>,
-    _stdio: Stdio<'_>,
-    _cgroup: Option<&Cgroup>,
-    _memory: &mut ContainerMemory,
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    stdio: Stdio<'_>,
+    cgroup: Option<&Cgroup>,
+    memory: &mut ContainerMemory,
 ) -> Result<Running> {
-    Err(Error::new(format_args!("being written")))
+    let (ours, theirs) = handshake::pair()?;
+    let plan = plan(spec, root, stdio, Some(theirs), memory)?;
+    // The cgroup namespace is made by the child; see there.
+    let namespaces = spec.namespaces & !clone::CLONE_NEWCGROUP;
+    match clone::fork(namespaces, cgroup.map(Cgroup::directory)).context("clone the container's process", &"")? {
+        clone::Side::Child => {
+            drop(ours);
+            child::live(&plan)
+        }
+        clone::Side::Parent(pid, pidfd) => {
+            // Its channel, too: only the child's copy keeps the conversation open.
+            drop(plan);
+            match listen(&ours, &pidfd) {
+                Ok(terminal) => Ok(Running { pid, pidfd, terminal }),
+                Err(error) => {
+                    let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
+                    let _ = process::wait(Whom::Pidfd(pidfd.by_ref()), true);
+                    Err(error)
+                }
+            }
+        }
+    }
 }
 
-/// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not.
-pub fn become_process(_spec: &Spec<'_>, _root: FdRef<'_>, _stdio: Stdio<'_>, _memory: &mut ContainerMemory) -> Error {
-    Error::new(format_args!("being written"))
+/// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
+/// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
+pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
+    match plan(spec, root, stdio, None, memory) {
+        Ok(plan) => child::run(&plan),
+        Err(error) => error,
+    }
+}
+
+/// All that can be done before there is a child.
+fn plan<'a>(
+    spec: &'a Spec<'a>,
+    root: FdRef<'_>,
+    stdio: Stdio<'a>,
+    channel: Option<Channel>,
+    memory: &'a mut ContainerMemory,
+) -> Result<child::Plan<'a>> {
+    let (args, env) = (spec.process.args, spec.process.env);
+    let split = (args.iter().count() + 1).min(PROCESS_STRINGS_MAX);
+    let (for_args, for_env) = memory.pointers.split_at_mut(split);
+    let too_many = |_| {
+        let limit = PROCESS_STRINGS_MAX - 2;
+        Error::with_errno(format_args!("more than {limit} arguments and environment variables"), Errno::E2BIG)
+    };
+    let args = StringVector::new(for_args, args.iter()).map_err(too_many)?;
+    let env = StringVector::new(for_env, env.iter()).map_err(too_many)?;
+    // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
+    let tree = mount::clone_tree(root, c"", true).context("copy the mount of the root directory", &"")?;
+    Ok(child::Plan { spec, tree, stdio, channel, args, env })
+}
+
+/// Hears the child out, up to its exec; the master of its terminal.
+fn listen(channel: &Channel, pidfd: &Fd) -> Result<Option<Fd>> {
+    let (mut terminal, mut ready) = (None, false);
+    loop {
+        match channel.receive()? {
+            Message::Terminal(master) => terminal = Some(master),
+            Message::Ready => ready = true,
+            Message::Failed(error) => return Err(error),
+            Message::End if ready => return Ok(terminal),
+            Message::End => {
+                let ended = process::wait(Whom::Pidfd(pidfd.by_ref()), true).ok().flatten();
+                let ended = ended.map_or(0, |(_, ended)| ended.status());
+                let hint = if ended == 128 + signal::SIGKILL as u8 { " (too little memory?)" } else { "" };
+                return Err(Error::new(format_args!(
+                    "the container's process died before its exec, status {ended}{hint}"
+                )));
+            }
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub mod net;
 pub mod process;
 pub mod ring;
 pub mod signal;
+pub mod socket;
 pub mod syscall;
 pub mod system;
 pub mod thread;

@@ -48,19 +48,19 @@ pub fn exit(status: i32) -> ! {
 
 /// A NULL-terminated vector of NUL-terminated strings, as execve(2) takes it.
 pub struct StringVector<'a> {
-    pointers: &'a [*const c_char],
+    pointers: &'a [usize],
     strings: PhantomData<&'a CStr>,
 }
 
 impl<'a> StringVector<'a> {
     /// Fills `space` with pointers to `strings`; E2BIG where it has no room for all and the NULL.
-    pub fn new(space: &'a mut [*const c_char], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
+    pub fn new(space: &'a mut [usize], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
         let mut count = 0;
         for string in strings {
-            *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr();
+            *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr() as usize;
             count += 1;
         }
-        *space.get_mut(count).ok_or(Errno::E2BIG)? = core::ptr::null();
+        *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
         Ok(StringVector { pointers: &space[..=count], strings: PhantomData })
     }
 }
@@ -230,6 +230,13 @@ pub fn raise_ambient(capability: u32) -> Result<()> {
 /// prctl(2) `PR_SET_KEEPCAPS`: permitted capabilities outlive the next change of uid.
 pub fn keep_capabilities(on: bool) -> Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, on.into(), 0).map(drop)
+}
+
+/// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new, empty session keyring instead of the inherited one.
+pub fn new_session_keyring() -> Result<()> {
+    const JOIN_SESSION_KEYRING: i32 = 1;
+    // SAFETY: no name is passed.
+    unsafe { syscall!(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0) }.map(drop)
 }
 
 /// prctl(2) `PR_SET_NO_NEW_PRIVS`.

@@ -53,6 +53,16 @@ pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
     (n == info.len()).then(|| (word(0), word(12)))
 }
 
+/// rt_sigtimedwait(2) without a time: waits for a signal of `set`, which must be blocked; its number.
+pub fn wait(set: SignalSet) -> i32 {
+    loop {
+        // SAFETY: the kernel reads eight bytes; neither information nor a time is passed.
+        if let Ok(number) = unsafe { syscall!(libc::SYS_rt_sigtimedwait, &raw const set.0, 0, 0, 8) } {
+            return number as i32;
+        }
+    }
+}
+
 /// rt_sigaction(2): every signal back to its default (ignored ones would stay ignored across exec).
 pub fn reset_all() {
     // struct kernel_sigaction: handler (0 is SIG_DFL), flags, restorer, mask.

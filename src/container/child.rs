@@ -1,0 +1,200 @@
+//! The new process between clone3 and execve: one straight line.
+//!
+//! It has a copy of its parent's memory and touches none of it but its stack, what the parent prepared for it, and
+//! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
+
+use super::handshake::Channel;
+use super::{Stdio, devices, execute, init, mounts, privileges, protect, root};
+use crate::error::{Context, Error, Result};
+use crate::io::show::ShowC;
+use crate::limits::PATH_BYTES;
+use crate::spec::{Process, Spec};
+use crate::sys::fd::{self, CWD, Fd, FdRef};
+use crate::sys::process::{self, StringVector};
+use crate::sys::signal::{self, SignalSet};
+use crate::sys::{Errno, clone, event, fs, mount, net, system, tty};
+
+/// What the parent prepared.
+pub struct Plan<'a> {
+    /// What is wanted.
+    pub spec: &'a Spec<'a>,
+    /// A copy of the root's mount, attached nowhere yet.
+    pub tree: Fd,
+    /// What becomes 0, 1 and 2.
+    pub stdio: Stdio<'a>,
+    /// The parent; `None` where this process was not cloned but becomes the container's.
+    pub channel: Option<Channel>,
+    /// For execve(2).
+    pub args: StringVector<'a>,
+    /// For execve(2).
+    pub env: StringVector<'a>,
+}
+
+/// The cloned process's whole life.
+pub fn live(plan: &Plan<'_>) -> ! {
+    let error = run(plan);
+    if let Some(channel) = &plan.channel {
+        channel.failed(&error);
+    }
+    process::exit(error.status().into())
+}
+
+/// Everything up to the exec. Returns only to say why not.
+pub fn run(plan: &Plan<'_>) -> Error {
+    match prepare(plan) {
+        Ok(path) => execute::execute(path.as_c_str(), &plan.args, &plan.env),
+        Err(error) => error,
+    }
+}
+
+fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
+    let (spec, wanted) = (plan.spec, &plan.spec.process);
+    watch_parent(plan)?;
+    // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
+    process::set_dumpable(false).context("forbid tracing", &"")?;
+    // EPERM: it leads a session already, as an init that was started by another may.
+    match process::new_session() {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(errno) => return Err(errno).context("setsid", &""),
+    }
+    match process::new_session_keyring() {
+        Ok(()) | Err(Errno::ENOSYS) => {}
+        Err(errno) => return Err(errno).context("make a session keyring", &""),
+    }
+    // Only now: a cgroup namespace made by the clone itself would be rooted at the parent's group.
+    if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
+        clone::unshare(clone::CLONE_NEWCGROUP).context("make a cgroup namespace", &"")?;
+    }
+    if spec.namespaces & clone::CLONE_NEWNET != 0 {
+        net::loopback_up().context("set up the loopback device", &"")?;
+    }
+    if let Some(name) = spec.hostname {
+        system::set_hostname(name.to_bytes()).context("set the hostname", &ShowC(name))?;
+    }
+    if let Some(adjustment) = wanted.oom_score_adj {
+        // The namespace still has the parent's /proc, which no container has touched.
+        write_number(c"/proc/self/oom_score_adj", adjustment.into()).context("set oom_score_adj", &adjustment)?;
+    }
+
+    fs::umask(0);
+    let entered = root::enter(plan.tree.by_ref(), spec.root.propagation)?;
+    mounts::mount_all(entered.new, spec.mounts)?;
+    spec.devices.iter().try_for_each(|device| devices::make(entered.new, device))?;
+    devices::link(entered.new)?;
+    let terminal = open_terminal(plan, entered.new)?;
+    root::make_directories(entered.new, wanted.cwd, 0).context("make the working directory", &ShowC(wanted.cwd))?;
+    let root = fd::duplicate(entered.new, 3).context("duplicate a descriptor", &"")?;
+    entered.pivot()?;
+    if spec.root.readonly {
+        mount::set_attributes(root.by_ref(), false, mount::attr::RDONLY, 0, 0)
+            .context("make the root directory read-only", &"")?;
+    }
+    protect::make_readonly(root.by_ref(), spec.readonly_paths)?;
+    protect::mask(root.by_ref(), spec.masked_paths)?;
+    drop(root);
+
+    set_stdio(plan, terminal.as_ref(), wanted)?;
+    privileges::set_limits(wanted.limits)?;
+    // Tried with all privileges first: a user need not be able to enter the directory it starts in.
+    let entered = mount::chdir(wanted.cwd);
+    fs::umask(wanted.user.umask.unwrap_or(0o022));
+    privileges::drop_to(wanted)?;
+    check_directory(wanted, entered)?;
+
+    // Changing the user has cleared this, and made us traceable by it or not as /proc/sys/fs/suid_dumpable says.
+    watch_parent(plan)?;
+    process::set_dumpable(false).context("forbid tracing", &"")?;
+    if spec.init {
+        signal::set_mask(SignalSet::ALL).context("block signals", &"")?;
+        match clone::fork(0, None).context("fork", &"")? {
+            clone::Side::Child => process::new_session().context("setsid", &"")?,
+            clone::Side::Parent(pid, _) => init::look_after(pid),
+        }
+    }
+    take_terminal(terminal.is_some())?;
+    let path = execute::find(wanted.args.first().unwrap_or(c""), wanted.env)?;
+    fd::close_from(3, true).context("close all descriptors at exec", &"")?;
+    signal::reset_all();
+    signal::set_mask(SignalSet::NONE).context("unblock all signals", &"")?;
+    if let Some(channel) = &plan.channel {
+        channel.ready()?;
+        process::set_parent_death_signal(0).context("outlive the parent", &"")?;
+    }
+    Ok(path)
+}
+
+/// Dies with the parent from here on; the look at the channel is for a parent that has died before.
+fn watch_parent(plan: &Plan<'_>) -> Result<()> {
+    let Some(channel) = &plan.channel else { return Ok(()) };
+    process::set_parent_death_signal(signal::SIGKILL).context("watch the parent", &"")?;
+    let happened = event::poll_one(channel.descriptor(), 0, 0).context("watch the parent", &"")?;
+    if happened & libc::POLLHUP != 0 {
+        return Err(Error::new(format_args!("the parent has ended")));
+    }
+    Ok(())
+}
+
+fn write_number(path: &core::ffi::CStr, number: i32) -> crate::sys::Result<()> {
+    let text = crate::io::path::PathBuf::format(format_args!("{number}"))?;
+    let file = fs::open(CWD, path, fs::O_WRONLY, 0)?;
+    fs::write_all(file.by_ref(), text.as_bytes())
+}
+
+/// The terminal that the process uses, where it gets one; the parent gets the master.
+fn open_terminal(plan: &Plan<'_>, root: FdRef<'_>) -> Result<Option<Fd>> {
+    let Stdio::Terminal(size) = plan.stdio else { return Ok(None) };
+    let (master, terminal) = devices::terminal(root, size, &plan.spec.process.user)?;
+    match &plan.channel {
+        Some(channel) => channel.terminal(master.by_ref())?,
+        None => return Err(Error::new(format_args!("a process that replaces this one gets no terminal of its own"))),
+    }
+    Ok(Some(terminal))
+}
+
+/// Puts the three in place, and gives the user what is made for it alone, so that it can open /dev/stderr again.
+fn set_stdio(plan: &Plan<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Result<()> {
+    let sources = match (&plan.stdio, terminal) {
+        (Stdio::Files(files), _) => *files,
+        (_, Some(terminal)) => [terminal.by_ref(); 3],
+        (_, None) => return Ok(()),
+    };
+    // Copies above 2 first: one source may be another's target.
+    let mut copies = [None, None, None];
+    for (copy, source) in copies.iter_mut().zip(sources) {
+        *copy = Some(fd::duplicate(source, 3).context("duplicate", &"stdio")?);
+    }
+    for (number, copy) in copies.iter().flatten().enumerate() {
+        let stat = fs::stat(copy.by_ref(), c"").context("stat", &"stdio")?;
+        // Pipes and terminals; a file or /dev/null is somebody's with a name of its own.
+        let personal = stat.kind() == fs::S_IFIFO || stat.kind() == fs::S_IFCHR && tty::is_terminal(copy.by_ref());
+        if personal && stat.uid != wanted.user.uid {
+            // A file system that knows no owners may refuse; the process can then still use what it has open.
+            let _ = fs::chown(copy.by_ref(), c"", wanted.user.uid, u32::MAX);
+        }
+        fd::duplicate_to(copy.by_ref(), number as i32).context("duplicate", &"stdio")?;
+    }
+    Ok(())
+}
+
+/// The terminal on 0 controls our session. One that was handed to us does if it is free, for the sake of ^C.
+fn take_terminal(required: bool) -> Result<()> {
+    if required || tty::is_terminal(fd::STDIN) {
+        let taken = tty::make_controlling(fd::STDIN);
+        if required {
+            taken.context("take the terminal", &"")?;
+        }
+    }
+    Ok(())
+}
+
+/// The working directory must be reached, and lie inside the root (CVE-2024-21626).
+fn check_directory(wanted: &Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
+    entered.or_else(|_| mount::chdir(wanted.cwd)).context("chdir to cwd", &ShowC(wanted.cwd))?;
+    let mut buffer = [0; PATH_BYTES];
+    let inside = mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));
+    if !inside {
+        let cwd = ShowC(wanted.cwd);
+        return Err(Error::new(format_args!("the working directory {cwd} is outside of the container's root")));
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Finds the program and executes it, and says in runc's words why not.
+//!
+//! All names are resolved after the pivot, as the process's own user.
+
+use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
+use crate::io::path::PathBuf;
+use crate::io::show::{Show, ShowC};
+use crate::io::strings::Words;
+use crate::sys::fd::CWD;
+use crate::sys::process::{self, StringVector};
+use crate::sys::{Errno, fs};
+use core::ffi::CStr;
+
+/// Looks `name` up as a shell does: as it is where it holds a slash, else in each directory of the PATH in `env`.
+pub fn find(name: &CStr, env: Words<'_>) -> Result<PathBuf, Error> {
+    let bytes = name.to_bytes();
+    let fault = |errno: Errno, text: core::fmt::Arguments<'_>| {
+        let missing = errno == Errno::ENOENT;
+        let error = Error::with_errno(format_args!("exec: \"{}\": {text}", ShowC(name)), errno);
+        Err(error.with_status(if missing { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE }))
+    };
+    if bytes.contains(&b'/') {
+        return match check(name).and_then(|()| PathBuf::from_bytes(bytes)) {
+            Ok(path) => Ok(path),
+            Err(Errno::ENOENT) => fault(Errno::ENOENT, format_args!("stat {}: {}", ShowC(name), Errno::ENOENT)),
+            Err(errno) => fault(errno, format_args!("{errno}")),
+        };
+    }
+    let path = env.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
+    for directory in path.split(|byte| *byte == b':').filter(|_| !bytes.is_empty() && !path.is_empty()) {
+        let directory = if directory.is_empty() { b"." } else { directory };
+        let candidate = PathBuf::from_bytes(directory).and_then(|mut place| place.push(bytes).map(|()| place));
+        if let Ok(candidate) = candidate
+            && check(candidate.as_c_str()).is_ok()
+        {
+            return Ok(candidate);
+        }
+    }
+    fault(Errno::ENOENT, format_args!("executable file not found in $PATH"))
+}
+
+/// Whether it is a file that we may execute.
+fn check(path: &CStr) -> crate::sys::Result<()> {
+    let place = fs::open(CWD, path, fs::O_PATH, 0)?;
+    match fs::stat(place.by_ref(), c"")?.kind() {
+        fs::S_IFDIR => Err(Errno::EISDIR),
+        _ => fs::access(CWD, path, libc::X_OK),
+    }
+}
+
+/// Executes `path`. Returns only to say why not.
+pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Error {
+    let errno = process::execute(CWD, path, args, env);
+    let shown = ShowC(path);
+    if errno != Errno::ENOENT {
+        let error = Error::with_errno(format_args!("exec {shown}: {errno}"), errno);
+        return error.with_status(STATUS_NOT_EXECUTABLE);
+    }
+    // The file itself was there a moment ago: what is missing is the program that runs it.
+    let mut name = [0; INTERPRETER_BYTES];
+    let error = match interpreter(path, &mut name) {
+        Some(name) => Error::with_errno(format_args!("exec {shown}: its interpreter {}: {errno}", Show(name)), errno),
+        None => Error::with_errno(format_args!("exec {shown}: {errno}: it, or its interpreter"), errno),
+    };
+    error.with_status(STATUS_NOT_FOUND)
+}
+
+/// What the kernel reads of a file to decide how it is run (BINPRM_BUF_SIZE).
+const INTERPRETER_BYTES: usize = 256;
+
+/// The interpreter that a script's first line or an ELF file's PT_INTERP names.
+fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Option<&'b [u8]> {
+    let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NONBLOCK, 0).ok()?;
+    let mut head = [0; INTERPRETER_BYTES];
+    let length = fs::read_at(file.by_ref(), &mut head, 0).ok()?;
+    if let Some(line) = head[..length].strip_prefix(b"#!") {
+        let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let line = &line[line.iter().position(|byte| !blank(byte))?..];
+        let end = line.iter().position(|byte| blank(byte) || matches!(byte, b'\n' | 0)).unwrap_or(line.len());
+        name[..end].copy_from_slice(&line[..end]);
+        return Some(&name[..end]);
+    }
+    // ELF64: e_phoff at 32, e_phentsize at 54, e_phnum at 56; p_type at 0, p_offset at 8, p_filesz at 32.
+    let field = |bytes: &[u8], at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    if length < 64 || !head.starts_with(b"\x7fELF\x02\x01") {
+        return None;
+    }
+    let (table, sizes) = (field(&head, 32)?, field(&head, 54)?);
+    let (entry_bytes, entries) = (sizes & 0xffff, sizes >> 16 & 0xffff);
+    for index in 0..entries.min(64) {
+        let mut entry = [0; 56];
+        let at = table.checked_add(index * entry_bytes)?;
+        if fs::read_at(file.by_ref(), &mut entry, at).ok()? < entry.len() {
+            return None;
+        }
+        const PT_INTERP: u64 = 3;
+        if field(&entry, 0)? & 0xffff_ffff == PT_INTERP {
+            let size = (field(&entry, 32)? as usize).min(name.len());
+            let length = fs::read_at(file.by_ref(), &mut name[..size], field(&entry, 8)?).ok()?;
+            let end = name[..length].iter().position(|byte| *byte == 0).unwrap_or(length);
+            return Some(&name[..end]);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(name: &CStr, text: &str, status: u8) {
+        let error = find(name, Words::new(b"A=1\0PATH=/nowhere:/bin:/usr/bin\0")).map(drop).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.status()), (text, status));
+    }
+
+    #[test]
+    fn what_cannot_be_found_is_said_as_runc_says_it() {
+        fails(c"nosuch", "exec: \"nosuch\": executable file not found in $PATH", 127);
+        fails(c"", "exec: \"\": executable file not found in $PATH", 127);
+        fails(c"/nosuch", "exec: \"/nosuch\": stat /nosuch: no such file or directory", 127);
+        fails(c"/etc", "exec: \"/etc\": is a directory", 126);
+        fails(c"/etc/passwd", "exec: \"/etc/passwd\": permission denied", 126);
+        fails(c"/etc/passwd/x", "exec: \"/etc/passwd/x\": not a directory", 126);
+        let found = find(c"sh", Words::new(b"PATH=/nowhere:/bin\0")).map(|path| path.as_bytes().to_vec());
+        assert_eq!(found.unwrap(), b"/bin/sh");
+        assert!(find(c"sh", Words::new(b"HOME=/\0")).is_err());
+    }
+
+    #[test]
+    fn the_missing_interpreter_is_named() {
+        let directory = std::env::temp_dir().join(format!("ocinit-execute-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let script = directory.join("script");
+        let mut name = [0; INTERPRETER_BYTES];
+        for (text, expected) in
+            [("#! /opt/none -x\n", "/opt/none"), ("#!/opt/none", "/opt/none"), ("#!", "?"), ("", "?")]
+        {
+            std::fs::write(&script, text).unwrap();
+            let path = std::ffi::CString::new(script.to_str().unwrap()).unwrap();
+            let found = interpreter(&path, &mut name).unwrap_or(b"?");
+            assert_eq!(core::str::from_utf8(found).unwrap(), expected, "{text:?}");
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
+        let found = interpreter(c"/usr/bin/env", &mut name).map(|name| name.starts_with(b"/lib"));
+        assert_eq!(found, Some(true));
+    }
+}

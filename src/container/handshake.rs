@@ -1,0 +1,119 @@
+//! What the new process tells the one that started it.
+//!
+//! ```text
+//!  parent                                    child
+//!  clone3, into the cgroup ----------------> own session, namespaces, mounts, devices
+//!    |  <------ Terminal + master ---------- (where it gets a terminal)
+//!    |                                       root, masks, limits, privileges, working directory
+//!    |  <------ Ready ---------------------- the next call is execve
+//!    |  <------ end of file ---------------- executed: the socket was close-on-exec
+//!    |
+//!    |  <------ Failed: status, errno, text  whatever step failed; then the child exits
+//!    |  <------ end of file before Ready --- it was killed on the way
+//!    x  parent dies -----------------------> so does the child, until it has executed
+//! ```
+//!
+//! With an init of ours between, it is the init's child that says Ready and Failed.
+//! One message is one packet: kind, status, errno (two bytes), text.
+
+use crate::error::{Context, Error, Result};
+use crate::io::path::PathBuf;
+use crate::limits::ERROR_TEXT_BYTES;
+use crate::sys::fd::{self, Fd, FdRef};
+use crate::sys::{Errno, socket};
+
+const TERMINAL: u8 = 1;
+const READY: u8 = 2;
+const FAILED: u8 = 3;
+const HEADER_BYTES: usize = 4;
+
+/// What arrives at the parent.
+pub enum Message {
+    /// The master of the container's terminal.
+    Terminal(Fd),
+    /// The next thing it does is to execute.
+    Ready,
+    /// It gives up.
+    Failed(Error),
+    /// It has executed, or is dead.
+    End,
+}
+
+/// One end of the conversation.
+pub struct Channel(Fd);
+
+/// Both ends: the parent's, the child's. None is 0, 1 or 2, which the child replaces.
+pub fn pair() -> Result<(Channel, Channel)> {
+    let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).context("socketpair", &"")?;
+    let theirs = fd::duplicate(theirs.by_ref(), 3).context("duplicate a descriptor", &"")?;
+    Ok((Channel(ours), Channel(theirs)))
+}
+
+impl Channel {
+    /// Child: hands over the master of its terminal.
+    pub fn terminal(&self, master: FdRef<'_>) -> Result<()> {
+        socket::send(self.0.by_ref(), &[TERMINAL, 0, 0, 0], Some(master)).context("hand over the terminal", &"")
+    }
+
+    /// Child: about to execute. Nobody to tell is an error: without its parent the container must not start.
+    pub fn ready(&self) -> Result<()> {
+        socket::send(self.0.by_ref(), &[READY, 0, 0, 0], None).context("tell the parent", &"")
+    }
+
+    /// Child: gives up.
+    pub fn failed(&self, error: &Error) {
+        let errno = (error.errno().0 as u16).to_le_bytes();
+        let text = PathBuf::format(format_args!("{error}")).unwrap_or_default();
+        let mut packet = [0u8; HEADER_BYTES + ERROR_TEXT_BYTES];
+        packet[..HEADER_BYTES].copy_from_slice(&[FAILED, error.status(), errno[0], errno[1]]);
+        let length = text.as_bytes().len().min(ERROR_TEXT_BYTES);
+        packet[HEADER_BYTES..HEADER_BYTES + length].copy_from_slice(&text.as_bytes()[..length]);
+        let _ = socket::send(self.0.by_ref(), &packet[..HEADER_BYTES + length], None);
+    }
+
+    /// For poll(2): hung up means that the other end is gone.
+    pub fn descriptor(&self) -> FdRef<'_> {
+        self.0.by_ref()
+    }
+
+    /// Parent: the next message.
+    pub fn receive(&self) -> Result<Message> {
+        let mut packet = [0u8; HEADER_BYTES + ERROR_TEXT_BYTES];
+        let (length, fd) = socket::receive(self.0.by_ref(), &mut packet).context("hear from the container", &"")?;
+        Ok(match (packet[0], fd) {
+            _ if length == 0 => Message::End,
+            (TERMINAL, Some(master)) => Message::Terminal(master),
+            (READY, None) => Message::Ready,
+            (FAILED, None) if length >= HEADER_BYTES => {
+                let errno = Errno(i32::from(u16::from_le_bytes([packet[2], packet[3]])));
+                let text = core::str::from_utf8(&packet[HEADER_BYTES..length]).unwrap_or("(unreadable error text)");
+                Message::Failed(Error::with_errno(format_args!("{text}"), errno).with_status(packet[1]))
+            }
+            (kind, _) => return Err(Error::new(format_args!("the container sent message {kind} of {length} bytes"))),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_arrives_as_it_left() {
+        let (parent, child) = pair().unwrap();
+        child.ready().unwrap();
+        child.failed(&Error::with_errno(format_args!("exec: gone"), Errno::ENOENT).with_status(127));
+        drop(child);
+        assert!(matches!(parent.receive(), Ok(Message::Ready)));
+        let Ok(Message::Failed(error)) = parent.receive() else { panic!("no error arrived") };
+        assert_eq!((error.to_string().as_str(), error.errno(), error.status()), ("exec: gone", Errno::ENOENT, 127));
+        assert!(matches!(parent.receive(), Ok(Message::End)));
+    }
+
+    #[test]
+    fn a_child_without_its_parent_does_not_go_on() {
+        let (parent, child) = pair().unwrap();
+        drop(parent);
+        assert_eq!(child.ready().unwrap_err().errno(), Errno::EPIPE);
+    }
+}

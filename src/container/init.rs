@@ -1,0 +1,35 @@
+//! The tiny init between (`--init`): PID 1 of the namespace, with the privileges of the process it looks after.
+//!
+//! It has no descriptor open, so that an end of file means what it says, and cannot be traced (its /proc/1/exe is
+//! ocinit's binary). All signals are blocked since before the fork: none is lost, and PID 1 gets even those that the
+//! kernel would keep from it. What a terminal sends goes to the terminal's foreground group, which is the process's
+//! own: it leads the session.
+
+use crate::sys::process::{self, Whom};
+use crate::sys::signal::{self, SIGCHLD, SignalSet};
+use crate::sys::{fd, mount};
+
+/// Passes signals on to `payload`, reaps whatever ends, and ends as the payload does.
+pub fn look_after(payload: i32) -> ! {
+    // Neither can fail in a way that matters here.
+    let _ = fd::close_from(0, false);
+    let _ = mount::chdir(c"/");
+    let _ = process::set_parent_death_signal(0);
+    let _ = process::set_name(c"init");
+    loop {
+        match signal::wait(SignalSet::ALL) {
+            SIGCHLD => reap(payload),
+            // ESRCH: it has just ended, and a SIGCHLD waits.
+            number => drop(process::kill(payload, number)),
+        }
+    }
+}
+
+/// One SIGCHLD may stand for many children.
+fn reap(payload: i32) {
+    while let Ok(Some((pid, ended))) = process::wait(Whom::Any, false) {
+        if pid == payload {
+            process::exit(ended.status().into());
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Gives up what the process shall not have: limits, identity, capabilities, in the one order that works.
+
+use crate::error::{Context, Result};
+use crate::limits::GROUPS_MAX;
+use crate::spec::{Limit, Process};
+use crate::sys::{Errno, process};
+
+/// More than the kernel has; it says EINVAL at the first that it does not know.
+const CAPABILITIES_MAX: u32 = 64;
+
+const _: () = assert!(GROUPS_MAX <= 65_536);
+
+/// Sets resource limits; needs privileges where a hard limit rises.
+pub fn set_limits(limits: &[Limit]) -> Result<()> {
+    limits.iter().try_for_each(|limit| {
+        process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.resource)
+    })
+}
+
+/// Becomes the user, with the capabilities of the process and no others.
+/// A capability that this process does not have itself cannot be given, which is no error (runtime-spec 1.1).
+pub fn drop_to(wanted: &Process<'_>) -> Result<()> {
+    let sets = &wanted.capabilities;
+    // The bounding set first: it takes CAP_SETPCAP.
+    for number in (0..CAPABILITIES_MAX).filter(|number| sets.bounding >> number & 1 == 0) {
+        match process::drop_bounding(number) {
+            Err(Errno::EINVAL) => break,
+            dropped => dropped.context("drop capability", &number)?,
+        }
+    }
+    process::keep_capabilities(true).context("keep capabilities", &"")?;
+    let user = &wanted.user;
+    process::set_groups(&user.additional_gids).context("set the supplementary groups", &"")?;
+    process::set_gid(user.gid).context("set gid", &user.gid)?;
+    process::set_uid(user.uid).context("set uid", &user.uid)?;
+    process::keep_capabilities(false).context("keep capabilities", &"")?;
+
+    let ours = process::capabilities().context("read the capabilities", &"")?.permitted;
+    let permitted = sets.permitted & ours;
+    let inheritable = sets.inheritable & permitted;
+    let effective = sets.effective & permitted;
+    process::clear_ambient().context("clear the ambient capabilities", &"")?;
+    process::set_capabilities(process::Capabilities { effective, permitted, inheritable })
+        .context("set the capabilities", &"")?;
+    let ambient = sets.ambient & inheritable;
+    for number in (0..CAPABILITIES_MAX).filter(|number| ambient >> number & 1 != 0) {
+        process::raise_ambient(number).context("raise ambient capability", &number)?;
+    }
+    if wanted.no_new_privileges {
+        process::no_new_privileges().context("set no_new_privs", &"")?;
+    }
+    Ok(())
+}

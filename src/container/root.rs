@@ -1,0 +1,95 @@
+//! The container's root directory: how it is entered, and how names in it are resolved.
+//!
+//! Until the pivot every name from the image or the config is resolved by openat2(2) with the root as `/`, to a
+//! descriptor that is then used instead of the name: no symlink of the image leads out, and no path is walked twice.
+
+use crate::error::{Context, Result};
+use crate::io::path::PathBuf;
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::fs::{self, O_DIRECTORY, O_NOFOLLOW, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS};
+use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
+use crate::sys::{self, Errno};
+use core::ffi::CStr;
+
+/// `path` in `root`, as a place (`O_PATH`) and with `flags`.
+pub fn open(root: FdRef<'_>, path: &CStr, flags: i32) -> sys::Result<Fd> {
+    open_with(root, path, flags, 0)
+}
+
+fn open_with(root: FdRef<'_>, path: &CStr, flags: i32, resolve: u64) -> sys::Result<Fd> {
+    fs::open_resolved(root, path, O_PATH | flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve)
+}
+
+/// The directory `path` in `root`, made with all that leads to it where it is missing (0755, root's).
+/// `resolve` may add `RESOLVE_NO_SYMLINKS`. ENOENT at the end means a symlink to nothing.
+pub fn make_directories(root: FdRef<'_>, path: &CStr, resolve: u64) -> sys::Result<Fd> {
+    match open_with(root, path, O_DIRECTORY, resolve) {
+        Err(Errno::ENOENT) => {}
+        found => return found,
+    }
+    let mut walked = PathBuf::from_bytes(b"/")?;
+    let mut place = open_with(root, c"/", O_DIRECTORY, 0)?;
+    for component in path.to_bytes().split(|byte| *byte == b'/').filter(|component| !component.is_empty()) {
+        let start = walked.as_bytes().len();
+        walked.push(component)?;
+        place = match open_with(root, walked.as_c_str(), O_DIRECTORY, resolve) {
+            Err(Errno::ENOENT) => {
+                // The name alone, in the directory just opened: nothing is followed here.
+                let name_at = start + usize::from(start > 1);
+                let name = CStr::from_bytes_until_nul(&walked.as_c_str().to_bytes_with_nul()[name_at..]);
+                match fs::mkdir(place.by_ref(), name.unwrap_or(c""), 0o755) {
+                    Ok(()) | Err(Errno::EEXIST) => {}
+                    Err(errno) => return Err(errno),
+                }
+                open_with(root, walked.as_c_str(), O_DIRECTORY, resolve)?
+            }
+            found => found?,
+        };
+    }
+    Ok(place)
+}
+
+/// The root as it is before and after the pivot.
+pub struct Entered<'t> {
+    /// The container's root directory, mounted in this namespace.
+    pub new: FdRef<'t>,
+    old: Fd,
+}
+
+/// Attaches `tree`, a mount that is nowhere yet, over this namespace's `/`, where a pivot needs no path to find it.
+/// What the namespace already holds no longer reaches the host, and the tree gets `propagation`.
+pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
+    mount::set_propagation(c"/", MS_REC | MS_SLAVE).context("make all mounts slaves", &"")?;
+    let old = fs::open(CWD, c"/", O_PATH | O_DIRECTORY, 0).context("open", &"/")?;
+    mount::attach(tree, old.by_ref()).context("attach the root directory", &"")?;
+    mount::set_attributes(tree, true, 0, 0, propagation).context("set the root's propagation", &"")?;
+    Ok(Entered { new: tree, old })
+}
+
+impl Entered<'_> {
+    /// Makes it `/`, and takes the old root away with everything on it.
+    pub fn pivot(self) -> Result<()> {
+        mount::chdir_fd(self.new).context("enter the root directory", &"")?;
+        mount::pivot_here().context("pivot_root", &"")?;
+        mount::chdir_fd(self.old.by_ref()).context("enter the old root", &"")?;
+        mount::unmount(c".", MNT_DETACH).context("take away the old root", &"")?;
+        mount::chdir(c"/").context("chdir", &"/")
+    }
+}
+
+/// The directory of `path` (absolute) opened in `root`, and the last component, which is not followed.
+pub fn open_parent<'p>(root: FdRef<'_>, path: &'p CStr) -> sys::Result<(Fd, &'p CStr)> {
+    let bytes = path.to_bytes_with_nul();
+    let slash = path.to_bytes().iter().rposition(|byte| *byte == b'/').ok_or(Errno::EINVAL)?;
+    let name = CStr::from_bytes_with_nul(&bytes[slash + 1..]).map_err(|_| Errno::EINVAL)?;
+    if name.is_empty() || name == c"." || name == c".." {
+        return Err(Errno::EINVAL);
+    }
+    let directory = PathBuf::from_bytes(&bytes[..slash.max(1)])?;
+    Ok((open(root, directory.as_c_str(), O_DIRECTORY)?, name))
+}
+
+/// A file that must be there already, in a directory of ours, and no symlink.
+pub fn open_exactly(directory: FdRef<'_>, name: &CStr) -> sys::Result<Fd> {
+    fs::open(directory, name, O_PATH | O_NOFOLLOW, 0)
+}
