@@ -47,6 +47,10 @@ pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 pub const STRINGS_BYTES: usize = (2 << 20) + (64 << 10);
 /// Supplementary groups of one process (NGROUPS_MAX is 65,536; initgroups users have tens).
 pub const GROUPS_MAX: usize = 256;
+/// An image's /etc/passwd or /etc/group, in bytes (containerd stops at 10 MiB, too).
+pub const PASSWD_BYTES: u64 = 10 << 20;
+/// One name, number or home directory in them, in bytes (LOGIN_NAME_MAX is 256; a home is a path).
+pub const PASSWD_FIELD_BYTES: usize = 1024;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 

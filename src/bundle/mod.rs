@@ -1,8 +1,22 @@
-//! Puts image, root file system and runtime config together (`spec_from_image` follows image::Config).
+//! Puts image and root file system together into a runtime config (conversion.md of the image-spec).
+
+mod environment;
+mod etc;
+mod lookup;
+mod user;
+
+pub use etc::complete_etc;
 
 use core::ffi::CStr;
 
-use crate::spec::Resources;
+use crate::error::{Context, Error, Result};
+use crate::image::{Config, Texts};
+use crate::io::strings::{Builder, Strings, Words};
+use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
+use crate::sys::clone::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
+use crate::sys::fd::FdRef;
+use crate::sys::mount::{MS_PRIVATE, MS_REC};
+use crate::sys::signal;
 
 /// What the caller of an image wants otherwise than the image says.
 #[derive(Default)]
@@ -13,9 +27,9 @@ pub struct Overrides<'a> {
     pub env: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
     /// Instead of the image's `User`.
     pub user: Option<&'a str>,
-    /// Instead of the image's `WorkingDir`; absolute.
+    /// Instead of the image's `WorkingDir`.
     pub workdir: Option<&'a CStr>,
-    /// At most 64 bytes.
+    /// At most 64 bytes; [`DEFAULT_HOSTNAME`] where there is none.
     pub hostname: Option<&'a CStr>,
     /// The process gets a pseudo-terminal: `TERM` is set where the image does not.
     pub terminal: bool,
@@ -28,3 +42,130 @@ pub struct Overrides<'a> {
     /// What it may use.
     pub resources: Resources,
 }
+
+/// The name of a container that was given none.
+pub const DEFAULT_HOSTNAME: &CStr = c"ocinit";
+/// The longest host name, in bytes (`__NEW_UTS_LEN`).
+const HOSTNAME_BYTES: usize = 64;
+
+/// The runtime config of an image whose layers are in `root`; its text goes to `strings`.
+///
+/// Only reads in `root`: /etc/passwd and /etc/group, neither of which leads out of it.
+pub fn spec_from_image<'m>(
+    config: &Config<'_>,
+    overrides: Overrides<'_>,
+    root: FdRef<'_>,
+    strings: &mut Strings<'m>,
+) -> Result<Spec<'m>> {
+    let machine = overrides.machine;
+    let hostname = match overrides.hostname {
+        Some(name) if name.is_empty() || name.count_bytes() > HOSTNAME_BYTES => {
+            return Err(Error::new(format_args!("a hostname has 1 to {HOSTNAME_BYTES} bytes")));
+        }
+        Some(name) => Some(strings.add(name.to_bytes())?),
+        None if machine => None,
+        None => Some(DEFAULT_HOSTNAME),
+    };
+    let args = args(config, overrides.args, strings)?;
+    let mut wanted = strings.begin();
+    match (overrides.user, config.user()) {
+        (Some(user), _) => wanted.push(user.as_bytes())?,
+        (None, Some(user)) => user.write_to(&mut wanted)?,
+        (None, None) => {}
+    }
+    let wanted = wanted.finish()?;
+    let mut home = lookup::Field::new();
+    let user = user::find(root, wanted.to_bytes(), &mut home)?;
+    let privileges = match (machine, user.uid) {
+        (true, _) => Capabilities::all(capability::ALL),
+        (false, 0) => Capabilities::all(capability::DEFAULT),
+        // What an exec would leave it, which docker sets as well.
+        (false, _) => Capabilities { bounding: capability::DEFAULT, ..Capabilities::default() },
+    };
+    let defaults = environment::Defaults { home: home.bytes(), hostname, terminal: overrides.terminal };
+    let env = environment::merge(config.env(), overrides.env, &defaults, strings)?;
+    let process = Process {
+        args,
+        env,
+        cwd: directory(config, overrides.workdir, strings)?,
+        user,
+        capabilities: privileges,
+        no_new_privileges: !machine,
+        limits: &[],
+        oom_score_adj: Some(0),
+    };
+    let own_network = if overrides.no_network { CLONE_NEWNET } else { 0 };
+    let namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | own_network;
+    Ok(Spec {
+        process,
+        root: Root { readonly: false, propagation: MS_PRIVATE | MS_REC },
+        hostname,
+        mounts: if machine { defaults::MACHINE_MOUNTS } else { defaults::MOUNTS },
+        devices: if machine { &[] } else { defaults::DEVICES },
+        namespaces: if machine { 0 } else { namespaces },
+        masked_paths: if machine { Words::default() } else { defaults::MASKED_PATHS },
+        readonly_paths: if machine { Words::default() } else { defaults::READONLY_PATHS },
+        resources: overrides.resources,
+        stop_signal: stop_signal(config, strings)?,
+        init: overrides.init && !machine,
+    })
+}
+
+/// Entrypoint and Cmd, or Entrypoint and what was given.
+fn args<'m>(
+    config: &Config<'_>,
+    given: Option<&mut dyn Iterator<Item = &[u8]>>,
+    strings: &mut Strings<'m>,
+) -> Result<Words<'m>> {
+    let mut words = strings.begin();
+    add_all(config.entrypoint(), &mut words).context("the image's Entrypoint", &"")?;
+    match given {
+        Some(given) => {
+            for word in given {
+                words.push(word)?;
+                words.end_word()?;
+            }
+        }
+        None => add_all(config.cmd(), &mut words).context("the image's Cmd", &"")?,
+    }
+    if words.is_empty() {
+        return Err(Error::new(format_args!(
+            "nothing to execute: the image has neither Entrypoint nor Cmd, and no arguments were given"
+        )));
+    }
+    Ok(words.finish_words())
+}
+
+fn add_all(list: Texts<'_>, words: &mut Builder<'_, '_>) -> Result<()> {
+    for word in list {
+        word.write_to(words)?;
+        words.end_word()?;
+    }
+    Ok(())
+}
+
+/// Where the process starts; a relative directory is meant from `/`.
+fn directory<'m>(config: &Config<'_>, given: Option<&CStr>, strings: &mut Strings<'m>) -> Result<&'m CStr> {
+    let mut path = strings.begin();
+    path.push(b"/")?;
+    match (given, config.working_dir()) {
+        (Some(given), _) => path.push(given.to_bytes())?,
+        (None, Some(directory)) => directory.write_to(&mut path).context("the image's WorkingDir", &"")?,
+        (None, None) => {}
+    }
+    if path.as_bytes().starts_with(b"//") {
+        path.remove(0..1);
+    }
+    path.finish()
+}
+
+fn stop_signal(config: &Config<'_>, strings: &mut Strings<'_>) -> Result<i32> {
+    let Some(name) = config.stop_signal() else { return Ok(signal::SIGTERM) };
+    let mut text = strings.begin();
+    name.write_to(&mut text)?;
+    let number = core::str::from_utf8(text.as_bytes()).ok().and_then(signal::parse);
+    number.ok_or_else(|| Error::new(format_args!("the image's StopSignal {name} is no signal")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ macro_rules! texts {
 
 impl<'m> Config<'m> {
     /// Checks every field that this type gives out.
-    pub(super) fn read(top: Value<'m>) -> Result<Config<'m>> {
+    pub(crate) fn read(top: Value<'m>) -> Result<Config<'m>> {
         let process = top.get("config")?;
         let get = |(inner, key): (bool, &str)| match (inner, process) {
             (false, _) => top.get(key),

@@ -85,6 +85,13 @@ pub struct Capabilities {
     pub ambient: u64,
 }
 
+impl Capabilities {
+    /// As root has them: bounding, effective and permitted alike, and nothing to inherit.
+    pub const fn all(set: u64) -> Capabilities {
+        Capabilities { bounding: set, effective: set, permitted: set, inheritable: 0, ambient: 0 }
+    }
+}
+
 /// One `RLIMIT_*`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {

@@ -1,0 +1,177 @@
+//! Reads the image's own /etc/passwd and /etc/group, field by field, in constant memory.
+//!
+//! The file is found inside the root, is a regular one, and is read up to a limit: neither a link to the host's
+//! (umoci), nor a FIFO or /dev/zero (CVE-2024-9676), nor a file without end (CVE-2026-47262) gets anywhere.
+
+use crate::error::{Context, Error, Result};
+use crate::io::show::ShowC;
+use crate::limits::{PASSWD_BYTES, PASSWD_FIELD_BYTES};
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::{Errno, fs};
+use core::ffi::CStr;
+
+/// One field, or as much of it as may matter.
+pub struct Field {
+    bytes: [u8; PASSWD_FIELD_BYTES],
+    len: usize,
+    /// It was longer: equal to nothing.
+    cut: bool,
+}
+
+impl Field {
+    /// Empty.
+    pub const fn new() -> Field {
+        Field { bytes: [0; PASSWD_FIELD_BYTES], len: 0, cut: false }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// These bytes instead.
+    pub fn set(&mut self, bytes: &[u8]) {
+        (self.len, self.cut) = (0, false);
+        bytes.iter().for_each(|byte| self.push(*byte));
+    }
+
+    /// It was longer than what is kept of it.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// The same as another.
+    pub fn copy(&mut self, other: &Field) {
+        self.set(other.bytes());
+        self.cut = other.cut;
+    }
+
+    fn push(&mut self, byte: u8) {
+        match self.bytes.get_mut(self.len) {
+            Some(place) => {
+                *place = byte;
+                self.len += 1;
+            }
+            None => self.cut = true,
+        }
+    }
+
+    /// Whether it is exactly this.
+    pub fn is(&self, wanted: &[u8]) -> bool {
+        !self.cut && self.bytes() == wanted
+    }
+
+    /// The user or group number that it is, if it is one.
+    pub fn number(&self) -> Option<u32> {
+        if self.cut { None } else { number(self.bytes()) }
+    }
+}
+
+/// A user or group number: digits only, and not -1, which means "no change" to the kernel.
+pub fn number(bytes: &[u8]) -> Option<u32> {
+    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = bytes.iter().try_fold(0u32, |sum, digit| sum.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
+    number.filter(|number| *number != u32::MAX)
+}
+
+/// What ended a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Another field of the line follows.
+    Field,
+    /// Another word of the same field follows, after a comma.
+    Word,
+    /// The line ended.
+    Line,
+}
+
+/// A file of lines of fields.
+pub struct Table {
+    path: &'static CStr,
+    file: Fd,
+    buffer: [u8; 4096],
+    start: usize,
+    end: usize,
+    total: u64,
+    line: u32,
+}
+
+impl Table {
+    /// Opens `path` in `root`; `None` where there is none.
+    pub fn open(root: FdRef<'_>, path: &'static CStr) -> Result<Option<Table>> {
+        let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS;
+        // A look before it is opened: opening a device may have an effect.
+        for flags in [fs::O_PATH, fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY] {
+            let file = match fs::open_resolved(root, path, flags, 0, resolve) {
+                Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+                file => file.context("open the image's", &ShowC(path))?,
+            };
+            if fs::stat(file.by_ref(), c"").context("stat the image's", &ShowC(path))?.kind() != fs::S_IFREG {
+                return Err(Error::new(format_args!("the image's {} is not a regular file", ShowC(path))));
+            }
+            if flags != fs::O_PATH {
+                return Ok(Some(Table { path, file, buffer: [0; 4096], start: 0, end: 0, total: 0, line: 1 }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next field, ended by a colon, by the line's end, or (where `words`) by a comma. `None` at the file's end.
+    pub fn field(&mut self, field: &mut Field, words: bool) -> Result<Option<End>> {
+        field.set(b"");
+        let mut any = false;
+        loop {
+            let Some(byte) = self.byte()? else { return Ok(any.then_some(End::Line)) };
+            any = true;
+            match byte {
+                b'\n' => {
+                    self.line += 1;
+                    return Ok(Some(End::Line));
+                }
+                b':' => return Ok(Some(End::Field)),
+                b',' if words => return Ok(Some(End::Word)),
+                other => field.push(other),
+            }
+        }
+    }
+
+    /// An error about the line that the last field was on.
+    pub fn fault(&self, ended: End, why: &str) -> Error {
+        let line = self.line - u32::from(ended == End::Line);
+        Error::new(format_args!("line {line} of the image's {}: {why}", ShowC(self.path)))
+    }
+
+    fn byte(&mut self) -> Result<Option<u8>> {
+        if self.start == self.end {
+            let count =
+                fs::read(self.file.by_ref(), &mut self.buffer).context("read the image's", &ShowC(self.path))?;
+            (self.start, self.end) = (0, count);
+            self.total += count as u64;
+            if self.total > PASSWD_BYTES {
+                let path = ShowC(self.path);
+                return Err(Error::new(format_args!("the image's {path} exceeds {PASSWD_BYTES} bytes")));
+            }
+            if count == 0 {
+                return Ok(None);
+            }
+        }
+        self.start += 1;
+        Ok(Some(self.buffer[self.start - 1]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn a_bad_number_is_no_number() {
+        assert_eq!(number(b"0"), Some(0));
+        assert_eq!(number(b"4294967294"), Some(4294967294));
+        for bad in ["", "-1", "+1", " 1", "1 ", "0x1", "abc", "4294967295", "4294967296", "18446744073709551616"] {
+            assert_eq!(number(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+}
