@@ -25,7 +25,8 @@ impl<T> Slot<T> {
     /// The value, unless somebody has it now.
     pub fn try_lock(&self) -> Option<SlotGuard<'_, T>> {
         let free = !self.taken.swap(true, Ordering::Acquire);
-        free.then_some(SlotGuard { slot: self })
+        // Not `then_some`: it would make the guard either way, and dropping it would free another's slot.
+        free.then(|| SlotGuard { slot: self })
     }
 }
 
@@ -87,4 +88,18 @@ pub fn claim() -> &'static mut Memory {
     core::mem::forget(guard);
     // SAFETY: the forgotten guard keeps the slot taken for ever: this is the only reference there will be.
     unsafe { &mut *memory }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Slot;
+
+    #[test]
+    fn trying_a_taken_slot_does_not_free_it() {
+        let slot = Slot::new(0);
+        let guard = slot.try_lock();
+        assert!(guard.is_some() && slot.try_lock().is_none() && slot.try_lock().is_none());
+        drop(guard);
+        assert!(slot.try_lock().is_some());
+    }
 }
