@@ -112,10 +112,11 @@ impl Search<'_> {
         }
         let store = self.store;
         store.references(&mut |name, section| {
-            let mut look = || {
-                let descriptor = json::check(read(&section, buffer)?)?;
-                self.top_entry(&descriptor, Some(&name), self.wanted.reference.is_none_or(|wanted| wanted == name))
-            };
+            self.tags.add(&name);
+            if self.wanted.reference.is_some_and(|wanted| wanted != name) {
+                return Ok(());
+            }
+            let mut look = || self.top_entry(&json::check(read(&section, buffer)?)?, &name);
             look().context("refs", &name)
         })
     }
@@ -132,25 +133,23 @@ impl Search<'_> {
             // docker save cuts the name to its tag, and has it whole here.
             let full_name = note("io.containerd.image.name")?;
             let is_named = |wanted: &str| [name, full_name].iter().flatten().any(|name| *name == *wanted);
-            let is_wanted = self.wanted.reference.is_none_or(is_named);
-            self.top_entry(&value, name.as_ref().map(|name| name as &dyn Display), is_wanted)?;
+            let name = name.unwrap_or(Text::EMPTY);
+            if !name.is_empty() {
+                self.tags.add(&name);
+            }
+            if self.wanted.reference.is_none_or(is_named) {
+                self.top_entry(&value, &name)?;
+            }
         }
         self.leads.reverse();
         Ok(())
     }
 
-    fn top_entry(&mut self, value: &Value<'_>, name: Option<&dyn Display>, is_wanted: bool) -> Result<()> {
-        if let Some(name) = name {
-            self.tags.add(name);
-        }
-        if !is_wanted {
-            return Ok(());
-        }
+    /// An entry of the top that has the wanted tag, or any where none is wanted.
+    fn top_entry(&mut self, value: &Value<'_>, name: &dyn Display) -> Result<()> {
         self.is_there = true;
         let mut hash = Hash(0xcbf2_9ce4_8422_2325);
-        if let Some(name) = name {
-            let _ = write!(hash, "/{name}");
-        }
+        let _ = write!(hash, "{name}");
         let origin = Origin { rank: Rank::Unknown, pinned: false, depth: 0, name: hash.0, root: None };
         self.consider(value, &origin)
     }

@@ -113,3 +113,6 @@ pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
     }
     Ok(Image { manifest: chosen.digest, config, layers })
 }
+
+#[cfg(test)]
+mod tests;
