@@ -4,8 +4,9 @@
 //! any order, and the last one of a name counts. What follows the end of the archive is never looked at: on a block
 //! device it is whatever was there before.
 
-use super::outer::{OuterTar, is_header};
+use super::outer::OuterTar;
 use crate::codec::digest::{Algorithm, Digest};
+use crate::codec::tar::Header;
 use crate::io::section::Section;
 use crate::io::show::Show;
 use crate::limits::{ARCHIVE_BLOBS_MAX, ARCHIVE_REFERENCES_MAX, REFERENCE_BYTES};
@@ -128,5 +129,5 @@ impl<'m> Archive<'m> {
 
 /// Whether a disk or file that begins with these 512 bytes is a tar.
 pub fn looks_like_archive(first: &[u8]) -> bool {
-    first.first_chunk().is_some_and(is_header)
+    first.first_chunk().is_some_and(|block| Header::check(block).is_some())
 }

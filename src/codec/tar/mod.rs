@@ -17,14 +17,13 @@ mod header;
 pub mod pax;
 mod sparse;
 
-pub use header::BLOCK;
+pub use header::{BLOCK, Header, until_nul};
 pub use sparse::Segment;
 
 use crate::io::Source;
 use crate::io::show::Show;
 use crate::limits::{PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
 use crate::{Error, Result};
-use header::{Header, until_nul};
 use pax::Records;
 use sparse::{Fault, Map};
 
