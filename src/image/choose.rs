@@ -163,7 +163,7 @@ impl Search<'_> {
         }
         let platform = value.get("platform")?;
         let platform = match platform {
-            Some(platform) => Some(platform.read::<Platform<'_>>("not a platform")?),
+            Some(platform) => Some(Platform::read(&platform)?),
             None => None,
         }
         .filter(|it| it.os.is_some() || it.architecture.is_some());
@@ -286,8 +286,8 @@ impl Search<'_> {
         let Wanted { reference, digest } = *self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {
             return Err(match self.tags.count {
-                0 => Error::new(format_args!("no tag {tag:?}: the images of this layout have no tags")),
-                _ => Error::new(format_args!("no tag {tag:?}, there is: {}", self.tags)),
+                0 => Error::new(format_args!("no tag \"{tag}\": the images of this layout have no tags")),
+                _ => Error::new(format_args!("no tag \"{tag}\", there is: {}", self.tags)),
             });
         }
         match (self.best.or(self.artifact), self.rival) {
@@ -383,7 +383,8 @@ impl List {
         if write!(self.text, "{comma}{name}").is_err() {
             self.text.truncate(length);
             self.more += 1;
-        } else if length > 0 && self.text[self.last..length] == self.text[length + comma.len()..] {
+        } else if length > 0 && self.text.as_bytes()[self.last..length] == self.text.as_bytes()[length + comma.len()..]
+        {
             self.text.truncate(length);
         } else {
             self.last = length + comma.len();

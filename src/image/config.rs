@@ -3,30 +3,43 @@
 use crate::Result;
 use crate::codec::json::{Entries, Items, Text, Value};
 
-/// The configuration of an image. Every field that is read here has the type it must have: that was checked.
+/// The configuration of an image. Every field that is given out has the type it must have: that was checked.
 /// A text that is absent, null or empty is `None`; a list that is absent or null is empty.
 #[derive(Clone, Copy)]
-pub struct Config<'m> {
-    texts: [Text<'m>; TEXTS.len()],
-    lists: [Option<Value<'m>>; LISTS.len()],
-    maps: [Option<Value<'m>>; MAPS.len()],
+pub struct Config<'m>([Option<Value<'m>>; FIELDS.len()]);
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    /// A list of texts.
+    List,
+    /// An object whose values are texts, or null.
+    Labels,
+    /// An object whose keys are what counts.
+    Set,
 }
 
-/// Texts, lists of texts, and maps: where each stands, at the top or in `config`.
-const TEXTS: [(bool, &str); 10] = [
-    (false, "architecture"),
-    (false, "os"),
-    (false, "variant"),
-    (false, "os.version"),
-    (false, "created"),
-    (false, "author"),
-    (true, "User"),
-    (true, "WorkingDir"),
-    (true, "StopSignal"),
-    (true, "Hostname"),
+/// Where the fields stand: at the top, or in `config`.
+const FIELDS: [(bool, &str, Kind); 17] = [
+    (false, "architecture", Kind::Text),
+    (false, "os", Kind::Text),
+    (false, "variant", Kind::Text),
+    (false, "os.version", Kind::Text),
+    (false, "created", Kind::Text),
+    (false, "author", Kind::Text),
+    (true, "User", Kind::Text),
+    (true, "WorkingDir", Kind::Text),
+    (true, "StopSignal", Kind::Text),
+    (true, "Hostname", Kind::Text),
+    (false, "os.features", Kind::List),
+    (true, "Env", Kind::List),
+    (true, "Entrypoint", Kind::List),
+    (true, "Cmd", Kind::List),
+    (true, "Labels", Kind::Labels),
+    (true, "Volumes", Kind::Set),
+    (true, "ExposedPorts", Kind::Set),
 ];
-const LISTS: [(bool, &str); 4] = [(true, "Env"), (true, "Entrypoint"), (true, "Cmd"), (false, "os.features")];
-const MAPS: [(bool, &str); 3] = [(true, "Labels"), (true, "Volumes"), (true, "ExposedPorts")];
 
 macro_rules! texts {
     ($($index:literal $name:ident $doc:literal)*) => {
@@ -35,34 +48,24 @@ macro_rules! texts {
 }
 
 impl<'m> Config<'m> {
-    /// Checks every field that this type gives out.
-    pub(crate) fn read(top: Value<'m>) -> Result<Config<'m>> {
+    /// The configuration that a checked document is: every field that this type gives out is looked at.
+    pub fn read(top: Value<'m>) -> Result<Config<'m>> {
         let process = top.get("config")?;
-        let get = |(inner, key): (bool, &str)| match (inner, process) {
-            (false, _) => top.get(key),
-            (true, Some(process)) => process.get(key),
-            (true, None) => Ok(None),
-        };
-        let mut config = Config { texts: [Text::EMPTY; _], lists: [None; _], maps: [None; _] };
-        for (place, field) in config.texts.iter_mut().zip(TEXTS) {
-            if let Some(value) = get(field)? {
-                *place = value.as_text()?;
+        let mut config = Config([None; _]);
+        for (place, (is_inner, key, kind)) in config.0.iter_mut().zip(FIELDS) {
+            let Some(object) = (if is_inner { process } else { Some(top) }) else { continue };
+            let Some(value) = object.get(key)? else { continue };
+            match kind {
+                Kind::Text => drop(value.as_text()?),
+                Kind::List => value.items()?.try_for_each(|item| item.as_text().map(drop))?,
+                Kind::Set => _ = value.entries()?,
+                Kind::Labels => {
+                    let mut labels = value.entries()?.filter(|(_, value)| !value.is_null());
+                    labels.try_for_each(|(_, value)| value.as_text().map(drop))?;
+                }
             }
+            *place = Some(value);
         }
-        for (place, field) in config.lists.iter_mut().zip(LISTS) {
-            *place = get(field)?;
-            if let Some(list) = place {
-                list.items()?.try_for_each(|item| item.as_text().map(drop))?;
-            }
-        }
-        for (place, field) in config.maps.iter_mut().zip(MAPS) {
-            *place = get(field)?;
-            if let Some(map) = place {
-                map.entries()?;
-            }
-        }
-        // What the values of Volumes and ExposedPorts are has no meaning; those of Labels are texts.
-        config.map(0).filter(|(_, value)| !value.is_null()).try_for_each(|(_, value)| value.as_text().map(drop))?;
         top.require("architecture")?;
         top.require("os")?;
         Ok(config)
@@ -81,59 +84,59 @@ impl<'m> Config<'m> {
 
     /// The processor the image is for, in Go's names.
     pub fn architecture(&self) -> Text<'m> {
-        self.texts[0]
+        self.text(0).unwrap_or(Text::EMPTY)
     }
 
     /// The operating system the image is for, in Go's names.
     pub fn os(&self) -> Text<'m> {
-        self.texts[1]
+        self.text(1).unwrap_or(Text::EMPTY)
     }
 
     /// The environment, `NAME=VALUE` each.
     pub fn env(&self) -> Texts<'m> {
-        self.list(0)
+        self.list(11)
     }
 
     /// What is executed, before the arguments.
     pub fn entrypoint(&self) -> Texts<'m> {
-        self.list(1)
+        self.list(12)
     }
 
     /// Arguments of the entrypoint, or the command where there is none.
     pub fn cmd(&self) -> Texts<'m> {
-        self.list(2)
+        self.list(13)
     }
 
     /// Features that the operating system must have.
     pub fn os_features(&self) -> Texts<'m> {
-        self.list(3)
+        self.list(10)
     }
 
     /// Labels, name and value. A name may stand there twice: the last one counts.
     pub fn labels(&self) -> impl Iterator<Item = (Text<'m>, Text<'m>)> + use<'m> {
-        self.map(0).map(|(name, value)| (name, value.as_text().unwrap_or(Text::EMPTY)))
+        self.map(14).map(|(name, value)| (name, value.as_text().unwrap_or(Text::EMPTY)))
     }
 
     /// Directories that are to be volumes.
     pub fn volumes(&self) -> impl Iterator<Item = Text<'m>> + use<'m> {
-        self.map(1).map(|(name, _)| name)
+        self.map(15).map(|(name, _)| name)
     }
 
     /// Ports it listens on: `port/tcp`, `port/udp`, or `port`, which is tcp.
     pub fn exposed_ports(&self) -> impl Iterator<Item = Text<'m>> + use<'m> {
-        self.map(2).map(|(name, _)| name)
+        self.map(16).map(|(name, _)| name)
     }
 
     fn text(&self, index: usize) -> Option<Text<'m>> {
-        Some(self.texts[index]).filter(|text| !text.is_empty())
+        self.0[index].and_then(|value| value.as_text().ok()).filter(|text| !text.is_empty())
     }
 
     fn list(&self, index: usize) -> Texts<'m> {
-        Texts(self.lists[index].and_then(|list| list.items().ok()))
+        Texts(self.0[index].and_then(|list| list.items().ok()))
     }
 
     fn map(&self, index: usize) -> core::iter::Flatten<core::option::IntoIter<Entries<'m>>> {
-        self.maps[index].and_then(|map| map.entries().ok()).into_iter().flatten()
+        self.0[index].and_then(|map| map.entries().ok()).into_iter().flatten()
     }
 }
 

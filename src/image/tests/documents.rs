@@ -68,7 +68,10 @@ fn a_descriptor_is_read_strictly() {
         error_has(layout.only(), &[why]);
     }
     let layout = Layout::new();
-    layout.index(&[plain(&layout.image("a", "amd64")), format!(r#"{{"mediaType":"{MANIFEST}","size":-5}}"#)]);
+    layout.index(&[
+        plain(&layout.image("a", "amd64")),
+        format!(r#"{{"mediaType":"{MANIFEST}","digest":"{}","size":-5}}"#, digest_of(b"")),
+    ]);
     error_has(layout.only(), &["index.json: manifests[1].size: negative"]);
 }
 
