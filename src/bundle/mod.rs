@@ -15,7 +15,7 @@ use crate::io::strings::{Builder, Strings, Words};
 use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
 use crate::sys::clone::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
 use crate::sys::fd::FdRef;
-use crate::sys::mount::{MS_PRIVATE, MS_REC};
+use crate::sys::mount::MS_PRIVATE;
 use crate::sys::signal;
 
 /// What the caller of an image wants otherwise than the image says.
@@ -98,7 +98,7 @@ pub fn spec_from_image<'m>(
     let namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | own_network;
     Ok(Spec {
         process,
-        root: Root { readonly: false, propagation: MS_PRIVATE | MS_REC },
+        root: Root { readonly: false, propagation: MS_PRIVATE },
         hostname,
         mounts: if machine { defaults::MACHINE_MOUNTS } else { defaults::MOUNTS },
         devices: if machine { &[] } else { defaults::DEVICES },

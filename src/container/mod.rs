@@ -20,6 +20,9 @@ use crate::{Context, Error, Result};
 pub use cgroup::Cgroup;
 use handshake::{Channel, Message};
 
+#[cfg(test)]
+mod tests;
+
 /// Standard input, output and error of the container's process.
 pub enum Stdio<'a> {
     /// These descriptors become 0, 1 and 2.
