@@ -60,7 +60,7 @@ pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> 
     let mut name = [0; INTERPRETER_BYTES];
     let error = match interpreter(path, &mut name) {
         Some(name) => Error::with_errno(format_args!("exec {shown}: its interpreter {}: {errno}", Show(name)), errno),
-        None => Error::with_errno(format_args!("exec {shown}: {errno}: it, or its interpreter"), errno),
+        None => Error::with_errno(format_args!("exec {shown}: {errno} (its interpreter is missing)"), errno),
     };
     error.with_status(STATUS_NOT_FOUND)
 }

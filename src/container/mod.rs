@@ -21,6 +21,8 @@ pub use cgroup::Cgroup;
 use handshake::{Channel, Message};
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod tests;
 
 /// Standard input, output and error of the container's process.

@@ -29,8 +29,6 @@ fn mount_one(root: FdRef<'_>, mount: &Mount<'_>) -> Result<()> {
             let text = format_args!("mount {}: the image has a symbolic link there", Naming(mount));
             return Err(Error::with_errno(text, Errno::ELOOP));
         }
-        // sysfs shows only what the kernel has, and nothing can be made in it.
-        Err(Errno::EPERM) if mount.optional => return Ok(()),
         target => target.context("mount", &Naming(mount))?,
     };
     mount::attach(tree.by_ref(), target.by_ref()).context("mount", &Naming(mount))

@@ -24,14 +24,14 @@ pub const MOUNTS: &[Mount<'static>] = &[
     mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0"),
 ];
 
-/// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it.
+/// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it. Control groups are for
+/// it to mount.
 pub const MACHINE_MOUNTS: &[Mount<'static>] = &[
     mount(c"/proc", c"proc", b"nosuid\0noexec\0nodev\0"),
     mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0"),
     mount(c"/dev", c"devtmpfs", b"nosuid\0mode=755\0"),
     mount(c"/dev/pts", c"devpts", b"nosuid\0noexec\0ptmxmode=0666\0mode=0620\0gid=5\0"),
     mount(c"/dev/shm", c"tmpfs", b"nosuid\0nodev\0mode=1777\0"),
-    optional(mount(c"/sys/fs/cgroup", c"cgroup2", b"nosuid\0noexec\0nodev\0nsdelegate\0")),
 ];
 
 const fn device(path: &'static CStr, major: u32, minor: u32) -> Device<'static> {

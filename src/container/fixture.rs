@@ -1,0 +1,213 @@
+//! What the tests start: a root directory with this test program in it, which runs there as [`inside`] and so needs
+//! no file of an image but the one it is.
+
+use super::*;
+use crate::io::strings::Words;
+use crate::spec::{Capabilities, Process, Resources, Root, User, capability, defaults};
+use crate::sys::clone::*;
+use crate::sys::fd::{self, CWD};
+use crate::sys::{fs, mount as mounts};
+use std::ffi::CString;
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::os::fd::FromRawFd;
+use std::path::PathBuf;
+
+/// A root directory with this program in it.
+pub struct Fixture {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The same, open.
+    pub fd: Fd,
+}
+
+impl Fixture {
+    /// `None` where this user cannot start containers.
+    pub fn new(name: &str) -> Option<Fixture> {
+        if process::effective_uid() != 0 {
+            eprintln!("skipped: needs root");
+            return None;
+        }
+        let path = std::env::temp_dir().join(format!("ocinit-container-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(path.join("bin")).unwrap();
+        let program = std::env::current_exe().unwrap();
+        std::fs::hard_link(&program, path.join("bin/probe"))
+            .or_else(|_| std::fs::copy(&program, path.join("bin/probe")).map(drop))
+            .unwrap();
+        let name = CString::new(path.to_str().unwrap()).unwrap();
+        let fd = fs::open(CWD, &name, fs::O_RDONLY | fs::O_DIRECTORY, 0).unwrap();
+        Some(Fixture { path, fd })
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.path).unwrap();
+    }
+}
+
+const ARGS: &[u8] = b"probe\0container::fixture::inside\0--exact\0--ignored\0--nocapture\0--test-threads=1\0";
+
+pub fn spec(env: &'static [u8]) -> Spec<'static> {
+    Spec {
+        process: Process {
+            args: Words::new(ARGS),
+            env: Words::new(env),
+            cwd: c"/work/here",
+            user: User::default(),
+            capabilities: Capabilities::all(capability::DEFAULT),
+            no_new_privileges: true,
+            limits: &[],
+            oom_score_adj: Some(0),
+        },
+        root: Root { readonly: false, propagation: mounts::MS_PRIVATE },
+        hostname: Some(c"box"),
+        mounts: defaults::MOUNTS,
+        devices: defaults::DEVICES,
+        namespaces: CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET,
+        masked_paths: defaults::MASKED_PATHS,
+        readonly_paths: defaults::READONLY_PATHS,
+        resources: Resources::default(),
+        stop_signal: signal::SIGTERM,
+        init: false,
+    }
+}
+
+pub fn start_with(spec: &Spec<'_>, root: &Fixture, stdio: Stdio<'_>) -> Result<Running> {
+    let mut memory = Box::new(ContainerMemory::EMPTY);
+    start(spec, root.fd.by_ref(), stdio, None, &mut memory)
+}
+
+pub fn file(fd: Fd) -> std::fs::File {
+    // SAFETY: the descriptor is owned, and given up here.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    unsafe {
+        std::fs::File::from_raw_fd(fd.into_raw())
+    }
+}
+
+/// Runs it to its end: how it ended and what it said, without the noise of the test harness.
+pub fn run(spec: &Spec<'_>, root: &Fixture) -> std::result::Result<(u8, String), String> {
+    let null = fs::open(CWD, c"/dev/null", fs::O_RDWR, 0).unwrap();
+    let (end, write_end) = fd::pipe().unwrap();
+    let stdio = Stdio::Files([null.by_ref(), null.by_ref(), write_end.by_ref()]);
+    let running = start_with(spec, root, stdio).map_err(|error| format!("{} {error}", error.status()))?;
+    drop(write_end);
+    let mut said = String::new();
+    file(end).read_to_string(&mut said).unwrap();
+    let (_, ended) = process::wait(Whom::Pidfd(running.pidfd.by_ref()), true).unwrap().unwrap();
+    Ok((ended.status(), said))
+}
+
+/// What a container does, by the variable PROBE; it speaks on standard error, where the test harness is silent.
+#[test]
+#[ignore = "runs inside the containers of the other tests"]
+fn inside() {
+    let Ok(probe) = std::env::var("PROBE") else { return };
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string());
+    // The main thread of the test harness may just be starting or joining us, with its signals blocked.
+    let status = read("/proc/thread-self/status");
+    let of_status = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    let list = |path: &str| {
+        let entries = std::fs::read_dir(path).map(|dir| dir.map(|entry| entry.unwrap().file_name()));
+        let mut names: Vec<_> = entries.unwrap().map(|name| name.to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names.join(" ")
+    };
+    let write = |path: &str| match std::fs::File::options().write(true).open(path) {
+        Ok(mut file) => file.write(b"0").map_or_else(|error| error.to_string(), |_| "written".into()),
+        Err(error) => error.to_string(),
+    };
+    let mut said = String::new();
+    match probe.as_str() {
+        "process" => {
+            for name in ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"] {
+                writeln!(said, "{name} {}", of_status(name)).unwrap();
+            }
+            for name in ["SigBlk", "SigIgn", "Umask", "Tgid"] {
+                writeln!(said, "{name} {}", of_status(name)).unwrap();
+            }
+            let stat = read("/proc/self/stat");
+            let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().to_owned();
+            writeln!(said, "session {session} cwd {}", std::env::current_dir().unwrap().display()).unwrap();
+            writeln!(said, "oom {}", read("/proc/self/oom_score_adj").trim()).unwrap();
+            writeln!(
+                said,
+                "host {} cgroup {}",
+                read("/proc/sys/kernel/hostname").trim(),
+                read("/proc/self/cgroup").lines().last().unwrap_or_default()
+            )
+            .unwrap();
+            writeln!(said, "fds {} net {}", list("/proc/self/fd"), list("/sys/class/net")).unwrap();
+            writeln!(said, "args {} env {}", std::env::args().count(), std::env::vars().count()).unwrap();
+            let stderr =
+                std::fs::File::options().write(true).open("/dev/stderr").map(drop).map_err(|error| error.kind());
+            writeln!(said, "stderr {stderr:?}").unwrap();
+        }
+        "mounts" => {
+            for line in read("/proc/self/mountinfo").lines() {
+                let words: Vec<_> = line.split(' ').collect();
+                let dash = words.iter().position(|word| *word == "-").unwrap();
+                writeln!(said, "{} {} {}", words[4], words[dash + 1], words[5]).unwrap();
+            }
+        }
+        "files" => {
+            writeln!(said, "dev {}", list("/dev")).unwrap();
+            for path in ["/proc/keys", "/proc/interrupts"] {
+                writeln!(said, "{path} {} bytes", read(path).len()).unwrap();
+            }
+            writeln!(said, "firmware [{}]", list("/sys/firmware")).unwrap();
+            for path in ["/proc/sys/kernel/hostname", "/sys/kernel/uevent_seqnum", "/dev/null"] {
+                writeln!(said, "{path} {}", write(path)).unwrap();
+            }
+            let made = std::fs::write("/sys/firmware/x", "").map_err(|error| error.to_string());
+            writeln!(said, "{made:?} {:?}", std::fs::write("/new", "").map_err(|error| error.to_string())).unwrap();
+            writeln!(said, "root {}", list("/")).unwrap();
+        }
+        "signal" => {
+            eprintln!("ready");
+            std::thread::sleep(std::time::Duration::from_secs(20));
+        }
+        "orphans" => {
+            // A child that starts ten thousand processes that outlive it, each for no time at all.
+            for _ in 0..100 {
+                let Side::Child = fork(0, None).unwrap() else { continue };
+                for _ in 0..100 {
+                    if let Side::Child = fork(0, None).unwrap() {
+                        process::exit(0)
+                    }
+                }
+                process::exit(0)
+            }
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            while list("/proc").split(' ').filter(|name| name.parse::<u32>().is_ok()).count() > 2 + 100 {
+                assert!(std::time::Instant::now() < deadline, "orphans are not reaped");
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            let init = |file: &str| std::fs::read_link(format!("/proc/1/{file}")).map_err(|error| error.kind());
+            writeln!(said, "pid {} exe {:?}", std::process::id(), init("exe")).unwrap();
+            let init = read("/proc/1/status");
+            for name in ["Name", "CapEff", "CapBnd", "NoNewPrivs", "Uid"] {
+                let line = init.lines().find(|line| line.starts_with(name)).unwrap();
+                writeln!(said, "{}", line.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap();
+            }
+        }
+        "terminal" => {
+            let size = crate::sys::tty::is_terminal(fd::STDIN);
+            let link = std::fs::read_link("/proc/self/fd/0").unwrap();
+            let tty = std::fs::File::options().write(true).open("/dev/tty").map(drop).map_err(|error| error.kind());
+            let console =
+                std::fs::File::options().write(true).open("/dev/console").map(drop).map_err(|error| error.kind());
+            writeln!(said, "{size} {} tty {tty:?} console {console:?} pts {}", link.display(), list("/dev/pts"))
+                .unwrap();
+        }
+        "exit" => {}
+        other => panic!("{other}"),
+    }
+    eprint!("{said}");
+    process::exit(std::env::var("STATUS").map_or(0, |status| status.parse().unwrap()));
+}
