@@ -20,11 +20,6 @@ use crate::{Context, Error, Result};
 pub use cgroup::Cgroup;
 use handshake::{Channel, Message};
 
-#[cfg(test)]
-mod fixture;
-#[cfg(test)]
-mod tests;
-
 /// Standard input, output and error of the container's process.
 pub enum Stdio<'a> {
     /// These descriptors become 0, 1 and 2.
@@ -140,3 +135,6 @@ fn listen(channel: &Channel, pidfd: &Fd) -> Result<Option<Fd>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,14 @@
 //! Starts real containers, as root.
 
-use super::fixture::{Fixture, file, run, spec, start_with};
+mod fixture;
+
 use super::*;
 use crate::io::strings::Words;
 use crate::spec::{Capabilities, Resources, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
 use crate::sys::fs;
+use fixture::{Fixture, file, run, spec, start_with};
 use std::ffi::CString;
 use std::io::Read;
 
@@ -193,7 +195,7 @@ fn signals_reach_the_process_through_the_init() {
     }
 }
 
-fn read_some(file: &mut std::fs::File) -> String {
+fn read_some(file: &mut impl Read) -> String {
     let mut buffer = [0; 4096];
     let count = file.read(&mut buffer).unwrap_or(0);
     assert!(count > 0, "the end came too early");

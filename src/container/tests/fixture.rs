@@ -1,7 +1,7 @@
 //! What the tests start: a root directory with this test program in it, which runs there as [`inside`] and so needs
 //! no file of an image but the one it is.
 
-use super::*;
+use super::super::*;
 use crate::io::strings::Words;
 use crate::spec::{Capabilities, Process, Resources, Root, User, capability, defaults};
 use crate::sys::clone::*;
@@ -10,7 +10,6 @@ use crate::sys::{fs, mount as mounts};
 use std::ffi::CString;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
-use std::os::fd::FromRawFd;
 use std::path::PathBuf;
 
 /// A root directory with this program in it.
@@ -47,7 +46,7 @@ impl Drop for Fixture {
     }
 }
 
-const ARGS: &[u8] = b"probe\0container::fixture::inside\0--exact\0--ignored\0--nocapture\0--test-threads=1\0";
+const ARGS: &[u8] = b"probe\0container::tests::fixture::inside\0--exact\0--ignored\0--nocapture\0--test-threads=1\0";
 
 pub fn spec(env: &'static [u8]) -> Spec<'static> {
     Spec {
@@ -79,12 +78,17 @@ pub fn start_with(spec: &Spec<'_>, root: &Fixture, stdio: Stdio<'_>) -> Result<R
     start(spec, root.fd.by_ref(), stdio, None, &mut memory)
 }
 
-pub fn file(fd: Fd) -> std::fs::File {
-    // SAFETY: the descriptor is owned, and given up here.
-    #[allow(clippy::undocumented_unsafe_blocks)]
-    unsafe {
-        std::fs::File::from_raw_fd(fd.into_raw())
+/// Reads and nothing else.
+pub struct Reader(Fd);
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        fs::read(self.0.by_ref(), buffer).map_err(|errno| std::io::Error::from_raw_os_error(errno.0))
     }
+}
+
+pub fn file(fd: Fd) -> Reader {
+    Reader(fd)
 }
 
 /// Runs it to its end: how it ended and what it said, without the noise of the test harness.
