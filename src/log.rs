@@ -7,7 +7,7 @@ use crate::limits::LOG_LINE_BYTES;
 use crate::sys::fd::FdRef;
 
 /// How much a line matters; the number is the kernel's log level (printk).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Level {
     /// The run fails because of this.

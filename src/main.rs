@@ -12,7 +12,10 @@ use core::ffi::{CStr, c_char, c_int};
 pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char, _envp: *const *const c_char) -> c_int {
     // SAFETY: the start code passes `argc` pointers to NUL-terminated strings that live as long as the process.
     let args: &'static [&'static CStr] = unsafe { ocinit::sys::process::adopt_argv(argc, argv) };
-    if ocinit::sys::process::getpid() == 1 && !ocinit::cli::is_command(args) {
+    // The kernel's init may have words of its own (those after ` -- `); PID 1 of a container may be a command.
+    let named_init =
+        args.first().is_some_and(|name| name.to_bytes().rsplit(|&byte| byte == b'/').next() == Some(b"init"));
+    if ocinit::sys::process::getpid() == 1 && (named_init || !ocinit::cli::is_command(args)) {
         ocinit::init::main()
     }
     ocinit::cli::main(args)

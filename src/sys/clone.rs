@@ -3,6 +3,7 @@
 use super::Result;
 use super::fd::{Fd, FdRef};
 use super::syscall::syscall;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 pub use libc::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS};
 
@@ -12,6 +13,13 @@ pub enum Side {
     Child,
     /// We, with the child's pid (as we see it) and a pidfd for it.
     Parent(i32, Fd),
+}
+
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process was made by [`fork`]: in a pid namespace of its own, a child of PID 1 is PID 1 too.
+pub fn is_forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
 }
 
 /// `struct clone_args`, of Linux 5.7.
@@ -51,6 +59,9 @@ pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
     let pid = unsafe { syscall!(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) }?;
     // SAFETY: the kernel has just written it.
     let pidfd = unsafe { core::ptr::read_volatile(&raw const pidfd) };
+    if pid == 0 {
+        FORKED.store(true, Ordering::Relaxed);
+    }
     Ok(if pid == 0 { Side::Child } else { Side::Parent(pid as i32, Fd::from_raw(pidfd)) })
 }
 

@@ -75,6 +75,12 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
     }
 }
 
+/// poll(2) of nothing: waits this many milliseconds, or until a signal is handled.
+pub fn wait_ms(milliseconds: i32) -> Result<()> {
+    // SAFETY: no descriptors are passed.
+    unsafe { syscall!(libc::SYS_poll, 0, 0, milliseconds) }.map(drop)
+}
+
 /// timerfd_create(2) on the monotonic clock, non-blocking.
 pub fn new_timer() -> Result<Fd> {
     let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;

@@ -40,6 +40,11 @@ pub fn make_controlling(terminal: FdRef<'_>) -> Result<()> {
     ioctl(terminal, libc::TIOCSCTTY as u64, 0).map(drop)
 }
 
+/// ioctl(2) `TCSBRK` with 1 (tcdrain(3)): waits until all that was written is out.
+pub fn drain(terminal: FdRef<'_>) -> Result<()> {
+    ioctl(terminal, libc::TCSBRK as u64, 1).map(drop)
+}
+
 /// ioctl(2) `TCGETS`: whether it is a terminal at all.
 pub fn is_terminal(fd: FdRef<'_>) -> bool {
     let mut settings = [0u8; 64];
