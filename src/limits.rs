@@ -70,6 +70,24 @@ pub const XATTR_DECODED_BYTES: usize = 4 << 10;
 /// Stack of the inflating thread, in bytes.
 pub const THREAD_STACK_BYTES: usize = 64 << 10;
 
+/// A kernel command line of this many bytes or more may have been cut by the loader (COMMAND_LINE_SIZE is 2,048 with NUL).
+pub const COMMAND_LINE_BYTES: usize = 2047;
+/// Disks and partitions looked at; more are an error.
+pub const DISKS_MAX: usize = 64;
+/// What an error says of the disks that were not taken, in bytes.
+pub const DISK_NOTES_BYTES: usize = 768;
+/// A kernel's name for a device, a serial number, in bytes (DISK_NAME_LEN is 32).
+pub const DEVICE_NAME_BYTES: usize = 64;
+/// Phases of one boot that are recorded.
+pub const PHASES_MAX: usize = 16;
+/// One stream's bytes between a port and the container; a pipe holds as many.
+pub const PUMP_BYTES: usize = 64 << 10;
+/// Lines to the host that it has not read yet: all of a boot's, with one long error.
+pub const CONTROL_OUT_BYTES: usize = 4096;
+/// One line from the host, in bytes.
+pub const CONTROL_LINE_BYTES: usize = 128;
+
+const _: () = assert!(CONTROL_OUT_BYTES >= 2 * ERROR_TEXT_BYTES + PHASES_MAX * 64);
 const _: () = assert!(RING_BYTES.is_power_of_two() && RING_BYTES >= 64 << 10);
 const _: () = assert!(INPUT_BYTES.is_power_of_two());
 const _: () = assert!(LOG_LINE_BYTES <= 1024 - 48);

@@ -58,6 +58,8 @@ impl<T> Drop for SlotGuard<'_, T> {
 
 /// Everything large, by the stage that borrows it.
 pub struct Memory {
+    /// PID 1 itself.
+    pub init: crate::init::InitMemory,
     /// Reading an image: its documents and the list of its layers.
     pub image: crate::image::ImageMemory,
     /// What is where in an oci-archive.
@@ -71,6 +73,7 @@ pub struct Memory {
 }
 
 static MEMORY: Slot<Memory> = Slot::new(Memory {
+    init: crate::init::InitMemory::EMPTY,
     image: crate::image::ImageMemory::EMPTY,
     archive: crate::image::ArchiveMemory::EMPTY,
     unpack: crate::rootfs::UnpackMemory::EMPTY,

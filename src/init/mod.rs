@@ -1,7 +1,181 @@
-//! PID 1 (being written).
+//! PID 1: boots an OCI image, looks after its container, and turns the machine off.
+//!
+//! ```text
+//! disk -> layout -> manifest -> layers -> rootfs -> runtime config -> container -> exit status
+//! ```
+//!
+//! [`boot`] is that story, a phase at a time; each leaves its time in the [`report::Report`]. Whatever fails becomes one
+//! line of text and an exit status, and the machine goes off all the same.
+
+mod block;
+mod cmdline;
+mod control;
+mod disk;
+mod early;
+mod modules;
+mod options;
+#[cfg(test)]
+mod options_tests;
+mod ports;
 pub mod power;
+mod pump;
+mod reaper;
+mod report;
+mod rootfs_place;
+mod run;
+mod superblock;
+#[cfg(test)]
+mod superblock_tests;
+mod supervise;
+mod sysfs;
+mod values;
+
+use crate::image::{self, Compression, Image, Store};
+use crate::limits::COMMAND_LINE_BYTES;
+use crate::memory::{self, Memory};
+use crate::rootfs::{self, UnpackMemory};
+use crate::sys::fd::FdRef;
+use crate::sys::vm;
+use crate::{Context, Error, Result};
+use control::Control;
+use options::{Options, Told};
+use report::Report;
+use supervise::Outcome;
+
+/// What PID 1 itself borrows.
+pub struct InitMemory {
+    command_line: [u8; COMMAND_LINE_BYTES + 1],
+    arguments: [u8; COMMAND_LINE_BYTES + 1],
+    disks: block::Disks,
+    /// Of standard input, output and error.
+    buffers: [pump::Buffer; 3],
+}
+
+impl InitMemory {
+    /// All zeros.
+    pub const EMPTY: InitMemory = InitMemory {
+        command_line: [0; COMMAND_LINE_BYTES + 1],
+        arguments: [0; COMMAND_LINE_BYTES + 1],
+        disks: block::Disks::new(),
+        buffers: [[0; crate::limits::PUMP_BYTES]; 3],
+    };
+}
 
 /// PID 1's whole life.
 pub fn main() -> ! {
-    crate::sys::process::exit(125)
+    early::secure_standard_streams();
+    let memory = memory::claim();
+    vm::forbid_huge_pages(memory);
+    let mut report = Report::new();
+
+    let outcome = boot(memory, &mut report).unwrap_or_else(|error| {
+        report.error(&error);
+        Outcome { status: error.status(), stdout: 0, stderr: 0 }
+    });
+
+    clean_up();
+    log_peak_memory();
+    report.exit(outcome.status, outcome.stdout, outcome.stderr);
+    power::off()
+}
+
+/// From the kernel's hands to the container's exit status.
+fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
+    let Memory { init, archive, image: documents, unpack, strings, container } = memory;
+    let InitMemory { command_line, arguments, disks, buffers } = init;
+
+    early::prepare_process();
+    early::make_root_movable()?;
+    early::mount_kernel_file_systems()?;
+    early::open_log();
+    early::open_console()?;
+    power::learn();
+    report.end_of("mounts");
+
+    // The host is spoken to through a module, so a bad option can be reported only after this.
+    let uevents = block::Uevents::open()?;
+    let modules = modules::Modules::open()?;
+    modules.load_first()?;
+    let streams = ports::open(&uevents)?.map(|ports| {
+        report.set_control(Control::new(ports.control));
+        [ports.stdin, ports.stdout, ports.stderr]
+    });
+    report.end_of("modules");
+
+    let told = Told { line: early::command_line(command_line)?, file: early::map(c"/ocinit.conf")? };
+    let options = told.options()?;
+    early::set_log_level(options.log);
+
+    let mut search = disk::Search { options: &options, modules, uevents: &uevents, disks };
+    let image_disk = search.image_disk(archive)?;
+    let rootfs_disk = options.rootfs.map(|which| search.rootfs_disk(which)).transpose()?;
+    if rootfs_disk.as_ref().is_some_and(|disk| disk.is_same(&image_disk)) {
+        return Err(Error::new(format_args!("{image_disk}: holds the image, and ocinit.rootfs= names it too")));
+    }
+    report.end_of("disk");
+
+    let store = image_disk.open_store(&options, modules, archive)?;
+    let image = image::open(&store, &wanted(&options)?, documents).context("image on", &image_disk)?;
+    crate::info!("image {} on {image_disk}, {} layers", image.manifest, image.layers.len());
+    report.end_of("image");
+
+    let root = match &rootfs_disk {
+        None => rootfs_place::in_memory(options.rootfs_size)?,
+        Some(disk) => {
+            let mounted = disk.mount_for_rootfs(modules)?;
+            rootfs_place::on_disk(mounted.by_ref()).map_err(|error| error.within(format_args!("{disk}")))?
+        }
+    };
+    unpack_layers(&image, &store, root.by_ref(), unpack)?;
+    report.end_of("unpack");
+
+    run::Plan { told, options: &options, arguments, strings, container, buffers, streams }.carry_out(
+        &image.config,
+        root.by_ref(),
+        report,
+    )
+}
+
+fn wanted<'a>(options: &Options<'a>) -> Result<image::Wanted<'a>> {
+    let digest = options.digest.map(crate::codec::digest::Digest::parse).transpose()?;
+    Ok(image::Wanted { reference: options.reference, digest })
+}
+
+/// Verifies and unpacks the layers, lowest first. One that fails ends the boot: nothing of the image is executed.
+fn unpack_layers(image: &Image<'_>, store: &Store<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<()> {
+    let (count, mut skipped) = (image.layers.len(), 0);
+    for (index, layer) in image.layers.iter().enumerate() {
+        let mut apply = || {
+            let blob = store.blob(&layer.digest, layer.size)?;
+            let gzip = layer.compression == Compression::Gzip;
+            let layer = rootfs::Layer { blob: &blob, digest: &layer.digest, gzip, diff_id: &layer.diff_id };
+            rootfs::apply(&layer, root, memory)
+        };
+        let applied =
+            apply().map_err(|error| error.within(format_args!("layer {} of {count} {}", index + 1, layer.digest)))?;
+        let rootfs::Applied { entries, bytes, passes, .. } = applied;
+        crate::debug!("layer {} of {count}: {entries} entries, {bytes} bytes, {passes} passes", index + 1);
+        skipped += applied.skipped_xattrs;
+    }
+    if skipped > 0 {
+        crate::warning!("skipped {skipped} extended attributes that the file system cannot hold");
+    }
+    Ok(())
+}
+
+/// Ends what still runs, and writes and unmounts the disks. The tmpfs goes with the machine.
+fn clean_up() {
+    reaper::kill_all();
+    for place in [disk::ROOTFS_DISK_PLACE, disk::IMAGE_PLACE] {
+        disk::unmount(place);
+    }
+}
+
+/// The most memory that this process ever had, for those who look.
+fn log_peak_memory() {
+    let mut buffer = [0; 2048];
+    let status = sysfs::read(format_args!("/proc/self/status"), &mut buffer).unwrap_or("");
+    if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+        crate::debug!("peak memory of PID 1: {}", peak.trim());
+    }
 }

@@ -1,0 +1,153 @@
+//! The block devices that the kernel has, and how to wait for more.
+
+use super::options::Which;
+use super::superblock::{self, Superblock};
+use super::sysfs::{self, Name};
+use crate::image::looks_like_archive;
+use crate::io::section::Section;
+use crate::limits::DISKS_MAX;
+use crate::sys::fd::{CWD, Fd};
+use crate::sys::fs::{self, O_RDONLY};
+use crate::sys::{Errno, event, net, time};
+use crate::{Context, Error, Result};
+
+/// A disk or a partition.
+#[derive(Clone)]
+pub struct Disk {
+    /// The kernel's name for it, without `/dev/`.
+    pub name: Name,
+    /// The disk that it is a partition of.
+    pub parent: Option<Name>,
+    /// Bytes.
+    pub size: u64,
+    /// Nothing can be written to it.
+    pub read_only: bool,
+}
+
+/// Every disk there is.
+pub type Disks = heapless::Vec<Disk, DISKS_MAX>;
+
+/// What is on a disk.
+#[derive(Clone)]
+pub enum Content {
+    /// A tar, right on the device.
+    Archive,
+    /// A file system.
+    FileSystem(Superblock),
+    /// Nothing known here.
+    Unknown,
+}
+
+/// Lists the disks in the order of their names, each before its partitions.
+pub fn list(disks: &mut Disks) -> Result<()> {
+    disks.clear();
+    sysfs::each_entry(c"/sys/class/block", &mut |name| {
+        // Memory of this machine, and floppy drives, which take seconds to say that they are empty.
+        if ["ram", "zram", "fd"].iter().any(|prefix| name.starts_with(prefix)) {
+            return Ok(());
+        }
+        // An empty drive, a loop device without a file.
+        let sectors = sysfs::number(format_args!("/sys/class/block/{name}/size")).unwrap_or(0);
+        if sectors == 0 {
+            return Ok(());
+        }
+        let disk = Disk {
+            name: sysfs::name(name).context("disk", &name)?,
+            parent: parent(name),
+            size: sectors.saturating_mul(512),
+            read_only: sysfs::number(format_args!("/sys/class/block/{name}/ro")) == Some(1),
+        };
+        let at = disks.iter().position(|other| disk.name < other.name).unwrap_or(disks.len());
+        disks.insert(at, disk).map_err(|_| Error::new(format_args!("more than {DISKS_MAX} disks and partitions")))
+    })
+}
+
+/// The disk that a partition is on: `/sys/class/block/vda1` leads to `…/block/vda/vda1`.
+fn parent(name: &str) -> Option<Name> {
+    sysfs::number(format_args!("/sys/class/block/{name}/partition"))?;
+    let path = crate::io::path::PathBuf::format(format_args!("/sys/class/block/{name}")).ok()?;
+    let mut buffer = [0; 512];
+    let target = core::str::from_utf8(fs::readlink(CWD, path.as_c_str(), &mut buffer).ok()?).ok()?;
+    sysfs::name(target.rsplit('/').nth(1)?).ok()
+}
+
+impl Disk {
+    /// Opens it for reading. `None`: there is no medium in the drive.
+    pub fn open(&self) -> Result<Option<Fd>> {
+        let open = || fs::open(CWD, sysfs::device_node("block", &self.name)?.as_c_str(), O_RDONLY, 0);
+        match open() {
+            Err(Errno(libc::ENOMEDIUM)) => Ok(None),
+            opened => opened.map(Some).context("open", &""),
+        }
+    }
+
+    /// What is on it.
+    pub fn content(&self) -> Result<Content> {
+        let Some(file) = self.open()? else { return Ok(Content::Unknown) };
+        let section = Section { file, offset: 0, size: self.size };
+        let mut first = [0; 512];
+        let length = section.read_full_at(&mut first, 0)?;
+        if looks_like_archive(&first[..length]) {
+            return Ok(Content::Archive);
+        }
+        let found = superblock::probe(&|offset, buffer| section.read_at(buffer, offset))?;
+        Ok(found.map_or(Content::Unknown, Content::FileSystem))
+    }
+
+    /// Whether it is the one that is named. `content` is what is on it, where that could be read.
+    pub fn is(&self, which: Which<'_>, content: &Content) -> bool {
+        let on_it = |test: &dyn Fn(&Superblock) -> bool| match content {
+            Content::FileSystem(superblock) => test(superblock),
+            _ => false,
+        };
+        match which {
+            Which::Auto => true,
+            Which::Device(name) => self.name == name,
+            Which::Serial(serial) => self.has_serial(serial),
+            Which::Label(label) => on_it(&|found| found.label == label.as_bytes()),
+            Which::Uuid(uuid) => on_it(&|found| found.uuid.eq_ignore_ascii_case(uuid)),
+        }
+    }
+
+    /// virtio says its serial number at the disk, NVMe at its controller.
+    fn has_serial(&self, serial: &str) -> bool {
+        let mut buffer = [0; 128];
+        let name = &self.name;
+        self.parent.is_none()
+            && (sysfs::read(format_args!("/sys/class/block/{name}/serial"), &mut buffer) == Ok(serial)
+                || sysfs::read(format_args!("/sys/class/block/{name}/device/serial"), &mut buffer) == Ok(serial))
+    }
+}
+
+/// The kernel's word that a device came or changed.
+pub struct Uevents {
+    socket: Fd,
+}
+
+impl Uevents {
+    /// Hears everything from now on: to be opened before one looks at what is there.
+    pub fn open() -> Result<Uevents> {
+        net::open_uevents().map(|socket| Uevents { socket }).context("open netlink socket", &"")
+    }
+
+    /// Waits until some device changed; false at the deadline, in microseconds of the monotonic clock.
+    pub fn wait(&self, deadline_us: u64) -> Result<bool> {
+        loop {
+            let left_us = deadline_us.saturating_sub(time::monotonic_us());
+            if left_us == 0 {
+                return Ok(false);
+            }
+            let left_ms = i32::try_from(left_us.div_ceil(1000)).unwrap_or(i32::MAX);
+            if event::poll_one(self.socket.by_ref(), libc::POLLIN, left_ms).context("wait for devices", &"")? != 0 {
+                self.drain();
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Forgets what came. An overflow (ENOBUFS) means that something did.
+    fn drain(&self) {
+        let mut buffer = [0; 512];
+        while !matches!(fs::read(self.socket.by_ref(), &mut buffer), Err(Errno::EAGAIN) | Ok(0)) {}
+    }
+}

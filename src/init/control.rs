@@ -1,0 +1,311 @@
+//! The host's end of the machine: a line protocol over the port `org.ocinit.control`.
+//!
+//! ```text
+//! guest -> host   hello 1                       first
+//!                 phase NAME START_US END_US    microseconds since the kernel's boot
+//!                 started                       the container's process was executed
+//!                 error TEXT                    the one line
+//!                 exit STATUS STDOUT STDERR     last: status, and the bytes of both streams
+//! host -> guest   size ROWS COLUMNS             of the terminal
+//!                 signal NUMBER                 for the container
+//!                 eof BYTES                     standard input ends after so many
+//!                 done                          everything is delivered: power off
+//! ```
+
+use crate::limits::{CONTROL_LINE_BYTES, CONTROL_OUT_BYTES};
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::signal::{SIGNAL_MAX, SignalSet};
+use crate::sys::{Errno, event, fs, time};
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicI32, Ordering};
+
+/// How long a full or a missing host is waited for, in milliseconds: once it is gone, nobody will read.
+const GONE_MS: u64 = 2000;
+/// The kernel may lose a wake-up of a port that is polled and written ("virtio: console: fix lost wakeup", 2025), so a
+/// write that found no room is tried again after this many milliseconds.
+pub const RETRY_MS: i32 = 100;
+
+/// The port, for a panic that has nothing else at hand.
+static PORT: AtomicI32 = AtomicI32::new(-1);
+
+/// What the host may say.
+#[derive(PartialEq, Eq, Debug)]
+enum Command {
+    Size(u16, u16),
+    Signal(i32),
+    Eof(u64),
+    Done,
+}
+
+/// One line from the host. `None`: not one of ours.
+fn parse(line: &[u8]) -> Option<Command> {
+    let line = core::str::from_utf8(line).ok()?;
+    let mut words = line.split(' ');
+    let verb = words.next()?;
+    let mut number = || super::values::whole(words.next().filter(|word| !word.is_empty())?);
+    let command = match verb {
+        "size" => Command::Size(number()?.try_into().ok()?, number()?.try_into().ok()?),
+        "signal" => Command::Signal(number()?.try_into().ok().filter(|n| (1..=SIGNAL_MAX).contains(n))?),
+        "eof" => Command::Eof(number()?),
+        "done" => Command::Done,
+        _ => return None,
+    };
+    words.next().is_none().then_some(command)
+}
+
+/// The control port, what waits to be written to it, and what the host has said so far.
+pub struct Control {
+    port: Fd,
+    out: [u8; CONTROL_OUT_BYTES],
+    out_start: usize,
+    out_end: usize,
+    line: [u8; CONTROL_LINE_BYTES],
+    line_length: usize,
+    line_too_long: bool,
+    /// The terminal's size, until it is taken.
+    pub size: Option<(u16, u16)>,
+    /// Signals for the container, until they are taken.
+    pub signals: SignalSet,
+    /// Where standard input ends.
+    pub eof: Option<u64>,
+    /// Nobody waits for us any more.
+    pub done: bool,
+}
+
+impl Control {
+    /// Greets the host over a port that has just been opened, non-blocking.
+    pub fn new(port: Fd) -> Control {
+        PORT.store(port.raw(), Ordering::Relaxed);
+        let mut control = Control {
+            port,
+            out: [0; CONTROL_OUT_BYTES],
+            out_start: 0,
+            out_end: 0,
+            line: [0; CONTROL_LINE_BYTES],
+            line_length: 0,
+            line_too_long: false,
+            size: None,
+            signals: SignalSet::NONE,
+            eof: None,
+            done: false,
+        };
+        control.send(format_args!("hello 1"));
+        control
+    }
+
+    /// The port.
+    pub fn port(&self) -> FdRef<'_> {
+        self.port.by_ref()
+    }
+
+    /// Sends one line; what the host does not take at once waits.
+    pub fn send(&mut self, line: fmt::Arguments<'_>) {
+        for _ in 0..GONE_MS / RETRY_MS as u64 {
+            let before = self.out_end;
+            let mut out = Out { control: self };
+            if out.write_fmt(line).is_ok() && out.write_str("\n").is_ok() {
+                self.flush();
+                return;
+            }
+            self.out_end = before;
+            if !self.flush() {
+                let _ = event::wait_ms(RETRY_MS);
+            }
+        }
+        crate::warning!("the host does not read, dropped: {line}");
+    }
+
+    /// Writes what waits; whether that is all.
+    pub fn flush(&mut self) -> bool {
+        while self.out_start < self.out_end {
+            match fs::write(self.port.by_ref(), &self.out[self.out_start..self.out_end]) {
+                Ok(n) if n > 0 => self.out_start += n,
+                Ok(_) | Err(Errno::EAGAIN) => {
+                    self.out.copy_within(self.out_start..self.out_end, 0);
+                    (self.out_start, self.out_end) = (0, self.out_end - self.out_start);
+                    return false;
+                }
+                // The port was unplugged.
+                Err(_) => break,
+            }
+        }
+        (self.out_start, self.out_end) = (0, 0);
+        true
+    }
+
+    /// Takes in what the host has said. A read of nothing means that it is not there yet, or no more.
+    pub fn hear(&mut self) {
+        let mut buffer = [0; 256];
+        while let Ok(n @ 1..) = fs::read(self.port.by_ref(), &mut buffer) {
+            for &byte in &buffer[..n] {
+                self.hear_byte(byte);
+            }
+        }
+    }
+
+    fn hear_byte(&mut self, byte: u8) {
+        if byte != b'\n' {
+            match self.line.get_mut(self.line_length) {
+                Some(place) => (*place, self.line_length) = (byte, self.line_length + 1),
+                None => self.line_too_long = true,
+            }
+            return;
+        }
+        let line = &self.line[..self.line_length];
+        match parse(line).filter(|_| !self.line_too_long) {
+            Some(Command::Size(rows, columns)) => self.size = Some((rows, columns)),
+            Some(Command::Signal(number)) => self.signals = self.signals.with(number),
+            Some(Command::Eof(bytes)) => self.eof = Some(bytes),
+            Some(Command::Done) => self.done = true,
+            None => crate::warning!("the host said what we do not know: {}", crate::io::show::Show(line)),
+        }
+        (self.line_length, self.line_too_long) = (0, false);
+    }
+
+    /// Whether somebody has the host's end open.
+    pub fn is_connected(&self) -> bool {
+        event::poll_one(self.port.by_ref(), libc::POLLIN, 0).is_ok_and(|events| events & libc::POLLHUP == 0)
+    }
+
+    /// Waits, up to a deadline, until the host has said what `enough` asks for.
+    pub fn hear_until(&mut self, enough: fn(&Control) -> bool, milliseconds: u64) {
+        let deadline = time::monotonic_us() + milliseconds * 1000;
+        self.hear();
+        while !enough(self) && time::monotonic_us() < deadline {
+            self.wait(RETRY_MS);
+            self.hear();
+        }
+    }
+
+    /// Waits until the host has everything and says `done`. It may take as long as it likes, for its reader may be slow;
+    /// only a host that is gone is not waited for.
+    pub fn farewell(&mut self) {
+        let mut gone_since = None;
+        loop {
+            self.flush();
+            self.hear();
+            if self.done {
+                return;
+            }
+            let now = time::monotonic_us();
+            match (self.is_connected(), gone_since) {
+                (true, _) => gone_since = None,
+                (false, None) => gone_since = Some(now),
+                (false, Some(since)) if now - since > GONE_MS * 1000 => return,
+                _ => {}
+            }
+            self.wait(RETRY_MS);
+        }
+    }
+
+    /// Waits for the port; one without a host is always ready for poll(2), so then it is the time alone.
+    fn wait(&self, milliseconds: i32) {
+        let _ = match self.is_connected() {
+            true => event::poll_one(self.port.by_ref(), libc::POLLIN, milliseconds).map(drop),
+            false => event::wait_ms(milliseconds),
+        };
+    }
+}
+
+struct Out<'a> {
+    control: &'a mut Control,
+}
+
+impl Write for Out<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.control.out_end + text.len();
+        let place = self.control.out.get_mut(self.control.out_end..end).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.control.out_end = end;
+        Ok(())
+    }
+}
+
+/// Says why this is the end, past everything that waits: for a panic.
+pub fn last_words(text: fmt::Arguments<'_>, status: u8) {
+    let port = PORT.load(Ordering::Relaxed);
+    if port < 0 {
+        return;
+    }
+    let mut line: heapless::String<512> = heapless::String::new();
+    // What is too long for one line of a panic is cut.
+    let _ = write!(line, "error {text}");
+    let _ = fs::write_all(FdRef::from_raw(port), line.replace_newlines().as_bytes());
+    let mut line: heapless::String<64> = heapless::String::new();
+    let _ = write!(line, "\nexit {status} 0 0\n");
+    let _ = fs::write_all(FdRef::from_raw(port), line.as_bytes());
+    let _ = event::wait_ms(GONE_MS as i32);
+}
+
+trait ReplaceNewlines {
+    fn replace_newlines(self) -> Self;
+}
+
+impl ReplaceNewlines for heapless::String<512> {
+    /// A panic's text has two lines; the protocol has one.
+    fn replace_newlines(self) -> Self {
+        self.chars().map(|c| if c == '\n' { ' ' } else { c }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fd;
+
+    #[test]
+    fn lines_of_the_host() {
+        for (line, expected) in [
+            ("size 24 80", Some(Command::Size(24, 80))),
+            ("signal 15", Some(Command::Signal(15))),
+            ("eof 0", Some(Command::Eof(0))),
+            ("eof 18446744073709551615", Some(Command::Eof(u64::MAX))),
+            ("done", Some(Command::Done)),
+            ("done ", None),
+            ("size 24", None),
+            ("size 24 80 1", None),
+            ("size 24 65536", None),
+            ("signal 0", None),
+            ("signal 65", None),
+            ("eof -1", None),
+            ("eof", None),
+            ("eof ", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(line.as_bytes()), expected, "{line}");
+        }
+        assert_eq!(parse(b"done\xff"), None);
+    }
+
+    #[test]
+    fn words_are_exchanged_in_pieces() {
+        let (ours, theirs) = fd::socketpair(libc::SOCK_STREAM).unwrap();
+        fd::set_nonblocking(ours.by_ref(), true).unwrap();
+        let mut control = Control::new(ours);
+        control.send(format_args!("exit {} {} {}", 3, 4, 5));
+        let mut buffer = [0; 64];
+        let n = fs::read(theirs.by_ref(), &mut buffer).unwrap();
+        assert_eq!(&buffer[..n], b"hello 1\nexit 3 4 5\n");
+        for piece in ["si", "ze 1 2\nsignal", " 15\nsignal 2\n", "nonsense\n", &"x".repeat(300), "\neof 7\n"] {
+            fs::write_all(theirs.by_ref(), piece.as_bytes()).unwrap();
+            control.hear();
+        }
+        assert_eq!((control.size, control.eof, control.done), (Some((1, 2)), Some(7), false));
+        assert_eq!(control.signals, SignalSet::NONE.with(15).with(2));
+    }
+
+    #[test]
+    fn what_the_host_does_not_take_waits() {
+        let (ours, theirs) = fd::socketpair(libc::SOCK_STREAM).unwrap();
+        fd::set_nonblocking(ours.by_ref(), true).unwrap();
+        while fs::write(ours.by_ref(), &[b'.'; 4096]).is_ok() {}
+        let mut control = Control::new(ours);
+        assert!(!control.flush());
+        fd::set_nonblocking(theirs.by_ref(), true).unwrap();
+        let mut buffer = [0; 65536];
+        while fs::read(theirs.by_ref(), &mut buffer).is_ok() {}
+        assert!(control.flush());
+        let n = fs::read(theirs.by_ref(), &mut buffer).unwrap();
+        assert_eq!(&buffer[..n], b"hello 1\n");
+    }
+}

@@ -1,0 +1,308 @@
+//! Finds the image's disk and the root file system's disk, and mounts them.
+//!
+//! Nothing is guessed: where two disks would do, both are named and none is taken.
+
+use super::block::{self, Content, Disk, Disks, Uevents};
+use super::modules::Modules;
+use super::options::{Options, Which};
+use super::sysfs::Name;
+use super::{early, superblock::Superblock};
+use crate::image::{ArchiveMemory, Store};
+use crate::io::path::PathBuf;
+use crate::limits::DISK_NOTES_BYTES;
+use crate::sys::fd::Fd;
+use crate::sys::fs::{self, O_DIRECTORY, O_RDONLY};
+use crate::sys::mount::{self, MNT_DETACH, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY};
+use crate::sys::{Errno, time};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+use core::fmt::{self, Display, Write};
+
+/// Where the image's disk is mounted.
+pub const IMAGE_PLACE: &CStr = c"/run/image";
+/// Where the root file system's disk is mounted.
+pub const ROOTFS_DISK_PLACE: &CStr = c"/run/disk";
+
+/// What finding disks borrows and needs.
+pub struct Search<'a> {
+    /// What was told.
+    pub options: &'a Options<'a>,
+    /// File systems may be modules.
+    pub modules: Modules,
+    /// Opened before anything was loaded.
+    pub uevents: &'a Uevents,
+    /// Space for the list.
+    pub disks: &'a mut Disks,
+}
+
+/// A disk that was chosen, and what is on it.
+pub struct Chosen {
+    disk: Disk,
+    content: Content,
+}
+
+/// Why a disk was not taken.
+enum Verdict {
+    Take,
+    /// It is not the one that was named, and not worth a word unless nothing else is found.
+    NotNamed,
+    Leave(Error),
+}
+
+impl Search<'_> {
+    /// The disk that holds the image.
+    pub fn image_disk(&mut self, archive: &mut ArchiveMemory) -> Result<Chosen> {
+        let (modules, options) = (self.modules, self.options);
+        self.find(options.disk, "ocinit.disk", &mut |disk, content| {
+            if options.disk != Which::Auto {
+                return Verdict::Take;
+            }
+            match try_image(disk, content, options, modules, archive) {
+                Ok(()) => Verdict::Take,
+                Err(error) => Verdict::Leave(error),
+            }
+        })
+    }
+
+    /// The disk that the root file system is to be made on.
+    pub fn rootfs_disk(&mut self, which: Which<'_>) -> Result<Chosen> {
+        self.find(which, "ocinit.rootfs", &mut |_, _| Verdict::Take)
+    }
+
+    fn find(
+        &mut self,
+        which: Which<'_>,
+        key: &str,
+        judge: &mut dyn FnMut(&Disk, &Content) -> Verdict,
+    ) -> Result<Chosen> {
+        let deadline = time::monotonic_us() + self.options.wait * 1_000_000;
+        loop {
+            block::list(self.disks)?;
+            let mut notes = Notes::default();
+            let mut taken: Option<Chosen> = None;
+            for disk in self.disks.iter() {
+                // A partition of the image's disk is part of it: a bootable iso9660 has its own first sectors in one.
+                if taken
+                    .as_ref()
+                    .is_some_and(|taken| which == Which::Auto && disk.parent.as_ref() == Some(&taken.disk.name))
+                {
+                    continue;
+                }
+                let judged = disk.content().map(|content| {
+                    let verdict = if disk.is(which, &content) { judge(disk, &content) } else { Verdict::NotNamed };
+                    (content, verdict)
+                });
+                match judged {
+                    Ok((content, Verdict::Take)) => match &taken {
+                        None => taken = Some(Chosen { disk: disk.clone(), content }),
+                        Some(first) => return Err(two(which, key, &first.disk.name, &disk.name)),
+                    },
+                    Ok((content, Verdict::NotNamed)) => notes.add(&disk.name, &Shown(disk, &content)),
+                    Ok((_, Verdict::Leave(error))) => notes.add(&disk.name, &error),
+                    Err(error) => notes.add(&disk.name, &error),
+                }
+            }
+            if let Some(taken) = taken {
+                return Ok(taken);
+            }
+            if !self.uevents.wait(deadline)? {
+                let wait = self.options.wait;
+                return Err(match which {
+                    Which::Auto => Error::new(format_args!("no disk with an image after {wait} s: {notes}")),
+                    _ => Error::new(format_args!("{key}={which}: no such disk after {wait} s: {notes}")),
+                });
+            }
+        }
+    }
+}
+
+fn two(which: Which<'_>, key: &str, first: &Name, second: &Name) -> Error {
+    match which {
+        Which::Auto => {
+            Error::new(format_args!("two disks hold an image, /dev/{first} and /dev/{second}: {key}= must say which"))
+        }
+        _ => Error::new(format_args!("{key}={which}: two disks answer to it, /dev/{first} and /dev/{second}")),
+    }
+}
+
+/// Whether there is an OCI layout on a disk; it is left as it was.
+fn try_image(
+    disk: &Disk,
+    content: &Content,
+    options: &Options<'_>,
+    modules: Modules,
+    archive: &mut ArchiveMemory,
+) -> Result<()> {
+    match content {
+        Content::Archive => open_archive(disk, archive).map(drop),
+        Content::Unknown => Err(Error::new(format_args!("{}", Shown(disk, content)))),
+        Content::FileSystem(found) => {
+            // A look must not change a disk that is somebody else's, not even by replaying its journal.
+            mount_read_only(disk, found, true, modules)?;
+            let looked = open_layout(options.path).map(drop);
+            let _ = mount::unmount(IMAGE_PLACE, MNT_DETACH);
+            looked.map_err(|error| error.within(format_args!("{}", found.kind)))
+        }
+    }
+}
+
+impl Chosen {
+    /// Whether they are one disk.
+    pub fn is_same(&self, other: &Chosen) -> bool {
+        self.disk.name == other.disk.name
+    }
+
+    /// Opens the layout on it, mounting it where it is a file system.
+    pub fn open_store<'m>(
+        &self,
+        options: &Options<'_>,
+        modules: Modules,
+        archive: &'m mut ArchiveMemory,
+    ) -> Result<Store<'m>> {
+        let store = match &self.content {
+            Content::Archive => open_archive(&self.disk, archive),
+            Content::Unknown => Err(Error::new(format_args!("{}", Shown(&self.disk, &self.content)))),
+            Content::FileSystem(found) => mount_read_only(&self.disk, found, self.disk.read_only, modules)
+                .and_then(|()| open_layout(options.path))
+                .map_err(|error| error.within(format_args!("{}", found.kind))),
+        };
+        store.map_err(|error| error.within(format_args!("{self}")))
+    }
+
+    /// Mounts it for writing at [`ROOTFS_DISK_PLACE`].
+    pub fn mount_for_rootfs(&self, modules: Modules) -> Result<Fd> {
+        let mount = || {
+            let found = match &self.content {
+                Content::FileSystem(found) if found.kind == "ext4" => found,
+                Content::FileSystem(found) => {
+                    return Err(Error::new(format_args!("{} cannot hold a root file system, ext4 can", found.kind)));
+                }
+                _ => return Err(Error::new(format_args!("no file system that can hold a root file system, ext4 can"))),
+            };
+            if self.disk.read_only {
+                return Err(Error::with_errno(format_args!("the disk is read-only"), Errno::EROFS));
+            }
+            mount_at(&self.disk, found, ROOTFS_DISK_PLACE, MS_NOSUID_NODEV_OFF, c"", modules)?;
+            early::open_directory(ROOTFS_DISK_PLACE)
+        };
+        mount().map_err(|error| error.within(format_args!("{self}")))
+    }
+}
+
+/// A root file system needs its set-user-id programs; device nodes are the container's to be kept from.
+const MS_NOSUID_NODEV_OFF: u64 = 0;
+
+impl Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/dev/{}", self.disk.name)
+    }
+}
+
+fn open_archive<'m>(disk: &Disk, archive: &'m mut ArchiveMemory) -> Result<Store<'m>> {
+    let file = disk.open()?.ok_or_else(|| Error::new(format_args!("no medium")))?;
+    Store::open_archive(file, disk.size, archive)
+}
+
+fn open_layout<'m>(path: &str) -> Result<Store<'m>> {
+    let mount = early::open_directory(IMAGE_PLACE)?;
+    let inside = PathBuf::from_bytes(path.as_bytes()).context("ocinit.path", &path)?;
+    let flags = O_RDONLY | O_DIRECTORY;
+    let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS;
+    let dir = fs::open_resolved(mount.by_ref(), inside.as_c_str(), flags, 0, resolve);
+    let store = Store::open_directory(dir.context("open", &path)?);
+    if path == "/" { store } else { store.context("path", &path) }
+}
+
+fn mount_read_only(disk: &Disk, found: &Superblock, leave_journal: bool, modules: Modules) -> Result<()> {
+    let data = if found.dirty && leave_journal { c"noload" } else { c"" };
+    mount_at(disk, found, IMAGE_PLACE, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, data, modules)
+}
+
+fn mount_at(disk: &Disk, found: &Superblock, place: &CStr, flags: u64, data: &CStr, modules: Modules) -> Result<()> {
+    modules.load_for(found.kind)?;
+    early::make_directory(place)?;
+    let node = super::sysfs::device_node("block", &disk.name).context("find node", &"")?;
+    let kind = PathBuf::from_bytes(found.kind.as_bytes()).context("mount", &found.kind)?;
+    let mounted = mount::mount(node.as_c_str(), place, kind.as_c_str(), flags, data);
+    match mounted {
+        Err(Errno::ENODEV) => Err(Error::new(format_args!("mount {}: the kernel has no such file system", found.kind))),
+        mounted => mounted.context("mount", &found.kind),
+    }
+}
+
+/// Writes and unmounts what is mounted at a place of ours, if anything is. Where something still holds it, it is at
+/// least written.
+pub fn unmount(place: &CStr) {
+    match mount::unmount(place, 0) {
+        // ENOENT, EINVAL: this boot did not need it.
+        Ok(()) | Err(Errno::ENOENT | Errno::EINVAL) => {}
+        Err(errno) => {
+            crate::warning!("unmount {}: {errno}", crate::io::show::ShowC(place));
+            fs::sync();
+            let _ = mount::remount(place, MS_RDONLY, c"");
+        }
+    }
+}
+
+/// A disk and what is on it, for whoever looks for the right one.
+struct Shown<'a>(&'a Disk, &'a Content);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Content::Archive => write!(f, "a tar"),
+            Content::Unknown => write!(f, "no tar and no known file system"),
+            Content::FileSystem(found) => {
+                write!(f, "{}", found.kind)?;
+                if !found.label.is_empty() {
+                    write!(f, " {}", crate::io::show::Show(&found.label))?;
+                }
+                Ok(())
+            }
+        }?;
+        match self.0.size {
+            size if size >= 10 << 20 => write!(f, " in {} MiB", size >> 20),
+            size => write!(f, " in {} KiB", size >> 10),
+        }
+    }
+}
+
+impl Display for Which<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Which::Auto => write!(f, "auto"),
+            Which::Device(name) => write!(f, "/dev/{name}"),
+            Which::Label(label) => write!(f, "LABEL={label}"),
+            Which::Uuid(uuid) => write!(f, "UUID={uuid}"),
+            Which::Serial(serial) => write!(f, "SERIAL={serial}"),
+        }
+    }
+}
+
+/// What was seen, disk by disk, in one line.
+#[derive(Default)]
+struct Notes {
+    text: heapless::String<DISK_NOTES_BYTES>,
+    more: u32,
+}
+
+impl Notes {
+    fn add(&mut self, name: &str, reason: &dyn Display) {
+        let before = self.text.len();
+        let gap = if before == 0 { "" } else { "; " };
+        if self.more > 0 || write!(self.text, "{gap}/dev/{name}: {reason}").is_err() {
+            self.text.truncate(before);
+            self.more += 1;
+        }
+    }
+}
+
+impl Display for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.text.is_empty(), self.more) {
+            (true, 0) => f.write_str("there is no disk at all"),
+            (_, 0) => f.write_str(&self.text),
+            (_, more) => write!(f, "{}; and {more} more", self.text),
+        }
+    }
+}

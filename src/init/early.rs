@@ -1,0 +1,196 @@
+//! The first moments: descriptors, a root that can be pivoted away from, the kernel's file systems, the log.
+
+use super::sysfs;
+use crate::limits::COMMAND_LINE_BYTES;
+use crate::log::Level;
+use crate::sys::Errno;
+use crate::sys::fd::{self, CWD};
+use crate::sys::fs::{self, O_DIRECTORY, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
+use crate::sys::mount::{self, MS_NODEV, MS_NOEXEC, MS_NOSUID};
+use crate::sys::signal::{self, SignalSet};
+use crate::sys::{system, vm};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// Makes descriptors 0 to 2 refer to something: without /dev/console in the initramfs the kernel leaves them closed,
+/// and the first file opened would become standard input.
+pub fn secure_standard_streams() {
+    while let Ok(file) = fs::open(CWD, c"/", O_PATH, 0) {
+        if file.raw() > 2 {
+            break;
+        }
+        file.leak();
+    }
+}
+
+/// What PID 1 wants of its process: all signals wait for the loop's signalfd, but for those that mean a fault of ours.
+pub fn prepare_process() {
+    fs::umask(0);
+    let _ = signal::set_mask(signals());
+    // Ctrl-Alt-Del is a request to stop, not a reset.
+    let _ = system::disable_ctrl_alt_del();
+}
+
+/// Every signal but the faults, which the kernel delivers even where they are blocked.
+pub fn signals() -> SignalSet {
+    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS]
+        .iter()
+        .fold(SignalSet::ALL, |set, &signal| set.without(signal))
+}
+
+/// Puts a mount where the root was: the kernel refuses pivot_root(2) away from an initramfs (before Linux 7.0).
+pub fn make_root_movable() -> Result<()> {
+    make_directory(c"/run")?;
+    mount::bind(c"/", c"/run", false).context("bind", &"/")?;
+    mount::chdir(c"/run").context("enter", &"/run")?;
+    mount::move_to(c".", c"/").context("move the root over", &"/")?;
+    mount::chroot(c".").context("chroot", &"")?;
+    mount::chdir(c"/").context("enter", &"/")
+}
+
+/// mkdir(2) that does not mind an existing directory.
+pub fn make_directory(path: &CStr) -> Result<()> {
+    match fs::mkdir(CWD, path, 0o755) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(errno).context("make", &crate::io::show::ShowC(path)),
+    }
+}
+
+/// One of the kernel's file systems.
+struct Early {
+    kind: &'static CStr,
+    target: &'static CStr,
+    flags: u64,
+    data: &'static CStr,
+    needed: bool,
+}
+
+const STRICT: u64 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+static EARLY: [Early; 5] = [
+    Early { kind: c"proc", target: c"/proc", flags: STRICT, data: c"", needed: true },
+    Early { kind: c"sysfs", target: c"/sys", flags: STRICT, data: c"", needed: true },
+    Early { kind: c"devtmpfs", target: c"/dev", flags: MS_NOSUID | MS_NOEXEC, data: c"mode=0755", needed: false },
+    Early { kind: c"tmpfs", target: c"/run", flags: MS_NOSUID | MS_NODEV, data: c"mode=0755", needed: true },
+    Early { kind: c"cgroup2", target: c"/sys/fs/cgroup", flags: STRICT, data: c"", needed: false },
+];
+
+/// Mounts them; a kernel without devtmpfs gets a /dev of ours.
+pub fn mount_kernel_file_systems() -> Result<()> {
+    for Early { kind, target, flags, data, needed } in &EARLY {
+        // sysfs lets nobody make its directories, and has those that are needed.
+        let _ = fs::mkdir(CWD, target, 0o755);
+        match mount::mount(kind, target, kind, *flags, data) {
+            Ok(()) => {}
+            Err(errno) if *needed => return Err(errno).context("mount", &crate::io::show::ShowC(target)),
+            Err(_) if *target == c"/dev" => make_dev()?,
+            Err(errno) => crate::debug!("mount {}: {errno}", crate::io::show::ShowC(target)),
+        }
+    }
+    Ok(())
+}
+
+/// The nodes that every /dev has: name, major, minor, mode.
+const NODES: [(&CStr, u32, u32, u32); 9] = [
+    (c"/dev/null", 1, 3, 0o666),
+    (c"/dev/zero", 1, 5, 0o666),
+    (c"/dev/full", 1, 7, 0o666),
+    (c"/dev/random", 1, 8, 0o666),
+    (c"/dev/urandom", 1, 9, 0o666),
+    (c"/dev/kmsg", 1, 11, 0o600),
+    (c"/dev/tty", 5, 0, 0o666),
+    (c"/dev/console", 5, 1, 0o600),
+    (c"/dev/ptmx", 5, 2, 0o666),
+];
+
+/// A /dev for a kernel without devtmpfs; nodes of disks and ports come when they are asked for (`sysfs::device_node`).
+fn make_dev() -> Result<()> {
+    mount::mount(c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_NOEXEC, c"mode=0755").context("mount", &"/dev")?;
+    for (path, major, minor, mode) in NODES {
+        let made = fs::mknod(CWD, path, fs::S_IFCHR | mode, fs::makedev(major, minor));
+        made.context("make", &crate::io::show::ShowC(path))?;
+    }
+    Ok(())
+}
+
+/// Opens the kernel's log for our lines, none of them to be dropped for coming too fast.
+pub fn open_log() {
+    let _ = sysfs::write(c"/proc/sys/kernel/printk_devkmsg", b"on\n");
+    if let Ok(log) = fs::open(CWD, c"/dev/kmsg", O_WRONLY, 0) {
+        crate::log::set_target(log.leak(), true);
+    }
+}
+
+/// Sets how much is logged; who asks for debug lines also gets them on the console.
+pub fn set_log_level(level: Level) {
+    crate::log::set_level(level);
+    if level == Level::Debug {
+        let _ = sysfs::write(c"/proc/sys/kernel/printk", b"8\n");
+    }
+}
+
+/// Puts the console on descriptors 0 to 2; /dev/null where there is none.
+pub fn open_console() -> Result<()> {
+    // A serial line without a carrier would hold a blocking open for ever.
+    let console = fs::open(CWD, c"/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
+    let stream = console.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).context("open", &"/dev/null")?;
+    let _ = fd::set_nonblocking(stream.by_ref(), false);
+    for number in 0..3 {
+        fd::duplicate_to(stream.by_ref(), number).context("open standard stream", &number)?;
+    }
+    Ok(())
+}
+
+/// The terminal that /dev/console stands for: a controlling terminal must be the real device.
+pub fn open_terminal() -> Result<fd::Fd> {
+    let mut buffer = [0; 256];
+    // The kernel lists its consoles; the one that /dev/console reads from is the last.
+    let names = sysfs::read(format_args!("/sys/class/tty/console/active"), &mut buffer).unwrap_or("");
+    let name = names.rsplit(' ').next().filter(|name| !name.is_empty()).unwrap_or("console");
+    let path = sysfs::device_node("tty", name).context("find console", &name)?;
+    let opened = fs::open(CWD, path.as_c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
+    let terminal = opened.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).context("open console", &name)?;
+    let _ = fd::set_nonblocking(terminal.by_ref(), false);
+    Ok(terminal)
+}
+
+/// Writes a line to the console itself, whatever the log's level is, and waits until it is out on the wire.
+pub fn say_on_console(line: core::fmt::Arguments<'_>) {
+    use core::fmt::Write;
+    let mut text: heapless::String<128> = heapless::String::new();
+    let _ = text.write_fmt(line);
+    let _ = fs::write_all(fd::STDOUT, text.as_bytes());
+    let _ = crate::sys::tty::drain(fd::STDOUT);
+}
+
+/// The kernel's command line.
+pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> {
+    let file = fs::open(CWD, c"/proc/cmdline", O_RDONLY, 0).context("open", &"/proc/cmdline")?;
+    let mut length = 0;
+    while length < buffer.len() {
+        match fs::read(file.by_ref(), &mut buffer[length..]).context("read", &"/proc/cmdline")? {
+            0 => break,
+            n => length += n,
+        }
+    }
+    Ok(&buffer[..length])
+}
+
+/// A file of the initramfs, mapped, however long it is; empty where there is none.
+pub fn map(path: &CStr) -> Result<&'static [u8]> {
+    let shown = crate::io::show::ShowC(path);
+    let file = match fs::open(CWD, path, O_RDONLY, 0) {
+        Err(Errno::ENOENT) => return Ok(&[]),
+        opened => opened.context("open", &shown)?,
+    };
+    let stat = fs::stat(file.by_ref(), c"").context("look at", &shown)?;
+    if stat.kind() != fs::S_IFREG {
+        return Err(Error::new(format_args!("{shown}: not a regular file")));
+    }
+    vm::map_file(file.by_ref(), stat.size as usize).context("map", &shown)
+}
+
+/// Opens a directory of ours.
+pub fn open_directory(path: &CStr) -> Result<fd::Fd> {
+    fs::open(CWD, path, O_RDONLY | O_DIRECTORY, 0).context("open", &crate::io::show::ShowC(path))
+}

@@ -1,0 +1,99 @@
+//! Kernel modules, from an ordered list in the initramfs: `FILE [FILESYSTEM]` a line.
+//!
+//! A line with a file system is loaded when that file system is about to be mounted, the others at the start.
+
+use super::early;
+use crate::io::path::PathBuf;
+use crate::io::show::Show;
+use crate::sys::fd::CWD;
+use crate::sys::{Errno, fs, system};
+use crate::{Context, Error, Result};
+
+/// Where the list and the modules are.
+const LIST: &core::ffi::CStr = c"/lib/modules/list";
+
+/// The list; empty where the initramfs has none, because its kernel needs no modules.
+#[derive(Clone, Copy)]
+pub struct Modules(&'static [u8]);
+
+impl Modules {
+    /// Reads the list.
+    pub fn open() -> Result<Modules> {
+        early::map(LIST).map(Modules)
+    }
+
+    /// Loads, in order, the modules that are wanted from the start.
+    pub fn load_first(self) -> Result<()> {
+        self.load(b"")
+    }
+
+    /// Loads, in order, the modules that a file system needs.
+    pub fn load_for(self, file_system: &str) -> Result<()> {
+        self.load(file_system.as_bytes())
+    }
+
+    fn load(self, file_system: &[u8]) -> Result<()> {
+        for line in lines(self.0) {
+            let line = line?;
+            if line.file_system == file_system {
+                load_file(line.file)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One module: its file, and the file system that needs it (empty: none in particular).
+#[derive(PartialEq, Eq, Debug)]
+struct Line<'a> {
+    file: &'a [u8],
+    file_system: &'a [u8],
+}
+
+fn lines(list: &[u8]) -> impl Iterator<Item = Result<Line<'_>>> {
+    list.split(|&byte| byte == b'\n').enumerate().filter_map(|(index, text)| {
+        let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let file = words.next().filter(|file| !file.starts_with(b"#"))?;
+        let file_system = words.next().unwrap_or(b"");
+        Some(match words.next() {
+            None => Ok(Line { file, file_system }),
+            Some(word) => {
+                let (list, number, word) = (crate::io::show::ShowC(LIST), index + 1, Show(word));
+                Err(Error::new(format_args!("{list}: line {number}: FILE [FILESYSTEM] expected, then {word}")))
+            }
+        })
+    })
+}
+
+/// A module that finds no device of its own says so here, and is not the reason why a boot fails.
+fn load_file(name: &[u8]) -> Result<()> {
+    let shown = Show(name);
+    let path = PathBuf::format(format_args!("/lib/modules/{shown}")).context("module", &shown)?;
+    let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).context("module", &shown)?;
+    match system::load_module(file.by_ref()) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => {
+            crate::warning!("module {shown}: {errno}");
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_files_and_file_systems() {
+        let list = b"# first\nvirtio.ko\n\n  fs/vfat.ko\tvfat \r\nlast.ko";
+        let lines: Vec<_> = lines(list).map(|line| line.unwrap()).collect();
+        let line = |file: &'static str, fs: &'static str| Line { file: file.as_bytes(), file_system: fs.as_bytes() };
+        assert_eq!(lines, [line("virtio.ko", ""), line("fs/vfat.ko", "vfat"), line("last.ko", "")]);
+    }
+
+    #[test]
+    fn a_line_of_three_words_is_refused() {
+        let error = lines(b"a\nb c d").last().unwrap().unwrap_err().to_string();
+        assert_eq!(error, "/lib/modules/list: line 2: FILE [FILESYSTEM] expected, then d");
+    }
+}

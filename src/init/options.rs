@@ -1,0 +1,402 @@
+//! What to boot and how: the keys of the command line and of `/ocinit.conf`, read into data.
+//!
+//! A key's whole meaning is its row in [`KEYS`]. Other words of the command line are the kernel's and its modules'.
+
+use super::cmdline::{Word, Words};
+use super::values::{self, Share};
+use crate::codec::digest::Digest;
+use crate::io::show::Show;
+use crate::limits::COMMAND_LINE_BYTES;
+use crate::log::Level;
+use crate::{Error, Result};
+
+/// How a disk is named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which<'a> {
+    /// The only one that will do.
+    Auto,
+    /// By the kernel's name, without `/dev/`.
+    Device(&'a str),
+    /// By its file system's label.
+    Label(&'a str),
+    /// By its file system's UUID, as blkid prints it.
+    Uuid(&'a str),
+    /// By its serial number.
+    Serial(&'a str),
+}
+
+/// Everything that can be told to PID 1, but for the container's arguments and environment (see [`Told`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options<'a> {
+    /// Where the image is.
+    pub disk: Which<'a>,
+    /// How long to wait for disks, in seconds.
+    pub wait: u64,
+    /// The layout's directory on a file system.
+    pub path: &'a str,
+    /// The image's name in the layout.
+    pub reference: Option<&'a str>,
+    /// The digest that pins it.
+    pub digest: Option<&'a str>,
+    /// The disk that the root file system is made on; a tmpfs without it.
+    pub rootfs: Option<Which<'a>>,
+    /// How large that tmpfs may grow.
+    pub rootfs_size: Share,
+    /// The container gets a network namespace of its own, with loopback alone.
+    pub own_network: bool,
+    /// memory.max, in bytes.
+    pub memory: Option<u64>,
+    /// cpu.max, in thousandths of a processor.
+    pub cpus: Option<u64>,
+    /// pids.max.
+    pub pids: Option<u64>,
+    /// An init of ours between PID 1 of the container and its process.
+    pub init: bool,
+    /// PID 1 itself becomes the container's process.
+    pub exec: bool,
+    /// The container's host name.
+    pub hostname: &'a str,
+    /// The container gets a pseudo-terminal.
+    pub tty: bool,
+    /// In place of the image's User.
+    pub user: Option<&'a str>,
+    /// In place of the image's WorkingDir.
+    pub workdir: Option<&'a str>,
+    /// How much is logged.
+    pub log: Level,
+}
+
+impl Options<'_> {
+    /// What holds where nothing is told.
+    pub const DEFAULT: Options<'static> = Options {
+        disk: Which::Auto,
+        wait: 10,
+        path: "/",
+        reference: None,
+        digest: None,
+        rootfs: None,
+        rootfs_size: Share::Percent(80),
+        own_network: false,
+        memory: None,
+        cpus: None,
+        pids: None,
+        init: false,
+        exec: false,
+        hostname: "ocinit",
+        tty: false,
+        user: None,
+        workdir: None,
+        log: Level::Info,
+    };
+}
+
+/// One key: its name after `ocinit.`, what its value must be, and where that goes. `set` says `None` to a bad value.
+struct Key {
+    name: &'static str,
+    expected: &'static str,
+    set: for<'a> fn(&mut Options<'a>, &'a str) -> Option<()>,
+}
+
+const fn key(
+    name: &'static str,
+    expected: &'static str,
+    set: for<'a> fn(&mut Options<'a>, &'a str) -> Option<()>,
+) -> Key {
+    Key { name, expected, set }
+}
+
+/// `|options, text| options.FIELD = VALUE`, where VALUE may end early with `?`.
+macro_rules! put {
+    ($field:ident, $text:ident => $value:expr) => {
+        |options, $text| {
+            options.$field = $value;
+            Some(())
+        }
+    };
+}
+
+static KEYS: [Key; 19] = [
+    key("disk", "auto, /dev/NAME, LABEL=, UUID= or SERIAL=", put!(disk, text => which(text)?)),
+    key("wait", "seconds, at most 86400", put!(wait, text => values::whole(text).filter(|&s| s <= 86400)?)),
+    key("path", "an absolute path", put!(path, text => absolute(text)?)),
+    key("ref", "the name of an image", put!(reference, text => Some(some(text)?))),
+    key(
+        "digest",
+        "sha256: and 64 lower-case hex digits, or sha512: and 128",
+        put!(digest, text => Some(digest(text)?)),
+    ),
+    key("rootfs", "/dev/NAME, LABEL=, UUID= or SERIAL=", put!(rootfs, text => Some(named(text)?))),
+    key(
+        "rootfs-size",
+        "a size such as 512M, or a share of memory such as 80%",
+        put!(rootfs_size, text => values::share(text)?),
+    ),
+    key("net", "host or none", put!(own_network, text => values::choice(text, &[("host", false), ("none", true)])?)),
+    key("memory", "a size such as 512M", put!(memory, text => Some(values::size(text)?))),
+    key("cpus", "a decimal number from 0.01 to 1000", put!(cpus, text => Some(values::cpus(text)?))),
+    key("pids", "a number from 1", put!(pids, text => Some(values::whole(text).filter(|&n| n > 0)?))),
+    key("init", "on or off", put!(init, text => values::switch(text)?)),
+    key(
+        "mode",
+        "container or exec",
+        put!(exec, text => values::choice(text, &[("container", false), ("exec", true)])?),
+    ),
+    key("hostname", "1 to 64 letters, digits, '.', '-' or '_'", put!(hostname, text => values::hostname(text)?)),
+    key("tty", "on or off", put!(tty, text => values::switch(text)?)),
+    key("user", "USER or UID, with :GROUP or :GID behind it if wanted", put!(user, text => Some(some(text)?))),
+    key("workdir", "an absolute path", put!(workdir, text => Some(absolute(text)?))),
+    key("log", "error, warning, info or debug", put!(log, text => values::choice(text, LEVELS)?)),
+    // Stays where it stands, for it may be long: see `Told::env`. The only key that may be given twice.
+    key("env", "NAME=VALUE", |_, _| Some(())),
+];
+
+const LEVELS: &[(&str, Level)] =
+    &[("error", Level::Error), ("warning", Level::Warning), ("info", Level::Info), ("debug", Level::Debug)];
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn absolute(text: &str) -> Option<&str> {
+    text.starts_with('/').then_some(text)
+}
+
+fn digest(text: &str) -> Option<&str> {
+    Digest::parse(text).is_ok().then_some(text)
+}
+
+fn named(text: &str) -> Option<Which<'_>> {
+    let (start, make): (&str, fn(&str) -> Which<'_>) = match text {
+        _ if text.starts_with("/dev/") => ("/dev/", |name| Which::Device(name)),
+        _ if text.starts_with("LABEL=") => ("LABEL=", |label| Which::Label(label)),
+        _ if text.starts_with("UUID=") => ("UUID=", |uuid| Which::Uuid(uuid)),
+        _ => ("SERIAL=", |serial| Which::Serial(serial)),
+    };
+    text.strip_prefix(start).and_then(some).map(make)
+}
+
+fn which(text: &str) -> Option<Which<'_>> {
+    if text == "auto" { Some(Which::Auto) } else { named(text) }
+}
+
+/// Where the options stand: the kernel's command line and the text of `/ocinit.conf`.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// /proc/cmdline.
+    pub line: &'a [u8],
+    /// /ocinit.conf; empty where there is none.
+    pub file: &'a [u8],
+}
+
+impl<'a> Told<'a> {
+    /// Reads every key. An error names the key and its place.
+    pub fn options(self) -> Result<Options<'a>> {
+        let mut options = Options::DEFAULT;
+        let mut seen = 0u32;
+        if self.line.trim_ascii_end().len() >= COMMAND_LINE_BYTES {
+            let reason = "its end may have been cut off by the boot loader; long arguments belong in /ocinit.conf";
+            return Err(Error::new(format_args!("command line: {COMMAND_LINE_BYTES} bytes or more: {reason}")));
+        }
+        for word in Words::new(self.line).take_while(|word| *word != super::cmdline::DASHES) {
+            if let Some(name) = word.name.strip_prefix(b"ocinit.") {
+                put(&mut options, &mut seen, "command line", name, word.value)?;
+            }
+        }
+        for (index, record) in Records::new(self.file).enumerate() {
+            let (name, value) = split(record);
+            if let Some(name) = name.strip_prefix(b"ocinit.") {
+                put(&mut options, &mut seen, "/ocinit.conf", name, value)?;
+            } else if name == b"env" {
+                put(&mut options, &mut seen, "/ocinit.conf", name, value)?;
+            } else if !(name == b"arg" && value.is_some()) {
+                // The value may be a secret: only the name is shown.
+                let (number, name) = (index + 1, Show(&name[..name.len().min(64)]));
+                let reason = "not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE";
+                return Err(Error::new(format_args!("/ocinit.conf: record {number} ({name}): {reason}")));
+            }
+        }
+        if Words::new(self.line).after_dashes().next().is_some()
+            && Records::new(self.file).any(|record| record.starts_with(b"arg="))
+        {
+            let reason = "arguments are given both after -- and as arg= in /ocinit.conf";
+            return Err(Error::new(format_args!("command line: {reason}")));
+        }
+        refuse_contradictions(&options)?;
+        Ok(options)
+    }
+
+    /// The container's arguments in order; none: the image's own. Those of the command line are put into `space`, for
+    /// the quotes inside them are taken away.
+    pub fn args<'s>(self, space: &'s mut [u8; COMMAND_LINE_BYTES + 1]) -> Args<'s>
+    where
+        'a: 's,
+    {
+        let mut length = 0;
+        for Word { name, value } in Words::new(self.line).after_dashes() {
+            let pieces = [name, if value.is_some() { b"=" } else { b"" }, value.unwrap_or(b""), b"\0"];
+            for byte in pieces.into_iter().flatten() {
+                // A word with its NUL is no longer than it was with the space that ends it.
+                if let Some(place) = space.get_mut(length) {
+                    (*place, length) = (*byte, length + 1);
+                }
+            }
+        }
+        Args { line: &space[..length], file: Records::new(self.file) }
+    }
+
+    /// `NAME=VALUE` of the container's environment; a later one replaces an earlier one of the same name.
+    pub fn env(self) -> Env<'a> {
+        Env { line: Words::new(self.line), file: Records::new(self.file) }
+    }
+}
+
+/// The container's arguments: first those of the command line, each ended by NUL, then those of the file.
+#[derive(Clone, Copy)]
+pub struct Args<'a> {
+    line: &'a [u8],
+    file: Records<'a>,
+}
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if let Some(end) = self.line.iter().position(|&byte| byte == 0) {
+            let word = &self.line[..end];
+            self.line = &self.line[end + 1..];
+            return Some(word);
+        }
+        self.file.find_map(|record| record.strip_prefix(b"arg="))
+    }
+}
+
+/// The container's environment: first that of the command line, then that of the file.
+#[derive(Clone, Copy)]
+pub struct Env<'a> {
+    line: Words<'a>,
+    file: Records<'a>,
+}
+
+impl<'a> Iterator for Env<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        for Word { name, value } in self.line.by_ref().take_while(|word| *word != super::cmdline::DASHES) {
+            if name == b"ocinit.env" && value.is_some() {
+                return value;
+            }
+        }
+        // What stands after the dashes is not for us.
+        self.line = Words::new(b"");
+        self.file.find_map(|record| {
+            let (name, value) = split(record);
+            value.filter(|_| name == b"env" || name == b"ocinit.env")
+        })
+    }
+}
+
+/// The records of `/ocinit.conf`: ended by NUL where there is one in the file; else lines, without blank ones and comments.
+#[derive(Clone, Copy)]
+struct Records<'a> {
+    rest: &'a [u8],
+    binary: bool,
+}
+
+impl<'a> Records<'a> {
+    fn new(file: &'a [u8]) -> Records<'a> {
+        Records { rest: file, binary: file.contains(&0) }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let end = if self.binary { 0 } else { b'\n' };
+        while !self.rest.is_empty() {
+            let at = self.rest.iter().position(|&byte| byte == end).unwrap_or(self.rest.len());
+            let record = &self.rest[..at];
+            self.rest = self.rest.get(at + 1..).unwrap_or(&[]);
+            let comment = !self.binary && (record.trim_ascii().is_empty() || record.starts_with(b"#"));
+            if !record.is_empty() && !comment {
+                return Some(record);
+            }
+        }
+        None
+    }
+}
+
+fn split(record: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match record.iter().position(|&byte| byte == b'=') {
+        Some(at) => (&record[..at], Some(&record[at + 1..])),
+        None => (record, None),
+    }
+}
+
+fn put<'a>(
+    options: &mut Options<'a>,
+    seen: &mut u32,
+    place: &str,
+    name: &'a [u8],
+    value: Option<&'a [u8]>,
+) -> Result<()> {
+    let fault = |why: &dyn core::fmt::Display| {
+        Error::new(format_args!("{place}: ocinit.{}: {why}", Show(&name[..name.len().min(64)])))
+    };
+    let Some((index, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name.as_bytes() == name) else {
+        return Err(fault(&"unknown key"));
+    };
+    let repeatable = key.name == "env";
+    if *seen & (1 << index) != 0 && !repeatable {
+        return Err(fault(&"given twice"));
+    }
+    *seen |= 1 << index;
+    let expected = key.expected;
+    let Some(value) = value else {
+        return Err(fault(&format_args!("has no value, {expected} expected")));
+    };
+    // A variable's value may be any bytes but must not be shown; everything else is text.
+    if repeatable {
+        let named = value.iter().position(|&byte| byte == b'=').is_some_and(|at| at > 0);
+        return if named { Ok(()) } else { Err(fault(&format_args!("{expected} expected"))) };
+    }
+    let text = core::str::from_utf8(value).ok();
+    match text.and_then(|text| (key.set)(options, text)) {
+        Some(()) => Ok(()),
+        None => Err(fault(&format_args!("{:?}: {expected} expected", Short(value)))),
+    }
+}
+
+/// A value in a message: its first 128 bytes.
+struct Short<'a>(&'a [u8]);
+
+impl core::fmt::Debug for Short<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "'{}'", Show(&self.0[..self.0.len().min(128)]))
+    }
+}
+
+/// What makes no sense together is refused, not guessed at.
+fn refuse_contradictions(options: &Options<'_>) -> Result<()> {
+    let refuse = |what: &str| Err(Error::new(format_args!("{what}")));
+    if options.exec {
+        let limited = options.memory.is_some() || options.cpus.is_some() || options.pids.is_some();
+        for (given, key) in [
+            (options.init, "ocinit.init=on"),
+            (options.tty, "ocinit.tty=on"),
+            (options.own_network, "ocinit.net=none"),
+            (limited, "ocinit.memory=, cpus= or pids="),
+        ] {
+            if given {
+                return Err(Error::new(format_args!("ocinit.mode=exec has no container for {key}")));
+            }
+        }
+    }
+    if options.rootfs.is_some() && options.rootfs_size != Options::DEFAULT.rootfs_size {
+        return refuse("ocinit.rootfs-size= is for a tmpfs, and ocinit.rootfs= names a disk");
+    }
+    if options.rootfs == Some(options.disk) {
+        return refuse("ocinit.rootfs= and ocinit.disk= name the same disk");
+    }
+    Ok(())
+}

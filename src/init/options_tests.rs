@@ -1,0 +1,81 @@
+//! What the command line and `/ocinit.conf` may say, and what is refused.
+
+use super::options::{Options, Told, Which};
+use super::values::Share;
+
+fn options<'a>(line: &'a str, file: &'a str) -> Result<Options<'a>, String> {
+    Told { line: line.as_bytes(), file: file.as_bytes() }.options().map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_key_goes_to_its_place() {
+    let line = "console=ttyS0 ocinit.disk=LABEL=\"my image\" ocinit.wait=3 ocinit.path=/a ocinit.ref=x:1 \
+        ocinit.digest=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 \
+        ocinit.rootfs-size=50% ocinit.net=none ocinit.memory=64M ocinit.cpus=0.5 ocinit.pids=9 quiet";
+    let file = "# comment\n\nocinit.init=on\nocinit.hostname=h\nocinit.tty=on\nocinit.user=1:2\nocinit.workdir=/w\n\
+        ocinit.log=debug\n";
+    let o = options(line, file).unwrap();
+    assert_eq!(o.disk, Which::Label("\"my image\""));
+    assert_eq!((o.wait, o.path, o.reference, o.own_network), (3, "/a", Some("x:1"), true));
+    assert_eq!((o.rootfs_size, o.memory, o.cpus, o.pids), (Share::Percent(50), Some(64 << 20), Some(500), Some(9)));
+    assert_eq!((o.init, o.hostname, o.tty, o.user, o.workdir), (true, "h", true, Some("1:2"), Some("/w")));
+    assert!(o.log == crate::log::Level::Debug && o.digest.is_some() && !o.exec);
+    assert_eq!(options("\"ocinit.disk=LABEL=my image\"", "").unwrap().disk, Which::Label("my image"));
+    assert_eq!(options("", "").unwrap(), Options::DEFAULT);
+    let o = options("ocinit.mode=exec ocinit.rootfs=SERIAL=7 ocinit.disk=UUID=u", "").unwrap();
+    assert_eq!((o.exec, o.rootfs, o.disk), (true, Some(Which::Serial("7")), Which::Uuid("u")));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (line, file, expected) in [
+        ("ocinit.disc=auto", "", "command line: ocinit.disc: unknown key"),
+        ("ocinit.=1", "", "command line: ocinit.: unknown key"),
+        ("ocinit.net=maybe", "", "command line: ocinit.net: 'maybe': host or none expected"),
+        ("ocinit.net", "", "command line: ocinit.net: has no value, host or none expected"),
+        ("ocinit.wait=1 ocinit.wait=1", "", "command line: ocinit.wait: given twice"),
+        ("ocinit.wait=1", "ocinit.wait=1", "/ocinit.conf: ocinit.wait: given twice"),
+        ("", "x=1", "/ocinit.conf: record 1 (x): not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE"),
+        ("", "arg=\narg", "/ocinit.conf: record 2 (arg): not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE"),
+        ("", "env==secret", "/ocinit.conf: ocinit.env: NAME=VALUE expected"),
+        ("-- a", "arg=b", "command line: arguments are given both after -- and as arg= in /ocinit.conf"),
+        ("ocinit.rootfs=auto", "", "command line: ocinit.rootfs: 'auto': /dev/NAME, LABEL=, UUID= or SERIAL= expected"),
+        (
+            "ocinit.disk=/dev/",
+            "",
+            "command line: ocinit.disk: '/dev/': auto, /dev/NAME, LABEL=, UUID= or SERIAL= expected",
+        ),
+        ("ocinit.mode=exec ocinit.tty=on", "", "ocinit.mode=exec has no container for ocinit.tty=on"),
+        ("ocinit.rootfs=/dev/vdb ocinit.disk=/dev/vdb", "", "ocinit.rootfs= and ocinit.disk= name the same disk"),
+    ] {
+        assert_eq!(options(line, file).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_line_of_the_full_length_is_refused() {
+    let full = "x".repeat(2047);
+    assert!(options(&full, "").unwrap_err().starts_with("command line: 2047 bytes or more"));
+    assert!(options(&(full[1..].to_string() + "\n"), "").is_ok());
+}
+
+#[test]
+fn arguments_and_environment_are_read_in_order() {
+    let args = |line: &'static str, file: &'static str| -> Vec<String> {
+        let told = Told { line: line.as_bytes(), file: file.as_bytes() };
+        told.options().unwrap();
+        let mut space = [0; 2048];
+        told.args(&mut space).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    };
+    assert_eq!(args("a ocinit.wait=1 -- sh -c \"echo  x\" k=\"v w\"", ""), ["sh", "-c", "echo  x", "k=v w"]);
+    assert_eq!(args("-- ocinit.nonsense=1 --", ""), ["ocinit.nonsense=1", "--"]);
+    assert_eq!(args("-- \"\" a=\"\" \"b c\"", ""), ["", "a=", "b c"]);
+    assert_eq!(args("", "arg=a b\narg=\n"), ["a b", ""]);
+    assert_eq!(args("", "arg=a\nb\0arg=#\0"), ["a\nb", "#"]);
+    assert!(args("a b --", "").is_empty());
+
+    let told = Told { line: b"ocinit.env=A=1 -- ocinit.env=B=2", file: b"env=A=\xff=\0ocinit.env=C=3\0" };
+    told.options().unwrap();
+    let env: Vec<&[u8]> = told.env().collect();
+    assert_eq!(env, [&b"A=1"[..], b"A=\xff=", b"C=3"]);
+}

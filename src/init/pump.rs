@@ -1,0 +1,229 @@
+//! One stream between the container and a port: moves what there is, never waits, never loses a byte.
+
+use crate::limits::PUMP_BYTES;
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::{Errno, fs};
+
+/// What a read of nothing means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A pipe: its end.
+    Pipe,
+    /// A virtio port: the host's side is not open. Its end is told by the control port ([`Pump::set_end`]).
+    Port,
+    /// A pseudo-terminal's master, which says EIO while nobody has the terminal open: its end once the container ended.
+    Terminal,
+}
+
+/// How a pump stands after a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// There may be more to move at once.
+    More,
+    /// Nothing to read now.
+    Idle,
+    /// There are bytes that cannot be written now.
+    Stuck,
+    /// Everything was moved, and there will be no more.
+    Finished,
+}
+
+/// The buffer of one pump.
+pub type Buffer = [u8; PUMP_BYTES];
+
+/// How often a pump reads and writes before the others have their turn.
+const ROUNDS: usize = 8;
+/// What a terminal takes for the end of its input (VEOF, ^D).
+const END_OF_TRANSMISSION: u8 = 4;
+
+/// A stream: both ends non-blocking, and the bytes between them.
+pub struct Pump<'m> {
+    kind: Kind,
+    source: Option<Fd>,
+    sink: Option<Fd>,
+    /// The sink is a terminal, which is told its input's end by a character.
+    sink_is_terminal: bool,
+    buffer: &'m mut Buffer,
+    start: usize,
+    end: usize,
+    taken: u64,
+    end_at: Option<u64>,
+    /// Bytes that the sink took.
+    pub passed: u64,
+}
+
+impl<'m> Pump<'m> {
+    /// A pump of this kind of source.
+    pub fn new(kind: Kind, source: Fd, sink: Fd, sink_is_terminal: bool, buffer: &'m mut Buffer) -> Pump<'m> {
+        let (source, sink) = (Some(source), Some(sink));
+        Pump { kind, source, sink, sink_is_terminal, buffer, start: 0, end: 0, taken: 0, end_at: None, passed: 0 }
+    }
+
+    /// Where it reads, until that has ended.
+    pub fn source(&self) -> Option<FdRef<'_>> {
+        self.source.as_ref().map(Fd::by_ref)
+    }
+
+    /// Where it writes, until nobody reads there any more.
+    pub fn sink(&self) -> Option<FdRef<'_>> {
+        self.sink.as_ref().map(Fd::by_ref)
+    }
+
+    /// The source ends after this many bytes in all.
+    pub fn set_end(&mut self, bytes: u64) {
+        self.end_at = Some(bytes);
+    }
+
+    /// Moves what can be moved now.
+    pub fn step(&mut self, container_ended: bool) -> Step {
+        for _ in 0..ROUNDS {
+            if self.start == self.end && !self.fill(container_ended) {
+                return if self.source.is_none() { Step::Finished } else { Step::Idle };
+            }
+            if !self.drain() {
+                return Step::Stuck;
+            }
+        }
+        Step::More
+    }
+
+    /// Reads; whether there is something to write now.
+    fn fill(&mut self, container_ended: bool) -> bool {
+        let Some(source) = &self.source else { return false };
+        let left = self.end_at.map_or(u64::MAX, |end| end.saturating_sub(self.taken));
+        let room = left.min(PUMP_BYTES as u64) as usize;
+        (self.start, self.end) = (0, 0);
+        if room == 0 {
+            return self.finish();
+        }
+        match (fs::read(source.by_ref(), &mut self.buffer[..room]), self.kind) {
+            (Ok(n @ 1..), _) => {
+                self.end = n;
+                self.taken += n as u64;
+                true
+            }
+            (Err(Errno::EAGAIN), _) | (Ok(_), Kind::Port) => false,
+            (Err(Errno::EIO), Kind::Terminal) if !container_ended => false,
+            (Ok(_), _) | (Err(Errno::EIO), Kind::Terminal) => self.finish(),
+            (Err(errno), _) => {
+                crate::warning!("a stream of the container ends early: {errno}");
+                self.finish()
+            }
+        }
+    }
+
+    /// The source has ended; whether there is something to write for it.
+    fn finish(&mut self) -> bool {
+        self.source = None;
+        if self.sink_is_terminal {
+            (self.buffer[0], self.end) = (END_OF_TRANSMISSION, 1);
+            return true;
+        }
+        // A port stays open until the machine goes off; a pipe's reader is told by closing it.
+        if self.kind == Kind::Port {
+            self.sink = None;
+        }
+        false
+    }
+
+    /// Writes; whether all is written. Where nobody reads any more the bytes are dropped, as a closed pipe drops them.
+    fn drain(&mut self) -> bool {
+        while self.start < self.end {
+            let Some(sink) = &self.sink else {
+                self.start = self.end;
+                break;
+            };
+            match fs::write(sink.by_ref(), &self.buffer[self.start..self.end]) {
+                Ok(n @ 1..) => {
+                    self.start += n;
+                    self.passed += n as u64;
+                }
+                Ok(_) | Err(Errno::EAGAIN) => return false,
+                Err(errno) => {
+                    if !matches!(errno, Errno::EPIPE | Errno::EIO) {
+                        crate::warning!("a stream of the container is cut: {errno}");
+                    }
+                    self.sink = None;
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fd;
+
+    /// A pump between two pipes, and the far ends of both.
+    fn pump(kind: Kind) -> (Fd, Pump<'static>, Fd) {
+        let (source, feed) = fd::pipe().unwrap();
+        let (drain, sink) = fd::pipe().unwrap();
+        for fd in [&source, &feed, &drain, &sink] {
+            fd::set_nonblocking(fd.by_ref(), true).unwrap();
+        }
+        (feed, Pump::new(kind, source, sink, false, Box::leak(Box::new([0; PUMP_BYTES]))), drain)
+    }
+
+    fn read(fd: &Fd) -> crate::sys::Result<Vec<u8>> {
+        let mut buffer = vec![0; 1 << 20];
+        let n = fs::read(fd.by_ref(), &mut buffer)?;
+        Ok(buffer[..n].to_vec())
+    }
+
+    #[test]
+    fn bytes_pass_and_the_end_is_seen() {
+        let (feed, mut pump, drain) = pump(Kind::Pipe);
+        assert_eq!(pump.step(false), Step::Idle);
+        fs::write_all(feed.by_ref(), b"hello").unwrap();
+        assert_eq!(pump.step(false), Step::Idle);
+        assert_eq!(read(&drain).unwrap(), b"hello");
+        fs::write_all(feed.by_ref(), b"rest").unwrap();
+        drop(feed);
+        assert_eq!(pump.step(false), Step::Finished);
+        assert_eq!((read(&drain).unwrap(), pump.passed), (b"rest".to_vec(), 9));
+    }
+
+    #[test]
+    fn a_slow_reader_loses_nothing() {
+        let (feed, mut pump, drain) = pump(Kind::Pipe);
+        let sent: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+        let (mut fed, mut received) = (0, vec![]);
+        let mut stuck = 0;
+        while received.len() < sent.len() {
+            if fed < sent.len() {
+                fed += fs::write(feed.by_ref(), &sent[fed..]).unwrap_or(0);
+            }
+            stuck += u32::from(pump.step(false) == Step::Stuck);
+            let mut buffer = [0; 1000];
+            let n = fs::read(drain.by_ref(), &mut buffer).unwrap_or(0);
+            received.extend_from_slice(&buffer[..n]);
+        }
+        assert!(stuck > 0 && received == sent && pump.passed == sent.len() as u64);
+    }
+
+    #[test]
+    fn a_port_ends_where_it_is_told() {
+        let (feed, mut pump, drain) = pump(Kind::Port);
+        fs::write_all(feed.by_ref(), b"abcdef").unwrap();
+        assert_eq!(pump.step(false), Step::Idle);
+        pump.set_end(6);
+        assert_eq!(pump.step(false), Step::Finished);
+        assert_eq!(read(&drain).unwrap(), b"abcdef");
+        assert_eq!(read(&drain).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_a_closed_reader_left_is_dropped() {
+        let (feed, mut pump, drain) = pump(Kind::Port);
+        drop(drain);
+        fs::write_all(feed.by_ref(), b"abcdef").unwrap();
+        assert_eq!(pump.step(false), Step::Idle);
+        assert!(pump.sink().is_none());
+        fs::write_all(feed.by_ref(), b"ghi").unwrap();
+        pump.set_end(9);
+        assert_eq!(pump.step(false), Step::Finished);
+        assert_eq!(pump.passed, 0);
+    }
+}

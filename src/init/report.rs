@@ -1,0 +1,89 @@
+//! One record of how the boot went: each phase with its time, for the log and for the host.
+
+use super::control::Control;
+use crate::error::Error;
+use crate::limits::PHASES_MAX;
+use crate::sys::time;
+
+/// One phase: its name, when it began and when it ended, in microseconds of the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Phase {
+    name: &'static str,
+    start_us: u64,
+    end_us: u64,
+}
+
+/// The record, and the host that reads it where there is one.
+pub struct Report {
+    phases: heapless::Vec<Phase, PHASES_MAX>,
+    /// How many of them the host has been told.
+    told: usize,
+    since_us: u64,
+    /// The control port, once it is open.
+    pub control: Option<Control>,
+}
+
+impl Report {
+    /// The first phase begins now.
+    pub fn new() -> Report {
+        Report { phases: heapless::Vec::new(), told: 0, since_us: time::monotonic_us(), control: None }
+    }
+
+    /// The phase that is going on ends under this name, and the next one begins.
+    pub fn end_of(&mut self, name: &'static str) {
+        let end_us = time::monotonic_us();
+        let phase = Phase { name, start_us: self.since_us, end_us };
+        self.since_us = end_us;
+        crate::debug!("phase {name}: {} us", end_us - phase.start_us);
+        if self.phases.push(phase).is_err() {
+            crate::warning!("more than {PHASES_MAX} phases, {name} is not reported");
+        }
+        self.tell_phases();
+    }
+
+    /// From now on the host hears of everything, also of what was before.
+    pub fn set_control(&mut self, control: Control) {
+        self.control = Some(control);
+        self.tell_phases();
+    }
+
+    fn tell_phases(&mut self) {
+        let Some(control) = &mut self.control else { return };
+        for Phase { name, start_us, end_us } in &self.phases[self.told..] {
+            control.send(format_args!("phase {name} {start_us} {end_us}"));
+        }
+        self.told = self.phases.len();
+    }
+
+    /// The container's process was executed.
+    pub fn started(&mut self) {
+        if let Some(control) = &mut self.control {
+            control.send(format_args!("started"));
+        }
+    }
+
+    /// Why there will be no container.
+    pub fn error(&mut self, error: &Error) {
+        crate::error!("{error}");
+        if let Some(control) = &mut self.control {
+            control.send(format_args!("error {error}"));
+        }
+    }
+
+    /// The last word, and the wait until it is taken. Without a host it is the console's last line.
+    pub fn exit(&mut self, status: u8, stdout: u64, stderr: u64) {
+        match &mut self.control {
+            Some(control) => {
+                control.send(format_args!("exit {status} {stdout} {stderr}"));
+                control.farewell();
+            }
+            None => super::early::say_on_console(format_args!("ocinit: exit status {status}\n")),
+        }
+    }
+}
+
+impl Default for Report {
+    fn default() -> Report {
+        Report::new()
+    }
+}

@@ -1,0 +1,72 @@
+//! Where the container's root file system is made: in memory, or on a disk in a directory of ours.
+//!
+//! On a disk everything is beneath [`DIRECTORY`], which is ours if it is empty or carries [`MARKER`]:
+//!
+//! ```text
+//! /ocinit-rootfs/made-anew-at-each-boot    the marker
+//! /ocinit-rootfs/root/                     the container's root
+//! ```
+//!
+//! The marker is made before anything else, so a power cut at any moment leaves a directory that is still ours.
+
+use super::early;
+use super::values::Share;
+use crate::io::path::PathBuf;
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY};
+use crate::sys::{Errno, mount, system};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// Where the tmpfs is mounted.
+const PLACE: &CStr = c"/run/rootfs";
+const DIRECTORY: &CStr = c"ocinit-rootfs";
+const MARKER: &CStr = c"made-anew-at-each-boot";
+const ROOT: &CStr = c"root";
+
+/// A tmpfs of this size, without a limit on inodes: an image of 60,000 files outgrows the default one.
+pub fn in_memory(size: Share) -> Result<Fd> {
+    let bytes = match size {
+        Share::Bytes(bytes) => bytes,
+        Share::Percent(percent) => system::total_memory().context("size of memory", &"")? / 100 * percent,
+    };
+    early::make_directory(PLACE)?;
+    let data = PathBuf::format(format_args!("mode=0755,nr_inodes=0,size={bytes}")).context("tmpfs", &"")?;
+    mount::mount(c"rootfs", PLACE, c"tmpfs", 0, data.as_c_str()).context("mount tmpfs for the root", &"")?;
+    early::open_directory(PLACE)
+}
+
+/// An empty directory on a disk's file system, whose root is `disk`.
+pub fn on_disk(disk: FdRef<'_>) -> Result<Fd> {
+    make(disk).context("/ocinit-rootfs", &"")
+}
+
+fn make(disk: FdRef<'_>) -> Result<Fd> {
+    match fs::mkdir(disk, DIRECTORY, 0o700) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno).context("make", &""),
+    }
+    let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    let ours = fs::open(disk, DIRECTORY, flags, 0).context("not a directory of ours, left alone", &"")?;
+    let (ours, at) = (&ours, ours.by_ref());
+    if fs::stat(at, MARKER).is_err() {
+        if !is_empty(ours)? {
+            return Err(Error::new(format_args!("not empty and without our marker, so not ours: left alone")));
+        }
+        fs::open(at, MARKER, O_WRONLY | O_CREAT | O_EXCL, 0o600).context("make the marker", &"")?;
+        // The marker must be on the disk before there is anything that it vouches for.
+        fs::sync_fs(at).context("write the marker", &"")?;
+    }
+    match fs::rmdir(at, ROOT) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(errno).context("remove the root of the last boot", &""),
+    }
+    fs::mkdir(at, ROOT, 0o755).context("make root", &"")?;
+    fs::open(at, ROOT, flags, 0).context("open root", &"")
+}
+
+fn is_empty(dir: &Fd) -> Result<bool> {
+    let mut buffer = [0; 1024];
+    let bytes = fs::read_directory(dir.by_ref(), &mut buffer).context("read", &"")?;
+    Ok(fs::entries(bytes).next().is_none())
+}

@@ -1,0 +1,178 @@
+//! From an unpacked image to its exit status: the runtime config, the container, and whoever looks after it.
+
+use super::control::Control;
+use super::options::{Options, Told};
+use super::pump::{Buffer, Kind, Pump};
+use super::report::Report;
+use super::supervise::{self, Outcome, Streams, Supervisor};
+use super::{early, values};
+use crate::bundle::{self, Overrides};
+use crate::container::{self, Cgroup, ContainerMemory, Running, Stdio};
+use crate::image::Config;
+use crate::io::path::PathBuf;
+use crate::io::strings::Strings;
+use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
+use crate::spec::{CPU_PERIOD_US, Resources, Spec};
+use crate::sys::fd::{self, Fd, FdRef};
+use crate::sys::fs;
+use crate::{Context, Error, Result};
+
+/// A host that promised a terminal says its size at once; without an answer this many milliseconds later the terminal
+/// starts without one.
+const SIZE_WAIT_MS: u64 = 1000;
+
+/// What was told, and the memory for it.
+pub struct Plan<'a> {
+    /// Arguments and environment.
+    pub told: Told<'a>,
+    /// Everything else.
+    pub options: &'a Options<'a>,
+    /// Space for the arguments of the command line.
+    pub arguments: &'a mut [u8; COMMAND_LINE_BYTES + 1],
+    /// Space for the container's text.
+    pub strings: &'a mut [u8; STRINGS_BYTES],
+    /// Space for its start.
+    pub container: &'a mut ContainerMemory,
+    /// Space for its streams.
+    pub buffers: &'a mut [Buffer; 3],
+    /// The ports for standard input, output and error. Without them stdio is the console.
+    pub streams: Option<[Fd; 3]>,
+}
+
+impl Plan<'_> {
+    /// Starts the container and stays with it to its end.
+    pub fn carry_out(self, config: &Config<'_>, root: FdRef<'_>, report: &mut Report) -> Result<Outcome> {
+        let Plan { told, options, arguments, strings, container, buffers, streams } = self;
+        let mut args = told.args(arguments);
+        let has_args = args.into_iter().next().is_some();
+        let mut env = told.env();
+        let hostname = PathBuf::from_bytes(options.hostname.as_bytes()).context("ocinit.hostname", &"")?;
+        let workdir = options.workdir.map(|dir| PathBuf::from_bytes(dir.as_bytes()).context("ocinit.workdir", &dir));
+        let workdir = workdir.transpose()?;
+        let overrides = Overrides {
+            args: if has_args { Some(&mut args) } else { None },
+            env: Some(&mut env),
+            user: options.user,
+            workdir: workdir.as_ref().map(PathBuf::as_c_str),
+            hostname: Some(hostname.as_c_str()),
+            terminal: options.tty && streams.is_some(),
+            no_network: options.own_network,
+            init: options.init,
+            machine: options.exec,
+            resources: resources(options),
+        };
+        let mut strings = Strings::new(strings);
+        let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
+        report.end_of("config");
+
+        if options.exec {
+            return Err(become_image(&spec, root, container, report));
+        }
+        let group = control_group(&spec.resources)?;
+        // A VM whose kernel has no loopback device has no network to speak of.
+        if let Err(errno) = crate::sys::net::loopback_up() {
+            crate::debug!("loopback: {errno}");
+        }
+        let group = group.as_ref();
+        let (running, streams) = match streams {
+            None => (start_on_console(&spec, root, group, container)?, Streams::default()),
+            Some(ports) if options.tty => start_on_terminal(&spec, root, group, container, ports, buffers, report)?,
+            Some(ports) => start_on_pipes(&spec, root, group, container, ports, buffers)?,
+        };
+        report.end_of("start");
+        report.started();
+        let outcome = Supervisor::new(&running, spec.stop_signal, streams, report.control.as_mut())?.run();
+        report.end_of("run");
+        outcome
+    }
+}
+
+fn resources(options: &Options<'_>) -> Resources {
+    let quota = |thousandths: u64| thousandths * CPU_PERIOD_US / values::ONE_CPU;
+    Resources { memory: options.memory, cpu_quota_us: options.cpus.map(quota), pids: options.pids }
+}
+
+/// The container's control group. A kernel without cgroup2 is in the way only where limits are asked for.
+fn control_group(resources: &Resources) -> Result<Option<Cgroup>> {
+    let make = || Cgroup::create(early::open_directory(c"/sys/fs/cgroup")?.by_ref(), c"container", resources);
+    match make() {
+        Ok(group) => Ok(Some(group)),
+        Err(error) if *resources == Resources::default() => {
+            crate::warning!("no control group: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(error.within(format_args!("control group"))),
+    }
+}
+
+/// `ocinit.mode=exec`: PID 1 becomes the image's process, with the console for stdio. Returns only to say why not.
+fn become_image(spec: &Spec<'_>, root: FdRef<'_>, container: &mut ContainerMemory, report: &mut Report) -> Error {
+    let terminal = match early::open_terminal() {
+        Ok(terminal) => terminal,
+        Err(error) => return error,
+    };
+    report.started();
+    let stdio = Stdio::Files([terminal.by_ref(); 3]);
+    container::become_process(spec, root, stdio, container)
+}
+
+fn start_on_console(
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    group: Option<&Cgroup>,
+    container: &mut ContainerMemory,
+) -> Result<Running> {
+    let terminal = early::open_terminal()?;
+    container::start(spec, root, Stdio::Files([terminal.by_ref(); 3]), group, container)
+}
+
+fn start_on_pipes<'m>(
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    group: Option<&Cgroup>,
+    container: &mut ContainerMemory,
+    [stdin_port, stdout_port, stderr_port]: [Fd; 3],
+    [first, second, third]: &'m mut [Buffer; 3],
+) -> Result<(Running, Streams<'m>)> {
+    let pipe = |ours_is_first: bool| -> Result<(Fd, Fd)> {
+        let (read_end, write_end) = fd::pipe().context("make pipe", &"")?;
+        let (ours, theirs) = if ours_is_first { (read_end, write_end) } else { (write_end, read_end) };
+        fd::set_nonblocking(ours.by_ref(), true).context("make pipe", &"")?;
+        // The process may open it again by name, as /dev/stderr, whoever it runs as.
+        let user = &spec.process.user;
+        fs::chown(theirs.by_ref(), c"", user.uid, user.gid).context("make pipe", &"")?;
+        Ok((ours, theirs))
+    };
+    let (stdin, their_stdin) = pipe(false)?;
+    let (stdout, their_stdout) = pipe(true)?;
+    let (stderr, their_stderr) = pipe(true)?;
+    let stdio = Stdio::Files([their_stdin.by_ref(), their_stdout.by_ref(), their_stderr.by_ref()]);
+    let running = container::start(spec, root, stdio, group, container)?;
+    let streams = Streams {
+        stdin: Some(Pump::new(Kind::Port, stdin_port, stdin, false, first)),
+        stdout: Some(Pump::new(Kind::Pipe, stdout, stdout_port, false, second)),
+        stderr: Some(Pump::new(Kind::Pipe, stderr, stderr_port, false, third)),
+    };
+    Ok((running, streams))
+}
+
+fn start_on_terminal<'m>(
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    group: Option<&Cgroup>,
+    container: &mut ContainerMemory,
+    [stdin, stdout, stderr]: [Fd; 3],
+    buffers: &'m mut [Buffer; 3],
+    report: &mut Report,
+) -> Result<(Running, Streams<'m>)> {
+    let size = report.control.as_mut().and_then(|control| {
+        control.hear_until(|control: &Control| control.size.is_some(), SIZE_WAIT_MS);
+        control.size.take()
+    });
+    let running = container::start(spec, root, Stdio::Terminal(size), group, container)?;
+    let master = running.terminal.as_ref().ok_or_else(|| Error::new(format_args!("the container has no terminal")))?;
+    let streams = supervise::terminal_streams(master, stdin, stdout, buffers)?;
+    // A terminal has no standard error of its own; its port stays open, and empty, until the machine goes off.
+    stderr.leak();
+    Ok((running, streams))
+}

@@ -1,0 +1,162 @@
+//! Which file system a disk holds, its label and its UUID, as blkid(8) prints them.
+
+use core::fmt::Write;
+
+/// A label: bytes, for some write Latin-1.
+pub type Label = heapless::Vec<u8, 64>;
+/// A UUID as text.
+pub type Uuid = heapless::String<36>;
+
+/// What was recognised.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Superblock {
+    /// The file system as mount(2) calls it.
+    pub kind: &'static str,
+    /// Its label; empty where it has none.
+    pub label: Label,
+    /// Its UUID; empty where it has none.
+    pub uuid: Uuid,
+    /// ext4 was not unmounted: its journal is to be replayed.
+    pub dirty: bool,
+}
+
+/// Reads at a place of the disk; how many bytes there were.
+pub type ReadAt<'a> = &'a dyn Fn(u64, &mut [u8]) -> crate::Result<usize>;
+
+type Probe = fn(ReadAt<'_>) -> crate::Result<Option<Superblock>>;
+
+/// In this order: vfat comes last, for its mark is the weakest.
+static PROBES: [Probe; 5] = [squashfs, ext4, erofs, iso9660, vfat];
+
+/// The first file system that the disk looks like.
+pub fn probe(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+    for probe in &PROBES {
+        if let Some(found) = probe(read)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// `N` bytes from `offset`; what lies beyond the disk's end reads as zeros.
+fn bytes<const N: usize>(read: ReadAt<'_>, offset: u64) -> crate::Result<[u8; N]> {
+    let mut buffer = [0; N];
+    let mut filled = 0;
+    while filled < N {
+        match read(offset + filled as u64, &mut buffer[filled..])? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(buffer)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from(bytes[at]) | u32::from(bytes[at + 1]) << 8
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u16_at(bytes, at) | u16_at(bytes, at + 2) << 16
+}
+
+fn named(kind: &'static str, label: &[u8], uuid: &[u8]) -> Superblock {
+    let mut found = Superblock { kind, ..Superblock::default() };
+    let end = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
+    let label = label[..end].trim_ascii_end();
+    let _ = found.label.extend_from_slice(&label[..label.len().min(found.label.capacity())]);
+    if uuid.iter().any(|&byte| byte != 0) {
+        for (index, byte) in uuid.iter().enumerate() {
+            let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
+            let _ = write!(found.uuid, "{dash}{byte:02x}");
+        }
+    }
+    found
+}
+
+/// ext2, ext3 and ext4 (Documentation/filesystems/ext4/super.rst); the ext4 driver mounts all three.
+fn ext4(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+    let block: [u8; 136] = bytes(read, 1024)?;
+    if block[56..58] != [0x53, 0xef] {
+        return Ok(None);
+    }
+    const INCOMPAT_RECOVER: u32 = 4;
+    let mut found = named("ext4", &block[120..136], &block[104..120]);
+    found.dirty = u32_at(&block, 96) & INCOMPAT_RECOVER != 0;
+    Ok(Some(found))
+}
+
+/// squashfs 4: neither label nor UUID.
+fn squashfs(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+    let block: [u8; 32] = bytes(read, 0)?;
+    Ok((block[..4] == *b"hsqs" && u16_at(&block, 28) == 4).then(|| named("squashfs", b"", b"")))
+}
+
+/// erofs (fs/erofs/erofs_fs.h).
+fn erofs(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+    let block: [u8; 80] = bytes(read, 1024)?;
+    Ok((block[..4] == [0xe2, 0xe1, 0xf5, 0xe0]).then(|| named("erofs", &block[64..80], &block[48..64])))
+}
+
+/// iso9660 (ECMA-119 8.4): the primary volume descriptor. Its date of change serves as UUID, or that of its making.
+fn iso9660(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+    let block: [u8; 847] = bytes(read, 0x8000)?;
+    if block[..7] != *b"\x01CD001\x01" {
+        return Ok(None);
+    }
+    let mut found = named("iso9660", &block[40..72], b"");
+    let date = |at: usize| &block[at..at + 16];
+    let set = |date: &&[u8]| date.iter().any(|&digit| digit != b'0' && digit != 0);
+    if let Some(date) = [date(830), date(813)].into_iter().find(set) {
+        for (index, &digit) in date.iter().enumerate() {
+            let dash = if index >= 4 && index % 2 == 0 { "-" } else { "" };
+            let _ = write!(found.uuid, "{dash}{}", char::from(digit));
+        }
+    }
+    Ok(Some(found))
+}
+
+/// vfat (Microsoft's FAT specification 1.03). The label is the root directory's volume entry, as blkid has it: the one
+/// in the boot sector goes stale when a disk is renamed.
+fn vfat(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+    let boot: [u8; 512] = bytes(read, 0)?;
+    let (sector, cluster) = (u16_at(&boot, 11), u32::from(boot[13]));
+    let fat32 = boot[82..90] == *b"FAT32   ";
+    let fat16 = boot[54..59] == *b"FAT12" || boot[54..59] == *b"FAT16";
+    let sane = boot[510..] == [0x55, 0xaa] && matches!(sector, 512 | 1024 | 2048 | 4096) && cluster.is_power_of_two();
+    if !sane || !(fat32 || fat16) {
+        return Ok(None);
+    }
+    let fats = u32::from(boot[16]);
+    let fat_sectors = if fat32 { u32_at(&boot, 36) } else { u16_at(&boot, 22) };
+    let data = u64::from(u16_at(&boot, 14)) + u64::from(fats) * u64::from(fat_sectors);
+    let root_cluster = if fat32 { u64::from(u32_at(&boot, 44).max(2)) - 2 } else { 0 };
+    let root = (data + root_cluster * u64::from(cluster)) * u64::from(sector);
+    let length = if fat32 { cluster * sector } else { u16_at(&boot, 17) * 32 };
+
+    let serial = u32_at(&boot, if fat32 { 67 } else { 39 });
+    let mut found = named("vfat", &volume_label(read, root, length)?, b"");
+    let _ = write!(found.uuid, "{:04X}-{:04X}", serial >> 16, serial & 0xffff);
+    Ok(Some(found))
+}
+
+/// The volume entry's name, looked for in the root directory's first cluster.
+fn volume_label(read: ReadAt<'_>, root: u64, length: u32) -> crate::Result<[u8; 11]> {
+    const VOLUME: u8 = 0x08;
+    const LONG_NAME: u8 = 0x0f;
+    for offset in (0..length).step_by(512) {
+        let sector: [u8; 512] = bytes(read, root + u64::from(offset))?;
+        for entry in sector.chunks_exact(32) {
+            let attributes = entry[11] & 0x3f;
+            match entry[0] {
+                0 => return Ok([0; 11]),
+                // 0xe5: a deleted entry.
+                0xe5 => {}
+                _ if attributes & VOLUME != 0 && attributes != LONG_NAME => {
+                    return Ok(entry[..11].try_into().unwrap_or_default());
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok([0; 11])
+}

@@ -1,0 +1,82 @@
+//! Small files of /sys and /proc.
+
+use crate::io::path::PathBuf;
+use crate::limits::DEVICE_NAME_BYTES;
+use crate::sys::Errno;
+use crate::sys::fd::CWD;
+use crate::sys::fs::{self, O_DIRECTORY, O_RDONLY, O_WRONLY};
+use core::ffi::CStr;
+use core::fmt;
+
+/// A kernel's name for a device.
+pub type Name = heapless::String<DEVICE_NAME_BYTES>;
+
+/// A copy of `text`; ENAMETOOLONG where it does not fit.
+pub fn name(text: &str) -> Result<Name, Errno> {
+    Name::try_from(text).map_err(|_| Errno::ENAMETOOLONG)
+}
+
+/// The file's text without the white space around it, as much as `buffer` holds. What is not UTF-8 reads as empty.
+pub fn read<'b>(path: fmt::Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b str, Errno> {
+    let path = PathBuf::format(path)?;
+    let file = fs::open(CWD, path.as_c_str(), O_RDONLY, 0)?;
+    let n = fs::read(file.by_ref(), buffer)?;
+    Ok(core::str::from_utf8(&buffer[..n]).unwrap_or("").trim_matches(|c: char| c.is_whitespace() || c == '\0'))
+}
+
+/// The file's number; `None` where there is no such file, or no number in it.
+pub fn number(path: fmt::Arguments<'_>) -> Option<u64> {
+    read(path, &mut [0; 32]).ok()?.parse().ok()
+}
+
+/// Writes a value to a file that exists.
+pub fn write(path: &CStr, value: &[u8]) -> Result<(), Errno> {
+    let file = fs::open(CWD, path, O_WRONLY, 0)?;
+    fs::write_all(file.by_ref(), value)
+}
+
+/// Calls `visit` with the name of each entry of a directory. One that does not exist has none.
+pub fn each_entry(dir: &CStr, visit: &mut dyn FnMut(&str) -> crate::Result<()>) -> crate::Result<()> {
+    use crate::Context;
+    let dir_fd = match fs::open(CWD, dir, O_RDONLY | O_DIRECTORY, 0) {
+        Err(Errno::ENOENT) => return Ok(()),
+        opened => opened.context("open", &crate::io::show::ShowC(dir))?,
+    };
+    let mut buffer = [0; 2048];
+    loop {
+        let bytes = fs::read_directory(dir_fd.by_ref(), &mut buffer).context("read", &crate::io::show::ShowC(dir))?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        for entry in fs::entries(bytes) {
+            if let Ok(name) = entry.name.to_str() {
+                visit(name)?;
+            }
+        }
+    }
+}
+
+/// The path of a device's node, `/dev/NAME`, made from its numbers in sysfs where the kernel has not made it.
+pub fn device_node(class: &str, name: &str) -> Result<PathBuf, Errno> {
+    let mut path = PathBuf::format(format_args!("/dev/{name}"))?;
+    // The kernel writes a '/' of a name as '!' in sysfs, as in cciss!c0d0.
+    if name.contains('!') {
+        path = PathBuf::format(format_args!("/dev/"))?;
+        for (index, part) in name.split('!').enumerate() {
+            path.push_bytes(if index == 0 { b"" } else { b"/" })?;
+            path.push_bytes(part.as_bytes())?;
+        }
+    }
+    if fs::stat(CWD, path.as_c_str()).is_ok() {
+        return Ok(path);
+    }
+    let mut buffer = [0; 32];
+    let numbers = read(format_args!("/sys/class/{class}/{name}/dev"), &mut buffer)?;
+    let (major, minor) = numbers.split_once(':').ok_or(Errno::EINVAL)?;
+    let number = |text: &str| text.parse::<u32>().map_err(|_| Errno::EINVAL);
+    let kind = if class == "block" { fs::S_IFBLK } else { fs::S_IFCHR };
+    match fs::mknod(CWD, path.as_c_str(), kind | 0o600, fs::makedev(number(major)?, number(minor)?)) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(path),
+        Err(errno) => Err(errno),
+    }
+}
