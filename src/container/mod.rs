@@ -52,7 +52,8 @@ impl ContainerMemory {
 /// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been executed;
 /// on failure nothing of it is left, and the error's status is 126 or 127 where the command is at fault.
 ///
-/// The calling process must have one thread, and nobody else may collect its children meanwhile.
+/// The calling process must have one thread, and nobody else may collect its children meanwhile. `root` must have been
+/// opened in its mount namespace, which must have a root that can be pivoted away from.
 pub fn start(
     spec: &Spec<'_>,
     root: FdRef<'_>,
@@ -60,6 +61,10 @@ pub fn start(
     cgroup: Option<&Cgroup>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
+    if spec.namespaces & clone::CLONE_NEWNS == 0 {
+        // Its mounts and its pivot would be the caller's.
+        return Err(Error::new(format_args!("a container needs a mount namespace of its own")));
+    }
     let (ours, theirs) = handshake::pair()?;
     let plan = plan(spec, root, stdio, Some(theirs), memory)?;
     // The cgroup namespace is made by the child; see there.
