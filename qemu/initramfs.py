@@ -37,6 +37,9 @@ class Cpio:
     def file(self, name, data, mode=0o644):
         self._entry(name, stat.S_IFREG | mode, data)
 
+    def symlink(self, name, target):
+        self._entry(name, stat.S_IFLNK | 0o777, target.encode())
+
     def directory(self, name):
         self._entry(name, stat.S_IFDIR | 0o755)
 
