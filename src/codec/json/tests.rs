@@ -2,7 +2,7 @@ use super::{Text, Value, check};
 
 fn checked(document: &str) -> Result<String, String> {
     let mut bytes = document.as_bytes().to_vec();
-    check(&mut bytes).map(|value| value.raw().to_string()).map_err(|error| error.to_string())
+    check(&mut bytes).map(|value| value.as_json().to_string()).map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -99,7 +99,7 @@ fn depth_is_bounded() {
 #[test]
 fn values_are_walked_where_they_stand() {
     with(DOCUMENT, |top| {
-        let a: Vec<String> = top.require("a").unwrap().items().unwrap().map(|v| v.raw().to_string()).collect();
+        let a: Vec<String> = top.require("a").unwrap().items().unwrap().map(|v| v.as_json().to_string()).collect();
         assert_eq!(a, ["1", "-2.5e+3", "true", "false", "null"]);
         let layers = top.require("layers").unwrap();
         let keys: Vec<String> = layers.entries().unwrap().map(|(key, _)| key.to_string()).collect();

@@ -18,12 +18,13 @@ impl<'m> Value<'m> {
         Value { document, start: 0, end: document.len() as u32 }
     }
 
-    pub(super) fn raw(&self) -> &'m str {
+    /// The text of this value, in its canonical form.
+    pub fn as_json(&self) -> &'m str {
         self.document.get(self.start as usize..self.end as usize).unwrap_or("")
     }
 
     fn first_byte(&self) -> u8 {
-        self.raw().as_bytes().first().copied().unwrap_or(0)
+        self.as_json().as_bytes().first().copied().unwrap_or(0)
     }
 
     /// It is `null`.
@@ -88,9 +89,9 @@ impl<'m> Value<'m> {
 
     /// This string.
     pub fn as_text(&self) -> Result<Text<'m>> {
-        let raw = self.raw();
-        match raw.len() >= 2 && self.first_byte() == b'"' {
-            true => Ok(Text::between_quotes(raw.get(1..raw.len() - 1).unwrap_or(""))),
+        let json = self.as_json();
+        match json.len() >= 2 && self.first_byte() == b'"' {
+            true => Ok(Text::between_quotes(json.get(1..json.len() - 1).unwrap_or(""))),
             false => Err(self.fault("not a string")),
         }
     }
@@ -116,7 +117,7 @@ impl<'m> Value<'m> {
 
     /// Whatever serde makes of this value. serde-json-core does not say what it did not like: `expected` does.
     pub fn read<T: serde::Deserialize<'m>>(&self, expected: &str) -> Result<T> {
-        match serde_json_core::from_slice(self.raw().as_bytes()) {
+        match serde_json_core::from_slice(self.as_json().as_bytes()) {
             Ok((value, _)) => Ok(value),
             Err(_) => Err(self.fault(expected)),
         }
