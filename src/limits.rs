@@ -27,8 +27,8 @@ pub const LAYERS_MAX: usize = 256;
 pub const INDEX_MANIFESTS_MAX: usize = 1024;
 /// How deep an index may nest in another.
 pub const INDEX_DEPTH: usize = 4;
-/// Nested indexes that are read to find one image, in bytes together: a hostile index names another many times.
-pub const INDEX_BYTES: u64 = 64 << 20;
+/// Indexes and manifests that are read to find one image, in bytes together: a hostile index names others many times.
+pub const SEARCH_BYTES: u64 = 64 << 20;
 /// The tags (or platforms) that an error lists, in bytes; of others it gives the number.
 pub const TAG_LIST_BYTES: usize = 400;
 /// Blobs of one oci-archive. 127 layers of many images fit.

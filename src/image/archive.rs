@@ -8,7 +8,6 @@ use super::outer::OuterTar;
 use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::tar::Header;
 use crate::io::section::Section;
-use crate::io::show::Show;
 use crate::limits::{ARCHIVE_BLOBS_MAX, ARCHIVE_REFERENCES_MAX, REFERENCE_BYTES};
 use crate::sys::fd::{Fd, duplicate};
 use crate::{Context, Error, Result};
@@ -68,7 +67,7 @@ impl<'m> Archive<'m> {
         let whole = Section { file, offset: 0, size };
         let mut buffer = [0; 4096];
         let mut tar = OuterTar::new(whole.reader(&mut buffer), size);
-        let (mut layout, mut index) = (None, None);
+        let (mut layout, mut index, mut too_many) = (None, None, None);
         while let Some(entry) = tar.next().context("archive", &"")? {
             let name = core::str::from_utf8(tar.name()).unwrap_or("");
             let place = Place { offset: entry.offset, size: entry.size };
@@ -77,14 +76,17 @@ impl<'m> Archive<'m> {
             if !entry.is_file && (blob.is_some() || name == "oci-layout" || name == "index.json") {
                 return Err(Error::new(format_args!("archive: {name}: not a regular file")));
             }
-            let full = |limit| Error::new(format_args!("archive: {}: more than {limit} of these", Show(tar.name())));
             if let Some(digest) = blob {
                 let blob = Blob { key: key(&digest), place };
-                memory.blobs.push(blob).map_err(|_| full(ARCHIVE_BLOBS_MAX))?;
+                let full = |_| Error::new(format_args!("archive: more than {ARCHIVE_BLOBS_MAX} blobs"));
+                memory.blobs.push(blob).map_err(full)?;
             } else if let Some(tag) = reference.filter(|_| entry.is_file) {
                 memory.references.retain(|known| known.name != tag);
-                let name = tag.try_into().map_err(|_| Error::new(format_args!("archive: {name}: too long a name")))?;
-                memory.references.push(Reference { name, place }).map_err(|_| full(ARCHIVE_REFERENCES_MAX))?;
+                match tag.try_into() {
+                    Ok(name) if !memory.references.is_full() => drop(memory.references.push(Reference { name, place })),
+                    Ok(_) => too_many = Some(("tags", ARCHIVE_REFERENCES_MAX)),
+                    Err(_) => too_many = Some(("bytes in a tag", REFERENCE_BYTES)),
+                }
             } else if name == "oci-layout" {
                 layout = Some(place);
             } else if name == "index.json" {
@@ -93,6 +95,10 @@ impl<'m> Archive<'m> {
         }
         let archive = Archive { file: whole.file, index, memory };
         super::store::check_layout_file(archive.section(layout)?).context("archive", &"")?;
+        // Where there is an index.json, nobody looks into refs.
+        if let (None, Some((what, limit))) = (index, too_many) {
+            return Err(Error::new(format_args!("archive: refs: more than {limit} {what}")));
+        }
         if index.is_none() && archive.memory.references.is_empty() {
             return Err(Error::new(format_args!("archive: neither index.json nor refs: not an OCI image layout")));
         }

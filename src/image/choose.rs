@@ -9,14 +9,16 @@
 //!   a nested index, as image-index.md says. At the top, two images of one tag that no platform tells apart are
 //!   refused: umoci calls that ambiguous, containers/image takes the first, and a guess is not fail-closed.
 
-use super::descriptor::{Descriptor, Platform};
+use super::descriptor::Descriptor;
+use super::list::List;
 use super::manifest::{check_form, is_artifact, read_document};
 use super::media::{Document, Kind};
+use super::platform::{Platform, Rank};
 use super::store::{Store, read};
 use super::{MACHINE, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::{self, Text, Value};
-use crate::limits::{DOCUMENT_BYTES, INDEX_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, TAG_LIST_BYTES};
+use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
 use core::fmt::{self, Display, Write};
 
@@ -41,19 +43,6 @@ pub struct Lead {
     name: u64,
 }
 
-/// How well a platform suits this machine.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    /// It is another one.
-    Other,
-    /// None is given.
-    Unknown,
-    /// This one, in a variant that not every machine has.
-    Variant,
-    /// This one.
-    Exact,
-}
-
 type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
@@ -67,7 +56,7 @@ pub fn choose(store: &Store<'_>, wanted: &Wanted<'_>, leads: &mut Leads, buffer:
         tags: List::new(),
         platforms: List::new(),
         others: List::new(),
-        indexes: 0,
+        bytes: 0,
         best: None,
         rival: None,
         artifact: None,
@@ -93,8 +82,8 @@ struct Search<'a> {
     tags: List,
     platforms: List,
     others: List,
-    /// Bytes of nested indexes read so far.
-    indexes: u64,
+    /// Bytes of nested documents read so far.
+    bytes: u64,
     best: Option<Lead>,
     /// As good as the best, from another entry of the top.
     rival: Option<Digest>,
@@ -171,29 +160,35 @@ impl Search<'_> {
         if platform.as_ref().is_some_and(|it| it.os.is_some_and(|os| os == "unknown")) {
             return Ok(());
         }
-        let media_type = value.text("mediaType")?.or(value.text("mediatype")?);
-        let media = media_type.and_then(Document::named).filter(|media| media.kind() != Kind::Config);
         if let Some(artifact_type) = value.text("artifactType")?.filter(|kind| !kind.is_empty()) {
             self.others.add(&artifact_type);
             return Ok(());
         }
-        let Some(media) = media else {
-            self.others.add(&media_type.unwrap_or(Text::EMPTY));
-            return Ok(());
-        };
-        let descriptor = Descriptor::read(value)?;
-        let is_pin = self.wanted.digest.as_ref() == Some(&descriptor.digest);
-        let rank = match &platform {
-            Some(platform) => platform.rank(),
-            None => origin.rank,
-        };
+        let rank = platform.as_ref().map_or(origin.rank, Platform::rank);
         if let Some(platform) = platform.filter(|_| rank == Rank::Other) {
             self.platforms.add(&platform);
+            // At the top it counts as an image, and it may be the one whose digest is wanted.
+            if origin.root.is_some() && self.wanted.digest.is_none() {
+                return Ok(());
+            }
         }
+        if let Some(media_type) = value.text("mediaType")?
+            && Document::named(media_type).is_none()
+        {
+            // With a digest, perhaps, that cannot be verified here; but nobody asks for it.
+            self.others.add(&media_type);
+            return Ok(());
+        }
+        let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
+        let Some(media) = Document::named(media_type).filter(|media| media.kind() != Kind::Config) else {
+            self.others.add(&media_type);
+            return Ok(());
+        };
+        let is_pin = self.wanted.digest == Some(digest);
         let root = self.leads.len() as u16;
         let lead = Lead {
-            digest: descriptor.digest,
-            size: descriptor.size,
+            digest,
+            size,
             media,
             // What is asked for by digest is opened, and then judged by its own configuration.
             rank: if is_pin { rank.max(Rank::Unknown) } else { rank },
@@ -202,11 +197,9 @@ impl Search<'_> {
             root: origin.root.unwrap_or(root),
             name: origin.name,
         };
-        self.leads.push(lead).map_err(|_| {
-            Error::new(format_args!(
-                "more than {INDEX_MANIFESTS_MAX} manifests to choose from: see INDEX_MANIFESTS_MAX"
-            ))
-        })
+        self.leads
+            .push(lead)
+            .map_err(|_| Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests to choose from")))
     }
 
     /// Entries at the top that are not one image: neither of one digest, nor of one name.
@@ -217,8 +210,8 @@ impl Search<'_> {
 
     /// Signatures and the like, that only their manifests tell from images. What cannot be read stays.
     fn leave_artifacts_out(&mut self, buffer: &mut Buffer) {
-        let store = self.store;
-        self.leads.retain(|lead| lead.media.kind() == Kind::Index || !leads_to_artifact(store, lead, buffer));
+        let (store, bytes) = (self.store, &mut self.bytes);
+        self.leads.retain(|lead| !leads_to_artifact(store, lead, bytes, buffer));
     }
 
     /// Goes through what there is to do, until nothing is left.
@@ -237,7 +230,7 @@ impl Search<'_> {
             }
             if self.wanted.digest.is_some() && !lead.pinned {
                 self.unpinned.get_or_insert(lead.digest);
-            } else if lead.rank == Rank::Unknown && leads_to_artifact(self.store, &lead, buffer) {
+            } else if lead.rank == Rank::Unknown && leads_to_artifact(self.store, &lead, &mut self.bytes, buffer) {
                 self.artifact = Some(lead);
             } else {
                 self.compare(lead);
@@ -250,9 +243,8 @@ impl Search<'_> {
         if usize::from(lead.depth) >= INDEX_DEPTH {
             return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
         }
-        self.indexes = self.indexes.saturating_add(lead.size);
-        if self.indexes > INDEX_BYTES {
-            return Err(Error::new(format_args!("the indexes of this layout have more than {INDEX_BYTES} bytes")));
+        if !spend(&mut self.bytes, lead) {
+            return Err(Error::new(format_args!("more than {SEARCH_BYTES} bytes of indexes and manifests to search")));
         }
         let index = read_document(self.store, lead, buffer)?;
         let Some(manifests) = index.get("manifests")? else { return Ok(()) };
@@ -323,31 +315,17 @@ struct Origin {
     root: Option<u16>,
 }
 
-fn leads_to_artifact(store: &Store<'_>, lead: &Lead, buffer: &mut Buffer) -> bool {
-    read_document(store, lead, buffer).and_then(|manifest| is_artifact(&manifest)).unwrap_or(false)
+/// Whether a document may still be read: its bytes count.
+fn spend(bytes: &mut u64, lead: &Lead) -> bool {
+    *bytes = bytes.saturating_add(lead.size);
+    *bytes <= SEARCH_BYTES
 }
 
-impl Platform<'_> {
-    fn rank(&self) -> Rank {
-        let is = |field: Option<Text<'_>>, wanted: &str| field.is_some_and(|text| text == wanted);
-        let (os, architecture) = MACHINE;
-        match self.variant {
-            _ if !is(self.os, os) || !is(self.architecture, architecture) => Rank::Other,
-            Some(variant) if !variant.is_empty() && variant != "v1" => Rank::Variant,
-            _ => Rank::Exact,
-        }
-    }
-}
-
-impl Display for Platform<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [os, architecture] = [self.os, self.architecture].map(|part| part.unwrap_or(Text::EMPTY));
-        write!(f, "{os}/{architecture}")?;
-        match self.variant.filter(|variant| !variant.is_empty()) {
-            Some(variant) => write!(f, "/{variant}"),
-            None => Ok(()),
-        }
-    }
+/// A manifest that is certainly an artifact's.
+fn leads_to_artifact(store: &Store<'_>, lead: &Lead, bytes: &mut u64, buffer: &mut Buffer) -> bool {
+    lead.media.kind() == Kind::Manifest
+        && spend(bytes, lead)
+        && read_document(store, lead, buffer).and_then(|manifest| is_artifact(&manifest)).unwrap_or(false)
 }
 
 /// FNV-1a: two names with one hash would only be taken for one image with two platforms.
@@ -359,45 +337,5 @@ impl Write for Hash {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         }
         Ok(())
-    }
-}
-
-/// Some names for an error message, and the number of those that did not fit.
-struct List {
-    text: heapless::String<TAG_LIST_BYTES>,
-    last: usize,
-    count: usize,
-    more: usize,
-}
-
-impl List {
-    fn new() -> List {
-        List { text: heapless::String::new(), last: 0, count: 0, more: 0 }
-    }
-
-    /// A name that was just added is not added again.
-    fn add(&mut self, name: &dyn Display) {
-        let length = self.text.len();
-        let comma = if length == 0 { "" } else { ", " };
-        self.count += 1;
-        if write!(self.text, "{comma}{name}").is_err() {
-            self.text.truncate(length);
-            self.more += 1;
-        } else if length > 0 && self.text.as_bytes()[self.last..length] == self.text.as_bytes()[length + comma.len()..]
-        {
-            self.text.truncate(length);
-        } else {
-            self.last = length + comma.len();
-        }
-    }
-}
-
-impl Display for List {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.more, self.text.is_empty()) {
-            (0, _) => f.write_str(&self.text),
-            (more, true) => write!(f, "{more} with long names"),
-            (more, false) => write!(f, "{} and {more} more", self.text),
-        }
     }
 }

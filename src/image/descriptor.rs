@@ -1,6 +1,5 @@
-//! Descriptors (descriptor.md) and platforms (image-index.md): the fixed parts of documents.
-//!
-//! Each struct that serde reads costs 3 KB of code; descriptors are worth it, being what every document is made of.
+//! Descriptors (descriptor.md): what all other documents are made of, and so the one struct that serde reads
+//! (each costs 3 KB of code).
 
 use crate::Result;
 use crate::codec::digest::Digest;
@@ -43,22 +42,4 @@ fn explain<'m>(value: &Value<'m>) -> Result<Fields<'m>> {
     let media_type = value.text(key)?.ok_or_else(|| value.fault_of("mediaType", "missing"))?;
     let (digest, size) = (value.require("digest")?.as_text()?, value.require("size")?.as_u64()?);
     Ok(Fields { media_type, digest, size })
-}
-
-/// What a manifest in an index is for.
-pub struct Platform<'m> {
-    /// In Go's names.
-    pub architecture: Option<Text<'m>>,
-    /// In Go's names.
-    pub os: Option<Text<'m>>,
-    /// Of the architecture: `v8`.
-    pub variant: Option<Text<'m>>,
-}
-
-impl<'m> Platform<'m> {
-    /// Reads a platform.
-    pub fn read(value: &Value<'m>) -> Result<Platform<'m>> {
-        let (architecture, os) = (value.text("architecture")?, value.text("os")?);
-        Ok(Platform { architecture, os, variant: value.text("variant")? })
-    }
 }

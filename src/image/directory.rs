@@ -9,6 +9,9 @@ use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
+/// A directory, in a directory entry.
+const DT_DIR: u8 = 4;
+
 /// A layout in a directory.
 pub struct Directory {
     dir: Fd,
@@ -43,8 +46,11 @@ impl Directory {
                 return Ok(());
             }
             for entry in fs::entries(bytes) {
-                // Names are of A-Z a-z 0-9 . _ -; others, and the editors' hidden files, are not tags.
+                // Names are of A-Z a-z 0-9 . _ -; others, hidden files and directories are not tags.
                 let Some(name) = entry.name.to_str().ok().filter(|name| !name.starts_with('.')) else { continue };
+                if entry.kind == DT_DIR {
+                    continue;
+                }
                 let path = PathBuf::format(format_args!("refs/{name}")).context("refs", &name)?;
                 if let Some(section) = self.file(path.as_c_str())? {
                     see(name, section)?;

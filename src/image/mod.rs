@@ -12,9 +12,11 @@ mod choose;
 mod config;
 mod descriptor;
 mod directory;
+mod list;
 mod manifest;
 mod media;
 mod outer;
+mod platform;
 mod store;
 
 pub use archive::{ArchiveMemory, looks_like_archive};

@@ -104,8 +104,11 @@ impl<'a> OuterTar<'a> {
                 b'L' => {
                     let mut name = [0; ARCHIVE_PAX_BYTES];
                     let name = self.contents(size, &mut name)?;
-                    is_named = true;
-                    self.set_name(until_nul(name));
+                    // A pax path wins, wherever it stands.
+                    if !is_named {
+                        is_named = true;
+                        self.set_name(until_nul(name));
+                    }
                 }
                 _ => (),
             }

@@ -246,5 +246,4 @@ fn a_name_in_a_layout_cannot_lead_out_of_it() {
     layout.file("real.json", &index(&[plain(&image)]));
     symlink("real.json", layout.0.join("index.json")).unwrap();
     assert_eq!(layout.only().unwrap(), "a");
-    assert!(exists(&layout.0));
 }

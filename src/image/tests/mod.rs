@@ -9,7 +9,7 @@ use super::{ArchiveMemory, ImageMemory, Store, Wanted, open};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::memory::{Slot, SlotGuard};
 use crate::sys::fd::Fd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -158,8 +158,4 @@ fn error_has(result: Result<String, String>, parts: &[&str]) {
         assert!(error.contains(part), "{part:?} is not in: {error}");
     }
     assert!(!error.contains('\n') && error.len() < 1024);
-}
-
-fn exists(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
 }

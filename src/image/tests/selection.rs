@@ -214,3 +214,31 @@ fn a_layout_of_2016_has_a_file_for_each_tag() {
     layout.index(&[tagged(&b, "b")]);
     assert_eq!(layout.only().unwrap(), "b");
 }
+
+#[test]
+fn what_nobody_asks_for_may_be_anything() {
+    let layout = Layout::new();
+    let image = platform(&layout.image("a", "amd64"), "linux/amd64") + "}";
+    let strange = r#""digest":"blake3:00","size":1"#;
+    let arm = format!(r#"{{"mediaType":"{MANIFEST}",{strange},"platform":{{"os":"linux","architecture":"arm64"}}}}"#);
+    let unknown = format!(r#"{{"mediaType":"application/x",{strange}}}"#);
+    let tag = format!(
+        r#"{{"mediaType":"{MANIFEST}",{strange},"annotations":{{"org.opencontainers.image.ref.name":"other"}}}}"#
+    );
+    layout.index(&[tagged(&layout.nested(&[arm, unknown.clone(), image]), "v1"), unknown, tag]);
+    assert_eq!(layout.tag("v1").unwrap(), "a");
+    error_has(layout.tag("other"), &["index.json: manifests[2]: digest \"blake3:00\"", "only sha256 and sha512"]);
+}
+
+#[test]
+fn artifacts_cost_a_bounded_time() {
+    let layout = Layout::new();
+    let empty = layout.blob("application/vnd.oci.empty.v1+json", "{}");
+    let padding = " ".repeat(1_000_000);
+    let artifact = layout.blob(MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{empty}}},"layers":[]}}{padding}"#));
+    let leaf = layout.nested(&vec![plain(&artifact); 1000]);
+    layout.index(&[plain(&layout.nested(&vec![plain(&leaf); 20]))]);
+    let start = std::time::Instant::now();
+    error_has(layout.only(), &["bytes of indexes and manifests to search"]);
+    assert!(start.elapsed().as_secs() < 30);
+}
