@@ -2,5 +2,6 @@
 
 pub mod crc32;
 pub mod digest;
+pub mod gzip;
 pub mod json;
 pub mod tar;

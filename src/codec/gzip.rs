@@ -1,0 +1,230 @@
+//! gzip (RFC 1952), fed in pieces of any size and inflated into a ring that is also the window.
+//!
+//! Several members count as one stream, and zeros after the last one as padding (builders and tapes leave them).
+//! What is refused: another format or method, reserved flags, a wrong header checksum, deflate data that is none, a
+//! wrong CRC-32 or length, an end before the trailer, anything else after a member. A match that reaches back before
+//! its member's start finds what the ring held there; the CRC-32 tells.
+
+use super::crc32::Crc32;
+use crate::{Error, Result};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::DecompressorOxide;
+
+/// Where the inflated bytes go.
+pub trait Window {
+    /// Inflates into what room there is: (status, bytes of input used, bytes written).
+    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize);
+
+    /// The last `count` bytes that one call of [`Window::inflate`] wrote.
+    fn just_written(&self, count: usize) -> &[u8];
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// The ten bytes that every member starts with.
+    Fixed,
+    ExtraLength,
+    /// So many bytes of the extra field to come.
+    Extra(u16),
+    Name,
+    Comment,
+    HeaderSum,
+    Body,
+    Trailer,
+    /// After a member: another one, padding, or the end.
+    Between,
+    Padding,
+}
+
+mod flag {
+    pub const HEADER_SUM: u8 = 2;
+    pub const EXTRA: u8 = 4;
+    pub const NAME: u8 = 8;
+    pub const COMMENT: u8 = 16;
+    pub const RESERVED: u8 = 0xe0;
+}
+
+/// A gzip stream being read.
+pub struct Decoder {
+    stage: Stage,
+    flags: u8,
+    /// A field that may arrive in pieces.
+    field: [u8; 10],
+    filled: usize,
+    header_sum: Crc32,
+    body_sum: Crc32,
+    length: u32,
+    /// One member has ended.
+    members: bool,
+    inflate: DecompressorOxide,
+}
+
+impl Decoder {
+    /// A stream that has not begun.
+    pub fn new() -> Decoder {
+        Decoder {
+            stage: Stage::Fixed,
+            flags: 0,
+            field: [0; 10],
+            filled: 0,
+            header_sum: Crc32::NEW,
+            body_sum: Crc32::NEW,
+            length: 0,
+            members: false,
+            inflate: DecompressorOxide::new(),
+        }
+    }
+
+    /// Takes some of `input` and writes to `window`: (bytes used, bytes written). Neither only when more input or room
+    /// is needed; at the end of the input it is called with none until it writes nothing.
+    pub fn step(&mut self, input: &[u8], window: &mut dyn Window) -> Result<(usize, usize)> {
+        let mut rest = input;
+        while self.stage != Stage::Body {
+            if rest.is_empty() {
+                return Ok((input.len(), 0));
+            }
+            self.frame(&mut rest)?;
+        }
+        let before = input.len() - rest.len();
+        let (status, used, made) = window.inflate(&mut self.inflate, rest);
+        self.body_sum.update(window.just_written(made));
+        self.length = self.length.wrapping_add(made as u32);
+        match status {
+            TINFLStatus::Done => self.enter(Stage::Trailer),
+            TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => {}
+            _ => return Err(fault("invalid deflate data")),
+        }
+        Ok((before + used, made))
+    }
+
+    /// To be called when all input has been used: an error unless the stream is complete.
+    pub fn finish(&self) -> Result<()> {
+        match self.stage {
+            Stage::Between | Stage::Padding => Ok(()),
+            _ => Err(fault("truncated")),
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.filled = 0;
+    }
+
+    /// Takes bytes of what is around the deflate data; at least one.
+    fn frame(&mut self, rest: &mut &[u8]) -> Result<()> {
+        match self.stage {
+            Stage::Fixed => {
+                if self.field(rest, 10) {
+                    let [id1, id2, method, flags, ..] = self.field;
+                    if (id1, id2) != (0x1f, 0x8b) {
+                        return Err(fault(if self.members { "garbage after the end" } else { "not gzip data" }));
+                    } else if method != 8 {
+                        return Err(fault("a method other than deflate"));
+                    } else if flags & flag::RESERVED != 0 {
+                        return Err(fault("reserved flags are set"));
+                    }
+                    self.flags = flags;
+                    self.header_sum = Crc32::NEW;
+                    self.header_sum.update(&self.field);
+                    self.after(Stage::Fixed);
+                }
+            }
+            Stage::ExtraLength => {
+                if self.field(rest, 2) {
+                    self.header_sum.update(&self.field[..2]);
+                    match u16::from_le_bytes([self.field[0], self.field[1]]) {
+                        0 => self.after(Stage::ExtraLength),
+                        length => self.enter(Stage::Extra(length)),
+                    }
+                }
+            }
+            Stage::Extra(left) => {
+                let count = rest.len().min(usize::from(left));
+                self.header_sum.update(&rest[..count]);
+                *rest = &rest[count..];
+                match left - count as u16 {
+                    0 => self.after(Stage::ExtraLength),
+                    left => self.stage = Stage::Extra(left),
+                }
+            }
+            Stage::Name | Stage::Comment => {
+                let end = rest.iter().position(|&byte| byte == 0);
+                let count = end.map_or(rest.len(), |end| end + 1);
+                self.header_sum.update(&rest[..count]);
+                *rest = &rest[count..];
+                if end.is_some() {
+                    self.after(self.stage);
+                }
+            }
+            Stage::HeaderSum => {
+                if self.field(rest, 2) {
+                    if self.field[..2] != self.header_sum.value().to_le_bytes()[..2] {
+                        return Err(fault("wrong header checksum"));
+                    }
+                    self.after(Stage::HeaderSum);
+                }
+            }
+            Stage::Body => {}
+            Stage::Trailer => {
+                if self.field(rest, 8) {
+                    if self.field[..4] != self.body_sum.value().to_le_bytes() {
+                        return Err(fault("wrong CRC-32"));
+                    }
+                    if self.field[4..8] != self.length.to_le_bytes() {
+                        return Err(fault("wrong length"));
+                    }
+                    self.members = true;
+                    self.enter(Stage::Between);
+                }
+            }
+            Stage::Between => self.enter(if rest[0] == 0 { Stage::Padding } else { Stage::Fixed }),
+            Stage::Padding => {
+                if rest.iter().any(|&byte| byte != 0) {
+                    return Err(fault("garbage after the end"));
+                }
+                *rest = &[];
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next field of the header that the flags announce.
+    fn after(&mut self, stage: Stage) {
+        const OPTIONAL: [(Stage, u8); 4] = [
+            (Stage::ExtraLength, flag::EXTRA),
+            (Stage::Name, flag::NAME),
+            (Stage::Comment, flag::COMMENT),
+            (Stage::HeaderSum, flag::HEADER_SUM),
+        ];
+        let done = OPTIONAL.iter().position(|(one, _)| *one == stage).map_or(0, |at| at + 1);
+        let next = OPTIONAL[done..].iter().find(|(_, flag)| self.flags & flag != 0);
+        self.enter(next.map_or(Stage::Body, |(stage, _)| *stage));
+        if self.stage == Stage::Body {
+            self.inflate.init();
+            (self.body_sum, self.length) = (Crc32::NEW, 0);
+        }
+    }
+
+    /// Collects `size` bytes in `field`; true when they are all there.
+    fn field(&mut self, rest: &mut &[u8], size: usize) -> bool {
+        let count = rest.len().min(size - self.filled);
+        self.field[self.filled..self.filled + count].copy_from_slice(&rest[..count]);
+        self.filled += count;
+        *rest = &rest[count..];
+        self.filled == size
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Decoder {
+        Decoder::new()
+    }
+}
+
+#[cold]
+fn fault(why: &str) -> Error {
+    Error::new(format_args!("gzip: {why}"))
+}
+
+#[cfg(test)]
+mod tests;
