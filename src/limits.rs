@@ -59,6 +59,10 @@ pub const MOUNTS_MAX: usize = 128;
 pub const RING_BYTES: usize = 256 << 10;
 /// Compressed bytes read ahead, shared by inflate and the digest; a power of two.
 pub const INPUT_BYTES: usize = 64 << 10;
+/// The most that is inflated at once, in bytes: the consumer gets its first bytes after this many.
+pub const INFLATE_STEP_BYTES: usize = 32 << 10;
+/// The most that is hashed at once, in bytes: about 10 microseconds, in which what was waited for may have come.
+pub const HASH_STEP_BYTES: usize = 16 << 10;
 /// One pax header, in bytes. A file has at most 64 KiB of extended attribute names, a value 64 KiB.
 pub const PAX_BYTES: usize = 128 << 10;
 /// All pax records that hold for a whole archive, in bytes. git writes 52, others none.
@@ -69,6 +73,13 @@ pub const SPARSE_SEGMENTS_MAX: usize = 4096;
 pub const XATTR_DECODED_BYTES: usize = 4 << 10;
 /// Stack of the inflating thread, in bytes.
 pub const THREAD_STACK_BYTES: usize = 64 << 10;
+/// Directories that are kept open while entries are made in them. More gain nothing.
+pub const PARENTS_OPEN: usize = 4;
+/// Symlinks without a target that may stand in one entry's parents; the kernel follows 40.
+pub const DANGLING_MAX: usize = 40;
+/// Bits that remember which paths a layer made, a power of two. With 70,000 paths one whiteout in 30 is taken for one
+/// of the layer's own, which costs a second pass; with 10,000 one in 60,000.
+pub const OWN_PATHS_BITS: usize = 1 << 19;
 
 /// A kernel command line of this many bytes or more may have been cut by the loader (COMMAND_LINE_SIZE is 2,048 with NUL).
 pub const COMMAND_LINE_BYTES: usize = 2047;
@@ -89,5 +100,6 @@ pub const CONTROL_LINE_BYTES: usize = 128;
 
 const _: () = assert!(CONTROL_OUT_BYTES >= 2 * ERROR_TEXT_BYTES + PHASES_MAX * 64);
 const _: () = assert!(RING_BYTES.is_power_of_two() && RING_BYTES >= 64 << 10);
+const _: () = assert!(OWN_PATHS_BITS.is_power_of_two());
 const _: () = assert!(INPUT_BYTES.is_power_of_two());
 const _: () = assert!(LOG_LINE_BYTES <= 1024 - 48);

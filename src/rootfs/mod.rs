@@ -1,9 +1,31 @@
-//! Applies layers beneath a directory (being written: these are the signatures the rest builds on).
+//! Applies layers beneath a directory: the image-spec's layer.md, exactly and within fixed memory.
+//!
+//! A layer's bytes are verified in the same pass that makes its files ([`pipeline`]). Whiteouts hide what lower layers
+//! have and nothing else, wherever they stand in the layer; where one stands after an entry of its own layer that it
+//! would hit, the rest of that pass carries out whiteouts only, and a second pass makes all entries ([`own_paths`]).
+//!
+//! Nothing outside the root can be reached: see [`parents`]. A layer that fails leaves the root half done; the caller,
+//! who owns it, removes it.
+
+mod entries;
+mod metadata;
+pub mod name;
+mod own_paths;
+mod parents;
+pub mod pipeline;
+pub mod remove;
 
 use crate::Result;
 use crate::codec::digest::Digest;
+use crate::codec::tar::{Archive, TarMemory};
 use crate::io::section::Section;
+use crate::limits::XATTR_DECODED_BYTES;
 use crate::sys::fd::FdRef;
+use crate::sys::{fs, vm};
+use entries::Applier;
+use own_paths::OwnPaths;
+use parents::{Parents, ParentsMemory};
+use pipeline::PipelineMemory;
 
 /// One layer to apply.
 pub struct Layer<'a> {
@@ -26,19 +48,96 @@ pub struct Applied {
     pub bytes: u64,
     /// Extended attributes that the file system cannot hold and a container can live without.
     pub skipped_xattrs: u64,
-    /// Times the layer was read: 1, or more where a whiteout followed an entry of its own layer.
+    /// Times the layer was read: 1, or 2 where a whiteout followed an entry of its own layer.
     pub passes: u32,
 }
 
 /// What unpacking borrows.
-pub struct UnpackMemory {}
+pub struct UnpackMemory {
+    pipeline: PipelineMemory,
+    tar: TarMemory,
+    apply: ApplyMemory,
+}
 
 impl UnpackMemory {
     /// All zeros.
-    pub const EMPTY: UnpackMemory = UnpackMemory {};
+    pub const EMPTY: UnpackMemory =
+        UnpackMemory { pipeline: PipelineMemory::EMPTY, tar: TarMemory::EMPTY, apply: ApplyMemory::EMPTY };
+}
+
+/// What making the entries borrows.
+struct ApplyMemory {
+    own: OwnPaths,
+    parents: ParentsMemory,
+    name: name::Name,
+    link: name::Name,
+    /// A symlink's target with its NUL.
+    target: [u8; crate::limits::PATH_BYTES],
+    xattr: [u8; XATTR_DECODED_BYTES],
+}
+
+impl ApplyMemory {
+    const EMPTY: ApplyMemory = ApplyMemory {
+        own: OwnPaths::EMPTY,
+        parents: ParentsMemory::EMPTY,
+        name: name::Name::EMPTY,
+        link: name::Name::EMPTY,
+        target: [0; crate::limits::PATH_BYTES],
+        xattr: [0; XATTR_DECODED_BYTES],
+    };
+}
+
+/// What of a layer a pass carries out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Everything, until a whiteout meets an entry of its own layer.
+    All,
+    /// Whiteouts only, from there to the end.
+    Whiteouts,
+    /// Entries only, in a second pass.
+    Entries,
 }
 
 /// Verifies a layer and applies it beneath `root` in the same pass.
-pub fn apply(_layer: &Layer<'_>, _root: FdRef<'_>, _memory: &mut UnpackMemory) -> Result<Applied> {
-    Ok(Applied::default())
+pub fn apply(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<Applied> {
+    vm::forbid_huge_pages(memory);
+    let umask = fs::umask(0);
+    let applied = apply_passes(layer, root, memory);
+    fs::umask(umask);
+    applied
+}
+
+fn apply_passes(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<Applied> {
+    memory.apply.own.clear();
+    let mut applied = Applied::default();
+    let pass = apply_once(layer, root, memory, Pass::All, &mut applied)?;
+    if pass == Pass::Whiteouts {
+        applied.skipped_xattrs = 0;
+        apply_once(layer, root, memory, Pass::Entries, &mut applied)?;
+    }
+    Ok(applied)
+}
+
+/// One pass over the layer; how it ended.
+fn apply_once(
+    layer: &Layer<'_>,
+    root: FdRef<'_>,
+    memory: &mut UnpackMemory,
+    pass: Pass,
+    applied: &mut Applied,
+) -> Result<Pass> {
+    let UnpackMemory { pipeline, tar, apply } = memory;
+    applied.passes += 1;
+    applied.entries = 0;
+    let (pass, bytes) = pipeline::run(layer, pipeline, |source| {
+        let mut archive = Archive::new(source, tar);
+        let parents = Parents::new(root, &mut apply.parents);
+        let mut applier = Applier::new(parents, &mut apply.own, &mut apply.xattr, &mut apply.target, pass, applied);
+        while let Some(entry) = archive.next(tar)? {
+            applier.entry(&entry, &mut archive, &mut apply.name, &mut apply.link)?;
+        }
+        applier.finish()
+    })?;
+    applied.bytes = bytes;
+    Ok(pass)
 }

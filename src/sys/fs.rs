@@ -266,6 +266,18 @@ pub fn set_xattr(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
     unsafe { syscall!(libc::SYS_lsetxattr, path.as_ptr(), name.as_ptr(), bytes, len, 0) }.map(drop)
 }
 
+/// fgetxattr(2) without its value: how long that is. ENODATA where there is none.
+pub fn xattr_length_fd(fd: FdRef<'_>, name: &CStr) -> Result<usize> {
+    // SAFETY: `name` is NUL-terminated; with a length of 0 the kernel writes nothing.
+    unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), 0, 0) }
+}
+
+/// lremovexattr(2): of the file itself; `path` is relative to the current directory.
+pub fn remove_xattr(path: &CStr, name: &CStr) -> Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call.
+    unsafe { syscall!(libc::SYS_lremovexattr, path.as_ptr(), name.as_ptr()) }.map(drop)
+}
+
 /// flistxattr(2): NUL-terminated names, one after the other. ERANGE where the buffer is too small.
 pub fn list_xattr_fd<'b>(fd: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.

@@ -38,6 +38,12 @@ pub fn effective_uid() -> u32 {
     unsafe { syscall!(libc::SYS_geteuid) }.unwrap_or(0) as u32
 }
 
+/// getegid(2).
+pub fn effective_gid() -> u32 {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_getegid) }.unwrap_or(0) as u32
+}
+
 /// exit_group(2): ends the process with all its threads.
 pub fn exit(status: i32) -> ! {
     loop {

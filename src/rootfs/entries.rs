@@ -1,0 +1,262 @@
+//! What one entry of a layer does to the tree.
+//!
+//! A directory over a directory gives it new attributes. In all other cases what is there goes first and the entry is
+//! made anew: nothing is ever opened and overwritten, which could be a lower layer's hard link, a device or a pipe.
+
+use super::metadata::{self, Attributes, Setter, Target};
+use super::name::{Meaning, Name};
+use super::own_paths::OwnPaths;
+use super::parents::{At, Parents};
+use super::{Applied, Pass, remove};
+use crate::codec::tar::{Archive, Entry, Kind};
+use crate::io::show::Show;
+use crate::limits::PATH_BYTES;
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::{self, Errno, fs};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// One pass over a layer's entries.
+pub struct Applier<'a> {
+    parents: Parents<'a>,
+    own: &'a mut OwnPaths,
+    setter: Setter<'a>,
+    target: &'a mut [u8; PATH_BYTES],
+    pass: Pass,
+    applied: &'a mut Applied,
+}
+
+impl<'a> Applier<'a> {
+    /// A pass that begins.
+    pub fn new(
+        parents: Parents<'a>,
+        own: &'a mut OwnPaths,
+        scratch: &'a mut [u8],
+        target: &'a mut [u8; PATH_BYTES],
+        pass: Pass,
+        applied: &'a mut Applied,
+    ) -> Applier<'a> {
+        Applier { parents, own, setter: Setter::new(scratch), target, pass, applied }
+    }
+
+    /// Carries out the next entry.
+    pub fn entry(
+        &mut self,
+        entry: &Entry<'_>,
+        archive: &mut Archive<'_>,
+        name: &mut Name,
+        link: &mut Name,
+    ) -> Result<()> {
+        self.applied.entries += 1;
+        self.act(entry, archive, name, link).context("entry", &Show(entry.name))
+    }
+
+    /// Gives the directories their times back; how the pass ended.
+    pub fn finish(mut self) -> Result<Pass> {
+        self.parents.close_all_but(None)?;
+        self.applied.skipped_xattrs += self.setter.skipped;
+        Ok(self.pass)
+    }
+
+    fn act(&mut self, entry: &Entry<'_>, archive: &mut Archive<'_>, name: &mut Name, link: &mut Name) -> Result<()> {
+        let meaning = name.set(entry.name).and_then(|()| name.interpret()).map_err(refused)?;
+        match (meaning, self.pass) {
+            (Meaning::Make, Pass::All | Pass::Entries) => self.make(entry, archive, name, link),
+            (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => self.whiteout(name),
+            (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.opaque(name),
+            _ => Ok(()),
+        }
+    }
+
+    fn make(&mut self, entry: &Entry<'_>, archive: &mut Archive<'_>, name: &Name, link: &mut Name) -> Result<()> {
+        let attributes = Attributes::of(entry)?;
+        if name.is_root() {
+            if entry.kind != Kind::Directory {
+                return Err(refused("the root is a directory"));
+            }
+            let at = self.parents.find_or_make(b"")?;
+            return self.renew_directory(at, c".", entry, &attributes);
+        }
+        let last = name.last();
+        let at = self.parents.find_or_make(name.parent())?;
+        let parent = self.parents.get(at);
+        let inherited = parent.inherited;
+        self.own.insert(name.parent(), last.to_bytes(), parent.aliased);
+        self.parents.touch(at);
+        match entry.kind {
+            // A regular file without content is cheaper to make when it is not opened.
+            Kind::File if entry.size > 0 || entry.has_xattrs() => {
+                let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
+                let mode = attributes.mode & 0o777;
+                let file = self.create(at, last, |directory| fs::open(directory, last, flags, mode).map(Some))?;
+                let file = file.ok_or_else(|| refused("not opened"))?;
+                write_data(file.by_ref(), entry, archive)?;
+                self.setter.set_new(Target::Open(file.by_ref()), entry, &attributes, inherited)?;
+                return file.close().context("close", &"");
+            }
+            Kind::Directory => {
+                if !self.make_directory(at, last, entry, &attributes)? {
+                    return Ok(());
+                }
+            }
+            Kind::HardLink => return self.hard_link(at, name, entry, link),
+            Kind::Symlink => {
+                let length = entry.link.len();
+                let place = self.target.get_mut(..=length).ok_or_else(|| refused("a target longer than PATH_MAX"))?;
+                place[..length].copy_from_slice(entry.link);
+                place[length] = 0;
+                let target = CStr::from_bytes_until_nul(place).unwrap_or(c"");
+                let made = fs::symlink(target, self.parents.directory(at), last);
+                if made == Err(Errno::EEXIST) {
+                    remove_existing(&mut self.parents, at, last)?;
+                    fs::symlink(target, self.parents.directory(at), last).context("create", &"")?;
+                } else {
+                    made.context("create", &"")?;
+                }
+            }
+            kind => {
+                let (kind, device) = match kind {
+                    Kind::Character => (fs::S_IFCHR, metadata::device(entry)?),
+                    Kind::Block => (fs::S_IFBLK, metadata::device(entry)?),
+                    Kind::Fifo => (fs::S_IFIFO, 0),
+                    _ => (fs::S_IFREG, 0),
+                };
+                let mode = kind | attributes.mode & 0o777;
+                self.create(at, last, |directory| fs::mknod(directory, last, mode, device).map(|()| None))?;
+            }
+        }
+        let target = Target::Named(self.parents.directory(at), last);
+        self.setter.set_new(target, entry, &attributes, inherited)
+    }
+
+    /// Makes something in place of what is there.
+    fn create(
+        &mut self,
+        at: At,
+        last: &CStr,
+        make: impl Fn(FdRef<'_>) -> sys::Result<Option<Fd>>,
+    ) -> Result<Option<Fd>> {
+        let mut made = make(self.parents.directory(at));
+        if matches!(made, Err(Errno::EEXIST)) {
+            remove_existing(&mut self.parents, at, last)?;
+            made = make(self.parents.directory(at));
+        }
+        made.context("create", &"")
+    }
+
+    /// Makes a directory; false where there is one, which has got the entry's attributes.
+    fn make_directory(&mut self, at: At, last: &CStr, entry: &Entry<'_>, attributes: &Attributes) -> Result<bool> {
+        let mode = attributes.mode & 0o777;
+        let mut made = fs::mkdir(self.parents.directory(at), last, mode);
+        if made == Err(Errno::EEXIST) {
+            let there = fs::stat(self.parents.directory(at), last).context("stat", &"")?;
+            if there.kind() == fs::S_IFDIR {
+                return self.renew_directory(at, last, entry, attributes).map(|()| false);
+            }
+            remove_existing(&mut self.parents, at, last)?;
+            made = fs::mkdir(self.parents.directory(at), last, mode);
+        }
+        made.context("create", &"").map(|()| true)
+    }
+
+    fn renew_directory(&mut self, at: At, last: &CStr, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+        let flags = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
+        let directory = fs::open(self.parents.directory(at), last, flags, 0).context("open", &"")?;
+        self.setter.replace(directory.by_ref(), entry, attributes)?;
+        self.parents.renew(directory.by_ref(), attributes.time).context("set the time", &"")
+    }
+
+    fn hard_link(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &mut Name) -> Result<()> {
+        let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Show(entry.link)), errno);
+        link.set(entry.link).map_err(refused)?;
+        let mut tries = 2;
+        loop {
+            let source = self.parents.find(link.parent())?.ok_or_else(|| to(Errno::ENOENT))?;
+            // The two parents may be one directory by two paths, of which one stays open.
+            let at = if self.parents.is_open(at) { at } else { source };
+            self.parents.touch(at);
+            let (from, into) = (self.parents.directory(source), self.parents.directory(at));
+            tries -= 1;
+            match fs::link(from, link.last(), into, name.last()) {
+                Err(Errno::EEXIST) if tries > 0 => {
+                    let source = fs::stat(from, link.last()).map_err(to)?;
+                    let there = fs::stat(into, name.last()).map_err(to)?;
+                    if (source.device, source.inode) == (there.device, there.inode) {
+                        return Ok(());
+                    }
+                    remove_existing(&mut self.parents, at, name.last())?;
+                }
+                result => return result.map_err(to),
+            }
+        }
+    }
+
+    fn whiteout(&mut self, name: &Name) -> Result<()> {
+        let Some(at) = self.parents.find(name.parent())? else { return Ok(()) };
+        match fs::stat(self.parents.directory(at), name.last()) {
+            // Docker writes whiteouts of what never was.
+            Err(Errno::ENOENT) => return Ok(()),
+            there => there.context("stat", &"")?,
+        };
+        let aliased = self.parents.get(at).aliased;
+        if self.own.may_hold(name.parent(), name.last().to_bytes(), aliased) {
+            self.pass = Pass::Whiteouts;
+        }
+        self.parents.touch(at);
+        remove_existing(&mut self.parents, at, name.last())
+    }
+
+    fn opaque(&mut self, name: &Name) -> Result<()> {
+        let at = self.parents.find_or_make(name.parent())?;
+        if self.own.may_hold_beneath(name.parent(), self.parents.get(at).aliased) {
+            self.pass = Pass::Whiteouts;
+        }
+        self.parents.close_all_but(Some(at))?;
+        self.parents.touch(at);
+        remove::children(self.parents.directory(at)).context("remove lower entries", &"")
+    }
+}
+
+/// Removes what has this name, if there is anything.
+fn remove_existing(parents: &mut Parents<'_>, at: At, last: &CStr) -> Result<()> {
+    let there = match fs::stat(parents.directory(at), last) {
+        Err(Errno::ENOENT) => return Ok(()),
+        there => there.context("stat", &"")?,
+    };
+    // Open directories may lie beneath it, or be reached through it.
+    if matches!(there.kind(), fs::S_IFDIR | fs::S_IFLNK) {
+        parents.close_all_but(Some(at))?;
+    }
+    let directory = parents.directory(at);
+    let removed = match there.kind() {
+        fs::S_IFDIR => remove::tree(directory, last),
+        _ => fs::unlink(directory, last),
+    };
+    removed.context("remove", &"what is there")
+}
+
+fn write_data(file: FdRef<'_>, entry: &Entry<'_>, archive: &mut Archive<'_>) -> Result<()> {
+    let Some(segments) = entry.sparse else {
+        while let bytes @ [_, ..] = archive.data()? {
+            let count = fs::write(file, bytes).context("write", &"")?;
+            archive.consume(count);
+        }
+        return Ok(());
+    };
+    for segment in segments {
+        let (mut at, end) = (segment.offset, segment.offset + segment.length);
+        while at < end {
+            let bytes = archive.data()?;
+            let bytes = &bytes[..bytes.len().min((end - at) as usize)];
+            let count = fs::write_at(file, bytes, at).context("write", &"")?;
+            archive.consume(count);
+            at += count as u64;
+        }
+    }
+    fs::truncate(file, entry.size).context("write", &"")
+}
+
+#[cold]
+fn refused(why: &str) -> Error {
+    Error::new(format_args!("{why}"))
+}

@@ -1,0 +1,202 @@
+//! Owner, mode, extended attributes and times, in the order in which the kernel lets them stand: chown clears setuid
+//! and capabilities, chmod an access control list's mask, everything the time.
+
+use crate::codec::tar::{Entry, Kind, Xattr, pax};
+use crate::io::show::{Show, ShowC};
+use crate::limits::NAME_BYTES;
+use crate::sys::fd::{CWD, FdRef};
+use crate::sys::fs::Time;
+use crate::sys::{self, Errno, fs, mount, process};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+const ACLS: [&CStr; 2] = [c"system.posix_acl_access", c"system.posix_acl_default"];
+
+/// What an entry says about its file, checked.
+#[derive(Clone, Copy)]
+pub struct Attributes {
+    /// Owner and group.
+    pub owner: (u32, u32),
+    /// Permissions.
+    pub mode: u32,
+    /// Modification time.
+    pub time: Time,
+}
+
+impl Attributes {
+    /// Those of `entry`; numbers that Linux cannot hold are refused, as cut off they would be somebody else's.
+    pub fn of(entry: &Entry<'_>) -> Result<Attributes> {
+        let id = |value: u64, what: &str| {
+            let id = u32::try_from(value).ok().filter(|id| *id != u32::MAX);
+            id.ok_or_else(|| Error::new(format_args!("{what} {value} is more than 4294967294")))
+        };
+        Ok(Attributes {
+            owner: (id(entry.uid, "uid")?, id(entry.gid, "gid")?),
+            mode: entry.mode,
+            time: Time { seconds: entry.mtime.0, nanoseconds: entry.mtime.1 },
+        })
+    }
+}
+
+/// The device number of an entry, within what the kernel has bits for.
+pub fn device(entry: &Entry<'_>) -> Result<u64> {
+    match entry.device {
+        (major @ 0..=0xfff, minor @ 0..=0xf_ffff) => Ok(fs::makedev(major as u32, minor as u32)),
+        (major, minor) => Err(Error::new(format_args!("device number {major}:{minor} is out of range"))),
+    }
+}
+
+/// Something to set attributes of: an open file, or a name in a directory.
+#[derive(Clone, Copy)]
+pub enum Target<'a> {
+    /// A regular file or a directory.
+    Open(FdRef<'a>),
+    /// Anything, by directory and name; a link itself, not what it points to.
+    Named(FdRef<'a>, &'a CStr),
+}
+
+impl Target<'_> {
+    fn chown(self, (uid, gid): (u32, u32)) -> sys::Result<()> {
+        match self {
+            Target::Open(fd) => fs::chown(fd, c"", uid, gid),
+            Target::Named(directory, name) => fs::chown(directory, name, uid, gid),
+        }
+    }
+
+    fn chmod(self, mode: u32) -> sys::Result<()> {
+        match self {
+            Target::Open(fd) => fs::chmod_fd(fd, mode),
+            Target::Named(directory, name) => fs::chmod(directory, name, mode),
+        }
+    }
+
+    fn set_time(self, time: Time) -> sys::Result<()> {
+        match self {
+            Target::Open(fd) => fs::set_times(fd, c"", time),
+            Target::Named(directory, name) => fs::set_times(directory, name, time),
+        }
+    }
+
+    fn set_xattr(self, key: &CStr, value: &[u8]) -> sys::Result<()> {
+        match self {
+            Target::Open(fd) => fs::set_xattr_fd(fd, key, value),
+            Target::Named(directory, name) => in_directory(directory, || fs::set_xattr(name, key, value)),
+        }
+    }
+
+    fn remove_xattr(self, key: &CStr) -> sys::Result<()> {
+        let result = match self {
+            Target::Open(fd) => fs::remove_xattr_fd(fd, key),
+            Target::Named(directory, name) => in_directory(directory, || fs::remove_xattr(name, key)),
+        };
+        match result {
+            Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Calls that take no descriptor (those for attributes of links and devices) get a name in the current directory.
+fn in_directory(directory: FdRef<'_>, call: impl FnOnce() -> sys::Result<()>) -> sys::Result<()> {
+    let former = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0)?;
+    mount::chdir_fd(directory)?;
+    let result = call();
+    mount::chdir_fd(former.by_ref())?;
+    result
+}
+
+/// What something new gets from the directory it is made in.
+#[derive(Clone, Copy)]
+pub struct Inherited {
+    /// The directory's group, and in a directory its setgid bit.
+    pub setgid: bool,
+    /// An access control list.
+    pub default_acl: bool,
+}
+
+/// Sets what differs from what a new file has by itself.
+pub struct Setter<'a> {
+    /// The ids that new files get.
+    ids: (u32, u32),
+    scratch: &'a mut [u8],
+    /// Extended attributes that were left out.
+    pub skipped: u64,
+}
+
+impl<'a> Setter<'a> {
+    /// `scratch` is for extended attributes.
+    pub fn new(scratch: &'a mut [u8]) -> Setter<'a> {
+        Setter { ids: (process::effective_uid(), process::effective_gid()), scratch, skipped: 0 }
+    }
+
+    /// The attributes of something that was just made with the entry's permissions under a umask of 0.
+    pub fn set_new(
+        &mut self,
+        target: Target<'_>,
+        entry: &Entry<'_>,
+        attributes: &Attributes,
+        inherited: Inherited,
+    ) -> Result<()> {
+        let link = entry.kind == Kind::Symlink;
+        if self.ids != attributes.owner || inherited.setgid {
+            target.chown(attributes.owner).context("change the owner", &"")?;
+        }
+        if inherited.default_acl && !link {
+            ACLS.iter().try_for_each(|acl| target.remove_xattr(acl)).context("remove an inherited ACL", &"")?;
+        }
+        if !link && (attributes.mode & 0o7000 != 0 || inherited.setgid || inherited.default_acl) {
+            target.chmod(attributes.mode).context("change the mode", &"")?;
+        }
+        self.set_xattrs(target, entry)?;
+        target.set_time(attributes.time).context("set the time", &"")
+    }
+
+    /// The attributes of a directory that was there before, but for its time: none of the former ones stay.
+    pub fn replace(&mut self, directory: FdRef<'_>, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+        let target = Target::Open(directory);
+        let names = match fs::list_xattr_fd(directory, self.scratch) {
+            Err(Errno::EOPNOTSUPP) => &[],
+            names => names.context("list extended attributes", &"")?,
+        };
+        let names = names.split_inclusive(|&byte| byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok());
+        for name in names.filter(|name| !is_foreign(name)) {
+            target.remove_xattr(name).context("remove extended attribute", &ShowC(name))?;
+        }
+        target.chown(attributes.owner).context("change the owner", &"")?;
+        target.chmod(attributes.mode).context("change the mode", &"")?;
+        self.set_xattrs(target, entry)
+    }
+
+    fn set_xattrs(&mut self, target: Target<'_>, entry: &Entry<'_>) -> Result<()> {
+        for xattr in entry.xattrs() {
+            let mut key = [0; NAME_BYTES + 1];
+            let (Xattr::Plain(written, mut value) | Xattr::Encoded(written, mut value)) = xattr;
+            let fault = |why: &str| Error::new(format_args!("extended attribute {}: {why}", Show(written)));
+            if let Xattr::Encoded(..) = xattr {
+                pax::unescape(written, &mut key[..NAME_BYTES]).ok_or_else(|| fault("name too long"))?;
+                value = pax::base64(value, self.scratch).map_err(fault)?;
+            } else {
+                let place = key[..NAME_BYTES].get_mut(..written.len()).ok_or_else(|| fault("name too long"))?;
+                place.copy_from_slice(written);
+            }
+            let name = CStr::from_bytes_until_nul(&key).unwrap_or(c"");
+            let user = name.to_bytes().starts_with(b"user.");
+            if is_foreign(name) {
+                self.skipped += 1;
+                continue;
+            }
+            match target.set_xattr(name, value) {
+                Err(Errno::EOPNOTSUPP) if user => self.skipped += 1,
+                // Links and devices cannot have them.
+                Err(Errno::EPERM) if user && matches!(target, Target::Named(..)) => self.skipped += 1,
+                result => result.context("set extended attribute", &ShowC(name))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Attributes that speak of the machine where the layer was made: its security labels, its overlay's books.
+fn is_foreign(name: &CStr) -> bool {
+    name == c"security.selinux" || name.to_bytes().starts_with(b"trusted.overlay.")
+}

@@ -1,0 +1,181 @@
+//! What an entry's name means: a path beneath the root, or a whiteout.
+
+use crate::limits::PATH_BYTES;
+use core::ffi::CStr;
+
+/// A name made safe: components separated by single slashes, none of them empty, `.` or `..`.
+///
+/// The last one stands apart, so that it and its parent can each be given to a system call.
+pub struct Name {
+    /// `parent NUL last NUL`, or `last NUL` for what lies in the root.
+    bytes: [u8; PATH_BYTES + 1],
+    length: usize,
+    /// Where the last component begins.
+    last: usize,
+}
+
+/// What an entry asks for (image-spec layer.md, "Whiteouts").
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meaning {
+    /// To be made.
+    Make,
+    /// What lower layers have under the name that follows `.wh.` is gone.
+    Whiteout,
+    /// All that lower layers have in the parent is gone.
+    Opaque,
+    /// The books of AUFS, which no image needs.
+    Nothing,
+}
+
+impl Name {
+    /// All zeros: the root.
+    pub const EMPTY: Name = Name { bytes: [0; PATH_BYTES + 1], length: 0, last: 0 };
+
+    /// Takes a name as an archive or a link has it, absolute or not, or says why it is none.
+    pub fn set(&mut self, written: &[u8]) -> Result<(), &'static str> {
+        (self.length, self.last) = (0, 0);
+        if written.is_empty() {
+            return Err("an empty name");
+        }
+        for component in written.split(|&byte| byte == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." => self.drop_last()?,
+                component => self.push(component)?,
+            }
+        }
+        self.bytes[self.length] = 0;
+        if self.last > 0 {
+            self.bytes[self.last - 1] = 0;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, component: &[u8]) -> Result<(), &'static str> {
+        let start = if self.length == 0 { 0 } else { self.length + 1 };
+        let end = start + component.len();
+        if end >= PATH_BYTES {
+            return Err("a name longer than PATH_MAX");
+        }
+        if component.contains(&0) {
+            return Err("a name with a NUL byte");
+        }
+        if start > 0 {
+            self.bytes[start - 1] = b'/';
+        }
+        self.bytes[start..end].copy_from_slice(component);
+        (self.length, self.last) = (end, start);
+        Ok(())
+    }
+
+    fn drop_last(&mut self) -> Result<(), &'static str> {
+        if self.length == 0 {
+            return Err("a name that leaves the root");
+        }
+        self.length = self.last.saturating_sub(1);
+        self.last = self.bytes[..self.length].iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        Ok(())
+    }
+
+    /// Whether it is the root itself.
+    pub fn is_root(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The path of the directory it lies in; empty for the root.
+    pub fn parent(&self) -> &[u8] {
+        &self.bytes[..self.last.saturating_sub(1)]
+    }
+
+    /// Its last component, for a system call.
+    pub fn last(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes[self.last..=self.length]).unwrap_or(c"")
+    }
+
+    /// What the name asks for, or why it asks for nothing that can be done. A whiteout's marker is cut off:
+    /// [`Name::last`] is then what is to be hidden.
+    pub fn interpret(&mut self) -> Result<Meaning, &'static str> {
+        const MARK: &[u8] = b".wh.";
+        const AUFS_MARK: &[u8] = b".wh..wh.";
+        let parents = self.parent().split(|&byte| byte == b'/');
+        if let Some(parent) = parents.into_iter().find(|parent| parent.starts_with(MARK)) {
+            let aufs = parent.starts_with(AUFS_MARK);
+            return if aufs { Ok(Meaning::Nothing) } else { Err("a name inside a whiteout") };
+        }
+        match self.last().to_bytes() {
+            b".wh..wh..opq" => Ok(Meaning::Opaque),
+            last if last.starts_with(AUFS_MARK) => Ok(Meaning::Nothing),
+            b".wh." | b".wh.." | b".wh..." => Err("a whiteout of nothing that can have a name"),
+            last if last.starts_with(MARK) => {
+                let (start, end) = (self.last + MARK.len(), self.length);
+                self.bytes.copy_within(start..=end, self.last);
+                self.length -= MARK.len();
+                Ok(Meaning::Whiteout)
+            }
+            _ => Ok(Meaning::Make),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_safe() {
+        for (written, parent, last) in [
+            ("a", "", "a"),
+            ("/a", "", "a"),
+            ("./a/", "", "a"),
+            ("a/b", "a", "b"),
+            ("//a/.//bc/./d//", "a/bc", "d"),
+            ("a/../b", "", "b"),
+            ("a/b/../../c/d", "c", "d"),
+            ("a/b/..", "", "a"),
+            ("./", "", ""),
+            ("/", "", ""),
+            ("a/..", "", ""),
+            ("...", "", "..."),
+        ] {
+            let mut name = Name::EMPTY;
+            name.set(b"some/longer/name/before").unwrap();
+            name.set(written.as_bytes()).unwrap();
+            assert_eq!((name.parent(), name.last().to_bytes()), (parent.as_bytes(), last.as_bytes()), "{written}");
+            assert_eq!(name.is_root(), last.is_empty());
+        }
+    }
+
+    #[test]
+    fn names_that_leave_the_root_are_refused() {
+        let long = "x/".repeat(PATH_BYTES / 2) + "y";
+        for written in ["", "..", "../a", "/../a", "a/../../b", "./..", "a\0b", &long] {
+            assert!(Name::EMPTY.set(written.as_bytes()).is_err(), "{written}");
+        }
+        assert!(Name::EMPTY.set(&long.as_bytes()[..PATH_BYTES - 1]).is_ok());
+    }
+
+    #[test]
+    fn whiteouts_are_recognised() {
+        for (written, meaning, last) in [
+            ("a/b", Ok(Meaning::Make), "b"),
+            ("a/.wh.b", Ok(Meaning::Whiteout), "b"),
+            (".wh.b", Ok(Meaning::Whiteout), "b"),
+            ("a/.wh..b", Ok(Meaning::Whiteout), ".b"),
+            ("a/.wh..wh..opq", Ok(Meaning::Opaque), ".wh..wh..opq"),
+            ("a/.wh..wh.aufs", Ok(Meaning::Nothing), ".wh..wh.aufs"),
+            (".wh..wh.plnk/1.2", Ok(Meaning::Nothing), "1.2"),
+            ("a/.wh.", Err(()), ""),
+            ("a/.wh..", Err(()), ""),
+            ("a/.wh...", Err(()), ""),
+            ("a/.wh.b/c", Err(()), ""),
+        ] {
+            let mut name = Name::EMPTY;
+            name.set(written.as_bytes()).unwrap();
+            let found = name.interpret();
+            assert_eq!(found.map_err(drop), meaning, "{written}");
+            if found.is_ok() {
+                assert_eq!(name.last().to_bytes(), last.as_bytes());
+            }
+        }
+    }
+}

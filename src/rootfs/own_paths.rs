@@ -1,0 +1,142 @@
+//! Which paths the layer being applied has made, in constant memory: "certainly not" or "maybe" (a Bloom filter).
+//!
+//! A whiteout hides what lower layers have, never what its own layer adds, wherever the two stand in the layer. One
+//! that finds nothing of its own layer in its way is carried out at once.
+
+use crate::limits::OWN_PATHS_BITS;
+
+/// The filter.
+pub struct OwnPaths {
+    words: [u64; OWN_PATHS_BITS / 64],
+    used: bool,
+    /// An entry went through a symlinked parent: the paths say nothing certain any more.
+    aliased: bool,
+}
+
+/// Bits per path.
+const PROBES: u64 = 4;
+/// Told apart: "this path was made" and "something beneath this path was made".
+const BENEATH: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl OwnPaths {
+    /// All zeros.
+    pub const EMPTY: OwnPaths = OwnPaths { words: [0; OWN_PATHS_BITS / 64], used: false, aliased: false };
+
+    /// Forgets all paths.
+    pub fn clear(&mut self) {
+        if self.used {
+            self.words.fill(0);
+        }
+        (self.used, self.aliased) = (false, false);
+    }
+
+    /// Remembers that `parent/last` was made; `parent` was reached through a symlink if `aliased`.
+    pub fn insert(&mut self, parent: &[u8], last: &[u8], aliased: bool) {
+        self.used = true;
+        self.aliased |= aliased;
+        let mut hash = Hash::NEW;
+        self.set(hash.key() ^ BENEATH);
+        for component in parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty()) {
+            hash.component(component);
+            self.set(hash.key());
+            self.set(hash.key() ^ BENEATH);
+        }
+        hash.component(last);
+        self.set(hash.key());
+    }
+
+    /// Whether `parent/last` or something beneath it may have been made.
+    pub fn may_hold(&self, parent: &[u8], last: &[u8], aliased: bool) -> bool {
+        self.unsure(aliased) || self.has(hash_of(parent, last).key())
+    }
+
+    /// Whether something beneath `directory` may have been made.
+    pub fn may_hold_beneath(&self, directory: &[u8], aliased: bool) -> bool {
+        self.unsure(aliased) || self.has(hash_of(directory, b"").key() ^ BENEATH)
+    }
+
+    fn unsure(&self, aliased: bool) -> bool {
+        self.used && (aliased || self.aliased)
+    }
+
+    fn set(&mut self, key: u64) {
+        for (word, bit) in places(key) {
+            self.words[word] |= bit;
+        }
+    }
+
+    fn has(&self, key: u64) -> bool {
+        places(key).all(|(word, bit)| self.words[word] & bit != 0)
+    }
+}
+
+fn places(key: u64) -> impl Iterator<Item = (usize, u64)> {
+    let (start, step) = (key >> 32, key & 0xffff_ffff | 1);
+    (0..PROBES).map(move |n| {
+        let bit = (start + n * step) as usize % OWN_PATHS_BITS;
+        (bit / 64, 1 << (bit % 64))
+    })
+}
+
+fn hash_of(parent: &[u8], last: &[u8]) -> Hash {
+    let mut hash = Hash::NEW;
+    let components = parent.split(|&byte| byte == b'/').chain([last]);
+    components.filter(|component| !component.is_empty()).for_each(|component| hash.component(component));
+    hash
+}
+
+/// FNV-1a over components, each ended by a slash.
+struct Hash(u64);
+
+impl Hash {
+    const NEW: Hash = Hash(0xcbf2_9ce4_8422_2325);
+
+    fn component(&mut self, component: &[u8]) {
+        for &byte in component.iter().chain(b"/") {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// Spreads the state over all bits.
+    fn key(&self) -> u64 {
+        let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        mixed ^ mixed >> 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_is_held_with_its_parents() {
+        let mut own = Box::new(OwnPaths::EMPTY);
+        assert!(!own.may_hold(b"", b"a", true) && !own.may_hold_beneath(b"", true), "nothing was made");
+        own.insert(b"a/b", b"c", false);
+        assert!(own.may_hold(b"a/b", b"c", false));
+        assert!(own.may_hold(b"a", b"b", false) && own.may_hold(b"", b"a", false));
+        assert!(own.may_hold_beneath(b"a/b", false) && own.may_hold_beneath(b"", false));
+        assert!(!own.may_hold(b"", b"b", false) && !own.may_hold(b"a/b", b"d", false));
+        assert!(!own.may_hold_beneath(b"a/b/c", false) && !own.may_hold(b"a/b/c", b"d", false));
+        assert!(own.may_hold(b"x", b"y", true), "through a symlink nothing is certain");
+        own.insert(b"s", b"t", true);
+        assert!(own.may_hold(b"x", b"y", false));
+        own.clear();
+        assert!(!own.may_hold(b"a/b", b"c", false) && !own.may_hold(b"x", b"y", true));
+    }
+
+    #[test]
+    fn few_paths_are_mistaken() {
+        let mut own = Box::new(OwnPaths::EMPTY);
+        for n in 0..20_000 {
+            own.insert(format!("usr/share/doc/{}", n / 10).as_bytes(), format!("file{n}").as_bytes(), false);
+        }
+        assert!((0..20_000).all(|n| own.may_hold(
+            format!("usr/share/doc/{}", n / 10).as_bytes(),
+            format!("file{n}").as_bytes(),
+            false
+        )));
+        let mistaken = (0..10_000).filter(|n| own.may_hold(b"usr/lib", format!("{n}").as_bytes(), false)).count();
+        assert!(mistaken < 60, "{mistaken} of 10,000");
+    }
+}

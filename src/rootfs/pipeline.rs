@@ -1,0 +1,348 @@
+//! Reads, inflates, hashes and hands out one layer, by two threads over one ring.
+//!
+//! ```text
+//! blob --read--> input ring --inflate--> ring --> consumer        the other thread: read, inflate
+//!                    |                     |                      this thread: the consumer, creating files
+//!                 digest                diff_id                   whichever would wait: hashes instead
+//! ```
+//!
+//! The ring is also inflate's window. Each digest has a reader of its own and a lock that is only tried: a thread that
+//! has nothing to do takes a step of one of them, and sleeps (futex) only where there is no such step either. Hashes
+//! tied to a thread cost a tenth more time, spinning gained nothing, and so did a third thread.
+
+use super::Layer;
+use crate::codec::digest::Hasher;
+use crate::codec::gzip::{Decoder, Window};
+use crate::io::Source;
+use crate::limits::{HASH_STEP_BYTES, INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
+use crate::memory::Slot;
+use crate::sys::ring::{Reader, Ring, Writer};
+use crate::sys::thread::{self, Stack};
+use crate::{Context, Error, Result};
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::DecompressorOxide;
+
+/// The writer waits until this much of its ring is free, so that the threads do not wake each other for every file.
+const ROOM_BYTES: usize = RING_BYTES / 4;
+const INPUT_ROOM_BYTES: usize = INPUT_BYTES / 4;
+
+/// What the pipeline borrows.
+pub struct PipelineMemory {
+    ring: Ring<RING_BYTES>,
+    input: Ring<INPUT_BYTES>,
+    decoder: MaybeUninit<Decoder>,
+    stack: Stack,
+}
+
+impl PipelineMemory {
+    /// All zeros.
+    pub const EMPTY: PipelineMemory =
+        PipelineMemory { ring: Ring::EMPTY, input: Ring::EMPTY, decoder: MaybeUninit::zeroed(), stack: Stack::EMPTY };
+}
+
+/// Lends the layer's tar to `consume` and returns what it made of it, with the tar's length, if all of the layer is
+/// what its digests say. `consume` may have acted on bytes that then fail: its caller undoes that.
+pub fn run<T>(
+    layer: &Layer<'_>,
+    memory: &mut PipelineMemory,
+    consume: impl FnOnce(&mut dyn Source) -> Result<T>,
+) -> Result<(T, u64)> {
+    let result = stream(layer, memory, consume);
+    match result {
+        // Bytes that make no sense: most often they are not the layer's, and then that is the error to show.
+        Err(error) if error.errno().0 == 0 => {
+            check_stored(layer, memory)?;
+            Err(error)
+        }
+        result => result,
+    }
+}
+
+fn stream<T>(
+    layer: &Layer<'_>,
+    memory: &mut PipelineMemory,
+    consume: impl FnOnce(&mut dyn Source) -> Result<T>,
+) -> Result<(T, u64)> {
+    let (ring, tar, tar_hashed) = memory.ring.split();
+    let (input, stored, stored_hashed) = memory.input.split();
+    // A plain tar is what is stored: hashed once where both digests are of one kind.
+    let once = !layer.gzip && layer.digest.algorithm() == layer.diff_id.algorithm();
+    let stored_hasher = (!once).then(|| Hasher::new(layer.digest.algorithm()));
+    let shared = Shared {
+        data: Event(AtomicU32::new(0)),
+        space: Event(AtomicU32::new(0)),
+        ended: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
+        tar: Slot::new(Hashing { reader: tar_hashed, hasher: Some(Hasher::new(layer.diff_id.algorithm())) }),
+        stored: Slot::new(Hashing { reader: stored_hashed, hasher: stored_hasher }),
+    };
+    let decoder = layer.gzip.then(|| memory.decoder.write(Decoder::new()));
+
+    let produce = || {
+        let result = Producer { layer, shared: &shared, input, stored, ring, decoder, at: 0 }.run();
+        shared.stopped.fetch_or(result.is_err(), Ordering::Release);
+        shared.ended.store(true, Ordering::Release);
+        shared.data.wake();
+        result
+    };
+    let here = || {
+        let mut stream = Stream { shared: &shared, tar, passed: 0 };
+        let result = consume(&mut stream).and_then(|made| {
+            stream.skip(u64::MAX)?;
+            Ok((made, stream.passed))
+        });
+        shared.stopped.fetch_or(result.is_err(), Ordering::Release);
+        shared.space.wake();
+        result
+    };
+    let (produced, consumed) = thread::alongside(&mut memory.stack, produce, here).context("start a thread", &"")?;
+    // A consumer that failed on its own says why; one that was let down says only that.
+    let ended_early = consumed.as_ref().is_err_and(|error| error.errno() == LET_DOWN);
+    if ended_early || consumed.is_ok() {
+        produced?;
+    }
+    let consumed = consumed?;
+
+    let tar = finish(&shared.tar).unwrap_or(*layer.diff_id);
+    let stored = finish(&shared.stored).unwrap_or(tar);
+    layer.digest.expect(&stored)?;
+    layer.diff_id.expect(&tar).context("diff_id", &"")?;
+    Ok(consumed)
+}
+
+/// The blob's digest alone, on the way out after a failure.
+#[cold]
+fn check_stored(layer: &Layer<'_>, memory: &mut PipelineMemory) -> Result<()> {
+    let (mut input, _, _) = memory.input.split();
+    let mut hasher = Hasher::new(layer.digest.algorithm());
+    let mut at = 0;
+    loop {
+        match layer.blob.read_at(input.space(), at)? {
+            0 => break,
+            count => {
+                hasher.update(&input.space()[..count]);
+                at += count as u64;
+            }
+        }
+    }
+    layer.digest.expect(&hasher.finish())
+}
+
+/// A consumer fails with this where the producer did, which then says why.
+const LET_DOWN: crate::sys::Errno = crate::sys::Errno::ECHILD;
+
+/// One thread sleeps on it, the other wakes it.
+struct Event(AtomicU32);
+
+impl Event {
+    /// Sleeps, unless `ready` says that there is something to do. May wake for no reason.
+    fn sleep(&self, mut ready: impl FnMut() -> bool) {
+        self.0.store(1, Ordering::Relaxed);
+        // Either `ready` sees what the other thread did before it looked here, or it sees that this one sleeps.
+        fence(Ordering::SeqCst);
+        if !ready() {
+            thread::wait(&self.0, 1);
+        }
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn sleeps(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    fn wake(&self) {
+        if self.sleeps() {
+            self.0.store(0, Ordering::Relaxed);
+            thread::wake(&self.0);
+        }
+    }
+}
+
+struct Hashing<'r, const N: usize> {
+    reader: Reader<'r, N>,
+    /// Nothing where these bytes need no digest.
+    hasher: Option<Hasher>,
+}
+
+impl<const N: usize> Hashing<'_, N> {
+    /// Hashes some bytes; false where there are none.
+    fn step(&mut self) -> bool {
+        let bytes = self.reader.bytes();
+        let bytes = &bytes[..bytes.len().min(HASH_STEP_BYTES)];
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        let count = bytes.len();
+        self.reader.consume(count);
+        count > 0
+    }
+}
+
+/// Hashes what is left, when nobody else does any more.
+fn finish<const N: usize>(slot: &Slot<Hashing<'_, N>>) -> Option<crate::codec::digest::Digest> {
+    let mut hashing = slot.try_lock()?;
+    while hashing.step() {}
+    hashing.hasher.take().map(Hasher::finish)
+}
+
+/// What both threads see.
+struct Shared<'r> {
+    /// Woken when there is more of the tar.
+    data: Event,
+    /// Woken when there is room in a ring.
+    space: Event,
+    /// No more of the tar will come.
+    ended: AtomicBool,
+    /// One side failed: the other has no reason to go on.
+    stopped: AtomicBool,
+    tar: Slot<Hashing<'r, RING_BYTES>>,
+    stored: Slot<Hashing<'r, INPUT_BYTES>>,
+}
+
+impl Shared<'_> {
+    fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Takes a step of a digest that nobody is at; false where there is none.
+    fn hash_some(&self) -> bool {
+        self.tar.try_lock().is_some_and(|mut tar| tar.step())
+            || self.stored.try_lock().is_some_and(|mut stored| stored.step())
+    }
+}
+
+/// The other thread's work.
+struct Producer<'a, 'r> {
+    layer: &'a Layer<'a>,
+    shared: &'a Shared<'r>,
+    input: Writer<'r, INPUT_BYTES>,
+    stored: Reader<'r, INPUT_BYTES>,
+    ring: Writer<'r, RING_BYTES>,
+    decoder: Option<&'a mut Decoder>,
+    /// Bytes of the blob that have been read.
+    at: u64,
+}
+
+impl Producer<'_, '_> {
+    fn run(&mut self) -> Result<()> {
+        let size = self.layer.blob.size;
+        loop {
+            if self.at < size && self.input.free() >= INPUT_ROOM_BYTES {
+                self.read()?;
+            }
+            let pending = !self.stored.bytes().is_empty();
+            if !pending && self.at < size {
+                // All is inflated, and the digest is behind.
+                if !self.wait(|this| this.input.free() >= INPUT_ROOM_BYTES) {
+                    return Ok(());
+                }
+                continue;
+            }
+            if !self.wait(|this| this.ring.free() >= ROOM_BYTES) {
+                return Ok(());
+            }
+            let (used, made) = self.step()?;
+            self.shared.data.wake();
+            if used + made == 0 {
+                debug_assert!(!pending, "there was input and room");
+                return self.decoder.as_ref().map_or(Ok(()), |decoder| decoder.finish());
+            }
+        }
+    }
+
+    /// Hashes or sleeps until `ready`; false where there is no reason to go on.
+    fn wait(&mut self, ready: impl Fn(&Self) -> bool) -> bool {
+        while !ready(self) {
+            if self.shared.stopped() {
+                return false;
+            }
+            if !self.shared.hash_some() {
+                self.shared.space.sleep(|| ready(self) || self.shared.stopped() || self.shared.hash_some());
+            }
+        }
+        !self.shared.stopped()
+    }
+
+    fn read(&mut self) -> Result<()> {
+        let (at, size) = (self.at, self.layer.blob.size);
+        let count = self.layer.blob.read_at(self.input.space(), at)?;
+        if count == 0 {
+            return Err(Error::new(format_args!("truncated: {at} of {size} bytes are there")));
+        }
+        self.input.commit(count);
+        self.at += count as u64;
+        Ok(())
+    }
+
+    /// Moves some bytes on from the input to the ring: (bytes taken, bytes made).
+    fn step(&mut self) -> Result<(usize, usize)> {
+        let bytes = self.stored.bytes();
+        let (used, made) = match &mut self.decoder {
+            Some(decoder) => decoder.step(bytes, &mut self.ring)?,
+            None => {
+                let space = self.ring.space();
+                let count = bytes.len().min(space.len()).min(INFLATE_STEP_BYTES);
+                space[..count].copy_from_slice(&bytes[..count]);
+                self.ring.commit(count);
+                (count, count)
+            }
+        };
+        self.stored.consume(used);
+        Ok((used, made))
+    }
+}
+
+impl Window for Writer<'_, RING_BYTES> {
+    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize) {
+        Writer::inflate(self, state, input, INFLATE_STEP_BYTES)
+    }
+
+    fn just_written(&self, count: usize) -> &[u8] {
+        Writer::just_written(self, count)
+    }
+}
+
+/// The tar, as the consumer sees it.
+struct Stream<'a, 'r> {
+    shared: &'a Shared<'r>,
+    tar: Reader<'r, RING_BYTES>,
+    passed: u64,
+}
+
+impl Source for Stream<'_, '_> {
+    fn peek(&mut self) -> Result<&[u8]> {
+        let shared = self.shared;
+        while self.tar.bytes().is_empty() {
+            // In this order: what was written before the end is seen with it.
+            if shared.ended.load(Ordering::Acquire) && self.tar.bytes().is_empty() {
+                if shared.stopped() {
+                    return Err(Error::with_errno(format_args!("the layer could not be read"), LET_DOWN));
+                }
+                break;
+            }
+            if shared.hash_some() {
+                shared.space.wake();
+            } else {
+                let tar = &self.tar;
+                let ready = || !tar.bytes().is_empty() || shared.ended.load(Ordering::Acquire);
+                shared.data.sleep(|| ready() || shared.hash_some());
+                shared.space.wake();
+            }
+        }
+        Ok(self.tar.bytes())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.tar.consume(count);
+        self.passed += count as u64;
+        if self.shared.space.sleeps() && self.tar.free() >= ROOM_BYTES {
+            self.shared.space.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
