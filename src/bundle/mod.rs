@@ -2,10 +2,12 @@
 
 mod environment;
 mod etc;
+mod layers;
 mod lookup;
 mod user;
 
 pub use etc::complete_etc;
+pub use layers::unpack_layers;
 
 use core::ffi::CStr;
 
