@@ -13,10 +13,12 @@
 //! knows. Where readers differ: a pax `path` wins over a GNU long name; several `x` headers before an entry add up;
 //! the archive ends at the first block of zeros or at the end of the bytes.
 
+mod entry;
 mod header;
 pub mod pax;
 mod sparse;
 
+pub use entry::{Entry, Kind, Xattr};
 pub use header::{BLOCK, Header, until_nul};
 pub use sparse::Segment;
 
@@ -24,6 +26,7 @@ use crate::io::Source;
 use crate::io::show::Show;
 use crate::limits::{PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
 use crate::{Error, Result};
+use entry::{Overrides, matters};
 use pax::Records;
 use sparse::{Fault, Map};
 
@@ -53,74 +56,6 @@ impl TarMemory {
     };
 }
 
-/// What an entry is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// Another name of an earlier file.
-    HardLink,
-    /// A symbolic link.
-    Symlink,
-    /// A character device.
-    Character,
-    /// A block device.
-    Block,
-    /// A directory.
-    Directory,
-    /// A named pipe.
-    Fifo,
-}
-
-/// One entry.
-pub struct Entry<'m> {
-    /// What it is.
-    pub kind: Kind,
-    /// Its name as it is written: may be absolute, hold `.` and `..`, end in a slash, or be empty.
-    pub name: &'m [u8],
-    /// The target of a link.
-    pub link: &'m [u8],
-    /// Permissions with setuid, setgid and sticky bits.
-    pub mode: u32,
-    /// Owner; may be more than Linux can hold.
-    pub uid: u64,
-    /// Group; may be more than Linux can hold.
-    pub gid: u64,
-    /// Length of the file, with its holes.
-    pub size: u64,
-    /// Modification time: seconds since 1970, and nanoseconds.
-    pub mtime: (i64, u32),
-    /// Major and minor number of a device; may be more than Linux can hold.
-    pub device: (u64, u64),
-    /// Where the stored bytes of a sparse file belong.
-    pub sparse: Option<&'m [Segment]>,
-    globals: &'m [u8],
-    records: &'m [u8],
-}
-
-/// An extended attribute.
-pub enum Xattr<'m> {
-    /// Name and value as they are (`SCHILY.xattr.`).
-    Plain(&'m [u8], &'m [u8]),
-    /// Name for [`pax::unescape`], value for [`pax::base64`] (`LIBARCHIVE.xattr.`).
-    Encoded(&'m [u8], &'m [u8]),
-}
-
-impl<'m> Entry<'m> {
-    /// Whether there is any extended attribute.
-    pub fn has_xattrs(&self) -> bool {
-        self.xattrs().next().is_some()
-    }
-
-    /// The extended attributes. Of two with the same name the later one counts: plain ones come last.
-    pub fn xattrs(&self) -> impl Iterator<Item = Xattr<'m>> + use<'m> {
-        let all = Records(self.globals).chain(Records(self.records));
-        let encoded =
-            all.clone().filter_map(|(key, value)| Some(Xattr::Encoded(key.strip_prefix(b"LIBARCHIVE.xattr.")?, value)));
-        encoded.chain(all.filter_map(|(key, value)| Some(Xattr::Plain(key.strip_prefix(b"SCHILY.xattr.")?, value))))
-    }
-}
-
 /// An archive being read.
 pub struct Archive<'s> {
     source: &'s mut dyn Source,
@@ -131,61 +66,6 @@ pub struct Archive<'s> {
     /// Bytes that fill up its last block.
     padding: u64,
     ended: bool,
-}
-
-/// What pax records say, where they say something.
-#[derive(Default)]
-struct Overrides<'m> {
-    path: Option<&'m [u8]>,
-    link: Option<&'m [u8]>,
-    size: Option<&'m [u8]>,
-    uid: Option<&'m [u8]>,
-    gid: Option<&'m [u8]>,
-    mtime: Option<&'m [u8]>,
-    major: Option<&'m [u8]>,
-    minor: Option<&'m [u8]>,
-    sparse_name: Option<&'m [u8]>,
-    sparse_size: Option<&'m [u8]>,
-    sparse_map: Option<&'m [u8]>,
-    sparse_major: Option<&'m [u8]>,
-}
-
-impl<'m> Overrides<'m> {
-    /// An empty value takes back what was said before.
-    fn read(records: impl Iterator<Item = (&'m [u8], &'m [u8])>) -> Overrides<'m> {
-        let mut all = Overrides::default();
-        for (key, value) in records {
-            if let Some(place) = all.place(key) {
-                *place = Some(value).filter(|value| !value.is_empty() || key == b"GNU.sparse.map");
-            }
-        }
-        all
-    }
-
-    fn place(&mut self, key: &[u8]) -> Option<&mut Option<&'m [u8]>> {
-        Some(match key {
-            b"path" => &mut self.path,
-            b"linkpath" => &mut self.link,
-            b"size" => &mut self.size,
-            b"uid" => &mut self.uid,
-            b"gid" => &mut self.gid,
-            b"mtime" => &mut self.mtime,
-            b"SCHILY.devmajor" => &mut self.major,
-            b"SCHILY.devminor" => &mut self.minor,
-            b"GNU.sparse.name" => &mut self.sparse_name,
-            b"GNU.sparse.size" | b"GNU.sparse.realsize" => &mut self.sparse_size,
-            b"GNU.sparse.map" => &mut self.sparse_map,
-            b"GNU.sparse.major" => &mut self.sparse_major,
-            _ => return None,
-        })
-    }
-}
-
-/// Whether a record means something here; git and others write global comments, which need no place.
-fn matters(key: &[u8]) -> bool {
-    Overrides::default().place(key).is_some()
-        || key.starts_with(b"SCHILY.xattr.")
-        || key.starts_with(b"LIBARCHIVE.xattr.")
 }
 
 impl<'s> Archive<'s> {
