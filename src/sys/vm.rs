@@ -28,3 +28,15 @@ pub fn map_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
     // SAFETY: `length` readable bytes are mapped there, and are never unmapped.
     Ok(unsafe { core::slice::from_raw_parts(address as *const u8, length) })
 }
+
+/// madvise(2) `DONTNEED`: gives back the whole pages of `bytes`, which read as zeros from now on. Kernels that count a
+/// process's pages lazily (before 6.2) bring VmHWM up to date when they take pages away.
+pub fn release(bytes: &mut [u8]) {
+    const PAGE: usize = 4096;
+    let start = (bytes.as_mut_ptr() as usize).next_multiple_of(PAGE);
+    let end = (bytes.as_mut_ptr() as usize + bytes.len()) & !(PAGE - 1);
+    if start < end {
+        // SAFETY: the pages lie inside `bytes`, which is exclusively borrowed, and zeros are valid bytes.
+        let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_DONTNEED) };
+    }
+}
