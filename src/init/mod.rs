@@ -30,11 +30,11 @@ mod supervise;
 mod sysfs;
 mod values;
 
-use crate::image::{self, Compression, Image, Store};
+use crate::bundle;
+use crate::image;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::memory::{self, Memory};
-use crate::rootfs::{self, UnpackMemory};
-use crate::sys::fd::FdRef;
+use crate::rootfs::Applied;
 use crate::sys::vm;
 use crate::{Context, Error, Result};
 use control::Control;
@@ -126,7 +126,13 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
             rootfs_place::on_disk(mounted.by_ref()).map_err(|error| error.within(format_args!("{disk}")))?
         }
     };
-    unpack_layers(&image, &store, root.by_ref(), unpack)?;
+    // A layer that fails ends the boot here: nothing of the image is executed.
+    let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), unpack)?;
+    let Applied { entries, bytes, passes, skipped_xattrs } = unpacked;
+    crate::debug!("{entries} entries, {bytes} bytes, {passes} passes over {} layers", image.layers.len());
+    if skipped_xattrs > 0 {
+        crate::warning!("skipped {skipped_xattrs} extended attributes that the file system cannot hold");
+    }
     report.end_of("unpack");
 
     run::Plan { told, options: &options, arguments, strings, container, buffers, streams }.carry_out(
@@ -139,28 +145,6 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
 fn wanted<'a>(options: &Options<'a>) -> Result<image::Wanted<'a>> {
     let digest = options.digest.map(crate::codec::digest::Digest::parse).transpose()?;
     Ok(image::Wanted { reference: options.reference, digest })
-}
-
-/// Verifies and unpacks the layers, lowest first. One that fails ends the boot: nothing of the image is executed.
-fn unpack_layers(image: &Image<'_>, store: &Store<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<()> {
-    let (count, mut skipped) = (image.layers.len(), 0);
-    for (index, layer) in image.layers.iter().enumerate() {
-        let mut apply = || {
-            let blob = store.blob(&layer.digest, layer.size)?;
-            let gzip = layer.compression == Compression::Gzip;
-            let layer = rootfs::Layer { blob: &blob, digest: &layer.digest, gzip, diff_id: &layer.diff_id };
-            rootfs::apply(&layer, root, memory)
-        };
-        let applied =
-            apply().map_err(|error| error.within(format_args!("layer {} of {count} {}", index + 1, layer.digest)))?;
-        let rootfs::Applied { entries, bytes, passes, .. } = applied;
-        crate::debug!("layer {} of {count}: {entries} entries, {bytes} bytes, {passes} passes", index + 1);
-        skipped += applied.skipped_xattrs;
-    }
-    if skipped > 0 {
-        crate::warning!("skipped {skipped} extended attributes that the file system cannot hold");
-    }
-    Ok(())
 }
 
 /// Ends what still runs, and writes and unmounts the disks. The tmpfs goes with the machine.

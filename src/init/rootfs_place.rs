@@ -57,7 +57,7 @@ fn make(disk: FdRef<'_>) -> Result<Fd> {
         // The marker must be on the disk before there is anything that it vouches for.
         fs::sync_fs(at).context("write the marker", &"")?;
     }
-    match fs::rmdir(at, ROOT) {
+    match crate::rootfs::remove::tree(at, ROOT) {
         Ok(()) | Err(Errno::ENOENT) => {}
         Err(errno) => return Err(errno).context("remove the root of the last boot", &""),
     }

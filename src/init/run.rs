@@ -68,6 +68,7 @@ impl Plan<'_> {
         if options.exec {
             return Err(become_image(&spec, root, container, report));
         }
+        bundle::complete_etc(root, hostname.as_c_str())?;
         let group = control_group(&spec.resources)?;
         // A VM whose kernel has no loopback device has no network to speak of.
         if let Err(errno) = crate::sys::net::loopback_up() {
