@@ -114,11 +114,15 @@ impl Decoder {
     fn frame(&mut self, rest: &mut &[u8]) -> Result<()> {
         match self.stage {
             Stage::Fixed => {
-                if self.field(rest, 10) {
-                    let [id1, id2, method, flags, ..] = self.field;
-                    if (id1, id2) != (0x1f, 0x8b) {
-                        return Err(fault(if self.members { "garbage after the end" } else { "not gzip data" }));
-                    } else if method != 8 {
+                let whole = self.field(rest, 10);
+                // At once, so that what follows a member is known as garbage however short it is.
+                let known = self.filled.min(2);
+                if self.field[..known] != [0x1f, 0x8b][..known] {
+                    return Err(fault(if self.members { "garbage after the end" } else { "not gzip data" }));
+                }
+                if whole {
+                    let [_, _, method, flags, ..] = self.field;
+                    if method != 8 {
                         return Err(fault("a method other than deflate"));
                     } else if flags & flag::RESERVED != 0 {
                         return Err(fault("reserved flags are set"));
