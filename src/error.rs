@@ -1,6 +1,6 @@
 //! Errors: one line of text that names what was being done, to what, and why it failed.
 //!
-//! An [`Error`] is six bytes: the text stands in one of a few static slots, so `Result` stays in a register
+//! An [`Error`] is four bytes: the text stands in one of a few static slots, so `Result` stays in a register
 //! and making an error cannot fail. Errors are rare and short-lived; the slots are used in turn, and an error
 //! that outlives [`ERROR_SLOTS`] newer ones reads as overwritten instead of as somebody else's text.
 //!
@@ -10,6 +10,7 @@
 //! ```
 
 use core::fmt::{self, Display, Write};
+use core::num::NonZeroU32;
 
 use crate::limits::{ERROR_SLOTS, ERROR_TEXT_BYTES};
 use crate::memory::{Slot, SlotGuard};
@@ -19,13 +20,13 @@ use crate::sys::Errno;
 pub type Result<T> = core::result::Result<T, Error>;
 
 /// What failed, as one line of text, and the errno behind it if there is one.
+///
+/// One number, never 0, so that a `Result<(), Error>` is one register: from the lowest bit up, 8 bits of slot, 8 of
+/// generation, 12 of errno, 2 of exit status (less 125), and a bit that is always set.
 #[derive(Clone, Copy)]
-pub struct Error {
-    slot: u8,
-    generation: u8,
-    errno: u16,
-    status: u8,
-}
+pub struct Error(NonZeroU32);
+
+const ALWAYS: NonZeroU32 = NonZeroU32::new(1 << 31).unwrap();
 
 /// ocinit's own failure, as docker and podman say it.
 pub const STATUS_FAILED: u8 = 125;
@@ -58,7 +59,7 @@ impl Write for Text {
         for character in text.chars() {
             let mut buffer = [0; 4];
             let mut escaped = [0; 4];
-            let piece: &[u8] = if (character as u32) < 0x20 || character as u32 == 0x7f {
+            let piece: &[u8] = if matches!(character, '\0'..' ' | '\x7f'..'\u{a0}') {
                 escaped.copy_from_slice(&[b'\\', b'x', hex(character as u8 >> 4), hex(character as u8 & 15)]);
                 &escaped
             } else {
@@ -121,35 +122,37 @@ impl Error {
             place.generation = place.generation.wrapping_add(1);
             place.generation
         });
-        Error { slot, generation, errno: errno.0 as u16, status: STATUS_FAILED }
+        Error(ALWAYS | u32::from(slot) | u32::from(generation) << 8 | (errno.0 as u32 & 0xfff) << 16)
     }
 
     /// The errno behind this error; 0 if it did not come from the kernel.
     pub fn errno(&self) -> Errno {
-        Errno(i32::from(self.errno))
+        Errno((self.0.get() >> 16 & 0xfff) as i32)
     }
 
     /// The same error, seen from further out: `context: text`.
     #[cold]
     pub fn within(self, context: fmt::Arguments<'_>) -> Error {
-        Error::with_errno(format_args!("{context}: {self}"), self.errno()).with_status(self.status)
+        Error::with_errno(format_args!("{context}: {self}"), self.errno()).with_status(self.status())
     }
 
     /// The exit status this error asks for: [`STATUS_FAILED`] unless it was told otherwise.
     pub fn status(&self) -> u8 {
-        self.status
+        STATUS_FAILED + (self.0.get() >> 28 & 3) as u8
     }
 
-    /// The same error, asking for another exit status.
+    /// The same error, asking for another exit status: one of the three above.
     pub fn with_status(self, status: u8) -> Error {
-        Error { status, ..self }
+        let status = u32::from(status.saturating_sub(STATUS_FAILED) & 3) << 28;
+        Error(ALWAYS | self.0.get() & !(3 << 28) | status)
     }
 }
 
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SLOTS[self.slot as usize].try_lock() {
-            Some(text) if text.generation == self.generation => f.write_str(text.as_str()),
+        let (slot, generation) = (self.0.get() as u8, (self.0.get() >> 8) as u8);
+        match SLOTS[usize::from(slot) % ERROR_SLOTS].try_lock() {
+            Some(text) if text.generation == generation => f.write_str(text.as_str()),
             _ => f.write_str("(the text of this error was overwritten by later ones)"),
         }
     }

@@ -25,9 +25,9 @@ impl Crc32 {
     }
 }
 
-/// `TABLES[n][byte]`: what `byte` does to the state `n` bytes later. Four, 4 KiB, as most processors fold instead.
-static TABLES: [[u32; 256]; 4] = {
-    let mut tables = [[0; 256]; 4];
+/// What a byte does to the state. One table of 1 KiB: nearly all processors fold instead.
+static TABLE: [u32; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         let mut state = byte as u32;
@@ -36,28 +36,14 @@ static TABLES: [[u32; 256]; 4] = {
             state = state >> 1 ^ if state & 1 != 0 { 0xedb8_8320 } else { 0 };
             bit += 1;
         }
-        tables[0][byte] = state;
+        table[byte] = state;
         byte += 1;
     }
-    let mut entry = 0;
-    while entry < 3 * 256 {
-        let before = tables[entry / 256][entry % 256];
-        tables[entry / 256 + 1][entry % 256] = before >> 8 ^ tables[0][before as usize & 255];
-        entry += 1;
-    }
-    tables
+    table
 };
 
-fn by_table(mut state: u32, bytes: &[u8]) -> u32 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    for word in words {
-        let [a, b, c, d] = (state ^ u32::from_le_bytes(*word)).to_le_bytes().map(usize::from);
-        state = TABLES[3][a] ^ TABLES[2][b] ^ TABLES[1][c] ^ TABLES[0][d];
-    }
-    for &byte in rest {
-        state = state >> 8 ^ TABLES[0][(state as u8 ^ byte) as usize];
-    }
-    state
+fn by_table(state: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(state, |state, &byte| state >> 8 ^ TABLE[usize::from(state as u8 ^ byte)])
 }
 
 #[cfg(test)]

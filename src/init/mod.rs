@@ -133,8 +133,6 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     if skipped_xattrs > 0 {
         crate::warning!("skipped {skipped_xattrs} extended attributes that the file system cannot hold");
     }
-    // The streams' buffers take the place of these in memory, not one beside them.
-    vm::give_back(unpack);
     report.end_of("unpack");
 
     run::Plan { told, options: &options, arguments, strings, container, buffers, streams }.carry_out(

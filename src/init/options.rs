@@ -363,14 +363,14 @@ fn put<'a>(
     let text = core::str::from_utf8(value).ok();
     match text.and_then(|text| (key.set)(options, text)) {
         Some(()) => Ok(()),
-        None => Err(fault(&format_args!("{:?}: {expected} expected", Short(value)))),
+        None => Err(fault(&format_args!("{}: {expected} expected", Short(value)))),
     }
 }
 
 /// A value in a message: its first 128 bytes.
 struct Short<'a>(&'a [u8]);
 
-impl core::fmt::Debug for Short<'_> {
+impl core::fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "'{}'", Show(&self.0[..self.0.len().min(128)]))
     }

@@ -57,6 +57,8 @@ impl Fd {
 }
 
 impl Drop for Fd {
+    // Out of line: there are hundreds of drops.
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: `self` owns the descriptor, and nobody can use it after its drop.
         let _ = unsafe { syscall!(libc::SYS_close, self.0) };

@@ -13,17 +13,19 @@ use core::mem::MaybeUninit;
 /// `argv` points to `argc` NUL-terminated strings that live as long as the process, as main's do.
 pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> &'static [&'static CStr] {
     const MAX: usize = 256;
-    static ARGS: crate::memory::Slot<[&CStr; MAX]> = crate::memory::Slot::new([c""; MAX]);
+    // `None` is all zeros: the array costs no bytes in the file.
+    static ARGS: crate::memory::Slot<[Option<&CStr>; MAX]> = crate::memory::Slot::new([None; MAX]);
     let Some(mut guard) = ARGS.try_lock() else { return &[] };
     let count = (argc.max(0) as usize).min(MAX);
     for (index, place) in guard.iter_mut().take(count).enumerate() {
         // SAFETY: `index` is below `argc`, and the caller vouches for the strings.
-        *place = unsafe { CStr::from_ptr(*argv.add(index)) };
+        *place = Some(unsafe { CStr::from_ptr(*argv.add(index)) });
     }
-    let args: *const [&'static CStr; MAX] = &raw const *guard;
+    let args: *const &'static CStr = (&raw const *guard).cast();
     core::mem::forget(guard);
-    // SAFETY: the forgotten guard keeps everybody else from the array for ever.
-    unsafe { &(&*args)[..count] }
+    // SAFETY: the first `count` are `Some`, which is the reference itself (Option's documentation); the forgotten guard
+    // keeps everybody else from the array for ever.
+    unsafe { core::slice::from_raw_parts(args, count) }
 }
 
 /// getpid(2).

@@ -12,41 +12,55 @@ fn answer(value: isize) -> Result<usize> {
     if (-4095..0).contains(&value) { Err(Errno(-value as i32)) } else { Ok(value as usize) }
 }
 
-/// Makes system call `number` with six arguments; calls with fewer pass zeros, which the kernel ignores.
-///
-/// # Safety
-/// The arguments must be what the call expects: addresses valid for what the kernel does with them.
-#[inline(always)]
-pub(super) unsafe fn syscall6(number: libc::c_long, args: [Word; 6]) -> Result<usize> {
-    let value: isize;
-    // SAFETY: the caller vouches for the arguments; the instruction itself clobbers only rcx, r11 and rax.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as isize => value,
-            in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
-            in("r10") args[3], in("r8") args[4], in("r9") args[5],
-            lateout("rcx") _, lateout("r11") _,
-            options(nostack),
-        );
-    }
-    answer(value)
+/// One function for each number of arguments: a register that the kernel ignores need not be set.
+macro_rules! functions {
+    ($($name:ident $count:literal: ($($register:tt $index:literal),*);)*) => { $(
+        /// Makes system call `number`.
+        ///
+        /// # Safety
+        /// The arguments must be what the call expects: addresses valid for what the kernel does with them.
+        #[inline(always)]
+        pub(super) unsafe fn $name(number: libc::c_long, args: [Word; $count]) -> Result<usize> {
+            let value: isize;
+            // SAFETY: the caller vouches for the arguments; the instruction clobbers only rcx, r11 and rax.
+            unsafe {
+                asm!(
+                    "syscall",
+                    inlateout("rax") number as isize => value,
+                    $(in($register) args[$index],)*
+                    lateout("rcx") _, lateout("r11") _,
+                    options(nostack),
+                );
+            }
+            let _ = args;
+            answer(value)
+        }
+    )* };
+}
+
+functions! {
+    syscall0 0: ();
+    syscall1 1: ("rdi" 0);
+    syscall2 2: ("rdi" 0, "rsi" 1);
+    syscall3 3: ("rdi" 0, "rsi" 1, "rdx" 2);
+    syscall4 4: ("rdi" 0, "rsi" 1, "rdx" 2, "r10" 3);
+    syscall5 5: ("rdi" 0, "rsi" 1, "rdx" 2, "r10" 3, "r8" 4);
+    syscall6 6: ("rdi" 0, "rsi" 1, "rdx" 2, "r10" 3, "r8" 4, "r9" 5);
 }
 
 /// `syscall!(SYS_read, fd, pointer, length)`: casts each argument to a machine word.
 macro_rules! syscall {
-    ($number:expr $(,)?) => { $crate::sys::syscall::syscall6($number, [0; 6]) };
-    ($number:expr, $a:expr $(,)?) => {
-        $crate::sys::syscall::syscall6($number, [$a as usize, 0, 0, 0, 0, 0]) };
+    ($number:expr $(,)?) => { $crate::sys::syscall::syscall0($number, []) };
+    ($number:expr, $a:expr $(,)?) => { $crate::sys::syscall::syscall1($number, [$a as usize]) };
     ($number:expr, $a:expr, $b:expr $(,)?) => {
-        $crate::sys::syscall::syscall6($number, [$a as usize, $b as usize, 0, 0, 0, 0]) };
+        $crate::sys::syscall::syscall2($number, [$a as usize, $b as usize]) };
     ($number:expr, $a:expr, $b:expr, $c:expr $(,)?) => {
-        $crate::sys::syscall::syscall6($number, [$a as usize, $b as usize, $c as usize, 0, 0, 0]) };
+        $crate::sys::syscall::syscall3($number, [$a as usize, $b as usize, $c as usize]) };
     ($number:expr, $a:expr, $b:expr, $c:expr, $d:expr $(,)?) => {
-        $crate::sys::syscall::syscall6($number, [$a as usize, $b as usize, $c as usize, $d as usize, 0, 0]) };
+        $crate::sys::syscall::syscall4($number, [$a as usize, $b as usize, $c as usize, $d as usize]) };
     ($number:expr, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr $(,)?) => {
-        $crate::sys::syscall::syscall6($number,
-            [$a as usize, $b as usize, $c as usize, $d as usize, $e as usize, 0]) };
+        $crate::sys::syscall::syscall5($number,
+            [$a as usize, $b as usize, $c as usize, $d as usize, $e as usize]) };
     ($number:expr, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr $(,)?) => {
         $crate::sys::syscall::syscall6($number,
             [$a as usize, $b as usize, $c as usize, $d as usize, $e as usize, $f as usize]) };

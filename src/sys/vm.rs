@@ -29,24 +29,14 @@ pub fn map_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
     Ok(unsafe { core::slice::from_raw_parts(address as *const u8, length) })
 }
 
-/// madvise(2) `DONTNEED`: takes the whole pages of `bytes` away; they read as zeros from now on. Kernels that count a
+/// madvise(2) `DONTNEED`: gives back the whole pages of `bytes`, which read as zeros from now on. Kernels that count a
 /// process's pages lazily (before 6.2) bring VmHWM up to date when they take pages away.
 pub fn release(bytes: &mut [u8]) {
-    take_pages(bytes.as_mut_ptr() as usize, bytes.len());
-}
-
-/// The same for a value that nobody needs any more: the reference is spent, so what becomes of it cannot be seen.
-pub fn give_back<T>(value: &'static mut T) {
-    take_pages(&raw mut *value as usize, size_of::<T>());
-}
-
-/// The pages that lie whole inside `length` bytes from `start`, which the callers above hold exclusively.
-fn take_pages(start: usize, length: usize) {
     const PAGE: usize = 4096;
-    let end = (start + length) & !(PAGE - 1);
-    let start = start.next_multiple_of(PAGE);
+    let start = (bytes.as_mut_ptr() as usize).next_multiple_of(PAGE);
+    let end = (bytes.as_mut_ptr() as usize + bytes.len()) & !(PAGE - 1);
     if start < end {
-        // SAFETY: the memory is the callers' alone; zeros are valid bytes, and a value given back is never read again.
+        // SAFETY: the pages lie inside `bytes`, which is exclusively borrowed, and zeros are valid bytes.
         let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_DONTNEED) };
     }
 }

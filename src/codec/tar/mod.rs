@@ -246,8 +246,8 @@ impl<'s> Archive<'s> {
             b'5' | b'D' => Kind::Directory,
             b'6' => Kind::Fifo,
             _ => {
-                let name = Show(name);
-                return Err(self.fault(format_args!("{name}: entry of unknown type {:?}", char::from(flag))));
+                let (name, flag) = (Show(name), char::from(flag));
+                return Err(self.fault(format_args!("{name}: entry of unknown type '{flag}'")));
             }
         };
         // Nothing but a file has data, whatever size is written there; GNU's incremental dumps list a directory.
