@@ -81,11 +81,8 @@ impl Search<'_> {
             let mut notes = Notes::default();
             let mut taken: Option<Chosen> = None;
             for disk in self.disks.iter() {
-                // A partition of the image's disk is part of it: a bootable iso9660 has its own first sectors in one.
-                if taken
-                    .as_ref()
-                    .is_some_and(|taken| which == Which::Auto && disk.parent.as_ref() == Some(&taken.disk.name))
-                {
+                // A partition of a disk that was taken is part of it: in a bootable iso9660, one holds the same superblock.
+                if taken.as_ref().is_some_and(|taken| disk.parent.as_ref() == Some(&taken.disk.name)) {
                     continue;
                 }
                 let judged = disk.content().map(|content| {
@@ -182,15 +179,13 @@ impl Chosen {
             if self.disk.read_only {
                 return Err(Error::with_errno(format_args!("the disk is read-only"), Errno::EROFS));
             }
-            mount_at(&self.disk, found, ROOTFS_DISK_PLACE, MS_NOSUID_NODEV_OFF, c"", modules)?;
+            // No nosuid: a root file system needs its set-user-id programs.
+            mount_at(&self.disk, found, ROOTFS_DISK_PLACE, 0, c"", modules)?;
             early::open_directory(ROOTFS_DISK_PLACE)
         };
         mount().map_err(|error| error.within(format_args!("{self}")))
     }
 }
-
-/// A root file system needs its set-user-id programs; device nodes are the container's to be kept from.
-const MS_NOSUID_NODEV_OFF: u64 = 0;
 
 impl Display for Chosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -304,5 +299,24 @@ impl Display for Notes {
             (_, 0) => f.write_str(&self.text),
             (_, more) => write!(f, "{}; and {more} more", self.text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_are_told_of_in_one_line_of_bounded_length() {
+        let mut notes = Notes::default();
+        assert_eq!(notes.to_string(), "there is no disk at all");
+        notes.add("vda", &"a tar");
+        notes.add("vdb", &"empty");
+        assert_eq!(notes.to_string(), "/dev/vda: a tar; /dev/vdb: empty");
+        for _ in 0..100 {
+            notes.add("vdc", &"x".repeat(50));
+        }
+        let text = notes.to_string();
+        assert!(text.ends_with(" more") && text.len() < DISK_NOTES_BYTES + 20, "{text}");
     }
 }

@@ -67,10 +67,11 @@ struct Early {
 
 const STRICT: u64 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
+// /dev comes first, so that there is a log for whatever fails after it.
 static EARLY: [Early; 5] = [
+    Early { kind: c"devtmpfs", target: c"/dev", flags: MS_NOSUID | MS_NOEXEC, data: c"mode=0755", needed: false },
     Early { kind: c"proc", target: c"/proc", flags: STRICT, data: c"", needed: true },
     Early { kind: c"sysfs", target: c"/sys", flags: STRICT, data: c"", needed: true },
-    Early { kind: c"devtmpfs", target: c"/dev", flags: MS_NOSUID | MS_NOEXEC, data: c"mode=0755", needed: false },
     Early { kind: c"tmpfs", target: c"/run", flags: MS_NOSUID | MS_NODEV, data: c"mode=0755", needed: true },
     Early { kind: c"cgroup2", target: c"/sys/fs/cgroup", flags: STRICT, data: c"", needed: false },
 ];

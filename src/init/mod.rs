@@ -85,10 +85,10 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     let InitMemory { command_line, arguments, disks, buffers } = init;
 
     early::prepare_process();
-    early::make_root_movable()?;
-    early::mount_kernel_file_systems()?;
+    let prepared = early::make_root_movable().and_then(|()| early::mount_kernel_file_systems());
     early::open_log();
     early::open_console()?;
+    prepared?;
     power::learn();
     report.end_of("mounts");
 
