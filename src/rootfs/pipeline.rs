@@ -25,6 +25,8 @@ use miniz_oxide::inflate::core::DecompressorOxide;
 
 /// The writer waits until this much of its ring is free, so that the threads do not wake each other for every file.
 const ROOM_BYTES: usize = RING_BYTES / 4;
+/// The consumer sleeps until there is this much for it, or the producer has to wait or to read.
+const DATA_BYTES: usize = RING_BYTES / 4;
 const INPUT_ROOM_BYTES: usize = INPUT_BYTES / 4;
 
 /// What the pipeline borrows.
@@ -230,6 +232,8 @@ impl Producer<'_, '_> {
         let size = self.layer.blob.size;
         loop {
             if self.at < size && self.input.free() >= INPUT_ROOM_BYTES {
+                // The disk may take its time: the other thread goes on with what there is.
+                self.shared.data.wake();
                 self.read()?;
             }
             let pending = !self.stored.bytes().is_empty();
@@ -244,7 +248,9 @@ impl Producer<'_, '_> {
                 return Ok(());
             }
             let (used, made) = self.step()?;
-            self.shared.data.wake();
+            if self.ring.unread() >= DATA_BYTES {
+                self.shared.data.wake();
+            }
             if used + made == 0 {
                 debug_assert!(!pending, "there was input and room");
                 return self.decoder.as_ref().map_or(Ok(()), |decoder| decoder.finish());
@@ -259,6 +265,7 @@ impl Producer<'_, '_> {
                 return false;
             }
             if !self.shared.hash_some() {
+                self.shared.data.wake();
                 self.shared.space.sleep(|| ready(self) || self.shared.stopped() || self.shared.hash_some());
             }
         }

@@ -71,6 +71,12 @@ impl<const N: usize> Writer<'_, N> {
         self.ring.free()
     }
 
+    /// Bytes that the first reader has not taken yet.
+    pub fn unread(&self) -> usize {
+        let taken = self.ring.taken[0].load(Ordering::Acquire);
+        self.ring.written.load(Ordering::Relaxed).saturating_sub(taken) as usize
+    }
+
     /// Where the next byte goes, and how many fit there in one piece.
     fn place(&self) -> (usize, usize) {
         let at = self.ring.written.load(Ordering::Relaxed) as usize & (N - 1);

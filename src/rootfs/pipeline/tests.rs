@@ -1,1 +1,130 @@
+use super::*;
+use crate::codec::digest::{Algorithm, Digest};
+use crate::io::section::Section;
+use crate::sys::fd::CWD;
+use crate::sys::{Errno, fs};
+use std::io::Write;
 
+fn digest(bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// A file without a name, with something before and after the blob.
+fn section(bytes: &[u8]) -> Section {
+    let file = fs::open(CWD, c"/tmp", libc::O_TMPFILE | fs::O_RDWR, 0o600).unwrap();
+    for part in [&b"before"[..], bytes, b"after"] {
+        fs::write_all(file.by_ref(), part).unwrap();
+    }
+    Section { file, offset: 6, size: bytes.len() as u64 }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut child = std::process::Command::new("gzip")
+        .arg("-c")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writer = std::thread::spawn(move || input.write_all(&bytes).unwrap());
+    let output = child.wait_with_output().unwrap().stdout;
+    writer.join().unwrap();
+    output
+}
+
+/// Half noise, half repetition.
+fn sample(count: usize) -> Vec<u8> {
+    let noise = |n: u32| (n.wrapping_mul(2_654_435_761) >> 11) as u8;
+    (0..count as u32).map(|n| if n / 5000 % 2 == 0 { noise(n) } else { (n / 3000) as u8 }).collect()
+}
+
+fn memory() -> Box<PipelineMemory> {
+    Box::new(PipelineMemory::EMPTY)
+}
+
+/// Reads all, `piece` bytes at a time, after a nap where one is wanted.
+fn collect(source: &mut dyn Source, piece: usize, nap: bool) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    while let bytes @ [_, ..] = source.peek()? {
+        let count = bytes.len().min(piece);
+        all.extend(&bytes[..count]);
+        source.consume(count);
+        if nap && all.len() % 64 == 0 {
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+    }
+    Ok(all)
+}
+
+#[test]
+fn what_goes_in_comes_out_verified() {
+    let mut memory = memory();
+    for (count, piece, nap) in [
+        (0, 1, false),
+        (1, 1, false),
+        (100_000, 512, false),
+        (3_000_000, 1 << 20, false),
+        (2_000_000, 4096, true),
+        (600_000, 7, false),
+    ] {
+        let tar = sample(count);
+        for (stored, gzip) in [(gzip(&tar), true), (tar.clone(), false)] {
+            let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
+            let layer = Layer { blob: &blob, digest: &digest, gzip, diff_id: &diff_id };
+            let (all, length) = run(&layer, &mut memory, |source| collect(source, piece, nap)).unwrap();
+            assert!(all == tar && length == count as u64, "{count} bytes, {piece} at a time");
+            // What the consumer leaves is hashed all the same.
+            assert_eq!(run(&layer, &mut memory, |_| Ok(())).unwrap().1, count as u64);
+        }
+    }
+}
+
+#[test]
+fn two_kinds_of_digest_for_one_layer() {
+    let tar = sample(500_000);
+    let mut hasher = Hasher::new(Algorithm::Sha512);
+    hasher.update(&tar);
+    let (blob, stored, diff_id) = (section(&tar), hasher.finish(), digest(&tar));
+    let layer = Layer { blob: &blob, digest: &stored, gzip: false, diff_id: &diff_id };
+    assert!(run(&layer, &mut memory(), |_| Ok(())).is_ok());
+    let other = Layer { diff_id: &digest(b"x"), ..layer };
+    let error = run(&other, &mut memory(), |_| Ok(())).unwrap_err();
+    assert!(error.to_string().starts_with("diff_id: digest mismatch"), "{error}");
+}
+
+#[test]
+fn neither_side_waits_for_one_that_failed() {
+    let tar = sample(3_000_000);
+    let stored = gzip(&tar);
+    let cut = &stored[..stored.len() / 2];
+    let mut memory = memory();
+
+    // The consumer fails at once, or in the middle: its error is the one that counts.
+    for after in [0, 1_000_000] {
+        let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
+        let layer = Layer { blob: &blob, digest: &digest, gzip: true, diff_id: &diff_id };
+        let fail = |source: &mut dyn Source| -> Result<()> {
+            source.skip(after)?;
+            Err(Error::with_errno(format_args!("no room"), Errno::ENOSPC))
+        };
+        let error = run(&layer, &mut memory, fail).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.errno()), ("no room", Errno::ENOSPC));
+    }
+
+    // The producer fails, with bytes that are what the digest says, and with bytes that are not.
+    let (blob, diff_id) = (section(cut), digest(&tar));
+    for (digest, why) in [(digest(cut), "gzip: truncated"), (digest(&stored), "digest mismatch: expected")] {
+        let layer = Layer { blob: &blob, digest: &digest, gzip: true, diff_id: &diff_id };
+        let error = run(&layer, &mut memory, |source| collect(source, 100_000, false)).unwrap_err();
+        assert!(error.to_string().starts_with(why), "{error}");
+    }
+
+    // The file is shorter than it was said to be.
+    let longer = Section { size: blob.size + 6, ..section(cut) };
+    let layer = Layer { blob: &longer, digest: &diff_id, gzip: false, diff_id: &diff_id };
+    let error = run(&layer, &mut memory, |_| Ok(())).unwrap_err().to_string();
+    assert!(error.starts_with("digest mismatch"), "{error}");
+}
