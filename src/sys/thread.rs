@@ -53,8 +53,8 @@ where
     let running = AtomicU32::new(1);
     let top = (&raw mut *stack) as usize + size_of::<Stack>();
     // SAFETY: `stack` and `job` are lent to the thread alone until `Join` has seen it end, also on unwinding.
-    unsafe { start(run::<F, A>, (&raw mut job).cast(), top, &running) }?;
-    let join = Join(&running);
+    let thread = unsafe { start(run::<F, A>, (&raw mut job).cast(), top, &running) }?;
+    let join = Join { running: &running, thread };
     let here = here();
     drop(join);
     // SAFETY: the thread has ended: nobody else writes here. Volatile, as the compiler saw nobody write it at all.
@@ -63,13 +63,23 @@ where
     result.map(|other| (other, here)).ok_or(Errno::ECHILD)
 }
 
-struct Join<'a>(&'a AtomicU32);
+struct Join<'a> {
+    running: &'a AtomicU32,
+    thread: i32,
+}
 
 impl Drop for Join<'_> {
     fn drop(&mut self) {
-        while self.0.load(Ordering::Acquire) != 0 {
+        while self.running.load(Ordering::Acquire) != 0 {
             // The kernel's wake at a thread's end is not a private one.
-            futex(self.0, libc::FUTEX_WAIT, 1);
+            futex(self.running, libc::FUTEX_WAIT, 1);
+        }
+        // It is off its stack, but counts as a thread for some microseconds more, in which setns(2) would fail.
+        let process = super::process::getpid();
+        // SAFETY: signal 0 only asks whether there is such a thread; no memory is passed.
+        while unsafe { syscall!(libc::SYS_tgkill, process, self.thread, 0) }.is_ok() {
+            // SAFETY: no memory is passed.
+            let _ = unsafe { syscall!(libc::SYS_sched_yield) };
         }
     }
 }
@@ -86,7 +96,7 @@ unsafe extern "C" fn run<F: FnOnce() -> A, A>(job: *mut ()) -> ! {
     }
 }
 
-/// Makes the thread. `running` is set to 0 by the kernel when it ends.
+/// Makes the thread and returns its number. `running` is set to 0 by the kernel when it ends.
 ///
 /// # Safety
 /// `entry(job)` must be sound on a stack that ends at `top`; all three must live until `running` is 0.
@@ -95,7 +105,7 @@ unsafe fn start(
     job: *mut (),
     top: usize,
     running: &AtomicU32,
-) -> Result<()> {
+) -> Result<i32> {
     let flags = libc::CLONE_VM
         | libc::CLONE_FS
         | libc::CLONE_FILES
@@ -127,7 +137,7 @@ unsafe fn start(
     }
     // SAFETY: the kernel reads eight bytes.
     unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const former, 0, 8) }?;
-    if answer < 0 { Err(Errno(-answer as i32)) } else { Ok(()) }
+    if answer < 0 { Err(Errno(-answer as i32)) } else { Ok(answer as i32) }
 }
 
 #[cfg(test)]

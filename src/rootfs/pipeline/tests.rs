@@ -13,7 +13,11 @@ fn digest(bytes: &[u8]) -> Digest {
 
 /// A file without a name, with something before and after the blob.
 fn section(bytes: &[u8]) -> Section {
-    let file = fs::open(CWD, c"/tmp", libc::O_TMPFILE | fs::O_RDWR, 0o600).unwrap();
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("ocinit-pipeline-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let path = std::ffi::CString::new(std::env::temp_dir().join(name).into_os_string().into_encoded_bytes()).unwrap();
+    let file = fs::open(CWD, &path, fs::O_CREAT | fs::O_EXCL | fs::O_RDWR, 0o600).unwrap();
+    fs::unlink(CWD, &path).unwrap();
     for part in [&b"before"[..], bytes, b"after"] {
         fs::write_all(file.by_ref(), part).unwrap();
     }
