@@ -30,7 +30,8 @@ def main():
             if not expect(master, seen, word.encode()):
                 sys.stderr.write(f"terminal.py: {word!r} never came; last seen: {bytes(seen)!r}\n")
                 os.kill(pid, signal.SIGTERM)
-                os.kill(pid, signal.SIGTERM)
+                time.sleep(2)
+                os.kill(pid, signal.SIGTERM)  # the second ends the machine
                 break
         elif kind == "type":
             time.sleep(0.2)

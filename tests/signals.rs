@@ -1,0 +1,130 @@
+//! The first SIGINT or SIGTERM goes to the container, the second ends the VM; nothing is left running or lying about.
+
+mod support;
+
+use std::io::Read;
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use support::boot::{finish, send};
+use support::{Boot, Outcome, busybox, scratch, slots};
+
+/// Starts it, and waits until the container has said `ready`.
+fn start(boot: &Boot, temporary: &Path) -> Child {
+    let mut child = boot.command().env("TMPDIR", temporary).spawn().expect("boot");
+    let mut stdout = child.stdout.take().expect("piped");
+    let mut ready = [0; 6];
+    if stdout.read_exact(&mut ready).is_err() || &ready != b"ready\n" {
+        panic!("the container never was ready\n{}", finish(child, None, Duration::from_secs(5)));
+    }
+    child.stdout = Some(stdout);
+    child
+}
+
+/// Processes started with this TMPDIR: `boot`, and QEMU while it runs, as (number, program).
+fn processes_of(temporary: &Path) -> Vec<(u32, String)> {
+    let marker = format!("TMPDIR={}", temporary.display());
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes()) {
+            let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            found.push((number, name.trim_end().to_string()));
+        }
+    }
+    found
+}
+
+/// QEMU's process.
+fn qemu_of(temporary: &Path) -> u32 {
+    let found = processes_of(temporary);
+    found.iter().find(|(_, name)| name.starts_with("qemu")).unwrap_or_else(|| panic!("no QEMU in {found:?}")).0
+}
+
+/// A layout in a directory of its own, so that its name tells our processes from others.
+fn own_layout(name: &str) -> std::path::PathBuf {
+    let directory = scratch(&format!("signals-{name}"));
+    busybox().write(&directory.join("layout"));
+    std::fs::create_dir(directory.join("temporary")).expect("temporary");
+    directory
+}
+
+fn signalled(name: &str, script: &str, signals: &[&str]) -> Outcome {
+    let directory = own_layout(name);
+    let temporary = directory.join("temporary");
+    let boot = Boot::new(directory.join("layout")).script(script);
+    let _slot = slots::take();
+    let child = start(&boot, &temporary);
+    qemu_of(&temporary);
+    for signal in signals {
+        send(&child, signal);
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    let outcome = finish(child, None, Duration::from_secs(60));
+    assert_eq!(processes_of(&temporary), [], "left running\n{outcome}");
+    let left: Vec<_> = std::fs::read_dir(&temporary).expect("temporary").flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "left lying about: {left:?}\n{outcome}");
+    outcome
+}
+
+/// A PID 1 only gets what it has a handler for.
+const TRAPS: &str = "trap 'echo term; exit 15' TERM; trap 'echo int; exit 2' INT; trap 'echo usr1; exit 10' USR1;
+    echo ready; while :; do sleep 1; done";
+
+#[test]
+fn sigterm_goes_to_the_container() {
+    signalled("term", TRAPS, &["TERM"]).expect_status(15).expect_stdout("term\n");
+}
+
+#[test]
+fn sigint_goes_to_the_container() {
+    signalled("int", TRAPS, &["INT"]).expect_status(2).expect_stdout("int\n");
+}
+
+#[test]
+fn the_second_signal_ends_the_vm() {
+    let deaf = "trap 'echo deaf' TERM; echo ready; while :; do sleep 1; done";
+    let outcome = signalled("second", deaf, &["TERM", "TERM"]);
+    outcome.expect_stdout("deaf\n").expect_status(128 + 15);
+}
+
+#[test]
+fn a_container_that_ends_by_itself_leaves_nothing() {
+    signalled("end", "echo ready; sleep 3; echo end", &[]).expect_status(0).expect_stdout("end\n");
+}
+
+/// `boot` itself is killed and cannot clean up: the VM must not live on without it.
+#[test]
+fn a_killed_boot_takes_its_vm_along() {
+    let directory = own_layout("kill");
+    let boot = Boot::new(directory.join("layout")).script("echo ready; sleep 1000");
+    let _slot = slots::take();
+    let temporary = directory.join("temporary");
+    let child = start(&boot, &temporary);
+    qemu_of(&temporary);
+    send(&child, "KILL");
+    finish(child, None, Duration::from_secs(20)).expect_status(-1);
+    for _ in 0..100 {
+        if processes_of(&temporary).is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("still there after ten seconds: {:?}", processes_of(&temporary));
+}
+
+/// The VM is gone without a word.
+#[test]
+fn a_killed_vm_is_125() {
+    let directory = own_layout("vm");
+    let boot = Boot::new(directory.join("layout")).script("echo ready; sleep 1000");
+    let _slot = slots::take();
+    let temporary = directory.join("temporary");
+    let child = start(&boot, &temporary);
+    let killed = std::process::Command::new("kill").args(["-s", "KILL", &qemu_of(&temporary).to_string()]).status();
+    assert!(killed.expect("kill").success());
+    let outcome = finish(child, None, Duration::from_secs(20));
+    outcome.expect_status(125).expect_line(&["boot: ", "signal 9"]);
+}
