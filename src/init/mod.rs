@@ -161,7 +161,8 @@ fn log_peak_memory() {
     let mut buffer = [1; 8192];
     vm::release(&mut buffer);
     let status = sysfs::read(format_args!("/proc/self/status"), &mut buffer).unwrap_or("");
-    if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
-        crate::debug!("peak memory of PID 1: {}", peak.trim());
+    if let Some((_, from_peak)) = status.split_once("VmHWM:") {
+        let peak = from_peak.split('\n').next().unwrap_or("");
+        crate::debug!("peak memory of PID 1: {}", peak.trim_ascii());
     }
 }

@@ -41,14 +41,19 @@ pub fn probe(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
 /// `N` bytes from `offset`; what lies beyond the disk's end reads as zeros.
 fn bytes<const N: usize>(read: ReadAt<'_>, offset: u64) -> crate::Result<[u8; N]> {
     let mut buffer = [0; N];
-    let mut filled = 0;
-    while filled < N {
-        match read(offset + filled as u64, &mut buffer[filled..])? {
-            0 => break,
-            n => filled += n,
-        }
-    }
+    fill(read, offset, &mut buffer)?;
     Ok(buffer)
+}
+
+fn fill(read: ReadAt<'_>, mut offset: u64, mut buffer: &mut [u8]) -> crate::Result<()> {
+    while !buffer.is_empty() {
+        let n = read(offset, buffer)?;
+        if n == 0 {
+            break;
+        }
+        (offset, buffer) = (offset + n as u64, &mut buffer[n..]);
+    }
+    Ok(())
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u32 {
