@@ -36,6 +36,7 @@ pub const STATUS_NOT_EXECUTABLE: u8 = 126;
 pub const STATUS_NOT_FOUND: u8 = 127;
 
 static SLOTS: [Slot<Text>; ERROR_SLOTS] = [const { Slot::new(Text::EMPTY) }; ERROR_SLOTS];
+#[cfg(not(test))]
 static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
 
 struct Text {
@@ -86,18 +87,28 @@ fn turn() -> usize {
     NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed)
 }
 
-/// Each test's thread has eight slots of its own: tests that make many errors leave the others' alone.
+/// Each test's thread has eight slots of its own until it ends: tests that make many errors leave the others' alone.
 #[cfg(test)]
 fn turn() -> usize {
-    std::thread_local! {
-        static MINE: core::cell::Cell<usize> = const { core::cell::Cell::new(usize::MAX) };
+    use core::cell::Cell;
+    use core::sync::atomic::{AtomicBool, Ordering};
+    static TAKEN: [AtomicBool; ERROR_SLOTS / 8] = [const { AtomicBool::new(false) }; ERROR_SLOTS / 8];
+    struct Mine(usize, Cell<usize>);
+    impl Drop for Mine {
+        fn drop(&mut self) {
+            TAKEN[self.0].store(false, Ordering::Release);
+        }
     }
-    let last = match MINE.get() {
-        usize::MAX => NEXT.fetch_add(8, core::sync::atomic::Ordering::Relaxed),
-        last => last,
-    };
-    MINE.set(last / 8 * 8 + (last + 1) % 8);
-    MINE.get()
+    std::thread_local! {
+        static MINE: Mine = {
+            let free = TAKEN.iter().position(|taken| !taken.swap(true, Ordering::Acquire));
+            Mine(free.expect("no more than 32 tests at once"), Cell::new(0))
+        };
+    }
+    MINE.with(|mine| {
+        mine.1.set((mine.1.get() + 1) % 8);
+        mine.0 * 8 + mine.1.get()
+    })
 }
 
 fn next_slot() -> (u8, Option<SlotGuard<'static, Text>>) {
