@@ -1,8 +1,8 @@
 //! Instructions beyond the x86-64 baseline, each behind a function that works without them too.
 
 use core::arch::x86_64::{
-    __m128i, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_unpackhi_epi64,
-    _mm_xor_si128,
+    __m128i, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_set_epi64x,
+    _mm_unpackhi_epi64, _mm_xor_si128,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -32,38 +32,45 @@ fn has_pclmul() -> bool {
     }
 }
 
+/// One step of folding; a macro, because our code is compiled for size and a function would be called for every 16 bytes.
+macro_rules! advance {
+    ($lane:expr, $by:expr, $next:expr) => {
+        _mm_xor_si128(
+            _mm_xor_si128(_mm_clmulepi64_si128($lane, $by, 0x00), _mm_clmulepi64_si128($lane, $by, 0x11)),
+            $next,
+        )
+    };
+}
+
 /// Intel's "Fast CRC Computation Using PCLMULQDQ": four lanes of 16 bytes, then one.
 #[target_feature(enable = "pclmulqdq")]
 fn fold(state: u32, bytes: &[u8]) -> ([u8; 16], usize) {
-    let load = |at: usize| {
-        let half = |at: usize| i64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
-        _mm_set_epi64x(half(at + 8), half(at))
-    };
     // x to the power 4·128+32, 4·128-32, 128+32 and 128-32, modulo the polynomial, reflected.
     let by_64 = _mm_set_epi64x(0x1_c6e4_1596, 0x1_5444_2bd4);
     let by_16 = _mm_set_epi64x(0x0_ccaa_009e, 0x1_7519_97d0);
-    let mut lanes = [load(0), load(16), load(32), load(48)];
-    lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi32_si128(state as i32));
-    let mut used = 64;
-    while used + 64 <= bytes.len() {
-        for (index, lane) in lanes.iter_mut().enumerate() {
-            *lane = advance(*lane, by_64, load(used + 16 * index));
-        }
-        used += 64;
+    let (blocks, _) = bytes.as_chunks::<64>();
+    let mut lanes = [_mm_set_epi64x(0, 0); 4];
+    for (index, block) in blocks.iter().enumerate() {
+        // SAFETY: 64 bytes are there; the loads need no alignment.
+        let [a, b, c, d] = unsafe {
+            let at = block.as_ptr().cast::<__m128i>();
+            [_mm_loadu_si128(at), _mm_loadu_si128(at.add(1)), _mm_loadu_si128(at.add(2)), _mm_loadu_si128(at.add(3))]
+        };
+        lanes = match index {
+            0 => [_mm_xor_si128(a, _mm_cvtsi32_si128(state as i32)), b, c, d],
+            _ => [
+                advance!(lanes[0], by_64, a),
+                advance!(lanes[1], by_64, b),
+                advance!(lanes[2], by_64, c),
+                advance!(lanes[3], by_64, d),
+            ],
+        };
     }
-    let mut sum = lanes[0];
-    for lane in &lanes[1..] {
-        sum = advance(sum, by_16, *lane);
-    }
+    let sum = advance!(lanes[0], by_16, lanes[1]);
+    let sum = advance!(sum, by_16, lanes[2]);
+    let sum = advance!(sum, by_16, lanes[3]);
     let mut out = [0; 16];
     out[..8].copy_from_slice(&_mm_cvtsi128_si64(sum).to_le_bytes());
     out[8..].copy_from_slice(&_mm_cvtsi128_si64(_mm_unpackhi_epi64(sum, sum)).to_le_bytes());
-    (out, used)
-}
-
-#[target_feature(enable = "pclmulqdq")]
-fn advance(lane: __m128i, by: __m128i, next: __m128i) -> __m128i {
-    let low = _mm_clmulepi64_si128(lane, by, 0x00);
-    let high = _mm_clmulepi64_si128(lane, by, 0x11);
-    _mm_xor_si128(_mm_xor_si128(low, high), next)
+    (out, 64 * blocks.len())
 }
