@@ -5,6 +5,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ PACKAGES = {
     "apt-get": "apt",
     "apt-cache": "apt",
     "dpkg": "dpkg",
+    "cp": "coreutils",
 }
 
 
@@ -37,17 +39,24 @@ class Failure(Exception):
 
 def main(function):
     """Runs a script's `function`; a failure becomes one line and exit status 125."""
-    name = os.path.basename(sys.argv[0])
+    signal.signal(signal.SIGTERM, exit_by_signal)
     try:
         return function()
     except Failure as failure:
-        print(f"{name}: {failure}", file=sys.stderr)
+        line = str(failure)
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
-        print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
+        line = f"{where}{error.strerror or error}"
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT
+    with contextlib.suppress(OSError):  # a stderr that is gone must not change the status
+        print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
     return FAILED
+
+
+def exit_by_signal(number, _):
+    """Ends by unwinding, so that temporary folders go."""
+    sys.exit(128 + number)
 
 
 def option_error(parser):
@@ -115,14 +124,21 @@ def cache(*parts):
 
 
 @contextlib.contextmanager
+def locked(path):
+    """Holds the lock file beside `path`: of several processes one goes ahead, the others wait."""
+    with open(path.parent / f".{path.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def made_once(path):
     """Yields an empty folder that becomes `path` if all goes well, or None where `path` is there already.
 
     Whoever comes second waits, and a maker that died leaves nothing that looks finished.
     """
     path = pathlib.Path(path)
-    with open(path.parent / f".{path.name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(path):
         if path.exists():
             yield None
             return
