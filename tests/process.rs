@@ -146,6 +146,11 @@ fn environment_working_directory_hostname_and_entrypoint() {
     let outcome = boot.append("ocinit.workdir=/tmp").arguments(["by", "hand"]).run();
     outcome.expect_value("in", "/tmp");
     assert!(outcome.text().starts_with("by-hand\n"), "{outcome}");
+    // The user of the command line instead of the image's, and a variable of the configuration file.
+    let boot = Boot::new(busybox_layout()).append("ocinit.user=app:extra").option("--env", "SECRET=of the file");
+    let outcome = boot.script("echo $(id -u):$(id -g) $SECRET; cat /proc/cmdline").run();
+    assert!(outcome.expect_status(0).text().starts_with("1000:2000 of the file\n"), "{outcome}");
+    assert!(!outcome.text().contains("SECRET"), "it is on the kernel's command line\n{outcome}");
 }
 
 /// User, group and supplementary groups as this form of User gives them.
@@ -236,15 +241,18 @@ fn mode_exec_hands_over_pid_1() {
     }
 }
 
-/// Files of the image keep their owner and mode, and set-id bits do not help: no_new_privs.
+/// A set-id bit does not help: no_new_privs. (busybox gives such rights up by itself, so it would show nothing.)
 #[test]
 fn a_setuid_program_gives_nothing() {
-    let mut busybox_as_su = busybox();
-    let binary = support::read(&support::images::busybox_binary());
-    busybox_as_su = busybox_as_su.layer(Layer::plain(Tar::new().file("bin/su-id", 0o4755, b"#!/bin/sh\n")));
+    // exit_group(geteuid()): mov eax, 107; syscall; mov edi, eax; mov eax, 231; syscall.
+    let code = [0xb8, 107, 0, 0, 0, 0x0f, 0x05, 0x89, 0xc7, 0xb8, 231, 0, 0, 0, 0x0f, 0x05];
+    let layer = Layer::plain(Tar::new().file("it", 0o4755, support::elf::program(&code)));
     let directory = scratch("process-setuid");
-    let layer = Layer::gzip(Tar::new().file("bin/id", 0o4755, binary));
-    busybox_as_su.config(r#""Env":["PATH=/bin"],"User":"1000:1000""#).layer(layer).write(&directory.join("layout"));
-    let outcome = Boot::new(directory.join("layout")).script("stat -c %a /bin/id /bin/su-id; id -u").run();
-    outcome.expect_status(0).expect_stdout("4755\n4755\n1000\n");
+    let image = busybox().config(r#""Env":["PATH=/bin"],"User":"1000:1000""#).layer(layer);
+    image.write(&directory.join("layout"));
+    let boot = Boot::new(directory.join("layout"));
+    boot.clone().arguments(["/it"]).run().expect_status(1000 & 255);
+    // It is set-id, and says 0 where it is root's: the same program, the same image.
+    let script = "stat -c '%a %u' /it; id -u; exec /it";
+    boot.append("ocinit.user=0").script(script).run().expect_status(0).expect_stdout("4755 0\n0\n");
 }

@@ -188,3 +188,20 @@ fn layers_in_order_with_whiteouts() {
     let expected = "kept\nlinked\nnew\nreplaced\nlower\nupper\nupper\nlower\n600\nstays\n";
     Boot::new(&layout.directory).run().expect_status(0).expect_stdout(expected);
 }
+
+/// The tmpfs of Linux 6.1 holds no `user.*` attributes; a container can live without, but is told how many.
+#[test]
+fn attributes_that_a_tmpfs_cannot_hold_are_counted() {
+    let noted = |tar: Tar, name: &str| {
+        let records = [("SCHILY.xattr.user.note", "a"), ("SCHILY.xattr.user.other", "b")];
+        tar.pax(&records).file(name, 0o644, "there\n")
+    };
+    let layer = Layer::plain(noted(noted(Tar::new(), "one"), "two"));
+    let mut layout = layout("attributes");
+    let stored =
+        busybox().config(r#""Cmd":["cat","/one","/two"],"Env":["PATH=/bin"]"#).layer(layer).add(&mut layout, "it");
+    layout.write_index();
+    assert_eq!(stored.layers.len(), 2);
+    let outcome = Boot::new(&layout.directory).flag("--verbose").run();
+    outcome.expect_status(0).expect_stdout("there\nthere\n").expect_line(&["ocinit: skipped 4 extended attributes"]);
+}

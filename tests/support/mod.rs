@@ -5,6 +5,7 @@ pub mod boot;
 pub mod cache;
 pub mod console;
 pub mod disk;
+pub mod elf;
 pub mod images;
 pub mod layout;
 pub mod slots;
