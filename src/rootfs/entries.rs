@@ -168,7 +168,7 @@ impl<'a> Applier<'a> {
 
     fn hard_link(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &mut Name) -> Result<()> {
         let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Show(entry.link)), errno);
-        link.set(entry.link).map_err(refused)?;
+        link.set(entry.link).map_err(|why| Error::new(format_args!("hard link to {}: {why}", Show(entry.link))))?;
         let mut tries = 2;
         loop {
             let source = self.parents.find(link.parent())?.ok_or_else(|| to(Errno::ENOENT))?;
