@@ -136,7 +136,7 @@ pub enum Hasher {
     /// SHA-256.
     Sha256(sha2::Sha256),
     /// SHA-512.
-    Sha512(sha2::Sha512),
+    Sha512(hmac_sha512::Hash),
 }
 
 impl Hasher {
@@ -144,7 +144,7 @@ impl Hasher {
     pub fn new(algorithm: Algorithm) -> Hasher {
         match algorithm {
             Algorithm::Sha256 => Hasher::Sha256(sha2::Sha256::new()),
-            Algorithm::Sha512 => Hasher::Sha512(sha2::Sha512::new()),
+            Algorithm::Sha512 => Hasher::Sha512(hmac_sha512::Hash::new()),
         }
     }
 
@@ -164,10 +164,7 @@ impl Hasher {
                 bytes[..32].copy_from_slice(&hash.finalize());
                 Digest { algorithm: Algorithm::Sha256, bytes }
             }
-            Hasher::Sha512(hash) => {
-                bytes.copy_from_slice(&hash.finalize());
-                Digest { algorithm: Algorithm::Sha512, bytes }
-            }
+            Hasher::Sha512(hash) => Digest { algorithm: Algorithm::Sha512, bytes: hash.finalize() },
         }
     }
 }
