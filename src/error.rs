@@ -177,20 +177,41 @@ impl fmt::Debug for Error {
 
 /// Adds what was being done, and to what, to a failure.
 pub trait Context<T> {
+    /// `doing: cause`, as in `pivot_root: invalid argument`.
+    fn doing(self, doing: &str) -> Result<T>;
+
     /// `doing subject: cause`, as in `mount /proc: permission denied`. `subject` may be `&""`.
     fn context(self, doing: &str, subject: &dyn Display) -> Result<T>;
 }
 
 impl<T> Context<T> for core::result::Result<T, Errno> {
+    fn doing(self, doing: &str) -> Result<T> {
+        self.map_err(|errno| failed(doing, errno))
+    }
+
     fn context(self, doing: &str, subject: &dyn Display) -> Result<T> {
         self.map_err(|errno| from_errno(doing, subject, errno))
     }
 }
 
 impl<T> Context<T> for Result<T> {
+    fn doing(self, doing: &str) -> Result<T> {
+        self.map_err(|error| further_out(doing, error))
+    }
+
     fn context(self, doing: &str, subject: &dyn Display) -> Result<T> {
         self.map_err(|error| error.within(format_args!("{}", Doing(doing, subject))))
     }
+}
+
+#[cold]
+fn failed(doing: &str, errno: Errno) -> Error {
+    Error::with_errno(format_args!("{doing}: {errno}"), errno)
+}
+
+#[cold]
+fn further_out(doing: &str, error: Error) -> Error {
+    error.within(format_args!("{doing}"))
 }
 
 #[cold]

@@ -39,7 +39,7 @@ pub fn merge<'m>(
     let given_end = env.len();
     for entry in image {
         let start = env.len();
-        entry.write_to(&mut env).context("the image's Env", &"")?;
+        entry.write_to(&mut env).doing("the image's Env")?;
         let (given, from_image) = env.as_bytes().split_at(start);
         if position(&given[..given_end], name_of(from_image)).is_some() {
             env.remove(start..env.len());

@@ -5,7 +5,7 @@
 
 use crate::error::{Context, Result};
 use crate::io::path::PathBuf;
-use crate::io::show::ShowC;
+use crate::io::show::{On, ShowC};
 use crate::sys::fd::FdRef;
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
@@ -15,11 +15,11 @@ pub fn complete_etc(root: FdRef<'_>, hostname: &CStr) -> Result<()> {
     let name = ShowC(hostname);
     match fs::mkdir(root, c"etc", 0o755) {
         Ok(()) | Err(Errno::EEXIST | Errno::EROFS) => {}
-        Err(errno) => return Err(errno).context("make", &"/etc"),
+        Err(errno) => return Err(errno).doing("make /etc"),
     }
     let hosts = format_args!("127.0.0.1\tlocalhost {name}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     for (path, text) in [(c"/etc/hosts", hosts), (c"/etc/hostname", format_args!("{name}\n"))] {
-        PathBuf::format(text).and_then(|text| fill(root, path, text.as_bytes())).context("write", &ShowC(path))?;
+        PathBuf::format(text).and_then(|text| fill(root, path, text.as_bytes())).on("write", path)?;
     }
     Ok(())
 }

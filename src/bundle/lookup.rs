@@ -3,8 +3,8 @@
 //! The file is found inside the root, is a regular one, and is read up to a limit: neither a link to the host's
 //! (umoci), nor a FIFO or /dev/zero (CVE-2024-9676), nor a file without end (CVE-2026-47262) gets anywhere.
 
-use crate::error::{Context, Error, Result};
-use crate::io::show::ShowC;
+use crate::error::{Error, Result};
+use crate::io::show::{On, ShowC};
 use crate::limits::{PASSWD_BYTES, PASSWD_FIELD_BYTES};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{Errno, fs};
@@ -106,9 +106,9 @@ impl Table {
         for flags in [fs::O_PATH, fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY] {
             let file = match fs::open_resolved(root, path, flags, 0, resolve) {
                 Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-                file => file.context("open the image's", &ShowC(path))?,
+                file => file.on("open the image's", path)?,
             };
-            if fs::stat(file.by_ref(), c"").context("stat the image's", &ShowC(path))?.kind() != fs::S_IFREG {
+            if fs::stat(file.by_ref(), c"").on("stat the image's", path)?.kind() != fs::S_IFREG {
                 return Err(Error::new(format_args!("the image's {} is not a regular file", ShowC(path))));
             }
             if flags != fs::O_PATH {
@@ -145,8 +145,7 @@ impl Table {
 
     fn byte(&mut self) -> Result<Option<u8>> {
         if self.start == self.end {
-            let count =
-                fs::read(self.file.by_ref(), &mut self.buffer).context("read the image's", &ShowC(self.path))?;
+            let count = fs::read(self.file.by_ref(), &mut self.buffer).on("read the image's", self.path)?;
             (self.start, self.end) = (0, count);
             self.total += count as u64;
             if self.total > PASSWD_BYTES {

@@ -120,7 +120,7 @@ fn args<'m>(
     strings: &mut Strings<'m>,
 ) -> Result<Words<'m>> {
     let mut words = strings.begin();
-    add_all(config.entrypoint(), &mut words).context("the image's Entrypoint", &"")?;
+    add_all(config.entrypoint(), &mut words).doing("the image's Entrypoint")?;
     match given {
         Some(given) => {
             for word in given {
@@ -128,7 +128,7 @@ fn args<'m>(
                 words.end_word()?;
             }
         }
-        None => add_all(config.cmd(), &mut words).context("the image's Cmd", &"")?,
+        None => add_all(config.cmd(), &mut words).doing("the image's Cmd")?,
     }
     if words.is_empty() {
         return Err(Error::new(format_args!(
@@ -152,7 +152,7 @@ fn directory<'m>(config: &Config<'_>, given: Option<&CStr>, strings: &mut String
     path.push(b"/")?;
     match (given, config.working_dir()) {
         (Some(given), _) => path.push(given.to_bytes())?,
-        (None, Some(directory)) => directory.write_to(&mut path).context("the image's WorkingDir", &"")?,
+        (None, Some(directory)) => directory.write_to(&mut path).doing("the image's WorkingDir")?,
         (None, None) => {}
     }
     if path.as_bytes().starts_with(b"//") {

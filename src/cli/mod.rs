@@ -85,7 +85,7 @@ fn print(text: fmt::Arguments<'_>) -> Result<()> {
     }
     let mut output = Output(STDOUT, Ok(()));
     let _ = output.write_fmt(text);
-    output.1.context("write", &"standard output")
+    output.1.doing("write standard output")
 }
 
 #[cfg(test)]

@@ -35,11 +35,11 @@ pub fn run(words: &[&CStr]) -> Result<()> {
 fn empty_directory(path: &CStr) -> Result<(Fd, bool)> {
     let made = match fs::mkdir(CWD, path, 0o755) {
         Err(Errno::EEXIST) => false,
-        made => made.map(|()| true).context("create", &"")?,
+        made => made.map(|()| true).doing("create")?,
     };
-    let directory = fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0).context("open", &"")?;
+    let directory = fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open")?;
     let mut buffer = [0; 1024];
-    let entries = fs::read_directory(directory.by_ref(), &mut buffer).context("read", &"")?;
+    let entries = fs::read_directory(directory.by_ref(), &mut buffer).doing("read")?;
     if fs::entries(entries).next().is_some() {
         return Err(Error::new(format_args!("not empty")));
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
-use crate::io::show::{Show, ShowC};
+use crate::io::show::{On, Show, ShowC};
 use crate::limits::NAME_BYTES;
 use crate::spec::{CPU_PERIOD_US, Resources};
 use crate::sys::fd::{self, Fd, FdRef};
@@ -43,7 +43,7 @@ impl Cgroup {
     /// A group with processes of its own cannot give controllers to others, the hierarchy's root excepted.
     pub fn create(parent: FdRef<'_>, name: &CStr, resources: &Resources) -> Result<Cgroup> {
         const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
-        let (magic, ..) = fs::statfs(parent).context("stat", &"the cgroup hierarchy")?;
+        let (magic, ..) = fs::statfs(parent).doing("stat the cgroup hierarchy")?;
         if magic != CGROUP2_SUPER_MAGIC {
             return Err(Error::new(format_args!("cgroup {}: its parent is not on cgroup2", ShowC(name))));
         }
@@ -53,7 +53,7 @@ impl Cgroup {
             return Err(Error::new(format_args!("cgroup {}: not a name", ShowC(name))));
         }
         kept[..bytes.len()].copy_from_slice(bytes);
-        let parent = fd::duplicate(parent, 3).context("duplicate a descriptor", &"")?;
+        let parent = fd::duplicate(parent, 3).doing("duplicate a descriptor")?;
 
         let Resources { memory, cpu_quota_us, pids } = *resources;
         let setting = |controller, file, value, kind| Setting { controller, file, value, kind };
@@ -65,9 +65,9 @@ impl Cgroup {
             setting("pids", c"pids.max", pids, Kind::Number),
         ];
         enable(parent.by_ref(), &settings)?;
-        fs::mkdir(parent.by_ref(), name, 0o755).context("make cgroup", &ShowC(name))?;
+        fs::mkdir(parent.by_ref(), name, 0o755).on("make cgroup", name)?;
         let directory = fs::open(parent.by_ref(), name, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
-        let written = directory.context("open cgroup", &ShowC(name)).and_then(|directory| {
+        let written = directory.on("open cgroup", name).and_then(|directory| {
             settings.iter().try_for_each(|setting| setting.write(directory.by_ref())).map(|()| directory)
         });
         match written {
@@ -91,28 +91,27 @@ impl Cgroup {
         if self.rmdir(name) == Err(Errno::EBUSY) {
             match write(self.directory(), c"cgroup.kill", b"1") {
                 Ok(()) | Err(Errno::ENOENT) => {}
-                Err(errno) => return Err(errno).context("kill cgroup", &ShowC(name)),
+                Err(errno) => return Err(errno).on("kill cgroup", name),
             }
-            let events =
-                fs::open(self.directory(), c"cgroup.events", fs::O_RDONLY, 0).context("watch cgroup", &ShowC(name))?;
+            let events = fs::open(self.directory(), c"cgroup.events", fs::O_RDONLY, 0).on("watch cgroup", name)?;
             let deadline = time::monotonic_us() + EMPTY_MS * 1000;
             while self.rmdir(name) == Err(Errno::EBUSY) {
                 let left_ms = deadline.saturating_sub(time::monotonic_us()) / 1000;
                 if left_ms == 0 {
-                    return Err(Errno::EBUSY).context("remove cgroup", &ShowC(name));
+                    return Err(Errno::EBUSY).on("remove cgroup", name);
                 }
                 // Told when `populated` changes; read first, so that a change in between is not missed; and looked
                 // at again soon, because the last process leaves a moment before its group can be removed.
                 let mut content = [0; 64];
-                fs::read_at(events.by_ref(), &mut content, 0).context("watch cgroup", &ShowC(name))?;
+                fs::read_at(events.by_ref(), &mut content, 0).on("watch cgroup", name)?;
                 let populated = content.starts_with(b"populated 1");
                 let patience_ms = if populated { left_ms } else { left_ms.min(5) };
-                event::poll_one(events.by_ref(), libc::POLLPRI, patience_ms as i32).context("watch cgroup", &"")?;
+                event::poll_one(events.by_ref(), libc::POLLPRI, patience_ms as i32).doing("watch cgroup")?;
             }
         }
         match fs::stat(self.parent.by_ref(), name) {
             Err(Errno::ENOENT) => Ok(()),
-            _ => self.rmdir(name).context("remove cgroup", &ShowC(name)),
+            _ => self.rmdir(name).on("remove cgroup", name),
         }
     }
 
@@ -128,7 +127,7 @@ impl Setting {
             Kind::Quota => PathBuf::format(format_args!("{value} {CPU_PERIOD_US}")),
             _ => PathBuf::format(format_args!("{value}")),
         };
-        let text = text.context("write", &ShowC(self.file))?;
+        let text = text.on("write", self.file)?;
         match write(group, self.file, text.as_bytes()) {
             Err(Errno::ENOENT) if self.kind == Kind::Optional => Ok(()),
             written => written.context("write", &format_args!("{} to {}", Show(text.as_bytes()), ShowC(self.file))),
@@ -139,7 +138,7 @@ impl Setting {
 /// Has `parent` hand on the controllers of all limits that are set.
 fn enable(parent: FdRef<'_>, settings: &[Setting]) -> Result<()> {
     let mut buffer = [0; 256];
-    let available = read(parent, c"cgroup.controllers", &mut buffer).context("read", &"cgroup.controllers")?;
+    let available = read(parent, c"cgroup.controllers", &mut buffer).doing("read cgroup.controllers")?;
     for setting in settings.iter().filter(|setting| setting.value.is_some() && setting.kind != Kind::Optional) {
         let controller = setting.controller;
         if !available.split(u8::is_ascii_whitespace).any(|word| word == controller.as_bytes()) {

@@ -6,7 +6,7 @@
 use super::handshake::Channel;
 use super::{Stdio, devices, execute, init, mounts, privileges, protect, root};
 use crate::error::{Context, Error, Result};
-use crate::io::show::ShowC;
+use crate::io::show::{On, ShowC};
 use crate::limits::PATH_BYTES;
 use crate::spec::{Process, Spec};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
@@ -51,25 +51,25 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
     let (spec, wanted) = (plan.spec, &plan.spec.process);
     watch_parent(plan)?;
     // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
-    process::set_dumpable(false).context("forbid tracing", &"")?;
+    process::set_dumpable(false).doing("forbid tracing")?;
     // EPERM: it leads a session already, as an init that was started by another may.
     match process::new_session() {
         Ok(()) | Err(Errno::EPERM) => {}
-        Err(errno) => return Err(errno).context("setsid", &""),
+        Err(errno) => return Err(errno).doing("setsid"),
     }
     match process::new_session_keyring() {
         Ok(()) | Err(Errno::ENOSYS) => {}
-        Err(errno) => return Err(errno).context("make a session keyring", &""),
+        Err(errno) => return Err(errno).doing("make a session keyring"),
     }
     // Only now: a cgroup namespace made by the clone itself would be rooted at the parent's group.
     if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
-        clone::unshare(clone::CLONE_NEWCGROUP).context("make a cgroup namespace", &"")?;
+        clone::unshare(clone::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
     }
     if spec.namespaces & clone::CLONE_NEWNET != 0 {
-        net::loopback_up().context("set up the loopback device", &"")?;
+        net::loopback_up().doing("set up the loopback device")?;
     }
     if let Some(name) = spec.hostname {
-        system::set_hostname(name.to_bytes()).context("set the hostname", &ShowC(name))?;
+        system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
     }
     if let Some(adjustment) = wanted.oom_score_adj {
         // The namespace still has the parent's /proc, which no container has touched.
@@ -82,12 +82,12 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
     spec.devices.iter().try_for_each(|device| devices::make(entered.new, device))?;
     devices::link(entered.new)?;
     let terminal = open_terminal(plan, entered.new)?;
-    root::make_directories(entered.new, wanted.cwd, 0).context("make the working directory", &ShowC(wanted.cwd))?;
-    let root = fd::duplicate(entered.new, 3).context("duplicate a descriptor", &"")?;
+    root::make_directories(entered.new, wanted.cwd, 0).on("make the working directory", wanted.cwd)?;
+    let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot()?;
     if spec.root.readonly {
         mount::set_attributes(root.by_ref(), false, mount::attr::RDONLY, 0, 0)
-            .context("make the root directory read-only", &"")?;
+            .doing("make the root directory read-only")?;
     }
     protect::make_readonly(root.by_ref(), spec.readonly_paths)?;
     protect::mask(root.by_ref(), spec.masked_paths)?;
@@ -103,22 +103,22 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
 
     // Changing the user has cleared this, and made us traceable by it or not as /proc/sys/fs/suid_dumpable says.
     watch_parent(plan)?;
-    process::set_dumpable(false).context("forbid tracing", &"")?;
+    process::set_dumpable(false).doing("forbid tracing")?;
     if spec.init {
-        signal::set_mask(SignalSet::ALL).context("block signals", &"")?;
-        match clone::fork(0, None).context("fork", &"")? {
-            clone::Side::Child => process::new_session().context("setsid", &"")?,
+        signal::set_mask(SignalSet::ALL).doing("block signals")?;
+        match clone::fork(0, None).doing("fork")? {
+            clone::Side::Child => process::new_session().doing("setsid")?,
             clone::Side::Parent(pid, _) => init::look_after(pid),
         }
     }
     take_terminal(terminal.is_some())?;
     let path = execute::find(wanted.args.first().unwrap_or(c""), wanted.env)?;
-    fd::close_from(3, true).context("close all descriptors at exec", &"")?;
+    fd::close_from(3, true).doing("close all descriptors at exec")?;
     signal::reset_all();
-    signal::set_mask(SignalSet::NONE).context("unblock all signals", &"")?;
+    signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     if let Some(channel) = &plan.channel {
         channel.ready()?;
-        process::set_parent_death_signal(0).context("outlive the parent", &"")?;
+        process::set_parent_death_signal(0).doing("outlive the parent")?;
     }
     Ok(path)
 }
@@ -126,8 +126,8 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
 /// Dies with the parent from here on; the look at the channel is for a parent that has died before.
 fn watch_parent(plan: &Plan<'_>) -> Result<()> {
     let Some(channel) = &plan.channel else { return Ok(()) };
-    process::set_parent_death_signal(signal::SIGKILL).context("watch the parent", &"")?;
-    let happened = event::poll_one(channel.descriptor(), 0, 0).context("watch the parent", &"")?;
+    process::set_parent_death_signal(signal::SIGKILL).doing("watch the parent")?;
+    let happened = event::poll_one(channel.descriptor(), 0, 0).doing("watch the parent")?;
     if happened & libc::POLLHUP != 0 {
         return Err(Error::new(format_args!("the parent has ended")));
     }
@@ -161,17 +161,17 @@ fn set_stdio(plan: &Plan<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Re
     // Copies above 2 first: one source may be another's target.
     let mut copies = [None, None, None];
     for (copy, source) in copies.iter_mut().zip(sources) {
-        *copy = Some(fd::duplicate(source, 3).context("duplicate", &"stdio")?);
+        *copy = Some(fd::duplicate(source, 3).doing("duplicate stdio")?);
     }
     for (number, copy) in copies.iter().flatten().enumerate() {
-        let stat = fs::stat(copy.by_ref(), c"").context("stat", &"stdio")?;
+        let stat = fs::stat(copy.by_ref(), c"").doing("stat stdio")?;
         // Pipes and terminals; a file or /dev/null is somebody's with a name of its own.
         let personal = stat.kind() == fs::S_IFIFO || stat.kind() == fs::S_IFCHR && tty::is_terminal(copy.by_ref());
         if personal && stat.uid != wanted.user.uid {
             // A file system that knows no owners may refuse; the process can then still use what it has open.
             let _ = fs::chown(copy.by_ref(), c"", wanted.user.uid, u32::MAX);
         }
-        fd::duplicate_to(copy.by_ref(), number as i32).context("duplicate", &"stdio")?;
+        fd::duplicate_to(copy.by_ref(), number as i32).doing("duplicate stdio")?;
     }
     Ok(())
 }
@@ -181,7 +181,7 @@ fn take_terminal(required: bool) -> Result<()> {
     if required || tty::is_terminal(fd::STDIN) {
         let taken = tty::make_controlling(fd::STDIN);
         if required {
-            taken.context("take the terminal", &"")?;
+            taken.doing("take the terminal")?;
         }
     }
     Ok(())
@@ -189,7 +189,7 @@ fn take_terminal(required: bool) -> Result<()> {
 
 /// The working directory must be reached, and lie inside the root (CVE-2024-21626).
 fn check_directory(wanted: &Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
-    entered.or_else(|_| mount::chdir(wanted.cwd)).context("chdir to cwd", &ShowC(wanted.cwd))?;
+    entered.or_else(|_| mount::chdir(wanted.cwd)).on("chdir to cwd", wanted.cwd)?;
     let mut buffer = [0; PATH_BYTES];
     let inside = mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));
     if !inside {

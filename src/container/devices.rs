@@ -2,7 +2,7 @@
 
 use super::root;
 use crate::error::{Context, Error, Result};
-use crate::io::show::ShowC;
+use crate::io::show::On;
 use crate::spec::{Device, User};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFCHR, S_IFMT};
@@ -21,7 +21,7 @@ const LINKS: [(&CStr, &CStr); 6] = [
 
 /// Makes a node. What is there already must be that very device.
 pub fn make(root: FdRef<'_>, device: &Device<'_>) -> Result<()> {
-    make_node(root, device).context("make device", &ShowC(device.path))
+    make_node(root, device).on("make device", device.path)
 }
 
 fn make_node(root: FdRef<'_>, device: &Device<'_>) -> crate::sys::Result<()> {
@@ -43,7 +43,7 @@ pub fn link(root: FdRef<'_>) -> Result<()> {
         if proc || name == c"ptmx" {
             match fs::symlink(target, directory.by_ref(), name) {
                 Ok(()) | Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(errno).context("link /dev/", &ShowC(name)),
+                Err(errno) => return Err(errno).on("link /dev/", name),
             }
         }
     }
@@ -59,8 +59,8 @@ pub fn null(root: FdRef<'_>) -> Result<Fd> {
         0,
         fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_SYMLINKS,
     )
-    .context("open", &"/dev/null")?;
-    let stat = fs::stat(null.by_ref(), c"").context("stat", &"/dev/null")?;
+    .doing("open /dev/null")?;
+    let stat = fs::stat(null.by_ref(), c"").doing("stat /dev/null")?;
     if stat.kind() != S_IFCHR || stat.rdev != (1, 3) {
         return Err(Error::new(format_args!("/dev/null of the container is not the null device")));
     }
@@ -70,21 +70,20 @@ pub fn null(root: FdRef<'_>) -> Result<Fd> {
 /// A terminal of the container's own /dev/pts: (master, the end that it uses). It is the console too, and the user's.
 pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Result<(Fd, Fd)> {
     const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
-    let pts = root::open(root, c"/dev/pts", O_DIRECTORY).context("open", &"/dev/pts")?;
-    let (magic, ..) = fs::statfs(pts.by_ref()).context("stat", &"/dev/pts")?;
+    let pts = root::open(root, c"/dev/pts", O_DIRECTORY).doing("open /dev/pts")?;
+    let (magic, ..) = fs::statfs(pts.by_ref()).doing("stat /dev/pts")?;
     if magic != DEVPTS_SUPER_MAGIC {
         return Err(Error::new(format_args!("a terminal needs devpts at /dev/pts")));
     }
-    let master =
-        fs::open(pts.by_ref(), c"ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW, 0).context("open", &"/dev/pts/ptmx")?;
-    tty::unlock(master.by_ref()).context("unlock the terminal", &"")?;
+    let master = fs::open(pts.by_ref(), c"ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW, 0).doing("open /dev/pts/ptmx")?;
+    tty::unlock(master.by_ref()).doing("unlock the terminal")?;
     if let Some((rows, columns)) = size {
-        tty::set_size(master.by_ref(), rows, columns).context("set the terminal's size", &"")?;
+        tty::set_size(master.by_ref(), rows, columns).doing("set the terminal's size")?;
     }
     // By the master, never by a name in /dev/pts (CVE-2025-52565).
-    let peer = tty::open_peer(master.by_ref()).context("open the terminal", &"")?;
-    fs::chown(peer.by_ref(), c"", user.uid, u32::MAX).context("chown the terminal", &"")?;
-    bind_console(root, peer.by_ref()).context("bind the terminal to", &"/dev/console")?;
+    let peer = tty::open_peer(master.by_ref()).doing("open the terminal")?;
+    fs::chown(peer.by_ref(), c"", user.uid, u32::MAX).doing("chown the terminal")?;
+    bind_console(root, peer.by_ref()).doing("bind the terminal to /dev/console")?;
     Ok((master, peer))
 }
 

@@ -44,20 +44,20 @@ pub struct Channel(Fd);
 
 /// Both ends: the parent's, the child's. None is 0, 1 or 2, which the child replaces.
 pub fn pair() -> Result<(Channel, Channel)> {
-    let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).context("socketpair", &"")?;
-    let theirs = fd::duplicate(theirs.by_ref(), 3).context("duplicate a descriptor", &"")?;
+    let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).doing("socketpair")?;
+    let theirs = fd::duplicate(theirs.by_ref(), 3).doing("duplicate a descriptor")?;
     Ok((Channel(ours), Channel(theirs)))
 }
 
 impl Channel {
     /// Child: hands over the master of its terminal.
     pub fn terminal(&self, master: FdRef<'_>) -> Result<()> {
-        socket::send(self.0.by_ref(), &[TERMINAL, 0, 0, 0], Some(master)).context("hand over the terminal", &"")
+        socket::send(self.0.by_ref(), &[TERMINAL, 0, 0, 0], Some(master)).doing("hand over the terminal")
     }
 
     /// Child: about to execute. Nobody to tell is an error: without its parent the container must not start.
     pub fn ready(&self) -> Result<()> {
-        socket::send(self.0.by_ref(), &[READY, 0, 0, 0], None).context("tell the parent", &"")
+        socket::send(self.0.by_ref(), &[READY, 0, 0, 0], None).doing("tell the parent")
     }
 
     /// Child: gives up.
@@ -79,7 +79,7 @@ impl Channel {
     /// Parent: the next message.
     pub fn receive(&self) -> Result<Message> {
         let mut packet = [0u8; HEADER_BYTES + ERROR_TEXT_BYTES];
-        let (length, fd) = socket::receive(self.0.by_ref(), &mut packet).context("hear from the container", &"")?;
+        let (length, fd) = socket::receive(self.0.by_ref(), &mut packet).doing("hear from the container")?;
         Ok(match (packet[0], fd) {
             _ if length == 0 => Message::End,
             (TERMINAL, Some(master)) => Message::Terminal(master),

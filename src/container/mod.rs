@@ -69,7 +69,7 @@ pub fn start(
     let plan = plan(spec, root, stdio, Some(theirs), memory)?;
     // The cgroup namespace is made by the child; see there.
     let namespaces = spec.namespaces & !clone::CLONE_NEWCGROUP;
-    match clone::fork(namespaces, cgroup.map(Cgroup::directory)).context("clone the container's process", &"")? {
+    match clone::fork(namespaces, cgroup.map(Cgroup::directory)).doing("clone the container's process")? {
         clone::Side::Child => {
             drop(ours);
             child::live(&plan)
@@ -116,7 +116,7 @@ fn plan<'a>(
     let args = StringVector::new(for_args, args.iter()).map_err(too_many)?;
     let env = StringVector::new(for_env, env.iter()).map_err(too_many)?;
     // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
-    let tree = mount::clone_tree(root, c"", true).context("copy the mount of the root directory", &"")?;
+    let tree = mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?;
     Ok(child::Plan { spec, tree, stdio, channel, args, env })
 }
 

@@ -28,26 +28,26 @@ pub fn drop_to(wanted: &Process<'_>) -> Result<()> {
             dropped => dropped.context("drop capability", &number)?,
         }
     }
-    process::keep_capabilities(true).context("keep capabilities", &"")?;
+    process::keep_capabilities(true).doing("keep capabilities")?;
     let user = &wanted.user;
-    process::set_groups(&user.additional_gids).context("set the supplementary groups", &"")?;
+    process::set_groups(&user.additional_gids).doing("set the supplementary groups")?;
     process::set_gid(user.gid).context("set gid", &user.gid)?;
     process::set_uid(user.uid).context("set uid", &user.uid)?;
-    process::keep_capabilities(false).context("keep capabilities", &"")?;
+    process::keep_capabilities(false).doing("keep capabilities")?;
 
-    let ours = process::capabilities().context("read the capabilities", &"")?.permitted;
+    let ours = process::capabilities().doing("read the capabilities")?.permitted;
     let permitted = sets.permitted & ours;
     let inheritable = sets.inheritable & permitted;
     let effective = sets.effective & permitted;
-    process::clear_ambient().context("clear the ambient capabilities", &"")?;
+    process::clear_ambient().doing("clear the ambient capabilities")?;
     process::set_capabilities(process::Capabilities { effective, permitted, inheritable })
-        .context("set the capabilities", &"")?;
+        .doing("set the capabilities")?;
     let ambient = sets.ambient & inheritable;
     for number in (0..CAPABILITIES_MAX).filter(|number| ambient >> number & 1 != 0) {
         process::raise_ambient(number).context("raise ambient capability", &number)?;
     }
     if wanted.no_new_privileges {
-        process::no_new_privileges().context("set no_new_privs", &"")?;
+        process::no_new_privileges().doing("set no_new_privs")?;
     }
     Ok(())
 }

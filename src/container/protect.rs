@@ -2,8 +2,8 @@
 //! what was looked at.
 
 use super::{devices, root};
-use crate::error::{Context, Result};
-use crate::io::show::ShowC;
+use crate::error::Result;
+use crate::io::show::On;
 use crate::io::strings::Words;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::mount::{self, attr};
@@ -12,7 +12,7 @@ use core::ffi::CStr;
 
 /// Makes each path read-only, with everything mounted beneath it. What is not there needs no protection.
 pub fn make_readonly(root: FdRef<'_>, paths: Words<'_>) -> Result<()> {
-    paths.iter().try_for_each(|path| readonly(root, path).context("make read-only", &ShowC(path)))
+    paths.iter().try_for_each(|path| readonly(root, path).on("make read-only", path))
 }
 
 fn readonly(root: FdRef<'_>, path: &CStr) -> crate::sys::Result<()> {
@@ -29,7 +29,7 @@ pub fn mask(root: FdRef<'_>, paths: Words<'_>) -> Result<()> {
     }
     let null = devices::null(root)?;
     let mut empty = None;
-    paths.iter().try_for_each(|path| cover(root, path, null.by_ref(), &mut empty).context("mask", &ShowC(path)))
+    paths.iter().try_for_each(|path| cover(root, path, null.by_ref(), &mut empty).on("mask", path))
 }
 
 /// `empty` is the first directory laid over another: kernels before 6.15 copy only mounts that are attached.

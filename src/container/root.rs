@@ -59,21 +59,21 @@ pub struct Entered<'t> {
 /// Attaches `tree`, a mount that is nowhere yet, over this namespace's `/`, where a pivot needs no path to find it.
 /// What the namespace already holds no longer reaches the host, and the tree gets `propagation`.
 pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
-    mount::set_propagation(c"/", MS_REC | MS_SLAVE).context("make all mounts slaves", &"")?;
-    let old = fs::open(CWD, c"/", O_PATH | O_DIRECTORY, 0).context("open", &"/")?;
-    mount::attach(tree, old.by_ref()).context("attach the root directory", &"")?;
-    mount::set_attributes(tree, true, 0, 0, propagation).context("set the root's propagation", &"")?;
+    mount::set_propagation(c"/", MS_REC | MS_SLAVE).doing("make all mounts slaves")?;
+    let old = fs::open(CWD, c"/", O_PATH | O_DIRECTORY, 0).doing("open /")?;
+    mount::attach(tree, old.by_ref()).doing("attach the root directory")?;
+    mount::set_attributes(tree, true, 0, 0, propagation).doing("set the root's propagation")?;
     Ok(Entered { new: tree, old })
 }
 
 impl Entered<'_> {
     /// Makes it `/`, and takes the old root away with everything on it.
     pub fn pivot(self) -> Result<()> {
-        mount::chdir_fd(self.new).context("enter the root directory", &"")?;
-        mount::pivot_here().context("pivot_root", &"")?;
-        mount::chdir_fd(self.old.by_ref()).context("enter the old root", &"")?;
-        mount::unmount(c".", MNT_DETACH).context("take away the old root", &"")?;
-        mount::chdir(c"/").context("chdir", &"/")
+        mount::chdir_fd(self.new).doing("enter the root directory")?;
+        mount::pivot_here().doing("pivot_root")?;
+        mount::chdir_fd(self.old.by_ref()).doing("enter the old root")?;
+        mount::unmount(c".", MNT_DETACH).doing("take away the old root")?;
+        mount::chdir(c"/").doing("chdir /")
     }
 }
 

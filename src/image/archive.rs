@@ -68,7 +68,7 @@ impl<'m> Archive<'m> {
         let mut buffer = [0; 4096];
         let mut tar = OuterTar::new(whole.reader(&mut buffer), size);
         let (mut layout, mut index, mut too_many) = (None, None, None);
-        while let Some(entry) = tar.next().context("archive", &"")? {
+        while let Some(entry) = tar.next().doing("archive")? {
             let name = core::str::from_utf8(tar.name()).unwrap_or("");
             let place = Place { offset: entry.offset, size: entry.size };
             let blob = name.strip_prefix("blobs/").and_then(blob_name);
@@ -94,7 +94,7 @@ impl<'m> Archive<'m> {
             }
         }
         let archive = Archive { file: whole.file, index, memory };
-        super::store::check_layout_file(archive.section(layout)?).context("archive", &"")?;
+        super::store::check_layout_file(archive.section(layout)?).doing("archive")?;
         // Where there is an index.json, nobody looks into refs.
         if let (None, Some((what, limit))) = (index, too_many) {
             return Err(Error::new(format_args!("archive: refs: more than {limit} {what}")));
@@ -128,7 +128,7 @@ impl<'m> Archive<'m> {
 
     fn section(&self, place: Option<Place>) -> Result<Option<Section>> {
         let Some(Place { offset, size }) = place else { return Ok(None) };
-        let file = duplicate(self.file.by_ref(), 3).context("archive", &"")?;
+        let file = duplicate(self.file.by_ref(), 3).doing("archive")?;
         Ok(Some(Section { file, offset, size }))
     }
 }

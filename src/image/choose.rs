@@ -97,7 +97,7 @@ impl Search<'_> {
     /// Takes in `index.json`, or `refs/`.
     fn top(&mut self, buffer: &mut Buffer) -> Result<()> {
         if let Some(section) = self.store.index()? {
-            return self.index_json(&section, buffer).context("index.json", &"");
+            return self.index_json(&section, buffer).doing("index.json");
         }
         let store = self.store;
         store.references(&mut |name, section| {

@@ -3,7 +3,7 @@
 use crate::codec::digest::Digest;
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
-use crate::io::show::ShowC;
+use crate::io::show::{On, ShowC};
 use crate::sys::fd::Fd;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
@@ -38,10 +38,10 @@ impl Directory {
 
     /// Shows every tag of a layout of 2016, with its descriptor.
     pub fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
-        let refs = self.open_beneath(c"refs", fs::O_DIRECTORY).context("neither index.json nor refs", &"")?;
+        let refs = self.open_beneath(c"refs", fs::O_DIRECTORY).doing("neither index.json nor refs")?;
         let mut buffer = [0; 2048];
         loop {
-            let bytes = fs::read_directory(refs.by_ref(), &mut buffer).context("read", &"refs")?;
+            let bytes = fs::read_directory(refs.by_ref(), &mut buffer).doing("read refs")?;
             if bytes.is_empty() {
                 return Ok(());
             }
@@ -71,9 +71,9 @@ impl Directory {
         let file = match self.open_beneath(path, 0) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(Errno::EXDEV) => return Err(Error::new(format_args!("{}: leads out of the layout", ShowC(path)))),
-            file => file.context("open", &ShowC(path))?,
+            file => file.on("open", path)?,
         };
-        let stat = fs::stat(file.by_ref(), c"").context("stat", &ShowC(path))?;
+        let stat = fs::stat(file.by_ref(), c"").on("stat", path)?;
         if stat.kind() != fs::S_IFREG {
             return Err(Error::new(format_args!("{}: not a regular file", ShowC(path))));
         }

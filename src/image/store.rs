@@ -101,5 +101,5 @@ pub(super) fn check_layout_file(section: Option<Section>) -> Result<()> {
             false => Err(Error::new(format_args!("version {version} is not supported, only 1.0.0"))),
         }
     };
-    look().context("oci-layout", &"")
+    look().doing("oci-layout")
 }

@@ -23,7 +23,7 @@ impl Section {
         if room == 0 {
             return Ok(0);
         }
-        fs::read_at(self.file.by_ref(), &mut buffer[..room], self.offset + at).context("read", &"")
+        fs::read_at(self.file.by_ref(), &mut buffer[..room], self.offset + at).doing("read")
     }
 
     /// Fills `buffer` from `at`; returns how many bytes there were.

@@ -1,5 +1,7 @@
 //! How bytes that may be anything are shown in a message.
 
+use crate::sys::Errno;
+use core::ffi::CStr;
 use core::fmt::{self, Display};
 
 /// Bytes as text: what is not UTF-8 as `\xNN`. (An `Error` escapes control characters itself.)
@@ -18,10 +20,27 @@ impl Display for Show<'_> {
 }
 
 /// A C string shown the same way.
-pub struct ShowC<'a>(pub &'a core::ffi::CStr);
+pub struct ShowC<'a>(pub &'a CStr);
 
 impl Display for ShowC<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Show(self.0.to_bytes()).fmt(f)
     }
+}
+
+/// What was being done to which file, added to a failure: `open /etc/passwd: permission denied`.
+pub trait On<T> {
+    /// `doing path: cause`.
+    fn on(self, doing: &str, path: &CStr) -> crate::Result<T>;
+}
+
+impl<T> On<T> for Result<T, Errno> {
+    fn on(self, doing: &str, path: &CStr) -> crate::Result<T> {
+        self.map_err(|errno| failed(doing, path, errno))
+    }
+}
+
+#[cold]
+fn failed(doing: &str, path: &CStr, errno: Errno) -> crate::Error {
+    crate::Error::with_errno(format_args!("{doing} {}: {errno}", ShowC(path)), errno)
 }
