@@ -73,7 +73,8 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
     }
     if let Some(adjustment) = wanted.oom_score_adj {
         // The namespace still has the parent's /proc, which no container has touched.
-        write_number(c"/proc/self/oom_score_adj", adjustment.into()).context("set oom_score_adj", &adjustment)?;
+        write_number(c"/proc/self/oom_score_adj", adjustment.into())
+            .context("set oom_score_adj", &i32::from(adjustment))?;
     }
 
     fs::umask(0);

@@ -113,8 +113,7 @@ impl Search<'_> {
     fn index_json(&mut self, section: &crate::io::section::Section, buffer: &mut Buffer) -> Result<()> {
         let index = json::check(read(section, buffer)?)?;
         check_form(&index, Kind::Index, None)?;
-        let Some(manifests) = index.get("manifests")? else { return Ok(()) };
-        for value in manifests.items()? {
+        for value in index.list("manifests")? {
             let notes = value.get("annotations")?;
             let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
             let name = note("org.opencontainers.image.ref.name")?;
@@ -247,11 +246,10 @@ impl Search<'_> {
             return Err(Error::new(format_args!("more than {SEARCH_BYTES} bytes of indexes and manifests to search")));
         }
         let index = read_document(self.store, lead, buffer)?;
-        let Some(manifests) = index.get("manifests")? else { return Ok(()) };
         let Lead { rank, pinned, depth, name, root, .. } = *lead;
         let origin = Origin { rank, pinned, depth: depth + 1, name, root: Some(root) };
         let start = self.leads.len();
-        for value in manifests.items()? {
+        for value in index.list("manifests")? {
             self.consider(&value, &origin)?;
         }
         self.leads[start..].reverse();

@@ -20,10 +20,14 @@ impl<'m> Descriptor<'m> {
         // `mediatype` is the spelling of the image-spec's own example in 2016.
         let key = if value.get("mediaType")?.is_some() { "mediaType" } else { "mediatype" };
         let media_type = value.text(key)?.ok_or_else(|| value.fault_of("mediaType", "missing"))?;
-        let digest = value.require("digest")?.as_text()?;
-        let size = value.require("size")?.as_u64()?;
-        // A digest with escapes is none.
-        let digest = Digest::parse(digest.as_plain().unwrap_or("")).map_err(|error| value.blame(error))?;
-        Ok(Descriptor { media_type, digest, size })
+        let digest = value.require_text("digest")?;
+        let size = value.require_u64("size")?;
+        Ok(Descriptor { media_type, digest: parse(digest, value)?, size })
     }
+}
+
+/// The digest that stands in, or is, `value`.
+pub fn parse(digest: Text<'_>, value: &Value<'_>) -> Result<Digest> {
+    // A digest with escapes is none.
+    Digest::parse(digest.as_plain().unwrap_or("")).map_err(|error| value.blame(error))
 }

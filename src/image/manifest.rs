@@ -3,7 +3,7 @@
 use super::Layer;
 use super::choose::Lead;
 use super::config::Config;
-use super::descriptor::Descriptor;
+use super::descriptor::{self, Descriptor};
 use super::media::{self, Document, Kind};
 use super::store::{Store, read_verified};
 use crate::codec::digest::Digest;
@@ -22,7 +22,7 @@ pub fn read_document<'b>(store: &Store<'_>, lead: &Lead, buffer: &'b mut [u8; DO
 
 /// CVE-2021-41190: a document that is a manifest to one reader and an index to another is refused.
 pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) -> Result<()> {
-    if document.require("schemaVersion")?.as_u64()? != 2 {
+    if document.require_u64("schemaVersion")? != 2 {
         return Err(document.fault_of("schemaVersion", "not 2"));
     }
     if let Some(said) = document.text("mediaType")? {
@@ -49,7 +49,7 @@ pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) 
 
 /// The configuration's media type, where it is none of an image: then the manifest is an artifact's.
 pub fn is_artifact(manifest: &Value<'_>) -> Result<bool> {
-    let media_type = manifest.require("config")?.require("mediaType")?.as_text()?;
+    let media_type = manifest.require("config")?.require_text("mediaType")?;
     Ok(Document::named(media_type).is_none_or(|media| media.kind() != Kind::Config))
 }
 
@@ -68,13 +68,11 @@ pub fn read(
         return Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")));
     }
     layers.clear();
-    // Go writes null for a list that was never made.
-    let Some(list) = manifest.get("layers")? else { return Ok((config.digest, config.size)) };
-    for value in list.items()? {
+    for value in manifest.list("layers")? {
         let Descriptor { media_type, digest, size } = Descriptor::read(&value)?;
         let (compression, foreign) = media::layer(media_type).map_err(|error| value.blame(error))?;
         let layer = Layer { digest, size, compression, foreign, diff_id: Digest::ZERO };
-        layers.push(layer).map_err(|_| list.fault(TOO_MANY_LAYERS))?;
+        layers.push(layer).map_err(|_| manifest.fault_of("layers", TOO_MANY_LAYERS))?;
     }
     Ok((config.digest, config.size))
 }
@@ -87,19 +85,16 @@ pub fn read_config<'m>(bytes: &'m mut [u8], layers: &mut Layers) -> Result<Confi
     let document = json::check(bytes)?;
     let config = Config::read(document)?;
     let rootfs = document.require("rootfs")?;
-    if rootfs.require("type")?.as_text()? != "layers" {
+    if rootfs.require_text("type")? != "layers" {
         return Err(rootfs.fault_of("type", "not layers"));
     }
     let mut count = 0;
-    if let Some(diff_ids) = rootfs.get("diff_ids")? {
-        for value in diff_ids.items()? {
-            let text = value.as_text()?.as_plain().unwrap_or("");
-            let diff_id = Digest::parse(text).map_err(|error| value.blame(error))?;
-            if let Some(layer) = layers.get_mut(count) {
-                layer.diff_id = diff_id;
-            }
-            count += 1;
+    for value in rootfs.list("diff_ids")? {
+        let diff_id = descriptor::parse(value.as_text()?, &value)?;
+        if let Some(layer) = layers.get_mut(count) {
+            layer.diff_id = diff_id;
         }
+        count += 1;
     }
     match layers.len() {
         there if there == count => Ok(config),

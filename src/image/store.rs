@@ -95,7 +95,7 @@ pub(super) fn check_layout_file(section: Option<Section>) -> Result<()> {
         let section = section.ok_or_else(|| Error::new(format_args!("missing: not an OCI image layout")))?;
         let mut buffer = [0; LAYOUT_FILE_BYTES];
         let value = json::check(read(&section, &mut buffer)?)?;
-        let version = value.require("imageLayoutVersion")?.as_text()?;
+        let version = value.require_text("imageLayoutVersion")?;
         match version == "1.0.0" {
             true => Ok(()),
             false => Err(Error::new(format_args!("version {version} is not supported, only 1.0.0"))),

@@ -71,6 +71,24 @@ impl<'m> Value<'m> {
         self.get(key)?.map(|value| value.as_text()).transpose()
     }
 
+    /// The text of `key` in this object, which must be there.
+    pub fn require_text(&self, key: &str) -> Result<Text<'m>> {
+        self.require(key)?.as_text()
+    }
+
+    /// The number of `key` in this object, which must be there: whole, and not negative.
+    pub fn require_u64(&self, key: &str) -> Result<u64> {
+        self.require(key)?.as_u64()
+    }
+
+    /// The items of the array of `key` in this object; none where it is absent or null (Go's list that was never made).
+    pub fn list(&self, key: &str) -> Result<Items<'m>> {
+        match self.get(key)? {
+            Some(list) => list.items(),
+            None => Ok(Items(Walk { document: "", at: 0 })),
+        }
+    }
+
     /// The members of this object, in order.
     pub fn entries(&self) -> Result<Entries<'m>> {
         match self.first_byte() {
