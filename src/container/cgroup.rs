@@ -1,7 +1,7 @@
 //! A control group of cgroup2, made before its first process and removed after its last.
 
+use super::write_file;
 use crate::error::{Context, Error, Result};
-use crate::io::path::PathBuf;
 use crate::io::show::{On, Show, ShowC};
 use crate::limits::NAME_BYTES;
 use crate::spec::{CPU_PERIOD_US, Resources};
@@ -36,6 +36,23 @@ enum Kind {
     Optional,
 }
 
+/// What follows a quota.
+const PERIOD: &str = " 100000";
+const _: () = assert!(CPU_PERIOD_US == 100_000);
+
+/// What there is to limit.
+const SETTINGS: [Setting; 4] = [
+    setting("memory", c"memory.max", Kind::Number),
+    // As much swap again: what `docker run --memory` gives. Kernels without swap have no such file.
+    setting("memory", c"memory.swap.max", Kind::Optional),
+    setting("cpu", c"cpu.max", Kind::Quota),
+    setting("pids", c"pids.max", Kind::Number),
+];
+
+const fn setting(controller: &'static str, file: &'static CStr, kind: Kind) -> Setting {
+    Setting { controller, file, value: None, kind }
+}
+
 impl Cgroup {
     /// Makes the group `name` (one component) in the group whose directory is `parent`, enables the controllers that
     /// its limits need, and writes them.
@@ -56,14 +73,10 @@ impl Cgroup {
         let parent = fd::duplicate(parent, 3).doing("duplicate a descriptor")?;
 
         let Resources { memory, cpu_quota_us, pids } = *resources;
-        let setting = |controller, file, value, kind| Setting { controller, file, value, kind };
-        let settings = [
-            setting("memory", c"memory.max", memory, Kind::Number),
-            // As much swap again: what `docker run --memory` gives. Kernels without swap have no such file.
-            setting("memory", c"memory.swap.max", memory, Kind::Optional),
-            setting("cpu", c"cpu.max", cpu_quota_us, Kind::Quota),
-            setting("pids", c"pids.max", pids, Kind::Number),
-        ];
+        let mut settings = SETTINGS;
+        for (setting, value) in settings.iter_mut().zip([memory, memory, cpu_quota_us, pids]) {
+            setting.value = value;
+        }
         enable(parent.by_ref(), &settings)?;
         fs::mkdir(parent.by_ref(), name, 0o755).on("make cgroup", name)?;
         let directory = fs::open(parent.by_ref(), name, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
@@ -89,7 +102,7 @@ impl Cgroup {
         let name = CStr::from_bytes_until_nul(&self.name).unwrap_or(c"");
         // A group that is empty already goes at once, and on kernels before 5.14, without cgroup.kill, only that.
         if self.rmdir(name) == Err(Errno::EBUSY) {
-            match write(self.directory(), c"cgroup.kill", b"1") {
+            match write_file(self.directory(), c"cgroup.kill", format_args!("1")) {
                 Ok(()) | Err(Errno::ENOENT) => {}
                 Err(errno) => return Err(errno).on("kill cgroup", name),
             }
@@ -123,14 +136,10 @@ impl Cgroup {
 impl Setting {
     fn write(&self, group: FdRef<'_>) -> Result<()> {
         let Some(value) = self.value else { return Ok(()) };
-        let text = match self.kind {
-            Kind::Quota => PathBuf::format(format_args!("{value} {CPU_PERIOD_US}")),
-            _ => PathBuf::format(format_args!("{value}")),
-        };
-        let text = text.on("write", self.file)?;
-        match write(group, self.file, text.as_bytes()) {
+        let period = if self.kind == Kind::Quota { PERIOD } else { "" };
+        match write_file(group, self.file, format_args!("{value}{period}")) {
             Err(Errno::ENOENT) if self.kind == Kind::Optional => Ok(()),
-            written => written.context("write", &format_args!("{} to {}", Show(text.as_bytes()), ShowC(self.file))),
+            written => written.context("write", &format_args!("{value}{period} to {}", ShowC(self.file))),
         }
     }
 }
@@ -146,15 +155,10 @@ fn enable(parent: FdRef<'_>, settings: &[Setting]) -> Result<()> {
             let text = format_args!("a limit on {controller}: cgroup2 has no such controller here, only \"{there}\"");
             return Err(Error::new(text));
         }
-        let text = PathBuf::format(format_args!("+{controller}")).context("enable controller", &controller)?;
-        write(parent, c"cgroup.subtree_control", text.as_bytes()).context("enable controller", &controller)?;
+        let enabled = write_file(parent, c"cgroup.subtree_control", format_args!("+{controller}"));
+        enabled.context("enable controller", &controller)?;
     }
     Ok(())
-}
-
-fn write(group: FdRef<'_>, file: &CStr, text: &[u8]) -> crate::sys::Result<()> {
-    let file = fs::open(group, file, fs::O_WRONLY | fs::O_NOFOLLOW, 0)?;
-    fs::write_all(file.by_ref(), text)
 }
 
 fn read<'b>(group: FdRef<'_>, file: &CStr, buffer: &'b mut [u8]) -> crate::sys::Result<&'b [u8]> {

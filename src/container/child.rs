@@ -4,8 +4,9 @@
 //! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
 
 use super::handshake::Channel;
-use super::{Stdio, devices, execute, init, mounts, privileges, protect, root};
+use super::{Stdio, devices, execute, init, mounts, privileges, protect, root, write_file};
 use crate::error::{Context, Error, Result};
+use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::limits::PATH_BYTES;
 use crate::spec::{Process, Spec};
@@ -41,13 +42,15 @@ pub fn live(plan: &Plan<'_>) -> ! {
 
 /// Everything up to the exec. Returns only to say why not.
 pub fn run(plan: &Plan<'_>) -> Error {
-    match prepare(plan) {
-        Ok(path) => execute::execute(path.as_c_str(), &plan.args, &plan.env),
+    let mut path = PathBuf::new();
+    match prepare(plan, &mut path) {
+        Ok(()) => execute::execute(path.as_c_str(), &plan.args, &plan.env),
         Err(error) => error,
     }
 }
 
-fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
+/// All but the exec itself; `path` becomes what is executed.
+fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
     let (spec, wanted) = (plan.spec, &plan.spec.process);
     watch_parent(plan)?;
     // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
@@ -73,8 +76,9 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
     }
     if let Some(adjustment) = wanted.oom_score_adj {
         // The namespace still has the parent's /proc, which no container has touched.
-        write_number(c"/proc/self/oom_score_adj", adjustment.into())
-            .context("set oom_score_adj", &i32::from(adjustment))?;
+        let adjustment = i32::from(adjustment);
+        write_file(CWD, c"/proc/self/oom_score_adj", format_args!("{adjustment}"))
+            .context("set oom_score_adj", &adjustment)?;
     }
 
     fs::umask(0);
@@ -113,7 +117,7 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
         }
     }
     take_terminal(terminal.is_some())?;
-    let path = execute::find(wanted.args.first().unwrap_or(c""), wanted.env)?;
+    execute::find(wanted.args.first().unwrap_or(c""), wanted.env, path)?;
     fd::close_from(3, true).doing("close all descriptors at exec")?;
     signal::reset_all();
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
@@ -121,7 +125,7 @@ fn prepare(plan: &Plan<'_>) -> Result<crate::io::path::PathBuf> {
         channel.ready()?;
         process::set_parent_death_signal(0).doing("outlive the parent")?;
     }
-    Ok(path)
+    Ok(())
 }
 
 /// Dies with the parent from here on; the look at the channel is for a parent that has died before.
@@ -133,12 +137,6 @@ fn watch_parent(plan: &Plan<'_>) -> Result<()> {
         return Err(Error::new(format_args!("the parent has ended")));
     }
     Ok(())
-}
-
-fn write_number(path: &core::ffi::CStr, number: i32) -> crate::sys::Result<()> {
-    let text = crate::io::path::PathBuf::format(format_args!("{number}"))?;
-    let file = fs::open(CWD, path, fs::O_WRONLY, 0)?;
-    fs::write_all(file.by_ref(), text.as_bytes())
 }
 
 /// The terminal that the process uses, where it gets one; the parent gets the master.

@@ -11,8 +11,8 @@ use crate::sys::process::{self, StringVector};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Looks `name` up as a shell does: as it is where it holds a slash, else in each directory of the PATH in `env`.
-pub fn find(name: &CStr, env: Words<'_>) -> Result<PathBuf, Error> {
+/// Looks `name` up as a shell does, into `found`: as it is where it holds a slash, else in each directory of the PATH in `env`.
+pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Error> {
     let bytes = name.to_bytes();
     let fault = |errno: Errno, text: core::fmt::Arguments<'_>| {
         let missing = errno == Errno::ENOENT;
@@ -20,8 +20,8 @@ pub fn find(name: &CStr, env: Words<'_>) -> Result<PathBuf, Error> {
         Err(error.with_status(if missing { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE }))
     };
     if bytes.contains(&b'/') {
-        return match check(name).and_then(|()| PathBuf::from_bytes(bytes)) {
-            Ok(path) => Ok(path),
+        return match check(name).and_then(|()| found.push_bytes(bytes)) {
+            Ok(()) => Ok(()),
             Err(Errno::ENOENT) => fault(Errno::ENOENT, format_args!("stat {}: {}", ShowC(name), Errno::ENOENT)),
             Err(errno) => fault(errno, format_args!("{errno}")),
         };
@@ -29,11 +29,10 @@ pub fn find(name: &CStr, env: Words<'_>) -> Result<PathBuf, Error> {
     let path = env.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
     for directory in path.split(|byte| *byte == b':').filter(|_| !bytes.is_empty() && !path.is_empty()) {
         let directory = if directory.is_empty() { b"." } else { directory };
-        let candidate = PathBuf::from_bytes(directory).and_then(|mut place| place.push(bytes).map(|()| place));
-        if let Ok(candidate) = candidate
-            && check(candidate.as_c_str()).is_ok()
-        {
-            return Ok(candidate);
+        found.truncate(0);
+        let made = found.push_bytes(directory).and_then(|()| found.push(bytes));
+        if made.and_then(|()| check(found.as_c_str())).is_ok() {
+            return Ok(());
         }
     }
     fault(Errno::ENOENT, format_args!("executable file not found in $PATH"))
@@ -109,7 +108,8 @@ mod tests {
     use super::*;
 
     fn fails(name: &CStr, text: &str, status: u8) {
-        let error = find(name, Words::new(b"A=1\0PATH=/nowhere:/bin:/usr/bin\0")).map(drop).unwrap_err();
+        let env = Words::new(b"A=1\0PATH=/nowhere:/bin:/usr/bin\0");
+        let error = find(name, env, &mut PathBuf::new()).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.status()), (text, status));
     }
 
@@ -121,9 +121,10 @@ mod tests {
         fails(c"/etc", "exec: \"/etc\": is a directory", 126);
         fails(c"/etc/passwd", "exec: \"/etc/passwd\": permission denied", 126);
         fails(c"/etc/passwd/x", "exec: \"/etc/passwd/x\": not a directory", 126);
-        let found = find(c"sh", Words::new(b"PATH=/nowhere:/bin\0")).map(|path| path.as_bytes().to_vec());
-        assert_eq!(found.unwrap(), b"/bin/sh");
-        assert!(find(c"sh", Words::new(b"HOME=/\0")).is_err());
+        let mut found = PathBuf::new();
+        find(c"sh", Words::new(b"PATH=/nowhere:/bin\0"), &mut found).unwrap();
+        assert_eq!(found.as_bytes(), b"/bin/sh");
+        assert!(find(c"sh", Words::new(b"HOME=/\0"), &mut found).is_err());
     }
 
     #[test]

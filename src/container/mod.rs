@@ -11,13 +11,15 @@ mod privileges;
 mod protect;
 mod root;
 
+use crate::io::path::PathBuf;
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::Spec;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, StringVector, Whom};
-use crate::sys::{Errno, clone, mount, signal};
+use crate::sys::{Errno, clone, fs, mount, signal};
 use crate::{Context, Error, Result};
 pub use cgroup::Cgroup;
+use core::ffi::CStr;
 use handshake::{Channel, Message};
 
 /// Standard input, output and error of the container's process.
@@ -118,6 +120,14 @@ fn plan<'a>(
     // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
     let tree = mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?;
     Ok(child::Plan { spec, tree, stdio, channel, args, env })
+}
+
+/// Writes a line into a file of the kernel's that is there.
+fn write_file(directory: FdRef<'_>, path: &CStr, text: core::fmt::Arguments<'_>) -> crate::sys::Result<()> {
+    let mut line = PathBuf::new();
+    line.set(text)?;
+    let file = fs::open(directory, path, fs::O_WRONLY | fs::O_NOFOLLOW, 0)?;
+    fs::write_all(file.by_ref(), line.as_bytes())
 }
 
 /// Hears the child out, up to its exec; the master of its terminal.

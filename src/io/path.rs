@@ -28,8 +28,14 @@ impl PathBuf {
     /// A path from a format: `PathBuf::format(format_args!("/proc/{pid}/ns"))`.
     pub fn format(text: fmt::Arguments<'_>) -> Result<PathBuf, Errno> {
         let mut path = PathBuf::new();
-        fmt::write(&mut path, text).map_err(|_| Errno::ENAMETOOLONG)?;
+        path.set(text)?;
         Ok(path)
+    }
+
+    /// Becomes the path that a format makes, where it stands.
+    pub fn set(&mut self, text: fmt::Arguments<'_>) -> Result<(), Errno> {
+        self.truncate(0);
+        fmt::write(self, text).map_err(|_| Errno::ENAMETOOLONG)
     }
 
     /// Appends bytes as they are.
