@@ -77,7 +77,7 @@ impl Disk {
         let open = || fs::open(CWD, sysfs::device_node("block", &self.name)?.as_c_str(), O_RDONLY, 0);
         match open() {
             Err(Errno(libc::ENOMEDIUM)) => Ok(None),
-            opened => opened.map(Some).context("open", &""),
+            opened => opened.map(Some).doing("open"),
         }
     }
 
@@ -127,7 +127,7 @@ pub struct Uevents {
 impl Uevents {
     /// Hears everything from now on: to be opened before one looks at what is there.
     pub fn open() -> Result<Uevents> {
-        net::open_uevents().map(|socket| Uevents { socket }).context("open netlink socket", &"")
+        net::open_uevents().map(|socket| Uevents { socket }).doing("open netlink socket")
     }
 
     /// Waits until some device changed; false at the deadline, in microseconds of the monotonic clock.
@@ -138,7 +138,7 @@ impl Uevents {
                 return Ok(false);
             }
             let left_ms = i32::try_from(left_us.div_ceil(1000)).unwrap_or(i32::MAX);
-            if event::poll_one(self.socket.by_ref(), libc::POLLIN, left_ms).context("wait for devices", &"")? != 0 {
+            if event::poll_one(self.socket.by_ref(), libc::POLLIN, left_ms).doing("wait for devices")? != 0 {
                 self.drain();
                 return Ok(true);
             }

@@ -216,7 +216,7 @@ fn mount_read_only(disk: &Disk, found: &Superblock, leave_journal: bool, modules
 fn mount_at(disk: &Disk, found: &Superblock, place: &CStr, flags: u64, data: &CStr, modules: Modules) -> Result<()> {
     modules.load_for(found.kind)?;
     early::make_directory(place)?;
-    let node = super::sysfs::device_node("block", &disk.name).context("find node", &"")?;
+    let node = super::sysfs::device_node("block", &disk.name).doing("find node")?;
     let kind = PathBuf::from_bytes(found.kind.as_bytes()).context("mount", &found.kind)?;
     let mounted = mount::mount(node.as_c_str(), place, kind.as_c_str(), flags, data);
     match mounted {

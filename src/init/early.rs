@@ -1,6 +1,7 @@
 //! The first moments: descriptors, a root that can be pivoted away from, the kernel's file systems, the log.
 
 use super::sysfs;
+use crate::io::show::On;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::log::Level;
 use crate::sys::Errno;
@@ -41,18 +42,18 @@ pub fn signals() -> SignalSet {
 /// Puts a mount where the root was: the kernel refuses pivot_root(2) away from an initramfs (before Linux 7.0).
 pub fn make_root_movable() -> Result<()> {
     make_directory(c"/run")?;
-    mount::bind(c"/", c"/run", false).context("bind", &"/")?;
-    mount::chdir(c"/run").context("enter", &"/run")?;
-    mount::move_to(c".", c"/").context("move the root over", &"/")?;
-    mount::chroot(c".").context("chroot", &"")?;
-    mount::chdir(c"/").context("enter", &"/")
+    mount::bind(c"/", c"/run", false).doing("bind /")?;
+    mount::chdir(c"/run").doing("enter /run")?;
+    mount::move_to(c".", c"/").doing("move the root over /")?;
+    mount::chroot(c".").doing("chroot")?;
+    mount::chdir(c"/").doing("enter /")
 }
 
 /// mkdir(2) that does not mind an existing directory.
 pub fn make_directory(path: &CStr) -> Result<()> {
     match fs::mkdir(CWD, path, 0o755) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
-        Err(errno) => Err(errno).context("make", &crate::io::show::ShowC(path)),
+        Err(errno) => Err(errno).on("make", path),
     }
 }
 
@@ -83,7 +84,7 @@ pub fn mount_kernel_file_systems() -> Result<()> {
         let _ = fs::mkdir(CWD, target, 0o755);
         match mount::mount(kind, target, kind, *flags, data) {
             Ok(()) => {}
-            Err(errno) if *needed => return Err(errno).context("mount", &crate::io::show::ShowC(target)),
+            Err(errno) if *needed => return Err(errno).on("mount", target),
             Err(_) if *target == c"/dev" => make_dev()?,
             Err(errno) => crate::debug!("mount {}: {errno}", crate::io::show::ShowC(target)),
         }
@@ -106,10 +107,10 @@ const NODES: [(&CStr, u32, u32, u32); 9] = [
 
 /// A /dev for a kernel without devtmpfs; nodes of disks and ports come when they are asked for (`sysfs::device_node`).
 fn make_dev() -> Result<()> {
-    mount::mount(c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_NOEXEC, c"mode=0755").context("mount", &"/dev")?;
+    mount::mount(c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_NOEXEC, c"mode=0755").doing("mount /dev")?;
     for (path, major, minor, mode) in NODES {
         let made = fs::mknod(CWD, path, fs::S_IFCHR | mode, fs::makedev(major, minor));
-        made.context("make", &crate::io::show::ShowC(path))?;
+        made.on("make", path)?;
     }
     Ok(())
 }
@@ -134,7 +135,7 @@ pub fn set_log_level(level: Level) {
 pub fn open_console() -> Result<()> {
     // A serial line without a carrier would hold a blocking open for ever.
     let console = fs::open(CWD, c"/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
-    let stream = console.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).context("open", &"/dev/null")?;
+    let stream = console.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).doing("open /dev/null")?;
     let _ = fd::set_nonblocking(stream.by_ref(), false);
     for number in 0..3 {
         fd::duplicate_to(stream.by_ref(), number).context("open standard stream", &number)?;
@@ -166,10 +167,10 @@ pub fn say_on_console(line: core::fmt::Arguments<'_>) {
 
 /// The kernel's command line.
 pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> {
-    let file = fs::open(CWD, c"/proc/cmdline", O_RDONLY, 0).context("open", &"/proc/cmdline")?;
+    let file = fs::open(CWD, c"/proc/cmdline", O_RDONLY, 0).doing("open /proc/cmdline")?;
     let mut length = 0;
     while length < buffer.len() {
-        match fs::read(file.by_ref(), &mut buffer[length..]).context("read", &"/proc/cmdline")? {
+        match fs::read(file.by_ref(), &mut buffer[length..]).doing("read /proc/cmdline")? {
             0 => break,
             n => length += n,
         }
@@ -193,5 +194,5 @@ pub fn map(path: &CStr) -> Result<&'static [u8]> {
 
 /// Opens a directory of ours.
 pub fn open_directory(path: &CStr) -> Result<fd::Fd> {
-    fs::open(CWD, path, O_RDONLY | O_DIRECTORY, 0).context("open", &crate::io::show::ShowC(path))
+    fs::open(CWD, path, O_RDONLY | O_DIRECTORY, 0).on("open", path)
 }

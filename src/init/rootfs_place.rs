@@ -28,45 +28,45 @@ const ROOT: &CStr = c"root";
 pub fn in_memory(size: Share) -> Result<Fd> {
     let bytes = match size {
         Share::Bytes(bytes) => bytes,
-        Share::Percent(percent) => system::total_memory().context("size of memory", &"")? / 100 * percent,
+        Share::Percent(percent) => system::total_memory().doing("size of memory")? / 100 * percent,
     };
     early::make_directory(PLACE)?;
-    let data = PathBuf::format(format_args!("mode=0755,nr_inodes=0,size={bytes}")).context("tmpfs", &"")?;
-    mount::mount(c"rootfs", PLACE, c"tmpfs", 0, data.as_c_str()).context("mount tmpfs for the root", &"")?;
+    let data = PathBuf::format(format_args!("mode=0755,nr_inodes=0,size={bytes}")).doing("tmpfs")?;
+    mount::mount(c"rootfs", PLACE, c"tmpfs", 0, data.as_c_str()).doing("mount tmpfs for the root")?;
     early::open_directory(PLACE)
 }
 
 /// An empty directory on a disk's file system, whose root is `disk`.
 pub fn on_disk(disk: FdRef<'_>) -> Result<Fd> {
-    make(disk).context("/ocinit-rootfs", &"")
+    make(disk).doing("/ocinit-rootfs")
 }
 
 fn make(disk: FdRef<'_>) -> Result<Fd> {
     match fs::mkdir(disk, DIRECTORY, 0o700) {
         Ok(()) | Err(Errno::EEXIST) => {}
-        Err(errno) => return Err(errno).context("make", &""),
+        Err(errno) => return Err(errno).doing("make"),
     }
     let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    let ours = fs::open(disk, DIRECTORY, flags, 0).context("not a directory of ours, left alone", &"")?;
+    let ours = fs::open(disk, DIRECTORY, flags, 0).doing("not a directory of ours, left alone")?;
     let (ours, at) = (&ours, ours.by_ref());
     if fs::stat(at, MARKER).is_err() {
         if !is_empty(ours)? {
             return Err(Error::new(format_args!("not empty and without our marker, so not ours: left alone")));
         }
-        fs::open(at, MARKER, O_WRONLY | O_CREAT | O_EXCL, 0o600).context("make the marker", &"")?;
+        fs::open(at, MARKER, O_WRONLY | O_CREAT | O_EXCL, 0o600).doing("make the marker")?;
         // The marker must be on the disk before there is anything that it vouches for.
-        fs::sync_fs(at).context("write the marker", &"")?;
+        fs::sync_fs(at).doing("write the marker")?;
     }
     match crate::rootfs::remove::tree(at, ROOT) {
         Ok(()) | Err(Errno::ENOENT) => {}
-        Err(errno) => return Err(errno).context("remove the root of the last boot", &""),
+        Err(errno) => return Err(errno).doing("remove the root of the last boot"),
     }
-    fs::mkdir(at, ROOT, 0o755).context("make root", &"")?;
-    fs::open(at, ROOT, flags, 0).context("open root", &"")
+    fs::mkdir(at, ROOT, 0o755).doing("make root")?;
+    fs::open(at, ROOT, flags, 0).doing("open root")
 }
 
 fn is_empty(dir: &Fd) -> Result<bool> {
     let mut buffer = [0; 1024];
-    let bytes = fs::read_directory(dir.by_ref(), &mut buffer).context("read", &"")?;
+    let bytes = fs::read_directory(dir.by_ref(), &mut buffer).doing("read")?;
     Ok(fs::entries(bytes).next().is_none())
 }

@@ -46,7 +46,7 @@ impl Plan<'_> {
         let mut args = told.args(arguments);
         let has_args = args.into_iter().next().is_some();
         let mut env = told.env();
-        let hostname = PathBuf::from_bytes(options.hostname.as_bytes()).context("ocinit.hostname", &"")?;
+        let hostname = PathBuf::from_bytes(options.hostname.as_bytes()).doing("ocinit.hostname")?;
         let workdir = options.workdir.map(|dir| PathBuf::from_bytes(dir.as_bytes()).context("ocinit.workdir", &dir));
         let workdir = workdir.transpose()?;
         let overrides = Overrides {
@@ -136,12 +136,12 @@ fn start_on_pipes<'m>(
     [first, second, third]: &'m mut [Buffer; 3],
 ) -> Result<(Running, Streams<'m>)> {
     let pipe = |ours_is_first: bool| -> Result<(Fd, Fd)> {
-        let (read_end, write_end) = fd::pipe().context("make pipe", &"")?;
+        let (read_end, write_end) = fd::pipe().doing("make pipe")?;
         let (ours, theirs) = if ours_is_first { (read_end, write_end) } else { (write_end, read_end) };
-        fd::set_nonblocking(ours.by_ref(), true).context("make pipe", &"")?;
+        fd::set_nonblocking(ours.by_ref(), true).doing("make pipe")?;
         // The process may open it again by name, as /dev/stderr, whoever it runs as.
         let user = &spec.process.user;
-        fs::chown(theirs.by_ref(), c"", user.uid, user.gid).context("make pipe", &"")?;
+        fs::chown(theirs.by_ref(), c"", user.uid, user.gid).doing("make pipe")?;
         Ok((ours, theirs))
     };
     let (stdin, their_stdin) = pipe(false)?;

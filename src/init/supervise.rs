@@ -104,17 +104,17 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         streams: Streams<'m>,
         control: Option<&'a mut Control>,
     ) -> Result<Supervisor<'a, 'm>> {
-        let signals = signal::open(early::signals()).context("open signalfd", &"")?;
-        let stop_timer = event::new_timer().context("make timer", &"")?;
+        let signals = signal::open(early::signals()).doing("open signalfd")?;
+        let stop_timer = event::new_timer().doing("make timer")?;
         Ok(Supervisor { container, stop_signal, streams, control, signals, stop_timer, status: None })
     }
 
     /// Looks after the container until it has ended and all its output is passed on.
     pub fn run(mut self) -> Result<Outcome> {
-        let set = event::new_set().context("make epoll set", &"")?;
+        let set = event::new_set().doing("make epoll set")?;
         for (index, source) in SOURCES.iter().enumerate() {
             if let Some(fd) = (source.fd)(&self) {
-                event::add(&set, fd, EPOLLIN | EPOLLOUT | EPOLLET, index as u64).context("wait for", &"streams")?;
+                event::add(&set, fd, EPOLLIN | EPOLLOUT | EPOLLET, index as u64).doing("wait for streams")?;
             }
         }
         // What came before there was a container.
@@ -130,7 +130,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
                     return Ok(self.outcome(status));
                 }
             }
-            for woken in event::wait(&set, &mut events, timeout_ms).context("wait", &"")? {
+            for woken in event::wait(&set, &mut events, timeout_ms).doing("wait")? {
                 (SOURCES[woken.key() as usize].woken)(&mut self);
             }
         }
@@ -235,8 +235,8 @@ pub fn terminal_streams<'m>(
     stdout: Fd,
     buffers: &'m mut [super::pump::Buffer; 3],
 ) -> Result<Streams<'m>> {
-    fd::set_nonblocking(master.by_ref(), true).context("terminal", &"")?;
-    let again = || fd::duplicate(master.by_ref(), 3).context("terminal", &"");
+    fd::set_nonblocking(master.by_ref(), true).doing("terminal")?;
+    let again = || fd::duplicate(master.by_ref(), 3).doing("terminal");
     let [first, second, _] = buffers;
     Ok(Streams {
         stdin: Some(Pump::new(Kind::Port, stdin, again()?, true, first)),

@@ -1,6 +1,7 @@
 //! Small files of /sys and /proc.
 
 use crate::io::path::PathBuf;
+use crate::io::show::On;
 use crate::limits::DEVICE_NAME_BYTES;
 use crate::sys::Errno;
 use crate::sys::fd::CWD;
@@ -37,14 +38,13 @@ pub fn write(path: &CStr, value: &[u8]) -> Result<(), Errno> {
 
 /// Calls `visit` with the name of each entry of a directory. One that does not exist has none.
 pub fn each_entry(dir: &CStr, visit: &mut dyn FnMut(&str) -> crate::Result<()>) -> crate::Result<()> {
-    use crate::Context;
     let dir_fd = match fs::open(CWD, dir, O_RDONLY | O_DIRECTORY, 0) {
         Err(Errno::ENOENT) => return Ok(()),
-        opened => opened.context("open", &crate::io::show::ShowC(dir))?,
+        opened => opened.on("open", dir)?,
     };
     let mut buffer = [0; 2048];
     loop {
-        let bytes = fs::read_directory(dir_fd.by_ref(), &mut buffer).context("read", &crate::io::show::ShowC(dir))?;
+        let bytes = fs::read_directory(dir_fd.by_ref(), &mut buffer).on("read", dir)?;
         if bytes.is_empty() {
             return Ok(());
         }

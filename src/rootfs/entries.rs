@@ -92,7 +92,7 @@ impl<'a> Applier<'a> {
                 let file = file.ok_or_else(|| refused("not opened"))?;
                 write_data(file.by_ref(), entry, archive)?;
                 self.setter.set_new(Target::Open(file.by_ref()), entry, &attributes, inherited)?;
-                return file.close().context("close", &"");
+                return file.close().doing("close");
             }
             Kind::Directory => {
                 if !self.make_directory(at, last, entry, &attributes)? {
@@ -109,9 +109,9 @@ impl<'a> Applier<'a> {
                 let made = fs::symlink(target, self.parents.directory(at), last);
                 if made == Err(Errno::EEXIST) {
                     remove_existing(&mut self.parents, at, last)?;
-                    fs::symlink(target, self.parents.directory(at), last).context("create", &"")?;
+                    fs::symlink(target, self.parents.directory(at), last).doing("create")?;
                 } else {
-                    made.context("create", &"")?;
+                    made.doing("create")?;
                 }
             }
             kind => {
@@ -141,7 +141,7 @@ impl<'a> Applier<'a> {
             remove_existing(&mut self.parents, at, last)?;
             made = make(self.parents.directory(at));
         }
-        made.context("create", &"")
+        made.doing("create")
     }
 
     /// Makes a directory; false where there is one, which has got the entry's attributes.
@@ -149,21 +149,21 @@ impl<'a> Applier<'a> {
         let mode = attributes.mode & 0o777;
         let mut made = fs::mkdir(self.parents.directory(at), last, mode);
         if made == Err(Errno::EEXIST) {
-            let there = fs::stat(self.parents.directory(at), last).context("stat", &"")?;
+            let there = fs::stat(self.parents.directory(at), last).doing("stat")?;
             if there.kind() == fs::S_IFDIR {
                 return self.renew_directory(at, last, entry, attributes).map(|()| false);
             }
             remove_existing(&mut self.parents, at, last)?;
             made = fs::mkdir(self.parents.directory(at), last, mode);
         }
-        made.context("create", &"").map(|()| true)
+        made.doing("create").map(|()| true)
     }
 
     fn renew_directory(&mut self, at: At, last: &CStr, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
         let flags = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
-        let directory = fs::open(self.parents.directory(at), last, flags, 0).context("open", &"")?;
+        let directory = fs::open(self.parents.directory(at), last, flags, 0).doing("open")?;
         self.setter.replace(directory.by_ref(), entry, attributes)?;
-        self.parents.renew(directory.by_ref(), attributes.time).context("set the time", &"")
+        self.parents.renew(directory.by_ref(), attributes.time).doing("set the time")
     }
 
     fn hard_link(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &mut Name) -> Result<()> {
@@ -196,7 +196,7 @@ impl<'a> Applier<'a> {
         match fs::stat(self.parents.directory(at), name.last()) {
             // Docker writes whiteouts of what never was.
             Err(Errno::ENOENT) => return Ok(()),
-            there => there.context("stat", &"")?,
+            there => there.doing("stat")?,
         };
         let aliased = self.parents.get(at).aliased;
         if self.own.may_hold(name.parent(), name.last().to_bytes(), aliased) {
@@ -213,7 +213,7 @@ impl<'a> Applier<'a> {
         }
         self.parents.close_all_but(Some(at))?;
         self.parents.touch(at);
-        remove::children(self.parents.directory(at)).context("remove lower entries", &"")
+        remove::children(self.parents.directory(at)).doing("remove lower entries")
     }
 }
 
@@ -221,7 +221,7 @@ impl<'a> Applier<'a> {
 fn remove_existing(parents: &mut Parents<'_>, at: At, last: &CStr) -> Result<()> {
     let there = match fs::stat(parents.directory(at), last) {
         Err(Errno::ENOENT) => return Ok(()),
-        there => there.context("stat", &"")?,
+        there => there.doing("stat")?,
     };
     // Open directories may lie beneath it, or be reached through it.
     if matches!(there.kind(), fs::S_IFDIR | fs::S_IFLNK) {
@@ -232,13 +232,13 @@ fn remove_existing(parents: &mut Parents<'_>, at: At, last: &CStr) -> Result<()>
         fs::S_IFDIR => remove::tree(directory, last),
         _ => fs::unlink(directory, last),
     };
-    removed.context("remove", &"what is there")
+    removed.doing("remove what is there")
 }
 
 fn write_data(file: FdRef<'_>, entry: &Entry<'_>, archive: &mut Archive<'_>) -> Result<()> {
     let Some(segments) = entry.sparse else {
         while let bytes @ [_, ..] = archive.data()? {
-            let count = fs::write(file, bytes).context("write", &"")?;
+            let count = fs::write(file, bytes).doing("write")?;
             archive.consume(count);
         }
         return Ok(());
@@ -248,12 +248,12 @@ fn write_data(file: FdRef<'_>, entry: &Entry<'_>, archive: &mut Archive<'_>) -> 
         while at < end {
             let bytes = archive.data()?;
             let bytes = &bytes[..bytes.len().min((end - at) as usize)];
-            let count = fs::write_at(file, bytes, at).context("write", &"")?;
+            let count = fs::write_at(file, bytes, at).doing("write")?;
             archive.consume(count);
             at += count as u64;
         }
     }
-    fs::truncate(file, entry.size).context("write", &"")
+    fs::truncate(file, entry.size).doing("write")
 }
 
 #[cold]

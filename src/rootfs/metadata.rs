@@ -2,7 +2,7 @@
 //! and capabilities, chmod an access control list's mask, everything the time.
 
 use crate::codec::tar::{Entry, Kind, Xattr, pax};
-use crate::io::show::{Show, ShowC};
+use crate::io::show::{On, Show};
 use crate::limits::NAME_BYTES;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::fs::Time;
@@ -139,16 +139,16 @@ impl<'a> Setter<'a> {
     ) -> Result<()> {
         let link = entry.kind == Kind::Symlink;
         if self.ids != attributes.owner || inherited.setgid {
-            target.chown(attributes.owner).context("change the owner", &"")?;
+            target.chown(attributes.owner).doing("change the owner")?;
         }
         if inherited.default_acl && !link {
-            ACLS.iter().try_for_each(|acl| target.remove_xattr(acl)).context("remove an inherited ACL", &"")?;
+            ACLS.iter().try_for_each(|acl| target.remove_xattr(acl)).doing("remove an inherited ACL")?;
         }
         if !link && (attributes.mode & 0o7000 != 0 || inherited.setgid || inherited.default_acl) {
-            target.chmod(attributes.mode).context("change the mode", &"")?;
+            target.chmod(attributes.mode).doing("change the mode")?;
         }
         self.set_xattrs(target, entry)?;
-        target.set_time(attributes.time).context("set the time", &"")
+        target.set_time(attributes.time).doing("set the time")
     }
 
     /// The attributes of a directory that was there before, but for its time: none of the former ones stay.
@@ -156,14 +156,14 @@ impl<'a> Setter<'a> {
         let target = Target::Open(directory);
         let names = match fs::list_xattr_fd(directory, self.scratch) {
             Err(Errno::EOPNOTSUPP) => &[],
-            names => names.context("list extended attributes", &"")?,
+            names => names.doing("list extended attributes")?,
         };
         let names = names.split_inclusive(|&byte| byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok());
         for name in names.filter(|name| !is_foreign(name)) {
-            target.remove_xattr(name).context("remove extended attribute", &ShowC(name))?;
+            target.remove_xattr(name).on("remove extended attribute", name)?;
         }
-        target.chown(attributes.owner).context("change the owner", &"")?;
-        target.chmod(attributes.mode).context("change the mode", &"")?;
+        target.chown(attributes.owner).doing("change the owner")?;
+        target.chmod(attributes.mode).doing("change the mode")?;
         self.set_xattrs(target, entry)
     }
 
@@ -189,7 +189,7 @@ impl<'a> Setter<'a> {
                 Err(Errno::EOPNOTSUPP) if user => self.skipped += 1,
                 // Links and devices cannot have them.
                 Err(Errno::EPERM) if user && matches!(target, Target::Named(..)) => self.skipped += 1,
-                result => result.context("set extended attribute", &ShowC(name))?,
+                result => result.on("set extended attribute", name)?,
             }
         }
         Ok(())

@@ -98,7 +98,7 @@ fn stream<T>(
         shared.space.wake();
         result
     };
-    let (produced, consumed) = thread::alongside(&mut memory.stack, produce, here).context("start a thread", &"")?;
+    let (produced, consumed) = thread::alongside(&mut memory.stack, produce, here).doing("start a thread")?;
     // A consumer that failed on its own says why; one that was let down says only that.
     let ended_early = consumed.as_ref().is_err_and(|error| error.errno() == LET_DOWN);
     if ended_early || consumed.is_ok() {
@@ -109,7 +109,7 @@ fn stream<T>(
     let tar = finish(&shared.tar).unwrap_or(*layer.diff_id);
     let stored = finish(&shared.stored).unwrap_or(tar);
     layer.digest.expect(&stored)?;
-    layer.diff_id.expect(&tar).context("diff_id", &"")?;
+    layer.diff_id.expect(&tar).doing("diff_id")?;
     Ok(consumed)
 }
 
