@@ -120,7 +120,7 @@ impl Error {
     /// An error with this text: `Error::new(format_args!("blob {digest}: missing"))`.
     #[cold]
     pub fn new(text: fmt::Arguments<'_>) -> Error {
-        Error::with_errno(text, Errno(0))
+        Error::with_errno(text, Errno::NONE)
     }
 
     /// An error that carries `errno` for a caller that decides by it; the text is the caller's, whole.
@@ -133,12 +133,12 @@ impl Error {
             place.generation = place.generation.wrapping_add(1);
             place.generation
         });
-        Error(ALWAYS | u32::from(slot) | u32::from(generation) << 8 | (errno.0 as u32 & 0xfff) << 16)
+        Error(ALWAYS | u32::from(slot) | u32::from(generation) << 8 | (errno.number() as u32 & 0xfff) << 16)
     }
 
-    /// The errno behind this error; 0 if it did not come from the kernel.
+    /// The errno behind this error; [`Errno::NONE`] if it did not come from the kernel.
     pub fn errno(&self) -> Errno {
-        Errno((self.0.get() >> 16 & 0xfff) as i32)
+        Errno::new((self.0.get() >> 16 & 0xfff) as i32)
     }
 
     /// The same error, seen from further out: `context: text`.
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_context_names_verb_object_and_reason() {
-        let failed: core::result::Result<(), Errno> = Err(Errno(libc::ENOENT));
+        let failed: core::result::Result<(), Errno> = Err(Errno::ENOENT);
         let error = failed.context("open", &"/proc").unwrap_err();
         assert_eq!(error.to_string(), "open /proc: no such file or directory");
         assert_eq!(error.errno(), Errno::ENOENT);

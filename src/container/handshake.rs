@@ -62,7 +62,7 @@ impl Channel {
 
     /// Child: gives up.
     pub fn failed(&self, error: &Error) {
-        let errno = (error.errno().0 as u16).to_le_bytes();
+        let errno = (error.errno().number() as u16).to_le_bytes();
         let text = PathBuf::format(format_args!("{error}")).unwrap_or_default();
         let mut packet = [0u8; HEADER_BYTES + ERROR_TEXT_BYTES];
         packet[..HEADER_BYTES].copy_from_slice(&[FAILED, error.status(), errno[0], errno[1]]);
@@ -85,7 +85,7 @@ impl Channel {
             (TERMINAL, Some(master)) => Message::Terminal(master),
             (READY, None) => Message::Ready,
             (FAILED, None) if length >= HEADER_BYTES => {
-                let errno = Errno(i32::from(u16::from_le_bytes([packet[2], packet[3]])));
+                let errno = Errno::new(i32::from(u16::from_le_bytes([packet[2], packet[3]])));
                 let text = core::str::from_utf8(&packet[HEADER_BYTES..length]).unwrap_or("(unreadable error text)");
                 Message::Failed(Error::with_errno(format_args!("{text}"), errno).with_status(packet[1]))
             }

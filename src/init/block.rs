@@ -76,7 +76,7 @@ impl Disk {
     pub fn open(&self) -> Result<Option<Fd>> {
         let open = || fs::open(CWD, sysfs::device_node("block", &self.name)?.as_c_str(), O_RDONLY, 0);
         match open() {
-            Err(Errno(libc::ENOMEDIUM)) => Ok(None),
+            Err(Errno::ENOMEDIUM) => Ok(None),
             opened => opened.map(Some).doing("open"),
         }
     }

@@ -53,7 +53,7 @@ pub fn run<T>(
     let result = stream(layer, memory, consume);
     match result {
         // Bytes that make no sense: most often they are not the layer's, and then that is the error to show.
-        Err(error) if error.errno().0 == 0 => {
+        Err(error) if error.errno() == crate::sys::Errno::NONE => {
             check_stored(layer, memory)?;
             Err(error)
         }

@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::fd::{Fd, FdRef};
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 pub use libc::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS};
@@ -68,11 +68,11 @@ pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
 /// unshare(2) with `CLONE_NEW*` flags.
 pub fn unshare(namespaces: i32) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_unshare, namespaces) }.map(drop)
+    unsafe { command!(libc::SYS_unshare, namespaces) }
 }
 
 /// setns(2): joins the namespace that `fd` refers to, which must be of type `kind` (`CLONE_NEW*`).
 pub fn join_namespace(fd: FdRef<'_>, kind: i32) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_setns, fd.raw(), kind) }.map(drop)
+    unsafe { command!(libc::SYS_setns, fd.raw(), kind) }
 }

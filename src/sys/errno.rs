@@ -1,19 +1,43 @@
 //! Error numbers, and what they say. A newtype, not an enum: the kernel may answer a number we do not know.
 
 use core::fmt;
+use core::num::NonZeroI32;
 
-/// An error number from errno(3).
+/// An error number from errno(3), never 0, so that a `Result<(), Errno>` is one number too.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Errno(pub i32);
+pub struct Errno(NonZeroI32);
+
+impl Errno {
+    /// No error number: what went wrong was not a system call. The kernel's largest, which it has no use for.
+    pub const NONE: Errno = Errno(NonZeroI32::new(4095).unwrap());
+
+    /// By number; 0 is [`Errno::NONE`].
+    pub const fn new(number: i32) -> Errno {
+        match NonZeroI32::new(number) {
+            Some(number) => Errno(number),
+            None => Errno::NONE,
+        }
+    }
+
+    /// What a system call's answer stands for that is not above 0: an error number below it, or none.
+    pub(super) fn of_answer(answer: i32) -> Option<Errno> {
+        NonZeroI32::new(-answer).map(Errno)
+    }
+
+    /// The number.
+    pub const fn number(self) -> i32 {
+        self.0.get()
+    }
+}
 
 macro_rules! errnos {
     ($($name:ident $text:literal)*) => {
         #[allow(missing_docs)]
         impl Errno {
-            $(pub const $name: Errno = Errno(libc::$name);)*
+            $(pub const $name: Errno = Errno::new(libc::$name);)*
 
             fn text(self) -> Option<&'static str> {
-                match self.0 {
+                match self.number() {
                     $(libc::$name => Some($text),)*
                     _ => None,
                 }
@@ -73,6 +97,7 @@ errnos! {
     ESTALE "stale file handle"
     EUCLEAN "structure needs cleaning"
     EDQUOT "disk quota exceeded"
+    ENOMEDIUM "no medium found"
     EKEYREJECTED "key was rejected by service"
 }
 
@@ -80,7 +105,7 @@ impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.text() {
             Some(text) => f.write_str(text),
-            None => write!(f, "error {}", self.0),
+            None => write!(f, "error {}", self.number()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Waiting for several descriptors at once, and timers.
 
 use super::fd::{Fd, FdRef};
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 use super::{Errno, Result};
 
 pub use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
@@ -35,7 +35,7 @@ pub fn new_set() -> Result<Fd> {
 fn control(set: &Fd, operation: i32, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
     let event = Event { events: flags as u32, key };
     // SAFETY: the kernel reads one `struct epoll_event`.
-    unsafe { syscall!(libc::SYS_epoll_ctl, set.raw(), operation, fd.raw(), &raw const event) }.map(drop)
+    unsafe { command!(libc::SYS_epoll_ctl, set.raw(), operation, fd.raw(), &raw const event) }
 }
 
 /// epoll_ctl(2) `ADD`: waits for `flags` on `fd`, to be told with `key`.
@@ -78,7 +78,7 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
 /// poll(2) of nothing: waits this many milliseconds, or until a signal is handled.
 pub fn wait_ms(milliseconds: i32) -> Result<()> {
     // SAFETY: no descriptors are passed.
-    unsafe { syscall!(libc::SYS_poll, 0, 0, milliseconds) }.map(drop)
+    unsafe { command!(libc::SYS_poll, 0, 0, milliseconds) }
 }
 
 /// timerfd_create(2) on the monotonic clock, non-blocking.
@@ -92,5 +92,5 @@ pub fn new_timer() -> Result<Fd> {
 pub fn set_timer(timer: &Fd, milliseconds: u64) -> Result<()> {
     let value = [0i64, 0, (milliseconds / 1000) as i64, (milliseconds % 1000) as i64 * 1_000_000];
     // SAFETY: the kernel reads one `struct itimerspec`.
-    unsafe { syscall!(libc::SYS_timerfd_settime, timer.raw(), 0, value.as_ptr(), 0) }.map(drop)
+    unsafe { command!(libc::SYS_timerfd_settime, timer.raw(), 0, value.as_ptr(), 0) }
 }

@@ -1,7 +1,7 @@
 //! File descriptors: owned ones are closed when dropped, borrowed ones cannot outlive their owner.
 
 use super::Result;
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 use core::marker::PhantomData;
 
 /// A descriptor of ours, closed on drop.
@@ -52,7 +52,7 @@ impl Fd {
     /// close(2), with its result: the last chance of a file system to say that a write failed.
     pub fn close(self) -> Result<()> {
         // SAFETY: `self` owns the descriptor and is forgotten by `into_raw`, so it is closed once.
-        unsafe { syscall!(libc::SYS_close, self.into_raw()) }.map(drop)
+        unsafe { command!(libc::SYS_close, self.into_raw()) }
     }
 }
 
@@ -90,14 +90,14 @@ pub fn duplicate_to(fd: FdRef<'_>, target: i32) -> Result<()> {
         return set_cloexec(fd, false);
     }
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_dup3, fd.raw(), target, 0) }.map(drop)
+    unsafe { command!(libc::SYS_dup3, fd.raw(), target, 0) }
 }
 
 /// fcntl(2) `F_SETFD`.
 pub fn set_cloexec(fd: FdRef<'_>, on: bool) -> Result<()> {
     let flags = if on { libc::FD_CLOEXEC } else { 0 };
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_SETFD, flags) }.map(drop)
+    unsafe { command!(libc::SYS_fcntl, fd.raw(), libc::F_SETFD, flags) }
 }
 
 /// fcntl(2) `F_SETFL` with or without `O_NONBLOCK`.
@@ -106,14 +106,14 @@ pub fn set_nonblocking(fd: FdRef<'_>, on: bool) -> Result<()> {
     let flags = unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_GETFL) }? as i32;
     let flags = if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_SETFL, flags) }.map(drop)
+    unsafe { command!(libc::SYS_fcntl, fd.raw(), libc::F_SETFL, flags) }
 }
 
 /// close_range(2) from `first` up: closes at once, or (`at_exec`) marks close-on-exec.
 pub fn close_from(first: u32, at_exec: bool) -> Result<()> {
     let flags = if at_exec { 1 << 2 } else { 0 };
     // SAFETY: no memory is passed; callers use it where no `Fd` above `first` is used again.
-    unsafe { syscall!(libc::SYS_close_range, first, u32::MAX, flags) }.map(drop)
+    unsafe { command!(libc::SYS_close_range, first, u32::MAX, flags) }
 }
 
 /// pipe2(2): (read end, write end).

@@ -1,7 +1,7 @@
 //! Files and directories: everything relative to a directory descriptor.
 
 use super::fd::{Fd, FdRef};
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::ffi::CStr;
 use core::mem::{MaybeUninit, size_of};
@@ -88,19 +88,19 @@ pub fn seek(fd: FdRef<'_>, offset: i64, whence: i32) -> Result<u64> {
 /// ftruncate(2): makes the file `length` bytes long; what is new is a hole.
 pub fn truncate(fd: FdRef<'_>, length: u64) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_ftruncate, fd.raw(), length) }.map(drop)
+    unsafe { command!(libc::SYS_ftruncate, fd.raw(), length) }
 }
 
 /// mkdirat(2).
 pub fn mkdir(dir: FdRef<'_>, path: &CStr, mode: u32) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_mkdirat, dir.raw(), path.as_ptr(), mode) }.map(drop)
+    unsafe { command!(libc::SYS_mkdirat, dir.raw(), path.as_ptr(), mode) }
 }
 
 /// mknodat(2). `mode` holds the file type; `device` is from [`makedev`].
 pub fn mknod(dir: FdRef<'_>, path: &CStr, mode: u32, device: u64) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_mknodat, dir.raw(), path.as_ptr(), mode, device) }.map(drop)
+    unsafe { command!(libc::SYS_mknodat, dir.raw(), path.as_ptr(), mode, device) }
 }
 
 /// makedev(3) for mknod(2): the kernel's 12 bits of major and 20 of minor.
@@ -112,32 +112,32 @@ pub fn makedev(major: u32, minor: u32) -> u64 {
 /// symlinkat(2).
 pub fn symlink(target: &CStr, dir: FdRef<'_>, path: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
-    unsafe { syscall!(libc::SYS_symlinkat, target.as_ptr(), dir.raw(), path.as_ptr()) }.map(drop)
+    unsafe { command!(libc::SYS_symlinkat, target.as_ptr(), dir.raw(), path.as_ptr()) }
 }
 
 /// linkat(2); the last component of `old` is not followed.
 pub fn link(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
-    unsafe { syscall!(libc::SYS_linkat, old_dir.raw(), old.as_ptr(), new_dir.raw(), new.as_ptr(), 0) }.map(drop)
+    unsafe { command!(libc::SYS_linkat, old_dir.raw(), old.as_ptr(), new_dir.raw(), new.as_ptr(), 0) }
 }
 
 /// unlinkat(2) of anything but a directory.
 pub fn unlink(dir: FdRef<'_>, path: &CStr) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), 0) }.map(drop)
+    unsafe { command!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), 0) }
 }
 
 /// unlinkat(2) of an empty directory.
 pub fn rmdir(dir: FdRef<'_>, path: &CStr) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), libc::AT_REMOVEDIR) }.map(drop)
+    unsafe { command!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), libc::AT_REMOVEDIR) }
 }
 
 /// renameat2(2) with flags (0, `RENAME_NOREPLACE`, `RENAME_EXCHANGE`).
 pub fn rename(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr, flags: u32) -> Result<()> {
     let (old_dir, new_dir) = (old_dir.raw(), new_dir.raw());
     // SAFETY: both strings are NUL-terminated and outlive the call.
-    unsafe { syscall!(libc::SYS_renameat2, old_dir, old.as_ptr(), new_dir, new.as_ptr(), flags) }.map(drop)
+    unsafe { command!(libc::SYS_renameat2, old_dir, old.as_ptr(), new_dir, new.as_ptr(), flags) }
 }
 
 /// readlinkat(2): the target's bytes, cut at the buffer's end. An empty `path` reads the link that `dir` is (O_PATH).
@@ -151,19 +151,19 @@ pub fn readlink<'b>(dir: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result
 pub fn chown(dir: FdRef<'_>, path: &CStr, uid: u32, gid: u32) -> Result<()> {
     let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH;
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_fchownat, dir.raw(), path.as_ptr(), uid, gid, flags) }.map(drop)
+    unsafe { command!(libc::SYS_fchownat, dir.raw(), path.as_ptr(), uid, gid, flags) }
 }
 
 /// fchmod(2).
 pub fn chmod_fd(fd: FdRef<'_>, mode: u32) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fchmod, fd.raw(), mode) }.map(drop)
+    unsafe { command!(libc::SYS_fchmod, fd.raw(), mode) }
 }
 
 /// fchmodat(2): **follows a symlink**; for a name just made, in a directory nobody else writes.
 pub fn chmod(dir: FdRef<'_>, path: &CStr, mode: u32) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_fchmodat, dir.raw(), path.as_ptr(), mode) }.map(drop)
+    unsafe { command!(libc::SYS_fchmodat, dir.raw(), path.as_ptr(), mode) }
 }
 
 /// Seconds since 1970 (negative before) and nanoseconds (0 to 999,999,999).
@@ -185,7 +185,7 @@ pub fn set_times(dir: FdRef<'_>, path: &CStr, time: Time) -> Result<()> {
         false => (path.as_ptr(), libc::AT_SYMLINK_NOFOLLOW),
     };
     // SAFETY: `path` is null (then `dir` is meant) or NUL-terminated; `times` is two `struct timespec`.
-    unsafe { syscall!(libc::SYS_utimensat, dir.raw(), path, times.as_ptr(), flags) }.map(drop)
+    unsafe { command!(libc::SYS_utimensat, dir.raw(), path, times.as_ptr(), flags) }
 }
 
 /// What statx(2) says of a file.
@@ -250,20 +250,20 @@ pub fn stat(dir: FdRef<'_>, path: &CStr) -> Result<Stat> {
 /// faccessat2(2) with the effective ids; `how` is of `R_OK`, `W_OK`, `X_OK`.
 pub fn access(dir: FdRef<'_>, path: &CStr, how: i32) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_faccessat2, dir.raw(), path.as_ptr(), how, libc::AT_EACCESS) }.map(drop)
+    unsafe { command!(libc::SYS_faccessat2, dir.raw(), path.as_ptr(), how, libc::AT_EACCESS) }
 }
 
 /// fsetxattr(2).
 pub fn set_xattr_fd(fd: FdRef<'_>, name: &CStr, value: &[u8]) -> Result<()> {
     // SAFETY: `name` is NUL-terminated; the kernel reads `value.len()` bytes of `value`.
-    unsafe { syscall!(libc::SYS_fsetxattr, fd.raw(), name.as_ptr(), value.as_ptr(), value.len(), 0) }.map(drop)
+    unsafe { command!(libc::SYS_fsetxattr, fd.raw(), name.as_ptr(), value.as_ptr(), value.len(), 0) }
 }
 
 /// lsetxattr(2): of the file itself; `path` is relative to the current directory.
 pub fn set_xattr(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
     let (bytes, len) = (value.as_ptr(), value.len());
     // SAFETY: both strings are NUL-terminated; the kernel reads `len` bytes of `value`.
-    unsafe { syscall!(libc::SYS_lsetxattr, path.as_ptr(), name.as_ptr(), bytes, len, 0) }.map(drop)
+    unsafe { command!(libc::SYS_lsetxattr, path.as_ptr(), name.as_ptr(), bytes, len, 0) }
 }
 
 /// fgetxattr(2) without its value: how long that is. ENODATA where there is none.
@@ -275,7 +275,7 @@ pub fn xattr_length_fd(fd: FdRef<'_>, name: &CStr) -> Result<usize> {
 /// lremovexattr(2): of the file itself; `path` is relative to the current directory.
 pub fn remove_xattr(path: &CStr, name: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
-    unsafe { syscall!(libc::SYS_lremovexattr, path.as_ptr(), name.as_ptr()) }.map(drop)
+    unsafe { command!(libc::SYS_lremovexattr, path.as_ptr(), name.as_ptr()) }
 }
 
 /// flistxattr(2): NUL-terminated names, one after the other. ERANGE where the buffer is too small.
@@ -288,7 +288,7 @@ pub fn list_xattr_fd<'b>(fd: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]
 /// fremovexattr(2).
 pub fn remove_xattr_fd(fd: FdRef<'_>, name: &CStr) -> Result<()> {
     // SAFETY: `name` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_fremovexattr, fd.raw(), name.as_ptr()) }.map(drop)
+    unsafe { command!(libc::SYS_fremovexattr, fd.raw(), name.as_ptr()) }
 }
 
 /// getdents64(2): fills the buffer with directory entries, to be walked by [`entries`]. Empty at the end.
@@ -349,7 +349,7 @@ pub fn statfs(fd: FdRef<'_>) -> Result<(i64, u64, u64, u64)> {
 /// posix_fadvise(2) `SEQUENTIAL`, a hint.
 pub fn advise_sequential(fd: FdRef<'_>) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fadvise64, fd.raw(), 0, 0, libc::POSIX_FADV_SEQUENTIAL) }.map(drop)
+    unsafe { command!(libc::SYS_fadvise64, fd.raw(), 0, 0, libc::POSIX_FADV_SEQUENTIAL) }
 }
 
 /// sync(2): writes everything, on every file system.
@@ -361,7 +361,7 @@ pub fn sync() {
 /// syncfs(2): writes everything of the file system that `fd` is on.
 pub fn sync_fs(fd: FdRef<'_>) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_syncfs, fd.raw()) }.map(drop)
+    unsafe { command!(libc::SYS_syncfs, fd.raw()) }
 }
 
 /// umask(2): the bits that new files do not get; returns the former ones.

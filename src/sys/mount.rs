@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::fd::{Fd, FdRef};
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 use core::ffi::CStr;
 
 pub use libc::{
@@ -33,40 +33,38 @@ const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 /// mount(2) of a new file system. `data` is its comma-separated options.
 pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: all strings are NUL-terminated and outlive the call.
-    unsafe {
-        syscall!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr()).map(drop)
-    }
+    unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr()) }
 }
 
 /// mount(2) with `MS_BIND`, and `MS_REC` where `recursive`.
 pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
     let flags = MS_BIND | if recursive { MS_REC } else { 0 };
     // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a bind.
-    unsafe { syscall!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, flags, 0).map(drop) }
+    unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, flags, 0) }
 }
 
 /// mount(2) with `MS_MOVE`.
 pub fn move_to(source: &CStr, target: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a move.
-    unsafe { syscall!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, libc::MS_MOVE, 0).map(drop) }
+    unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, libc::MS_MOVE, 0) }
 }
 
 /// mount(2) with one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, and `MS_REC` where wanted.
 pub fn set_propagation(target: &CStr, flags: u64) -> Result<()> {
     // SAFETY: `target` is NUL-terminated and outlives the call; source, type and data are ignored.
-    unsafe { syscall!(libc::SYS_mount, 0, target.as_ptr(), 0, flags, 0).map(drop) }
+    unsafe { command!(libc::SYS_mount, 0, target.as_ptr(), 0, flags, 0) }
 }
 
 /// mount(2) with `MS_REMOUNT | flags`; with `MS_BIND` in `flags` only this mount's flags change.
 pub fn remount(target: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call; source and type are ignored.
-    unsafe { syscall!(libc::SYS_mount, 0, target.as_ptr(), 0, flags | MS_REMOUNT, data.as_ptr()).map(drop) }
+    unsafe { command!(libc::SYS_mount, 0, target.as_ptr(), 0, flags | MS_REMOUNT, data.as_ptr()) }
 }
 
 /// umount2(2) with `MNT_DETACH` or 0; a symlink is not followed.
 pub fn unmount(target: &CStr, flags: i32) -> Result<()> {
     // SAFETY: `target` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_umount2, target.as_ptr(), flags | libc::UMOUNT_NOFOLLOW).map(drop) }
+    unsafe { command!(libc::SYS_umount2, target.as_ptr(), flags | libc::UMOUNT_NOFOLLOW) }
 }
 
 /// fsopen(2): a context in which a file system of this type is configured.
@@ -78,13 +76,13 @@ pub fn fs_open(kind: &CStr) -> Result<Fd> {
 /// fsconfig(2) `FSCONFIG_SET_STRING`.
 pub fn fs_set(context: FdRef<'_>, key: &CStr, value: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
-    unsafe { syscall!(libc::SYS_fsconfig, context.raw(), 1, key.as_ptr(), value.as_ptr(), 0).map(drop) }
+    unsafe { command!(libc::SYS_fsconfig, context.raw(), 1, key.as_ptr(), value.as_ptr(), 0) }
 }
 
 /// fsconfig(2) `FSCONFIG_SET_FLAG`.
 pub fn fs_set_flag(context: FdRef<'_>, key: &CStr) -> Result<()> {
     // SAFETY: `key` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_fsconfig, context.raw(), 0, key.as_ptr(), 0, 0).map(drop) }
+    unsafe { command!(libc::SYS_fsconfig, context.raw(), 0, key.as_ptr(), 0, 0) }
 }
 
 /// fsconfig(2) `FSCONFIG_CMD_CREATE` and fsmount(2) with attributes from [`attr`]: a mount that is nowhere yet.
@@ -110,7 +108,7 @@ pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     let empty = c"".as_ptr();
     // SAFETY: the empty strings are NUL-terminated.
-    unsafe { syscall!(libc::SYS_move_mount, tree.raw(), empty, target.raw(), empty, flags).map(drop) }
+    unsafe { command!(libc::SYS_move_mount, tree.raw(), empty, target.raw(), empty, flags) }
 }
 
 /// mount_setattr(2) (Linux 5.12) of the mount that `mount` is the root of: `set` and `clear` from [`attr`],
@@ -120,32 +118,32 @@ pub fn set_attributes(mount: FdRef<'_>, recursive: bool, set: u64, clear: u64, p
     let request: [u64; 4] = [set, clear, propagation, 0];
     let (pointer, size) = (request.as_ptr(), size_of_val(&request));
     // SAFETY: the path is NUL-terminated; `request` is a `struct mount_attr` of 32 bytes; both outlive the call.
-    unsafe { syscall!(libc::SYS_mount_setattr, mount.raw(), c"".as_ptr(), flags, pointer, size).map(drop) }
+    unsafe { command!(libc::SYS_mount_setattr, mount.raw(), c"".as_ptr(), flags, pointer, size) }
 }
 
 /// pivot_root(2) of `.` onto itself: the current directory becomes the root, and the old root is mounted over it,
 /// to be taken away with `unmount(c".", MNT_DETACH)`.
 pub fn pivot_here() -> Result<()> {
     // SAFETY: both strings are NUL-terminated.
-    unsafe { syscall!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()).map(drop) }
+    unsafe { command!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) }
 }
 
 /// chroot(2).
 pub fn chroot(path: &CStr) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_chroot, path.as_ptr()).map(drop) }
+    unsafe { command!(libc::SYS_chroot, path.as_ptr()) }
 }
 
 /// chdir(2).
 pub fn chdir(path: &CStr) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_chdir, path.as_ptr()).map(drop) }
+    unsafe { command!(libc::SYS_chdir, path.as_ptr()) }
 }
 
 /// fchdir(2).
 pub fn chdir_fd(dir: FdRef<'_>) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fchdir, dir.raw()).map(drop) }
+    unsafe { command!(libc::SYS_fchdir, dir.raw()) }
 }
 
 /// getcwd(2): fails with ENOENT where the directory is gone; a path that begins `(unreachable)` is outside the root.

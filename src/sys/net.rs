@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::fd::{Fd, FdRef};
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 
 /// socket(2), bind(2): the kernel's uevents (netlink(7) `NETLINK_KOBJECT_UEVENT`, group 1), non-blocking.
 pub fn open_uevents() -> Result<Fd> {
@@ -32,5 +32,5 @@ fn set_up(socket: FdRef<'_>, name: &[u8]) -> Result<()> {
     let flags = (libc::IFF_UP | libc::IFF_RUNNING) as u16;
     request[16..18].copy_from_slice(&flags.to_ne_bytes());
     // SAFETY: the kernel reads one `struct ifreq`.
-    unsafe { syscall!(libc::SYS_ioctl, socket.raw(), libc::SIOCSIFFLAGS, request.as_ptr()) }.map(drop)
+    unsafe { command!(libc::SYS_ioctl, socket.raw(), libc::SIOCSIFFLAGS, request.as_ptr()) }
 }

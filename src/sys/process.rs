@@ -1,7 +1,7 @@
 //! One process: its identity, privileges, what it executes and how it ends.
 
 use super::fd::FdRef;
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::ffi::{CStr, c_char, c_int};
 use core::marker::PhantomData;
@@ -80,7 +80,7 @@ pub fn execute(dir: FdRef<'_>, path: &CStr, args: &StringVector<'_>, env: &Strin
     // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
     match unsafe { syscall!(libc::SYS_execveat, dir.raw(), path.as_ptr(), args, env, flags) } {
         Err(errno) => errno,
-        Ok(_) => Errno(0),
+        Ok(_) => Errno::NONE,
     }
 }
 
@@ -146,37 +146,37 @@ pub fn wait(whom: Whom<'_>, block: bool) -> Result<Option<(i32, Ended)>> {
 /// kill(2).
 pub fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_kill, pid, signal) }.map(drop)
+    unsafe { command!(libc::SYS_kill, pid, signal) }
 }
 
 /// pidfd_send_signal(2).
 pub fn kill_pidfd(pidfd: FdRef<'_>, signal: i32) -> Result<()> {
     // SAFETY: no siginfo is passed.
-    unsafe { syscall!(libc::SYS_pidfd_send_signal, pidfd.raw(), signal, 0, 0) }.map(drop)
+    unsafe { command!(libc::SYS_pidfd_send_signal, pidfd.raw(), signal, 0, 0) }
 }
 
 /// setsid(2).
 pub fn new_session() -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_setsid) }.map(drop)
+    unsafe { command!(libc::SYS_setsid) }
 }
 
 /// setgroups(2).
 pub fn set_groups(groups: &[u32]) -> Result<()> {
     // SAFETY: the kernel reads `groups.len()` numbers.
-    unsafe { syscall!(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }.map(drop)
+    unsafe { command!(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }
 }
 
 /// setresgid(2) with all three alike.
 pub fn set_gid(gid: u32) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_setresgid, gid, gid, gid) }.map(drop)
+    unsafe { command!(libc::SYS_setresgid, gid, gid, gid) }
 }
 
 /// setresuid(2) with all three alike.
 pub fn set_uid(uid: u32) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_setresuid, uid, uid, uid) }.map(drop)
+    unsafe { command!(libc::SYS_setresuid, uid, uid, uid) }
 }
 
 /// The three sets of capset(2), a bit per capability.
@@ -197,7 +197,7 @@ pub fn set_capabilities(sets: Capabilities) -> Result<()> {
     let half = |shift: u32| [effective, permitted, inheritable].map(|set| (set >> shift) as u32);
     let data: [[u32; 3]; 2] = [half(0), half(32)];
     // SAFETY: a header of version 3 and its two data blocks, both outliving the call.
-    unsafe { syscall!(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }.map(drop)
+    unsafe { command!(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }
 }
 
 /// capget(2) version 3, of this process.
@@ -210,72 +210,73 @@ pub fn capabilities() -> Result<Capabilities> {
     Ok(Capabilities { effective: join(0), permitted: join(1), inheritable: join(2) })
 }
 
-fn prctl(option: i32, a: u64, b: u64) -> Result<usize> {
+fn prctl(option: i32, a: u64, b: u64) -> Result<()> {
     // SAFETY: used below only with options whose arguments are numbers.
-    unsafe { syscall!(libc::SYS_prctl, option, a, b, 0, 0) }
+    unsafe { command!(libc::SYS_prctl, option, a, b, 0, 0) }
 }
 
 /// prctl(2) `PR_CAPBSET_DROP`. EINVAL where the kernel does not know the capability.
 pub fn drop_bounding(capability: u32) -> Result<()> {
-    prctl(libc::PR_CAPBSET_DROP, capability.into(), 0).map(drop)
+    prctl(libc::PR_CAPBSET_DROP, capability.into(), 0)
 }
 
 /// prctl(2) `PR_CAPBSET_READ`: whether it is in the bounding set. EINVAL where the kernel does not know it.
 pub fn in_bounding(capability: u32) -> Result<bool> {
-    prctl(libc::PR_CAPBSET_READ, capability.into(), 0).map(|answer| answer == 1)
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_prctl, libc::PR_CAPBSET_READ, capability, 0, 0, 0) }.map(|answer| answer == 1)
 }
 
 /// prctl(2) `PR_CAP_AMBIENT_CLEAR_ALL`.
 pub fn clear_ambient() -> Result<()> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0).map(drop)
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0)
 }
 
 /// prctl(2) `PR_CAP_AMBIENT_RAISE`.
 pub fn raise_ambient(capability: u32) -> Result<()> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into()).map(drop)
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into())
 }
 
 /// prctl(2) `PR_SET_KEEPCAPS`: permitted capabilities outlive the next change of uid.
 pub fn keep_capabilities(on: bool) -> Result<()> {
-    prctl(libc::PR_SET_KEEPCAPS, on.into(), 0).map(drop)
+    prctl(libc::PR_SET_KEEPCAPS, on.into(), 0)
 }
 
 /// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new, empty session keyring instead of the inherited one.
 pub fn new_session_keyring() -> Result<()> {
     const JOIN_SESSION_KEYRING: i32 = 1;
     // SAFETY: no name is passed.
-    unsafe { syscall!(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0) }.map(drop)
+    unsafe { command!(libc::SYS_keyctl, JOIN_SESSION_KEYRING, 0) }
 }
 
 /// prctl(2) `PR_SET_NO_NEW_PRIVS`.
 pub fn no_new_privileges() -> Result<()> {
-    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
 /// prctl(2) `PR_SET_DUMPABLE`: whether others of the same user may trace us and open our /proc files.
 pub fn set_dumpable(on: bool) -> Result<()> {
-    prctl(libc::PR_SET_DUMPABLE, on.into(), 0).map(drop)
+    prctl(libc::PR_SET_DUMPABLE, on.into(), 0)
 }
 
 /// prctl(2) `PR_SET_CHILD_SUBREAPER`.
 pub fn set_subreaper() -> Result<()> {
-    prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0).map(drop)
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0)
 }
 
 /// prctl(2) `PR_SET_PDEATHSIG`: the signal we get when our parent ends.
 pub fn set_parent_death_signal(signal: i32) -> Result<()> {
-    prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0).map(drop)
+    prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0)
 }
 
 /// prctl(2) `PR_SET_NAME`: the name in /proc/self/comm, 15 bytes of it.
 pub fn set_name(name: &CStr) -> Result<()> {
     // SAFETY: `name` is NUL-terminated; the kernel reads at most 16 bytes up to its end.
-    unsafe { syscall!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }.map(drop)
+    unsafe { command!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }
 }
 
 /// prlimit64(2): sets (soft, hard) of one `RLIMIT_*` for this process.
 pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limits = [soft, hard];
     // SAFETY: the kernel reads one `struct rlimit64`.
-    unsafe { syscall!(libc::SYS_prlimit64, 0, resource, limits.as_ptr(), 0) }.map(drop)
+    unsafe { command!(libc::SYS_prlimit64, 0, resource, limits.as_ptr(), 0) }
 }

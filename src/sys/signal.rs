@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::fd::Fd;
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 
 pub use libc::{
     SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
@@ -35,7 +35,7 @@ impl SignalSet {
 /// rt_sigprocmask(2) `SIG_SETMASK`: blocks exactly these.
 pub fn set_mask(set: SignalSet) -> Result<()> {
     // SAFETY: the kernel reads eight bytes.
-    unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set.0, 0, 8) }.map(drop)
+    unsafe { command!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set.0, 0, 8) }
 }
 
 /// signalfd4(2) with `SFD_NONBLOCK`: the signals of `set`, which must be blocked, are read from it.
@@ -77,7 +77,7 @@ pub fn reset_all() {
 pub fn ignore(signal: i32) -> Result<()> {
     let action = [1u64, 0, 0, 0];
     // SAFETY: the kernel reads one `struct sigaction` with SIG_IGN, which names no code.
-    unsafe { syscall!(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) }.map(drop)
+    unsafe { command!(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) }
 }
 
 /// The names of signals 1 to 31, without `SIG`.

@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::fd::{Fd, FdRef};
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 
 /// A control message that carries one descriptor (cmsg(3)), padded as the kernel wants it.
 #[repr(C)]
@@ -53,7 +53,7 @@ pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()
     });
     let message = header(&vector, control.as_mut());
     // SAFETY: `message` is a `struct msghdr` whose one vector and control buffer outlive the call.
-    unsafe { syscall!(libc::SYS_sendmsg, socket.raw(), &raw const message, libc::MSG_NOSIGNAL) }.map(drop)
+    unsafe { command!(libc::SYS_sendmsg, socket.raw(), &raw const message, libc::MSG_NOSIGNAL) }
 }
 
 /// recvmsg(2): one message into `buffer`, and the descriptor that came with it. 0 bytes: the peer is gone.

@@ -8,8 +8,14 @@ pub(super) type Word = usize;
 
 /// Turns the kernel's answer into a result: -4095..=-1 are error numbers.
 #[inline]
-fn answer(value: isize) -> Result<usize> {
-    if (-4095..0).contains(&value) { Err(Errno(-value as i32)) } else { Ok(value as usize) }
+pub(super) fn answer(value: isize) -> Result<usize> {
+    if (-4095..0).contains(&value) { Err(Errno::new(-value as i32)) } else { Ok(value as usize) }
+}
+
+/// The same of a call whose answer says nothing but whether it was done.
+#[inline]
+pub(super) fn done(value: isize) -> Result<()> {
+    Errno::of_answer(value.min(0) as i32).map_or(Ok(()), Err)
 }
 
 /// One function for each number of arguments: a register that the kernel ignores need not be set.
@@ -20,7 +26,7 @@ macro_rules! functions {
         /// # Safety
         /// The arguments must be what the call expects: addresses valid for what the kernel does with them.
         #[inline(always)]
-        pub(super) unsafe fn $name(number: libc::c_long, args: [Word; $count]) -> Result<usize> {
+        pub(super) unsafe fn $name(number: libc::c_long, args: [Word; $count]) -> isize {
             let value: isize;
             // SAFETY: the caller vouches for the arguments; the instruction clobbers only rcx, r11 and rax.
             unsafe {
@@ -33,7 +39,7 @@ macro_rules! functions {
                 );
             }
             let _ = args;
-            answer(value)
+            value
         }
     )* };
 }
@@ -48,8 +54,8 @@ functions! {
     syscall6 6: ("rdi" 0, "rsi" 1, "rdx" 2, "r10" 3, "r8" 4, "r9" 5);
 }
 
-/// `syscall!(SYS_read, fd, pointer, length)`: casts each argument to a machine word.
-macro_rules! syscall {
+/// Casts each argument to a machine word.
+macro_rules! raw {
     ($number:expr $(,)?) => { $crate::sys::syscall::syscall0($number, []) };
     ($number:expr, $a:expr $(,)?) => { $crate::sys::syscall::syscall1($number, [$a as usize]) };
     ($number:expr, $a:expr, $b:expr $(,)?) => {
@@ -65,4 +71,14 @@ macro_rules! syscall {
         $crate::sys::syscall::syscall6($number,
             [$a as usize, $b as usize, $c as usize, $d as usize, $e as usize, $f as usize]) };
 }
-pub(super) use syscall;
+
+/// `syscall!(SYS_read, fd, pointer, length)`: what the kernel answers.
+macro_rules! syscall {
+    ($($word:expr),+ $(,)?) => { $crate::sys::syscall::answer($crate::sys::syscall::raw!($($word),+)) };
+}
+
+/// `command!(SYS_fchdir, fd)`: whether the kernel did it.
+macro_rules! command {
+    ($($word:expr),+ $(,)?) => { $crate::sys::syscall::done($crate::sys::syscall::raw!($($word),+)) };
+}
+pub(super) use {command, raw, syscall};

@@ -2,14 +2,14 @@
 
 use super::Result;
 use super::fd::FdRef;
-use super::syscall::syscall;
+use super::syscall::{command, syscall};
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 /// finit_module(2) without parameters.
 pub fn load_module(file: FdRef<'_>) -> Result<()> {
     // SAFETY: the parameters are an empty NUL-terminated string.
-    unsafe { syscall!(libc::SYS_finit_module, file.raw(), c"".as_ptr(), 0) }.map(drop)
+    unsafe { command!(libc::SYS_finit_module, file.raw(), c"".as_ptr(), 0) }
 }
 
 /// What reboot(2) can do.
@@ -32,20 +32,20 @@ pub fn power(what: Power) -> Result<()> {
     };
     let (one, two) = (libc::LINUX_REBOOT_MAGIC1, libc::LINUX_REBOOT_MAGIC2);
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_reboot, one, two, command, 0) }.map(drop)
+    unsafe { command!(libc::SYS_reboot, one, two, command, 0) }
 }
 
 /// reboot(2) `CAD_OFF`: Ctrl-Alt-Del sends PID 1 a SIGINT instead of restarting the machine.
 pub fn disable_ctrl_alt_del() -> Result<()> {
     let (one, two) = (libc::LINUX_REBOOT_MAGIC1, libc::LINUX_REBOOT_MAGIC2);
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_reboot, one, two, libc::LINUX_REBOOT_CMD_CAD_OFF, 0) }.map(drop)
+    unsafe { command!(libc::SYS_reboot, one, two, libc::LINUX_REBOOT_CMD_CAD_OFF, 0) }
 }
 
 /// sethostname(2), of this UTS namespace.
 pub fn set_hostname(name: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads `name.len()` bytes.
-    unsafe { syscall!(libc::SYS_sethostname, name.as_ptr(), name.len()) }.map(drop)
+    unsafe { command!(libc::SYS_sethostname, name.as_ptr(), name.len()) }
 }
 
 /// The memory of the machine, in bytes (sysinfo(2)).
@@ -71,5 +71,5 @@ pub fn kernel_release(buffer: &mut [u8; 65]) -> Result<&CStr> {
 /// getrandom(2): fills the buffer (of at most 256 bytes) from the kernel's generator.
 pub fn random(buffer: &mut [u8]) -> Result<()> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
-    unsafe { syscall!(libc::SYS_getrandom, buffer.as_mut_ptr(), buffer.len(), 0) }.map(drop)
+    unsafe { command!(libc::SYS_getrandom, buffer.as_mut_ptr(), buffer.len(), 0) }
 }

@@ -137,7 +137,7 @@ unsafe fn start(
     }
     // SAFETY: the kernel reads eight bytes.
     unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const former, 0, 8) }?;
-    if answer < 0 { Err(Errno(-answer as i32)) } else { Ok(answer as i32) }
+    if answer < 0 { Err(Errno::new(-answer as i32)) } else { Ok(answer as i32) }
 }
 
 #[cfg(test)]

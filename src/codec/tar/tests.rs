@@ -239,6 +239,6 @@ fn what_is_wrong_is_said() {
     ] {
         let error = list(&mut &*bytes).unwrap_err();
         assert!(error.to_string().contains(why), "{error} / {why}");
-        assert_eq!(error.errno(), Errno(0));
+        assert_eq!(error.errno(), Errno::NONE);
     }
 }

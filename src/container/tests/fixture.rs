@@ -83,7 +83,7 @@ pub struct Reader(Fd);
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        fs::read(self.0.by_ref(), buffer).map_err(|errno| std::io::Error::from_raw_os_error(errno.0))
+        fs::read(self.0.by_ref(), buffer).map_err(|errno| std::io::Error::from_raw_os_error(errno.number()))
     }
 }
 
