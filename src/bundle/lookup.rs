@@ -69,10 +69,7 @@ impl Field {
 
 /// A user or group number: digits only, and not -1, which means "no change" to the kernel.
 pub fn number(bytes: &[u8]) -> Option<u32> {
-    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number = bytes.iter().try_fold(0u32, |sum, digit| sum.checked_mul(10)?.checked_add(u32::from(digit - b'0')));
+    let number = u32::try_from(crate::io::text::decimal(bytes)?).ok();
     number.filter(|number| *number != u32::MAX)
 }
 

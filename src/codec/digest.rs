@@ -46,7 +46,7 @@ impl Digest {
     /// Reads `sha256:` or `sha512:` and as many lower-case hexadecimal digits as the algorithm has.
     pub fn parse(text: &str) -> Result<Digest> {
         let fault = |why: &str| Error::new(format_args!("digest \"{text}\": {why}"));
-        let (name, digits) = text.split_once(':').ok_or_else(|| fault("not algorithm:hex"))?;
+        let (name, digits) = crate::io::text::split_once(text, b':').ok_or_else(|| fault("not algorithm:hex"))?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,

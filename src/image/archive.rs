@@ -54,7 +54,7 @@ fn key(digest: &Digest) -> u64 {
 
 /// The digest that the name of a blob is, `blobs/` taken off.
 fn blob_name(name: &str) -> Option<Digest> {
-    let (algorithm, hex) = name.split_once('/')?;
+    let (algorithm, hex) = crate::io::text::split_once(name, b'/')?;
     let algorithm = [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == algorithm)?;
     Digest::from_hex(algorithm, hex)
 }
@@ -72,7 +72,8 @@ impl<'m> Archive<'m> {
             let name = core::str::from_utf8(tar.name()).unwrap_or("");
             let place = Place { offset: entry.offset, size: entry.size };
             let blob = name.strip_prefix("blobs/").and_then(blob_name);
-            let reference = name.strip_prefix("refs/").filter(|name| !name.is_empty() && !name.contains('/'));
+            let reference =
+                name.strip_prefix("refs/").filter(|name| !name.is_empty() && !name.as_bytes().contains(&b'/'));
             if !entry.is_file && (blob.is_some() || name == "oci-layout" || name == "index.json") {
                 return Err(Error::new(format_args!("archive: {name}: not a regular file")));
             }

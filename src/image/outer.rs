@@ -96,7 +96,7 @@ impl<'a> OuterTar<'a> {
                                 is_named = true;
                                 self.set_name(value);
                             }
-                            b"size" => real_size = Some(pax::decimal(value).ok_or_else(impossible)?),
+                            b"size" => real_size = Some(crate::io::text::decimal(value).ok_or_else(impossible)?),
                             _ => (),
                         }
                     }

@@ -67,8 +67,9 @@ fn parent(name: &str) -> Option<Name> {
     sysfs::number(format_args!("/sys/class/block/{name}/partition"))?;
     let path = crate::io::path::PathBuf::format(format_args!("/sys/class/block/{name}")).ok()?;
     let mut buffer = [0; 512];
-    let target = core::str::from_utf8(fs::readlink(CWD, path.as_c_str(), &mut buffer).ok()?).ok()?;
-    sysfs::name(target.rsplit('/').nth(1)?).ok()
+    let target = fs::readlink(CWD, path.as_c_str(), &mut buffer).ok()?;
+    let disk = target.rsplit(|&byte| byte == b'/').nth(1)?;
+    sysfs::name(core::str::from_utf8(disk).ok()?).ok()
 }
 
 impl Disk {

@@ -12,6 +12,7 @@
 //!                 done                          everything is delivered: power off
 //! ```
 
+use crate::io::text::decimal;
 use crate::limits::{CONTROL_LINE_BYTES, CONTROL_OUT_BYTES};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::signal::{SIGNAL_MAX, SignalSet};
@@ -39,15 +40,14 @@ enum Command {
 
 /// One line from the host. `None`: not one of ours.
 fn parse(line: &[u8]) -> Option<Command> {
-    let line = core::str::from_utf8(line).ok()?;
-    let mut words = line.split(' ');
+    let mut words = line.split(|&byte| byte == b' ');
     let verb = words.next()?;
-    let mut number = || super::values::whole(words.next().filter(|word| !word.is_empty())?);
+    let mut number = || decimal(words.next()?);
     let command = match verb {
-        "size" => Command::Size(number()?.try_into().ok()?, number()?.try_into().ok()?),
-        "signal" => Command::Signal(number()?.try_into().ok().filter(|n| (1..=SIGNAL_MAX).contains(n))?),
-        "eof" => Command::Eof(number()?),
-        "done" => Command::Done,
+        b"size" => Command::Size(number()?.try_into().ok()?, number()?.try_into().ok()?),
+        b"signal" => Command::Signal(number()?.try_into().ok().filter(|n| (1..=SIGNAL_MAX).contains(n))?),
+        b"eof" => Command::Eof(number()?),
+        b"done" => Command::Done,
         _ => return None,
     };
     words.next().is_none().then_some(command)

@@ -148,7 +148,8 @@ pub fn open_terminal() -> Result<fd::Fd> {
     let mut buffer = [0; 256];
     // The kernel lists its consoles; the one that /dev/console reads from is the last.
     let names = sysfs::read(format_args!("/sys/class/tty/console/active"), &mut buffer).unwrap_or("");
-    let name = names.rsplit(' ').next().filter(|name| !name.is_empty()).unwrap_or("console");
+    let last = names.as_bytes().rsplit(|&byte| byte == b' ').next().unwrap_or(b"");
+    let name = core::str::from_utf8(last).ok().filter(|name| !name.is_empty()).unwrap_or("console");
     let path = sysfs::device_node("tty", name).context("find console", &name)?;
     let opened = fs::open(CWD, path.as_c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
     let terminal = opened.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).context("open console", &name)?;

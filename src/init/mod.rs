@@ -32,6 +32,7 @@ mod values;
 
 use crate::bundle;
 use crate::image;
+use crate::io::show::Show;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::memory::{self, Memory};
 use crate::rootfs::Applied;
@@ -161,8 +162,8 @@ fn log_peak_memory() {
     let mut buffer = [1; 8192];
     vm::release(&mut buffer);
     let status = sysfs::read(format_args!("/proc/self/status"), &mut buffer).unwrap_or("");
-    if let Some((_, from_peak)) = status.split_once("VmHWM:") {
-        let peak = from_peak.split('\n').next().unwrap_or("");
-        crate::debug!("peak memory of PID 1: {}", peak.trim_ascii());
+    let mut lines = status.as_bytes().split(|&byte| byte == b'\n');
+    if let Some(peak) = lines.find_map(|line| line.strip_prefix(b"VmHWM:")) {
+        crate::debug!("peak memory of PID 1: {}", Show(peak.trim_ascii()));
     }
 }

@@ -158,7 +158,7 @@ fn some(text: &str) -> Option<&str> {
 }
 
 fn absolute(text: &str) -> Option<&str> {
-    text.starts_with('/').then_some(text)
+    text.starts_with("/").then_some(text)
 }
 
 fn digest(text: &str) -> Option<&str> {

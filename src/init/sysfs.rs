@@ -1,7 +1,9 @@
 //! Small files of /sys and /proc.
 
+use super::values;
 use crate::io::path::PathBuf;
 use crate::io::show::On;
+use crate::io::text::{decimal, split_once};
 use crate::limits::DEVICE_NAME_BYTES;
 use crate::sys::Errno;
 use crate::sys::fd::CWD;
@@ -17,17 +19,21 @@ pub fn name(text: &str) -> Result<Name, Errno> {
     Name::try_from(text).map_err(|_| Errno::ENAMETOOLONG)
 }
 
-/// The file's text without the white space around it, as much as `buffer` holds. What is not UTF-8 reads as empty.
+/// The file's text without the white space and NULs around it, as much as `buffer` holds. What is not UTF-8 reads as empty.
 pub fn read<'b>(path: fmt::Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b str, Errno> {
     let path = PathBuf::format(path)?;
     let file = fs::open(CWD, path.as_c_str(), O_RDONLY, 0)?;
     let n = fs::read(file.by_ref(), buffer)?;
-    Ok(core::str::from_utf8(&buffer[..n]).unwrap_or("").trim_matches(|c: char| c.is_whitespace() || c == '\0'))
+    let mut text = &buffer[..n];
+    while let [b'\0'..=b' ', rest @ ..] | [rest @ .., b'\0'..=b' '] = text {
+        text = rest;
+    }
+    Ok(core::str::from_utf8(text).unwrap_or(""))
 }
 
 /// The file's number; `None` where there is no such file, or no number in it.
 pub fn number(path: fmt::Arguments<'_>) -> Option<u64> {
-    read(path, &mut [0; 32]).ok()?.parse().ok()
+    decimal(read(path, &mut [0; 32]).ok()?.as_bytes())
 }
 
 /// Writes a value to a file that exists.
@@ -58,22 +64,18 @@ pub fn each_entry(dir: &CStr, visit: &mut dyn FnMut(&str) -> crate::Result<()>) 
 
 /// The path of a device's node, `/dev/NAME`, made from its numbers in sysfs where the kernel has not made it.
 pub fn device_node(class: &str, name: &str) -> Result<PathBuf, Errno> {
-    let mut path = PathBuf::format(format_args!("/dev/{name}"))?;
+    let mut path = PathBuf::from_bytes(b"/dev")?;
     // The kernel writes a '/' of a name as '!' in sysfs, as in cciss!c0d0.
-    if name.contains('!') {
-        path = PathBuf::format(format_args!("/dev/"))?;
-        for (index, part) in name.split('!').enumerate() {
-            path.push_bytes(if index == 0 { b"" } else { b"/" })?;
-            path.push_bytes(part.as_bytes())?;
-        }
+    for part in name.as_bytes().split(|&byte| byte == b'!') {
+        path.push(part)?;
     }
     if fs::stat(CWD, path.as_c_str()).is_ok() {
         return Ok(path);
     }
     let mut buffer = [0; 32];
     let numbers = read(format_args!("/sys/class/{class}/{name}/dev"), &mut buffer)?;
-    let (major, minor) = numbers.split_once(':').ok_or(Errno::EINVAL)?;
-    let number = |text: &str| text.parse::<u32>().map_err(|_| Errno::EINVAL);
+    let (major, minor) = split_once(numbers, b':').ok_or(Errno::EINVAL)?;
+    let number = |text: &str| values::whole(text).and_then(|number| u32::try_from(number).ok()).ok_or(Errno::EINVAL);
     let kind = if class == "block" { fs::S_IFBLK } else { fs::S_IFCHR };
     match fs::mknod(CWD, path.as_c_str(), kind | 0o600, fs::makedev(number(major)?, number(minor)?)) {
         Ok(()) | Err(Errno::EEXIST) => Ok(path),

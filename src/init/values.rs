@@ -1,23 +1,23 @@
 //! The values that keys take, as people write them.
 
-use core::str;
+use crate::io::text::{decimal, split_once};
 
 /// Bytes: a number with `k`, `M`, `G` or `T` (of 1,024) behind it, or without.
 pub fn size(text: &str) -> Option<u64> {
-    let (digits, shift) = match text.as_bytes().last()? {
-        b'k' | b'K' => (&text[..text.len() - 1], 10),
-        b'm' | b'M' => (&text[..text.len() - 1], 20),
-        b'g' | b'G' => (&text[..text.len() - 1], 30),
-        b't' | b'T' => (&text[..text.len() - 1], 40),
-        _ => (text, 0),
+    let (digits, shift) = match text.as_bytes() {
+        [digits @ .., b'k' | b'K'] => (digits, 10),
+        [digits @ .., b'm' | b'M'] => (digits, 20),
+        [digits @ .., b'g' | b'G'] => (digits, 30),
+        [digits @ .., b't' | b'T'] => (digits, 40),
+        digits => (digits, 0),
     };
-    let number = whole(digits)?;
+    let number = decimal(digits)?;
     (number > 0).then_some(number.checked_mul(1 << shift)?)
 }
 
 /// A number without a sign.
 pub fn whole(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    decimal(text.as_bytes())
 }
 
 /// How large a tmpfs may grow.
@@ -31,7 +31,7 @@ pub enum Share {
 
 /// A size, or a percentage of memory, 1 to 100.
 pub fn share(text: &str) -> Option<Share> {
-    match text.strip_suffix('%') {
+    match text.strip_suffix("%") {
         Some(digits) => whole(digits).filter(|percent| (1..=100).contains(percent)).map(Share::Percent),
         None => size(text).map(Share::Bytes),
     }
@@ -42,7 +42,7 @@ pub const ONE_CPU: u64 = 1000;
 
 /// Processors in thousandths: `2`, `0.5`, `1.25`. At least 0.01, below which the kernel takes no quota.
 pub fn cpus(text: &str) -> Option<u64> {
-    let (whole_part, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let (whole_part, fraction) = split_once(text, b'.').unwrap_or((text, "0"));
     if whole_part.is_empty() || fraction.is_empty() || fraction.len() > 3 {
         return None;
     }

@@ -4,6 +4,7 @@ pub mod path;
 pub mod section;
 pub mod show;
 pub mod strings;
+pub mod text;
 
 use crate::Result;
 

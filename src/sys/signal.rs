@@ -90,25 +90,42 @@ pub const NAMES: [&str; 31] = [
 /// A signal by number or name: `15`, `TERM`, `SIGTERM`, `sigterm`, `SIGRTMIN+3`, `RTMAX-1`.
 pub fn parse(text: &str) -> Option<i32> {
     const RT_MIN: i32 = 34;
-    if let Ok(number) = text.parse::<i32>() {
+    let text = text.as_bytes();
+    if let Some(number) = number(text) {
         return (1..=SIGNAL_MAX).contains(&number).then_some(number);
     }
-    let prefix = text.get(..3).filter(|prefix| prefix.eq_ignore_ascii_case("SIG"));
-    let name = &text[prefix.map_or(0, str::len)..];
-    if let Some(index) = NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+    let name = match text.split_at_checked(3) {
+        Some((prefix, name)) if prefix.eq_ignore_ascii_case(b"SIG") => name,
+        _ => text,
+    };
+    if let Some(index) = NAMES.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
         return Some(index as i32 + 1);
     }
-    let family = name.get(..5)?;
-    let offset = match &name[5..] {
-        "" => 0,
-        offset => offset.parse::<i32>().ok().filter(|_| offset.starts_with(['+', '-']))?,
+    let (family, offset) = name.split_at_checked(5)?;
+    let offset = match offset {
+        [] => 0,
+        [b'+' | b'-', ..] => number(offset)?,
+        _ => return None,
     };
     let number = match family {
-        _ if family.eq_ignore_ascii_case("RTMIN") && offset >= 0 => RT_MIN + offset,
-        _ if family.eq_ignore_ascii_case("RTMAX") && offset <= 0 => SIGNAL_MAX + offset,
+        _ if family.eq_ignore_ascii_case(b"RTMIN") && offset >= 0 => RT_MIN + offset,
+        _ if family.eq_ignore_ascii_case(b"RTMAX") && offset <= 0 => SIGNAL_MAX + offset,
         _ => return None,
     };
     (RT_MIN..=SIGNAL_MAX).contains(&number).then_some(number)
+}
+
+/// A small number with or without a sign.
+fn number(text: &[u8]) -> Option<i32> {
+    let (sign, digits) = match text {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] => (1, digits),
+        digits => (1, digits),
+    };
+    if !(1..=9).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(sign * digits.iter().fold(0, |value, digit| 10 * value + i32::from(digit - b'0')))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub use sparse::Segment;
 
 use crate::io::Source;
 use crate::io::show::Show;
+use crate::io::text::decimal;
 use crate::limits::{PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
 use crate::{Error, Result};
 use entry::{Overrides, matters};
@@ -217,7 +218,7 @@ impl<'s> Archive<'s> {
             None => (self.checked(header.mtime(), "mtime")?, 0),
         };
         let size = match said.size {
-            Some(text) => self.size(pax::decimal(text).and_then(|size| i64::try_from(size).ok()))?,
+            Some(text) => self.size(decimal(text).and_then(|size| i64::try_from(size).ok()))?,
             None => self.size(header.size())?,
         };
         let name = match (said.sparse_name.or(said.path), name) {
@@ -288,7 +289,7 @@ impl<'s> Archive<'s> {
             }
             if flag == b'S' || text_first || said.sparse_map.is_some() || parted {
                 if flag != b'S' {
-                    let size = said.sparse_size.and_then(pax::decimal);
+                    let size = said.sparse_size.and_then(decimal);
                     entry.size = self.size(size.and_then(|size| i64::try_from(size).ok()))?;
                 }
                 let segments = memory.map.segments(entry.size, self.left);
@@ -329,7 +330,7 @@ impl<'s> Archive<'s> {
     fn read_parted_map(&mut self, records: &[u8], map: &mut Map) -> Result<()> {
         for (key, value) in Records(records) {
             if matches!(key, b"GNU.sparse.offset" | b"GNU.sparse.numbytes") {
-                let pushed = pax::decimal(value).ok_or(Fault::Malformed).and_then(|value| map.push(value));
+                let pushed = decimal(value).ok_or(Fault::Malformed).and_then(|value| map.push(value));
                 pushed.map_err(|fault| self.fault(format_args!("{fault}")))?;
             }
         }
@@ -382,7 +383,7 @@ impl<'s> Archive<'s> {
     /// A number that is not negative: what a pax record says, else what the header says.
     fn decimal(&self, said: Option<&[u8]>, header: Option<i64>, what: &str) -> Result<u64> {
         match said {
-            Some(text) => self.checked(pax::decimal(text), what),
+            Some(text) => self.checked(decimal(text), what),
             None => u64::try_from(self.checked(header, what)?).map_err(|_| self.fault(format_args!("negative {what}"))),
         }
     }

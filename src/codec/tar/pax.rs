@@ -1,5 +1,7 @@
 //! pax extended headers: records `LENGTH KEY=VALUE\n`, the length counting all of it.
 
+use crate::io::text::decimal;
+
 /// Walks records that [`check`] has passed.
 #[derive(Clone)]
 pub struct Records<'a>(pub &'a [u8]);
@@ -45,14 +47,6 @@ fn split(text: &[u8]) -> Result<Split<'_>, &'static str> {
         return Err("a record without a key");
     }
     Ok((&record[..equals], &record[equals + 1..], rest))
-}
-
-/// A decimal number without a sign.
-pub fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    text.iter().try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
 /// A time as `[-]SECONDS[.FRACTION]`: (seconds rounded down, nanoseconds). Digits past the ninth are dropped.

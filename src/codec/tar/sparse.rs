@@ -2,7 +2,7 @@
 //! (0.0), as one pax record (0.1), before the data (1.0).
 
 use super::header::number;
-use super::pax::decimal;
+use crate::io::text::decimal;
 use crate::limits::SPARSE_SEGMENTS_MAX;
 use core::fmt;
 

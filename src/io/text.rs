@@ -1,0 +1,31 @@
+//! Numbers and pieces of text, by bytes: core's `str` would bring searchers, panics and tables of 10 KB.
+
+/// A decimal number without a sign.
+pub fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}
+
+/// What stands before the first `byte` (of ASCII), and what stands after it.
+pub fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|one| one == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_pieces() {
+        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
+        for text in [&b""[..], b"+1", b"-1", b" 1", b"18446744073709551616"] {
+            assert_eq!(decimal(text), None, "{text:?}");
+        }
+        assert_eq!(split_once("a:b:é", b':'), Some(("a", "b:é")));
+        assert_eq!(split_once(":", b':'), Some(("", "")));
+        assert_eq!(split_once("é", b':'), None);
+    }
+}
