@@ -43,7 +43,7 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     }
     let mut line = Line { bytes: [0; LOG_LINE_BYTES + 1], len: 0 };
     if KMSG.load(Ordering::Relaxed) != 0 {
-        let _ = write!(line, "<{}>", level as u8);
+        let _ = write!(line, "<{}>", level as u32);
     }
     let _ = write!(line, "ocinit: {text}");
     line.bytes[line.len] = b'\n';

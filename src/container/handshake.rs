@@ -89,7 +89,10 @@ impl Channel {
                 let text = core::str::from_utf8(&packet[HEADER_BYTES..length]).unwrap_or("(unreadable error text)");
                 Message::Failed(Error::with_errno(format_args!("{text}"), errno).with_status(packet[1]))
             }
-            (kind, _) => return Err(Error::new(format_args!("the container sent message {kind} of {length} bytes"))),
+            (kind, _) => {
+                let kind = u32::from(kind);
+                return Err(Error::new(format_args!("the container sent message {kind} of {length} bytes")));
+            }
         })
     }
 }

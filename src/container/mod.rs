@@ -141,8 +141,8 @@ fn listen(channel: &Channel, pidfd: &Fd) -> Result<Option<Fd>> {
             Message::End if ready => return Ok(terminal),
             Message::End => {
                 let ended = process::wait(Whom::Pidfd(pidfd.by_ref()), true).ok().flatten();
-                let ended = ended.map_or(0, |(_, ended)| ended.status());
-                let hint = if ended == 128 + signal::SIGKILL as u8 { " (too little memory?)" } else { "" };
+                let ended = ended.map_or(0, |(_, ended)| u32::from(ended.status()));
+                let hint = if ended == 128 + signal::SIGKILL as u32 { " (too little memory?)" } else { "" };
                 return Err(Error::new(format_args!(
                     "the container's process died before its exec, status {ended}{hint}"
                 )));

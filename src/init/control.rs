@@ -232,7 +232,7 @@ pub fn last_words(text: fmt::Arguments<'_>, status: u8) {
     let _ = write!(line, "error {text}");
     let _ = fs::write_all(FdRef::from_raw(port), line.replace_newlines().as_bytes());
     let mut line: heapless::String<64> = heapless::String::new();
-    let _ = write!(line, "\nexit {status} 0 0\n");
+    let _ = write!(line, "\nexit {} 0 0\n", u32::from(status));
     let _ = fs::write_all(FdRef::from_raw(port), line.as_bytes());
     let _ = event::wait_ms(GONE_MS as i32);
 }

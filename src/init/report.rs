@@ -72,6 +72,7 @@ impl Report {
 
     /// The last word, and the wait until it is taken. Without a host it is the console's last line.
     pub fn exit(&mut self, status: u8, stdout: u64, stderr: u64) {
+        let status = u32::from(status);
         match &mut self.control {
             Some(control) => {
                 control.send(format_args!("exit {status} {stdout} {stderr}"));
