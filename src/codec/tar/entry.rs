@@ -91,6 +91,8 @@ pub(super) struct Overrides<'m> {
 
 impl<'m> Overrides<'m> {
     /// An empty value takes back what was said before.
+    // A frame of its own: 0.4 KB.
+    #[inline(never)]
     pub(super) fn read(records: impl Iterator<Item = (&'m [u8], &'m [u8])>) -> Overrides<'m> {
         let mut all = Overrides::default();
         for (key, value) in records {
