@@ -35,14 +35,13 @@ macro_rules! errnos {
         #[allow(missing_docs)]
         impl Errno {
             $(pub const $name: Errno = Errno::new(libc::$name);)*
-
-            fn text(self) -> Option<&'static str> {
-                match self.number() {
-                    $(libc::$name => Some($text),)*
-                    _ => None,
-                }
-            }
         }
+
+        $(const _: () = assert!(libc::$name < 256);)*
+        /// The numbers that have a text.
+        const NUMBERS: &[u8] = &[$(libc::$name as u8),*];
+        /// Their texts in the same order, each ended by a line feed.
+        const TEXTS: &str = concat!($($text, "\n"),*);
     };
 }
 
@@ -103,8 +102,9 @@ errnos! {
 
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.text() {
-            Some(text) => f.write_str(text),
+        let index = NUMBERS.iter().position(|&number| i32::from(number) == self.number());
+        match index.and_then(|index| TEXTS.as_bytes().split(|&byte| byte == b'\n').nth(index)) {
+            Some(text) => f.write_str(core::str::from_utf8(text).unwrap_or_default()),
             None => write!(f, "error {}", self.number()),
         }
     }
@@ -113,5 +113,24 @@ impl fmt::Display for Errno {
 impl fmt::Debug for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_texts() {
+        for (errno, text) in [
+            (Errno::EPERM, "operation not permitted"),
+            (Errno::ENOMEDIUM, "no medium found"),
+            (Errno::EKEYREJECTED, "key was rejected by service"),
+            (Errno::new(4000), "error 4000"),
+            (Errno::new(0), "error 4095"),
+        ] {
+            assert_eq!(errno.to_string(), text);
+        }
+        assert_eq!(NUMBERS.len(), TEXTS.lines().count());
     }
 }

@@ -81,11 +81,8 @@ pub fn ignore(signal: i32) -> Result<()> {
 }
 
 /// The names of signals 1 to 31, without `SIG`.
-pub const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-    "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-    "PWR", "SYS",
-];
+const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP \
+    TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
 /// A signal by number or name: `15`, `TERM`, `SIGTERM`, `sigterm`, `SIGRTMIN+3`, `RTMAX-1`.
 pub fn parse(text: &str) -> Option<i32> {
@@ -98,7 +95,8 @@ pub fn parse(text: &str) -> Option<i32> {
         Some((prefix, name)) if prefix.eq_ignore_ascii_case(b"SIG") => name,
         _ => text,
     };
-    if let Some(index) = NAMES.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)) {
+    if let Some(index) = NAMES.as_bytes().split(|&byte| byte == b' ').position(|known| known.eq_ignore_ascii_case(name))
+    {
         return Some(index as i32 + 1);
     }
     let (family, offset) = name.split_at_checked(5)?;
