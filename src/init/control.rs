@@ -227,25 +227,19 @@ pub fn last_words(text: fmt::Arguments<'_>, status: u8) {
     if port < 0 {
         return;
     }
-    let mut line: heapless::String<512> = heapless::String::new();
+    let mut line: heapless::Vec<u8, 512> = heapless::Vec::new();
     // What is too long for one line of a panic is cut.
     let _ = write!(line, "error {text}");
-    let _ = fs::write_all(FdRef::from_raw(port), line.replace_newlines().as_bytes());
-    let mut line: heapless::String<64> = heapless::String::new();
-    let _ = write!(line, "\nexit {} 0 0\n", u32::from(status));
-    let _ = fs::write_all(FdRef::from_raw(port), line.as_bytes());
-    let _ = event::wait_ms(GONE_MS as i32);
-}
-
-trait ReplaceNewlines {
-    fn replace_newlines(self) -> Self;
-}
-
-impl ReplaceNewlines for heapless::String<512> {
-    /// A panic's text has two lines; the protocol has one.
-    fn replace_newlines(self) -> Self {
-        self.chars().map(|c| if c == '\n' { ' ' } else { c }).collect()
+    // A panic's text has two lines; the protocol has one.
+    for byte in line.iter_mut().filter(|byte| **byte == b'\n') {
+        *byte = b' ';
     }
+    let port = FdRef::from_raw(port);
+    let _ = fs::write_all(port, &line);
+    line.clear();
+    let _ = write!(line, "\nexit {} 0 0\n", u32::from(status));
+    let _ = fs::write_all(port, &line);
+    let _ = event::wait_ms(GONE_MS as i32);
 }
 
 #[cfg(test)]

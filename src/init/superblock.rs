@@ -113,8 +113,10 @@ fn iso9660(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
     let set = |date: &&[u8]| date.iter().any(|&digit| digit != b'0' && digit != 0);
     if let Some(date) = [date(830), date(813)].into_iter().find(set) {
         for (index, &digit) in date.iter().enumerate() {
-            let dash = if index >= 4 && index % 2 == 0 { "-" } else { "" };
-            let _ = write!(found.uuid, "{dash}{}", char::from(digit));
+            if index >= 4 && index % 2 == 0 {
+                let _ = found.uuid.push('-');
+            }
+            let _ = found.uuid.push(char::from(digit));
         }
     }
     Ok(Some(found))
