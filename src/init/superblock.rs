@@ -23,15 +23,17 @@ pub struct Superblock {
 /// Reads at a place of the disk; how many bytes there were.
 pub type ReadAt<'a> = &'a dyn Fn(u64, &mut [u8]) -> crate::Result<usize>;
 
-type Probe = fn(ReadAt<'_>) -> crate::Result<Option<Superblock>>;
+/// Fills in what it finds; whether it did.
+type Probe = fn(ReadAt<'_>, &mut Superblock) -> crate::Result<bool>;
 
 /// In this order: vfat comes last, for its mark is the weakest.
 static PROBES: [Probe; 5] = [squashfs, ext4, erofs, iso9660, vfat];
 
 /// The first file system that the disk looks like.
 pub fn probe(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+    let mut found = Superblock::default();
     for probe in &PROBES {
-        if let Some(found) = probe(read)? {
+        if probe(read, &mut found)? {
             return Ok(Some(found));
         }
     }
@@ -64,51 +66,60 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u16_at(bytes, at) | u16_at(bytes, at + 2) << 16
 }
 
-fn named(kind: &'static str, label: &[u8], uuid: &[u8]) -> Superblock {
-    let mut found = Superblock { kind, ..Superblock::default() };
-    let end = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
-    let label = label[..end].trim_ascii_end();
-    let _ = found.label.extend_from_slice(&label[..label.len().min(found.label.capacity())]);
-    if uuid.iter().any(|&byte| byte != 0) {
-        for (index, byte) in uuid.iter().enumerate() {
-            let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
-            let _ = write!(found.uuid, "{dash}{byte:02x}");
+impl Superblock {
+    fn set(&mut self, kind: &'static str, label: &[u8], uuid: &[u8]) {
+        self.kind = kind;
+        let end = label.iter().position(|&byte| byte == 0).unwrap_or(label.len());
+        let label = label[..end].trim_ascii_end();
+        let _ = self.label.extend_from_slice(&label[..label.len().min(self.label.capacity())]);
+        if uuid.iter().any(|&byte| byte != 0) {
+            for (index, byte) in uuid.iter().enumerate() {
+                let dash = if matches!(index, 4 | 6 | 8 | 10) { "-" } else { "" };
+                let _ = write!(self.uuid, "{dash}{byte:02x}");
+            }
         }
     }
-    found
 }
 
 /// ext2, ext3 and ext4 (Documentation/filesystems/ext4/super.rst); the ext4 driver mounts all three.
-fn ext4(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+fn ext4(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 136] = bytes(read, 1024)?;
     if block[56..58] != [0x53, 0xef] {
-        return Ok(None);
+        return Ok(false);
     }
     const INCOMPAT_RECOVER: u32 = 4;
-    let mut found = named("ext4", &block[120..136], &block[104..120]);
+    found.set("ext4", &block[120..136], &block[104..120]);
     found.dirty = u32_at(&block, 96) & INCOMPAT_RECOVER != 0;
-    Ok(Some(found))
+    Ok(true)
 }
 
 /// squashfs 4: neither label nor UUID.
-fn squashfs(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+fn squashfs(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 32] = bytes(read, 0)?;
-    Ok((block[..4] == *b"hsqs" && u16_at(&block, 28) == 4).then(|| named("squashfs", b"", b"")))
+    let is = block[..4] == *b"hsqs" && u16_at(&block, 28) == 4;
+    if is {
+        found.set("squashfs", b"", b"");
+    }
+    Ok(is)
 }
 
 /// erofs (fs/erofs/erofs_fs.h).
-fn erofs(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+fn erofs(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 80] = bytes(read, 1024)?;
-    Ok((block[..4] == [0xe2, 0xe1, 0xf5, 0xe0]).then(|| named("erofs", &block[64..80], &block[48..64])))
+    let is = block[..4] == [0xe2, 0xe1, 0xf5, 0xe0];
+    if is {
+        found.set("erofs", &block[64..80], &block[48..64]);
+    }
+    Ok(is)
 }
 
 /// iso9660 (ECMA-119 8.4): the primary volume descriptor. Its date of change serves as UUID, or that of its making.
-fn iso9660(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+fn iso9660(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 847] = bytes(read, 0x8000)?;
     if block[..7] != *b"\x01CD001\x01" {
-        return Ok(None);
+        return Ok(false);
     }
-    let mut found = named("iso9660", &block[40..72], b"");
+    found.set("iso9660", &block[40..72], b"");
     let date = |at: usize| &block[at..at + 16];
     let set = |date: &&[u8]| date.iter().any(|&digit| digit != b'0' && digit != 0);
     if let Some(date) = [date(830), date(813)].into_iter().find(set) {
@@ -119,19 +130,19 @@ fn iso9660(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
             let _ = found.uuid.push(char::from(digit));
         }
     }
-    Ok(Some(found))
+    Ok(true)
 }
 
 /// vfat (Microsoft's FAT specification 1.03). The label is the root directory's volume entry, as blkid has it: the one
 /// in the boot sector goes stale when a disk is renamed.
-fn vfat(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
+fn vfat(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let boot: [u8; 512] = bytes(read, 0)?;
     let (sector, cluster) = (u16_at(&boot, 11), u32::from(boot[13]));
     let fat32 = boot[82..90] == *b"FAT32   ";
     let fat16 = boot[54..59] == *b"FAT12" || boot[54..59] == *b"FAT16";
     let sane = boot[510..] == [0x55, 0xaa] && matches!(sector, 512 | 1024 | 2048 | 4096) && cluster.is_power_of_two();
     if !sane || !(fat32 || fat16) {
-        return Ok(None);
+        return Ok(false);
     }
     let fats = u32::from(boot[16]);
     let fat_sectors = if fat32 { u32_at(&boot, 36) } else { u16_at(&boot, 22) };
@@ -141,9 +152,9 @@ fn vfat(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
     let length = if fat32 { cluster * sector } else { u16_at(&boot, 17) * 32 };
 
     let serial = u32_at(&boot, if fat32 { 67 } else { 39 });
-    let mut found = named("vfat", &volume_label(read, root, length)?, b"");
+    found.set("vfat", &volume_label(read, root, length)?, b"");
     let _ = write!(found.uuid, "{:04X}-{:04X}", serial >> 16, serial & 0xffff);
-    Ok(Some(found))
+    Ok(true)
 }
 
 /// The volume entry's name, looked for in the root directory's first cluster.
