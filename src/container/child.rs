@@ -55,9 +55,11 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
     watch_parent(plan)?;
     // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
     process::set_dumpable(false).doing("forbid tracing")?;
-    // Until the exec: whoever takes a terminal from the background would be stopped by it.
-    signal::set_mask(SignalSet::ALL).doing("block signals")?;
-    lead(plan)?;
+    // EPERM: it leads a session already, as an init that was started by another may.
+    match process::new_session() {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(errno) => return Err(errno).doing("setsid"),
+    }
     match process::new_session_keyring() {
         Ok(()) | Err(Errno::ENOSYS) => {}
         Err(errno) => return Err(errno).doing("make a session keyring"),
@@ -108,14 +110,13 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
     watch_parent(plan)?;
     process::set_dumpable(false).doing("forbid tracing")?;
     if spec.init {
+        signal::set_mask(SignalSet::ALL).doing("block signals")?;
         match clone::fork(0, None).doing("fork")? {
-            clone::Side::Child => lead(plan)?,
+            clone::Side::Child => process::new_session().doing("setsid")?,
             clone::Side::Parent(pid, _) => init::look_after(pid),
         }
     }
-    if !matches!(plan.stdio, Stdio::Console(_)) {
-        take_terminal(terminal.is_some())?;
-    }
+    take_terminal(terminal.is_some())?;
     execute::find(wanted.args.first().unwrap_or(c""), wanted.env, path)?;
     fd::close_from(3, true).doing("close all descriptors at exec")?;
     signal::reset_all();
@@ -125,21 +126,6 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
         process::set_parent_death_signal(0).doing("outlive the parent")?;
     }
     Ok(())
-}
-
-/// Makes this process the leader of a session, or of the console's foreground group.
-fn lead(plan: &Plan<'_>) -> Result<()> {
-    if let Stdio::Console(console) = plan.stdio {
-        process::new_group().doing("setpgid")?;
-        // A console that is no terminal has no foreground.
-        let _ = tty::set_foreground(console, process::getpid());
-        return Ok(());
-    }
-    // EPERM: it leads a session already, as an init that was started by another may.
-    match process::new_session() {
-        Ok(()) | Err(Errno::EPERM) => Ok(()),
-        Err(errno) => Err(errno).doing("setsid"),
-    }
 }
 
 /// Dies with the parent from here on; the look at the channel is for a parent that has died before.
@@ -168,7 +154,6 @@ fn open_terminal(plan: &Plan<'_>, root: FdRef<'_>) -> Result<Option<Fd>> {
 fn set_stdio(plan: &Plan<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Result<()> {
     let sources = match (&plan.stdio, terminal) {
         (Stdio::Files(files), _) => *files,
-        (Stdio::Console(console), _) => [*console; 3],
         (_, Some(terminal)) => [terminal.by_ref(); 3],
         (_, None) => return Ok(()),
     };

@@ -26,9 +26,6 @@ use handshake::{Channel, Message};
 pub enum Stdio<'a> {
     /// These descriptors become 0, 1 and 2.
     Files([FdRef<'a>; 3]),
-    /// This terminal, which controls the caller's own session, becomes 0, 1 and 2. The process stays in that session, as
-    /// its foreground group: a session that ends takes with it what its terminal has not sent yet.
-    Console(FdRef<'a>),
     /// A pseudo-terminal of the container's own /dev/pts, of this size (rows, columns); its master is `Running::terminal`.
     Terminal(Option<(u16, u16)>),
 }

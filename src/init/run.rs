@@ -14,7 +14,7 @@ use crate::io::strings::Strings;
 use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
 use crate::spec::{CPU_PERIOD_US, Resources, Spec};
 use crate::sys::fd::{self, Fd, FdRef};
-use crate::sys::{fs, process, tty};
+use crate::sys::fs;
 use crate::{Context, Error, Result};
 
 /// A host that promised a terminal says its size at once; without an answer this many milliseconds later the terminal
@@ -124,10 +124,7 @@ fn start_on_console(
     container: &mut ContainerMemory,
 ) -> Result<Running> {
     let terminal = early::open_terminal()?;
-    // Ours, as PID 1 outlives what the container has written. EPERM: we lead a session already.
-    let _ = process::new_session();
-    let _ = tty::make_controlling(terminal.by_ref());
-    container::start(spec, root, Stdio::Console(terminal.by_ref()), group, container)
+    container::start(spec, root, Stdio::Files([terminal.by_ref(); 3]), group, container)
 }
 
 fn start_on_pipes<'m>(

@@ -155,12 +155,6 @@ pub fn kill_pidfd(pidfd: FdRef<'_>, signal: i32) -> Result<()> {
     unsafe { command!(libc::SYS_pidfd_send_signal, pidfd.raw(), signal, 0, 0) }
 }
 
-/// setpgid(2): this process leads a group of its own.
-pub fn new_group() -> Result<()> {
-    // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_setpgid, 0, 0) }.map(drop)
-}
-
 /// setsid(2).
 pub fn new_session() -> Result<()> {
     // SAFETY: no memory is passed.

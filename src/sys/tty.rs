@@ -40,11 +40,6 @@ pub fn make_controlling(terminal: FdRef<'_>) -> Result<()> {
     ioctl(terminal, libc::TIOCSCTTY as u64, 0).map(drop)
 }
 
-/// ioctl(2) `TIOCSPGRP`: this group of our session is the one that the terminal's signals go to.
-pub fn set_foreground(terminal: FdRef<'_>, group: i32) -> Result<()> {
-    ioctl(terminal, libc::TIOCSPGRP as u64, &raw const group as usize).map(drop)
-}
-
 /// ioctl(2) `TCSBRK` with 1 (tcdrain(3)): waits until all that was written is out.
 pub fn drain(terminal: FdRef<'_>) -> Result<()> {
     ioctl(terminal, libc::TCSBRK as u64, 1).map(drop)
