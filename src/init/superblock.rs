@@ -153,7 +153,12 @@ fn vfat(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
 
     let serial = u32_at(&boot, if fat32 { 67 } else { 39 });
     found.set("vfat", &volume_label(read, root, length)?, b"");
-    let _ = write!(found.uuid, "{:04X}-{:04X}", serial >> 16, serial & 0xffff);
+    for nibble in (0..8).rev() {
+        let _ = found.uuid.push(char::from(b"0123456789ABCDEF"[(serial >> (4 * nibble) & 15) as usize]));
+        if nibble == 4 {
+            let _ = found.uuid.push('-');
+        }
+    }
     Ok(true)
 }
 

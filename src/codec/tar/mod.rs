@@ -247,7 +247,7 @@ impl<'s> Archive<'s> {
             b'5' | b'D' => Kind::Directory,
             b'6' => Kind::Fifo,
             _ => {
-                let (name, flag) = (Show(name), char::from(flag));
+                let (name, flag) = (Show(name), Show(&[flag]));
                 return Err(self.fault(format_args!("{name}: entry of unknown type '{flag}'")));
             }
         };
