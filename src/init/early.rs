@@ -9,7 +9,7 @@ use crate::sys::fd::{self, CWD};
 use crate::sys::fs::{self, O_DIRECTORY, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
 use crate::sys::mount::{self, MS_NODEV, MS_NOEXEC, MS_NOSUID};
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::{system, vm};
+use crate::sys::{system, tty, vm};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -137,6 +137,8 @@ pub fn open_console() -> Result<()> {
     let console = fs::open(CWD, c"/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
     let stream = console.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).doing("open /dev/null")?;
     let _ = fd::set_nonblocking(stream.by_ref(), false);
+    // Its lines, and a ^D, are for the container's own terminal to make; they may be typed ahead.
+    let _ = tty::set_raw(stream.by_ref(), true);
     for number in 0..3 {
         fd::duplicate_to(stream.by_ref(), number).context("open standard stream", &number)?;
     }
@@ -157,13 +159,16 @@ pub fn open_terminal() -> Result<fd::Fd> {
     Ok(terminal)
 }
 
-/// Writes a line to the console itself, whatever the log's level is, and waits until it is out on the wire.
-pub fn say_on_console(line: core::fmt::Arguments<'_>) {
+/// Writes a line to the console itself, as its last: the kernel's word that the machine goes off would come after it.
+/// Waits until it is out on the wire.
+pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
     use core::fmt::Write;
+    let _ = tty::set_raw(fd::STDOUT, false);
+    let _ = sysfs::write(c"/proc/sys/kernel/printk", b"0\n");
     let mut text: heapless::String<128> = heapless::String::new();
     let _ = text.write_fmt(line);
     let _ = fs::write_all(fd::STDOUT, text.as_bytes());
-    let _ = crate::sys::tty::drain(fd::STDOUT);
+    let _ = tty::drain(fd::STDOUT);
 }
 
 /// The kernel's command line.

@@ -71,12 +71,12 @@ pub fn main() -> ! {
 
     let outcome = boot(memory, &mut report).unwrap_or_else(|error| {
         report.error(&error);
-        Outcome { status: error.status(), stdout: 0, stderr: 0 }
+        Outcome { status: error.status(), stdout: 0, stderr: 0, within_line: false }
     });
 
     clean_up();
     log_peak_memory();
-    report.exit(outcome.status, outcome.stdout, outcome.stderr);
+    report.exit(&outcome);
     power::off()
 }
 

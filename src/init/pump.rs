@@ -50,13 +50,27 @@ pub struct Pump<'m> {
     end_at: Option<u64>,
     /// Bytes that the sink took.
     pub passed: u64,
+    /// The last of them does not end a line.
+    pub within_line: bool,
 }
 
 impl<'m> Pump<'m> {
     /// A pump of this kind of source.
     pub fn new(kind: Kind, source: Fd, sink: Fd, sink_is_terminal: bool, buffer: &'m mut Buffer) -> Pump<'m> {
         let (source, sink) = (Some(source), Some(sink));
-        Pump { kind, source, sink, sink_is_terminal, buffer, start: 0, end: 0, taken: 0, end_at: None, passed: 0 }
+        Pump {
+            kind,
+            source,
+            sink,
+            sink_is_terminal,
+            buffer,
+            start: 0,
+            end: 0,
+            taken: 0,
+            end_at: None,
+            passed: 0,
+            within_line: false,
+        }
     }
 
     /// Where it reads, until that has ended.
@@ -136,6 +150,7 @@ impl<'m> Pump<'m> {
             match fs::write(sink.by_ref(), &self.buffer[self.start..self.end]) {
                 Ok(n @ 1..) => {
                     self.start += n;
+                    self.within_line = self.buffer[self.start - 1] != b'\n';
                     self.passed += n as u64;
                 }
                 Ok(_) | Err(Errno::EAGAIN) => return false,

@@ -1,6 +1,7 @@
 //! One record of how the boot went: each phase with its time, for the log and for the host.
 
 use super::control::Control;
+use super::supervise::Outcome;
 use crate::error::Error;
 use crate::limits::PHASES_MAX;
 use crate::sys::time;
@@ -71,14 +72,18 @@ impl Report {
     }
 
     /// The last word, and the wait until it is taken. Without a host it is the console's last line.
-    pub fn exit(&mut self, status: u8, stdout: u64, stderr: u64) {
+    pub fn exit(&mut self, outcome: &Outcome) {
+        let Outcome { status, stdout, stderr, within_line } = *outcome;
         let status = u32::from(status);
         match &mut self.control {
             Some(control) => {
                 control.send(format_args!("exit {status} {stdout} {stderr}"));
                 control.farewell();
             }
-            None => super::early::say_on_console(format_args!("ocinit: exit status {status}\n")),
+            None => {
+                let before = if within_line { "\n" } else { "" };
+                super::early::say_last_on_console(format_args!("{before}ocinit: exit status {status}\n"));
+            }
         }
     }
 }

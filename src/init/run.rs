@@ -14,7 +14,7 @@ use crate::io::strings::Strings;
 use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
 use crate::spec::{CPU_PERIOD_US, Resources, Spec};
 use crate::sys::fd::{self, Fd, FdRef};
-use crate::sys::fs;
+use crate::sys::{fs, tty};
 use crate::{Context, Error, Result};
 
 /// A host that promised a terminal says its size at once; without an answer this many milliseconds later the terminal
@@ -76,7 +76,7 @@ impl Plan<'_> {
         }
         let group = group.as_ref();
         let (running, streams) = match streams {
-            None => (start_on_console(&spec, root, group, container)?, Streams::default()),
+            None => start_on_console(&spec, root, group, container, buffers)?,
             Some(ports) if options.tty => start_on_terminal(&spec, root, group, container, ports, buffers, report)?,
             Some(ports) => start_on_pipes(&spec, root, group, container, ports, buffers)?,
         };
@@ -112,19 +112,37 @@ fn become_image(spec: &Spec<'_>, root: FdRef<'_>, container: &mut ContainerMemor
         Ok(terminal) => terminal,
         Err(error) => return error,
     };
+    let _ = tty::set_raw(terminal.by_ref(), false);
     report.started();
     let stdio = Stdio::Files([terminal.by_ref(); 3]);
     container::become_process(spec, root, stdio, container)
 }
 
-fn start_on_console(
+/// The console behind a pseudo-terminal: when the container's process, its session's leader, ends, the kernel hangs a real
+/// terminal up and drops what was not out on the wire yet.
+fn start_on_console<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
     group: Option<&Cgroup>,
     container: &mut ContainerMemory,
-) -> Result<Running> {
-    let terminal = early::open_terminal()?;
-    container::start(spec, root, Stdio::Files([terminal.by_ref(); 3]), group, container)
+    buffers: &'m mut [Buffer; 3],
+) -> Result<(Running, Streams<'m>)> {
+    let console = early::open_terminal()?;
+    if !tty::is_terminal(console.by_ref()) {
+        let running = container::start(spec, root, Stdio::Files([console.by_ref(); 3]), group, container)?;
+        return Ok((running, Streams::default()));
+    }
+    let running = container::start(spec, root, Stdio::Terminal(tty::size(console.by_ref())), group, container)?;
+    fd::set_nonblocking(console.by_ref(), true).context("console", &"")?;
+    let output = fd::duplicate(console.by_ref(), 3).context("console", &"")?;
+    let streams = on_terminal(&running, console, output, buffers)?;
+    Ok((running, streams))
+}
+
+/// The pumps of a container that has a terminal.
+fn on_terminal<'m>(running: &Running, stdin: Fd, stdout: Fd, buffers: &'m mut [Buffer; 3]) -> Result<Streams<'m>> {
+    let master = running.terminal.as_ref().ok_or_else(|| Error::new(format_args!("the container has no terminal")))?;
+    supervise::terminal_streams(master, stdin, stdout, buffers)
 }
 
 fn start_on_pipes<'m>(
@@ -171,8 +189,7 @@ fn start_on_terminal<'m>(
         control.size.take()
     });
     let running = container::start(spec, root, Stdio::Terminal(size), group, container)?;
-    let master = running.terminal.as_ref().ok_or_else(|| Error::new(format_args!("the container has no terminal")))?;
-    let streams = supervise::terminal_streams(master, stdin, stdout, buffers)?;
+    let streams = on_terminal(&running, stdin, stdout, buffers)?;
     // A terminal has no standard error of its own; its port stays open, and empty, until the machine goes off.
     stderr.leak();
     Ok((running, streams))

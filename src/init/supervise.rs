@@ -63,6 +63,8 @@ pub struct Outcome {
     pub stdout: u64,
     /// Bytes of its standard error.
     pub stderr: u64,
+    /// Its standard output did not end with a line.
+    pub within_line: bool,
 }
 
 /// Everything that the loop looks after.
@@ -138,7 +140,8 @@ impl<'a, 'm> Supervisor<'a, 'm> {
 
     fn outcome(&self, status: u8) -> Outcome {
         let passed = |pump: &Option<Pump<'_>>| pump.as_ref().map_or(0, |pump| pump.passed);
-        Outcome { status, stdout: passed(&self.streams.stdout), stderr: passed(&self.streams.stderr) }
+        let within_line = self.streams.stdout.as_ref().is_some_and(|pump| pump.within_line);
+        Outcome { status, within_line, stdout: passed(&self.streams.stdout), stderr: passed(&self.streams.stderr) }
     }
 
     /// Gives every stream a turn: whether all output has ended, and how long the loop may sleep.

@@ -35,6 +35,26 @@ pub fn set_size(terminal: FdRef<'_>, rows: u16, columns: u16) -> Result<()> {
     ioctl(terminal, libc::TIOCSWINSZ as u64, size.as_ptr() as usize).map(drop)
 }
 
+/// ioctl(2) `TIOCGWINSZ`: rows and columns, where the terminal knows.
+pub fn size(terminal: FdRef<'_>) -> Option<(u16, u16)> {
+    let mut size = [0u16; 4];
+    ioctl(terminal, libc::TIOCGWINSZ as u64, size.as_mut_ptr() as usize).ok()?;
+    (size[0] > 0 && size[1] > 0).then_some((size[0], size[1]))
+}
+
+/// ioctl(2) `TCGETS` and `TCSETS`: every byte passes as it is, or as the kernel sets a terminal up.
+pub fn set_raw(terminal: FdRef<'_>, raw: bool) -> Result<()> {
+    /// What the kernel's own settings (tty_std_termios) do with bytes, of c_iflag, c_oflag, c_cflag and c_lflag.
+    const COOKED: [u32; 4] =
+        [libc::ICRNL | libc::IXON, libc::OPOST, 0, libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN];
+    let mut settings = [0u32; 16];
+    ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize)?;
+    for (flags, cooked) in settings.iter_mut().zip(COOKED) {
+        *flags = if raw { *flags & !cooked } else { *flags | cooked };
+    }
+    ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize).map(drop)
+}
+
 /// ioctl(2) `TIOCSCTTY`: this terminal controls our session, of which we must be the leader.
 pub fn make_controlling(terminal: FdRef<'_>) -> Result<()> {
     ioctl(terminal, libc::TIOCSCTTY as u64, 0).map(drop)
