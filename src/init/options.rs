@@ -190,8 +190,6 @@ pub struct Told<'a> {
 
 impl<'a> Told<'a> {
     /// Reads every key. An error names the key and its place.
-    // A frame of its own: 0.2 KB.
-    #[inline(never)]
     pub fn options(self) -> Result<Options<'a>> {
         let mut options = Options::DEFAULT;
         let mut seen = 0u32;

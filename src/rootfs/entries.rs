@@ -40,7 +40,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Carries out the next entry.
-    // A frame of its own is addressed in shorter instructions: 1.2 KB.
+    // A frame of its own is addressed in shorter instructions: 1.0 KB.
     #[inline(never)]
     pub fn entry(
         &mut self,

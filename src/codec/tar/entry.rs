@@ -91,7 +91,7 @@ pub(super) struct Overrides<'m> {
 
 impl<'m> Overrides<'m> {
     /// An empty value takes back what was said before.
-    // A frame of its own: 0.4 KB.
+    // A frame of its own: 0.2 KB.
     #[inline(never)]
     pub(super) fn read(records: impl Iterator<Item = (&'m [u8], &'m [u8])>) -> Overrides<'m> {
         let mut all = Overrides::default();
