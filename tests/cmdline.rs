@@ -44,6 +44,11 @@ fn a_key_given_twice() {
     refused("ocinit.wait=5 ocinit.wait=5", &["ocinit.wait", "twice"]);
 }
 
+#[test]
+fn a_path_on_an_archive_that_has_none() {
+    refused("ocinit.path=/images", &["ocinit.path=/images", "without a file system"]);
+}
+
 /// `boot` names the reference in the configuration file.
 #[test]
 fn a_key_given_on_the_line_and_in_the_file() {

@@ -131,7 +131,7 @@ fn try_image(
     archive: &mut ArchiveMemory,
 ) -> Result<()> {
     match content {
-        Content::Archive => open_archive(disk, archive).map(drop),
+        Content::Archive => open_archive(disk, options.path, archive).map(drop),
         Content::Unknown => Err(Error::new(format_args!("{}", Shown(disk, content)))),
         Content::FileSystem(found) => {
             // A look must not change a disk that is somebody else's, not even by replaying its journal.
@@ -157,7 +157,7 @@ impl Chosen {
         archive: &'m mut ArchiveMemory,
     ) -> Result<Store<'m>> {
         let store = match &self.content {
-            Content::Archive => open_archive(&self.disk, archive),
+            Content::Archive => open_archive(&self.disk, options.path, archive),
             Content::Unknown => Err(Error::new(format_args!("{}", Shown(&self.disk, &self.content)))),
             Content::FileSystem(found) => mount_read_only(&self.disk, found, self.disk.read_only, modules)
                 .and_then(|()| open_layout(options.path))
@@ -193,7 +193,10 @@ impl Display for Chosen {
     }
 }
 
-fn open_archive<'m>(disk: &Disk, archive: &'m mut ArchiveMemory) -> Result<Store<'m>> {
+fn open_archive<'m>(disk: &Disk, path: &str, archive: &'m mut ArchiveMemory) -> Result<Store<'m>> {
+    if path != "/" {
+        return Err(Error::new(format_args!("an archive without a file system, where ocinit.path={path} is nothing")));
+    }
     let file = disk.open()?.ok_or_else(|| Error::new(format_args!("no medium")))?;
     Store::open_archive(file, disk.size, archive)
 }
