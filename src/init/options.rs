@@ -134,7 +134,12 @@ static KEYS: [Key; 19] = [
     key("net", "host or none", put!(own_network, text => values::choice(text, &[("host", false), ("none", true)])?)),
     key("memory", "a size such as 512M", put!(memory, text => Some(values::size(text)?))),
     key("cpus", "a decimal number from 0.01 to 1000", put!(cpus, text => Some(values::cpus(text)?))),
-    key("pids", "a number from 1", put!(pids, text => Some(values::whole(text).filter(|&n| n > 0)?))),
+    // Up to PID_MAX_LIMIT, the most that the kernel takes.
+    key(
+        "pids",
+        "a number from 1 to 4194304",
+        put!(pids, text => Some(values::whole(text).filter(|n| (1..=4 << 20).contains(n))?)),
+    ),
     key("init", "on or off", put!(init, text => values::switch(text)?)),
     key(
         "mode",

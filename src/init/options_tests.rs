@@ -33,6 +33,7 @@ fn what_is_wrong_is_named() {
         ("ocinit.=1", "", "command line: ocinit.: unknown key"),
         ("ocinit.net=maybe", "", "command line: ocinit.net: 'maybe': host or none expected"),
         ("ocinit.net", "", "command line: ocinit.net: has no value, host or none expected"),
+        ("ocinit.pids=4194305", "", "command line: ocinit.pids: '4194305': a number from 1 to 4194304 expected"),
         ("ocinit.wait=1 ocinit.wait=1", "", "command line: ocinit.wait: given twice"),
         ("ocinit.wait=1", "ocinit.wait=1", "/ocinit.conf: ocinit.wait: given twice"),
         ("", "x=1", "/ocinit.conf: record 1 (x): not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE"),
