@@ -41,7 +41,8 @@ bench-boot: setup build ## time from PID 1's start to the container's first inst
 fuzz: setup ## run every fuzz target for FUZZ_SECONDS (needs cargo-fuzz and a nightly toolchain)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz" >&2; exit 1; }
 	@for target in $$(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do \
-	    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target x86_64-unknown-linux-gnu $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	    mkdir -p tests/fuzz/corpus/$$target; \
+	    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target x86_64-unknown-linux-gnu $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
 clean: ## remove what was built (what was fetched stays in ~/.cache/ocinit)
