@@ -90,6 +90,21 @@ fn the_second_signal_ends_the_vm() {
     outcome.expect_stdout("deaf\n").expect_status(128 + 15);
 }
 
+/// An init that never starts a container (busybox takes an absent inittab's defaults) leaves the signal to us.
+#[test]
+fn a_signal_that_no_container_takes_ends_the_vm() {
+    let directory = own_layout("untaken");
+    let boot = Boot::new(directory.join("layout")).option("--init", support::images::busybox_binary());
+    let _slot = slots::take();
+    let temporary = directory.join("temporary");
+    let child = boot.command().env("TMPDIR", &temporary).spawn().expect("boot");
+    std::thread::sleep(Duration::from_secs(2));
+    send(&child, "TERM");
+    let outcome = finish(child, None, Duration::from_secs(40));
+    outcome.expect_status(128 + 15).expect_line(&["boot: SIGTERM", "no container took it"]);
+    assert_eq!(processes_of(&temporary), [], "left running\n{outcome}");
+}
+
 #[test]
 fn a_container_that_ends_by_itself_leaves_nothing() {
     signalled("end", "echo ready; sleep 3; echo end", &[]).expect_status(0).expect_stdout("end\n");
