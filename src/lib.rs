@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Invariants:
-//! 1. `unsafe` only in `sys/`, `memory.rs` and `main.rs`, each use with its reason.
+//! 1. What the compiler cannot check stands in `sys/`, `memory.rs` and `main.rs` alone, each use with its reason.
 //! 2. `codec` makes no system call; its tests need no kernel.
 //! 3. Nothing recurses on input; depth and length are bounded before parsing.
 //! 4. Every capacity has a name in `limits.rs`; reaching it is an error naming it, never a truncation.

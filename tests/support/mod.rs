@@ -11,6 +11,7 @@ pub mod layout;
 pub mod slots;
 pub mod tar;
 pub mod terminal;
+pub mod unpack;
 
 pub use boot::{Boot, Outcome};
 pub use images::{Image, busybox};
