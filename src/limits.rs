@@ -81,6 +81,8 @@ pub const DANGLING_MAX: usize = 40;
 /// of the layer's own, which costs a second pass; with 10,000 one in 60,000.
 pub const OWN_PATHS_BITS: usize = 1 << 19;
 
+/// Words of a command (the kernel gives its init at most 32).
+pub const COMMAND_WORDS_MAX: usize = 256;
 /// A kernel command line of this many bytes or more may have been cut by the loader (COMMAND_LINE_SIZE is 2,048 with NUL).
 pub const COMMAND_LINE_BYTES: usize = 2047;
 /// Disks and partitions looked at; more are an error.

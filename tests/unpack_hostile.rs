@@ -129,6 +129,8 @@ fn words_that_are_no_command() {
     ] {
         assert_eq!(run(words), (125, String::new(), line.into()));
     }
+    let many = run(&["unpack"; 300]);
+    assert_eq!(many, (125, String::new(), "ocinit: more than 256 words: argument list too long\n".into()));
 }
 
 #[test]

@@ -7,16 +7,19 @@ use core::ffi::{CStr, c_char, c_int};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-/// The argument vector as a slice.
+/// The argument vector as a slice; E2BIG where it has more than `COMMAND_WORDS_MAX` words.
 ///
 /// # Safety
 /// `argv` points to `argc` NUL-terminated strings that live as long as the process, as main's do.
-pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> &'static [&'static CStr] {
-    const MAX: usize = 256;
+pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'static [&'static CStr]> {
+    use crate::limits::COMMAND_WORDS_MAX as MAX;
     // `None` is all zeros: the array costs no bytes in the file.
     static ARGS: crate::memory::Slot<[Option<&CStr>; MAX]> = crate::memory::Slot::new([None; MAX]);
-    let Some(mut guard) = ARGS.try_lock() else { return &[] };
-    let count = (argc.max(0) as usize).min(MAX);
+    let Some(mut guard) = ARGS.try_lock() else { return Ok(&[]) };
+    let count = argc.max(0) as usize;
+    if count > MAX {
+        return Err(Errno::E2BIG);
+    }
     for (index, place) in guard.iter_mut().take(count).enumerate() {
         // SAFETY: `index` is below `argc`, and the caller vouches for the strings.
         *place = Some(unsafe { CStr::from_ptr(*argv.add(index)) });
@@ -25,7 +28,7 @@ pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> &'static [&
     core::mem::forget(guard);
     // SAFETY: the first `count` are `Some`, which is the reference itself (Option's documentation); the forgotten guard
     // keeps everybody else from the array for ever.
-    unsafe { core::slice::from_raw_parts(args, count) }
+    Ok(unsafe { core::slice::from_raw_parts(args, count) })
 }
 
 /// getpid(2).
