@@ -20,20 +20,40 @@ pub enum Level {
     Debug = 7,
 }
 
+/// How a line is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Format {
+    /// `ocinit: text`.
+    Text = 0,
+    /// The same with the level before it, as /dev/kmsg reads it.
+    Kmsg = 1,
+    /// `{"level":"error","msg":"text","time":"2026-11-24T12:00:00Z"}`, as runc writes it and its callers read it.
+    Json = 2,
+}
+
 static MOST: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static TARGET: AtomicI32 = AtomicI32::new(2);
-static KMSG: AtomicU8 = AtomicU8::new(0);
+static FORMAT: AtomicU8 = AtomicU8::new(Format::Text as u8);
 
 /// Lines of a level above this are dropped.
 pub fn set_level(level: Level) {
     MOST.store(level as u8, Ordering::Relaxed);
 }
 
-/// From now on lines go to this descriptor, which stays open for the life of the process;
-/// `kmsg` puts the level before each, as /dev/kmsg reads it.
-pub fn set_target(fd: FdRef<'static>, kmsg: bool) {
+/// From now on lines go to this descriptor, which stays open for the life of the process.
+pub fn set_target(fd: FdRef<'static>) {
     TARGET.store(fd.raw(), Ordering::Relaxed);
-    KMSG.store(u8::from(kmsg), Ordering::Relaxed);
+}
+
+/// From now on lines are written like this.
+pub fn set_format(format: Format) {
+    FORMAT.store(format as u8, Ordering::Relaxed);
+}
+
+/// Whether somebody reads along who may be shown more than lines: plain text, and not only errors.
+pub fn is_plain() -> bool {
+    FORMAT.load(Ordering::Relaxed) == Format::Text as u8 && MOST.load(Ordering::Relaxed) >= Level::Info as u8
 }
 
 /// Writes `ocinit: text` as one line. Failing to is nobody's error.
@@ -41,18 +61,78 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     if level as u8 > MOST.load(Ordering::Relaxed) {
         return;
     }
-    let mut line = Line { bytes: [0; LOG_LINE_BYTES + 1], len: 0 };
-    if KMSG.load(Ordering::Relaxed) != 0 {
-        let _ = write!(line, "<{}>", level as u32);
+    let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
+    let format = FORMAT.load(Ordering::Relaxed);
+    if format == Format::Json as u8 {
+        json(level, text, &mut line);
+    } else {
+        if format == Format::Kmsg as u8 {
+            let _ = write!(line, "<{}>", level as u32);
+        }
+        let _ = write!(line, "ocinit: {text}");
     }
-    let _ = write!(line, "ocinit: {text}");
     line.bytes[line.len] = b'\n';
     let target = FdRef::from_raw(TARGET.load(Ordering::Relaxed));
-    let _ = crate::sys::fs::write(target, &line.bytes[..=line.len]);
+    let _ = crate::sys::fs::write_all(target, &line.bytes[..=line.len]);
+}
+
+/// What may follow a text that fills its line: the end of a JSON object, the end of the line.
+const LINE_END_BYTES: usize = 48;
+
+fn json(level: Level, text: fmt::Arguments<'_>, line: &mut Line) {
+    let level = match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "info",
+        Level::Debug => "debug",
+    };
+    let _ = write!(line, "{{\"level\":\"{level}\",\"msg\":\"");
+    let _ = write!(Escaped(line), "{text}");
+    let seconds = crate::sys::time::real_seconds();
+    let (year, month, day) = date(seconds / 86400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let mut end = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
+    let _ = write!(end, "\",\"time\":\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z\"}}");
+    line.bytes[line.len..line.len + end.len].copy_from_slice(&end.bytes[..end.len]);
+    line.len += end.len;
+}
+
+/// The day of the Gregorian calendar that is so many days after 1970-01-01, as (year, month, day).
+/// (Counted from a 1 March, a year's months and leap day fall into a formula: Hinnant, "chrono-compatible date algorithms".)
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let march = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * march + 2) / 5 + 1, if march < 10 { march + 3 } else { march - 9 });
+    (year + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// A JSON string's inside. (An error has escaped control characters already; other texts may hold some.)
+struct Escaped<'a>(&'a mut Line);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            let mut piece: heapless::String<8> = heapless::String::new();
+            match character {
+                '"' | '\\' => write!(piece, "\\{character}")?,
+                '\0'..' ' => write!(piece, "\\u{:04x}", character as u32)?,
+                _ => piece.write_char(character)?,
+            }
+            // Whole or not at all: half an escape would take the quote after it along.
+            if self.0.len + piece.len() > LOG_LINE_BYTES {
+                return Err(fmt::Error);
+            }
+            self.0.write_str(&piece)?;
+        }
+        Ok(())
+    }
 }
 
 struct Line {
-    bytes: [u8; LOG_LINE_BYTES + 1],
+    bytes: [u8; LOG_LINE_BYTES + LINE_END_BYTES],
     len: usize,
 }
 
@@ -91,4 +171,36 @@ macro_rules! debug {
 #[macro_export]
 macro_rules! error {
     ($($text:tt)*) => { $crate::log::line($crate::log::Level::Error, format_args!($($text)*)) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_dates() {
+        for (days, value) in [
+            (0, (1970, 1, 1)),
+            (59, (1970, 3, 1)),
+            (11_016, (2000, 2, 29)),
+            (20_781, (2026, 11, 24)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+        ] {
+            assert_eq!(date(days), value, "{days}");
+        }
+    }
+
+    #[test]
+    fn a_json_line_is_whole_however_long_its_text() {
+        for text in [String::from("a \"quoted\" \\ text\n"), "\"".repeat(3 * LOG_LINE_BYTES)] {
+            let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
+            json(Level::Warning, format_args!("{text}"), &mut line);
+            let mut bytes = line.bytes[..line.len].to_vec();
+            let value = crate::codec::json::check(&mut bytes).unwrap();
+            assert!(value.require_text("level").unwrap() == "warning" && value.require_text("time").is_ok());
+            let message: String = value.require_text("msg").unwrap().chars().collect();
+            assert!(text.starts_with(&message) && !message.is_empty());
+        }
+    }
 }

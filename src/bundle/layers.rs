@@ -1,6 +1,7 @@
 //! An image's layers, one over the other, become a root file system.
 
 use crate::image::{Compression, Layer, Store};
+use crate::io::watch::Watch;
 use crate::rootfs::{self, Applied, UnpackMemory};
 use crate::sys::fd::FdRef;
 use crate::{Error, Result};
@@ -10,14 +11,16 @@ pub fn unpack_layers(
     store: &Store<'_>,
     layers: &[Layer],
     root: FdRef<'_>,
+    watch: &dyn Watch,
     memory: &mut UnpackMemory,
 ) -> Result<Applied> {
     let mut total = Applied::default();
     for (n, layer) in layers.iter().enumerate() {
         let within = |error: Error| error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.digest));
         let blob = store.blob(&layer.digest, layer.size).map_err(within)?;
+        watch.begin(n + 1, layers.len(), layer.size);
         let gzip = layer.compression == Compression::Gzip;
-        let layer = rootfs::Layer { blob: &blob, digest: &layer.digest, gzip, diff_id: &layer.diff_id };
+        let layer = rootfs::Layer { blob: &blob, digest: &layer.digest, gzip, diff_id: &layer.diff_id, watch };
         let applied = rootfs::apply(&layer, root, memory).map_err(within)?;
         total.entries += applied.entries;
         total.bytes += applied.bytes;

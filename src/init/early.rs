@@ -119,7 +119,8 @@ fn make_dev() -> Result<()> {
 pub fn open_log() {
     let _ = sysfs::write(c"/proc/sys/kernel/printk_devkmsg", b"on\n");
     if let Ok(log) = fs::open(CWD, c"/dev/kmsg", O_WRONLY, 0) {
-        crate::log::set_target(log.leak(), true);
+        crate::log::set_target(log.leak());
+        crate::log::set_format(crate::log::Format::Kmsg);
     }
 }
 

@@ -128,7 +128,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
         }
     };
     // A layer that fails ends the boot here: nothing of the image is executed.
-    let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), unpack)?;
+    let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), &(), unpack)?;
     let Applied { entries, bytes, passes, skipped_xattrs } = unpacked;
     crate::debug!("{entries} entries, {bytes} bytes, {passes} passes over {} layers", image.layers.len());
     if skipped_xattrs > 0 {

@@ -5,6 +5,7 @@ pub mod section;
 pub mod show;
 pub mod strings;
 pub mod text;
+pub mod watch;
 
 use crate::Result;
 

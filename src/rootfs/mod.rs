@@ -19,6 +19,7 @@ use crate::Result;
 use crate::codec::digest::Digest;
 use crate::codec::tar::{Archive, TarMemory};
 use crate::io::section::Section;
+use crate::io::watch::Watch;
 use crate::limits::XATTR_DECODED_BYTES;
 use crate::sys::fd::FdRef;
 use crate::sys::{fs, vm};
@@ -37,6 +38,8 @@ pub struct Layer<'a> {
     pub gzip: bool,
     /// Digest of the tar.
     pub diff_id: &'a Digest,
+    /// Who watches it being read.
+    pub watch: &'a dyn Watch,
 }
 
 /// What applying a layer came to.

@@ -280,7 +280,7 @@ impl Producer<'_, '_> {
         }
         self.input.commit(count);
         self.at += count as u64;
-        Ok(())
+        self.layer.watch.pass(self.at)
     }
 
     /// Moves some bytes on from the input to the ring: (bytes taken, bytes made).

@@ -38,6 +38,22 @@ pub fn set_mask(set: SignalSet) -> Result<()> {
     unsafe { command!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set.0, 0, 8) }
 }
 
+/// rt_sigpending(2): the blocked signals that wait for this thread or for the process.
+pub fn pending() -> SignalSet {
+    let mut set = 0u64;
+    // SAFETY: the kernel writes eight bytes.
+    let _ = unsafe { syscall!(libc::SYS_rt_sigpending, &raw mut set, 8) };
+    SignalSet(set)
+}
+
+/// rt_sigaction(2): whether `signal` is ignored, as nohup(1) and a shell's background jobs have it.
+pub fn is_ignored(signal: i32) -> bool {
+    let mut action = [0u64; 4];
+    // SAFETY: the kernel writes one `struct sigaction`.
+    let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, 0, action.as_mut_ptr(), 8) };
+    action[0] == 1
+}
+
 /// signalfd4(2) with `SFD_NONBLOCK`: the signals of `set`, which must be blocked, are read from it.
 pub fn open(set: SignalSet) -> Result<Fd> {
     let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;

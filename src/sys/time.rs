@@ -9,3 +9,11 @@ pub fn monotonic_us() -> u64 {
     let _ = unsafe { syscall!(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, time.as_mut_ptr()) };
     time[0] as u64 * 1_000_000 + time[1] as u64 / 1000
 }
+
+/// clock_gettime(2) `CLOCK_REALTIME`, in seconds since 1970.
+pub fn real_seconds() -> u64 {
+    let mut time = [0i64; 2];
+    // SAFETY: the kernel writes one `struct timespec`.
+    let _ = unsafe { syscall!(libc::SYS_clock_gettime, libc::CLOCK_REALTIME, time.as_mut_ptr()) };
+    time[0].max(0) as u64
+}

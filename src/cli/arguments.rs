@@ -1,0 +1,304 @@
+//! The words of a command: options by a table, read by getargs where they stand, as often as somebody asks.
+
+use super::{Command, GLOBAL, nearest};
+use crate::io::show::Show;
+use crate::{Error, Result};
+use core::ffi::CStr;
+use getargs::{Arg, Argument, Options};
+
+/// An option of a command.
+pub struct Flag {
+    /// Its name after `--`.
+    pub long: &'static str,
+    /// Its letter after `-`; 0 where it has none.
+    pub short: u8,
+    /// What its value is called; empty where it takes none.
+    pub value: &'static str,
+    /// For `--help`.
+    pub about: &'static str,
+}
+
+impl Flag {
+    /// An option that is there or not.
+    pub const fn switch(long: &'static str, short: u8, about: &'static str) -> Flag {
+        Flag { long, short, value: "", about }
+    }
+
+    /// An option with a value.
+    pub const fn value(long: &'static str, short: u8, value: &'static str, about: &'static str) -> Flag {
+        Flag { long, short, value, about }
+    }
+}
+
+/// What was typed, without the program's name.
+#[derive(Clone, Copy)]
+pub struct Arguments<'a> {
+    words: &'a [&'a CStr],
+    command: Option<&'static Command>,
+}
+
+/// One thing that was typed.
+enum Piece<'a> {
+    Given(&'static Flag, Option<&'a CStr>),
+    Word(&'a CStr),
+}
+
+impl<'a> Arguments<'a> {
+    /// Before the command is known: options of all commands, then its name.
+    pub fn new(words: &'a [&'a CStr]) -> Arguments<'a> {
+        Arguments { words, command: None }
+    }
+
+    /// The same words as those of `command`, checked: options that it has, with their values, and as many words as it takes.
+    pub fn of(self, command: &'static Command) -> Result<Arguments<'a>> {
+        let arguments = Arguments { command: Some(command), ..self };
+        arguments.each(&mut |_| true)?;
+        let count = arguments.words().count();
+        match (command.least..=command.most).contains(&count) || arguments.has("help") {
+            true => Ok(arguments),
+            false => Err(Error::new(format_args!("usage: ocinit {}", super::Usage(command)))),
+        }
+    }
+
+    /// The command's name.
+    pub fn name(&self) -> Result<Option<&'a CStr>> {
+        let mut name = None;
+        self.each(&mut |piece| match piece {
+            Piece::Word(word) => {
+                name = Some(word);
+                false
+            }
+            Piece::Given(..) => true,
+        })?;
+        Ok(name)
+    }
+
+    /// Whether an option was given.
+    pub fn has(&self, long: &str) -> bool {
+        self.given(long, 0).is_some()
+    }
+
+    /// The value of an option; the last one counts.
+    pub fn value(&self, long: &str) -> Option<&'a CStr> {
+        (0..).map_while(|n| self.given(long, n)).last().flatten()
+    }
+
+    /// The values of an option that may be given many times, in order.
+    pub fn values(self, long: &'static str) -> impl Iterator<Item = &'a CStr> {
+        (0..).map_while(move |n| self.given(long, n).flatten())
+    }
+
+    /// The words that are no options, after the command's name.
+    pub fn words(self) -> impl Iterator<Item = &'a CStr> {
+        (1..).map_while(move |n| self.word_at(n))
+    }
+
+    /// The words that are no options, where it is known how many there are.
+    pub fn exactly<const N: usize>(&self) -> [&'a CStr; N] {
+        core::array::from_fn(|n| self.word_at(n + 1).unwrap_or(c""))
+    }
+
+    fn word_at(&self, index: usize) -> Option<&'a CStr> {
+        let (mut left, mut found) = (index + 1, None);
+        let _ = self.each(&mut |piece| {
+            if let Piece::Word(word) = piece {
+                left -= 1;
+                if left == 0 {
+                    found = Some(word);
+                }
+            }
+            left > 0
+        });
+        found
+    }
+
+    /// The use of an option after so many other uses of it, and its value.
+    fn given(&self, long: &str, mut after: usize) -> Option<Option<&'a CStr>> {
+        let mut found = None;
+        let _ = self.each(&mut |piece| match piece {
+            Piece::Given(flag, value) if flag.long == long => {
+                found = (after == 0).then_some(value);
+                after = after.wrapping_sub(1);
+                found.is_none()
+            }
+            _ => true,
+        });
+        found
+    }
+
+    /// Shows each piece until `see` says no.
+    fn each(&self, see: &mut dyn FnMut(Piece<'a>) -> bool) -> Result<()> {
+        let mut options = Options::new(self.words.iter().map(|word| Word::whole(word)));
+        let mut named = false;
+        loop {
+            let next =
+                options.next_arg().map_err(|_| Error::new(format_args!("an option has a value it cannot take")))?;
+            let Some(next) = next else { return Ok(()) };
+            let piece = match next {
+                Arg::Positional(word) => {
+                    named = true;
+                    Piece::Word(word.value())
+                }
+                Arg::Long(_) | Arg::Short(_) => {
+                    let own = self.command.filter(|_| named).map_or(&[][..], |command| command.flags);
+                    let known = own.iter().chain(GLOBAL);
+                    let (flag, name) = match next {
+                        Arg::Long(name) => (find(known, |flag| flag.long.as_bytes() == name.bytes()), name.bytes()),
+                        Arg::Short(letter) => (find(known, |flag| flag.short == letter), &[letter][..]),
+                        Arg::Positional(_) => (None, &[][..]),
+                    };
+                    let dashes = if matches!(next, Arg::Long(_)) { "--" } else { "-" };
+                    let Some(flag) = flag else { return Err(self.unknown(dashes, name, own)) };
+                    let is_long = matches!(next, Arg::Long(_));
+                    let value =
+                        match flag.value {
+                            "" if is_long && options.value_opt().is_some() => {
+                                return Err(Error::new(format_args!("--{} takes no value", flag.long)));
+                            }
+                            "" => None,
+                            what => Some(options.value().map_err(|_| {
+                                Error::new(format_args!("{dashes}{} needs a value: {what}", Show(name)))
+                            })?),
+                        };
+                    Piece::Given(flag, value.map(Word::value))
+                }
+            };
+            if !see(piece) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Arguments<'_> {
+    #[cold]
+    fn unknown(&self, dashes: &str, name: &[u8], own: &'static [Flag]) -> Error {
+        let (name_shown, known) = (Show(name), own.iter().chain(GLOBAL).map(|flag| flag.long));
+        let of = self.command.map_or("ocinit", |command| command.name);
+        match nearest(name, &mut { known }) {
+            Some(near) if dashes.len() == 2 => {
+                Error::new(format_args!("{of}: no option --{name_shown}; did you mean --{near}?"))
+            }
+            _ => Error::new(format_args!("{of}: no option {dashes}{name_shown}: see --help")),
+        }
+    }
+}
+
+fn find(known: impl IntoIterator<Item = &'static Flag>, fits: impl Fn(&Flag) -> bool) -> Option<&'static Flag> {
+    known.into_iter().find(|flag| fits(flag))
+}
+
+/// A word, or a part of one, as getargs wants it; a part that reaches to the word's end is still a C string.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Word<'a> {
+    word: &'a CStr,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Word<'a> {
+    fn whole(word: &'a CStr) -> Word<'a> {
+        Word { word, start: 0, end: word.count_bytes() }
+    }
+
+    fn bytes(self) -> &'a [u8] {
+        &self.word.to_bytes()[self.start..self.end]
+    }
+
+    /// As a C string, which a name before a `=` never has to be.
+    fn value(self) -> &'a CStr {
+        CStr::from_bytes_with_nul(&self.word.to_bytes_with_nul()[self.start..]).unwrap_or(c"")
+    }
+
+    fn from(self, count: usize) -> Option<Word<'a>> {
+        (self.start + count < self.end).then_some(Word { start: self.start + count, ..self })
+    }
+}
+
+impl Argument for Word<'_> {
+    type ShortOpt = u8;
+
+    fn ends_opts(self) -> bool {
+        self.bytes() == b"--"
+    }
+
+    fn parse_long_opt(self) -> Option<(Self, Option<Self>)> {
+        let name = self.from(2).filter(|_| self.bytes().starts_with(b"--"))?;
+        match name.bytes().iter().position(|&byte| byte == b'=') {
+            Some(at) => {
+                let (end, value) = (name.start + at, Word { start: name.start + at + 1, ..name });
+                Some((Word { end, ..name }, Some(value)))
+            }
+            None => Some((name, None)),
+        }
+    }
+
+    fn parse_short_cluster(self) -> Option<Self> {
+        self.from(1).filter(|_| self.bytes().starts_with(b"-"))
+    }
+
+    fn consume_short_opt(self) -> (u8, Option<Self>) {
+        (self.bytes().first().copied().unwrap_or(0), self.from(1))
+    }
+
+    fn consume_short_val(self) -> Self {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static TEST: Command = Command {
+        name: "test",
+        words: "A [B]",
+        least: 1,
+        most: 2,
+        about: "",
+        flags: &[Flag::switch("all", b'a', ""), Flag::value("env", b'e', "NAME=VALUE", "")],
+        run: |_| Ok(()),
+    };
+
+    fn check<'a>(words: &'a [&'a CStr]) -> Result<Arguments<'a>> {
+        Arguments::new(words).of(&TEST)
+    }
+
+    #[test]
+    fn options_stand_anywhere_and_values_in_any_form() {
+        let words = [c"--quiet", c"test", c"one", c"-ae", c"X=1", c"--env=Y=2", c"-eZ", c"--env", c"", c"two"];
+        let arguments = check(&words).unwrap();
+        assert_eq!(arguments.name().unwrap(), Some(c"test"));
+        assert_eq!(arguments.exactly(), [c"one", c"two"]);
+        assert_eq!(arguments.words().collect::<Vec<_>>(), [c"one", c"two"]);
+        assert!(arguments.has("quiet") && arguments.has("all") && !arguments.has("help"));
+        assert_eq!(arguments.values("env").collect::<Vec<_>>(), [c"X=1", c"Y=2", c"Z", c""]);
+        assert_eq!((arguments.value("env"), arguments.value("all")), (Some(c""), None));
+    }
+
+    #[test]
+    fn two_dashes_end_the_options_and_one_is_a_word() {
+        let words = [c"test", c"-", c"--", c"--all"];
+        let arguments = check(&words).unwrap();
+        assert_eq!(arguments.words().collect::<Vec<_>>(), [c"-", c"--all"]);
+        assert!(!arguments.has("all"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_nearest_right_one() {
+        for (words, text) in [
+            (&[c"test", c"--al", c"x"][..], "test: no option --al; did you mean --all?"),
+            (&[c"test", c"--frobnicate", c"x"], "test: no option --frobnicate: see --help"),
+            (&[c"test", c"-x", c"x"], "test: no option -x: see --help"),
+            (&[c"--all", c"test", c"x"], "test: no option --all: see --help"),
+            (&[c"test", c"x", c"--env"], "--env needs a value: NAME=VALUE"),
+            (&[c"test", c"x", c"-e"], "-e needs a value: NAME=VALUE"),
+            (&[c"test", c"x", c"--all=yes"], "--all takes no value"),
+            (&[c"test"], "usage: ocinit test [OPTION]... A [B]"),
+            (&[c"test", c"1", c"2", c"3"], "usage: ocinit test [OPTION]... A [B]"),
+        ] {
+            assert_eq!(check(words).err().unwrap().to_string(), text);
+        }
+        assert!(check(&[c"test", c"--help"]).is_ok());
+    }
+}

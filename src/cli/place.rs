@@ -1,0 +1,90 @@
+//! The directory that a command fills: whole under its name, or not there at all.
+//!
+//! One that is missing is made under a name that says it is partial, and renamed at the end; one that is there must be
+//! empty and is filled in place, for it may be a mount point. Whatever ends the work early, it is as before.
+
+use crate::io::path::PathBuf;
+use crate::io::show::ShowC;
+use crate::rootfs::remove;
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::{Errno, fs, process};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// A directory that is being filled. Dropped before [`Place::keep`], it takes back what was made.
+pub struct Place {
+    directory: Fd,
+    /// Where it will be, and where it is until then; nothing where it is there already.
+    names: Option<(PathBuf, PathBuf)>,
+    kept: bool,
+}
+
+impl Place {
+    /// Makes the directory `path`, or takes it where it is empty. `what` says what it is for, in errors.
+    pub fn make(what: &str, path: &CStr) -> Result<Place> {
+        open(path).context(what, &ShowC(path))
+    }
+
+    /// The directory to be filled.
+    pub fn directory(&self) -> FdRef<'_> {
+        self.directory.by_ref()
+    }
+
+    /// All is there: the directory gets its name.
+    pub fn keep(mut self) -> Result<()> {
+        if let Some((name, partial)) = &self.names {
+            let (from, to) = (partial.as_c_str(), name.as_c_str());
+            // Over nothing, or over an empty directory that came meanwhile.
+            fs::rename(CWD, from, CWD, to, 0).context("rename to", &ShowC(to))?;
+        }
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        let emptied = remove::children(self.directory());
+        let removed = match &self.names {
+            Some((_, partial)) => emptied.and_then(|()| fs::rmdir(CWD, partial.as_c_str())),
+            None => emptied,
+        };
+        if let Err(errno) = removed {
+            crate::warning!("what was made could not all be removed: {errno}");
+        }
+    }
+}
+
+fn open(path: &CStr) -> Result<Place> {
+    let flags = fs::O_RDONLY | fs::O_DIRECTORY;
+    match fs::open(CWD, path, flags, 0) {
+        Err(Errno::ENOENT) => {}
+        directory => {
+            let directory = directory.doing("open")?;
+            let mut buffer = [0; 1024];
+            let entries = fs::read_directory(directory.by_ref(), &mut buffer).doing("read")?;
+            if fs::entries(entries).next().is_some() {
+                return Err(Error::new(format_args!("not empty")));
+            }
+            return Ok(Place { directory, names: None, kept: false });
+        }
+    }
+    let mut name = path.to_bytes();
+    while let Some(shorter) = name.strip_suffix(b"/") {
+        name = shorter;
+    }
+    let name = PathBuf::from_bytes(name).doing("create")?;
+    let mut partial = name.clone();
+    let pid = process::getpid();
+    fmt_suffix(&mut partial, pid).doing("create")?;
+    fs::mkdir(CWD, partial.as_c_str(), 0o755).doing("create")?;
+    let directory = fs::open(CWD, partial.as_c_str(), flags | fs::O_NOFOLLOW, 0).doing("open")?;
+    Ok(Place { directory, names: Some((name, partial)), kept: false })
+}
+
+fn fmt_suffix(path: &mut PathBuf, pid: i32) -> core::result::Result<(), Errno> {
+    core::fmt::write(path, format_args!(".partial-{pid}")).map_err(|_| Errno::ENAMETOOLONG)
+}

@@ -1,0 +1,125 @@
+//! How far long work is: a line on a terminal, nothing on a pipe; and what Ctrl-C does to it.
+
+use crate::io::watch::Watch;
+use crate::log;
+use crate::sys::event::wait_ms;
+use crate::sys::fd::STDERR;
+use crate::sys::signal::{self, SignalSet};
+use crate::sys::{Errno, fs, time, tty};
+use crate::{Error, Result};
+use core::fmt::Write;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// Between two drawings, in microseconds.
+const DRAW_US: u64 = 100_000;
+/// Cells of the bar.
+const BAR_CELLS: u64 = 24;
+/// Columns below which there is no bar, only numbers.
+const BAR_COLUMNS: u16 = 72;
+
+/// What asks a command to stop.
+const STOP: [(i32, &str); 3] = [(signal::SIGINT, "SIGINT"), (signal::SIGTERM, "SIGTERM"), (signal::SIGHUP, "SIGHUP")];
+
+/// Draws a line on standard error, where that is a terminal, and ends the work when a signal asks for it. Made, it
+/// holds those signals back, so that what was begun can be taken back; dropped, it takes its line away.
+pub struct Progress {
+    draws: bool,
+    /// Bytes of all the work.
+    total: u64,
+    started_us: u64,
+    drawn_us: AtomicU64,
+    drawn: AtomicBool,
+    /// Bytes of the layers before this one, and of this one.
+    before: AtomicU64,
+    size: AtomicU64,
+    layer: AtomicU32,
+    count: AtomicU32,
+}
+
+impl Progress {
+    /// Work on layers of `total` bytes begins.
+    pub fn start(total: u64) -> Progress {
+        // What is ignored stays so: blocked, it would wait like the others.
+        let held = STOP.iter().filter(|(number, _)| !signal::is_ignored(*number));
+        let _ = signal::set_mask(held.fold(SignalSet::NONE, |set, (number, _)| set.with(*number)));
+        let now = time::monotonic_us();
+        Progress {
+            draws: log::is_plain() && tty::is_terminal(STDERR),
+            total,
+            started_us: now,
+            // The first line comes late enough that short work shows none.
+            drawn_us: AtomicU64::new(now),
+            drawn: AtomicBool::new(false),
+            before: AtomicU64::new(0),
+            size: AtomicU64::new(0),
+            layer: AtomicU32::new(0),
+            count: AtomicU32::new(0),
+        }
+    }
+
+    fn draw(&self, at: u64, now: u64) {
+        let columns = tty::size(STDERR).map_or(80, |(_, columns)| columns);
+        let done = self.before.load(Ordering::Relaxed) + at;
+        let total = self.total.max(done).max(1);
+        let speed = done / (now - self.started_us).max(1);
+        let mut line: heapless::String<160> = heapless::String::new();
+        let (layer, count) = (self.layer.load(Ordering::Relaxed), self.count.load(Ordering::Relaxed));
+        let _ = write!(line, "\rlayer {layer} of {count} ");
+        if columns >= BAR_COLUMNS {
+            let full = done * BAR_CELLS / total;
+            let _ = line.push('[');
+            (0..BAR_CELLS).for_each(|cell| drop(line.push(if cell < full { '#' } else { '.' })));
+            let _ = line.push_str("] ");
+        }
+        let percent = done * 100 / total;
+        let _ = write!(line, "{percent:3}%  {} of {} MB  {speed} MB/s\x1b[K", done / 1_000_000, total / 1_000_000);
+        let _ = fs::write_all(STDERR, line.as_bytes());
+        self.drawn.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Watch for Progress {
+    fn begin(&self, n: usize, count: usize, size: u64) {
+        // A layer that is read again counts once.
+        if self.layer.swap(n as u32, Ordering::Relaxed) != n as u32 {
+            let former = self.size.swap(size, Ordering::Relaxed);
+            self.before.fetch_add(former, Ordering::Relaxed);
+        }
+        self.count.store(count as u32, Ordering::Relaxed);
+    }
+
+    fn pass(&self, at: u64) -> Result<()> {
+        if let Some(name) = interrupted() {
+            return Err(Error::with_errno(format_args!("interrupted by {name}"), Errno::EINTR));
+        }
+        let now = if self.draws { time::monotonic_us() } else { 0 };
+        if self.draws && now - self.drawn_us.load(Ordering::Relaxed) >= DRAW_US {
+            self.drawn_us.store(now, Ordering::Relaxed);
+            self.draw(at, now);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.drawn.load(Ordering::Relaxed) {
+            let _ = fs::write_all(STDERR, b"\r\x1b[K");
+        }
+    }
+}
+
+/// The signal that asks us to stop, if one waits.
+fn interrupted() -> Option<&'static str> {
+    let waiting = signal::pending();
+    STOP.iter().find(|(number, _)| waiting.with(*number) == waiting).map(|(_, name)| *name)
+}
+
+/// Signals that were held back act now: the caller's shell sees which one ended the command.
+pub fn let_signals_through() {
+    if interrupted().is_some() {
+        let _ = signal::set_mask(SignalSet::NONE);
+        // A signal that somebody else still blocks or ignores does nothing: go on to exit.
+        let _ = wait_ms(0);
+    }
+}

@@ -1,0 +1,21 @@
+//! Who watches long work: shows how far it is, and may end it.
+
+use crate::Result;
+
+/// Told by whoever reads layers, from any thread.
+pub trait Watch: Sync {
+    /// Layer `n` of `count` begins (from 1); it is stored in `size` bytes. It may begin again: it is then read twice.
+    fn begin(&self, n: usize, count: usize, size: u64);
+
+    /// The first `at` bytes of the layer have been read. An error ends the work, and is its error.
+    fn pass(&self, at: u64) -> Result<()>;
+}
+
+/// Nobody watches.
+impl Watch for () {
+    fn begin(&self, _: usize, _: usize, _: u64) {}
+
+    fn pass(&self, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
