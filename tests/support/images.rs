@@ -56,7 +56,7 @@ pub struct Stored {
 
 /// busybox with all its applets, `/etc/passwd`, `/etc/group` and `/tmp`; Cmd is `sh`.
 pub fn busybox() -> Image {
-    let tar = read(&cache::get("busybox.tar", |place| super::write(place, busybox_tar())));
+    let tar = read(&busybox_tar_file());
     let packed = read(&cache::get("busybox.tar.gz", |place| super::write(place, gzip(&tar))));
     Image {
         architecture: "amd64".into(),
@@ -64,6 +64,11 @@ pub fn busybox() -> Image {
         config: r#""Cmd":["sh"],"Env":["PATH=/bin"]"#.into(),
         layers: vec![Layer { diff_id: sha256(&tar), stored: packed, gzip: true }],
     }
+}
+
+/// The layer of [`busybox`], as a tar.
+pub fn busybox_tar_file() -> PathBuf {
+    cache::get("busybox.tar", |place| super::write(place, busybox_tar()))
 }
 
 /// Debian's busybox-static, unpacked and not installed.
