@@ -11,6 +11,8 @@ pub const LOG_LINE_BYTES: usize = 976;
 
 /// A path, in bytes with its NUL (PATH_MAX).
 pub const PATH_BYTES: usize = 4096;
+/// What is collected before it is written out, in bytes: a document takes a handful of writes.
+pub const OUTPUT_BYTES: usize = 4096;
 /// One component of a path, in bytes without NUL (NAME_MAX).
 pub const NAME_BYTES: usize = 255;
 

@@ -8,14 +8,18 @@
 //! A [`Value`] is a span of the checked document. Nothing is stored: lists and objects are walked where they stand, with
 //! no limit on their length. Single values and small fixed structs are read by serde from a value's span
 //! ([`Value::read`]); what serde cannot say about a failure, the value's path in the document does.
+//!
+//! [`Writer`] writes a document; what a [`Text`] or [`Value`] holds goes out as it stands.
 
 mod check;
 mod text;
 mod value;
+mod write;
 
 pub use check::check;
 pub use text::Text;
 pub use value::{Entries, Items, Value};
+pub use write::Writer;
 
 #[cfg(test)]
 mod tests;

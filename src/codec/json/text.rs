@@ -20,6 +20,11 @@ impl<'m> Text<'m> {
         Text(raw)
     }
 
+    /// The text as JSON has it between quotes.
+    pub fn as_escaped(&self) -> &'m str {
+        self.0
+    }
+
     /// It has no character.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

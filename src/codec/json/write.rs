@@ -1,0 +1,338 @@
+//! Writes JSON (RFC 8259) piece by piece, indented by tabs as `runc spec` does, to a [`Sink`].
+//!
+//! ```text
+//! let mut json = Writer::new(&mut output);
+//! json.object();
+//! json.key("name").string(b"a");
+//! json.key("size").number(3);
+//! json.key("tags").array();
+//! json.string(b"one");
+//! json.end();                     // whatever is open: first the array, then the object
+//! json.end();
+//! ```
+//! Nothing here can fail: the sink keeps its failures for its end. Commas, line breaks and brackets come by themselves.
+//!
+//! Bytes that are not UTF-8 cannot be said in JSON. They become U+FFFD, as in Go's encoding/json, and
+//! [`Writer::has_replaced`] tells whoever wants to warn. Control characters are escaped, those behind DEL too: what a
+//! hostile image says is harmless on a terminal.
+
+use super::{Text, Value};
+use crate::io::output::Sink;
+use crate::limits::JSON_DEPTH;
+
+/// A document being written.
+pub struct Writer<'s> {
+    sink: &'s mut dyn Sink,
+    /// What is open, a bit a level, 1 for an object; the innermost is the lowest.
+    objects: u64,
+    depth: usize,
+    /// Nothing stands in the innermost object or array yet.
+    is_fresh: bool,
+    /// The next value belongs to a key that was written.
+    is_member: bool,
+    replaced: bool,
+}
+
+// What is open is one bit a level.
+const _: () = assert!(JSON_DEPTH <= 64);
+
+impl<'s> Writer<'s> {
+    /// An empty document. It is whole when its one value is, and ends with a line feed then.
+    pub fn new(sink: &'s mut dyn Sink) -> Writer<'s> {
+        Writer { sink, objects: 0, depth: 0, is_fresh: true, is_member: false, replaced: false }
+    }
+
+    /// Opens an object.
+    pub fn object(&mut self) {
+        self.open(true);
+    }
+
+    /// Opens an array.
+    pub fn array(&mut self) {
+        self.open(false);
+    }
+
+    /// Closes what was opened last.
+    pub fn end(&mut self) {
+        debug_assert!(self.depth > 0 && !self.is_member, "nothing is open, or a key has no value");
+        self.depth -= 1;
+        if !self.is_fresh {
+            self.new_line();
+        }
+        self.sink.put(if self.objects & 1 != 0 { b"}" } else { b"]" });
+        self.objects >>= 1;
+        self.after_value();
+    }
+
+    /// A member's name; its value follows: `json.key("size").number(3)`.
+    pub fn key(&mut self, name: &str) -> &mut Writer<'s> {
+        self.begin_key();
+        self.quote(name.as_bytes());
+        self.end_key()
+    }
+
+    /// A member's name out of another document.
+    pub fn text_key(&mut self, name: &Text<'_>) -> &mut Writer<'s> {
+        self.begin_key();
+        self.quote_text(name);
+        self.end_key()
+    }
+
+    /// A string of these bytes.
+    pub fn string(&mut self, bytes: &[u8]) {
+        self.before_value();
+        self.quote(bytes);
+        self.after_value();
+    }
+
+    /// A string out of another document.
+    pub fn text(&mut self, text: &Text<'_>) {
+        self.before_value();
+        self.quote_text(text);
+        self.after_value();
+    }
+
+    /// A string that is put together from several pieces of text.
+    pub fn joined(&mut self, pieces: &mut dyn Iterator<Item = Text<'_>>, between: &str) {
+        self.before_value();
+        self.sink.put(b"\"");
+        for (n, piece) in pieces.enumerate() {
+            if n > 0 {
+                self.escape(between, false);
+            }
+            self.escape(piece.as_escaped(), true);
+        }
+        self.sink.put(b"\"");
+        self.after_value();
+    }
+
+    /// A number without a sign.
+    pub fn number(&mut self, number: u64) {
+        self.before_value();
+        let (mut digits, mut at, mut rest) = ([0; 20], 20, number);
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.sink.put(&digits[at..]);
+        self.after_value();
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&mut self, value: bool) {
+        self.word(if value { "true" } else { "false" });
+    }
+
+    /// `null`.
+    pub fn null(&mut self) {
+        self.word("null");
+    }
+
+    /// A whole value out of another document, on one line.
+    pub fn value(&mut self, value: &Value<'_>) {
+        self.word(value.as_json());
+    }
+
+    /// Something was not UTF-8.
+    pub fn has_replaced(&self) -> bool {
+        self.replaced
+    }
+
+    fn open(&mut self, is_object: bool) {
+        debug_assert!(self.depth < JSON_DEPTH, "too deep to be read again");
+        self.before_value();
+        self.sink.put(if is_object { b"{" } else { b"[" });
+        self.objects = self.objects << 1 | u64::from(is_object);
+        self.depth += 1;
+        self.is_fresh = true;
+    }
+
+    fn word(&mut self, word: &str) {
+        self.before_value();
+        self.escape(word, true);
+        self.after_value();
+    }
+
+    fn begin_key(&mut self) {
+        debug_assert!(self.objects & 1 != 0 && !self.is_member, "a key belongs into an object, before its value");
+        self.next_item();
+    }
+
+    fn end_key(&mut self) -> &mut Writer<'s> {
+        self.sink.put(b": ");
+        self.is_member = true;
+        self
+    }
+
+    fn before_value(&mut self) {
+        debug_assert!(self.is_member || self.objects & 1 == 0, "a value in an object needs a key");
+        if !self.is_member && self.depth > 0 {
+            self.next_item();
+        }
+        self.is_member = false;
+    }
+
+    fn after_value(&mut self) {
+        self.is_fresh = false;
+        if self.depth == 0 {
+            self.sink.put(b"\n");
+        }
+    }
+
+    fn next_item(&mut self) {
+        if !self.is_fresh {
+            self.sink.put(b",");
+        }
+        self.new_line();
+    }
+
+    fn new_line(&mut self) {
+        self.sink.put(b"\n");
+        for _ in 0..self.depth {
+            self.sink.put(b"\t");
+        }
+    }
+
+    fn quote(&mut self, bytes: &[u8]) {
+        self.sink.put(b"\"");
+        for chunk in bytes.utf8_chunks() {
+            self.escape(chunk.valid(), false);
+            if !chunk.invalid().is_empty() {
+                self.sink.put("\u{fffd}".as_bytes());
+                self.replaced = true;
+            }
+        }
+        self.sink.put(b"\"");
+    }
+
+    fn quote_text(&mut self, text: &Text<'_>) {
+        self.sink.put(b"\"");
+        self.escape(text.as_escaped(), true);
+        self.sink.put(b"\"");
+    }
+
+    /// Escapes what must not stand for itself; of what `is_escaped` as a checked document is, only what it may hold.
+    fn escape(&mut self, text: &str, is_escaped: bool) {
+        let mut buffer = [0; 4];
+        for character in text.chars() {
+            let short = match character {
+                '"' | '\\' if !is_escaped => character as u8,
+                '\x08' => b'b',
+                '\x0c' => b'f',
+                '\n' => b'n',
+                '\r' => b'r',
+                '\t' => b't',
+                '\0'..' ' | '\x7f'..'\u{a0}' => {
+                    let hex = |shift: u32| b"0123456789abcdef"[(character as usize) >> shift & 15];
+                    self.sink.put(&[b'\\', b'u', b'0', b'0', hex(4), hex(0)]);
+                    continue;
+                }
+                _ => {
+                    self.sink.put(character.encode_utf8(&mut buffer).as_bytes());
+                    continue;
+                }
+            };
+            self.sink.put(&[b'\\', short]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::json::check;
+
+    impl Sink for Vec<u8> {
+        fn put(&mut self, bytes: &[u8]) {
+            self.extend_from_slice(bytes);
+        }
+    }
+
+    fn written(write: impl FnOnce(&mut Writer<'_>)) -> String {
+        let mut bytes = Vec::new();
+        write(&mut Writer::new(&mut bytes));
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_document_is_laid_out_as_runc_does() {
+        let text = written(|json| {
+            json.object();
+            json.key("a").array();
+            json.number(0);
+            json.number(u64::MAX);
+            json.array();
+            json.end();
+            json.object();
+            json.end();
+            json.end();
+            json.key("b").object();
+            json.key("c").boolean(true);
+            json.key("d").null();
+            json.end();
+            json.key("e").string(b"");
+            json.end();
+        });
+        let wanted = "{\n\t\"a\": [\n\t\t0,\n\t\t18446744073709551615,\n\t\t[],\n\t\t{}\n\t],\n\t\"b\": {\n\t\t\"c\": true,\n\t\t\"d\": null\n\t},\n\t\"e\": \"\"\n}\n";
+        assert_eq!(text, wanted);
+        assert_eq!(written(|json| json.number(7)), "7\n");
+    }
+
+    /// Every character that is special anywhere, and one of each length.
+    fn odd() -> String {
+        ('\0'..='\u{a1}').chain("é€😀\u{2028}\u{fffd}\u{ffff}".chars()).collect()
+    }
+
+    #[test]
+    fn strings_are_read_again_as_they_were() {
+        let odd = odd();
+        let once = written(|json| {
+            json.object();
+            json.key(&odd).string(odd.as_bytes());
+            json.end();
+        });
+        assert!(!once.contains('\u{9b}') && !once.contains('\x7f'), "a terminal would obey");
+        let mut bytes = once.clone().into_bytes();
+        let value = check(&mut bytes).unwrap();
+        let (key, text) = value.entries().unwrap().next().unwrap();
+        let text = text.as_text().unwrap();
+        assert!(key.chars().eq(odd.chars()) && text.chars().eq(odd.chars()));
+        // And what was read is written again as it stood, as text and as a value.
+        let again = written(|json| {
+            json.object();
+            json.text_key(&key).text(&text);
+            json.end();
+        });
+        assert_eq!(again, once);
+        let list = written(|json| {
+            json.array();
+            json.joined(&mut [text, text].into_iter(), ",");
+            json.value(&value);
+            json.end();
+        });
+        let mut bytes = list.into_bytes();
+        let list = check(&mut bytes).unwrap();
+        let mut items = list.items().unwrap();
+        assert!(items.next().unwrap().as_text().unwrap().chars().eq(format!("{odd},{odd}").chars()));
+        assert!(items.next().unwrap().text(&odd).unwrap().unwrap().chars().eq(odd.chars()));
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_replaced_and_told() {
+        let mut bytes = Vec::new();
+        let mut json = Writer::new(&mut bytes);
+        json.array();
+        json.string("é".as_bytes());
+        assert!(!json.has_replaced());
+        json.string(b"a\xff\xfeb\xc3");
+        json.end();
+        assert!(json.has_replaced());
+        let mut document = bytes;
+        let items = check(&mut document).unwrap().items().unwrap();
+        assert_eq!(items.last().unwrap().as_text().unwrap(), "a\u{fffd}\u{fffd}b\u{fffd}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Bytes on their way out: a sink that encoders write to, and a descriptor behind a small buffer.
+
+use crate::limits::OUTPUT_BYTES;
+use crate::sys::fd::FdRef;
+use crate::sys::{self, Errno, fs};
+use core::fmt;
+
+/// Takes bytes. It keeps a failure to itself until it is finished: whoever encodes need not ask after each piece.
+pub trait Sink {
+    /// Takes these bytes, all of them.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+/// A file, pipe or terminal that is written in large pieces.
+///
+/// ```text
+/// let mut output = Output::new(STDOUT);
+/// let _ = write!(output, "{} layers\n", 3);      // or output.put(bytes), or json::Writer::new(&mut output)
+/// output.finish().doing("write standard output")?;
+/// ```
+pub struct Output<'f> {
+    fd: FdRef<'f>,
+    buffer: [u8; OUTPUT_BYTES],
+    len: usize,
+    failed: Option<Errno>,
+}
+
+impl<'f> Output<'f> {
+    /// Nothing is written before there is a buffer full of it, or [`Output::finish`].
+    pub const fn new(fd: FdRef<'f>) -> Output<'f> {
+        Output { fd, buffer: [0; OUTPUT_BYTES], len: 0, failed: None }
+    }
+
+    /// Writes what is left. The first failure of any write, if there was one.
+    pub fn finish(mut self) -> sys::Result<()> {
+        self.flush();
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = fs::write_all(self.fd, &self.buffer[..self.len]).err();
+        }
+        self.len = 0;
+    }
+}
+
+impl Sink for Output<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if self.len == OUTPUT_BYTES {
+                self.flush();
+            }
+            self.buffer[self.len] = *byte;
+            self.len += 1;
+        }
+    }
+}
+
+impl fmt::Write for Output<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.put(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fd::CWD;
+
+    #[test]
+    fn everything_arrives_in_order() {
+        let path = std::env::temp_dir().join(format!("ocinit-output-{}", std::process::id()));
+        let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+        let file = fs::open(CWD, &name, fs::O_WRONLY | fs::O_CREAT | fs::O_TRUNC, 0o600).unwrap();
+        let mut output = Output::new(file.by_ref());
+        let mut wanted = Vec::new();
+        for n in 0..2 * OUTPUT_BYTES {
+            let piece = n.to_string();
+            output.put(piece.as_bytes());
+            wanted.extend_from_slice(piece.as_bytes());
+        }
+        output.finish().unwrap();
+        assert!(std::fs::read(&path).unwrap() == wanted);
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_failure_is_kept() {
+        let full = fs::open(CWD, c"/dev/full", fs::O_WRONLY, 0).unwrap();
+        let mut output = Output::new(full.by_ref());
+        output.put(&[b'x'; 2 * OUTPUT_BYTES]);
+        output.put(b"more");
+        assert_eq!(output.finish(), Err(Errno::ENOSPC));
+    }
+}
