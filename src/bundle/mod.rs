@@ -1,15 +1,21 @@
 //! Puts image and root file system together into a runtime config (conversion.md of the image-spec).
 
+mod annotations;
+mod config;
 mod environment;
 mod etc;
 mod layers;
 mod lookup;
 mod user;
+mod volumes;
 
+pub use config::{Rootless, for_bundle};
 pub use etc::complete_etc;
 pub use layers::unpack_layers;
+pub use volumes::{Mounts, make_volumes};
 
 use core::ffi::CStr;
+use core::fmt::Display;
 
 use crate::error::{Context, Error, Result};
 use crate::image::{Config, Texts};
@@ -41,6 +47,8 @@ pub struct Overrides<'a> {
     pub init: bool,
     /// It is PID 1 of the machine: no namespaces, all privileges, nothing hidden (for [`crate::container::become_process`]).
     pub machine: bool,
+    /// It is for a config.json, which somebody may change: nothing of it stands in two places ([`for_bundle`]).
+    pub bundle: bool,
     /// What it may use.
     pub resources: Resources,
 }
@@ -68,7 +76,16 @@ pub fn spec_from_image<'m>(
         None if machine => None,
         None => Some(DEFAULT_HOSTNAME),
     };
-    let args = args(config, overrides.args, strings)?;
+    let args = match args(config, overrides.args, strings)? {
+        // As `runc spec` and umoci have it: a config must say something, and whoever has the bundle can change it.
+        args if args.first().is_none() && overrides.bundle => Words::new(b"sh\0"),
+        args if args.first().is_none() => {
+            return Err(Error::new(format_args!(
+                "nothing to execute: the image has neither Entrypoint nor Cmd, and no arguments were given"
+            )));
+        }
+        args => args,
+    };
     let mut wanted = strings.begin();
     match (overrides.user, config.user()) {
         (Some(user), _) => wanted.push(user.as_bytes())?,
@@ -78,20 +95,18 @@ pub fn spec_from_image<'m>(
     let wanted = wanted.finish()?;
     let mut home = lookup::Field::new();
     let user = user::find(root, wanted.to_bytes(), &mut home)?;
-    let privileges = match (machine, user.uid) {
-        (true, _) => Capabilities::all(capability::ALL),
-        (false, 0) => Capabilities::all(capability::DEFAULT),
-        // What an exec would leave it, which docker sets as well.
-        (false, _) => Capabilities { bounding: capability::DEFAULT, ..Capabilities::default() },
-    };
-    let defaults = environment::Defaults { home: home.bytes(), hostname, terminal: overrides.terminal };
+    let capabilities = if machine { Capabilities::all(capability::ALL) } else { privileges(user.uid) };
+    let hostname_in_env = if overrides.bundle { None } else { hostname };
+    let defaults =
+        environment::Defaults { home: home.bytes(), hostname: hostname_in_env, terminal: overrides.terminal };
     let env = environment::merge(config.env(), overrides.env, &defaults, strings)?;
     let process = Process {
+        terminal: overrides.terminal,
         args,
         env,
         cwd: directory(config, overrides.workdir, strings)?,
         user,
-        capabilities: privileges,
+        capabilities,
         no_new_privileges: !machine,
         limits: &[],
         oom_score_adj: Some(0),
@@ -108,9 +123,27 @@ pub fn spec_from_image<'m>(
         masked_paths: if machine { Words::default() } else { defaults::MASKED_PATHS },
         readonly_paths: if machine { Words::default() } else { defaults::READONLY_PATHS },
         resources: overrides.resources,
+        uid_mappings: &[],
+        gid_mappings: &[],
+        annotations: Words::default(),
         stop_signal: stop_signal(config, strings)?,
         init: overrides.init && !machine,
     })
+}
+
+/// Says what of the image is not carried out. (An error's text has no control characters, whatever the image's has.)
+fn warn(what: &str, name: &dyn Display, why: &dyn Display) {
+    let line = Error::new(format_args!("the image's {what} {name}: {why}"));
+    crate::warning!("{line}");
+}
+
+/// What docker lets a user do.
+fn privileges(uid: u32) -> Capabilities {
+    match uid {
+        0 => Capabilities::all(capability::DEFAULT),
+        // What an exec would leave it, which docker sets as well.
+        _ => Capabilities { bounding: capability::DEFAULT, ..Capabilities::default() },
+    }
 }
 
 /// Entrypoint and Cmd, or Entrypoint and what was given.
@@ -129,11 +162,6 @@ fn args<'m>(
             }
         }
         None => add_all(config.cmd(), &mut words).doing("the image's Cmd")?,
-    }
-    if words.is_empty() {
-        return Err(Error::new(format_args!(
-            "nothing to execute: the image has neither Entrypoint nor Cmd, and no arguments were given"
-        )));
     }
     Ok(words.finish_words())
 }

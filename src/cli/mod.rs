@@ -1,6 +1,7 @@
 //! Commands: a table, and a file for each. Words become one call to the rooms below.
 
 mod arguments;
+mod bundle;
 mod image;
 mod place;
 mod progress;
@@ -28,7 +29,7 @@ pub struct Command {
     run: fn(&Arguments<'_>) -> Result<()>,
 }
 
-const COMMANDS: &[&Command] = &[&unpack::COMMAND];
+const COMMANDS: &[&Command] = &[&bundle::COMMAND, &unpack::COMMAND];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[

@@ -20,9 +20,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes the directory `path`, or takes it where it is empty. `what` says what it is for, in errors.
-    pub fn make(what: &str, path: &CStr) -> Result<Place> {
-        open(path).context(what, &ShowC(path))
+    /// Makes the directory `path` with these permissions, or takes it where it is empty. `what` says what it is for, in
+    /// errors.
+    pub fn make(what: &str, path: &CStr, mode: u32) -> Result<Place> {
+        open(path, mode).context(what, &ShowC(path))
     }
 
     /// The directory to be filled.
@@ -58,7 +59,7 @@ impl Drop for Place {
     }
 }
 
-fn open(path: &CStr) -> Result<Place> {
+fn open(path: &CStr, mode: u32) -> Result<Place> {
     let flags = fs::O_RDONLY | fs::O_DIRECTORY;
     match fs::open(CWD, path, flags, 0) {
         Err(Errno::ENOENT) => {}
@@ -80,7 +81,7 @@ fn open(path: &CStr) -> Result<Place> {
     let mut partial = name.clone();
     let pid = process::getpid();
     fmt_suffix(&mut partial, pid).doing("create")?;
-    fs::mkdir(CWD, partial.as_c_str(), 0o755).doing("create")?;
+    fs::mkdir(CWD, partial.as_c_str(), mode).doing("create")?;
     let directory = fs::open(CWD, partial.as_c_str(), flags | fs::O_NOFOLLOW, 0).doing("open")?;
     // Neither the caller's umask nor the time of day: what layers do not say of the root is the same in every run.
     fs::chmod_fd(directory.by_ref(), 0o755).doing("change the mode")?;

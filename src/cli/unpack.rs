@@ -21,7 +21,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let (store, wanted) = image::open(words, &mut memory.archive)?;
     let image = crate::image::open(&store, &wanted, &mut memory.image)?;
     let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
-    let place = Place::make("rootfs", rootfs)?;
+    let place = Place::make("rootfs", rootfs, 0o755)?;
     let applied = bundle::unpack_layers(&store, image.layers, place.directory(), &progress, &mut memory.unpack)?;
     place.keep()?;
     drop(progress);

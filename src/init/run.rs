@@ -59,10 +59,12 @@ impl Plan<'_> {
             no_network: options.own_network,
             init: options.init,
             machine: options.exec,
+            bundle: false,
             resources: resources(options),
         };
         let mut strings = Strings::new(strings);
         let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
+        bundle::make_volumes(config, root, &mut strings)?;
         report.end_of("config");
 
         if options.exec {

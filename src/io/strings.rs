@@ -26,10 +26,8 @@ impl<'m> Strings<'m> {
     /// The string that a format makes: `strings.format(format_args!("HOSTNAME={name}"))`.
     pub fn format(&mut self, text: fmt::Arguments<'_>) -> Result<&'m CStr> {
         let mut builder = self.begin();
-        match builder.write_fmt(text) {
-            Ok(()) => builder.finish(),
-            Err(_) => Err(builder.failed.unwrap_or_else(full)),
-        }
+        builder.push_format(text)?;
+        builder.finish()
     }
 
     /// A string that is put together piece by piece; nothing is taken until it is finished.
@@ -55,6 +53,11 @@ impl<'m> Builder<'_, 'm> {
         self.strings.free.get_mut(self.len..end).ok_or_else(full)?.copy_from_slice(bytes);
         self.len = end;
         Ok(())
+    }
+
+    /// Appends what a format makes.
+    pub fn push_format(&mut self, text: fmt::Arguments<'_>) -> Result<()> {
+        self.write_fmt(text).map_err(|_| self.failed.unwrap_or_else(full))
     }
 
     /// How many bytes there are so far.

@@ -21,7 +21,7 @@ pub const MOUNTS: &[Mount<'static>] = &[
     mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0ro\0"),
     optional(mount(c"/sys/fs/cgroup", c"cgroup2", b"ro\0nosuid\0noexec\0nodev\0")),
     optional(mount(c"/dev/mqueue", c"mqueue", b"nosuid\0noexec\0nodev\0")),
-    mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0"),
+    Mount { source: c"shm", ..mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0") },
 ];
 
 /// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it. Control groups are for

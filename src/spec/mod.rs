@@ -5,11 +5,17 @@
 pub mod capability;
 pub mod defaults;
 pub mod options;
+mod write;
+
+pub use write::write_config;
 
 use core::ffi::CStr;
 
 use crate::io::strings::Words;
 use crate::limits::GROUPS_MAX;
+use crate::sys::clone::{
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
+};
 
 /// Everything a container is started from.
 pub struct Spec<'m> {
@@ -31,6 +37,13 @@ pub struct Spec<'m> {
     pub readonly_paths: Words<'m>,
     /// What it may use.
     pub resources: Resources,
+    /// Which users of the host the container's are, in a user namespace of its own. Only written to a config: no
+    /// container is started with one.
+    pub uid_mappings: &'m [IdMapping],
+    /// The same for groups.
+    pub gid_mappings: &'m [IdMapping],
+    /// What its makers and users say of it: a key, its value, the next key. The container core does not look at it.
+    pub annotations: Words<'m>,
     /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
     pub stop_signal: i32,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child (docker's `--init`).
@@ -39,6 +52,8 @@ pub struct Spec<'m> {
 
 /// The process.
 pub struct Process<'m> {
+    /// Whoever runs it gives it a pseudo-terminal. Only written to a config: the container core is told by its caller.
+    pub terminal: bool,
     /// Program and arguments, at least one word.
     pub args: Words<'m>,
     /// `NAME=VALUE` each.
@@ -102,6 +117,55 @@ pub struct Limit {
     /// What it may be raised to.
     pub hard: u64,
 }
+
+/// The kinds of [`Limit`], without `RLIMIT_`; the place is the number.
+pub const LIMITS: [&str; 16] = [
+    "CPU",
+    "FSIZE",
+    "DATA",
+    "STACK",
+    "CORE",
+    "RSS",
+    "NPROC",
+    "NOFILE",
+    "MEMLOCK",
+    "AS",
+    "LOCKS",
+    "SIGPENDING",
+    "MSGQUEUE",
+    "NICE",
+    "RTPRIO",
+    "RTTIME",
+];
+
+/// Users or groups of a container, and those of the host that they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdMapping {
+    /// The first in the container.
+    pub container: u32,
+    /// The first on the host.
+    pub host: u32,
+    /// How many.
+    pub size: u32,
+}
+
+impl IdMapping {
+    /// Whether this number of the container is among them.
+    pub const fn holds(&self, id: u32) -> bool {
+        id >= self.container && id - self.container < self.size
+    }
+}
+
+/// The runtime-spec's names of namespaces, and `CLONE_NEW*`.
+pub const NAMESPACES: [(&str, i32); 7] = [
+    ("pid", CLONE_NEWPID),
+    ("network", CLONE_NEWNET),
+    ("ipc", CLONE_NEWIPC),
+    ("uts", CLONE_NEWUTS),
+    ("mount", CLONE_NEWNS),
+    ("cgroup", CLONE_NEWCGROUP),
+    ("user", CLONE_NEWUSER),
+];
 
 /// How the root directory is mounted.
 #[derive(Clone, Copy)]

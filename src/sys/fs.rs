@@ -364,6 +364,12 @@ pub fn sync_fs(fd: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_syncfs, fd.raw()) }
 }
 
+/// fsync(2): writes what of this file is not on its disk yet.
+pub fn sync_file(fd: FdRef<'_>) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_fsync, fd.raw()) }
+}
+
 /// umask(2): the bits that new files do not get; returns the former ones.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: no memory is passed.

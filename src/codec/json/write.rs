@@ -66,8 +66,15 @@ impl<'s> Writer<'s> {
 
     /// A member's name; its value follows: `json.key("size").number(3)`.
     pub fn key(&mut self, name: &str) -> &mut Writer<'s> {
+        self.bytes_key(name.as_bytes())
+    }
+
+    /// A member's name of bytes that may be anything.
+    pub fn bytes_key(&mut self, name: &[u8]) -> &mut Writer<'s> {
         self.begin_key();
-        self.quote(name.as_bytes());
+        self.sink.put(b"\"");
+        self.put_text(name);
+        self.sink.put(b"\"");
         self.end_key()
     }
 
@@ -80,8 +87,16 @@ impl<'s> Writer<'s> {
 
     /// A string of these bytes.
     pub fn string(&mut self, bytes: &[u8]) {
+        self.concat("", bytes);
+    }
+
+    /// A string of these bytes with a word before them: `json.concat("CAP_", b"KILL")`.
+    pub fn concat(&mut self, prefix: &str, bytes: &[u8]) {
         self.before_value();
-        self.quote(bytes);
+        self.sink.put(b"\"");
+        self.escape(prefix, false);
+        self.put_text(bytes);
+        self.sink.put(b"\"");
         self.after_value();
     }
 
@@ -109,17 +124,16 @@ impl<'s> Writer<'s> {
     /// A number without a sign.
     pub fn number(&mut self, number: u64) {
         self.before_value();
-        let (mut digits, mut at, mut rest) = ([0; 20], 20, number);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+        self.digits(number);
+    }
+
+    /// A number that may be negative.
+    pub fn signed(&mut self, number: i64) {
+        self.before_value();
+        if number < 0 {
+            self.sink.put(b"-");
         }
-        self.sink.put(&digits[at..]);
-        self.after_value();
+        self.digits(number.unsigned_abs());
     }
 
     /// `true` or `false`.
@@ -154,6 +168,20 @@ impl<'s> Writer<'s> {
     fn word(&mut self, word: &str) {
         self.before_value();
         self.escape(word, true);
+        self.after_value();
+    }
+
+    fn digits(&mut self, number: u64) {
+        let (mut digits, mut at, mut rest) = ([0; 20], 20, number);
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.sink.put(&digits[at..]);
         self.after_value();
     }
 
@@ -197,8 +225,7 @@ impl<'s> Writer<'s> {
         }
     }
 
-    fn quote(&mut self, bytes: &[u8]) {
-        self.sink.put(b"\"");
+    fn put_text(&mut self, bytes: &[u8]) {
         for chunk in bytes.utf8_chunks() {
             self.escape(chunk.valid(), false);
             if !chunk.invalid().is_empty() {
@@ -206,7 +233,6 @@ impl<'s> Writer<'s> {
                 self.replaced = true;
             }
         }
-        self.sink.put(b"\"");
     }
 
     fn quote_text(&mut self, text: &Text<'_>) {
@@ -265,6 +291,7 @@ mod tests {
             json.key("a").array();
             json.number(0);
             json.number(u64::MAX);
+            json.signed(i64::MIN);
             json.array();
             json.end();
             json.object();
@@ -277,7 +304,7 @@ mod tests {
             json.key("e").string(b"");
             json.end();
         });
-        let wanted = "{\n\t\"a\": [\n\t\t0,\n\t\t18446744073709551615,\n\t\t[],\n\t\t{}\n\t],\n\t\"b\": {\n\t\t\"c\": true,\n\t\t\"d\": null\n\t},\n\t\"e\": \"\"\n}\n";
+        let wanted = "{\n\t\"a\": [\n\t\t0,\n\t\t18446744073709551615,\n\t\t-9223372036854775808,\n\t\t[],\n\t\t{}\n\t],\n\t\"b\": {\n\t\t\"c\": true,\n\t\t\"d\": null\n\t},\n\t\"e\": \"\"\n}\n";
         assert_eq!(text, wanted);
         assert_eq!(written(|json| json.number(7)), "7\n");
     }

@@ -50,7 +50,11 @@ const ARGS: &[u8] = b"probe\0container::tests::fixture::inside\0--exact\0--ignor
 
 pub fn spec(env: &'static [u8]) -> Spec<'static> {
     Spec {
+        uid_mappings: &[],
+        gid_mappings: &[],
+        annotations: Words::default(),
         process: Process {
+            terminal: false,
             args: Words::new(ARGS),
             env: Words::new(env),
             cwd: c"/work/here",

@@ -1,0 +1,95 @@
+//! The runtime config of a bundle: for whatever runtime, on whatever host.
+
+use super::annotations;
+use super::volumes::{Mounts, mount_volumes};
+use crate::error::{Error, Result};
+use crate::image::Config;
+use crate::io::inside;
+use crate::io::show::On;
+use crate::io::strings::{Strings, Words};
+use crate::limits::MOUNTS_MAX;
+use crate::spec::{IdMapping, Limit, Mount, Spec, defaults};
+use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
+use crate::sys::fd::FdRef;
+
+/// Whom a user namespace's users and groups are on the host.
+#[derive(Clone, Copy)]
+pub struct Rootless<'m> {
+    /// Users; one of them is 0.
+    pub uids: &'m [IdMapping],
+    /// Groups; one of them is 0.
+    pub gids: &'m [IdMapping],
+}
+
+/// As `runc spec` and umoci have it: nobody needs more before somebody says so.
+const LIMITS: &[Limit] = &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
+
+/// Makes the config that was made by [`super::spec_from_image`] one for a bundle, and the image's WorkingDir in its `root`
+/// where that is missing. The mounts stand in `mounts`.
+///
+/// With `rootless` it is for a user who is not root: in a user namespace, with the host's network.
+pub fn for_bundle<'s, 'm: 's>(
+    spec: &mut Spec<'s>,
+    config: &Config<'_>,
+    root: FdRef<'_>,
+    rootless: Option<Rootless<'s>>,
+    strings: &mut Strings<'m>,
+    mounts: &'s mut Mounts<'m>,
+) -> Result<()> {
+    for mount in defaults::MOUNTS {
+        let added = mounts.push(for_any_host(mount, rootless.is_some()));
+        added.map_err(|_| Error::new(format_args!("more than {MOUNTS_MAX} mounts")))?;
+    }
+    mount_volumes(config, root, rootless.is_none(), strings, mounts)?;
+    spec.mounts = mounts;
+    spec.annotations = annotations::collect(config, strings)?;
+    spec.process.limits = LIMITS;
+    spec.process.oom_score_adj = None;
+    match rootless {
+        None => spec.namespaces |= CLONE_NEWNET,
+        Some(Rootless { uids, gids }) => {
+            // Who has no network of its own in it may not set one up, nor mount its sysfs.
+            spec.namespaces = spec.namespaces & !CLONE_NEWNET | CLONE_NEWUSER;
+            (spec.uid_mappings, spec.gid_mappings) = (uids, gids);
+            fit_user(spec);
+        }
+    }
+    let cwd = spec.process.cwd;
+    inside::make_directories(root, cwd, 0).on("make the image's WorkingDir", cwd).map(drop)
+}
+
+/// A default mount that a runtime can make without knowing which control groups the host has.
+fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'static> {
+    let mut mount = *mount;
+    if mount.kind == c"cgroup2" {
+        // Whichever version the host has: runc and crun go by the host, not by this word.
+        (mount.kind, mount.source) = (c"cgroup", c"cgroup");
+    }
+    if is_rootless && mount.kind == c"sysfs" {
+        (mount.kind, mount.source) = (c"none", c"/sys");
+        mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0ro\0");
+    }
+    if is_rootless && mount.kind == c"devpts" {
+        // Group 5 need not exist in the namespace.
+        mount.options = Words::new(b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0");
+    }
+    mount
+}
+
+/// Where the user namespace does not have the image's user or group, the process is its root, who owns all that was
+/// unpacked. Only root may have supplementary groups there.
+fn fit_user(spec: &mut Spec<'_>) {
+    let has = |mappings: &[IdMapping], id: u32| mappings.iter().any(|mapping| mapping.holds(id));
+    let user = &mut spec.process.user;
+    if !has(spec.uid_mappings, user.uid) || !has(spec.gid_mappings, user.gid) {
+        let (uid, gid) = (user.uid, user.gid);
+        crate::warning!("the image's user {uid}:{gid} is not in the user namespace: its root runs the process");
+        (user.uid, user.gid) = (0, 0);
+        spec.process.capabilities = super::privileges(0);
+    }
+    let gids = spec.gid_mappings;
+    match gids {
+        [IdMapping { size: 1, .. }] => user.additional_gids.clear(),
+        gids => user.additional_gids.retain(|gid| has(gids, *gid)),
+    }
+}

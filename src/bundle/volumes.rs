@@ -1,0 +1,132 @@
+//! The image's `Volumes`: places for data that is not the image's.
+
+use crate::error::{Context, Result};
+use crate::image::Config;
+use crate::io::inside;
+use crate::io::path::PathBuf;
+use crate::io::show::{On, Show};
+use crate::io::strings::{Strings, Words};
+use crate::limits::MOUNTS_MAX;
+use crate::spec::Mount;
+use crate::sys::fd::FdRef;
+use crate::sys::{Errno, fs};
+use crate::{Error, codec::json::Text};
+
+/// The mounts of one container, in their order.
+pub type Mounts<'m> = heapless::Vec<Mount<'m>, MOUNTS_MAX>;
+
+/// Makes the directories of volumes that are missing in `root` (0755, root's). For a root that is one container's alone and
+/// is gone with it: there the directory is the volume, and hides nothing of what the image has in it.
+pub fn make_volumes(config: &Config<'_>, root: FdRef<'_>, strings: &mut Strings<'_>) -> Result<()> {
+    let mut path = PathBuf::new();
+    for volume in config.volumes() {
+        destination(&volume, strings, &mut path)?;
+        if !is_kernels(path.as_bytes())
+            && let Err(errno) = inside::make_directories(root, path.as_c_str(), 0)
+        {
+            super::warn("volume", &volume, &errno);
+        }
+    }
+    Ok(())
+}
+
+/// Adds a tmpfs for each volume, outer ones before inner ones. It begins as the directory in `root` is: `tmpcopyup` brings what
+/// is in it (runc and crun know that option of the runtime-spec), and its owner and permissions are the directory's.
+pub fn mount_volumes<'m>(
+    config: &Config<'_>,
+    root: FdRef<'_>,
+    has_owners: bool,
+    strings: &mut Strings<'m>,
+    mounts: &mut Mounts<'m>,
+) -> Result<()> {
+    let first = mounts.len();
+    let mut path = PathBuf::new();
+    for volume in config.volumes() {
+        destination(&volume, strings, &mut path)?;
+        if is_kernels(path.as_bytes()) {
+            super::warn("volume", &volume, &"gets no mount, for what is there is the kernel's");
+            continue;
+        }
+        // Sorted by bytes, a directory stands before what is in it.
+        let volumes = mounts.get(first..).unwrap_or_default();
+        let before = |mount: &&Mount<'_>| mount.destination.to_bytes() < path.as_bytes();
+        let at = first + volumes.iter().take_while(before).count();
+        if mounts.get(at).is_some_and(|mount| mount.destination == path.as_c_str()) {
+            continue;
+        }
+        let options = match options(root, &path, has_owners, strings)? {
+            Some(options) => options,
+            None => {
+                super::warn("volume", &volume, &"gets no mount, for it is not a directory");
+                continue;
+            }
+        };
+        let destination = strings.add(path.as_bytes())?;
+        let mount = Mount { destination, kind: c"tmpfs", source: c"tmpfs", options, optional: false };
+        mounts
+            .insert(at, mount)
+            .map_err(|_| Error::new(format_args!("the image has too many Volumes: more than {MOUNTS_MAX} mounts")))?;
+    }
+    Ok(())
+}
+
+/// The options of a volume's mount; `None` where the image has something else than a directory there.
+fn options<'m>(
+    root: FdRef<'_>,
+    path: &PathBuf,
+    has_owners: bool,
+    strings: &mut Strings<'m>,
+) -> Result<Option<Words<'m>>> {
+    let stat = match inside::open(root, path.as_c_str(), 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
+        Ok(stat) => Some(stat),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => None,
+        Err(errno) => return Err(errno).on("stat the image's volume", path.as_c_str()),
+    };
+    if stat.is_some_and(|stat| stat.kind() != fs::S_IFDIR) {
+        return Ok(None);
+    }
+    let (mode, uid, gid) = stat.map_or((0o755, 0, 0), |stat| (stat.mode, stat.uid, stat.gid));
+    let mut words = strings.begin();
+    for word in [&b"nosuid"[..], b"nodev", b"tmpcopyup"] {
+        words.push(word)?;
+        words.end_word()?;
+    }
+    words.push(b"mode=")?;
+    words.push(&[9, 6, 3, 0].map(|shift: u32| b'0' + (mode >> shift & 7) as u8))?;
+    words.end_word()?;
+    if has_owners && (uid, gid) != (0, 0) {
+        for (name, id) in [("uid", uid), ("gid", gid)] {
+            words.push_format(format_args!("{name}={id}"))?;
+            words.end_word()?;
+        }
+    }
+    Ok(Some(words.finish_words()))
+}
+
+/// Where a volume is: absolute, without `.`, `..` and doubled slashes, as runtimes read it.
+fn destination(volume: &Text<'_>, strings: &mut Strings<'_>, path: &mut PathBuf) -> Result<()> {
+    let mut written = strings.begin();
+    volume.write_to(&mut written).doing("the image's Volumes")?;
+    path.truncate(0);
+    for component in written.as_bytes().split(|byte| *byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => {
+                let end = path.as_bytes().iter().rposition(|byte| *byte == b'/');
+                path.truncate(end.unwrap_or(0));
+            }
+            component => {
+                let pushed = path.push_bytes(b"/").and_then(|()| path.push_bytes(component));
+                pushed.context("the image's volume", &Show(component))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The whole root, or what belongs to the kernel's own file systems. A mount there would hide what protects the host
+/// (CVE-2019-16884); images for systemd name /sys/fs/cgroup.
+fn is_kernels(path: &[u8]) -> bool {
+    let below = |top: &&[u8]| path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
+    path.is_empty() || [&b"/proc"[..], b"/sys", b"/dev"].iter().any(below)
+}

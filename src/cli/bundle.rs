@@ -1,0 +1,85 @@
+//! `ocinit bundle IMAGE BUNDLE`: a root file system and the config.json for it, as runc and crun take them.
+
+use super::place::Place;
+use super::progress::Progress;
+use super::{Arguments, Command, Flag, image};
+use crate::bundle::{self, Mounts, Overrides, Rootless};
+use crate::codec::json::Writer;
+use crate::io::output::Output;
+use crate::io::strings::Strings;
+use crate::spec::{self, IdMapping, Spec};
+use crate::sys::fd::FdRef;
+use crate::sys::{fs, process};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+pub(super) const COMMAND: Command = Command {
+    name: "bundle",
+    words: "IMAGE BUNDLE",
+    least: 2,
+    most: 2,
+    about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
+    flags: &[
+        Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it"),
+        Flag::switch("rootless", 0, "for a user who is not root: in a user namespace, with the host's network"),
+        Flag::switch("tty", b't', "the process gets a terminal"),
+    ],
+    run,
+};
+
+/// The root directory's name in the bundle.
+const ROOTFS: &CStr = c"rootfs";
+const CONFIG: &CStr = c"config.json";
+/// What the config is called until it is whole.
+const PARTIAL_CONFIG: &CStr = c"config.json.partial";
+/// Only its owner's: there are programs in it that change their user, and devices.
+const BUNDLE_MODE: u32 = 0o700;
+
+fn run(arguments: &Arguments<'_>) -> Result<()> {
+    let [words, path] = arguments.exactly();
+    let memory = crate::memory::claim();
+    let (store, mut wanted) = image::open(words, &mut memory.archive)?;
+    if let Some(name) = arguments.value("ref") {
+        let name = name.to_str().ok().filter(|_| wanted.reference.is_none());
+        wanted.reference = Some(name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?);
+    }
+    let image = crate::image::open(&store, &wanted, &mut memory.image)?;
+    let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
+    let place = Place::make("bundle", path, BUNDLE_MODE)?;
+    // The image's directories are for the image's users, whoever may use the bundle.
+    let umask = fs::umask(0);
+    fs::mkdir(place.directory(), ROOTFS, 0o755).doing("make rootfs")?;
+    let root = fs::open(place.directory(), ROOTFS, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
+    let root = root.doing("open rootfs")?;
+    let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), &progress, &mut memory.unpack)?;
+
+    let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
+    let overrides = Overrides { bundle: true, terminal: arguments.has("tty"), ..Overrides::default() };
+    let mut spec = bundle::spec_from_image(&image.config, overrides, root.by_ref(), &mut strings)?;
+    let single = |host| [IdMapping { container: 0, host, size: 1 }];
+    let (uids, gids) = (single(process::effective_uid()), single(process::effective_gid()));
+    let rootless = arguments.has("rootless").then_some(Rootless { uids: &uids, gids: &gids });
+    bundle::for_bundle(&mut spec, &image.config, root.by_ref(), rootless, &mut strings, &mut mounts)?;
+    fs::umask(umask);
+    write_config(&spec, place.directory()).doing("write config.json")?;
+    place.keep()?;
+    drop(progress);
+    if applied.skipped_xattrs > 0 {
+        crate::warning!("{} extended attributes were skipped", applied.skipped_xattrs);
+    }
+    Ok(())
+}
+
+/// Last of all, and under its name only when it is on the disk: a bundle that has a config is whole.
+fn write_config(spec: &Spec<'_>, bundle: FdRef<'_>) -> Result<()> {
+    let file = fs::open(bundle, PARTIAL_CONFIG, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o644).doing("create")?;
+    let mut output = Output::new(file.by_ref());
+    let mut json = Writer::new(&mut output);
+    spec::write_config(spec, ROOTFS, &mut json);
+    if json.has_replaced() {
+        crate::warning!("config.json: what is not UTF-8 was replaced, as JSON cannot say it");
+    }
+    output.finish().doing("write")?;
+    fs::sync_file(file.by_ref()).doing("write")?;
+    fs::rename(bundle, PARTIAL_CONFIG, bundle, CONFIG, 0).doing("rename")
+}

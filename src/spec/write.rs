@@ -1,0 +1,138 @@
+//! A [`Spec`] as the runtime-spec's `config.json`, its keys in the order of the specification's own Go structs.
+
+use super::{IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability};
+use crate::codec::json::Writer;
+use crate::io::strings::Words;
+use core::ffi::CStr;
+
+/// The specification's version that it keeps to: what runc 1.1 and crun 1.8 know, and all newer ones.
+const VERSION: &[u8] = b"1.0.2";
+
+/// Writes the config of a container whose root directory is `root`, relative to its bundle.
+///
+/// Devices and resources are not written: a runtime makes the specification's devices by itself, and limits are for whoever
+/// knows the machine.
+pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
+    json.object();
+    json.key("ociVersion").string(VERSION);
+    json.key("process").object();
+    process(&spec.process, json);
+    json.end();
+    json.key("root").object();
+    json.key("path").string(root.to_bytes());
+    if spec.root.readonly {
+        json.key("readonly").boolean(true);
+    }
+    json.end();
+    if let Some(name) = spec.hostname {
+        json.key("hostname").string(name.to_bytes());
+    }
+    json.key("mounts").array();
+    spec.mounts.iter().for_each(|one| mount(one, json));
+    json.end();
+    json.key("annotations").object();
+    let mut words = spec.annotations.iter();
+    while let (Some(key), Some(value)) = (words.next(), words.next()) {
+        json.bytes_key(key.to_bytes()).string(value.to_bytes());
+    }
+    json.end();
+    json.key("linux").object();
+    mappings("uidMappings", spec.uid_mappings, json);
+    mappings("gidMappings", spec.gid_mappings, json);
+    json.key("namespaces").array();
+    for (name, flag) in NAMESPACES {
+        if spec.namespaces & flag != 0 {
+            json.object();
+            json.key("type").string(name.as_bytes());
+            json.end();
+        }
+    }
+    json.end();
+    list("maskedPaths", spec.masked_paths, json);
+    list("readonlyPaths", spec.readonly_paths, json);
+    json.end();
+    json.end();
+}
+
+fn process(process: &Process<'_>, json: &mut Writer<'_>) {
+    json.key("terminal").boolean(process.terminal);
+    json.key("user").object();
+    let user = &process.user;
+    json.key("uid").number(user.uid.into());
+    json.key("gid").number(user.gid.into());
+    if let Some(umask) = user.umask {
+        json.key("umask").number(umask.into());
+    }
+    if !user.additional_gids.is_empty() {
+        json.key("additionalGids").array();
+        user.additional_gids.iter().for_each(|gid| json.number((*gid).into()));
+        json.end();
+    }
+    json.end();
+    list("args", process.args, json);
+    list("env", process.env, json);
+    json.key("cwd").string(process.cwd.to_bytes());
+    json.key("capabilities").object();
+    let sets = &process.capabilities;
+    for (name, set) in [
+        ("bounding", sets.bounding),
+        ("effective", sets.effective),
+        ("inheritable", sets.inheritable),
+        ("permitted", sets.permitted),
+        ("ambient", sets.ambient),
+    ] {
+        if set != 0 {
+            json.key(name).array();
+            let names = capability::NAMES.iter().enumerate().filter(|(number, _)| set >> number & 1 != 0);
+            names.for_each(|(_, name)| json.concat("CAP_", name.as_bytes()));
+            json.end();
+        }
+    }
+    json.end();
+    if !process.limits.is_empty() {
+        json.key("rlimits").array();
+        for limit in process.limits {
+            let name = LIMITS.get(limit.resource as usize).copied().unwrap_or_default();
+            json.object();
+            json.key("type").concat("RLIMIT_", name.as_bytes());
+            json.key("hard").number(limit.hard);
+            json.key("soft").number(limit.soft);
+            json.end();
+        }
+        json.end();
+    }
+    json.key("noNewPrivileges").boolean(process.no_new_privileges);
+    if let Some(adjustment) = process.oom_score_adj {
+        json.key("oomScoreAdj").signed(adjustment.into());
+    }
+}
+
+fn mount(mount: &Mount<'_>, json: &mut Writer<'_>) {
+    json.object();
+    json.key("destination").string(mount.destination.to_bytes());
+    json.key("type").string(mount.kind.to_bytes());
+    json.key("source").string(mount.source.to_bytes());
+    list("options", mount.options, json);
+    json.end();
+}
+
+fn mappings(key: &str, mappings: &[IdMapping], json: &mut Writer<'_>) {
+    if mappings.is_empty() {
+        return;
+    }
+    json.key(key).array();
+    for mapping in mappings {
+        json.object();
+        json.key("containerID").number(mapping.container.into());
+        json.key("hostID").number(mapping.host.into());
+        json.key("size").number(mapping.size.into());
+        json.end();
+    }
+    json.end();
+}
+
+fn list(key: &str, words: Words<'_>, json: &mut Writer<'_>) {
+    json.key(key).array();
+    words.iter().for_each(|word| json.string(word.to_bytes()));
+    json.end();
+}
