@@ -6,26 +6,17 @@ use crate::image::Config;
 use crate::io::strings::{Builder, Strings, Words};
 use crate::limits::LABELS_MAX;
 
-/// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata act upon: they would let an image reach for the host (mounts,
-/// hooks' files, systemd's properties, another hypervisor). conversion.md lets a converter leave such labels out if it says so.
-const RUNTIMES_OWN: [&str; 7] = [
-    "bundle",
-    "io.katacontainers.",
-    "io.kubernetes.cri.",
-    "module.wasm.image/",
-    "org.criu.",
-    "org.systemd.property.",
-    "run.oci.",
-];
+/// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata act upon: they would
+/// let an image reach for the host (mounts, hooks' files, systemd's properties, another hypervisor). conversion.md lets a
+/// converter leave such labels out if it says so.
+const RUNTIMES_OWN: &[u8] =
+    b"bundle io.katacontainers. io.kubernetes.cri. module.wasm.image/ org.criu. org.systemd.property. run.oci.";
 
-const PREFIX: &str = "org.opencontainers.image.";
+const PREFIX: &[u8] = b"org.opencontainers.image.";
 
 /// Key and value, one after the other: labels, and what the image's config says under the keys of conversion.md unless a
 /// label has that key.
 pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
-    if config.labels().count() > LABELS_MAX {
-        return Err(Error::new(format_args!("the image has more than {LABELS_MAX} Labels")));
-    }
     let mut words = strings.begin();
     for (name, value) in [
         ("os", Some(config.os())),
@@ -36,52 +27,74 @@ pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Wor
         ("created", config.created()),
         ("stopSignal", config.stop_signal()),
     ] {
-        implied(config, name, &mut value.into_iter(), &mut words)?;
+        imply(config, name, &mut value.into_iter(), &mut words)?;
     }
-    implied(config, "os.features", &mut config.os_features(), &mut words)?;
-    implied(config, "exposedPorts", &mut config.exposed_ports(), &mut words)?;
+    imply(config, "os.features", &mut config.os_features(), &mut words)?;
+    imply(config, "exposedPorts", &mut config.exposed_ports(), &mut words)?;
     for (n, (key, value)) in config.labels().enumerate() {
+        if n == LABELS_MAX {
+            return Err(Error::new(format_args!("the image has more than {LABELS_MAX} Labels")));
+        }
+        let name = key.as_escaped().as_bytes();
         // A key must be something, and of two that are alike the last one counts.
-        if key.is_empty() || config.labels().skip(n + 1).any(|(later, _)| later == key) {
+        if name.is_empty() || last_label(config, &|other| other == name) != Some(n) {
             continue;
         }
-        if RUNTIMES_OWN.iter().any(|own| is_of(&key, own)) {
-            super::warn("label", &key, &"is left out, for a runtime would take it for an order");
+        if RUNTIMES_OWN.split(|byte| *byte == b' ').any(|own| is_of(name, own)) {
+            super::warn("label", &key, &"left out, for a runtime would take it for an order");
             continue;
         }
-        for text in [key, value] {
-            text.write_to(&mut words).doing("the image's Labels")?;
-            words.end_word()?;
-        }
+        add(&key, &mut words)?;
+        words.end_word()?;
+        add(&value, &mut words)?;
+        words.end_word()?;
     }
     Ok(words.finish_words())
 }
 
-/// Adds an annotation whose value is these texts, with commas between them.
-fn implied(
+/// Adds an annotation whose value is these texts, with commas between them; none where there is none.
+fn imply(
     config: &Config<'_>,
     name: &str,
     values: &mut dyn Iterator<Item = Text<'_>>,
     words: &mut Builder<'_, '_>,
 ) -> Result<()> {
-    let is_it = |key: &Text<'_>| key.as_escaped().as_bytes().strip_prefix(PREFIX.as_bytes()) == Some(name.as_bytes());
-    let Some(first) = values.next() else { return Ok(()) };
-    if config.labels().any(|(key, _)| is_it(&key)) {
+    let is_it = |key: &[u8]| key.strip_prefix(PREFIX) == Some(name.as_bytes());
+    if last_label(config, &is_it).is_some() {
         return Ok(());
     }
-    words.push(PREFIX.as_bytes())?;
-    words.push(name.as_bytes())?;
-    words.end_word()?;
-    first.write_to(words).doing(name)?;
+    let mut is_first = true;
     for value in values {
-        words.push(b",")?;
-        value.write_to(words).doing(name)?;
+        if is_first {
+            words.push(PREFIX)?;
+            words.push(name.as_bytes())?;
+            words.end_word()?;
+        } else {
+            words.push(b",")?;
+        }
+        is_first = false;
+        add(&value, words)?;
     }
-    words.end_word()
+    if is_first { Ok(()) } else { words.end_word() }
+}
+
+fn add(text: &Text<'_>, words: &mut Builder<'_, '_>) -> Result<()> {
+    text.write_to(words).doing("the image's annotations")
+}
+
+/// The last label whose key `is_it`, as JSON writes it; which of them it is.
+fn last_label(config: &Config<'_>, is_it: &dyn Fn(&[u8]) -> bool) -> Option<usize> {
+    let (mut n, mut found) = (0, None);
+    for (key, _) in config.labels() {
+        if is_it(key.as_escaped().as_bytes()) {
+            found = Some(n);
+        }
+        n += 1;
+    }
+    found
 }
 
 /// Whether a key is `own`, or begins with it where that ends in a dot or slash.
-fn is_of(key: &Text<'_>, own: &str) -> bool {
-    let rest = key.as_escaped().as_bytes().strip_prefix(own.as_bytes());
-    rest.is_some_and(|rest| rest.is_empty() || own.ends_with(['.', '/']))
+fn is_of(key: &[u8], own: &[u8]) -> bool {
+    key.strip_prefix(own).is_some_and(|rest| rest.is_empty() || matches!(own.last(), Some(b'.' | b'/')))
 }

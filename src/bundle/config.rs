@@ -37,8 +37,7 @@ pub fn for_bundle<'s, 'm: 's>(
     mounts: &'s mut Mounts<'m>,
 ) -> Result<()> {
     for mount in defaults::MOUNTS {
-        let added = mounts.push(for_any_host(mount, rootless.is_some()));
-        added.map_err(|_| Error::new(format_args!("more than {MOUNTS_MAX} mounts")))?;
+        push(mounts, for_any_host(mount, rootless.is_some()))?;
     }
     mount_volumes(config, root, rootless.is_none(), strings, mounts)?;
     spec.mounts = mounts;
@@ -58,20 +57,26 @@ pub fn for_bundle<'s, 'm: 's>(
     inside::make_directories(root, cwd, 0).on("make the image's WorkingDir", cwd).map(drop)
 }
 
+/// Adds a mount.
+pub fn push<'m>(mounts: &mut Mounts<'m>, mount: Mount<'m>) -> Result<()> {
+    mounts.push(mount).map_err(|_| Error::new(format_args!("more than {MOUNTS_MAX} mounts")))
+}
+
 /// A default mount that a runtime can make without knowing which control groups the host has.
 fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'static> {
     let mut mount = *mount;
-    if mount.kind == c"cgroup2" {
+    match mount.kind.to_bytes() {
         // Whichever version the host has: runc and crun go by the host, not by this word.
-        (mount.kind, mount.source) = (c"cgroup", c"cgroup");
-    }
-    if is_rootless && mount.kind == c"sysfs" {
-        (mount.kind, mount.source) = (c"none", c"/sys");
-        mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0ro\0");
-    }
-    if is_rootless && mount.kind == c"devpts" {
+        b"cgroup2" => (mount.kind, mount.source) = (c"cgroup", c"cgroup"),
+        b"sysfs" if is_rootless => {
+            (mount.kind, mount.source) = (c"none", c"/sys");
+            mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0ro\0");
+        }
         // Group 5 need not exist in the namespace.
-        mount.options = Words::new(b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0");
+        b"devpts" if is_rootless => {
+            mount.options = Words::new(b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0")
+        }
+        _ => {}
     }
     mount
 }
@@ -79,17 +84,20 @@ fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'static> {
 /// Where the user namespace does not have the image's user or group, the process is its root, who owns all that was
 /// unpacked. Only root may have supplementary groups there.
 fn fit_user(spec: &mut Spec<'_>) {
-    let has = |mappings: &[IdMapping], id: u32| mappings.iter().any(|mapping| mapping.holds(id));
     let user = &mut spec.process.user;
-    if !has(spec.uid_mappings, user.uid) || !has(spec.gid_mappings, user.gid) {
+    if !holds(spec.uid_mappings, user.uid) || !holds(spec.gid_mappings, user.gid) {
         let (uid, gid) = (user.uid, user.gid);
         crate::warning!("the image's user {uid}:{gid} is not in the user namespace: its root runs the process");
         (user.uid, user.gid) = (0, 0);
         spec.process.capabilities = super::privileges(0);
     }
-    let gids = spec.gid_mappings;
-    match gids {
+    match spec.gid_mappings {
+        // One group alone is written without newgidmap, and setgroups(2) is denied with it.
         [IdMapping { size: 1, .. }] => user.additional_gids.clear(),
-        gids => user.additional_gids.retain(|gid| has(gids, *gid)),
+        mappings => user.additional_gids.retain(|gid| holds(mappings, *gid)),
     }
+}
+
+fn holds(mappings: &[IdMapping], id: u32) -> bool {
+    mappings.iter().any(|mapping| mapping.holds(id))
 }

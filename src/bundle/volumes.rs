@@ -1,5 +1,6 @@
 //! The image's `Volumes`: places for data that is not the image's.
 
+use crate::codec::json::Text;
 use crate::error::{Context, Result};
 use crate::image::Config;
 use crate::io::inside;
@@ -10,7 +11,7 @@ use crate::limits::MOUNTS_MAX;
 use crate::spec::Mount;
 use crate::sys::fd::FdRef;
 use crate::sys::{Errno, fs};
-use crate::{Error, codec::json::Text};
+use core::ffi::CStr;
 
 /// The mounts of one container, in their order.
 pub type Mounts<'m> = heapless::Vec<Mount<'m>, MOUNTS_MAX>;
@@ -47,58 +48,44 @@ pub fn mount_volumes<'m>(
             super::warn("volume", &volume, &"gets no mount, for what is there is the kernel's");
             continue;
         }
-        // Sorted by bytes, a directory stands before what is in it.
-        let volumes = mounts.get(first..).unwrap_or_default();
-        let before = |mount: &&Mount<'_>| mount.destination.to_bytes() < path.as_bytes();
-        let at = first + volumes.iter().take_while(before).count();
-        if mounts.get(at).is_some_and(|mount| mount.destination == path.as_c_str()) {
+        if mounts.iter().any(|mount| mount.destination == path.as_c_str()) {
             continue;
         }
-        let options = match options(root, &path, has_owners, strings)? {
-            Some(options) => options,
-            None => {
-                super::warn("volume", &volume, &"gets no mount, for it is not a directory");
-                continue;
-            }
+        let Some(options) = options(root, path.as_c_str(), has_owners, strings)? else {
+            super::warn("volume", &volume, &"gets no mount, for it is not a directory");
+            continue;
         };
         let destination = strings.add(path.as_bytes())?;
         let mount = Mount { destination, kind: c"tmpfs", source: c"tmpfs", options, optional: false };
-        mounts
-            .insert(at, mount)
-            .map_err(|_| Error::new(format_args!("the image has too many Volumes: more than {MOUNTS_MAX} mounts")))?;
+        super::config::push(mounts, mount)?;
+        // Sorted by bytes, a directory stands before what is in it.
+        let mut at = mounts.len() - 1;
+        while at > first && mounts[at].destination < mounts[at - 1].destination {
+            mounts.swap(at, at - 1);
+            at -= 1;
+        }
     }
     Ok(())
 }
 
 /// The options of a volume's mount; `None` where the image has something else than a directory there.
-fn options<'m>(
-    root: FdRef<'_>,
-    path: &PathBuf,
-    has_owners: bool,
-    strings: &mut Strings<'m>,
-) -> Result<Option<Words<'m>>> {
-    let stat = match inside::open(root, path.as_c_str(), 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
-        Ok(stat) => Some(stat),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => None,
-        Err(errno) => return Err(errno).on("stat the image's volume", path.as_c_str()),
+fn options<'m>(root: FdRef<'_>, path: &CStr, has_owners: bool, strings: &mut Strings<'m>) -> Result<Option<Words<'m>>> {
+    let (mode, uid, gid) = match inside::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
+        Ok(stat) if stat.kind() != fs::S_IFDIR => return Ok(None),
+        Ok(stat) => (stat.mode, stat.uid, stat.gid),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => (0o755, 0, 0),
+        Err(errno) => return Err(errno).on("stat the image's volume", path),
     };
-    if stat.is_some_and(|stat| stat.kind() != fs::S_IFDIR) {
-        return Ok(None);
-    }
-    let (mode, uid, gid) = stat.map_or((0o755, 0, 0), |stat| (stat.mode, stat.uid, stat.gid));
     let mut words = strings.begin();
-    for word in [&b"nosuid"[..], b"nodev", b"tmpcopyup"] {
-        words.push(word)?;
-        words.end_word()?;
-    }
+    words.push_words(Words::new(b"nosuid\0nodev\0tmpcopyup\0"))?;
     words.push(b"mode=")?;
     words.push(&[9, 6, 3, 0].map(|shift: u32| b'0' + (mode >> shift & 7) as u8))?;
     words.end_word()?;
-    if has_owners && (uid, gid) != (0, 0) {
-        for (name, id) in [("uid", uid), ("gid", gid)] {
-            words.push_format(format_args!("{name}={id}"))?;
-            words.end_word()?;
-        }
+    if has_owners {
+        words.push_format(format_args!("uid={uid}"))?;
+        words.end_word()?;
+        words.push_format(format_args!("gid={gid}"))?;
+        words.end_word()?;
     }
     Ok(Some(words.finish_words()))
 }

@@ -135,8 +135,8 @@ impl<'m> Config<'m> {
         Texts(self.0[index].and_then(|list| list.items().ok()))
     }
 
-    fn map(&self, index: usize) -> core::iter::Flatten<core::option::IntoIter<Entries<'m>>> {
-        self.0[index].and_then(|map| map.entries().ok()).into_iter().flatten()
+    fn map(&self, index: usize) -> Entries<'m> {
+        self.0[index].and_then(|map| map.entries().ok()).unwrap_or_default()
     }
 }
 

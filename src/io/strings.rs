@@ -60,6 +60,14 @@ impl<'m> Builder<'_, 'm> {
         self.write_fmt(text).map_err(|_| self.failed.unwrap_or_else(full))
     }
 
+    /// Appends words that are a list already.
+    pub fn push_words(&mut self, words: Words<'_>) -> Result<()> {
+        let end = self.len + words.bytes.len();
+        self.strings.free.get_mut(self.len..end).ok_or_else(full)?.copy_from_slice(words.bytes);
+        self.len = end;
+        Ok(())
+    }
+
     /// How many bytes there are so far.
     pub fn len(&self) -> usize {
         self.len

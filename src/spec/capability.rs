@@ -1,97 +1,67 @@
 //! Capabilities by name, and the set that docker gives a container.
 
-/// `CAP_*` without its prefix; the place is the number.
-pub const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
+/// `CAP_*` without its prefix; the place is the number. (One text: a table of them would take twice the room.)
+const NAMES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE \
+    NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT \
+    SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE \
+    AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ \
+    PERFMON BPF CHECKPOINT_RESTORE";
+/// How many capabilities there are.
+pub const COUNT: u32 = 41;
+
+/// The names of capabilities without `CAP_`, each with its number's bit.
+pub fn names() -> impl Iterator<Item = (&'static [u8], u64)> {
+    NAMES.as_bytes().split(|byte| *byte == b' ').zip(0..).map(|(name, number)| (name, 1 << number))
+}
 
 /// The bit of a capability, by its name with `CAP_`. The case matters, as it does to runc.
-pub fn by_name(name: &str) -> Option<u64> {
-    let name = name.strip_prefix("CAP_")?;
-    NAMES.iter().position(|known| *known == name).map(|number| 1 << number)
+pub fn by_name(name: &[u8]) -> Option<u64> {
+    let name = name.strip_prefix(b"CAP_")?;
+    names().find(|(known, _)| *known == name).map(|(_, bit)| bit)
 }
 
 /// Every capability there is; the kernel takes those that it knows.
-pub const ALL: u64 = (1 << NAMES.len()) - 1;
+pub const ALL: u64 = (1 << COUNT) - 1;
 
 /// The fourteen that docker gives root in a container.
-pub const DEFAULT: u64 = set(&[
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FSETID",
-    "FOWNER",
-    "MKNOD",
-    "NET_RAW",
-    "SETGID",
-    "SETUID",
-    "SETFCAP",
-    "SETPCAP",
-    "NET_BIND_SERVICE",
-    "SYS_CHROOT",
-    "KILL",
-    "AUDIT_WRITE",
-]);
+pub const DEFAULT: u64 = set("CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID \
+    SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE");
 
-const fn set(names: &[&str]) -> u64 {
-    let (mut bits, mut next) = (0, 0);
-    while next < names.len() {
-        let mut number = 0;
-        while !same(NAMES[number], names[next]) {
+/// The bits of these names, worked out by the compiler.
+const fn set(names: &str) -> u64 {
+    let (names, known) = (names.as_bytes(), NAMES.as_bytes());
+    let (mut bits, mut start) = (0, 0);
+    while start < names.len() {
+        let end = end_of_word(names, start);
+        let (mut number, mut at) = (0, 0);
+        while !same(names, start, end, known, at, end_of_word(known, at)) {
+            at = end_of_word(known, at) + 1;
             number += 1;
         }
         bits |= 1 << number;
-        next += 1;
+        start = end + 1;
     }
     bits
 }
 
-const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut at = 0;
-    while at < a.len() && at < b.len() && a[at] == b[at] {
+const fn end_of_word(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() && text[at] != b' ' {
         at += 1;
     }
-    at == a.len() && at == b.len()
+    at
+}
+
+const fn same(a: &[u8], mut at: usize, a_end: usize, b: &[u8], mut other: usize, b_end: usize) -> bool {
+    if a_end - at != b_end - other {
+        return false;
+    }
+    while at < a_end {
+        if a[at] != b[other] {
+            return false;
+        }
+        (at, other) = (at + 1, other + 1);
+    }
+    true
 }
 
 #[cfg(test)]
@@ -100,11 +70,12 @@ mod tests {
 
     #[test]
     fn names_are_the_kernels_numbers() {
-        assert_eq!(by_name("CAP_CHOWN"), Some(1));
-        assert_eq!(by_name("CAP_SYS_ADMIN"), Some(1 << 21));
-        assert_eq!(by_name("CAP_CHECKPOINT_RESTORE"), Some(1 << 40));
-        assert_eq!(by_name("SYS_ADMIN"), None);
-        assert_eq!(by_name("CAP_"), None);
+        assert_eq!(by_name(b"CAP_CHOWN"), Some(1));
+        assert_eq!(by_name(b"CAP_SYS_ADMIN"), Some(1 << 21));
+        assert_eq!(by_name(b"CAP_CHECKPOINT_RESTORE"), Some(1 << 40));
+        assert_eq!(by_name(b"SYS_ADMIN"), None);
+        assert_eq!(by_name(b"CAP_"), None);
+        assert_eq!(names().last(), Some((&b"CHECKPOINT_RESTORE"[..], 1 << (COUNT - 1))));
     }
 
     #[test]

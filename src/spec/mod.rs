@@ -119,24 +119,8 @@ pub struct Limit {
 }
 
 /// The kinds of [`Limit`], without `RLIMIT_`; the place is the number.
-pub const LIMITS: [&str; 16] = [
-    "CPU",
-    "FSIZE",
-    "DATA",
-    "STACK",
-    "CORE",
-    "RSS",
-    "NPROC",
-    "NOFILE",
-    "MEMLOCK",
-    "AS",
-    "LOCKS",
-    "SIGPENDING",
-    "MSGQUEUE",
-    "NICE",
-    "RTPRIO",
-    "RTTIME",
-];
+const LIMITS: &str =
+    "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
 
 /// Users or groups of a container, and those of the host that they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +141,7 @@ impl IdMapping {
 }
 
 /// The runtime-spec's names of namespaces, and `CLONE_NEW*`.
-pub const NAMESPACES: [(&str, i32); 7] = [
+const NAMESPACES: [(&str, i32); 7] = [
     ("pid", CLONE_NEWPID),
     ("network", CLONE_NEWNET),
     ("ipc", CLONE_NEWIPC),

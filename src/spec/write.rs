@@ -83,8 +83,8 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     ] {
         if set != 0 {
             json.key(name).array();
-            let names = capability::NAMES.iter().enumerate().filter(|(number, _)| set >> number & 1 != 0);
-            names.for_each(|(_, name)| json.concat("CAP_", name.as_bytes()));
+            let names = capability::names().filter(|(_, bit)| set & bit != 0);
+            names.for_each(|(name, _)| json.concat("CAP_", name));
             json.end();
         }
     }
@@ -92,9 +92,10 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     if !process.limits.is_empty() {
         json.key("rlimits").array();
         for limit in process.limits {
-            let name = LIMITS.get(limit.resource as usize).copied().unwrap_or_default();
+            let mut names = LIMITS.as_bytes().split(|byte| *byte == b' ');
+            let name = names.nth(limit.resource as usize).unwrap_or_default();
             json.object();
-            json.key("type").concat("RLIMIT_", name.as_bytes());
+            json.key("type").concat("RLIMIT_", name);
             json.key("hard").number(limit.hard);
             json.key("soft").number(limit.soft);
             json.end();

@@ -147,7 +147,7 @@ impl<'m> Value<'m> {
 }
 
 /// Walks a list or an object of a checked document.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Walk<'m> {
     document: &'m str,
     /// Behind the opening bracket or the last value.
@@ -185,8 +185,8 @@ impl<'m> Iterator for Items<'m> {
     }
 }
 
-/// The members of an object.
-#[derive(Clone)]
+/// The members of an object; by default of none.
+#[derive(Clone, Default)]
 pub struct Entries<'m>(Walk<'m>);
 
 impl<'m> Iterator for Entries<'m> {
