@@ -220,3 +220,66 @@ fn etc_is_completed_and_nothing_overwritten() {
     complete_etc(root.fd.by_ref(), c"box").unwrap();
     assert!(!root.path.join("nowhere").exists());
 }
+
+#[test]
+fn volumes_are_directories_where_the_root_is_ones_own() {
+    let root = Root::new("volumes", &[("etc/file", "kept")]);
+    std::fs::create_dir(root.path.join("full")).unwrap();
+    std::fs::write(root.path.join("full/seed"), "kept").unwrap();
+    std::os::unix::fs::symlink("/full/in", root.path.join("link")).unwrap();
+    std::os::unix::fs::symlink("/outside-of-the-root", root.path.join("out")).unwrap();
+    let mut document = br#"{"architecture":"a","os":"b","config":{"Volumes":
+        {"/new/in":{},"rel":{},"/full":{},"/etc/file":{},"/link/../up":{},"/proc/x":{},"/out/x":{},"/":{}}}}"#
+        .to_vec();
+    let config = Config::read(json::check(&mut document).unwrap()).unwrap();
+    let mut memory = vec![0; 4096];
+    make_volumes(&config, root.fd.by_ref(), &mut Strings::new(&mut memory)).unwrap();
+    let there = |name: &str| root.path.join(name).is_dir();
+    assert!(there("new/in") && there("rel") && there("up") && !there("proc"));
+    assert!(!std::path::Path::new("/outside-of-the-root").exists());
+    for name in ["full/seed", "etc/file"] {
+        assert_eq!(std::fs::read_to_string(root.path.join(name)).unwrap(), "kept");
+    }
+}
+
+#[test]
+fn a_user_outside_of_the_namespace_becomes_its_root() {
+    use crate::spec::IdMapping;
+    let single = [IdMapping { container: 0, host: 1000, size: 1 }];
+    let ranges = [single[0], IdMapping { container: 1, host: 100_000, size: 1500 }];
+    for (user, mappings, uid, gid, groups, effective) in [
+        ("app", &single[..], 0, 0, &[][..], capability::DEFAULT),
+        ("root", &single, 0, 0, &[], capability::DEFAULT),
+        ("app", &ranges, 1000, 1001, &[1001, 10, 29], 0),
+        ("app:2000", &ranges, 0, 0, &[], capability::DEFAULT),
+        ("1500:1500", &ranges, 1500, 1500, &[1500], 0),
+        ("1501:0", &ranges, 0, 0, &[0], capability::DEFAULT),
+    ] {
+        let mut document =
+            format!(r#"{{"architecture":"a","os":"b","config":{{"User":"{user}","Cmd":["c"]}}}}"#).into_bytes();
+        let config = Config::read(json::check(&mut document).unwrap()).unwrap();
+        let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new());
+        let mut strings = Strings::new(&mut memory);
+        in_root(&format!("rootless-{user}-{}", mappings.len()), |root| {
+            let overrides = Overrides { bundle: true, ..Overrides::default() };
+            let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
+            let rootless = Some(Rootless { uids: mappings, gids: mappings });
+            for_bundle(&mut spec, &config, root, rootless, &mut strings, &mut mounts).unwrap();
+            let found = &spec.process.user;
+            assert_eq!((found.uid, found.gid, &found.additional_gids[..]), (uid, gid, groups), "{user}");
+            assert_eq!(spec.process.capabilities.effective, effective, "{user}");
+        });
+    }
+}
+
+#[test]
+fn too_many_volumes_are_an_error_that_names_the_limit() {
+    let volumes: Vec<String> = (0..200).map(|n| format!("\"/v{n}\":{{}}")).collect();
+    let mut document =
+        format!(r#"{{"architecture":"a","os":"b","config":{{"Volumes":{{{}}}}}}}"#, volumes.join(",")).into_bytes();
+    let config = Config::read(json::check(&mut document).unwrap()).unwrap();
+    let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new());
+    let mut strings = Strings::new(&mut memory);
+    let found = in_root("many", |root| volumes::mount_volumes(&config, root, true, &mut strings, &mut mounts));
+    assert_eq!(found.unwrap_err().to_string(), "more than 128 mounts");
+}

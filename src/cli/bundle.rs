@@ -8,8 +8,8 @@ use crate::codec::json::Writer;
 use crate::io::output::Output;
 use crate::io::strings::Strings;
 use crate::spec::{self, IdMapping, Spec};
-use crate::sys::fd::FdRef;
-use crate::sys::{fs, process};
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::{self, fs, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -48,9 +48,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let place = Place::make("bundle", path, BUNDLE_MODE)?;
     // The image's directories are for the image's users, whoever may use the bundle.
     let umask = fs::umask(0);
-    fs::mkdir(place.directory(), ROOTFS, 0o755).doing("make rootfs")?;
-    let root = fs::open(place.directory(), ROOTFS, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
-    let root = root.doing("open rootfs")?;
+    let root = make_rootfs(place.directory()).doing("make rootfs")?;
     let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), &progress, &mut memory.unpack)?;
 
     let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
@@ -68,6 +66,14 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         crate::warning!("{} extended attributes were skipped", applied.skipped_xattrs);
     }
     Ok(())
+}
+
+/// As `unpack` makes one.
+fn make_rootfs(bundle: FdRef<'_>) -> sys::Result<Fd> {
+    fs::mkdir(bundle, ROOTFS, 0o755)?;
+    let root = fs::open(bundle, ROOTFS, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
+    fs::set_times(root.by_ref(), c"", fs::Time::default())?;
+    Ok(root)
 }
 
 /// Last of all, and under its name only when it is on the disk: a bundle that has a config is whole.

@@ -84,7 +84,7 @@ fn open(path: &CStr, mode: u32) -> Result<Place> {
     fs::mkdir(CWD, partial.as_c_str(), mode).doing("create")?;
     let directory = fs::open(CWD, partial.as_c_str(), flags | fs::O_NOFOLLOW, 0).doing("open")?;
     // Neither the caller's umask nor the time of day: what layers do not say of the root is the same in every run.
-    fs::chmod_fd(directory.by_ref(), 0o755).doing("change the mode")?;
+    fs::chmod_fd(directory.by_ref(), mode).doing("change the mode")?;
     fs::set_times(directory.by_ref(), c"", fs::Time::default()).doing("set the time")?;
     Ok(Place { directory, names: Some((name, partial)), kept: false })
 }
