@@ -3,6 +3,7 @@
 mod support;
 
 use support::images::{Layer, busybox_layout};
+use support::tar::Header;
 use support::{Boot, Outcome, Tar, busybox, scratch};
 
 /// A layout of busybox with this `config` object, in a directory of this name.
@@ -19,6 +20,20 @@ const STATUS: &str =
 /// Capabilities of docker's default set: chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service
 /// net_raw sys_chroot mknod audit_write setfcap.
 const DEFAULT_CAPABILITIES: &str = "00000000a80425fb";
+
+/// A volume that the image lacks is made; one that it has is as the image has it.
+#[test]
+fn volumes_are_directories_and_hide_nothing() {
+    let directory = scratch("process-volumes");
+    let config = r#""User":"app","Volumes":{"/new/volume":{},"/srv":{},"/sys/fs/cgroup":{}},"Cmd":["sh","-c",
+        "ls -d /new/volume; cat /srv/seed; echo more >>/srv/seed && cat /srv/seed; ls /sys/fs/cgroup | grep -c cgroup.procs"]"#;
+    let (mut srv, mut seed) = (Header::new("srv/", b'5'), Header::new("srv/seed", b'0'));
+    (srv.mode, srv.owner, seed.owner, seed.size) = (0o700, (1000, 1000), (1000, 1000), 5);
+    let layer = Layer::plain(Tar::new().entry(&srv, b"").entry(&seed, b"seed\n"));
+    busybox().config(config).layer(layer).write(&directory.join("layout"));
+    let outcome = Boot::new(directory.join("layout")).run();
+    outcome.expect_status(0).expect_stdout("/new/volume\nseed\nseed\nmore\n1\n");
+}
 
 /// One VM for all that needs no settings of its own.
 #[test]
