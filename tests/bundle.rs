@@ -101,7 +101,6 @@ const UMOCI: &str = r#"
     - hostname "umoci-default"
     - linux.namespaces ipc mount network pid uts
     - linux.readonlyPaths /proc/asound
-    - linux.resources.devices [{"allow": false, "access": "rwm"}]
     - mount /proc proc proc
     - mount /srv/v2 tmpfs none nodev,noexec,nosuid,relatime,rw
     - mount /sys/fs/cgroup cgroup cgroup nodev,noexec,nosuid,relatime,ro

@@ -45,7 +45,11 @@ pub fn for_bundle<'s, 'm: 's>(
     spec.process.limits = LIMITS;
     spec.process.oom_score_adj = None;
     match rootless {
-        None => spec.namespaces |= CLONE_NEWNET,
+        None => {
+            spec.namespaces |= CLONE_NEWNET;
+            // crun denies none by itself, and what a device node in a layer is for is the image's secret.
+            spec.denies_devices = true;
+        }
         Some(Rootless { uids, gids }) => {
             // Who has no network of its own in it may not set one up, nor mount its sysfs.
             spec.namespaces = spec.namespaces & !CLONE_NEWNET | CLONE_NEWUSER;

@@ -123,6 +123,7 @@ pub fn spec_from_image<'m>(
         masked_paths: if machine { Words::default() } else { defaults::MASKED_PATHS },
         readonly_paths: if machine { Words::default() } else { defaults::READONLY_PATHS },
         resources: overrides.resources,
+        denies_devices: false,
         uid_mappings: &[],
         gid_mappings: &[],
         annotations: Words::default(),

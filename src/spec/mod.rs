@@ -37,6 +37,9 @@ pub struct Spec<'m> {
     pub readonly_paths: Words<'m>,
     /// What it may use.
     pub resources: Resources,
+    /// No device may be used but those that the specification gives every container: neither one that the image brings, nor
+    /// one that its root makes. Only written to a config.
+    pub denies_devices: bool,
     /// Which users of the host the container's are, in a user namespace of its own. Only written to a config: no
     /// container is started with one.
     pub uid_mappings: &'m [IdMapping],

@@ -10,8 +10,8 @@ const VERSION: &[u8] = b"1.0.2";
 
 /// Writes the config of a container whose root directory is `root`, relative to its bundle.
 ///
-/// Devices and resources are not written: a runtime makes the specification's devices by itself, and limits are for whoever
-/// knows the machine.
+/// Devices and limits of resources are not written: a runtime makes the specification's devices by itself, and limits are
+/// for whoever knows the machine.
 pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.object();
     json.key("ociVersion").string(VERSION);
@@ -39,6 +39,16 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.key("linux").object();
     mappings("uidMappings", spec.uid_mappings, json);
     mappings("gidMappings", spec.gid_mappings, json);
+    if spec.denies_devices {
+        json.key("resources").object();
+        json.key("devices").array();
+        json.object();
+        json.key("allow").boolean(false);
+        json.key("access").string(b"rwm");
+        json.end();
+        json.end();
+        json.end();
+    }
     json.key("namespaces").array();
     for (name, flag) in NAMESPACES {
         if spec.namespaces & flag != 0 {

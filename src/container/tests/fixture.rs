@@ -50,6 +50,7 @@ const ARGS: &[u8] = b"probe\0container::tests::fixture::inside\0--exact\0--ignor
 
 pub fn spec(env: &'static [u8]) -> Spec<'static> {
     Spec {
+        denies_devices: false,
         uid_mappings: &[],
         gid_mappings: &[],
         annotations: Words::default(),
