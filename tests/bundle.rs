@@ -351,7 +351,7 @@ fn odd_labels_volumes_and_texts() {
         format!("volume /proc: {kernel}"),
         format!("volume /sys/fs/cgroup: {kernel}"),
         format!("volume /dev/shm: {kernel}"),
-        "volume /etc/passwd: gets no mount, for it is not a directory".to_string(),
+        "volume /etc/passwd: gets no mount, for it is no directory".to_string(),
         format!("label bundle: {order}"),
         format!("label org.systemd.property.ExecStart: {order}"),
         format!("label org.criu.config: {order}"),
@@ -378,9 +378,7 @@ fn odd_labels_volumes_and_texts() {
     let expected = ["/b", "/b/in", "/c"].map(|name| format!("{name} {missing}"));
     assert_eq!(mounts[..3], expected);
     assert_eq!(mounts[3..], [owned.to_string(), format!("/processes {missing}")]);
-    // An outer volume is mounted before one in it.
     let text = String::from_utf8(read(&place.join("config.json"))).unwrap();
-    assert!(text.find("\"/b\"").unwrap() < text.find("\"/b/in\"").unwrap());
     assert!(!text.contains(['\u{1b}', '\u{7f}', '\u{9b}']), "nothing that a terminal obeys");
 }
 

@@ -18,17 +18,10 @@ const PREFIX: &[u8] = b"org.opencontainers.image.";
 /// label has that key.
 pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
     let mut words = strings.begin();
-    for (name, value) in [
-        ("os", Some(config.os())),
-        ("architecture", Some(config.architecture())),
-        ("variant", config.variant()),
-        ("os.version", config.os_version()),
-        ("author", config.author()),
-        ("created", config.created()),
-        ("stopSignal", config.stop_signal()),
-    ] {
-        imply(config, name, &mut value.into_iter(), &mut words)?;
+    for (name, value) in config.about() {
+        imply(config, name, &mut Some(value).into_iter(), &mut words)?;
     }
+    imply(config, "stopSignal", &mut config.stop_signal().into_iter(), &mut words)?;
     imply(config, "os.features", &mut config.os_features(), &mut words)?;
     imply(config, "exposedPorts", &mut config.exposed_ports(), &mut words)?;
     for (n, (key, value)) in config.labels().enumerate() {

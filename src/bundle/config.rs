@@ -95,11 +95,9 @@ fn fit_user(spec: &mut Spec<'_>) {
         (user.uid, user.gid) = (0, 0);
         spec.process.capabilities = super::privileges(0);
     }
-    match spec.gid_mappings {
-        // One group alone is written without newgidmap, and setgroups(2) is denied with it.
-        [IdMapping { size: 1, .. }] => user.additional_gids.clear(),
-        mappings => user.additional_gids.retain(|gid| holds(mappings, *gid)),
-    }
+    // One group alone is written without newgidmap, and setgroups(2) is denied with it.
+    let is_single = matches!(spec.gid_mappings, [IdMapping { size: 1, .. }]);
+    user.additional_gids.retain(|gid| !is_single && holds(spec.gid_mappings, *gid));
 }
 
 fn holds(mappings: &[IdMapping], id: u32) -> bool {

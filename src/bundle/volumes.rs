@@ -5,7 +5,7 @@ use crate::error::{Context, Result};
 use crate::image::Config;
 use crate::io::inside;
 use crate::io::path::PathBuf;
-use crate::io::show::{On, Show};
+use crate::io::show::Show;
 use crate::io::strings::{Strings, Words};
 use crate::limits::MOUNTS_MAX;
 use crate::spec::Mount;
@@ -31,7 +31,7 @@ pub fn make_volumes(config: &Config<'_>, root: FdRef<'_>, strings: &mut Strings<
     Ok(())
 }
 
-/// Adds a tmpfs for each volume, outer ones before inner ones. It begins as the directory in `root` is: `tmpcopyup` brings what
+/// Adds a tmpfs for each volume. It begins as the directory in `root` is: `tmpcopyup` brings what
 /// is in it (runc and crun know that option of the runtime-spec), and its owner and permissions are the directory's.
 pub fn mount_volumes<'m>(
     config: &Config<'_>,
@@ -40,7 +40,6 @@ pub fn mount_volumes<'m>(
     strings: &mut Strings<'m>,
     mounts: &mut Mounts<'m>,
 ) -> Result<()> {
-    let first = mounts.len();
     let mut path = PathBuf::new();
     for volume in config.volumes() {
         destination(&volume, strings, &mut path)?;
@@ -52,18 +51,12 @@ pub fn mount_volumes<'m>(
             continue;
         }
         let Some(options) = options(root, path.as_c_str(), has_owners, strings)? else {
-            super::warn("volume", &volume, &"gets no mount, for it is not a directory");
+            super::warn("volume", &volume, &"gets no mount, for it is no directory");
             continue;
         };
         let destination = strings.add(path.as_bytes())?;
         let mount = Mount { destination, kind: c"tmpfs", source: c"tmpfs", options, optional: false };
         super::config::push(mounts, mount)?;
-        // Sorted by bytes, a directory stands before what is in it.
-        let mut at = mounts.len() - 1;
-        while at > first && mounts[at].destination < mounts[at - 1].destination {
-            mounts.swap(at, at - 1);
-            at -= 1;
-        }
     }
     Ok(())
 }
@@ -71,21 +64,20 @@ pub fn mount_volumes<'m>(
 /// The options of a volume's mount; `None` where the image has something else than a directory there.
 fn options<'m>(root: FdRef<'_>, path: &CStr, has_owners: bool, strings: &mut Strings<'m>) -> Result<Option<Words<'m>>> {
     let (mode, uid, gid) = match inside::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
-        Ok(stat) if stat.kind() != fs::S_IFDIR => return Ok(None),
-        Ok(stat) => (stat.mode, stat.uid, stat.gid),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => (0o755, 0, 0),
-        Err(errno) => return Err(errno).on("stat the image's volume", path),
+        Ok(stat) if stat.kind() == fs::S_IFDIR => (stat.mode, stat.uid, stat.gid),
+        Err(Errno::ENOENT) => (0o755, 0, 0),
+        _ => return Ok(None),
     };
     let mut words = strings.begin();
     words.push_words(Words::new(b"nosuid\0nodev\0tmpcopyup\0"))?;
     words.push(b"mode=")?;
     words.push(&[9, 6, 3, 0].map(|shift: u32| b'0' + (mode >> shift & 7) as u8))?;
     words.end_word()?;
-    if has_owners {
-        words.push_format(format_args!("uid={uid}"))?;
-        words.end_word()?;
-        words.push_format(format_args!("gid={gid}"))?;
-        words.end_word()?;
+    for (name, id) in [("uid", uid), ("gid", gid)] {
+        if has_owners {
+            words.push_format(format_args!("{name}={id}"))?;
+            words.end_word()?;
+        }
     }
     Ok(Some(words.finish_words()))
 }
