@@ -4,6 +4,7 @@ mod arguments;
 mod image;
 mod place;
 mod progress;
+mod spool;
 mod unpack;
 
 pub use arguments::{Arguments, Flag};
