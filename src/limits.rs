@@ -33,14 +33,21 @@ pub const INDEX_DEPTH: usize = 4;
 pub const SEARCH_BYTES: u64 = 64 << 20;
 /// The tags (or platforms) that an error lists, in bytes; of others it gives the number.
 pub const TAG_LIST_BYTES: usize = 400;
-/// Blobs of one oci-archive. 127 layers of many images fit.
-pub const ARCHIVE_BLOBS_MAX: usize = 4096;
+/// Entries of one archive's own tar. 127 layers of many images fit, with the four that old `docker save` has for each.
+pub const ARCHIVE_FILES_MAX: usize = 8192;
+/// Links on the way to a file of an archive. `docker save` wrote one.
+pub const ARCHIVE_LINKS_MAX: usize = 8;
+/// The name of a file in an archive, in bytes: all of its header fits.
+pub const ARCHIVE_NAME_BYTES: usize = 4096;
 /// Tags in `refs/` of one oci-archive of the form of 2016.
 pub const ARCHIVE_REFERENCES_MAX: usize = 64;
 /// A tag in `refs/`, in bytes. docker's tags end at 128.
 pub const REFERENCE_BYTES: usize = 128;
-/// A pax header of an oci-archive's own tar, in bytes. Blobs are plain files: path, size and times.
+/// A pax header of an archive's own tar, in bytes. Blobs are plain files: path, size and times.
 pub const ARCHIVE_PAX_BYTES: usize = 4096;
+
+/// Bytes of standard input that are read at once, where it is a pipe; Linux's pipes hold as many.
+pub const SPOOL_BYTES: usize = 64 << 10;
 
 /// Arguments and environment variables of one process together. The kernel limits their bytes, not their number.
 pub const PROCESS_STRINGS_MAX: usize = 16 << 10;

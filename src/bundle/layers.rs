@@ -16,11 +16,11 @@ pub fn unpack_layers(
 ) -> Result<Applied> {
     let mut total = Applied::default();
     for (n, layer) in layers.iter().enumerate() {
-        let within = |error: Error| error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.digest));
-        let blob = store.blob(&layer.digest, layer.size).map_err(within)?;
+        let within = |error: Error| error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.name()));
+        let blob = store.layer(layer).map_err(within)?;
         watch.begin(n + 1, layers.len(), layer.size);
         let gzip = layer.compression == Compression::Gzip;
-        let layer = rootfs::Layer { blob: &blob, digest: &layer.digest, gzip, diff_id: &layer.diff_id, watch };
+        let layer = rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), gzip, diff_id: &layer.diff_id, watch };
         let applied = rootfs::apply(&layer, root, memory).map_err(within)?;
         total.entries += applied.entries;
         total.bytes += applied.bytes;

@@ -1,32 +1,99 @@
-//! `IMAGE` on a command line: `[oci:|oci-archive:]PATH[:TAG][@DIGEST]`, as skopeo and podman write it.
+//! `IMAGE` on a command line: `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`, as skopeo and podman
+//! write it. `-` is standard input.
 
+use super::spool::spool;
+use super::{Arguments, Flag};
 use crate::codec::digest::Digest;
-use crate::image::{ArchiveMemory, Store, Wanted};
+use crate::image::{ArchiveMemory, Form, Store, Target, Wanted};
 use crate::io::path::PathBuf;
+use crate::io::show::{Show, ShowC};
+use crate::io::text::{decimal, last_of, split_once};
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
+/// Which of the images for many platforms.
+pub const PLATFORM: Flag =
+    Flag::value("platform", 0, "OS/ARCH[/VARIANT]", "the image for this platform, not for this machine");
+
+/// Where an image is, by the word before its path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// None: what is there says it.
+    Any,
+    /// A layout in a directory.
+    Oci,
+    /// A layout in a tar.
+    OciArchive,
+    /// What `docker save` writes.
+    DockerArchive,
+}
+
+const TRANSPORTS: [(&str, Transport); 3] =
+    [("oci:", Transport::Oci), ("oci-archive:", Transport::OciArchive), ("docker-archive:", Transport::DockerArchive)];
+
+/// The transport, and what follows it.
+pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
+    let text = words.to_str().map_err(|_| Error::new(format_args!("{}: not UTF-8", ShowC(words))))?;
+    let known = TRANSPORTS.iter().find_map(|(prefix, transport)| Some((*transport, text.strip_prefix(prefix)?)));
+    Ok(known.unwrap_or((Transport::Any, text)))
+}
+
 /// Opens the store that the words name; which of its images is wanted.
-pub fn open<'m, 'w>(words: &'w CStr, memory: &'m mut ArchiveMemory) -> Result<(Store<'m>, Wanted<'w>)> {
-    let text = words.to_str().map_err(|_| Error::new(format_args!("the image's name is not UTF-8")))?;
-    let rest = text.strip_prefix("oci:").or_else(|| text.strip_prefix("oci-archive:")).unwrap_or(text);
-    let (path, wanted) = split(rest)?;
-    let path = PathBuf::from_bytes(path.as_bytes()).context("open", &path)?;
-    let shown = crate::io::show::Show(path.as_bytes());
-    let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).context("open", &shown)?;
+pub fn open<'m, 'w>(
+    words: &'w CStr,
+    arguments: &Arguments<'w>,
+    memory: &'m mut ArchiveMemory,
+) -> Result<(Store<'m>, Wanted<'w>)> {
+    let (transport, rest) = transport(words)?;
+    let (path, mut wanted) = split(rest)?;
+    if let Some(platform) = arguments.value("platform") {
+        wanted.platform = target(platform)?;
+    }
+    let shown = Show(path.as_bytes());
+    let file = match path {
+        "-" => spool()?,
+        _ => {
+            let path = PathBuf::from_bytes(path.as_bytes()).context("open", &path)?;
+            fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).context("open", &shown)?
+        }
+    };
     let stat = fs::stat(file.by_ref(), c"").context("stat", &shown)?;
-    let store = match stat.kind() {
-        fs::S_IFDIR => Store::open_directory(file),
-        fs::S_IFREG => Store::open_archive(file, stat.size, memory),
-        fs::S_IFBLK => {
+    let form = match transport {
+        Transport::DockerArchive => Form::Docker,
+        Transport::OciArchive => Form::Layout,
+        _ => Form::Either,
+    };
+    let store = match (stat.kind(), transport) {
+        (fs::S_IFDIR, Transport::Any | Transport::Oci) => Store::open_directory(file),
+        (fs::S_IFDIR, _) => Err(Error::new(format_args!("a directory, and no archive"))),
+        (fs::S_IFREG | fs::S_IFBLK, Transport::Oci) => Err(Error::new(format_args!("no directory: see oci-archive:"))),
+        (fs::S_IFREG, _) => Store::open_archive(file, stat.size, form, memory),
+        (fs::S_IFBLK, _) => {
             let size = fs::device_size(file.by_ref()).context("size of", &shown)?;
-            Store::open_archive(file, size, memory)
+            Store::open_archive(file, size, form, memory)
         }
         _ => Err(Error::new(format_args!("neither a directory nor an archive"))),
     };
     Ok((store.context("image", &shown)?, wanted))
+}
+
+/// The platform that `--platform` asks for.
+fn target(words: &CStr) -> Result<Target<'_>> {
+    let text = words.to_str().unwrap_or("");
+    let parts = split_once(text, b'/').and_then(|(os, rest)| {
+        let (architecture, variant) = split_once(rest, b'/').unwrap_or((rest, ""));
+        // Names that uname(1) and debian have.
+        let architecture = match architecture {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            known => known,
+        };
+        let is_whole = !os.is_empty() && !architecture.is_empty() && last_of(variant, b'/').is_none();
+        is_whole.then_some(Target { os, architecture, variant })
+    });
+    parts.ok_or_else(|| Error::new(format_args!("--platform {}: not OS/ARCH or OS/ARCH/VARIANT", ShowC(words))))
 }
 
 /// The path, and what follows it; a path that is there is taken whole.
@@ -37,14 +104,18 @@ fn split(text: &str) -> Result<(&str, Wanted<'_>)> {
         return Ok((text, wanted));
     }
     let mut rest = text;
-    if let Some((before, digest)) = rest.rsplit_once('@')
-        && digest.contains(':')
+    if let Some(at) = last_of(text, b'@')
+        && let (Some(before), Some(digest)) = (text.get(..at), text.get(at + 1..))
+        && digest.as_bytes().contains(&b':')
     {
         wanted.digest = Some(Digest::parse(digest)?);
         rest = before;
     }
-    if let Some((path, tag)) = rest.split_once(':') {
-        wanted.reference = Some(tag);
+    if let Some((path, tag)) = split_once(rest, b':') {
+        match tag.strip_prefix('@').and_then(|index| decimal(index.as_bytes())) {
+            Some(index) => wanted.index = Some(index as usize),
+            None => wanted.reference = Some(tag).filter(|tag| !tag.is_empty()),
+        }
         rest = path;
     }
     Ok((rest, wanted))
@@ -52,7 +123,7 @@ fn split(text: &str) -> Result<(&str, Wanted<'_>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::*;
 
     #[test]
     fn names_are_split_as_skopeo_does() {
@@ -60,14 +131,40 @@ mod tests {
         for (text, path, tag, digest) in [
             ("/no/layout", "/no/layout", None, false),
             ("/no/layout:v1", "/no/layout", Some("v1"), false),
+            ("/no/layout:", "/no/layout", None, false),
             ("/no/layout:reg.io:5000/a/b:v1", "/no/layout", Some("reg.io:5000/a/b:v1"), false),
             (&format!("/no/layout@sha256:{hex}"), "/no/layout", None, true),
             (&format!("/no/layout:v1@sha256:{hex}"), "/no/layout", Some("v1"), true),
+            ("-:v1", "-", Some("v1"), false),
             ("src", "src", None, false),
         ] {
             let (found, wanted) = split(text).unwrap();
             assert_eq!((found, wanted.reference, wanted.digest.is_some()), (path, tag, digest), "{text}");
+            assert_eq!(wanted.index, None);
         }
+        let (found, wanted) = split("/no/layout:@12").unwrap();
+        assert_eq!((found, wanted.reference, wanted.index), ("/no/layout", None, Some(12)));
         assert!(split("/no/layout@sha256:123").is_err());
+        for (words, kind, rest) in [
+            (c"oci:a:b", Transport::Oci, "a:b"),
+            (c"oci-archive:a", Transport::OciArchive, "a"),
+            (c"docker-archive:-", Transport::DockerArchive, "-"),
+            (c"a:b", Transport::Any, "a:b"),
+        ] {
+            assert_eq!(transport(words).unwrap(), (kind, rest));
+        }
+        assert!(transport(c"\xff").is_err());
+    }
+
+    #[test]
+    fn platforms_are_read() {
+        for (words, wanted) in
+            [(c"linux/arm64", "linux/arm64"), (c"linux/arm/v7", "linux/arm/v7"), (c"windows/x86_64", "windows/amd64")]
+        {
+            assert_eq!(target(words).unwrap().to_string(), wanted);
+        }
+        for words in [c"", c"linux", c"linux/", c"/amd64", c"linux/arm/v7/", c"\xff/amd64"] {
+            assert!(target(words).is_err(), "{words:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod bundle;
 mod image;
 mod place;
 mod progress;
+mod spool;
 mod unpack;
 
 pub use arguments::{Arguments, Flag};

@@ -11,14 +11,14 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and unpack its layers into the directory ROOTFS, which is made or is empty.",
-    flags: &[],
+    flags: &[image::PLATFORM],
     run,
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let [words, rootfs] = arguments.exactly();
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(words, &mut memory.archive)?;
+    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
     let image = crate::image::open(&store, &wanted, &mut memory.image)?;
     let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
     let place = Place::make("rootfs", rootfs, 0o755)?;

@@ -13,14 +13,16 @@ use super::descriptor::Descriptor;
 use super::list::List;
 use super::manifest::{check_form, is_artifact, read_document};
 use super::media::{Document, Kind};
+use super::name::Hash;
 use super::platform::{Platform, Rank};
+use super::reference::same_reference;
 use super::store::{Store, read};
-use super::{MACHINE, Wanted};
+use super::{Tag, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::{self, Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
-use core::fmt::{self, Display, Write};
+use core::fmt::{Display, Write};
 
 /// A manifest, or an index that may lead to one.
 #[derive(Clone, Copy)]
@@ -47,12 +49,19 @@ type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
 /// Finds the manifest of the wanted image.
-pub fn choose(store: &Store<'_>, wanted: &Wanted<'_>, leads: &mut Leads, buffer: &mut Buffer) -> Result<Lead> {
+pub fn choose(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    leads: &mut Leads,
+    tag: &mut Tag,
+    buffer: &mut Buffer,
+) -> Result<Lead> {
     leads.clear();
     let mut search = Search {
         store,
         wanted,
         leads,
+        tag,
         tags: List::new(),
         platforms: List::new(),
         others: List::new(),
@@ -78,6 +87,8 @@ struct Search<'a> {
     store: &'a Store<'a>,
     wanted: &'a Wanted<'a>,
     leads: &'a mut Leads,
+    /// The first name of what may be the wanted image.
+    tag: &'a mut Tag,
     /// What is there, for errors: tags; platforms that do not suit; media types that are no image's.
     tags: List,
     platforms: List,
@@ -113,19 +124,22 @@ impl Search<'_> {
     fn index_json(&mut self, section: &crate::io::section::Section, buffer: &mut Buffer) -> Result<()> {
         let index = json::check(read(section, buffer)?)?;
         check_form(&index, Kind::Index, None)?;
-        for value in index.list("manifests")? {
+        for (n, value) in index.list("manifests")?.enumerate() {
             let notes = value.get("annotations")?;
             let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
             let name = note("org.opencontainers.image.ref.name")?;
             let name = if name.is_some() { name } else { note("org.opencontainers.ref.name")? };
             // docker save cuts the name to its tag, and has it whole here.
             let full_name = note("io.containerd.image.name")?;
-            let is_named = |wanted: &str| [name, full_name].iter().flatten().any(|name| *name == *wanted);
+            let full_name = full_name.and_then(|name| name.as_plain());
+            let is_named = |wanted: &str| {
+                name.is_some_and(|name| name == wanted) || full_name.is_some_and(|full| same_reference(full, wanted))
+            };
             let name = name.unwrap_or(Text::EMPTY);
             if !name.is_empty() {
                 self.tags.add(&name);
             }
-            if self.wanted.reference.is_none_or(is_named) {
+            if self.wanted.reference.is_none_or(is_named) && self.wanted.index.is_none_or(|index| index == n) {
                 self.top_entry(&value, &name)?;
             }
         }
@@ -136,7 +150,11 @@ impl Search<'_> {
     /// An entry of the top that has the wanted tag, or any where none is wanted.
     fn top_entry(&mut self, value: &Value<'_>, name: &dyn Display) -> Result<()> {
         self.is_there = true;
-        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
+        if self.tag.is_empty() {
+            let _ = write!(self.tag, "{name}").map_err(|_| self.tag.clear());
+        }
+        // Two names with one hash would only be taken for one image with two platforms.
+        let mut hash = Hash::NEW;
         let _ = write!(hash, "{name}");
         let origin = Origin { rank: Rank::Unknown, pinned: false, depth: 0, name: hash.0, root: None };
         self.consider(value, &origin)
@@ -163,7 +181,7 @@ impl Search<'_> {
             self.others.add(&artifact_type);
             return Ok(());
         }
-        let rank = platform.as_ref().map_or(origin.rank, Platform::rank);
+        let rank = platform.as_ref().map_or(origin.rank, |platform| platform.rank(&self.wanted.platform));
         if let Some(platform) = platform.filter(|_| rank == Rank::Other) {
             self.platforms.add(&platform);
             // At the top it counts as an image, and it may be the one whose digest is wanted.
@@ -272,13 +290,15 @@ impl Search<'_> {
     }
 
     fn verdict(&self) -> Result<Lead> {
-        let (os, architecture) = MACHINE;
-        let Wanted { reference, digest } = *self.wanted;
+        let Wanted { reference, digest, index, platform } = *self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {
             return Err(match self.tags.count {
                 0 => Error::new(format_args!("no tag \"{tag}\": the images of this layout have no tags")),
                 _ => Error::new(format_args!("no tag \"{tag}\", there is: {}", self.tags)),
             });
+        }
+        if let Some(index) = index.filter(|_| !self.is_there) {
+            return Err(Error::new(format_args!("no image @{index} in index.json")));
         }
         match (self.best.or(self.artifact), self.rival) {
             (Some(best), None) => return Ok(best),
@@ -294,8 +314,9 @@ impl Search<'_> {
                 Error::new(format_args!("digest {digest} is wanted, the image is {found}: refused"))
             }
             _ if self.platforms.count > 0 => Error::new(format_args!(
-                "wrong architecture: the image is for {}, this machine is {os}/{architecture}",
-                self.platforms
+                "wrong architecture: the image is for {}, {} {platform}",
+                self.platforms,
+                platform.role()
             )),
             (Some(digest), None) => Error::new(format_args!("digest {digest} is wanted, and no image has it: refused")),
             _ if self.others.count > 0 => Error::new(format_args!("no image, only {}", self.others)),
@@ -324,16 +345,4 @@ fn leads_to_artifact(store: &Store<'_>, lead: &Lead, bytes: &mut u64, buffer: &m
     lead.media.kind() == Kind::Manifest
         && spend(bytes, lead)
         && read_document(store, lead, buffer).and_then(|manifest| is_artifact(&manifest)).unwrap_or(false)
-}
-
-/// FNV-1a: two names with one hash would only be taken for one image with two platforms.
-struct Hash(u64);
-
-impl Write for Hash {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for &byte in text.as_bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-        }
-        Ok(())
-    }
 }

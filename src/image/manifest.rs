@@ -71,13 +71,15 @@ pub fn read(
     for value in manifest.list("layers")? {
         let Descriptor { media_type, digest, size } = Descriptor::read(&value)?;
         let (compression, foreign) = media::layer(media_type).map_err(|error| value.blame(error))?;
-        let layer = Layer { digest, size, compression, foreign, diff_id: Digest::ZERO };
+        let digest = Some(digest);
+        let layer = Layer { digest, offset: 0, size, compression, foreign, diff_id: Digest::ZERO };
         layers.push(layer).map_err(|_| manifest.fault_of("layers", TOO_MANY_LAYERS))?;
     }
     Ok((config.digest, config.size))
 }
 
-const TOO_MANY_LAYERS: &str = "more than 256 layers";
+/// What is wrong with a list of layers that is longer than any.
+pub const TOO_MANY_LAYERS: &str = "more than 256 layers";
 const _: () = assert!(LAYERS_MAX == 256);
 
 /// Reads a verified configuration, and gives each layer its diff_id.

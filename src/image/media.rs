@@ -2,6 +2,7 @@
 
 use super::Compression;
 use crate::codec::json::Text;
+use crate::io::section::Section;
 use crate::{Error, Result};
 
 /// What a document is.
@@ -73,5 +74,20 @@ pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
         "+zstd" | ".zstd" => Err(fault("zstd is not supported")),
         _ if packing.ends_with("+encrypted") => Err(fault("the layer is encrypted")),
         _ => Err(fault("unknown compression")),
+    }
+}
+
+/// How a layer is packed of which nothing says it: by its first bytes.
+pub fn sniff(layer: &Section) -> Result<Compression> {
+    let mut start = [0; 6];
+    layer.read_full_at(&mut start, 0)?;
+    match start {
+        [0x1f, 0x8b, ..] => Ok(Compression::Gzip),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Err(Error::new(format_args!("zstd is not supported"))),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            Err(Error::new(format_args!("packed with bzip2, which no image may be")))
+        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Err(Error::new(format_args!("packed with xz, which no image may be"))),
+        _ => Ok(Compression::None),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! oci-layout, index.json (or refs/TAG) -> [index …] -> manifest -> config, layers
+//! manifest.json (docker save) -------------------------------> config, layers
 //! ```
 //!
 //! Nothing is believed before it is checked: a document's size before it is read, its digest before it is parsed, its
@@ -12,20 +13,25 @@ mod choose;
 mod config;
 mod descriptor;
 mod directory;
+mod docker;
 mod list;
 mod manifest;
 mod media;
+mod name;
 mod outer;
 mod platform;
+mod reference;
 mod store;
 
-pub use archive::{ArchiveMemory, looks_like_archive};
+pub use archive::{ArchiveMemory, Form, looks_like_archive};
 pub use config::{Config, Texts};
+pub use platform::Target;
 pub use store::Store;
 
-use crate::codec::digest::Digest;
-use crate::limits::{DOCUMENT_BYTES, INDEX_MANIFESTS_MAX, LAYERS_MAX};
+use crate::codec::digest::{Algorithm, Digest};
+use crate::limits::{DOCUMENT_BYTES, INDEX_MANIFESTS_MAX, LAYERS_MAX, REFERENCE_BYTES};
 use crate::{Context, Error, Result};
+use platform::{Platform, Rank};
 
 /// What reading an image borrows.
 pub struct ImageMemory {
@@ -35,21 +41,36 @@ pub struct ImageMemory {
     layers: heapless::Vec<Layer, LAYERS_MAX>,
     /// What in an index has not been looked at yet.
     leads: heapless::Vec<choose::Lead, INDEX_MANIFESTS_MAX>,
+    /// The tag of the chosen image.
+    tag: Tag,
 }
+
+/// A tag; empty where there is none, or none that fits.
+type Tag = heapless::String<REFERENCE_BYTES>;
 
 impl ImageMemory {
     /// All zeros.
-    pub const EMPTY: ImageMemory =
-        ImageMemory { document: [0; DOCUMENT_BYTES], layers: heapless::Vec::new(), leads: heapless::Vec::new() };
+    pub const EMPTY: ImageMemory = ImageMemory {
+        document: [0; DOCUMENT_BYTES],
+        layers: heapless::Vec::new(),
+        leads: heapless::Vec::new(),
+        tag: Tag::new(),
+    };
 }
 
 /// Which image of a layout is wanted.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted<'a> {
-    /// `org.opencontainers.image.ref.name`, or the name in `refs/`. Without it there must be only one image.
+    /// `org.opencontainers.image.ref.name`, the name in `refs/`, or one of docker's `RepoTags`. Without it there must be
+    /// only one image.
     pub reference: Option<&'a str>,
-    /// The manifest's digest, or that of an index that led to it. Anything else is refused.
+    /// The manifest's digest, or that of an index that led to it; of a docker-archive, which has neither, that of the
+    /// configuration. Anything else is refused.
     pub digest: Option<Digest>,
+    /// Its place in `index.json` or `manifest.json`, from 0.
+    pub index: Option<usize>,
+    /// What it must run on.
+    pub platform: Target<'a>,
 }
 
 /// How a layer's tar is packed.
@@ -64,8 +85,10 @@ pub enum Compression {
 /// One layer, lowest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
-    /// Digest of the bytes as they are stored.
-    pub digest: Digest,
+    /// Digest of the bytes as they are stored; a docker-archive does not have it.
+    pub digest: Option<Digest>,
+    /// Where they are in a docker-archive.
+    offset: u64,
     /// Their number.
     pub size: u64,
     /// How they are packed.
@@ -76,10 +99,17 @@ pub struct Layer {
     pub diff_id: Digest,
 }
 
+impl Layer {
+    /// The digest that it is known by.
+    pub fn name(&self) -> &Digest {
+        self.digest.as_ref().unwrap_or(&self.diff_id)
+    }
+}
+
 /// An image: verified documents, and layers whose blobs are there with the right size.
 #[derive(Clone, Copy)]
 pub struct Image<'m> {
-    /// The digest of its manifest.
+    /// The digest of its manifest; in a docker-archive, which has none, of its configuration.
     pub manifest: Digest,
     /// How it wants to be run.
     pub config: Config<'m>,
@@ -87,33 +117,46 @@ pub struct Image<'m> {
     pub layers: &'m [Layer],
 }
 
-/// The processor and operating system that images must be for, in Go's names.
-const MACHINE: (&str, &str) = ("linux", "amd64");
-
-/// Finds the wanted image in a layout and reads its manifest and its configuration.
+/// Finds the wanted image and reads its manifest and its configuration.
 pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
-    let ImageMemory { document, layers, leads } = memory;
-    let chosen = choose::choose(store, wanted, leads, document)?;
-    let config = manifest::read(store, &chosen, layers, document)
-        .map_err(|error| error.within(format_args!("manifest {}", chosen.digest)))?;
-    let bytes = store::read_verified(store, &config.0, config.1, document).context("config", &config.0)?;
-    let config = manifest::read_config(bytes, layers).context("config", &config.0)?;
-    let (os, architecture) = MACHINE;
-    if config.os() != os || config.architecture() != architecture {
+    let ImageMemory { document, layers, leads, tag } = memory;
+    tag.clear();
+    let (manifest, config) = match store {
+        Store::Docker(archive) => {
+            let (section, expected) = docker::choose(archive, wanted, layers, tag, document)?;
+            let bytes = store::read(&section, document).doing("config")?;
+            let digest = store::digest_of(bytes, Algorithm::Sha256);
+            [expected, wanted.digest].iter().flatten().try_for_each(|right| right.expect(&digest)).doing("config")?;
+            (digest, (digest, bytes))
+        }
+        _ => {
+            let chosen = choose::choose(store, wanted, leads, tag, document)?;
+            let config = manifest::read(store, &chosen, layers, document)
+                .map_err(|error| error.within(format_args!("manifest {}", chosen.digest)))?;
+            let bytes = store::read_verified(store, &config.0, config.1, document).context("config", &config.0)?;
+            (chosen.digest, (config.0, bytes))
+        }
+    };
+    let (id, bytes) = config;
+    let config = manifest::read_config(bytes, layers).context("config", &id)?;
+    let platform =
+        Platform { architecture: Some(config.architecture()), os: Some(config.os()), variant: config.variant() };
+    if platform.rank(&wanted.platform) == Rank::Other {
+        let wanted = &wanted.platform;
         return Err(Error::new(format_args!(
-            "wrong architecture: the image is for {}/{}, this machine is {os}/{architecture}",
-            config.os(),
-            config.architecture()
+            "wrong architecture: the image is for {platform}, {} {wanted}",
+            wanted.role()
         )));
     }
     for (n, layer) in layers.iter().enumerate() {
-        let blob = store.blob(&layer.digest, layer.size).map_err(|error| match layer.foreign {
-            true => error.within(format_args!("a foreign layer, which is not part of the image")),
-            false => error,
-        });
-        blob.map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
+        store.layer(layer).map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
     }
-    Ok(Image { manifest: chosen.digest, config, layers })
+    Ok(Image { manifest, config, layers })
+}
+
+fn set_tag(place: &mut Tag, tag: &str) {
+    place.clear();
+    let _ = place.push_str(tag);
 }
 
 #[cfg(test)]

@@ -7,24 +7,39 @@ use crate::codec::tar::{BLOCK, Header, pax, until_nul};
 use crate::io::Source;
 use crate::io::section::SectionReader;
 use crate::io::show::Show;
-use crate::limits::ARCHIVE_PAX_BYTES;
+use crate::limits::{ARCHIVE_NAME_BYTES, ARCHIVE_PAX_BYTES};
 use crate::{Error, Result};
 
-/// Longer names than any that a layout has: they need not be known whole.
-const NAME: usize = 256;
+/// Any name that a header of bounded length has.
+type Name = heapless::Vec<u8, ARCHIVE_NAME_BYTES>;
+const _: () = assert!(ARCHIVE_NAME_BYTES >= ARCHIVE_PAX_BYTES);
 
 /// A tar of which the headers are wanted.
 pub struct OuterTar<'a> {
     reader: SectionReader<'a>,
     /// How far the file or device reaches.
     end: u64,
-    name: heapless::Vec<u8, NAME>,
+    name: Name,
+    link: Name,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A symlink: its target is seen from where it is.
+    Symlink,
+    /// A hard link: its target is seen from the top.
+    HardLink,
+    /// Anything else.
+    Other,
 }
 
 /// Where an entry's contents are.
 pub struct Outer {
-    /// A regular file.
-    pub is_file: bool,
+    /// What it is.
+    pub kind: Kind,
     /// In bytes from the start of the file or device.
     pub offset: u64,
     /// In bytes.
@@ -34,21 +49,22 @@ pub struct Outer {
 impl<'a> OuterTar<'a> {
     /// A tar that is somewhere before `end`.
     pub fn new(reader: SectionReader<'a>, end: u64) -> OuterTar<'a> {
-        OuterTar { reader, end, name: heapless::Vec::new() }
+        OuterTar { reader, end, name: Name::new(), link: Name::new() }
     }
 
-    /// The name of the entry that `next` gave last, without `./` and `/` before it.
+    /// The name of the entry that `next` gave last.
     pub fn name(&self) -> &[u8] {
-        let mut name = &self.name[..];
-        while let Some(rest) = name.strip_prefix(b"./").or(name.strip_prefix(b"/")) {
-            name = rest;
-        }
-        name
+        &self.name
+    }
+
+    /// Where the link leads that `next` gave last.
+    pub fn link(&self) -> &[u8] {
+        &self.link
     }
 
     /// The next entry that is a file, a directory or the like; `None` at the end of the archive.
     pub fn next(&mut self) -> Result<Option<Outer>> {
-        let (mut is_named, mut real_size) = (false, None);
+        let (mut is_named, mut is_linked, mut real_size) = (false, false, None);
         loop {
             let at = self.reader.position();
             let mut block = [0; BLOCK];
@@ -72,6 +88,9 @@ impl<'a> OuterTar<'a> {
                 if !is_named {
                     self.take_name(header);
                 }
+                if !is_linked {
+                    set(&mut self.link, header.link());
+                }
                 // Links, devices, directories and fifos have no contents, whatever their size field says.
                 if matches!(kind, b'1'..=b'6' | b'V') {
                     size = 0;
@@ -79,7 +98,7 @@ impl<'a> OuterTar<'a> {
             }
             let offset = self.reader.position();
             if self.end.saturating_sub(offset) < size {
-                let (name, all) = (Show(self.name()), self.end);
+                let (name, all) = (Show(&self.name), self.end);
                 return Err(Error::new(format_args!(
                     "truncated: {name} at byte {at} has {size} bytes, of {all} in all"
                 )));
@@ -94,20 +113,28 @@ impl<'a> OuterTar<'a> {
                         match key {
                             b"path" => {
                                 is_named = true;
-                                self.set_name(value);
+                                set(&mut self.name, value);
+                            }
+                            b"linkpath" => {
+                                is_linked = true;
+                                set(&mut self.link, value);
                             }
                             b"size" => real_size = Some(crate::io::text::decimal(value).ok_or_else(impossible)?),
                             _ => (),
                         }
                     }
                 }
-                b'L' => {
+                b'L' | b'K' => {
                     let mut name = [0; ARCHIVE_PAX_BYTES];
                     let name = self.contents(size, &mut name)?;
-                    // A pax path wins, wherever it stands.
-                    if !is_named {
-                        is_named = true;
-                        self.set_name(until_nul(name));
+                    let (is_set, place) = match kind {
+                        b'L' => (&mut is_named, &mut self.name),
+                        _ => (&mut is_linked, &mut self.link),
+                    };
+                    // What a pax header says wins, wherever it stands.
+                    if !*is_set {
+                        *is_set = true;
+                        set(place, until_nul(name));
                     }
                 }
                 _ => (),
@@ -116,7 +143,13 @@ impl<'a> OuterTar<'a> {
             let next = offset.saturating_add(size).checked_next_multiple_of(BLOCK as u64).ok_or_else(impossible)?;
             self.reader.skip(next.saturating_sub(self.reader.position()))?;
             if !is_extension {
-                return Ok(Some(Outer { is_file: matches!(kind, b'0' | 0 | b'7'), offset, size }));
+                let kind = match kind {
+                    b'0' | 0 | b'7' => Kind::File,
+                    b'1' => Kind::HardLink,
+                    b'2' => Kind::Symlink,
+                    _ => Kind::Other,
+                };
+                return Ok(Some(Outer { kind, offset, size }));
             }
         }
     }
@@ -138,10 +171,9 @@ impl<'a> OuterTar<'a> {
         }
         let _ = self.name.extend_from_slice(name);
     }
+}
 
-    /// A name that is too long is no name that a layout has.
-    fn set_name(&mut self, name: &[u8]) {
-        self.name.clear();
-        let _ = self.name.extend_from_slice(&name[..name.len().min(NAME)]);
-    }
+fn set(name: &mut Name, bytes: &[u8]) {
+    name.clear();
+    let _ = name.extend_from_slice(&bytes[..bytes.len().min(ARCHIVE_NAME_BYTES)]);
 }

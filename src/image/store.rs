@@ -1,21 +1,23 @@
 //! Where an image's documents and blobs are.
 
-use super::ArchiveMemory;
-use super::archive::Archive;
+use super::archive::{Archive, Form, Place};
 use super::directory::Directory;
-use crate::codec::digest::{Digest, Hasher};
+use super::{ArchiveMemory, Layer};
+use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::json;
 use crate::io::section::Section;
 use crate::limits::{DOCUMENT_BYTES, LAYOUT_FILE_BYTES};
 use crate::sys::fd::Fd;
 use crate::{Context, Error, Result};
 
-/// An OCI layout, in a directory or in a tar.
+/// An OCI layout, in a directory or in a tar, or what `docker save` writes.
 pub enum Store<'m> {
     /// A directory; nothing is ever opened but beneath it.
     Directory(Directory),
     /// An oci-archive: a tar in a file, or right on a block device.
     Archive(Archive<'m>),
+    /// A docker-archive: a tar likewise.
+    Docker(Archive<'m>),
 }
 
 impl<'m> Store<'m> {
@@ -24,9 +26,22 @@ impl<'m> Store<'m> {
         Directory::open(dir).map(Store::Directory)
     }
 
-    /// The OCI layout in a tar, which is somewhere in the first `size` bytes: the length of the file or block device.
-    pub fn open_archive(file: Fd, size: u64, memory: &'m mut ArchiveMemory) -> Result<Store<'m>> {
-        Archive::open(file, size, memory).map(Store::Archive)
+    /// What is in a tar, which is somewhere in the first `size` bytes: the length of the file or block device.
+    pub fn open_archive(file: Fd, size: u64, form: Form, memory: &'m mut ArchiveMemory) -> Result<Store<'m>> {
+        let (archive, is_docker) = Archive::open(file, size, form, memory)?;
+        Ok(if is_docker { Store::Docker(archive) } else { Store::Archive(archive) })
+    }
+
+    /// Opens the stored bytes of a layer.
+    pub fn layer(&self, layer: &Layer) -> Result<Section> {
+        let blob = match (self, &layer.digest) {
+            (Store::Docker(archive), _) => archive.section(Place { offset: layer.offset, size: layer.size }),
+            (_, digest) => self.blob(digest.as_ref().unwrap_or(&layer.diff_id), layer.size),
+        };
+        blob.map_err(|error| match layer.foreign {
+            true => error.within(format_args!("a foreign layer, which is not part of the image")),
+            false => error,
+        })
     }
 
     /// Opens a blob, which must be exactly `size` bytes long.
@@ -34,6 +49,8 @@ impl<'m> Store<'m> {
         let blob = match self {
             Store::Directory(directory) => directory.blob(digest)?,
             Store::Archive(archive) => archive.blob(digest)?,
+            // There the configuration tells what is what.
+            Store::Docker(_) => None,
         };
         let Some(blob) = blob else {
             return Err(Error::new(format_args!("blob {digest}: missing")));
@@ -50,6 +67,7 @@ impl<'m> Store<'m> {
         match self {
             Store::Directory(directory) => directory.index(),
             Store::Archive(archive) => archive.index(),
+            Store::Docker(_) => Ok(None),
         }
     }
 
@@ -58,6 +76,7 @@ impl<'m> Store<'m> {
         match self {
             Store::Directory(directory) => directory.references(see),
             Store::Archive(archive) => archive.references(see),
+            Store::Docker(_) => Ok(()),
         }
     }
 }
@@ -83,10 +102,15 @@ pub(super) fn read_verified<'b>(
     buffer: &'b mut [u8; DOCUMENT_BYTES],
 ) -> Result<&'b mut [u8]> {
     let bytes = read(&store.blob(digest, size)?, buffer)?;
-    let mut hasher = Hasher::new(digest.algorithm());
-    hasher.update(bytes);
-    digest.expect(&hasher.finish())?;
+    digest.expect(&digest_of(bytes, digest.algorithm()))?;
     Ok(bytes)
+}
+
+/// The digest of these bytes.
+pub(super) fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Digest {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
 }
 
 /// `oci-layout` must be there, and of the one version there has been since June 2016.

@@ -7,7 +7,7 @@ use super::modules::Modules;
 use super::options::{Options, Which};
 use super::sysfs::Name;
 use super::{early, superblock::Superblock};
-use crate::image::{ArchiveMemory, Store};
+use crate::image::{ArchiveMemory, Form, Store};
 use crate::io::path::PathBuf;
 use crate::limits::DISK_NOTES_BYTES;
 use crate::sys::fd::Fd;
@@ -198,7 +198,7 @@ fn open_archive<'m>(disk: &Disk, path: &str, archive: &'m mut ArchiveMemory) -> 
         return Err(Error::new(format_args!("an archive without a file system, where ocinit.path={path} is nothing")));
     }
     let file = disk.open()?.ok_or_else(|| Error::new(format_args!("no medium")))?;
-    Store::open_archive(file, disk.size, archive)
+    Store::open_archive(file, disk.size, Form::Either, archive)
 }
 
 fn open_layout<'m>(path: &str) -> Result<Store<'m>> {

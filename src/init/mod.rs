@@ -145,7 +145,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
 
 fn wanted<'a>(options: &Options<'a>) -> Result<image::Wanted<'a>> {
     let digest = options.digest.map(crate::codec::digest::Digest::parse).transpose()?;
-    Ok(image::Wanted { reference: options.reference, digest })
+    Ok(image::Wanted { reference: options.reference, digest, ..image::Wanted::default() })
 }
 
 /// Ends what still runs, and writes and unmounts the disks. The tmpfs goes with the machine.

@@ -14,6 +14,11 @@ pub fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
+/// Where the last `byte` (of ASCII) stands.
+pub fn last_of(text: &str, byte: u8) -> Option<usize> {
+    text.as_bytes().iter().rposition(|&one| one == byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +32,6 @@ mod tests {
         assert_eq!(split_once("a:b:é", b':'), Some(("a", "b:é")));
         assert_eq!(split_once(":", b':'), Some(("", "")));
         assert_eq!(split_once("é", b':'), None);
+        assert_eq!((last_of("é:b:c", b':'), last_of("é", b':')), (Some(4), None));
     }
 }

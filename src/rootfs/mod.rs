@@ -32,8 +32,8 @@ use pipeline::PipelineMemory;
 pub struct Layer<'a> {
     /// Where its bytes are; `blob.size` is the descriptor's size, already compared with the file's.
     pub blob: &'a Section,
-    /// Digest of the bytes as they are stored.
-    pub digest: &'a Digest,
+    /// Digest of the bytes as they are stored, where it is known.
+    pub digest: Option<&'a Digest>,
     /// The bytes are gzip, not tar.
     pub gzip: bool,
     /// Digest of the tar.

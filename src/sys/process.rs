@@ -31,6 +31,30 @@ pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'st
     Ok(unsafe { core::slice::from_raw_parts(args, count) })
 }
 
+/// The value of an environment variable.
+pub fn variable(name: &[u8]) -> Option<&'static CStr> {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: libc sets it before main and nothing changes it or what it points to; it ends in a null pointer.
+    let mut next = unsafe { environ };
+    while !next.is_null() {
+        // SAFETY: it points to a string's address, or to the null pointer behind the last one.
+        let pair = unsafe { *next };
+        if pair.is_null() {
+            break;
+        }
+        // SAFETY: a NUL-terminated string that lives as long as the process.
+        let pair = unsafe { CStr::from_ptr(pair) };
+        // SAFETY: not behind the null pointer, which ended the loop.
+        next = unsafe { next.add(1) };
+        if let Some([b'=', ..]) = pair.to_bytes().strip_prefix(name) {
+            return CStr::from_bytes_with_nul(&pair.to_bytes_with_nul()[name.len() + 1..]).ok();
+        }
+    }
+    None
+}
+
 /// getpid(2).
 pub fn getpid() -> i32 {
     // SAFETY: no memory is passed.

@@ -4,7 +4,7 @@ use super::*;
 use crate::image::looks_like_archive;
 
 /// A header of ustar with a right checksum.
-fn header(name: &[u8], kind: u8, size: &str) -> Vec<u8> {
+pub(super) fn header(name: &[u8], kind: u8, size: &str) -> Vec<u8> {
     let mut block = [0u8; 512];
     block[..name.len().min(100)].copy_from_slice(&name[..name.len().min(100)]);
     block[100..108].copy_from_slice(b"0000644\0");
@@ -15,7 +15,7 @@ fn header(name: &[u8], kind: u8, size: &str) -> Vec<u8> {
     block.to_vec()
 }
 
-fn seal(block: &mut [u8]) {
+pub(super) fn seal(block: &mut [u8]) {
     block[148..156].fill(b' ');
     let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
@@ -27,7 +27,7 @@ fn padded(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn entry(name: &str, kind: u8, bytes: &[u8]) -> Vec<u8> {
+pub(super) fn entry(name: &str, kind: u8, bytes: &[u8]) -> Vec<u8> {
     let mut whole = header(name.as_bytes(), kind, &format!("{:011o}", bytes.len()));
     // As GNU tar and Go do it: a name that is too long is split at a slash.
     if name.len() > 100 {
@@ -40,10 +40,10 @@ fn entry(name: &str, kind: u8, bytes: &[u8]) -> Vec<u8> {
     [whole, padded(bytes)].concat()
 }
 
-const END: [u8; 1024] = [0; 1024];
+pub(super) const END: [u8; 1024] = [0; 1024];
 
 /// The files of a layout, `index.json` first.
-fn files(layout: &Layout) -> Vec<(String, Vec<u8>)> {
+pub(super) fn files(layout: &Layout) -> Vec<(String, Vec<u8>)> {
     let mut names = vec!["index.json".to_string(), "oci-layout".to_string()];
     for blob in std::fs::read_dir(layout.0.join("blobs/sha256")).unwrap() {
         names.push(format!("blobs/sha256/{}", blob.unwrap().file_name().to_str().unwrap()));
@@ -58,17 +58,22 @@ fn example() -> Layout {
 }
 
 fn read(tar: &[u8]) -> Result<String, String> {
+    read_as(tar, Form::Either, &Wanted::default())
+}
+
+/// What is the author of the image that is wanted of an archive that is to be of this form.
+pub(super) fn read_as(tar: &[u8], form: Form, wanted: &Wanted<'_>) -> Result<String, String> {
     use std::os::fd::IntoRawFd;
     let scratch = Layout::new();
     let path = scratch.0.join("archive.tar");
     std::fs::write(&path, tar).unwrap();
     let file = Fd::from_raw(std::fs::File::open(&path).unwrap().into_raw_fd());
     let mut memory = lock(&ARCHIVE);
-    let store = Store::open_archive(file, tar.len() as u64, &mut memory).map_err(|error| error.to_string())?;
-    summary(&store, &Wanted::default())
+    let store = Store::open_archive(file, tar.len() as u64, form, &mut memory).map_err(|error| error.to_string())?;
+    summary(&store, wanted)
 }
 
-fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     files.iter().flat_map(|(name, bytes)| entry(name, b'0', bytes)).collect()
 }
 
@@ -182,7 +187,9 @@ fn broken_archives_are_refused() {
     large[124..136].copy_from_slice(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
     seal(&mut large);
     error_has(read(&large), &["truncated: a at byte 0 has 9223372036854775807 bytes"]);
-    error_has(read(&[entry("index.json", b'2', b""), good.clone()].concat()), &["index.json: not a regular file"]);
+    for (kind, why) in [(b'3', "index.json: not a regular file"), (b'2', "index.json: a link that leads to nothing")] {
+        error_has(read(&[tar(&files(&layout)), entry("index.json", kind, b""), END.to_vec()].concat()), &[why]);
+    }
     error_has(read(&[&entry("oci-layout", b'0', b"{}")[..], &END].concat()), &["oci-layout: imageLayoutVersion"]);
     error_has(read(&END), &["oci-layout: missing"]);
     error_has(read(b""), &["oci-layout: missing"]);

@@ -36,7 +36,7 @@ fn umoci() {
     layout.hollow_blob("sha256:3a8a53107d4d5f1f1db32525559f225bd4f9115d6e1194f82b8f269345ca35ec", 15194);
     let store = Store::open_directory(layout.dir()).unwrap();
     let mut memory = lock(&MEMORY);
-    let image = open(&store, &Wanted { reference: Some("two"), digest: None }, &mut memory).unwrap();
+    let image = open(&store, &Wanted { reference: Some("two"), ..Wanted::default() }, &mut memory).unwrap();
     assert_eq!(image.manifest.to_string(), digest_of(UMOCI_TWO.as_bytes()).to_string());
     let config = &image.config;
     assert!(config.architecture() == "amd64" && config.os() == "linux" && config.user().unwrap() == "1000:1000");
@@ -49,7 +49,7 @@ fn umoci() {
     let [layer] = image.layers else { panic!("{:?}", image.layers) };
     assert_eq!((layer.size, layer.compression), (15194, crate::image::Compression::Gzip));
     assert!(layer.diff_id.to_string().starts_with("sha256:53a0e51c"));
-    let image = open(&store, &Wanted { reference: Some("empty"), digest: None }, &mut memory).unwrap();
+    let image = open(&store, &Wanted { reference: Some("empty"), ..Wanted::default() }, &mut memory).unwrap();
     assert!(image.layers.is_empty() && image.config.env().next().is_none());
 }
 

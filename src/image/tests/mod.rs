@@ -1,11 +1,12 @@
 //! Layouts built file by file, and what is made of them.
 
 mod archives;
+mod docker;
 mod documents;
 mod fixtures;
 mod selection;
 
-use super::{ArchiveMemory, ImageMemory, Store, Wanted, open};
+use super::{ArchiveMemory, Form, ImageMemory, Store, Target, Wanted, open};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::memory::{Slot, SlotGuard};
 use crate::sys::fd::Fd;
@@ -82,9 +83,13 @@ impl Layout {
 
     /// An image of one layer; the start of its manifest's descriptor. Images of different `salt` differ.
     fn image(&self, salt: &str, architecture: &str) -> String {
+        self.image_for(salt, "linux", architecture)
+    }
+
+    fn image_for(&self, salt: &str, os: &str, architecture: &str) -> String {
         let layer = self.blob(LAYER, salt);
         let config = format!(
-            r#"{{"architecture":"{architecture}","os":"linux","author":"{salt}","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+            r#"{{"architecture":"{architecture}","os":"{os}","author":"{salt}","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
             digest_of(b"tar")
         );
         let config = self.blob(CONFIG, &config);
@@ -103,7 +108,7 @@ impl Layout {
     fn open(&self, reference: Option<&str>, digest: Option<&str>) -> Result<String, String> {
         let store = Store::open_directory(self.dir()).map_err(|error| error.to_string())?;
         let digest = digest.map(|text| Digest::parse(text).unwrap());
-        summary(&store, &Wanted { reference, digest })
+        summary(&store, &Wanted { reference, digest, ..Wanted::default() })
     }
 
     /// The author of the image of this tag: the salt it was made with.

@@ -242,3 +242,68 @@ fn artifacts_cost_a_bounded_time() {
     error_has(layout.only(), &["bytes of indexes and manifests to search"]);
     assert!(start.elapsed().as_secs() < 30);
 }
+
+#[test]
+fn a_platform_that_is_wanted_is_taken_or_missed() {
+    let layout = Layout::new();
+    let names = ["linux/amd64", "linux/arm64/v8", "linux/arm/v6", "linux/arm/v7", "windows/amd64"];
+    let image = |name: &&str| {
+        let (os, rest) = name.split_once('/').unwrap();
+        let (architecture, _) = rest.split_once('/').unwrap_or((rest, ""));
+        let text = layout.image(name, architecture);
+        match os {
+            "linux" => plain(&platform(&text, name)),
+            _ => plain(&platform(&layout.image_for(name, os, architecture), name)),
+        }
+    };
+    let inner = layout.nested(&names.iter().map(image).collect::<Vec<_>>());
+    layout.index(&[tagged(&inner, "multi")]);
+    let store = Store::open_directory(layout.dir()).unwrap();
+    let wants = |os, architecture, variant| {
+        let target = Target { os, architecture, variant };
+        summary(&store, &Wanted { platform: target, ..Wanted::default() })
+    };
+    for ((os, architecture, variant), author) in [
+        (("linux", "amd64", ""), "linux/amd64"),
+        (("linux", "amd64", "v3"), "linux/amd64"),
+        (("linux", "arm64", ""), "linux/arm64/v8"),
+        (("linux", "arm", ""), "linux/arm/v7"),
+        (("linux", "arm", "v6"), "linux/arm/v6"),
+        (("windows", "amd64", ""), "windows/amd64"),
+    ] {
+        assert_eq!(wants(os, architecture, variant).unwrap(), author);
+    }
+    error_has(
+        wants("linux", "arm", "v5"),
+        &[
+            "the image is for linux/amd64, linux/arm64/v8, linux/arm/v6, linux/arm/v7, windows/amd64, wanted is linux/arm/v5",
+        ],
+    );
+    // An index that does not say it: then the configuration does.
+    layout.index(&[plain(&layout.image("plain", "arm64"))]);
+    let store = Store::open_directory(layout.dir()).unwrap();
+    let arm = Target { os: "linux", architecture: "arm64", variant: "" };
+    assert_eq!(summary(&store, &Wanted { platform: arm, ..Wanted::default() }).unwrap(), "plain");
+    error_has(layout.only(), &["the image is for linux/arm64, this machine is linux/amd64"]);
+}
+
+#[test]
+fn a_place_in_the_index_chooses() {
+    let layout = Layout::new();
+    layout.index(&[tagged(&layout.image("a", "amd64"), "x"), tagged(&layout.image("b", "amd64"), "x")]);
+    let store = Store::open_directory(layout.dir()).unwrap();
+    let at = |index| summary(&store, &Wanted { index: Some(index), ..Wanted::default() });
+    assert_eq!((at(0).unwrap(), at(1).unwrap()), ("a".into(), "b".into()));
+    error_has(at(2), &["no image @2 in index.json"]);
+}
+
+#[test]
+fn docker_25_has_the_whole_name_beside_the_tag() {
+    let layout = Layout::new();
+    let notes = r#","annotations":{"io.containerd.image.name":"docker.io/library/busybox:1.36","org.opencontainers.image.ref.name":"1.36"}}"#;
+    layout.index(&[layout.image("a", "amd64") + notes, tagged(&layout.image("b", "amd64"), "other")]);
+    for name in ["1.36", "busybox:1.36", "docker.io/library/busybox:1.36"] {
+        assert_eq!(layout.tag(name).unwrap(), "a", "{name}");
+    }
+    error_has(layout.tag("busybox"), &["no tag \"busybox\""]);
+}

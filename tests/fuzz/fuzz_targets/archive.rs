@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ocinit::image::{Store, Wanted, looks_like_archive, open};
+use ocinit::image::{Form, Store, Wanted, looks_like_archive, open};
 
 mod support;
 
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let _ = looks_like_archive(&tar);
     let mut memories = support::memories();
     let (image, archive) = &mut *memories;
-    match Store::open_archive(support::file(&tar), tar.len() as u64, archive) {
+    match Store::open_archive(support::file(&tar), tar.len() as u64, Form::Either, archive) {
         Ok(store) => drop(open(&store, &Wanted::default(), image).map(|image| image.layers.len())),
         Err(error) => assert!(!error.to_string().contains('\n')),
     }

@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::digest::{Algorithm, Digest, Hasher};
-use ocinit::image::{Store, Wanted, open};
+use ocinit::image::{Form, Store, Wanted, open};
 
 mod support;
 
@@ -35,11 +35,11 @@ fuzz_target!(|data: &[u8]| {
     }
     let mut memories = support::memories();
     let (image, archive) = &mut *memories;
-    let store = Store::open_archive(support::file(&tar), tar.len() as u64, archive).expect("a layout");
+    let store = Store::open_archive(support::file(&tar), tar.len() as u64, Form::Either, archive).expect("a layout");
     for wanted in [
         Wanted::default(),
-        Wanted { reference: Some("v1"), digest: None },
-        Wanted { reference: None, digest: documents.get(1).map(|blob| digest(blob)) },
+        Wanted { reference: Some("v1"), ..Wanted::default() },
+        Wanted { digest: documents.get(1).map(|blob| digest(blob)), ..Wanted::default() },
     ] {
         match open(&store, &wanted, image) {
             Ok(image) => {

@@ -1,0 +1,108 @@
+//! What `docker save` and `podman save` write: `manifest.json` names a configuration and layers for each image.
+//!
+//! ```text
+//! manifest.json -> [{"Config": PATH, "RepoTags": [TAG…], "Layers": [PATH…]}…]
+//! ```
+//!
+//! Its paths are keys of the archive's table of contents and nothing else. The only digests there are the diff_ids in
+//! the configuration, and the configuration's own in its name. Before docker 1.10 there was no manifest.json.
+
+use super::archive::{Archive, Place};
+use super::list::List;
+use super::media;
+use super::reference::same_reference;
+use super::{Layer, Wanted};
+use crate::codec::digest::{Algorithm, Digest};
+use crate::codec::json::{self, Text, Value};
+use crate::io::section::Section;
+use crate::io::text::last_of;
+use crate::limits::LAYERS_MAX;
+use crate::{Context, Error, Result};
+
+/// Reads which image is wanted: its layers, without their diff_ids, and its configuration with the digest that is in
+/// its name.
+pub fn choose(
+    archive: &Archive<'_>,
+    wanted: &Wanted<'_>,
+    layers: &mut heapless::Vec<Layer, LAYERS_MAX>,
+    tag: &mut super::Tag,
+    buffer: &mut [u8],
+) -> Result<(Section, Option<Digest>)> {
+    let Some(place) = archive.find(b"manifest.json")? else {
+        return Err(Error::new(format_args!(
+            "{}",
+            match archive.find(b"repositories")? {
+                Some(_) =>
+                    "archive: of docker before 1.10 (repositories, and no manifest.json): not supported, save it anew",
+                None => "archive: no manifest.json: not what docker save writes",
+            }
+        )));
+    };
+    let mut read = || -> Result<(Section, Option<Digest>)> {
+        let document = json::check(super::store::read(&archive.section(place)?, buffer)?)?;
+        let item = item(&document, wanted, tag)?;
+        layers.clear();
+        for value in item.list("Layers")? {
+            let path = value.as_text()?;
+            let place = find(archive, path).map_err(|error| value.blame(error))?;
+            let section = archive.section(place)?;
+            let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
+            let Place { offset, size } = place;
+            let layer = Layer { digest: None, offset, size, compression, foreign: false, diff_id: Digest::ZERO };
+            layers.push(layer).map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
+        }
+        let config = item.require("Config")?;
+        let path = config.as_text()?;
+        let place = find(archive, path).map_err(|error| config.blame(error))?;
+        Ok((archive.section(place)?, id(path)))
+    };
+    read().doing("manifest.json")
+}
+
+fn find(archive: &Archive<'_>, path: Text<'_>) -> Result<Place> {
+    // A path with escapes is none that docker writes.
+    let place = archive.find(path.as_plain().unwrap_or("").as_bytes())?;
+    place.ok_or_else(|| Error::new(format_args!("{path}: not in the archive")))
+}
+
+/// The digest that a configuration's name is: `HEX.json`, `blobs/sha256/HEX`, `sha256:HEX`.
+fn id(path: Text<'_>) -> Option<Digest> {
+    let path = path.as_plain()?;
+    let name = path.get(last_of(path, b'/').map_or(0, |slash| slash + 1)..)?;
+    let name = name.strip_prefix("sha256:").unwrap_or(name);
+    Digest::from_hex(Algorithm::Sha256, name.strip_suffix(".json").unwrap_or(name))
+}
+
+/// The item of the image that is wanted. Several names of one configuration are one image.
+fn item<'m>(document: &Value<'m>, wanted: &Wanted<'_>, found_tag: &mut super::Tag) -> Result<Value<'m>> {
+    let mut found: Option<(Value<'m>, Text<'m>)> = None;
+    let (mut tags, mut several) = (List::new(), false);
+    for (n, item) in document.items()?.enumerate() {
+        let config = item.require_text("Config")?;
+        let (mut has_tag, mut first) = (wanted.reference.is_none(), None);
+        for value in item.list("RepoTags")? {
+            let tag = value.as_text()?;
+            tags.add(&tag);
+            first = first.or(Some(tag));
+            has_tag |= wanted.reference.is_some_and(|wanted| same_reference(tag.as_plain().unwrap_or(""), wanted));
+        }
+        let is_pinned = wanted.digest.is_none_or(|digest| id(config).is_none_or(|id| id == digest));
+        if !has_tag || !is_pinned || wanted.index.is_some_and(|index| index != n) {
+            continue;
+        }
+        several |= found.is_some_and(|(_, former)| former != config);
+        if found.is_none() {
+            super::set_tag(found_tag, first.and_then(|tag| tag.as_plain()).map_or("", super::reference::tag));
+        }
+        found = found.or(Some((item, config)));
+    }
+    match (found, wanted.reference) {
+        (Some(_), _) if several => {
+            Err(Error::new(format_args!("several images, and nothing to choose by: {tags}, or @0, @1 and so on")))
+        }
+        (Some((item, _)), _) => Ok(item),
+        (None, Some(tag)) if tags.count == 0 => Err(Error::new(format_args!("no tag \"{tag}\", nor any other"))),
+        (None, Some(tag)) => Err(Error::new(format_args!("no tag \"{tag}\", there is: {tags}"))),
+        (None, None) => Err(Error::new(format_args!("holds no image, or not the one that is wanted"))),
+    }
+}
