@@ -20,6 +20,7 @@ pub(super) const COMMAND: Command = Command {
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
     flags: &[
+        image::PLATFORM,
         Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it"),
         Flag::switch("rootless", 0, "for a user who is not root: in a user namespace, with the host's network"),
         Flag::switch("tty", b't', "the process gets a terminal"),
@@ -38,7 +39,7 @@ const BUNDLE_MODE: u32 = 0o700;
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let [words, path] = arguments.exactly();
     let memory = crate::memory::claim();
-    let (store, mut wanted) = image::open(words, &mut memory.archive)?;
+    let (store, mut wanted) = image::open(words, arguments, &mut memory.archive)?;
     if let Some(name) = arguments.value("ref") {
         let name = name.to_str().ok().filter(|_| wanted.reference.is_none());
         wanted.reference = Some(name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?);
