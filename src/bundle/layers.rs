@@ -1,6 +1,6 @@
 //! An image's layers, one over the other, become a root file system.
 
-use crate::image::{Compression, Layer, Store};
+use crate::image::{Layer, Store};
 use crate::rootfs::{self, Applied, UnpackMemory};
 use crate::sys::fd::FdRef;
 use crate::{Error, Result};
@@ -16,8 +16,7 @@ pub fn unpack_layers(
     for (n, layer) in layers.iter().enumerate() {
         let within = |error: Error| error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.digest));
         let blob = store.blob(&layer.digest, layer.size).map_err(within)?;
-        let gzip = layer.compression == Compression::Gzip;
-        let layer = rootfs::Layer { blob: &blob, digest: &layer.digest, gzip, diff_id: &layer.diff_id };
+        let layer = rootfs::Layer { blob: &blob, digest: &layer.digest, diff_id: &layer.diff_id };
         let applied = rootfs::apply(&layer, root, memory).map_err(within)?;
         total.entries += applied.entries;
         total.bytes += applied.bytes;

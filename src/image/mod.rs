@@ -19,6 +19,7 @@ mod outer;
 mod platform;
 mod store;
 
+pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, looks_like_archive};
 pub use config::{Config, Texts};
 pub use store::Store;
@@ -52,15 +53,6 @@ pub struct Wanted<'a> {
     pub digest: Option<Digest>,
 }
 
-/// How a layer's tar is packed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip (RFC 1952).
-    Gzip,
-}
-
 /// One layer, lowest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
@@ -68,7 +60,7 @@ pub struct Layer {
     pub digest: Digest,
     /// Their number.
     pub size: u64,
-    /// How they are packed.
+    /// How they are packed, as the media type has it; the bytes may be of another mind.
     pub compression: Compression,
     /// It was not meant to be distributed: its blob may be elsewhere.
     pub foreign: bool,

@@ -33,8 +33,6 @@ pub struct Layer<'a> {
     pub blob: &'a Section,
     /// Digest of the bytes as they are stored.
     pub digest: &'a Digest,
-    /// The bytes are gzip, not tar.
-    pub gzip: bool,
     /// Digest of the tar.
     pub diff_id: &'a Digest,
 }
