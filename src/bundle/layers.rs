@@ -1,6 +1,6 @@
 //! An image's layers, one over the other, become a root file system.
 
-use crate::image::{Compression, Layer, Store};
+use crate::image::{Layer, Store};
 use crate::io::watch::Watch;
 use crate::rootfs::{self, Applied, UnpackMemory};
 use crate::sys::fd::FdRef;
@@ -19,8 +19,7 @@ pub fn unpack_layers(
         let within = |error: Error| error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.name()));
         let blob = store.layer(layer).map_err(within)?;
         watch.begin(n + 1, layers.len(), layer.size);
-        let gzip = layer.compression == Compression::Gzip;
-        let layer = rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), gzip, diff_id: &layer.diff_id, watch };
+        let layer = rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), diff_id: &layer.diff_id, watch };
         let applied = rootfs::apply(&layer, root, memory).map_err(within)?;
         total.entries += applied.entries;
         total.bytes += applied.bytes;

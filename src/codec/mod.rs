@@ -1,7 +1,10 @@
 //! Formats: pure, no paths, no system calls.
 
+pub mod compression;
 pub mod crc32;
 pub mod digest;
 pub mod gzip;
 pub mod json;
 pub mod tar;
+#[cfg_attr(not(feature = "zstd"), path = "zstd_left_out.rs")]
+pub mod zstd;

@@ -62,7 +62,8 @@ const LAYERS: [(&str, bool); 7] = [
     ("application/vnd.oci.image.rootfs.tar", false),
 ];
 
-/// How a layer of this media type is packed, and whether it is foreign.
+/// How a layer of this media type says it is packed, and whether it is foreign. Whoever unpacks it looks at the bytes
+/// (see [`Compression`]); a packing that nobody knows is refused here, by its name.
 pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
     let fault = |why: &str| Error::new(format_args!("media type {name}: {why}"));
     let plain = name.as_plain().unwrap_or("");
@@ -71,7 +72,7 @@ pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
     match packing {
         "" => Ok((Compression::None, foreign)),
         "+gzip" | ".gzip" => Ok((Compression::Gzip, foreign)),
-        "+zstd" | ".zstd" => Err(fault("zstd is not supported")),
+        "+zstd" | ".zstd" => Ok((Compression::Zstd, foreign)),
         _ if packing.ends_with("+encrypted") => Err(fault("the layer is encrypted")),
         _ => Err(fault("unknown compression")),
     }

@@ -23,6 +23,7 @@ mod platform;
 mod reference;
 mod store;
 
+pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, Form, looks_like_archive};
 pub use config::{Config, Texts};
 pub use platform::Target;
@@ -73,15 +74,6 @@ pub struct Wanted<'a> {
     pub platform: Target<'a>,
 }
 
-/// How a layer's tar is packed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip (RFC 1952).
-    Gzip,
-}
-
 /// One layer, lowest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
@@ -91,7 +83,7 @@ pub struct Layer {
     offset: u64,
     /// Their number.
     pub size: u64,
-    /// How they are packed.
+    /// How they are packed, as the media type has it; the bytes may be of another mind.
     pub compression: Compression,
     /// It was not meant to be distributed: its blob may be elsewhere.
     pub foreign: bool,

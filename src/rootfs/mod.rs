@@ -34,8 +34,6 @@ pub struct Layer<'a> {
     pub blob: &'a Section,
     /// Digest of the bytes as they are stored, where it is known.
     pub digest: Option<&'a Digest>,
-    /// The bytes are gzip, not tar.
-    pub gzip: bool,
     /// Digest of the tar.
     pub diff_id: &'a Digest,
     /// Who watches it being read.

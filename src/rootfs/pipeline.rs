@@ -1,22 +1,25 @@
 //! Reads, inflates, hashes and hands out one layer, by two threads over one ring.
 //!
 //! ```text
-//! blob --read--> input ring --inflate--> ring --> consumer        the other thread: read, inflate
+//! blob --read--> input ring --inflate--> ring --> consumer        the other thread: read, inflate (or what unpacks zstd)
 //!                    |                     |                      this thread: the consumer, creating files
 //!                 digest                diff_id                   whichever would wait: hashes instead
 //! ```
 //!
-//! The ring is also inflate's window. Each digest has a reader of its own and a lock that is only tried: a thread that
+//! The ring is also inflate's window (zstd's may be larger, and is mapped for as long as such a layer is read). Each digest has a reader of its own and a lock that is only tried: a thread that
 //! has nothing to do takes a step of one of them, and sleeps (futex) only where there is no such step either. Hashes
 //! tied to a thread cost a tenth more time, spinning gained nothing, and so did a third thread.
 
 use super::Layer;
+use crate::codec::compression::Compression;
 use crate::codec::digest::Hasher;
 use crate::codec::gzip::{Decoder, Window};
+use crate::codec::zstd;
 use crate::io::Source;
 use crate::limits::{HASH_STEP_BYTES, INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
 use crate::sys::ring::{Reader, Ring, Writer};
 use crate::sys::thread::{self, Slot, Stack};
+use crate::sys::vm::Mapping;
 use crate::{Context, Error, Result};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -66,12 +69,20 @@ fn stream<T>(
     memory: &mut PipelineMemory,
     consume: impl FnOnce(&mut dyn Source) -> Result<T>,
 ) -> Result<(T, u64)> {
+    let compression = compression(layer)?;
+    let words = if compression == Compression::Zstd { zstd::Decoder::workspace_words() } else { 0 };
+    let mut workspace = Mapping::new(words).doing("map memory for zstd")?;
+    let unpacker = match compression {
+        Compression::None => Unpacker::None,
+        Compression::Gzip => Unpacker::Gzip(memory.decoder.write(Decoder::new())),
+        Compression::Zstd => Unpacker::Zstd(zstd::Decoder::new(workspace.words())?),
+    };
     let (ring, tar, tar_hashed) = memory.ring.split();
     let (input, stored, stored_hashed) = memory.input.split();
     // A plain tar is what is stored: hashed once where both digests are of one kind.
     let stored_hasher = layer
         .digest
-        .filter(|digest| layer.gzip || digest.algorithm() != layer.diff_id.algorithm())
+        .filter(|digest| compression != Compression::None || digest.algorithm() != layer.diff_id.algorithm())
         .map(|digest| Hasher::new(digest.algorithm()));
     let shared = Shared {
         data: Event(AtomicU32::new(0)),
@@ -81,10 +92,9 @@ fn stream<T>(
         tar: Slot::new(Hashing { reader: tar_hashed, hasher: Some(Hasher::new(layer.diff_id.algorithm())) }),
         stored: Slot::new(Hashing { reader: stored_hashed, hasher: stored_hasher }),
     };
-    let decoder = layer.gzip.then(|| memory.decoder.write(Decoder::new()));
 
     let produce = || {
-        let result = Producer { layer, shared: &shared, input, stored, ring, decoder, at: 0 }.run();
+        let result = Producer { layer, shared: &shared, input, stored, ring, unpacker, at: 0 }.run();
         shared.stopped.fetch_or(result.is_err(), Ordering::Release);
         shared.ended.store(true, Ordering::Release);
         shared.data.wake();
@@ -219,6 +229,20 @@ impl Shared<'_> {
     }
 }
 
+/// How the layer is packed, by its first bytes.
+fn compression(layer: &Layer<'_>) -> Result<Compression> {
+    let mut start = [0; Compression::LOOKED_AT_BYTES];
+    let count = layer.blob.read_at(&mut start, 0)?;
+    Ok(Compression::of(&start[..count]))
+}
+
+/// What makes the tar of the stored bytes.
+enum Unpacker<'a> {
+    None,
+    Gzip(&'a mut Decoder),
+    Zstd(zstd::Decoder<'a>),
+}
+
 /// The other thread's work.
 struct Producer<'a, 'r> {
     layer: &'a Layer<'a>,
@@ -226,7 +250,7 @@ struct Producer<'a, 'r> {
     input: Writer<'r, INPUT_BYTES>,
     stored: Reader<'r, INPUT_BYTES>,
     ring: Writer<'r, RING_BYTES>,
-    decoder: Option<&'a mut Decoder>,
+    unpacker: Unpacker<'a>,
     /// Bytes of the blob that have been read.
     at: u64,
 }
@@ -257,7 +281,11 @@ impl Producer<'_, '_> {
             }
             if used + made == 0 {
                 debug_assert!(!pending, "there was input and room");
-                return self.decoder.as_ref().map_or(Ok(()), |decoder| decoder.finish());
+                return match &self.unpacker {
+                    Unpacker::None => Ok(()),
+                    Unpacker::Gzip(decoder) => decoder.finish(),
+                    Unpacker::Zstd(decoder) => decoder.finish(),
+                };
             }
         }
     }
@@ -290,9 +318,14 @@ impl Producer<'_, '_> {
     /// Moves some bytes on from the input to the ring: (bytes taken, bytes made).
     fn step(&mut self) -> Result<(usize, usize)> {
         let bytes = self.stored.bytes();
-        let (used, made) = match &mut self.decoder {
-            Some(decoder) => decoder.step(bytes, &mut self.ring)?,
-            None => {
+        let (used, made) = match &mut self.unpacker {
+            Unpacker::Gzip(decoder) => decoder.step(bytes, &mut self.ring)?,
+            Unpacker::Zstd(decoder) => {
+                let (used, made) = decoder.step(bytes, self.ring.space())?;
+                self.ring.commit(made);
+                (used, made)
+            }
+            Unpacker::None => {
                 let space = self.ring.space();
                 let count = bytes.len().min(space.len()).min(INFLATE_STEP_BYTES);
                 space[..count].copy_from_slice(&bytes[..count]);

@@ -24,6 +24,8 @@ pub mod thread;
 pub mod time;
 pub mod tty;
 pub mod vm;
+#[cfg(feature = "zstd")]
+pub mod zstd;
 
 pub use errno::Errno;
 

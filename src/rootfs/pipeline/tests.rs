@@ -75,10 +75,10 @@ fn what_goes_in_comes_out_verified() {
         (600_000, 7, false),
     ] {
         let tar = sample(count);
-        for (stored, gzip) in [(gzip(&tar), true), (tar.clone(), false)] {
+        for stored in [gzip(&tar), tar.clone()] {
             let stored_twice = digest(&[&stored[..], &stored, b"x"].concat());
             let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-            let layer = Layer { blob: &blob, digest: Some(&digest), gzip, diff_id: &diff_id, watch: &() };
+            let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() };
             let (all, length) = run(&layer, &mut memory, |source| collect(source, piece, nap)).unwrap();
             assert!(all == tar && length == count as u64, "{count} bytes, {piece} at a time");
             // What the consumer leaves is hashed all the same.
@@ -99,7 +99,7 @@ fn two_kinds_of_digest_for_one_layer() {
     let mut hasher = Hasher::new(Algorithm::Sha512);
     hasher.update(&tar);
     let (blob, stored, diff_id) = (section(&tar), hasher.finish(), digest(&tar));
-    let layer = Layer { blob: &blob, digest: Some(&stored), gzip: false, diff_id: &diff_id, watch: &() };
+    let layer = Layer { blob: &blob, digest: Some(&stored), diff_id: &diff_id, watch: &() };
     assert!(run(&layer, &mut memory(), |_| Ok(())).is_ok());
     let other = Layer { diff_id: &digest(b"x"), ..layer };
     let error = run(&other, &mut memory(), |_| Ok(())).unwrap_err();
@@ -116,7 +116,7 @@ fn neither_side_waits_for_one_that_failed() {
     // The consumer fails at once, or in the middle: its error is the one that counts.
     for after in [0, 1_000_000] {
         let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-        let layer = Layer { blob: &blob, digest: Some(&digest), gzip: true, diff_id: &diff_id, watch: &() };
+        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() };
         let fail = |source: &mut dyn Source| -> Result<()> {
             source.skip(after)?;
             Err(Error::with_errno(format_args!("no room"), Errno::ENOSPC))
@@ -128,14 +128,14 @@ fn neither_side_waits_for_one_that_failed() {
     // The producer fails, with bytes that are what the digest says, and with bytes that are not.
     let (blob, diff_id) = (section(cut), digest(&tar));
     for (digest, why) in [(digest(cut), "gzip: truncated"), (digest(&stored), "digest mismatch: expected")] {
-        let layer = Layer { blob: &blob, digest: Some(&digest), gzip: true, diff_id: &diff_id, watch: &() };
+        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() };
         let error = run(&layer, &mut memory, |source| collect(source, 100_000, false)).unwrap_err();
         assert!(error.to_string().starts_with(why), "{error}");
     }
 
     // The file is shorter than it was said to be.
     let longer = Section { size: blob.size + 6, ..section(cut) };
-    let layer = Layer { blob: &longer, digest: Some(&diff_id), gzip: false, diff_id: &diff_id, watch: &() };
+    let layer = Layer { blob: &longer, digest: Some(&diff_id), diff_id: &diff_id, watch: &() };
     let error = run(&layer, &mut memory, |_| Ok(())).unwrap_err().to_string();
     assert!(error.starts_with("digest mismatch"), "{error}");
 }

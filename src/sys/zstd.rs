@@ -1,0 +1,77 @@
+//! libzstd's streaming decoder, in memory that is lent to it.
+//!
+//! `unsafe` is here because the library is C. It has no heap (`.cargo/config.toml`), makes no call to the kernel, and keeps
+//! all of its state in the workspace.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use zstd_sys as c;
+
+/// Why a frame cannot be decoded: a number of libzstd's `zstd_errors.h`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault(pub u32);
+
+impl Fault {
+    /// The content's checksum is another.
+    pub const CHECKSUM: Fault = Fault(c::ZSTD_ErrorCode::ZSTD_error_checksum_wrong as u32);
+}
+
+/// Words of memory that frames with a window of up to `window` bytes take.
+pub fn workspace_words(window: usize) -> usize {
+    // SAFETY: arithmetic.
+    unsafe { c::ZSTD_estimateDStreamSize(window) }.div_ceil(size_of::<u64>())
+}
+
+/// What one call came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Bytes of input used.
+    pub used: usize,
+    /// Bytes of output written.
+    pub made: usize,
+    /// The frame is at its end, and all of it has been written.
+    pub ended: bool,
+}
+
+/// A decoder of one frame after the other.
+pub struct Stream<'w> {
+    stream: NonNull<c::ZSTD_DStream>,
+    fault: Option<Fault>,
+    /// The stream stands at its start, its window behind it.
+    workspace: PhantomData<&'w mut [u64]>,
+}
+
+// SAFETY: the stream is reached through this one owner alone, and libzstd ties nothing to a thread.
+unsafe impl Send for Stream<'_> {}
+
+impl<'w> Stream<'w> {
+    /// A decoder that works in `workspace`; nothing where that is too small for any frame.
+    pub fn new(workspace: &'w mut [u64]) -> Option<Stream<'w>> {
+        // SAFETY: as many bytes, aligned to 8, borrowed exclusively for as long as the stream lives.
+        let stream = unsafe { c::ZSTD_initStaticDStream(workspace.as_mut_ptr().cast(), size_of_val(workspace)) };
+        let stream = NonNull::new(stream)?;
+        // The default is 128 MiB, however little of it the content needs. What counts is that the workspace suffices.
+        // SAFETY: a stream that was just made.
+        unsafe { c::ZSTD_DCtx_setMaxWindowSize(stream.as_ptr(), 1 << c::ZSTD_WINDOWLOG_MAX_64) };
+        Some(Stream { stream, fault: None, workspace: PhantomData })
+    }
+
+    /// Takes some of `input`, writes some of `output`. A stream that failed goes on failing.
+    pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let mut from = c::ZSTD_inBuffer { src: input.as_ptr().cast(), size: input.len(), pos: 0 };
+        let mut to = c::ZSTD_outBuffer { dst: output.as_mut_ptr().cast(), size: output.len(), pos: 0 };
+        // SAFETY: two true slices for the length of the call: it keeps pointers into its workspace alone, as
+        // ZSTD_d_stableOutBuffer is off.
+        let answer = unsafe { c::ZSTD_decompressStream(self.stream.as_ptr(), &mut to, &mut from) };
+        // ZSTD_isError: the negative of a code.
+        let code = answer.wrapping_neg();
+        if code > 0 && code < c::ZSTD_ErrorCode::ZSTD_error_maxCode as usize {
+            self.fault = Some(Fault(code as u32));
+            return Err(Fault(code as u32));
+        }
+        Ok(Step { used: from.pos, made: to.pos, ended: answer == 0 })
+    }
+}
