@@ -108,7 +108,8 @@ impl<'w> Decoder<'w> {
         *rest = &rest[count..];
         // At once, so that what follows a frame is known as garbage however short it is.
         let known = self.filled.min(4);
-        let skippable = self.header[0] & 0xf0 == MAGIC_SKIPPABLE[0] && self.header[1..known] == MAGIC_SKIPPABLE[1..known];
+        let skippable =
+            self.header[0] & 0xf0 == MAGIC_SKIPPABLE[0] && self.header[1..known] == MAGIC_SKIPPABLE[1..known];
         if !skippable && self.header[..known] != MAGIC[..known] {
             return Err(fault(if self.frames { "garbage after the end" } else { "not zstd data" }));
         }

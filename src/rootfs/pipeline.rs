@@ -11,8 +11,8 @@
 //! tied to a thread cost a tenth more time, spinning gained nothing, and so did a third thread.
 
 use super::Layer;
-use crate::codec::digest::Hasher;
 use crate::codec::compression::Compression;
+use crate::codec::digest::Hasher;
 use crate::codec::gzip::{Decoder, Window};
 use crate::codec::zstd;
 use crate::io::Source;

@@ -25,7 +25,11 @@ fn section(bytes: &[u8]) -> Section {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut child = std::process::Command::new("gzip")
+    packed("gzip", bytes)
+}
+
+fn packed(tool: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut child = std::process::Command::new(tool)
         .arg("-c")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -75,9 +79,13 @@ fn what_goes_in_comes_out_verified() {
         (600_000, 7, false),
     ] {
         let tar = sample(count);
-        for (stored, gzip) in [(gzip(&tar), true), (tar.clone(), false)] {
+        let mut ways = vec![gzip(&tar), tar.clone()];
+        if cfg!(feature = "zstd") {
+            ways.push(packed("zstd", &tar));
+        }
+        for stored in ways {
             let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-            let layer = Layer { blob: &blob, digest: &digest, gzip, diff_id: &diff_id };
+            let layer = Layer { blob: &blob, digest: &digest, diff_id: &diff_id };
             let (all, length) = run(&layer, &mut memory, |source| collect(source, piece, nap)).unwrap();
             assert!(all == tar && length == count as u64, "{count} bytes, {piece} at a time");
             // What the consumer leaves is hashed all the same.
@@ -92,11 +100,22 @@ fn two_kinds_of_digest_for_one_layer() {
     let mut hasher = Hasher::new(Algorithm::Sha512);
     hasher.update(&tar);
     let (blob, stored, diff_id) = (section(&tar), hasher.finish(), digest(&tar));
-    let layer = Layer { blob: &blob, digest: &stored, gzip: false, diff_id: &diff_id };
+    let layer = Layer { blob: &blob, digest: &stored, diff_id: &diff_id };
     assert!(run(&layer, &mut memory(), |_| Ok(())).is_ok());
     let other = Layer { diff_id: &digest(b"x"), ..layer };
     let error = run(&other, &mut memory(), |_| Ok(())).unwrap_err();
     assert!(error.to_string().starts_with("diff_id: digest mismatch"), "{error}");
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let stored = packed("zstd", b"a layer");
+    let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(b"a layer"));
+    let result = run(&Layer { blob: &blob, digest: &digest, diff_id: &diff_id }, &mut memory(), |_| Ok(()));
+    match cfg!(feature = "zstd") {
+        true => assert_eq!(result.unwrap().1, 7),
+        false => assert_eq!(result.unwrap_err().to_string(), "zstd: this ocinit was built without it"),
+    }
 }
 
 #[test]
@@ -109,7 +128,7 @@ fn neither_side_waits_for_one_that_failed() {
     // The consumer fails at once, or in the middle: its error is the one that counts.
     for after in [0, 1_000_000] {
         let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-        let layer = Layer { blob: &blob, digest: &digest, gzip: true, diff_id: &diff_id };
+        let layer = Layer { blob: &blob, digest: &digest, diff_id: &diff_id };
         let fail = |source: &mut dyn Source| -> Result<()> {
             source.skip(after)?;
             Err(Error::with_errno(format_args!("no room"), Errno::ENOSPC))
@@ -121,14 +140,14 @@ fn neither_side_waits_for_one_that_failed() {
     // The producer fails, with bytes that are what the digest says, and with bytes that are not.
     let (blob, diff_id) = (section(cut), digest(&tar));
     for (digest, why) in [(digest(cut), "gzip: truncated"), (digest(&stored), "digest mismatch: expected")] {
-        let layer = Layer { blob: &blob, digest: &digest, gzip: true, diff_id: &diff_id };
+        let layer = Layer { blob: &blob, digest: &digest, diff_id: &diff_id };
         let error = run(&layer, &mut memory, |source| collect(source, 100_000, false)).unwrap_err();
         assert!(error.to_string().starts_with(why), "{error}");
     }
 
     // The file is shorter than it was said to be.
     let longer = Section { size: blob.size + 6, ..section(cut) };
-    let layer = Layer { blob: &longer, digest: &diff_id, gzip: false, diff_id: &diff_id };
+    let layer = Layer { blob: &longer, digest: &diff_id, diff_id: &diff_id };
     let error = run(&layer, &mut memory, |_| Ok(())).unwrap_err().to_string();
     assert!(error.starts_with("digest mismatch"), "{error}");
 }
