@@ -72,10 +72,10 @@ pub const RING_BYTES: usize = 256 << 10;
 pub const INPUT_BYTES: usize = 64 << 10;
 /// The most that is inflated at once, in bytes: the consumer gets its first bytes after this many.
 pub const INFLATE_STEP_BYTES: usize = 32 << 10;
-/// The window of a zstd frame, in bytes: what RFC 8878 asks of every decoder, and the largest that builders ask for
-/// (levels 20 to 22 and `--long` of the command line take more). With it a layer of zstd takes 9 MiB, mapped while it is
-/// read; a frame with a smaller window, or less content, touches less.
-pub const ZSTD_WINDOW_BYTES: u64 = 8 << 20;
+/// The window of a zstd frame, in bytes: what buildah writes for zstd:chunked, and skopeo at its best (8 MiB otherwise);
+/// only levels 21 and 22 and `--long` of the command line take more. Memory for it is mapped while a layer of zstd is
+/// read, and a frame touches no more of it than its window or its content, whichever is smaller.
+pub const ZSTD_WINDOW_BYTES: u64 = 32 << 20;
 /// The most that is hashed at once, in bytes: about 10 microseconds, in which what was waited for may have come.
 pub const HASH_STEP_BYTES: usize = 16 << 10;
 /// One pax header, in bytes. A file has at most 64 KiB of extended attribute names, a value 64 KiB.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::layout::{Blob, Layout, MANIFEST, gzip, platform, sha256, tagged};
+use super::layout::{Blob, Layout, MANIFEST, gzip, platform, sha256, tagged, zstd};
 use super::{Tar, cache, read, tool};
 
 /// Media type of a layer that is a tar.
@@ -33,6 +33,20 @@ impl Layer {
     pub fn gzip(tar: Tar) -> Layer {
         let tar = tar.finish();
         Layer { diff_id: sha256(&tar), stored: gzip(&tar), gzip: true }
+    }
+
+    /// The tar, packed by `zstd` with these options.
+    pub fn zstd(tar: &[u8], options: &[&str]) -> Layer {
+        Layer { diff_id: sha256(tar), stored: zstd(tar, options), gzip: false }
+    }
+
+    /// The end of its media type.
+    fn packing(&self) -> &'static str {
+        match (self.gzip, self.stored.first_chunk()) {
+            (true, _) => "+gzip",
+            (false, Some([0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18])) => "+zstd",
+            _ => "",
+        }
     }
 }
 
@@ -143,7 +157,7 @@ impl Image {
             .layers
             .iter()
             .zip(layers)
-            .map(|(layer, blob)| blob.descriptor(&format!("{LAYER}{}", if layer.gzip { "+gzip" } else { "" }), ""))
+            .map(|(layer, blob)| blob.descriptor(&format!("{LAYER}{}", layer.packing()), ""))
             .collect();
         format!(
             r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{},"layers":[{}]}}"#,

@@ -53,17 +53,26 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// `bytes` as gzip, the same bytes in every run.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut child = Command::new("gzip")
-        .args(["-n", "-c", "-6"])
+    filter(Command::new("gzip").args(["-n", "-c", "-6"]), bytes)
+}
+
+/// `bytes` as zstd of the command line, from a pipe.
+pub fn zstd(bytes: &[u8], options: &[&str]) -> Vec<u8> {
+    filter(Command::new("zstd").args(["-q", "-c"]).args(options), bytes)
+}
+
+/// What a tool makes of `bytes` on its standard input.
+fn filter(command: &mut Command, bytes: &[u8]) -> Vec<u8> {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("gzip starts");
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut stdin = child.stdin.take().expect("piped");
     std::thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(bytes).expect("gzip reads all"));
-        let output = child.wait_with_output().expect("gzip ends");
-        assert!(output.status.success(), "gzip: {}", output.status);
+        scope.spawn(move || stdin.write_all(bytes).expect("the tool reads all"));
+        let output = child.wait_with_output().expect("the tool ends");
+        assert!(output.status.success(), "{command:?}: {}", output.status);
         output.stdout
     })
 }

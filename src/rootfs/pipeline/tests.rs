@@ -25,7 +25,11 @@ fn section(bytes: &[u8]) -> Section {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut child = std::process::Command::new("gzip")
+    packed("gzip", bytes)
+}
+
+fn packed(tool: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut child = std::process::Command::new(tool)
         .arg("-c")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -75,7 +79,11 @@ fn what_goes_in_comes_out_verified() {
         (600_000, 7, false),
     ] {
         let tar = sample(count);
-        for stored in [gzip(&tar), tar.clone()] {
+        let mut ways = vec![gzip(&tar), tar.clone()];
+        if cfg!(feature = "zstd") {
+            ways.push(packed("zstd", &tar));
+        }
+        for stored in ways {
             let stored_twice = digest(&[&stored[..], &stored, b"x"].concat());
             let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
             let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() };
@@ -104,6 +112,18 @@ fn two_kinds_of_digest_for_one_layer() {
     let other = Layer { diff_id: &digest(b"x"), ..layer };
     let error = run(&other, &mut memory(), |_| Ok(())).unwrap_err();
     assert!(error.to_string().starts_with("diff_id: digest mismatch"), "{error}");
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let stored = packed("zstd", b"a layer");
+    let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(b"a layer"));
+    let result =
+        run(&Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() }, &mut memory(), |_| Ok(()));
+    match cfg!(feature = "zstd") {
+        true => assert_eq!(result.unwrap().1, 7),
+        false => assert_eq!(result.unwrap_err().to_string(), "zstd: this ocinit was built without it"),
+    }
 }
 
 #[test]
