@@ -3,54 +3,12 @@
 
 mod support;
 
-use std::path::Path;
 use std::process::Command;
 
 use support::images::Layer;
 use support::tar::Header;
 use support::unpack::Case;
-use support::{Tar, scratch, tool};
-
-#[test]
-fn names_that_a_layer_may_not_have() {
-    let of_size = |size| Header { size, ..Header::new("f", b'0') };
-    for (name, tar, why) in [
-        ("dotdot", Tar::new().file("../outside", 0o644, "x"), "entry ../outside: a name that leaves the root"),
-        ("inner", Tar::new().file("a/../../outside", 0o644, "x"), "a name that leaves the root"),
-        ("empty", Tar::new().file("", 0o644, "x"), "an empty name"),
-        ("root", Tar::new().symlink("./", "/tmp"), "the root is a directory"),
-        ("link", Tar::new().hard_link("a", "../../outside"), "a name that leaves the root"),
-        ("no-link", Tar::new().hard_link("a", "b"), "entry a: hard link to b: no such file or directory"),
-        ("wh", Tar::new().file("a/.wh.", 0o644, ""), "a whiteout of nothing"),
-        ("wh-dot", Tar::new().file(".wh..", 0o644, ""), "a whiteout of nothing"),
-        ("wh-dotdot", Tar::new().file("a/.wh...", 0o644, ""), "a whiteout of nothing"),
-        ("wh-inside", Tar::new().file(".wh.a/b", 0o644, ""), "a name inside a whiteout"),
-        ("uid", Tar::new().pax(&[("uid", "4294967296")]).file("a", 0o4755, "x"), "uid 4294967296 is more than"),
-        ("gid", Tar::new().pax(&[("gid", "4294967295")]).file("a", 0o644, "x"), "gid 4294967295 is more than"),
-        ("device", Tar::new().entry(&Header { device: (4096, 0), ..Header::new("a", b'3') }, b""), "4096:0"),
-        ("long", Tar::new().pax(&[("path", &"n".repeat(256))]).file("a", 0o644, ""), "file name too long"),
-        ("size", Tar::new().entry(&of_size(100_000), b"short"), "truncated inside an entry"),
-    ] {
-        Case::tars(&format!("refused-{name}"), [tar]).refuses(why);
-    }
-}
-
-#[test]
-fn links_lead_nowhere_outside() {
-    let outside = scratch("unpack-target");
-    let outside = outside.to_str().unwrap();
-    for (name, first) in [
-        ("absolute", Tar::new().symlink("s", outside)),
-        ("relative", Tar::new().symlink("s", "../../../../../../../../../../tmp")),
-        ("proc", Tar::new().symlink("s", "/proc/self/root/tmp")),
-    ] {
-        let tar = first.file("s/ocinit-escaped", 0o644, "x").hard_link("h", "s/ocinit-escaped");
-        let unpacked = Case::tars(&format!("escape-{name}"), [tar]).run();
-        assert_eq!((unpacked.status, unpacked.line.as_str()), (0, ""));
-        assert_eq!(std::fs::read_to_string(unpacked.root.join("h")).unwrap(), "x");
-    }
-    assert!(std::fs::read_dir(outside).unwrap().next().is_none() && !Path::new("/tmp/ocinit-escaped").exists());
-}
+use support::{Tar, tool};
 
 #[test]
 fn layers_that_are_not_what_they_claim() {
@@ -137,32 +95,112 @@ fn words_that_are_no_command() {
     assert_eq!(many, (125, String::new(), "ocinit: more than 256 words: argument list too long\n".into()));
 }
 
-#[test]
-fn no_system_call_gets_a_path_of_the_layer_but_beneath_the_root() {
-    let tar = Tar::new()
-        .directory("marked-d/", 0o755)
-        .file("marked-d/marked-f", 0o644, "x")
+/// What the layers below do with names: every kind of entry, attributes, whiteouts, what is there and makes way.
+fn marked_layers() -> Vec<Tar> {
+    let note = [("SCHILY.xattr.user.note", "x"), ("LIBARCHIVE.xattr.user.more", "AQID")];
+    let on_link = [("SCHILY.xattr.trusted.note", "x")];
+    let lower = Tar::new()
+        .file("marked-s", 0o644, "")
+        .pax(&note)
+        .directory("marked-o/marked-d", 0o755)
+        .file("marked-o/marked-d/marked-f", 0o644, "x")
+        .file("marked-w", 0o644, "x")
+        .directory("marked-t/marked-d/marked-e", 0o755)
+        .file("marked-t/marked-d/marked-f", 0o644, "x")
+        .symlink("marked-a", "/marked-o/marked-d");
+    let upper = Tar::new()
+        .pax(&note)
+        .directory("marked-d/", 0o2755)
+        .file("marked-d/marked-f", 0o4644, "x")
+        .pax(&on_link)
         .symlink("marked-s", "/marked-d")
         .file("marked-s/marked-g", 0o644, "")
+        .pax(&note)
+        .file("marked-s/marked-h", 0o600, "")
         .hard_link("marked-h", "/marked-d/marked-f")
-        .whiteout("marked-d/marked-f");
-    let case = Case::tars("strace", [Tar::new().file("marked-s", 0o644, ""), tar]);
+        .hard_link("marked-a/marked-h", "marked-s/marked-f")
+        .entry(&Header { device: (1, 3), owner: (5, 6), ..Header::new("marked-n", b'3') }, b"")
+        .entry(&Header { mode: 0o1600, ..Header::new("marked-p", b'6') }, b"")
+        .symlink("marked-dangling", "marked-nowhere/marked-deep")
+        .file("marked-dangling/marked-f", 0o644, "x")
+        .whiteout("marked-w")
+        .whiteout("marked-a/marked-f")
+        .whiteout("marked-d/marked-f")
+        .file("marked-o/.wh..wh..opq", 0o644, "")
+        .file("marked-t", 0o644, "in place of a tree")
+        .pax(&[("SCHILY.xattr.user.other", "y")])
+        .directory("marked-o/", 0o700);
+    vec![lower, upper]
+}
+
+/// What a system call may do with a name of a layer, or why it may not.
+fn judge(line: &str) -> Result<(), &'static str> {
+    let call = line.split_whitespace().nth(1).and_then(|call| call.split('(').next()).ok_or("no call")?;
+    let names: Vec<_> = line.split('"').skip(1).step_by(2).collect();
+    // The text of a link, and the name of an attribute, are no paths.
+    let paths = match call {
+        "symlinkat" => &names[1..],
+        "readlinkat" | "lsetxattr" | "lremovexattr" | "lgetxattr" | "llistxattr" => &names[..1],
+        _ => &names[..],
+    };
+    match call {
+        "openat2" if line.contains("RESOLVE_IN_ROOT") && line.contains("RESOLVE_NO_MAGICLINKS") => return Ok(()),
+        // Within a directory that is being removed.
+        "openat2" if line.contains("RESOLVE_BENEATH") => {}
+        "openat" if !line.contains("O_NOFOLLOW") => return Err("a link would be followed"),
+        "openat" | "mkdirat" | "mknodat" | "symlinkat" | "linkat" | "unlinkat" | "utimensat" | "statx" => {}
+        "fchownat" | "fchmodat" | "fchmodat2" | "readlinkat" => {}
+        // There is no form with a descriptor: the name is one in the current directory, which was entered by one.
+        "lsetxattr" | "lremovexattr" | "lgetxattr" | "llistxattr" => {}
+        _ => return Err("not a call that takes a directory's descriptor"),
+    }
+    match paths {
+        _ if paths.iter().any(|path| path.contains('/')) => Err("more than one component"),
+        _ if line.contains("AT_FDCWD") => Err("relative to the current directory"),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn no_system_call_gets_a_path_of_the_layer_but_beneath_the_root() {
+    let case = Case::tars("strace", marked_layers());
     let trace = case.directory.with_extension("strace");
     let root = case.directory.join("rootfs");
     let mut command = Command::new("strace");
-    command.args(["-f", "-o"]).arg(&trace).arg(env!("CARGO_BIN_EXE_ocinit")).arg("unpack");
+    command.args(["-f", "-s", "300", "-o"]).arg(&trace).arg(env!("CARGO_BIN_EXE_ocinit")).arg("unpack");
     tool(command.arg(case.directory.join("image")).arg(&root));
     let trace = String::from_utf8(support::read(&trace)).unwrap();
-    let lines: Vec<_> = trace.lines().filter(|line| line.contains("marked-") && !line.contains("read")).collect();
-    assert!(lines.len() > 10, "{trace}");
-    for line in lines {
-        let call = line.split_whitespace().nth(1).unwrap();
-        let resolved = call.starts_with("openat2(") && line.contains("RESOLVE_IN_ROOT");
-        // Without openat2 there is a descriptor and one component.
-        let single = ["openat(", "mkdirat(", "mknodat(", "symlinkat(", "linkat(", "unlinkat(", "utimensat(", "statx("];
-        let known = single.iter().any(|name| call.starts_with(name)) && !line.contains("AT_FDCWD");
-        let names: Vec<_> = line.split('"').skip(1).step_by(2).collect();
-        let last = if call.starts_with("symlinkat(") { &names[1..] } else { &names[..] };
-        assert!(resolved || known && last.iter().all(|name| !name.contains('/')), "{line}");
+    let call_of = |line: &str| line.split_whitespace().nth(1).unwrap().split('(').next().unwrap().to_string();
+    let data = ["read", "pread64", "write", "pwrite64", "getdents64"];
+    let marked = |line: &&str| line.contains("marked-") && !data.contains(&call_of(line).as_str());
+    let lines: Vec<_> = trace.lines().filter(marked).collect();
+    let wrong: Vec<_> = lines.iter().filter_map(|line| judge(line).err().map(|why| format!("{why}: {line}"))).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Every kind of call that there is to judge was there.
+    let calls: std::collections::BTreeSet<_> = lines.iter().map(|line| call_of(line)).collect();
+    for call in
+        ["openat2", "mkdirat", "mknodat", "symlinkat", "linkat", "unlinkat", "utimensat", "lsetxattr", "readlinkat"]
+    {
+        assert!(calls.contains(call), "no {call} among {calls:?}");
+    }
+    assert!(root.join("marked-d/marked-f").exists() && !root.join("marked-w").exists());
+}
+
+#[test]
+fn what_judges_system_calls_sees_what_it_looks_for() {
+    for (line, why) in [
+        (r#"1 openat2(3, "a/b", {flags=O_PATH, resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT}, 24) = 4"#, None),
+        (r#"1 openat2(3, "a/b", {flags=O_PATH, resolve=RESOLVE_NO_XDEV}, 24) = 4"#, Some("not a call")),
+        (r#"1 openat(3, "a", O_RDONLY) = 4"#, Some("followed")),
+        (r#"1 openat(AT_FDCWD, "a", O_RDONLY|O_NOFOLLOW) = 4"#, Some("current directory")),
+        (r#"1 unlinkat(3, "a/b", 0) = 0"#, Some("more than one")),
+        (r#"1 lsetxattr("/root/a", "user.a", "x/y", 3, 0) = 0"#, Some("more than one")),
+        (r#"1 symlinkat("/a/b", 3, "c") = 0"#, None),
+        (r#"1 chmod("a", 0644) = 0"#, Some("not a call")),
+    ] {
+        assert!(
+            judge(line).err().is_some_and(|found| why.is_some_and(|why| found.contains(why))) == why.is_some(),
+            "{line}"
+        );
     }
 }

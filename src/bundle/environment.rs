@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Result};
 use crate::image::Texts;
-use crate::io::show::Show;
+use crate::io::show::Brief;
 use crate::io::strings::{Builder, Strings, Words};
 use crate::spec::defaults;
 use core::ffi::CStr;
@@ -27,7 +27,7 @@ pub fn merge<'m>(
     let mut env = strings.begin();
     for entry in given.into_iter().flatten() {
         if !entry.contains(&b'=') || entry.starts_with(b"=") {
-            return Err(Error::new(format_args!("env={}: not NAME=VALUE", Show(entry))));
+            return Err(Error::new(format_args!("env={}: not NAME=VALUE", Brief(entry))));
         }
         let start = env.len();
         env.push(entry)?;

@@ -9,7 +9,7 @@
 
 use super::lookup::{End, Field, Table, number};
 use crate::error::{Error, Result};
-use crate::io::show::Show;
+use crate::io::show::Brief;
 use crate::limits::GROUPS_MAX;
 use crate::spec::User;
 use crate::sys::fd::FdRef;
@@ -154,5 +154,5 @@ fn walk_groups(table: &mut Table, visit: Visit<'_>) -> Result<()> {
 
 #[cold]
 fn fault(what: &str, name: &[u8], why: &str) -> Error {
-    Error::new(format_args!("{what} \"{}\": {why}", Show(name)))
+    Error::new(format_args!("{what} \"{}\": {why}", Brief(name)))
 }

@@ -7,7 +7,7 @@ use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
 use crate::rootfs::remove;
 use crate::sys::fd::{CWD, Fd, FdRef};
-use crate::sys::{Errno, fs, process};
+use crate::sys::{self, Errno, fs, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -16,6 +16,8 @@ pub struct Place {
     directory: Fd,
     /// Where it will be, and where it is until then; nothing where it is there already.
     names: Option<(PathBuf, PathBuf)>,
+    /// Its owner, mode and time before.
+    before: fs::Stat,
     kept: bool,
 }
 
@@ -43,6 +45,16 @@ impl Place {
     }
 }
 
+impl Place {
+    /// A layer may have set what the directory itself is.
+    fn restore(&self) -> sys::Result<()> {
+        let (directory, before) = (self.directory(), &self.before);
+        fs::chown(directory, c"", before.uid, before.gid)?;
+        fs::chmod_fd(directory, before.mode & 0o7777)?;
+        fs::set_times(directory, c"", before.modified)
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         if self.kept {
@@ -51,7 +63,7 @@ impl Drop for Place {
         let emptied = remove::children(self.directory());
         let removed = match &self.names {
             Some((_, partial)) => emptied.and_then(|()| fs::rmdir(CWD, partial.as_c_str())),
-            None => emptied,
+            None => emptied.and_then(|()| self.restore()),
         };
         if let Err(errno) = removed {
             crate::warning!("what was made could not all be removed: {errno}");
@@ -70,7 +82,8 @@ fn open(path: &CStr, mode: u32) -> Result<Place> {
             if fs::entries(entries).next().is_some() {
                 return Err(Error::new(format_args!("not empty")));
             }
-            return Ok(Place { directory, names: None, kept: false });
+            let before = fs::stat(directory.by_ref(), c"").doing("stat")?;
+            return Ok(Place { directory, names: None, before, kept: false });
         }
     }
     let mut name = path.to_bytes();
@@ -86,7 +99,8 @@ fn open(path: &CStr, mode: u32) -> Result<Place> {
     // Neither the caller's umask nor the time of day: what layers do not say of the root is the same in every run.
     fs::chmod_fd(directory.by_ref(), mode).doing("change the mode")?;
     fs::set_times(directory.by_ref(), c"", fs::Time::default()).doing("set the time")?;
-    Ok(Place { directory, names: Some((name, partial)), kept: false })
+    let before = fs::stat(directory.by_ref(), c"").doing("stat")?;
+    Ok(Place { directory, names: Some((name, partial)), before, kept: false })
 }
 
 fn fmt_suffix(path: &mut PathBuf, pid: i32) -> core::result::Result<(), Errno> {

@@ -1,8 +1,8 @@
 //! Descriptors (descriptor.md): what all other documents are made of.
 
-use crate::Result;
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
+use crate::{Error, Result};
 
 /// What a document says about another document, or about a layer.
 pub struct Descriptor<'m> {
@@ -28,6 +28,6 @@ impl<'m> Descriptor<'m> {
 
 /// The digest that stands in, or is, `value`.
 pub fn parse(digest: Text<'_>, value: &Value<'_>) -> Result<Digest> {
-    // A digest with escapes is none.
-    Digest::parse(digest.as_plain().unwrap_or("")).map_err(|error| value.blame(error))
+    let no_escapes = || Error::new(format_args!("digest \"{digest}\": has characters that no digest has"));
+    digest.as_plain().ok_or_else(no_escapes).and_then(Digest::parse).map_err(|error| value.blame(error))
 }

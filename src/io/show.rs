@@ -19,6 +19,35 @@ impl Display for Show<'_> {
     }
 }
 
+/// The start and the end of bytes that may be long, so that what is said after them is seen, too: a message has
+/// [`crate::limits::ERROR_TEXT_BYTES`], a name four times as many.
+pub struct Brief<'a>(pub &'a [u8]);
+
+impl Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = fitting(&mut self.0.iter(), 192);
+        let end = fitting(&mut self.0[start..].iter().rev(), 64);
+        Show(&self.0[..start]).fmt(f)?;
+        if start + end < self.0.len() {
+            f.write_str("…")?;
+        }
+        Show(&self.0[self.0.len() - end..]).fmt(f)
+    }
+}
+
+/// How many of the bytes take no more than `room` when they are shown; what is not ASCII may become four.
+fn fitting(bytes: &mut dyn Iterator<Item = &u8>, mut room: usize) -> usize {
+    let mut count = 0;
+    for &byte in bytes {
+        let width = if matches!(byte, b' '..=b'~') { 1 } else { 4 };
+        if width > room {
+            break;
+        }
+        (room, count) = (room - width, count + 1);
+    }
+    count
+}
+
 /// A C string shown the same way.
 pub struct ShowC<'a>(pub &'a CStr);
 
@@ -43,4 +72,21 @@ impl<T> On<T> for Result<T, Errno> {
 #[cold]
 fn failed(doing: &str, path: &CStr, errno: Errno) -> crate::Error {
     crate::Error::with_errno(format_args!("{doing} {}: {errno}", ShowC(path)), errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_shown_by_their_ends() {
+        let show = |bytes: &[u8]| Brief(bytes).to_string();
+        assert_eq!((show(b""), show(b"etc/\xff")), ("".into(), "etc/\\xff".into()));
+        let whole = "a".repeat(256);
+        assert_eq!(show(whole.as_bytes()), whole);
+        assert_eq!(show(format!("{whole}{whole}z").as_bytes()), format!("{}…{}z", &whole[..192], &whole[..63]));
+        for byte in [b"\xff", b"\n", "é".as_bytes()] {
+            assert!(crate::Error::new(format_args!("{}", Brief(&byte.repeat(5000)))).to_string().len() <= 260);
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::own_paths::OwnPaths;
 use super::parents::{At, Parents};
 use super::{Applied, Pass, remove};
 use crate::codec::tar::{Archive, Entry, Kind};
-use crate::io::show::Show;
+use crate::io::show::Brief;
 use crate::limits::PATH_BYTES;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, Errno, fs};
@@ -50,7 +50,7 @@ impl<'a> Applier<'a> {
         link: &mut Name,
     ) -> Result<()> {
         self.applied.entries += 1;
-        self.act(entry, archive, name, link).context("entry", &Show(entry.name))
+        self.act(entry, archive, name, link).context("entry", &Brief(entry.name))
     }
 
     /// Gives the directories their times back; how the pass ended.
@@ -169,8 +169,8 @@ impl<'a> Applier<'a> {
     }
 
     fn hard_link(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &mut Name) -> Result<()> {
-        let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Show(entry.link)), errno);
-        link.set(entry.link).map_err(|why| Error::new(format_args!("hard link to {}: {why}", Show(entry.link))))?;
+        let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno);
+        link.set(entry.link).map_err(|why| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link))))?;
         let mut tries = 2;
         loop {
             let source = self.parents.find(link.parent())?.ok_or_else(|| to(Errno::ENOENT))?;

@@ -2,7 +2,7 @@
 //! and capabilities, chmod an access control list's mask, everything the time.
 
 use crate::codec::tar::{Entry, Kind, Xattr, pax};
-use crate::io::show::{On, Show};
+use crate::io::show::{Brief, On};
 use crate::limits::NAME_BYTES;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::fs::Time;
@@ -171,9 +171,12 @@ impl<'a> Setter<'a> {
         for xattr in entry.xattrs() {
             let mut key = [0; NAME_BYTES + 1];
             let (Xattr::Plain(written, mut value) | Xattr::Encoded(written, mut value)) = xattr;
-            let fault = |why: &str| Error::new(format_args!("extended attribute {}: {why}", Show(written)));
+            let fault = |why: &str| Error::new(format_args!("extended attribute {}: {why}", Brief(written)));
             if let Xattr::Encoded(..) = xattr {
-                pax::unescape(written, &mut key[..NAME_BYTES]).ok_or_else(|| fault("name too long"))?;
+                let name = pax::unescape(written, &mut key[..NAME_BYTES]).ok_or_else(|| fault("name too long"))?;
+                if name.contains(&0) {
+                    return Err(fault("a name with a NUL byte"));
+                }
                 value = pax::base64(value, self.scratch).map_err(fault)?;
             } else {
                 let place = key[..NAME_BYTES].get_mut(..written.len()).ok_or_else(|| fault("name too long"))?;

@@ -5,7 +5,7 @@
 
 use super::metadata::Inherited;
 use crate::io::path::PathBuf;
-use crate::io::show::Show;
+use crate::io::show::Brief;
 use crate::limits::{DANGLING_MAX, PARENTS_OPEN, PATH_BYTES};
 use crate::sys::Errno;
 use crate::sys::fd::{Fd, FdRef};
@@ -49,6 +49,7 @@ pub struct Parents<'a> {
 pub struct At(usize);
 
 const OPEN_DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY;
+const OPEN_PATH: i32 = fs::O_PATH | fs::O_DIRECTORY;
 const IN_ROOT: u64 = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS;
 
 impl<'a> Parents<'a> {
@@ -69,9 +70,9 @@ impl<'a> Parents<'a> {
             }
         }
         match self.resolve(path) {
-            Ok((directory, aliased)) => self.enter(path, directory, aliased).context("open", &Show(path)).map(Some),
+            Ok((directory, aliased)) => self.enter(path, directory, aliased).context("open", &Brief(path)).map(Some),
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
-            Err(errno) => Err(errno).context("open", &Show(path)),
+            Err(errno) => Err(errno).context("open", &Brief(path)),
         }
     }
 
@@ -81,9 +82,9 @@ impl<'a> Parents<'a> {
             return Ok(at);
         }
         self.close_all_but(None)?;
-        make_directories(self.root, path).context("create directory", &Show(path))?;
-        let (directory, aliased) = self.resolve(path).context("open", &Show(path))?;
-        self.enter(path, directory, aliased).context("open", &Show(path))
+        make_directories(self.root, path).context("create directory", &Brief(path))?;
+        let (directory, aliased) = self.resolve(path).context("open", &Brief(path))?;
+        self.enter(path, directory, aliased).context("open", &Brief(path))
     }
 
     /// Whether a directory that was found is still open.
@@ -130,7 +131,7 @@ impl<'a> Parents<'a> {
     fn close(&mut self, index: usize) -> Result<()> {
         match self.open[index].take() {
             Some(parent) if parent.changed => fs::set_times(parent.directory.by_ref(), c"", parent.modified)
-                .context("set the time of", &Show(&self.paths[index][..parent.length])),
+                .context("set the time of", &Brief(&self.paths[index][..parent.length])),
             _ => Ok(()),
         }
     }
@@ -180,29 +181,46 @@ fn inherited(directory: FdRef<'_>, stat: &fs::Stat) -> Inherited {
 
 /// Makes `path` and what is missing of its parents, as mkdir -p does. A symlink without a target gets one inside the
 /// root, as other implementations do; what else stands in the way is removed, as an entry of its own would do.
+///
+/// It goes down by descriptors, a component at a time: resolving each prefix anew would take the square of the depth.
 fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Errno> {
     let mut path = PathBuf::from_bytes(path)?;
-    let mut dangling = 0;
-    let mut start = 0;
+    let (mut start, mut dangling) = (0, 0);
+    let mut here = fs::open(root, c".", OPEN_PATH, 0)?;
     while start < path.as_bytes().len() {
         let rest = &path.as_bytes()[start..];
         let end = start + rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
-        if end == start {
-            start += 1;
+        let name = PathBuf::from_bytes(&path.as_bytes()[start..end])?;
+        let name = name.as_c_str();
+        // The target of a link may have these.
+        if matches!(name.to_bytes(), b"" | b".") {
+            start = end + 1;
             continue;
         }
-        let prefix = PathBuf::from_bytes(&path.as_bytes()[..end])?;
-        match fs::open_resolved(root, prefix.as_c_str(), OPEN_DIRECTORY | fs::O_PATH, 0, IN_ROOT) {
-            Ok(_) => start = end + 1,
+        let deeper = match name.to_bytes() {
+            b".." => Err(Errno::ELOOP),
+            _ => fs::open(here.by_ref(), name, OPEN_PATH | fs::O_NOFOLLOW, 0),
+        };
+        let deeper = match deeper {
+            // A symlink, which is followed within the root; or something else.
+            Err(Errno::ELOOP | Errno::ENOTDIR) => {
+                let prefix = PathBuf::from_bytes(&path.as_bytes()[..end])?;
+                fs::open_resolved(root, prefix.as_c_str(), OPEN_PATH, 0, IN_ROOT)
+            }
+            deeper => deeper,
+        };
+        match deeper {
+            Ok(deeper) => {
+                here = deeper;
+                start = end + 1;
+            }
             Err(Errno::ENOENT | Errno::ENOTDIR) => {
-                let above = PathBuf::from_bytes(if start == 0 { b"." } else { &path.as_bytes()[..start] })?;
-                let name = PathBuf::from_bytes(&path.as_bytes()[start..end])?;
-                let above = fs::open_resolved(root, above.as_c_str(), OPEN_DIRECTORY, 0, IN_ROOT)?;
+                let above = fs::open(here.by_ref(), c".", OPEN_DIRECTORY, 0)?;
                 let modified = fs::stat(above.by_ref(), c"")?.modified;
-                match fs::mkdir(above.by_ref(), name.as_c_str(), 0o755) {
+                match fs::mkdir(above.by_ref(), name, 0o755) {
                     Err(Errno::EEXIST) => {
                         let mut target = [0; PATH_BYTES];
-                        match fs::readlink(above.by_ref(), name.as_c_str(), &mut target) {
+                        match fs::readlink(above.by_ref(), name, &mut target) {
                             Ok(target) => {
                                 dangling += 1;
                                 if dangling > DANGLING_MAX {
@@ -216,8 +234,9 @@ fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Er
                                 longer.push_bytes(&path.as_bytes()[end..])?;
                                 path = longer;
                                 start = 0;
+                                here = fs::open(root, c".", OPEN_PATH, 0)?;
                             }
-                            Err(_) => fs::unlink(above.by_ref(), name.as_c_str())?,
+                            Err(_) => fs::unlink(above.by_ref(), name)?,
                         }
                     }
                     made => {

@@ -11,6 +11,8 @@ pub mod layout;
 pub mod slots;
 pub mod tar;
 pub mod terminal;
+pub mod tmpfs;
+pub mod tree;
 pub mod unpack;
 
 pub use boot::{Boot, Outcome};

@@ -23,7 +23,7 @@ pub use header::{BLOCK, Header, until_nul};
 pub use sparse::Segment;
 
 use crate::io::Source;
-use crate::io::show::Show;
+use crate::io::show::{Brief, Show};
 use crate::io::text::decimal;
 use crate::limits::{PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
 use crate::{Error, Result};
@@ -247,7 +247,7 @@ impl<'s> Archive<'s> {
             b'5' | b'D' => Kind::Directory,
             b'6' => Kind::Fifo,
             _ => {
-                let (name, flag) = (Show(name), Show(&[flag]));
+                let (name, flag) = (Brief(name), Show(&[flag]));
                 return Err(self.fault(format_args!("{name}: entry of unknown type '{flag}'")));
             }
         };

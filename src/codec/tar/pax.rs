@@ -21,6 +21,9 @@ pub fn check(text: &[u8]) -> Result<&[u8], &'static str> {
     let mut rest = text;
     while rest.iter().any(|&byte| byte != 0) {
         let (key, value, after) = split(rest)?;
+        if key.contains(&0) {
+            return Err("a key with a NUL byte");
+        }
         if matches!(key, b"path" | b"linkpath" | b"GNU.sparse.name") && value.contains(&0) {
             return Err("a name with a NUL byte");
         }
@@ -132,6 +135,7 @@ mod tests {
             b"8 path\n\n",
             b"6 =ab\n",
             b"11 path=a\0b\n",
+            b"11 pat\0h=ab\n",
             b"99999999999999999999 path=a\n",
             b"-1 path=a\n",
             b"0 path=a\n",

@@ -225,7 +225,7 @@ fn what_is_wrong_is_said() {
         (broken.to_vec(), "wrong checksum"),
         (negative.to_vec(), "negative size"),
         (block("m", b'M', 0).to_vec(), "m: entry of unknown type 'M'"),
-        (block("x", b'x', u64::MAX >> 31).to_vec(), "extended header of 8589934591 bytes exceeds 131072 bytes"),
+        (block("x", b'x', u64::MAX >> 31).to_vec(), "extended header of 8589934591 bytes exceeds 262144 bytes"),
         (member("x", b'x', b"5 a=b\n"), "a record that does not end"),
         (member("x", b'x', &records(&[("a", "b")])), "an extended header without an entry"),
         (member("f", b'0', b"abc")[..514].to_vec(), "truncated inside an entry (after 514 bytes)"),
