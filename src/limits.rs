@@ -78,7 +78,7 @@ pub const INFLATE_STEP_BYTES: usize = 32 << 10;
 pub const ZSTD_WINDOW_BYTES: u64 = 32 << 20;
 /// The most that is hashed at once, in bytes: about 10 microseconds, in which what was waited for may have come.
 pub const HASH_STEP_BYTES: usize = 16 << 10;
-/// All pax headers of one entry, in bytes: the kernel's largest extended attribute (64 KiB) as bsdtar writes it, plain
+/// One pax header, in bytes: the kernel's largest extended attribute (64 KiB) as bsdtar writes it, plain
 /// and in base64, and some more. Go stops at 1 MiB, which a hostile layer would make us touch.
 pub const PAX_BYTES: usize = 256 << 10;
 /// All pax records that hold for a whole archive, in bytes. git writes 52, others none.

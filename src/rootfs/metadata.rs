@@ -199,7 +199,10 @@ impl<'a> Setter<'a> {
     }
 }
 
-/// Attributes that speak of the machine where the layer was made: its security labels, its overlay's books.
+/// Attributes that speak of the machine where the layer was made: its security labels, its overlay's books; and those of
+/// other systems (`com.apple.provenance`), whose names are of none of Linux's classes.
 fn is_foreign(name: &CStr) -> bool {
-    name == c"security.selinux" || name.to_bytes().starts_with(b"trusted.overlay.")
+    let is_of = |class: &[u8]| name.to_bytes().starts_with(class);
+    let is_linux = [&b"user."[..], b"security.", b"trusted.", b"system."].iter().any(|class| is_of(class));
+    !is_linux || name == c"security.selinux" || is_of(b"trusted.overlay.")
 }

@@ -55,8 +55,10 @@ gives("xattr-default-acl-is-not-inherited", tar(pax(("SCHILY.xattr.system.posix_
       folder("d"), file("d/a", "x", mode=0o600), folder("d/e", mode=0o700)), "d/", "d/a mode=0600 xattr.system.posix_acl_access=-", "d/e/ mode=0700 xattr.system.posix_acl_default=-")
 refuses("xattr-name-too-long", xattrs(("user." + "n" * 251, "1")), "name too long")
 gives("xattr-name-longest", xattrs(("user." + "n" * 250, "1")), f"a xattr.user.{'n' * 250}=31")
-refuses("xattr-name-none", xattrs(("", "1")), "extended attribute")
-refuses("xattr-name-no-class", xattrs(("plain", "1")), "set extended attribute plain: operation not supported")
+gives("xattr-name-none", xattrs(("", "1")), "a content=x", says="1 extended attributes were skipped")
+# What macOS writes into every tar.
+gives("xattr-name-of-no-class", xattrs(("com.apple.provenance", "1"), ("user", "2"), ("users.a", "3")), "a content=x", says="3 extended attributes were skipped")
+refuses("xattr-name-of-unknown-kind", xattrs(("system.unknown", "1")), "set extended attribute system.unknown: operation not supported")
 refuses("xattr-value-too-long", xattrs(("user.a", "v" * 65537)), "set extended attribute user.a: ")
 gives("xattr-libarchive", tar(pax(("LIBARCHIVE.xattr.user.a%3Db", "AQID/w"), ("LIBARCHIVE.xattr.user.c", "")), file("a", "x")), "a xattr.user.a=b=010203ff xattr.user.c=")
 gives("xattr-both-forms", tar(pax(("SCHILY.xattr.user.a", "plain"), ("LIBARCHIVE.xattr.user.a", "AQID/w")), file("a", "x")), "a xattr.user.a=706c61696e")

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod elf;
 pub mod images;
 pub mod layout;
+pub mod model;
 pub mod slots;
 pub mod tar;
 pub mod terminal;

@@ -145,3 +145,34 @@ impl Entry {
         format!("{} {} {}.{} {content}", known.join(" "), stat.ino(), stat.ctime(), stat.ctime_nsec())
     }
 }
+
+/// Compares with lines of `PATH KEY=VALUE …`: the names exactly (but for `.`), and the attributes that are named.
+pub fn check(expected: &str, found: &BTreeMap<String, Entry>) -> Result<(), String> {
+    let mut names: Vec<_> = expected.lines().map(|line| line.split(' ').next().expect("a path")).collect();
+    names.retain(|name| *name != ".");
+    names.sort();
+    let there: Vec<_> = found.keys().map(String::as_str).filter(|name| *name != ".").collect();
+    if names != there {
+        let missing: Vec<_> = names.iter().filter(|name| !there.contains(name)).take(3).collect();
+        let more: Vec<_> = there.iter().filter(|name| !names.contains(name)).take(3).collect();
+        return Err(format!("missing {missing:?}, not expected {more:?}"));
+    }
+    for line in expected.lines() {
+        let mut words = line.split(' ');
+        let entry = &found[words.next().expect("a path")];
+        for word in words {
+            let parts = if word.starts_with("xattr.") { word.rsplit_once('=') } else { word.split_once('=') };
+            let (key, wanted) = parts.expect("KEY=VALUE");
+            let is_right = match key {
+                "same" => entry.metadata.ino() == found[wanted].metadata.ino(),
+                "sha256" => entry.sha256().starts_with(wanted),
+                _ => entry.attribute(key) == wanted,
+            };
+            if !is_right {
+                let there = if key == "same" { String::new() } else { entry.attribute(key) };
+                return Err(format!("{line}: {key} is {there}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -10,8 +10,8 @@
 //!
 //! What is refused: a wrong checksum, a number that is none, an extended header that breaks its own rules or is
 //! larger than the memory for it, a sparse map that contradicts itself, an end inside an entry, a type that nobody
-//! knows. Where readers differ: a pax `path` wins over a GNU long name; several `x` headers before an entry add up;
-//! the archive ends at the first block of zeros or at the end of the bytes.
+//! knows. Where readers differ: a pax `path` wins over a GNU long name; of several `x` headers before an entry the last
+//! one counts alone, as for GNU tar and Go; the archive ends at the first block of zeros or at the end of the bytes.
 
 mod entry;
 mod header;
@@ -174,20 +174,20 @@ impl<'s> Archive<'s> {
             if !matches!(kind, b'L' | b'K' | b'x' | b'X' | b'g' | b'V') {
                 break;
             }
-            if kind == b'V' {
-                // A volume's label: a name and nothing else.
-                continue;
-            }
             let size = self.size(header.size())?;
             match kind {
+                // A volume's label: of no meaning here, nor is what some write after it.
+                b'V' => {
+                    self.start_entry(size);
+                    continue;
+                }
                 b'L' => name = Some(self.read_extension(size, &mut memory.name, "long name")?),
                 b'K' => link = Some(self.read_extension(size, &mut memory.link, "long link name")?),
                 b'g' => self.read_globals(size, memory)?,
                 _ => {
-                    let place = &mut memory.records[records..];
-                    let filled = self.read_extension(size, place, "extended header")?;
-                    let text = pax::check(&place[..filled]);
-                    records += text.map_err(|why| self.fault(format_args!("extended header: {why}")))?.len();
+                    let filled = self.read_extension(size, &mut memory.records, "extended header")?;
+                    let text = pax::check(&memory.records[..filled]);
+                    records = text.map_err(|why| self.fault(format_args!("extended header: {why}")))?.len();
                 }
             }
             extended |= kind != b'g';

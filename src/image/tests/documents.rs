@@ -58,7 +58,7 @@ fn a_descriptor_is_read_strictly() {
         (format!(r#""digest":"{upper}","size":0"#), "not lower-case hex"),
         (r#""digest":"sha256:../../../etc/passwd","size":0"#.into(), "not as long as"),
         (r#""digest":"md5:d41d8cd98f00b204e9800998ecf8427e","size":0"#.into(), "only sha256 and sha512"),
-        (r#""digest":"sha256:\n","size":0"#.into(), "not algorithm:hex"),
+        (r#""digest":"sha256:\n","size":0"#.into(), "has characters that no digest has"),
         (r#""digest":7,"size":0"#.into(), "digest: not a string"),
         (r#""size":0"#.into(), "digest: missing"),
     ] {
