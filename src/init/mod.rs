@@ -30,6 +30,9 @@ mod supervise;
 mod sysfs;
 mod values;
 
+#[cfg(fuzzing)]
+pub use options::{Options, Told};
+
 use crate::bundle;
 use crate::image;
 use crate::io::show::Show;
@@ -39,6 +42,7 @@ use crate::rootfs::Applied;
 use crate::sys::vm;
 use crate::{Context, Error, Result};
 use control::Control;
+#[cfg(not(fuzzing))]
 use options::{Options, Told};
 use report::Report;
 use supervise::Outcome;

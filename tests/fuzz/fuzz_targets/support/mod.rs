@@ -21,6 +21,17 @@ pub fn file(bytes: &[u8]) -> Fd {
     Fd::from_raw(file.into_raw_fd())
 }
 
+/// A root directory with these files in its `etc` and nothing else; the one before is gone.
+pub fn root(files: &[(&str, &[u8])]) -> Fd {
+    let path = std::path::Path::new("/dev/shm").join(format!("ocinit-fuzz-root-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(path.join("etc")).expect("make");
+    for (name, bytes) in files {
+        std::fs::write(path.join("etc").join(name), bytes).expect("write");
+    }
+    Fd::from_raw(std::fs::File::open(&path).expect("open").into_raw_fd())
+}
+
 pub fn seal(block: &mut [u8]) {
     block[148..156].fill(b' ');
     let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
