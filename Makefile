@@ -7,7 +7,7 @@ TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
 TO_TEST := $(TO_RUN) binutils buildah crun dosfstools e2fsprogs erofs-utils kmod mmdebstrap mtools oci-image-tool procps runc skopeo squashfs-tools strace xorriso zstd
 
 # Seconds that `make fuzz` gives each target.
-FUZZ_SECONDS ?= 60
+SECONDS ?= 60
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -38,11 +38,11 @@ size: build ## size of the stripped binary, and what the largest part of it is
 bench-boot: setup build ## time from PID 1's start to the container's first instruction, beside a busybox shell
 	qemu/bench-boot
 
-fuzz: setup ## run every fuzz target for FUZZ_SECONDS (needs cargo-fuzz and a nightly toolchain)
+fuzz: setup ## run every fuzz target for SECONDS, 60 if not said (needs cargo-fuzz and a nightly toolchain)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz" >&2; exit 1; }
 	@for target in $$(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do \
 	    mkdir -p tests/fuzz/corpus/$$target; \
-	    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target x86_64-unknown-linux-gnu $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target x86_64-unknown-linux-gnu $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(SECONDS) || exit 1; \
 	done
 
 clean: ## remove what was built (what was fetched stays in ~/.cache/ocinit)

@@ -34,7 +34,8 @@ impl Drop for Root {
 }
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nbroken:x\napp:x:1000:1001::/home/app:/bin/sh\n\
-    1000:x:7:7::/wrong:/bin/sh\nbad:x:abc:0::/:/bin/sh\nhalf:x:9\nhuge:x:4294967296:0::/:\nnohome:x:8:8\n";
+    1000:x:7:7::/wrong:/bin/sh\nbad:x:abc:0::/:/bin/sh\nhalf:x:9\nhuge:x:4294967296:0::/:\nnohome:x:8:8\n\
+    :x:6:6::/:\n";
 const GROUP: &str = "root:x:0:\nwheel:x:10:root,app\napp:x:1001:\nbroken\naudio:x:29:nobody,app,\nodd:x:zz:bad2\n\
     twice:x:10:app\napp2:x:30:ap,appx";
 
@@ -64,6 +65,7 @@ fn a_user_in_every_form() {
             ("5:audio", 5, 29, &[29], "/"),
             ("5", 5, 0, &[0], "/"),
             ("nohome", 8, 8, &[8], "/"),
+            ("6", 6, 6, &[6], "/"),
             ("4294967294:4294967294", 4294967294, 4294967294, &[4294967294], "/"),
         ] {
             assert_eq!(user(root, text), Ok((uid, gid, groups.to_vec(), home.to_string())), "{text:?}");

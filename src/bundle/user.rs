@@ -106,9 +106,13 @@ fn find_group(root: FdRef<'_>, name: &[u8]) -> Result<u32> {
 /// Adds every group that lists `login` as a member, after the primary one.
 fn add_groups(root: FdRef<'_>, login: &Field, user: &mut User) -> Result<()> {
     push(user, None)?;
+    // A line of passwd may have no name; a group of nobody has one member of that name.
+    if login.bytes().is_empty() || login.is_cut() {
+        return Ok(());
+    }
     let Some(mut table) = Table::open(root, GROUP)? else { return Ok(()) };
     walk_groups(&mut table, &mut |table, end, _, gid, member| {
-        if member.is_some_and(|member| !login.is_cut() && member.is(login.bytes())) {
+        if member.is_some_and(|member| member.is(login.bytes())) {
             let gid = gid.ok_or_else(|| table.fault(end, "the gid is not a number"))?;
             if !user.additional_gids.contains(&gid) {
                 push(user, Some(gid))?;

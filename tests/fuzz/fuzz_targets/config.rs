@@ -4,11 +4,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::bundle::{Mounts, Overrides, for_bundle, spec_from_image};
-use ocinit::codec::json::{self, write::Writer};
+use ocinit::codec::json::{self, Writer};
 use ocinit::image::Config;
 use ocinit::io::output::Sink;
 use ocinit::io::strings::{Strings, Words};
-use ocinit::spec::write::write_config;
+use ocinit::spec::write_config;
 use serde_json::Value;
 
 mod support;
@@ -32,6 +32,7 @@ fn texts(document: &Value, key: &str) -> Vec<String> {
 }
 
 fuzz_target!(|data: &[u8]| {
+    ocinit::log::set_level(ocinit::log::Level::Error);
     let mut document = data.to_vec();
     let Ok(value) = json::check(&mut document) else { return };
     let config = match Config::read(value) {
