@@ -3,6 +3,7 @@
 mod arguments;
 mod bundle;
 mod image;
+mod list_files;
 mod place;
 mod progress;
 mod spool;
@@ -30,7 +31,7 @@ pub struct Command {
     run: fn(&Arguments<'_>) -> Result<()>,
 }
 
-const COMMANDS: &[&Command] = &[&bundle::COMMAND, &unpack::COMMAND];
+const COMMANDS: &[&Command] = &[&bundle::COMMAND, &unpack::COMMAND, &list_files::COMMAND];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[

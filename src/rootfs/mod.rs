@@ -14,6 +14,7 @@ mod own_paths;
 mod parents;
 pub mod pipeline;
 pub mod remove;
+pub mod tree;
 
 use crate::Result;
 use crate::codec::digest::Digest;
