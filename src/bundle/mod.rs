@@ -7,6 +7,7 @@ mod etc;
 mod layers;
 mod lookup;
 mod user;
+pub mod verify;
 mod volumes;
 
 pub use config::{Rootless, for_bundle};

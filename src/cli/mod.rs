@@ -8,6 +8,7 @@ mod place;
 mod progress;
 mod spool;
 mod unpack;
+mod verify;
 
 pub use arguments::{Arguments, Flag};
 
@@ -31,7 +32,8 @@ pub struct Command {
     run: fn(&Arguments<'_>) -> Result<()>,
 }
 
-const COMMANDS: &[&Command] = &[&bundle::COMMAND, &unpack::COMMAND, &list_files::COMMAND];
+const COMMANDS: &[&Command] =
+    &[&bundle::COMMAND, &unpack::COMMAND, &verify::COMMAND, &list_files::COMMAND];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[

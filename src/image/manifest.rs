@@ -61,12 +61,16 @@ pub fn read(
     buffer: &mut [u8; DOCUMENT_BYTES],
 ) -> Result<(Digest, u64)> {
     let manifest = read_document(store, lead, buffer)?;
-    let value = manifest.require("config")?;
-    let config = Descriptor::read(&value)?;
     if is_artifact(&manifest)? {
-        let media_type = config.media_type;
+        let media_type = manifest.require("config")?.require_text("mediaType")?;
         return Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")));
     }
+    layers_and_config(&manifest, layers)
+}
+
+/// The layers of an image's manifest, without their diff_ids, and the digest and size of its configuration.
+pub fn layers_and_config(manifest: &Value<'_>, layers: &mut Layers) -> Result<(Digest, u64)> {
+    let config = Descriptor::read(&manifest.require("config")?)?;
     layers.clear();
     for value in manifest.list("layers")? {
         let Descriptor { media_type, digest, size } = Descriptor::read(&value)?;

@@ -111,6 +111,20 @@ pub fn apply(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> R
     applied
 }
 
+/// Verifies a layer and makes nothing of it; also that it is a tar throughout. The number of its entries.
+pub fn verify(layer: &Layer<'_>, memory: &mut UnpackMemory) -> Result<u64> {
+    vm::forbid_huge_pages(memory);
+    let UnpackMemory { pipeline, tar, .. } = memory;
+    let (entries, _) = pipeline::run(layer, pipeline, |source| {
+        let (mut archive, mut entries) = (Archive::new(source, tar), 0);
+        while archive.next(tar)?.is_some() {
+            entries += 1;
+        }
+        Ok(entries)
+    })?;
+    Ok(entries)
+}
+
 fn apply_passes(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<Applied> {
     memory.apply.own.clear();
     let mut applied = Applied::default();
