@@ -4,7 +4,7 @@
 //! known from the start how much there is to do, and what a blob is that nothing refers to.
 
 use crate::codec::digest::{Digest, Hasher};
-use crate::image::survey::{Scope, Sort, docker_images, survey};
+use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
 use crate::image::{Compression, ImageMemory, Layer, Store, Wanted};
 use crate::io::section::Section;
 use crate::io::watch::Watch;
@@ -58,7 +58,7 @@ impl Work {
             foreign: 0,
         };
         if matches!(store, Store::Docker(_)) {
-            work.docker(store, scope, memory)?;
+            work.docker(store, scope, indexes, memory)?;
             return Ok(work);
         }
         survey(store, scope, indexes, &mut |found| {
@@ -72,14 +72,13 @@ impl Work {
                 work.artifacts += u64::from(found.sort != Sort::Index && is_new);
                 return Ok(());
             }
-            let contents = found.read(store, memory)?;
-            let is_image = contents.is_image;
-            work.note(Layer::blob(contents.config.0, contents.config.1), is_image)?;
+            let Contents { is_image, config, layers, .. } = found.read(store, true, memory)?;
+            work.note(Layer::blob(config.0, config.1), is_image)?;
             if !is_image {
                 work.artifacts += 1;
-                return contents.layers.iter().try_for_each(|part| work.note(*part, false).map(drop));
+                return layers.iter().try_for_each(|part| work.note(*part, false).map(drop));
             }
-            let (_, layers) = contents.config(store)?;
+            let (_, layers) = read_config(store, config, memory)?;
             work.layers(store, &found.digest, layers)
         })?;
         if scope.is_everything() {
@@ -93,16 +92,22 @@ impl Work {
         Ok(work)
     }
 
-    fn docker(&mut self, store: &Store<'_>, scope: &Scope<'_>, memory: &mut ImageMemory) -> Result<()> {
-        let is_chosen = !Scope { platform: None, ..*scope }.is_everything();
-        let count = if is_chosen { 1 } else { docker_images(store, memory)? };
-        for n in 0..count {
-            let wanted = if is_chosen { scope.wanted } else { Wanted { index: Some(n), ..Wanted::default() } };
-            let image = crate::image::read(store, &wanted, memory)?;
+    fn docker(
+        &mut self,
+        store: &Store<'_>,
+        scope: &Scope<'_>,
+        [buffer, _]: [&mut [u8; DOCUMENT_BYTES]; 2],
+        memory: &mut ImageMemory,
+    ) -> Result<()> {
+        let mut one = |wanted: &Wanted<'_>| {
+            let image = crate::image::read(store, wanted, memory)?;
             self.note(Layer::blob(image.manifest, 0), true)?;
-            self.layers(store, &image.manifest, image.layers)?;
+            self.layers(store, &image.manifest, image.layers)
+        };
+        if !(Scope { platform: None, ..*scope }).is_everything() {
+            return one(&scope.wanted);
         }
-        Ok(())
+        docker_images(store, buffer, &mut |n, _| one(&Wanted { index: Some(n), ..Wanted::default() }))
     }
 
     fn layers(&mut self, store: &Store<'_>, image: &Digest, layers: &[Layer]) -> Result<()> {

@@ -3,6 +3,7 @@
 mod arguments;
 mod bundle;
 mod image;
+mod inspect;
 mod list_files;
 mod place;
 mod progress;
@@ -33,7 +34,7 @@ pub struct Command {
 }
 
 const COMMANDS: &[&Command] =
-    &[&bundle::COMMAND, &unpack::COMMAND, &verify::COMMAND, &list_files::COMMAND];
+    &[&inspect::COMMAND, &verify::COMMAND, &unpack::COMMAND, &bundle::COMMAND, &list_files::COMMAND];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[

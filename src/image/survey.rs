@@ -13,7 +13,7 @@ use super::store::{self, Store, read};
 use super::{Compression, Config, ImageMemory, Layer, Target, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::{self, Text, Value};
-use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, LAYERS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES};
+use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
 
 type Buffer = [u8; DOCUMENT_BYTES];
@@ -78,7 +78,7 @@ pub fn survey(
     [top, nested]: [&mut Buffer; 2],
     see: &mut dyn FnMut(&Found<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut walk = Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, see };
+    let mut walk = Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, failed: None, see };
     if let Some(section) = store.index()? {
         let mut look = || -> Result<()> {
             let index = json::check(read(&section, top)?)?;
@@ -92,10 +92,11 @@ pub fn survey(
             }
             Ok(())
         };
-        return look().doing("index.json");
+        let result = look().doing("index.json");
+        return walk.failed.map_or(result, Err);
     }
     let mut n = 0;
-    store.references(&mut |name, section| {
+    let result = store.references(&mut |name, section| {
         n += 1;
         if scope.wanted.reference.is_some_and(|wanted| wanted != name) || scope.wanted.index.is_some_and(|i| i != n - 1)
         {
@@ -104,7 +105,8 @@ pub fn survey(
         let tag = Text::plain(name).unwrap_or(Text::EMPTY);
         let mut look = || walk.top(&json::check(read(&section, top)?)?, tag, n - 1, nested);
         look().context("refs", &name)
-    })
+    });
+    walk.failed.map_or(result, Err)
 }
 
 /// An index that has not been gone over yet.
@@ -122,6 +124,8 @@ struct Walk<'a, 's> {
     /// Bytes of nested indexes, and entries of all.
     bytes: u64,
     count: usize,
+    /// What ended the walk was no fault of an index.
+    failed: Option<Error>,
     see: &'a mut dyn FnMut(&Found<'_>) -> Result<()>,
 }
 
@@ -181,7 +185,9 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         let media_type = artifact_type.unwrap_or(media_type);
-        (self.see)(&Found { tag, top, depth, sort, media_type, platform, digest, size, fault, media })
+        let seen = (self.see)(&Found { tag, top, depth, sort, media_type, platform, digest, size, fault, media });
+        self.failed = seen.err();
+        seen
     }
 }
 
@@ -189,24 +195,12 @@ impl Walk<'_, '_> {
 pub struct Contents<'m> {
     /// It is an image's.
     pub is_image: bool,
+    /// The manifest itself.
+    pub document: Value<'m>,
     /// The digest of its configuration, and the size in bytes.
     pub config: (Digest, u64),
     /// Its layers, without diff_ids; an artifact's parts.
-    pub layers: &'m mut heapless::Vec<Layer, LAYERS_MAX>,
-    /// What its document was read to; free to be used again.
-    pub buffer: &'m mut Buffer,
-}
-
-/// How many images a docker-archive holds.
-pub fn docker_images(store: &Store<'_>, memory: &mut ImageMemory) -> Result<usize> {
-    let mut count = 0;
-    if let Store::Docker(archive) = store {
-        docker::each(archive, &mut memory.document, &mut |_| {
-            count += 1;
-            Ok(())
-        })?;
-    }
-    Ok(count)
+    pub layers: &'m [Layer],
 }
 
 impl Found<'_> {
@@ -215,39 +209,43 @@ impl Found<'_> {
         self.sort != Sort::Index && self.media.is_some()
     }
 
-    /// Reads the manifest that this entry leads to.
-    pub fn read<'m>(&self, store: &Store<'_>, memory: &'m mut ImageMemory) -> Result<Contents<'m>> {
-        let ImageMemory { document, layers, .. } = memory;
-        let mut look = || -> Result<(bool, (Digest, u64))> {
-            let media = self.media.ok_or_else(|| Error::new(format_args!("not a manifest")))?;
-            let lead = Lead::new(self.digest, self.size, media);
-            let document = read_document(store, &lead, document)?;
-            if !is_artifact(&document)? && self.sort == Sort::Manifest {
-                return Ok((true, manifest::layers_and_config(&document, layers)?));
-            }
-            layers.clear();
-            let config = Descriptor::read(&document.require("config")?)?;
-            for value in document.list("layers")? {
-                let Descriptor { digest, size, .. } = Descriptor::read(&value)?;
-                layers
-                    .push(Layer::blob(digest, size))
-                    .map_err(|_| document.fault_of("layers", manifest::TOO_MANY_LAYERS))?;
-            }
-            Ok((false, (config.digest, config.size)))
-        };
-        let (is_image, config) = look().context("manifest", &self.digest)?;
-        Ok(Contents { is_image, config, layers, buffer: document })
+    /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of types that can be
+    /// unpacked.
+    pub fn read<'m>(&self, store: &Store<'_>, is_strict: bool, memory: &'m mut ImageMemory) -> Result<Contents<'m>> {
+        let ImageMemory { document: buffer, layers, .. } = memory;
+        let media = self.media.ok_or_else(|| Error::new(format_args!("{}: not a manifest", self.digest)))?;
+        let within = |error: Error| error.within(format_args!("manifest {}", self.digest));
+        let document = read_document(store, &Lead::new(self.digest, self.size, media), buffer).map_err(within)?;
+        let is_image = self.sort == Sort::Manifest && !is_artifact(&document).map_err(within)?;
+        let config = manifest::layers_and_config(&document, is_image && is_strict, layers).map_err(within)?;
+        Ok(Contents { is_image, document, config, layers })
     }
 }
 
-impl<'m> Contents<'m> {
-    /// Reads an image's configuration, and gives each layer its diff_id.
-    pub fn config(self, store: &Store<'_>) -> Result<(Config<'m>, &'m [Layer])> {
-        let (digest, size) = self.config;
-        let bytes = store::read_verified(store, &digest, size, self.buffer).context("config", &digest)?;
-        let config = manifest::read_config(bytes, self.layers).context("config", &digest)?;
-        Ok((config, self.layers))
-    }
+/// Reads the configuration of an image whose manifest was read last, and gives each layer its diff_id.
+pub fn read_config<'m>(
+    store: &Store<'_>,
+    (digest, size): (Digest, u64),
+    memory: &'m mut ImageMemory,
+) -> Result<(Config<'m>, &'m [Layer])> {
+    let ImageMemory { document, layers, .. } = memory;
+    let bytes = store::read_verified(store, &digest, size, document).context("config", &digest)?;
+    let config = manifest::read_config(bytes, layers).context("config", &digest)?;
+    Ok((config, layers))
+}
+
+/// Shows what `manifest.json` says of each image of a docker-archive, and its place there.
+pub fn docker_images(
+    store: &Store<'_>,
+    buffer: &mut Buffer,
+    see: &mut dyn FnMut(usize, &Value<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut n = 0;
+    let Store::Docker(archive) = store else { return Ok(()) };
+    docker::each(archive, buffer, &mut |item| {
+        n += 1;
+        see(n - 1, item)
+    })
 }
 
 impl Layer {
