@@ -27,6 +27,8 @@ pub const JSON_DEPTH: usize = 64;
 pub const LAYERS_MAX: usize = 256;
 /// Descriptors in one image index: tags × platforms, with attestations.
 pub const INDEX_MANIFESTS_MAX: usize = 1024;
+/// Indexes in one index that have not been gone over yet, where all are: an index for each platform's attestations is much.
+pub const PENDING_INDEXES_MAX: usize = 64;
 /// How deep an index may nest in another.
 pub const INDEX_DEPTH: usize = 4;
 /// Indexes and manifests that are read to find one image, in bytes together: a hostile index names others many times.
@@ -96,6 +98,18 @@ pub const DANGLING_MAX: usize = 40;
 /// Bits that remember which paths a layer made, a power of two. With 70,000 paths one whiteout in 30 is taken for one
 /// of the layer's own, which costs a second pass; with 10,000 one in 60,000.
 pub const OWN_PATHS_BITS: usize = 1 << 19;
+/// Blobs of all images of one layout, each counted once.
+pub const VERIFIED_BLOBS_MAX: usize = 16 << 10;
+/// Bytes of a blob that are read at once where only its digest is wanted.
+pub const BLOB_READ_BYTES: usize = 64 << 10;
+/// Names in the merged tree of one image: 84 bytes each, and the name. Large images have 500,000.
+pub const TREE_NAMES_MAX: usize = 2 << 20;
+/// All names and link targets in it together, in bytes.
+pub const TREE_TEXT_BYTES: usize = 256 << 20;
+/// Buckets in which they are found, four bytes each.
+pub const TREE_BUCKETS: usize = 1 << 17;
+/// Symlinks that are followed on the way to one directory, as in the kernel (MAXSYMLINKS).
+pub const LINKS_FOLLOWED_MAX: usize = 40;
 
 /// Words of a command (the kernel gives its init at most 32).
 pub const COMMAND_WORDS_MAX: usize = 256;

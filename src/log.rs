@@ -99,7 +99,7 @@ fn json(level: Level, text: fmt::Arguments<'_>, line: &mut Line) {
 
 /// The day of the Gregorian calendar that is so many days after 1970-01-01, as (year, month, day).
 /// (Counted from a 1 March, a year's months and leap day fall into a formula: Hinnant, "chrono-compatible date algorithms".)
-fn date(days: u64) -> (u64, u64, u64) {
+pub fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -15,16 +15,34 @@ pub fn unpack_layers(
     memory: &mut UnpackMemory,
 ) -> Result<Applied> {
     let mut total = Applied::default();
-    for (n, layer) in layers.iter().enumerate() {
-        let within = |error: Error| error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.name()));
-        let blob = store.layer(layer).map_err(within)?;
-        watch.begin(n + 1, layers.len(), layer.size);
-        let layer = rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), diff_id: &layer.diff_id, watch };
-        let applied = rootfs::apply(&layer, root, memory).map_err(within)?;
+    each_layer(store, layers, watch, &mut |layer| {
+        let applied = rootfs::apply(layer, root, memory)?;
         total.entries += applied.entries;
         total.bytes += applied.bytes;
         total.skipped_xattrs += applied.skipped_xattrs;
         total.passes += applied.passes;
-    }
+        Ok(())
+    })?;
     Ok(total)
+}
+
+/// Does something with each layer, lowest first. An error says which one it was.
+pub fn each_layer(
+    store: &Store<'_>,
+    layers: &[Layer],
+    watch: &dyn Watch,
+    act: &mut dyn FnMut(&rootfs::Layer<'_>) -> Result<()>,
+) -> Result<()> {
+    for (n, layer) in layers.iter().enumerate() {
+        let act = &mut *act;
+        let mut one = || {
+            let blob = store.layer(layer)?;
+            watch.begin(n + 1, layers.len(), layer.size);
+            act(&rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), diff_id: &layer.diff_id, watch })
+        };
+        one().map_err(|error: Error| {
+            error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.name()))
+        })?;
+    }
+    Ok(())
 }

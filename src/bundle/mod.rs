@@ -7,11 +7,12 @@ mod etc;
 mod layers;
 mod lookup;
 mod user;
+pub mod verify;
 mod volumes;
 
 pub use config::{Rootless, for_bundle};
 pub use etc::complete_etc;
-pub use layers::unpack_layers;
+pub use layers::{each_layer, unpack_layers};
 pub use volumes::{Mounts, make_volumes};
 
 use core::ffi::CStr;

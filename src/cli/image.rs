@@ -8,6 +8,7 @@ use crate::image::{ArchiveMemory, Form, Store, Target, Wanted};
 use crate::io::path::PathBuf;
 use crate::io::show::{Show, ShowC};
 use crate::io::text::{decimal, last_of, split_once};
+use crate::limits::DOCUMENT_BYTES;
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
@@ -77,6 +78,12 @@ pub fn open<'m, 'w>(
         _ => Err(Error::new(format_args!("neither a directory nor an archive"))),
     };
     Ok((store.context("image", &shown)?, wanted))
+}
+
+/// Two buffers for indexes, out of one that no command needs before an image is chosen.
+pub fn index_buffers(strings: &mut [u8]) -> [&mut [u8; DOCUMENT_BYTES]; 2] {
+    let (one, rest) = strings.split_first_chunk_mut().expect("it is larger than two documents");
+    [one, rest.first_chunk_mut().expect("it is larger than two documents")]
 }
 
 /// The platform that `--platform` asks for.

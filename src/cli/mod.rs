@@ -3,10 +3,13 @@
 mod arguments;
 mod bundle;
 mod image;
+mod inspect;
+mod list_files;
 mod place;
 mod progress;
 mod spool;
 mod unpack;
+mod verify;
 
 pub use arguments::{Arguments, Flag};
 
@@ -30,7 +33,8 @@ pub struct Command {
     run: fn(&Arguments<'_>) -> Result<()>,
 }
 
-const COMMANDS: &[&Command] = &[&bundle::COMMAND, &unpack::COMMAND];
+const COMMANDS: &[&Command] =
+    &[&inspect::COMMAND, &verify::COMMAND, &unpack::COMMAND, &bundle::COMMAND, &list_files::COMMAND];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[

@@ -57,6 +57,11 @@ impl Progress {
         }
     }
 
+    /// What was held back for is done: signals act at once again.
+    pub fn end(self) {
+        let _ = signal::set_mask(SignalSet::NONE);
+    }
+
     fn draw(&self, at: u64, now: u64) {
         let columns = tty::size(STDERR).map_or(80, |(_, columns)| columns);
         let done = self.before.load(Ordering::Relaxed) + at;

@@ -7,10 +7,11 @@
 
 use super::name::{Name, key};
 use super::outer::{Kind, OuterTar};
-use crate::codec::digest::Digest;
+use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::tar::Header;
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
+use crate::io::text::split_once;
 use crate::limits::{ARCHIVE_FILES_MAX, ARCHIVE_LINKS_MAX, ARCHIVE_REFERENCES_MAX, REFERENCE_BYTES};
 use crate::sys::fd::{Fd, duplicate};
 use crate::{Context, Error, Result};
@@ -69,6 +70,8 @@ pub enum Form {
 /// An image, or several, in a tar.
 pub struct Archive<'m> {
     file: Fd,
+    /// How far the file or device reaches.
+    size: u64,
     memory: &'m ArchiveMemory,
 }
 
@@ -111,7 +114,7 @@ impl<'m> Archive<'m> {
             let full = |_| Error::new(format_args!("archive: more than {ARCHIVE_FILES_MAX} files"));
             memory.entries.push(Entry { key, content }).map_err(full)?;
         }
-        let archive = Archive { file: whole.file, memory };
+        let archive = Archive { file: whole.file, size, memory };
         let is_docker = match form {
             Form::Either => {
                 let is_there = |name: &[u8]| archive.content(key(name)).is_some();
@@ -153,6 +156,31 @@ impl<'m> Archive<'m> {
             see(&reference.name, self.section(reference.place)?)?;
         }
         Ok(())
+    }
+
+    /// Shows every blob that there is, by its name. The number of files whose names are no digests that can be verified.
+    pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
+        let whole = self.section(Place { offset: 0, size: self.size })?;
+        let mut buffer = [0; 4096];
+        let mut tar = OuterTar::new(whole.reader(&mut buffer), self.size);
+        let (mut name, mut others) = (Name::TOP, 0);
+        while let Some(entry) = tar.next().doing("archive")? {
+            name.set(tar.name());
+            let path = name.as_bytes().strip_prefix(b"blobs/").filter(|_| entry.kind == Kind::File);
+            let Some(path) = path else { continue };
+            let parts = core::str::from_utf8(path).ok().and_then(|path| split_once(path, b'/'));
+            let digest = parts.and_then(|(algorithm, hex)| {
+                let known =
+                    [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == algorithm)?;
+                Digest::from_hex(known, hex)
+            });
+            match digest {
+                // The last one of a name counts.
+                Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section))?,
+                None => others += 1,
+            }
+        }
+        Ok(others)
     }
 
     /// The regular file of this name, which is in the one form.

@@ -45,6 +45,13 @@ pub struct Lead {
     name: u64,
 }
 
+impl Lead {
+    /// A document that was chosen already.
+    pub fn new(digest: Digest, size: u64, media: Document) -> Lead {
+        Lead { digest, size, media, rank: Rank::Unknown, pinned: false, depth: 0, root: 0, name: 0 }
+    }
+}
+
 type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
@@ -125,17 +132,9 @@ impl Search<'_> {
         let index = json::check(read(section, buffer)?)?;
         check_form(&index, Kind::Index, None)?;
         for (n, value) in index.list("manifests")?.enumerate() {
-            let notes = value.get("annotations")?;
-            let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
-            let name = note("org.opencontainers.image.ref.name")?;
-            let name = if name.is_some() { name } else { note("org.opencontainers.ref.name")? };
-            // docker save cuts the name to its tag, and has it whole here.
-            let full_name = note("io.containerd.image.name")?;
-            let full_name = full_name.and_then(|name| name.as_plain());
-            let is_named = |wanted: &str| {
-                name.is_some_and(|name| name == wanted) || full_name.is_some_and(|full| same_reference(full, wanted))
-            };
-            let name = name.unwrap_or(Text::EMPTY);
+            let named = Named::read(&value)?;
+            let is_named = |wanted: &str| named.is(wanted);
+            let name = named.name;
             if !name.is_empty() {
                 self.tags.add(&name);
             }
@@ -322,6 +321,31 @@ impl Search<'_> {
             _ if self.others.count > 0 => Error::new(format_args!("no image, only {}", self.others)),
             _ => Error::new(format_args!("the layout holds no image")),
         })
+    }
+}
+
+/// The names of an entry at the top.
+pub struct Named<'m> {
+    /// Its tag; empty where it has none.
+    pub name: Text<'m>,
+    full_name: Option<&'m str>,
+}
+
+impl<'m> Named<'m> {
+    /// Reads the annotations that name an image.
+    pub fn read(value: &Value<'m>) -> Result<Named<'m>> {
+        let notes = value.get("annotations")?;
+        let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
+        let name = note("org.opencontainers.image.ref.name")?;
+        let name = if name.is_some() { name } else { note("org.opencontainers.ref.name")? };
+        // docker save cuts the name to its tag, and has it whole here.
+        let full_name = note("io.containerd.image.name")?.and_then(|name| name.as_plain());
+        Ok(Named { name: name.unwrap_or(Text::EMPTY), full_name })
+    }
+
+    /// Whether it is the one that is wanted.
+    pub fn is(&self, wanted: &str) -> bool {
+        self.name == wanted || self.full_name.is_some_and(|full| same_reference(full, wanted))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::codec::json::{Entries, Items, Text, Value};
 /// The configuration of an image. Every field that is given out has the type it must have: that was checked.
 /// A text that is absent, null or empty is `None`; a list that is absent or null is empty.
 #[derive(Clone, Copy)]
-pub struct Config<'m>([Option<Value<'m>>; FIELDS.len()]);
+pub struct Config<'m>([Option<Value<'m>>; FIELDS.len()], Value<'m>);
 
 /// What a field holds.
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ impl<'m> Config<'m> {
     /// The configuration that a checked document is: every field that this type gives out is looked at.
     pub fn read(top: Value<'m>) -> Result<Config<'m>> {
         let process = top.get("config")?;
-        let mut config = Config([None; _]);
+        let mut config = Config([None; _], top);
         for (place, (is_inner, key, kind)) in config.0.iter_mut().zip(FIELDS) {
             let Some(object) = (if is_inner { process } else { Some(top) }) else { continue };
             let Some(value) = object.get(key)? else { continue };
@@ -80,6 +80,11 @@ impl<'m> Config<'m> {
         7 working_dir "Where the process starts."
         8 stop_signal "The signal that asks the process to end: `SIGTERM`, `SIGRTMIN+3`, `15`."
         9 hostname "docker's field, of which the image-spec knows nothing."
+    }
+
+    /// All of it, as it stands.
+    pub fn document(&self) -> Value<'m> {
+        self.1
     }
 
     /// The processor the image is for, in Go's names.

@@ -1,6 +1,6 @@
 //! A layout in a directory. Whatever a name in it says, nothing outside the directory is opened.
 
-use crate::codec::digest::Digest;
+use crate::codec::digest::{Algorithm, Digest};
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
 use crate::io::show::{On, ShowC};
@@ -57,6 +57,33 @@ impl Directory {
                 }
             }
         }
+    }
+
+    /// Shows every blob that there is, by its name. The number of files whose names are no digests that can be verified.
+    pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
+        let mut others = 0;
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let path = PathBuf::format(format_args!("blobs/{}", algorithm.name())).doing("blobs")?;
+            let blobs = match self.open_beneath(path.as_c_str(), fs::O_DIRECTORY) {
+                Err(Errno::ENOENT) => continue,
+                blobs => blobs.on("open", path.as_c_str())?,
+            };
+            let mut buffer = [0; 4096];
+            loop {
+                let bytes = fs::read_directory(blobs.by_ref(), &mut buffer).on("read", path.as_c_str())?;
+                if bytes.is_empty() {
+                    break;
+                }
+                for entry in fs::entries(bytes).filter(|entry| !matches!(entry.name.to_bytes(), b"." | b"..")) {
+                    let name = entry.name.to_str().ok();
+                    match name.and_then(|name| Digest::from_hex(algorithm, name)) {
+                        Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section))?,
+                        None => others += 1,
+                    }
+                }
+            }
+        }
+        Ok(others)
     }
 
     fn open_beneath(&self, path: &CStr, flags: i32) -> core::result::Result<Fd, Errno> {

@@ -59,6 +59,16 @@ pub fn choose(
     read().doing("manifest.json")
 }
 
+/// Shows what `manifest.json` says of each image.
+pub fn each(archive: &Archive<'_>, buffer: &mut [u8], see: &mut dyn FnMut(&Value<'_>) -> Result<()>) -> Result<()> {
+    let mut look = || -> Result<()> {
+        let place = archive.find(b"manifest.json")?.ok_or_else(|| Error::new(format_args!("missing")))?;
+        let document = json::check(super::store::read(&archive.section(place)?, buffer)?)?;
+        document.items()?.try_for_each(|item| see(&item))
+    };
+    look().doing("manifest.json")
+}
+
 fn find(archive: &Archive<'_>, path: Text<'_>) -> Result<Place> {
     // A path with escapes is none that docker writes.
     let place = archive.find(path.as_plain().unwrap_or("").as_bytes())?;

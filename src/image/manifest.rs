@@ -1,11 +1,11 @@
 //! The manifest (manifest.md) and the configuration (config.md) of one image.
 
-use super::Layer;
 use super::choose::Lead;
 use super::config::Config;
 use super::descriptor::{self, Descriptor};
 use super::media::{self, Document, Kind};
 use super::store::{Store, read_verified};
+use super::{Compression, Layer};
 use crate::codec::digest::Digest;
 use crate::codec::json::{self, Value};
 use crate::limits::{DOCUMENT_BYTES, LAYERS_MAX};
@@ -61,16 +61,24 @@ pub fn read(
     buffer: &mut [u8; DOCUMENT_BYTES],
 ) -> Result<(Digest, u64)> {
     let manifest = read_document(store, lead, buffer)?;
-    let value = manifest.require("config")?;
-    let config = Descriptor::read(&value)?;
     if is_artifact(&manifest)? {
-        let media_type = config.media_type;
+        let media_type = manifest.require("config")?.require_text("mediaType")?;
         return Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")));
     }
+    layers_and_config(&manifest, true, layers)
+}
+
+/// The layers of a manifest, without their diff_ids, and the digest and size of its configuration. What is not to be
+/// unpacked may be of any type.
+pub fn layers_and_config(manifest: &Value<'_>, is_strict: bool, layers: &mut Layers) -> Result<(Digest, u64)> {
+    let config = Descriptor::read(&manifest.require("config")?)?;
     layers.clear();
     for value in manifest.list("layers")? {
         let Descriptor { media_type, digest, size } = Descriptor::read(&value)?;
-        let (compression, foreign) = media::layer(media_type).map_err(|error| value.blame(error))?;
+        let (compression, foreign) = match media::layer(media_type) {
+            Err(error) if is_strict => return Err(value.blame(error)),
+            known => known.unwrap_or((Compression::None, false)),
+        };
         let digest = Some(digest);
         let layer = Layer { digest, offset: 0, size, compression, foreign, diff_id: Digest::ZERO };
         layers.push(layer).map_err(|_| manifest.fault_of("layers", TOO_MANY_LAYERS))?;

@@ -22,6 +22,7 @@ mod outer;
 mod platform;
 mod reference;
 mod store;
+pub mod survey;
 
 pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, Form, looks_like_archive};
@@ -109,8 +110,27 @@ pub struct Image<'m> {
     pub layers: &'m [Layer],
 }
 
-/// Finds the wanted image and reads its manifest and its configuration.
+/// Finds the wanted image, which must be for the platform that is wanted, with all its layers there.
 pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
+    let image = read(store, wanted, memory)?;
+    let Image { config, layers, .. } = image;
+    let platform =
+        Platform { architecture: Some(config.architecture()), os: Some(config.os()), variant: config.variant() };
+    if platform.rank(&wanted.platform) == Rank::Other {
+        let wanted = &wanted.platform;
+        return Err(Error::new(format_args!(
+            "wrong architecture: the image is for {platform}, {} {wanted}",
+            wanted.role()
+        )));
+    }
+    for (n, layer) in layers.iter().enumerate() {
+        store.layer(layer).map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
+    }
+    Ok(image)
+}
+
+/// Finds the wanted image and reads its manifest and its configuration, whatever it is for.
+pub fn read<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
     let ImageMemory { document, layers, leads, tag } = memory;
     tag.clear();
     let (manifest, config) = match store {
@@ -131,18 +151,6 @@ pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
     };
     let (id, bytes) = config;
     let config = manifest::read_config(bytes, layers).context("config", &id)?;
-    let platform =
-        Platform { architecture: Some(config.architecture()), os: Some(config.os()), variant: config.variant() };
-    if platform.rank(&wanted.platform) == Rank::Other {
-        let wanted = &wanted.platform;
-        return Err(Error::new(format_args!(
-            "wrong architecture: the image is for {platform}, {} {wanted}",
-            wanted.role()
-        )));
-    }
-    for (n, layer) in layers.iter().enumerate() {
-        store.layer(layer).map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
-    }
     Ok(Image { manifest, config, layers })
 }
 

@@ -62,6 +62,16 @@ impl<'m> Store<'m> {
         Ok(blob)
     }
 
+    /// Shows every blob that there is, whoever refers to it, and some perhaps twice. The number of files among them
+    /// whose names are no digests that can be verified.
+    pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
+        match self {
+            Store::Directory(directory) => directory.each_blob(see),
+            Store::Archive(archive) => archive.each_blob(see),
+            Store::Docker(_) => Ok(0),
+        }
+    }
+
     /// `index.json`; layouts of 2016 have none.
     pub(super) fn index(&self) -> Result<Option<Section>> {
         match self {

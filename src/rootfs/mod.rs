@@ -14,6 +14,7 @@ mod own_paths;
 mod parents;
 pub mod pipeline;
 pub mod remove;
+pub mod tree;
 
 use crate::Result;
 use crate::codec::digest::Digest;
@@ -106,6 +107,20 @@ pub fn apply(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> R
     let applied = apply_passes(layer, root, memory);
     fs::umask(umask);
     applied
+}
+
+/// Verifies a layer and makes nothing of it; also that it is a tar throughout. The number of its entries.
+pub fn verify(layer: &Layer<'_>, memory: &mut UnpackMemory) -> Result<u64> {
+    vm::forbid_huge_pages(memory);
+    let UnpackMemory { pipeline, tar, .. } = memory;
+    let (entries, _) = pipeline::run(layer, pipeline, |source| {
+        let (mut archive, mut entries) = (Archive::new(source, tar), 0);
+        while archive.next(tar)?.is_some() {
+            entries += 1;
+        }
+        Ok(entries)
+    })?;
+    Ok(entries)
 }
 
 fn apply_passes(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<Applied> {

@@ -53,6 +53,18 @@ pub fn run<T>(
     memory: &mut PipelineMemory,
     consume: impl FnOnce(&mut dyn Source) -> Result<T>,
 ) -> Result<(T, u64)> {
+    let (mut consume, mut made) = (Some(consume), None);
+    let bytes = verified(layer, memory, &mut |source| {
+        if let Some(consume) = consume.take() {
+            made = Some(consume(source)?);
+        }
+        Ok(())
+    })?;
+    made.map(|made| (made, bytes)).ok_or_else(|| Error::new(format_args!("the layer was not read")))
+}
+
+/// The tar's length. In one copy for all consumers, which are called once each.
+fn verified(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<'_>) -> Result<u64> {
     let result = stream(layer, memory, consume);
     match result {
         // Bytes that make no sense: most often they are not the layer's, and then that is the error to show.
@@ -64,11 +76,9 @@ pub fn run<T>(
     }
 }
 
-fn stream<T>(
-    layer: &Layer<'_>,
-    memory: &mut PipelineMemory,
-    consume: impl FnOnce(&mut dyn Source) -> Result<T>,
-) -> Result<(T, u64)> {
+type Consume<'a> = dyn FnMut(&mut dyn Source) -> Result<()> + 'a;
+
+fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<'_>) -> Result<u64> {
     let compression = compression(layer)?;
     let words = if compression == Compression::Zstd { zstd::Decoder::workspace_words() } else { 0 };
     let mut workspace = Mapping::new(words).doing("map memory for zstd")?;
@@ -102,9 +112,9 @@ fn stream<T>(
     };
     let here = || {
         let mut stream = Stream { shared: &shared, tar, passed: 0 };
-        let result = consume(&mut stream).and_then(|made| {
+        let result = consume(&mut stream).and_then(|()| {
             stream.skip(u64::MAX)?;
-            Ok((made, stream.passed))
+            Ok(stream.passed)
         });
         shared.stopped.fetch_or(result.is_err(), Ordering::Release);
         shared.space.wake();

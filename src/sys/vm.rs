@@ -78,3 +78,140 @@ pub fn release(bytes: &mut [u8]) {
         let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_DONTNEED) };
     }
 }
+
+/// A list in address space of its own, which grows with it: no page is there before it is needed.
+///
+/// It may move when it grows, as no reference outlives a `&mut`. Dropped, it gives its pages back.
+pub struct Grown<T: Copy> {
+    address: *mut T,
+    /// Items that there is address space for.
+    room: usize,
+    length: usize,
+    limit: usize,
+}
+
+/// What a list begins with, in bytes.
+const FIRST_BYTES: usize = 64 << 10;
+
+impl<T: Copy> Grown<T> {
+    /// An empty list of at most `limit` items.
+    pub const fn new(limit: usize) -> Grown<T> {
+        Grown { address: core::ptr::null_mut(), room: 0, length: 0, limit }
+    }
+
+    /// Appends an item. ENOSPC at the limit, ENOMEM where the kernel gives no more.
+    pub fn push(&mut self, item: T) -> Result<()> {
+        if self.length == self.room {
+            self.grow(self.length + 1)?;
+        }
+        // SAFETY: there is room for one more behind the last, aligned as a page is.
+        unsafe { self.address.add(self.length).write(item) };
+        self.length += 1;
+        Ok(())
+    }
+
+    /// Appends items.
+    pub fn extend(&mut self, items: &[T]) -> Result<()> {
+        items.iter().try_for_each(|item| self.push(*item))
+    }
+
+    /// Forgets all items but the first `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
+    #[cold]
+    fn grow(&mut self, least: usize) -> Result<()> {
+        if least > self.limit {
+            return Err(Errno::ENOSPC);
+        }
+        let room = (FIRST_BYTES / size_of::<T>()).max(2 * self.room).max(least).min(self.limit);
+        let bytes = room * size_of::<T>();
+        self.address = if self.room == 0 {
+            let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+            let address = unsafe { syscall!(libc::SYS_mmap, 0, bytes, protection, flags, -1i32, 0) }?;
+            // SAFETY: advice for the mapping just made.
+            let _ = unsafe { syscall!(libc::SYS_madvise, address, bytes, libc::MADV_NOHUGEPAGE) };
+            address as *mut T
+        } else {
+            let former = self.room * size_of::<T>();
+            // SAFETY: the whole mapping is ours, and nobody has a reference into it: `self` is exclusively borrowed.
+            let address = unsafe { syscall!(libc::SYS_mremap, self.address, former, bytes, libc::MREMAP_MAYMOVE) }?;
+            address as *mut T
+        };
+        self.room = room;
+        Ok(())
+    }
+}
+
+impl Grown<u32> {
+    /// `length` zeros, for none of which there is a page yet.
+    pub fn zeros(length: usize) -> Result<Grown<u32>> {
+        let mut list = Grown::new(length);
+        list.grow(length)?;
+        // Fresh pages are zeros, which are numbers.
+        list.length = length;
+        Ok(list)
+    }
+}
+
+impl<T: Copy> core::ops::Deref for Grown<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match self.length {
+            0 => &[],
+            // SAFETY: so many items were written, or are the zeros of fresh pages; they live as long as `self`.
+            length => unsafe { core::slice::from_raw_parts(self.address, length) },
+        }
+    }
+}
+
+impl<T: Copy> core::ops::DerefMut for Grown<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        match self.length {
+            0 => &mut [],
+            // SAFETY: as above, and `self` is exclusively borrowed.
+            length => unsafe { core::slice::from_raw_parts_mut(self.address, length) },
+        }
+    }
+}
+
+impl<T: Copy> Drop for Grown<T> {
+    fn drop(&mut self) {
+        if self.room > 0 {
+            // SAFETY: the mapping is ours, and nobody has a reference into it any more.
+            let _ = unsafe { syscall!(libc::SYS_munmap, self.address, self.room * size_of::<T>()) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_grows_to_its_limit() {
+        let mut list = Grown::new(100_000);
+        assert!(list.is_empty());
+        for n in 0..100_000u64 {
+            list.push(n * n).unwrap();
+        }
+        assert_eq!(list.push(0), Err(Errno::ENOSPC));
+        assert!(list.iter().enumerate().all(|(n, value)| *value == (n * n) as u64));
+        list[7] = 1;
+        list.truncate(8);
+        assert_eq!((list.len(), list.last()), (8, Some(&1)));
+        list.extend(&[2, 3]).unwrap();
+        assert_eq!(list[7..], [1, 2, 3]);
+    }
+
+    #[test]
+    fn zeros_are_there_at_once() {
+        let mut list = Grown::zeros(1 << 20).unwrap();
+        list[1 << 19] = 7;
+        assert_eq!((list.len(), list.iter().sum::<u32>()), (1 << 20, 7));
+        assert_eq!(Grown::<[u64; 3]>::new(1).len(), 0);
+    }
+}

@@ -28,6 +28,11 @@ impl Tar {
         Tar::default()
     }
 
+    /// These bytes, whatever they are.
+    pub fn raw(bytes: Vec<u8>) -> Tar {
+        Tar { bytes }
+    }
+
     pub fn directory(self, name: &str, mode: u32) -> Tar {
         self.entry(&Header { mode, ..Header::new(name, b'5') }, b"")
     }

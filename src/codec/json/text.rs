@@ -20,6 +20,12 @@ impl<'m> Text<'m> {
         Text(raw)
     }
 
+    /// A text that JSON writes as it stands.
+    pub fn plain(text: &'m str) -> Option<Text<'m>> {
+        let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
+        (!text.as_bytes().iter().any(is_special)).then_some(Text(text))
+    }
+
     /// The text as JSON has it between quotes.
     pub fn as_escaped(&self) -> &'m str {
         self.0

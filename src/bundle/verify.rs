@@ -1,0 +1,198 @@
+//! Every blob that an image, or a whole layout, is made of: read, hashed, compared, and nothing written.
+//!
+//! First all documents are read, and it is noted what they name, each blob once. Then the notes are gone through: so it is
+//! known from the start how much there is to do, and what a blob is that nothing refers to.
+
+use crate::codec::digest::{Digest, Hasher};
+use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
+use crate::image::{ImageMemory, Layer, Store, Wanted};
+use crate::io::section::Section;
+use crate::io::watch::Watch;
+use crate::limits::{DOCUMENT_BYTES, VERIFIED_BLOBS_MAX};
+use crate::rootfs::{self, UnpackMemory};
+use crate::sys::Errno;
+use crate::sys::vm::Grown;
+use crate::{Context, Error, Result};
+
+/// What is to be verified, and what came of it.
+pub struct Work {
+    tasks: Grown<Task>,
+    /// Images, of any platform.
+    pub images: u64,
+    /// Artifacts and attestations.
+    pub artifacts: u64,
+    /// Blobs that nothing refers to.
+    pub unreferenced: u64,
+    /// Files beside the blobs whose names are no digests that can be verified.
+    pub others: u64,
+    /// Foreign layers that are not there, as they need not be.
+    pub foreign: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Task {
+    layer: Layer,
+    /// The manifest that names it, and its number and theirs among the layers; 0 where it is none.
+    image: Digest,
+    number: u16,
+    count: u16,
+    /// It is a document, and was verified when it was read.
+    is_done: bool,
+}
+
+impl Work {
+    /// Reads and verifies all documents in scope, and notes what they name. Where the scope is everything, also blobs that
+    /// nothing refers to are noted.
+    pub fn collect(
+        store: &Store<'_>,
+        scope: &Scope<'_>,
+        indexes: [&mut [u8; DOCUMENT_BYTES]; 2],
+        memory: &mut ImageMemory,
+    ) -> Result<Work> {
+        let mut work = Work {
+            tasks: Grown::new(VERIFIED_BLOBS_MAX),
+            images: 0,
+            artifacts: 0,
+            unreferenced: 0,
+            others: 0,
+            foreign: 0,
+        };
+        if matches!(store, Store::Docker(_)) {
+            work.docker(store, scope, indexes, memory)?;
+            return Ok(work);
+        }
+        survey(store, scope, indexes, &mut |found| {
+            if let Some(fault) = found.fault {
+                return Err(fault);
+            }
+            let is_manifest = found.is_manifest();
+            // What was read as a document is not read again.
+            let is_new = work.note(Layer::blob(found.digest, found.size), is_manifest || found.sort == Sort::Index)?;
+            if !is_manifest || !is_new {
+                work.artifacts += u64::from(found.sort != Sort::Index && is_new);
+                return Ok(());
+            }
+            let Contents { is_image, config, layers, .. } = found.read(store, true, memory)?;
+            work.note(Layer::blob(config.0, config.1), is_image)?;
+            if !is_image {
+                work.artifacts += 1;
+                return layers.iter().try_for_each(|part| work.note(*part, false).map(drop));
+            }
+            let (_, layers) = read_config(store, config, memory)?;
+            work.layers(store, &found.digest, layers)
+        })?;
+        if scope.is_everything() {
+            work.others = store.each_blob(&mut |digest, section| {
+                if work.note(Layer::blob(digest, section.size), false)? {
+                    work.unreferenced += 1;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(work)
+    }
+
+    fn docker(
+        &mut self,
+        store: &Store<'_>,
+        scope: &Scope<'_>,
+        [buffer, _]: [&mut [u8; DOCUMENT_BYTES]; 2],
+        memory: &mut ImageMemory,
+    ) -> Result<()> {
+        let mut one = |wanted: &Wanted<'_>| {
+            let image = crate::image::read(store, wanted, memory)?;
+            self.note(Layer::blob(image.manifest, 0), true)?;
+            self.layers(store, &image.manifest, image.layers)
+        };
+        if !(Scope { platform: None, ..*scope }).is_everything() {
+            return one(&scope.wanted);
+        }
+        docker_images(store, buffer, &mut |n, _| one(&Wanted { index: Some(n), ..Wanted::default() }))
+    }
+
+    fn layers(&mut self, store: &Store<'_>, image: &Digest, layers: &[Layer]) -> Result<()> {
+        self.images += 1;
+        for (n, layer) in layers.iter().enumerate() {
+            if layer.foreign && store.layer(layer).is_err() {
+                self.foreign += 1;
+                continue;
+            }
+            let (number, count) = (n as u16 + 1, layers.len() as u16);
+            self.add(Task { layer: *layer, image: *image, number, count, is_done: false })?;
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, layer: Layer, is_done: bool) -> Result<bool> {
+        self.add(Task { layer, image: Digest::ZERO, number: 0, count: 0, is_done })
+    }
+
+    /// Whether it is new. A layer that is the same in two images is one; with another diff_id it is another.
+    fn add(&mut self, task: Task) -> Result<bool> {
+        let same = |known: &&Task| known.layer.name() == task.layer.name();
+        let is_known = match task.number {
+            0 => self.tasks.iter().any(|known| same(&known)),
+            _ => self
+                .tasks
+                .iter()
+                .any(|known| same(&known) && known.layer.diff_id == task.layer.diff_id && known.number > 0),
+        };
+        if !is_known {
+            self.tasks.push(task).map_err(|errno| match errno {
+                Errno::ENOSPC => Error::new(format_args!("more than {VERIFIED_BLOBS_MAX} blobs")),
+                errno => Error::with_errno(format_args!("memory for the list of blobs: {errno}"), errno),
+            })?;
+        }
+        Ok(!is_known)
+    }
+
+    /// Number of blobs, and their bytes as they are stored.
+    pub fn size(&self) -> (u64, u64) {
+        (self.tasks.len() as u64, self.tasks.iter().map(|task| task.layer.size).sum())
+    }
+
+    /// Verifies what was noted; the first fault ends it.
+    pub fn run(
+        &self,
+        store: &Store<'_>,
+        watch: &dyn Watch,
+        memory: &mut UnpackMemory,
+        buffer: &mut [u8],
+    ) -> Result<()> {
+        let count = self.tasks.iter().filter(|task| !task.is_done).count();
+        for (n, task) in self.tasks.iter().filter(|task| !task.is_done).enumerate() {
+            let Task { layer, image, number, count: layers, .. } = task;
+            watch.begin(n + 1, count, layer.size);
+            let blob = store.layer(layer);
+            if *number == 0 {
+                let digest = layer.name();
+                blob.and_then(|blob| check(&blob, digest, watch, buffer)).context("blob", digest)?;
+                continue;
+            }
+            let verified = blob.and_then(|blob| {
+                let (digest, diff_id) = (layer.digest.as_ref(), &layer.diff_id);
+                rootfs::verify(&rootfs::Layer { blob: &blob, digest, diff_id, watch }, memory)
+            });
+            verified.map_err(|error| {
+                error.within(format_args!("image {image}: layer {number} of {layers} {}", layer.name()))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A blob's digest alone.
+fn check(blob: &Section, digest: &Digest, watch: &dyn Watch, buffer: &mut [u8]) -> Result<()> {
+    let mut hasher = Hasher::new(digest.algorithm());
+    let mut at = 0;
+    loop {
+        match blob.read_at(buffer, at)? {
+            0 => return digest.expect(&hasher.finish()),
+            count => {
+                hasher.update(&buffer[..count]);
+                at += count as u64;
+                watch.pass(at)?;
+            }
+        }
+    }
+}

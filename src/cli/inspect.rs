@@ -1,0 +1,260 @@
+//! `ocinit inspect IMAGE`: what an image is, or what images there are; for a person or as JSON.
+//!
+//! The names in the JSON are skopeo's where it has one. Nothing is believed less than elsewhere: all documents are
+//! verified before a word of them is shown. Layers are not read.
+
+mod json;
+mod table;
+
+use super::{Arguments, Command, Flag, image};
+use crate::codec::digest::Digest;
+use crate::codec::json::{Items, Text, Value};
+use crate::image::survey::{Contents, Found, Scope, Sort, docker_images, read_config, survey};
+use crate::image::{Config, ImageMemory, Layer, Store, Wanted};
+use crate::io::output::Output;
+use crate::io::show::Show;
+use crate::limits::{DOCUMENT_BYTES, REFERENCE_BYTES};
+use crate::sys::fd::STDOUT;
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+pub(super) const COMMAND: Command = Command {
+    name: "inspect",
+    words: "IMAGE",
+    least: 1,
+    most: 1,
+    about: "Show what an image is: its digests, platform, configuration, layers and history. Without a tag, and where \
+            there are several images, show which there are.",
+    flags: &[
+        Flag::value("format", 0, "table|json", "for a person, which is the default, or for a program"),
+        image::PLATFORM,
+    ],
+    run,
+};
+
+/// One entry of a list of what there is.
+struct Row<'a> {
+    tag: Text<'a>,
+    /// Further tags, in a docker-archive.
+    tags: Option<Items<'a>>,
+    kind: &'static str,
+    media_type: Text<'a>,
+    digest: Digest,
+    size: u64,
+    platform: [Text<'a>; 3],
+    created: Text<'a>,
+    layers: &'a [Layer],
+}
+
+/// How it is shown.
+trait View {
+    /// Whether an image that is shown is listed, too, where there is no other.
+    fn lists_even_one(&self) -> bool;
+    /// All begins: what was typed.
+    fn begin(&mut self, name: &[u8]);
+    /// A tag of those there are.
+    fn tag(&mut self, tag: &Text<'_>);
+    /// The image that was chosen: its manifest, which a docker-archive does not have.
+    fn manifest(&mut self, digest: &Digest, manifest: Option<(Value<'_>, u64)>);
+    /// Then its configuration.
+    fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]);
+    /// One of those there are.
+    fn row(&mut self, row: &Row<'_>);
+    /// That was all.
+    fn end(&mut self);
+}
+
+type Indexes<'a> = [&'a mut [u8; DOCUMENT_BYTES]; 2];
+
+fn run(arguments: &Arguments<'_>) -> Result<()> {
+    let [words] = arguments.exactly();
+    let memory = crate::memory::claim();
+    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
+    let scope = Scope { wanted, platform: arguments.has("platform").then_some(wanted.platform) };
+    let mut output = Output::new(STDOUT);
+    let mut subject = Subject {
+        store,
+        scope,
+        indexes: image::index_buffers(&mut memory.strings),
+        memory: &mut memory.image,
+        entries: 0,
+    };
+    match arguments.value("format").map(CStr::to_bytes) {
+        None | Some(b"table") => subject.show(words, &mut table::Table::new(&mut output))?,
+        Some(b"json") => subject.show(words, &mut json::Document::new(&mut output))?,
+        Some(other) => return Err(Error::new(format_args!("--format {}: neither table nor json", Show(other)))),
+    }
+    output.finish().doing("write standard output")
+}
+
+struct Subject<'a, 'm> {
+    store: Store<'a>,
+    scope: Scope<'a>,
+    indexes: Indexes<'m>,
+    memory: &'m mut ImageMemory,
+    /// How many entries there are in scope.
+    entries: usize,
+}
+
+impl Subject<'_, '_> {
+    fn show(&mut self, words: &CStr, view: &mut dyn View) -> Result<()> {
+        let chosen = self.choose()?;
+        view.begin(words.to_bytes());
+        self.tags(view)?;
+        if let Some(digest) = &chosen {
+            self.details(digest, view)?;
+        }
+        if chosen.is_none() || self.entries > 1 || view.lists_even_one() {
+            self.rows(view)?;
+        }
+        view.end();
+        Ok(())
+    }
+
+    /// The digest of the one image that is meant. None where there are several, or no image at all but something else.
+    fn choose(&mut self) -> Result<Option<Digest>> {
+        let Subject { store, scope, indexes: [top, nested], memory, entries } = self;
+        let is_open = Scope { platform: None, ..*scope }.is_everything();
+        docker_images(store, top, &mut |_, _| {
+            *entries += usize::from(is_open);
+            Ok(())
+        })?;
+        let mut first: Option<Digest> = None;
+        let mut name: heapless::String<REFERENCE_BYTES> = heapless::String::new();
+        let (mut is_one, mut is_one_name) = (true, *entries <= 1);
+        survey(store, scope, [top, nested], &mut |found| {
+            *entries += 1;
+            if !found.is_manifest() || found.fault.is_some() || !found.read(store, false, memory)?.is_image {
+                return Ok(());
+            }
+            let tag = found.tag.as_plain().unwrap_or("");
+            match first {
+                None => {
+                    first = Some(found.digest);
+                    let _ = name.push_str(tag);
+                }
+                Some(first) => {
+                    is_one &= first == found.digest;
+                    is_one_name &= first == found.digest || name == tag;
+                }
+            }
+            Ok(())
+        })?;
+        if first.is_some() && is_one {
+            return Ok(first);
+        }
+        if is_open && !is_one_name {
+            return Ok(None);
+        }
+        // Several for one name, or none at all: others would take this one, or say why they take none.
+        match crate::image::read(store, &scope.wanted, memory) {
+            Ok(image) => Ok(Some(image.manifest)),
+            Err(_) if *entries > 0 && scope.platform.is_none() && !matches!(store, Store::Docker(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All tags there are. What is wrong with an index elsewhere is not this image's fault.
+    fn tags(&mut self, view: &mut dyn View) -> Result<()> {
+        if let Store::Docker(_) = self.store {
+            return docker_images(&self.store, self.indexes[0], &mut |_, item| {
+                item.list("RepoTags")?.try_for_each(|tag| tag.as_text().map(|tag| view.tag(&tag)))
+            });
+        }
+        let Subject { store, indexes: [top, nested], .. } = self;
+        let _ = survey(store, &Scope::default(), [top, nested], &mut |found| {
+            if found.depth == 0 && !found.tag.is_empty() {
+                view.tag(&found.tag);
+            }
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn details(&mut self, chosen: &Digest, view: &mut dyn View) -> Result<()> {
+        if let Store::Docker(_) = self.store {
+            let image = crate::image::read(&self.store, &self.scope.wanted, self.memory)?;
+            view.manifest(chosen, None);
+            view.config(chosen, &image.config, image.layers);
+            return Ok(());
+        }
+        let mut is_done = false;
+        let scope = Scope { wanted: Wanted { digest: Some(*chosen), ..self.scope.wanted }, platform: None };
+        let Subject { store, indexes: [top, nested], memory, .. } = self;
+        survey(store, &scope, [top, nested], &mut |found| {
+            if !found.is_manifest() || core::mem::replace(&mut is_done, true) {
+                return Ok(());
+            }
+            let contents = found.read(store, false, memory)?;
+            view.manifest(&found.digest, Some((contents.document, found.size)));
+            let id = contents.config;
+            let (config, layers) = read_config(store, id, memory)?;
+            view.config(&id.0, &config, layers);
+            Ok(())
+        })
+    }
+
+    fn rows(&mut self, view: &mut dyn View) -> Result<()> {
+        let Subject { store, scope, indexes: [top, nested], memory, .. } = self;
+        let (store, memory) = (&*store, &mut **memory);
+        if let Store::Docker(_) = store {
+            let is_open = Scope { platform: None, ..*scope }.is_everything();
+            return docker_images(store, top, &mut |n, item| {
+                if !is_open {
+                    return Ok(());
+                }
+                let image = crate::image::read(store, &Wanted { index: Some(n), ..Wanted::default() }, memory)?;
+                let tags = Some(item.list("RepoTags")?);
+                let row = Row {
+                    tag: Text::EMPTY,
+                    tags,
+                    kind: "image",
+                    media_type: Text::EMPTY,
+                    digest: image.manifest,
+                    size: 0,
+                    platform: [Text::EMPTY; 3],
+                    created: Text::EMPTY,
+                    layers: image.layers,
+                };
+                view.row(&row.of(&image.config));
+                Ok(())
+            });
+        }
+        survey(store, scope, [top, nested], &mut |found| {
+            let platform = found.platform.as_ref().map_or([None; 3], |it| [it.os, it.architecture, it.variant]);
+            let kind = match (found.fault, found.sort) {
+                (Some(_), _) => "missing",
+                (_, Sort::Index) => "index",
+                (_, Sort::Attestation) => "attestation",
+                _ => "artifact",
+            };
+            let Found { tag, media_type, digest, size, .. } = *found;
+            let platform = platform.map(|part| part.unwrap_or(Text::EMPTY));
+            let row =
+                Row { tag, tags: None, kind, media_type, digest, size, platform, created: Text::EMPTY, layers: &[] };
+            if !found.is_manifest() || found.fault.is_some() {
+                view.row(&row);
+                return Ok(());
+            }
+            let Contents { is_image, document, config, layers } = found.read(store, false, memory)?;
+            if is_image {
+                let (config, layers) = read_config(store, config, memory)?;
+                view.row(&Row { kind: "image", layers, ..row }.of(&config));
+            } else {
+                let said = document.require("config")?.require_text("mediaType")?;
+                let is_said = found.sort == Sort::Manifest;
+                view.row(&Row { layers, media_type: if is_said { said } else { media_type }, ..row });
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<'a> Row<'a> {
+    /// With what the configuration says, which counts more than an index.
+    fn of(self, config: &Config<'a>) -> Row<'a> {
+        let variant = config.variant().unwrap_or(Text::EMPTY);
+        let platform = [config.os(), config.architecture(), variant];
+        Row { platform, created: config.created().unwrap_or(Text::EMPTY), ..self }
+    }
+}

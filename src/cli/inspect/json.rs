@@ -1,0 +1,145 @@
+//! The same for a program: one object.
+
+use super::{Row, View};
+use crate::codec::digest::Digest;
+use crate::codec::json::{Text, Value, Writer};
+use crate::image::{Config, Layer};
+use crate::io::output::Sink;
+use core::fmt::Write;
+
+/// A document being written.
+pub struct Document<'s> {
+    json: Writer<'s>,
+    /// In the list of tags, or of manifests.
+    in_tags: bool,
+    in_rows: bool,
+}
+
+impl<'s> Document<'s> {
+    /// An empty one.
+    pub fn new(sink: &'s mut dyn Sink) -> Document<'s> {
+        Document { json: Writer::new(sink), in_tags: false, in_rows: false }
+    }
+
+    fn digest(&mut self, key: &str, digest: &Digest) {
+        self.json.key(key);
+        self.digest_here(digest);
+    }
+
+    fn digest_here(&mut self, digest: &Digest) {
+        let mut text: heapless::String<160> = heapless::String::new();
+        let _ = write!(text, "{digest}");
+        self.json.string(text.as_bytes());
+    }
+
+    /// A value of another document; null where it is absent.
+    fn value(&mut self, key: &str, value: Option<Value<'_>>) {
+        match (self.json.key(key), value) {
+            (json, Some(value)) => json.value(&value),
+            (json, None) => json.null(),
+        }
+    }
+
+    fn end_tags(&mut self) {
+        if core::mem::take(&mut self.in_tags) {
+            self.json.end();
+        }
+    }
+}
+
+impl View for Document<'_> {
+    fn lists_even_one(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, name: &[u8]) {
+        self.json.object();
+        self.json.key("Name").string(name);
+        self.json.key("RepoTags").array();
+        self.in_tags = true;
+    }
+
+    fn tag(&mut self, tag: &Text<'_>) {
+        self.json.text(tag);
+    }
+
+    fn manifest(&mut self, digest: &Digest, manifest: Option<(Value<'_>, u64)>) {
+        self.end_tags();
+        self.digest("Digest", digest);
+        let Some((manifest, size)) = manifest else { return };
+        self.json.key("Size").number(size);
+        self.json.key("LayersData").array();
+        for layer in manifest.list("layers").into_iter().flatten() {
+            self.json.object();
+            for (key, name) in
+                [("mediaType", "MIMEType"), ("digest", "Digest"), ("size", "Size"), ("annotations", "Annotations")]
+            {
+                self.value(name, layer.get(key).ok().flatten());
+            }
+            self.json.end();
+        }
+        self.json.end();
+        self.value("Manifest", Some(manifest));
+    }
+
+    fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]) {
+        let document = config.document();
+        let inner = document.get("config").ok().flatten();
+        for (name, object, key) in [
+            ("Created", Some(document), "created"),
+            ("DockerVersion", Some(document), "docker_version"),
+            ("Labels", inner, "Labels"),
+            ("Architecture", Some(document), "architecture"),
+            ("Variant", Some(document), "variant"),
+            ("Os", Some(document), "os"),
+            ("Env", inner, "Env"),
+        ] {
+            let value = object.and_then(|object| object.get(key).ok().flatten());
+            match (name, value) {
+                ("DockerVersion", None) => self.json.key(name).string(b""),
+                ("Variant", None) => {}
+                _ => self.value(name, value),
+            }
+        }
+        self.json.key("Layers").array();
+        layers.iter().for_each(|layer| self.digest_here(layer.name()));
+        self.json.end();
+        self.digest("ConfigDigest", digest);
+        self.value("Config", Some(document));
+    }
+
+    fn row(&mut self, row: &Row<'_>) {
+        self.end_tags();
+        if !core::mem::replace(&mut self.in_rows, true) {
+            self.json.key("Manifests").array();
+        }
+        self.json.object();
+        self.json.key("Tags").array();
+        if !row.tag.is_empty() {
+            self.json.text(&row.tag);
+        }
+        for tag in row.tags.clone().into_iter().flatten() {
+            self.json.text(&tag.as_text().unwrap_or(Text::EMPTY));
+        }
+        self.json.end();
+        self.json.key("Kind").string(row.kind.as_bytes());
+        self.digest("Digest", &row.digest);
+        self.json.key("Size").number(row.size);
+        self.json.key("MediaType").text(&row.media_type);
+        for (key, part) in ["Os", "Architecture", "Variant"].into_iter().zip(&row.platform) {
+            self.json.key(key).text(part);
+        }
+        self.json.key("Created").text(&row.created);
+        self.json.key("Layers").number(row.layers.len() as u64);
+        self.json.key("LayersSize").number(row.layers.iter().map(|layer| layer.size).sum());
+        self.json.end();
+    }
+
+    fn end(&mut self) {
+        self.end_tags();
+        if self.in_rows {
+            self.json.end();
+        }
+        self.json.end();
+    }
+}

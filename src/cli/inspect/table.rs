@@ -1,0 +1,281 @@
+//! The same for a person: what there is to say line by line, and lists in columns.
+
+use super::{Row, View};
+use crate::codec::digest::Digest;
+use crate::codec::json::{Text, Value};
+use crate::image::{Config, Layer};
+use crate::io::output::{Output, Sink};
+use crate::io::show::Show;
+use core::fmt::{self, Display, Write};
+
+/// Columns of the names before what they name.
+const NAME_COLUMNS: usize = 14;
+/// Digits that a digest is shortened to, as docker does.
+const DIGEST_DIGITS: usize = 12;
+
+/// A table being written.
+pub struct Table<'a, 'f> {
+    output: &'a mut Output<'f>,
+    /// In the line of tags, or the list.
+    in_tags: bool,
+    in_rows: bool,
+}
+
+/// Escapes control characters, as errors do, and counts the columns.
+struct Cell<'a, 'f> {
+    output: &'a mut Output<'f>,
+    columns: usize,
+}
+
+impl Write for Cell<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            let mut buffer = [0; 4];
+            self.columns += 1;
+            match character {
+                '\0'..' ' | '\x7f'..'\u{a0}' => {
+                    let hex = |shift: u32| b"0123456789abcdef"[(character as usize) >> shift & 15];
+                    self.output.put(&[b'\\', b'x', hex(4), hex(0)]);
+                    self.columns += 3;
+                }
+                _ => self.output.put(character.encode_utf8(&mut buffer).as_bytes()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A number of bytes as a person takes it in: `80.6 MB`.
+struct Bytes(u64);
+
+impl Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut tenths, mut units) = (self.0.saturating_mul(10), ["B", "kB", "MB", "GB", "TB", "PB"].iter());
+        let mut unit = units.next().unwrap_or(&"");
+        while tenths >= 9_995
+            && let Some(larger) = units.next()
+        {
+            tenths = (tenths + 500) / 1000;
+            unit = larger;
+        }
+        match *unit {
+            "B" => write!(f, "{} B", self.0),
+            unit => write!(f, "{}.{} {unit}", tenths / 10, tenths % 10),
+        }
+    }
+}
+
+/// The first digits of a digest.
+struct Short<'a>(&'a Digest);
+
+impl Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.bytes().iter().take(DIGEST_DIGITS / 2).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// `linux/arm64/v8`.
+struct Platform<'a, 'b>(&'b [Text<'a>; 3]);
+
+impl Display for Platform<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [os, architecture, variant] = self.0;
+        let slash = if variant.is_empty() { "" } else { "/" };
+        let middle = if os.is_empty() && architecture.is_empty() { "-" } else { "/" };
+        write!(f, "{os}{middle}{architecture}{slash}{variant}")
+    }
+}
+
+/// A value of a document: a text as it is, anything else as JSON has it.
+struct Plain<'m>(Value<'m>);
+
+impl Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_text() {
+            Ok(text) => text.fmt(f),
+            Err(_) => f.write_str(self.0.as_json()),
+        }
+    }
+}
+
+impl<'a, 'f> Table<'a, 'f> {
+    /// An empty one.
+    pub fn new(output: &'a mut Output<'f>) -> Table<'a, 'f> {
+        Table { output, in_tags: false, in_rows: false }
+    }
+
+    /// Something in the line; how many columns it took.
+    fn part(&mut self, what: &dyn Display) -> usize {
+        let mut cell = Cell { output: self.output, columns: 0 };
+        let _ = write!(cell, "{what}");
+        cell.columns
+    }
+
+    /// One cell, filled up to its width, and two spaces more; the last one of a line has none.
+    fn cell(&mut self, width: usize, what: &dyn Display) {
+        let columns = self.part(what);
+        match width {
+            0 => self.output.put(b"\n"),
+            _ => (0..(width + 2).saturating_sub(columns).max(2)).for_each(|_| self.output.put(b" ")),
+        }
+    }
+
+    fn end_tags(&mut self) {
+        if core::mem::take(&mut self.in_tags) {
+            self.output.put(b"\n");
+        }
+    }
+
+    fn line(&mut self, name: &dyn Display, what: &dyn Display) {
+        self.cell(NAME_COLUMNS, name);
+        self.cell(0, what);
+    }
+
+    /// A member of a document, where it is there and says something; lists of it go on in lines of their own.
+    fn member(&mut self, name: &dyn Display, value: Value<'_>) {
+        let empty = ["null", "\"\"", "{}", "[]", "false", "0"];
+        if empty.contains(&value.as_json()) {
+            return;
+        }
+        if let Ok(members) = value.entries() {
+            let mut name = name;
+            for (key, value) in members {
+                self.line(name, &format_args!("{key}={}", Plain(value)));
+                name = &"";
+            }
+            return;
+        }
+        self.line(name, &Plain(value));
+    }
+}
+
+impl View for Table<'_, '_> {
+    fn lists_even_one(&self) -> bool {
+        false
+    }
+
+    fn begin(&mut self, name: &[u8]) {
+        self.line(&"Name", &Show(name));
+    }
+
+    fn tag(&mut self, tag: &Text<'_>) {
+        match core::mem::replace(&mut self.in_tags, true) {
+            true => self.output.put(b", "),
+            false => self.cell(NAME_COLUMNS, &"Tags"),
+        }
+        self.part(tag);
+    }
+
+    fn manifest(&mut self, digest: &Digest, manifest: Option<(Value<'_>, u64)>) {
+        self.end_tags();
+        let Some((manifest, _)) = manifest else { return };
+        self.line(&"Digest", digest);
+        for (key, name) in [("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")] {
+            if let Ok(Some(value)) = manifest.get(key) {
+                self.member(&name, value);
+            }
+        }
+    }
+
+    fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]) {
+        let document = config.document();
+        self.line(&"Config", digest);
+        let variant = config.variant().unwrap_or(Text::EMPTY);
+        self.line(&"Platform", &Platform(&[config.os(), config.architecture(), variant]));
+        let (size, s) = (layers.iter().map(|layer| layer.size).sum(), if layers.len() == 1 { "" } else { "s" });
+        self.line(&"Size", &format_args!("{} in {} layer{s}", Bytes(size), layers.len()));
+        for (key, name) in [("created", "Created"), ("author", "Author"), ("os.version", "OS version")] {
+            if let Ok(Some(value)) = document.get(key) {
+                self.member(&name, value);
+            }
+        }
+        for (key, value) in document.get("config").ok().flatten().and_then(|it| it.entries().ok()).into_iter().flatten()
+        {
+            match value.items() {
+                // One of them in a line is long enough.
+                Ok(items) if key == "Env" => items.for_each(|item| self.line(&key, &Plain(item))),
+                _ => self.member(&key, value),
+            }
+        }
+        self.output.put(b"\n");
+        for (width, title) in [(DIGEST_DIGITS, "LAYER"), (9, "SIZE"), (19, "CREATED"), (0, "BY")] {
+            self.cell(width, &title);
+        }
+        let mut layers = layers.iter();
+        let one = |this: &mut Self, layer: Option<&Layer>, step: Option<Value<'_>>| {
+            match layer {
+                Some(layer) => {
+                    this.cell(DIGEST_DIGITS, &Short(layer.name()));
+                    this.cell(9, &Bytes(layer.size));
+                }
+                None => {
+                    this.cell(DIGEST_DIGITS, &"-");
+                    this.cell(9, &"-");
+                }
+            }
+            let said = |key: &str| step.and_then(|step| step.text(key).ok().flatten()).unwrap_or(Text::EMPTY);
+            this.cell(19, &Moment(said("created")));
+            this.cell(0, &said("created_by"));
+        };
+        for step in document.list("history").into_iter().flatten() {
+            let is_empty = step.get("empty_layer").ok().flatten().is_some_and(|empty| empty.as_json() == "true");
+            one(self, if is_empty { None } else { layers.next() }, Some(step));
+        }
+        layers.for_each(|layer| one(self, Some(layer), None));
+    }
+
+    fn row(&mut self, row: &Row<'_>) {
+        self.end_tags();
+        if !core::mem::replace(&mut self.in_rows, true) {
+            self.output.put(b"\n");
+            for (width, title) in [
+                (DIGEST_DIGITS, "DIGEST"),
+                (11, "KIND"),
+                (16, "PLATFORM"),
+                (6, "LAYERS"),
+                (9, "SIZE"),
+                (19, "CREATED"),
+                (0, "TAG"),
+            ] {
+                self.cell(width, &title);
+            }
+        }
+        self.cell(DIGEST_DIGITS, &Short(&row.digest));
+        self.cell(11, &row.kind);
+        self.cell(16, &Platform(&row.platform));
+        if matches!(row.kind, "index" | "missing") {
+            self.cell(6, &"-");
+            self.cell(9, &"-");
+        } else {
+            self.cell(6, &row.layers.len());
+            self.cell(9, &Bytes(row.layers.iter().map(|layer| layer.size).sum()));
+        }
+        self.cell(19, &Moment(row.created));
+        let mut comma = "";
+        for tag in row.tags.clone().into_iter().flatten() {
+            self.part(&format_args!("{comma}{}", Plain(tag)));
+            comma = ", ";
+        }
+        self.part(&row.tag);
+        if matches!(row.kind, "artifact" | "attestation") {
+            self.part(&format_args!("{}{}", if row.tag.is_empty() { "" } else { " " }, row.media_type));
+        }
+        self.output.put(b"\n");
+    }
+
+    fn end(&mut self) {
+        self.end_tags();
+    }
+}
+
+/// A time as RFC 3339 has it, without what is less than seconds, and `-` where there is none.
+struct Moment<'a>(Text<'a>);
+
+impl Display for Moment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("-");
+        }
+        self.0.chars().take(19).try_for_each(|character| f.write_char(if character == 'T' { ' ' } else { character }))
+    }
+}

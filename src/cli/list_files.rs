@@ -1,0 +1,152 @@
+//! `ocinit list-files IMAGE`: what all layers together come to, as `tar tvf --numeric-owner` would show it.
+
+use super::progress::Progress;
+use super::{Arguments, Command, image};
+use crate::io::output::{Output, Sink};
+use crate::rootfs::tree::{Listed, Tree};
+use crate::sys::fd::STDOUT;
+use crate::sys::fs;
+use crate::{Context, Result, bundle};
+use core::fmt::{self, Display, Write};
+
+pub(super) const COMMAND: Command = Command {
+    name: "list-files",
+    words: "IMAGE",
+    least: 1,
+    most: 1,
+    about: "Verify an image and list the files its layers come to, without unpacking them.",
+    flags: &[image::PLATFORM],
+    run,
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<()> {
+    let [words] = arguments.exactly();
+    let memory = crate::memory::claim();
+    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
+    let image = crate::image::open(&store, &wanted, &mut memory.image)?;
+    let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
+    let mut tree = Tree::new()?;
+    bundle::each_layer(&store, image.layers, &progress, &mut |layer| {
+        crate::rootfs::tree::merge(layer, &mut tree, &mut memory.unpack).map(drop)
+    })?;
+    progress.end();
+    let mut output = Output::new(STDOUT);
+    let mut width = OWNER_AND_SIZE_COLUMNS;
+    tree.list(&mut |file| {
+        line(&mut output, file, &mut width);
+        Ok(())
+    })?;
+    output.finish().doing("write standard output")
+}
+
+/// Columns of owner, group and size together, unless a line needs more: GNU tar's `ugswidth`, which never shrinks.
+const OWNER_AND_SIZE_COLUMNS: usize = 19;
+
+fn line(output: &mut Output<'_>, file: &Listed<'_>, width: &mut usize) {
+    output.put(&mode(file));
+    let mut columns: heapless::String<64> = heapless::String::new();
+    let _ = match file.mode & fs::S_IFMT {
+        fs::S_IFCHR | fs::S_IFBLK if !file.is_hard_link => write!(columns, "{},{}", file.device.0, file.device.1),
+        _ => write!(columns, "{}", if file.is_hard_link { 0 } else { file.size }),
+    };
+    let mut owner: heapless::String<32> = heapless::String::new();
+    let _ = write!(owner, "{}/{}", file.owner.0, file.owner.1);
+    *width = (*width).max(owner.len() + 1 + columns.len());
+    let room = *width - owner.len();
+    let _ = write!(output, " {owner}{columns:>room$} {} ", Date(file.modified));
+    let is_directory = file.mode & fs::S_IFMT == fs::S_IFDIR;
+    name(output, if file.path.is_empty() { b"." } else { file.path });
+    output.put(match (is_directory, file.is_hard_link, file.link) {
+        (true, _, _) => b"/",
+        (_, true, _) => b" link to ",
+        (_, _, []) => b"",
+        _ => b" -> ",
+    });
+    name(output, file.link);
+    output.put(b"\n");
+}
+
+/// `drwxr-xr-x`, as ls(1) has it, and `h` for a further name of a file.
+fn mode(file: &Listed<'_>) -> [u8; 10] {
+    let mut text = *b"-rwxrwxrwx";
+    text[0] = match file.mode & fs::S_IFMT {
+        _ if file.is_hard_link => b'h',
+        fs::S_IFDIR => b'd',
+        fs::S_IFLNK => b'l',
+        fs::S_IFCHR => b'c',
+        fs::S_IFBLK => b'b',
+        fs::S_IFIFO => b'p',
+        _ => b'-',
+    };
+    for (n, place) in text[1..].iter_mut().enumerate() {
+        if file.mode & 0o400 >> n == 0 {
+            *place = b'-';
+        }
+    }
+    for (n, letter) in [(3, b's'), (6, b's'), (9, b't')] {
+        // setuid, setgid and sticky stand in the place of an execute permission; in capitals where that is missing.
+        if file.mode & 0o4000 >> (n / 3 - 1) != 0 {
+            text[n] = if text[n] == b'-' { letter.to_ascii_uppercase() } else { letter };
+        }
+    }
+    text
+}
+
+/// `2026-11-24 11:47`, in UTC.
+struct Date(i64);
+
+impl Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Days and years of as many whole cycles of the calendar as bring the oldest time behind 1970.
+        const CYCLES: i64 = 800_000_000;
+        let (days, minutes) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400) / 60);
+        let (year, month, day) = crate::log::date((days + CYCLES * 146_097) as u64);
+        let year = year as i64 - CYCLES * 400;
+        write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02}", minutes / 60, minutes % 60)
+    }
+}
+
+/// A name on one line, as GNU tar's `--quoting-style=escape` has it: characters that are none to be printed, and bytes
+/// that are no UTF-8, in octal.
+fn name(output: &mut Output<'_>, name: &[u8]) {
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let mut buffer = [0; 4];
+            let bytes = character.encode_utf8(&mut buffer).as_bytes();
+            const NAMED: &[u8; 7] = b"abtnvfr";
+            match character {
+                '\\' => output.put(b"\\\\"),
+                '\x07'..='\r' => output.put(&[b'\\', NAMED[character as usize - 7]]),
+                '\0'..' ' | '\x7f'..'\u{a0}' => octal(output, bytes),
+                _ => output.put(bytes),
+            }
+        }
+        octal(output, chunk.invalid());
+    }
+}
+
+fn octal(output: &mut Output<'_>, bytes: &[u8]) {
+    for byte in bytes {
+        output.put(&[b'\\', b'0' | byte >> 6, b'0' | byte >> 3 & 7, b'0' | byte & 7]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_before_1970_and_after_9999() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00"),
+            (-1, "1969-12-31 23:59"),
+            (1_610_612_736, "2021-01-14 08:25"),
+            (15_032_385_535, "2446-05-10 22:38"),
+            (253_402_300_800, "10000-01-01 00:00"),
+            (-62_135_596_800, "0001-01-01 00:00"),
+        ] {
+            assert_eq!(Date(seconds).to_string(), text);
+        }
+        assert!(Date(i64::MIN).to_string().starts_with('-') && !Date(i64::MAX).to_string().starts_with('-'));
+    }
+}

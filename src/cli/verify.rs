@@ -1,0 +1,75 @@
+//! `ocinit verify IMAGE`: every blob is what its digest says, every layer what its image says; nothing is written.
+
+use super::progress::Progress;
+use super::{Arguments, Command, image, print};
+use crate::Result;
+use crate::bundle::verify::Work;
+use crate::image::survey::Scope;
+use crate::limits::{BLOB_READ_BYTES, DOCUMENT_BYTES};
+use core::fmt::{self, Display};
+
+pub(super) const COMMAND: Command = Command {
+    name: "verify",
+    words: "IMAGE",
+    least: 1,
+    most: 1,
+    about: "Verify an image, or all that is in a layout: each blob against its digest, each layer as a tar and against \
+            its diff_id.",
+    flags: &[image::PLATFORM],
+    run,
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<()> {
+    let [words] = arguments.exactly();
+    let memory = crate::memory::claim();
+    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
+    let scope = Scope { wanted, platform: arguments.has("platform").then_some(wanted.platform) };
+    let indexes = image::index_buffers(&mut memory.strings);
+    let work = Work::collect(&store, &scope, indexes, &mut memory.image)?;
+    if work.images + work.artifacts == 0 {
+        // Whoever chooses an image says best why there is none.
+        crate::image::open(&store, &wanted, &mut memory.image)?;
+    }
+    let progress = Progress::start(work.size().1);
+    let mut buffer = [0; BLOB_READ_BYTES];
+    work.run(&store, &progress, &mut memory.unpack, &mut buffer)?;
+    drop(progress);
+    match arguments.has("quiet") {
+        true => Ok(()),
+        false => print(format_args!("verified: {}\n", Said(&work))),
+    }
+}
+
+/// What was verified, and what was not.
+struct Said<'a>(&'a Work);
+
+impl Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Work { images, artifacts, unreferenced, others, foreign, .. } = self.0;
+        let (blobs, bytes) = self.0.size();
+        let mut comma = "";
+        for (count, one, more) in [
+            (*images, "image", "images"),
+            (*artifacts, "artifact", "artifacts"),
+            (blobs, "blob", "blobs"),
+            (bytes, "byte", "bytes"),
+        ] {
+            if count > 0 {
+                write!(f, "{comma}{count} {}", if count == 1 { one } else { more })?;
+                comma = ", ";
+            }
+        }
+        for (count, what) in [
+            (*unreferenced, "of the blobs have nothing that refers to them"),
+            (*foreign, "foreign layers are not here"),
+            (*others, "files beside the blobs have no digest for a name, and were not looked at"),
+        ] {
+            if count > 0 {
+                write!(f, "; {count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const _: () = assert!(crate::limits::STRINGS_BYTES >= 2 * DOCUMENT_BYTES);

@@ -1,0 +1,257 @@
+//! All that a layout holds, for those who want to see everything and choose nothing: indexes, images, artifacts.
+//!
+//! `index.json` (or `refs/`) is gone over in its order, and what a nested index lists follows the entry that led to it:
+//! with a list of what is still to do instead of recursion, within the limits that choosing has.
+
+use super::choose::{Lead, Named};
+use super::descriptor::Descriptor;
+use super::docker;
+use super::manifest::{self, check_form, is_artifact, read_document};
+use super::media::{Document, Kind};
+use super::platform::{Platform, Rank};
+use super::store::{self, Store, read};
+use super::{Compression, Config, ImageMemory, Layer, Target, Wanted};
+use crate::codec::digest::Digest;
+use crate::codec::json::{self, Text, Value};
+use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES};
+use crate::{Context, Error, Result};
+
+type Buffer = [u8; DOCUMENT_BYTES];
+
+/// What a descriptor in an index says that it leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sort {
+    /// Another index.
+    Index,
+    /// A manifest: of an image, or of an artifact that only the manifest tells from one.
+    Manifest,
+    /// What a builder attests about an image that stands beside it.
+    Attestation,
+    /// A manifest of an artifact, or something of an unknown media type.
+    Artifact,
+}
+
+/// One entry of an index.
+pub struct Found<'a> {
+    /// The name of the entry at the top that it is or that led to it; empty where that has none.
+    pub tag: Text<'a>,
+    /// The number of that entry, from 0.
+    pub top: usize,
+    /// Indexes above it.
+    pub depth: u8,
+    /// What it leads to.
+    pub sort: Sort,
+    /// The type of its document, or of the artifact.
+    pub media_type: Text<'a>,
+    /// What it says it runs on.
+    pub platform: Option<Platform<'a>>,
+    /// The digest of the document.
+    pub digest: Digest,
+    /// The size of the document in bytes.
+    pub size: u64,
+    /// Why the document cannot be read: most often it is not there.
+    pub fault: Option<Error>,
+    media: Option<Document>,
+}
+
+/// What is looked at.
+#[derive(Clone, Copy, Default)]
+pub struct Scope<'a> {
+    /// Its tag, its digest or that of an index above it, its place at the top. Its platform counts for nothing.
+    pub wanted: Wanted<'a>,
+    /// Only what runs on this.
+    pub platform: Option<Target<'a>>,
+}
+
+impl Scope<'_> {
+    /// All that there is.
+    pub fn is_everything(&self) -> bool {
+        let Wanted { reference, digest, index, .. } = self.wanted;
+        reference.is_none() && digest.is_none() && index.is_none() && self.platform.is_none()
+    }
+}
+
+/// Shows all entries of all indexes of a layout. `top` and `nested` are for the indexes alone.
+pub fn survey(
+    store: &Store<'_>,
+    scope: &Scope<'_>,
+    [top, nested]: [&mut Buffer; 2],
+    see: &mut dyn FnMut(&Found<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut walk = Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, failed: None, see };
+    if let Some(section) = store.index()? {
+        let mut look = || -> Result<()> {
+            let index = json::check(read(&section, top)?)?;
+            check_form(&index, Kind::Index, None)?;
+            for (n, value) in index.list("manifests")?.enumerate() {
+                let named = Named::read(&value)?;
+                let is_wanted = scope.wanted.reference.is_none_or(|wanted| named.is(wanted));
+                if is_wanted && scope.wanted.index.is_none_or(|index| index == n) {
+                    walk.top(&value, named.name, n, nested)?;
+                }
+            }
+            Ok(())
+        };
+        let result = look().doing("index.json");
+        return walk.failed.map_or(result, Err);
+    }
+    let mut n = 0;
+    let result = store.references(&mut |name, section| {
+        n += 1;
+        if scope.wanted.reference.is_some_and(|wanted| wanted != name) || scope.wanted.index.is_some_and(|i| i != n - 1)
+        {
+            return Ok(());
+        }
+        let tag = Text::plain(name).unwrap_or(Text::EMPTY);
+        let mut look = || walk.top(&json::check(read(&section, top)?)?, tag, n - 1, nested);
+        look().context("refs", &name)
+    });
+    walk.failed.map_or(result, Err)
+}
+
+/// An index that has not been gone over yet.
+#[derive(Clone, Copy)]
+struct Pending {
+    lead: Lead,
+    depth: u8,
+    pinned: bool,
+}
+
+struct Walk<'a, 's> {
+    store: &'a Store<'s>,
+    scope: &'a Scope<'a>,
+    pending: heapless::Vec<Pending, PENDING_INDEXES_MAX>,
+    /// Bytes of nested indexes, and entries of all.
+    bytes: u64,
+    count: usize,
+    /// What ended the walk was no fault of an index.
+    failed: Option<Error>,
+    see: &'a mut dyn FnMut(&Found<'_>) -> Result<()>,
+}
+
+impl Walk<'_, '_> {
+    /// An entry of the top, and all beneath it.
+    fn top(&mut self, value: &Value<'_>, tag: Text<'_>, top: usize, nested: &mut Buffer) -> Result<()> {
+        self.entry(value, tag, top, 0, false)?;
+        while let Some(Pending { lead, depth, pinned }) = self.pending.pop() {
+            self.bytes = self.bytes.saturating_add(lead.size);
+            let mut look = || {
+                if usize::from(depth) > INDEX_DEPTH {
+                    return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
+                }
+                if self.bytes > SEARCH_BYTES {
+                    return Err(Error::new(format_args!("more than {SEARCH_BYTES} bytes of indexes")));
+                }
+                let mut values = read_document(self.store, &lead, nested)?.list("manifests")?;
+                values.try_for_each(|value| self.entry(&value, tag, top, depth, pinned))
+            };
+            look().context("index", &lead.digest)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, value: &Value<'_>, tag: Text<'_>, top: usize, depth: u8, pinned: bool) -> Result<()> {
+        self.count += 1;
+        if self.count > INDEX_MANIFESTS_MAX {
+            return Err(Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")));
+        }
+        let platform = value.get("platform")?.map(|platform| Platform::read(&platform)).transpose()?;
+        let platform = platform.filter(|it| it.os.is_some() || it.architecture.is_some());
+        let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
+        let media = Document::named(media_type).filter(|media| media.kind() != Kind::Config);
+        let artifact_type = value.text("artifactType")?.filter(|kind| !kind.is_empty());
+        let notes = value.get("annotations")?;
+        let attests = notes.map_or(Ok(None), |notes| notes.get("vnd.docker.reference.type"))?.is_some();
+        let sort = match media.map(Document::kind) {
+            Some(Kind::Index) => Sort::Index,
+            _ if attests || platform.as_ref().is_some_and(|it| it.os.is_some_and(|os| os == "unknown")) => {
+                Sort::Attestation
+            }
+            Some(_) if artifact_type.is_none() => Sort::Manifest,
+            _ => Sort::Artifact,
+        };
+        let suits = |target: Target<'_>| platform.as_ref().is_none_or(|it| it.rank(&target) != Rank::Other);
+        if !self.scope.platform.is_none_or(suits) {
+            return Ok(());
+        }
+        let fault = self.store.blob(&digest, size).err();
+        let is_pinned = self.scope.wanted.digest.is_none_or(|wanted| pinned || wanted == digest);
+        if let (Some(media), Sort::Index, None) = (media, sort, fault) {
+            let pending = Pending { lead: Lead::new(digest, size, media), depth: depth + 1, pinned: is_pinned };
+            let full = |_| Error::new(format_args!("more than {PENDING_INDEXES_MAX} indexes in one"));
+            self.pending.push(pending).map_err(full)?;
+        }
+        if !is_pinned {
+            return Ok(());
+        }
+        let media_type = artifact_type.unwrap_or(media_type);
+        let seen = (self.see)(&Found { tag, top, depth, sort, media_type, platform, digest, size, fault, media });
+        self.failed = seen.err();
+        seen
+    }
+}
+
+/// What a manifest holds, verified.
+pub struct Contents<'m> {
+    /// It is an image's.
+    pub is_image: bool,
+    /// The manifest itself.
+    pub document: Value<'m>,
+    /// The digest of its configuration, and the size in bytes.
+    pub config: (Digest, u64),
+    /// Its layers, without diff_ids; an artifact's parts.
+    pub layers: &'m [Layer],
+}
+
+impl Found<'_> {
+    /// Whether it leads to a manifest, of whatever.
+    pub fn is_manifest(&self) -> bool {
+        self.sort != Sort::Index && self.media.is_some()
+    }
+
+    /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of types that can be
+    /// unpacked.
+    pub fn read<'m>(&self, store: &Store<'_>, is_strict: bool, memory: &'m mut ImageMemory) -> Result<Contents<'m>> {
+        let ImageMemory { document: buffer, layers, .. } = memory;
+        let media = self.media.ok_or_else(|| Error::new(format_args!("{}: not a manifest", self.digest)))?;
+        let within = |error: Error| error.within(format_args!("manifest {}", self.digest));
+        let document = read_document(store, &Lead::new(self.digest, self.size, media), buffer).map_err(within)?;
+        let is_image = self.sort == Sort::Manifest && !is_artifact(&document).map_err(within)?;
+        let config = manifest::layers_and_config(&document, is_image && is_strict, layers).map_err(within)?;
+        Ok(Contents { is_image, document, config, layers })
+    }
+}
+
+/// Reads the configuration of an image whose manifest was read last, and gives each layer its diff_id.
+pub fn read_config<'m>(
+    store: &Store<'_>,
+    (digest, size): (Digest, u64),
+    memory: &'m mut ImageMemory,
+) -> Result<(Config<'m>, &'m [Layer])> {
+    let ImageMemory { document, layers, .. } = memory;
+    let bytes = store::read_verified(store, &digest, size, document).context("config", &digest)?;
+    let config = manifest::read_config(bytes, layers).context("config", &digest)?;
+    Ok((config, layers))
+}
+
+/// Shows what `manifest.json` says of each image of a docker-archive, and its place there.
+pub fn docker_images(
+    store: &Store<'_>,
+    buffer: &mut Buffer,
+    see: &mut dyn FnMut(usize, &Value<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut n = 0;
+    let Store::Docker(archive) = store else { return Ok(()) };
+    docker::each(archive, buffer, &mut |item| {
+        n += 1;
+        see(n - 1, item)
+    })
+}
+
+impl Layer {
+    /// Bytes of which nothing is known but their digest.
+    pub fn blob(digest: Digest, size: u64) -> Layer {
+        let (digest, diff_id) = (Some(digest), Digest::ZERO);
+        Layer { digest, offset: 0, size, compression: Compression::None, foreign: false, diff_id }
+    }
+}

@@ -1,0 +1,260 @@
+//! The tree that layers would make, without making it: names and attributes alone.
+//!
+//! Names are nodes in a list that grows ([`Grown`]): each knows its parent, its neighbours and its first child, and a
+//! table of hashes finds one by parent and name, so that a directory of 200,000 entries costs no more than others.
+//! What has a name is a file, which hard links share. Numbers stand for both; 0 is the root, which is nobody's child,
+//! so it also means "none".
+
+mod list;
+mod merge;
+
+pub use list::Listed;
+pub use merge::merge;
+
+use crate::limits::{NAME_BYTES, TREE_BUCKETS, TREE_NAMES_MAX, TREE_TEXT_BYTES};
+use crate::sys::vm::Grown;
+use crate::sys::{Errno, fs};
+use crate::{Context, Error, Result};
+
+/// A place in the text: names and link targets.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    length: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Node {
+    parent: u32,
+    first: u32,
+    next: u32,
+    previous: u32,
+    /// The next one in its bucket; of nodes that are free, the next of those.
+    chain: u32,
+    name: Span,
+    file: u32,
+    /// The layer that made it last, and the last one that made something beneath it.
+    made: u16,
+    made_beneath: u16,
+}
+
+#[derive(Clone, Copy, Default)]
+struct File {
+    size: u64,
+    /// Seconds since 1970.
+    modified: i64,
+    /// Type and permissions.
+    mode: u32,
+    owner: (u32, u32),
+    /// Major and minor number.
+    device: (u32, u32),
+    /// A symlink's target.
+    target: Span,
+    names: u32,
+    /// The node that is listed as the file; its others are links to it. Of files that are free, the next of those.
+    shown: u32,
+}
+
+/// The tree.
+pub struct Tree {
+    nodes: Grown<Node>,
+    files: Grown<File>,
+    text: Grown<u8>,
+    buckets: Grown<u32>,
+    free_node: u32,
+    free_file: u32,
+    /// The layer that is being merged, from 1.
+    layer: u16,
+}
+
+const ROOT: u32 = 0;
+const NONE: u32 = 0;
+
+impl Tree {
+    /// The root alone, as a runtime makes it where no layer says anything of it.
+    pub fn new() -> Result<Tree> {
+        let mut tree = Tree {
+            nodes: Grown::new(TREE_NAMES_MAX),
+            files: Grown::new(TREE_NAMES_MAX),
+            text: Grown::new(TREE_TEXT_BYTES),
+            buckets: Grown::zeros(TREE_BUCKETS).doing("memory for the tree")?,
+            free_node: NONE,
+            free_file: NONE,
+            layer: 0,
+        };
+        tree.nodes.push(Node::default()).map_err(full)?;
+        tree.files.push(File { mode: fs::S_IFDIR | 0o755, names: 1, ..File::default() }).map_err(full)?;
+        Ok(tree)
+    }
+
+    fn node(&self, node: u32) -> &Node {
+        &self.nodes[node as usize]
+    }
+
+    fn node_mut(&mut self, node: u32) -> &mut Node {
+        &mut self.nodes[node as usize]
+    }
+
+    fn file_of(&self, node: u32) -> &File {
+        &self.files[self.node(node).file as usize]
+    }
+
+    fn kind(&self, node: u32) -> u32 {
+        self.file_of(node).mode & fs::S_IFMT
+    }
+
+    fn text(&self, span: Span) -> &[u8] {
+        self.text.get(span.start as usize..(span.start + span.length) as usize).unwrap_or(&[])
+    }
+
+    fn add_text(&mut self, text: &[u8]) -> Result<Span> {
+        let start = self.text.len() as u32;
+        self.text.extend(text).map_err(full)?;
+        Ok(Span { start, length: text.len() as u32 })
+    }
+
+    /// Where a name's chain begins. The seed is an address that nobody knows before: no image can be made whose names
+    /// all meet in one bucket.
+    fn bucket(&self, parent: u32, name: &[u8]) -> usize {
+        let seed = self.buckets.as_ptr() as u64 ^ u64::from(parent) << 32;
+        let mut hash = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for &byte in name {
+            hash = (hash ^ hash >> 29 ^ u64::from(byte)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        }
+        (hash >> 40) as usize % TREE_BUCKETS
+    }
+
+    /// The child of this name; ENAMETOOLONG for a name that no file can have.
+    fn child(&self, parent: u32, name: &[u8]) -> core::result::Result<Option<u32>, Errno> {
+        if name.len() > NAME_BYTES {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let mut at = self.buckets[self.bucket(parent, name)];
+        while at != NONE && (self.node(at).parent != parent || self.text(self.node(at).name) != name) {
+            at = self.node(at).chain;
+        }
+        Ok(Some(at).filter(|at| *at != NONE))
+    }
+
+    /// Gives a name that is not there yet to a file that is.
+    fn add_name(&mut self, parent: u32, name: &[u8], file: u32) -> Result<u32> {
+        let node = match self.free_node {
+            NONE => {
+                self.nodes.push(Node::default()).map_err(full)?;
+                (self.nodes.len() - 1) as u32
+            }
+            free => {
+                self.free_node = self.node(free).chain;
+                free
+            }
+        };
+        let bucket = self.bucket(parent, name);
+        let (name, next, chain) = (self.add_text(name)?, self.node(parent).first, self.buckets[bucket]);
+        *self.node_mut(node) = Node { parent, next, chain, name, file, made: self.layer, ..Node::default() };
+        self.buckets[bucket] = node;
+        self.node_mut(parent).first = node;
+        if next != NONE {
+            self.node_mut(next).previous = node;
+        }
+        self.files[file as usize].names += 1;
+        self.mark_above(node);
+        Ok(node)
+    }
+
+    /// All above `node` have something beneath them that this layer made.
+    fn mark_above(&mut self, mut node: u32) {
+        let layer = self.layer;
+        while node != ROOT {
+            node = self.node(node).parent;
+            if core::mem::replace(&mut self.node_mut(node).made_beneath, layer) == layer {
+                break;
+            }
+        }
+    }
+
+    /// A file that has no name yet.
+    fn add_file(&mut self, file: File) -> Result<u32> {
+        match self.free_file {
+            NONE => {
+                self.files.push(file).map_err(full)?;
+                Ok((self.files.len() - 1) as u32)
+            }
+            free => {
+                self.free_file = self.files[free as usize].shown;
+                self.files[free as usize] = file;
+                Ok(free)
+            }
+        }
+    }
+
+    /// A new file under a name that is not there yet.
+    fn add(&mut self, parent: u32, name: &[u8], file: File) -> Result<u32> {
+        let file = self.add_file(file)?;
+        self.add_name(parent, name, file)
+    }
+
+    /// Removes a name and all that is beneath it.
+    fn remove(&mut self, top: u32) {
+        let above = self.node(top).parent;
+        let mut at = top;
+        while at != above {
+            match self.node(at).first {
+                NONE => at = self.remove_leaf(at),
+                first => at = first,
+            }
+        }
+    }
+
+    /// Removes all that is in a directory.
+    fn remove_children(&mut self, directory: u32) {
+        while let first @ 1.. = self.node(directory).first {
+            self.remove(first);
+        }
+    }
+
+    /// Removes a name that has nothing beneath it; its parent.
+    fn remove_leaf(&mut self, node: u32) -> u32 {
+        let Node { parent, next, previous, chain, name, file, .. } = *self.node(node);
+        match previous {
+            NONE => self.node_mut(parent).first = next,
+            previous => self.node_mut(previous).next = next,
+        }
+        if next != NONE {
+            self.node_mut(next).previous = previous;
+        }
+        let bucket = self.bucket(parent, self.text(name));
+        match self.buckets[bucket] {
+            first if first == node => self.buckets[bucket] = chain,
+            mut before => {
+                while self.node(before).chain != node {
+                    before = self.node(before).chain;
+                }
+                self.node_mut(before).chain = chain;
+            }
+        }
+        self.node_mut(node).chain = self.free_node;
+        self.free_node = node;
+        let free = self.free_file;
+        let left = &mut self.files[file as usize];
+        left.names -= 1;
+        if left.names == 0 {
+            left.shown = free;
+            self.free_file = file;
+        }
+        parent
+    }
+}
+
+#[cold]
+fn full(errno: Errno) -> Error {
+    match errno {
+        Errno::ENOSPC => {
+            let bytes = TREE_TEXT_BYTES;
+            Error::new(format_args!("more than {TREE_NAMES_MAX} names in one image, or {bytes} bytes of them"))
+        }
+        errno => Error::with_errno(format_args!("memory for the tree: {errno}"), errno),
+    }
+}
+
+#[cfg(test)]
+mod tests;
