@@ -62,6 +62,8 @@ pub const GROUPS_MAX: usize = 256;
 pub const PASSWD_BYTES: u64 = 10 << 20;
 /// One name, number or home directory in them, in bytes (LOGIN_NAME_MAX is 256; a home is a path).
 pub const PASSWD_FIELD_BYTES: usize = 1024;
+/// Ranges of ids that /etc/subuid or /etc/subgid gives one user. useradd gives one, the kernel takes 340.
+pub const SUBID_RANGES_MAX: usize = 32;
 /// Labels of one image. Tens are many; each is compared with all others.
 pub const LABELS_MAX: usize = 512;
 /// Mounts of one container.

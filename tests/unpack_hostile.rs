@@ -81,11 +81,11 @@ fn words_that_are_no_command() {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     };
     assert_eq!(run(&["--version"]), (0, concat!("ocinit ", env!("CARGO_PKG_VERSION"), "\n").into(), String::new()));
-    assert!(run(&["--help"]).1.contains("unpack IMAGE ROOTFS"));
+    assert!(run(&["--help"]).1.contains("unpack [OPTION]... IMAGE ROOTFS"));
     for (words, line) in [
         (&["frobnicate"][..], "ocinit: unknown command frobnicate: see ocinit --help\n"),
         (&[], "ocinit: no command given: see ocinit --help\n"),
-        (&["unpack", "x"], "ocinit: usage: ocinit unpack IMAGE ROOTFS\n"),
+        (&["unpack", "x"], "ocinit: usage: ocinit unpack [OPTION]... IMAGE ROOTFS\n"),
         (&["unpak"], "ocinit: unknown command unpak; did you mean unpack?\n"),
         (&["unpack", "/no/such/image", "x"], "ocinit: open /no/such/image: no such file or directory\n"),
     ] {

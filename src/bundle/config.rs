@@ -86,7 +86,7 @@ fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'static> {
 }
 
 /// Where the user namespace does not have the image's user or group, the process is its root, who owns all that was
-/// unpacked. Only root may have supplementary groups there.
+/// unpacked.
 fn fit_user(spec: &mut Spec<'_>) {
     let user = &mut spec.process.user;
     if !holds(spec.uid_mappings, user.uid) || !holds(spec.gid_mappings, user.gid) {
@@ -95,9 +95,8 @@ fn fit_user(spec: &mut Spec<'_>) {
         (user.uid, user.gid) = (0, 0);
         spec.process.capabilities = super::privileges(0);
     }
-    // One group alone is written without newgidmap, and setgroups(2) is denied with it.
-    let is_single = matches!(spec.gid_mappings, [IdMapping { size: 1, .. }]);
-    user.additional_gids.retain(|gid| !is_single && holds(spec.gid_mappings, *gid));
+    // setgroups(2) is denied where newgidmap was not at work, and runc started by a user refuses them in any case.
+    user.additional_gids.clear();
 }
 
 fn holds(mappings: &[IdMapping], id: u32) -> bool {

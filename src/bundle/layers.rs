@@ -2,7 +2,7 @@
 
 use crate::image::{Layer, Store};
 use crate::io::watch::Watch;
-use crate::rootfs::{self, Applied, UnpackMemory};
+use crate::rootfs::{self, Applied, Powers, UnpackMemory};
 use crate::sys::fd::FdRef;
 use crate::{Error, Result};
 
@@ -11,15 +11,17 @@ pub fn unpack_layers(
     store: &Store<'_>,
     layers: &[Layer],
     root: FdRef<'_>,
+    powers: Powers,
     watch: &dyn Watch,
     memory: &mut UnpackMemory,
 ) -> Result<Applied> {
     let mut total = Applied::default();
     each_layer(store, layers, watch, &mut |layer| {
-        let applied = rootfs::apply(layer, root, memory)?;
+        let applied = rootfs::apply(layer, root, powers, memory)?;
         total.entries += applied.entries;
         total.bytes += applied.bytes;
         total.skipped_xattrs += applied.skipped_xattrs;
+        total.losses.add(&applied.losses);
         total.passes += applied.passes;
         Ok(())
     })?;

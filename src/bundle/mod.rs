@@ -5,7 +5,6 @@ mod config;
 mod environment;
 mod etc;
 mod layers;
-mod lookup;
 mod user;
 pub mod verify;
 mod volumes;
@@ -94,7 +93,7 @@ pub fn spec_from_image<'m>(
         (None, None) => {}
     }
     let wanted = wanted.finish()?;
-    let mut home = lookup::Field::new();
+    let mut home = crate::io::fields::Field::new();
     let user = user::find(root, wanted.to_bytes(), &mut home)?;
     let capabilities = if machine { Capabilities::all(capability::ALL) } else { privileges(user.uid) };
     let hostname_in_env = if overrides.bundle { None } else { hostname };

@@ -45,7 +45,7 @@ fn in_root<T>(name: &str, test: impl FnOnce(FdRef<'_>) -> T) -> T {
 }
 
 fn user(root: FdRef<'_>, text: &str) -> std::result::Result<(u32, u32, Vec<u32>, String), String> {
-    let mut home = lookup::Field::new();
+    let mut home = crate::io::fields::Field::new();
     let user = user::find(root, text.as_bytes(), &mut home).map_err(|error| error.to_string())?;
     let home = String::from_utf8(home.bytes().to_vec()).unwrap();
     Ok((user.uid, user.gid, user.additional_gids.to_vec(), home))
@@ -249,13 +249,13 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
     use crate::spec::IdMapping;
     let single = [IdMapping { container: 0, host: 1000, size: 1 }];
     let ranges = [single[0], IdMapping { container: 1, host: 100_000, size: 1500 }];
-    for (user, mappings, uid, gid, groups, effective) in [
-        ("app", &single[..], 0, 0, &[][..], capability::DEFAULT),
-        ("root", &single, 0, 0, &[], capability::DEFAULT),
-        ("app", &ranges, 1000, 1001, &[1001, 10, 29], 0),
-        ("app:2000", &ranges, 0, 0, &[], capability::DEFAULT),
-        ("1500:1500", &ranges, 1500, 1500, &[1500], 0),
-        ("1501:0", &ranges, 0, 0, &[0], capability::DEFAULT),
+    for (user, mappings, uid, gid, effective) in [
+        ("app", &single[..], 0, 0, capability::DEFAULT),
+        ("root", &single, 0, 0, capability::DEFAULT),
+        ("app", &ranges, 1000, 1001, 0),
+        ("app:2000", &ranges, 0, 0, capability::DEFAULT),
+        ("1500:1500", &ranges, 1500, 1500, 0),
+        ("1501:0", &ranges, 0, 0, capability::DEFAULT),
     ] {
         let mut document =
             format!(r#"{{"architecture":"a","os":"b","config":{{"User":"{user}","Cmd":["c"]}}}}"#).into_bytes();
@@ -268,7 +268,7 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
             let rootless = Some(Rootless { uids: mappings, gids: mappings });
             for_bundle(&mut spec, &config, root, rootless, &mut strings, &mut mounts).unwrap();
             let found = &spec.process.user;
-            assert_eq!((found.uid, found.gid, &found.additional_gids[..]), (uid, gid, groups), "{user}");
+            assert_eq!((found.uid, found.gid, found.additional_gids.len()), (uid, gid, 0), "{user}");
             assert_eq!(spec.process.capabilities.effective, effective, "{user}");
         });
     }

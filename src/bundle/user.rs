@@ -7,8 +7,8 @@
 //! What is all digits is a number, even where a user or group has that name (CVE-2016-3697). A name that is not
 //! found is an error, and so is a bad number: neither ever becomes 0 (CVE-2024-40635).
 
-use super::lookup::{End, Field, Table, number};
 use crate::error::{Error, Result};
+use crate::io::fields::{End, Field, Table, number};
 use crate::io::show::Brief;
 use crate::limits::GROUPS_MAX;
 use crate::spec::User;

@@ -2,14 +2,16 @@
 
 use super::place::Place;
 use super::progress::Progress;
-use super::{Arguments, Command, Flag, image};
+use super::{Arguments, Command, Flag, image, rootless};
 use crate::bundle::{self, Mounts, Overrides, Rootless};
 use crate::codec::json::Writer;
+use crate::container::userns::Ids;
 use crate::io::output::Output;
 use crate::io::strings::Strings;
-use crate::spec::{self, IdMapping, Spec};
+use crate::rootfs::Powers;
+use crate::spec::{self, Spec};
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::{self, fs, process};
+use crate::sys::{self, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -22,7 +24,7 @@ pub(super) const COMMAND: Command = Command {
     flags: &[
         image::PLATFORM,
         Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it"),
-        Flag::switch("rootless", 0, "for a user who is not root: in a user namespace, with the host's network"),
+        rootless::FLAG,
         Flag::switch("tty", b't', "the process gets a terminal"),
     ],
     run,
@@ -38,6 +40,8 @@ const BUNDLE_MODE: u32 = 0o700;
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let [words, path] = arguments.exactly();
+    let mut ids = Ids::of_caller();
+    let powers = rootless::powers(arguments, &mut ids);
     let memory = crate::memory::claim();
     let (store, mut wanted) = image::open(words, arguments, &mut memory.archive)?;
     if let Some(name) = arguments.value("ref") {
@@ -50,19 +54,18 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     // The image's directories are for the image's users, whoever may use the bundle.
     let umask = fs::umask(0);
     let root = make_rootfs(place.directory()).doing("make rootfs")?;
-    let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), &progress, &mut memory.unpack)?;
+    let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), powers, &progress, &mut memory.unpack)?;
 
     let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
     let overrides = Overrides { bundle: true, terminal: arguments.has("tty"), ..Overrides::default() };
     let mut spec = bundle::spec_from_image(&image.config, overrides, root.by_ref(), &mut strings)?;
-    let single = |host| [IdMapping { container: 0, host, size: 1 }];
-    let (uids, gids) = (single(process::effective_uid()), single(process::effective_gid()));
-    let rootless = arguments.has("rootless").then_some(Rootless { uids: &uids, gids: &gids });
+    let rootless = (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids() });
     bundle::for_bundle(&mut spec, &image.config, root.by_ref(), rootless, &mut strings, &mut mounts)?;
     fs::umask(umask);
     write_config(&spec, place.directory()).doing("write config.json")?;
     place.keep()?;
     drop(progress);
+    rootless::report(&applied.losses);
     if applied.skipped_xattrs > 0 {
         crate::warning!("{} extended attributes were skipped", applied.skipped_xattrs);
     }

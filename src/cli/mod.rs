@@ -7,6 +7,7 @@ mod inspect;
 mod list_files;
 mod place;
 mod progress;
+mod rootless;
 mod spool;
 mod unpack;
 mod verify;

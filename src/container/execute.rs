@@ -27,15 +27,20 @@ pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Erro
         };
     }
     let path = env.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
-    for directory in path.split(|byte| *byte == b':').filter(|_| !bytes.is_empty() && !path.is_empty()) {
+    match search(path, bytes, found) {
+        true => Ok(()),
+        false => fault(Errno::ENOENT, format_args!("executable file not found in $PATH")),
+    }
+}
+
+/// Looks `name` up in each directory of `path`, a value of PATH; false where it is in none.
+pub fn search(path: &[u8], name: &[u8], found: &mut PathBuf) -> bool {
+    path.split(|byte| *byte == b':').filter(|_| !name.is_empty() && !path.is_empty()).any(|directory| {
         let directory = if directory.is_empty() { b"." } else { directory };
         found.truncate(0);
-        let made = found.push_bytes(directory).and_then(|()| found.push(bytes));
-        if made.and_then(|()| check(found.as_c_str())).is_ok() {
-            return Ok(());
-        }
-    }
-    fault(Errno::ENOENT, format_args!("executable file not found in $PATH"))
+        let made = found.push_bytes(directory).and_then(|()| found.push(name));
+        made.and_then(|()| check(found.as_c_str())).is_ok()
+    })
 }
 
 /// Whether it is a file that we may execute.

@@ -10,6 +10,7 @@ mod mounts;
 mod privileges;
 mod protect;
 mod root;
+pub mod userns;
 
 use crate::io::path::PathBuf;
 use crate::limits::PROCESS_STRINGS_MAX;

@@ -38,7 +38,7 @@ use crate::image;
 use crate::io::show::Show;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::memory::{self, Memory};
-use crate::rootfs::Applied;
+use crate::rootfs::{Applied, Powers};
 use crate::sys::vm;
 use crate::{Context, Error, Result};
 use control::Control;
@@ -132,8 +132,8 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
         }
     };
     // A layer that fails ends the boot here: nothing of the image is executed.
-    let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), &(), unpack)?;
-    let Applied { entries, bytes, passes, skipped_xattrs } = unpacked;
+    let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), Powers::Root, &(), unpack)?;
+    let Applied { entries, bytes, passes, skipped_xattrs, .. } = unpacked;
     crate::debug!("{entries} entries, {bytes} bytes, {passes} passes over {} layers", image.layers.len());
     if skipped_xattrs > 0 {
         crate::warning!("skipped {skipped_xattrs} extended attributes that the file system cannot hold");

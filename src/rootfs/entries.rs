@@ -7,6 +7,7 @@ use super::metadata::{self, Attributes, Setter, Target};
 use super::name::{Meaning, Name};
 use super::own_paths::OwnPaths;
 use super::parents::{At, Parents};
+use super::powers::Powers;
 use super::{Applied, Pass, remove};
 use crate::codec::tar::{Archive, Entry, Kind};
 use crate::io::show::Brief;
@@ -23,7 +24,6 @@ pub struct Applier<'a> {
     setter: Setter<'a>,
     target: &'a mut [u8; PATH_BYTES],
     pass: Pass,
-    applied: &'a mut Applied,
 }
 
 impl<'a> Applier<'a> {
@@ -31,12 +31,12 @@ impl<'a> Applier<'a> {
     pub fn new(
         parents: Parents<'a>,
         own: &'a mut OwnPaths,
-        scratch: &'a mut [u8],
+        (powers, scratch): (Powers, &'a mut [u8]),
         target: &'a mut [u8; PATH_BYTES],
         pass: Pass,
         applied: &'a mut Applied,
     ) -> Applier<'a> {
-        Applier { parents, own, setter: Setter::new(scratch), target, pass, applied }
+        Applier { parents, own, setter: Setter::new(powers, scratch, applied), target, pass }
     }
 
     /// Carries out the next entry.
@@ -49,14 +49,13 @@ impl<'a> Applier<'a> {
         name: &mut Name,
         link: &mut Name,
     ) -> Result<()> {
-        self.applied.entries += 1;
+        self.setter.applied.entries += 1;
         self.act(entry, archive, name, link).context("entry", &Brief(entry.name))
     }
 
     /// Gives the directories their times back; how the pass ended.
     pub fn finish(mut self) -> Result<Pass> {
         self.parents.close_all_but(None)?;
-        self.applied.skipped_xattrs += self.setter.skipped;
         Ok(self.pass)
     }
 
@@ -71,7 +70,7 @@ impl<'a> Applier<'a> {
     }
 
     fn make(&mut self, entry: &Entry<'_>, archive: &mut Archive<'_>, name: &Name, link: &mut Name) -> Result<()> {
-        let attributes = Attributes::of(entry)?;
+        let attributes = self.setter.possible(entry, Attributes::of(entry)?);
         if name.is_root() {
             if entry.kind != Kind::Directory {
                 return Err(refused("the root is a directory"));
@@ -117,12 +116,15 @@ impl<'a> Applier<'a> {
                 }
             }
             kind => {
-                let (kind, device) = match kind {
+                let (mut kind, mut device) = match kind {
                     Kind::Character => (fs::S_IFCHR, metadata::device(entry)?),
                     Kind::Block => (fs::S_IFBLK, metadata::device(entry)?),
                     Kind::Fifo => (fs::S_IFIFO, 0),
                     _ => (fs::S_IFREG, 0),
                 };
+                if matches!(kind, fs::S_IFCHR | fs::S_IFBLK) && !self.setter.makes_device() {
+                    (kind, device) = (fs::S_IFREG, 0);
+                }
                 let mode = kind | attributes.mode & 0o777;
                 self.create(at, last, |directory| fs::mknod(directory, last, mode, device).map(|()| None))?;
             }

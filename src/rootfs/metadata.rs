@@ -1,6 +1,8 @@
 //! Owner, mode, extended attributes and times, in the order in which the kernel lets them stand: chown clears setuid
 //! and capabilities, chmod an access control list's mask, everything the time.
 
+use super::Applied;
+use super::powers::{self, Loss, Powers};
 use crate::codec::tar::{Entry, Kind, Xattr, pax};
 use crate::io::show::{Brief, On};
 use crate::limits::NAME_BYTES;
@@ -116,17 +118,40 @@ pub struct Inherited {
 
 /// Sets what differs from what a new file has by itself.
 pub struct Setter<'a> {
+    powers: Powers,
     /// The ids that new files get.
     ids: (u32, u32),
     scratch: &'a mut [u8],
-    /// Extended attributes that were left out.
-    pub skipped: u64,
+    /// What all entries came to.
+    pub applied: &'a mut Applied,
 }
 
 impl<'a> Setter<'a> {
     /// `scratch` is for extended attributes.
-    pub fn new(scratch: &'a mut [u8]) -> Setter<'a> {
-        Setter { ids: (process::effective_uid(), process::effective_gid()), scratch, skipped: 0 }
+    pub fn new(powers: Powers, scratch: &'a mut [u8], applied: &'a mut Applied) -> Setter<'a> {
+        let ids = match powers {
+            Powers::User => (0, 0),
+            _ => (process::effective_uid(), process::effective_gid()),
+        };
+        Setter { powers, ids, scratch, applied }
+    }
+
+    /// What of these attributes can be: without privileges we could not enter a directory that is closed to its owner.
+    pub fn possible(&mut self, entry: &Entry<'_>, mut attributes: Attributes) -> Attributes {
+        const OPEN: u32 = 0o700;
+        if self.powers == Powers::User && entry.kind == Kind::Directory && attributes.mode & OPEN != OPEN {
+            attributes.mode |= OPEN;
+            self.applied.losses.count(Loss::Mode);
+        }
+        attributes
+    }
+
+    /// Whether devices are made here, and not empty files in their place.
+    pub fn makes_device(&mut self) -> bool {
+        if self.powers != Powers::Root {
+            self.applied.losses.count(Loss::Device);
+        }
+        self.powers == Powers::Root
     }
 
     /// The attributes of something that was just made with the entry's permissions under a umask of 0.
@@ -139,7 +164,7 @@ impl<'a> Setter<'a> {
     ) -> Result<()> {
         let link = entry.kind == Kind::Symlink;
         if self.ids != attributes.owner || inherited.setgid {
-            target.chown(attributes.owner).doing("change the owner")?;
+            self.set_owner(target, entry, attributes)?;
         }
         if inherited.default_acl && !link {
             ACLS.iter().try_for_each(|acl| target.remove_xattr(acl)).doing("remove an inherited ACL")?;
@@ -147,7 +172,7 @@ impl<'a> Setter<'a> {
         if !link && (attributes.mode & 0o7000 != 0 || inherited.setgid || inherited.default_acl) {
             target.chmod(attributes.mode).doing("change the mode")?;
         }
-        self.set_xattrs(target, entry)?;
+        self.set_xattrs(target, entry, attributes)?;
         target.set_time(attributes.time).doing("set the time")
     }
 
@@ -162,12 +187,44 @@ impl<'a> Setter<'a> {
         for name in names.filter(|name| !is_foreign(name)) {
             target.remove_xattr(name).on("remove extended attribute", name)?;
         }
-        target.chown(attributes.owner).doing("change the owner")?;
+        self.set_owner(target, entry, attributes)?;
         target.chmod(attributes.mode).doing("change the mode")?;
-        self.set_xattrs(target, entry)
+        self.set_xattrs(target, entry, attributes)
     }
 
-    fn set_xattrs(&mut self, target: Target<'_>, entry: &Entry<'_>) -> Result<()> {
+    /// The owner; or, where it cannot be that one, the caller, and a record of it.
+    fn set_owner(&mut self, target: Target<'_>, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+        if self.powers != Powers::User {
+            match target.chown(attributes.owner) {
+                // Not mapped; or the file system (NFS) knows nothing of namespaces.
+                Err(Errno::EINVAL | Errno::EPERM) if self.powers == Powers::Namespace => {}
+                changed => return changed.doing("change the owner"),
+            }
+            // Not what it was before, or what its directory gave it.
+            target.chown((0, 0)).doing("change the owner")?;
+        }
+        if attributes.owner == (0, 0) {
+            return Ok(());
+        }
+        let mut record = [0; 12];
+        let record = powers::owner_record(attributes.owner, &mut record);
+        match set_xattr(target, powers::OWNER, record, self.mode_to_restore(entry, attributes)) {
+            Err(Errno::EPERM | Errno::EOPNOTSUPP) => self.applied.losses.count(Loss::Owner),
+            result => {
+                result.doing("record the owner")?;
+                self.applied.losses.count(Loss::Recorded);
+            }
+        }
+        Ok(())
+    }
+
+    /// The mode that a file has again after an attribute was set, where its owner may have to be let in for that.
+    fn mode_to_restore(&self, entry: &Entry<'_>, attributes: &Attributes) -> Option<u32> {
+        (self.powers == Powers::User && entry.kind != Kind::Symlink).then_some(attributes.mode)
+    }
+
+    fn set_xattrs(&mut self, target: Target<'_>, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+        let mode = self.mode_to_restore(entry, attributes);
         for xattr in entry.xattrs() {
             let mut key = [0; NAME_BYTES + 1];
             let (Xattr::Plain(written, mut value) | Xattr::Encoded(written, mut value)) = xattr;
@@ -184,18 +241,38 @@ impl<'a> Setter<'a> {
             }
             let name = CStr::from_bytes_until_nul(&key).unwrap_or(c"");
             let user = name.to_bytes().starts_with(b"user.");
-            if is_foreign(name) {
-                self.skipped += 1;
+            let settable =
+                self.powers == Powers::Root || name != powers::OWNER && (user || self.powers == Powers::Namespace);
+            if is_foreign(name) || !settable {
+                self.applied.skipped_xattrs += 1;
                 continue;
             }
-            match target.set_xattr(name, value) {
-                Err(Errno::EOPNOTSUPP) if user => self.skipped += 1,
+            match set_xattr(target, name, value, mode) {
+                Err(Errno::EOPNOTSUPP) if user => self.applied.skipped_xattrs += 1,
                 // Links and devices cannot have them.
-                Err(Errno::EPERM) if user && matches!(target, Target::Named(..)) => self.skipped += 1,
+                Err(Errno::EPERM) if user && matches!(target, Target::Named(..)) => self.applied.skipped_xattrs += 1,
+                // trusted.*; ids in capabilities and access control lists that are not mapped.
+                Err(Errno::EPERM | Errno::EINVAL) if !user && self.powers == Powers::Namespace => {
+                    self.applied.skipped_xattrs += 1
+                }
                 result => result.on("set extended attribute", name)?,
             }
         }
         Ok(())
+    }
+}
+
+/// Sets an attribute. An ordinary user can set none of a file that he may not write: with a `mode` to restore he may.
+fn set_xattr(target: Target<'_>, name: &CStr, value: &[u8], mode: Option<u32>) -> sys::Result<()> {
+    let mut let_in = false;
+    loop {
+        let result = target.set_xattr(name, value);
+        match mode {
+            Some(mode) if result == Err(Errno::EACCES) && !let_in => target.chmod(mode | 0o200)?,
+            Some(mode) if let_in => return target.chmod(mode).and(result),
+            _ => return result,
+        }
+        let_in = true;
     }
 }
 

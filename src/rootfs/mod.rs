@@ -13,6 +13,7 @@ pub mod name;
 mod own_paths;
 mod parents;
 pub mod pipeline;
+mod powers;
 pub mod remove;
 pub mod tree;
 
@@ -28,6 +29,7 @@ use entries::Applier;
 use own_paths::OwnPaths;
 use parents::{Parents, ParentsMemory};
 use pipeline::PipelineMemory;
+pub use powers::{Losses, Powers};
 
 /// One layer to apply.
 pub struct Layer<'a> {
@@ -50,6 +52,8 @@ pub struct Applied {
     pub bytes: u64,
     /// Extended attributes that the file system cannot hold and a container can live without.
     pub skipped_xattrs: u64,
+    /// What could not be made, for lack of powers.
+    pub losses: Losses,
     /// Times the layer was read: 1, or 2 where a whiteout followed an entry of its own layer.
     pub passes: u32,
 }
@@ -101,10 +105,10 @@ enum Pass {
 }
 
 /// Verifies a layer and applies it beneath `root` in the same pass.
-pub fn apply(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<Applied> {
+pub fn apply(layer: &Layer<'_>, root: FdRef<'_>, powers: Powers, memory: &mut UnpackMemory) -> Result<Applied> {
     vm::forbid_huge_pages(memory);
     let umask = fs::umask(0);
-    let applied = apply_passes(layer, root, memory);
+    let applied = apply_passes(layer, root, powers, memory);
     fs::umask(umask);
     applied
 }
@@ -123,13 +127,14 @@ pub fn verify(layer: &Layer<'_>, memory: &mut UnpackMemory) -> Result<u64> {
     Ok(entries)
 }
 
-fn apply_passes(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<Applied> {
+fn apply_passes(layer: &Layer<'_>, root: FdRef<'_>, powers: Powers, memory: &mut UnpackMemory) -> Result<Applied> {
     memory.apply.own.clear();
     let mut applied = Applied::default();
-    let pass = apply_once(layer, root, memory, Pass::All, &mut applied)?;
+    let pass = apply_once(layer, root, powers, memory, Pass::All, &mut applied)?;
     if pass == Pass::Whiteouts {
         applied.skipped_xattrs = 0;
-        apply_once(layer, root, memory, Pass::Entries, &mut applied)?;
+        applied.losses = Losses::default();
+        apply_once(layer, root, powers, memory, Pass::Entries, &mut applied)?;
     }
     Ok(applied)
 }
@@ -138,6 +143,7 @@ fn apply_passes(layer: &Layer<'_>, root: FdRef<'_>, memory: &mut UnpackMemory) -
 fn apply_once(
     layer: &Layer<'_>,
     root: FdRef<'_>,
+    powers: Powers,
     memory: &mut UnpackMemory,
     pass: Pass,
     applied: &mut Applied,
@@ -148,7 +154,8 @@ fn apply_once(
     let (pass, bytes) = pipeline::run(layer, pipeline, |source| {
         let mut archive = Archive::new(source, tar);
         let parents = Parents::new(root, &mut apply.parents);
-        let mut applier = Applier::new(parents, &mut apply.own, &mut apply.xattr, &mut apply.target, pass, applied);
+        let setting = (powers, &mut apply.xattr[..]);
+        let mut applier = Applier::new(parents, &mut apply.own, setting, &mut apply.target, pass, applied);
         while let Some(entry) = archive.next(tar)? {
             applier.entry(&entry, &mut archive, &mut apply.name, &mut apply.link)?;
         }

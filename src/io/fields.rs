@@ -1,12 +1,12 @@
-//! Reads the image's own /etc/passwd and /etc/group, field by field, in constant memory.
+//! Reads an image's own /etc/passwd and /etc/group, and the host's, field by field, in constant memory.
 //!
-//! The file is found inside the root, is a regular one, and is read up to a limit: neither a link to the host's
+//! The file is found inside its root, is a regular one, and is read up to a limit: neither a link to the host's
 //! (umoci), nor a FIFO or /dev/zero (CVE-2024-9676), nor a file without end (CVE-2026-47262) gets anywhere.
 
-use crate::error::{Error, Result};
-use crate::io::show::{On, ShowC};
+use crate::error::{Context, Error, Result};
+use crate::io::show::ShowC;
 use crate::limits::{PASSWD_BYTES, PASSWD_FIELD_BYTES};
-use crate::sys::fd::{Fd, FdRef};
+use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
@@ -16,6 +16,12 @@ pub struct Field {
     len: usize,
     /// It was longer: equal to nothing.
     cut: bool,
+}
+
+impl Default for Field {
+    fn default() -> Field {
+        Field::new()
+    }
 }
 
 impl Field {
@@ -84,9 +90,22 @@ pub enum End {
     Line,
 }
 
+/// Whose file it is, and which.
+#[derive(Clone, Copy)]
+struct Name {
+    whose: &'static str,
+    path: &'static CStr,
+}
+
+impl core::fmt::Display for Name {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}{}", self.whose, ShowC(self.path))
+    }
+}
+
 /// A file of lines of fields.
 pub struct Table {
-    path: &'static CStr,
+    name: Name,
     file: Fd,
     buffer: [u8; 4096],
     start: usize,
@@ -96,20 +115,29 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens `path` in `root`; `None` where there is none.
+    /// Opens `path` in the image's `root`; `None` where there is none.
     pub fn open(root: FdRef<'_>, path: &'static CStr) -> Result<Option<Table>> {
         let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS;
+        Table::open_in(root, resolve, Name { whose: "the image's ", path })
+    }
+
+    /// Opens the host's `path`; `None` where there is none.
+    pub fn open_on_host(path: &'static CStr) -> Result<Option<Table>> {
+        Table::open_in(CWD, 0, Name { whose: "", path })
+    }
+
+    fn open_in(root: FdRef<'_>, resolve: u64, name: Name) -> Result<Option<Table>> {
         // A look before it is opened: opening a device may have an effect.
         for flags in [fs::O_PATH, fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY] {
-            let file = match fs::open_resolved(root, path, flags, 0, resolve) {
+            let file = match fs::open_resolved(root, name.path, flags, 0, resolve) {
                 Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-                file => file.on("open the image's", path)?,
+                file => file.context("open", &name)?,
             };
-            if fs::stat(file.by_ref(), c"").on("stat the image's", path)?.kind() != fs::S_IFREG {
-                return Err(Error::new(format_args!("the image's {} is not a regular file", ShowC(path))));
+            if fs::stat(file.by_ref(), c"").context("stat", &name)?.kind() != fs::S_IFREG {
+                return Err(Error::new(format_args!("{name} is not a regular file")));
             }
             if flags != fs::O_PATH {
-                return Ok(Some(Table { path, file, buffer: [0; 4096], start: 0, end: 0, total: 0, line: 1 }));
+                return Ok(Some(Table { name, file, buffer: [0; 4096], start: 0, end: 0, total: 0, line: 1 }));
             }
         }
         Ok(None)
@@ -137,17 +165,16 @@ impl Table {
     /// An error about the line that the last field was on.
     pub fn fault(&self, ended: End, why: &str) -> Error {
         let line = self.line - u32::from(ended == End::Line);
-        Error::new(format_args!("line {line} of the image's {}: {why}", ShowC(self.path)))
+        Error::new(format_args!("line {line} of {}: {why}", self.name))
     }
 
     fn byte(&mut self) -> Result<Option<u8>> {
         if self.start == self.end {
-            let count = fs::read(self.file.by_ref(), &mut self.buffer).on("read the image's", self.path)?;
+            let count = fs::read(self.file.by_ref(), &mut self.buffer).context("read", &self.name)?;
             (self.start, self.end) = (0, count);
             self.total += count as u64;
             if self.total > PASSWD_BYTES {
-                let path = ShowC(self.path);
-                return Err(Error::new(format_args!("the image's {path} exceeds {PASSWD_BYTES} bytes")));
+                return Err(Error::new(format_args!("{} exceeds {PASSWD_BYTES} bytes", self.name)));
             }
             if count == 0 {
                 return Ok(None);

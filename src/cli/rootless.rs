@@ -1,0 +1,33 @@
+//! `--rootless`: what an ordinary user can make of an image, and what not.
+
+use super::{Arguments, Flag};
+use crate::container::userns::{self, Ids};
+use crate::rootfs::{Losses, Powers};
+
+pub(super) const FLAG: Flag = Flag::switch(
+    "rootless",
+    0,
+    "without root: in a user namespace; owners that it has not are recorded, devices are empty files",
+);
+
+/// What may be done to files, by the option. This process is in a user namespace with these ids afterwards, where there
+/// can be one.
+pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Powers {
+    if !arguments.has(FLAG.long) {
+        return Powers::Root;
+    }
+    match userns::enter(ids) {
+        Ok(()) => Powers::Namespace,
+        Err(error) => {
+            crate::warning!("{error}: every file will be the caller's");
+            Powers::User
+        }
+    }
+}
+
+/// Says what could not be made.
+pub(super) fn report(losses: &Losses) {
+    if !losses.is_empty() {
+        crate::warning!("what could not be made without root: {losses}");
+    }
+}

@@ -1,0 +1,264 @@
+//! A user namespace of this process, in which an ordinary user is root (user_namespaces(7)).
+//!
+//! ```text
+//!  this process                     helpers, one for each map, where the user was given ranges of ids
+//!  fork -------------------------->   |
+//!  unshare(CLONE_NEWUSER)             |
+//!    |  ------ a byte ------------->  execve newuidmap, newgidmap: 0 is the user, 1 and up are the ranges
+//!    |  <----- exit status ---------  x
+//!  a map that is not there yet: 0 is the user, and there is nobody else
+//! ```
+//!
+//! The helpers are made first: inside the namespace a program of root's has no set-user-ID.
+
+use super::execute;
+use crate::io::fields::{End, Field, Table};
+use crate::io::path::PathBuf;
+use crate::io::show::ShowC;
+use crate::io::strings::{Builder, Strings, Words};
+use crate::limits::SUBID_RANGES_MAX;
+use crate::spec::IdMapping;
+use crate::sys::fd::{self, CWD, Fd};
+use crate::sys::process::{self, Ended, StringVector, Whom};
+use crate::sys::{self, Errno, clone, fs};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// The caller's own id, and ranges.
+const MAPPINGS: usize = 1 + SUBID_RANGES_MAX;
+/// Words of a helper: its name, a pid, the mappings.
+const WORDS: usize = 2 + MAPPINGS * 3;
+/// A number of ten digits with its NUL; the name is shorter.
+const WORD_BYTES: usize = 11;
+
+/// One of the two maps.
+struct Map {
+    file: &'static CStr,
+    /// Who may leave groups could get at what a group is kept from: given up before a user maps a group himself.
+    before: Option<&'static CStr>,
+    ranges: &'static CStr,
+    program: &'static [u8],
+}
+
+const MAPS: [Map; 2] = [
+    Map { file: c"/proc/self/uid_map", before: None, ranges: c"/etc/subuid", program: b"newuidmap" },
+    Map {
+        file: c"/proc/self/gid_map",
+        before: Some(c"/proc/self/setgroups"),
+        ranges: c"/etc/subgid",
+        program: b"newgidmap",
+    },
+];
+
+/// What may keep user namespaces away: a setting, how the value that does begins, and one that does not.
+const SWITCHES: [(&CStr, u8, &str); 3] = [
+    (c"/proc/sys/kernel/unprivileged_userns_clone", b'0', "1"),
+    (c"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", b'1', "0"),
+    (c"/proc/sys/user/max_user_namespaces", b'0', "1000"),
+];
+
+/// Whom the namespace's users are on the host, and its groups.
+pub struct Ids([Mappings; 2]);
+
+type Mappings = heapless::Vec<IdMapping, MAPPINGS>;
+
+impl Ids {
+    /// 0 is the caller, and there is nobody else.
+    pub fn of_caller() -> Ids {
+        Ids([process::effective_uid(), process::effective_gid()].map(|host| {
+            let mut mappings = Mappings::new();
+            let _ = mappings.push(IdMapping { container: 0, host, size: 1 });
+            mappings
+        }))
+    }
+
+    /// Users.
+    pub fn uids(&self) -> &[IdMapping] {
+        &self.0[0]
+    }
+
+    /// Groups.
+    pub fn gids(&self) -> &[IdMapping] {
+        &self.0[1]
+    }
+}
+
+/// Makes this process root of a new user namespace with these ids and those that the caller was given besides, which
+/// are added. Who is root already stays where he is.
+///
+/// The process must have one thread. After an error it has an ordinary user's powers, and ids may have no meaning for it.
+pub fn enter(ids: &mut Ids) -> Result<()> {
+    let entered = if ids.0[0][0].host == 0 { Ok(()) } else { try_enter(ids) };
+    if entered.is_err() {
+        ids.0.iter_mut().for_each(|mappings| mappings.truncate(1));
+    }
+    entered
+}
+
+// A frame of its own, for it is large.
+#[inline(never)]
+fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
+    let uid = ids[0][0].host;
+    let mut login = Field::new();
+    find_login(uid, &mut login)?;
+    let (wait, go) = fd::pipe().doing("start a helper")?;
+    let mut gate = Gate { wait, go: Some(go) };
+    let mut helpers = [const { None }; 2];
+    for n in 0..2 {
+        add_ranges(&MAPS[n], uid, &login, &mut ids[n])?;
+        helpers[n] = start_helper(&MAPS[n], &ids[n], &mut gate)?;
+    }
+    let unshared = clone::unshare(clone::CLONE_NEWUSER);
+    if let Some(go) = gate.go.take()
+        && unshared.is_ok()
+    {
+        fs::write(go.by_ref(), &[0; 2]).doing("start a helper")?;
+    }
+    for n in 0..2 {
+        // newuidmap and newgidmap say themselves why not.
+        let mapped = helpers[n].as_ref().is_some_and(|helper| {
+            matches!(process::wait(Whom::Pidfd(helper.by_ref()), true), Ok(Some((_, Ended::Exited(0)))))
+        });
+        if unshared.is_ok() && !mapped {
+            ids[n].truncate(1);
+            map_alone(&MAPS[n], ids[n][0].host).map_err(unavailable)?;
+        }
+    }
+    // AppArmor may let us in and give us no powers there. No capability has this number, which is looked at second.
+    match unshared.and_then(|()| process::drop_bounding(u32::MAX)) {
+        Err(Errno::EINVAL) => Ok(()),
+        answer => Err(unavailable(answer.err().unwrap_or(Errno::NONE))),
+    }
+}
+
+#[cold]
+fn unavailable(errno: Errno) -> Error {
+    let mut value = [0];
+    let set = SWITCHES.iter().find(|(path, off, _)| {
+        let file = fs::open(CWD, path, fs::O_RDONLY, 0);
+        file.is_ok_and(|file| fs::read(file.by_ref(), &mut value).is_ok() && value[0] == *off)
+    });
+    match set {
+        Some((path, _, value)) => {
+            let path = ShowC(path);
+            Error::with_errno(format_args!("no user namespace: {errno} ({value} in {path} allows them)"), errno)
+        }
+        None => Error::with_errno(format_args!("no user namespace: {errno}"), errno),
+    }
+}
+
+/// Maps the user's own id to 0, and no other.
+fn map_alone(map: &Map, id: u32) -> sys::Result<()> {
+    if let Some(path) = map.before {
+        write_file(path, b"deny")?;
+    }
+    let mut text = PathBuf::new();
+    text.set(format_args!("0 {id} 1"))?;
+    write_file(map.file, text.as_bytes())
+}
+
+/// A file of /proc takes what it is given in one write.
+fn write_file(path: &CStr, bytes: &[u8]) -> sys::Result<()> {
+    let file = fs::open(CWD, path, fs::O_WRONLY, 0)?;
+    fs::write(file.by_ref(), bytes).map(|_| ())
+}
+
+/// The user's login name: from /etc/passwd, or (users of a directory service) what a login left in the environment.
+fn find_login(uid: u32, login: &mut Field) -> Result<()> {
+    login.set(process::variable(b"USER").unwrap_or_default().to_bytes());
+    let mut found = false;
+    each_line(c"/etc/passwd", &mut |name, [_, number]| {
+        // The first of many with one number, as getpwuid(3) says.
+        if !found && number == Some(uid) {
+            login.copy(name);
+            found = true;
+        }
+        Ok(())
+    })
+}
+
+/// Adds the ranges that a user was given (subuid(5)).
+fn add_ranges(map: &Map, uid: u32, login: &Field, mappings: &mut Mappings) -> Result<()> {
+    let mut container = 1u32;
+    each_line(map.ranges, &mut |user, [host, size]| {
+        if user.number() != Some(uid) && (login.bytes().is_empty() || !user.is(login.bytes())) {
+            return Ok(());
+        }
+        let (Some(host), Some(size @ 1..)) = (host, size) else {
+            return Err("not a range of ids");
+        };
+        let full = "more ranges of one user than are taken (SUBID_RANGES_MAX)";
+        mappings.push(IdMapping { container, host, size }).map_err(|_| full)?;
+        container = container.saturating_add(size);
+        Ok(())
+    })
+}
+
+type SeeLine<'s> = &'s mut dyn FnMut(&Field, [Option<u32>; 2]) -> core::result::Result<(), &'static str>;
+
+/// Shows each line's first field, and the numbers that its second and third are.
+fn each_line(path: &'static CStr, see: SeeLine<'_>) -> Result<()> {
+    let Some(mut table) = Table::open_on_host(path)? else { return Ok(()) };
+    let (mut first, mut field) = (Field::new(), Field::new());
+    let (mut column, mut numbers) = (0, [None; 2]);
+    while let Some(end) = table.field(&mut field, false)? {
+        match column {
+            0 => first.copy(&field),
+            1 | 2 => numbers[column - 1] = field.number(),
+            _ => {}
+        }
+        column += 1;
+        if end == End::Line {
+            see(&first, numbers).map_err(|why| table.fault(end, why))?;
+            (column, numbers) = (0, [None; 2]);
+        }
+    }
+    Ok(())
+}
+
+/// What helpers wait at: each for a byte, or for the end.
+struct Gate {
+    wait: Fd,
+    go: Option<Fd>,
+}
+
+/// A process that waits to become newuidmap or newgidmap; none where the user has no ranges, or no such program is there.
+fn start_helper(map: &Map, mappings: &Mappings, gate: &mut Gate) -> Result<Option<Fd>> {
+    let mut program = PathBuf::new();
+    let path = process::variable(b"PATH").unwrap_or_default().to_bytes();
+    if mappings.len() == 1 || !execute::search(path, map.program, &mut program) {
+        return Ok(None);
+    }
+    let mut memory = [0; WORDS * WORD_BYTES];
+    let mut strings = Strings::new(&mut memory);
+    let mut words = strings.begin();
+    words.push(map.program)?;
+    words.end_word()?;
+    add_number(&mut words, process::getpid() as u32)?;
+    for IdMapping { container, host, size } in mappings {
+        [container, host, size].iter().try_for_each(|number| add_number(&mut words, **number))?;
+    }
+    fork(program.as_c_str(), words.finish_words(), gate).doing("start a helper").map(Some)
+}
+
+fn add_number(words: &mut Builder<'_, '_>, number: u32) -> Result<()> {
+    words.push_format(format_args!("{number}"))?;
+    words.end_word()
+}
+
+fn fork(program: &CStr, words: Words<'_>, gate: &mut Gate) -> sys::Result<Fd> {
+    let (mut arguments, mut environment) = ([0; WORDS + 1], [0]);
+    let arguments = StringVector::new(&mut arguments, words.iter())?;
+    let environment = StringVector::new(&mut environment, Words::default().iter())?;
+    match clone::fork(0, None)? {
+        clone::Side::Parent(_, process) => Ok(process),
+        clone::Side::Child => {
+            // Or we would wait for our own end.
+            gate.go = None;
+            if fs::read(gate.wait.by_ref(), &mut [0]) == Ok(1) {
+                process::execute(CWD, program, &arguments, &environment);
+            }
+            process::exit(crate::error::STATUS_NOT_FOUND.into())
+        }
+    }
+}
