@@ -4,26 +4,27 @@ use crate::codec::json::Text;
 use crate::error::{Context, Error, Result};
 use crate::image::Config;
 use crate::io::strings::{Builder, Strings, Words};
+use crate::io::text::words;
 use crate::limits::LABELS_MAX;
 
 /// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata act upon: they would
 /// let an image reach for the host (mounts, hooks' files, systemd's properties, another hypervisor). conversion.md lets a
 /// converter leave such labels out if it says so.
-const RUNTIMES_OWN: &[u8] =
-    b"bundle io.katacontainers. io.kubernetes.cri. module.wasm.image/ org.criu. org.systemd.property. run.oci.";
+const RUNTIMES_OWN: &str =
+    "bundle io.katacontainers. io.kubernetes.cri. module.wasm.image/ org.criu. org.systemd.property. run.oci.";
 
 const PREFIX: &[u8] = b"org.opencontainers.image.";
 
 /// Key and value, one after the other: labels, and what the image's config says under the keys of conversion.md unless a
 /// label has that key.
 pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
-    let mut words = strings.begin();
+    let mut said = strings.begin();
     for (name, value) in config.about() {
-        imply(config, name, &mut Some(value).into_iter(), &mut words)?;
+        imply(config, name, &mut Some(value).into_iter(), &mut said)?;
     }
-    imply(config, "stopSignal", &mut config.stop_signal().into_iter(), &mut words)?;
-    imply(config, "os.features", &mut config.os_features(), &mut words)?;
-    imply(config, "exposedPorts", &mut config.exposed_ports(), &mut words)?;
+    imply(config, "stopSignal", &mut config.stop_signal().into_iter(), &mut said)?;
+    imply(config, "os.features", &mut config.os_features(), &mut said)?;
+    imply(config, "exposedPorts", &mut config.exposed_ports(), &mut said)?;
     for (n, (key, value)) in config.labels().enumerate() {
         if n == LABELS_MAX {
             return Err(Error::new(format_args!("the image has more than {LABELS_MAX} Labels")));
@@ -33,16 +34,16 @@ pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Wor
         if name.is_empty() || last_label(config, &|other| other == name) != Some(n) {
             continue;
         }
-        if RUNTIMES_OWN.split(|byte| *byte == b' ').any(|own| is_of(name, own)) {
+        if words(RUNTIMES_OWN).any(|own| is_of(name, own)) {
             super::warn("label", &key, &"left out, for a runtime would take it for an order");
             continue;
         }
-        add(&key, &mut words)?;
-        words.end_word()?;
-        add(&value, &mut words)?;
-        words.end_word()?;
+        add(&key, &mut said)?;
+        said.end_word()?;
+        add(&value, &mut said)?;
+        said.end_word()?;
     }
-    Ok(words.finish_words())
+    Ok(said.finish_words())
 }
 
 /// Adds an annotation whose value is these texts, with commas between them; none where there is none.

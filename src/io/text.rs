@@ -8,6 +8,11 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
+/// The words of a list that is one text, which takes half the room of a table.
+pub fn words(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
+    list.as_bytes().split(|byte| *byte == b' ')
+}
+
 /// What stands before the first `byte` (of ASCII), and what stands after it.
 pub fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|one| one == byte)?;
@@ -29,6 +34,7 @@ mod tests {
         for text in [&b""[..], b"+1", b"-1", b" 1", b"18446744073709551616"] {
             assert_eq!(decimal(text), None, "{text:?}");
         }
+        assert_eq!(words("one two").collect::<Vec<_>>(), [b"one", b"two"]);
         assert_eq!(split_once("a:b:é", b':'), Some(("a", "b:é")));
         assert_eq!(split_once(":", b':'), Some(("", "")));
         assert_eq!(split_once("é", b':'), None);

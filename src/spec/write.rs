@@ -3,6 +3,7 @@
 use super::{IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability};
 use crate::codec::json::Writer;
 use crate::io::strings::Words;
+use crate::io::text::words;
 use core::ffi::CStr;
 
 /// The specification's version that it keeps to: what runc 1.1 and crun 1.8 know, and all newer ones.
@@ -93,8 +94,13 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     ] {
         if set != 0 {
             json.key(name).array();
-            let names = capability::names().filter(|(_, bit)| set & bit != 0);
-            names.for_each(|(name, _)| json.concat("CAP_", name));
+            let mut bit = 1;
+            for name in words(capability::NAMES) {
+                if set & bit != 0 {
+                    json.concat("CAP_", name);
+                }
+                bit <<= 1;
+            }
             json.end();
         }
     }
@@ -102,10 +108,14 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     if !process.limits.is_empty() {
         json.key("rlimits").array();
         for limit in process.limits {
-            let mut names = LIMITS.as_bytes().split(|byte| *byte == b' ');
-            let name = names.nth(limit.resource as usize).unwrap_or_default();
             json.object();
-            json.key("type").concat("RLIMIT_", name);
+            let mut number = 0;
+            for name in words(LIMITS) {
+                if number == limit.resource {
+                    json.key("type").concat("RLIMIT_", name);
+                }
+                number += 1;
+            }
             json.key("hard").number(limit.hard);
             json.key("soft").number(limit.soft);
             json.end();
