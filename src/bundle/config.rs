@@ -39,7 +39,7 @@ pub fn for_bundle<'s, 'm: 's>(
     for mount in defaults::MOUNTS {
         push(mounts, for_any_host(mount, rootless.is_some()))?;
     }
-    mount_volumes(config, root, rootless.is_none(), strings, mounts)?;
+    mount_volumes(config, root, rootless, strings, mounts)?;
     spec.mounts = mounts;
     spec.annotations = annotations::collect(config, strings)?;
     spec.process.limits = LIMITS;
@@ -99,6 +99,7 @@ fn fit_user(spec: &mut Spec<'_>) {
     user.additional_gids.clear();
 }
 
-fn holds(mappings: &[IdMapping], id: u32) -> bool {
+/// Whether a user or group of the container is among these.
+pub fn holds(mappings: &[IdMapping], id: u32) -> bool {
     mappings.iter().any(|mapping| mapping.holds(id))
 }

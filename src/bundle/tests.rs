@@ -282,6 +282,53 @@ fn too_many_volumes_are_an_error_that_names_the_limit() {
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new());
     let mut strings = Strings::new(&mut memory);
-    let found = in_root("many", |root| volumes::mount_volumes(&config, root, true, &mut strings, &mut mounts));
+    let found = in_root("many", |root| volumes::mount_volumes(&config, root, None, &mut strings, &mut mounts));
     assert_eq!(found.unwrap_err().to_string(), "more than 128 mounts");
+}
+
+#[test]
+fn a_volume_has_its_directorys_owner_where_the_namespace_knows_him() {
+    use crate::spec::IdMapping;
+    let single = [IdMapping { container: 0, host: 1000, size: 1 }];
+    let ranges = [single[0], IdMapping { container: 1, host: 100_000, size: 8 }];
+    let root = Root::new("owners", &[]);
+    fs::mkdir(root.fd.by_ref(), c"v", 0o700).unwrap();
+    std::os::unix::fs::chown(root.path.join("v"), Some(7), Some(8)).unwrap();
+    let mut document = br#"{"architecture":"a","os":"b","config":{"Volumes":{"/v":{}}}}"#.to_vec();
+    let config = Config::read(json::check(&mut document).unwrap()).unwrap();
+    for (mappings, owner) in [(None, " uid=7 gid=8"), (Some(&single[..]), ""), (Some(&ranges), " uid=7 gid=8")] {
+        let (mut memory, mut mounts) = (vec![0; 4096], Mounts::new());
+        let mut strings = Strings::new(&mut memory);
+        let rootless = mappings.map(|ids| Rootless { uids: ids, gids: ids });
+        volumes::mount_volumes(&config, root.fd.by_ref(), rootless, &mut strings, &mut mounts).unwrap();
+        let options: Vec<_> = mounts[0].options.iter().map(|word| word.to_str().unwrap()).collect();
+        assert_eq!(options.join(" "), format!("nosuid nodev tmpcopyup mode=0700{owner}"));
+    }
+}
+
+#[test]
+fn a_config_is_read_again_as_it_was_written() {
+    let odd: String = ('\u{1}'..='\u{a1}').chain("é€😀\u{2028}\u{ffff}".chars()).collect();
+    let quoted: String = odd.chars().map(|c| format!("\\u{:04x}", c as u32)).filter(|text| text.len() == 6).collect();
+    let mut document = format!(
+        r#"{{"architecture":"a","os":"b","config":{{"Cmd":["c","{quoted}"],"WorkingDir":"/{quoted}","Labels":{{"{quoted}":"{quoted}"}}}}}}"#
+    )
+    .into_bytes();
+    let wanted: String = odd.chars().filter(|c| (*c as u32) < 0x10000).collect();
+    let config = Config::read(json::check(&mut document).unwrap()).unwrap();
+    let (mut memory, mut mounts, mut bytes) = (vec![0; 65536], Mounts::new(), Vec::new());
+    let mut strings = Strings::new(&mut memory);
+    in_root("again", |root| {
+        let overrides = Overrides { bundle: true, ..Overrides::default() };
+        let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
+        for_bundle(&mut spec, &config, root, None, &mut strings, &mut mounts).unwrap();
+        crate::spec::write_config(&spec, c"rootfs", &mut json::Writer::new(&mut bytes));
+    });
+    let top = json::check(&mut bytes).unwrap();
+    let process = top.require("process").unwrap();
+    assert!(process.list("args").unwrap().nth(1).unwrap().as_text().unwrap().chars().eq(wanted.chars()));
+    let annotations = top.require("annotations").unwrap();
+    assert!(annotations.require_text(&wanted).unwrap().chars().eq(wanted.chars()));
+    assert_eq!(top.require("root").unwrap().require_text("path").unwrap(), "rootfs");
+    assert_eq!(top.require("mounts").unwrap().items().unwrap().count(), crate::spec::defaults::MOUNTS.len());
 }

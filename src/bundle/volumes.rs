@@ -1,5 +1,6 @@
 //! The image's `Volumes`: places for data that is not the image's.
 
+use super::config::{Rootless, holds, push};
 use crate::codec::json::Text;
 use crate::error::{Context, Result};
 use crate::image::Config;
@@ -36,7 +37,7 @@ pub fn make_volumes(config: &Config<'_>, root: FdRef<'_>, strings: &mut Strings<
 pub fn mount_volumes<'m>(
     config: &Config<'_>,
     root: FdRef<'_>,
-    has_owners: bool,
+    rootless: Option<Rootless<'_>>,
     strings: &mut Strings<'m>,
     mounts: &mut Mounts<'m>,
 ) -> Result<()> {
@@ -50,19 +51,24 @@ pub fn mount_volumes<'m>(
         if mounts.iter().any(|mount| mount.destination == path.as_c_str()) {
             continue;
         }
-        let Some(options) = options(root, path.as_c_str(), has_owners, strings)? else {
+        let Some(options) = options(root, path.as_c_str(), rootless, strings)? else {
             super::warn("volume", &volume, &"gets no mount, for it is no directory");
             continue;
         };
         let destination = strings.add(path.as_bytes())?;
         let mount = Mount { destination, kind: c"tmpfs", source: c"tmpfs", options, optional: false };
-        super::config::push(mounts, mount)?;
+        push(mounts, mount)?;
     }
     Ok(())
 }
 
 /// The options of a volume's mount; `None` where the image has something else than a directory there.
-fn options<'m>(root: FdRef<'_>, path: &CStr, has_owners: bool, strings: &mut Strings<'m>) -> Result<Option<Words<'m>>> {
+fn options<'m>(
+    root: FdRef<'_>,
+    path: &CStr,
+    rootless: Option<Rootless<'_>>,
+    strings: &mut Strings<'m>,
+) -> Result<Option<Words<'m>>> {
     let (mode, uid, gid) = match inside::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
         Ok(stat) if stat.kind() == fs::S_IFDIR => (stat.mode, stat.uid, stat.gid),
         Err(Errno::ENOENT) => (0o755, 0, 0),
@@ -73,8 +79,10 @@ fn options<'m>(root: FdRef<'_>, path: &CStr, has_owners: bool, strings: &mut Str
     words.push(b"mode=")?;
     words.push(&[9, 6, 3, 0].map(|shift: u32| b'0' + (mode >> shift & 7) as u8))?;
     words.end_word()?;
+    // Who is not in the user namespace owns nothing there; then the mount is its root's.
+    let is_known = rootless.is_none_or(|ids| holds(ids.uids, uid) && holds(ids.gids, gid));
     for (name, id) in [("uid", uid), ("gid", gid)] {
-        if has_owners {
+        if is_known {
             words.push_format(format_args!("{name}={id}"))?;
             words.end_word()?;
         }

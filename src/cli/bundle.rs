@@ -56,6 +56,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let root = make_rootfs(place.directory()).doing("make rootfs")?;
     let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), powers, &progress, &mut memory.unpack)?;
 
+    drop(progress);
     let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
     let overrides = Overrides { bundle: true, terminal: arguments.has("tty"), ..Overrides::default() };
     let mut spec = bundle::spec_from_image(&image.config, overrides, root.by_ref(), &mut strings)?;
@@ -64,7 +65,6 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     fs::umask(umask);
     write_config(&spec, place.directory()).doing("write config.json")?;
     place.keep()?;
-    drop(progress);
     rootless::report(&applied.losses);
     if applied.skipped_xattrs > 0 {
         crate::warning!("{} extended attributes were skipped", applied.skipped_xattrs);
@@ -81,15 +81,15 @@ fn make_rootfs(bundle: FdRef<'_>) -> sys::Result<Fd> {
 }
 
 /// Last of all, and under its name only when it is on the disk: a bundle that has a config is whole.
-fn write_config(spec: &Spec<'_>, bundle: FdRef<'_>) -> Result<()> {
-    let file = fs::open(bundle, PARTIAL_CONFIG, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o644).doing("create")?;
+fn write_config(spec: &Spec<'_>, bundle: FdRef<'_>) -> sys::Result<()> {
+    let file = fs::open(bundle, PARTIAL_CONFIG, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o644)?;
     let mut output = Output::new(file.by_ref());
     let mut json = Writer::new(&mut output);
     spec::write_config(spec, ROOTFS, &mut json);
     if json.has_replaced() {
         crate::warning!("config.json: what is not UTF-8 was replaced, as JSON cannot say it");
     }
-    output.finish().doing("write")?;
-    fs::sync_file(file.by_ref()).doing("write")?;
-    fs::rename(bundle, PARTIAL_CONFIG, bundle, CONFIG, 0).doing("rename")
+    output.finish()?;
+    fs::sync_file(file.by_ref())?;
+    fs::rename(bundle, PARTIAL_CONFIG, bundle, CONFIG, 0)
 }
