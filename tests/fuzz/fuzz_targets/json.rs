@@ -1,15 +1,24 @@
-//! JSON: what is accepted, and what is read, is what serde_json accepts and reads.
+//! JSON: what is accepted, what is read and what is written is what serde_json accepts and reads.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ocinit::codec::json::{Value, check};
+use ocinit::codec::json::{Value, Writer, check};
+use ocinit::io::output::Sink;
 
 fuzz_target!(|data: &[u8]| {
+    let mut bytes = Bytes(Vec::new());
+    Writer::new(&mut bytes).string(data);
+    let read: String = serde_json::from_slice(&bytes.0).expect("what was written");
+    assert_eq!(read, String::from_utf8_lossy(data));
+
     let mut document = data.to_vec();
     let oracle = serde_json::from_slice::<serde_json::Value>(data);
     match (check(&mut document), oracle) {
         (Ok(value), Ok(oracle)) => {
             compare(&value, &oracle, 0);
+            let mut bytes = Bytes(Vec::new());
+            write(&value, &mut Writer::new(&mut bytes));
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes.0).expect("what was written"), oracle);
             // The canonical form is its own canonical form.
             let canonical = value.as_json().as_bytes().to_vec();
             let mut again = canonical.clone();
@@ -20,6 +29,34 @@ fuzz_target!(|data: &[u8]| {
         (Err(_), Err(_)) => (),
     }
 });
+
+struct Bytes(Vec<u8>);
+
+impl Sink for Bytes {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+/// Piece by piece, as a command would.
+fn write(value: &Value<'_>, json: &mut Writer<'_>) {
+    if let Ok(items) = value.items() {
+        json.array();
+        items.for_each(|item| write(&item, json));
+        json.end();
+    } else if let Ok(entries) = value.entries() {
+        json.object();
+        entries.for_each(|(key, value)| write(&value, json.text_key(&key)));
+        json.end();
+    } else if let Ok(text) = value.as_text() {
+        json.text(&text);
+    } else if let Some(number) = value.as_i64().ok().filter(|number| *number != 0) {
+        // (serde_json tells -0 from 0.)
+        json.signed(number);
+    } else {
+        json.value(value);
+    }
+}
 
 fn compare(value: &Value<'_>, oracle: &serde_json::Value, depth: usize) {
     assert!(depth <= 64);
