@@ -109,12 +109,10 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
         json.key("rlimits").array();
         for limit in process.limits {
             json.object();
-            let mut number = 0;
-            for name in words(LIMITS) {
-                if number == limit.resource {
+            for (number, name) in words(LIMITS).enumerate() {
+                if number == limit.resource as usize {
                     json.key("type").concat("RLIMIT_", name);
                 }
-                number += 1;
             }
             json.key("hard").number(limit.hard);
             json.key("soft").number(limit.soft);
