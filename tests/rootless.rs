@@ -346,15 +346,16 @@ fn a_directory_of_a_lower_layer_loses_its_recorded_owner() {
 
 #[test]
 fn a_bundle_runs_with_the_ids_it_was_made_with() {
-    let probe = "id; stat -c '%u:%g' /home/app /bin; touch /home/app/x && echo writable; exit 7";
+    let probe = "id; stat -c '%u:%g' /home/app /data /bin; touch /home/app/x /data/x && echo writable; exit 7";
     let home = Header { mode: 0o700, owner: (1000, 1000), ..Header::new("home/app/", b'5') };
-    let image = busybox().config(&format!(r#""Cmd":["sh","-c","{probe}"],"User":"app""#));
-    let place = Place::of("bundle", image.layer(Layer::gzip(Tar::new().entry(&home, b""))));
-    let recorded = "ocinit: what could not be made without root: 1 owners (recorded in user.rootlesscontainers)\n";
+    let data = Header { name: "data/", ..home };
+    let image = busybox().config(&format!(r#""Cmd":["sh","-c","{probe}"],"User":"app","Volumes":{{"/data":{{}}}}"#));
+    let place = Place::of("bundle", image.layer(Layer::gzip(Tar::new().entry(&home, b"").entry(&data, b""))));
+    let recorded = "ocinit: what could not be made without root: 2 owners (recorded in user.rootlesscontainers)\n";
     let replaced = "ocinit: the image's user 1000:1000 is not in the user namespace: its root runs the process\n";
     for (name, ranges, whose, warnings) in [
-        ("ranges", "tester:100000:65536\n", "uid=1000(app) gid=1000(app)\n1000:1000\n", String::new()),
-        ("single", "", "uid=0(root) gid=0(root)\n0:0\n", format!("{replaced}{recorded}")),
+        ("ranges", "tester:100000:65536\n", "uid=1000(app) gid=1000(app)\n1000:1000\n1000:1000\n", String::new()),
+        ("single", "", "uid=0(root) gid=0(root)\n0:0\n0:0\n", format!("{replaced}{recorded}")),
     ] {
         let script = format!(
             "./ocinit bundle --rootless image out/{name} && cd out/{name} && \
