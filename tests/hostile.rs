@@ -23,6 +23,8 @@ const CPU_SECONDS: u64 = 10;
 const TIME: Duration = Duration::from_secs(60);
 /// The address space of the process, in bytes: its static memory, its code and its stack.
 const ADDRESS_SPACE: u64 = 16 << 20;
+/// What a layer of zstd adds to it, in bytes.
+const ZSTD_SPACE: u64 = ocinit::limits::ZSTD_WINDOW_BYTES + (1 << 20);
 
 /// A line of make.py's list.
 struct Case {
@@ -79,7 +81,8 @@ struct Outcome {
 fn run(case: &Case, place: &Path) -> Option<Outcome> {
     let (image, root) = (place.join("image"), place.join("place/rootfs"));
     let mut command = Command::new("prlimit");
-    command.arg(format!("--as={ADDRESS_SPACE}")).arg(format!("--cpu={CPU_SECONDS}"));
+    let zstd = if case.name.starts_with("zstd") { ZSTD_SPACE } else { 0 };
+    command.arg(format!("--as={}", ADDRESS_SPACE + zstd)).arg(format!("--cpu={CPU_SECONDS}"));
     if let Some(size) = &case.disk {
         let script = r#"mount -t tmpfs -o size="$1" none "${4%/*}" && exec "$2" unpack "$3" "$4""#;
         command = Command::new("unshare");

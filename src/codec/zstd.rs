@@ -19,6 +19,9 @@ const SKIPPABLE_HEADER_BYTES: usize = 8;
 /// Magic number, descriptor, window, dictionary's number, content size.
 const HEADER_BYTES_MAX: usize = 18;
 
+/// libzstd refuses a header that names a larger window, however little of it the content needs.
+const NAMED_WINDOW_BYTES_MAX: u64 = 1 << 31;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Before the first byte of a frame, or in its header.
@@ -166,7 +169,7 @@ fn check_header(header: &[u8]) -> Result<()> {
             base + base / 8 * u64::from(rest[0] & 7)
         }
     };
-    if window.min(content) > ZSTD_WINDOW_BYTES {
+    if window.min(content) > ZSTD_WINDOW_BYTES || window > NAMED_WINDOW_BYTES_MAX {
         return Err(Error::new(format_args!("zstd: a window of {window} bytes, more than {ZSTD_WINDOW_BYTES}")));
     }
     Ok(())

@@ -1,14 +1,17 @@
 //! Reads, inflates, hashes and hands out one layer, by two threads over one ring.
 //!
 //! ```text
-//! blob --read--> input ring --inflate--> ring --> consumer        the other thread: read, inflate (or what unpacks zstd)
+//! blob --read--> input ring --inflate--> ring --> consumer        the other thread: read, inflate
 //!                    |                     |                      this thread: the consumer, creating files
 //!                 digest                diff_id                   whichever would wait: hashes instead
 //! ```
 //!
-//! The ring is also inflate's window (zstd's may be larger, and is mapped for as long as such a layer is read). Each digest has a reader of its own and a lock that is only tried: a thread that
-//! has nothing to do takes a step of one of them, and sleeps (futex) only where there is no such step either. Hashes
-//! tied to a thread cost a tenth more time, spinning gained nothing, and so did a third thread.
+//! The ring is also inflate's window. zstd's may be larger, and is mapped for as long as such a layer is read; the
+//! decoded bytes are copied to the ring.
+//!
+//! Each digest has a reader of its own and a lock that is only tried: a thread that has nothing to do takes a step of
+//! one of them, and sleeps (futex) only where there is no such step either. Hashes tied to a thread cost a tenth more
+//! time, spinning gained nothing, and so did a third thread.
 
 use super::Layer;
 use crate::codec::compression::Compression;

@@ -164,6 +164,7 @@ fn a_window_is_as_large_as_the_limit_allows() {
     assert!(all.len() == limit as usize && all.iter().all(|&byte| byte == b'x'));
     refused(&repeated(limit + 1), &refusal(u64::from(limit) + 1));
     refused(&frame(&[0xe0, 0, 0, 0, 0, 0, 0, 0, 0x80], TEXT), &refusal(1 << 63));
+    refused(&frame(&[0xc0, 21 << 3 | 1, TEXT.len() as u8, 0, 0, 0, 0, 0, 0, 0], TEXT), &refusal(9 << 28));
     // Of a larger window no more is needed than there is content.
     let size = [TEXT.len() as u8, 0, 0, 0];
     for window in [most | 1, 17 << 3, 18 << 3, 21 << 3] {
