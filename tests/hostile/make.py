@@ -14,7 +14,7 @@ top = sys.argv[1]
 os.environ["OCINIT_CANARY"] = os.path.join(top, "canary")
 
 import image
-import attributes, config, documents, gzip_streams, headers, layouts, limits, links, names, pax_records, sparse, whiteouts
+import attributes, config, documents, gzip_streams, headers, layouts, limits, links, names, pax_records, sparse, whiteouts, zstd_streams
 
 seen = set()
 with open(os.path.join(top, "list"), "w") as out:
