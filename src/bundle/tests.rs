@@ -74,6 +74,19 @@ fn a_user_in_every_form() {
 }
 
 #[test]
+fn the_last_line_needs_no_end() {
+    for (passwd, group) in
+        [("app:x:1000:1001::/home/app:", "wheel:x:10:app"), ("app:x:1000:1001::/home/app", "wheel:x:10:app,")]
+    {
+        let root = Root::new("last-line", &[("etc/passwd", passwd), ("etc/group", group)]);
+        assert_eq!(user(root.fd.by_ref(), "app"), Ok((1000, 1001, vec![1001, 10], "/home/app".into())), "{passwd}");
+    }
+    let root = Root::new("last-line", &[("etc/passwd", "app:x:1000:"), ("etc/group", "")]);
+    let error = "line 1 of the image's /etc/passwd: the gid is not a number";
+    assert_eq!(user(root.fd.by_ref(), "app"), Err(error.into()));
+}
+
+#[test]
 fn a_user_that_is_none_is_an_error() {
     in_root("errors", |root| {
         for (text, error) in [

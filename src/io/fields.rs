@@ -112,6 +112,8 @@ pub struct Table {
     end: usize,
     total: u64,
     line: u32,
+    /// Another field or word of the line follows, even if it is empty and the file ends there.
+    goes_on: bool,
 }
 
 impl Table {
@@ -137,7 +139,16 @@ impl Table {
                 return Err(Error::new(format_args!("{name} is not a regular file")));
             }
             if flags != fs::O_PATH {
-                return Ok(Some(Table { name, file, buffer: [0; 4096], start: 0, end: 0, total: 0, line: 1 }));
+                return Ok(Some(Table {
+                    name,
+                    file,
+                    buffer: [0; 4096],
+                    start: 0,
+                    end: 0,
+                    total: 0,
+                    line: 1,
+                    goes_on: false,
+                }));
             }
         }
         Ok(None)
@@ -146,17 +157,24 @@ impl Table {
     /// The next field, ended by a colon, by the line's end, or (where `words`) by a comma. `None` at the file's end.
     pub fn field(&mut self, field: &mut Field, words: bool) -> Result<Option<End>> {
         field.set(b"");
-        let mut any = false;
+        let mut any = core::mem::take(&mut self.goes_on);
         loop {
-            let Some(byte) = self.byte()? else { return Ok(any.then_some(End::Line)) };
+            let byte = match self.byte()? {
+                Some(byte) => byte,
+                // The last line may lack its end.
+                None if any => b'\n',
+                None => return Ok(None),
+            };
             any = true;
             match byte {
                 b'\n' => {
                     self.line += 1;
                     return Ok(Some(End::Line));
                 }
-                b':' => return Ok(Some(End::Field)),
-                b',' if words => return Ok(Some(End::Word)),
+                b':' | b',' if byte == b':' || words => {
+                    self.goes_on = true;
+                    return Ok(Some(if byte == b':' { End::Field } else { End::Word }));
+                }
                 other => field.push(other),
             }
         }
