@@ -123,7 +123,7 @@ impl View for Document<'_> {
         }
         self.json.end();
         self.json.key("Kind").string(row.kind.as_bytes());
-        self.digest("Digest", &row.digest);
+        self.digest("Digest", row.digest);
         self.json.key("Size").number(row.size);
         self.json.key("MediaType").text(&row.media_type);
         for (key, part) in ["Os", "Architecture", "Variant"].into_iter().zip(&row.platform) {

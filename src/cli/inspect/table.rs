@@ -240,7 +240,7 @@ impl View for Table<'_, '_> {
                 self.cell(width, &title);
             }
         }
-        self.cell(DIGEST_DIGITS, &Short(&row.digest));
+        self.cell(DIGEST_DIGITS, &Short(row.digest));
         self.cell(11, &row.kind);
         self.cell(16, &Platform(&row.platform));
         if matches!(row.kind, "index" | "missing") {
