@@ -4,7 +4,7 @@
 
 use super::{File, ROOT, Tree};
 use crate::codec::tar::{Archive, Entry, Kind};
-use crate::io::show::Show;
+use crate::io::show::{Brief, Show};
 use crate::limits::{LINKS_FOLLOWED_MAX, PATH_BYTES};
 use crate::rootfs::metadata::{Attributes, device};
 use crate::rootfs::name::{Meaning, Name};
@@ -27,7 +27,7 @@ pub fn merge(layer: &Layer<'_>, tree: &mut Tree, memory: &mut UnpackMemory) -> R
             let mut archive = Archive::new(source, tar);
             while let Some(entry) = archive.next(tar)? {
                 applied.entries += 1;
-                tree.entry(&entry, &mut pass, apply).context("entry", &Show(entry.name))?;
+                tree.entry(&entry, &mut pass, apply).context("entry", &Brief(entry.name))?;
             }
             Ok(())
         })?;
