@@ -67,23 +67,23 @@ impl Work {
             }
             let is_manifest = found.is_manifest();
             // What was read as a document is not read again.
-            let is_new = work.note(Layer::blob(found.digest, found.size), is_manifest || found.sort == Sort::Index)?;
+            let is_new = work.note(&found.digest, found.size, is_manifest || found.sort == Sort::Index)?;
             if !is_manifest || !is_new {
                 work.artifacts += u64::from(found.sort != Sort::Index && is_new);
                 return Ok(());
             }
             let Contents { is_image, config, layers, .. } = found.read(store, true, memory)?;
-            work.note(Layer::blob(config.0, config.1), is_image)?;
+            work.note(&config.0, config.1, is_image)?;
             if !is_image {
                 work.artifacts += 1;
-                return layers.iter().try_for_each(|part| work.note(*part, false).map(drop));
+                return layers.iter().try_for_each(|part| work.note(part.name(), part.size, false).map(drop));
             }
             let (_, layers) = read_config(store, config, memory)?;
             work.layers(store, &found.digest, layers)
         })?;
         if scope.is_everything() {
             work.others = store.each_blob(&mut |digest, section| {
-                if work.note(Layer::blob(digest, section.size), false)? {
+                if work.note(&digest, section.size, false)? {
                     work.unreferenced += 1;
                 }
                 Ok(())
@@ -101,7 +101,7 @@ impl Work {
     ) -> Result<()> {
         let mut one = |wanted: &Wanted<'_>| {
             let image = crate::image::read(store, wanted, memory)?;
-            self.note(Layer::blob(image.manifest, 0), true)?;
+            self.note(&image.manifest, 0, true)?;
             self.layers(store, &image.manifest, image.layers)
         };
         if !(Scope { platform: None, ..*scope }).is_everything() {
@@ -118,32 +118,30 @@ impl Work {
                 continue;
             }
             let (number, count) = (n as u16 + 1, layers.len() as u16);
-            self.add(Task { layer: *layer, image: *image, number, count, is_done: false })?;
+            self.add(&Task { layer: *layer, image: *image, number, count, is_done: false })?;
         }
         Ok(())
     }
 
-    fn note(&mut self, layer: Layer, is_done: bool) -> Result<bool> {
-        self.add(Task { layer, image: Digest::ZERO, number: 0, count: 0, is_done })
+    fn note(&mut self, digest: &Digest, size: u64, is_done: bool) -> Result<bool> {
+        let layer = Layer::blob(*digest, size);
+        self.add(&Task { layer, image: Digest::ZERO, number: 0, count: 0, is_done })
     }
 
     /// Whether it is new. A layer that is the same in two images is one; with another diff_id it is another.
-    fn add(&mut self, task: Task) -> Result<bool> {
-        let same = |known: &&Task| known.layer.name() == task.layer.name();
-        let is_known = match task.number {
-            0 => self.tasks.iter().any(|known| same(&known)),
-            _ => self
-                .tasks
-                .iter()
-                .any(|known| same(&known) && known.layer.diff_id == task.layer.diff_id && known.number > 0),
+    fn add(&mut self, task: &Task) -> Result<bool> {
+        let is_same = |known: &Task| {
+            known.layer.name() == task.layer.name()
+                && (task.number == 0 || known.number > 0 && known.layer.diff_id == task.layer.diff_id)
         };
-        if !is_known {
-            self.tasks.push(task).map_err(|errno| match errno {
-                Errno::ENOSPC => Error::new(format_args!("more than {VERIFIED_BLOBS_MAX} blobs")),
-                errno => Error::with_errno(format_args!("memory for the list of blobs: {errno}"), errno),
-            })?;
+        if self.tasks.iter().any(is_same) {
+            return Ok(false);
         }
-        Ok(!is_known)
+        let full = |errno| match errno {
+            Errno::ENOSPC => Error::new(format_args!("more than {VERIFIED_BLOBS_MAX} blobs")),
+            errno => Error::with_errno(format_args!("memory for the list of blobs: {errno}"), errno),
+        };
+        self.tasks.push(*task).map_err(full).map(|()| true)
     }
 
     /// Number of blobs, and their bytes as they are stored.

@@ -9,7 +9,7 @@ mod table;
 use super::{Arguments, Command, Flag, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
-use crate::image::survey::{Contents, Found, Scope, Sort, docker_images, read_config, survey};
+use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
 use crate::image::{Config, ImageMemory, Layer, Store, Wanted};
 use crate::io::output::Output;
 use crate::io::show::Show;
@@ -39,7 +39,7 @@ struct Row<'a> {
     tags: Option<Items<'a>>,
     kind: &'static str,
     media_type: Text<'a>,
-    digest: Digest,
+    digest: &'a Digest,
     size: u64,
     platform: [Text<'a>; 3],
     created: Text<'a>,
@@ -196,65 +196,59 @@ impl Subject<'_, '_> {
 
     fn rows(&mut self, view: &mut dyn View) -> Result<()> {
         let Subject { store, scope, indexes: [top, nested], memory, .. } = self;
-        let (store, memory) = (&*store, &mut **memory);
-        if let Store::Docker(_) = store {
-            let is_open = Scope { platform: None, ..*scope }.is_everything();
-            return docker_images(store, top, &mut |n, item| {
-                if !is_open {
-                    return Ok(());
-                }
+        let is_open = Scope { platform: None, ..*scope }.is_everything();
+        docker_images(store, top, &mut |n, item| {
+            if is_open {
                 let image = crate::image::read(store, &Wanted { index: Some(n), ..Wanted::default() }, memory)?;
-                let tags = Some(item.list("RepoTags")?);
-                let row = Row {
-                    tag: Text::EMPTY,
-                    tags,
-                    kind: "image",
-                    media_type: Text::EMPTY,
-                    digest: image.manifest,
-                    size: 0,
-                    platform: [Text::EMPTY; 3],
-                    created: Text::EMPTY,
-                    layers: image.layers,
-                };
-                view.row(&row.of(&image.config));
-                Ok(())
-            });
-        }
+                let mut row = Row { tags: Some(item.list("RepoTags")?), ..Row::of(&image.manifest) };
+                row.image(&image.config, image.layers);
+                view.row(&row);
+            }
+            Ok(())
+        })?;
         survey(store, scope, [top, nested], &mut |found| {
-            let platform = found.platform.as_ref().map_or([None; 3], |it| [it.os, it.architecture, it.variant]);
-            let kind = match (found.fault, found.sort) {
+            let mut row =
+                Row { tag: found.tag, media_type: found.media_type, size: found.size, ..Row::of(&found.digest) };
+            if let Some(it) = &found.platform {
+                row.platform = [it.os, it.architecture, it.variant].map(|part| part.unwrap_or(Text::EMPTY));
+            }
+            row.kind = match (found.fault, found.sort) {
                 (Some(_), _) => "missing",
                 (_, Sort::Index) => "index",
                 (_, Sort::Attestation) => "attestation",
                 _ => "artifact",
             };
-            let Found { tag, media_type, digest, size, .. } = *found;
-            let platform = platform.map(|part| part.unwrap_or(Text::EMPTY));
-            let row =
-                Row { tag, tags: None, kind, media_type, digest, size, platform, created: Text::EMPTY, layers: &[] };
-            if !found.is_manifest() || found.fault.is_some() {
-                view.row(&row);
-                return Ok(());
-            }
-            let Contents { is_image, document, config, layers } = found.read(store, false, memory)?;
-            if is_image {
+            if found.is_manifest() && found.fault.is_none() {
+                let Contents { is_image, document, config, layers } = found.read(store, false, memory)?;
+                if !is_image {
+                    let mut row = Row { layers, ..row };
+                    if found.sort == Sort::Manifest {
+                        row.media_type = document.require("config")?.require_text("mediaType")?;
+                    }
+                    view.row(&row);
+                    return Ok(());
+                }
                 let (config, layers) = read_config(store, config, memory)?;
-                view.row(&Row { kind: "image", layers, ..row }.of(&config));
-            } else {
-                let said = document.require("config")?.require_text("mediaType")?;
-                let is_said = found.sort == Sort::Manifest;
-                view.row(&Row { layers, media_type: if is_said { said } else { media_type }, ..row });
+                row.image(&config, layers);
             }
+            view.row(&row);
             Ok(())
         })
     }
 }
 
 impl<'a> Row<'a> {
-    /// With what the configuration says, which counts more than an index.
-    fn of(self, config: &Config<'a>) -> Row<'a> {
+    /// Nothing but a digest.
+    fn of(digest: &'a Digest) -> Row<'a> {
+        let (tag, platform) = (Text::EMPTY, [Text::EMPTY; 3]);
+        Row { tag, tags: None, kind: "", media_type: tag, digest, size: 0, platform, created: tag, layers: &[] }
+    }
+
+    /// An image, and what its configuration says, which counts more than an index.
+    fn image(&mut self, config: &Config<'a>, layers: &'a [Layer]) {
         let variant = config.variant().unwrap_or(Text::EMPTY);
-        let platform = [config.os(), config.architecture(), variant];
-        Row { platform, created: config.created().unwrap_or(Text::EMPTY), ..self }
+        (self.kind, self.layers) = ("image", layers);
+        self.platform = [config.os(), config.architecture(), variant];
+        self.created = config.created().unwrap_or(Text::EMPTY);
     }
 }

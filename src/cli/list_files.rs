@@ -44,12 +44,12 @@ const OWNER_AND_SIZE_COLUMNS: usize = 19;
 
 fn line(output: &mut Output<'_>, file: &Listed<'_>, width: &mut usize) {
     output.put(&mode(file));
-    let mut columns: heapless::String<64> = heapless::String::new();
+    let mut columns: heapless::String<160> = heapless::String::new();
     let _ = match file.mode & fs::S_IFMT {
         fs::S_IFCHR | fs::S_IFBLK if !file.is_hard_link => write!(columns, "{},{}", file.device.0, file.device.1),
         _ => write!(columns, "{}", if file.is_hard_link { 0 } else { file.size }),
     };
-    let mut owner: heapless::String<32> = heapless::String::new();
+    let mut owner: heapless::String<160> = heapless::String::new();
     let _ = write!(owner, "{}/{}", file.owner.0, file.owner.1);
     *width = (*width).max(owner.len() + 1 + columns.len());
     let room = *width - owner.len();

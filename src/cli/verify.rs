@@ -36,7 +36,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     drop(progress);
     match arguments.has("quiet") {
         true => Ok(()),
-        false => print(format_args!("verified: {}\n", Said(&work))),
+        false => print(format_args!("verified{}\n", Said(&work))),
     }
 }
 
@@ -47,25 +47,19 @@ impl Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Work { images, artifacts, unreferenced, others, foreign, .. } = self.0;
         let (blobs, bytes) = self.0.size();
-        let mut comma = "";
-        for (count, one, more) in [
-            (*images, "image", "images"),
-            (*artifacts, "artifact", "artifacts"),
-            (blobs, "blob", "blobs"),
-            (bytes, "byte", "bytes"),
+        let mut comma = ": ";
+        for (what, count) in [
+            ("images", *images),
+            ("artifacts", *artifacts),
+            ("blobs", blobs),
+            ("bytes", bytes),
+            ("blobs that nothing refers to", *unreferenced),
+            ("foreign layers that are not here", *foreign),
+            ("files not looked at, as their names are no digests", *others),
         ] {
             if count > 0 {
-                write!(f, "{comma}{count} {}", if count == 1 { one } else { more })?;
+                write!(f, "{comma}{what} {count}")?;
                 comma = ", ";
-            }
-        }
-        for (count, what) in [
-            (*unreferenced, "of the blobs have nothing that refers to them"),
-            (*foreign, "foreign layers are not here"),
-            (*others, "files beside the blobs have no digest for a name, and were not looked at"),
-        ] {
-            if count > 0 {
-                write!(f, "; {count} {what}")?;
             }
         }
         Ok(())

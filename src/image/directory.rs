@@ -38,52 +38,53 @@ impl Directory {
 
     /// Shows every tag of a layout of 2016, with its descriptor.
     pub fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
-        let refs = self.open_beneath(c"refs", fs::O_DIRECTORY).doing("neither index.json nor refs")?;
-        let mut buffer = [0; 2048];
-        loop {
-            let bytes = fs::read_directory(refs.by_ref(), &mut buffer).doing("read refs")?;
-            if bytes.is_empty() {
+        let there = self.each_name(c"refs", &mut |name, kind| {
+            // Names are of A-Z a-z 0-9 . _ -; others, hidden files and directories are not tags.
+            let Some(name) = name.to_str().ok().filter(|name| !name.starts_with('.') && kind != DT_DIR) else {
                 return Ok(());
-            }
-            for entry in fs::entries(bytes) {
-                // Names are of A-Z a-z 0-9 . _ -; others, hidden files and directories are not tags.
-                let Some(name) = entry.name.to_str().ok().filter(|name| !name.starts_with('.')) else { continue };
-                if entry.kind == DT_DIR {
-                    continue;
-                }
-                let path = PathBuf::format(format_args!("refs/{name}")).context("refs", &name)?;
-                if let Some(section) = self.file(path.as_c_str())? {
-                    see(name, section)?;
-                }
-            }
+            };
+            let path = PathBuf::format(format_args!("refs/{name}")).context("refs", &name)?;
+            self.file(path.as_c_str())?.map_or(Ok(()), |section| see(name, section))
+        })?;
+        match there {
+            true => Ok(()),
+            false => Err(Error::new(format_args!("neither index.json nor refs"))),
         }
     }
 
     /// Shows every blob that there is, by its name. The number of files whose names are no digests that can be verified.
     pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
         let mut others = 0;
-        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
-            let path = PathBuf::format(format_args!("blobs/{}", algorithm.name())).doing("blobs")?;
-            let blobs = match self.open_beneath(path.as_c_str(), fs::O_DIRECTORY) {
-                Err(Errno::ENOENT) => continue,
-                blobs => blobs.on("open", path.as_c_str())?,
-            };
-            let mut buffer = [0; 4096];
-            loop {
-                let bytes = fs::read_directory(blobs.by_ref(), &mut buffer).on("read", path.as_c_str())?;
-                if bytes.is_empty() {
-                    break;
+        for (algorithm, path) in [(Algorithm::Sha256, c"blobs/sha256"), (Algorithm::Sha512, c"blobs/sha512")] {
+            self.each_name(path, &mut |name, _| match name
+                .to_str()
+                .ok()
+                .and_then(|name| Digest::from_hex(algorithm, name))
+            {
+                Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section)),
+                None => {
+                    others += u64::from(!matches!(name.to_bytes(), b"." | b".."));
+                    Ok(())
                 }
-                for entry in fs::entries(bytes).filter(|entry| !matches!(entry.name.to_bytes(), b"." | b"..")) {
-                    let name = entry.name.to_str().ok();
-                    match name.and_then(|name| Digest::from_hex(algorithm, name)) {
-                        Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section))?,
-                        None => others += 1,
-                    }
-                }
-            }
+            })?;
         }
         Ok(others)
+    }
+
+    /// Shows all that is in a directory, by name and `DT_*`; false where there is no such directory.
+    fn each_name(&self, path: &CStr, see: &mut dyn FnMut(&CStr, u8) -> Result<()>) -> Result<bool> {
+        let directory = match self.open_beneath(path, fs::O_DIRECTORY) {
+            Err(Errno::ENOENT) => return Ok(false),
+            directory => directory.on("open", path)?,
+        };
+        let mut buffer = [0; 2048];
+        loop {
+            let bytes = fs::read_directory(directory.by_ref(), &mut buffer).on("read", path)?;
+            if bytes.is_empty() {
+                return Ok(true);
+            }
+            fs::entries(bytes).try_for_each(|entry| see(entry.name, entry.kind))?;
+        }
     }
 
     fn open_beneath(&self, path: &CStr, flags: i32) -> core::result::Result<Fd, Errno> {

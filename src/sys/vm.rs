@@ -125,24 +125,27 @@ impl<T: Copy> Grown<T> {
         if least > self.limit {
             return Err(Errno::ENOSPC);
         }
-        let room = (FIRST_BYTES / size_of::<T>()).max(2 * self.room).max(least).min(self.limit);
-        let bytes = room * size_of::<T>();
-        self.address = if self.room == 0 {
-            let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-            // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
-            let address = unsafe { syscall!(libc::SYS_mmap, 0, bytes, protection, flags, -1i32, 0) }?;
-            // SAFETY: advice for the mapping just made.
-            let _ = unsafe { syscall!(libc::SYS_madvise, address, bytes, libc::MADV_NOHUGEPAGE) };
-            address as *mut T
-        } else {
-            let former = self.room * size_of::<T>();
-            // SAFETY: the whole mapping is ours, and nobody has a reference into it: `self` is exclusively borrowed.
-            let address = unsafe { syscall!(libc::SYS_mremap, self.address, former, bytes, libc::MREMAP_MAYMOVE) }?;
-            address as *mut T
-        };
+        let size = size_of::<T>();
+        let room = (FIRST_BYTES / size).max(2 * self.room).max(least).min(self.limit);
+        self.address = remap(self.address as usize, self.room * size, room * size)? as *mut T;
         self.room = room;
         Ok(())
     }
+}
+
+/// Makes a mapping of its own, or makes one larger, that nobody has a reference into; its address.
+#[inline(never)]
+fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
+    if former > 0 {
+        // SAFETY: the whole mapping belongs to the one list that calls, which is exclusively borrowed.
+        return unsafe { syscall!(libc::SYS_mremap, address, former, bytes, libc::MREMAP_MAYMOVE) };
+    }
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+    let address = unsafe { syscall!(libc::SYS_mmap, 0, bytes, protection, flags, -1i32, 0) }?;
+    // SAFETY: advice for the mapping just made.
+    let _ = unsafe { syscall!(libc::SYS_madvise, address, bytes, libc::MADV_NOHUGEPAGE) };
+    Ok(address)
 }
 
 impl Grown<u32> {

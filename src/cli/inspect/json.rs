@@ -33,6 +33,7 @@ impl<'s> Document<'s> {
     }
 
     /// A value of another document; null where it is absent.
+    #[inline(never)]
     fn value(&mut self, key: &str, value: Option<Value<'_>>) {
         match (self.json.key(key), value) {
             (json, Some(value)) => json.value(&value),
@@ -74,7 +75,7 @@ impl View for Document<'_> {
             for (key, name) in
                 [("mediaType", "MIMEType"), ("digest", "Digest"), ("size", "Size"), ("annotations", "Annotations")]
             {
-                self.value(name, layer.get(key).ok().flatten());
+                self.value(name, layer.member(key));
             }
             self.json.end();
         }
@@ -84,21 +85,20 @@ impl View for Document<'_> {
 
     fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]) {
         let document = config.document();
-        let inner = document.get("config").ok().flatten();
-        for (name, object, key) in [
-            ("Created", Some(document), "created"),
-            ("DockerVersion", Some(document), "docker_version"),
-            ("Labels", inner, "Labels"),
-            ("Architecture", Some(document), "architecture"),
-            ("Variant", Some(document), "variant"),
-            ("Os", Some(document), "os"),
-            ("Env", inner, "Env"),
+        let inner = document.member("config");
+        for (object, name, key) in [
+            (Some(document), "Created", "created"),
+            (Some(document), "DockerVersion", "docker_version"),
+            (inner, "Labels", "Labels"),
+            (Some(document), "Architecture", "architecture"),
+            (Some(document), "Variant", "variant"),
+            (Some(document), "Os", "os"),
+            (inner, "Env", "Env"),
         ] {
-            let value = object.and_then(|object| object.get(key).ok().flatten());
-            match (name, value) {
-                ("DockerVersion", None) => self.json.key(name).string(b""),
-                ("Variant", None) => {}
-                _ => self.value(name, value),
+            match object.and_then(|object| object.member(key)) {
+                None if key == "docker_version" => self.json.key(name).string(b""),
+                None if key == "variant" => {}
+                value => self.value(name, value),
             }
         }
         self.json.key("Layers").array();
@@ -123,7 +123,7 @@ impl View for Document<'_> {
         }
         self.json.end();
         self.json.key("Kind").string(row.kind.as_bytes());
-        self.digest("Digest", &row.digest);
+        self.digest("Digest", row.digest);
         self.json.key("Size").number(row.size);
         self.json.key("MediaType").text(&row.media_type);
         for (key, part) in ["Os", "Architecture", "Variant"].into_iter().zip(&row.platform) {

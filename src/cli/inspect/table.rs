@@ -13,6 +13,9 @@ const NAME_COLUMNS: usize = 14;
 /// Digits that a digest is shortened to, as docker does.
 const DIGEST_DIGITS: usize = 12;
 
+/// Values that say nothing.
+const EMPTY: [&str; 6] = ["null", "\"\"", "{}", "[]", "false", "0"];
+
 /// A table being written.
 pub struct Table<'a, 'f> {
     output: &'a mut Output<'f>,
@@ -126,17 +129,18 @@ impl<'a, 'f> Table<'a, 'f> {
         }
     }
 
+    fn titles(&mut self, titles: &[(usize, &str)]) {
+        titles.iter().for_each(|(width, title)| self.cell(*width, title));
+    }
+
     fn line(&mut self, name: &dyn Display, what: &dyn Display) {
         self.cell(NAME_COLUMNS, name);
         self.cell(0, what);
     }
 
     /// A member of a document, where it is there and says something; lists of it go on in lines of their own.
-    fn member(&mut self, name: &dyn Display, value: Value<'_>) {
-        let empty = ["null", "\"\"", "{}", "[]", "false", "0"];
-        if empty.contains(&value.as_json()) {
-            return;
-        }
+    fn member(&mut self, name: &dyn Display, value: Option<Value<'_>>) {
+        let Some(value) = value.filter(|value| !EMPTY.contains(&value.as_json())) else { return };
         if let Ok(members) = value.entries() {
             let mut name = name;
             for (key, value) in members {
@@ -171,9 +175,7 @@ impl View for Table<'_, '_> {
         let Some((manifest, _)) = manifest else { return };
         self.line(&"Digest", digest);
         for (key, name) in [("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")] {
-            if let Ok(Some(value)) = manifest.get(key) {
-                self.member(&name, value);
-            }
+            self.member(&name, manifest.member(key));
         }
     }
 
@@ -185,50 +187,45 @@ impl View for Table<'_, '_> {
         let (size, s) = (layers.iter().map(|layer| layer.size).sum(), if layers.len() == 1 { "" } else { "s" });
         self.line(&"Size", &format_args!("{} in {} layer{s}", Bytes(size), layers.len()));
         for (key, name) in [("created", "Created"), ("author", "Author"), ("os.version", "OS version")] {
-            if let Ok(Some(value)) = document.get(key) {
-                self.member(&name, value);
-            }
+            self.member(&name, document.member(key));
         }
-        for (key, value) in document.get("config").ok().flatten().and_then(|it| it.entries().ok()).into_iter().flatten()
-        {
+        for (key, value) in document.member("config").and_then(|it| it.entries().ok()).into_iter().flatten() {
             match value.items() {
                 // One of them in a line is long enough.
                 Ok(items) if key == "Env" => items.for_each(|item| self.line(&key, &Plain(item))),
-                _ => self.member(&key, value),
+                _ => self.member(&key, Some(value)),
             }
         }
         self.output.put(b"\n");
-        for (width, title) in [(DIGEST_DIGITS, "LAYER"), (9, "SIZE"), (19, "CREATED"), (0, "BY")] {
-            self.cell(width, &title);
-        }
-        let mut layers = layers.iter();
-        let one = |this: &mut Self, layer: Option<&Layer>, step: Option<Value<'_>>| {
+        self.titles(&[(DIGEST_DIGITS, "LAYER"), (9, "SIZE"), (19, "CREATED"), (0, "BY")]);
+        let (mut layers, mut history) = (layers.iter(), document.list("history").into_iter().flatten());
+        loop {
+            let step = history.next();
+            let is_empty = step.and_then(|step| step.member("empty_layer")).is_some_and(|it| it.as_json() == "true");
+            let layer = if is_empty { None } else { layers.next() };
+            if step.is_none() && layer.is_none() {
+                break;
+            }
             match layer {
                 Some(layer) => {
-                    this.cell(DIGEST_DIGITS, &Short(layer.name()));
-                    this.cell(9, &Bytes(layer.size));
+                    self.cell(DIGEST_DIGITS, &Short(layer.name()));
+                    self.cell(9, &Bytes(layer.size));
                 }
-                None => {
-                    this.cell(DIGEST_DIGITS, &"-");
-                    this.cell(9, &"-");
-                }
+                None => self.titles(&[(DIGEST_DIGITS, "-"), (9, "-")]),
             }
-            let said = |key: &str| step.and_then(|step| step.text(key).ok().flatten()).unwrap_or(Text::EMPTY);
-            this.cell(19, &Moment(said("created")));
-            this.cell(0, &said("created_by"));
-        };
-        for step in document.list("history").into_iter().flatten() {
-            let is_empty = step.get("empty_layer").ok().flatten().is_some_and(|empty| empty.as_json() == "true");
-            one(self, if is_empty { None } else { layers.next() }, Some(step));
+            let said = |key: &str| {
+                step.and_then(|step| step.member(key)).and_then(|it| it.as_text().ok()).unwrap_or(Text::EMPTY)
+            };
+            self.cell(19, &Moment(said("created")));
+            self.cell(0, &said("created_by"));
         }
-        layers.for_each(|layer| one(self, Some(layer), None));
     }
 
     fn row(&mut self, row: &Row<'_>) {
         self.end_tags();
         if !core::mem::replace(&mut self.in_rows, true) {
             self.output.put(b"\n");
-            for (width, title) in [
+            self.titles(&[
                 (DIGEST_DIGITS, "DIGEST"),
                 (11, "KIND"),
                 (16, "PLATFORM"),
@@ -236,16 +233,13 @@ impl View for Table<'_, '_> {
                 (9, "SIZE"),
                 (19, "CREATED"),
                 (0, "TAG"),
-            ] {
-                self.cell(width, &title);
-            }
+            ]);
         }
-        self.cell(DIGEST_DIGITS, &Short(&row.digest));
+        self.cell(DIGEST_DIGITS, &Short(row.digest));
         self.cell(11, &row.kind);
         self.cell(16, &Platform(&row.platform));
         if matches!(row.kind, "index" | "missing") {
-            self.cell(6, &"-");
-            self.cell(9, &"-");
+            self.titles(&[(6, "-"), (9, "-")]);
         } else {
             self.cell(6, &row.layers.len());
             self.cell(9, &Bytes(row.layers.iter().map(|layer| layer.size).sum()));

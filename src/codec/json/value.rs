@@ -61,6 +61,12 @@ impl<'m> Value<'m> {
         Ok(found.filter(|value| !value.is_null()))
     }
 
+    /// The same for who only shows what there is: nothing where that cannot be told.
+    #[inline(never)]
+    pub fn member(&self, key: &str) -> Option<Value<'m>> {
+        self.get(key).ok().flatten()
+    }
+
     /// The value of `key` in this object, which must be there.
     pub fn require(&self, key: &str) -> Result<Value<'m>> {
         self.get(key)?.ok_or_else(|| self.fault_of(key, "missing"))

@@ -4,7 +4,7 @@
 
 use super::{File, ROOT, Tree};
 use crate::codec::tar::{Archive, Entry, Kind};
-use crate::io::show::Show;
+use crate::io::show::Brief;
 use crate::limits::{LINKS_FOLLOWED_MAX, PATH_BYTES};
 use crate::rootfs::metadata::{Attributes, device};
 use crate::rootfs::name::{Meaning, Name};
@@ -27,7 +27,7 @@ pub fn merge(layer: &Layer<'_>, tree: &mut Tree, memory: &mut UnpackMemory) -> R
             let mut archive = Archive::new(source, tar);
             while let Some(entry) = archive.next(tar)? {
                 applied.entries += 1;
-                tree.entry(&entry, &mut pass, apply).context("entry", &Show(entry.name))?;
+                tree.entry(&entry, &mut pass, apply).context("entry", &Brief(entry.name))?;
             }
             Ok(())
         })?;
@@ -132,7 +132,7 @@ impl Tree {
         entry: &Entry<'_>,
         link: &mut Name,
     ) -> Result<()> {
-        let to = |why: &dyn core::fmt::Display| Error::new(format_args!("hard link to {}: {why}", Show(entry.link)));
+        let to = |why: &dyn core::fmt::Display| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link)));
         link.set(entry.link).map_err(|why| to(&why))?;
         let missing = || to(&Errno::ENOENT);
         let directory = self.directory(link.parent(), false)?.ok_or_else(missing)?;
@@ -159,7 +159,7 @@ impl Tree {
     /// The directory that `path` (from a [`Name`]) leads to, symlinks followed beneath the root. Where there is none:
     /// nothing, or it is made, with its parents, in place of what is no directory, and where dangling links point.
     fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<u32>> {
-        self.resolve(path, make).context(if make { "create directory" } else { "open" }, &Show(path))
+        self.resolve(path, make).context(if make { "create directory" } else { "open" }, &Brief(path))
     }
 
     fn resolve(&mut self, path: &[u8], make: bool) -> Result<Option<u32>> {
