@@ -132,3 +132,121 @@ fn an_oci_archive_by_skopeo() {
     ]);
     compare_with_umoci("peers-oci-archive", &format!("oci-archive:{}:latest", archive.display()));
 }
+
+#[test]
+fn a_docker_archive_by_skopeo() {
+    let archive = scratch("peers-docker-archive-by-skopeo").join("image.tar");
+    let (from, to) = (umoci_layout(), format!("docker-archive:{}:example.org/all:v1", archive.display()));
+    skopeo(&[&format!("oci:{}:latest", from.display()), &to]);
+    compare_with_umoci("peers-docker-archive", &to);
+    compare_with_umoci("peers-docker-archive-bare", archive.to_str().unwrap());
+}
+
+/// Runs buildah with a store of its own.
+fn buildah(store: &Path, words: &[&str]) -> String {
+    let (root, runroot) = (store.join("root"), store.join("run"));
+    let output = Command::new("buildah")
+        .args(["--storage-driver", "vfs", "--root"])
+        .arg(&root)
+        .arg("--runroot")
+        .arg(&runroot)
+        .args(words)
+        .env("BUILDAH_ISOLATION", "chroot")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "buildah {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_string()
+}
+
+/// An image of 32 layers by buildah, in every form that it and skopeo write: what each is called beneath the folder.
+fn buildah_images() -> PathBuf {
+    cache::get("peers-buildah-1", |place| {
+        std::fs::create_dir_all(place).unwrap();
+        let store = place.join("store");
+        let context = scratch("peers-buildah-context");
+        python(FIRST, &context.join("tree"));
+        std::fs::copy(support::images::busybox_tar_file(), context.join("busybox.tar")).unwrap();
+        let mut steps = String::from(
+            "FROM scratch
+ENV PATH=/bin
+ADD busybox.tar /
+COPY tree /tree
+",
+        );
+        for n in 0..30 {
+            steps += &match n % 5 {
+                0 => format!("RUN mkdir -p /step/{n} && echo {n} >/step/{n}/file && chown {n}:7 /step/{n}/file\n"),
+                1 => format!("RUN rm -r /step/{} && ln -s ../step /step/{n}\n", n - 1),
+                2 => format!("RUN rm /step/{} && echo over >/step/{} && chmod 4711 /step/{}\n", n - 1, n - 1, n - 1),
+                3 => format!("RUN ln /step/{} /step/hard-{n} && touch -d @{n}00000 /step\n", n - 2),
+                _ => format!("RUN rm -rf /tree/opaque && mkdir -p /tree/opaque/again-{n} /lib && echo {n} >/lib/{n}\n"),
+            };
+        }
+        support::write(&context.join("Containerfile"), steps + "USER app:wheel\nWORKDIR /work/dir\nCMD [\"sh\"]\n");
+        let build = ["bud", "--quiet", "--layers", "--timestamp", "1700000000", "-t", "built"];
+        buildah(&store, &[&build[..], &[context.to_str().unwrap()]].concat());
+        for (name, transport, options) in [
+            ("gzip", "oci", &["--compression-format", "gzip"][..]),
+            ("zstd", "oci", &["--compression-format", "zstd"]),
+            ("plain", "oci", &["--disable-compression"]),
+            ("docker.tar", "docker-archive", &[]),
+            ("oci.tar", "oci-archive", &[]),
+        ] {
+            let to = format!("{transport}:{}:latest", place.join(name).display());
+            buildah(&store, &[&["push", "--quiet"], options, &["built", &to]].concat());
+        }
+        buildah(&store, &["manifest", "create", "many"]);
+        for architecture in ["arm64", "amd64", "riscv64"] {
+            let words = ["from", "--quiet", "--name", architecture, "built"];
+            buildah(&store, &words);
+            buildah(&store, &["config", "--arch", architecture, architecture]);
+            buildah(&store, &["commit", "--quiet", architecture, &format!("for-{architecture}")]);
+            buildah(&store, &["manifest", "add", "--arch", architecture, "many", &format!("for-{architecture}")]);
+        }
+        let to = format!("oci:{}:many", place.join("many").display());
+        buildah(&store, &["manifest", "push", "--quiet", "--all", "many", &to]);
+        std::fs::remove_dir_all(&store).unwrap();
+    })
+}
+
+#[test]
+fn an_image_of_32_layers_by_buildah_in_every_form() {
+    let (images, directory) = (buildah_images(), scratch("peers-buildah"));
+    let image = |name: &str| images.join(name).display().to_string();
+    let theirs = umoci_unpack(&format!("{}:latest", image("gzip")), &directory.join("bundle"));
+    assert!(theirs.iter().filter(|line| line.starts_with("/step/")).count() == 12, "{theirs:#?}");
+    for (n, name) in ["gzip", "zstd", "plain", "docker.tar", "oci.tar"].into_iter().enumerate() {
+        let ours = ocinit_unpack(&image(name), &directory.join(n.to_string()));
+        expect_same(&ours, &theirs, &[]);
+    }
+}
+
+#[test]
+fn the_machines_image_of_an_index_for_many_by_buildah() {
+    let (images, directory) = (buildah_images(), scratch("peers-many"));
+    let many = images.join("many").display().to_string();
+    let ours = ocinit_unpack(&format!("{many}:many"), &directory.join("ours"));
+    let theirs = ocinit_unpack(&images.join("gzip").display().to_string(), &directory.join("gzip"));
+    expect_same(&ours, &theirs, &[]);
+    // The bytes alone do not say for whom they are: another platform's manifest has another digest.
+    let inspected = |platform: &str| {
+        let words = ["inspect", "--platform", platform, "--format", "json", &format!("{many}:many")];
+        let text = tool(Command::new(env!("CARGO_BIN_EXE_ocinit")).args(words));
+        String::from_utf8(text).unwrap()
+    };
+    assert!(inspected("linux/arm64").contains("\"arm64\"") && inspected("linux/amd64").contains("\"amd64\""));
+}
+
+#[test]
+fn recompressed_by_skopeo() {
+    let directory = scratch("peers-skopeo-zstd");
+    let to = format!("oci:{}:latest", directory.join("zstd").display());
+    skopeo(&[
+        "--dest-compress-format",
+        "zstd",
+        "--dest-compress",
+        &format!("oci:{}:latest", umoci_layout().display()),
+        &to,
+    ]);
+    compare_with_umoci("peers-skopeo-recompressed", &to);
+}
