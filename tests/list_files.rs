@@ -380,6 +380,30 @@ fn another_name_of_a_device_is_a_link_to_it() {
 }
 
 #[test]
+fn a_docker_archive_and_an_image_for_another_machine() {
+    let directory = support::scratch("list-docker");
+    let layer = Layer::gzip(Tar::new().file("a", 0o644, "1").whiteout("never"));
+    let other = Layer::plain(Tar::new().directory("b/", 0o755).whiteout("a"));
+    let image = support::Image { architecture: "arm64".into(), ..support::Image::empty() }.layer(layer).layer(other);
+    image.write(&directory.join("image"));
+    let list = |words: &str, platform: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
+        command.args(["list-files", "--platform", platform, words]).output().unwrap()
+    };
+    let layout = format!("oci:{}", directory.join("image").display());
+    let docker = format!("docker-archive:{}", directory.join("docker.tar").display());
+    tool(Command::new("skopeo").args(["--override-arch", "arm64", "copy", "-q", &layout, &docker]));
+    for words in [&layout, &docker] {
+        let output = list(words, "linux/arm64");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let names: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+        assert_eq!(names, ["./", "b/"], "{}", String::from_utf8_lossy(&output.stderr));
+        let output = list(words, "linux/amd64");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("wrong architecture") && output.stdout.is_empty());
+    }
+}
+
+#[test]
 fn an_archive_is_read_like_a_directory() {
     let case = Case::tars("list-archive", [Tar::new().file("a", 0o644, "").directory("b/", 0o755)]);
     let image = case.directory.join("image");
