@@ -31,6 +31,15 @@ mod field {
     pub const MORE_SPARSE_GOES_ON: usize = 504;
 }
 
+/// The sum of eight bytes, and how many of them are negative as signed ones. All at once: a header is 64 times as long.
+fn sums(bytes: [u8; 8]) -> (i64, i64) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(bytes);
+    let pairs = (word & 0x00ff_00ff_00ff_00ff) + (word >> 8 & 0x00ff_00ff_00ff_00ff);
+    let sum = pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48;
+    (sum as i64, ((word >> 7 & ONES).wrapping_mul(ONES) >> 56) as i64)
+}
+
 /// A header block whose checksum is right.
 #[derive(Clone, Copy)]
 pub struct Header<'b>(pub &'b [u8; BLOCK]);
@@ -38,13 +47,17 @@ pub struct Header<'b>(pub &'b [u8; BLOCK]);
 impl<'b> Header<'b> {
     /// The block as a header, if its checksum (in unsigned or, as old tars made it, signed bytes) is right.
     pub fn check(block: &'b [u8; BLOCK]) -> Option<Header<'b>> {
-        let (mut unsigned, mut signed) = (8 * i64::from(b' '), 8 * i64::from(b' '));
-        for (at, &byte) in block.iter().enumerate() {
-            if !field::CHECKSUM.contains(&at) {
-                unsigned += i64::from(byte);
-                signed += i64::from(byte as i8);
-            }
+        let (mut unsigned, mut high) = (8 * i64::from(b' '), 0);
+        for word in block.as_chunks::<8>().0 {
+            let (sum, negative) = sums(*word);
+            (unsigned, high) = (unsigned + sum, high + negative);
         }
+        // The checksum's own eight bytes count as spaces.
+        let mut own = [0; 8];
+        own.copy_from_slice(&block[field::CHECKSUM]);
+        let (sum, negative) = sums(own);
+        (unsigned, high) = (unsigned - sum, high - negative);
+        let signed = unsigned - 256 * high;
         let sum = number(&block[field::CHECKSUM])?;
         (sum == unsigned || sum == signed).then_some(Header(block))
     }
