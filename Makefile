@@ -1,6 +1,6 @@
 # ocinit: `make run` boots an OCI image in a virtual machine, on a fresh Debian 12 with Rust.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check size bench-boot fuzz clean
+.PHONY: help setup build run test check size bench-boot bench-unpack fuzz clean
 
 # Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
@@ -37,6 +37,10 @@ size: build ## size of the stripped binary, and what the largest part of it is
 
 bench-boot: setup build ## time from PID 1's start to the container's first instruction, beside a busybox shell
 	qemu/bench-boot
+
+bench-unpack: setup build ## time and memory of unpacking, beside tar, umoci and the floors of each part
+	cargo build --release --example floors
+	tests/bench/unpack
 
 fuzz: setup ## run every fuzz target for SECONDS, 60 if not said (needs cargo-fuzz and a nightly toolchain)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz" >&2; exit 1; }

@@ -1,0 +1,81 @@
+//! The floors of unpacking: one part of the work alone, as the library does it. Prints the seconds it took, once its input
+//! was read.
+//!
+//!     floors inflate LAYER.tar.gz
+//!     floors sha256 FILE...
+//!     floors create LAYER.tar DIRECTORY
+
+use ocinit::codec::digest::{Algorithm, Hasher};
+use ocinit::codec::gzip::{Decoder, Window};
+use ocinit::codec::inflate::{Inflate, Pieces, Status};
+use ocinit::limits::{INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
+use ocinit::rootfs::{self, UnpackMemory};
+use ocinit::sys::fd::CWD;
+use ocinit::sys::fs;
+use std::time::{Duration, Instant};
+
+struct Ring {
+    bytes: Vec<u8>,
+    /// Where the next byte goes, and the end of what was written last.
+    at: usize,
+}
+
+impl Window for Ring {
+    fn inflate(&mut self, state: &mut Inflate, input: &[u8]) -> (Status, usize, usize) {
+        self.at %= self.bytes.len();
+        let (before, space) = self.bytes.split_at_mut(self.at);
+        let (status, used, made) = state.step(input, Pieces { before, space, after: &[] }, INFLATE_STEP_BYTES);
+        self.at += made;
+        (status, used, made)
+    }
+
+    fn just_written(&self, count: usize) -> &[u8] {
+        &self.bytes[self.at - count..self.at]
+    }
+}
+
+fn inflate(stored: &[u8]) -> Duration {
+    let mut ring = Ring { bytes: vec![0; RING_BYTES], at: 0 };
+    let mut decoder = Box::new(Decoder::new());
+    let begin = Instant::now();
+    for mut piece in stored.chunks(INPUT_BYTES) {
+        while !piece.is_empty() {
+            let (used, _) = decoder.step(piece, &mut ring).expect("gzip");
+            piece = &piece[used..];
+        }
+    }
+    while decoder.step(&[], &mut ring).expect("gzip").1 > 0 {}
+    decoder.finish().expect("the whole of it");
+    begin.elapsed()
+}
+
+fn sha256(files: &[Vec<u8>]) -> Duration {
+    let begin = Instant::now();
+    for file in files {
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        hasher.update(file);
+        std::hint::black_box(hasher.finish());
+    }
+    begin.elapsed()
+}
+
+fn create(mut tar: &[u8], directory: &str) -> Duration {
+    let path = std::ffi::CString::new(directory).expect("a path");
+    let root = fs::open(CWD, &path, fs::O_RDONLY | fs::O_DIRECTORY, 0).expect("the directory");
+    let mut memory = Box::new(UnpackMemory::EMPTY);
+    let begin = Instant::now();
+    rootfs::apply_tar(&mut tar, root.by_ref(), &mut memory).expect("a layer");
+    begin.elapsed()
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let read = |path: &String| std::fs::read(path).expect(path);
+    let took = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["inflate", _] => inflate(&read(&words[1])),
+        ["sha256", _, ..] => sha256(&words[1..].iter().map(read).collect::<Vec<_>>()),
+        ["create", _, directory] => create(&read(&words[1]), directory),
+        _ => panic!("usage: floors inflate LAYER.tar.gz | sha256 FILE... | create LAYER.tar DIRECTORY"),
+    };
+    println!("{:.6}", took.as_secs_f64());
+}
