@@ -5,9 +5,10 @@
 //!     floors sha256 FILE...
 //!     floors create LAYER.tar DIRECTORY
 
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 use ocinit::codec::digest::{Algorithm, Hasher};
 use ocinit::codec::gzip::{Decoder, Window};
-use ocinit::codec::inflate::{Inflate, Pieces, Status};
 use ocinit::limits::{INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
 use ocinit::rootfs::{self, UnpackMemory};
 use ocinit::sys::fd::CWD;
@@ -21,10 +22,11 @@ struct Ring {
 }
 
 impl Window for Ring {
-    fn inflate(&mut self, state: &mut Inflate, input: &[u8]) -> (Status, usize, usize) {
+    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize) {
         self.at %= self.bytes.len();
-        let (before, space) = self.bytes.split_at_mut(self.at);
-        let (status, used, made) = state.step(input, Pieces { before, space, after: &[] }, INFLATE_STEP_BYTES);
+        let most = INFLATE_STEP_BYTES.min(self.bytes.len() - self.at);
+        let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        let (status, used, made) = decompress_with_limit(state, input, &mut self.bytes, self.at, most, flags);
         self.at += made;
         (status, used, made)
     }
