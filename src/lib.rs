@@ -34,6 +34,7 @@ pub mod cli;
 pub mod codec;
 pub mod container;
 pub mod error;
+pub mod export;
 pub mod image;
 pub mod init;
 pub mod io;

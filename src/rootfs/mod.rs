@@ -20,6 +20,7 @@ pub mod tree;
 use crate::Result;
 use crate::codec::digest::Digest;
 use crate::codec::tar::{Archive, TarMemory};
+use crate::io::Source;
 use crate::io::section::Section;
 use crate::io::watch::Watch;
 use crate::limits::XATTR_DECODED_BYTES;
@@ -102,6 +103,16 @@ enum Pass {
     Whiteouts,
     /// Entries only, in a second pass.
     Entries,
+}
+
+/// Verifies a layer and shows its tar to `see`; the tar's length in bytes.
+pub fn read(
+    layer: &Layer<'_>,
+    memory: &mut UnpackMemory,
+    see: &mut dyn FnMut(&mut dyn Source) -> Result<()>,
+) -> Result<u64> {
+    vm::forbid_huge_pages(memory);
+    pipeline::run(layer, &mut memory.pipeline, see).map(|((), bytes)| bytes)
 }
 
 /// Verifies a layer and applies it beneath `root` in the same pass.
