@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for (name, size) in [("a", 0), ("manifest.json", 0o7777_7777_777), (&"x".repeat(100), 1 << 33), ("b", 1 << 62)]
+        for (name, size) in [("a", 0), ("manifest.json", 0o77_777_777_777), (&"x".repeat(100), 1 << 33), ("b", 1 << 62)]
         {
             let block = header(name.as_bytes(), b'0', size);
             let read = Header::check(&block).unwrap();
