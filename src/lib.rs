@@ -8,8 +8,8 @@
 //!         main
 //!        /    \
 //!     init    cli              front doors: the only ones that print or choose an exit status
-//!        \    /
-//!        bundle                puts image, rootfs and spec together
+//!        \    /  \
+//!        bundle  export        puts image, rootfs and spec together; takes an image (image, rootfs) elsewhere
 //!     /    |     \
 //!  image  rootfs  spec <- container
 //!     \    |     /       \
@@ -34,6 +34,7 @@ pub mod cli;
 pub mod codec;
 pub mod container;
 pub mod error;
+pub mod export;
 pub mod image;
 pub mod init;
 pub mod io;

@@ -48,6 +48,8 @@ pub const REFERENCE_BYTES: usize = 128;
 /// A pax header of an archive's own tar, in bytes. Blobs are plain files: path, size and times.
 pub const ARCHIVE_PAX_BYTES: usize = 4096;
 
+/// Bytes of a blob that are copied at once.
+pub const COPY_BYTES: usize = 64 << 10;
 /// Bytes of standard input that are read at once, where it is a pipe; Linux's pipes hold as many.
 pub const SPOOL_BYTES: usize = 64 << 10;
 

@@ -66,6 +66,8 @@ pub struct Memory {
     pub archive: crate::image::ArchiveMemory,
     /// Unpacking layers.
     pub unpack: crate::rootfs::UnpackMemory,
+    /// Taking an image elsewhere.
+    pub export: crate::export::TargetMemory,
     /// Text of one container's arguments, environment and names.
     pub strings: [u8; crate::limits::STRINGS_BYTES],
     /// Starting a container.
@@ -77,6 +79,7 @@ static MEMORY: Slot<Memory> = Slot::new(Memory {
     image: crate::image::ImageMemory::EMPTY,
     archive: crate::image::ArchiveMemory::EMPTY,
     unpack: crate::rootfs::UnpackMemory::EMPTY,
+    export: crate::export::TargetMemory::EMPTY,
     strings: [0; crate::limits::STRINGS_BYTES],
     container: crate::container::ContainerMemory::EMPTY,
 });

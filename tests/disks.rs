@@ -80,13 +80,12 @@ fn raw_archive_with_old_bytes_after_its_end() {
     Boot::new(&old).arguments(WHICH).run().expect_status(0).expect_stdout("new\n");
 }
 
-/// What `skopeo copy … oci-archive:` writes, at the start of a disk full of noise.
-#[test]
-fn raw_archive_of_skopeo_on_a_noisy_disk() {
-    let directory = scratch("disks-skopeo");
+/// What `skopeo copy` writes, at the start of a disk full of noise.
+fn boots_what_skopeo_wrote(transport: &str) {
+    let directory = scratch(&format!("disks-skopeo-{transport}"));
     let archive = directory.join("skopeo.tar");
     let from = format!("oci:{}:latest", busybox_layout().display());
-    let to = format!("oci-archive:{}:latest", archive.display());
+    let to = format!("{transport}:{}:busybox:latest", archive.display());
     let policy = directory.join("policy.json");
     support::write(&policy, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#);
     support::tool(std::process::Command::new("skopeo").arg("--policy").arg(&policy).args(["copy", "-q", &from, &to]));
@@ -98,6 +97,38 @@ fn raw_archive_of_skopeo_on_a_noisy_disk() {
     disk.write_all(&support::read(&archive)).expect("copied");
     drop(disk);
     Boot::new(&file).arguments(["echo", "from skopeo"]).run().expect_status(0).expect_stdout("from skopeo\n");
+}
+
+#[test]
+fn raw_archive_of_skopeo_on_a_noisy_disk() {
+    boots_what_skopeo_wrote("oci-archive");
+}
+
+#[test]
+fn raw_docker_archive_on_a_noisy_disk() {
+    boots_what_skopeo_wrote("docker-archive");
+}
+
+/// `qemu/mkdisk` puts an archive on a disk as it is, whatever kind it is of.
+#[test]
+fn mkdisk_of_a_docker_archive() {
+    let directory = scratch("disks-mkdisk-docker");
+    named_layout(&directory.join("layout"), "docker");
+    let (from, archive) = (format!("oci:{}:latest", directory.join("layout").display()), directory.join("docker.tar"));
+    let to = format!("docker-archive:{}:which:1", archive.display());
+    support::tool(std::process::Command::new("skopeo").args(["--insecure-policy", "copy", "-q", &from, &to]));
+    let file = directory.join("disk.img");
+    support::tool(std::process::Command::new(support::project().join("qemu/mkdisk")).arg(&archive).arg(&file));
+    Boot::new(&file).arguments(WHICH).run().expect_status(0).expect_stdout("docker\n");
+    // In a file system there is no archive, but a layout.
+    let made = std::process::Command::new(support::project().join("qemu/mkdisk"))
+        .args(["--fs", "ext4"])
+        .arg(&archive)
+        .arg(&file)
+        .output()
+        .expect("mkdisk runs");
+    let line = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(!made.status.success() && line.contains("docker-archive") && line.contains("ocinit copy"), "{line}");
 }
 
 #[test]

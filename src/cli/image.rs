@@ -104,7 +104,7 @@ fn target(words: &CStr) -> Result<Target<'_>> {
 }
 
 /// The path, and what follows it; a path that is there is taken whole.
-fn split(text: &str) -> Result<(&str, Wanted<'_>)> {
+pub fn split(text: &str) -> Result<(&str, Wanted<'_>)> {
     let mut wanted = Wanted::default();
     let there = PathBuf::from_bytes(text.as_bytes()).and_then(|path| fs::stat(CWD, path.as_c_str()));
     if !matches!(there, Err(Errno::ENOENT | Errno::ENOTDIR)) {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bundle;
+mod copy;
 mod image;
 mod inspect;
 mod list_files;
@@ -35,7 +36,7 @@ pub struct Command {
 }
 
 const COMMANDS: &[&Command] =
-    &[&inspect::COMMAND, &verify::COMMAND, &unpack::COMMAND, &bundle::COMMAND, &list_files::COMMAND];
+    &[&inspect::COMMAND, &verify::COMMAND, &unpack::COMMAND, &bundle::COMMAND, &list_files::COMMAND, &copy::COMMAND];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[

@@ -1,7 +1,7 @@
-//! The directory that a command fills: whole under its name, or not there at all.
+//! The directory or file that a command fills: whole under its name, or not there at all.
 //!
-//! One that is missing is made under a name that says it is partial, and renamed at the end; one that is there must be
-//! empty and is filled in place, for it may be a mount point. Whatever ends the work early, it is as before.
+//! One that is missing is made under a name that says it is partial, and renamed at the end; a directory that is there
+//! must be empty and is filled in place, for it may be a mount point. Whatever ends the work early, it is as before.
 
 use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
@@ -11,9 +11,10 @@ use crate::sys::{self, Errno, fs, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// A directory that is being filled. Dropped before [`Place::keep`], it takes back what was made.
+/// A directory or file that is being filled. Dropped before [`Place::keep`], it takes back what was made.
 pub struct Place {
-    directory: Fd,
+    file: Fd,
+    is_directory: bool,
     /// Where it will be, and where it is until then; nothing where it is there already.
     names: Option<(PathBuf, PathBuf)>,
     /// Its owner, mode and time before.
@@ -28,16 +29,38 @@ impl Place {
         open(path, mode).context(what, &ShowC(path))
     }
 
-    /// The directory to be filled.
-    pub fn directory(&self) -> FdRef<'_> {
-        self.directory.by_ref()
+    /// Makes a file, of which nothing has the name.
+    pub fn make_file(what: &str, path: &CStr) -> Result<Place> {
+        open_file(path).context(what, &ShowC(path))
     }
 
-    /// All is there: the directory gets its name.
+    /// What is there already, and stays whatever happens: who fills it takes back what he made.
+    pub fn of(file: Fd) -> Result<Place> {
+        let mut place = Place::new(file, false, None)?;
+        place.kept = true;
+        Ok(place)
+    }
+
+    fn new(file: Fd, is_directory: bool, names: Option<(PathBuf, PathBuf)>) -> Result<Place> {
+        let before = fs::stat(file.by_ref(), c"").doing("stat")?;
+        Ok(Place { file, is_directory, names, before, kept: false })
+    }
+
+    /// The directory to be filled.
+    pub fn directory(&self) -> FdRef<'_> {
+        self.file.by_ref()
+    }
+
+    /// The file to be filled, or the directory.
+    pub fn file(&self) -> FdRef<'_> {
+        self.file.by_ref()
+    }
+
+    /// All is there: it gets its name.
     pub fn keep(mut self) -> Result<()> {
         if let Some((name, partial)) = &self.names {
             let (from, to) = (partial.as_c_str(), name.as_c_str());
-            // Over nothing, or over an empty directory that came meanwhile.
+            // Over nothing, or over a file or an empty directory that came meanwhile.
             fs::rename(CWD, from, CWD, to, 0).context("rename to", &ShowC(to))?;
         }
         self.kept = true;
@@ -60,9 +83,10 @@ impl Drop for Place {
         if self.kept {
             return;
         }
-        let emptied = remove::children(self.directory());
+        let emptied = if self.is_directory { remove::children(self.file()) } else { Ok(()) };
         let removed = match &self.names {
-            Some((_, partial)) => emptied.and_then(|()| fs::rmdir(CWD, partial.as_c_str())),
+            Some((_, partial)) if self.is_directory => emptied.and_then(|()| fs::rmdir(CWD, partial.as_c_str())),
+            Some((_, partial)) => fs::unlink(CWD, partial.as_c_str()),
             None => emptied.and_then(|()| self.restore()),
         };
         if let Err(errno) = removed {
@@ -82,27 +106,37 @@ fn open(path: &CStr, mode: u32) -> Result<Place> {
             if fs::entries(entries).next().is_some() {
                 return Err(Error::new(format_args!("not empty")));
             }
-            let before = fs::stat(directory.by_ref(), c"").doing("stat")?;
-            return Ok(Place { directory, names: None, before, kept: false });
+            return Place::new(directory, true, None);
         }
     }
     let mut name = path.to_bytes();
     while let Some(shorter) = name.strip_suffix(b"/") {
         name = shorter;
     }
-    let name = PathBuf::from_bytes(name).doing("create")?;
-    let mut partial = name.clone();
-    let pid = process::getpid();
-    fmt_suffix(&mut partial, pid).doing("create")?;
+    let (name, partial) = names(name).doing("create")?;
     fs::mkdir(CWD, partial.as_c_str(), mode).doing("create")?;
     let directory = fs::open(CWD, partial.as_c_str(), flags | fs::O_NOFOLLOW, 0).doing("open")?;
     // Neither the caller's umask nor the time of day: what layers do not say of the root is the same in every run.
     fs::chmod_fd(directory.by_ref(), mode).doing("change the mode")?;
     fs::set_times(directory.by_ref(), c"", fs::Time::default()).doing("set the time")?;
-    let before = fs::stat(directory.by_ref(), c"").doing("stat")?;
-    Ok(Place { directory, names: Some((name, partial)), before, kept: false })
+    Place::new(directory, true, Some((name, partial)))
 }
 
-fn fmt_suffix(path: &mut PathBuf, pid: i32) -> core::result::Result<(), Errno> {
-    core::fmt::write(path, format_args!(".partial-{pid}")).map_err(|_| Errno::ENAMETOOLONG)
+fn open_file(path: &CStr) -> Result<Place> {
+    if !matches!(fs::stat(CWD, path), Err(Errno::ENOENT)) {
+        return Err(Error::new(format_args!("is there already, or its directory is not")));
+    }
+    let (name, partial) = names(path.to_bytes()).doing("create")?;
+    let flags = fs::O_RDWR | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
+    let file = fs::open(CWD, partial.as_c_str(), flags, 0o644).doing("create")?;
+    Place::new(file, false, Some((name, partial)))
+}
+
+/// The name, and the one that it has until all is there.
+fn names(name: &[u8]) -> core::result::Result<(PathBuf, PathBuf), Errno> {
+    let name = PathBuf::from_bytes(name)?;
+    let mut partial = name.clone();
+    let pid = process::getpid();
+    core::fmt::write(&mut partial, format_args!(".partial-{pid}")).map_err(|_| Errno::ENAMETOOLONG)?;
+    Ok((name, partial))
 }

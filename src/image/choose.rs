@@ -17,7 +17,7 @@ use super::name::Hash;
 use super::platform::{Platform, Rank};
 use super::reference::same_reference;
 use super::store::{Store, read};
-use super::{Tag, Wanted};
+use super::{Blob, Tag, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::{self, Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
@@ -38,7 +38,7 @@ pub struct Lead {
     /// It, or an index that led to it, has the digest that is wanted.
     pinned: bool,
     /// Indexes above it.
-    depth: u8,
+    pub depth: u8,
     /// Which entry of the top it is, or came from.
     root: u16,
     /// Of the name at the top: entries of one name are one image for many platforms.
@@ -50,9 +50,21 @@ impl Lead {
     pub fn new(digest: Digest, size: u64, media: Document) -> Lead {
         Lead { digest, size, media, rank: Rank::Unknown, pinned: false, depth: 0, root: 0, name: 0 }
     }
+
+    /// A document that is known by its descriptor, where it is one that leads on.
+    pub fn of(blob: &Blob, depth: u8) -> Option<Lead> {
+        let media = Document::of(blob.media_type).filter(|media| media.kind() != Kind::Config)?;
+        Some(Lead { depth, ..Lead::new(blob.digest, blob.size, media) })
+    }
+
+    /// Its descriptor.
+    pub fn blob(&self) -> Blob {
+        Blob { media_type: self.media.name(), digest: self.digest, size: self.size }
+    }
 }
 
-type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
+/// What is still to be looked at.
+pub type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
 /// Finds the manifest of the wanted image.
@@ -63,31 +75,28 @@ pub fn choose(
     tag: &mut Tag,
     buffer: &mut Buffer,
 ) -> Result<Lead> {
-    leads.clear();
-    let mut search = Search {
-        store,
-        wanted,
-        leads,
-        tag,
-        tags: List::new(),
-        platforms: List::new(),
-        others: List::new(),
-        bytes: 0,
-        best: None,
-        rival: None,
-        artifact: None,
-        unpinned: None,
-        is_there: false,
-    };
-    search.top(buffer)?;
-    if wanted.reference.is_none() && wanted.digest.is_none() && search.has_several() {
-        search.leave_artifacts_out(buffer);
-        if search.has_several() {
-            return Err(Error::new(format_args!("several images, and no tag to choose by: {}", search.tags)));
-        }
-    }
+    let mut search = Search::begin(store, wanted, leads, tag, buffer)?;
     search.follow(buffer)?;
     search.verdict()
+}
+
+/// The one entry of `index.json` that is wanted, whatever it leads to.
+pub fn choose_entry(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    leads: &mut Leads,
+    tag: &mut Tag,
+    buffer: &mut Buffer,
+) -> Result<Lead> {
+    let search = Search::begin(store, wanted, leads, tag, buffer)?;
+    let mut found: Option<&Lead> = None;
+    for lead in search.leads.iter().filter(|lead| wanted.digest.is_none_or(|digest| digest == lead.digest)) {
+        if found.is_some_and(|found| found.digest != lead.digest) {
+            return Err(Error::new(format_args!("several manifests and no index over them: choose one by its digest")));
+        }
+        found = Some(lead);
+    }
+    found.map_or_else(|| search.verdict(), |lead| Ok(*lead))
 }
 
 struct Search<'a> {
@@ -111,7 +120,42 @@ struct Search<'a> {
     is_there: bool,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// What is at the top of the layout: one image, or what is wanted.
+    fn begin(
+        store: &'a Store<'a>,
+        wanted: &'a Wanted<'a>,
+        leads: &'a mut Leads,
+        tag: &'a mut Tag,
+        buffer: &mut Buffer,
+    ) -> Result<Search<'a>> {
+        leads.clear();
+        tag.clear();
+        let mut search = Search {
+            store,
+            wanted,
+            leads,
+            tag,
+            tags: List::new(),
+            platforms: List::new(),
+            others: List::new(),
+            bytes: 0,
+            best: None,
+            rival: None,
+            artifact: None,
+            unpinned: None,
+            is_there: false,
+        };
+        search.top(buffer)?;
+        if wanted.reference.is_none() && wanted.digest.is_none() && search.has_several() {
+            search.leave_artifacts_out(buffer);
+            if search.has_several() {
+                return Err(Error::new(format_args!("several images, and no tag to choose by: {}", search.tags)));
+            }
+        }
+        Ok(search)
+    }
+
     /// Takes in `index.json`, or `refs/`.
     fn top(&mut self, buffer: &mut Buffer) -> Result<()> {
         if let Some(section) = self.store.index()? {

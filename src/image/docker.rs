@@ -102,7 +102,7 @@ fn item<'m>(document: &Value<'m>, wanted: &Wanted<'_>, found_tag: &mut super::Ta
         }
         several |= found.is_some_and(|(_, former)| former != config);
         if found.is_none() {
-            super::set_tag(found_tag, first.and_then(|tag| tag.as_plain()).map_or("", super::reference::tag));
+            super::set_tag(found_tag, first.and_then(|name| super::reference::tag(name.as_plain()?)).unwrap_or(""));
         }
         found = found.or(Some((item, config)));
     }

@@ -5,7 +5,7 @@ use super::config::Config;
 use super::descriptor::{self, Descriptor};
 use super::media::{self, Document, Kind};
 use super::store::{Store, read_verified};
-use super::{Compression, Layer};
+use super::{Blob, Compression, Layer};
 use crate::codec::digest::Digest;
 use crate::codec::json::{self, Value};
 use crate::limits::{DOCUMENT_BYTES, LAYERS_MAX};
@@ -53,19 +53,25 @@ pub fn is_artifact(manifest: &Value<'_>) -> Result<bool> {
     Ok(Document::named(media_type).is_none_or(|media| media.kind() != Kind::Config))
 }
 
-/// Reads a manifest: its layers, without their diff_ids, and the digest and size of its configuration.
-pub fn read(
-    store: &Store<'_>,
-    lead: &Lead,
-    layers: &mut Layers,
-    buffer: &mut [u8; DOCUMENT_BYTES],
-) -> Result<(Digest, u64)> {
+/// Reads a manifest: its layers, without their diff_ids, and its configuration.
+pub fn read(store: &Store<'_>, lead: &Lead, layers: &mut Layers, buffer: &mut [u8; DOCUMENT_BYTES]) -> Result<Blob> {
     let manifest = read_document(store, lead, buffer)?;
-    if is_artifact(&manifest)? {
-        let media_type = manifest.require("config")?.require_text("mediaType")?;
-        return Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")));
+    match image_of(&manifest, layers)? {
+        Some(id) => Ok(id),
+        None => {
+            let media_type = manifest.require("config")?.require_text("mediaType")?;
+            Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")))
+        }
     }
-    layers_and_config(&manifest, true, layers)
+}
+
+/// Reads a manifest: its layers, without their diff_ids, and its configuration; nothing where it is an artifact's.
+pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob>> {
+    if is_artifact(manifest)? {
+        return Ok(None);
+    }
+    let (digest, size) = layers_and_config(manifest, true, layers)?;
+    Ok(Some(Blob { media_type: media::CONFIG, digest, size }))
 }
 
 /// The layers of a manifest, without their diff_ids, and the digest and size of its configuration. What is not to be

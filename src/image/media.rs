@@ -16,11 +16,18 @@ pub enum Kind {
     Config,
 }
 
+/// The media type of an index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// The media type of a manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of a configuration.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+
 /// Media types of documents.
 const DOCUMENTS: [(&str, Kind); 8] = [
-    ("application/vnd.oci.image.index.v1+json", Kind::Index),
-    ("application/vnd.oci.image.manifest.v1+json", Kind::Manifest),
-    ("application/vnd.oci.image.config.v1+json", Kind::Config),
+    (INDEX, Kind::Index),
+    (MANIFEST, Kind::Manifest),
+    (CONFIG, Kind::Config),
     ("application/vnd.docker.distribution.manifest.list.v2+json", Kind::Index),
     ("application/vnd.docker.distribution.manifest.v2+json", Kind::Manifest),
     ("application/vnd.docker.container.image.v1+json", Kind::Config),
@@ -35,8 +42,13 @@ pub struct Document(u8);
 
 impl Document {
     /// The media type of that name, where it is one of those above.
+    pub fn of(name: &str) -> Option<Document> {
+        DOCUMENTS.iter().position(|(known, _)| name == *known).map(|at| Document(at as u8))
+    }
+
+    /// The media type of that name, where it is one of those above.
     pub fn named(name: Text<'_>) -> Option<Document> {
-        DOCUMENTS.iter().position(|(known, _)| name == **known).map(|at| Document(at as u8))
+        Document::of(name.as_plain()?)
     }
 
     /// What it is the media type of.
@@ -78,17 +90,25 @@ pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
     }
 }
 
+/// The media type of a layer that is packed so.
+pub fn layer_name(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => "application/vnd.oci.image.layer.v1.tar",
+        Compression::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+        Compression::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+    }
+}
+
 /// How a layer is packed of which nothing says it: by its first bytes.
 pub fn sniff(layer: &Section) -> Result<Compression> {
-    let mut start = [0; 6];
-    layer.read_full_at(&mut start, 0)?;
-    match start {
-        [0x1f, 0x8b, ..] => Ok(Compression::Gzip),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Err(Error::new(format_args!("zstd is not supported"))),
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
-            Err(Error::new(format_args!("packed with bzip2, which no image may be")))
-        }
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Err(Error::new(format_args!("packed with xz, which no image may be"))),
-        _ => Ok(Compression::None),
-    }
+    let mut start = [0; Compression::LOOKED_AT_BYTES];
+    let count = layer.read_full_at(&mut start, 0)?;
+    let compression = Compression::of(&start[..count]);
+    let other = match start {
+        _ if compression != Compression::None || &start[257..] == b"ustar" => return Ok(compression),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => "bzip2",
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
+        _ => return Ok(compression),
+    };
+    Err(Error::new(format_args!("packed with {other}, which no image may be")))
 }

@@ -19,6 +19,7 @@ mod manifest;
 mod media;
 mod name;
 mod outer;
+mod parts;
 mod platform;
 mod reference;
 mod store;
@@ -27,7 +28,11 @@ pub mod survey;
 pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, Form, looks_like_archive};
 pub use config::{Config, Texts};
+pub use media::{CONFIG, INDEX, MANIFEST, layer_name, sniff};
+pub use name::key as path_key;
+pub use parts::{Part, parts, select};
 pub use platform::Target;
+pub use reference::tag as tag_of;
 pub use store::Store;
 
 use crate::codec::digest::{Algorithm, Digest};
@@ -92,6 +97,17 @@ pub struct Layer {
     pub diff_id: Digest,
 }
 
+/// A document or another blob, as a descriptor tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Blob {
+    /// The media type; empty where it is none that is known here.
+    pub media_type: &'static str,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub size: u64,
+}
+
 impl Layer {
     /// The digest that it is known by.
     pub fn name(&self) -> &Digest {
@@ -104,6 +120,14 @@ impl Layer {
 pub struct Image<'m> {
     /// The digest of its manifest; in a docker-archive, which has none, of its configuration.
     pub manifest: Digest,
+    /// Its tag; empty where it has none.
+    pub tag: &'m str,
+    /// The document that its configuration is.
+    pub id: Blob,
+    /// Where that lies in a docker-archive.
+    id_offset: u64,
+    /// The document that its manifest is; a docker-archive has none.
+    pub document: Option<Blob>,
     /// How it wants to be run.
     pub config: Config<'m>,
     /// Its layers, lowest first.
@@ -133,25 +157,23 @@ pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
 pub fn read<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
     let ImageMemory { document, layers, leads, tag } = memory;
     tag.clear();
-    let (manifest, config) = match store {
+    let (blob, id, id_offset, bytes) = match store {
         Store::Docker(archive) => {
             let (section, expected) = docker::choose(archive, wanted, layers, tag, document)?;
             let bytes = store::read(&section, document).doing("config")?;
             let digest = store::digest_of(bytes, Algorithm::Sha256);
             [expected, wanted.digest].iter().flatten().try_for_each(|right| right.expect(&digest)).doing("config")?;
-            (digest, (digest, bytes))
+            (None, Blob { media_type: CONFIG, digest, size: section.size }, section.offset, bytes)
         }
         _ => {
             let chosen = choose::choose(store, wanted, leads, tag, document)?;
-            let config = manifest::read(store, &chosen, layers, document)
-                .map_err(|error| error.within(format_args!("manifest {}", chosen.digest)))?;
-            let bytes = store::read_verified(store, &config.0, config.1, document).context("config", &config.0)?;
-            (chosen.digest, (config.0, bytes))
+            let id = manifest::read(store, &chosen, layers, document).context("manifest", &chosen.digest)?;
+            let bytes = store::read_verified(store, &id.digest, id.size, document).context("config", &id.digest)?;
+            (Some(chosen.blob()), id, 0, bytes)
         }
     };
-    let (id, bytes) = config;
-    let config = manifest::read_config(bytes, layers).context("config", &id)?;
-    Ok(Image { manifest, config, layers })
+    let config = manifest::read_config(bytes, layers).context("config", &id.digest)?;
+    Ok(Image { manifest: blob.unwrap_or(id).digest, tag, id, id_offset, document: blob, config, layers })
 }
 
 fn set_tag(place: &mut Tag, tag: &str) {

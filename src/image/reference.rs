@@ -16,13 +16,13 @@ fn colon(name: &str) -> Option<usize> {
     last_of(name, b'/').is_none_or(|slash| slash < at).then_some(at)
 }
 
-/// The tag of a name: `latest` where it has none.
-pub fn tag(name: &str) -> &str {
-    colon(name).and_then(|at| name.get(at + 1..)).unwrap_or("latest")
+/// The tag of a name, if it has one.
+pub fn tag(name: &str) -> Option<&str> {
+    colon(name).and_then(|at| name.get(at + 1..))
 }
 
 fn full(name: &str) -> Full<'_> {
-    let tag = tag(name);
+    let tag = tag(name).unwrap_or("latest");
     let path = colon(name).and_then(|at| name.get(..at)).unwrap_or(name);
     // A first component that could be a host is one: it has a dot or a port.
     let is_host = |first: &str| first == "localhost" || first.bytes().any(|byte| matches!(byte, b'.' | b':'));
@@ -65,7 +65,7 @@ mod tests {
             assert_eq!(same_reference(one, other), same, "{one} {other}");
             assert_eq!(same_reference(other, one), same, "{other} {one}");
         }
-        for (name, its) in [("a:5000/b", "latest"), ("a:5000/b:c", "c"), ("b:", ""), ("", "latest")] {
+        for (name, its) in [("a:5000/b", None), ("a:5000/b:c", Some("c")), ("b:", Some("")), ("", None)] {
             assert_eq!(tag(name), its);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::archive::{Archive, Form, Place};
 use super::directory::Directory;
-use super::{ArchiveMemory, Layer};
+use super::{ArchiveMemory, Image, ImageMemory, Layer};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::json;
 use crate::io::section::Section;
@@ -70,6 +70,25 @@ impl<'m> Store<'m> {
             Store::Archive(archive) => archive.each_blob(see),
             Store::Docker(_) => Ok(0),
         }
+    }
+
+    /// Opens an image's configuration.
+    pub fn config(&self, image: &Image<'_>) -> Result<Section> {
+        match self {
+            Store::Docker(archive) => archive.section(Place { offset: image.id_offset, size: image.id.size }),
+            _ => self.blob(&image.id.digest, image.id.size),
+        }
+    }
+
+    /// Whether it is a layout with an `index.json`.
+    pub fn has_index(&self) -> Result<bool> {
+        Ok(self.index()?.is_some())
+    }
+
+    /// Checked, `index.json`: everything in it as it stands. A layout of 2016 has none.
+    pub fn read_index<'b>(&self, memory: &'b mut ImageMemory) -> Result<Option<json::Value<'b>>> {
+        let Some(section) = self.index()? else { return Ok(None) };
+        read(&section, &mut memory.document).and_then(json::check).doing("index.json").map(Some)
     }
 
     /// `index.json`; layouts of 2016 have none.

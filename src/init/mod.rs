@@ -86,7 +86,7 @@ pub fn main() -> ! {
 
 /// From the kernel's hands to the container's exit status.
 fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
-    let Memory { init, archive, image: documents, unpack, strings, container } = memory;
+    let Memory { init, archive, image: documents, unpack, strings, container, .. } = memory;
     let InitMemory { command_line, arguments, disks, buffers } = init;
 
     early::prepare_process();

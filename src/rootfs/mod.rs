@@ -105,6 +105,16 @@ enum Pass {
     Entries,
 }
 
+/// Verifies a layer and shows its tar to `see`; the tar's length in bytes.
+pub fn read(
+    layer: &Layer<'_>,
+    memory: &mut UnpackMemory,
+    see: &mut dyn FnMut(&mut dyn Source) -> Result<()>,
+) -> Result<u64> {
+    vm::forbid_huge_pages(memory);
+    pipeline::run(layer, &mut memory.pipeline, see).map(|((), bytes)| bytes)
+}
+
 /// Verifies a layer and applies it beneath `root` in the same pass.
 pub fn apply(layer: &Layer<'_>, root: FdRef<'_>, powers: Powers, memory: &mut UnpackMemory) -> Result<Applied> {
     vm::forbid_huge_pages(memory);

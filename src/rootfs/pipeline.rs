@@ -323,6 +323,7 @@ impl Producer<'_, '_> {
         if count == 0 {
             return Err(Error::new(format_args!("truncated: {at} of {size} bytes are there")));
         }
+        self.layer.watch.take(&self.input.space()[..count])?;
         self.input.commit(count);
         self.at += count as u64;
         self.layer.watch.pass(self.at)

@@ -5,7 +5,7 @@ use core::ops::Range;
 /// Everything in a tar comes in blocks of this many bytes.
 pub const BLOCK: usize = 512;
 
-mod field {
+pub(super) mod field {
     use core::ops::Range;
     pub const NAME: Range<usize> = 0..100;
     pub const MODE: Range<usize> = 100..108;

@@ -17,6 +17,7 @@ mod entry;
 mod header;
 pub mod pax;
 mod sparse;
+pub mod write;
 
 pub use entry::{Entry, Kind, Xattr};
 pub use header::{BLOCK, Header, until_nul};

@@ -1,0 +1,126 @@
+//! Takes an image to another place: a layout in a directory or a tar, or what `docker load` reads.
+//!
+//! All of it is verified while it is copied, in the one pass that reads it: blobs by their digests, layers by their
+//! diff_ids too. A place of which the copying failed is worth nothing; the caller, who owns it, removes it.
+
+mod docker;
+mod layout;
+mod target;
+
+pub use docker::docker_archive;
+pub use layout::{copy_parts, finish_layout, layout_of_docker};
+pub use target::{Kind, Target, TargetMemory};
+
+use crate::codec::digest::{Algorithm, Digest, Hasher};
+use crate::codec::json::Writer;
+use crate::image::{Layer, Store};
+use crate::io::Source;
+use crate::io::output::Sink;
+use crate::io::section::Section;
+use crate::io::watch::Watch;
+use crate::limits::COPY_BYTES;
+use crate::rootfs::{self, UnpackMemory};
+use crate::sys::fd::FdRef;
+use crate::sys::fs;
+use crate::{Context, Error, Result};
+use core::fmt;
+
+/// Lets the stored bytes of a layer through to a file.
+struct Tap<'a> {
+    watch: &'a dyn Watch,
+    file: FdRef<'a>,
+}
+
+impl Watch for Tap<'_> {
+    fn begin(&self, n: usize, count: usize, size: u64) {
+        self.watch.begin(n, count, size);
+    }
+
+    fn pass(&self, at: u64) -> Result<()> {
+        self.watch.pass(at)
+    }
+
+    fn take(&self, stored: &[u8]) -> Result<()> {
+        fs::write_all(self.file, stored).doing("write")
+    }
+}
+
+/// The digest of a blob, which may be copied meanwhile.
+fn hash_blob(blob: &Section, algorithm: Algorithm, to: Option<FdRef<'_>>) -> Result<Digest> {
+    let mut buffer = [0; COPY_BYTES];
+    let mut hasher = Hasher::new(algorithm);
+    let mut at = 0;
+    loop {
+        let count = blob.read_at(&mut buffer, at)?;
+        if count == 0 {
+            return Ok(hasher.finish());
+        }
+        at += count as u64;
+        hasher.update(&buffer[..count]);
+        if let Some(file) = to {
+            fs::write_all(file, &buffer[..count]).doing("write")?;
+        }
+    }
+}
+
+/// Copies a layer as it is stored, under its digest, and verifies it and its tar.
+fn copy_layer(
+    store: &Store<'_>,
+    layer: &Layer,
+    (n, count): (usize, usize),
+    watch: &dyn Watch,
+    target: &mut Target<'_>,
+    unpack: &mut UnpackMemory,
+) -> Result<()> {
+    let mut copy = || {
+        let blob = store.layer(layer)?;
+        watch.begin(n, count, layer.size);
+        if !target.begin_blob(layer.name(), layer.size)? {
+            // It is there, but another diff_id may be said of it.
+            return read_layer(layer, &blob, watch, unpack, &mut |_| Ok(())).map(drop);
+        }
+        let tap = Tap { watch, file: target.file() };
+        read_layer(layer, &blob, &tap, unpack, &mut |_| Ok(()))?;
+        target.end(layer.size)
+    };
+    copy().map_err(|error: Error| error.within(format_args!("layer {n} of {count} {}", layer.name())))
+}
+
+/// Verifies a layer and shows its tar; the length of that.
+fn read_layer(
+    layer: &Layer,
+    blob: &Section,
+    watch: &dyn Watch,
+    unpack: &mut UnpackMemory,
+    see: &mut dyn FnMut(&mut dyn Source) -> Result<()>,
+) -> Result<u64> {
+    let layer = rootfs::Layer { blob, digest: layer.digest.as_ref(), diff_id: &layer.diff_id, watch };
+    rootfs::read(&layer, unpack, see)
+}
+
+/// The start of a descriptor (descriptor.md), which is left open: media type, digest, size.
+struct Descriptor<'a>(&'a str, &'a Digest, u64);
+
+impl Descriptor<'_> {
+    fn put(&self, sink: &mut dyn Sink) {
+        let Descriptor(media_type, digest, size) = self;
+        put(sink, format_args!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}"#));
+    }
+}
+
+/// Text that holds nothing that JSON escapes.
+fn put(sink: &mut dyn Sink, text: fmt::Arguments<'_>) {
+    struct Text<'s>(&'s mut dyn Sink);
+    impl fmt::Write for Text<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.put(text.as_bytes());
+            Ok(())
+        }
+    }
+    let _ = fmt::write(&mut Text(sink), text);
+}
+
+/// A string of JSON.
+fn quoted(text: &[u8], sink: &mut dyn Sink) {
+    Writer::new(sink).string(text);
+}

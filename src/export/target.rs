@@ -1,0 +1,220 @@
+//! Where files go: beneath a directory, or into a tar. One at a time; one of a name that was written before is left out.
+//!
+//! A file in a directory has another name until it is whole, and replaces one that was there.
+
+use crate::codec::digest::{Algorithm, Digest, Hasher};
+use crate::codec::tar::BLOCK;
+use crate::codec::tar::write::{LONG_NAME, NAME_BYTES, header};
+use crate::image::path_key;
+use crate::io::output::{Output, Sink};
+use crate::io::path::PathBuf;
+use crate::io::section::Section;
+use crate::io::show::Show;
+use crate::limits::ARCHIVE_FILES_MAX;
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::{Errno, fs, process};
+use crate::{Context, Error, Result};
+
+/// The names that were written, by what they are found by.
+pub struct TargetMemory {
+    written: heapless::Vec<u64, ARCHIVE_FILES_MAX>,
+}
+
+impl TargetMemory {
+    /// All zeros.
+    pub const EMPTY: TargetMemory = TargetMemory { written: heapless::Vec::new() };
+}
+
+/// What the files go into.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A tar in a file that is empty.
+    File,
+    /// A tar on its way to somewhere: what was written cannot be changed any more.
+    Stream,
+}
+
+/// A directory or a tar that is being filled.
+pub struct Target<'a> {
+    /// The directory, or the tar.
+    fd: FdRef<'a>,
+    kind: Kind,
+    memory: &'a mut TargetMemory,
+    /// The file that is being written to the directory.
+    open: Option<Fd>,
+    /// How far the tar is, in bytes.
+    at: u64,
+    name: PathBuf,
+    /// Its name until it is whole.
+    partial: PathBuf,
+    /// How long the file was said to be.
+    size: u64,
+}
+
+impl<'a> Target<'a> {
+    /// Nothing is in it yet.
+    pub fn new(fd: FdRef<'a>, kind: Kind, memory: &'a mut TargetMemory) -> Target<'a> {
+        memory.written.clear();
+        let mut partial = PathBuf::new();
+        let _ = partial.set(format_args!(".partial-{}", process::getpid()));
+        Target { fd, kind, memory, open: None, at: 0, name: PathBuf::new(), partial, size: 0 }
+    }
+
+    /// A file's length may turn out when it is written: it need not be known before.
+    pub fn can_wait(&self) -> bool {
+        self.kind != Kind::Stream
+    }
+
+    /// Begins a blob of a layout; false where it is there already.
+    pub fn begin_blob(&mut self, digest: &Digest, size: u64) -> Result<bool> {
+        self.begin(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()), size)
+    }
+
+    /// Begins a file of so many bytes; false where it is there already.
+    pub fn begin(&mut self, name: core::fmt::Arguments<'_>, size: u64) -> Result<bool> {
+        self.name.set(name).doing("write")?;
+        let key = path_key(self.name.as_bytes());
+        if self.memory.written.contains(&key) {
+            return Ok(false);
+        }
+        let full = |_| Error::new(format_args!("more than {ARCHIVE_FILES_MAX} files"));
+        self.memory.written.push(key).map_err(full)?;
+        self.size = size;
+        match self.kind {
+            Kind::Directory => {
+                let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_TRUNC | fs::O_NOFOLLOW;
+                self.open = Some(fs::open(self.fd, self.partial.as_c_str(), flags, 0o644).doing("create")?);
+            }
+            _ => {
+                let name = self.name.as_bytes();
+                let mut at = self.at + BLOCK as u64;
+                if name.len() > NAME_BYTES {
+                    // With its NUL, in whole blocks.
+                    let mut block = [0; BLOCK];
+                    let room = block.get_mut(..name.len());
+                    room.ok_or(Errno::ENAMETOOLONG).doing("write")?.copy_from_slice(name);
+                    put(self.fd, &header(LONG_NAME, b'L', name.len() as u64 + 1))?;
+                    put(self.fd, &block)?;
+                    at += 2 * BLOCK as u64;
+                }
+                put(self.fd, &header(name, b'0', size))?;
+                self.at = at;
+            }
+        }
+        Ok(true)
+    }
+
+    /// A file in a directory is whole.
+    fn keep(&mut self) -> core::result::Result<(), Errno> {
+        let Some(file) = &self.open else { return Ok(()) };
+        fs::sync_file(file.by_ref())?;
+        let name = self.name.as_bytes();
+        for slash in (0..name.len()).filter(|&at| name[at] == b'/') {
+            let parent = PathBuf::from_bytes(&name[..slash])?;
+            match fs::mkdir(self.fd, parent.as_c_str(), 0o755) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        fs::rename(self.fd, self.partial.as_c_str(), self.fd, self.name.as_c_str(), 0)?;
+        self.open = None;
+        Ok(())
+    }
+
+    /// Where the bytes of the file that was begun go.
+    pub fn file(&self) -> FdRef<'_> {
+        self.open.as_ref().map_or(self.fd, Fd::by_ref)
+    }
+
+    /// The file is whole, and has so many bytes.
+    pub fn end(&mut self, size: u64) -> Result<()> {
+        if self.kind == Kind::Directory {
+            return self.keep().context("write", &Show(self.name.as_bytes()));
+        }
+        if size != self.size {
+            let said = self.size;
+            if self.kind == Kind::Stream {
+                return Err(Error::new(format_args!("{size} bytes, where {said} were to come")));
+            }
+            let block = header(self.name.as_bytes(), b'0', size);
+            match fs::write_at(self.fd, &block, self.at - BLOCK as u64).doing("write")? {
+                BLOCK => {}
+                _ => return Err(Errno::EIO).doing("write"),
+            }
+        }
+        let padding = size.wrapping_neg() as usize % BLOCK;
+        self.at += size + padding as u64;
+        put(self.fd, &[0; BLOCK][..padding])
+    }
+
+    /// Copies a blob of a layout whose digest alone is to be verified.
+    pub fn copy_blob(&mut self, blob: &Section, digest: &Digest) -> Result<()> {
+        match self.begin_blob(digest, blob.size)? {
+            true => self.fill(blob, digest),
+            false => Ok(()),
+        }
+    }
+
+    /// Fills the file that was begun with what must have this digest.
+    pub fn fill(&mut self, blob: &Section, digest: &Digest) -> Result<()> {
+        digest.expect(&super::hash_blob(blob, digest.algorithm(), Some(self.file()))?)?;
+        self.end(blob.size)
+    }
+
+    /// A file that is put together: `make` is called twice, as its length stands before it; its digest and length.
+    /// Without a name it is a blob.
+    pub fn document(&mut self, name: &str, make: &dyn Fn(&mut dyn Sink)) -> Result<(Digest, u64)> {
+        let mut measure = Measure { hasher: Hasher::new(Algorithm::Sha256), size: 0 };
+        make(&mut measure);
+        let (digest, size) = (measure.hasher.finish(), measure.size);
+        let is_new = match name {
+            "" => self.begin_blob(&digest, size)?,
+            name => self.begin(format_args!("{name}"), size)?,
+        };
+        if is_new {
+            let mut output = Output::new(self.file());
+            make(&mut output);
+            output.finish().doing("write")?;
+            self.end(size)?;
+        }
+        Ok((digest, size))
+    }
+
+    /// All files are there: ends the tar, and sees to it that it stays.
+    pub fn finish(self) -> Result<()> {
+        if self.kind != Kind::Directory {
+            put(self.fd, &[0; 2 * BLOCK])?;
+        }
+        match self.kind {
+            Kind::Stream => Ok(()),
+            _ => fs::sync_file(self.fd).doing("write"),
+        }
+    }
+}
+
+impl Drop for Target<'_> {
+    fn drop(&mut self) {
+        if self.open.is_some() {
+            let _ = fs::unlink(self.fd, self.partial.as_c_str());
+        }
+    }
+}
+
+fn put(file: FdRef<'_>, bytes: &[u8]) -> Result<()> {
+    fs::write_all(file, bytes).doing("write")
+}
+
+/// Takes the digest and the length of what a document will be.
+struct Measure {
+    hasher: Hasher,
+    size: u64,
+}
+
+impl Sink for Measure {
+    fn put(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+    }
+}
