@@ -77,7 +77,7 @@ pub const RING_BYTES: usize = 256 << 10;
 /// Compressed bytes read ahead, shared by inflate and the digest; a power of two.
 pub const INPUT_BYTES: usize = 64 << 10;
 /// The most that is inflated at once, in bytes: the consumer gets its first bytes after this many.
-pub const INFLATE_STEP_BYTES: usize = 32 << 10;
+pub const INFLATE_STEP_BYTES: usize = 64 << 10;
 /// The window of a zstd frame, in bytes: what buildah writes for zstd:chunked, and skopeo at its best (8 MiB otherwise);
 /// only levels 21 and 22 and `--long` of the command line take more. Memory for it is mapped while a layer of zstd is
 /// read, and a frame touches no more of it than its window or its content, whichever is smaller.

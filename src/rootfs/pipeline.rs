@@ -273,8 +273,6 @@ impl Producer<'_, '_> {
         let size = self.layer.blob.size;
         loop {
             if self.at < size && self.input.free() >= INPUT_ROOM_BYTES {
-                // The disk may take its time: the other thread goes on with what there is.
-                self.shared.data.wake();
                 self.read()?;
             }
             let pending = !self.stored.bytes().is_empty();
