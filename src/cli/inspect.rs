@@ -36,7 +36,7 @@ pub(super) const COMMAND: Command = Command {
 struct Row<'a> {
     tag: Text<'a>,
     /// Further tags, in a docker-archive.
-    tags: Option<Items<'a>>,
+    tags: Items<'a>,
     kind: &'static str,
     media_type: Text<'a>,
     digest: &'a Digest,
@@ -114,7 +114,7 @@ impl Subject<'_, '_> {
     /// The digest of the one image that is meant. None where there are several, or no image at all but something else.
     fn choose(&mut self) -> Result<Option<Digest>> {
         let Subject { store, scope, indexes: [top, nested], memory, entries } = self;
-        let is_open = Scope { platform: None, ..*scope }.is_everything();
+        let is_open = scope.wanted.is_any();
         docker_images(store, top, &mut |_, _| {
             *entries += usize::from(is_open);
             Ok(())
@@ -196,11 +196,10 @@ impl Subject<'_, '_> {
 
     fn rows(&mut self, view: &mut dyn View) -> Result<()> {
         let Subject { store, scope, indexes: [top, nested], memory, .. } = self;
-        let is_open = Scope { platform: None, ..*scope }.is_everything();
         docker_images(store, top, &mut |n, item| {
-            if is_open {
+            if scope.wanted.is_any() {
                 let image = crate::image::read(store, &Wanted { index: Some(n), ..Wanted::default() }, memory)?;
-                let mut row = Row { tags: Some(item.list("RepoTags")?), ..Row::of(&image.manifest) };
+                let mut row = Row { tags: item.list("RepoTags")?, ..Row::of(&image.manifest) };
                 row.image(&image.config, image.layers);
                 view.row(&row);
             }
@@ -241,7 +240,17 @@ impl<'a> Row<'a> {
     /// Nothing but a digest.
     fn of(digest: &'a Digest) -> Row<'a> {
         let (tag, platform) = (Text::EMPTY, [Text::EMPTY; 3]);
-        Row { tag, tags: None, kind: "", media_type: tag, digest, size: 0, platform, created: tag, layers: &[] }
+        Row {
+            tag,
+            tags: Items::default(),
+            kind: "",
+            media_type: tag,
+            digest,
+            size: 0,
+            platform,
+            created: tag,
+            layers: &[],
+        }
     }
 
     /// An image, and what its configuration says, which counts more than an index.

@@ -66,8 +66,7 @@ pub struct Scope<'a> {
 impl Scope<'_> {
     /// All that there is.
     pub fn is_everything(&self) -> bool {
-        let Wanted { reference, digest, index, .. } = self.wanted;
-        reference.is_none() && digest.is_none() && index.is_none() && self.platform.is_none()
+        self.wanted.is_any() && self.platform.is_none()
     }
 }
 
