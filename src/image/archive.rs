@@ -184,12 +184,12 @@ impl<'m> Archive<'m> {
     }
 
     /// The regular file of this name, which is in the one form.
-    fn file(&self, name: &[u8]) -> Result<Option<Section>> {
+    pub fn file(&self, name: &[u8]) -> Result<Option<Section>> {
         self.find(name)?.map(|place| self.section(place)).transpose()
     }
 
     /// Where the regular file of this name lies; links are followed.
-    pub fn find(&self, path: &[u8]) -> Result<Option<Place>> {
+    fn find(&self, path: &[u8]) -> Result<Option<Place>> {
         let mut name = Name::TOP;
         name.set(path);
         let mut key = name.key();

@@ -3,16 +3,16 @@
 //! `index.json` (or `refs/`) is gone over in its order, and what a nested index lists follows the entry that led to it:
 //! with a list of what is still to do instead of recursion, within the limits that choosing has.
 
-use super::choose::{Lead, Named};
+use super::choose::{Lead, each_at_the_top};
 use super::descriptor::Descriptor;
 use super::docker;
-use super::manifest::{self, check_form, is_artifact, read_document};
+use super::manifest::{self, is_artifact, read_document};
 use super::media::{Document, Kind};
 use super::platform::{Platform, Rank};
-use super::store::{self, Store, read};
+use super::store::{self, Store};
 use super::{Compression, Config, ImageMemory, Layer, Target, Wanted};
 use crate::codec::digest::Digest;
-use crate::codec::json::{self, Text, Value};
+use crate::codec::json::{Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
 
@@ -78,32 +78,8 @@ pub fn survey(
     see: &mut dyn FnMut(&Found<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut walk = Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, failed: None, see };
-    if let Some(section) = store.index()? {
-        let mut look = || -> Result<()> {
-            let index = json::check(read(&section, top)?)?;
-            check_form(&index, Kind::Index, None)?;
-            for (n, value) in index.list("manifests")?.enumerate() {
-                let named = Named::read(&value)?;
-                let is_wanted = scope.wanted.reference.is_none_or(|wanted| named.is(wanted));
-                if is_wanted && scope.wanted.index.is_none_or(|index| index == n) {
-                    walk.top(&value, named.name, n, nested)?;
-                }
-            }
-            Ok(())
-        };
-        let result = look().doing("index.json");
-        return walk.failed.map_or(result, Err);
-    }
-    let mut n = 0;
-    let result = store.references(&mut |name, section| {
-        n += 1;
-        if scope.wanted.reference.is_some_and(|wanted| wanted != name) || scope.wanted.index.is_some_and(|i| i != n - 1)
-        {
-            return Ok(());
-        }
-        let tag = Text::plain(name).unwrap_or(Text::EMPTY);
-        let mut look = || walk.top(&json::check(read(&section, top)?)?, tag, n - 1, nested);
-        look().context("refs", &name)
+    let result = each_at_the_top(store, &scope.wanted, top, &mut |value, tag, n| {
+        value.map_or(Ok(()), |value| walk.top(value, tag, n, nested))
     });
     walk.failed.map_or(result, Err)
 }
