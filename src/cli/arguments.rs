@@ -93,9 +93,9 @@ impl<'a> Arguments<'a> {
         (1..).map_while(move |n| self.word_at(n))
     }
 
-    /// The words that are no options, where it is known how many there are.
-    pub fn exactly<const N: usize>(&self) -> [&'a CStr; N] {
-        core::array::from_fn(|n| self.word_at(n + 1).unwrap_or(c""))
+    /// One of the words that are no options, from 0 behind the command's name; where it is known how many there are.
+    pub fn word(&self, n: usize) -> &'a CStr {
+        self.word_at(n + 1).unwrap_or(c"")
     }
 
     fn word_at(&self, index: usize) -> Option<&'a CStr> {
@@ -257,7 +257,7 @@ mod tests {
         let words = [c"--quiet", c"test", c"one", c"-ae", c"X=1", c"--env=Y=2", c"-eZ", c"--env", c"", c"two"];
         let arguments = check(&words).unwrap();
         assert_eq!(arguments.name().unwrap(), Some(c"test"));
-        assert_eq!(arguments.exactly(), [c"one", c"two"]);
+        assert_eq!((arguments.word(0), arguments.word(1)), (c"one", c"two"));
         assert_eq!(arguments.words().collect::<Vec<_>>(), [c"one", c"two"]);
         assert!(arguments.has("quiet") && arguments.has("all") && !arguments.has("help"));
         assert_eq!(arguments.values("env").collect::<Vec<_>>(), [c"X=1", c"Y=2", c"Z", c""]);

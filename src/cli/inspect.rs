@@ -67,10 +67,9 @@ trait View {
 type Indexes<'a> = [&'a mut [u8; DOCUMENT_BYTES]; 2];
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [words] = arguments.exactly();
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
-    let scope = Scope { wanted, platform: arguments.has("platform").then_some(wanted.platform) };
+    let (store, wanted) = image::open(arguments, &mut memory.archive)?;
+    let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
     let mut output = Output::new(STDOUT);
     let mut subject = Subject {
         store,
@@ -79,6 +78,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         memory: &mut memory.image,
         entries: 0,
     };
+    let words = arguments.word(0);
     match arguments.value("format").map(CStr::to_bytes) {
         None | Some(b"table") => subject.show(words, &mut table::Table::new(&mut output))?,
         Some(b"json") => subject.show(words, &mut json::Document::new(&mut output))?,
@@ -149,7 +149,7 @@ impl Subject<'_, '_> {
         // Several for one name, or none at all: others would take this one, or say why they take none.
         match crate::image::read(store, &scope.wanted, memory) {
             Ok(image) => Ok(Some(image.manifest)),
-            Err(_) if *entries > 0 && scope.platform.is_none() && !matches!(store, Store::Docker(_)) => Ok(None),
+            Err(_) if *entries > 0 && !scope.is_of_platform && !matches!(store, Store::Docker(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -179,7 +179,7 @@ impl Subject<'_, '_> {
             return Ok(());
         }
         let mut is_done = false;
-        let scope = Scope { wanted: Wanted { digest: Some(*chosen), ..self.scope.wanted }, platform: None };
+        let scope = Scope { wanted: Wanted { digest: Some(*chosen), ..self.scope.wanted }, is_of_platform: false };
         let Subject { store, indexes: [top, nested], memory, .. } = self;
         survey(store, &scope, [top, nested], &mut |found| {
             if !found.is_manifest() || core::mem::replace(&mut is_done, true) {

@@ -10,7 +10,7 @@ use super::manifest::{self, is_artifact, read_document};
 use super::media::{Document, Kind};
 use super::platform::{Platform, Rank};
 use super::store::{self, Store};
-use super::{Compression, Config, ImageMemory, Layer, Target, Wanted};
+use super::{Compression, Config, ImageMemory, Layer, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES};
@@ -57,16 +57,16 @@ pub struct Found<'a> {
 /// What is looked at.
 #[derive(Clone, Copy, Default)]
 pub struct Scope<'a> {
-    /// Its tag, its digest or that of an index above it, its place at the top. Its platform counts for nothing.
+    /// Its tag, its digest or that of an index above it, its place at the top.
     pub wanted: Wanted<'a>,
-    /// Only what runs on this.
-    pub platform: Option<Target<'a>>,
+    /// Only what runs on its platform, which otherwise counts for nothing.
+    pub is_of_platform: bool,
 }
 
 impl Scope<'_> {
     /// All that there is.
     pub fn is_everything(&self) -> bool {
-        self.wanted.is_any() && self.platform.is_none()
+        self.wanted.is_any() && !self.is_of_platform
     }
 }
 
@@ -145,12 +145,12 @@ impl Walk<'_, '_> {
             Some(_) if artifact_type.is_none() => Sort::Manifest,
             _ => Sort::Artifact,
         };
-        let suits = |target: Target<'_>| platform.as_ref().is_none_or(|it| it.rank(&target) != Rank::Other);
-        if !self.scope.platform.is_none_or(suits) {
+        let suits = |it: &Platform<'_>| it.rank(&self.scope.wanted.platform) != Rank::Other;
+        if self.scope.is_of_platform && !platform.as_ref().is_none_or(suits) {
             return Ok(());
         }
         let fault = self.store.blob(&digest, size).err();
-        let is_pinned = self.scope.wanted.digest.is_none_or(|wanted| pinned || wanted == digest);
+        let is_pinned = self.scope.wanted.digest.as_ref().is_none_or(|wanted| pinned || *wanted == digest);
         if let (Some(media), Sort::Index, None) = (media, sort, fault) {
             let pending = Pending { lead: Lead::new(digest, size, media), depth: depth + 1, pinned: is_pinned };
             let full = |_| Error::new(format_args!("more than {PENDING_INDEXES_MAX} indexes in one"));
