@@ -42,10 +42,9 @@ struct What {
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [from, to] = arguments.exactly();
     let Memory { archive, image: documents, unpack, export: names, .. } = crate::memory::claim();
-    let goal = goal(to)?;
-    let (store, wanted) = image::open(from, arguments, archive)?;
+    let goal = goal(arguments.word(1))?;
+    let (store, wanted) = image::open(arguments, archive)?;
     let what = choose(&store, &wanted, &goal, arguments.has("all"), documents)?;
     let progress = Progress::start(what.total);
     let (place, kind, former) = make(&goal)?;

@@ -20,15 +20,14 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [words] = arguments.exactly();
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
-    let scope = Scope { wanted, platform: arguments.has("platform").then_some(wanted.platform) };
+    let (store, wanted) = image::open(arguments, &mut memory.archive)?;
+    let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
     let indexes = image::index_buffers(&mut memory.strings);
     let work = Work::collect(&store, &scope, indexes, &mut memory.image)?;
     if work.images + work.artifacts == 0 {
         // Whoever chooses an image says best why there is none.
-        crate::image::open(&store, &wanted, &mut memory.image)?;
+        crate::image::open(&store, &scope.wanted, &mut memory.image)?;
     }
     let progress = Progress::start(work.size().1);
     let mut buffer = [0; BLOB_READ_BYTES];

@@ -6,7 +6,7 @@
 //! had written before as a symlink.
 
 use super::name::{Name, key};
-use super::outer::{Kind, OuterTar};
+use super::outer::{Kind, each_entry};
 use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::tar::Header;
 use crate::io::path::PathBuf;
@@ -81,12 +81,10 @@ impl<'m> Archive<'m> {
         memory.entries.clear();
         memory.references.clear();
         let whole = Section { file, offset: 0, size };
-        let mut buffer = [0; 4096];
-        let mut tar = OuterTar::new(whole.reader(&mut buffer), size);
         let mut name = Name::TOP;
         let mut too_many = None;
-        while let Some(entry) = tar.next().doing("archive")? {
-            name.set(tar.name());
+        each_entry(&whole, &mut |entry| {
+            name.set(entry.name);
             let place = Place { offset: entry.offset, size: entry.size };
             let key = name.key();
             let reference = name.as_bytes().strip_prefix(b"refs/").filter(|name| !name.contains(&b'/'));
@@ -102,18 +100,18 @@ impl<'m> Archive<'m> {
             let content = match entry.kind {
                 Kind::File => Content::File(place),
                 Kind::Symlink => {
-                    name.follow_link(tar.link());
+                    name.follow_link(entry.link);
                     Content::Link(name.key())
                 }
                 Kind::HardLink => {
-                    name.set(tar.link());
+                    name.set(entry.link);
                     Content::Link(name.key())
                 }
                 Kind::Other => Content::Other,
             };
             let full = |_| Error::new(format_args!("archive: more than {ARCHIVE_FILES_MAX} files"));
-            memory.entries.push(Entry { key, content }).map_err(full)?;
-        }
+            memory.entries.push(Entry { key, content }).map_err(full)
+        })?;
         let archive = Archive { file: whole.file, size, memory };
         let is_docker = match form {
             Form::Either => {
@@ -161,13 +159,11 @@ impl<'m> Archive<'m> {
     /// Shows every blob that there is, by its name. The number of files whose names are no digests that can be verified.
     pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
         let whole = self.section(Place { offset: 0, size: self.size })?;
-        let mut buffer = [0; 4096];
-        let mut tar = OuterTar::new(whole.reader(&mut buffer), self.size);
         let (mut name, mut others) = (Name::TOP, 0);
-        while let Some(entry) = tar.next().doing("archive")? {
-            name.set(tar.name());
+        each_entry(&whole, &mut |entry| {
+            name.set(entry.name);
             let path = name.as_bytes().strip_prefix(b"blobs/").filter(|_| entry.kind == Kind::File);
-            let Some(path) = path else { continue };
+            let Some(path) = path else { return Ok(()) };
             let parts = core::str::from_utf8(path).ok().and_then(|path| split_once(path, b'/'));
             let digest = parts.and_then(|(algorithm, hex)| {
                 let known =
@@ -176,20 +172,23 @@ impl<'m> Archive<'m> {
             });
             match digest {
                 // The last one of a name counts.
-                Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section))?,
-                None => others += 1,
+                Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section)),
+                None => {
+                    others += 1;
+                    Ok(())
+                }
             }
-        }
+        })?;
         Ok(others)
     }
 
     /// The regular file of this name, which is in the one form.
-    fn file(&self, name: &[u8]) -> Result<Option<Section>> {
+    pub fn file(&self, name: &[u8]) -> Result<Option<Section>> {
         self.find(name)?.map(|place| self.section(place)).transpose()
     }
 
     /// Where the regular file of this name lies; links are followed.
-    pub fn find(&self, path: &[u8]) -> Result<Option<Place>> {
+    fn find(&self, path: &[u8]) -> Result<Option<Place>> {
         let mut name = Name::TOP;
         name.set(path);
         let mut key = name.key();

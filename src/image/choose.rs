@@ -22,7 +22,7 @@ use crate::codec::digest::Digest;
 use crate::codec::json::{self, Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
-use core::fmt::{Display, Write};
+use core::fmt::Write;
 
 /// A manifest, or an index that may lead to one.
 #[derive(Clone, Copy)]
@@ -158,40 +158,18 @@ impl<'a> Search<'a> {
 
     /// Takes in `index.json`, or `refs/`.
     fn top(&mut self, buffer: &mut Buffer) -> Result<()> {
-        if let Some(section) = self.store.index()? {
-            return self.index_json(&section, buffer).doing("index.json");
-        }
-        let store = self.store;
-        store.references(&mut |name, section| {
-            self.tags.add(&name);
-            if self.wanted.reference.is_some_and(|wanted| wanted != name) {
-                return Ok(());
-            }
-            let mut look = || self.top_entry(&json::check(read(&section, buffer)?)?, &name);
-            look().context("refs", &name)
-        })
-    }
-
-    fn index_json(&mut self, section: &crate::io::section::Section, buffer: &mut Buffer) -> Result<()> {
-        let index = json::check(read(section, buffer)?)?;
-        check_form(&index, Kind::Index, None)?;
-        for (n, value) in index.list("manifests")?.enumerate() {
-            let named = Named::read(&value)?;
-            let is_named = |wanted: &str| named.is(wanted);
-            let name = named.name;
+        each_at_the_top(self.store, self.wanted, buffer, &mut |value, name, _| {
             if !name.is_empty() {
                 self.tags.add(&name);
             }
-            if self.wanted.reference.is_none_or(is_named) && self.wanted.index.is_none_or(|index| index == n) {
-                self.top_entry(&value, &name)?;
-            }
-        }
+            value.map_or(Ok(()), |value| self.top_entry(value, &name))
+        })?;
         self.leads.reverse();
         Ok(())
     }
 
     /// An entry of the top that has the wanted tag, or any where none is wanted.
-    fn top_entry(&mut self, value: &Value<'_>, name: &dyn Display) -> Result<()> {
+    fn top_entry(&mut self, value: &Value<'_>, name: &Text<'_>) -> Result<()> {
         self.is_there = true;
         if self.tag.is_empty() {
             let _ = write!(self.tag, "{name}").map_err(|_| self.tag.clear());
@@ -368,16 +346,47 @@ impl<'a> Search<'a> {
     }
 }
 
+/// What is shown of an entry at the top: itself where it is wanted, its tag (empty where it has none), its number.
+type AtTheTop<'v> = &'v mut dyn FnMut(Option<&Value<'_>>, Text<'_>, usize) -> Result<()>;
+
+/// Shows all entries at the top in their order: of `index.json`, or of `refs/`.
+pub fn each_at_the_top(store: &Store<'_>, wanted: &Wanted<'_>, buffer: &mut Buffer, see: AtTheTop<'_>) -> Result<()> {
+    let is_place = |n| wanted.index.is_none_or(|index| index == n);
+    if let Some(section) = store.index()? {
+        let mut look = || -> Result<()> {
+            let index = json::check(read(&section, buffer)?)?;
+            check_form(&index, Kind::Index, None)?;
+            for (n, value) in index.list("manifests")?.enumerate() {
+                let named = Named::read(&value)?;
+                let is_wanted = is_place(n) && wanted.reference.is_none_or(|wanted| named.is(wanted));
+                see(is_wanted.then_some(&value), named.name, n)?;
+            }
+            Ok(())
+        };
+        return look().doing("index.json");
+    }
+    let mut n = 0;
+    store.references(&mut |name, section| {
+        n += 1;
+        let tag = Text::plain(name).unwrap_or(Text::EMPTY);
+        if !is_place(n - 1) || wanted.reference.is_some_and(|wanted| wanted != name) {
+            return see(None, tag, n - 1);
+        }
+        let mut look = || see(Some(&json::check(read(&section, buffer)?)?), tag, n - 1);
+        look().context("refs", &name)
+    })
+}
+
 /// The names of an entry at the top.
-pub struct Named<'m> {
+struct Named<'m> {
     /// Its tag; empty where it has none.
-    pub name: Text<'m>,
+    name: Text<'m>,
     full_name: Option<&'m str>,
 }
 
 impl<'m> Named<'m> {
     /// Reads the annotations that name an image.
-    pub fn read(value: &Value<'m>) -> Result<Named<'m>> {
+    fn read(value: &Value<'m>) -> Result<Named<'m>> {
         let notes = value.get("annotations")?;
         let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
         let name = note("org.opencontainers.image.ref.name")?;
@@ -388,7 +397,7 @@ impl<'m> Named<'m> {
     }
 
     /// Whether it is the one that is wanted.
-    pub fn is(&self, wanted: &str) -> bool {
+    fn is(&self, wanted: &str) -> bool {
         self.name == wanted || self.full_name.is_some_and(|full| same_reference(full, wanted))
     }
 }

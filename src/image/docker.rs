@@ -7,7 +7,7 @@
 //! Its paths are keys of the archive's table of contents and nothing else. The only digests there are the diff_ids in
 //! the configuration, and the configuration's own in its name. Before docker 1.10 there was no manifest.json.
 
-use super::archive::{Archive, Place};
+use super::archive::Archive;
 use super::list::List;
 use super::media;
 use super::reference::same_reference;
@@ -28,10 +28,10 @@ pub fn choose(
     tag: &mut super::Tag,
     buffer: &mut [u8],
 ) -> Result<(Section, Option<Digest>)> {
-    let Some(place) = archive.find(b"manifest.json")? else {
+    let Some(manifest) = archive.file(b"manifest.json")? else {
         return Err(Error::new(format_args!(
             "{}",
-            match archive.find(b"repositories")? {
+            match archive.file(b"repositories")? {
                 Some(_) =>
                     "archive: of docker before 1.10 (repositories, and no manifest.json): not supported, save it anew",
                 None => "archive: no manifest.json: not what docker save writes",
@@ -39,22 +39,18 @@ pub fn choose(
         )));
     };
     let mut read = || -> Result<(Section, Option<Digest>)> {
-        let document = json::check(super::store::read(&archive.section(place)?, buffer)?)?;
+        let document = json::check(super::store::read(&manifest, buffer)?)?;
         let item = item(&document, wanted, tag)?;
         layers.clear();
         for value in item.list("Layers")? {
-            let path = value.as_text()?;
-            let place = find(archive, path).map_err(|error| value.blame(error))?;
-            let section = archive.section(place)?;
+            let section = named_file(archive, &value)?;
             let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
-            let Place { offset, size } = place;
+            let Section { offset, size, .. } = section;
             let layer = Layer { digest: None, offset, size, compression, foreign: false, diff_id: Digest::ZERO };
             layers.push(layer).map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
         }
         let config = item.require("Config")?;
-        let path = config.as_text()?;
-        let place = find(archive, path).map_err(|error| config.blame(error))?;
-        Ok((archive.section(place)?, id(path)))
+        Ok((named_file(archive, &config)?, id(config.as_text()?)))
     };
     read().doing("manifest.json")
 }
@@ -62,17 +58,20 @@ pub fn choose(
 /// Shows what `manifest.json` says of each image.
 pub fn each(archive: &Archive<'_>, buffer: &mut [u8], see: &mut dyn FnMut(&Value<'_>) -> Result<()>) -> Result<()> {
     let mut look = || -> Result<()> {
-        let place = archive.find(b"manifest.json")?.ok_or_else(|| Error::new(format_args!("missing")))?;
-        let document = json::check(super::store::read(&archive.section(place)?, buffer)?)?;
+        let file = archive.file(b"manifest.json")?.ok_or_else(|| Error::new(format_args!("missing")))?;
+        let document = json::check(super::store::read(&file, buffer)?)?;
         document.items()?.try_for_each(|item| see(&item))
     };
     look().doing("manifest.json")
 }
 
-fn find(archive: &Archive<'_>, path: Text<'_>) -> Result<Place> {
+/// The file whose path is this value.
+fn named_file(archive: &Archive<'_>, value: &Value<'_>) -> Result<Section> {
+    let path = value.as_text()?;
     // A path with escapes is none that docker writes.
-    let place = archive.find(path.as_plain().unwrap_or("").as_bytes())?;
-    place.ok_or_else(|| Error::new(format_args!("{path}: not in the archive")))
+    let file = archive.file(path.as_plain().unwrap_or("").as_bytes());
+    let missing = || Error::new(format_args!("{path}: not in the archive"));
+    file.and_then(|file| file.ok_or_else(missing)).map_err(|error| value.blame(error))
 }
 
 /// The digest that a configuration's name is: `HEX.json`, `blobs/sha256/HEX`, `sha256:HEX`.
@@ -85,32 +84,37 @@ fn id(path: Text<'_>) -> Option<Digest> {
 
 /// The item of the image that is wanted. Several names of one configuration are one image.
 fn item<'m>(document: &Value<'m>, wanted: &Wanted<'_>, found_tag: &mut super::Tag) -> Result<Value<'m>> {
-    let mut found: Option<(Value<'m>, Text<'m>)> = None;
+    let mut found: Option<Value<'m>> = None;
     let (mut tags, mut several) = (List::new(), false);
     for (n, item) in document.items()?.enumerate() {
         let config = item.require_text("Config")?;
-        let (mut has_tag, mut first) = (wanted.reference.is_none(), None);
+        let (mut has_tag, mut first) = (wanted.reference.is_none(), "");
         for value in item.list("RepoTags")? {
-            let tag = value.as_text()?;
-            tags.add(&tag);
-            first = first.or(Some(tag));
-            has_tag |= wanted.reference.is_some_and(|wanted| same_reference(tag.as_plain().unwrap_or(""), wanted));
+            let text = value.as_text()?;
+            tags.add(&text);
+            let tag = text.as_plain().unwrap_or("");
+            has_tag |= wanted.reference.is_some_and(|wanted| same_reference(tag, wanted));
+            if first.is_empty() && !tag.is_empty() {
+                first = super::reference::tag(tag).unwrap_or("");
+            }
         }
-        let is_pinned = wanted.digest.is_none_or(|digest| id(config).is_none_or(|id| id == digest));
+        let is_pinned = wanted.digest.as_ref().is_none_or(|digest| id(config).is_none_or(|id| id == *digest));
         if !has_tag || !is_pinned || wanted.index.is_some_and(|index| index != n) {
             continue;
         }
-        several |= found.is_some_and(|(_, former)| former != config);
-        if found.is_none() {
-            super::set_tag(found_tag, first.and_then(|name| super::reference::tag(name.as_plain()?)).unwrap_or(""));
+        match &found {
+            Some(former) => several |= former.require_text("Config")? != config,
+            None => {
+                super::set_tag(found_tag, first);
+                found = Some(item);
+            }
         }
-        found = found.or(Some((item, config)));
     }
     match (found, wanted.reference) {
         (Some(_), _) if several => {
             Err(Error::new(format_args!("several images, and nothing to choose by: {tags}, or @0, @1 and so on")))
         }
-        (Some((item, _)), _) => Ok(item),
+        (Some(item), _) => Ok(item),
         (None, Some(tag)) if tags.count == 0 => Err(Error::new(format_args!("no tag \"{tag}\", nor any other"))),
         (None, Some(tag)) => Err(Error::new(format_args!("no tag \"{tag}\", there is: {tags}"))),
         (None, None) => Err(Error::new(format_args!("holds no image, or not the one that is wanted"))),

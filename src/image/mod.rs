@@ -80,6 +80,13 @@ pub struct Wanted<'a> {
     pub platform: Target<'a>,
 }
 
+impl Wanted<'_> {
+    /// Nothing says which, but for the platform.
+    pub fn is_any(&self) -> bool {
+        self.reference.is_none() && self.digest.is_none() && self.index.is_none()
+    }
+}
+
 /// One layer, lowest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {

@@ -174,8 +174,8 @@ impl View for Table<'_, '_> {
         self.end_tags();
         let Some((manifest, _)) = manifest else { return };
         self.line(&"Digest", digest);
-        for (key, name) in [("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")] {
-            self.member(&name, manifest.member(key));
+        for (key, name) in &[("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")] {
+            self.member(name, manifest.member(key));
         }
     }
 
@@ -186,10 +186,10 @@ impl View for Table<'_, '_> {
         self.line(&"Platform", &Platform(&[config.os(), config.architecture(), variant]));
         let (size, s) = (layers.iter().map(|layer| layer.size).sum(), if layers.len() == 1 { "" } else { "s" });
         self.line(&"Size", &format_args!("{} in {} layer{s}", Bytes(size), layers.len()));
-        for (key, name) in [("created", "Created"), ("author", "Author"), ("os.version", "OS version")] {
-            self.member(&name, document.member(key));
+        for (key, name) in &[("created", "Created"), ("author", "Author"), ("os.version", "OS version")] {
+            self.member(name, document.member(key));
         }
-        for (key, value) in document.member("config").and_then(|it| it.entries().ok()).into_iter().flatten() {
+        for (key, value) in document.entries_or_none("config") {
             match value.items() {
                 // One of them in a line is long enough.
                 Ok(items) if key == "Env" => items.for_each(|item| self.line(&key, &Plain(item))),
@@ -198,7 +198,7 @@ impl View for Table<'_, '_> {
         }
         self.output.put(b"\n");
         self.titles(&[(DIGEST_DIGITS, "LAYER"), (9, "SIZE"), (19, "CREATED"), (0, "BY")]);
-        let (mut layers, mut history) = (layers.iter(), document.list("history").into_iter().flatten());
+        let (mut layers, mut history) = (layers.iter(), document.list_or_none("history"));
         loop {
             let step = history.next();
             let is_empty = step.and_then(|step| step.member("empty_layer")).is_some_and(|it| it.as_json() == "true");
@@ -246,7 +246,7 @@ impl View for Table<'_, '_> {
         }
         self.cell(19, &Moment(row.created));
         let mut comma = "";
-        for tag in row.tags.clone().into_iter().flatten() {
+        for tag in row.tags.clone() {
             self.part(&format_args!("{comma}{}", Plain(tag)));
             comma = ", ";
         }

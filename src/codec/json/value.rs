@@ -82,6 +82,16 @@ impl<'m> Value<'m> {
         self.require(key)?.as_text()
     }
 
+    /// The items of the array of `key` in this object, for who only shows what there is.
+    pub fn list_or_none(&self, key: &str) -> Items<'m> {
+        self.member(key).and_then(|list| list.items().ok()).unwrap_or_default()
+    }
+
+    /// The members of the object of `key` in this object, likewise.
+    pub fn entries_or_none(&self, key: &str) -> Entries<'m> {
+        self.member(key).and_then(|object| object.entries().ok()).unwrap_or_default()
+    }
+
     /// The number of `key` in this object, which must be there: whole, and not negative.
     pub fn require_u64(&self, key: &str) -> Result<u64> {
         self.require(key)?.as_u64()
@@ -91,7 +101,7 @@ impl<'m> Value<'m> {
     pub fn list(&self, key: &str) -> Result<Items<'m>> {
         match self.get(key)? {
             Some(list) => list.items(),
-            None => Ok(Items(Walk { document: "", at: 0 })),
+            None => Ok(Items::default()),
         }
     }
 
@@ -179,8 +189,8 @@ impl<'m> Walk<'m> {
     }
 }
 
-/// The items of an array.
-#[derive(Clone)]
+/// The items of an array; by default of none.
+#[derive(Clone, Default)]
 pub struct Items<'m>(Walk<'m>);
 
 impl<'m> Iterator for Items<'m> {
