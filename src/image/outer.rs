@@ -53,8 +53,7 @@ pub struct Outer<'a> {
 /// Shows each entry that is a file, a directory or the like, of a tar that begins where this file or device does.
 pub fn each_entry(whole: &Section, see: &mut dyn FnMut(&Outer<'_>) -> Result<()>) -> Result<()> {
     let mut buffer = [0; 4096];
-    let mut tar =
-        OuterTar { reader: whole.reader(&mut buffer), end: whole.size, name: Name::new(), link: Name::new() };
+    let mut tar = OuterTar { reader: whole.reader(&mut buffer), end: whole.size, name: Name::new(), link: Name::new() };
     while let Some((kind, offset, size)) = tar.next().doing("archive")? {
         see(&Outer { kind, name: &tar.name, link: &tar.link, offset, size })?;
     }

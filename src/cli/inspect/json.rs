@@ -140,9 +140,9 @@ impl View for Document<'_> {
         self.digest("Digest", row.digest);
         self.json.key("Size").number(row.size);
         self.json.key("MediaType").text(&row.media_type);
-        for (key, part) in ["Os", "Architecture", "Variant"].into_iter().zip(&row.platform) {
-            self.json.key(key).text(part);
-        }
+        self.json.key("Os").text(&row.platform.os);
+        self.json.key("Architecture").text(&row.platform.architecture);
+        self.json.key("Variant").text(&row.platform.variant);
         self.json.key("Created").text(&row.created);
         self.json.key("Layers").number(row.layers.len() as u64);
         self.json.key("LayersSize").number(row.layers.iter().map(|layer| layer.size).sum());
