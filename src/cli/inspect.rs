@@ -9,8 +9,8 @@ mod table;
 use super::{Arguments, Command, Flag, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
-use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
-use crate::image::{Config, ImageMemory, Layer, Store, Wanted};
+use crate::image::survey::{Contents, Found, Scope, Sort, docker_images, read_config, survey};
+use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted};
 use crate::io::output::Output;
 use crate::io::show::Show;
 use crate::limits::{DOCUMENT_BYTES, REFERENCE_BYTES};
@@ -41,7 +41,7 @@ struct Row<'a> {
     media_type: Text<'a>,
     digest: &'a Digest,
     size: u64,
-    platform: [Text<'a>; 3],
+    platform: Platform<'a>,
     created: Text<'a>,
     layers: &'a [Layer],
 }
@@ -206,11 +206,8 @@ impl Subject<'_, '_> {
             Ok(())
         })?;
         survey(store, scope, [top, nested], &mut |found| {
-            let mut row =
-                Row { tag: found.tag, media_type: found.media_type, size: found.size, ..Row::of(&found.digest) };
-            if let Some(it) = &found.platform {
-                row.platform = [it.os, it.architecture, it.variant].map(|part| part.unwrap_or(Text::EMPTY));
-            }
+            let Found { tag, media_type, size, platform, .. } = *found;
+            let mut row = Row { tag, media_type, size, platform, ..Row::of(&found.digest) };
             row.kind = match (found.fault, found.sort) {
                 (Some(_), _) => "missing",
                 (_, Sort::Index) => "index",
@@ -239,7 +236,7 @@ impl Subject<'_, '_> {
 impl<'a> Row<'a> {
     /// Nothing but a digest.
     fn of(digest: &'a Digest) -> Row<'a> {
-        let (tag, platform) = (Text::EMPTY, [Text::EMPTY; 3]);
+        let (tag, platform) = (Text::EMPTY, Platform::default());
         Row {
             tag,
             tags: Items::default(),
@@ -255,9 +252,8 @@ impl<'a> Row<'a> {
 
     /// An image, and what its configuration says, which counts more than an index.
     fn image(&mut self, config: &Config<'a>, layers: &'a [Layer]) {
-        let variant = config.variant().unwrap_or(Text::EMPTY);
         (self.kind, self.layers) = ("image", layers);
-        self.platform = [config.os(), config.architecture(), variant];
+        self.platform = Platform::of(config);
         self.created = config.created().unwrap_or(Text::EMPTY);
     }
 }

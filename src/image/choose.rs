@@ -188,22 +188,17 @@ impl<'a> Search<'a> {
         {
             return Ok(());
         }
-        let platform = value.get("platform")?;
-        let platform = match platform {
-            Some(platform) => Some(Platform::read(&platform)?),
-            None => None,
-        }
-        .filter(|it| it.os.is_some() || it.architecture.is_some());
+        let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         // What BuildKit attests about an image stands beside it as an image for no machine.
-        if platform.as_ref().is_some_and(|it| it.os.is_some_and(|os| os == "unknown")) {
+        if platform.os == "unknown" {
             return Ok(());
         }
         if let Some(artifact_type) = value.text("artifactType")?.filter(|kind| !kind.is_empty()) {
             self.others.add(&artifact_type);
             return Ok(());
         }
-        let rank = platform.as_ref().map_or(origin.rank, |platform| platform.rank(&self.wanted.platform));
-        if let Some(platform) = platform.filter(|_| rank == Rank::Other) {
+        let rank = if platform.is_given() { platform.rank(&self.wanted.platform) } else { origin.rank };
+        if platform.is_given() && rank == Rank::Other {
             self.platforms.add(&platform);
             // At the top it counts as an image, and it may be the one whose digest is wanted.
             if origin.root.is_some() && self.wanted.digest.is_none() {
@@ -311,7 +306,7 @@ impl<'a> Search<'a> {
     }
 
     fn verdict(&self) -> Result<Lead> {
-        let Wanted { reference, digest, index, platform } = *self.wanted;
+        let Wanted { reference, digest, index, platform } = self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {
             return Err(match self.tags.count {
                 0 => Error::new(format_args!("no tag \"{tag}\": the images of this layout have no tags")),

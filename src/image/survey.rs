@@ -44,7 +44,7 @@ pub struct Found<'a> {
     /// The type of its document, or of the artifact.
     pub media_type: Text<'a>,
     /// What it says it runs on.
-    pub platform: Option<Platform<'a>>,
+    pub platform: Platform<'a>,
     /// The digest of the document.
     pub digest: Digest,
     /// The size of the document in bytes.
@@ -130,8 +130,7 @@ impl Walk<'_, '_> {
         if self.count > INDEX_MANIFESTS_MAX {
             return Err(Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")));
         }
-        let platform = value.get("platform")?.map(|platform| Platform::read(&platform)).transpose()?;
-        let platform = platform.filter(|it| it.os.is_some() || it.architecture.is_some());
+        let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
         let media = Document::named(media_type).filter(|media| media.kind() != Kind::Config);
         let artifact_type = value.text("artifactType")?.filter(|kind| !kind.is_empty());
@@ -139,14 +138,11 @@ impl Walk<'_, '_> {
         let attests = notes.map_or(Ok(None), |notes| notes.get("vnd.docker.reference.type"))?.is_some();
         let sort = match media.map(Document::kind) {
             Some(Kind::Index) => Sort::Index,
-            _ if attests || platform.as_ref().is_some_and(|it| it.os.is_some_and(|os| os == "unknown")) => {
-                Sort::Attestation
-            }
+            _ if attests || platform.os == "unknown" => Sort::Attestation,
             Some(_) if artifact_type.is_none() => Sort::Manifest,
             _ => Sort::Artifact,
         };
-        let suits = |it: &Platform<'_>| it.rank(&self.scope.wanted.platform) != Rank::Other;
-        if self.scope.is_of_platform && !platform.as_ref().is_none_or(suits) {
+        if self.scope.is_of_platform && platform.rank(&self.scope.wanted.platform) == Rank::Other {
             return Ok(());
         }
         let fault = self.store.blob(&digest, size).err();

@@ -77,8 +77,8 @@ impl View for Document<'_> {
 
     fn begin(&mut self, name: &[u8]) {
         self.json.object();
-        self.json.key("Name").string(name);
-        self.json.key("RepoTags").array();
+        self.json.string_of("Name", name);
+        self.json.array_of("RepoTags");
         self.in_tags = true;
     }
 
@@ -91,7 +91,7 @@ impl View for Document<'_> {
         self.digest("Digest", digest);
         let Some((manifest, size)) = manifest else { return };
         self.json.key("Size").number(size);
-        self.json.key("LayersData").array();
+        self.json.array_of("LayersData");
         for layer in manifest.list_or_none("layers") {
             self.json.object();
             for (key, name) in LAYER {
@@ -115,7 +115,7 @@ impl View for Document<'_> {
                 _ => self.value(name, value),
             }
         }
-        self.json.key("Layers").array();
+        self.json.array_of("Layers");
         layers.iter().for_each(|layer| self.digest_here(layer.name()));
         self.json.end();
         self.digest("ConfigDigest", digest);
@@ -125,10 +125,10 @@ impl View for Document<'_> {
     fn row(&mut self, row: &Row<'_>) {
         self.end_tags();
         if !core::mem::replace(&mut self.in_rows, true) {
-            self.json.key("Manifests").array();
+            self.json.array_of("Manifests");
         }
         self.json.object();
-        self.json.key("Tags").array();
+        self.json.array_of("Tags");
         if !row.tag.is_empty() {
             self.json.text(&row.tag);
         }
@@ -136,13 +136,13 @@ impl View for Document<'_> {
             self.json.text(&tag.as_text().unwrap_or(Text::EMPTY));
         }
         self.json.end();
-        self.json.key("Kind").string(row.kind.as_bytes());
+        self.json.string_of("Kind", row.kind.as_bytes());
         self.digest("Digest", row.digest);
         self.json.key("Size").number(row.size);
         self.json.key("MediaType").text(&row.media_type);
-        for (key, part) in ["Os", "Architecture", "Variant"].into_iter().zip(&row.platform) {
-            self.json.key(key).text(part);
-        }
+        self.json.key("Os").text(&row.platform.os);
+        self.json.key("Architecture").text(&row.platform.architecture);
+        self.json.key("Variant").text(&row.platform.variant);
         self.json.key("Created").text(&row.created);
         self.json.key("Layers").number(row.layers.len() as u64);
         self.json.key("LayersSize").number(row.layers.iter().map(|layer| layer.size).sum());
