@@ -15,9 +15,9 @@ const WORDS: usize = 64;
 /// How many addresses are kept: those of core's functions come first.
 const KEPT: usize = 6;
 
-/// Distances from the start of the program, as `nm` and `addr2line` count on a build of the same source with
-/// `CARGO_PROFILE_RELEASE_STRIP=none`. Nearest first; some are left over from calls that have returned.
-pub struct Trace([u32; KEPT]);
+/// Addresses, as `nm` and `addr2line` count on a build of the same source with `CARGO_PROFILE_RELEASE_STRIP=none`: they are
+/// fixed when the program is linked. Nearest first; some are left over from calls that have returned.
+pub struct Trace([usize; KEPT]);
 
 impl Trace {
     /// Of whoever calls this.
@@ -40,10 +40,9 @@ impl Trace {
         for index in 0..WORDS {
             // SAFETY: the caller vouches for it. Volatile, as the compiler knows nothing of what is there.
             let word = unsafe { stack.wrapping_add(index).read_volatile() };
-            let distance = word.wrapping_sub(start);
-            if (1..length).contains(&distance) {
+            if (1..length).contains(&word.wrapping_sub(start)) {
                 match places.next() {
-                    Some(place) => *place = distance as u32,
+                    Some(place) => *place = word,
                     None => break,
                 }
             }
@@ -70,7 +69,7 @@ mod tests {
         (words[3], words[5], words[9]) = (start + 0x123, start - 1, start + 0xabc);
         // SAFETY: so many words are there.
         let trace = unsafe { Trace::of(words.as_ptr()) };
-        assert_eq!(trace.to_string(), "at 123 abc");
+        assert_eq!(trace.to_string(), format!("at {:x} {:x}", start + 0x123, start + 0xabc));
     }
 
     #[test]
