@@ -4,6 +4,7 @@ use super::place::Place;
 use super::progress::Progress;
 use super::{Arguments, Command, image, rootless};
 use crate::container::userns::Ids;
+use crate::io::path::PathBuf;
 use crate::{Result, bundle};
 
 pub(super) const COMMAND: Command = Command {
@@ -23,9 +24,9 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
     let image = crate::image::open(&store, &wanted, &mut memory.image)?;
     let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
-    let place = Place::make("rootfs", rootfs, 0o755)?;
-    let applied =
-        bundle::unpack_layers(&store, image.layers, place.directory(), powers, &progress, &mut memory.unpack)?;
+    let mut partial = PathBuf::new();
+    let place = Place::make("rootfs", rootfs, 0o755, &mut partial)?;
+    let applied = bundle::unpack_layers(&store, image.layers, place.file(), powers, &progress, &mut memory.unpack)?;
     place.keep()?;
     drop(progress);
     rootless::report(&applied.losses);

@@ -136,8 +136,8 @@ pub struct Image<'m> {
 
 /// Finds the wanted image, which must be for the platform that is wanted, with all its layers there.
 pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
-    let image = read(store, wanted, memory)?;
-    let Image { config, layers, .. } = image;
+    let image = read(store, wanted, memory);
+    let Ok(Image { config, layers, .. }) = &image else { return image };
     let platform =
         Platform { architecture: Some(config.architecture()), os: Some(config.os()), variant: config.variant() };
     if platform.rank(&wanted.platform) == Rank::Other {
@@ -150,7 +150,7 @@ pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
     for (n, layer) in layers.iter().enumerate() {
         store.layer(layer).map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
     }
-    Ok(image)
+    image
 }
 
 /// Finds the wanted image and reads its manifest and its configuration, whatever it is for.
