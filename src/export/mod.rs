@@ -101,10 +101,10 @@ fn read_layer(
 /// The start of a descriptor (descriptor.md), which is left open: media type, digest, size.
 struct Descriptor<'a>(&'a str, &'a Digest, u64);
 
-impl Descriptor<'_> {
-    fn put(&self, sink: &mut dyn Sink) {
+impl fmt::Display for Descriptor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Descriptor(media_type, digest, size) = self;
-        put(sink, format_args!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}"#));
+        write!(f, r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}"#)
     }
 }
 
