@@ -4,6 +4,7 @@ use super::image::{self, PLATFORM, Transport};
 use super::place::Place;
 use super::progress::Progress;
 use super::{Arguments, Command, Flag};
+use crate::codec::json::Items;
 use crate::export::{self, Kind, Target};
 use crate::image::{Blob, Image, Store, select};
 use crate::io::path::PathBuf;
@@ -80,7 +81,10 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         What::Image(image) => Some(export::layout_of_docker(&store, image, &progress, &mut target, unpack)?),
     };
     if let Some(top) = top {
-        let former = former.as_ref().map(|layout| layout.read_index(documents)).transpose()?.flatten();
+        let former = match &former {
+            Some(layout) => layout.entries(documents)?,
+            None => Items::default(),
+        };
         export::finish_layout(&top, goal.name.unwrap_or(&its_tag), former, &mut target)?;
     }
     target.finish()?;
@@ -117,18 +121,15 @@ fn make<'n>(
 fn goal(words: &CStr) -> Result<Goal<'_>> {
     let (transport, rest) = image::transport(words)?;
     let (path, wanted) = image::split(rest)?;
+    let fault = |why: &str| Err(Error::new(format_args!("copy to {rest}: {why}")));
     let transport = match (transport, path) {
         (Transport::Any, "-") => Transport::OciArchive,
-        (Transport::Any, _) => {
-            return Err(Error::new(format_args!(
-                "copy to {rest}: say what to make: oci:, oci-archive: or docker-archive:"
-            )));
-        }
-        (Transport::Oci, "-") => return Err(Error::new(format_args!("copy to {rest}: a directory, and not a stream"))),
+        (Transport::Any, _) => return fault("say what to make: oci:, oci-archive: or docker-archive:"),
+        (Transport::Oci, "-") => return fault("a directory, and not a stream"),
         (transport, _) => transport,
     };
     if wanted.digest.is_some() || wanted.index.is_some() {
-        return Err(Error::new(format_args!("copy to {rest}: a digest or a place is not a name")));
+        return fault("a digest or a place is not a name");
     }
     Ok(Goal { transport, path, name: wanted.reference })
 }

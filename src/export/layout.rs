@@ -1,8 +1,8 @@
 //! Layouts (image-layout.md): blobs as they are, and an `index.json` that names what was copied.
 
 use super::{Descriptor, Target, copy_layer, hash_blob, put, quoted};
-use crate::codec::digest::Algorithm;
-use crate::codec::json::Value;
+use crate::codec::digest::{Algorithm, Digest};
+use crate::codec::json::{Items, Value};
 use crate::image::{self, Blob, Compression, Document, Image, ImageMemory, Layer, Part, Store};
 use crate::io::output::Sink;
 use crate::io::watch::Watch;
@@ -37,9 +37,9 @@ pub fn layout_of_docker(
     unpack: &mut UnpackMemory,
 ) -> Result<Blob> {
     target.copy_blob(&store.config(image)?, &image.id.digest).doing("config")?;
-    let mut layers: heapless::Vec<Layer, LAYERS_MAX> = heapless::Vec::new();
-    let _ = layers.extend_from_slice(image.layers);
-    for (n, layer) in layers.iter_mut().enumerate() {
+    let mut layers = [Layer::blob(Digest::ZERO, 0); LAYERS_MAX];
+    for (n, (layer, its)) in layers.iter_mut().zip(image.layers).enumerate() {
+        *layer = *its;
         if layer.compression != Compression::None {
             // Nothing says it, and the blob's name stands before its bytes.
             layer.digest = Some(hash_blob(&store.layer(layer)?, Algorithm::Sha256, None)?);
@@ -50,7 +50,7 @@ pub fn layout_of_docker(
         let config = Descriptor(Document::CONFIG.name(), &image.id.digest, image.id.size);
         put(sink, format_args!(r#"{}"config":{config}}},"layers":["#, Head(Document::MANIFEST)));
         let mut comma = "";
-        for layer in &layers {
+        for layer in layers.iter().take(image.layers.len()) {
             let layer = Descriptor(image::layer_name(layer.compression), layer.name(), layer.size);
             put(sink, format_args!("{comma}{layer}}}"));
             comma = ",";
@@ -61,22 +61,19 @@ pub fn layout_of_docker(
     Ok(Blob { media: Document::MANIFEST, digest, size })
 }
 
-/// The layout's own files: `oci-layout`, and an `index.json` with what was copied under its tag, beside what stood in
-/// `former` under other tags.
-pub fn finish_layout(top: &Blob, tag: &str, former: Option<Value<'_>>, target: &mut Target<'_>) -> Result<()> {
+/// The layout's own files: `oci-layout`, and an `index.json` with what was copied under its tag, beside those of the
+/// `former` entries that have other tags.
+pub fn finish_layout(top: &Blob, tag: &str, former: Items<'_>, target: &mut Target<'_>) -> Result<()> {
     let is_same = |entry: &Value<'_>| -> Result<bool> {
         let Some(notes) = entry.get("annotations")? else { return Ok(false) };
         Ok(notes.text(TAG)?.is_some_and(|name| name == tag))
     };
     // Looked at before it is written, where nothing may fail any more.
-    let entries = former.map(|index| index.list("manifests")).transpose().doing("index.json")?;
-    for entry in entries.clone().into_iter().flatten() {
-        is_same(&entry).doing("index.json")?;
-    }
+    former.clone().try_for_each(|entry| is_same(&entry).map(drop)).doing("index.json")?;
     target.document("oci-layout", &|sink| sink.put(br#"{"imageLayoutVersion":"1.0.0"}"#))?;
     let index = |sink: &mut dyn Sink| {
         put(sink, format_args!(r#"{}"manifests":["#, Head(Document::INDEX)));
-        for entry in entries.clone().into_iter().flatten().filter(|entry| !is_same(entry).unwrap_or(false)) {
+        for entry in former.clone().filter(|entry| !is_same(entry).unwrap_or(false)) {
             put(sink, format_args!("{},", entry.as_json()));
         }
         let top = Descriptor(top.media.name(), &top.digest, top.size);

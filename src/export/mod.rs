@@ -83,7 +83,12 @@ fn copy_layer(
         read_layer(layer, &blob, &tap, unpack, &mut |_| Ok(()))?;
         target.end(layer.size)
     };
-    copy().map_err(|error: Error| error.within(format_args!("layer {n} of {count} {}", layer.name())))
+    copy().map_err(|error| in_layer(error, layer, (n, count)))
+}
+
+#[cold]
+fn in_layer(error: Error, layer: &Layer, (n, count): (usize, usize)) -> Error {
+    error.within(format_args!("layer {n} of {count} {}", layer.name()))
 }
 
 /// Verifies a layer and shows its tar; the length of that.

@@ -119,6 +119,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// What is at the top of the layout: one image, or what is wanted.
+    #[inline(never)]
     fn begin(&mut self, buffer: &mut Buffer) -> Result<()> {
         self.top(buffer)?;
         if self.wanted.reference.is_none() && self.wanted.digest.is_none() && self.has_several() {
@@ -286,6 +287,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn nested(&mut self, lead: &Lead, buffer: &mut Buffer) -> Result<()> {
         if usize::from(lead.depth) >= INDEX_DEPTH {
             return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
@@ -319,6 +321,7 @@ impl<'a> Search<'a> {
         }
     }
 
+    #[inline(never)]
     fn verdict(&self) -> Result<Lead> {
         let Wanted { reference, digest, index, platform } = *self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {

@@ -7,7 +7,7 @@
 //! Its paths are keys of the archive's table of contents and nothing else. The only digests there are the diff_ids in
 //! the configuration, and the configuration's own in its name. Before docker 1.10 there was no manifest.json.
 
-use super::archive::{Archive, Place};
+use super::archive::Archive;
 use super::list::List;
 use super::media;
 use super::reference::same_reference;
@@ -28,51 +28,46 @@ pub fn choose(
     tag: &mut super::Tag,
     buffer: &mut [u8],
 ) -> Result<(Section, Option<Digest>)> {
-    let Some(place) = archive.find(b"manifest.json")? else {
-        return Err(Error::new(format_args!(
-            "{}",
-            match archive.find(b"repositories")? {
-                Some(_) =>
-                    "archive: of docker before 1.10 (repositories, and no manifest.json): not supported, save it anew",
-                None => "archive: no manifest.json: not what docker save writes",
-            }
-        )));
-    };
     let mut read = || -> Result<(Section, Option<Digest>)> {
-        let document = json::check(super::store::read(&archive.section(place)?, buffer)?)?;
+        let document = document(archive, buffer)?;
         let item = item(&document, wanted, tag)?;
         layers.clear();
         for value in item.list("Layers")? {
-            let path = value.as_text()?;
-            let place = find(archive, path).map_err(|error| value.blame(error))?;
-            let section = archive.section(place)?;
+            let section = find(archive, &value)?;
             let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
-            let Place { offset, size } = place;
+            let Section { offset, size, .. } = section;
             let layer = Layer { digest: None, offset, size, compression, foreign: false, diff_id: Digest::ZERO };
             layers.push(layer).map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
         }
         let config = item.require("Config")?;
-        let path = config.as_text()?;
-        let place = find(archive, path).map_err(|error| config.blame(error))?;
-        Ok((archive.section(place)?, id(path)))
+        Ok((find(archive, &config)?, id(config.as_text()?)))
     };
     read().doing("manifest.json")
 }
 
 /// Shows what `manifest.json` says of each image.
 pub fn each(archive: &Archive<'_>, buffer: &mut [u8], see: &mut dyn FnMut(&Value<'_>) -> Result<()>) -> Result<()> {
-    let mut look = || -> Result<()> {
-        let place = archive.find(b"manifest.json")?.ok_or_else(|| Error::new(format_args!("missing")))?;
-        let document = json::check(super::store::read(&archive.section(place)?, buffer)?)?;
-        document.items()?.try_for_each(|item| see(&item))
-    };
+    let mut look = || document(archive, buffer)?.items()?.try_for_each(|item| see(&item));
     look().doing("manifest.json")
 }
 
-fn find(archive: &Archive<'_>, path: Text<'_>) -> Result<Place> {
+/// `manifest.json`.
+fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+    match archive.find(b"manifest.json")? {
+        Some(place) => json::check(super::store::read(&archive.section(place)?, buffer)?),
+        None if archive.find(b"repositories")?.is_some() => {
+            Err(Error::new(format_args!("missing: of docker before 1.10 (repositories): not supported, save it anew")))
+        }
+        None => Err(Error::new(format_args!("missing: not what docker save writes"))),
+    }
+}
+
+/// The file whose path stands there.
+fn find(archive: &Archive<'_>, value: &Value<'_>) -> Result<Section> {
+    let path = value.as_text()?;
     // A path with escapes is none that docker writes.
-    let place = archive.find(path.as_plain().unwrap_or("").as_bytes())?;
-    place.ok_or_else(|| Error::new(format_args!("{path}: not in the archive")))
+    let found = archive.file(path.as_plain().unwrap_or("").as_bytes()).map_err(|error| value.blame(error))?;
+    found.ok_or_else(|| value.blame(Error::new(format_args!("{path}: not in the archive"))))
 }
 
 /// The digest that a configuration's name is: `HEX.json`, `blobs/sha256/HEX`, `sha256:HEX`.

@@ -88,10 +88,11 @@ impl<'m> Store<'m> {
         Ok(self.index()?.is_some())
     }
 
-    /// Checked, `index.json`: everything in it as it stands. A layout of 2016 has none.
-    pub fn read_index<'b>(&self, memory: &'b mut ImageMemory) -> Result<Option<json::Value<'b>>> {
-        let Some(section) = self.index()? else { return Ok(None) };
-        read(&section, &mut memory.document).and_then(json::check).doing("index.json").map(Some)
+    /// The entries of `index.json`, as they stand there. A layout of 2016 has none.
+    pub fn entries<'b>(&self, memory: &'b mut ImageMemory) -> Result<json::Items<'b>> {
+        let Some(section) = self.index()? else { return Ok(json::Items::default()) };
+        let index = read(&section, &mut memory.document).and_then(json::check);
+        index.and_then(|index| index.list("manifests")).doing("index.json")
     }
 
     /// `index.json`; layouts of 2016 have none.

@@ -91,7 +91,7 @@ impl<'m> Value<'m> {
     pub fn list(&self, key: &str) -> Result<Items<'m>> {
         match self.get(key)? {
             Some(list) => list.items(),
-            None => Ok(Items(Walk { document: "", at: 0 })),
+            None => Ok(Items::default()),
         }
     }
 
@@ -179,8 +179,8 @@ impl<'m> Walk<'m> {
     }
 }
 
-/// The items of an array.
-#[derive(Clone)]
+/// The items of an array; by default of none.
+#[derive(Clone, Default)]
 pub struct Items<'m>(Walk<'m>);
 
 impl<'m> Iterator for Items<'m> {
