@@ -6,11 +6,12 @@ fn main() {
     println!("cargo::rustc-link-arg-bins={directory}/linker/static.ld");
     println!("cargo::rerun-if-changed=linker/unwind.ld");
     println!("cargo::rustc-link-arg-bins=-Wl,-T,{directory}/linker/unwind.ld,--no-eh-frame-hdr");
-    // Relocations of a static-pie as a bitmap instead of 24 bytes each: 16 KiB. musl applies them since 1.2.4.
-    println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     // No padding to whole pages between code and constants: 8 KiB. No RELRO, whose alignment is 4 KiB: musl's start code of
     // a static program never makes those pages read-only anyway.
     println!("cargo::rustc-link-arg-bins=-Wl,-z,noseparate-code,-z,norelro");
+    // Data starts in the file where code ends, and in memory on the next page at the same offset: no padding to a whole
+    // page in between. No build id, which nobody looks up.
+    println!("cargo::rustc-link-arg-bins=-Wl,-z,common-page-size=64,--build-id=none");
     // Prebuilt `core` stands behind libc on the link line, and in a debug build it alone needs this one.
     println!("cargo::rustc-link-arg-bins=-Wl,--undefined=bcmp");
 }

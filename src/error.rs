@@ -119,6 +119,7 @@ fn next_slot() -> (u8, Option<SlotGuard<'static, Text>>) {
 impl Error {
     /// An error with this text: `Error::new(format_args!("blob {digest}: missing"))`.
     #[cold]
+    #[inline(never)]
     pub fn new(text: fmt::Arguments<'_>) -> Error {
         Error::with_errno(text, Errno::NONE)
     }

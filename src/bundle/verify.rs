@@ -104,7 +104,7 @@ impl Work {
             self.note(&image.manifest, 0, true)?;
             self.layers(store, &image.manifest, image.layers)
         };
-        if !(Scope { platform: None, ..*scope }).is_everything() {
+        if !scope.wanted.is_any() {
             return one(&scope.wanted);
         }
         docker_images(store, buffer, &mut |n, _| one(&Wanted { index: Some(n), ..Wanted::default() }))

@@ -93,9 +93,9 @@ impl<'a> Arguments<'a> {
         (1..).map_while(move |n| self.word_at(n))
     }
 
-    /// The words that are no options, where it is known how many there are.
-    pub fn exactly<const N: usize>(&self) -> [&'a CStr; N] {
-        core::array::from_fn(|n| self.word_at(n + 1).unwrap_or(c""))
+    /// One of the words that are no options, from 0 behind the command's name; where it is known how many there are.
+    pub fn word(&self, n: usize) -> &'a CStr {
+        self.word_at(n + 1).unwrap_or(c"")
     }
 
     fn word_at(&self, index: usize) -> Option<&'a CStr> {
@@ -128,41 +128,43 @@ impl<'a> Arguments<'a> {
 
     /// Shows each piece until `see` says no.
     fn each(&self, see: &mut dyn FnMut(Piece<'a>) -> bool) -> Result<()> {
-        let mut options = Options::new(self.words.iter().map(|word| Word::whole(word)));
+        let mut options = Options::new(self.words.iter().map(|word| Word(word.to_bytes_with_nul())));
         let mut named = false;
         loop {
             let next =
                 options.next_arg().map_err(|_| Error::new(format_args!("an option has a value it cannot take")))?;
             let Some(next) = next else { return Ok(()) };
-            let piece = match next {
+            let letter;
+            let (dashes, name) = match next {
+                Arg::Long(name) => ("--", name.bytes()),
+                Arg::Short(byte) => {
+                    letter = [byte];
+                    ("-", &letter[..])
+                }
                 Arg::Positional(word) => {
                     named = true;
-                    Piece::Word(word.value())
-                }
-                Arg::Long(_) | Arg::Short(_) => {
-                    let own = self.command.filter(|_| named).map_or(&[][..], |command| command.flags);
-                    let known = own.iter().chain(GLOBAL);
-                    let (flag, name) = match next {
-                        Arg::Long(name) => (find(known, |flag| flag.long.as_bytes() == name.bytes()), name.bytes()),
-                        Arg::Short(letter) => (find(known, |flag| flag.short == letter), &[letter][..]),
-                        Arg::Positional(_) => (None, &[][..]),
-                    };
-                    let dashes = if matches!(next, Arg::Long(_)) { "--" } else { "-" };
-                    let Some(flag) = flag else { return Err(self.unknown(dashes, name, own)) };
-                    let is_long = matches!(next, Arg::Long(_));
-                    let value =
-                        match flag.value {
-                            "" if is_long && options.value_opt().is_some() => {
-                                return Err(Error::new(format_args!("--{} takes no value", flag.long)));
-                            }
-                            "" => None,
-                            what => Some(options.value().map_err(|_| {
-                                Error::new(format_args!("{dashes}{} needs a value: {what}", Show(name)))
-                            })?),
-                        };
-                    Piece::Given(flag, value.map(Word::value))
+                    match see(Piece::Word(word.value())) {
+                        true => continue,
+                        false => return Ok(()),
+                    }
                 }
             };
+            let is_long = dashes.len() == 2;
+            let own = self.command.filter(|_| named).map_or(&[][..], |command| command.flags);
+            let is_it = |flag: &&Flag| if is_long { flag.long.as_bytes() == name } else { name == [flag.short] };
+            let Some(flag) = own.iter().chain(GLOBAL).find(is_it) else { return Err(self.unknown(dashes, name, own)) };
+            let value = match flag.value {
+                "" if is_long && options.value_opt().is_some() => {
+                    return Err(Error::new(format_args!("--{} takes no value", flag.long)));
+                }
+                "" => None,
+                what => Some(
+                    options
+                        .value()
+                        .map_err(|_| Error::new(format_args!("{dashes}{} needs a value: {what}", Show(name))))?,
+                ),
+            };
+            let piece = Piece::Given(flag, value.map(Word::value));
             if !see(piece) {
                 return Ok(());
             }
@@ -184,34 +186,23 @@ impl Arguments<'_> {
     }
 }
 
-fn find(known: impl IntoIterator<Item = &'static Flag>, fits: impl Fn(&Flag) -> bool) -> Option<&'static Flag> {
-    known.into_iter().find(|flag| fits(flag))
-}
-
-/// A word, or a part of one, as getargs wants it; a part that reaches to the word's end is still a C string.
+/// A word, or a part of one, as getargs wants it: with the NUL behind it where it reaches to the word's end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Word<'a> {
-    word: &'a CStr,
-    start: usize,
-    end: usize,
-}
+struct Word<'a>(&'a [u8]);
 
 impl<'a> Word<'a> {
-    fn whole(word: &'a CStr) -> Word<'a> {
-        Word { word, start: 0, end: word.count_bytes() }
-    }
-
     fn bytes(self) -> &'a [u8] {
-        &self.word.to_bytes()[self.start..self.end]
+        self.0.strip_suffix(b"\0").unwrap_or(self.0)
     }
 
     /// As a C string, which a name before a `=` never has to be.
     fn value(self) -> &'a CStr {
-        CStr::from_bytes_with_nul(&self.word.to_bytes_with_nul()[self.start..]).unwrap_or(c"")
+        CStr::from_bytes_with_nul(self.0).unwrap_or(c"")
     }
 
-    fn from(self, count: usize) -> Option<Word<'a>> {
-        (self.start + count < self.end).then_some(Word { start: self.start + count, ..self })
+    /// What follows these first bytes, where that is more than nothing.
+    fn after(self, start: &[u8]) -> Option<Word<'a>> {
+        self.0.strip_prefix(start).filter(|rest| rest.len() > 1).map(Word)
     }
 }
 
@@ -223,22 +214,19 @@ impl Argument for Word<'_> {
     }
 
     fn parse_long_opt(self) -> Option<(Self, Option<Self>)> {
-        let name = self.from(2).filter(|_| self.bytes().starts_with(b"--"))?;
-        match name.bytes().iter().position(|&byte| byte == b'=') {
-            Some(at) => {
-                let (end, value) = (name.start + at, Word { start: name.start + at + 1, ..name });
-                Some((Word { end, ..name }, Some(value)))
-            }
-            None => Some((name, None)),
-        }
+        let name = self.after(b"--")?;
+        let at = name.0.iter().position(|&byte| byte == b'=');
+        let parts = at.and_then(|at| Some((name.0.get(..at)?, name.0.get(at + 1..)?)));
+        Some(parts.map_or((name, None), |(name, value)| (Word(name), Some(Word(value)))))
     }
 
     fn parse_short_cluster(self) -> Option<Self> {
-        self.from(1).filter(|_| self.bytes().starts_with(b"-"))
+        self.after(b"-")
     }
 
     fn consume_short_opt(self) -> (u8, Option<Self>) {
-        (self.bytes().first().copied().unwrap_or(0), self.from(1))
+        let (letter, rest) = self.0.split_first().unwrap_or((&0, &[]));
+        (*letter, Some(Word(rest)).filter(|rest| rest.0.len() > 1))
     }
 
     fn consume_short_val(self) -> Self {
@@ -269,7 +257,7 @@ mod tests {
         let words = [c"--quiet", c"test", c"one", c"-ae", c"X=1", c"--env=Y=2", c"-eZ", c"--env", c"", c"two"];
         let arguments = check(&words).unwrap();
         assert_eq!(arguments.name().unwrap(), Some(c"test"));
-        assert_eq!(arguments.exactly(), [c"one", c"two"]);
+        assert_eq!((arguments.word(0), arguments.word(1)), (c"one", c"two"));
         assert_eq!(arguments.words().collect::<Vec<_>>(), [c"one", c"two"]);
         assert!(arguments.has("quiet") && arguments.has("all") && !arguments.has("help"));
         assert_eq!(arguments.values("env").collect::<Vec<_>>(), [c"X=1", c"Y=2", c"Z", c""]);

@@ -1,8 +1,8 @@
 //! `ocinit bundle IMAGE BUNDLE`: a root file system and the config.json for it, as runc and crun take them.
 
+use super::image::{self, Chosen};
 use super::place::Place;
-use super::progress::Progress;
-use super::{Arguments, Command, Flag, image, rootless};
+use super::{Arguments, Command, Flag, rootless};
 use crate::bundle::{self, Mounts, Overrides, Rootless};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
@@ -13,7 +13,7 @@ use crate::rootfs::Powers;
 use crate::spec::{self, Spec};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, fs};
-use crate::{Context, Error, Result};
+use crate::{Context, Result};
 use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
@@ -22,12 +22,7 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
-    flags: &[
-        image::PLATFORM,
-        Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it"),
-        rootless::FLAG,
-        Flag::switch("tty", b't', "the process gets a terminal"),
-    ],
+    flags: &[image::PLATFORM, image::REF, rootless::FLAG, Flag::switch("tty", b't', "the process gets a terminal")],
     run,
 };
 
@@ -40,24 +35,16 @@ const PARTIAL_CONFIG: &CStr = c"config.json.partial";
 const BUNDLE_MODE: u32 = 0o700;
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [words, path] = arguments.exactly();
     let mut ids = Ids::of_caller();
     let powers = rootless::powers(arguments, &mut ids);
     let memory = crate::memory::claim();
-    let (store, mut wanted) = image::open(words, arguments, &mut memory.archive)?;
-    if let Some(name) = arguments.value("ref") {
-        let name = name.to_str().ok().filter(|_| wanted.reference.is_none());
-        wanted.reference = Some(name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?);
-    }
-    let image = crate::image::open(&store, &wanted, &mut memory.image)?;
-    let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
+    let Chosen { store, image, progress } = image::choose(arguments, &mut memory.archive, &mut memory.image)?;
     let mut partial = PathBuf::new();
-    let place = Place::make("bundle", path, BUNDLE_MODE, &mut partial)?;
+    let place = Place::make("bundle", arguments.word(1), BUNDLE_MODE, &mut partial)?;
     // The image's directories are for the image's users, whoever may use the bundle.
     let umask = fs::umask(0);
     let root = make_rootfs(place.file()).doing("make rootfs")?;
     let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), powers, &progress, &mut memory.unpack)?;
-
     drop(progress);
     let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
     let overrides = Overrides { bundle: true, terminal: arguments.has("tty"), ..Overrides::default() };
@@ -67,10 +54,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     fs::umask(umask);
     write_config(&spec, place.file()).doing("write config.json")?;
     place.keep()?;
-    rootless::report(&applied.losses);
-    if applied.skipped_xattrs > 0 {
-        crate::warning!("{} extended attributes were skipped", applied.skipped_xattrs);
-    }
+    rootless::report(&applied);
     Ok(())
 }
 

@@ -42,10 +42,9 @@ enum What<'m> {
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [from, to] = arguments.exactly();
     let Memory { archive, image: documents, unpack, export: names, .. } = crate::memory::claim();
-    let goal = goal(to)?;
-    let (store, wanted) = image::open(from, arguments, archive)?;
+    let goal = goal(arguments.word(1))?;
+    let (store, wanted) = image::open(arguments, archive)?;
     let as_it_stands = goal.transport != Transport::DockerArchive && !matches!(store, Store::Docker(_));
     let opened;
     let (what, tag, total) = if arguments.has("all") {

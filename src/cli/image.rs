@@ -1,10 +1,11 @@
 //! `IMAGE` on a command line: `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`, as skopeo and podman
 //! write it. `-` is standard input.
 
+use super::progress::Progress;
 use super::spool::spool;
 use super::{Arguments, Flag};
 use crate::codec::digest::Digest;
-use crate::image::{ArchiveMemory, Form, Store, Target, Wanted};
+use crate::image::{ArchiveMemory, Form, Image, ImageMemory, Store, Target, Wanted};
 use crate::io::path::PathBuf;
 use crate::io::show::{Show, ShowC};
 use crate::io::text::{decimal, last_of, split_once};
@@ -41,16 +42,38 @@ pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
     Ok(known.unwrap_or((Transport::Any, text)))
 }
 
-/// Opens the store that the words name; which of its images is wanted.
-pub fn open<'m, 'w>(
-    words: &'w CStr,
-    arguments: &Arguments<'w>,
-    memory: &'m mut ArchiveMemory,
-) -> Result<(Store<'m>, Wanted<'w>)> {
-    let (transport, rest) = transport(words)?;
+/// The option of a command that gives the tag apart from the image.
+pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
+
+/// The image that a command is about, all of its layers there, and how far it is with them.
+pub struct Chosen<'m> {
+    pub store: Store<'m>,
+    pub image: Image<'m>,
+    pub progress: Progress,
+}
+
+/// Finds the image that the first word names.
+pub fn choose<'m>(
+    arguments: &Arguments<'_>,
+    archive: &'m mut ArchiveMemory,
+    memory: &'m mut ImageMemory,
+) -> Result<Chosen<'m>> {
+    let (store, wanted) = open(arguments, archive)?;
+    let image = crate::image::open(&store, &wanted, memory)?;
+    let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
+    Ok(Chosen { store, image, progress })
+}
+
+/// Opens the store that the first word names; which of its images is wanted.
+pub fn open<'m, 'w>(arguments: &Arguments<'w>, memory: &'m mut ArchiveMemory) -> Result<(Store<'m>, Wanted<'w>)> {
+    let (transport, rest) = transport(arguments.word(0))?;
     let (path, mut wanted) = split(rest)?;
     if let Some(platform) = arguments.value("platform") {
         wanted.platform = target(platform)?;
+    }
+    if let Some(name) = arguments.value(REF.long) {
+        let name = name.to_str().ok().filter(|_| wanted.reference.is_none());
+        wanted.reference = Some(name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?);
     }
     let shown = Show(path.as_bytes());
     let file = match path {

@@ -9,8 +9,8 @@ mod table;
 use super::{Arguments, Command, Flag, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
-use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
-use crate::image::{Config, ImageMemory, Layer, Store, Wanted};
+use crate::image::survey::{Contents, Found, Scope, Sort, docker_images, read_config, survey};
+use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted};
 use crate::io::output::Output;
 use crate::io::show::Show;
 use crate::limits::{DOCUMENT_BYTES, REFERENCE_BYTES};
@@ -36,12 +36,12 @@ pub(super) const COMMAND: Command = Command {
 struct Row<'a> {
     tag: Text<'a>,
     /// Further tags, in a docker-archive.
-    tags: Option<Items<'a>>,
+    tags: Items<'a>,
     kind: &'static str,
     media_type: Text<'a>,
     digest: &'a Digest,
     size: u64,
-    platform: [Text<'a>; 3],
+    platform: Platform<'a>,
     created: Text<'a>,
     layers: &'a [Layer],
 }
@@ -67,10 +67,9 @@ trait View {
 type Indexes<'a> = [&'a mut [u8; DOCUMENT_BYTES]; 2];
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [words] = arguments.exactly();
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
-    let scope = Scope { wanted, platform: arguments.has("platform").then_some(wanted.platform) };
+    let (store, wanted) = image::open(arguments, &mut memory.archive)?;
+    let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
     let mut output = Output::new(STDOUT);
     let mut subject = Subject {
         store,
@@ -79,6 +78,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         memory: &mut memory.image,
         entries: 0,
     };
+    let words = arguments.word(0);
     match arguments.value("format").map(CStr::to_bytes) {
         None | Some(b"table") => subject.show(words, &mut table::Table::new(&mut output))?,
         Some(b"json") => subject.show(words, &mut json::Document::new(&mut output))?,
@@ -114,7 +114,7 @@ impl Subject<'_, '_> {
     /// The digest of the one image that is meant. None where there are several, or no image at all but something else.
     fn choose(&mut self) -> Result<Option<Digest>> {
         let Subject { store, scope, indexes: [top, nested], memory, entries } = self;
-        let is_open = Scope { platform: None, ..*scope }.is_everything();
+        let is_open = scope.wanted.is_any();
         docker_images(store, top, &mut |_, _| {
             *entries += usize::from(is_open);
             Ok(())
@@ -149,7 +149,7 @@ impl Subject<'_, '_> {
         // Several for one name, or none at all: others would take this one, or say why they take none.
         match crate::image::read(store, &scope.wanted, memory) {
             Ok(image) => Ok(Some(image.manifest)),
-            Err(_) if *entries > 0 && scope.platform.is_none() && !matches!(store, Store::Docker(_)) => Ok(None),
+            Err(_) if *entries > 0 && !scope.is_of_platform && !matches!(store, Store::Docker(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -179,7 +179,7 @@ impl Subject<'_, '_> {
             return Ok(());
         }
         let mut is_done = false;
-        let scope = Scope { wanted: Wanted { digest: Some(*chosen), ..self.scope.wanted }, platform: None };
+        let scope = Scope { wanted: Wanted { digest: Some(*chosen), ..self.scope.wanted }, is_of_platform: false };
         let Subject { store, indexes: [top, nested], memory, .. } = self;
         survey(store, &scope, [top, nested], &mut |found| {
             if !found.is_manifest() || core::mem::replace(&mut is_done, true) {
@@ -196,22 +196,18 @@ impl Subject<'_, '_> {
 
     fn rows(&mut self, view: &mut dyn View) -> Result<()> {
         let Subject { store, scope, indexes: [top, nested], memory, .. } = self;
-        let is_open = Scope { platform: None, ..*scope }.is_everything();
         docker_images(store, top, &mut |n, item| {
-            if is_open {
+            if scope.wanted.is_any() {
                 let image = crate::image::read(store, &Wanted { index: Some(n), ..Wanted::default() }, memory)?;
-                let mut row = Row { tags: Some(item.list("RepoTags")?), ..Row::of(&image.manifest) };
+                let mut row = Row { tags: item.list("RepoTags")?, ..Row::of(&image.manifest) };
                 row.image(&image.config, image.layers);
                 view.row(&row);
             }
             Ok(())
         })?;
         survey(store, scope, [top, nested], &mut |found| {
-            let mut row =
-                Row { tag: found.tag, media_type: found.media_type, size: found.size, ..Row::of(&found.digest) };
-            if let Some(it) = &found.platform {
-                row.platform = [it.os, it.architecture, it.variant].map(|part| part.unwrap_or(Text::EMPTY));
-            }
+            let Found { tag, media_type, size, platform, .. } = *found;
+            let mut row = Row { tag, media_type, size, platform, ..Row::of(&found.digest) };
             row.kind = match (found.fault, found.sort) {
                 (Some(_), _) => "missing",
                 (_, Sort::Index) => "index",
@@ -240,15 +236,24 @@ impl Subject<'_, '_> {
 impl<'a> Row<'a> {
     /// Nothing but a digest.
     fn of(digest: &'a Digest) -> Row<'a> {
-        let (tag, platform) = (Text::EMPTY, [Text::EMPTY; 3]);
-        Row { tag, tags: None, kind: "", media_type: tag, digest, size: 0, platform, created: tag, layers: &[] }
+        let (tag, platform) = (Text::EMPTY, Platform::default());
+        Row {
+            tag,
+            tags: Items::default(),
+            kind: "",
+            media_type: tag,
+            digest,
+            size: 0,
+            platform,
+            created: tag,
+            layers: &[],
+        }
     }
 
     /// An image, and what its configuration says, which counts more than an index.
     fn image(&mut self, config: &Config<'a>, layers: &'a [Layer]) {
-        let variant = config.variant().unwrap_or(Text::EMPTY);
         (self.kind, self.layers) = ("image", layers);
-        self.platform = [config.os(), config.architecture(), variant];
+        self.platform = Platform::of(config);
         self.created = config.created().unwrap_or(Text::EMPTY);
     }
 }

@@ -1,7 +1,7 @@
 //! `ocinit list-files IMAGE`: what all layers together come to, as `tar tvf --numeric-owner` would show it.
 
-use super::progress::Progress;
-use super::{Arguments, Command, image};
+use super::image::{self, Chosen};
+use super::{Arguments, Command};
 use crate::io::output::{Output, Sink};
 use crate::rootfs::tree::{Listed, Tree};
 use crate::sys::fd::STDOUT;
@@ -20,11 +20,8 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [words] = arguments.exactly();
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
-    let image = crate::image::open(&store, &wanted, &mut memory.image)?;
-    let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
+    let Chosen { store, image, progress } = image::choose(arguments, &mut memory.archive, &mut memory.image)?;
     let mut tree = Tree::new()?;
     bundle::each_layer(&store, image.layers, &progress, &mut |layer| {
         crate::rootfs::tree::merge(layer, &mut tree, &mut memory.unpack).map(drop)

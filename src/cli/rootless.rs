@@ -2,7 +2,7 @@
 
 use super::{Arguments, Flag};
 use crate::container::userns::{self, Ids};
-use crate::rootfs::{Losses, Powers};
+use crate::rootfs::{Applied, Powers};
 
 pub(super) const FLAG: Flag = Flag::switch(
     "rootless",
@@ -26,8 +26,11 @@ pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Powers {
 }
 
 /// Says what could not be made.
-pub(super) fn report(losses: &Losses) {
+pub(super) fn report(Applied { losses, skipped_xattrs, .. }: &Applied) {
     if !losses.is_empty() {
         crate::warning!("what could not be made without root: {losses}");
+    }
+    if *skipped_xattrs > 0 {
+        crate::warning!("{skipped_xattrs} extended attributes were skipped");
     }
 }

@@ -20,15 +20,14 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let [words] = arguments.exactly();
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(words, arguments, &mut memory.archive)?;
-    let scope = Scope { wanted, platform: arguments.has("platform").then_some(wanted.platform) };
+    let (store, wanted) = image::open(arguments, &mut memory.archive)?;
+    let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
     let indexes = image::index_buffers(&mut memory.strings);
     let work = Work::collect(&store, &scope, indexes, &mut memory.image)?;
     if work.images + work.artifacts == 0 {
         // Whoever chooses an image says best why there is none.
-        crate::image::open(&store, &wanted, &mut memory.image)?;
+        crate::image::open(&store, &scope.wanted, &mut memory.image)?;
     }
     let progress = Progress::start(work.size().1);
     let mut buffer = [0; BLOB_READ_BYTES];
@@ -40,6 +39,17 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     }
 }
 
+/// What is counted, in the order of the counts below.
+static COUNTED: [&str; 7] = [
+    "images",
+    "artifacts",
+    "blobs",
+    "bytes",
+    "blobs that nothing refers to",
+    "foreign layers that are not here",
+    "files not looked at, as their names are no digests",
+];
+
 /// What was verified, and what was not.
 struct Said<'a>(&'a Work);
 
@@ -47,16 +57,9 @@ impl Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Work { images, artifacts, unreferenced, others, foreign, .. } = self.0;
         let (blobs, bytes) = self.0.size();
+        let counts = [*images, *artifacts, blobs, bytes, *unreferenced, *foreign, *others];
         let mut comma = ": ";
-        for (what, count) in [
-            ("images", *images),
-            ("artifacts", *artifacts),
-            ("blobs", blobs),
-            ("bytes", bytes),
-            ("blobs that nothing refers to", *unreferenced),
-            ("foreign layers that are not here", *foreign),
-            ("files not looked at, as their names are no digests", *others),
-        ] {
+        for (what, &count) in COUNTED.iter().zip(&counts) {
             if count > 0 {
                 write!(f, "{comma}{what} {count}")?;
                 comma = ", ";

@@ -6,7 +6,7 @@
 //! had written before as a symlink.
 
 use super::name::{Name, key};
-use super::outer::{Kind, Outer, OuterTar};
+use super::outer::{Kind, each_entry};
 use crate::codec::tar::Header;
 use crate::io::section::Section;
 use crate::limits::{ARCHIVE_FILES_MAX, ARCHIVE_LINKS_MAX};
@@ -71,16 +71,18 @@ impl<'m> Archive<'m> {
     pub fn open(file: Fd, size: u64, form: Form, memory: &'m mut ArchiveMemory) -> Result<(Archive<'m>, bool)> {
         memory.entries.clear();
         let whole = Section { file, offset: 0, size };
-        walk(&whole, &mut |tar, entry, name| {
+        let mut name = Name::TOP;
+        each_entry(&whole, &mut |entry| {
+            name.set(entry.name);
             let key = name.key();
             let content = match entry.kind {
                 Kind::File => Content::File(Place { offset: entry.offset, size: entry.size }),
                 Kind::Symlink => {
-                    name.follow_link(tar.link());
+                    name.follow_link(entry.link);
                     Content::Link(name.key())
                 }
                 Kind::HardLink => {
-                    name.set(tar.link());
+                    name.set(entry.link);
                     Content::Link(name.key())
                 }
                 Kind::Other => Content::Other,
@@ -103,7 +105,9 @@ impl<'m> Archive<'m> {
     /// Shows the name of every file right beneath a folder, some perhaps twice; false where there is none.
     pub fn each_name(&self, folder: &[u8], see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
         let mut is_any = false;
-        walk(&self.section(Place { offset: 0, size: self.size })?, &mut |_, entry, name| {
+        let mut name = Name::TOP;
+        each_entry(&self.section(Place { offset: 0, size: self.size })?, &mut |entry| {
+            name.set(entry.name);
             let rest = name.as_bytes().strip_prefix(folder).and_then(|rest| rest.strip_prefix(b"/"));
             match rest.filter(|rest| entry.kind == Kind::File && !rest.contains(&b'/')) {
                 Some(name) => {
@@ -122,7 +126,7 @@ impl<'m> Archive<'m> {
     }
 
     /// Where the regular file of this name lies; links are followed.
-    pub fn find(&self, path: &[u8]) -> Result<Option<Place>> {
+    fn find(&self, path: &[u8]) -> Result<Option<Place>> {
         let mut name = Name::TOP;
         name.set(path);
         let mut key = name.key();
@@ -148,18 +152,6 @@ impl<'m> Archive<'m> {
         let file = duplicate(self.file.by_ref(), 3).doing("archive")?;
         Ok(Section { file, offset: place.offset, size: place.size })
     }
-}
-
-/// Goes over a tar, from header to header; each entry's name is brought to the one form.
-fn walk(whole: &Section, see: &mut dyn FnMut(&OuterTar<'_>, &Outer, &mut Name) -> Result<()>) -> Result<()> {
-    let mut buffer = [0; 4096];
-    let mut tar = OuterTar::new(whole.reader(&mut buffer), whole.size);
-    let mut name = Name::TOP;
-    while let Some(entry) = tar.next().doing("archive")? {
-        name.set(tar.name());
-        see(&tar, &entry, &mut name)?;
-    }
-    Ok(())
 }
 
 /// Whether a disk or file that begins with these 512 bytes is a tar.

@@ -22,7 +22,7 @@ use crate::codec::digest::Digest;
 use crate::codec::json::{self, Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
-use core::fmt::{Display, Write};
+use core::fmt::Write;
 
 /// A manifest, or an index that may lead to one.
 #[derive(Clone, Copy)]
@@ -146,40 +146,18 @@ impl<'a> Search<'a> {
 
     /// Takes in `index.json`, or `refs/`.
     fn top(&mut self, buffer: &mut Buffer) -> Result<()> {
-        if let Some(section) = self.store.index()? {
-            return self.index_json(&section, buffer).doing("index.json");
-        }
-        let store = self.store;
-        store.references(&mut |name, section| {
-            self.tags.add(&name);
-            if self.wanted.reference.is_some_and(|wanted| wanted != name) {
-                return Ok(());
-            }
-            let mut look = || self.top_entry(&json::check(read(&section, buffer)?)?, &name);
-            look().context("refs", &name)
-        })
-    }
-
-    fn index_json(&mut self, section: &crate::io::section::Section, buffer: &mut Buffer) -> Result<()> {
-        let index = json::check(read(section, buffer)?)?;
-        check_form(&index, Kind::Index, None)?;
-        for (n, value) in index.list("manifests")?.enumerate() {
-            let named = Named::read(&value)?;
-            let is_named = |wanted: &str| named.is(wanted);
-            let name = named.name;
+        each_at_the_top(self.store, self.wanted, buffer, &mut |value, name, _| {
             if !name.is_empty() {
                 self.tags.add(&name);
             }
-            if self.wanted.reference.is_none_or(is_named) && self.wanted.index.is_none_or(|index| index == n) {
-                self.top_entry(&value, &name)?;
-            }
-        }
+            value.map_or(Ok(()), |value| self.top_entry(value, &name))
+        })?;
         self.leads.reverse();
         Ok(())
     }
 
     /// An entry of the top that has the wanted tag, or any where none is wanted.
-    fn top_entry(&mut self, value: &Value<'_>, name: &dyn Display) -> Result<()> {
+    fn top_entry(&mut self, value: &Value<'_>, name: &Text<'_>) -> Result<()> {
         self.is_there = true;
         if self.tag.is_empty() {
             let _ = write!(self.tag, "{name}").map_err(|_| self.tag.clear());
@@ -198,22 +176,17 @@ impl<'a> Search<'a> {
         {
             return Ok(());
         }
-        let platform = value.get("platform")?;
-        let platform = match platform {
-            Some(platform) => Some(Platform::read(&platform)?),
-            None => None,
-        }
-        .filter(|it| it.os.is_some() || it.architecture.is_some());
+        let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         // What BuildKit attests about an image stands beside it as an image for no machine.
-        if platform.as_ref().is_some_and(|it| it.os.is_some_and(|os| os == "unknown")) {
+        if platform.os == "unknown" {
             return Ok(());
         }
         if let Some(artifact_type) = value.text("artifactType")?.filter(|kind| !kind.is_empty()) {
             self.others.add(&artifact_type);
             return Ok(());
         }
-        let rank = platform.as_ref().map_or(origin.rank, |platform| platform.rank(&self.wanted.platform));
-        if let Some(platform) = platform.filter(|_| rank == Rank::Other) {
+        let rank = if platform.is_given() { platform.rank(&self.wanted.platform) } else { origin.rank };
+        if platform.is_given() && rank == Rank::Other {
             self.platforms.add(&platform);
             // At the top it counts as an image, and it may be the one whose digest is wanted.
             if origin.root.is_some() && self.wanted.digest.is_none() {
@@ -323,7 +296,7 @@ impl<'a> Search<'a> {
 
     #[inline(never)]
     fn verdict(&self) -> Result<Lead> {
-        let Wanted { reference, digest, index, platform } = *self.wanted;
+        let Wanted { reference, digest, index, platform } = self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {
             return Err(match self.tags.count {
                 0 => Error::new(format_args!("no tag \"{tag}\": the images of this layout have no tags")),
@@ -358,16 +331,47 @@ impl<'a> Search<'a> {
     }
 }
 
+/// What is shown of an entry at the top: itself where it is wanted, its tag (empty where it has none), its number.
+type AtTheTop<'v> = &'v mut dyn FnMut(Option<&Value<'_>>, Text<'_>, usize) -> Result<()>;
+
+/// Shows all entries at the top in their order: of `index.json`, or of `refs/`.
+pub fn each_at_the_top(store: &Store<'_>, wanted: &Wanted<'_>, buffer: &mut Buffer, see: AtTheTop<'_>) -> Result<()> {
+    let is_place = |n| wanted.index.is_none_or(|index| index == n);
+    if let Some(section) = store.index()? {
+        let mut look = || -> Result<()> {
+            let index = json::check(read(&section, buffer)?)?;
+            check_form(&index, Kind::Index, None)?;
+            for (n, value) in index.list("manifests")?.enumerate() {
+                let named = Named::read(&value)?;
+                let is_wanted = is_place(n) && wanted.reference.is_none_or(|wanted| named.is(wanted));
+                see(is_wanted.then_some(&value), named.name, n)?;
+            }
+            Ok(())
+        };
+        return look().doing("index.json");
+    }
+    let mut n = 0;
+    store.references(&mut |name, section| {
+        n += 1;
+        let tag = Text::plain(name).unwrap_or(Text::EMPTY);
+        if !is_place(n - 1) || wanted.reference.is_some_and(|wanted| wanted != name) {
+            return see(None, tag, n - 1);
+        }
+        let mut look = || see(Some(&json::check(read(&section, buffer)?)?), tag, n - 1);
+        look().context("refs", &name)
+    })
+}
+
 /// The names of an entry at the top.
-pub struct Named<'m> {
+struct Named<'m> {
     /// Its tag; empty where it has none.
-    pub name: Text<'m>,
+    name: Text<'m>,
     full_name: Option<&'m str>,
 }
 
 impl<'m> Named<'m> {
     /// Reads the annotations that name an image.
-    pub fn read(value: &Value<'m>) -> Result<Named<'m>> {
+    fn read(value: &Value<'m>) -> Result<Named<'m>> {
         let notes = value.get("annotations")?;
         let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
         let name = note("org.opencontainers.image.ref.name")?;
@@ -378,7 +382,7 @@ impl<'m> Named<'m> {
     }
 
     /// Whether it is the one that is wanted.
-    pub fn is(&self, wanted: &str) -> bool {
+    fn is(&self, wanted: &str) -> bool {
         self.name == wanted || self.full_name.is_some_and(|full| same_reference(full, wanted))
     }
 }

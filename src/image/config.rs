@@ -6,7 +6,11 @@ use crate::codec::json::{Entries, Items, Text, Value};
 /// The configuration of an image. Every field that is given out has the type it must have: that was checked.
 /// A text that is absent, null or empty is `None`; a list that is absent or null is empty.
 #[derive(Clone, Copy)]
-pub struct Config<'m>([Option<Value<'m>>; FIELDS.len()], Value<'m>);
+pub struct Config<'m> {
+    document: Value<'m>,
+    /// The member `config`.
+    process: Option<Value<'m>>,
+}
 
 /// What a field holds.
 #[derive(Clone, Copy)]
@@ -21,7 +25,7 @@ enum Kind {
 }
 
 /// Where the fields stand: at the top, or in `config`.
-const FIELDS: [(bool, &str, Kind); 17] = [
+static FIELDS: [(bool, &str, Kind); 17] = [
     (false, "architecture", Kind::Text),
     (false, "os", Kind::Text),
     (false, "variant", Kind::Text),
@@ -50,12 +54,10 @@ macro_rules! texts {
 impl<'m> Config<'m> {
     /// The configuration that a checked document is: every field that this type gives out is looked at.
     pub fn read(top: Value<'m>) -> Result<Config<'m>> {
-        let process = top.get("config")?;
-        let mut config = Config([None; _], top);
-        for (place, (is_inner, key, kind)) in config.0.iter_mut().zip(FIELDS) {
-            let Some(object) = (if is_inner { process } else { Some(top) }) else { continue };
-            let Some(value) = object.get(key)? else { continue };
-            match kind {
+        let config = Config { document: top, process: top.get("config")? };
+        for field in &FIELDS {
+            let Some(value) = config.get(field)? else { continue };
+            match field.2 {
                 Kind::Text => drop(value.as_text()?),
                 Kind::List => value.items()?.try_for_each(|item| item.as_text().map(drop))?,
                 Kind::Set => _ = value.entries()?,
@@ -64,7 +66,6 @@ impl<'m> Config<'m> {
                     labels.try_for_each(|(_, value)| value.as_text().map(drop))?;
                 }
             }
-            *place = Some(value);
         }
         top.require("architecture")?;
         top.require("os")?;
@@ -84,7 +85,7 @@ impl<'m> Config<'m> {
 
     /// All of it, as it stands.
     pub fn document(&self) -> Value<'m> {
-        self.1
+        self.document
     }
 
     /// The processor the image is for, in Go's names.
@@ -138,27 +139,37 @@ impl<'m> Config<'m> {
         self.map(16).map(|(name, _)| name)
     }
 
+    fn get(&self, (is_inner, key, _): &(bool, &str, Kind)) -> Result<Option<Value<'m>>> {
+        let object = if *is_inner { self.process } else { Some(self.document) };
+        object.map_or(Ok(None), |object| object.get(key))
+    }
+
+    #[inline(never)]
+    fn field(&self, index: usize) -> Option<Value<'m>> {
+        self.get(&FIELDS[index]).ok().flatten()
+    }
+
     fn text(&self, index: usize) -> Option<Text<'m>> {
-        self.0[index].and_then(|value| value.as_text().ok()).filter(|text| !text.is_empty())
+        self.field(index)?.as_text().ok().filter(|text| !text.is_empty())
     }
 
     fn list(&self, index: usize) -> Texts<'m> {
-        Texts(self.0[index].and_then(|list| list.items().ok()))
+        Texts(self.field(index).and_then(|list| list.items().ok()).unwrap_or_default())
     }
 
     fn map(&self, index: usize) -> Entries<'m> {
-        self.0[index].and_then(|map| map.entries().ok()).unwrap_or_default()
+        self.field(index).and_then(|map| map.entries().ok()).unwrap_or_default()
     }
 }
 
 /// A list of texts.
 #[derive(Clone)]
-pub struct Texts<'m>(Option<Items<'m>>);
+pub struct Texts<'m>(Items<'m>);
 
 impl<'m> Iterator for Texts<'m> {
     type Item = Text<'m>;
 
     fn next(&mut self) -> Option<Text<'m>> {
-        self.0.as_mut()?.next()?.as_text().ok()
+        self.0.next()?.as_text().ok()
     }
 }

@@ -33,14 +33,14 @@ pub fn choose(
         let item = item(&document, wanted, tag)?;
         layers.clear();
         for value in item.list("Layers")? {
-            let section = find(archive, &value)?;
+            let section = named_file(archive, &value)?;
             let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
             let Section { offset, size, .. } = section;
             let layer = Layer { digest: None, offset, size, compression, foreign: false, diff_id: Digest::ZERO };
             layers.push(layer).map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
         }
         let config = item.require("Config")?;
-        Ok((find(archive, &config)?, id(config.as_text()?)))
+        Ok((named_file(archive, &config)?, id(config.as_text()?)))
     };
     read().doing("manifest.json")
 }
@@ -53,21 +53,22 @@ pub fn each(archive: &Archive<'_>, buffer: &mut [u8], see: &mut dyn FnMut(&Value
 
 /// `manifest.json`.
 fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>> {
-    match archive.find(b"manifest.json")? {
-        Some(place) => json::check(super::store::read(&archive.section(place)?, buffer)?),
-        None if archive.find(b"repositories")?.is_some() => {
+    match archive.file(b"manifest.json")? {
+        Some(file) => json::check(super::store::read(&file, buffer)?),
+        None if archive.file(b"repositories")?.is_some() => {
             Err(Error::new(format_args!("missing: of docker before 1.10 (repositories): not supported, save it anew")))
         }
         None => Err(Error::new(format_args!("missing: not what docker save writes"))),
     }
 }
 
-/// The file whose path stands there.
-fn find(archive: &Archive<'_>, value: &Value<'_>) -> Result<Section> {
+/// The file whose path is this value.
+fn named_file(archive: &Archive<'_>, value: &Value<'_>) -> Result<Section> {
     let path = value.as_text()?;
     // A path with escapes is none that docker writes.
-    let found = archive.file(path.as_plain().unwrap_or("").as_bytes()).map_err(|error| value.blame(error))?;
-    found.ok_or_else(|| value.blame(Error::new(format_args!("{path}: not in the archive"))))
+    let file = archive.file(path.as_plain().unwrap_or("").as_bytes());
+    let missing = || Error::new(format_args!("{path}: not in the archive"));
+    file.and_then(|file| file.ok_or_else(missing)).map_err(|error| value.blame(error))
 }
 
 /// The digest that a configuration's name is: `HEX.json`, `blobs/sha256/HEX`, `sha256:HEX`.
@@ -80,32 +81,37 @@ fn id(path: Text<'_>) -> Option<Digest> {
 
 /// The item of the image that is wanted. Several names of one configuration are one image.
 fn item<'m>(document: &Value<'m>, wanted: &Wanted<'_>, found_tag: &mut super::Tag) -> Result<Value<'m>> {
-    let mut found: Option<(Value<'m>, Text<'m>)> = None;
+    let mut found: Option<Value<'m>> = None;
     let (mut tags, mut several) = (List::new(), false);
     for (n, item) in document.items()?.enumerate() {
         let config = item.require_text("Config")?;
-        let (mut has_tag, mut first) = (wanted.reference.is_none(), None);
+        let (mut has_tag, mut first) = (wanted.reference.is_none(), "");
         for value in item.list("RepoTags")? {
-            let tag = value.as_text()?;
-            tags.add(&tag);
-            first = first.or(Some(tag));
-            has_tag |= wanted.reference.is_some_and(|wanted| same_reference(tag.as_plain().unwrap_or(""), wanted));
+            let text = value.as_text()?;
+            tags.add(&text);
+            let tag = text.as_plain().unwrap_or("");
+            has_tag |= wanted.reference.is_some_and(|wanted| same_reference(tag, wanted));
+            if first.is_empty() && !tag.is_empty() {
+                first = super::reference::tag(tag).unwrap_or("");
+            }
         }
-        let is_pinned = wanted.digest.is_none_or(|digest| id(config).is_none_or(|id| id == digest));
+        let is_pinned = wanted.digest.as_ref().is_none_or(|digest| id(config).is_none_or(|id| id == *digest));
         if !has_tag || !is_pinned || wanted.index.is_some_and(|index| index != n) {
             continue;
         }
-        several |= found.is_some_and(|(_, former)| former != config);
-        if found.is_none() {
-            super::set_tag(found_tag, first.and_then(|name| super::reference::tag(name.as_plain()?)).unwrap_or(""));
+        match &found {
+            Some(former) => several |= former.require_text("Config")? != config,
+            None => {
+                super::set_tag(found_tag, first);
+                found = Some(item);
+            }
         }
-        found = found.or(Some((item, config)));
     }
     match (found, wanted.reference) {
         (Some(_), _) if several => {
             Err(Error::new(format_args!("several images, and nothing to choose by: {tags}, or @0, @1 and so on")))
         }
-        (Some((item, _)), _) => Ok(item),
+        (Some(item), _) => Ok(item),
         (None, Some(tag)) if tags.count == 0 => Err(Error::new(format_args!("no tag \"{tag}\", nor any other"))),
         (None, Some(tag)) => Err(Error::new(format_args!("no tag \"{tag}\", there is: {tags}"))),
         (None, None) => Err(Error::new(format_args!("holds no image, or not the one that is wanted"))),

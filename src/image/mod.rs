@@ -31,14 +31,14 @@ pub use config::{Config, Texts};
 pub use media::{Document, layer_name, sniff};
 pub use name::key as path_key;
 pub use parts::{Part, parts, select};
-pub use platform::Target;
+pub use platform::{Platform, Target};
 pub use reference::tag as tag_of;
 pub use store::Store;
 
 use crate::codec::digest::{Algorithm, Digest};
 use crate::limits::{DOCUMENT_BYTES, INDEX_MANIFESTS_MAX, LAYERS_MAX, REFERENCE_BYTES};
 use crate::{Context, Error, Result};
-use platform::{Platform, Rank};
+use platform::Rank;
 
 /// What reading an image borrows.
 pub struct ImageMemory {
@@ -78,6 +78,13 @@ pub struct Wanted<'a> {
     pub index: Option<usize>,
     /// What it must run on.
     pub platform: Target<'a>,
+}
+
+impl Wanted<'_> {
+    /// Nothing says which, but for the platform.
+    pub fn is_any(&self) -> bool {
+        self.reference.is_none() && self.digest.is_none() && self.index.is_none()
+    }
 }
 
 /// One layer, lowest first.
@@ -138,9 +145,9 @@ pub struct Image<'m> {
 pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
     let image = read(store, wanted, memory);
     let Ok(Image { config, layers, .. }) = &image else { return image };
-    let platform =
-        Platform { architecture: Some(config.architecture()), os: Some(config.os()), variant: config.variant() };
-    if platform.rank(&wanted.platform) == Rank::Other {
+    let platform = Platform::of(config);
+    // What an image is for must be said.
+    if platform.rank(&wanted.platform) <= Rank::Unknown {
         let wanted = &wanted.platform;
         return Err(Error::new(format_args!(
             "wrong architecture: the image is for {platform}, {} {wanted}",

@@ -5,17 +5,17 @@
 
 use crate::codec::tar::{BLOCK, Header, pax, until_nul};
 use crate::io::Source;
-use crate::io::section::SectionReader;
+use crate::io::section::{Section, SectionReader};
 use crate::io::show::Show;
 use crate::limits::{ARCHIVE_NAME_BYTES, ARCHIVE_PAX_BYTES};
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 
 /// Any name that a header of bounded length has.
 type Name = heapless::Vec<u8, ARCHIVE_NAME_BYTES>;
 const _: () = assert!(ARCHIVE_NAME_BYTES >= ARCHIVE_PAX_BYTES);
 
 /// A tar of which the headers are wanted.
-pub struct OuterTar<'a> {
+struct OuterTar<'a> {
     reader: SectionReader<'a>,
     /// How far the file or device reaches.
     end: u64,
@@ -36,34 +36,33 @@ pub enum Kind {
     Other,
 }
 
-/// Where an entry's contents are.
-pub struct Outer {
+/// An entry, and where its contents are.
+pub struct Outer<'a> {
     /// What it is.
     pub kind: Kind,
+    /// Its name, as it stands there.
+    pub name: &'a [u8],
+    /// Where it leads, if it is a link.
+    pub link: &'a [u8],
     /// In bytes from the start of the file or device.
     pub offset: u64,
     /// In bytes.
     pub size: u64,
 }
 
-impl<'a> OuterTar<'a> {
-    /// A tar that is somewhere before `end`.
-    pub fn new(reader: SectionReader<'a>, end: u64) -> OuterTar<'a> {
-        OuterTar { reader, end, name: Name::new(), link: Name::new() }
+/// Shows each entry that is a file, a directory or the like, of a tar that begins where this file or device does.
+pub fn each_entry(whole: &Section, see: &mut dyn FnMut(&Outer<'_>) -> Result<()>) -> Result<()> {
+    let mut buffer = [0; 4096];
+    let mut tar = OuterTar { reader: whole.reader(&mut buffer), end: whole.size, name: Name::new(), link: Name::new() };
+    while let Some((kind, offset, size)) = tar.next().doing("archive")? {
+        see(&Outer { kind, name: &tar.name, link: &tar.link, offset, size })?;
     }
+    Ok(())
+}
 
-    /// The name of the entry that `next` gave last.
-    pub fn name(&self) -> &[u8] {
-        &self.name
-    }
-
-    /// Where the link leads that `next` gave last.
-    pub fn link(&self) -> &[u8] {
-        &self.link
-    }
-
-    /// The next entry that is a file, a directory or the like; `None` at the end of the archive.
-    pub fn next(&mut self) -> Result<Option<Outer>> {
+impl OuterTar<'_> {
+    /// What the next entry is, and where its contents are; `None` at the end of the archive.
+    fn next(&mut self) -> Result<Option<(Kind, u64, u64)>> {
         let (mut is_named, mut is_linked, mut real_size) = (false, false, None);
         loop {
             let at = self.reader.position();
@@ -145,7 +144,7 @@ impl<'a> OuterTar<'a> {
                     b'2' => Kind::Symlink,
                     _ => Kind::Other,
                 };
-                return Ok(Some(Outer { kind, offset, size }));
+                return Ok(Some((kind, offset, size)));
             }
         }
     }

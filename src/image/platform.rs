@@ -1,5 +1,6 @@
 //! Platforms (image-index.md), and how well they suit the one that is wanted.
 
+use super::Config;
 use crate::Result;
 use crate::codec::json::{Text, Value};
 use core::fmt::{self, Display};
@@ -53,32 +54,46 @@ impl Display for Target<'_> {
     }
 }
 
-/// What a manifest in an index is for.
+/// What a manifest in an index, or an image, is for. What is not said is empty.
+#[derive(Clone, Copy, Default)]
 pub struct Platform<'m> {
     /// In Go's names.
-    pub architecture: Option<Text<'m>>,
+    pub architecture: Text<'m>,
     /// In Go's names.
-    pub os: Option<Text<'m>>,
+    pub os: Text<'m>,
     /// Of the architecture: `v8`.
-    pub variant: Option<Text<'m>>,
+    pub variant: Text<'m>,
 }
 
 impl<'m> Platform<'m> {
     /// Reads a platform.
     pub fn read(value: &Value<'m>) -> Result<Platform<'m>> {
-        let (architecture, os) = (value.text("architecture")?, value.text("os")?);
-        Ok(Platform { architecture, os, variant: value.text("variant")? })
+        let text = |key: &str| value.text(key).map(Option::unwrap_or_default);
+        Ok(Platform { architecture: text("architecture")?, os: text("os")?, variant: text("variant")? })
+    }
+
+    /// That of an image.
+    pub fn of(config: &Config<'m>) -> Platform<'m> {
+        let (architecture, os) = (config.architecture(), config.os());
+        Platform { architecture, os, variant: config.variant().unwrap_or(Text::EMPTY) }
     }
 }
 
 impl Platform<'_> {
+    /// It says something.
+    pub fn is_given(&self) -> bool {
+        !self.os.is_empty() || !self.architecture.is_empty()
+    }
+
     /// How well it suits the one that is wanted.
     pub fn rank(&self, wanted: &Target<'_>) -> Rank {
-        let is = |field: Option<Text<'_>>, wanted: &str| field.is_some_and(|text| text == wanted);
-        if !is(self.os, wanted.os) || !is(self.architecture, wanted.architecture) {
+        if !self.is_given() {
+            return Rank::Unknown;
+        }
+        if self.os != wanted.os || self.architecture != wanted.architecture {
             return Rank::Other;
         }
-        let variant = self.variant.unwrap_or(Text::EMPTY);
+        let variant = self.variant;
         if variant == wanted.variant {
             return Rank::Exact;
         }
@@ -116,8 +131,10 @@ fn level(architecture: &str, variant: &str) -> Option<u16> {
 
 impl Display for Platform<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [os, architecture, variant] =
-            [self.os, self.architecture, self.variant].map(|part| part.unwrap_or(Text::EMPTY));
+        if !self.is_given() {
+            return f.write_str("-");
+        }
+        let Platform { os, architecture, variant } = self;
         let slash = if variant.is_empty() { "" } else { "/" };
         write!(f, "{os}/{architecture}{slash}{variant}")
     }

@@ -3,16 +3,16 @@
 //! `index.json` (or `refs/`) is gone over in its order, and what a nested index lists follows the entry that led to it:
 //! with a list of what is still to do instead of recursion, within the limits that choosing has.
 
-use super::choose::{Lead, Named};
+use super::choose::{Lead, each_at_the_top};
 use super::descriptor::Descriptor;
 use super::docker;
-use super::manifest::{self, check_form, is_artifact, read_document};
+use super::manifest::{self, is_artifact, read_document};
 use super::media::{Document, Kind};
 use super::platform::{Platform, Rank};
-use super::store::{self, Store, read};
-use super::{Compression, Config, ImageMemory, Layer, Target, Wanted};
+use super::store::{self, Store};
+use super::{Compression, Config, ImageMemory, Layer, Wanted};
 use crate::codec::digest::Digest;
-use crate::codec::json::{self, Text, Value};
+use crate::codec::json::{Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
 
@@ -44,7 +44,7 @@ pub struct Found<'a> {
     /// The type of its document, or of the artifact.
     pub media_type: Text<'a>,
     /// What it says it runs on.
-    pub platform: Option<Platform<'a>>,
+    pub platform: Platform<'a>,
     /// The digest of the document.
     pub digest: Digest,
     /// The size of the document in bytes.
@@ -57,17 +57,16 @@ pub struct Found<'a> {
 /// What is looked at.
 #[derive(Clone, Copy, Default)]
 pub struct Scope<'a> {
-    /// Its tag, its digest or that of an index above it, its place at the top. Its platform counts for nothing.
+    /// Its tag, its digest or that of an index above it, its place at the top.
     pub wanted: Wanted<'a>,
-    /// Only what runs on this.
-    pub platform: Option<Target<'a>>,
+    /// Only what runs on its platform, which otherwise counts for nothing.
+    pub is_of_platform: bool,
 }
 
 impl Scope<'_> {
     /// All that there is.
     pub fn is_everything(&self) -> bool {
-        let Wanted { reference, digest, index, .. } = self.wanted;
-        reference.is_none() && digest.is_none() && index.is_none() && self.platform.is_none()
+        self.wanted.is_any() && !self.is_of_platform
     }
 }
 
@@ -79,32 +78,8 @@ pub fn survey(
     see: &mut dyn FnMut(&Found<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut walk = Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, failed: None, see };
-    if let Some(section) = store.index()? {
-        let mut look = || -> Result<()> {
-            let index = json::check(read(&section, top)?)?;
-            check_form(&index, Kind::Index, None)?;
-            for (n, value) in index.list("manifests")?.enumerate() {
-                let named = Named::read(&value)?;
-                let is_wanted = scope.wanted.reference.is_none_or(|wanted| named.is(wanted));
-                if is_wanted && scope.wanted.index.is_none_or(|index| index == n) {
-                    walk.top(&value, named.name, n, nested)?;
-                }
-            }
-            Ok(())
-        };
-        let result = look().doing("index.json");
-        return walk.failed.map_or(result, Err);
-    }
-    let mut n = 0;
-    let result = store.references(&mut |name, section| {
-        n += 1;
-        if scope.wanted.reference.is_some_and(|wanted| wanted != name) || scope.wanted.index.is_some_and(|i| i != n - 1)
-        {
-            return Ok(());
-        }
-        let tag = Text::plain(name).unwrap_or(Text::EMPTY);
-        let mut look = || walk.top(&json::check(read(&section, top)?)?, tag, n - 1, nested);
-        look().context("refs", &name)
+    let result = each_at_the_top(store, &scope.wanted, top, &mut |value, tag, n| {
+        value.map_or(Ok(()), |value| walk.top(value, tag, n, nested))
     });
     walk.failed.map_or(result, Err)
 }
@@ -155,8 +130,7 @@ impl Walk<'_, '_> {
         if self.count > INDEX_MANIFESTS_MAX {
             return Err(Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")));
         }
-        let platform = value.get("platform")?.map(|platform| Platform::read(&platform)).transpose()?;
-        let platform = platform.filter(|it| it.os.is_some() || it.architecture.is_some());
+        let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
         let media = Document::named(media_type).filter(|media| media.kind() != Kind::Config);
         let artifact_type = value.text("artifactType")?.filter(|kind| !kind.is_empty());
@@ -164,18 +138,15 @@ impl Walk<'_, '_> {
         let attests = notes.map_or(Ok(None), |notes| notes.get("vnd.docker.reference.type"))?.is_some();
         let sort = match media.map(Document::kind) {
             Some(Kind::Index) => Sort::Index,
-            _ if attests || platform.as_ref().is_some_and(|it| it.os.is_some_and(|os| os == "unknown")) => {
-                Sort::Attestation
-            }
+            _ if attests || platform.os == "unknown" => Sort::Attestation,
             Some(_) if artifact_type.is_none() => Sort::Manifest,
             _ => Sort::Artifact,
         };
-        let suits = |target: Target<'_>| platform.as_ref().is_none_or(|it| it.rank(&target) != Rank::Other);
-        if !self.scope.platform.is_none_or(suits) {
+        if self.scope.is_of_platform && platform.rank(&self.scope.wanted.platform) == Rank::Other {
             return Ok(());
         }
         let fault = self.store.blob(&digest, size).err();
-        let is_pinned = self.scope.wanted.digest.is_none_or(|wanted| pinned || wanted == digest);
+        let is_pinned = self.scope.wanted.digest.as_ref().is_none_or(|wanted| pinned || *wanted == digest);
         if let (Some(media), Sort::Index, None) = (media, sort, fault) {
             let pending = Pending { lead: Lead::new(digest, size, media), depth: depth + 1, pinned: is_pinned };
             let full = |_| Error::new(format_args!("more than {PENDING_INDEXES_MAX} indexes in one"));

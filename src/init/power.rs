@@ -75,7 +75,7 @@ fn holds(path: &CStr, name: &[u8; 4]) -> bool {
 }
 
 /// What a panic leads to: PID 1 says so and turns the machine off, for its end would be the kernel's panic.
-pub fn on_panic(info: &core::panic::PanicInfo<'_>) -> ! {
+pub fn on_panic(info: core::fmt::Arguments<'_>) -> ! {
     static PANICKED: AtomicBool = AtomicBool::new(false);
     if process::getpid() != 1 || clone::is_forked() {
         crate::error!("internal error: {info}");

@@ -15,46 +15,46 @@ const VERSION: &[u8] = b"1.0.2";
 /// for whoever knows the machine.
 pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.object();
-    json.key("ociVersion").string(VERSION);
-    json.key("process").object();
+    json.string_of("ociVersion", VERSION);
+    json.object_of("process");
     process(&spec.process, json);
     json.end();
-    json.key("root").object();
-    json.key("path").string(root.to_bytes());
+    json.object_of("root");
+    json.string_of("path", root.to_bytes());
     if spec.root.readonly {
         json.key("readonly").boolean(true);
     }
     json.end();
     if let Some(name) = spec.hostname {
-        json.key("hostname").string(name.to_bytes());
+        json.string_of("hostname", name.to_bytes());
     }
-    json.key("mounts").array();
+    json.array_of("mounts");
     spec.mounts.iter().for_each(|one| mount(one, json));
     json.end();
-    json.key("annotations").object();
+    json.object_of("annotations");
     let mut words = spec.annotations.iter();
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
         json.bytes_key(key.to_bytes()).string(value.to_bytes());
     }
     json.end();
-    json.key("linux").object();
+    json.object_of("linux");
     mappings("uidMappings", spec.uid_mappings, json);
     mappings("gidMappings", spec.gid_mappings, json);
     if spec.denies_devices {
-        json.key("resources").object();
-        json.key("devices").array();
+        json.object_of("resources");
+        json.array_of("devices");
         json.object();
         json.key("allow").boolean(false);
-        json.key("access").string(b"rwm");
+        json.string_of("access", b"rwm");
         json.end();
         json.end();
         json.end();
     }
-    json.key("namespaces").array();
+    json.array_of("namespaces");
     for (name, flag) in NAMESPACES {
         if spec.namespaces & flag != 0 {
             json.object();
-            json.key("type").string(name.as_bytes());
+            json.string_of("type", name.as_bytes());
             json.end();
         }
     }
@@ -67,7 +67,7 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
 
 fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     json.key("terminal").boolean(process.terminal);
-    json.key("user").object();
+    json.object_of("user");
     let user = &process.user;
     json.key("uid").number(user.uid.into());
     json.key("gid").number(user.gid.into());
@@ -75,25 +75,21 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
         json.key("umask").number(umask.into());
     }
     if !user.additional_gids.is_empty() {
-        json.key("additionalGids").array();
+        json.array_of("additionalGids");
         user.additional_gids.iter().for_each(|gid| json.number((*gid).into()));
         json.end();
     }
     json.end();
     list("args", process.args, json);
     list("env", process.env, json);
-    json.key("cwd").string(process.cwd.to_bytes());
-    json.key("capabilities").object();
+    json.string_of("cwd", process.cwd.to_bytes());
+    json.object_of("capabilities");
     let sets = &process.capabilities;
-    for (name, set) in [
-        ("bounding", sets.bounding),
-        ("effective", sets.effective),
-        ("inheritable", sets.inheritable),
-        ("permitted", sets.permitted),
-        ("ambient", sets.ambient),
-    ] {
+    let names = words("bounding effective inheritable permitted ambient");
+    let sets = [sets.bounding, sets.effective, sets.inheritable, sets.permitted, sets.ambient];
+    for (name, &set) in names.zip(&sets) {
         if set != 0 {
-            json.key(name).array();
+            json.bytes_key(name).array();
             let mut bit = 1;
             for name in words(capability::NAMES) {
                 if set & bit != 0 {
@@ -106,7 +102,7 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     }
     json.end();
     if !process.limits.is_empty() {
-        json.key("rlimits").array();
+        json.array_of("rlimits");
         for limit in process.limits {
             json.object();
             for (number, name) in words(LIMITS).enumerate() {
@@ -128,9 +124,9 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
 
 fn mount(mount: &Mount<'_>, json: &mut Writer<'_>) {
     json.object();
-    json.key("destination").string(mount.destination.to_bytes());
-    json.key("type").string(mount.kind.to_bytes());
-    json.key("source").string(mount.source.to_bytes());
+    json.string_of("destination", mount.destination.to_bytes());
+    json.string_of("type", mount.kind.to_bytes());
+    json.string_of("source", mount.source.to_bytes());
     list("options", mount.options, json);
     json.end();
 }
@@ -139,7 +135,7 @@ fn mappings(key: &str, mappings: &[IdMapping], json: &mut Writer<'_>) {
     if mappings.is_empty() {
         return;
     }
-    json.key(key).array();
+    json.array_of(key);
     for mapping in mappings {
         json.object();
         json.key("containerID").number(mapping.container.into());
@@ -151,7 +147,7 @@ fn mappings(key: &str, mappings: &[IdMapping], json: &mut Writer<'_>) {
 }
 
 fn list(key: &str, words: Words<'_>, json: &mut Writer<'_>) {
-    json.key(key).array();
+    json.array_of(key);
     words.iter().for_each(|word| json.string(word.to_bytes()));
     json.end();
 }

@@ -22,6 +22,7 @@ pub mod syscall;
 pub mod system;
 pub mod thread;
 pub mod time;
+pub mod trace;
 pub mod tty;
 pub mod vm;
 #[cfg(feature = "zstd")]

@@ -7,6 +7,28 @@ use crate::image::{Config, Layer};
 use crate::io::output::Sink;
 use core::fmt::Write;
 
+/// The members of a layer's descriptor, and what they are called here.
+static LAYER: &[(&str, &str)] =
+    &[("mediaType", "MIMEType"), ("digest", "Digest"), ("size", "Size"), ("annotations", "Annotations")];
+
+/// Likewise those of a configuration, or of the `config` in it; and what stands for one that is absent.
+static CONFIG: &[(&str, &str, Absent)] = &[
+    ("created", "Created", Absent::Null),
+    ("docker_version", "DockerVersion", Absent::Empty),
+    ("Labels", "Labels", Absent::Null),
+    ("architecture", "Architecture", Absent::Null),
+    ("variant", "Variant", Absent::LeftOut),
+    ("os", "Os", Absent::Null),
+    ("Env", "Env", Absent::Null),
+];
+
+/// What is written where there is nothing.
+enum Absent {
+    Null,
+    Empty,
+    LeftOut,
+}
+
 /// A document being written.
 pub struct Document<'s> {
     json: Writer<'s>,
@@ -55,8 +77,8 @@ impl View for Document<'_> {
 
     fn begin(&mut self, name: &[u8]) {
         self.json.object();
-        self.json.key("Name").string(name);
-        self.json.key("RepoTags").array();
+        self.json.string_of("Name", name);
+        self.json.array_of("RepoTags");
         self.in_tags = true;
     }
 
@@ -69,12 +91,10 @@ impl View for Document<'_> {
         self.digest("Digest", digest);
         let Some((manifest, size)) = manifest else { return };
         self.json.key("Size").number(size);
-        self.json.key("LayersData").array();
-        for layer in manifest.list("layers").into_iter().flatten() {
+        self.json.array_of("LayersData");
+        for layer in manifest.list_or_none("layers") {
             self.json.object();
-            for (key, name) in
-                [("mediaType", "MIMEType"), ("digest", "Digest"), ("size", "Size"), ("annotations", "Annotations")]
-            {
+            for (key, name) in LAYER {
                 self.value(name, layer.member(key));
             }
             self.json.end();
@@ -85,23 +105,17 @@ impl View for Document<'_> {
 
     fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]) {
         let document = config.document();
-        let inner = document.member("config");
-        for (object, name, key) in [
-            (Some(document), "Created", "created"),
-            (Some(document), "DockerVersion", "docker_version"),
-            (inner, "Labels", "Labels"),
-            (Some(document), "Architecture", "architecture"),
-            (Some(document), "Variant", "variant"),
-            (Some(document), "Os", "os"),
-            (inner, "Env", "Env"),
-        ] {
-            match object.and_then(|object| object.member(key)) {
-                None if key == "docker_version" => self.json.key(name).string(b""),
-                None if key == "variant" => {}
-                value => self.value(name, value),
+        for (key, name, absent) in CONFIG {
+            // Only what stands in the inner one is called there as it is here.
+            let object = if key == name { document.member("config") } else { Some(document) };
+            let value = object.and_then(|object| object.member(key));
+            match absent {
+                Absent::Empty if value.is_none() => self.json.key(name).string(b""),
+                Absent::LeftOut if value.is_none() => {}
+                _ => self.value(name, value),
             }
         }
-        self.json.key("Layers").array();
+        self.json.array_of("Layers");
         layers.iter().for_each(|layer| self.digest_here(layer.name()));
         self.json.end();
         self.digest("ConfigDigest", digest);
@@ -111,24 +125,24 @@ impl View for Document<'_> {
     fn row(&mut self, row: &Row<'_>) {
         self.end_tags();
         if !core::mem::replace(&mut self.in_rows, true) {
-            self.json.key("Manifests").array();
+            self.json.array_of("Manifests");
         }
         self.json.object();
-        self.json.key("Tags").array();
+        self.json.array_of("Tags");
         if !row.tag.is_empty() {
             self.json.text(&row.tag);
         }
-        for tag in row.tags.clone().into_iter().flatten() {
+        for tag in row.tags.clone() {
             self.json.text(&tag.as_text().unwrap_or(Text::EMPTY));
         }
         self.json.end();
-        self.json.key("Kind").string(row.kind.as_bytes());
+        self.json.string_of("Kind", row.kind.as_bytes());
         self.digest("Digest", row.digest);
         self.json.key("Size").number(row.size);
         self.json.key("MediaType").text(&row.media_type);
-        for (key, part) in ["Os", "Architecture", "Variant"].into_iter().zip(&row.platform) {
-            self.json.key(key).text(part);
-        }
+        self.json.key("Os").text(&row.platform.os);
+        self.json.key("Architecture").text(&row.platform.architecture);
+        self.json.key("Variant").text(&row.platform.variant);
         self.json.key("Created").text(&row.created);
         self.json.key("Layers").number(row.layers.len() as u64);
         self.json.key("LayersSize").number(row.layers.iter().map(|layer| layer.size).sum());

@@ -3,7 +3,7 @@
 use super::{Row, View};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
-use crate::image::{Config, Layer};
+use crate::image::{Config, Layer, Platform};
 use crate::io::output::{Output, Sink};
 use crate::io::show::Show;
 use core::fmt::{self, Display, Write};
@@ -74,18 +74,6 @@ struct Short<'a>(&'a Digest);
 impl Display for Short<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.bytes().iter().take(DIGEST_DIGITS / 2).try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// `linux/arm64/v8`.
-struct Platform<'a, 'b>(&'b [Text<'a>; 3]);
-
-impl Display for Platform<'_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [os, architecture, variant] = self.0;
-        let slash = if variant.is_empty() { "" } else { "/" };
-        let middle = if os.is_empty() && architecture.is_empty() { "-" } else { "/" };
-        write!(f, "{os}{middle}{architecture}{slash}{variant}")
     }
 }
 
@@ -174,22 +162,21 @@ impl View for Table<'_, '_> {
         self.end_tags();
         let Some((manifest, _)) = manifest else { return };
         self.line(&"Digest", digest);
-        for (key, name) in [("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")] {
-            self.member(&name, manifest.member(key));
+        for (key, name) in &[("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")] {
+            self.member(name, manifest.member(key));
         }
     }
 
     fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]) {
         let document = config.document();
         self.line(&"Config", digest);
-        let variant = config.variant().unwrap_or(Text::EMPTY);
-        self.line(&"Platform", &Platform(&[config.os(), config.architecture(), variant]));
+        self.line(&"Platform", &Platform::of(config));
         let (size, s) = (layers.iter().map(|layer| layer.size).sum(), if layers.len() == 1 { "" } else { "s" });
         self.line(&"Size", &format_args!("{} in {} layer{s}", Bytes(size), layers.len()));
-        for (key, name) in [("created", "Created"), ("author", "Author"), ("os.version", "OS version")] {
-            self.member(&name, document.member(key));
+        for (key, name) in &[("created", "Created"), ("author", "Author"), ("os.version", "OS version")] {
+            self.member(name, document.member(key));
         }
-        for (key, value) in document.member("config").and_then(|it| it.entries().ok()).into_iter().flatten() {
+        for (key, value) in document.entries_or_none("config") {
             match value.items() {
                 // One of them in a line is long enough.
                 Ok(items) if key == "Env" => items.for_each(|item| self.line(&key, &Plain(item))),
@@ -198,7 +185,7 @@ impl View for Table<'_, '_> {
         }
         self.output.put(b"\n");
         self.titles(&[(DIGEST_DIGITS, "LAYER"), (9, "SIZE"), (19, "CREATED"), (0, "BY")]);
-        let (mut layers, mut history) = (layers.iter(), document.list("history").into_iter().flatten());
+        let (mut layers, mut history) = (layers.iter(), document.list_or_none("history"));
         loop {
             let step = history.next();
             let is_empty = step.and_then(|step| step.member("empty_layer")).is_some_and(|it| it.as_json() == "true");
@@ -237,7 +224,7 @@ impl View for Table<'_, '_> {
         }
         self.cell(DIGEST_DIGITS, &Short(row.digest));
         self.cell(11, &row.kind);
-        self.cell(16, &Platform(&row.platform));
+        self.cell(16, &row.platform);
         if matches!(row.kind, "index" | "missing") {
             self.titles(&[(6, "-"), (9, "-")]);
         } else {
@@ -246,7 +233,7 @@ impl View for Table<'_, '_> {
         }
         self.cell(19, &Moment(row.created));
         let mut comma = "";
-        for tag in row.tags.clone().into_iter().flatten() {
+        for tag in row.tags.clone() {
             self.part(&format_args!("{comma}{}", Plain(tag)));
             comma = ", ";
         }

@@ -82,6 +82,16 @@ impl<'m> Value<'m> {
         self.require(key)?.as_text()
     }
 
+    /// The items of the array of `key` in this object, for who only shows what there is.
+    pub fn list_or_none(&self, key: &str) -> Items<'m> {
+        self.member(key).and_then(|list| list.items().ok()).unwrap_or_default()
+    }
+
+    /// The members of the object of `key` in this object, likewise.
+    pub fn entries_or_none(&self, key: &str) -> Entries<'m> {
+        self.member(key).and_then(|object| object.entries().ok()).unwrap_or_default()
+    }
+
     /// The number of `key` in this object, which must be there: whole, and not negative.
     pub fn require_u64(&self, key: &str) -> Result<u64> {
         self.require(key)?.as_u64()

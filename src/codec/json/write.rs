@@ -69,6 +69,21 @@ impl<'s> Writer<'s> {
         self.bytes_key(name.as_bytes())
     }
 
+    /// A member that is an object, which is opened.
+    pub fn object_of(&mut self, name: &str) {
+        self.key(name).object();
+    }
+
+    /// A member that is an array, which is opened.
+    pub fn array_of(&mut self, name: &str) {
+        self.key(name).array();
+    }
+
+    /// A member that is a string.
+    pub fn string_of(&mut self, name: &str, bytes: &[u8]) {
+        self.key(name).string(bytes);
+    }
+
     /// A member's name of bytes that may be anything.
     pub fn bytes_key(&mut self, name: &[u8]) -> &mut Writer<'s> {
         self.begin_key();

@@ -157,6 +157,17 @@ fn a_configuration_is_read_strictly() {
 }
 
 #[test]
+fn an_image_that_is_for_nothing_is_for_no_machine() {
+    let layout = Layout::new();
+    let config =
+        format!(r#"{{"architecture":"","os":"","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#, digest_of(b""));
+    let (layer, config) = (layout.blob(LAYER, "layer"), layout.blob(CONFIG, &config));
+    let manifest = format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{layer}}}]}}"#);
+    layout.index(&[plain(&layout.blob(MANIFEST, &manifest))]);
+    error_has(layout.only(), &["wrong architecture: the image is for -, this machine is linux/amd64"]);
+}
+
+#[test]
 fn layers_must_be_there_and_readable() {
     let layer = |media_type: &str, remove: bool| {
         let layout = Layout::new();

@@ -1,0 +1,79 @@
+//! Where the program is, by the return addresses on its stack: what a release build says of a panic.
+
+use core::arch::asm;
+use core::fmt::{self, Display};
+
+unsafe extern "C" {
+    /// The linker's names for the first byte of the program and for the end of its code.
+    static __executable_start: u8;
+    static etext: u8;
+}
+
+/// How much of the stack is looked at: the frames of core's panicking functions and the end of the one that called them.
+/// Above the first frame there are at least as many words of arguments and environment.
+const WORDS: usize = 64;
+/// How many addresses are kept: those of core's functions come first.
+const KEPT: usize = 6;
+
+/// Addresses, as `nm` and `addr2line` count on a build of the same source with `CARGO_PROFILE_RELEASE_STRIP=none`: they are
+/// fixed when the program is linked. Nearest first; some are left over from calls that have returned.
+pub struct Trace([usize; KEPT]);
+
+impl Trace {
+    /// Of whoever calls this.
+    #[inline(always)]
+    pub fn here() -> Trace {
+        let stack: *const usize;
+        // SAFETY: copies a register.
+        unsafe { asm!("mov {}, rsp", out(reg) stack, options(nomem, nostack, preserves_flags)) };
+        // SAFETY: the stack is mapped from its pointer up, `WORDS` above any frame of ours as well.
+        unsafe { Trace::of(stack) }
+    }
+
+    /// # Safety
+    /// `WORDS` words at `stack` can be read.
+    unsafe fn of(stack: *const usize) -> Trace {
+        let start = (&raw const __executable_start).addr();
+        let length = (&raw const etext).addr() - start;
+        let mut found = [0; KEPT];
+        let mut places = found.iter_mut();
+        for index in 0..WORDS {
+            // SAFETY: the caller vouches for it. Volatile, as the compiler knows nothing of what is there.
+            let word = unsafe { stack.wrapping_add(index).read_volatile() };
+            if (1..length).contains(&word.wrapping_sub(start)) {
+                match places.next() {
+                    Some(place) => *place = word,
+                    None => break,
+                }
+            }
+        }
+        Trace(found)
+    }
+}
+
+impl Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("at")?;
+        self.0.iter().filter(|&&address| address > 0).try_for_each(|address| write!(f, " {address:x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn return_addresses_are_told_from_other_words() {
+        let start = (&raw const __executable_start).addr();
+        let mut words = [0usize; WORDS];
+        (words[3], words[5], words[9]) = (start + 0x123, start - 1, start + 0xabc);
+        // SAFETY: so many words are there.
+        let trace = unsafe { Trace::of(words.as_ptr()) };
+        assert_eq!(trace.to_string(), format!("at {:x} {:x}", start + 0x123, start + 0xabc));
+    }
+
+    #[test]
+    fn a_call_leaves_its_address() {
+        assert!(Trace::here().0[0] > 0);
+    }
+}
