@@ -41,9 +41,7 @@ pub const ARCHIVE_FILES_MAX: usize = 8192;
 pub const ARCHIVE_LINKS_MAX: usize = 8;
 /// The name of a file in an archive, in bytes: all of its header fits.
 pub const ARCHIVE_NAME_BYTES: usize = 4096;
-/// Tags in `refs/` of one oci-archive of the form of 2016.
-pub const ARCHIVE_REFERENCES_MAX: usize = 64;
-/// A tag in `refs/`, in bytes. docker's tags end at 128.
+/// A tag that is kept, in bytes. docker's tags end at 128.
 pub const REFERENCE_BYTES: usize = 128;
 /// A pax header of an archive's own tar, in bytes. Blobs are plain files: path, size and times.
 pub const ARCHIVE_PAX_BYTES: usize = 4096;

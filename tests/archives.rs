@@ -72,7 +72,7 @@ fn what_skopeo_wrote() {
     }
     refuses(&directory, &[&format!("{file}:busybox")], "no tag \"busybox\", there is: docker.io/library/busybox:1.36");
     refuses(&directory, &[&format!("oci-archive:{file}")], "oci-layout: missing");
-    refuses(&directory, &[&format!("docker-archive:{archive}")], "no manifest.json");
+    refuses(&directory, &[&format!("docker-archive:{archive}")], "manifest.json: missing");
     refuses(&directory, &[&format!("oci:{archive}")], "no directory");
     refuses(&directory, &[&format!("oci-archive:{}", directory.join("layout").display())], "a directory");
 

@@ -7,6 +7,7 @@ use crate::bundle::{self, Mounts, Overrides, Rootless};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
 use crate::io::output::Output;
+use crate::io::path::PathBuf;
 use crate::io::strings::Strings;
 use crate::rootfs::Powers;
 use crate::spec::{self, Spec};
@@ -38,10 +39,11 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let powers = rootless::powers(arguments, &mut ids);
     let memory = crate::memory::claim();
     let Chosen { store, image, progress } = image::choose(arguments, &mut memory.archive, &mut memory.image)?;
-    let place = Place::make("bundle", arguments.word(1), BUNDLE_MODE)?;
+    let mut partial = PathBuf::new();
+    let place = Place::make("bundle", arguments.word(1), BUNDLE_MODE, &mut partial)?;
     // The image's directories are for the image's users, whoever may use the bundle.
     let umask = fs::umask(0);
-    let root = make_rootfs(place.directory()).doing("make rootfs")?;
+    let root = make_rootfs(place.file()).doing("make rootfs")?;
     let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), powers, &progress, &mut memory.unpack)?;
     drop(progress);
     let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
@@ -50,7 +52,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let rootless = (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids() });
     bundle::for_bundle(&mut spec, &image.config, root.by_ref(), rootless, &mut strings, &mut mounts)?;
     fs::umask(umask);
-    write_config(&spec, place.directory()).doing("write config.json")?;
+    write_config(&spec, place.file()).doing("write config.json")?;
     place.keep()?;
     rootless::report(&applied);
     Ok(())

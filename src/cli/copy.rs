@@ -4,8 +4,9 @@ use super::image::{self, PLATFORM, Transport};
 use super::place::Place;
 use super::progress::Progress;
 use super::{Arguments, Command, Flag};
+use crate::codec::json::Items;
 use crate::export::{self, Kind, Target};
-use crate::image::{Blob, ImageMemory, Store, Wanted, select};
+use crate::image::{Blob, Image, Store, select};
 use crate::io::path::PathBuf;
 use crate::limits::REFERENCE_BYTES;
 use crate::memory::Memory;
@@ -33,87 +34,84 @@ struct Goal<'w> {
 }
 
 /// What is copied.
-struct What {
-    /// A document of a layout: all that is beneath it, as it stands there. Otherwise an image, which gets other documents.
-    top: Option<Blob>,
-    tag: heapless::String<REFERENCE_BYTES>,
-    /// Bytes of its layers, where they are known.
-    total: u64,
+enum What<'m> {
+    /// A document of a layout: all that is beneath it, as it stands there.
+    Document(Blob),
+    /// An image, which gets other documents.
+    Image(&'m Image<'m>),
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let Memory { archive, image: documents, unpack, export: names, .. } = crate::memory::claim();
     let goal = goal(arguments.word(1))?;
     let (store, wanted) = image::open(arguments, archive)?;
-    let what = choose(&store, &wanted, &goal, arguments.has("all"), documents)?;
-    let progress = Progress::start(what.total);
-    let (place, kind, former) = make(&goal)?;
-    let mut target = Target::new(place.file(), kind, names);
-    let mut fill = || {
-        let top = if let Some(top) = what.top {
-            export::copy_parts(&store, &top, documents, &progress, &mut target, unpack)?;
-            top
-        } else {
-            let image = crate::image::open(&store, &wanted, documents)?;
-            if goal.transport == Transport::DockerArchive {
-                return export::docker_archive(&store, &image, goal.name, &progress, &mut target, unpack);
-            }
-            export::layout_of_docker(&store, &image, &progress, &mut target, unpack)?
-        };
-        let former = former.as_ref().map(|layout| layout.read_index(documents)).transpose()?.flatten();
-        export::finish_layout(&top, goal.name.unwrap_or(&what.tag), former, &mut target)
-    };
-    let filled = fill();
-    filled.and_then(|()| target.finish()).and_then(|()| place.keep())
-}
-
-/// Finds what is wanted.
-fn choose(
-    store: &Store<'_>,
-    wanted: &Wanted<'_>,
-    goal: &Goal<'_>,
-    all: bool,
-    documents: &mut ImageMemory,
-) -> Result<What> {
     let as_it_stands = goal.transport != Transport::DockerArchive && !matches!(store, Store::Docker(_));
-    if all && !as_it_stands {
-        return Err(Error::new(format_args!("--all: a docker-archive has no index over its images")));
-    }
-    let (top, tag, total) = if all {
-        let (top, tag) = select(store, wanted, documents)?;
-        (Some(top), tag, 0)
+    let opened;
+    let (what, tag, total) = if arguments.has("all") {
+        if !as_it_stands {
+            return Err(Error::new(format_args!("--all: a docker-archive has no index over its images")));
+        }
+        let (top, tag) = select(&store, &wanted, documents)?;
+        (What::Document(top), tag, 0)
     } else {
-        let image = crate::image::open(store, wanted, documents)?;
-        (image.document.filter(|_| as_it_stands), image.tag, image.layers.iter().map(|layer| layer.size).sum())
+        opened = crate::image::open(&store, &wanted, documents);
+        let image = opened.as_ref().map_err(|error| *error)?;
+        let what = match image.document {
+            Some(top) if as_it_stands => What::Document(top),
+            _ => What::Image(image),
+        };
+        (what, image.tag, image.layers.iter().map(|layer| layer.size).sum())
     };
-    let mut what = What { top, tag: heapless::String::new(), total };
-    let _ = what.tag.push_str(if tag.is_empty() { "latest" } else { tag });
-    Ok(what)
+    let mut its_tag: heapless::String<REFERENCE_BYTES> = heapless::String::new();
+    let _ = its_tag.push_str(if tag.is_empty() { "latest" } else { tag });
+    let progress = Progress::start(total);
+    let (path, mut partial) = (PathBuf::from_bytes(goal.path.as_bytes()).doing("make")?, PathBuf::new());
+    let (place, kind, former) = make(&goal, path.as_c_str(), &mut partial)?;
+    let mut target = Target::new(place.file(), kind, names);
+    let top = match what {
+        What::Document(top) => {
+            export::copy_parts(&store, &top, documents, &progress, &mut target, unpack)?;
+            Some(top)
+        }
+        What::Image(image) if goal.transport == Transport::DockerArchive => {
+            export::docker_archive(&store, image, goal.name, &progress, &mut target, unpack)?;
+            None
+        }
+        What::Image(image) => Some(export::layout_of_docker(&store, image, &progress, &mut target, unpack)?),
+    };
+    if let Some(top) = top {
+        let former = match &former {
+            Some(layout) => layout.entries(documents)?,
+            None => Items::default(),
+        };
+        export::finish_layout(&top, goal.name.unwrap_or(&its_tag), former, &mut target)?;
+    }
+    target.finish()?;
+    place.keep()
 }
 
 /// Makes what is to be written, or refuses; with a layout that is there already.
-fn make(goal: &Goal<'_>) -> Result<(Place, Kind, Option<Store<'static>>)> {
-    let Goal { transport, path, .. } = *goal;
-    if path == "-" {
+fn make<'n>(
+    goal: &Goal<'_>,
+    path: &'n CStr,
+    partial: &'n mut PathBuf,
+) -> Result<(Place<'n>, Kind, Option<Store<'static>>)> {
+    if goal.path == "-" {
         if tty::is_terminal(STDOUT) {
             return Err(Error::new(format_args!("standard output is a terminal, and takes no archive")));
         }
-        return Ok((Place::of(duplicate(STDOUT, 3).doing("standard output")?)?, Kind::Stream, None));
+        return Ok((Place::of(duplicate(STDOUT, 3).doing("standard output")?, partial)?, Kind::Stream, None));
     }
-    let mut name = PathBuf::from_bytes(path.as_bytes()).doing("make")?;
-    if transport != Transport::Oci {
-        return Ok((Place::make_file("copy to", name.as_c_str())?, Kind::File, None));
+    if goal.transport != Transport::Oci {
+        return Ok((Place::make_file("copy to", path, partial)?, Kind::File, None));
     }
-    name.push(b"oci-layout").doing("make")?;
-    let is_there = fs::stat(CWD, name.as_c_str()).is_ok();
-    name.truncate(path.len());
-    if !is_there {
-        return Ok((Place::make("copy to", name.as_c_str(), 0o755)?, Kind::Directory, None));
-    }
-    let open = || fs::open(CWD, name.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open");
-    let layout = Store::open_directory(open()?)?;
+    let there = fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0).ok();
+    let Some(directory) = there.filter(|there| fs::stat(there.by_ref(), c"oci-layout").is_ok()) else {
+        return Ok((Place::make("copy to", path, 0o755, partial)?, Kind::Directory, None));
+    };
+    let layout = Store::open_directory(duplicate(directory.by_ref(), 3).doing("open")?)?;
     match layout.has_index()? {
-        true => Ok((Place::of(open()?)?, Kind::Directory, Some(layout))),
+        true => Ok((Place::of(directory, partial)?, Kind::Directory, Some(layout))),
         false => Err(Error::new(format_args!("a layout of 2016, with refs and no index.json: nothing is added to it"))),
     }
 }
@@ -122,18 +120,15 @@ fn make(goal: &Goal<'_>) -> Result<(Place, Kind, Option<Store<'static>>)> {
 fn goal(words: &CStr) -> Result<Goal<'_>> {
     let (transport, rest) = image::transport(words)?;
     let (path, wanted) = image::split(rest)?;
+    let fault = |why: &str| Err(Error::new(format_args!("copy to {rest}: {why}")));
     let transport = match (transport, path) {
         (Transport::Any, "-") => Transport::OciArchive,
-        (Transport::Any, _) => {
-            return Err(Error::new(format_args!(
-                "copy to {rest}: say what to make: oci:, oci-archive: or docker-archive:"
-            )));
-        }
-        (Transport::Oci, "-") => return Err(Error::new(format_args!("copy to {rest}: a directory, and not a stream"))),
+        (Transport::Any, _) => return fault("say what to make: oci:, oci-archive: or docker-archive:"),
+        (Transport::Oci, "-") => return fault("a directory, and not a stream"),
         (transport, _) => transport,
     };
     if wanted.digest.is_some() || wanted.index.is_some() {
-        return Err(Error::new(format_args!("copy to {rest}: a digest or a place is not a name")));
+        return fault("a digest or a place is not a name");
     }
     Ok(Goal { transport, path, name: wanted.reference })
 }

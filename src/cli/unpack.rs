@@ -4,6 +4,7 @@ use super::image::{self, Chosen};
 use super::place::Place;
 use super::{Arguments, Command, rootless};
 use crate::container::userns::Ids;
+use crate::io::path::PathBuf;
 use crate::{Result, bundle};
 
 pub(super) const COMMAND: Command = Command {
@@ -20,9 +21,9 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let powers = rootless::powers(arguments, &mut Ids::of_caller());
     let memory = crate::memory::claim();
     let Chosen { store, image, progress } = image::choose(arguments, &mut memory.archive, &mut memory.image)?;
-    let place = Place::make("rootfs", arguments.word(1), 0o755)?;
-    let applied =
-        bundle::unpack_layers(&store, image.layers, place.directory(), powers, &progress, &mut memory.unpack)?;
+    let mut partial = PathBuf::new();
+    let place = Place::make("rootfs", arguments.word(1), 0o755, &mut partial)?;
+    let applied = bundle::unpack_layers(&store, image.layers, place.file(), powers, &progress, &mut memory.unpack)?;
     place.keep()?;
     drop(progress);
     rootless::report(&applied);

@@ -1,6 +1,6 @@
 //! What `docker load` and `podman load` read: plain layers, named by their diff_ids, and a manifest.json at the end.
 
-use super::{Target, put, quoted, read_layer};
+use super::{Target, in_layer, put, quoted, read_layer};
 use crate::image::{Compression, Image, Store, sniff, tag_of};
 use crate::io::Source;
 use crate::io::output::Sink;
@@ -9,7 +9,7 @@ use crate::io::watch::Watch;
 use crate::rootfs::UnpackMemory;
 use crate::sys::fd::FdRef;
 use crate::sys::fs;
-use crate::{Context, Error, Result};
+use crate::{Context, Result};
 
 /// Copies an image, whose layers are unpacked. `name` is what it is to be called: `NAME` or `NAME:TAG`.
 pub fn docker_archive(
@@ -41,9 +41,7 @@ pub fn docker_archive(
             }
             Ok(())
         };
-        copy().map_err(|error: Error| {
-            error.within(format_args!("layer {} of {} {}", n + 1, image.layers.len(), layer.name()))
-        })?;
+        copy().map_err(|error| in_layer(error, layer, (n + 1, image.layers.len())))?;
     }
     let mut whole_name = PathBuf::new();
     if let Some(name) = name {

@@ -83,7 +83,12 @@ fn copy_layer(
         read_layer(layer, &blob, &tap, unpack, &mut |_| Ok(()))?;
         target.end(layer.size)
     };
-    copy().map_err(|error: Error| error.within(format_args!("layer {n} of {count} {}", layer.name())))
+    copy().map_err(|error| in_layer(error, layer, (n, count)))
+}
+
+#[cold]
+fn in_layer(error: Error, layer: &Layer, (n, count): (usize, usize)) -> Error {
+    error.within(format_args!("layer {n} of {count} {}", layer.name()))
 }
 
 /// Verifies a layer and shows its tar; the length of that.
@@ -101,10 +106,10 @@ fn read_layer(
 /// The start of a descriptor (descriptor.md), which is left open: media type, digest, size.
 struct Descriptor<'a>(&'a str, &'a Digest, u64);
 
-impl Descriptor<'_> {
-    fn put(&self, sink: &mut dyn Sink) {
+impl fmt::Display for Descriptor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Descriptor(media_type, digest, size) = self;
-        put(sink, format_args!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}"#));
+        write!(f, r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}"#)
     }
 }
 

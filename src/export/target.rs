@@ -15,14 +15,20 @@ use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{Errno, fs, process};
 use crate::{Context, Error, Result};
 
-/// The names that were written, by what they are found by.
+/// Names of files.
 pub struct TargetMemory {
+    /// What was written, by what it is found by.
     written: heapless::Vec<u64, ARCHIVE_FILES_MAX>,
+    /// The file that was begun.
+    name: PathBuf,
+    /// Its name until it is whole.
+    partial: PathBuf,
 }
 
 impl TargetMemory {
     /// All zeros.
-    pub const EMPTY: TargetMemory = TargetMemory { written: heapless::Vec::new() };
+    pub const EMPTY: TargetMemory =
+        TargetMemory { written: heapless::Vec::new(), name: PathBuf::new(), partial: PathBuf::new() };
 }
 
 /// What the files go into.
@@ -46,9 +52,6 @@ pub struct Target<'a> {
     open: Option<Fd>,
     /// How far the tar is, in bytes.
     at: u64,
-    name: PathBuf,
-    /// Its name until it is whole.
-    partial: PathBuf,
     /// How long the file was said to be.
     size: u64,
 }
@@ -57,9 +60,8 @@ impl<'a> Target<'a> {
     /// Nothing is in it yet.
     pub fn new(fd: FdRef<'a>, kind: Kind, memory: &'a mut TargetMemory) -> Target<'a> {
         memory.written.clear();
-        let mut partial = PathBuf::new();
-        let _ = partial.set(format_args!(".partial-{}", process::getpid()));
-        Target { fd, kind, memory, open: None, at: 0, name: PathBuf::new(), partial, size: 0 }
+        let _ = memory.partial.set(format_args!(".partial-{}", process::getpid()));
+        Target { fd, kind, memory, open: None, at: 0, size: 0 }
     }
 
     /// A file's length may turn out when it is written: it need not be known before.
@@ -74,8 +76,8 @@ impl<'a> Target<'a> {
 
     /// Begins a file of so many bytes; false where it is there already.
     pub fn begin(&mut self, name: core::fmt::Arguments<'_>, size: u64) -> Result<bool> {
-        self.name.set(name).doing("write")?;
-        let key = path_key(self.name.as_bytes());
+        self.memory.name.set(name).doing("write")?;
+        let key = path_key(self.memory.name.as_bytes());
         if self.memory.written.contains(&key) {
             return Ok(false);
         }
@@ -85,10 +87,10 @@ impl<'a> Target<'a> {
         match self.kind {
             Kind::Directory => {
                 let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_TRUNC | fs::O_NOFOLLOW;
-                self.open = Some(fs::open(self.fd, self.partial.as_c_str(), flags, 0o644).doing("create")?);
+                self.open = Some(fs::open(self.fd, self.memory.partial.as_c_str(), flags, 0o644).doing("create")?);
             }
             _ => {
-                let name = self.name.as_bytes();
+                let name = self.memory.name.as_bytes();
                 let mut at = self.at + BLOCK as u64;
                 if name.len() > NAME_BYTES {
                     // With its NUL, in whole blocks.
@@ -110,7 +112,7 @@ impl<'a> Target<'a> {
     fn keep(&mut self) -> core::result::Result<(), Errno> {
         let Some(file) = &self.open else { return Ok(()) };
         fs::sync_file(file.by_ref())?;
-        let name = self.name.as_bytes();
+        let name = self.memory.name.as_bytes();
         for slash in (0..name.len()).filter(|&at| name[at] == b'/') {
             let parent = PathBuf::from_bytes(&name[..slash])?;
             match fs::mkdir(self.fd, parent.as_c_str(), 0o755) {
@@ -118,7 +120,7 @@ impl<'a> Target<'a> {
                 Err(errno) => return Err(errno),
             }
         }
-        fs::rename(self.fd, self.partial.as_c_str(), self.fd, self.name.as_c_str(), 0)?;
+        fs::rename(self.fd, self.memory.partial.as_c_str(), self.fd, self.memory.name.as_c_str(), 0)?;
         self.open = None;
         Ok(())
     }
@@ -131,14 +133,14 @@ impl<'a> Target<'a> {
     /// The file is whole, and has so many bytes.
     pub fn end(&mut self, size: u64) -> Result<()> {
         if self.kind == Kind::Directory {
-            return self.keep().context("write", &Show(self.name.as_bytes()));
+            return self.keep().context("write", &Show(self.memory.name.as_bytes()));
         }
         if size != self.size {
             let said = self.size;
             if self.kind == Kind::Stream {
                 return Err(Error::new(format_args!("{size} bytes, where {said} were to come")));
             }
-            let block = header(self.name.as_bytes(), b'0', size);
+            let block = header(self.memory.name.as_bytes(), b'0', size);
             match fs::write_at(self.fd, &block, self.at - BLOCK as u64).doing("write")? {
                 BLOCK => {}
                 _ => return Err(Errno::EIO).doing("write"),
@@ -197,7 +199,7 @@ impl<'a> Target<'a> {
 impl Drop for Target<'_> {
     fn drop(&mut self) {
         if self.open.is_some() {
-            let _ = fs::unlink(self.fd, self.partial.as_c_str());
+            let _ = fs::unlink(self.fd, self.memory.partial.as_c_str());
         }
     }
 }

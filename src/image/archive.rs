@@ -7,24 +7,20 @@
 
 use super::name::{Name, key};
 use super::outer::{Kind, each_entry};
-use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::tar::Header;
-use crate::io::path::PathBuf;
 use crate::io::section::Section;
-use crate::io::text::split_once;
-use crate::limits::{ARCHIVE_FILES_MAX, ARCHIVE_LINKS_MAX, ARCHIVE_REFERENCES_MAX, REFERENCE_BYTES};
+use crate::limits::{ARCHIVE_FILES_MAX, ARCHIVE_LINKS_MAX};
 use crate::sys::fd::{Fd, duplicate};
 use crate::{Context, Error, Result};
 
 /// The table of contents of an archive.
 pub struct ArchiveMemory {
     entries: heapless::Vec<Entry, ARCHIVE_FILES_MAX>,
-    references: heapless::Vec<Reference, ARCHIVE_REFERENCES_MAX>,
 }
 
 impl ArchiveMemory {
     /// All zeros.
-    pub const EMPTY: ArchiveMemory = ArchiveMemory { entries: heapless::Vec::new(), references: heapless::Vec::new() };
+    pub const EMPTY: ArchiveMemory = ArchiveMemory { entries: heapless::Vec::new() };
 }
 
 /// Where a file lies.
@@ -51,11 +47,6 @@ enum Content {
     Other,
 }
 
-struct Reference {
-    name: heapless::String<REFERENCE_BYTES>,
-    place: Place,
-}
-
 /// What an archive is to be taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
@@ -79,26 +70,13 @@ impl<'m> Archive<'m> {
     /// Goes over the tar, which is somewhere in the first `size` bytes of the file; whether it is docker's.
     pub fn open(file: Fd, size: u64, form: Form, memory: &'m mut ArchiveMemory) -> Result<(Archive<'m>, bool)> {
         memory.entries.clear();
-        memory.references.clear();
         let whole = Section { file, offset: 0, size };
         let mut name = Name::TOP;
-        let mut too_many = None;
         each_entry(&whole, &mut |entry| {
             name.set(entry.name);
-            let place = Place { offset: entry.offset, size: entry.size };
             let key = name.key();
-            let reference = name.as_bytes().strip_prefix(b"refs/").filter(|name| !name.contains(&b'/'));
-            let reference = reference.and_then(|name| core::str::from_utf8(name).ok());
-            if let Some(tag) = reference.filter(|_| entry.kind == Kind::File) {
-                memory.references.retain(|known| known.name != tag);
-                match tag.try_into() {
-                    Ok(name) if !memory.references.is_full() => drop(memory.references.push(Reference { name, place })),
-                    Ok(_) => too_many = Some(("tags", ARCHIVE_REFERENCES_MAX)),
-                    Err(_) => too_many = Some(("bytes in a tag", REFERENCE_BYTES)),
-                }
-            }
             let content = match entry.kind {
-                Kind::File => Content::File(place),
+                Kind::File => Content::File(Place { offset: entry.offset, size: entry.size }),
                 Kind::Symlink => {
                     name.follow_link(entry.link);
                     Content::Link(name.key())
@@ -113,73 +91,33 @@ impl<'m> Archive<'m> {
             memory.entries.push(Entry { key, content }).map_err(full)
         })?;
         let archive = Archive { file: whole.file, size, memory };
+        let is_there = |name: &[u8]| archive.content(key(name)).is_some();
         let is_docker = match form {
-            Form::Either => {
-                let is_there = |name: &[u8]| archive.content(key(name)).is_some();
-                !is_there(b"oci-layout") && (is_there(b"manifest.json") || is_there(b"repositories"))
-            }
+            Form::Either => !is_there(b"oci-layout") && (is_there(b"manifest.json") || is_there(b"repositories")),
             form => form == Form::Docker,
         };
         if !is_docker {
             super::store::check_layout_file(archive.file(b"oci-layout")?).doing("archive")?;
-            if archive.index()?.is_none() {
-                // Where there is an index.json, nobody looks into refs.
-                if let Some((what, limit)) = too_many {
-                    return Err(Error::new(format_args!("archive: refs: more than {limit} {what}")));
-                }
-                if archive.memory.references.is_empty() {
-                    return Err(Error::new(format_args!(
-                        "archive: neither index.json nor refs: not an OCI image layout"
-                    )));
-                }
-            }
         }
         Ok((archive, is_docker))
     }
 
-    /// `index.json`; layouts of 2016 have none.
-    pub fn index(&self) -> Result<Option<Section>> {
-        self.file(b"index.json")
-    }
-
-    /// A blob.
-    pub fn blob(&self, digest: &Digest) -> Result<Option<Section>> {
-        let path = PathBuf::format(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()));
-        self.file(path.context("blob", digest)?.as_bytes())
-    }
-
-    /// Shows every tag of a layout of 2016, with its descriptor.
-    pub fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
-        for reference in &self.memory.references {
-            see(&reference.name, self.section(reference.place)?)?;
-        }
-        Ok(())
-    }
-
-    /// Shows every blob that there is, by its name. The number of files whose names are no digests that can be verified.
-    pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
-        let whole = self.section(Place { offset: 0, size: self.size })?;
-        let (mut name, mut others) = (Name::TOP, 0);
-        each_entry(&whole, &mut |entry| {
+    /// Shows the name of every file right beneath a folder, some perhaps twice; false where there is none.
+    pub fn each_name(&self, folder: &[u8], see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+        let mut is_any = false;
+        let mut name = Name::TOP;
+        each_entry(&self.section(Place { offset: 0, size: self.size })?, &mut |entry| {
             name.set(entry.name);
-            let path = name.as_bytes().strip_prefix(b"blobs/").filter(|_| entry.kind == Kind::File);
-            let Some(path) = path else { return Ok(()) };
-            let parts = core::str::from_utf8(path).ok().and_then(|path| split_once(path, b'/'));
-            let digest = parts.and_then(|(algorithm, hex)| {
-                let known =
-                    [Algorithm::Sha256, Algorithm::Sha512].into_iter().find(|known| known.name() == algorithm)?;
-                Digest::from_hex(known, hex)
-            });
-            match digest {
-                // The last one of a name counts.
-                Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section)),
-                None => {
-                    others += 1;
-                    Ok(())
+            let rest = name.as_bytes().strip_prefix(folder).and_then(|rest| rest.strip_prefix(b"/"));
+            match rest.filter(|rest| entry.kind == Kind::File && !rest.contains(&b'/')) {
+                Some(name) => {
+                    is_any = true;
+                    see(name)
                 }
+                None => Ok(()),
             }
         })?;
-        Ok(others)
+        Ok(is_any)
     }
 
     /// The regular file of this name, which is in the one form.

@@ -51,15 +51,9 @@ impl Lead {
         Lead { digest, size, media, rank: Rank::Unknown, pinned: false, depth: 0, root: 0, name: 0 }
     }
 
-    /// A document that is known by its descriptor, where it is one that leads on.
-    pub fn of(blob: &Blob, depth: u8) -> Option<Lead> {
-        let media = Document::of(blob.media_type).filter(|media| media.kind() != Kind::Config)?;
-        Some(Lead { depth, ..Lead::new(blob.digest, blob.size, media) })
-    }
-
     /// Its descriptor.
     pub fn blob(&self) -> Blob {
-        Blob { media_type: self.media.name(), digest: self.digest, size: self.size }
+        Blob { media: self.media, digest: self.digest, size: self.size }
     }
 }
 
@@ -67,36 +61,39 @@ impl Lead {
 pub type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
-/// Finds the manifest of the wanted image.
+/// Finds the manifest of the wanted image; or the one entry of `index.json` that is wanted, whatever it leads to.
 pub fn choose(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
+    is_entry: bool,
     leads: &mut Leads,
     tag: &mut Tag,
     buffer: &mut Buffer,
 ) -> Result<Lead> {
-    let mut search = Search::begin(store, wanted, leads, tag, buffer)?;
-    search.follow(buffer)?;
-    search.verdict()
-}
-
-/// The one entry of `index.json` that is wanted, whatever it leads to.
-pub fn choose_entry(
-    store: &Store<'_>,
-    wanted: &Wanted<'_>,
-    leads: &mut Leads,
-    tag: &mut Tag,
-    buffer: &mut Buffer,
-) -> Result<Lead> {
-    let search = Search::begin(store, wanted, leads, tag, buffer)?;
-    let mut found: Option<&Lead> = None;
-    for lead in search.leads.iter().filter(|lead| wanted.digest.is_none_or(|digest| digest == lead.digest)) {
-        if found.is_some_and(|found| found.digest != lead.digest) {
-            return Err(Error::new(format_args!("several manifests and no index over them: choose one by its digest")));
-        }
-        found = Some(lead);
+    leads.clear();
+    tag.clear();
+    let mut search = Search {
+        store,
+        wanted,
+        leads,
+        tag,
+        tags: List::new(),
+        platforms: List::new(),
+        others: List::new(),
+        bytes: 0,
+        best: None,
+        rival: None,
+        artifact: None,
+        unpinned: None,
+        is_there: false,
+    };
+    search.begin(buffer)?;
+    if is_entry {
+        search.entry()?;
+    } else {
+        search.follow(buffer)?;
     }
-    found.map_or_else(|| search.verdict(), |lead| Ok(*lead))
+    search.verdict()
 }
 
 struct Search<'a> {
@@ -122,38 +119,29 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// What is at the top of the layout: one image, or what is wanted.
-    fn begin(
-        store: &'a Store<'a>,
-        wanted: &'a Wanted<'a>,
-        leads: &'a mut Leads,
-        tag: &'a mut Tag,
-        buffer: &mut Buffer,
-    ) -> Result<Search<'a>> {
-        leads.clear();
-        tag.clear();
-        let mut search = Search {
-            store,
-            wanted,
-            leads,
-            tag,
-            tags: List::new(),
-            platforms: List::new(),
-            others: List::new(),
-            bytes: 0,
-            best: None,
-            rival: None,
-            artifact: None,
-            unpinned: None,
-            is_there: false,
-        };
-        search.top(buffer)?;
-        if wanted.reference.is_none() && wanted.digest.is_none() && search.has_several() {
-            search.leave_artifacts_out(buffer);
-            if search.has_several() {
-                return Err(Error::new(format_args!("several images, and no tag to choose by: {}", search.tags)));
+    #[inline(never)]
+    fn begin(&mut self, buffer: &mut Buffer) -> Result<()> {
+        self.top(buffer)?;
+        if self.wanted.reference.is_none() && self.wanted.digest.is_none() && self.has_several() {
+            self.leave_artifacts_out(buffer);
+            if self.has_several() {
+                return Err(Error::new(format_args!("several images, and no tag to choose by: {}", self.tags)));
             }
         }
-        Ok(search)
+        Ok(())
+    }
+
+    /// The one entry of the top, whatever it leads to.
+    fn entry(&mut self) -> Result<()> {
+        for lead in self.leads.iter().filter(|lead| self.wanted.digest.is_none_or(|digest| digest == lead.digest)) {
+            if self.best.is_some_and(|best| best.digest != lead.digest) {
+                return Err(Error::new(format_args!(
+                    "several manifests and no index over them: choose one by its digest"
+                )));
+            }
+            self.best = Some(*lead);
+        }
+        Ok(())
     }
 
     /// Takes in `index.json`, or `refs/`.
@@ -272,6 +260,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     fn nested(&mut self, lead: &Lead, buffer: &mut Buffer) -> Result<()> {
         if usize::from(lead.depth) >= INDEX_DEPTH {
             return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
@@ -305,6 +294,7 @@ impl<'a> Search<'a> {
         }
     }
 
+    #[inline(never)]
     fn verdict(&self) -> Result<Lead> {
         let Wanted { reference, digest, index, platform } = self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {

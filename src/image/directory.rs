@@ -1,12 +1,10 @@
 //! A layout in a directory. Whatever a name in it says, nothing outside the directory is opened.
 
-use crate::codec::digest::{Algorithm, Digest};
-use crate::io::path::PathBuf;
 use crate::io::section::Section;
 use crate::io::show::{On, ShowC};
 use crate::sys::fd::Fd;
 use crate::sys::{Errno, fs};
-use crate::{Context, Error, Result};
+use crate::{Error, Result};
 use core::ffi::CStr;
 
 /// A directory, in a directory entry.
@@ -25,65 +23,21 @@ impl Directory {
         Ok(directory)
     }
 
-    /// `index.json`; layouts of 2016 have none.
-    pub fn index(&self) -> Result<Option<Section>> {
-        self.file(c"index.json")
-    }
-
-    /// A blob, which must be exactly `size` bytes long.
-    pub fn blob(&self, digest: &Digest) -> Result<Option<Section>> {
-        let path = PathBuf::format(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()));
-        self.file(path.context("blob", digest)?.as_c_str())
-    }
-
-    /// Shows every tag of a layout of 2016, with its descriptor.
-    pub fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
-        let there = self.each_name(c"refs", &mut |name, kind| {
-            // Names are of A-Z a-z 0-9 . _ -; others, hidden files and directories are not tags.
-            let Some(name) = name.to_str().ok().filter(|name| !name.starts_with('.') && kind != DT_DIR) else {
-                return Ok(());
-            };
-            let path = PathBuf::format(format_args!("refs/{name}")).context("refs", &name)?;
-            self.file(path.as_c_str())?.map_or(Ok(()), |section| see(name, section))
-        })?;
-        match there {
-            true => Ok(()),
-            false => Err(Error::new(format_args!("neither index.json nor refs"))),
-        }
-    }
-
-    /// Shows every blob that there is, by its name. The number of files whose names are no digests that can be verified.
-    pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
-        let mut others = 0;
-        for (algorithm, path) in [(Algorithm::Sha256, c"blobs/sha256"), (Algorithm::Sha512, c"blobs/sha512")] {
-            self.each_name(path, &mut |name, _| match name
-                .to_str()
-                .ok()
-                .and_then(|name| Digest::from_hex(algorithm, name))
-            {
-                Some(digest) => self.blob(&digest)?.map_or(Ok(()), |section| see(digest, section)),
-                None => {
-                    others += u64::from(!matches!(name.to_bytes(), b"." | b".."));
-                    Ok(())
-                }
-            })?;
-        }
-        Ok(others)
-    }
-
-    /// Shows all that is in a directory, by name and `DT_*`; false where there is no such directory.
-    fn each_name(&self, path: &CStr, see: &mut dyn FnMut(&CStr, u8) -> Result<()>) -> Result<bool> {
-        let directory = match self.open_beneath(path, fs::O_DIRECTORY) {
+    /// Shows the name of all that is right beneath a folder and is none itself; false where there is no such folder.
+    pub fn each_name(&self, folder: &CStr, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+        let directory = match self.open_beneath(folder, fs::O_DIRECTORY) {
             Err(Errno::ENOENT) => return Ok(false),
-            directory => directory.on("open", path)?,
+            directory => directory.on("open", folder)?,
         };
         let mut buffer = [0; 2048];
         loop {
-            let bytes = fs::read_directory(directory.by_ref(), &mut buffer).on("read", path)?;
+            let bytes = fs::read_directory(directory.by_ref(), &mut buffer).on("read", folder)?;
             if bytes.is_empty() {
                 return Ok(true);
             }
-            fs::entries(bytes).try_for_each(|entry| see(entry.name, entry.kind))?;
+            for entry in fs::entries(bytes).filter(|entry| entry.kind != DT_DIR) {
+                see(entry.name.to_bytes())?;
+            }
         }
     }
 
@@ -95,7 +49,7 @@ impl Directory {
     }
 
     /// A regular file, whole; `None` where there is none of that name.
-    fn file(&self, path: &CStr) -> Result<Option<Section>> {
+    pub fn file(&self, path: &CStr) -> Result<Option<Section>> {
         let file = match self.open_beneath(path, 0) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(Errno::EXDEV) => return Err(Error::new(format_args!("{}: leads out of the layout", ShowC(path)))),

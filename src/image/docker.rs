@@ -28,18 +28,8 @@ pub fn choose(
     tag: &mut super::Tag,
     buffer: &mut [u8],
 ) -> Result<(Section, Option<Digest>)> {
-    let Some(manifest) = archive.file(b"manifest.json")? else {
-        return Err(Error::new(format_args!(
-            "{}",
-            match archive.file(b"repositories")? {
-                Some(_) =>
-                    "archive: of docker before 1.10 (repositories, and no manifest.json): not supported, save it anew",
-                None => "archive: no manifest.json: not what docker save writes",
-            }
-        )));
-    };
     let mut read = || -> Result<(Section, Option<Digest>)> {
-        let document = json::check(super::store::read(&manifest, buffer)?)?;
+        let document = document(archive, buffer)?;
         let item = item(&document, wanted, tag)?;
         layers.clear();
         for value in item.list("Layers")? {
@@ -57,12 +47,19 @@ pub fn choose(
 
 /// Shows what `manifest.json` says of each image.
 pub fn each(archive: &Archive<'_>, buffer: &mut [u8], see: &mut dyn FnMut(&Value<'_>) -> Result<()>) -> Result<()> {
-    let mut look = || -> Result<()> {
-        let file = archive.file(b"manifest.json")?.ok_or_else(|| Error::new(format_args!("missing")))?;
-        let document = json::check(super::store::read(&file, buffer)?)?;
-        document.items()?.try_for_each(|item| see(&item))
-    };
+    let mut look = || document(archive, buffer)?.items()?.try_for_each(|item| see(&item));
     look().doing("manifest.json")
+}
+
+/// `manifest.json`.
+fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+    match archive.file(b"manifest.json")? {
+        Some(file) => json::check(super::store::read(&file, buffer)?),
+        None if archive.file(b"repositories")?.is_some() => {
+            Err(Error::new(format_args!("missing: of docker before 1.10 (repositories): not supported, save it anew")))
+        }
+        None => Err(Error::new(format_args!("missing: not what docker save writes"))),
+    }
 }
 
 /// The file whose path is this value.

@@ -71,7 +71,7 @@ pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob
         return Ok(None);
     }
     let (digest, size) = layers_and_config(manifest, true, layers)?;
-    Ok(Some(Blob { media_type: media::CONFIG, digest, size }))
+    Ok(Some(Blob { media: Document::CONFIG, digest, size }))
 }
 
 /// The layers of a manifest, without their diff_ids, and the digest and size of its configuration. What is not to be

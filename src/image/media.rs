@@ -16,18 +16,11 @@ pub enum Kind {
     Config,
 }
 
-/// The media type of an index.
-pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// The media type of a manifest.
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-/// The media type of a configuration.
-pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-
 /// Media types of documents.
 const DOCUMENTS: [(&str, Kind); 8] = [
-    (INDEX, Kind::Index),
-    (MANIFEST, Kind::Manifest),
-    (CONFIG, Kind::Config),
+    ("application/vnd.oci.image.index.v1+json", Kind::Index),
+    ("application/vnd.oci.image.manifest.v1+json", Kind::Manifest),
+    ("application/vnd.oci.image.config.v1+json", Kind::Config),
     ("application/vnd.docker.distribution.manifest.list.v2+json", Kind::Index),
     ("application/vnd.docker.distribution.manifest.v2+json", Kind::Manifest),
     ("application/vnd.docker.container.image.v1+json", Kind::Config),
@@ -41,6 +34,13 @@ const DOCUMENTS: [(&str, Kind); 8] = [
 pub struct Document(u8);
 
 impl Document {
+    /// Today's, of an index.
+    pub const INDEX: Document = Document(0);
+    /// Today's, of a manifest.
+    pub const MANIFEST: Document = Document(1);
+    /// Today's, of a configuration.
+    pub const CONFIG: Document = Document(2);
+
     /// The media type of that name, where it is one of those above.
     pub fn of(name: &str) -> Option<Document> {
         DOCUMENTS.iter().position(|(known, _)| name == *known).map(|at| Document(at as u8))

@@ -28,7 +28,7 @@ pub mod survey;
 pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, Form, looks_like_archive};
 pub use config::{Config, Texts};
-pub use media::{CONFIG, INDEX, MANIFEST, layer_name, sniff};
+pub use media::{Document, layer_name, sniff};
 pub use name::key as path_key;
 pub use parts::{Part, parts, select};
 pub use platform::{Platform, Target};
@@ -104,11 +104,11 @@ pub struct Layer {
     pub diff_id: Digest,
 }
 
-/// A document or another blob, as a descriptor tells of it.
+/// A document, as a descriptor tells of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Blob {
-    /// The media type; empty where it is none that is known here.
-    pub media_type: &'static str,
+    /// What it is.
+    pub media: Document,
     /// The digest of its bytes.
     pub digest: Digest,
     /// Their number.
@@ -143,9 +143,9 @@ pub struct Image<'m> {
 
 /// Finds the wanted image, which must be for the platform that is wanted, with all its layers there.
 pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
-    let image = read(store, wanted, memory)?;
-    let Image { config, layers, .. } = image;
-    let platform = Platform::of(&config);
+    let image = read(store, wanted, memory);
+    let Ok(Image { config, layers, .. }) = &image else { return image };
+    let platform = Platform::of(config);
     // What an image is for must be said.
     if platform.rank(&wanted.platform) <= Rank::Unknown {
         let wanted = &wanted.platform;
@@ -157,7 +157,7 @@ pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
     for (n, layer) in layers.iter().enumerate() {
         store.layer(layer).map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
     }
-    Ok(image)
+    image
 }
 
 /// Finds the wanted image and reads its manifest and its configuration, whatever it is for.
@@ -170,10 +170,10 @@ pub fn read<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
             let bytes = store::read(&section, document).doing("config")?;
             let digest = store::digest_of(bytes, Algorithm::Sha256);
             [expected, wanted.digest].iter().flatten().try_for_each(|right| right.expect(&digest)).doing("config")?;
-            (None, Blob { media_type: CONFIG, digest, size: section.size }, section.offset, bytes)
+            (None, Blob { media: Document::CONFIG, digest, size: section.size }, section.offset, bytes)
         }
         _ => {
-            let chosen = choose::choose(store, wanted, leads, tag, document)?;
+            let chosen = choose::choose(store, wanted, false, leads, tag, document)?;
             let id = manifest::read(store, &chosen, layers, document).context("manifest", &chosen.digest)?;
             let bytes = store::read_verified(store, &id.digest, id.size, document).context("config", &id.digest)?;
             (Some(chosen.blob()), id, 0, bytes)

@@ -66,6 +66,7 @@ impl OuterTar<'_> {
         let (mut is_named, mut is_linked, mut real_size) = (false, false, None);
         loop {
             let at = self.reader.position();
+            let fault = |why: &str| Error::new(format_args!("{why} header at byte {at}"));
             let mut block = [0; BLOCK];
             let there = self.reader.read_full(&mut block)?;
             // One block of zeros ends an archive, as for GNU tar; some have none.
@@ -73,14 +74,12 @@ impl OuterTar<'_> {
                 return Ok(None);
             }
             if there < BLOCK {
-                return Err(Error::new(format_args!("truncated in the header at byte {at}")));
+                return Err(fault("truncated in the"));
             }
-            let Some(header) = Header::check(&block) else {
-                return Err(Error::new(format_args!("no tar header at byte {at}: wrong checksum")));
-            };
+            let header = Header::check(&block).ok_or_else(|| fault("wrong checksum: no tar"))?;
             let kind = header.kind();
             let is_extension = matches!(kind, b'x' | b'X' | b'g' | b'L' | b'K');
-            let impossible = || Error::new(format_args!("the header at byte {at} has an impossible size"));
+            let impossible = || fault("impossible size in the");
             let mut size = header.size().and_then(|size| u64::try_from(size).ok()).ok_or_else(impossible)?;
             if !is_extension {
                 size = real_size.unwrap_or(size);
@@ -102,11 +101,22 @@ impl OuterTar<'_> {
                     "truncated: {name} at byte {at} has {size} bytes, of {all} in all"
                 )));
             }
-            match kind {
-                b'x' | b'X' => {
-                    let mut records = [0; ARCHIVE_PAX_BYTES];
+            if is_extension && kind != b'g' {
+                let mut buffer = [0; ARCHIVE_PAX_BYTES];
+                let contents = self.contents(size, &mut buffer)?;
+                let (is_set, place) = match kind {
+                    b'K' => (&mut is_linked, &mut self.link),
+                    _ => (&mut is_named, &mut self.name),
+                };
+                if matches!(kind, b'L' | b'K') {
+                    // What a pax header says wins, wherever it stands.
+                    if !*is_set {
+                        *is_set = true;
+                        set(place, until_nul(contents));
+                    }
+                } else {
                     let malformed = |why: &str| Error::new(format_args!("pax header at byte {at}: {why}"));
-                    let records = pax::check(self.contents(size, &mut records)?).map_err(malformed)?;
+                    let records = pax::check(contents).map_err(malformed)?;
                     // Nothing takes back what was said before, as an empty value does elsewhere.
                     for (key, value) in pax::Records(records).filter(|(_, value)| !value.is_empty()) {
                         match key {
@@ -123,20 +133,6 @@ impl OuterTar<'_> {
                         }
                     }
                 }
-                b'L' | b'K' => {
-                    let mut name = [0; ARCHIVE_PAX_BYTES];
-                    let name = self.contents(size, &mut name)?;
-                    let (is_set, place) = match kind {
-                        b'L' => (&mut is_named, &mut self.name),
-                        _ => (&mut is_linked, &mut self.link),
-                    };
-                    // What a pax header says wins, wherever it stands.
-                    if !*is_set {
-                        *is_set = true;
-                        set(place, until_nul(name));
-                    }
-                }
-                _ => (),
             }
             // The last block may lack its padding.
             let next = offset.saturating_add(size).checked_next_multiple_of(BLOCK as u64).ok_or_else(impossible)?;

@@ -5,10 +5,12 @@ use super::directory::Directory;
 use super::{ArchiveMemory, Image, ImageMemory, Layer};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::json;
+use crate::io::path::PathBuf;
 use crate::io::section::Section;
 use crate::limits::{DOCUMENT_BYTES, LAYOUT_FILE_BYTES};
 use crate::sys::fd::Fd;
 use crate::{Context, Error, Result};
+use core::ffi::CStr;
 
 /// An OCI layout, in a directory or in a tar, or what `docker save` writes.
 pub enum Store<'m> {
@@ -46,13 +48,7 @@ impl<'m> Store<'m> {
 
     /// Opens a blob, which must be exactly `size` bytes long.
     pub fn blob(&self, digest: &Digest, size: u64) -> Result<Section> {
-        let blob = match self {
-            Store::Directory(directory) => directory.blob(digest)?,
-            Store::Archive(archive) => archive.blob(digest)?,
-            // There the configuration tells what is what.
-            Store::Docker(_) => None,
-        };
-        let Some(blob) = blob else {
+        let Some(blob) = self.find(digest)? else {
             return Err(Error::new(format_args!("blob {digest}: missing")));
         };
         if blob.size != size {
@@ -65,11 +61,18 @@ impl<'m> Store<'m> {
     /// Shows every blob that there is, whoever refers to it, and some perhaps twice. The number of files among them
     /// whose names are no digests that can be verified.
     pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
-        match self {
-            Store::Directory(directory) => directory.each_blob(see),
-            Store::Archive(archive) => archive.each_blob(see),
-            Store::Docker(_) => Ok(0),
+        let mut others = 0;
+        for (algorithm, folder) in [(Algorithm::Sha256, c"blobs/sha256"), (Algorithm::Sha512, c"blobs/sha512")] {
+            self.each_name(folder, &mut |name| {
+                let digest = core::str::from_utf8(name).ok().and_then(|name| Digest::from_hex(algorithm, name));
+                let Some(digest) = digest else {
+                    others += 1;
+                    return Ok(());
+                };
+                self.find(&digest)?.map_or(Ok(()), |section| see(digest, section))
+            })?;
         }
+        Ok(others)
     }
 
     /// Opens an image's configuration.
@@ -85,27 +88,58 @@ impl<'m> Store<'m> {
         Ok(self.index()?.is_some())
     }
 
-    /// Checked, `index.json`: everything in it as it stands. A layout of 2016 has none.
-    pub fn read_index<'b>(&self, memory: &'b mut ImageMemory) -> Result<Option<json::Value<'b>>> {
-        let Some(section) = self.index()? else { return Ok(None) };
-        read(&section, &mut memory.document).and_then(json::check).doing("index.json").map(Some)
+    /// The entries of `index.json`, as they stand there. A layout of 2016 has none.
+    pub fn entries<'b>(&self, memory: &'b mut ImageMemory) -> Result<json::Items<'b>> {
+        let Some(section) = self.index()? else { return Ok(json::Items::default()) };
+        let index = read(&section, &mut memory.document).and_then(json::check);
+        index.and_then(|index| index.list("manifests")).doing("index.json")
     }
 
     /// `index.json`; layouts of 2016 have none.
     pub(super) fn index(&self) -> Result<Option<Section>> {
-        match self {
-            Store::Directory(directory) => directory.index(),
-            Store::Archive(archive) => archive.index(),
-            Store::Docker(_) => Ok(None),
-        }
+        self.file(c"index.json")
     }
 
     /// Shows every tag of a layout of 2016, with its descriptor.
     pub(super) fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
+        let mut path = PathBuf::new();
+        let is_there = self.each_name(c"refs", &mut |name| {
+            // Names are of A-Z a-z 0-9 . _ -; others and hidden files are not tags.
+            let Some(name) = core::str::from_utf8(name).ok().filter(|name| !name.starts_with('.')) else {
+                return Ok(());
+            };
+            path.set(format_args!("refs/{name}")).context("refs", &name)?;
+            self.file(path.as_c_str())?.map_or(Ok(()), |section| see(name, section))
+        })?;
+        match is_there {
+            true => Ok(()),
+            false => Err(Error::new(format_args!("neither index.json nor refs"))),
+        }
+    }
+
+    /// The blob of this digest.
+    fn find(&self, digest: &Digest) -> Result<Option<Section>> {
+        let mut path = PathBuf::new();
+        path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex())).context("blob", digest)?;
+        self.file(path.as_c_str())
+    }
+
+    /// A file of a layout, by its path.
+    fn file(&self, path: &CStr) -> Result<Option<Section>> {
         match self {
-            Store::Directory(directory) => directory.references(see),
-            Store::Archive(archive) => archive.references(see),
-            Store::Docker(_) => Ok(()),
+            Store::Directory(directory) => directory.file(path),
+            Store::Archive(archive) => archive.file(path.to_bytes()),
+            // There the configuration tells what is what.
+            Store::Docker(_) => Ok(None),
+        }
+    }
+
+    /// Shows the name of every file right beneath a folder of a layout; false where there is no such folder.
+    fn each_name(&self, folder: &CStr, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+        match self {
+            Store::Directory(directory) => directory.each_name(folder, see),
+            Store::Archive(archive) => archive.each_name(folder.to_bytes(), see),
+            Store::Docker(_) => Ok(true),
         }
     }
 }

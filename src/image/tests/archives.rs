@@ -173,7 +173,7 @@ fn broken_archives_are_refused() {
     for at in [0, 124, 148, 300, 511] {
         let mut bad = good.clone();
         bad[at] ^= 0x11;
-        error_has(read(&bad), &["archive: no tar header at byte 0: wrong checksum"]);
+        error_has(read(&bad), &["archive: wrong checksum: no tar header at byte 0"]);
         assert!(!looks_like_archive(&bad[..512]));
     }
     for size in ["77777777777", "99999999999", "-0000000001"] {
@@ -207,7 +207,7 @@ fn an_archive_of_2016_has_refs() {
     assert_eq!(read(&[tar(&files), refs, END.to_vec()].concat()).unwrap(), "old");
     error_has(read(&[tar(&files), END.to_vec()].concat()), &["neither index.json nor refs"]);
     let many: Vec<u8> = (0..65).flat_map(|n| entry(&format!("refs/{n}"), b'0', manifest.as_bytes())).collect();
-    error_has(read(&[tar(&files), many.clone(), END.to_vec()].concat()), &["archive: refs: more than 64 tags"]);
+    assert_eq!(read(&[tar(&files), many.clone(), END.to_vec()].concat()).unwrap(), "old");
     let long = entry(&format!("refs/{}", "x".repeat(90)), b'0', b"{}").repeat(2);
     error_has(read(&[tar(&files), long, END.to_vec()].concat()), &["refs xxx", "mediaType: missing"]);
     // With an index.json they do not matter.

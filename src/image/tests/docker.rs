@@ -181,14 +181,14 @@ fn a_layout_in_the_same_archive_is_preferred() {
     error_has(read_as(&docker, Form::Layout, &Wanted::default()), &["archive: oci-layout: missing"]);
     error_has(
         read_as(&tar(&files(&layout)), Form::Docker, &Wanted::default()),
-        &["archive: no manifest.json: not what docker save writes"],
+        &["manifest.json: missing: not what docker save writes"],
     );
 }
 
 #[test]
 fn docker_before_manifest_json_is_named() {
     let old = [file("1/json", "{}"), file("1/layer.tar", "tar"), file("repositories", r#"{"x":{"latest":"1"}}"#)];
-    error_has(any(&old), &["archive: of docker before 1.10 (repositories, and no manifest.json)"]);
+    error_has(any(&old), &["manifest.json: missing: of docker before 1.10 (repositories)"]);
 }
 
 #[test]
