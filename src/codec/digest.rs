@@ -36,16 +36,12 @@ impl Algorithm {
 #[derive(Clone, Copy)]
 pub struct Digest {
     algorithm: Algorithm,
-    bytes: [u8; DIGEST_ROOM],
+    bytes: [u8; 64],
 }
-
-/// Bytes of the longest digest and one more: what is longer than 64 is copied by a call, which is shorter than the
-/// moves that compilers would write at each place.
-const DIGEST_ROOM: usize = 65;
 
 impl Digest {
     /// sha256 of nothing in particular: a place to be filled.
-    pub const ZERO: Digest = Digest { algorithm: Algorithm::Sha256, bytes: [0; DIGEST_ROOM] };
+    pub const ZERO: Digest = Digest { algorithm: Algorithm::Sha256, bytes: [0; 64] };
 
     /// Reads `sha256:` or `sha512:` and as many lower-case hexadecimal digits as the algorithm has.
     pub fn parse(text: &str) -> Result<Digest> {
@@ -67,7 +63,7 @@ impl Digest {
         if digits.len() != 2 * algorithm.size() {
             return None;
         }
-        let mut digest = Digest { algorithm, bytes: [0; DIGEST_ROOM] };
+        let mut digest = Digest { algorithm, bytes: [0; 64] };
         for (place, pair) in digest.bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
             *place = nibble(pair[0])? << 4 | nibble(pair[1])?;
         }
@@ -162,16 +158,13 @@ impl Hasher {
 
     /// The digest of all bytes.
     pub fn finish(self) -> Digest {
-        let mut bytes = [0; DIGEST_ROOM];
+        let mut bytes = [0; 64];
         match self {
             Hasher::Sha256(hash) => {
                 bytes[..32].copy_from_slice(&hash.finalize());
                 Digest { algorithm: Algorithm::Sha256, bytes }
             }
-            Hasher::Sha512(hash) => {
-                bytes[..64].copy_from_slice(&hash.finalize());
-                Digest { algorithm: Algorithm::Sha512, bytes }
-            }
+            Hasher::Sha512(hash) => Digest { algorithm: Algorithm::Sha512, bytes: hash.finalize() },
         }
     }
 }
