@@ -18,6 +18,7 @@ const PASSWD: &core::ffi::CStr = c"/etc/passwd";
 const GROUP: &core::ffi::CStr = c"/etc/group";
 
 /// Whom `wanted` names; nobody named is root. `home` becomes the user's, or `/`.
+#[inline(never)]
 pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
     let mut parts = wanted.splitn(2, |byte| *byte == b':');
     let (name, group) = (parts.next().unwrap_or_default(), parts.next());
