@@ -190,6 +190,7 @@ fn directory<'m>(config: &Config<'_>, given: Option<&CStr>, strings: &mut String
     path.finish()
 }
 
+#[inline(never)]
 fn stop_signal(config: &Config<'_>, strings: &mut Strings<'_>) -> Result<i32> {
     let Some(name) = config.stop_signal() else { return Ok(signal::SIGTERM) };
     let mut text = strings.begin();

@@ -18,6 +18,7 @@ const PASSWD: &core::ffi::CStr = c"/etc/passwd";
 const GROUP: &core::ffi::CStr = c"/etc/group";
 
 /// Whom `wanted` names; nobody named is root. `home` becomes the user's, or `/`.
+#[inline(never)]
 pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
     let mut parts = wanted.splitn(2, |byte| *byte == b':');
     let (name, group) = (parts.next().unwrap_or_default(), parts.next());
@@ -56,7 +57,7 @@ fn parse(what: &str, text: &[u8]) -> Result<Option<u32>> {
 /// Takes uid, gid, name and home from the first line that fits; whether there is one.
 fn find_user(root: FdRef<'_>, name: &[u8], user: &mut User, login: &mut Field, home: &mut Field) -> Result<bool> {
     let uid = parse("user", name)?;
-    let Some(mut table) = Table::open(root, PASSWD)? else { return Ok(false) };
+    let mut table = Table::open(root, PASSWD)?;
     let mut field = Field::new();
     // name:password:uid:gid:comment:home:shell
     let (mut column, mut fits) = (0, false);
@@ -92,14 +93,12 @@ fn find_group(root: FdRef<'_>, name: &[u8]) -> Result<u32> {
         return Ok(gid);
     }
     let mut found = None;
-    if let Some(mut table) = Table::open(root, GROUP)? {
-        walk_groups(&mut table, &mut |table, end, group, gid, member| {
-            if found.is_none() && member.is_none() && group.is(name) {
-                found = Some(gid.ok_or_else(|| table.fault(end, "the gid is not a number"))?);
-            }
-            Ok(())
-        })?;
-    }
+    walk_groups(&mut Table::open(root, GROUP)?, &mut |table, end, group, gid, member| {
+        if found.is_none() && member.is_none() && group.is(name) {
+            found = Some(gid.ok_or_else(|| table.fault(end, "the gid is not a number"))?);
+        }
+        Ok(())
+    })?;
     found.ok_or_else(|| fault("group", name, "not in the image's /etc/group"))
 }
 
@@ -110,7 +109,7 @@ fn add_groups(root: FdRef<'_>, login: &Field, user: &mut User) -> Result<()> {
     if login.bytes().is_empty() || login.is_cut() {
         return Ok(());
     }
-    let Some(mut table) = Table::open(root, GROUP)? else { return Ok(()) };
+    let mut table = Table::open(root, GROUP)?;
     walk_groups(&mut table, &mut |table, end, _, gid, member| {
         if member.is_some_and(|member| member.is(login.bytes())) {
             let gid = gid.ok_or_else(|| table.fault(end, "the gid is not a number"))?;

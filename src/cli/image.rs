@@ -10,8 +10,8 @@ use crate::io::path::PathBuf;
 use crate::io::show::{Show, ShowC};
 use crate::io::text::{decimal, last_of, split_once};
 use crate::limits::DOCUMENT_BYTES;
-use crate::sys::fd::CWD;
-use crate::sys::{Errno, fs};
+use crate::sys::fd::{CWD, Fd};
+use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -78,10 +78,7 @@ pub fn open<'m, 'w>(arguments: &Arguments<'w>, memory: &'m mut ArchiveMemory) ->
     let shown = Show(path.as_bytes());
     let file = match path {
         "-" => spool()?,
-        _ => {
-            let path = PathBuf::from_bytes(path.as_bytes()).context("open", &path)?;
-            fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).context("open", &shown)?
-        }
+        _ => open_path(path, fs::O_RDONLY).context("open", &shown)?,
     };
     let stat = fs::stat(file.by_ref(), c"").context("stat", &shown)?;
     let form = match transport {
@@ -101,6 +98,11 @@ pub fn open<'m, 'w>(arguments: &Arguments<'w>, memory: &'m mut ArchiveMemory) ->
         _ => Err(Error::new(format_args!("neither a directory nor an archive"))),
     };
     Ok((store.context("image", &shown)?, wanted))
+}
+
+#[inline(never)]
+fn open_path(path: &str, flags: i32) -> sys::Result<Fd> {
+    fs::open(CWD, PathBuf::from_bytes(path.as_bytes())?.as_c_str(), flags, 0)
 }
 
 /// Two buffers for indexes, out of one that no command needs before an image is chosen.
@@ -129,8 +131,7 @@ fn target(words: &CStr) -> Result<Target<'_>> {
 /// The path, and what follows it; a path that is there is taken whole.
 pub fn split(text: &str) -> Result<(&str, Wanted<'_>)> {
     let mut wanted = Wanted::default();
-    let there = PathBuf::from_bytes(text.as_bytes()).and_then(|path| fs::stat(CWD, path.as_c_str()));
-    if !matches!(there, Err(Errno::ENOENT | Errno::ENOTDIR)) {
+    if !matches!(open_path(text, fs::O_PATH), Err(Errno::ENOENT | Errno::ENOTDIR)) {
         return Ok((text, wanted));
     }
     let mut rest = text;

@@ -9,7 +9,7 @@ mod table;
 use super::{Arguments, Command, Flag, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
-use crate::image::survey::{Contents, Found, Scope, Sort, docker_images, read_config, survey};
+use crate::image::survey::{Contents, Found, Scope, Sort, config_type, docker_images, read_config, survey};
 use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted};
 use crate::io::output::Output;
 use crate::io::show::Show;
@@ -219,7 +219,7 @@ impl Subject<'_, '_> {
                 if !is_image {
                     let mut row = Row { layers, ..row };
                     if found.sort == Sort::Manifest {
-                        row.media_type = document.require("config")?.require_text("mediaType")?;
+                        row.media_type = config_type(&document)?;
                     }
                     view.row(&row);
                     return Ok(());

@@ -67,8 +67,7 @@ impl<'m> Config<'m> {
                 }
             }
         }
-        top.require("architecture")?;
-        top.require("os")?;
+        ["architecture", "os"].iter().try_for_each(|key| top.require(key).map(drop))?;
         Ok(config)
     }
 

@@ -7,7 +7,7 @@ use super::media::{self, Document, Kind};
 use super::store::{Store, read_verified};
 use super::{Blob, Compression, Layer};
 use crate::codec::digest::Digest;
-use crate::codec::json::{self, Value};
+use crate::codec::json::{self, Text, Value};
 use crate::limits::{DOCUMENT_BYTES, LAYERS_MAX};
 use crate::{Error, Result};
 
@@ -47,10 +47,15 @@ pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) 
     Ok(())
 }
 
-/// The configuration's media type, where it is none of an image: then the manifest is an artifact's.
+/// The configuration's media type.
+#[inline(never)]
+pub fn config_type<'m>(manifest: &Value<'m>) -> Result<Text<'m>> {
+    manifest.require("config")?.require_text("mediaType")
+}
+
+/// Whether the configuration is none of an image: then the manifest is an artifact's.
 pub fn is_artifact(manifest: &Value<'_>) -> Result<bool> {
-    let media_type = manifest.require("config")?.require_text("mediaType")?;
-    Ok(Document::named(media_type).is_none_or(|media| media.kind() != Kind::Config))
+    Ok(Document::named(config_type(manifest)?).is_none_or(|media| media.kind() != Kind::Config))
 }
 
 /// Reads a manifest: its layers, without their diff_ids, and its configuration.
@@ -59,7 +64,7 @@ pub fn read(store: &Store<'_>, lead: &Lead, layers: &mut Layers, buffer: &mut [u
     match image_of(&manifest, layers)? {
         Some(id) => Ok(id),
         None => {
-            let media_type = manifest.require("config")?.require_text("mediaType")?;
+            let media_type = config_type(&manifest)?;
             Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")))
         }
     }

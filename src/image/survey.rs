@@ -6,6 +6,7 @@
 use super::choose::{Lead, each_at_the_top};
 use super::descriptor::Descriptor;
 use super::docker;
+pub use super::manifest::config_type;
 use super::manifest::{self, is_artifact, read_document};
 use super::media::{Document, Kind};
 use super::platform::{Platform, Rank};

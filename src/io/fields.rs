@@ -106,7 +106,8 @@ impl core::fmt::Display for Name {
 /// A file of lines of fields.
 pub struct Table {
     name: Name,
-    file: Fd,
+    /// None where it is not there.
+    file: Option<Fd>,
     buffer: [u8; 4096],
     start: usize,
     end: usize,
@@ -117,41 +118,20 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens `path` in the image's `root`; `None` where there is none.
-    pub fn open(root: FdRef<'_>, path: &'static CStr) -> Result<Option<Table>> {
+    /// Opens `path` in the image's `root`; where there is none, it has no line.
+    pub fn open(root: FdRef<'_>, path: &'static CStr) -> Result<Table> {
         let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS;
         Table::open_in(root, resolve, Name { whose: "the image's ", path })
     }
 
-    /// Opens the host's `path`; `None` where there is none.
-    pub fn open_on_host(path: &'static CStr) -> Result<Option<Table>> {
+    /// Opens the host's `path`; where there is none, it has no line.
+    pub fn open_on_host(path: &'static CStr) -> Result<Table> {
         Table::open_in(CWD, 0, Name { whose: "", path })
     }
 
-    fn open_in(root: FdRef<'_>, resolve: u64, name: Name) -> Result<Option<Table>> {
-        // A look before it is opened: opening a device may have an effect.
-        for flags in [fs::O_PATH, fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY] {
-            let file = match fs::open_resolved(root, name.path, flags, 0, resolve) {
-                Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-                file => file.context("open", &name)?,
-            };
-            if fs::stat(file.by_ref(), c"").context("stat", &name)?.kind() != fs::S_IFREG {
-                return Err(Error::new(format_args!("{name} is not a regular file")));
-            }
-            if flags != fs::O_PATH {
-                return Ok(Some(Table {
-                    name,
-                    file,
-                    buffer: [0; 4096],
-                    start: 0,
-                    end: 0,
-                    total: 0,
-                    line: 1,
-                    goes_on: false,
-                }));
-            }
-        }
-        Ok(None)
+    fn open_in(root: FdRef<'_>, resolve: u64, name: Name) -> Result<Table> {
+        let file = find(root, resolve, &name)?;
+        Ok(Table { name, file, buffer: [0; 4096], start: 0, end: 0, total: 0, line: 1, goes_on: false })
     }
 
     /// The next field, ended by a colon, by the line's end, or (where `words`) by a comma. `None` at the file's end.
@@ -188,7 +168,8 @@ impl Table {
 
     fn byte(&mut self) -> Result<Option<u8>> {
         if self.start == self.end {
-            let count = fs::read(self.file.by_ref(), &mut self.buffer).context("read", &self.name)?;
+            let Some(file) = &self.file else { return Ok(None) };
+            let count = fs::read(file.by_ref(), &mut self.buffer).context("read", &self.name)?;
             (self.start, self.end) = (0, count);
             self.total += count as u64;
             if self.total > PASSWD_BYTES {
@@ -201,6 +182,22 @@ impl Table {
         self.start += 1;
         Ok(Some(self.buffer[self.start - 1]))
     }
+}
+
+fn find(root: FdRef<'_>, resolve: u64, name: &Name) -> Result<Option<Fd>> {
+    let mut found = None;
+    // A look before it is opened: opening a device may have an effect.
+    for flags in [fs::O_PATH, fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY] {
+        let file = match fs::open_resolved(root, name.path, flags, 0, resolve) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            file => file.context("open", name)?,
+        };
+        if fs::stat(file.by_ref(), c"").context("stat", name)?.kind() != fs::S_IFREG {
+            return Err(Error::new(format_args!("{name} is not a regular file")));
+        }
+        found = Some(file);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
