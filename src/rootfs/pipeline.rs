@@ -189,13 +189,13 @@ impl Event {
     }
 }
 
-struct Hashing<'r, const N: usize> {
-    reader: Reader<'r, N>,
+struct Hashing<'r> {
+    reader: Reader<'r>,
     /// Nothing where these bytes need no digest.
     hasher: Option<Hasher>,
 }
 
-impl<const N: usize> Hashing<'_, N> {
+impl Hashing<'_> {
     /// Hashes some bytes; false where there are none.
     fn step(&mut self) -> bool {
         let bytes = self.reader.bytes();
@@ -210,7 +210,7 @@ impl<const N: usize> Hashing<'_, N> {
 }
 
 /// Hashes what is left, when nobody else does any more.
-fn finish<const N: usize>(slot: &Slot<Hashing<'_, N>>) -> Option<crate::codec::digest::Digest> {
+fn finish(slot: &Slot<Hashing<'_>>) -> Option<crate::codec::digest::Digest> {
     let mut hashing = slot.try_lock()?;
     while hashing.step() {}
     hashing.hasher.take().map(Hasher::finish)
@@ -226,8 +226,8 @@ struct Shared<'r> {
     ended: AtomicBool,
     /// One side failed: the other has no reason to go on.
     stopped: AtomicBool,
-    tar: Slot<Hashing<'r, RING_BYTES>>,
-    stored: Slot<Hashing<'r, INPUT_BYTES>>,
+    tar: Slot<Hashing<'r>>,
+    stored: Slot<Hashing<'r>>,
 }
 
 impl Shared<'_> {
@@ -260,9 +260,9 @@ enum Unpacker<'a> {
 struct Producer<'a, 'r> {
     layer: &'a Layer<'a>,
     shared: &'a Shared<'r>,
-    input: Writer<'r, INPUT_BYTES>,
-    stored: Reader<'r, INPUT_BYTES>,
-    ring: Writer<'r, RING_BYTES>,
+    input: Writer<'r>,
+    stored: Reader<'r>,
+    ring: Writer<'r>,
     unpacker: Unpacker<'a>,
     /// Bytes of the blob that have been read.
     at: u64,
@@ -350,9 +350,9 @@ impl Producer<'_, '_> {
     }
 }
 
-impl Window for Writer<'_, RING_BYTES> {
+impl Window for Writer<'_> {
     fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize) {
-        Writer::inflate(self, state, input, INFLATE_STEP_BYTES)
+        Writer::inflate::<RING_BYTES>(self, state, input, INFLATE_STEP_BYTES)
     }
 
     fn just_written(&self, count: usize) -> &[u8] {
@@ -363,7 +363,7 @@ impl Window for Writer<'_, RING_BYTES> {
 /// The tar, as the consumer sees it.
 struct Stream<'a, 'r> {
     shared: &'a Shared<'r>,
-    tar: Reader<'r, RING_BYTES>,
+    tar: Reader<'r>,
     passed: u64,
 }
 

@@ -23,13 +23,14 @@ impl<const N: usize> Ring<N> {
     };
 
     /// Empties the ring and hands out its one writer and its two readers.
-    pub fn split(&mut self) -> (Writer<'_, N>, Reader<'_, N>, Reader<'_, N>) {
+    pub fn split(&mut self) -> (Writer<'_>, Reader<'_>, Reader<'_>) {
         (self.written, self.taken) = (0, [0; 2]);
         let [first, second] = &mut self.taken;
         // SAFETY: valid, aligned, and borrowed exclusively for as long as the `Part`s live.
         let atomic = |word: *mut u64| unsafe { AtomicU64::from_ptr(word) };
         let part = Part {
             bytes: self.bytes.as_mut_ptr(),
+            size: N,
             written: atomic(&mut self.written),
             taken: [atomic(first), atomic(second)],
             ring: PhantomData,
@@ -38,34 +39,35 @@ impl<const N: usize> Ring<N> {
     }
 }
 
-/// What the three sides share of a ring of `N` bytes.
+/// What the three sides share of a ring; its size is a number here, so that there is one copy of the code for all rings.
 #[derive(Clone, Copy)]
-struct Part<'r, const N: usize> {
+struct Part<'r> {
     bytes: *mut u8,
+    size: usize,
     written: &'r AtomicU64,
     taken: [&'r AtomicU64; 2],
-    ring: PhantomData<&'r mut [u8; N]>,
+    ring: PhantomData<&'r mut [u8]>,
 }
 
 // SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each in its own part.
-unsafe impl<const N: usize> Send for Part<'_, N> {}
+unsafe impl Send for Part<'_> {}
 // SAFETY: shared, a side only reads what it may read; see `just_written` and `bytes`.
-unsafe impl<const N: usize> Sync for Part<'_, N> {}
+unsafe impl Sync for Part<'_> {}
 
-impl<const N: usize> Part<'_, N> {
+impl Part<'_> {
     /// Bytes that may be written now. Asked by a reader, it may say less than there is, never more than there will be.
     fn free(&self) -> usize {
         let slowest = self.taken[0].load(Ordering::Acquire).min(self.taken[1].load(Ordering::Acquire));
-        (slowest + N as u64).saturating_sub(self.written.load(Ordering::Acquire)) as usize
+        (slowest + self.size as u64).saturating_sub(self.written.load(Ordering::Acquire)) as usize
     }
 }
 
 /// The side that writes.
-pub struct Writer<'r, const N: usize> {
-    ring: Part<'r, N>,
+pub struct Writer<'r> {
+    ring: Part<'r>,
 }
 
-impl<const N: usize> Writer<'_, N> {
+impl Writer<'_> {
     /// Bytes that may be written now.
     pub fn free(&self) -> usize {
         self.ring.free()
@@ -79,8 +81,8 @@ impl<const N: usize> Writer<'_, N> {
 
     /// Where the next byte goes, and how many fit there in one piece.
     fn place(&self) -> (usize, usize) {
-        let at = self.ring.written.load(Ordering::Relaxed) as usize & (N - 1);
-        (at, self.ring.free().min(N - at))
+        let at = self.ring.written.load(Ordering::Relaxed) as usize & (self.ring.size - 1);
+        (at, self.ring.free().min(self.ring.size - at))
     }
 
     /// The free bytes that lie in one piece, to be written and then given to the readers by [`Writer::commit`].
@@ -99,15 +101,22 @@ impl<const N: usize> Writer<'_, N> {
     /// The `count` bytes before the next one, which must be in one piece.
     pub fn just_written(&self, count: usize) -> &[u8] {
         let end = self.ring.written.load(Ordering::Relaxed);
-        let at = end.saturating_sub(count as u64) as usize & (N - 1);
-        assert!(count as u64 <= end && at + count <= N);
+        let at = end.saturating_sub(count as u64) as usize & (self.ring.size - 1);
+        assert!(count as u64 <= end && at + count <= self.ring.size);
         // SAFETY: only this writer changes any byte, and not while it is borrowed.
         unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), count) }
     }
 
     /// Inflates `input` into at most `most` free bytes in one piece, with what was written before as the window, and
     /// gives them to the readers: (status, bytes of input used, bytes written).
-    pub fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8], most: usize) -> (TINFLStatus, usize, usize) {
+    /// `N` is the ring's size, as a constant: the inflater's inner loop counts with it.
+    pub fn inflate<const N: usize>(
+        &mut self,
+        state: &mut DecompressorOxide,
+        input: &[u8],
+        most: usize,
+    ) -> (TINFLStatus, usize, usize) {
+        assert!(self.ring.size == N);
         let (at, length) = self.place();
         let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
         // SAFETY: the slice covers the readers' part too, which they read meanwhile; but `decompress_with_limit` is
@@ -121,12 +130,12 @@ impl<const N: usize> Writer<'_, N> {
 }
 
 /// One of the sides that read.
-pub struct Reader<'r, const N: usize> {
-    ring: Part<'r, N>,
+pub struct Reader<'r> {
+    ring: Part<'r>,
     index: usize,
 }
 
-impl<const N: usize> Reader<'_, N> {
+impl Reader<'_> {
     /// Bytes that the writer may write now.
     pub fn free(&self) -> usize {
         self.ring.free()
@@ -135,8 +144,8 @@ impl<const N: usize> Reader<'_, N> {
     /// The unread bytes that lie in one piece; empty only where there are none.
     pub fn bytes(&self) -> &[u8] {
         let taken = self.ring.taken[self.index].load(Ordering::Relaxed);
-        let at = taken as usize & (N - 1);
-        let length = ((self.ring.written.load(Ordering::Acquire) - taken) as usize).min(N - at);
+        let at = taken as usize & (self.ring.size - 1);
+        let length = ((self.ring.written.load(Ordering::Acquire) - taken) as usize).min(self.ring.size - at);
         // SAFETY: this part is the readers' until `consume`, which cannot be called while the slice lives.
         unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), length) }
     }
