@@ -12,6 +12,8 @@ fn main() {
     // Data starts in the file where code ends, and in memory on the next page at the same offset: no padding to a whole
     // page in between. No build id, which nobody looks up.
     println!("cargo::rustc-link-arg-bins=-Wl,-z,common-page-size=64,--build-id=none");
+    // Our own start code: src/main.rs. musl's is linked and then dropped, as nothing calls it.
+    println!("cargo::rustc-link-arg-bins=-Wl,-e,entry");
     // Prebuilt `core` stands behind libc on the link line, and in a debug build it alone needs this one.
     println!("cargo::rustc-link-arg-bins=-Wl,--undefined=bcmp");
 }

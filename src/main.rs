@@ -1,16 +1,46 @@
-//! The front door: C's `main`, the panic handler, and the choice between PID 1 and a command.
+//! The front door: where the program starts, the panic handler, and the choice between PID 1 and a command.
 #![cfg_attr(not(test), no_std, no_main)]
 #![cfg(not(test))]
 
 use core::ffi::{CStr, c_char, c_int};
 
-/// C's `main`: the kernel's `/init` is PID 1, everybody else types a command.
+/// Where the kernel starts the program (linker/build.rs names it), instead of musl's start code: that is 1.3 KiB, for
+/// thread-local storage and standard I/O, which nothing here has. It sets `environ` and calls `start`.
 ///
 /// # Safety
-/// Called once by musl's start code, with the process's own argument and environment vectors.
+/// Called by the kernel alone, on the stack that execve(2) leaves: argc, argv, a null pointer, the environment.
+#[unsafe(naked)]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char, _envp: *const *const c_char) -> c_int {
-    // SAFETY: the start code passes `argc` pointers to NUL-terminated strings that live as long as the process.
+unsafe extern "C" fn entry() -> ! {
+    core::arch::naked_asm!(
+        "xor ebp, ebp",
+        "mov rdi, [rsp]",
+        "lea rsi, [rsp + 8]",
+        "lea rdx, [rsi + 8 * rdi + 8]",
+        "mov [rip + environ], rdx",
+        "and rsp, -16",
+        "call {start}",
+        "ud2",
+        start = sym start,
+    )
+}
+
+/// Runs the program to its end.
+///
+/// # Safety
+/// Called once by `entry`, with the process's own argument vector.
+unsafe extern "C" fn start(argc: c_int, argv: *const *const c_char) -> ! {
+    // SAFETY: the caller vouches for both.
+    let status = unsafe { run(argc, argv) };
+    ocinit::sys::process::exit(status)
+}
+
+/// The kernel's `/init` is PID 1, everybody else types a command. The exit status.
+///
+/// # Safety
+/// As `start`.
+unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
+    // SAFETY: the kernel has put there `argc` pointers to NUL-terminated strings that live as long as the process.
     let args: &'static [&'static CStr] = match unsafe { ocinit::sys::process::adopt_argv(argc, argv) } {
         Ok(args) => args,
         Err(errno) => {
