@@ -21,8 +21,8 @@ impl Errno {
     }
 
     /// What a system call's answer stands for that is not above 0: an error number below it, or none.
-    pub(super) fn of_answer(answer: i32) -> Option<Errno> {
-        NonZeroI64::new(-i64::from(answer)).map(Errno)
+    pub(super) fn of_answer(answer: isize) -> Option<Errno> {
+        NonZeroI64::new(-answer as i64).map(Errno)
     }
 
     /// The number.
