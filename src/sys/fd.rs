@@ -27,6 +27,11 @@ impl Fd {
         Fd(raw.into())
     }
 
+    /// What a system call that makes a descriptor returned.
+    pub(super) fn from_answer(answer: usize) -> Fd {
+        Fd(answer as i64)
+    }
+
     /// Borrows it.
     pub fn by_ref(&self) -> FdRef<'_> {
         FdRef(self.0 as i32, PhantomData)
@@ -80,7 +85,7 @@ impl FdRef<'_> {
 /// fcntl(2) `F_DUPFD_CLOEXEC`: a second descriptor for the same open file, at least `least`.
 pub fn duplicate(fd: FdRef<'_>, least: i32) -> Result<Fd> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }.map(|raw| Fd(raw as i64))
+    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }.map(Fd::from_answer)
 }
 
 /// dup3(2): makes number `target` refer to the open file of `fd`; it stays open across exec.
