@@ -10,7 +10,7 @@
 //! ```
 
 use core::fmt::{self, Display, Write};
-use core::num::NonZeroU32;
+use core::num::NonZeroU64;
 
 use crate::limits::{ERROR_SLOTS, ERROR_TEXT_BYTES};
 use crate::memory::{Slot, SlotGuard};
@@ -22,11 +22,12 @@ pub type Result<T> = core::result::Result<T, Error>;
 /// What failed, as one line of text, and the errno behind it if there is one.
 ///
 /// One number, never 0, so that a `Result<(), Error>` is one register: from the lowest bit up, 8 bits of slot, 8 of
-/// generation, 12 of errno, 2 of exit status (less 125), and a bit that is always set.
+/// generation, 12 of errno, 2 of exit status (less 125), and a bit that is always set. As wide as a pointer or a length:
+/// a `Result` of one of these is two registers then, and does not go through memory.
 #[derive(Clone, Copy)]
-pub struct Error(NonZeroU32);
+pub struct Error(NonZeroU64);
 
-const ALWAYS: NonZeroU32 = NonZeroU32::new(1 << 31).unwrap();
+const ALWAYS: NonZeroU64 = NonZeroU64::new(1 << 31).unwrap();
 
 /// ocinit's own failure, as docker and podman say it.
 pub const STATUS_FAILED: u8 = 125;
@@ -134,7 +135,7 @@ impl Error {
             place.generation = place.generation.wrapping_add(1);
             place.generation
         });
-        Error(ALWAYS | u32::from(slot) | u32::from(generation) << 8 | (errno.number() as u32 & 0xfff) << 16)
+        Error(ALWAYS | u64::from(slot) | u64::from(generation) << 8 | (errno.number() as u64 & 0xfff) << 16)
     }
 
     /// The errno behind this error; [`Errno::NONE`] if it did not come from the kernel.
@@ -155,7 +156,7 @@ impl Error {
 
     /// The same error, asking for another exit status: one of the three above.
     pub fn with_status(self, status: u8) -> Error {
-        let status = u32::from(status.saturating_sub(STATUS_FAILED) & 3) << 28;
+        let status = u64::from(status.saturating_sub(STATUS_FAILED) & 3) << 28;
         Error(ALWAYS | self.0.get() & !(3 << 28) | status)
     }
 }

@@ -39,6 +39,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
 /// Columns of owner, group and size together, unless a line needs more: GNU tar's `ugswidth`, which never shrinks.
 const OWNER_AND_SIZE_COLUMNS: usize = 19;
 
+#[inline(never)]
 fn line(output: &mut Output<'_>, file: &Listed<'_>, width: &mut usize) {
     output.put(&mode(file));
     let mut columns: heapless::String<160> = heapless::String::new();

@@ -53,6 +53,7 @@ macro_rules! texts {
 
 impl<'m> Config<'m> {
     /// The configuration that a checked document is: every field that this type gives out is looked at.
+    #[inline(never)]
     pub fn read(top: Value<'m>) -> Result<Config<'m>> {
         let config = Config { document: top, process: top.get("config")? };
         for field in &FIELDS {

@@ -1,32 +1,33 @@
 //! Error numbers, and what they say. A newtype, not an enum: the kernel may answer a number we do not know.
 
 use core::fmt;
-use core::num::NonZeroI32;
+use core::num::NonZeroI64;
 
-/// An error number from errno(3), never 0, so that a `Result<(), Errno>` is one number too.
+/// An error number from errno(3), never 0, so that a `Result<(), Errno>` is one number too. As wide as what system calls
+/// return: a `Result` of either is two registers then, and does not go through memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Errno(NonZeroI32);
+pub struct Errno(NonZeroI64);
 
 impl Errno {
     /// No error number: what went wrong was not a system call. The kernel's largest, which it has no use for.
-    pub const NONE: Errno = Errno(NonZeroI32::new(4095).unwrap());
+    pub const NONE: Errno = Errno(NonZeroI64::new(4095).unwrap());
 
     /// By number; 0 is [`Errno::NONE`].
     pub const fn new(number: i32) -> Errno {
-        match NonZeroI32::new(number) {
+        match NonZeroI64::new(number as i64) {
             Some(number) => Errno(number),
             None => Errno::NONE,
         }
     }
 
     /// What a system call's answer stands for that is not above 0: an error number below it, or none.
-    pub(super) fn of_answer(answer: i32) -> Option<Errno> {
-        NonZeroI32::new(-answer).map(Errno)
+    pub(super) fn of_answer(answer: isize) -> Option<Errno> {
+        NonZeroI64::new(-answer as i64).map(Errno)
     }
 
     /// The number.
     pub const fn number(self) -> i32 {
-        self.0.get()
+        self.0.get() as i32
     }
 }
 

@@ -29,7 +29,7 @@ impl Event {
 /// epoll_create1(2).
 pub fn new_set() -> Result<Fd> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC) }.map(|fd| Fd::from_raw(fd as i32))
+    unsafe { syscall!(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC) }.map(Fd::from_answer)
 }
 
 fn control(set: &Fd, operation: i32, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
@@ -85,7 +85,7 @@ pub fn wait_ms(milliseconds: i32) -> Result<()> {
 pub fn new_timer() -> Result<Fd> {
     let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_timerfd_create, libc::CLOCK_MONOTONIC, flags) }.map(|fd| Fd::from_raw(fd as i32))
+    unsafe { syscall!(libc::SYS_timerfd_create, libc::CLOCK_MONOTONIC, flags) }.map(Fd::from_answer)
 }
 
 /// timerfd_settime(2): readable once, this many milliseconds from now; 0 disarms it.

@@ -4,9 +4,9 @@ use super::Result;
 use super::syscall::{command, syscall};
 use core::marker::PhantomData;
 
-/// A descriptor of ours, closed on drop.
+/// A descriptor of ours, closed on drop. As wide as an [`Errno`](super::Errno), see there.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fd(i32);
+pub struct Fd(i64);
 
 /// A descriptor somebody else owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +24,22 @@ pub const STDERR: FdRef<'static> = FdRef(2, PhantomData);
 impl Fd {
     /// Takes ownership of a descriptor that a system call has just returned, or that was inherited.
     pub fn from_raw(raw: i32) -> Fd {
-        Fd(raw)
+        Fd(raw.into())
+    }
+
+    /// What a system call that makes a descriptor returned.
+    pub(super) fn from_answer(answer: usize) -> Fd {
+        Fd(answer as i64)
     }
 
     /// Borrows it.
     pub fn by_ref(&self) -> FdRef<'_> {
-        FdRef(self.0, PhantomData)
+        FdRef(self.0 as i32, PhantomData)
     }
 
     /// The number.
     pub fn raw(&self) -> i32 {
-        self.0
+        self.0 as i32
     }
 
     /// Keeps it open for the life of the process.
@@ -44,7 +49,7 @@ impl Fd {
 
     /// Gives up ownership without closing.
     pub fn into_raw(self) -> i32 {
-        let raw = self.0;
+        let raw = self.0 as i32;
         core::mem::forget(self);
         raw
     }
@@ -80,7 +85,7 @@ impl FdRef<'_> {
 /// fcntl(2) `F_DUPFD_CLOEXEC`: a second descriptor for the same open file, at least `least`.
 pub fn duplicate(fd: FdRef<'_>, least: i32) -> Result<Fd> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }.map(|raw| Fd(raw as i32))
+    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }.map(Fd::from_answer)
 }
 
 /// dup3(2): makes number `target` refer to the open file of `fd`; it stays open across exec.
@@ -121,7 +126,7 @@ pub fn pipe() -> Result<(Fd, Fd)> {
     let mut pair = [0i32; 2];
     // SAFETY: the kernel writes two descriptors to `pair`.
     unsafe { syscall!(libc::SYS_pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC) }?;
-    Ok((Fd(pair[0]), Fd(pair[1])))
+    Ok((Fd::from_raw(pair[0]), Fd::from_raw(pair[1])))
 }
 
 /// socketpair(2) of `AF_UNIX`, of kind `SOCK_STREAM` or `SOCK_SEQPACKET`.
@@ -129,5 +134,5 @@ pub fn socketpair(kind: i32) -> Result<(Fd, Fd)> {
     let mut pair = [0i32; 2];
     // SAFETY: the kernel writes two descriptors to `pair`.
     unsafe { syscall!(libc::SYS_socketpair, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr()) }?;
-    Ok((Fd(pair[0]), Fd(pair[1])))
+    Ok((Fd::from_raw(pair[0]), Fd::from_raw(pair[1])))
 }

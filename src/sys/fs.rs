@@ -26,7 +26,7 @@ pub const RESOLVE_NO_XDEV: u64 = 0x01;
 pub fn open(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32) -> Result<Fd> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     let fd = unsafe { syscall!(libc::SYS_openat, dir.raw(), path.as_ptr(), flags | libc::O_CLOEXEC, mode) }?;
-    Ok(Fd::from_raw(fd as i32))
+    Ok(Fd::from_answer(fd))
 }
 
 /// openat2(2), close-on-exec, with `RESOLVE_*` flags. `EAGAIN` (a rename raced with `..`) is tried again a few times.
@@ -39,7 +39,7 @@ pub fn open_resolved(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32, resolve
         tries -= 1;
         match fd {
             Err(Errno::EAGAIN) if tries > 0 => continue,
-            fd => return fd.map(|raw| Fd::from_raw(raw as i32)),
+            fd => return fd.map(Fd::from_answer),
         }
     }
 }

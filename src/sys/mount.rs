@@ -70,7 +70,7 @@ pub fn unmount(target: &CStr, flags: i32) -> Result<()> {
 /// fsopen(2): a context in which a file system of this type is configured.
 pub fn fs_open(kind: &CStr) -> Result<Fd> {
     // SAFETY: `kind` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_fsopen, kind.as_ptr(), 1) }.map(|fd| Fd::from_raw(fd as i32))
+    unsafe { syscall!(libc::SYS_fsopen, kind.as_ptr(), 1) }.map(Fd::from_answer)
 }
 
 /// fsconfig(2) `FSCONFIG_SET_STRING`.
@@ -92,7 +92,7 @@ pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
         syscall!(libc::SYS_fsconfig, context.raw(), 6, 0, 0, 0)?;
         syscall!(libc::SYS_fsmount, context.raw(), 1, attributes)
     }
-    .map(|fd| Fd::from_raw(fd as i32))
+    .map(Fd::from_answer)
 }
 
 /// open_tree(2) with `OPEN_TREE_CLONE`: a copy of the mount at `path` (what a bind mount attaches), nowhere yet.
@@ -100,7 +100,7 @@ pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
 pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
     let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    unsafe { syscall!(libc::SYS_open_tree, dir.raw(), path.as_ptr(), flags) }.map(|fd| Fd::from_raw(fd as i32))
+    unsafe { syscall!(libc::SYS_open_tree, dir.raw(), path.as_ptr(), flags) }.map(Fd::from_answer)
 }
 
 /// move_mount(2): attaches the mount `tree` at the place that `target` has open, so that no path is walked again.

@@ -9,7 +9,7 @@ pub fn open_uevents() -> Result<Fd> {
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: no memory is passed.
     let raw = unsafe { syscall!(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT) }?;
-    let socket = Fd::from_raw(raw as i32);
+    let socket = Fd::from_answer(raw);
     // struct sockaddr_nl: u16 family, u16 padding, u32 pid (0: the kernel chooses), u32 groups.
     let address: [u32; 3] = [libc::AF_NETLINK as u32, 0, 1];
     // SAFETY: the kernel reads one `struct sockaddr_nl` of 12 bytes.
@@ -21,7 +21,7 @@ pub fn open_uevents() -> Result<Fd> {
 pub fn loopback_up() -> Result<()> {
     // SAFETY: no memory is passed.
     let raw = unsafe { syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }?;
-    let socket = Fd::from_raw(raw as i32);
+    let socket = Fd::from_answer(raw);
     set_up(socket.by_ref(), b"lo")
 }
 

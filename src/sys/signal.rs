@@ -58,7 +58,7 @@ pub fn is_ignored(signal: i32) -> bool {
 pub fn open(set: SignalSet) -> Result<Fd> {
     let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
     // SAFETY: the kernel reads eight bytes.
-    unsafe { syscall!(libc::SYS_signalfd4, -1i32, &raw const set.0, 8, flags) }.map(|fd| Fd::from_raw(fd as i32))
+    unsafe { syscall!(libc::SYS_signalfd4, -1i32, &raw const set.0, 8, flags) }.map(Fd::from_answer)
 }
 
 /// The next signal that waits in a signalfd, as (number, pid of its sender).

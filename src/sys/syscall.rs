@@ -15,7 +15,7 @@ pub(super) fn answer(value: isize) -> Result<usize> {
 /// The same of a call whose answer says nothing but whether it was done.
 #[inline]
 pub(super) fn done(value: isize) -> Result<()> {
-    Errno::of_answer(value.min(0) as i32).map_or(Ok(()), Err)
+    Errno::of_answer(value.min(0)).map_or(Ok(()), Err)
 }
 
 /// One function for each number of arguments: a register that the kernel ignores need not be set.

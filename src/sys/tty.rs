@@ -26,7 +26,7 @@ pub fn number(master: FdRef<'_>) -> Result<u32> {
 pub fn open_peer(master: FdRef<'_>) -> Result<Fd> {
     const TIOCGPTPEER: u64 = 0x5441;
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-    ioctl(master, TIOCGPTPEER, flags as usize).map(|fd| Fd::from_raw(fd as i32))
+    ioctl(master, TIOCGPTPEER, flags as usize).map(Fd::from_answer)
 }
 
 /// ioctl(2) `TIOCSWINSZ`.
