@@ -23,6 +23,7 @@ pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 pub const RESOLVE_NO_XDEV: u64 = 0x01;
 
 /// openat(2), close-on-exec.
+#[inline(never)]
 pub fn open(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32) -> Result<Fd> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     let fd = unsafe { syscall!(libc::SYS_openat, dir.raw(), path.as_ptr(), flags | libc::O_CLOEXEC, mode) }?;
