@@ -149,6 +149,7 @@ pub fn readlink<'b>(dir: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result
 }
 
 /// fchownat(2) of the file itself, never of a link's target. An empty `path` means `dir`.
+#[inline(never)]
 pub fn chown(dir: FdRef<'_>, path: &CStr, uid: u32, gid: u32) -> Result<()> {
     let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH;
     // SAFETY: `path` is NUL-terminated and outlives the call.
