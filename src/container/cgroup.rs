@@ -13,9 +13,9 @@ use core::ffi::CStr;
 const EMPTY_MS: u64 = 10_000;
 
 /// A group, made for one container.
-pub struct Cgroup {
+pub struct Cgroup<'n> {
     parent: Fd,
-    name: [u8; NAME_BYTES + 1],
+    name: &'n CStr,
     directory: Fd,
 }
 
@@ -53,23 +53,21 @@ const fn setting(controller: &'static str, file: &'static CStr, kind: Kind) -> S
     Setting { controller, file, value: None, kind }
 }
 
-impl Cgroup {
+impl<'n> Cgroup<'n> {
     /// Makes the group `name` (one component) in the group whose directory is `parent`, enables the controllers that
     /// its limits need, and writes them.
     ///
     /// A group with processes of its own cannot give controllers to others, the hierarchy's root excepted.
-    pub fn create(parent: FdRef<'_>, name: &CStr, resources: &Resources) -> Result<Cgroup> {
+    pub fn create(parent: FdRef<'_>, name: &'n CStr, resources: &Resources) -> Result<Cgroup<'n>> {
         const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
         let (magic, ..) = fs::statfs(parent).doing("stat the cgroup hierarchy")?;
         if magic != CGROUP2_SUPER_MAGIC {
             return Err(Error::new(format_args!("cgroup {}: its parent is not on cgroup2", ShowC(name))));
         }
-        let mut kept = [0; NAME_BYTES + 1];
         let bytes = name.to_bytes();
         if bytes.is_empty() || bytes.len() > NAME_BYTES || bytes.contains(&b'/') || bytes == b"." || bytes == b".." {
             return Err(Error::new(format_args!("cgroup {}: not a name", ShowC(name))));
         }
-        kept[..bytes.len()].copy_from_slice(bytes);
         let parent = fd::duplicate(parent, 3).doing("duplicate a descriptor")?;
 
         let Resources { memory, cpu_quota_us, pids } = *resources;
@@ -84,7 +82,7 @@ impl Cgroup {
             settings.iter().try_for_each(|setting| setting.write(directory.by_ref())).map(|()| directory)
         });
         match written {
-            Ok(directory) => Ok(Cgroup { parent, name: kept, directory }),
+            Ok(directory) => Ok(Cgroup { parent, name, directory }),
             Err(error) => {
                 let _ = fs::rmdir(parent.by_ref(), name);
                 Err(error)
@@ -99,7 +97,7 @@ impl Cgroup {
 
     /// Kills what is left in it and removes it.
     pub fn remove(self) -> Result<()> {
-        let name = CStr::from_bytes_until_nul(&self.name).unwrap_or(c"");
+        let name = self.name;
         // A group that is empty already goes at once, and on kernels before 5.14, without cgroup.kill, only that.
         if self.rmdir(name) == Err(Errno::EBUSY) {
             match write_file(self.directory(), c"cgroup.kill", format_args!("1")) {

@@ -50,6 +50,7 @@ pub fn run(plan: &Plan<'_>) -> Error {
 }
 
 /// All but the exec itself; `path` becomes what is executed.
+#[inline(never)]
 fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
     let (spec, wanted) = (plan.spec, &plan.spec.process);
     watch_parent(plan)?;

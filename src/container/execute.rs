@@ -73,6 +73,7 @@ pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> 
 const INTERPRETER_BYTES: usize = 256;
 
 /// The interpreter that a script's first line or an ELF file's PT_INTERP names.
+#[inline(never)]
 fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Option<&'b [u8]> {
     let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NONBLOCK, 0).ok()?;
     let mut head = [0; INTERPRETER_BYTES];

@@ -9,7 +9,6 @@ use super::{early, values};
 use crate::bundle::{self, Overrides};
 use crate::container::{self, Cgroup, ContainerMemory, Running, Stdio};
 use crate::image::Config;
-use crate::io::path::PathBuf;
 use crate::io::strings::Strings;
 use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
 use crate::spec::{CPU_PERIOD_US, Resources, Spec};
@@ -46,15 +45,15 @@ impl Plan<'_> {
         let mut args = told.args(arguments);
         let has_args = args.into_iter().next().is_some();
         let mut env = told.env();
-        let hostname = PathBuf::from_bytes(options.hostname.as_bytes()).doing("ocinit.hostname")?;
-        let workdir = options.workdir.map(|dir| PathBuf::from_bytes(dir.as_bytes()).context("ocinit.workdir", &dir));
-        let workdir = workdir.transpose()?;
+        let mut strings = Strings::new(strings);
+        let hostname = strings.add(options.hostname.as_bytes()).doing("ocinit.hostname")?;
+        let workdir = options.workdir.map(|dir| strings.add(dir.as_bytes()).doing("ocinit.workdir")).transpose()?;
         let overrides = Overrides {
             args: if has_args { Some(&mut args) } else { None },
             env: Some(&mut env),
             user: options.user,
-            workdir: workdir.as_ref().map(PathBuf::as_c_str),
-            hostname: Some(hostname.as_c_str()),
+            workdir,
+            hostname: Some(hostname),
             terminal: options.tty && streams.is_some(),
             no_network: options.own_network,
             init: options.init,
@@ -62,7 +61,6 @@ impl Plan<'_> {
             bundle: false,
             resources: resources(options),
         };
-        let mut strings = Strings::new(strings);
         let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
         bundle::make_volumes(config, root, &mut strings)?;
         report.end_of("config");
@@ -70,7 +68,7 @@ impl Plan<'_> {
         if options.exec {
             return Err(become_image(&spec, root, container, report));
         }
-        bundle::complete_etc(root, hostname.as_c_str())?;
+        bundle::complete_etc(root, hostname)?;
         let group = control_group(&spec.resources)?;
         // A VM whose kernel has no loopback device has no network to speak of.
         if let Err(errno) = crate::sys::net::loopback_up() {
@@ -96,7 +94,7 @@ fn resources(options: &Options<'_>) -> Resources {
 }
 
 /// The container's control group. A kernel without cgroup2 is in the way only where limits are asked for.
-fn control_group(resources: &Resources) -> Result<Option<Cgroup>> {
+fn control_group(resources: &Resources) -> Result<Option<Cgroup<'static>>> {
     let make = || Cgroup::create(early::open_directory(c"/sys/fs/cgroup")?.by_ref(), c"container", resources);
     match make() {
         Ok(group) => Ok(Some(group)),
@@ -125,7 +123,7 @@ fn become_image(spec: &Spec<'_>, root: FdRef<'_>, container: &mut ContainerMemor
 fn start_on_console<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup>,
+    group: Option<&Cgroup<'_>>,
     container: &mut ContainerMemory,
     buffers: &'m mut [Buffer; 3],
 ) -> Result<(Running, Streams<'m>)> {
@@ -150,7 +148,7 @@ fn on_terminal<'m>(running: &Running, stdin: Fd, stdout: Fd, buffers: &'m mut [B
 fn start_on_pipes<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup>,
+    group: Option<&Cgroup<'_>>,
     container: &mut ContainerMemory,
     [stdin_port, stdout_port, stderr_port]: [Fd; 3],
     [first, second, third]: &'m mut [Buffer; 3],
@@ -180,7 +178,7 @@ fn start_on_pipes<'m>(
 fn start_on_terminal<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup>,
+    group: Option<&Cgroup<'_>>,
     container: &mut ContainerMemory,
     [stdin, stdout, stderr]: [Fd; 3],
     buffers: &'m mut [Buffer; 3],

@@ -183,6 +183,7 @@ fn inherited(directory: FdRef<'_>, stat: &fs::Stat) -> Inherited {
 /// root, as other implementations do; what else stands in the way is removed, as an entry of its own would do.
 ///
 /// It goes down by descriptors, a component at a time: resolving each prefix anew would take the square of the depth.
+#[inline(never)]
 fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Errno> {
     let mut path = PathBuf::from_bytes(path)?;
     let (mut start, mut dangling) = (0, 0);

@@ -23,6 +23,7 @@ pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 pub const RESOLVE_NO_XDEV: u64 = 0x01;
 
 /// openat(2), close-on-exec.
+#[inline(never)]
 pub fn open(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32) -> Result<Fd> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     let fd = unsafe { syscall!(libc::SYS_openat, dir.raw(), path.as_ptr(), flags | libc::O_CLOEXEC, mode) }?;
@@ -148,6 +149,7 @@ pub fn readlink<'b>(dir: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result
 }
 
 /// fchownat(2) of the file itself, never of a link's target. An empty `path` means `dir`.
+#[inline(never)]
 pub fn chown(dir: FdRef<'_>, path: &CStr, uid: u32, gid: u32) -> Result<()> {
     let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH;
     // SAFETY: `path` is NUL-terminated and outlives the call.

@@ -237,6 +237,7 @@ pub fn capabilities() -> Result<Capabilities> {
     Ok(Capabilities { effective: join(0), permitted: join(1), inheritable: join(2) })
 }
 
+#[inline(never)]
 fn prctl(option: i32, a: u64, b: u64) -> Result<()> {
     // SAFETY: used below only with options whose arguments are numbers.
     unsafe { command!(libc::SYS_prctl, option, a, b, 0, 0) }
