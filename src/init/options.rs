@@ -195,6 +195,7 @@ pub struct Told<'a> {
 
 impl<'a> Told<'a> {
     /// Reads every key. An error names the key and its place.
+    #[inline(never)]
     pub fn options(self) -> Result<Options<'a>> {
         let mut options = Options::DEFAULT;
         let mut seen = 0u32;

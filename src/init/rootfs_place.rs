@@ -25,6 +25,7 @@ const MARKER: &CStr = c"made-anew-at-each-boot";
 const ROOT: &CStr = c"root";
 
 /// A tmpfs of this size, without a limit on inodes: an image of 60,000 files outgrows the default one.
+#[inline(never)]
 pub fn in_memory(size: Share) -> Result<Fd> {
     let bytes = match size {
         Share::Bytes(bytes) => bytes,
@@ -41,6 +42,7 @@ pub fn on_disk(disk: FdRef<'_>) -> Result<Fd> {
     make(disk).doing("/ocinit-rootfs")
 }
 
+#[inline(never)]
 fn make(disk: FdRef<'_>) -> Result<Fd> {
     match fs::mkdir(disk, DIRECTORY, 0o700) {
         Ok(()) | Err(Errno::EEXIST) => {}

@@ -97,22 +97,24 @@ impl Name {
     pub fn interpret(&mut self) -> Result<Meaning, &'static str> {
         const MARK: &[u8] = b".wh.";
         const AUFS_MARK: &[u8] = b".wh..wh.";
+        const OPAQUE: &[u8] = b".wh..wh..opq";
         let parents = self.parent().split(|&byte| byte == b'/');
         if let Some(parent) = parents.into_iter().find(|parent| parent.starts_with(MARK)) {
             let aufs = parent.starts_with(AUFS_MARK);
             return if aufs { Ok(Meaning::Nothing) } else { Err("a name inside a whiteout") };
         }
-        match self.last().to_bytes() {
-            b".wh..wh..opq" => Ok(Meaning::Opaque),
-            last if last.starts_with(AUFS_MARK) => Ok(Meaning::Nothing),
-            b".wh." | b".wh.." | b".wh..." => Err("a whiteout of nothing that can have a name"),
-            last if last.starts_with(MARK) => {
+        let last = self.last().to_bytes();
+        let Some(hidden) = last.strip_prefix(MARK) else { return Ok(Meaning::Make) };
+        match hidden {
+            _ if last == OPAQUE => Ok(Meaning::Opaque),
+            _ if last.starts_with(AUFS_MARK) => Ok(Meaning::Nothing),
+            b"" | b"." | b".." => Err("a whiteout of nothing that can have a name"),
+            _ => {
                 let (start, end) = (self.last + MARK.len(), self.length);
                 self.bytes.copy_within(start..=end, self.last);
                 self.length -= MARK.len();
                 Ok(Meaning::Whiteout)
             }
-            _ => Ok(Meaning::Make),
         }
     }
 }

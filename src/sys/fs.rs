@@ -123,12 +123,14 @@ pub fn link(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr) -> R
 }
 
 /// unlinkat(2) of anything but a directory.
+#[inline(never)]
 pub fn unlink(dir: FdRef<'_>, path: &CStr) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     unsafe { command!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), 0) }
 }
 
 /// unlinkat(2) of an empty directory.
+#[inline(never)]
 pub fn rmdir(dir: FdRef<'_>, path: &CStr) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     unsafe { command!(libc::SYS_unlinkat, dir.raw(), path.as_ptr(), libc::AT_REMOVEDIR) }

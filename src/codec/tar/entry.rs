@@ -72,59 +72,79 @@ impl<'m> Entry<'m> {
     }
 }
 
-/// What pax records say, where they say something.
-#[derive(Default)]
-pub(super) struct Overrides<'m> {
-    pub(super) path: Option<&'m [u8]>,
-    pub(super) link: Option<&'m [u8]>,
-    pub(super) size: Option<&'m [u8]>,
-    pub(super) uid: Option<&'m [u8]>,
-    pub(super) gid: Option<&'m [u8]>,
-    pub(super) mtime: Option<&'m [u8]>,
-    pub(super) major: Option<&'m [u8]>,
-    pub(super) minor: Option<&'m [u8]>,
-    pub(super) sparse_name: Option<&'m [u8]>,
-    pub(super) sparse_size: Option<&'m [u8]>,
-    pub(super) sparse_map: Option<&'m [u8]>,
-    pub(super) sparse_major: Option<&'m [u8]>,
+/// What a pax record may say of an entry.
+#[derive(Clone, Copy)]
+pub(super) enum Key {
+    Path,
+    Link,
+    SparseName,
+    Size,
+    Uid,
+    Gid,
+    Mtime,
+    Major,
+    Minor,
+    SparseSize,
+    SparseMap,
+    SparseMajor,
 }
+
+const SPARSE_MAP: &[u8] = b"GNU.sparse.map";
+/// The keys in the order of [`Key`]; the last one is another name.
+// A table: `match` compares byte by byte in the code, a kilobyte of it.
+const KEYS: [&[u8]; 13] = [
+    b"path",
+    b"linkpath",
+    b"GNU.sparse.name",
+    b"size",
+    b"uid",
+    b"gid",
+    b"mtime",
+    b"SCHILY.devmajor",
+    b"SCHILY.devminor",
+    b"GNU.sparse.size",
+    SPARSE_MAP,
+    b"GNU.sparse.major",
+    b"GNU.sparse.realsize",
+];
+const _: () = assert!(KEYS.len() == Key::SparseMajor as usize + 2);
+
+/// The place of a record's key among the values.
+#[inline(never)]
+fn place(key: &[u8]) -> Option<usize> {
+    let at = KEYS.iter().position(|known| *known == key)?;
+    Some(if at > Key::SparseMajor as usize { Key::SparseSize as usize } else { at })
+}
+
+/// Whether a record's value is a name, which has no NUL in it.
+pub(super) fn is_name(key: &[u8]) -> bool {
+    place(key).is_some_and(|place| place <= Key::SparseName as usize)
+}
+
+/// What pax records say, where they say something.
+pub(super) struct Overrides<'m>([Option<&'m [u8]>; KEYS.len() - 1]);
 
 impl<'m> Overrides<'m> {
     /// An empty value takes back what was said before.
     // A frame of its own: 0.2 KB.
     #[inline(never)]
     pub(super) fn read(records: impl Iterator<Item = (&'m [u8], &'m [u8])>) -> Overrides<'m> {
-        let mut all = Overrides::default();
+        let mut all = Overrides([None; KEYS.len() - 1]);
         for (key, value) in records {
-            if let Some(place) = all.place(key) {
-                *place = Some(value).filter(|value| !value.is_empty() || key == b"GNU.sparse.map");
+            if let Some(place) = place(key) {
+                all.0[place] = Some(value).filter(|value| !value.is_empty() || key == SPARSE_MAP);
             }
         }
         all
     }
 
-    fn place(&mut self, key: &[u8]) -> Option<&mut Option<&'m [u8]>> {
-        Some(match key {
-            b"path" => &mut self.path,
-            b"linkpath" => &mut self.link,
-            b"size" => &mut self.size,
-            b"uid" => &mut self.uid,
-            b"gid" => &mut self.gid,
-            b"mtime" => &mut self.mtime,
-            b"SCHILY.devmajor" => &mut self.major,
-            b"SCHILY.devminor" => &mut self.minor,
-            b"GNU.sparse.name" => &mut self.sparse_name,
-            b"GNU.sparse.size" | b"GNU.sparse.realsize" => &mut self.sparse_size,
-            b"GNU.sparse.map" => &mut self.sparse_map,
-            b"GNU.sparse.major" => &mut self.sparse_major,
-            _ => return None,
-        })
+    /// What was said last.
+    pub(super) fn of(&self, key: Key) -> Option<&'m [u8]> {
+        self.0[key as usize]
     }
 }
 
 /// Whether a record means something here; git and others write global comments, which need no place.
 pub(super) fn matters(key: &[u8]) -> bool {
-    Overrides::default().place(key).is_some()
-        || key.starts_with(b"SCHILY.xattr.")
-        || key.starts_with(b"LIBARCHIVE.xattr.")
+    place(key).is_some() || key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.")
 }

@@ -28,9 +28,13 @@ use crate::io::show::{Brief, Show};
 use crate::io::text::decimal;
 use crate::limits::{PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
 use crate::{Error, Result};
-use entry::{Overrides, matters};
+use entry::{Key, Overrides, matters};
 use pax::Records;
 use sparse::{Fault, Map};
+
+/// The pax keys of a sparse map in form 0.0.
+const OFFSET: &[u8] = b"GNU.sparse.offset";
+const NUMBYTES: &[u8] = b"GNU.sparse.numbytes";
 
 /// What reading an archive borrows; entries live in it.
 pub struct TarMemory {
@@ -212,22 +216,22 @@ impl<'s> Archive<'s> {
         let header = Header(&memory.block);
         let (flag, old_size, device) = (header.kind(), header.sparse_size(), header.device());
         let mode = self.checked(header.mode(), "mode")? & 0o7777;
-        let uid = self.decimal(said.uid, header.uid(), "uid")?;
-        let gid = self.decimal(said.gid, header.gid(), "gid")?;
-        let mtime = match said.mtime {
+        let uid = self.decimal(said.of(Key::Uid), header.uid(), "uid")?;
+        let gid = self.decimal(said.of(Key::Gid), header.gid(), "gid")?;
+        let mtime = match said.of(Key::Mtime) {
             Some(text) => self.checked(pax::time(text), "mtime")?,
             None => (self.checked(header.mtime(), "mtime")?, 0),
         };
-        let size = match said.size {
+        let size = match said.of(Key::Size) {
             Some(text) => self.size(decimal(text).and_then(|size| i64::try_from(size).ok()))?,
             None => self.size(header.size())?,
         };
-        let name = match (said.sparse_name.or(said.path), name) {
+        let name = match (said.of(Key::SparseName).or(said.of(Key::Path)), name) {
             (Some(path), _) => path,
             (None, Some(length)) => until_nul(&memory.name[..length]),
             (None, None) => join(header.prefix(), header.name(), &mut memory.name),
         };
-        let link = match (said.link, link) {
+        let link = match (said.of(Key::Link), link) {
             (Some(path), _) => path,
             (None, Some(length)) => until_nul(&memory.link[..length]),
             (None, None) => {
@@ -272,25 +276,27 @@ impl<'s> Archive<'s> {
         };
         if matches!(kind, Kind::Character | Kind::Block) {
             let written = device.unzip();
-            entry.device =
-                (self.decimal(said.major, written.0, "device")?, self.decimal(said.minor, written.1, "device")?);
+            entry.device = (
+                self.decimal(said.of(Key::Major), written.0, "device")?,
+                self.decimal(said.of(Key::Minor), written.1, "device")?,
+            );
         }
         if kind == Kind::File {
-            let text_first = said.sparse_major == Some(b"1");
-            let parted = records_hold(records, b"GNU.sparse.offset");
+            let text_first = said.of(Key::SparseMajor) == Some(b"1");
+            let parted = records_hold(records, OFFSET);
             if flag == b'S' {
                 entry.size = self.size(old_size)?;
                 self.read_old_map(&mut memory.block, &mut memory.map)?;
             } else if text_first {
                 self.read_text_map(&mut memory.block, &mut memory.map)?;
-            } else if let Some(list) = said.sparse_map {
+            } else if let Some(list) = said.of(Key::SparseMap) {
                 memory.map.push_list(list).map_err(|fault| self.fault(format_args!("{fault}")))?;
             } else if parted {
                 self.read_parted_map(records, &mut memory.map)?;
             }
-            if flag == b'S' || text_first || said.sparse_map.is_some() || parted {
+            if flag == b'S' || text_first || said.of(Key::SparseMap).is_some() || parted {
                 if flag != b'S' {
-                    let size = said.sparse_size.and_then(decimal);
+                    let size = said.of(Key::SparseSize).and_then(decimal);
                     entry.size = self.size(size.and_then(|size| i64::try_from(size).ok()))?;
                 }
                 let segments = memory.map.segments(entry.size, self.left);
@@ -330,7 +336,7 @@ impl<'s> Archive<'s> {
     /// Form 0.0: each offset and each length a record of its own.
     fn read_parted_map(&mut self, records: &[u8], map: &mut Map) -> Result<()> {
         for (key, value) in Records(records) {
-            if matches!(key, b"GNU.sparse.offset" | b"GNU.sparse.numbytes") {
+            if [OFFSET, NUMBYTES].contains(&key) {
                 let pushed = decimal(value).ok_or(Fault::Malformed).and_then(|value| map.push(value));
                 pushed.map_err(|fault| self.fault(format_args!("{fault}")))?;
             }

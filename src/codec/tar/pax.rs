@@ -24,7 +24,7 @@ pub fn check(text: &[u8]) -> Result<&[u8], &'static str> {
         if key.contains(&0) {
             return Err("a key with a NUL byte");
         }
-        if matches!(key, b"path" | b"linkpath" | b"GNU.sparse.name") && value.contains(&0) {
+        if super::entry::is_name(key) && value.contains(&0) {
             return Err("a name with a NUL byte");
         }
         rest = after;

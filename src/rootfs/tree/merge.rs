@@ -65,6 +65,7 @@ impl Tree {
         Ok(())
     }
 
+    #[inline(never)]
     fn make(&mut self, entry: &Entry<'_>, name: &Name, link: &mut Name) -> Result<()> {
         let Attributes { owner, mode, time } = Attributes::of(entry)?;
         let mut file = File { owner, mode, modified: time.seconds, size: entry.size, ..File::default() };
