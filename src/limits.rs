@@ -93,6 +93,8 @@ pub const SPARSE_SEGMENTS_MAX: usize = 4096;
 pub const XATTR_DECODED_BYTES: usize = 4 << 10;
 /// Stack of the inflating thread, in bytes.
 pub const THREAD_STACK_BYTES: usize = 64 << 10;
+/// Headers of one layer. The largest images have some hundred thousand files; a gzip bomb of empty entries has no end.
+pub const ENTRIES_MAX: u64 = 16 << 20;
 /// Directories that are kept open while entries are made in them. More gain nothing.
 pub const PARENTS_OPEN: usize = 4;
 /// Symlinks without a target that may stand in one entry's parents; the kernel follows 40.

@@ -371,6 +371,15 @@ fn a_bundle_runs_with_the_ids_it_was_made_with() {
 }
 
 #[test]
+fn who_forgets_it_is_told() {
+    let place = Place::new("forgotten", vec![Layer::plain(layer())]);
+    let output = place.run("./ocinit unpack image out/root");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("operation not permitted: see --rootless") && said.lines().count() == 1, "{said}");
+    assert!(output.status.code() == Some(125) && place.is_empty());
+}
+
+#[test]
 fn root_stays_where_it_is() {
     let place = Place::new("root", vec![Layer::gzip(layer())]);
     let mut command = Command::new(Path::new("./ocinit"));

@@ -89,7 +89,7 @@ fn run(arguments: Arguments<'_>) -> Result<()> {
     }
     match (command, name) {
         (Some(command), _) if arguments.has("help") => print(format_args!("{}", CommandHelp(command))),
-        (Some(command), _) => (command.run)(&arguments),
+        (Some(command), _) => (command.run)(&arguments).map_err(|error| rootless::advise(error, &arguments)),
         (None, None) if arguments.has("version") => print(format_args!("ocinit {}\n", env!("CARGO_PKG_VERSION"))),
         (None, None) if arguments.has("help") => print(format_args!("{Help}")),
         (None, None) => Err(Error::new(format_args!("no command given: see ocinit --help"))),

@@ -1,8 +1,10 @@
 //! `--rootless`: what an ordinary user can make of an image, and what not.
 
 use super::{Arguments, Flag};
+use crate::Error;
 use crate::container::userns::{self, Ids};
 use crate::rootfs::{Applied, Powers};
+use crate::sys::{Errno, process};
 
 pub(super) const FLAG: Flag = Flag::switch(
     "rootless",
@@ -22,6 +24,14 @@ pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Powers {
             crate::warning!("{error}: every file will be the caller's");
             Powers::User
         }
+    }
+}
+
+/// What only root may do, and somebody else tried, has another way.
+pub(super) fn advise(error: Error, arguments: &Arguments<'_>) -> Error {
+    match error.errno() == Errno::EPERM && process::effective_uid() != 0 && !arguments.has(FLAG.long) {
+        true => Error::with_errno(format_args!("{error}: see --rootless"), Errno::EPERM),
+        false => error,
     }
 }
 

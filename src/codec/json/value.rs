@@ -1,7 +1,6 @@
 //! A value of a checked document: a span of its text, walked where it stands.
 
 use super::Text;
-use crate::io::text::decimal;
 use crate::{Error, Result};
 use core::fmt::{self, Display};
 
@@ -133,12 +132,10 @@ impl<'m> Value<'m> {
 
     /// This number, which must be whole, and not negative.
     pub fn as_u64(&self) -> Result<u64> {
-        decimal(self.as_json().as_bytes()).ok_or_else(|| {
-            self.fault(match self.first_byte() {
-                b'-' => "negative",
-                b'0'..=b'9' => "not a whole number below 2^64",
-                _ => "not a number",
-            })
+        self.read(match self.first_byte() {
+            b'-' => "negative",
+            b'0'..=b'9' => "not a whole number below 2^64",
+            _ => "not a number",
         })
     }
 

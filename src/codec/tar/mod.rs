@@ -26,7 +26,7 @@ pub use sparse::Segment;
 use crate::io::Source;
 use crate::io::show::{Brief, Show};
 use crate::io::text::decimal;
-use crate::limits::{PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
+use crate::limits::{ENTRIES_MAX, PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
 use crate::{Error, Result};
 use entry::{Key, Overrides, matters};
 use pax::Records;
@@ -72,13 +72,15 @@ pub struct Archive<'s> {
     /// Bytes that fill up its last block.
     padding: u64,
     ended: bool,
+    /// Entries that have been read.
+    entries: u64,
 }
 
 impl<'s> Archive<'s> {
     /// The archive that `source` holds from here on. All of it is read with this `memory`.
     pub fn new(source: &'s mut dyn Source, memory: &mut TarMemory) -> Archive<'s> {
         memory.globals_length = 0;
-        Archive { source, position: 0, left: 0, padding: 0, ended: false }
+        Archive { source, position: 0, left: 0, padding: 0, ended: false, entries: 0 }
     }
 
     /// How far the archive has been read, in bytes: after [`Archive::next`], where the entry's data begins.
@@ -176,6 +178,10 @@ impl<'s> Archive<'s> {
             }
             let header = Header::check(&memory.block).ok_or_else(|| self.fault(format_args!("wrong checksum")))?;
             let kind = header.kind();
+            self.entries += 1;
+            if self.entries > ENTRIES_MAX {
+                return Err(self.fault(format_args!("more than {ENTRIES_MAX} entries")));
+            }
             if !matches!(kind, b'L' | b'K' | b'x' | b'X' | b'g' | b'V') {
                 break;
             }
