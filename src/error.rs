@@ -1,6 +1,6 @@
 //! Errors: one line of text that names what was being done, to what, and why it failed.
 //!
-//! An [`Error`] is four bytes: the text stands in one of a few static slots, so `Result` stays in a register
+//! An [`Error`] is one number: the text stands in one of a few static slots, so `Result` stays in a register
 //! and making an error cannot fail. Errors are rare and short-lived; the slots are used in turn, and an error
 //! that outlives [`ERROR_SLOTS`] newer ones reads as overwritten instead of as somebody else's text.
 //!
