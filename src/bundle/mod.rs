@@ -110,16 +110,19 @@ pub fn spec_from_image<'m>(
         no_new_privileges: !machine,
         limits: &[],
         oom_score_adj: Some(0),
+        document: None,
     };
     let own_network = if overrides.no_network { CLONE_NEWNET } else { 0 };
     let namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | own_network;
     Ok(Spec {
         process,
-        root: Root { readonly: false, propagation: MS_PRIVATE },
+        root: Root { path: c"", readonly: false, propagation: MS_PRIVATE },
         hostname,
+        domainname: None,
         mounts: if machine { defaults::MACHINE_MOUNTS } else { defaults::MOUNTS },
         devices: if machine { &[] } else { defaults::DEVICES },
         namespaces: if machine { 0 } else { namespaces },
+        joined: &[],
         masked_paths: if machine { Words::default() } else { defaults::MASKED_PATHS },
         readonly_paths: if machine { Words::default() } else { defaults::READONLY_PATHS },
         resources: overrides.resources,
@@ -129,6 +132,7 @@ pub fn spec_from_image<'m>(
         annotations: Words::default(),
         stop_signal: stop_signal(config, strings)?,
         init: overrides.init && !machine,
+        document: None,
     })
 }
 

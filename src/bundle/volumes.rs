@@ -56,7 +56,7 @@ pub fn mount_volumes<'m>(
             continue;
         };
         let destination = strings.add(path.as_bytes())?;
-        let mount = Mount { destination, kind: c"tmpfs", source: c"tmpfs", options, optional: false };
+        let mount = Mount { destination, kind: c"tmpfs", source: c"tmpfs", options, optional: false, document: None };
         push(mounts, mount)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::sys::fs::S_IFCHR;
 use core::ffi::CStr;
 
 const fn mount(destination: &'static CStr, kind: &'static CStr, options: &'static [u8]) -> Mount<'static> {
-    Mount { destination, kind, source: kind, options: Words::new(options), optional: false }
+    Mount { destination, kind, source: kind, options: Words::new(options), optional: false, document: None }
 }
 
 const fn optional(mount: Mount<'static>) -> Mount<'static> {
@@ -35,7 +35,7 @@ pub const MACHINE_MOUNTS: &[Mount<'static>] = &[
 ];
 
 const fn device(path: &'static CStr, major: u32, minor: u32) -> Device<'static> {
-    Device { path, mode: S_IFCHR | 0o666, major, minor }
+    Device { path, mode: S_IFCHR | 0o666, major, minor, uid: 0, gid: 0 }
 }
 
 /// The nodes of a container's /dev that the runtime-spec asks for (console and ptmx are made with their terminal).

@@ -11,26 +11,31 @@ pub use write::write_config;
 
 use core::ffi::CStr;
 
+use crate::codec::json::Value;
 use crate::io::strings::Words;
 use crate::limits::GROUPS_MAX;
 use crate::sys::clone::{
-    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
 };
 
 /// Everything a container is started from.
 pub struct Spec<'m> {
     /// What is executed, and as whom.
     pub process: Process<'m>,
-    /// How the root directory is mounted.
-    pub root: Root,
+    /// The root directory, and how it is mounted.
+    pub root: Root<'m>,
     /// Its name in a UTS namespace of its own.
     pub hostname: Option<&'m CStr>,
+    /// The name of its NIS domain there.
+    pub domainname: Option<&'m CStr>,
     /// What is mounted beneath the root, in this order.
     pub mounts: &'m [Mount<'m>],
     /// The nodes that are made in it.
     pub devices: &'m [Device<'m>],
     /// The namespaces that are made for it, as `CLONE_NEW*`; those not named here are the caller's.
     pub namespaces: i32,
+    /// The namespaces that are there already, and that it joins.
+    pub joined: &'m [Joined<'m>],
     /// What nobody in the container shall see.
     pub masked_paths: Words<'m>,
     /// What nobody in the container shall write.
@@ -40,8 +45,7 @@ pub struct Spec<'m> {
     /// No device may be used but those that the specification gives every container: neither one that the image brings, nor
     /// one that its root makes. Only written to a config.
     pub denies_devices: bool,
-    /// Which users of the host the container's are, in a user namespace of its own. Only written to a config: no
-    /// container is started with one.
+    /// Which users of the host the container's are, in a user namespace of its own.
     pub uid_mappings: &'m [IdMapping],
     /// The same for groups.
     pub gid_mappings: &'m [IdMapping],
@@ -51,13 +55,32 @@ pub struct Spec<'m> {
     pub stop_signal: i32,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child (docker's `--init`).
     pub init: bool,
+    /// The whole config.json, checked, where the container has one: what only some containers have is read where it
+    /// stands (seccomp, hooks, limits, sysctl, personality, time offsets, Intel RDT, network devices).
+    pub document: Option<Value<'m>>,
+}
+
+impl<'m> Spec<'m> {
+    /// A member of the config's `linux`, where the container has a config.
+    pub fn linux(&self, key: &str) -> Option<Value<'m>> {
+        self.document?.member("linux")?.member(key)
+    }
+}
+
+/// A namespace that is joined.
+#[derive(Clone, Copy)]
+pub struct Joined<'m> {
+    /// `CLONE_NEW*`.
+    pub kind: i32,
+    /// A file of /proc/PID/ns, or one that such a file is bound to.
+    pub path: &'m CStr,
 }
 
 /// The process.
 pub struct Process<'m> {
-    /// Whoever runs it gives it a pseudo-terminal. Only written to a config: the container core is told by its caller.
+    /// Whoever runs it gives it a pseudo-terminal. The container core is told by its caller.
     pub terminal: bool,
-    /// Program and arguments, at least one word.
+    /// Program and arguments. No word at all: the container is made, and cannot be started.
     pub args: Words<'m>,
     /// `NAME=VALUE` each.
     pub env: Words<'m>,
@@ -73,6 +96,9 @@ pub struct Process<'m> {
     pub limits: &'m [Limit],
     /// -1000 to 1000; the caller's where there is none.
     pub oom_score_adj: Option<i16>,
+    /// `process` of the config.json, or the file that exec was given, checked: what only some processes have is read
+    /// where it stands (consoleSize, apparmorProfile, selinuxLabel, scheduler, ioPriority, execCPUAffinity).
+    pub document: Option<Value<'m>>,
 }
 
 /// Whom a process runs as.
@@ -144,7 +170,7 @@ impl IdMapping {
 }
 
 /// The runtime-spec's names of namespaces, and `CLONE_NEW*`.
-const NAMESPACES: [(&str, i32); 7] = [
+pub const NAMESPACES: [(&str, i32); 8] = [
     ("pid", CLONE_NEWPID),
     ("network", CLONE_NEWNET),
     ("ipc", CLONE_NEWIPC),
@@ -152,11 +178,14 @@ const NAMESPACES: [(&str, i32); 7] = [
     ("mount", CLONE_NEWNS),
     ("cgroup", CLONE_NEWCGROUP),
     ("user", CLONE_NEWUSER),
+    ("time", CLONE_NEWTIME),
 ];
 
-/// How the root directory is mounted.
+/// The root directory, and how it is mounted.
 #[derive(Clone, Copy)]
-pub struct Root {
+pub struct Root<'m> {
+    /// Where it is: absolute, or relative to the bundle. Empty where whoever starts the container has it open.
+    pub path: &'m CStr,
     /// Nothing on it can be written.
     pub readonly: bool,
     /// `MS_PRIVATE`, `MS_SLAVE`, …: how mounts travel between it and where it came from.
@@ -176,6 +205,8 @@ pub struct Mount<'m> {
     pub options: Words<'m>,
     /// Left out where the kernel does not have this type.
     pub optional: bool,
+    /// The mount as config.json has it: `uidMappings` and `gidMappings` are read where they stand.
+    pub document: Option<Value<'m>>,
 }
 
 /// One device node.
@@ -189,6 +220,10 @@ pub struct Device<'m> {
     pub major: u32,
     /// Minor number.
     pub minor: u32,
+    /// Its owner in the container.
+    pub uid: u32,
+    /// Its group in the container.
+    pub gid: u32,
 }
 
 /// What a container may use; what is `None` has no limit.

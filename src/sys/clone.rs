@@ -7,6 +7,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 pub use libc::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS};
 
+/// A time namespace (linux/sched.h). Not for clone(2), where its bit is part of the exit signal.
+pub const CLONE_NEWTIME: i32 = 0x80;
+
 /// Who we are after [`fork`].
 pub enum Side {
     /// The new process, with a copy of our memory.

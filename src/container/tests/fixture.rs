@@ -64,17 +64,21 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
             no_new_privileges: true,
             limits: &[],
             oom_score_adj: Some(0),
+            document: None,
         },
-        root: Root { readonly: false, propagation: mounts::MS_PRIVATE },
+        root: Root { path: c"", readonly: false, propagation: mounts::MS_PRIVATE },
         hostname: Some(c"box"),
+        domainname: None,
         mounts: defaults::MOUNTS,
         devices: defaults::DEVICES,
         namespaces: CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET,
+        joined: &[],
         masked_paths: defaults::MASKED_PATHS,
         readonly_paths: defaults::READONLY_PATHS,
         resources: Resources::default(),
         stop_signal: signal::SIGTERM,
         init: false,
+        document: None,
     }
 }
 
