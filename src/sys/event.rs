@@ -75,6 +75,17 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
     }
 }
 
+/// poll(2) of two descriptors, without an end: whether each has what `flags` says, or hung up.
+pub fn poll_two(one: FdRef<'_>, other: FdRef<'_>, flags: i16) -> Result<[bool; 2]> {
+    let mut polls = [one, other].map(|fd| libc::pollfd { fd: fd.raw(), events: flags, revents: 0 });
+    // SAFETY: the kernel reads and writes two `struct pollfd`.
+    match unsafe { syscall!(libc::SYS_poll, polls.as_mut_ptr(), 2, -1i32) } {
+        Ok(_) => Ok(polls.map(|poll| poll.revents != 0)),
+        Err(Errno::EINTR) => Ok([false; 2]),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// poll(2) of nothing: waits this many milliseconds, or until a signal is handled.
 pub fn wait_ms(milliseconds: i32) -> Result<()> {
     // SAFETY: no descriptors are passed.
