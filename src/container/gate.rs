@@ -55,7 +55,8 @@ pub fn wait(gate: &Fd) -> Result<Channel> {
     signal::set_mask(SignalSet::ALL).doing("block signals")?;
     let signals = signal::open(SignalSet::ALL).doing("watch signals")?;
     loop {
-        event::poll_two(gate.by_ref(), signals.by_ref(), libc::POLLIN).doing("wait at the gate")?;
+        let either = [Some((gate.by_ref(), libc::POLLIN)), Some((signals.by_ref(), libc::POLLIN))];
+        event::poll_some(&either, &mut []).doing("wait at the gate")?;
         while let Some((number, _)) = signal::next(&signals) {
             if !HARMLESS.contains(&number) {
                 process::exit(128 + number);

@@ -9,6 +9,7 @@ mod handshake;
 mod init;
 pub mod launch;
 mod mounts;
+pub mod own_file;
 mod privileges;
 mod protect;
 mod root;

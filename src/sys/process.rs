@@ -31,11 +31,12 @@ pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'st
     Ok(unsafe { core::slice::from_raw_parts(args, count) })
 }
 
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
 /// The value of an environment variable.
 pub fn variable(name: &[u8]) -> Option<&'static CStr> {
-    unsafe extern "C" {
-        static environ: *const *const c_char;
-    }
     // SAFETY: libc sets it before main and nothing changes it or what it points to; it ends in a null pointer.
     let mut next = unsafe { environ };
     while !next.is_null() {
@@ -83,7 +84,7 @@ pub fn exit(status: i32) -> ! {
 
 /// A NULL-terminated vector of NUL-terminated strings, as execve(2) takes it.
 pub struct StringVector<'a> {
-    pointers: &'a [usize],
+    first: *const usize,
     strings: PhantomData<&'a CStr>,
 }
 
@@ -96,13 +97,19 @@ impl<'a> StringVector<'a> {
             count += 1;
         }
         *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
-        Ok(StringVector { pointers: &space[..=count], strings: PhantomData })
+        Ok(StringVector { first: space.as_ptr(), strings: PhantomData })
+    }
+
+    /// The environment that this process was given.
+    pub fn environment() -> StringVector<'static> {
+        // SAFETY: libc sets it before main to a NULL-terminated vector, and nothing changes it.
+        StringVector { first: unsafe { environ }.cast(), strings: PhantomData }
     }
 }
 
 /// execveat(2) relative to `dir`; an empty `path` executes the file that `dir` has open. Returns only to say why not.
 pub fn execute(dir: FdRef<'_>, path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
-    let (args, env) = (args.pointers.as_ptr(), env.pointers.as_ptr());
+    let (args, env) = (args.first, env.first);
     let flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
     // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
     match unsafe { syscall!(libc::SYS_execveat, dir.raw(), path.as_ptr(), args, env, flags) } {
