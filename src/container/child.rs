@@ -77,11 +77,9 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
         Ok(()) | Err(Errno::ENOSYS) => {}
         Err(errno) => return Err(errno).doing("make a session keyring"),
     }
-    if let Some(adjustment) = wanted.oom_score_adj {
-        // The namespace still has the parent's /proc, which no container has touched.
-        let adjustment = i32::from(adjustment);
-        write_file(CWD, c"/proc/self/oom_score_adj", format_args!("{adjustment}"))
-            .context("set oom_score_adj", &adjustment)?;
+    // Otherwise by the parent, which has more power than root of a user namespace.
+    if plan.channel.is_none() {
+        adjust_oom_score(process::getpid(), wanted)?;
     }
     let terminal = match launch.enters {
         Some(_) => open_terminal(plan, None)?,
@@ -129,6 +127,13 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
         process::set_parent_death_signal(0).doing("outlive the parent")?;
     }
     Ok(())
+}
+
+/// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
+pub fn adjust_oom_score(pid: i32, wanted: &Process<'_>) -> Result<()> {
+    let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
+    let path = PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
+    write_file(CWD, path.as_c_str(), format_args!("{adjustment}")).context("set oom_score_adj", &adjustment)
 }
 
 fn nothing_to_start() -> Error {

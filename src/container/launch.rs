@@ -138,11 +138,16 @@ struct Talk<'a> {
 }
 
 impl Talk<'_> {
+    fn born(&self) -> Result<()> {
+        child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
+        self.launch.host.born(self.pid)
+    }
+
     /// Up to its exec, or to its gate.
     fn hear_out(&mut self, staged: bool) -> Result<()> {
         let (launch, host) = (self.launch, self.launch.host);
         if !staged {
-            host.born(self.pid)?;
+            self.born()?;
         }
         let mut ready = false;
         loop {
@@ -159,7 +164,7 @@ impl Talk<'_> {
                         process::wait(Whom::Pidfd(stage.by_ref()), true).doing("wait for the stage between")?;
                     }
                     self.stage = None;
-                    host.born(pid)?;
+                    self.born()?;
                     self.channel.go()?;
                 }
                 Message::Hooks => {

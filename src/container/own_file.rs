@@ -6,7 +6,6 @@
 //! memory. Neither is needed where the file is on a read-only mount, or cannot be written by the caller.
 
 use crate::io::path::PathBuf;
-use crate::limits::COMMAND_WORDS_MAX;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::{self, Errno, fs, mount};
@@ -19,7 +18,7 @@ const OWN_FILE: &CStr = c"/proc/self/exe";
 const NAME: &CStr = c"ocinit";
 
 /// Executes this program again, with the same words, from where nobody can write to it; returns where it is there already.
-pub fn protect(words: &[&CStr]) -> Result<()> {
+pub fn protect() -> Result<()> {
     let file = fs::open(CWD, OWN_FILE, fs::O_RDONLY, 0).doing("open /proc/self/exe")?;
     if is_safe(file.by_ref()).doing("look at /proc/self/exe")? {
         return Ok(());
@@ -30,9 +29,8 @@ pub fn protect(words: &[&CStr]) -> Result<()> {
         Err(errno) => Err(errno),
     };
     let safe = safe.doing("make a safe copy of /proc/self/exe")?;
-    let mut space = [0; COMMAND_WORDS_MAX + 1];
-    let words = StringVector::new(&mut space, words.iter().copied()).doing("execute ocinit again")?;
-    Err(process::execute(safe.by_ref(), c"", &words, &StringVector::environment())).doing("execute ocinit again")
+    let (words, environment) = (StringVector::arguments(), StringVector::environment());
+    Err(process::execute(safe.by_ref(), c"", &words, &environment)).doing("execute ocinit again")
 }
 
 fn is_safe(file: FdRef<'_>) -> sys::Result<bool> {

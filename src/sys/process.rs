@@ -6,6 +6,10 @@ use super::{Errno, Result};
 use core::ffi::{CStr, c_char, c_int};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Where main's argument vector is.
+static ARGV: AtomicUsize = AtomicUsize::new(0);
 
 /// The argument vector as a slice; E2BIG where it has more than `COMMAND_WORDS_MAX` words.
 ///
@@ -16,6 +20,7 @@ pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'st
     // `None` is all zeros: the array costs no bytes in the file.
     static ARGS: crate::memory::Slot<[Option<&CStr>; MAX]> = crate::memory::Slot::new([None; MAX]);
     let Some(mut guard) = ARGS.try_lock() else { return Ok(&[]) };
+    ARGV.store(argv as usize, Ordering::Relaxed);
     let count = argc.max(0) as usize;
     if count > MAX {
         return Err(Errno::E2BIG);
@@ -98,6 +103,11 @@ impl<'a> StringVector<'a> {
         }
         *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
         Ok(StringVector { first: space.as_ptr(), strings: PhantomData })
+    }
+
+    /// The words that this process was given, its name first.
+    pub fn arguments() -> StringVector<'static> {
+        StringVector { first: ARGV.load(Ordering::Relaxed) as *const usize, strings: PhantomData }
     }
 
     /// The environment that this process was given.
