@@ -77,6 +77,27 @@ pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd
     Ok((count, fd))
 }
 
+/// A connection to the `SOCK_SEQPACKET` socket at `path`, which never waits: EAGAIN where others wait there, ECONNREFUSED
+/// where nobody listens.
+pub fn connect(path: &[u8]) -> Result<Fd> {
+    let mut address = Address { family: libc::AF_UNIX as u16, path: [0; 108] };
+    address.path.get_mut(..path.len()).ok_or(super::Errno::ENAMETOOLONG)?.copy_from_slice(path);
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: no memory is passed.
+    let socket = unsafe { syscall!(libc::SYS_socket, libc::AF_UNIX, kind, 0) }.map(Fd::from_answer)?;
+    let length = 2 + path.len();
+    // SAFETY: `address` is a `struct sockaddr_un`, of which the kernel reads `length` bytes.
+    unsafe { command!(libc::SYS_connect, socket.raw(), &raw const address, length) }?;
+    Ok(socket)
+}
+
+/// `struct sockaddr_un`.
+#[repr(C)]
+struct Address {
+    family: u16,
+    path: [u8; 108],
+}
+
 const _: () = assert!(size_of::<Header>() == size_of::<libc::msghdr>());
 
 #[cfg(test)]
