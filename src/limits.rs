@@ -66,6 +66,10 @@ pub const PASSWD_FIELD_BYTES: usize = 1024;
 pub const SUBID_RANGES_MAX: usize = 32;
 /// Labels of one image. Tens are many; each is compared with all others.
 pub const LABELS_MAX: usize = 512;
+/// A container's state.json, in bytes: four paths, each byte of them escaped, and some numbers.
+pub const STATE_BYTES: usize = 100 << 10;
+/// How long a command waits for another that changes the same container, in milliseconds.
+pub const LOCK_WAIT_MS: u64 = 10_000;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 

@@ -28,20 +28,24 @@ pub fn make(directory: FdRef<'_>) -> Result<Fd> {
     fd::duplicate(listener.by_ref(), 3).doing("duplicate a descriptor")
 }
 
-/// A connection to whoever waits there; `None` where nobody does.
-pub fn connect(directory: FdRef<'_>) -> sys::Result<Option<Fd>> {
-    match socket::connect(path(directory)?.as_c_str(), libc::SOCK_SEQPACKET) {
-        Ok(connection) => Ok(Some(connection)),
-        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Ok(None),
-        Err(errno) => Err(errno),
-    }
+/// Whether somebody waits there: asked by a connection on which nothing is said.
+pub fn listens(directory: FdRef<'_>) -> bool {
+    // EAGAIN: he does, and others have asked before he looked.
+    matches!(connect(directory, libc::SOCK_NONBLOCK), Ok(_) | Err(Errno::EAGAIN))
 }
 
-/// Starts what waits there; what it says from now on.
+/// Starts what waits there; what it says from now on. `None` where nobody waits.
 pub fn open(directory: FdRef<'_>) -> Result<Option<Channel>> {
-    let Some(connection) = connect(directory).doing("open the gate")? else { return Ok(None) };
+    let connection = match connect(directory, 0) {
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => return Ok(None),
+        connection => connection.doing("open the gate")?,
+    };
     socket::send(connection.by_ref(), &[START], None).doing("open the gate")?;
     Ok(Some(Channel::over(connection)))
+}
+
+fn connect(directory: FdRef<'_>, flags: i32) -> sys::Result<Fd> {
+    socket::connect(path(directory)?.as_c_str(), libc::SOCK_SEQPACKET | flags)
 }
 
 /// A path of a socket has 108 bytes: through the directory's descriptor it is short.

@@ -14,6 +14,7 @@ mod privileges;
 mod protect;
 mod root;
 mod stage;
+pub mod state;
 pub mod userns;
 
 use crate::io::path::PathBuf;
@@ -47,11 +48,14 @@ pub struct Running {
 pub struct ContainerMemory {
     /// Pointers to arguments and environment, as execve(2) takes them.
     pub pointers: [usize; PROCESS_STRINGS_MAX],
+    /// A container's state that was read.
+    pub state: state::StateMemory,
 }
 
 impl ContainerMemory {
     /// All zeros.
-    pub const EMPTY: ContainerMemory = ContainerMemory { pointers: [0; PROCESS_STRINGS_MAX] };
+    pub const EMPTY: ContainerMemory =
+        ContainerMemory { pointers: [0; PROCESS_STRINGS_MAX], state: state::StateMemory::EMPTY };
 }
 
 /// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been executed;

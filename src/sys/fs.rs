@@ -420,6 +420,12 @@ pub fn sync_file(fd: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_fsync, fd.raw()) }
 }
 
+/// flock(2) with `LOCK_*`; EAGAIN where `LOCK_NB` finds it taken.
+pub fn lock(fd: FdRef<'_>, operation: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_flock, fd.raw(), operation) }
+}
+
 /// umask(2): the bits that new files do not get; returns the former ones.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: no memory is passed.

@@ -1,6 +1,6 @@
 //! One process: its identity, privileges, what it executes and how it ends.
 
-use super::fd::FdRef;
+use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::ffi::{CStr, c_char, c_int};
@@ -191,6 +191,12 @@ pub fn wait(whom: Whom<'_>, block: bool) -> Result<Option<(i32, Ended)>> {
 pub fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_kill, pid, signal) }
+}
+
+/// pidfd_open(2), close-on-exec.
+pub fn open_pidfd(pid: i32) -> Result<Fd> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_pidfd_open, pid, 0) }.map(Fd::from_answer)
 }
 
 /// pidfd_send_signal(2).
