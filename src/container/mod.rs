@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 mod child;
+pub mod create;
 mod devices;
 mod execute;
 pub mod gate;
@@ -21,7 +22,8 @@ use crate::io::path::PathBuf;
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::Spec;
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::fs;
+use crate::sys::process::{self, Whom};
+use crate::sys::{fs, signal};
 use crate::{Error, Result};
 pub use cgroup::Cgroup;
 use core::ffi::CStr;
@@ -42,6 +44,14 @@ pub struct Running {
     pub pidfd: Fd,
     /// The master of its terminal, where it has one.
     pub terminal: Option<Fd>,
+}
+
+impl Running {
+    /// Kills it and collects it, where it is our child.
+    pub fn kill(&self) {
+        let _ = process::kill_pidfd(self.pidfd.by_ref(), signal::SIGKILL);
+        let _ = process::wait(Whom::Pidfd(self.pidfd.by_ref()), true);
+    }
 }
 
 /// What starting a container borrows.

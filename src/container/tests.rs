@@ -8,7 +8,7 @@ use crate::spec::{Capabilities, Resources, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
 use crate::sys::fs;
-use crate::sys::process::{self, Whom};
+
 use crate::sys::{Errno, signal};
 use fixture::{Fixture, file, run, spec, start_with};
 use std::ffi::CString;

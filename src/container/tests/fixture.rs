@@ -6,7 +6,7 @@ use crate::io::strings::Words;
 use crate::spec::{Capabilities, Process, Resources, Root, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
-use crate::sys::process::{self, Whom};
+
 use crate::sys::{Errno, signal};
 use crate::sys::{fs, mount as mounts};
 use std::ffi::CString;
