@@ -113,8 +113,7 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
     let mut channel = plan.channel.as_ref();
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
-        creator.ready()?;
-        process::set_parent_death_signal(0).doing("outlive the parent")?;
+        outlive(creator)?;
         channel = Some(opened.insert(gate::wait(gate)?));
         if path.as_bytes().is_empty() {
             return Err(nothing_to_start());
@@ -123,10 +122,15 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     signal::reset_all();
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     if let Some(channel) = channel {
-        channel.ready()?;
-        process::set_parent_death_signal(0).doing("outlive the parent")?;
+        outlive(channel)?;
     }
     Ok(())
+}
+
+/// Lives on without the parent, once that has said so: one that dies before is noticed by the end of the conversation.
+fn outlive(channel: &Channel) -> Result<()> {
+    process::set_parent_death_signal(0).doing("outlive the parent")?;
+    channel.ready()
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.

@@ -14,7 +14,7 @@ pub mod own_file;
 mod privileges;
 mod protect;
 mod root;
-mod stage;
+pub mod stage;
 pub mod state;
 pub mod userns;
 
