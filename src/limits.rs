@@ -72,6 +72,10 @@ pub const STATE_BYTES: usize = 100 << 10;
 pub const LOCK_WAIT_MS: u64 = 10_000;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
+/// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.
+pub const DEVICES_MAX: usize = 512;
+/// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
+pub const ID_MAPPINGS_MAX: usize = 340;
 
 /// Bytes between the thread that inflates and the one that creates; also inflate's window, so a power of two
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.
