@@ -66,6 +66,8 @@ pub const PASSWD_FIELD_BYTES: usize = 1024;
 pub const SUBID_RANGES_MAX: usize = 32;
 /// Labels of one image. Tens are many; each is compared with all others.
 pub const LABELS_MAX: usize = 512;
+/// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
+pub const DEVICE_RULES_MAX: usize = 256;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 

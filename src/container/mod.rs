@@ -61,7 +61,7 @@ pub fn start(
     spec: &Spec<'_>,
     root: FdRef<'_>,
     stdio: Stdio<'_>,
-    cgroup: Option<&Cgroup<'_>>,
+    cgroup: Option<&Cgroup>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
     if spec.namespaces & clone::CLONE_NEWNS == 0 {
