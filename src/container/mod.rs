@@ -77,7 +77,7 @@ pub fn start(
     spec: &Spec<'_>,
     root: FdRef<'_>,
     stdio: Stdio<'_>,
-    cgroup: Option<&Cgroup<'_>>,
+    cgroup: Option<&Cgroup>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
     launch::launch(&alone(spec, root, stdio, cgroup.map(Cgroup::directory)), memory)
