@@ -70,6 +70,8 @@ pub const LABELS_MAX: usize = 512;
 pub const STATE_BYTES: usize = 100 << 10;
 /// How long a command waits for another that changes the same container, in milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
+/// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
+pub const END_WAIT_MS: i32 = 10_000;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 

@@ -3,7 +3,7 @@
 pub mod cgroup;
 mod child;
 mod devices;
-mod execute;
+pub mod execute;
 mod handshake;
 mod init;
 mod mounts;

@@ -88,6 +88,19 @@ pub struct StringVector<'a> {
 }
 
 impl<'a> StringVector<'a> {
+    /// The environment of this process.
+    pub fn environment() -> StringVector<'static> {
+        unsafe extern "C" {
+            static environ: *const usize;
+        }
+        // SAFETY: as for `variable`; a reader of C strings only wants the null pointer at its end, which is kept.
+        let pointers = unsafe {
+            let count = (0..).take_while(|n| *environ.add(*n) != 0).count();
+            core::slice::from_raw_parts(environ, count + 1)
+        };
+        StringVector { pointers, strings: PhantomData }
+    }
+
     /// Fills `space` with pointers to `strings`; E2BIG where it has no room for all and the NULL.
     pub fn new(space: &'a mut [usize], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
         let mut count = 0;
