@@ -51,6 +51,8 @@ pub const COPY_BYTES: usize = 64 << 10;
 /// Bytes of standard input that are read at once, where it is a pipe; Linux's pipes hold as many.
 pub const SPOOL_BYTES: usize = 64 << 10;
 
+/// The process that `exec` is given as a file, in bytes. podman's have some KiB, most of it environment.
+pub const PROCESS_BYTES: usize = 256 << 10;
 /// Arguments and environment variables of one process together. The kernel limits their bytes, not their number.
 pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 /// Text of one container's arguments, environment, mounts and names, in bytes, decoded from its config.
@@ -72,6 +74,8 @@ pub const STATE_BYTES: usize = 100 << 10;
 pub const LOCK_WAIT_MS: u64 = 10_000;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
+/// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
+pub const END_WAIT_MS: i32 = 10_000;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.

@@ -4,7 +4,7 @@ pub mod cgroup;
 mod child;
 pub mod create;
 mod devices;
-mod execute;
+pub mod execute;
 pub mod gate;
 mod handshake;
 mod init;
