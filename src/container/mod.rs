@@ -8,6 +8,7 @@ mod handshake;
 mod init;
 mod mounts;
 mod privileges;
+pub mod procfs;
 mod protect;
 mod root;
 pub mod userns;
