@@ -21,6 +21,10 @@ pub struct Plan<'a> {
     pub spec: &'a Spec<'a>,
     /// A copy of the root's mount, attached nowhere yet.
     pub tree: Fd,
+    /// The old root stays below the new one (an initramfs cannot be taken away).
+    pub no_pivot: bool,
+    /// What of its mounts this process could not open.
+    pub prepared: mounts::Prepared,
     /// What becomes 0, 1 and 2.
     pub stdio: Stdio<'a>,
     /// The parent; `None` where this process was not cloned but becomes the container's.
@@ -84,20 +88,19 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
 
     fs::umask(0);
     let entered = root::enter(plan.tree.by_ref(), spec.root.propagation)?;
-    mounts::mount_all(entered.new, spec.mounts)?;
-    spec.devices.iter().try_for_each(|device| devices::make(entered.new, device))?;
-    devices::link(entered.new)?;
+    let mut mounted = mounts::Mounted::new();
+    mounts::mount_all(entered.new, spec, &plan.prepared, &mut mounted)?;
+    devices::make_all(entered.new, spec)?;
     let terminal = open_terminal(plan, entered.new)?;
     root::make_directories(entered.new, wanted.cwd, 0).on("make the working directory", wanted.cwd)?;
+    mounted.finish()?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
-    entered.pivot()?;
-    if spec.root.readonly {
-        mount::set_attributes(root.by_ref(), false, mount::attr::RDONLY, 0, 0)
-            .doing("make the root directory read-only")?;
-    }
-    protect::make_readonly(root.by_ref(), spec.readonly_paths)?;
-    protect::mask(root.by_ref(), spec.masked_paths)?;
-    drop(root);
+    entered.pivot(plan.no_pivot)?;
+    let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
+    protect::make_readonly(places, spec.readonly_paths)?;
+    protect::mask(places, spec.masked_paths)?;
+    root::settle(root.by_ref(), &spec.root)?;
+    drop((root, mounted));
 
     set_stdio(plan, terminal.as_ref(), wanted)?;
     privileges::set_limits(wanted.limits)?;

@@ -70,7 +70,8 @@ pub fn start(
         return Err(Error::new(format_args!("a container needs a mount namespace of its own")));
     }
     let (ours, theirs) = handshake::pair()?;
-    let plan = plan(spec, root, stdio, Some(theirs), memory)?;
+    let prepared = mounts::prepare(spec, cgroup.map(Cgroup::directory))?;
+    let plan = plan(spec, root, stdio, Some(theirs), prepared, memory)?;
     // The cgroup namespace is made by the child; see there.
     let namespaces = spec.namespaces & !clone::CLONE_NEWCGROUP;
     match clone::fork(namespaces, cgroup.map(Cgroup::directory)).doing("clone the container's process")? {
@@ -96,7 +97,7 @@ pub fn start(
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
 /// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
 pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
-    match plan(spec, root, stdio, None, memory) {
+    match plan(spec, root, stdio, None, mounts::Prepared::NONE, memory) {
         Ok(plan) => child::run(&plan),
         Err(error) => error,
     }
@@ -108,6 +109,7 @@ fn plan<'a>(
     root: FdRef<'_>,
     stdio: Stdio<'a>,
     channel: Option<Channel>,
+    prepared: mounts::Prepared,
     memory: &'a mut ContainerMemory,
 ) -> Result<child::Plan<'a>> {
     let (args, env) = (spec.process.args, spec.process.env);
@@ -121,7 +123,7 @@ fn plan<'a>(
     let env = StringVector::new(for_env, env.iter()).map_err(too_many)?;
     // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
     let tree = mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?;
-    Ok(child::Plan { spec, tree, stdio, channel, args, env })
+    Ok(child::Plan { spec, tree, no_pivot: false, prepared, stdio, channel, args, env })
 }
 
 /// Writes a line into a file of the kernel's that is there.
