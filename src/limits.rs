@@ -82,6 +82,12 @@ pub const MOUNTS_MAX: usize = 128;
 pub const DEVICES_MAX: usize = 512;
 /// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
 pub const ID_MAPPINGS_MAX: usize = 340;
+/// How deep directories may be nested in one that is copied into a tmpfs, a descriptor each.
+pub const COPY_DEPTH: usize = 128;
+/// Names of one copied file's extended attributes, in bytes; the value of one of them. Files have a few short ones.
+pub const XATTR_NAMES_BYTES: usize = 2048;
+/// See there.
+pub const XATTR_BYTES: usize = 4096;
 
 /// Bytes between the thread that inflates and the one that creates; also inflate's window, so a power of two
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.

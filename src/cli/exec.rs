@@ -83,6 +83,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         cgroup: group.as_ref().map(Fd::by_ref),
         gate: None,
         enters: Some((init.by_ref(), kinds)),
+        no_pivot: false,
         preserved,
         keeps_keyring: true,
         host: &Idle,

@@ -12,6 +12,7 @@ pub mod launch;
 mod mounts;
 pub mod own_file;
 mod privileges;
+pub mod procfs;
 mod protect;
 mod root;
 pub mod stage;
@@ -101,6 +102,7 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         cgroup,
         gate: None,
         enters: None,
+        no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
         host: &launch::Idle,
