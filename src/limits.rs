@@ -68,6 +68,10 @@ pub const SUBID_RANGES_MAX: usize = 32;
 pub const LABELS_MAX: usize = 512;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
+/// A container's state.json, in bytes: four paths, each byte of them escaped, and some numbers.
+pub const STATE_BYTES: usize = 100 << 10;
+/// How long a command waits for another that changes the same container, in milliseconds.
+pub const LOCK_WAIT_MS: u64 = 10_000;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 

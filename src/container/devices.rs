@@ -67,7 +67,14 @@ pub fn null(root: FdRef<'_>) -> Result<Fd> {
     Ok(null)
 }
 
-/// A terminal of the container's own /dev/pts: (master, the end that it uses). It is the console too, and the user's.
+/// A terminal as [`terminal`] makes it, which is the container's console, too.
+pub fn console(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Result<(Fd, Fd)> {
+    let (master, peer) = terminal(root, size, user)?;
+    bind_console(root, peer.by_ref()).doing("bind the terminal to /dev/console")?;
+    Ok((master, peer))
+}
+
+/// A terminal of the container's own /dev/pts: (master, the end that it uses). It is the user's.
 pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Result<(Fd, Fd)> {
     const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
     let pts = root::open(root, c"/dev/pts", O_DIRECTORY).doing("open /dev/pts")?;
@@ -83,7 +90,6 @@ pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Resul
     // By the master, never by a name in /dev/pts (CVE-2025-52565).
     let peer = tty::open_peer(master.by_ref()).doing("open the terminal")?;
     fs::chown(peer.by_ref(), c"", user.uid, u32::MAX).doing("chown the terminal")?;
-    bind_console(root, peer.by_ref()).doing("bind the terminal to /dev/console")?;
     Ok((master, peer))
 }
 

@@ -8,6 +8,8 @@ use crate::spec::{Capabilities, Resources, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
 use crate::sys::fs;
+
+use crate::sys::signal;
 use fixture::{Fixture, file, run, spec, start_with};
 use std::ffi::CString;
 use std::io::Read;
