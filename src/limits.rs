@@ -66,6 +66,12 @@ pub const PASSWD_FIELD_BYTES: usize = 1024;
 pub const SUBID_RANGES_MAX: usize = 32;
 /// Labels of one image. Tens are many; each is compared with all others.
 pub const LABELS_MAX: usize = 512;
+/// A container's state.json, in bytes: four paths, each byte of them escaped, and some numbers.
+pub const STATE_BYTES: usize = 100 << 10;
+/// How long a command waits for another that changes the same container, in milliseconds.
+pub const LOCK_WAIT_MS: u64 = 10_000;
+/// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
+pub const DEVICE_RULES_MAX: usize = 256;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 /// How deep directories may be nested in one that is copied into a tmpfs, a descriptor each.
@@ -74,6 +80,10 @@ pub const COPY_DEPTH: usize = 128;
 pub const XATTR_NAMES_BYTES: usize = 2048;
 /// See there.
 pub const XATTR_BYTES: usize = 4096;
+/// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.
+pub const DEVICES_MAX: usize = 512;
+/// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
+pub const ID_MAPPINGS_MAX: usize = 340;
 
 /// Bytes between the thread that inflates and the one that creates; also inflate's window, so a power of two
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.

@@ -1,6 +1,7 @@
 //! Commands: a table, and a file for each. Words become one call to the rooms below.
 
 mod arguments;
+mod attend;
 mod bundle;
 mod copy;
 mod image;

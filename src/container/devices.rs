@@ -3,7 +3,7 @@
 use super::{mounts, root};
 use crate::error::{Context, Error, Result};
 use crate::io::show::On;
-use crate::spec::{Device, Spec, User, defaults};
+use crate::spec::{Device, Spec, User};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFCHR, S_IFMT};
 use crate::sys::{Errno, mount, tty};
@@ -19,18 +19,12 @@ const LINKS: [(&CStr, &CStr); 6] = [
     (c"core", c"/proc/kcore"),
 ];
 
-/// Makes the container's devices, and the links beside them. A config.json need not name those that every container has;
-/// whoever binds a /dev of his own gets neither.
+/// Makes the container's devices, and the links beside them. Whoever binds a /dev of his own gets neither.
 pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
     if mounts::binds_dev(spec) {
         return Ok(());
     }
     spec.devices.iter().try_for_each(|device| make(root, device))?;
-    if spec.document.is_some() {
-        let is_named = |device: &Device<'_>| spec.devices.iter().any(|named| named.path == device.path);
-        let mut missing = defaults::DEVICES.iter().filter(|device| !is_named(device));
-        missing.try_for_each(|device| make(root, device))?;
-    }
     link(root)
 }
 
@@ -122,7 +116,14 @@ pub fn null(root: FdRef<'_>) -> Result<Fd> {
     Ok(null)
 }
 
-/// A terminal of the container's own /dev/pts: (master, the end that it uses). It is the console too, and the user's.
+/// A terminal as [`terminal`] makes it, which is the container's console, too.
+pub fn console(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Result<(Fd, Fd)> {
+    let (master, peer) = terminal(root, size, user)?;
+    bind_console(root, peer.by_ref()).doing("bind the terminal to /dev/console")?;
+    Ok((master, peer))
+}
+
+/// A terminal of the container's own /dev/pts: (master, the end that it uses). It is the user's.
 pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Result<(Fd, Fd)> {
     const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
     let pts = root::open(root, c"/dev/pts", O_DIRECTORY).doing("open /dev/pts")?;
@@ -138,7 +139,6 @@ pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Resul
     // By the master, never by a name in /dev/pts (CVE-2025-52565).
     let peer = tty::open_peer(master.by_ref()).doing("open the terminal")?;
     fs::chown(peer.by_ref(), c"", user.uid, u32::MAX).doing("chown the terminal")?;
-    bind_console(root, peer.by_ref()).doing("bind the terminal to /dev/console")?;
     Ok((master, peer))
 }
 

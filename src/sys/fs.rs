@@ -80,12 +80,6 @@ pub fn write_at(fd: FdRef<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
     retry(|| unsafe { syscall!(libc::SYS_pwrite64, fd.raw(), bytes.as_ptr(), bytes.len(), offset) })
 }
 
-/// sendfile(2): copies up to `count` bytes from where `from` is to where `to` is. 0 is the end.
-pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> {
-    // SAFETY: no memory is passed.
-    retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
-}
-
 /// lseek(2) `SEEK_SET`, `SEEK_CUR` or `SEEK_END`.
 pub fn seek(fd: FdRef<'_>, offset: i64, whence: i32) -> Result<u64> {
     // SAFETY: no memory is passed.
@@ -355,6 +349,52 @@ pub fn device_size(fd: FdRef<'_>) -> Result<u64> {
     Ok(size)
 }
 
+/// fstatfs(2): whether nothing can be written through the mount that `fd` was opened on.
+pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
+    let mut buffer = MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the kernel fills one `struct statfs`.
+    let s = unsafe {
+        syscall!(libc::SYS_fstatfs, fd.raw(), buffer.as_mut_ptr())?;
+        buffer.assume_init()
+    };
+    Ok(s.f_flags as u64 & libc::ST_RDONLY != 0)
+}
+
+/// memfd_create(2) of a file that may be executed and sealed.
+pub fn memory_file(name: &CStr) -> Result<Fd> {
+    /// `MFD_EXEC`; kernels before 6.3 do not know it, and need it not.
+    const EXECUTABLE: u32 = 0x10;
+    let create = |flags: u32| {
+        // SAFETY: `name` is NUL-terminated.
+        unsafe { syscall!(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags) }
+    };
+    match create(EXECUTABLE) {
+        Err(Errno::EINVAL) => create(0).map(Fd::from_answer),
+        made => made.map(Fd::from_answer),
+    }
+}
+
+const ALL_SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+
+/// fcntl(2) `F_ADD_SEALS`: the content of a [`memory_file`] never changes again.
+pub fn seal(file: FdRef<'_>) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_fcntl, file.raw(), libc::F_ADD_SEALS, ALL_SEALS) }
+}
+
+/// fcntl(2) `F_GET_SEALS`: whether it was sealed so.
+pub fn is_sealed(file: FdRef<'_>) -> bool {
+    // SAFETY: no memory is passed.
+    let seals = unsafe { syscall!(libc::SYS_fcntl, file.raw(), libc::F_GET_SEALS) };
+    seals == Ok(ALL_SEALS as usize)
+}
+
+/// sendfile(2): copies up to `count` bytes from where `source` stands to where `target` does; how many.
+pub fn send_file(target: FdRef<'_>, source: FdRef<'_>, count: usize) -> Result<usize> {
+    // SAFETY: no offset is passed.
+    unsafe { syscall!(libc::SYS_sendfile, target.raw(), source.raw(), 0, count) }
+}
+
 /// fstatfs(2): (file system magic, block size in bytes, blocks, free blocks).
 pub fn statfs(fd: FdRef<'_>) -> Result<(i64, u64, u64, u64)> {
     let mut buffer = MaybeUninit::<libc::statfs>::zeroed();
@@ -388,6 +428,12 @@ pub fn sync_fs(fd: FdRef<'_>) -> Result<()> {
 pub fn sync_file(fd: FdRef<'_>) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_fsync, fd.raw()) }
+}
+
+/// flock(2) with `LOCK_*`; EAGAIN where `LOCK_NB` finds it taken.
+pub fn lock(fd: FdRef<'_>, operation: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_flock, fd.raw(), operation) }
 }
 
 /// umask(2): the bits that new files do not get; returns the former ones.

@@ -1,0 +1,130 @@
+//! From a checked configuration to a container: its directory, its control group, its process; or nothing of them.
+
+use super::launch::{self, Host, Launch};
+use super::state::{Directory, Id, Process, Root, State};
+use super::{ContainerMemory, Running, Stdio, gate};
+use crate::error::{Error, Result};
+use crate::spec::Spec;
+use crate::sys::clone::CLONE_NEWUSER;
+use crate::sys::fd::{CWD, FdRef};
+use crate::sys::{Errno, fs, process};
+use core::cell::Cell;
+use core::ffi::CStr;
+
+/// What is made, and how. The current directory is the bundle.
+pub struct Request<'a> {
+    /// Its name.
+    pub id: Id<'a>,
+    /// Where states are kept.
+    pub root: &'a Root,
+    /// The bundle, absolute.
+    pub bundle: &'a CStr,
+    /// The root directory, absolute.
+    pub rootfs: &'a CStr,
+    /// It waits for its start.
+    pub waits: bool,
+    /// What becomes 0, 1 and 2.
+    pub stdio: Stdio<'a>,
+    /// Descriptors from 3 up that the process keeps.
+    pub preserved: u32,
+    /// It keeps our session keyring.
+    pub keeps_keyring: bool,
+    /// The old root stays below the new one.
+    pub no_pivot: bool,
+}
+
+/// Makes a container, and has `then` do what belongs to it; on failure of either nothing of it is left.
+pub fn create(
+    request: Request<'_>,
+    spec: &Spec<'_>,
+    memory: &mut ContainerMemory,
+    then: &mut dyn FnMut(&Running) -> Result<()>,
+) -> Result<Running> {
+    let directory = request.root.create(request.id)?;
+    let made = make(request, spec, &directory, memory, then);
+    if made.is_err() {
+        directory.remove()?;
+    }
+    made
+}
+
+fn make(
+    request: Request<'_>,
+    spec: &Spec<'_>,
+    directory: &Directory<'_>,
+    memory: &mut ContainerMemory,
+    then: &mut dyn FnMut(&Running) -> Result<()>,
+) -> Result<Running> {
+    let rootless = process::effective_uid() != 0;
+    let state = State {
+        version: c"1.0.2",
+        bundle: request.bundle,
+        rootfs: request.rootfs,
+        rootless,
+        terminal: spec.process.terminal,
+        ..State::new()
+    };
+    directory.write(&state)?;
+    if let Some(document) = &spec.document {
+        directory.write_config(document)?;
+    }
+    // Root of a new user namespace opens it itself, where only that one may.
+    let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
+        Ok(root) => root,
+        Err(errno) => return Err(missing_root(request.rootfs, errno)),
+    };
+    let gate = if request.waits { Some(gate::make(directory.fd())?) } else { None };
+    let host = AtHost { directory, state: Cell::new(state) };
+    let launch = Launch {
+        spec,
+        root: (!rootless || spec.namespaces & CLONE_NEWUSER == 0).then(|| root.by_ref()),
+        stdio: request.stdio,
+        cgroup: None,
+        gate,
+        enters: None,
+        preserved: request.preserved,
+        keeps_keyring: request.keeps_keyring,
+        no_pivot: request.no_pivot,
+        host: &host,
+    };
+    let running = launch::launch(&launch, memory)?;
+    match then(&running) {
+        Ok(()) => Ok(running),
+        Err(error) => {
+            running.kill();
+            Err(error)
+        }
+    }
+}
+
+#[cold]
+fn missing_root(path: &CStr, errno: Errno) -> Error {
+    let path = crate::io::show::ShowC(path);
+    Error::with_errno(format_args!("config.json: root.path: {path}: {errno}"), errno)
+}
+
+/// The host's side of a container that is being made.
+struct AtHost<'a> {
+    directory: &'a Directory<'a>,
+    state: Cell<State<'a>>,
+}
+
+impl Host for AtHost<'_> {
+    fn born(&self, pid: i32) -> Result<()> {
+        let process = Process::now(pid).ok_or_else(|| Error::new(format_args!("the container's process has died")))?;
+        self.state.set(State { process, ..self.state.get() });
+        self.directory.write(&self.state.get())
+    }
+
+    fn hooks(&self, _: i32) -> Result<()> {
+        Ok(())
+    }
+
+    fn listener(&self, _: i32, _: FdRef<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn has_hooks(&self) -> bool {
+        false
+    }
+}
