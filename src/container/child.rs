@@ -180,6 +180,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
+    mounted.finish()?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
     let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };

@@ -2,7 +2,7 @@
 
 use super::{
     Capabilities, Device, IdMapping, Joined, LIMITS, Limit, Mount, NAMESPACES, Process, Resources, Root, Spec, User,
-    capability, defaults, schema,
+    capability, defaults, options, schema,
 };
 use crate::codec::json::{Text, Value};
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::io::strings::{Builder, Strings, Words};
 use crate::io::text::words;
 use crate::limits::{DEVICES_MAX, GROUPS_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
 use crate::sys::clone::{CLONE_NEWUSER, CLONE_NEWUTS};
-use crate::sys::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
+use crate::sys::mount::MS_PRIVATE;
 use crate::sys::{fs, signal};
 use core::ffi::CStr;
 use heapless::Vec;
@@ -346,20 +346,10 @@ fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Vec<IdMapping, ID_MAPPIN
 /// How mounts travel; the kernel's default for what is mounted where nothing is said, which `pivot_root` needs as well.
 fn propagation(linux: &Value<'_>) -> Result<u64> {
     let Some(value) = linux.get("rootfsPropagation")? else { return Ok(MS_PRIVATE) };
-    let word = value.as_text()?.as_escaped().as_bytes();
-    let (recursive, word) = match word {
-        b"" => return Ok(MS_PRIVATE),
-        [b'r', rest @ ..] => (MS_REC, rest),
-        word => (0, word),
-    };
-    let flag = match word {
-        b"shared" => MS_SHARED,
-        b"slave" => MS_SLAVE,
-        b"private" => MS_PRIVATE,
-        b"unbindable" => MS_UNBINDABLE,
-        _ => return Err(value.fault("unknown")),
-    };
-    Ok(flag | recursive)
+    match value.as_text()?.as_escaped().as_bytes() {
+        b"" => Ok(MS_PRIVATE),
+        word => options::propagation(word).ok_or_else(|| value.fault("unknown")),
+    }
 }
 
 fn annotations<'m>(top: &Value<'m>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
