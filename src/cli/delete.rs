@@ -27,7 +27,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     }
 }
 
-fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut StateMemory) -> Result<()> {
+/// Removes a container; `is_forced`: whatever it is doing.
+pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut StateMemory) -> Result<()> {
     let mut directory = root.container(id)?;
     directory.lock()?;
     let state = match directory.read(memory) {

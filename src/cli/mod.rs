@@ -1,20 +1,26 @@
 //! Commands: a table, and a file for each. Words become one call to the rooms below.
 
 mod arguments;
+mod attend;
 mod bundle;
 mod container;
 mod copy;
+mod create;
 mod delete;
+mod exec;
 mod image;
 mod inspect;
 mod kill;
 mod list;
 mod list_files;
+mod making;
 mod place;
 mod progress;
 mod ps;
 mod rootless;
+mod run;
 mod spool;
+mod start;
 mod state;
 mod unpack;
 mod verify;
@@ -70,6 +76,10 @@ const COMMANDS: &[&Command] = &[
     &bundle::COMMAND,
     &list_files::COMMAND,
     &copy::COMMAND,
+    &run::COMMAND,
+    &create::COMMAND,
+    &start::COMMAND,
+    &exec::COMMAND,
     &state::COMMAND,
     &list::COMMAND,
     &ps::COMMAND,

@@ -27,8 +27,6 @@ pub use status::{Process, Status};
 
 use crate::codec::json::{Value, Writer};
 
-/// Where a created container listens for its start.
-pub const GATE: &CStr = c"start.sock";
 const STATE: &CStr = c"state.json";
 const STATE_NEW: &CStr = c"state.json.new";
 const CONFIG: &CStr = c"config.json";

@@ -1,10 +1,11 @@
 //! Whether a container's process is there, and what the container is doing.
 
-use super::{Directory, GATE, State};
+use super::{Directory, State};
+use crate::container::gate;
 use crate::io::path::PathBuf;
 use crate::io::text;
 use crate::sys::fd::{CWD, Fd};
-use crate::sys::{Errno, fs, process, socket};
+use crate::sys::{Errno, fs, process};
 
 /// What a container is doing (runtime-spec, "State").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,7 +93,7 @@ impl Directory<'_> {
         if !state.process.is_alive() {
             return Status::Stopped;
         }
-        if self.gate_listens() {
+        if gate::listens(self.fd()) {
             return Status::Created;
         }
         match is_frozen(state) {
@@ -112,14 +113,6 @@ impl Directory<'_> {
             }
             Err(errno) => errno == Errno::EAGAIN,
         }
-    }
-
-    /// Asked by a connection on which nothing is said.
-    fn gate_listens(&self) -> bool {
-        let path = PathBuf::format(format_args!("/proc/self/fd/{}/", self.fd().raw()));
-        let path = path.and_then(|mut path| path.push(GATE.to_bytes()).map(|()| path));
-        // EAGAIN: it listens, and others have asked before it looked.
-        path.is_ok_and(|path| matches!(socket::connect(path.as_bytes()), Ok(_) | Err(Errno::EAGAIN)))
     }
 }
 
