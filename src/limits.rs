@@ -72,6 +72,10 @@ pub const LABELS_MAX: usize = 512;
 pub const STATE_BYTES: usize = 100 << 10;
 /// How long a command waits for another that changes the same container, in milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
+/// Path, arguments and environment of one hook, in bytes. Those of real ones have some hundred.
+pub const HOOK_BYTES: usize = 64 << 10;
+/// Arguments of one hook, and variables of its environment, each with the null pointer behind them.
+pub const HOOK_STRINGS_MAX: usize = 512;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
 /// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.

@@ -86,6 +86,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         no_pivot: false,
         preserved,
         keeps_keyring: true,
+        about: None,
         host: &Idle,
     };
     let running = launch::launch(&launch, &mut memory.container)?;

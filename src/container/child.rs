@@ -4,13 +4,15 @@
 //! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
 
 use super::handshake::Channel;
+use super::hooks::{self, Occasion};
 use super::launch::{Launch, makes_users};
+use super::state::{Process, State, Status};
 use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, write_file};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::limits::PATH_BYTES;
-use crate::spec::Process;
+use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
@@ -121,12 +123,21 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
             return Err(nothing_to_start());
         }
     }
+    run_hooks(plan, "startContainer", Status::Created)?;
     signal::reset_all();
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     if let Some(channel) = channel {
         outlive(channel)?;
     }
     Ok(())
+}
+
+/// Runs hooks in the container's namespaces, which have their own pid for its process.
+fn run_hooks(plan: &Plan<'_>, kind: &str, status: Status) -> Result<()> {
+    let Some((id, state)) = plan.launch.about else { return Ok(()) };
+    let process = Process { pid: process::getpid(), ..state.process };
+    let occasion = Occasion { document: plan.launch.spec.document, id, state: State { process, ..state }, status };
+    hooks::run(&occasion, kind, false)
 }
 
 /// Lives on without the parent, once that has said so: one that dies before is noticed by the end of the conversation.
@@ -136,7 +147,7 @@ fn outlive(channel: &Channel) -> Result<()> {
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
-pub fn adjust_oom_score(pid: i32, wanted: &Process<'_>) -> Result<()> {
+pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
     let path = PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
     write_file(CWD, path.as_c_str(), format_args!("{adjustment}")).context("set oom_score_adj", &adjustment)
@@ -180,6 +191,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
+    run_hooks(plan, "createContainer", Status::Creating)?;
     mounted.finish()?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
@@ -220,7 +232,7 @@ fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>>
 }
 
 /// Puts the three in place, and gives the user what is made for it alone, so that it can open /dev/stderr again.
-fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Result<()> {
+fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_>) -> Result<()> {
     let sources = match (stdio, terminal) {
         (Stdio::Files(files), _) => *files,
         (_, Some(terminal)) => [terminal.by_ref(); 3],
@@ -256,7 +268,7 @@ fn take_terminal(required: bool) -> Result<()> {
 }
 
 /// The working directory must be reached, and lie inside the root (CVE-2024-21626).
-fn check_directory(wanted: &Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
+fn check_directory(wanted: &spec::Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
     entered.or_else(|_| mount::chdir(wanted.cwd)).on("chdir to cwd", wanted.cwd)?;
     let mut buffer = [0; PATH_BYTES];
     let inside = mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));

@@ -1,11 +1,13 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or nothing of them.
 
 use super::cgroup::{Cgroup, Place};
+use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
-use super::state::{Directory, Id, Process, Root, State};
+use super::state::{Directory, Id, Process, Root, State, Status};
 use super::{ContainerMemory, Running, Stdio, gate};
+use crate::codec::json::Value;
 use crate::error::{Error, Result};
-use crate::spec::Spec;
+use crate::spec::{self, Spec};
 use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
@@ -43,72 +45,84 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
+    hooks::check(spec.document)?;
+    // Root of a new user namespace opens it itself, where only that one may.
+    let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
+        Ok(root) => root,
+        Err(errno) => return Err(missing_root(request.rootfs, errno)),
+    };
     let place = match request.without_cgroup {
         true => None,
         false => Place::find(spec, request.id.as_c_str().to_bytes())?,
     };
     let directory = request.root.create(request.id)?;
-    let made = make(request, spec, &directory, place.as_ref(), memory, then);
-    if made.is_err() {
+    let state = State {
+        // Before the group is made: whatever becomes of us, its removal finds it.
+        cgroup: place.as_ref().map_or(c"", Place::path),
+        version: spec::VERSION,
+        bundle: request.bundle,
+        rootfs: request.rootfs,
+        rootless: process::effective_uid() != 0,
+        terminal: spec.process.terminal,
+        ..State::new()
+    };
+    let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
+    let made = make(request, spec, root.by_ref(), place.as_ref(), &host, memory, then);
+    if let Err(error) = &made {
+        // What hooks have made is theirs to remove.
+        if host.state.get().process.pid != 0
+            && let Err(failed) = host.run_hooks("poststop", Status::Stopped)
+        {
+            return Err(error.within(format_args!("{failed}")));
+        }
         directory.remove()?;
     }
     made
 }
 
+/// Makes its control group, and starts it there.
 fn make(
     request: Request<'_>,
     spec: &Spec<'_>,
-    directory: &Directory<'_>,
+    root: FdRef<'_>,
     place: Option<&Place>,
+    host: &AtHost<'_>,
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    let rootless = process::effective_uid() != 0;
-    let mut state = State {
-        // Before the group is made: whatever becomes of us, its removal finds it.
-        cgroup: place.map_or(c"", Place::path),
-        version: c"1.0.2",
-        bundle: request.bundle,
-        rootfs: request.rootfs,
-        rootless,
-        terminal: spec.process.terminal,
-        ..State::new()
-    };
-    directory.write(&state)?;
+    let mut state = host.state.get();
+    host.directory.write(&state)?;
     if let Some(document) = &spec.document {
-        directory.write_config(document)?;
+        host.directory.write_config(document)?;
     }
-    let group = place.map_or(Ok(None), |place| place.create(spec, rootless))?;
+    let group = place.map_or(Ok(None), |place| place.create(spec, state.rootless))?;
     if group.is_none() {
         state.cgroup = c"";
+        host.state.set(state);
     }
-    let made = start(request, spec, directory, &state, group.as_ref(), memory, then);
+    let made = start(request, spec, root, group.as_ref(), host, memory).and_then(|running| {
+        let told = then(&running).map(|()| running.pid);
+        told.inspect_err(|_| running.kill()).map(|_| running)
+    });
     if let (Err(_), Some(group)) = (&made, group) {
         group.undo();
     }
     made
 }
 
-/// Starts it in its group.
 fn start(
     request: Request<'_>,
     spec: &Spec<'_>,
-    directory: &Directory<'_>,
-    state: &State<'_>,
+    root: FdRef<'_>,
     group: Option<&Cgroup>,
+    host: &AtHost<'_>,
     memory: &mut ContainerMemory,
-    then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    // Root of a new user namespace opens it itself, where only that one may.
-    let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
-        Ok(root) => root,
-        Err(errno) => return Err(missing_root(request.rootfs, errno)),
-    };
-    let gate = if request.waits { Some(gate::make(directory.fd())?) } else { None };
-    let host = AtHost { directory, state: Cell::new(*state) };
+    let state = host.state.get();
+    let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
         spec,
-        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then(|| root.by_ref()),
+        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then_some(root),
         stdio: request.stdio,
         cgroup: group.map(Cgroup::directory),
         gate,
@@ -116,16 +130,14 @@ fn start(
         no_pivot: request.no_pivot,
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
-        host: &host,
+        about: Some((request.id, state)),
+        host,
     };
     let running = launch::launch(&launch, memory)?;
-    match then(&running) {
-        Ok(()) => Ok(running),
-        Err(error) => {
-            running.kill();
-            Err(error)
-        }
+    if !request.waits {
+        host.run_hooks("poststart", Status::Running).inspect_err(|_| running.kill())?;
     }
+    Ok(running)
 }
 
 #[cold]
@@ -137,7 +149,15 @@ fn missing_root(path: &CStr, errno: Errno) -> Error {
 /// The host's side of a container that is being made.
 struct AtHost<'a> {
     directory: &'a Directory<'a>,
+    document: Option<Value<'a>>,
     state: Cell<State<'a>>,
+}
+
+impl AtHost<'_> {
+    fn run_hooks(&self, kind: &str, status: Status) -> Result<()> {
+        let occasion = Occasion { document: self.document, id: self.directory.id(), state: self.state.get(), status };
+        hooks::run(&occasion, kind, false)
+    }
 }
 
 impl Host for AtHost<'_> {
@@ -148,7 +168,8 @@ impl Host for AtHost<'_> {
     }
 
     fn hooks(&self, _: i32) -> Result<()> {
-        Ok(())
+        self.run_hooks("prestart", Status::Creating)?;
+        self.run_hooks("createRuntime", Status::Creating)
     }
 
     fn listener(&self, _: i32, _: FdRef<'_>) -> Result<()> {
@@ -156,6 +177,6 @@ impl Host for AtHost<'_> {
     }
 
     fn has_hooks(&self) -> bool {
-        false
+        hooks::has(self.document, "prestart") || hooks::has(self.document, "createRuntime")
     }
 }

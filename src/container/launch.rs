@@ -1,6 +1,7 @@
 //! The parent's side of a start: it makes the process, hears it out, and does for it what only the host's side can.
 
 use super::handshake::{self, Channel, Message};
+use super::state::{Id, State};
 use super::{ContainerMemory, Running, Stdio, child, mounts, stage, userns};
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::Spec;
@@ -31,6 +32,8 @@ pub struct Launch<'a> {
     pub preserved: u32,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
+    /// The container, for its hooks: its name, and what is known of it.
+    pub about: Option<(Id<'a>, State<'a>)>,
     /// What the host's side has to do meanwhile.
     pub host: &'a dyn Host,
 }

@@ -7,6 +7,7 @@ mod devices;
 pub mod execute;
 pub mod gate;
 mod handshake;
+pub mod hooks;
 mod init;
 pub mod launch;
 mod mounts;
@@ -105,6 +106,7 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
+        about: None,
         host: &launch::Idle,
     }
 }

@@ -21,6 +21,9 @@ use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
 };
 
+/// The specification's version that states say they keep to.
+pub const VERSION: &CStr = c"1.2.0";
+
 /// Everything a container is started from.
 pub struct Spec<'m> {
     /// What is executed, and as whom.
