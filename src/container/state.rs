@@ -255,9 +255,12 @@ impl<'r> Directory<'r> {
             let _ = write!(created, "{}", Rfc3339(state.created));
             json.string_of("created", created.as_bytes());
         }
-        let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
-        if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
-            json.key("annotations").value(&annotations);
+        let config = self.read_config(buffer).ok();
+        let mut annotations = config.iter().flat_map(|config| config.entries_or_none("annotations")).peekable();
+        if annotations.peek().is_some() {
+            json.object_of("annotations");
+            annotations.for_each(|(key, value)| json.text_key(&key).value(&value));
+            json.end();
         }
         if let Some(owner) = owner {
             json.string_of("owner", owner);
