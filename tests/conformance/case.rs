@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
+use crate::differences::DIFFERENCES;
 use crate::support::lab::{self, Lab, Runtime};
 
 /// What a case does with a lab whose config.json is written, and what it saw.
-pub type Act = Box<dyn Fn(&mut Lab) -> String + Send + Sync>;
+type Act = Box<dyn Fn(&mut Lab) -> String + Send + Sync>;
 
 /// One row of the table.
 pub struct Case {
@@ -22,8 +23,6 @@ pub struct Case {
     wanted: &'static str,
     /// Words that ocinit's message holds when it refuses.
     named: &'static [&'static str],
-    /// Who differs, and how.
-    pub differs: Vec<(Runtime, &'static str)>,
     /// Who is not asked, and why.
     pub skipped: Vec<(Runtime, &'static str)>,
 }
@@ -39,7 +38,6 @@ pub fn case(name: &'static str, rule: &'static str) -> Case {
         act: Box::new(|lab| lab.run().show()),
         wanted: "",
         named: &[],
-        differs: Vec::new(),
         skipped: Vec::new(),
     }
 }
@@ -88,16 +86,16 @@ impl Case {
         self.refused()
     }
 
-    /// This runtime does something else, and why.
-    pub fn differs(mut self, runtime: Runtime, how: &'static str) -> Case {
-        self.differs.push((runtime, how));
-        self
-    }
-
     /// This runtime cannot be asked here.
     pub fn not_on(mut self, runtime: Runtime, why: &'static str) -> Case {
         self.skipped.push((runtime, why));
         self
+    }
+
+    /// What this runtime is said to do instead.
+    pub fn told(&self, runtime: Runtime) -> Option<&'static str> {
+        let mut rows = DIFFERENCES.iter();
+        rows.find(|(name, other, _)| *name == self.name && *other == runtime).map(|(_, _, how)| *how)
     }
 
     fn observe(&self, runtime: Runtime) -> String {
@@ -128,11 +126,11 @@ impl Case {
             return None;
         }
         let seen = self.observe(runtime);
-        let told = self.differs.iter().find(|(other, _)| *other == runtime);
+        let told = self.told(runtime);
         let (name, runtime) = (self.name, runtime.name());
         match (seen == self.wanted, told) {
             (true, None) | (false, Some(_)) => None,
-            (true, Some((_, how))) => {
+            (true, Some(how)) => {
                 Some(format!("{name}: {runtime} does as it should now, and is said to differ: {how}"))
             }
             (false, None) => Some(format!("{name}: {runtime}:\n    saw    {seen:?}\n    wanted {:?}", self.wanted)),
