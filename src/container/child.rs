@@ -4,12 +4,13 @@
 //! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
 
 use super::handshake::Channel;
-use super::{Stdio, devices, execute, init, mounts, privileges, protect, root, write_file};
+use super::launch::{Launch, makes_users};
+use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, write_file};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::limits::PATH_BYTES;
-use crate::spec::{Process, Spec};
+use crate::spec::Process;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
@@ -18,13 +19,15 @@ use crate::sys::{Errno, clone, event, fs, mount, net, system, tty};
 /// What the parent prepared.
 pub struct Plan<'a> {
     /// What is wanted.
-    pub spec: &'a Spec<'a>,
+    pub launch: &'a Launch<'a>,
     /// A copy of the root's mount, attached nowhere yet.
-    pub tree: Fd,
-    /// What becomes 0, 1 and 2.
-    pub stdio: Stdio<'a>,
+    pub tree: Option<Fd>,
+    /// What of its mounts this process could not open.
+    pub prepared: mounts::Prepared,
     /// The parent; `None` where this process was not cloned but becomes the container's.
     pub channel: Option<Channel>,
+    /// There was a stage between, which has done what needs its powers.
+    pub staged: bool,
     /// For execve(2).
     pub args: StringVector<'a>,
     /// For execve(2).
@@ -33,26 +36,36 @@ pub struct Plan<'a> {
 
 /// The cloned process's whole life.
 pub fn live(plan: &Plan<'_>) -> ! {
-    let error = run(plan);
-    if let Some(channel) = &plan.channel {
-        channel.failed(&error);
-    }
-    process::exit(error.status().into())
+    process::exit(run(plan).status().into())
 }
 
-/// Everything up to the exec. Returns only to say why not.
+/// Everything up to the exec. Returns only to say why not; the parent has heard it then.
 pub fn run(plan: &Plan<'_>) -> Error {
     let mut path = PathBuf::new();
-    match prepare(plan, &mut path) {
+    let mut opened = None;
+    let error = match prepare(plan, &mut path, &mut opened) {
         Ok(()) => execute::execute(path.as_c_str(), &plan.args, &plan.env),
         Err(error) => error,
+    };
+    // Whoever opened the gate hears what comes after it.
+    if let Some(channel) = opened.as_ref().or(plan.channel.as_ref()) {
+        channel.failed(&error);
     }
+    error
 }
 
-/// All but the exec itself; `path` becomes what is executed.
+/// All but the exec itself; `path` becomes what is executed, and `opened` the conversation with whoever opened the gate.
 #[inline(never)]
-fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
-    let (spec, wanted) = (plan.spec, &plan.spec.process);
+fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) -> Result<()> {
+    let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
+    match &plan.channel {
+        Some(channel) if plan.staged => channel.await_go()?,
+        Some(channel) if makes_users(launch) => {
+            channel.ask_for_ids()?;
+            privileges::become_root()?;
+        }
+        _ => {}
+    }
     watch_parent(plan)?;
     // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
     process::set_dumpable(false).doing("forbid tracing")?;
@@ -62,44 +75,20 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
         Err(errno) => return Err(errno).doing("setsid"),
     }
     match process::new_session_keyring() {
+        _ if launch.keeps_keyring => {}
         Ok(()) | Err(Errno::ENOSYS) => {}
         Err(errno) => return Err(errno).doing("make a session keyring"),
     }
-    // Only now: a cgroup namespace made by the clone itself would be rooted at the parent's group.
-    if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
-        clone::unshare(clone::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
+    // Otherwise by the parent, which has more power than root of a user namespace.
+    if plan.channel.is_none() {
+        adjust_oom_score(process::getpid(), wanted)?;
     }
-    if spec.namespaces & clone::CLONE_NEWNET != 0 {
-        net::loopback_up().doing("set up the loopback device")?;
-    }
-    if let Some(name) = spec.hostname {
-        system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
-    }
-    if let Some(adjustment) = wanted.oom_score_adj {
-        // The namespace still has the parent's /proc, which no container has touched.
-        let adjustment = i32::from(adjustment);
-        write_file(CWD, c"/proc/self/oom_score_adj", format_args!("{adjustment}"))
-            .context("set oom_score_adj", &adjustment)?;
-    }
+    let terminal = match launch.enters {
+        Some(_) => open_terminal(plan, None)?,
+        None => furnish(plan)?,
+    };
 
-    fs::umask(0);
-    let entered = root::enter(plan.tree.by_ref(), spec.root.propagation)?;
-    mounts::mount_all(entered.new, spec.mounts)?;
-    spec.devices.iter().try_for_each(|device| devices::make(entered.new, device))?;
-    devices::link(entered.new)?;
-    let terminal = open_terminal(plan, entered.new)?;
-    root::make_directories(entered.new, wanted.cwd, 0).on("make the working directory", wanted.cwd)?;
-    let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
-    entered.pivot()?;
-    if spec.root.readonly {
-        mount::set_attributes(root.by_ref(), false, mount::attr::RDONLY, 0, 0)
-            .doing("make the root directory read-only")?;
-    }
-    protect::make_readonly(root.by_ref(), spec.readonly_paths)?;
-    protect::mask(root.by_ref(), spec.masked_paths)?;
-    drop(root);
-
-    set_stdio(plan, terminal.as_ref(), wanted)?;
+    set_stdio(&launch.stdio, terminal.as_ref(), wanted)?;
     privileges::set_limits(wanted.limits)?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
@@ -110,7 +99,7 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
     // Changing the user has cleared this, and made us traceable by it or not as /proc/sys/fs/suid_dumpable says.
     watch_parent(plan)?;
     process::set_dumpable(false).doing("forbid tracing")?;
-    if spec.init {
+    if launch.spec.init {
         signal::set_mask(SignalSet::ALL).doing("block signals")?;
         match clone::fork(0, None).doing("fork")? {
             clone::Side::Child => process::new_session().doing("setsid")?,
@@ -118,19 +107,90 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf) -> Result<()> {
         }
     }
     take_terminal(terminal.is_some())?;
-    execute::find(wanted.args.first().unwrap_or(c""), wanted.env, path)?;
-    fd::close_from(3, true).doing("close all descriptors at exec")?;
+    match wanted.args.first() {
+        Some(name) => execute::find(name, wanted.env, path)?,
+        None if launch.gate.is_some() => {}
+        None => return Err(nothing_to_start()),
+    }
+    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
+    let mut channel = plan.channel.as_ref();
+    if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
+        outlive(creator)?;
+        channel = Some(opened.insert(gate::wait(gate)?));
+        if path.as_bytes().is_empty() {
+            return Err(nothing_to_start());
+        }
+    }
     signal::reset_all();
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
-    if let Some(channel) = &plan.channel {
-        channel.ready()?;
-        process::set_parent_death_signal(0).doing("outlive the parent")?;
+    if let Some(channel) = channel {
+        outlive(channel)?;
     }
     Ok(())
 }
 
+/// Lives on without the parent, once that has said so: one that dies before is noticed by the end of the conversation.
+fn outlive(channel: &Channel) -> Result<()> {
+    process::set_parent_death_signal(0).doing("outlive the parent")?;
+    channel.ready()
+}
+
+/// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
+pub fn adjust_oom_score(pid: i32, wanted: &Process<'_>) -> Result<()> {
+    let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
+    let path = PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
+    write_file(CWD, path.as_c_str(), format_args!("{adjustment}")).context("set oom_score_adj", &adjustment)
+}
+
+fn nothing_to_start() -> Error {
+    Error::new(format_args!("the config has no process to start"))
+}
+
+/// Makes the surroundings of a new container's process, up to the root that it has; its terminal, where it gets one.
+#[inline(never)]
+fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
+    let (launch, spec) = (plan.launch, plan.launch.spec);
+    // Only now: a cgroup namespace made by the clone itself would be rooted at the parent's group.
+    if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
+        clone::unshare(clone::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
+    }
+    if spec.namespaces & clone::CLONE_NEWNET != 0 {
+        net::loopback_up().doing("set up the loopback device")?;
+    }
+    if let Some(name) = spec.hostname {
+        system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
+    }
+
+    fs::umask(0);
+    let own_tree;
+    let tree = match &plan.tree {
+        Some(tree) => tree.by_ref(),
+        None => {
+            own_tree = mount::clone_tree(CWD, spec.root.path, true).on("copy the mount of", spec.root.path)?;
+            own_tree.by_ref()
+        }
+    };
+    let entered = root::enter(tree, spec.root.propagation)?;
+    let mut mounted = mounts::Mounted::new();
+    mounts::mount_all(entered.new, spec, &plan.prepared, &mut mounted)?;
+    devices::make_all(entered.new, spec)?;
+    let terminal = open_terminal(plan, Some(entered.new))?;
+    root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
+    mounted.finish()?;
+    if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
+        channel.ask_for_hooks()?;
+    }
+    let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
+    entered.pivot(launch.no_pivot)?;
+    let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
+    protect::make_readonly(places, spec.readonly_paths)?;
+    protect::mask(places, spec.masked_paths)?;
+    root::settle(root.by_ref(), &spec.root)?;
+    Ok(terminal)
+}
+
 /// Dies with the parent from here on; the look at the channel is for a parent that has died before.
-fn watch_parent(plan: &Plan<'_>) -> Result<()> {
+pub fn watch_parent(plan: &Plan<'_>) -> Result<()> {
     let Some(channel) = &plan.channel else { return Ok(()) };
     process::set_parent_death_signal(signal::SIGKILL).doing("watch the parent")?;
     let happened = event::poll_one(channel.descriptor(), 0, 0).doing("watch the parent")?;
@@ -140,10 +200,17 @@ fn watch_parent(plan: &Plan<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The terminal that the process uses, where it gets one; the parent gets the master.
-fn open_terminal(plan: &Plan<'_>, root: FdRef<'_>) -> Result<Option<Fd>> {
-    let Stdio::Terminal(size) = plan.stdio else { return Ok(None) };
-    let (master, terminal) = devices::terminal(root, size, &plan.spec.process.user)?;
+/// The terminal that the process uses, where it gets one; the parent gets the master. In a `root` that is new it is the
+/// console, too.
+fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>> {
+    let Stdio::Terminal(size) = plan.launch.stdio else { return Ok(None) };
+    let (master, terminal) = match root {
+        Some(root) => devices::console(root, size, &plan.launch.spec.process.user)?,
+        None => {
+            let root = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
+            devices::terminal(root.by_ref(), size, &plan.launch.spec.process.user)?
+        }
+    };
     match &plan.channel {
         Some(channel) => channel.terminal(master.by_ref())?,
         None => return Err(Error::new(format_args!("a process that replaces this one gets no terminal of its own"))),
@@ -152,8 +219,8 @@ fn open_terminal(plan: &Plan<'_>, root: FdRef<'_>) -> Result<Option<Fd>> {
 }
 
 /// Puts the three in place, and gives the user what is made for it alone, so that it can open /dev/stderr again.
-fn set_stdio(plan: &Plan<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Result<()> {
-    let sources = match (&plan.stdio, terminal) {
+fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Result<()> {
+    let sources = match (stdio, terminal) {
         (Stdio::Files(files), _) => *files,
         (_, Some(terminal)) => [terminal.by_ref(); 3],
         (_, None) => return Ok(()),

@@ -1,20 +1,26 @@
-//! What the new process tells the one that started it.
+//! What the new process and the one that started it tell each other.
 //!
 //! ```text
 //!  parent                                    child
-//!  clone3, into the cgroup ----------------> own session, namespaces, mounts, devices
+//!  clone3, into the cgroup ----------------> (a stage between, where namespaces are joined: it says Map and Born)
+//!    |  <------ Map ------------------------ in a user namespace without ids
+//!    |  ------- Go ------------------------> own session, namespaces, mounts, devices
 //!    |  <------ Terminal + master ---------- (where it gets a terminal)
-//!    |                                       root, masks, limits, privileges, working directory
-//!    |  <------ Ready ---------------------- the next call is execve
+//!    |  <------ Hooks ---------------------- (where the config has some that run on the host now)
+//!    |  ------- Go ------------------------> root, masks, limits, privileges, working directory
+//!    |  <------ Listener + fd -------------- (where a seccomp filter notifies)
+//!    |  <------ Ready ---------------------- the next call is execve; or it waits at its gate (gate.rs)
+//!    |  ------- Go ------------------------> it lives on without the parent
 //!    |  <------ end of file ---------------- executed: the socket was close-on-exec
 //!    |
 //!    |  <------ Failed: status, errno, text  whatever step failed; then the child exits
 //!    |  <------ end of file before Ready --- it was killed on the way
-//!    x  parent dies -----------------------> so does the child, until it has executed
+//!    x  parent dies -----------------------> so does the child, until the last Go
 //! ```
 //!
-//! With an init of ours between, it is the init's child that says Ready and Failed.
-//! One message is one packet: kind, status, errno (two bytes), text.
+//! With an init of ours between, it is the init's child that says Ready and Failed. A created container has this
+//! conversation with `create` up to Ready, and the rest of it with `start`.
+//! One message is one packet: kind, status, errno (two bytes), then text or a number.
 
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
@@ -25,13 +31,26 @@ use crate::sys::{Errno, socket};
 const TERMINAL: u8 = 1;
 const READY: u8 = 2;
 const FAILED: u8 = 3;
+const MAP: u8 = 4;
+const BORN: u8 = 5;
+const HOOKS: u8 = 6;
+const LISTENER: u8 = 7;
+const GO: u8 = 8;
 const HEADER_BYTES: usize = 4;
 
 /// What arrives at the parent.
 pub enum Message {
     /// The master of the container's terminal.
     Terminal(Fd),
-    /// The next thing it does is to execute.
+    /// It needs its user namespace's ids, and waits.
+    Map,
+    /// The stage between has made the container's process: its pid, as we see it, and a pidfd.
+    Born(i32, Fd),
+    /// Its mounts are made: hooks on the host may run, and it waits.
+    Hooks,
+    /// Where its seccomp filter notifies.
+    Listener(Fd),
+    /// The next thing it does is to execute, or to wait at its gate. It waits.
     Ready,
     /// It gives up.
     Failed(Error),
@@ -50,14 +69,63 @@ pub fn pair() -> Result<(Channel, Channel)> {
 }
 
 impl Channel {
-    /// Child: hands over the master of its terminal.
-    pub fn terminal(&self, master: FdRef<'_>) -> Result<()> {
-        socket::send(self.0.by_ref(), &[TERMINAL, 0, 0, 0], Some(master)).doing("hand over the terminal")
+    /// A conversation that goes on over this socket.
+    pub fn over(socket: Fd) -> Channel {
+        Channel(socket)
     }
 
-    /// Child: about to execute. Nobody to tell is an error: without its parent the container must not start.
+    /// Child: hands over the master of its terminal.
+    pub fn terminal(&self, master: FdRef<'_>) -> Result<()> {
+        self.say(TERMINAL, &[], Some(master))
+    }
+
+    /// Child: hands over where its filter notifies.
+    pub fn listener(&self, listener: FdRef<'_>) -> Result<()> {
+        self.say(LISTENER, &[], Some(listener))
+    }
+
+    /// Stage between: a child was born.
+    pub fn born(&self, pid: i32, pidfd: FdRef<'_>) -> Result<()> {
+        self.say(BORN, &pid.to_le_bytes(), Some(pidfd))
+    }
+
+    /// Child: its ids are needed. Returns when they are there.
+    pub fn ask_for_ids(&self) -> Result<()> {
+        self.say(MAP, &[], None)?;
+        self.await_go()
+    }
+
+    /// Child: the hooks of the host may run. Returns when they have.
+    pub fn ask_for_hooks(&self) -> Result<()> {
+        self.say(HOOKS, &[], None)?;
+        self.await_go()
+    }
+
+    /// Child: about to execute. Returns when it may. Nobody to tell is an error: without its parent the container must not start.
     pub fn ready(&self) -> Result<()> {
-        socket::send(self.0.by_ref(), &[READY, 0, 0, 0], None).doing("tell the parent")
+        self.say(READY, &[], None)?;
+        self.await_go()
+    }
+
+    /// Child: waits until the parent says that it may go on.
+    pub fn await_go(&self) -> Result<()> {
+        let mut kind = [0];
+        match socket::receive(self.0.by_ref(), &mut kind).doing("hear from the parent")? {
+            (1, None) if kind[0] == GO => Ok(()),
+            _ => Err(Error::new(format_args!("the parent has ended"))),
+        }
+    }
+
+    /// Parent: the child may go on.
+    pub fn go(&self) -> Result<()> {
+        socket::send(self.0.by_ref(), &[GO], None).doing("tell the container")
+    }
+
+    fn say(&self, kind: u8, number: &[u8], fd: Option<FdRef<'_>>) -> Result<()> {
+        let mut packet = [kind, 0, 0, 0, 0, 0, 0, 0];
+        let length = HEADER_BYTES + number.len();
+        packet[HEADER_BYTES..length].copy_from_slice(number);
+        socket::send(self.0.by_ref(), &packet[..length], fd).doing("tell the parent")
     }
 
     /// Child: gives up.
@@ -83,6 +151,12 @@ impl Channel {
         Ok(match (packet[0], fd) {
             _ if length == 0 => Message::End,
             (TERMINAL, Some(master)) => Message::Terminal(master),
+            (LISTENER, Some(listener)) => Message::Listener(listener),
+            (BORN, Some(pidfd)) if length == HEADER_BYTES + 4 => {
+                Message::Born(i32::from_le_bytes([packet[4], packet[5], packet[6], packet[7]]), pidfd)
+            }
+            (MAP, None) => Message::Map,
+            (HOOKS, None) => Message::Hooks,
             (READY, None) => Message::Ready,
             (FAILED, None) if length >= HEADER_BYTES => {
                 let errno = Errno::new(i32::from(u16::from_le_bytes([packet[2], packet[3]])));
@@ -104,6 +178,7 @@ mod tests {
     #[test]
     fn an_error_arrives_as_it_left() {
         let (parent, child) = pair().unwrap();
+        parent.go().unwrap();
         child.ready().unwrap();
         child.failed(&Error::with_errno(format_args!("exec: gone"), Errno::ENOENT).with_status(127));
         drop(child);

@@ -17,6 +17,17 @@ pub fn set_limits(limits: &[Limit]) -> Result<()> {
     })
 }
 
+/// Becomes root of the user namespace that this process is in, with all powers there.
+pub fn become_root() -> Result<()> {
+    // EPERM: a user who was given no groups may not set any, and has none that count.
+    match process::set_groups(&[]) {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(errno) => return Err(errno).doing("set the supplementary groups"),
+    }
+    process::set_gid(0).doing("become root of the user namespace")?;
+    process::set_uid(0).doing("become root of the user namespace")
+}
+
 /// Becomes the user, with the capabilities of the process and no others.
 /// A capability that this process does not have itself cannot be given, which is no error (runtime-spec 1.1).
 pub fn drop_to(wanted: &Process<'_>) -> Result<()> {

@@ -14,7 +14,7 @@
 use super::execute;
 use crate::io::fields::{End, Field, Table};
 use crate::io::path::PathBuf;
-use crate::io::show::ShowC;
+use crate::io::show::{Show, ShowC};
 use crate::io::strings::{Builder, Strings, Words};
 use crate::limits::SUBID_RANGES_MAX;
 use crate::spec::IdMapping;
@@ -23,6 +23,7 @@ use crate::sys::process::{self, Ended, StringVector, Whom};
 use crate::sys::{self, Errno, clone, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
+use core::fmt::Write;
 
 /// The caller's own id, and ranges.
 const MAPPINGS: usize = 1 + SUBID_RANGES_MAX;
@@ -106,7 +107,7 @@ fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
     let mut helpers = [const { None }; 2];
     for n in 0..2 {
         add_ranges(&MAPS[n], uid, &login, &mut ids[n])?;
-        helpers[n] = start_helper(&MAPS[n], &ids[n], &mut gate)?;
+        helpers[n] = start_helper(&MAPS[n], &ids[n], process::getpid(), Some(&mut gate))?;
     }
     let unshared = clone::unshare(clone::CLONE_NEWUSER);
     if let Some(go) = gate.go.take()
@@ -222,11 +223,12 @@ struct Gate {
     go: Option<Fd>,
 }
 
-/// A process that waits to become newuidmap or newgidmap; none where the user has no ranges, or no such program is there.
-fn start_helper(map: &Map, mappings: &Mappings, gate: &mut Gate) -> Result<Option<Fd>> {
+/// A process that becomes newuidmap or newgidmap for `pid`, when the gate opens where there is one; none where the user has no
+/// ranges, or no such program is there.
+fn start_helper(map: &Map, mappings: &[IdMapping], pid: i32, gate: Option<&mut Gate>) -> Result<Option<Fd>> {
     let mut program = PathBuf::new();
     let path = process::variable(b"PATH").unwrap_or_default().to_bytes();
-    if mappings.len() == 1 || !execute::search(path, map.program, &mut program) {
+    if is_alone(mappings) || !execute::search(path, map.program, &mut program) {
         return Ok(None);
     }
     let mut memory = [0; WORDS * WORD_BYTES];
@@ -234,11 +236,16 @@ fn start_helper(map: &Map, mappings: &Mappings, gate: &mut Gate) -> Result<Optio
     let mut words = strings.begin();
     words.push(map.program)?;
     words.end_word()?;
-    add_number(&mut words, process::getpid() as u32)?;
+    add_number(&mut words, pid as u32)?;
     for IdMapping { container, host, size } in mappings {
         [container, host, size].iter().try_for_each(|number| add_number(&mut words, **number))?;
     }
     fork(program.as_c_str(), words.finish_words(), gate).doing("start a helper").map(Some)
+}
+
+/// Only one id.
+fn is_alone(mappings: &[IdMapping]) -> bool {
+    matches!(mappings, [IdMapping { size: 1, .. }])
 }
 
 fn add_number(words: &mut Builder<'_, '_>, number: u32) -> Result<()> {
@@ -246,19 +253,63 @@ fn add_number(words: &mut Builder<'_, '_>, number: u32) -> Result<()> {
     words.end_word()
 }
 
-fn fork(program: &CStr, words: Words<'_>, gate: &mut Gate) -> sys::Result<Fd> {
+fn fork(program: &CStr, words: Words<'_>, gate: Option<&mut Gate>) -> sys::Result<Fd> {
     let (mut arguments, mut environment) = ([0; WORDS + 1], [0]);
     let arguments = StringVector::new(&mut arguments, words.iter())?;
     let environment = StringVector::new(&mut environment, Words::default().iter())?;
     match clone::fork(0, None)? {
         clone::Side::Parent(_, process) => Ok(process),
         clone::Side::Child => {
-            // Or we would wait for our own end.
-            gate.go = None;
-            if fs::read(gate.wait.by_ref(), &mut [0]) == Ok(1) {
+            let may_go = gate.is_none_or(|gate| {
+                // Or we would wait for our own end.
+                gate.go = None;
+                fs::read(gate.wait.by_ref(), &mut [0]) == Ok(1)
+            });
+            if may_go {
                 process::execute(CWD, program, &arguments, &environment);
             }
             process::exit(crate::error::STATUS_NOT_FOUND.into())
         }
     }
 }
+
+/// Gives the new user namespace of `pid`, a child that waits for it, its ids: by ourselves where we may, else by newuidmap and
+/// newgidmap.
+pub fn map(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()> {
+    for (map, mappings) in MAPS.iter().zip([uids, gids]) {
+        // The names are those of this process, with the pid in place of `self`.
+        let file = &map.file.to_bytes()[b"/proc/self/".len()..];
+        map_one(map, file, mappings, pid).context("map ids", &Show(file))?;
+    }
+    Ok(())
+}
+
+fn map_one(map: &Map, file: &[u8], mappings: &[IdMapping], pid: i32) -> Result<()> {
+    let mut text = heapless::String::<MAP_BYTES>::new();
+    for IdMapping { container, host, size } in mappings {
+        let line = format_args!("{container} {host} {size}\n");
+        text.write_fmt(line).map_err(|_| Error::new(format_args!("more than {MAP_BYTES} bytes")))?;
+    }
+    let mut path = PathBuf::new();
+    path.set(format_args!("/proc/{pid}/{}", Show(file))).doing("name")?;
+    match write_file(path.as_c_str(), text.as_bytes()) {
+        Err(Errno::EPERM) => {}
+        written => return written.doing("write"),
+    }
+    if let Some(helper) = start_helper(map, mappings, pid, None)? {
+        return match process::wait(Whom::Pidfd(helper.by_ref()), true).doing("wait for a helper")? {
+            Some((_, Ended::Exited(0))) => Ok(()),
+            // It has said why itself.
+            _ => Err(Error::new(format_args!("{} failed", Show(map.program)))),
+        };
+    }
+    if map.before.is_some() {
+        let mut setgroups = PathBuf::new();
+        setgroups.set(format_args!("/proc/{pid}/setgroups")).doing("name")?;
+        write_file(setgroups.as_c_str(), b"deny").doing("deny setgroups")?;
+    }
+    write_file(path.as_c_str(), text.as_bytes()).doing("write")
+}
+
+/// Lines of 33 bytes, of which the kernel takes 340, in a page.
+const MAP_BYTES: usize = 4095;

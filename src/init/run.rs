@@ -94,9 +94,8 @@ fn resources(options: &Options<'_>) -> Resources {
 }
 
 /// The container's control group. A kernel without cgroup2 is in the way only where limits are asked for.
-fn control_group(resources: &Resources) -> Result<Option<Cgroup<'static>>> {
-    let make = || Cgroup::create(early::open_directory(c"/sys/fs/cgroup")?.by_ref(), c"container", resources);
-    match make() {
+fn control_group(resources: &Resources) -> Result<Option<Cgroup>> {
+    match Cgroup::create_for_machine(c"container", resources) {
         Ok(group) => Ok(Some(group)),
         Err(error) if *resources == Resources::default() => {
             crate::warning!("no control group: {error}");
@@ -123,7 +122,7 @@ fn become_image(spec: &Spec<'_>, root: FdRef<'_>, container: &mut ContainerMemor
 fn start_on_console<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup<'_>>,
+    group: Option<&Cgroup>,
     container: &mut ContainerMemory,
     buffers: &'m mut [Buffer; 3],
 ) -> Result<(Running, Streams<'m>)> {
@@ -148,7 +147,7 @@ fn on_terminal<'m>(running: &Running, stdin: Fd, stdout: Fd, buffers: &'m mut [B
 fn start_on_pipes<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup<'_>>,
+    group: Option<&Cgroup>,
     container: &mut ContainerMemory,
     [stdin_port, stdout_port, stderr_port]: [Fd; 3],
     [first, second, third]: &'m mut [Buffer; 3],
@@ -178,7 +177,7 @@ fn start_on_pipes<'m>(
 fn start_on_terminal<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup<'_>>,
+    group: Option<&Cgroup>,
     container: &mut ContainerMemory,
     [stdin, stdout, stderr]: [Fd; 3],
     buffers: &'m mut [Buffer; 3],

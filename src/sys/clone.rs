@@ -46,6 +46,15 @@ struct CloneArgs {
 ///
 /// The child has a copy of the memory and of the descriptors. The process must have one thread.
 pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
+    clone(namespaces, cgroup, libc::SIGCHLD)
+}
+
+/// The same, but the new process is a child of our parent: `CLONE_PARENT`. The pid is the one that we see.
+pub fn fork_sibling(namespaces: i32) -> Result<Side> {
+    clone(namespaces | libc::CLONE_PARENT, None, 0)
+}
+
+fn clone(namespaces: i32, cgroup: Option<FdRef<'_>>, exit_signal: i32) -> Result<Side> {
     const CLONE_INTO_CGROUP: u64 = 1 << 33;
     let mut pidfd = -1i32;
     let args = CloneArgs {
@@ -53,7 +62,7 @@ pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
             | libc::CLONE_PIDFD as u64
             | if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 },
         pidfd: &raw mut pidfd as u64,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal: exit_signal as u64,
         cgroup: cgroup.map_or(0, |dir| dir.raw() as u64),
         ..CloneArgs::default()
     };

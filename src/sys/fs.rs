@@ -8,7 +8,7 @@ use core::mem::{MaybeUninit, size_of};
 
 pub use libc::{
     O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE,
-    O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SEEK_CUR,
+    O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SEEK_CUR, SEEK_SET,
 };
 
 /// openat2(2): treat the directory descriptor as `/`, for absolute paths, `..` and symlinks alike.
@@ -78,6 +78,12 @@ pub fn write_all(fd: FdRef<'_>, mut bytes: &[u8]) -> Result<()> {
 pub fn write_at(fd: FdRef<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel reads at most `bytes.len()` bytes from `bytes`.
     retry(|| unsafe { syscall!(libc::SYS_pwrite64, fd.raw(), bytes.as_ptr(), bytes.len(), offset) })
+}
+
+/// sendfile(2): copies up to `count` bytes from where `from` is to where `to` is. 0 is the end.
+pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> {
+    // SAFETY: no memory is passed.
+    retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
 }
 
 /// lseek(2) `SEEK_SET`, `SEEK_CUR` or `SEEK_END`.
@@ -276,6 +282,13 @@ pub fn xattr_length_fd(fd: FdRef<'_>, name: &CStr) -> Result<usize> {
     unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), 0, 0) }
 }
 
+/// fgetxattr(2): the value. ERANGE where the buffer is too small.
+pub fn get_xattr_fd<'b>(fd: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: `name` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
+    let n = unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(&buffer[..n])
+}
+
 /// lremovexattr(2): of the file itself; `path` is relative to the current directory.
 pub fn remove_xattr(path: &CStr, name: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
@@ -311,6 +324,8 @@ pub struct Entry<'b> {
     pub kind: u8,
     /// Its inode number.
     pub inode: u64,
+    /// Where the directory is read on behind it, for [`seek`].
+    pub next: i64,
 }
 
 /// Walks what [`read_directory`] returned, without `.` and `..`.
@@ -324,7 +339,8 @@ pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
             let name = CStr::from_bytes_until_nul(record.get(19..)?).ok()?;
             if name != c"." && name != c".." {
                 let inode = u64::from_ne_bytes(record[..8].try_into().ok()?);
-                return Some(Entry { name, kind: record[18], inode });
+                let next = i64::from_ne_bytes(record[8..16].try_into().ok()?);
+                return Some(Entry { name, kind: record[18], inode, next });
             }
         }
     })
@@ -337,6 +353,46 @@ pub fn device_size(fd: FdRef<'_>) -> Result<u64> {
     // SAFETY: the kernel writes one u64 to `size`.
     unsafe { syscall!(libc::SYS_ioctl, fd.raw(), BLKGETSIZE64, &raw mut size) }?;
     Ok(size)
+}
+
+/// fstatfs(2): whether nothing can be written through the mount that `fd` was opened on.
+pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
+    let mut buffer = MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the kernel fills one `struct statfs`.
+    let s = unsafe {
+        syscall!(libc::SYS_fstatfs, fd.raw(), buffer.as_mut_ptr())?;
+        buffer.assume_init()
+    };
+    Ok(s.f_flags as u64 & libc::ST_RDONLY != 0)
+}
+
+/// memfd_create(2) of a file that may be executed and sealed.
+pub fn memory_file(name: &CStr) -> Result<Fd> {
+    /// `MFD_EXEC`; kernels before 6.3 do not know it, and need it not.
+    const EXECUTABLE: u32 = 0x10;
+    let create = |flags: u32| {
+        // SAFETY: `name` is NUL-terminated.
+        unsafe { syscall!(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags) }
+    };
+    match create(EXECUTABLE) {
+        Err(Errno::EINVAL) => create(0).map(Fd::from_answer),
+        made => made.map(Fd::from_answer),
+    }
+}
+
+const ALL_SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+
+/// fcntl(2) `F_ADD_SEALS`: the content of a [`memory_file`] never changes again.
+pub fn seal(file: FdRef<'_>) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_fcntl, file.raw(), libc::F_ADD_SEALS, ALL_SEALS) }
+}
+
+/// fcntl(2) `F_GET_SEALS`: whether it was sealed so.
+pub fn is_sealed(file: FdRef<'_>) -> bool {
+    // SAFETY: no memory is passed.
+    let seals = unsafe { syscall!(libc::SYS_fcntl, file.raw(), libc::F_GET_SEALS) };
+    seals == Ok(ALL_SEALS as usize)
 }
 
 /// fstatfs(2): (file system magic, block size in bytes, blocks, free blocks).
@@ -372,6 +428,12 @@ pub fn sync_fs(fd: FdRef<'_>) -> Result<()> {
 pub fn sync_file(fd: FdRef<'_>) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_fsync, fd.raw()) }
+}
+
+/// flock(2) with `LOCK_*`; EAGAIN where `LOCK_NB` finds it taken.
+pub fn lock(fd: FdRef<'_>, operation: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_flock, fd.raw(), operation) }
 }
 
 /// umask(2): the bits that new files do not get; returns the former ones.

@@ -1,11 +1,15 @@
 //! One process: its identity, privileges, what it executes and how it ends.
 
-use super::fd::FdRef;
+use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::ffi::{CStr, c_char, c_int};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Where main's argument vector is.
+static ARGV: AtomicUsize = AtomicUsize::new(0);
 
 /// The argument vector as a slice; E2BIG where it has more than `COMMAND_WORDS_MAX` words.
 ///
@@ -16,6 +20,7 @@ pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'st
     // `None` is all zeros: the array costs no bytes in the file.
     static ARGS: crate::memory::Slot<[Option<&CStr>; MAX]> = crate::memory::Slot::new([None; MAX]);
     let Some(mut guard) = ARGS.try_lock() else { return Ok(&[]) };
+    ARGV.store(argv as usize, Ordering::Relaxed);
     let count = argc.max(0) as usize;
     if count > MAX {
         return Err(Errno::E2BIG);
@@ -31,11 +36,12 @@ pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'st
     Ok(unsafe { core::slice::from_raw_parts(args, count) })
 }
 
+unsafe extern "C" {
+    static environ: *const *const c_char;
+}
+
 /// The value of an environment variable.
 pub fn variable(name: &[u8]) -> Option<&'static CStr> {
-    unsafe extern "C" {
-        static environ: *const *const c_char;
-    }
     // SAFETY: libc sets it before main and nothing changes it or what it points to; it ends in a null pointer.
     let mut next = unsafe { environ };
     while !next.is_null() {
@@ -83,7 +89,7 @@ pub fn exit(status: i32) -> ! {
 
 /// A NULL-terminated vector of NUL-terminated strings, as execve(2) takes it.
 pub struct StringVector<'a> {
-    pointers: &'a [usize],
+    first: *const usize,
     strings: PhantomData<&'a CStr>,
 }
 
@@ -96,13 +102,24 @@ impl<'a> StringVector<'a> {
             count += 1;
         }
         *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
-        Ok(StringVector { pointers: &space[..=count], strings: PhantomData })
+        Ok(StringVector { first: space.as_ptr(), strings: PhantomData })
+    }
+
+    /// The words that this process was given, its name first.
+    pub fn arguments() -> StringVector<'static> {
+        StringVector { first: ARGV.load(Ordering::Relaxed) as *const usize, strings: PhantomData }
+    }
+
+    /// The environment that this process was given.
+    pub fn environment() -> StringVector<'static> {
+        // SAFETY: libc sets it before main to a NULL-terminated vector, and nothing changes it.
+        StringVector { first: unsafe { environ }.cast(), strings: PhantomData }
     }
 }
 
 /// execveat(2) relative to `dir`; an empty `path` executes the file that `dir` has open. Returns only to say why not.
 pub fn execute(dir: FdRef<'_>, path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
-    let (args, env) = (args.pointers.as_ptr(), env.pointers.as_ptr());
+    let (args, env) = (args.first, env.first);
     let flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
     // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
     match unsafe { syscall!(libc::SYS_execveat, dir.raw(), path.as_ptr(), args, env, flags) } {
@@ -174,6 +191,12 @@ pub fn wait(whom: Whom<'_>, block: bool) -> Result<Option<(i32, Ended)>> {
 pub fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_kill, pid, signal) }
+}
+
+/// pidfd_open(2), close-on-exec.
+pub fn open_pidfd(pid: i32) -> Result<Fd> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_pidfd_open, pid, 0) }.map(Fd::from_answer)
 }
 
 /// pidfd_send_signal(2).

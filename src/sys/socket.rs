@@ -1,8 +1,9 @@
 //! Messages between two of our own processes, each with at most one descriptor.
 
-use super::Result;
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
+use super::{Errno, Result};
+use core::ffi::CStr;
 
 /// A control message that carries one descriptor (cmsg(3)), padded as the kernel wants it.
 #[repr(C)]
@@ -77,6 +78,51 @@ pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd
     Ok((count, fd))
 }
 
+/// `struct sockaddr_un`.
+#[repr(C)]
+struct Address {
+    family: u16,
+    path: [u8; 108],
+}
+
+/// The address of a path. ENAMETOOLONG where it has 108 bytes or more.
+fn address(path: &CStr) -> Result<Address> {
+    let mut address = Address { family: libc::AF_UNIX as u16, path: [0; 108] };
+    let bytes = path.to_bytes_with_nul();
+    address.path.get_mut(..bytes.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(bytes);
+    Ok(address)
+}
+
+fn new(kind: i32, flags: i32) -> Result<Fd> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_socket, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC | flags, 0) }.map(Fd::from_answer)
+}
+
+/// A new `SOCK_SEQPACKET` socket of `AF_UNIX` that listens at `path`, for so many at once; accepting does not block.
+pub fn listen(path: &CStr, waiting: u32) -> Result<Fd> {
+    let (socket, address) = (new(libc::SOCK_SEQPACKET, libc::SOCK_NONBLOCK)?, address(path)?);
+    // SAFETY: the kernel reads one `struct sockaddr_un`.
+    unsafe { command!(libc::SYS_bind, socket.raw(), &raw const address, size_of::<Address>()) }?;
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_listen, socket.raw(), waiting) }?;
+    Ok(socket)
+}
+
+/// accept4(2): the next one that has connected.
+pub fn accept(socket: FdRef<'_>) -> Result<Fd> {
+    // SAFETY: the peer's address is not asked for.
+    unsafe { syscall!(libc::SYS_accept4, socket.raw(), 0, 0, libc::SOCK_CLOEXEC) }.map(Fd::from_answer)
+}
+
+/// A new socket of `AF_UNIX` and this kind (`SOCK_*`), connected to the one at `path`.
+pub fn connect(path: &CStr, kind: i32) -> Result<Fd> {
+    let (socket, address) = (new(kind, 0)?, address(path)?);
+    // SAFETY: the kernel reads one `struct sockaddr_un`.
+    unsafe { command!(libc::SYS_connect, socket.raw(), &raw const address, size_of::<Address>()) }?;
+    Ok(socket)
+}
+
+const _: () = assert!(size_of::<Address>() == size_of::<libc::sockaddr_un>());
 const _: () = assert!(size_of::<Header>() == size_of::<libc::msghdr>());
 
 #[cfg(test)]

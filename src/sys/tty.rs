@@ -42,6 +42,21 @@ pub fn size(terminal: FdRef<'_>) -> Option<(u16, u16)> {
     (size[0] > 0 && size[1] > 0).then_some((size[0], size[1]))
 }
 
+/// A terminal's settings, as the kernel has them.
+pub struct Settings([u32; 16]);
+
+/// ioctl(2) `TCGETS`.
+pub fn settings(terminal: FdRef<'_>) -> Result<Settings> {
+    let mut settings = [0u32; 16];
+    ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize)?;
+    Ok(Settings(settings))
+}
+
+/// ioctl(2) `TCSETS`.
+pub fn restore(terminal: FdRef<'_>, settings: &Settings) -> Result<()> {
+    ioctl(terminal, libc::TCSETS as u64, settings.0.as_ptr() as usize).map(drop)
+}
+
 /// ioctl(2) `TCGETS` and `TCSETS`: every byte passes as it is, or as the kernel sets a terminal up.
 pub fn set_raw(terminal: FdRef<'_>, raw: bool) -> Result<()> {
     /// What the kernel's own settings (tty_std_termios) do with bytes, of c_iflag, c_oflag, c_cflag and c_lflag.

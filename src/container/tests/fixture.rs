@@ -6,6 +6,8 @@ use crate::io::strings::Words;
 use crate::spec::{Capabilities, Process, Resources, Root, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
+
+use crate::sys::{Errno, signal};
 use crate::sys::{fs, mount as mounts};
 use std::ffi::CString;
 use std::fmt::Write as _;

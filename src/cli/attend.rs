@@ -1,0 +1,142 @@
+//! Stays with a process that runs in the foreground: passes signals on, relays its terminal, reaps, and ends as it does.
+
+use crate::container::Running;
+use crate::sys::fd::{self, FdRef, STDIN, STDOUT};
+use crate::sys::process::{self, Whom};
+use crate::sys::signal::{self, SIGCHLD, SignalSet};
+use crate::sys::tty::{self, Settings};
+use crate::sys::{Errno, event, fs};
+use crate::{Context, Result};
+
+/// Bytes that are relayed at once.
+const RELAY_BYTES: usize = 4096;
+
+/// Holds all signals back, from before a process is made: none that comes meanwhile is lost, or ends us before it.
+pub fn hold_signals() -> Result<()> {
+    signal::set_mask(SignalSet::ALL).doing("block signals")
+}
+
+/// Our own terminal, raw as long as this is alive.
+struct Raw(Option<Settings>);
+
+impl Raw {
+    fn set() -> Raw {
+        let settings = tty::settings(STDIN).ok();
+        if settings.is_some() {
+            let _ = tty::set_raw(STDIN, true);
+        }
+        Raw(settings)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        if let Some(settings) = &self.0 {
+            let _ = tty::restore(STDIN, settings);
+        }
+    }
+}
+
+/// What was typed and not taken yet.
+struct Typed {
+    bytes: [u8; RELAY_BYTES],
+    start: usize,
+    end: usize,
+    /// There may be more.
+    open: bool,
+}
+
+/// Stays with it to its end; its exit status. Signals were held back before it was started.
+pub fn attend(running: &Running) -> Result<u8> {
+    let signals = signal::open(SignalSet::ALL).doing("watch signals")?;
+    let master = running.terminal.as_ref().map(fd::Fd::by_ref);
+    let raw = Raw(None);
+    let _raw = if master.is_some() { Raw::set() } else { raw };
+    if let Some(master) = master {
+        fd::set_nonblocking(master, true).doing("relay the terminal")?;
+        copy_size(master);
+    }
+    let mut typed = Typed { bytes: [0; RELAY_BYTES], start: 0, end: 0, open: master.is_some() };
+    let mut shown = master;
+    loop {
+        let waits = typed.start < typed.end;
+        let keyboard = (typed.open && !waits).then_some((STDIN, libc::POLLIN));
+        let wanted = if waits { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
+        let mut answers = [0; 3];
+        let sources = [Some((signals.by_ref(), libc::POLLIN)), keyboard, shown.map(|master| (master, wanted))];
+        event::poll_some(&sources, &mut answers).doing("wait for the process")?;
+        if let Some(master) = shown {
+            if answers[1] != 0 {
+                typed.take();
+            }
+            typed.pass_on(master);
+            if answers[2] & !libc::POLLOUT != 0 && !show(master)? {
+                shown = None;
+            }
+        }
+        while let Some((number, _)) = signal::next(&signals) {
+            match number {
+                SIGCHLD => {
+                    if let Some(status) = reap(running.pid) {
+                        if let Some(master) = shown {
+                            show(master)?;
+                        }
+                        return Ok(status);
+                    }
+                }
+                libc::SIGWINCH if master.is_some() => master.into_iter().for_each(copy_size),
+                // ESRCH: it has just ended, and a SIGCHLD comes.
+                number => drop(process::kill_pidfd(running.pidfd.by_ref(), number)),
+            }
+        }
+    }
+}
+
+/// One SIGCHLD may stand for many children. The exit status of `pid`, where it has ended.
+fn reap(pid: i32) -> Option<u8> {
+    let mut status = None;
+    while let Ok(Some((child, ended))) = process::wait(Whom::Any, false) {
+        if child == pid {
+            status = Some(ended.status());
+        }
+    }
+    status
+}
+
+fn copy_size(master: FdRef<'_>) {
+    if let Some((rows, columns)) = tty::size(STDIN) {
+        let _ = tty::set_size(master, rows, columns);
+    }
+}
+
+/// What the terminal has to show, up to now; false when nobody has it open any more.
+fn show(master: FdRef<'_>) -> Result<bool> {
+    let mut bytes = [0; RELAY_BYTES];
+    loop {
+        match fs::read(master, &mut bytes) {
+            Ok(0) | Err(Errno::EIO) => return Ok(false),
+            Ok(length) => fs::write_all(STDOUT, &bytes[..length]).doing("write standard output")?,
+            Err(Errno::EAGAIN) => return Ok(true),
+            Err(errno) => return Err(errno).doing("read the terminal"),
+        }
+    }
+}
+
+impl Typed {
+    fn take(&mut self) {
+        match fs::read(STDIN, &mut self.bytes) {
+            Ok(length @ 1..) => (self.start, self.end) = (0, length),
+            _ => self.open = false,
+        }
+    }
+
+    fn pass_on(&mut self, master: FdRef<'_>) {
+        if self.start < self.end {
+            match fs::write(master, &self.bytes[self.start..self.end]) {
+                Ok(length) => self.start += length,
+                Err(Errno::EAGAIN) => {}
+                Err(_) => (self.start, self.open) = (self.end, false),
+            }
+        }
+    }
+}

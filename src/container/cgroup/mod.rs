@@ -1,0 +1,291 @@
+//! A control group of cgroup2 (cgroups(7)): made before its first process, who is born in it, and removed after its last.
+//!
+//! ```text
+//! find       its place; what the config asks for can be given         nothing is made
+//! create     directories, controllers, limits, devices, owner         undone where one of them fails
+//! open       the group of a container that runs: freeze, signal, read, change, remove
+//! ```
+//! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits are refused.
+
+mod devices;
+mod place;
+mod processes;
+mod resources;
+
+use super::write_file;
+use crate::codec::json::{self, Value};
+use crate::error::{Context, Error, Result};
+use crate::io::path::PathBuf;
+use crate::io::show::{On, Show, ShowC};
+use crate::spec::{CPU_PERIOD_US, Resources, Spec};
+use crate::sys::clone::CLONE_NEWCGROUP;
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::{self, Errno, fs};
+use core::ffi::CStr;
+use resources::Target;
+
+/// Where cgroup2 is mounted, if it is.
+const MOUNT: &CStr = c"/sys/fs/cgroup";
+/// A small file of the kernel's, in bytes: one line, or a few.
+const FILE_BYTES: usize = 512;
+
+/// A group, of one container.
+pub struct Cgroup {
+    path: PathBuf,
+    /// How much of the path was there before.
+    kept: usize,
+    directory: Fd,
+}
+
+/// Where the group of a container will be.
+pub struct Place {
+    path: PathBuf,
+    /// The config says where.
+    is_wanted: bool,
+}
+
+impl Place {
+    /// Where the config of the container `id` wants its group. Nothing is made, and all is checked: values, controllers,
+    /// and that no container is there already. `None` where there is no cgroup2.
+    pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<Place>> {
+        let root = hierarchy();
+        if let Some(resources) = spec.linux("resources") {
+            let mut buffer = [0; FILE_BYTES];
+            let controllers = match &root {
+                Ok(root) => Some(read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?),
+                Err(_) => None,
+            };
+            resources::apply(&resources, &mut Target::dry(controllers))?;
+            devices::check(&resources)?;
+        }
+        if root.is_err() {
+            return Ok(None);
+        }
+        let wanted = spec.linux("cgroupsPath").map(|path| path.as_text()).transpose()?.filter(|path| !path.is_empty());
+        let path = place::path(wanted.as_ref(), id)?;
+        if let Some(group) = Cgroup::open(path.as_c_str())? {
+            let mut count = 0;
+            group.each_process(&mut |_| count += 1)?;
+            if count > 0 {
+                return Err(Error::new(format_args!("container's cgroup is not empty: {count} process(es) found")));
+            }
+            if group.is_frozen() {
+                return Err(Error::new(format_args!("container's cgroup unexpectedly frozen")));
+            }
+        }
+        Ok(Some(Place { path, is_wanted: wanted.is_some() }))
+    }
+
+    /// The absolute path that the group will have.
+    pub fn path(&self) -> &CStr {
+        self.path.as_c_str()
+    }
+
+    /// Makes the group, gives it the controllers there are, and sets its limits, its devices and its owner. On failure
+    /// nothing of it is left.
+    ///
+    /// `None` where a `rootless` caller (who is not root, or in a user namespace) may not make groups, as long as the
+    /// config asks neither for limits nor for a path: the container is in its caller's group then.
+    pub fn create(&self, spec: &Spec<'_>, rootless: bool) -> Result<Option<Cgroup>> {
+        let resources = spec.linux("resources");
+        let group = match Cgroup::make(&self.path) {
+            Err(error) if rootless && !self.is_wanted && place::is_forbidden(error.errno()) => {
+                let mut count = Target::count();
+                if let Some(resources) = resources {
+                    resources::apply(&resources, &mut count)?;
+                }
+                return match count.written() {
+                    0 => Ok(None),
+                    _ => Err(error.within(format_args!("limits need a control group"))),
+                };
+            }
+            made => made?,
+        };
+        let done = group.set_up(spec, resources.as_ref(), rootless);
+        group.or_undo(done).map(Some)
+    }
+}
+
+impl Cgroup {
+    fn set_up(&self, spec: &Spec<'_>, resources: Option<&Value<'_>>, rootless: bool) -> Result<()> {
+        if let Some(resources) = resources {
+            resources::apply(resources, &mut Target::of(self.directory(), false))?;
+        }
+        match devices::restrict(resources, self.directory()) {
+            // As in runc: who is no root has no right to, and can make no devices either.
+            Err(_) if rootless => {}
+            answer => answer?,
+        }
+        self.give_to_container(spec, rootless)
+    }
+
+    /// The group of the one container of a machine, as PID 1 makes it.
+    pub fn create_for_machine(name: &CStr, resources: &Resources) -> Result<Cgroup> {
+        hierarchy()?;
+        let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).on("cgroup", name)?;
+        path.push(name.to_bytes()).on("cgroup", name)?;
+        let mut text = PathBuf::new();
+        let mut buffer = [0; FILE_BYTES];
+        let length = document(resources, &mut text).map(|()| text.as_bytes().len()).on("cgroup", name)?;
+        buffer[..length].copy_from_slice(text.as_bytes());
+        let limits = json::check(&mut buffer[..length])?;
+        let group = Cgroup::make(&path)?;
+        let done = resources::apply(&limits, &mut Target::of(group.directory(), false));
+        group.or_undo(done)
+    }
+
+    /// The group at a path that [`Cgroup::path`] gave. `None` where it is not there any more.
+    pub fn open(path: &CStr) -> Result<Option<Cgroup>> {
+        let whole = PathBuf::from_bytes(path.to_bytes()).on("cgroup", path)?;
+        let kept = path.to_bytes().len();
+        match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
+            Ok(directory) => Ok(Some(Cgroup { path: whole, kept, directory })),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno).on("open cgroup", path),
+        }
+    }
+
+    /// Its directory, for `CLONE_INTO_CGROUP`.
+    pub fn directory(&self) -> FdRef<'_> {
+        self.directory.by_ref()
+    }
+
+    /// Its absolute path, for [`Cgroup::open`].
+    pub fn path(&self) -> &CStr {
+        self.path.as_c_str()
+    }
+
+    /// Changes limits of the group: `linux.resources` of the runtime-spec, of which only what is there is changed.
+    pub fn update(&self, resources: &Value<'_>) -> Result<()> {
+        resources::apply(resources, &mut Target::of(self.directory(), true)).doing("update")
+    }
+
+    /// The first bytes of one of its files.
+    pub fn read<'b>(&self, file: &CStr, buffer: &'b mut [u8]) -> sys::Result<&'b [u8]> {
+        read(self.directory(), file, buffer)
+    }
+
+    /// Makes the directories of a path, and has each give its controllers to the next.
+    fn make(path: &PathBuf) -> Result<Cgroup> {
+        let mut done = PathBuf::from_bytes(MOUNT.to_bytes()).doing("cgroup")?;
+        let mut kept = None;
+        let mut make = |name: &[u8]| {
+            place::enable(done.as_c_str());
+            let before = done.as_bytes().len();
+            done.push(name).doing("cgroup")?;
+            match fs::mkdir(CWD, done.as_c_str(), 0o755) {
+                Ok(()) => kept = kept.or(Some(before)),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno).on("make cgroup", done.as_c_str()),
+            }
+            Ok(())
+        };
+        let mut names = path.as_bytes()[MOUNT.to_bytes().len()..].split(|byte| *byte == b'/').skip(1);
+        let made = names.try_for_each(&mut make).and_then(|()| {
+            let directory = fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
+            directory.on("open cgroup", path.as_c_str())
+        });
+        let kept = kept.unwrap_or(done.as_bytes().len());
+        match made {
+            Ok(directory) => {
+                let group = Cgroup { path: path.clone(), kept, directory };
+                let mut buffer = [0; FILE_BYTES];
+                // Its parent has processes of its own. Only threads may be grouped there, and limited in what threads
+                // can be.
+                if group.read(c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"domain invalid")) {
+                    let _ = write_file(group.directory(), c"cgroup.type", format_args!("threaded"));
+                }
+                Ok(group)
+            }
+            Err(error) => {
+                place::remove_empty(&mut done, kept);
+                Err(error)
+            }
+        }
+    }
+
+    /// The group, where that was done; or its error, and nothing of the group is left.
+    fn or_undo(self, done: Result<()>) -> Result<Cgroup> {
+        match done {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.undo();
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes what [`Place::create`] made, for who could not start the container. What was there before stays.
+    pub fn undo(mut self) {
+        if self.kept < self.path.as_bytes().len() {
+            let _ = self.empty();
+            place::remove_empty(&mut self.path, self.kept);
+        }
+    }
+
+    /// The runtime-spec's "cgroup ownership": a container that sees a writable cgroup of its own may make groups in it.
+    fn give_to_container(&self, spec: &Spec<'_>, rootless: bool) -> Result<()> {
+        let own = spec.namespaces & CLONE_NEWCGROUP != 0
+            && spec.mounts.iter().any(|mount| {
+                mount.destination == MOUNT
+                    && matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2")
+                    && !mount.options.iter().any(|option| option == c"ro")
+            });
+        let uid = spec.process.user.uid;
+        let Some(map) = spec.uid_mappings.iter().find(|map| own && map.holds(uid)) else { return Ok(()) };
+        let owner = uid - map.container + map.host;
+        let mut buffer = [0; FILE_BYTES];
+        let list = fs::open(CWD, c"/sys/kernel/cgroup/delegate", fs::O_RDONLY, 0)
+            .and_then(|file| fs::read(file.by_ref(), &mut buffer));
+        let files = match list {
+            Ok(length) => &buffer[..length],
+            Err(_) => b"cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n",
+        };
+        let mut name = PathBuf::new();
+        // The directory itself is what the empty piece behind the last line stands for.
+        for file in files.split(|byte| *byte == b'\n') {
+            name.truncate(0);
+            let given = name.push_bytes(file).and_then(|()| {
+                let everyone = u32::MAX;
+                fs::chown(self.directory(), name.as_c_str(), owner, everyone)
+            });
+            match given {
+                Err(Errno::ENOENT) => {}
+                Err(_) if rootless => {}
+                given => given.context("give to the container", &Show(file))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The limits of a machine's container, as a config would have them.
+fn document(resources: &Resources, text: &mut PathBuf) -> sys::Result<()> {
+    let Resources { memory, cpu_quota_us, pids } = *resources;
+    let (memory, quota, pids) = (memory.unwrap_or(0), cpu_quota_us.unwrap_or(0), pids.unwrap_or(0));
+    // As much swap again: what `docker run --memory` gives.
+    let total = memory.saturating_mul(2);
+    let period = if quota > 0 { CPU_PERIOD_US } else { 0 };
+    text.set(format_args!(
+        r#"{{"memory":{{"limit":{memory},"swap":{total}}},"cpu":{{"quota":{quota},"period":{period}}},"pids":{{"limit":{pids}}}}}"#
+    ))
+}
+
+/// The root of the hierarchy.
+fn hierarchy() -> Result<Fd> {
+    const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
+    let root = fs::open(CWD, MOUNT, fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open", MOUNT)?;
+    match fs::statfs(root.by_ref()) {
+        Ok((CGROUP2_SUPER_MAGIC, ..)) => Ok(root),
+        _ => Err(Error::new(format_args!("{} is not cgroup2", ShowC(MOUNT)))),
+    }
+}
+
+fn read<'b>(group: FdRef<'_>, file: &CStr, buffer: &'b mut [u8]) -> sys::Result<&'b [u8]> {
+    let file = fs::open(group, file, fs::O_RDONLY | fs::O_NOFOLLOW, 0)?;
+    let length = fs::read(file.by_ref(), buffer)?;
+    Ok(&buffer[..length])
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,223 @@
+//! The parent's side of a start: it makes the process, hears it out, and does for it what only the host's side can.
+
+use super::handshake::{self, Channel, Message};
+use super::{ContainerMemory, Running, Stdio, child, mounts, stage, userns};
+use crate::limits::PROCESS_STRINGS_MAX;
+use crate::spec::Spec;
+use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::process::{self, StringVector, Whom};
+use crate::sys::{Errno, mount, signal};
+use crate::{Context, Error, Result};
+
+/// What is started, and how.
+pub struct Launch<'a> {
+    /// What is wanted.
+    pub spec: &'a Spec<'a>,
+    /// The root directory, opened in our mount namespace. Without it the child opens [`Root::path`](crate::spec::Root::path):
+    /// it may reach it as root of its user namespace.
+    pub root: Option<FdRef<'a>>,
+    /// What becomes 0, 1 and 2.
+    pub stdio: Stdio<'a>,
+    /// The control group that it is born in.
+    pub cgroup: Option<FdRef<'a>>,
+    /// Where it waits before it executes; it does not wait where there is none.
+    pub gate: Option<Fd>,
+    /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
+    pub enters: Option<(FdRef<'a>, i32)>,
+    /// The old root stays below the new one (an initramfs cannot be taken away).
+    pub no_pivot: bool,
+    /// Descriptors from 3 up that it keeps.
+    pub preserved: u32,
+    /// It keeps our session keyring.
+    pub keeps_keyring: bool,
+    /// What the host's side has to do meanwhile.
+    pub host: &'a dyn Host,
+}
+
+/// What happens on the host's side while a container starts.
+pub trait Host {
+    /// The process is there, and has done nothing yet that others see.
+    fn born(&self, pid: i32) -> Result<()>;
+    /// The mounts are made: the hooks of the host are due.
+    fn hooks(&self, pid: i32) -> Result<()>;
+    /// Where the seccomp filter of the process notifies.
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()>;
+    /// Some hooks are due on the host before the pivot.
+    fn has_hooks(&self) -> bool;
+}
+
+/// A host that has nothing to do.
+pub struct Idle;
+
+impl Host for Idle {
+    fn born(&self, _: i32) -> Result<()> {
+        Ok(())
+    }
+    fn hooks(&self, _: i32) -> Result<()> {
+        Ok(())
+    }
+    fn listener(&self, _: i32, _: FdRef<'_>) -> Result<()> {
+        Err(Error::new(format_args!("a seccomp filter that notifies needs somebody who listens")))
+    }
+    fn has_hooks(&self) -> bool {
+        false
+    }
+}
+
+/// Starts a process. Returns when it has executed, or waits at its gate; on failure nothing of it is left.
+///
+/// The calling process must have one thread, and nobody else may collect its children meanwhile.
+pub fn launch(launch: &Launch<'_>, memory: &mut ContainerMemory) -> Result<Running> {
+    let spec = launch.spec;
+    let joins_mounts = spec.joined.iter().any(|joined| joined.kind == CLONE_NEWNS);
+    if launch.enters.is_none() && spec.namespaces & CLONE_NEWNS == 0 && !joins_mounts {
+        // Its mounts and its pivot would be the caller's.
+        return Err(Error::new(format_args!("a container needs a mount namespace of its own")));
+    }
+    let (ours, theirs) = handshake::pair()?;
+    let staged = stage::is_needed(launch);
+    let plan = plan(launch, Some(theirs), staged, memory)?;
+    // The cgroup namespace is made by the child; see there.
+    let namespaces = if staged { 0 } else { spec.namespaces & !CLONE_NEWCGROUP };
+    match clone::fork(namespaces, launch.cgroup).doing("clone the container's process")? {
+        clone::Side::Child => {
+            drop(ours);
+            if staged { stage::live(&plan) } else { child::live(&plan) }
+        }
+        clone::Side::Parent(pid, pidfd) => {
+            // Its channel, too: only the child's copy keeps the conversation open.
+            drop(plan);
+            let mut talk = Talk { launch, channel: &ours, first: pid, pid, pidfd, stage: None, terminal: None };
+            match talk.hear_out(staged) {
+                Ok(()) => Ok(Running { pid: talk.pid, pidfd: talk.pidfd, terminal: talk.terminal }),
+                Err(error) => {
+                    for process in talk.stage.iter().chain([&talk.pidfd]) {
+                        let _ = process::kill_pidfd(process.by_ref(), signal::SIGKILL);
+                        let _ = process::wait(Whom::Pidfd(process.by_ref()), true);
+                    }
+                    Err(error)
+                }
+            }
+        }
+    }
+}
+
+/// All that can be done before there is a child.
+pub(super) fn plan<'a>(
+    launch: &'a Launch<'a>,
+    channel: Option<Channel>,
+    staged: bool,
+    memory: &'a mut ContainerMemory,
+) -> Result<child::Plan<'a>> {
+    let (args, env) = (launch.spec.process.args, launch.spec.process.env);
+    let split = (args.iter().count() + 1).min(PROCESS_STRINGS_MAX);
+    let (for_args, for_env) = memory.pointers.split_at_mut(split);
+    let too_many = |_| {
+        let limit = PROCESS_STRINGS_MAX - 2;
+        Error::with_errno(format_args!("more than {limit} arguments and environment variables"), Errno::E2BIG)
+    };
+    let args = StringVector::new(for_args, args.iter()).map_err(too_many)?;
+    let env = StringVector::new(for_env, env.iter()).map_err(too_many)?;
+    let tree = match launch.root {
+        // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
+        Some(root) => Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?),
+        None => None,
+    };
+    let prepared = match launch.enters {
+        Some(_) => mounts::Prepared::NONE,
+        None => mounts::prepare(launch.spec, launch.cgroup)?,
+    };
+    Ok(child::Plan { launch, tree, prepared, channel, staged, args, env })
+}
+
+/// The conversation with a new process.
+struct Talk<'a> {
+    launch: &'a Launch<'a>,
+    channel: &'a Channel,
+    /// The process that we made: the container's, or the stage between.
+    first: i32,
+    pid: i32,
+    pidfd: Fd,
+    stage: Option<Fd>,
+    terminal: Option<Fd>,
+}
+
+impl Talk<'_> {
+    fn born(&self) -> Result<()> {
+        child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
+        self.launch.host.born(self.pid)
+    }
+
+    /// Up to its exec, or to its gate.
+    fn hear_out(&mut self, staged: bool) -> Result<()> {
+        let (launch, host) = (self.launch, self.launch.host);
+        if !staged {
+            self.born()?;
+        }
+        let mut ready = false;
+        loop {
+            match self.channel.receive()? {
+                Message::Terminal(master) => self.terminal = Some(master),
+                Message::Map => {
+                    userns::map(self.first, launch.spec.uid_mappings, launch.spec.gid_mappings)?;
+                    self.channel.go()?;
+                }
+                Message::Born(pid, pidfd) => {
+                    self.stage = Some(core::mem::replace(&mut self.pidfd, pidfd));
+                    self.pid = pid;
+                    if let Some(stage) = &self.stage {
+                        process::wait(Whom::Pidfd(stage.by_ref()), true).doing("wait for the stage between")?;
+                    }
+                    self.stage = None;
+                    self.born()?;
+                    self.channel.go()?;
+                }
+                Message::Hooks => {
+                    host.hooks(self.pid)?;
+                    self.channel.go()?;
+                }
+                Message::Listener(listener) => host.listener(self.pid, listener.by_ref())?,
+                Message::Ready => {
+                    self.channel.go()?;
+                    ready = true;
+                    if launch.gate.is_some() {
+                        return Ok(());
+                    }
+                }
+                Message::Failed(error) => return Err(error),
+                Message::End if ready => return Ok(()),
+                Message::End => return Err(died(&self.pidfd)),
+            }
+        }
+    }
+}
+
+/// Hears out a container whose gate was opened, up to its exec.
+pub fn hear_start(channel: &Channel, pid: i32, host: &dyn Host) -> Result<()> {
+    let mut ready = false;
+    loop {
+        match channel.receive()? {
+            Message::Listener(listener) => host.listener(pid, listener.by_ref())?,
+            Message::Ready => {
+                channel.go()?;
+                ready = true;
+            }
+            Message::Failed(error) => return Err(error),
+            Message::End if ready => return Ok(()),
+            _ => return Err(Error::new(format_args!("the container's process died before its exec"))),
+        }
+    }
+}
+
+fn died(pidfd: &Fd) -> Error {
+    let ended = process::wait(Whom::Pidfd(pidfd.by_ref()), true).ok().flatten();
+    let ended = ended.map_or(0, |(_, ended)| u32::from(ended.status()));
+    let hint = if ended == 128 + signal::SIGKILL as u32 { " (too little memory?)" } else { "" };
+    Error::new(format_args!("the container's process died before its exec, status {ended}{hint}"))
+}
+
+/// Whether the process is root of a user namespace that is made for it.
+pub(super) fn makes_users(launch: &Launch<'_>) -> bool {
+    launch.spec.namespaces & CLONE_NEWUSER != 0
+}

@@ -1,0 +1,141 @@
+//! The process between, where namespaces that are there already are joined.
+//!
+//! A process joins a pid or time namespace for its children only, and what it may join depends on whose user namespace it is
+//! in. So a child of ours joins, and makes the container's process as its own sibling: our child, in the end. It stands in
+//! the container's control group already, so that the sibling does.
+
+use super::launch::{Launch, makes_users};
+use super::{child, privileges};
+use crate::error::{Context, Error, Result};
+use crate::io::path::PathBuf;
+use crate::io::show::{On, ShowC};
+use crate::spec::{Joined, NAMESPACES};
+use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWUSER, Side};
+use crate::sys::fd::{CWD, Fd};
+use crate::sys::{Errno, fs, process};
+use core::fmt::Display;
+
+/// Whether the container's process cannot be cloned right into its namespaces.
+pub fn is_needed(launch: &Launch<'_>) -> bool {
+    launch.enters.is_some() || !launch.spec.joined.is_empty() || launch.spec.namespaces & CLONE_NEWTIME != 0
+}
+
+/// The stage's whole life; or the container's process's.
+pub fn live(plan: &child::Plan<'_>) -> ! {
+    let error = match run(plan) {
+        Ok(Side::Child) => child::live(plan),
+        Ok(Side::Parent(..)) => process::exit(0),
+        Err(error) => error,
+    };
+    if let Some(channel) = &plan.channel {
+        channel.failed(&error);
+    }
+    process::exit(error.status().into())
+}
+
+fn run(plan: &child::Plan<'_>) -> Result<Side> {
+    let (launch, spec) = (plan.launch, plan.launch.spec);
+    let Some(channel) = &plan.channel else { return Err(Error::new(format_args!("no parent to tell"))) };
+    child::watch_parent(plan)?;
+    // From here on others in the namespaces that we join may see us.
+    process::set_dumpable(false).doing("forbid tracing")?;
+    match launch.enters {
+        Some((init, kinds)) => clone::join_namespace(init, kinds).doing("join the container's namespaces")?,
+        None => join(spec.joined)?,
+    }
+    let mut left = spec.namespaces & !CLONE_NEWCGROUP;
+    if makes_users(launch) {
+        // The parent writes to files of ours, which are only its own as long as we can be traced.
+        process::set_dumpable(true).doing("allow tracing")?;
+        clone::unshare(CLONE_NEWUSER).doing("make a user namespace")?;
+        channel.ask_for_ids()?;
+        process::set_dumpable(false).doing("forbid tracing")?;
+        left &= !CLONE_NEWUSER;
+    }
+    if has_users(launch) {
+        privileges::become_root()?;
+    }
+    if left & CLONE_NEWTIME != 0 {
+        clone::unshare(CLONE_NEWTIME).doing("make a time namespace")?;
+        left &= !CLONE_NEWTIME;
+    }
+    child::watch_parent(plan)?;
+    let side = clone::fork_sibling(left).doing("clone the container's process")?;
+    if let Side::Parent(pid, pidfd) = &side {
+        channel.born(*pid, pidfd.by_ref())?;
+    }
+    Ok(side)
+}
+
+/// The kinds (`CLONE_NEW*`) of which the process `pid` has other namespaces than we.
+pub fn kinds_of(pid: i32) -> Result<i32> {
+    let mut kinds = 0;
+    for (name, kind) in NAMESPACES {
+        let name = match kind {
+            clone::CLONE_NEWNET => "net",
+            clone::CLONE_NEWNS => "mnt",
+            _ => name,
+        };
+        let mut path = PathBuf::new();
+        let mut inode = |whose: &dyn Display| {
+            path.set(format_args!("/proc/{whose}/ns/{name}"))?;
+            // A kernel without this kind has no such file.
+            match fs::open(CWD, path.as_c_str(), fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c"")) {
+                Err(Errno::ENOENT) => Ok(None),
+                stat => stat.map(|stat| Some(stat.inode)),
+            }
+        };
+        let ours = inode(&"self").doing("look at our namespaces")?;
+        if inode(&pid).doing("look at the container's namespaces")? != ours {
+            kinds |= kind;
+        }
+    }
+    Ok(kinds)
+}
+
+/// Whether the process is in another user namespace than ours.
+fn has_users(launch: &Launch<'_>) -> bool {
+    match launch.enters {
+        Some((_, kinds)) => kinds & CLONE_NEWUSER != 0,
+        None => makes_users(launch) || launch.spec.joined.iter().any(|joined| joined.kind == CLONE_NEWUSER),
+    }
+}
+
+/// Joins what it may as it is, then the user namespace, then the rest as root of that one.
+fn join(joined: &[Joined<'_>]) -> Result<()> {
+    // All are opened before one is joined: a mount namespace has other paths.
+    let mut files = [const { None }; NAMESPACES.len()];
+    for (file, one) in files.iter_mut().zip(joined) {
+        *file = Some(fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)?);
+    }
+    let enter = |one: &Joined<'_>, file: &mut Option<Fd>, last: bool| match file {
+        Some(open) => match clone::join_namespace(open.by_ref(), one.kind) {
+            Err(Errno::EPERM) if !last => Ok(()),
+            Err(Errno::EINVAL) if one.kind != CLONE_NEWUSER => {
+                let path = ShowC(one.path);
+                Err(Error::with_errno(
+                    format_args!("join namespace {path}: not of the type it is given for"),
+                    Errno::EINVAL,
+                ))
+            }
+            // Our own user namespace is not joined a second time.
+            Err(Errno::EINVAL) => {
+                *file = None;
+                Ok(())
+            }
+            answer => {
+                *file = None;
+                answer.on("join namespace", one.path)
+            }
+        },
+        None => Ok(()),
+    };
+    for (users, last) in [(false, false), (true, true), (false, true)] {
+        for (one, file) in joined.iter().zip(&mut files) {
+            if (one.kind == CLONE_NEWUSER) == users {
+                enter(one, file, last)?;
+            }
+        }
+    }
+    Ok(())
+}

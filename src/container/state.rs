@@ -1,0 +1,318 @@
+//! What is known of containers between two commands: a directory for each beneath one root.
+//!
+//! ```text
+//! ROOT/ID/state.json    who it is; replaced, never changed
+//!         config.json   what it was made from, checked; later edits of the bundle's have no effect
+//!         start.sock    a created container listens here for its start
+//! ```
+//! The directory comes first and goes last. A command that changes something holds the lock on it; one that only looks does
+//! not, and may see a container that is being made or removed.
+
+mod processes;
+mod record;
+mod status;
+
+use crate::io::output::Output;
+use crate::io::path::PathBuf;
+use crate::io::show::{Brief, On, ShowC};
+use crate::limits::{LOCK_WAIT_MS, NAME_BYTES, PATH_BYTES};
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::{Errno, event, fs, time};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+use core::fmt::{self, Display, Write};
+
+pub use record::{Rfc3339, State, StateMemory};
+pub use status::{Process, Status};
+
+use crate::codec::json::{Value, Writer};
+
+const STATE: &CStr = c"state.json";
+const STATE_NEW: &CStr = c"state.json.new";
+const CONFIG: &CStr = c"config.json";
+
+/// A container's name: `[A-Za-z0-9_+.-]`, so that it is one component of a path and one word of a line.
+#[derive(Clone, Copy)]
+pub struct Id<'a>(&'a CStr);
+
+impl<'a> Id<'a> {
+    /// A name that was typed, or found in a directory.
+    pub fn check(name: &'a CStr) -> Result<Id<'a>> {
+        let bytes = name.to_bytes();
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-' | b'.');
+        match !matches!(bytes, b"" | b"." | b"..") && bytes.len() <= NAME_BYTES && bytes.iter().all(fits) {
+            true => Ok(Id(name)),
+            false => {
+                Err(Error::with_errno(format_args!("invalid container ID format: {}", Brief(bytes)), Errno::EINVAL))
+            }
+        }
+    }
+
+    /// Its bytes.
+    pub fn as_c_str(self) -> &'a CStr {
+        self.0
+    }
+}
+
+impl Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ShowC(self.0).fmt(f)
+    }
+}
+
+/// The directory of all containers.
+pub struct Root(Option<Fd>);
+
+impl Root {
+    /// The directory `path`. Where it is not there, no container is in it.
+    pub fn open(path: &CStr) -> Result<Root> {
+        match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0) {
+            Ok(directory) => Ok(Root(Some(directory))),
+            Err(Errno::ENOENT) => Ok(Root(None)),
+            Err(errno) => Err(errno).on("open the state's root", path),
+        }
+    }
+
+    /// The directory `path`, made where it is missing, with what leads to it: for nobody but the caller.
+    pub fn make(path: &CStr) -> Result<Root> {
+        let mut part = PathBuf::new();
+        for component in path.to_bytes().split_inclusive(|byte| *byte == b'/') {
+            part.push_bytes(component).on("make the state's root", path)?;
+            match fs::mkdir(CWD, part.as_c_str(), 0o700) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                // A read-only directory on the way there.
+                Err(_) if fs::stat(CWD, part.as_c_str()).is_ok() => {}
+                Err(errno) => return Err(errno).on("make the state's root", part.as_c_str()),
+            }
+        }
+        Root::open(path)
+    }
+
+    /// A new container's directory, locked.
+    pub fn create<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
+        let root = self.0.as_ref().ok_or_else(|| absent(id))?.by_ref();
+        match fs::mkdir(root, id.0, 0o711) {
+            Err(Errno::EEXIST) => {
+                let text = format_args!("container with given ID already exists: {id}");
+                return Err(Error::with_errno(text, Errno::EEXIST));
+            }
+            made => made.on("make the directory of container", id.0)?,
+        }
+        let mut directory = self.container(id)?;
+        directory.lock()?;
+        Ok(directory)
+    }
+
+    /// A container's directory; ENOENT where there is none.
+    pub fn container<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
+        let root = self.0.as_ref().ok_or_else(|| absent(id))?.by_ref();
+        match fs::open(root, id.0, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
+            Ok(fd) => Ok(Directory { root, id, fd, locked: false }),
+            Err(Errno::ENOENT) => Err(absent(id)),
+            Err(errno) => Err(errno).on("open the directory of container", id.0),
+        }
+    }
+
+    /// Shows the names of all containers, sorted. Nothing is kept but the last one: each is the next in the directory,
+    /// whatever comes and goes meanwhile.
+    pub fn each(&self, see: &mut dyn FnMut(Id<'_>) -> Result<()>) -> Result<()> {
+        let Some(root) = &self.0 else { return Ok(()) };
+        let (mut last, mut next) = (PathBuf::new(), PathBuf::new());
+        loop {
+            fs::seek(root.by_ref(), 0, fs::SEEK_SET).doing("list containers")?;
+            each_entry(root.by_ref(), &mut |entry| {
+                let name = entry.name.to_bytes();
+                let is_next = name > last.as_bytes() && (next.as_bytes().is_empty() || name < next.as_bytes());
+                if is_next && matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) && Id::check(entry.name).is_ok() {
+                    next.truncate(0);
+                    next.push_bytes(name).doing("list containers")?;
+                }
+                Ok(())
+            })?;
+            match Id::check(next.as_c_str()) {
+                Ok(id) => see(id)?,
+                Err(_) => return Ok(()),
+            }
+            core::mem::swap(&mut last, &mut next);
+            next.truncate(0);
+        }
+    }
+}
+
+#[cold]
+fn absent(id: Id<'_>) -> Error {
+    Error::with_errno(format_args!("container does not exist: {id}"), Errno::ENOENT)
+}
+
+fn each_entry(directory: FdRef<'_>, see: &mut dyn FnMut(fs::Entry<'_>) -> Result<()>) -> Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let bytes = fs::read_directory(directory, &mut buffer).doing("list containers")?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        fs::entries(bytes).try_for_each(&mut *see)?;
+    }
+}
+
+/// One container's directory.
+pub struct Directory<'r> {
+    root: FdRef<'r>,
+    id: Id<'r>,
+    fd: Fd,
+    locked: bool,
+}
+
+impl<'r> Directory<'r> {
+    /// Whose it is.
+    pub fn id(&self) -> Id<'r> {
+        self.id
+    }
+
+    /// For what others keep in it.
+    pub fn fd(&self) -> FdRef<'_> {
+        self.fd.by_ref()
+    }
+
+    /// Keeps other commands from changing this container until this is dropped. ENOENT where it was removed meanwhile,
+    /// EBUSY where somebody else does not come to an end.
+    pub fn lock(&mut self) -> Result<()> {
+        let deadline = time::monotonic_us() + LOCK_WAIT_MS * 1000;
+        while !self.locked {
+            match fs::lock(self.fd(), libc::LOCK_EX | libc::LOCK_NB) {
+                Err(Errno::EAGAIN) if time::monotonic_us() < deadline => drop(event::wait_ms(5)),
+                Err(Errno::EAGAIN) => {
+                    let text = format_args!("container {}: another command is at work on it", self.id);
+                    return Err(Error::with_errno(text, Errno::EBUSY));
+                }
+                locked => {
+                    locked.on("lock container", self.id.0)?;
+                    self.locked = true;
+                }
+            }
+        }
+        match fs::stat(self.fd(), c"") {
+            Ok(stat) if stat.links > 0 => Ok(()),
+            _ => Err(absent(self.id)),
+        }
+    }
+
+    /// Puts `state` in the place of what was there. Whoever reads gets the one or the other.
+    pub fn write(&self, state: &State<'_>) -> Result<()> {
+        self.put(STATE_NEW, &mut |output| state.write(self.id, output))?;
+        fs::rename(self.fd(), STATE_NEW, self.fd(), STATE, 0).on("replace the state of container", self.id.0)
+    }
+
+    /// Keeps the document that the container is made from.
+    pub fn write_config(&self, document: &Value<'_>) -> Result<()> {
+        self.put(CONFIG, &mut |output| {
+            use crate::io::output::Sink;
+            output.put(document.as_json().as_bytes());
+            Ok(())
+        })
+    }
+
+    fn put(&self, name: &CStr, write: &mut dyn FnMut(&mut Output<'_>) -> Result<()>) -> Result<()> {
+        let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_TRUNC | fs::O_NOFOLLOW;
+        let file = fs::open(self.fd(), name, flags, 0o600).on("make", name)?;
+        let mut output = Output::new(file.by_ref());
+        write(&mut output)?;
+        output.finish().on("write", name)
+    }
+
+    /// What was written last. ENOENT where nothing was: it is just being made or removed, or somebody died at it.
+    pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
+        let StateMemory { document, strings } = memory;
+        match self.document(STATE, document) {
+            Ok(document) => State::read(&document, strings).map_err(|error| self.blame(STATE, error)),
+            Err(error) if error.errno() == Errno::ENOENT => Err(absent(self.id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the state as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and what else runc
+    /// tells its callers, where there is one. `buffer` is for the container's configuration, of which the annotations are.
+    pub fn describe(
+        &self,
+        json: &mut Writer<'_>,
+        state: &State<'_>,
+        status: Status,
+        owner: Option<&[u8]>,
+        buffer: &mut [u8],
+    ) {
+        let pid = state.pid(status);
+        json.object();
+        json.string_of("ociVersion", state.version.to_bytes());
+        json.string_of("id", self.id.0.to_bytes());
+        if pid != 0 || owner.is_some() {
+            json.key("pid").number(pid as u64);
+        }
+        json.string_of("status", status.name().as_bytes());
+        json.string_of("bundle", state.bundle.to_bytes());
+        if owner.is_some() {
+            json.string_of("rootfs", state.rootfs.to_bytes());
+            let mut created: heapless::String<40> = heapless::String::new();
+            let _ = write!(created, "{}", Rfc3339(state.created));
+            json.string_of("created", created.as_bytes());
+        }
+        let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
+        if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
+            json.key("annotations").value(&annotations);
+        }
+        if let Some(owner) = owner {
+            json.string_of("owner", owner);
+        }
+        json.end();
+    }
+
+    /// The document that the container was made from.
+    pub fn read_config<'b>(&self, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+        self.document(CONFIG, buffer)
+    }
+
+    fn document<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+        let mut length = 0;
+        let read = fs::open(self.fd(), name, fs::O_RDONLY | fs::O_NOFOLLOW | fs::O_NONBLOCK, 0).and_then(|file| {
+            while length < buffer.len() {
+                match fs::read(file.by_ref(), &mut buffer[length..])? {
+                    0 => return Ok(()),
+                    count => length += count,
+                }
+            }
+            Err(Errno::EFBIG)
+        });
+        if let Err(errno) = read {
+            let error = Error::with_errno(format_args!("{errno}"), errno);
+            return Err(self.blame(name, error));
+        }
+        crate::codec::json::check(&mut buffer[..length]).map_err(|error| self.blame(name, error))
+    }
+
+    #[cold]
+    fn blame(&self, name: &CStr, error: Error) -> Error {
+        error.within(format_args!("container {}: {}", self.id, ShowC(name)))
+    }
+
+    /// Removes the directory with all that is in it.
+    pub fn remove(self) -> Result<()> {
+        fs::open(self.fd(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open container", self.id.0).and_then(
+            |all| each_entry(all.by_ref(), &mut |entry| fs::unlink(self.fd(), entry.name).on("remove", entry.name)),
+        )?;
+        fs::rmdir(self.root, self.id.0).on("remove the directory of container", self.id.0)
+    }
+}
+
+impl Drop for Directory<'_> {
+    /// Not left to the last close: a child may have a copy.
+    fn drop(&mut self) {
+        if self.locked {
+            let _ = fs::lock(self.fd(), libc::LOCK_UN);
+        }
+    }
+}
+
+// Every text of a state fits, escaped.
+const _: () = assert!(crate::limits::STATE_BYTES >= 4 * 6 * PATH_BYTES + 1024);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The text of `state.json`.
+
+use super::{Id, Process, Status, Writer};
+use crate::codec::json::Value;
+use crate::io::output::Sink;
+use crate::io::strings::Strings;
+use crate::limits::{PATH_BYTES, STATE_BYTES};
+use crate::sys::fs::Time;
+use crate::sys::{Errno, time};
+use crate::{Error, Result};
+use core::ffi::CStr;
+use core::fmt::{self, Display};
+
+/// What is kept of a container.
+#[derive(Clone, Copy)]
+pub struct State<'s> {
+    /// `ociVersion` of its configuration.
+    pub version: &'s CStr,
+    /// Its process. While it is being made, and where that came to nothing, there is none: pid 0.
+    pub process: Process,
+    /// Its bundle, absolute.
+    pub bundle: &'s CStr,
+    /// Its root directory, absolute.
+    pub rootfs: &'s CStr,
+    /// The directory of its cgroup, absolute; empty where it has none of its own.
+    pub cgroup: &'s CStr,
+    /// When it was made.
+    pub created: Time,
+    /// Who made it.
+    pub owner: u32,
+    /// It was made without root.
+    pub rootless: bool,
+    /// Its process has a terminal.
+    pub terminal: bool,
+}
+
+/// What reading a state borrows.
+pub struct StateMemory {
+    /// The document.
+    pub document: [u8; STATE_BYTES],
+    /// Its texts.
+    pub strings: [u8; 4 * PATH_BYTES],
+}
+
+impl StateMemory {
+    /// All zeros.
+    pub const EMPTY: StateMemory = StateMemory { document: [0; STATE_BYTES], strings: [0; 4 * PATH_BYTES] };
+}
+
+const TEXTS: [&str; 4] = ["ociVersion", "bundle", "rootfs", "cgroup"];
+const NUMBERS: [&str; 7] =
+    ["pid", "startTime", "createdSeconds", "createdNanoseconds", "owner", "rootless", "terminal"];
+
+impl<'s> State<'s> {
+    /// Of a container of which nothing else is known.
+    pub const UNKNOWN: State<'static> = State {
+        version: c"",
+        process: Process::NONE,
+        bundle: c"",
+        rootfs: c"",
+        cgroup: c"",
+        created: Time { seconds: 0, nanoseconds: 0 },
+        owner: 0,
+        rootless: false,
+        terminal: false,
+    };
+
+    /// The number of its process, for whoever is told this status: 0 where it has none.
+    pub fn pid(&self, status: Status) -> i32 {
+        if status == Status::Stopped { 0 } else { self.process.pid }
+    }
+
+    /// Of one that is being made now.
+    pub fn new() -> State<'s> {
+        State { created: time::real(), owner: crate::sys::process::effective_uid(), ..State::UNKNOWN }
+    }
+
+    pub(super) fn write(&self, id: Id<'_>, output: &mut dyn Sink) -> Result<()> {
+        let State { version, process, bundle, rootfs, cgroup, created, owner, rootless, terminal } = *self;
+        let mut json = Writer::new(output);
+        json.object();
+        json.string_of("id", id.as_c_str().to_bytes());
+        for (key, text) in TEXTS.iter().zip([version, bundle, rootfs, cgroup]) {
+            if text.count_bytes() >= PATH_BYTES {
+                return Err(Error::with_errno(format_args!("{key}: {}", Errno::ENAMETOOLONG), Errno::ENAMETOOLONG));
+            }
+            json.string_of(key, text.to_bytes());
+        }
+        let numbers = [
+            process.pid as u64,
+            process.started,
+            created.seconds as u64,
+            created.nanoseconds.into(),
+            owner.into(),
+            rootless.into(),
+            terminal.into(),
+        ];
+        for (key, number) in NUMBERS.iter().zip(numbers) {
+            json.key(key).number(number);
+        }
+        json.end();
+        Ok(())
+    }
+
+    /// From a checked document; its texts move into `memory`.
+    pub(super) fn read(document: &Value<'_>, memory: &'s mut [u8]) -> Result<State<'s>> {
+        let mut strings = Strings::new(memory);
+        let mut texts = [c""; TEXTS.len()];
+        for (key, text) in TEXTS.iter().zip(&mut texts) {
+            let mut builder = strings.begin();
+            document.require_text(key)?.write_to(&mut builder)?;
+            *text = builder.finish()?;
+        }
+        let mut numbers = [0; NUMBERS.len()];
+        for (key, number) in NUMBERS.iter().zip(&mut numbers) {
+            *number = document.require_u64(key)?;
+        }
+        let ([version, bundle, rootfs, cgroup], [pid, started, seconds, nanoseconds, owner, rootless, terminal]) =
+            (texts, numbers);
+        // A negative pid would be a group of processes, or all there are.
+        let pid = i32::try_from(pid).map_err(|_| document.fault_of("pid", "not a process"))?;
+        Ok(State {
+            version,
+            process: Process { pid, started },
+            bundle,
+            rootfs,
+            cgroup,
+            created: Time { seconds: seconds as i64, nanoseconds: nanoseconds as u32 },
+            owner: owner as u32,
+            rootless: rootless != 0,
+            terminal: terminal != 0,
+        })
+    }
+}
+
+impl Default for State<'_> {
+    fn default() -> Self {
+        State::new()
+    }
+}
+
+/// A time of UTC as Go writes it: RFC 3339 with as many digits of a second as there are.
+pub struct Rfc3339(pub Time);
+
+impl Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Time { seconds, nanoseconds } = self.0;
+        let seconds = seconds.max(0) as u64;
+        let (year, month, day) = crate::log::date(seconds / 86400);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        let (mut digits, mut width) = (nanoseconds, 9);
+        while width > 0 && digits.is_multiple_of(10) {
+            (digits, width) = (digits / 10, width - 1);
+        }
+        match width {
+            0 => f.write_str("Z"),
+            width => write!(f, ".{digits:0width$}Z"),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Whether a container's process is there, and what the container is doing.
+
+use super::{Directory, State};
+use crate::container::gate;
+use crate::io::path::PathBuf;
+use crate::io::text;
+use crate::sys::fd::{CWD, Fd};
+use crate::sys::{Errno, fs, process};
+
+/// What a container is doing (runtime-spec, "State").
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Somebody is making it.
+    Creating,
+    /// It waits for its start.
+    Created,
+    /// Its program was started.
+    Running,
+    /// Its cgroup is frozen.
+    Paused,
+    /// It has no process, or has never got one.
+    Stopped,
+}
+
+impl Status {
+    /// As the specification writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+/// A process that is told from a later one with the same number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Process {
+    /// Its number, as we see it; 0 for none.
+    pub pid: i32,
+    /// When it was started, in clock ticks since the boot (/proc/PID/stat, field 22).
+    pub started: u64,
+}
+
+impl Process {
+    /// No process.
+    pub const NONE: Process = Process { pid: 0, started: 0 };
+
+    /// The one that has this number now. None where it has ended, collected or not.
+    pub fn now(pid: i32) -> Option<Process> {
+        let path = PathBuf::format(format_args!("/proc/{pid}/stat")).ok()?;
+        let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).ok()?;
+        let mut buffer = [0; 1024];
+        let length = fs::read(file.by_ref(), &mut buffer).ok()?;
+        started(&buffer[..length]).map(|started| Process { pid, started })
+    }
+
+    /// Whether it is still there.
+    pub fn is_alive(&self) -> bool {
+        self.pid > 0 && Process::now(self.pid) == Some(*self)
+    }
+
+    /// A pidfd of it, which never is another's; None where it has ended.
+    pub fn open(&self) -> Option<Fd> {
+        // First the descriptor, then the look: what is alive after it was opened is what it refers to.
+        let pidfd = process::open_pidfd(self.pid).ok()?;
+        self.is_alive().then_some(pidfd)
+    }
+}
+
+/// The start time in a line of /proc/PID/stat; None for a zombie. The name in it may hold anything, `)` and line feeds too.
+fn started(line: &[u8]) -> Option<u64> {
+    let end = line.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = line.get(end + 2..)?.split(|byte| *byte == b' ');
+    match fields.next()? {
+        b"Z" | b"X" | b"x" => None,
+        // The state is field 3.
+        _ => text::decimal(fields.nth(22 - 4)?),
+    }
+}
+
+impl Directory<'_> {
+    /// What the container of this state is doing.
+    pub fn status(&self, state: &State<'_>) -> Status {
+        if state.process.pid == 0 {
+            return match self.is_locked_by_others() {
+                true => Status::Creating,
+                false => Status::Stopped,
+            };
+        }
+        if !state.process.is_alive() {
+            return Status::Stopped;
+        }
+        if gate::listens(self.fd()) {
+            return Status::Created;
+        }
+        match is_frozen(state) {
+            true => Status::Paused,
+            false => Status::Running,
+        }
+    }
+
+    fn is_locked_by_others(&self) -> bool {
+        if self.locked {
+            return false;
+        }
+        match fs::lock(self.fd(), libc::LOCK_SH | libc::LOCK_NB) {
+            Ok(()) => {
+                let _ = fs::lock(self.fd(), libc::LOCK_UN);
+                false
+            }
+            Err(errno) => errno == Errno::EAGAIN,
+        }
+    }
+}
+
+fn is_frozen(state: &State<'_>) -> bool {
+    let mut buffer = [0; 256];
+    let read = PathBuf::from_bytes(state.cgroup.to_bytes()).and_then(|mut path| {
+        path.push(b"cgroup.events")?;
+        let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0)?;
+        fs::read(file.by_ref(), &mut buffer)
+    });
+    read.is_ok_and(|length| buffer[..length].split(|byte| *byte == b'\n').any(|line| line == b"frozen 1"))
+}
