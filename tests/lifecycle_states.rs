@@ -109,7 +109,7 @@ fn a_state_is_what_the_specification_and_runc_have() {
         format!(
             "{{\n  \"ociVersion\": \"1.0.2\",\n  \"id\": \"{id}\",\n  \"pid\": {pid},\n  \"status\": \"{status}\",\n  \
              \"bundle\": \"/b\",\n  \"rootfs\": \"/b/rootfs\",\n  \"created\": \"2026-11-24T15:00:00.02420548Z\",\n  \
-             \"annotations\": {{\"org.example\":\"A \\\"b\\\"\"}},\n  \"owner\": \"\"\n}}\n"
+             \"annotations\": {{\n    \"org.example\": \"A \\\"b\\\"\"\n  }},\n  \"owner\": \"\"\n}}\n"
         )
     };
     root.run(&["state", "one"]).says(&text("one", process.0.id(), "running"));

@@ -100,8 +100,11 @@ impl<'s> State<'s> {
             let _ = write!(created, "{}", Rfc3339(self.created));
             json.string_of("created", created.as_bytes());
         }
-        if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
-            json.key("annotations").value(&annotations);
+        let mut annotations = annotations.and_then(|all| all.entries().ok()).unwrap_or_default().peekable();
+        if annotations.peek().is_some() {
+            json.object_of("annotations");
+            annotations.for_each(|(key, value)| json.text_key(&key).value(&value));
+            json.end();
         }
         if let Some(owner) = owner {
             json.string_of("owner", owner);
