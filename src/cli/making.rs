@@ -150,7 +150,6 @@ pub(super) fn make(
         no_pivot: arguments.has("no-pivot"),
         without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
         keeps_keyring: arguments.has("no-new-keyring"),
-        no_pivot: arguments.has("no-pivot"),
     };
     create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))
 }

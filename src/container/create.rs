@@ -34,8 +34,6 @@ pub struct Request<'a> {
     pub without_cgroup: bool,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
-    /// The old root stays below the new one.
-    pub no_pivot: bool,
 }
 
 /// Makes a container, and has `then` do what belongs to it; on failure of either nothing of it is left.
@@ -118,7 +116,6 @@ fn start(
         no_pivot: request.no_pivot,
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
-        no_pivot: request.no_pivot,
         host: &host,
     };
     let running = launch::launch(&launch, memory)?;

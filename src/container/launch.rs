@@ -31,8 +31,6 @@ pub struct Launch<'a> {
     pub preserved: u32,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
-    /// The old root stays below the new one (an initramfs cannot be taken away).
-    pub no_pivot: bool,
     /// What the host's side has to do meanwhile.
     pub host: &'a dyn Host,
 }

@@ -105,7 +105,6 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
-        no_pivot: false,
         host: &launch::Idle,
     }
 }

@@ -80,6 +80,12 @@ pub fn write_at(fd: FdRef<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
     retry(|| unsafe { syscall!(libc::SYS_pwrite64, fd.raw(), bytes.as_ptr(), bytes.len(), offset) })
 }
 
+/// sendfile(2): copies up to `count` bytes from where `from` is to where `to` is. 0 is the end.
+pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> {
+    // SAFETY: no memory is passed.
+    retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
+}
+
 /// lseek(2) `SEEK_SET`, `SEEK_CUR` or `SEEK_END`.
 pub fn seek(fd: FdRef<'_>, offset: i64, whence: i32) -> Result<u64> {
     // SAFETY: no memory is passed.
