@@ -354,7 +354,7 @@ fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Vec<IdMapping, ID_MAPPIN
 
 /// How mounts travel; the kernel's default for what is mounted where nothing is said, which `pivot_root` needs as well.
 fn propagation(linux: &Value<'_>) -> Result<u64> {
-    let Some(value) = linux.get("rootfsPropagation")? else { return Ok(MS_PRIVATE) };
+    let Some(value) = linux.member("rootfsPropagation") else { return Ok(MS_PRIVATE) };
     match value.as_text()?.as_escaped().as_bytes() {
         b"" => Ok(MS_PRIVATE),
         word => options::propagation(word).ok_or_else(|| value.fault("unknown")),

@@ -1,8 +1,9 @@
 use super::*;
-use std::vec::Vec;
 use crate::codec::json;
 use crate::limits::STRINGS_BYTES;
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME};
+use crate::sys::mount::{MS_REC, MS_SLAVE};
+use std::vec::Vec;
 
 const FULL: &str = include_str!("../../../tests/configs/full.json");
 const RUNC: &str = include_str!("../../../tests/configs/runc.json");
