@@ -72,6 +72,8 @@ pub const STATE_BYTES: usize = 100 << 10;
 pub const LOCK_WAIT_MS: u64 = 10_000;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
+/// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
+pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.
