@@ -80,6 +80,8 @@ pub const HOOK_STRINGS_MAX: usize = 512;
 pub const DEVICE_RULES_MAX: usize = 256;
 /// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
 pub const END_WAIT_MS: i32 = 10_000;
+/// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
+pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.

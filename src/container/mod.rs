@@ -16,6 +16,7 @@ mod privileges;
 pub mod procfs;
 mod protect;
 mod root;
+pub mod seccomp;
 pub mod stage;
 pub mod state;
 pub mod userns;
@@ -62,12 +63,17 @@ pub struct ContainerMemory {
     pub pointers: [usize; PROCESS_STRINGS_MAX],
     /// A container's state that was read.
     pub state: state::StateMemory,
+    /// The seccomp filter.
+    pub seccomp: seccomp::Program,
 }
 
 impl ContainerMemory {
     /// All zeros.
-    pub const EMPTY: ContainerMemory =
-        ContainerMemory { pointers: [0; PROCESS_STRINGS_MAX], state: state::StateMemory::EMPTY };
+    pub const EMPTY: ContainerMemory = ContainerMemory {
+        pointers: [0; PROCESS_STRINGS_MAX],
+        state: state::StateMemory::EMPTY,
+        seccomp: seccomp::Program::EMPTY,
+    };
 }
 
 /// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been executed;

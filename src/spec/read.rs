@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::io::strings::{Builder, Strings, Words};
 use crate::io::text::words;
 use crate::limits::{DEVICES_MAX, GROUPS_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
-use crate::sys::clone::{CLONE_NEWUSER, CLONE_NEWUTS};
+use crate::sys::clone::{CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS};
 use crate::sys::mount::MS_PRIVATE;
 use crate::sys::{fs, signal};
 use core::ffi::CStr;
@@ -72,10 +72,19 @@ pub fn read_config<'s, 'm: 's>(
     }
     let new = namespaces(&linux, strings, joined)?;
     let has = |kind: i32| new & kind != 0 || joined.iter().any(|one| one.kind == kind);
-    for (key, name) in [("hostname", hostname), ("domainname", domainname)] {
-        if name.is_some() && !has(CLONE_NEWUTS) {
-            return Err(top.fault_of(key, "needs a uts namespace"));
-        }
+    let needs = [
+        (&top, "hostname", hostname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
+        (&top, "domainname", domainname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
+        // One that is joined has processes in it, and its clocks no longer change.
+        (
+            &linux,
+            "timeOffsets",
+            new & CLONE_NEWTIME == 0 && linux.member("timeOffsets").is_some(),
+            "needs a time namespace",
+        ),
+    ];
+    if let Some((value, key, _, why)) = needs.iter().find(|(_, _, is_missing, _)| *is_missing) {
+        return Err(value.fault_of(key, why));
     }
     map_ids(&linux, "uidMappings", uids)?;
     map_ids(&linux, "gidMappings", gids)?;
@@ -345,7 +354,7 @@ fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Vec<IdMapping, ID_MAPPIN
 
 /// How mounts travel; the kernel's default for what is mounted where nothing is said, which `pivot_root` needs as well.
 fn propagation(linux: &Value<'_>) -> Result<u64> {
-    let Some(value) = linux.get("rootfsPropagation")? else { return Ok(MS_PRIVATE) };
+    let Some(value) = linux.member("rootfsPropagation") else { return Ok(MS_PRIVATE) };
     match value.as_text()?.as_escaped().as_bytes() {
         b"" => Ok(MS_PRIVATE),
         word => options::propagation(word).ok_or_else(|| value.fault("unknown")),
@@ -428,3 +437,6 @@ fn is_absolute(path: &CStr) -> bool {
 fn push<T, const N: usize>(list: &mut Vec<T, N>, item: T, value: Value<'_>) -> Result<()> {
     list.push(item).map_err(|_| value.blame(Error::new(format_args!("more than {N}"))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,3 +175,6 @@ fn name_of(mut word: &[u8]) -> &[u8] {
     }
     word.get(1..).unwrap_or(&[])
 }
+
+#[cfg(test)]
+mod tests;

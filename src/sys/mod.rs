@@ -17,6 +17,7 @@ pub mod mount;
 pub mod net;
 pub mod process;
 pub mod ring;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod syscall;
