@@ -1,10 +1,9 @@
 //! `ocinit start ID`: the process of a created container executes its program.
 
 use super::{Arguments, Command, Run, container};
-use crate::container::launch::{self, Host};
-use crate::container::state::Status;
 use crate::container::gate;
-use crate::sys::fd::FdRef;
+use crate::container::launch;
+use crate::container::state::{Id, Status};
 use crate::{Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -19,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let memory = crate::memory::claim();
-    let (root, id) = container::place(arguments)?;
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
     let mut directory = root.container(id)?;
     directory.lock()?;
     let state = directory.read(&mut memory.container.state)?;

@@ -22,7 +22,7 @@ pub struct Plan<'a> {
     pub launch: &'a Launch<'a>,
     /// A copy of the root's mount, attached nowhere yet.
     pub tree: Option<Fd>,
-    /// What of its mounts it could not open itself.
+    /// What of its mounts this process could not open.
     pub prepared: mounts::Prepared,
     /// The parent; `None` where this process was not cloned but becomes the container's.
     pub channel: Option<Channel>,
@@ -176,10 +176,10 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     devices::make_all(entered.new, spec)?;
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
+    mounted.finish()?;
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
-    mounted.finish()?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
     let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };

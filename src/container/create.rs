@@ -2,7 +2,7 @@
 
 use super::launch::{self, Host, Launch};
 use super::state::{Directory, Id, Process, Root, State};
-use super::{ContainerMemory, Running, Stdio, gate};
+use super::{Cgroup, ContainerMemory, Running, Stdio, cgroup, gate};
 use crate::error::{Error, Result};
 use crate::spec::Spec;
 use crate::sys::clone::CLONE_NEWUSER;
@@ -27,10 +27,12 @@ pub struct Request<'a> {
     pub stdio: Stdio<'a>,
     /// Descriptors from 3 up that the process keeps.
     pub preserved: u32,
-    /// It keeps our session keyring.
-    pub keeps_keyring: bool,
     /// The old root stays below the new one.
     pub no_pivot: bool,
+    /// It gets no control group of its own.
+    pub without_cgroup: bool,
+    /// It keeps our session keyring.
+    pub keeps_keyring: bool,
 }
 
 /// Makes a container, and has `then` do what belongs to it; on failure of either nothing of it is left.
@@ -56,36 +58,61 @@ fn make(
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
     let rootless = process::effective_uid() != 0;
-    let state = State {
-        version: c"1.0.2",
-        bundle: request.bundle,
-        rootfs: request.rootfs,
-        rootless,
-        terminal: spec.process.terminal,
-        ..State::new()
-    };
-    directory.write(&state)?;
-    if let Some(document) = &spec.document {
-        directory.write_config(document)?;
-    }
+    cgroup::check(spec)?;
     // Root of a new user namespace opens it itself, where only that one may.
     let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
         Ok(root) => root,
         Err(errno) => return Err(missing_root(request.rootfs, errno)),
     };
-    let gate = if request.waits { Some(gate::make(directory.fd())?) } else { None };
+    let group = match request.without_cgroup {
+        true => None,
+        false => Cgroup::create(spec, request.id.as_c_str().to_bytes(), rootless)?,
+    };
+    let state = State {
+        version: c"1.0.2",
+        bundle: request.bundle,
+        rootfs: request.rootfs,
+        cgroup: group.as_ref().map_or(c"", Cgroup::path),
+        rootless,
+        terminal: spec.process.terminal,
+        ..State::new()
+    };
     let host = AtHost { directory, state: Cell::new(state) };
+    let made = start(request, spec, root.by_ref(), group.as_ref(), &host, memory, then);
+    if made.is_err()
+        && let Some(group) = group
+    {
+        group.undo();
+    }
+    made
+}
+
+fn start(
+    request: Request<'_>,
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    group: Option<&Cgroup>,
+    host: &AtHost<'_>,
+    memory: &mut ContainerMemory,
+    then: &mut dyn FnMut(&Running) -> Result<()>,
+) -> Result<Running> {
+    let state = host.state.get();
+    host.directory.write(&state)?;
+    if let Some(document) = &spec.document {
+        host.directory.write_config(document)?;
+    }
+    let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
         spec,
-        root: (!rootless || spec.namespaces & CLONE_NEWUSER == 0).then(|| root.by_ref()),
+        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then_some(root),
         stdio: request.stdio,
-        cgroup: None,
+        cgroup: group.map(Cgroup::directory),
         gate,
         enters: None,
+        no_pivot: request.no_pivot,
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
-        no_pivot: request.no_pivot,
-        host: &host,
+        host,
     };
     let running = launch::launch(&launch, memory)?;
     match then(&running) {

@@ -25,12 +25,12 @@ pub struct Launch<'a> {
     pub gate: Option<Fd>,
     /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
     pub enters: Option<(FdRef<'a>, i32)>,
+    /// The old root stays below the new one (an initramfs cannot be taken away).
+    pub no_pivot: bool,
     /// Descriptors from 3 up that it keeps.
     pub preserved: u32,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
-    /// The old root stays below the new one (an initramfs cannot be taken away).
-    pub no_pivot: bool,
     /// What the host's side has to do meanwhile.
     pub host: &'a dyn Host,
 }
@@ -125,8 +125,8 @@ pub(super) fn plan<'a>(
         None => None,
     };
     let prepared = match launch.enters {
-        None => mounts::prepare(launch.spec, launch.cgroup)?,
         Some(_) => mounts::Prepared::NONE,
+        None => mounts::prepare(launch.spec, launch.cgroup)?,
     };
     Ok(child::Plan { launch, tree, prepared, channel, staged, args, env })
 }

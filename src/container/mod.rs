@@ -4,7 +4,7 @@ pub mod cgroup;
 mod child;
 pub mod create;
 mod devices;
-mod execute;
+pub mod execute;
 pub mod gate;
 mod handshake;
 mod init;
@@ -102,9 +102,9 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         cgroup,
         gate: None,
         enters: None,
+        no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
-        no_pivot: false,
         host: &launch::Idle,
     }
 }

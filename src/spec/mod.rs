@@ -6,6 +6,7 @@ pub mod capability;
 pub mod defaults;
 pub mod options;
 mod read;
+pub mod schema;
 mod write;
 
 pub use read::{Lists, each_unknown_capability, read_config, read_process};

@@ -8,7 +8,7 @@ use core::mem::{MaybeUninit, size_of};
 
 pub use libc::{
     O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE,
-    O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SEEK_CUR,
+    O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SEEK_CUR, SEEK_SET,
 };
 
 /// openat2(2): treat the directory descriptor as `/`, for absolute paths, `..` and symlinks alike.
@@ -78,6 +78,12 @@ pub fn write_all(fd: FdRef<'_>, mut bytes: &[u8]) -> Result<()> {
 pub fn write_at(fd: FdRef<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel reads at most `bytes.len()` bytes from `bytes`.
     retry(|| unsafe { syscall!(libc::SYS_pwrite64, fd.raw(), bytes.as_ptr(), bytes.len(), offset) })
+}
+
+/// sendfile(2): copies up to `count` bytes from where `from` is to where `to` is. 0 is the end.
+pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> {
+    // SAFETY: no memory is passed.
+    retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
 }
 
 /// lseek(2) `SEEK_SET`, `SEEK_CUR` or `SEEK_END`.
@@ -387,12 +393,6 @@ pub fn is_sealed(file: FdRef<'_>) -> bool {
     // SAFETY: no memory is passed.
     let seals = unsafe { syscall!(libc::SYS_fcntl, file.raw(), libc::F_GET_SEALS) };
     seals == Ok(ALL_SEALS as usize)
-}
-
-/// sendfile(2): copies up to `count` bytes from where `source` stands to where `target` does; how many.
-pub fn send_file(target: FdRef<'_>, source: FdRef<'_>, count: usize) -> Result<usize> {
-    // SAFETY: no offset is passed.
-    unsafe { syscall!(libc::SYS_sendfile, target.raw(), source.raw(), 0, count) }
 }
 
 /// fstatfs(2): (file system magic, block size in bytes, blocks, free blocks).

@@ -74,7 +74,7 @@ fn copy(from: FdRef<'_>, to: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
         fs::S_IFREG => {
             let source = fs::open(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0)?;
             let target = fs::open(to, name, O_WRONLY | O_CREAT | O_EXCL, 0o600)?;
-            while fs::send_file(target.by_ref(), source.by_ref(), 1 << 30)? > 0 {}
+            while fs::send_file(source.by_ref(), target.by_ref(), 1 << 30)? > 0 {}
             return set_attributes(source.by_ref(), target.by_ref(), stat).map(|()| false);
         }
         fs::S_IFLNK => {
