@@ -1,8 +1,9 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or nothing of them.
 
+use super::cgroup::{Cgroup, Place};
 use super::launch::{self, Host, Launch};
 use super::state::{Directory, Id, Process, Root, State};
-use super::{Cgroup, ContainerMemory, Running, Stdio, cgroup, gate};
+use super::{ContainerMemory, Running, Stdio, gate};
 use crate::error::{Error, Result};
 use crate::spec::Spec;
 use crate::sys::clone::CLONE_NEWUSER;
@@ -42,8 +43,12 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
+    let place = match request.without_cgroup {
+        true => None,
+        false => Place::find(spec, request.id.as_c_str().to_bytes())?,
+    };
     let directory = request.root.create(request.id)?;
-    let made = make(request, spec, &directory, memory, then);
+    let made = make(request, spec, &directory, place.as_ref(), memory, then);
     if made.is_err() {
         directory.remove()?;
     }
@@ -54,57 +59,56 @@ fn make(
     request: Request<'_>,
     spec: &Spec<'_>,
     directory: &Directory<'_>,
+    place: Option<&Place>,
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
     let rootless = process::effective_uid() != 0;
-    cgroup::check(spec)?;
-    // Root of a new user namespace opens it itself, where only that one may.
-    let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
-        Ok(root) => root,
-        Err(errno) => return Err(missing_root(request.rootfs, errno)),
-    };
-    let group = match request.without_cgroup {
-        true => None,
-        false => Cgroup::create(spec, request.id.as_c_str().to_bytes(), rootless)?,
-    };
-    let state = State {
+    let mut state = State {
+        // Before the group is made: whatever becomes of us, its removal finds it.
+        cgroup: place.map_or(c"", Place::path),
         version: c"1.0.2",
         bundle: request.bundle,
         rootfs: request.rootfs,
-        cgroup: group.as_ref().map_or(c"", Cgroup::path),
         rootless,
         terminal: spec.process.terminal,
         ..State::new()
     };
-    let host = AtHost { directory, state: Cell::new(state) };
-    let made = start(request, spec, root.by_ref(), group.as_ref(), &host, memory, then);
-    if made.is_err()
-        && let Some(group) = group
-    {
+    directory.write(&state)?;
+    if let Some(document) = &spec.document {
+        directory.write_config(document)?;
+    }
+    let group = place.map_or(Ok(None), |place| place.create(spec, rootless))?;
+    if group.is_none() {
+        state.cgroup = c"";
+    }
+    let made = start(request, spec, directory, &state, group.as_ref(), memory, then);
+    if let (Err(_), Some(group)) = (&made, group) {
         group.undo();
     }
     made
 }
 
+/// Starts it in its group.
 fn start(
     request: Request<'_>,
     spec: &Spec<'_>,
-    root: FdRef<'_>,
+    directory: &Directory<'_>,
+    state: &State<'_>,
     group: Option<&Cgroup>,
-    host: &AtHost<'_>,
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    let state = host.state.get();
-    host.directory.write(&state)?;
-    if let Some(document) = &spec.document {
-        host.directory.write_config(document)?;
-    }
-    let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
+    // Root of a new user namespace opens it itself, where only that one may.
+    let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
+        Ok(root) => root,
+        Err(errno) => return Err(missing_root(request.rootfs, errno)),
+    };
+    let gate = if request.waits { Some(gate::make(directory.fd())?) } else { None };
+    let host = AtHost { directory, state: Cell::new(*state) };
     let launch = Launch {
         spec,
-        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then_some(root),
+        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then(|| root.by_ref()),
         stdio: request.stdio,
         cgroup: group.map(Cgroup::directory),
         gate,
@@ -112,7 +116,7 @@ fn start(
         no_pivot: request.no_pivot,
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
-        host,
+        host: &host,
     };
     let running = launch::launch(&launch, memory)?;
     match then(&running) {

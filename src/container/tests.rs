@@ -9,7 +9,7 @@ use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
 use crate::sys::fs;
 
-use crate::sys::{Errno, signal};
+use crate::sys::signal;
 use fixture::{Fixture, file, run, spec, start_with};
 use std::ffi::CString;
 use std::io::Read;
