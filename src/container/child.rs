@@ -5,7 +5,7 @@
 
 use super::handshake::Channel;
 use super::launch::{Launch, makes_users};
-use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, write_file};
+use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, sysctl, write_file};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
@@ -160,6 +160,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(name) = spec.hostname {
         system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
     }
+    sysctl::apply(spec)?;
 
     fs::umask(0);
     let own_tree;

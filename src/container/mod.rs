@@ -17,6 +17,7 @@ mod protect;
 mod root;
 pub mod stage;
 pub mod state;
+mod sysctl;
 pub mod userns;
 
 use crate::io::path::PathBuf;
