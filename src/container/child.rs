@@ -7,7 +7,7 @@ use super::handshake::Channel;
 use super::hooks::{self, Occasion};
 use super::launch::{Launch, makes_users};
 use super::state::{Process, State, Status};
-use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, write_file};
+use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, sysctl, write_file};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
@@ -171,6 +171,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(name) = spec.hostname {
         system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
     }
+    sysctl::apply(spec)?;
 
     fs::umask(0);
     let own_tree;
@@ -192,7 +193,6 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
         channel.ask_for_hooks()?;
     }
     run_hooks(plan, "createContainer", Status::Creating)?;
-    mounted.finish()?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
     let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };

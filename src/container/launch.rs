@@ -2,7 +2,7 @@
 
 use super::handshake::{self, Channel, Message};
 use super::state::{Id, State};
-use super::{ContainerMemory, Running, Stdio, child, mounts, stage, userns};
+use super::{ContainerMemory, Running, Stdio, child, mounts, stage, sysctl, userns};
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
@@ -129,7 +129,10 @@ pub(super) fn plan<'a>(
     };
     let prepared = match launch.enters {
         Some(_) => mounts::Prepared::NONE,
-        None => mounts::prepare(launch.spec, launch.cgroup)?,
+        None => {
+            sysctl::check(launch.spec)?;
+            mounts::prepare(launch.spec, launch.cgroup)?
+        }
     };
     Ok(child::Plan { launch, tree, prepared, channel, staged, args, env })
 }

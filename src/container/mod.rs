@@ -19,6 +19,7 @@ mod root;
 pub mod seccomp;
 pub mod stage;
 pub mod state;
+mod sysctl;
 pub mod userns;
 
 use crate::io::path::PathBuf;

@@ -27,6 +27,7 @@ pub mod time;
 pub mod trace;
 pub mod tty;
 pub mod vm;
+pub mod xattr;
 #[cfg(feature = "zstd")]
 pub mod zstd;
 
