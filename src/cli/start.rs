@@ -31,8 +31,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     };
     let Some(channel) = channel else { return Err(gate::nobody_waits()) };
     let document = directory.read_config(&mut memory.config)?;
-    launch::hear_start(&channel, state.process.pid, &launch::Idle)?;
     let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
+    launch::hear_start(&channel, state.process.pid, &occasion)?;
     hooks::run(&occasion, "poststart", false).inspect_err(|_| {
         // A container whose poststart hooks fail is stopped (runtime-spec 1.3).
         if let Some(process) = state.process.open() {

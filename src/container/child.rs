@@ -6,6 +6,7 @@
 use super::handshake::Channel;
 use super::hooks::{self, Occasion};
 use super::launch::{Launch, makes_users};
+use super::seccomp::Filter;
 use super::state::{Process, State, Status};
 use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, sysctl, write_file};
 use crate::error::{Context, Error, Result};
@@ -95,6 +96,9 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));
+    // Without no_new_privs it takes a power that is about to be dropped; else nothing comes after it but the exec.
+    let (early, late) = if wanted.no_new_privileges { (None, launch.filter) } else { (launch.filter, None) };
+    load(early, plan.channel.as_ref())?;
     privileges::drop_to(wanted)?;
     check_directory(wanted, entered)?;
 
@@ -129,7 +133,15 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     if let Some(channel) = channel {
         outlive(channel)?;
     }
-    Ok(())
+    load(late, channel)
+}
+
+/// Puts this process under a seccomp filter, whose listener the parent gets.
+fn load(filter: Option<Filter<'_>>, channel: Option<&Channel>) -> Result<()> {
+    match (filter.map(|filter| filter.load()).transpose()?.flatten(), channel) {
+        (Some(listener), Some(channel)) => channel.listener(listener.by_ref()),
+        _ => Ok(()),
+    }
 }
 
 /// Runs hooks in the container's namespaces, which have their own pid for its process.

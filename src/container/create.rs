@@ -3,8 +3,9 @@
 use super::cgroup::{Cgroup, Place};
 use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
+use super::seccomp::{self, ContainerState, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
-use super::{ContainerMemory, Running, Stdio, gate};
+use super::{ContainerMemory, Pointers, Running, Stdio, gate};
 use crate::codec::json::Value;
 use crate::error::{Error, Result};
 use crate::spec::{self, Spec};
@@ -46,6 +47,8 @@ pub fn create(
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
     hooks::check(spec.document)?;
+    let ContainerMemory { seccomp, pointers, .. } = memory;
+    let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     // Root of a new user namespace opens it itself, where only that one may.
     let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
         Ok(root) => root,
@@ -67,7 +70,7 @@ pub fn create(
         ..State::new()
     };
     let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
-    let made = make(request, spec, root.by_ref(), place.as_ref(), &host, memory, then);
+    let made = make(request, spec, root.by_ref(), place.as_ref(), &host, filter, pointers, then);
     if let Err(error) = &made {
         // What hooks have made is theirs to remove.
         if host.state.get().process.pid != 0
@@ -87,7 +90,8 @@ fn make(
     root: FdRef<'_>,
     place: Option<&Place>,
     host: &AtHost<'_>,
-    memory: &mut ContainerMemory,
+    filter: Option<Filter<'_>>,
+    pointers: &mut Pointers,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
     let mut state = host.state.get();
@@ -100,7 +104,7 @@ fn make(
         state.cgroup = c"";
         host.state.set(state);
     }
-    let made = start(request, spec, root, group.as_ref(), host, memory).and_then(|running| {
+    let made = start(request, spec, root, group.as_ref(), host, filter, pointers).and_then(|running| {
         let told = then(&running).map(|()| running.pid);
         told.inspect_err(|_| running.kill()).map(|_| running)
     });
@@ -116,7 +120,8 @@ fn start(
     root: FdRef<'_>,
     group: Option<&Cgroup>,
     host: &AtHost<'_>,
-    memory: &mut ContainerMemory,
+    filter: Option<Filter<'_>>,
+    pointers: &mut Pointers,
 ) -> Result<Running> {
     let state = host.state.get();
     let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
@@ -131,9 +136,10 @@ fn start(
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
         about: Some((request.id, state)),
+        filter,
         host,
     };
-    let running = launch::launch(&launch, memory)?;
+    let running = launch::launch(&launch, pointers)?;
     if !request.waits {
         host.run_hooks("poststart", Status::Running).inspect_err(|_| running.kill())?;
     }
@@ -154,9 +160,12 @@ struct AtHost<'a> {
 }
 
 impl AtHost<'_> {
+    fn occasion(&self, status: Status) -> Occasion<'_> {
+        Occasion { document: self.document, id: self.directory.id(), state: self.state.get(), status }
+    }
+
     fn run_hooks(&self, kind: &str, status: Status) -> Result<()> {
-        let occasion = Occasion { document: self.document, id: self.directory.id(), state: self.state.get(), status };
-        hooks::run(&occasion, kind, false)
+        hooks::run(&self.occasion(status), kind, false)
     }
 }
 
@@ -172,11 +181,42 @@ impl Host for AtHost<'_> {
         self.run_hooks("createRuntime", Status::Creating)
     }
 
-    fn listener(&self, _: i32, _: FdRef<'_>) -> Result<()> {
-        Ok(())
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
+        self.occasion(Status::Creating).listener(pid, listener)
     }
 
     fn has_hooks(&self) -> bool {
         hooks::has(self.document, "prestart") || hooks::has(self.document, "createRuntime")
+    }
+}
+
+/// A container that is there already, where a process starts or is added.
+impl Host for Occasion<'_> {
+    fn born(&self, _: i32) -> Result<()> {
+        Ok(())
+    }
+
+    fn hooks(&self, _: i32) -> Result<()> {
+        Ok(())
+    }
+
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
+        let Some(profile) = self.document.and_then(|document| document.member("linux")?.member("seccomp")) else {
+            return Ok(());
+        };
+        let state = ContainerState {
+            version: self.state.version.to_bytes(),
+            id: self.id.as_c_str().to_bytes(),
+            status: self.status.name(),
+            process: pid,
+            pid: self.state.process.pid,
+            bundle: self.state.bundle.to_bytes(),
+            annotations: self.document.and_then(|document| document.member("annotations")),
+        };
+        seccomp::send_listener(profile, listener, &state)
+    }
+
+    fn has_hooks(&self) -> bool {
+        false
     }
 }
