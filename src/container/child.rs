@@ -42,6 +42,12 @@ pub fn live(plan: &Plan<'_>) -> ! {
     process::exit(run(plan).status().into())
 }
 
+/// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by root of the new user
+/// namespace.
+pub fn made_by_root(launch: &Launch<'_>) -> i32 {
+    if makes_users(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
+}
+
 /// Everything up to the exec. Returns only to say why not; the parent has heard it then.
 pub fn run(plan: &Plan<'_>) -> Error {
     let mut path = PathBuf::new();
@@ -66,6 +72,7 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
         Some(channel) if makes_users(launch) => {
             channel.ask_for_ids()?;
             privileges::become_root()?;
+            clone::unshare(made_by_root(launch)).doing("make an ipc namespace")?;
         }
         _ => {}
     }

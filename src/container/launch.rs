@@ -84,8 +84,8 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let (ours, theirs) = handshake::pair()?;
     let staged = stage::is_needed(launch);
     let plan = plan(launch, Some(theirs), staged, pointers)?;
-    // The cgroup namespace is made by the child; see there.
-    let namespaces = if staged { 0 } else { spec.namespaces & !CLONE_NEWCGROUP };
+    // Some are made by the child; see there.
+    let namespaces = if staged { 0 } else { spec.namespaces & !(CLONE_NEWCGROUP | child::made_by_root(launch)) };
     match clone::fork(namespaces, launch.cgroup).doing("clone the container's process")? {
         clone::Side::Child => {
             drop(ours);
