@@ -43,12 +43,12 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    let place = match request.without_cgroup {
-        true => None,
-        false => Place::find(spec, request.id.as_c_str().to_bytes())?,
-    };
     let directory = request.root.create(request.id)?;
-    let made = make(request, spec, &directory, place.as_ref(), memory, then);
+    let place = match request.without_cgroup {
+        true => Ok(None),
+        false => Place::find(spec, request.id.as_c_str().to_bytes()),
+    };
+    let made = place.and_then(|place| make(request, spec, &directory, place.as_ref(), memory, then));
     if made.is_err() {
         directory.remove()?;
     }

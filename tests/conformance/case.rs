@@ -130,9 +130,7 @@ impl Case {
         let (name, runtime) = (self.name, runtime.name());
         match (seen == self.wanted, told) {
             (true, None) | (false, Some(_)) => None,
-            (true, Some(how)) => {
-                Some(format!("{name}: {runtime} does as it should now, and is said to differ: {how}"))
-            }
+            (true, Some(how)) => Some(format!("{name}: {runtime} does as it should now, and is said to differ: {how}")),
             (false, None) => Some(format!("{name}: {runtime}:\n    saw    {seen:?}\n    wanted {:?}", self.wanted)),
         }
     }

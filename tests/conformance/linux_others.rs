@@ -210,7 +210,8 @@ fn rare() -> Vec<Case> {
             .act(|lab| {
                 let link = |words: &[&str]| std::process::Command::new("ip").arg("link").args(words).output();
                 // The name is this runtime's: cases of several run at once.
-                let name = format!("cnf{}", std::process::id() % 1000 * 10 + u32::from(lab.runtime.name().len() as u8 % 10));
+                let name =
+                    format!("cnf{}", std::process::id() % 1000 * 10 + u32::from(lab.runtime.name().len() as u8 % 10));
                 lab.merge(r#"{"linux": {"netDevices": null}}"#);
                 lab.merge(&format!(r#"{{"linux": {{"netDevices": {{"{name}": {{"name": "eth7"}}}}}}}}"#));
                 let made = link(&["add", &name, "type", "dummy"]).is_ok_and(|output| output.status.success());

@@ -169,7 +169,12 @@ const FLAGS: &[(&str, &str, &str, &str)] = &[
     ("mounts.option.lazytime", "lazytime", r#"["lazytime"]"#, "rw,relatime lazytime"),
     ("mounts.option.silent", "silent and loud", r#"["silent", "loud"]"#, "rw,relatime"),
     ("mounts.option.iversion", "iversion and noiversion", r#"["iversion", "noiversion"]"#, "rw,relatime"),
-    ("mounts.option.many", "all that a container's /dev/shm has", r#"["nosuid", "noexec", "nodev", "mode=1777"]"#, "rw,nosuid,nodev,noexec,relatime"),
+    (
+        "mounts.option.many",
+        "all that a container's /dev/shm has",
+        r#"["nosuid", "noexec", "nodev", "mode=1777"]"#,
+        "rw,nosuid,nodev,noexec,relatime",
+    ),
 ];
 
 fn flags() -> Vec<Case> {
@@ -215,7 +220,12 @@ fn recursive() -> Vec<Case> {
     let rows = [
         ("mounts.option.rro", "rro makes what is beneath read-only too", r#"["rbind", "rro"]"#, "ro,relatime"),
         ("mounts.option.ro.rbind", "ro does not", r#"["rbind", "ro"]"#, "rw,relatime"),
-        ("mounts.option.rnosuid", "rnosuid, rnodev and rnoexec too", r#"["rbind", "rnosuid", "rnodev", "rnoexec"]"#, "rw,nosuid,nodev,noexec,relatime"),
+        (
+            "mounts.option.rnosuid",
+            "rnosuid, rnodev and rnoexec too",
+            r#"["rbind", "rnosuid", "rnodev", "rnoexec"]"#,
+            "rw,nosuid,nodev,noexec,relatime",
+        ),
         ("mounts.option.rnoatime", "rnoatime too", r#"["rbind", "rnoatime"]"#, "rw,noatime"),
         ("mounts.option.rnosymfollow", "rnosymfollow too", r#"["rbind", "rnosymfollow"]"#, "rw,relatime,nosymfollow"),
     ];
