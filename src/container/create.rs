@@ -54,11 +54,19 @@ pub fn create(
         Ok(root) => root,
         Err(errno) => return Err(missing_root(request.rootfs, errno)),
     };
-    let place = match request.without_cgroup {
-        true => None,
-        false => Place::find(spec, request.id.as_c_str().to_bytes())?,
-    };
+    // First of all, for an id that is taken is what the caller must hear of.
     let directory = request.root.create(request.id)?;
+    let place = match request.without_cgroup {
+        true => Ok(None),
+        false => Place::find(spec, request.id.as_c_str().to_bytes()),
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err(error) => {
+            directory.remove()?;
+            return Err(error);
+        }
+    };
     let state = State {
         // Before the group is made: whatever becomes of us, its removal finds it.
         cgroup: place.as_ref().map_or(c"", Place::path),
