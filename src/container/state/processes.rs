@@ -11,6 +11,10 @@ use core::fmt;
 impl State<'_> {
     /// Shows each process by its pid, as we see it: of its cgroup where it has one, else of its pid namespace.
     pub fn each_process(&self, see: &mut dyn FnMut(i32)) -> Result<()> {
+        // The number of one that has ended may be another's by now.
+        if !self.process.is_alive() {
+            return Ok(());
+        }
         each_of_namespace(self.process.pid, see).doing("list the container's processes")
     }
 
