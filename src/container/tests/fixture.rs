@@ -170,6 +170,15 @@ fn inside() {
                 writeln!(said, "{} {} {}", words[4], words[dash + 1], words[5]).unwrap();
             }
         }
+        "propagation" => {
+            for line in read("/proc/self/mountinfo").lines() {
+                let mut words = line.split(' ').skip(4);
+                let place = words.next().unwrap();
+                let tags = words.skip(1).take_while(|word| *word != "-");
+                let tags: Vec<_> = tags.map(|tag| tag.split(':').next().unwrap()).collect();
+                writeln!(said, "{place} {}", tags.join(" ")).unwrap();
+            }
+        }
         "files" => {
             writeln!(said, "dev {}", list("/dev")).unwrap();
             for path in ["/proc/keys", "/proc/interrupts"] {
