@@ -22,6 +22,8 @@ pub struct Plan<'a> {
     pub launch: &'a Launch<'a>,
     /// A copy of the root's mount, attached nowhere yet.
     pub tree: Option<Fd>,
+    /// What of its mounts this process could not open.
+    pub prepared: mounts::Prepared,
     /// The parent; `None` where this process was not cloned but becomes the container's.
     pub channel: Option<Channel>,
     /// There was a stage between, which has done what needs its powers.
@@ -113,8 +115,7 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
     let mut channel = plan.channel.as_ref();
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
-        creator.ready()?;
-        process::set_parent_death_signal(0).doing("outlive the parent")?;
+        outlive(creator)?;
         channel = Some(opened.insert(gate::wait(gate)?));
         if path.as_bytes().is_empty() {
             return Err(nothing_to_start());
@@ -123,10 +124,15 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     signal::reset_all();
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     if let Some(channel) = channel {
-        channel.ready()?;
-        process::set_parent_death_signal(0).doing("outlive the parent")?;
+        outlive(channel)?;
     }
     Ok(())
+}
+
+/// Lives on without the parent, once that has said so: one that dies before is noticed by the end of the conversation.
+fn outlive(channel: &Channel) -> Result<()> {
+    process::set_parent_death_signal(0).doing("outlive the parent")?;
+    channel.ready()
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
@@ -165,22 +171,21 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
         }
     };
     let entered = root::enter(tree, spec.root.propagation)?;
-    mounts::mount_all(entered.new, spec.mounts)?;
-    spec.devices.iter().try_for_each(|device| devices::make(entered.new, device))?;
-    devices::link(entered.new)?;
+    let mut mounted = mounts::Mounted::new();
+    mounts::mount_all(entered.new, spec, &plan.prepared, &mut mounted)?;
+    devices::make_all(entered.new, spec)?;
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
+    mounted.finish()?;
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
-    entered.pivot()?;
-    if spec.root.readonly {
-        mount::set_attributes(root.by_ref(), false, mount::attr::RDONLY, 0, 0)
-            .doing("make the root directory read-only")?;
-    }
-    protect::make_readonly(root.by_ref(), spec.readonly_paths)?;
-    protect::mask(root.by_ref(), spec.masked_paths)?;
+    entered.pivot(launch.no_pivot)?;
+    let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
+    protect::make_readonly(places, spec.readonly_paths)?;
+    protect::mask(places, spec.masked_paths)?;
+    root::settle(root.by_ref(), &spec.root)?;
     Ok(terminal)
 }
 

@@ -28,6 +28,10 @@ pub struct Request<'a> {
     pub stdio: Stdio<'a>,
     /// Descriptors from 3 up that the process keeps.
     pub preserved: u32,
+    /// The old root stays below the new one.
+    pub no_pivot: bool,
+    /// It gets no control group of its own.
+    pub without_cgroup: bool,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
 }
@@ -39,9 +43,8 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    let place = Place::find(spec, request.id.as_c_str().to_bytes())?;
     let directory = request.root.create(request.id)?;
-    let made = make(request, spec, &directory, place.as_ref(), memory, then);
+    let made = make(request, spec, &directory, memory, then);
     if made.is_err() {
         directory.remove()?;
     }
@@ -52,63 +55,69 @@ fn make(
     request: Request<'_>,
     spec: &Spec<'_>,
     directory: &Directory<'_>,
-    place: Option<&Place>,
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
     let rootless = process::effective_uid() != 0;
-    let mut state = State {
-        // Before the group is made: whatever becomes of us, its removal finds it.
-        cgroup: place.map_or(c"", Place::path),
-        version: c"1.0.2",
-        bundle: request.bundle,
-        rootfs: request.rootfs,
-        rootless,
-        terminal: spec.process.terminal,
-        ..State::new()
+    let place = match request.without_cgroup {
+        true => None,
+        false => Place::find(spec, request.id.as_c_str().to_bytes())?,
     };
-    directory.write(&state)?;
-    if let Some(document) = &spec.document {
-        directory.write_config(document)?;
-    }
-    let group = place.map_or(Ok(None), |place| place.create(spec, rootless))?;
-    if group.is_none() {
-        state.cgroup = c"";
-    }
-    let made = start(request, spec, directory, &state, group.as_ref(), memory, then);
-    if let (Err(_), Some(group)) = (&made, group) {
-        group.undo();
-    }
-    made
-}
-
-/// Starts it in its group.
-fn start(
-    request: Request<'_>,
-    spec: &Spec<'_>,
-    directory: &Directory<'_>,
-    state: &State<'_>,
-    group: Option<&Cgroup>,
-    memory: &mut ContainerMemory,
-    then: &mut dyn FnMut(&Running) -> Result<()>,
-) -> Result<Running> {
     // Root of a new user namespace opens it itself, where only that one may.
     let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
         Ok(root) => root,
         Err(errno) => return Err(missing_root(request.rootfs, errno)),
     };
-    let gate = if request.waits { Some(gate::make(directory.fd())?) } else { None };
-    let host = AtHost { directory, state: Cell::new(*state) };
+    let mut state = State {
+        version: c"1.0.2",
+        bundle: request.bundle,
+        rootfs: request.rootfs,
+        // Before the group is made: whatever becomes of us, who deletes the container finds it.
+        cgroup: place.as_ref().map_or(c"", Place::path),
+        rootless,
+        terminal: spec.process.terminal,
+        ..State::new()
+    };
+    directory.write(&state)?;
+    let group = place.as_ref().map_or(Ok(None), |place| place.create(spec, rootless))?;
+    if group.is_none() {
+        state.cgroup = c"";
+    }
+    let host = AtHost { directory, state: Cell::new(state) };
+    let made = start(request, spec, root.by_ref(), group.as_ref(), &host, memory, then);
+    if made.is_err()
+        && let Some(group) = group
+    {
+        group.undo();
+    }
+    made
+}
+
+fn start(
+    request: Request<'_>,
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    group: Option<&Cgroup>,
+    host: &AtHost<'_>,
+    memory: &mut ContainerMemory,
+    then: &mut dyn FnMut(&Running) -> Result<()>,
+) -> Result<Running> {
+    let state = host.state.get();
+    if let Some(document) = &spec.document {
+        host.directory.write_config(document)?;
+    }
+    let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
         spec,
-        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then(|| root.by_ref()),
+        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then_some(root),
         stdio: request.stdio,
         cgroup: group.map(Cgroup::directory),
         gate,
         enters: None,
+        no_pivot: request.no_pivot,
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
-        host: &host,
+        host,
     };
     let running = launch::launch(&launch, memory)?;
     match then(&running) {

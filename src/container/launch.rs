@@ -1,7 +1,7 @@
 //! The parent's side of a start: it makes the process, hears it out, and does for it what only the host's side can.
 
 use super::handshake::{self, Channel, Message};
-use super::{ContainerMemory, Running, Stdio, child, stage, userns};
+use super::{ContainerMemory, Running, Stdio, child, mounts, stage, userns};
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
@@ -25,6 +25,8 @@ pub struct Launch<'a> {
     pub gate: Option<Fd>,
     /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
     pub enters: Option<(FdRef<'a>, i32)>,
+    /// The old root stays below the new one (an initramfs cannot be taken away).
+    pub no_pivot: bool,
     /// Descriptors from 3 up that it keeps.
     pub preserved: u32,
     /// It keeps our session keyring.
@@ -122,7 +124,11 @@ pub(super) fn plan<'a>(
         Some(root) => Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?),
         None => None,
     };
-    Ok(child::Plan { launch, tree, channel, staged, args, env })
+    let prepared = match launch.enters {
+        Some(_) => mounts::Prepared::NONE,
+        None => mounts::prepare(launch.spec, launch.cgroup)?,
+    };
+    Ok(child::Plan { launch, tree, prepared, channel, staged, args, env })
 }
 
 /// The conversation with a new process.

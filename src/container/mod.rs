@@ -4,7 +4,7 @@ pub mod cgroup;
 mod child;
 pub mod create;
 mod devices;
-mod execute;
+pub mod execute;
 pub mod gate;
 mod handshake;
 mod init;
@@ -12,9 +12,10 @@ pub mod launch;
 mod mounts;
 pub mod own_file;
 mod privileges;
+pub mod procfs;
 mod protect;
 mod root;
-mod stage;
+pub mod stage;
 pub mod state;
 pub mod userns;
 
@@ -101,6 +102,7 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         cgroup,
         gate: None,
         enters: None,
+        no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
         host: &launch::Idle,

@@ -7,11 +7,13 @@
 use super::launch::{Launch, makes_users};
 use super::{child, privileges};
 use crate::error::{Context, Error, Result};
+use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::spec::{Joined, NAMESPACES};
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::{Errno, fs, process};
+use core::fmt::Display;
 
 /// Whether the container's process cannot be cloned right into its namespaces.
 pub fn is_needed(launch: &Launch<'_>) -> bool {
@@ -63,6 +65,32 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
         channel.born(*pid, pidfd.by_ref())?;
     }
     Ok(side)
+}
+
+/// The kinds (`CLONE_NEW*`) of which the process `pid` has other namespaces than we.
+pub fn kinds_of(pid: i32) -> Result<i32> {
+    let mut kinds = 0;
+    for (name, kind) in NAMESPACES {
+        let name = match kind {
+            clone::CLONE_NEWNET => "net",
+            clone::CLONE_NEWNS => "mnt",
+            _ => name,
+        };
+        let mut path = PathBuf::new();
+        let mut inode = |whose: &dyn Display| {
+            path.set(format_args!("/proc/{whose}/ns/{name}"))?;
+            // A kernel without this kind has no such file.
+            match fs::open(CWD, path.as_c_str(), fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c"")) {
+                Err(Errno::ENOENT) => Ok(None),
+                stat => stat.map(|stat| Some(stat.inode)),
+            }
+        };
+        let ours = inode(&"self").doing("look at our namespaces")?;
+        if inode(&pid).doing("look at the container's namespaces")? != ours {
+            kinds |= kind;
+        }
+    }
+    Ok(kinds)
 }
 
 /// Whether the process is in another user namespace than ours.

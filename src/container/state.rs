@@ -8,6 +8,7 @@
 //! The directory comes first and goes last. A command that changes something holds the lock on it; one that only looks does
 //! not, and may see a container that is being made or removed.
 
+mod processes;
 mod record;
 mod status;
 
@@ -19,7 +20,7 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, event, fs, time};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
-use core::fmt::{self, Display};
+use core::fmt::{self, Display, Write};
 
 pub use record::{Rfc3339, State, StateMemory};
 pub use status::{Process, Status};
@@ -112,13 +113,29 @@ impl Root {
         }
     }
 
-    /// Shows the names of all containers, in no order.
+    /// Shows the names of all containers, sorted. Nothing is kept but the last one: each is the next in the directory,
+    /// whatever comes and goes meanwhile.
     pub fn each(&self, see: &mut dyn FnMut(Id<'_>) -> Result<()>) -> Result<()> {
         let Some(root) = &self.0 else { return Ok(()) };
-        each_entry(root.by_ref(), &mut |entry| match Id::check(entry.name) {
-            Ok(id) if matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) => see(id),
-            _ => Ok(()),
-        })
+        let (mut last, mut next) = (PathBuf::new(), PathBuf::new());
+        loop {
+            fs::seek(root.by_ref(), 0, fs::SEEK_SET).doing("list containers")?;
+            each_entry(root.by_ref(), &mut |entry| {
+                let name = entry.name.to_bytes();
+                let is_next = name > last.as_bytes() && (next.as_bytes().is_empty() || name < next.as_bytes());
+                if is_next && matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) && Id::check(entry.name).is_ok() {
+                    next.truncate(0);
+                    next.push_bytes(name).doing("list containers")?;
+                }
+                Ok(())
+            })?;
+            match Id::check(next.as_c_str()) {
+                Ok(id) => see(id)?,
+                Err(_) => return Ok(()),
+            }
+            core::mem::swap(&mut last, &mut next);
+            next.truncate(0);
+        }
     }
 }
 
@@ -203,10 +220,49 @@ impl<'r> Directory<'r> {
         output.finish().on("write", name)
     }
 
-    /// What was written last.
+    /// What was written last. ENOENT where nothing was: it is just being made or removed, or somebody died at it.
     pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
         let StateMemory { document, strings } = memory;
-        State::read(&self.document(STATE, document)?, strings).map_err(|error| self.blame(STATE, error))
+        match self.document(STATE, document) {
+            Ok(document) => State::read(&document, strings).map_err(|error| self.blame(STATE, error)),
+            Err(error) if error.errno() == Errno::ENOENT => Err(absent(self.id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the state as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and what else runc
+    /// tells its callers, where there is one. `buffer` is for the container's configuration, of which the annotations are.
+    pub fn describe(
+        &self,
+        json: &mut Writer<'_>,
+        state: &State<'_>,
+        status: Status,
+        owner: Option<&[u8]>,
+        buffer: &mut [u8],
+    ) {
+        let pid = state.pid(status);
+        json.object();
+        json.string_of("ociVersion", state.version.to_bytes());
+        json.string_of("id", self.id.0.to_bytes());
+        if pid != 0 || owner.is_some() {
+            json.key("pid").number(pid as u64);
+        }
+        json.string_of("status", status.name().as_bytes());
+        json.string_of("bundle", state.bundle.to_bytes());
+        if owner.is_some() {
+            json.string_of("rootfs", state.rootfs.to_bytes());
+            let mut created: heapless::String<40> = heapless::String::new();
+            let _ = write!(created, "{}", Rfc3339(state.created));
+            json.string_of("created", created.as_bytes());
+        }
+        let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
+        if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
+            json.key("annotations").value(&annotations);
+        }
+        if let Some(owner) = owner {
+            json.string_of("owner", owner);
+        }
+        json.end();
     }
 
     /// The document that the container was made from.

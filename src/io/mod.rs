@@ -1,5 +1,6 @@
 //! Bytes in and out: the traits that decoders are written against, and files behind them.
 
+pub mod document;
 pub mod fields;
 pub mod inside;
 pub mod output;

@@ -11,6 +11,9 @@ pub const NAMES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL S
 /// How many capabilities there are.
 pub const COUNT: u32 = 41;
 
+/// The five sets of a process, as config.json names them.
+pub const SETS: &str = "bounding effective inheritable permitted ambient";
+
 /// The bit of a capability, by its name with `CAP_`. The case matters, as it does to runc.
 pub fn by_name(name: &[u8]) -> Option<u64> {
     let name = name.strip_prefix(b"CAP_")?;

@@ -5,8 +5,10 @@
 pub mod capability;
 pub mod defaults;
 pub mod options;
+mod read;
 mod write;
 
+pub use read::{Lists, each_unknown_capability, read_config, read_process};
 pub use write::write_config;
 
 use core::ffi::CStr;
@@ -99,6 +101,22 @@ pub struct Process<'m> {
     /// `process` of the config.json, or the file that exec was given, checked: what only some processes have is read
     /// where it stands (consoleSize, apparmorProfile, selinuxLabel, scheduler, ioPriority, execCPUAffinity).
     pub document: Option<Value<'m>>,
+}
+
+impl Process<'_> {
+    /// None: the container is made, and cannot be started.
+    pub const NONE: Process<'static> = Process {
+        terminal: false,
+        args: Words::new(b""),
+        env: Words::new(b""),
+        cwd: c"/",
+        user: User { uid: 0, gid: 0, additional_gids: heapless::Vec::new(), umask: None },
+        capabilities: Capabilities::all(0),
+        no_new_privileges: false,
+        limits: &[],
+        oom_score_adj: None,
+        document: None,
+    };
 }
 
 /// Whom a process runs as.

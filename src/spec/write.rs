@@ -85,7 +85,7 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     json.string_of("cwd", process.cwd.to_bytes());
     json.object_of("capabilities");
     let sets = &process.capabilities;
-    let names = words("bounding effective inheritable permitted ambient");
+    let names = words(capability::SETS);
     let sets = [sets.bounding, sets.effective, sets.inheritable, sets.permitted, sets.ambient];
     for (name, &set) in names.zip(&sets) {
         if set != 0 {

@@ -5,7 +5,8 @@ use crate::{Error, Result};
 use core::fmt::{self, Display};
 
 /// A value of a checked document. It owns nothing and knows its place, so an error can name it: `layers[2].size`.
-#[derive(Clone, Copy)]
+/// By default it is nothing at all, without a member.
+#[derive(Clone, Copy, Default)]
 pub struct Value<'m> {
     document: &'m str,
     start: u32,

@@ -1,6 +1,6 @@
 //! The text of `state.json`.
 
-use super::{Id, Process, Writer};
+use super::{Id, Process, Status, Writer};
 use crate::codec::json::Value;
 use crate::io::output::Sink;
 use crate::io::strings::Strings;
@@ -64,6 +64,11 @@ impl<'s> State<'s> {
         rootless: false,
         terminal: false,
     };
+
+    /// The number of its process, for whoever is told this status: 0 where it has none.
+    pub fn pid(&self, status: Status) -> i32 {
+        if status == Status::Stopped { 0 } else { self.process.pid }
+    }
 
     /// Of one that is being made now.
     pub fn new() -> State<'s> {

@@ -96,7 +96,7 @@ impl Directory<'_> {
         if gate::listens(self.fd()) {
             return Status::Created;
         }
-        match is_frozen(state) {
+        match state.group().is_ok_and(|group| group.is_some_and(|group| group.is_frozen())) {
             true => Status::Paused,
             false => Status::Running,
         }
@@ -114,14 +114,4 @@ impl Directory<'_> {
             Err(errno) => errno == Errno::EAGAIN,
         }
     }
-}
-
-fn is_frozen(state: &State<'_>) -> bool {
-    let mut buffer = [0; 256];
-    let read = PathBuf::from_bytes(state.cgroup.to_bytes()).and_then(|mut path| {
-        path.push(b"cgroup.events")?;
-        let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0)?;
-        fs::read(file.by_ref(), &mut buffer)
-    });
-    read.is_ok_and(|length| buffer[..length].split(|byte| *byte == b'\n').any(|line| line == b"frozen 1"))
 }

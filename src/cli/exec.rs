@@ -1,0 +1,176 @@
+//! `ocinit exec ID COMMAND...`: one more process in a container.
+
+use super::{Arguments, Command, Flag, PASSED_ON, Run, attend, container, making};
+use crate::codec::json;
+use crate::container::launch::{self, Idle, Launch};
+use crate::container::state::{Id, Status};
+use crate::container::{own_file, stage};
+use crate::io::show::{On, Show, ShowC};
+use crate::io::strings::Strings;
+use crate::io::{document, text};
+use crate::limits::GROUPS_MAX;
+use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
+use crate::sys::fd::{CWD, Fd};
+use crate::sys::fs;
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+pub(super) const COMMAND: Command = Command {
+    name: "exec",
+    words: "ID [COMMAND [ARG]...]",
+    least: 1,
+    most: PASSED_ON,
+    about: "Execute one more process in a container; ends with its exit status.",
+    flags: &[
+        Flag::value("process", b'p', "FILE", "the process, as config.json has it"),
+        Flag::switch("tty", b't', "it gets a terminal"),
+        Flag::switch("detach", b'd', "do not stay with it"),
+        Flag::value("user", b'u', "UID[:GID]", "as whom it runs"),
+        Flag::value("additional-gids", b'g', "GID", "one more group that it has"),
+        Flag::value("cwd", 0, "DIR", "where it starts"),
+        Flag::value("env", b'e', "NAME=VALUE", "one more variable of its environment"),
+        Flag::value("cap", b'c', "CAP_NAME", "one more capability"),
+        Flag::switch("no-new-privs", 0, "an exec never gives it more privileges"),
+        Flag::value("apparmor", 0, "PROFILE", "its AppArmor profile"),
+        Flag::value("process-label", 0, "LABEL", "its SELinux label"),
+        Flag::value("cgroup", 0, "PATH", "a cgroup below the container's"),
+        Flag::switch("ignore-paused", 0, "even if the container is paused"),
+        making::CONSOLE,
+        making::PID_FILE,
+        making::PIDFD,
+        making::PRESERVED,
+    ],
+    run: Run::Container(run),
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    own_file::protect()?;
+    let stays = !arguments.has("detach");
+    if stays {
+        attend::hold_signals()?;
+    }
+    let callers = making::Callers::of(arguments)?;
+    let preserved = making::preserved(arguments)?;
+    let memory = crate::memory::claim();
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let directory = root.container(id)?;
+    let state = directory.read(&mut memory.container.state)?;
+    let Some(init) = state.process.open() else {
+        return Err(Error::new(format_args!("cannot exec a container that has stopped")));
+    };
+    if directory.status(&state) == Status::Paused && !arguments.has("ignore-paused") {
+        return Err(Error::new(format_args!("cannot exec in a paused container (use --ignore-paused to override)")));
+    }
+    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::EMPTY);
+    let container = spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
+    let mut of_file = Lists::EMPTY;
+    let process = match arguments.value("process") {
+        Some(path) => {
+            let value =
+                json::check(document::read(CWD, path, &mut memory.process)?).context("process", &ShowC(path))?;
+            spec::read_process(value, &mut strings, &mut of_file).context("process", &ShowC(path))?
+        }
+        None => process(arguments, &container.process, &mut strings)?,
+    };
+    let terminal = process.terminal || arguments.has("tty");
+    let kinds = stage::kinds_of(state.process.pid)?;
+    let group = cgroup(arguments, state.cgroup)?;
+    let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
+    let launch = Launch {
+        spec: &spec,
+        root: None,
+        stdio: callers.stdio(&spec.process, terminal, stays)?,
+        cgroup: group.as_ref().map(Fd::by_ref),
+        gate: None,
+        enters: Some((init.by_ref(), kinds)),
+        no_pivot: false,
+        preserved,
+        keeps_keyring: true,
+        host: &Idle,
+    };
+    let running = launch::launch(&launch, &mut memory.container)?;
+    if let Err(error) = callers.tell(&running) {
+        running.kill();
+        return Err(error);
+    }
+    if stays { attend::attend(&running).map(i32::from) } else { Ok(0) }
+}
+
+/// The container's own process, with what the words say otherwise.
+fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mut Strings<'m>) -> Result<Process<'s>> {
+    let mut words = strings.begin();
+    for word in arguments.words().skip(1) {
+        words.push(word.to_bytes())?;
+        words.end_word()?;
+    }
+    let args = words.finish_words();
+    if args.first().is_none() {
+        return Err(Error::new(format_args!("exec: no command given")));
+    }
+    let mut env = strings.begin();
+    env.push_words(of.env)?;
+    for variable in arguments.values("env") {
+        env.push(variable.to_bytes())?;
+        env.end_word()?;
+    }
+    let env = env.finish_words();
+    let cwd = match arguments.value("cwd") {
+        Some(directory) => strings.add(directory.to_bytes())?,
+        None => of.cwd,
+    };
+    let mut capabilities = of.capabilities;
+    for name in arguments.values("cap") {
+        let bit = capability::by_name(name.to_bytes());
+        let bit = bit.ok_or_else(|| Error::new(format_args!("--cap {}: no such capability", ShowC(name))))?;
+        let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
+        [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= bit);
+    }
+    let no_new_privileges = of.no_new_privileges || arguments.has("no-new-privs");
+    Ok(Process {
+        terminal: false,
+        args,
+        env,
+        cwd,
+        user: user(arguments, &of.user)?,
+        capabilities,
+        no_new_privileges,
+        ..*of
+    })
+}
+
+/// `UID[:GID]`, and further groups; what is not said is the container's.
+fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
+    let mut user = of.clone();
+    let number = |option: &str, text: &[u8]| {
+        let number = text::decimal(text).and_then(|number| u32::try_from(number).ok());
+        // The highest number means "no change" to the kernel.
+        number.filter(|number| *number != u32::MAX).ok_or_else(|| {
+            Error::new(format_args!("{option} {}: neither a number nor two with a colon between", Show(text)))
+        })
+    };
+    if let Some(text) = arguments.value("user") {
+        let mut parts = text.to_bytes().splitn(2, |byte| *byte == b':');
+        user.uid = number("--user", parts.next().unwrap_or_default())?;
+        if let Some(gid) = parts.next() {
+            user.gid = number("--user", gid)?;
+        }
+    }
+    for text in arguments.values("additional-gids") {
+        let gid = number("--additional-gids", text.to_bytes())?;
+        user.additional_gids.push(gid).map_err(|_| Error::new(format_args!("more than {GROUPS_MAX} groups")))?;
+    }
+    Ok(user)
+}
+
+/// The directory of the group that the process is born in: the container's, or one below it.
+fn cgroup(arguments: &Arguments<'_>, of: &CStr) -> Result<Option<Fd>> {
+    if of.is_empty() {
+        return Ok(None);
+    }
+    let directory = fs::open(CWD, of, fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open cgroup", of)?;
+    let Some(below) = arguments.value("cgroup") else { return Ok(Some(directory)) };
+    let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_SYMLINKS;
+    fs::open_resolved(directory.by_ref(), below, fs::O_RDONLY | fs::O_DIRECTORY, 0, resolve)
+        .on("open cgroup", below)
+        .map(Some)
+}

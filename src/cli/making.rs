@@ -1,0 +1,155 @@
+//! What `create` and `run` have in common: from words and a bundle to a container's process.
+
+use super::{Arguments, Flag};
+use crate::codec::json;
+use crate::container::create::{self, Request};
+use crate::container::state::{Id, Root};
+use crate::container::{Running, Stdio};
+use crate::io::document;
+use crate::io::path::PathBuf;
+use crate::io::show::{On, ShowC};
+use crate::io::strings::Strings;
+use crate::limits::PATH_BYTES;
+use crate::memory::Memory;
+use crate::spec::{self, Lists, Process};
+use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
+use crate::sys::{fd, fs, mount, socket, tty};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+pub(super) const BUNDLE: Flag = Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
+pub(super) const CONSOLE: Flag =
+    Flag::value("console-socket", 0, "SOCKET", "a socket that gets the master of the process's terminal");
+pub(super) const PID_FILE: Flag = Flag::value("pid-file", 0, "FILE", "a file that gets the process's pid");
+pub(super) const PIDFD: Flag = Flag::value("pidfd-socket", 0, "SOCKET", "a socket that gets a pidfd of the process");
+pub(super) const PRESERVED: Flag = Flag::value("preserve-fds", 0, "N", "descriptors from 3 up that the process keeps");
+pub(super) const NO_PIVOT: Flag = Flag::switch("no-pivot", 0, "enter the root by chroot");
+pub(super) const NO_KEYRING: Flag = Flag::switch("no-new-keyring", 0, "the process keeps the caller's session keyring");
+
+/// Where a container's terminal goes, and who hears of its process: what is named relative to where we are, looked up
+/// before the bundle is entered.
+pub(super) struct Callers<'a> {
+    console: Option<Fd>,
+    pidfd: Option<Fd>,
+    pid_file: Option<&'a CStr>,
+    directory: Fd,
+}
+
+impl<'a> Callers<'a> {
+    /// By the options of a command.
+    pub fn of(arguments: &Arguments<'a>) -> Result<Callers<'a>> {
+        let connect = |option: &str| {
+            let path = arguments.value(option)?;
+            Some(socket::connect(path, libc::SOCK_STREAM).on(option, path))
+        };
+        Ok(Callers {
+            console: connect("console-socket").transpose()?,
+            pidfd: connect("pidfd-socket").transpose()?,
+            pid_file: arguments.value("pid-file"),
+            directory: fs::open(CWD, c".", fs::O_PATH, 0).doing("open the current directory")?,
+        })
+    }
+
+    /// Standard streams for a process that has a terminal or none, and is left alone or not.
+    pub fn stdio(&self, process: &Process<'_>, terminal: bool, stays: bool) -> Result<Stdio<'static>> {
+        match (terminal, &self.console) {
+            (true, None) if !stays => Err(Error::new(format_args!(
+                "cannot allocate tty if ocinit will detach without setting console socket"
+            ))),
+            (false, Some(_)) => {
+                Err(Error::new(format_args!("cannot use console socket if ocinit will not detach or allocate tty")))
+            }
+            (true, _) => Ok(Stdio::Terminal(console_size(process).or_else(|| tty::size(STDIN)))),
+            (false, None) => Ok(Stdio::Files([STDIN, STDOUT, STDERR])),
+        }
+    }
+
+    /// Tells them of a process.
+    pub fn tell(&self, running: &Running) -> Result<()> {
+        if let (Some(console), Some(master)) = (&self.console, &running.terminal) {
+            let send = socket::send(console.by_ref(), b"/dev/ptmx", Some(master.by_ref()));
+            send.doing("send the terminal to the console socket")?;
+        }
+        if let Some(pidfd) = &self.pidfd {
+            let send = socket::send(pidfd.by_ref(), b"pidfd", Some(running.pidfd.by_ref()));
+            send.doing("send the pidfd")?;
+        }
+        match self.pid_file {
+            Some(path) => write_pid(self.directory.by_ref(), path, running.pid).on("write the pid file", path),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The size (rows, columns) that the config has for the terminal.
+fn console_size(process: &Process<'_>) -> Option<(u16, u16)> {
+    let size = process.document?.member("consoleSize")?;
+    let side = |key| size.member(key)?.as_u64().ok().map(|side| side as u16);
+    Some((side("height")?, side("width")?))
+}
+
+/// Whole under its name, or not there.
+fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<()> {
+    let mut partial = PathBuf::from_bytes(path.to_bytes())?;
+    partial.push_bytes(b".partial")?;
+    let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_TRUNC;
+    let file = fs::open(directory, partial.as_c_str(), flags, 0o666)?;
+    let mut text = PathBuf::new();
+    text.set(format_args!("{pid}"))?;
+    fs::write_all(file.by_ref(), text.as_bytes())?;
+    fs::rename(directory, partial.as_c_str(), directory, path, 0)
+}
+
+/// How many descriptors from 3 up the process keeps; all of them must be open.
+pub(super) fn preserved(arguments: &Arguments<'_>) -> Result<u32> {
+    let Some(text) = arguments.value("preserve-fds") else { return Ok(0) };
+    let count = crate::io::text::decimal(text.to_bytes()).filter(|count| *count < 1024);
+    let count = count.ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", ShowC(text))))? as i32;
+    for number in 3..3 + count {
+        fd::set_cloexec(FdRef::from_raw(number), false).context("--preserve-fds: descriptor", &number)?;
+    }
+    Ok(count as u32)
+}
+
+/// Makes the container that the words ask for; it waits for its start, or runs. `stays`: we stay with it.
+pub(super) fn make(
+    arguments: &Arguments<'_>,
+    root: &Root,
+    id: Id<'_>,
+    [waits, stays]: [bool; 2],
+    memory: &mut Memory,
+) -> Result<Running> {
+    let preserved = preserved(arguments)?;
+    let callers = Callers::of(arguments)?;
+    if let Some(bundle) = arguments.value("bundle") {
+        mount::chdir(bundle).on("enter the bundle", bundle)?;
+    }
+    let mut buffer = [0; PATH_BYTES];
+    let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
+    let text = document::read(CWD, c"config.json", &mut memory.config)?;
+    let top = json::check(text).doing("config.json")?;
+    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::EMPTY);
+    let spec = spec::read_config(top, &mut strings, &mut lists).doing("config.json")?;
+    let stdio = callers.stdio(&spec.process, spec.process.terminal, stays)?;
+    let mut absolute = PathBuf::new();
+    let rootfs = match spec.root.path.to_bytes() {
+        [b'/', ..] => spec.root.path,
+        relative => {
+            absolute.push_bytes(bundle.to_bytes()).and_then(|()| absolute.push(relative)).doing("root.path")?;
+            absolute.as_c_str()
+        }
+    };
+    let request = Request {
+        id,
+        root,
+        bundle,
+        rootfs,
+        waits,
+        stdio,
+        preserved,
+        no_pivot: arguments.has("no-pivot"),
+        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
+        keeps_keyring: arguments.has("no-new-keyring"),
+    };
+    create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))
+}

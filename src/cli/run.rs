@@ -1,0 +1,50 @@
+//! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
+
+use super::{Arguments, Command, Flag, Run, attend, container, delete, making};
+use crate::container::own_file;
+use crate::container::state::Id;
+use crate::sys::process;
+use crate::{Context, Result};
+
+pub(super) const COMMAND: Command = Command {
+    name: "run",
+    words: "ID",
+    least: 1,
+    most: 1,
+    about: "Make a container, start it and stay with it; ends with its process's exit status.",
+    flags: &[
+        making::BUNDLE,
+        Flag::switch("detach", b'd', "do not stay"),
+        Flag::switch("keep", 0, "the container is not deleted when it has ended"),
+        Flag::switch("no-subreaper", 0, "do not look after processes that lose their parent"),
+        making::CONSOLE,
+        making::PID_FILE,
+        making::PIDFD,
+        making::PRESERVED,
+        making::NO_PIVOT,
+        making::NO_KEYRING,
+    ],
+    run: Run::Container(run),
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    own_file::protect()?;
+    let stays = !arguments.has("detach");
+    if stays {
+        attend::hold_signals()?;
+        if !arguments.has("no-subreaper") {
+            process::set_subreaper().doing("become a subreaper")?;
+        }
+    }
+    let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
+    let memory = crate::memory::claim();
+    let running = making::make(arguments, &root, id, [false, stays], memory)?;
+    if !stays {
+        return Ok(0);
+    }
+    let status = attend::attend(&running)?;
+    if !arguments.has("keep") {
+        delete::delete(&root, id, true, &mut memory.container.state)?;
+    }
+    Ok(status.into())
+}

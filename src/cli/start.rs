@@ -1,0 +1,33 @@
+//! `ocinit start ID`: the process of a created container executes its program.
+
+use super::{Arguments, Command, Run, container};
+use crate::container::gate;
+use crate::container::launch;
+use crate::container::state::{Id, Status};
+use crate::{Error, Result};
+
+pub(super) const COMMAND: Command = Command {
+    name: "start",
+    words: "ID",
+    least: 1,
+    most: 1,
+    about: "Start the process of a created container.",
+    flags: &[],
+    run: Run::Container(run),
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let memory = crate::memory::claim();
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let mut directory = root.container(id)?;
+    directory.lock()?;
+    let state = directory.read(&mut memory.container.state)?;
+    let channel = match directory.status(&state) {
+        Status::Created => gate::open(directory.fd())?,
+        Status::Stopped => return Err(Error::new(format_args!("cannot start a container that has stopped"))),
+        _ => return Err(Error::new(format_args!("cannot start an already running container"))),
+    };
+    let Some(channel) = channel else { return Err(gate::nobody_waits()) };
+    launch::hear_start(&channel, state.process.pid, &launch::Idle)?;
+    Ok(0)
+}

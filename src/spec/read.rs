@@ -1,0 +1,432 @@
+//! A `config.json`, or the `process` that exec is given, as a [`Spec`]. What only some containers have stays in the document.
+
+use super::{
+    Capabilities, Device, IdMapping, Joined, LIMITS, Limit, Mount, NAMESPACES, Process, Resources, Root, Spec, User,
+    capability, defaults,
+};
+use crate::codec::json::{Text, Value};
+use crate::error::{Error, Result};
+use crate::io::strings::{Builder, Strings, Words};
+use crate::io::text::words;
+use crate::limits::{DEVICES_MAX, GROUPS_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
+use crate::sys::clone::{CLONE_NEWUSER, CLONE_NEWUTS};
+use crate::sys::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
+use crate::sys::{fs, signal};
+use core::ffi::CStr;
+use heapless::Vec;
+
+/// The kinds of limits that there are.
+const LIMIT_KINDS: usize = 16;
+/// Major numbers have 12 bits, minor numbers 20 (`MKDEV` of the kernel).
+const MAJOR_MAX: u64 = 0xfff;
+/// The longest host or domain name, in bytes (`__NEW_UTS_LEN`).
+const NAME_BYTES: usize = 64;
+const MINOR_MAX: u64 = 0xf_ffff;
+
+/// The lists that a [`Spec`] borrows.
+pub struct Lists<'m> {
+    mounts: Vec<Mount<'m>, MOUNTS_MAX>,
+    devices: Vec<Device<'m>, DEVICES_MAX>,
+    limits: Vec<Limit, LIMIT_KINDS>,
+    uids: Vec<IdMapping, ID_MAPPINGS_MAX>,
+    gids: Vec<IdMapping, ID_MAPPINGS_MAX>,
+    joined: Vec<Joined<'m>, { NAMESPACES.len() }>,
+}
+
+impl Lists<'_> {
+    /// Nothing in them: all zeros.
+    pub const EMPTY: Lists<'static> = Lists {
+        mounts: Vec::new(),
+        devices: Vec::new(),
+        limits: Vec::new(),
+        uids: Vec::new(),
+        gids: Vec::new(),
+        joined: Vec::new(),
+    };
+}
+
+/// Reads a checked `config.json`. Where it has no process, there is one without a word, which cannot be started.
+///
+/// An error names the member, as in `linux.namespaces[2].type: unknown`; the file's name is the caller's to add.
+pub fn read_config<'s, 'm: 's>(
+    top: Value<'m>,
+    strings: &mut Strings<'m>,
+    lists: &'s mut Lists<'m>,
+) -> Result<Spec<'s>> {
+    let Lists { mounts, devices, limits, uids, gids, joined } = lists;
+    let linux = top.member("linux").unwrap_or_default();
+    let process = match top.member("process") {
+        Some(process) => self::process(process, strings, limits)?,
+        None => Process::NONE,
+    };
+    let root = top.require("root")?;
+    let hostname = name(&top, "hostname", strings)?;
+    let domainname = name(&top, "domainname", strings)?;
+    for value in top.list_or_none("mounts") {
+        push(mounts, mount(value, strings)?, value)?;
+    }
+    let new = namespaces(&linux, strings, joined)?;
+    let has = |kind: i32| new & kind != 0 || joined.iter().any(|one| one.kind == kind);
+    for (key, name) in [("hostname", hostname), ("domainname", domainname)] {
+        if name.is_some() && !has(CLONE_NEWUTS) {
+            return Err(top.fault_of(key, "needs a uts namespace"));
+        }
+    }
+    map_ids(&linux, "uidMappings", uids)?;
+    map_ids(&linux, "gidMappings", gids)?;
+    for (key, list) in [("uidMappings", &*uids), ("gidMappings", &*gids)] {
+        match (list.is_empty(), has(CLONE_NEWUSER)) {
+            (false, false) => return Err(linux.fault_of(key, "needs a user namespace")),
+            (true, true) if new & CLONE_NEWUSER != 0 => return Err(linux.fault_of(key, "missing")),
+            _ => {}
+        }
+    }
+    for value in linux.list_or_none("devices") {
+        push(devices, device(value, strings)?, value)?;
+    }
+    for default in defaults::DEVICES {
+        if !devices.iter().any(|device| device.path == default.path) {
+            push(devices, *default, linux)?;
+        }
+    }
+    Ok(Spec {
+        process,
+        root: Root {
+            path: string(&root, "path", strings)?.ok_or_else(|| root.fault_of("path", "empty"))?,
+            readonly: truth(&root, "readonly"),
+            propagation: propagation(&linux)?,
+        },
+        hostname,
+        domainname,
+        mounts,
+        devices,
+        namespaces: new,
+        joined,
+        masked_paths: paths(&linux, "maskedPaths", strings)?,
+        readonly_paths: paths(&linux, "readonlyPaths", strings)?,
+        resources: Resources::default(),
+        denies_devices: false,
+        uid_mappings: uids,
+        gid_mappings: gids,
+        annotations: annotations(&top, strings)?,
+        stop_signal: stop_signal(&top)?,
+        init: false,
+        document: Some(top),
+    })
+}
+
+/// Reads a process: the file that `exec --process` is given, checked.
+pub fn read_process<'s, 'm: 's>(
+    value: Value<'m>,
+    strings: &mut Strings<'m>,
+    lists: &'s mut Lists<'m>,
+) -> Result<Process<'s>> {
+    process(value, strings, &mut lists.limits)
+}
+
+/// Shows each capability of a process that there is none of that name. The specification wants a warning, and no more.
+pub fn each_unknown_capability(process: &Process<'_>, see: &mut dyn FnMut(Value<'_>)) {
+    let Some(sets) = process.document.and_then(|document| document.member("capabilities")) else { return };
+    for set in words(capability::SETS) {
+        for value in sets.list_or_none(core::str::from_utf8(set).unwrap_or("")) {
+            if capability_of(&value).is_none() {
+                see(value);
+            }
+        }
+    }
+}
+
+fn process<'s, 'm: 's>(
+    value: Value<'m>,
+    strings: &mut Strings<'m>,
+    limits: &'s mut Vec<Limit, LIMIT_KINDS>,
+) -> Result<Process<'s>> {
+    let cwd = string(&value, "cwd", strings)?.unwrap_or(c"");
+    if !is_absolute(cwd) {
+        return Err(value.fault_of("cwd", "must be an absolute path"));
+    }
+    let args = list(&value, "args", strings)?;
+    if args.first().is_none() {
+        return Err(value.fault_of("args", "must not be empty"));
+    }
+    let mut env = strings.begin();
+    for one in value.list_or_none("env") {
+        let start = env.len();
+        add(one, &mut env)?;
+        if matches!(env.as_bytes().get(start..).unwrap_or(&[]), [b'=', ..]) || !env.as_bytes()[start..].contains(&b'=')
+        {
+            return Err(one.fault("not NAME=VALUE"));
+        }
+        env.end_word()?;
+    }
+    let env = env.finish_words();
+    for one in value.list_or_none("rlimits") {
+        let limit = limit(&one)?;
+        if limits.iter().any(|other| other.resource == limit.resource) {
+            return Err(one.fault_of("type", "given twice"));
+        }
+        push(limits, limit, one)?;
+    }
+    let oom_score_adj = match value.get("oomScoreAdj")? {
+        Some(score) => Some(match score.as_i64()? {
+            number @ -1000..=1000 => number as i16,
+            _ => return Err(score.fault("not within -1000 and 1000")),
+        }),
+        None => None,
+    };
+    Ok(Process {
+        terminal: truth(&value, "terminal"),
+        args,
+        env,
+        cwd,
+        user: user(&value)?,
+        capabilities: capabilities(&value),
+        no_new_privileges: truth(&value, "noNewPrivileges"),
+        limits,
+        oom_score_adj,
+        document: Some(value),
+    })
+}
+
+fn user(process: &Value<'_>) -> Result<User> {
+    let mut user = User::default();
+    let Some(value) = process.get("user")? else { return Ok(user) };
+    user.uid = id(value.member("uid"))?;
+    user.gid = id(value.member("gid"))?;
+    if let Some(umask) = value.get("umask")? {
+        user.umask = match umask.as_u64()? {
+            bits @ ..=0o777 => Some(bits as u32),
+            _ => return Err(umask.fault("not within 0 and 511")),
+        };
+    }
+    for gid in value.list_or_none("additionalGids") {
+        let full = |_| gid.blame(Error::new(format_args!("more than {GROUPS_MAX} groups")));
+        user.additional_gids.push(id(Some(gid))?).map_err(full)?;
+    }
+    Ok(user)
+}
+
+/// A user or group; 0 where there is none.
+fn id(value: Option<Value<'_>>) -> Result<u32> {
+    let Some(value) = value else { return Ok(0) };
+    match u32::try_from(value.as_u64()?) {
+        Ok(id) if id != u32::MAX => Ok(id),
+        _ => Err(value.fault("not within 0 and 4294967294")),
+    }
+}
+
+fn capabilities(process: &Value<'_>) -> Capabilities {
+    let Some(value) = process.member("capabilities") else { return Capabilities::default() };
+    let set = |key: &str| value.list_or_none(key).fold(0, |bits, one| bits | capability_of(&one).unwrap_or(0));
+    Capabilities {
+        bounding: set("bounding"),
+        effective: set("effective"),
+        permitted: set("permitted"),
+        inheritable: set("inheritable"),
+        ambient: set("ambient"),
+    }
+}
+
+fn capability_of(value: &Value<'_>) -> Option<u64> {
+    capability::by_name(value.as_text().ok()?.as_plain()?.as_bytes())
+}
+
+fn limit(value: &Value<'_>) -> Result<Limit> {
+    let kind = value.require_text("type")?;
+    let name = kind.as_escaped().as_bytes().strip_prefix(b"RLIMIT_");
+    let Some(resource) = words(LIMITS).position(|known| Some(known) == name) else {
+        return Err(value.fault_of("type", "unknown"));
+    };
+    let (soft, hard) = (value.require_u64("soft")?, value.require_u64("hard")?);
+    match soft > hard {
+        true => Err(value.fault_of("soft", "exceeds hard")),
+        false => Ok(Limit { resource: resource as u32, soft, hard }),
+    }
+}
+
+fn mount<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Mount<'m>> {
+    Ok(Mount {
+        destination: from_root(value, "destination", strings)?,
+        kind: string(&value, "type", strings)?.unwrap_or(c"none"),
+        source: string(&value, "source", strings)?.unwrap_or(c"none"),
+        options: list(&value, "options", strings)?,
+        optional: false,
+        document: Some(value),
+    })
+}
+
+fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>> {
+    let kind = value.require("type")?;
+    let kind = match kind.as_text()?.as_escaped().as_bytes() {
+        b"c" | b"u" => fs::S_IFCHR,
+        b"b" => fs::S_IFBLK,
+        b"p" => fs::S_IFIFO,
+        _ => return Err(kind.fault("none of c, u, b and p")),
+    };
+    let number = |key: &str, most: u64| match value.get(key)? {
+        None if kind == fs::S_IFIFO => Ok(0),
+        None => Err(value.fault_of(key, "missing")),
+        Some(number) => match number.as_u64()? {
+            small if small <= most => Ok(small as u32),
+            _ => Err(number.fault("too large")),
+        },
+    };
+    let mode = value.member("fileMode").map_or(Ok(0o666), |mode| mode.as_u64())?;
+    Ok(Device {
+        path: from_root(value, "path", strings)?,
+        mode: kind | mode as u32 & 0o7777,
+        major: number("major", MAJOR_MAX)?,
+        minor: number("minor", MINOR_MAX)?,
+        uid: id(value.member("uid"))?,
+        gid: id(value.member("gid"))?,
+    })
+}
+
+/// The namespaces that are made.
+fn namespaces<'m>(
+    linux: &Value<'m>,
+    strings: &mut Strings<'m>,
+    joined: &mut Vec<Joined<'m>, { NAMESPACES.len() }>,
+) -> Result<i32> {
+    let (mut new, mut seen) = (0, 0);
+    for value in linux.list_or_none("namespaces") {
+        let name = value.require("type")?;
+        let text = name.as_text()?;
+        let Some((_, kind)) = NAMESPACES.iter().find(|(known, _)| text == *known) else {
+            return Err(name.fault("unknown"));
+        };
+        if seen & kind != 0 {
+            return Err(name.fault("given twice"));
+        }
+        seen |= kind;
+        match string(&value, "path", strings)? {
+            Some(path) if is_absolute(path) => push(joined, Joined { kind: *kind, path }, value)?,
+            Some(_) => return Err(value.fault_of("path", "must be an absolute path")),
+            None => new |= kind,
+        }
+    }
+    Ok(new)
+}
+
+fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Vec<IdMapping, ID_MAPPINGS_MAX>) -> Result<()> {
+    for value in linux.list_or_none(key) {
+        let container = id(value.member("containerID"))?;
+        let host = id(value.member("hostID"))?;
+        let size = id(value.member("size"))?;
+        let overlaps = |a: u32, b: u32, other: u32| a < b.saturating_add(other) && b < a.saturating_add(size);
+        let overlap =
+            |one: &IdMapping| overlaps(container, one.container, one.size) || overlaps(host, one.host, one.size);
+        if size == 0 || mappings.iter().any(overlap) {
+            return Err(value.fault(if size == 0 { "no size" } else { "overlaps another" }));
+        }
+        push(mappings, IdMapping { container, host, size }, value)?;
+    }
+    Ok(())
+}
+
+/// How mounts travel; the kernel's default for what is mounted where nothing is said, which `pivot_root` needs as well.
+fn propagation(linux: &Value<'_>) -> Result<u64> {
+    let Some(value) = linux.get("rootfsPropagation")? else { return Ok(MS_PRIVATE) };
+    let word = value.as_text()?.as_escaped().as_bytes();
+    let (recursive, word) = match word {
+        b"" => return Ok(MS_PRIVATE),
+        [b'r', rest @ ..] => (MS_REC, rest),
+        word => (0, word),
+    };
+    let flag = match word {
+        b"shared" => MS_SHARED,
+        b"slave" => MS_SLAVE,
+        b"private" => MS_PRIVATE,
+        b"unbindable" => MS_UNBINDABLE,
+        _ => return Err(value.fault("unknown")),
+    };
+    Ok(flag | recursive)
+}
+
+fn annotations<'m>(top: &Value<'m>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+    let mut said = strings.begin();
+    for (key, value) in top.entries_or_none("annotations") {
+        if key.is_empty() {
+            return Err(value.fault("an empty key"));
+        }
+        put(&key, value, &mut said)?;
+        said.end_word()?;
+        add(value, &mut said)?;
+        said.end_word()?;
+    }
+    Ok(said.finish_words())
+}
+
+fn stop_signal(top: &Value<'_>) -> Result<i32> {
+    let value = top.member("annotations").and_then(|all| all.member("org.opencontainers.image.stopSignal"));
+    // What it says is the image's maker's, and no reason not to start.
+    let text = value.and_then(|value| value.as_text().ok()).unwrap_or(Text::EMPTY);
+    Ok(signal::parse(text.as_escaped()).unwrap_or(signal::SIGTERM))
+}
+
+/// A path that is meant from the root, whatever it begins with.
+fn from_root<'m>(value: Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<&'m CStr> {
+    let path = value.require(key)?;
+    let mut builder = strings.begin();
+    if !path.as_text()?.as_escaped().starts_with('/') {
+        builder.push(b"/")?;
+    }
+    add(path, &mut builder)?;
+    builder.finish()
+}
+
+fn paths<'m>(value: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+    let words = list(value, key, strings)?;
+    match words.iter().all(is_absolute) {
+        true => Ok(words),
+        false => Err(value.fault_of(key, "not all are absolute paths")),
+    }
+}
+
+/// The strings of a list.
+fn list<'m>(value: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+    let mut words = strings.begin();
+    for one in value.list_or_none(key) {
+        add(one, &mut words)?;
+        words.end_word()?;
+    }
+    Ok(words.finish_words())
+}
+
+/// A string; none where it is empty, as in Go.
+fn string<'m>(value: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Option<&'m CStr>> {
+    let Some(text) = value.member(key) else { return Ok(None) };
+    let mut builder = strings.begin();
+    add(text, &mut builder)?;
+    if builder.is_empty() { Ok(None) } else { builder.finish().map(Some) }
+}
+
+fn add(value: Value<'_>, builder: &mut Builder<'_, '_>) -> Result<()> {
+    put(&value.as_text()?, value, builder)
+}
+
+fn put(text: &Text<'_>, value: Value<'_>, builder: &mut Builder<'_, '_>) -> Result<()> {
+    text.write_to(builder).map_err(|error| value.blame(error))
+}
+
+/// A host's or a NIS domain's name.
+fn name<'m>(top: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Option<&'m CStr>> {
+    let name = string(top, key, strings)?;
+    match name.is_some_and(|name| name.count_bytes() > NAME_BYTES) {
+        true => Err(top.fault_of(key, "longer than 64 bytes")),
+        false => Ok(name),
+    }
+}
+
+fn truth(value: &Value<'_>, key: &str) -> bool {
+    value.member(key).is_some_and(|value| value.as_json() == "true")
+}
+
+fn is_absolute(path: &CStr) -> bool {
+    path.to_bytes().first() == Some(&b'/')
+}
+
+/// One more, unless the list is full.
+fn push<T, const N: usize>(list: &mut Vec<T, N>, item: T, value: Value<'_>) -> Result<()> {
+    list.push(item).map_err(|_| value.blame(Error::new(format_args!("more than {N}"))))
+}
