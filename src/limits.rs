@@ -72,10 +72,16 @@ pub const LABELS_MAX: usize = 512;
 pub const STATE_BYTES: usize = 100 << 10;
 /// How long a command waits for another that changes the same container, in milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
+/// Path, arguments and environment of one hook, in bytes. Those of real ones have some hundred.
+pub const HOOK_BYTES: usize = 64 << 10;
+/// Arguments of one hook, and variables of its environment, each with the null pointer behind them.
+pub const HOOK_STRINGS_MAX: usize = 512;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
 /// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
 pub const END_WAIT_MS: i32 = 10_000;
+/// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
+pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.

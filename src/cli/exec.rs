@@ -2,9 +2,10 @@
 
 use super::{Arguments, Command, Flag, PASSED_ON, Run, attend, container, making};
 use crate::codec::json;
-use crate::container::launch::{self, Idle, Launch};
+use crate::container::hooks::Occasion;
+use crate::container::launch::{self, Launch};
 use crate::container::state::{Id, Status};
-use crate::container::{own_file, stage};
+use crate::container::{ContainerMemory, own_file, seccomp, stage};
 use crate::io::show::{On, Show, ShowC};
 use crate::io::strings::Strings;
 use crate::io::{document, text};
@@ -54,7 +55,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let memory = crate::memory::claim();
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
     let directory = root.container(id)?;
-    let state = directory.read(&mut memory.container.state)?;
+    let ContainerMemory { pointers, seccomp, state, .. } = &mut memory.container;
+    let state = directory.read(state)?;
     let Some(init) = state.process.open() else {
         return Err(Error::new(format_args!("cannot exec a container that has stopped")));
     };
@@ -76,6 +78,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let kinds = stage::kinds_of(state.process.pid)?;
     let group = cgroup(arguments, state.cgroup)?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
+    let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     let launch = Launch {
         spec: &spec,
         root: None,
@@ -86,9 +89,11 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         no_pivot: false,
         preserved,
         keeps_keyring: true,
-        host: &Idle,
+        about: None,
+        filter,
+        host: &Occasion { document: spec.document, id, state, status: Status::Running },
     };
-    let running = launch::launch(&launch, &mut memory.container)?;
+    let running = launch::launch(&launch, pointers)?;
     if let Err(error) = callers.tell(&running) {
         running.kill();
         return Err(error);

@@ -4,13 +4,16 @@
 //! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
 
 use super::handshake::Channel;
+use super::hooks::{self, Occasion};
 use super::launch::{Launch, makes_users};
-use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, write_file};
+use super::seccomp::Filter;
+use super::state::{Process, State, Status};
+use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, sysctl, write_file};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::limits::PATH_BYTES;
-use crate::spec::Process;
+use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
@@ -39,6 +42,12 @@ pub fn live(plan: &Plan<'_>) -> ! {
     process::exit(run(plan).status().into())
 }
 
+/// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by root of the new user
+/// namespace.
+pub fn made_by_root(launch: &Launch<'_>) -> i32 {
+    if makes_users(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
+}
+
 /// Everything up to the exec. Returns only to say why not; the parent has heard it then.
 pub fn run(plan: &Plan<'_>) -> Error {
     let mut path = PathBuf::new();
@@ -63,6 +72,7 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
         Some(channel) if makes_users(launch) => {
             channel.ask_for_ids()?;
             privileges::become_root()?;
+            clone::unshare(made_by_root(launch)).doing("make an ipc namespace")?;
         }
         _ => {}
     }
@@ -93,6 +103,9 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));
+    // Without no_new_privs it takes a power that is about to be dropped; else nothing comes after it but the exec.
+    let (early, late) = if wanted.no_new_privileges { (None, launch.filter) } else { (launch.filter, None) };
+    load(early, plan.channel.as_ref())?;
     privileges::drop_to(wanted)?;
     check_directory(wanted, entered)?;
 
@@ -121,12 +134,29 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
             return Err(nothing_to_start());
         }
     }
+    run_hooks(plan, "startContainer", Status::Created)?;
     signal::reset_all();
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     if let Some(channel) = channel {
         outlive(channel)?;
     }
-    Ok(())
+    load(late, channel)
+}
+
+/// Puts this process under a seccomp filter, whose listener the parent gets.
+fn load(filter: Option<Filter<'_>>, channel: Option<&Channel>) -> Result<()> {
+    match (filter.map(|filter| filter.load()).transpose()?.flatten(), channel) {
+        (Some(listener), Some(channel)) => channel.listener(listener.by_ref()),
+        _ => Ok(()),
+    }
+}
+
+/// Runs hooks in the container's namespaces, which have their own pid for its process.
+fn run_hooks(plan: &Plan<'_>, kind: &str, status: Status) -> Result<()> {
+    let Some((id, state)) = plan.launch.about else { return Ok(()) };
+    let process = Process { pid: process::getpid(), ..state.process };
+    let occasion = Occasion { document: plan.launch.spec.document, id, state: State { process, ..state }, status };
+    hooks::run(&occasion, kind, false)
 }
 
 /// Lives on without the parent, once that has said so: one that dies before is noticed by the end of the conversation.
@@ -136,7 +166,7 @@ fn outlive(channel: &Channel) -> Result<()> {
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
-pub fn adjust_oom_score(pid: i32, wanted: &Process<'_>) -> Result<()> {
+pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
     let path = PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
     write_file(CWD, path.as_c_str(), format_args!("{adjustment}")).context("set oom_score_adj", &adjustment)
@@ -160,6 +190,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(name) = spec.hostname {
         system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
     }
+    sysctl::apply(spec)?;
 
     fs::umask(0);
     let own_tree;
@@ -180,6 +211,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
+    run_hooks(plan, "createContainer", Status::Creating)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
     let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
@@ -219,7 +251,7 @@ fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>>
 }
 
 /// Puts the three in place, and gives the user what is made for it alone, so that it can open /dev/stderr again.
-fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Result<()> {
+fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_>) -> Result<()> {
     let sources = match (stdio, terminal) {
         (Stdio::Files(files), _) => *files,
         (_, Some(terminal)) => [terminal.by_ref(); 3],
@@ -255,7 +287,7 @@ fn take_terminal(required: bool) -> Result<()> {
 }
 
 /// The working directory must be reached, and lie inside the root (CVE-2024-21626).
-fn check_directory(wanted: &Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
+fn check_directory(wanted: &spec::Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
     entered.or_else(|_| mount::chdir(wanted.cwd)).on("chdir to cwd", wanted.cwd)?;
     let mut buffer = [0; PATH_BYTES];
     let inside = mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));

@@ -3,7 +3,7 @@
 use super::{mounts, root};
 use crate::error::{Context, Error, Result};
 use crate::io::show::On;
-use crate::spec::{Device, Spec, User, defaults};
+use crate::spec::{Device, Spec, User};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFCHR, S_IFMT};
 use crate::sys::{Errno, mount, tty};
@@ -19,18 +19,12 @@ const LINKS: [(&CStr, &CStr); 6] = [
     (c"core", c"/proc/kcore"),
 ];
 
-/// Makes the container's devices, and the links beside them. A config.json need not name those that every container has;
-/// whoever binds a /dev of his own gets neither.
+/// Makes the container's devices, and the links beside them. Whoever binds a /dev of his own gets neither.
 pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
     if mounts::binds_dev(spec) {
         return Ok(());
     }
     spec.devices.iter().try_for_each(|device| make(root, device))?;
-    if spec.document.is_some() {
-        let is_named = |device: &Device<'_>| spec.devices.iter().any(|named| named.path == device.path);
-        let mut missing = defaults::DEVICES.iter().filter(|device| !is_named(device));
-        missing.try_for_each(|device| make(root, device))?;
-    }
     link(root)
 }
 

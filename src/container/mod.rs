@@ -7,6 +7,7 @@ mod devices;
 pub mod execute;
 pub mod gate;
 mod handshake;
+pub mod hooks;
 mod init;
 pub mod launch;
 mod mounts;
@@ -15,8 +16,10 @@ mod privileges;
 pub mod procfs;
 mod protect;
 mod root;
+pub mod seccomp;
 pub mod stage;
 pub mod state;
+mod sysctl;
 pub mod userns;
 
 use crate::io::path::PathBuf;
@@ -55,18 +58,26 @@ impl Running {
     }
 }
 
+/// Pointers to strings, as execve(2) takes them.
+pub type Pointers = [usize; PROCESS_STRINGS_MAX];
+
 /// What starting a container borrows.
 pub struct ContainerMemory {
     /// Pointers to arguments and environment, as execve(2) takes them.
-    pub pointers: [usize; PROCESS_STRINGS_MAX],
+    pub pointers: Pointers,
     /// A container's state that was read.
     pub state: state::StateMemory,
+    /// The seccomp filter.
+    pub seccomp: seccomp::Program,
 }
 
 impl ContainerMemory {
     /// All zeros.
-    pub const EMPTY: ContainerMemory =
-        ContainerMemory { pointers: [0; PROCESS_STRINGS_MAX], state: state::StateMemory::EMPTY };
+    pub const EMPTY: ContainerMemory = ContainerMemory {
+        pointers: [0; PROCESS_STRINGS_MAX],
+        state: state::StateMemory::EMPTY,
+        seccomp: seccomp::Program::EMPTY,
+    };
 }
 
 /// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been executed;
@@ -81,13 +92,13 @@ pub fn start(
     cgroup: Option<&Cgroup>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
-    launch::launch(&alone(spec, root, stdio, cgroup.map(Cgroup::directory)), memory)
+    launch::launch(&alone(spec, root, stdio, cgroup.map(Cgroup::directory)), &mut memory.pointers)
 }
 
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
 /// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
 pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
-    match launch::plan(&alone(spec, root, stdio, None), None, false, memory) {
+    match launch::plan(&alone(spec, root, stdio, None), None, false, &mut memory.pointers) {
         Ok(plan) => child::run(&plan),
         Err(error) => error,
     }
@@ -105,6 +116,8 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
+        about: None,
+        filter: None,
         host: &launch::Idle,
     }
 }

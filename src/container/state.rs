@@ -20,7 +20,7 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, event, fs, time};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
-use core::fmt::{self, Display, Write};
+use core::fmt::{self, Display};
 
 pub use record::{Rfc3339, State, StateMemory};
 pub use status::{Process, Status};
@@ -230,8 +230,8 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// Writes the state as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and what else runc
-    /// tells its callers, where there is one. `buffer` is for the container's configuration, of which the annotations are.
+    /// Writes the state for callers: see [`State::describe`]. `buffer` is for the container's configuration, of which the
+    /// annotations are.
     pub fn describe(
         &self,
         json: &mut Writer<'_>,
@@ -240,29 +240,8 @@ impl<'r> Directory<'r> {
         owner: Option<&[u8]>,
         buffer: &mut [u8],
     ) {
-        let pid = state.pid(status);
-        json.object();
-        json.string_of("ociVersion", state.version.to_bytes());
-        json.string_of("id", self.id.0.to_bytes());
-        if pid != 0 || owner.is_some() {
-            json.key("pid").number(pid as u64);
-        }
-        json.string_of("status", status.name().as_bytes());
-        json.string_of("bundle", state.bundle.to_bytes());
-        if owner.is_some() {
-            json.string_of("rootfs", state.rootfs.to_bytes());
-            let mut created: heapless::String<40> = heapless::String::new();
-            let _ = write!(created, "{}", Rfc3339(state.created));
-            json.string_of("created", created.as_bytes());
-        }
         let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
-        if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
-            json.key("annotations").value(&annotations);
-        }
-        if let Some(owner) = owner {
-            json.string_of("owner", owner);
-        }
-        json.end();
+        state.describe(self.id, json, status, owner, annotations);
     }
 
     /// The document that the container was made from.

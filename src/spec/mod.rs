@@ -6,6 +6,7 @@ pub mod capability;
 pub mod defaults;
 pub mod options;
 mod read;
+pub mod schema;
 mod write;
 
 pub use read::{Lists, each_unknown_capability, read_config, read_process};
@@ -19,6 +20,9 @@ use crate::limits::GROUPS_MAX;
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
 };
+
+/// The specification's version that states say they keep to.
+pub const VERSION: &CStr = c"1.2.0";
 
 /// Everything a container is started from.
 pub struct Spec<'m> {

@@ -17,6 +17,7 @@ pub mod mount;
 pub mod net;
 pub mod process;
 pub mod ring;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod syscall;
@@ -26,6 +27,7 @@ pub mod time;
 pub mod trace;
 pub mod tty;
 pub mod vm;
+pub mod xattr;
 #[cfg(feature = "zstd")]
 pub mod zstd;
 

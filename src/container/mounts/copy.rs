@@ -9,7 +9,7 @@ use crate::io::show::On;
 use crate::limits::{COPY_DEPTH, PATH_BYTES, XATTR_BYTES, XATTR_NAMES_BYTES};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, Stat};
-use crate::sys::{self, Errno};
+use crate::sys::{self, Errno, xattr};
 use core::ffi::CStr;
 
 /// One directory on the way down.
@@ -111,14 +111,14 @@ fn set_owner(directory: FdRef<'_>, name: &CStr, stat: &Stat) -> sys::Result<()> 
 
 fn copy_xattrs(source: FdRef<'_>, target: FdRef<'_>) -> sys::Result<()> {
     let mut names = [0; XATTR_NAMES_BYTES];
-    let names = match fs::list_xattr_fd(source, &mut names) {
+    let names = match xattr::list_fd(source, &mut names) {
         Err(Errno::EOPNOTSUPP) => return Ok(()),
         names => names?,
     };
     for name in names.split_inclusive(|&byte| byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok()) {
         let mut value = [0; XATTR_BYTES];
-        let value = fs::get_xattr_fd(source, name, &mut value)?;
-        match fs::set_xattr_fd(target, name, value) {
+        let value = xattr::get_fd(source, name, &mut value)?;
+        match xattr::set_fd(target, name, value) {
             // A tmpfs does not have this class (user.* before Linux 6.6), or we may not set it.
             Err(Errno::EOPNOTSUPP | Errno::EPERM) => {}
             done => done?,

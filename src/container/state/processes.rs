@@ -12,10 +12,14 @@ use core::fmt;
 impl State<'_> {
     /// Shows each process by its pid, as we see it: of its cgroup where it has one, else of its pid namespace.
     pub fn each_process(&self, see: &mut dyn FnMut(i32)) -> Result<()> {
-        match self.group()? {
-            Some(group) => group.each_process(see),
-            None => each_of_namespace(self.process.pid, see).doing("list the container's processes"),
+        if let Some(group) = self.group()? {
+            return group.each_process(see);
         }
+        // The number of one that has ended may be another's by now.
+        if !self.process.is_alive() {
+            return Ok(());
+        }
+        each_of_namespace(self.process.pid, see).doing("list the container's processes")
     }
 
     /// Sends a signal to all of them.
@@ -31,16 +35,17 @@ impl State<'_> {
         answer.doing("send the signal")
     }
 
-    /// Removes what a stopped container leaves outside its directory: its cgroup, and what still runs there.
+    /// Kills what is left of it, and removes its cgroup.
     pub fn remove_rest(&self) -> Result<()> {
         self.group()?.map_or(Ok(()), Cgroup::remove)
     }
 
-    /// Its cgroup, where it has one of its own that is still there.
+    /// The cgroup that it has of its own, as long as that is there. The top of the hierarchy, with all processes there
+    /// are, is nobody's.
     pub fn group(&self) -> Result<Option<Cgroup>> {
-        match self.cgroup.is_empty() {
-            true => Ok(None),
-            false => Cgroup::open(self.cgroup),
+        match self.cgroup.to_bytes().strip_prefix(b"/sys/fs/cgroup/") {
+            None | Some([]) => Ok(None),
+            Some(_) => Cgroup::open(self.cgroup),
         }
     }
 }

@@ -96,9 +96,9 @@ impl Directory<'_> {
         if gate::listens(self.fd()) {
             return Status::Created;
         }
-        match state.group().is_ok_and(|group| group.is_some_and(|group| group.is_frozen())) {
-            true => Status::Paused,
-            false => Status::Running,
+        match state.group() {
+            Ok(Some(group)) if group.is_frozen() => Status::Paused,
+            _ => Status::Running,
         }
     }
 
