@@ -110,6 +110,8 @@ pub fn spec_from_image<'m>(
         no_new_privileges: !machine,
         limits: &[],
         oom_score_adj: Some(0),
+        apparmor: None,
+        selinux: None,
         document: None,
     };
     let own_network = if overrides.no_network { CLONE_NEWNET } else { 0 };

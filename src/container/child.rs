@@ -6,9 +6,10 @@
 use super::handshake::Channel;
 use super::hooks::{self, Occasion};
 use super::launch::{Launch, makes_users};
+use super::procfs::Procfs;
 use super::seccomp::Filter;
 use super::state::{Process, State, Status};
-use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, sysctl, write_file};
+use super::{Stdio, attributes, devices, execute, gate, init, mounts, privileges, protect, root, sysctl, write_file};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
@@ -93,12 +94,16 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     if plan.channel.is_none() {
         adjust_oom_score(process::getpid(), wanted)?;
     }
+    // The host's, as long as it can be reached.
+    let proc = attributes::is_labelled(wanted).then(Procfs::open).transpose()?;
     let terminal = match launch.enters {
         Some(_) => open_terminal(plan, None)?,
         None => furnish(plan)?,
     };
 
     set_stdio(&launch.stdio, terminal.as_ref(), wanted)?;
+    attributes::apply(launch.spec, launch.enters.is_none())?;
+    attributes::label(wanted, proc.as_ref())?;
     privileges::set_limits(wanted.limits)?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
@@ -190,6 +195,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(name) = spec.hostname {
         system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
     }
+    attributes::set_domain_name(spec.domainname)?;
     sysctl::apply(spec)?;
 
     fs::umask(0);

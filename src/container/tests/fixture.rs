@@ -66,6 +66,8 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
             no_new_privileges: true,
             limits: &[],
             oom_score_adj: Some(0),
+            apparmor: None,
+            selinux: None,
             document: None,
         },
         root: Root { path: c"", readonly: false, propagation: mounts::MS_PRIVATE },
