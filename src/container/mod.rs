@@ -8,6 +8,7 @@ mod devices;
 pub mod execute;
 pub mod gate;
 mod handshake;
+mod home;
 pub mod hooks;
 mod init;
 pub mod intel_rdt;
