@@ -4,6 +4,7 @@ mod annotations;
 mod config;
 mod environment;
 mod etc;
+mod example;
 mod layers;
 mod user;
 pub mod verify;
@@ -11,6 +12,7 @@ mod volumes;
 
 pub use config::{Rootless, for_bundle};
 pub use etc::complete_etc;
+pub use example::example;
 pub use layers::{each_layer, unpack_layers};
 pub use volumes::{Mounts, make_volumes};
 
