@@ -11,7 +11,9 @@ pub fn cases() -> Vec<Case> {
 fn version() -> Vec<Case> {
     let mut cases = vec![
         case("ociVersion.missing", "is REQUIRED").with(r#"{"ociVersion": null}"#).refused_naming(&["ociVersion"]),
-        case("ociVersion.word", "MUST be a SemVer version").with(r#"{"ociVersion": "latest"}"#).refused_naming(&["ociVersion"]),
+        case("ociVersion.word", "MUST be a SemVer version")
+            .with(r#"{"ociVersion": "latest"}"#)
+            .refused_naming(&["ociVersion"]),
         case("ociVersion.next-major", "2.0.0 is not a version that 1.x promises to be read as")
             .with(r#"{"ociVersion": "2.0.0"}"#)
             .refused_naming(&["ociVersion"]),
@@ -42,7 +44,9 @@ fn root() -> Vec<Case> {
         case("root.path.absent", "a directory MUST exist there")
             .with(r#"{"root": {"path": "nowhere"}}"#)
             .refused_naming(&["nowhere"]),
-        case("root.path.file", "a file is no root").with(r#"{"root": {"path": "config.json"}}"#).refused_naming(&["config.json"]),
+        case("root.path.file", "a file is no root")
+            .with(r#"{"root": {"path": "config.json"}}"#)
+            .refused_naming(&["config.json"]),
         case("root.readonly", "true makes it read-only")
             .with(r#"{"root": {"path": "rootfs", "readonly": true}}"#)
             .sh("touch /tmp/x 2>/dev/null || echo no; touch /dev/shm/x && echo yes")
@@ -98,7 +102,9 @@ fn annotations() -> Vec<Case> {
             .act(|lab| {
                 lab.create();
                 let state = lab.state();
-                let crate::support::json::Json::Object(members) = state.at("annotations").clone() else { return "none".into() };
+                let crate::support::json::Json::Object(members) = state.at("annotations").clone() else {
+                    return "none".into();
+                };
                 let mut lines: Vec<_> = members.iter().map(|(key, value)| format!("{key}={};", value.show())).collect();
                 lines.sort();
                 lines.concat()
@@ -188,22 +194,40 @@ fn documents() -> Vec<Case> {
         ("config.type.terminal", r#"{"process": {"terminal": "no"}}"#, &["process.terminal"]),
         ("config.type.uid", r#"{"process": {"user": {"uid": "0"}}}"#, &["process.user.uid"]),
         ("config.type.gids", r#"{"process": {"user": {"additionalGids": 5}}}"#, &["process.user.additionalGids"]),
-        ("config.type.rlimit", r#"{"process": {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": "1", "hard": 1}]}}"#, &["process.rlimits[0].soft"]),
+        (
+            "config.type.rlimit",
+            r#"{"process": {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": "1", "hard": 1}]}}"#,
+            &["process.rlimits[0].soft"],
+        ),
         ("config.type.readonly", r#"{"root": {"readonly": 1}}"#, &["root.readonly"]),
         ("config.type.hostname", r#"{"hostname": 7}"#, &["hostname"]),
         ("config.type.mounts", r#"{"mounts=": {}}"#, &["mounts"]),
-        ("config.type.options", r#"{"mounts+": [{"destination": "/mnt", "type": "tmpfs", "options": "ro"}]}"#, &["mounts[5].options"]),
+        (
+            "config.type.options",
+            r#"{"mounts+": [{"destination": "/mnt", "type": "tmpfs", "options": "ro"}]}"#,
+            &["mounts[5].options"],
+        ),
         ("config.type.hooks", r#"{"hooks": []}"#, &["hooks"]),
         ("config.type.hook", r#"{"hooks": {"poststop": [{"path": 5}]}}"#, &["hooks.poststop[0].path"]),
         ("config.type.linux", r#"{"linux=": 5}"#, &["linux"]),
         ("config.type.namespaces", r#"{"linux": {"namespaces": [{"type": 5}]}}"#, &["linux.namespaces[0].type"]),
-        ("config.type.devices", r#"{"linux": {"devices": [{"path": "/dev/x", "type": "c", "major": "1", "minor": 3}]}}"#, &["linux.devices[0].major"]),
+        (
+            "config.type.devices",
+            r#"{"linux": {"devices": [{"path": "/dev/x", "type": "c", "major": "1", "minor": 3}]}}"#,
+            &["linux.devices[0].major"],
+        ),
         ("config.type.sysctl", r#"{"linux": {"sysctl": {"kernel.msgmax": 1}}}"#, &["linux.sysctl"]),
         ("config.type.seccomp", r#"{"linux": {"seccomp": {"defaultAction": 1}}}"#, &["linux.seccomp.defaultAction"]),
-        ("config.type.memory", r#"{"linux": {"resources": {"memory": {"limit": "1M"}}}}"#, &["linux.resources.memory.limit"]),
+        (
+            "config.type.memory",
+            r#"{"linux": {"resources": {"memory": {"limit": "1M"}}}}"#,
+            &["linux.resources.memory.limit"],
+        ),
         ("config.type.fraction", r#"{"process": {"oomScoreAdj": 1.5}}"#, &["process.oomScoreAdj"]),
         ("config.type.masked", r#"{"linux": {"maskedPaths": [1]}}"#, &["linux.maskedPaths[0]"]),
     ];
-    cases.extend(types.map(|(name, patch, named)| case(name, "a wrong type is an error that names the field").with(patch).refused_naming(named)));
+    cases.extend(types.map(|(name, patch, named)| {
+        case(name, "a wrong type is an error that names the field").with(patch).refused_naming(named)
+    }));
     cases
 }
