@@ -22,6 +22,7 @@ pub fn check(document: &mut [u8]) -> Result<Value<'_>> {
         false => fault(pass.read, "the document ends early"),
     })?;
     let text = core::str::from_utf8(&document[..end]).map_err(|error| fault(error.valid_up_to(), "not UTF-8"))?;
+    super::value::forget_ends();
     Ok(Value::of_document(text))
 }
 
