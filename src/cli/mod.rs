@@ -7,6 +7,7 @@ mod container;
 mod copy;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod image;
 mod inspect;
@@ -14,15 +15,18 @@ mod kill;
 mod list;
 mod list_files;
 mod making;
+mod pause;
 mod place;
 mod progress;
 mod ps;
+mod quantity;
 mod rootless;
 mod run;
 mod spool;
 mod start;
 mod state;
 mod unpack;
+mod update;
 mod verify;
 
 pub use arguments::{Arguments, Flag};
@@ -83,6 +87,10 @@ const COMMANDS: &[&Command] = &[
     &state::COMMAND,
     &list::COMMAND,
     &ps::COMMAND,
+    &pause::PAUSE,
+    &pause::RESUME,
+    &update::COMMAND,
+    &events::COMMAND,
     &kill::COMMAND,
     &delete::COMMAND,
 ];
