@@ -2,6 +2,7 @@
 
 use super::{Arguments, Command, Flag, Run, container};
 use crate::container::hooks::{self, Occasion};
+use crate::container::intel_rdt;
 use crate::container::state::{Directory, Id, Root, State, Status};
 use crate::limits::END_WAIT_MS;
 use crate::memory::Memory;
@@ -56,6 +57,7 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memo
     // Hooks come last, when there is no file of the container's left.
     let document = directory.read_config(&mut memory.config).ok();
     directory.remove()?;
+    intel_rdt::remove(document, id);
     let occasion = Occasion { document, id, state, status: Status::Stopped };
     if let Err(error) = hooks::run(&occasion, "poststop", true) {
         crate::warning!("{error}");

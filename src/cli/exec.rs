@@ -5,7 +5,7 @@ use crate::codec::json;
 use crate::container::hooks::Occasion;
 use crate::container::launch::{self, Launch};
 use crate::container::state::{Id, Status};
-use crate::container::{ContainerMemory, own_file, seccomp, stage};
+use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
 use crate::io::show::{On, Show, ShowC};
 use crate::io::strings::Strings;
 use crate::io::{document, text};
@@ -75,6 +75,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         None => process(arguments, &container.process, &mut strings)?,
     };
     let terminal = process.terminal || arguments.has("tty");
+    attributes::check_process(&process)?;
+    attributes::set_affinity(&process, "initial")?;
     let kinds = stage::kinds_of(state.process.pid)?;
     let group = cgroup(arguments, state.cgroup)?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
@@ -130,6 +132,11 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
         let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
         [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= bit);
     }
+    let mut label = |option: &str, of| match arguments.value(option) {
+        Some(label) => strings.add(label.to_bytes()).map(Some),
+        None => Ok(of),
+    };
+    let (apparmor, selinux) = (label("apparmor", of.apparmor)?, label("process-label", of.selinux)?);
     let no_new_privileges = of.no_new_privileges || arguments.has("no-new-privs");
     Ok(Process {
         terminal: false,
@@ -139,6 +146,8 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
         user: user(arguments, &of.user)?,
         capabilities,
         no_new_privileges,
+        apparmor,
+        selinux,
         ..*of
     })
 }

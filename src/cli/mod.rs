@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod events;
 mod exec;
+mod features;
 mod image;
 mod inspect;
 mod kill;
@@ -22,6 +23,7 @@ mod ps;
 mod quantity;
 mod rootless;
 mod run;
+mod spec;
 mod spool;
 mod start;
 mod state;
@@ -93,6 +95,8 @@ const COMMANDS: &[&Command] = &[
     &events::COMMAND,
     &kill::COMMAND,
     &delete::COMMAND,
+    &spec::COMMAND,
+    &features::COMMAND,
 ];
 
 /// What runc has, and ocinit has not: podman takes a `checkpoint --help` that works for the ability.

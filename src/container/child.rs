@@ -6,18 +6,24 @@
 use super::handshake::Channel;
 use super::hooks::{self, Occasion};
 use super::launch::{Launch, makes_users};
+use super::procfs::Procfs;
 use super::seccomp::Filter;
 use super::state::{Process, State, Status};
-use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, sysctl, write_file};
+use super::{
+    Pointers, Stdio, attributes, devices, execute, gate, home, init, mounts, privileges, protect, root, sysctl,
+    write_file,
+};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
-use crate::limits::PATH_BYTES;
+use crate::limits::{PATH_BYTES, PROCESS_STRINGS_MAX};
 use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::{Errno, clone, event, fs, mount, net, system, tty};
+use core::cell::Cell;
+use core::ffi::CStr;
 
 /// What the parent prepared.
 pub struct Plan<'a> {
@@ -31,10 +37,8 @@ pub struct Plan<'a> {
     pub channel: Option<Channel>,
     /// There was a stage between, which has done what needs its powers.
     pub staged: bool,
-    /// For execve(2).
-    pub args: StringVector<'a>,
-    /// For execve(2).
-    pub env: StringVector<'a>,
+    /// For execve(2), which takes it.
+    pub pointers: Cell<Option<&'a mut Pointers>>,
 }
 
 /// The cloned process's whole life.
@@ -50,10 +54,10 @@ pub fn made_by_root(launch: &Launch<'_>) -> i32 {
 
 /// Everything up to the exec. Returns only to say why not; the parent has heard it then.
 pub fn run(plan: &Plan<'_>) -> Error {
-    let mut path = PathBuf::new();
+    let (mut path, mut home) = (PathBuf::new(), PathBuf::new());
     let mut opened = None;
-    let error = match prepare(plan, &mut path, &mut opened) {
-        Ok(()) => execute::execute(path.as_c_str(), &plan.args, &plan.env),
+    let error = match prepare(plan, [&mut path, &mut home], &mut opened) {
+        Ok(()) => execute(plan, path.as_c_str(), &home),
         Err(error) => error,
     };
     // Whoever opened the gate hears what comes after it.
@@ -63,9 +67,28 @@ pub fn run(plan: &Plan<'_>) -> Error {
     error
 }
 
-/// All but the exec itself; `path` becomes what is executed, and `opened` the conversation with whoever opened the gate.
+/// The exec itself. Returns only to say why not.
 #[inline(never)]
-fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) -> Result<()> {
+fn execute(plan: &Plan<'_>, path: &CStr, home: &PathBuf) -> Error {
+    let wanted = &plan.launch.spec.process;
+    let pointers = plan.pointers.take().map_or(&mut [][..], |pointers| pointers);
+    let split = (wanted.args.iter().count() + 1).min(pointers.len());
+    let (for_args, for_env) = pointers.split_at_mut(split);
+    let home = Some(home.as_c_str()).filter(|home| !home.is_empty());
+    let args = StringVector::new(for_args, wanted.args.iter());
+    match (args, StringVector::new(for_env, wanted.env.iter().chain(home))) {
+        (Ok(args), Ok(env)) => execute::execute(path, &args, &env),
+        _ => {
+            let limit = PROCESS_STRINGS_MAX - 2;
+            let text = format_args!("more than {limit} arguments and environment variables");
+            Error::with_errno(text, Errno::E2BIG)
+        }
+    }
+}
+
+/// All but the exec itself; `path` becomes what is executed, `home` a variable that is added, and `opened` the conversation with whoever opened the gate.
+#[inline(never)]
+fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option<Channel>) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     match &plan.channel {
         Some(channel) if plan.staged => channel.await_go()?,
@@ -93,12 +116,18 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     if plan.channel.is_none() {
         adjust_oom_score(process::getpid(), wanted)?;
     }
+    // The host's, as long as it can be reached.
+    let proc = attributes::is_labelled(wanted).then(Procfs::open).transpose()?;
     let terminal = match launch.enters {
         Some(_) => open_terminal(plan, None)?,
         None => furnish(plan)?,
     };
 
     set_stdio(&launch.stdio, terminal.as_ref(), wanted)?;
+    let root = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
+    home::add(root.by_ref(), wanted, home);
+    attributes::apply(launch.spec, launch.enters.is_none())?;
+    attributes::label(wanted, proc.as_ref())?;
     privileges::set_limits(wanted.limits)?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
@@ -190,6 +219,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(name) = spec.hostname {
         system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
     }
+    attributes::set_domain_name(spec.domainname)?;
     sysctl::apply(spec)?;
 
     fs::umask(0);

@@ -5,9 +5,9 @@ use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, ContainerState, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, gate};
+use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, time_offsets};
 use crate::codec::json::Value;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::spec::{self, Spec};
 use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{CWD, FdRef};
@@ -46,7 +46,7 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    hooks::check(spec.document)?;
+    check(spec).doing("config.json")?;
     let ContainerMemory { seccomp, pointers, .. } = memory;
     let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     // Root of a new user namespace opens it itself, where only that one may.
@@ -54,11 +54,19 @@ pub fn create(
         Ok(root) => root,
         Err(errno) => return Err(missing_root(request.rootfs, errno)),
     };
-    let place = match request.without_cgroup {
-        true => None,
-        false => Place::find(spec, request.id.as_c_str().to_bytes())?,
-    };
+    // First of all, for an id that is taken is what the caller must hear of.
     let directory = request.root.create(request.id)?;
+    let place = match request.without_cgroup {
+        true => Ok(None),
+        false => Place::find(spec, request.id.as_c_str().to_bytes()),
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err(error) => {
+            directory.remove()?;
+            return Err(error);
+        }
+    };
     let state = State {
         // Before the group is made: whatever becomes of us, its removal finds it.
         cgroup: place.as_ref().map_or(c"", Place::path),
@@ -69,10 +77,12 @@ pub fn create(
         terminal: spec.process.terminal,
         ..State::new()
     };
+    let id = request.id;
     let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
     let made = make(request, spec, root.by_ref(), place.as_ref(), &host, filter, pointers, then);
     if let Err(error) = &made {
         // What hooks have made is theirs to remove.
+        intel_rdt::remove(spec.document, id);
         if host.state.get().process.pid != 0
             && let Err(failed) = host.run_hooks("poststop", Status::Stopped)
         {
@@ -146,6 +156,14 @@ fn start(
     Ok(running)
 }
 
+/// Whether all that is wanted can be, as far as that can be told before anything is made.
+fn check(spec: &Spec<'_>) -> Result<()> {
+    hooks::check(spec.document)?;
+    attributes::check(spec)?;
+    time_offsets::check(spec)?;
+    intel_rdt::check(spec)
+}
+
 #[cold]
 fn missing_root(path: &CStr, errno: Errno) -> Error {
     let path = crate::io::show::ShowC(path);
@@ -173,7 +191,8 @@ impl Host for AtHost<'_> {
     fn born(&self, pid: i32) -> Result<()> {
         let process = Process::now(pid).ok_or_else(|| Error::new(format_args!("the container's process has died")))?;
         self.state.set(State { process, ..self.state.get() });
-        self.directory.write(&self.state.get())
+        self.directory.write(&self.state.get())?;
+        intel_rdt::join(self.document, self.directory.id(), pid)
     }
 
     fn hooks(&self, _: i32) -> Result<()> {

@@ -4,13 +4,13 @@ use super::handshake::{self, Channel, Message};
 use super::seccomp::Filter;
 use super::state::{Id, State};
 use super::{Pointers, Running, Stdio, child, mounts, stage, sysctl, userns};
-use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::process::{self, StringVector, Whom};
-use crate::sys::{Errno, mount, signal};
+use crate::sys::process::{self, Whom};
+use crate::sys::{mount, signal};
 use crate::{Context, Error, Result};
+use core::cell::Cell;
 
 /// What is started, and how.
 pub struct Launch<'a> {
@@ -116,15 +116,6 @@ pub(super) fn plan<'a>(
     staged: bool,
     pointers: &'a mut Pointers,
 ) -> Result<child::Plan<'a>> {
-    let (args, env) = (launch.spec.process.args, launch.spec.process.env);
-    let split = (args.iter().count() + 1).min(PROCESS_STRINGS_MAX);
-    let (for_args, for_env) = pointers.split_at_mut(split);
-    let too_many = |_| {
-        let limit = PROCESS_STRINGS_MAX - 2;
-        Error::with_errno(format_args!("more than {limit} arguments and environment variables"), Errno::E2BIG)
-    };
-    let args = StringVector::new(for_args, args.iter()).map_err(too_many)?;
-    let env = StringVector::new(for_env, env.iter()).map_err(too_many)?;
     let tree = match launch.root {
         // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
         Some(root) => Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?),
@@ -137,7 +128,7 @@ pub(super) fn plan<'a>(
             mounts::prepare(launch.spec, launch.cgroup)?
         }
     };
-    Ok(child::Plan { launch, tree, prepared, channel, staged, args, env })
+    Ok(child::Plan { launch, tree, prepared, channel, staged, pointers: Cell::new(Some(pointers)) })
 }
 
 /// The conversation with a new process.

@@ -1,5 +1,6 @@
 //! Starts containers. Knows nothing of images and of PID 1: a [`Spec`] and a root directory are all it takes.
 
+pub mod attributes;
 pub mod cgroup;
 mod child;
 pub mod create;
@@ -7,8 +8,10 @@ mod devices;
 pub mod execute;
 pub mod gate;
 mod handshake;
+mod home;
 pub mod hooks;
 mod init;
+pub mod intel_rdt;
 pub mod launch;
 mod mounts;
 pub mod own_file;
@@ -20,6 +23,7 @@ pub mod seccomp;
 pub mod stage;
 pub mod state;
 mod sysctl;
+mod time_offsets;
 pub mod userns;
 
 use crate::io::path::PathBuf;

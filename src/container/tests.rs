@@ -24,7 +24,7 @@ fn a_process_is_what_the_spec_says() {
         "Uid 0 0 0 0\nGid 0 0 0 0\nGroups \nCapInh 0000000000000000\nCapPrm 00000000a80425fb\n\
         CapEff 00000000a80425fb\nCapBnd 00000000a80425fb\nCapAmb 0000000000000000\nNoNewPrivs 1\n\
         SigBlk 0000000000000000\nSigIgn 0000000000001000\nUmask 0022\nTgid 1\n\
-        session 1 cwd /work/here\noom 0\nhost box cgroup 0::/\nfds 0 1 2 3 net lo\nargs 6 env 3\nstderr Ok(())\n"
+        session 1 cwd /work/here\noom 0\nhost box cgroup 0::/\nfds 0 1 2 3 net lo\nargs 6 env 4\nstderr Ok(())\n"
     );
     assert_eq!(status, 7);
 }

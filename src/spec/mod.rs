@@ -102,8 +102,12 @@ pub struct Process<'m> {
     pub limits: &'m [Limit],
     /// -1000 to 1000; the caller's where there is none.
     pub oom_score_adj: Option<i16>,
+    /// Its AppArmor profile.
+    pub apparmor: Option<&'m CStr>,
+    /// Its SELinux label.
+    pub selinux: Option<&'m CStr>,
     /// `process` of the config.json, or the file that exec was given, checked: what only some processes have is read
-    /// where it stands (consoleSize, apparmorProfile, selinuxLabel, scheduler, ioPriority, execCPUAffinity).
+    /// where it stands (consoleSize, scheduler, ioPriority, execCPUAffinity).
     pub document: Option<Value<'m>>,
 }
 
@@ -119,6 +123,8 @@ impl Process<'_> {
         no_new_privileges: false,
         limits: &[],
         oom_score_adj: None,
+        apparmor: None,
+        selinux: None,
         document: None,
     };
 }

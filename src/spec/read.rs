@@ -213,6 +213,8 @@ fn process<'s, 'm: 's>(
         no_new_privileges: truth(&value, "noNewPrivileges"),
         limits,
         oom_score_adj,
+        apparmor: string(&value, "apparmorProfile", strings)?,
+        selinux: string(&value, "selinuxLabel", strings)?,
         document: Some(value),
     })
 }

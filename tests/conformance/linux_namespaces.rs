@@ -245,10 +245,10 @@ fn wrong() -> Vec<Case> {
     vec![
         case("namespaces.duplicate", "two of one type MUST be an error")
             .with(r#"{"linux": {"namespaces+": [{"type": "uts"}]}}"#)
-            .refused_naming(&["uts"]),
+            .refused_naming(&["linux.namespaces[4].type"]),
         case("namespaces.unknown", "an unknown type is an error")
             .with(r#"{"linux": {"namespaces+": [{"type": "nonsense"}]}}"#)
-            .refused_naming(&["nonsense"]),
+            .refused_naming(&["linux.namespaces[4].type"]),
         case("namespaces.path.absent", "a path that is not there is an error")
             .with(r#"{"linux": {"namespaces+": [{"type": "network", "path": "/no/such"}]}}"#)
             .refused_naming(&["/no/such"]),

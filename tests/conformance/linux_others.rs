@@ -186,8 +186,8 @@ fn cgroups() -> Vec<Case> {
             .act(|lab| lab.run().out)
             .gives("zero\nkmsg\nfuse\n"),
         case("cgroups.devices.allow", "one that is allowed again after all were denied can")
-            .with(r#"{"linux": {"devices": [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 438}], "resources": {"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "r"}]}}}"#)
-            .sh("true </dev/kmsg && echo read; true 2>/dev/null >/dev/kmsg || echo not written")
+            .with(r#"{"linux": {"devices": [{"path": "/dev/loop-control", "type": "c", "major": 10, "minor": 237, "fileMode": 438}], "resources": {"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 237, "access": "r"}]}}}"#)
+            .sh("true </dev/loop-control && echo read; true 2>/dev/null >/dev/loop-control || echo not written")
             .act(|lab| lab.run().out)
             .gives("read\nnot written\n"),
         case("cgroups.devices.access", "an unknown access is an error")
@@ -206,7 +206,7 @@ fn rare() -> Vec<Case> {
             .refused_naming(&["nonsense0"]),
         case("netDevices.move", "one is moved, renamed and up (1.3.0)")
             .with(r#"{"linux": {"namespaces+": [{"type": "network"}], "netDevices": {"cnf0": {"name": "eth7"}}}}"#)
-            .sh("ifconfig eth7 2>&1 | grep -c UP")
+            .sh("ifconfig eth7 2>&1 | grep -c UP; true")
             .act(|lab| {
                 let link = |words: &[&str]| std::process::Command::new("ip").arg("link").args(words).output();
                 // The name is this runtime's: cases of several run at once.
@@ -214,15 +214,15 @@ fn rare() -> Vec<Case> {
                     format!("cnf{}", std::process::id() % 1000 * 10 + u32::from(lab.runtime.name().len() as u8 % 10));
                 lab.merge(r#"{"linux": {"netDevices": null}}"#);
                 lab.merge(&format!(r#"{{"linux": {{"netDevices": {{"{name}": {{"name": "eth7"}}}}}}}}"#));
-                let made = link(&["add", &name, "type", "dummy"]).is_ok_and(|output| output.status.success());
-                let seen = if made { lab.run().show() } else { "this kernel has no dummy interfaces".into() };
+                let made = link(&["add", &name, "type", "bridge"]).is_ok_and(|output| output.status.success());
+                let seen = if made { lab.run().show() } else { "this kernel has no bridges".into() };
                 let _ = link(&["del", &name]);
                 seen
             })
             .gives("1\n"),
         case("memoryPolicy", "MPOL_BIND to a node that is there is the program's (1.3.0)")
             .with(r#"{"linux": {"memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"}}}"#)
-            .sh("grep -c bind:0 /proc/self/numa_maps >/dev/null && echo bound")
+            .sh("grep -q bind:0 /proc/self/numa_maps && echo bound; true")
             .gives("bound\n"),
         case("memoryPolicy.unknown", "an unknown mode MUST be an error (1.3.0)")
             .with(r#"{"linux": {"memoryPolicy": {"mode": "MPOL_NONSENSE"}}}"#)

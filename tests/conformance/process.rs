@@ -195,13 +195,13 @@ fn limits() -> Vec<Case> {
             .gives("unlimited\nunlimited\n"),
         case("process.rlimits.unknown", "a type that maps to nothing MUST be an error")
             .with(r#"{"process": {"rlimits": [{"type": "RLIMIT_NONSENSE", "soft": 1, "hard": 1}]}}"#)
-            .refused_naming(&["RLIMIT_NONSENSE"]),
+            .refused_naming(&["process.rlimits[0].type"]),
         case("process.rlimits.duplicate", "two of one type MUST be an error")
             .with(r#"{"process": {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}, {"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}]}}"#)
-            .refused_naming(&["RLIMIT_NOFILE"]),
+            .refused_naming(&["process.rlimits[1].type"]),
         case("process.rlimits.soft-above-hard", "soft above hard is what the kernel refuses")
             .with(r#"{"process": {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": 300, "hard": 200}]}}"#)
-            .refused_naming(&["RLIMIT_NOFILE"]),
+            .refused_naming(&["process.rlimits[0].soft"]),
         case("process.oomScoreAdj", "is set")
             .with(r#"{"process": {"oomScoreAdj": 500}}"#)
             .sh("cat /proc/self/oom_score_adj")

@@ -39,7 +39,7 @@ impl Runtime {
     /// The binary of this build, or Debian's.
     pub fn program(self) -> &'static str {
         match self {
-            Runtime::Ocinit => env!("CARGO_BIN_EXE_ocinit"),
+            Runtime::Ocinit => option_env!("OCINIT").unwrap_or(env!("CARGO_BIN_EXE_ocinit")),
             other => other.name(),
         }
     }

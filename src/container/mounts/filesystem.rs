@@ -71,10 +71,17 @@ fn new(one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<
         mount::fs_set(context, c"source", one.source).on("set its source", one.source)?;
     }
     if let (true, Some(hidden)) = (is_tmpfs, hidden) {
-        // What it hides lends its permissions, and an option of the config overrides them.
-        let mode = fs::stat(hidden, c"").doing("stat what it hides")?.mode & 0o7777;
-        let mode = PathBuf::format(format_args!("{mode:o}")).unwrap_or_default();
-        mount::fs_set(context, c"mode", mode.as_c_str()).doing("set its mode")?;
+        // What it hides lends its permissions, and a copy its owner; options of the config override them.
+        let stat = fs::stat(hidden, c"").doing("stat what it hides")?;
+        let copies = options.has(flag::COPY_UP);
+        let mut text = PathBuf::new();
+        for (key, number) in [(c"uid", stat.uid), (c"gid", stat.gid)].into_iter().filter(|_| copies) {
+            text.set(format_args!("{number}")).doing("set its owner")?;
+            // Nobody's in this user namespace: then it is root's.
+            let _ = mount::fs_set(context, key, text.as_c_str());
+        }
+        text.set(format_args!("{:o}", stat.mode & 0o7777)).doing("set its mode")?;
+        mount::fs_set(context, c"mode", text.as_c_str()).doing("set its mode")?;
     }
     configure_all(context, one, options)?;
     mount::fs_mount(context, options.own.set).doing("make the file system")

@@ -241,3 +241,6 @@ impl fmt::Display for Naming<'_> {
         write!(f, "{} at {}", ShowC(kind), ShowC(self.0.destination))
     }
 }
+
+#[cfg(test)]
+mod tests;
