@@ -2,6 +2,7 @@
 
 use super::Arguments;
 use crate::container::state::Root;
+use crate::container::userns;
 use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::sys::fd::CWD;
@@ -40,9 +41,6 @@ fn place(arguments: &Arguments<'_>, path: &mut PathBuf) -> Result<bool> {
 
 /// Root in a user namespace is somebody else, unless the environment says that it logged in as root.
 fn is_root_of_the_host() -> bool {
-    let mut map = [0; 64];
-    let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0).and_then(|file| fs::read(file.by_ref(), &mut map));
-    // 0, 0 and all numbers there are.
-    let is_first = read.is_err() || map.windows(10).any(|digits| digits == b"4294967295");
+    let is_first = !userns::is_in_one();
     process::effective_uid() == 0 && (is_first || process::variable(b"USER") == Some(c"root"))
 }
