@@ -220,7 +220,7 @@ impl<'m> Iterator for Entries<'m> {
     }
 }
 
-/// Where objects and arrays that were gone over end, so that they are gone over once: the address of each in the high bits,
+/// Where objects and arrays of checked documents end, so that they are gone over once: the address of each in the high bits,
 /// its length in the low ones; each has one place, which it shares with others.
 static ENDS: [AtomicU64; ENDS_KEPT] = [const { AtomicU64::new(0) }; ENDS_KEPT];
 const ENDS_KEPT: usize = 512;
@@ -233,6 +233,15 @@ pub(super) fn forget_ends() {
     ENDS.iter().for_each(|end| end.store(0, Ordering::Relaxed));
 }
 
+/// Remembers where an object or array ends.
+pub(super) fn keep_end(bytes: &[u8], start: usize, end: usize) {
+    let length = end - start;
+    if length > WORTH_KEEPING && length < 1 << LENGTH_BITS {
+        let (place, address) = kept(bytes, start);
+        place.store(address | length as u64, Ordering::Relaxed);
+    }
+}
+
 /// The place of what begins here, and its address as it is kept.
 fn kept(bytes: &[u8], at: usize) -> (&'static AtomicU64, u64) {
     let address = bytes.as_ptr() as u64 + at as u64;
@@ -241,8 +250,8 @@ fn kept(bytes: &[u8], at: usize) -> (&'static AtomicU64, u64) {
 }
 
 /// Where the value that begins at `at` ends, in checked text: syntax and depth need no second look.
-fn end_of_value(bytes: &[u8], start: usize) -> usize {
-    let (mut at, mut depth) = (start, 0usize);
+fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
+    let mut depth = 0usize;
     while let Some(&byte) = bytes.get(at) {
         match byte {
             b'"' => {
@@ -269,11 +278,6 @@ fn end_of_value(bytes: &[u8], start: usize) -> usize {
         }
         at += 1;
         if depth == 0 {
-            let length = at - start;
-            if length > WORTH_KEEPING && length < 1 << LENGTH_BITS && bytes[start] != b'"' {
-                let (place, address) = kept(bytes, start);
-                place.store(address | length as u64, Ordering::Relaxed);
-            }
             return at;
         }
     }
