@@ -20,10 +20,12 @@ pub(super) struct Files<'a> {
 /// What runc writes of a cpuset, always 0 in version 2.
 const CPUSET: &str = "cpu_exclusive mem_hardwall mem_exclusive memory_migrate memory_spread_page memory_spread_slab \
                       memory_pressure sched_load_balance sched_relax_domain_level";
-/// A device's numbers in io.stat, the list they go to, and what they are called there.
-const IO: [(&str, [(&[u8], &[u8]); 2]); 2] = [
-    ("ioServiceBytesRecursive", [(b"rbytes=", b"Read"), (b"wbytes=", b"Write")]),
-    ("ioServicedRecursive", [(b"rios=", b"Read"), (b"wios=", b"Write")]),
+/// A device's numbers in io.stat, two for each list, and what they are called there.
+const IO: [(&str, &str, &[u8]); 4] = [
+    ("ioServiceBytesRecursive", "rbytes=", b"Read"),
+    ("ioServiceBytesRecursive", "wbytes=", b"Write"),
+    ("ioServicedRecursive", "rios=", b"Read"),
+    ("ioServicedRecursive", "wios=", b"Write"),
 ];
 const MICROSECOND_NS: u64 = 1000;
 
@@ -133,15 +135,15 @@ impl Files<'_> {
     fn io(&mut self, json: &mut Writer<'_>) {
         let text = self.text(c"io.stat");
         json.object_of("blkio");
-        for (list, kinds) in &IO {
+        for kinds in IO.as_chunks::<2>().0 {
             let mut is_open = false;
             for line in text.split(|byte| *byte == b'\n') {
                 let mut fields = line.split(|byte| *byte == b' ');
                 let mut device = fields.next().unwrap_or_default().splitn(2, |byte| *byte == b':').filter_map(decimal);
                 let (Some(major), Some(minor)) = (device.next(), device.next()) else { continue };
                 for field in fields {
-                    for (key, name) in kinds {
-                        let Some(value) = field.strip_prefix(*key).and_then(decimal) else { continue };
+                    for (list, key, name) in kinds {
+                        let Some(value) = field.strip_prefix(key.as_bytes()).and_then(decimal) else { continue };
                         if !core::mem::replace(&mut is_open, true) {
                             json.array_of(list);
                         }
