@@ -27,14 +27,13 @@ pub(super) fn root(arguments: &Arguments<'_>, is_made: bool) -> Result<Root> {
     Ok(root)
 }
 
+/// What is done on a container with this state, and room for texts.
+pub(super) type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<i32>;
+
 /// Has `work` done on the container that a command names, with its state, and room for a document or other texts;
 /// `is_locked`: nobody else changes it meanwhile.
 #[inline(never)]
-pub(super) fn with(
-    arguments: &Arguments<'_>,
-    is_locked: bool,
-    work: &mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<i32>,
-) -> Result<i32> {
+pub(super) fn with(arguments: &Arguments<'_>, is_locked: bool, work: Work<'_>) -> Result<i32> {
     let memory = crate::memory::claim();
     let root = root(arguments, false)?;
     let mut directory = root.container(Id::check(arguments.word(0))?)?;
