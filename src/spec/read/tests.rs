@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::json;
-use crate::limits::STRINGS_BYTES;
+use crate::limits::{GROUPS_MAX, STRINGS_BYTES};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME};
 use crate::sys::mount::{MS_REC, MS_SLAVE};
 use std::vec::Vec;
