@@ -59,7 +59,7 @@ pub fn read_config<'s, 'm: 's>(
     schema::check(&top, schema::CONFIG)?;
     let version = top.require("ociVersion")?;
     if !is_version(version.as_text()?.as_escaped().as_bytes()) {
-        return Err(version.blame(Error::new(format_args!("{}: not a version 1.x.y", version.as_text()?))));
+        return Err(refused(&version, "not a version 1.x.y"));
     }
     let Lists { mounts, devices, limits, uids, gids, joined } = lists;
     let linux = top.member("linux").unwrap_or_default();
@@ -186,7 +186,7 @@ fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>>
         b"c" | b"u" => fs::S_IFCHR,
         b"b" => fs::S_IFBLK,
         b"p" => fs::S_IFIFO,
-        _ => return Err(kind.fault("none of c, u, b and p")),
+        _ => return Err(refused(&value.require("type")?, "none of c, u, b and p")),
     };
     let part = |key: &str, most: u64| match value.member(key) {
         None if kind == fs::S_IFIFO => Ok(0),
@@ -217,7 +217,7 @@ fn namespaces<'m>(
         let name = value.require("type")?;
         let text = name.as_text()?;
         let Some((_, kind)) = NAMESPACES.iter().find(|(known, _)| text == *known) else {
-            return Err(name.fault("unknown"));
+            return Err(refused(&name, "unknown"));
         };
         if seen & kind != 0 {
             return Err(name.fault("given twice"));
@@ -253,7 +253,7 @@ fn propagation(linux: &Value<'_>) -> Result<u64> {
     let Some(value) = linux.member("rootfsPropagation") else { return Ok(MS_PRIVATE) };
     match value.as_text()?.as_escaped().as_bytes() {
         b"" => Ok(MS_PRIVATE),
-        word => options::propagation(word).ok_or_else(|| value.fault("unknown")),
+        word => options::propagation(word).ok_or_else(|| refused(&value, "unknown")),
     }
 }
 
@@ -327,6 +327,12 @@ fn truth(value: &Value<'_>, key: &str) -> bool {
 
 fn is_absolute(path: &CStr) -> bool {
     path.to_bytes().first() == Some(&b'/')
+}
+
+/// A word that is none of those there are.
+#[cold]
+fn refused(value: &Value<'_>, why: &str) -> Error {
+    value.blame(Error::new(format_args!("{}: {why}", value.as_text().unwrap_or_default())))
 }
 
 /// One more, unless the list is full.

@@ -1,6 +1,6 @@
 //! The process of a config.json, or the one that exec is given.
 
-use super::{LIMIT_KINDS, add, as_u32, list, number, push, string, truth};
+use super::{LIMIT_KINDS, add, as_u32, list, number, push, refused, string, truth};
 use crate::codec::json::Value;
 use crate::error::{Error, Result};
 use crate::io::strings::Strings;
@@ -110,7 +110,7 @@ fn limit(value: &Value<'_>) -> Result<Limit> {
     let kind = value.require_text("type")?;
     let name = kind.as_escaped().as_bytes().strip_prefix(b"RLIMIT_");
     let Some(resource) = words(LIMITS).position(|known| Some(known) == name) else {
-        return Err(value.fault_of("type", "unknown"));
+        return Err(refused(&value.require("type")?, "unknown"));
     };
     let (soft, hard) = (value.require_u64("soft")?, value.require_u64("hard")?);
     match soft > hard {
