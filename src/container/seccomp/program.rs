@@ -218,7 +218,7 @@ impl Program {
                 let target = self.jump(GREATER_EQUAL, right.low, right.target as usize, left.target as usize) as u32;
                 self.ranges[n] = Range { low: left.low, target };
             }
-            if count % 2 != 0 {
+            if !count.is_multiple_of(2) {
                 self.ranges[count / 2] = self.ranges[count - 1];
             }
             count = count.div_ceil(2);
