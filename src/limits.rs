@@ -51,6 +51,8 @@ pub const COPY_BYTES: usize = 64 << 10;
 /// Bytes of standard input that are read at once, where it is a pipe; Linux's pipes hold as many.
 pub const SPOOL_BYTES: usize = 64 << 10;
 
+/// The process that `exec` is given as a file, in bytes. podman's have some KiB, most of it environment.
+pub const PROCESS_BYTES: usize = 256 << 10;
 /// Arguments and environment variables of one process together. The kernel limits their bytes, not their number.
 pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 /// Text of one container's arguments, environment, mounts and names, in bytes, decoded from its config.
@@ -70,8 +72,14 @@ pub const LABELS_MAX: usize = 512;
 pub const STATE_BYTES: usize = 100 << 10;
 /// How long a command waits for another that changes the same container, in milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
+/// Path, arguments and environment of one hook, in bytes. Those of real ones have some hundred.
+pub const HOOK_BYTES: usize = 64 << 10;
+/// Arguments of one hook, and variables of its environment, each with the null pointer behind them.
+pub const HOOK_STRINGS_MAX: usize = 512;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
+/// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
+pub const END_WAIT_MS: i32 = 10_000;
 /// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container.
@@ -80,6 +88,12 @@ pub const MOUNTS_MAX: usize = 128;
 pub const DEVICES_MAX: usize = 512;
 /// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
 pub const ID_MAPPINGS_MAX: usize = 340;
+/// How deep directories may be nested in one that is copied into a tmpfs, a descriptor each.
+pub const COPY_DEPTH: usize = 128;
+/// Names of one copied file's extended attributes, in bytes; the value of one of them. Files have a few short ones.
+pub const XATTR_NAMES_BYTES: usize = 2048;
+/// See there.
+pub const XATTR_BYTES: usize = 4096;
 
 /// Bytes between the thread that inflates and the one that creates; also inflate's window, so a power of two
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.

@@ -41,9 +41,9 @@ pub fn set_level(level: Level) {
     MOST.store(level as u8, Ordering::Relaxed);
 }
 
-/// From now on lines go to this descriptor, which stays open for the life of the process.
-pub fn set_target(fd: FdRef<'static>) {
-    TARGET.store(fd.raw(), Ordering::Relaxed);
+/// From now on lines go to this descriptor, which stays open for the life of the process; the one before.
+pub fn set_target(fd: FdRef<'static>) -> FdRef<'static> {
+    FdRef::from_raw(TARGET.swap(fd.raw(), Ordering::Relaxed))
 }
 
 /// From now on lines are written like this.

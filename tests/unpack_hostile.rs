@@ -80,7 +80,15 @@ fn words_that_are_no_command() {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     };
-    assert_eq!(run(&["--version"]), (0, concat!("ocinit ", env!("CARGO_PKG_VERSION"), "\n").into(), String::new()));
+    // Lines that callers of a runtime read.
+    let version = concat!(
+        "ocinit version ",
+        env!("CARGO_PKG_VERSION"),
+        "\ncommit: ",
+        env!("CARGO_PKG_VERSION"),
+        "\nspec: 1.2.0\n"
+    );
+    assert_eq!(run(&["--version"]), (0, version.into(), String::new()));
     assert!(run(&["--help"]).1.contains("unpack [OPTION]... IMAGE ROOTFS"));
     for (words, line) in [
         (&["frobnicate"][..], "ocinit: unknown command frobnicate: see ocinit --help\n"),

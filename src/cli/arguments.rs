@@ -12,7 +12,7 @@ pub struct Flag {
     pub long: &'static str,
     /// Its letter after `-`; 0 where it has none.
     pub short: u8,
-    /// What its value is called; empty where it takes none.
+    /// What its value is called; empty where it takes none. In brackets: only after a `=`.
     pub value: &'static str,
     /// For `--help`.
     pub about: &'static str,
@@ -44,7 +44,7 @@ enum Piece<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Before the command is known: options of all commands, then its name.
+    /// Before the command is known: options of all commands, then its name. What follows is not looked at.
     pub fn new(words: &'a [&'a CStr]) -> Arguments<'a> {
         Arguments { words, command: None }
     }
@@ -129,10 +129,14 @@ impl<'a> Arguments<'a> {
     /// Shows each piece until `see` says no.
     fn each(&self, see: &mut dyn FnMut(Piece<'a>) -> bool) -> Result<()> {
         let mut options = Options::new(self.words.iter().map(|word| Word(word.to_bytes_with_nul())));
-        let mut named = false;
+        let (mut words, mut is_begun) = (0, false);
         loop {
-            let next =
-                options.next_arg().map_err(|_| Error::new(format_args!("an option has a value it cannot take")))?;
+            let is_raw = words > 1 && self.command.is_some_and(Command::passes_on);
+            let next = match is_raw {
+                true => Ok(options.next_positional().map(Arg::Positional)),
+                false => options.next_arg(),
+            };
+            let next = next.map_err(|_| Error::new(format_args!("an option has a value it cannot take")))?;
             let Some(next) = next else { return Ok(()) };
             let letter;
             let (dashes, name) = match next {
@@ -142,22 +146,31 @@ impl<'a> Arguments<'a> {
                     ("-", &letter[..])
                 }
                 Arg::Positional(word) => {
-                    named = true;
-                    match see(Piece::Word(word.value())) {
+                    // `--` may stand before what is passed on.
+                    if is_raw && !core::mem::replace(&mut is_begun, true) && word.ends_opts() {
+                        continue;
+                    }
+                    words += 1;
+                    // Whose options follow a name is not known before the command is.
+                    match see(Piece::Word(word.value())) && self.command.is_some() {
                         true => continue,
                         false => return Ok(()),
                     }
                 }
             };
             let is_long = dashes.len() == 2;
-            let own = self.command.filter(|_| named).map_or(&[][..], |command| command.flags);
+            let own = self.command.filter(|_| words > 0).map_or(&[][..], |command| command.flags);
             let is_it = |flag: &&Flag| if is_long { flag.long.as_bytes() == name } else { name == [flag.short] };
             let Some(flag) = own.iter().chain(GLOBAL).find(is_it) else { return Err(self.unknown(dashes, name, own)) };
             let value = match flag.value {
-                "" if is_long && options.value_opt().is_some() => {
-                    return Err(Error::new(format_args!("--{} takes no value", flag.long)));
-                }
+                // As Go has it.
+                "" if is_long => match options.value_opt().map(Word::bytes) {
+                    None | Some(b"true") => None,
+                    Some(b"false") => continue,
+                    Some(_) => return Err(Error::new(format_args!("--{} takes no value", flag.long))),
+                },
                 "" => None,
+                what if what.starts_with('[') => options.value_opt(),
                 what => Some(
                     options
                         .value()
@@ -236,20 +249,21 @@ impl Argument for Word<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{PASSED_ON, Run};
     use super::*;
 
-    static TEST: Command = Command {
+    const TEST: Command = Command {
         name: "test",
         words: "A [B]",
         least: 1,
         most: 2,
         about: "",
         flags: &[Flag::switch("all", b'a', ""), Flag::value("env", b'e', "NAME=VALUE", "")],
-        run: |_| Ok(()),
+        run: Run::Image(|_| Ok(())),
     };
 
     fn check<'a>(words: &'a [&'a CStr]) -> Result<Arguments<'a>> {
-        Arguments::new(words).of(&TEST)
+        Arguments::new(words).of(&const { TEST })
     }
 
     #[test]
@@ -262,6 +276,40 @@ mod tests {
         assert!(arguments.has("quiet") && arguments.has("all") && !arguments.has("help"));
         assert_eq!(arguments.values("env").collect::<Vec<_>>(), [c"X=1", c"Y=2", c"Z", c""]);
         assert_eq!((arguments.value("env"), arguments.value("all")), (Some(c""), None));
+    }
+
+    static PASSING: Command = Command { name: "exec", most: PASSED_ON, ..TEST };
+
+    #[test]
+    fn what_follows_the_first_word_may_be_somebody_elses() {
+        let words = [c"exec", c"-a", c"--env", c"X=1", c"id", c"ls", c"--env=Y", c"--", c"-x", c"--help"];
+        let arguments = Arguments::new(&words).of(&PASSING).unwrap();
+        assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"ls", c"--env=Y", c"--", c"-x", c"--help"]);
+        assert_eq!(arguments.values("env").collect::<Vec<_>>(), [c"X=1"]);
+        assert!(arguments.has("all") && !arguments.has("help"));
+        for words in [[c"exec", c"id", c"--", c"-a"], [c"exec", c"--", c"id", c"-a"]] {
+            let arguments = Arguments::new(&words).of(&PASSING).unwrap();
+            assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"-a"]);
+            assert!(!arguments.has("all"));
+        }
+    }
+
+    #[test]
+    fn options_of_all_commands_may_stand_before_the_name_and_no_other_is_looked_at() {
+        let words = [c"--root", c"/r", c"--rootless=true", c"exec", c"--frobnicate", c"--log", c"x"];
+        let arguments = Arguments::new(&words);
+        assert_eq!(arguments.name().unwrap(), Some(c"exec"));
+        assert_eq!((arguments.value("root"), arguments.value("log")), (Some(c"/r"), None));
+        assert_eq!(arguments.value("rootless"), Some(c"true"));
+    }
+
+    #[test]
+    fn a_value_may_be_left_out_and_a_switch_may_be_off() {
+        let words = [c"test", c"--rootless", c"one", c"--all=false", c"--quiet=true"];
+        let arguments = check(&words).unwrap();
+        assert!(arguments.has("rootless") && arguments.value("rootless").is_none());
+        assert!(!arguments.has("all") && arguments.has("quiet"));
+        assert_eq!(arguments.word(0), c"one");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::image::{self, Chosen};
 use super::place::Place;
-use super::{Arguments, Command, Flag, rootless};
+use super::{Arguments, Command, Flag, Run, rootless};
 use crate::bundle::{self, Mounts, Overrides, Rootless};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
     flags: &[image::PLATFORM, image::REF, rootless::FLAG, Flag::switch("tty", b't', "the process gets a terminal")],
-    run,
+    run: Run::Image(run),
 };
 
 /// The root directory's name in the bundle.

@@ -3,7 +3,7 @@
 use super::image::{self, PLATFORM, Transport};
 use super::place::Place;
 use super::progress::Progress;
-use super::{Arguments, Command, Flag};
+use super::{Arguments, Command, Flag, Run};
 use crate::codec::json::Items;
 use crate::export::{self, Kind, Target};
 use crate::image::{Blob, Image, Store, select};
@@ -22,7 +22,7 @@ pub(super) const COMMAND: Command = Command {
     most: 2,
     about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], and verify all of it; - is standard input or output.",
     flags: &[PLATFORM, Flag::switch("all", b'a', "the images for all platforms, with the index over them")],
-    run,
+    run: Run::Image(run),
 };
 
 /// Where it goes.

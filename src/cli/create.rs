@@ -3,6 +3,7 @@
 use super::{Arguments, Command, Run, container, making};
 use crate::Result;
 use crate::container::own_file;
+use crate::container::state::Id;
 
 pub(super) const COMMAND: Command = Command {
     name: "create",
@@ -24,7 +25,8 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
-    let (root, id) = container::place(arguments)?;
-    making::make(arguments, &root, id, [true, false], crate::memory::claim())?;
+    let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
+    let memory = crate::memory::claim();
+    making::make(arguments, &root, id, [true, false], memory)?;
     Ok(0)
 }

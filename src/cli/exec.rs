@@ -1,9 +1,11 @@
 //! `ocinit exec ID COMMAND...`: one more process in a container.
 
 use super::{Arguments, Command, Flag, PASSED_ON, Run, attend, container, making};
-use crate::container::launch::{self, Idle, Launch};
-use crate::container::state::Status;
-use crate::container::{own_file, stage};
+use crate::codec::json;
+use crate::container::hooks::Occasion;
+use crate::container::launch::{self, Launch};
+use crate::container::state::{Id, Status};
+use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
 use crate::io::show::{On, Show, ShowC};
 use crate::io::strings::Strings;
 use crate::io::{document, text};
@@ -11,7 +13,7 @@ use crate::limits::GROUPS_MAX;
 use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::fs;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
@@ -51,29 +53,34 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let callers = making::Callers::of(arguments)?;
     let preserved = making::preserved(arguments)?;
     let memory = crate::memory::claim();
-    let (root, id) = container::place(arguments)?;
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
     let directory = root.container(id)?;
-    let state = directory.read(&mut memory.state)?;
+    let ContainerMemory { pointers, seccomp, state, .. } = &mut memory.container;
+    let state = directory.read(state)?;
     let Some(init) = state.process.open() else {
         return Err(Error::new(format_args!("cannot exec a container that has stopped")));
     };
     if directory.status(&state) == Status::Paused && !arguments.has("ignore-paused") {
         return Err(Error::new(format_args!("cannot exec in a paused container (use --ignore-paused to override)")));
     }
-    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::new());
+    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::EMPTY);
     let container = spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
-    let mut of_file = Lists::new();
+    let mut of_file = Lists::EMPTY;
     let process = match arguments.value("process") {
         Some(path) => {
-            let value = document::read(CWD, path, &mut memory.process)?;
-            spec::read_process(value, &mut strings, &mut of_file).on("process", path)?
+            let value =
+                json::check(document::read(CWD, path, &mut memory.process)?).context("process", &ShowC(path))?;
+            spec::read_process(value, &mut strings, &mut of_file).context("process", &ShowC(path))?
         }
         None => process(arguments, &container.process, &mut strings)?,
     };
     let terminal = process.terminal || arguments.has("tty");
+    attributes::check_process(&process)?;
+    attributes::set_affinity(&process, "initial")?;
     let kinds = stage::kinds_of(state.process.pid)?;
     let group = cgroup(arguments, state.cgroup)?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
+    let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     let launch = Launch {
         spec: &spec,
         root: None,
@@ -81,11 +88,14 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         cgroup: group.as_ref().map(Fd::by_ref),
         gate: None,
         enters: Some((init.by_ref(), kinds)),
+        no_pivot: false,
         preserved,
         keeps_keyring: true,
-        host: &Idle,
+        about: None,
+        filter,
+        host: &Occasion { document: spec.document, id, state, status: Status::Running },
     };
-    let running = launch::launch(&launch, &mut memory.container)?;
+    let running = launch::launch(&launch, pointers)?;
     if let Err(error) = callers.tell(&running) {
         running.kill();
         return Err(error);
@@ -94,7 +104,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 }
 
 /// The container's own process, with what the words say otherwise.
-fn process<'m>(arguments: &Arguments<'_>, of: &Process<'m>, strings: &mut Strings<'m>) -> Result<Process<'m>> {
+fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mut Strings<'m>) -> Result<Process<'s>> {
     let mut words = strings.begin();
     for word in arguments.words().skip(1) {
         words.push(word.to_bytes())?;
@@ -122,8 +132,24 @@ fn process<'m>(arguments: &Arguments<'_>, of: &Process<'m>, strings: &mut String
         let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
         [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= bit);
     }
+    let mut label = |option: &str, of| match arguments.value(option) {
+        Some(label) => strings.add(label.to_bytes()).map(Some),
+        None => Ok(of),
+    };
+    let (apparmor, selinux) = (label("apparmor", of.apparmor)?, label("process-label", of.selinux)?);
     let no_new_privileges = of.no_new_privileges || arguments.has("no-new-privs");
-    Ok(Process { terminal: false, args, env, cwd, user: user(arguments, &of.user)?, capabilities, no_new_privileges, ..*of })
+    Ok(Process {
+        terminal: false,
+        args,
+        env,
+        cwd,
+        user: user(arguments, &of.user)?,
+        capabilities,
+        no_new_privileges,
+        apparmor,
+        selinux,
+        ..*of
+    })
 }
 
 /// `UID[:GID]`, and further groups; what is not said is the container's.
@@ -158,5 +184,7 @@ fn cgroup(arguments: &Arguments<'_>, of: &CStr) -> Result<Option<Fd>> {
     let directory = fs::open(CWD, of, fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open cgroup", of)?;
     let Some(below) = arguments.value("cgroup") else { return Ok(Some(directory)) };
     let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_SYMLINKS;
-    fs::open_resolved(directory.by_ref(), below, fs::O_RDONLY | fs::O_DIRECTORY, 0, resolve).on("open cgroup", below).map(Some)
+    fs::open_resolved(directory.by_ref(), below, fs::O_RDONLY | fs::O_DIRECTORY, 0, resolve)
+        .on("open cgroup", below)
+        .map(Some)
 }

@@ -6,16 +6,15 @@
 mod json;
 mod table;
 
-use super::{Arguments, Command, Flag, image};
+use super::{Arguments, Command, Flag, Run, choice, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
 use crate::image::survey::{Contents, Found, Scope, Sort, config_type, docker_images, read_config, survey};
 use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted};
 use crate::io::output::Output;
-use crate::io::show::Show;
 use crate::limits::{DOCUMENT_BYTES, REFERENCE_BYTES};
 use crate::sys::fd::STDOUT;
-use crate::{Context, Error, Result};
+use crate::{Context, Result};
 use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
@@ -29,7 +28,7 @@ pub(super) const COMMAND: Command = Command {
         Flag::value("format", 0, "table|json", "for a person, which is the default, or for a program"),
         image::PLATFORM,
     ],
-    run,
+    run: Run::Image(run),
 };
 
 /// One entry of a list of what there is.
@@ -79,10 +78,11 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         entries: 0,
     };
     let words = arguments.word(0);
-    match arguments.value("format").map(CStr::to_bytes) {
-        None | Some(b"table") => subject.show(words, &mut table::Table::new(&mut output))?,
-        Some(b"json") => subject.show(words, &mut json::Document::new(&mut output))?,
-        Some(other) => return Err(Error::new(format_args!("--format {}: neither table nor json", Show(other)))),
+    let format = arguments.value("format").unwrap_or(c"table");
+    match format.to_bytes() {
+        b"table" => subject.show(words, &mut table::Table::new(&mut output))?,
+        b"json" => subject.show(words, &mut json::Document::new(&mut output))?,
+        _ => return Err(choice("--format", format, "table nor json")),
     }
     output.finish().doing("write standard output")
 }

@@ -1,7 +1,7 @@
 //! `ocinit list-files IMAGE`: what all layers together come to, as `tar tvf --numeric-owner` would show it.
 
 use super::image::{self, Chosen};
-use super::{Arguments, Command};
+use super::{Arguments, Command, Run};
 use crate::io::output::{Output, Sink};
 use crate::rootfs::tree::{Listed, Tree};
 use crate::sys::fd::STDOUT;
@@ -16,7 +16,7 @@ pub(super) const COMMAND: Command = Command {
     most: 1,
     about: "Verify an image and list the files its layers come to, without unpacking them.",
     flags: &[image::PLATFORM],
-    run,
+    run: Run::Image(run),
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {

@@ -1,10 +1,10 @@
 //! What `create` and `run` have in common: from words and a bundle to a container's process.
 
-use super::container;
 use super::{Arguments, Flag};
+use crate::codec::json;
 use crate::container::create::{self, Request};
 use crate::container::state::{Id, Root};
-use crate::container::{Running, Stdio, own_file};
+use crate::container::{Running, Stdio};
 use crate::io::document;
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
@@ -13,7 +13,7 @@ use crate::limits::PATH_BYTES;
 use crate::memory::Memory;
 use crate::spec::{self, Lists, Process};
 use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
-use crate::sys::{Errno, fd, fs, mount, process, socket, tty};
+use crate::sys::{fd, fs, mount, socket, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -56,9 +56,9 @@ impl<'a> Callers<'a> {
             (true, None) if !stays => Err(Error::new(format_args!(
                 "cannot allocate tty if ocinit will detach without setting console socket"
             ))),
-            (false, Some(_)) => Err(Error::new(format_args!(
-                "cannot use console socket if ocinit will not detach or allocate tty"
-            ))),
+            (false, Some(_)) => {
+                Err(Error::new(format_args!("cannot use console socket if ocinit will not detach or allocate tty")))
+            }
             (true, _) => Ok(Stdio::Terminal(console_size(process).or_else(|| tty::size(STDIN)))),
             (false, None) => Ok(Stdio::Files([STDIN, STDOUT, STDERR])),
         }
@@ -126,13 +126,18 @@ pub(super) fn make(
     }
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
-    let top = document::read(CWD, c"config.json", &mut memory.config)?;
-    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::new());
+    let text = document::read(CWD, c"config.json", &mut memory.config)?;
+    let top = json::check(text).doing("config.json")?;
+    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::EMPTY);
     let spec = spec::read_config(top, &mut strings, &mut lists).doing("config.json")?;
     let stdio = callers.stdio(&spec.process, spec.process.terminal, stays)?;
+    let mut absolute = PathBuf::new();
     let rootfs = match spec.root.path.to_bytes() {
         [b'/', ..] => spec.root.path,
-        _ => strings.format(format_args!("{}/{}", ShowC(bundle), ShowC(spec.root.path)))?,
+        relative => {
+            absolute.push_bytes(bundle.to_bytes()).and_then(|()| absolute.push(relative)).doing("root.path")?;
+            absolute.as_c_str()
+        }
     };
     let request = Request {
         id,
@@ -142,6 +147,8 @@ pub(super) fn make(
         waits,
         stdio,
         preserved,
+        no_pivot: arguments.has("no-pivot"),
+        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
         keeps_keyring: arguments.has("no-new-keyring"),
     };
     create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))

@@ -3,22 +3,40 @@
 mod arguments;
 mod attend;
 mod bundle;
+mod container;
 mod copy;
+mod create;
+mod delete;
+mod events;
+mod exec;
+mod features;
 mod image;
 mod inspect;
+mod kill;
+mod list;
 mod list_files;
+mod making;
+mod pause;
 mod place;
 mod progress;
+mod ps;
+mod quantity;
 mod rootless;
+mod run;
+mod spec;
 mod spool;
+mod start;
+mod state;
 mod unpack;
+mod update;
 mod verify;
 
 pub use arguments::{Arguments, Flag};
 
-use crate::io::show::{Show, ShowC};
+use crate::error::STATUS_FAILED;
+use crate::io::show::{On, ShowC};
 use crate::log::{self, Format, Level};
-use crate::sys::fd::{FdRef, STDOUT};
+use crate::sys::fd::{self, CWD, FdRef, STDERR, STDOUT};
 use crate::sys::fs;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
@@ -33,18 +51,69 @@ pub struct Command {
     most: usize,
     about: &'static str,
     flags: &'static [Flag],
-    run: fn(&Arguments<'_>) -> Result<()>,
+    run: Run,
 }
 
-const COMMANDS: &[&Command] =
-    &[&inspect::COMMAND, &verify::COMMAND, &unpack::COMMAND, &bundle::COMMAND, &list_files::COMMAND, &copy::COMMAND];
+/// What a command does.
+pub enum Run {
+    /// Something with images. It fails with status 125, as docker and podman do.
+    Image(fn(&Arguments<'_>) -> Result<()>),
+    /// Something with containers, as runc does it; its exit status. It fails with status 1.
+    Container(fn(&Arguments<'_>) -> Result<i32>),
+}
+
+/// So many words that those behind the first are not ours: they are passed on as they are, options and all.
+const PASSED_ON: usize = usize::MAX;
+
+impl Command {
+    fn passes_on(&self) -> bool {
+        self.most == PASSED_ON
+    }
+
+    fn is_of_runtime(&self) -> bool {
+        matches!(self.run, Run::Container(_))
+    }
+}
+
+const COMMANDS: &[&Command] = &[
+    &inspect::COMMAND,
+    &verify::COMMAND,
+    &unpack::COMMAND,
+    &bundle::COMMAND,
+    &list_files::COMMAND,
+    &copy::COMMAND,
+    &run::COMMAND,
+    &create::COMMAND,
+    &start::COMMAND,
+    &exec::COMMAND,
+    &state::COMMAND,
+    &list::COMMAND,
+    &ps::COMMAND,
+    &pause::PAUSE,
+    &pause::RESUME,
+    &update::COMMAND,
+    &events::COMMAND,
+    &kill::COMMAND,
+    &delete::COMMAND,
+    &spec::COMMAND,
+    &features::COMMAND,
+];
+
+/// What runc has, and ocinit has not: podman takes a `checkpoint --help` that works for the ability.
+const REFUSED: [&str; 2] = ["checkpoint", "restore"];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[
     Flag::switch("quiet", b'q', "print nothing but errors"),
-    Flag::value("log-format", 0, "text|json", "how messages on standard error are written"),
+    Flag::value("root", 0, "DIR", "where the state of containers is kept"),
+    Flag::value("log", 0, "FILE", "write messages to the end of FILE"),
+    Flag::value("log-format", 0, "text|json", "how messages are written"),
+    Flag::switch("debug", 0, "more messages"),
+    Flag { long: "rootless", short: 0, value: "[=BOOL|auto]", about: "accepted, as ocinit sees for itself" },
+    Flag::value("cgroup-manager", 0, "cgroupfs|disabled", "with or without a cgroup for the container"),
+    Flag::switch("systemd-cgroup", 0, "refused: cgroups are made without systemd"),
     Flag::switch("help", b'h', "show this"),
-    Flag::switch("version", b'v', "show ocinit's version"),
+    Flag::switch("version", b'v', "show the version"),
 ];
 
 /// Whether the words name a command, so that even PID 1 of a container may run it.
@@ -62,46 +131,106 @@ fn find(word: &CStr) -> Option<&'static Command> {
 
 /// Runs a command; its exit status.
 pub fn main(args: &'static [&'static CStr]) -> i32 {
-    let result = run(Arguments::new(args.get(1..).unwrap_or(&[])));
+    let mut is_of_runtime = false;
+    let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), &mut is_of_runtime);
     if let Err(error) = &result {
         crate::error!("{error}");
+        // A log file is for programs; whoever sees standard error is told, too.
+        if log::set_target(STDERR).raw() != STDERR.raw() {
+            log::set_format(Format::Text);
+            crate::error!("{error}");
+        }
     }
     // A signal that ended the work was held back until all was cleaned up: now it may end the process.
     progress::let_signals_through();
-    result.map_or_else(|error| i32::from(error.status()), |()| 0)
+    match result {
+        Ok(status) => status,
+        Err(error) if is_of_runtime && error.status() == STATUS_FAILED => 1,
+        Err(error) => error.status().into(),
+    }
 }
 
-fn run(arguments: Arguments<'_>) -> Result<()> {
+fn run(arguments: Arguments<'_>, is_of_runtime: &mut bool) -> Result<i32> {
     let name = arguments.name()?;
-    let command = name.and_then(find);
-    let arguments = match command {
-        Some(command) => arguments.of(command)?,
-        None => arguments,
-    };
-    match arguments.value("log-format").map(CStr::to_bytes) {
-        None | Some(b"text") => {}
-        Some(b"json") => log::set_format(Format::Json),
-        Some(other) => {
-            return Err(Error::new(format_args!("--log-format {}: neither text nor json", Show(other))));
+    let Some(name) = name else {
+        set_up(&arguments)?;
+        return match () {
+            _ if arguments.has("version") => print(format_args!("{VERSION}")),
+            _ if arguments.has("help") => print(format_args!("{Help}")),
+            _ => Err(Error::new(format_args!("no command given: see ocinit --help"))),
         }
+        .map(|()| 0);
+    };
+    let Some(command) = find(name) else {
+        set_up(&arguments)?;
+        return Err(unknown(name, is_of_runtime));
+    };
+    *is_of_runtime = command.is_of_runtime();
+    // Even what is wrong with the options goes to the log that those before the name ask for.
+    let checked = arguments.of(command);
+    set_up(checked.as_ref().unwrap_or(&arguments))?;
+    let arguments = checked?;
+    if arguments.has("help") {
+        return print(format_args!("{}", CommandHelp(command))).map(|()| 0);
+    }
+    match command.run {
+        Run::Image(run) => run(&arguments).map(|()| 0).map_err(|error| rootless::advise(error, &arguments)),
+        Run::Container(run) => {
+            let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");
+            match manager.to_bytes() {
+                b"cgroupfs" | b"disabled" if !arguments.has("systemd-cgroup") => run(&arguments),
+                b"cgroupfs" | b"disabled" | b"systemd" => Err(Error::new(format_args!(
+                    "--systemd-cgroup: ocinit makes cgroups without systemd, as with --cgroup-manager cgroupfs"
+                ))),
+                _ => Err(choice("--cgroup-manager", manager, "cgroupfs nor disabled")),
+            }
+        }
+    }
+}
+
+/// Three lines that callers of a runtime read: whose version, what it was built from, up to which specification it goes.
+const VERSION: &str =
+    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.2.0\n");
+
+/// Where messages go, which, and how they are written.
+fn set_up(arguments: &Arguments<'_>) -> Result<()> {
+    if let Some(name) = arguments.value("log") {
+        let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND;
+        let file = fs::open(CWD, name, flags, 0o644).on("open the log", name)?;
+        // Not as one of the container's first three.
+        log::set_target(fd::duplicate(file.by_ref(), 3).doing("duplicate a descriptor")?.leak());
+    }
+    let format = arguments.value("log-format").unwrap_or(c"text");
+    match format.to_bytes() {
+        b"text" => {}
+        b"json" => log::set_format(Format::Json),
+        _ => return Err(choice("--log-format", format, "text nor json")),
     }
     if arguments.has("quiet") {
         log::set_level(Level::Error);
+    } else if arguments.has("debug") {
+        log::set_level(Level::Debug);
     }
-    match (command, name) {
-        (Some(command), _) if arguments.has("help") => print(format_args!("{}", CommandHelp(command))),
-        (Some(command), _) => (command.run)(&arguments).map_err(|error| rootless::advise(error, &arguments)),
-        (None, None) if arguments.has("version") => print(format_args!("ocinit {}\n", env!("CARGO_PKG_VERSION"))),
-        (None, None) if arguments.has("help") => print(format_args!("{Help}")),
-        (None, None) => Err(Error::new(format_args!("no command given: see ocinit --help"))),
-        (None, Some(name)) => {
-            let shown = ShowC(name);
-            let mut known = COMMANDS.iter().map(|command| command.name);
-            Err(match nearest(name.to_bytes(), &mut known) {
-                Some(near) => Error::new(format_args!("unknown command {shown}; did you mean {near}?")),
-                None => Error::new(format_args!("unknown command {shown}: see ocinit --help")),
-            })
-        }
+    Ok(())
+}
+
+/// The value of an option is none of those it can have.
+#[cold]
+fn choice(option: &str, value: &CStr, known: &str) -> Error {
+    Error::new(format_args!("{option} {}: neither {known}", ShowC(value)))
+}
+
+#[cold]
+fn unknown(name: &CStr, is_of_runtime: &mut bool) -> Error {
+    let shown = ShowC(name);
+    let is_it = |known: &str| known.as_bytes() == name.to_bytes();
+    if REFUSED.into_iter().any(is_it) {
+        *is_of_runtime = true;
+        return Error::new(format_args!("{shown}: ocinit neither saves containers nor restores them"));
+    }
+    match nearest(name.to_bytes(), &mut COMMANDS.iter().map(|command| command.name)) {
+        Some(near) => Error::new(format_args!("unknown command {shown}; did you mean {near}?")),
+        None => Error::new(format_args!("unknown command {shown}: see ocinit --help")),
     }
 }
 
@@ -145,8 +274,9 @@ struct Usage(&'static Command);
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Command { name, words, flags, .. } = self.0;
-        let options = if flags.is_empty() { "" } else { "[OPTION]... " };
-        write!(f, "{name} {options}{words}")
+        let options = if flags.is_empty() { "" } else { " [OPTION]..." };
+        let space = if words.is_empty() { "" } else { " " };
+        write!(f, "{name}{options}{space}{words}")
     }
 }
 
@@ -156,8 +286,8 @@ impl fmt::Display for CommandHelp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "usage: ocinit {}\n\n{}\n\n", Usage(self.0), self.0.about)?;
         for Flag { long, short, value, about } in self.0.flags.iter().chain(GLOBAL) {
-            let (space, letter) = if value.is_empty() { ("", *short) } else { (" ", *short) };
-            match letter {
+            let space = if value.is_empty() || value.starts_with('[') { "" } else { " " };
+            match *short {
                 0 => writeln!(f, "      --{long}{space}{value}\n          {about}")?,
                 letter => writeln!(f, "  -{}, --{long}{space}{value}\n          {about}", char::from(letter))?,
             }
@@ -170,9 +300,12 @@ struct Help;
 
 impl fmt::Display for Help {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("usage: ocinit COMMAND ...\n\n")?;
-        for command in COMMANDS {
-            writeln!(f, "  {}\n      {}", Usage(command), command.about)?;
+        f.write_str("usage: ocinit COMMAND ...\n")?;
+        for (title, is_of_runtime) in [("Images", false), ("Containers", true)] {
+            writeln!(f, "\n{title}:")?;
+            for command in COMMANDS.iter().filter(|command| command.is_of_runtime() == is_of_runtime) {
+                writeln!(f, "  {}\n      {}", Usage(command), command.about)?;
+            }
         }
         f.write_str("\nocinit COMMAND --help shows a command's options.\n")?;
         f.write_str("As PID 1 it boots the OCI image on a disk: see README.md.\n")

@@ -15,7 +15,7 @@ pub(super) const FLAG: Flag = Flag::switch(
 /// What may be done to files, by the option. This process is in a user namespace with these ids afterwards, where there
 /// can be one.
 pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Powers {
-    if !arguments.has(FLAG.long) {
+    if !is_wanted(arguments) {
         return Powers::Root;
     }
     match userns::enter(ids) {
@@ -27,9 +27,14 @@ pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Powers {
     }
 }
 
+/// Among the options of all commands it has a value.
+fn is_wanted(arguments: &Arguments<'_>) -> bool {
+    arguments.has(FLAG.long) && arguments.value(FLAG.long) != Some(c"false")
+}
+
 /// What only root may do, and somebody else tried, has another way.
 pub(super) fn advise(error: Error, arguments: &Arguments<'_>) -> Error {
-    match error.errno() == Errno::EPERM && process::effective_uid() != 0 && !arguments.has(FLAG.long) {
+    match error.errno() == Errno::EPERM && process::effective_uid() != 0 && !is_wanted(arguments) {
         true => Error::with_errno(format_args!("{error}: see --rootless"), Errno::EPERM),
         false => error,
     }

@@ -1,7 +1,8 @@
 //! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
 
-use super::{Arguments, Command, Flag, Run, attend, container, making};
+use super::{Arguments, Command, Flag, Run, attend, container, delete, making};
 use crate::container::own_file;
+use crate::container::state::Id;
 use crate::sys::process;
 use crate::{Context, Result};
 
@@ -35,14 +36,15 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
             process::set_subreaper().doing("become a subreaper")?;
         }
     }
-    let (root, id) = container::place(arguments)?;
-    let running = making::make(arguments, &root, id, [false, stays], crate::memory::claim())?;
+    let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
+    let memory = crate::memory::claim();
+    let running = making::make(arguments, &root, id, [false, stays], memory)?;
     if !stays {
         return Ok(0);
     }
     let status = attend::attend(&running)?;
     if !arguments.has("keep") {
-        container::destroy(&root, id)?;
+        delete::delete(&root, id, true, memory)?;
     }
     Ok(status.into())
 }

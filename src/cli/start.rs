@@ -1,10 +1,11 @@
 //! `ocinit start ID`: the process of a created container executes its program.
 
 use super::{Arguments, Command, Run, container};
-use crate::container::launch::{self, Host};
-use crate::container::state::Status;
 use crate::container::gate;
-use crate::sys::fd::FdRef;
+use crate::container::hooks::{self, Occasion};
+use crate::container::launch;
+use crate::container::state::{Id, Status};
+use crate::sys::{process, signal};
 use crate::{Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -19,7 +20,7 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let memory = crate::memory::claim();
-    let (root, id) = container::place(arguments)?;
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
     let mut directory = root.container(id)?;
     directory.lock()?;
     let state = directory.read(&mut memory.container.state)?;
@@ -29,6 +30,14 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         _ => return Err(Error::new(format_args!("cannot start an already running container"))),
     };
     let Some(channel) = channel else { return Err(gate::nobody_waits()) };
-    launch::hear_start(&channel, state.process.pid, &launch::Idle)?;
+    let document = directory.read_config(&mut memory.config)?;
+    let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
+    launch::hear_start(&channel, state.process.pid, &occasion)?;
+    hooks::run(&occasion, "poststart", false).inspect_err(|_| {
+        // A container whose poststart hooks fail is stopped (runtime-spec 1.3).
+        if let Some(process) = state.process.open() {
+            let _ = process::kill_pidfd(process.by_ref(), signal::SIGKILL);
+        }
+    })?;
     Ok(0)
 }

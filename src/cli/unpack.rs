@@ -2,7 +2,7 @@
 
 use super::image::{self, Chosen};
 use super::place::Place;
-use super::{Arguments, Command, rootless};
+use super::{Arguments, Command, Run, rootless};
 use crate::container::userns::Ids;
 use crate::io::path::PathBuf;
 use crate::{Result, bundle};
@@ -14,7 +14,7 @@ pub(super) const COMMAND: Command = Command {
     most: 2,
     about: "Verify an image and unpack its layers into the directory ROOTFS, which is made or is empty.",
     flags: &[image::PLATFORM, rootless::FLAG],
-    run,
+    run: Run::Image(run),
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {

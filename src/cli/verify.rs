@@ -1,7 +1,7 @@
 //! `ocinit verify IMAGE`: every blob is what its digest says, every layer what its image says; nothing is written.
 
 use super::progress::Progress;
-use super::{Arguments, Command, image, print};
+use super::{Arguments, Command, Run, image, print};
 use crate::Result;
 use crate::bundle::verify::Work;
 use crate::image::survey::Scope;
@@ -16,7 +16,7 @@ pub(super) const COMMAND: Command = Command {
     about: "Verify an image, or all that is in a layout: each blob against its digest, each layer as a tar and against \
             its diff_id.",
     flags: &[image::PLATFORM],
-    run,
+    run: Run::Image(run),
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {

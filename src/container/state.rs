@@ -8,6 +8,7 @@
 //! The directory comes first and goes last. A command that changes something holds the lock on it; one that only looks does
 //! not, and may see a container that is being made or removed.
 
+mod processes;
 mod record;
 mod status;
 
@@ -112,13 +113,29 @@ impl Root {
         }
     }
 
-    /// Shows the names of all containers, in no order.
+    /// Shows the names of all containers, sorted. Nothing is kept but the last one: each is the next in the directory,
+    /// whatever comes and goes meanwhile.
     pub fn each(&self, see: &mut dyn FnMut(Id<'_>) -> Result<()>) -> Result<()> {
         let Some(root) = &self.0 else { return Ok(()) };
-        each_entry(root.by_ref(), &mut |entry| match Id::check(entry.name) {
-            Ok(id) if matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) => see(id),
-            _ => Ok(()),
-        })
+        let (mut last, mut next) = (PathBuf::new(), PathBuf::new());
+        loop {
+            fs::seek(root.by_ref(), 0, fs::SEEK_SET).doing("list containers")?;
+            each_entry(root.by_ref(), &mut |entry| {
+                let name = entry.name.to_bytes();
+                let is_next = name > last.as_bytes() && (next.as_bytes().is_empty() || name < next.as_bytes());
+                if is_next && matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) && Id::check(entry.name).is_ok() {
+                    next.truncate(0);
+                    next.push_bytes(name).doing("list containers")?;
+                }
+                Ok(())
+            })?;
+            match Id::check(next.as_c_str()) {
+                Ok(id) => see(id)?,
+                Err(_) => return Ok(()),
+            }
+            core::mem::swap(&mut last, &mut next);
+            next.truncate(0);
+        }
     }
 }
 
@@ -203,10 +220,28 @@ impl<'r> Directory<'r> {
         output.finish().on("write", name)
     }
 
-    /// What was written last.
+    /// What was written last. ENOENT where nothing was: it is just being made or removed, or somebody died at it.
     pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
         let StateMemory { document, strings } = memory;
-        State::read(&self.document(STATE, document)?, strings).map_err(|error| self.blame(STATE, error))
+        match self.document(STATE, document) {
+            Ok(document) => State::read(&document, strings).map_err(|error| self.blame(STATE, error)),
+            Err(error) if error.errno() == Errno::ENOENT => Err(absent(self.id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the state for callers: see [`State::describe`]. `buffer` is for the container's configuration, of which the
+    /// annotations are.
+    pub fn describe(
+        &self,
+        json: &mut Writer<'_>,
+        state: &State<'_>,
+        status: Status,
+        owner: Option<&[u8]>,
+        buffer: &mut [u8],
+    ) {
+        let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
+        state.describe(self.id, json, status, owner, annotations);
     }
 
     /// The document that the container was made from.

@@ -23,6 +23,8 @@ use crate::limits::JSON_DEPTH;
 /// A document being written.
 pub struct Writer<'s> {
     sink: &'s mut dyn Sink,
+    /// Before each value, once for each level; where it is empty, all is on one line.
+    indent: &'static str,
     /// What is open, a bit a level, 1 for an object; the innermost is the lowest.
     objects: u64,
     depth: usize,
@@ -39,7 +41,12 @@ const _: () = assert!(JSON_DEPTH <= 64);
 impl<'s> Writer<'s> {
     /// An empty document. It is whole when its one value is, and ends with a line feed then.
     pub fn new(sink: &'s mut dyn Sink) -> Writer<'s> {
-        Writer { sink, objects: 0, depth: 0, is_fresh: true, is_member: false, replaced: false }
+        Writer::with_indent(sink, "\t")
+    }
+
+    /// The same with another indentation; where that is empty, all is on one line, without spaces.
+    pub fn with_indent(sink: &'s mut dyn Sink, indent: &'static str) -> Writer<'s> {
+        Writer { sink, indent, objects: 0, depth: 0, is_fresh: true, is_member: false, replaced: false }
     }
 
     /// Opens an object.
@@ -206,7 +213,7 @@ impl<'s> Writer<'s> {
     }
 
     fn end_key(&mut self) -> &mut Writer<'s> {
-        self.sink.put(b": ");
+        self.sink.put(if self.indent.is_empty() { b":" } else { b": " });
         self.is_member = true;
         self
     }
@@ -234,9 +241,12 @@ impl<'s> Writer<'s> {
     }
 
     fn new_line(&mut self) {
+        if self.indent.is_empty() {
+            return;
+        }
         self.sink.put(b"\n");
         for _ in 0..self.depth {
-            self.sink.put(b"\t");
+            self.sink.put(self.indent.as_bytes());
         }
     }
 
@@ -322,6 +332,21 @@ mod tests {
         let wanted = "{\n\t\"a\": [\n\t\t0,\n\t\t18446744073709551615,\n\t\t-9223372036854775808,\n\t\t[],\n\t\t{}\n\t],\n\t\"b\": {\n\t\t\"c\": true,\n\t\t\"d\": null\n\t},\n\t\"e\": \"\"\n}\n";
         assert_eq!(text, wanted);
         assert_eq!(written(|json| json.number(7)), "7\n");
+    }
+
+    #[test]
+    fn a_document_may_be_one_line() {
+        let mut bytes = Vec::new();
+        let mut json = Writer::with_indent(&mut bytes, "");
+        json.object();
+        json.array_of("a");
+        json.number(1);
+        json.number(2);
+        json.end();
+        json.object_of("b");
+        json.end();
+        json.end();
+        assert_eq!(String::from_utf8(bytes).unwrap(), "{\"a\":[1,2],\"b\":{}}\n");
     }
 
     /// Every character that is special anywhere, and one of each length.

@@ -93,12 +93,11 @@ impl Directory<'_> {
         if !state.process.is_alive() {
             return Status::Stopped;
         }
-        if gate::listens(self.fd()) {
-            return Status::Created;
-        }
-        match is_frozen(state) {
-            true => Status::Paused,
-            false => Status::Running,
+        match state.group() {
+            // One that waits for its start can be paused, too.
+            Ok(Some(group)) if group.is_frozen() => Status::Paused,
+            _ if gate::listens(self.fd()) => Status::Created,
+            _ => Status::Running,
         }
     }
 
@@ -114,14 +113,4 @@ impl Directory<'_> {
             Err(errno) => errno == Errno::EAGAIN,
         }
     }
-}
-
-fn is_frozen(state: &State<'_>) -> bool {
-    let mut buffer = [0; 256];
-    let read = PathBuf::from_bytes(state.cgroup.to_bytes()).and_then(|mut path| {
-        path.push(b"cgroup.events")?;
-        let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0)?;
-        fs::read(file.by_ref(), &mut buffer)
-    });
-    read.is_ok_and(|length| buffer[..length].split(|byte| *byte == b'\n').any(|line| line == b"frozen 1"))
 }

@@ -1,0 +1,48 @@
+//! What commands on containers have in common: where their state is kept.
+
+use super::Arguments;
+use crate::container::state::Root;
+use crate::io::path::PathBuf;
+use crate::io::show::On;
+use crate::sys::fd::CWD;
+use crate::sys::{fs, process};
+use crate::{Context, Result};
+
+/// Where root keeps it; an ordinary user has a directory of this name in his own XDG_RUNTIME_DIR.
+const ROOT: &str = "/run/ocinit";
+
+/// What is kept: nothing where the directory is not there, unless `is_made` for something to be kept in it.
+pub(super) fn root(arguments: &Arguments<'_>, is_made: bool) -> Result<Root> {
+    let mut path = PathBuf::new();
+    let is_runtime_directory = place(arguments, &mut path)?;
+    let path = path.as_c_str();
+    if !is_made {
+        return Root::open(path);
+    }
+    let root = Root::make(path)?;
+    if is_runtime_directory {
+        // What has this bit is not removed because nobody has used it for some days (XDG Base Directory Specification).
+        fs::chmod(CWD, path, 0o1700).on("change the mode of", path)?;
+    }
+    Ok(root)
+}
+
+/// Where it is, by runc's rules; whether that is in XDG_RUNTIME_DIR.
+fn place(arguments: &Arguments<'_>, path: &mut PathBuf) -> Result<bool> {
+    let (start, end) = match (arguments.value("root"), process::variable(b"XDG_RUNTIME_DIR")) {
+        (Some(root), _) => (root, ""),
+        (None, Some(directory)) if !directory.is_empty() && !is_root_of_the_host() => (directory, "/ocinit"),
+        _ => (c"", ROOT),
+    };
+    path.push_bytes(start.to_bytes()).and_then(|()| path.push_bytes(end.as_bytes())).doing("--root")?;
+    Ok(end.len() == "/ocinit".len())
+}
+
+/// Root in a user namespace is somebody else, unless the environment says that it logged in as root.
+fn is_root_of_the_host() -> bool {
+    let mut map = [0; 64];
+    let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0).and_then(|file| fs::read(file.by_ref(), &mut map));
+    // 0, 0 and all numbers there are.
+    let is_first = read.is_err() || map.windows(10).any(|digits| digits == b"4294967295");
+    process::effective_uid() == 0 && (is_first || process::variable(b"USER") == Some(c"root"))
+}

@@ -1,0 +1,79 @@
+//! `ocinit delete ID`: removes what is kept of a container that has stopped, or (`--force`) of any.
+
+use super::{Arguments, Command, Flag, Run, container};
+use crate::container::hooks::{self, Occasion};
+use crate::container::intel_rdt;
+use crate::container::state::{Directory, Id, Root, State, Status};
+use crate::limits::END_WAIT_MS;
+use crate::memory::Memory;
+use crate::sys::{Errno, event, process, signal};
+use crate::{Context, Error, Result};
+
+pub(super) const COMMAND: Command = Command {
+    name: "delete",
+    words: "ID",
+    least: 1,
+    most: 1,
+    about: "Remove what is left of a container that has stopped.",
+    flags: &[Flag::switch("force", b'f', "kill it first, if need be; no error where there is none")],
+    run: Run::Container(run),
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let memory = crate::memory::claim();
+    let id = Id::check(arguments.word(0))?;
+    let root = container::root(arguments, false)?;
+    let is_forced = arguments.has("force");
+    match delete(&root, id, is_forced, memory) {
+        Err(error) if is_forced && error.errno() == Errno::ENOENT => Ok(0),
+        done => done.map(|()| 0),
+    }
+}
+
+/// Removes a container; `is_forced`: whatever it is doing.
+pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memory) -> Result<()> {
+    let mut directory = root.container(id)?;
+    directory.lock()?;
+    let state = match directory.read(&mut memory.container.state) {
+        // Whoever made it died before there was anything to remember.
+        Err(error) if error.errno() == Errno::ENOENT => State::UNKNOWN,
+        Err(error) if is_forced => {
+            crate::warning!("{error}");
+            State::UNKNOWN
+        }
+        state => state?,
+    };
+    match directory.status(&state) {
+        Status::Stopped => {}
+        _ if is_forced => end(&directory, &state)?,
+        status => {
+            return Err(Error::new(format_args!(
+                "cannot delete container {id} that is not stopped: {}",
+                status.name()
+            )));
+        }
+    }
+    state.remove_rest()?;
+    // Hooks come last, when there is no file of the container's left.
+    let document = directory.read_config(&mut memory.config).ok();
+    directory.remove()?;
+    intel_rdt::remove(document, id);
+    let occasion = Occasion { document, id, state, status: Status::Stopped };
+    if let Err(error) = hooks::run(&occasion, "poststop", true) {
+        crate::warning!("{error}");
+    }
+    Ok(())
+}
+
+/// Kills the container's process and sees it end. Whose child it is collects it.
+fn end(directory: &Directory<'_>, state: &State<'_>) -> Result<()> {
+    let Some(pidfd) = state.process.open() else { return Ok(()) };
+    match process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => return Err(errno).doing("kill the container"),
+    }
+    match event::poll_one(pidfd.by_ref(), libc::POLLIN, END_WAIT_MS).doing("wait for the container's end")? {
+        0 => Err(Error::new(format_args!("container {}: its process does not end", directory.id()))),
+        _ => Ok(()),
+    }
+}

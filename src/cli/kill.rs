@@ -1,0 +1,44 @@
+//! `ocinit kill ID [SIGNAL]`: sends a signal to a container.
+
+use super::{Arguments, Command, Flag, Run, container};
+use crate::container::state::{Id, Status};
+use crate::io::show::ShowC;
+use crate::sys::{Errno, process, signal};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+pub(super) const COMMAND: Command = Command {
+    name: "kill",
+    words: "ID [SIGNAL]",
+    least: 1,
+    most: 2,
+    about: "Send a signal, by number or name, to the process of a container; SIGTERM where none is given.",
+    flags: &[Flag::switch("all", b'a', "to all of its processes")],
+    run: Run::Container(run),
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let memory = crate::memory::claim();
+    let signal = parse(arguments.words().nth(1).unwrap_or(c"TERM"))?;
+    let root = container::root(arguments, false)?;
+    let directory = root.container(Id::check(arguments.word(0))?)?;
+    let state = directory.read(&mut memory.container.state)?;
+    if arguments.has("all") {
+        return state.signal_all(signal).map(|()| 0);
+    }
+    let sent = match state.process.open() {
+        Some(pidfd) if directory.status(&state) != Status::Stopped => process::kill_pidfd(pidfd.by_ref(), signal),
+        _ => Err(Errno::ESRCH),
+    };
+    match sent {
+        // The words that containerd looks for.
+        Err(Errno::ESRCH) => Err(Error::new(format_args!("container not running: {}", directory.id()))),
+        sent => sent.doing("send the signal").map(|()| 0),
+    }
+}
+
+/// 0 is sent to find out whether anybody would get a signal.
+fn parse(text: &CStr) -> Result<i32> {
+    let known = text.to_str().ok().and_then(|name| if name == "0" { Some(0) } else { signal::parse(name) });
+    known.ok_or_else(|| Error::new(format_args!("unknown signal \"{}\"", ShowC(text))))
+}

@@ -1,0 +1,156 @@
+//! Programs that the config wants run at the stations of a container's life (runtime-spec, "POSIX-platform Hooks").
+//!
+//! Each gets the container's state on standard input, from a file in memory: nobody waits for one that does not read, and none
+//! is kept waiting. What it says goes to another such file, of which an error shows the end; so one that leaves a process
+//! behind, with all of its descriptors, keeps nobody either.
+
+use super::state::{Id, State, Status};
+use crate::codec::json::{Value, Writer};
+use crate::error::{Context, Error, Result};
+use crate::io::output::Output;
+use crate::io::show::Show;
+use crate::io::strings::{Strings, Words};
+use crate::limits::{HOOK_BYTES, HOOK_STRINGS_MAX};
+use crate::sys::fd::{self, CWD, Fd, FdRef};
+use crate::sys::process::{self, Ended, StringVector, Whom};
+use crate::sys::signal::{self, SignalSet};
+use crate::sys::{clone, event, fs};
+use core::ffi::CStr;
+
+/// What of a failed hook's words is shown, in bytes.
+const SAID_BYTES: usize = 256;
+
+/// Whose hooks they are, and at which station.
+pub struct Occasion<'a> {
+    /// The config.
+    pub document: Option<Value<'a>>,
+    /// The container.
+    pub id: Id<'a>,
+    /// What is known of it; the pid is the one that the hook would see.
+    pub state: State<'a>,
+    /// What it is doing.
+    pub status: Status,
+}
+
+/// The hooks of one kind.
+fn of<'m>(document: Option<Value<'m>>, kind: &str) -> impl Iterator<Item = Value<'m>> {
+    let hooks = document.and_then(|document| document.member("hooks"));
+    hooks.map(|hooks| hooks.list_or_none(kind)).unwrap_or_default()
+}
+
+/// Whether there are hooks of this kind.
+pub fn has(document: Option<Value<'_>>, kind: &str) -> bool {
+    of(document, kind).next().is_some()
+}
+
+/// Checks what the hooks of all kinds say, before anything is made.
+pub fn check(document: Option<Value<'_>>) -> Result<()> {
+    let hooks = document.and_then(|document| document.member("hooks"));
+    for (_, list) in hooks.map(|hooks| hooks.entries()).transpose()?.into_iter().flatten() {
+        for hook in list.items().into_iter().flatten() {
+            if !hook.require_text("path")?.as_escaped().starts_with('/') {
+                return Err(hook.fault_of("path", "must be an absolute path"));
+            }
+            if hook.get("timeout")?.is_some_and(|timeout| !timeout.as_i64().is_ok_and(|seconds| seconds > 0)) {
+                return Err(hook.fault_of("timeout", "must be greater than zero"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and the last failure counts.
+pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
+    let Occasion { document, id, state, status } = occasion;
+    if !has(*document, kind) {
+        return Ok(());
+    }
+    let file = fs::memory_file(c"state").doing("write the state for hooks")?;
+    let mut output = Output::new(file.by_ref());
+    let annotations = document.and_then(|document| document.member("annotations"));
+    state.describe(*id, &mut Writer::with_indent(&mut output, ""), *status, None, annotations);
+    output.finish().doing("write the state for hooks")?;
+    let mut failed = Ok(());
+    for (n, hook) in of(*document, kind).enumerate() {
+        let done = run_one(&hook, file.by_ref());
+        if let Err(error) = done {
+            failed = Err(error.within(format_args!("error running {kind} hook #{n}")));
+            if !all {
+                break;
+            }
+        }
+    }
+    failed
+}
+
+// A frame of its own, for it is large.
+#[inline(never)]
+fn run_one(hook: &Value<'_>, state: FdRef<'_>) -> Result<()> {
+    let mut memory = [0; HOOK_BYTES];
+    let mut strings = Strings::new(&mut memory);
+    let path = words(hook.member("path").into_iter(), &mut strings)?;
+    let args = words(hook.list_or_none("args"), &mut strings)?;
+    let env = words(hook.list_or_none("env"), &mut strings)?;
+    // As exec(3) has it where nothing is said: the program's own name.
+    let args = if args.first().is_none() { path } else { args };
+    let (mut for_args, mut for_env) = ([0; HOOK_STRINGS_MAX], [0; HOOK_STRINGS_MAX]);
+    let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
+    let env = StringVector::new(&mut for_env, env.iter()).doing("env")?;
+    let said = fs::memory_file(c"output").doing("make a file")?;
+    fs::seek(state, 0, libc::SEEK_SET).doing("rewind the state")?;
+    let process = match clone::fork(0, None).doing("fork")? {
+        clone::Side::Child => {
+            become_hook([state, said.by_ref(), said.by_ref()], path.first().unwrap_or(c""), &args, &env)
+        }
+        clone::Side::Parent(_, process) => process,
+    };
+    let seconds = hook.member("timeout").and_then(|timeout| timeout.as_u64().ok());
+    let patience = seconds.map_or(-1, |seconds| seconds.saturating_mul(1000).min(i32::MAX as u64) as i32);
+    let in_time = event::poll_one(process.by_ref(), libc::POLLIN, patience).doing("wait for it")? != 0;
+    if !in_time {
+        let _ = process::kill_pidfd(process.by_ref(), signal::SIGKILL);
+    }
+    let ended = process::wait(Whom::Pidfd(process.by_ref()), true).doing("wait for it")?;
+    match ended {
+        _ if !in_time => {
+            let seconds = seconds.unwrap_or(0);
+            Err(Error::new(format_args!("not done after {seconds} s")))
+        }
+        Some((_, Ended::Exited(0))) => Ok(()),
+        Some((_, Ended::Exited(status))) => Err(failure(format_args!("exit status {status}"), &said)),
+        Some((_, Ended::Killed(number))) => Err(failure(format_args!("signal {number}"), &said)),
+        None => Ok(()),
+    }
+}
+
+fn words<'m>(list: impl Iterator<Item = Value<'m>>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+    let mut words = strings.begin();
+    for word in list {
+        word.as_text()?.write_to(&mut words).map_err(|error| word.blame(error))?;
+        words.end_word()?;
+    }
+    Ok(words.finish_words())
+}
+
+#[cold]
+fn failure(how: core::fmt::Arguments<'_>, said: &Fd) -> Error {
+    let mut end = [0; SAID_BYTES];
+    let size = fs::stat(said.by_ref(), c"").map_or(0, |stat| stat.size);
+    let length = fs::read_at(said.by_ref(), &mut end, size.saturating_sub(SAID_BYTES as u64)).unwrap_or(0);
+    Error::new(format_args!("{how}, output: {}", Show(end[..length].trim_ascii())))
+}
+
+fn become_hook(stdio: [FdRef<'_>; 3], path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> ! {
+    let copies = stdio.map(|file| fd::duplicate(file, 3));
+    for (number, copy) in copies.iter().flatten().enumerate() {
+        let _ = fd::duplicate_to(copy.by_ref(), number as i32);
+    }
+    let _ = fd::close_from(3, true);
+    signal::reset_all();
+    let _ = signal::set_mask(SignalSet::NONE);
+    let errno = process::execute(CWD, path, args, env);
+    let mut output = Output::new(fd::STDERR);
+    let _ = core::fmt::Write::write_fmt(&mut output, format_args!("exec: {errno}"));
+    let _ = output.finish();
+    process::exit(crate::error::STATUS_NOT_FOUND.into())
+}
