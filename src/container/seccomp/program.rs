@@ -146,13 +146,24 @@ impl Program {
 
     /// The instructions of the whole filter.
     pub(super) fn assemble(&mut self) -> Result<&[u64]> {
-        let i386 = if self.policy.x86 {
+        if !self.is_full {
+            self.put_all();
+        }
+        if self.start == 0 || self.is_full {
+            return Err(Error::new(format_args!(
+                "linux.seccomp: a filter of more than {SECCOMP_INSTRUCTIONS_MAX} instructions (SECCOMP_INSTRUCTIONS_MAX)"
+            )));
+        }
+        Ok(&self.instructions[self.start..])
+    }
+
+    fn put_all(&mut self) {
+        let mut i386 = 0;
+        if self.policy.x86 {
             self.ranges.clear();
             self.add_ranges(0, 1);
-            self.section(false)
-        } else {
-            0
-        };
+            i386 = self.section(false);
+        }
         self.ranges.clear();
         self.add_ranges(0, 0);
         if self.policy.x32 {
@@ -168,12 +179,6 @@ impl Program {
         let other = if self.policy.x86 { self.jump(EQUAL, AUDIT_ARCH_I386, i386, kill) } else { kill };
         self.jump(EQUAL, AUDIT_ARCH_X86_64, x86_64, other);
         self.put(LOAD, 0, 0, ARCHITECTURE);
-        if self.start == 0 || self.is_full {
-            return Err(Error::new(format_args!(
-                "linux.seccomp: a filter of more than {SECCOMP_INSTRUCTIONS_MAX} instructions (SECCOMP_INSTRUCTIONS_MAX)"
-            )));
-        }
-        Ok(&self.instructions[self.start..])
     }
 
     /// Verdicts of i386 become those of x32: x86_64's, in other places.
