@@ -89,13 +89,13 @@ const fn count(byte: u8) -> usize {
 
 /// One system call.
 #[derive(Clone, Copy)]
-pub struct Name {
+struct Name {
     /// Filled up with zeros.
     text: Text,
     /// The number of x86_64, and mostly of x32, too; or [`NONE`].
-    pub native: u16,
+    native: u16,
     /// The number of i386, or [`NONE`]. From 500 up there is none: the call is one of socketcall(2) or ipc(2) and nothing else.
-    pub compat: u16,
+    compat: u16,
 }
 
 type Text = [u8; 32];
@@ -127,15 +127,17 @@ impl Names {
                 *place = if n < end { LETTERS[take(5)] } else { 0 };
             }
             let (native, compat) = (take(9) as u16, take(9) as u16);
-            *self.slot(&text) = Name { text, native, compat };
+            let slot = self.slot(&text);
+            (slot.text, slot.native, slot.compat) = (text, native, compat);
         }
     }
 
-    /// The system call of this name, where there is one.
-    pub fn find(&mut self, name: &[u8]) -> Option<Name> {
+    /// The numbers of this name for x86_64 and for i386, where there is such a system call.
+    pub fn find(&mut self, name: &[u8]) -> Option<(u16, u16)> {
         let mut text = [0; 32];
         text.get_mut(..name.len())?.copy_from_slice(name);
-        Some(*self.slot(&text)).filter(|name| name.text[0] != 0)
+        let name = self.slot(&text);
+        (name.text[0] != 0).then_some((name.native, name.compat))
     }
 
     /// The slot that holds this name, or that is free for it.

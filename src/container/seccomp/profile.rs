@@ -1,7 +1,7 @@
 //! Reads `linux.seccomp` where it stands, each part once: what becomes of each system call.
 
 use super::Filter;
-use super::names::{NONE, Name};
+use super::names::NONE;
 use super::program::{Condition, Program, RULES_FOLLOW, Rule, UNKNOWN};
 use crate::codec::json::{Items, Value};
 use crate::io::text::words;
@@ -53,7 +53,8 @@ const NO_NUMBER: u16 = 500;
 /// Compiles a profile. Whatever is wrong with it is an error that names the place.
 pub fn compile<'p>(profile: Value<'_>, program: &'p mut Program) -> Result<Filter<'p>> {
     let keys = "defaultAction defaultErrnoRet architectures flags listenerPath listenerMetadata syscalls";
-    let members = Members::read(profile, keys)?;
+    let mut members = Members::of(profile, keys);
+    members.read()?;
     let default = members.verdict()?;
     if default == RETURN_NOTIFY {
         return Err(members.fault(0, "this cannot be the default"));
@@ -92,7 +93,8 @@ pub fn compile<'p>(profile: Value<'_>, program: &'p mut Program) -> Result<Filte
 
 /// One rule of the profile; what its system calls get.
 fn add(rule: Value<'_>, program: &mut Program) -> Result<u32> {
-    let members = Members::read(rule, "action errnoRet args names")?;
+    let mut members = Members::of(rule, "action errnoRet args names");
+    members.read()?;
     let verdict = members.verdict()?;
     let (rules, first) = (program.rules.len(), program.conditions.len());
     let (mut arguments, mut separate) = (0u8, false);
@@ -115,7 +117,7 @@ fn add(rule: Value<'_>, program: &mut Program) -> Result<u32> {
         if verdict == RETURN_NOTIFY && (text == b"write" || text == b"sendmsg") {
             return Err(name.fault("not with SCMP_ACT_NOTIFY"));
         }
-        if let Some(Name { native, compat, .. }) = program.names.find(text) {
+        if let Some((native, compat)) = program.names.find(text) {
             if native != NONE {
                 wanted.put(program, 0, native, 0);
             }
@@ -196,7 +198,8 @@ const fn ipc_call(place: usize) -> usize {
 }
 
 fn condition(arg: Value<'_>) -> Result<Condition> {
-    let members = Members::read(arg, "index op value valueTwo")?;
+    let mut members = Members::of(arg, "index op value valueTwo");
+    members.read()?;
     let argument = match members.number(0)? {
         argument @ 0..=5 => argument as u8,
         _ => return Err(members.fault(0, "above 5")),
@@ -214,18 +217,23 @@ struct Members<'m> {
 }
 
 impl<'m> Members<'m> {
-    fn read(object: Value<'m>, keys: &'static str) -> Result<Members<'m>> {
-        let mut members = Members { object, keys, found: [None; 7] };
-        for (key, value) in object.entries()? {
-            if let Some(at) = place(keys, key.as_escaped().as_bytes())
-                && let Some(place) = members.found.get_mut(at)
+    #[inline(never)]
+    fn of(object: Value<'m>, keys: &'static str) -> Members<'m> {
+        Members { object, keys, found: [None; 7] }
+    }
+
+    #[inline(never)]
+    fn read(&mut self) -> Result<()> {
+        for (key, value) in self.object.entries()? {
+            if let Some(at) = place(self.keys, key.as_escaped().as_bytes())
+                && let Some(place) = self.found.get_mut(at)
                 && !value.is_null()
                 && place.replace(value).is_some()
             {
                 return Err(value.fault("given twice"));
             }
         }
-        Ok(members)
+        Ok(())
     }
 
     #[cold]

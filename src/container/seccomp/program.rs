@@ -184,8 +184,8 @@ impl Program {
     /// Verdicts of i386 become those of x32: x86_64's, in other places.
     fn become_x32(&mut self) {
         self.verdicts[1] = self.verdicts[0];
-        for (own, number) in (X32_OWN..).zip(NOT_X32) {
-            let verdict = core::mem::replace(&mut self.verdicts[1][usize::from(number)], UNKNOWN);
+        for (own, number) in (X32_OWN..).zip(&NOT_X32) {
+            let verdict = core::mem::replace(&mut self.verdicts[1][usize::from(*number)], UNKNOWN);
             if own < X32_END {
                 self.verdicts[1][own] = verdict;
             }
