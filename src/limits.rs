@@ -83,6 +83,13 @@ pub const DEVICES_MAX: usize = 512;
 /// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
 pub const ID_MAPPINGS_MAX: usize = 340;
 
+/// Text of one hook's path, arguments and environment, in bytes; on the stack of the process that becomes it.
+pub const HOOK_STRINGS_BYTES: usize = 32 << 10;
+/// Arguments, or variables, of one hook and one more. They are tens.
+pub const HOOK_STRINGS_MAX: usize = 512;
+/// What an error shows of a hook's standard output, and of its standard error, in bytes: both fit into one text.
+pub const HOOK_OUTPUT_BYTES: usize = 384;
+
 /// Bytes between the thread that inflates and the one that creates; also inflate's window, so a power of two
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.
 pub const RING_BYTES: usize = 256 << 10;
@@ -149,6 +156,7 @@ pub const CONTROL_OUT_BYTES: usize = 4096;
 pub const CONTROL_LINE_BYTES: usize = 128;
 
 const _: () = assert!(CONTROL_OUT_BYTES >= 2 * ERROR_TEXT_BYTES + PHASES_MAX * 64);
+const _: () = assert!(2 * HOOK_OUTPUT_BYTES + 128 <= ERROR_TEXT_BYTES);
 const _: () = assert!(RING_BYTES.is_power_of_two() && RING_BYTES >= 64 << 10);
 const _: () = assert!(OWN_PATHS_BITS.is_power_of_two());
 const _: () = assert!(INPUT_BYTES.is_power_of_two());

@@ -7,6 +7,7 @@ mod devices;
 pub mod execute;
 pub mod gate;
 mod handshake;
+pub mod hooks;
 mod init;
 pub mod launch;
 mod mounts;

@@ -139,6 +139,24 @@ impl Root {
     }
 }
 
+/// Members of the runtime-spec's state: who it is, and what it does.
+pub(super) fn write_start(json: &mut Writer<'_>, id: Id<'_>, pid: Option<i32>, status: Status, bundle: &CStr) {
+    json.string_of("id", id.0.to_bytes());
+    if let Some(pid) = pid {
+        json.key("pid").number(pid as u64);
+    }
+    json.string_of("status", status.name().as_bytes());
+    json.string_of("bundle", bundle.to_bytes());
+}
+
+/// The annotations of the container's configuration, where it has any.
+pub(super) fn write_annotations(json: &mut Writer<'_>, config: &Value<'_>) {
+    let annotations = config.member("annotations");
+    if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
+        json.key("annotations").value(&annotations);
+    }
+}
+
 #[cold]
 fn absent(id: Id<'_>) -> Error {
     Error::with_errno(format_args!("container does not exist: {id}"), Errno::ENOENT)
@@ -243,21 +261,15 @@ impl<'r> Directory<'r> {
         let pid = state.pid(status);
         json.object();
         json.string_of("ociVersion", state.version.to_bytes());
-        json.string_of("id", self.id.0.to_bytes());
-        if pid != 0 || owner.is_some() {
-            json.key("pid").number(pid as u64);
-        }
-        json.string_of("status", status.name().as_bytes());
-        json.string_of("bundle", state.bundle.to_bytes());
+        write_start(json, self.id, (pid != 0 || owner.is_some()).then_some(pid), status, state.bundle);
         if owner.is_some() {
             json.string_of("rootfs", state.rootfs.to_bytes());
             let mut created: heapless::String<40> = heapless::String::new();
             let _ = write!(created, "{}", Rfc3339(state.created));
             json.string_of("created", created.as_bytes());
         }
-        let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
-        if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
-            json.key("annotations").value(&annotations);
+        if let Ok(config) = self.read_config(buffer) {
+            write_annotations(json, &config);
         }
         if let Some(owner) = owner {
             json.string_of("owner", owner);
