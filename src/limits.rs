@@ -72,23 +72,28 @@ pub const LABELS_MAX: usize = 512;
 pub const STATE_BYTES: usize = 100 << 10;
 /// How long a command waits for another that changes the same container, in milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
+/// Path, arguments and environment of one hook, in bytes. Those of real ones have some hundred.
+pub const HOOK_BYTES: usize = 64 << 10;
+/// Arguments of one hook, and variables of its environment, each with the null pointer behind them.
+pub const HOOK_STRINGS_MAX: usize = 512;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
 /// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
 pub const END_WAIT_MS: i32 = 10_000;
+/// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
+pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.
 pub const DEVICES_MAX: usize = 512;
 /// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
 pub const ID_MAPPINGS_MAX: usize = 340;
-
-/// Text of one hook's path, arguments and environment, in bytes; on the stack of the process that becomes it.
-pub const HOOK_STRINGS_BYTES: usize = 32 << 10;
-/// Arguments, or variables, of one hook and one more. They are tens.
-pub const HOOK_STRINGS_MAX: usize = 512;
-/// What an error shows of a hook's standard output, and of its standard error, in bytes: both fit into one text.
-pub const HOOK_OUTPUT_BYTES: usize = 384;
+/// How deep directories may be nested in one that is copied into a tmpfs, a descriptor each.
+pub const COPY_DEPTH: usize = 128;
+/// Names of one copied file's extended attributes, in bytes; the value of one of them. Files have a few short ones.
+pub const XATTR_NAMES_BYTES: usize = 2048;
+/// See there.
+pub const XATTR_BYTES: usize = 4096;
 
 /// Bytes between the thread that inflates and the one that creates; also inflate's window, so a power of two
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.
@@ -156,7 +161,6 @@ pub const CONTROL_OUT_BYTES: usize = 4096;
 pub const CONTROL_LINE_BYTES: usize = 128;
 
 const _: () = assert!(CONTROL_OUT_BYTES >= 2 * ERROR_TEXT_BYTES + PHASES_MAX * 64);
-const _: () = assert!(2 * HOOK_OUTPUT_BYTES + 128 <= ERROR_TEXT_BYTES);
 const _: () = assert!(RING_BYTES.is_power_of_two() && RING_BYTES >= 64 << 10);
 const _: () = assert!(OWN_PATHS_BITS.is_power_of_two());
 const _: () = assert!(INPUT_BYTES.is_power_of_two());

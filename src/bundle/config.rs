@@ -22,7 +22,7 @@ pub struct Rootless<'m> {
 }
 
 /// As `runc spec` and umoci have it: nobody needs more before somebody says so.
-const LIMITS: &[Limit] = &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
+pub(super) const LIMITS: &[Limit] = &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
 
 /// Makes the config that was made by [`super::spec_from_image`] one for a bundle, and the image's WorkingDir in its `root`
 /// where that is missing. The mounts stand in `mounts`.
@@ -67,7 +67,7 @@ pub fn push<'m>(mounts: &mut Mounts<'m>, mount: Mount<'m>) -> Result<()> {
 }
 
 /// A default mount that a runtime can make without knowing which control groups the host has.
-fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'static> {
+pub(super) fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'static> {
     let mut mount = *mount;
     match mount.kind.to_bytes() {
         // Whichever version the host has: runc and crun go by the host, not by this word.

@@ -4,6 +4,7 @@ mod annotations;
 mod config;
 mod environment;
 mod etc;
+mod example;
 mod layers;
 mod user;
 pub mod verify;
@@ -11,6 +12,7 @@ mod volumes;
 
 pub use config::{Rootless, for_bundle};
 pub use etc::complete_etc;
+pub use example::example;
 pub use layers::{each_layer, unpack_layers};
 pub use volumes::{Mounts, make_volumes};
 
@@ -110,6 +112,8 @@ pub fn spec_from_image<'m>(
         no_new_privileges: !machine,
         limits: &[],
         oom_score_adj: Some(0),
+        apparmor: None,
+        selinux: None,
         document: None,
     };
     let own_network = if overrides.no_network { CLONE_NEWNET } else { 0 };

@@ -1,8 +1,11 @@
 //! `ocinit delete ID`: removes what is kept of a container that has stopped, or (`--force`) of any.
 
 use super::{Arguments, Command, Flag, Run, container};
-use crate::container::state::{Directory, Id, Root, State, StateMemory, Status};
+use crate::container::hooks::{self, Occasion};
+use crate::container::intel_rdt;
+use crate::container::state::{Directory, Id, Root, State, Status};
 use crate::limits::END_WAIT_MS;
+use crate::memory::Memory;
 use crate::sys::{Errno, event, process, signal};
 use crate::{Context, Error, Result};
 
@@ -21,17 +24,17 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let id = Id::check(arguments.word(0))?;
     let root = container::root(arguments, false)?;
     let is_forced = arguments.has("force");
-    match delete(&root, id, is_forced, &mut memory.container.state) {
+    match delete(&root, id, is_forced, memory) {
         Err(error) if is_forced && error.errno() == Errno::ENOENT => Ok(0),
         done => done.map(|()| 0),
     }
 }
 
 /// Removes a container; `is_forced`: whatever it is doing.
-pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut StateMemory) -> Result<()> {
+pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memory) -> Result<()> {
     let mut directory = root.container(id)?;
     directory.lock()?;
-    let state = match directory.read(memory) {
+    let state = match directory.read(&mut memory.container.state) {
         // Whoever made it died before there was anything to remember.
         Err(error) if error.errno() == Errno::ENOENT => State::UNKNOWN,
         Err(error) if is_forced => {
@@ -51,7 +54,15 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Stat
         }
     }
     state.remove_rest()?;
-    directory.remove()
+    // Hooks come last, when there is no file of the container's left.
+    let document = directory.read_config(&mut memory.config).ok();
+    directory.remove()?;
+    intel_rdt::remove(document, id);
+    let occasion = Occasion { document, id, state, status: Status::Stopped };
+    if let Err(error) = hooks::run(&occasion, "poststop", true) {
+        crate::warning!("{error}");
+    }
+    Ok(())
 }
 
 /// Kills the container's process and sees it end. Whose child it is collects it.

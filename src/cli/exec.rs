@@ -2,9 +2,10 @@
 
 use super::{Arguments, Command, Flag, PASSED_ON, Run, attend, container, making};
 use crate::codec::json;
-use crate::container::launch::{self, Idle, Launch};
+use crate::container::hooks::Occasion;
+use crate::container::launch::{self, Launch};
 use crate::container::state::{Id, Status};
-use crate::container::{own_file, stage};
+use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
 use crate::io::show::{On, Show, ShowC};
 use crate::io::strings::Strings;
 use crate::io::{document, text};
@@ -54,7 +55,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let memory = crate::memory::claim();
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
     let directory = root.container(id)?;
-    let state = directory.read(&mut memory.container.state)?;
+    let ContainerMemory { pointers, seccomp, state, .. } = &mut memory.container;
+    let state = directory.read(state)?;
     let Some(init) = state.process.open() else {
         return Err(Error::new(format_args!("cannot exec a container that has stopped")));
     };
@@ -73,9 +75,12 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         None => process(arguments, &container.process, &mut strings)?,
     };
     let terminal = process.terminal || arguments.has("tty");
+    attributes::check_process(&process)?;
+    attributes::set_affinity(&process, "initial")?;
     let kinds = stage::kinds_of(state.process.pid)?;
     let group = cgroup(arguments, state.cgroup)?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
+    let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     let launch = Launch {
         spec: &spec,
         root: None,
@@ -83,11 +88,14 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         cgroup: group.as_ref().map(Fd::by_ref),
         gate: None,
         enters: Some((init.by_ref(), kinds)),
+        no_pivot: false,
         preserved,
         keeps_keyring: true,
-        host: &Idle,
+        about: None,
+        filter,
+        host: &Occasion { document: spec.document, id, state, status: Status::Running },
     };
-    let running = launch::launch(&launch, &mut memory.container)?;
+    let running = launch::launch(&launch, pointers)?;
     if let Err(error) = callers.tell(&running) {
         running.kill();
         return Err(error);
@@ -124,6 +132,11 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
         let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
         [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= bit);
     }
+    let mut label = |option: &str, of| match arguments.value(option) {
+        Some(label) => strings.add(label.to_bytes()).map(Some),
+        None => Ok(of),
+    };
+    let (apparmor, selinux) = (label("apparmor", of.apparmor)?, label("process-label", of.selinux)?);
     let no_new_privileges = of.no_new_privileges || arguments.has("no-new-privs");
     Ok(Process {
         terminal: false,
@@ -133,6 +146,8 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
         user: user(arguments, &of.user)?,
         capabilities,
         no_new_privileges,
+        apparmor,
+        selinux,
         ..*of
     })
 }

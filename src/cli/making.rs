@@ -139,7 +139,17 @@ pub(super) fn make(
             absolute.as_c_str()
         }
     };
-    let request =
-        Request { id, root, bundle, rootfs, waits, stdio, preserved, keeps_keyring: arguments.has("no-new-keyring") };
+    let request = Request {
+        id,
+        root,
+        bundle,
+        rootfs,
+        waits,
+        stdio,
+        preserved,
+        no_pivot: arguments.has("no-pivot"),
+        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
+        keeps_keyring: arguments.has("no-new-keyring"),
+    };
     create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))
 }

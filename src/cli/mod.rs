@@ -8,6 +8,7 @@ mod copy;
 mod create;
 mod delete;
 mod exec;
+mod features;
 mod image;
 mod inspect;
 mod kill;
@@ -19,6 +20,7 @@ mod progress;
 mod ps;
 mod rootless;
 mod run;
+mod spec;
 mod spool;
 mod start;
 mod state;
@@ -85,6 +87,8 @@ const COMMANDS: &[&Command] = &[
     &ps::COMMAND,
     &kill::COMMAND,
     &delete::COMMAND,
+    &spec::COMMAND,
+    &features::COMMAND,
 ];
 
 /// What runc has, and ocinit has not: podman takes a `checkpoint --help` that works for the ability.

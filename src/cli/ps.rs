@@ -3,7 +3,7 @@
 use super::{Arguments, Command, Flag, PASSED_ON, Run, choice, container};
 use crate::codec::json::Writer;
 use crate::container::execute;
-use crate::container::state::{Id, Status};
+use crate::container::state::Id;
 use crate::io::output::{Output, Sink};
 use crate::io::text;
 use crate::limits::PROCESS_STRINGS_MAX;
@@ -30,12 +30,10 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let state = directory.read(&mut memory.container.state)?;
     let (pids, mut count) = (&mut memory.container.pointers, 0);
     let mut is_full = false;
-    if directory.status(&state) != Status::Stopped {
-        state.each_process(&mut |pid| match pids.get_mut(count) {
-            Some(place) => (*place, count) = (pid as usize, count + 1),
-            None => is_full = true,
-        })?;
-    }
+    state.each_process(&mut |pid| match pids.get_mut(count) {
+        Some(place) => (*place, count) = (pid as usize, count + 1),
+        None => is_full = true,
+    })?;
     if is_full {
         return Err(Error::new(format_args!("more than {PROCESS_STRINGS_MAX} processes")));
     }

@@ -44,7 +44,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     }
     let status = attend::attend(&running)?;
     if !arguments.has("keep") {
-        delete::delete(&root, id, true, &mut memory.container.state)?;
+        delete::delete(&root, id, true, memory)?;
     }
     Ok(status.into())
 }

@@ -2,8 +2,10 @@
 
 use super::{Arguments, Command, Run, container};
 use crate::container::gate;
+use crate::container::hooks::{self, Occasion};
 use crate::container::launch;
 use crate::container::state::{Id, Status};
+use crate::sys::{process, signal};
 use crate::{Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -28,6 +30,14 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         _ => return Err(Error::new(format_args!("cannot start an already running container"))),
     };
     let Some(channel) = channel else { return Err(gate::nobody_waits()) };
-    launch::hear_start(&channel, state.process.pid, &launch::Idle)?;
+    let document = directory.read_config(&mut memory.config)?;
+    let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
+    launch::hear_start(&channel, state.process.pid, &occasion)?;
+    hooks::run(&occasion, "poststart", false).inspect_err(|_| {
+        // A container whose poststart hooks fail is stopped (runtime-spec 1.3).
+        if let Some(process) = state.process.open() {
+            let _ = process::kill_pidfd(process.by_ref(), signal::SIGKILL);
+        }
+    })?;
     Ok(0)
 }

@@ -4,17 +4,26 @@
 //! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
 
 use super::handshake::Channel;
+use super::hooks::{self, Occasion};
 use super::launch::{Launch, makes_users};
-use super::{Stdio, devices, execute, gate, init, mounts, privileges, protect, root, write_file};
+use super::procfs::Procfs;
+use super::seccomp::Filter;
+use super::state::{Process, State, Status};
+use super::{
+    Pointers, Stdio, attributes, devices, execute, gate, home, init, mounts, privileges, protect, root, sysctl,
+    write_file,
+};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
-use crate::limits::PATH_BYTES;
-use crate::spec::Process;
+use crate::limits::{PATH_BYTES, PROCESS_STRINGS_MAX};
+use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::{Errno, clone, event, fs, mount, net, system, tty};
+use core::cell::Cell;
+use core::ffi::CStr;
 
 /// What the parent prepared.
 pub struct Plan<'a> {
@@ -22,14 +31,14 @@ pub struct Plan<'a> {
     pub launch: &'a Launch<'a>,
     /// A copy of the root's mount, attached nowhere yet.
     pub tree: Option<Fd>,
+    /// What of its mounts this process could not open.
+    pub prepared: mounts::Prepared,
     /// The parent; `None` where this process was not cloned but becomes the container's.
     pub channel: Option<Channel>,
     /// There was a stage between, which has done what needs its powers.
     pub staged: bool,
-    /// For execve(2).
-    pub args: StringVector<'a>,
-    /// For execve(2).
-    pub env: StringVector<'a>,
+    /// For execve(2), which takes it.
+    pub pointers: Cell<Option<&'a mut Pointers>>,
 }
 
 /// The cloned process's whole life.
@@ -37,12 +46,18 @@ pub fn live(plan: &Plan<'_>) -> ! {
     process::exit(run(plan).status().into())
 }
 
+/// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by root of the new user
+/// namespace.
+pub fn made_by_root(launch: &Launch<'_>) -> i32 {
+    if makes_users(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
+}
+
 /// Everything up to the exec. Returns only to say why not; the parent has heard it then.
 pub fn run(plan: &Plan<'_>) -> Error {
-    let mut path = PathBuf::new();
+    let (mut path, mut home) = (PathBuf::new(), PathBuf::new());
     let mut opened = None;
-    let error = match prepare(plan, &mut path, &mut opened) {
-        Ok(()) => execute::execute(path.as_c_str(), &plan.args, &plan.env),
+    let error = match prepare(plan, [&mut path, &mut home], &mut opened) {
+        Ok(()) => execute(plan, path.as_c_str(), &home),
         Err(error) => error,
     };
     // Whoever opened the gate hears what comes after it.
@@ -52,15 +67,35 @@ pub fn run(plan: &Plan<'_>) -> Error {
     error
 }
 
-/// All but the exec itself; `path` becomes what is executed, and `opened` the conversation with whoever opened the gate.
+/// The exec itself. Returns only to say why not.
 #[inline(never)]
-fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) -> Result<()> {
+fn execute(plan: &Plan<'_>, path: &CStr, home: &PathBuf) -> Error {
+    let wanted = &plan.launch.spec.process;
+    let pointers = plan.pointers.take().map_or(&mut [][..], |pointers| pointers);
+    let split = (wanted.args.iter().count() + 1).min(pointers.len());
+    let (for_args, for_env) = pointers.split_at_mut(split);
+    let home = Some(home.as_c_str()).filter(|home| !home.is_empty());
+    let args = StringVector::new(for_args, wanted.args.iter());
+    match (args, StringVector::new(for_env, wanted.env.iter().chain(home))) {
+        (Ok(args), Ok(env)) => execute::execute(path, &args, &env),
+        _ => {
+            let limit = PROCESS_STRINGS_MAX - 2;
+            let text = format_args!("more than {limit} arguments and environment variables");
+            Error::with_errno(text, Errno::E2BIG)
+        }
+    }
+}
+
+/// All but the exec itself; `path` becomes what is executed, `home` a variable that is added, and `opened` the conversation with whoever opened the gate.
+#[inline(never)]
+fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option<Channel>) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     match &plan.channel {
         Some(channel) if plan.staged => channel.await_go()?,
         Some(channel) if makes_users(launch) => {
             channel.ask_for_ids()?;
             privileges::become_root()?;
+            clone::unshare(made_by_root(launch)).doing("make an ipc namespace")?;
         }
         _ => {}
     }
@@ -81,16 +116,25 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
     if plan.channel.is_none() {
         adjust_oom_score(process::getpid(), wanted)?;
     }
+    // The host's, as long as it can be reached.
+    let proc = attributes::is_labelled(wanted).then(Procfs::open).transpose()?;
     let terminal = match launch.enters {
         Some(_) => open_terminal(plan, None)?,
         None => furnish(plan)?,
     };
 
     set_stdio(&launch.stdio, terminal.as_ref(), wanted)?;
+    let root = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
+    home::add(root.by_ref(), wanted, home);
+    attributes::apply(launch.spec, launch.enters.is_none())?;
+    attributes::label(wanted, proc.as_ref())?;
     privileges::set_limits(wanted.limits)?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));
+    // Without no_new_privs it takes a power that is about to be dropped; else nothing comes after it but the exec.
+    let (early, late) = if wanted.no_new_privileges { (None, launch.filter) } else { (launch.filter, None) };
+    load(early, plan.channel.as_ref())?;
     privileges::drop_to(wanted)?;
     check_directory(wanted, entered)?;
 
@@ -119,12 +163,29 @@ fn prepare(plan: &Plan<'_>, path: &mut PathBuf, opened: &mut Option<Channel>) ->
             return Err(nothing_to_start());
         }
     }
+    run_hooks(plan, "startContainer", Status::Created)?;
     signal::reset_all();
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     if let Some(channel) = channel {
         outlive(channel)?;
     }
-    Ok(())
+    load(late, channel)
+}
+
+/// Puts this process under a seccomp filter, whose listener the parent gets.
+fn load(filter: Option<Filter<'_>>, channel: Option<&Channel>) -> Result<()> {
+    match (filter.map(|filter| filter.load()).transpose()?.flatten(), channel) {
+        (Some(listener), Some(channel)) => channel.listener(listener.by_ref()),
+        _ => Ok(()),
+    }
+}
+
+/// Runs hooks in the container's namespaces, which have their own pid for its process.
+fn run_hooks(plan: &Plan<'_>, kind: &str, status: Status) -> Result<()> {
+    let Some((id, state)) = plan.launch.about else { return Ok(()) };
+    let process = Process { pid: process::getpid(), ..state.process };
+    let occasion = Occasion { document: plan.launch.spec.document, id, state: State { process, ..state }, status };
+    hooks::run(&occasion, kind, false)
 }
 
 /// Lives on without the parent, once that has said so: one that dies before is noticed by the end of the conversation.
@@ -134,7 +195,7 @@ fn outlive(channel: &Channel) -> Result<()> {
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
-pub fn adjust_oom_score(pid: i32, wanted: &Process<'_>) -> Result<()> {
+pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
     let path = PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
     write_file(CWD, path.as_c_str(), format_args!("{adjustment}")).context("set oom_score_adj", &adjustment)
@@ -158,6 +219,8 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(name) = spec.hostname {
         system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
     }
+    attributes::set_domain_name(spec.domainname)?;
+    sysctl::apply(spec)?;
 
     fs::umask(0);
     let own_tree;
@@ -169,22 +232,22 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
         }
     };
     let entered = root::enter(tree, spec.root.propagation)?;
-    mounts::mount_all(entered.new, spec.mounts)?;
-    spec.devices.iter().try_for_each(|device| devices::make(entered.new, device))?;
-    devices::link(entered.new)?;
+    let mut mounted = mounts::Mounted::new();
+    mounts::mount_all(entered.new, spec, &plan.prepared, &mut mounted)?;
+    devices::make_all(entered.new, spec)?;
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
+    mounted.finish()?;
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
+    run_hooks(plan, "createContainer", Status::Creating)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
-    entered.pivot()?;
-    if spec.root.readonly {
-        mount::set_attributes(root.by_ref(), false, mount::attr::RDONLY, 0, 0)
-            .doing("make the root directory read-only")?;
-    }
-    protect::make_readonly(root.by_ref(), spec.readonly_paths)?;
-    protect::mask(root.by_ref(), spec.masked_paths)?;
+    entered.pivot(launch.no_pivot)?;
+    let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
+    protect::make_readonly(places, spec.readonly_paths)?;
+    protect::mask(places, spec.masked_paths)?;
+    root::settle(root.by_ref(), &spec.root)?;
     Ok(terminal)
 }
 
@@ -218,7 +281,7 @@ fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>>
 }
 
 /// Puts the three in place, and gives the user what is made for it alone, so that it can open /dev/stderr again.
-fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &Process<'_>) -> Result<()> {
+fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_>) -> Result<()> {
     let sources = match (stdio, terminal) {
         (Stdio::Files(files), _) => *files,
         (_, Some(terminal)) => [terminal.by_ref(); 3],
@@ -254,7 +317,7 @@ fn take_terminal(required: bool) -> Result<()> {
 }
 
 /// The working directory must be reached, and lie inside the root (CVE-2024-21626).
-fn check_directory(wanted: &Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
+fn check_directory(wanted: &spec::Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
     entered.or_else(|_| mount::chdir(wanted.cwd)).on("chdir to cwd", wanted.cwd)?;
     let mut buffer = [0; PATH_BYTES];
     let inside = mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));

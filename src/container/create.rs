@@ -1,10 +1,14 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or nothing of them.
 
+use super::cgroup::{Cgroup, Place};
+use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
-use super::state::{Directory, Id, Process, Root, State};
-use super::{ContainerMemory, Running, Stdio, gate};
-use crate::error::{Error, Result};
-use crate::spec::Spec;
+use super::seccomp::{self, ContainerState, Filter};
+use super::state::{Directory, Id, Process, Root, State, Status};
+use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, time_offsets};
+use crate::codec::json::Value;
+use crate::error::{Context, Error, Result};
+use crate::spec::{self, Spec};
 use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
@@ -27,6 +31,10 @@ pub struct Request<'a> {
     pub stdio: Stdio<'a>,
     /// Descriptors from 3 up that the process keeps.
     pub preserved: u32,
+    /// The old root stays below the new one.
+    pub no_pivot: bool,
+    /// It gets no control group of its own.
+    pub without_cgroup: bool,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
 }
@@ -38,60 +46,122 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    let directory = request.root.create(request.id)?;
-    let made = make(request, spec, &directory, memory, then);
-    if made.is_err() {
-        directory.remove()?;
-    }
-    made
-}
-
-fn make(
-    request: Request<'_>,
-    spec: &Spec<'_>,
-    directory: &Directory<'_>,
-    memory: &mut ContainerMemory,
-    then: &mut dyn FnMut(&Running) -> Result<()>,
-) -> Result<Running> {
-    let rootless = process::effective_uid() != 0;
-    let state = State {
-        version: c"1.0.2",
-        bundle: request.bundle,
-        rootfs: request.rootfs,
-        rootless,
-        terminal: spec.process.terminal,
-        ..State::new()
-    };
-    directory.write(&state)?;
-    if let Some(document) = &spec.document {
-        directory.write_config(document)?;
-    }
+    check(spec).doing("config.json")?;
+    let ContainerMemory { seccomp, pointers, .. } = memory;
+    let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     // Root of a new user namespace opens it itself, where only that one may.
     let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
         Ok(root) => root,
         Err(errno) => return Err(missing_root(request.rootfs, errno)),
     };
-    let gate = if request.waits { Some(gate::make(directory.fd())?) } else { None };
-    let host = AtHost { directory, state: Cell::new(state) };
+    // First of all, for an id that is taken is what the caller must hear of.
+    let directory = request.root.create(request.id)?;
+    let place = match request.without_cgroup {
+        true => Ok(None),
+        false => Place::find(spec, request.id.as_c_str().to_bytes()),
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err(error) => {
+            directory.remove()?;
+            return Err(error);
+        }
+    };
+    let state = State {
+        // Before the group is made: whatever becomes of us, its removal finds it.
+        cgroup: place.as_ref().map_or(c"", Place::path),
+        version: spec::VERSION,
+        bundle: request.bundle,
+        rootfs: request.rootfs,
+        rootless: process::effective_uid() != 0,
+        terminal: spec.process.terminal,
+        ..State::new()
+    };
+    let id = request.id;
+    let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
+    let made = make(request, spec, root.by_ref(), place.as_ref(), &host, filter, pointers, then);
+    if let Err(error) = &made {
+        // What hooks have made is theirs to remove.
+        intel_rdt::remove(spec.document, id);
+        if host.state.get().process.pid != 0
+            && let Err(failed) = host.run_hooks("poststop", Status::Stopped)
+        {
+            return Err(error.within(format_args!("{failed}")));
+        }
+        directory.remove()?;
+    }
+    made
+}
+
+/// Makes its control group, and starts it there.
+fn make(
+    request: Request<'_>,
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    place: Option<&Place>,
+    host: &AtHost<'_>,
+    filter: Option<Filter<'_>>,
+    pointers: &mut Pointers,
+    then: &mut dyn FnMut(&Running) -> Result<()>,
+) -> Result<Running> {
+    let mut state = host.state.get();
+    host.directory.write(&state)?;
+    if let Some(document) = &spec.document {
+        host.directory.write_config(document)?;
+    }
+    let group = place.map_or(Ok(None), |place| place.create(spec, state.rootless))?;
+    if group.is_none() {
+        state.cgroup = c"";
+        host.state.set(state);
+    }
+    let made = start(request, spec, root, group.as_ref(), host, filter, pointers).and_then(|running| {
+        let told = then(&running).map(|()| running.pid);
+        told.inspect_err(|_| running.kill()).map(|_| running)
+    });
+    if let (Err(_), Some(group)) = (&made, group) {
+        group.undo();
+    }
+    made
+}
+
+fn start(
+    request: Request<'_>,
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    group: Option<&Cgroup>,
+    host: &AtHost<'_>,
+    filter: Option<Filter<'_>>,
+    pointers: &mut Pointers,
+) -> Result<Running> {
+    let state = host.state.get();
+    let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
         spec,
-        root: (!rootless || spec.namespaces & CLONE_NEWUSER == 0).then(|| root.by_ref()),
+        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then_some(root),
         stdio: request.stdio,
-        cgroup: None,
+        cgroup: group.map(Cgroup::directory),
         gate,
         enters: None,
+        no_pivot: request.no_pivot,
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
-        host: &host,
+        about: Some((request.id, state)),
+        filter,
+        host,
     };
-    let running = launch::launch(&launch, memory)?;
-    match then(&running) {
-        Ok(()) => Ok(running),
-        Err(error) => {
-            running.kill();
-            Err(error)
-        }
+    let running = launch::launch(&launch, pointers)?;
+    if !request.waits {
+        host.run_hooks("poststart", Status::Running).inspect_err(|_| running.kill())?;
     }
+    Ok(running)
+}
+
+/// Whether all that is wanted can be, as far as that can be told before anything is made.
+fn check(spec: &Spec<'_>) -> Result<()> {
+    hooks::check(spec.document)?;
+    attributes::check(spec)?;
+    time_offsets::check(spec)?;
+    intel_rdt::check(spec)
 }
 
 #[cold]
@@ -103,22 +173,66 @@ fn missing_root(path: &CStr, errno: Errno) -> Error {
 /// The host's side of a container that is being made.
 struct AtHost<'a> {
     directory: &'a Directory<'a>,
+    document: Option<Value<'a>>,
     state: Cell<State<'a>>,
+}
+
+impl AtHost<'_> {
+    fn occasion(&self, status: Status) -> Occasion<'_> {
+        Occasion { document: self.document, id: self.directory.id(), state: self.state.get(), status }
+    }
+
+    fn run_hooks(&self, kind: &str, status: Status) -> Result<()> {
+        hooks::run(&self.occasion(status), kind, false)
+    }
 }
 
 impl Host for AtHost<'_> {
     fn born(&self, pid: i32) -> Result<()> {
         let process = Process::now(pid).ok_or_else(|| Error::new(format_args!("the container's process has died")))?;
         self.state.set(State { process, ..self.state.get() });
-        self.directory.write(&self.state.get())
+        self.directory.write(&self.state.get())?;
+        intel_rdt::join(self.document, self.directory.id(), pid)
+    }
+
+    fn hooks(&self, _: i32) -> Result<()> {
+        self.run_hooks("prestart", Status::Creating)?;
+        self.run_hooks("createRuntime", Status::Creating)
+    }
+
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
+        self.occasion(Status::Creating).listener(pid, listener)
+    }
+
+    fn has_hooks(&self) -> bool {
+        hooks::has(self.document, "prestart") || hooks::has(self.document, "createRuntime")
+    }
+}
+
+/// A container that is there already, where a process starts or is added.
+impl Host for Occasion<'_> {
+    fn born(&self, _: i32) -> Result<()> {
+        Ok(())
     }
 
     fn hooks(&self, _: i32) -> Result<()> {
         Ok(())
     }
 
-    fn listener(&self, _: i32, _: FdRef<'_>) -> Result<()> {
-        Ok(())
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
+        let Some(profile) = self.document.and_then(|document| document.member("linux")?.member("seccomp")) else {
+            return Ok(());
+        };
+        let state = ContainerState {
+            version: self.state.version.to_bytes(),
+            id: self.id.as_c_str().to_bytes(),
+            status: self.status.name(),
+            process: pid,
+            pid: self.state.process.pid,
+            bundle: self.state.bundle.to_bytes(),
+            annotations: self.document.and_then(|document| document.member("annotations")),
+        };
+        seccomp::send_listener(profile, listener, &state)
     }
 
     fn has_hooks(&self) -> bool {

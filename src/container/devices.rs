@@ -1,10 +1,10 @@
 //! The nodes and links of the container's /dev, and its terminal.
 
-use super::root;
+use super::{mounts, root};
 use crate::error::{Context, Error, Result};
 use crate::io::show::On;
-use crate::spec::{Device, User};
-use crate::sys::fd::{Fd, FdRef};
+use crate::spec::{Device, Spec, User};
+use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFCHR, S_IFMT};
 use crate::sys::{Errno, mount, tty};
 use core::ffi::CStr;
@@ -19,24 +19,73 @@ const LINKS: [(&CStr, &CStr); 6] = [
     (c"core", c"/proc/kcore"),
 ];
 
+/// Makes the container's devices, and the links beside them. Whoever binds a /dev of his own gets neither.
+pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
+    if mounts::binds_dev(spec) {
+        return Ok(());
+    }
+    spec.devices.iter().try_for_each(|device| make(root, device))?;
+    link(root)
+}
+
 /// Makes a node. What is there already must be that very device.
-pub fn make(root: FdRef<'_>, device: &Device<'_>) -> Result<()> {
+fn make(root: FdRef<'_>, device: &Device<'_>) -> Result<()> {
     make_node(root, device).on("make device", device.path)
 }
 
 fn make_node(root: FdRef<'_>, device: &Device<'_>) -> crate::sys::Result<()> {
-    let (directory, name) = root::open_parent(root, device.path)?;
-    match fs::mknod(directory.by_ref(), name, device.mode, fs::makedev(device.major, device.minor)) {
-        Err(Errno::EEXIST) => {}
-        made => return made,
+    let (directory, name) = match root::open_parent(root, device.path, false) {
+        Err(Errno::ENOENT) => root::open_parent(root, device.path, true)?,
+        found => found?,
+    };
+    let directory = directory.by_ref();
+    match fs::mknod(directory, name, device.mode, fs::makedev(device.major, device.minor)) {
+        Ok(()) if device.uid | device.gid == 0 => Ok(()),
+        Ok(()) => fs::chown(directory, name, device.uid, device.gid),
+        // In a user namespace nobody makes devices: the host's is shown.
+        Err(Errno::EPERM) => match fs::mknod(directory, name, fs::S_IFREG | 0o666, 0) {
+            Ok(()) | Err(Errno::EEXIST) => bind_node(directory, name, device),
+            Err(errno) => Err(errno),
+        },
+        Err(Errno::EEXIST) => {
+            let there = fs::stat(directory, name)?;
+            match there.kind() {
+                _ if is_it(&there, device) => Ok(()),
+                // The place of such a bind, from an earlier run.
+                fs::S_IFREG if there.size == 0 && in_user_namespace() => bind_node(directory, name, device),
+                _ => Err(Errno::EEXIST),
+            }
+        }
+        Err(errno) => Err(errno),
     }
-    let there = fs::stat(directory.by_ref(), name)?;
-    let same = there.kind() == device.mode & S_IFMT && there.rdev == (device.major, device.minor);
-    same.then_some(()).ok_or(Errno::EEXIST)
+}
+
+fn is_it(stat: &fs::Stat, device: &Device<'_>) -> bool {
+    let numbers = device.mode & S_IFMT == fs::S_IFIFO || stat.rdev == (device.major, device.minor);
+    stat.kind() == device.mode & S_IFMT && numbers
+}
+
+/// Binds the host's node of this path, if it is that device by its number.
+fn bind_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::sys::Result<()> {
+    let tree = mount::clone_tree(CWD, device.path, false)?;
+    if !is_it(&fs::stat(tree.by_ref(), c"")?, device) {
+        return Err(Errno::ENXIO);
+    }
+    let place = root::open_exactly(directory, name)?;
+    mount::attach(tree.by_ref(), place.by_ref())
+}
+
+/// Whether some users of the machine are not in this process's user namespace.
+fn in_user_namespace() -> bool {
+    let mut map = [0; 64];
+    let file = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0);
+    let length = file.and_then(|file| fs::read(file.by_ref(), &mut map)).unwrap_or(0);
+    let mut words = map[..length].split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    !words.by_ref().take(3).eq([&b"0"[..], b"0", b"4294967295"])
 }
 
 /// Makes the links. One that is there already stays.
-pub fn link(root: FdRef<'_>) -> Result<()> {
+fn link(root: FdRef<'_>) -> Result<()> {
     let Ok(directory) = root::open(root, c"/dev", O_DIRECTORY) else { return Ok(()) };
     let proc = root::open(root, c"/proc/self/fd", O_DIRECTORY).is_ok();
     for (name, target) in LINKS {

@@ -1,14 +1,16 @@
 //! The parent's side of a start: it makes the process, hears it out, and does for it what only the host's side can.
 
 use super::handshake::{self, Channel, Message};
-use super::{ContainerMemory, Running, Stdio, child, stage, userns};
-use crate::limits::PROCESS_STRINGS_MAX;
+use super::seccomp::Filter;
+use super::state::{Id, State};
+use super::{Pointers, Running, Stdio, child, mounts, stage, sysctl, userns};
 use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::process::{self, StringVector, Whom};
-use crate::sys::{Errno, mount, signal};
+use crate::sys::process::{self, Whom};
+use crate::sys::{mount, signal};
 use crate::{Context, Error, Result};
+use core::cell::Cell;
 
 /// What is started, and how.
 pub struct Launch<'a> {
@@ -25,10 +27,16 @@ pub struct Launch<'a> {
     pub gate: Option<Fd>,
     /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
     pub enters: Option<(FdRef<'a>, i32)>,
+    /// The old root stays below the new one (an initramfs cannot be taken away).
+    pub no_pivot: bool,
     /// Descriptors from 3 up that it keeps.
     pub preserved: u32,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
+    /// The container, for its hooks: its name, and what is known of it.
+    pub about: Option<(Id<'a>, State<'a>)>,
+    /// What system calls it may make.
+    pub filter: Option<Filter<'a>>,
     /// What the host's side has to do meanwhile.
     pub host: &'a dyn Host,
 }
@@ -66,7 +74,7 @@ impl Host for Idle {
 /// Starts a process. Returns when it has executed, or waits at its gate; on failure nothing of it is left.
 ///
 /// The calling process must have one thread, and nobody else may collect its children meanwhile.
-pub fn launch(launch: &Launch<'_>, memory: &mut ContainerMemory) -> Result<Running> {
+pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let spec = launch.spec;
     let joins_mounts = spec.joined.iter().any(|joined| joined.kind == CLONE_NEWNS);
     if launch.enters.is_none() && spec.namespaces & CLONE_NEWNS == 0 && !joins_mounts {
@@ -75,9 +83,9 @@ pub fn launch(launch: &Launch<'_>, memory: &mut ContainerMemory) -> Result<Runni
     }
     let (ours, theirs) = handshake::pair()?;
     let staged = stage::is_needed(launch);
-    let plan = plan(launch, Some(theirs), staged, memory)?;
-    // The cgroup namespace is made by the child; see there.
-    let namespaces = if staged { 0 } else { spec.namespaces & !CLONE_NEWCGROUP };
+    let plan = plan(launch, Some(theirs), staged, pointers)?;
+    // Some are made by the child; see there.
+    let namespaces = if staged { 0 } else { spec.namespaces & !(CLONE_NEWCGROUP | child::made_by_root(launch)) };
     match clone::fork(namespaces, launch.cgroup).doing("clone the container's process")? {
         clone::Side::Child => {
             drop(ours);
@@ -106,23 +114,21 @@ pub(super) fn plan<'a>(
     launch: &'a Launch<'a>,
     channel: Option<Channel>,
     staged: bool,
-    memory: &'a mut ContainerMemory,
+    pointers: &'a mut Pointers,
 ) -> Result<child::Plan<'a>> {
-    let (args, env) = (launch.spec.process.args, launch.spec.process.env);
-    let split = (args.iter().count() + 1).min(PROCESS_STRINGS_MAX);
-    let (for_args, for_env) = memory.pointers.split_at_mut(split);
-    let too_many = |_| {
-        let limit = PROCESS_STRINGS_MAX - 2;
-        Error::with_errno(format_args!("more than {limit} arguments and environment variables"), Errno::E2BIG)
-    };
-    let args = StringVector::new(for_args, args.iter()).map_err(too_many)?;
-    let env = StringVector::new(for_env, env.iter()).map_err(too_many)?;
     let tree = match launch.root {
         // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
         Some(root) => Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?),
         None => None,
     };
-    Ok(child::Plan { launch, tree, channel, staged, args, env })
+    let prepared = match launch.enters {
+        Some(_) => mounts::Prepared::NONE,
+        None => {
+            sysctl::check(launch.spec)?;
+            mounts::prepare(launch.spec, launch.cgroup)?
+        }
+    };
+    Ok(child::Plan { launch, tree, prepared, channel, staged, pointers: Cell::new(Some(pointers)) })
 }
 
 /// The conversation with a new process.

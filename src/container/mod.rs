@@ -1,5 +1,6 @@
 //! Starts containers. Knows nothing of images and of PID 1: a [`Spec`] and a root directory are all it takes.
 
+pub mod attributes;
 pub mod cgroup;
 mod child;
 pub mod create;
@@ -7,16 +8,22 @@ mod devices;
 pub mod execute;
 pub mod gate;
 mod handshake;
+mod home;
 pub mod hooks;
 mod init;
+pub mod intel_rdt;
 pub mod launch;
 mod mounts;
 pub mod own_file;
 mod privileges;
+pub mod procfs;
 mod protect;
 mod root;
+pub mod seccomp;
 pub mod stage;
 pub mod state;
+mod sysctl;
+mod time_offsets;
 pub mod userns;
 
 use crate::io::path::PathBuf;
@@ -55,18 +62,26 @@ impl Running {
     }
 }
 
+/// Pointers to strings, as execve(2) takes them.
+pub type Pointers = [usize; PROCESS_STRINGS_MAX];
+
 /// What starting a container borrows.
 pub struct ContainerMemory {
     /// Pointers to arguments and environment, as execve(2) takes them.
-    pub pointers: [usize; PROCESS_STRINGS_MAX],
+    pub pointers: Pointers,
     /// A container's state that was read.
     pub state: state::StateMemory,
+    /// The seccomp filter.
+    pub seccomp: seccomp::Program,
 }
 
 impl ContainerMemory {
     /// All zeros.
-    pub const EMPTY: ContainerMemory =
-        ContainerMemory { pointers: [0; PROCESS_STRINGS_MAX], state: state::StateMemory::EMPTY };
+    pub const EMPTY: ContainerMemory = ContainerMemory {
+        pointers: [0; PROCESS_STRINGS_MAX],
+        state: state::StateMemory::EMPTY,
+        seccomp: seccomp::Program::EMPTY,
+    };
 }
 
 /// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been executed;
@@ -81,13 +96,13 @@ pub fn start(
     cgroup: Option<&Cgroup>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
-    launch::launch(&alone(spec, root, stdio, cgroup.map(Cgroup::directory)), memory)
+    launch::launch(&alone(spec, root, stdio, cgroup.map(Cgroup::directory)), &mut memory.pointers)
 }
 
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
 /// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
 pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
-    match launch::plan(&alone(spec, root, stdio, None), None, false, memory) {
+    match launch::plan(&alone(spec, root, stdio, None), None, false, &mut memory.pointers) {
         Ok(plan) => child::run(&plan),
         Err(error) => error,
     }
@@ -102,8 +117,11 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         cgroup,
         gate: None,
         enters: None,
+        no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
+        about: None,
+        filter: None,
         host: &launch::Idle,
     }
 }

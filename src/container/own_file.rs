@@ -45,7 +45,7 @@ fn is_safe(file: FdRef<'_>) -> sys::Result<bool> {
 
 fn copy(file: FdRef<'_>) -> sys::Result<Fd> {
     let copy = fs::memory_file(NAME)?;
-    while fs::send_file(copy.by_ref(), file, usize::MAX >> 33)? > 0 {}
+    while fs::send_file(file, copy.by_ref(), usize::MAX >> 33)? > 0 {}
     fs::seal(copy.by_ref())?;
     // What somebody has open to write is not executed.
     let path = PathBuf::format(format_args!("/proc/self/fd/{}", copy.raw() as u32))?;

@@ -17,13 +17,18 @@ pub fn set_limits(limits: &[Limit]) -> Result<()> {
     })
 }
 
+/// Sets the supplementary groups. In a user namespace whose maker was given no groups nobody may, which is an error only
+/// where some are wanted; his own, which the process keeps, give it nothing that he has not (user_namespaces(7)).
+fn set_groups(groups: &[u32]) -> Result<()> {
+    match process::set_groups(groups) {
+        Err(Errno::EPERM) if groups.is_empty() => Ok(()),
+        set => set.doing("set the supplementary groups"),
+    }
+}
+
 /// Becomes root of the user namespace that this process is in, with all powers there.
 pub fn become_root() -> Result<()> {
-    // EPERM: a user who was given no groups may not set any, and has none that count.
-    match process::set_groups(&[]) {
-        Ok(()) | Err(Errno::EPERM) => {}
-        Err(errno) => return Err(errno).doing("set the supplementary groups"),
-    }
+    set_groups(&[])?;
     process::set_gid(0).doing("become root of the user namespace")?;
     process::set_uid(0).doing("become root of the user namespace")
 }
@@ -41,7 +46,7 @@ pub fn drop_to(wanted: &Process<'_>) -> Result<()> {
     }
     process::keep_capabilities(true).doing("keep capabilities")?;
     let user = &wanted.user;
-    process::set_groups(&user.additional_gids).doing("set the supplementary groups")?;
+    set_groups(&user.additional_gids)?;
     process::set_gid(user.gid).context("set gid", &user.gid)?;
     process::set_uid(user.uid).context("set uid", &user.uid)?;
     process::keep_capabilities(false).doing("keep capabilities")?;

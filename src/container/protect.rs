@@ -1,8 +1,8 @@
 //! Masked and read-only paths. Every step goes through a descriptor of what was found, so that what is protected is
-//! what was looked at.
+//! what was looked at; and what is in /proc is found in the procfs that was mounted there, whatever has that name now.
 
 use super::{devices, root};
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::io::show::On;
 use crate::io::strings::Words;
 use crate::sys::fd::{Fd, FdRef};
@@ -10,54 +10,83 @@ use crate::sys::mount::{self, attr};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Makes each path read-only, with everything mounted beneath it. What is not there needs no protection.
-pub fn make_readonly(root: FdRef<'_>, paths: Words<'_>) -> Result<()> {
-    paths.iter().try_for_each(|path| readonly(root, path).on("make read-only", path))
+/// Where paths are found.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// The container's root.
+    pub root: FdRef<'a>,
+    /// The procfs at its /proc.
+    pub proc: Option<FdRef<'a>>,
 }
 
-fn readonly(root: FdRef<'_>, path: &CStr) -> crate::sys::Result<()> {
-    let Some(place) = find(root, path)? else { return Ok(()) };
+impl Places<'_> {
+    /// What is not there needs no protection.
+    fn find(&self, path: &CStr) -> crate::sys::Result<Option<Fd>> {
+        const PROC: &[u8] = b"/proc/";
+        let in_proc = path.to_bytes_with_nul().strip_prefix(PROC).and_then(|rest| CStr::from_bytes_with_nul(rest).ok());
+        let found = match (self.proc, in_proc) {
+            (Some(proc), Some(rest)) => root::open(proc, rest, 0),
+            _ => root::open(self.root, path, 0),
+        };
+        match found {
+            Ok(place) => Ok(Some(place)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// Makes each path read-only, with everything mounted beneath it.
+pub fn make_readonly(places: Places<'_>, paths: Words<'_>) -> Result<()> {
+    paths.iter().try_for_each(|path| readonly(places, path).on("make read-only", path))
+}
+
+fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
+    let Some(place) = places.find(path)? else { return Ok(()) };
     let tree = mount::clone_tree(place.by_ref(), c"", true)?;
     mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)?;
     mount::attach(tree.by_ref(), place.by_ref())
 }
 
 /// Hides each path: an empty read-only directory over a directory, the null device over anything else.
-pub fn mask(root: FdRef<'_>, paths: Words<'_>) -> Result<()> {
-    if paths.first().is_none() {
-        return Ok(());
-    }
-    let null = devices::null(root)?;
-    let mut empty = None;
-    paths.iter().try_for_each(|path| cover(root, path, null.by_ref(), &mut empty).on("mask", path))
+pub fn mask(places: Places<'_>, paths: Words<'_>) -> Result<()> {
+    let mut covers = Covers { null: None, empty: None };
+    paths.iter().try_for_each(|path| cover(places, path, &mut covers).context("mask", &crate::io::show::ShowC(path)))
 }
 
-/// `empty` is the first directory laid over another: kernels before 6.15 copy only mounts that are attached.
-fn cover(root: FdRef<'_>, path: &CStr, null: FdRef<'_>, empty: &mut Option<Fd>) -> crate::sys::Result<()> {
-    let Some(place) = find(root, path)? else { return Ok(()) };
-    if fs::stat(place.by_ref(), c"")?.kind() != fs::S_IFDIR {
-        let tree = mount::clone_tree(null, c"", false)?;
-        return mount::attach(tree.by_ref(), place.by_ref());
-    }
-    if let Some(empty) = empty {
-        let tree = mount::clone_tree(empty.by_ref(), c"", false)?;
-        return mount::attach(tree.by_ref(), place.by_ref());
-    }
+/// What is laid over others.
+struct Covers {
+    null: Option<Fd>,
+    /// The first directory laid over another: kernels before 6.15 copy only mounts that are attached.
+    empty: Option<Fd>,
+}
+
+fn cover(places: Places<'_>, path: &CStr, covers: &mut Covers) -> Result<()> {
+    let Some(place) = places.find(path).doing("open")? else { return Ok(()) };
+    let place = place.by_ref();
+    let cover = if fs::stat(place, c"").doing("stat")?.kind() != fs::S_IFDIR {
+        match &mut covers.null {
+            Some(null) => null,
+            null => null.insert(devices::null(places.root)?),
+        }
+    } else {
+        match &mut covers.empty {
+            Some(empty) => empty,
+            first => {
+                let tree = first.insert(empty_directory().doing("make a tmpfs")?);
+                return mount::attach(tree.by_ref(), place).doing("attach");
+            }
+        }
+    };
+    let tree = mount::clone_tree(cover.by_ref(), c"", false).doing("copy a mount")?;
+    mount::attach(tree.by_ref(), place).doing("attach")
+}
+
+/// A directory with nothing in it that nobody can write, mounted nowhere yet.
+pub fn empty_directory() -> crate::sys::Result<Fd> {
     let context = mount::fs_open(c"tmpfs")?;
     for (key, value) in [(c"source", c"tmpfs"), (c"nr_blocks", c"1"), (c"nr_inodes", c"1"), (c"mode", c"755")] {
         mount::fs_set(context.by_ref(), key, value)?;
     }
-    let attributes = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC;
-    let tree = mount::fs_mount(context.by_ref(), attributes)?;
-    mount::attach(tree.by_ref(), place.by_ref())?;
-    *empty = Some(tree);
-    Ok(())
-}
-
-fn find(root: FdRef<'_>, path: &CStr) -> crate::sys::Result<Option<Fd>> {
-    match root::open(root, path, 0) {
-        Ok(place) => Ok(Some(place)),
-        Err(Errno::ENOENT) => Ok(None),
-        Err(errno) => Err(errno),
-    }
+    mount::fs_mount(context.by_ref(), attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC)
 }

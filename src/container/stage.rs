@@ -5,7 +5,7 @@
 //! the container's control group already, so that the sibling does.
 
 use super::launch::{Launch, makes_users};
-use super::{child, privileges};
+use super::{child, privileges, time_offsets};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
@@ -57,6 +57,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     }
     if left & CLONE_NEWTIME != 0 {
         clone::unshare(CLONE_NEWTIME).doing("make a time namespace")?;
+        time_offsets::set(spec)?;
         left &= !CLONE_NEWTIME;
     }
     child::watch_parent(plan)?;

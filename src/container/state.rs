@@ -20,7 +20,7 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, event, fs, time};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
-use core::fmt::{self, Display, Write};
+use core::fmt::{self, Display};
 
 pub use record::{Rfc3339, State, StateMemory};
 pub use status::{Process, Status};
@@ -139,24 +139,6 @@ impl Root {
     }
 }
 
-/// Members of the runtime-spec's state: who it is, and what it does.
-pub(super) fn write_start(json: &mut Writer<'_>, id: Id<'_>, pid: Option<i32>, status: Status, bundle: &CStr) {
-    json.string_of("id", id.0.to_bytes());
-    if let Some(pid) = pid {
-        json.key("pid").number(pid as u64);
-    }
-    json.string_of("status", status.name().as_bytes());
-    json.string_of("bundle", bundle.to_bytes());
-}
-
-/// The annotations of the container's configuration, where it has any.
-pub(super) fn write_annotations(json: &mut Writer<'_>, config: &Value<'_>) {
-    let annotations = config.member("annotations");
-    if let Some(annotations) = annotations.filter(|all| all.entries().is_ok_and(|mut all| all.next().is_some())) {
-        json.key("annotations").value(&annotations);
-    }
-}
-
 #[cold]
 fn absent(id: Id<'_>) -> Error {
     Error::with_errno(format_args!("container does not exist: {id}"), Errno::ENOENT)
@@ -248,8 +230,8 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// Writes the state as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and what else runc
-    /// tells its callers, where there is one. `buffer` is for the container's configuration, of which the annotations are.
+    /// Writes the state for callers: see [`State::describe`]. `buffer` is for the container's configuration, of which the
+    /// annotations are.
     pub fn describe(
         &self,
         json: &mut Writer<'_>,
@@ -258,23 +240,8 @@ impl<'r> Directory<'r> {
         owner: Option<&[u8]>,
         buffer: &mut [u8],
     ) {
-        let pid = state.pid(status);
-        json.object();
-        json.string_of("ociVersion", state.version.to_bytes());
-        write_start(json, self.id, (pid != 0 || owner.is_some()).then_some(pid), status, state.bundle);
-        if owner.is_some() {
-            json.string_of("rootfs", state.rootfs.to_bytes());
-            let mut created: heapless::String<40> = heapless::String::new();
-            let _ = write!(created, "{}", Rfc3339(state.created));
-            json.string_of("created", created.as_bytes());
-        }
-        if let Ok(config) = self.read_config(buffer) {
-            write_annotations(json, &config);
-        }
-        if let Some(owner) = owner {
-            json.string_of("owner", owner);
-        }
-        json.end();
+        let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
+        state.describe(self.id, json, status, owner, annotations);
     }
 
     /// The document that the container was made from.

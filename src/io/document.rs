@@ -35,3 +35,42 @@ pub fn read_open<'b>(file: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Resu
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fd::CWD;
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn a_small_regular_file_is_read_and_nothing_else() {
+        let place = std::env::temp_dir().join(format!("ocinit-document-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let path = |name: &str| CString::new(place.join(name).as_os_str().as_bytes()).unwrap();
+        let read_it = |name: &str, room: usize| {
+            let mut buffer = vec![0; room];
+            let bytes = read(CWD, &path(name), &mut buffer).map(|bytes| bytes.to_vec());
+            bytes.map_err(|error| error.to_string().replace(&format!("{}/", place.display()), ""))
+        };
+        std::fs::write(place.join("a"), "0123456789").unwrap();
+        std::fs::write(place.join("empty"), "").unwrap();
+        std::process::Command::new("mkfifo").arg(place.join("fifo")).status().unwrap();
+        std::os::unix::fs::symlink("a", place.join("link")).unwrap();
+        std::os::unix::fs::symlink("loop", place.join("loop")).unwrap();
+        assert_eq!(read_it("a", 11), Ok(b"0123456789".to_vec()));
+        assert_eq!(read_it("link", 4096), Ok(b"0123456789".to_vec()));
+        assert_eq!(read_it("empty", 1), Ok(Vec::new()));
+        for (name, room, said) in [
+            ("a", 10, "a: more than 9 bytes"),
+            ("a", 1, "a: more than 0 bytes"),
+            ("absent", 9, "open absent: no such file or directory"),
+            (".", 9, ".: not a regular file"),
+            ("fifo", 9, "fifo: not a regular file"),
+            ("loop", 9, "open loop: too many levels of symbolic links"),
+        ] {
+            assert_eq!(read_it(name, room), Err(said.into()));
+        }
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+}

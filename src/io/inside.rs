@@ -1,6 +1,7 @@
 //! Names resolved inside a root: `/`, `..` and symlinks lead no further than the directory that is the root.
 
 use super::path::PathBuf;
+use crate::limits::{LINKS_FOLLOWED_MAX, PATH_BYTES};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS};
 use crate::sys::{self, Errno};
@@ -12,30 +13,114 @@ pub fn open(root: FdRef<'_>, path: &CStr, flags: i32, resolve: u64) -> sys::Resu
 }
 
 /// The directory `path` in `root`, made with all that leads to it where it is missing (0755, root's).
-/// `resolve` may add `RESOLVE_NO_SYMLINKS`. ENOENT at the end means a symlink to nothing.
+/// `resolve` may add `RESOLVE_NO_SYMLINKS`.
 pub fn make_directories(root: FdRef<'_>, path: &CStr, resolve: u64) -> sys::Result<Fd> {
-    match open(root, path, O_DIRECTORY, resolve) {
-        Err(Errno::ENOENT) => {}
-        found => return found,
+    make(root, path, resolve, true)
+}
+
+/// The directory, or (where it is missing) the empty file `path` in `root`, made with all that leads to it. A symlink to
+/// nothing is followed: what it names is made, inside.
+///
+/// Each component is made by its name alone, in the directory that was just opened (CVE-2024-45310).
+pub fn make(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys::Result<Fd> {
+    let last = if directory { O_DIRECTORY } else { 0 };
+    match open(root, path, last, resolve) {
+        Err(Errno::ENOENT) => make_missing(root, path, resolve, last),
+        found => found,
     }
-    let mut walked = PathBuf::from_bytes(b"/")?;
-    let mut place = open(root, c"/", O_DIRECTORY, 0)?;
-    for component in path.to_bytes().split(|byte| *byte == b'/').filter(|component| !component.is_empty()) {
-        let start = walked.as_bytes().len();
-        walked.push(component)?;
-        place = match open(root, walked.as_c_str(), O_DIRECTORY, resolve) {
-            Err(Errno::ENOENT) => {
-                // The name alone, in the directory just opened: nothing is followed here.
-                let name_at = start + usize::from(start > 1);
-                let name = CStr::from_bytes_until_nul(&walked.as_c_str().to_bytes_with_nul()[name_at..]);
-                match fs::mkdir(place.by_ref(), name.unwrap_or(c""), 0o755) {
-                    Ok(()) | Err(Errno::EEXIST) => {}
-                    Err(errno) => return Err(errno),
+}
+
+// Buffers of its own, that what is there already does not need.
+#[inline(never)]
+fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, last: i32) -> sys::Result<Fd> {
+    let mut path = PathBuf::from_bytes(path.to_bytes())?;
+    let mut tries = LINKS_FOLLOWED_MAX;
+    'again: loop {
+        let mut place = open(root, c"/", O_DIRECTORY, 0)?;
+        let mut walked = PathBuf::new();
+        let (bytes, mut end) = (path.as_bytes(), 0);
+        while let Some(start) = bytes[end..].iter().position(|byte| *byte != b'/').map(|more| end + more) {
+            end = bytes[start..].iter().position(|byte| *byte == b'/').map_or(bytes.len(), |more| start + more);
+            let rest = &bytes[end..];
+            let flags = if rest.iter().all(|byte| *byte == b'/') { last } else { O_DIRECTORY };
+            let parent = walked.as_bytes().len();
+            walked.push_bytes(b"/")?;
+            walked.push_bytes(&bytes[start..end])?;
+            place = match open(root, walked.as_c_str(), flags, resolve) {
+                Err(Errno::ENOENT) => {
+                    let name = walked.as_c_str().to_bytes_with_nul().get(parent + 1..);
+                    let name = CStr::from_bytes_with_nul(name.unwrap_or(b"\0")).map_err(|_| Errno::EINVAL)?;
+                    let made = match flags {
+                        0 => fs::mknod(place.by_ref(), name, fs::S_IFREG | 0o755, 0),
+                        _ => fs::mkdir(place.by_ref(), name, 0o755),
+                    };
+                    let mut target = [0; PATH_BYTES];
+                    match made {
+                        Ok(()) => open(root, walked.as_c_str(), flags, resolve)?,
+                        Err(Errno::EEXIST) if tries > 0 => {
+                            tries -= 1;
+                            // Or somebody else has just made it.
+                            if let Ok(target) = fs::readlink(place.by_ref(), name, &mut target) {
+                                walked.truncate(if target.starts_with(b"/") { 0 } else { parent });
+                                walked.push(target)?;
+                                walked.push_bytes(rest)?;
+                                path = walked;
+                            }
+                            continue 'again;
+                        }
+                        Err(Errno::EEXIST) => return Err(Errno::ELOOP),
+                        Err(errno) => return Err(errno),
+                    }
                 }
-                open(root, walked.as_c_str(), O_DIRECTORY, resolve)?
-            }
-            found => found?,
-        };
+                found => found?,
+            };
+        }
+        return Ok(place);
     }
-    Ok(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fd::CWD;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_is_missing_is_made_inside() {
+        let top = std::env::temp_dir().join(format!("ocinit-inside-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&top);
+        let root = top.join("root");
+        std::fs::create_dir_all(root.join("run")).unwrap();
+        let name = std::ffi::CString::new(root.to_str().unwrap()).unwrap();
+        let fd = fs::open(CWD, &name, O_PATH | O_DIRECTORY, 0).unwrap();
+        let fd = fd.by_ref();
+        let is_file = |path: &str| root.join(path).symlink_metadata().unwrap().is_file();
+
+        make_directories(fd, c"/a//b/c/", 0).unwrap();
+        make_directories(fd, c"a/../d/e", 0).unwrap();
+        make(fd, c"/etc/hosts", 0, false).unwrap();
+        assert!(root.join("a/b/c").is_dir() && root.join("d/e").is_dir() && is_file("etc/hosts"));
+        // Links to nothing, as images have them: /etc/resolv.conf of systemd's.
+        symlink("../run/systemd/stub", root.join("etc/resolv.conf")).unwrap();
+        symlink("/run/gone", root.join("var")).unwrap();
+        symlink("../../../../out", root.join("up")).unwrap();
+        symlink("/out", root.join("absolute")).unwrap();
+        make(fd, c"/etc/resolv.conf", 0, false).unwrap();
+        make_directories(fd, c"/var/lib/x", 0).unwrap();
+        make_directories(fd, c"/up/x", 0).unwrap();
+        make(fd, c"/absolute/y", 0, false).unwrap();
+        assert!(is_file("run/systemd/stub") && root.join("run/gone/lib/x").is_dir());
+        assert!(root.join("out/x").is_dir() && is_file("out/y"));
+        assert_eq!(std::fs::read_dir(&top).unwrap().count(), 1, "something was made outside");
+
+        symlink("loop", root.join("loop")).unwrap();
+        symlink("round/x", root.join("round")).unwrap();
+        let errno = |path, resolve| make_directories(fd, path, resolve).unwrap_err();
+        assert_eq!(errno(c"/loop/x", 0), Errno::ELOOP);
+        assert_eq!(errno(c"/round", 0), Errno::ELOOP);
+        assert_eq!(errno(c"/var/lib", fs::RESOLVE_NO_SYMLINKS), Errno::ELOOP);
+        assert_eq!(errno(c"/etc/hosts/x", 0), Errno::ENOTDIR);
+        assert_eq!(errno(c"/etc/hosts", 0), Errno::ENOTDIR);
+        std::fs::remove_dir_all(&top).unwrap();
+    }
 }

@@ -8,7 +8,7 @@ use crate::io::show::{Brief, On};
 use crate::limits::NAME_BYTES;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::fs::Time;
-use crate::sys::{self, Errno, fs, mount, process};
+use crate::sys::{self, Errno, fs, mount, process, xattr};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -81,15 +81,15 @@ impl Target<'_> {
 
     fn set_xattr(self, key: &CStr, value: &[u8]) -> sys::Result<()> {
         match self {
-            Target::Open(fd) => fs::set_xattr_fd(fd, key, value),
-            Target::Named(directory, name) => in_directory(directory, || fs::set_xattr(name, key, value)),
+            Target::Open(fd) => xattr::set_fd(fd, key, value),
+            Target::Named(directory, name) => in_directory(directory, || xattr::set(name, key, value)),
         }
     }
 
     fn remove_xattr(self, key: &CStr) -> sys::Result<()> {
         let result = match self {
-            Target::Open(fd) => fs::remove_xattr_fd(fd, key),
-            Target::Named(directory, name) => in_directory(directory, || fs::remove_xattr(name, key)),
+            Target::Open(fd) => xattr::remove_fd(fd, key),
+            Target::Named(directory, name) => in_directory(directory, || xattr::remove(name, key)),
         };
         match result {
             Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(()),
@@ -179,7 +179,7 @@ impl<'a> Setter<'a> {
     /// The attributes of a directory that was there before, but for its time: none of the former ones stay.
     pub fn replace(&mut self, directory: FdRef<'_>, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
         let target = Target::Open(directory);
-        let names = match fs::list_xattr_fd(directory, self.scratch) {
+        let names = match xattr::list_fd(directory, self.scratch) {
             Err(Errno::EOPNOTSUPP) => &[],
             names => names.doing("list extended attributes")?,
         };

@@ -7,9 +7,9 @@ use super::metadata::Inherited;
 use crate::io::path::PathBuf;
 use crate::io::show::Brief;
 use crate::limits::{DANGLING_MAX, PARENTS_OPEN, PATH_BYTES};
-use crate::sys::Errno;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, Time};
+use crate::sys::{Errno, xattr};
 use crate::{Context, Result};
 
 /// The paths of the open directories.
@@ -175,7 +175,7 @@ impl<'a> Parents<'a> {
 }
 
 fn inherited(directory: FdRef<'_>, stat: &fs::Stat) -> Inherited {
-    let default_acl = fs::xattr_length_fd(directory, c"system.posix_acl_default").is_ok();
+    let default_acl = xattr::length_fd(directory, c"system.posix_acl_default").is_ok();
     Inherited { setgid: stat.mode & libc::S_ISGID != 0, default_acl }
 }
 

@@ -6,6 +6,7 @@ pub mod capability;
 pub mod defaults;
 pub mod options;
 mod read;
+pub mod schema;
 mod write;
 
 pub use read::{Lists, each_unknown_capability, read_config, read_process};
@@ -19,6 +20,9 @@ use crate::limits::GROUPS_MAX;
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
 };
+
+/// The specification's version that states say they keep to.
+pub const VERSION: &CStr = c"1.2.0";
 
 /// Everything a container is started from.
 pub struct Spec<'m> {
@@ -98,8 +102,12 @@ pub struct Process<'m> {
     pub limits: &'m [Limit],
     /// -1000 to 1000; the caller's where there is none.
     pub oom_score_adj: Option<i16>,
+    /// Its AppArmor profile.
+    pub apparmor: Option<&'m CStr>,
+    /// Its SELinux label.
+    pub selinux: Option<&'m CStr>,
     /// `process` of the config.json, or the file that exec was given, checked: what only some processes have is read
-    /// where it stands (consoleSize, apparmorProfile, selinuxLabel, scheduler, ioPriority, execCPUAffinity).
+    /// where it stands (consoleSize, scheduler, ioPriority, execCPUAffinity).
     pub document: Option<Value<'m>>,
 }
 
@@ -115,6 +123,8 @@ impl Process<'_> {
         no_new_privileges: false,
         limits: &[],
         oom_score_adj: None,
+        apparmor: None,
+        selinux: None,
         document: None,
     };
 }

@@ -1,64 +1,281 @@
-//! Mount options that the kernel keeps with the mount; all others are the file system's.
+//! Mount options that concern the mount and not its file system, which gets all others (mount(8), the runtime-spec's
+//! "Linux mount options").
 
-use crate::sys::mount::attr;
+use crate::io::strings::Words;
+use crate::io::text::words;
+use crate::sys::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, attr};
 
-/// What an option does to the mount's attributes: bits set, bits cleared (after `clear`, `set` is applied).
-#[derive(Clone, Copy)]
-pub struct Attribute {
-    name: &'static str,
-    set: u64,
-    clear: u64,
+/// Flags of [`Options`].
+pub mod flag {
+    #![allow(missing_docs)]
+    /// What the source shows is shown here, too. With `ALL`: with everything mounted beneath it.
+    pub const BIND: u32 = 1;
+    pub const BIND_ALL: u32 = 2;
+    /// Owners are shown as a mapping says. With `ALL`: in everything mounted beneath, too.
+    pub const IDMAP: u32 = 4;
+    pub const IDMAP_ALL: u32 = 8;
+    /// A mount that is there is changed.
+    pub const REMOUNT: u32 = 16;
+    /// A tmpfs begins with what is in the directory that it hides.
+    pub const COPY_UP: u32 = 32;
+    /// Some option is [`propagation`](super::propagation).
+    pub const PROPAGATION: u32 = 64;
 }
 
-const fn on(name: &'static str, set: u64) -> Attribute {
-    Attribute { name, set, clear: 0 }
+/// Attributes that change: `clear` is cleared, then `set` is set, both of [`attr`].
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Bits to set.
+    pub set: u64,
+    /// Bits to clear.
+    pub clear: u64,
 }
 
-const fn off(name: &'static str, clear: u64) -> Attribute {
-    Attribute { name, set: 0, clear }
+impl Change {
+    /// A later option wins. How access times are kept is one field of several bits, which the kernel wants whole.
+    fn add(&mut self, set: u64, clear: u64) {
+        self.set = self.set & !clear | set;
+        self.clear = self.clear & !set | clear;
+        if (set | clear | self.clear) & attr::ATIME_MASK != 0 {
+            self.clear |= attr::ATIME_MASK;
+        }
+    }
+
+    /// Nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.set | self.clear == 0
+    }
 }
 
-const fn atime(name: &'static str, set: u64) -> Attribute {
-    Attribute { name, set, clear: attr::ATIME_MASK }
+/// What the options of a mount come to.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Of the mount itself.
+    pub own: Change,
+    /// Of it and of everything mounted beneath it.
+    pub all: Change,
+    /// Of [`flag`].
+    pub flags: u32,
 }
 
-/// By name. `relatime` is the kernel's default: no bit at all.
-const ATTRIBUTES: [Attribute; 18] = [
-    off("defaults", 0),
-    on("ro", attr::RDONLY),
-    off("rw", attr::RDONLY),
-    on("nosuid", attr::NOSUID),
-    off("suid", attr::NOSUID),
-    on("nodev", attr::NODEV),
-    off("dev", attr::NODEV),
-    on("noexec", attr::NOEXEC),
-    off("exec", attr::NOEXEC),
-    on("nodiratime", attr::NODIRATIME),
-    off("diratime", attr::NODIRATIME),
-    on("nosymfollow", attr::NOSYMFOLLOW),
-    off("symfollow", attr::NOSYMFOLLOW),
-    atime("noatime", attr::NOATIME),
-    atime("strictatime", attr::STRICTATIME),
-    atime("relatime", 0),
-    atime("atime", 0),
-    atime("norelatime", 0),
-];
+/// What an option does: a kind, `RECURSIVE` where it may have an `r` before its name, and a value.
+type Effect = u32;
+const NOTHING: Effect = 0;
+const SET: Effect = 1 << 28;
+const CLEAR: Effect = 2 << 28;
+const ACCESS_TIME: Effect = 3 << 28;
+const PROPAGATION: Effect = 4 << 28;
+const FLAG: Effect = 5 << 28;
+/// The file system's own after all; here because every file system has it.
+const FILE_SYSTEM: Effect = 6 << 28;
+const KIND: Effect = 7 << 28;
+const RECURSIVE: Effect = 1 << 27;
+const VALUE: Effect = RECURSIVE - 1;
 
-/// Applies `option` to a mount's attributes; `None` where it is not an attribute but the file system's own.
-pub fn attribute(option: &[u8], attributes: u64) -> Option<u64> {
-    let row = ATTRIBUTES.iter().find(|row| row.name.as_bytes() == option)?;
-    Some(attributes & !row.clear | row.set)
+const fn on(bits: u64) -> Effect {
+    SET | RECURSIVE | bits as Effect
+}
+const fn off(bits: u64) -> Effect {
+    CLEAR | RECURSIVE | bits as Effect
+}
+const fn access_time(bits: u64) -> Effect {
+    ACCESS_TIME | RECURSIVE | bits as Effect
+}
+const fn travels(bits: u64) -> Effect {
+    PROPAGATION | RECURSIVE | bits as Effect
+}
+
+macro_rules! options {
+    ($($name:literal $effect:expr;)*) => {
+        const NAMES: &str = concat!($($name, " "),*);
+        const EFFECTS: &[Effect] = &[$($effect),*];
+    };
+}
+
+options! {
+    "defaults" NOTHING;
+    "ro" on(attr::RDONLY);
+    "rw" off(attr::RDONLY);
+    "nosuid" on(attr::NOSUID);
+    "suid" off(attr::NOSUID);
+    "nodev" on(attr::NODEV);
+    "dev" off(attr::NODEV);
+    "noexec" on(attr::NOEXEC);
+    "exec" off(attr::NOEXEC);
+    "nodiratime" on(attr::NODIRATIME);
+    "diratime" off(attr::NODIRATIME);
+    "nosymfollow" on(attr::NOSYMFOLLOW);
+    "symfollow" off(attr::NOSYMFOLLOW);
+    "noatime" access_time(attr::NOATIME);
+    "strictatime" access_time(attr::STRICTATIME);
+    // The kernel's default: no bit at all.
+    "relatime" access_time(0);
+    "atime" off(attr::NOATIME);
+    "nostrictatime" off(attr::STRICTATIME);
+    "norelatime" off(0);
+    "bind" FLAG | RECURSIVE | flag::BIND;
+    "idmap" FLAG | RECURSIVE | flag::IDMAP;
+    "remount" FLAG | flag::REMOUNT;
+    "tmpcopyup" FLAG | flag::COPY_UP;
+    "private" travels(MS_PRIVATE);
+    "slave" travels(MS_SLAVE);
+    "shared" travels(MS_SHARED);
+    "unbindable" travels(MS_UNBINDABLE);
+    "sync" FILE_SYSTEM;
+    "async" FILE_SYSTEM;
+    "dirsync" FILE_SYSTEM;
+    "lazytime" FILE_SYSTEM;
+    "nolazytime" FILE_SYSTEM;
+    "mand" FILE_SYSTEM;
+    "nomand" FILE_SYSTEM;
+    // Of mount(2) alone: fsconfig(2) has no word for them. File systems that count changes always do so now.
+    "iversion" NOTHING;
+    "noiversion" NOTHING;
+    "silent" NOTHING;
+    "loud" NOTHING;
+}
+
+/// Every option that is known: whether it is a name with an `r` before it, and the name.
+pub fn names() -> impl Iterator<Item = (bool, &'static [u8])> {
+    let known = words(NAMES).zip(EFFECTS);
+    known.flat_map(|(name, effect)| {
+        [Some((false, name)), (effect & RECURSIVE != 0).then_some((true, name))].into_iter().flatten()
+    })
+}
+
+/// Its effect, and whether it goes for all that is mounted beneath.
+fn find(option: &[u8]) -> Option<(Effect, bool)> {
+    let of = |name: &[u8]| words(NAMES).zip(EFFECTS).find(|(known, _)| *known == name).map(|(_, effect)| *effect);
+    match (of(option), option) {
+        (Some(effect), _) => Some((effect, false)),
+        (None, [b'r', rest @ ..]) => Some((of(rest).filter(|effect| effect & RECURSIVE != 0)?, true)),
+        _ => None,
+    }
+}
+
+/// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`, with `MS_REC` or without: what the option (or the config's
+/// `rootfsPropagation`) says about how mounts travel.
+pub fn propagation(option: &[u8]) -> Option<u64> {
+    let (effect, recursive) = find(option)?;
+    let bits = u64::from(effect & VALUE) | if recursive { MS_REC } else { 0 };
+    (effect & KIND == PROPAGATION).then_some(bits)
+}
+
+impl Options {
+    /// What these come to.
+    pub fn of(words: Words<'_>) -> Options {
+        let mut options = Options::default();
+        words.iter().for_each(|word| {
+            options.add(word.to_bytes());
+        });
+        options
+    }
+
+    /// Adds one; false where it is the file system's.
+    pub fn add(&mut self, option: &[u8]) -> bool {
+        let Some((effect, recursive)) = find(option) else { return false };
+        let value = effect & VALUE;
+        let bits = u64::from(value);
+        let change = if recursive { &mut self.all } else { &mut self.own };
+        match effect & KIND {
+            SET => change.add(bits, 0),
+            CLEAR => change.add(0, bits),
+            ACCESS_TIME => change.add(bits, attr::ATIME_MASK),
+            PROPAGATION => self.flags |= flag::PROPAGATION,
+            FLAG => self.flags |= value | if recursive { value << 1 } else { 0 },
+            kind => return kind != FILE_SYSTEM,
+        }
+        true
+    }
+
+    /// Any of these flags.
+    pub fn has(&self, flags: u32) -> bool {
+        self.flags & flags != 0
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn of(options: &str) -> Options {
+        let text: String = options.split(' ').map(|word| format!("{word}\0")).collect();
+        Options::of(Words::new(text.as_bytes()))
+    }
+
+    fn change(set: u64, clear: u64) -> Change {
+        Change { set, clear }
+    }
+
     #[test]
     fn later_options_win() {
-        let all = ["ro", "noatime", "nosuid", "strictatime", "rw"];
-        let attributes = all.iter().try_fold(0, |bits, option| attribute(option.as_bytes(), bits));
-        assert_eq!(attributes, Some(attr::STRICTATIME | attr::NOSUID));
-        assert_eq!(attribute(b"mode=755", 0), None);
+        assert_eq!(of("ro noatime nosuid strictatime rw").own, change(0x22, 0x71));
+        assert_eq!(of("strictatime norelatime").own, change(0x20, 0x70));
+        assert_eq!(of("noatime atime").own, change(0, 0x70));
+        assert_eq!(of("noatime nostrictatime").own, change(0x10, 0x70));
+        assert_eq!(of("rw ro").own, change(1, 0));
+        assert_eq!(of("rro rw"), Options { own: change(0, 1), all: change(1, 0), flags: 0 });
+        assert_eq!(of("mode=755 size=1 rdefaults rremount rtmpcopyup rsync rr r"), Options::default());
+    }
+
+    #[test]
+    fn every_option_does_what_its_name_says() {
+        // Name, set, clear, of the mount itself; with an r before it the same of all.
+        let attributes = [
+            ("ro", 0x1, 0),
+            ("rw", 0, 0x1),
+            ("nosuid", 0x2, 0),
+            ("suid", 0, 0x2),
+            ("nodev", 0x4, 0),
+            ("dev", 0, 0x4),
+            ("noexec", 0x8, 0),
+            ("exec", 0, 0x8),
+            ("nodiratime", 0x80, 0),
+            ("diratime", 0, 0x80),
+            ("nosymfollow", 0x20_0000, 0),
+            ("symfollow", 0, 0x20_0000),
+            ("noatime", 0x10, 0x70),
+            ("atime", 0, 0x70),
+            ("strictatime", 0x20, 0x70),
+            ("nostrictatime", 0, 0x70),
+            ("relatime", 0, 0x70),
+            ("norelatime", 0, 0),
+        ];
+        for (name, set, clear) in attributes {
+            assert_eq!(of(name), Options { own: change(set, clear), ..Options::default() }, "{name}");
+            assert_eq!(of(&format!("r{name}")), Options { all: change(set, clear), ..Options::default() }, "r{name}");
+        }
+        for (name, flags) in
+            [("bind", 1), ("rbind", 3), ("idmap", 4), ("ridmap", 12), ("remount", 16), ("tmpcopyup", 32)]
+        {
+            assert_eq!(of(name), Options { flags, ..Options::default() }, "{name}");
+        }
+        for (name, bits) in [("private", 1 << 18), ("slave", 1 << 19), ("shared", 1 << 20), ("unbindable", 1 << 17)] {
+            assert_eq!(propagation(name.as_bytes()), Some(bits));
+            assert_eq!(propagation(format!("r{name}").as_bytes()), Some(bits | 0x4000));
+            assert_eq!(of(name).flags, flag::PROPAGATION);
+        }
+        let mut none = Options::default();
+        for name in ["defaults", "iversion", "noiversion", "silent", "loud"] {
+            assert!(none.add(name.as_bytes()), "{name}");
+        }
+        for name in ["sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime", "mode=755", ""] {
+            assert!(!none.add(name.as_bytes()), "{name}");
+        }
+        assert_eq!(none, Options::default());
+        assert_eq!((propagation(b"ro"), propagation(b"rslavery"), propagation(b"")), (None, None, None));
+    }
+
+    #[test]
+    fn all_names_are_known() {
+        let known: Vec<_> = names().collect();
+        // runc 1.3's `features` has these 62 names, and "acl" never was one.
+        assert_eq!(known.iter().filter(|(recursive, _)| !recursive).count(), words(NAMES).count() - 1);
+        assert!(known.contains(&(true, b"bind")) && !known.contains(&(true, b"remount")));
+        assert!(known.contains(&(true, b"norelatime")) && known.contains(&(false, b"dirsync")));
+        for (recursive, name) in known {
+            let name = [if recursive { &b"r"[..] } else { b"" }, name].concat();
+            assert!(find(&name).is_some());
+        }
     }
 }

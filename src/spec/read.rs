@@ -2,15 +2,15 @@
 
 use super::{
     Capabilities, Device, IdMapping, Joined, LIMITS, Limit, Mount, NAMESPACES, Process, Resources, Root, Spec, User,
-    capability, defaults,
+    capability, defaults, options, schema,
 };
 use crate::codec::json::{Text, Value};
 use crate::error::{Error, Result};
 use crate::io::strings::{Builder, Strings, Words};
 use crate::io::text::words;
 use crate::limits::{DEVICES_MAX, GROUPS_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
-use crate::sys::clone::{CLONE_NEWUSER, CLONE_NEWUTS};
-use crate::sys::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE};
+use crate::sys::clone::{CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS};
+use crate::sys::mount::MS_PRIVATE;
 use crate::sys::{fs, signal};
 use core::ffi::CStr;
 use heapless::Vec;
@@ -53,6 +53,11 @@ pub fn read_config<'s, 'm: 's>(
     strings: &mut Strings<'m>,
     lists: &'s mut Lists<'m>,
 ) -> Result<Spec<'s>> {
+    schema::check(&top, schema::CONFIG)?;
+    let version = top.require("ociVersion")?;
+    if !is_version(version.as_text()?.as_escaped().as_bytes()) {
+        return Err(version.blame(Error::new(format_args!("{}: not a version 1.x.y", version.as_text()?))));
+    }
     let Lists { mounts, devices, limits, uids, gids, joined } = lists;
     let linux = top.member("linux").unwrap_or_default();
     let process = match top.member("process") {
@@ -67,10 +72,19 @@ pub fn read_config<'s, 'm: 's>(
     }
     let new = namespaces(&linux, strings, joined)?;
     let has = |kind: i32| new & kind != 0 || joined.iter().any(|one| one.kind == kind);
-    for (key, name) in [("hostname", hostname), ("domainname", domainname)] {
-        if name.is_some() && !has(CLONE_NEWUTS) {
-            return Err(top.fault_of(key, "needs a uts namespace"));
-        }
+    let needs = [
+        (&top, "hostname", hostname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
+        (&top, "domainname", domainname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
+        // One that is joined has processes in it, and its clocks no longer change.
+        (
+            &linux,
+            "timeOffsets",
+            new & CLONE_NEWTIME == 0 && linux.member("timeOffsets").is_some(),
+            "needs a time namespace",
+        ),
+    ];
+    if let Some((value, key, _, why)) = needs.iter().find(|(_, _, is_missing, _)| *is_missing) {
+        return Err(value.fault_of(key, why));
     }
     map_ids(&linux, "uidMappings", uids)?;
     map_ids(&linux, "gidMappings", gids)?;
@@ -102,8 +116,8 @@ pub fn read_config<'s, 'm: 's>(
         devices,
         namespaces: new,
         joined,
-        masked_paths: paths(&linux, "maskedPaths", strings)?,
-        readonly_paths: paths(&linux, "readonlyPaths", strings)?,
+        masked_paths: list(&linux, "maskedPaths", strings)?,
+        readonly_paths: list(&linux, "readonlyPaths", strings)?,
         resources: Resources::default(),
         denies_devices: false,
         uid_mappings: uids,
@@ -121,7 +135,26 @@ pub fn read_process<'s, 'm: 's>(
     strings: &mut Strings<'m>,
     lists: &'s mut Lists<'m>,
 ) -> Result<Process<'s>> {
+    schema::check(&value, schema::PROCESS)?;
     process(value, strings, &mut lists.limits)
+}
+
+/// A version of the specification that this one keeps to (SemVer 2.0.0): whatever is new in a minor one may be ignored.
+fn is_version(text: &[u8]) -> bool {
+    let (mut numbers, mut digits) = (0, 0);
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            // No number begins with a 0 but 0 itself.
+            b'0'..=b'9' if digits == 0 || text.get(at - digits) != Some(&b'0') => digits += 1,
+            b'.' if digits > 0 && numbers < 2 => (numbers, digits) = (numbers + 1, 0),
+            b'-' | b'+' if digits > 0 && numbers == 2 => {
+                let is_label = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+                return text.starts_with(b"1.") && at + 1 < text.len() && text.iter().all(is_label);
+            }
+            _ => return false,
+        }
+    }
+    text.starts_with(b"1.") && numbers == 2 && digits > 0
 }
 
 /// Shows each capability of a process that there is none of that name. The specification wants a warning, and no more.
@@ -141,10 +174,6 @@ fn process<'s, 'm: 's>(
     strings: &mut Strings<'m>,
     limits: &'s mut Vec<Limit, LIMIT_KINDS>,
 ) -> Result<Process<'s>> {
-    let cwd = string(&value, "cwd", strings)?.unwrap_or(c"");
-    if !is_absolute(cwd) {
-        return Err(value.fault_of("cwd", "must be an absolute path"));
-    }
     let args = list(&value, "args", strings)?;
     if args.first().is_none() {
         return Err(value.fault_of("args", "must not be empty"));
@@ -178,12 +207,14 @@ fn process<'s, 'm: 's>(
         terminal: truth(&value, "terminal"),
         args,
         env,
-        cwd,
+        cwd: string(&value, "cwd", strings)?.unwrap_or(c"/"),
         user: user(&value)?,
         capabilities: capabilities(&value),
         no_new_privileges: truth(&value, "noNewPrivileges"),
         limits,
         oom_score_adj,
+        apparmor: string(&value, "apparmorProfile", strings)?,
+        selinux: string(&value, "selinuxLabel", strings)?,
         document: Some(value),
     })
 }
@@ -191,8 +222,8 @@ fn process<'s, 'm: 's>(
 fn user(process: &Value<'_>) -> Result<User> {
     let mut user = User::default();
     let Some(value) = process.get("user")? else { return Ok(user) };
-    user.uid = id(value.member("uid"))?;
-    user.gid = id(value.member("gid"))?;
+    user.uid = number(&value, "uid");
+    user.gid = number(&value, "gid");
     if let Some(umask) = value.get("umask")? {
         user.umask = match umask.as_u64()? {
             bits @ ..=0o777 => Some(bits as u32),
@@ -201,18 +232,18 @@ fn user(process: &Value<'_>) -> Result<User> {
     }
     for gid in value.list_or_none("additionalGids") {
         let full = |_| gid.blame(Error::new(format_args!("more than {GROUPS_MAX} groups")));
-        user.additional_gids.push(id(Some(gid))?).map_err(full)?;
+        user.additional_gids.push(as_u32(gid)).map_err(full)?;
     }
     Ok(user)
 }
 
-/// A user or group; 0 where there is none.
-fn id(value: Option<Value<'_>>) -> Result<u32> {
-    let Some(value) = value else { return Ok(0) };
-    match u32::try_from(value.as_u64()?) {
-        Ok(id) if id != u32::MAX => Ok(id),
-        _ => Err(value.fault("not within 0 and 4294967294")),
-    }
+/// A number that was checked; 0 where there is none.
+fn number(value: &Value<'_>, key: &str) -> u32 {
+    value.member(key).map_or(0, as_u32)
+}
+
+fn as_u32(value: Value<'_>) -> u32 {
+    value.as_u64().unwrap_or(0) as u32
 }
 
 fn capabilities(process: &Value<'_>) -> Capabilities {
@@ -263,7 +294,7 @@ fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>>
         b"p" => fs::S_IFIFO,
         _ => return Err(kind.fault("none of c, u, b and p")),
     };
-    let number = |key: &str, most: u64| match value.get(key)? {
+    let part = |key: &str, most: u64| match value.member(key) {
         None if kind == fs::S_IFIFO => Ok(0),
         None => Err(value.fault_of(key, "missing")),
         Some(number) => match number.as_u64()? {
@@ -271,14 +302,13 @@ fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>>
             _ => Err(number.fault("too large")),
         },
     };
-    let mode = value.member("fileMode").map_or(Ok(0o666), |mode| mode.as_u64())?;
     Ok(Device {
         path: from_root(value, "path", strings)?,
-        mode: kind | mode as u32 & 0o7777,
-        major: number("major", MAJOR_MAX)?,
-        minor: number("minor", MINOR_MAX)?,
-        uid: id(value.member("uid"))?,
-        gid: id(value.member("gid"))?,
+        mode: kind | value.member("fileMode").map_or(0o666, as_u32) & 0o7777,
+        major: part("major", MAJOR_MAX)?,
+        minor: part("minor", MINOR_MAX)?,
+        uid: number(&value, "uid"),
+        gid: number(&value, "gid"),
     })
 }
 
@@ -310,9 +340,9 @@ fn namespaces<'m>(
 
 fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Vec<IdMapping, ID_MAPPINGS_MAX>) -> Result<()> {
     for value in linux.list_or_none(key) {
-        let container = id(value.member("containerID"))?;
-        let host = id(value.member("hostID"))?;
-        let size = id(value.member("size"))?;
+        let container = number(&value, "containerID");
+        let host = number(&value, "hostID");
+        let size = number(&value, "size");
         let overlaps = |a: u32, b: u32, other: u32| a < b.saturating_add(other) && b < a.saturating_add(size);
         let overlap =
             |one: &IdMapping| overlaps(container, one.container, one.size) || overlaps(host, one.host, one.size);
@@ -326,29 +356,16 @@ fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Vec<IdMapping, ID_MAPPIN
 
 /// How mounts travel; the kernel's default for what is mounted where nothing is said, which `pivot_root` needs as well.
 fn propagation(linux: &Value<'_>) -> Result<u64> {
-    let Some(value) = linux.get("rootfsPropagation")? else { return Ok(MS_PRIVATE) };
-    let word = value.as_text()?.as_escaped().as_bytes();
-    let (recursive, word) = match word {
-        b"" => return Ok(MS_PRIVATE),
-        [b'r', rest @ ..] => (MS_REC, rest),
-        word => (0, word),
-    };
-    let flag = match word {
-        b"shared" => MS_SHARED,
-        b"slave" => MS_SLAVE,
-        b"private" => MS_PRIVATE,
-        b"unbindable" => MS_UNBINDABLE,
-        _ => return Err(value.fault("unknown")),
-    };
-    Ok(flag | recursive)
+    let Some(value) = linux.member("rootfsPropagation") else { return Ok(MS_PRIVATE) };
+    match value.as_text()?.as_escaped().as_bytes() {
+        b"" => Ok(MS_PRIVATE),
+        word => options::propagation(word).ok_or_else(|| value.fault("unknown")),
+    }
 }
 
 fn annotations<'m>(top: &Value<'m>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
     let mut said = strings.begin();
     for (key, value) in top.entries_or_none("annotations") {
-        if key.is_empty() {
-            return Err(value.fault("an empty key"));
-        }
         put(&key, value, &mut said)?;
         said.end_word()?;
         add(value, &mut said)?;
@@ -373,14 +390,6 @@ fn from_root<'m>(value: Value<'m>, key: &str, strings: &mut Strings<'m>) -> Resu
     }
     add(path, &mut builder)?;
     builder.finish()
-}
-
-fn paths<'m>(value: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Words<'m>> {
-    let words = list(value, key, strings)?;
-    match words.iter().all(is_absolute) {
-        true => Ok(words),
-        false => Err(value.fault_of(key, "not all are absolute paths")),
-    }
 }
 
 /// The strings of a list.
@@ -430,3 +439,6 @@ fn is_absolute(path: &CStr) -> bool {
 fn push<T, const N: usize>(list: &mut Vec<T, N>, item: T, value: Value<'_>) -> Result<()> {
     list.push(item).map_err(|_| value.blame(Error::new(format_args!("more than {N}"))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,11 +77,6 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
 
 /// poll(2) of some descriptors, without an end: what holds of what each is asked (`POLLIN`, ...). One that is `None` says nothing.
 pub fn poll_some(fds: &[Option<(FdRef<'_>, i16)>], answers: &mut [i16]) -> Result<()> {
-    poll_within(fds, answers, -1)
-}
-
-/// The same, for `timeout_ms` milliseconds at most (-1: for ever).
-pub fn poll_within(fds: &[Option<(FdRef<'_>, i16)>], answers: &mut [i16], timeout_ms: i32) -> Result<()> {
     /// More than anybody asks for.
     const MOST: usize = 4;
     let mut polls = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST];
@@ -89,7 +84,7 @@ pub fn poll_within(fds: &[Option<(FdRef<'_>, i16)>], answers: &mut [i16], timeou
         (poll.fd, poll.events) = (fd.raw(), events);
     }
     // SAFETY: the kernel reads and writes `MOST` times a `struct pollfd`.
-    match unsafe { syscall!(libc::SYS_poll, polls.as_mut_ptr(), MOST, timeout_ms) } {
+    match unsafe { syscall!(libc::SYS_poll, polls.as_mut_ptr(), MOST, -1i32) } {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(errno) => return Err(errno),
     }

@@ -80,6 +80,12 @@ pub fn write_at(fd: FdRef<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
     retry(|| unsafe { syscall!(libc::SYS_pwrite64, fd.raw(), bytes.as_ptr(), bytes.len(), offset) })
 }
 
+/// sendfile(2): copies up to `count` bytes from where `from` is to where `to` is. 0 is the end.
+pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> {
+    // SAFETY: no memory is passed.
+    retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
+}
+
 /// lseek(2) `SEEK_SET`, `SEEK_CUR` or `SEEK_END`.
 pub fn seek(fd: FdRef<'_>, offset: i64, whence: i32) -> Result<u64> {
     // SAFETY: no memory is passed.
@@ -257,44 +263,6 @@ pub fn access(dir: FdRef<'_>, path: &CStr, how: i32) -> Result<()> {
     unsafe { command!(libc::SYS_faccessat2, dir.raw(), path.as_ptr(), how, libc::AT_EACCESS) }
 }
 
-/// fsetxattr(2).
-pub fn set_xattr_fd(fd: FdRef<'_>, name: &CStr, value: &[u8]) -> Result<()> {
-    // SAFETY: `name` is NUL-terminated; the kernel reads `value.len()` bytes of `value`.
-    unsafe { command!(libc::SYS_fsetxattr, fd.raw(), name.as_ptr(), value.as_ptr(), value.len(), 0) }
-}
-
-/// lsetxattr(2): of the file itself; `path` is relative to the current directory.
-pub fn set_xattr(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
-    let (bytes, len) = (value.as_ptr(), value.len());
-    // SAFETY: both strings are NUL-terminated; the kernel reads `len` bytes of `value`.
-    unsafe { command!(libc::SYS_lsetxattr, path.as_ptr(), name.as_ptr(), bytes, len, 0) }
-}
-
-/// fgetxattr(2) without its value: how long that is. ENODATA where there is none.
-pub fn xattr_length_fd(fd: FdRef<'_>, name: &CStr) -> Result<usize> {
-    // SAFETY: `name` is NUL-terminated; with a length of 0 the kernel writes nothing.
-    unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), 0, 0) }
-}
-
-/// lremovexattr(2): of the file itself; `path` is relative to the current directory.
-pub fn remove_xattr(path: &CStr, name: &CStr) -> Result<()> {
-    // SAFETY: both strings are NUL-terminated and outlive the call.
-    unsafe { command!(libc::SYS_lremovexattr, path.as_ptr(), name.as_ptr()) }
-}
-
-/// flistxattr(2): NUL-terminated names, one after the other. ERANGE where the buffer is too small.
-pub fn list_xattr_fd<'b>(fd: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
-    // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
-    let n = unsafe { syscall!(libc::SYS_flistxattr, fd.raw(), buffer.as_mut_ptr(), buffer.len()) }?;
-    Ok(&buffer[..n])
-}
-
-/// fremovexattr(2).
-pub fn remove_xattr_fd(fd: FdRef<'_>, name: &CStr) -> Result<()> {
-    // SAFETY: `name` is NUL-terminated and outlives the call.
-    unsafe { command!(libc::SYS_fremovexattr, fd.raw(), name.as_ptr()) }
-}
-
 /// getdents64(2): fills the buffer with directory entries, to be walked by [`entries`]. Empty at the end.
 pub fn read_directory<'b>(dir: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
@@ -311,6 +279,8 @@ pub struct Entry<'b> {
     pub kind: u8,
     /// Its inode number.
     pub inode: u64,
+    /// Where the directory is read on behind it, for [`seek`].
+    pub next: i64,
 }
 
 /// Walks what [`read_directory`] returned, without `.` and `..`.
@@ -324,7 +294,8 @@ pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
             let name = CStr::from_bytes_until_nul(record.get(19..)?).ok()?;
             if name != c"." && name != c".." {
                 let inode = u64::from_ne_bytes(record[..8].try_into().ok()?);
-                return Some(Entry { name, kind: record[18], inode });
+                let next = i64::from_ne_bytes(record[8..16].try_into().ok()?);
+                return Some(Entry { name, kind: record[18], inode, next });
             }
         }
     })
@@ -350,19 +321,16 @@ pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
     Ok(s.f_flags as u64 & libc::ST_RDONLY != 0)
 }
 
-/// memfd_create(2) of a file that may be sealed, and executed where the machine allows that.
+/// memfd_create(2) of a file that may be executed and sealed.
 pub fn memory_file(name: &CStr) -> Result<Fd> {
     /// `MFD_EXEC`; kernels before 6.3 do not know it, and need it not.
     const EXECUTABLE: u32 = 0x10;
-    /// `MFD_NOEXEC_SEAL`; with the sysctl vm.memfd_noexec at 2 there are no others.
-    const DATA: u32 = 0x08;
     let create = |flags: u32| {
         // SAFETY: `name` is NUL-terminated.
         unsafe { syscall!(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags) }
     };
     match create(EXECUTABLE) {
         Err(Errno::EINVAL) => create(0).map(Fd::from_answer),
-        Err(Errno::EACCES) => create(DATA).map(Fd::from_answer),
         made => made.map(Fd::from_answer),
     }
 }
@@ -380,12 +348,6 @@ pub fn is_sealed(file: FdRef<'_>) -> bool {
     // SAFETY: no memory is passed.
     let seals = unsafe { syscall!(libc::SYS_fcntl, file.raw(), libc::F_GET_SEALS) };
     seals == Ok(ALL_SEALS as usize)
-}
-
-/// sendfile(2): copies up to `count` bytes from where `source` stands to where `target` does; how many.
-pub fn send_file(target: FdRef<'_>, source: FdRef<'_>, count: usize) -> Result<usize> {
-    // SAFETY: no offset is passed.
-    unsafe { syscall!(libc::SYS_sendfile, target.raw(), source.raw(), 0, count) }
 }
 
 /// fstatfs(2): (file system magic, block size in bytes, blocks, free blocks).

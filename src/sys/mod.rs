@@ -5,6 +5,7 @@
 //! so nothing may write `errno`. Multiplexed calls are split by intent. Every descriptor is close-on-exec from birth.
 //! Nothing here decides, prints, or retries (but for `EINTR` where a call cannot have had an effect yet).
 
+pub mod attributes;
 pub mod bpf;
 pub mod clone;
 pub mod cpu;
@@ -17,6 +18,7 @@ pub mod mount;
 pub mod net;
 pub mod process;
 pub mod ring;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod syscall;
@@ -26,6 +28,7 @@ pub mod time;
 pub mod trace;
 pub mod tty;
 pub mod vm;
+pub mod xattr;
 #[cfg(feature = "zstd")]
 pub mod zstd;
 

@@ -114,11 +114,35 @@ pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
 /// mount_setattr(2) (Linux 5.12) of the mount that `mount` is the root of: `set` and `clear` from [`attr`],
 /// `propagation` 0 or one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
 pub fn set_attributes(mount: FdRef<'_>, recursive: bool, set: u64, clear: u64, propagation: u64) -> Result<()> {
+    set_attribute_words(mount, recursive, &[set, clear, propagation, 0])
+}
+
+/// mount_setattr(2) `MOUNT_ATTR_IDMAP` of a mount that is nowhere yet: owners are shown as `namespace`, a user namespace,
+/// maps them.
+pub fn set_id_mapping(mount: FdRef<'_>, recursive: bool, namespace: FdRef<'_>) -> Result<()> {
+    set_attribute_words(mount, recursive, &[attr::IDMAP, 0, 0, namespace.raw() as u64])
+}
+
+fn set_attribute_words(mount: FdRef<'_>, recursive: bool, request: &[u64; 4]) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
-    let request: [u64; 4] = [set, clear, propagation, 0];
-    let (pointer, size) = (request.as_ptr(), size_of_val(&request));
+    let (pointer, size) = (request.as_ptr(), size_of_val(request));
     // SAFETY: the path is NUL-terminated; `request` is a `struct mount_attr` of 32 bytes; both outlive the call.
     unsafe { command!(libc::SYS_mount_setattr, mount.raw(), c"".as_ptr(), flags, pointer, size) }
+}
+
+/// fspick(2): a context in which the file system at `mount` is configured anew, by [`fs_reconfigure`].
+pub fn fs_pick(mount: FdRef<'_>) -> Result<Fd> {
+    const FSPICK_CLOEXEC: u32 = 1;
+    const FSPICK_EMPTY_PATH: u32 = 8;
+    // SAFETY: the empty path is NUL-terminated.
+    unsafe { syscall!(libc::SYS_fspick, mount.raw(), c"".as_ptr(), FSPICK_CLOEXEC | FSPICK_EMPTY_PATH) }
+        .map(Fd::from_answer)
+}
+
+/// fsconfig(2) `FSCONFIG_CMD_RECONFIGURE`.
+pub fn fs_reconfigure(context: FdRef<'_>) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_fsconfig, context.raw(), 7, 0, 0, 0) }
 }
 
 /// pivot_root(2) of `.` onto itself: the current directory becomes the root, and the old root is mounted over it,

@@ -48,6 +48,12 @@ pub fn set_hostname(name: &[u8]) -> Result<()> {
     unsafe { command!(libc::SYS_sethostname, name.as_ptr(), name.len()) }
 }
 
+/// setdomainname(2).
+pub fn set_domain_name(name: &[u8]) -> Result<()> {
+    // SAFETY: the kernel reads `name.len()` bytes.
+    unsafe { command!(libc::SYS_setdomainname, name.as_ptr(), name.len()) }
+}
+
 /// The memory of the machine, in bytes (sysinfo(2)).
 pub fn total_memory() -> Result<u64> {
     let mut info = MaybeUninit::<libc::sysinfo>::zeroed();

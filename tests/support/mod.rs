@@ -7,6 +7,8 @@ pub mod console;
 pub mod disk;
 pub mod elf;
 pub mod images;
+pub mod json;
+pub mod lab;
 pub mod layout;
 pub mod model;
 pub mod slots;

@@ -1,8 +1,8 @@
 //! A control group of cgroup2 (cgroups(7)): made before its first process, who is born in it, and removed after its last.
 //!
 //! ```text
-//! check      what a config asks for can be given here        nothing is made
-//! create     directories, controllers, limits, owner         undone where one of them fails
+//! find       its place; what the config asks for can be given         nothing is made
+//! create     directories, controllers, limits, devices, owner         undone where one of them fails
 //! open       the group of a container that runs: freeze, signal, read, change, remove
 //! ```
 //! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits are refused.
@@ -32,61 +32,91 @@ const FILE_BYTES: usize = 512;
 /// A group, of one container.
 pub struct Cgroup {
     path: PathBuf,
-    /// How much of the path was there before [`Cgroup::create`].
+    /// How much of the path was there before.
     kept: usize,
     directory: Fd,
 }
 
-/// Whether what this config wants of its group can be given here, before anything is made: values, controllers.
-pub fn check(spec: &Spec<'_>) -> Result<()> {
-    let Some(resources) = spec.linux("resources") else { return Ok(()) };
-    let mut buffer = [0; FILE_BYTES];
-    let controllers = match hierarchy() {
-        Ok(root) => Some(read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?),
-        Err(_) => None,
-    };
-    resources::apply(&resources, &mut Target::dry(controllers))?;
-    devices::check(&resources)
+/// Where the group of a container will be.
+pub struct Place {
+    path: PathBuf,
+    /// The config says where.
+    is_wanted: bool,
 }
 
-impl Cgroup {
-    /// Makes the group of the container `id` where its config wants it, gives it the controllers there are, and sets its
-    /// limits, its devices and its owner. On failure nothing of it is left.
-    ///
-    /// `None` where there is no cgroup2, or where a `rootless` caller (who is not root, or in a user namespace) may not
-    /// make groups, as long as the config asks neither for limits nor for a path: the container is in its caller's group.
-    pub fn create(spec: &Spec<'_>, id: &[u8], rootless: bool) -> Result<Option<Cgroup>> {
-        let resources = spec.linux("resources");
-        if hierarchy().is_err() {
+impl Place {
+    /// Where the config of the container `id` wants its group. Nothing is made, and all is checked: values, controllers,
+    /// and that no container is there already. `None` where there is no cgroup2.
+    pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<Place>> {
+        let root = hierarchy();
+        if let Some(resources) = spec.linux("resources") {
+            let mut buffer = [0; FILE_BYTES];
+            let controllers = match &root {
+                Ok(root) => Some(read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?),
+                Err(_) => None,
+            };
+            resources::apply(&resources, &mut Target::dry(controllers))?;
+            devices::check(&resources)?;
+        }
+        if root.is_err() {
             return Ok(None);
         }
         let wanted = spec.linux("cgroupsPath").map(|path| path.as_text()).transpose()?.filter(|path| !path.is_empty());
-        let made = place::path(wanted.as_ref(), id).and_then(Cgroup::make);
-        let group = match made {
-            Err(error) if rootless && wanted.is_none() && place::is_forbidden(error.errno()) => {
-                let mut dry = Target::dry(Some(b""));
-                dry.counts_only();
+        let path = place::path(wanted.as_ref(), id)?;
+        if let Some(group) = Cgroup::open(path.as_c_str())? {
+            let mut count = 0;
+            group.each_process(&mut |_| count += 1)?;
+            if count > 0 {
+                return Err(Error::new(format_args!("container's cgroup is not empty: {count} process(es) found")));
+            }
+            if group.is_frozen() {
+                return Err(Error::new(format_args!("container's cgroup unexpectedly frozen")));
+            }
+        }
+        Ok(Some(Place { path, is_wanted: wanted.is_some() }))
+    }
+
+    /// The absolute path that the group will have.
+    pub fn path(&self) -> &CStr {
+        self.path.as_c_str()
+    }
+
+    /// Makes the group, gives it the controllers there are, and sets its limits, its devices and its owner. On failure
+    /// nothing of it is left.
+    ///
+    /// `None` where a `rootless` caller (who is not root, or in a user namespace) may not make groups, as long as the
+    /// config asks neither for limits nor for a path: the container is in its caller's group then.
+    pub fn create(&self, spec: &Spec<'_>, rootless: bool) -> Result<Option<Cgroup>> {
+        let resources = spec.linux("resources");
+        let group = match Cgroup::make(&self.path) {
+            Err(error) if rootless && !self.is_wanted && place::is_forbidden(error.errno()) => {
+                let mut count = Target::count();
                 if let Some(resources) = resources {
-                    resources::apply(&resources, &mut dry)?;
+                    resources::apply(&resources, &mut count)?;
                 }
-                return match dry.count() {
+                return match count.written() {
                     0 => Ok(None),
                     _ => Err(error.within(format_args!("limits need a control group"))),
                 };
             }
             made => made?,
         };
-        group.or_undo(|group| {
-            if let Some(resources) = &resources {
-                resources::apply(resources, &mut Target::of(group.directory(), false))?;
-            }
-            match devices::restrict(resources.as_ref(), group.directory()) {
-                // As in runc: who is no root has no right to, and can make no devices either.
-                Err(_) if rootless => {}
-                answer => answer?,
-            }
-            group.give_to_container(spec, rootless)
-        })
+        let done = group.set_up(spec, resources.as_ref(), rootless);
+        group.or_undo(done).map(Some)
+    }
+}
+
+impl Cgroup {
+    fn set_up(&self, spec: &Spec<'_>, resources: Option<&Value<'_>>, rootless: bool) -> Result<()> {
+        if let Some(resources) = resources {
+            resources::apply(resources, &mut Target::of(self.directory(), false))?;
+        }
+        match devices::restrict(resources, self.directory()) {
+            // As in runc: who is no root has no right to, and can make no devices either.
+            Err(_) if rootless => {}
+            answer => answer?,
+        }
+        self.give_to_container(spec, rootless)
     }
 
     /// The group of the one container of a machine, as PID 1 makes it.
@@ -99,9 +129,9 @@ impl Cgroup {
         let length = document(resources, &mut text).map(|()| text.as_bytes().len()).on("cgroup", name)?;
         buffer[..length].copy_from_slice(text.as_bytes());
         let limits = json::check(&mut buffer[..length])?;
-        let group = Cgroup::make(path)?;
-        let group = group.or_undo(|group| resources::apply(&limits, &mut Target::of(group.directory(), false)))?;
-        group.ok_or_else(|| Error::new(format_args!("cgroup {}: gone", ShowC(name))))
+        let group = Cgroup::make(&path)?;
+        let done = resources::apply(&limits, &mut Target::of(group.directory(), false));
+        group.or_undo(done)
     }
 
     /// The group at a path that [`Cgroup::path`] gave. `None` where it is not there any more.
@@ -136,12 +166,10 @@ impl Cgroup {
     }
 
     /// Makes the directories of a path, and has each give its controllers to the next.
-    fn make(path: PathBuf) -> Result<Cgroup> {
+    fn make(path: &PathBuf) -> Result<Cgroup> {
         let mut done = PathBuf::from_bytes(MOUNT.to_bytes()).doing("cgroup")?;
         let mut kept = None;
-        let made =
-            path.as_bytes()[MOUNT.to_bytes().len()..].split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-        let made = { made }.try_for_each(|name| {
+        let mut make = |name: &[u8]| {
             place::enable(done.as_c_str());
             let before = done.as_bytes().len();
             done.push(name).doing("cgroup")?;
@@ -151,17 +179,23 @@ impl Cgroup {
                 Err(errno) => return Err(errno).on("make cgroup", done.as_c_str()),
             }
             Ok(())
-        });
-        let kept = kept.unwrap_or(done.as_bytes().len());
-        let made = made.and_then(|()| {
+        };
+        let mut names = path.as_bytes()[MOUNT.to_bytes().len()..].split(|byte| *byte == b'/').skip(1);
+        let made = names.try_for_each(&mut make).and_then(|()| {
             let directory = fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
             directory.on("open cgroup", path.as_c_str())
         });
+        let kept = kept.unwrap_or(done.as_bytes().len());
         match made {
             Ok(directory) => {
-                let group = Cgroup { path, kept, directory };
-                let group = group.or_undo(Cgroup::prepare)?;
-                group.ok_or_else(|| Error::new(format_args!("the control group is gone")))
+                let group = Cgroup { path: path.clone(), kept, directory };
+                let mut buffer = [0; FILE_BYTES];
+                // Its parent has processes of its own. Only threads may be grouped there, and limited in what threads
+                // can be.
+                if group.read(c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"domain invalid")) {
+                    let _ = write_file(group.directory(), c"cgroup.type", format_args!("threaded"));
+                }
+                Ok(group)
             }
             Err(error) => {
                 place::remove_empty(&mut done, kept);
@@ -170,31 +204,10 @@ impl Cgroup {
         }
     }
 
-    /// Looks at what was there already.
-    fn prepare(&self) -> Result<()> {
-        let mut buffer = [0; FILE_BYTES];
-        // Its parent has processes of its own. Only threads may be grouped there, and limited in what threads can be.
-        if self.read(c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"domain invalid")) {
-            let _ = write_file(self.directory(), c"cgroup.type", format_args!("threaded"));
-        }
-        if self.kept < self.path.as_bytes().len() {
-            return Ok(());
-        }
-        let mut count = 0;
-        self.each_process(&mut |_| count += 1)?;
-        if count > 0 {
-            return Err(Error::new(format_args!("container's cgroup is not empty: {count} process(es) found")));
-        }
-        match self.is_frozen() {
-            true => Err(Error::new(format_args!("container's cgroup unexpectedly frozen"))),
-            false => Ok(()),
-        }
-    }
-
-    /// The group, once `work` on it is done; or its error, and nothing of it is left.
-    fn or_undo(self, work: impl FnOnce(&Cgroup) -> Result<()>) -> Result<Option<Cgroup>> {
-        match work(&self) {
-            Ok(()) => Ok(Some(self)),
+    /// The group, where that was done; or its error, and nothing of the group is left.
+    fn or_undo(self, done: Result<()>) -> Result<Cgroup> {
+        match done {
+            Ok(()) => Ok(self),
             Err(error) => {
                 self.undo();
                 Err(error)
@@ -202,7 +215,7 @@ impl Cgroup {
         }
     }
 
-    /// Removes what [`Cgroup::create`] made, for who could not start the container. What was there before stays.
+    /// Removes what [`Place::create`] made, for who could not start the container. What was there before stays.
     pub fn undo(mut self) {
         if self.kept < self.path.as_bytes().len() {
             let _ = self.empty();

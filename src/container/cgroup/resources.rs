@@ -51,33 +51,33 @@ pub(super) struct Target<'a> {
     controllers: Option<&'a [u8]>,
     /// The group has had limits before.
     is_update: bool,
-    counts_only: bool,
-    count: usize,
+    is_count: bool,
+    written: usize,
 }
 
 impl<'a> Target<'a> {
     /// A group, as it is made or later.
     pub(super) fn of(group: FdRef<'a>, is_update: bool) -> Target<'a> {
-        Target { group: Some(group), controllers: None, is_update, counts_only: false, count: 0 }
+        Target { group: Some(group), controllers: None, is_update, is_count: false, written: 0 }
     }
 
     /// A machine with these controllers, or without cgroup2.
     pub(super) fn dry(controllers: Option<&'a [u8]>) -> Target<'a> {
-        Target { group: None, controllers, is_update: false, counts_only: false, count: 0 }
+        Target { group: None, controllers, is_update: false, is_count: false, written: 0 }
     }
 
-    /// Only counts what would be written.
-    pub(super) fn counts_only(&mut self) {
-        self.counts_only = true;
+    /// Nothing: what would be written is counted.
+    pub(super) fn count() -> Target<'a> {
+        Target { is_count: true, ..Target::dry(None) }
     }
 
-    /// How much was, or would be, written.
-    pub(super) fn count(&self) -> usize {
-        self.count
+    /// How many lines were, or would be, written.
+    pub(super) fn written(&self) -> usize {
+        self.written
     }
 
     fn put(&mut self, value: &Value<'_>, file: &[u8], text: fmt::Arguments<'_>) -> Result<()> {
-        self.count += 1;
+        self.written += 1;
         let controller = file.split(|byte| *byte == b'.').next().unwrap_or_default();
         let missing = |what: &str| {
             let name = Show(controller);
@@ -85,7 +85,7 @@ impl<'a> Target<'a> {
         };
         let Some(group) = self.group else {
             return match self.controllers {
-                _ if self.counts_only => Ok(()),
+                _ if self.is_count => Ok(()),
                 None => Err(value.fault("there is no cgroup2 at /sys/fs/cgroup, so there are no limits")),
                 Some(list) => {
                     let mut known = list.split(u8::is_ascii_whitespace);

@@ -1,6 +1,7 @@
 //! All processes of a container, and what is left where they were.
 
 use super::State;
+use crate::container::Cgroup;
 use crate::io::path::PathBuf;
 use crate::io::text;
 use crate::sys::fd::{CWD, FdRef};
@@ -11,11 +12,21 @@ use core::fmt;
 impl State<'_> {
     /// Shows each process by its pid, as we see it: of its cgroup where it has one, else of its pid namespace.
     pub fn each_process(&self, see: &mut dyn FnMut(i32)) -> Result<()> {
+        if let Some(group) = self.group()? {
+            return group.each_process(see);
+        }
+        // The number of one that has ended may be another's by now.
+        if !self.process.is_alive() {
+            return Ok(());
+        }
         each_of_namespace(self.process.pid, see).doing("list the container's processes")
     }
 
     /// Sends a signal to all of them.
     pub fn signal_all(&self, signal: i32) -> Result<()> {
+        if let Some(group) = self.group()? {
+            return group.signal(signal);
+        }
         let mut answer = Ok(());
         self.each_process(&mut |pid| match process::kill(pid, signal) {
             Ok(()) | Err(Errno::ESRCH) => {}
@@ -24,9 +35,18 @@ impl State<'_> {
         answer.doing("send the signal")
     }
 
-    /// Removes what a stopped container leaves outside its directory.
+    /// Kills what is left of it, and removes its cgroup.
     pub fn remove_rest(&self) -> Result<()> {
-        Ok(())
+        self.group()?.map_or(Ok(()), Cgroup::remove)
+    }
+
+    /// The cgroup that it has of its own, as long as that is there. The top of the hierarchy, with all processes there
+    /// are, is nobody's.
+    pub fn group(&self) -> Result<Option<Cgroup>> {
+        match self.cgroup.to_bytes().strip_prefix(b"/sys/fs/cgroup/") {
+            None | Some([]) => Ok(None),
+            Some(_) => Cgroup::open(self.cgroup),
+        }
     }
 }
 

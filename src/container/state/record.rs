@@ -9,7 +9,7 @@ use crate::sys::fs::Time;
 use crate::sys::{Errno, time};
 use crate::{Error, Result};
 use core::ffi::CStr;
-use core::fmt::{self, Display};
+use core::fmt::{self, Display, Write};
 
 /// What is kept of a container.
 #[derive(Clone, Copy)]
@@ -73,6 +73,43 @@ impl<'s> State<'s> {
     /// Of one that is being made now.
     pub fn new() -> State<'s> {
         State { created: time::real(), owner: crate::sys::process::effective_uid(), ..State::UNKNOWN }
+    }
+
+    /// Writes it as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and what else runc tells its
+    /// callers, where there is one.
+    pub fn describe(
+        &self,
+        id: Id<'_>,
+        json: &mut Writer<'_>,
+        status: Status,
+        owner: Option<&[u8]>,
+        annotations: Option<Value<'_>>,
+    ) {
+        let pid = self.pid(status);
+        json.object();
+        json.string_of("ociVersion", self.version.to_bytes());
+        json.string_of("id", id.as_c_str().to_bytes());
+        if pid != 0 || owner.is_some() {
+            json.key("pid").number(pid as u64);
+        }
+        json.string_of("status", status.name().as_bytes());
+        json.string_of("bundle", self.bundle.to_bytes());
+        if owner.is_some() {
+            json.string_of("rootfs", self.rootfs.to_bytes());
+            let mut created: heapless::String<40> = heapless::String::new();
+            let _ = write!(created, "{}", Rfc3339(self.created));
+            json.string_of("created", created.as_bytes());
+        }
+        let mut annotations = annotations.and_then(|all| all.entries().ok()).unwrap_or_default().peekable();
+        if annotations.peek().is_some() {
+            json.object_of("annotations");
+            annotations.for_each(|(key, value)| json.text_key(&key).value(&value));
+            json.end();
+        }
+        if let Some(owner) = owner {
+            json.string_of("owner", owner);
+        }
+        json.end();
     }
 
     pub(super) fn write(&self, id: Id<'_>, output: &mut dyn Sink) -> Result<()> {

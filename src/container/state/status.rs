@@ -96,9 +96,9 @@ impl Directory<'_> {
         if gate::listens(self.fd()) {
             return Status::Created;
         }
-        match is_frozen(state) {
-            true => Status::Paused,
-            false => Status::Running,
+        match state.group() {
+            Ok(Some(group)) if group.is_frozen() => Status::Paused,
+            _ => Status::Running,
         }
     }
 
@@ -114,14 +114,4 @@ impl Directory<'_> {
             Err(errno) => errno == Errno::EAGAIN,
         }
     }
-}
-
-fn is_frozen(state: &State<'_>) -> bool {
-    let mut buffer = [0; 256];
-    let read = PathBuf::from_bytes(state.cgroup.to_bytes()).and_then(|mut path| {
-        path.push(b"cgroup.events")?;
-        let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0)?;
-        fs::read(file.by_ref(), &mut buffer)
-    });
-    read.is_ok_and(|length| buffer[..length].split(|byte| *byte == b'\n').any(|line| line == b"frozen 1"))
 }

@@ -66,6 +66,8 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
             no_new_privileges: true,
             limits: &[],
             oom_score_adj: Some(0),
+            apparmor: None,
+            selinux: None,
             document: None,
         },
         root: Root { path: c"", readonly: false, propagation: mounts::MS_PRIVATE },
@@ -168,6 +170,15 @@ fn inside() {
                 let words: Vec<_> = line.split(' ').collect();
                 let dash = words.iter().position(|word| *word == "-").unwrap();
                 writeln!(said, "{} {} {}", words[4], words[dash + 1], words[5]).unwrap();
+            }
+        }
+        "propagation" => {
+            for line in read("/proc/self/mountinfo").lines() {
+                let mut words = line.split(' ').skip(4);
+                let place = words.next().unwrap();
+                let tags = words.skip(1).take_while(|word| *word != "-");
+                let tags: Vec<_> = tags.map(|tag| tag.split(':').next().unwrap()).collect();
+                writeln!(said, "{place} {}", tags.join(" ")).unwrap();
             }
         }
         "files" => {

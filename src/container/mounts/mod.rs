@@ -1,0 +1,246 @@
+//! Mounts file systems and binds at their places beneath the root.
+//!
+//! ```text
+//!  parent: prepare                           child: mount_all, in the order of the config
+//!  what the child could not open  ---------> a tree that is nowhere yet: prepared, copied from the source, or new
+//!  (other owners, other namespaces)            + a place, opened in the root and made where it is missing
+//!                                              = attached to the place that was looked at (CVE-2021-30465)
+//! ```
+
+mod cgroup;
+mod copy;
+mod filesystem;
+mod guard;
+mod idmap;
+
+use super::root;
+use crate::error::{Context, Error, Result};
+use crate::io::inside;
+use crate::io::show::{On, ShowC};
+use crate::limits::MOUNTS_MAX;
+use crate::spec::options::{self, Options, flag};
+use crate::spec::{Mount, Spec};
+use crate::sys::clone::CLONE_NEWUSER;
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::mount::{self, MS_REC, MS_SHARED, MS_SLAVE, attr};
+use crate::sys::{Errno, fs};
+use core::fmt;
+
+/// What the parent opened, by the number of the mount.
+pub struct Prepared([Option<Fd>; MOUNTS_MAX]);
+
+impl Prepared {
+    /// Nothing: for a process that opens everything itself.
+    pub const NONE: Prepared = Prepared([const { None }; MOUNTS_MAX]);
+
+    fn tree(&self, index: usize) -> Option<FdRef<'_>> {
+        self.0.get(index)?.as_ref().map(Fd::by_ref)
+    }
+}
+
+/// Parent: opens what the child could not. A source may lie behind a directory whose owner is unknown in the child's user
+/// namespace; only who has powers outside can map owners; and only here is the container's group known by its descriptor.
+/// What is asked for and cannot be is an error now, before anything was made. Sources are relative to the current
+/// directory, which must be the bundle.
+pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>) -> Result<Prepared> {
+    let mut prepared = Prepared::NONE;
+    let mut ids = idmap::Namespaces::default();
+    if spec.mounts.len() > MOUNTS_MAX {
+        return Err(Error::new(format_args!("more than {MOUNTS_MAX} mounts")));
+    }
+    for (one, place) in spec.mounts.iter().zip(&mut prepared.0) {
+        let options = Options::of(one.options);
+        *place = prepare_one(spec, one, &options, cgroup, &mut ids).context("mount", &Naming(one))?;
+    }
+    Ok(prepared)
+}
+
+fn prepare_one(
+    spec: &Spec<'_>,
+    one: &Mount<'_>,
+    options: &Options,
+    cgroup: Option<FdRef<'_>>,
+    ids: &mut idmap::Namespaces,
+) -> Result<Option<Fd>> {
+    let mapping = idmap::wanted(one, options)?;
+    if !options.has(flag::BIND) {
+        return match cgroup {
+            Some(group) if cgroup::is_shown_without_namespace(spec, one) => {
+                mount::clone_tree(group, c"", false).doing("copy the mount of the container's group").map(Some)
+            }
+            _ => Ok(None),
+        };
+    }
+    let Some(mapping) = mapping else {
+        if !joins_or_makes(spec, CLONE_NEWUSER) {
+            return Ok(None);
+        }
+        return match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
+            // Without powers here: the child has more.
+            Err(Errno::EPERM) => Ok(None),
+            tree => {
+                let tree = tree.on("open", one.source)?;
+                // As the child's copy of it would be: what is mounted inside does not reach the host.
+                if spec.root.propagation & MS_SHARED == 0 {
+                    mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE).doing("make mounts slaves")?;
+                }
+                Ok(Some(tree))
+            }
+        };
+    };
+    let namespace = ids.get(spec, mapping)?;
+    let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)).on("open", one.source)?;
+    if spec.root.propagation & MS_SHARED == 0 {
+        mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE).doing("make mounts slaves")?;
+    }
+    mount::set_id_mapping(tree.by_ref(), options.has(flag::IDMAP_ALL), namespace).doing("map owners")?;
+    Ok(Some(tree))
+}
+
+/// Whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the caller's.
+pub fn joins_or_makes(spec: &Spec<'_>, kind: i32) -> bool {
+    spec.namespaces & kind != 0 || spec.joined.iter().any(|one| one.kind == kind)
+}
+
+/// Whether the config binds something there itself: whoever brings a /dev has in it what he wants.
+pub fn binds_dev(spec: &Spec<'_>) -> bool {
+    let at_dev = |one: &Mount<'_>| guard::Guard::of(one, true).is_ok_and(|guard| guard.is_dev());
+    spec.mounts.iter().any(|one| at_dev(one) && Options::of(one.options).has(flag::BIND))
+}
+
+/// What later steps need of the mounts.
+pub struct Mounted {
+    /// The procfs at /proc, by its own root: a name can be made to mean something else.
+    pub proc: Option<Fd>,
+    /// Those that become read-only when everything is in them.
+    readonly_later: heapless::Vec<Fd, MOUNTS_MAX>,
+}
+
+impl Mounted {
+    /// Nothing yet.
+    pub const fn new() -> Mounted {
+        Mounted { proc: None, readonly_later: heapless::Vec::new() }
+    }
+
+    /// Makes read-only what had to be written until now: /dev, and every tmpfs, for mounts in it are made there.
+    pub fn finish(&mut self) -> Result<()> {
+        for tree in self.readonly_later.iter() {
+            mount::set_attributes(tree.by_ref(), false, attr::RDONLY, 0, 0).doing("make a mount read-only")?;
+        }
+        self.readonly_later.clear();
+        Ok(())
+    }
+}
+
+/// Child: mounts them in order. The process still has the host's mounts, too, and the bundle as its current directory.
+pub fn mount_all(root: FdRef<'_>, spec: &Spec<'_>, prepared: &Prepared, mounted: &mut Mounted) -> Result<()> {
+    for (index, one) in spec.mounts.iter().enumerate() {
+        match mount_one(root, spec, one, prepared.tree(index), mounted) {
+            Err(error) if one.optional && error.errno() == Errno::ENODEV => {}
+            done => done.context("mount", &Naming(one))?,
+        }
+    }
+    Ok(())
+}
+
+fn mount_one(
+    root: FdRef<'_>,
+    spec: &Spec<'_>,
+    one: &Mount<'_>,
+    prepared: Option<FdRef<'_>>,
+    mounted: &mut Mounted,
+) -> Result<()> {
+    let mut options = Options::of(one.options);
+    let is_bind = options.has(flag::BIND);
+    let guard = guard::Guard::of(one, is_bind)?;
+    if options.has(flag::REMOUNT) {
+        let place = root::open(root, one.destination, 0).doing("find what is remounted")?;
+        guard.check_place(place.by_ref())?;
+        return remount(place.by_ref(), one, &options);
+    }
+    // Devices are made there, and places for other mounts.
+    let wait = guard.is_dev() || !is_bind && one.kind == c"tmpfs";
+    let later = wait && options.own.set & attr::RDONLY != 0;
+    if later {
+        options.own.set &= !attr::RDONLY;
+    }
+    let (tree, place);
+    if is_bind {
+        tree = bind(one, prepared, &options)?;
+        let directory = fs::stat(tree.by_ref(), c"").doing("stat the source")?.kind() == fs::S_IFDIR;
+        place = guard.place(inside::make(root, one.destination, guard.resolve(), directory))?;
+    } else {
+        let found = inside::open(root, one.destination, fs::O_DIRECTORY, guard.resolve());
+        let existed = found.is_ok();
+        place = guard.place(match found {
+            Err(Errno::ENOENT) => inside::make_directories(root, one.destination, guard.resolve()),
+            found => found,
+        })?;
+        tree = filesystem::make(spec, one, &options, prepared, existed.then_some(place.by_ref()))?;
+    }
+    guard.check_place(place.by_ref())?;
+    guard.check_tree(tree.by_ref())?;
+    mount::attach(tree.by_ref(), place.by_ref()).doing("attach")?;
+    set_propagation(tree.by_ref(), one, &options)?;
+    if guard.is_proc() {
+        mounted.proc = Some(tree);
+    } else if later {
+        // There is room for all mounts of a config.
+        let _ = mounted.readonly_later.push(tree);
+    }
+    Ok(())
+}
+
+/// What the source shows, with the attributes that were asked for; all others it keeps.
+fn bind(one: &Mount<'_>, prepared: Option<FdRef<'_>>, options: &Options) -> Result<Fd> {
+    let tree = match prepared {
+        Some(tree) => crate::sys::fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
+        None => mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)).on("open", one.source)?,
+    };
+    change(tree.by_ref(), options)?;
+    Ok(tree)
+}
+
+/// Changes the attributes of a mount, and of those beneath it.
+fn change(tree: FdRef<'_>, options: &Options) -> Result<()> {
+    for (recursive, change) in [(false, options.own), (true, options.all)] {
+        if !change.is_empty() {
+            mount::set_attributes(tree, recursive, change.set, change.clear, 0).doing("change its attributes")?;
+        }
+    }
+    Ok(())
+}
+
+/// In their order: `slave`, then `shared` is both.
+fn set_propagation(tree: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Result<()> {
+    if !options.has(flag::PROPAGATION) {
+        return Ok(());
+    }
+    for bits in one.options.iter().filter_map(|option| options::propagation(option.to_bytes())) {
+        mount::set_attributes(tree, bits & MS_REC != 0, 0, 0, bits & !MS_REC).doing("set its propagation")?;
+    }
+    Ok(())
+}
+
+/// Changes the mount that is there; and, unless it is a bind, its file system.
+fn remount(place: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Result<()> {
+    if !options.has(flag::BIND) {
+        let context = mount::fs_pick(place).doing("open its file system")?;
+        filesystem::configure_all(context.by_ref(), one, options)?;
+        mount::fs_reconfigure(context.by_ref()).doing("change its file system")?;
+    }
+    change(place, options)?;
+    set_propagation(place, one, options)
+}
+
+struct Naming<'a>(&'a Mount<'a>);
+
+impl fmt::Display for Naming<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.0.kind.is_empty() { c"none" } else { self.0.kind };
+        write!(f, "{} at {}", ShowC(kind), ShowC(self.0.destination))
+    }
+}
+
+#[cfg(test)]
+mod tests;

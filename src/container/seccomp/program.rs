@@ -1,0 +1,332 @@
+//! Puts a filter together, from its last instruction to its first: jumps only go forward, so every target is known.
+//!
+//! ```text
+//!  load architecture; is it x86_64?, i386?; kill
+//!  load number; a binary tree over ranges of numbers         x86_64, and x32, whose numbers have bit 30 set
+//!  conditions of some calls, verdicts
+//!  the same again                                            i386
+//! ```
+
+use super::names::Names;
+use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
+use crate::sys::seccomp;
+use crate::{Error, Result};
+
+/// Numbers of system calls of one architecture; the highest is x32's 547.
+pub(super) const NUMBERS: usize = 576;
+/// A rule with conditions takes two instructions at least, and so does a condition.
+const RULES: usize = SECCOMP_INSTRUCTIONS_MAX / 2;
+
+/// What a filter is made in; it stays there.
+pub struct Program {
+    /// The first place stays free: where it is used there were too many.
+    instructions: [u64; SECCOMP_INSTRUCTIONS_MAX + 1],
+    /// The first instruction; those before it are free.
+    pub(super) start: usize,
+    /// What becomes of each system call, of x86_64 and of i386: what the filter returns, or [`RULES_FOLLOW`] and a rule.
+    pub(super) verdicts: [[u32; NUMBERS]; 2],
+    pub(super) rules: heapless::Vec<Rule, RULES>,
+    pub(super) conditions: heapless::Vec<Condition, RULES>,
+    ranges: heapless::Vec<Range, { 2 * NUMBERS + 8 }>,
+    pub(super) names: Names,
+}
+
+/// A verdict that depends on arguments; the lower half is the last rule's place. The kernel has no such action.
+pub(super) const RULES_FOLLOW: u32 = 1 << 16;
+/// No rule of the profile is about it.
+pub(super) const UNKNOWN: u32 = 2 << 16;
+
+/// What is done with a system call whose arguments are such.
+pub(super) struct Rule {
+    /// What the filter returns.
+    pub verdict: u32,
+    /// Its conditions, all of which must hold.
+    pub conditions: (u16, u16),
+    /// Where not 0: instead of what is said of the first argument, it must be this.
+    pub multiplexed: u8,
+    /// The call's verdict without it: another rule that is looked at first, or none.
+    pub before: u32,
+}
+
+/// What an argument must be.
+#[derive(Clone, Copy)]
+pub(super) struct Condition {
+    /// 0 to 5.
+    pub argument: u8,
+    /// How they are compared.
+    pub operator: Operator,
+    /// With what; the mask of [`Operator::masks`].
+    pub value: u64,
+    /// What is to be left behind the mask.
+    pub masked: u64,
+}
+
+/// How an argument is compared.
+#[derive(Clone, Copy)]
+pub(super) struct Operator {
+    /// [`EQUAL`], [`GREATER`] or [`GREATER_EQUAL`].
+    pub jump: u16,
+    /// The condition holds where the comparison does not.
+    pub negated: bool,
+    /// A mask goes over the argument first.
+    pub masks: bool,
+}
+
+pub(super) const EQUAL: u16 = 0x15;
+pub(super) const GREATER: u16 = 0x25;
+pub(super) const GREATER_EQUAL: u16 = 0x35;
+const JUMP: u16 = 0x05;
+const LOAD: u16 = 0x20;
+const AND: u16 = 0x54;
+const RETURN: u16 = 0x06;
+
+/// Offsets in `struct seccomp_data`.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const ARGUMENTS: u32 = 16;
+
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+const X32_BIT: u32 = 1 << 30;
+
+/// How far a conditional jump reaches.
+const REACH: usize = 255;
+
+/// x32's own numbers, from 512 up, by x86_64's.
+const X32_OWN: [u16; 36] = [
+    13, 15, 16, 19, 20, 45, 46, 47, 59, 101, 127, 128, 129, 131, 222, 244, 246, 247, 273, 274, 278, 279, 295, 296, 297,
+    299, 307, 310, 311, 54, 55, 206, 209, 322, 327, 328,
+];
+/// What x32 has not.
+const X32_NOT: [u16; 14] = [134, 156, 174, 177, 178, 180, 205, 211, 214, 215, 236, 335, 336, 453];
+
+/// Numbers from `low` to the next range's.
+#[derive(Clone, Copy)]
+struct Range {
+    low: u32,
+    /// What they get; once it is placed, where.
+    target: u32,
+}
+
+/// What the whole profile says.
+pub(super) struct Policy {
+    pub default: u32,
+    /// What a system call above all that the profile knows gets.
+    pub newer: u32,
+    pub x86: bool,
+    pub x32: bool,
+}
+
+impl Program {
+    /// All zeros.
+    pub const EMPTY: Program = Program {
+        instructions: [0; SECCOMP_INSTRUCTIONS_MAX + 1],
+        start: 0,
+        verdicts: [[0; NUMBERS]; 2],
+        rules: heapless::Vec::new(),
+        conditions: heapless::Vec::new(),
+        ranges: heapless::Vec::new(),
+        names: Names::EMPTY,
+    };
+
+    /// Makes it anew.
+    pub(super) fn clear(&mut self) {
+        self.start = self.instructions.len();
+        self.verdicts = [[UNKNOWN; NUMBERS]; 2];
+        self.rules.clear();
+        self.conditions.clear();
+        self.names.unpack();
+    }
+
+    /// The instructions of the whole filter.
+    pub(super) fn assemble(&mut self, policy: &Policy) -> Result<&[u64]> {
+        let i386 = if policy.x86 {
+            self.ranges.clear();
+            self.add_ranges(0, 1, policy);
+            self.section(false, policy)
+        } else {
+            0
+        };
+        self.ranges.clear();
+        self.add_ranges(0, 0, policy);
+        if policy.x32 {
+            self.become_x32();
+            self.add_ranges(X32_BIT, 1, policy);
+        } else {
+            self.add_range(X32_BIT, seccomp::RETURN_KILL_THREAD);
+            // A tracer's way to skip a call.
+            self.add_range(u32::MAX, policy.default);
+        }
+        let x86_64 = self.section(true, policy);
+        let kill = self.end(seccomp::RETURN_KILL_THREAD);
+        let other = if policy.x86 { self.jump(EQUAL, AUDIT_ARCH_I386, i386, kill) } else { kill };
+        self.jump(EQUAL, AUDIT_ARCH_X86_64, x86_64, other);
+        self.put(LOAD, 0, 0, ARCHITECTURE);
+        if self.start == 0 {
+            return Err(too_large());
+        }
+        Ok(&self.instructions[self.start..])
+    }
+
+    /// Verdicts of i386 become those of x32: x86_64's, in other places.
+    fn become_x32(&mut self) {
+        let [native, x32] = &mut self.verdicts;
+        *x32 = *native;
+        for number in X32_OWN.iter().chain(&X32_NOT) {
+            x32[usize::from(*number)] = UNKNOWN;
+        }
+        for (place, number) in x32[512..].iter_mut().zip(X32_OWN) {
+            *place = native[usize::from(number)];
+        }
+    }
+
+    /// Adds the ranges of one table of verdicts, up to the highest number there can be.
+    fn add_ranges(&mut self, base: u32, table: usize, policy: &Policy) {
+        let highest = self.verdicts[table].iter().rposition(|verdict| *verdict != UNKNOWN);
+        for number in 0..NUMBERS {
+            let verdict = match self.verdicts[table][number] {
+                UNKNOWN if highest.is_some_and(|highest| number > highest) => policy.newer,
+                UNKNOWN => policy.default,
+                verdict => verdict,
+            };
+            self.add_range(base + number as u32, verdict);
+        }
+    }
+
+    fn add_range(&mut self, low: u32, target: u32) {
+        if self.ranges.last().is_none_or(|range| range.target != target) {
+            // There is room for one of each number.
+            let _ = self.ranges.push(Range { low, target });
+        }
+    }
+
+    /// All of what one architecture needs; where it begins.
+    fn section(&mut self, wide: bool, policy: &Policy) -> usize {
+        for n in 0..self.ranges.len() {
+            let verdict = self.ranges[n].target;
+            self.ranges[n].target = match verdict & 0xffff_0000 {
+                // x32's numbers have their bit, and its arguments 32.
+                RULES_FOLLOW => self.decide(verdict, wide && self.ranges[n].low < X32_BIT, policy.default),
+                _ => self.end(verdict),
+            } as u32;
+        }
+        // Two neighbours become one, which begins with the question which of them it is, until there is one.
+        let mut count = self.ranges.len();
+        while count > 1 {
+            for n in 0..count / 2 {
+                let [left, right] = [self.ranges[2 * n], self.ranges[2 * n + 1]];
+                let target = self.jump(GREATER_EQUAL, right.low, right.target as usize, left.target as usize) as u32;
+                self.ranges[n] = Range { low: left.low, target };
+            }
+            if count % 2 != 0 {
+                self.ranges[count / 2] = self.ranges[count - 1];
+            }
+            count = count.div_ceil(2);
+        }
+        let first = self.ranges.first().map_or(0, |range| range.target as usize);
+        if first != self.start {
+            self.put(JUMP, 0, 0, (first - self.start) as u32);
+        }
+        self.put(LOAD, 0, 0, NUMBER)
+    }
+
+    /// A call's rules, from the last to the first; where they begin.
+    fn decide(&mut self, mut verdict: u32, wide: bool, default: u32) -> usize {
+        let mut fail = self.end(default);
+        while verdict & 0xffff_0000 == RULES_FOLLOW {
+            let Rule { verdict: then, conditions: (first, end), multiplexed, before } =
+                self.rules[verdict as usize & 0xffff];
+            let mut pass = self.end(then);
+            for n in (first..end).rev() {
+                let condition = self.conditions[usize::from(n)];
+                if multiplexed == 0 || condition.argument != 0 {
+                    pass = self.compare(&condition, wide, pass, fail);
+                }
+            }
+            if multiplexed != 0 {
+                let operator = Operator { jump: EQUAL, negated: false, masks: false };
+                let condition = Condition { argument: 0, operator, value: multiplexed.into(), masked: 0 };
+                pass = self.compare(&condition, wide, pass, fail);
+            }
+            (fail, verdict) = (pass, before);
+        }
+        fail
+    }
+
+    /// Compares an argument, by halves where it is wide.
+    fn compare(&mut self, condition: &Condition, wide: bool, pass: usize, fail: usize) -> usize {
+        let Operator { jump, negated, masks } = condition.operator;
+        let (yes, no) = if negated { (fail, pass) } else { (pass, fail) };
+        let wanted = if masks { condition.masked & condition.value } else { condition.value };
+        let place = ARGUMENTS + 8 * u32::from(condition.argument);
+        self.jump(jump, wanted as u32, yes, no);
+        self.load(place, masks.then_some(condition.value as u32));
+        if wide {
+            let lower = self.start;
+            let wanted = (wanted >> 32) as u32;
+            if jump == EQUAL {
+                self.jump(EQUAL, wanted, lower, no);
+            } else {
+                let equal = self.jump(EQUAL, wanted, lower, no);
+                self.jump(GREATER, wanted, yes, equal);
+            }
+            self.load(place + 4, masks.then_some((condition.value >> 32) as u32));
+        }
+        self.start
+    }
+
+    fn load(&mut self, place: u32, mask: Option<u32>) {
+        if let Some(mask) = mask {
+            self.put(AND, 0, 0, mask);
+        }
+        self.put(LOAD, 0, 0, place);
+    }
+
+    /// Where the filter ends with this verdict: there may be such a place within reach.
+    fn end(&mut self, verdict: u32) -> usize {
+        let wanted = instruction(RETURN, 0, 0, verdict);
+        // Two less: a jump that goes there may need another place for its other target.
+        let near = self.instructions[self.start..].iter().take(REACH - 1).position(|one| *one == wanted);
+        match near {
+            Some(distance) => self.start + distance,
+            None => self.put(RETURN, 0, 0, verdict),
+        }
+    }
+
+    /// A place within reach that leads to `target`, with room for so many more instructions.
+    fn near(&mut self, target: usize, room: usize) -> usize {
+        if target - self.start + room <= REACH {
+            return target;
+        }
+        let there = self.instructions[target];
+        match there as u16 {
+            RETURN => self.end((there >> 32) as u32),
+            _ => self.put(JUMP, 0, 0, (target - self.start) as u32),
+        }
+    }
+
+    fn jump(&mut self, comparison: u16, value: u32, yes: usize, no: usize) -> usize {
+        let yes = self.near(yes, 1);
+        let no = self.near(no, 0);
+        self.put(comparison, (yes - self.start) as u8, (no - self.start) as u8, value)
+    }
+
+    /// Puts an instruction before all others.
+    fn put(&mut self, code: u16, yes: u8, no: u8, value: u32) -> usize {
+        self.start = self.start.saturating_sub(1);
+        self.instructions[self.start] = instruction(code, yes, no, value);
+        self.start
+    }
+}
+
+/// A `struct sock_filter`.
+fn instruction(code: u16, yes: u8, no: u8, value: u32) -> u64 {
+    u64::from(code) | u64::from(yes) << 16 | u64::from(no) << 24 | u64::from(value) << 32
+}
+
+#[cold]
+pub(super) fn too_large() -> Error {
+    Error::new(format_args!(
+        "linux.seccomp: a filter of more than {SECCOMP_INSTRUCTIONS_MAX} instructions (SECCOMP_INSTRUCTIONS_MAX)"
+    ))
+}

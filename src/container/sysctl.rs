@@ -1,0 +1,150 @@
+//! `linux.sysctl`: settings of the kernel that belong to a namespace, and only where that is the container's own.
+
+use super::procfs::Procfs;
+use crate::codec::json::{Text, Value};
+use crate::error::{Context, Result};
+use crate::io::path::PathBuf;
+use crate::io::show::On;
+use crate::io::text::words;
+use crate::spec::Spec;
+use crate::sys::clone::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS};
+use crate::sys::fd::CWD;
+use crate::sys::fs;
+use core::ffi::CStr;
+
+/// Beneath `kernel`, of the namespace of System V's queues, semaphores and memory.
+const OF_IPC: &str = "msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_forced";
+
+/// Parent: an error where one of them would be the host's too.
+pub fn check(spec: &Spec<'_>) -> Result<()> {
+    each(spec, &mut |path, value| {
+        let kind = namespace_of(path).map_err(|why| value.fault(why))?;
+        let (kind, file) = match kind {
+            CLONE_NEWNET => (kind, c"/proc/self/ns/net"),
+            CLONE_NEWIPC => (kind, c"/proc/self/ns/ipc"),
+            _ => (kind, c"/proc/self/ns/uts"),
+        };
+        match spec.namespaces & kind != 0 || joins_another(spec, kind, file)? {
+            true => Ok(()),
+            false => Err(value.fault("it would be the host's: the container has no such namespace of its own")),
+        }
+    })
+}
+
+/// Child: sets them, through a /proc that no container has touched (CVE-2025-52881).
+pub fn apply(spec: &Spec<'_>) -> Result<()> {
+    let mut proc = None;
+    each(spec, &mut |path, value| {
+        let proc = match &proc {
+            Some(proc) => proc,
+            None => proc.insert(Procfs::open()?),
+        };
+        let text = value.as_text()?;
+        let text = PathBuf::format(format_args!("{text}")).doing("read a value")?;
+        proc.write_past(path.as_c_str(), text.as_bytes()).on("set /proc/", path.as_c_str())
+    })
+}
+
+/// Shows each file, relative to /proc, and what is to be in it.
+fn each(spec: &Spec<'_>, see: &mut dyn FnMut(&PathBuf, &Value<'_>) -> Result<()>) -> Result<()> {
+    let Some(settings) = spec.linux("sysctl") else { return Ok(()) };
+    for (name, value) in settings.entries()? {
+        see(&file_of(&name).map_err(|why| value.fault(why))?, &value)?;
+    }
+    Ok(())
+}
+
+/// As sysctl(8) reads names: the first separator says which of `.` and `/` separates, the other one is part of a name
+/// (`net.ipv4.conf.eth0/1.forwarding` is `net/ipv4/conf/eth0.1/forwarding`).
+fn file_of(name: &Text<'_>) -> core::result::Result<PathBuf, &'static str> {
+    let mut path = PathBuf::format(format_args!("sys/")).unwrap_or_default();
+    let mut separator = None;
+    for character in name.chars() {
+        let is_separator = matches!(character, '.' | '/');
+        if is_separator {
+            separator = separator.or(Some(character));
+        }
+        let written = match (is_separator, Some(character) == separator) {
+            (false, _) => character,
+            (true, true) => '/',
+            (true, false) => '.',
+        };
+        path.push_bytes(written.encode_utf8(&mut [0; 4]).as_bytes()).map_err(|_| "not a name")?;
+    }
+    let mut parts = path.as_bytes().split(|byte| *byte == b'/');
+    match parts.any(|part| matches!(part, b"" | b"." | b"..")) {
+        true => Err("not a name"),
+        false => Ok(path),
+    }
+}
+
+/// The kind (`CLONE_NEW*`) of namespace that a setting belongs to.
+fn namespace_of(path: &PathBuf) -> core::result::Result<i32, &'static str> {
+    let name = path.as_bytes().strip_prefix(b"sys/").unwrap_or_default();
+    if name.starts_with(b"net/") {
+        return Ok(CLONE_NEWNET);
+    }
+    match name.strip_prefix(b"kernel/") {
+        Some(b"domainname") => Ok(CLONE_NEWUTS),
+        Some(b"hostname") => Err("the config has a member of its own for it: hostname"),
+        Some(name) if words(OF_IPC).any(|known| known == name) => Ok(CLONE_NEWIPC),
+        _ if name.starts_with(b"fs/mqueue/") => Ok(CLONE_NEWIPC),
+        _ => Err("not in any namespace"),
+    }
+}
+
+/// Whether the container joins a namespace of this kind that is not the one that we are in, which `ours` is.
+fn joins_another(spec: &Spec<'_>, kind: i32, ours: &CStr) -> Result<bool> {
+    let Some(joined) = spec.joined.iter().find(|joined| joined.kind == kind) else { return Ok(false) };
+    let inode = |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
+    let theirs = inode(joined.path).on("open namespace", joined.path)?;
+    let ours = inode(ours).on("open namespace", ours)?;
+    Ok((theirs.device, theirs.inode) != (ours.device, ours.inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str) -> std::result::Result<(String, i32), &'static str> {
+        let path = file_of(&Text::plain(name).unwrap())?;
+        let kind = namespace_of(&path)?;
+        Ok((String::from_utf8(path.as_bytes()[4..].to_vec()).unwrap(), kind))
+    }
+
+    #[test]
+    fn only_what_belongs_to_a_namespace_may_be_set() {
+        let allowed = [
+            ("net.ipv4.ip_forward", "net/ipv4/ip_forward", CLONE_NEWNET),
+            ("net/ipv4/ip_forward", "net/ipv4/ip_forward", CLONE_NEWNET),
+            ("net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding", CLONE_NEWNET),
+            ("net/ipv4/conf/eth0.1/forwarding", "net/ipv4/conf/eth0.1/forwarding", CLONE_NEWNET),
+            ("kernel.shm_rmid_forced", "kernel/shm_rmid_forced", CLONE_NEWIPC),
+            ("kernel/msgmax", "kernel/msgmax", CLONE_NEWIPC),
+            ("fs.mqueue.msg_max", "fs/mqueue/msg_max", CLONE_NEWIPC),
+            ("kernel.domainname", "kernel/domainname", CLONE_NEWUTS),
+        ];
+        for (name, path, kind) in allowed {
+            assert_eq!(of(name), Ok((path.to_string(), kind)), "{name}");
+        }
+        for name in ["kernel.core_pattern", "kernel.msgmaxi", "vm.swappiness", "fs.file-max", "fs.mqueue", "net", "k"] {
+            assert_eq!(of(name), Err("not in any namespace"), "{name}");
+        }
+        assert!(of("kernel.hostname").unwrap_err().contains("hostname"));
+        let ways_out = [
+            "net/../kernel/core_pattern",
+            "net/ipv4/../../kernel/core_pattern",
+            "net.//.kernel.core_pattern",
+            "net./.kernel",
+            "net/./ipv4/x",
+            "/net/x",
+            "net//x",
+            "net/x/",
+            "",
+            "net..x",
+        ];
+        for name in ways_out {
+            assert_eq!(of(name), Err("not a name"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! seccomp(2): a filter over the system calls of this process and of those it makes.
+
+use super::Result;
+use super::fd::Fd;
+use super::syscall::syscall;
+use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
+
+/// Every verdict but "allow" may be logged.
+pub const FLAG_LOG: u32 = 1 << 1;
+/// Speculative store bypass is not disabled for the process.
+pub const FLAG_SPEC_ALLOW: u32 = 1 << 2;
+/// There is a descriptor that notifications come from.
+pub const FLAG_NEW_LISTENER: u32 = 1 << 3;
+/// A system call that somebody was notified of is only interrupted by a signal that kills.
+pub const FLAG_WAIT_KILLABLE_RECV: u32 = 1 << 5;
+
+/// What a filter may return. The lower half of an errno's and of a tracer's is a number.
+pub const RETURN_KILL_PROCESS: u32 = 0x8000_0000;
+/// Kills the thread with SIGSYS.
+pub const RETURN_KILL_THREAD: u32 = 0;
+/// Sends it SIGSYS.
+pub const RETURN_TRAP: u32 = 0x0003_0000;
+/// The call fails with this errno.
+pub const RETURN_ERRNO: u32 = 0x0005_0000;
+/// Whoever listens is notified, and decides.
+pub const RETURN_NOTIFY: u32 = 0x7fc0_0000;
+/// The tracer is told this number.
+pub const RETURN_TRACE: u32 = 0x7ff0_0000;
+/// The call is made, and logged.
+pub const RETURN_LOG: u32 = 0x7ffc_0000;
+/// The call is made.
+pub const RETURN_ALLOW: u32 = 0x7fff_0000;
+
+/// `SECCOMP_SET_MODE_FILTER` with these instructions, each a `struct sock_filter` as one number. The listener,
+/// close-on-exec, where it was asked for.
+pub fn set_filter(flags: u32, program: &[u64]) -> Result<Option<Fd>> {
+    const SECCOMP_SET_MODE_FILTER: u32 = 1;
+    // struct sock_fprog: u16 length, padding, the address.
+    let program = [program.len().min(SECCOMP_INSTRUCTIONS_MAX), program.as_ptr() as usize];
+    // SAFETY: the kernel reads one `struct sock_fprog` and as many instructions as it says, all of which outlive the call.
+    let answer = unsafe { syscall!(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program.as_ptr()) }?;
+    Ok((flags & FLAG_NEW_LISTENER != 0).then(|| Fd::from_answer(answer)))
+}
+
+const _: () = assert!(size_of::<libc::sock_fprog>() == size_of::<[usize; 2]>() && size_of::<libc::sock_filter>() == 8);

@@ -1,0 +1,51 @@
+//! Extended attributes.
+
+use super::Result;
+use super::fd::FdRef;
+use super::syscall::{command, syscall};
+use core::ffi::CStr;
+
+/// fsetxattr(2).
+pub fn set_fd(fd: FdRef<'_>, name: &CStr, value: &[u8]) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated; the kernel reads `value.len()` bytes of `value`.
+    unsafe { command!(libc::SYS_fsetxattr, fd.raw(), name.as_ptr(), value.as_ptr(), value.len(), 0) }
+}
+
+/// lsetxattr(2): of the file itself; `path` is relative to the current directory.
+pub fn set(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
+    let (bytes, len) = (value.as_ptr(), value.len());
+    // SAFETY: both strings are NUL-terminated; the kernel reads `len` bytes of `value`.
+    unsafe { command!(libc::SYS_lsetxattr, path.as_ptr(), name.as_ptr(), bytes, len, 0) }
+}
+
+/// fgetxattr(2) without its value: how long that is. ENODATA where there is none.
+pub fn length_fd(fd: FdRef<'_>, name: &CStr) -> Result<usize> {
+    // SAFETY: `name` is NUL-terminated; with a length of 0 the kernel writes nothing.
+    unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), 0, 0) }
+}
+
+/// fgetxattr(2): the value. ERANGE where the buffer is too small.
+pub fn get_fd<'b>(fd: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: `name` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
+    let n = unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(&buffer[..n])
+}
+
+/// lremovexattr(2): of the file itself; `path` is relative to the current directory.
+pub fn remove(path: &CStr, name: &CStr) -> Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call.
+    unsafe { command!(libc::SYS_lremovexattr, path.as_ptr(), name.as_ptr()) }
+}
+
+/// flistxattr(2): NUL-terminated names, one after the other. ERANGE where the buffer is too small.
+pub fn list_fd<'b>(fd: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
+    let n = unsafe { syscall!(libc::SYS_flistxattr, fd.raw(), buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(&buffer[..n])
+}
+
+/// fremovexattr(2).
+pub fn remove_fd(fd: FdRef<'_>, name: &CStr) -> Result<()> {
+    // SAFETY: `name` is NUL-terminated and outlives the call.
+    unsafe { command!(libc::SYS_fremovexattr, fd.raw(), name.as_ptr()) }
+}

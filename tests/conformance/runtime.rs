@@ -1,0 +1,666 @@
+//! runtime.md: state, lifecycle, operations and their errors; exec, pause, update and the rest of runc's operations.
+
+use crate::case::{Case, case, refusal};
+use crate::support::json::Json;
+use crate::support::lab::Lab;
+
+pub fn cases() -> Vec<Case> {
+    [states(), operations(), errors(), signals(), exec(), processes(), ids()].into_iter().flatten().collect()
+}
+
+const SLEEPS: &str = r#"{"process": {"args": ["/bin/sleep", "1000"]}}"#;
+
+/// `create` and `start`.
+fn begin(lab: &Lab) {
+    let said = [lab.create(), lab.start()];
+    assert!(said.iter().all(|said| said.status == 0), "{said:?}");
+}
+
+fn states() -> Vec<Case> {
+    vec![
+        case("state.created", "what is created has not started its program")
+            .sh("echo EXECUTED >/tmp/x")
+            .act(|lab| {
+                let said = lab.create();
+                let executed = lab.rootfs.join("tmp/x").exists();
+                format!("{}{} {executed}", said.show(), lab.status())
+            })
+            .gives("created false"),
+        case("state.fields", "ociVersion, id, status, pid and bundle are there, and what they are")
+            .act(|lab| {
+                lab.create();
+                let state = lab.state();
+                let pid: i32 = state.at("pid").show().parse().unwrap_or(0);
+                let is_right = [
+                    state.at("ociVersion").show().starts_with("1."),
+                    state.at("id").show() == lab.id,
+                    state.at("bundle").show() == lab.bundle.to_str().unwrap(),
+                    pid > 1 && std::path::Path::new(&format!("/proc/{pid}")).exists(),
+                ];
+                format!("{is_right:?}")
+            })
+            .gives("[true, true, true, true]"),
+        case("state.runc", "the fields that runc adds are there too")
+            .act(|lab| {
+                lab.create();
+                let state = lab.state();
+                let has = ["rootfs", "created", "owner"].map(|key| *state.at(key) != Json::Null);
+                format!("{has:?} {}", state.at("rootfs").show() == lab.rootfs.to_str().unwrap())
+            })
+            .gives("[true, true, true] true"),
+        case("state.lifecycle", "created, running, stopped, gone")
+            .sh("read line </tmp/go")
+            .setup(|lab| {
+                assert!(
+                    std::process::Command::new("mkfifo").arg(lab.rootfs.join("tmp/go")).status().unwrap().success()
+                );
+            })
+            .act(|lab| {
+                lab.create();
+                let mut seen = vec![lab.status()];
+                lab.start();
+                seen.push(lab.status());
+                std::fs::write(lab.rootfs.join("tmp/go"), "go\n").unwrap();
+                seen.push(lab.wait_for("stopped"));
+                seen.push(lab.call(&["delete", "@ID@"]).verdict().into());
+                seen.push(lab.status());
+                seen.push(lab.leftovers());
+                seen.join(" ")
+            })
+            .gives("created running stopped ok absent "),
+        case("state.stopped", "what stopped has no pid but 0")
+            .act(|lab| {
+                begin(lab);
+                lab.wait_for("stopped");
+                match lab.state().at("pid") {
+                    Json::Null => "0".into(),
+                    pid => pid.show(),
+                }
+            })
+            .gives("0"),
+        case("state.bundle.absolute", "bundle is absolute where it was not given so")
+            .act(|lab| {
+                let said = lab.finish(lab.command(&["create", "--bundle", ".", "@ID@"]).current_dir(&lab.bundle));
+                format!("{}{}", said.err, lab.state().at("bundle").show() == lab.bundle.to_str().unwrap())
+            })
+            .gives("true"),
+        case("state.bundle.current", "without --bundle it is the current directory")
+            .act(|lab| {
+                let said = lab.finish(lab.command(&["create", "@ID@"]).current_dir(&lab.bundle));
+                format!("{}{}", said.err, lab.state().at("bundle").show() == lab.bundle.to_str().unwrap())
+            })
+            .gives("true"),
+        case("state.paused", "pause freezes it, resume goes on")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let mut seen = vec![lab.call(&["pause", "@ID@"]).verdict().to_string(), lab.status()];
+                seen.extend([lab.call(&["resume", "@ID@"]).verdict().to_string(), lab.status()]);
+                seen.join(" ")
+            })
+            .gives("ok paused ok running"),
+        case(
+            "state.killed-runtime",
+            "a runtime that was killed while it stayed with `run` leaves what delete --force can clean",
+        )
+        .with(SLEEPS)
+        .act(|lab| {
+            let mut run = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+            let null = std::process::Stdio::null;
+            let mut child = run.stdin(null()).stdout(null()).stderr(null()).spawn().unwrap();
+            let running = lab.wait_for("running");
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let deleted = lab.call(&["delete", "--force", "@ID@"]).verdict();
+            format!("{running} {deleted} {} {}", lab.status(), lab.leftovers())
+        })
+        .gives("running ok absent "),
+    ]
+}
+
+fn operations() -> Vec<Case> {
+    vec![
+        case("create.copy", "changes of config.json after create have no effect")
+            .sh("echo before")
+            .act(|lab| {
+                let output = std::fs::File::create(lab.dir.join("said")).unwrap();
+                let null = std::process::Stdio::null;
+                let status = lab
+                    .command(&["create", "--bundle", "@BUNDLE@", "@ID@"])
+                    .stdin(null())
+                    .stdout(output)
+                    .stderr(null())
+                    .status();
+                lab.script("echo after");
+                std::fs::remove_file(lab.bundle.join("config.json")).unwrap();
+                let started = lab.start().verdict();
+                format!("{} {started} {}", status.unwrap().success(), lab.wait_for_file("said"))
+            })
+            .gives("true ok before\n"),
+        case("create.silent", "create says nothing on standard output and standard error")
+            .act(|lab| {
+                let said = lab.create();
+                format!("{}|{}", said.out, said.err)
+            })
+            .gives("|"),
+        case("create.pid-file", "--pid-file has the pid, and no end of line")
+            .act(|lab| {
+                lab.call(&["create", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"]);
+                (lab.file("pid") == lab.state().at("pid").show()).to_string()
+            })
+            .gives("true"),
+        case("create.process.unset", "create without a process is legal; start MUST be an error")
+            .with(r#"{"process": null}"#)
+            .act(|lab| {
+                let created = lab.create().verdict();
+                format!("{created} {}", lab.start().verdict())
+            })
+            .gives("ok refused"),
+        case("run.detach", "run --detach leaves it running")
+            .with(SLEEPS)
+            .act(|lab| {
+                let said = lab.call(&["run", "--detach", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"]);
+                format!("{}{} {}", said.show(), lab.status(), lab.file("pid") == lab.state().at("pid").show())
+            })
+            .gives("running true"),
+        case("run.keep", "run --keep leaves what stopped")
+            .act(|lab| {
+                lab.call(&["run", "--keep", "--bundle", "@BUNDLE@", "@ID@"]);
+                lab.status()
+            })
+            .gives("stopped"),
+        case("run.signals", "a signal to run is the program's")
+            .sh("trap 'echo got; exit 3' TERM; echo ready >/tmp/ready; while :; do sleep 0.02; done")
+            .act(|lab| {
+                let output = std::fs::File::create(lab.dir.join("said")).unwrap();
+                let mut run = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+                let mut child = run.stdin(std::process::Stdio::null()).stdout(output).spawn().unwrap();
+                lab.wait_for_file("b/rootfs/tmp/ready");
+                // SAFETY: kill touches no memory; the child is ours and has not been waited for.
+                unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
+                let status = child.wait().unwrap();
+                format!("{:?} {}", status.code(), lab.file("said"))
+            })
+            .gives("Some(3) got\n"),
+        case("run.preserve-fds", "--preserve-fds 2 keeps descriptors 3 and 4, and no other")
+            .sh("for n in 0 1 2 3 4 5 6 7 8 9; do test -e /proc/self/fd/$n && printf \"$n \"; done; cat <&3")
+            .act(|lab| {
+                std::fs::write(lab.dir.join("three"), "third\n").unwrap();
+                let run = lab.command(&["run", "--preserve-fds", "2", "--bundle", "@BUNDLE@", "@ID@"]);
+                let mut command = std::process::Command::new("/bin/sh");
+                let script = lab.fill("exec 3<@DIR@/three 4<@DIR@/three 5<@DIR@/three; exec \"$@\"");
+                command.args(["-c", &script, "sh"]).arg(run.get_program()).args(run.get_args());
+                lab.finish(&mut command).show()
+            })
+            .gives("0 1 2 3 4 third\n"),
+        case("run.open-fds", "without it none is kept, and LISTEN_FDS does not change that")
+            .sh("for n in 0 1 2 3 4 5 6 7 8 9; do test -e /proc/self/fd/$n && printf \"$n \"; done; true")
+            .act(|lab| {
+                let run = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+                let mut command = std::process::Command::new("/bin/sh");
+                command
+                    .args(["-c", "exec 3</ 4</etc/passwd 5</dev/null 9</; exec \"$@\"", "sh"])
+                    .arg(run.get_program())
+                    .args(run.get_args());
+                lab.finish(&mut command).show()
+            })
+            .gives("0 1 2 "),
+        case("run.no-pivot", "--no-pivot runs it all the same")
+            .sh("ls -d /bin")
+            .act(|lab| lab.call(&["run", "--no-pivot", "--bundle", "@BUNDLE@", "@ID@"]).show())
+            .gives("/bin\n"),
+        case("delete.force.absent", "delete --force of what is not there is no error: containerd does it")
+            .act(|lab| lab.call(&["delete", "--force", "nobody"]).verdict().into())
+            .gives("ok"),
+        case("delete.force.running", "delete --force kills what runs")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let said = lab.call(&["delete", "--force", "@ID@"]);
+                format!("{} {} {}", said.verdict(), lab.status(), lab.leftovers())
+            })
+            .gives("ok absent "),
+        case("delete.created", "what is created and not started may be deleted, as in runc")
+            .act(|lab| {
+                lab.create();
+                let said = lab.call(&["delete", "@ID@"]);
+                format!("{} {}", said.verdict(), lab.leftovers())
+            })
+            .gives("ok "),
+        case("update.resources", "update of what needs a controller that is not there is an error")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                lab.input = r#"{"pids": {"limit": 5}}"#.into();
+                lab.call(&["update", "--resources", "-", "@ID@"]).verdict().into()
+            })
+            .gives("refused"),
+        case("events.stats", "events --stats prints one object")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let said = lab.call(&["events", "--stats", "@ID@"]);
+                let Ok(event) = Json::try_parse(&said.out) else { return format!("{}{}", said.show(), said.err) };
+                format!("{} {}", event.at("type").show(), event.at("id").show() == lab.id)
+            })
+            .gives("stats true"),
+    ]
+}
+
+/// What is refused while the container is as `prepare` leaves it, with the same status after it as before.
+fn refused_at(prepare: fn(&Lab), words: &'static [&'static str]) -> impl Fn(&mut Lab) -> String {
+    move |lab| {
+        prepare(lab);
+        let before = lab.status();
+        let verdict = lab.call(words).verdict();
+        let after = lab.status();
+        format!("{verdict} {before}{}", if before == after { String::new() } else { format!(" then {after}") })
+    }
+}
+
+fn nothing(_: &Lab) {}
+
+fn create(lab: &Lab) {
+    lab.create();
+}
+
+fn stop(lab: &Lab) {
+    begin(lab);
+    // It may have ended by itself.
+    lab.call(&["kill", "@ID@", "KILL"]);
+    lab.wait_for("stopped");
+}
+
+fn errors() -> Vec<Case> {
+    let row = |name, rule, prepare, words, wanted| {
+        case(name, rule).with(SLEEPS).act(refused_at(prepare, words)).gives(wanted)
+    };
+    let mut cases = vec![
+        row(
+            "create.twice",
+            "an id that is in use MUST be an error",
+            create as fn(&Lab),
+            &["create", "--bundle", "@BUNDLE@", "@ID@"] as &[_],
+            "refused created",
+        ),
+        row(
+            "run.twice",
+            "an id that is in use MUST be an error",
+            begin,
+            &["run", "--bundle", "@BUNDLE@", "@ID@"],
+            "refused running",
+        ),
+        row("start.absent", "what is not there MUST be an error", nothing, &["start", "@ID@"], "refused absent"),
+        row("start.running", "what is not created MUST be an error", begin, &["start", "@ID@"], "refused running"),
+        row("start.stopped", "what is not created MUST be an error", stop, &["start", "@ID@"], "refused stopped"),
+        row("kill.absent", "what is not there MUST be an error", nothing, &["kill", "@ID@", "TERM"], "refused absent"),
+        row(
+            "kill.stopped",
+            "what is not created or running MUST be an error",
+            stop,
+            &["kill", "@ID@", "TERM"],
+            "refused stopped",
+        ),
+        row("delete.absent", "what is not there MUST be an error", nothing, &["delete", "@ID@"], "refused absent"),
+        row("delete.running", "what is not stopped MUST be an error", begin, &["delete", "@ID@"], "refused running"),
+        row("state.absent", "what is not there MUST be an error", nothing, &["state", "@ID@"], "refused absent"),
+        row("exec.stopped", "there is nothing to enter", stop, &["exec", "@ID@", "/bin/true"], "refused stopped"),
+        row("exec.absent", "there is nothing to enter", nothing, &["exec", "@ID@", "/bin/true"], "refused absent"),
+        row(
+            "pause.created",
+            "what does not run cannot be paused in runc; crun freezes it",
+            stop,
+            &["pause", "@ID@"],
+            "refused stopped",
+        ),
+        row("resume.running", "what is not paused cannot be resumed", begin, &["resume", "@ID@"], "refused running"),
+        row("kill.unknown", "an unknown signal is an error", begin, &["kill", "@ID@", "NONSENSE"], "refused running"),
+        row(
+            "kill.large",
+            "a number beyond the kernel's is an error",
+            begin,
+            &["kill", "@ID@", "99"],
+            "refused running",
+        ),
+    ];
+    cases.extend([
+        case("create.twice.message", "the message says \"exists\", as clients look for")
+            .act(|lab| {
+                lab.create();
+                format!("{}", lab.create().err.contains("exist"))
+            })
+            .gives("true"),
+        case("state.absent.message", "the message says \"does not exist\", as clients look for")
+            .act(|lab| lab.call(&["state", "@ID@"]).err.contains("does not exist").to_string())
+            .gives("true"),
+        case("start.race", "of two starts at once one wins")
+            .with(SLEEPS)
+            .act(|lab| {
+                lab.create();
+                let null = std::process::Stdio::null;
+                let mut starts: Vec<_> = (0..4)
+                    .map(|_| {
+                        lab.command(&["start", "@ID@"]).stdin(null()).stdout(null()).stderr(null()).spawn().unwrap()
+                    })
+                    .collect();
+                let won =
+                    starts.iter_mut().filter_map(|child| child.wait().ok()).filter(|status| status.success()).count();
+                format!("{won} {}", lab.status())
+            })
+            .gives("1 running"),
+        case("create.race", "of two creates of one id one wins, and the loser harms nothing")
+            .with(SLEEPS)
+            .act(|lab| {
+                let null = std::process::Stdio::null;
+                let words = ["create", "--bundle", "@BUNDLE@", "@ID@"];
+                let mut creates: Vec<_> = (0..4)
+                    .map(|_| lab.command(&words).stdin(null()).stdout(null()).stderr(null()).spawn().unwrap())
+                    .collect();
+                let won =
+                    creates.iter_mut().filter_map(|child| child.wait().ok()).filter(|status| status.success()).count();
+                format!("{won} {} {}", lab.status(), lab.start().verdict())
+            })
+            .gives("1 created ok"),
+    ]);
+    cases
+}
+
+fn signals() -> Vec<Case> {
+    let rows = [
+        ("kill.default", "SIGTERM where none is given", &["kill", "@ID@"] as &[_], "TERM\n"),
+        ("kill.name", "by name", &["kill", "@ID@", "USR1"], "USR1\n"),
+        ("kill.full-name", "by its whole name", &["kill", "@ID@", "SIGUSR1"], "USR1\n"),
+        ("kill.number", "by number", &["kill", "@ID@", "10"], "USR1\n"),
+        ("kill.lower", "by name in lower case", &["kill", "@ID@", "usr1"], "USR1\n"),
+        ("kill.realtime", "a real-time signal by number", &["kill", "@ID@", "34"], "34\n"),
+        ("kill.all", "--all reaches it too", &["kill", "--all", "@ID@", "TERM"], "TERM\n"),
+    ];
+    let row = |(name, rule, words, wanted): (&'static str, &'static str, &'static [&'static str], &'static str)| {
+        case(name, rule)
+            .sh("for s in TERM USR1 34; do trap \"echo $s >/tmp/got\" $s; done; echo ready >/tmp/ready; while :; do sleep 0.01; done")
+            .act(move |lab| {
+                begin(lab);
+                lab.wait_for_file("b/rootfs/tmp/ready");
+                let said = lab.call(words);
+                if said.status == 0 { lab.wait_for_file("b/rootfs/tmp/got") } else { said.err }
+            })
+            .gives(wanted)
+    };
+    let mut cases: Vec<_> = rows.map(row).into_iter().collect();
+    cases.push(
+        case("kill.created", "a signal to what is created is legal")
+            .act(|lab| {
+                lab.create();
+                let said = lab.call(&["kill", "@ID@", "KILL"]);
+                format!("{} {}", said.verdict(), lab.wait_for("stopped"))
+            })
+            .gives("ok stopped"),
+    );
+    cases.push(
+        case("kill.paused", "KILL ends what is paused")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                lab.call(&["pause", "@ID@"]);
+                let said = lab.call(&["kill", "@ID@", "KILL"]);
+                format!("{} {}", said.verdict(), lab.wait_for("stopped"))
+            })
+            .gives("ok stopped"),
+    );
+    cases
+}
+
+/// Starts what sleeps, and says what these words of exec give.
+fn executed(words: &'static [&'static str]) -> impl Fn(&mut Lab) -> String {
+    move |lab| {
+        begin(lab);
+        let mut all = vec!["exec"];
+        all.extend(words);
+        lab.call(&all).show()
+    }
+}
+
+fn exec() -> Vec<Case> {
+    let row = |name, rule, words, wanted| case(name, rule).with(SLEEPS).act(executed(words)).gives(wanted);
+    let mut cases = vec![
+        row("exec.status", "its status is exec's", &["@ID@", "/bin/sh", "-c", "exit 42"] as &[_], "[42]"),
+        row("exec.killed", "a signal's is 128 and the signal", &["@ID@", "/bin/sh", "-c", "kill -9 $$"], "[137]"),
+        row("exec.path", "it is looked up in the container's PATH", &["@ID@", "echo", "hello"], "hello\n"),
+        row(
+            "exec.place",
+            "it is in the container's namespaces",
+            &["@ID@", "/bin/sh", "-c", "hostname; cat /proc/1/comm; ls -d /bin"],
+            "box\nsleep\n/bin\n",
+        ),
+        row(
+            "exec.env",
+            "-e adds to the container's environment",
+            &["-e", "NEW=x y", "-e", "TERM=dumb", "@ID@", "/bin/sh", "-c", "echo $NEW $TERM $PATH"],
+            "x y dumb /usr/sbin:/usr/bin:/sbin:/bin\n",
+        ),
+        row("exec.cwd", "--cwd is its directory", &["--cwd", "/tmp", "@ID@", "pwd"], "/tmp\n"),
+        row(
+            "exec.user",
+            "-u is its user and group",
+            &["-u", "1000:2000", "@ID@", "/bin/sh", "-c", "id -u; id -g"],
+            "1000\n2000\n",
+        ),
+        row(
+            "exec.user.alone",
+            "-u of a user alone leaves the group",
+            &["-u", "1000", "@ID@", "/bin/sh", "-c", "id -u; id -g"],
+            "1000\n0\n",
+        ),
+        row(
+            "exec.groups",
+            "--additional-gids are its supplementary groups",
+            &["-g", "5", "-g", "7", "@ID@", "sed", "-n", "s/^Groups:[[:space:]]*//p", "/proc/self/status"],
+            "5 7 \n",
+        ),
+        row(
+            "exec.capabilities",
+            "it has the container's capabilities",
+            &["@ID@", "sed", "-n", "s/^CapBnd:[[:space:]]*//p", "/proc/self/status"],
+            "0000000020000420\n",
+        ),
+        row(
+            "exec.cap",
+            "--cap adds one",
+            &["--cap", "CAP_CHOWN", "@ID@", "sed", "-n", "s/^CapEff:[[:space:]]*//p", "/proc/self/status"],
+            "0000000020000421\n",
+        ),
+        row(
+            "exec.inheritable",
+            "nothing is inheritable (CVE-2022-29162)",
+            &["@ID@", "sed", "-n", "s/^CapInh:[[:space:]]*//p", "/proc/self/status"],
+            "0000000000000000\n",
+        ),
+        row(
+            "exec.noNewPrivileges",
+            "the container's flag is its own",
+            &["@ID@", "sed", "-n", "s/^NoNewPrivs:[[:space:]]*//p", "/proc/self/status"],
+            "1\n",
+        ),
+        row(
+            "exec.cgroup",
+            "it is in the container's cgroup",
+            &["@ID@", "/bin/sh", "-c", "test \"$(cat /proc/self/cgroup)\" = \"$(cat /proc/1/cgroup)\" && echo same"],
+            "same\n",
+        ),
+        row(
+            "exec.descriptors",
+            "0, 1 and 2 are its descriptors",
+            &[
+                "@ID@",
+                "/bin/sh",
+                "-c",
+                "for n in 0 1 2 3 4 5 6 7 8 9; do test -e /proc/self/fd/$n && printf \"$n \"; done; true",
+            ],
+            "0 1 2 ",
+        ),
+        row(
+            "exec.options-after",
+            "what stands behind the id is the command's own",
+            &["@ID@", "echo", "-n", "--cwd"],
+            "--cwd",
+        ),
+        row("exec.dashes", "-- ends the options", &["--", "@ID@", "echo", "x"], "x\n"),
+    ];
+    cases.extend([
+        case("exec.stdin", "standard input is exec's")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                lab.input = "typed\n".into();
+                lab.call(&["exec", "@ID@", "cat"]).show()
+            })
+            .gives("typed\n"),
+        case("exec.process", "--process FILE is the whole process")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let process = r#"{"terminal": false, "user": {"uid": 1000, "gid": 7}, "args": ["/bin/sh", "-c", "id -u; id -g; pwd; echo $A"], "env": ["A=b", "PATH=/bin"], "cwd": "/tmp"}"#;
+                std::fs::write(lab.dir.join("p.json"), process).unwrap();
+                lab.call(&["exec", "--process", "@DIR@/p.json", "@ID@"]).show()
+            })
+            .gives("1000\n7\n/tmp\nb\n"),
+        case("exec.detach", "--detach does not wait; --pid-file has the pid")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let said = lab.call(&["exec", "--detach", "--pid-file", "@DIR@/pid", "@ID@", "sleep", "999"]);
+                let pid = lab.file("pid");
+                let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                // It may not have become sleep yet.
+                let is_there = !pid.is_empty() && std::path::Path::new(&format!("/proc/{pid}")).exists();
+                format!("{}{is_there} {}", said.show(), line.is_empty() || !line.contains('\n'))
+            })
+            .gives("true true"),
+        case("exec.not-found", "a command that is not there is said so, in the words that docker looks for")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let said = lab.call(&["exec", "@ID@", "nosuch"]);
+                format!("{} {}", said.verdict(), said.err.contains("executable file not found in $PATH"))
+            })
+            .gives("refused true"),
+        case("exec.created", "what is created can be entered, as in runc")
+            .act(|lab| {
+                lab.create();
+                lab.call(&["exec", "@ID@", "echo", "x"]).show()
+            })
+            .gives("x\n"),
+        case("exec.paused", "what is paused cannot be entered")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                lab.call(&["pause", "@ID@"]);
+                let seen = lab.call(&["exec", "@ID@", "/bin/true"]).verdict().to_string();
+                lab.call(&["resume", "@ID@"]);
+                seen
+            })
+            .gives("refused"),
+        case("exec.empty", "exec needs a command")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                lab.call(&["exec", "@ID@"]).verdict().into()
+            })
+            .gives("refused"),
+        case("exec.user-namespace", "it is in the container's user namespace, as its root")
+            .with(r#"{"linux": {"namespaces+": [{"type": "user"}], "uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}], "gidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}]}}"#)
+            .with(SLEEPS)
+            .act(|lab| {
+                std::fs::set_permissions(&lab.dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+                let own = std::process::Command::new("chown").args(["-h", "-R", "100000:100000"]).arg(&lab.rootfs).status();
+                assert!(own.unwrap().success());
+                begin(lab);
+                lab.call(&["exec", "@ID@", "/bin/sh", "-c", "id -u; tr -s ' ' </proc/self/uid_map"]).show()
+            })
+            .gives("0\n 0 100000 65536\n"),
+    ]);
+    cases
+}
+
+fn processes() -> Vec<Case> {
+    vec![
+        case("ps.json", "ps --format json is a list of pids")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let said = lab.call(&["ps", "--format", "json", "@ID@"]);
+                let Ok(list) = Json::try_parse(&said.out) else { return format!("{}{}", said.show(), said.err) };
+                let pid = lab.state().at("pid").show();
+                format!("{} {}", list.items().len(), list.at("0").show() == pid)
+            })
+            .gives("1 true"),
+        case("ps.table", "ps is what ps(1) says of them")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let said = lab.call(&["ps", "@ID@"]);
+                let head = said.out.lines().next().unwrap_or_default().contains("PID");
+                format!("{head} {} {}", said.out.lines().count(), said.out.contains("sleep 1000"))
+            })
+            .gives("true 2 true"),
+        case("list.quiet", "list --quiet has the ids, a line each")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                lab.call(&["list", "--quiet"]).show().replace(&lab.id, "ID")
+            })
+            .gives("ID\n"),
+        case("list.json", "list --format json has each state")
+            .with(SLEEPS)
+            .act(|lab| {
+                begin(lab);
+                let said = lab.call(&["list", "--format", "json"]);
+                let Ok(list) = Json::try_parse(&said.out) else { return said.show() };
+                let first = list.at("0");
+                format!(
+                    "{} {} {}",
+                    first.at("id").show() == lab.id,
+                    first.at("status").show(),
+                    first.at("pid") == lab.state().at("pid")
+                )
+            })
+            .gives("true running true"),
+        case("list.none", "list of nothing is a heading")
+            .act(|lab| {
+                let said = lab.call(&["list"]);
+                format!("{} {}", said.out.starts_with("ID"), said.out.lines().count())
+            })
+            .gives("true 1"),
+        case("list.json.none", "list --format json of nothing is null in runc, an empty list in crun")
+            .act(|lab| {
+                let said = lab.call(&["list", "--format", "json"]);
+                Json::try_parse(&said.out).map_or(said.out, |value| value.to_string())
+            })
+            .gives("null"),
+    ]
+}
+
+fn ids() -> Vec<Case> {
+    let refused = [
+        ("id.dots", "..", "`..` is no id: it would be the directory above the state root"),
+        ("id.dot", ".", "`.` is no id"),
+        ("id.slash", "a/b", "an id has no slash"),
+        ("id.up", "../up", "an id leads nowhere"),
+        ("id.empty", "", "an id is not empty"),
+        ("id.space", "a b", "an id has no space"),
+        ("id.newline", "a\nb", "an id has no end of line"),
+    ];
+    let row = |(name, id, rule): (&'static str, &'static str, &'static str)| {
+        case(name, rule).act(move |lab| refusal(lab, &["run", "--bundle", "@BUNDLE@", id])).gives("refused")
+    };
+    let mut cases: Vec<_> = refused.map(row).into_iter().collect();
+    cases.push(
+        case("id.all", "letters, digits, `_`, `+`, `-` and `.` may be in it")
+            .act(|lab| {
+                let said = lab.call(&["run", "--bundle", "@BUNDLE@", "aZ0_+-.@ID@"]);
+                format!("{}{}", said.show(), said.err)
+            })
+            .gives(""),
+    );
+    cases
+}

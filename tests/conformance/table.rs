@@ -1,0 +1,57 @@
+//! The table of docs/conformance.md: every case and who differs, made of the cases themselves.
+
+use std::fmt::Write as _;
+
+use crate::case::Case;
+use crate::support::lab::Runtime;
+use crate::support::project;
+
+/// The page, of the sections and their cases.
+pub fn page(sections: &[(&str, Vec<Case>)]) -> String {
+    let all = || sections.iter().flat_map(|(_, cases)| cases);
+    let mut page = String::from(HEAD);
+    page.push_str("| | cases | as the rule says | otherwise | not asked |\n|---|---|---|---|---|\n");
+    for runtime in Runtime::ALL {
+        let otherwise = all().filter(|case| case.told(runtime).is_some()).count();
+        let skipped = all().filter(|case| case.skipped.iter().any(|(other, _)| *other == runtime)).count();
+        let (name, count) = (runtime.name(), all().count());
+        let _ = writeln!(page, "| {name} | {count} | {} | {otherwise} | {skipped} |", count - otherwise - skipped);
+    }
+    for (title, cases) in sections {
+        let _ = write!(page, "\n## {title}\n\n| case | rule | ocinit | runc | crun |\n|---|---|---|---|---|\n");
+        for case in cases {
+            let cell = |runtime| {
+                let skipped =
+                    case.skipped.iter().find(|(other, _)| *other == runtime).map(|(_, why)| format!("– {why}"));
+                skipped.or(case.told(runtime).map(String::from)).unwrap_or_else(|| "✓".into())
+            };
+            let cells = Runtime::ALL.map(|runtime| cell(runtime).replace('|', "\\|"));
+            let _ = writeln!(page, "| `{}` | {} | {} |", case.name, case.rule.replace('|', "\\|"), cells.join(" | "));
+        }
+    }
+    page
+}
+
+const HEAD: &str = "\
+# Conformance
+
+What the runtime-spec says, and what runc's command line does, case by case. `cargo test --test conformance` asks ocinit, Debian 12's
+runc 1.1.5 and its crun 1.8.1, and fails where one of them does not do what this table says. ✓ is \"does as the rule says\"; any other
+text is what it does instead. `OCINIT_WRITE=1 cargo test --test conformance the_page` writes this page.
+
+Where no runtime but ocinit does what the rule says, the rule is the specification's own text, or younger than Debian's versions.
+
+";
+
+/// Fails unless the page is this; writes it where `OCINIT_WRITE` is set.
+pub fn check(sections: &[(&str, Vec<Case>)]) {
+    let (path, wanted) = (project().join("docs/conformance.md"), page(sections));
+    if std::env::var_os("OCINIT_WRITE").is_some() {
+        std::fs::write(&path, &wanted).expect("docs/conformance.md");
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == wanted,
+        "docs/conformance.md is not of these cases: OCINIT_WRITE=1 cargo test --test conformance the_page"
+    );
+}
