@@ -5,7 +5,7 @@ use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, ContainerState, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, time_offsets};
+use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::spec::{self, Spec};
@@ -161,7 +161,8 @@ fn check(spec: &Spec<'_>) -> Result<()> {
     hooks::check(spec.document)?;
     attributes::check(spec)?;
     time_offsets::check(spec)?;
-    intel_rdt::check(spec)
+    intel_rdt::check(spec)?;
+    net_devices::check(spec)
 }
 
 #[cold]
@@ -192,7 +193,8 @@ impl Host for AtHost<'_> {
         let process = Process::now(pid).ok_or_else(|| Error::new(format_args!("the container's process has died")))?;
         self.state.set(State { process, ..self.state.get() });
         self.directory.write(&self.state.get())?;
-        intel_rdt::join(self.document, self.directory.id(), pid)
+        intel_rdt::join(self.document, self.directory.id(), pid)?;
+        net_devices::hand_over(self.document, pid)
     }
 
     fn hooks(&self, _: i32) -> Result<()> {
