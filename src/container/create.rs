@@ -83,12 +83,14 @@ pub fn create(
     if let Err(error) = &made {
         // What hooks have made is theirs to remove.
         intel_rdt::remove(spec.document, id);
-        if host.state.get().process.pid != 0
-            && let Err(failed) = host.run_hooks("poststop", Status::Stopped)
-        {
-            return Err(error.within(format_args!("{failed}")));
-        }
+        let told = match host.state.get().process.pid {
+            0 => Ok(()),
+            _ => hooks::run(&host.occasion(Status::Stopped), "poststop", true),
+        };
         directory.remove()?;
+        if let Err(failed) = told {
+            return Err(Error::with_errno(format_args!("{error}; {failed}"), error.errno()).with_status(error.status()));
+        }
     }
     made
 }
