@@ -39,6 +39,7 @@ use crate::io::show::{On, ShowC};
 use crate::log::{self, Format, Level};
 use crate::sys::fd::{self, CWD, FdRef, STDERR, STDOUT};
 use crate::sys::fs;
+use crate::sys::signal;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Write};
@@ -132,6 +133,8 @@ fn find(word: &CStr) -> Option<&'static Command> {
 
 /// Runs a command; its exit status.
 pub fn main(args: &'static [&'static CStr]) -> i32 {
+    // Who starts us may ignore it; nobody could wait for a child then.
+    signal::reset(signal::SIGCHLD);
     let mut is_of_runtime = false;
     let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), &mut is_of_runtime);
     if let Err(error) = &result {

@@ -5,7 +5,9 @@ use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, ContainerState, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, time_offsets, userns};
+use super::{
+    ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets, userns,
+};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::spec::{self, Spec};
@@ -82,12 +84,14 @@ pub fn create(
     if let Err(error) = &made {
         // What hooks have made is theirs to remove.
         intel_rdt::remove(spec.document, id);
-        if host.state.get().process.pid != 0
-            && let Err(failed) = host.run_hooks("poststop", Status::Stopped)
-        {
-            return Err(error.within(format_args!("{failed}")));
-        }
+        let told = match host.state.get().process.pid {
+            0 => Ok(()),
+            _ => hooks::run(&host.occasion(Status::Stopped), "poststop", true),
+        };
         directory.remove()?;
+        if let Err(failed) = told {
+            return Err(Error::with_errno(format_args!("{error}; {failed}"), error.errno()).with_status(error.status()));
+        }
     }
     made
 }
@@ -160,7 +164,8 @@ fn check(spec: &Spec<'_>) -> Result<()> {
     hooks::check(spec.document)?;
     attributes::check(spec)?;
     time_offsets::check(spec)?;
-    intel_rdt::check(spec)
+    intel_rdt::check(spec)?;
+    net_devices::check(spec)
 }
 
 #[cold]
@@ -191,7 +196,8 @@ impl Host for AtHost<'_> {
         let process = Process::now(pid).ok_or_else(|| Error::new(format_args!("the container's process has died")))?;
         self.state.set(State { process, ..self.state.get() });
         self.directory.write(&self.state.get())?;
-        intel_rdt::join(self.document, self.directory.id(), pid)
+        intel_rdt::join(self.document, self.directory.id(), pid)?;
+        net_devices::hand_over(self.document, pid)
     }
 
     fn hooks(&self, _: i32) -> Result<()> {

@@ -320,16 +320,19 @@ pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
     Ok(words[FLAGS] & libc::ST_RDONLY != 0)
 }
 
-/// memfd_create(2) of a file that may be executed and sealed.
+/// memfd_create(2) of a file that may be sealed, and executed where the machine allows that.
 pub fn memory_file(name: &CStr) -> Result<Fd> {
     /// `MFD_EXEC`; kernels before 6.3 do not know it, and need it not.
     const EXECUTABLE: u32 = 0x10;
+    /// `MFD_NOEXEC_SEAL`; with the sysctl vm.memfd_noexec at 2 there are no others.
+    const DATA: u32 = 0x08;
     let create = |flags: u32| {
         // SAFETY: `name` is NUL-terminated.
         unsafe { syscall!(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags) }
     };
     match create(EXECUTABLE) {
         Err(Errno::EINVAL) => create(0).map(Fd::from_answer),
+        Err(Errno::EACCES) => create(DATA).map(Fd::from_answer),
         made => made.map(Fd::from_answer),
     }
 }
