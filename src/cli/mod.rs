@@ -7,6 +7,7 @@ mod container;
 mod copy;
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod image;
@@ -15,9 +16,11 @@ mod kill;
 mod list;
 mod list_files;
 mod making;
+mod pause;
 mod place;
 mod progress;
 mod ps;
+mod quantity;
 mod rootless;
 mod run;
 mod spec;
@@ -25,6 +28,7 @@ mod spool;
 mod start;
 mod state;
 mod unpack;
+mod update;
 mod verify;
 
 pub use arguments::{Arguments, Flag};
@@ -85,6 +89,10 @@ const COMMANDS: &[&Command] = &[
     &state::COMMAND,
     &list::COMMAND,
     &ps::COMMAND,
+    &pause::PAUSE,
+    &pause::RESUME,
+    &update::COMMAND,
+    &events::COMMAND,
     &kill::COMMAND,
     &delete::COMMAND,
     &spec::COMMAND,

@@ -24,21 +24,35 @@ pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
     if mounts::binds_dev(spec) {
         return Ok(());
     }
-    spec.devices.iter().try_for_each(|device| make(root, device))?;
-    link(root)
+    let dev = match spec.devices {
+        // A machine's, perhaps without any.
+        [] => root::open(root, c"/dev", O_DIRECTORY),
+        _ => root::make_directories(root, c"/dev", 0),
+    };
+    let dev = match dev {
+        Err(Errno::ENOENT) => return Ok(()),
+        dev => dev.doing("open /dev")?,
+    };
+    for device in spec.devices {
+        make(root, dev.by_ref(), device).on("make device", device.path)?;
+    }
+    link(root, dev.by_ref())
 }
 
-/// Makes a node. What is there already must be that very device.
-fn make(root: FdRef<'_>, device: &Device<'_>) -> Result<()> {
-    make_node(root, device).on("make device", device.path)
-}
-
-fn make_node(root: FdRef<'_>, device: &Device<'_>) -> crate::sys::Result<()> {
+/// Makes a node; `dev` is /dev. What is there already must be that very device.
+fn make(root: FdRef<'_>, dev: FdRef<'_>, device: &Device<'_>) -> crate::sys::Result<()> {
+    let in_dev = device.path.to_bytes_with_nul().strip_prefix(b"/dev/").filter(|name| !name.contains(&b'/'));
+    if let Some(Ok(name)) = in_dev.map(CStr::from_bytes_with_nul) {
+        return make_node(dev, name, device);
+    }
     let (directory, name) = match root::open_parent(root, device.path, false) {
         Err(Errno::ENOENT) => root::open_parent(root, device.path, true)?,
         found => found?,
     };
-    let directory = directory.by_ref();
+    make_node(directory.by_ref(), name, device)
+}
+
+fn make_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::sys::Result<()> {
     match fs::mknod(directory, name, device.mode, fs::makedev(device.major, device.minor)) {
         Ok(()) if device.uid | device.gid == 0 => Ok(()),
         Ok(()) => fs::chown(directory, name, device.uid, device.gid),
@@ -85,12 +99,11 @@ fn in_user_namespace() -> bool {
 }
 
 /// Makes the links. One that is there already stays.
-fn link(root: FdRef<'_>) -> Result<()> {
-    let Ok(directory) = root::open(root, c"/dev", O_DIRECTORY) else { return Ok(()) };
+fn link(root: FdRef<'_>, directory: FdRef<'_>) -> Result<()> {
     let proc = root::open(root, c"/proc/self/fd", O_DIRECTORY).is_ok();
     for (name, target) in LINKS {
         if proc || name == c"ptmx" {
-            match fs::symlink(target, directory.by_ref(), name) {
+            match fs::symlink(target, directory, name) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno).on("link /dev/", name),
             }

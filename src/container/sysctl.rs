@@ -57,19 +57,18 @@ fn each(spec: &Spec<'_>, see: &mut dyn FnMut(&PathBuf, &Value<'_>) -> Result<()>
 /// As sysctl(8) reads names: the first separator says which of `.` and `/` separates, the other one is part of a name
 /// (`net.ipv4.conf.eth0/1.forwarding` is `net/ipv4/conf/eth0.1/forwarding`).
 fn file_of(name: &Text<'_>) -> core::result::Result<PathBuf, &'static str> {
-    let mut path = PathBuf::format(format_args!("sys/")).unwrap_or_default();
-    let mut separator = None;
-    for character in name.chars() {
-        let is_separator = matches!(character, '.' | '/');
-        if is_separator {
-            separator = separator.or(Some(character));
-        }
-        let written = match (is_separator, Some(character) == separator) {
-            (false, _) => character,
-            (true, true) => '/',
-            (true, false) => '.',
+    let mut path = PathBuf::from_bytes(b"sys/").unwrap_or_default();
+    let bytes = name.as_escaped().as_bytes();
+    let slashed = bytes.iter().find(|byte| matches!(byte, b'.' | b'/')) == Some(&b'/');
+    for &byte in bytes {
+        let written = match byte {
+            b'.' if !slashed => b'/',
+            b'/' if !slashed => b'.',
+            // No file there has one, nor what JSON escapes with it.
+            b'\\' => return Err("not a name"),
+            byte => byte,
         };
-        path.push_bytes(written.encode_utf8(&mut [0; 4]).as_bytes()).map_err(|_| "not a name")?;
+        path.push_bytes(&[written]).map_err(|_| "not a name")?;
     }
     let mut parts = path.as_bytes().split(|byte| *byte == b'/');
     match parts.any(|part| matches!(part, b"" | b"." | b"..")) {

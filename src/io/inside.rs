@@ -23,17 +23,30 @@ pub fn make_directories(root: FdRef<'_>, path: &CStr, resolve: u64) -> sys::Resu
 ///
 /// Each component is made by its name alone, in the directory that was just opened (CVE-2024-45310).
 pub fn make(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys::Result<Fd> {
-    let last = if directory { O_DIRECTORY } else { 0 };
-    match open(root, path, last, resolve) {
-        Err(Errno::ENOENT) => make_missing(root, path, resolve, last),
+    match open(root, path, if directory { O_DIRECTORY } else { 0 }, resolve) {
+        Err(Errno::ENOENT) => make_missing(root, path, resolve, directory),
         found => found,
     }
 }
 
+/// The same of what is known not to be there.
 // Buffers of its own, that what is there already does not need.
 #[inline(never)]
-fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, last: i32) -> sys::Result<Fd> {
+pub fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys::Result<Fd> {
+    let last = if directory { O_DIRECTORY } else { 0 };
     let mut path = PathBuf::from_bytes(path.to_bytes())?;
+    // As a rule all but the last is there.
+    let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    if let Ok(name) = CStr::from_bytes_with_nul(path.as_c_str().to_bytes_with_nul().get(slash + 1..).unwrap_or(b""))
+        && slash > 0
+    {
+        let parent = PathBuf::from_bytes(&path.as_bytes()[..slash])?;
+        if let Ok(place) = open(root, parent.as_c_str(), O_DIRECTORY, resolve)
+            && make_one(place.by_ref(), name, last).is_ok()
+        {
+            return open(root, path.as_c_str(), last, resolve);
+        }
+    }
     let mut tries = LINKS_FOLLOWED_MAX;
     'again: loop {
         let mut place = open(root, c"/", O_DIRECTORY, 0)?;
@@ -50,10 +63,7 @@ fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, last: i32) -> sys::R
                 Err(Errno::ENOENT) => {
                     let name = walked.as_c_str().to_bytes_with_nul().get(parent + 1..);
                     let name = CStr::from_bytes_with_nul(name.unwrap_or(b"\0")).map_err(|_| Errno::EINVAL)?;
-                    let made = match flags {
-                        0 => fs::mknod(place.by_ref(), name, fs::S_IFREG | 0o755, 0),
-                        _ => fs::mkdir(place.by_ref(), name, 0o755),
-                    };
+                    let made = make_one(place.by_ref(), name, flags);
                     let mut target = [0; PATH_BYTES];
                     match made {
                         Ok(()) => open(root, walked.as_c_str(), flags, resolve)?,
@@ -76,6 +86,14 @@ fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, last: i32) -> sys::R
             };
         }
         return Ok(place);
+    }
+}
+
+/// A directory, or an empty file.
+fn make_one(directory: FdRef<'_>, name: &CStr, flags: i32) -> sys::Result<()> {
+    match flags {
+        0 => fs::mknod(directory, name, fs::S_IFREG | 0o755, 0),
+        _ => fs::mkdir(directory, name, 0o755),
     }
 }
 

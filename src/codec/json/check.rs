@@ -1,6 +1,6 @@
 //! The one pass over a document: syntax, depth, UTF-8, and every escape brought to its canonical form.
 
-use super::Value;
+use super::{Value, value};
 use crate::limits::JSON_DEPTH;
 use crate::{Error, Result};
 
@@ -16,6 +16,7 @@ pub fn check(document: &mut [u8]) -> Result<Value<'_>> {
     if document.starts_with(b"\xef\xbb\xbf") {
         return Err(fault(0, "a byte order mark"));
     }
+    value::forget_ends();
     let mut pass = Pass { bytes: document, read: 0, written: 0 };
     let end = pass.document().map_err(|why| match pass.read < pass.bytes.len() {
         true => fault(pass.read, why),
@@ -52,6 +53,7 @@ type Step<T = ()> = core::result::Result<T, &'static str>;
 impl Pass<'_> {
     fn document(&mut self) -> Step<usize> {
         let (mut objects, mut depth) = (0u64, 0);
+        let mut starts = [0; JSON_DEPTH];
         let mut next = Next::Value;
         loop {
             self.white_space();
@@ -61,6 +63,7 @@ impl Pass<'_> {
                     if depth == JSON_DEPTH {
                         return Err(TOO_DEEP);
                     }
+                    starts[depth] = self.written;
                     depth += 1;
                     objects = objects << 1 | u64::from(byte == b'{');
                     self.copy();
@@ -93,6 +96,7 @@ impl Pass<'_> {
                     };
                     self.expect(end, why)?;
                     (objects, depth) = (objects >> 1, depth - 1);
+                    value::keep_end(self.bytes, starts[depth], self.written);
                     Next::CommaOrEnd
                 }
             };

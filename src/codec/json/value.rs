@@ -3,6 +3,7 @@
 use super::Text;
 use crate::{Error, Result};
 use core::fmt::{self, Display};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A value of a checked document. It owns nothing and knows its place, so an error can name it: `layers[2].size`.
 /// By default it is nothing at all, without a member.
@@ -219,6 +220,35 @@ impl<'m> Iterator for Entries<'m> {
     }
 }
 
+/// Where objects and arrays of checked documents end, so that they are gone over once: the address of each in the high bits,
+/// its length in the low ones; each has one place, which it shares with others.
+static ENDS: [AtomicU64; ENDS_KEPT] = [const { AtomicU64::new(0) }; ENDS_KEPT];
+const ENDS_KEPT: usize = 512;
+const LENGTH_BITS: u32 = 20;
+/// Shorter ones are as soon gone over again.
+const WORTH_KEEPING: usize = 32;
+
+/// Forgets them: another text may stand where they were.
+pub(super) fn forget_ends() {
+    ENDS.iter().for_each(|end| end.store(0, Ordering::Relaxed));
+}
+
+/// Remembers where an object or array ends.
+pub(super) fn keep_end(bytes: &[u8], start: usize, end: usize) {
+    let length = end - start;
+    if length > WORTH_KEEPING && length < 1 << LENGTH_BITS {
+        let (place, address) = kept(bytes, start);
+        place.store(address | length as u64, Ordering::Relaxed);
+    }
+}
+
+/// The place of what begins here, and its address as it is kept.
+fn kept(bytes: &[u8], at: usize) -> (&'static AtomicU64, u64) {
+    let address = bytes.as_ptr() as u64 + at as u64;
+    let mixed = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55;
+    (&ENDS[mixed as usize % ENDS_KEPT], address << LENGTH_BITS)
+}
+
 /// Where the value that begins at `at` ends, in checked text: syntax and depth need no second look.
 fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
     let mut depth = 0usize;
@@ -230,7 +260,14 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
                     at += if byte == b'\\' { 2 } else { 1 };
                 }
             }
-            b'[' | b'{' => depth += 1,
+            b'[' | b'{' => {
+                let (place, address) = kept(bytes, at);
+                let end = place.load(Ordering::Relaxed);
+                match end >> LENGTH_BITS == address >> LENGTH_BITS {
+                    true => at += (end & ((1 << LENGTH_BITS) - 1)) as usize - 1,
+                    false => depth += 1,
+                }
+            }
             // The end of what surrounds a number, or a word like `true`.
             b']' | b'}' | b',' if depth == 0 => return at,
             b']' | b'}' => depth -= 1,

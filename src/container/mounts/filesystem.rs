@@ -62,7 +62,6 @@ fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CS
 }
 
 fn new(one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<Fd> {
-    let is_tmpfs = one.kind == c"tmpfs";
     let context = mount::fs_open(if cgroup::is_kind(one.kind) { c"cgroup2" } else { one.kind });
     // The kernel's answer alone, which says whether it is to be left out.
     let context = context.doing("open the file system")?;
@@ -70,10 +69,14 @@ fn new(one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<
     if !one.source.is_empty() {
         mount::fs_set(context, c"source", one.source).on("set its source", one.source)?;
     }
-    if let (true, Some(hidden)) = (is_tmpfs, hidden) {
+    let copies = options.has(flag::COPY_UP);
+    let has_mode = || one.options.iter().any(|option| option.to_bytes().starts_with(b"mode="));
+    if let Some(hidden) = hidden
+        && one.kind == c"tmpfs"
+        && (copies || !has_mode())
+    {
         // What it hides lends its permissions, and a copy its owner; options of the config override them.
         let stat = fs::stat(hidden, c"").doing("stat what it hides")?;
-        let copies = options.has(flag::COPY_UP);
         let mut text = PathBuf::new();
         for (key, number) in [(c"uid", stat.uid), (c"gid", stat.gid)].into_iter().filter(|_| copies) {
             text.set(format_args!("{number}")).doing("set its owner")?;

@@ -173,7 +173,7 @@ fn mount_one(
         let found = inside::open(root, one.destination, fs::O_DIRECTORY, guard.resolve());
         let existed = found.is_ok();
         place = guard.place(match found {
-            Err(Errno::ENOENT) => inside::make_directories(root, one.destination, guard.resolve()),
+            Err(Errno::ENOENT) => inside::make_missing(root, one.destination, guard.resolve(), true),
             found => found,
         })?;
         tree = filesystem::make(spec, one, &options, prepared, existed.then_some(place.by_ref()))?;

@@ -93,11 +93,10 @@ impl Directory<'_> {
         if !state.process.is_alive() {
             return Status::Stopped;
         }
-        if gate::listens(self.fd()) {
-            return Status::Created;
-        }
         match state.group() {
+            // One that waits for its start can be paused, too.
             Ok(Some(group)) if group.is_frozen() => Status::Paused,
+            _ if gate::listens(self.fd()) => Status::Created,
             _ => Status::Running,
         }
     }

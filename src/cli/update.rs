@@ -1,0 +1,149 @@
+//! `ocinit update ID`: other limits for a container that runs.
+
+use super::{Arguments, Command, Flag, Run, container, pause, quantity};
+use crate::codec::json::{self, Value};
+use crate::container::state::{Id, Status};
+use crate::io::document;
+use crate::io::show::ShowC;
+use crate::io::text::decimal;
+use crate::limits::DOCUMENT_BYTES;
+use crate::spec::schema;
+use crate::sys::fd::{CWD, STDIN};
+use crate::{Error, Result};
+use core::ffi::CStr;
+use core::fmt::Write;
+
+pub(super) const COMMAND: Command = Command {
+    name: "update",
+    words: "ID",
+    least: 1,
+    most: 1,
+    about: "Change limits of a container. What is not given stays as it is.",
+    flags: &[
+        Flag::value(
+            "resources",
+            b'r',
+            "FILE|-",
+            "a file with linux.resources, or standard input; no other option counts then",
+        ),
+        Flag::value("memory", 0, "BYTES", "memory; -1 for no limit"),
+        Flag::value("memory-swap", 0, "BYTES", "memory and swap together"),
+        Flag::value("memory-reservation", 0, "BYTES", "memory that is left to it if possible"),
+        Flag::value("kernel-memory", 0, "BYTES", "ignored"),
+        Flag::value("kernel-memory-tcp", 0, "BYTES", "ignored"),
+        Flag::value("cpu-quota", 0, "US", "microseconds of CPU time in each period"),
+        Flag::value("cpu-period", 0, "US", "the period"),
+        Flag::value("cpu-burst", 0, "US", "what it may save of its quota"),
+        Flag::value("cpu-share", 0, "N", "its share of busy CPUs, 1024 for a common one"),
+        Flag::value("cpu-idle", 0, "0|1", "1: only CPU time that nobody else wants"),
+        Flag::value("cpu-rt-runtime", 0, "US", "refused: cgroup2 has no such limit"),
+        Flag::value("cpu-rt-period", 0, "US", "refused, too"),
+        Flag::value("cpuset-cpus", 0, "LIST", "the CPUs it may use: 0-2,5"),
+        Flag::value("cpuset-mems", 0, "LIST", "the memory nodes it may use"),
+        Flag::value("blkio-weight", 0, "N", "its share of busy disks, 10 to 1000"),
+        Flag::value("pids-limit", 0, "N", "processes and threads; -1 for no limit"),
+        Flag::value("l3-cache-schema", 0, "TEXT", "refused: limits of Intel RDT are not changed"),
+        Flag::value("mem-bw-schema", 0, "TEXT", "refused, too"),
+    ],
+    run: Run::Container(run),
+};
+
+enum Kind {
+    Bytes,
+    Number,
+    List,
+}
+
+/// Options, and the members of `linux.resources` that they are, object by object.
+const MEMBERS: [(&str, &str, &str, Kind); 14] = [
+    ("memory", "memory", "limit", Kind::Bytes),
+    ("memory-swap", "memory", "swap", Kind::Bytes),
+    ("memory-reservation", "memory", "reservation", Kind::Bytes),
+    ("cpu-quota", "cpu", "quota", Kind::Number),
+    ("cpu-period", "cpu", "period", Kind::Number),
+    ("cpu-burst", "cpu", "burst", Kind::Number),
+    ("cpu-share", "cpu", "shares", Kind::Number),
+    ("cpu-idle", "cpu", "idle", Kind::Number),
+    ("cpu-rt-runtime", "cpu", "realtimeRuntime", Kind::Number),
+    ("cpu-rt-period", "cpu", "realtimePeriod", Kind::Number),
+    ("cpuset-cpus", "cpu", "cpus", Kind::List),
+    ("cpuset-mems", "cpu", "mems", Kind::List),
+    ("blkio-weight", "blockIO", "weight", Kind::Number),
+    ("pids-limit", "pids", "limit", Kind::Number),
+];
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let memory = crate::memory::claim();
+    let root = container::root(arguments, false)?;
+    let mut directory = root.container(Id::check(arguments.word(0))?)?;
+    directory.lock()?;
+    let state = directory.read(&mut memory.container.state)?;
+    if matches!(directory.status(&state), Status::Stopped | Status::Creating) {
+        return Err(Error::new(format_args!("container not running: {}", directory.id())));
+    }
+    let buffer = &mut memory.strings[..DOCUMENT_BYTES];
+    let document = match arguments.value("resources") {
+        None => by_options(arguments, buffer)?,
+        Some(name) if name == c"-" => document::read_open(STDIN, c"standard input", buffer)?,
+        Some(path) => document::read(CWD, path, buffer)?,
+    };
+    let resources: Value<'_> = json::check(document)?;
+    schema::check(&resources, schema::RESOURCES)?;
+    pause::group(&directory, &state)?.update(&resources).map(|()| 0)
+}
+
+/// The document that somebody would have written instead of these options.
+fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+    for option in ["l3-cache-schema", "mem-bw-schema"] {
+        if arguments.has(option) {
+            return Err(Error::new(format_args!("--{option}: limits of Intel RDT are not changed")));
+        }
+    }
+    let mut text = crate::io::path::PathBuf::new();
+    let (mut section, mut before) = ("", "{");
+    for (option, object, key, kind) in &MEMBERS {
+        let Some(given) = arguments.value(option).filter(|given| !given.is_empty()) else { continue };
+        if *object != section {
+            let end = if section.is_empty() { "" } else { "}" };
+            let _ = write!(text, "{end}{before}\"{object}\":{{");
+            (section, before) = (object, ",");
+        } else {
+            let _ = text.write_str(",");
+        }
+        let value = value(given, kind).ok_or_else(|| invalid(option, given))?;
+        let _ = match value {
+            Typed::Number(number) => write!(text, "\"{key}\":{number}"),
+            Typed::List => write!(text, "\"{key}\":\"{}\"", ShowC(given)),
+        };
+    }
+    let _ = text.write_str(if section.is_empty() { "{}" } else { "}}" });
+    let length = text.as_bytes().len();
+    buffer[..length].copy_from_slice(text.as_bytes());
+    Ok(&mut buffer[..length])
+}
+
+enum Typed {
+    Number(i64),
+    List,
+}
+
+fn value(text: &CStr, kind: &Kind) -> Option<Typed> {
+    let text = text.to_bytes();
+    let number = match kind {
+        Kind::List => {
+            let fits = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b',' | b'-');
+            return text.iter().all(fits).then_some(Typed::List);
+        }
+        Kind::Bytes if text != b"-1" => quantity::bytes(text)?.try_into().ok()?,
+        _ => match text.strip_prefix(b"-") {
+            Some(digits) => -i64::try_from(decimal(digits)?).ok()?,
+            None => i64::try_from(decimal(text)?).ok()?,
+        },
+    };
+    Some(Typed::Number(number))
+}
+
+#[cold]
+fn invalid(option: &str, given: &CStr) -> Error {
+    Error::new(format_args!("invalid value for {option}: {}", ShowC(given)))
+}
