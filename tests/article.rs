@@ -70,8 +70,8 @@ fn layout_bundle_run_list_state() {
     std::fs::create_dir(&place).expect("place");
     busybox().write(&place.join("layout"));
     let bundle = place.join("bundle");
-    let words = ["bundle".as_ref(), place.join("layout").into_os_string(), bundle.clone().into_os_string()];
-    support::tool(Command::new(Runtime::Ocinit.program()).args(words));
+    let mut unpack = Command::new(Runtime::Ocinit.program());
+    support::tool(unpack.arg("bundle").arg(place.join("layout")).arg(&bundle));
 
     let (ours, theirs) = (steps(Runtime::Ocinit, &bundle), steps(Runtime::Runc, &bundle));
     assert_eq!(ours.shell, ["hello from process 1", "/bin", "/proc", "0"]);
