@@ -382,6 +382,25 @@ fn what_enters_has_nothing_of_the_hosts() {
     assert!(hosts.is_empty(), "{}", hosts.join("\n"));
 }
 
+/// The same of what is created and waits: it is process 1 of the container, and may wait for long while `exec` enters. Without
+/// the fix its descriptors are ways to the bundle, the state and whatever the caller had as working directory.
+#[test]
+fn what_waits_for_its_start_has_nothing_of_the_hosts() {
+    let mut lab = lab();
+    std::fs::write(lab.dir.join("secret"), "SECRET\n").unwrap();
+    lab.script("true");
+    assert_eq!(lab.create().status, 0);
+    let script =
+        "ls -l /proc/1/fd /proc/1/cwd /proc/1/root; cat /proc/1/fd/*/secret /proc/1/fd/*/../secret /proc/1/cwd/secret";
+    for words in [
+        &["exec", "@ID@", "/bin/sh", "-c", script] as &[_],
+        &["exec", "--cap", "CAP_SYS_PTRACE", "@ID@", "/bin/sh", "-c", script],
+    ] {
+        let said = lab.call(words);
+        assert!(!said.out.contains("SECRET"), "the host's files are within reach: {}", said.out);
+    }
+}
+
 /// TIOCSTI (CVE-2017-5226): the container's program types into the caller's terminal. Without a session of its own what it
 /// typed is on the caller's terminal after it ended.
 #[test]
