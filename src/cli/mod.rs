@@ -27,6 +27,7 @@ mod spec;
 mod spool;
 mod start;
 mod state;
+mod temporary;
 mod unpack;
 mod update;
 mod verify;

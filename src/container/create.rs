@@ -5,11 +5,10 @@ use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, ContainerState, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, time_offsets};
+use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, time_offsets, userns};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::spec::{self, Spec};
-use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
 use core::cell::Cell;
@@ -73,7 +72,7 @@ pub fn create(
         version: spec::VERSION,
         bundle: request.bundle,
         rootfs: request.rootfs,
-        rootless: process::effective_uid() != 0,
+        rootless: process::effective_uid() != 0 || userns::is_in_one(),
         terminal: spec.process.terminal,
         ..State::new()
     };
@@ -137,7 +136,7 @@ fn start(
     let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
         spec,
-        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then_some(root),
+        root: (!state.rootless).then_some(root),
         stdio: request.stdio,
         cgroup: group.map(Cgroup::directory),
         gate,
