@@ -149,13 +149,17 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         }
     }
     take_terminal(terminal.is_some())?;
+    drop((root, proc, terminal));
+    let mut channel = plan.channel.as_ref();
+    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
+    if let Some(channel) = channel {
+        close_others(3 + launch.preserved, [Some(channel.descriptor()), launch.gate.as_ref().map(Fd::by_ref)])?;
+    }
     match wanted.args.first() {
         Some(name) => execute::find(name, wanted.env, path)?,
         None if launch.gate.is_some() => {}
         None => return Err(nothing_to_start()),
     }
-    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
-    let mut channel = plan.channel.as_ref();
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         outlive(creator)?;
         channel = Some(opened.insert(gate::wait(gate)?));
@@ -170,6 +174,21 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         outlive(channel)?;
     }
     load(late, channel)
+}
+
+/// Closes every descriptor from `first` up but those kept. No `Fd` of one of the others may be dropped later.
+/// Close-on-exec would be too late: the path that is executed may lead through /proc/self/fd to the host
+/// (CVE-2024-21626), and who waits at the gate would hold the lock of a command that was killed.
+fn close_others(first: u32, kept: [Option<FdRef<'_>>; 2]) -> Result<()> {
+    let mut kept = kept.map(|one| one.map_or(u32::MAX, |one| one.raw() as u32));
+    kept.sort_unstable();
+    let [low, high] = kept;
+    for (start, end) in [(first, low), (low.saturating_add(1), high), (high.saturating_add(1), u32::MAX)] {
+        if start.max(first) < end {
+            fd::close_range(start.max(first), end - 1).doing("close descriptors")?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts this process under a seccomp filter, whose listener the parent gets.
@@ -222,7 +241,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     attributes::set_domain_name(spec.domainname)?;
     sysctl::apply(spec)?;
 
-    fs::umask(0);
+    let umask = fs::umask(0);
     let own_tree;
     let tree = match &plan.tree {
         Some(tree) => tree.by_ref(),
@@ -238,6 +257,8 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
     mounted.finish()?;
+    // Hooks get the caller's.
+    fs::umask(umask);
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
