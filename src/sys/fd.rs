@@ -105,6 +105,13 @@ pub fn set_cloexec(fd: FdRef<'_>, on: bool) -> Result<()> {
     unsafe { command!(libc::SYS_fcntl, fd.raw(), libc::F_SETFD, flags) }
 }
 
+/// fcntl(2) `F_GETFD`: whether it is open and stays so across exec, as what we were given is and what we open is not.
+pub fn is_inherited(fd: FdRef<'_>) -> bool {
+    // SAFETY: no memory is passed.
+    let flags = unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_GETFD) };
+    flags == Ok(0)
+}
+
 /// fcntl(2) `F_SETFL` with or without `O_NONBLOCK`.
 pub fn set_nonblocking(fd: FdRef<'_>, on: bool) -> Result<()> {
     // SAFETY: no memory is passed.
@@ -121,21 +128,10 @@ pub fn close_from(first: u32, at_exec: bool) -> Result<()> {
     unsafe { command!(libc::SYS_close_range, first, u32::MAX, flags) }
 }
 
-/// close_range(2): closes from `first` up, but for these.
-pub fn close_all_but(mut first: u32, kept: [Option<FdRef<'_>>; 2]) -> Result<()> {
-    let mut numbers = kept.map(|fd| fd.map_or(u32::MAX, |fd| fd.raw() as u32));
-    numbers.sort_unstable();
-    for number in numbers {
-        if number > first {
-            // SAFETY: no memory is passed; callers use it where no other `Fd` above `first` is used or dropped again.
-            unsafe { command!(libc::SYS_close_range, first, number.saturating_sub(u32::from(number != u32::MAX)), 0) }?;
-        }
-        first = first.max(number.saturating_add(1));
-    }
-    match first {
-        u32::MAX => Ok(()),
-        first => close_from(first, false),
-    }
+/// close_range(2): closes `first` to `last`.
+pub fn close_range(first: u32, last: u32) -> Result<()> {
+    // SAFETY: no memory is passed; callers use it where no `Fd` of that range is used or dropped again.
+    unsafe { command!(libc::SYS_close_range, first, last, 0) }
 }
 
 /// pipe2(2): (read end, write end).

@@ -113,7 +113,10 @@ fn one_that_takes_too_long_is_killed() {
     let start = Instant::now();
     let hook = r#"{"path":"/bin/sleep","args":["sleep","60"],"timeout":1}"#;
     let done = hooks("late", "poststart", false, hook).1;
-    assert_eq!(done.unwrap_err(), "error running poststart hook #0 /bin/sleep: hook ran past specified timeout of 1.0s");
+    assert_eq!(
+        done.unwrap_err(),
+        "error running poststart hook #0 /bin/sleep: hook ran past specified timeout of 1.0s"
+    );
     assert!((1..10).contains(&start.elapsed().as_secs()));
     assert_eq!(hooks("in-time", "poststart", false, r#"{"path":"/bin/true","timeout":9223372036854775807}"#).1, Ok(()));
 }
