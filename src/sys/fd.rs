@@ -121,6 +121,23 @@ pub fn close_from(first: u32, at_exec: bool) -> Result<()> {
     unsafe { command!(libc::SYS_close_range, first, u32::MAX, flags) }
 }
 
+/// close_range(2): closes from `first` up, but for these.
+pub fn close_all_but(mut first: u32, kept: [Option<FdRef<'_>>; 2]) -> Result<()> {
+    let mut numbers = kept.map(|fd| fd.map_or(u32::MAX, |fd| fd.raw() as u32));
+    numbers.sort_unstable();
+    for number in numbers {
+        if number > first {
+            // SAFETY: no memory is passed; callers use it where no other `Fd` above `first` is used or dropped again.
+            unsafe { command!(libc::SYS_close_range, first, number.saturating_sub(u32::from(number != u32::MAX)), 0) }?;
+        }
+        first = first.max(number.saturating_add(1));
+    }
+    match first {
+        u32::MAX => Ok(()),
+        first => close_from(first, false),
+    }
+}
+
 /// pipe2(2): (read end, write end).
 pub fn pipe() -> Result<(Fd, Fd)> {
     let mut pair = [0i32; 2];

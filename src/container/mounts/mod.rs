@@ -71,29 +71,22 @@ fn prepare_one(
             _ => Ok(None),
         };
     }
-    let Some(mapping) = mapping else {
-        if !joins_or_makes(spec, CLONE_NEWUSER) {
-            return Ok(None);
-        }
-        return match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
-            // Without powers here: the child has more.
-            Err(Errno::EPERM) => Ok(None),
-            tree => {
-                let tree = tree.on("open", one.source)?;
-                // As the child's copy of it would be: what is mounted inside does not reach the host.
-                if spec.root.propagation & MS_SHARED == 0 {
-                    mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE).doing("make mounts slaves")?;
-                }
-                Ok(Some(tree))
-            }
-        };
-    };
-    let namespace = ids.get(spec, mapping)?;
-    let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)).on("open", one.source)?;
-    if spec.root.propagation & MS_SHARED == 0 {
-        mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE).doing("make mounts slaves")?;
+    if mapping.is_none() && !joins_or_makes(spec, CLONE_NEWUSER) {
+        return Ok(None);
     }
-    mount::set_id_mapping(tree.by_ref(), options.has(flag::IDMAP_ALL), namespace).doing("map owners")?;
+    let tree = match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
+        // Without powers here: the child has more.
+        Err(Errno::EPERM) if mapping.is_none() => return Ok(None),
+        tree => tree.on("open", one.source)?,
+    };
+    // As the child's copy of it would be: what is mounted inside does not reach the host.
+    if spec.root.propagation & MS_SHARED == 0 {
+        mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE).doing("part with the host's mounts")?;
+    }
+    if let Some(mapping) = mapping {
+        let namespace = ids.get(spec, mapping)?;
+        mount::set_id_mapping(tree.by_ref(), options.has(flag::IDMAP_ALL), namespace).doing("map owners")?;
+    }
     Ok(Some(tree))
 }
 
