@@ -222,7 +222,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     attributes::set_domain_name(spec.domainname)?;
     sysctl::apply(spec)?;
 
-    fs::umask(0);
+    let umask = fs::umask(0);
     let own_tree;
     let tree = match &plan.tree {
         Some(tree) => tree.by_ref(),
@@ -241,6 +241,8 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
+    // What they make on the host is not for everybody to write. Nothing is made after them.
+    fs::umask(umask);
     run_hooks(plan, "createContainer", Status::Creating)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;

@@ -71,15 +71,17 @@ fn states() -> Vec<Case> {
         case("state.started", "what start has returned from is no longer created, at once")
             .with(SLEEPS)
             .act(|lab| {
-                let mut seen = std::collections::BTreeSet::new();
-                for _ in 0..12 {
-                    begin(lab);
-                    seen.insert(lab.status());
-                    lab.call(&["delete", "--force", "@ID@"]);
-                }
+                // By a shell, which is quicker to ask than this process is to see that start has ended.
+                let script = lab.fill("p=$1; shift; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do $p \"$@\" create -b @BUNDLE@ @ID@ && $p \"$@\" start @ID@ && $p \"$@\" state @ID@; $p \"$@\" delete -f @ID@; done");
+                let state = lab.command(&[]);
+                let mut shell = std::process::Command::new("/bin/sh");
+                shell.args(["-c", &script, "sh"]).arg(state.get_program()).args(state.get_args());
+                let said = lab.finish(&mut shell);
+                let lines = said.out.lines().filter(|line| line.contains("\"status\""));
+                let seen: std::collections::BTreeSet<_> = lines.map(|line| line.trim().trim_end_matches(',')).collect();
                 seen.into_iter().collect::<Vec<_>>().join(" ")
             })
-            .gives("running"),
+            .gives(r#""status": "running""#),
         case("state.stopped", "what stopped has no pid but 0")
             .act(|lab| {
                 begin(lab);
