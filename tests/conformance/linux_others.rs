@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::case::{Case, case};
+use crate::case::{Case, case, refusal};
 
 pub fn cases() -> Vec<Case> {
     [sysctl(), masked(), readonly(), propagation(), cgroups(), rare()].into_iter().flatten().collect()
@@ -163,12 +163,24 @@ fn cgroups() -> Vec<Case> {
                 format!("{}", made - 1)
             })
             .gives("0"),
-        case("cgroups.controller", "a limit whose controller is not there MUST be an error")
+        case("cgroups.controller", "a limit is set, or MUST be an error where its controller is not there")
             .with(r#"{"linux": {"resources": {"pids": {"limit": 10}}}}"#)
-            .refused_naming(&["pids"]),
+            .act(|lab| {
+                let there = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+                if !there.contains("pids") {
+                    return refusal(lab, &["run", "--bundle", "@BUNDLE@", "@ID@"]);
+                }
+                lab.create();
+                let set = std::fs::read_to_string(lab.cgroup().join("pids.max")).unwrap_or_default();
+                if set == "10\n" { "refused".into() } else { set }
+            })
+            .gives("refused"),
+        case("cgroups.unified.controller", "a file of a controller that no kernel has MUST be an error")
+            .with(r#"{"linux": {"resources": {"unified": {"nonsense.max": "1"}}}}"#)
+            .refused_naming(&["nonsense.max"]),
         case("cgroups.unified", "a file of `unified` that is not there MUST be an error")
-            .with(r#"{"linux": {"resources": {"unified": {"memory.high": "100M"}}}}"#)
-            .refused_naming(&["memory.high"]),
+            .with(r#"{"linux": {"resources": {"unified": {"hugetlb.nonsense": "1"}}}}"#)
+            .refused_naming(&["hugetlb.nonsense"]),
         case("cgroups.unified.core", "a file of the core needs no controller")
             .with(r#"{"linux": {"resources": {"unified": {"cgroup.max.depth": "3"}}}}"#)
             .sh("echo runs")
