@@ -27,7 +27,7 @@ fn help_names_every_command_and_each_its_options() {
         let output = ocinit(&[name, "--help"]);
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
-        assert!(text.starts_with(&format!("usage: ocinit {name} ")) && text.contains("--log-format"), "{text}");
+        assert!(text.starts_with(&format!("usage: ocinit {name}")) && text.contains("--log-format"), "{text}");
     }
 }
 

@@ -9,8 +9,10 @@ use crate::container::userns::Ids;
 use crate::io::output::Output;
 use crate::io::path::PathBuf;
 use crate::io::strings::Strings;
+use crate::memory::Memory;
 use crate::rootfs::Powers;
 use crate::spec::{self, Spec};
+use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, fs};
 use crate::{Context, Result};
@@ -22,9 +24,11 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
-    flags: &[image::PLATFORM, image::REF, rootless::FLAG, Flag::switch("tty", b't', "the process gets a terminal")],
+    flags: &[image::PLATFORM, image::REF, rootless::FLAG, TTY],
     run: Run::Image(run),
 };
+
+pub(super) const TTY: Flag = Flag::switch("tty", b't', "the process gets a terminal");
 
 /// The root directory's name in the bundle.
 const ROOTFS: &CStr = c"rootfs";
@@ -37,20 +41,45 @@ const BUNDLE_MODE: u32 = 0o700;
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = rootless::powers(arguments, &mut ids);
-    let memory = crate::memory::claim();
-    let Chosen { store, image, progress } = image::choose(arguments, &mut memory.archive, &mut memory.image)?;
+    let wanted =
+        Wanted { image: arguments.word(0), bundle: arguments.word(1), powers, ids: &ids, args: None, joins: false };
+    make(arguments, wanted, crate::memory::claim())
+}
+
+/// What is made of which image.
+pub(super) struct Wanted<'a> {
+    pub image: &'a CStr,
+    /// Where.
+    pub bundle: &'a CStr,
+    pub powers: Powers,
+    /// The users and groups of the user namespace, where there is one.
+    pub ids: &'a Ids,
+    /// Instead of the image's `Cmd`.
+    pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
+    /// It is for this process, which is in the user namespace already, and has a network of its own.
+    pub joins: bool,
+}
+
+/// Makes the bundle.
+pub(super) fn make(arguments: &Arguments<'_>, wanted: Wanted<'_>, memory: &mut Memory) -> Result<()> {
+    let Wanted { image, bundle, powers, ids, args, joins } = wanted;
+    let Chosen { store, image, progress } = image::choose(arguments, image, &mut memory.archive, &mut memory.image)?;
     let mut partial = PathBuf::new();
-    let place = Place::make("bundle", arguments.word(1), BUNDLE_MODE, &mut partial)?;
+    let place = Place::make("bundle", bundle, BUNDLE_MODE, &mut partial)?;
     // The image's directories are for the image's users, whoever may use the bundle.
     let umask = fs::umask(0);
     let root = make_rootfs(place.file()).doing("make rootfs")?;
     let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), powers, &progress, &mut memory.unpack)?;
     drop(progress);
     let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
-    let overrides = Overrides { bundle: true, terminal: arguments.has("tty"), ..Overrides::default() };
+    let overrides = Overrides { bundle: true, terminal: arguments.has("tty"), args, ..Overrides::default() };
     let mut spec = bundle::spec_from_image(&image.config, overrides, root.by_ref(), &mut strings)?;
     let rootless = (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids() });
     bundle::for_bundle(&mut spec, &image.config, root.by_ref(), rootless, &mut strings, &mut mounts)?;
+    if joins {
+        spec.namespaces = spec.namespaces & !CLONE_NEWUSER | CLONE_NEWNET;
+        (spec.uid_mappings, spec.gid_mappings) = (&[], &[]);
+    }
     fs::umask(umask);
     write_config(&spec, place.file()).doing("write config.json")?;
     place.keep()?;

@@ -1,7 +1,8 @@
 //! What commands on containers have in common: where their state is kept.
 
 use super::Arguments;
-use crate::container::state::Root;
+use crate::container::state::{Directory, Id, Root, State};
+use crate::container::userns;
 use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::sys::fd::CWD;
@@ -27,6 +28,23 @@ pub(super) fn root(arguments: &Arguments<'_>, is_made: bool) -> Result<Root> {
     Ok(root)
 }
 
+/// What is done on a container with this state, and room for texts.
+pub(super) type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<i32>;
+
+/// Has `work` done on the container that a command names, with its state, and room for a document or other texts;
+/// `is_locked`: nobody else changes it meanwhile.
+#[inline(never)]
+pub(super) fn with(arguments: &Arguments<'_>, is_locked: bool, work: Work<'_>) -> Result<i32> {
+    let memory = crate::memory::claim();
+    let root = root(arguments, false)?;
+    let mut directory = root.container(Id::check(arguments.word(0))?)?;
+    if is_locked {
+        directory.lock()?;
+    }
+    let state = directory.read(&mut memory.container.state)?;
+    work(&directory, &state, &mut memory.strings)
+}
+
 /// Where it is, by runc's rules; whether that is in XDG_RUNTIME_DIR.
 fn place(arguments: &Arguments<'_>, path: &mut PathBuf) -> Result<bool> {
     let (start, end) = match (arguments.value("root"), process::variable(b"XDG_RUNTIME_DIR")) {
@@ -40,9 +58,6 @@ fn place(arguments: &Arguments<'_>, path: &mut PathBuf) -> Result<bool> {
 
 /// Root in a user namespace is somebody else, unless the environment says that it logged in as root.
 fn is_root_of_the_host() -> bool {
-    let mut map = [0; 64];
-    let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0).and_then(|file| fs::read(file.by_ref(), &mut map));
-    // 0, 0 and all numbers there are.
-    let is_first = read.is_err() || map.windows(10).any(|digits| digits == b"4294967295");
+    let is_first = !userns::is_in_one();
     process::effective_uid() == 0 && (is_first || process::variable(b"USER") == Some(c"root"))
 }

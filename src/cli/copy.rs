@@ -44,7 +44,7 @@ enum What<'m> {
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let Memory { archive, image: documents, unpack, export: names, .. } = crate::memory::claim();
     let goal = goal(arguments.word(1))?;
-    let (store, wanted) = image::open(arguments, archive)?;
+    let (store, wanted) = image::open(arguments, arguments.word(0), archive)?;
     let as_it_stands = goal.transport != Transport::DockerArchive && !matches!(store, Store::Docker(_));
     let opened;
     let (what, tag, total) = if arguments.has("all") {

@@ -1,18 +1,23 @@
 //! `ocinit create ID`: a container that waits for its start.
 
-use super::{Arguments, Command, Run, container, making};
+use super::{Arguments, Command, Run, bundle, container, image, making};
 use crate::Result;
 use crate::container::own_file;
 use crate::container::state::Id;
+use crate::limits::COMMAND_WORDS_MAX;
 
 pub(super) const COMMAND: Command = Command {
     name: "create",
-    words: "ID",
+    words: "ID [ARG]...",
     least: 1,
-    most: 1,
+    most: COMMAND_WORDS_MAX,
     about: "Make a container, which waits for its start.",
     flags: &[
         making::BUNDLE,
+        making::IMAGE,
+        image::PLATFORM,
+        image::REF,
+        bundle::TTY,
         making::CONSOLE,
         making::PID_FILE,
         making::PIDFD,

@@ -1,6 +1,6 @@
 //! `ocinit delete ID`: removes what is kept of a container that has stopped, or (`--force`) of any.
 
-use super::{Arguments, Command, Flag, Run, container};
+use super::{Arguments, Command, Flag, Run, container, temporary};
 use crate::container::hooks::{self, Occasion};
 use crate::container::intel_rdt;
 use crate::container::state::{Directory, Id, Root, State, Status};
@@ -58,6 +58,7 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memo
     let document = directory.read_config(&mut memory.config).ok();
     directory.remove()?;
     intel_rdt::remove(document, id);
+    temporary::remove(state.bundle)?;
     let occasion = Occasion { document, id, state, status: Status::Stopped };
     if let Err(error) = hooks::run(&occasion, "poststop", true) {
         crate::warning!("{error}");

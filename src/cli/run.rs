@@ -1,19 +1,24 @@
 //! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
 
-use super::{Arguments, Command, Flag, Run, attend, container, delete, making};
+use super::{Arguments, Command, Flag, Run, attend, bundle, container, delete, image, making};
 use crate::container::own_file;
 use crate::container::state::Id;
+use crate::limits::COMMAND_WORDS_MAX;
 use crate::sys::process;
 use crate::{Context, Result};
 
 pub(super) const COMMAND: Command = Command {
     name: "run",
-    words: "ID",
+    words: "ID [ARG]...",
     least: 1,
-    most: 1,
+    most: COMMAND_WORDS_MAX,
     about: "Make a container, start it and stay with it; ends with its process's exit status.",
     flags: &[
         making::BUNDLE,
+        making::IMAGE,
+        image::PLATFORM,
+        image::REF,
+        bundle::TTY,
         Flag::switch("detach", b'd', "do not stay"),
         Flag::switch("keep", 0, "the container is not deleted when it has ended"),
         Flag::switch("no-subreaper", 0, "do not look after processes that lose their parent"),

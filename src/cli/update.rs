@@ -1,17 +1,16 @@
 //! `ocinit update ID`: other limits for a container that runs.
 
 use super::{Arguments, Command, Flag, Run, container, pause, quantity};
-use crate::codec::json::{self, Value};
-use crate::container::state::{Id, Status};
+use crate::codec::json::{self, Value, Writer};
+use crate::container::state::Status;
 use crate::io::document;
+use crate::io::output::Sink;
 use crate::io::show::ShowC;
 use crate::io::text::decimal;
 use crate::limits::DOCUMENT_BYTES;
 use crate::spec::schema;
 use crate::sys::fd::{CWD, STDIN};
 use crate::{Error, Result};
-use core::ffi::CStr;
-use core::fmt::Write;
 
 pub(super) const COMMAND: Command = Command {
     name: "update",
@@ -73,23 +72,20 @@ const MEMBERS: [(&str, &str, &str, Kind); 14] = [
 ];
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let memory = crate::memory::claim();
-    let root = container::root(arguments, false)?;
-    let mut directory = root.container(Id::check(arguments.word(0))?)?;
-    directory.lock()?;
-    let state = directory.read(&mut memory.container.state)?;
-    if matches!(directory.status(&state), Status::Stopped | Status::Creating) {
-        return Err(Error::new(format_args!("container not running: {}", directory.id())));
-    }
-    let buffer = &mut memory.strings[..DOCUMENT_BYTES];
-    let document = match arguments.value("resources") {
-        None => by_options(arguments, buffer)?,
-        Some(name) if name == c"-" => document::read_open(STDIN, c"standard input", buffer)?,
-        Some(path) => document::read(CWD, path, buffer)?,
-    };
-    let resources: Value<'_> = json::check(document)?;
-    schema::check(&resources, schema::RESOURCES)?;
-    pause::group(&directory, &state)?.update(&resources).map(|()| 0)
+    container::with(arguments, true, &mut |directory, state, buffer| {
+        if matches!(directory.status(state), Status::Stopped | Status::Creating) {
+            return Err(Error::new(format_args!("container not running: {}", directory.id())));
+        }
+        let buffer = &mut buffer[..DOCUMENT_BYTES];
+        let document = match arguments.value("resources") {
+            None => by_options(arguments, buffer)?,
+            Some(name) if name == c"-" => document::read_open(STDIN, c"standard input", buffer)?,
+            Some(path) => document::read(CWD, path, buffer)?,
+        };
+        let resources: Value<'_> = json::check(document)?;
+        schema::check(&resources, schema::RESOURCES)?;
+        pause::group(directory, state)?.update(&resources).map(|()| 0)
+    })
 }
 
 /// The document that somebody would have written instead of these options.
@@ -99,51 +95,55 @@ fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b
             return Err(Error::new(format_args!("--{option}: limits of Intel RDT are not changed")));
         }
     }
-    let mut text = crate::io::path::PathBuf::new();
-    let (mut section, mut before) = ("", "{");
+    let (mut sink, mut section) = (Document { buffer, length: 0 }, "");
+    let mut json = Writer::with_indent(&mut sink, "");
+    json.object();
     for (option, object, key, kind) in &MEMBERS {
         let Some(given) = arguments.value(option).filter(|given| !given.is_empty()) else { continue };
         if *object != section {
-            let end = if section.is_empty() { "" } else { "}" };
-            let _ = write!(text, "{end}{before}\"{object}\":{{");
-            (section, before) = (object, ",");
-        } else {
-            let _ = text.write_str(",");
+            if !section.is_empty() {
+                json.end();
+            }
+            section = object;
+            json.object_of(section);
         }
-        let value = value(given, kind).ok_or_else(|| invalid(option, given))?;
-        let _ = match value {
-            Typed::Number(number) => write!(text, "\"{key}\":{number}"),
-            Typed::List => write!(text, "\"{key}\":\"{}\"", ShowC(given)),
-        };
+        match (kind, number(given.to_bytes(), kind)) {
+            (Kind::List, _) => json.string_of(key, given.to_bytes()),
+            (_, Some(number)) => json.key(key).signed(number),
+            (_, None) => return Err(Error::new(format_args!("invalid value for {option}: {}", ShowC(given)))),
+        }
     }
-    let _ = text.write_str(if section.is_empty() { "{}" } else { "}}" });
-    let length = text.as_bytes().len();
-    buffer[..length].copy_from_slice(text.as_bytes());
+    if !section.is_empty() {
+        json.end();
+    }
+    json.end();
+    let Document { buffer, length } = sink;
     Ok(&mut buffer[..length])
 }
 
-enum Typed {
-    Number(i64),
-    List,
+/// A document in memory.
+struct Document<'b> {
+    buffer: &'b mut [u8],
+    length: usize,
 }
 
-fn value(text: &CStr, kind: &Kind) -> Option<Typed> {
-    let text = text.to_bytes();
-    let number = match kind {
-        Kind::List => {
-            let fits = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b',' | b'-');
-            return text.iter().all(fits).then_some(Typed::List);
+impl Sink for Document<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        // Some members of less than a command line: they fit.
+        if let Some(room) = self.buffer.get_mut(self.length..self.length + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.length += bytes.len();
         }
-        Kind::Bytes if text != b"-1" => quantity::bytes(text)?.try_into().ok()?,
-        _ => match text.strip_prefix(b"-") {
-            Some(digits) => -i64::try_from(decimal(digits)?).ok()?,
-            None => i64::try_from(decimal(text)?).ok()?,
-        },
-    };
-    Some(Typed::Number(number))
+    }
 }
 
-#[cold]
-fn invalid(option: &str, given: &CStr) -> Error {
-    Error::new(format_args!("invalid value for {option}: {}", ShowC(given)))
+fn number(text: &[u8], kind: &Kind) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix(b"-").map_or((1, text), |digits| (-1, digits));
+    let number = match kind {
+        Kind::Bytes if sign > 0 => quantity::bytes(digits),
+        // Of sizes none but -1.
+        Kind::Bytes if digits != b"1" => None,
+        _ => decimal(digits),
+    };
+    i64::try_from(number?).ok().map(|number| sign * number)
 }

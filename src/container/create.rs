@@ -5,11 +5,12 @@ use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, ContainerState, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets};
+use super::{
+    ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets, userns,
+};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::spec::{self, Spec};
-use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
 use core::cell::Cell;
@@ -73,13 +74,14 @@ pub fn create(
         version: spec::VERSION,
         bundle: request.bundle,
         rootfs: request.rootfs,
-        rootless: process::effective_uid() != 0,
+        rootless: process::effective_uid() != 0 || userns::is_in_one(),
         terminal: spec.process.terminal,
         ..State::new()
     };
     let id = request.id;
     let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
-    let made = make(request, spec, root.by_ref(), place.as_ref(), &host, filter, pointers, then);
+    let wanted = Wanted { request, spec, root: root.by_ref(), filter };
+    let made = make(wanted, place.as_ref(), &host, pointers, then);
     if let Err(error) = &made {
         // What hooks have made is theirs to remove.
         intel_rdt::remove(spec.document, id);
@@ -95,28 +97,33 @@ pub fn create(
     made
 }
 
+/// All that is wanted, looked at.
+struct Wanted<'a> {
+    request: Request<'a>,
+    spec: &'a Spec<'a>,
+    root: FdRef<'a>,
+    filter: Option<Filter<'a>>,
+}
+
 /// Makes its control group, and starts it there.
 fn make(
-    request: Request<'_>,
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
+    wanted: Wanted<'_>,
     place: Option<&Place>,
     host: &AtHost<'_>,
-    filter: Option<Filter<'_>>,
     pointers: &mut Pointers,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
     let mut state = host.state.get();
     host.directory.write(&state)?;
-    if let Some(document) = &spec.document {
+    if let Some(document) = &wanted.spec.document {
         host.directory.write_config(document)?;
     }
-    let group = place.map_or(Ok(None), |place| place.create(spec, state.rootless))?;
+    let group = place.map_or(Ok(None), |place| place.create(wanted.spec, state.rootless))?;
     if group.is_none() {
         state.cgroup = c"";
         host.state.set(state);
     }
-    let made = start(request, spec, root, group.as_ref(), host, filter, pointers).and_then(|running| {
+    let made = start(wanted, group.as_ref(), host, pointers).and_then(|running| {
         let told = then(&running).map(|()| running.pid);
         told.inspect_err(|_| running.kill()).map(|_| running)
     });
@@ -126,20 +133,13 @@ fn make(
     made
 }
 
-fn start(
-    request: Request<'_>,
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
-    group: Option<&Cgroup>,
-    host: &AtHost<'_>,
-    filter: Option<Filter<'_>>,
-    pointers: &mut Pointers,
-) -> Result<Running> {
+fn start(wanted: Wanted<'_>, group: Option<&Cgroup>, host: &AtHost<'_>, pointers: &mut Pointers) -> Result<Running> {
+    let Wanted { request, spec, root, filter } = wanted;
     let state = host.state.get();
     let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
         spec,
-        root: (!state.rootless || spec.namespaces & CLONE_NEWUSER == 0).then_some(root),
+        root: (!state.rootless).then_some(root),
         stdio: request.stdio,
         cgroup: group.map(Cgroup::directory),
         gate,

@@ -84,6 +84,13 @@ impl Ids {
     }
 }
 
+/// Whether this process is in a user namespace that is not the host's: it does not have all numbers there are.
+pub fn is_in_one() -> bool {
+    let mut map = [0; 64];
+    let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0).and_then(|file| fs::read(file.by_ref(), &mut map));
+    read.is_ok() && !map.windows(10).any(|digits| digits == b"4294967295")
+}
+
 /// Makes this process root of a new user namespace with these ids and those that the caller was given besides, which
 /// are added. Who is root already stays where he is.
 ///

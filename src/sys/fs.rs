@@ -312,13 +312,12 @@ pub fn device_size(fd: FdRef<'_>) -> Result<u64> {
 
 /// fstatfs(2): whether nothing can be written through the mount that `fd` was opened on.
 pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
-    let mut buffer = MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: the kernel fills one `struct statfs`.
-    let s = unsafe {
-        syscall!(libc::SYS_fstatfs, fd.raw(), buffer.as_mut_ptr())?;
-        buffer.assume_init()
-    };
-    Ok(s.f_flags as u64 & libc::ST_RDONLY != 0)
+    // `struct statfs`, in words: glibc's definition, which fuzz targets are built with, hides the flags.
+    const FLAGS: usize = 10;
+    let mut words = [0u64; size_of::<libc::statfs>() / 8];
+    // SAFETY: the kernel fills one `struct statfs`, which is as long.
+    unsafe { syscall!(libc::SYS_fstatfs, fd.raw(), words.as_mut_ptr()) }?;
+    Ok(words[FLAGS] & libc::ST_RDONLY != 0)
 }
 
 /// memfd_create(2) of a file that may be sealed, and executed where the machine allows that.

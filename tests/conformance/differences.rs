@@ -202,6 +202,7 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     ("state.runc", Crun, "gives the rootfs as config.json has it"),
     ("terminal", Crun, "at times has no size yet"),
     ("terminal.controlling", Crun, "gives \u{1b}[1;31m2026-11-24T15:52:23.322462Z: said 1 \u{1b}[0m"),
+    ("terminal.controlling", Crun, "at times shows a message on it"),
     ("terminal.socket.useless", Crun, "takes it"),
     ("timeOffsets", Crun, "refuses it"),
     ("timeOffsets", Runc, "1.1.5 does not know it"),

@@ -37,10 +37,10 @@ fn sysctl() -> Vec<Case> {
             .refused_naming(&["vm.overcommit_memory"]),
         case("sysctl.unknown", "one that the kernel has not is an error")
             .with(r#"{"linux": {"namespaces+": [{"type": "network"}], "sysctl": {"net.nonsense": "1"}}}"#)
-            .refused_naming(&["net.nonsense"]),
+            .refused_naming(&["net/nonsense"]),
         case("sysctl.value", "a value that the kernel refuses is an error")
             .with(r#"{"linux": {"sysctl": {"kernel.msgmax": "nonsense"}}}"#)
-            .refused_naming(&["kernel.msgmax"]),
+            .refused_naming(&["kernel/msgmax"]),
         case("sysctl.dots", "`..` in a name leads nowhere")
             .with(r#"{"linux": {"namespaces+": [{"type": "network"}], "sysctl": {"net/../vm/overcommit_memory": "1"}}}"#)
             .refused_naming(&["net/../vm/overcommit_memory"]),
@@ -229,7 +229,7 @@ fn rare() -> Vec<Case> {
             .gives("bound\n"),
         case("memoryPolicy.unknown", "an unknown mode MUST be an error (1.3.0)")
             .with(r#"{"linux": {"memoryPolicy": {"mode": "MPOL_NONSENSE"}}}"#)
-            .refused_naming(&["MPOL_NONSENSE"]),
+            .refused_naming(&["linux.memoryPolicy.mode"]),
         case("vm", "sections of other platforms are left alone")
             .with(r#"{"windows": {"layerFolders": ["C:\\x"]}, "solaris": {}, "zos": {}}"#)
             .sh("echo runs")

@@ -5,7 +5,7 @@ mod stats;
 use super::{Arguments, Command, Flag, Run, container, pause, quantity};
 use crate::codec::json::Writer;
 use crate::container::Cgroup;
-use crate::container::state::{Id, Status};
+use crate::container::state::Status;
 use crate::io::output::Output;
 use crate::io::show::ShowC;
 use crate::sys::fd::{Fd, STDOUT};
@@ -28,28 +28,25 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let memory = crate::memory::claim();
-    let root = container::root(arguments, false)?;
-    let id = Id::check(arguments.word(0))?;
-    let directory = root.container(id)?;
-    let state = directory.read(&mut memory.container.state)?;
-    let interval = arguments.value("interval").unwrap_or(c"5s");
-    let interval_us = match quantity::microseconds(interval.to_bytes()) {
-        Some(1..) => quantity::microseconds(interval.to_bytes()).unwrap_or(1),
-        Some(0) => return Err(Error::new(format_args!("duration interval must be greater than 0"))),
-        None => return Err(Error::new(format_args!("--interval {}: not a duration", ShowC(interval)))),
-    };
-    if directory.status(&state) == Status::Stopped {
-        return Err(Error::new(format_args!("container with id {id} is not running")));
-    }
-    let group = pause::group(&directory, &state)?;
-    let mut files = Files { group: &group, buffer: &mut memory.strings };
-    let id = id.as_c_str();
-    match arguments.has("stats") {
-        true => tell(id, Some(&mut files))?,
-        false => watch(id, &mut files, interval_us)?,
-    }
-    Ok(0)
+    container::with(arguments, false, &mut |directory, state, buffer| {
+        let interval = arguments.value("interval").unwrap_or(c"5s");
+        let interval_us = quantity::microseconds(interval.to_bytes())
+            .ok_or_else(|| Error::new(format_args!("--interval {}: not a duration", ShowC(interval))))?;
+        if interval_us == 0 {
+            return Err(Error::new(format_args!("duration interval must be greater than 0")));
+        }
+        if directory.status(state) == Status::Stopped {
+            return Err(Error::new(format_args!("container with id {} is not running", directory.id())));
+        }
+        let group = pause::group(directory, state)?;
+        let mut files = Files { group: &group, buffer };
+        let id = directory.id().as_c_str();
+        match arguments.has("stats") {
+            true => tell(id, Some(&mut files))?,
+            false => watch(id, &mut files, interval_us)?,
+        }
+        Ok(0)
+    })
 }
 
 /// Tells of a container until it has no process any more.
@@ -103,7 +100,7 @@ fn tell(id: &CStr, files: Option<&mut Files<'_>>) -> Result<()> {
     json.string_of("id", id.to_bytes());
     if let Some(files) = files {
         json.object_of("data");
-        files.write(&mut json)?;
+        files.write(&mut json);
         json.end();
     }
     json.end();

@@ -2,12 +2,11 @@
 //!
 //! What version 2 does not count is 0 or left out, as runc does it.
 
-use crate::Result;
 use crate::codec::json::Writer;
 use crate::container::Cgroup;
+use crate::io::path::PathBuf;
 use crate::io::text::{decimal, words};
 use crate::sys::fs;
-use core::ffi::CStr;
 
 /// The files of a group, and room for one of them.
 pub(super) struct Files<'a> {
@@ -17,15 +16,25 @@ pub(super) struct Files<'a> {
     pub buffer: &'a mut [u8],
 }
 
-/// What runc writes of a cpuset, always 0 in version 2.
-const CPUSET: &str = "cpu_exclusive mem_hardwall mem_exclusive memory_migrate memory_spread_page memory_spread_slab \
-                      memory_pressure sched_load_balance sched_relax_domain_level";
-/// A device's numbers in io.stat, the list they go to, and what they are called there.
-const IO: [(&str, [(&[u8], &[u8]); 2]); 2] = [
-    ("ioServiceBytesRecursive", [(b"rbytes=", b"Read"), (b"wbytes=", b"Write")]),
-    ("ioServicedRecursive", [(b"rios=", b"Read"), (b"wios=", b"Write")]),
+/// What there is, in order. `NAME{`: an object, up to its `}`. `NAME=SOURCE`: a number, which `NAME?SOURCE` leaves out
+/// where it is 0 or has no end, as Go and runc do. A source is `FILE` or `FILE/KEY`, in nanoseconds where a `*` follows;
+/// several of them with `+` between are added; `0` is what version 2 does not count. `!` is what has a function.
+const LAYOUT: &str = "cpu{ usage{ total?cpu.stat/usage_usec* kernel=cpu.stat/system_usec* user=cpu.stat/user_usec* } \
+     throttling{ periods?cpu.stat/nr_periods throttledPeriods?cpu.stat/nr_throttled \
+     throttledTime?cpu.stat/throttled_usec* } } \
+     cpuset{ cpu_exclusive=0 mem_hardwall=0 mem_exclusive=0 memory_migrate=0 memory_spread_page=0 memory_spread_slab=0 \
+     memory_pressure=0 sched_load_balance=0 sched_relax_domain_level=0 } \
+     memory{ cache?memory.stat/file usage{ limit=memory.max usage?memory.current max?memory.peak failcnt=0 } \
+     swap{ limit=memory.swap.max+memory.max usage?memory.swap.current+memory.current failcnt=0 } \
+     kernel{ limit=0 failcnt=0 } kernelTCP{ limit=0 failcnt=0 } !raw } \
+     pids{ !pids limit?pids.max } blkio{ !io } hugetlb{ !huge } intel_rdt{ }";
+/// A device's numbers in io.stat, two for each list, and what they are called there.
+const IO: [(&str, &str, &[u8]); 4] = [
+    ("ioServiceBytesRecursive", "rbytes=", b"Read"),
+    ("ioServiceBytesRecursive", "wbytes=", b"Write"),
+    ("ioServicedRecursive", "rios=", b"Read"),
+    ("ioServicedRecursive", "wios=", b"Write"),
 ];
-const MICROSECOND_NS: u64 = 1000;
 
 /// The number behind a key, in a file with a line for each.
 pub(super) fn number(text: &[u8], key: &[u8]) -> Option<u64> {
@@ -34,73 +43,56 @@ pub(super) fn number(text: &[u8], key: &[u8]) -> Option<u64> {
 
 impl Files<'_> {
     /// Writes the members of `data`.
-    pub(super) fn write(&mut self, json: &mut Writer<'_>) -> Result<()> {
-        self.cpu(json);
-        json.object_of("cpuset");
-        words(CPUSET).for_each(|name| json.bytes_key(name).number(0));
-        json.end();
-        self.memory(json);
-        self.processes(json)?;
-        self.io(json);
-        self.huge_pages(json);
-        json.object_of("intel_rdt");
-        json.end();
+    pub(super) fn write(&mut self, json: &mut Writer<'_>) {
+        for word in words(LAYOUT) {
+            match word {
+                b"}" => json.end(),
+                b"!raw" => self.raw(json),
+                b"!pids" => {
+                    let mut count = self.number(b"pids.current");
+                    if count == 0 {
+                        // Without that controller they are counted.
+                        let _ = self.group.each_process(&mut |_| count += 1);
+                    }
+                    unless_zero(json, "current", count);
+                }
+                b"!io" => self.io(json),
+                b"!huge" => self.huge_pages(json),
+                [name @ .., b'{'] => json.bytes_key(name).object(),
+                word => {
+                    let at = word.iter().position(|byte| matches!(byte, b'=' | b'?')).unwrap_or(0);
+                    let value = word[at + 1..].split(|byte| *byte == b'+');
+                    let value = value.fold(0u64, |sum, source| sum.saturating_add(self.number(source)));
+                    if word[at] == b'=' || !matches!(value, 0 | u64::MAX) {
+                        json.bytes_key(&word[..at]).number(value);
+                    }
+                }
+            }
+        }
         json.key("network_interfaces").null();
-        Ok(())
+    }
+
+    /// A number of a file, 0 where it is not there; `max` is the largest there is.
+    fn number(&mut self, source: &[u8]) -> u64 {
+        let (source, unit) = source.strip_suffix(b"*").map_or((source, 1), |source| (source, 1000));
+        let mut parts = source.split(|byte| *byte == b'/');
+        let text = self.text(parts.next().unwrap_or_default());
+        let value = match (parts.next(), text.trim_ascii_end()) {
+            (Some(key), _) => number(text, key),
+            (None, b"max") => Some(u64::MAX),
+            (None, text) => decimal(text),
+        };
+        value.unwrap_or(0) * unit
     }
 
     /// A file's text; nothing where the group has no such file.
-    fn text(&mut self, name: &CStr) -> &[u8] {
-        self.group.read(name, self.buffer).unwrap_or_default()
+    fn text(&mut self, name: &[u8]) -> &[u8] {
+        let name = PathBuf::from_bytes(name).unwrap_or_default();
+        self.group.read(name.as_c_str(), self.buffer).unwrap_or_default()
     }
 
-    /// A file that is one number; `max` is the largest there is.
-    fn one(&mut self, name: &CStr) -> Option<u64> {
-        match self.text(name).trim_ascii_end() {
-            b"max" => Some(u64::MAX),
-            text => decimal(text),
-        }
-    }
-
-    fn cpu(&mut self, json: &mut Writer<'_>) {
-        let text = self.text(c"cpu.stat");
-        let get = |key: &str| number(text, key.as_bytes()).unwrap_or(0);
-        json.object_of("cpu");
-        json.object_of("usage");
-        unless_zero(json, "total", get("usage_usec") * MICROSECOND_NS);
-        json.key("kernel").number(get("system_usec") * MICROSECOND_NS);
-        json.key("user").number(get("user_usec") * MICROSECOND_NS);
-        json.end();
-        json.object_of("throttling");
-        unless_zero(json, "periods", get("nr_periods"));
-        unless_zero(json, "throttledPeriods", get("nr_throttled"));
-        unless_zero(json, "throttledTime", get("throttled_usec") * MICROSECOND_NS);
-        json.end();
-        json.end();
-    }
-
-    fn memory(&mut self, json: &mut Writer<'_>) {
-        let [usage, swap] = [c"memory.current", c"memory.swap.current"].map(|name| self.one(name).unwrap_or(0));
-        let [limit, swap_limit] = [c"memory.max", c"memory.swap.max"].map(|name| self.one(name).unwrap_or(0));
-        let most = self.one(c"memory.peak").unwrap_or(0);
-        let text = self.text(c"memory.stat");
-        json.object_of("memory");
-        unless_zero(json, "cache", number(text, b"file").unwrap_or(0));
-        // Both together, as in version 1.
-        let both = swap_limit.saturating_add(limit);
-        for (name, limit, usage, most) in [
-            ("usage", limit, usage, most),
-            ("swap", both, usage + swap, 0),
-            ("kernel", 0, 0, 0),
-            ("kernelTCP", 0, 0, 0),
-        ] {
-            json.object_of(name);
-            json.key("limit").number(limit);
-            unless_zero(json, "usage", usage);
-            unless_zero(json, "max", most);
-            json.key("failcnt").number(0);
-            json.end();
-        }
+    fn raw(&mut self, json: &mut Writer<'_>) {
+        let text = self.text(b"memory.stat");
         if !text.is_empty() {
             json.object_of("raw");
             for line in text.split(|byte| *byte == b'\n') {
@@ -111,37 +103,19 @@ impl Files<'_> {
             }
             json.end();
         }
-        json.end();
-    }
-
-    fn processes(&mut self, json: &mut Writer<'_>) -> Result<()> {
-        let current = match self.one(c"pids.current") {
-            Some(current) => current,
-            None => {
-                let mut count = 0;
-                self.group.each_process(&mut |_| count += 1)?;
-                count
-            }
-        };
-        json.object_of("pids");
-        unless_zero(json, "current", current);
-        unless_zero(json, "limit", self.one(c"pids.max").filter(|limit| *limit != u64::MAX).unwrap_or(0));
-        json.end();
-        Ok(())
     }
 
     fn io(&mut self, json: &mut Writer<'_>) {
-        let text = self.text(c"io.stat");
-        json.object_of("blkio");
-        for (list, kinds) in &IO {
+        let text = self.text(b"io.stat");
+        for kinds in IO.as_chunks::<2>().0 {
             let mut is_open = false;
             for line in text.split(|byte| *byte == b'\n') {
                 let mut fields = line.split(|byte| *byte == b' ');
                 let mut device = fields.next().unwrap_or_default().splitn(2, |byte| *byte == b':').filter_map(decimal);
                 let (Some(major), Some(minor)) = (device.next(), device.next()) else { continue };
                 for field in fields {
-                    for (key, name) in kinds {
-                        let Some(value) = field.strip_prefix(*key).and_then(decimal) else { continue };
+                    for (list, key, name) in kinds {
+                        let Some(value) = field.strip_prefix(key.as_bytes()).and_then(decimal) else { continue };
                         if !core::mem::replace(&mut is_open, true) {
                             json.array_of(list);
                         }
@@ -158,12 +132,10 @@ impl Files<'_> {
                 json.end();
             }
         }
-        json.end();
     }
 
     /// The sizes are in the names of the group's files.
     fn huge_pages(&mut self, json: &mut Writer<'_>) {
-        json.object_of("hugetlb");
         let directory = fs::open(self.group.directory(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0);
         while let Ok(directory) = &directory
             && let Ok(bytes @ [_, ..]) = fs::read_directory(directory.by_ref(), self.buffer)
@@ -172,9 +144,8 @@ impl Files<'_> {
                 let name = entry.name.to_bytes();
                 let size = name.strip_prefix(b"hugetlb.").and_then(|name| name.strip_suffix(b".current"));
                 let Some(size) = size.filter(|size| !size.contains(&b'.')) else { continue };
-                let (mut used, mut failed) = ([0; 32], [0; 64]);
+                let (mut used, mut failed, mut events) = ([0; 32], [0; 64], PathBuf::new());
                 let used = self.group.read(entry.name, &mut used).unwrap_or_default();
-                let mut events = crate::io::path::PathBuf::new();
                 let _ = events
                     .push_bytes(&name[..name.len() - b"current".len()])
                     .and_then(|()| events.push_bytes(b"events"));
@@ -185,7 +156,6 @@ impl Files<'_> {
                 json.end();
             }
         }
-        json.end();
     }
 }
 

@@ -66,17 +66,20 @@ impl Cgroup {
     pub fn kill_all(&self) -> sys::Result<()> {
         match write_file(self.directory(), c"cgroup.kill", format_args!("1")) {
             // Before Linux 5.14, and in a threaded group.
-            Err(Errno::ENOENT | Errno::EOPNOTSUPP) => {
-                let _ = self.set_frozen(true);
-                let _ = self.each_process(&mut |pid| {
-                    let _ = kill(pid, SIGKILL);
-                });
-                match self.set_frozen(false) {
-                    Err(Errno::ENOENT) => Ok(()),
-                    thawed => thawed,
-                }
-            }
+            Err(Errno::ENOENT | Errno::EOPNOTSUPP) => self.kill_each(),
             killed => killed,
+        }
+    }
+
+    /// Kills one after the other; they stand still meanwhile, where the kernel can do that.
+    fn kill_each(&self) -> sys::Result<()> {
+        let _ = self.set_frozen(true);
+        let _ = self.each_process(&mut |pid| {
+            let _ = kill(pid, SIGKILL);
+        });
+        match self.set_frozen(false) {
+            Err(Errno::ENOENT) => Ok(()),
+            thawed => thawed,
         }
     }
 
@@ -218,4 +221,29 @@ fn next_group(group: &Fd, name: &mut PathBuf) -> sys::Result<bool> {
     name.truncate(0);
     name.push_bytes(best.as_bytes())?;
     Ok(!best.as_bytes().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ended, name, own_hierarchy, sleeper};
+    use super::*;
+    use crate::spec::Resources;
+    use crate::sys::process::Ended;
+
+    #[test]
+    fn a_kernel_that_cannot_kill_groups_has_it_done_one_by_one() {
+        if !own_hierarchy() {
+            return;
+        }
+        let name = std::ffi::CString::new(name("one-by-one")).unwrap();
+        let group = Cgroup::create_for_machine(&name, &Resources::default()).unwrap();
+        for frozen in [false, true] {
+            let sleepers: Vec<_> = (0..10).map(|_| sleeper(&group)).collect();
+            group.freeze(frozen).unwrap();
+            group.kill_each().unwrap();
+            sleepers.iter().for_each(|(_, pidfd)| assert_eq!(ended(pidfd), Some(Ended::Killed(SIGKILL))));
+            assert!(!group.is_frozen());
+        }
+        group.remove().unwrap();
+    }
 }

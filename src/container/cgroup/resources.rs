@@ -119,51 +119,52 @@ impl<'a> Target<'a> {
         self.group.is_some_and(|group| fs::access(group, file, 0).is_err())
     }
 
-    /// The number that a file begins with; none for `max`, or without a group.
-    fn current(&self, file: &core::ffi::CStr) -> Option<i64> {
+    /// The number that a file begins with; -1 for `max`, or without a group.
+    fn current(&self, file: &core::ffi::CStr) -> i64 {
         let mut buffer = [0; FILE_BYTES];
-        let text = read(self.group?, file, &mut buffer).ok()?;
-        decimal(text.split(u8::is_ascii_whitespace).next()?).map(|number| number as i64)
+        let text = self.group.and_then(|group| read(group, file, &mut buffer).ok()).unwrap_or_default();
+        let number = text.split(u8::is_ascii_whitespace).next().and_then(decimal);
+        number.map_or(-1, |number| number as i64)
     }
 }
 
-/// Sets, or checks, all limits of `linux.resources`.
+/// Sets, or checks, all limits of `linux.resources`, whose types were checked (`spec::schema`).
 pub(super) fn apply(resources: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
-    if let Some(memory) = resources.get("memory")? {
+    if let Some(memory) = resources.member("memory") {
         set_memory(&memory, target)?;
     }
-    if let Some(cpu) = resources.get("cpu")? {
+    if let Some(cpu) = resources.member("cpu") {
         set_quota(&cpu, target)?;
     }
     let mut table = words(TABLE);
+    let mut word = || core::str::from_utf8(table.next().unwrap_or_default()).unwrap_or_default();
     let (mut section, mut object) = ("", None);
-    while let (Some(name), Some(key), Some(file), Some(kind)) = (table.next(), table.next(), table.next(), table.next())
-    {
-        let [name, key] = [name, key].map(|word| core::str::from_utf8(word).unwrap_or_default());
-        if name != section {
-            (section, object) = (name, resources.get(name)?);
+    loop {
+        let [name, key, file, kind] = [word(), word(), word(), word()];
+        if name.is_empty() {
+            break;
         }
-        if let Some(object) = &object
-            && let Some(value) = object.get(key)?
-        {
+        if name != section {
+            (section, object) = (name, resources.member(name));
+        }
+        if let Some(value) = object.and_then(|object| object.member(key)) {
             one(&value, file, kind, target)?;
         }
     }
-    for limit in resources.list("hugepageLimits")? {
-        let size = limit.require_text("pageSize")?;
-        let bytes = limit.require_u64("limit")?;
-        let file = |suffix: &str| file_name(&limit, format_args!("hugetlb.{size}{suffix}.max"));
-        target.put(&limit, file("")?.as_bytes(), format_args!("{bytes}"))?;
-        // What is reserved counts, too, from Linux 5.7 on.
-        let reserved = file(".rsvd")?;
-        if !target.lacks(reserved.as_c_str()) {
-            target.put(&limit, reserved.as_bytes(), format_args!("{bytes}"))?;
+    for limit in resources.list_or_none("hugepageLimits") {
+        let (size, bytes) = (limit.require_text("pageSize")?, integer(&limit, "limit"));
+        for kind in ["", ".rsvd"] {
+            let file = file_name(&limit, format_args!("hugetlb.{size}{kind}.max"))?;
+            // What is reserved counts, too, from Linux 5.7 on.
+            if kind.is_empty() || !target.lacks(file.as_c_str()) {
+                target.put(&limit, file.as_bytes(), format_args!("{bytes}"))?;
+            }
         }
     }
     for (device, limit) in resources.entries_or_none("rdma") {
         for (key, name) in [("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object")] {
-            if let Some(number) = limit.get(key)? {
-                target.put(&limit, b"rdma.max", format_args!("{device} {name}={}", number.as_u64()?))?;
+            if let Some(number) = limit.member(key) {
+                target.put(&limit, b"rdma.max", format_args!("{device} {name}={}", number.as_json()))?;
             }
         }
     }
@@ -185,66 +186,82 @@ fn file_name(value: &Value<'_>, name: fmt::Arguments<'_>) -> Result<PathBuf> {
 }
 
 /// Sets one member that is one file, or a line for each device.
-fn one(value: &Value<'_>, file: &[u8], kind: &[u8], target: &mut Target<'_>) -> Result<()> {
-    match kind {
-        b"none" => match words(NOTHING).any(|word| word == value.as_json().as_bytes()) {
-            true => Ok(()),
-            false => Err(value.fault("cgroup2 has no such limit")),
-        },
-        b"limit" => match limit(value)? {
-            None => Ok(()),
-            Some(limit) => target.put(value, file, format_args!("{}", Max(limit))),
-        },
-        b"number" => target.put(value, file, format_args!("{}", value.as_i64()?)),
+fn one(value: &Value<'_>, file: &str, kind: &str, target: &mut Target<'_>) -> Result<()> {
+    let number = as_integer(value);
+    let number = match kind {
+        "none" => {
+            return match words(NOTHING).any(|word| word == value.as_json().as_bytes()) {
+                true => Ok(()),
+                false => Err(value.fault("cgroup2 has no such limit")),
+            };
+        }
+        "text" => {
+            let text = value.as_text()?;
+            return match text.is_empty() {
+                true => Ok(()),
+                false => target.put(value, file.as_bytes(), format_args!("{text}")),
+            };
+        }
+        "weight" => return put_weight(value, "", number, target),
+        "limit" => {
+            at_least_none(value, number)?;
+            number
+        }
         // As runc and crun converted them for years; newer ones have 100 for 1024, where this gives 39.
-        b"shares" => match value.as_u64()? {
-            0 => Ok(()),
-            shares => target.put(value, file, format_args!("{}", 1 + (shares.clamp(2, 262_144) - 2) * 9999 / 262_142)),
-        },
-        b"text" => match value.as_text()? {
-            text if text.is_empty() => Ok(()),
-            text => target.put(value, file, format_args!("{text}")),
-        },
-        b"weight" => match value.as_u64()? {
-            0 => Ok(()),
-            weight => put_weight(value, "", weight, target),
-        },
-        _ => value.items()?.try_for_each(|device| {
-            let (major, minor) = (device.require("major")?.as_i64()?, device.require("minor")?.as_i64()?);
-            let mut name = PathBuf::new();
-            let _ = name.set(format_args!("{major}:{minor} "));
-            let name = core::str::from_utf8(name.as_bytes()).unwrap_or_default();
-            if kind == b"devices" {
-                return match device.get("weight")? {
-                    None => Ok(()),
-                    Some(weight) => put_weight(&device, name, weight.as_u64()?, target),
-                };
-            }
-            let (kind, rate) = (Show(kind), device.require_u64("rate")?);
-            // 0 took a limit away in version 1.
-            target.put(&device, file, format_args!("{name}{kind}={}", Max(if rate == 0 { -1 } else { rate as i64 })))
-        }),
+        "shares" if number != 0 => 1 + (number.clamp(2, 262_144) - 2) * 9999 / 262_142,
+        "shares" => 0,
+        // 0 is a value there.
+        "number" => return target.put(value, file.as_bytes(), format_args!("{number}")),
+        _ => {
+            return value.items().unwrap_or_default().try_for_each(|device| {
+                let [major, minor, weight, rate] =
+                    ["major", "minor", "weight", "rate"].map(|key| integer(&device, key));
+                let mut name = PathBuf::new();
+                let _ = name.set(format_args!("{major}:{minor} "));
+                let name = core::str::from_utf8(name.as_bytes()).unwrap_or_default();
+                match kind {
+                    "devices" => put_weight(&device, name, weight, target),
+                    // 0 took a limit away in version 1.
+                    _ => {
+                        let rate = Max(if rate == 0 { -1 } else { rate });
+                        target.put(&device, file.as_bytes(), format_args!("{name}{kind}={rate}"))
+                    }
+                }
+            });
+        }
+    };
+    match number {
+        0 => Ok(()),
+        number => target.put(value, file.as_bytes(), format_args!("{}", Max(number))),
     }
 }
 
 /// Weights are those of the scheduler BFQ, 10 to 1000; without it 1 to 10000.
-fn put_weight(value: &Value<'_>, device: &str, weight: u64, target: &mut Target<'_>) -> Result<()> {
+fn put_weight(value: &Value<'_>, device: &str, weight: i64, target: &mut Target<'_>) -> Result<()> {
+    let (file, scaled) = match target.lacks(c"io.bfq.weight") {
+        true => ("io.weight", 1 + (weight - 10) * 9999 / 990),
+        false => ("io.bfq.weight", weight),
+    };
     match weight {
-        10..=1000 if target.lacks(c"io.bfq.weight") => {
-            target.put(value, b"io.weight", format_args!("{device}{}", 1 + (weight - 10) * 9999 / 990))
-        }
-        10..=1000 => target.put(value, b"io.bfq.weight", format_args!("{device}{weight}")),
+        0 => Ok(()),
+        10..=1000 => target.put(value, file.as_bytes(), format_args!("{device}{scaled}")),
         _ => Err(value.fault("not 10 to 1000")),
     }
 }
 
-/// A limit: none where the member is 0 (Go's for what was not given), -1 for no limit.
-fn limit(value: &Value<'_>) -> Result<Option<i64>> {
-    match value.as_i64()? {
-        0 => Ok(None),
-        limit @ -1.. => Ok(Some(limit)),
-        _ => Err(value.fault("below -1")),
-    }
+/// A number; 0 where there is none, which is Go's for what was not given.
+fn integer(object: &Value<'_>, key: &str) -> i64 {
+    object.member(key).map_or(0, |value| as_integer(&value))
+}
+
+/// One beyond 2^63 limits nothing any more.
+fn as_integer(value: &Value<'_>) -> i64 {
+    value.as_i64().unwrap_or(i64::MAX)
+}
+
+/// A limit is -1, for none, or more.
+fn at_least_none(value: &Value<'_>, limit: i64) -> Result<()> {
+    if limit < -1 { Err(value.fault("below -1")) } else { Ok(()) }
 }
 
 /// A limit as cgroup2 has it; -1 is none.
@@ -261,68 +278,68 @@ impl fmt::Display for Max {
 
 /// `memory.limit` and `memory.swap`, which counts both together there and swap alone here.
 fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
-    let [limit_member, swap_member] = [memory.get("limit")?, memory.get("swap")?];
-    let number = |member: &Option<Value<'_>>| member.as_ref().map_or(Ok(None), limit);
-    let (wanted, total) = (number(&limit_member)?, number(&swap_member)?);
-    if memory.get("checkBeforeUpdate")?.is_some_and(|check| matches!(check.as_bool(), Ok(true)))
-        && let Some(used) = target.current(c"memory.current")
-        && [wanted, total].iter().flatten().any(|limit| (0..=used).contains(limit))
-    {
+    let members = ["limit", "swap"].map(|key| memory.member(key));
+    let [wanted, total] = [0, 1].map(|n| members[n].as_ref().map_or(0, as_integer));
+    for (member, number) in members.iter().zip([wanted, total]) {
+        if let Some(member) = member {
+            at_least_none(member, number)?;
+        }
+    }
+    let used = target.current(c"memory.current");
+    let is_checked = memory.member("checkBeforeUpdate").is_some_and(|check| check.as_json() == "true");
+    if is_checked && [wanted, total].iter().any(|limit| (1..=used).contains(limit)) {
         return Err(memory.blame(Error::new(format_args!("the limit is not above what is in use, {used}"))));
     }
-    let swap = match (total, wanted) {
-        (Some(-1), _) | (None, Some(-1)) => Some(-1),
-        (Some(total), _) => match wanted.or_else(|| target.current(c"memory.max")) {
-            Some(limit @ 0..) => Some(at_least_nothing(total - limit, memory)?),
-            _ => return Err(memory.fault_of("swap", "needs a limit on memory alone, too")),
-        },
+    let now = if target.is_update { target.current(c"memory.max") } else { -1 };
+    let swap_now = if target.is_update { target.current(c"memory.swap.max") } else { -1 };
+    // What swap alone is limited to; 0 here for what it was.
+    let both = match (total, wanted) {
+        (0, -1) => -1,
         // What both together were limited to stays so.
-        (None, Some(wanted)) if target.is_update => {
-            match (target.current(c"memory.max"), target.current(c"memory.swap.max")) {
-                (Some(memory_now), Some(swap)) => Some(at_least_nothing(memory_now + swap - wanted, memory)?),
-                _ => None,
-            }
-        }
-        (None, _) => None,
+        (0, 1..) if now >= 0 && swap_now >= 0 => now + swap_now,
+        (total, _) => total,
     };
+    let limit = if wanted != 0 { wanted } else { now };
+    if both > 0 && limit < 0 {
+        return Err(memory.fault_of("swap", "needs a limit on memory alone, too"));
+    }
+    if both > 0 && both < limit {
+        return Err(memory.fault_of("swap", "memory and swap together must be at least memory alone"));
+    }
+    let [limit_member, swap_member] = members;
     // A kernel without swap uses none.
-    if let Some(swap) = swap
-        && (!target.lacks(c"memory.swap.max") || fs::access(CWD, c"/proc/swaps", 0).is_ok())
-    {
-        let member = swap_member.as_ref().or(limit_member.as_ref()).unwrap_or(memory);
-        target.put(member, b"memory.swap.max", format_args!("{}", Max(swap)))?;
+    if both != 0 && (!target.lacks(c"memory.swap.max") || fs::access(CWD, c"/proc/swaps", 0).is_ok()) {
+        let swap = Max(if both > 0 { both - limit } else { -1 });
+        let member = swap_member.or(limit_member).unwrap_or(*memory);
+        target.put(&member, b"memory.swap.max", format_args!("{swap}"))?;
     }
-    match (wanted, &limit_member) {
-        (Some(wanted), Some(member)) => target.put(member, b"memory.max", format_args!("{}", Max(wanted))),
+    match limit_member {
+        Some(member) if wanted != 0 => target.put(&member, b"memory.max", format_args!("{}", Max(wanted))),
         _ => Ok(()),
-    }
-}
-
-fn at_least_nothing(swap: i64, memory: &Value<'_>) -> Result<i64> {
-    match swap {
-        0.. => Ok(swap),
-        _ => Err(memory.fault_of("swap", "memory and swap together must be at least memory alone")),
     }
 }
 
 /// `cpu.quota` and `cpu.period` in microseconds, one file together; the other one stays what it was. And `cpu.burst`.
 fn set_quota(cpu: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
-    let [quota_member, period_member, burst] = [cpu.get("quota")?, cpu.get("period")?, cpu.get("burst")?];
-    let quota = quota_member.as_ref().map_or(Ok(0), Value::as_i64)?;
-    let period = period_member.as_ref().map_or(Ok(0), Value::as_u64)?;
+    let [mut quota, period] = ["quota", "period"].map(|key| integer(cpu, key));
+    let burst = cpu.member("burst");
     let put_burst = |target: &mut Target<'_>| match &burst {
-        Some(value) => target.put(value, b"cpu.max.burst", format_args!("{}", value.as_u64()?)),
+        Some(value) => target.put(value, b"cpu.max.burst", format_args!("{}", value.as_json())),
         None => Ok(()),
     };
     if quota != 0 || period != 0 {
         // The new burst may be what lets the new quota be as small as it is.
         let _ = put_burst(target);
-        let quota = Max(if quota != 0 { quota } else { target.current(c"cpu.max").unwrap_or(-1) });
-        let member = quota_member.as_ref().or(period_member.as_ref()).unwrap_or(cpu);
-        match period {
-            0 => target.put(member, b"cpu.max", format_args!("{quota}"))?,
-            period => target.put(member, b"cpu.max", format_args!("{quota} {period}"))?,
+        let member = cpu.member(if quota != 0 { "quota" } else { "period" }).unwrap_or(*cpu);
+        if quota == 0 {
+            quota = target.current(c"cpu.max");
         }
+        let mut text = PathBuf::new();
+        let _ = text.set(format_args!("{}", Max(quota)));
+        if period != 0 {
+            let _ = fmt::write(&mut text, format_args!(" {period}"));
+        }
+        target.put(&member, b"cpu.max", format_args!("{}", Show(text.as_bytes())))?;
     }
     put_burst(target)
 }

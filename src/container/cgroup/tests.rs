@@ -20,7 +20,7 @@ pub fn own_hierarchy() -> bool {
 }
 
 /// A name that no other test has.
-fn name(test: &str) -> String {
+pub fn name(test: &str) -> String {
     format!("ocinit-{test}-{}", std::process::id())
 }
 
@@ -41,7 +41,7 @@ fn error(id: &str, linux: &str) -> String {
 }
 
 /// A process that waits in the group.
-fn sleeper(group: &Cgroup) -> (i32, Fd) {
+pub fn sleeper(group: &Cgroup) -> (i32, Fd) {
     match fork(0, Some(group.directory())).unwrap() {
         Side::Parent(pid, pidfd) => (pid, pidfd),
         Side::Child => loop {
@@ -50,7 +50,7 @@ fn sleeper(group: &Cgroup) -> (i32, Fd) {
     }
 }
 
-fn ended(pidfd: &Fd) -> Option<Ended> {
+pub fn ended(pidfd: &Fd) -> Option<Ended> {
     process::wait(Whom::Pidfd(pidfd.by_ref()), true).unwrap().map(|(_, how)| how)
 }
 
