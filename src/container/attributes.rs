@@ -173,7 +173,7 @@ fn personality(spec: &Spec<'_>) -> Result<Option<u32>> {
     match domain.as_text()?.as_escaped() {
         "LINUX" => Ok(Some(0)),
         "LINUX32" => Ok(Some(LINUX32)),
-        _ => Err(domain.fault("neither LINUX nor LINUX32")),
+        other => Err(domain.blame(Error::new(format_args!("{other}: neither LINUX nor LINUX32")))),
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
                 "process.execCPUAffinity.final: not a range of numbers below 1024",
             ),
             (r#","execCPUAffinity":{"final":""}"#, "", "process.execCPUAffinity.final: not a list of numbers"),
-            ("", r#""personality":{"domain":"BSD"}"#, "linux.personality.domain: neither LINUX nor LINUX32"),
+            ("", r#""personality":{"domain":"BSD"}"#, "linux.personality.domain: BSD: neither LINUX nor LINUX32"),
             ("", r#""personality":{"domain":"LINUX","flags":["X"]}"#, "linux.personality.flags: none is supported"),
             ("", r#""memoryPolicy":{"mode":"BIND"}"#, "linux.memoryPolicy.mode: BIND: unknown"),
             (
