@@ -192,7 +192,7 @@ impl AtHost<'_> {
 
 impl Host for AtHost<'_> {
     fn born(&self, pid: i32) -> Result<()> {
-        // One that has ended already says why.
+        // One that has died already says why in what is heard next.
         let Some(process) = Process::now(pid) else { return Ok(()) };
         self.state.set(State { process, ..self.state.get() });
         self.directory.write(&self.state.get())?;

@@ -148,6 +148,7 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     ("namespaces.path.type", Crun, "refuses, and leaves its cgroup behind"),
     ("namespaces.time", Runc, "1.1.5 does not know it"),
     ("namespaces.unknown", Crun, "refuses, and leaves its cgroup behind"),
+    ("mountLabel", Crun, "leaves it out"),
     ("netDevices", Crun, "1.8.1 does not know it"),
     ("netDevices", Runc, "1.1.5 does not know it"),
     ("netDevices.move", Crun, "1.8.1 does not know it"),
