@@ -99,7 +99,14 @@ pub fn read_config<'s, 'm: 's>(
         }
     }
     for value in linux.list_or_none("devices") {
-        push(devices, device(value, strings)?, value)?;
+        let device = device(value, strings)?;
+        // Each of these is at its path already.
+        let number = |device: &Device<'_>| (device.mode & fs::S_IFMT, device.major, device.minor);
+        let default = defaults::DEVICES.iter().find(|default| default.path == device.path);
+        if default.is_some_and(|default| number(default) != number(&device)) {
+            return Err(value.fault_of("path", "another device is there"));
+        }
+        push(devices, device, value)?;
     }
     for default in defaults::DEVICES {
         if !devices.iter().any(|device| device.path == default.path) {

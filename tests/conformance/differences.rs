@@ -1,6 +1,6 @@
 //! Who does not do what a case says, and what it does instead. A row that is no longer true fails its test.
 
-use crate::support::lab::Runtime::{self, Crun, Runc};
+use crate::support::lab::Runtime::{self, Crun, Ocinit, Runc};
 
 /// The case, the runtime, what it does.
 pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
@@ -148,6 +148,7 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     ("namespaces.path.type", Crun, "refuses, and leaves its cgroup behind"),
     ("namespaces.time", Runc, "1.1.5 does not know it"),
     ("namespaces.unknown", Crun, "refuses, and leaves its cgroup behind"),
+    ("mountLabel", Crun, "leaves it out"),
     ("netDevices", Crun, "1.8.1 does not know it"),
     ("netDevices", Runc, "1.1.5 does not know it"),
     ("netDevices.move", Crun, "1.8.1 does not know it"),
@@ -179,6 +180,7 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     ("process.user.largest", Runc, "refuses those above 2147483647"),
     ("process.user.minus-one", Crun, "runs it as root"),
     ("process.user.umask.absent", Crun, "sets 0022"),
+    ("process.user.umask.absent", Ocinit, "sets 0022, as runc and crun do"),
     ("process.user.umask.absent", Runc, "sets 0022"),
     ("ps.table", Crun, "lists pids alone"),
     ("readonlyPaths.flags", Crun, "takes the others away"),

@@ -226,12 +226,15 @@ fn rare() -> Vec<Case> {
                     format!("cnf{}", std::process::id() % 1000 * 10 + u32::from(lab.runtime.name().len() as u8 % 10));
                 lab.merge(r#"{"linux": {"netDevices": null}}"#);
                 lab.merge(&format!(r#"{{"linux": {{"netDevices": {{"{name}": {{"name": "eth7"}}}}}}}}"#));
-                let made = link(&["add", &name, "type", "bridge"]).is_ok_and(|output| output.status.success());
-                let seen = if made { lab.run().show() } else { "this kernel has no bridges".into() };
+                let made = link(&["add", &name, "type", "veth", "peer", "name", &format!("{name}p")]).is_ok_and(|output| output.status.success());
+                let seen = if made { lab.run().show() } else { "this kernel has no pairs of devices".into() };
                 let _ = link(&["del", &name]);
                 seen
             })
             .gives("1\n"),
+        case("mountLabel", "a label that the kernel cannot have is an error, and not left out")
+            .with(r#"{"mounts+": [{"destination": "/mnt", "type": "tmpfs", "source": "t"}], "linux": {"mountLabel": "system_u:object_r:container_file_t:s0"}}"#)
+            .refused_naming(&["invalid argument"]),
         case("memoryPolicy", "MPOL_BIND to a node that is there is the program's (1.3.0)")
             .with(r#"{"linux": {"memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"}}}"#)
             .sh("grep -q bind:0 /proc/self/numa_maps && echo bound; true")

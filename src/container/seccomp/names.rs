@@ -142,9 +142,9 @@ impl Names {
 
     /// The slot that holds this name, or that is free for it.
     fn slot(&mut self, text: &Text) -> &mut Name {
-        // FNV-1a.
-        let hash = text.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-        let mut at = (hash ^ hash >> 16) as usize % SLOTS;
+        // The upper bits of a product know of all that are below.
+        let mix = |hash: u64, word: &[u8; 8]| (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut at = (text.as_chunks().0.iter().fold(0, mix) >> 54) as usize % SLOTS;
         while self.0[at].text[0] != 0 && self.0[at].text != *text {
             at = (at + 1) % SLOTS;
         }

@@ -30,6 +30,8 @@ pub struct Program {
     ranges: heapless::Vec<Range, { 2 * NUMBERS + 8 }>,
     pub(super) names: Names,
     pub(super) policy: Policy,
+    /// Where two verdicts are returned.
+    ends: [usize; 2],
     /// There are more rules or conditions than a filter could have.
     pub(super) is_full: bool,
 }
@@ -130,6 +132,7 @@ impl Program {
         ranges: heapless::Vec::new(),
         names: Names::EMPTY,
         policy: Policy { default: 0, x86: false, x32: false },
+        ends: [0; 2],
         is_full: false,
     };
 
@@ -138,6 +141,7 @@ impl Program {
         self.policy = Policy { default, x86: false, x32: false };
         self.start = self.instructions.len();
         self.is_full = false;
+        self.ends = [0; 2];
         self.verdicts.as_flattened_mut().fill(UNKNOWN);
         self.rules.clear();
         self.conditions.clear();
@@ -301,12 +305,20 @@ impl Program {
     /// Where the filter ends with this verdict: there may be such a place within reach.
     fn end(&mut self, verdict: u32) -> usize {
         let wanted = instruction(RETURN, 0, 0, verdict);
+        // Most often it is one of two that were wanted last: the default, or what the profile says.
+        let last = verdict as usize >> 17 & 1;
+        let place = self.ends[last];
         // Two less: a jump that goes there may need another place for its other target.
-        let near = self.instructions[self.start..].iter().take(REACH - 1).position(|one| *one == wanted);
-        match near {
+        let reach = REACH - 1;
+        if place >= self.start && place - self.start < reach && self.instructions[place] == wanted {
+            return place;
+        }
+        let near = self.instructions[self.start..].iter().take(reach).position(|one| *one == wanted);
+        self.ends[last] = match near {
             Some(distance) => self.start + distance,
             None => self.put(RETURN, 0, 0, verdict),
-        }
+        };
+        self.ends[last]
     }
 
     /// A place within reach that leads to `target`, with room for so many more instructions.

@@ -1,0 +1,232 @@
+//! Bad input to a runtime: a configuration, a bundle, an id or an option that is not as it must be. Each is told in one line
+//! that names what is wrong, ends with the exit status that runc gives, and leaves nothing behind.
+
+mod support;
+
+use support::json::Json;
+use support::lab::{self, Lab, Runtime, Said};
+use support::write;
+
+/// Something that must be refused.
+struct Case {
+    /// What is changed in the configuration.
+    patch: &'static str,
+    /// What is done to the bundle then.
+    damage: fn(&Lab),
+    words: &'static [&'static str],
+    /// What the one line must hold.
+    says: &'static [&'static str],
+    /// The exit status, of ocinit and of runc.
+    status: [i32; 2],
+}
+
+const CREATE: &[&str] = &["create", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
+const RUN: &[&str] = &["run", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
+
+/// Processes that were started for this lab and have not ended: its id is in their words.
+fn processes(lab: &Lab) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words).replace('\0', " ");
+        if words.contains(&lab.id) {
+            found.push(words);
+        }
+    }
+    found
+}
+
+/// What a refused command must not have left: a state, a cgroup, a mount, a process, a pid file.
+fn leftovers(lab: &Lab) -> String {
+    let mut left = lab.leftovers();
+    for process in processes(lab) {
+        left.push_str(&format!(" process {process}"));
+    }
+    for entry in std::fs::read_dir(&lab.dir).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with("pid") {
+            left.push_str(&format!(" file {name}"));
+        }
+    }
+    left
+}
+
+/// What is wrong with an answer that must be one line, which holds all of these, with nothing on standard output.
+fn misses(said: &Said, says: &[String], status: i32) -> String {
+    let is_one = said.err.ends_with('\n') && said.err.lines().count() == 1 && said.err.starts_with("ocinit: ");
+    let holds = says.iter().all(|text| said.err.contains(text));
+    match is_one && holds && said.out.is_empty() && said.status == status {
+        true => String::new(),
+        false => format!("wanted {status} and {says:?}: {said:?}\n"),
+    }
+}
+
+/// What is wrong with a log that must be one object with the same message.
+fn misses_in_log(lab: &Lab, said: &Said) -> String {
+    let log = lab.file("log");
+    let object = Json::try_parse(&log).unwrap_or(Json::Null);
+    let [level, message, time] = ["level", "msg", "time"].map(|key| object.at(key).show());
+    let is_it = level == "error" && time.contains('T') && said.err == format!("ocinit: {message}\n");
+    if is_it && log.lines().count() == 1 { String::new() } else { format!("log: {log:?} of {said:?}\n") }
+}
+
+/// Options that ask for a log of JSON in the lab.
+fn logged(lab: &mut Lab) {
+    lab.global = ["--log", "@DIR@/log", "--log-format", "json"].map(|word| lab.fill(word)).to_vec();
+}
+
+/// What is not as the case has it, for ocinit without and with a log, and for runc.
+fn misses_of(case: &Case) -> String {
+    let prepared = |runtime| {
+        let mut lab = Lab::new(runtime);
+        lab.merge(case.patch);
+        (case.damage)(&lab);
+        lab
+    };
+    let mut missed = String::new();
+    for is_logging in [false, true] {
+        let mut lab = prepared(Runtime::Ocinit);
+        let says: Vec<_> = case.says.iter().map(|text| lab.fill(text)).collect();
+        if is_logging {
+            logged(&mut lab);
+        }
+        let said = lab.call(case.words);
+        missed.push_str(&misses(&said, &says, case.status[0]));
+        if is_logging {
+            missed.push_str(&misses_in_log(&lab, &said));
+        }
+        let left = leftovers(&lab);
+        if !left.is_empty() {
+            missed.push_str(&format!("{:?} left {left}\n", case.says));
+        }
+    }
+    let lab = prepared(Runtime::Runc);
+    let said = lab.call(case.words);
+    if said.status != case.status[1] {
+        missed.push_str(&format!("runc, not {}: {:?}: {said:?}\n", case.status[1], case.says));
+    }
+    missed
+}
+
+#[track_caller]
+fn check<'c>(cases: impl IntoIterator<Item = &'c Case>) {
+    let missed: String = cases.into_iter().map(misses_of).collect();
+    assert!(missed.is_empty(), "\n{missed}");
+}
+
+fn config(lab: &Lab, text: impl AsRef<[u8]>) {
+    write(&lab.bundle.join("config.json"), text);
+}
+
+#[test]
+fn a_config_that_cannot_be_read_is_told() {
+    lab::enter();
+    let of = |damage, says, runc| Case { patch: "{}", damage, words: CREATE, says, status: [1, runc] };
+    let cases = [
+        of(
+            |lab| std::fs::remove_file(lab.bundle.join("config.json")).unwrap(),
+            &["config.json", "no such file or directory"],
+            1,
+        ),
+        of(|lab| config(lab, ""), &["config.json", "invalid JSON at byte 0"], 1),
+        of(
+            |lab| {
+                let text = lab.config.to_string();
+                config(lab, &text[..text.len() / 2]);
+            },
+            &["config.json", "invalid JSON at byte ", "the document ends early"],
+            1,
+        ),
+        of(|lab| config(lab, "\0\u{1}nonsense"), &["config.json", "invalid JSON at byte 0"], 1),
+        of(|lab| config(lab, [0xff, 0xfe, b'{', 0, b'}', 0]), &["config.json", "invalid JSON at byte 0"], 1),
+        of(|lab| config(lab, format!("{}{}", lab.config, "}")), &["config.json", "invalid JSON at byte "], 0),
+        // Deeper than any configuration, but no stack is used up.
+        of(|lab| config(lab, "[".repeat(500_000)), &["config.json"], 1),
+        of(
+            |lab| config(lab, format!("{}{}", " ".repeat(2 << 20), lab.config)),
+            &["config.json", "more than ", " bytes"],
+            0,
+        ),
+        of(
+            |lab| {
+                std::fs::remove_file(lab.bundle.join("config.json")).unwrap();
+                std::fs::create_dir(lab.bundle.join("config.json")).unwrap();
+            },
+            &["config.json", "not a regular file"],
+            1,
+        ),
+        of(
+            |lab| {
+                std::fs::remove_file(lab.bundle.join("config.json")).unwrap();
+                std::os::unix::fs::symlink("config.json", lab.bundle.join("config.json")).unwrap();
+            },
+            &["config.json", "too many levels of symbolic links"],
+            1,
+        ),
+        of(|lab| config(lab, "[]"), &["config.json"], 1),
+        of(|lab| config(lab, "null"), &["config.json"], 2),
+        of(|lab| config(lab, "{}"), &["config.json", "ociVersion", "missing"], 1),
+    ];
+    check(&cases);
+}
+
+#[test]
+fn a_config_that_says_what_cannot_be_is_told() {
+    lab::enter();
+    let of =
+        |patch, says, runc| [CREATE, RUN].map(|words| Case { patch, damage: |_| (), words, says, status: [1, runc] });
+    let cases = [
+        of(r#"{"ociVersion": "2.0.0"}"#, &["config.json: ociVersion", "2.0.0"], 0),
+        of(r#"{"ociVersion": "1"}"#, &["config.json: ociVersion"], 0),
+        of(r#"{"ociVersion": ""}"#, &["config.json: ociVersion"], 0),
+        of(r#"{"root": {"path": "absent"}}"#, &["absent", "no such file or directory"], 1),
+        of(r#"{"root": {"path": "config.json"}}"#, &["config.json", "not a directory"], 1),
+        of(r#"{"root": {"path": ""}}"#, &["config.json: root.path"], 1),
+        of(r#"{"root": null}"#, &["config.json: root", "missing"], 1),
+        of(r#"{"process": {"cwd": "relative"}}"#, &["config.json: process.cwd", "absolute"], 1),
+        of(r#"{"process": {"args": []}}"#, &["config.json: process.args"], 1),
+        of(
+            r#"{"process": {"rlimits": [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]}}"#,
+            &["config.json: process.rlimits[0].type: unknown"],
+            1,
+        ),
+        of(
+            r#"{"process": {"rlimits": [{"type": "RLIMIT_CORE", "soft": 2, "hard": 1}]}}"#,
+            &["config.json: process.rlimits[0].soft: exceeds hard"],
+            1,
+        ),
+        of(
+            r#"{"linux": {"namespaces": [{"type": "nonsense"}]}}"#,
+            &["config.json: linux.namespaces[0].type: unknown"],
+            1,
+        ),
+        of(r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "mount"}]}}"#, &["linux.namespaces[1]"], 1),
+        of(
+            r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "network", "path": "@DIR@/absent"}]}}"#,
+            &["@DIR@/absent", "no such file or directory"],
+            1,
+        ),
+        of(r#"{"linux": {"sysctl": {"kernel.nonsense": "1"}}}"#, &["kernel.nonsense"], 1),
+        of(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_X"}}}"#, &["linux.seccomp.defaultAction: unknown"], 1),
+        of(r#"{"linux": {"rootfsPropagation": "nonsense"}}"#, &["config.json: linux.rootfsPropagation: unknown"], 1),
+        of(
+            r#"{"mounts": [{"destination": "/x", "type": "bind", "source": "@DIR@/absent", "options": ["bind"]}]}"#,
+            &["mount", "absent", "no such file or directory"],
+            1,
+        ),
+        of(
+            r#"{"mounts": [{"destination": "/x", "type": "nonsensefs", "source": "none"}]}"#,
+            &["mount", "/x", "no such device"],
+            1,
+        ),
+        of(r#"{"linux": {"devices": [{"path": "/dev/x", "type": "q", "major": 1, "minor": 3}]}}"#, &["devices[0]"], 1),
+        of(
+            r#"{"hooks": {"createRuntime": [{"path": "/absent"}]}}"#,
+            &["createRuntime hook #0", "no such file or directory"],
+            1,
+        ),
+        of(r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#, &["createRuntime hook #0: exit status 1"], 1),
+        of(r#"{"linux": {"cgroupsPath": "../../.."}}"#, &["cgroupsPath"], 0),
+    ];
+    check(cases.iter().flatten());
+}
