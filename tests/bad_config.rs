@@ -20,6 +20,9 @@ struct Case {
     status: [i32; 2],
 }
 
+/// For runc: it would do to the machine's own root cgroup what it was told to do to a container's.
+const NOT_ASKED: i32 = -2;
+
 const CREATE: &[&str] = &["create", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
 const RUN: &[&str] = &["run", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
 
@@ -99,6 +102,9 @@ fn misses_of(case: &Case) -> String {
         if !left.is_empty() {
             missed.push_str(&format!("{:?} left {left}\n", case.says));
         }
+    }
+    if case.status[1] == NOT_ASKED {
+        return missed;
     }
     let lab = prepared(Runtime::Runc);
     let said = lab.call(case.words);
@@ -226,7 +232,7 @@ fn a_config_that_says_what_cannot_be_is_told() {
             1,
         ),
         of(r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#, &["createRuntime hook #0: exit status 1"], 1),
-        of(r#"{"linux": {"cgroupsPath": "../../.."}}"#, &["cgroupsPath"], 0),
+        of(r#"{"linux": {"cgroupsPath": "../../.."}}"#, &["cgroupsPath"], NOT_ASKED),
     ];
     check(cases.iter().flatten());
 }

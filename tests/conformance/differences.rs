@@ -182,6 +182,7 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     // containerd's shim calls with 0: nobody's files are to be everybody's.
     ("process.user.umask.absent", Ocinit, "sets 0022"),
     ("process.user.umask.absent", Crun, "sets 0022"),
+    ("process.user.umask.absent", Ocinit, "sets 0022, as runc and crun do"),
     ("process.user.umask.absent", Runc, "sets 0022"),
     ("ps.table", Crun, "lists pids alone"),
     ("readonlyPaths.flags", Crun, "takes the others away"),
