@@ -230,3 +230,19 @@ fn a_config_that_says_what_cannot_be_is_told() {
     ];
     check(cases.iter().flatten());
 }
+
+/// A process that fails at once may be gone before its parent has written down that it was there.
+#[test]
+fn why_a_process_died_is_heard_however_soon_it_did() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.merge(r#"{"mounts": [{"destination": "/x", "type": "bind", "source": "@DIR@/absent", "options": ["bind"]}]}"#);
+    for _ in 0..40 {
+        let missed = misses(
+            &lab.call(RUN),
+            &["@DIR@/absent: no such file or directory".replace("@DIR@", lab.dir.to_str().unwrap())],
+            1,
+        );
+        assert_eq!((missed, leftovers(&lab)), Default::default());
+    }
+}

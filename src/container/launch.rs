@@ -145,8 +145,18 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     fn born(&self) -> Result<()> {
-        child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
-        self.launch.host.born(self.pid)
+        let done = child::adjust_oom_score(self.pid, &self.launch.spec.process);
+        done.and_then(|()| self.launch.host.born(self.pid)).map_err(|error| {
+            // One that has failed and is gone by now has said why.
+            let _ = process::kill_pidfd(self.pidfd.by_ref(), signal::SIGKILL);
+            loop {
+                match self.channel.receive() {
+                    Ok(Message::Failed(said)) => return said,
+                    Ok(Message::End) | Err(_) => return error,
+                    Ok(_) => {}
+                }
+            }
+        })
     }
 
     /// Up to its exec, or to its gate.
