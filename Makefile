@@ -1,10 +1,10 @@
 # ocinit: `make run` boots an OCI image in a virtual machine, on a fresh Debian 12 with Rust.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check size bench-boot bench-unpack fuzz clean
+.PHONY: help setup build run test check size bench-boot bench-unpack bench-run fuzz clean
 
 # Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
-TO_TEST := $(TO_RUN) binutils buildah crun dosfstools e2fsprogs erofs-utils kmod mmdebstrap mtools oci-image-tool procps runc skopeo squashfs-tools strace uidmap xorriso zstd
+TO_TEST := $(TO_RUN) binutils bubblewrap buildah crun dosfstools e2fsprogs erofs-utils kmod mmdebstrap mtools oci-image-tool procps runc skopeo squashfs-tools strace uidmap xorriso zstd
 
 # Seconds that `make fuzz` gives each target.
 SECONDS ?= 60
@@ -41,6 +41,9 @@ bench-boot: setup build ## time from PID 1's start to the container's first inst
 bench-unpack: setup build ## time and memory of unpacking, beside tar, umoci and the floors of each part
 	cargo build --release --example floors
 	tests/bench/unpack
+
+bench-run: setup build ## time and memory of running a container, beside runc, crun, bwrap and the kernel's part alone
+	tests/bench/run
 
 fuzz: setup ## run every fuzz target for SECONDS, 60 if not said (needs cargo-fuzz and a nightly toolchain)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz" >&2; exit 1; }

@@ -95,6 +95,11 @@ pub const XATTR_NAMES_BYTES: usize = 2048;
 /// See there.
 pub const XATTR_BYTES: usize = 4096;
 
+/// What the kernel says of network devices at once, in bytes: one of its pages, or two where the answer is long.
+pub const NETLINK_ANSWER_BYTES: usize = 8 << 10;
+/// Addresses that a network device takes with it into a container. One or two are usual.
+pub const NET_ADDRESSES_MAX: usize = 64;
+
 /// Bytes between the thread that inflates and the one that creates; also inflate's window, so a power of two
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.
 pub const RING_BYTES: usize = 256 << 10;

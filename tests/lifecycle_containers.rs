@@ -160,16 +160,20 @@ fn what_cannot_be_done_is_refused_in_runcs_words() {
     }
 }
 
-/// The runtime-spec: to delete a container that is not stopped must fail and change nothing. runc deletes it.
+/// The runtime-spec wants an error; runc and crun delete it, and containerd relies on that.
 #[test]
-fn a_created_container_is_not_deleted_without_force() {
+fn a_created_container_is_deleted_and_a_running_one_is_not() {
     lab::enter();
-    let lab = sleeper(Runtime::Ocinit);
-    done(&lab.create());
-    refused(&lab, &lab.call(&["delete", "@ID@"]), "cannot delete container @ID@ that is not stopped: created");
-    assert_eq!(lab.status(), "created");
-    done(&lab.call(&["delete", "-f", "@ID@"]));
-    assert_eq!(lab.leftovers(), "");
+    for runtime in BOTH {
+        let lab = sleeper(runtime);
+        done(&lab.create());
+        done(&lab.call(&["delete", "@ID@"]));
+        assert_eq!(lab.leftovers(), "", "{runtime:?}");
+        launch(&lab);
+        refused(&lab, &lab.call(&["delete", "@ID@"]), "cannot delete container @ID@ that is not stopped: running");
+        done(&lab.call(&["delete", "-f", "@ID@"]));
+        assert_eq!(lab.leftovers(), "", "{runtime:?}");
+    }
 }
 
 #[test]
@@ -338,4 +342,53 @@ fn a_container_keeps_the_configuration_that_it_was_made_from() {
         assert_eq!(lab.wait_for("stopped"), "stopped");
         done(&lab.call(&["delete", "@ID@"]));
     }
+}
+
+#[test]
+fn no_path_that_is_executed_leads_through_a_descriptor_of_ours() {
+    // CVE-2024-21626: the program is found by the kernel before close-on-exec.
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    std::fs::copy(lab.rootfs.join("bin/busybox"), lab.dir.join("busybox")).expect("a program on the host");
+    let way = |number: u32| format!("/proc/self/fd/{number}/../../../../../../..@DIR@/busybox");
+    for number in 3..20 {
+        lab.merge(&format!(r#"{{"process": {{"args": ["{}", "echo", "out"]}}}}"#, way(number)));
+        let said = lab.run();
+        assert!(said.status != 0 && said.out.is_empty(), "{number}: {said:?}");
+    }
+    lab.script("exec sleep 1000");
+    launch(&lab);
+    for number in 3..20 {
+        let said = lab.call(&["exec", "@ID@", &way(number), "echo", "out"]);
+        assert!(said.status != 0 && said.out.is_empty(), "{number}: {said:?}");
+    }
+    done(&lab.call(&["delete", "-f", "@ID@"]));
+}
+
+#[test]
+fn who_waits_for_the_start_has_nothing_of_the_host_open() {
+    lab::enter();
+    let lab = sleeper(Runtime::Ocinit);
+    done(&lab.create());
+    let pid = lab.state().at("pid").show();
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors") {
+        let entry = entry.expect("a descriptor");
+        let number: u32 = entry.file_name().to_str().and_then(|name| name.parse().ok()).expect("a number");
+        let target = std::fs::read_link(entry.path()).expect("what it is");
+        let target = target.to_string_lossy();
+        // A memory file and the descriptors of who runs this test are not ours.
+        let ours = target.starts_with("socket:") || target.starts_with("anon_inode:");
+        assert!(number < 3 || ours, "{number}: {target}");
+    }
+    done(&lab.call(&["delete", "-f", "@ID@"]));
+}
+
+#[test]
+fn only_descriptors_that_were_given_are_preserved() {
+    lab::enter();
+    let lab = sleeper(Runtime::Ocinit);
+    // None is open from 3 up but ours.
+    let said = lab.call(&["run", "--preserve-fds", "1", "--bundle", "@BUNDLE@", "@ID@"]);
+    refused(&lab, &said, "--preserve-fds: descriptor 3 is not open");
+    assert_eq!(lab.status(), "absent");
 }

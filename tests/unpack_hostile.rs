@@ -86,7 +86,7 @@ fn words_that_are_no_command() {
         env!("CARGO_PKG_VERSION"),
         "\ncommit: ",
         env!("CARGO_PKG_VERSION"),
-        "\nspec: 1.2.0\n"
+        "\nspec: 1.3.0\n"
     );
     assert_eq!(run(&["--version"]), (0, version.into(), String::new()));
     assert!(run(&["--help"]).1.contains("unpack [OPTION]... IMAGE ROOTFS"));

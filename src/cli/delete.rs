@@ -45,6 +45,8 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memo
     };
     match directory.status(&state) {
         Status::Stopped => {}
+        // As runc and crun have it, and containerd wants it: what was never started may go.
+        Status::Created => end(&directory, &state)?,
         _ if is_forced => end(&directory, &state)?,
         status => {
             return Err(Error::new(format_args!(

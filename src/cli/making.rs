@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::rootfs::Powers;
 use crate::spec::{self, Lists, Process};
 use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
-use crate::sys::{fd, fs, mount, process, socket, tty};
+use crate::sys::{Errno, fd, fs, mount, process, socket, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -115,7 +115,13 @@ pub(super) fn preserved(arguments: &Arguments<'_>) -> Result<u32> {
     let count = crate::io::text::decimal(text.to_bytes()).filter(|count| *count < 1024);
     let count = count.ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", ShowC(text))))? as i32;
     for number in 3..3 + count {
-        fd::set_cloexec(FdRef::from_raw(number), false).context("--preserve-fds: descriptor", &number)?;
+        // One of ours with this number would show the container the host.
+        if !fd::is_inherited(FdRef::from_raw(number)) {
+            return Err(Error::with_errno(
+                format_args!("--preserve-fds: descriptor {number} is not open"),
+                Errno::EBADF,
+            ));
+        }
     }
     Ok(count as u32)
 }
@@ -140,7 +146,13 @@ fn unpack(
     let args = if has_args { Some(&mut args as &mut dyn Iterator<Item = _>) } else { None };
     let joins = powers != Powers::Root;
     let wanted = Wanted { image, bundle: bundle.as_c_str(), powers, ids: &ids, args, joins };
-    bundle::make(arguments, wanted, memory)
+    // Ours before anything is in it: its name can be guessed, and others may make directories where it is.
+    fs::mkdir(CWD, bundle.as_c_str(), 0o700).on("make the bundle", bundle.as_c_str())?;
+    let made = bundle::make(arguments, wanted, memory);
+    if made.is_err() {
+        let _ = fs::rmdir(CWD, bundle.as_c_str());
+    }
+    made
 }
 
 /// Makes the container that the words ask for; it waits for its start, or runs. `stays`: we stay with it.

@@ -39,6 +39,7 @@ use crate::io::show::{On, ShowC};
 use crate::log::{self, Format, Level};
 use crate::sys::fd::{self, CWD, FdRef, STDERR, STDOUT};
 use crate::sys::fs;
+use crate::sys::signal;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Write};
@@ -132,6 +133,8 @@ fn find(word: &CStr) -> Option<&'static Command> {
 
 /// Runs a command; its exit status.
 pub fn main(args: &'static [&'static CStr]) -> i32 {
+    // Who starts us may ignore it; nobody could wait for a child then.
+    signal::reset(signal::SIGCHLD);
     let mut is_of_runtime = false;
     let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), &mut is_of_runtime);
     if let Err(error) = &result {
@@ -191,7 +194,7 @@ fn run(arguments: Arguments<'_>, is_of_runtime: &mut bool) -> Result<i32> {
 
 /// Three lines that callers of a runtime read: whose version, what it was built from, up to which specification it goes.
 const VERSION: &str =
-    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.2.0\n");
+    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0\n");
 
 /// Where messages go, which, and how they are written.
 fn set_up(arguments: &Arguments<'_>) -> Result<()> {

@@ -1,11 +1,10 @@
 //! `ocinit start ID`: the process of a created container executes its program.
 
-use super::{Arguments, Command, Run, container};
+use super::{Arguments, Command, Run, container, delete};
 use crate::container::gate;
 use crate::container::hooks::{self, Occasion};
 use crate::container::launch;
 use crate::container::state::{Id, Status};
-use crate::sys::{process, signal};
 use crate::{Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -33,11 +32,11 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let document = directory.read_config(&mut memory.config)?;
     let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
     launch::hear_start(&channel, state.process.pid, &occasion)?;
-    hooks::run(&occasion, "poststart", false).inspect_err(|_| {
-        // A container whose poststart hooks fail is stopped (runtime-spec 1.3).
-        if let Some(process) = state.process.open() {
-            let _ = process::kill_pidfd(process.by_ref(), signal::SIGKILL);
-        }
-    })?;
-    Ok(0)
+    let done = hooks::run(&occasion, "poststart", false);
+    if done.is_err() {
+        // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).
+        drop(directory);
+        delete::delete(&root, id, true, memory)?;
+    }
+    done.map(|()| 0)
 }

@@ -44,7 +44,7 @@ pub fn check_process(process: &Process<'_>) -> Result<()> {
     affinity(process, "final").map(drop)
 }
 
-/// Gives this process what it wants, while it has the power to. What belongs to the container is a new one's alone.
+/// Gives this process what it wants, while it has the power to. CPUs are a matter of processes that are added: not `is_new`.
 pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     if let Some(wanted) = scheduler(&spec.process)? {
         attributes::set_scheduler(&wanted).doing("set the scheduler")?;
@@ -107,7 +107,7 @@ fn place(value: &Value<'_>, prefix: &str, known: &'static str) -> Result<u32> {
     let text = value.as_text()?.as_escaped();
     let name = text.as_bytes().strip_prefix(prefix.as_bytes());
     let found = words(known).position(|word| Some(word) == name);
-    found.map(|place| place as u32).ok_or_else(|| value.fault("unknown"))
+    found.map(|place| place as u32).ok_or_else(|| value.blame(Error::new(format_args!("{text}: unknown"))))
 }
 
 fn bits(of: &Value<'_>, prefix: &str, known: &'static str) -> Result<u64> {
@@ -173,7 +173,7 @@ fn personality(spec: &Spec<'_>) -> Result<Option<u32>> {
     match domain.as_text()?.as_escaped() {
         "LINUX" => Ok(Some(0)),
         "LINUX32" => Ok(Some(LINUX32)),
-        _ => Err(domain.fault("neither LINUX nor LINUX32")),
+        other => Err(domain.blame(Error::new(format_args!("{other}: neither LINUX nor LINUX32")))),
     }
 }
 
@@ -191,4 +191,110 @@ fn memory_policy(spec: &Spec<'_>) -> Result<Option<(u32, Set)>> {
 /// Sets the NIS domain's name.
 pub fn set_domain_name(name: Option<&CStr>) -> Result<()> {
     name.map_or(Ok(()), |name| system::set_domain_name(name.to_bytes()).doing("set the domain's name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::json;
+    use crate::io::strings::Strings;
+    use crate::spec::{Lists, read_config};
+
+    fn with<T>(
+        process: &str,
+        linux: &str,
+        see: impl FnOnce(&Spec<'_>) -> Result<T>,
+    ) -> core::result::Result<T, String> {
+        let mut text = format!(
+            r#"{{"ociVersion":"1.3.0","root":{{"path":"/"}},"process":{{"cwd":"/","args":["x"]{process}}},"linux":{{{linux}}}}}"#
+        )
+        .into_bytes();
+        let mut memory = [0; 4096];
+        let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::EMPTY);
+        let spec = read_config(json::check(&mut text).unwrap(), &mut strings, &mut lists).unwrap();
+        see(&spec).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn wrong_values_are_refused_first() {
+        let check_of = |process: &str, linux: &str| with(process, linux, check);
+        for (process, linux, text) in [
+            (r#","scheduler":{"policy":"SCHED_X"}"#, "", "process.scheduler.policy: SCHED_X: unknown"),
+            (r#","scheduler":{"policy":"OTHER"}"#, "", "process.scheduler.policy: OTHER: unknown"),
+            (
+                r#","scheduler":{"policy":"SCHED_RR","flags":["SCHED_FLAG_X"]}"#,
+                "",
+                "process.scheduler.flags[0]: SCHED_FLAG_X: unknown",
+            ),
+            (r#","ioPriority":{"class":"IOPRIO_CLASS_NONE"}"#, "", "process.ioPriority.class: unknown"),
+            (
+                r#","ioPriority":{"class":"IOPRIO_CLASS_BE","priority":8}"#,
+                "",
+                "process.ioPriority.priority: not within 0 and 7",
+            ),
+            (
+                r#","ioPriority":{"class":"IOPRIO_CLASS_BE","priority":-1}"#,
+                "",
+                "process.ioPriority.priority: not within 0 and 7",
+            ),
+            (r#","execCPUAffinity":{"initial":"1-"}"#, "", "process.execCPUAffinity.initial: not a list of numbers"),
+            (
+                r#","execCPUAffinity":{"final":"3-1"}"#,
+                "",
+                "process.execCPUAffinity.final: not a range of numbers below 1024",
+            ),
+            (
+                r#","execCPUAffinity":{"final":"0,1024"}"#,
+                "",
+                "process.execCPUAffinity.final: not a range of numbers below 1024",
+            ),
+            (r#","execCPUAffinity":{"final":""}"#, "", "process.execCPUAffinity.final: not a list of numbers"),
+            ("", r#""personality":{"domain":"BSD"}"#, "linux.personality.domain: BSD: neither LINUX nor LINUX32"),
+            ("", r#""personality":{"domain":"LINUX","flags":["X"]}"#, "linux.personality.flags: none is supported"),
+            ("", r#""memoryPolicy":{"mode":"BIND"}"#, "linux.memoryPolicy.mode: BIND: unknown"),
+            (
+                "",
+                r#""memoryPolicy":{"mode":"MPOL_BIND","nodes":"x"}"#,
+                "linux.memoryPolicy.nodes: not a list of numbers",
+            ),
+            (
+                "",
+                r#""memoryPolicy":{"mode":"MPOL_BIND","flags":["MPOL_F_X"]}"#,
+                "linux.memoryPolicy.flags[0]: MPOL_F_X: unknown",
+            ),
+        ] {
+            assert_eq!(check_of(process, linux).unwrap_err(), text);
+        }
+        let all = r#","scheduler":{"policy":"SCHED_FIFO","priority":3,"flags":["SCHED_FLAG_RESET_ON_FORK"]},
+            "ioPriority":{"class":"IOPRIO_CLASS_RT","priority":7},"execCPUAffinity":{"initial":"0-3, 7","final":"1023"}"#;
+        assert_eq!(
+            check_of(all, r#""personality":{"domain":"LINUX32","flags":[]},"memoryPolicy":{"mode":"MPOL_LOCAL"}"#),
+            Ok(())
+        );
+        assert_eq!(check_of("", ""), Ok(()));
+    }
+
+    #[test]
+    fn values_are_the_kernels() {
+        let numbers = with(
+            r#","scheduler":{"policy":"SCHED_DEADLINE","flags":["SCHED_FLAG_RECLAIM","SCHED_FLAG_UTIL_CLAMP_MAX"],"runtime":1,"deadline":2,"period":3},
+                "ioPriority":{"class":"IOPRIO_CLASS_IDLE"},"execCPUAffinity":{"final":"0-1,64,1023"}"#,
+            r#""personality":{"domain":"LINUX32"},"memoryPolicy":{"mode":"MPOL_INTERLEAVE","nodes":"1,3","flags":["MPOL_F_STATIC_NODES"]}"#,
+            |spec| {
+                let wanted = scheduler(&spec.process)?.unwrap();
+                assert_eq!((wanted.policy, wanted.flags), (libc::SCHED_DEADLINE as u32, 0x42));
+                assert_eq!((wanted.runtime, wanted.deadline, wanted.period, wanted.nice), (1, 2, 3, 0));
+                let cpus = affinity(&spec.process, "final")?.unwrap();
+                assert_eq!(
+                    (cpus[0], cpus[1], cpus[15], cpus.iter().map(|word| word.count_ones()).sum()),
+                    (3, 1, 1 << 63, 4)
+                );
+                assert!(affinity(&spec.process, "initial")?.is_none());
+                let (mode, nodes) = memory_policy(spec)?.unwrap();
+                assert_eq!((mode, nodes[0]), (libc::MPOL_INTERLEAVE as u32 | libc::MPOL_F_STATIC_NODES as u32, 0b1010));
+                Ok((io_priority(&spec.process)?, personality(spec)?))
+            },
+        );
+        assert_eq!(numbers, Ok((Some(3 << 13), Some(8))));
+    }
 }

@@ -128,6 +128,14 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
     home::add(root.by_ref(), wanted, home);
     attributes::apply(launch.spec, launch.enters.is_none())?;
     attributes::label(wanted, proc.as_ref())?;
+    drop((root, proc));
+    let has_terminal = terminal.is_some();
+    drop(terminal);
+    // What the parent has open is nothing to whoever may look at this process, and what it has locked is not locked by it.
+    if let Some(channel) = &plan.channel {
+        let kept = [Some(channel.descriptor()), launch.gate.as_ref().map(Fd::by_ref)];
+        close_others(3 + launch.preserved, kept)?;
+    }
     privileges::set_limits(wanted.limits)?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
@@ -148,17 +156,20 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
             clone::Side::Parent(pid, _) => init::look_after(pid),
         }
     }
-    take_terminal(terminal.is_some())?;
+    take_terminal(has_terminal)?;
+    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
+    let mut channel = plan.channel.as_ref();
     match wanted.args.first() {
         Some(name) => execute::find(name, wanted.env, path)?,
         None if launch.gate.is_some() => {}
         None => return Err(nothing_to_start()),
     }
-    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
-    let mut channel = plan.channel.as_ref();
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         outlive(creator)?;
-        channel = Some(opened.insert(gate::wait(gate)?));
+        let opener = gate::wait(gate)?;
+        // Nobody waits here any more, and whoever made it is gone.
+        close_others(3 + launch.preserved, [Some(opener.descriptor()), None])?;
+        channel = Some(opened.insert(opener));
         if path.as_bytes().is_empty() {
             return Err(nothing_to_start());
         }
@@ -170,6 +181,21 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         outlive(channel)?;
     }
     load(late, channel)
+}
+
+/// Closes every descriptor from `first` up but those kept. No `Fd` of one of the others may be dropped later.
+/// Close-on-exec would be too late: the path that is executed may lead through /proc/self/fd to the host
+/// (CVE-2024-21626), and who waits at the gate would hold the lock of a command that was killed.
+fn close_others(first: u32, kept: [Option<FdRef<'_>>; 2]) -> Result<()> {
+    let mut kept = kept.map(|one| one.map_or(u32::MAX, |one| one.raw() as u32));
+    kept.sort_unstable();
+    let [low, high] = kept;
+    for (start, end) in [(first, low), (low.saturating_add(1), high), (high.saturating_add(1), u32::MAX)] {
+        if start.max(first) < end {
+            fd::close_range(start.max(first), end - 1).doing("close descriptors")?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts this process under a seccomp filter, whose listener the parent gets.
@@ -198,7 +224,11 @@ fn outlive(channel: &Channel) -> Result<()> {
 pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
     let path = PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
-    write_file(CWD, path.as_c_str(), format_args!("{adjustment}")).context("set oom_score_adj", &adjustment)
+    match write_file(CWD, path.as_c_str(), format_args!("{adjustment}")) {
+        // It has ended already, and says why.
+        Err(Errno::ENOENT | Errno::ESRCH) => Ok(()),
+        written => written.context("set oom_score_adj", &adjustment),
+    }
 }
 
 fn nothing_to_start() -> Error {
@@ -222,7 +252,7 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     attributes::set_domain_name(spec.domainname)?;
     sysctl::apply(spec)?;
 
-    fs::umask(0);
+    let umask = fs::umask(0);
     let own_tree;
     let tree = match &plan.tree {
         Some(tree) => tree.by_ref(),
@@ -238,9 +268,13 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
     mounted.finish()?;
+    // Hooks get the caller's.
+    fs::umask(umask);
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
+    // What they make on the host is not for everybody to write. Nothing is made after them.
+    fs::umask(umask);
     run_hooks(plan, "createContainer", Status::Creating)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;

@@ -5,7 +5,9 @@ use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, ContainerState, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, time_offsets, userns};
+use super::{
+    ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets, userns,
+};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::spec::{self, Spec};
@@ -78,42 +80,50 @@ pub fn create(
     };
     let id = request.id;
     let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
-    let made = make(request, spec, root.by_ref(), place.as_ref(), &host, filter, pointers, then);
+    let wanted = Wanted { request, spec, root: root.by_ref(), filter };
+    let made = make(wanted, place.as_ref(), &host, pointers, then);
     if let Err(error) = &made {
         // What hooks have made is theirs to remove.
         intel_rdt::remove(spec.document, id);
-        if host.state.get().process.pid != 0
-            && let Err(failed) = host.run_hooks("poststop", Status::Stopped)
-        {
-            return Err(error.within(format_args!("{failed}")));
-        }
+        let told = match host.state.get().process.pid {
+            0 => Ok(()),
+            _ => hooks::run(&host.occasion(Status::Stopped), "poststop", true),
+        };
         directory.remove()?;
+        if let Err(failed) = told {
+            return Err(Error::with_errno(format_args!("{error}; {failed}"), error.errno()).with_status(error.status()));
+        }
     }
     made
 }
 
+/// All that is wanted, looked at.
+struct Wanted<'a> {
+    request: Request<'a>,
+    spec: &'a Spec<'a>,
+    root: FdRef<'a>,
+    filter: Option<Filter<'a>>,
+}
+
 /// Makes its control group, and starts it there.
 fn make(
-    request: Request<'_>,
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
+    wanted: Wanted<'_>,
     place: Option<&Place>,
     host: &AtHost<'_>,
-    filter: Option<Filter<'_>>,
     pointers: &mut Pointers,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
     let mut state = host.state.get();
     host.directory.write(&state)?;
-    if let Some(document) = &spec.document {
+    if let Some(document) = &wanted.spec.document {
         host.directory.write_config(document)?;
     }
-    let group = place.map_or(Ok(None), |place| place.create(spec, state.rootless))?;
+    let group = place.map_or(Ok(None), |place| place.create(wanted.spec, state.rootless))?;
     if group.is_none() {
         state.cgroup = c"";
         host.state.set(state);
     }
-    let made = start(request, spec, root, group.as_ref(), host, filter, pointers).and_then(|running| {
+    let made = start(wanted, group.as_ref(), host, pointers).and_then(|running| {
         let told = then(&running).map(|()| running.pid);
         told.inspect_err(|_| running.kill()).map(|_| running)
     });
@@ -123,15 +133,8 @@ fn make(
     made
 }
 
-fn start(
-    request: Request<'_>,
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
-    group: Option<&Cgroup>,
-    host: &AtHost<'_>,
-    filter: Option<Filter<'_>>,
-    pointers: &mut Pointers,
-) -> Result<Running> {
+fn start(wanted: Wanted<'_>, group: Option<&Cgroup>, host: &AtHost<'_>, pointers: &mut Pointers) -> Result<Running> {
+    let Wanted { request, spec, root, filter } = wanted;
     let state = host.state.get();
     let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
@@ -160,7 +163,8 @@ fn check(spec: &Spec<'_>) -> Result<()> {
     hooks::check(spec.document)?;
     attributes::check(spec)?;
     time_offsets::check(spec)?;
-    intel_rdt::check(spec)
+    intel_rdt::check(spec)?;
+    net_devices::check(spec)
 }
 
 #[cold]
@@ -188,10 +192,12 @@ impl AtHost<'_> {
 
 impl Host for AtHost<'_> {
     fn born(&self, pid: i32) -> Result<()> {
-        let process = Process::now(pid).ok_or_else(|| Error::new(format_args!("the container's process has died")))?;
+        // One that has died already says why in what is heard next.
+        let Some(process) = Process::now(pid) else { return Ok(()) };
         self.state.set(State { process, ..self.state.get() });
         self.directory.write(&self.state.get())?;
-        intel_rdt::join(self.document, self.directory.id(), pid)
+        intel_rdt::join(self.document, self.directory.id(), pid)?;
+        net_devices::hand_over(self.document, pid)
     }
 
     fn hooks(&self, _: i32) -> Result<()> {

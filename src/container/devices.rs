@@ -102,7 +102,13 @@ fn in_user_namespace() -> bool {
 fn link(root: FdRef<'_>, directory: FdRef<'_>) -> Result<()> {
     let proc = root::open(root, c"/proc/self/fd", O_DIRECTORY).is_ok();
     for (name, target) in LINKS {
-        if proc || name == c"ptmx" {
+        // Not every kernel has a /proc/kcore.
+        let is_there = match name.to_bytes() {
+            b"ptmx" => true,
+            b"core" => root::open(root, target, 0).is_ok(),
+            _ => proc,
+        };
+        if is_there {
             match fs::symlink(target, directory, name) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno).on("link /dev/", name),

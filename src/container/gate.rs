@@ -66,7 +66,12 @@ pub fn wait(gate: &Fd) -> Result<Channel> {
                 process::exit(128 + number);
             }
         }
-        let Ok(connection) = socket::accept(gate.by_ref()) else { continue };
+        let connection = match socket::accept(gate.by_ref()) {
+            // Nobody is there any more.
+            Err(Errno::EAGAIN) => continue,
+            // Among others EMFILE, by a limit of the process's own: it would be so the next time, too.
+            connection => connection.doing("accept at the gate")?,
+        };
         let mut word = [0];
         if matches!(socket::receive(connection.by_ref(), &mut word), Ok((1, None))) && word[0] == START {
             let connection = fd::duplicate(connection.by_ref(), 3).doing("duplicate a descriptor")?;

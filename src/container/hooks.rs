@@ -8,7 +8,7 @@ use super::state::{Id, State, Status};
 use crate::codec::json::{Value, Writer};
 use crate::error::{Context, Error, Result};
 use crate::io::output::Output;
-use crate::io::show::Show;
+use crate::io::show::{Show, ShowC};
 use crate::io::strings::{Strings, Words};
 use crate::limits::{HOOK_BYTES, HOOK_STRINGS_MAX};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
@@ -74,7 +74,8 @@ pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
     for (n, hook) in of(*document, kind).enumerate() {
         let done = run_one(&hook, file.by_ref());
         if let Err(error) = done {
-            failed = Err(error.within(format_args!("error running {kind} hook #{n}")));
+            let path = hook.member("path").and_then(|path| path.as_text().ok()).unwrap_or_default();
+            failed = Err(error.within(format_args!("error running {kind} hook #{n} {path}")));
             if !all {
                 break;
             }
@@ -114,7 +115,7 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>) -> Result<()> {
     match ended {
         _ if !in_time => {
             let seconds = seconds.unwrap_or(0);
-            Err(Error::new(format_args!("not done after {seconds} s")))
+            Err(Error::new(format_args!("hook ran past specified timeout of {seconds}.0s")))
         }
         Some((_, Ended::Exited(0))) => Ok(()),
         Some((_, Ended::Exited(status))) => Err(failure(format_args!("exit status {status}"), &said)),
@@ -141,16 +142,25 @@ fn failure(how: core::fmt::Arguments<'_>, said: &Fd) -> Error {
 }
 
 fn become_hook(stdio: [FdRef<'_>; 3], path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> ! {
-    let copies = stdio.map(|file| fd::duplicate(file, 3));
-    for (number, copy) in copies.iter().flatten().enumerate() {
-        let _ = fd::duplicate_to(copy.by_ref(), number as i32);
-    }
-    let _ = fd::close_from(3, true);
-    signal::reset_all();
-    let _ = signal::set_mask(SignalSet::NONE);
-    let errno = process::execute(CWD, path, args, env);
+    let prepare = || {
+        // Copies above 2 first: one file may be another's target.
+        let mut copies = [None, None, None];
+        for (copy, file) in copies.iter_mut().zip(stdio) {
+            *copy = Some(fd::duplicate(file, 3)?);
+        }
+        for (number, copy) in copies.iter().flatten().enumerate() {
+            fd::duplicate_to(copy.by_ref(), number as i32)?;
+        }
+        fd::close_from(3, true)?;
+        signal::reset_all();
+        signal::set_mask(SignalSet::NONE)
+    };
+    let errno = prepare().map_or_else(|errno| errno, |()| process::execute(CWD, path, args, env));
     let mut output = Output::new(fd::STDERR);
-    let _ = core::fmt::Write::write_fmt(&mut output, format_args!("exec: {errno}"));
+    let _ = core::fmt::Write::write_fmt(&mut output, format_args!("exec {}: {errno}", ShowC(path)));
     let _ = output.finish();
     process::exit(crate::error::STATUS_NOT_FOUND.into())
 }
+
+#[cfg(test)]
+mod tests;

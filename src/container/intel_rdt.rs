@@ -1,14 +1,17 @@
 //! `linux.intelRdt`: a group of resctrl, in which the kernel deals out cache and memory bandwidth (kernel: resctrl.rst).
 //!
-//! Without a `closID` the group is the container's, with its name, and is removed with it.
+//! Without a `closID` the group is the container's, with its name, and is removed with it. One that is named may be others',
+//! too: it is made where it has a schema and is missing, and only looked at where it is there.
 
 use super::state::Id;
 use super::write_file;
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
+use crate::io::show::{On, Show};
+use crate::limits::PATH_BYTES;
 use crate::spec::Spec;
-use crate::sys::fd::{CWD, Fd};
+use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
@@ -16,6 +19,9 @@ use core::ffi::CStr;
 const PLACE: &CStr = c"/sys/fs/resctrl";
 /// What statfs(2) says of it.
 const RDTGROUP_SUPER_MAGIC: i64 = 0x0765_5821;
+const SCHEMATA: &CStr = c"schemata";
+/// Members that are what an existing group must have already.
+const SCHEMAS: [&str; 2] = ["l3CacheSchema", "memBwSchema"];
 
 /// Checks that there is a resctrl, where one is wanted, and the name of the group.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
@@ -28,40 +34,104 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
     }
 }
 
-/// Puts a process into its group, which is made where it is missing.
+/// Puts a process into its group, which is made where it may be.
 pub fn join(document: Option<Value<'_>>, id: Id<'_>, pid: i32) -> Result<()> {
-    let Some(wanted) = wanted(document) else { return Ok(()) };
-    let place = open()?;
-    let mut name = PathBuf::new();
-    match wanted.text("closID")? {
-        Some(group) => name.set(format_args!("./{group}")),
-        None => name.set(format_args!("./{id}")),
+    match wanted(document) {
+        Some(wanted) => join_in(open()?.by_ref(), &wanted, id, pid).doing("linux.intelRdt"),
+        None => Ok(()),
     }
-    .doing("resctrl group")?;
-    match fs::mkdir(place.by_ref(), name.as_c_str(), 0o755) {
-        Ok(()) | Err(Errno::EEXIST) => {}
+}
+
+fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result<()> {
+    let name = name(wanted, id)?;
+    let is_own = wanted.text("closID")?.is_none();
+    let has_schema =
+        SCHEMAS.iter().any(|key| wanted.member(key).is_some()) || wanted.list_or_none("schemata").next().is_some();
+    let made = if is_own || has_schema { fs::mkdir(place, name.as_c_str(), 0o755) } else { Err(Errno::EEXIST) };
+    let made = match made {
+        Ok(()) => true,
+        Err(Errno::EEXIST) => false,
         Err(errno) => return Err(errno).doing("make the resctrl group"),
-    }
-    let group = fs::open(place.by_ref(), name.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY, 0);
-    let group = group.doing("open the resctrl group")?;
-    for key in ["l3CacheSchema", "memBwSchema"] {
-        if let Some(schema) = wanted.text(key)? {
-            write_file(group.by_ref(), c"schemata", format_args!("{schema}\n")).context("linux.intelRdt:", &key)?;
+    };
+    let group = fs::open(place, name.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open the resctrl group")?;
+    let group = group.by_ref();
+    let [cache, bandwidth] = SCHEMAS.map(|key| wanted.member(key));
+    for (is_cache, schema) in [(true, cache), (false, bandwidth)] {
+        let Some(schema) = schema else { continue };
+        let lines = PathBuf::format(format_args!("{}", schema.as_text()?)).doing("schema")?;
+        for line in lines.as_bytes().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+            if line.is_empty() || is_cache && bandwidth.is_some() && line.starts_with(b"MB:") {
+                continue;
+            }
+            match is_own || made {
+                true => write_file(group, SCHEMATA, format_args!("{}\n", Show(line))).doing("write schemata")?,
+                // Others are in this group.
+                false if has_line(group, line)? => {}
+                false => return Err(schema.fault("not what the group has")),
+            }
         }
     }
     for schema in wanted.list_or_none("schemata") {
-        let line = schema.as_text()?;
-        write_file(group.by_ref(), c"schemata", format_args!("{line}\n")).doing("linux.intelRdt: schemata")?;
+        write_file(group, SCHEMATA, format_args!("{}\n", schema.as_text()?)).doing("write schemata")?;
     }
-    write_file(group.by_ref(), c"tasks", format_args!("{pid}\n")).doing("join the resctrl group")
+    let join = |path: &CStr| write_file(group, path, format_args!("{pid}\n")).on("write", path);
+    join(c"tasks")?;
+    if is_monitored(wanted) {
+        let mut path = PathBuf::format(format_args!("mon_groups/{id}")).doing("monitoring group")?;
+        match fs::mkdir(group, path.as_c_str(), 0o755) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno).doing("make the monitoring group"),
+        }
+        path.push(b"tasks").doing("monitoring group")?;
+        join(path.as_c_str())?;
+    }
+    Ok(())
 }
 
-/// Removes the group that was the container's alone.
+/// The path of the group in resctrl; `/` is that itself.
+fn name(wanted: &Value<'_>, id: Id<'_>) -> Result<PathBuf> {
+    match wanted.text("closID")? {
+        Some(group) => PathBuf::format(format_args!("./{group}")),
+        None => PathBuf::format(format_args!("./{id}")),
+    }
+    .doing("resctrl group")
+}
+
+fn is_monitored(wanted: &Value<'_>) -> bool {
+    ["enableMonitoring", "enableCMT", "enableMBM"]
+        .iter()
+        .any(|key| wanted.member(key).is_some_and(|value| value.as_json() == "true"))
+}
+
+/// Whether the group's `schemata` has this line; the kernel writes it with blanks of its own.
+fn has_line(group: FdRef<'_>, line: &[u8]) -> Result<bool> {
+    let mut buffer = [0; PATH_BYTES];
+    let length = fs::open(group, SCHEMATA, fs::O_RDONLY, 0)
+        .and_then(|file| fs::read(file.by_ref(), &mut buffer))
+        .on("read", SCHEMATA)?;
+    let is_same = |line: &[u8], other: &[u8]| {
+        let solid = |byte: &&u8| **byte != b' ';
+        line.iter().filter(solid).eq(other.iter().filter(solid))
+    };
+    Ok(buffer[..length].split(|byte| *byte == b'\n').any(|other| is_same(line, other)))
+}
+
+/// Removes what was the container's alone.
 pub fn remove(document: Option<Value<'_>>, id: Id<'_>) {
-    if wanted(document).is_some_and(|wanted| wanted.member("closID").is_none())
-        && let Ok(place) = open()
-    {
-        let _ = fs::rmdir(place.by_ref(), id.as_c_str());
+    if let (Some(wanted), Ok(place)) = (wanted(document), open()) {
+        remove_in(place.by_ref(), &wanted, id);
+    }
+}
+
+fn remove_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>) {
+    let Ok(mut path) = name(wanted, id) else { return };
+    let length = path.as_bytes().len();
+    if is_monitored(wanted) && path.push(b"mon_groups").and_then(|()| path.push(id.as_c_str().to_bytes())).is_ok() {
+        let _ = fs::rmdir(place, path.as_c_str());
+    }
+    path.truncate(length);
+    if wanted.member("closID").is_none() {
+        let _ = fs::rmdir(place, path.as_c_str());
     }
 }
 
@@ -74,5 +144,93 @@ fn open() -> Result<Fd> {
     match place.and_then(|place| Ok((fs::statfs(place.by_ref())?.0, place))) {
         Ok((RDTGROUP_SUPER_MAGIC, place)) => Ok(place),
         _ => Err(Error::new(format_args!("linux.intelRdt: no resctrl is mounted at /sys/fs/resctrl"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::json;
+    use std::path::Path;
+
+    /// A directory that stands for a resctrl, with the files that the kernel would make in these groups.
+    fn check(groups: &[&str], wanted: &str, see: &dyn Fn(&Path, core::result::Result<(), String>)) {
+        static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("ocinit-resctrl-{}-{number}", std::process::id()));
+        for group in groups {
+            std::fs::create_dir_all(path.join(group)).unwrap();
+            std::fs::write(path.join(group).join("tasks"), "").unwrap();
+            std::fs::write(path.join(group).join("schemata"), "    MB:0= 100\n    L3:0=ff;1=ff\n").unwrap();
+        }
+        let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+        let place = fs::open(CWD, &name, fs::O_RDONLY | fs::O_DIRECTORY, 0).unwrap();
+        let mut text = wanted.as_bytes().to_vec();
+        let (value, id) = (json::check(&mut text).unwrap(), Id::check(c"one").unwrap());
+        let done = join_in(place.by_ref(), &value, id, 7).map_err(|error| error.to_string());
+        see(&path, done);
+        // The kernel removes the files with their group.
+        for file in ["one/tasks", "one/schemata", "one/mon_groups/one/tasks", "g/mon_groups/one/tasks"] {
+            let _ = std::fs::remove_file(path.join(file));
+        }
+        if wanted.contains("enable") {
+            let _ = std::fs::remove_file(path.join("g/mon_groups/one/schemata"));
+        }
+        remove_in(place.by_ref(), &value, id);
+        assert!(!path.join("one").exists() && !path.join("g/mon_groups/one").exists());
+        assert_eq!(path.join("g").exists(), groups.contains(&"g") || wanted.contains("new"));
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    fn read(path: &Path, name: &str) -> String {
+        std::fs::read_to_string(path.join(name)).unwrap()
+    }
+
+    #[test]
+    fn its_own_group_gets_the_schemas() {
+        let wanted = r#"{"l3CacheSchema":"L3:0=f\nMB:0=1","memBwSchema":"MB:0=50","schemata":["L2:0=1","L2:1=3"]}"#;
+        check(&["", "one"], wanted, &|path, done| {
+            assert_eq!(done, Ok(()));
+            // A line is a write of its own; a file that is none of the kernel's keeps what the last ones leave.
+            assert!(read(path, "one/schemata").starts_with("L2:1=3\n"));
+            assert_eq!(read(path, "one/tasks"), "7\n");
+        });
+        check(&[""], "{}", &|path, done| {
+            assert!(path.join("one").is_dir() && done.unwrap_err().starts_with("write tasks: "));
+        });
+    }
+
+    #[test]
+    fn a_group_that_is_there_is_not_changed() {
+        let same = r#"{"closID":"g","l3CacheSchema":"L3:0=ff;1=ff\nMB:0=5","memBwSchema":"MB:0=100"}"#;
+        for wanted in [same, r#"{"closID":"g"}"#] {
+            check(&["", "g"], wanted, &|path, done| {
+                assert_eq!(done, Ok(()));
+                assert_eq!(read(path, "g/schemata"), "    MB:0= 100\n    L3:0=ff;1=ff\n");
+                assert_eq!(read(path, "g/tasks"), "7\n");
+            });
+        }
+        check(&["", "g"], r#"{"closID":"g","memBwSchema":"MB:0=10"}"#, &|path, done| {
+            assert_eq!(done.unwrap_err(), "memBwSchema: not what the group has");
+            assert_eq!(read(path, "g/tasks"), "");
+        });
+        check(&[""], r#"{"closID":"g"}"#, &|path, done| {
+            assert_eq!(done.unwrap_err(), "open the resctrl group: no such file or directory");
+            assert!(!path.join("g").exists(), "one without a schema is somebody else's to make");
+        });
+        check(&[""], r#"{"closID":"/"}"#, &|path, done| {
+            assert_eq!((done, read(path, "tasks").as_str()), (Ok(()), "7\n"));
+        });
+    }
+
+    #[test]
+    fn who_is_monitored_has_a_group_for_that() {
+        check(&["", "g", "g/mon_groups/one"], r#"{"closID":"g","enableMonitoring":true}"#, &|path, done| {
+            assert_eq!(done, Ok(()));
+            assert_eq!((read(path, "g/tasks"), read(path, "g/mon_groups/one/tasks")), ("7\n".into(), "7\n".into()));
+        });
+        check(&["", "g"], r#"{"closID":"g","enableMonitoring":false,"enableCMT":false}"#, &|path, done| {
+            assert_eq!((done, path.join("g/mon_groups").exists()), (Ok(()), false));
+        });
     }
 }

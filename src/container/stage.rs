@@ -15,9 +15,13 @@ use crate::sys::fd::{CWD, Fd};
 use crate::sys::{Errno, fs, process};
 use core::fmt::Display;
 
-/// Whether the container's process cannot be cloned right into its namespaces.
+/// Whether the container's process cannot be cloned right into its namespaces, or has to wait there for devices of the host.
 pub fn is_needed(launch: &Launch<'_>) -> bool {
-    launch.enters.is_some() || !launch.spec.joined.is_empty() || launch.spec.namespaces & CLONE_NEWTIME != 0
+    let spec = launch.spec;
+    launch.enters.is_some()
+        || !spec.joined.is_empty()
+        || spec.namespaces & CLONE_NEWTIME != 0
+        || spec.linux("netDevices").is_some()
 }
 
 /// The stage's whole life; or the container's process's.

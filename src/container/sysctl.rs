@@ -4,7 +4,7 @@ use super::procfs::Procfs;
 use crate::codec::json::{Text, Value};
 use crate::error::{Context, Result};
 use crate::io::path::PathBuf;
-use crate::io::show::On;
+use crate::io::show::{On, Show};
 use crate::io::text::words;
 use crate::spec::Spec;
 use crate::sys::clone::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS};
@@ -41,7 +41,8 @@ pub fn apply(spec: &Spec<'_>) -> Result<()> {
         };
         let text = value.as_text()?;
         let text = PathBuf::format(format_args!("{text}")).doing("read a value")?;
-        proc.write_past(path.as_c_str(), text.as_bytes()).on("set /proc/", path.as_c_str())
+        proc.write_past(path.as_c_str(), text.as_bytes())
+            .context("set sysctl", &Show(path.as_bytes().strip_prefix(b"sys/").unwrap_or_default()))
     })
 }
 

@@ -83,7 +83,7 @@ fn what_is_masked_is_hidden_and_what_is_read_only_is_not_written() {
     let (_, said) = run(&spec, &root).unwrap();
     assert_eq!(
         said,
-        "dev core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero\n\
+        "dev fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero\n\
         /proc/keys 0 bytes\n/proc/interrupts 0 bytes\nfirmware []\n\
         /proc/sys/kernel/hostname Read-only file system (os error 30)\n\
         /sys/kernel/uevent_seqnum Read-only file system (os error 30)\n/dev/null written\n\

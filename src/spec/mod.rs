@@ -22,7 +22,7 @@ use crate::sys::clone::{
 };
 
 /// The specification's version that states say they keep to.
-pub const VERSION: &CStr = c"1.2.0";
+pub const VERSION: &CStr = c"1.3.0";
 
 /// Everything a container is started from.
 pub struct Spec<'m> {

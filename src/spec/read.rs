@@ -1,19 +1,22 @@
 //! A `config.json`, or the `process` that exec is given, as a [`Spec`]. What only some containers have stays in the document.
 
+mod process;
+
 use super::{
-    Capabilities, Device, IdMapping, Joined, LIMITS, Limit, Mount, NAMESPACES, Process, Resources, Root, Spec, User,
-    capability, defaults, options, schema,
+    Device, IdMapping, Joined, Limit, Mount, NAMESPACES, Process, Resources, Root, Spec, defaults, options, schema,
 };
 use crate::codec::json::{Text, Value};
 use crate::error::{Error, Result};
 use crate::io::strings::{Builder, Strings, Words};
-use crate::io::text::words;
-use crate::limits::{DEVICES_MAX, GROUPS_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
+use crate::limits::{DEVICES_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
 use crate::sys::clone::{CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS};
 use crate::sys::mount::MS_PRIVATE;
 use crate::sys::{fs, signal};
 use core::ffi::CStr;
 use heapless::Vec;
+use process::process;
+
+pub use process::each_unknown_capability;
 
 /// The kinds of limits that there are.
 const LIMIT_KINDS: usize = 16;
@@ -56,12 +59,12 @@ pub fn read_config<'s, 'm: 's>(
     schema::check(&top, schema::CONFIG)?;
     let version = top.require("ociVersion")?;
     if !is_version(version.as_text()?.as_escaped().as_bytes()) {
-        return Err(version.blame(Error::new(format_args!("{}: not a version 1.x.y", version.as_text()?))));
+        return Err(refused(&version, "not a version 1.x.y"));
     }
     let Lists { mounts, devices, limits, uids, gids, joined } = lists;
     let linux = top.member("linux").unwrap_or_default();
     let process = match top.member("process") {
-        Some(process) => self::process(process, strings, limits)?,
+        Some(value) => process(value, strings, limits)?,
         None => Process::NONE,
     };
     let root = top.require("root")?;
@@ -96,7 +99,14 @@ pub fn read_config<'s, 'm: 's>(
         }
     }
     for value in linux.list_or_none("devices") {
-        push(devices, device(value, strings)?, value)?;
+        let device = device(value, strings)?;
+        // Each of these is at its path already.
+        let number = |device: &Device<'_>| (device.mode & fs::S_IFMT, device.major, device.minor);
+        let default = defaults::DEVICES.iter().find(|default| default.path == device.path);
+        if default.is_some_and(|default| number(default) != number(&device)) {
+            return Err(value.fault_of("path", "another device is there"));
+        }
+        push(devices, device, value)?;
     }
     for default in defaults::DEVICES {
         if !devices.iter().any(|device| device.path == default.path) {
@@ -157,86 +167,6 @@ fn is_version(text: &[u8]) -> bool {
     text.starts_with(b"1.") && numbers == 2 && digits > 0
 }
 
-/// Shows each capability of a process that there is none of that name. The specification wants a warning, and no more.
-pub fn each_unknown_capability(process: &Process<'_>, see: &mut dyn FnMut(Value<'_>)) {
-    let Some(sets) = process.document.and_then(|document| document.member("capabilities")) else { return };
-    for set in words(capability::SETS) {
-        for value in sets.list_or_none(core::str::from_utf8(set).unwrap_or("")) {
-            if capability_of(&value).is_none() {
-                see(value);
-            }
-        }
-    }
-}
-
-fn process<'s, 'm: 's>(
-    value: Value<'m>,
-    strings: &mut Strings<'m>,
-    limits: &'s mut Vec<Limit, LIMIT_KINDS>,
-) -> Result<Process<'s>> {
-    let args = list(&value, "args", strings)?;
-    if args.first().is_none() {
-        return Err(value.fault_of("args", "must not be empty"));
-    }
-    let mut env = strings.begin();
-    for one in value.list_or_none("env") {
-        let start = env.len();
-        add(one, &mut env)?;
-        if matches!(env.as_bytes().get(start..).unwrap_or(&[]), [b'=', ..]) || !env.as_bytes()[start..].contains(&b'=')
-        {
-            return Err(one.fault("not NAME=VALUE"));
-        }
-        env.end_word()?;
-    }
-    let env = env.finish_words();
-    for one in value.list_or_none("rlimits") {
-        let limit = limit(&one)?;
-        if limits.iter().any(|other| other.resource == limit.resource) {
-            return Err(one.fault_of("type", "given twice"));
-        }
-        push(limits, limit, one)?;
-    }
-    let oom_score_adj = match value.get("oomScoreAdj")? {
-        Some(score) => Some(match score.as_i64()? {
-            number @ -1000..=1000 => number as i16,
-            _ => return Err(score.fault("not within -1000 and 1000")),
-        }),
-        None => None,
-    };
-    Ok(Process {
-        terminal: truth(&value, "terminal"),
-        args,
-        env,
-        cwd: string(&value, "cwd", strings)?.unwrap_or(c"/"),
-        user: user(&value)?,
-        capabilities: capabilities(&value),
-        no_new_privileges: truth(&value, "noNewPrivileges"),
-        limits,
-        oom_score_adj,
-        apparmor: string(&value, "apparmorProfile", strings)?,
-        selinux: string(&value, "selinuxLabel", strings)?,
-        document: Some(value),
-    })
-}
-
-fn user(process: &Value<'_>) -> Result<User> {
-    let mut user = User::default();
-    let Some(value) = process.get("user")? else { return Ok(user) };
-    user.uid = number(&value, "uid");
-    user.gid = number(&value, "gid");
-    if let Some(umask) = value.get("umask")? {
-        user.umask = match umask.as_u64()? {
-            bits @ ..=0o777 => Some(bits as u32),
-            _ => return Err(umask.fault("not within 0 and 511")),
-        };
-    }
-    for gid in value.list_or_none("additionalGids") {
-        let full = |_| gid.blame(Error::new(format_args!("more than {GROUPS_MAX} groups")));
-        user.additional_gids.push(as_u32(gid)).map_err(full)?;
-    }
-    Ok(user)
-}
-
 /// A number that was checked; 0 where there is none.
 fn number(value: &Value<'_>, key: &str) -> u32 {
     value.member(key).map_or(0, as_u32)
@@ -244,35 +174,6 @@ fn number(value: &Value<'_>, key: &str) -> u32 {
 
 fn as_u32(value: Value<'_>) -> u32 {
     value.as_u64().unwrap_or(0) as u32
-}
-
-fn capabilities(process: &Value<'_>) -> Capabilities {
-    let Some(value) = process.member("capabilities") else { return Capabilities::default() };
-    let set = |key: &str| value.list_or_none(key).fold(0, |bits, one| bits | capability_of(&one).unwrap_or(0));
-    Capabilities {
-        bounding: set("bounding"),
-        effective: set("effective"),
-        permitted: set("permitted"),
-        inheritable: set("inheritable"),
-        ambient: set("ambient"),
-    }
-}
-
-fn capability_of(value: &Value<'_>) -> Option<u64> {
-    capability::by_name(value.as_text().ok()?.as_plain()?.as_bytes())
-}
-
-fn limit(value: &Value<'_>) -> Result<Limit> {
-    let kind = value.require_text("type")?;
-    let name = kind.as_escaped().as_bytes().strip_prefix(b"RLIMIT_");
-    let Some(resource) = words(LIMITS).position(|known| Some(known) == name) else {
-        return Err(value.fault_of("type", "unknown"));
-    };
-    let (soft, hard) = (value.require_u64("soft")?, value.require_u64("hard")?);
-    match soft > hard {
-        true => Err(value.fault_of("soft", "exceeds hard")),
-        false => Ok(Limit { resource: resource as u32, soft, hard }),
-    }
 }
 
 fn mount<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Mount<'m>> {
@@ -292,7 +193,7 @@ fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>>
         b"c" | b"u" => fs::S_IFCHR,
         b"b" => fs::S_IFBLK,
         b"p" => fs::S_IFIFO,
-        _ => return Err(kind.fault("none of c, u, b and p")),
+        _ => return Err(refused(&value.require("type")?, "none of c, u, b and p")),
     };
     let part = |key: &str, most: u64| match value.member(key) {
         None if kind == fs::S_IFIFO => Ok(0),
@@ -323,7 +224,7 @@ fn namespaces<'m>(
         let name = value.require("type")?;
         let text = name.as_text()?;
         let Some((_, kind)) = NAMESPACES.iter().find(|(known, _)| text == *known) else {
-            return Err(name.fault("unknown"));
+            return Err(refused(&name, "unknown"));
         };
         if seen & kind != 0 {
             return Err(name.fault("given twice"));
@@ -359,7 +260,7 @@ fn propagation(linux: &Value<'_>) -> Result<u64> {
     let Some(value) = linux.member("rootfsPropagation") else { return Ok(MS_PRIVATE) };
     match value.as_text()?.as_escaped().as_bytes() {
         b"" => Ok(MS_PRIVATE),
-        word => options::propagation(word).ok_or_else(|| value.fault("unknown")),
+        word => options::propagation(word).ok_or_else(|| refused(&value, "unknown")),
     }
 }
 
@@ -433,6 +334,12 @@ fn truth(value: &Value<'_>, key: &str) -> bool {
 
 fn is_absolute(path: &CStr) -> bool {
     path.to_bytes().first() == Some(&b'/')
+}
+
+/// A word that is none of those there are.
+#[cold]
+fn refused(value: &Value<'_>, why: &str) -> Error {
+    value.blame(Error::new(format_args!("{}: {why}", value.as_text().unwrap_or_default())))
 }
 
 /// One more, unless the list is full.

@@ -105,6 +105,13 @@ pub fn set_cloexec(fd: FdRef<'_>, on: bool) -> Result<()> {
     unsafe { command!(libc::SYS_fcntl, fd.raw(), libc::F_SETFD, flags) }
 }
 
+/// fcntl(2) `F_GETFD`: whether it is open and stays so across exec, as what we were given is and what we open is not.
+pub fn is_inherited(fd: FdRef<'_>) -> bool {
+    // SAFETY: no memory is passed.
+    let flags = unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_GETFD) };
+    flags == Ok(0)
+}
+
 /// fcntl(2) `F_SETFL` with or without `O_NONBLOCK`.
 pub fn set_nonblocking(fd: FdRef<'_>, on: bool) -> Result<()> {
     // SAFETY: no memory is passed.
@@ -119,6 +126,12 @@ pub fn close_from(first: u32, at_exec: bool) -> Result<()> {
     let flags = if at_exec { 1 << 2 } else { 0 };
     // SAFETY: no memory is passed; callers use it where no `Fd` above `first` is used again.
     unsafe { command!(libc::SYS_close_range, first, u32::MAX, flags) }
+}
+
+/// close_range(2): closes `first` to `last`.
+pub fn close_range(first: u32, last: u32) -> Result<()> {
+    // SAFETY: no memory is passed; callers use it where no `Fd` of that range is used or dropped again.
+    unsafe { command!(libc::SYS_close_range, first, last, 0) }
 }
 
 /// pipe2(2): (read end, write end).

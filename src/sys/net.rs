@@ -17,6 +17,14 @@ pub fn open_uevents() -> Result<Fd> {
     Ok(socket)
 }
 
+/// socket(2): what the kernel tells and is told of network devices (rtnetlink(7)), in the network namespace of this process.
+/// What is written to it goes to the kernel.
+pub fn open_routes() -> Result<Fd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }.map(Fd::from_answer)
+}
+
 /// ioctl(2) `SIOCSIFFLAGS`: brings `lo` up in the network namespace of this process.
 pub fn loopback_up() -> Result<()> {
     // SAFETY: no memory is passed.

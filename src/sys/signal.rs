@@ -81,12 +81,15 @@ pub fn wait(set: SignalSet) -> i32 {
 
 /// rt_sigaction(2): every signal back to its default (ignored ones would stay ignored across exec).
 pub fn reset_all() {
+    (1..=SIGNAL_MAX).for_each(reset);
+}
+
+/// rt_sigaction(2): one signal back to its default. SIGKILL and SIGSTOP have it anyway.
+pub fn reset(signal: i32) {
     // struct kernel_sigaction: handler (0 is SIG_DFL), flags, restorer, mask.
     let default = [0u64; 4];
-    for signal in 1..=SIGNAL_MAX {
-        // SAFETY: the kernel reads one `struct sigaction` that names no code. SIGKILL and SIGSTOP answer EINVAL.
-        let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, 8) };
-    }
+    // SAFETY: the kernel reads one `struct sigaction` that names no code.
+    let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, 8) };
 }
 
 /// rt_sigaction(2): ignores `signal`.

@@ -1,5 +1,7 @@
 //! config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::case::{Case, case};
 use crate::support::json::Json;
 use crate::support::lab::Lab;
@@ -247,6 +249,43 @@ fn failures() -> Vec<Case> {
         case("hooks.absent", "one that is not there is an error that names it")
             .with(r#"{"hooks": {"createRuntime": [{"path": "/no/such"}]}}"#)
             .refused_naming(&["/no/such"]),
+        case("hooks.fails.rest", "where poststop fails as well the rest of it runs, and nothing is left")
+            .with(r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}], "poststop": [{"path": "/bin/false"}, {"path": "/bin/sh", "args": ["sh", "-c", "echo second >@DIR@/order"]}]}}"#)
+            .act(|lab| {
+                let said = lab.create();
+                format!("{} {}{}", said.verdict(), lab.file("order"), lab.leftovers())
+            })
+            .gives("refused second\n"),
+        case("hooks.daemon", "one that leaves a daemon behind, which keeps its output open, keeps nobody waiting")
+            .with(r#"{"hooks": {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "/bin/sleep 4 & exit 0"]}]}}"#)
+            .act(|lab| {
+                let begin = std::time::Instant::now();
+                let said = lab.run();
+                format!("{} {}", said.status, begin.elapsed().as_secs() < 3)
+            })
+            .gives("0 true"),
+        case("hooks.umask", "what they make is no more open than the caller wants it to be")
+            .with(r#"{"hooks": {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo >@DIR@/made"]}]}}"#)
+            .act(|lab| {
+                lab.create();
+                let mode = std::fs::metadata(lab.dir.join("made")).map(|made| made.permissions().mode() & 0o002);
+                format!("{mode:?}")
+            })
+            .gives("Ok(0)"),
+        case("hooks.no-clone3", "a seccomp profile without clone3, as docker's, lets startContainer run")
+            .with(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}}, "hooks": {"startContainer": [{"path": "/bin/true"}]}}"#)
+            .sh("echo runs")
+            .gives("runs\n"),
+        case("hooks.sigchld", "a caller that ignores SIGCHLD changes nothing")
+            .with(r#"{"hooks": {"createRuntime": [{"path": "/bin/true"}]}}"#)
+            .sh("echo runs")
+            .act(|lab| {
+                let words = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+                let mut command = std::process::Command::new("env");
+                command.arg("--ignore-signal=CHLD").arg(words.get_program()).args(words.get_args()).current_dir(&lab.dir);
+                lab.finish(&mut command).show()
+            })
+            .gives("runs\n"),
         case("hooks.stdin-closed", "one that does not read its input is no error")
             .with(r#"{"annotations": {"long": "@DIR@@DIR@@DIR@"}, "hooks": {"createRuntime": [{"path": "/bin/true"}]}}"#)
             .sh("echo runs")

@@ -31,8 +31,11 @@ fn defaults() -> Vec<Case> {
             .gives("/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\n"),
         case("devices.console.none", "without a terminal there is no console").sh("ls /dev/console 2>/dev/null; true").gives(""),
         case("devices.list", "nothing else is there")
-            .sh("ls /dev | tr '\\n' ' '")
+            .sh("ls /dev | grep -v '^core$' | tr '\\n' ' '")
             .gives("fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero "),
+        case("devices.core", "/dev/core is there where /proc/kcore is, and only there")
+            .sh("test -e /proc/kcore; a=$?; test -L /dev/core; test $a = $? && echo so")
+            .gives("so\n"),
         case("devices.in-root", "where /dev is the root's, they are made in it")
             .with(r#"{"mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}"#)
             .sh("stat -c %t:%T /dev/null; readlink /dev/stdin")

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::case::{Case, case};
+use crate::case::{Case, case, refusal};
 
 pub fn cases() -> Vec<Case> {
     [sysctl(), masked(), readonly(), propagation(), cgroups(), rare()].into_iter().flatten().collect()
@@ -37,10 +37,10 @@ fn sysctl() -> Vec<Case> {
             .refused_naming(&["vm.overcommit_memory"]),
         case("sysctl.unknown", "one that the kernel has not is an error")
             .with(r#"{"linux": {"namespaces+": [{"type": "network"}], "sysctl": {"net.nonsense": "1"}}}"#)
-            .refused_naming(&["net.nonsense"]),
+            .refused_naming(&["net/nonsense"]),
         case("sysctl.value", "a value that the kernel refuses is an error")
             .with(r#"{"linux": {"sysctl": {"kernel.msgmax": "nonsense"}}}"#)
-            .refused_naming(&["kernel.msgmax"]),
+            .refused_naming(&["kernel/msgmax"]),
         case("sysctl.dots", "`..` in a name leads nowhere")
             .with(r#"{"linux": {"namespaces+": [{"type": "network"}], "sysctl": {"net/../vm/overcommit_memory": "1"}}}"#)
             .refused_naming(&["net/../vm/overcommit_memory"]),
@@ -163,12 +163,24 @@ fn cgroups() -> Vec<Case> {
                 format!("{}", made - 1)
             })
             .gives("0"),
-        case("cgroups.controller", "a limit whose controller is not there MUST be an error")
+        case("cgroups.controller", "a limit is set, or MUST be an error where its controller is not there")
             .with(r#"{"linux": {"resources": {"pids": {"limit": 10}}}}"#)
-            .refused_naming(&["pids"]),
+            .act(|lab| {
+                let there = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+                if !there.contains("pids") {
+                    return refusal(lab, &["run", "--bundle", "@BUNDLE@", "@ID@"]);
+                }
+                lab.create();
+                let set = std::fs::read_to_string(lab.cgroup().join("pids.max")).unwrap_or_default();
+                if set == "10\n" { "refused".into() } else { set }
+            })
+            .gives("refused"),
+        case("cgroups.unified.controller", "a file of a controller that no kernel has MUST be an error")
+            .with(r#"{"linux": {"resources": {"unified": {"nonsense.max": "1"}}}}"#)
+            .refused_naming(&["nonsense.max"]),
         case("cgroups.unified", "a file of `unified` that is not there MUST be an error")
-            .with(r#"{"linux": {"resources": {"unified": {"memory.high": "100M"}}}}"#)
-            .refused_naming(&["memory.high"]),
+            .with(r#"{"linux": {"resources": {"unified": {"hugetlb.nonsense": "1"}}}}"#)
+            .refused_naming(&["hugetlb.nonsense"]),
         case("cgroups.unified.core", "a file of the core needs no controller")
             .with(r#"{"linux": {"resources": {"unified": {"cgroup.max.depth": "3"}}}}"#)
             .sh("echo runs")
@@ -214,19 +226,22 @@ fn rare() -> Vec<Case> {
                     format!("cnf{}", std::process::id() % 1000 * 10 + u32::from(lab.runtime.name().len() as u8 % 10));
                 lab.merge(r#"{"linux": {"netDevices": null}}"#);
                 lab.merge(&format!(r#"{{"linux": {{"netDevices": {{"{name}": {{"name": "eth7"}}}}}}}}"#));
-                let made = link(&["add", &name, "type", "bridge"]).is_ok_and(|output| output.status.success());
-                let seen = if made { lab.run().show() } else { "this kernel has no bridges".into() };
+                let made = link(&["add", &name, "type", "veth", "peer", "name", &format!("{name}p")]).is_ok_and(|output| output.status.success());
+                let seen = if made { lab.run().show() } else { "this kernel has no pairs of devices".into() };
                 let _ = link(&["del", &name]);
                 seen
             })
             .gives("1\n"),
+        case("mountLabel", "a label that the kernel cannot have is an error, and not left out")
+            .with(r#"{"mounts+": [{"destination": "/mnt", "type": "tmpfs", "source": "t"}], "linux": {"mountLabel": "system_u:object_r:container_file_t:s0"}}"#)
+            .refused_naming(&["invalid argument"]),
         case("memoryPolicy", "MPOL_BIND to a node that is there is the program's (1.3.0)")
             .with(r#"{"linux": {"memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0"}}}"#)
             .sh("grep -q bind:0 /proc/self/numa_maps && echo bound; true")
             .gives("bound\n"),
         case("memoryPolicy.unknown", "an unknown mode MUST be an error (1.3.0)")
             .with(r#"{"linux": {"memoryPolicy": {"mode": "MPOL_NONSENSE"}}}"#)
-            .refused_naming(&["MPOL_NONSENSE"]),
+            .refused_naming(&["linux.memoryPolicy.mode"]),
         case("vm", "sections of other platforms are left alone")
             .with(r#"{"windows": {"layerFolders": ["C:\\x"]}, "solaris": {}, "zos": {}}"#)
             .sh("echo runs")

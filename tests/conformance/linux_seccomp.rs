@@ -150,19 +150,19 @@ fn wrong() -> Vec<Case> {
     vec![
         case("seccomp.action.unknown", "an unknown action is an error")
             .with(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_NONSENSE"}}}"#)
-            .refused_naming(&["SCMP_ACT_NONSENSE"]),
+            .refused_naming(&["linux.seccomp.defaultAction"]),
         case("seccomp.action.missing", "defaultAction is REQUIRED")
             .with(r#"{"linux": {"seccomp": {"syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}}}"#)
             .refused_naming(&["defaultAction"]),
         case("seccomp.arch.unknown", "an unknown architecture is an error")
             .with(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_NONSENSE"], "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}}}"#)
-            .refused_naming(&["SCMP_ARCH_NONSENSE"]),
+            .refused_naming(&["linux.seccomp.architectures[0]"]),
         case("seccomp.operator.unknown", "an unknown operator is an error")
             .with(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_NONSENSE"}]}]}}}"#)
-            .refused_naming(&["SCMP_CMP_NONSENSE"]),
+            .refused_naming(&["linux.seccomp.syscalls[0].args[0].op"]),
         case("seccomp.flag.unknown", "an unknown flag is an error")
             .with(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_NONSENSE"], "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}}}"#)
-            .refused_naming(&["SECCOMP_FILTER_FLAG_NONSENSE"]),
+            .refused_naming(&["linux.seccomp.flags[0]"]),
         case("seccomp.index", "a call has six arguments")
             .with(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "args": [{"index": 6, "value": 1, "op": "SCMP_CMP_EQ"}]}]}}}"#)
             .refused_naming(&["index"]),

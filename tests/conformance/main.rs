@@ -4,6 +4,7 @@ mod case;
 mod cli;
 mod config;
 mod differences;
+mod exec;
 mod hooks;
 mod linux_devices;
 mod linux_namespaces;
@@ -62,6 +63,11 @@ fn lifecycle() {
 }
 
 #[test]
+fn exec() {
+    case::check(exec::cases());
+}
+
+#[test]
 fn command_line() {
     case::check(cli::cases());
 }
@@ -78,6 +84,7 @@ fn the_page_in_docs_is_of_these_cases() {
         ("Linux: seccomp", linux_seccomp::cases()),
         ("Linux: sysctl, paths, cgroups and the rest", linux_others::cases()),
         ("Runtime and lifecycle", runtime::cases()),
+        ("exec, ps and list", exec::cases()),
         ("Command line, log and features", cli::cases()),
     ];
     table::check(&sections);

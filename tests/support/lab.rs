@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -36,10 +37,12 @@ impl Runtime {
         }
     }
 
-    /// The binary of this build, or Debian's.
+    /// The binary of this build (`OCINIT` says another), or Debian's.
     pub fn program(self) -> &'static str {
         match self {
-            Runtime::Ocinit => option_env!("OCINIT").unwrap_or(env!("CARGO_BIN_EXE_ocinit")),
+            Runtime::Ocinit => {
+                OCINIT.get_or_init(|| std::env::var("OCINIT").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ocinit").into()))
+            }
             other => other.name(),
         }
     }
@@ -152,6 +155,7 @@ pub struct Lab {
     mounts: usize,
 }
 
+static OCINIT: OnceLock<String> = OnceLock::new();
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Lab {

@@ -26,7 +26,7 @@ pub fn make(
         change(tree.by_ref(), options)?;
         return Ok(tree);
     }
-    match new(one, options, hidden) {
+    match new(spec, one, options, hidden) {
         Ok(tree) => {
             if let (true, Some(hidden)) = (options.has(flag::COPY_UP), hidden) {
                 copy::directory(hidden, tree.by_ref())?;
@@ -61,7 +61,7 @@ fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CS
     (shows && errno == Errno::EPERM && !joins_or_makes(spec, namespace)).then_some(path)
 }
 
-fn new(one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<Fd> {
+fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<Fd> {
     let context = mount::fs_open(if cgroup::is_kind(one.kind) { c"cgroup2" } else { one.kind });
     // The kernel's answer alone, which says whether it is to be left out.
     let context = context.doing("open the file system")?;
@@ -69,6 +69,7 @@ fn new(one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<
     if !one.source.is_empty() {
         mount::fs_set(context, c"source", one.source).on("set its source", one.source)?;
     }
+    set_label(context, spec, one.kind)?;
     let copies = options.has(flag::COPY_UP);
     let has_mode = || one.options.iter().any(|option| option.to_bytes().starts_with(b"mode="));
     if let Some(hidden) = hidden
@@ -88,6 +89,17 @@ fn new(one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<
     }
     configure_all(context, one, options)?;
     mount::fs_mount(context, options.own.set).doing("make the file system")
+}
+
+/// `linux.mountLabel`, for what SELinux does not label by itself. A kernel without it does not know the option.
+fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()> {
+    let Some(label) = spec.linux("mountLabel").and_then(|label| label.as_text().ok()) else { return Ok(()) };
+    let is_labelled = kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
+    if is_labelled || label.is_empty() {
+        return Ok(());
+    }
+    let text = PathBuf::format(format_args!("{label}")).doing("mountLabel")?;
+    mount::fs_set(context, c"context", text.as_c_str()).on("set its SELinux label", text.as_c_str())
 }
 
 /// The options that are the file system's.

@@ -7,17 +7,15 @@ const TEXT: &[u8] = include_bytes!("syscalls.txt");
 /// There are just 32 characters in all names.
 const LETTERS: &[u8; 32] = b"etrsi_aomndlgcupfhkvwxyqbj123468";
 /// A number that is not there.
-const NONE: u16 = 0x1ff;
+pub const NONE: u16 = 0x1ff;
 
 /// The packed table, in a place that is large enough, and its length in bytes.
 const WIDE: ([u8; 4096], usize) = pack();
 static PACKED: [u8; WIDE.1] = cut();
 
-/// Names, and all of their letters.
 const COUNT: usize = count(b'\n');
-const RECORDS_BYTES: usize = TEXT.len();
 const SLOTS: usize = 1024;
-const _: () = assert!(COUNT * 2 < SLOTS && RECORDS_BYTES < 1 << 16);
+const _: () = assert!(COUNT * 2 < SLOTS);
 
 /// Packs line by line: how many characters the name shares with the one before (4 bits), how many follow (5), these (5 each),
 /// both numbers (9 each).
@@ -58,8 +56,7 @@ const fn pack() -> ([u8; 4096], usize) {
         }
         (before, start) = (start, at + 1);
     }
-    // Bits are read three bytes at a time.
-    (packed, bit / 8 + 3)
+    (packed, bit.div_ceil(8))
 }
 
 const fn put(packed: &mut [u8; 4096], bit: &mut usize, value: usize, count: usize) {
@@ -90,80 +87,67 @@ const fn count(byte: u8) -> usize {
     count
 }
 
-/// The numbers of one name.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Numbers {
-    /// Of x86_64, and mostly of x32, too.
-    pub native: Option<u16>,
-    /// Of i386. From 500 up there is none: the call is one of socketcall(2) or ipc(2) and nothing else.
-    pub compat: Option<u16>,
+/// One system call.
+#[derive(Clone, Copy)]
+struct Name {
+    /// Filled up with zeros.
+    text: Text,
+    /// The number of x86_64, and mostly of x32, too; or [`NONE`].
+    native: u16,
+    /// The number of i386, or [`NONE`]. From 500 up there is none: the call is one of socketcall(2) or ipc(2) and nothing else.
+    compat: u16,
 }
 
-/// The unpacked table.
-pub struct Names {
-    /// A name's length, both numbers (two bytes each), the name; and the next.
-    records: [u8; RECORDS_BYTES],
-    /// Where a record begins, and one more; found by the name's hash, or in the next slot that is not free.
-    slots: [u16; SLOTS],
-}
+type Text = [u8; 32];
 
-const HEADER_BYTES: usize = 5;
+/// The unpacked table: a name is in the slot of its hash, or in the next that was free.
+pub struct Names([Name; SLOTS]);
 
 impl Names {
     /// All zeros.
-    pub const EMPTY: Names = Names { records: [0; RECORDS_BYTES], slots: [0; SLOTS] };
+    pub const EMPTY: Names = Names([Name { text: [0; 32], native: 0, compat: 0 }; SLOTS]);
 
     /// Unpacks the table.
     pub fn unpack(&mut self) {
-        self.slots.fill(0);
-        let (mut bit, mut at, mut before) = (0, 0, 0);
-        for _ in 0..COUNT {
-            let mut take = |count: usize| {
-                let bytes = PACKED.get(bit / 8..).and_then(|bytes| bytes.first_chunk()).unwrap_or(&[0; 3]);
-                let [low, middle, high] = bytes.map(u32::from);
-                let value = (low | middle << 8 | high << 16) >> (bit % 8) & ((1 << count) - 1);
-                bit += count;
-                value as usize
-            };
-            let (shared, more) = (take(4), take(5));
-            let name = at + HEADER_BYTES;
-            let Some(space) = self.records.get_mut(..name + shared + more) else { return };
-            for n in 0..shared {
-                space[name + n] = space[before + n];
+        let (mut bytes, mut bits, mut left) = (PACKED.iter(), 0, 0);
+        let mut take = |count: u32| {
+            while left < count {
+                bits |= u32::from(*bytes.next().unwrap_or(&0)) << left;
+                left += 8;
             }
-            for place in &mut space[name + shared..] {
-                *place = LETTERS[take(5)];
+            let value = bits & ((1 << count) - 1);
+            (bits, left) = (bits >> count, left - count);
+            value as usize
+        };
+        let mut text = [0; 32];
+        for _ in 0..COUNT {
+            let shared = take(4);
+            let end = shared + take(5);
+            for (n, place) in text.iter_mut().enumerate().skip(shared) {
+                *place = if n < end { LETTERS[take(5)] } else { 0 };
             }
             let (native, compat) = (take(9) as u16, take(9) as u16);
-            space[at] = (shared + more) as u8;
-            space[at + 1..at + 3].copy_from_slice(&native.to_le_bytes());
-            space[at + 3..name].copy_from_slice(&compat.to_le_bytes());
-            let mut slot = hash(&space[name..]);
-            while self.slots[slot] != 0 {
-                slot = (slot + 1) % SLOTS;
-            }
-            self.slots[slot] = at as u16 + 1;
-            (before, at) = (name, name + shared + more);
+            let slot = self.slot(&text);
+            (slot.text, slot.native, slot.compat) = (text, native, compat);
         }
     }
 
-    /// The numbers of a name, where there is such a system call.
-    pub fn find(&self, name: &[u8]) -> Option<Numbers> {
-        let mut slot = hash(name);
-        loop {
-            let at = usize::from(self.slots[slot]).checked_sub(1)?;
-            let (header, rest) = self.records.get(at..)?.split_first_chunk::<HEADER_BYTES>()?;
-            if rest.get(..usize::from(header[0])) == Some(name) {
-                let number = |low, high| Some(u16::from_le_bytes([low, high])).filter(|number| *number != NONE);
-                return Some(Numbers { native: number(header[1], header[2]), compat: number(header[3], header[4]) });
-            }
-            slot = (slot + 1) % SLOTS;
-        }
+    /// The numbers of this name for x86_64 and for i386, where there is such a system call.
+    pub fn find(&mut self, name: &[u8]) -> Option<(u16, u16)> {
+        let mut text = [0; 32];
+        text.get_mut(..name.len())?.copy_from_slice(name);
+        let name = self.slot(&text);
+        (name.text[0] != 0).then_some((name.native, name.compat))
     }
-}
 
-/// FNV-1a.
-fn hash(name: &[u8]) -> usize {
-    let hash = name.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    (hash ^ hash >> 16) as usize % SLOTS
+    /// The slot that holds this name, or that is free for it.
+    fn slot(&mut self, text: &Text) -> &mut Name {
+        // The upper bits of a product know of all that are below.
+        let mix = |hash: u64, word: &[u8; 8]| (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut at = (text.as_chunks().0.iter().fold(0, mix) >> 54) as usize % SLOTS;
+        while self.0[at].text[0] != 0 && self.0[at].text != *text {
+            at = (at + 1) % SLOTS;
+        }
+        &mut self.0[at]
+    }
 }

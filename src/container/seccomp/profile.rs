@@ -1,25 +1,23 @@
 //! Reads `linux.seccomp` where it stands, each part once: what becomes of each system call.
 
 use super::Filter;
-use super::names::Numbers;
-use super::program::{
-    Condition, EQUAL, GREATER, GREATER_EQUAL, Operator, Policy, Program, RULES_FOLLOW, Rule, UNKNOWN, too_large,
-};
-use crate::Result;
+use super::names::NONE;
+use super::program::{Condition, Program, RULES_FOLLOW, Rule, UNKNOWN};
 use crate::codec::json::{Items, Value};
 use crate::io::text::words;
-use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_ERRNO, RETURN_LOG, RETURN_NOTIFY, RETURN_TRACE};
+use crate::sys::seccomp::{self, RETURN_ERRNO, RETURN_NOTIFY, RETURN_TRACE};
+use crate::{Error, Result};
 
 /// The actions there are, without `SCMP_ACT_`.
 pub const ACTIONS: &str = "ALLOW ERRNO KILL KILL_PROCESS KILL_THREAD LOG NOTIFY TRACE TRAP";
 /// What a filter returns for each of them.
 const RETURNS: [u32; 9] = [
-    RETURN_ALLOW,
+    seccomp::RETURN_ALLOW,
     RETURN_ERRNO,
     seccomp::RETURN_KILL_THREAD,
     seccomp::RETURN_KILL_PROCESS,
     seccomp::RETURN_KILL_THREAD,
-    RETURN_LOG,
+    seccomp::RETURN_LOG,
     RETURN_NOTIFY,
     RETURN_TRACE,
     seccomp::RETURN_TRAP,
@@ -27,16 +25,6 @@ const RETURNS: [u32; 9] = [
 
 /// The comparisons there are, without `SCMP_CMP_`.
 pub const OPERATORS: &str = "EQ GE GT LE LT MASKED_EQ NE";
-const COMPARISONS: [Operator; 7] = [
-    Operator { jump: EQUAL, negated: false, masks: false },
-    Operator { jump: GREATER_EQUAL, negated: false, masks: false },
-    Operator { jump: GREATER, negated: false, masks: false },
-    Operator { jump: GREATER, negated: true, masks: false },
-    Operator { jump: GREATER_EQUAL, negated: true, masks: false },
-    Operator { jump: EQUAL, negated: false, masks: true },
-    Operator { jump: EQUAL, negated: true, masks: false },
-];
-
 /// The architectures that a profile may name, without `SCMP_ARCH_`. A filter is for the first three.
 pub const ARCHITECTURES: &str = "X86_64 X86 X32 AARCH64 ARM LOONGARCH64 M68K MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 \
     MIPSEL64N32 PARISC PARISC64 PPC PPC64 PPC64LE RISCV64 S390 S390X SH SHEB";
@@ -47,11 +35,7 @@ pub const FLAGS: &str = "TSYNC LOG SPEC_ALLOW WAIT_KILLABLE_RECV";
 const FLAG_BITS: [u32; 4] = [0, seccomp::FLAG_LOG, seccomp::FLAG_SPEC_ALLOW, seccomp::FLAG_WAIT_KILLABLE_RECV];
 
 const EPERM: u32 = libc::EPERM as u32;
-const ENOSYS: u32 = libc::ENOSYS as u32;
 const ACTION: u32 = 0xffff_0000;
-
-/// What the process calls itself to hand over its listener, and whoever listens cannot answer before. (runc writes.)
-const NOT_NOTIFIED: &str = "write sendmsg";
 
 /// i386's numbers for what is also made through socketcall(2), by that call's number from 1 up (`linux/net.h`), and behind
 /// these for ipc(2): numbers 1 to 4, 11 to 14, 21 to 24 (`linux/ipc.h`).
@@ -60,94 +44,90 @@ const MULTIPLEXED: [u16; 32] = [
     503, 393, 394, 504, 400, 401, 399, 402, 397, 398, 395, 396,
 ];
 const SOCKETCALLS: usize = 20;
-const SOCKETCALL: usize = 102;
-const IPC: usize = 117;
+const SOCKETCALL: u16 = 102;
+const IPC: u16 = 117;
 /// The lowest number among them, and the first that is none.
-const FIRST_MULTIPLEXED: usize = 337;
-const NO_NUMBER: usize = 500;
+const FIRST_MULTIPLEXED: u16 = 337;
+const NO_NUMBER: u16 = 500;
 
 /// Compiles a profile. Whatever is wrong with it is an error that names the place.
 pub fn compile<'p>(profile: Value<'_>, program: &'p mut Program) -> Result<Filter<'p>> {
     let keys = "defaultAction defaultErrnoRet architectures flags listenerPath listenerMetadata syscalls";
-    let [action, errno, architectures, flags, path, metadata, syscalls] = members(&profile, keys)?;
-    let action = action.ok_or_else(|| profile.fault_of("defaultAction", "missing"))?;
-    let default = verdict(&action, errno)?;
+    let mut members = Members::of(profile, keys);
+    members.read()?;
+    let default = members.verdict()?;
     if default == RETURN_NOTIFY {
-        return Err(action.fault("this cannot be the default"));
+        return Err(members.fault(0, "this cannot be the default"));
     }
-    if let (Some(metadata), None) = (metadata, path) {
-        return Err(metadata.fault("there is no listenerPath"));
+    let has_path = members.found[4].is_some();
+    if !has_path && members.found[5].is_some() {
+        return Err(members.fault(5, "there is no listenerPath"));
     }
-    // A permissive default is for new calls, too.
-    let permissive = matches!(default & ACTION, RETURN_ALLOW | RETURN_LOG | RETURN_TRACE);
-    let newer = if permissive { default } else { RETURN_ERRNO | ENOSYS };
-    let mut policy = Policy { default, newer, x86: false, x32: false };
-    for architecture in items(architectures)? {
-        let number = word(&architecture, "SCMP_ARCH_", ARCHITECTURES)?;
-        policy.x86 |= number == 1;
-        policy.x32 |= number == 2;
+    program.clear(default);
+    for architecture in members.items(2)? {
+        match word(&architecture, "SCMP_ARCH_", ARCHITECTURES)? {
+            1 => program.policy.x86 = true,
+            2 => program.policy.x32 = true,
+            _ => {}
+        }
     }
     // What runc does without a word: the process has no secrets from itself.
-    let mut bits = if flags.is_none() { seccomp::FLAG_SPEC_ALLOW } else { 0 };
-    for flag in items(flags)? {
-        bits |= FLAG_BITS[word(&flag, "SECCOMP_FILTER_FLAG_", FLAGS)?];
+    let mut bits = if members.found[3].is_none() { seccomp::FLAG_SPEC_ALLOW } else { 0 };
+    for flag in members.items(3)? {
+        bits |= FLAG_BITS[word(&flag, "SECCOMP_FILTER_FLAG_", FLAGS)? % FLAG_BITS.len()];
     }
-
-    program.clear();
     let mut notifies = false;
-    for rule in items(syscalls)? {
-        notifies |= add(&rule, program, &policy)? == RETURN_NOTIFY;
+    for rule in members.items(6)? {
+        notifies |= add(rule, program)? == RETURN_NOTIFY;
     }
-    if notifies {
-        bits |= seccomp::FLAG_NEW_LISTENER;
-        if path.is_none() {
-            return Err(profile.fault_of("listenerPath", "missing, and there is SCMP_ACT_NOTIFY"));
-        }
-    } else {
+    if !notifies {
         // The kernel wants it for listeners only.
         bits &= !seccomp::FLAG_WAIT_KILLABLE_RECV;
+    } else if has_path {
+        bits |= seccomp::FLAG_NEW_LISTENER;
+    } else {
+        return Err(members.fault(4, "missing, and there is SCMP_ACT_NOTIFY"));
     }
-    Ok(Filter { program: program.assemble(&policy)?, flags: bits })
+    Ok(Filter { program: program.assemble()?, flags: bits })
 }
 
 /// One rule of the profile; what its system calls get.
-fn add(rule: &Value<'_>, program: &mut Program, policy: &Policy) -> Result<u32> {
-    let [names, action, errno, args, ..] = members(rule, "names action errnoRet args")?;
-    let action = action.ok_or_else(|| rule.fault_of("action", "missing"))?;
-    let verdict = verdict(&action, errno)?;
+fn add(rule: Value<'_>, program: &mut Program) -> Result<u32> {
+    let mut members = Members::of(rule, "action errnoRet args names");
+    members.read()?;
+    let verdict = members.verdict()?;
     let (rules, first) = (program.rules.len(), program.conditions.len());
     let (mut arguments, mut separate) = (0u8, false);
-    for arg in items(args)? {
-        let condition = condition(&arg)?;
+    for arg in members.items(2)? {
+        let condition = condition(arg)?;
         separate |= arguments >> condition.argument & 1 != 0;
         arguments |= 1 << condition.argument;
-        program.conditions.push(condition).map_err(|_| too_large())?;
+        program.is_full |= program.conditions.push(condition).is_err();
     }
-    let conditions = (first as u16, program.conditions.len() as u16);
-    let wanted = Wanted { verdict, default: policy.default, conditions, separate };
+    let wanted = Wanted { verdict, first, end: program.conditions.len(), separate };
     let mut empty = true;
-    for name in items(names)? {
+    for name in members.items(3)? {
         empty = false;
-        let text = name.as_text()?;
+        // No system call has a character that is escaped.
+        let text = name.as_text()?.as_escaped().as_bytes();
         if text.is_empty() {
             return Err(name.fault("empty"));
         }
-        // No system call has a character that is escaped.
-        let text = text.as_escaped().as_bytes();
-        if verdict == RETURN_NOTIFY && words(NOT_NOTIFIED).any(|word| word == text) {
+        // What the process calls itself to hand over its listener, and whoever listens cannot answer before. (runc writes.)
+        if verdict == RETURN_NOTIFY && (text == b"write" || text == b"sendmsg") {
             return Err(name.fault("not with SCMP_ACT_NOTIFY"));
         }
-        if let Some(Numbers { native, compat }) = program.names.find(text) {
-            if let Some(native) = native {
-                wanted.put(program, 0, native.into(), 0)?;
+        if let Some((native, compat)) = program.names.find(text) {
+            if native != NONE {
+                wanted.put(program, 0, native, 0);
             }
-            if let (Some(compat), true) = (compat, policy.x86) {
-                wanted.put_compat(program, compat.into())?;
+            if compat != NONE && program.policy.x86 {
+                wanted.put_compat(program, compat);
             }
         }
     }
     if empty {
-        return Err(rule.fault_of("names", "empty"));
+        return Err(members.fault(3, "empty"));
     }
     if program.rules.len() == rules {
         program.conditions.truncate(first);
@@ -158,52 +138,55 @@ fn add(rule: &Value<'_>, program: &mut Program, policy: &Policy) -> Result<u32> 
 /// What one rule wants for each of its system calls.
 struct Wanted {
     verdict: u32,
-    default: u32,
-    conditions: (u16, u16),
+    first: usize,
+    end: usize,
     /// Each condition is a rule.
     separate: bool,
 }
 
 impl Wanted {
     /// A number of i386; it may stand for a call of socketcall(2) or ipc(2).
-    fn put_compat(&self, program: &mut Program, number: usize) -> Result<()> {
+    fn put_compat(&self, program: &mut Program, number: u16) {
         if number >= FIRST_MULTIPLEXED
-            && let Some(at) = MULTIPLEXED.iter().position(|one| usize::from(*one) == number)
+            && let Some(at) = MULTIPLEXED.iter().position(|one| *one == number)
         {
             let (call, at) = if at < SOCKETCALLS { (SOCKETCALL, at) } else { (IPC, ipc_call(at - SOCKETCALLS)) };
-            self.put(program, 1, call, at as u8 + 1)?;
+            self.put(program, 1, call, at as u8 + 1);
         }
-        if number < NO_NUMBER { self.put(program, 1, number, 0) } else { Ok(()) }
+        if number < NO_NUMBER {
+            self.put(program, 1, number, 0);
+        }
     }
 
-    fn put(&self, program: &mut Program, table: usize, number: usize, multiplexed: u8) -> Result<()> {
-        let verdict = &mut program.verdicts[table][number];
-        let (first, end) = self.conditions;
-        let is_free = *verdict == UNKNOWN || *verdict == self.default;
-        if self.verdict == self.default {
+    fn put(&self, program: &mut Program, table: usize, number: u16, multiplexed: u8) {
+        let verdict = &mut program.verdicts[table][usize::from(number)];
+        let Wanted { first, end, .. } = *self;
+        let default = program.policy.default;
+        let is_free = *verdict == UNKNOWN || *verdict == default;
+        if self.verdict == default {
             if is_free {
-                *verdict = self.default;
+                *verdict = default;
             }
-            return Ok(());
+            return;
         }
         if !is_free && *verdict & ACTION != RULES_FOLLOW {
             // There is a rule without conditions.
-            return Ok(());
+            return;
         }
         if first == end && multiplexed == 0 {
             *verdict = self.verdict;
-            return Ok(());
+            return;
         }
         let step = if self.separate { 1 } else { (end - first).max(1) };
         let mut at = first;
         loop {
-            let conditions = (at, (at + step).min(end));
+            let conditions = (at as u16, (at + step).min(end) as u16);
             let rule = Rule { verdict: self.verdict, conditions, multiplexed, before: *verdict };
             *verdict = RULES_FOLLOW | program.rules.len() as u32;
-            program.rules.push(rule).map_err(|_| too_large())?;
+            program.is_full |= program.rules.push(rule).is_err();
             at += step;
             if at >= end {
-                return Ok(());
+                return;
             }
         }
     }
@@ -214,55 +197,92 @@ const fn ipc_call(place: usize) -> usize {
     place / 4 * 10 + place % 4
 }
 
-fn condition(arg: &Value<'_>) -> Result<Condition> {
-    let [index, value, second, op, ..] = members(arg, "index value valueTwo op")?;
-    let missing = |key| move || arg.fault_of(key, "missing");
-    let index = index.ok_or_else(missing("index"))?;
-    let argument = match index.as_u64()? {
+fn condition(arg: Value<'_>) -> Result<Condition> {
+    let mut members = Members::of(arg, "index op value valueTwo");
+    members.read()?;
+    let argument = match members.number(0)? {
         argument @ 0..=5 => argument as u8,
-        _ => return Err(index.fault("above 5")),
+        _ => return Err(members.fault(0, "above 5")),
     };
-    let operator = word(&op.ok_or_else(missing("op"))?, "SCMP_CMP_", OPERATORS)?;
-    let value = value.ok_or_else(missing("value"))?.as_u64()?;
-    let masked = second.map_or(Ok(0), |second| second.as_u64())?;
-    Ok(Condition { argument, operator: COMPARISONS[operator], value, masked })
+    let operator = word(&members.need(1)?, "SCMP_CMP_", OPERATORS)? as u8;
+    let masked = if members.found[3].is_some() { members.number(3)? } else { 0 };
+    Ok(Condition { argument, operator, value: members.number(2)?, masked })
 }
 
-/// What a filter returns for an action.
-fn verdict(action: &Value<'_>, errno: Option<Value<'_>>) -> Result<u32> {
-    let verdict = RETURNS[word(action, "SCMP_ACT_", ACTIONS)?];
-    let takes_errno = matches!(verdict, RETURN_ERRNO | RETURN_TRACE);
-    match errno {
-        None if takes_errno => Ok(verdict | EPERM),
-        None => Ok(verdict),
-        Some(errno) if takes_errno => match errno.as_u64()? {
-            number @ 0..=0xffff => Ok(verdict | number as u32),
-            _ => Err(errno.fault("above 65535")),
-        },
-        Some(errno) => Err(errno.fault("the action takes none")),
+/// An object's members by their keys' places in a list; what is null is not there.
+struct Members<'m> {
+    object: Value<'m>,
+    keys: &'static str,
+    found: [Option<Value<'m>>; 7],
+}
+
+impl<'m> Members<'m> {
+    #[inline(never)]
+    fn of(object: Value<'m>, keys: &'static str) -> Members<'m> {
+        Members { object, keys, found: [None; 7] }
     }
-}
 
-/// The values of these keys in an object; what is null is not there.
-fn members<'m>(object: &Value<'m>, keys: &'static str) -> Result<[Option<Value<'m>>; 7]> {
-    let mut found = [None; 7];
-    for (key, value) in object.entries()? {
-        if let Some(at) = words(keys).position(|word| word == key.as_escaped().as_bytes())
-            && found[at].replace(value).is_some()
-        {
-            return Err(value.fault("given twice"));
+    #[inline(never)]
+    fn read(&mut self) -> Result<()> {
+        for (key, value) in self.object.entries()? {
+            if let Some(at) = place(self.keys, key.as_escaped().as_bytes())
+                && let Some(place) = self.found.get_mut(at)
+                && !value.is_null()
+                && place.replace(value).is_some()
+            {
+                return Err(value.fault("given twice"));
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fault(&self, at: usize, why: &str) -> Error {
+        let key = words(self.keys).nth(at).and_then(|key| core::str::from_utf8(key).ok());
+        self.object.fault_of(key.unwrap_or(""), why)
+    }
+
+    #[inline(never)]
+    fn need(&self, at: usize) -> Result<Value<'m>> {
+        self.found[at].ok_or_else(|| self.fault(at, "missing"))
+    }
+
+    #[inline(never)]
+    fn number(&self, at: usize) -> Result<u64> {
+        self.need(at)?.as_u64()
+    }
+
+    #[inline(never)]
+    fn items(&self, at: usize) -> Result<Items<'m>> {
+        self.found[at].map_or(Ok(Items::default()), |list| list.items())
+    }
+
+    /// What a filter returns for the action that is the first member, with the errno that is the second.
+    #[inline(never)]
+    fn verdict(&self) -> Result<u32> {
+        let verdict = RETURNS[word(&self.need(0)?, "SCMP_ACT_", ACTIONS)? % RETURNS.len()];
+        let takes_errno = matches!(verdict, RETURN_ERRNO | RETURN_TRACE);
+        if self.found[1].is_none() {
+            return Ok(if takes_errno { verdict | EPERM } else { verdict });
+        }
+        if !takes_errno {
+            return Err(self.fault(1, "the action takes none"));
+        }
+        match self.number(1)? {
+            number @ 0..=0xffff => Ok(verdict | number as u32),
+            _ => Err(self.fault(1, "above 65535")),
         }
     }
-    Ok(found.map(|value| value.filter(|value| !value.is_null())))
-}
-
-fn items(list: Option<Value<'_>>) -> Result<Items<'_>> {
-    list.map_or(Ok(Items::default()), |list| list.items())
 }
 
 /// Which word of a list this text is, behind its prefix.
 fn word(value: &Value<'_>, prefix: &str, list: &'static str) -> Result<usize> {
     let text = value.as_text()?.as_escaped().as_bytes().strip_prefix(prefix.as_bytes());
-    let at = text.and_then(|text| words(list).position(|word| word == text));
+    let at = text.and_then(|text| place(list, text));
     at.ok_or_else(|| value.fault("unknown"))
+}
+
+fn place(list: &'static str, text: &[u8]) -> Option<usize> {
+    words(list).position(|word| word == text)
 }

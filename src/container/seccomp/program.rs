@@ -9,7 +9,7 @@
 
 use super::names::Names;
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
-use crate::sys::seccomp;
+use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_ERRNO, RETURN_LOG, RETURN_TRACE};
 use crate::{Error, Result};
 
 /// Numbers of system calls of one architecture; the highest is x32's 547.
@@ -29,6 +29,11 @@ pub struct Program {
     pub(super) conditions: heapless::Vec<Condition, RULES>,
     ranges: heapless::Vec<Range, { 2 * NUMBERS + 8 }>,
     pub(super) names: Names,
+    pub(super) policy: Policy,
+    /// Where two verdicts are returned.
+    ends: [usize; 2],
+    /// There are more rules or conditions than a filter could have.
+    pub(super) is_full: bool,
 }
 
 /// A verdict that depends on arguments; the lower half is the last rule's place. The kernel has no such action.
@@ -53,28 +58,28 @@ pub(super) struct Rule {
 pub(super) struct Condition {
     /// 0 to 5.
     pub argument: u8,
-    /// How they are compared.
-    pub operator: Operator,
-    /// With what; the mask of [`Operator::masks`].
+    /// How they are compared: a place in [`OPERATORS`](super::OPERATORS).
+    pub operator: u8,
+    /// With what; the mask, where there is one.
     pub value: u64,
     /// What is to be left behind the mask.
     pub masked: u64,
 }
 
-/// How an argument is compared.
-#[derive(Clone, Copy)]
-pub(super) struct Operator {
-    /// [`EQUAL`], [`GREATER`] or [`GREATER_EQUAL`].
-    pub jump: u16,
-    /// The condition holds where the comparison does not.
-    pub negated: bool,
-    /// A mask goes over the argument first.
-    pub masks: bool,
-}
-
-pub(super) const EQUAL: u16 = 0x15;
-pub(super) const GREATER: u16 = 0x25;
-pub(super) const GREATER_EQUAL: u16 = 0x35;
+const EQUAL: u16 = 0x15;
+const GREATER: u16 = 0x25;
+const GREATER_EQUAL: u16 = 0x35;
+/// The comparison of each operator, and whether the condition holds where it does not.
+const COMPARISONS: [(u16, bool); 7] = [
+    (EQUAL, false),
+    (GREATER_EQUAL, false),
+    (GREATER, false),
+    (GREATER, true),
+    (GREATER_EQUAL, true),
+    (EQUAL, false),
+    (EQUAL, true),
+];
+const MASKED_EQUAL: u8 = 5;
 const JUMP: u16 = 0x05;
 const LOAD: u16 = 0x20;
 const AND: u16 = 0x54;
@@ -92,13 +97,14 @@ const X32_BIT: u32 = 1 << 30;
 /// How far a conditional jump reaches.
 const REACH: usize = 255;
 
-/// x32's own numbers, from 512 up, by x86_64's.
-const X32_OWN: [u16; 36] = [
+/// x86_64's numbers that x32 has not: the first of these calls have numbers of their own there, from 512 up.
+const NOT_X32: [u16; 50] = [
     13, 15, 16, 19, 20, 45, 46, 47, 59, 101, 127, 128, 129, 131, 222, 244, 246, 247, 273, 274, 278, 279, 295, 296, 297,
-    299, 307, 310, 311, 54, 55, 206, 209, 322, 327, 328,
+    299, 307, 310, 311, 54, 55, 206, 209, 322, 327, 328, //
+    134, 156, 174, 177, 178, 180, 205, 211, 214, 215, 236, 335, 336, 453,
 ];
-/// What x32 has not.
-const X32_NOT: [u16; 14] = [134, 156, 174, 177, 178, 180, 205, 211, 214, 215, 236, 335, 336, 453];
+const X32_OWN: usize = 512;
+const X32_END: usize = 548;
 
 /// Numbers from `low` to the next range's.
 #[derive(Clone, Copy)]
@@ -111,8 +117,6 @@ struct Range {
 /// What the whole profile says.
 pub(super) struct Policy {
     pub default: u32,
-    /// What a system call above all that the profile knows gets.
-    pub newer: u32,
     pub x86: bool,
     pub x32: bool,
 }
@@ -127,66 +131,82 @@ impl Program {
         conditions: heapless::Vec::new(),
         ranges: heapless::Vec::new(),
         names: Names::EMPTY,
+        policy: Policy { default: 0, x86: false, x32: false },
+        ends: [0; 2],
+        is_full: false,
     };
 
     /// Makes it anew.
-    pub(super) fn clear(&mut self) {
+    pub(super) fn clear(&mut self, default: u32) {
+        self.policy = Policy { default, x86: false, x32: false };
         self.start = self.instructions.len();
-        self.verdicts = [[UNKNOWN; NUMBERS]; 2];
+        self.is_full = false;
+        self.ends = [0; 2];
+        self.verdicts.as_flattened_mut().fill(UNKNOWN);
         self.rules.clear();
         self.conditions.clear();
         self.names.unpack();
     }
 
     /// The instructions of the whole filter.
-    pub(super) fn assemble(&mut self, policy: &Policy) -> Result<&[u64]> {
-        let i386 = if policy.x86 {
-            self.ranges.clear();
-            self.add_ranges(0, 1, policy);
-            self.section(false, policy)
-        } else {
-            0
-        };
-        self.ranges.clear();
-        self.add_ranges(0, 0, policy);
-        if policy.x32 {
-            self.become_x32();
-            self.add_ranges(X32_BIT, 1, policy);
-        } else {
-            self.add_range(X32_BIT, seccomp::RETURN_KILL_THREAD);
-            // A tracer's way to skip a call.
-            self.add_range(u32::MAX, policy.default);
+    pub(super) fn assemble(&mut self) -> Result<&[u64]> {
+        if !self.is_full {
+            self.put_all();
         }
-        let x86_64 = self.section(true, policy);
-        let kill = self.end(seccomp::RETURN_KILL_THREAD);
-        let other = if policy.x86 { self.jump(EQUAL, AUDIT_ARCH_I386, i386, kill) } else { kill };
-        self.jump(EQUAL, AUDIT_ARCH_X86_64, x86_64, other);
-        self.put(LOAD, 0, 0, ARCHITECTURE);
-        if self.start == 0 {
-            return Err(too_large());
+        if self.start == 0 || self.is_full {
+            return Err(Error::new(format_args!(
+                "linux.seccomp: a filter of more than {SECCOMP_INSTRUCTIONS_MAX} instructions (SECCOMP_INSTRUCTIONS_MAX)"
+            )));
         }
         Ok(&self.instructions[self.start..])
     }
 
+    fn put_all(&mut self) {
+        let mut i386 = 0;
+        if self.policy.x86 {
+            self.ranges.clear();
+            self.add_ranges(0, 1);
+            i386 = self.section(false);
+        }
+        self.ranges.clear();
+        self.add_ranges(0, 0);
+        if self.policy.x32 {
+            self.become_x32();
+            self.add_ranges(X32_BIT, 1);
+        } else {
+            self.add_range(X32_BIT, seccomp::RETURN_KILL_THREAD);
+            // A tracer's way to skip a call.
+            self.add_range(u32::MAX, self.policy.default);
+        }
+        let x86_64 = self.section(true);
+        let kill = self.end(seccomp::RETURN_KILL_THREAD);
+        let other = if self.policy.x86 { self.jump(EQUAL, AUDIT_ARCH_I386, i386, kill) } else { kill };
+        self.jump(EQUAL, AUDIT_ARCH_X86_64, x86_64, other);
+        self.put(LOAD, 0, 0, ARCHITECTURE);
+    }
+
     /// Verdicts of i386 become those of x32: x86_64's, in other places.
     fn become_x32(&mut self) {
-        let [native, x32] = &mut self.verdicts;
-        *x32 = *native;
-        for number in X32_OWN.iter().chain(&X32_NOT) {
-            x32[usize::from(*number)] = UNKNOWN;
-        }
-        for (place, number) in x32[512..].iter_mut().zip(X32_OWN) {
-            *place = native[usize::from(number)];
+        self.verdicts[1] = self.verdicts[0];
+        for (own, number) in (X32_OWN..).zip(&NOT_X32) {
+            let verdict = core::mem::replace(&mut self.verdicts[1][usize::from(*number)], UNKNOWN);
+            if own < X32_END {
+                self.verdicts[1][own] = verdict;
+            }
         }
     }
 
     /// Adds the ranges of one table of verdicts, up to the highest number there can be.
-    fn add_ranges(&mut self, base: u32, table: usize, policy: &Policy) {
+    fn add_ranges(&mut self, base: u32, table: usize) {
+        let default = self.policy.default;
+        // A permissive default is for what is newer than the profile, too.
+        let permissive = matches!(default & 0xffff_0000, RETURN_ALLOW | RETURN_LOG | RETURN_TRACE);
         let highest = self.verdicts[table].iter().rposition(|verdict| *verdict != UNKNOWN);
+        let highest = highest.filter(|_| !permissive).unwrap_or(NUMBERS);
         for number in 0..NUMBERS {
             let verdict = match self.verdicts[table][number] {
-                UNKNOWN if highest.is_some_and(|highest| number > highest) => policy.newer,
-                UNKNOWN => policy.default,
+                UNKNOWN if number > highest => RETURN_ERRNO | libc::ENOSYS as u32,
+                UNKNOWN => default,
                 verdict => verdict,
             };
             self.add_range(base + number as u32, verdict);
@@ -201,12 +221,12 @@ impl Program {
     }
 
     /// All of what one architecture needs; where it begins.
-    fn section(&mut self, wide: bool, policy: &Policy) -> usize {
+    fn section(&mut self, wide: bool) -> usize {
         for n in 0..self.ranges.len() {
             let verdict = self.ranges[n].target;
             self.ranges[n].target = match verdict & 0xffff_0000 {
                 // x32's numbers have their bit, and its arguments 32.
-                RULES_FOLLOW => self.decide(verdict, wide && self.ranges[n].low < X32_BIT, policy.default),
+                RULES_FOLLOW => self.decide(verdict, wide && self.ranges[n].low < X32_BIT),
                 _ => self.end(verdict),
             } as u32;
         }
@@ -218,7 +238,7 @@ impl Program {
                 let target = self.jump(GREATER_EQUAL, right.low, right.target as usize, left.target as usize) as u32;
                 self.ranges[n] = Range { low: left.low, target };
             }
-            if count % 2 != 0 {
+            if !count.is_multiple_of(2) {
                 self.ranges[count / 2] = self.ranges[count - 1];
             }
             count = count.div_ceil(2);
@@ -231,8 +251,8 @@ impl Program {
     }
 
     /// A call's rules, from the last to the first; where they begin.
-    fn decide(&mut self, mut verdict: u32, wide: bool, default: u32) -> usize {
-        let mut fail = self.end(default);
+    fn decide(&mut self, mut verdict: u32, wide: bool) -> usize {
+        let mut fail = self.end(self.policy.default);
         while verdict & 0xffff_0000 == RULES_FOLLOW {
             let Rule { verdict: then, conditions: (first, end), multiplexed, before } =
                 self.rules[verdict as usize & 0xffff];
@@ -244,8 +264,7 @@ impl Program {
                 }
             }
             if multiplexed != 0 {
-                let operator = Operator { jump: EQUAL, negated: false, masks: false };
-                let condition = Condition { argument: 0, operator, value: multiplexed.into(), masked: 0 };
+                let condition = Condition { argument: 0, operator: 0, value: multiplexed.into(), masked: 0 };
                 pass = self.compare(&condition, wide, pass, fail);
             }
             (fail, verdict) = (pass, before);
@@ -255,7 +274,8 @@ impl Program {
 
     /// Compares an argument, by halves where it is wide.
     fn compare(&mut self, condition: &Condition, wide: bool, pass: usize, fail: usize) -> usize {
-        let Operator { jump, negated, masks } = condition.operator;
+        let (jump, negated) = COMPARISONS[usize::from(condition.operator) % COMPARISONS.len()];
+        let masks = condition.operator == MASKED_EQUAL;
         let (yes, no) = if negated { (fail, pass) } else { (pass, fail) };
         let wanted = if masks { condition.masked & condition.value } else { condition.value };
         let place = ARGUMENTS + 8 * u32::from(condition.argument);
@@ -285,12 +305,20 @@ impl Program {
     /// Where the filter ends with this verdict: there may be such a place within reach.
     fn end(&mut self, verdict: u32) -> usize {
         let wanted = instruction(RETURN, 0, 0, verdict);
+        // Most often it is one of two that were wanted last: the default, or what the profile says.
+        let last = verdict as usize >> 17 & 1;
+        let place = self.ends[last];
         // Two less: a jump that goes there may need another place for its other target.
-        let near = self.instructions[self.start..].iter().take(REACH - 1).position(|one| *one == wanted);
-        match near {
+        let reach = REACH - 1;
+        if place >= self.start && place - self.start < reach && self.instructions[place] == wanted {
+            return place;
+        }
+        let near = self.instructions[self.start..].iter().take(reach).position(|one| *one == wanted);
+        self.ends[last] = match near {
             Some(distance) => self.start + distance,
             None => self.put(RETURN, 0, 0, verdict),
-        }
+        };
+        self.ends[last]
     }
 
     /// A place within reach that leads to `target`, with room for so many more instructions.
@@ -322,11 +350,4 @@ impl Program {
 /// A `struct sock_filter`.
 fn instruction(code: u16, yes: u8, no: u8, value: u32) -> u64 {
     u64::from(code) | u64::from(yes) << 16 | u64::from(no) << 24 | u64::from(value) << 32
-}
-
-#[cold]
-pub(super) fn too_large() -> Error {
-    Error::new(format_args!(
-        "linux.seccomp: a filter of more than {SECCOMP_INSTRUCTIONS_MAX} instructions (SECCOMP_INSTRUCTIONS_MAX)"
-    ))
 }

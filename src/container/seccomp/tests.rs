@@ -1,103 +1,255 @@
-//! Profiles by what their filters say, run by an interpreter of these few instructions.
+//! Profiles by what their filters say, in an interpreter and to a thread. `tests/seccomp.rs` has libseccomp beside them.
+
+#[path = "../../../tests/support/bpf.rs"]
+mod bpf;
 
 use super::*;
 use crate::codec::json;
+use crate::sys::{process, socket as sys_socket};
+use bpf::{I386, X32, X86_64};
+use std::os::fd::AsRawFd;
 
-const X86_64: u32 = 0xc000_003e;
-const I386: u32 = 0x4000_0003;
-const X32: u32 = 1 << 30;
 const ALLOW: u32 = 0x7fff_0000;
-const ERRNO: u32 = 0x0005_0000;
+const EPERM: u32 = 0x0005_0001;
+const ENOSYS: u32 = 0x0005_0000 | 38;
 const KILL: u32 = 0;
-const ENOSYS: u32 = ERRNO | 38;
 
-/// Compiles a profile; its flags and instructions, or the error.
-fn compile_text(profile: &str) -> core::result::Result<(u32, Vec<u64>), String> {
+fn with<T>(profile: &str, see: impl FnOnce(crate::Result<Filter<'_>>) -> T) -> T {
     let mut document = profile.as_bytes().to_vec();
     let value = json::check(&mut document).expect("JSON");
-    let mut program = Box::new(Program::EMPTY);
-    match compile(value, &mut program) {
-        Ok(filter) => {
-            verify(filter.program());
-            Ok((filter.flags(), filter.program().to_vec()))
-        }
-        Err(error) => Err(error.to_string()),
-    }
+    see(compile(value, &mut Box::new(Program::EMPTY)))
 }
 
-/// What the kernel checks: known instructions, jumps forward and inside, loads inside, a return at the end.
-fn verify(program: &[u64]) {
-    assert!((1..=4096).contains(&program.len()));
-    for (at, one) in program.iter().enumerate() {
-        let left = program.len() - 1 - at;
-        let value = (one >> 32) as usize;
-        match *one as u16 {
-            0x15 | 0x25 | 0x35 => assert!(((one >> 16) as u8 as usize) < left && ((one >> 24) as u8 as usize) < left),
-            0x05 => assert!(value < left),
-            0x20 => assert!(value % 4 == 0 && value < 64 && left > 0),
-            0x54 => assert!(left > 0),
-            0x06 => {}
-            other => panic!("instruction {other:#x}"),
-        }
-    }
+fn program(profile: &str) -> Vec<u64> {
+    let program = with(profile, |filter| filter.map(|filter| filter.program().to_vec())).expect(profile);
+    bpf::verify(&program);
+    program
 }
 
-fn run(program: &[u64], arch: u32, number: u32, args: [u64; 6]) -> u32 {
-    let mut data = [number, arch, 0, 0].to_vec();
-    data.extend(args.iter().flat_map(|arg| [*arg as u32, (*arg >> 32) as u32]));
-    let (mut at, mut a) = (0, 0u32);
-    loop {
-        let one = program[at];
-        let (yes, no, value) = ((one >> 16) as u8 as usize, (one >> 24) as u8 as usize, (one >> 32) as u32);
-        at += 1;
-        let jump = |holds: bool| if holds { yes } else { no };
-        match one as u16 {
-            0x15 => at += jump(a == value),
-            0x25 => at += jump(a > value),
-            0x35 => at += jump(a >= value),
-            0x05 => at += value as usize,
-            0x20 => a = data[value as usize / 4],
-            0x54 => a &= value,
-            _ => return value,
-        }
-    }
+fn flags(profile: &str) -> u32 {
+    with(profile, |filter| filter.map(|filter| filter.flags())).expect(profile)
 }
 
-fn verdict(profile: &str, arch: u32, number: u32, args: [u64; 6]) -> u32 {
-    run(&compile_text(profile).expect(profile).1, arch, number, args)
+fn fault(profile: &str) -> String {
+    with(profile, |filter| filter.map(|filter| filter.flags()).expect_err(profile).to_string())
 }
 
 /// A profile that refuses all but what these rules say.
 fn rules(rules: &str) -> String {
-    format!(
-        r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32"],"syscalls":[{rules}]}}"#
-    )
+    let architectures = r#"["SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32","SCMP_ARCH_ARM"]"#;
+    format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":{architectures},"syscalls":[{rules}]}}"#)
 }
 
 #[test]
 fn numbers_of_three_architectures() {
-    let profile = rules(r#"{"names":["read","ioctl","stat64","_sysctl","no_such_call"],"action":"SCMP_ACT_ALLOW"}"#);
-    let program = compile_text(&profile).unwrap().1;
-    let run = |arch, number| run(&program, arch, number, [0; 6]);
+    let names = r#"{"names":["read","ioctl","stat64","_sysctl","no_such_call"],"action":"SCMP_ACT_ALLOW"}"#;
+    let all = program(&rules(names));
+    let check = |program: &[u64], arch, wanted: &[(u32, u32)]| {
+        for (number, verdict) in wanted {
+            assert_eq!(bpf::run(program, arch, *number, [0; 6]).0, *verdict, "{arch:#x} {number}");
+        }
+    };
+    check(&all, X86_64, &[(0, ALLOW), (1, EPERM), (16, ALLOW), (156, ALLOW), (157, ENOSYS), (X32 - 1, ENOSYS)]);
+    check(&all, X86_64, &[(X32, ALLOW), (X32 + 16, EPERM), (X32 + 514, ALLOW), (X32 + 515, ENOSYS)]);
+    check(&all, I386, &[(3, ALLOW), (54, ALLOW), (195, ALLOW), (149, ALLOW), (0, EPERM), (196, ENOSYS)]);
+    check(&all, 0x4000_0028, &[(3, KILL)]);
+    let alone = format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{names}]}}"#);
+    check(&program(&alone), X86_64, &[(0, ALLOW), (157, ENOSYS), (X32, KILL), (u32::MAX, EPERM)]);
+    check(&program(&alone), I386, &[(3, KILL)]);
+    // What allows by default allows what is new.
+    let permissive = r#"{"defaultAction":"SCMP_ACT_LOG","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO"}]}"#;
+    check(&program(permissive), X86_64, &[(0, EPERM), (1, 0x7ffc_0000), (400, 0x7ffc_0000)]);
+}
+
+#[test]
+fn rules_with_and_without_conditions() {
+    let one =
+        |index, op, value: u64, rest| format!(r#"{{"index":{index},"op":"SCMP_CMP_{op}","value":{value}{rest}}}"#);
+    let rule =
+        |action, args: &[String]| format!(r#"{{"names":["dup"],"action":{action},"args":[{}]}}"#, args.join(","));
+    let allow = r#""SCMP_ACT_ALLOW""#;
+    let run = |list: &[String], args| bpf::run(&program(&rules(&list.join(","))), X86_64, 32, args).0;
+    let a = |first, second| [first, second, 0, 0, 0, 0];
+    // Both must hold.
+    let both = [rule(allow, &[one(0, "EQ", 1, ""), one(1, "GT", 1 << 32, "")])];
     assert_eq!(
-        [run(X86_64, 0), run(X86_64, 1), run(X86_64, 16), run(X86_64, 156), run(X86_64, 157)],
-        [ALLOW, ERRNO | 1, ALLOW, ALLOW, ENOSYS]
+        [run(&both, a(1, 1 << 33)), run(&both, a(1, 1 << 32)), run(&both, a(2, u64::MAX))],
+        [ALLOW, EPERM, EPERM]
     );
+    // Two about the same argument are two rules, and so is the third then.
+    let apart = [rule(allow, &[one(0, "LT", 3, ""), one(0, "GE", 1 << 40, ""), one(1, "EQ", 7, "")])];
+    let verdicts = [a(2, 0), a(3, 0), a((1 << 40) - 1, 7), a(1 << 40, 0)].map(|args| run(&apart, args));
+    assert_eq!(verdicts, [ALLOW, EPERM, ALLOW, ALLOW]);
+    // The first that holds; one without conditions before all others, wherever it stands.
+    let first = [rule(allow, &[one(0, "LE", 5, "")]), rule(r#""SCMP_ACT_TRAP""#, &[one(0, "NE", 9, "")])];
+    assert_eq!([run(&first, a(5, 0)), run(&first, a(6, 0)), run(&first, a(9, 0))], [ALLOW, 0x3_0000, EPERM]);
+    let last = [&first[..], &[rule(r#""SCMP_ACT_LOG""#, &[]), rule(allow, &[])]].concat();
+    assert_eq!(run(&last, a(5, 0)), 0x7ffc_0000);
+    // The default is no rule.
+    let default = [rule(r#""SCMP_ACT_ERRNO","errnoRet":1"#, &[]), rule(allow, &[one(0, "EQ", 1, "")])];
+    assert_eq!([run(&default, a(1, 0)), run(&default, a(2, 0))], [ALLOW, EPERM]);
+    let masked = [rule(allow, &[one(0, "MASKED_EQ", 0xff00_0000_00f0, r#","valueTwo":80"#)])];
     assert_eq!(
-        [run(I386, 3), run(I386, 54), run(I386, 195), run(I386, 149), run(I386, 0), run(I386, 196)],
-        [ALLOW, ALLOW, ALLOW, ALLOW, ERRNO | 1, ENOSYS]
+        [run(&masked, a(0x5f, 0)), run(&masked, a(0x4f, 0)), run(&masked, a(1 << 40 | 0x50, 0))],
+        [ALLOW, EPERM, EPERM]
     );
+}
+
+#[test]
+fn calls_that_i386_makes_in_two_ways() {
+    let arg = r#"{"index":0,"op":"SCMP_CMP_NE","value":40},{"index":1,"op":"SCMP_CMP_EQ","value":1}"#;
+    let listed = rules(&format!(
+        r#"{{"names":["socket","semop"],"action":"SCMP_ACT_ALLOW","args":[{arg}]}},{{"names":["shmctl"],"action":"SCMP_ACT_LOG"}}"#
+    ));
+    let program = program(&listed);
+    let run = |number, first, second| bpf::run(&program, I386, number, [first, second, 0, 0, 0, 0]).0;
+    assert_eq!([run(359, 2, 1), run(359, 40, 1), run(359, 2, 2)], [ALLOW, EPERM, EPERM]);
+    assert_eq!([run(102, 1, 1), run(102, 1, 2), run(102, 2, 1)], [ALLOW, EPERM, EPERM]);
     assert_eq!(
-        [run(X86_64, X32), run(X86_64, X32 + 16), run(X86_64, X32 + 514), run(X86_64, X32 + 515)],
-        [ALLOW, ERRNO | 1, ALLOW, ENOSYS]
+        [run(117, 1, 1), run(117, 24, 0), run(117, 23, 0), run(396, 0, 0)],
+        [ALLOW, 0x7ffc_0000, EPERM, 0x7ffc_0000]
     );
-    assert_eq!([run(0x4000_0028, 0), run(0xc000_00b7, 0)], [KILL, KILL]);
-    let alone =
-        compile_text(r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}"#);
-    let alone = alone.unwrap().1;
-    let run = |arch, number| super::tests::run(&alone, arch, number, [0; 6]);
-    assert_eq!(
-        [run(X86_64, 0), run(X86_64, 1), run(X86_64, X32), run(X86_64, u32::MAX), run(I386, 3)],
-        [ALLOW, ENOSYS, KILL, ERRNO | 1, KILL]
+}
+
+#[test]
+fn flags_and_listeners() {
+    let with = |rest: &str| format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW"{rest}}}"#);
+    assert_eq!((flags(&with("")), flags(&with(r#","flags":[]"#))), (seccomp::FLAG_SPEC_ALLOW, 0));
+    let four =
+        r#","flags":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]"#;
+    assert_eq!(flags(&with(four)), seccomp::FLAG_LOG);
+    let notify = r#","listenerPath":"/a","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]"#;
+    assert_eq!(flags(&with(&format!("{four}{notify}"))), 1 << 1 | 1 << 3 | 1 << 5);
+}
+
+#[test]
+fn errors_name_the_place() {
+    let rule = |rule: &str| rules(&format!(r#"{{"names":["read"],"action":"SCMP_ACT_ALLOW"}},{rule}"#));
+    let arg = |arg: &str| rule(&format!(r#"{{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{{{arg}}}]}}"#));
+    let notify = |rest: &str, names: &str| {
+        format!(
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW"{rest},"syscalls":[{{"names":[{names}],"action":"SCMP_ACT_NOTIFY"}}]}}"#
+        )
+    };
+    let path = r#","listenerPath":"/run/a""#;
+    for (profile, wanted) in [
+        ("{}".into(), "defaultAction: missing"),
+        (r#"{"defaultAction":"ALLOW"}"#.into(), "defaultAction: unknown"),
+        (
+            r#"{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/a"}"#.into(),
+            "defaultAction: this cannot be the default",
+        ),
+        (r#"{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}"#.into(), "defaultErrnoRet: the action takes none"),
+        (r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":65536}"#.into(), "defaultErrnoRet: above 65535"),
+        (r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["x86"]}"#.into(), "architectures[0]: unknown"),
+        (r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_X"]}"#.into(), "flags[0]: unknown"),
+        (
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"a"}"#.into(),
+            "listenerMetadata: there is no listenerPath",
+        ),
+        (
+            rule(r#"{"names":["read"],"action":"SCMP_ACT_KILL","errnoRet":1}"#),
+            "syscalls[1].errnoRet: the action takes none",
+        ),
+        (rule(r#"{"names":["read"]}"#), "syscalls[1].action: missing"),
+        (rule(r#"{"names":[],"action":"SCMP_ACT_ALLOW"}"#), "syscalls[1].names: empty"),
+        (rule(r#"{"names":["a",""],"action":"SCMP_ACT_ALLOW"}"#), "syscalls[1].names[1]: empty"),
+        (arg(r#""index":6,"value":0,"op":"SCMP_CMP_EQ""#), "syscalls[1].args[0].index: above 5"),
+        (arg(r#""index":0,"value":0,"op":"EQ""#), "syscalls[1].args[0].op: unknown"),
+        (arg(r#""index":0,"op":"SCMP_CMP_EQ""#), "syscalls[1].args[0].value: missing"),
+        (notify("", r#""mkdir""#), "listenerPath: missing, and there is SCMP_ACT_NOTIFY"),
+        (notify(path, r#""mkdir","write""#), "syscalls[0].names[1]: not with SCMP_ACT_NOTIFY"),
+    ] {
+        assert_eq!(fault(&profile), wanted, "{profile}");
+    }
+}
+
+#[test]
+fn as_many_instructions_as_there_may_be() {
+    let rule = |n: usize| {
+        format!(
+            r#"{{"names":["read"],"action":"SCMP_ACT_TRACE","errnoRet":{n},"args":[{{"index":0,"value":{n},"op":"SCMP_CMP_EQ"}}]}}"#
+        )
+    };
+    let profile = |count| rules(&(0..count).map(rule).collect::<Vec<_>>().join(","));
+    let last = (300..400).rev().find(|count| with(&profile(*count), |filter| filter.is_ok())).unwrap();
+    let most = program(&profile(last));
+    assert!(most.len() > 4096 - 12, "{} instructions", most.len());
+    for (arch, number) in [(X86_64, 0), (X86_64, X32), (I386, 3)] {
+        for n in [0, 100, last as u64 - 1] {
+            assert_eq!(bpf::run(&most, arch, number, [n, 0, 0, 0, 0, 0]).0, 0x7ff0_0000 | n as u32);
+        }
+        assert_eq!(bpf::run(&most, arch, number, [last as u64, 0, 0, 0, 0, 0]).0, EPERM);
+    }
+    let wanted = "linux.seccomp: a filter of more than 4096 instructions (SECCOMP_INSTRUCTIONS_MAX)";
+    assert_eq!([fault(&profile(400)), fault(&profile(3000))], [wanted; 2]);
+}
+
+#[test]
+fn a_thread_under_a_filter() {
+    let profile = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO","errnoRet":99},
+        {"names":["socket"],"action":"SCMP_ACT_ERRNO","errnoRet":98,"args":[{"index":0,"value":2,"op":"SCMP_CMP_EQ"}]}]}"#;
+    let errnos = std::thread::spawn(move || {
+        process::no_new_privileges().unwrap();
+        assert!(with(profile, |filter| filter.unwrap().load()).unwrap().is_none());
+        let mkdir = std::fs::create_dir("/nowhere/at/all").unwrap_err().raw_os_error();
+        let inet = std::net::UdpSocket::bind("127.0.0.1:0").unwrap_err().raw_os_error();
+        (mkdir, inet, std::os::unix::net::UnixDatagram::unbound().is_ok())
+    });
+    assert_eq!(errnos.join().unwrap(), (Some(99), Some(98), true));
+    assert_eq!(std::fs::create_dir("/nowhere/at/all").unwrap_err().raw_os_error(), Some(2));
+}
+
+#[test]
+fn who_listens_gets_the_listener_and_one_state() {
+    let path = std::env::temp_dir().join(format!("ocinit-listener-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let server = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let long = "m".repeat(10_000);
+    let profile = format!(
+        r#"{{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"{}","listenerMetadata":"{long}","syscalls":[{{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}}]}}"#,
+        path.display()
     );
+    let client = std::thread::spawn(move || {
+        process::no_new_privileges().unwrap();
+        let mut document = profile.clone().into_bytes();
+        let value = json::check(&mut document).unwrap();
+        let listener = with(&profile, |filter| filter.unwrap().load()).unwrap().expect("a listener");
+        let mut annotations = *br#"{"a":"b"}"#;
+        let state = ContainerState {
+            version: b"1.2.0",
+            id: b"c",
+            status: "creating",
+            process: 8,
+            pid: 7,
+            bundle: b"/b",
+            annotations: Some(json::check(&mut annotations).unwrap()),
+        };
+        send_listener(value, listener.by_ref(), &state)
+    });
+    let (accepted, _) = server.accept().unwrap();
+    let (mut text, mut buffer, mut descriptors) = (Vec::new(), [0; 3000], Vec::new());
+    while let (count @ 1.., fd) =
+        sys_socket::receive(crate::sys::fd::FdRef::from_raw(accepted.as_raw_fd()), &mut buffer).unwrap()
+    {
+        descriptors.extend(fd.map(|fd| (text.len(), fd)));
+        text.extend_from_slice(&buffer[..count]);
+    }
+    client.join().unwrap().unwrap();
+    let [(0, listener)] = &descriptors[..] else { panic!("{} descriptors", descriptors.len()) };
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.raw())).unwrap();
+    assert!(link.to_str().unwrap().contains("seccomp"), "{link:?}");
+    let state = json::check(&mut text).unwrap();
+    let wanted = format!(
+        r#"{{"ociVersion":"1.2.0","fds":["seccompFd"],"pid":8,"metadata":"{long}","state":{{"ociVersion":"1.2.0","id":"c","status":"creating","pid":7,"bundle":"/b","annotations":{{"a":"b"}}}}}}"#
+    );
+    assert_eq!(state.as_json(), wanted);
+    // Nobody there is an error.
+    drop(server);
+    std::fs::remove_file(&path).unwrap();
+    let mut document = br#"{"listenerPath":"/nowhere"}"#.to_vec();
+    let state =
+        ContainerState { version: b"", id: b"", status: "", process: 1, pid: 1, bundle: b"/", annotations: None };
+    let error = send_listener(json::check(&mut document).unwrap(), crate::sys::fd::STDIN, &state).unwrap_err();
+    assert_eq!(error.to_string(), "connect to /nowhere: no such file or directory");
 }

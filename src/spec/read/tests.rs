@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::json;
-use crate::limits::STRINGS_BYTES;
+use crate::limits::{GROUPS_MAX, STRINGS_BYTES};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME};
 use crate::sys::mount::{MS_REC, MS_SLAVE};
 use std::vec::Vec;
@@ -118,8 +118,8 @@ fn each_bad_value_is_one_line_that_names_it() {
         ("TERM=xterm", "", "process.env[1]: not NAME=VALUE"),
         ("\"cwd\":\"/\"", "\"cwd\":\"\"", "process.cwd: must be an absolute path"),
         ("\"gid\":0", "\"gid\":0,\"umask\":512", "process.user.umask: not within 0 and 511"),
-        ("RLIMIT_NOFILE", "RLIMIT_NOFILES", "process.rlimits[0].type: unknown"),
-        ("RLIMIT_NOFILE", "NOFILE", "process.rlimits[0].type: unknown"),
+        ("RLIMIT_NOFILE", "RLIMIT_NOFILES", "process.rlimits[0].type: RLIMIT_NOFILES: unknown"),
+        ("RLIMIT_NOFILE", "NOFILE", "process.rlimits[0].type: NOFILE: unknown"),
         ("\"hard\":1024", "\"hard\":1023", "process.rlimits[0].soft: exceeds hard"),
         (
             "\"rlimits\":[",
@@ -131,7 +131,7 @@ fn each_bad_value_is_one_line_that_names_it() {
         ("{\"type\":\"uts\"},", "", "hostname: needs a uts namespace"),
         ("\"hostname\":\"runc\"", "\"domainname\":\"a\"", ""),
         ("\"hostname\":\"runc\"", &format!("\"hostname\":\"{}\"", "h".repeat(65)), "hostname: longer than 64 bytes"),
-        ("{\"type\":\"pid\"}", "{\"type\":\"foo\"}", "linux.namespaces[0].type: unknown"),
+        ("{\"type\":\"pid\"}", "{\"type\":\"foo\"}", "linux.namespaces[0].type: foo: unknown"),
         (
             "{\"type\":\"ipc\"}",
             "{\"type\":\"pid\",\"path\":\"/proc/1/ns/pid\"}",
@@ -144,7 +144,7 @@ fn each_bad_value_is_one_line_that_names_it() {
         ),
         ("{\"type\":\"pid\"}", "{\"type\":\"user\"}", "linux.uidMappings: missing"),
         ("\"linux\":{", "\"linux\":{\"timeOffsets\":{},", "linux.timeOffsets: needs a time namespace"),
-        ("\"linux\":{", "\"linux\":{\"rootfsPropagation\":\"x\",", "linux.rootfsPropagation: unknown"),
+        ("\"linux\":{", "\"linux\":{\"rootfsPropagation\":\"x\",", "linux.rootfsPropagation: x: unknown"),
         ("\"linux\":{", "\"linux\":{\"rootfsPropagation\":\"rprivate\",", ""),
         (
             "\"linux\":{",
@@ -154,7 +154,7 @@ fn each_bad_value_is_one_line_that_names_it() {
         (
             "\"linux\":{",
             "\"linux\":{\"devices\":[{\"type\":\"x\",\"path\":\"/a\"}],",
-            "linux.devices[0].type: none of c, u, b and p",
+            "linux.devices[0].type: x: none of c, u, b and p",
         ),
         (
             "\"linux\":{",

@@ -1,0 +1,213 @@
+//! `linux.netDevices`: network devices of the host that become the container's, with their addresses (runtime-spec 1.3,
+//! "Network Devices").
+//!
+//! The kernel forgets a device's addresses when it changes its namespace, so they are asked for before and given back after.
+//! Nothing is moved before all can be: a virtual device is gone with the namespace of a container that fails.
+
+use super::route::{self, NLM_F_CREATE_NEW, NLM_F_DUMP, Request, Route, word};
+use crate::codec::json::{Text, Value};
+use crate::error::{Context, Error, Result};
+use crate::io::path::PathBuf;
+use crate::limits::NET_ADDRESSES_MAX;
+use crate::spec::Spec;
+use crate::sys::clone::{self, CLONE_NEWNET};
+use crate::sys::fd::{CWD, FdRef};
+use crate::sys::{self, Errno, fs};
+use heapless::Vec;
+
+/// The longest name, in bytes (IFNAMSIZ less a NUL).
+const NAME_BYTES: usize = 15;
+
+// linux/if_link.h, linux/if_addr.h
+const IFLA_IFNAME: u16 = 3;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_NEW_IFINDEX: u16 = 49;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_BROADCAST: u16 = 4;
+const IFA_FLAGS: u16 = 8;
+const IFA_RT_PRIORITY: u16 = 9;
+const IFA_F_PERMANENT: u32 = 0x80;
+/// `struct ifinfomsg`: u8 family, u8 padding, u16 type, i32 index, u32 flags, u32 which of them are meant.
+const LINK_BYTES: usize = 16;
+/// `struct ifaddrmsg`: u8 family, u8 prefix, u8 flags, u8 scope (0: everywhere), u32 index.
+const ADDRESS_BYTES: usize = 8;
+
+/// Attributes of an address that go with it. Its label is made of the device's name.
+const KEPT: [u16; 5] = [IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, IFA_RT_PRIORITY];
+
+/// An address: the fixed part, and the attributes of [`KEPT`], as long as they are.
+struct Address {
+    fixed: [u8; ADDRESS_BYTES],
+    values: [([u8; 16], u8); KEPT.len()],
+}
+
+/// The devices that a config hands over: the value, the name on the host, the name in the container.
+fn each<'m>(document: Option<Value<'m>>) -> impl Iterator<Item = (Value<'m>, Text<'m>, Text<'m>)> {
+    let linux = document.and_then(|document| document.member("linux")).unwrap_or_default();
+    linux.entries_or_none("netDevices").map(|(host, value)| {
+        let name = value.member("name").and_then(|name| name.as_text().ok()).filter(|name| !name.is_empty());
+        (value, host, name.unwrap_or(host))
+    })
+}
+
+/// Checks the names, and that there is a network namespace to move to, before anything is made.
+pub fn check(spec: &Spec<'_>) -> Result<()> {
+    let has_network = spec.namespaces & CLONE_NEWNET != 0 || spec.joined.iter().any(|one| one.kind == CLONE_NEWNET);
+    for (n, (value, host, name)) in each(spec.document).enumerate() {
+        if !has_network {
+            return Err(value.fault("needs a network namespace"));
+        }
+        if !is_name(host, false) || !is_name(name, true) {
+            return Err(value.fault("not the name of a network device"));
+        }
+        if !is_pattern(name) && each(spec.document).take(n).any(|(_, _, other)| other == name) {
+            return Err(value.fault("two devices of one name"));
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel takes for a name; `%d` in it stands for a number that is free.
+fn is_name(name: Text<'_>, may_be_pattern: bool) -> bool {
+    let bytes = name.as_escaped().as_bytes();
+    let bad = |byte: &u8| matches!(byte, 0..=b' ' | 0x7f.. | b'/' | b':' | b'\\');
+    let percents = bytes.iter().filter(|byte| **byte == b'%').count();
+    (1..=NAME_BYTES).contains(&bytes.len())
+        && !matches!(bytes, b"." | b"..")
+        && !bytes.iter().any(bad)
+        && (percents == 0 || may_be_pattern && percents == 1 && is_pattern(name))
+}
+
+fn is_pattern(name: Text<'_>) -> bool {
+    name.as_escaped().as_bytes().windows(2).any(|pair| pair == b"%d")
+}
+
+/// Moves the devices into the network namespace of the process `pid`. Takes power over both namespaces.
+pub fn hand_over(document: Option<Value<'_>>, pid: i32) -> Result<()> {
+    if each(document).next().is_none() {
+        return Ok(());
+    }
+    let ours = fs::open(CWD, c"/proc/thread-self/ns/net", fs::O_RDONLY, 0).doing("open our network namespace")?;
+    let path = PathBuf::format(format_args!("/proc/{pid}/ns/net"));
+    let theirs = path.and_then(|path| fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0));
+    let theirs = theirs.doing("open the container's network namespace")?;
+    let host = Route::open().doing("open a netlink socket")?;
+    clone::join_namespace(theirs.by_ref(), CLONE_NEWNET).doing("join the container's network namespace")?;
+    let container = Route::open();
+    clone::join_namespace(ours.by_ref(), CLONE_NEWNET).doing("go back to our network namespace")?;
+    let container = container.doing("open a netlink socket")?;
+    for moves in [false, true] {
+        for (_, device, name) in each(document) {
+            let target = moves.then(|| theirs.by_ref());
+            hand_over_one(&host, &container, device, name, target).context("network device", &device)?;
+        }
+    }
+    Ok(())
+}
+
+/// Moves one, or (without a `target`) only looks whether it can be moved.
+fn hand_over_one(
+    host: &Route,
+    container: &Route,
+    device: Text<'_>,
+    name: Text<'_>,
+    target: Option<FdRef<'_>>,
+) -> Result<()> {
+    let index = find(host, device).doing("find")?;
+    if !is_pattern(name) {
+        match find(container, name) {
+            Err(Errno::ENODEV) => {}
+            Ok(_) => return Err(Error::with_errno(format_args!("the container has a device {name}"), Errno::EEXIST)),
+            Err(errno) => return Err(errno).doing("look for its name in the container"),
+        }
+    }
+    let Some(target) = target else { return Ok(()) };
+    let addresses = addresses(host, index)?;
+    // Its number there, which is all that is known of it where the kernel chooses the name.
+    let mut place = index;
+    while has(container, place).doing("find a number for it")? {
+        place += 1;
+    }
+    let request = Request::new(route::RTM_SETLINK, 0, &link(index, 0))
+        .attribute(IFLA_NET_NS_FD, &target.raw().to_ne_bytes())
+        .attribute(IFLA_IFNAME, &name_bytes(name))
+        .attribute(IFLA_NEW_IFINDEX, &place.to_ne_bytes());
+    host.tell(request).doing("move to the container")?;
+    for Address { fixed, values } in &addresses {
+        let mut fixed = *fixed;
+        fixed[4..].copy_from_slice(&place.to_ne_bytes());
+        let mut request = Request::new(route::RTM_NEWADDR, NLM_F_CREATE_NEW, &fixed);
+        for (kind, (value, length)) in KEPT.iter().zip(values).filter(|(_, (_, length))| *length > 0) {
+            request = request.attribute(*kind, &value[..usize::from(*length)]);
+        }
+        container.tell(request).doing("give back an address")?;
+    }
+    container.tell(Request::new(route::RTM_SETLINK, 0, &link(place, libc::IFF_UP as u32))).doing("set up")
+}
+
+/// The fixed part of a request about a device, which sets these flags.
+fn link(index: u32, flags: u32) -> [u8; LINK_BYTES] {
+    let mut link = [0; LINK_BYTES];
+    for (place, number) in link[4..].chunks_exact_mut(4).zip([index, flags, flags]) {
+        place.copy_from_slice(&number.to_ne_bytes());
+    }
+    link
+}
+
+/// A name with a NUL.
+fn name_bytes(name: Text<'_>) -> [u8; NAME_BYTES + 1] {
+    let mut bytes = [0; NAME_BYTES + 1];
+    bytes.iter_mut().zip(name.as_escaped().as_bytes()).for_each(|(place, byte)| *place = *byte);
+    bytes
+}
+
+/// The number of a device by its name. ENODEV where there is none.
+fn find(route: &Route, name: Text<'_>) -> sys::Result<u32> {
+    let mut index = 0;
+    let request = Request::new(route::RTM_GETLINK, 0, &link(0, 0)).attribute(IFLA_IFNAME, &name_bytes(name));
+    route.ask(request, &mut |_, body| index = word(body, 4))?;
+    Ok(index)
+}
+
+fn has(route: &Route, index: u32) -> sys::Result<bool> {
+    match route.tell(Request::new(route::RTM_GETLINK, 0, &link(index, 0))) {
+        Err(Errno::ENODEV) => Ok(false),
+        answer => answer.map(|()| true),
+    }
+}
+
+/// The addresses of a device that somebody gave it for good, and that are meant for everywhere.
+fn addresses(route: &Route, index: u32) -> Result<Vec<Address, NET_ADDRESSES_MAX>> {
+    let mut list = Vec::new();
+    let mut is_full = false;
+    let request = Request::new(route::RTM_GETADDR, NLM_F_DUMP, &[0; ADDRESS_BYTES]);
+    let answer = route.ask(request, &mut |kind, body| {
+        let Some((fixed, attributes)) = body.split_first_chunk() else { return };
+        if kind != route::RTM_NEWADDR || word(fixed, 4) != index || fixed[3] != 0 {
+            return;
+        }
+        let mut address = Address { fixed: *fixed, values: [([0; 16], 0); KEPT.len()] };
+        let mut flags = u32::from(fixed[2]);
+        for (kind, value) in route::attributes(attributes) {
+            let Some(kept) = KEPT.iter().position(|kept| *kept == kind) else { continue };
+            let (place, length) = &mut address.values[kept];
+            if let Some(place) = place.get_mut(..value.len()) {
+                place.copy_from_slice(value);
+                *length = value.len() as u8;
+            }
+            if kind == IFA_FLAGS {
+                flags = word(value, 0);
+            }
+        }
+        is_full |= flags & IFA_F_PERMANENT != 0 && list.push(address).is_err();
+    });
+    answer.doing("list its addresses")?;
+    match is_full {
+        true => Err(Error::new(format_args!("more than {NET_ADDRESSES_MAX} addresses"))),
+        false => Ok(list),
+    }
+}
+
+#[cfg(test)]
+mod tests;

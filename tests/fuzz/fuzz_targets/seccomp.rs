@@ -1,0 +1,32 @@
+//! A seccomp profile: whatever it says, it becomes a filter that the kernel would take, or one line.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ocinit::codec::json;
+use ocinit::container::seccomp::{Program, compile};
+
+#[path = "../../support/bpf.rs"]
+mod bpf;
+
+thread_local!(static PROGRAM: std::cell::RefCell<Box<Program>> = std::cell::RefCell::new(Box::new(Program::EMPTY)));
+
+fuzz_target!(|data: &[u8]| {
+    let mut document = data.to_vec();
+    let Ok(profile) = json::check(&mut document) else { return };
+    PROGRAM.with_borrow_mut(|program| {
+        let filter = match compile(profile, program) {
+            Ok(filter) => filter,
+            Err(error) => return assert!(!error.to_string().contains('\n')),
+        };
+        bpf::verify(filter.program());
+        for arch in [bpf::X86_64, bpf::I386, 0xc000_00b7] {
+            for number in (0..600).chain([u32::MAX, 1 << 31]) {
+                for number in [number, number | bpf::X32] {
+                    let (verdict, steps) = bpf::run(filter.program(), arch, number, [1, u64::MAX, 0, 1 << 32, 2, 3]);
+                    assert!(steps <= filter.program().len());
+                    assert!(matches!(verdict >> 16, 0 | 3 | 5 | 0x7fc0 | 0x7ff0 | 0x7ffc | 0x7fff | 0x8000), "{verdict:#x}");
+                }
+            }
+        }
+    });
+});
