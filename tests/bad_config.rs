@@ -187,7 +187,7 @@ fn a_config_that_says_what_cannot_be_is_told() {
         of(r#"{"process": {"args": []}}"#, &["config.json: process.args"], 1),
         of(
             r#"{"process": {"rlimits": [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]}}"#,
-            &["config.json: process.rlimits[0].type: unknown"],
+            &["config.json: process.rlimits[0].type: RLIMIT_X: unknown"],
             1,
         ),
         of(
@@ -197,7 +197,7 @@ fn a_config_that_says_what_cannot_be_is_told() {
         ),
         of(
             r#"{"linux": {"namespaces": [{"type": "nonsense"}]}}"#,
-            &["config.json: linux.namespaces[0].type: unknown"],
+            &["config.json: linux.namespaces[0].type: nonsense: unknown"],
             1,
         ),
         of(r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "mount"}]}}"#, &["linux.namespaces[1]"], 1),
@@ -208,7 +208,11 @@ fn a_config_that_says_what_cannot_be_is_told() {
         ),
         of(r#"{"linux": {"sysctl": {"kernel.nonsense": "1"}}}"#, &["kernel.nonsense"], 1),
         of(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_X"}}}"#, &["linux.seccomp.defaultAction: unknown"], 1),
-        of(r#"{"linux": {"rootfsPropagation": "nonsense"}}"#, &["config.json: linux.rootfsPropagation: unknown"], 1),
+        of(
+            r#"{"linux": {"rootfsPropagation": "nonsense"}}"#,
+            &["config.json: linux.rootfsPropagation: nonsense: unknown"],
+            1,
+        ),
         of(
             r#"{"mounts": [{"destination": "/x", "type": "bind", "source": "@DIR@/absent", "options": ["bind"]}]}"#,
             &["mount", "absent", "no such file or directory"],
@@ -222,10 +226,14 @@ fn a_config_that_says_what_cannot_be_is_told() {
         of(r#"{"linux": {"devices": [{"path": "/dev/x", "type": "q", "major": 1, "minor": 3}]}}"#, &["devices[0]"], 1),
         of(
             r#"{"hooks": {"createRuntime": [{"path": "/absent"}]}}"#,
-            &["createRuntime hook #0", "no such file or directory"],
+            &["createRuntime hook #0 /absent", "no such file or directory"],
             1,
         ),
-        of(r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#, &["createRuntime hook #0: exit status 1"], 1),
+        of(
+            r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#,
+            &["createRuntime hook #0 /bin/false: exit status 1"],
+            1,
+        ),
         of(r#"{"linux": {"cgroupsPath": "../../.."}}"#, &["cgroupsPath"], 0),
     ];
     check(cases.iter().flatten());
@@ -237,6 +245,7 @@ fn why_a_process_died_is_heard_however_soon_it_did() {
     lab::enter();
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.merge(r#"{"mounts": [{"destination": "/x", "type": "bind", "source": "@DIR@/absent", "options": ["bind"]}]}"#);
+    lab.merge(r#"{"process": {"oomScoreAdj": 500}}"#);
     for _ in 0..40 {
         let missed = misses(
             &lab.call(RUN),
@@ -245,4 +254,214 @@ fn why_a_process_died_is_heard_however_soon_it_did() {
         );
         assert_eq!((missed, leftovers(&lab)), Default::default());
     }
+}
+
+/// A case without a change of the bundle.
+const fn plain(words: &'static [&'static str], says: &'static [&'static str], status: [i32; 2]) -> Case {
+    Case { patch: "{}", damage: |_| (), words, says, status }
+}
+
+#[test]
+fn an_absent_container_is_told_by_every_command() {
+    lab::enter();
+    let says = &["container does not exist"];
+    let one = |words| plain(words, says, [1, 1]);
+    check(&[
+        one(&["state", "@ID@"]),
+        one(&["start", "@ID@"]),
+        one(&["kill", "@ID@", "KILL"]),
+        one(&["delete", "@ID@"]),
+        one(&["pause", "@ID@"]),
+        one(&["resume", "@ID@"]),
+        one(&["update", "--pids-limit", "5", "@ID@"]),
+        one(&["ps", "@ID@"]),
+        one(&["events", "--stats", "@ID@"]),
+        plain(&["exec", "@ID@", "/bin/true"], says, [255, 255]),
+        plain(&["exec", "--pid-file", "@DIR@/pid", "--detach", "@ID@", "/bin/true"], says, [255, 255]),
+    ]);
+}
+
+#[test]
+fn words_that_cannot_be_are_told() {
+    lab::enter();
+    check(&[
+        plain(
+            &["create", "--bundle", "@DIR@/absent", "@ID@"],
+            &["bundle @DIR@/absent: no such file or directory"],
+            [1, 1],
+        ),
+        plain(
+            &["run", "--bundle", "@DIR@/absent", "@ID@"],
+            &["bundle @DIR@/absent: no such file or directory"],
+            [1, 1],
+        ),
+        plain(&["create", "--bundle", "@BUNDLE@/config.json", "@ID@"], &["config.json: not a directory"], [1, 1]),
+        // The current directory is no bundle.
+        plain(&["create", "@ID@"], &["open config.json: no such file or directory"], [1, 1]),
+        plain(&["create", "--bundle", "@BUNDLE@"], &["usage: ocinit create "], [1, 1]),
+        plain(&["create", "--bundle", "@BUNDLE@", "@ID@", "word"], &["arguments are for --image"], [1, 1]),
+        plain(&["create", "--bundle", "@BUNDLE@", "@ID@/x"], &["invalid container ID format"], [1, 1]),
+        plain(
+            &["create", "--bundel", "@BUNDLE@", "@ID@"],
+            &["create: no option --bundel; did you mean --bundle?"],
+            [1, 1],
+        ),
+        plain(&["create", "@ID@", "--bundle"], &["--bundle needs a value"], [1, 1]),
+        plain(&["state"], &["usage: ocinit state"], [1, 1]),
+        plain(&["exec"], &["usage: ocinit exec"], [1, 1]),
+        plain(&["exec", "--nonsense", "@ID@"], &["exec: no option --nonsense"], [1, 1]),
+        plain(&["checkpoint", "@ID@"], &["checkpoint: ocinit neither saves containers nor restores them"], [1, 1]),
+        plain(&["nonsense", "@ID@"], &["unknown command nonsense"], [125, 3]),
+        plain(
+            &["create", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/absent/pid", "@ID@"],
+            &["pid file @DIR@/absent/pid: no such file"],
+            [1, 1],
+        ),
+        plain(
+            &["run", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/absent/pid", "@ID@"],
+            &["pid file @DIR@/absent/pid: no such file"],
+            [1, 1],
+        ),
+        plain(
+            &["create", "--bundle", "@BUNDLE@", "--console-socket", "@DIR@/absent", "@ID@"],
+            &["console-socket @DIR@/absent: no such file"],
+            [1, 1],
+        ),
+        plain(
+            &["create", "--bundle", "@BUNDLE@", "--preserve-fds", "90", "@ID@"],
+            &["--preserve-fds: descriptor 3 is not open"],
+            [1, 1],
+        ),
+        plain(&["create", "--bundle", "@BUNDLE@", "--preserve-fds", "x", "@ID@"], &["--preserve-fds x"], [1, 1]),
+    ]);
+}
+
+#[test]
+fn a_terminal_that_has_nowhere_to_go_is_told() {
+    lab::enter();
+    let of =
+        |words, damage, says| Case { patch: r#"{"process": {"terminal": true}}"#, damage, words, says, status: [1, 1] };
+    const TO_SOCKET: &[&str] = &["create", "--bundle", "@BUNDLE@", "--console-socket", "@DIR@/console", "@ID@"];
+    check(&[
+        of(CREATE, |_| (), &["cannot allocate tty if ocinit will detach without setting console socket"]),
+        of(TO_SOCKET, |_| (), &["console-socket @DIR@/console: no such file or directory"]),
+        of(TO_SOCKET, |lab| write(&lab.dir.join("console"), ""), &["console-socket @DIR@/console: connection refused"]),
+        // Nobody listens there any more.
+        of(
+            TO_SOCKET,
+            |lab| drop(std::os::unix::net::UnixListener::bind(lab.dir.join("console")).unwrap()),
+            &["console-socket @DIR@/console: connection refused"],
+        ),
+    ]);
+}
+
+/// `[create, run]` of a command, and the statuses of both of ours.
+fn command(args: &'static str, says: &'static [&'static str], status: i32) -> [Case; 2] {
+    [CREATE, RUN].map(|words| Case { patch: args, damage: no_programs, words, says, status: [status, 1] })
+}
+
+/// Files that cannot be executed.
+fn no_programs(lab: &Lab) {
+    use std::os::unix::fs::PermissionsExt;
+    for (name, mode, text) in
+        [("plain", 0o644, "#!/bin/sh\n"), ("script", 0o755, "#!/absent\n"), ("data", 0o755, "data")]
+    {
+        let path = lab.rootfs.join(name);
+        write(&path, text);
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+}
+
+/// The words are those that docker, containerd and podman look for; runc's status is 1.
+#[test]
+fn a_command_that_cannot_be_executed_is_told_in_the_words_that_callers_know() {
+    lab::enter();
+    let cases = [
+        command(r#"{"process": {"args": ["absent"]}}"#, &["exec: \"absent\": executable file not found in $PATH"], 127),
+        command(r#"{"process": {"args": [""]}}"#, &["exec: \"\": executable file not found in $PATH"], 127),
+        command(
+            r#"{"process": {"args": ["/absent"]}}"#,
+            &["exec: \"/absent\": stat /absent: no such file or directory"],
+            127,
+        ),
+        command(r#"{"process": {"args": ["/bin"]}}"#, &["exec: \"/bin\": ", "permission denied"], 126),
+        command(r#"{"process": {"args": ["/plain"]}}"#, &["exec: \"/plain\": permission denied"], 126),
+        command(r#"{"process": {"args": ["/plain/x"]}}"#, &["exec: \"/plain/x\": ", "not a directory"], 126),
+        command(r#"{"process": {"cwd": "/plain"}}"#, &["working directory /plain: not a directory"], 1),
+    ];
+    check(cases.iter().flatten());
+    // These are seen only when they are executed: by `run` and `start`.
+    for (args, says, status) in [
+        (r#"["/script"]"#, "exec /script: its interpreter /absent: no such file or directory", 127),
+        (r#"["/data"]"#, "exec /data: exec format error", 126),
+    ] {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        lab.merge(&format!(r#"{{"process": {{"args": {args}}}}}"#));
+        no_programs(&lab);
+        assert_eq!((misses(&lab.run(), &[says.into()], status), leftovers(&lab)), Default::default());
+        assert_eq!(lab.create().status, 0);
+        let said = lab.start();
+        assert!(said.status != 0 && misses(&said, &[says.into()], said.status).is_empty(), "{said:?}");
+        assert_eq!(lab.wait_for("stopped"), "stopped");
+        assert_eq!(lab.call(&["delete", "@ID@"]).status, 0);
+        assert_eq!(leftovers(&lab), "");
+    }
+}
+
+#[test]
+fn an_exec_that_fails_has_status_255_or_the_commands_and_the_container_lives_on() {
+    lab::enter();
+    let rows: [(&[&str], &str, [i32; 2]); 19] = [
+        (&["@ID@", "absent"], "exec: \"absent\": executable file not found in $PATH", [127, 255]),
+        (&["@ID@", "/absent"], "exec: \"/absent\": stat /absent: no such file or directory", [127, 255]),
+        (&["@ID@", "/bin"], "permission denied", [126, 255]),
+        (&["@ID@", "/plain"], "exec: \"/plain\": permission denied", [126, 255]),
+        (&["@ID@", "/script"], "exec /script: its interpreter /absent: no such file or directory", [127, 1]),
+        (&["@ID@", "/data"], "exec /data: exec format error", [126, 1]),
+        (&["@ID@"], "exec: no command given", [255, 255]),
+        (&["--cwd", "/absent", "@ID@", "true"], "/absent: no such file or directory", [255, 255]),
+        (&["--user", "nobody", "@ID@", "true"], "--user nobody", [255, 255]),
+        (&["--user", "4294967295", "@ID@", "true"], "--user 4294967295", [255, 255]),
+        (&["--process", "@DIR@/absent", "@ID@"], "open @DIR@/absent: no such file or directory", [255, 255]),
+        (&["--process", "@DIR@/torn", "@ID@"], "process @DIR@/torn: invalid JSON at byte ", [255, 255]),
+        (&["--process", "@DIR@/wrong", "@ID@"], "process @DIR@/wrong: args: not an array", [255, 255]),
+        (&["--process", "@DIR@/no-args", "@ID@"], "process @DIR@/no-args: args", [255, 255]),
+        (&["--tty", "--detach", "@ID@", "true"], "cannot allocate tty if ocinit will detach", [255, 255]),
+        (
+            &["--console-socket", "@DIR@/absent", "-t", "-d", "@ID@", "true"],
+            "@DIR@/absent: no such file or directory",
+            [255, 255],
+        ),
+        (
+            &["--pid-file", "@DIR@/absent/pid", "@ID@", "sleep", "1000"],
+            "@DIR@/absent/pid: no such file or directory",
+            [255, 255],
+        ),
+        (&["--preserve-fds", "90", "@ID@", "true"], "--preserve-fds: descriptor ", [255, 255]),
+        (&["--pid-file", "@DIR@", "@ID@", "sleep", "1000"], "write the pid file @DIR@: ", [255, 255]),
+    ];
+    let mut missed = String::new();
+    for runtime in [Runtime::Ocinit, Runtime::Runc] {
+        let mut lab = Lab::new(runtime);
+        lab.script("exec sleep 1000");
+        no_programs(&lab);
+        write(&lab.dir.join("torn"), r#"{"args": ["true"], "cwd""#);
+        write(&lab.dir.join("wrong"), r#"{"args": "true", "cwd": "/"}"#);
+        write(&lab.dir.join("no-args"), r#"{"cwd": "/"}"#);
+        assert_eq!((lab.create().status, lab.start().status), (0, 0));
+        for (words, says, status) in rows {
+            let said = lab.call(&[&["exec"], words].concat());
+            match runtime {
+                Runtime::Ocinit => missed.push_str(&misses(&said, &[lab.fill(says)], status[0])),
+                _ if said.status != status[1] => {
+                    missed.push_str(&format!("runc, not {}: {words:?} {said:?}\n", status[1]))
+                }
+                _ => {}
+            }
+        }
+        let procs = std::fs::read_to_string(lab.cgroup().join("cgroup.procs")).unwrap();
+        assert_eq!((procs.lines().count(), lab.status().as_str()), (1, "running"), "{runtime:?}");
+        assert!(!lab.dir.with_extension("partial").exists());
+    }
+    assert!(missed.is_empty(), "\n{missed}");
 }

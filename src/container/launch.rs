@@ -145,18 +145,8 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     fn born(&self) -> Result<()> {
-        let done = child::adjust_oom_score(self.pid, &self.launch.spec.process);
-        done.and_then(|()| self.launch.host.born(self.pid)).map_err(|error| {
-            // One that has failed and is gone by now has said why.
-            let _ = process::kill_pidfd(self.pidfd.by_ref(), signal::SIGKILL);
-            loop {
-                match self.channel.receive() {
-                    Ok(Message::Failed(said)) => return said,
-                    Ok(Message::End) | Err(_) => return error,
-                    Ok(_) => {}
-                }
-            }
-        })
+        child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
+        self.launch.host.born(self.pid)
     }
 
     /// Up to its exec, or to its gate.
