@@ -465,3 +465,76 @@ fn an_exec_that_fails_has_status_255_or_the_commands_and_the_container_lives_on(
     }
     assert!(missed.is_empty(), "\n{missed}");
 }
+
+/// Members of no table: what they hold does not matter.
+const IGNORED: [&str; 7] = ["vm", "windows", "solaris", "zos", "com.example.unknown", "process.commandLine", "freebsd"];
+
+/// Each value of a document: where it is, as messages have it, and the same with every index the same.
+fn each(value: &Json, path: &str, kind: &str, found: &mut Vec<(String, String)>) {
+    if !path.is_empty() {
+        found.push((path.into(), kind.into()));
+    }
+    match value {
+        Json::Object(members) => members.iter().for_each(|(key, member)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            each(member, &format!("{path}{dot}{key}"), &format!("{kind}{dot}{key}"), found);
+        }),
+        Json::List(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(n, item)| each(item, &format!("{path}[{n}]"), &format!("{kind}[]"), found)),
+        _ => {}
+    }
+}
+
+/// Puts a value of another type where this path, or the rest of it, leads.
+fn spoil(value: &mut Json, rest: &str) {
+    if rest.is_empty() {
+        *value = match value {
+            Json::Text(_) => Json::Number("7".into()),
+            Json::List(_) => Json::Object(Vec::new()),
+            Json::Object(_) => Json::List(Vec::new()),
+            _ => Json::Text("text".into()),
+        };
+        return;
+    }
+    match value {
+        Json::List(items) => {
+            let (index, rest) = rest[1..].split_once(']').unwrap();
+            spoil(&mut items[index.parse::<usize>().unwrap()], rest);
+        }
+        Json::Object(members) => {
+            let rest = rest.trim_start_matches('.');
+            // Names may hold dots.
+            let is_it =
+                |key: &str| rest.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+            let (key, member) =
+                members.iter_mut().filter(|(key, _)| is_it(key)).max_by_key(|(key, _)| key.len()).unwrap();
+            spoil(member, &rest[key.len()..]);
+        }
+        _ => panic!("{rest} leads nowhere"),
+    }
+}
+
+#[test]
+fn a_wrong_type_anywhere_is_told_with_its_place() {
+    lab::enter();
+    let full = Json::parse(include_str!("configs/full.json"));
+    let (mut all, mut seen, mut missed) = (Vec::new(), std::collections::BTreeSet::new(), String::new());
+    each(&full, "", "", &mut all);
+    let is_ours = |path: &str| !IGNORED.iter().any(|name| path.starts_with(name));
+    for (path, _) in all.iter().filter(|(path, kind)| is_ours(path) && seen.insert(kind.clone())) {
+        let lab = Lab::new(Runtime::Ocinit);
+        let mut spoilt = full.clone();
+        spoil(&mut spoilt, path);
+        config(&lab, spoilt.to_string());
+        // An object of any names is told by what is in it, a list too.
+        missed.push_str(&misses(&lab.call(CREATE), &[format!("config.json: {path}: ")], 1));
+        let left = leftovers(&lab);
+        if !left.is_empty() {
+            missed.push_str(&format!("{path} left {left}\n"));
+        }
+    }
+    assert!(missed.is_empty(), "\n{missed}");
+    assert!(seen.len() > 250, "{}", seen.len());
+}
