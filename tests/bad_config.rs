@@ -1,124 +1,12 @@
-//! Bad input to a runtime: a configuration, a bundle, an id or an option that is not as it must be. Each is told in one line
-//! that names what is wrong, ends with the exit status that runc gives, and leaves nothing behind.
+//! A configuration that is not as it must be: told in one line that names what is wrong, with the exit status that runc
+//! gives, and nothing left behind.
 
 mod support;
 
 use support::json::Json;
-use support::lab::{self, Lab, Runtime, Said};
+use support::lab::{self, Lab, Runtime};
+use support::refusal::{CREATE, Case, RUN, check, leftovers, misses};
 use support::write;
-
-/// Something that must be refused.
-struct Case {
-    /// What is changed in the configuration.
-    patch: &'static str,
-    /// What is done to the bundle then.
-    damage: fn(&Lab),
-    words: &'static [&'static str],
-    /// What the one line must hold.
-    says: &'static [&'static str],
-    /// The exit status, of ocinit and of runc.
-    status: [i32; 2],
-}
-
-/// For runc: it would do to the machine's own root cgroup what it was told to do to a container's.
-const NOT_ASKED: i32 = -2;
-
-const CREATE: &[&str] = &["create", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
-const RUN: &[&str] = &["run", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
-
-/// Processes that were started for this lab and have not ended: its id is in their words.
-fn processes(lab: &Lab) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let words = String::from_utf8_lossy(&words).replace('\0', " ");
-        if words.contains(&lab.id) {
-            found.push(words);
-        }
-    }
-    found
-}
-
-/// What a refused command must not have left: a state, a cgroup, a mount, a process, a pid file.
-fn leftovers(lab: &Lab) -> String {
-    let mut left = lab.leftovers();
-    for process in processes(lab) {
-        left.push_str(&format!(" process {process}"));
-    }
-    for entry in std::fs::read_dir(&lab.dir).unwrap().flatten() {
-        let name = entry.file_name().into_string().unwrap();
-        if name.starts_with("pid") {
-            left.push_str(&format!(" file {name}"));
-        }
-    }
-    left
-}
-
-/// What is wrong with an answer that must be one line, which holds all of these, with nothing on standard output.
-fn misses(said: &Said, says: &[String], status: i32) -> String {
-    let is_one = said.err.ends_with('\n') && said.err.lines().count() == 1 && said.err.starts_with("ocinit: ");
-    let holds = says.iter().all(|text| said.err.contains(text));
-    match is_one && holds && said.out.is_empty() && said.status == status {
-        true => String::new(),
-        false => format!("wanted {status} and {says:?}: {said:?}\n"),
-    }
-}
-
-/// What is wrong with a log that must be one object with the same message.
-fn misses_in_log(lab: &Lab, said: &Said) -> String {
-    let log = lab.file("log");
-    let object = Json::try_parse(&log).unwrap_or(Json::Null);
-    let [level, message, time] = ["level", "msg", "time"].map(|key| object.at(key).show());
-    let is_it = level == "error" && time.contains('T') && said.err == format!("ocinit: {message}\n");
-    if is_it && log.lines().count() == 1 { String::new() } else { format!("log: {log:?} of {said:?}\n") }
-}
-
-/// Options that ask for a log of JSON in the lab.
-fn logged(lab: &mut Lab) {
-    lab.global = ["--log", "@DIR@/log", "--log-format", "json"].map(|word| lab.fill(word)).to_vec();
-}
-
-/// What is not as the case has it, for ocinit without and with a log, and for runc.
-fn misses_of(case: &Case) -> String {
-    let prepared = |runtime| {
-        let mut lab = Lab::new(runtime);
-        lab.merge(case.patch);
-        (case.damage)(&lab);
-        lab
-    };
-    let mut missed = String::new();
-    for is_logging in [false, true] {
-        let mut lab = prepared(Runtime::Ocinit);
-        let says: Vec<_> = case.says.iter().map(|text| lab.fill(text)).collect();
-        if is_logging {
-            logged(&mut lab);
-        }
-        let said = lab.call(case.words);
-        missed.push_str(&misses(&said, &says, case.status[0]));
-        if is_logging {
-            missed.push_str(&misses_in_log(&lab, &said));
-        }
-        let left = leftovers(&lab);
-        if !left.is_empty() {
-            missed.push_str(&format!("{:?} left {left}\n", case.says));
-        }
-    }
-    if case.status[1] == NOT_ASKED {
-        return missed;
-    }
-    let lab = prepared(Runtime::Runc);
-    let said = lab.call(case.words);
-    if said.status != case.status[1] {
-        missed.push_str(&format!("runc, not {}: {:?}: {said:?}\n", case.status[1], case.says));
-    }
-    missed
-}
-
-#[track_caller]
-fn check<'c>(cases: impl IntoIterator<Item = &'c Case>) {
-    let missed: String = cases.into_iter().map(misses_of).collect();
-    assert!(missed.is_empty(), "\n{missed}");
-}
 
 fn config(lab: &Lab, text: impl AsRef<[u8]>) {
     write(&lab.bundle.join("config.json"), text);
@@ -193,7 +81,7 @@ fn a_config_that_says_what_cannot_be_is_told() {
         of(r#"{"process": {"args": []}}"#, &["config.json: process.args"], 1),
         of(
             r#"{"process": {"rlimits": [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]}}"#,
-            &["config.json: process.rlimits[0].type: unknown"],
+            &["config.json: process.rlimits[0].type: RLIMIT_X: unknown"],
             1,
         ),
         of(
@@ -203,7 +91,7 @@ fn a_config_that_says_what_cannot_be_is_told() {
         ),
         of(
             r#"{"linux": {"namespaces": [{"type": "nonsense"}]}}"#,
-            &["config.json: linux.namespaces[0].type: unknown"],
+            &["config.json: linux.namespaces[0].type: nonsense: unknown"],
             1,
         ),
         of(r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "mount"}]}}"#, &["linux.namespaces[1]"], 1),
@@ -214,7 +102,11 @@ fn a_config_that_says_what_cannot_be_is_told() {
         ),
         of(r#"{"linux": {"sysctl": {"kernel.nonsense": "1"}}}"#, &["kernel.nonsense"], 1),
         of(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_X"}}}"#, &["linux.seccomp.defaultAction: unknown"], 1),
-        of(r#"{"linux": {"rootfsPropagation": "nonsense"}}"#, &["config.json: linux.rootfsPropagation: unknown"], 1),
+        of(
+            r#"{"linux": {"rootfsPropagation": "nonsense"}}"#,
+            &["config.json: linux.rootfsPropagation: nonsense: unknown"],
+            1,
+        ),
         of(
             r#"{"mounts": [{"destination": "/x", "type": "bind", "source": "@DIR@/absent", "options": ["bind"]}]}"#,
             &["mount", "absent", "no such file or directory"],
@@ -228,11 +120,119 @@ fn a_config_that_says_what_cannot_be_is_told() {
         of(r#"{"linux": {"devices": [{"path": "/dev/x", "type": "q", "major": 1, "minor": 3}]}}"#, &["devices[0]"], 1),
         of(
             r#"{"hooks": {"createRuntime": [{"path": "/absent"}]}}"#,
-            &["createRuntime hook #0", "no such file or directory"],
+            &["createRuntime hook #0 /absent", "no such file or directory"],
             1,
         ),
-        of(r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#, &["createRuntime hook #0: exit status 1"], 1),
-        of(r#"{"linux": {"cgroupsPath": "../../.."}}"#, &["cgroupsPath"], NOT_ASKED),
+        of(
+            r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#,
+            &["createRuntime hook #0 /bin/false: exit status 1"],
+            1,
+        ),
+        of(r#"{"linux": {"cgroupsPath": "../../.."}}"#, &["cgroupsPath"], 0),
     ];
     check(cases.iter().flatten());
+}
+
+/// A process that fails at once may be gone before its parent has written down that it was there.
+#[test]
+fn why_a_process_died_is_heard_however_soon_it_did() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.merge(r#"{"mounts": [{"destination": "/x", "type": "bind", "source": "@DIR@/absent", "options": ["bind"]}]}"#);
+    lab.merge(r#"{"process": {"oomScoreAdj": 500}}"#);
+    for _ in 0..40 {
+        let missed = misses(
+            &lab.call(RUN),
+            &["@DIR@/absent: no such file or directory".replace("@DIR@", lab.dir.to_str().unwrap())],
+            1,
+        );
+        assert_eq!((missed, leftovers(&lab)), Default::default());
+    }
+}
+
+/// Members of no table: what they hold does not matter.
+const IGNORED: [&str; 7] = ["vm", "windows", "solaris", "zos", "com.example.unknown", "process.commandLine", "freebsd"];
+
+/// Each value of a document: where it is, as messages have it, and the same with every index the same.
+fn each(value: &Json, path: &str, kind: &str, found: &mut Vec<(String, String)>) {
+    if !path.is_empty() {
+        found.push((path.into(), kind.into()));
+    }
+    match value {
+        Json::Object(members) => members.iter().for_each(|(key, member)| {
+            let dot = if path.is_empty() { "" } else { "." };
+            each(member, &format!("{path}{dot}{key}"), &format!("{kind}{dot}{key}"), found);
+        }),
+        Json::List(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(n, item)| each(item, &format!("{path}[{n}]"), &format!("{kind}[]"), found)),
+        _ => {}
+    }
+}
+
+/// Values that cannot stand where this one does.
+fn others(value: &Json) -> Vec<Json> {
+    let number = |text: &str| Json::Number(text.into());
+    match value {
+        Json::Text(_) => vec![number("7"), Json::Bool(true), Json::List(vec![value.clone()])],
+        Json::List(items) => vec![Json::Object(Vec::new()), items.first().cloned().unwrap_or(number("0"))],
+        Json::Object(_) => vec![Json::List(vec![value.clone()]), Json::Text("{}".into())],
+        Json::Number(_) => {
+            vec![
+                Json::Text("1".into()),
+                number("1.5"),
+                number("1e3"),
+                number("18446744073709551616"),
+                Json::Bool(false),
+            ]
+        }
+        _ => vec![Json::Text("true".into()), number("1")],
+    }
+}
+
+/// The value where this path, or the rest of it, leads.
+fn at<'j>(value: &'j mut Json, rest: &str) -> &'j mut Json {
+    if rest.is_empty() {
+        return value;
+    }
+    match value {
+        Json::List(items) => {
+            let (index, rest) = rest[1..].split_once(']').unwrap();
+            at(&mut items[index.parse::<usize>().unwrap()], rest)
+        }
+        Json::Object(members) => {
+            let rest = rest.trim_start_matches('.');
+            // Names may hold dots.
+            let is_it =
+                |key: &str| rest.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+            let (key, member) =
+                members.iter_mut().filter(|(key, _)| is_it(key)).max_by_key(|(key, _)| key.len()).unwrap();
+            at(member, &rest[key.len()..])
+        }
+        _ => panic!("{rest} leads nowhere"),
+    }
+}
+
+#[test]
+fn a_wrong_type_anywhere_is_told_with_its_place() {
+    lab::enter();
+    let (lab, mut full) = (Lab::new(Runtime::Ocinit), Json::parse(include_str!("configs/full.json")));
+    let (mut all, mut seen, mut missed) = (Vec::new(), std::collections::BTreeSet::new(), String::new());
+    each(&full, "", "", &mut all);
+    let is_ours = |path: &str| !IGNORED.iter().any(|name| path.starts_with(name));
+    for (path, _) in all.iter().filter(|(path, kind)| is_ours(path) && seen.insert(kind.clone())) {
+        for other in others(at(&mut full, path)) {
+            let before = std::mem::replace(at(&mut full, path), other);
+            config(&lab, full.to_string());
+            missed.push_str(&misses(&lab.call(CREATE), &[format!("config.json: {path}: ")], 1));
+            *at(&mut full, path) = before;
+            let left = leftovers(&lab);
+            if !left.is_empty() {
+                missed.push_str(&format!("{path} left {left}\n"));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "\n{missed}");
+    assert!(seen.len() > 250, "{}", seen.len());
 }

@@ -105,8 +105,12 @@ fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<
     let file = fs::open(directory, partial.as_c_str(), flags, 0o666)?;
     let mut text = PathBuf::new();
     text.set(format_args!("{pid}"))?;
-    fs::write_all(file.by_ref(), text.as_bytes())?;
-    fs::rename(directory, partial.as_c_str(), directory, path, 0)
+    let written = fs::write_all(file.by_ref(), text.as_bytes());
+    let named = written.and_then(|()| fs::rename(directory, partial.as_c_str(), directory, path, 0));
+    if named.is_err() {
+        let _ = fs::unlink(directory, partial.as_c_str());
+    }
+    named
 }
 
 /// How many descriptors from 3 up the process keeps; all of them must be open.
@@ -185,6 +189,22 @@ pub(super) fn make(
         // Unpacking has let them through again.
         attend::hold_signals()?;
     }
+    let created = make_here(arguments, root, id, [waits, stays], (&callers, preserved), memory);
+    if created.is_err() && !made.as_bytes().is_empty() {
+        temporary::remove(made.as_c_str())?;
+    }
+    created
+}
+
+/// The same of the bundle that is the current directory.
+fn make_here(
+    arguments: &Arguments<'_>,
+    root: &Root,
+    id: Id<'_>,
+    [waits, stays]: [bool; 2],
+    (callers, preserved): (&Callers<'_>, u32),
+    memory: &mut Memory,
+) -> Result<Running> {
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
@@ -212,9 +232,5 @@ pub(super) fn make(
         without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
         keeps_keyring: arguments.has("no-new-keyring"),
     };
-    let created = create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running));
-    if created.is_err() && !made.as_bytes().is_empty() {
-        temporary::remove(made.as_c_str())?;
-    }
-    created
+    create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))
 }

@@ -60,7 +60,7 @@ pub struct Command {
 pub enum Run {
     /// Something with images. It fails with status 125, as docker and podman do.
     Image(fn(&Arguments<'_>) -> Result<()>),
-    /// Something with containers, as runc does it; its exit status. It fails with status 1.
+    /// Something with containers, as runc does it; its exit status. It fails with status 1, or 255 where that is exec.
     Container(fn(&Arguments<'_>) -> Result<i32>),
 }
 
@@ -135,8 +135,8 @@ fn find(word: &CStr) -> Option<&'static Command> {
 pub fn main(args: &'static [&'static CStr]) -> i32 {
     // Who starts us may ignore it; nobody could wait for a child then.
     signal::reset(signal::SIGCHLD);
-    let mut is_of_runtime = false;
-    let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), &mut is_of_runtime);
+    let mut failed = STATUS_FAILED.into();
+    let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), &mut failed);
     if let Err(error) = &result {
         crate::error!("{error}");
         // A log file is for programs; whoever sees standard error is told, too.
@@ -149,12 +149,13 @@ pub fn main(args: &'static [&'static CStr]) -> i32 {
     progress::let_signals_through();
     match result {
         Ok(status) => status,
-        Err(error) if is_of_runtime && error.status() == STATUS_FAILED => 1,
+        Err(error) if error.status() == STATUS_FAILED => failed,
         Err(error) => error.status().into(),
     }
 }
 
-fn run(arguments: Arguments<'_>, is_of_runtime: &mut bool) -> Result<i32> {
+/// `failed` becomes the exit status of a failure of ours.
+fn run(arguments: Arguments<'_>, failed: &mut i32) -> Result<i32> {
     let name = arguments.name()?;
     let Some(name) = name else {
         set_up(&arguments)?;
@@ -167,9 +168,11 @@ fn run(arguments: Arguments<'_>, is_of_runtime: &mut bool) -> Result<i32> {
     };
     let Some(command) = find(name) else {
         set_up(&arguments)?;
-        return Err(unknown(name, is_of_runtime));
+        return Err(unknown(name, failed));
     };
-    *is_of_runtime = command.is_of_runtime();
+    if command.is_of_runtime() {
+        *failed = 1;
+    }
     // Even what is wrong with the options goes to the log that those before the name ask for.
     let checked = arguments.of(command);
     set_up(checked.as_ref().unwrap_or(&arguments))?;
@@ -180,6 +183,10 @@ fn run(arguments: Arguments<'_>, is_of_runtime: &mut bool) -> Result<i32> {
     match command.run {
         Run::Image(run) => run(&arguments).map(|()| 0).map_err(|error| rootless::advise(error, &arguments)),
         Run::Container(run) => {
+            if command.name == "exec" {
+                // Not one of the process's own, most probably.
+                *failed = 255;
+            }
             let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");
             match manager.to_bytes() {
                 b"cgroupfs" | b"disabled" if !arguments.has("systemd-cgroup") => run(&arguments),
@@ -225,11 +232,11 @@ fn choice(option: &str, value: &CStr, known: &str) -> Error {
 }
 
 #[cold]
-fn unknown(name: &CStr, is_of_runtime: &mut bool) -> Error {
+fn unknown(name: &CStr, failed: &mut i32) -> Error {
     let shown = ShowC(name);
     let is_it = |known: &str| known.as_bytes() == name.to_bytes();
     if REFUSED.into_iter().any(is_it) {
-        *is_of_runtime = true;
+        *failed = 1;
         return Error::new(format_args!("{shown}: ocinit neither saves containers nor restores them"));
     }
     match nearest(name.to_bytes(), &mut COMMANDS.iter().map(|command| command.name)) {

@@ -23,6 +23,8 @@ pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Erro
         return match check(name).and_then(|()| found.push_bytes(bytes)) {
             Ok(()) => Ok(()),
             Err(Errno::ENOENT) => fault(Errno::ENOENT, format_args!("stat {}: {}", ShowC(name), Errno::ENOENT)),
+            // Callers look for these words.
+            Err(Errno::EISDIR) => fault(Errno::EISDIR, format_args!("{}: {}", Errno::EISDIR, Errno::EACCES)),
             Err(errno) => fault(errno, format_args!("{errno}")),
         };
     }
@@ -124,7 +126,7 @@ mod tests {
         fails(c"nosuch", "exec: \"nosuch\": executable file not found in $PATH", 127);
         fails(c"", "exec: \"\": executable file not found in $PATH", 127);
         fails(c"/nosuch", "exec: \"/nosuch\": stat /nosuch: no such file or directory", 127);
-        fails(c"/etc", "exec: \"/etc\": is a directory", 126);
+        fails(c"/etc", "exec: \"/etc\": is a directory: permission denied", 126);
         fails(c"/etc/passwd", "exec: \"/etc/passwd\": permission denied", 126);
         fails(c"/etc/passwd/x", "exec: \"/etc/passwd/x\": not a directory", 126);
         let mut found = PathBuf::new();

@@ -107,7 +107,7 @@ fn a_command_that_cannot_be_executed_says_why() {
         (b"none\0", "127 exec: \"none\": executable file not found in $PATH"),
         (b"/bin/none\0", "127 exec: \"/bin/none\": stat /bin/none: no such file or directory"),
         (b"/bin/data\0", "126 exec: \"/bin/data\": permission denied"),
-        (b"/bin\0", "126 exec: \"/bin\": is a directory"),
+        (b"/bin\0", "126 exec: \"/bin\": is a directory: permission denied"),
         (b"text\0", "126 exec /bin/text: exec format error"),
         (b"script\0", "127 exec /bin/script: its interpreter /bin/nothing: no such file or directory"),
         (b"\0", "127 exec: \"\": executable file not found in $PATH"),

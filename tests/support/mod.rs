@@ -11,6 +11,7 @@ pub mod json;
 pub mod lab;
 pub mod layout;
 pub mod model;
+pub mod refusal;
 pub mod slots;
 pub mod tar;
 pub mod terminal;
