@@ -80,14 +80,17 @@ pub fn create(
     let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
     let made = make(request, spec, root.by_ref(), place.as_ref(), &host, filter, pointers, then);
     if let Err(error) = &made {
-        // What hooks have made is theirs to remove.
+        let state = State { process: host.state.get().process, ..state };
         intel_rdt::remove(spec.document, id);
-        if host.state.get().process.pid != 0
-            && let Err(failed) = host.run_hooks("poststop", Status::Stopped)
+        let removed = directory.remove();
+        // What hooks have made is theirs to remove, whatever one of them says.
+        let occasion = Occasion { document: spec.document, id, state, status: Status::Stopped };
+        if state.process.pid != 0
+            && let Err(failed) = hooks::run(&occasion, "poststop", true)
         {
             return Err(error.within(format_args!("{failed}")));
         }
-        directory.remove()?;
+        removed?;
     }
     made
 }
