@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -391,4 +392,44 @@ fn only_descriptors_that_were_given_are_preserved() {
     let said = lab.call(&["run", "--preserve-fds", "1", "--bundle", "@BUNDLE@", "@ID@"]);
     refused(&lab, &said, "--preserve-fds: descriptor 3 is not open");
     assert_eq!(lab.status(), "absent");
+}
+
+#[test]
+fn a_poststop_hook_that_fails_keeps_neither_the_others_nor_the_container() {
+    lab::enter();
+    let mut lab = sleeper(Runtime::Ocinit);
+    let hook = |words: &str| format!(r#"{{"path": "/bin/sh", "args": ["sh", "-c", "{words}"]}}"#);
+    lab.merge(&format!(
+        r#"{{"hooks": {{"createRuntime": [{}], "poststop": [{}, {}]}}}}"#,
+        hook("exit 3"),
+        hook("exit 4"),
+        hook("[ -d @STATE@/@ID@ ] || echo after >> @DIR@/hooks")
+    ));
+    let said = lab.create();
+    refused(
+        &lab,
+        &said,
+        "error running poststop hook #0: exit status 4, output: : error running createRuntime hook #0",
+    );
+    assert_eq!((lab.status().as_str(), lab.wait_for_file("hooks").as_str()), ("absent", "after\n"));
+}
+
+#[test]
+fn hooks_have_the_callers_umask() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.merge(
+        r#"{"hooks": {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "umask > @DIR@/umask"]}]},
+            "process": {"args": ["true"]}}"#,
+    );
+    let mut command = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+    // SAFETY: umask touches no memory.
+    unsafe {
+        command.pre_exec(|| {
+            libc::umask(0o027);
+            Ok(())
+        })
+    };
+    done(&lab.finish(&mut command));
+    assert_eq!(lab.wait_for_file("umask"), "0027\n");
 }

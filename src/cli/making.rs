@@ -101,7 +101,9 @@ fn console_size(process: &Process<'_>) -> Option<(u16, u16)> {
 fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<()> {
     let mut partial = PathBuf::from_bytes(path.to_bytes())?;
     partial.push_bytes(b".partial")?;
-    let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_TRUNC;
+    // Never what somebody else has put there: a link to another file.
+    let _ = fs::unlink(directory, partial.as_c_str());
+    let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL;
     let file = fs::open(directory, partial.as_c_str(), flags, 0o666)?;
     let mut text = PathBuf::new();
     text.set(format_args!("{pid}"))?;

@@ -84,16 +84,17 @@ pub fn create(
     let wanted = Wanted { request, spec, root: root.by_ref(), filter };
     let made = make(wanted, place.as_ref(), &host, pointers, then);
     if let Err(error) = &made {
-        // What hooks have made is theirs to remove.
+        let state = State { process: host.state.get().process, ..state };
         intel_rdt::remove(spec.document, id);
-        let told = match host.state.get().process.pid {
-            0 => Ok(()),
-            _ => hooks::run(&host.occasion(Status::Stopped), "poststop", true),
-        };
-        directory.remove()?;
-        if let Err(failed) = told {
+        let removed = directory.remove();
+        // What hooks have made is theirs to remove, whatever one of them says.
+        let occasion = Occasion { document: spec.document, id, state, status: Status::Stopped };
+        if state.process.pid != 0
+            && let Err(failed) = hooks::run(&occasion, "poststop", true)
+        {
             return Err(Error::with_errno(format_args!("{error}; {failed}"), error.errno()).with_status(error.status()));
         }
+        removed?;
     }
     made
 }
