@@ -74,8 +74,7 @@ pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
     for (n, hook) in of(*document, kind).enumerate() {
         let done = run_one(&hook, file.by_ref());
         if let Err(error) = done {
-            let path = hook.member("path").and_then(|path| path.as_text().ok()).unwrap_or_default();
-            failed = Err(error.within(format_args!("error running {kind} hook #{n} {path}")));
+            failed = Err(error.within(format_args!("error running {kind} hook #{n}")));
             if !all {
                 break;
             }

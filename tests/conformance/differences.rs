@@ -1,6 +1,6 @@
 //! Who does not do what a case says, and what it does instead. A row that is no longer true fails its test.
 
-use crate::support::lab::Runtime::{self, Crun, Runc};
+use crate::support::lab::Runtime::{self, Crun, Ocinit, Runc};
 
 /// The case, the runtime, what it does.
 pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
@@ -179,7 +179,10 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     ("process.scheduler.policy", Runc, "1.1.5 does not know it"),
     ("process.user.largest", Runc, "refuses those above 2147483647"),
     ("process.user.minus-one", Crun, "runs it as root"),
+    // containerd's shim calls with 0: nobody's files are to be everybody's.
+    ("process.user.umask.absent", Ocinit, "sets 0022"),
     ("process.user.umask.absent", Crun, "sets 0022"),
+    ("process.user.umask.absent", Ocinit, "sets 0022, as runc and crun do"),
     ("process.user.umask.absent", Runc, "sets 0022"),
     ("ps.table", Crun, "lists pids alone"),
     ("readonlyPaths.flags", Crun, "takes the others away"),
