@@ -211,6 +211,9 @@ fn make_here(
     let top = json::check(text).doing("config.json")?;
     let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::EMPTY);
     let spec = spec::read_config(top, &mut strings, &mut lists).doing("config.json")?;
+    spec::each_unknown_capability(&spec.process, &mut |value| {
+        crate::warning!("config.json: {}", value.fault("there is no such capability: it is left out"));
+    });
     let stdio = callers.stdio(&spec.process, spec.process.terminal, stays)?;
     let mut absolute = PathBuf::new();
     let rootfs = match spec.root.path.to_bytes() {
