@@ -16,6 +16,9 @@ pub struct Case {
     pub status: [i32; 2],
 }
 
+/// For runc: it would do to the machine's own root cgroup what it was told to do to a container's.
+pub const NOT_ASKED: i32 = -2;
+
 pub const CREATE: &[&str] = &["create", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
 pub const RUN: &[&str] = &["run", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"];
 
@@ -95,6 +98,9 @@ pub fn misses_of(case: &Case) -> String {
         if !left.is_empty() {
             missed.push_str(&format!("{:?} left {left}\n", case.says));
         }
+    }
+    if case.status[1] == NOT_ASKED {
+        return missed;
     }
     let lab = prepared(Runtime::Runc);
     let said = lab.call(case.words);

@@ -92,13 +92,13 @@ fn a_failure_says_which_and_why() {
     let fails = |hook: &str, text: &str| {
         let (place, done) =
             hooks("fails", "createRuntime", false, &format!("{},{hook},{}", script("exit 0"), script("echo >@/after")));
-        assert_eq!(done.unwrap_err(), format!("error running createRuntime hook #1 {text}"));
+        assert_eq!(done.unwrap_err(), format!("error running createRuntime hook #1: {text}"));
         assert!(!place.join("after").exists(), "none is run after it");
     };
-    fails(&script("echo out; echo err >&2; exit 3"), "/bin/sh: exit status 3, output: out\\x0aerr");
-    fails(&script("kill -9 $$"), "/bin/sh: signal 9, output: ");
-    fails(r#"{"path":"/no/such"}"#, "/no/such: exit status 127, output: exec /no/such: no such file or directory");
-    fails(r#"{"path":"/etc/passwd"}"#, "/etc/passwd: exit status 127, output: exec /etc/passwd: permission denied");
+    fails(&script("echo out; echo err >&2; exit 3"), "exit status 3, output: out\\x0aerr");
+    fails(&script("kill -9 $$"), "signal 9, output: ");
+    fails(r#"{"path":"/no/such"}"#, "exit status 127, output: exec /no/such: no such file or directory");
+    fails(r#"{"path":"/etc/passwd"}"#, "exit status 127, output: exec /etc/passwd: permission denied");
 }
 
 #[test]
