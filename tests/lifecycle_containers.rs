@@ -429,3 +429,18 @@ fn hooks_have_the_callers_umask() {
     done(&lab.finish(&mut command));
     assert_eq!(lab.wait_for_file("umask"), "0027\n");
 }
+
+#[test]
+fn output_that_nobody_reads_any_more_does_not_end_a_terminals_process() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.script("echo one; while [ ! -e /tmp/go ]; do sleep 0.01; done; echo two; sleep 0.1; echo three; exit 3");
+    lab.merge(r#"{"process": {"terminal": true}}"#);
+    let mut command = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("run");
+    assert_eq!(lab.wait_for("running"), "running");
+    drop(child.stdout.take());
+    std::fs::write(lab.rootfs.join("tmp/go"), "").expect("go");
+    assert_eq!(child.wait().expect("its end").code(), Some(3));
+    assert_eq!(lab.status(), "absent");
+}
