@@ -444,3 +444,28 @@ fn output_that_nobody_reads_any_more_does_not_end_a_terminals_process() {
     assert_eq!(child.wait().expect("its end").code(), Some(3));
     assert_eq!(lab.status(), "absent");
 }
+
+#[test]
+fn a_namespace_of_another_kind_is_an_error_whichever_was_wanted() {
+    lab::enter();
+    for (kind, path) in [
+        ("user", "/etc/passwd"),
+        ("user", "/proc/self/ns/net"),
+        ("network", "/proc/self/ns/uts"),
+        ("pid", "/proc/self/ns/user"),
+        ("uts", "/etc/passwd"),
+    ] {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        lab.script("id");
+        lab.merge(&format!(
+            r#"{{"hostname": null, "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "{kind}", "path": "{path}"}}]}}}}"#
+        ));
+        let said = lab.run();
+        refused(&lab, &said, &format!("join namespace {path}: not of the type it is given for"));
+        assert_eq!(said.out, "", "{kind}");
+    }
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.script("echo the same");
+    lab.merge(r#"{"hostname": null, "linux": {"namespaces": [{"type": "mount"}, {"type": "user", "path": "/proc/self/ns/user"}]}}"#);
+    assert_eq!(lab.run().show(), "the same\n");
+}
