@@ -433,3 +433,43 @@ fn hooks_have_the_callers_umask() {
     done(&lab.finish(&mut command));
     assert_eq!(lab.wait_for_file("umask"), "0027\n");
 }
+
+#[test]
+fn output_that_nobody_reads_any_more_does_not_end_a_terminals_process() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.script("echo one; while [ ! -e /tmp/go ]; do sleep 0.01; done; echo two; sleep 0.1; echo three; exit 3");
+    lab.merge(r#"{"process": {"terminal": true}}"#);
+    let mut command = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("run");
+    assert_eq!(lab.wait_for("running"), "running");
+    drop(child.stdout.take());
+    std::fs::write(lab.rootfs.join("tmp/go"), "").expect("go");
+    assert_eq!(child.wait().expect("its end").code(), Some(3));
+    assert_eq!(lab.status(), "absent");
+}
+
+#[test]
+fn a_namespace_of_another_kind_is_an_error_whichever_was_wanted() {
+    lab::enter();
+    for (kind, path) in [
+        ("user", "/etc/passwd"),
+        ("user", "/proc/self/ns/net"),
+        ("network", "/proc/self/ns/uts"),
+        ("pid", "/proc/self/ns/user"),
+        ("uts", "/etc/passwd"),
+    ] {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        lab.script("id");
+        lab.merge(&format!(
+            r#"{{"hostname": null, "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "{kind}", "path": "{path}"}}]}}}}"#
+        ));
+        let said = lab.run();
+        refused(&lab, &said, &format!("join namespace {path}: not of the type it is given for"));
+        assert_eq!(said.out, "", "{kind}");
+    }
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.script("echo the same");
+    lab.merge(r#"{"hostname": null, "linux": {"namespaces": [{"type": "mount"}, {"type": "user", "path": "/proc/self/ns/user"}]}}"#);
+    assert_eq!(lab.run().show(), "the same\n");
+}

@@ -85,6 +85,8 @@ pub fn attend(running: &Running) -> Result<u8> {
                     }
                 }
                 libc::SIGWINCH if master.is_some() => master.into_iter().for_each(copy_size),
+                // Ours, from writing to nobody.
+                libc::SIGPIPE if master.is_some() => {}
                 // ESRCH: it has just ended, and a SIGCHLD comes.
                 number => drop(process::kill_pidfd(running.pidfd.by_ref(), number)),
             }
@@ -115,7 +117,8 @@ fn show(master: FdRef<'_>) -> Result<bool> {
     loop {
         match fs::read(master, &mut bytes) {
             Ok(0) | Err(Errno::EIO) => return Ok(false),
-            Ok(length) => fs::write_all(STDOUT, &bytes[..length]).doing("write standard output")?,
+            // Where nobody reads it any more it goes nowhere: the process is neither stopped nor left alone for that.
+            Ok(length) => drop(fs::write_all(STDOUT, &bytes[..length])),
             Err(Errno::EAGAIN) => return Ok(true),
             Err(errno) => return Err(errno).doing("read the terminal"),
         }

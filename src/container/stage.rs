@@ -111,22 +111,20 @@ fn join(joined: &[Joined<'_>]) -> Result<()> {
     // All are opened before one is joined: a mount namespace has other paths.
     let mut files = [const { None }; NAMESPACES.len()];
     for (file, one) in files.iter_mut().zip(joined) {
-        *file = Some(fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)?);
+        let open = fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)?;
+        // Our own user namespace is not joined a second time.
+        let joins = one.kind != CLONE_NEWUSER || !is_our_user_namespace(&open).on("look at", one.path)?;
+        *file = joins.then_some(open);
     }
     let enter = |one: &Joined<'_>, file: &mut Option<Fd>, last: bool| match file {
         Some(open) => match clone::join_namespace(open.by_ref(), one.kind) {
             Err(Errno::EPERM) if !last => Ok(()),
-            Err(Errno::EINVAL) if one.kind != CLONE_NEWUSER => {
+            Err(Errno::EINVAL) => {
                 let path = ShowC(one.path);
                 Err(Error::with_errno(
                     format_args!("join namespace {path}: not of the type it is given for"),
                     Errno::EINVAL,
                 ))
-            }
-            // Our own user namespace is not joined a second time.
-            Err(Errno::EINVAL) => {
-                *file = None;
-                Ok(())
             }
             answer => {
                 *file = None;
@@ -143,4 +141,10 @@ fn join(joined: &[Joined<'_>]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn is_our_user_namespace(file: &Fd) -> crate::sys::Result<bool> {
+    let ours = fs::open(CWD, c"/proc/self/ns/user", fs::O_PATH, 0)?;
+    let (ours, theirs) = (fs::stat(ours.by_ref(), c"")?, fs::stat(file.by_ref(), c"")?);
+    Ok((ours.device, ours.inode) == (theirs.device, theirs.inode))
 }
