@@ -4,7 +4,7 @@
 
 # Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
-TO_TEST := $(TO_RUN) binutils bubblewrap buildah crun dosfstools e2fsprogs erofs-utils kmod mmdebstrap mtools oci-image-tool procps runc skopeo squashfs-tools strace uidmap xorriso zstd
+TO_TEST := $(TO_RUN) binutils bubblewrap buildah crun dosfstools e2fsprogs erofs-utils iproute2 kmod mmdebstrap mtools oci-image-tool procps runc skopeo squashfs-tools strace uidmap xorriso zstd
 
 # Seconds that `make fuzz` gives each target.
 SECONDS ?= 60
