@@ -2,7 +2,7 @@
 
 use crate::case::{Case, case, refusal};
 use crate::support::json::Json;
-use crate::support::lab::Lab;
+use crate::support::lab::{Lab, ended};
 
 pub fn cases() -> Vec<Case> {
     [states(), operations(), errors(), signals(), ids()].into_iter().flatten().collect()
@@ -60,7 +60,9 @@ fn states() -> Vec<Case> {
                 let mut seen = vec![lab.status()];
                 lab.start();
                 seen.push(lab.status());
-                std::fs::write(lab.rootfs.join("tmp/go"), "go\n").unwrap();
+                // Open for both, as nobody may be there to read.
+                let mut go = std::fs::File::options().read(true).write(true).open(lab.rootfs.join("tmp/go")).unwrap();
+                std::io::Write::write_all(&mut go, b"go\n").unwrap();
                 seen.push(lab.wait_for("stopped"));
                 seen.push(lab.call(&["delete", "@ID@"]).verdict().into());
                 seen.push(lab.status());
@@ -192,8 +194,8 @@ fn operations() -> Vec<Case> {
                 lab.wait_for_file("b/rootfs/tmp/ready");
                 // SAFETY: kill touches no memory; the child is ours and has not been waited for.
                 unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
-                let status = child.wait().unwrap();
-                format!("{:?} {}", status.code(), lab.file("said"))
+                let status = ended(&mut child);
+                format!("{:?} {}", status.and_then(|status| status.code()), lab.file("said"))
             })
             .gives("Some(3) got\n"),
         case("run.preserve-fds", "--preserve-fds 2 keeps descriptors 3 and 4, and no other")
@@ -360,8 +362,7 @@ fn errors() -> Vec<Case> {
                         lab.command(&["start", "@ID@"]).stdin(null()).stdout(null()).stderr(null()).spawn().unwrap()
                     })
                     .collect();
-                let won =
-                    starts.iter_mut().filter_map(|child| child.wait().ok()).filter(|status| status.success()).count();
+                let won = starts.iter_mut().filter_map(ended).filter(|status| status.success()).count();
                 format!("{won} {}", lab.status())
             })
             .gives("1 running"),
@@ -373,8 +374,7 @@ fn errors() -> Vec<Case> {
                 let mut creates: Vec<_> = (0..4)
                     .map(|_| lab.command(&words).stdin(null()).stdout(null()).stderr(null()).spawn().unwrap())
                     .collect();
-                let won =
-                    creates.iter_mut().filter_map(|child| child.wait().ok()).filter(|status| status.success()).count();
+                let won = creates.iter_mut().filter_map(ended).filter(|status| status.success()).count();
                 format!("{won} {} {}", lab.status(), lab.start().verdict())
             })
             .gives("1 created ok"),

@@ -367,6 +367,20 @@ fn mounts() -> usize {
     std::fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo").lines().count()
 }
 
+/// Waits for a command that was started; `None` where it hangs, and is killed.
+pub fn ended(child: &mut std::process::Child) -> Option<std::process::ExitStatus> {
+    let begin = Instant::now();
+    while begin.elapsed() < LIMIT {
+        if let Some(status) = child.try_wait().expect("wait") {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
 /// The descriptor that came with a message of a unix socket.
 pub fn receive_descriptor(stream: &std::os::unix::net::UnixStream) -> Option<i32> {
     receive_text(stream).1
