@@ -13,7 +13,7 @@ const _: () = assert!(GROUPS_MAX <= 65_536);
 /// Sets resource limits; needs privileges where a hard limit rises.
 pub fn set_limits(limits: &[Limit]) -> Result<()> {
     limits.iter().try_for_each(|limit| {
-        process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.resource)
+        process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name())
     })
 }
 

@@ -179,6 +179,14 @@ pub struct Limit {
 const LIMITS: &str =
     "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
 
+impl Limit {
+    /// Its name, without `RLIMIT_`.
+    pub fn name(&self) -> &'static str {
+        let name = crate::io::text::words(LIMITS).nth(self.resource as usize);
+        name.and_then(|name| core::str::from_utf8(name).ok()).unwrap_or("")
+    }
+}
+
 /// Users or groups of a container, and those of the host that they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdMapping {
