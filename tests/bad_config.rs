@@ -100,8 +100,12 @@ fn a_config_that_says_what_cannot_be_is_told() {
             &["@DIR@/absent", "no such file or directory"],
             1,
         ),
-        of(r#"{"linux": {"sysctl": {"kernel.nonsense": "1"}}}"#, &["kernel.nonsense"], 1),
-        of(r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_X"}}}"#, &["linux.seccomp.defaultAction: unknown"], 1),
+        of(r#"{"linux": {"sysctl": {"kernel.nonsense": "1"}}}"#, &["config.json: linux.sysctl.kernel.nonsense"], 1),
+        of(
+            r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_X"}}}"#,
+            &["config.json: linux.seccomp.defaultAction: unknown"],
+            1,
+        ),
         of(
             r#"{"linux": {"rootfsPropagation": "nonsense"}}"#,
             &["config.json: linux.rootfsPropagation: nonsense: unknown"],
@@ -124,6 +128,23 @@ fn a_config_that_says_what_cannot_be_is_told() {
             1,
         ),
         of(r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#, &["createRuntime hook #0: exit status 1"], 1),
+        // runc takes the host's mounts for the container's then.
+        of(
+            r#"{"hostname": null, "linux": {"namespaces": [{"type": "pid"}]}}"#,
+            &["config.json: linux.namespaces: a container needs a mount namespace"],
+            NOT_ASKED,
+        ),
+        of(r#"{"linux": {"resources": {"pids": {"limit": -7}}}}"#, &["config.json: linux.resources.pids.limit: "], 1),
+        of(
+            r#"{"linux": {"resources": {"unified": {"../x": "5"}}}}"#,
+            &["config.json: linux.resources.unified.../x: "],
+            1,
+        ),
+        of(
+            r#"{"linux": {"resources": {"devices": [{"allow": true, "type": "q"}]}}}"#,
+            &["config.json: linux.resources.devices[0]"],
+            1,
+        ),
         of(r#"{"linux": {"cgroupsPath": "../../.."}}"#, &["cgroupsPath"], NOT_ASKED),
     ];
     check(cases.iter().flatten());

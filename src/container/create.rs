@@ -60,7 +60,7 @@ pub fn create(
     let directory = request.root.create(request.id)?;
     let place = match request.without_cgroup {
         true => Ok(None),
-        false => Place::find(spec, request.id.as_c_str().to_bytes()),
+        false => Place::find(spec, request.id.as_c_str().to_bytes()).doing("config.json"),
     };
     let place = match place {
         Ok(place) => place,

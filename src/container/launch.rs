@@ -79,7 +79,9 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let joins_mounts = spec.joined.iter().any(|joined| joined.kind == CLONE_NEWNS);
     if launch.enters.is_none() && spec.namespaces & CLONE_NEWNS == 0 && !joins_mounts {
         // Its mounts and its pivot would be the caller's.
-        return Err(Error::new(format_args!("a container needs a mount namespace of its own")));
+        return Err(Error::new(format_args!(
+            "config.json: linux.namespaces: a container needs a mount namespace of its own"
+        )));
     }
     let (ours, theirs) = handshake::pair()?;
     let staged = stage::is_needed(launch);
@@ -124,7 +126,7 @@ pub(super) fn plan<'a>(
     let prepared = match launch.enters {
         Some(_) => mounts::Prepared::NONE,
         None => {
-            sysctl::check(launch.spec)?;
+            sysctl::check(launch.spec).doing("config.json")?;
             mounts::prepare(launch.spec, launch.cgroup)?
         }
     };

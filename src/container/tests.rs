@@ -296,5 +296,8 @@ fn a_container_without_a_mount_namespace_is_refused() {
     let Some(root) = Fixture::new("no-mounts") else { return };
     let mut spec = spec(b"PATH=/bin\0");
     spec.namespaces = CLONE_NEWPID;
-    assert_eq!(run(&spec, &root).unwrap_err(), "125 a container needs a mount namespace of its own");
+    assert_eq!(
+        run(&spec, &root).unwrap_err(),
+        "125 config.json: linux.namespaces: a container needs a mount namespace of its own"
+    );
 }
