@@ -469,3 +469,36 @@ fn a_namespace_of_another_kind_is_an_error_whichever_was_wanted() {
     lab.merge(r#"{"hostname": null, "linux": {"namespaces": [{"type": "mount"}, {"type": "user", "path": "/proc/self/ns/user"}]}}"#);
     assert_eq!(lab.run().show(), "the same\n");
 }
+
+#[test]
+fn an_ordinary_user_adds_a_process_before_the_start() {
+    lab::enter();
+    const USER: u32 = 1234;
+    let mut lab = sleeper(Runtime::Ocinit);
+    lab.merge(
+        r#"{"linux": {"cgroupsPath": null,
+            "namespaces": [{"type": "user"}, {"type": "mount"}, {"type": "pid"}, {"type": "ipc"}, {"type": "uts"}],
+            "uidMappings": [{"containerID": 0, "hostID": 1234, "size": 1}],
+            "gidMappings": [{"containerID": 0, "hostID": 1234, "size": 1}]}}"#,
+    );
+    for place in [&lab.state, &lab.rootfs, &lab.rootfs.join("dev")] {
+        std::os::unix::fs::chown(place, Some(USER), Some(USER)).expect("chown");
+    }
+    // Where this project is may be nobody else's.
+    let program = lab.dir.join("ocinit");
+    std::fs::copy(lab.runtime.program(), &program).expect("copy");
+    let call = |words: &[&str]| {
+        let mut command = std::process::Command::new(&program);
+        command.arg("--root").arg(&lab.state).args(words.iter().map(|word| lab.fill(word)));
+        lab.finish(command.current_dir(&lab.dir).uid(USER).gid(USER))
+    };
+    done(&call(&["create", "--bundle", "@BUNDLE@", "@ID@"]));
+    for status in ["created", "running"] {
+        assert_eq!(lab.wait_for(status), status);
+        assert_eq!(call(&["exec", "@ID@", "sh", "-c", "id -u; echo $$ >&2"]).show(), "0\n", "{status}");
+        if status == "created" {
+            done(&call(&["start", "@ID@"]));
+        }
+    }
+    done(&call(&["delete", "-f", "@ID@"]));
+}

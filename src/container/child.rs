@@ -162,7 +162,10 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
     }
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         outlive(creator)?;
+        // An ordinary user who adds a process meanwhile has no other right to our namespaces; nothing of the host is open.
+        process::set_dumpable(launch.root.is_none()).doing("let the user in")?;
         channel = Some(opened.insert(gate::wait(gate)?));
+        process::set_dumpable(false).doing("forbid tracing")?;
         if path.as_bytes().is_empty() {
             return Err(nothing_to_start());
         }
