@@ -502,3 +502,28 @@ fn an_ordinary_user_adds_a_process_before_the_start() {
     }
     done(&call(&["delete", "-f", "@ID@"]));
 }
+
+#[test]
+fn the_bundle_of_an_image_is_ours_alone_and_goes_whatever_fails() {
+    lab::enter();
+    let lab = Lab::new(Runtime::Ocinit);
+    let place = lab.dir.join("bundles");
+    std::fs::create_dir(&place).expect("bundles");
+    let image = support::images::busybox_layout();
+    let image = image.to_str().expect("UTF-8");
+    let run = |before: &str, words: &str| {
+        let line = format!("{before}; exec {} --root @STATE@ {words}", lab.runtime.program());
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &lab.fill(&line)]).env("TMPDIR", &place).current_dir(&lab.dir);
+        lab.finish(&mut command)
+    };
+    let kept = || std::fs::read_dir(&place).expect("bundles").count();
+    done(&run(":", &format!("run --image {image} @ID@ true")));
+    assert_eq!(kept(), 0);
+    let said = run(":", &format!("create --tty --image {image} @ID@"));
+    refused(&lab, &said, "cannot allocate tty");
+    assert_eq!(kept(), 0);
+    // Somebody else could put another config there.
+    let said = run("mkdir $TMPDIR/ocinit-bundle-@ID@-$$", &format!("run --image {image} @ID@ true"));
+    refused(&lab, &said, "file exists");
+}
