@@ -262,12 +262,6 @@ fn a_bundle_is_whole_or_not_there() {
         ("signal", r#""Cmd":["sh"],"StopSignal":"SIGNO""#, etc(), "SIGNO"),
         ("nul", r#""Cmd":["sh"],"Labels":{"a":"b\u0000"}"#, etc(), "NUL"),
         ("cwd", r#""Cmd":["sh"],"WorkingDir":"/etc/passwd""#, etc(), "WorkingDir /etc/passwd: not a directory"),
-        (
-            "link",
-            r#""Cmd":["sh"],"WorkingDir":"/l/w""#,
-            etc().symlink("l", "/nowhere"),
-            "WorkingDir /l/w: no such file",
-        ),
         ("layer", r#""Cmd":["sh"]"#, etc().hard_link("x", "missing"), "layer 1 of 1"),
     ] {
         let directory = scratch(&format!("bundle-whole-{name}"));

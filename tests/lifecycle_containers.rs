@@ -473,3 +473,61 @@ fn a_namespace_of_another_kind_is_an_error_whichever_was_wanted() {
     lab.merge(r#"{"hostname": null, "linux": {"namespaces": [{"type": "mount"}, {"type": "user", "path": "/proc/self/ns/user"}]}}"#);
     assert_eq!(lab.run().show(), "the same\n");
 }
+
+#[test]
+fn an_ordinary_user_adds_a_process_before_the_start() {
+    lab::enter();
+    const USER: u32 = 1234;
+    let mut lab = sleeper(Runtime::Ocinit);
+    lab.merge(
+        r#"{"linux": {"cgroupsPath": null,
+            "namespaces": [{"type": "user"}, {"type": "mount"}, {"type": "pid"}, {"type": "ipc"}, {"type": "uts"}],
+            "uidMappings": [{"containerID": 0, "hostID": 1234, "size": 1}],
+            "gidMappings": [{"containerID": 0, "hostID": 1234, "size": 1}]}}"#,
+    );
+    for place in [&lab.state, &lab.rootfs, &lab.rootfs.join("dev")] {
+        std::os::unix::fs::chown(place, Some(USER), Some(USER)).expect("chown");
+    }
+    // Where this project is may be nobody else's.
+    let program = lab.dir.join("ocinit");
+    std::fs::copy(lab.runtime.program(), &program).expect("copy");
+    let call = |words: &[&str]| {
+        let mut command = std::process::Command::new(&program);
+        command.arg("--root").arg(&lab.state).args(words.iter().map(|word| lab.fill(word)));
+        lab.finish(command.current_dir(&lab.dir).uid(USER).gid(USER))
+    };
+    done(&call(&["create", "--bundle", "@BUNDLE@", "@ID@"]));
+    for status in ["created", "running"] {
+        assert_eq!(lab.wait_for(status), status);
+        assert_eq!(call(&["exec", "@ID@", "sh", "-c", "id -u; echo $$ >&2"]).show(), "0\n", "{status}");
+        if status == "created" {
+            done(&call(&["start", "@ID@"]));
+        }
+    }
+    done(&call(&["delete", "-f", "@ID@"]));
+}
+
+#[test]
+fn the_bundle_of_an_image_is_ours_alone_and_goes_whatever_fails() {
+    lab::enter();
+    let lab = Lab::new(Runtime::Ocinit);
+    let place = lab.dir.join("bundles");
+    std::fs::create_dir(&place).expect("bundles");
+    let image = support::images::busybox_layout();
+    let image = image.to_str().expect("UTF-8");
+    let run = |before: &str, words: &str| {
+        let line = format!("{before}; exec {} --root @STATE@ {words}", lab.runtime.program());
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &lab.fill(&line)]).env("TMPDIR", &place).current_dir(&lab.dir);
+        lab.finish(&mut command)
+    };
+    let kept = || std::fs::read_dir(&place).expect("bundles").count();
+    done(&run(":", &format!("run --image {image} @ID@ true")));
+    assert_eq!(kept(), 0);
+    let said = run(":", &format!("create --tty --image {image} @ID@"));
+    refused(&lab, &said, "cannot allocate tty");
+    assert_eq!(kept(), 0);
+    // Somebody else could put another config there.
+    let said = run("mkdir $TMPDIR/ocinit-bundle-@ID@-$$", &format!("run --image {image} @ID@ true"));
+    refused(&lab, &said, "file exists");
+}

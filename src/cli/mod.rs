@@ -189,7 +189,9 @@ fn run(arguments: Arguments<'_>, failed: &mut i32) -> Result<i32> {
             }
             let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");
             match manager.to_bytes() {
-                b"cgroupfs" | b"disabled" if !arguments.has("systemd-cgroup") => run(&arguments),
+                // runc's callers look at the words. Who runs an image wants to know as with docker: 126, 127.
+                b"cgroupfs" | b"disabled" if !arguments.has("systemd-cgroup") => run(&arguments)
+                    .map_err(|error| if arguments.has("image") { error } else { error.with_status(STATUS_FAILED) }),
                 b"cgroupfs" | b"disabled" | b"systemd" => Err(Error::new(format_args!(
                     "--systemd-cgroup: ocinit makes cgroups without systemd, as with --cgroup-manager cgroupfs"
                 ))),

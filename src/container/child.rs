@@ -166,7 +166,10 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
     }
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         outlive(creator)?;
+        // An ordinary user who adds a process meanwhile has no other right to our namespaces; nothing of the host is open.
+        process::set_dumpable(launch.root.is_none()).doing("let the user in")?;
         let opener = gate::wait(gate)?;
+        process::set_dumpable(false).doing("forbid tracing")?;
         // Nobody waits here any more, and whoever made it is gone.
         close_others(3 + launch.preserved, [Some(opener.descriptor()), None])?;
         channel = Some(opened.insert(opener));
