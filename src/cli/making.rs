@@ -187,23 +187,6 @@ pub(super) fn make(
             }
         }
     }
-    let created = make_of_bundle(arguments, root, id, [waits, stays], preserved, &callers, memory);
-    if created.is_err() && !made.as_bytes().is_empty() {
-        temporary::remove(made.as_c_str())?;
-    }
-    created
-}
-
-/// The same, of the bundle that is the current directory.
-fn make_of_bundle(
-    arguments: &Arguments<'_>,
-    root: &Root,
-    id: Id<'_>,
-    [waits, stays]: [bool; 2],
-    preserved: u32,
-    callers: &Callers<'_>,
-    memory: &mut Memory,
-) -> Result<Running> {
     if stays {
         // Unpacking has let them through again.
         attend::hold_signals()?;
