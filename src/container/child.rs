@@ -129,6 +129,13 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
     attributes::apply(launch.spec, launch.enters.is_none())?;
     attributes::label(wanted, proc.as_ref())?;
     privileges::set_limits(wanted.limits)?;
+    let has_terminal = terminal.is_some();
+    // Before the filter, which may be older than the system call.
+    drop((root, proc, terminal));
+    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
+    if let Some(channel) = &plan.channel {
+        close_others(3 + launch.preserved, [Some(channel.descriptor()), launch.gate.as_ref().map(Fd::by_ref)])?;
+    }
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));
@@ -148,13 +155,8 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
             clone::Side::Parent(pid, _) => init::look_after(pid),
         }
     }
-    take_terminal(terminal.is_some())?;
-    drop((root, proc, terminal));
+    take_terminal(has_terminal)?;
     let mut channel = plan.channel.as_ref();
-    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
-    if let Some(channel) = channel {
-        close_others(3 + launch.preserved, [Some(channel.descriptor()), launch.gate.as_ref().map(Fd::by_ref)])?;
-    }
     match wanted.args.first() {
         Some(name) => execute::find(name, wanted.env, path)?,
         None if launch.gate.is_some() => {}
