@@ -104,7 +104,7 @@ pub const NET_ADDRESSES_MAX: usize = 64;
 /// of at least 64 KiB. 128 KiB cost 6 % of the speed, 1 MiB gained 2 %.
 pub const RING_BYTES: usize = 256 << 10;
 /// Compressed bytes read ahead, shared by inflate and the digest; a power of two.
-pub const INPUT_BYTES: usize = 64 << 10;
+pub const INPUT_BYTES: usize = 32 << 10;
 /// The most that is inflated at once, in bytes: the consumer gets its first bytes after this many.
 pub const INFLATE_STEP_BYTES: usize = 64 << 10;
 /// The window of a zstd frame, in bytes: what buildah writes for zstd:chunked, and skopeo at its best (8 MiB otherwise);

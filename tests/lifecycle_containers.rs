@@ -531,3 +531,19 @@ fn the_bundle_of_an_image_is_ours_alone_and_goes_whatever_fails() {
     let said = run("mkdir $TMPDIR/ocinit-bundle-@ID@-$$", &format!("run --image {image} @ID@ true"));
     refused(&lab, &said, "file exists");
 }
+
+#[test]
+fn a_filter_older_than_our_system_calls_stops_neither_the_process_nor_its_hooks() {
+    // As docker's profiles have it for what they do not know, in a process that may gain privileges: loaded early.
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.script("echo ran");
+    lab.merge(
+        r#"{"process": {"noNewPrivileges": false},
+            "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls":
+                [{"names": ["clone3", "close_range"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}},
+            "hooks": {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo hook >> /tmp/hooks"]}]}}"#,
+    );
+    assert_eq!(lab.run().show(), "ran\n");
+    assert_eq!(std::fs::read_to_string(lab.rootfs.join("tmp/hooks")).unwrap_or_default(), "hook\n");
+}

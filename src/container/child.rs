@@ -132,6 +132,8 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
     let has_terminal = terminal.is_some();
     drop(terminal);
     // What the parent has open is nothing to whoever may look at this process, and what it has locked is not locked by it.
+    // Before the filter, which may be older than the system call.
+    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
     if let Some(channel) = &plan.channel {
         let kept = [Some(channel.descriptor()), launch.gate.as_ref().map(Fd::by_ref)];
         close_others(3 + launch.preserved, kept)?;
@@ -157,7 +159,6 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         }
     }
     take_terminal(has_terminal)?;
-    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
     let mut channel = plan.channel.as_ref();
     match wanted.args.first() {
         Some(name) => execute::find(name, wanted.env, path)?,
