@@ -45,6 +45,8 @@ impl State<'_> {
     pub fn group(&self) -> Result<Option<Cgroup>> {
         match self.cgroup.to_bytes().strip_prefix(b"/sys/fs/cgroup/") {
             None | Some([]) => Ok(None),
+            // Somebody else wrote this state.
+            Some(path) if path.split(|byte| *byte == b'/').any(|part| part == b"..") => Ok(None),
             Some(_) => Cgroup::open(self.cgroup),
         }
     }
