@@ -14,7 +14,7 @@ use crate::limits::{HOOK_BYTES, HOOK_STRINGS_MAX};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, Ended, StringVector, Whom};
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::{clone, event, fs};
+use crate::sys::{Errno, clone, event, fs};
 use core::ffi::CStr;
 
 /// What of a failed hook's words is shown, in bytes.
@@ -150,7 +150,11 @@ fn become_hook(stdio: [FdRef<'_>; 3], path: &CStr, args: &StringVector<'_>, env:
         for (number, copy) in copies.iter().flatten().enumerate() {
             fd::duplicate_to(copy.by_ref(), number as i32)?;
         }
-        fd::close_from(3, true)?;
+        // A container's filter may know it not. All of ours are so from birth.
+        match fd::close_from(3, true) {
+            Ok(()) | Err(Errno::ENOSYS) => {}
+            Err(errno) => return Err(errno),
+        }
         signal::reset_all();
         signal::set_mask(SignalSet::NONE)
     };
