@@ -7,6 +7,7 @@ use super::{
 };
 use crate::codec::json::{Text, Value};
 use crate::error::{Error, Result};
+use crate::io::show::ShowC;
 use crate::io::strings::{Builder, Strings, Words};
 use crate::limits::{DEVICES_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
 use crate::sys::clone::{CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS};
@@ -104,7 +105,8 @@ pub fn read_config<'s, 'm: 's>(
         let number = |device: &Device<'_>| (device.mode & fs::S_IFMT, device.major, device.minor);
         let default = defaults::DEVICES.iter().find(|default| default.path == device.path);
         if default.is_some_and(|default| number(default) != number(&device)) {
-            return Err(value.fault_of("path", "another device is there"));
+            let path = ShowC(device.path);
+            return Err(value.blame(Error::new(format_args!("path: {path}: another device is there"))));
         }
         push(devices, device, value)?;
     }
