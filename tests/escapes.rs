@@ -26,7 +26,7 @@ fn begin(lab: &Lab) {
 /// A copy of the binary, so that a test which succeeds in writing to it harms nothing else.
 fn own_copy(lab: &Lab) -> PathBuf {
     let copy = lab.dir.join("ocinit");
-    std::fs::copy(Runtime::Ocinit.program(), &copy).expect("copy");
+    support::lab::copy_program(Runtime::Ocinit.program(), &copy);
     copy
 }
 

@@ -90,7 +90,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         enters: Some((init.by_ref(), kinds)),
         no_pivot: false,
         preserved,
-        keeps_keyring: true,
+        keeps_keyring: false,
         about: None,
         filter,
         host: &Occasion { document: spec.document, id, state, status: Status::Running },
@@ -179,7 +179,10 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
 /// The directory of the group that the process is born in: the container's, or one below it.
 fn cgroup(arguments: &Arguments<'_>, of: &CStr) -> Result<Option<Fd>> {
     if of.is_empty() {
-        return Ok(None);
+        return match arguments.has("cgroup") {
+            true => Err(Error::new(format_args!("--cgroup: the container has no cgroup of its own"))),
+            false => Ok(None),
+        };
     }
     let directory = fs::open(CWD, of, fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open cgroup", of)?;
     let Some(below) = arguments.value("cgroup") else { return Ok(Some(directory)) };

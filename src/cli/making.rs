@@ -175,6 +175,7 @@ pub(super) fn make(
     match (arguments.value("image"), arguments.value("bundle")) {
         (Some(_), Some(_)) => return Err(Error::new(format_args!("--image and --bundle: one or the other"))),
         (Some(image), None) => {
+            root.check_free(id)?;
             unpack(arguments, image, id, &mut made, memory)?;
             mount::chdir(made.as_c_str()).on("enter the bundle", made.as_c_str())?;
         }

@@ -118,8 +118,8 @@ const GLOBAL: &[Flag] = &[
     Flag::switch("version", b'v', "show the version"),
 ];
 
-/// Those of them that mean nothing to images, by their places.
-const OF_RUNTIME: [usize; 4] = [1, 5, 6, 7];
+/// Those of them that mean nothing to images.
+const OF_RUNTIME: [&str; 4] = ["root", "rootless", "cgroup-manager", "systemd-cgroup"];
 
 /// Whether the words name a command, so that even PID 1 of a container may run it.
 /// The kernel starts its init as `init`, with words of the kernel's command line: they are no command.
@@ -301,9 +301,8 @@ struct CommandHelp(&'static Command);
 impl fmt::Display for CommandHelp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "usage: ocinit {}\n\n{}\n\n", Usage(self.0), self.0.about)?;
-        // What only containers have (the state's root, cgroups) stands between what all commands have.
-        let of_all = GLOBAL.iter().enumerate().filter(|(n, _)| self.0.is_of_runtime() || !OF_RUNTIME.contains(n));
-        for Flag { long, short, value, about } in self.0.flags.iter().chain(of_all.map(|(_, flag)| flag)) {
+        let of_all = GLOBAL.iter().filter(|flag| self.0.is_of_runtime() || !OF_RUNTIME.contains(&flag.long));
+        for Flag { long, short, value, about } in self.0.flags.iter().chain(of_all) {
             let space = if value.is_empty() || value.starts_with('[') { "" } else { " " };
             match *short {
                 0 => writeln!(f, "      --{long}{space}{value}\n          {about}")?,

@@ -86,7 +86,8 @@ fn execute(plan: &Plan<'_>, path: &CStr, home: &PathBuf) -> Error {
     }
 }
 
-/// All but the exec itself; `path` becomes what is executed, `home` a variable that is added, and `opened` the conversation with whoever opened the gate.
+/// All but the exec itself; `path` becomes what is executed, `home` a variable that is added, and `opened` the
+/// conversation with whoever opened the gate.
 #[inline(never)]
 fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option<Channel>) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
@@ -107,10 +108,11 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         Ok(()) | Err(Errno::EPERM) => {}
         Err(errno) => return Err(errno).doing("setsid"),
     }
-    match process::new_session_keyring() {
-        _ if launch.keeps_keyring => {}
-        Ok(()) | Err(Errno::ENOSYS) => {}
-        Err(errno) => return Err(errno).doing("make a session keyring"),
+    if !launch.keeps_keyring {
+        match process::new_session_keyring() {
+            Ok(()) | Err(Errno::ENOSYS) => {}
+            Err(errno) => return Err(errno).doing("make a session keyring"),
+        }
     }
     // Otherwise by the parent, which has more power than root of a user namespace.
     if plan.channel.is_none() {
@@ -272,12 +274,10 @@ fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
     mounted.finish()?;
-    // Hooks get the caller's.
-    fs::umask(umask);
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
-    // What they make on the host is not for everybody to write. Nothing is made after them.
+    // What hooks make on the host is not for everybody to write. Nothing is made after them.
     fs::umask(umask);
     run_hooks(plan, "createContainer", Status::Creating)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;

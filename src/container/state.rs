@@ -92,15 +92,17 @@ impl Root {
     pub fn create<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
         let root = self.0.as_ref().ok_or_else(|| absent(id))?.by_ref();
         match fs::mkdir(root, id.0, 0o711) {
-            Err(Errno::EEXIST) => {
-                let text = format_args!("container with given ID already exists: {id}");
-                return Err(Error::with_errno(text, Errno::EEXIST));
-            }
+            Err(Errno::EEXIST) => return Err(taken(id)),
             made => made.on("make the directory of container", id.0)?,
         }
         let mut directory = self.container(id)?;
         directory.lock()?;
         Ok(directory)
+    }
+
+    /// An error where there is a container of this name already, for who has much to do before he makes one.
+    pub fn check_free(&self, id: Id<'_>) -> Result<()> {
+        self.container(id).map_or(Ok(()), |_| Err(taken(id)))
     }
 
     /// A container's directory; ENOENT where there is none.
@@ -137,6 +139,11 @@ impl Root {
             next.truncate(0);
         }
     }
+}
+
+#[cold]
+fn taken(id: Id<'_>) -> Error {
+    Error::with_errno(format_args!("container with given ID already exists: {id}"), Errno::EEXIST)
 }
 
 #[cold]

@@ -102,7 +102,7 @@ fn make_rootfs(rootfs: &Path) {
     for directory in ["bin", "proc", "sys", "dev", "tmp", "etc", "root", "mnt", "home"] {
         std::fs::create_dir_all(rootfs.join(directory)).expect("rootfs");
     }
-    std::fs::copy(busybox_binary(), rootfs.join("bin/busybox")).expect("busybox");
+    copy_program(busybox_binary(), &rootfs.join("bin/busybox"));
     std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777)).expect("mode");
     let passwd = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
     std::fs::write(rootfs.join("etc/passwd"), passwd).expect("passwd");
@@ -423,4 +423,49 @@ impl Drop for Lab {
         let _ = std::fs::remove_dir(self.cgroup());
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Copies a program that is executed soon, by a process of its own: another thread's fork would inherit the descriptor that it
+/// is written by, and what is open to be written is not executed (ETXTBSY).
+pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
+    let copied = Command::new("cp").arg(from.as_ref()).arg(to).status();
+    assert!(copied.expect("cp").success(), "{}", to.display());
+}
+
+/// A lab whose container sleeps.
+pub fn sleeper(runtime: Runtime) -> Lab {
+    let mut lab = Lab::new(runtime);
+    lab.script("exec sleep 1000");
+    lab
+}
+
+/// The same, with the container running.
+#[track_caller]
+pub fn running(runtime: Runtime) -> Lab {
+    let lab = sleeper(runtime);
+    launch(&lab);
+    lab
+}
+
+#[track_caller]
+pub fn launch(lab: &Lab) {
+    for said in [lab.create(), lab.start()] {
+        assert_eq!((said.status, said.err.as_str()), (0, ""), "{:?}", lab.runtime);
+    }
+}
+
+/// It did it, and said nothing.
+#[track_caller]
+pub fn done(said: &Said) {
+    assert_eq!((said.status, said.err.as_str()), (0, ""), "{}", said.out);
+}
+
+/// It failed, and said this among other things, on one line.
+#[track_caller]
+pub fn refused(lab: &Lab, said: &Said, text: &str) {
+    let text = lab.fill(text);
+    // In a line of runc's log, quotes are quoted.
+    let is_it =
+        said.status == 1 && said.err.replace('\\', "").contains(&text) && said.err.trim_end().lines().count() == 1;
+    assert!(is_it, "{:?}: wanted {text}: {} {}", lab.runtime, said.status, said.err);
 }
