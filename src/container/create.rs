@@ -3,7 +3,7 @@
 use super::cgroup::{Cgroup, Place};
 use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
-use super::seccomp::{self, ContainerState, Filter};
+use super::seccomp::{self, Filter};
 use super::state::{Directory, Id, Process, Root, State, Status};
 use super::{
     ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets, userns,
@@ -230,16 +230,7 @@ impl Host for Occasion<'_> {
         let Some(profile) = self.document.and_then(|document| document.member("linux")?.member("seccomp")) else {
             return Ok(());
         };
-        let state = ContainerState {
-            version: self.state.version.to_bytes(),
-            id: self.id.as_c_str().to_bytes(),
-            status: self.status.name(),
-            process: pid,
-            pid: self.state.process.pid,
-            bundle: self.state.bundle.to_bytes(),
-            annotations: self.document.and_then(|document| document.member("annotations")),
-        };
-        seccomp::send_listener(profile, listener, &state)
+        seccomp::send_listener(profile, listener, pid, self)
     }
 
     fn has_hooks(&self) -> bool {

@@ -32,6 +32,14 @@ pub struct Occasion<'a> {
     pub status: Status,
 }
 
+impl Occasion<'_> {
+    /// Writes the container's state as the runtime-spec has it.
+    pub fn describe(&self, json: &mut Writer<'_>) {
+        let annotations = self.document.and_then(|document| document.member("annotations"));
+        self.state.describe(self.id, json, self.status, None, annotations);
+    }
+}
+
 /// The hooks of one kind.
 fn of<'m>(document: Option<Value<'m>>, kind: &str) -> impl Iterator<Item = Value<'m>> {
     let hooks = document.and_then(|document| document.member("hooks"));
@@ -61,14 +69,13 @@ pub fn check(document: Option<Value<'_>>) -> Result<()> {
 
 /// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and the last failure counts.
 pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
-    let Occasion { document, id, state, status } = occasion;
+    let document = &occasion.document;
     if !has(*document, kind) {
         return Ok(());
     }
     let file = fs::memory_file(c"state").doing("write the state for hooks")?;
     let mut output = Output::new(file.by_ref());
-    let annotations = document.and_then(|document| document.member("annotations"));
-    state.describe(*id, &mut Writer::with_indent(&mut output, ""), *status, None, annotations);
+    occasion.describe(&mut Writer::with_indent(&mut output, ""));
     output.finish().doing("write the state for hooks")?;
     let mut failed = Ok(());
     for (n, hook) in of(*document, kind).enumerate() {

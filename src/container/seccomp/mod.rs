@@ -28,7 +28,7 @@ use crate::sys::fd::Fd;
 use crate::sys::seccomp;
 use crate::{Context, Result};
 
-pub use listener::{ContainerState, send_listener};
+pub use listener::send_listener;
 pub use profile::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, compile};
 pub use program::Program;
 

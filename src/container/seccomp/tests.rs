@@ -5,6 +5,8 @@ mod bpf;
 
 use super::*;
 use crate::codec::json;
+use crate::container::hooks::Occasion;
+use crate::container::state::{Id, Process, State, Status};
 use crate::sys::{process, socket as sys_socket};
 use bpf::{I386, X32, X86_64};
 use std::os::fd::AsRawFd;
@@ -215,17 +217,13 @@ fn who_listens_gets_the_listener_and_one_state() {
         let mut document = profile.clone().into_bytes();
         let value = json::check(&mut document).unwrap();
         let listener = with(&profile, |filter| filter.unwrap().load()).unwrap().expect("a listener");
-        let mut annotations = *br#"{"a":"b"}"#;
-        let state = ContainerState {
-            version: b"1.2.0",
-            id: b"c",
-            status: "creating",
-            process: 8,
-            pid: 7,
-            bundle: b"/b",
-            annotations: Some(json::check(&mut annotations).unwrap()),
-        };
-        send_listener(value, listener.by_ref(), &state)
+        let mut config = *br#"{"annotations":{"a":"b"}}"#;
+        let state =
+            State { version: c"1.2.0", process: Process { pid: 7, started: 1 }, bundle: c"/b", ..State::UNKNOWN };
+        let document = Some(json::check(&mut config).unwrap());
+        let id = Id::check(c"c").unwrap();
+        let container = Occasion { document, id, state, status: Status::Creating };
+        send_listener(value, listener.by_ref(), 8, &container)
     });
     let (accepted, _) = server.accept().unwrap();
     let (mut text, mut buffer, mut descriptors) = (Vec::new(), [0; 3000], Vec::new());
@@ -241,15 +239,16 @@ fn who_listens_gets_the_listener_and_one_state() {
     assert!(link.to_str().unwrap().contains("seccomp"), "{link:?}");
     let state = json::check(&mut text).unwrap();
     let wanted = format!(
-        r#"{{"ociVersion":"1.2.0","fds":["seccompFd"],"pid":8,"metadata":"{long}","state":{{"ociVersion":"1.2.0","id":"c","status":"creating","pid":7,"bundle":"/b","annotations":{{"a":"b"}}}}}}"#
+        r#"{{"ociVersion":"1.2.0","fds":["seccompFd"],"pid":8,"metadata":"{long}","state":{{"ociVersion":"1.2.0","id":"c","pid":7,"status":"creating","bundle":"/b","annotations":{{"a":"b"}}}}}}"#
     );
     assert_eq!(state.as_json(), wanted);
     // Nobody there is an error.
     drop(server);
     std::fs::remove_file(&path).unwrap();
     let mut document = br#"{"listenerPath":"/nowhere"}"#.to_vec();
-    let state =
-        ContainerState { version: b"", id: b"", status: "", process: 1, pid: 1, bundle: b"/", annotations: None };
-    let error = send_listener(json::check(&mut document).unwrap(), crate::sys::fd::STDIN, &state).unwrap_err();
+    let id = Id::check(c"c").unwrap();
+    let nobody = Occasion { document: None, id, state: State::UNKNOWN, status: Status::Creating };
+    let value = json::check(&mut document).unwrap();
+    let error = send_listener(value, crate::sys::fd::STDIN, 1, &nobody).unwrap_err();
     assert_eq!(error.to_string(), "connect to /nowhere: no such file or directory");
 }
