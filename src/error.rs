@@ -31,6 +31,8 @@ const ALWAYS: NonZeroU64 = NonZeroU64::new(1 << 31).unwrap();
 
 /// ocinit's own failure, as docker and podman say it.
 pub const STATUS_FAILED: u8 = 125;
+/// A standard stream is closed and nothing can take its place.
+pub const STATUS_NO_STREAMS: u8 = 255;
 /// The container's command was found and cannot be executed.
 pub const STATUS_NOT_EXECUTABLE: u8 = 126;
 /// The container's command was not found.

@@ -1,7 +1,7 @@
 //! File descriptors: owned ones are closed when dropped, borrowed ones cannot outlive their owner.
 
-use super::Result;
 use super::syscall::{command, syscall};
+use super::{Errno, Result};
 use core::marker::PhantomData;
 
 /// A descriptor of ours, closed on drop. As wide as an [`Errno`](super::Errno), see there.
@@ -110,6 +110,20 @@ pub fn is_inherited(fd: FdRef<'_>) -> bool {
     // SAFETY: no memory is passed.
     let flags = unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_GETFD) };
     flags == Ok(0)
+}
+
+/// Opens /dev/null on each of 0, 1 and 2 that is closed: else the next file that is opened would be a standard stream.
+/// An error if /dev/null cannot be opened. Must be called before anything else is opened.
+pub fn fill_standard_streams() -> Result<()> {
+    for number in [STDIN, STDOUT, STDERR] {
+        // SAFETY: no memory is passed.
+        if let Err(Errno::EBADF) = unsafe { syscall!(libc::SYS_fcntl, number.raw(), libc::F_GETFD) } {
+            // The lowest free number is this one, as all below it are open.
+            // SAFETY: the path ends in NUL.
+            unsafe { syscall!(libc::SYS_openat, CWD.raw(), c"/dev/null".as_ptr(), libc::O_RDWR, 0) }?;
+        }
+    }
+    Ok(())
 }
 
 /// fcntl(2) `F_SETFL` with or without `O_NONBLOCK`.
