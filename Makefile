@@ -42,8 +42,12 @@ bench-unpack: setup build ## time and memory of unpacking, beside tar, umoci and
 	cargo build --release --example floors
 	tests/bench/unpack
 
-bench-run: setup build ## time and memory of running a container, beside runc, crun, bwrap and the kernel's part alone
-	tests/bench/run
+PEERS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ocinit/peers
+
+bench-run: setup build ## time and memory of running a container, beside the newest runc, crun, bwrap and the kernel's part alone
+	cargo build --release --example floors
+	[ -e $(PEERS)/bin/crun ] || PROGRAMS="crun runc bubblewrap patchelf" tests/bench/newest-peers $(PEERS)
+	tests/bench/run --peers $(PEERS)
 
 fuzz: setup ## run every fuzz target for SECONDS, 60 if not said (needs cargo-fuzz and a nightly toolchain)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz" >&2; exit 1; }

@@ -1,14 +1,17 @@
 //! The floors of unpacking: one part of the work alone, as the library does it. Prints the seconds it took, once its input
-//! was read.
+//! was read. `filter` writes the seccomp filter that ocinit compiles of a profile, for the floor of running.
 //!
 //!     floors inflate LAYER.tar.gz
 //!     floors sha256 FILE...
 //!     floors create LAYER.tar DIRECTORY
+//!     floors filter PROFILE.json FILE
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 use ocinit::codec::digest::{Algorithm, Hasher};
 use ocinit::codec::gzip::{Decoder, Window};
+use ocinit::codec::json;
+use ocinit::container::seccomp::{Program, compile};
 use ocinit::limits::{INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
 use ocinit::rootfs::{self, UnpackMemory};
 use ocinit::sys::fd::CWD;
@@ -70,6 +73,16 @@ fn create(mut tar: &[u8], directory: &str) -> Duration {
     begin.elapsed()
 }
 
+/// Compiles a seccomp profile, and writes its instructions as seccomp(2) takes them.
+fn filter(mut profile: Vec<u8>, file: &str) -> Duration {
+    let mut program = Box::new(Program::EMPTY);
+    let begin = Instant::now();
+    let filter = compile(json::check(&mut profile).expect("JSON"), &mut program).expect("a profile");
+    let took = begin.elapsed();
+    std::fs::write(file, filter.program().iter().flat_map(|one| one.to_le_bytes()).collect::<Vec<u8>>()).expect(file);
+    took
+}
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let read = |path: &String| std::fs::read(path).expect(path);
@@ -77,7 +90,8 @@ fn main() {
         ["inflate", _] => inflate(&read(&words[1])),
         ["sha256", _, ..] => sha256(&words[1..].iter().map(read).collect::<Vec<_>>()),
         ["create", _, directory] => create(&read(&words[1]), directory),
-        _ => panic!("usage: floors inflate LAYER.tar.gz | sha256 FILE... | create LAYER.tar DIRECTORY"),
+        ["filter", _, file] => filter(read(&words[1]), file),
+        _ => panic!("usage: floors inflate LAYER.tar.gz | sha256 FILE... | create LAYER.tar DIRECTORY | filter PROFILE FILE"),
     };
     println!("{:.6}", took.as_secs_f64());
 }
