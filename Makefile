@@ -21,6 +21,7 @@ build: ## build the release binary
 
 run: build ## boot the demonstration image and show what it prints, and how long each phase took
 	qemu/boot --timings "$$(qemu/demo-image)"
+	@echo; echo "image:   $$(qemu/demo-image)"; echo "program: $(CURDIR)/target/x86_64-unknown-linux-musl/release/ocinit"
 
 check: setup ## formatting, clippy, unit tests
 	cargo fmt --check

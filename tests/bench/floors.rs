@@ -91,7 +91,9 @@ fn main() {
         ["sha256", _, ..] => sha256(&words[1..].iter().map(read).collect::<Vec<_>>()),
         ["create", _, directory] => create(&read(&words[1]), directory),
         ["filter", _, file] => filter(read(&words[1]), file),
-        _ => panic!("usage: floors inflate LAYER.tar.gz | sha256 FILE... | create LAYER.tar DIRECTORY | filter PROFILE FILE"),
+        _ => panic!(
+            "usage: floors inflate LAYER.tar.gz | sha256 FILE... | create LAYER.tar DIRECTORY | filter PROFILE FILE"
+        ),
     };
     println!("{:.6}", took.as_secs_f64());
 }
