@@ -127,6 +127,10 @@ const UMOCI: &str = r#"
     + linux.maskedPaths /proc/keys
     + linux.maskedPaths /sys/devices/virtual/powercap
     + linux.namespaces cgroup ipc mount network pid uts
+    + linux.seccomp.architectures ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+    + linux.seccomp.defaultAction "SCMP_ACT_ERRNO"
+    + linux.seccomp.defaultErrnoRet 1
+    + linux.seccomp.syscalls 35 rules, 399 names
     + mount /proc proc proc nodev,noexec,nosuid
     + mount /srv/v2 tmpfs tmpfs gid=0,mode=0755,nodev,nosuid,tmpcopyup,uid=0
     + mount /sys/fs/cgroup cgroup cgroup nodev,noexec,nosuid,ro
@@ -175,6 +179,10 @@ const UMOCI_ROOTLESS: &str = r#"
     + linux.maskedPaths /proc/keys
     + linux.maskedPaths /sys/devices/virtual/powercap
     + linux.namespaces cgroup ipc mount pid user uts
+    + linux.seccomp.architectures ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+    + linux.seccomp.defaultAction "SCMP_ACT_ERRNO"
+    + linux.seccomp.defaultErrnoRet 1
+    + linux.seccomp.syscalls 35 rules, 399 names
     + mount /proc proc proc nodev,noexec,nosuid
     + mount /sys none /sys nodev,noexec,nosuid,rbind,ro
     + mount /sys/fs/cgroup cgroup cgroup nodev,noexec,nosuid,ro

@@ -7,7 +7,8 @@ mod support;
 
 use bpf::{I386, X32, X86_64};
 use ocinit::codec::json;
-use ocinit::container::seccomp::{Program, compile};
+use ocinit::container::seccomp::{Program, compile, compile_default};
+use ocinit::spec::{capability, seccomp};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -15,7 +16,7 @@ use std::process::{Command, Stdio};
 use support::{scratch, tool, write};
 
 const ENOSYS: u32 = 0x0005_0000 | 38;
-const NAMES: &str = include_str!("../src/container/seccomp/syscalls.txt");
+const NAMES: &str = include_str!("../src/spec/seccomp/syscalls.txt");
 
 fn python() -> Command {
     let mut python = Command::new("python3");
@@ -151,6 +152,97 @@ fn the_profiles_of_docker_and_podman() {
         eprintln!("{} instructions, at most {most} for one call; libseccomp: {}", ours.len(), theirs.program.len());
         assert!(ours.len() * 2 < theirs.program.len() && most <= 40, "no tree: {} instructions, {most}", ours.len());
     }
+}
+
+/// docker's default for a bounding set, as config.json gets it.
+fn default_for(bounding: u64) -> String {
+    struct Bytes(Vec<u8>);
+    impl ocinit::io::output::Sink for Bytes {
+        fn put(&mut self, bytes: &[u8]) {
+            self.0.extend(bytes);
+        }
+    }
+    let mut text = Bytes(Vec::new());
+    seccomp::write_default(bounding, &mut json::Writer::with_indent(&mut text, ""));
+    String::from_utf8(text.0).expect("UTF-8").trim_end().to_string()
+}
+
+/// Bounding sets: docker's, none, all, and each capability alone.
+fn bounding_sets() -> impl Iterator<Item = u64> {
+    [capability::DEFAULT, 0, capability::ALL].into_iter().chain((0..capability::COUNT).map(|number| 1 << number))
+}
+
+#[test]
+fn the_default_profile_is_compiled_as_its_json_is() {
+    let mut program = Box::new(Program::EMPTY);
+    for bounding in bounding_sets() {
+        let direct = compile_default(bounding, &mut program).expect("a filter").program().to_vec();
+        assert_eq!(direct, ours(&default_for(bounding)), "{bounding:#x}");
+    }
+}
+
+#[test]
+fn the_default_profile_as_libseccomp_has_it() {
+    // What is newer than libseccomp's table has no number there.
+    let known = |line: &&str| {
+        let mut numbers = line.split(' ').skip(1).filter_map(|word| word.parse::<u16>().ok());
+        numbers.any(|number| number <= 456) && !line.starts_with("uretprobe")
+    };
+    let new: Vec<&str> = NAMES.lines().filter(|line| !known(line)).filter_map(|line| line.split(' ').next()).collect();
+    let without_new =
+        |profile: String| new.iter().fold(profile, |profile, name| profile.replace(&format!(",\"{name}\""), ""));
+    let profiles: Vec<String> = bounding_sets().map(|bounding| without_new(default_for(bounding))).collect();
+    let values = [0, 8, 11, 12, 13, 38, 40, 42, 46, 0x20000, 0x20008, 0xffff_ffff, 1 << 32, 0x7e02_0000, 0x0001_0000];
+    for (profile, theirs) in profiles.iter().zip(theirs("seccomp-ours", &profiles)) {
+        compare(profile, &theirs.expect("libseccomp takes it"), &values, &mut Random(3));
+    }
+}
+
+#[test]
+fn the_default_profile_goes_by_capabilities() {
+    let verdict = |bounding: u64, number: libc::c_long, first: u64| {
+        let mut program = Box::new(Program::EMPTY);
+        let filter = compile_default(bounding, &mut program).expect("a filter");
+        bpf::run(filter.program(), X86_64, number as u32, [first, 0, 0, 0, 0, 0]).0
+    };
+    let (allow, eperm) = (0x7fff_0000, 0x0005_0001);
+    let admin = capability::by_name(b"CAP_SYS_ADMIN").expect("a capability");
+    for (number, with) in [
+        (libc::SYS_mount, "CAP_SYS_ADMIN"),
+        (libc::SYS_unshare, "CAP_SYS_ADMIN"),
+        (libc::SYS_bpf, "CAP_SYS_ADMIN"),
+        (libc::SYS_bpf, "CAP_BPF"),
+        (libc::SYS_syslog, "CAP_SYSLOG"),
+        (libc::SYS_reboot, "CAP_SYS_BOOT"),
+        (libc::SYS_chroot, "CAP_SYS_CHROOT"),
+        (libc::SYS_open_by_handle_at, "CAP_DAC_READ_SEARCH"),
+        (libc::SYS_init_module, "CAP_SYS_MODULE"),
+        (libc::SYS_kcmp, "CAP_SYS_PTRACE"),
+        (libc::SYS_mbind, "CAP_SYS_NICE"),
+        (libc::SYS_clock_settime, "CAP_SYS_TIME"),
+    ] {
+        let with = capability::by_name(with.as_bytes()).expect("a capability");
+        assert_eq!((verdict(0, number, 0), verdict(with, number, 0)), (eperm, allow), "{number}");
+    }
+    for never in
+        [libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_userfaultfd, libc::SYS_io_uring_setup, libc::SYS_kexec_load]
+    {
+        assert_eq!(verdict(capability::ALL, never, 0), eperm, "{never}");
+    }
+    for always in [libc::SYS_read, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_name_to_handle_at, 451, 462]
+    {
+        assert_eq!(verdict(0, always, 0), allow, "{always}");
+    }
+    // Threads, but no namespaces; clone3 is as good as not there.
+    let thread = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
+    assert_eq!([verdict(0, libc::SYS_clone, thread), verdict(0, libc::SYS_clone3, 0)], [allow, ENOSYS]);
+    for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_NEWCGROUP] {
+        assert_eq!(verdict(0, libc::SYS_clone, flag as u64), eperm, "{flag:#x}");
+        assert_eq!(verdict(admin, libc::SYS_clone, flag as u64), allow, "{flag:#x}");
+    }
+    assert_eq!(verdict(admin, libc::SYS_clone3, 0), allow);
+    let families = (1..46).filter(|family| verdict(capability::ALL, libc::SYS_socket, *family) == eperm);
+    assert_eq!(families.collect::<Vec<_>>(), [12, 19, 20, 23, 25, 34, 37, 38, 40]);
 }
 
 /// An action as a profile has it, and what a filter returns for it.

@@ -43,6 +43,7 @@ pub fn example<'s>(rootless: Option<Rootless<'s>>, mounts: &'s mut Mounts<'stati
         uid_mappings,
         gid_mappings,
         annotations: Words::new(b""),
+        default_seccomp: false,
         stop_signal: SIGTERM,
         init: false,
         document: None,

@@ -135,6 +135,7 @@ pub fn spec_from_image<'m>(
         gid_mappings: &[],
         annotations: Words::default(),
         stop_signal: stop_signal(config, strings)?,
+        default_seccomp: !machine,
         init: overrides.init && !machine,
         document: None,
     })

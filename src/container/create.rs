@@ -49,8 +49,7 @@ pub fn create(
 ) -> Result<Running> {
     check(spec).doing("config.json")?;
     let ContainerMemory { seccomp, pointers, .. } = memory;
-    let filter =
-        spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose().doing("config.json")?;
+    let filter = seccomp::of(spec, seccomp).doing("config.json")?;
     // Root of a new user namespace opens it itself, where only that one may.
     let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
         Ok(root) => root,

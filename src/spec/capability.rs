@@ -31,7 +31,7 @@ pub const DEFAULT: u64 = set("CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SET
 pub const LEAST: u64 = set("AUDIT_WRITE KILL NET_BIND_SERVICE");
 
 /// The bits of these names, worked out by the compiler.
-const fn set(names: &str) -> u64 {
+pub(super) const fn set(names: &str) -> u64 {
     let (names, known) = (names.as_bytes(), NAMES.as_bytes());
     let (mut bits, mut start) = (0, 0);
     while start < names.len() {
@@ -47,14 +47,14 @@ const fn set(names: &str) -> u64 {
     bits
 }
 
-const fn end_of_word(text: &[u8], mut at: usize) -> usize {
+pub(super) const fn end_of_word(text: &[u8], mut at: usize) -> usize {
     while at < text.len() && text[at] != b' ' {
         at += 1;
     }
     at
 }
 
-const fn same(a: &[u8], mut at: usize, a_end: usize, b: &[u8], mut other: usize, b_end: usize) -> bool {
+pub(super) const fn same(a: &[u8], mut at: usize, a_end: usize, b: &[u8], mut other: usize, b_end: usize) -> bool {
     if a_end - at != b_end - other {
         return false;
     }

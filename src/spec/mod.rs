@@ -7,6 +7,7 @@ pub mod defaults;
 pub mod options;
 mod read;
 pub mod schema;
+pub mod seccomp;
 mod write;
 
 pub use read::{Lists, each_unknown_capability, read_config, read_process};
@@ -59,6 +60,8 @@ pub struct Spec<'m> {
     pub annotations: Words<'m>,
     /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
     pub stop_signal: i32,
+    /// docker's default seccomp profile for its bounding set ([`seccomp`]), where [`Spec::document`] says nothing of it.
+    pub default_seccomp: bool,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child (docker's `--init`).
     pub init: bool,
     /// The whole config.json, checked, where the container has one: what only some containers have is read where it

@@ -135,6 +135,7 @@ pub fn read_config<'s, 'm: 's>(
         uid_mappings: uids,
         gid_mappings: gids,
         annotations: annotations(&top, strings)?,
+        default_seccomp: false,
         stop_signal: stop_signal(&top)?,
         init: false,
         document: Some(top),

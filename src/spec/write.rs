@@ -1,6 +1,6 @@
 //! A [`Spec`] as the runtime-spec's `config.json`, its keys in the order of the specification's own Go structs.
 
-use super::{IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability};
+use super::{IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability, seccomp};
 use crate::codec::json::Writer;
 use crate::io::strings::Words;
 use crate::io::text::words;
@@ -49,6 +49,10 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
         json.end();
         json.end();
         json.end();
+    }
+    if spec.default_seccomp {
+        json.key("seccomp");
+        seccomp::write_default(spec.process.capabilities.bounding, json);
     }
     json.array_of("namespaces");
     for (name, flag) in NAMESPACES {

@@ -17,6 +17,8 @@ def facts(value, path):
             assert not mount, mount
     elif path == "linux.namespaces":
         yield path + " " + " ".join(sorted(namespace["type"] for namespace in value))
+    elif path == "linux.seccomp.syscalls":
+        yield f"{path} {len(value)} rules, {sum(len(rule['names']) for rule in value)} names"
     elif path == "process.env" or path.endswith("Paths"):
         for word in value:
             yield f"{path} {word}"

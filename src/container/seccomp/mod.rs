@@ -24,13 +24,23 @@ mod names;
 mod profile;
 mod program;
 
+use crate::spec::Spec;
 use crate::sys::fd::Fd;
 use crate::sys::seccomp;
 use crate::{Context, Result};
 
 pub use listener::send_listener;
-pub use profile::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, compile};
+pub use profile::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, compile, compile_default};
 pub use program::Program;
+
+/// The filter of a container: of its config.json, or the default one where it has none and is to have that.
+pub fn of<'p>(spec: &Spec<'_>, program: &'p mut Program) -> Result<Option<Filter<'p>>> {
+    match spec.linux("seccomp") {
+        Some(profile) => compile(profile, program).map(Some),
+        None if spec.default_seccomp => compile_default(spec.process.capabilities.bounding, program).map(Some),
+        None => Ok(None),
+    }
+}
 
 /// A filter, ready to be loaded.
 #[derive(Clone, Copy)]

@@ -1,10 +1,10 @@
 //! Reads `linux.seccomp` where it stands, each part once: what becomes of each system call.
 
 use super::Filter;
-use super::names::NONE;
 use super::program::{Condition, Program, RULES_FOLLOW, Rule, UNKNOWN};
 use crate::codec::json::{Items, Value};
 use crate::io::text::words;
+use crate::spec::seccomp::{self as seccomp_default, NONE};
 use crate::sys::seccomp::{self, RETURN_ERRNO, RETURN_NOTIFY, RETURN_TRACE};
 use crate::{Error, Result};
 
@@ -91,6 +91,23 @@ pub fn compile<'p>(profile: Value<'_>, program: &'p mut Program) -> Result<Filte
     Ok(Filter { program: program.assemble()?, flags: bits })
 }
 
+/// Compiles docker's default profile for a process with this bounding set.
+pub fn compile_default(bounding: u64, program: &mut Program) -> Result<Filter<'_>> {
+    program.clear(RETURN_ERRNO | EPERM);
+    (program.policy.x86, program.policy.x32) = (true, true);
+    seccomp_default::each_rule(bounding, &mut |rule| {
+        let first = program.conditions.len();
+        if let Some(seccomp_default::Condition { operator, value }) = rule.condition {
+            let operator = place(OPERATORS, operator.as_bytes()).unwrap_or(0) as u8;
+            program.is_full |= program.conditions.push(Condition { argument: 0, operator, value, masked: 0 }).is_err();
+        }
+        let verdict = rule.errno.map_or(seccomp::RETURN_ALLOW, |errno| RETURN_ERRNO | u32::from(errno));
+        let wanted = Wanted { verdict, first, end: program.conditions.len(), separate: false };
+        rule.each_name(&mut |name| wanted.put_name(program, name));
+    });
+    Ok(Filter { program: program.assemble()?, flags: seccomp::FLAG_SPEC_ALLOW })
+}
+
 /// One rule of the profile; what its system calls get.
 fn add(rule: Value<'_>, program: &mut Program) -> Result<u32> {
     let mut members = Members::of(rule, "action errnoRet args names");
@@ -117,14 +134,7 @@ fn add(rule: Value<'_>, program: &mut Program) -> Result<u32> {
         if verdict == RETURN_NOTIFY && (text == b"write" || text == b"sendmsg") {
             return Err(name.fault("not with SCMP_ACT_NOTIFY"));
         }
-        if let Some((native, compat)) = program.names.find(text) {
-            if native != NONE {
-                wanted.put(program, 0, native, 0);
-            }
-            if compat != NONE && program.policy.x86 {
-                wanted.put_compat(program, compat);
-            }
-        }
+        wanted.put_name(program, text);
     }
     if empty {
         return Err(members.fault(3, "empty"));
@@ -145,6 +155,18 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// A system call by its name; what nobody knows is passed over.
+    fn put_name(&self, program: &mut Program, name: &[u8]) {
+        if let Some((native, compat)) = program.names.find(name) {
+            if native != NONE {
+                self.put(program, 0, native, 0);
+            }
+            if compat != NONE && program.policy.x86 {
+                self.put_compat(program, compat);
+            }
+        }
+    }
+
     /// A number of i386; it may stand for a call of socketcall(2) or ipc(2).
     fn put_compat(&self, program: &mut Program, number: u16) {
         if number >= FIRST_MULTIPLEXED

@@ -80,6 +80,7 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
         masked_paths: defaults::MASKED_PATHS,
         readonly_paths: defaults::READONLY_PATHS,
         resources: Resources::default(),
+        default_seccomp: false,
         stop_signal: signal::SIGTERM,
         init: false,
         document: None,
