@@ -1,13 +1,16 @@
 //! The directory or file that a command fills: whole under its name, or not there at all.
 //!
-//! One that is missing is made under a name that says it is partial, and renamed at the end; a directory that is there
-//! must be empty and is filled in place, for it may be a mount point. Whatever ends the work early, it is as before.
+//! One that is missing is made under a random name that says it is partial, and renamed at the end; a directory that is
+//! there must be empty and is filled in place, for it may be a mount point. Whatever ends the work early, it is as
+//! before; what a kill leaves is removed by the next command for the same path.
 
 use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
-use crate::rootfs::remove;
+use crate::io::unique;
+use crate::limits::NAME_BYTES;
+use crate::rootfs::{remove, stale};
 use crate::sys::fd::{CWD, Fd, FdRef};
-use crate::sys::{self, Errno, fs, process};
+use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -38,7 +41,7 @@ impl<'n> Place<'n> {
         Place::new(file, false, path, partial)
     }
 
-    /// What is there already, and stays whatever happens: who fills it takes back what he made.
+    /// What is there already, and stays whatever happens: whoever fills it takes back what it made.
     pub fn of(file: Fd, none: &'n PathBuf) -> Result<Place<'n>> {
         let mut place = Place::new(file, false, c"", none)?;
         place.kept = true;
@@ -55,11 +58,15 @@ impl<'n> Place<'n> {
         self.file.by_ref()
     }
 
-    /// All is there: it gets its name.
+    /// All is there: it gets its name. EEXIST or ENOTEMPTY: something else has got it meanwhile.
     pub fn keep(mut self) -> Result<()> {
         if !self.partial.as_bytes().is_empty() {
-            // Over nothing, or over a file or an empty directory that came meanwhile.
-            let renamed = fs::rename(CWD, self.partial.as_c_str(), CWD, self.path, 0);
+            let partial = self.partial.as_c_str();
+            let renamed = match self.is_directory {
+                // Over nothing, or over an empty directory.
+                true => fs::rename(CWD, partial, CWD, self.path, 0),
+                false => name_file(partial, self.path),
+            };
             renamed.context("rename to", &ShowC(self.path))?;
         }
         self.kept = true;
@@ -95,46 +102,98 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Gives a file its name, unless something has it.
+fn name_file(partial: &CStr, path: &CStr) -> sys::Result<()> {
+    match fs::rename(CWD, partial, CWD, path, libc::RENAME_NOREPLACE) {
+        // The file system does not know the flag; link(2) does not replace either.
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            fs::link(CWD, partial, CWD, path)?;
+            fs::unlink(CWD, partial)
+        }
+        renamed => renamed,
+    }
+}
+
 fn open(path: &CStr, mode: u32, partial: &mut PathBuf) -> Result<Fd> {
     match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0) {
-        Err(Errno::ENOENT) => create(path, mode, partial).doing("create"),
+        Err(Errno::ENOENT) => create(path, mode, partial),
         directory => {
             let directory = directory.doing("open")?;
-            let mut buffer = [0; 1024];
-            let entries = fs::read_directory(directory.by_ref(), &mut buffer).doing("read")?;
-            match fs::entries(entries).next() {
-                None => Ok(directory),
-                Some(_) => Err(Error::new(format_args!("not empty"))),
+            match is_empty(directory.by_ref())? {
+                true => Ok(directory),
+                false => Err(Error::new(format_args!("not empty"))),
             }
         }
     }
 }
 
-fn create(path: &CStr, mode: u32, partial: &mut PathBuf) -> sys::Result<Fd> {
+/// Whether nothing is in a directory.
+pub fn is_empty(directory: FdRef<'_>) -> Result<bool> {
+    let directory = fs::open(directory, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open")?;
+    let mut buffer = [0; 1024];
+    let entries = fs::read_directory(directory.by_ref(), &mut buffer).doing("read")?;
+    Ok(fs::entries(entries).next().is_none())
+}
+
+fn create(path: &CStr, mode: u32, partial: &mut PathBuf) -> Result<Fd> {
     let mut name = path.to_bytes();
     while let Some(shorter) = name.strip_suffix(b"/") {
         name = shorter;
     }
-    set_partial(partial, name)?;
-    fs::mkdir(CWD, partial.as_c_str(), mode)?;
-    let directory = fs::open(CWD, partial.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
+    let name = PathBuf::from_bytes(name).doing("create")?;
+    check_free(name.as_c_str())?;
+    set_partial(partial, name.as_bytes()).doing("create")?;
+    let directory = unique::directory(CWD, partial, mode).doing("create")?;
     // Neither the caller's umask nor the time of day: what layers do not say of the root is the same in every run.
-    fs::chmod_fd(directory.by_ref(), mode)?;
-    fs::set_times(directory.by_ref(), c"", fs::Time::default())?;
+    let set = fs::chmod_fd(directory.by_ref(), mode);
+    set.and_then(|()| fs::set_times(directory.by_ref(), c"", fs::Time::default())).doing("create")?;
     Ok(directory)
 }
 
 fn open_file(path: &CStr, partial: &mut PathBuf) -> Result<Fd> {
-    if !matches!(fs::stat(CWD, path), Err(Errno::ENOENT)) {
-        return Err(Error::new(format_args!("is there already, or its directory is not")));
-    }
+    check_free(path)?;
     set_partial(partial, path.to_bytes()).doing("create")?;
-    let flags = fs::O_RDWR | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
-    fs::open(CWD, partial.as_c_str(), flags, 0o644).doing("create")
+    unique::file(CWD, partial, 0o644).doing("create")
 }
 
-/// The name that it has until all is there.
-fn set_partial(partial: &mut PathBuf, name: &[u8]) -> sys::Result<()> {
-    partial.push_bytes(name)?;
-    core::fmt::write(partial, format_args!(".partial-{}", process::getpid())).map_err(|_| Errno::ENAMETOOLONG)
+/// An error, before any work, unless nothing has this name and its directory is there.
+fn check_free(path: &CStr) -> Result<()> {
+    let there = match fs::stat(CWD, path) {
+        Ok(there) => there,
+        Err(Errno::ENOENT) => {
+            let parent = PathBuf::from_bytes(split(path.to_bytes()).0).doing("create")?;
+            return fs::open(CWD, parent.as_c_str(), fs::O_PATH | fs::O_DIRECTORY, 0).map(drop).map_err(|errno| {
+                Error::with_errno(format_args!("its directory {}: {errno}", ShowC(parent.as_c_str())), errno)
+            });
+        }
+        Err(errno) => return Err(errno).doing("look"),
+    };
+    if there.kind() != fs::S_IFLNK {
+        return Err(Error::new(format_args!("is there already")));
+    }
+    let is_dangling = fs::open(CWD, path, fs::O_PATH, 0).is_err();
+    Err(Error::new(format_args!("is a symlink {}", if is_dangling { "that leads to nothing" } else { "already" })))
+}
+
+/// The directory of a path, and its last component.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        None => (b".", path),
+        Some(0) => (b"/", &path[1..]),
+        Some(at) => (&path[..at], &path[at + 1..]),
+    }
+}
+
+/// The beginning of the name that it has until all is there. Rests of killed commands that have it are removed.
+fn set_partial(partial: &mut PathBuf, path: &[u8]) -> sys::Result<()> {
+    const MARK: &[u8] = b".partial-";
+    let (parent, last) = split(path);
+    let last = &last[..last.len().min(NAME_BYTES - MARK.len() - unique::DIGITS)];
+    let mut prefix = PathBuf::from_bytes(last)?;
+    prefix.push_bytes(MARK)?;
+    partial.push_bytes(parent)?;
+    if let Ok(parent) = fs::open(CWD, partial.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY, 0) {
+        stale::sweep(parent.by_ref(), prefix.as_bytes());
+    }
+    partial.push(prefix.as_bytes())
 }

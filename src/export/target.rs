@@ -10,10 +10,15 @@ use crate::io::output::{Output, Sink};
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
 use crate::io::show::Show;
+use crate::io::unique;
 use crate::limits::ARCHIVE_FILES_MAX;
+use crate::rootfs::stale;
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::{Errno, fs, process};
+use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
+
+/// How the name of a file in a directory begins until it is whole.
+const PARTIAL: &str = ".partial-";
 
 /// Names of files.
 pub struct TargetMemory {
@@ -60,7 +65,9 @@ impl<'a> Target<'a> {
     /// Nothing is in it yet.
     pub fn new(fd: FdRef<'a>, kind: Kind, memory: &'a mut TargetMemory) -> Target<'a> {
         memory.written.clear();
-        let _ = memory.partial.set(format_args!(".partial-{}", process::getpid()));
+        if kind == Kind::Directory {
+            stale::sweep(fd, PARTIAL.as_bytes());
+        }
         Target { fd, kind, memory, open: None, at: 0, size: 0 }
     }
 
@@ -86,8 +93,8 @@ impl<'a> Target<'a> {
         self.size = size;
         match self.kind {
             Kind::Directory => {
-                let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_TRUNC | fs::O_NOFOLLOW;
-                self.open = Some(fs::open(self.fd, self.memory.partial.as_c_str(), flags, 0o644).doing("create")?);
+                self.memory.partial.set(format_args!("{PARTIAL}")).doing("create")?;
+                self.open = Some(unique::file(self.fd, &mut self.memory.partial, 0o644).doing("create")?);
             }
             _ => {
                 let name = self.memory.name.as_bytes();

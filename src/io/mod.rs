@@ -9,6 +9,7 @@ pub mod section;
 pub mod show;
 pub mod strings;
 pub mod text;
+pub mod unique;
 pub mod watch;
 
 use crate::Result;

@@ -15,6 +15,7 @@ mod parents;
 pub mod pipeline;
 mod powers;
 pub mod remove;
+pub mod stale;
 pub mod tree;
 
 use crate::Result;
