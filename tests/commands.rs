@@ -2,11 +2,10 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use support::endless::endless;
 use support::images::Layer;
-use support::tar::Header;
 use support::{Image, Tar, scratch, tool};
 
 fn ocinit(words: &[&str]) -> Output {
@@ -56,23 +55,6 @@ fn messages_as_json_are_json() {
     let line = std::fs::File::open(directory.join("line")).unwrap();
     let text = String::from_utf8(tool(Command::new("python3").args(["-c", script]).stdin(line))).unwrap();
     assert!(text.starts_with("error ") && text.contains("no \"such\" image") && text.ends_with(" 20\n"), "{text}");
-}
-
-/// An image whose one file is many gigabytes of zeros: its end is never reached here, so its digests need not be right.
-fn endless(directory: &Path) -> PathBuf {
-    let mut tar = Tar::new().entry(&Header { size: 0o77777777777, ..Header::new("zeros", b'0') }, b"").finish();
-    tar.truncate(512);
-    let image = Image::empty().layer(Layer { diff_id: support::layout::sha256(b""), stored: tar, gzip: false });
-    let (mut layout, stored) = image.write(&directory.join("image"));
-    let blob = std::fs::OpenOptions::new().write(true).open(layout.path(&stored.layers[0].digest)).unwrap();
-    blob.set_len(512 + 0o77777777777 + 513).unwrap();
-    // The manifest says how long it is.
-    let size = blob.metadata().unwrap().len();
-    let layer = support::layout::Blob { size, ..stored.layers[0].clone() };
-    let manifest = layout.blob(image.manifest_json(&stored.config, &[layer]).as_bytes());
-    layout.entries = vec![manifest.descriptor(support::layout::MANIFEST, "")];
-    layout.write_index();
-    layout.directory
 }
 
 /// Starts the command on a terminal, waits for `wanted`, types Ctrl-C, and prints what came and how it ended.

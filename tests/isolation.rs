@@ -161,7 +161,10 @@ fn an_ordinary_user_adds_a_process_before_the_start() {
     };
     done(&call(&["create", "--bundle", "@BUNDLE@", "@ID@"]));
     for status in ["created", "running"] {
-        assert_eq!(lab.wait_for(status), status);
+        let said = call(&["state", "@ID@"]);
+        assert!(said.out.contains(&format!("\"status\": \"{status}\"")), "{said:?}");
+        // Root reads no state of another user's.
+        refused(&lab, &lab.call(&["state", "@ID@"]), "it belongs to user 1234, and the caller is 0");
         assert_eq!(call(&["exec", "@ID@", "sh", "-c", "id -u; echo $$ >&2"]).show(), "0\n", "{status}");
         if status == "created" {
             done(&call(&["start", "@ID@"]));
@@ -178,21 +181,24 @@ fn the_bundle_of_an_image_is_ours_alone_and_goes_whatever_fails() {
     std::fs::create_dir(&place).expect("bundles");
     let image = support::images::busybox_layout();
     let image = image.to_str().expect("UTF-8");
-    let run = |before: &str, words: &str| {
-        let line = format!("{before}; exec {} --root @STATE@ {words}", lab.runtime.program());
-        let mut command = std::process::Command::new("sh");
-        command.args(["-c", &lab.fill(&line)]).env("TMPDIR", &place).current_dir(&lab.dir);
-        lab.finish(&mut command)
+    let run = |words: &str| {
+        let words: Vec<_> = words.split(' ').collect();
+        lab.finish(lab.command(&words).env("TMPDIR", &place))
     };
     let kept = || std::fs::read_dir(&place).expect("bundles").count();
-    done(&run(":", &format!("run --image {image} @ID@ true")));
+    done(&run(&format!("run --image {image} @ID@ true")));
     assert_eq!(kept(), 0);
-    let said = run(":", &format!("create --tty --image {image} @ID@"));
+    let said = run(&format!("create --tty --image {image} @ID@"));
     refused(&lab, &said, "cannot allocate tty");
     assert_eq!(kept(), 0);
-    // Somebody else could put another config there.
-    let said = run("mkdir $TMPDIR/ocinit-bundle-@ID@-$$", &format!("run --image {image} @ID@ true"));
-    refused(&lab, &said, "file exists");
+    // Its name cannot be guessed, and is another each time.
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        done(&run(&format!("create --image {image} @ID@")));
+        names.extend(std::fs::read_dir(&place).expect("bundles").map(|entry| entry.expect("a bundle").file_name()));
+        done(&run("delete @ID@"));
+    }
+    assert!(names.len() == 2 && names[0] != names[1] && kept() == 0, "{names:?}");
 }
 
 #[test]

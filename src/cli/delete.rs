@@ -58,9 +58,10 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memo
     state.remove_rest()?;
     // Hooks come last, when there is no file of the container's left.
     let document = directory.read_config(&mut memory.config).ok();
+    // Before the state goes, which says that there is one.
+    temporary::remove(&state)?;
     directory.remove()?;
     intel_rdt::remove(document, id);
-    temporary::remove(state.bundle)?;
     let occasion = Occasion { document, id, state, status: Status::Stopped };
     if let Err(error) = hooks::run(&occasion, "poststop", true) {
         crate::warning!("{error}");

@@ -4,7 +4,7 @@ use super::bundle::{self, Wanted};
 use super::{Arguments, Flag, attend, temporary};
 use crate::codec::json;
 use crate::container::create::{self, Request};
-use crate::container::state::{Id, Root};
+use crate::container::state::{Directory, Id, Made, Root};
 use crate::container::userns::{self, Ids};
 use crate::container::{Running, Stdio};
 use crate::io::document;
@@ -132,16 +132,8 @@ pub(super) fn preserved(arguments: &Arguments<'_>) -> Result<u32> {
     Ok(count as u32)
 }
 
-/// Makes a bundle of an image, for this container alone: its directory, which is removed with it. Who is not root is root of
-/// a user namespace of his own afterwards.
-fn unpack(
-    arguments: &Arguments<'_>,
-    image: &CStr,
-    id: Id<'_>,
-    bundle: &mut PathBuf,
-    memory: &mut Memory,
-) -> Result<()> {
-    temporary::path(id, bundle)?;
+/// Fills the bundle of a container with an image. A caller who is not root is root of his own user namespace afterwards.
+fn unpack(arguments: &Arguments<'_>, image: &CStr, bundle: &CStr, memory: &mut Memory) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = match process::effective_uid() {
         0 => Powers::Root,
@@ -151,14 +143,25 @@ fn unpack(
     let mut args = arguments.words().skip(1).map(|word| word.to_bytes());
     let args = if has_args { Some(&mut args as &mut dyn Iterator<Item = _>) } else { None };
     let joins = powers != Powers::Root;
-    let wanted = Wanted { image, bundle: bundle.as_c_str(), powers, ids: &ids, args, joins };
-    // Ours before anything is in it: its name can be guessed, and others may make directories where it is.
-    fs::mkdir(CWD, bundle.as_c_str(), 0o700).on("make the bundle", bundle.as_c_str())?;
-    let made = bundle::make(arguments, wanted, memory);
-    if made.is_err() {
-        let _ = fs::rmdir(CWD, bundle.as_c_str());
-    }
-    made
+    bundle::make(arguments, Wanted { image, bundle, powers, ids: &ids, args, joins }, memory)
+}
+
+/// What a container is made of, and how its process is treated.
+struct Making<'a> {
+    arguments: &'a Arguments<'a>,
+    root: &'a Root,
+    id: Id<'a>,
+    /// It waits for its start.
+    waits: bool,
+    /// We stay with it.
+    stays: bool,
+    callers: Callers<'a>,
+    /// Descriptors from 3 up that it keeps.
+    preserved: u32,
+    /// Its directory, if there is one already.
+    reserved: Option<&'a Directory<'a>>,
+    /// Its bundle, if we made that.
+    made: Made,
 }
 
 /// Makes the container that the words ask for; it waits for its start, or runs. `stays`: we stay with it.
@@ -171,43 +174,51 @@ pub(super) fn make(
 ) -> Result<Running> {
     let preserved = preserved(arguments)?;
     let callers = Callers::of(arguments)?;
-    let mut made = PathBuf::new();
+    let making = Making { arguments, root, id, waits, stays, callers, preserved, reserved: None, made: Made::No };
     match (arguments.value("image"), arguments.value("bundle")) {
-        (Some(_), Some(_)) => return Err(Error::new(format_args!("--image and --bundle: one or the other"))),
-        (Some(image), None) => {
-            root.check_free(id)?;
-            unpack(arguments, image, id, &mut made, memory)?;
-            mount::chdir(made.as_c_str()).on("enter the bundle", made.as_c_str())?;
+        (Some(_), Some(_)) => Err(Error::new(format_args!("--image and --bundle: one or the other"))),
+        (Some(image), None) => of_image(making, image, memory),
+        (None, _) if arguments.words().nth(1).is_some() => {
+            Err(Error::new(format_args!("arguments are for --image: a bundle has its own in config.json")))
         }
         (None, bundle) => {
-            if arguments.words().nth(1).is_some() {
-                return Err(Error::new(format_args!("arguments are for --image: a bundle has its own in config.json")));
-            }
             if let Some(bundle) = bundle {
                 mount::chdir(bundle).on("enter the bundle", bundle)?;
             }
+            make_here(making, memory)
         }
     }
-    if stays {
-        // Unpacking has let them through again.
-        attend::hold_signals()?;
-    }
-    let created = make_here(arguments, root, id, [waits, stays], (&callers, preserved), memory);
-    if created.is_err() && !made.as_bytes().is_empty() {
-        temporary::remove(made.as_c_str())?;
+}
+
+/// The container is there before its image is unpacked, so whatever ends us leaves what `delete` removes.
+fn of_image(making: Making<'_>, image: &CStr, memory: &mut Memory) -> Result<Running> {
+    let directory = making.root.create(making.id)?;
+    let mut bundle = PathBuf::new();
+    let created = temporary::make(&directory, &mut bundle).and_then(|made| {
+        unpack(making.arguments, image, bundle.as_c_str(), memory)?;
+        mount::chdir(bundle.as_c_str()).on("enter the bundle", bundle.as_c_str())?;
+        if making.stays {
+            // Unpacking has let them through again.
+            attend::hold_signals()?;
+        }
+        make_here(Making { reserved: Some(&directory), made, ..making }, memory)
+    });
+    if created.is_err()
+        && let Err(error) = take_back(&directory, memory)
+    {
+        crate::warning!("{error}");
     }
     created
 }
 
+fn take_back(directory: &Directory<'_>, memory: &mut Memory) -> Result<()> {
+    temporary::remove(&directory.read(&mut memory.container.state)?)?;
+    directory.remove()
+}
+
 /// The same of the bundle that is the current directory.
-fn make_here(
-    arguments: &Arguments<'_>,
-    root: &Root,
-    id: Id<'_>,
-    [waits, stays]: [bool; 2],
-    (callers, preserved): (&Callers<'_>, u32),
-    memory: &mut Memory,
-) -> Result<Running> {
+fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
+    let Making { arguments, root, id, waits, stays, callers, preserved, reserved, made } = making;
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
@@ -229,6 +240,8 @@ fn make_here(
     let request = Request {
         id,
         root,
+        reserved,
+        made,
         bundle,
         rootfs,
         waits,

@@ -1,46 +1,92 @@
 //! The bundle that `run --image` makes: a directory of its container alone, removed with it.
+//!
+//! The container's state says that it was made, and which directory it is: before it is made, so that `delete` finds it
+//! whatever kills us. A bundle is never known by its name: that may be a user's own.
 
-use crate::container::state::Id;
+use crate::container::state::{Directory, Id, Made, State};
 use crate::container::userns::{self, Ids};
 use crate::io::path::PathBuf;
-use crate::io::show::On;
+use crate::io::show::{On, ShowC};
 use crate::rootfs::remove;
+use crate::spec::VERSION;
 use crate::sys::fd::CWD;
-use crate::sys::{Errno, fs, process};
-use crate::{Context, Result};
+use crate::sys::{Errno, fs, process, system};
+use crate::{Context, Error, Result};
 use core::ffi::CStr;
+use core::fmt::Write;
 
-/// What its name begins with, so that nothing else is removed.
+/// What its name begins with.
 const PREFIX: &[u8] = b"ocinit-bundle-";
 /// Where it is, if the environment does not say: on a disk, for images are larger than memory.
 const PLACE: &CStr = c"/var/tmp";
+/// Names that are tried.
+const TRIES: usize = 8;
 
-/// The path that the bundle of a container gets.
-pub fn path(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
+/// Makes the bundle of a container, empty and only its owner's. Its state says so from before until it is removed.
+pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
+    for _ in 0..TRIES {
+        name(directory.id(), path)?;
+        let state = |made| directory.write(&State { version: VERSION, bundle: path.as_c_str(), made, ..State::new() });
+        state(Made::Soon)?;
+        match fs::mkdir(CWD, path.as_c_str(), 0o700) {
+            Err(Errno::EEXIST) => continue,
+            done => done.on("make the bundle", path.as_c_str())?,
+        }
+        let made = fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)
+            .and_then(|bundle| Made::of(bundle.by_ref()))
+            .on("open", path.as_c_str())?;
+        state(made)?;
+        return Ok(made);
+    }
+    Err(Error::with_errno(format_args!("make the bundle {}: {}", ShowC(path.as_c_str()), Errno::EEXIST), Errno::EEXIST))
+}
+
+/// A path that nobody else has, in any pid namespace, and nobody can guess.
+fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
     let place = process::variable(b"TMPDIR").filter(|place| place.to_bytes().starts_with(b"/")).unwrap_or(PLACE);
+    let mut random = [0; 8];
+    system::random(&mut random).doing("name a bundle")?;
+    path.truncate(0);
     let set = path.push_bytes(place.to_bytes()).and_then(|()| path.push(PREFIX));
     let set = set.and_then(|()| path.push_bytes(id.as_c_str().to_bytes()));
-    // Two users, or two states' roots, may have containers of one name.
-    set.and_then(|()| push_number(path, process::getpid())).doing("name a bundle")
+    set.and_then(|()| write!(path, "-{:016x}", u64::from_ne_bytes(random)).map_err(|_| Errno::ENAMETOOLONG))
+        .doing("name a bundle")
 }
 
-fn push_number(path: &mut PathBuf, number: i32) -> crate::sys::Result<()> {
-    let number = PathBuf::format(format_args!("-{number}"))?;
-    path.push_bytes(number.as_bytes())
-}
-
-/// Removes the bundle at `path`, if it is such a one. Whoever is not root is root of his user namespace for that.
-pub fn remove(path: &CStr) -> Result<()> {
-    let name = path.to_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    if !name.starts_with(PREFIX) {
-        return Ok(());
+/// Removes the bundle of this state if we made it, and it still is what we made. A caller who is not root enters a user
+/// namespace for that, whose root he is.
+pub fn remove(state: &State<'_>) -> Result<()> {
+    let path = state.bundle;
+    match state.made {
+        Made::No => return Ok(()),
+        // Nothing was put into it yet.
+        Made::Soon => return ignore_absent(fs::rmdir(CWD, path), path),
+        Made::This { .. } => {}
+    }
+    let directory = match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(Errno::ENOTDIR | Errno::ELOOP) => return keep(path),
+        directory => directory.on("open", path)?,
+    };
+    if Made::of(directory.by_ref()).on("stat", path)? != state.made {
+        return keep(path);
     }
     if process::effective_uid() != 0 {
         userns::enter(&mut Ids::of_caller())?;
     }
-    let directory = match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
-        Err(Errno::ENOENT) => return Ok(()),
-        directory => directory.on("open", path)?,
-    };
-    remove::children(directory.by_ref()).and_then(|()| fs::rmdir(CWD, path)).on("remove", path)
+    remove::children(directory.by_ref()).on("remove", path)?;
+    ignore_absent(fs::rmdir(CWD, path), path)
+}
+
+fn ignore_absent(removed: crate::sys::Result<()>, path: &CStr) -> Result<()> {
+    match removed {
+        // Of Made::Soon: somebody else was faster, and what is there is his.
+        Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => Ok(()),
+        removed => removed.on("remove", path),
+    }
+}
+
+fn keep(path: &CStr) -> Result<()> {
+    crate::warning!("{}: not the bundle that was made: it stays", ShowC(path));
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::cgroup::{Cgroup, Place};
 use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, Filter};
-use super::state::{Directory, Id, Process, Root, State, Status};
+use super::state::{Directory, Id, Made, Process, Root, State, Status};
 use super::{
     ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets, userns,
 };
@@ -22,6 +22,10 @@ pub struct Request<'a> {
     pub id: Id<'a>,
     /// Where states are kept.
     pub root: &'a Root,
+    /// Its directory there, if its caller has made it already and removes it on failure.
+    pub reserved: Option<&'a Directory<'a>>,
+    /// The bundle is of the caller's making, for this container.
+    pub made: Made,
     /// The bundle, absolute.
     pub bundle: &'a CStr,
     /// The root directory, absolute.
@@ -56,7 +60,16 @@ pub fn create(
         Err(errno) => return Err(missing_root(request.rootfs, errno)),
     };
     // First of all, for an id that is taken is what the caller must hear of.
-    let directory = request.root.create(request.id)?;
+    let created;
+    let directory = match request.reserved {
+        Some(directory) => directory,
+        None => {
+            created = request.root.create(request.id)?;
+            &created
+        }
+    };
+    let is_ours = request.reserved.is_none();
+    let take_back = || if is_ours { directory.remove() } else { Ok(()) };
     let place = match request.without_cgroup {
         true => Ok(None),
         false => Place::find(spec, request.id.as_c_str().to_bytes()).doing("config.json"),
@@ -64,7 +77,7 @@ pub fn create(
     let place = match place {
         Ok(place) => place,
         Err(error) => {
-            directory.remove()?;
+            take_back()?;
             return Err(error);
         }
     };
@@ -76,16 +89,17 @@ pub fn create(
         rootfs: request.rootfs,
         rootless: process::effective_uid() != 0 || userns::is_in_one(),
         terminal: spec.process.terminal,
+        made: request.made,
         ..State::new()
     };
     let id = request.id;
-    let host = AtHost { directory: &directory, document: spec.document, state: Cell::new(state) };
+    let host = AtHost { directory, document: spec.document, state: Cell::new(state) };
     let wanted = Wanted { request, spec, root: root.by_ref(), filter };
     let made = make(wanted, place.as_ref(), &host, pointers, then);
     if let Err(error) = &made {
         let state = State { process: host.state.get().process, ..state };
         intel_rdt::remove(spec.document, id);
-        let removed = directory.remove();
+        let removed = take_back();
         // What hooks have made is theirs to remove, whatever one of them says.
         let occasion = Occasion { document: spec.document, id, state, status: Status::Stopped };
         if state.process.pid != 0

@@ -17,12 +17,12 @@ use crate::io::path::PathBuf;
 use crate::io::show::{Brief, On, ShowC};
 use crate::limits::{LOCK_WAIT_MS, NAME_BYTES, PATH_BYTES};
 use crate::sys::fd::{CWD, Fd, FdRef};
-use crate::sys::{Errno, event, fs, time};
+use crate::sys::{Errno, event, fs, process, time};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-pub use record::{Rfc3339, State, StateMemory};
+pub use record::{Made, Rfc3339, State, StateMemory};
 pub use status::{Process, Status};
 
 use crate::codec::json::{Value, Writer};
@@ -109,7 +109,10 @@ impl Root {
     pub fn container<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
         let root = self.0.as_ref().ok_or_else(|| absent(id))?.by_ref();
         match fs::open(root, id.0, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
-            Ok(fd) => Ok(Directory { root, id, fd, locked: false }),
+            Ok(fd) => {
+                check_owner(fd.by_ref(), fs::S_IFDIR).map_err(|error| untrusted(id, error))?;
+                Ok(Directory { root, id, fd, locked: false })
+            }
             Err(Errno::ENOENT) => Err(absent(id)),
             Err(errno) => Err(errno).on("open the directory of container", id.0),
         }
@@ -142,6 +145,11 @@ impl Root {
 }
 
 #[cold]
+fn bare(errno: Errno) -> Error {
+    Error::with_errno(format_args!("{errno}"), errno)
+}
+
+#[cold]
 fn taken(id: Id<'_>) -> Error {
     Error::with_errno(format_args!("container with given ID already exists: {id}"), Errno::EEXIST)
 }
@@ -149,6 +157,24 @@ fn taken(id: Id<'_>) -> Error {
 #[cold]
 fn absent(id: Id<'_>) -> Error {
     Error::with_errno(format_args!("container does not exist: {id}"), Errno::ENOENT)
+}
+
+#[cold]
+fn untrusted(id: Id<'_>, error: Error) -> Error {
+    error.within(format_args!("container {id}: its state is not trusted"))
+}
+
+/// An error if another user may have written what is open: a file or directory of the caller's own, that nobody else may
+/// write. Else a state could name any process and any directory to a caller with more power.
+fn check_owner(file: FdRef<'_>, kind: u32) -> Result<()> {
+    let (stat, caller) = (fs::stat(file, c"").doing("stat")?, process::effective_uid());
+    let text = match () {
+        _ if stat.kind() != kind => format_args!("not a {}", if kind == fs::S_IFDIR { "directory" } else { "file" }),
+        _ if stat.uid != caller => format_args!("it belongs to user {}, and the caller is {caller}", stat.uid),
+        _ if stat.mode & 0o022 != 0 => format_args!("others may write it (mode {:o})", stat.mode & 0o7777),
+        _ => return Ok(()),
+    };
+    Err(Error::with_errno(text, Errno::EACCES))
 }
 
 fn each_entry(directory: FdRef<'_>, see: &mut dyn FnMut(fs::Entry<'_>) -> Result<()>) -> Result<()> {
@@ -231,7 +257,7 @@ impl<'r> Directory<'r> {
     pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
         let StateMemory { document, strings } = memory;
         match self.document(STATE, document) {
-            Ok(document) => State::read(&document, strings).map_err(|error| self.blame(STATE, error)),
+            Ok(document) => State::read(self.id, &document, strings).map_err(|error| self.blame(STATE, error)),
             Err(error) if error.errno() == Errno::ENOENT => Err(absent(self.id)),
             Err(error) => Err(error),
         }
@@ -257,21 +283,20 @@ impl<'r> Directory<'r> {
     }
 
     fn document<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+        self.read_whole(name, buffer).map_err(|error| self.blame(name, error))
+    }
+
+    fn read_whole<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+        let file = fs::open(self.fd(), name, fs::O_RDONLY | fs::O_NOFOLLOW | fs::O_NONBLOCK, 0).map_err(bare)?;
+        check_owner(file.by_ref(), fs::S_IFREG)?;
         let mut length = 0;
-        let read = fs::open(self.fd(), name, fs::O_RDONLY | fs::O_NOFOLLOW | fs::O_NONBLOCK, 0).and_then(|file| {
-            while length < buffer.len() {
-                match fs::read(file.by_ref(), &mut buffer[length..])? {
-                    0 => return Ok(()),
-                    count => length += count,
-                }
+        while length < buffer.len() {
+            match fs::read(file.by_ref(), &mut buffer[length..]).map_err(bare)? {
+                0 => return crate::codec::json::check(&mut buffer[..length]),
+                count => length += count,
             }
-            Err(Errno::EFBIG)
-        });
-        if let Err(errno) = read {
-            let error = Error::with_errno(format_args!("{errno}"), errno);
-            return Err(self.blame(name, error));
         }
-        crate::codec::json::check(&mut buffer[..length]).map_err(|error| self.blame(name, error))
+        Err(bare(Errno::EFBIG))
     }
 
     #[cold]
@@ -280,11 +305,14 @@ impl<'r> Directory<'r> {
     }
 
     /// Removes the directory with all that is in it.
-    pub fn remove(self) -> Result<()> {
+    pub fn remove(&self) -> Result<()> {
         fs::open(self.fd(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open container", self.id.0).and_then(
             |all| each_entry(all.by_ref(), &mut |entry| fs::unlink(self.fd(), entry.name).on("remove", entry.name)),
         )?;
-        fs::rmdir(self.root, self.id.0).on("remove the directory of container", self.id.0)
+        fs::rmdir(self.root, self.id.0).on("remove the directory of container", self.id.0)?;
+        // A command that waits for the lock hears at once that the container is gone.
+        let _ = fs::lock(self.fd(), libc::LOCK_UN);
+        Ok(())
     }
 }
 

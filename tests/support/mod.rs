@@ -6,6 +6,7 @@ pub mod cache;
 pub mod console;
 pub mod disk;
 pub mod elf;
+pub mod endless;
 pub mod images;
 pub mod json;
 pub mod lab;

@@ -5,8 +5,9 @@ use crate::codec::json::Value;
 use crate::io::output::Sink;
 use crate::io::strings::Strings;
 use crate::limits::{PATH_BYTES, STATE_BYTES};
-use crate::sys::fs::Time;
-use crate::sys::{Errno, time};
+use crate::sys::fd::FdRef;
+use crate::sys::fs::{self, Time};
+use crate::sys::{self, Errno, time};
 use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display, Write};
@@ -32,6 +33,49 @@ pub struct State<'s> {
     pub rootless: bool,
     /// Its process has a terminal.
     pub terminal: bool,
+    /// The bundle is a directory that we made, and that goes with the container.
+    pub made: Made,
+}
+
+/// A directory that we made, told from a later one of the same path by its device and inode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Made {
+    /// We made none: the bundle is the caller's.
+    No,
+    /// It is about to be made: there may be an empty directory of ours.
+    Soon,
+    /// This one, as [`fs::Stat`] has it.
+    This {
+        /// The device that it is on.
+        device: u64,
+        /// Its inode.
+        inode: u64,
+    },
+}
+
+impl Made {
+    /// The directory that is open.
+    pub fn of(directory: FdRef<'_>) -> sys::Result<Made> {
+        let fs::Stat { device, inode, .. } = fs::stat(directory, c"")?;
+        Ok(Made::This { device, inode })
+    }
+
+    /// As state.json has it: no inode is 0, and none is on the device 0 with the inode 1.
+    fn numbers(self) -> [u64; 2] {
+        match self {
+            Made::No => [0, 0],
+            Made::Soon => [0, 1],
+            Made::This { device, inode } => [device, inode],
+        }
+    }
+
+    fn from_numbers(numbers: [u64; 2]) -> Made {
+        match numbers {
+            [_, 0] => Made::No,
+            [0, 1] => Made::Soon,
+            [device, inode] => Made::This { device, inode },
+        }
+    }
 }
 
 /// What reading a state borrows.
@@ -50,6 +94,8 @@ impl StateMemory {
 const TEXTS: [&str; 4] = ["ociVersion", "bundle", "rootfs", "cgroup"];
 const NUMBERS: [&str; 7] =
     ["pid", "startTime", "createdSeconds", "createdNanoseconds", "owner", "rootless", "terminal"];
+/// Absent in a state that an older version wrote.
+const MADE: [&str; 2] = ["bundleDevice", "bundleInode"];
 
 impl<'s> State<'s> {
     /// Of a container of which nothing else is known.
@@ -63,6 +109,7 @@ impl<'s> State<'s> {
         owner: 0,
         rootless: false,
         terminal: false,
+        made: Made::No,
     };
 
     /// The number of its process, for whoever is told this status: 0 where it has none.
@@ -113,7 +160,7 @@ impl<'s> State<'s> {
     }
 
     pub(super) fn write(&self, id: Id<'_>, output: &mut dyn Sink) -> Result<()> {
-        let State { version, process, bundle, rootfs, cgroup, created, owner, rootless, terminal } = *self;
+        let State { version, process, bundle, rootfs, cgroup, created, owner, rootless, terminal, made } = *self;
         let mut json = Writer::new(output);
         json.object();
         json.string_of("id", id.as_c_str().to_bytes());
@@ -135,12 +182,19 @@ impl<'s> State<'s> {
         for (key, number) in NUMBERS.iter().zip(numbers) {
             json.key(key).number(number);
         }
+        for (key, number) in MADE.iter().zip(made.numbers()) {
+            json.key(key).number(number);
+        }
         json.end();
         Ok(())
     }
 
-    /// From a checked document; its texts move into `memory`.
-    pub(super) fn read(document: &Value<'_>, memory: &'s mut [u8]) -> Result<State<'s>> {
+    /// The state of container `id` from a checked document; its texts move into `memory`.
+    pub(super) fn read(id: Id<'_>, document: &Value<'_>, memory: &'s mut [u8]) -> Result<State<'s>> {
+        // Whoever may rename directories beneath the root could make one container's state another's.
+        if document.require_text("id")? != id.0.to_str().unwrap_or("") {
+            return Err(document.fault_of("id", "another container's"));
+        }
         let mut strings = Strings::new(memory);
         let mut texts = [c""; TEXTS.len()];
         for (key, text) in TEXTS.iter().zip(&mut texts) {
@@ -152,6 +206,7 @@ impl<'s> State<'s> {
         for (key, number) in NUMBERS.iter().zip(&mut numbers) {
             *number = document.require_u64(key)?;
         }
+        let made = MADE.map(|key| document.member(key).and_then(|number| number.as_u64().ok()).unwrap_or(0));
         let ([version, bundle, rootfs, cgroup], [pid, started, seconds, nanoseconds, owner, rootless, terminal]) =
             (texts, numbers);
         // A negative pid would be a group of processes, or all there are.
@@ -166,6 +221,7 @@ impl<'s> State<'s> {
             owner: owner as u32,
             rootless: rootless != 0,
             terminal: terminal != 0,
+            made: Made::from_numbers(made),
         })
     }
 }

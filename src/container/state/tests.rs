@@ -80,6 +80,7 @@ fn odd_state() -> State<'static> {
         owner: 1000,
         rootless: true,
         terminal: true,
+        made: Made::This { device: u64::MAX, inode: u64::MAX },
     }
 }
 
@@ -95,6 +96,7 @@ fn a_state_is_read_as_it_was_written() {
         assert_eq!((read.version, read.process, read.bundle), (state.version, state.process, state.bundle));
         assert_eq!((read.rootfs, read.cgroup, read.created), (state.rootfs, state.cgroup, state.created));
         assert_eq!((read.owner, read.rootless, read.terminal), (state.owner, state.rootless, state.terminal));
+        assert_eq!(read.made, state.made);
     }
     // The longest that may be, each byte of it escaped.
     let long = CString::new(vec![1; PATH_BYTES - 1]).unwrap();
