@@ -1,19 +1,25 @@
 """What the scripts of this folder share: where things are kept, how a tool is found, how to give up."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import traceback
 
 FAILED = 125  # our own failure, as docker's: never taken for what the container said
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
+# Where cargo puts what it builds; a relative name is meant as `make` in the source tree means it.
+INIT = ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target") / "x86_64-unknown-linux-musl/release/ocinit"
 
 # Which Debian package brings a tool, so that a missing one is one clear line.
 PACKAGES = {
@@ -40,18 +46,46 @@ class Failure(Exception):
 def main(function):
     """Runs a script's `function`; a failure becomes one line and exit status 125."""
     signal.signal(signal.SIGTERM, exit_by_signal)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means it
+        signal.signal(signal.SIGHUP, exit_by_signal)
     try:
         return function()
-    except Failure as failure:
-        line = str(failure)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        line = f"{where}{error.strerror or error}"
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    with contextlib.suppress(OSError):  # a stderr that is gone must not change the status
-        print(f"{os.path.basename(sys.argv[0])}: {line}", file=sys.stderr)
+    except Exception as error:
+        line = one_line(error)
+    with contextlib.suppress(OSError, ValueError):  # a stderr that is gone must not change the status
+        text = f"{os.path.basename(sys.argv[0])}: {line}\n"
+        sys.stderr.write(text.encode(errors="backslashreplace").decode())
+        sys.stderr.flush()
     return FAILED
+
+
+def one_line(error):
+    """Any exception as one line for the user."""
+    if isinstance(error, Failure):
+        return shown(str(error))
+    if isinstance(error, OSError):
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
+        return shown(f"{where}{error.strerror or error}")
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""
+    return shown(f"internal error: {type(error).__name__}: {error}{where}")
+
+
+# What no terminal and no log viewer may be told by text of somebody else: control characters, line ends, marks
+# that turn the direction of writing, and the words that a CI system takes for its own.
+HIDDEN = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFEFF} - {0x09}
+ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in HIDDEN}
+CI_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#[\w.]*\[)")
+
+
+def shown(text):
+    """Text of somebody else (bytes or str) as it is shown to the user: in one line, and obeyed by nothing."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="backslashreplace")
+    text = text.translate(ESCAPES).encode(errors="backslashreplace").decode()
+    return CI_COMMAND.sub(lambda found: f"{found[1]}\\x3a" if found[0].endswith(":") else "\\x23", text)
 
 
 def exit_by_signal(number, _):
@@ -118,17 +152,81 @@ def with_package_lists(ask):
 def cache(*parts):
     """A folder under ${XDG_CACHE_HOME:-~/.cache}/ocinit, made if need be: nothing is fetched or made twice."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    path = pathlib.Path(base, "ocinit", *parts)
-    path.mkdir(parents=True, exist_ok=True)
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    path = pathlib.Path(base)
+    trust(path, os.stat(path), stat.S_ISDIR)
+    for part in ("ocinit", *parts):
+        path = path / part
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700)
+        trust(path, os.lstat(path), stat.S_ISDIR)
     return path
+
+
+def trust(path, status, is_kind):
+    """An error if the file or folder is of another kind, or if another user could replace what is in it."""
+    if not is_kind(status.st_mode):
+        raise Failure(f"{path}: neither a folder nor a file of ours (remove it, or set XDG_CACHE_HOME)")
+    if status.st_uid not in (0, os.geteuid()):
+        raise Failure(f"{path}: belongs to user {status.st_uid}: it is not used (remove it, or set XDG_CACHE_HOME)")
+    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+        raise Failure(f"{path}: every user can write it: it is not used (chmod o-w, or set XDG_CACHE_HOME)")
 
 
 @contextlib.contextmanager
 def locked(path):
     """Holds the lock file beside `path`: of several processes one goes ahead, the others wait."""
-    with open(path.parent / f".{path.name}.lock", "w") as lock:
+    name = path.parent / f".{path.name}.lock"
+    lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        trust(name, os.fstat(lock), stat.S_ISREG)
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def replacing(output):
+    """Yields a path for a new file that becomes `output` if all goes well.
+
+    It lies in a folder of ours beside it: nobody else can put a link in its place, and a failure leaves no half of it.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.lstat(output).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            raise Failure(f"{output}: is there and no regular file: it is not replaced")
+    beside = os.path.dirname(os.path.abspath(output))
+    with tempfile.TemporaryDirectory(prefix=".ocinit-", dir=beside) as folder:
+        made = os.path.join(folder, "made")
+        with room_named(beside, os.path.basename(output)):
+            yield made
+        os.replace(made, output)
+
+
+def temporary_place():
+    """The folder for what lives as long as a command: $TMPDIR if it is set, even if nothing can be written there."""
+    return os.environ.get("TMPDIR") or "/tmp"
+
+
+def require_room(folder, size):
+    """Fails with ENOSPC if `folder` has no room for `size` bytes: a hole of a terabyte is not copied for hours."""
+    status = os.statvfs(folder)
+    room = status.f_bavail * status.f_frsize
+    if size > room:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)} ({size} bytes are needed, {room} are free)")
+
+
+@contextlib.contextmanager
+def room_named(place, what):
+    """Names the place and the file where the disk, or what the user may use of it, is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        hint = " (TMPDIR can name another place)" if str(place) == temporary_place() else ""
+        raise Failure(f"{place}: {error.strerror}, writing {what}{hint}") from None
 
 
 @contextlib.contextmanager
@@ -145,5 +243,6 @@ def made_once(path):
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
             work = pathlib.Path(temporary, "work")
             work.mkdir()
-            yield work
+            with room_named(path.parent, path.name):
+                yield work
             work.rename(path)

@@ -7,6 +7,7 @@ pub mod console;
 pub mod disk;
 pub mod elf;
 pub mod endless;
+pub mod fake;
 pub mod images;
 pub mod json;
 pub mod lab;

@@ -1,0 +1,42 @@
+//! A program in QEMU's place: it has the ports, and says on them what a test wants.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Boot, tool, write};
+
+/// Finds its end of each port by name, as descriptors that QEMU inherits.
+const PROLOGUE: &str = r#"#!/usr/bin/python3
+import os, re, signal, socket, sys, time
+ports = {name: socket.socket(fileno=int(fd)) for name, fd in re.findall(r"socket,id=(\w+),fd=(\d+)", " ".join(sys.argv))}
+def say(name, data):
+    try: ports[name].sendall(data)
+    except OSError: sys.exit(1)
+def wait_for(line):
+    said = b""
+    while line not in said: said += ports["control"].recv(100) or sys.exit(1)
+"#;
+
+/// A folder that holds such a program.
+pub struct FakeQemu {
+    folder: PathBuf,
+}
+
+impl FakeQemu {
+    /// One that runs this Python text, in which `say(PORT, BYTES)` and `wait_for(LINE)` speak to `boot`.
+    pub fn new(folder: &Path, script: &str) -> FakeQemu {
+        let program = folder.join("qemu-system-x86_64");
+        write(&program, format!("{PROLOGUE}{script}"));
+        tool(Command::new("chmod").arg("755").arg(program));
+        FakeQemu { folder: folder.to_path_buf() }
+    }
+
+    /// `boot`'s command with this program first on PATH.
+    pub fn command(&self, boot: &Boot) -> Command {
+        let path = std::env::var("PATH").expect("PATH");
+        let mut command =
+            boot.clone().option("--accel", "tcg").option("--machine", "pc").option("--kernel", "/dev/null").command();
+        command.env("PATH", format!("{}:{path}", self.folder.display()));
+        command
+    }
+}
