@@ -1,6 +1,6 @@
 # ocinit: `make run` boots an OCI image in a virtual machine, on a fresh Debian 12 with Rust.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test check size bench-boot bench-unpack bench-run fuzz clean
+.PHONY: help setup build run test test-escapes check size bench-boot bench-unpack bench-run fuzz clean
 
 # Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
@@ -32,6 +32,9 @@ test: setup build ## all of the tests, most of them in virtual machines
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast
+
+test-escapes: setup build ## the escapes that are races, in their long form: some ten minutes
+	OCINIT_ESCAPES=long cargo test --no-fail-fast --test escapes --test escapes_racing
 
 size: build ## size of the stripped binary, and what the largest part of it is
 	@linker/size

@@ -80,7 +80,7 @@ fn the_runtime_cannot_be_overwritten_by_who_waits_for_an_exec() {
     lab.merge(PRIVILEGED).script(&watcher.replace("INODE", &inode.to_string()));
     assert_eq!(by(&binary, &lab, &["run", "--detach", "--bundle", "@BUNDLE@", "@ID@"]).status, 0);
     lab.wait_for_file("b/rootfs/tmp/ready");
-    for _ in 0..40 {
+    for _ in 0..lab::turns(40, 2000) {
         let said = by(&binary, &lab, &["exec", "@ID@", "/proc/self/exe"]);
         assert!(said.status != -1, "it hangs");
         by(&binary, &lab, &["exec", "@ID@", "/bin/true"]);
@@ -197,7 +197,7 @@ fn a_destination_that_changes_is_no_way_out() {
         .spawn()
         .unwrap();
     child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
-    for _ in 0..60 {
+    for _ in 0..lab::turns(60, 3000) {
         lab.run();
     }
     child.kill().unwrap();
@@ -370,7 +370,7 @@ fn what_enters_has_nothing_of_the_hosts() {
     lab.script(watcher);
     begin(&lab);
     lab.wait_for_file("b/rootfs/tmp/ready");
-    for _ in 0..30 {
+    for _ in 0..lab::turns(30, 1500) {
         lab.call(&["exec", "@ID@", "/bin/true"]);
     }
     let seen = lab.file("b/rootfs/tmp/seen");

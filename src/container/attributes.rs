@@ -44,11 +44,17 @@ pub fn check_process(process: &Process<'_>) -> Result<()> {
     affinity(process, "final").map(drop)
 }
 
-/// Gives this process what it wants, while it has the power to. CPUs are a matter of processes that are added: not `is_new`.
-pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
-    if let Some(wanted) = scheduler(&spec.process)? {
-        attributes::set_scheduler(&wanted).doing("set the scheduler")?;
+/// Gives the process `pid` its scheduler; 0 is this one.
+pub fn schedule(pid: i32, process: &Process<'_>) -> Result<()> {
+    match scheduler(process)? {
+        Some(wanted) => attributes::set_scheduler(pid, &wanted).doing("set the scheduler"),
+        None => Ok(()),
     }
+}
+
+/// Gives this process, and those it makes, what it wants but its scheduler, while it has the power to. CPUs are a matter of
+/// processes that are added: not `is_new`.
+pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     if let Some(wanted) = io_priority(&spec.process)? {
         attributes::set_io_priority(wanted).doing("set the priority of input and output")?;
     }

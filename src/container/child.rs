@@ -21,9 +21,9 @@ use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
+use crate::sys::vm::Shared;
 use crate::sys::{Errno, clone, event, fs, mount, net, system, tty};
 use core::cell::Cell;
-use core::ffi::CStr;
 
 /// What the parent prepared.
 pub struct Plan<'a> {
@@ -37,8 +37,17 @@ pub struct Plan<'a> {
     pub channel: Option<Channel>,
     /// There was a stage between, which has done what needs its powers.
     pub staged: bool,
+    /// Where an intermediate process says the pid of the container's, if that is made apart from it (`stage::is_apart`).
+    pub born: Option<Shared>,
     /// For execve(2), which takes it.
     pub pointers: Cell<Option<&'a mut Pointers>>,
+}
+
+impl Plan<'_> {
+    /// Whether another process than the one that sets up executes.
+    fn is_apart(&self) -> bool {
+        self.born.is_some()
+    }
 }
 
 /// The cloned process's whole life.
@@ -52,12 +61,34 @@ pub fn made_by_root(launch: &Launch<'_>) -> i32 {
     if makes_users(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
 }
 
+/// What is executed, and how: found while names still mean what they mean to the process.
+#[derive(Default)]
+pub struct Program {
+    path: PathBuf,
+    /// A variable that is added to the environment, or nothing.
+    home: PathBuf,
+    has_terminal: bool,
+}
+
 /// Everything up to the exec. Returns only to say why not; the parent has heard it then.
 pub fn run(plan: &Plan<'_>) -> Error {
-    let (mut path, mut home) = (PathBuf::new(), PathBuf::new());
+    let mut program = Program::default();
+    match begin(plan).and_then(|()| set_up(plan, &mut program)) {
+        Ok(()) => finish(plan, &mut program),
+        Err(error) => {
+            if let Some(channel) = &plan.channel {
+                channel.failed(&error);
+            }
+            error
+        }
+    }
+}
+
+/// The rest, when everything is set up. Returns only to say why not; the parent has heard it then.
+pub fn finish(plan: &Plan<'_>, program: &mut Program) -> Error {
     let mut opened = None;
-    let error = match prepare(plan, [&mut path, &mut home], &mut opened) {
-        Ok(()) => execute(plan, path.as_c_str(), &home),
+    let error = match enter(plan, program, &mut opened) {
+        Ok(()) => execute(plan, program),
         Err(error) => error,
     };
     // Whoever opened the gate hears what comes after it.
@@ -69,15 +100,15 @@ pub fn run(plan: &Plan<'_>) -> Error {
 
 /// The exec itself. Returns only to say why not.
 #[inline(never)]
-fn execute(plan: &Plan<'_>, path: &CStr, home: &PathBuf) -> Error {
+fn execute(plan: &Plan<'_>, program: &Program) -> Error {
     let wanted = &plan.launch.spec.process;
     let pointers = plan.pointers.take().map_or(&mut [][..], |pointers| pointers);
     let split = (wanted.args.iter().count() + 1).min(pointers.len());
     let (for_args, for_env) = pointers.split_at_mut(split);
-    let home = Some(home.as_c_str()).filter(|home| !home.is_empty());
+    let home = Some(program.home.as_c_str()).filter(|home| !home.is_empty());
     let args = StringVector::new(for_args, wanted.args.iter());
     match (args, StringVector::new(for_env, wanted.env.iter().chain(home))) {
-        (Ok(args), Ok(env)) => execute::execute(path, &args, &env),
+        (Ok(args), Ok(env)) => execute::execute(program.path.as_c_str(), &args, &env),
         _ => {
             let limit = PROCESS_STRINGS_MAX - 2;
             let text = format_args!("more than {limit} arguments and environment variables");
@@ -86,11 +117,9 @@ fn execute(plan: &Plan<'_>, path: &CStr, home: &PathBuf) -> Error {
     }
 }
 
-/// All but the exec itself; `path` becomes what is executed, `home` a variable that is added, and `opened` the
-/// conversation with whoever opened the gate.
-#[inline(never)]
-fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option<Channel>) -> Result<()> {
-    let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
+/// What a process that was cloned into its namespaces needs first of all.
+fn begin(plan: &Plan<'_>) -> Result<()> {
+    let launch = plan.launch;
     match &plan.channel {
         Some(channel) if plan.staged => channel.await_go()?,
         Some(channel) if makes_users(launch) => {
@@ -100,14 +129,18 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         }
         _ => {}
     }
-    watch_parent(plan)?;
+    watch_parent(plan)
+}
+
+/// Sets up the process, or the intermediate process that makes it: all that takes more than the process has. After it
+/// nothing of the host is open but the standard streams and the parent's channel, and it has the process's user,
+/// capabilities, limits, root and working directory.
+#[inline(never)]
+pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
+    let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
     process::set_dumpable(false).doing("forbid tracing")?;
-    // EPERM: it leads a session already, as an init that was started by another may.
-    match process::new_session() {
-        Ok(()) | Err(Errno::EPERM) => {}
-        Err(errno) => return Err(errno).doing("setsid"),
-    }
+    lead_session()?;
     if !launch.keeps_keyring {
         match process::new_session_keyring() {
             Ok(()) | Err(Errno::ENOSYS) => {}
@@ -127,11 +160,15 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
 
     set_stdio(&launch.stdio, terminal.as_ref(), wanted)?;
     let root = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
-    home::add(root.by_ref(), wanted, home);
+    home::add(root.by_ref(), wanted, &mut program.home);
+    if !plan.is_apart() {
+        // A new process of this one might not inherit it, or might not be allowed at all (SCHED_DEADLINE).
+        attributes::schedule(0, wanted)?;
+    }
     attributes::apply(launch.spec, launch.enters.is_none())?;
     attributes::label(wanted, proc.as_ref())?;
     drop((root, proc));
-    let has_terminal = terminal.is_some();
+    program.has_terminal = terminal.is_some();
     drop(terminal);
     // What the parent has open is nothing to whoever may look at this process, and what it has locked is not locked by it.
     // Before the filter, which may be older than the system call.
@@ -140,19 +177,36 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         let kept = [Some(channel.descriptor()), launch.gate.as_ref().map(Fd::by_ref)];
         close_others(3 + launch.preserved, kept)?;
     }
-    privileges::set_limits(wanted.limits)?;
+    privileges::set_limits(wanted.limits, plan.is_apart())?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));
     // Without no_new_privs it takes a power that is about to be dropped; else nothing comes after it but the exec.
-    let (early, late) = if wanted.no_new_privileges { (None, launch.filter) } else { (launch.filter, None) };
-    load(early, plan.channel.as_ref())?;
+    if !wanted.no_new_privileges {
+        load(launch.filter, plan.channel.as_ref())?;
+    }
     privileges::drop_to(wanted)?;
     check_directory(wanted, entered)?;
 
     // Changing the user has cleared this, and made us traceable by it or not as /proc/sys/fs/suid_dumpable says.
     watch_parent(plan)?;
     process::set_dumpable(false).doing("forbid tracing")?;
+    match wanted.args.first() {
+        Some(name) => execute::find(name, wanted.env, &mut program.path),
+        None if launch.gate.is_some() => Ok(()),
+        None => Err(nothing_to_start()),
+    }
+}
+
+/// From there to the exec; `opened` becomes the conversation with whoever opened the gate.
+#[inline(never)]
+fn enter(plan: &Plan<'_>, program: &Program, opened: &mut Option<Channel>) -> Result<()> {
+    let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
+    if plan.is_apart() {
+        watch_parent(plan)?;
+        lead_session()?;
+        privileges::limit_processes(wanted.limits)?;
+    }
     if launch.spec.init {
         signal::set_mask(SignalSet::ALL).doing("block signals")?;
         match clone::fork(0, None).doing("fork")? {
@@ -160,13 +214,8 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
             clone::Side::Parent(pid, _) => init::look_after(pid),
         }
     }
-    take_terminal(has_terminal)?;
+    take_terminal(program.has_terminal)?;
     let mut channel = plan.channel.as_ref();
-    match wanted.args.first() {
-        Some(name) => execute::find(name, wanted.env, path)?,
-        None if launch.gate.is_some() => {}
-        None => return Err(nothing_to_start()),
-    }
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         outlive(creator)?;
         // An ordinary user who adds a process meanwhile has no other right to our namespaces; nothing of the host is open.
@@ -176,7 +225,7 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
         // Nobody waits here any more, and whoever made it is gone.
         close_others(3 + launch.preserved, [Some(opener.descriptor()), None])?;
         channel = Some(opened.insert(opener));
-        if path.as_bytes().is_empty() {
+        if program.path.as_bytes().is_empty() {
             return Err(nothing_to_start());
         }
     }
@@ -186,7 +235,15 @@ fn prepare(plan: &Plan<'_>, [path, home]: [&mut PathBuf; 2], opened: &mut Option
     if let Some(channel) = channel {
         outlive(channel)?;
     }
-    load(late, channel)
+    if wanted.no_new_privileges { load(launch.filter, channel) } else { Ok(()) }
+}
+
+/// setsid(2). EPERM: it leads a session already, as an init that was started by another may.
+fn lead_session() -> Result<()> {
+    match process::new_session() {
+        Ok(()) | Err(Errno::EPERM) => Ok(()),
+        Err(errno) => Err(errno).doing("setsid"),
+    }
 }
 
 /// Closes every descriptor from `first` up but those kept. No `Fd` of one of the others may be dropped later.

@@ -18,6 +18,10 @@
 //!    x  parent dies -----------------------> so does the child, until the last Go
 //! ```
 //!
+//! The process of `exec` is made in a pid namespace that others are in, who may have CAP_SYS_PTRACE. So the intermediate
+//! process does all of the above up to Ready, says Clones, closes all else, and makes it last; Ready and what follows may
+//! be anybody's words then.
+//!
 //! With an init of ours between, it is the init's child that says Ready and Failed. A created container has this
 //! conversation with `create` up to Ready, and the rest of it with `start`.
 //! One message is one packet: kind, status, errno (two bytes), then text or a number.
@@ -36,6 +40,7 @@ const BORN: u8 = 5;
 const HOOKS: u8 = 6;
 const LISTENER: u8 = 7;
 const GO: u8 = 8;
+const CLONES: u8 = 9;
 const HEADER_BYTES: usize = 4;
 
 /// What arrives at the parent.
@@ -46,6 +51,9 @@ pub enum Message {
     Map,
     /// The stage between has made the container's process: its pid, as we see it, and a pidfd.
     Born(i32, Fd),
+    /// The intermediate process has nothing more to say: it makes the container's process in a pid namespace that others
+    /// are in. It waits. What is said from then on may be said by those others.
+    Clones,
     /// Its mounts are made: hooks on the host may run, and it waits.
     Hooks,
     /// Where its seccomp filter notifies.
@@ -87,6 +95,12 @@ impl Channel {
     /// Stage between: a child was born.
     pub fn born(&self, pid: i32, pidfd: FdRef<'_>) -> Result<()> {
         self.say(BORN, &pid.to_le_bytes(), Some(pidfd))
+    }
+
+    /// Intermediate process: about to make the container's. Returns when it may.
+    pub fn clones(&self) -> Result<()> {
+        self.say(CLONES, &[], None)?;
+        self.await_go()
     }
 
     /// Child: its ids are needed. Returns when they are there.
@@ -157,6 +171,7 @@ impl Channel {
             }
             (MAP, None) => Message::Map,
             (HOOKS, None) => Message::Hooks,
+            (CLONES, None) => Message::Clones,
             (READY, None) => Message::Ready,
             (FAILED, None) if length >= HEADER_BYTES => {
                 let errno = Errno::new(i32::from(u16::from_le_bytes([packet[2], packet[3]])));

@@ -3,14 +3,16 @@
 use super::handshake::{self, Channel, Message};
 use super::seccomp::Filter;
 use super::state::{Id, State};
-use super::{Pointers, Running, Stdio, child, mounts, stage, sysctl, userns};
+use super::{Pointers, Running, Stdio, attributes, child, mounts, stage, sysctl, userns};
 use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, Whom};
+use crate::sys::vm::Shared;
 use crate::sys::{mount, signal};
 use crate::{Context, Error, Result};
 use core::cell::Cell;
+use core::sync::atomic::Ordering;
 
 /// What is started, and how.
 pub struct Launch<'a> {
@@ -85,7 +87,7 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     }
     let (ours, theirs) = handshake::pair()?;
     let staged = stage::is_needed(launch);
-    let plan = plan(launch, Some(theirs), staged, pointers)?;
+    let mut plan = plan(launch, Some(theirs), staged, pointers)?;
     // Some are made by the child; see there.
     let namespaces = if staged { 0 } else { spec.namespaces & !(CLONE_NEWCGROUP | child::made_by_root(launch)) };
     match clone::fork(namespaces, launch.cgroup).doing("clone the container's process")? {
@@ -94,9 +96,10 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
             if staged { stage::live(&plan) } else { child::live(&plan) }
         }
         clone::Side::Parent(pid, pidfd) => {
+            let born = plan.born.take();
             // Its channel, too: only the child's copy keeps the conversation open.
             drop(plan);
-            let mut talk = Talk { launch, channel: &ours, first: pid, pid, pidfd, stage: None, terminal: None };
+            let mut talk = Talk { launch, channel: &ours, born, first: pid, pid, pidfd, stage: None, terminal: None };
             match talk.hear_out(staged) {
                 Ok(()) => Ok(Running { pid: talk.pid, pidfd: talk.pidfd, terminal: talk.terminal }),
                 Err(error) => {
@@ -130,13 +133,16 @@ pub(super) fn plan<'a>(
             mounts::prepare(launch.spec, launch.cgroup)?
         }
     };
-    Ok(child::Plan { launch, tree, prepared, channel, staged, pointers: Cell::new(Some(pointers)) })
+    let born = stage::is_apart(launch).then(Shared::new).transpose().doing("map a page")?;
+    Ok(child::Plan { launch, tree, prepared, channel, staged, born, pointers: Cell::new(Some(pointers)) })
 }
 
 /// The conversation with a new process.
 struct Talk<'a> {
     launch: &'a Launch<'a>,
     channel: &'a Channel,
+    /// Where the intermediate process says the pid of the container's; `None` when that was taken from it.
+    born: Option<Shared>,
     /// The process that we made: the container's, or the stage between.
     first: i32,
     pid: i32,
@@ -151,15 +157,51 @@ impl Talk<'_> {
         self.launch.host.born(self.pid)
     }
 
+    /// The intermediate process makes the container's: waits for that, and takes it. It is our child already.
+    fn adopt(&mut self) -> Result<()> {
+        child::adjust_oom_score(self.first, &self.launch.spec.process)?;
+        self.channel.go()?;
+        process::wait(Whom::Pidfd(self.pidfd.by_ref()), true).doing("wait for the intermediate process")?;
+        let pid = self.born.take().map_or(0, |born| born.words()[0].load(Ordering::Acquire)) as i32;
+        if pid > 0 {
+            let pidfd = process::open_pidfd(pid).doing("open the container's process")?;
+            (self.pid, self.pidfd) = (pid, pidfd);
+            return Ok(());
+        }
+        match self.channel.receive()? {
+            Message::Failed(error) => Err(error),
+            _ => Err(Error::new(format_args!("the intermediate process died"))),
+        }
+    }
+
     /// Up to its exec, or to its gate.
     fn hear_out(&mut self, staged: bool) -> Result<()> {
         let (launch, host) = (self.launch, self.launch.host);
         if !staged {
             self.born()?;
         }
-        let mut ready = false;
+        let (mut ready, mut is_entered) = (false, false);
         loop {
             match self.channel.receive()? {
+                Message::Clones if !is_entered => {
+                    self.adopt()?;
+                    is_entered = true;
+                }
+                Message::Listener(listener) => host.listener(self.pid, listener.by_ref())?,
+                Message::Ready if !ready => {
+                    if is_entered {
+                        attributes::schedule(self.pid, &launch.spec.process)?;
+                    }
+                    self.channel.go()?;
+                    ready = true;
+                    if launch.gate.is_some() {
+                        return Ok(());
+                    }
+                }
+                Message::Failed(error) => return Err(error),
+                Message::End if ready => return Ok(()),
+                Message::End => return Err(died(&self.pidfd)),
+                _ if is_entered || ready => return Err(Error::new(format_args!("the container sent what it may not"))),
                 Message::Terminal(master) => self.terminal = Some(master),
                 Message::Map => {
                     userns::map(self.first, launch.spec.uid_mappings, launch.spec.gid_mappings)?;
@@ -179,17 +221,9 @@ impl Talk<'_> {
                     host.hooks(self.pid)?;
                     self.channel.go()?;
                 }
-                Message::Listener(listener) => host.listener(self.pid, listener.by_ref())?,
-                Message::Ready => {
-                    self.channel.go()?;
-                    ready = true;
-                    if launch.gate.is_some() {
-                        return Ok(());
-                    }
+                Message::Clones | Message::Ready => {
+                    return Err(Error::new(format_args!("the container said a thing twice")));
                 }
-                Message::Failed(error) => return Err(error),
-                Message::End if ready => return Ok(()),
-                Message::End => return Err(died(&self.pidfd)),
             }
         }
     }

@@ -8,13 +8,27 @@ use crate::sys::{Errno, process};
 /// More than the kernel has; it says EINVAL at the first that it does not know.
 const CAPABILITIES_MAX: u32 = 64;
 
+const NPROC: u32 = libc::RLIMIT_NPROC as u32;
+
 const _: () = assert!(GROUPS_MAX <= 65_536);
 
-/// Sets resource limits; needs privileges where a hard limit rises.
-pub fn set_limits(limits: &[Limit]) -> Result<()> {
+/// Sets resource limits; needs privileges if a hard limit rises. With `forks` this process still makes another as its user:
+/// it gets no limit of processes, if it may, and the other takes it by [`limit_processes`].
+pub fn set_limits(limits: &[Limit], forks: bool) -> Result<()> {
     limits.iter().try_for_each(|limit| {
-        process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name())
+        let is_lifted =
+            forks && limit.resource == NPROC && process::set_limit(limit.resource, u64::MAX, u64::MAX).is_ok();
+        if is_lifted { Ok(()) } else { set_limit(limit) }
     })
+}
+
+/// Sets the limit of processes again.
+pub fn limit_processes(limits: &[Limit]) -> Result<()> {
+    limits.iter().filter(|limit| limit.resource == NPROC).try_for_each(set_limit)
+}
+
+fn set_limit(limit: &Limit) -> Result<()> {
+    process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name())
 }
 
 /// Sets the supplementary groups. In a user namespace whose maker was given no groups nobody may, which is an error only

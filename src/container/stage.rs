@@ -4,6 +4,7 @@
 //! in. So a child of ours joins, and makes the container's process as its own sibling: our child, in the end. It stands in
 //! the container's control group already, so that the sibling does.
 
+use super::handshake::Channel;
 use super::launch::{Launch, makes_users};
 use super::{child, privileges, time_offsets};
 use crate::error::{Context, Error, Result};
@@ -12,8 +13,10 @@ use crate::io::show::{On, ShowC};
 use crate::spec::{Joined, NAMESPACES};
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd};
+use crate::sys::vm::Shared;
 use crate::sys::{Errno, fs, process};
 use core::fmt::Display;
+use core::sync::atomic::Ordering;
 
 /// Whether the container's process cannot be cloned right into its namespaces, or has to wait there for devices of the host.
 pub fn is_needed(launch: &Launch<'_>) -> bool {
@@ -65,11 +68,35 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
         left &= !CLONE_NEWTIME;
     }
     child::watch_parent(plan)?;
+    if let Some(born) = &plan.born {
+        return make_apart(plan, channel, born);
+    }
     let side = clone::fork_sibling(left).doing("clone the container's process")?;
     if let Side::Parent(pid, pidfd) = &side {
         channel.born(*pid, pidfd.by_ref())?;
     }
     Ok(side)
+}
+
+/// Sets up everything and makes the container's process last: from its first moment it has no more than the container has,
+/// which sees it and may have CAP_SYS_PTRACE. This one is in no pid namespace of the container's.
+fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side> {
+    let mut program = child::Program::default();
+    child::set_up(plan, &mut program)?;
+    // Its message would be one that the container could send, too.
+    born.keep_from_children().doing("keep a page from the container")?;
+    channel.clones()?;
+    let side = clone::fork_sibling(0).doing("clone the container's process")?;
+    match &side {
+        Side::Child => process::exit(child::finish(plan, &mut program).status().into()),
+        Side::Parent(pid, _) => born.words()[0].store(*pid as u32, Ordering::Release),
+    }
+    Ok(side)
+}
+
+/// Whether the process of this start is made in a pid namespace that others are in.
+pub fn is_apart(launch: &Launch<'_>) -> bool {
+    launch.enters.is_some()
 }
 
 /// The kinds (`CLONE_NEW*`) of which the process `pid` has other namespaces than we.

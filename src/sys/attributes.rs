@@ -25,11 +25,11 @@ pub struct Scheduler {
     pub period: u64,
 }
 
-/// sched_setattr(2) of this thread.
-pub fn set_scheduler(wanted: &Scheduler) -> Result<()> {
+/// sched_setattr(2) of the process `pid`; 0 is this one.
+pub fn set_scheduler(pid: i32, wanted: &Scheduler) -> Result<()> {
     let wanted = Scheduler { size: size_of::<Scheduler>() as u32, ..*wanted };
     // SAFETY: the kernel reads as many bytes as the structure says it has.
-    unsafe { command!(libc::SYS_sched_setattr, 0, &raw const wanted, 0) }
+    unsafe { command!(libc::SYS_sched_setattr, pid, &raw const wanted, 0) }
 }
 
 /// ioprio_set(2) of this process; class in the bits from 13 up.

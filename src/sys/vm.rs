@@ -3,6 +3,7 @@
 use super::fd::FdRef;
 use super::syscall::syscall;
 use super::{Errno, Result};
+use core::sync::atomic::AtomicU32;
 
 /// madvise(2) `NOHUGEPAGE`: one touch of a byte costs 4 KiB and not 2 MiB, whatever the kernel's default is.
 /// A hint: kernels without huge pages answer EINVAL.
@@ -64,6 +65,51 @@ impl Drop for Mapping {
             // SAFETY: mapped by `new`, and nobody borrows it any more.
             let _ = unsafe { syscall!(libc::SYS_munmap, self.start.as_ptr(), self.words * size_of::<u64>()) };
         }
+    }
+}
+
+/// A few words that this process shares with those that it makes: zeros at first. Whoever has it may write at any time.
+pub struct Shared(core::ptr::NonNull<AtomicU32>);
+
+impl Shared {
+    /// So many words there are.
+    pub const WORDS: usize = 2048;
+    const BYTES: usize = Shared::WORDS * size_of::<u32>();
+
+    /// mmap(2) `MAP_SHARED | MAP_ANONYMOUS`.
+    pub fn new() -> Result<Shared> {
+        Shared::map(libc::MAP_ANONYMOUS, -1)
+    }
+
+    /// The same of a file in memory, of which [`Shared::BYTES`] are made.
+    pub fn of_file(file: FdRef<'_>) -> Result<Shared> {
+        Shared::map(0, file.raw())
+    }
+
+    fn map(flags: i32, file: i32) -> Result<Shared> {
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | flags);
+        // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+        let address = unsafe { syscall!(libc::SYS_mmap, 0, Shared::BYTES, protection, flags, file, 0) }?;
+        core::ptr::NonNull::new(address as *mut AtomicU32).map(Shared).ok_or(Errno::ENOMEM)
+    }
+
+    /// All of them.
+    pub fn words(&self) -> &[AtomicU32] {
+        // SAFETY: so many are mapped there until the drop, page-aligned; other processes may change an atomic at any time.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr(), Shared::WORDS) }
+    }
+
+    /// madvise(2) `DONTFORK`: processes that this one makes from now on do not have it.
+    pub fn keep_from_children(&self) -> Result<()> {
+        // SAFETY: the advice is about children's address spaces, in which nothing uses it.
+        unsafe { syscall!(libc::SYS_madvise, self.0.as_ptr(), Shared::BYTES, libc::MADV_DONTFORK) }.map(drop)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map`, and nobody borrows it any more.
+        let _ = unsafe { syscall!(libc::SYS_munmap, self.0.as_ptr(), Shared::BYTES) };
     }
 }
 

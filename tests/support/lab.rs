@@ -425,6 +425,11 @@ impl Drop for Lab {
     }
 }
 
+/// How often a race is tried: in the long form of `make test-escapes` the second.
+pub fn turns(short: u32, long: u32) -> u32 {
+    if std::env::var_os("OCINIT_ESCAPES").is_some_and(|form| form == "long") { long } else { short }
+}
+
 /// Copies a program that is executed soon, by a process of its own: another thread's fork would inherit the descriptor that it
 /// is written by, and what is open to be written is not executed (ETXTBSY).
 pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
