@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use support::images::{Layer, Stored};
-use support::layout::{INDEX, MANIFEST, gzip, platform, sha256, tagged};
+use support::layout::{self, INDEX, MANIFEST, platform, sha256, tagged};
 use support::{Image, Layout, Tar, read, scratch, tool, write};
 
 fn ocinit(directory: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
+    let mut command = Command::new(support::ocinit());
     command.args(words).current_dir(directory);
     command
 }
@@ -100,7 +100,7 @@ fn layouts_keep_every_byte() {
         let copy = directory.join(copy);
         assert_eq!(blobs(&copy), all);
         let index = String::from_utf8(read(&copy.join("index.json"))).expect("UTF-8").replace('\n', "");
-        let entry = stored.manifest.descriptor(MANIFEST, &tagged(tag));
+        let entry = stored.manifest.descriptor(MANIFEST, &format!("{}{}", platform("amd64", "linux"), tagged(tag)));
         assert_eq!(index, format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{entry}]}}"#));
         assert_eq!(read(&copy.join("oci-layout")), br#"{"imageLayoutVersion":"1.0.0"}"#);
     }
@@ -320,8 +320,9 @@ fn what_is_not_what_it_says_is_not_copied() {
         }
         let before = read(&directory.join("grown/index.json"));
         let output = ocinit(&directory, &["copy", "layout", "oci:grown:second"]).output().expect("ocinit runs");
-        assert_eq!(output.status.code(), Some(125));
-        assert_eq!(read(&directory.join("grown/index.json")), before);
+        // A layer that is there already is not read again, so its damage in the source does not matter.
+        assert_eq!(output.status.code(), Some(if part < 2 { 125 } else { 0 }));
+        assert_eq!(read(&directory.join("grown/index.json")) == before, part < 2);
         assert_eq!(blobs(&directory.join("grown")).len(), 4, "what has a name is what it says");
         assert!(std::fs::read_dir(directory.join("grown")).expect("layout").count() == 3, "nothing partial is left");
         // A stream cannot be taken back; it does not look whole.
@@ -330,14 +331,13 @@ fn what_is_not_what_it_says_is_not_copied() {
         write(&directory.join("part.tar"), output.stdout);
         refuses(&directory, &["part.tar", "oci:new"], "");
     }
-    // The layer is what its digest says, and not what the configuration says.
+    // The layer is what its digest says, and not what the configuration says: only plain layers are named by that.
     let directory = scratch("copy-diff-id");
     let mut image = image("one");
     image.layers[2].diff_id = sha256(b"another");
     image.write(&directory.join("layout"));
-    for target in targets {
-        refuses(&directory, &["layout", target], "layer 3 of 3");
-    }
+    refuses(&directory, &["layout", "docker-archive:new.tar"], "layer 3 of 3");
+    copies(&directory, &["layout", "oci:new"]);
     // Bytes that are cut off, in a docker-archive as well.
     let (directory, ..) = start("cut");
     copies(&directory, &["layout", "docker-archive:whole.tar"]);
@@ -374,13 +374,19 @@ fn a_full_disk_leaves_nothing() {
 #[test]
 fn an_interrupted_copy_leaves_nothing() {
     let directory = scratch("copy-interrupted");
-    // Much longer than the test waits: a gigabyte of zeros in a megabyte.
-    let zeros =
-        Tar::new().entry(&support::tar::Header { size: 1 << 30, ..support::tar::Header::new("zeros", b'0') }, b"");
-    let tar = [zeros.finish(), vec![0; 1 << 30]].concat();
-    let layer = Layer { diff_id: sha256(b"not reached"), stored: gzip(&tar), gzip: true };
-    drop(tar);
-    Image { layers: vec![layer], ..image("x") }.write(&directory.join("layout"));
+    let (layout, stored) = image("x").write(&directory.join("layout"));
+    // Much longer than the test waits: 64 GiB that take no room.
+    let length = 64 << 30;
+    let long = layout::Blob { digest: sha256(b"not reached"), size: length };
+    std::fs::File::create(layout.path(&long.digest)).and_then(|file| file.set_len(length)).expect("a long blob");
+    let mut image = image("x");
+    image.layers.truncate(1);
+    let config = layout.blob(image.config_json().as_bytes());
+    let manifest = layout.blob(image.manifest_json(&config, &[long]).as_bytes());
+    let index = String::from_utf8(read(&directory.join("layout/index.json"))).expect("UTF-8");
+    let index = index.replace(&stored.manifest.digest, &manifest.digest);
+    let size = |blob: &layout::Blob| format!(r#""size":{}"#, blob.size);
+    write(&directory.join("layout/index.json"), index.replace(&size(&stored.manifest), &size(&manifest)));
     for to in ["oci:new", "oci-archive:new.tar"] {
         let mut child =
             ocinit(&directory, &["copy", "layout", to]).stderr(Stdio::piped()).spawn().expect("ocinit runs");

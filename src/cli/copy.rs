@@ -1,17 +1,21 @@
 //! `ocinit copy SRC DST`: an image from one place to another, verified on its way.
 
 use super::image::{self, PLATFORM, Transport};
-use super::place::Place;
+use super::place::{Place, is_empty};
 use super::progress::Progress;
 use super::{Arguments, Command, Flag, Run};
-use crate::codec::json::Items;
+use crate::codec::json;
 use crate::export::{self, Kind, Target};
-use crate::image::{Blob, Image, Store, select};
+use crate::image::{Blob, Image, ImageMemory, Store, Wanted, select, select_artifact};
 use crate::io::path::PathBuf;
+use crate::io::show::ShowC;
+use crate::io::watch::Watch;
 use crate::limits::REFERENCE_BYTES;
 use crate::memory::Memory;
-use crate::sys::fd::{CWD, STDOUT, duplicate};
-use crate::sys::{fs, tty};
+use crate::rootfs::stale;
+use crate::sys::event::wait_ms;
+use crate::sys::fd::{CWD, Fd, STDOUT, duplicate};
+use crate::sys::{Errno, fs, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -20,7 +24,7 @@ pub(super) const COMMAND: Command = Command {
     words: "SRC DST",
     least: 2,
     most: 2,
-    about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], and verify all of it; - is standard input or output.",
+    about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], each blob verified by its digest; - is standard input or output.",
     flags: &[PLATFORM, Flag::switch("all", b'a', "the images for all platforms, with the index over them")],
     run: Run::Image(run),
 };
@@ -42,77 +46,167 @@ enum What<'m> {
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let Memory { archive, image: documents, unpack, export: names, .. } = crate::memory::claim();
+    let Memory { archive, image: documents, unpack, export: names, strings, config: scratch, .. } =
+        crate::memory::claim();
     let goal = goal(arguments.word(1))?;
     let (store, wanted) = image::open(arguments, arguments.word(0), archive)?;
     let as_it_stands = goal.transport != Transport::DockerArchive && !matches!(store, Store::Docker(_));
-    let opened;
-    let (what, tag, total) = if arguments.has("all") {
-        if !as_it_stands {
-            return Err(Error::new(format_args!("--all: a docker-archive has no index over its images")));
-        }
-        let (top, tag) = select(&store, &wanted, documents)?;
-        (What::Document(top), tag, 0)
-    } else {
-        opened = crate::image::open(&store, &wanted, documents);
-        let image = opened.as_ref().map_err(|error| *error)?;
-        let what = match image.document {
-            Some(top) if as_it_stands => What::Document(top),
-            _ => What::Image(image),
+    let path = PathBuf::from_bytes(goal.path.as_bytes()).doing("make")?;
+    let mut tries = NEW_LAYOUTS_MAX;
+    let mut progress = None;
+    loop {
+        let opened;
+        let (what, tag, total) = if arguments.has("all") {
+            if !as_it_stands {
+                return Err(Error::new(format_args!("--all: a docker-archive has no index over its images")));
+            }
+            let (top, tag) = select(&store, &wanted, documents)?;
+            (What::Document(top), tag, 0)
+        } else if let Some((top, tag)) = artifact(as_it_stands, &store, &wanted, documents) {
+            (What::Document(top), tag, 0)
+        } else {
+            opened = crate::image::open(&store, &wanted, documents);
+            let image = opened.as_ref().map_err(|error| *error)?;
+            let what = match image.document {
+                Some(top) if as_it_stands => What::Document(top),
+                _ => What::Image(image),
+            };
+            (what, image.tag, image.layers.iter().map(|layer| layer.size).sum())
         };
-        (what, image.tag, image.layers.iter().map(|layer| layer.size).sum())
-    };
-    let mut its_tag: heapless::String<REFERENCE_BYTES> = heapless::String::new();
-    let _ = its_tag.push_str(if tag.is_empty() { "latest" } else { tag });
-    let progress = Progress::start(total);
-    let (path, mut partial) = (PathBuf::from_bytes(goal.path.as_bytes()).doing("make")?, PathBuf::new());
-    let (place, kind, former) = make(&goal, path.as_c_str(), &mut partial)?;
-    let mut target = Target::new(place.file(), kind, names);
-    let top = match what {
-        What::Document(top) => {
-            export::copy_parts(&store, &top, documents, &progress, &mut target, unpack)?;
-            Some(top)
+        let mut its_tag: heapless::String<REFERENCE_BYTES> = heapless::String::new();
+        let _ = its_tag.push_str(if tag.is_empty() { "latest" } else { tag });
+        let tag = goal.name.unwrap_or(&its_tag);
+        let progress = progress.get_or_insert_with(|| Progress::start(total));
+        let mut partial = PathBuf::new();
+        let Made { place, kind, layout } = make(&goal, path.as_c_str(), &mut partial, progress)?;
+        let mut target = Target::new(place.file(), kind, names);
+        if let What::Image(image) = what
+            && goal.transport == Transport::DockerArchive
+        {
+            export::docker_archive(&store, image, goal.name, progress, &mut target, unpack)?;
+            target.finish()?;
+            return place.keep();
         }
-        What::Image(image) if goal.transport == Transport::DockerArchive => {
-            export::docker_archive(&store, image, goal.name, &progress, &mut target, unpack)?;
-            None
+        if goal.transport == Transport::Oci && place.is_filled_in_place() {
+            // So that the next copy knows what this is, if this one is killed.
+            export::begin_layout(&mut target)?;
         }
-        What::Image(image) => Some(export::layout_of_docker(&store, image, &progress, &mut target, unpack)?),
-    };
-    if let Some(top) = top {
-        let former = match &former {
-            Some(layout) => layout.entries(documents)?,
-            None => Items::default(),
+        let mut descriptor: &mut [u8] = &mut [];
+        let top = match what {
+            What::Document(top) => {
+                let indexes = image::index_buffers(strings);
+                descriptor = crate::image::descriptor(&store, &wanted, &top.digest, indexes, scratch);
+                export::copy_parts(&store, &top, documents, progress, &mut target)?;
+                top
+            }
+            What::Image(image) => export::layout_of_docker(&store, image, progress, &mut target, unpack)?,
         };
-        export::finish_layout(&top, goal.name.unwrap_or(&its_tag), former, &mut target)?;
+        // Nobody else replaces the index between here and the end of this.
+        let (former, _lock) = match &layout {
+            Some(layout) => {
+                let lock = lock(duplicate(place.file(), 3).doing("lock")?, progress)?;
+                (layout.index_document(documents)?, Some(lock))
+            }
+            None => (None, None),
+        };
+        let descriptor = if descriptor.is_empty() { None } else { Some(json::check(descriptor)?) };
+        export::finish_layout(&export::Entry { top: &top, descriptor, tag }, former, &mut target)?;
+        target.finish()?;
+        let made = place.keep();
+        tries -= 1;
+        match made {
+            // Another copy has made this layout meanwhile: this one goes into it.
+            Err(error) if is_taken(error) && goal.transport == Transport::Oci && tries > 0 => continue,
+            made => return made,
+        }
     }
-    target.finish()?;
-    place.keep()
+}
+
+/// Times that a layout is made anew because another copy was first and then took it away again.
+const NEW_LAYOUTS_MAX: usize = 8;
+
+fn is_taken(error: Error) -> bool {
+    matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY)
+}
+
+/// The artifact that is wanted, if it is none of an image.
+fn artifact<'m>(
+    as_it_stands: bool,
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    documents: &'m mut ImageMemory,
+) -> Option<(Blob, &'m str)> {
+    match as_it_stands {
+        true => select_artifact(store, wanted, documents).ok().flatten(),
+        false => None,
+    }
+}
+
+/// What is to be filled.
+struct Made<'n> {
+    place: Place<'n>,
+    kind: Kind,
+    /// The layout that is there already.
+    layout: Option<Store<'static>>,
 }
 
 /// Makes what is to be written, or refuses; with a layout that is there already.
-fn make<'n>(
-    goal: &Goal<'_>,
-    path: &'n CStr,
-    partial: &'n mut PathBuf,
-) -> Result<(Place<'n>, Kind, Option<Store<'static>>)> {
+fn make<'n>(goal: &Goal<'_>, path: &'n CStr, partial: &'n mut PathBuf, progress: &Progress) -> Result<Made<'n>> {
+    let new = |place, kind| Ok(Made { place, kind, layout: None });
     if goal.path == "-" {
         if tty::is_terminal(STDOUT) {
             return Err(Error::new(format_args!("standard output is a terminal, and takes no archive")));
         }
-        return Ok((Place::of(duplicate(STDOUT, 3).doing("standard output")?, partial)?, Kind::Stream, None));
+        return new(Place::of(duplicate(STDOUT, 3).doing("standard output")?, partial)?, Kind::Stream);
     }
     if goal.transport != Transport::Oci {
-        return Ok((Place::make_file("copy to", path, partial)?, Kind::File, None));
+        return new(Place::make_file("copy to", path, partial)?, Kind::File);
     }
-    let there = fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0).ok();
-    let Some(directory) = there.filter(|there| fs::stat(there.by_ref(), c"oci-layout").is_ok()) else {
-        return Ok((Place::make("copy to", path, 0o755, partial)?, Kind::Directory, None));
+    let directory = match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0) {
+        Ok(directory) => lock(directory, progress).context("copy to", &ShowC(path))?,
+        Err(_) => return new(Place::make("copy to", path, 0o755, partial)?, Kind::Directory),
     };
-    let layout = Store::open_directory(duplicate(directory.by_ref(), 3).doing("open")?)?;
-    match layout.has_index()? {
-        true => Ok((Place::of(directory, partial)?, Kind::Directory, Some(layout))),
-        false => Err(Error::new(format_args!("a layout of 2016, with refs and no index.json: nothing is added to it"))),
+    // Rests of a copy that was killed.
+    stale::sweep(directory.by_ref(), export::PARTIAL.as_bytes());
+    if fs::stat(directory.by_ref(), c"oci-layout").is_err() {
+        if !is_empty(directory.by_ref()).context("copy to", &ShowC(path))? {
+            return Err(Error::new(format_args!("copy to {}: not empty, and no layout", ShowC(path))));
+        }
+        return new(Place::fill(directory, path, partial)?, Kind::Directory);
+    }
+    let layout =
+        Store::open_directory(duplicate(directory.by_ref(), 3).doing("open")?).context("copy to", &ShowC(path))?;
+    if layout.is_of_2016()? {
+        return Err(Error::new(format_args!("a layout of 2016, with refs and no index.json: nothing is added to it")));
+    }
+    // Blobs are in nobody's way: only the index is changed alone.
+    let _ = fs::lock(directory.by_ref(), libc::LOCK_UN);
+    Ok(Made { place: Place::of(directory, partial)?, kind: Kind::Directory, layout: Some(layout) })
+}
+
+/// How long another copy is waited for before that is said, in milliseconds, and between two looks.
+const SAID_AFTER_MS: i32 = 5000;
+const LOOK_MS: i32 = 10;
+
+/// Waits until no other copy changes this layout, and keeps them off until it is closed.
+fn lock(directory: Fd, progress: &Progress) -> Result<Fd> {
+    let mut waited = 0;
+    loop {
+        match fs::lock(directory.by_ref(), libc::LOCK_EX | libc::LOCK_NB) {
+            Err(Errno::EAGAIN) => {}
+            Err(Errno::EINTR) => continue,
+            Err(errno) => {
+                crate::warning!("the layout cannot be locked ({errno}): another copy into it may lose its tag");
+                return Ok(directory);
+            }
+            Ok(()) => return Ok(directory),
+        }
+        if waited == SAID_AFTER_MS {
+            crate::warning!("waiting for another copy into the same layout");
+        }
+        waited += LOOK_MS;
+        let _ = wait_ms(LOOK_MS);
+        progress.pass(0)?;
     }
 }
 

@@ -41,6 +41,11 @@ impl<'n> Place<'n> {
         Place::new(file, false, path, partial)
     }
 
+    /// An empty directory that is there, and is filled in place.
+    pub fn fill(directory: Fd, path: &'n CStr, none: &'n PathBuf) -> Result<Place<'n>> {
+        Place::new(directory, true, path, none)
+    }
+
     /// What is there already, and stays whatever happens: whoever fills it takes back what it made.
     pub fn of(file: Fd, none: &'n PathBuf) -> Result<Place<'n>> {
         let mut place = Place::new(file, false, c"", none)?;
@@ -56,6 +61,11 @@ impl<'n> Place<'n> {
     /// The file to be filled, or the directory.
     pub fn file(&self) -> FdRef<'_> {
         self.file.by_ref()
+    }
+
+    /// It is a directory that was there, empty, before it was filled.
+    pub fn is_filled_in_place(&self) -> bool {
+        self.is_directory && self.partial.as_bytes().is_empty()
     }
 
     /// All is there: it gets its name. EEXIST or ENOTEMPTY: something else has got it meanwhile.

@@ -22,7 +22,7 @@ pub fn docker_archive(
 ) -> Result<()> {
     let id = &image.id;
     if target.begin(format_args!("{}.json", id.digest.hex()), id.size)? {
-        target.fill(&store.config(image)?, &id.digest).doing("config")?;
+        target.fill(&store.config(image)?, &id.digest, watch).doing("config")?;
     }
     for (n, layer) in image.layers.iter().enumerate() {
         let mut copy = || {

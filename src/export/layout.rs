@@ -2,7 +2,7 @@
 
 use super::{Descriptor, Target, copy_layer, hash_blob, put, quoted};
 use crate::codec::digest::{Algorithm, Digest};
-use crate::codec::json::{Items, Value};
+use crate::codec::json::{Items, Text, Value};
 use crate::image::{self, Blob, Compression, Document, Image, ImageMemory, Layer, Part, Store};
 use crate::io::output::Sink;
 use crate::io::watch::Watch;
@@ -13,18 +13,23 @@ use core::fmt::{self, Display};
 
 const TAG: &str = "org.opencontainers.image.ref.name";
 
-/// Copies a manifest or an index of a layout, and all beneath it, byte for byte.
+/// Copies a manifest or an index of a layout, and all beneath it, byte for byte. Each blob is verified by its digest.
 pub fn copy_parts(
     store: &Store<'_>,
     top: &Blob,
     memory: &mut ImageMemory,
     watch: &dyn Watch,
     target: &mut Target<'_>,
-    unpack: &mut UnpackMemory,
 ) -> Result<()> {
-    image::parts(store, top, memory, &mut |part| match part {
-        Part::Layer(layer, n, count) => copy_layer(store, layer, (n, count), watch, target, unpack),
-        Part::Blob(digest, size) => target.copy_blob(&store.blob(digest, size)?, digest).context("blob", digest),
+    image::parts(store, top, memory, &mut |Part { digest, size, layer }| {
+        if let Some((n, count)) = layer {
+            watch.begin(n, count, size);
+        }
+        let copied = store.blob(digest, size).and_then(|blob| target.copy_blob(&blob, digest, watch));
+        copied.map_err(|error| match layer {
+            Some((n, count)) => error.within(format_args!("layer {n} of {count} {digest}")),
+            None => error.within(format_args!("blob {digest}")),
+        })
     })
 }
 
@@ -36,13 +41,13 @@ pub fn layout_of_docker(
     target: &mut Target<'_>,
     unpack: &mut UnpackMemory,
 ) -> Result<Blob> {
-    target.copy_blob(&store.config(image)?, &image.id.digest).doing("config")?;
+    target.copy_blob(&store.config(image)?, &image.id.digest, watch).doing("config")?;
     let mut layers = [Layer::blob(Digest::ZERO, 0); LAYERS_MAX];
     for (n, (layer, its)) in layers.iter_mut().zip(image.layers).enumerate() {
         *layer = *its;
         if layer.compression != Compression::None {
             // Nothing says it, and the blob's name stands before its bytes.
-            layer.digest = Some(hash_blob(&store.layer(layer)?, Algorithm::Sha256, None)?);
+            layer.digest = Some(hash_blob(&store.layer(layer)?, Algorithm::Sha256, None, &())?);
         }
         copy_layer(store, layer, (n + 1, image.layers.len()), watch, target, unpack)?;
     }
@@ -61,25 +66,87 @@ pub fn layout_of_docker(
     Ok(Blob { media: Document::MANIFEST, digest, size })
 }
 
-/// The layout's own files: `oci-layout`, and an `index.json` with what was copied under its tag, beside those of the
-/// `former` entries that have other tags.
-pub fn finish_layout(top: &Blob, tag: &str, former: Items<'_>, target: &mut Target<'_>) -> Result<()> {
-    let is_same = |entry: &Value<'_>| -> Result<bool> {
-        let Some(notes) = entry.get("annotations")? else { return Ok(false) };
-        Ok(notes.text(TAG)?.is_some_and(|name| name == tag))
+/// The first file of a layout: what has it is one, however far its making has come.
+pub fn begin_layout(target: &mut Target<'_>) -> Result<()> {
+    target.document("oci-layout", &|sink| sink.put(br#"{"imageLayoutVersion":"1.0.0"}"#)).map(drop)
+}
+
+/// What an entry of an index becomes in another: the same, but for its names.
+pub struct Entry<'a> {
+    /// The document.
+    pub top: &'a Blob,
+    /// Its descriptor where it came from; nothing if it was made here.
+    pub descriptor: Option<Value<'a>>,
+    /// Its tag here.
+    pub tag: &'a str,
+}
+
+/// Names of an entry; the last one is whole, and says another tag where the tag is another.
+const NAMES: [&str; 3] = [TAG, "org.opencontainers.ref.name", "io.containerd.image.name"];
+
+/// Members that an entry gets anew. `mediatype` is the spelling of the image-spec's own example in 2016.
+const OWN: [&str; 5] = ["mediaType", "mediatype", "digest", "size", "annotations"];
+
+impl Entry<'_> {
+    fn put(&self, sink: &mut dyn Sink) {
+        let Entry { top, descriptor, tag } = *self;
+        put(sink, format_args!("{}", Descriptor(top.media.name(), &top.digest, top.size)));
+        let is_one_of = |key: &Text<'_>, names: &[&str]| names.iter().any(|name| *key == **name);
+        let members = descriptor.iter().flat_map(|it| it.entries().unwrap_or_default());
+        for (key, value) in members.filter(|(key, _)| !is_one_of(key, &OWN)) {
+            member(sink, ",", &key, &value);
+        }
+        put(sink, format_args!(r#","annotations":{{"{TAG}":"#));
+        quoted(tag.as_bytes(), sink);
+        let notes = || descriptor.iter().flat_map(|it| it.entries_or_none("annotations"));
+        let is_renamed = !notes().any(|(key, value)| key == TAG && value.as_text().is_ok_and(|its| its == *tag));
+        let names = if is_renamed { &NAMES[..] } else { &NAMES[..2] };
+        for (key, value) in notes().filter(|(key, _)| !is_one_of(key, names)) {
+            member(sink, ",", &key, &value);
+        }
+        sink.put(b"}}");
+    }
+}
+
+/// A member of an object, as it stands in another document.
+fn member(sink: &mut dyn Sink, comma: &str, key: &Text<'_>, value: &Value<'_>) {
+    put(sink, format_args!(r#"{comma}"{}":{}"#, key.as_escaped(), value.as_json()));
+}
+
+/// The layout's own files: `oci-layout`, and an `index.json` with what was copied under its tag. What the `former` index
+/// says stays: its own members, and entries of other tags.
+pub fn finish_layout(entry: &Entry<'_>, former: Option<Value<'_>>, target: &mut Target<'_>) -> Result<()> {
+    let is_same = |it: &Value<'_>| -> Result<bool> {
+        let Some(notes) = it.get("annotations")? else { return Ok(false) };
+        Ok(notes.text(TAG)?.is_some_and(|name| name == entry.tag))
+    };
+    let items = match former {
+        Some(former) => former.list("manifests")?,
+        None => Items::default(),
     };
     // Looked at before it is written, where nothing may fail any more.
-    former.clone().try_for_each(|entry| is_same(&entry).map(drop)).doing("index.json")?;
-    target.document("oci-layout", &|sink| sink.put(br#"{"imageLayoutVersion":"1.0.0"}"#))?;
+    items.clone().try_for_each(|item| is_same(&item).map(drop)).doing("index.json")?;
+    if former.is_none() {
+        begin_layout(target)?;
+    }
     let index = |sink: &mut dyn Sink| {
-        put(sink, format_args!(r#"{}"manifests":["#, Head(Document::INDEX)));
-        for entry in former.clone().filter(|entry| !is_same(entry).unwrap_or(false)) {
-            put(sink, format_args!("{},", entry.as_json()));
+        match former {
+            None => put(sink, format_args!("{}", Head(Document::INDEX))),
+            Some(former) => {
+                let mut comma = "{";
+                for (key, value) in former.entries().unwrap_or_default().filter(|(key, _)| *key != *"manifests") {
+                    member(sink, comma, &key, &value);
+                    comma = ",";
+                }
+                sink.put(comma.as_bytes());
+            }
         }
-        let top = Descriptor(top.media.name(), &top.digest, top.size);
-        put(sink, format_args!(r#"{top},"annotations":{{"{TAG}":"#));
-        quoted(tag.as_bytes(), sink);
-        sink.put(b"}}]}");
+        sink.put(br#""manifests":["#);
+        for item in items.clone().filter(|item| !is_same(item).unwrap_or(false)) {
+            put(sink, format_args!("{},", item.as_json()));
+        }
+        entry.put(sink);
+        sink.put(b"]}");
     };
     target.document("index.json", &index).map(drop)
 }

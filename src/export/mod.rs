@@ -1,15 +1,16 @@
 //! Takes an image to another place: a layout in a directory or a tar, or what `docker load` reads.
 //!
-//! All of it is verified while it is copied, in the one pass that reads it: blobs by their digests, layers by their
-//! diff_ids too. A place of which the copying failed is worth nothing; the caller, who owns it, removes it.
+//! All of it is verified while it is copied: blobs by their digests. A layer is inflated only if it has no digest of its
+//! own, or if it goes where plain layers are wanted; its diff_id is verified then. The caller, who owns the place, removes
+//! it if the copying fails.
 
 mod docker;
 mod layout;
 mod target;
 
 pub use docker::docker_archive;
-pub use layout::{copy_parts, finish_layout, layout_of_docker};
-pub use target::{Kind, Target, TargetMemory};
+pub use layout::{Entry, begin_layout, copy_parts, finish_layout, layout_of_docker};
+pub use target::{Kind, PARTIAL, Target, TargetMemory};
 
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::json::Writer;
@@ -46,7 +47,7 @@ impl Watch for Tap<'_> {
 }
 
 /// The digest of a blob, which may be copied meanwhile.
-fn hash_blob(blob: &Section, algorithm: Algorithm, to: Option<FdRef<'_>>) -> Result<Digest> {
+fn hash_blob(blob: &Section, algorithm: Algorithm, to: Option<FdRef<'_>>, watch: &dyn Watch) -> Result<Digest> {
     let mut buffer = [0; COPY_BYTES];
     let mut hasher = Hasher::new(algorithm);
     let mut at = 0;
@@ -56,10 +57,11 @@ fn hash_blob(blob: &Section, algorithm: Algorithm, to: Option<FdRef<'_>>) -> Res
             return Ok(hasher.finish());
         }
         at += count as u64;
-        hasher.update(&buffer[..count]);
         if let Some(file) = to {
             fs::write_all(file, &buffer[..count]).doing("write")?;
         }
+        hasher.update(&buffer[..count]);
+        watch.pass(at)?;
     }
 }
 

@@ -11,14 +11,14 @@ use crate::io::path::PathBuf;
 use crate::io::section::Section;
 use crate::io::show::Show;
 use crate::io::unique;
+use crate::io::watch::Watch;
 use crate::limits::ARCHIVE_FILES_MAX;
-use crate::rootfs::stale;
-use crate::sys::fd::{Fd, FdRef};
+use crate::sys::fd::{Fd, FdRef, duplicate};
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 
 /// How the name of a file in a directory begins until it is whole.
-const PARTIAL: &str = ".partial-";
+pub const PARTIAL: &str = ".partial-";
 
 /// Names of files.
 pub struct TargetMemory {
@@ -65,9 +65,6 @@ impl<'a> Target<'a> {
     /// Nothing is in it yet.
     pub fn new(fd: FdRef<'a>, kind: Kind, memory: &'a mut TargetMemory) -> Target<'a> {
         memory.written.clear();
-        if kind == Kind::Directory {
-            stale::sweep(fd, PARTIAL.as_bytes());
-        }
         Target { fd, kind, memory, open: None, at: 0, size: 0 }
     }
 
@@ -76,9 +73,40 @@ impl<'a> Target<'a> {
         self.kind != Kind::Stream
     }
 
-    /// Begins a blob of a layout; false where it is there already.
+    /// Begins a blob of a layout; false where it is there already, and is what its name says.
     pub fn begin_blob(&mut self, digest: &Digest, size: u64) -> Result<bool> {
+        if self.kind == Kind::Directory && self.is_there(digest, size)? {
+            return Ok(false);
+        }
         self.begin(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()), size)
+    }
+
+    /// Whether a directory holds this blob already, whole. A damaged one is to be written again.
+    fn is_there(&mut self, digest: &Digest, size: u64) -> Result<bool> {
+        let mut path = PathBuf::new();
+        path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex())).doing("look")?;
+        let key = path_key(path.as_bytes());
+        if self.memory.written.contains(&key) {
+            return Ok(true);
+        }
+        let flags = fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY | fs::O_NOFOLLOW;
+        let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_MAGICLINKS;
+        let Ok(file) = fs::open_resolved(self.fd, path.as_c_str(), flags, 0, resolve) else { return Ok(false) };
+        let stat = fs::stat(file.by_ref(), c"").doing("stat")?;
+        if stat.kind() != fs::S_IFREG || stat.size != size {
+            return Ok(false);
+        }
+        let section = Section { file, offset: 0, size };
+        let is_whole = super::hash_blob(&section, digest.algorithm(), None, &()).is_ok_and(|its| its == *digest);
+        if is_whole {
+            self.remember(key)?;
+        }
+        Ok(is_whole)
+    }
+
+    fn remember(&mut self, key: u64) -> Result<()> {
+        let full = |_| Error::new(format_args!("more than {ARCHIVE_FILES_MAX} files"));
+        self.memory.written.push(key).map_err(full)
     }
 
     /// Begins a file of so many bytes; false where it is there already.
@@ -88,8 +116,7 @@ impl<'a> Target<'a> {
         if self.memory.written.contains(&key) {
             return Ok(false);
         }
-        let full = |_| Error::new(format_args!("more than {ARCHIVE_FILES_MAX} files"));
-        self.memory.written.push(key).map_err(full)?;
+        self.remember(key)?;
         self.size = size;
         match self.kind {
             Kind::Directory => {
@@ -119,15 +146,22 @@ impl<'a> Target<'a> {
     fn keep(&mut self) -> core::result::Result<(), Errno> {
         let Some(file) = &self.open else { return Ok(()) };
         fs::sync_file(file.by_ref())?;
-        let name = self.memory.name.as_bytes();
-        for slash in (0..name.len()).filter(|&at| name[at] == b'/') {
-            let parent = PathBuf::from_bytes(&name[..slash])?;
-            match fs::mkdir(self.fd, parent.as_c_str(), 0o755) {
+        let partial = self.memory.partial.as_c_str();
+        // Beneath the layout, whatever links it holds: it may be somebody else's.
+        let (mut parent, mut name) = (None, self.memory.name.as_bytes());
+        while let Some(slash) = name.iter().position(|&byte| byte == b'/') {
+            let component = PathBuf::from_bytes(&name[..slash])?;
+            let at = parent.as_ref().map_or(self.fd, Fd::by_ref);
+            match fs::mkdir(at, component.as_c_str(), 0o755) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
             }
+            let flags = fs::O_PATH | fs::O_DIRECTORY | fs::O_NOFOLLOW;
+            parent = Some(fs::open(at, component.as_c_str(), flags, 0)?);
+            name = &name[slash + 1..];
         }
-        fs::rename(self.fd, self.memory.partial.as_c_str(), self.fd, self.memory.name.as_c_str(), 0)?;
+        let at = parent.as_ref().map_or(self.fd, Fd::by_ref);
+        fs::rename(self.fd, partial, at, PathBuf::from_bytes(name)?.as_c_str(), 0)?;
         self.open = None;
         Ok(())
     }
@@ -159,16 +193,25 @@ impl<'a> Target<'a> {
     }
 
     /// Copies a blob of a layout whose digest alone is to be verified.
-    pub fn copy_blob(&mut self, blob: &Section, digest: &Digest) -> Result<()> {
+    pub fn copy_blob(&mut self, blob: &Section, digest: &Digest, watch: &dyn Watch) -> Result<()> {
         match self.begin_blob(digest, blob.size)? {
-            true => self.fill(blob, digest),
+            true => self.fill(blob, digest, watch),
             false => Ok(()),
         }
     }
 
     /// Fills the file that was begun with what must have this digest.
-    pub fn fill(&mut self, blob: &Section, digest: &Digest) -> Result<()> {
-        digest.expect(&super::hash_blob(blob, digest.algorithm(), Some(self.file()))?)?;
+    pub fn fill(&mut self, blob: &Section, digest: &Digest, watch: &dyn Watch) -> Result<()> {
+        let algorithm = digest.algorithm();
+        let found = match &self.open {
+            // What was written is hashed, as the source may change: nobody else has the new file.
+            Some(file) if shares_all(blob, file.by_ref()) => {
+                let file = duplicate(file.by_ref(), 3).doing("read")?;
+                super::hash_blob(&Section { file, offset: 0, size: blob.size }, algorithm, None, watch)?
+            }
+            _ => super::hash_blob(blob, algorithm, Some(self.file()), watch)?,
+        };
+        digest.expect(&found)?;
         self.end(blob.size)
     }
 
@@ -209,6 +252,15 @@ impl Drop for Target<'_> {
             let _ = fs::unlink(self.fd, self.memory.partial.as_c_str());
         }
     }
+}
+
+/// Whether a file got all of a blob that is one, of as many bytes, without copying them.
+fn shares_all(blob: &Section, file: FdRef<'_>) -> bool {
+    if blob.offset > 0 || fs::share_blocks(blob.file.by_ref(), file).is_err() {
+        return false;
+    }
+    let is_all = fs::stat(file, c"").is_ok_and(|stat| stat.size == blob.size);
+    is_all || fs::truncate(file, 0).is_err()
 }
 
 fn put(file: FdRef<'_>, bytes: &[u8]) -> Result<()> {

@@ -75,6 +75,7 @@ pub fn choose(
     let mut search = Search {
         store,
         wanted,
+        takes_artifacts: is_entry && !wanted.is_any(),
         leads,
         tag,
         tags: List::new(),
@@ -88,19 +89,43 @@ pub fn choose(
         is_there: false,
     };
     search.begin(buffer)?;
+    if is_entry && search.leads.is_empty() {
+        // There is no image: then artifacts are meant.
+        search.takes_artifacts = true;
+        search.begin(buffer)?;
+    }
     if is_entry {
         search.entry()?;
     } else {
         search.follow(buffer)?;
     }
-    search.verdict()
+    let lead = search.verdict()?;
+    let mut is_found = false;
+    each_at_the_top(store, wanted, buffer, &mut |value, name, _| {
+        if value.is_some() && !is_found && hash_of(&name) == lead.name {
+            is_found = true;
+            search.tag.clear();
+            let _ = write!(search.tag, "{name}").map_err(|_| search.tag.clear());
+        }
+        Ok(())
+    })?;
+    Ok(lead)
+}
+
+/// Two names with one hash would only be taken for one image with two platforms.
+fn hash_of(name: &Text<'_>) -> u64 {
+    let mut hash = Hash::NEW;
+    let _ = write!(hash, "{name}");
+    hash.0
 }
 
 struct Search<'a> {
     store: &'a Store<'a>,
     wanted: &'a Wanted<'a>,
+    /// An entry counts even if it is certainly none of an image.
+    takes_artifacts: bool,
     leads: &'a mut Leads,
-    /// The first name of what may be the wanted image.
+    /// The name of the chosen entry.
     tag: &'a mut Tag,
     /// What is there, for errors: tags; platforms that do not suit; media types that are no image's.
     tags: List,
@@ -159,13 +184,7 @@ impl<'a> Search<'a> {
     /// An entry of the top that has the wanted tag, or any where none is wanted.
     fn top_entry(&mut self, value: &Value<'_>, name: &Text<'_>) -> Result<()> {
         self.is_there = true;
-        if self.tag.is_empty() {
-            let _ = write!(self.tag, "{name}").map_err(|_| self.tag.clear());
-        }
-        // Two names with one hash would only be taken for one image with two platforms.
-        let mut hash = Hash::NEW;
-        let _ = write!(hash, "{name}");
-        let origin = Origin { rank: Rank::Unknown, pinned: false, depth: 0, name: hash.0, root: None };
+        let origin = Origin { rank: Rank::Unknown, pinned: false, depth: 0, name: hash_of(name), root: None };
         self.consider(value, &origin)
     }
 
@@ -173,15 +192,17 @@ impl<'a> Search<'a> {
     fn consider(&mut self, value: &Value<'_>, origin: &Origin) -> Result<()> {
         if let Some(notes) = value.get("annotations")?
             && notes.get("vnd.docker.reference.type")?.is_some()
+            && !self.takes_artifacts
         {
             return Ok(());
         }
         let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         // What BuildKit attests about an image stands beside it as an image for no machine.
-        if platform.os == "unknown" {
+        if platform.os == "unknown" && !self.takes_artifacts {
             return Ok(());
         }
-        if let Some(artifact_type) = value.text("artifactType")?.filter(|kind| !kind.is_empty()) {
+        let artifact_type = value.text("artifactType")?.filter(|kind| !kind.is_empty() && !self.takes_artifacts);
+        if let Some(artifact_type) = artifact_type {
             self.others.add(&artifact_type);
             return Ok(());
         }

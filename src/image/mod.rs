@@ -30,7 +30,7 @@ pub use archive::{ArchiveMemory, Form, looks_like_archive};
 pub use config::{Config, Texts};
 pub use media::{Document, layer_name, sniff};
 pub use name::key as path_key;
-pub use parts::{Part, parts, select};
+pub use parts::{Part, descriptor, parts, select, select_artifact};
 pub use platform::{Platform, Target};
 pub use reference::tag as tag_of;
 pub use store::Store;

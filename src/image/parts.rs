@@ -2,21 +2,24 @@
 
 use super::choose::{self, Lead};
 use super::descriptor::Descriptor;
-use super::manifest::{image_of, read_config, read_document};
-use super::media::{Document, Kind};
-use super::store::{Store, read_verified};
-use super::{Blob, ImageMemory, Layer, Wanted};
+use super::manifest::{is_artifact, read_document};
+use super::media::{self, Document, Kind};
+use super::store::Store;
+use super::survey::{Scope, survey};
+use super::{Blob, ImageMemory, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::Value;
-use crate::limits::{INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
+use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
 
-/// One part.
-pub enum Part<'a> {
-    /// A manifest, an index or a configuration, which is what its digest says; or a blob of an artifact. Its size in bytes.
-    Blob(&'a Digest, u64),
-    /// A layer of an image: the n-th of so many.
-    Layer(&'a Layer, usize, usize),
+/// One part: a manifest, an index, a configuration, a layer, or a blob of an artifact.
+pub struct Part<'a> {
+    /// The digest of its bytes.
+    pub digest: &'a Digest,
+    /// Their number.
+    pub size: u64,
+    /// A layer or a part of an artifact: the n-th of so many.
+    pub layer: Option<(usize, usize)>,
 }
 
 /// The entry of `index.json` that is wanted, be it an index or a manifest, and its tag.
@@ -26,12 +29,50 @@ pub fn select<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageM
     Ok((lead.blob(), tag))
 }
 
+/// The one entry of `index.json` that is wanted, if it leads to an artifact's manifest, and its tag.
+pub fn select_artifact<'m>(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    memory: &'m mut ImageMemory,
+) -> Result<Option<(Blob, &'m str)>> {
+    let ImageMemory { document, leads, tag, .. } = memory;
+    let lead = choose::choose(store, wanted, true, leads, tag, document)?;
+    let is_it = lead.media.kind() == Kind::Manifest && is_artifact(&read_document(store, &lead, document)?)?;
+    Ok(is_it.then_some((lead.blob(), tag)))
+}
+
+/// The descriptor of a document, as it stands in the index that the document was chosen from, put into `place`. Empty if
+/// there is none, or if it is larger.
+pub fn descriptor<'b>(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    digest: &Digest,
+    indexes: [&mut [u8; DOCUMENT_BYTES]; 2],
+    place: &'b mut [u8],
+) -> &'b mut [u8] {
+    let mut length = 0;
+    let scope = Scope { wanted: Wanted { digest: Some(*digest), ..*wanted }, is_of_platform: false };
+    // A fault of another entry does not matter.
+    let _ = survey(store, &scope, indexes, &mut |found| {
+        let text = found.descriptor.as_json().as_bytes();
+        if let Some(place) = place.get_mut(..text.len()).filter(|_| length == 0 && found.digest == *digest) {
+            place.copy_from_slice(text);
+            length = text.len();
+        }
+        Ok(())
+    });
+    &mut place[..length]
+}
+
 type See<'a> = &'a mut dyn FnMut(Part<'_>) -> Result<()>;
 
 /// Shows everything that there is beneath a manifest or an index, and that itself. A part that is in it many times is
 /// shown as often.
+///
+/// Only descriptors are read: the parts are whatever their media types say, as nothing is made of them here. A foreign
+/// layer that is not there is left out, as it is not part of the image.
 pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'_>) -> Result<()> {
-    let ImageMemory { document, layers, leads, .. } = memory;
+    let ImageMemory { document, leads, .. } = memory;
     let mut bytes = 0;
     leads.clear();
     push(leads, Lead::new(top.digest, top.size, top.media))?;
@@ -42,23 +83,23 @@ pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'
         }
         let mut look = || -> Result<()> {
             let value = read_document(store, &lead, document)?;
-            see(Part::Blob(&lead.digest, lead.size))?;
+            see(Part { digest: &lead.digest, size: lead.size, layer: None })?;
             if lead.media.kind() == Kind::Index {
                 if usize::from(lead.depth) >= INDEX_DEPTH {
                     return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
                 }
                 return value.list("manifests")?.try_for_each(|value| follow(&value, lead.depth + 1, leads, see));
             }
-            let Some(id) = image_of(&value, layers)? else {
-                show(&value.require("config")?, see)?;
-                return value.list("layers")?.try_for_each(|value| show(&value, see));
-            };
-            let mut config = || {
-                read_config(read_verified(store, &id.digest, id.size, document)?, layers)?;
-                see(Part::Blob(&id.digest, id.size))
-            };
-            config().context("config", &id.digest)?;
-            layers.iter().enumerate().try_for_each(|(n, layer)| see(Part::Layer(layer, n + 1, layers.len())))
+            show(&value.require("config")?, None, see)?;
+            let count = value.list("layers")?.count();
+            value.list("layers")?.enumerate().try_for_each(|(n, layer)| {
+                let Descriptor { media_type, digest, size } = Descriptor::read(&layer)?;
+                let is_foreign = media::layer(media_type).is_ok_and(|(_, is_foreign)| is_foreign);
+                if is_foreign && !store.has(&digest)? {
+                    return Ok(());
+                }
+                see(Part { digest: &digest, size, layer: Some((n + 1, count)) })
+            })
         };
         look().context(if lead.media.kind() == Kind::Index { "index" } else { "manifest" }, &lead.digest)?;
     }
@@ -74,8 +115,8 @@ fn follow(value: &Value<'_>, depth: u8, leads: &mut choose::Leads, see: See<'_>)
             lead.depth = depth;
             push(leads, lead)
         }
-        // What nobody knows here cannot lead on.
-        None => see(Part::Blob(&digest, size)),
+        // An unknown media type has no children.
+        None => see(Part { digest: &digest, size, layer: None }),
     }
 }
 
@@ -84,7 +125,7 @@ fn push(leads: &mut choose::Leads, lead: Lead) -> Result<()> {
 }
 
 /// Shows what a descriptor tells of.
-fn show(value: &Value<'_>, see: See<'_>) -> Result<()> {
+fn show(value: &Value<'_>, layer: Option<(usize, usize)>, see: See<'_>) -> Result<()> {
     let Descriptor { digest, size, .. } = Descriptor::read(value)?;
-    see(Part::Blob(&digest, size))
+    see(Part { digest: &digest, size, layer })
 }

@@ -2,6 +2,8 @@
 
 use super::archive::{Archive, Form, Place};
 use super::directory::Directory;
+use super::manifest::check_form;
+use super::media::Kind;
 use super::{ArchiveMemory, Image, ImageMemory, Layer};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::json;
@@ -58,6 +60,11 @@ impl<'m> Store<'m> {
         Ok(blob)
     }
 
+    /// Whether there is a blob of this digest, of whatever size.
+    pub fn has(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.find(digest)?.is_some())
+    }
+
     /// Shows every blob that there is, whoever refers to it, and some perhaps twice. The number of files among them
     /// whose names are no digests that can be verified.
     pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
@@ -83,16 +90,17 @@ impl<'m> Store<'m> {
         }
     }
 
-    /// Whether it is a layout with an `index.json`.
-    pub fn has_index(&self) -> Result<bool> {
-        Ok(self.index()?.is_some())
+    /// `index.json`, if there is one: a layout of 2016 has none, nor has one whose making was interrupted.
+    pub fn index_document<'b>(&self, memory: &'b mut ImageMemory) -> Result<Option<json::Value<'b>>> {
+        let Some(section) = self.index()? else { return Ok(None) };
+        let index = read(&section, &mut memory.document).and_then(json::check);
+        let checked = index.and_then(|index| check_form(&index, Kind::Index, None).map(|()| index));
+        checked.doing("index.json").map(Some)
     }
 
-    /// The entries of `index.json`, as they stand there. A layout of 2016 has none.
-    pub fn entries<'b>(&self, memory: &'b mut ImageMemory) -> Result<json::Items<'b>> {
-        let Some(section) = self.index()? else { return Ok(json::Items::default()) };
-        let index = read(&section, &mut memory.document).and_then(json::check);
-        index.and_then(|index| index.list("manifests")).doing("index.json")
+    /// Whether it is a layout of 2016: tags in `refs`, and no `index.json`.
+    pub fn is_of_2016(&self) -> Result<bool> {
+        Ok(self.index()?.is_none() && self.each_name(c"refs", &mut |_| Ok(()))?)
     }
 
     /// `index.json`; layouts of 2016 have none.

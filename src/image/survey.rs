@@ -52,6 +52,8 @@ pub struct Found<'a> {
     pub size: u64,
     /// Why the document cannot be read: most often it is not there.
     pub fault: Option<Error>,
+    /// The entry, as it stands in its index.
+    pub descriptor: Value<'a>,
     media: Option<Document>,
 }
 
@@ -157,7 +159,9 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         let media_type = artifact_type.unwrap_or(media_type);
-        let seen = (self.see)(&Found { tag, top, depth, sort, media_type, platform, digest, size, fault, media });
+        let descriptor = *value;
+        let found = Found { tag, top, depth, sort, media_type, platform, digest, size, fault, descriptor, media };
+        let seen = (self.see)(&found);
         self.failed = seen.err();
         seen
     }

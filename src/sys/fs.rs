@@ -86,6 +86,14 @@ pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> 
     retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
 }
 
+/// ioctl(2) `FICLONE`: `to` gets all that `from` holds, by sharing its blocks. EOPNOTSUPP, EXDEV or EINVAL if the file
+/// system cannot.
+pub fn share_blocks(from: FdRef<'_>, to: FdRef<'_>) -> Result<()> {
+    const FICLONE: u64 = 0x4004_9409;
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_ioctl, to.raw(), FICLONE, from.raw()) }
+}
+
 /// lseek(2) `SEEK_SET`, `SEEK_CUR` or `SEEK_END`.
 pub fn seek(fd: FdRef<'_>, offset: i64, whence: i32) -> Result<u64> {
     // SAFETY: no memory is passed.

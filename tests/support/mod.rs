@@ -34,6 +34,11 @@ pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// The binary of this build; `OCINIT` says another.
+pub fn ocinit() -> PathBuf {
+    std::env::var_os("OCINIT").map_or_else(|| env!("CARGO_BIN_EXE_ocinit").into(), PathBuf::from)
+}
+
 /// An empty directory of this name, for one test alone: `disks-ext4`.
 pub fn scratch(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scratch").join(name);
