@@ -80,6 +80,10 @@ pub const HOOK_STRINGS_MAX: usize = 512;
 pub const DEVICE_RULES_MAX: usize = 256;
 /// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
 pub const END_WAIT_MS: i32 = 10_000;
+/// Names of cgroups that a walk through a container's cgroup has yet to come to, in bytes: a million short ones.
+pub const CGROUP_NAMES_BYTES: usize = 16 << 20;
+/// How long such a walk may take where the container can make cgroups meanwhile, in milliseconds.
+pub const CGROUP_WALK_MS: u64 = 10_000;
 /// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container.

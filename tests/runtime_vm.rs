@@ -3,26 +3,7 @@
 
 mod support;
 
-use std::fmt::Write;
-
-use support::images::Layer;
-use support::tar::Tar;
-use support::{Boot, busybox, read, scratch};
-
-/// One container, what is done with it, and what that prints.
-struct Case {
-    name: &'static str,
-    /// Members of the config's `linux`, after its namespaces.
-    linux: &'static str,
-    /// What the container's shell does.
-    inside: &'static str,
-    /// What the machine's shell does; the bundle is the current directory, `$o` the runtime, `$c` the container's id.
-    outside: &'static str,
-    prints: &'static str,
-}
-
-const WHOLE_RUN: &str = "$o run $c";
-const IN_BACKGROUND: &str = "$o create $c </dev/null >/dev/null 2>&1 && $o start $c && ";
+use support::vm_cases::{Case, WHOLE_RUN, run};
 
 /// Six namespaces, and a cgroup file system that can be written only where a case says so.
 const CASES: &[Case] = &[
@@ -198,77 +179,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// What the cases share: `@` before what is done with a container means that it runs already.
-const PRELUDE: &str = r#"
-dmesg -n 1; mount -t cgroup2 none /sys/fs/cgroup && mkdir -p /run && mount -t tmpfs none /run && mkdir -p /home/app/run
-chown -R app:app /home/app
-o=/ocinit
-asuser() {
-    cp -a . /home/app/bundle.$c; rm -rf /home/app/bundle.$c/rootfs/dev; mkdir /home/app/bundle.$c/rootfs/dev
-    chown -R app:app /home/app/bundle.$c; cd /home/app/bundle.$c
-    sed -i -e 's/{"type":"pid"}/{"type":"pid"},{"type":"user"}/' -e "s#/c/$c/rootfs#/home/app/bundle.$c/rootfs#" config.json
-}
-user() {
-    (if [ -n "$2" ]; then sh -c 'echo $PPID' >$2/cgroup.procs; fi
-    XDG_RUNTIME_DIR=/home/app/run exec su app -c "o=$o c=$c; $1")
-}
-"#;
-
-fn config(case: &Case) -> String {
-    let (linux, inside) = (case.linux, case.inside.replace('\\', "\\\\").replace('"', "\\\""));
-    let resources = if linux.contains("\"resources\"") { "" } else { ",\"resources\":{}" };
-    let comma = if linux.is_empty() { "" } else { "," };
-    format!(
-        r#"{{"ociVersion":"1.0.2","process":{{"user":{{"uid":0,"gid":0}},"args":["sh","-c","{inside}"],"env":["PATH=/bin"],
-        "cwd":"/","capabilities":{{"bounding":["CAP_MKNOD"],"effective":["CAP_MKNOD"],"permitted":["CAP_MKNOD"]}}}},
-        "root":{{"path":"/c/{name}/rootfs"}},"mounts":[
-        {{"destination":"/proc","type":"proc","source":"proc"}},
-        {{"destination":"/sys","type":"sysfs","source":"sysfs","options":["ro"]}},
-        {{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro"]}}],
-        "linux":{{"namespaces":[{{"type":"pid"}},{{"type":"mount"}},{{"type":"ipc"}},{{"type":"uts"}},{{"type":"cgroup"}},
-        {{"type":"network"}}]{comma}{linux}{resources}}}}}"#,
-        name = case.name
-    )
-}
-
-fn script() -> String {
-    let mut text = PRELUDE.to_string();
-    for Case { name, outside, .. } in CASES {
-        let outside =
-            outside.strip_prefix('@').map_or(outside.to_string(), |rest| format!("{IN_BACKGROUND}{{ {rest}; }}"));
-        let _ = write!(
-            text,
-            "c={name}; r=/c/$c/rootfs; mkdir -p $r/proc $r/sys $r/dev $r/tmp; cp -a /bin /etc $r\n\
-             echo \"<<$c>>\"; (cd /c/$c; {outside})\n"
-        );
-    }
-    text + "echo '<<end>>'\npoweroff -f\n"
-}
-
 #[test]
 fn control_groups_with_all_their_controllers() {
-    let directory = scratch("runtime-vm");
-    let mut tar = Tar::new()
-        .file("ocinit", 0o755, read(support::boot::released()))
-        .file("cases.sh", 0o644, script())
-        .directory("c/", 0o755);
-    for case in CASES {
-        tar = tar.directory(&format!("c/{}/", case.name), 0o755);
-        tar = tar.file(&format!("c/{}/config.json", case.name), 0o644, config(case));
-    }
-    busybox()
-        .layer(Layer::plain(tar.directory("home/", 0o755).directory("home/app/", 0o755)))
-        .write(&directory.join("layout"));
-    let boot = Boot::new(directory.join("layout")).append("ocinit.mode=exec").option("--mem", "1024");
-    let outcome = boot.arguments(["sh", "/cases.sh"]).run();
-    let text = outcome.text().replace('\r', "");
-    let mut wrong = String::new();
-    for case in CASES {
-        let printed = text.split_once(&format!("<<{}>>\n", case.name)).and_then(|(_, rest)| rest.split_once("<<"));
-        let printed = printed.map_or("(nothing: it did not come so far)", |(printed, _)| printed);
-        if printed != case.prints {
-            let _ = writeln!(wrong, "-- {}: printed\n{printed}-- instead of\n{}", case.name, case.prints);
-        }
-    }
-    assert!(wrong.is_empty() && text.contains("<<end>>"), "{wrong}\n{outcome}");
+    run("runtime-vm", CASES);
 }

@@ -2,19 +2,19 @@
 
 use super::{Arguments, Command, Flag, PASSED_ON, Run, attend, container, making};
 use crate::codec::json;
+use crate::container::cgroup::Joined;
 use crate::container::hooks::Occasion;
-use crate::container::launch::{self, Launch};
+use crate::container::launch::{self, Host, Launch};
 use crate::container::state::{Id, Status};
 use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
-use crate::io::show::{On, Show, ShowC};
+use crate::io::show::{Show, ShowC};
 use crate::io::strings::Strings;
 use crate::io::{document, text};
 use crate::limits::GROUPS_MAX;
 use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
-use crate::sys::fd::{CWD, Fd};
-use crate::sys::fs;
+use crate::sys::Errno;
+use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::{Context, Error, Result};
-use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
     name: "exec",
@@ -78,14 +78,15 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     attributes::check_process(&process)?;
     attributes::set_affinity(&process, "initial")?;
     let kinds = stage::kinds_of(state.process.pid)?;
-    let group = cgroup(arguments, state.cgroup)?;
+    let group = Joined::find(state.cgroup, state.process.pid, arguments.value("cgroup"))?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
     let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
+    let occasion = Occasion { document: spec.document, id, state, status: Status::Running };
     let launch = Launch {
         spec: &spec,
         root: None,
         stdio: callers.stdio(&spec.process, terminal, stays)?,
-        cgroup: group.as_ref().map(Fd::by_ref),
+        cgroup: group.directory(),
         gate: None,
         enters: Some((init.by_ref(), kinds)),
         no_pivot: false,
@@ -93,9 +94,9 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         keeps_keyring: false,
         about: None,
         filter,
-        host: &Occasion { document: spec.document, id, state, status: Status::Running },
+        host: &AtContainer { occasion, group: &group },
     };
-    let running = launch::launch(&launch, pointers)?;
+    let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
     if let Err(error) = callers.tell(&running) {
         running.kill();
         return Err(error);
@@ -176,18 +177,30 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
     Ok(user)
 }
 
-/// The directory of the group that the process is born in: the container's, or one below it.
-fn cgroup(arguments: &Arguments<'_>, of: &CStr) -> Result<Option<Fd>> {
-    if of.is_empty() {
-        return match arguments.has("cgroup") {
-            true => Err(Error::new(format_args!("--cgroup: the container has no cgroup of its own"))),
-            false => Ok(None),
-        };
+/// The container that a process is added to.
+struct AtContainer<'a> {
+    occasion: Occasion<'a>,
+    group: &'a Joined<'a>,
+}
+
+impl Host for AtContainer<'_> {
+    fn born(&self, pid: i32) -> Result<()> {
+        self.occasion.born(pid)
     }
-    let directory = fs::open(CWD, of, fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open cgroup", of)?;
-    let Some(below) = arguments.value("cgroup") else { return Ok(Some(directory)) };
-    let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_SYMLINKS;
-    fs::open_resolved(directory.by_ref(), below, fs::O_RDONLY | fs::O_DIRECTORY, 0, resolve)
-        .on("open cgroup", below)
-        .map(Some)
+
+    fn hooks(&self, pid: i32) -> Result<()> {
+        self.occasion.hooks(pid)
+    }
+
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
+        self.occasion.listener(pid, listener)
+    }
+
+    fn has_hooks(&self) -> bool {
+        self.occasion.has_hooks()
+    }
+
+    fn other_cgroup(&self, errno: Errno) -> Result<Option<Fd>> {
+        self.group.instead(errno)
+    }
 }

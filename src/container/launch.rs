@@ -9,7 +9,7 @@ use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, Whom};
 use crate::sys::vm::Shared;
-use crate::sys::{mount, signal};
+use crate::sys::{Errno, mount, signal};
 use crate::{Context, Error, Result};
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
@@ -53,6 +53,12 @@ pub trait Host {
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()>;
     /// Some hooks are due on the host before the pivot.
     fn has_hooks(&self) -> bool;
+    /// Returns another cgroup if the process cannot be born in [`Launch::cgroup`] (clone3(2) said `errno`). None if there
+    /// is none.
+    fn other_cgroup(&self, errno: Errno) -> Result<Option<Fd>> {
+        let _ = errno;
+        Ok(None)
+    }
 }
 
 /// A host that has nothing to do.
@@ -90,7 +96,7 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let mut plan = plan(launch, Some(theirs), staged, pointers)?;
     // Some are made by the child; see there.
     let namespaces = if staged { 0 } else { spec.namespaces & !(CLONE_NEWCGROUP | child::made_by_root(launch)) };
-    match clone::fork(namespaces, launch.cgroup).doing("clone the container's process")? {
+    match clone(launch, namespaces)? {
         clone::Side::Child => {
             drop(ours);
             if staged { stage::live(&plan) } else { child::live(&plan) }
@@ -112,6 +118,20 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
             }
         }
     }
+}
+
+/// How often another cgroup is looked for: the container may move its processes between a look and a clone.
+const CGROUP_TRIES: usize = 4;
+
+/// Makes the process, in its cgroup or in the one that there is instead.
+fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<clone::Side> {
+    let mut side = clone::fork(namespaces, launch.cgroup);
+    for _ in 0..CGROUP_TRIES {
+        let Err(errno) = side else { break };
+        let Some(group) = launch.host.other_cgroup(errno)? else { break };
+        side = clone::fork(namespaces, Some(group.by_ref()));
+    }
+    side.doing("clone the container's process")
 }
 
 /// All that can be done before there is a child.

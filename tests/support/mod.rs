@@ -20,6 +20,7 @@ pub mod terminal;
 pub mod tmpfs;
 pub mod tree;
 pub mod unpack;
+pub mod vm_cases;
 
 pub use boot::{Boot, Outcome};
 pub use images::{Image, busybox};

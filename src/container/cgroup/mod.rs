@@ -8,11 +8,12 @@
 //! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits are refused.
 
 mod devices;
+mod join;
 mod place;
 mod processes;
 mod resources;
+mod walk;
 
-use super::write_file;
 use crate::codec::json::{self, Value};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
@@ -22,6 +23,7 @@ use crate::sys::clone::CLONE_NEWCGROUP;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
+pub use join::Joined;
 use resources::Target;
 
 /// Where cgroup2 is mounted, if it is.
@@ -178,6 +180,7 @@ impl Cgroup {
                 Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno).on("make cgroup", done.as_c_str()),
             }
+            place::make_threaded(done.as_c_str());
             Ok(())
         };
         let mut names = path.as_bytes()[MOUNT.to_bytes().len()..].split(|byte| *byte == b'/').skip(1);
@@ -187,16 +190,7 @@ impl Cgroup {
         });
         let kept = kept.unwrap_or(done.as_bytes().len());
         match made {
-            Ok(directory) => {
-                let group = Cgroup { path: path.clone(), kept, directory };
-                let mut buffer = [0; FILE_BYTES];
-                // Its parent has processes of its own. Only threads may be grouped there, and limited in what threads
-                // can be.
-                if group.read(c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"domain invalid")) {
-                    let _ = write_file(group.directory(), c"cgroup.type", format_args!("threaded"));
-                }
-                Ok(group)
-            }
+            Ok(directory) => Ok(Cgroup { path: path.clone(), kept, directory }),
             Err(error) => {
                 place::remove_empty(&mut done, kept);
                 Err(error)

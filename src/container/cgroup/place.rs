@@ -77,6 +77,16 @@ pub(super) fn enable(group: &CStr) {
     }
 }
 
+/// Makes a group one of threads if nothing else may be in it: a group above it has processes of its own (or is one of
+/// threads). What it is handed then are the controllers that can limit threads: cpu, cpuset, pids.
+pub(super) fn make_threaded(group: &CStr) {
+    let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
+    let mut buffer = [0; FILE_BYTES];
+    if read(group.by_ref(), c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"domain invalid")) {
+        let _ = write_file(group.by_ref(), c"cgroup.type", format_args!("threaded"));
+    }
+}
+
 /// Removes the groups of a path beyond `kept`, which have no processes.
 pub(super) fn remove_empty(path: &mut PathBuf, kept: usize) {
     while path.as_bytes().len() > kept {

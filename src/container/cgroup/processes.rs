@@ -1,13 +1,15 @@
 //! The processes of a group and of the groups in it: listed, frozen, signalled, killed, gone.
 
+use super::resources::is_threaded;
+use super::walk::{Step, is_gone, walk};
 use super::{Cgroup, FILE_BYTES};
 use crate::container::write_file;
-use crate::error::{Context, Result};
-use crate::io::path::PathBuf;
-use crate::io::show::On;
+use crate::error::{Context, Error, Result};
+use crate::io::show::{On, ShowC};
 use crate::io::text::decimal;
+use crate::limits::{CGROUP_NAMES_BYTES, CGROUP_WALK_MS};
 use crate::sys::fd::{CWD, Fd, FdRef};
-use crate::sys::process::kill;
+use crate::sys::process::{self, kill};
 use crate::sys::signal::SIGKILL;
 use crate::sys::{self, Errno, event, fs, time};
 use core::ffi::CStr;
@@ -16,13 +18,27 @@ use core::ffi::CStr;
 /// long write do either late.
 const PATIENCE_MS: u64 = 10_000;
 const EVENTS: &CStr = c"cgroup.events";
-/// Names that are read at once, in bytes: a group has some 60 files.
-const DIRECTORY_BYTES: usize = 2048;
 
 impl Cgroup {
     /// Shows each process by its pid, as we see it, those of groups in the group too.
     pub fn each_process(&self, see: &mut dyn FnMut(i32)) -> Result<()> {
-        walk(self.path(), &mut |_, group| each_of(group, see)).on("list the processes of", self.path())
+        // In a cgroup of threads it is threads that are listed. Not those of one further down: their processes are listed
+        // by the first cgroup above them that is none.
+        let file = match is_threaded(self.directory()) {
+            true => c"cgroup.threads",
+            false => c"cgroup.procs",
+        };
+        let mut each = |step: Step<'_>| match step {
+            Step::Inside(group) => each_of(group, file, see).map(|()| true),
+            _ => Ok(true),
+        };
+        match walk(self.directory(), deadline(CGROUP_WALK_MS), &mut each) {
+            Err(Errno::ENOSPC) => Err(Error::new(format_args!(
+                "the names of cgroups in {} take more than {CGROUP_NAMES_BYTES} bytes (CGROUP_NAMES_BYTES)",
+                ShowC(self.path())
+            ))),
+            answer => answer.on("list the processes of", self.path()),
+        }
     }
 
     /// Whether it is frozen.
@@ -30,14 +46,22 @@ impl Cgroup {
         matches!(self.read(c"cgroup.freeze", &mut [0; 4]), Ok([b'1', ..]))
     }
 
-    /// Freezes it, and waits until all of its processes stand still; or thaws it.
+    /// Whether all of its processes stand still, be it because a cgroup above it is frozen.
+    pub fn stands_still(&self) -> bool {
+        let events = fs::open(self.directory(), EVENTS, fs::O_RDONLY, 0);
+        events.and_then(|events| has_line(&events, b"frozen 1")).unwrap_or(false)
+    }
+
+    /// Freezes it, and waits until all of its processes stand still; or thaws it, and does not wait: they may stand
+    /// still on, because a cgroup above it is frozen.
     pub fn freeze(&self, on: bool) -> Result<()> {
-        self.set_frozen(on).and_then(|()| self.wait_for(if on { b"frozen 1" } else { b"frozen 0" })).or_else(|errno| {
-            // Who cannot be paused runs on.
-            if on {
-                let _ = self.set_frozen(false);
-            }
-            Err(errno).on(if on { "freeze" } else { "thaw" }, self.path())
+        if !on {
+            return self.set_frozen(false).on("thaw", self.path());
+        }
+        self.set_frozen(true).and_then(|()| self.wait_for(b"frozen 1")).or_else(|errno| {
+            // A cgroup that cannot be paused runs on.
+            let _ = self.set_frozen(false);
+            Err(errno).on("freeze", self.path())
         })
     }
 
@@ -90,18 +114,33 @@ impl Cgroup {
 
     pub(super) fn empty(&self) -> sys::Result<()> {
         // One that is empty already goes at once.
-        if remove_one(self.path()).is_ok() {
+        if is_removed(CWD, self.path())? {
             return Ok(());
         }
         self.kill_all()?;
         self.wait_for(b"populated 0")?;
         // The last process leaves a moment before its group can be removed.
-        let deadline = time::monotonic_us() + PATIENCE_MS * 1000;
+        let mut last_progress = time::monotonic_us();
         loop {
-            match walk(self.path(), &mut |path, _| remove_one(path)) {
-                Err(Errno::EBUSY) if time::monotonic_us() < deadline => event::wait_ms(2)?,
-                answer => return answer,
+            let mut progress = false;
+            walk(self.directory(), u64::MAX, &mut |step| match step {
+                // Most have none in them and need no visit.
+                Step::Found(parent, name) | Step::Left(parent, name) => {
+                    let gone = is_removed(parent, name)?;
+                    progress |= gone;
+                    Ok(!gone)
+                }
+                Step::Inside(_) => Ok(true),
+            })?;
+            if is_removed(CWD, self.path())? {
+                return Ok(());
             }
+            if progress {
+                last_progress = time::monotonic_us();
+            } else if time::monotonic_us() > last_progress + PATIENCE_MS * 1000 {
+                return Err(Errno::EBUSY);
+            }
+            event::wait_ms(2)?;
         }
     }
 
@@ -126,12 +165,19 @@ impl Cgroup {
     }
 }
 
-/// Removes a group without processes and groups in it; one that is gone is removed.
-fn remove_one(path: &CStr) -> sys::Result<()> {
-    match fs::rmdir(CWD, path) {
-        Err(Errno::ENOENT) => Ok(()),
-        answer => answer,
+/// Removes a group. False if it has processes or groups in it; one that is gone is removed.
+fn is_removed(parent: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
+    match fs::rmdir(parent, name) {
+        Ok(()) => Ok(true),
+        Err(errno) if is_gone(errno) => Ok(true),
+        Err(Errno::EBUSY | Errno::ENOTEMPTY) => Ok(false),
+        Err(errno) => Err(errno),
     }
+}
+
+/// The time so many milliseconds from now, as [`time::monotonic_us`] has it.
+fn deadline(milliseconds: u64) -> u64 {
+    time::monotonic_us() + milliseconds * 1000
 }
 
 fn has_line(events: &Fd, line: &[u8]) -> sys::Result<bool> {
@@ -142,16 +188,17 @@ fn has_line(events: &Fd, line: &[u8]) -> sys::Result<bool> {
     }
 }
 
-/// Shows each process of one group.
-fn each_of(group: FdRef<'_>, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
-    let file = match fs::open(group, c"cgroup.procs", fs::O_RDONLY, 0) {
-        Err(Errno::ENOENT | Errno::ENODEV) => return Ok(()),
+/// Shows each process of one group, as this file of it lists them.
+fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
+    let threads = name == c"cgroup.threads";
+    let file = match fs::open(group, name, fs::O_RDONLY, 0) {
+        Err(errno) if is_gone(errno) => return Ok(()),
         file => file?,
     };
     let (mut buffer, mut kept) = ([0; FILE_BYTES], 0);
     loop {
         let length = match fs::read(file.by_ref(), &mut buffer[kept..]) {
-            // Gone meanwhile; or a threaded group, whose processes stand in the group above it.
+            // Gone meanwhile; or a group of threads, whose processes are listed further up.
             Err(Errno::ENODEV | Errno::EOPNOTSUPP) => return Ok(()),
             length => length?,
         };
@@ -164,63 +211,14 @@ fn each_of(group: FdRef<'_>, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
             match decimal(line) {
                 // 0 is one that our pid namespace does not have.
                 None | Some(0) => {}
+                // A pidfd is of a process, never of one of its other threads.
+                Some(pid) if threads && process::open_pidfd(pid as i32).is_err() => {}
                 Some(pid) => see(pid as i32),
             }
         }
         buffer.copy_within(whole..end, 0);
         kept = end - whole;
     }
-}
-
-/// Shows a group and all groups in it, each after those in it.
-///
-/// It keeps no more than a path: the next group is the one whose name comes next, whatever is removed meanwhile.
-fn walk(top: &CStr, see: &mut dyn FnMut(&CStr, FdRef<'_>) -> sys::Result<()>) -> sys::Result<()> {
-    let (mut path, mut after) = (PathBuf::from_bytes(top.to_bytes())?, PathBuf::new());
-    loop {
-        match fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
-            Ok(group) if next_group(&group, &mut after)? => {
-                path.push(after.as_bytes())?;
-                after.truncate(0);
-                continue;
-            }
-            Ok(group) => see(path.as_c_str(), group.by_ref())?,
-            Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(errno),
-        }
-        if path.as_bytes().len() == top.to_bytes().len() {
-            return Ok(());
-        }
-        let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-        after.truncate(0);
-        after.push_bytes(&path.as_bytes()[slash + 1..])?;
-        path.truncate(slash);
-    }
-}
-
-/// Finds the group in `group` whose name comes next after this one.
-fn next_group(group: &Fd, name: &mut PathBuf) -> sys::Result<bool> {
-    let (mut buffer, mut best) = ([0; DIRECTORY_BYTES], PathBuf::new());
-    loop {
-        let bytes = match fs::read_directory(group.by_ref(), &mut buffer) {
-            // Removed meanwhile.
-            Err(Errno::ENOENT) => return Ok(false),
-            bytes => bytes?,
-        };
-        if bytes.is_empty() {
-            break;
-        }
-        for entry in fs::entries(bytes).filter(|entry| entry.kind == libc::DT_DIR) {
-            let one = entry.name.to_bytes();
-            if one > name.as_bytes() && (best.as_bytes().is_empty() || one < best.as_bytes()) {
-                best.truncate(0);
-                best.push_bytes(one)?;
-            }
-        }
-    }
-    name.truncate(0);
-    name.push_bytes(best.as_bytes())?;
-    Ok(!best.as_bytes().is_empty())
 }
 
 #[cfg(test)]

@@ -100,7 +100,12 @@ impl<'a> Target<'a> {
         match name.push_bytes(file).and_then(|()| write_file(group, name.as_c_str(), text)) {
             Ok(()) => Ok(()),
             // In words that docker does not take for a program that is missing.
-            Err(Errno::ENOENT) if !self.has(group, controller) => Err(missing("in the control group")),
+            Err(Errno::ENOENT) if !self.has(group, controller) => Err(missing(match is_threaded(group) {
+                true => {
+                    "in the control group: it may hold threads alone, as a cgroup above it has processes of its own"
+                }
+                false => "in the control group",
+            })),
             Err(Errno::ENOENT) => Err(value.blame(Error::new(format_args!("this kernel has no {}", Show(file))))),
             Err(errno) => {
                 Err(value.blame(Error::with_errno(format_args!("write {text} to {}: {errno}", Show(file)), errno)))
@@ -173,6 +178,12 @@ pub(super) fn apply(resources: &Value<'_>, target: &mut Target<'_>) -> Result<()
         target.put(&value, file_name(&value, format_args!("{file}"))?.as_bytes(), format_args!("{text}"))?;
     }
     Ok(())
+}
+
+/// Whether it may hold threads alone: a cgroup above it has processes of its own.
+pub(super) fn is_threaded(group: FdRef<'_>) -> bool {
+    let mut buffer = [0; FILE_BYTES];
+    read(group, c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"threaded"))
 }
 
 /// The name of one file of a group: one component, `CONTROLLER.PARAMETER`.

@@ -1,0 +1,178 @@
+//! The cgroup that one more process of a container is born in.
+//!
+//! It is the container's own. A container may make cgroups in it and hand controllers on to them (systemd, docker in a
+//! container): no process may be born in the outer one then, and the cgroup of the container's first process is taken, as
+//! runc and crun do. That one is looked up below the container's own: the container cannot lead us out of it.
+
+use super::{Cgroup, FILE_BYTES, MOUNT};
+use crate::io::path::PathBuf;
+use crate::io::show::{On, Show, ShowC};
+use crate::io::text::decimal;
+use crate::limits::PATH_BYTES;
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::{Errno, fs};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+const DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
+const BENEATH: u64 = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_SYMLINKS | fs::RESOLVE_NO_XDEV;
+
+/// A container's cgroup, for one more process.
+pub struct Joined<'s> {
+    /// Its path, as it was recorded.
+    own: &'s CStr,
+    /// The container's first process.
+    pid: i32,
+    /// The cgroup to be born in. None if the container has none of its own.
+    directory: Option<Fd>,
+    /// The caller named it: there is no other.
+    is_named: bool,
+}
+
+impl<'s> Joined<'s> {
+    /// Finds the cgroup of the container whose own is `own` (empty: it has none) and whose first process is `pid`; or the
+    /// one `below` it.
+    pub fn find(own: &'s CStr, pid: i32, below: Option<&CStr>) -> Result<Joined<'s>> {
+        let below = below.filter(|below| !below.is_empty());
+        if own.is_empty() {
+            return match below {
+                Some(_) => Err(Error::new(format_args!("--cgroup: the container has no cgroup of its own"))),
+                None => Ok(Joined { own, pid, directory: None, is_named: false }),
+            };
+        }
+        let mut joined = Joined { own, pid, directory: None, is_named: below.is_some() };
+        let way = below.map(relative).transpose()?;
+        joined.directory = match (fs::open(CWD, own, DIRECTORY, 0), way) {
+            (Err(Errno::ENOENT), None) => joined.of_first_process()?,
+            (directory, None) => Some(directory.on("open cgroup", own)?),
+            (directory, Some(way)) => {
+                let directory = directory.on("open cgroup", own)?;
+                let inner = match way.as_bytes() {
+                    [] => Ok(directory),
+                    _ => fs::open_resolved(directory.by_ref(), way.as_c_str(), DIRECTORY, 0, BENEATH),
+                };
+                Some(inner.on("open cgroup", below.unwrap_or(c""))?)
+            }
+        };
+        Ok(joined)
+    }
+
+    /// Its directory, for `CLONE_INTO_CGROUP`.
+    pub fn directory(&self) -> Option<FdRef<'_>> {
+        self.directory.as_ref().map(Fd::by_ref)
+    }
+
+    /// Returns another cgroup to be born in after clone3(2) said `errno` of the first one. None if there is none.
+    pub fn instead(&self, errno: Errno) -> Result<Option<Fd>> {
+        match errno {
+            // It hands controllers on; it may hold threads alone; it was removed.
+            Errno::EBUSY | Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT if !self.is_named => {}
+            _ => return Ok(None),
+        }
+        if self.own.is_empty() { Ok(None) } else { self.of_first_process() }
+    }
+
+    /// Adds to an error that it is the limit of processes which was reached.
+    pub fn explain(&self, error: Error) -> Error {
+        if error.errno() != Errno::EAGAIN || self.own.is_empty() {
+            return error;
+        }
+        let mut path = PathBuf::from_bytes(self.own.to_bytes()).unwrap_or_default();
+        while path.as_bytes().len() > MOUNT.to_bytes().len() {
+            if let Ok(Some(group)) = Cgroup::open(path.as_c_str())
+                && let Some(limit) = group.number(c"pids.max")
+                // Two are made, and the first of them has ended by now.
+                && group.number(c"pids.current").is_some_and(|count| count + 2 > limit)
+            {
+                return error.within(format_args!(
+                    "the cgroup {} is at its limit of {limit} processes (pids.max)",
+                    ShowC(group.path())
+                ));
+            }
+            let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            path.truncate(slash);
+        }
+        error
+    }
+
+    /// The cgroup of the container's first process.
+    fn of_first_process(&self) -> Result<Option<Fd>> {
+        let mut path = PathBuf::new();
+        let mut buffer = [0; PATH_BYTES + FILE_BYTES];
+        let lines = path
+            .set(format_args!("/proc/{}/cgroup", self.pid))
+            .and_then(|()| super::read(CWD, path.as_c_str(), &mut buffer))
+            .doing("find the cgroup of the container's first process")?;
+        let theirs = lines.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::")).unwrap_or_default();
+        let own = &self.own.to_bytes()[MOUNT.to_bytes().len().min(self.own.to_bytes().len())..];
+        let outside = || {
+            let theirs = Show(theirs);
+            Error::new(format_args!(
+                "the container's first process is in the cgroup {theirs}, outside of the container's own, {}",
+                ShowC(self.own)
+            ))
+        };
+        // As long as its own cgroup is there, nothing but what is below it is the container's.
+        let (top, way) = match fs::open(CWD, self.own, DIRECTORY, 0) {
+            Ok(top) => {
+                (top, theirs.strip_prefix(own).filter(|way| way.is_empty() || way[0] == b'/').ok_or_else(outside)?)
+            }
+            Err(Errno::ENOENT) => (fs::open(CWD, MOUNT, DIRECTORY, 0).on("open", MOUNT)?, theirs),
+            Err(errno) => return Err(errno).on("open cgroup", self.own),
+        };
+        let way = way.strip_prefix(b"/").unwrap_or(way);
+        if way.is_empty() {
+            return Ok(Some(top));
+        }
+        path.truncate(0);
+        path.push_bytes(way).context("cgroup", &Show(theirs))?;
+        match fs::open_resolved(top.by_ref(), path.as_c_str(), DIRECTORY, 0, BENEATH) {
+            Err(Errno::EXDEV) => Err(outside()),
+            inner => inner.context("open cgroup", &Show(theirs)).map(Some),
+        }
+    }
+}
+
+/// A way from a cgroup to one in it, without `.` and `..`.
+fn relative(way: &CStr) -> Result<PathBuf> {
+    let mut clean = PathBuf::new();
+    for name in way.to_bytes().split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." if clean.as_bytes().is_empty() => {
+                return Err(Error::new(format_args!("bad sub cgroup path: {} is not a sub cgroup path", ShowC(way))));
+            }
+            b".." => {
+                let slash = clean.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                clean.truncate(slash);
+            }
+            name => clean.push(name).context("--cgroup", &ShowC(way))?,
+        }
+    }
+    Ok(clean)
+}
+
+impl Cgroup {
+    /// The number in one of its files; None for `max`, or if the cgroup has no such file.
+    pub fn number(&self, file: &CStr) -> Option<u64> {
+        let mut buffer = [0; FILE_BYTES];
+        decimal(self.read(file, &mut buffer).ok()?.trim_ascii_end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_to_a_cgroup_stays_below_it() {
+        for (way, clean) in [("a", "a"), ("/", ""), ("./a//b/", "a/b"), ("a/../b", "b"), ("a/b/../..", "")] {
+            let way = std::ffi::CString::new(way).unwrap();
+            assert_eq!(relative(&way).unwrap().as_bytes(), clean.as_bytes(), "{way:?}");
+        }
+        for way in [c"..", c"../outside", c"a/../../b", c"/.."] {
+            let said = relative(way).map(|_| ()).unwrap_err().to_string();
+            assert_eq!(said, format!("bad sub cgroup path: {} is not a sub cgroup path", way.to_str().unwrap()));
+        }
+    }
+}
