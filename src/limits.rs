@@ -76,6 +76,8 @@ pub const LOCK_WAIT_MS: u64 = 10_000;
 pub const HOOK_BYTES: usize = 64 << 10;
 /// Arguments of one hook, and variables of its environment, each with the null pointer behind them.
 pub const HOOK_STRINGS_MAX: usize = 512;
+/// The caller's /etc/resolv.conf, in bytes, for a container that has its network. glibc reads three servers and 256 bytes of search.
+pub const RESOLV_CONF_BYTES: usize = 4096;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
 /// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.

@@ -1,14 +1,16 @@
 //! The runtime config of a bundle: for whatever runtime, on whatever host.
 
-use super::annotations;
+use super::caller;
+use super::security::Given;
 use super::volumes::{Mounts, mount_volumes};
+use super::{DEFAULT_HOSTNAME, annotations, replace_etc};
 use crate::error::{Error, Result};
 use crate::image::Config;
 use crate::io::inside;
 use crate::io::show::On;
 use crate::io::strings::{Strings, Words};
-use crate::limits::MOUNTS_MAX;
-use crate::spec::{IdMapping, Limit, Mount, Spec, defaults};
+use crate::limits::{DEVICES_MAX, MOUNTS_MAX};
+use crate::spec::{Device, IdMapping, Limit, Mount, Spec, defaults};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
 
@@ -19,13 +21,28 @@ pub struct Rootless<'m> {
     pub uids: &'m [IdMapping],
     /// Groups; one of them is 0.
     pub gids: &'m [IdMapping],
+    /// This process is in that namespace already; the container gets a network of its own in it.
+    pub joins: bool,
 }
 
-/// As `runc spec` and umoci have it: nobody needs more before somebody says so.
+/// Where a config's lists are.
+pub struct Stock<'m> {
+    mounts: Mounts<'m>,
+    limits: heapless::Vec<Limit, { Limit::KINDS }>,
+    devices: heapless::Vec<Device<'m>, DEVICES_MAX>,
+}
+
+impl Stock<'_> {
+    /// Nothing in them.
+    pub const EMPTY: Stock<'static> =
+        Stock { mounts: Mounts::new(), limits: heapless::Vec::new(), devices: heapless::Vec::new() };
+}
+
+/// As `runc spec` has it.
 pub(super) const LIMITS: &[Limit] = &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
 
 /// Makes the config that was made by [`super::spec_from_image`] one for a bundle, and the image's WorkingDir in its `root`
-/// where that is missing. The mounts stand in `mounts`.
+/// where that is missing, and the files of /etc that a container gets of its runtime. Its lists stand in `stock`.
 ///
 /// With `rootless` it is for a user who is not root: in a user namespace, with the host's network.
 pub fn for_bundle<'s, 'm: 's>(
@@ -33,30 +50,45 @@ pub fn for_bundle<'s, 'm: 's>(
     config: &Config<'_>,
     root: FdRef<'_>,
     rootless: Option<Rootless<'s>>,
+    given: Given<'s>,
     strings: &mut Strings<'m>,
-    mounts: &'s mut Mounts<'m>,
+    stock: &'s mut Stock<'m>,
 ) -> Result<()> {
-    for mount in defaults::MOUNTS {
+    let Stock { mounts, limits, devices } = stock;
+    for mount in if spec.all_devices { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS } {
         push(mounts, for_any_host(mount, rootless.is_some()))?;
     }
     mount_volumes(config, root, rootless, strings, mounts)?;
     spec.mounts = mounts;
     spec.annotations = annotations::collect(config, strings)?;
-    spec.process.limits = LIMITS;
+    caller::limits(given.limits, limits);
+    spec.process.limits = limits;
     spec.process.oom_score_adj = None;
+    spec.seccomp_profile = given.profile;
+    if spec.all_devices {
+        caller::host_devices(strings, devices)?;
+        spec.devices = devices;
+    }
+    if let Some(Rootless { uids, gids, .. }) = rootless {
+        (spec.uid_mappings, spec.gid_mappings) = (uids, gids);
+        fit_user(spec);
+        spec.denies_devices = false;
+    }
     match rootless {
-        None => {
-            spec.namespaces |= CLONE_NEWNET;
-            // crun denies none by itself, and what a device node in a layer is for is the image's secret.
-            spec.denies_devices = true;
-        }
-        Some(Rootless { uids, gids }) => {
-            // Who has no network of its own in it may not set one up, nor mount its sysfs.
+        // Who has no network of its own in it may not set one up, nor mount its sysfs.
+        Some(Rootless { joins: false, .. }) => {
             spec.namespaces = spec.namespaces & !CLONE_NEWNET | CLONE_NEWUSER;
-            (spec.uid_mappings, spec.gid_mappings) = (uids, gids);
-            fit_user(spec);
+        }
+        _ => {
+            spec.namespaces |= CLONE_NEWNET;
+            spec.sysctls = caller::sysctls(strings)?;
         }
     }
+    if rootless.is_some_and(|rootless| rootless.joins) {
+        (spec.uid_mappings, spec.gid_mappings) = (&[], &[]);
+    }
+    let has_network = spec.namespaces & CLONE_NEWNET == 0;
+    replace_etc(root, spec.hostname.unwrap_or(DEFAULT_HOSTNAME), has_network)?;
     let cwd = spec.process.cwd;
     inside::make_directories(root, cwd, 0).on("make the image's WorkingDir", cwd).map(drop)
 }
@@ -74,7 +106,11 @@ pub(super) fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'
         b"cgroup2" => (mount.kind, mount.source) = (c"cgroup", c"cgroup"),
         b"sysfs" if is_rootless => {
             (mount.kind, mount.source) = (c"none", c"/sys");
-            mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0ro\0");
+            let readonly = mount.options.iter().any(|option| option == c"ro");
+            mount.options = match readonly {
+                true => Words::new(b"rbind\0nosuid\0noexec\0nodev\0ro\0"),
+                false => Words::new(b"rbind\0nosuid\0noexec\0nodev\0"),
+            };
         }
         // Group 5 need not exist in the namespace.
         b"devpts" if is_rootless => {
@@ -93,7 +129,7 @@ fn fit_user(spec: &mut Spec<'_>) {
         let (uid, gid) = (user.uid, user.gid);
         crate::warning!("the image's user {uid}:{gid} is not in the user namespace: its root runs the process");
         (user.uid, user.gid) = (0, 0);
-        spec.process.capabilities = super::privileges(0);
+        spec.process.capabilities = super::privileges(0, spec.process.capabilities.bounding);
     }
     // setgroups(2) is denied where newgidmap was not at work, and runc started by a user refuses them in any case.
     user.additional_gids.clear();

@@ -1,14 +1,57 @@
 //! The files of /etc that a container expects of whoever runs it.
 //!
-//! docker lays its own over whatever the image has; here only what is missing or empty is written, because the root
-//! is the container's alone. /etc/resolv.conf is left: nobody here knows a name server.
+//! docker lays its own over whatever the image has. The root is the container's alone, so they are written to it: a bundle's
+//! anew ([`replace_etc`]), as what the machine had on which the image was built is nobody's; PID 1's where they are missing
+//! or empty ([`complete_etc`]), and without /etc/resolv.conf: nobody there knows a name server.
 
 use crate::error::{Context, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
-use crate::sys::fd::FdRef;
+use crate::io::{document, inside};
+use crate::limits::RESOLV_CONF_BYTES;
+use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
+use core::fmt::Write;
+
+/// Writes /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`, whatever is there, unless that is a directory.
+/// `has_network`: the container has the caller's network, and so its name servers.
+pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Result<()> {
+    let etc = inside::make_directories(root, c"/etc", 0).doing("make /etc")?;
+    let name = ShowC(hostname);
+    let mut servers = [0; RESOLV_CONF_BYTES];
+    let servers: &[u8] = match document::read(CWD, c"/etc/resolv.conf", &mut servers) {
+        Ok(servers) if has_network => servers,
+        _ => b"# There is no network, so there is no name server.\n",
+    };
+    let mut text = heapless::String::<512>::new();
+    // A host name has 64 bytes.
+    let _ = write!(text, "127.0.0.1\tlocalhost {name}\n{IPV6_HOSTS}");
+    let hosts = replace(etc.by_ref(), c"hosts", text.as_bytes());
+    text.clear();
+    let _ = writeln!(text, "{name}");
+    let hostname = replace(etc.by_ref(), c"hostname", text.as_bytes());
+    let servers = replace(etc.by_ref(), c"resolv.conf", servers);
+    for (result, path) in [(hosts, c"/etc/hosts"), (hostname, c"/etc/hostname"), (servers, c"/etc/resolv.conf")] {
+        result.on("write", path)?;
+    }
+    Ok(())
+}
+
+/// What docker writes behind the first line.
+const IPV6_HOSTS: &str = "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
+    ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+
+/// A new file in the place of another one, or of a link: what either leads to, or is linked with it, is not touched.
+fn replace(etc: FdRef<'_>, name: &CStr, text: &[u8]) -> crate::sys::Result<()> {
+    match fs::unlink(etc, name) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(Errno::EISDIR) => return Ok(()),
+        Err(errno) => return Err(errno),
+    }
+    let file = fs::open(etc, name, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o644)?;
+    fs::write_all(file.by_ref(), text)
+}
 
 /// Writes /etc/hosts and /etc/hostname in `root` where they are missing or empty. On a read-only root nothing happens.
 pub fn complete_etc(root: FdRef<'_>, hostname: &CStr) -> Result<()> {

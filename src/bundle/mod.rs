@@ -1,19 +1,23 @@
 //! Puts image and root file system together into a runtime config (conversion.md of the image-spec).
 
 mod annotations;
+mod caller;
 mod config;
 mod environment;
 mod etc;
 mod example;
 mod layers;
+mod security;
 mod user;
 pub mod verify;
 mod volumes;
 
-pub use config::{Rootless, for_bundle};
-pub use etc::complete_etc;
+pub use caller::host_devices;
+pub use config::{Rootless, Stock, for_bundle};
+pub use etc::{complete_etc, replace_etc};
 pub use example::example;
 pub use layers::{each_layer, unpack_layers};
+pub use security::{Given, Security};
 pub use volumes::{Mounts, make_volumes};
 
 use core::ffi::CStr;
@@ -53,6 +57,8 @@ pub struct Overrides<'a> {
     pub bundle: bool,
     /// What it may use.
     pub resources: Resources,
+    /// What it may do.
+    pub security: Security,
 }
 
 /// The name of a container that was given none.
@@ -97,7 +103,9 @@ pub fn spec_from_image<'m>(
     let wanted = wanted.finish()?;
     let mut home = crate::io::fields::Field::new();
     let user = user::find(root, wanted.to_bytes(), &mut home)?;
-    let capabilities = if machine { Capabilities::all(capability::ALL) } else { privileges(user.uid) };
+    let Security { privileged, no_new_privileges, unconfined, shows_all } = overrides.security;
+    let all = overrides.security.bounding();
+    let capabilities = if machine { Capabilities::all(capability::ALL) } else { privileges(user.uid, all) };
     let hostname_in_env = if overrides.bundle { None } else { hostname };
     let defaults =
         environment::Defaults { home: home.bytes(), hostname: hostname_in_env, terminal: overrides.terminal };
@@ -109,33 +117,42 @@ pub fn spec_from_image<'m>(
         cwd: directory(config, overrides.workdir, strings)?,
         user,
         capabilities,
-        no_new_privileges: !machine,
-        limits: &[],
+        no_new_privileges: no_new_privileges && !machine,
+        limits: if machine { &[] } else { &defaults::LIMITS },
         oom_score_adj: Some(0),
         apparmor: None,
         selinux: None,
         document: None,
     };
     let own_network = if overrides.no_network { CLONE_NEWNET } else { 0 };
+    let hides = !machine && !privileged && !shows_all;
     let namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | own_network;
     Ok(Spec {
         process,
         root: Root { path: c"", readonly: false, propagation: MS_PRIVATE },
         hostname,
         domainname: None,
-        mounts: if machine { defaults::MACHINE_MOUNTS } else { defaults::MOUNTS },
+        mounts: match (machine, privileged) {
+            (true, _) => defaults::MACHINE_MOUNTS,
+            (false, true) => defaults::PRIVILEGED_MOUNTS,
+            (false, false) => defaults::MOUNTS,
+        },
         devices: if machine { &[] } else { defaults::DEVICES },
         namespaces: if machine { 0 } else { namespaces },
         joined: &[],
-        masked_paths: if machine { Words::default() } else { defaults::MASKED_PATHS },
-        readonly_paths: if machine { Words::default() } else { defaults::READONLY_PATHS },
+        masked_paths: if hides { caller::masked_paths(strings)? } else { Words::default() },
+        readonly_paths: if hides { defaults::READONLY_PATHS } else { Words::default() },
         resources: overrides.resources,
-        denies_devices: false,
+        // A layer may hold any node, and so may what its root makes.
+        denies_devices: !machine && !privileged,
         uid_mappings: &[],
         gid_mappings: &[],
         annotations: Words::default(),
         stop_signal: stop_signal(config, strings)?,
-        default_seccomp: !machine,
+        default_seccomp: !machine && !privileged && !unconfined,
+        seccomp_profile: None,
+        sysctls: if own_network != 0 { caller::sysctls(strings)? } else { Words::default() },
+        all_devices: privileged && !machine,
         init: overrides.init && !machine,
         document: None,
     })
@@ -148,11 +165,11 @@ fn warn(what: &str, name: &dyn Display, why: &dyn Display) {
 }
 
 /// What docker lets a user do.
-fn privileges(uid: u32) -> Capabilities {
+fn privileges(uid: u32, all: u64) -> Capabilities {
     match uid {
-        0 => Capabilities::all(capability::DEFAULT),
+        0 => Capabilities::all(all),
         // What an exec would leave it, which docker sets as well.
-        _ => Capabilities { bounding: capability::DEFAULT, ..Capabilities::default() },
+        _ => Capabilities { bounding: all, ..Capabilities::default() },
     }
 }
 

@@ -273,13 +273,13 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
         let mut document =
             format!(r#"{{"architecture":"a","os":"b","config":{{"User":"{user}","Cmd":["c"]}}}}"#).into_bytes();
         let config = Config::read(json::check(&mut document).unwrap()).unwrap();
-        let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new());
+        let (mut memory, mut stock) = (vec![0; 65536], Stock::EMPTY);
         let mut strings = Strings::new(&mut memory);
         in_root(&format!("rootless-{user}-{}", mappings.len()), |root| {
             let overrides = Overrides { bundle: true, ..Overrides::default() };
             let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
-            let rootless = Some(Rootless { uids: mappings, gids: mappings });
-            for_bundle(&mut spec, &config, root, rootless, &mut strings, &mut mounts).unwrap();
+            let rootless = Some(Rootless { uids: mappings, gids: mappings, joins: false });
+            for_bundle(&mut spec, &config, root, rootless, Given::default(), &mut strings, &mut stock).unwrap();
             let found = &spec.process.user;
             assert_eq!((found.uid, found.gid, found.additional_gids.len()), (uid, gid, 0), "{user}");
             assert_eq!(spec.process.capabilities.effective, effective, "{user}");
@@ -312,7 +312,7 @@ fn a_volume_has_its_directorys_owner_where_the_namespace_knows_him() {
     for (mappings, owner) in [(None, " uid=7 gid=8"), (Some(&single[..]), ""), (Some(&ranges), " uid=7 gid=8")] {
         let (mut memory, mut mounts) = (vec![0; 4096], Mounts::new());
         let mut strings = Strings::new(&mut memory);
-        let rootless = mappings.map(|ids| Rootless { uids: ids, gids: ids });
+        let rootless = mappings.map(|ids| Rootless { uids: ids, gids: ids, joins: false });
         volumes::mount_volumes(&config, root.fd.by_ref(), rootless, &mut strings, &mut mounts).unwrap();
         let options: Vec<_> = mounts[0].options.iter().map(|word| word.to_str().unwrap()).collect();
         assert_eq!(options.join(" "), format!("nosuid nodev tmpcopyup mode=0700{owner}"));
@@ -329,12 +329,12 @@ fn a_config_is_read_again_as_it_was_written() {
     .into_bytes();
     let wanted: String = odd.chars().filter(|c| (*c as u32) < 0x10000).collect();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
-    let (mut memory, mut mounts, mut bytes) = (vec![0; 65536], Mounts::new(), Vec::new());
+    let (mut memory, mut stock, mut bytes) = (vec![0; 65536], Stock::EMPTY, Vec::new());
     let mut strings = Strings::new(&mut memory);
     in_root("again", |root| {
         let overrides = Overrides { bundle: true, ..Overrides::default() };
         let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
-        for_bundle(&mut spec, &config, root, None, &mut strings, &mut mounts).unwrap();
+        for_bundle(&mut spec, &config, root, None, Given::default(), &mut strings, &mut stock).unwrap();
         crate::spec::write_config(&spec, c"rootfs", &mut json::Writer::new(&mut bytes));
     });
     let top = json::check(&mut bytes).unwrap();

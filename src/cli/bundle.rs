@@ -2,8 +2,8 @@
 
 use super::image::{self, Chosen};
 use super::place::Place;
-use super::{Arguments, Command, Flag, Run, rootless};
-use crate::bundle::{self, Mounts, Overrides, Rootless};
+use super::{Arguments, Command, Flag, Run, rootless, security};
+use crate::bundle::{self, Overrides, Rootless, Stock};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
 use crate::io::output::Output;
@@ -12,7 +12,6 @@ use crate::io::strings::Strings;
 use crate::memory::Memory;
 use crate::rootfs::Powers;
 use crate::spec::{self, Spec};
-use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, fs};
 use crate::{Context, Result};
@@ -24,7 +23,15 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
-    flags: &[image::PLATFORM, image::REF, rootless::FLAG, TTY],
+    flags: &[
+        image::PLATFORM,
+        image::REF,
+        rootless::FLAG,
+        TTY,
+        security::PRIVILEGED,
+        security::OPTION,
+        security::ULIMIT,
+    ],
     run: Run::Image(run),
 };
 
@@ -63,6 +70,9 @@ pub(super) struct Wanted<'a> {
 /// Makes the bundle.
 pub(super) fn make(arguments: &Arguments<'_>, wanted: Wanted<'_>, memory: &mut Memory) -> Result<()> {
     let Wanted { image, bundle, powers, ids, args, joins } = wanted;
+    let mut limits = security::Limits::new();
+    let documents = [&mut memory.process[..], &mut memory.config[..]];
+    let (security, given) = security::of(arguments, &mut limits, documents, &mut memory.container.seccomp)?;
     let Chosen { store, image, progress } = image::choose(arguments, image, &mut memory.archive, &mut memory.image)?;
     let mut partial = PathBuf::new();
     let place = Place::make("bundle", bundle, BUNDLE_MODE, &mut partial)?;
@@ -71,15 +81,12 @@ pub(super) fn make(arguments: &Arguments<'_>, wanted: Wanted<'_>, memory: &mut M
     let root = make_rootfs(place.file()).doing("make rootfs")?;
     let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), powers, &progress, &mut memory.unpack)?;
     drop(progress);
-    let (mut strings, mut mounts) = (Strings::new(&mut memory.strings), Mounts::new());
-    let overrides = Overrides { bundle: true, terminal: arguments.has("tty"), args, ..Overrides::default() };
+    let (mut strings, mut stock) = (Strings::new(&mut memory.strings), Stock::EMPTY);
+    let terminal = arguments.has("tty");
+    let overrides = Overrides { bundle: true, terminal, args, security, ..Overrides::default() };
     let mut spec = bundle::spec_from_image(&image.config, overrides, root.by_ref(), &mut strings)?;
-    let rootless = (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids() });
-    bundle::for_bundle(&mut spec, &image.config, root.by_ref(), rootless, &mut strings, &mut mounts)?;
-    if joins {
-        spec.namespaces = spec.namespaces & !CLONE_NEWUSER | CLONE_NEWNET;
-        (spec.uid_mappings, spec.gid_mappings) = (&[], &[]);
-    }
+    let rootless = (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins });
+    bundle::for_bundle(&mut spec, &image.config, root.by_ref(), rootless, given, &mut strings, &mut stock)?;
     fs::umask(umask);
     write_config(&spec, place.file()).doing("write config.json")?;
     place.keep()?;

@@ -1,6 +1,6 @@
 //! `ocinit create ID`: a container that waits for its start.
 
-use super::{Arguments, Command, Run, bundle, container, image, making};
+use super::{Arguments, Command, Run, bundle, container, image, making, security};
 use crate::Result;
 use crate::container::own_file;
 use crate::container::state::Id;
@@ -18,6 +18,9 @@ pub(super) const COMMAND: Command = Command {
         image::PLATFORM,
         image::REF,
         bundle::TTY,
+        security::PRIVILEGED,
+        security::OPTION,
+        security::ULIMIT,
         making::CONSOLE,
         making::PID_FILE,
         making::PIDFD,

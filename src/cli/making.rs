@@ -182,6 +182,13 @@ pub(super) fn make(
             Err(Error::new(format_args!("arguments are for --image: a bundle has its own in config.json")))
         }
         (None, bundle) => {
+            for option in ["privileged", "security-opt", "ulimit"] {
+                if arguments.has(option) {
+                    return Err(Error::new(format_args!(
+                        "--{option} is for --image: a bundle has its own in config.json"
+                    )));
+                }
+            }
             if let Some(bundle) = bundle {
                 mount::chdir(bundle).on("enter the bundle", bundle)?;
             }

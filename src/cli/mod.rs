@@ -23,6 +23,7 @@ mod ps;
 mod quantity;
 mod rootless;
 mod run;
+mod security;
 mod spec;
 mod spool;
 mod start;

@@ -1,6 +1,6 @@
 //! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
 
-use super::{Arguments, Command, Flag, Run, attend, bundle, container, delete, image, making};
+use super::{Arguments, Command, Flag, Run, attend, bundle, container, delete, image, making, security};
 use crate::container::own_file;
 use crate::container::state::Id;
 use crate::limits::COMMAND_WORDS_MAX;
@@ -19,6 +19,9 @@ pub(super) const COMMAND: Command = Command {
         image::PLATFORM,
         image::REF,
         bundle::TTY,
+        security::PRIVILEGED,
+        security::OPTION,
+        security::ULIMIT,
         Flag::switch("detach", b'd', "do not stay"),
         Flag::switch("keep", 0, "the container is not deleted when it has ended"),
         Flag::switch("no-subreaper", 0, "do not look after processes that lose their parent"),

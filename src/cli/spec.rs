@@ -31,7 +31,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let (ids, mut mounts) = (Ids::of_caller(), Mounts::new());
     // Among the options of all commands it has a value, and means something else.
     let is_rootless = arguments.has("rootless") && arguments.value("rootless").is_none();
-    let rootless = is_rootless.then_some(Rootless { uids: ids.uids(), gids: ids.gids() });
+    let rootless = is_rootless.then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins: false });
     let spec = bundle::example(rootless, &mut mounts)?;
     match write(&spec) {
         Err(Errno::EEXIST) => Err(Error::new(format_args!("File config.json exists. Remove it first"))),

@@ -2,7 +2,7 @@
 
 use super::procfs::Procfs;
 use crate::codec::json::{Text, Value};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, Show};
 use crate::io::text::words;
@@ -34,6 +34,16 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
 /// Child: sets them, through a /proc that no container has touched (CVE-2025-52881).
 pub fn apply(spec: &Spec<'_>) -> Result<()> {
     let mut proc = None;
+    let mut words = spec.sysctls.iter();
+    while let (Some(name), Some(value)) = (words.next(), words.next()) {
+        let proc = match &proc {
+            Some(proc) => proc,
+            None => proc.insert(Procfs::open()?),
+        };
+        let name = Text::plain(name.to_str().unwrap_or_default()).unwrap_or_default();
+        let path = file_of(&name).map_err(|why| Error::new(format_args!("sysctl {name}: {why}")))?;
+        proc.write_past(path.as_c_str(), value.to_bytes()).context("set sysctl", &name)?;
+    }
     each(spec, &mut |path, value| {
         let proc = match &proc {
             Some(proc) => proc,

@@ -60,6 +60,7 @@ impl Plan<'_> {
             machine: options.exec,
             bundle: false,
             resources: resources(options),
+            security: bundle::Security::default(),
         };
         let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
         bundle::make_volumes(config, root, &mut strings)?;

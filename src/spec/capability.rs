@@ -31,7 +31,7 @@ pub const DEFAULT: u64 = set("CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SET
 pub const LEAST: u64 = set("AUDIT_WRITE KILL NET_BIND_SERVICE");
 
 /// The bits of these names, worked out by the compiler.
-pub(super) const fn set(names: &str) -> u64 {
+pub const fn set(names: &str) -> u64 {
     let (names, known) = (names.as_bytes(), NAMES.as_bytes());
     let (mut bits, mut start) = (0, 0);
     while start < names.len() {

@@ -1,6 +1,6 @@
 //! What docker gives a container of its own accord: mounts, devices, masked and read-only paths.
 
-use super::{Device, Mount};
+use super::{Device, Limit, Mount};
 use crate::io::strings::Words;
 use crate::sys::fs::S_IFCHR;
 use core::ffi::CStr;
@@ -22,6 +22,17 @@ pub const MOUNTS: &[Mount<'static>] = &[
     optional(mount(c"/sys/fs/cgroup", c"cgroup2", b"ro\0nosuid\0noexec\0nodev\0")),
     optional(mount(c"/dev/mqueue", c"mqueue", b"nosuid\0noexec\0nodev\0")),
     Mount { source: c"shm", ..mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0") },
+];
+
+/// The same of a container that may do all: it may write in /sys and in its control groups.
+pub const PRIVILEGED_MOUNTS: &[Mount<'static>] = &[
+    MOUNTS[0],
+    MOUNTS[1],
+    MOUNTS[2],
+    mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0"),
+    optional(mount(c"/sys/fs/cgroup", c"cgroup2", b"nosuid\0noexec\0nodev\0")),
+    MOUNTS[5],
+    MOUNTS[6],
 ];
 
 /// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it. Control groups are for
@@ -48,7 +59,7 @@ pub const DEVICES: &[Device<'static>] = &[
     device(c"/dev/tty", 5, 0),
 ];
 
-/// What no container shall see.
+/// What no container shall see. docker hides each CPU's thermal_throttle as well, where the machine has it.
 pub const MASKED_PATHS: Words<'static> = Words::new(
     b"/proc/asound\0/proc/acpi\0/proc/interrupts\0/proc/kcore\0/proc/keys\0/proc/latency_stats\0\
     /proc/timer_list\0/proc/timer_stats\0/proc/sched_debug\0/proc/scsi\0/sys/firmware\0\
@@ -58,6 +69,20 @@ pub const MASKED_PATHS: Words<'static> = Words::new(
 /// What no container shall write.
 pub const READONLY_PATHS: Words<'static> =
     Words::new(b"/proc/bus\0/proc/fs\0/proc/irq\0/proc/sys\0/proc/sysrq-trigger\0");
+
+/// docker's limits (its containerd's, since 2.1.5): many old programs close all descriptors that they might have, and others
+/// raise their limit when they need more.
+pub const LIMITS: [Limit; 2] = [
+    Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 524_288 },
+    Limit { resource: libc::RLIMIT_NPROC as u32, soft: libc::RLIM_INFINITY, hard: libc::RLIM_INFINITY },
+];
+
+/// In a network namespace of its own every port is for everybody,
+pub const PORT_START: (&CStr, &CStr) = (c"net.ipv4.ip_unprivileged_port_start", c"0");
+/// and so is ping: groups from 0 to the number that follows.
+pub const PING_GROUPS: &CStr = c"net.ipv4.ping_group_range";
+/// The highest group that [`PING_GROUPS`] takes.
+pub const PING_GROUP_MAX: u32 = i32::MAX as u32;
 
 /// PATH where the image has none.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

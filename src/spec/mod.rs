@@ -62,6 +62,12 @@ pub struct Spec<'m> {
     pub stop_signal: i32,
     /// docker's default seccomp profile for its bounding set ([`seccomp`]), where [`Spec::document`] says nothing of it.
     pub default_seccomp: bool,
+    /// The profile that is written instead, of the runtime-spec's form.
+    pub seccomp_profile: Option<Value<'m>>,
+    /// What is set in its namespaces: a sysctl's name, its value, the next name. A config has its own in [`Spec::document`].
+    pub sysctls: Words<'m>,
+    /// Every device may be used, and those of [`Spec::devices`] are made. Only written to a config.
+    pub all_devices: bool,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child (docker's `--init`).
     pub init: bool,
     /// The whole config.json, checked, where the container has one: what only some containers have is read where it
@@ -183,6 +189,15 @@ const LIMITS: &str =
     "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
 
 impl Limit {
+    /// How many kinds there are.
+    pub const KINDS: usize = 16;
+
+    /// The kind of this name, without `RLIMIT_`, in any case.
+    pub fn kind(name: &[u8]) -> Option<u32> {
+        let at = crate::io::text::words(LIMITS).position(|known| known.eq_ignore_ascii_case(name))?;
+        Some(at as u32)
+    }
+
     /// Its name, without `RLIMIT_`.
     pub fn name(&self) -> &'static str {
         let name = crate::io::text::words(LIMITS).nth(self.resource as usize);

@@ -20,7 +20,7 @@ use process::process;
 pub use process::each_unknown_capability;
 
 /// The kinds of limits that there are.
-const LIMIT_KINDS: usize = 16;
+const LIMIT_KINDS: usize = Limit::KINDS;
 /// Major numbers have 12 bits, minor numbers 20 (`MKDEV` of the kernel).
 const MAJOR_MAX: u64 = 0xfff;
 /// The longest host or domain name, in bytes (`__NEW_UTS_LEN`).
@@ -136,6 +136,9 @@ pub fn read_config<'s, 'm: 's>(
         gid_mappings: gids,
         annotations: annotations(&top, strings)?,
         default_seccomp: false,
+        seccomp_profile: None,
+        sysctls: Words::default(),
+        all_devices: false,
         stop_signal: stop_signal(&top)?,
         init: false,
         document: Some(top),

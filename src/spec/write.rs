@@ -1,9 +1,10 @@
 //! A [`Spec`] as the runtime-spec's `config.json`, its keys in the order of the specification's own Go structs.
 
-use super::{IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability, seccomp};
+use super::{Device, IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability, seccomp};
 use crate::codec::json::Writer;
 use crate::io::strings::Words;
 use crate::io::text::words;
+use crate::sys::fs::{S_IFBLK, S_IFMT};
 use core::ffi::CStr;
 
 /// The specification's version that it keeps to: what runc 1.1 and crun 1.8 know, and all newer ones.
@@ -11,8 +12,8 @@ const VERSION: &[u8] = b"1.0.2";
 
 /// Writes the config of a container whose root directory is `root`, relative to its bundle.
 ///
-/// Devices and limits of resources are not written: a runtime makes the specification's devices by itself, and limits are
-/// for whoever knows the machine.
+/// Limits of resources are not written: they are for whoever knows the machine. A runtime makes the specification's devices
+/// by itself, so others stand there only where all may be used.
 pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.object();
     json.string_of("ociVersion", VERSION);
@@ -40,19 +41,36 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.object_of("linux");
     mappings("uidMappings", spec.uid_mappings, json);
     mappings("gidMappings", spec.gid_mappings, json);
-    if spec.denies_devices {
+    if spec.sysctls.first().is_some() {
+        json.object_of("sysctl");
+        let mut words = spec.sysctls.iter();
+        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+            json.bytes_key(name.to_bytes()).string(value.to_bytes());
+        }
+        json.end();
+    }
+    if spec.denies_devices || spec.all_devices {
         json.object_of("resources");
         json.array_of("devices");
         json.object();
-        json.key("allow").boolean(false);
+        json.key("allow").boolean(spec.all_devices);
         json.string_of("access", b"rwm");
         json.end();
         json.end();
         json.end();
     }
-    if spec.default_seccomp {
-        json.key("seccomp");
-        seccomp::write_default(spec.process.capabilities.bounding, json);
+    if spec.all_devices {
+        json.array_of("devices");
+        spec.devices.iter().for_each(|one| device(one, json));
+        json.end();
+    }
+    match &spec.seccomp_profile {
+        Some(profile) => json.key("seccomp").value(profile),
+        None if spec.default_seccomp => {
+            json.key("seccomp");
+            seccomp::write_default(spec.process.capabilities.bounding, json);
+        }
+        None => {}
     }
     json.array_of("namespaces");
     for (name, flag) in NAMESPACES {
@@ -132,6 +150,19 @@ fn mount(mount: &Mount<'_>, json: &mut Writer<'_>) {
     json.string_of("type", mount.kind.to_bytes());
     json.string_of("source", mount.source.to_bytes());
     list("options", mount.options, json);
+    json.end();
+}
+
+fn device(device: &Device<'_>, json: &mut Writer<'_>) {
+    json.object();
+    json.string_of("path", device.path.to_bytes());
+    let is_block = device.mode & S_IFMT == S_IFBLK;
+    json.string_of("type", if is_block { b"b" } else { b"c" });
+    json.key("major").number(device.major.into());
+    json.key("minor").number(device.minor.into());
+    json.key("fileMode").number((device.mode & 0o777).into());
+    json.key("uid").number(device.uid.into());
+    json.key("gid").number(device.gid.into());
     json.end();
 }
 

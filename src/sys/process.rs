@@ -325,6 +325,14 @@ pub fn set_name(name: &CStr) -> Result<()> {
     unsafe { command!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }
 }
 
+/// prlimit64(2): (soft, hard) of one `RLIMIT_*` of this process.
+pub fn limit(resource: u32) -> Result<(u64, u64)> {
+    let mut limits = [0u64; 2];
+    // SAFETY: the kernel writes one `struct rlimit64`.
+    unsafe { command!(libc::SYS_prlimit64, 0, resource, 0, limits.as_mut_ptr()) }?;
+    Ok((limits[0], limits[1]))
+}
+
 /// prlimit64(2): sets (soft, hard) of one `RLIMIT_*` for this process.
 pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limits = [soft, hard];

@@ -5,8 +5,10 @@
 //! ([`write_default`]), and straight to a filter (`container/seccomp/default.rs`).
 
 mod names;
+mod resolve;
 
 pub use names::{COUNT, NONE, Name, Text, each_name};
+pub use resolve::resolve;
 
 use super::capability;
 use crate::codec::json::Writer;

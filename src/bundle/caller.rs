@@ -1,0 +1,191 @@
+//! How far docker's defaults go here: what the machine has, and what the caller may give away.
+
+use crate::error::{Context, Error, Result};
+use crate::io::document;
+use crate::io::path::PathBuf;
+use crate::io::strings::{Strings, Words};
+use crate::io::text::decimal;
+use crate::limits::DEVICES_MAX;
+use crate::spec::{Device, Limit, capability, defaults};
+use crate::sys::fd::{CWD, FdRef};
+use crate::sys::{Errno, fs, process};
+use core::ffi::CStr;
+
+/// All capabilities that the caller may give away, and the kernel knows.
+pub fn capabilities() -> u64 {
+    let is_root = process::effective_uid() == 0;
+    // Who is not root is root of a user namespace later, which begins with all.
+    let has = |number: &u32| process::in_bounding(*number).is_ok_and(|has| has || !is_root);
+    (0..capability::COUNT).filter(has).fold(0, |set, number| set | 1 << number)
+}
+
+/// The masked paths: docker's, and each CPU's thermal_throttle that this machine has (GHSA-6fw5-f8r9-fgfm).
+pub fn masked_paths<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
+    let mut paths = strings.begin();
+    paths.push_words(defaults::MASKED_PATHS)?;
+    let mut buffer = [0; 256];
+    let possible = document::read(CWD, c"/sys/devices/system/cpu/possible", &mut buffer);
+    let last = possible.ok().and_then(|text| {
+        let digits = text.trim_ascii().rsplit(|byte| !byte.is_ascii_digit()).next()?;
+        decimal(digits)
+    });
+    for cpu in 0..last.map_or(0, |last| last + 1) {
+        let path = PathBuf::format(format_args!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"))
+            .doing("name a CPU's directory")?;
+        if fs::access(CWD, path.as_c_str(), 0).is_ok() {
+            paths.push(path.as_bytes())?;
+            paths.end_word()?;
+        }
+    }
+    Ok(paths.finish_words())
+}
+
+/// What is set in a network namespace of the container's own, as far as the kernel has it and the user namespace that we are
+/// in allows it.
+pub fn sysctls<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
+    let mut words = strings.begin();
+    let is_there = |path| fs::access(CWD, path, 0).is_ok();
+    if is_there(c"/proc/sys/net/ipv4/ip_unprivileged_port_start") {
+        for word in [defaults::PORT_START.0, defaults::PORT_START.1] {
+            words.push(word.to_bytes())?;
+            words.end_word()?;
+        }
+    }
+    if let Some(groups) = Groups::of_caller().range().filter(|_| is_there(c"/proc/sys/net/ipv4/ping_group_range")) {
+        words.push(defaults::PING_GROUPS.to_bytes())?;
+        words.end_word()?;
+        words.push_format(format_args!("0 {groups}"))?;
+        words.end_word()?;
+    }
+    Ok(words.finish_words())
+}
+
+/// docker's limits as far as the caller may set them, and those that were given.
+pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>) {
+    let is_free = Groups::of_caller().is_all()
+        && process::capabilities().is_ok_and(|sets| sets.effective & capability::set("SYS_RESOURCE") != 0);
+    let most = number_in(c"/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
+    for limit in &defaults::LIMITS {
+        let mut limit = *limit;
+        let (_, hard) = process::limit(limit.resource).unwrap_or((0, limit.hard));
+        if !is_free {
+            limit.hard = limit.hard.min(hard);
+        }
+        if limit.resource == libc::RLIMIT_NOFILE as u32 {
+            limit.hard = limit.hard.min(most);
+        }
+        limit.soft = limit.soft.min(limit.hard);
+        if given.iter().all(|other| other.resource != limit.resource) {
+            // There is room for one of each kind.
+            let _ = all.push(limit);
+        }
+    }
+    for limit in given {
+        match all.iter_mut().find(|other| other.resource == limit.resource) {
+            Some(other) => *other = *limit,
+            None => drop(all.push(*limit)),
+        }
+    }
+}
+
+/// The groups of the user namespace that we are in.
+struct Groups {
+    /// Extents (first in the namespace, first outside, count), as /proc/self/gid_map has them.
+    extents: heapless::Vec<[u64; 3], { crate::limits::ID_MAPPINGS_MAX }>,
+}
+
+impl Groups {
+    fn of_caller() -> Groups {
+        // 340 lines of three numbers.
+        let mut buffer = [0; 12 << 10];
+        let text = document::read(CWD, c"/proc/self/gid_map", &mut buffer).map_or(&[][..], |text| &*text);
+        let mut extents = heapless::Vec::new();
+        for line in text.split(|byte| *byte == b'\n') {
+            let mut numbers = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).map_while(decimal);
+            if let (Some(inside), Some(outside), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) {
+                let _ = extents.push([inside, outside, count]);
+            }
+        }
+        Groups { extents }
+    }
+
+    /// It is the machine's own.
+    fn is_all(&self) -> bool {
+        matches!(self.extents[..], [[0, 0, count]] if count >= u64::from(u32::MAX))
+    }
+
+    /// The last group up to which there are all from 0, of those that ping takes.
+    fn range(&self) -> Option<u64> {
+        let mut end = 0;
+        while let Some([inside, _, count]) =
+            self.extents.iter().find(|[inside, _, count]| *inside <= end && inside + count > end)
+        {
+            end = inside + count;
+        }
+        end.checked_sub(1).map(|last| last.min(defaults::PING_GROUP_MAX.into()))
+    }
+}
+
+fn number_in(path: &CStr) -> Option<u64> {
+    let mut buffer = [0; 64];
+    decimal(document::read(CWD, path, &mut buffer).ok()?.trim_ascii())
+}
+
+/// What of a /dev is not for a container: it has its own.
+const NOT_PASSED: [&CStr; 6] = [c"pts", c"shm", c"fd", c"mqueue", c"console", c"ptmx"];
+/// How deep there are devices in /dev (`/dev/bus/usb/001/001`).
+const DEPTH: usize = 4;
+
+/// Adds all devices that this machine has in /dev, beside those that every container gets.
+pub fn host_devices<'m>(strings: &mut Strings<'m>, devices: &mut heapless::Vec<Device<'m>, DEVICES_MAX>) -> Result<()> {
+    let dev = fs::open(CWD, c"/dev", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open /dev")?;
+    let mut path = PathBuf::from_bytes(b"/dev").doing("open /dev")?;
+    add_devices(dev.by_ref(), &mut path, DEPTH, strings, devices)
+}
+
+fn add_devices<'m>(
+    directory: FdRef<'_>,
+    path: &mut PathBuf,
+    depth: usize,
+    strings: &mut Strings<'m>,
+    devices: &mut heapless::Vec<Device<'m>, DEVICES_MAX>,
+) -> Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let bytes = fs::read_directory(directory, &mut buffer).doing("read /dev")?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        for entry in fs::entries(bytes) {
+            let length = path.as_bytes().len();
+            if length == 4 && NOT_PASSED.contains(&entry.name) || entry.name.to_bytes().starts_with(b".") {
+                continue;
+            }
+            path.push(entry.name.to_bytes()).doing("read /dev")?;
+            // What has just gone is nothing.
+            match fs::stat(directory, entry.name) {
+                Ok(stat)
+                    if matches!(stat.kind(), fs::S_IFCHR | fs::S_IFBLK)
+                        && defaults::DEVICES.iter().all(|one| one.path != path.as_c_str()) =>
+                {
+                    let (major, minor) = stat.rdev;
+                    let name = strings.add(path.as_bytes())?;
+                    let device = Device { path: name, mode: stat.mode, major, minor, uid: stat.uid, gid: stat.gid };
+                    devices
+                        .push(device)
+                        .map_err(|_| Error::new(format_args!("more than {DEVICES_MAX} devices (DEVICES_MAX)")))?;
+                }
+                Ok(stat) if stat.kind() == fs::S_IFDIR && depth > 0 => {
+                    let flags = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
+                    match fs::open(directory, entry.name, flags, 0) {
+                        Ok(inner) => add_devices(inner.by_ref(), path, depth - 1, strings, devices)?,
+                        Err(Errno::EACCES | Errno::ENOENT) => {}
+                        Err(errno) => return Err(errno).doing("read /dev"),
+                    }
+                }
+                _ => {}
+            }
+            path.truncate(length);
+        }
+    }
+}

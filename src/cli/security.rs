@@ -1,0 +1,151 @@
+//! What a container of an image may do: docker's options for it.
+
+use super::{Arguments, Flag};
+use crate::bundle::{Given, Security};
+use crate::codec::json::{self, Writer};
+use crate::container::seccomp::{self, Program};
+use crate::io::document;
+use crate::io::output::Sink;
+use crate::io::show::{Show, ShowC};
+use crate::io::text::decimal;
+use crate::spec::{self, Limit};
+use crate::sys::fd::CWD;
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+pub(super) const PRIVILEGED: Flag =
+    Flag::switch("privileged", 0, "all capabilities and devices; nothing is filtered, hidden or read-only");
+pub(super) const OPTION: Flag = Flag::value(
+    "security-opt",
+    0,
+    "OPTION",
+    "seccomp=unconfined or seccomp=FILE, no-new-privileges, systempaths=unconfined",
+);
+pub(super) const ULIMIT: Flag =
+    Flag::value("ulimit", 0, "NAME=SOFT[:HARD]", "a limit, as in nofile=1024:4096; -1 is none");
+
+/// Limits that were given.
+pub(super) type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
+
+/// What the options say. A profile that is given is read to the first buffer, resolved to the second, and compiled once: what
+/// is wrong with it is said before anything is made.
+pub(super) fn of<'m>(
+    arguments: &Arguments<'_>,
+    limits: &'m mut Limits,
+    [text, resolved]: [&'m mut [u8]; 2],
+    program: &mut Program,
+) -> Result<(Security, Given<'m>)> {
+    let mut given = Given::default();
+    let mut security = Security { privileged: arguments.has("privileged"), ..Security::default() };
+    let mut file = None;
+    for option in arguments.values("security-opt") {
+        let bytes = option.to_bytes();
+        // docker took a colon once.
+        let end = bytes.iter().position(|byte| matches!(byte, b'=' | b':')).unwrap_or(bytes.len());
+        let value = bytes.get(end + 1..);
+        match (&bytes[..end], value) {
+            (b"no-new-privileges", None | Some(b"true")) => security.no_new_privileges = true,
+            (b"no-new-privileges", Some(b"false")) => security.no_new_privileges = false,
+            (b"systempaths", Some(b"unconfined")) => security.shows_all = true,
+            (b"seccomp", Some(b"unconfined")) => (security.unconfined, file) = (true, None),
+            (b"seccomp", Some(b"builtin")) => (security.unconfined, file) = (false, None),
+            (b"seccomp", Some([_, ..])) => {
+                let path = CStr::from_bytes_with_nul(&option.to_bytes_with_nul()[end + 1..]).unwrap_or_default();
+                (security.unconfined, file) = (false, Some(path));
+            }
+            _ => {
+                return Err(Error::new(format_args!(
+                    "--security-opt {}: not one of seccomp=unconfined, seccomp=FILE, no-new-privileges[=true|false], \
+                     systempaths=unconfined",
+                    ShowC(option)
+                )));
+            }
+        }
+    }
+    if let Some(path) = file {
+        let place = ShowC(path);
+        let read = document::read(CWD, path, text).and_then(json::check);
+        let profile = read.context("--security-opt seccomp", &place)?;
+        let room = resolved.len();
+        let mut sink = Document { buffer: resolved, length: 0 };
+        let bounding = security.bounding();
+        let mut json = Writer::with_indent(&mut sink, "");
+        spec::seccomp::resolve(profile, bounding, &mut json).context("--security-opt seccomp", &place)?;
+        let Document { buffer, length } = sink;
+        let text = buffer
+            .get_mut(..length)
+            .ok_or_else(|| Error::new(format_args!("--security-opt seccomp: {place}: more than {room} bytes")))?;
+        let profile = json::check(text).context("--security-opt seccomp", &place)?;
+        seccomp::compile(profile, program).context("--security-opt seccomp", &place)?;
+        given.profile = Some(profile);
+    }
+    for one in arguments.values("ulimit") {
+        let limit = limit(one.to_bytes())?;
+        match limits.iter_mut().find(|other| other.resource == limit.resource) {
+            Some(other) => *other = limit,
+            None => drop(limits.push(limit)),
+        }
+    }
+    given.limits = limits;
+    Ok((security, given))
+}
+
+/// A limit as docker writes it: `nofile=1024:524288`; without the second it is the first.
+fn limit(text: &[u8]) -> Result<Limit> {
+    let fault = |why: &str| Error::new(format_args!("--ulimit {}: {why}", Show(text)));
+    let at = text.iter().position(|byte| *byte == b'=').ok_or_else(|| fault("not NAME=SOFT[:HARD]"))?;
+    let (name, values) = (&text[..at], &text[at + 1..]);
+    let resource = Limit::kind(name).ok_or_else(|| fault("there is no such limit"))?;
+    let mut values = values.splitn(2, |byte| *byte == b':');
+    let number = |text: &[u8]| match text {
+        b"-1" | b"unlimited" => Some(libc::RLIM_INFINITY),
+        digits => decimal(digits),
+    };
+    let soft = values.next().and_then(number).ok_or_else(|| fault("not a number"))?;
+    let hard = values.next().map_or(Some(soft), number).ok_or_else(|| fault("not a number"))?;
+    if soft > hard {
+        return Err(fault("the soft limit is above the hard one"));
+    }
+    Ok(Limit { resource, soft, hard })
+}
+
+/// A document in memory; one that is too long has a length beyond it.
+struct Document<'b> {
+    buffer: &'b mut [u8],
+    length: usize,
+}
+
+impl Sink for Document<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.buffer.get_mut(self.length..self.length + bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+        self.length += bytes.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_written_as_docker_takes_them() {
+        let of = |text: &str| limit(text.as_bytes()).map(|limit| (limit.name(), limit.soft, limit.hard));
+        assert_eq!(of("nofile=1024:524288").unwrap(), ("NOFILE", 1024, 524_288));
+        assert_eq!(of("core=0").unwrap(), ("CORE", 0, 0));
+        assert_eq!(of("memlock=-1:-1").unwrap(), ("MEMLOCK", u64::MAX, u64::MAX));
+        assert_eq!(of("nproc=5:unlimited").unwrap(), ("NPROC", 5, u64::MAX));
+        for (text, why) in [
+            ("nofile", "not NAME=SOFT[:HARD]"),
+            ("files=1", "there is no such limit"),
+            ("nofile=", "not a number"),
+            ("nofile=1:", "not a number"),
+            ("nofile=1:2:3", "not a number"),
+            ("nofile=-2", "not a number"),
+            ("nofile=20:10", "the soft limit is above the hard one"),
+            ("nofile=-1:10", "the soft limit is above the hard one"),
+        ] {
+            assert_eq!(of(text).unwrap_err().to_string(), format!("--ulimit {text}: {why}"));
+        }
+    }
+}

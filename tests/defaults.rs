@@ -1,0 +1,227 @@
+//! What a container of an image may do and sees where nobody has said anything: docker's defaults, looked at from inside.
+
+mod support;
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use support::images::Layer;
+use support::json::Json;
+use support::lab::{self, PLACE, Runtime};
+use support::tar::Header;
+use support::{Tar, busybox, tool};
+
+/// An image that was built on a machine with a name and a name server, and holds a device that everybody may write.
+fn image() -> PathBuf {
+    let kmsg = Header { mode: 0o666, device: (1, 11), ..Header::new("kmsg", b'3') };
+    let layer = Tar::new()
+        .directory("etc/", 0o755)
+        .file("etc/resolv.conf", 0o644, "nameserver 9.9.9.9\n")
+        .file("etc/hostname", 0o644, "buildhost\n")
+        .file("etc/hosts", 0o644, "9.9.9.9 buildhost\n")
+        .entry(&kmsg, b"");
+    let place = Path::new(PLACE).join("image");
+    busybox().config(r#""Cmd":["sh"]"#).layer(Layer::plain(layer)).write(&place);
+    place
+}
+
+/// Runs a script in a container of that image, with these options.
+fn run(options: &[&str], script: &str) -> Output {
+    let mut command = Command::new(Runtime::Ocinit.program());
+    command.arg("--root").arg(Path::new(PLACE).join("state")).arg("run").args(options);
+    // Tests run beside each other, and control groups are the machine's.
+    let id = format!("defaults-{:?}", std::thread::current().id()).replace(['(', ')'], "-");
+    command.args(["--image", "image", &id, "--", "sh", "-c", script]).current_dir(PLACE);
+    command.output().expect("ocinit starts")
+}
+
+#[track_caller]
+fn said(options: &[&str], script: &str) -> String {
+    let output = run(options, script);
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{options:?}: {} {why}", output.status);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A line of /proc/self/status, without its name.
+const STATUS: &str = "grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd):' /proc/self/status | tr '\\t\\n' '  '";
+
+/// A limit of nofile or nproc as far as this process could give it.
+fn limit(kind: i32, wanted: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel fills one `struct rlimit`.
+    assert_eq!(unsafe { libc::getrlimit(kind, &mut limit) }, 0);
+    let status = std::fs::read_to_string("/proc/self/status").expect("status");
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:\t")).expect("CapEff");
+    let may_raise = u64::from_str_radix(effective, 16).expect("a set") >> 24 & 1 != 0;
+    if may_raise { wanted } else { wanted.min(limit.rlim_max) }
+}
+
+#[test]
+fn an_images_container_has_dockers_defaults() {
+    lab::enter();
+    image();
+    assert_eq!(said(&[], STATUS).trim(), "CapEff: 00000000a80425fb CapBnd: 00000000a80425fb NoNewPrivs: 0 Seccomp: 2");
+    let files = limit(libc::RLIMIT_NOFILE, 524_288);
+    assert_eq!(said(&[], "ulimit -Sn; ulimit -Hn"), format!("{}\n{files}\n", files.min(1024)));
+    let sysctls = "cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range";
+    assert_eq!(said(&[], sysctls), "0\n0\t2147483647\n");
+    // No new user namespace, no keyring, no io_uring: calls that docker's filter refuses.
+    let refused = run(&[], "unshare -U true");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"), "{refused:?}");
+    // A layer's device is there, and nobody may open it; nor one that root makes.
+    for node in ["/kmsg", "/tmp/kmsg"] {
+        let refused = run(&[], &format!("test -c {node} || mknod {node} c 1 11; head -c 1 {node}"));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"), "{node}: {refused:?}");
+    }
+    let hidden = "cd /sys/devices/virtual; ls powercap 2>/dev/null; wc -c </proc/interrupts; wc -c </proc/keys; \
+                  cat /sys/devices/system/cpu/cpu*/thermal_throttle/* 2>/dev/null; true";
+    assert_eq!(said(&[], hidden), "0\n0\n");
+}
+
+#[test]
+fn etc_is_the_containers_and_not_the_build_machines() {
+    lab::enter();
+    image();
+    let etc = said(&[], "cat /etc/hosts /etc/hostname /etc/resolv.conf; stat -c %a /etc/hosts; hostname");
+    assert!(etc.starts_with("127.0.0.1\tlocalhost ocinit\n::1\tlocalhost ip6-localhost ip6-loopback\n"), "{etc}");
+    assert!(!etc.contains("9.9.9.9") && !etc.contains("buildhost") && etc.ends_with("644\nocinit\n"), "{etc}");
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_file_of_etc_is_not_followed() {
+    lab::enter();
+    let link = |name, target, kind| Header { link: target, ..Header::new(name, kind) };
+    let layer = Tar::new()
+        .directory("etc/", 0o755)
+        .file("etc/passwd", 0o644, "root:x:0:0::/:/bin/sh\n")
+        .entry(&link("etc/hosts", "etc/passwd", b'1'), b"")
+        .entry(&link("etc/hostname", "../../../../../outside", b'2'), b"")
+        .directory("etc/resolv.conf/", 0o755);
+    let place = Path::new(PLACE);
+    busybox().config(r#""Cmd":["sh"]"#).layer(Layer::plain(layer)).write(&place.join("image"));
+    std::fs::write(place.join("outside"), "host").expect("outside");
+    let script = "cat /etc/passwd; test -f /etc/hosts && test ! -L /etc/hostname && test -d /etc/resolv.conf; echo $?";
+    assert_eq!(said(&[], script), "root:x:0:0::/:/bin/sh\n0\n");
+    assert_eq!(std::fs::read_to_string(place.join("outside")).expect("outside"), "host");
+    // /etc itself leads out of the root.
+    std::fs::remove_dir_all(place.join("image")).expect("image");
+    let layer = Tar::new().entry(&link("etc", "../../../../../../elsewhere", b'2'), b"");
+    busybox_without_etc(layer).write(&place.join("image"));
+    std::fs::create_dir(place.join("elsewhere")).expect("elsewhere");
+    symlink(place.join("elsewhere"), "/elsewhere").ok();
+    let ended = run(&[], "cat /etc/hostname");
+    std::fs::remove_file("/elsewhere").ok();
+    assert!(std::fs::read_dir(place.join("elsewhere")).expect("elsewhere").next().is_none(), "{ended:?}");
+}
+
+fn busybox_without_etc(layer: Tar) -> support::Image {
+    let whiteout = Tar::new().file(".wh.etc", 0o644, "");
+    busybox().config(r#""Cmd":["sh"]"#).layer(Layer::plain(whiteout)).layer(Layer::plain(layer))
+}
+
+#[test]
+fn options_loosen_and_tighten() {
+    lab::enter();
+    image();
+    let status = |options: &[&str]| said(options, STATUS).trim().to_string();
+    let privileged = status(&["--privileged"]);
+    assert!(privileged.ends_with("NoNewPrivs: 0 Seccomp: 0") && !privileged.contains("a80425fb"), "{privileged}");
+    for (options, end) in [
+        (&["--security-opt", "seccomp=unconfined"][..], "NoNewPrivs: 0 Seccomp: 0"),
+        (&["--security-opt", "no-new-privileges"], "NoNewPrivs: 1 Seccomp: 2"),
+        (&["--security-opt", "no-new-privileges=true"], "NoNewPrivs: 1 Seccomp: 2"),
+        (
+            &["--security-opt", "no-new-privileges", "--security-opt", "no-new-privileges=false"],
+            "NoNewPrivs: 0 Seccomp: 2",
+        ),
+        (&["--security-opt=seccomp=unconfined", "--security-opt=seccomp=builtin"], "NoNewPrivs: 0 Seccomp: 2"),
+    ] {
+        assert!(status(options).ends_with(end), "{options:?}: {}", status(options));
+    }
+    assert_eq!(said(&["--security-opt", "seccomp=unconfined"], "unshare -U true; echo $?"), "0\n");
+    assert_eq!(
+        said(&["--ulimit", "nofile=100:200", "--ulimit=core=0"], "ulimit -Sn; ulimit -Hn; ulimit -c"),
+        "100\n200\n0\n"
+    );
+    let all = "head -c 1 /kmsg >/dev/null && test -c /dev/kmsg && touch /proc/sys/kernel/domainname && \
+               test $(wc -c </proc/interrupts) -gt 0 && mount -t tmpfs none /tmp && readlink /proc/self/ns/mnt";
+    let namespace = said(&["--privileged"], all);
+    assert_ne!(Path::new(namespace.trim()), std::fs::read_link("/proc/thread-self/ns/mnt").expect("a namespace"));
+    let shown = said(&["--security-opt", "systempaths=unconfined"], "wc -c </proc/interrupts");
+    assert_ne!(shown, "0\n");
+}
+
+/// A profile as docker takes it, with conditions.
+const PROFILE: &str = r#"{"defaultAction":"SCMP_ACT_ALLOW","comment":"docker's form",
+    "archMap":[{"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]},
+               {"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]}],
+    "syscalls":[
+        {"names":["mkdir","mkdirat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"args":[],"comment":"x",
+         "includes":{},"excludes":{"caps":["CAP_SYS_ADMIN"]}},
+        {"name":"rmdir","action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"caps":["CAP_CHOWN","CAP_SYS_ADMIN"]}},
+        {"names":["link","linkat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"arches":["arm64"]}},
+        {"names":["symlink","symlinkat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"minKernel":"4.8","arches":["amd64"]}},
+        {"names":["truncate","ftruncate"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"minKernel":"5.13"}}]}"#;
+
+#[test]
+fn a_profile_of_dockers_form_is_decided_for_the_container() {
+    lab::enter();
+    image();
+    std::fs::write(Path::new(PLACE).join("profile.json"), PROFILE).expect("profile");
+    let option = ["--security-opt", "seccomp=profile.json"];
+    let script =
+        "cd /tmp; one() { \"$@\" 2>/dev/null; echo $?; }; one mkdir a; one mkdir -p /; one ln /kmsg /k; one ln -s x y";
+    assert_eq!(said(&option, script), "1\n0\n0\n1\n");
+    let privileged = ["--privileged", option[0], option[1]];
+    assert_eq!(said(&privileged, "cd /tmp; mkdir a; echo $?; rmdir a 2>/dev/null; echo $?"), "0\n1\n");
+    let mut bundle = Command::new(Runtime::Ocinit.program());
+    tool(bundle.arg("bundle").args(option).args(["image", "bundle"]).current_dir(PLACE));
+    let config = std::fs::read_to_string(Path::new(PLACE).join("bundle/config.json")).expect("config.json");
+    let profile = Json::parse(&config).at("linux.seccomp").to_string();
+    assert!(profile.contains(r#""architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"]"#), "{profile}");
+    for gone in ["archMap", "includes", "excludes", "comment", "rmdir", "truncate", "linkat\"]}"] {
+        assert!(!profile.contains(gone), "{gone}: {profile}");
+    }
+}
+
+#[test]
+fn bad_values_are_one_line_and_make_nothing() {
+    lab::enter();
+    image();
+    let place = Path::new(PLACE);
+    std::fs::write(place.join("bad.json"), r#"{"defaultAction":"SCMP_ACT_NONE"}"#).expect("profile");
+    std::fs::write(place.join("kernel.json"), r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO","includes":{"minKernel":"new"}}]}"#).expect("profile");
+    std::fs::write(place.join("text.json"), "{").expect("profile");
+    for (option, why) in [
+        ("--security-opt=seccomp=bad.json", "--security-opt seccomp bad.json: defaultAction: unknown"),
+        (
+            "--security-opt=seccomp=kernel.json",
+            "--security-opt seccomp kernel.json: syscalls[0].includes.minKernel: not MAJOR.MINOR",
+        ),
+        ("--security-opt=seccomp=text.json", "--security-opt seccomp text.json: "),
+        ("--security-opt=seccomp=absent", "--security-opt seccomp absent: open absent: no such file or directory"),
+        ("--security-opt=seccomp=", "--security-opt seccomp=: not one of"),
+        ("--security-opt=seccomp", "--security-opt seccomp: not one of"),
+        ("--security-opt=no-new-privileges=yes", "--security-opt no-new-privileges=yes: not one of"),
+        ("--security-opt=selinux", "--security-opt selinux: not one of"),
+        ("--ulimit=nofile", "--ulimit nofile: not NAME=SOFT[:HARD]"),
+        ("--ulimit=files=1", "--ulimit files=1: there is no such limit"),
+        ("--ulimit=nofile=9:1", "--ulimit nofile=9:1: the soft limit is above the hard one"),
+    ] {
+        for command in ["run", "bundle"] {
+            let mut ocinit = Command::new(Runtime::Ocinit.program());
+            ocinit.current_dir(PLACE).arg("--root").arg(place.join("state")).arg(command).arg(option);
+            let words: &[&str] = if command == "run" { &["--image", "image", "bad"] } else { &["image", "bad"] };
+            let output = ocinit.args(words).output().expect("ocinit starts");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(said.contains(why) && said.lines().count() == 1, "{command} {option}: {said}");
+            assert!(!output.status.success() && !place.join("bad").exists(), "{command} {option}");
+        }
+    }
+    let mut ocinit = Command::new(Runtime::Ocinit.program());
+    let output = ocinit.current_dir(PLACE).args(["run", "--privileged", "x"]).output().expect("ocinit starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--privileged is for --image: a bundle has its own in config.json"), "{said}");
+}
