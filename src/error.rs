@@ -57,18 +57,12 @@ impl Text {
 }
 
 impl Write for Text {
-    /// Control characters are escaped, so that a hostile name cannot forge a line; what does not fit ends in `…`.
+    /// Text that a reader could be deceived by is escaped ([`visible`]); what does not fit ends in `…`.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         const ELLIPSIS: &str = "…";
         for character in text.chars() {
-            let mut buffer = [0; 4];
-            let mut escaped = [0; 4];
-            let piece: &[u8] = if matches!(character, '\0'..' ' | '\x7f'..'\u{a0}') {
-                escaped.copy_from_slice(&[b'\\', b'x', hex(character as u8 >> 4), hex(character as u8 & 15)]);
-                &escaped
-            } else {
-                character.encode_utf8(&mut buffer).as_bytes()
-            };
+            let mut buffer = [0; ESCAPE_BYTES];
+            let piece = visible(character, &mut buffer);
             if self.len + piece.len() + ELLIPSIS.len() > ERROR_TEXT_BYTES {
                 self.bytes[self.len..self.len + ELLIPSIS.len()].copy_from_slice(ELLIPSIS.as_bytes());
                 self.len += ELLIPSIS.len();
@@ -81,8 +75,26 @@ impl Write for Text {
     }
 }
 
-fn hex(nibble: u8) -> u8 {
-    b"0123456789abcdef"[nibble as usize & 15]
+/// Bytes of one escaped character: `\\u202e`.
+pub const ESCAPE_BYTES: usize = 6;
+
+/// Returns a character as a message shows it, so that a hostile name cannot forge a line: a control character as `\\xNN`;
+/// a character that reorders or hides text, or ends a line, as `\\uNNNN`; each other one as UTF-8.
+pub fn visible(character: char, buffer: &mut [u8; ESCAPE_BYTES]) -> &[u8] {
+    let code = character as u32;
+    let digits: &[u32] = match character {
+        '\0'..' ' | '\x7f'..'\u{a0}' => &[4, 0],
+        // The controls of bidirectional text, zero-width characters, line and paragraph separator, byte order mark.
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+            &[12, 8, 4, 0]
+        }
+        _ => return character.encode_utf8(buffer).as_bytes(),
+    };
+    (buffer[0], buffer[1]) = (b'\\', if digits.len() == 2 { b'x' } else { b'u' });
+    for (place, shift) in buffer[2..].iter_mut().zip(digits) {
+        *place = b"0123456789abcdef"[(code >> shift & 15) as usize];
+    }
+    &buffer[..2 + digits.len()]
 }
 
 #[cfg(not(test))]
@@ -270,6 +282,16 @@ mod tests {
     #[test]
     fn a_hostile_name_stays_on_one_line() {
         assert_eq!(Error::new(format_args!("entry a\n\x1b[2Jb")).to_string(), "entry a\\x0a\\x1b[2Jb");
+        for (hostile, shown) in [
+            ("\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}", "\\u202a\\u202b\\u202c\\u202d\\u202e"),
+            ("\u{2066}\u{2067}\u{2068}\u{2069}", "\\u2066\\u2067\\u2068\\u2069"),
+            ("a\u{2028}b\u{2029}c\u{feff}", "a\\u2028b\\u2029c\\ufeff"),
+            ("\u{200e}\u{200f}\u{61c}\u{200b}", "\\u200e\\u200f\\u061c\\u200b"),
+            ("\u{85}\u{9b}\u{7f}", "\\x85\\x9b\\x7f"),
+            ("é ‧ \u{202f}\u{2065}… 漢 \u{1f600}", "é ‧ \u{202f}\\u2065… 漢 \u{1f600}"),
+        ] {
+            assert_eq!(Error::new(format_args!("{hostile}")).to_string(), shown);
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
+use crate::error::{ESCAPE_BYTES, visible};
 use crate::limits::LOG_LINE_BYTES;
 use crate::sys::fd::FdRef;
 
@@ -69,7 +70,8 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
         if format == Format::Kmsg as u8 {
             let _ = write!(line, "<{}>", level as u32);
         }
-        let _ = write!(line, "ocinit: {text}");
+        let _ = write!(line, "ocinit: ");
+        let _ = write!(Visible(&mut line), "{text}");
     }
     line.bytes[line.len] = b'\n';
     let target = FdRef::from_raw(TARGET.load(Ordering::Relaxed));
@@ -109,23 +111,30 @@ pub fn date(days: u64) -> (u64, u64, u64) {
     (year + era * 400 + u64::from(month <= 2), month, day)
 }
 
-/// A JSON string's inside. (An error has escaped control characters already; other texts may hold some.)
+/// Text that may hold a name from outside: each character as [`visible`] shows it.
+struct Visible<'a>(&'a mut Line);
+
+impl Write for Visible<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| self.0.push_whole(visible(character, &mut [0; ESCAPE_BYTES])))
+    }
+}
+
+/// The inside of a JSON string.
 struct Escaped<'a>(&'a mut Line);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            let mut piece: heapless::String<8> = heapless::String::new();
-            match character {
-                '"' | '\\' => write!(piece, "\\{character}")?,
-                '\0'..' ' => write!(piece, "\\u{:04x}", character as u32)?,
-                _ => piece.write_char(character)?,
+            let mut buffer = [0; ESCAPE_BYTES];
+            let shown = visible(character, &mut buffer);
+            let mut piece: heapless::Vec<u8, { ESCAPE_BYTES + 1 }> = heapless::Vec::new();
+            if matches!(shown[0], b'"' | b'\\') {
+                let _ = piece.push(b'\\');
             }
-            // Whole or not at all: half an escape would take the quote after it along.
-            if self.0.len + piece.len() > LOG_LINE_BYTES {
-                return Err(fmt::Error);
-            }
-            self.0.write_str(&piece)?;
+            let _ = piece.extend_from_slice(shown);
+            // Half an escape would take the quote after it along.
+            self.0.push_whole(&piece)?;
         }
         Ok(())
     }
@@ -134,6 +143,18 @@ impl Write for Escaped<'_> {
 struct Line {
     bytes: [u8; LOG_LINE_BYTES + LINE_END_BYTES],
     len: usize,
+}
+
+impl Line {
+    /// Appends a piece whole, or not at all.
+    fn push_whole(&mut self, piece: &[u8]) -> fmt::Result {
+        if self.len + piece.len() > LOG_LINE_BYTES {
+            return Err(fmt::Error);
+        }
+        self.bytes[self.len..self.len + piece.len()].copy_from_slice(piece);
+        self.len += piece.len();
+        Ok(())
+    }
 }
 
 impl Write for Line {
@@ -192,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_the_log_is_one_line_and_shows_what_it_holds() {
+        let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
+        write!(Visible(&mut line), "a\n\x1b[2J\u{202e}b \"é\"").unwrap();
+        assert_eq!(&line.bytes[..line.len], "a\\x0a\\x1b[2J\\u202eb \"é\"".as_bytes());
+        assert!(write!(Visible(&mut line), "{}", "\n".repeat(LOG_LINE_BYTES)).is_err());
+        assert!(line.len <= LOG_LINE_BYTES && line.bytes[..line.len].ends_with(b"\\x0a"));
+    }
+
+    #[test]
     fn a_json_line_is_whole_however_long_its_text() {
         for text in [String::from("a \"quoted\" \\ text\n"), "\"".repeat(3 * LOG_LINE_BYTES)] {
             let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
@@ -200,7 +230,7 @@ mod tests {
             let value = crate::codec::json::check(&mut bytes).unwrap();
             assert!(value.require_text("level").unwrap() == "warning" && value.require_text("time").is_ok());
             let message: String = value.require_text("msg").unwrap().chars().collect();
-            assert!(text.starts_with(&message) && !message.is_empty());
+            assert!(text.replace('\n', "\\x0a").starts_with(&message) && !message.is_empty());
         }
     }
 }

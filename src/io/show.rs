@@ -4,7 +4,7 @@ use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// Bytes as text: what is not UTF-8 as `\xNN`. (An `Error` escapes control characters itself.)
+/// Bytes as text: what is not UTF-8 as `\xNN`. (An `Error` and a line of the log escape what deceives.)
 pub struct Show<'a>(pub &'a [u8]);
 
 impl Display for Show<'_> {
