@@ -162,8 +162,8 @@ impl<'m> Config<'m> {
     }
 }
 
-/// A list of texts.
-#[derive(Clone)]
+/// A list of texts; by default of none.
+#[derive(Clone, Default)]
 pub struct Texts<'m>(Items<'m>);
 
 impl<'m> Iterator for Texts<'m> {

@@ -32,7 +32,7 @@ impl<'m> Strings<'m> {
 
     /// A string that is put together piece by piece; nothing is taken until it is finished.
     pub fn begin(&mut self) -> Builder<'_, 'm> {
-        Builder { strings: self, len: 0, failed: None }
+        Builder { limit: self.free.len(), strings: self, len: 0, failed: None }
     }
 }
 
@@ -40,6 +40,8 @@ impl<'m> Strings<'m> {
 pub struct Builder<'s, 'm> {
     strings: &'s mut Strings<'m>,
     len: usize,
+    /// Where the room for the string ends, and what is reserved begins.
+    limit: usize,
     failed: Option<Error>,
 }
 
@@ -49,8 +51,13 @@ impl<'m> Builder<'_, 'm> {
         if bytes.contains(&0) {
             return Err(Error::with_errno(format_args!("a NUL byte in {}", super::show::Show(bytes)), Errno::EINVAL));
         }
+        self.append(bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.len + bytes.len();
-        self.strings.free.get_mut(self.len..end).ok_or_else(full)?.copy_from_slice(bytes);
+        let room = &mut self.strings.free[..self.limit];
+        room.get_mut(self.len..end).ok_or_else(full)?.copy_from_slice(bytes);
         self.len = end;
         Ok(())
     }
@@ -62,10 +69,7 @@ impl<'m> Builder<'_, 'm> {
 
     /// Appends words that are a list already.
     pub fn push_words(&mut self, words: Words<'_>) -> Result<()> {
-        let end = self.len + words.bytes.len();
-        self.strings.free.get_mut(self.len..end).ok_or_else(full)?.copy_from_slice(words.bytes);
-        self.len = end;
-        Ok(())
+        self.append(words.bytes)
     }
 
     /// How many bytes there are so far.
@@ -85,15 +89,26 @@ impl<'m> Builder<'_, 'm> {
 
     /// Ends a word of a list; see [`Builder::finish_words`].
     pub fn end_word(&mut self) -> Result<()> {
-        *self.strings.free.get_mut(self.len).ok_or_else(full)? = 0;
-        self.len += 1;
-        Ok(())
+        self.append(b"\0")
     }
 
     /// Takes out what stands in this range; what follows it moves up.
     pub fn remove(&mut self, range: core::ops::Range<usize>) {
         self.strings.free.copy_within(range.end..self.len, range.start);
         self.len -= range.len();
+    }
+
+    /// Reserves bytes at the end of the block until the string is finished. Returns false if there is no room for them.
+    pub fn reserve(&mut self, bytes: usize) -> bool {
+        let limit = self.strings.free.len().checked_sub(bytes).filter(|limit| *limit >= self.len);
+        self.limit = limit.unwrap_or(self.limit);
+        limit.is_some()
+    }
+
+    /// The bytes so far, and those that are reserved.
+    pub fn with_reserved(&mut self) -> (&mut [u8], &mut [u8]) {
+        let (string, reserved) = self.strings.free.split_at_mut(self.limit);
+        (&mut string[..self.len], reserved)
     }
 
     /// Takes the words in their place in the block, each ended by [`Builder::end_word`].
