@@ -35,6 +35,19 @@ fn the_root_is_made_anew_at_each_boot() {
     support::tool(std::process::Command::new("/usr/sbin/e2fsck").args(["-fn"]).arg(&file));
 }
 
+/// What the last boot's container made immutable, or append-only, goes as well, wherever it stands.
+#[test]
+fn what_was_made_immutable_is_no_obstacle() {
+    let file = second_disk("immutable");
+    on(&file, "/dev/vdb").script("mkdir -p /a/b; echo x >/a/b/c; echo x >/a/d").run().expect_status(0);
+    for (path, flags) in [("a/b/c", "0x80010"), ("a/d", "0x80020"), ("a/b", "0x80010"), ("", "0x80010")] {
+        let path = format!("/ocinit-rootfs/root/{path}");
+        disk::ext4_change(&file, &format!("set_inode_field {path} flags {flags}"));
+    }
+    let outcome = on(&file, "/dev/vdb").script("echo left=$(ls -d /a 2>/dev/null)").run();
+    outcome.expect_status(0).expect_value("left", "");
+}
+
 /// More than the memory of the VM holds.
 #[test]
 fn an_image_larger_than_memory_fits_on_a_disk() {

@@ -12,9 +12,10 @@
 use super::early;
 use super::values::Share;
 use crate::io::path::PathBuf;
+use crate::io::show::ShowC;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY};
-use crate::sys::{Errno, mount, system};
+use crate::sys::{Errno, mount, system, xattr};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -59,12 +60,37 @@ fn make(disk: FdRef<'_>) -> Result<Fd> {
         // The marker must be on the disk before there is anything that it vouches for.
         fs::sync_fs(at).doing("write the marker")?;
     }
-    match crate::rootfs::remove::tree(at, ROOT) {
-        Ok(()) | Err(Errno::ENOENT) => {}
-        Err(errno) => return Err(errno).doing("remove the root of the last boot"),
-    }
+    remove_last_root(at)?;
     fs::mkdir(at, ROOT, 0o755).doing("make root")?;
     fs::open(at, ROOT, flags, 0).doing("open root")
+}
+
+/// Removes what the last boot left; what its container made immutable goes, too.
+fn remove_last_root(ours: FdRef<'_>) -> Result<()> {
+    let mut kept = PathBuf::new();
+    let removed = crate::rootfs::remove::tree_with(ours, ROOT, &mut |directory, name, errno| {
+        let _ = kept.set(format_args!("{}", ShowC(name)));
+        errno == Errno::EPERM && make_mutable(directory, name)
+    });
+    match removed {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => Err(errno).context("remove the root of the last boot:", &ShowC(kept.as_c_str())),
+    }
+}
+
+/// Takes the flags "immutable" and "append only" from a file or directory, and from the directory that it is in.
+/// Returns true if one of them had such a flag.
+fn make_mutable(directory: FdRef<'_>, name: &CStr) -> bool {
+    let kind =
+        fs::open(directory, name, fs::O_PATH | O_NOFOLLOW, 0).and_then(|file| Ok(fs::stat(file.by_ref(), c"")?.kind()));
+    let mut changed = xattr::clear_protection(directory).unwrap_or(false);
+    // Nothing else is opened: a device might act on it. Nothing else can have these flags.
+    if matches!(kind, Ok(fs::S_IFREG | fs::S_IFDIR))
+        && let Ok(file) = fs::open(directory, name, O_RDONLY | O_NOFOLLOW | fs::O_NONBLOCK, 0)
+    {
+        changed |= xattr::clear_protection(file.by_ref()).unwrap_or(false);
+    }
+    changed
 }
 
 fn is_empty(dir: &Fd) -> Result<bool> {

@@ -97,6 +97,7 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
         .digest
         .filter(|digest| compression != Compression::None || digest.algorithm() != layer.diff_id.algorithm())
         .map(|digest| Hasher::new(digest.algorithm()));
+    let has_stored_digest = stored_hasher.is_some();
     let shared = Shared {
         data: Event(AtomicU32::new(0)),
         space: Event(AtomicU32::new(0)),
@@ -131,8 +132,8 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     }
     let consumed = consumed?;
 
-    let tar = finish(&shared.tar).unwrap_or(*layer.diff_id);
-    let stored = finish(&shared.stored).unwrap_or(tar);
+    let tar = finish(&shared.tar)?;
+    let stored = if layer.digest.is_some() && has_stored_digest { finish(&shared.stored)? } else { tar };
     // Where nobody knows the stored digest, that of the tar is all there is to go by.
     layer.digest.map_or(Ok(()), |digest| digest.expect(&stored))?;
     layer.diff_id.expect(&tar).doing("diff_id")?;
@@ -209,11 +210,14 @@ impl Hashing<'_> {
     }
 }
 
-/// Hashes what is left, when nobody else does any more.
-fn finish(slot: &Slot<Hashing<'_>>) -> Option<crate::codec::digest::Digest> {
-    let mut hashing = slot.try_lock()?;
-    while hashing.step() {}
-    hashing.hasher.take().map(Hasher::finish)
+/// Hashes the rest once both threads are done. Returns the digest; an error if there is none, for a layer without one
+/// is not verified.
+fn finish(slot: &Slot<Hashing<'_>>) -> Result<crate::codec::digest::Digest> {
+    let digest = slot.try_lock().and_then(|mut hashing| {
+        while hashing.step() {}
+        hashing.hasher.take().map(Hasher::finish)
+    });
+    digest.ok_or_else(|| Error::new(format_args!("the digest was not computed")))
 }
 
 /// What both threads see.

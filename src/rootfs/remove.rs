@@ -7,29 +7,53 @@ use core::ffi::CStr;
 
 const OPEN_DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 
+/// Called with what cannot be removed, its directory and its name. Returns true if it has changed that.
+pub type Refused<'a> = dyn FnMut(FdRef<'_>, &CStr, Errno) -> bool + 'a;
+
 /// Removes the directory `name` in `parent` with all that is beneath it. A mount point in it: EXDEV or EBUSY.
 pub fn tree(parent: FdRef<'_>, name: &CStr) -> Result<(), Errno> {
-    match fs::rmdir(parent, name) {
+    tree_with(parent, name, &mut |_, _, _| false)
+}
+
+/// The same, and asks `refused` about what cannot be removed before it gives up.
+pub fn tree_with(parent: FdRef<'_>, name: &CStr, refused: &mut Refused<'_>) -> Result<(), Errno> {
+    let mut remove = || try_twice(parent, name, refused, &|| fs::rmdir(parent, name));
+    match remove() {
         Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
         done => return done,
     }
     let top = fs::open_resolved(parent, name, OPEN_DIRECTORY, 0, fs::RESOLVE_NO_XDEV | fs::RESOLVE_BENEATH)?;
-    empty(top)?;
+    empty(top, refused)?;
     fs::rmdir(parent, name)
 }
 
 /// Removes all that is in `directory`.
 pub fn children(directory: FdRef<'_>) -> Result<(), Errno> {
-    empty(fs::open(directory, c".", OPEN_DIRECTORY, 0)?)
+    empty(fs::open(directory, c".", OPEN_DIRECTORY, 0)?, &mut |_, _, _| false)
+}
+
+/// A second time if `refused` has changed something. That a directory is missing or not empty is for the caller.
+fn try_twice(
+    directory: FdRef<'_>,
+    name: &CStr,
+    refused: &mut Refused<'_>,
+    remove: &dyn Fn() -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    match remove() {
+        Err(errno) if !matches!(errno, Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOENT) => {
+            if refused(directory, name, errno) { remove() } else { Err(errno) }
+        }
+        done => done,
+    }
 }
 
 /// Goes down into the first directory that is not empty and up again when it is; then it is removed like an empty one
 /// that was met on the way. What has been removed is not met again, so every step is one forward.
-fn empty(top: Fd) -> Result<(), Errno> {
+fn empty(top: Fd, refused: &mut Refused<'_>) -> Result<(), Errno> {
     let mut here = top;
     let mut depth = 0u64;
     loop {
-        match remove_entries(here.by_ref())? {
+        match remove_entries(here.by_ref(), refused)? {
             Some(deeper) => {
                 here = deeper;
                 depth += 1;
@@ -44,7 +68,7 @@ fn empty(top: Fd) -> Result<(), Errno> {
 }
 
 /// Removes what can be removed; the first directory that is not empty is opened instead.
-fn remove_entries(directory: FdRef<'_>) -> Result<Option<Fd>, Errno> {
+fn remove_entries(directory: FdRef<'_>, refused: &mut Refused<'_>) -> Result<Option<Fd>, Errno> {
     // Small, because a directory is read again from its start for every one in it that is not empty.
     let mut buffer = [0; 2048];
     let mut removed = true;
@@ -58,7 +82,7 @@ fn remove_entries(directory: FdRef<'_>) -> Result<Option<Fd>, Errno> {
                 break;
             }
             for entry in fs::entries(bytes) {
-                let result = match entry.kind {
+                let remove = || match entry.kind {
                     libc::DT_DIR => fs::rmdir(directory, entry.name),
                     libc::DT_UNKNOWN => match fs::unlink(directory, entry.name) {
                         Err(Errno::EISDIR | Errno::EPERM) => fs::rmdir(directory, entry.name),
@@ -66,7 +90,7 @@ fn remove_entries(directory: FdRef<'_>) -> Result<Option<Fd>, Errno> {
                     },
                     _ => fs::unlink(directory, entry.name),
                 };
-                match result {
+                match try_twice(directory, entry.name, refused, &remove) {
                     Ok(()) => removed = true,
                     Err(Errno::ENOTEMPTY | Errno::EEXIST) => {
                         let resolve = fs::RESOLVE_NO_XDEV | fs::RESOLVE_BENEATH;
