@@ -156,8 +156,8 @@ pub const LINKS_FOLLOWED_MAX: usize = 40;
 pub const COMMAND_WORDS_MAX: usize = 256;
 /// A kernel command line of this many bytes or more may have been cut by the loader (COMMAND_LINE_SIZE is 2,048 with NUL).
 pub const COMMAND_LINE_BYTES: usize = 2047;
-/// Disks and partitions looked at; more are an error.
-pub const DISKS_MAX: usize = 64;
+/// Names of disks and partitions that are found at once; any number is gone through, so many at a time.
+pub const DISKS_AT_ONCE: usize = 32;
 /// What an error says of the disks that were not taken, in bytes.
 pub const DISK_NOTES_BYTES: usize = 768;
 /// A kernel's name for a device, a serial number, in bytes (DISK_NAME_LEN is 32).

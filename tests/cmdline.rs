@@ -82,6 +82,13 @@ fn quotes_as_the_kernel_takes_them() {
     outcome.expect_status(0).expect_stdout("one two|three  four|quoted\n");
 }
 
+/// /proc/cmdline ends in a newline, which is none of the last word's.
+#[test]
+fn an_open_quote_ends_with_the_line() {
+    let outcome = Boot::new(busybox_layout()).append("ocinit.env=\"A=open end").script("echo \"[$A]\"").run();
+    outcome.expect_status(0).expect_stdout("[open end]\n");
+}
+
 /// Words behind ` -- ` are the container's arguments, in place of the image's Cmd.
 #[test]
 fn arguments_behind_two_dashes() {

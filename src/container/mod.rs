@@ -35,7 +35,7 @@ use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, Whom};
 use crate::sys::{fs, signal};
 use crate::{Error, Result};
-pub use cgroup::Cgroup;
+pub use cgroup::{Cgroup, MachineGroup};
 use core::ffi::CStr;
 
 /// Standard input, output and error of the container's process.
@@ -95,10 +95,10 @@ pub fn start(
     spec: &Spec<'_>,
     root: FdRef<'_>,
     stdio: Stdio<'_>,
-    cgroup: Option<&Cgroup>,
+    cgroup: Option<FdRef<'_>>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
-    launch::launch(&alone(spec, root, stdio, cgroup.map(Cgroup::directory)), &mut memory.pointers)
+    launch::launch(&alone(spec, root, stdio, cgroup), &mut memory.pointers)
 }
 
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then

@@ -240,7 +240,7 @@ fn a_group_is_made_joined_and_removed() {
     let mut spec = spec(b"PATH=/bin\0PROBE=process\0");
     let (end, write_end) = fd::pipe().unwrap();
     let stdio = Stdio::Files([write_end.by_ref(); 3]);
-    start(&spec, root.fd.by_ref(), stdio, Some(&cgroup), &mut memory).unwrap();
+    start(&spec, root.fd.by_ref(), stdio, Some(cgroup.directory()), &mut memory).unwrap();
     drop(write_end);
     let mut said = String::new();
     file(end).read_to_string(&mut said).unwrap();
@@ -249,7 +249,7 @@ fn a_group_is_made_joined_and_removed() {
     spec.process.env = Words::new(b"PATH=/bin\0PROBE=signal\0");
     let (_end, write_end) = fd::pipe().unwrap();
     let stdio = Stdio::Files([write_end.by_ref(); 3]);
-    let running = start(&spec, root.fd.by_ref(), stdio, Some(&cgroup), &mut memory).unwrap();
+    let running = start(&spec, root.fd.by_ref(), stdio, Some(cgroup.directory()), &mut memory).unwrap();
     let procs = |fd: FdRef<'_>| fs::open(fd, c"cgroup.procs", fs::O_RDONLY, 0).map(file);
     let mut members = String::new();
     procs(cgroup.directory()).unwrap().read_to_string(&mut members).unwrap();

@@ -5,11 +5,11 @@ use super::superblock::{self, Superblock};
 use super::sysfs::{self, Name};
 use crate::image::looks_like_archive;
 use crate::io::section::Section;
-use crate::limits::DISKS_MAX;
+use crate::limits::DISKS_AT_ONCE;
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::fs::{self, O_RDONLY};
 use crate::sys::{Errno, event, net, time};
-use crate::{Context, Error, Result};
+use crate::{Context, Result};
 
 /// A disk or a partition.
 #[derive(Clone)]
@@ -24,8 +24,8 @@ pub struct Disk {
     pub read_only: bool,
 }
 
-/// Every disk there is.
-pub type Disks = heapless::Vec<Disk, DISKS_MAX>;
+/// Names of the disks that are looked at next, in their order.
+pub type Disks = heapless::Vec<Name, DISKS_AT_ONCE>;
 
 /// What is on a disk.
 #[derive(Clone)]
@@ -34,32 +34,51 @@ pub enum Content {
     Archive,
     /// A file system.
     FileSystem(Superblock),
+    /// The mark of a boot sector alone: what there is, is on its partitions.
+    Partitions,
     /// Nothing known here.
     Unknown,
 }
 
-/// Lists the disks in the order of their names, each before its partitions.
-pub fn list(disks: &mut Disks) -> Result<()> {
-    disks.clear();
-    sysfs::each_entry(c"/sys/class/block", &mut |name| {
-        // Memory of this machine, and floppy drives, which take seconds to say that they are empty.
-        if ["ram", "zram", "fd"].iter().any(|prefix| name.starts_with(prefix)) {
-            return Ok(());
+/// Returns the first disk whose name comes after `last`, which it then is. A disk comes before its partitions. `next`
+/// holds the names that were found ahead, so that any number of disks is gone through with few walks of the directory.
+pub fn after(last: &mut Name, next: &mut Disks) -> Result<Option<Disk>> {
+    loop {
+        if next.first().is_none_or(|name| name <= last) {
+            names_after(last, next)?;
         }
+        let Some(name) = next.first().cloned() else { return Ok(None) };
+        next.remove(0);
+        last.clone_from(&name);
         // An empty drive, a loop device without a file.
         let sectors = sysfs::number(format_args!("/sys/class/block/{name}/size")).unwrap_or(0);
-        if sectors == 0 {
-            return Ok(());
+        if sectors > 0 {
+            let read_only = sysfs::number(format_args!("/sys/class/block/{name}/ro")) == Some(1);
+            return Ok(Some(Disk { parent: parent(&name), name, size: sectors.saturating_mul(512), read_only }));
         }
-        let disk = Disk {
-            name: sysfs::name(name).context("disk", &name)?,
-            parent: parent(name),
-            size: sectors.saturating_mul(512),
-            read_only: sysfs::number(format_args!("/sys/class/block/{name}/ro")) == Some(1),
-        };
-        let at = disks.iter().position(|other| disk.name < other.name).unwrap_or(disks.len());
-        disks.insert(at, disk).map_err(|_| Error::new(format_args!("more than {DISKS_MAX} disks and partitions")))
+    }
+}
+
+/// Fills `next` with the first names after `last`.
+fn names_after(last: &Name, next: &mut Disks) -> Result<()> {
+    next.clear();
+    sysfs::each_entry(c"/sys/class/block", &mut |name| {
+        // Memory of this machine, and floppy drives, which take seconds to say that they are empty.
+        if !["ram", "zram", "fd"].iter().any(|prefix| name.starts_with(prefix)) && name > last.as_str() {
+            keep_first(next, sysfs::name(name).context("disk", &name)?);
+        }
+        Ok(())
     })
+}
+
+/// Puts a name in its place; of more than there is room for the last is dropped.
+fn keep_first(names: &mut Disks, name: Name) {
+    let at = names.iter().position(|other| name < *other).unwrap_or(names.len());
+    if names.is_full() && at < names.len() {
+        names.pop();
+    }
+    // Full, and none of the first: it is met again when these are done.
+    let _ = names.insert(at, name);
 }
 
 /// The disk that a partition is on: `/sys/class/block/vda1` leads to `…/block/vda/vda1`.
@@ -92,7 +111,8 @@ impl Disk {
             return Ok(Content::Archive);
         }
         let found = superblock::probe(&|offset, buffer| section.read_at(buffer, offset))?;
-        Ok(found.map_or(Content::Unknown, Content::FileSystem))
+        let otherwise = if first[510..] == [0x55, 0xaa] { Content::Partitions } else { Content::Unknown };
+        Ok(found.map_or(otherwise, Content::FileSystem))
     }
 
     /// Whether it is the one that is named. `content` is what is on it, where that could be read.
@@ -110,13 +130,12 @@ impl Disk {
         }
     }
 
-    /// virtio says its serial number at the disk, NVMe at its controller.
+    /// A partition has the serial number of its disk. virtio says it at the disk, NVMe at its controller.
     fn has_serial(&self, serial: &str) -> bool {
         let mut buffer = [0; 128];
-        let name = &self.name;
-        self.parent.is_none()
-            && (sysfs::read(format_args!("/sys/class/block/{name}/serial"), &mut buffer) == Ok(serial)
-                || sysfs::read(format_args!("/sys/class/block/{name}/device/serial"), &mut buffer) == Ok(serial))
+        let name = self.parent.as_ref().unwrap_or(&self.name);
+        sysfs::read(format_args!("/sys/class/block/{name}/serial"), &mut buffer) == Ok(serial)
+            || sysfs::read(format_args!("/sys/class/block/{name}/device/serial"), &mut buffer) == Ok(serial)
     }
 }
 
@@ -150,5 +169,22 @@ impl Uevents {
     fn drain(&self) {
         let mut buffer = [0; 512];
         while !matches!(fs::read(self.socket.by_ref(), &mut buffer), Err(Errno::EAGAIN) | Ok(0)) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_names_are_kept_in_their_order() {
+        let mut names = Disks::new();
+        for number in (0..1000u32).rev() {
+            keep_first(&mut names, sysfs::name(&format!("vd{number:04}")).unwrap());
+        }
+        let expected: Vec<String> = (0..DISKS_AT_ONCE).map(|number| format!("vd{number:04}")).collect();
+        assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), expected);
+        keep_first(&mut names, sysfs::name("vd9").unwrap());
+        assert_eq!(names.len(), DISKS_AT_ONCE);
     }
 }

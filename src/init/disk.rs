@@ -41,62 +41,52 @@ pub struct Chosen {
     content: Content,
 }
 
-/// Why a disk was not taken.
-enum Verdict {
-    Take,
-    /// It is not the one that was named, and not worth a word unless nothing else is found.
-    NotNamed,
-    Leave(Error),
-}
-
 impl Search<'_> {
     /// The disk that holds the image.
     pub fn image_disk(&mut self, archive: &mut ArchiveMemory) -> Result<Chosen> {
         let (modules, options) = (self.modules, self.options);
-        self.find(options.disk, "ocinit.disk", &mut |disk, content| {
-            if options.disk != Which::Auto {
-                return Verdict::Take;
+        self.find(options.disk, "ocinit.disk", "image", &mut |disk, content| {
+            if names_one(options.disk, disk, content) {
+                return Ok(());
             }
-            match try_image(disk, content, options, modules, archive) {
-                Ok(()) => Verdict::Take,
-                Err(error) => Verdict::Leave(error),
-            }
+            try_image(disk, content, options, modules, archive)
         })
     }
 
     /// The disk that the root file system is to be made on.
     pub fn rootfs_disk(&mut self, which: Which<'_>) -> Result<Chosen> {
-        self.find(which, "ocinit.rootfs", &mut |_, _| Verdict::Take)
+        self.find(which, "ocinit.rootfs", "file system for a root", &mut |disk, content| {
+            if names_one(which, disk, content) { Ok(()) } else { holds_root(content).map(drop) }
+        })
     }
 
-    fn find(
-        &mut self,
-        which: Which<'_>,
-        key: &str,
-        judge: &mut dyn FnMut(&Disk, &Content) -> Verdict,
-    ) -> Result<Chosen> {
+    /// Looks for the one disk that is named and that `judge` takes. An error of `judge` says why a disk is left.
+    fn find(&mut self, which: Which<'_>, key: &str, what: &str, judge: &mut Judge<'_>) -> Result<Chosen> {
         let deadline = time::monotonic_us() + self.options.wait * 1_000_000;
         loop {
-            block::list(self.disks)?;
             let mut notes = Notes::default();
             let mut taken: Option<Chosen> = None;
-            for disk in self.disks.iter() {
+            let mut is_named = false;
+            let mut last = Name::new();
+            self.disks.clear();
+            while let Some(disk) = block::after(&mut last, self.disks)? {
                 // A partition of a disk that was taken is part of it: in a bootable iso9660, one holds the same superblock.
                 if taken.as_ref().is_some_and(|taken| disk.parent.as_ref() == Some(&taken.disk.name)) {
                     continue;
                 }
-                let judged = disk.content().map(|content| {
-                    let verdict = if disk.is(which, &content) { judge(disk, &content) } else { Verdict::NotNamed };
-                    (content, verdict)
+                let judged = disk.content().and_then(|content| {
+                    if !disk.is(which, &content) {
+                        notes.add(&disk.name, &Shown(&disk, &content));
+                        return Ok(None);
+                    }
+                    is_named = true;
+                    judge(&disk, &content).map(|()| Some(content))
                 });
-                match judged {
-                    Ok((content, Verdict::Take)) => match &taken {
-                        None => taken = Some(Chosen { disk: disk.clone(), content }),
-                        Some(first) => return Err(two(which, key, &first.disk.name, &disk.name)),
-                    },
-                    Ok((content, Verdict::NotNamed)) => notes.add(&disk.name, &Shown(disk, &content)),
-                    Ok((_, Verdict::Leave(error))) => notes.add(&disk.name, &error),
-                    Err(error) => notes.add(&disk.name, &error),
+                match (judged, &taken) {
+                    (Ok(Some(content)), None) => taken = Some(Chosen { disk, content }),
+                    (Ok(Some(_)), Some(first)) => return Err(two(which, key, &first.disk.name, &disk.name)),
+                    (Ok(None), _) => {}
+                    (Err(error), _) => notes.add(&disk.name, &error),
                 }
             }
             if let Some(taken) = taken {
@@ -106,10 +96,34 @@ impl Search<'_> {
                 let wait = self.options.wait;
                 return Err(match which {
                     Which::Auto => Error::new(format_args!("no disk with an image after {wait} s: {notes}")),
+                    _ if is_named => Error::new(format_args!("{key}={which}: no {what} on it after {wait} s: {notes}")),
                     _ => Error::new(format_args!("{key}={which}: no such disk after {wait} s: {notes}")),
                 });
             }
         }
+    }
+}
+
+/// Says whether a disk will do: an error says why it is left.
+type Judge<'a> = dyn FnMut(&Disk, &Content) -> Result<()> + 'a;
+
+/// True if the name means this very disk, whatever is on it. A serial number means one of its partitions, too.
+fn names_one(which: Which<'_>, disk: &Disk, content: &Content) -> bool {
+    match which {
+        Which::Auto => false,
+        Which::Serial(_) => disk.parent.is_none() && !matches!(content, Content::Partitions),
+        _ => true,
+    }
+}
+
+/// The file system of `content`, if it can hold a root.
+fn holds_root(content: &Content) -> Result<&Superblock> {
+    match content {
+        Content::FileSystem(found) if found.kind == "ext4" => Ok(found),
+        Content::FileSystem(found) => {
+            Err(Error::new(format_args!("{} cannot hold a root file system, ext4 can", found.kind)))
+        }
+        _ => Err(Error::new(format_args!("no file system that can hold a root file system, ext4 can"))),
     }
 }
 
@@ -132,7 +146,7 @@ fn try_image(
 ) -> Result<()> {
     match content {
         Content::Archive => open_archive(disk, options.path, archive).map(drop),
-        Content::Unknown => Err(Error::new(format_args!("{}", Shown(disk, content)))),
+        Content::Unknown | Content::Partitions => Err(Error::new(format_args!("{}", Shown(disk, content)))),
         Content::FileSystem(found) => {
             // A look must not change a disk that is somebody else's, not even by replaying its journal.
             mount_read_only(disk, found, true, modules)?;
@@ -158,7 +172,9 @@ impl Chosen {
     ) -> Result<Store<'m>> {
         let store = match &self.content {
             Content::Archive => open_archive(&self.disk, options.path, archive),
-            Content::Unknown => Err(Error::new(format_args!("{}", Shown(&self.disk, &self.content)))),
+            Content::Unknown | Content::Partitions => {
+                Err(Error::new(format_args!("{}", Shown(&self.disk, &self.content))))
+            }
             Content::FileSystem(found) => mount_read_only(&self.disk, found, self.disk.read_only, modules)
                 .and_then(|()| open_layout(options.path))
                 .map_err(|error| error.within(format_args!("{}", found.kind))),
@@ -169,18 +185,12 @@ impl Chosen {
     /// Mounts it for writing at [`ROOTFS_DISK_PLACE`].
     pub fn mount_for_rootfs(&self, modules: Modules) -> Result<Fd> {
         let mount = || {
-            let found = match &self.content {
-                Content::FileSystem(found) if found.kind == "ext4" => found,
-                Content::FileSystem(found) => {
-                    return Err(Error::new(format_args!("{} cannot hold a root file system, ext4 can", found.kind)));
-                }
-                _ => return Err(Error::new(format_args!("no file system that can hold a root file system, ext4 can"))),
-            };
+            let found = holds_root(&self.content)?;
             if self.disk.read_only {
                 return Err(Error::with_errno(format_args!("the disk is read-only"), Errno::EROFS));
             }
             // No nosuid: a root file system needs its set-user-id programs.
-            mount_at(&self.disk, found, ROOTFS_DISK_PLACE, 0, c"", modules)?;
+            mount_at(&self.disk, found, ROOTFS_DISK_PLACE, 0, c"errors=remount-ro", modules)?;
             early::open_directory(ROOTFS_DISK_PLACE)
         };
         mount().map_err(|error| error.within(format_args!("{self}")))
@@ -212,7 +222,12 @@ fn open_layout<'m>(path: &str) -> Result<Store<'m>> {
 }
 
 fn mount_read_only(disk: &Disk, found: &Superblock, leave_journal: bool, modules: Modules) -> Result<()> {
-    let data = if found.dirty && leave_journal { c"noload" } else { c"" };
+    // Never what the superblock says: one with `errors=panic` would end the machine.
+    let data = match found.kind {
+        "ext4" if found.dirty && leave_journal => c"errors=continue,noload",
+        "ext4" => c"errors=continue",
+        _ => c"",
+    };
     mount_at(disk, found, IMAGE_PLACE, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, data, modules)
 }
 
@@ -250,6 +265,7 @@ impl Display for Shown<'_> {
         match self.1 {
             Content::Archive => write!(f, "a tar"),
             Content::Unknown => write!(f, "no tar and no known file system"),
+            Content::Partitions => write!(f, "a partition table"),
             Content::FileSystem(found) => {
                 write!(f, "{}", found.kind)?;
                 if !found.label.is_empty() {
@@ -298,11 +314,25 @@ impl Notes {
 impl Display for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.text.is_empty(), self.more) {
-            (true, 0) => f.write_str("there is no disk at all"),
+            (true, 0) => {
+                f.write_str("there is no disk at all; drivers beside the kernel's own: ")?;
+                write_modules(f)
+            }
             (_, 0) => f.write_str(&self.text),
             (_, more) => write!(f, "{}; and {more} more", self.text),
         }
     }
+}
+
+/// The names of the loaded modules: without the right one there is no disk.
+fn write_modules(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut buffer = [0; 4096];
+    let text = super::sysfs::read(format_args!("/proc/modules"), &mut buffer).unwrap_or("");
+    let mut names =
+        text.as_bytes().split(|&byte| byte == b'\n').filter_map(|line| line.split(|&byte| byte == b' ').next());
+    let first = names.next().filter(|name| !name.is_empty()).unwrap_or(b"none");
+    write!(f, "{}", crate::io::show::Show(first))?;
+    names.try_for_each(|name| write!(f, " {}", crate::io::show::Show(name)))
 }
 
 #[cfg(test)]
@@ -312,7 +342,7 @@ mod tests {
     #[test]
     fn disks_are_told_of_in_one_line_of_bounded_length() {
         let mut notes = Notes::default();
-        assert_eq!(notes.to_string(), "there is no disk at all");
+        assert!(notes.to_string().starts_with("there is no disk at all; drivers beside the kernel's own: "));
         notes.add("vda", &"a tar");
         notes.add("vdb", &"empty");
         assert_eq!(notes.to_string(), "/dev/vda: a tar; /dev/vdb: empty");

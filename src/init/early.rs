@@ -9,7 +9,7 @@ use crate::sys::fd::{self, CWD};
 use crate::sys::fs::{self, O_DIRECTORY, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
 use crate::sys::mount::{self, MS_NODEV, MS_NOEXEC, MS_NOSUID};
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::{system, tty, vm};
+use crate::sys::{event, system, time, tty, vm};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -74,15 +74,25 @@ static EARLY: [Early; 5] = [
     Early { kind: c"proc", target: c"/proc", flags: STRICT, data: c"", needed: true },
     Early { kind: c"sysfs", target: c"/sys", flags: STRICT, data: c"", needed: true },
     Early { kind: c"tmpfs", target: c"/run", flags: MS_NOSUID | MS_NODEV, data: c"mode=0755", needed: true },
-    Early { kind: c"cgroup2", target: c"/sys/fs/cgroup", flags: STRICT, data: c"", needed: false },
+    Early { kind: c"cgroup2", target: c"/sys/fs/cgroup", flags: STRICT, data: CGROUP_OPTIONS[0], needed: false },
 ];
+
+/// Best first: Linux 5.7 has the second word, 4.15 the first. With `nsdelegate` a process may not write the limits of
+/// the group that its cgroup namespace begins with.
+const CGROUP_OPTIONS: [&CStr; 3] = [c"nsdelegate,memory_recursiveprot", c"nsdelegate", c""];
 
 /// Mounts them; a kernel without devtmpfs gets a /dev of ours.
 pub fn mount_kernel_file_systems() -> Result<()> {
     for Early { kind, target, flags, data, needed } in &EARLY {
         // sysfs lets nobody make its directories, and has those that are needed.
         let _ = fs::mkdir(CWD, target, 0o755);
-        match mount::mount(kind, target, kind, *flags, data) {
+        let mut mounted = mount::mount(kind, target, kind, *flags, data);
+        for options in CGROUP_OPTIONS.iter().skip(1) {
+            if mounted == Err(Errno::EINVAL) && *kind == c"cgroup2" {
+                mounted = mount::mount(kind, target, kind, *flags, options);
+            }
+        }
+        match mounted {
             Ok(()) => {}
             Err(errno) if *needed => return Err(errno).on("mount", target),
             Err(_) if *target == c"/dev" => make_dev()?,
@@ -160,19 +170,49 @@ pub fn open_terminal() -> Result<fd::Fd> {
     Ok(terminal)
 }
 
+/// A console that takes nothing for so long, in milliseconds, has nobody at its other end.
+pub const CONSOLE_STUCK_MS: u64 = 2000;
+
 /// Writes a line to the console itself, as its last: the kernel's word that the machine goes off would come after it.
-/// Waits until it is out on the wire.
+/// Waits until it is out on the wire, as long as the console takes bytes at all.
 pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
     use core::fmt::Write;
+    tty::release(fd::STDOUT);
     let _ = tty::set_raw(fd::STDOUT, false);
     let _ = sysfs::write(c"/proc/sys/kernel/printk", b"0\n");
     let mut text: heapless::String<128> = heapless::String::new();
     let _ = text.write_fmt(line);
-    let _ = fs::write_all(fd::STDOUT, text.as_bytes());
-    let _ = tty::drain(fd::STDOUT);
+    let _ = fd::set_nonblocking(fd::STDOUT, true);
+    let mut rest = text.as_bytes();
+    let (mut unsent, mut since) = (0, time::monotonic_us());
+    loop {
+        match fs::write(fd::STDOUT, rest) {
+            _ if rest.is_empty() => {}
+            Ok(count) => (rest, since) = (&rest[count..], time::monotonic_us()),
+            Err(Errno::EAGAIN) => {}
+            Err(_) => return,
+        }
+        let left = tty::unsent(fd::STDOUT).unwrap_or(0);
+        if left < unsent {
+            since = time::monotonic_us();
+        }
+        unsent = left;
+        if rest.is_empty() && unsent == 0 {
+            // The last bytes are in the device; the kernel waits for them no longer than they take.
+            let _ = tty::drain(fd::STDOUT);
+            return;
+        }
+        if time::monotonic_us() - since > CONSOLE_STUCK_MS * 1000 {
+            return;
+        }
+        let _ = event::wait_ms(CONSOLE_TURN_MS);
+    }
 }
 
-/// The kernel's command line.
+/// How often the console is looked at, in milliseconds.
+const CONSOLE_TURN_MS: i32 = 10;
+
+/// Returns the kernel's command line, without the newline of /proc/cmdline.
 pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> {
     let file = fs::open(CWD, c"/proc/cmdline", O_RDONLY, 0).doing("open /proc/cmdline")?;
     let mut length = 0;
@@ -182,7 +222,9 @@ pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> 
             n => length += n,
         }
     }
-    Ok(&buffer[..length])
+    // The kernel appends it: within an open quote it would belong to the last word.
+    let line = &buffer[..length];
+    Ok(line.strip_suffix(b"\n").unwrap_or(line))
 }
 
 /// A file of the initramfs, mapped, however long it is; empty where there is none.

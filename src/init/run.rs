@@ -7,7 +7,7 @@ use super::report::Report;
 use super::supervise::{self, Outcome, Streams, Supervisor};
 use super::{early, values};
 use crate::bundle::{self, Overrides};
-use crate::container::{self, Cgroup, ContainerMemory, Running, Stdio};
+use crate::container::{self, ContainerMemory, MachineGroup, Running, Stdio};
 use crate::image::Config;
 use crate::io::strings::Strings;
 use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
@@ -75,7 +75,7 @@ impl Plan<'_> {
         if let Err(errno) = crate::sys::net::loopback_up() {
             crate::debug!("loopback: {errno}");
         }
-        let group = group.as_ref();
+        let group = group.as_ref().map(MachineGroup::directory);
         let (running, streams) = match streams {
             None => start_on_console(&spec, root, group, container, buffers)?,
             Some(ports) if options.tty => start_on_terminal(&spec, root, group, container, ports, buffers, report)?,
@@ -95,8 +95,8 @@ fn resources(options: &Options<'_>) -> Resources {
 }
 
 /// The container's control group. A kernel without cgroup2 is in the way only where limits are asked for.
-fn control_group(resources: &Resources) -> Result<Option<Cgroup>> {
-    match Cgroup::create_for_machine(c"container", resources) {
+fn control_group(resources: &Resources) -> Result<Option<MachineGroup>> {
+    match MachineGroup::create(resources) {
         Ok(group) => Ok(Some(group)),
         Err(error) if *resources == Resources::default() => {
             crate::warning!("no control group: {error}");
@@ -123,7 +123,7 @@ fn become_image(spec: &Spec<'_>, root: FdRef<'_>, container: &mut ContainerMemor
 fn start_on_console<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup>,
+    group: Option<FdRef<'_>>,
     container: &mut ContainerMemory,
     buffers: &'m mut [Buffer; 3],
 ) -> Result<(Running, Streams<'m>)> {
@@ -148,7 +148,7 @@ fn on_terminal<'m>(running: &Running, stdin: Fd, stdout: Fd, buffers: &'m mut [B
 fn start_on_pipes<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup>,
+    group: Option<FdRef<'_>>,
     container: &mut ContainerMemory,
     [stdin_port, stdout_port, stderr_port]: [Fd; 3],
     [first, second, third]: &'m mut [Buffer; 3],
@@ -178,7 +178,7 @@ fn start_on_pipes<'m>(
 fn start_on_terminal<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
-    group: Option<&Cgroup>,
+    group: Option<FdRef<'_>>,
     container: &mut ContainerMemory,
     [stdin, stdout, stderr]: [Fd; 3],
     buffers: &'m mut [Buffer; 3],

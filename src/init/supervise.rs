@@ -11,7 +11,7 @@ use crate::sys::event::{self, EPOLLET, EPOLLIN, EPOLLOUT, Event};
 use crate::sys::fd::{self, Fd, FdRef};
 use crate::sys::process;
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::tty;
+use crate::sys::{time, tty};
 use crate::{Context, Result};
 
 /// After the signal that asks it to stop, a container has this long until it is killed, as with docker.
@@ -123,17 +123,39 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         self.obey();
         let mut events = [Event::default(); SOURCES.len()];
         let mut turns_without_host = 0;
+        // The last time that the console took something, and how much it had taken.
+        let mut progress: Option<(u64, u64)> = None;
         loop {
             let (finished, timeout_ms) = self.pump();
             if let Some(status) = self.status {
                 let host_is_there = self.control.as_ref().is_none_or(|control| control.is_connected());
                 turns_without_host = if host_is_there { 0 } else { turns_without_host + 1 };
-                if finished || turns_without_host > GONE_TURNS {
+                if finished || turns_without_host > GONE_TURNS || self.is_console_stuck(&mut progress) {
                     return Ok(self.outcome(status));
                 }
             }
             for woken in event::wait(&set, &mut events, timeout_ms).doing("wait")? {
                 (SOURCES[woken.key() as usize].woken)(&mut self);
+            }
+        }
+    }
+
+    /// True if the container has ended and the console takes no more of its output. Its terminal may be stopped, by the
+    /// container or by flow control, which ends here; or nobody reads at its other end, who is not waited for.
+    fn is_console_stuck(&self, progress: &mut Option<(u64, u64)>) -> bool {
+        let Some(stdout) = self.streams.stdout.as_ref().filter(|_| self.control.is_none()) else { return false };
+        let (now, sink) = (time::monotonic_us(), stdout.sink());
+        // A slow line takes seconds for what the kernel holds, and only then more.
+        let unsent = sink.and_then(|console| tty::unsent(console).ok()).unwrap_or(0);
+        let sent = stdout.passed.saturating_sub(u64::from(unsent));
+        match *progress {
+            Some((since, before)) if before == sent => now - since > early::CONSOLE_STUCK_MS * 1000,
+            before => {
+                if let (None, Some(console)) = (before, sink) {
+                    tty::release(console);
+                }
+                *progress = Some((now, sent));
+                false
             }
         }
     }

@@ -80,6 +80,25 @@ pub fn drain(terminal: FdRef<'_>) -> Result<()> {
     ioctl(terminal, libc::TCSBRK as u64, 1).map(drop)
 }
 
+/// ioctl(2) `TCXONC` with `TCOON`, and flow control off (`TCSETS`): nobody holds back what is written any more.
+pub fn release(terminal: FdRef<'_>) {
+    const TCOON: usize = 1;
+    let _ = ioctl(terminal, libc::TCXONC as u64, TCOON);
+    let mut settings = [0u32; 16];
+    if ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize).is_ok() {
+        settings[0] &= !(libc::IXON | libc::IXOFF);
+        settings[2] &= !libc::CRTSCTS;
+        let _ = ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize);
+    }
+}
+
+/// ioctl(2) `TIOCOUTQ`: how many bytes were written and are not out yet.
+pub fn unsent(terminal: FdRef<'_>) -> Result<u32> {
+    let mut count = 0u32;
+    ioctl(terminal, libc::TIOCOUTQ as u64, &raw mut count as usize)?;
+    Ok(count)
+}
+
 /// ioctl(2) `TCGETS`: whether it is a terminal at all.
 pub fn is_terminal(fd: FdRef<'_>) -> bool {
     let mut settings = [0u8; 64];

@@ -16,11 +16,25 @@ pub fn kernel() -> (PathBuf, PathBuf) {
 
 /// Boots `disk` with this /ocinit.conf and no report port; standard output is what came on the console.
 pub fn run(directory: &Path, configuration: &str, disk: &Path, limit: Duration) -> Outcome {
+    let mut qemu = command(directory, configuration, disk);
+    let _slot = slots::take();
+    finish(qemu.spawn().expect("qemu"), None, limit)
+}
+
+/// The command that does, with all its streams as pipes; no disk if its name is empty.
+pub fn command(directory: &Path, configuration: &str, disk: &Path) -> Command {
     let (kernel, modules) = kernel();
     let (conf, initramfs) = (directory.join("ocinit.conf"), directory.join("initramfs"));
     write(&conf, configuration);
     let mut make = Command::new(project().join("qemu/mkinitramfs"));
-    make.arg("--init").arg(released()).arg("--modules").arg(modules).arg("--config").arg(&conf).arg(&initramfs);
+    let built = released().as_os_str().to_owned();
+    make.arg("--init")
+        .arg(std::env::var_os("OCINIT").unwrap_or(built))
+        .arg("--modules")
+        .arg(modules)
+        .arg("--config")
+        .arg(&conf)
+        .arg(&initramfs);
     tool(&mut make);
 
     let accel = std::env::var("OCINIT_TEST_ACCEL").unwrap_or_else(|_| "tcg".into());
@@ -30,8 +44,9 @@ pub fn run(directory: &Path, configuration: &str, disk: &Path, limit: Duration) 
     qemu.args(["-machine", "pc", "-accel", &accel, "-cpu", cpu, "-smp", "2", "-m", "512"]);
     qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
     qemu.args(["-append", "console=ttyS0 quiet panic=-1"]);
-    qemu.args(["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", disk.display())]);
+    if !disk.as_os_str().is_empty() {
+        qemu.args(["-drive", &format!("if=virtio,format=raw,readonly=on,file={}", disk.display())]);
+    }
     qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let _slot = slots::take();
-    finish(qemu.spawn().expect("qemu"), None, limit)
+    qemu
 }

@@ -9,21 +9,23 @@
 
 mod devices;
 mod join;
+mod machine;
 mod place;
 mod processes;
 mod resources;
 mod walk;
 
-use crate::codec::json::{self, Value};
+use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, Show, ShowC};
-use crate::spec::{CPU_PERIOD_US, Resources, Spec};
+use crate::spec::Spec;
 use crate::sys::clone::CLONE_NEWCGROUP;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
 pub use join::Joined;
+pub use machine::MachineGroup;
 use resources::Target;
 
 /// Where cgroup2 is mounted, if it is.
@@ -119,21 +121,6 @@ impl Cgroup {
             answer => answer?,
         }
         self.give_to_container(spec, rootless)
-    }
-
-    /// The group of the one container of a machine, as PID 1 makes it.
-    pub fn create_for_machine(name: &CStr, resources: &Resources) -> Result<Cgroup> {
-        hierarchy()?;
-        let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).on("cgroup", name)?;
-        path.push(name.to_bytes()).on("cgroup", name)?;
-        let mut text = PathBuf::new();
-        let mut buffer = [0; FILE_BYTES];
-        let length = document(resources, &mut text).map(|()| text.as_bytes().len()).on("cgroup", name)?;
-        buffer[..length].copy_from_slice(text.as_bytes());
-        let limits = json::check(&mut buffer[..length])?;
-        let group = Cgroup::make(&path)?;
-        let done = resources::apply(&limits, &mut Target::of(group.directory(), false));
-        group.or_undo(done)
     }
 
     /// The group at a path that [`Cgroup::path`] gave. `None` where it is not there any more.
@@ -251,18 +238,6 @@ impl Cgroup {
         }
         Ok(())
     }
-}
-
-/// The limits of a machine's container, as a config would have them.
-fn document(resources: &Resources, text: &mut PathBuf) -> sys::Result<()> {
-    let Resources { memory, cpu_quota_us, pids } = *resources;
-    let (memory, quota, pids) = (memory.unwrap_or(0), cpu_quota_us.unwrap_or(0), pids.unwrap_or(0));
-    // As much swap again: what `docker run --memory` gives.
-    let total = memory.saturating_mul(2);
-    let period = if quota > 0 { CPU_PERIOD_US } else { 0 };
-    text.set(format_args!(
-        r#"{{"memory":{{"limit":{memory},"swap":{total}}},"cpu":{{"quota":{quota},"period":{period}}},"pids":{{"limit":{pids}}}}}"#
-    ))
 }
 
 /// The root of the hierarchy.

@@ -2,6 +2,8 @@
 //! that this machine's cgroup2 has not is tested in a VM (tests/runtime_vm.rs).
 
 use super::*;
+use crate::codec::json;
+use crate::spec::Resources;
 use crate::sys::clone::{self, CLONE_NEWNS, Side, fork};
 use crate::sys::process::{self, Ended, Whom};
 use crate::sys::{mount, signal};

@@ -1,6 +1,7 @@
 use super::*;
+use crate::container::cgroup::Cgroup;
 use crate::container::cgroup::tests::own_hierarchy;
-use crate::container::cgroup::{Cgroup, Resources};
+use crate::spec::Resources;
 use crate::sys::clone::{Side, fork};
 use crate::sys::fd::CWD;
 use crate::sys::process::{self, Whom};

@@ -1,0 +1,81 @@
+//! The group of the one container of a machine, which PID 1 makes.
+//!
+//! ```text
+//! /sys/fs/cgroup/container        limits, device rules: no process
+//! /sys/fs/cgroup/container/init   the same limits: the container is born here
+//! ```
+//! The cgroup namespace of the container begins with the lower one. Programs read their limits there, but the upper one
+//! is out of reach: `nsdelegate` alone does not keep root of a further user namespace from writing `memory.max`, once it
+//! has a second cgroup namespace that begins further down.
+
+use super::resources::{self, Target};
+use super::{Cgroup, FILE_BYTES, MOUNT, devices, hierarchy};
+use crate::codec::json;
+use crate::error::Result;
+use crate::io::path::PathBuf;
+use crate::io::show::On;
+use crate::spec::{CPU_PERIOD_US, Resources};
+use crate::sys;
+use crate::sys::fd::FdRef;
+use core::ffi::CStr;
+
+const UPPER: &CStr = c"container";
+const LOWER: &CStr = c"container/init";
+
+/// Both groups.
+pub struct MachineGroup {
+    upper: Cgroup,
+    lower: Cgroup,
+}
+
+impl MachineGroup {
+    /// Makes them with these limits.
+    pub fn create(resources: &Resources) -> Result<MachineGroup> {
+        let upper = Cgroup::create_for_machine(UPPER, resources)?;
+        Ok(MachineGroup { upper, lower: Cgroup::create_for_machine(LOWER, resources)? })
+    }
+
+    /// Has the kernel refuse every device but those of each container. Any node may be made.
+    pub fn restrict_devices(&self) -> Result<()> {
+        devices::restrict(None, self.upper.directory())
+    }
+
+    /// Where the container is born.
+    pub fn directory(&self) -> FdRef<'_> {
+        self.lower.directory()
+    }
+
+    /// The first bytes of a file that tells of both.
+    pub fn read<'b>(&self, file: &CStr, buffer: &'b mut [u8]) -> sys::Result<&'b [u8]> {
+        self.upper.read(file, buffer)
+    }
+}
+
+impl Cgroup {
+    /// Makes a group with the limits of a machine's container.
+    pub fn create_for_machine(name: &CStr, resources: &Resources) -> Result<Cgroup> {
+        hierarchy()?;
+        let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).on("cgroup", name)?;
+        path.push(name.to_bytes()).on("cgroup", name)?;
+        let mut text = PathBuf::new();
+        let mut buffer = [0; FILE_BYTES];
+        let length = document(resources, &mut text).map(|()| text.as_bytes().len()).on("cgroup", name)?;
+        buffer[..length].copy_from_slice(text.as_bytes());
+        let limits = json::check(&mut buffer[..length])?;
+        let group = Cgroup::make(&path)?;
+        let done = resources::apply(&limits, &mut Target::of(group.directory(), false));
+        group.or_undo(done)
+    }
+}
+
+/// The limits of a machine's container, as a config would have them.
+fn document(resources: &Resources, text: &mut PathBuf) -> sys::Result<()> {
+    let Resources { memory, cpu_quota_us, pids } = *resources;
+    let (memory, quota, pids) = (memory.unwrap_or(0), cpu_quota_us.unwrap_or(0), pids.unwrap_or(0));
+    // As much swap again: what `docker run --memory` gives.
+    let total = memory.saturating_mul(2);
+    let period = if quota > 0 { CPU_PERIOD_US } else { 0 };
+    text.set(format_args!(
+        r#"{{"memory":{{"limit":{memory},"swap":{total}}},"cpu":{{"quota":{quota},"period":{period}}},"pids":{{"limit":{pids}}}}}"#
+    ))
+}
