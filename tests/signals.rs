@@ -1,10 +1,11 @@
-//! The first SIGINT or SIGTERM goes to the container, the second ends the VM; nothing is left running or lying about.
+//! SIGTERM and SIGHUP stop the container, SIGINT goes to it, a further one ends the VM; nothing is left running or lying
+//! about.
 
 mod support;
 
 use std::io::Read;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use support::boot::{finish, send};
@@ -76,6 +77,53 @@ const TRAPS: &str = "trap 'echo term; exit 15' TERM; trap 'echo int; exit 2' INT
 #[test]
 fn sigterm_goes_to_the_container() {
     signalled("term", TRAPS, &["TERM"]).expect_status(15).expect_stdout("term\n");
+}
+
+/// A shell, sleep or python that is PID 1 of its namespace and has no handler: the normal case.
+#[test]
+fn sigterm_ends_a_container_that_has_no_handler() {
+    let outcome = signalled("plain", "echo ready; exec sleep 1000", &["TERM"]);
+    outcome.expect_status(128 + 9).expect_stdout("");
+    assert!(outcome.took > Duration::from_secs(6), "it had no time to end by itself\n{outcome}");
+}
+
+/// The machine goes off in its time: `timeout` has to ask once.
+#[test]
+fn timeout_ends_a_boot() {
+    let directory = own_layout("timeout");
+    let temporary = directory.join("temporary");
+    let words = Boot::new(directory.join("layout")).arguments(["sleep", "1000"]).words();
+    let mut command = std::process::Command::new("timeout");
+    command.arg("20").args(words).env("TMPDIR", &temporary);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let _slot = slots::take();
+    let outcome = finish(command.spawn().expect("timeout"), None, Duration::from_secs(70));
+    outcome.expect_status(124).expect_stdout("");
+    assert_eq!(processes_of(&temporary), [], "left running\n{outcome}");
+}
+
+/// SIGHUP stops, too; what the container gets is the image's StopSignal.
+#[test]
+fn sighup_and_sigterm_are_the_images_stop_signal() {
+    for signal in ["HUP", "TERM"] {
+        let directory = own_layout("stop");
+        let script = "trap 'echo usr1; exit 10' USR1; echo ready; while :; do sleep 1; done";
+        let command = format!(r#""Cmd":["sh","-c","{script}"],"Env":["PATH=/bin"],"StopSignal":"SIGUSR1""#);
+        std::fs::remove_dir_all(directory.join("layout")).expect("layout");
+        busybox().config(&command).write(&directory.join("layout"));
+        let _slot = slots::take();
+        let child = start(&Boot::new(directory.join("layout")), &directory.join("temporary"));
+        send(&child, signal);
+        let outcome = finish(child, None, Duration::from_secs(60));
+        outcome.expect_status(10).expect_stdout("usr1\n");
+    }
+}
+
+/// ^C and then the end: the second one stops, and does not kill.
+#[test]
+fn sigterm_after_sigint_stops() {
+    let script = "trap 'echo int' INT; trap 'echo term; exit 15' TERM; echo ready; while :; do sleep 1; done";
+    signalled("both", script, &["INT", "TERM"]).expect_status(15).expect_stdout("int\nterm\n");
 }
 
 #[test]

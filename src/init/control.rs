@@ -8,6 +8,7 @@
 //!                 exit STATUS STDOUT STDERR     last: status, and the bytes of both streams
 //! host -> guest   size ROWS COLUMNS             of the terminal
 //!                 signal NUMBER                 for the container
+//!                 stop                          the container: its StopSignal, and SIGKILL later
 //!                 eof BYTES                     standard input ends after so many
 //!                 done                          everything is delivered: power off
 //! ```
@@ -34,6 +35,7 @@ static PORT: AtomicI32 = AtomicI32::new(-1);
 enum Command {
     Size(u16, u16),
     Signal(i32),
+    Stop,
     Eof(u64),
     Done,
 }
@@ -46,6 +48,7 @@ fn parse(line: &[u8]) -> Option<Command> {
     let command = match verb {
         b"size" => Command::Size(number()?.try_into().ok()?, number()?.try_into().ok()?),
         b"signal" => Command::Signal(number()?.try_into().ok().filter(|n| (1..=SIGNAL_MAX).contains(n))?),
+        b"stop" => Command::Stop,
         b"eof" => Command::Eof(number()?),
         b"done" => Command::Done,
         _ => return None,
@@ -66,6 +69,8 @@ pub struct Control {
     pub size: Option<(u16, u16)>,
     /// Signals for the container, until they are taken.
     pub signals: SignalSet,
+    /// The container is to stop, until that is taken.
+    pub stop: bool,
     /// Where standard input ends.
     pub eof: Option<u64>,
     /// Nobody waits for us any more.
@@ -86,6 +91,7 @@ impl Control {
             line_too_long: false,
             size: None,
             signals: SignalSet::NONE,
+            stop: false,
             eof: None,
             done: false,
         };
@@ -155,6 +161,7 @@ impl Control {
         match parse(line).filter(|_| !self.line_too_long) {
             Some(Command::Size(rows, columns)) => self.size = Some((rows, columns)),
             Some(Command::Signal(number)) => self.signals = self.signals.with(number),
+            Some(Command::Stop) => self.stop = true,
             Some(Command::Eof(bytes)) => self.eof = Some(bytes),
             Some(Command::Done) => self.done = true,
             None => crate::warning!("the host said what we do not know: {}", crate::io::show::Show(line)),
@@ -255,6 +262,8 @@ mod tests {
             ("eof 0", Some(Command::Eof(0))),
             ("eof 18446744073709551615", Some(Command::Eof(u64::MAX))),
             ("done", Some(Command::Done)),
+            ("stop", Some(Command::Stop)),
+            ("stop 15", None),
             ("done ", None),
             ("size 24", None),
             ("size 24 80 1", None),

@@ -239,10 +239,14 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         control.hear();
         let signals = core::mem::take(&mut control.signals);
         let (size, eof) = (control.size.take(), control.eof.take());
+        let stop = core::mem::take(&mut control.stop);
         for number in 1..=signal::SIGNAL_MAX {
             if signals.0 & SignalSet::NONE.with(number).0 != 0 {
                 self.signal(number);
             }
+        }
+        if stop {
+            self.stop();
         }
         if let (Some((rows, columns)), Some(master)) = (size, &self.container.terminal) {
             let _ = tty::set_size(master.by_ref(), rows, columns);
