@@ -68,6 +68,10 @@ pub const PASSWD_FIELD_BYTES: usize = 1024;
 pub const SUBID_RANGES_MAX: usize = 32;
 /// Labels of one image. Tens are many; each is compared with all others.
 pub const LABELS_MAX: usize = 512;
+/// Containers that `list` shows.
+pub const CONTAINERS_MAX: usize = 1 << 16;
+/// The table that `list` shows, in bytes: address space that it grows into.
+pub const TABLE_BYTES: usize = CONTAINERS_MAX * 1024;
 /// A container's state.json, in bytes: four paths, each byte of them escaped, and some numbers.
 pub const STATE_BYTES: usize = 100 << 10;
 /// How long a command waits for another that changes the same container, in milliseconds.

@@ -31,6 +31,8 @@ pub enum Format {
     Kmsg = 1,
     /// `{"level":"error","msg":"text","time":"2026-11-24T12:00:00Z"}`, as runc writes it and its callers read it.
     Json = 2,
+    /// `text`: for a caller that puts a name before it.
+    Bare = 3,
 }
 
 static MOST: AtomicU8 = AtomicU8::new(Level::Info as u8);
@@ -65,7 +67,12 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
     let format = FORMAT.load(Ordering::Relaxed);
     if format == Format::Json as u8 {
-        json(level, text, &mut line);
+        fields(level, text, true, &mut line);
+    } else if level == Level::Debug && format != Format::Kmsg as u8 {
+        // As runc writes it: the level tells it from what the user must read.
+        fields(level, text, false, &mut line);
+    } else if format == Format::Bare as u8 {
+        let _ = write!(line, "{text}");
     } else {
         if format == Format::Kmsg as u8 {
             let _ = write!(line, "<{}>", level as u32);
@@ -81,22 +88,27 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
 /// What may follow a text that fills its line: the end of a JSON object, the end of the line.
 const LINE_END_BYTES: usize = 48;
 
-fn json(level: Level, text: fmt::Arguments<'_>, line: &mut Line) {
+/// Level, text and time, as JSON or as `key=value`.
+fn fields(level: Level, text: fmt::Arguments<'_>, is_json: bool, line: &mut Line) {
     let level = match level {
         Level::Error => "error",
         Level::Warning => "warning",
         Level::Info => "info",
         Level::Debug => "debug",
     };
-    let _ = write!(line, "{{\"level\":\"{level}\",\"msg\":\"");
-    let _ = write!(Escaped(line), "{text}");
     let seconds = crate::sys::time::real_seconds();
     let (year, month, day) = date(seconds / 86400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let mut end = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
-    let _ = write!(end, "\",\"time\":\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z\"}}");
-    line.bytes[line.len..line.len + end.len].copy_from_slice(&end.bytes[..end.len]);
-    line.len += end.len;
+    let mut time: heapless::String<24> = heapless::String::new();
+    let _ = write!(time, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+    let mut end: heapless::String<LINE_END_BYTES> = heapless::String::new();
+    let _ = match is_json {
+        true => write!(line, "{{\"level\":\"{level}\",\"msg\":\"").and(write!(end, "\",\"time\":\"{time}\"}}")),
+        false => write!(line, "time=\"{time}\" level={level} msg=\"").and(write!(end, "\"")),
+    };
+    let _ = write!(Escaped(line), "{text}");
+    line.bytes[line.len..line.len + end.len()].copy_from_slice(end.as_bytes());
+    line.len += end.len();
 }
 
 /// The day of the Gregorian calendar that is so many days after 1970-01-01, as (year, month, day).
@@ -225,7 +237,7 @@ mod tests {
     fn a_json_line_is_whole_however_long_its_text() {
         for text in [String::from("a \"quoted\" \\ text\n"), "\"".repeat(3 * LOG_LINE_BYTES)] {
             let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
-            json(Level::Warning, format_args!("{text}"), &mut line);
+            fields(Level::Warning, format_args!("{text}"), true, &mut line);
             let mut bytes = line.bytes[..line.len].to_vec();
             let value = crate::codec::json::check(&mut bytes).unwrap();
             assert!(value.require_text("level").unwrap() == "warning" && value.require_text("time").is_ok());

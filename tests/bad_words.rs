@@ -244,22 +244,22 @@ fn an_image_that_cannot_be_run_leaves_no_bundle() {
     images(&lab);
     write(&lab.dir.join("file"), "no socket");
     let rows: [(&[&str], &str, i32); 12] = [
-        (&["--image", "@DIR@/absent", "@ID@"], "@DIR@/absent", 1),
-        (&["--image", "@DIR@/good", "--ref", "none", "@ID@"], "none", 1),
-        (&["--image", "@DIR@/good", "--platform", "linux/s390x", "@ID@"], "s390x", 1),
-        (&["--image", "@DIR@/torn", "@ID@"], "index.json", 1),
-        (&["--image", "@DIR@/no-layer", "@ID@"], ": missing", 1),
-        (&["--image", "@DIR@/damaged", "@ID@"], "digest", 1),
-        (&["--image", "@DIR@/no-user", "@ID@"], "absent", 1),
+        (&["--image", "@DIR@/absent", "@ID@"], "@DIR@/absent", 125),
+        (&["--image", "@DIR@/good", "--ref", "none", "@ID@"], "none", 125),
+        (&["--image", "@DIR@/good", "--platform", "linux/s390x", "@ID@"], "s390x", 125),
+        (&["--image", "@DIR@/torn", "@ID@"], "index.json", 125),
+        (&["--image", "@DIR@/no-layer", "@ID@"], ": missing", 125),
+        (&["--image", "@DIR@/damaged", "@ID@"], "digest", 125),
+        (&["--image", "@DIR@/no-user", "@ID@"], "absent", 125),
         (&["--image", "@DIR@/no-command", "@ID@"], "exec: \"absent\": executable file not found in $PATH", 127),
         (&["--image", "@DIR@/good", "@ID@", "/bin"], "permission denied", 126),
         (
             &["--image", "@DIR@/good", "--pid-file", "@DIR@/absent/pid", "@ID@"],
             "@DIR@/absent/pid: no such file or directory",
-            1,
+            125,
         ),
-        (&["--image", "@DIR@/good", "--console-socket", "@DIR@/file", "@ID@"], "@DIR@/file: connection refused", 1),
-        (&["--image", "@DIR@/good", "--bundle", "@BUNDLE@", "@ID@"], "--image and --bundle", 1),
+        (&["--image", "@DIR@/good", "--console-socket", "@DIR@/file", "@ID@"], "@DIR@/file: connection refused", 125),
+        (&["--image", "@DIR@/good", "--bundle", "@BUNDLE@", "@ID@"], "--image and --bundle", 125),
     ];
     let mut missed = String::new();
     let mut try_it = |words: &[&str], says: &str, status: i32| {
@@ -279,14 +279,14 @@ fn an_image_that_cannot_be_run_leaves_no_bundle() {
         }
     }
     // Its configuration can be had, and is refused for its terminal.
-    try_it(&["create", "--image", "@DIR@/good", "--tty", "@ID@"], "cannot allocate tty", 1);
+    try_it(&["create", "--image", "@DIR@/good", "--tty", "@ID@"], "cannot allocate tty", 125);
     assert!(missed.is_empty(), "\n{missed}");
     // What the checks above see where it is not refused.
     let said = lab.finish(lab.command(&["create", "--image", "@DIR@/good", "@ID@"]).env("TMPDIR", lab.dir.join("tmp")));
     assert_eq!((said.status, said.err.as_str(), std::fs::read_dir(lab.dir.join("tmp")).unwrap().count()), (0, "", 1));
     assert_ne!(leftovers(&lab), "");
     let said = lab.call(&["create", "--image", "@DIR@/good", "@ID@"]);
-    assert_eq!(misses(&said, &["container with given ID already exists".into()], 1), "");
+    assert_eq!(misses(&said, &["container with given ID already exists".into()], 125), "");
     assert_eq!(lab.status(), "created");
     assert_eq!(lab.call(&["delete", "--force", "@ID@"]).status, 0);
     assert_eq!((leftovers(&lab), std::fs::read_dir(lab.dir.join("tmp")).unwrap().count()), (String::new(), 0));

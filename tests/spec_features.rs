@@ -95,7 +95,7 @@ def need(good, what):
     if not good:
         print(what)
 known = {"ociVersionMin", "ociVersionMax", "hooks", "mountOptions", "linux", "annotations", "potentiallyUnsafeConfigAnnotations"}
-linux = {"namespaces", "capabilities", "cgroup", "seccomp", "apparmor", "selinux", "intelRdt", "mountExtensions", "netDevices"}
+linux = {"namespaces", "capabilities", "cgroup", "seccomp", "apparmor", "selinux", "intelRdt", "mountExtensions", "netDevices", "memoryPolicy"}
 need(set(ours) == known, "members: %s" % (set(ours) ^ known))
 need(set(ours["linux"]) == linux, "linux: %s" % (set(ours["linux"]) ^ linux))
 need((ours["ociVersionMin"], ours["ociVersionMax"]) == ("1.0.0", "1.3.0"), "versions")
@@ -112,6 +112,9 @@ need(ours["linux"]["cgroup"] == {"v1": False, "v2": True, "systemd": False, "sys
 for part in ("apparmor", "selinux", "intelRdt", "netDevices"):
     need(ours["linux"][part]["enabled"] is True, part)
 need(ours["linux"]["mountExtensions"] == {"idmap": {"enabled": True}}, "mountExtensions")
+need(ours["linux"]["memoryPolicy"] == {
+    "modes": ["MPOL_" + m for m in "DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE".split()],
+    "flags": ["MPOL_F_" + f for f in "NUMA_BALANCING RELATIVE_NODES STATIC_NODES".split()]}, "memoryPolicy")
 need(ours["potentiallyUnsafeConfigAnnotations"] == [], "annotations that are unsafe")
 for key, value in ours["annotations"].items():
     need(re.fullmatch(r"[a-z]+(\.[a-z]+)+", key) and isinstance(value, str) and value, key)

@@ -1,7 +1,8 @@
 //! The words of a command: options by a table, read by getargs where they stand, as often as somebody asks.
 
-use super::{Command, GLOBAL, nearest};
-use crate::io::show::Show;
+use super::making::IMAGE;
+use super::{Command, GLOBAL, VERSION, nearest};
+use crate::io::show::{Show, ShowC};
 use crate::{Error, Result};
 use core::ffi::CStr;
 use getargs::{Arg, Argument, Options};
@@ -53,10 +54,18 @@ impl<'a> Arguments<'a> {
     pub fn of(self, command: &'static Command) -> Result<Arguments<'a>> {
         let arguments = Arguments { command: Some(command), ..self };
         arguments.each(&mut |_| true)?;
-        let count = arguments.words().count();
-        match (command.least..=command.most).contains(&count) || arguments.has("help") {
-            true => Ok(arguments),
-            false => Err(Error::new(format_args!("usage: ocinit {}", super::Usage(command)))),
+        let (count, name, usage) = (arguments.words().count(), command.name, super::Usage(command));
+        match () {
+            _ if arguments.has("help") => Ok(arguments),
+            _ if count < command.least => {
+                let missing = command.words.split(' ').nth(count).unwrap_or_default();
+                Err(Error::new(format_args!("{name}: no {missing}: usage: ocinit {usage}")))
+            }
+            _ if count > command.most => {
+                let surplus = ShowC(arguments.word(command.most));
+                Err(Error::new(format_args!("{name}: {surplus}: one word too many: usage: ocinit {usage}")))
+            }
+            _ => Ok(arguments),
         }
     }
 
@@ -130,8 +139,10 @@ impl<'a> Arguments<'a> {
     fn each(&self, see: &mut dyn FnMut(Piece<'a>) -> bool) -> Result<()> {
         let mut options = Options::new(self.words.iter().map(|word| Word(word.to_bytes_with_nul())));
         let (mut words, mut is_begun) = (0, false);
+        let mut passes_on = self.command.is_some_and(Command::passes_on);
         loop {
-            let is_raw = words > 1 && self.command.is_some_and(Command::passes_on);
+            // Behind the first word: of exec always, of others behind an image.
+            let is_raw = words > 1 && passes_on;
             let next = match is_raw {
                 true => Ok(options.next_positional().map(Arg::Positional)),
                 false => options.next_arg(),
@@ -146,8 +157,9 @@ impl<'a> Arguments<'a> {
                     ("-", &letter[..])
                 }
                 Arg::Positional(word) => {
-                    // `--` may stand before what is passed on.
-                    if is_raw && !core::mem::replace(&mut is_begun, true) && word.ends_opts() {
+                    // One `--` may stand before what is passed on.
+                    let is_first = is_raw && !core::mem::replace(&mut is_begun, true);
+                    if is_first && word.ends_opts() && !options.opts_ended() {
                         continue;
                     }
                     words += 1;
@@ -161,7 +173,9 @@ impl<'a> Arguments<'a> {
             let is_long = dashes.len() == 2;
             let own = self.command.filter(|_| words > 0).map_or(&[][..], |command| command.flags);
             let is_it = |flag: &&Flag| if is_long { flag.long.as_bytes() == name } else { name == [flag.short] };
-            let Some(flag) = own.iter().chain(GLOBAL).find(is_it) else { return Err(self.unknown(dashes, name, own)) };
+            // A command has no version of its own: after its name the letter is free for another option.
+            let global = GLOBAL.iter().filter(|flag| words == 0 || flag.long != VERSION);
+            let Some(flag) = own.iter().chain(global).find(is_it) else { return Err(self.unknown(dashes, name, own)) };
             let value = match flag.value {
                 // As Go has it.
                 "" if is_long => match options.value_opt().map(Word::bytes) {
@@ -177,6 +191,12 @@ impl<'a> Arguments<'a> {
                         .map_err(|_| Error::new(format_args!("{dashes}{} needs a value: {what}", Show(name))))?,
                 ),
             };
+            if flag.long == IMAGE.long {
+                if words > 1 {
+                    return Err(self.late_image());
+                }
+                passes_on = true;
+            }
             let piece = Piece::Given(flag, value.map(Word::value));
             if !see(piece) {
                 return Ok(());
@@ -189,13 +209,21 @@ impl Arguments<'_> {
     #[cold]
     fn unknown(&self, dashes: &str, name: &[u8], own: &'static [Flag]) -> Error {
         let (name_shown, known) = (Show(name), own.iter().chain(GLOBAL).map(|flag| flag.long));
-        let of = self.command.map_or("ocinit", |command| command.name);
+        let (of, colon) = self.command.map_or(("", ""), |command| (command.name, ": "));
         match nearest(name, &mut { known }) {
             Some(near) if dashes.len() == 2 => {
-                Error::new(format_args!("{of}: no option --{name_shown}; did you mean --{near}?"))
+                Error::new(format_args!("{of}{colon}no option --{name_shown}; did you mean --{near}?"))
             }
-            _ => Error::new(format_args!("{of}: no option {dashes}{name_shown}: see --help")),
+            _ => Error::new(format_args!("{of}{colon}no option {dashes}{name_shown}: see --help")),
         }
+    }
+
+    #[cold]
+    fn late_image(&self) -> Error {
+        let name = self.command.map_or("", |command| command.name);
+        Error::new(format_args!(
+            "{name}: --image stands before the ID: what follows the ID is the command in the image"
+        ))
     }
 }
 
@@ -292,6 +320,48 @@ mod tests {
             assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"-a"]);
             assert!(!arguments.has("all"));
         }
+        let words = [c"exec", c"--", c"id", c"--", c"-a"];
+        let arguments = Arguments::new(&words).of(&PASSING).unwrap();
+        assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"--", c"-a"], "the first one ends the options");
+    }
+
+    const MAKING: &[Flag] = &[IMAGE, Flag::switch("detach", b'd', "")];
+    static RUNNING: Command = Command { name: "run", words: "ID [ARG]...", most: 9, flags: MAKING, ..TEST };
+
+    #[test]
+    fn with_an_image_nothing_after_the_id_is_ours() {
+        for users in [
+            &[c"ls", c"-d", c"/bin"][..],
+            &[c"grep", c"-q", c"x"],
+            &[c"echo", c"--help"],
+            &[c"sh", c"-c", c"exit 3"],
+            &[c"a", c"--", c"--image", c"b"],
+            &[c"-d"],
+            &[c"--image"],
+            &[],
+        ] {
+            for dashes in [&[][..], &[c"--"]] {
+                let words = [&[c"run", c"--image=/i", c"id"], dashes, users].concat();
+                let arguments = Arguments::new(&words).of(&RUNNING);
+                if dashes.is_empty() && users == [c"--image"] {
+                    assert!(arguments.is_ok(), "it is the command's own");
+                }
+                let arguments = arguments.unwrap();
+                assert!(!arguments.has("detach") && !arguments.has("help") && !arguments.has("quiet"), "{words:?}");
+                assert_eq!(arguments.words().skip(1).collect::<Vec<_>>(), users, "{words:?}");
+                assert_eq!(arguments.value("image"), Some(c"/i"));
+            }
+        }
+        let before = [c"run", c"-d", c"--image", c"/i", c"--", c"id", c"-d"];
+        let arguments = Arguments::new(&before).of(&RUNNING).unwrap();
+        assert!(arguments.has("detach"));
+        assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"-d"]);
+        // Without an image options may follow the ID, and an image that comes late is told.
+        assert!(Arguments::new(&[c"run", c"id", c"-d"]).of(&RUNNING).unwrap().has("detach"));
+        for words in [&[c"run", c"id", c"--image", c"/i"][..], &[c"run", c"id", c"ls", c"--image=/i"]] {
+            let error = Arguments::new(words).of(&RUNNING).err().unwrap().to_string();
+            assert!(error.starts_with("run: --image stands before the ID"), "{error}");
+        }
     }
 
     #[test]
@@ -327,11 +397,13 @@ mod tests {
             (&[c"test", c"--frobnicate", c"x"], "test: no option --frobnicate: see --help"),
             (&[c"test", c"-x", c"x"], "test: no option -x: see --help"),
             (&[c"--all", c"test", c"x"], "test: no option --all: see --help"),
+            (&[c"test", c"-v", c"x"], "test: no option -v: see --help"),
+            (&[c"test", c"--version", c"x"], "test: no option --version: see --help"),
             (&[c"test", c"x", c"--env"], "--env needs a value: NAME=VALUE"),
             (&[c"test", c"x", c"-e"], "-e needs a value: NAME=VALUE"),
             (&[c"test", c"x", c"--all=yes"], "--all takes no value"),
-            (&[c"test"], "usage: ocinit test [OPTION]... A [B]"),
-            (&[c"test", c"1", c"2", c"3"], "usage: ocinit test [OPTION]... A [B]"),
+            (&[c"test"], "test: no A: usage: ocinit test [OPTION]... A [B]"),
+            (&[c"test", c"1", c"2", c"3"], "test: 3: one word too many: usage: ocinit test [OPTION]... A [B]"),
         ] {
             assert_eq!(check(words).err().unwrap().to_string(), text);
         }

@@ -9,6 +9,7 @@ use crate::container::userns::Ids;
 use crate::io::output::Output;
 use crate::io::path::PathBuf;
 use crate::io::strings::Strings;
+use crate::log::Level;
 use crate::memory::Memory;
 use crate::rootfs::Powers;
 use crate::spec::{self, Spec};
@@ -90,7 +91,7 @@ pub(super) fn make(arguments: &Arguments<'_>, wanted: Wanted<'_>, memory: &mut M
     fs::umask(umask);
     write_config(&spec, place.file()).doing("write config.json")?;
     place.keep()?;
-    rootless::report(&applied);
+    rootless::report(if joins { Level::Debug } else { Level::Warning }, &applied);
     Ok(())
 }
 

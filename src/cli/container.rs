@@ -1,31 +1,55 @@
 //! What commands on containers have in common: where their state is kept.
 
 use super::Arguments;
-use crate::container::state::{Directory, Id, Root, State};
+use crate::container::state::{Directory, Id, Missing, Root, State};
 use crate::container::userns;
 use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::sys::fd::CWD;
-use crate::sys::{fs, process};
-use crate::{Context, Result};
+use crate::sys::{Errno, fs, process};
+use crate::{Context, Error, Result};
 
 /// Where root keeps it; an ordinary user has a directory of this name in his own XDG_RUNTIME_DIR.
 const ROOT: &str = "/run/ocinit";
 
-/// What is kept: nothing where the directory is not there, unless `is_made` for something to be kept in it.
+/// What is kept. A command on one container finds none if the directory is missing.
 pub(super) fn root(arguments: &Arguments<'_>, is_made: bool) -> Result<Root> {
+    open_root(arguments, if is_made { Missing::Make } else { Missing::Ignore })
+}
+
+/// The same for a list of all. As runc has it: the default directory may be missing, but one that was named is a mistake.
+pub(super) fn root_of_all(arguments: &Arguments<'_>) -> Result<Root> {
+    open_root(arguments, if arguments.has("root") { Missing::Refuse } else { Missing::Ignore })
+}
+
+fn open_root(arguments: &Arguments<'_>, missing: Missing) -> Result<Root> {
     let mut path = PathBuf::new();
     let is_runtime_directory = place(arguments, &mut path)?;
     let path = path.as_c_str();
-    if !is_made {
-        return Root::open(path);
+    let is_given = arguments.has("root");
+    let mut root = Root::open(path, missing);
+    if !is_given && missing == Missing::Make && process::effective_uid() != 0 {
+        // Another user's: a container's directory could not be made in it.
+        let access = fs::access(CWD, path, libc::W_OK | libc::X_OK).on("open the state's root", path);
+        root = root.and_then(|root| access.map(|()| root));
     }
-    let root = Root::make(path)?;
-    if is_runtime_directory {
+    let root = root.map_err(|error| if is_given { error } else { advise(error) })?;
+    if is_runtime_directory && missing == Missing::Make {
         // What has this bit is not removed because nobody has used it for some days (XDG Base Directory Specification).
         fs::chmod(CWD, path, 0o1700).on("change the mode of", path)?;
     }
     Ok(root)
+}
+
+/// A user who may not use the default place has another.
+fn advise(error: Error) -> Error {
+    match error.errno() {
+        Errno::EACCES | Errno::EPERM | Errno::EROFS if process::effective_uid() != 0 => {
+            let text = format_args!("{error}: set XDG_RUNTIME_DIR, or name a directory of yours by --root");
+            Error::with_errno(text, error.errno())
+        }
+        _ => error,
+    }
 }
 
 /// What is done on a container with this state, and room for texts.

@@ -35,6 +35,6 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
     let memory = crate::memory::claim();
-    making::make(arguments, &root, id, [true, false], memory)?;
+    making::make(arguments, &root, id, [true, false], memory).inspect_err(|_| root.take_back())?;
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use super::{Arguments, Command, Run};
 use crate::codec::json::Writer;
-use crate::container::seccomp;
+use crate::container::{attributes, seccomp};
 use crate::io::output::Output;
 use crate::io::text::words;
 use crate::spec::{NAMESPACES, capability, options};
@@ -54,6 +54,10 @@ fn write(json: &mut Writer<'_>) {
         json.end();
     }
     switches(json, "intelRdt", "enabled schemata monitoring");
+    json.end();
+    json.object_of("memoryPolicy");
+    list(json, "modes", "MPOL_", attributes::MEMORY_MODES);
+    list(json, "flags", "MPOL_F_", attributes::MEMORY_FLAGS);
     json.end();
     json.object_of("mountExtensions");
     switches(json, "idmap", "enabled");

@@ -14,6 +14,7 @@ use crate::sys::fd::{CWD, Fd};
 use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
+use core::fmt::{self, Display};
 
 /// Which of the images for many platforms.
 pub const PLATFORM: Flag =
@@ -34,6 +35,47 @@ pub enum Transport {
 
 const TRANSPORTS: [(&str, Transport); 3] =
     [("oci:", Transport::Oci), ("oci-archive:", Transport::OciArchive), ("docker-archive:", Transport::DockerArchive)];
+
+/// skopeo's word for a registry.
+const DOCKER: &str = "docker://";
+
+/// Places of skopeo's and podman's that ocinit reads no image from.
+const ELSEWHERE: [(&str, &str); 8] = [
+    (DOCKER, NO_NETWORK),
+    ("https://", NO_NETWORK),
+    ("http://", NO_NETWORK),
+    ("registry:", NO_NETWORK),
+    ("dir:", "neither an OCI layout nor an archive"),
+    ("docker-daemon:", "IMAGE is a path"),
+    ("containers-storage:", "IMAGE is a path"),
+    ("ostree:", "IMAGE is a path"),
+];
+const NO_NETWORK: &str = "ocinit has no network, and IMAGE is a path";
+
+/// The command that makes a layout of an image that is elsewhere.
+struct GetImage<'a> {
+    prefix: &'a str,
+    name: &'a str,
+}
+
+impl Display for GetImage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = if self.prefix.starts_with("http") { DOCKER } else { self.prefix };
+        // The last component, without a tag or digest, is the directory's name.
+        let bytes = self.name.as_bytes();
+        let last = bytes.rsplit(|byte| *byte == b'/').find(|part| !part.is_empty()).unwrap_or(b"image");
+        let directory = last.split(|byte| matches!(byte, b':' | b'@')).next().unwrap_or(last);
+        let (name, directory) = (Show(bytes), Show(directory));
+        write!(f, "get it by: skopeo copy {prefix}{name} oci:{directory}:latest, then IMAGE is {directory}")
+    }
+}
+
+/// Whether it reads as the name of an image, and not as the path of a file.
+fn is_name(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    let is_path = bytes.starts_with(b"/") || bytes.starts_with(b".") || bytes.ends_with(b"/");
+    !is_path && !bytes.is_empty() && !bytes.ends_with(b".tar")
+}
 
 /// The transport, and what follows it.
 pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
@@ -68,10 +110,14 @@ pub fn choose<'m>(
 /// Opens the store that an image's name begins with; which of its images is wanted.
 pub fn open<'m, 'w>(
     arguments: &Arguments<'w>,
-    name: &'w CStr,
+    words: &'w CStr,
     memory: &'m mut ArchiveMemory,
 ) -> Result<(Store<'m>, Wanted<'w>)> {
-    let (transport, rest) = transport(name)?;
+    let (transport, rest) = transport(words)?;
+    if let Some((prefix, what)) = ELSEWHERE.iter().find(|(prefix, _)| rest.starts_with(prefix)) {
+        let name = rest.strip_prefix(prefix).unwrap_or_default();
+        return Err(Error::new(format_args!("image {}: {what}; {}", ShowC(words), GetImage { prefix, name })));
+    }
     let (path, mut wanted) = split(rest)?;
     if let Some(platform) = arguments.value("platform") {
         wanted.platform = target(platform)?;
@@ -83,7 +129,19 @@ pub fn open<'m, 'w>(
     let shown = Show(path.as_bytes());
     let file = match path {
         "-" => spool()?,
-        _ => open_path(path, fs::O_RDONLY).context("open", &shown)?,
+        _ => match open_path(path, fs::O_RDONLY) {
+            Err(Errno::ENOENT) if is_name(path) => {
+                return Err(Error::with_errno(
+                    format_args!(
+                        "image {}: no such file or directory, and IMAGE is a path; {}",
+                        Show(rest.as_bytes()),
+                        GetImage { prefix: DOCKER, name: rest }
+                    ),
+                    Errno::ENOENT,
+                ));
+            }
+            file => file.context("open", &shown)?,
+        },
     };
     let stat = fs::stat(file.by_ref(), c"").context("stat", &shown)?;
     let form = match transport {

@@ -3,12 +3,14 @@
 use super::{Arguments, Command, Flag, Run, choice, container};
 use crate::codec::json::Writer;
 use crate::container::state::{Directory, Id, Rfc3339, Root, State, StateMemory};
-use crate::io::fields::{End, Field, Table};
-use crate::io::output::Output;
+use crate::io::fields::{End, Field, Table as Passwd};
+use crate::io::output::{Output, Sink};
 use crate::io::show::{Show, ShowC};
-use crate::sys::Errno;
+use crate::limits::TABLE_BYTES;
 use crate::sys::fd::STDOUT;
-use crate::{Context, Result};
+use crate::sys::vm::Grown;
+use crate::sys::{Errno, process};
+use crate::{Context, Error, Result};
 use core::fmt::{self, Display, Write};
 
 pub(super) const COMMAND: Command = Command {
@@ -31,7 +33,7 @@ const PADDING: usize = 3;
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let memory = crate::memory::claim();
-    let root = container::root(arguments, false)?;
+    let root = container::root_of_all(arguments)?;
     let format = arguments.value("format").unwrap_or(c"table");
     let mut output = Output::new(STDOUT);
     let space = &mut memory.container.state;
@@ -41,33 +43,30 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
             Ok(())
         })?,
         b"table" => {
-            let mut widths = [0; COLUMNS];
-            // First how wide each column is, then the same again to be seen.
-            for is_shown in [false, true] {
-                let mut line = Line { output: is_shown.then_some(&mut output), widths: &mut widths };
-                line.cells([&"ID", &"PID", &"STATUS", &"BUNDLE", &"CREATED", &"OWNER"]);
-                each(&root, space, &mut |directory, state| {
-                    let (owner, status) = (owner(state.owner)?, directory.status(state));
-                    line.cells([
-                        &directory.id(),
-                        &state.pid(status),
-                        &status.name(),
-                        &ShowC(state.bundle),
-                        &Rfc3339(state.created),
-                        &Show(owner.bytes()),
-                    ]);
-                    Ok(())
-                })?;
-            }
+            let owner = owner()?;
+            let mut table = Table::new();
+            table.line([&"ID", &"PID", &"STATUS", &"BUNDLE", &"CREATED", &"OWNER"])?;
+            each(&root, space, &mut |directory, state| {
+                let status = directory.status(state);
+                table.line([
+                    &directory.id(),
+                    &state.pid(status),
+                    &status.name(),
+                    &ShowC(state.bundle),
+                    &Rfc3339(state.created),
+                    &Show(owner.bytes()),
+                ])
+            })?;
+            table.write(&mut output);
         }
         b"json" => {
+            let owner = owner()?;
             let mut json = Writer::with_indent(&mut output, "");
             let mut is_empty = true;
             each(&root, space, &mut |directory, state| {
                 if core::mem::replace(&mut is_empty, false) {
                     json.array();
                 }
-                let owner = owner(state.owner)?;
                 directory.describe(&mut json, state, directory.status(state), Some(owner.bytes()), &mut memory.strings);
                 Ok(())
             })?;
@@ -99,9 +98,10 @@ fn each(
     })
 }
 
-/// The user's name, or `#` and the number.
-fn owner(uid: u32) -> Result<Field> {
-    let mut table = Table::open_on_host(c"/etc/passwd")?;
+/// The name of the user whose containers these are, or `#` and the number: the caller, for no other's state is read.
+fn owner() -> Result<Field> {
+    let uid = process::effective_uid();
+    let mut table = Passwd::open_on_host(c"/etc/passwd")?;
     let (mut name, mut field, mut column) = (Field::new(), Field::new(), 0);
     while let Some(end) = table.field(&mut field, false)? {
         match column {
@@ -117,37 +117,56 @@ fn owner(uid: u32) -> Result<Field> {
     Ok(name)
 }
 
-/// Lines of a table.
-struct Line<'l, 'o> {
-    output: Option<&'l mut Output<'o>>,
-    widths: &'l mut [usize; COLUMNS],
+/// Lines of a table, kept until it is known how wide each column is.
+struct Table {
+    /// Each cell with a NUL behind it, which no cell holds.
+    cells: Grown<u8>,
+    widths: [usize; COLUMNS],
 }
 
-impl Line<'_, '_> {
-    fn cells(&mut self, cells: [&dyn Display; COLUMNS]) {
-        for (n, (cell, width)) in cells.iter().zip(self.widths.iter_mut()).enumerate() {
-            let mut counted = Counted { output: self.output.as_deref_mut(), count: 0 };
-            let _ = write!(counted, "{cell}");
-            *width = WIDTH_LEAST.max(counted.count + PADDING).max(*width);
-            if n + 1 < COLUMNS {
-                let padding = *width - counted.count;
-                let _ = write!(counted, "{:padding$}", "");
-            } else {
-                let _ = counted.write_str("\n");
+impl Table {
+    fn new() -> Table {
+        Table { cells: Grown::new(TABLE_BYTES), widths: [WIDTH_LEAST; COLUMNS] }
+    }
+
+    fn line(&mut self, cells: [&dyn Display; COLUMNS]) -> Result<()> {
+        for (cell, width) in cells.iter().zip(&mut self.widths) {
+            let mut counted = Counted { cells: &mut self.cells, count: 0 };
+            write!(counted, "{cell}")
+                .map_err(|_| Error::new(format_args!("more than {TABLE_BYTES} bytes of a table")))?;
+            *width = (*width).max(counted.count + PADDING);
+            self.cells.push(0).doing("keep a table")?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, output: &mut Output<'_>) {
+        let columns = self.widths.iter().enumerate().cycle();
+        for (cell, (n, width)) in self.cells.split(|byte| *byte == 0).zip(columns) {
+            if n == 0 && cell.is_empty() {
+                // Behind the last NUL.
+                return;
+            }
+            output.put(cell);
+            // Every byte but those that continue a character.
+            let count = cell.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+            match n + 1 < COLUMNS {
+                true => (count..*width).for_each(|_| output.put(b" ")),
+                false => output.put(b"\n"),
             }
         }
     }
 }
 
-/// Counts characters, and passes them on where somebody sees them.
-struct Counted<'l, 'o> {
-    output: Option<&'l mut Output<'o>>,
+/// Keeps what is written, and counts its characters.
+struct Counted<'t> {
+    cells: &'t mut Grown<u8>,
     count: usize,
 }
 
-impl Write for Counted<'_, '_> {
+impl Write for Counted<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.count += text.chars().count();
-        self.output.as_mut().map_or(Ok(()), |output| output.write_str(text))
+        self.cells.extend(text.as_bytes()).map_err(|_| fmt::Error)
     }
 }

@@ -10,6 +10,7 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod help;
 mod image;
 mod inspect;
 mod kill;
@@ -39,11 +40,11 @@ use crate::error::STATUS_FAILED;
 use crate::io::show::{On, ShowC};
 use crate::log::{self, Format, Level};
 use crate::sys::fd::{self, CWD, FdRef, STDERR, STDOUT};
-use crate::sys::fs;
-use crate::sys::signal;
+use crate::sys::{Errno, fs, process, signal};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Write};
+use help::Usage;
 
 /// A command.
 pub struct Command {
@@ -59,6 +60,8 @@ pub struct Command {
 
 /// What a command does.
 pub enum Run {
+    /// Something about this program.
+    Program(fn(&Arguments<'_>) -> Result<()>),
     /// Something with images. It fails with status 125, as docker and podman do.
     Image(fn(&Arguments<'_>) -> Result<()>),
     /// Something with containers, as runc does it; its exit status. It fails with status 1, or 255 where that is exec.
@@ -100,10 +103,12 @@ const COMMANDS: &[&Command] = &[
     &delete::COMMAND,
     &spec::COMMAND,
     &features::COMMAND,
+    &help::HELP,
+    &help::VERSION,
 ];
 
-/// What runc has, and ocinit has not: podman takes a `checkpoint --help` that works for the ability.
-const REFUSED: [&str; 2] = ["checkpoint", "restore"];
+/// Those that make a cgroup, and so cannot leave that to systemd.
+const MAKING: [&str; 2] = [run::COMMAND.name, create::COMMAND.name];
 
 /// Options that every command has; they may stand before its name, too.
 const GLOBAL: &[Flag] = &[
@@ -114,13 +119,13 @@ const GLOBAL: &[Flag] = &[
     Flag::switch("debug", 0, "more messages"),
     Flag { long: "rootless", short: 0, value: "[=BOOL|auto]", about: "accepted, as ocinit sees for itself" },
     Flag::value("cgroup-manager", 0, "cgroupfs|disabled", "with or without a cgroup for the container"),
-    Flag::switch("systemd-cgroup", 0, "refused: cgroups are made without systemd"),
+    Flag::switch("systemd-cgroup", 0, "refused where a container is made: cgroups are made without systemd"),
     Flag::switch("help", b'h', "show this"),
-    Flag::switch("version", b'v', "show the version"),
+    Flag::switch(VERSION, b'v', "show the version"),
 ];
 
-/// Those of them that mean nothing to images.
-const OF_RUNTIME: [&str; 4] = ["root", "rootless", "cgroup-manager", "systemd-cgroup"];
+/// The option that stands before a command's name only.
+const VERSION: &str = "version";
 
 /// Whether the words name a command, so that even PID 1 of a container may run it.
 /// The kernel starts its init as `init`, with words of the kernel's command line: they are no command.
@@ -139,13 +144,14 @@ fn find(word: &CStr) -> Option<&'static Command> {
 pub fn main(args: &'static [&'static CStr]) -> i32 {
     // Who starts us may ignore it; nobody could wait for a child then.
     signal::reset(signal::SIGCHLD);
+    log::set_format(plain_format());
     let mut failed = STATUS_FAILED.into();
-    let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), &mut failed);
+    let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), args, &mut failed);
     if let Err(error) = &result {
         crate::error!("{error}");
         // A log file is for programs; whoever sees standard error is told, too.
         if log::set_target(STDERR).raw() != STDERR.raw() {
-            log::set_format(Format::Text);
+            log::set_format(plain_format());
             crate::error!("{error}");
         }
     }
@@ -158,62 +164,85 @@ pub fn main(args: &'static [&'static CStr]) -> i32 {
     }
 }
 
+/// The format of lines on standard error. conmon, which has this variable, reads them, and podman puts our name before each.
+fn plain_format() -> Format {
+    if process::variable(b"_OCI_SYNCPIPE").is_some() { Format::Bare } else { Format::Text }
+}
+
 /// `failed` becomes the exit status of a failure of ours.
-fn run(arguments: Arguments<'_>, failed: &mut i32) -> Result<i32> {
+fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i32> {
     let name = arguments.name()?;
-    let Some(name) = name else {
-        set_up(&arguments)?;
-        return match () {
-            _ if arguments.has("version") => print(format_args!("{VERSION}")),
-            _ if arguments.has("help") => print(format_args!("{Help}")),
-            _ => Err(Error::new(format_args!("no command given: see ocinit --help"))),
+    let command = match name.and_then(find) {
+        Some(command) if !arguments.has(VERSION) => command,
+        _ => {
+            set_up(&arguments)?;
+            return match name {
+                _ if arguments.has(VERSION) => help::version(),
+                Some(name) => Err(help::unknown(name, failed)),
+                None => help::overview(),
+            }
+            .map(|()| 0);
         }
-        .map(|()| 0);
     };
-    let Some(command) = find(name) else {
-        set_up(&arguments)?;
-        return Err(unknown(name, failed));
-    };
+    let mut makes_image = false;
     if command.is_of_runtime() {
-        *failed = 1;
+        makes_image = MAKING.contains(&command.name) && typed.iter().any(is_image_option);
+        // As docker and podman have it for a container of an image: 1 may be its process's.
+        *failed = if makes_image { STATUS_FAILED.into() } else { 1 };
     }
     // Even what is wrong with the options goes to the log that those before the name ask for.
     let checked = arguments.of(command);
     set_up(checked.as_ref().unwrap_or(&arguments))?;
     let arguments = checked?;
     if arguments.has("help") {
-        return print(format_args!("{}", CommandHelp(command))).map(|()| 0);
+        return help::command(command).map(|()| 0);
     }
     match command.run {
+        Run::Program(run) => run(&arguments).map(|()| 0),
         Run::Image(run) => run(&arguments).map(|()| 0).map_err(|error| rootless::advise(error, &arguments)),
         Run::Container(run) => {
             if command.name == "exec" {
                 // Not one of the process's own, most probably.
                 *failed = 255;
             }
-            let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");
-            match manager.to_bytes() {
-                // runc's callers look at the words. Who runs an image wants to know as with docker: 126, 127.
-                b"cgroupfs" | b"disabled" if !arguments.has("systemd-cgroup") => run(&arguments)
-                    .map_err(|error| if arguments.has("image") { error } else { error.with_status(STATUS_FAILED) }),
-                b"cgroupfs" | b"disabled" | b"systemd" => Err(Error::new(format_args!(
-                    "--systemd-cgroup: ocinit makes cgroups without systemd, as with --cgroup-manager cgroupfs"
-                ))),
-                _ => Err(choice("--cgroup-manager", manager, "cgroupfs nor disabled")),
-            }
+            check_manager(command, &arguments)?;
+            // runc's callers look at the words. Who runs an image wants to know as with docker: 126, 127.
+            run(&arguments).map_err(|error| if makes_image { error } else { error.with_status(STATUS_FAILED) })
         }
     }
 }
 
-/// Three lines that callers of a runtime read: whose version, what it was built from, up to which specification it goes.
-const VERSION: &str =
-    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0\n");
+fn is_image_option(word: &&CStr) -> bool {
+    word.to_bytes().strip_prefix(b"--image").is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
+}
+
+/// Looks at who makes cgroups: nobody does but `create` and `run`.
+fn check_manager(command: &Command, arguments: &Arguments<'_>) -> Result<()> {
+    let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");
+    let is_systemd = match manager.to_bytes() {
+        b"cgroupfs" | b"disabled" => arguments.has("systemd-cgroup"),
+        b"systemd" => true,
+        _ => return Err(choice("--cgroup-manager", manager, "cgroupfs nor disabled")),
+    };
+    match is_systemd && MAKING.contains(&command.name) {
+        true => Err(Error::new(format_args!(
+            "--systemd-cgroup: ocinit makes cgroups without systemd, as with --cgroup-manager cgroupfs"
+        ))),
+        false => Ok(()),
+    }
+}
 
 /// Where messages go, which, and how they are written.
 fn set_up(arguments: &Arguments<'_>) -> Result<()> {
     if let Some(name) = arguments.value("log") {
-        let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND;
-        let file = fs::open(CWD, name, flags, 0o644).on("open the log", name)?;
+        // A FIFO is neither waited for nor, when it is full, written to: a log stops no container.
+        let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND | fs::O_NONBLOCK | fs::O_NOCTTY;
+        let file = match fs::open(CWD, name, flags, 0o644) {
+            Err(Errno::ENXIO) => {
+                return Err(Error::new(format_args!("open the log {}: no process reads it", ShowC(name))));
+            }
+            file => file.on("open the log", name)?,
+        };
         // Not as one of the container's first three.
         log::set_target(fd::duplicate(file.by_ref(), 3).doing("duplicate a descriptor")?.leak());
     }
@@ -235,20 +264,6 @@ fn set_up(arguments: &Arguments<'_>) -> Result<()> {
 #[cold]
 fn choice(option: &str, value: &CStr, known: &str) -> Error {
     Error::new(format_args!("{option} {}: neither {known}", ShowC(value)))
-}
-
-#[cold]
-fn unknown(name: &CStr, failed: &mut i32) -> Error {
-    let shown = ShowC(name);
-    let is_it = |known: &str| known.as_bytes() == name.to_bytes();
-    if REFUSED.into_iter().any(is_it) {
-        *failed = 1;
-        return Error::new(format_args!("{shown}: ocinit neither saves containers nor restores them"));
-    }
-    match nearest(name.to_bytes(), &mut COMMANDS.iter().map(|command| command.name)) {
-        Some(near) => Error::new(format_args!("unknown command {shown}; did you mean {near}?")),
-        None => Error::new(format_args!("unknown command {shown}: see ocinit --help")),
-    }
 }
 
 /// Letters of a name that may be wrong for it to be taken for a slip, of one that is long enough.
@@ -283,51 +298,6 @@ fn edit_distance(a: &[u8], b: &[u8]) -> usize {
         }
     }
     row[b.len()]
-}
-
-/// How a command is called.
-struct Usage(&'static Command);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Command { name, words, flags, .. } = self.0;
-        let options = if flags.is_empty() { "" } else { " [OPTION]..." };
-        let space = if words.is_empty() { "" } else { " " };
-        write!(f, "{name}{options}{space}{words}")
-    }
-}
-
-struct CommandHelp(&'static Command);
-
-impl fmt::Display for CommandHelp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "usage: ocinit {}\n\n{}\n\n", Usage(self.0), self.0.about)?;
-        let of_all = GLOBAL.iter().filter(|flag| self.0.is_of_runtime() || !OF_RUNTIME.contains(&flag.long));
-        for Flag { long, short, value, about } in self.0.flags.iter().chain(of_all) {
-            let space = if value.is_empty() || value.starts_with('[') { "" } else { " " };
-            match *short {
-                0 => writeln!(f, "      --{long}{space}{value}\n          {about}")?,
-                letter => writeln!(f, "  -{}, --{long}{space}{value}\n          {about}", char::from(letter))?,
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Help;
-
-impl fmt::Display for Help {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("usage: ocinit COMMAND ...\n")?;
-        for (title, is_of_runtime) in [("Images", false), ("Containers", true)] {
-            writeln!(f, "\n{title}:")?;
-            for command in COMMANDS.iter().filter(|command| command.is_of_runtime() == is_of_runtime) {
-                writeln!(f, "  {}\n      {}", Usage(command), command.about)?;
-            }
-        }
-        f.write_str("\nocinit COMMAND --help shows a command's options.\n")?;
-        f.write_str("As PID 1 it boots the OCI image on a disk: see README.md.\n")
-    }
 }
 
 /// Prints to standard output.

@@ -5,7 +5,7 @@ use crate::log;
 use crate::sys::event::wait_ms;
 use crate::sys::fd::STDERR;
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::{Errno, fs, time, tty};
+use crate::sys::{Errno, fs, process, time, tty};
 use crate::{Error, Result};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -44,7 +44,7 @@ impl Progress {
         let _ = signal::set_mask(held.fold(SignalSet::NONE, |set, (number, _)| set.with(*number)));
         let now = time::monotonic_us();
         Progress {
-            draws: log::is_plain() && tty::is_terminal(STDERR),
+            draws: log::is_plain() && tty::is_terminal(STDERR) && may_use_escapes(),
             total,
             started_us: now,
             // The first line comes late enough that short work shows none.
@@ -112,6 +112,12 @@ impl Drop for Progress {
             let _ = fs::write_all(STDERR, b"\r\x1b[K");
         }
     }
+}
+
+/// Whether the user wants a terminal's escape sequences: neither <https://no-color.org> nor a terminal that has none.
+fn may_use_escapes() -> bool {
+    let is_dumb = process::variable(b"TERM").is_some_and(|term| term.to_bytes() == b"dumb");
+    !is_dumb && process::variable(b"NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The signal that asks us to stop, if one waits.

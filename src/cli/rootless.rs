@@ -3,6 +3,7 @@
 use super::{Arguments, Flag};
 use crate::Error;
 use crate::container::userns::{self, Ids};
+use crate::log::{self, Level};
 use crate::rootfs::{Applied, Powers};
 use crate::sys::{Errno, process};
 
@@ -40,12 +41,12 @@ pub(super) fn advise(error: Error, arguments: &Arguments<'_>) -> Error {
     }
 }
 
-/// Says what could not be made.
-pub(super) fn report(Applied { losses, skipped_xattrs, .. }: &Applied) {
+/// Says what could not be made. `level` is how much that matters: for one container it is as with every rootless runtime.
+pub(super) fn report(level: Level, Applied { losses, skipped_xattrs, .. }: &Applied) {
     if !losses.is_empty() {
-        crate::warning!("what could not be made without root: {losses}");
+        log::line(level, format_args!("what could not be made without root: {losses}"));
     }
     if *skipped_xattrs > 0 {
-        crate::warning!("{skipped_xattrs} extended attributes were skipped");
+        log::line(level, format_args!("{skipped_xattrs} extended attributes were skipped"));
     }
 }

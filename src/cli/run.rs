@@ -46,7 +46,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     }
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
     let memory = crate::memory::claim();
-    let running = making::make(arguments, &root, id, [false, stays], memory)?;
+    let running = making::make(arguments, &root, id, [false, stays], memory).inspect_err(|_| root.take_back())?;
     if !stays {
         return Ok(0);
     }

@@ -5,6 +5,7 @@ use super::place::Place;
 use super::{Arguments, Command, Run, rootless};
 use crate::container::userns::Ids;
 use crate::io::path::PathBuf;
+use crate::log::Level;
 use crate::{Result, bundle};
 
 pub(super) const COMMAND: Command = Command {
@@ -27,6 +28,6 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let applied = bundle::unpack_layers(&store, image.layers, place.file(), powers, &progress, &mut memory.unpack)?;
     place.keep()?;
     drop(progress);
-    rootless::report(&applied);
+    rootless::report(Level::Warning, &applied);
     Ok(())
 }

@@ -10,19 +10,20 @@
 
 mod processes;
 mod record;
+mod root;
 mod status;
 
 use crate::io::output::Output;
-use crate::io::path::PathBuf;
 use crate::io::show::{Brief, On, ShowC};
 use crate::limits::{LOCK_WAIT_MS, NAME_BYTES, PATH_BYTES};
-use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{Errno, event, fs, process, time};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
 pub use record::{Made, Rfc3339, State, StateMemory};
+pub use root::{Missing, Root};
 pub use status::{Process, Status};
 
 use crate::codec::json::{Value, Writer};
@@ -57,90 +58,6 @@ impl<'a> Id<'a> {
 impl Display for Id<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ShowC(self.0).fmt(f)
-    }
-}
-
-/// The directory of all containers.
-pub struct Root(Option<Fd>);
-
-impl Root {
-    /// The directory `path`. Where it is not there, no container is in it.
-    pub fn open(path: &CStr) -> Result<Root> {
-        match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0) {
-            Ok(directory) => Ok(Root(Some(directory))),
-            Err(Errno::ENOENT) => Ok(Root(None)),
-            Err(errno) => Err(errno).on("open the state's root", path),
-        }
-    }
-
-    /// The directory `path`, made where it is missing, with what leads to it: for nobody but the caller.
-    pub fn make(path: &CStr) -> Result<Root> {
-        let mut part = PathBuf::new();
-        for component in path.to_bytes().split_inclusive(|byte| *byte == b'/') {
-            part.push_bytes(component).on("make the state's root", path)?;
-            match fs::mkdir(CWD, part.as_c_str(), 0o700) {
-                Ok(()) | Err(Errno::EEXIST) => {}
-                // A read-only directory on the way there.
-                Err(_) if fs::stat(CWD, part.as_c_str()).is_ok() => {}
-                Err(errno) => return Err(errno).on("make the state's root", part.as_c_str()),
-            }
-        }
-        Root::open(path)
-    }
-
-    /// A new container's directory, locked.
-    pub fn create<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
-        let root = self.0.as_ref().ok_or_else(|| absent(id))?.by_ref();
-        match fs::mkdir(root, id.0, 0o711) {
-            Err(Errno::EEXIST) => return Err(taken(id)),
-            made => made.on("make the directory of container", id.0)?,
-        }
-        let mut directory = self.container(id)?;
-        directory.lock()?;
-        Ok(directory)
-    }
-
-    /// An error where there is a container of this name already, for who has much to do before he makes one.
-    pub fn check_free(&self, id: Id<'_>) -> Result<()> {
-        self.container(id).map_or(Ok(()), |_| Err(taken(id)))
-    }
-
-    /// A container's directory; ENOENT where there is none.
-    pub fn container<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
-        let root = self.0.as_ref().ok_or_else(|| absent(id))?.by_ref();
-        match fs::open(root, id.0, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
-            Ok(fd) => {
-                check_owner(fd.by_ref(), fs::S_IFDIR).map_err(|error| untrusted(id, error))?;
-                Ok(Directory { root, id, fd, locked: false })
-            }
-            Err(Errno::ENOENT) => Err(absent(id)),
-            Err(errno) => Err(errno).on("open the directory of container", id.0),
-        }
-    }
-
-    /// Shows the names of all containers, sorted. Nothing is kept but the last one: each is the next in the directory,
-    /// whatever comes and goes meanwhile.
-    pub fn each(&self, see: &mut dyn FnMut(Id<'_>) -> Result<()>) -> Result<()> {
-        let Some(root) = &self.0 else { return Ok(()) };
-        let (mut last, mut next) = (PathBuf::new(), PathBuf::new());
-        loop {
-            fs::seek(root.by_ref(), 0, fs::SEEK_SET).doing("list containers")?;
-            each_entry(root.by_ref(), &mut |entry| {
-                let name = entry.name.to_bytes();
-                let is_next = name > last.as_bytes() && (next.as_bytes().is_empty() || name < next.as_bytes());
-                if is_next && matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) && Id::check(entry.name).is_ok() {
-                    next.truncate(0);
-                    next.push_bytes(name).doing("list containers")?;
-                }
-                Ok(())
-            })?;
-            match Id::check(next.as_c_str()) {
-                Ok(id) => see(id)?,
-                Err(_) => return Ok(()),
-            }
-            core::mem::swap(&mut last, &mut next);
-            next.truncate(0);
-        }
     }
 }
 

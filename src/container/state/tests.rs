@@ -42,9 +42,9 @@ fn a_root_is_made_for_its_owner_and_its_containers_are_found() {
     use std::os::unix::fs::PermissionsExt;
     let place = scratch("root");
     let path = place.join("one/two");
-    assert!(Root::open(&c(&path)).unwrap().container(id(c"a")).is_err());
-    let root = Root::make(&c(&path)).unwrap();
-    Root::make(&c(&path)).unwrap();
+    assert!(Root::open(&c(&path), Missing::Ignore).unwrap().container(id(c"a")).is_err());
+    let root = Root::open(&c(&path), Missing::Make).unwrap();
+    Root::open(&c(&path), Missing::Make).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o700);
     drop((root.create(id(c"a")).unwrap(), root.create(id(c"b")).unwrap()));
     let error = root.create(id(c"a")).err().unwrap();
@@ -87,7 +87,7 @@ fn odd_state() -> State<'static> {
 #[test]
 fn a_state_is_read_as_it_was_written() {
     let place = scratch("written");
-    let root = Root::make(&c(&place)).unwrap();
+    let root = Root::open(&c(&place), Missing::Make).unwrap();
     let directory = root.create(id(c"a")).unwrap();
     let mut memory = memory();
     for state in [odd_state(), State::UNKNOWN] {
@@ -119,7 +119,7 @@ fn a_state_is_read_as_it_was_written() {
 #[test]
 fn a_torn_or_hostile_state_is_an_error_that_names_it() {
     let place = scratch("torn");
-    let root = Root::make(&c(&place)).unwrap();
+    let root = Root::open(&c(&place), Missing::Make).unwrap();
     let directory = root.create(id(c"a")).unwrap();
     let file = place.join("a/state.json");
     let mut memory = memory();
@@ -157,12 +157,12 @@ fn a_torn_or_hostile_state_is_an_error_that_names_it() {
 #[test]
 fn one_at_a_time_changes_a_container() {
     let place = scratch("lock");
-    let root = Root::make(&c(&place)).unwrap();
+    let root = Root::open(&c(&place), Missing::Make).unwrap();
     let mut one = root.create(id(c"a")).unwrap();
     one.lock().unwrap();
     let path = c(&place);
     let late = std::thread::spawn(move || {
-        let root = Root::open(&path).unwrap();
+        let root = Root::open(&path, Missing::Refuse).unwrap();
         let mut other = root.container(id(c"a")).unwrap();
         let status = other.status(&State::UNKNOWN);
         (status, other.lock().map_err(|error| error.to_string()), other.lock().is_err())
@@ -185,10 +185,11 @@ fn one_at_a_time_changes_a_container() {
 #[test]
 fn of_many_that_make_one_container_one_does() {
     let place = scratch("race");
-    Root::make(&c(&place)).unwrap();
+    Root::open(&c(&place), Missing::Make).unwrap();
     let made: usize = std::thread::scope(|scope| {
-        let all: Vec<_> =
-            (0..16).map(|_| scope.spawn(|| Root::open(&c(&place)).unwrap().create(id(c"a")).is_ok())).collect();
+        let all: Vec<_> = (0..16)
+            .map(|_| scope.spawn(|| Root::open(&c(&place), Missing::Refuse).unwrap().create(id(c"a")).is_ok()))
+            .collect();
         all.into_iter().map(|one| usize::from(one.join().unwrap())).sum()
     });
     assert_eq!(made, 1);
@@ -198,7 +199,7 @@ fn of_many_that_make_one_container_one_does() {
 #[test]
 fn a_process_is_known_by_its_start_and_a_zombie_is_none() {
     let place = scratch("status");
-    let root = Root::make(&c(&place)).unwrap();
+    let root = Root::open(&c(&place), Missing::Make).unwrap();
     let directory = root.create(id(c"a")).unwrap();
     let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
     let process = Process::now(child.id() as i32).unwrap();

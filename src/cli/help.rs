@@ -1,0 +1,171 @@
+//! `ocinit help`, `--help` and `version`; and what a word that is no command is answered with.
+
+use super::{Arguments, COMMANDS, Command, Flag, GLOBAL, Run, VERSION as VERSION_OPTION, find, nearest, print};
+use crate::io::show::ShowC;
+use crate::{Error, Result};
+use core::ffi::CStr;
+use core::fmt;
+
+pub(super) const HELP: Command = Command {
+    name: "help",
+    words: "[COMMAND]",
+    least: 0,
+    most: 1,
+    about: "List the commands, or show the options of one.",
+    flags: &[],
+    run: Run::Program(|arguments: &Arguments<'_>| match arguments.words().next() {
+        None => overview(),
+        Some(name) => match find(name) {
+            Some(known) => command(known),
+            None => Err(unknown(name, &mut 0)),
+        },
+    }),
+};
+
+pub(super) const VERSION: Command = Command {
+    name: "version",
+    words: "",
+    least: 0,
+    most: 0,
+    about: "Show the version.",
+    flags: &[],
+    run: Run::Program(|_| version()),
+};
+
+/// The options of all commands that mean nothing to images.
+const OF_RUNTIME: [&str; 4] = ["root", "rootless", "cgroup-manager", "systemd-cgroup"];
+
+/// What runc has, and ocinit has not: podman takes a `checkpoint --help` that works for the ability.
+const REFUSED: [&str; 2] = ["checkpoint", "restore"];
+
+/// Commands of docker, podman and crun that users type, and what there is instead.
+const ELSEWHERE: [(&str, &str); 29] = [
+    ("rm", "a container is removed by ocinit delete"),
+    ("remove", "a container is removed by ocinit delete"),
+    ("stop", "a container is ended by ocinit kill ID TERM, then ocinit delete -f"),
+    ("restart", "see ocinit kill, delete and run"),
+    ("unpause", "see ocinit resume"),
+    ("ls", "see ocinit list"),
+    ("top", "see ocinit ps"),
+    ("stats", "see ocinit events --stats"),
+    ("attach", "see ocinit exec --tty"),
+    ("container", "see ocinit list"),
+    ("info", "see ocinit features"),
+    ("logs", "ocinit keeps no logs: the output of a process is its caller's"),
+    ("wait", "ocinit run stays with its container and ends with its status"),
+    ("images", "ocinit has no store of images; see ocinit inspect IMAGE"),
+    ("image", "ocinit has no store of images; see ocinit inspect IMAGE"),
+    ("rmi", "ocinit has no store of images: an image is a directory or a file"),
+    ("history", "see ocinit inspect IMAGE"),
+    ("pull", GET_BY),
+    ("search", GET_BY),
+    ("login", GET_BY),
+    ("push", "ocinit has no network: skopeo copy oci:DIR docker://NAME"),
+    ("load", "see ocinit copy"),
+    ("import", "see ocinit copy"),
+    ("save", "see ocinit copy"),
+    ("export", "see ocinit unpack"),
+    ("tag", "see ocinit copy"),
+    ("cp", "see ocinit unpack and ocinit exec"),
+    ("commit", BUILD_BY),
+    ("build", BUILD_BY),
+];
+const GET_BY: &str = "ocinit has no network: skopeo copy docker://NAME oci:DIR:latest";
+const BUILD_BY: &str = "ocinit builds no images: see buildah or docker buildx";
+
+/// Three lines that callers of a runtime read: whose version, what it was built from, up to which specification it goes.
+const VERSION_TEXT: &str =
+    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0\n");
+
+/// Prints the version.
+pub(super) fn version() -> Result<()> {
+    print(format_args!("{VERSION_TEXT}"))
+}
+
+/// Prints all commands.
+pub(super) fn overview() -> Result<()> {
+    print(format_args!("{Help}"))
+}
+
+/// Prints how a command is called.
+pub(super) fn command(command: &'static Command) -> Result<()> {
+    print(format_args!("{}", CommandHelp(command)))
+}
+
+/// The error for a word that is no command. `failed` becomes the exit status.
+#[cold]
+pub(super) fn unknown(name: &CStr, failed: &mut i32) -> Error {
+    let shown = ShowC(name);
+    let is_it = |known: &str| known.as_bytes() == name.to_bytes();
+    if REFUSED.into_iter().any(is_it) {
+        *failed = 1;
+        return Error::new(format_args!("{shown}: ocinit neither saves containers nor restores them"));
+    }
+    if let Some((_, instead)) = ELSEWHERE.iter().find(|(known, _)| is_it(known)) {
+        return Error::new(format_args!("unknown command {shown}: {instead}"));
+    }
+    match nearest(name.to_bytes(), &mut COMMANDS.iter().map(|command| command.name)) {
+        Some(near) => Error::new(format_args!("unknown command {shown}; did you mean {near}?")),
+        None => Error::new(format_args!("unknown command {shown}: see ocinit --help")),
+    }
+}
+
+/// How a command is called.
+pub(super) struct Usage(pub(super) &'static Command);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Command { name, words, flags, .. } = self.0;
+        let options = if flags.is_empty() { "" } else { " [OPTION]..." };
+        let space = if words.is_empty() { "" } else { " " };
+        write!(f, "{name}{options}{space}{words}")
+    }
+}
+
+struct CommandHelp(&'static Command);
+
+impl fmt::Display for CommandHelp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "usage: ocinit {}\n\n{}\n\n", Usage(self.0), self.0.about)?;
+        // What a command has of this name is another option.
+        let is_own = |flag: &&Flag| self.0.flags.iter().any(|own| own.long == flag.long);
+        let is_shown = |flag: &&Flag| self.0.is_of_runtime() || !OF_RUNTIME.contains(&flag.long);
+        let of_all = GLOBAL.iter().filter(|flag| is_shown(flag) && !is_own(flag) && flag.long != VERSION_OPTION);
+        for Flag { long, short, value, about } in self.0.flags.iter().chain(of_all) {
+            let space = if value.is_empty() || value.starts_with('[') { "" } else { " " };
+            match *short {
+                0 => writeln!(f, "      --{long}{space}{value}\n          {about}")?,
+                letter => writeln!(f, "  -{}, --{long}{space}{value}\n          {about}", char::from(letter))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Groups of commands, as they are listed.
+const SECTIONS: [&str; 3] = ["Images", "Containers", "This program"];
+
+fn section(command: &Command) -> &'static str {
+    let [images, containers, program] = SECTIONS;
+    match command.run {
+        Run::Image(_) => images,
+        Run::Container(_) => containers,
+        Run::Program(_) => program,
+    }
+}
+
+struct Help;
+
+impl fmt::Display for Help {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("usage: ocinit COMMAND ...\n")?;
+        for title in SECTIONS {
+            writeln!(f, "\n{title}:")?;
+            for command in COMMANDS.iter().filter(|command| section(command) == title) {
+                writeln!(f, "  {}\n      {}", Usage(command), command.about)?;
+            }
+        }
+        f.write_str("\nocinit COMMAND --help shows a command's options.\n")?;
+        f.write_str("As PID 1 it boots the OCI image on a disk: see README.md.\n")
+    }
+}

@@ -1,0 +1,200 @@
+//! The directory of all containers.
+
+use super::{Directory, Id, absent, check_owner, each_entry, taken, untrusted};
+use crate::io::path::PathBuf;
+use crate::io::show::On;
+use crate::limits::{CONTAINERS_MAX, NAME_BYTES};
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::vm::Grown;
+use crate::sys::{self, Errno, fs};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// What is done if the root is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// An error.
+    Refuse,
+    /// No container is in it.
+    Ignore,
+    /// It is made, with what leads to it: for nobody but the caller.
+    Make,
+}
+
+/// The directory of all containers.
+pub struct Root {
+    directory: Option<Fd>,
+    made: Option<MadeRoot>,
+}
+
+/// What we made of the path to it.
+struct MadeRoot {
+    /// The current directory then, for a relative path.
+    base: Fd,
+    path: PathBuf,
+    /// Bytes of the path that were there before.
+    former: usize,
+}
+
+impl Root {
+    /// Opens the directory `path`.
+    pub fn open(path: &CStr, missing: Missing) -> Result<Root> {
+        if missing == Missing::Make {
+            return Root::make(path);
+        }
+        match open(path) {
+            Ok(directory) => Ok(Root { directory: Some(directory), made: None }),
+            Err(Errno::ENOENT) if missing == Missing::Ignore => Ok(Root { directory: None, made: None }),
+            Err(errno) => Err(errno).on("open the state's root", path),
+        }
+    }
+
+    /// The lock keeps another command from taking the directory back before there is a container in it.
+    fn make(path: &CStr) -> Result<Root> {
+        loop {
+            let made = make_directories(path)?;
+            let directory = match open(path) {
+                // It was taken back.
+                Err(Errno::ENOENT) => continue,
+                directory => directory.on("open the state's root", path)?,
+            };
+            fs::lock(directory.by_ref(), libc::LOCK_SH).on("lock", path)?;
+            if fs::stat(directory.by_ref(), c"").on("stat", path)?.links > 0 {
+                return Ok(Root { directory: Some(directory), made });
+            }
+        }
+    }
+
+    /// Removes what was made to have a root, unless somebody uses it by now.
+    pub fn take_back(&self) {
+        if let (Some(directory), Some(made)) = (&self.directory, &self.made) {
+            let _ = made.remove(directory.by_ref());
+        }
+    }
+
+    /// A new container's directory, locked.
+    pub fn create<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
+        let root = self.directory.as_ref().ok_or_else(|| absent(id))?.by_ref();
+        let made = fs::mkdir(root, id.0, 0o711);
+        // There is something in it from now on.
+        let _ = fs::lock(root, libc::LOCK_UN);
+        match made {
+            Err(Errno::EEXIST) => return Err(taken(id)),
+            made => made.on("make the directory of container", id.0)?,
+        }
+        let mut directory = self.container(id)?;
+        directory.lock()?;
+        Ok(directory)
+    }
+
+    /// A container's directory; ENOENT where there is none.
+    pub fn container<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
+        let root = self.directory.as_ref().ok_or_else(|| absent(id))?.by_ref();
+        match fs::open(root, id.0, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
+            Ok(fd) => {
+                check_owner(fd.by_ref(), fs::S_IFDIR).map_err(|error| untrusted(id, error))?;
+                Ok(Directory { root, id, fd, locked: false })
+            }
+            Err(Errno::ENOENT) => Err(absent(id)),
+            Err(errno) => Err(errno).on("open the directory of container", id.0),
+        }
+    }
+
+    /// Where a container's directory is, or will be: an absolute path.
+    pub fn path_of(&self, id: Id<'_>, path: &mut PathBuf) -> Result<()> {
+        let root = self.directory.as_ref().ok_or_else(|| absent(id))?.raw() as u32;
+        let link = PathBuf::format(format_args!("/proc/self/fd/{root}")).doing("find the state's root")?;
+        let mut buffer = [0; crate::limits::PATH_BYTES];
+        let root = fs::readlink(CWD, link.as_c_str(), &mut buffer).doing("find the state's root")?;
+        path.push_bytes(root).and_then(|()| path.push(id.0.to_bytes())).doing("find the state's root")
+    }
+
+    /// Shows the names of all containers that are there now, sorted.
+    pub fn each(&self, see: &mut dyn FnMut(Id<'_>) -> Result<()>) -> Result<()> {
+        let Some(root) = &self.directory else { return Ok(()) };
+        let mut names = Names::new();
+        fs::seek(root.by_ref(), 0, fs::SEEK_SET).doing("list containers")?;
+        each_entry(root.by_ref(), &mut |entry| {
+            let is_one = matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) && Id::check(entry.name).is_ok();
+            if is_one { names.add(entry.name).map_err(too_many) } else { Ok(()) }
+        })?;
+        names.sort();
+        names.iter().try_for_each(|name| see(Id::check(name)?))
+    }
+}
+
+fn open(path: &CStr) -> sys::Result<Fd> {
+    fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0)
+}
+
+fn make_directories(path: &CStr) -> Result<Option<MadeRoot>> {
+    let (mut part, mut former) = (PathBuf::new(), None);
+    for component in path.to_bytes().split_inclusive(|byte| *byte == b'/') {
+        let before = part.as_bytes().len();
+        part.push_bytes(component).on("make the state's root", path)?;
+        match fs::mkdir(CWD, part.as_c_str(), 0o700) {
+            Ok(()) => former = former.or(Some(before)),
+            Err(Errno::EEXIST) => {}
+            // A read-only directory on the way there.
+            Err(_) if fs::stat(CWD, part.as_c_str()).is_ok() => {}
+            Err(errno) => return Err(errno).on("make the state's root", part.as_c_str()),
+        }
+    }
+    let Some(former) = former else { return Ok(None) };
+    let base = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the current directory")?;
+    Ok(Some(MadeRoot { base, path: part, former }))
+}
+
+impl MadeRoot {
+    fn remove(&self, directory: FdRef<'_>) -> sys::Result<()> {
+        // EAGAIN: somebody is about to make a container in it.
+        fs::lock(directory, libc::LOCK_EX | libc::LOCK_NB)?;
+        let mut path = PathBuf::from_bytes(self.path.as_bytes())?;
+        while path.as_bytes().len() > self.former {
+            fs::rmdir(self.base.by_ref(), path.as_c_str())?;
+            let bytes = path.as_bytes();
+            let end = bytes.iter().rposition(|byte| *byte != b'/').unwrap_or(0);
+            let parent = bytes[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+            path.truncate(parent);
+        }
+        Ok(())
+    }
+}
+
+/// Names, each with its NUL, and where each begins.
+struct Names {
+    text: Grown<u8>,
+    starts: Grown<u32>,
+}
+
+impl Names {
+    fn new() -> Names {
+        Names { text: Grown::new(CONTAINERS_MAX * (NAME_BYTES + 1)), starts: Grown::new(CONTAINERS_MAX) }
+    }
+
+    fn add(&mut self, name: &CStr) -> sys::Result<()> {
+        self.starts.push(self.text.len() as u32)?;
+        self.text.extend(name.to_bytes_with_nul())
+    }
+
+    fn sort(&mut self) {
+        let text = &*self.text;
+        self.starts.sort_unstable_by(|a, b| name_at(text, *a).cmp(name_at(text, *b)));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &CStr> {
+        self.starts.iter().map(|start| name_at(&self.text, *start))
+    }
+}
+
+fn name_at(text: &[u8], start: u32) -> &CStr {
+    CStr::from_bytes_until_nul(&text[start as usize..]).unwrap_or(c"")
+}
+
+#[cold]
+fn too_many(errno: Errno) -> Error {
+    match errno {
+        Errno::ENOSPC => Error::new(format_args!("more than {CONTAINERS_MAX} containers")),
+        errno => Error::with_errno(format_args!("list containers: {errno}"), errno),
+    }
+}
