@@ -208,7 +208,8 @@ impl<'a> Arguments<'a> {
 impl Arguments<'_> {
     #[cold]
     fn unknown(&self, dashes: &str, name: &[u8], own: &'static [Flag]) -> Error {
-        let (name_shown, known) = (Show(name), own.iter().chain(GLOBAL).map(|flag| flag.long));
+        let is_known = |flag: &&Flag| self.command.is_none() || flag.long != VERSION;
+        let (name_shown, known) = (Show(name), own.iter().chain(GLOBAL).filter(is_known).map(|flag| flag.long));
         let (of, colon) = self.command.map_or(("", ""), |command| (command.name, ": "));
         match nearest(name, &mut { known }) {
             Some(near) if dashes.len() == 2 => {
