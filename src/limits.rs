@@ -94,6 +94,8 @@ pub const CGROUP_WALK_MS: u64 = 10_000;
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container.
 pub const MOUNTS_MAX: usize = 128;
+/// Mounts of procfs and sysfs that are taken away where there is no pivot. Machines have one of each.
+pub const KERNEL_VIEWS_MAX: usize = 256;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.
 pub const DEVICES_MAX: usize = 512;
 /// Ranges in the map of a user namespace's users or groups (the kernel takes 340).

@@ -89,6 +89,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         cgroup: group.directory(),
         gate: None,
         enters: Some((init.by_ref(), kinds)),
+        rootless: false,
         no_pivot: false,
         preserved,
         keeps_keyring: false,

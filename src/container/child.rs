@@ -10,8 +10,7 @@ use super::procfs::Procfs;
 use super::seccomp::Filter;
 use super::state::{Process, State, Status};
 use super::{
-    Pointers, Stdio, attributes, devices, execute, gate, home, init, mounts, privileges, protect, root, sysctl,
-    write_file,
+    Pointers, Stdio, attributes, devices, execute, furnish, gate, home, init, mounts, privileges, root, write_file,
 };
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
@@ -22,7 +21,7 @@ use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::vm::Shared;
-use crate::sys::{Errno, clone, event, fs, mount, net, system, tty};
+use crate::sys::{Errno, clone, event, fs, mount, tty};
 use core::cell::Cell;
 
 /// What the parent prepared.
@@ -35,6 +34,10 @@ pub struct Plan<'a> {
     pub prepared: mounts::Prepared,
     /// The parent; `None` where this process was not cloned but becomes the container's.
     pub channel: Option<Channel>,
+    /// This process has entered the root directory, and this is where it stood: the bundle.
+    pub departure: Option<root::Departure>,
+    /// The mount namespace is the container's; otherwise it is the caller's, and nothing is mounted.
+    pub owns_mounts: bool,
     /// There was a stage between, which has done what needs its powers.
     pub staged: bool,
     /// Where an intermediate process says the pid of the container's, if that is made apart from it (`stage::is_apart`).
@@ -44,6 +47,13 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// Enters the root directory, first of all: as who makes the container, who may be another than its root.
+    pub fn depart(&mut self) {
+        // Another mount namespace has other directories.
+        let joins_mounts = self.launch.spec.joined.iter().any(|joined| joined.kind == clone::CLONE_NEWNS);
+        self.departure = self.launch.root.filter(|_| !joins_mounts).and_then(|root| root::Departure::to(root).ok());
+    }
+
     /// Whether another process than the one that sets up executes.
     fn is_apart(&self) -> bool {
         self.born.is_some()
@@ -155,7 +165,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     let proc = attributes::is_labelled(wanted).then(Procfs::open).transpose()?;
     let terminal = match launch.enters {
         Some(_) => open_terminal(plan, None)?,
-        None => furnish(plan)?,
+        None => furnish::furnish(plan)?,
     };
 
     set_stdio(&launch.stdio, terminal.as_ref(), wanted)?;
@@ -219,7 +229,7 @@ fn enter(plan: &Plan<'_>, program: &Program, opened: &mut Option<Channel>) -> Re
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         outlive(creator)?;
         // An ordinary user who adds a process meanwhile has no other right to our namespaces; nothing of the host is open.
-        process::set_dumpable(launch.root.is_none()).doing("let the user in")?;
+        process::set_dumpable(launch.rootless).doing("let the user in")?;
         let opener = gate::wait(gate)?;
         process::set_dumpable(false).doing("forbid tracing")?;
         // Nobody waits here any more, and whoever made it is gone.
@@ -270,7 +280,7 @@ fn load(filter: Option<Filter<'_>>, channel: Option<&Channel>) -> Result<()> {
 }
 
 /// Runs hooks in the container's namespaces, which have their own pid for its process.
-fn run_hooks(plan: &Plan<'_>, kind: &str, status: Status) -> Result<()> {
+pub fn run_hooks(plan: &Plan<'_>, kind: &str, status: Status) -> Result<()> {
     let Some((id, state)) = plan.launch.about else { return Ok(()) };
     let process = Process { pid: process::getpid(), ..state.process };
     let occasion = Occasion { document: plan.launch.spec.document, id, state: State { process, ..state }, status };
@@ -298,54 +308,6 @@ fn nothing_to_start() -> Error {
     Error::new(format_args!("the config has no process to start"))
 }
 
-/// Makes the surroundings of a new container's process, up to the root that it has; its terminal, where it gets one.
-#[inline(never)]
-fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
-    let (launch, spec) = (plan.launch, plan.launch.spec);
-    // Only now: a cgroup namespace made by the clone itself would be rooted at the parent's group.
-    if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
-        clone::unshare(clone::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
-    }
-    if spec.namespaces & clone::CLONE_NEWNET != 0 {
-        net::loopback_up().doing("set up the loopback device")?;
-    }
-    if let Some(name) = spec.hostname {
-        system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
-    }
-    attributes::set_domain_name(spec.domainname)?;
-    sysctl::apply(spec)?;
-
-    let umask = fs::umask(0);
-    let own_tree;
-    let tree = match &plan.tree {
-        Some(tree) => tree.by_ref(),
-        None => {
-            own_tree = mount::clone_tree(CWD, spec.root.path, true).on("copy the mount of", spec.root.path)?;
-            own_tree.by_ref()
-        }
-    };
-    let entered = root::enter(tree, spec.root.propagation)?;
-    let mut mounted = mounts::Mounted::new();
-    mounts::mount_all(entered.new, spec, &plan.prepared, &mut mounted)?;
-    devices::make_all(entered.new, spec)?;
-    let terminal = open_terminal(plan, Some(entered.new))?;
-    root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
-    mounted.finish()?;
-    if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
-        channel.ask_for_hooks()?;
-    }
-    // What hooks make on the host is not for everybody to write. Nothing is made after them.
-    fs::umask(umask);
-    run_hooks(plan, "createContainer", Status::Creating)?;
-    let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
-    entered.pivot(launch.no_pivot)?;
-    let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
-    protect::make_readonly(places, spec.readonly_paths)?;
-    protect::mask(places, spec.masked_paths)?;
-    root::settle(root.by_ref(), &spec.root)?;
-    Ok(terminal)
-}
-
 /// Dies with the parent from here on; the look at the channel is for a parent that has died before.
 pub fn watch_parent(plan: &Plan<'_>) -> Result<()> {
     let Some(channel) = &plan.channel else { return Ok(()) };
@@ -359,7 +321,7 @@ pub fn watch_parent(plan: &Plan<'_>) -> Result<()> {
 
 /// The terminal that the process uses, where it gets one; the parent gets the master. In a `root` that is new it is the
 /// console, too.
-fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>> {
+pub fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>> {
     let Stdio::Terminal(size) = plan.launch.stdio else { return Ok(None) };
     let (master, terminal) = match root {
         Some(root) => devices::console(root, size, &plan.launch.spec.process.user)?,

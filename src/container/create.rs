@@ -154,7 +154,8 @@ fn start(wanted: Wanted<'_>, group: Option<&Cgroup>, host: &AtHost<'_>, pointers
     let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
     let launch = Launch {
         spec,
-        root: (!state.rootless).then_some(root),
+        root: Some(root),
+        rootless: state.rootless,
         stdio: request.stdio,
         cgroup: group.map(Cgroup::directory),
         gate,

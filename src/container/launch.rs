@@ -18,9 +18,10 @@ use core::sync::atomic::Ordering;
 pub struct Launch<'a> {
     /// What is wanted.
     pub spec: &'a Spec<'a>,
-    /// The root directory, opened in our mount namespace. Without it the child opens [`Root::path`](crate::spec::Root::path):
-    /// it may reach it as root of its user namespace.
+    /// The root directory, opened in our mount namespace; `None` where a container is entered that has one.
     pub root: Option<FdRef<'a>>,
+    /// We are not root of the machine: the child makes mounts that we may not make.
+    pub rootless: bool,
     /// What becomes 0, 1 and 2.
     pub stdio: Stdio<'a>,
     /// The control group that it is born in.
@@ -84,21 +85,16 @@ impl Host for Idle {
 /// The calling process must have one thread, and nobody else may collect its children meanwhile.
 pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let spec = launch.spec;
-    let joins_mounts = spec.joined.iter().any(|joined| joined.kind == CLONE_NEWNS);
-    if launch.enters.is_none() && spec.namespaces & CLONE_NEWNS == 0 && !joins_mounts {
-        // Its mounts and its pivot would be the caller's.
-        return Err(Error::new(format_args!(
-            "config.json: linux.namespaces: a container needs a mount namespace of its own"
-        )));
-    }
     let (ours, theirs) = handshake::pair()?;
     let staged = stage::is_needed(launch);
     let mut plan = plan(launch, Some(theirs), staged, pointers)?;
     // Some are made by the child; see there.
-    let namespaces = if staged { 0 } else { spec.namespaces & !(CLONE_NEWCGROUP | child::made_by_root(launch)) };
+    let by_child = CLONE_NEWNS | CLONE_NEWCGROUP | child::made_by_root(launch);
+    let namespaces = if staged { 0 } else { spec.namespaces & !by_child };
     match clone(launch, namespaces)? {
         clone::Side::Child => {
             drop(ours);
+            plan.depart();
             if staged { stage::live(&plan) } else { child::live(&plan) }
         }
         clone::Side::Parent(pid, pidfd) => {
@@ -141,20 +137,37 @@ pub(super) fn plan<'a>(
     staged: bool,
     pointers: &'a mut Pointers,
 ) -> Result<child::Plan<'a>> {
+    // One that is not cloned is alone on its machine.
+    let owns_mounts = channel.is_none() || mounts::joins_or_makes(launch.spec, CLONE_NEWNS);
     let tree = match launch.root {
         // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
-        Some(root) => Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?),
-        None => None,
+        Some(root) if owns_mounts && !launch.rootless => {
+            Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?)
+        }
+        _ => None,
     };
     let prepared = match launch.enters {
         Some(_) => mounts::Prepared::NONE,
         None => {
             sysctl::check(launch.spec).doing("config.json")?;
+            if !owns_mounts {
+                mounts::check_without_namespace(launch.spec, launch.no_pivot).doing("config.json")?;
+            }
             mounts::prepare(launch.spec, launch.cgroup)?
         }
     };
     let born = stage::is_apart(launch).then(Shared::new).transpose().doing("map a page")?;
-    Ok(child::Plan { launch, tree, prepared, channel, staged, born, pointers: Cell::new(Some(pointers)) })
+    Ok(child::Plan {
+        launch,
+        tree,
+        prepared,
+        channel,
+        staged,
+        born,
+        departure: None,
+        owns_mounts,
+        pointers: Cell::new(Some(pointers)),
+    })
 }
 
 /// The conversation with a new process.

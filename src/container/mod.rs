@@ -6,6 +6,7 @@ mod child;
 pub mod create;
 mod devices;
 pub mod execute;
+mod furnish;
 pub mod gate;
 mod handshake;
 mod home;
@@ -26,6 +27,7 @@ pub mod stage;
 pub mod state;
 mod sysctl;
 mod time_offsets;
+mod unmask;
 pub mod userns;
 
 use crate::io::path::PathBuf;
@@ -105,7 +107,10 @@ pub fn start(
 /// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
 pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
     match launch::plan(&alone(spec, root, stdio, None), None, false, &mut memory.pointers) {
-        Ok(plan) => child::run(&plan),
+        Ok(mut plan) => {
+            plan.depart();
+            child::run(&plan)
+        }
         Err(error) => error,
     }
 }
@@ -119,6 +124,7 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         cgroup,
         gate: None,
         enters: None,
+        rootless: false,
         no_pivot: false,
         preserved: 0,
         keeps_keyring: false,

@@ -3,10 +3,12 @@
 //! Until the pivot every name from the image or the config is resolved by openat2(2) with the root as `/`, to a
 //! descriptor that is then used instead of the name: no symlink of the image leads out, and no path is walked twice.
 
+use super::unmask;
 use crate::error::{Context, Result};
 use crate::io::inside;
 pub use crate::io::inside::make_directories;
 use crate::io::path::PathBuf;
+use crate::limits::PATH_BYTES;
 use crate::spec::Root;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{self, O_DIRECTORY, O_NOFOLLOW, O_PATH};
@@ -19,45 +21,112 @@ pub fn open(root: FdRef<'_>, path: &CStr, flags: i32) -> sys::Result<Fd> {
     inside::open(root, path, flags, 0)
 }
 
+/// The directory that a process has left to stand at the root directory: unshare(2) takes the current directory along into a
+/// new mount namespace, and no other place. So it needs no path there, which root of a user namespace may not be able to
+/// walk.
+pub struct Departure {
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+impl Departure {
+    /// Enters `root`.
+    pub fn to(root: FdRef<'_>) -> sys::Result<Departure> {
+        let id = id(CWD)?;
+        mount::chdir_fd(root).map(|()| Departure { id })
+    }
+
+    /// Enters the directory again that was left, in the new mount namespace, where a descriptor of it is of no use: by its
+    /// path, or as a parent of the root directory if that way is closed.
+    pub fn back(&self, path: &CStr) -> sys::Result<()> {
+        let found = match fs::open(CWD, path, O_PATH | O_DIRECTORY, 0) {
+            Ok(directory) if id(directory.by_ref()) == Ok(self.id) => Ok(directory),
+            other => self.parent().ok_or(other.err().unwrap_or(Errno::ESTALE)),
+        };
+        mount::chdir_fd(found?.by_ref())
+    }
+
+    fn parent(&self) -> Option<Fd> {
+        let mut directory = fs::open(CWD, c".", O_PATH | O_DIRECTORY, 0).ok()?;
+        let mut below = id(directory.by_ref()).ok()?;
+        while below != self.id {
+            directory = fs::open(directory.by_ref(), c"..", O_PATH | O_DIRECTORY, 0).ok()?;
+            // `/` is its own parent.
+            below = id(directory.by_ref()).ok().filter(|here| *here != below)?;
+        }
+        Some(directory)
+    }
+}
+
+fn id(directory: FdRef<'_>) -> sys::Result<(u64, u64)> {
+    fs::stat(directory, c"").map(|stat| (stat.device, stat.inode))
+}
+
 /// The root as it is before and after the pivot.
 pub struct Entered<'t> {
-    /// The container's root directory, mounted in this namespace.
+    /// The container's root directory, mounted at `root.path` in this namespace.
     pub new: FdRef<'t>,
     old: Fd,
     /// The old root's mounts may still be shared with the host's.
     shared: bool,
 }
 
-/// Attaches `tree`, a mount that is nowhere yet, over this namespace's `/`, where a pivot needs no path to find it.
+/// Attaches `tree`, a mount that is nowhere yet, at the current directory, which is `root.path`: there hooks find it, and
+/// the programs that they execute are still the host's. A path would be walked twice, and may lead through directories
+/// that root of a user namespace may not search.
 ///
 /// `propagation` is the config's `rootfsPropagation`, 0 where it says nothing: then what the host mounts still arrives
 /// beneath binds of its directories, and nothing goes the other way. With `MS_SHARED` binds of the host's shared mounts
 /// stay shared; the root itself is nobody's but the container's before [`settle`].
 pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
     let shared = propagation & MS_SHARED != 0;
-    let of_host = match propagation {
-        _ if shared => MS_PRIVATE,
-        PRIVATE_ALL => PRIVATE_ALL,
-        _ => MS_SLAVE | MS_REC,
-    };
-    mount::set_propagation(c"/", of_host).doing("part with the host's mounts")?;
+    match propagation {
+        // The mount that holds the root directory must not show the host what is mounted here, nor keep it from becoming `/`.
+        _ if shared => {
+            let holder = holder().doing("find the mount of the root directory")?;
+            mount::set_attributes(holder.by_ref(), false, 0, 0, MS_PRIVATE)
+        }
+        PRIVATE_ALL => mount::set_propagation(c"/", PRIVATE_ALL),
+        _ => mount::set_propagation(c"/", MS_SLAVE | MS_REC),
+    }
+    .doing("part with the host's mounts")?;
     let old = fs::open(CWD, c"/", O_PATH | O_DIRECTORY, 0).doing("open /")?;
     let of_tree = if matches!(propagation & !MS_REC, 0 | MS_SLAVE) { MS_SLAVE } else { MS_PRIVATE };
     mount::set_attributes(tree, true, 0, 0, of_tree).doing("set the root's propagation")?;
-    mount::attach(tree, old.by_ref()).doing("attach the root directory")?;
+    mount::attach(tree, CWD).doing("attach the root directory")?;
     Ok(Entered { new: tree, old, shared })
 }
 
 const PRIVATE_ALL: u64 = MS_PRIVATE | MS_REC;
 
+/// Returns the root of the mount that the current directory is on.
+fn holder() -> sys::Result<Fd> {
+    let mut directory = fs::open(CWD, c".", O_PATH | O_DIRECTORY, 0)?;
+    // Nothing lies deeper than a path can be long.
+    for _ in 0..PATH_BYTES {
+        if fs::stat(directory.by_ref(), c"")?.is_mount_root {
+            return Ok(directory);
+        }
+        directory = fs::open(directory.by_ref(), c"..", O_PATH | O_DIRECTORY, 0)?;
+    }
+    Err(Errno::ELOOP)
+}
+
 impl Entered<'_> {
     /// Makes it `/`, and takes the old root away with everything on it; or, where `no_pivot` says so, leaves it below.
     pub fn pivot(self, no_pivot: bool) -> Result<()> {
         if no_pivot {
-            return self.chroot();
+            return self.move_over();
         }
         mount::chdir_fd(self.new).doing("enter the root directory")?;
-        mount::pivot_here().doing("pivot_root")?;
+        match mount::pivot_here() {
+            // A shared `/` without a mount below it. Only now: until here binds of what is on it stay shared.
+            Err(Errno::EINVAL) if self.shared => {
+                mount::set_propagation(c"/", MS_PRIVATE).and_then(|()| mount::pivot_here())
+            }
+            done => done,
+        }
+        .doing("pivot_root")?;
         mount::chdir_fd(self.old.by_ref()).doing("enter the old root")?;
         if self.shared {
             // Or it would be taken away from the host.
@@ -69,17 +138,21 @@ impl Entered<'_> {
 
     /// Where the old root cannot be taken away (an initramfs): it stays below the new one. What of it would let
     /// the container mount a procfs or sysfs without masks goes, where that is possible.
-    fn chroot(self) -> Result<()> {
-        for path in [c"/proc", c"/sys"] {
-            if self.shared {
-                let _ = mount::set_propagation(path, MS_SLAVE | MS_REC);
-            }
-            let _ = mount::unmount(path, MNT_DETACH);
+    fn move_over(self) -> Result<()> {
+        if self.shared {
+            mount::set_propagation(c"/", MS_PRIVATE).doing("part with the host's mounts")?;
         }
-        mount::chdir_fd(self.new).doing("enter the root directory")?;
-        mount::chroot(c".").doing("chroot")?;
-        mount::chdir(c"/").doing("chdir /")
+        unmask::take_away(self.new).doing("take away the host's procfs and sysfs")?;
+        mount::attach(self.new, self.old.by_ref()).doing("move the root directory over /")?;
+        chroot(self.new)
     }
+}
+
+/// Enters `root` by chroot(2) alone: without a mount namespace nothing can be mounted for the container.
+pub fn chroot(root: FdRef<'_>) -> Result<()> {
+    mount::chdir_fd(root).doing("enter the root directory")?;
+    mount::chroot(c".").doing("chroot")?;
+    mount::chdir(c"/").doing("chdir /")
 }
 
 /// What the root becomes when nothing more is mounted or made in it.

@@ -11,7 +11,7 @@ use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::spec::{Joined, NAMESPACES};
-use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWUSER, Side};
+use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWTIME, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::vm::Shared;
 use crate::sys::{Errno, fs, process};
@@ -50,7 +50,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
         Some((init, kinds)) => clone::join_namespace(init, kinds).doing("join the container's namespaces")?,
         None => join(spec.joined)?,
     }
-    let mut left = spec.namespaces & !CLONE_NEWCGROUP;
+    let mut left = spec.namespaces & !(CLONE_NEWCGROUP | CLONE_NEWNS);
     if makes_users(launch) {
         // The parent writes to files of ours, which are only its own as long as we can be traced.
         process::set_dumpable(true).doing("allow tracing")?;

@@ -292,12 +292,17 @@ fn a_process_becomes_the_containers() {
 }
 
 #[test]
-fn a_container_without_a_mount_namespace_is_refused() {
+fn a_container_without_a_mount_namespace_may_not_mount() {
     let Some(root) = Fixture::new("no-mounts") else { return };
     let mut spec = spec(b"PATH=/bin\0");
     spec.namespaces = CLONE_NEWPID;
     assert_eq!(
         run(&spec, &root).unwrap_err(),
-        "125 config.json: linux.namespaces: a container needs a mount namespace of its own"
+        "125 config.json: unable to restrict sys entries without a private MNT namespace"
+    );
+    (spec.masked_paths, spec.readonly_paths) = (Words::default(), Words::default());
+    assert_eq!(
+        run(&spec, &root).unwrap_err(),
+        "125 config.json: mounts: need a mount namespace of the container's own"
     );
 }

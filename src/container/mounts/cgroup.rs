@@ -8,8 +8,8 @@ use crate::error::{Context, Error, Result};
 use crate::spec::options::Options;
 use crate::spec::{Mount, Spec};
 use crate::sys::clone::CLONE_NEWCGROUP;
-use crate::sys::fd::{CWD, Fd};
-use crate::sys::mount::{self, attr};
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::mount::{self, MS_PRIVATE, attr};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
@@ -23,6 +23,13 @@ pub fn is_kind(kind: &CStr) -> bool {
 /// Whether this mount shows the container's group, in no namespace of its own.
 pub fn is_shown_without_namespace(spec: &Spec<'_>, one: &Mount<'_>) -> bool {
     is_kind(one.kind) && !joins_or_makes(spec, CLONE_NEWCGROUP)
+}
+
+/// Parent: a bind of the container's group. What is mounted there does not reach the host, whatever travels otherwise.
+pub fn bind(group: FdRef<'_>) -> Result<Fd> {
+    let tree = mount::clone_tree(group, c"", false).doing("copy the mount of the container's group")?;
+    mount::set_attributes(tree.by_ref(), true, 0, 0, MS_PRIVATE).doing("part with the host's mounts")?;
+    Ok(tree)
 }
 
 /// What is shown where the kernel did not mount it.

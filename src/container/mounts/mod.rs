@@ -23,7 +23,8 @@ use crate::spec::{Mount, Spec};
 use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::mount::{self, MS_REC, MS_SHARED, MS_SLAVE, attr};
-use crate::sys::{Errno, fs};
+use crate::sys::{self, Errno, fs};
+use core::ffi::CStr;
 use core::fmt;
 
 /// What the parent opened, by the number of the mount.
@@ -65,9 +66,7 @@ fn prepare_one(
     let mapping = idmap::wanted(one, options)?;
     if !options.has(flag::BIND) {
         return match cgroup {
-            Some(group) if cgroup::is_shown_without_namespace(spec, one) => {
-                mount::clone_tree(group, c"", false).doing("copy the mount of the container's group").map(Some)
-            }
+            Some(group) if cgroup::is_shown_without_namespace(spec, one) => cgroup::bind(group).map(Some),
             _ => Ok(None),
         };
     }
@@ -80,7 +79,7 @@ fn prepare_one(
         tree => tree.on("open", one.source)?,
     };
     // As the child's copy of it would be: what is mounted inside does not reach the host.
-    if spec.root.propagation & MS_SHARED == 0 {
+    if spec.root.propagation & MS_SHARED == 0 || joins_or_makes(spec, CLONE_NEWUSER) {
         mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE).doing("part with the host's mounts")?;
     }
     if let Some(mapping) = mapping {
@@ -125,10 +124,48 @@ impl Mounted {
     }
 }
 
-/// Child: mounts them in order. The process still has the host's mounts, too, and the bundle as its current directory.
-pub fn mount_all(root: FdRef<'_>, spec: &Spec<'_>, prepared: &Prepared, mounted: &mut Mounted) -> Result<()> {
+/// Whether some source of a bind is relative to the bundle.
+pub fn has_relative_source(spec: &Spec<'_>) -> bool {
+    let is_relative = |one: &Mount<'_>| Options::of(one.options).has(flag::BIND) && !is_absolute(one.source);
+    spec.mounts.iter().any(is_relative)
+}
+
+fn is_absolute(path: &CStr) -> bool {
+    path.to_bytes().starts_with(b"/")
+}
+
+/// Whether a container can be made in the caller's mount namespace: only if nothing of the caller's is touched.
+pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
+    let protects = spec.masked_paths.first().is_some() || spec.readonly_paths.first().is_some();
+    // What is listed, and not what every container gets.
+    let makes_devices =
+        spec.linux("devices").is_some_and(|list| list.items().is_ok_and(|mut all| all.next().is_some()));
+    let reasons = [
+        // In runc's words.
+        (protects, "unable to restrict sys entries without a private MNT namespace"),
+        (!spec.mounts.is_empty(), "mounts: need a mount namespace of the container's own"),
+        (makes_devices, "linux.devices: need a mount namespace of the container's own"),
+        (spec.root.readonly, "root.readonly: needs a mount namespace of the container's own"),
+        (spec.root.propagation != 0, "linux.rootfsPropagation: needs a mount namespace of the container's own"),
+        (no_pivot, "--no-pivot: needs a mount namespace of the container's own"),
+    ];
+    match reasons.iter().find(|(is_wanted, _)| *is_wanted) {
+        Some((_, why)) => Err(Error::new(format_args!("{why}"))),
+        None => Ok(()),
+    }
+}
+
+/// Child: mounts them in order. The process still has the host's mounts, too, and the bundle as its current directory, where
+/// `bundle` does not say why not.
+pub fn mount_all(
+    root: FdRef<'_>,
+    spec: &Spec<'_>,
+    prepared: &Prepared,
+    bundle: sys::Result<()>,
+    mounted: &mut Mounted,
+) -> Result<()> {
     for (index, one) in spec.mounts.iter().enumerate() {
-        match mount_one(root, spec, one, prepared.tree(index), mounted) {
+        match mount_one(root, spec, one, (prepared.tree(index), bundle), mounted) {
             Err(error) if one.optional && error.errno() == Errno::ENODEV => {}
             done => done.context("mount", &Naming(one))?,
         }
@@ -140,7 +177,7 @@ fn mount_one(
     root: FdRef<'_>,
     spec: &Spec<'_>,
     one: &Mount<'_>,
-    prepared: Option<FdRef<'_>>,
+    (prepared, bundle): (Option<FdRef<'_>>, sys::Result<()>),
     mounted: &mut Mounted,
 ) -> Result<()> {
     let mut options = Options::of(one.options);
@@ -159,7 +196,7 @@ fn mount_one(
     }
     let (tree, place);
     if is_bind {
-        tree = bind(one, prepared, &options)?;
+        tree = bind(one, prepared, bundle, &options)?;
         let directory = fs::stat(tree.by_ref(), c"").doing("stat the source")?.kind() == fs::S_IFDIR;
         place = guard.place(inside::make(root, one.destination, guard.resolve(), directory))?;
     } else {
@@ -185,10 +222,20 @@ fn mount_one(
 }
 
 /// What the source shows, with the attributes that were asked for; all others it keeps.
-fn bind(one: &Mount<'_>, prepared: Option<FdRef<'_>>, options: &Options) -> Result<Fd> {
-    let tree = match prepared {
-        Some(tree) => crate::sys::fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
-        None => mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)).on("open", one.source)?,
+///
+/// It is opened here, for it may lie below the root directory and show an earlier mount; the parent's copy is for a source
+/// that only the parent can open, and for one whose owners it has mapped.
+fn bind(one: &Mount<'_>, prepared: Option<FdRef<'_>>, bundle: sys::Result<()>, options: &Options) -> Result<Fd> {
+    let reached = if is_absolute(one.source) { Ok(()) } else { bundle };
+    let tree = match (idmap::wanted(one, options)?, prepared) {
+        (Some(_), Some(tree)) => crate::sys::fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
+        (_, prepared) => {
+            let own = reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
+            match (own, prepared) {
+                (Err(_), Some(tree)) => crate::sys::fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
+                (own, _) => own.on("open", one.source)?,
+            }
+        }
     };
     change(tree.by_ref(), options)?;
     Ok(tree)

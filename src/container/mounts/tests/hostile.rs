@@ -117,7 +117,7 @@ fn the_procfs_that_was_mounted_is_masked_whatever_its_name_is_now() {
         let shown = |error: Error| error.to_string();
         let mut mounted = Mounted::new();
         let fd = fs::open(CWD, leak(&root.path), fs::O_PATH, 0).unwrap();
-        mount_all(fd.by_ref(), &Spec { mounts: &defaults::MOUNTS[..2], ..spec }, &Prepared::NONE, &mut mounted)
+        mount_all(fd.by_ref(), &Spec { mounts: &defaults::MOUNTS[..2], ..spec }, &Prepared::NONE, Ok(()), &mut mounted)
             .map_err(shown)?;
         fs::mknod(CWD, leak(&root.path.join("dev/null")), fs::S_IFCHR | 0o666, 0x103).unwrap();
         let keep = leak(&root.path.join("elsewhere"));

@@ -1,0 +1,110 @@
+//! What a new container's process finds around it: its names, its sysctls, its root with all that is mounted there.
+//!
+//! ```text
+//!  parent: plan              opens root.path, copies its mount                            launch.rs
+//!  clone
+//!  child: enter root.path by the parent's descriptor; a mount namespace, into which the current directory comes along
+//!         part with the host's mounts; attach the copy at root.path
+//!         mounts, devices, terminal, working directory         all below root.path
+//!         prestart, createRuntime (the parent runs them)       they see that by nsenter, and execute the host's programs
+//!         createContainer                                      the same, in this namespace
+//!         pivot                                                the host's mounts are gone
+//!         read-only and masked paths, the root's own flags     by descriptors, in what is `/` now
+//! ```
+
+use super::child::{Plan, open_terminal, run_hooks};
+use super::state::Status;
+use super::{attributes, devices, mounts, protect, root, sysctl};
+use crate::error::{Context, Result};
+use crate::io::show::On;
+use crate::sys::fd::{self, CWD, Fd};
+use crate::sys::{clone, fs, mount, net, system};
+
+/// Makes the surroundings of a new container's process, up to the root that it has; its terminal, where it gets one.
+#[inline(never)]
+pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
+    let (launch, spec) = (plan.launch, plan.launch.spec);
+    // Only now: a cgroup namespace made by the clone itself would be rooted at the parent's group.
+    if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
+        clone::unshare(clone::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
+    }
+    if spec.namespaces & clone::CLONE_NEWNET != 0 {
+        net::loopback_up().doing("set up the loopback device")?;
+    }
+    if let Some(name) = spec.hostname {
+        system::set_hostname(name.to_bytes()).on("set the hostname", name)?;
+    }
+    attributes::set_domain_name(spec.domainname)?;
+    sysctl::apply(spec)?;
+
+    if plan.departure.is_none() {
+        // As root of the container's user namespace, or in a mount namespace that was joined.
+        let path = launch.about.map_or(spec.root.path, |(_, state)| state.rootfs);
+        mount::chdir(path).on("enter the root directory", path)?;
+    }
+    if spec.namespaces & clone::CLONE_NEWNS != 0 {
+        clone::unshare(clone::CLONE_NEWNS).doing("make a mount namespace")?;
+    }
+    let umask = fs::umask(0);
+    if !plan.owns_mounts {
+        return chroot(plan, umask);
+    }
+    let own_tree;
+    let tree = match &plan.tree {
+        Some(tree) => tree.by_ref(),
+        None => {
+            own_tree = mount::clone_tree(CWD, c"", true).doing("copy the mount of the root directory")?;
+            own_tree.by_ref()
+        }
+    };
+    // The kernel has made slaves of all mounts of a user namespace's own mount namespace.
+    let has_users = mounts::joins_or_makes(spec, clone::CLONE_NEWUSER);
+    let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation })?;
+    let mut mounted = mounts::Mounted::new();
+    mounts::mount_all(entered.new, spec, &plan.prepared, enter_bundle(plan), &mut mounted)?;
+    devices::make_all(entered.new, spec)?;
+    let terminal = open_terminal(plan, Some(entered.new))?;
+    root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
+    mounted.finish()?;
+    if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
+        channel.ask_for_hooks()?;
+    }
+    // What hooks make on the host is not for everybody to write. Nothing is made after them.
+    fs::umask(umask);
+    // As runc has it: they stand in the container's root.
+    mount::chdir_fd(entered.new).doing("enter the root directory")?;
+    run_hooks(plan, "createContainer", Status::Creating)?;
+    let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
+    entered.pivot(launch.no_pivot)?;
+    let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
+    protect::make_readonly(places, spec.readonly_paths)?;
+    protect::mask(places, spec.masked_paths)?;
+    root::settle(root.by_ref(), &spec.root)?;
+    Ok(terminal)
+}
+
+/// The root of a container in the caller's mount namespace, where nothing is mounted.
+fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
+    let wanted = &plan.launch.spec.process;
+    let root = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the root directory")?;
+    root::make_directories(root.by_ref(), wanted.cwd, 0).on("make the working directory", wanted.cwd)?;
+    if let Some(channel) = plan.channel.as_ref().filter(|_| plan.launch.host.has_hooks()) {
+        channel.ask_for_hooks()?;
+    }
+    fs::umask(umask);
+    run_hooks(plan, "createContainer", Status::Creating)?;
+    root::chroot(root.by_ref())?;
+    open_terminal(plan, None)
+}
+
+/// Enters the bundle, where a source is relative to it; why not, where that cannot be.
+fn enter_bundle(plan: &Plan<'_>) -> crate::sys::Result<()> {
+    let Some((_, state)) = plan.launch.about else { return Ok(()) };
+    if !mounts::has_relative_source(plan.launch.spec) {
+        return Ok(());
+    }
+    match &plan.departure {
+        Some(departure) => departure.back(state.bundle),
+        None => mount::chdir(state.bundle),
+    }
+}
