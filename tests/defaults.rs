@@ -4,7 +4,7 @@ mod support;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use support::images::Layer;
 use support::json::Json;
@@ -78,6 +78,82 @@ fn an_images_container_has_dockers_defaults() {
     let hidden = "cd /sys/devices/virtual; ls powercap 2>/dev/null; wc -c </proc/interrupts; wc -c </proc/keys; \
                   cat /sys/devices/system/cpu/cpu*/thermal_throttle/* 2>/dev/null; true";
     assert_eq!(said(&[], hidden), "0\n0\n");
+}
+
+/// The same as an ordinary user, who has these ranges of ids.
+fn run_as_user(ranges: &str, options: &str, script: &str) -> Output {
+    let place = Path::new(PLACE).join("user");
+    std::fs::create_dir_all(&place).expect("a directory");
+    std::os::unix::fs::chown(&place, Some(4242), Some(4242)).expect("chown");
+    std::fs::copy(Runtime::Ocinit.program(), Path::new(PLACE).join("ocinit")).expect("a copy");
+    for (name, text) in [("passwd", "root:x:0:0::/:/bin/sh\ntester:x:4242:4242::/:/bin/sh\n"), ("ranges", ranges)] {
+        std::fs::write(Path::new(PLACE).join(name), text).expect("a file");
+    }
+    let setup = format!(
+        "touch /etc/subuid /etc/subgid; mount --bind ../passwd /etc/passwd; mount --bind ../ranges /etc/subuid; \
+         mount --bind ../ranges /etc/subgid; exec setpriv --reuid 4242 --regid 4242 --clear-groups \
+         ../ocinit --root state run {options} --image ../image user -- sh -c \"$0\""
+    );
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", &setup, script]).current_dir(&place).output().expect("unshare starts")
+}
+
+#[test]
+fn a_users_container_has_them_as_far_as_the_user_may() {
+    lab::enter();
+    image();
+    let probe = format!(
+        "{STATUS}; echo; cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/net/ipv4/ping_group_range; \
+         ulimit -Sn; ulimit -Hn; head -n 1 /etc/hosts; grep -c 9.9.9.9 /etc/resolv.conf; unshare -U true 2>&1"
+    );
+    // A user has no capability to raise a limit.
+    let mut own = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel fills one `struct rlimit`.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut own) }, 0);
+    let files = own.rlim_max.min(524_288);
+    for (ranges, ping) in [("", "0\t0"), ("tester:100000:65536\n", "0\t65536")] {
+        let output = run_as_user(ranges, "", &probe);
+        let said = String::from_utf8_lossy(&output.stdout).replace(" \n", "\n");
+        let expected = format!(
+            "CapEff: 00000000a80425fb CapBnd: 00000000a80425fb NoNewPrivs: 0 Seccomp: 2\n0\n{ping}\n{}\n{files}\n\
+             127.0.0.1\tlocalhost ocinit\n0\nunshare: unshare(0x10000000): Operation not permitted\n",
+            files.min(1024)
+        );
+        assert_eq!(said, expected, "{ranges}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let output = run_as_user(
+        "",
+        "--privileged",
+        "grep Seccomp: /proc/self/status; mount -t tmpfs none /tmp && test -c /dev/zero",
+    );
+    assert!(output.status.success() && output.stdout == b"Seccomp:\t0\n", "{output:?}");
+}
+
+#[test]
+fn create_takes_the_same_options() {
+    lab::enter();
+    image();
+    let ocinit = |words: &[&str]| {
+        let mut command = Command::new(Runtime::Ocinit.program());
+        command.arg("--root").arg(Path::new(PLACE).join("state")).args(words).current_dir(PLACE);
+        String::from_utf8(tool(&mut command)).expect("UTF-8")
+    };
+    let options = ["--security-opt", "no-new-privileges", "--ulimit", "nofile=7:8", "--privileged"];
+    let words = ["--image", "image", "defaults-create", "--", "sh", "-c", "sleep 60"];
+    let mut create = vec!["create"];
+    create.extend(options.iter().chain(&words));
+    // What the container inherits is not a pipe that somebody reads to its end.
+    let mut command = Command::new(Runtime::Ocinit.program());
+    command.arg("--root").arg(Path::new(PLACE).join("state")).args(&create).current_dir(PLACE);
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("ocinit starts");
+    assert!(status.success());
+    ocinit(&["start", "defaults-create"]);
+    let inside =
+        ocinit(&["exec", "defaults-create", "sh", "-c", "grep -E 'NoNewPrivs|Seccomp:' /proc/1/status; ulimit -Hn"]);
+    let files = ocinit(&["exec", "defaults-create", "grep", "open files", "/proc/1/limits"]);
+    ocinit(&["delete", "--force", "defaults-create"]);
+    assert!(inside.starts_with("NoNewPrivs:\t1\nSeccomp:\t0\n"), "{inside}");
+    assert_eq!(files.split_whitespace().skip(3).take(2).collect::<Vec<_>>(), ["7", "8"]);
 }
 
 #[test]

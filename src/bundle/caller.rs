@@ -65,19 +65,14 @@ pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>)
     let is_free = Groups::of_caller().is_all()
         && process::capabilities().is_ok_and(|sets| sets.effective & capability::set("SYS_RESOURCE") != 0);
     let most = number_in(c"/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
-    for limit in &defaults::LIMITS {
-        let mut limit = *limit;
-        let (_, hard) = process::limit(limit.resource).unwrap_or((0, limit.hard));
-        if !is_free {
-            limit.hard = limit.hard.min(hard);
-        }
-        if limit.resource == libc::RLIMIT_NOFILE as u32 {
-            limit.hard = limit.hard.min(most);
-        }
-        limit.soft = limit.soft.min(limit.hard);
-        if given.iter().all(|other| other.resource != limit.resource) {
+    for limit in defaults::LIMITS {
+        let own = process::limit(limit.resource).unwrap_or((0, limit.hard));
+        let most = if limit.resource == libc::RLIMIT_NOFILE as u32 { most } else { u64::MAX };
+        let allowed = allowed(limit, if is_free { u64::MAX } else { own.1 }.min(most));
+        // What changes nothing would only be in the way where the config is carried to.
+        if (allowed.soft, allowed.hard) != own {
             // There is room for one of each kind.
-            let _ = all.push(limit);
+            let _ = all.push(allowed);
         }
     }
     for limit in given {
@@ -86,6 +81,11 @@ pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>)
             None => drop(all.push(*limit)),
         }
     }
+}
+
+/// A limit of which nothing is above `most`.
+fn allowed(limit: Limit, most: u64) -> Limit {
+    Limit { soft: limit.soft.min(most), hard: limit.hard.min(most), ..limit }
 }
 
 /// The groups of the user namespace that we are in.
@@ -98,7 +98,10 @@ impl Groups {
     fn of_caller() -> Groups {
         // 340 lines of three numbers.
         let mut buffer = [0; 12 << 10];
-        let text = document::read(CWD, c"/proc/self/gid_map", &mut buffer).map_or(&[][..], |text| &*text);
+        Groups::read(document::read(CWD, c"/proc/self/gid_map", &mut buffer).map_or(&[][..], |text| &*text))
+    }
+
+    fn read(text: &[u8]) -> Groups {
         let mut extents = heapless::Vec::new();
         for line in text.split(|byte| *byte == b'\n') {
             let mut numbers = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).map_while(decimal);
@@ -186,6 +189,56 @@ fn add_devices<'m>(
                 _ => {}
             }
             path.truncate(length);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ping_is_for_the_groups_that_a_namespace_has_from_0_on() {
+        for (map, all, range) in [
+            ("         0          0 4294967295\n", true, Some(0x7fff_ffff)),
+            ("0 1000 1\n", false, Some(0)),
+            ("1 100000 65536\n0 1000 1\n", false, Some(65_536)),
+            ("0 1000 1\n5 100000 65536\n", false, Some(0)),
+            ("0 0 4294967294\n", false, Some(0x7fff_ffff)),
+            ("5 0 10\n", false, None),
+            ("", false, None),
+        ] {
+            let groups = Groups::read(map.as_bytes());
+            assert_eq!((groups.is_all(), groups.range()), (all, range), "{map}");
+        }
+    }
+
+    #[test]
+    fn a_limit_goes_as_far_as_its_caller_may() {
+        let [files, _] = defaults::LIMITS;
+        for (most, soft, hard) in [(u64::MAX, 1024, 524_288), (20_000, 1024, 20_000), (512, 512, 512)] {
+            let limit = allowed(files, most);
+            assert_eq!((limit.soft, limit.hard), (soft, hard));
+        }
+        let given = [Limit { resource: files.resource, soft: 5, hard: 6 }];
+        let mut all = heapless::Vec::new();
+        limits(&given, &mut all);
+        let of_files: Vec<_> = all.iter().filter(|limit| limit.resource == files.resource).collect();
+        assert_eq!(of_files.iter().map(|limit| (limit.soft, limit.hard)).collect::<Vec<_>>(), [(5, 6)]);
+    }
+
+    #[test]
+    fn devices_of_the_host_are_found_and_a_containers_own_left_out() {
+        let mut memory = vec![0; 1 << 16];
+        let (mut strings, mut devices) = (Strings::new(&mut memory), heapless::Vec::new());
+        host_devices(&mut strings, &mut devices).unwrap();
+        let has = |path: &CStr| devices.iter().any(|device| device.path == path);
+        for path in [c"/dev/null", c"/dev/tty", c"/dev/ptmx", c"/dev/pts/ptmx", c"/dev/console"] {
+            assert!(!has(path), "{path:?}");
+        }
+        for device in &devices {
+            let stat = fs::stat(CWD, device.path).unwrap();
+            assert_eq!((stat.mode, stat.rdev), (device.mode, (device.major, device.minor)), "{:?}", device.path);
         }
     }
 }
