@@ -84,7 +84,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         };
         let resources: Value<'_> = json::check(document)?;
         schema::check(&resources, schema::RESOURCES)?;
-        pause::group(directory, state)?.update(&resources).map(|()| 0)
+        pause::group(directory, state)?.update(&resources, state.rootless).map(|()| 0)
     })
 }
 

@@ -37,17 +37,28 @@ pub fn attach_device_program(group: FdRef<'_>, program: &Fd) -> Result<()> {
     attach_or_detach(PROG_ATTACH, group, program, ALLOW_MULTI)
 }
 
-/// Detaches the programs that a group has.
-pub fn detach_device_programs(group: FdRef<'_>) -> Result<()> {
-    const PROG_DETACH: i32 = 9;
-    const PROG_GET_FD_BY_ID: i32 = 13;
+/// Programs of one group, by their ids; the kernel takes 64.
+pub struct Attached {
+    ids: [u32; 64],
+    count: usize,
+}
+
+/// The device programs that a group has.
+pub fn device_programs(group: FdRef<'_>) -> Result<Attached> {
     const PROG_QUERY: i32 = 16;
     let mut ids = [0u32; 64];
     let count = ids.len() as u64;
     let mut query: [u64; 4] = [group.raw() as u64 | u64::from(CGROUP_DEVICE) << 32, 0, ids.as_mut_ptr() as u64, count];
     // SAFETY: the start of a `union bpf_attr`; the kernel writes at most `count` numbers to `ids`, and the count.
     unsafe { syscall!(libc::SYS_bpf, PROG_QUERY, query.as_mut_ptr(), size_of_val(&query)) }?;
-    for id in &ids[..(query[3] as u32 as usize).min(ids.len())] {
+    Ok(Attached { ids, count: (query[3] as u32 as usize).min(64) })
+}
+
+/// Detaches these programs from the group.
+pub fn detach_device_programs(group: FdRef<'_>, programs: &Attached) -> Result<()> {
+    const PROG_DETACH: i32 = 9;
+    const PROG_GET_FD_BY_ID: i32 = 13;
+    for id in &programs.ids[..programs.count] {
         let attributes = [*id, 0, 0, 0];
         // SAFETY: the start of a `union bpf_attr`.
         let program =

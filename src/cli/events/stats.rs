@@ -21,13 +21,13 @@ pub(super) struct Files<'a> {
 /// several of them with `+` between are added; `0` is what version 2 does not count. `!` is what has a function.
 const LAYOUT: &str = "cpu{ usage{ total?cpu.stat/usage_usec* kernel=cpu.stat/system_usec* user=cpu.stat/user_usec* } \
      throttling{ periods?cpu.stat/nr_periods throttledPeriods?cpu.stat/nr_throttled \
-     throttledTime?cpu.stat/throttled_usec* } } \
+     throttledTime?cpu.stat/throttled_usec* } !cpu } \
      cpuset{ cpu_exclusive=0 mem_hardwall=0 mem_exclusive=0 memory_migrate=0 memory_spread_page=0 memory_spread_slab=0 \
      memory_pressure=0 sched_load_balance=0 sched_relax_domain_level=0 } \
      memory{ cache?memory.stat/file usage{ limit=memory.max usage?memory.current max?memory.peak failcnt=0 } \
      swap{ limit=memory.swap.max+memory.max usage?memory.swap.current+memory.current failcnt=0 } \
-     kernel{ limit=0 failcnt=0 } kernelTCP{ limit=0 failcnt=0 } !raw } \
-     pids{ !pids limit?pids.max } blkio{ !io } hugetlb{ !huge } intel_rdt{ }";
+     kernel{ limit=0 failcnt=0 } kernelTCP{ limit=0 failcnt=0 } !raw !memory } \
+     pids{ !pids limit?pids.max } blkio{ !io !io-pressure } hugetlb{ !huge } intel_rdt{ }";
 /// A device's numbers in io.stat, two for each list, and what they are called there.
 const IO: [(&str, &str, &[u8]); 4] = [
     ("ioServiceBytesRecursive", "rbytes=", b"Read"),
@@ -58,6 +58,9 @@ impl Files<'_> {
                 }
                 b"!io" => self.io(json),
                 b"!huge" => self.huge_pages(json),
+                b"!cpu" => self.pressure(json, b"cpu.pressure"),
+                b"!memory" => self.pressure(json, b"memory.pressure"),
+                b"!io-pressure" => self.pressure(json, b"io.pressure"),
                 [name @ .., b'{'] => json.bytes_key(name).object(),
                 word => {
                     let at = word.iter().position(|byte| matches!(byte, b'=' | b'?')).unwrap_or(0);
@@ -103,6 +106,27 @@ impl Files<'_> {
             }
             json.end();
         }
+    }
+
+    /// What processes waited for; left out if the kernel does not count it.
+    fn pressure(&mut self, json: &mut Writer<'_>, file: &[u8]) {
+        let text = self.text(file);
+        if text.is_empty() {
+            return;
+        }
+        json.object_of("psi");
+        // A kernel before 5.13 has no `full` of the CPU.
+        for kind in ["some", "full"] {
+            let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(kind.as_bytes()));
+            json.object_of(kind);
+            for key in ["avg10", "avg60", "avg300", "total"] {
+                let mut fields = line.unwrap_or_default().split(|byte| *byte == b' ');
+                let value = fields.find_map(|field| field.strip_prefix(key.as_bytes())?.strip_prefix(b"="));
+                json.key(key).number_text(as_go_has_it(value.unwrap_or(b"0")));
+            }
+            json.end();
+        }
+        json.end();
     }
 
     fn io(&mut self, json: &mut Writer<'_>) {
@@ -157,6 +181,18 @@ impl Files<'_> {
             }
         }
     }
+}
+
+/// A number without the zeros at the end of its fraction: `4.10` is 4.1.
+fn as_go_has_it(number: &[u8]) -> &str {
+    let mut number = number;
+    if number.contains(&b'.') {
+        while let [rest @ .., b'0'] = number {
+            number = rest;
+        }
+        number = number.strip_suffix(b".").unwrap_or(number);
+    }
+    core::str::from_utf8(number).unwrap_or("0")
 }
 
 /// Go leaves out what is 0.

@@ -158,6 +158,11 @@ impl<'s> Writer<'s> {
         self.digits(number.unsigned_abs());
     }
 
+    /// A number that is text already: `4.16`.
+    pub fn number_text(&mut self, text: &str) {
+        self.word(text);
+    }
+
     /// `true` or `false`.
     pub fn boolean(&mut self, value: bool) {
         self.word(if value { "true" } else { "false" });

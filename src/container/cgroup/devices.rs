@@ -171,13 +171,17 @@ pub(super) fn check(resources: &Value<'_>) -> Result<()> {
 /// Has the kernel ask the rules for what the processes of `group` open and make.
 pub(super) fn restrict(resources: Option<&Value<'_>>, group: FdRef<'_>) -> Result<()> {
     let program = Program::compile(resources)?;
-    // Of a container before, in a group that outlives its containers.
-    let _ = bpf::detach_device_programs(group);
-    if !program.refuses {
-        return Ok(());
+    // Of a container before, in a group that outlives its containers; or what these rules take the place of.
+    let former = bpf::device_programs(group);
+    if program.refuses {
+        let program = bpf::load_device_program(&program.code).doing("device rules")?;
+        bpf::attach_device_program(group, &program).doing("device rules")?;
     }
-    let program = bpf::load_device_program(&program.code).doing("device rules")?;
-    bpf::attach_device_program(group, &program).doing("device rules")
+    // Last: there is no moment without rules.
+    if let Ok(former) = former {
+        let _ = bpf::detach_device_programs(group, &former);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,16 +8,17 @@
 //! is out of reach: `nsdelegate` alone does not keep root of a further user namespace from writing `memory.max`, once it
 //! has a second cgroup namespace that begins further down.
 
-use super::resources::{self, Target};
-use super::{Cgroup, FILE_BYTES, MOUNT, devices, hierarchy};
+use super::target::Target;
+use super::{Cgroup, FILE_BYTES, MOUNT, devices, hierarchy, resources};
 use crate::codec::json;
 use crate::error::Result;
 use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::spec::{CPU_PERIOD_US, Resources};
-use crate::sys;
 use crate::sys::fd::FdRef;
+use crate::sys::{self, Errno};
 use core::ffi::CStr;
+use core::fmt::Write;
 
 const UPPER: &CStr = c"container";
 const LOWER: &CStr = c"container/init";
@@ -71,11 +72,15 @@ impl Cgroup {
 /// The limits of a machine's container, as a config would have them.
 fn document(resources: &Resources, text: &mut PathBuf) -> sys::Result<()> {
     let Resources { memory, cpu_quota_us, pids } = *resources;
-    let (memory, quota, pids) = (memory.unwrap_or(0), cpu_quota_us.unwrap_or(0), pids.unwrap_or(0));
+    let (memory, quota) = (memory.unwrap_or(0), cpu_quota_us.unwrap_or(0));
     // As much swap again: what `docker run --memory` gives.
     let total = memory.saturating_mul(2);
     let period = if quota > 0 { CPU_PERIOD_US } else { 0 };
     text.set(format_args!(
-        r#"{{"memory":{{"limit":{memory},"swap":{total}}},"cpu":{{"quota":{quota},"period":{period}}},"pids":{{"limit":{pids}}}}}"#
-    ))
+        r#"{{"memory":{{"limit":{memory},"swap":{total}}},"cpu":{{"quota":{quota},"period":{period}}}}}"#
+    ))?;
+    // 0 would be a limit.
+    let Some(pids) = pids else { return Ok(()) };
+    text.truncate(text.as_bytes().len() - 1);
+    write!(text, r#","pids":{{"limit":{pids}}}}}"#).map_err(|_| Errno::ENAMETOOLONG)
 }

@@ -13,7 +13,9 @@ mod machine;
 mod place;
 mod processes;
 mod resources;
+mod target;
 mod walk;
+mod weight;
 
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
@@ -26,7 +28,7 @@ use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
 pub use join::Joined;
 pub use machine::MachineGroup;
-use resources::Target;
+use target::Target;
 
 /// Where cgroup2 is mounted, if it is.
 const MOUNT: &CStr = c"/sys/fs/cgroup";
@@ -144,9 +146,24 @@ impl Cgroup {
         self.path.as_c_str()
     }
 
-    /// Changes limits of the group: `linux.resources` of the runtime-spec, of which only what is there is changed.
-    pub fn update(&self, resources: &Value<'_>) -> Result<()> {
-        resources::apply(resources, &mut Target::of(self.directory(), true)).doing("update")
+    /// Changes limits of the group: `linux.resources` of the runtime-spec, of which only what is there is changed. All is
+    /// looked at before anything is written. Device rules take the place of all that there were; a `rootless` caller, who
+    /// has set none, sets none now.
+    pub fn update(&self, resources: &Value<'_>, rootless: bool) -> Result<()> {
+        let has_rules = resources.list_or_none("devices").next().is_some();
+        if has_rules {
+            devices::check(resources)?;
+        }
+        resources::apply(resources, &mut Target::dry_update(self.directory()))
+            .and_then(|()| resources::apply(resources, &mut Target::of(self.directory(), true)))
+            .and_then(|()| match has_rules {
+                true => devices::restrict(Some(resources), self.directory()).or_else(|error| match rootless {
+                    true => Ok(()),
+                    false => Err(error),
+                }),
+                false => Ok(()),
+            })
+            .doing("update")
     }
 
     /// The first bytes of one of its files.

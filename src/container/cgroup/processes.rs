@@ -1,6 +1,6 @@
 //! The processes of a group and of the groups in it: listed, frozen, signalled, killed, gone.
 
-use super::resources::is_threaded;
+use super::target::is_threaded;
 use super::walk::{Step, is_gone, walk};
 use super::{Cgroup, FILE_BYTES};
 use crate::container::write_file;

@@ -3,14 +3,14 @@
 //! One table says which member is which file and how its value is written there. What depends on two members (memory and
 //! swap, quota and period) and lists have a function each. The same walk checks, with nothing written, and sets.
 
-use super::{FILE_BYTES, read};
+use super::target::Target;
+use super::weight;
 use crate::codec::json::Value;
-use crate::container::write_file;
 use crate::io::path::PathBuf;
 use crate::io::show::Show;
-use crate::io::text::{decimal, words};
-use crate::sys::fd::{CWD, FdRef};
-use crate::sys::{Errno, fs};
+use crate::io::text::words;
+use crate::sys::fd::CWD;
+use crate::sys::fs;
 use crate::{Error, Result};
 use core::fmt;
 
@@ -29,7 +29,7 @@ const TABLE: &str = "memory reservation memory.low limit \
      cpu realtimePeriod - none \
      cpu cpus cpuset.cpus text \
      cpu mems cpuset.mems text \
-     pids limit pids.max limit \
+     pids limit pids.max pids \
      blockIO weight io.weight weight \
      blockIO leafWeight - none \
      blockIO weightDevice io.weight devices \
@@ -42,96 +42,6 @@ const TABLE: &str = "memory reservation memory.low limit \
 
 /// What stands for no request in a member that cgroup2 has nothing for: docker writes `"kernel": 0`.
 const NOTHING: &str = "0 -1 false [] {}";
-
-/// Where limits go.
-pub(super) struct Target<'a> {
-    /// The group; where there is none, nothing is written, and it is only seen whether it could be.
-    group: Option<FdRef<'a>>,
-    /// The controllers there are; `None` without cgroup2.
-    controllers: Option<&'a [u8]>,
-    /// The group has had limits before.
-    is_update: bool,
-    is_count: bool,
-    written: usize,
-}
-
-impl<'a> Target<'a> {
-    /// A group, as it is made or later.
-    pub(super) fn of(group: FdRef<'a>, is_update: bool) -> Target<'a> {
-        Target { group: Some(group), controllers: None, is_update, is_count: false, written: 0 }
-    }
-
-    /// A machine with these controllers, or without cgroup2.
-    pub(super) fn dry(controllers: Option<&'a [u8]>) -> Target<'a> {
-        Target { group: None, controllers, is_update: false, is_count: false, written: 0 }
-    }
-
-    /// Nothing: what would be written is counted.
-    pub(super) fn count() -> Target<'a> {
-        Target { is_count: true, ..Target::dry(None) }
-    }
-
-    /// How many lines were, or would be, written.
-    pub(super) fn written(&self) -> usize {
-        self.written
-    }
-
-    fn put(&mut self, value: &Value<'_>, file: &[u8], text: fmt::Arguments<'_>) -> Result<()> {
-        self.written += 1;
-        let controller = file.split(|byte| *byte == b'.').next().unwrap_or_default();
-        let missing = |what: &str| {
-            let name = Show(controller);
-            value.blame(Error::new(format_args!("no controller {name} {what}")))
-        };
-        let Some(group) = self.group else {
-            return match self.controllers {
-                _ if self.is_count => Ok(()),
-                None => Err(value.fault("there is no cgroup2 at /sys/fs/cgroup, so there are no limits")),
-                Some(list) => {
-                    let mut known = list.split(u8::is_ascii_whitespace);
-                    match controller == b"cgroup" || known.any(|one| one == controller) {
-                        true => Ok(()),
-                        false => Err(missing("on this machine")),
-                    }
-                }
-            };
-        };
-        let mut name = PathBuf::new();
-        match name.push_bytes(file).and_then(|()| write_file(group, name.as_c_str(), text)) {
-            Ok(()) => Ok(()),
-            // In words that docker does not take for a program that is missing.
-            Err(Errno::ENOENT) if !self.has(group, controller) => Err(missing(match is_threaded(group) {
-                true => {
-                    "in the control group: it may hold threads alone, as a cgroup above it has processes of its own"
-                }
-                false => "in the control group",
-            })),
-            Err(Errno::ENOENT) => Err(value.blame(Error::new(format_args!("this kernel has no {}", Show(file))))),
-            Err(errno) => {
-                Err(value.blame(Error::with_errno(format_args!("write {text} to {}: {errno}", Show(file)), errno)))
-            }
-        }
-    }
-
-    fn has(&self, group: FdRef<'_>, controller: &[u8]) -> bool {
-        let mut buffer = [0; FILE_BYTES];
-        let list = read(group, c"cgroup.controllers", &mut buffer).unwrap_or_default();
-        controller == b"cgroup" || list.split(u8::is_ascii_whitespace).any(|one| one == controller)
-    }
-
-    /// Whether the kernel has a file; where there is no group yet, that is not known.
-    fn lacks(&self, file: &core::ffi::CStr) -> bool {
-        self.group.is_some_and(|group| fs::access(group, file, 0).is_err())
-    }
-
-    /// The number that a file begins with; -1 for `max`, or without a group.
-    fn current(&self, file: &core::ffi::CStr) -> i64 {
-        let mut buffer = [0; FILE_BYTES];
-        let text = self.group.and_then(|group| read(group, file, &mut buffer).ok()).unwrap_or_default();
-        let number = text.split(u8::is_ascii_whitespace).next().and_then(decimal);
-        number.map_or(-1, |number| number as i64)
-    }
-}
 
 /// Sets, or checks, all limits of `linux.resources`, whose types were checked (`spec::schema`).
 pub(super) fn apply(resources: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
@@ -180,12 +90,6 @@ pub(super) fn apply(resources: &Value<'_>, target: &mut Target<'_>) -> Result<()
     Ok(())
 }
 
-/// Whether it may hold threads alone: a cgroup above it has processes of its own.
-pub(super) fn is_threaded(group: FdRef<'_>) -> bool {
-    let mut buffer = [0; FILE_BYTES];
-    read(group, c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"threaded"))
-}
-
 /// The name of one file of a group: one component, `CONTROLLER.PARAMETER`.
 fn file_name(value: &Value<'_>, name: fmt::Arguments<'_>) -> Result<PathBuf> {
     let mut path = PathBuf::new();
@@ -218,15 +122,21 @@ fn one(value: &Value<'_>, file: &str, kind: &str, target: &mut Target<'_>) -> Re
             at_least_none(value, number)?;
             number
         }
-        // As runc and crun converted them for years; newer ones have 100 for 1024, where this gives 39.
-        "shares" if number != 0 => 1 + (number.clamp(2, 262_144) - 2) * 9999 / 262_142,
-        "shares" => 0,
+        // No process at all cannot be: 0 is the least that can.
+        "pids" => {
+            at_least_none(value, number)?;
+            if number == 0 { 1 } else { number }
+        }
+        "shares" => weight::of_shares(number),
         // 0 is a value there.
         "number" => return target.put(value, file.as_bytes(), format_args!("{number}")),
         _ => {
             return value.items().unwrap_or_default().try_for_each(|device| {
                 let [major, minor, weight, rate] =
                     ["major", "minor", "weight", "rate"].map(|key| integer(&device, key));
+                if integer(&device, "leafWeight") != 0 {
+                    return Err(device.fault_of("leafWeight", "cgroup2 has no such limit"));
+                }
                 let mut name = PathBuf::new();
                 let _ = name.set(format_args!("{major}:{minor} "));
                 let name = core::str::from_utf8(name.as_bytes()).unwrap_or_default();
@@ -234,7 +144,7 @@ fn one(value: &Value<'_>, file: &str, kind: &str, target: &mut Target<'_>) -> Re
                     "devices" => put_weight(&device, name, weight, target),
                     // 0 took a limit away in version 1.
                     _ => {
-                        let rate = Max(if rate == 0 { -1 } else { rate });
+                        let rate = Max(if matches!(rate, 0 | i64::MAX) { -1 } else { rate });
                         target.put(&device, file.as_bytes(), format_args!("{name}{kind}={rate}"))
                     }
                 }
@@ -306,14 +216,19 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
     // What swap alone is limited to; 0 here for what it was.
     let both = match (total, wanted) {
         (0, -1) => -1,
+        // A container without swap stays without.
+        (0, 1..) if now >= 0 && swap_now == 0 => wanted,
         // What both together were limited to stays so.
         (0, 1..) if now >= 0 && swap_now >= 0 => now + swap_now,
         (total, _) => total,
     };
-    let limit = if wanted != 0 { wanted } else { now };
-    if both > 0 && limit < 0 {
-        return Err(memory.fault_of("swap", "needs a limit on memory alone, too"));
-    }
+    let limit = match wanted {
+        // Without a limit on memory it is swap alone that is limited.
+        -1 => 0,
+        0 if now < 0 && both > 0 => return Err(memory.fault_of("swap", "needs a limit on memory alone, too")),
+        0 => now,
+        wanted => wanted,
+    };
     if both > 0 && both < limit {
         return Err(memory.fault_of("swap", "memory and swap together must be at least memory alone"));
     }

@@ -197,7 +197,12 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
             "memory.swap: memory and swap together must be at least memory alone",
         ),
         (r#"{"memory":{"swap":4096}}"#, "memory.swap: needs a limit on memory alone, too"),
-        (r#"{"memory":{"limit":-1,"swap":4096}}"#, "memory.swap: needs a limit on memory alone, too"),
+        (r#"{"memory":{"limit":-1,"swap":4096}}"#, "memory.swap: no controller memory on this machine"),
+        (r#"{"pids":{"limit":0}}"#, "pids.limit: no controller pids on this machine"),
+        (
+            r#"{"blockIO":{"weightDevice":[{"major":8,"minor":0,"leafWeight":500}]}}"#,
+            "blockIO.weightDevice[0].leafWeight: cgroup2 has no such limit",
+        ),
         (r#"{"memory":{"kernel":1}}"#, "memory.kernel: cgroup2 has no such limit"),
         (r#"{"memory":{"swappiness":60}}"#, "memory.swappiness: cgroup2 has no such limit"),
         (r#"{"memory":{"disableOOMKiller":true}}"#, "memory.disableOOMKiller: cgroup2 has no such limit"),
@@ -230,7 +235,7 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
     // What asks for nothing, as docker, podman and `runc spec` write it.
     let nothing = r#"{"resources":{"devices":[{"allow":false,"access":"rwm"}],
         "memory":{"limit":0,"swap":0,"kernel":0,"kernelTCP":-1,"disableOOMKiller":false},
-        "cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"pids":{"limit":0},
+        "cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"pids":{},
         "blockIO":{"weight":0},"network":{},"unified":null}}"#;
     create(&id, nothing).unwrap().unwrap().remove().unwrap();
     // The one controller that a host with version 1 leaves to version 2.
@@ -245,9 +250,9 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
         r#"{"resources":{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}],"unified":{"hugetlb.1GB.max":"max"}}}"#;
     let group = create(&id, limit).unwrap().unwrap();
     assert_eq!([content(&group, "hugetlb.2MB.max"), content(&group, "hugetlb.2MB.rsvd.max")], ["4194304\n"; 2]);
-    group.update(&json(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}"#)).unwrap();
+    group.update(&json(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}"#), false).unwrap();
     assert_eq!(content(&group, "hugetlb.2MB.max"), "2097152\n");
-    let said = group.update(&json(r#"{"memory":{"limit":4096}}"#)).unwrap_err().to_string();
+    let said = group.update(&json(r#"{"memory":{"limit":4096}}"#), false).unwrap_err().to_string();
     assert_eq!(said, "update: memory.limit: no controller memory in the control group");
     group.remove().unwrap();
     let machine = Resources { pids: Some(5), ..Resources::default() };

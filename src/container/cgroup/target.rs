@@ -1,0 +1,158 @@
+//! Where limits go: a cgroup, or nowhere, to see whether they could be set.
+
+use super::{FILE_BYTES, read};
+use crate::codec::json::Value;
+use crate::io::path::PathBuf;
+use crate::io::show::Show;
+use crate::io::text::decimal;
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::{self, Errno, fs};
+use crate::{Error, Result};
+use core::ffi::CStr;
+use core::fmt::{self, Write};
+
+/// Where limits go.
+pub(super) struct Target<'a> {
+    /// The group; where there is none, nothing is written, and it is only seen whether it could be.
+    group: Option<FdRef<'a>>,
+    /// The controllers there are; `None` without cgroup2.
+    controllers: Option<&'a [u8]>,
+    /// The group has had limits before.
+    pub(super) is_update: bool,
+    /// Nothing is written: it is only seen whether it could be.
+    is_dry: bool,
+    is_count: bool,
+    written: usize,
+}
+
+impl<'a> Target<'a> {
+    /// A group, as it is made or later.
+    pub(super) fn of(group: FdRef<'a>, is_update: bool) -> Target<'a> {
+        Target { group: Some(group), controllers: None, is_update, is_dry: false, is_count: false, written: 0 }
+    }
+
+    /// A group that has limits, which stay as they are.
+    pub(super) fn dry_update(group: FdRef<'a>) -> Target<'a> {
+        Target { is_dry: true, ..Target::of(group, true) }
+    }
+
+    /// A machine with these controllers, or without cgroup2.
+    pub(super) fn dry(controllers: Option<&'a [u8]>) -> Target<'a> {
+        Target { group: None, controllers, is_update: false, is_dry: true, is_count: false, written: 0 }
+    }
+
+    /// Nothing: what would be written is counted.
+    pub(super) fn count() -> Target<'a> {
+        Target { is_count: true, ..Target::dry(None) }
+    }
+
+    /// How many lines were, or would be, written.
+    pub(super) fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Writes `text` into a file, each of its lines by itself: the kernel takes one at a time.
+    pub(super) fn put(&mut self, value: &Value<'_>, file: &[u8], text: fmt::Arguments<'_>) -> Result<()> {
+        self.written += 1;
+        let controller = file.split(|byte| *byte == b'.').next().unwrap_or_default();
+        let missing = |what: &str| {
+            let name = Show(controller);
+            value.blame(Error::new(format_args!("no controller {name} {what}")))
+        };
+        let Some(group) = self.group else {
+            return match self.controllers {
+                _ if self.is_count => Ok(()),
+                None => Err(value.fault("there is no cgroup2 at /sys/fs/cgroup, so there are no limits")),
+                Some(list) => {
+                    let mut known = list.split(u8::is_ascii_whitespace);
+                    match controller == b"cgroup" || known.any(|one| one == controller) {
+                        true => Ok(()),
+                        false => Err(missing("on this machine")),
+                    }
+                }
+            };
+        };
+        let mut name = PathBuf::new();
+        let done = name.push_bytes(file).and_then(|()| match self.is_dry {
+            true => fs::access(group, name.as_c_str(), 0),
+            false => write_lines(group, name.as_c_str(), text),
+        });
+        match done {
+            Ok(()) => Ok(()),
+            // In words that docker does not take for a program that is missing.
+            Err(Errno::ENOENT) if !self.has(group, controller) => Err(missing(match is_threaded(group) {
+                true => {
+                    "in the control group: it may hold threads alone, as a cgroup above it has processes of its own"
+                }
+                false => "in the control group",
+            })),
+            Err(Errno::ENOENT) => Err(value.blame(Error::new(format_args!("this kernel has no {}", Show(file))))),
+            Err(errno) => {
+                Err(value.blame(Error::with_errno(format_args!("write {text} to {}: {errno}", Show(file)), errno)))
+            }
+        }
+    }
+
+    fn has(&self, group: FdRef<'_>, controller: &[u8]) -> bool {
+        let mut buffer = [0; FILE_BYTES];
+        let list = read(group, c"cgroup.controllers", &mut buffer).unwrap_or_default();
+        controller == b"cgroup" || list.split(u8::is_ascii_whitespace).any(|one| one == controller)
+    }
+
+    /// Whether the kernel has a file; where there is no group yet, that is not known.
+    pub(super) fn lacks(&self, file: &core::ffi::CStr) -> bool {
+        self.group.is_some_and(|group| fs::access(group, file, 0).is_err())
+    }
+
+    /// The number that a file begins with; -1 for `max`, or without a group.
+    pub(super) fn current(&self, file: &core::ffi::CStr) -> i64 {
+        let mut buffer = [0; FILE_BYTES];
+        let text = self.group.and_then(|group| read(group, file, &mut buffer).ok()).unwrap_or_default();
+        let number = text.split(u8::is_ascii_whitespace).next().and_then(decimal);
+        number.map_or(-1, |number| number as i64)
+    }
+}
+
+/// Whether it may hold threads alone: a cgroup above it has processes of its own.
+pub(super) fn is_threaded(group: FdRef<'_>) -> bool {
+    let mut buffer = [0; FILE_BYTES];
+    read(group, c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"threaded"))
+}
+
+/// Writes each line of `text` by one write(2).
+fn write_lines(group: FdRef<'_>, name: &CStr, text: fmt::Arguments<'_>) -> sys::Result<()> {
+    let file = fs::open(group, name, fs::O_WRONLY | fs::O_NOFOLLOW, 0)?;
+    let mut lines = Lines { file, line: PathBuf::new(), count: 0, failed: None };
+    let written = lines.write_fmt(text);
+    match lines.failed {
+        Some(errno) => Err(errno),
+        None if written.is_err() => Err(Errno::ENAMETOOLONG),
+        // An empty text is a value, too.
+        None if lines.line.as_bytes().is_empty() && lines.count > 0 => Ok(()),
+        None => fs::write_all(lines.file.by_ref(), lines.line.as_bytes()),
+    }
+}
+
+struct Lines {
+    file: Fd,
+    line: PathBuf,
+    count: usize,
+    failed: Option<Errno>,
+}
+
+impl Write for Lines {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for piece in text.as_bytes().split_inclusive(|byte| *byte == b'\n') {
+            self.line.push_bytes(piece).map_err(|_| fmt::Error)?;
+            if piece.ends_with(b"\n") {
+                if let Err(errno) = fs::write_all(self.file.by_ref(), self.line.as_bytes()) {
+                    self.failed = Some(errno);
+                    return Err(fmt::Error);
+                }
+                self.line.truncate(0);
+                self.count += 1;
+            }
+        }
+        Ok(())
+    }
+}
