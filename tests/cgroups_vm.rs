@@ -74,6 +74,118 @@ const CASES: &[Case] = &[
         prints: "0\n1\n0::/\n0\n0\n",
     },
     Case {
+        name: "lines",
+        linux: r#""resources":{"unified":{"io.max":"254:0 rbps=1048576\n254:0 wiops=77"}}"#,
+        inside: "exec sleep 1000",
+        outside: "@cat /sys/fs/cgroup/$c/io.max; echo '{\"unified\":{\"io.max\":\"254:0 rbps=2097152\\n254:0 wiops=78\\n\"}}' | \
+                  $o update -r - $c; cat /sys/fs/cgroup/$c/io.max; $o delete -f $c",
+        prints: "254:0 rbps=1048576 wbps=max riops=max wiops=77\n254:0 rbps=2097152 wbps=max riops=max wiops=78\n",
+    },
+    Case {
+        name: "odd-numbers",
+        linux: r#""resources":{"memory":{"limit":-1,"swap":67108864},"pids":{"limit":0},"blockIO":{
+            "throttleReadBpsDevice":[{"major":254,"minor":0,"rate":9223372036854775808}],
+            "throttleWriteBpsDevice":[{"major":254,"minor":0,"rate":5}]}}"#,
+        inside: "exec sleep 1000",
+        outside: "@cd /sys/fs/cgroup/$c; cat memory.max memory.swap.max pids.max io.max; $o update --pids-limit 9 $c; \
+                  cat pids.max; $o update --pids-limit 0 $c; cat pids.max; $o update --pids-limit -1 $c; cat pids.max; \
+                  $o delete -f $c; cd /c/$c; sed -i 's/\"resources\".*/\"resources\":{\"blockIO\":{\"weightDevice\":\
+                  [{\"major\":254,\"minor\":0,\"leafWeight\":500}]}}}}/;/throttle/d' config.json; $o run $c 2>&1",
+        prints: "max\n67108864\n1\n254:0 rbps=max wbps=5 riops=max wiops=max\n9\n1\nmax\n\
+                 ocinit: config.json: linux.resources.blockIO.weightDevice[0].leafWeight: cgroup2 has no such limit\n",
+    },
+    Case {
+        name: "update-whole-or-not",
+        linux: r#""devices":[{"path":"/dev/disk","type":"b","major":254,"minor":0}],
+            "resources":{"memory":{"limit":67108864,"swap":67108864},"devices":[{"allow":false,"access":"rwm"},
+            {"allow":true,"type":"b","major":254,"minor":0,"access":"r"}]}"#,
+        inside: "exec sleep 1000",
+        outside: "@u() { echo \"$1\" | $o update -r - $c 2>&1; (cd /sys/fs/cgroup/$c; cat memory.max memory.swap.max); }; \
+                  d() { $o exec $c sh -c '(: </dev/disk) && echo read; : </dev/null' 2>&1 | sed 's/.*can.t/cannot/'; }; \
+                  $o update --memory 80m $c; u '{\"memory\":{\"limit\":33554432}}'; \
+                  u '{\"memory\":{\"limit\":77777777},\"pids\":{\"limit\":-5}}'; \
+                  u '{\"memory\":{\"limit\":77777777},\"unified\":{\"memory.none\":\"1\"}}'; d; \
+                  u '{\"memory\":{\"limit\":77777777},\"devices\":[{\"allow\":false,\"access\":\"x\"}]}'; d; \
+                  u '{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}'; d; u '{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}'; \
+                  d; $o delete -f $c",
+        prints: "33554432\n0\nocinit: update: pids.limit: below -1\n33554432\n0\n\
+                 ocinit: update: unified.memory.none: this kernel has no memory.none\n33554432\n0\nread\n\
+                 ocinit: devices[0].access: not of r, w and m\n33554432\n0\nread\n33554432\n0\n\
+                 cannot open /dev/disk: Operation not permitted\n33554432\n0\nread\n",
+    },
+    Case {
+        name: "pressure",
+        linux: "",
+        inside: "exec sleep 1000",
+        outside: "@$o events --stats $c | grep -o '\"psi\":{\"some\":{\"avg10\":[0-9.]*,\"avg60\":[0-9.]*,\"avg300\":[0-9.]*,\
+                  \"total\":[0-9]*},\"full\":{\"avg10\"' | wc -l; $o delete -f $c",
+        prints: "3\n",
+    },
+    Case {
+        name: "frozen-from-above",
+        linux: r#""cgroupsPath":"/pod/x""#,
+        inside: "exec sleep 1000",
+        outside: "@g=/sys/fs/cgroup/pod; echo 1 >$g/cgroup.freeze; $o pause $c; timeout 5 $o resume $c; echo $?; \
+                  $o state $c | grep status; $o delete -f $c; echo $?; ($o run -d $c </dev/null >/dev/null 2>&1; \
+                  echo ended >ended) & sleep 2; timeout 5 $o delete -f $c; echo $?; sleep 0.5; cat ended; $o list -q; \
+                  echo 0 >$g/cgroup.freeze; rmdir $g",
+        prints: "0\n  \"status\": \"running\",\n0\n0\nended\n",
+    },
+    // A pid namespace that others are in ends with nobody: a kill means the cgroup.
+    Case {
+        name: "kill-in-a-shared-pid-namespace",
+        linux: "",
+        inside: "sleep 998 & sleep 998 & exec sleep 1000",
+        outside: "sed -i 's/{\"type\":\"pid\"},//' config.json; up; n() { ps | grep -c '[s]leep 998'; }; n; $o kill $c KILL; \
+                  sleep 0.3; n; $o state $c | grep status; $o kill $c KILL 2>&1; $o delete $c; echo $?",
+        prints: "2\n0\n  \"status\": \"stopped\",\nocinit: container not running: kill-in-a-shared-pid-namespace\n0\n",
+    },
+    // Those of a container are told by the namespaces that are its own.
+    Case {
+        name: "without-a-cgroup",
+        linux: "",
+        inside: "sleep 998 & sleep 998 & exec sleep 1000",
+        outside: "n() { ps | grep -c '[s]leep 998'; }; w() { $o --cgroup-manager disabled run -d --pid-file pid $1 </dev/null \
+                  >/dev/null; sleep 0.5; }; w own; p=$(cat pid); \
+                  sed -i \"s#{.type.:.pid.}#{\\\"type\\\":\\\"pid\\\",\\\"path\\\":\\\"/proc/$p/ns/pid\\\"}#\" config.json; \
+                  w $c; n; $o ps -f json $c | tr -dc , | wc -c; $o kill -a $c KILL; sleep 0.3; n; $o delete $c; w $c; n; \
+                  $o delete -f $c; n; $o delete -f own; n; sed -i 's/{\"type\":\"pid\".*pid\"},/ /' config.json; w $c; n; \
+                  $o delete -f $c; n",
+        prints: "4\n2\n2\n4\n2\n0\n2\n0\n",
+    },
+    Case {
+        name: "memory-ran-out",
+        linux: r#""resources":{"memory":{"limit":16777216,"swap":16777216}}"#,
+        inside: "exec tail /dev/zero",
+        outside: "$o run $c 2>&1; echo $?",
+        prints: "ocinit: out of memory: the container was killed (limit 16 MiB)\n137\n",
+    },
+    Case {
+        name: "memory-ran-out-in-another",
+        linux: r#""resources":{"memory":{"limit":16777216,"swap":16777216}}"#,
+        inside: "tail /dev/zero; exit 7",
+        outside: "$o run $c 2>&1 | grep -v ^Killed; $o run $c 2>/dev/null; echo $?",
+        prints: "ocinit: out of memory: a process of the container was killed (limit 16 MiB)\n7\n",
+    },
+    Case {
+        name: "processes-ran-out",
+        linux: r#""resources":{"pids":{"limit":1}}"#,
+        inside: "true; (true); echo never",
+        outside: "$o run $c 2>&1 | grep ^ocinit",
+        prints: "ocinit: too many processes: 1 could not be made (limit 1)\n",
+    },
+    Case {
+        name: "limits-that-do-not-hold",
+        linux: r#""resources":{"pids":{"limit":9}}"#,
+        inside: "echo ran",
+        outside: "mount -o remount none /sys/fs/cgroup; $o run $c 2>&1 | sort; \
+                  sed -i 's/\"linux\":{/&\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\"},/' config.json; $o run $c 2>&1; \
+                  mount -o remount,nsdelegate,memory_recursiveprot none /sys/fs/cgroup; \
+                  sed -i 's/\"seccomp\":{[^}]*},//' config.json; $o run $c 2>&1",
+        prints: "ocinit: /sys/fs/cgroup is mounted without nsdelegate: the container can lift its limits \
+                 (mount -o remount,nsdelegate /sys/fs/cgroup)\nran\nran\nran\n",
+    },
+    Case {
         name: "nothing-is-left",
         linux: "",
         inside: "",

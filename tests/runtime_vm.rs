@@ -14,7 +14,7 @@ const CASES: &[Case] = &[
         inside: "cd /sys/fs/cgroup; cat memory.max memory.swap.max memory.low cpu.weight cpu.max cpu.max.burst \
                  cpuset.cpus cpuset.mems pids.max; cat /proc/self/cgroup",
         outside: WHOLE_RUN,
-        prints: "67108864\n33554432\n33554432\n39\n50000 200000\n10000\n0\n0\n30\n0::/\n",
+        prints: "67108864\n33554432\n33554432\n100\n50000 200000\n10000\n0\n0\n30\n0::/\n",
     },
     Case {
         name: "none",
@@ -105,7 +105,7 @@ const CASES: &[Case] = &[
                   echo '{\"memory\":{\"limit\":4096,\"checkBeforeUpdate\":true}}' >r; \
                   $o update -r r $c 2>&1 | sed 's/use, .*/use/'; $o update --memory 1x $c 2>&1; \
                   $o delete -f $c; $o update --memory 1g $c 2>&1",
-        prints: "83886080\n16777216\n99\n60000 200000\n79\n0\n41943040\n60000 100000\n\
+        prints: "83886080\n16777216\n99\n60000 200000\n174\n0\n41943040\n60000 100000\n\
                  ocinit: update: memory.swap: memory and swap together must be at least memory alone\nmax\nmax\n\
                  ocinit: update: memory: the limit is not above what is in use\nocinit: invalid value for memory: 1x\n\
                  ocinit: container does not exist: update\n",

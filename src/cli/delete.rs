@@ -3,7 +3,7 @@
 use super::{Arguments, Command, Flag, Run, container, temporary};
 use crate::container::hooks::{self, Occasion};
 use crate::container::intel_rdt;
-use crate::container::state::{Directory, Id, Root, State, Status};
+use crate::container::state::{Directory, Id, Root, State, StateMemory, Status};
 use crate::limits::END_WAIT_MS;
 use crate::memory::Memory;
 use crate::sys::{Errno, event, process, signal};
@@ -33,6 +33,9 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 /// Removes a container; `is_forced`: whatever it is doing.
 pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memory) -> Result<()> {
     let mut directory = root.container(id)?;
+    if is_forced {
+        free(&directory, &mut memory.container.state);
+    }
     directory.lock()?;
     let state = match directory.read(&mut memory.container.state) {
         // Whoever made it died before there was anything to remember.
@@ -46,8 +49,8 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memo
     match directory.status(&state) {
         Status::Stopped => {}
         // As runc and crun have it, and containerd wants it: what was never started may go.
-        Status::Created => end(&directory, &state)?,
-        _ if is_forced => end(&directory, &state)?,
+        Status::Created => end(&directory, &state, &mut memory.config)?,
+        _ if is_forced => end(&directory, &state, &mut memory.config)?,
         status => {
             return Err(Error::new(format_args!(
                 "cannot delete container {id} that is not stopped: {}",
@@ -69,9 +72,24 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memo
     Ok(())
 }
 
+/// Kills a container that is being made in a cgroup that stands still: whoever makes it waits for it, and keeps the lock.
+fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
+    if directory.is_locked_by_others()
+        && let Ok(state) = directory.read(memory)
+        && let Ok(Some(group)) = state.group()
+        && group.stands_still()
+    {
+        let _ = group.kill_all();
+    }
+}
+
 /// Kills the container's process and sees it end. Whose child it is collects it.
-fn end(directory: &Directory<'_>, state: &State<'_>) -> Result<()> {
+fn end(directory: &Directory<'_>, state: &State<'_>, buffer: &mut [u8]) -> Result<()> {
     let Some(pidfd) = state.process.open() else { return Ok(()) };
+    // Without a cgroup the others are found as long as this one is there.
+    if state.group()?.is_none() {
+        state.signal_all(directory.read_config(buffer).ok(), signal::SIGKILL)?;
+    }
     match process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => return Err(errno).doing("kill the container"),

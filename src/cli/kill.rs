@@ -1,9 +1,10 @@
 //! `ocinit kill ID [SIGNAL]`: sends a signal to a container.
 
 use super::{Arguments, Command, Flag, Run, container};
-use crate::container::state::{Id, Status};
+use crate::container::state::{Id, Status, owns_namespace};
 use crate::io::show::ShowC;
-use crate::sys::{Errno, process, signal};
+use crate::sys::signal::{self, SIGKILL};
+use crate::sys::{Errno, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -23,8 +24,17 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let root = container::root(arguments, false)?;
     let directory = root.container(Id::check(arguments.word(0))?)?;
     let state = directory.read(&mut memory.container.state)?;
+    let config = directory.read_config(&mut memory.config).ok();
     if arguments.has("all") {
-        return state.signal_all(signal).map(|()| 0);
+        return state.signal_all(config, signal).map(|()| 0);
+    }
+    // In a pid namespace of its own the first process takes all others with it. As in runc, a kill means them in any other.
+    if signal == SIGKILL && config.is_some_and(|config| !owns_namespace(config, "pid")) {
+        let mut count = 0;
+        state.each_process(config, &mut |_| count += 1)?;
+        if count > 0 {
+            return state.signal_all(config, signal).map(|()| 0);
+        }
     }
     let sent = match state.process.open() {
         Some(pidfd) if directory.status(&state) != Status::Stopped => process::kill_pidfd(pidfd.by_ref(), signal),

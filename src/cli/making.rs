@@ -3,6 +3,7 @@
 use super::bundle::{self, Wanted};
 use super::{Arguments, Flag, attend, temporary};
 use crate::codec::json;
+use crate::container::cgroup;
 use crate::container::create::{self, Request};
 use crate::container::state::{Directory, Id, Made, Root};
 use crate::container::userns::{self, Ids};
@@ -244,6 +245,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
             absolute.as_c_str()
         }
     };
+    let without_cgroup = arguments.value("cgroup-manager") == Some(c"disabled");
     let request = Request {
         id,
         root,
@@ -255,8 +257,15 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
         stdio,
         preserved,
         no_pivot: arguments.has("no-pivot"),
-        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
+        without_cgroup,
         keeps_keyring: arguments.has("no-new-keyring"),
     };
-    create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))
+    let running = create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))?;
+    if !waits && !without_cgroup && cgroup::can_lift_limits(&spec) {
+        crate::warning!(
+            "/sys/fs/cgroup is mounted without nsdelegate: the container can lift its limits \
+             (mount -o remount,nsdelegate /sys/fs/cgroup)"
+        );
+    }
+    Ok(running)
 }

@@ -22,6 +22,7 @@ mod place;
 mod progress;
 mod ps;
 mod quantity;
+mod reached;
 mod rootless;
 mod run;
 mod security;

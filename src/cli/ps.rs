@@ -30,14 +30,17 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let state = directory.read(&mut memory.container.state)?;
     let (pids, mut count) = (&mut memory.container.pointers, 0);
     let mut is_full = false;
-    state.each_process(&mut |pid| match pids.get_mut(count) {
+    let config = directory.read_config(&mut memory.config).ok();
+    state.each_process(config, &mut |pid| match pids.get_mut(count) {
         Some(place) => (*place, count) = (pid as usize, count + 1),
         None => is_full = true,
     })?;
     if is_full {
         return Err(Error::new(format_args!("more than {PROCESS_STRINGS_MAX} processes")));
     }
-    let pids = &pids[..count];
+    let pids = &mut pids[..count];
+    // For the table, which looks each up.
+    pids.sort_unstable();
     let mut output = Output::new(STDOUT);
     match format.to_bytes() {
         b"json" => {
@@ -81,7 +84,7 @@ fn table(arguments: &Arguments<'_>, pids: &[usize], output: &mut Output<'_>, buf
                 }
                 Some(column) => {
                     let pid = fields.nth(column).and_then(text::decimal);
-                    pid.is_some_and(|pid| pids.contains(&(pid as usize)))
+                    pid.is_some_and(|pid| pids.binary_search(&(pid as usize)).is_ok())
                 }
             };
             if is_shown {

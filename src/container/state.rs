@@ -22,6 +22,7 @@ use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
+pub use processes::owns_namespace;
 pub use record::{Made, Rfc3339, State, StateMemory};
 pub use root::{Missing, Root};
 pub use status::{Process, Status};

@@ -25,7 +25,7 @@ const IN_BACKGROUND: &str = "$o create $c </dev/null >/dev/null 2>&1 && $o start
 /// What the cases share: `@` before what is done with a container means that it runs already. `rw` gives it a cgroup view
 /// that can be written, `up` starts it in the background.
 const PRELUDE: &str = r#"
-dmesg -n 1; mount -t cgroup2 none /sys/fs/cgroup && mkdir -p /run && mount -t tmpfs none /run && mkdir -p /home/app/run
+dmesg -n 1; mount -t cgroup2 -o nsdelegate,memory_recursiveprot none /sys/fs/cgroup && mkdir -p /run && mount -t tmpfs none /run && mkdir -p /home/app/run
 chown -R app:app /home/app
 o=/ocinit
 rw() { sed -i '/fs.cgroup/s/"ro"/"rw"/' config.json; }

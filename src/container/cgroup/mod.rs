@@ -9,6 +9,7 @@
 
 mod devices;
 mod join;
+mod lifting;
 mod machine;
 mod place;
 mod processes;
@@ -27,6 +28,7 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
 pub use join::Joined;
+pub use lifting::can_lift_limits;
 pub use machine::MachineGroup;
 use target::Target;
 

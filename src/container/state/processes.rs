@@ -1,17 +1,32 @@
 //! All processes of a container, and what is left where they were.
 
 use super::State;
+use crate::codec::json::Value;
 use crate::container::Cgroup;
 use crate::io::path::PathBuf;
 use crate::io::text;
 use crate::sys::fd::{CWD, FdRef};
+use crate::sys::signal::SIGKILL;
 use crate::sys::{self, Errno, fs, process};
 use crate::{Context, Result};
 use core::fmt;
 
+/// How often processes that others make meanwhile are looked for.
+const KILL_ROUNDS: usize = 100;
+
+/// Whether a container of this config is alone in its namespace of this kind: it is made for it, and not joined or ours.
+pub fn owns_namespace(config: Value<'_>, kind: &str) -> bool {
+    let namespaces = config.member("linux").map(|linux| linux.list_or_none("namespaces")).unwrap_or_default();
+    namespaces.into_iter().any(|one| {
+        let [name, path] = ["type", "path"].map(|key| one.member(key).and_then(|text| text.as_text().ok()));
+        name.is_some_and(|name| name.as_plain() == Some(kind)) && path.is_none_or(|path| path.is_empty())
+    })
+}
+
 impl State<'_> {
-    /// Shows each process by its pid, as we see it: of its cgroup where it has one, else of its pid namespace.
-    pub fn each_process(&self, see: &mut dyn FnMut(i32)) -> Result<()> {
+    /// Shows each process by its pid, as we see it: of its cgroup if it has one, else of the pid or mount namespace that it
+    /// has of its own by its `config`, else its first one alone.
+    pub fn each_process(&self, config: Option<Value<'_>>, see: &mut dyn FnMut(i32)) -> Result<()> {
         if let Some(group) = self.group()? {
             return group.each_process(see);
         }
@@ -19,19 +34,48 @@ impl State<'_> {
         if !self.process.is_alive() {
             return Ok(());
         }
-        each_of_namespace(self.process.pid, see).doing("list the container's processes")
+        let owns = |kind| config.is_some_and(|config| owns_namespace(config, kind));
+        let kind = match (owns("pid"), owns("mount")) {
+            (true, _) => "pid",
+            (false, true) => "mnt",
+            (false, false) => {
+                see(self.process.pid);
+                return Ok(());
+            }
+        };
+        each_of_namespace(self.process.pid, kind, see).doing("list the container's processes")
     }
 
     /// Sends a signal to all of them.
-    pub fn signal_all(&self, signal: i32) -> Result<()> {
+    pub fn signal_all(&self, config: Option<Value<'_>>, signal: i32) -> Result<()> {
         if let Some(group) = self.group()? {
             return group.signal(signal);
         }
         let mut answer = Ok(());
-        self.each_process(&mut |pid| match process::kill(pid, signal) {
+        let mut send = |pid| match process::kill(pid, signal) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => answer = Err(errno),
-        })?;
+        };
+        if signal != SIGKILL {
+            self.each_process(config, &mut send)?;
+            return answer.doing("send the signal");
+        }
+        // The first one last: by its namespace the others are found, and those that they make meanwhile.
+        for _ in 0..KILL_ROUNDS {
+            let mut others = 0;
+            self.each_process(config, &mut |pid| {
+                if pid != self.process.pid {
+                    others += 1;
+                    send(pid);
+                }
+            })?;
+            if others == 0 {
+                break;
+            }
+        }
+        if self.process.is_alive() {
+            send(self.process.pid);
+        }
         answer.doing("send the signal")
     }
 
@@ -55,16 +99,16 @@ impl State<'_> {
 /// The text of a namespace, `pid:[4026531836]`.
 const LINK_BYTES: usize = 32;
 
-/// Shows the processes that are in the pid namespace of `init`. Where that is ours, nothing tells the container's from
-/// others: `init` alone.
-fn each_of_namespace(init: i32, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
+/// Shows the processes that are in the namespace of `init` of this kind, as /proc names it. If that is ours, nothing tells
+/// the container's from others: `init` alone.
+fn each_of_namespace(init: i32, kind: &str, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
     let proc = fs::open(CWD, c"/proc", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
     let (mut wanted, mut other, mut buffer) = ([0; LINK_BYTES], [0; LINK_BYTES], [0; 4096]);
-    let wanted = match namespace(proc.by_ref(), format_args!("{init}"), &mut wanted) {
+    let wanted = match namespace(proc.by_ref(), format_args!("{init}/ns/{kind}"), &mut wanted) {
         Err(Errno::ENOENT | Errno::ESRCH) => return Ok(()),
         wanted => wanted?,
     };
-    if wanted == namespace(proc.by_ref(), format_args!("self"), &mut other)? {
+    if wanted == namespace(proc.by_ref(), format_args!("self/ns/{kind}"), &mut other)? {
         see(init);
         return Ok(());
     }
@@ -75,18 +119,14 @@ fn each_of_namespace(init: i32, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
         }
         for pid in fs::entries(bytes).filter_map(|entry| text::decimal(entry.name.to_bytes())) {
             // Those that have ended meanwhile, and those of others.
-            if namespace(proc.by_ref(), format_args!("{pid}"), &mut other) == Ok(wanted) {
+            if namespace(proc.by_ref(), format_args!("{pid}/ns/{kind}"), &mut other) == Ok(wanted) {
                 see(pid as i32);
             }
         }
     }
 }
 
-fn namespace<'b>(
-    proc: FdRef<'_>,
-    process: fmt::Arguments<'_>,
-    buffer: &'b mut [u8; LINK_BYTES],
-) -> sys::Result<&'b [u8]> {
-    let path = PathBuf::format(format_args!("{process}/ns/pid"))?;
+fn namespace<'b>(proc: FdRef<'_>, link: fmt::Arguments<'_>, buffer: &'b mut [u8; LINK_BYTES]) -> sys::Result<&'b [u8]> {
+    let path = PathBuf::format(link)?;
     fs::readlink(proc, path.as_c_str(), buffer)
 }

@@ -101,7 +101,8 @@ impl Directory<'_> {
         }
     }
 
-    fn is_locked_by_others(&self) -> bool {
+    /// Whether another command is at work on it.
+    pub fn is_locked_by_others(&self) -> bool {
         if self.locked {
             return false;
         }

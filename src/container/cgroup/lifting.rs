@@ -1,0 +1,96 @@
+//! Whether a container could lift its own limits.
+//!
+//! Without the mount option `nsdelegate` a cgroup namespace bounds what is seen, and not what is written: whoever mounts
+//! cgroup2 in a namespace of its own writes `max` into the files that its user owns.
+
+use super::target::Target;
+use super::{MOUNT, resources};
+use crate::spec::{Spec, capability};
+use crate::sys::clone::CLONE_NEWUSER;
+use crate::sys::fd::CWD;
+use crate::sys::{fs, process};
+
+/// Returns true if a container of this config has limits and can lift them: its user owns the files, it can reach them,
+/// and the hierarchy is mounted without `nsdelegate`.
+pub fn can_lift_limits(spec: &Spec<'_>) -> bool {
+    let mut count = Target::count();
+    let Some(limits) = spec.linux("resources") else { return false };
+    resources::apply(&limits, &mut count).is_ok()
+        && count.written() > 0
+        && owns_files(spec)
+        && reaches_files(spec)
+        && lacks_nsdelegate()
+}
+
+/// Its user is the one who makes its cgroup.
+fn owns_files(spec: &Spec<'_>) -> bool {
+    let uid = spec.process.user.uid;
+    let uid = match spec.namespaces & CLONE_NEWUSER {
+        0 => Some(uid),
+        _ => spec.uid_mappings.iter().find(|map| map.holds(uid)).map(|map| uid - map.container + map.host),
+    };
+    uid == Some(process::effective_uid())
+}
+
+/// It sees a cgroup file system that can be written, or may mount one: by a capability, or as root of a user namespace of
+/// its own, which profiles of seccomp forbid.
+fn reaches_files(spec: &Spec<'_>) -> bool {
+    let may_mount =
+        capability::by_name(b"CAP_SYS_ADMIN").is_some_and(|bit| spec.process.capabilities.bounding & bit != 0);
+    may_mount
+        || spec.linux("seccomp").is_none()
+        || spec.mounts.iter().any(|mount| {
+            matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2")
+                && !mount.options.iter().any(|option| option == c"ro")
+        })
+}
+
+/// A line of mountinfo for the hierarchy that does not name the option; false if there is no such line.
+fn lacks_nsdelegate() -> bool {
+    let Ok(file) = fs::open(CWD, c"/proc/self/mountinfo", fs::O_RDONLY, 0) else { return false };
+    let (mut buffer, mut kept, mut lacks) = ([0; 8192], 0, false);
+    while let Ok(length @ 1..) = fs::read(file.by_ref(), &mut buffer[kept..]) {
+        let end = kept + length;
+        let whole = buffer[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        for line in buffer[..whole].split(|byte| *byte == b'\n') {
+            if line.split(|byte| *byte == b' ').nth(4) == Some(MOUNT.to_bytes()) {
+                // The last one lies on top.
+                lacks = is_without(line);
+            }
+        }
+        buffer.copy_within(whole..end, 0);
+        kept = if whole == 0 && end == buffer.len() { 0 } else { end - whole };
+    }
+    lacks
+}
+
+/// `ID PARENT DEVICE ROOT PLACE OPTIONS [FIELD]... - TYPE SOURCE OPTIONS`
+fn is_without(line: &[u8]) -> bool {
+    let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
+    let (kind, _, options) = (fields.next(), fields.next(), fields.next().unwrap_or_default());
+    kind == Some(b"cgroup2") && !options.split(|byte| *byte == b',').any(|option| option == b"nsdelegate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nsdelegate_is_an_option_of_the_file_system() {
+        for (line, without) in [
+            (
+                "31 24 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot",
+                false,
+            ),
+            ("31 24 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 none rw", true),
+            (
+                "31 24 0:27 / /sys/fs/cgroup rw,nsdelegate master:1 shared:4 - cgroup2 none rw,memory_recursiveprot",
+                true,
+            ),
+            ("31 24 0:27 / /sys/fs/cgroup rw - tmpfs none rw", false),
+            ("", false),
+        ] {
+            assert_eq!(is_without(line.as_bytes()), without, "{line}");
+        }
+    }
+}
