@@ -13,7 +13,7 @@ use support::{Boot, Tar, busybox, console, disk, project, scratch, tool};
 
 /// `attack.c`, compiled.
 fn attack() -> Vec<u8> {
-    let program = support::cache::get("attack-2", |place| {
+    let program = support::cache::get("attack-3", |place| {
         let source = project().join("tests/support/attack.c");
         tool(Command::new("gcc").args(["-O1", "-Wall", "-Werror", "-static", "-o"]).arg(place).arg(source));
     });

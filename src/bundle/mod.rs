@@ -12,7 +12,7 @@ mod user;
 pub mod verify;
 mod volumes;
 
-pub use caller::host_devices;
+pub use caller::{host_devices, limits};
 pub use config::{Rootless, Stock, for_bundle};
 pub use etc::{complete_etc, replace_etc};
 pub use example::example;

@@ -7,7 +7,6 @@ use crate::container::seccomp::{self, Program};
 use crate::io::document;
 use crate::io::output::Sink;
 use crate::io::show::{Show, ShowC};
-use crate::io::text::decimal;
 use crate::spec::{self, Limit};
 use crate::sys::fd::CWD;
 use crate::{Context, Error, Result};
@@ -90,23 +89,9 @@ pub(super) fn of<'m>(
     Ok((security, given))
 }
 
-/// A limit as docker writes it: `nofile=1024:524288`; without the second it is the first.
+/// A limit as docker writes it.
 fn limit(text: &[u8]) -> Result<Limit> {
-    let fault = |why: &str| Error::new(format_args!("--ulimit {}: {why}", Show(text)));
-    let at = text.iter().position(|byte| *byte == b'=').ok_or_else(|| fault("not NAME=SOFT[:HARD]"))?;
-    let (name, values) = (&text[..at], &text[at + 1..]);
-    let resource = Limit::kind(name).ok_or_else(|| fault("there is no such limit"))?;
-    let mut values = values.splitn(2, |byte| *byte == b':');
-    let number = |text: &[u8]| match text {
-        b"-1" | b"unlimited" => Some(libc::RLIM_INFINITY),
-        digits => decimal(digits),
-    };
-    let soft = values.next().and_then(number).ok_or_else(|| fault("not a number"))?;
-    let hard = values.next().map_or(Some(soft), number).ok_or_else(|| fault("not a number"))?;
-    if soft > hard {
-        return Err(fault("the soft limit is above the hard one"));
-    }
-    Ok(Limit { resource, soft, hard })
+    Limit::parse(text).map_err(|why| Error::new(format_args!("--ulimit {}: {why}", Show(text))))
 }
 
 /// A document in memory; one that is too long has a length beyond it.

@@ -100,13 +100,19 @@ pub fn start(
     cgroup: Option<FdRef<'_>>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
-    launch::launch(&alone(spec, root, stdio, cgroup), &mut memory.pointers)
+    let filter = seccomp::of(spec, &mut memory.seccomp)?;
+    launch::launch(&launch::Launch { filter, ..alone(spec, root, stdio, cgroup) }, &mut memory.pointers)
 }
 
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
 /// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
 pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
-    match launch::plan(&alone(spec, root, stdio, None), None, false, &mut memory.pointers) {
+    let filter = match seccomp::of(spec, &mut memory.seccomp) {
+        Ok(filter) => filter,
+        Err(error) => return error,
+    };
+    let launch = launch::Launch { filter, ..alone(spec, root, stdio, None) };
+    match launch::plan(&launch, None, false, &mut memory.pointers) {
         Ok(mut plan) => {
             plan.depart();
             child::run(&plan)

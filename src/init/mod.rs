@@ -18,6 +18,8 @@ mod options;
 mod options_tests;
 mod ports;
 pub mod power;
+mod pressure;
+mod privileges;
 mod pump;
 mod reaper;
 mod report;
@@ -45,6 +47,7 @@ use control::Control;
 #[cfg(not(fuzzing))]
 use options::{Options, Told};
 use report::Report;
+use rootfs_place::Budget;
 use supervise::Outcome;
 
 /// What PID 1 itself borrows.
@@ -124,8 +127,9 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     crate::info!("image {} on {image_disk}, {} layers", image.manifest, image.layers.len());
     report.end_of("image");
 
+    let budget = Budget::of_machine();
     let root = match &rootfs_disk {
-        None => rootfs_place::in_memory(options.rootfs_size)?,
+        None => rootfs_place::in_memory(options.rootfs_size, budget)?,
         Some(disk) => {
             let mounted = disk.mount_for_rootfs(modules)?;
             rootfs_place::on_disk(mounted.by_ref()).map_err(|error| error.within(format_args!("{disk}")))?
@@ -140,7 +144,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     }
     report.end_of("unpack");
 
-    run::Plan { told, options: &options, arguments, strings, container, buffers, streams }.carry_out(
+    run::Plan { told, options: &options, shm: budget.shm, arguments, strings, container, buffers, streams }.carry_out(
         &image.config,
         root.by_ref(),
         report,

@@ -8,6 +8,7 @@ use crate::codec::digest::Digest;
 use crate::io::show::Show;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::log::Level;
+use crate::spec::Limit;
 use crate::{Error, Result};
 
 /// How a disk is named.
@@ -64,6 +65,14 @@ pub struct Options<'a> {
     pub workdir: Option<&'a str>,
     /// How much is logged.
     pub log: Level,
+    /// docker's default seccomp profile; without a word, where there is a container.
+    pub seccomp: Option<bool>,
+    /// An exec never gives more privileges.
+    pub no_new_privileges: bool,
+    /// All capabilities and devices; nothing is filtered, hidden or read-only.
+    pub privileged: bool,
+    /// Limits beside the default ones: [`limits`] has checked them.
+    pub ulimits: &'a str,
 }
 
 impl Options<'_> {
@@ -87,6 +96,10 @@ impl Options<'_> {
         user: None,
         workdir: None,
         log: Level::Info,
+        seccomp: None,
+        no_new_privileges: false,
+        privileged: false,
+        ulimits: "",
     };
 }
 
@@ -115,7 +128,7 @@ macro_rules! put {
     };
 }
 
-static KEYS: [Key; 19] = [
+static KEYS: [Key; 23] = [
     key("disk", "auto, /dev/NAME, LABEL=, UUID= or SERIAL=", put!(disk, text => which(text)?)),
     key("wait", "seconds, at most 86400", put!(wait, text => values::whole(text).filter(|&s| s <= 86400)?)),
     key("path", "an absolute path", put!(path, text => absolute(text)?)),
@@ -151,12 +164,29 @@ static KEYS: [Key; 19] = [
     key("user", "USER or UID, with :GROUP or :GID behind it if wanted", put!(user, text => Some(some(text)?))),
     key("workdir", "an absolute path", put!(workdir, text => Some(absolute(text)?))),
     key("log", "error, warning, info or debug", put!(log, text => values::choice(text, LEVELS)?)),
+    key(
+        "seccomp",
+        "default or off",
+        put!(seccomp, text => Some(values::choice(text, &[("default", true), ("off", false)])?)),
+    ),
+    key("no-new-privileges", "on or off", put!(no_new_privileges, text => values::switch(text)?)),
+    key("privileged", "on or off", put!(privileged, text => values::switch(text)?)),
+    key(
+        "ulimit",
+        "NAME=SOFT[:HARD], more of them after commas,",
+        put!(ulimits, text => limits(text).all(|limit| limit.is_some()).then_some(text)?),
+    ),
     // Stays where it stands, for it may be long: see `Told::env`. The only key that may be given twice.
     key("env", "NAME=VALUE", |_, _| Some(())),
 ];
 
 const LEVELS: &[(&str, Level)] =
     &[("error", Level::Error), ("warning", Level::Warning), ("info", Level::Info), ("debug", Level::Debug)];
+
+/// The limits of `nofile=1024:2048,core=0`; `None` for one that is none.
+pub fn limits(text: &str) -> impl Iterator<Item = Option<Limit>> {
+    text.as_bytes().split(|&byte| byte == b',').map(|one| Limit::parse(one).ok())
+}
 
 fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)

@@ -1,6 +1,6 @@
 //! What the command line and `/ocinit.conf` may say, and what is refused.
 
-use super::options::{Options, Told, Which};
+use super::options::{Options, Told, Which, limits};
 use super::values::Share;
 
 fn options<'a>(line: &'a str, file: &'a str) -> Result<Options<'a>, String> {
@@ -22,6 +22,12 @@ fn every_key_goes_to_its_place() {
     assert!(o.log == crate::log::Level::Debug && o.digest.is_some() && !o.exec);
     assert_eq!(options("\"ocinit.disk=LABEL=my image\"", "").unwrap().disk, Which::Label("my image"));
     assert_eq!(options("", "").unwrap(), Options::DEFAULT);
+    let o = options("ocinit.seccomp=off ocinit.no-new-privileges=on ocinit.ulimit=nofile=5:6,core=0", "").unwrap();
+    assert_eq!((o.seccomp, o.no_new_privileges, o.privileged), (Some(false), true, false));
+    let limits: Vec<_> = limits(o.ulimits).flatten().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
+    assert_eq!(limits, [("NOFILE", 5, 6), ("CORE", 0, 0)]);
+    let o = options("ocinit.privileged=on", "ocinit.seccomp=default").unwrap();
+    assert_eq!((o.seccomp, o.privileged), (Some(true), true));
     let o = options("ocinit.mode=exec ocinit.rootfs=SERIAL=7 ocinit.disk=UUID=u", "").unwrap();
     assert_eq!((o.exec, o.rootfs, o.disk), (true, Some(Which::Serial("7")), Which::Uuid("u")));
 }
@@ -34,6 +40,14 @@ fn what_is_wrong_is_named() {
         ("ocinit.net=maybe", "", "command line: ocinit.net: 'maybe': host or none expected"),
         ("ocinit.net", "", "command line: ocinit.net: has no value, host or none expected"),
         ("ocinit.pids=4194305", "", "command line: ocinit.pids: '4194305': a number from 1 to 4194304 expected"),
+        ("ocinit.seccomp=on", "", "command line: ocinit.seccomp: 'on': default or off expected"),
+        ("ocinit.privileged=yes", "", "command line: ocinit.privileged: 'yes': on or off expected"),
+        ("ocinit.no-new-privileges", "", "command line: ocinit.no-new-privileges: has no value, on or off expected"),
+        (
+            "ocinit.ulimit=nofile=1,files=2",
+            "",
+            "command line: ocinit.ulimit: 'nofile=1,files=2': NAME=SOFT[:HARD], more of them after commas, expected",
+        ),
         ("ocinit.wait=1 ocinit.wait=1", "", "command line: ocinit.wait: given twice"),
         ("ocinit.wait=1", "ocinit.wait=1", "/ocinit.conf: ocinit.wait: given twice"),
         ("", "x=1", "/ocinit.conf: record 1 (x): not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE"),

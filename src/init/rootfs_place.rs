@@ -9,8 +9,8 @@
 //!
 //! The marker is made before anything else, so a power cut at any moment leaves a directory that is still ours.
 
-use super::early;
 use super::values::Share;
+use super::{early, sysfs};
 use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
 use crate::sys::fd::{Fd, FdRef};
@@ -25,17 +25,63 @@ const DIRECTORY: &CStr = c"ocinit-rootfs";
 const MARKER: &CStr = c"made-anew-at-each-boot";
 const ROOT: &CStr = c"root";
 
-/// A tmpfs of this size, without a limit on inodes: an image of 60,000 files outgrows the default one.
+/// A tmpfs of this size. A share of memory is no more than fits beside what else needs some.
 #[inline(never)]
-pub fn in_memory(size: Share) -> Result<Fd> {
+pub fn in_memory(size: Share, budget: Budget) -> Result<Fd> {
     let bytes = match size {
         Share::Bytes(bytes) => bytes,
-        Share::Percent(percent) => system::total_memory().doing("size of memory")? / 100 * percent,
+        Share::Percent(percent) => {
+            let total = system::total_memory().doing("size of memory")?;
+            (total / 100 * percent).min(budget.root)
+        }
     };
     early::make_directory(PLACE)?;
-    let data = PathBuf::format(format_args!("mode=0755,nr_inodes=0,size={bytes}")).doing("tmpfs")?;
-    mount::mount(c"rootfs", PLACE, c"tmpfs", 0, data.as_c_str()).doing("mount tmpfs for the root")?;
+    let files = bytes / PAGE_BYTES + MORE_FILES;
+    let data = PathBuf::format(format_args!("mode=0755,nr_inodes={files},size={bytes}")).doing("tmpfs")?;
+    // Not "rootfs", which some programs leave out when they show what is mounted.
+    mount::mount(c"tmpfs", PLACE, c"tmpfs", 0, data.as_c_str()).doing("mount tmpfs for the root")?;
     early::open_directory(PLACE)
+}
+
+/// Each file that is not empty takes a page.
+const PAGE_BYTES: u64 = 4096;
+/// Directories, links and empty files, beside those.
+const MORE_FILES: u64 = 16 << 10;
+
+/// How much memory each may take, in bytes: together no more than there is. Else a full disk is found out by the kernel,
+/// which kills a process, and not by who writes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// The root file system.
+    pub root: u64,
+    /// /dev/shm.
+    pub shm: u64,
+}
+
+impl Budget {
+    /// What docker gives.
+    pub const SHM_BYTES: u64 = 64 << 20;
+
+    /// Of the memory that this machine has to give away.
+    pub fn of_machine() -> Budget {
+        let kibibytes = sysfs::line(c"/proc/meminfo", "MemAvailable:");
+        Budget::of(kibibytes.map_or_else(|| system::total_memory().unwrap_or(0) / 2, |kibibytes| kibibytes << 10))
+    }
+
+    /// A tenth stays for processes and what the kernel keeps of files.
+    fn of(available: u64) -> Budget {
+        let shm = (available / 6).min(Budget::SHM_BYTES);
+        Budget { shm, root: available - available / 10 - shm }
+    }
+}
+
+/// No device of the mount that the root is on can be opened any more.
+pub fn forbid_devices(root: FdRef<'_>) {
+    // One of both is the root of a mount.
+    let disk = early::open_directory(super::disk::ROOTFS_DISK_PLACE);
+    for place in [Some(root), disk.as_ref().ok().map(Fd::by_ref)].into_iter().flatten() {
+        let _ = mount::set_attributes(place, false, mount::attr::NODEV, 0, 0);
+    }
 }
 
 /// An empty directory on a disk's file system, whose root is `disk`.
@@ -97,4 +143,17 @@ fn is_empty(dir: &Fd) -> Result<bool> {
     let mut buffer = [0; 1024];
     let bytes = fs::read_directory(dir.by_ref(), &mut buffer).doing("read")?;
     Ok(fs::entries(bytes).next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_shared_memory_fit_into_memory() {
+        assert_eq!(Budget::of(4000 << 20), Budget { root: 3536 << 20, shm: 64 << 20 });
+        assert_eq!(Budget::of(600 << 20), Budget { root: 476 << 20, shm: 64 << 20 });
+        assert_eq!(Budget::of(60 << 20), Budget { root: 44 << 20, shm: 10 << 20 });
+        assert_eq!(Budget::of(0), Budget { root: 0, shm: 0 });
+    }
 }

@@ -5,13 +5,13 @@ use super::options::{Options, Told};
 use super::pump::{Buffer, Kind, Pump};
 use super::report::Report;
 use super::supervise::{self, Outcome, Streams, Supervisor};
-use super::{early, values};
+use super::{early, pressure, privileges};
 use crate::bundle::{self, Overrides};
 use crate::container::{self, ContainerMemory, MachineGroup, Running, Stdio};
 use crate::image::Config;
 use crate::io::strings::Strings;
 use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
-use crate::spec::{CPU_PERIOD_US, Resources, Spec};
+use crate::spec::Spec;
 use crate::sys::fd::{self, Fd, FdRef};
 use crate::sys::{fs, tty};
 use crate::{Context, Error, Result};
@@ -26,6 +26,8 @@ pub struct Plan<'a> {
     pub told: Told<'a>,
     /// Everything else.
     pub options: &'a Options<'a>,
+    /// How large its /dev/shm may grow, in bytes.
+    pub shm: u64,
     /// Space for the arguments of the command line.
     pub arguments: &'a mut [u8; COMMAND_LINE_BYTES + 1],
     /// Space for the container's text.
@@ -41,7 +43,7 @@ pub struct Plan<'a> {
 impl Plan<'_> {
     /// Starts the container and stays with it to its end.
     pub fn carry_out(self, config: &Config<'_>, root: FdRef<'_>, report: &mut Report) -> Result<Outcome> {
-        let Plan { told, options, arguments, strings, container, buffers, streams } = self;
+        let Plan { told, options, shm, arguments, strings, container, buffers, streams } = self;
         let mut args = told.args(arguments);
         let has_args = args.into_iter().next().is_some();
         let mut env = told.env();
@@ -59,10 +61,14 @@ impl Plan<'_> {
             init: options.init,
             machine: options.exec,
             bundle: false,
-            resources: resources(options),
-            security: bundle::Security::default(),
+            resources: privileges::resources(options),
+            security: privileges::security(options),
         };
+        let (mut limits, mut mounts, mut devices) = Default::default();
         let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
+        let default_mounts = spec.mounts;
+        let mut spec: Spec<'_> = spec;
+        privileges::apply(options, &mut spec, &mut limits);
         bundle::make_volumes(config, root, &mut strings)?;
         report.end_of("config");
 
@@ -70,39 +76,34 @@ impl Plan<'_> {
             return Err(become_image(&spec, root, container, report));
         }
         bundle::complete_etc(root, hostname)?;
-        let group = control_group(&spec.resources)?;
+        privileges::allow_ports_and_ping();
+        if privileges::limit_shared_memory(default_mounts, shm, &mut strings, &mut mounts)? {
+            spec.mounts = &mounts;
+        }
+        let group = privileges::control_group(&spec.resources)?;
+        if options.privileged {
+            privileges::add_devices(&mut strings, &mut devices)?;
+            spec.devices = &devices;
+        } else {
+            privileges::restrict_devices(group.as_ref(), &mut spec.process.capabilities, root);
+        }
         // A VM whose kernel has no loopback device has no network to speak of.
         if let Err(errno) = crate::sys::net::loopback_up() {
             crate::debug!("loopback: {errno}");
         }
-        let group = group.as_ref().map(MachineGroup::directory);
+        let born_in = group.as_ref().map(MachineGroup::directory);
         let (running, streams) = match streams {
-            None => start_on_console(&spec, root, group, container, buffers)?,
-            Some(ports) if options.tty => start_on_terminal(&spec, root, group, container, ports, buffers, report)?,
-            Some(ports) => start_on_pipes(&spec, root, group, container, ports, buffers)?,
+            None => start_on_console(&spec, root, born_in, container, buffers)?,
+            Some(ports) if options.tty => start_on_terminal(&spec, root, born_in, container, ports, buffers, report)?,
+            Some(ports) => start_on_pipes(&spec, root, born_in, container, ports, buffers)?,
         };
         report.end_of("start");
         report.started();
         let outcome = Supervisor::new(&running, spec.stop_signal, streams, report.control.as_mut())?.run();
         report.end_of("run");
-        outcome
-    }
-}
-
-fn resources(options: &Options<'_>) -> Resources {
-    let quota = |thousandths: u64| thousandths * CPU_PERIOD_US / values::ONE_CPU;
-    Resources { memory: options.memory, cpu_quota_us: options.cpus.map(quota), pids: options.pids }
-}
-
-/// The container's control group. A kernel without cgroup2 is in the way only where limits are asked for.
-fn control_group(resources: &Resources) -> Result<Option<MachineGroup>> {
-    match MachineGroup::create(resources) {
-        Ok(group) => Ok(Some(group)),
-        Err(error) if *resources == Resources::default() => {
-            crate::warning!("no control group: {error}");
-            Ok(None)
-        }
-        Err(error) => Err(error.within(format_args!("control group"))),
+        let outcome = outcome?;
+        pressure::tell(group.as_ref(), &spec.resources, root, outcome.status, report);
+        Ok(outcome)
     }
 }
 

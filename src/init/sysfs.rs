@@ -36,6 +36,29 @@ pub fn number(path: fmt::Arguments<'_>) -> Option<u64> {
     decimal(read(path, &mut [0; 32]).ok()?.as_bytes())
 }
 
+/// The number after a word and white space at the start of a line, of a file of any length: `MemAvailable:  123 kB`.
+pub fn line(path: &CStr, key: &str) -> Option<u64> {
+    let file = fs::open(CWD, path, O_RDONLY, 0).ok()?;
+    let mut buffer = [0; 512];
+    let mut kept = 0;
+    loop {
+        let count = fs::read(file.by_ref(), &mut buffer[kept..]).ok().filter(|count| *count > 0)?;
+        let filled = kept + count;
+        let mut start = 0;
+        while let Some(length) = buffer[start..filled].iter().position(|&byte| byte == b'\n') {
+            let words = buffer[start..start + length].split(u8::is_ascii_whitespace);
+            let mut words = words.filter(|word| !word.is_empty());
+            if words.next() == Some(key.as_bytes()) {
+                return decimal(words.next()?);
+            }
+            start += length + 1;
+        }
+        // A line that does not end here; one that is longer than the buffer is none of those that are looked for.
+        kept = if start == 0 && filled == buffer.len() { 0 } else { filled - start };
+        buffer.copy_within(filled - kept..filled, 0);
+    }
+}
+
 /// Writes a value to a file that exists.
 pub fn write(path: &CStr, value: &[u8]) -> Result<(), Errno> {
     let file = fs::open(CWD, path, O_WRONLY, 0)?;

@@ -198,6 +198,24 @@ impl Limit {
         Some(at as u32)
     }
 
+    /// A limit as docker writes it: `nofile=1024:524288`; without the second number it is the first. An error says why not.
+    pub fn parse(text: &[u8]) -> core::result::Result<Limit, &'static str> {
+        let at = text.iter().position(|byte| *byte == b'=').ok_or("not NAME=SOFT[:HARD]")?;
+        let (name, values) = (&text[..at], &text[at + 1..]);
+        let resource = Limit::kind(name).ok_or("there is no such limit")?;
+        let mut values = values.splitn(2, |byte| *byte == b':');
+        let number = |text: &[u8]| match text {
+            b"-1" | b"unlimited" => Some(libc::RLIM_INFINITY),
+            digits => crate::io::text::decimal(digits),
+        };
+        let soft = values.next().and_then(number).ok_or("not a number")?;
+        let hard = values.next().map_or(Some(soft), number).ok_or("not a number")?;
+        if soft > hard {
+            return Err("the soft limit is above the hard one");
+        }
+        Ok(Limit { resource, soft, hard })
+    }
+
     /// Its name, without `RLIMIT_`.
     pub fn name(&self) -> &'static str {
         let name = crate::io::text::words(LIMITS).nth(self.resource as usize);

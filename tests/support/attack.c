@@ -54,11 +54,23 @@ static int lift(void) {
 
 /* Touches so many MiB. */
 static int touch(const char *mebibytes) {
-    size_t size = strtoul(mebibytes, 0, 10) << 20;
-    volatile char *memory = malloc(size);
-    for (size_t at = 0; memory && at < size; at += 4096)
-        memory[at] = 1;
+    for (unsigned long left = strtoul(mebibytes, 0, 10); left > 0; left--) {
+        volatile char *memory = malloc(1 << 20);
+        for (size_t at = 0; memory && at < 1 << 20; at += 4096)
+            memory[at] = 1;
+    }
     printf("touched=%s\n", mebibytes);
+    return 0;
+}
+
+/* Makes empty directories for as long as it can. */
+static int fill(void) {
+    char name[32];
+    unsigned count = 0;
+    do
+        snprintf(name, sizeof name, "/%u", count);
+    while (mkdir(name, 0755) == 0 && ++count);
+    printf("made=%s error=%s\n", count > 10000 ? "many" : name, strerror(errno));
     return 0;
 }
 
@@ -71,6 +83,8 @@ int main(int count, char **words) {
         return lift() || touch(value);
     if (!strcmp(what, "touch"))
         return touch(value);
+    if (!strcmp(what, "fill"))
+        return fill();
     if (!strcmp(what, "open")) {
         int fd = open(value, O_RDONLY | O_NONBLOCK);
         printf("%s=%s\n", value, fd < 0 ? strerror(errno) : "opened");

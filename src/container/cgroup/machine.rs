@@ -46,9 +46,9 @@ impl MachineGroup {
         self.lower.directory()
     }
 
-    /// The first bytes of a file that tells of both.
-    pub fn read<'b>(&self, file: &CStr, buffer: &'b mut [u8]) -> sys::Result<&'b [u8]> {
-        self.upper.read(file, buffer)
+    /// Both, the upper one first.
+    pub fn both(&self) -> [&Cgroup; 2] {
+        [&self.upper, &self.lower]
     }
 }
 
