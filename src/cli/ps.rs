@@ -7,7 +7,7 @@ use crate::container::state::Id;
 use crate::io::output::{Output, Sink};
 use crate::io::text;
 use crate::limits::PROCESS_STRINGS_MAX;
-use crate::sys::fd::{self, CWD, Fd, STDOUT};
+use crate::sys::fd::{self, Fd, STDOUT};
 use crate::sys::process::{self, Ended, StringVector, Whom};
 use crate::sys::{clone, fs};
 use crate::{Context, Error, Result};
@@ -116,7 +116,7 @@ fn start(arguments: &Arguments<'_>) -> Result<(Fd, Fd)> {
             let mut program = crate::io::path::PathBuf::new();
             let path = process::variable(b"PATH").unwrap_or_default().to_bytes();
             if fd::duplicate_to(theirs.by_ref(), 1).is_ok() && execute::search(path, b"ps", &mut program) {
-                process::execute(CWD, program.as_c_str(), &words, &StringVector::environment());
+                process::execute(program.as_c_str(), &words, &StringVector::environment());
             }
             process::exit(crate::error::STATUS_NOT_FOUND.into())
         }

@@ -4,6 +4,7 @@ use super::{Arguments, Command, Run, container, delete};
 use crate::container::gate;
 use crate::container::hooks::{self, Occasion};
 use crate::container::launch;
+use crate::container::report::Report;
 use crate::container::state::{Id, Status};
 use crate::{Error, Result};
 
@@ -23,15 +24,18 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let mut directory = root.container(id)?;
     directory.lock()?;
     let state = directory.read(&mut memory.container.state)?;
+    let document = directory.read_config(&mut memory.config)?;
+    let has_filter = document.member("linux").is_some_and(|linux| linux.member("seccomp").is_some());
+    let report = has_filter.then(Report::with_file).transpose()?;
+    let file = report.as_ref().map(|(_, file)| file.by_ref());
     let channel = match directory.status(&state) {
-        Status::Created => gate::open(directory.fd())?,
+        Status::Created => gate::open(directory.fd(), file)?,
         Status::Stopped => return Err(Error::new(format_args!("cannot start a container that has stopped"))),
         _ => return Err(Error::new(format_args!("cannot start an already running container"))),
     };
     let Some(channel) = channel else { return Err(gate::nobody_waits()) };
-    let document = directory.read_config(&mut memory.config)?;
     let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
-    launch::hear_start(&channel, state.process.pid, &occasion)?;
+    launch::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
     let done = hooks::run(&occasion, "poststart", false);
     if done.is_err() {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).

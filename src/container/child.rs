@@ -3,25 +3,25 @@
 //! It has a copy of its parent's memory and touches none of it but its stack, what the parent prepared for it, and
 //! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
 
+use super::gate::Gate;
 use super::handshake::Channel;
-use super::hooks::{self, Occasion};
+use super::hooks::{self, Inside, Occasion};
 use super::launch::{Launch, makes_users};
 use super::procfs::Procfs;
+use super::report::Report;
 use super::seccomp::Filter;
 use super::state::{Process, State, Status};
 use super::{
-    Pointers, Stdio, attributes, devices, execute, furnish, gate, home, init, mounts, privileges, root, write_file,
+    Pointers, Stdio, attributes, devices, execute, furnish, home, last_steps, mounts, privileges, root, write_file,
 };
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
-use crate::limits::{PATH_BYTES, PROCESS_STRINGS_MAX};
+use crate::limits::PATH_BYTES;
 use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
-use crate::sys::process::{self, StringVector};
-use crate::sys::signal::{self, SignalSet};
 use crate::sys::vm::Shared;
-use crate::sys::{Errno, clone, event, fs, mount, tty};
+use crate::sys::{Errno, clone, event, fs, mount, process, signal, tty};
 use core::cell::Cell;
 
 /// What the parent prepared.
@@ -42,6 +42,8 @@ pub struct Plan<'a> {
     pub staged: bool,
     /// Where an intermediate process says the pid of the container's, if that is made apart from it (`stage::is_apart`).
     pub born: Option<Shared>,
+    /// Where a process under its filter says what becomes of it.
+    pub report: Option<Report>,
     /// For execve(2), which takes it.
     pub pointers: Cell<Option<&'a mut Pointers>>,
 }
@@ -55,7 +57,7 @@ impl Plan<'_> {
     }
 
     /// Whether another process than the one that sets up executes.
-    fn is_apart(&self) -> bool {
+    pub fn is_apart(&self) -> bool {
         self.born.is_some()
     }
 }
@@ -74,55 +76,26 @@ pub fn made_by_root(launch: &Launch<'_>) -> i32 {
 /// What is executed, and how: found while names still mean what they mean to the process.
 #[derive(Default)]
 pub struct Program {
-    path: PathBuf,
+    /// Its path.
+    pub path: PathBuf,
     /// A variable that is added to the environment, or nothing.
-    home: PathBuf,
-    has_terminal: bool,
+    pub home: PathBuf,
+    /// Its standard streams are a terminal of its own.
+    pub has_terminal: bool,
+    /// What runs it, where a filter may forbid to look when that is missing; or nothing.
+    pub interpreter: PathBuf,
 }
 
 /// Everything up to the exec. Returns only to say why not; the parent has heard it then.
 pub fn run(plan: &Plan<'_>) -> Error {
     let mut program = Program::default();
     match begin(plan).and_then(|()| set_up(plan, &mut program)) {
-        Ok(()) => finish(plan, &mut program),
+        Ok(()) => last_steps::finish(plan, &program),
         Err(error) => {
             if let Some(channel) = &plan.channel {
                 channel.failed(&error);
             }
             error
-        }
-    }
-}
-
-/// The rest, when everything is set up. Returns only to say why not; the parent has heard it then.
-pub fn finish(plan: &Plan<'_>, program: &mut Program) -> Error {
-    let mut opened = None;
-    let error = match enter(plan, program, &mut opened) {
-        Ok(()) => execute(plan, program),
-        Err(error) => error,
-    };
-    // Whoever opened the gate hears what comes after it.
-    if let Some(channel) = opened.as_ref().or(plan.channel.as_ref()) {
-        channel.failed(&error);
-    }
-    error
-}
-
-/// The exec itself. Returns only to say why not.
-#[inline(never)]
-fn execute(plan: &Plan<'_>, program: &Program) -> Error {
-    let wanted = &plan.launch.spec.process;
-    let pointers = plan.pointers.take().map_or(&mut [][..], |pointers| pointers);
-    let split = (wanted.args.iter().count() + 1).min(pointers.len());
-    let (for_args, for_env) = pointers.split_at_mut(split);
-    let home = Some(program.home.as_c_str()).filter(|home| !home.is_empty());
-    let args = StringVector::new(for_args, wanted.args.iter());
-    match (args, StringVector::new(for_env, wanted.env.iter().chain(home))) {
-        (Ok(args), Ok(env)) => execute::execute(program.path.as_c_str(), &args, &env),
-        _ => {
-            let limit = PROCESS_STRINGS_MAX - 2;
-            let text = format_args!("more than {limit} arguments and environment variables");
-            Error::with_errno(text, Errno::E2BIG)
         }
     }
 }
@@ -184,72 +157,35 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     // Before the filter, which may be older than the system call.
     fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
     if let Some(channel) = &plan.channel {
-        let kept = [Some(channel.descriptor()), launch.gate.as_ref().map(Fd::by_ref)];
-        close_others(3 + launch.preserved, kept)?;
+        let gate = launch.gate.iter().flat_map(Gate::descriptors);
+        close_others(3 + launch.preserved, &mut gate.chain([channel.descriptor()]))?;
     }
     privileges::set_limits(wanted.limits, plan.is_apart())?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));
-    // Without no_new_privs it takes a power that is about to be dropped; else nothing comes after it but the exec.
-    if !wanted.no_new_privileges {
-        load(launch.filter, plan.channel.as_ref())?;
-    }
-    privileges::drop_to(wanted)?;
+    privileges::drop_to(wanted, launch.filter.is_some())?;
     check_directory(wanted, entered)?;
 
     // Changing the user has cleared this, and made us traceable by it or not as /proc/sys/fs/suid_dumpable says.
     watch_parent(plan)?;
     process::set_dumpable(false).doing("forbid tracing")?;
     match wanted.args.first() {
-        Some(name) => execute::find(name, wanted.env, &mut program.path),
-        None if launch.gate.is_some() => Ok(()),
-        None => Err(nothing_to_start()),
+        Some(name) => execute::find(name, wanted.env, &mut program.path)?,
+        None if launch.gate.is_some() => {}
+        None => return Err(nothing_to_start()),
     }
-}
-
-/// From there to the exec; `opened` becomes the conversation with whoever opened the gate.
-#[inline(never)]
-fn enter(plan: &Plan<'_>, program: &Program, opened: &mut Option<Channel>) -> Result<()> {
-    let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
-    if plan.is_apart() {
-        watch_parent(plan)?;
-        lead_session()?;
-        privileges::limit_processes(wanted.limits)?;
-    }
-    if launch.spec.init {
-        signal::set_mask(SignalSet::ALL).doing("block signals")?;
-        match clone::fork(0, None).doing("fork")? {
-            clone::Side::Child => process::new_session().doing("setsid")?,
-            clone::Side::Parent(pid, _) => init::look_after(pid),
+    if launch.filter.is_some() {
+        let mut name = [0; execute::INTERPRETER_BYTES];
+        if let Some(name) = execute::interpreter(program.path.as_c_str(), &mut name) {
+            program.interpreter.push_bytes(name).doing("note the interpreter")?;
         }
     }
-    take_terminal(program.has_terminal)?;
-    let mut channel = plan.channel.as_ref();
-    if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
-        outlive(creator)?;
-        // An ordinary user who adds a process meanwhile has no other right to our namespaces; nothing of the host is open.
-        process::set_dumpable(launch.rootless).doing("let the user in")?;
-        let opener = gate::wait(gate)?;
-        process::set_dumpable(false).doing("forbid tracing")?;
-        // Nobody waits here any more, and whoever made it is gone.
-        close_others(3 + launch.preserved, [Some(opener.descriptor()), None])?;
-        channel = Some(opened.insert(opener));
-        if program.path.as_bytes().is_empty() {
-            return Err(nothing_to_start());
-        }
-    }
-    run_hooks(plan, "startContainer", Status::Created)?;
-    signal::reset_all();
-    signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
-    if let Some(channel) = channel {
-        outlive(channel)?;
-    }
-    if wanted.no_new_privileges { load(launch.filter, channel) } else { Ok(()) }
+    Ok(())
 }
 
 /// setsid(2). EPERM: it leads a session already, as an init that was started by another may.
-fn lead_session() -> Result<()> {
+pub fn lead_session() -> Result<()> {
     match process::new_session() {
         Ok(()) | Err(Errno::EPERM) => Ok(()),
         Err(errno) => Err(errno).doing("setsid"),
@@ -259,38 +195,34 @@ fn lead_session() -> Result<()> {
 /// Closes every descriptor from `first` up but those kept. No `Fd` of one of the others may be dropped later.
 /// Close-on-exec would be too late: the path that is executed may lead through /proc/self/fd to the host
 /// (CVE-2024-21626), and who waits at the gate would hold the lock of a command that was killed.
-fn close_others(first: u32, kept: [Option<FdRef<'_>>; 2]) -> Result<()> {
-    let mut kept = kept.map(|one| one.map_or(u32::MAX, |one| one.raw() as u32));
-    kept.sort_unstable();
-    let [low, high] = kept;
-    for (start, end) in [(first, low), (low.saturating_add(1), high), (high.saturating_add(1), u32::MAX)] {
-        if start.max(first) < end {
-            fd::close_range(start.max(first), end - 1).doing("close descriptors")?;
+pub fn close_others(first: u32, kept: &mut dyn Iterator<Item = FdRef<'_>>) -> Result<()> {
+    /// A gate's three and a conversation's.
+    const KEPT_MAX: usize = 4;
+    // What is not used is a number that none has: the end of the last gap.
+    let mut numbers = [u32::MAX; KEPT_MAX + 1];
+    for (number, one) in numbers.iter_mut().zip(kept) {
+        *number = one.raw() as u32;
+    }
+    numbers.sort_unstable();
+    let mut start = first;
+    for number in numbers {
+        if start < number {
+            fd::close_range(start, number - 1).doing("close descriptors")?;
         }
+        start = start.max(number.saturating_add(1));
     }
     Ok(())
 }
 
-/// Puts this process under a seccomp filter, whose listener the parent gets.
-fn load(filter: Option<Filter<'_>>, channel: Option<&Channel>) -> Result<()> {
-    match (filter.map(|filter| filter.load()).transpose()?.flatten(), channel) {
-        (Some(listener), Some(channel)) => channel.listener(listener.by_ref()),
-        _ => Ok(()),
-    }
-}
-
-/// Runs hooks in the container's namespaces, which have their own pid for its process.
-pub fn run_hooks(plan: &Plan<'_>, kind: &str, status: Status) -> Result<()> {
+/// Runs hooks in the container's namespaces, which have their own `pid` for its process; under the filter, if one is given.
+pub fn run_hooks(plan: &Plan<'_>, (kind, status): (&str, Status), pid: i32, filter: Option<&Filter<'_>>) -> Result<()> {
     let Some((id, state)) = plan.launch.about else { return Ok(()) };
-    let process = Process { pid: process::getpid(), ..state.process };
-    let occasion = Occasion { document: plan.launch.spec.document, id, state: State { process, ..state }, status };
-    hooks::run(&occasion, kind, false)
-}
-
-/// Lives on without the parent, once that has said so: one that dies before is noticed by the end of the conversation.
-fn outlive(channel: &Channel) -> Result<()> {
-    process::set_parent_death_signal(0).doing("outlive the parent")?;
-    channel.ready()
+    let wanted = &plan.launch.spec.process;
+    let state = State { process: Process { pid, ..state.process }, ..state };
+    let occasion = Occasion { document: plan.launch.spec.document, id, state, status };
+    let starts = kind == "startContainer";
+    let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.launch.filters_early());
+    hooks::run_inside(&occasion, kind, &Inside { env, filter, process: wanted, is_filtered })
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
@@ -304,7 +236,7 @@ pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     }
 }
 
-fn nothing_to_start() -> Error {
+pub fn nothing_to_start() -> Error {
     Error::new(format_args!("the config has no process to start"))
 }
 
@@ -358,17 +290,6 @@ fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_
             let _ = fs::chown(copy.by_ref(), c"", wanted.user.uid, u32::MAX);
         }
         fd::duplicate_to(copy.by_ref(), number as i32).doing("duplicate stdio")?;
-    }
-    Ok(())
-}
-
-/// The terminal on 0 controls our session. One that was handed to us does if it is free, for the sake of ^C.
-fn take_terminal(required: bool) -> Result<()> {
-    if required || tty::is_terminal(fd::STDIN) {
-        let taken = tty::make_controlling(fd::STDIN);
-        if required {
-            taken.doing("take the terminal")?;
-        }
     }
     Ok(())
 }

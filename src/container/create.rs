@@ -1,13 +1,12 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or nothing of them.
 
 use super::cgroup::{Cgroup, Place};
+use super::gate::Gate;
 use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
 use super::seccomp::{self, Filter};
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
-use super::{
-    ContainerMemory, Pointers, Running, Stdio, attributes, gate, intel_rdt, net_devices, time_offsets, userns,
-};
+use super::{ContainerMemory, Pointers, Running, Stdio, attributes, intel_rdt, net_devices, time_offsets, userns};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::spec::{self, Spec};
@@ -151,7 +150,8 @@ fn make(
 fn start(wanted: Wanted<'_>, group: Option<&Cgroup>, host: &AtHost<'_>, pointers: &mut Pointers) -> Result<Running> {
     let Wanted { request, spec, root, filter } = wanted;
     let state = host.state.get();
-    let gate = if request.waits { Some(gate::make(host.directory.fd())?) } else { None };
+    let filters_early = filter.is_some_and(|filter| !spec.process.no_new_privileges || filter.notifies());
+    let gate = if request.waits { Some(Gate::make(host.directory.fd(), filters_early)?) } else { None };
     let launch = Launch {
         spec,
         root: Some(root),

@@ -7,7 +7,6 @@ use crate::io::path::PathBuf;
 use crate::io::show::{Show, ShowC};
 use crate::io::strings::Words;
 use crate::sys::fd::CWD;
-use crate::sys::process::{self, StringVector};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
@@ -54,17 +53,15 @@ fn check(path: &CStr) -> crate::sys::Result<()> {
     }
 }
 
-/// Executes `path`. Returns only to say why not.
-pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Error {
-    let errno = process::execute(CWD, path, args, env);
-    let shown = ShowC(path);
+/// The error of an execve(2) that failed so. `interpreter` is what the file at `path` says that runs it, if that is known.
+pub fn failure(path: &[u8], interpreter: Option<&[u8]>, errno: Errno) -> Error {
+    let shown = Show(path);
     if errno != Errno::ENOENT {
         let error = Error::with_errno(format_args!("exec {shown}: {errno}"), errno);
         return error.with_status(STATUS_NOT_EXECUTABLE);
     }
     // The file itself was there a moment ago: what is missing is the program that runs it.
-    let mut name = [0; INTERPRETER_BYTES];
-    let error = match interpreter(path, &mut name) {
+    let error = match interpreter {
         Some(name) => Error::with_errno(format_args!("exec {shown}: its interpreter {}: {errno}", Show(name)), errno),
         None => Error::with_errno(format_args!("exec {shown}: {errno} (its interpreter is missing)"), errno),
     };
@@ -72,11 +69,11 @@ pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> 
 }
 
 /// What the kernel reads of a file to decide how it is run (BINPRM_BUF_SIZE).
-const INTERPRETER_BYTES: usize = 256;
+pub const INTERPRETER_BYTES: usize = 256;
 
 /// The interpreter that a script's first line or an ELF file's PT_INTERP names.
 #[inline(never)]
-fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Option<&'b [u8]> {
+pub fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Option<&'b [u8]> {
     let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NONBLOCK, 0).ok()?;
     let mut head = [0; INTERPRETER_BYTES];
     let length = fs::read_at(file.by_ref(), &mut head, 0).ok()?;

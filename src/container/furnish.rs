@@ -18,7 +18,7 @@ use super::{attributes, devices, mounts, protect, root, sysctl};
 use crate::error::{Context, Result};
 use crate::io::show::On;
 use crate::sys::fd::{self, CWD, Fd};
-use crate::sys::{clone, fs, mount, net, system};
+use crate::sys::{clone, fs, mount, net, process, system};
 
 /// Makes the surroundings of a new container's process, up to the root that it has; its terminal, where it gets one.
 #[inline(never)]
@@ -73,7 +73,7 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     fs::umask(umask);
     // As runc has it: they stand in the container's root.
     mount::chdir_fd(entered.new).doing("enter the root directory")?;
-    run_hooks(plan, "createContainer", Status::Creating)?;
+    run_hooks(plan, ("createContainer", Status::Creating), process::getpid(), None)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
     let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
@@ -92,7 +92,7 @@ fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
         channel.ask_for_hooks()?;
     }
     fs::umask(umask);
-    run_hooks(plan, "createContainer", Status::Creating)?;
+    run_hooks(plan, ("createContainer", Status::Creating), process::getpid(), None)?;
     root::chroot(root.by_ref())?;
     open_terminal(plan, None)
 }

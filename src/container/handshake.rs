@@ -30,7 +30,7 @@ use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::limits::ERROR_TEXT_BYTES;
 use crate::sys::fd::{self, Fd, FdRef};
-use crate::sys::{Errno, socket};
+use crate::sys::{Errno, fs, socket};
 
 const TERMINAL: u8 = 1;
 const READY: u8 = 2;
@@ -66,20 +66,35 @@ pub enum Message {
     End,
 }
 
-/// One end of the conversation.
-pub struct Channel(Fd);
+/// What a start says first. Said to one that waits for [`GO`] it means that whoever should have said that is gone.
+pub const START: u8 = b'!';
+
+/// One end of the conversation: a socket, or a pipe that is read and another that is written.
+pub struct Channel {
+    from: Fd,
+    to: Option<Fd>,
+}
 
 /// Both ends: the parent's, the child's. None is 0, 1 or 2, which the child replaces.
 pub fn pair() -> Result<(Channel, Channel)> {
     let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).doing("socketpair")?;
     let theirs = fd::duplicate(theirs.by_ref(), 3).doing("duplicate a descriptor")?;
-    Ok((Channel(ours), Channel(theirs)))
+    Ok((Channel::over(ours), Channel::over(theirs)))
 }
 
 impl Channel {
     /// A conversation that goes on over this socket.
     pub fn over(socket: Fd) -> Channel {
-        Channel(socket)
+        Channel { from: socket, to: None }
+    }
+
+    /// The same over pipes, which carry no descriptors.
+    pub fn over_pipes(from: Fd, to: Fd) -> Channel {
+        Channel { from, to: Some(to) }
+    }
+
+    fn to(&self) -> FdRef<'_> {
+        self.to.as_ref().unwrap_or(&self.from).by_ref()
     }
 
     /// Child: hands over the master of its terminal.
@@ -124,22 +139,34 @@ impl Channel {
     /// Child: waits until the parent says that it may go on.
     pub fn await_go(&self) -> Result<()> {
         let mut kind = [0];
-        match socket::receive(self.0.by_ref(), &mut kind).doing("hear from the parent")? {
-            (1, None) if kind[0] == GO => Ok(()),
-            _ => Err(Error::new(format_args!("the parent has ended"))),
+        // Not recvmsg(2): a filter may already be there, and this is allowed by nearly all.
+        loop {
+            match fs::read(self.from.by_ref(), &mut kind).doing("hear from the parent")? {
+                1 if kind[0] == GO => return Ok(()),
+                1 if kind[0] == START && self.to.is_some() => self.say(READY, &[], None)?,
+                _ => return Err(Error::new(format_args!("the parent has ended"))),
+            }
         }
     }
 
     /// Parent: the child may go on.
     pub fn go(&self) -> Result<()> {
-        socket::send(self.0.by_ref(), &[GO], None).doing("tell the container")
+        match &self.to {
+            Some(pipe) => fs::write(pipe.by_ref(), &[GO]).map(drop),
+            None => socket::send(self.from.by_ref(), &[GO], None),
+        }
+        .doing("tell the container")
     }
 
     fn say(&self, kind: u8, number: &[u8], fd: Option<FdRef<'_>>) -> Result<()> {
         let mut packet = [kind, 0, 0, 0, 0, 0, 0, 0];
         let length = HEADER_BYTES + number.len();
         packet[HEADER_BYTES..length].copy_from_slice(number);
-        socket::send(self.0.by_ref(), &packet[..length], fd).doing("tell the parent")
+        match fd {
+            Some(fd) => socket::send(self.to(), &packet[..length], Some(fd)),
+            None => fs::write(self.to(), &packet[..length]).map(drop),
+        }
+        .doing("tell the parent")
     }
 
     /// Child: gives up.
@@ -150,18 +177,22 @@ impl Channel {
         packet[..HEADER_BYTES].copy_from_slice(&[FAILED, error.status(), errno[0], errno[1]]);
         let length = text.as_bytes().len().min(ERROR_TEXT_BYTES);
         packet[HEADER_BYTES..HEADER_BYTES + length].copy_from_slice(&text.as_bytes()[..length]);
-        let _ = socket::send(self.0.by_ref(), &packet[..HEADER_BYTES + length], None);
+        let _ = fs::write(self.to(), &packet[..HEADER_BYTES + length]);
     }
 
     /// For poll(2): hung up means that the other end is gone.
     pub fn descriptor(&self) -> FdRef<'_> {
-        self.0.by_ref()
+        self.from.by_ref()
     }
 
     /// Parent: the next message.
     pub fn receive(&self) -> Result<Message> {
         let mut packet = [0u8; HEADER_BYTES + ERROR_TEXT_BYTES];
-        let (length, fd) = socket::receive(self.0.by_ref(), &mut packet).doing("hear from the container")?;
+        let heard = match self.to {
+            Some(_) => fs::read(self.from.by_ref(), &mut packet).map(|length| (length, None)),
+            None => socket::receive(self.from.by_ref(), &mut packet),
+        };
+        let (length, fd) = heard.doing("hear from the container")?;
         Ok(match (packet[0], fd) {
             _ if length == 0 => Message::End,
             (TERMINAL, Some(master)) => Message::Terminal(master),

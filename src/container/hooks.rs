@@ -4,6 +4,9 @@
 //! is kept waiting. What it says goes to another such file, of which an error shows the end; so one that leaves a process
 //! behind, with all of its descriptors, keeps nobody either.
 
+use super::privileges;
+use super::report::Report;
+use super::seccomp::Filter;
 use super::state::{Id, State, Status};
 use crate::codec::json::{Value, Writer};
 use crate::error::{Context, Error, Result};
@@ -11,10 +14,11 @@ use crate::io::output::Output;
 use crate::io::show::{Show, ShowC};
 use crate::io::strings::{Strings, Words};
 use crate::limits::{HOOK_BYTES, HOOK_STRINGS_MAX};
-use crate::sys::fd::{self, CWD, Fd, FdRef};
+use crate::spec;
+use crate::sys::fd::{self, Fd, FdRef};
 use crate::sys::process::{self, Ended, StringVector, Whom};
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::{Errno, clone, event, fs};
+use crate::sys::{clone, event, fs};
 use core::ffi::CStr;
 
 /// What of a failed hook's words is shown, in bytes.
@@ -67,8 +71,29 @@ pub fn check(document: Option<Value<'_>>) -> Result<()> {
     Ok(())
 }
 
+/// What is special about hooks that a container's process runs.
+pub struct Inside<'a> {
+    /// The environment of those that say nothing of it, instead of ours.
+    pub env: Option<Words<'a>>,
+    /// They run under this filter, which is the container's process's...
+    pub filter: Option<&'a Filter<'a>>,
+    /// ... this one.
+    pub process: &'a spec::Process<'a>,
+    /// The process is under it already.
+    pub is_filtered: bool,
+}
+
+/// Runs the hooks of one kind as [`run`] does, up to the first that fails.
+pub fn run_inside(occasion: &Occasion<'_>, kind: &str, inside: &Inside<'_>) -> Result<()> {
+    run_all(occasion, kind, false, Some(inside))
+}
+
 /// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and the last failure counts.
 pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
+    run_all(occasion, kind, all, None)
+}
+
+fn run_all(occasion: &Occasion<'_>, kind: &str, all: bool, inside: Option<&Inside<'_>>) -> Result<()> {
     let document = &occasion.document;
     if !has(*document, kind) {
         return Ok(());
@@ -79,7 +104,7 @@ pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
     output.finish().doing("write the state for hooks")?;
     let mut failed = Ok(());
     for (n, hook) in of(*document, kind).enumerate() {
-        let done = run_one(&hook, file.by_ref());
+        let done = run_one(&hook, file.by_ref(), inside);
         if let Err(error) = done {
             failed = Err(error.within(format_args!("error running {kind} hook #{n}")));
             if !all {
@@ -92,7 +117,7 @@ pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
 
 // A frame of its own, for it is large.
 #[inline(never)]
-fn run_one(hook: &Value<'_>, state: FdRef<'_>) -> Result<()> {
+fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>) -> Result<()> {
     let mut memory = [0; HOOK_BYTES];
     let mut strings = Strings::new(&mut memory);
     let path = words(hook.member("path").into_iter(), &mut strings)?;
@@ -102,12 +127,18 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>) -> Result<()> {
     let args = if args.first().is_none() { path } else { args };
     let (mut for_args, mut for_env) = ([0; HOOK_STRINGS_MAX], [0; HOOK_STRINGS_MAX]);
     let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
-    let env = StringVector::new(&mut for_env, env.iter()).doing("env")?;
+    let env = match inside.and_then(|inside| inside.env) {
+        _ if hook.member("env").is_some() => StringVector::new(&mut for_env, env.iter()).doing("env")?,
+        Some(env) => StringVector::new(&mut for_env, env.iter()).doing("env")?,
+        None => StringVector::environment(),
+    };
+    let report = inside.filter(|inside| inside.filter.is_some()).map(|_| Report::new()).transpose()?;
     let said = fs::memory_file(c"output").doing("make a file")?;
     fs::seek(state, 0, libc::SEEK_SET).doing("rewind the state")?;
     let process = match clone::fork(0, None).doing("fork")? {
         clone::Side::Child => {
-            become_hook([state, said.by_ref(), said.by_ref()], path.first().unwrap_or(c""), &args, &env)
+            let stdio = [state, said.by_ref(), said.by_ref()];
+            become_hook(stdio, (path.first().unwrap_or(c""), &args, &env), inside, report.as_ref())
         }
         clone::Side::Parent(_, process) => process,
     };
@@ -124,6 +155,7 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>) -> Result<()> {
             Err(Error::new(format_args!("hook ran past specified timeout of {seconds}.0s")))
         }
         Some((_, Ended::Exited(0))) => Ok(()),
+        Some(_) if let Some(error) = report.as_ref().and_then(Report::failure) => Err(error),
         Some((_, Ended::Exited(status))) => Err(failure(format_args!("exit status {status}"), &said)),
         Some((_, Ended::Killed(number))) => Err(failure(format_args!("signal {number}"), &said)),
         None => Ok(()),
@@ -147,27 +179,46 @@ fn failure(how: core::fmt::Arguments<'_>, said: &Fd) -> Error {
     Error::new(format_args!("{how}, output: {}", Show(end[..length].trim_ascii())))
 }
 
-fn become_hook(stdio: [FdRef<'_>; 3], path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> ! {
+fn become_hook(
+    stdio: [FdRef<'_>; 3],
+    (path, args, env): (&CStr, &StringVector<'_>, &StringVector<'_>),
+    inside: Option<&Inside<'_>>,
+    report: Option<&Report>,
+) -> ! {
+    let is_filtered = inside.is_some_and(|inside| inside.is_filtered);
     let prepare = || {
-        // Copies above 2 first: one file may be another's target.
-        let mut copies = [None, None, None];
-        for (copy, file) in copies.iter_mut().zip(stdio) {
-            *copy = Some(fd::duplicate(file, 3)?);
+        // None of them is 0, 1 or 2, which are open; all of ours are closed at exec.
+        for (number, file) in stdio.into_iter().enumerate() {
+            fd::duplicate_to(file, number as i32)?;
         }
-        for (number, copy) in copies.iter().flatten().enumerate() {
-            fd::duplicate_to(copy.by_ref(), number as i32)?;
+        if is_filtered {
+            // The container's process has seen to its signals.
+            return Ok(());
         }
-        // A container's filter may know it not. All of ours are so from birth.
-        match fd::close_from(3, true) {
-            Ok(()) | Err(Errno::ENOSYS) => {}
-            Err(errno) => return Err(errno),
-        }
+        fd::close_from(3, true)?;
         signal::reset_all();
         signal::set_mask(SignalSet::NONE)
     };
-    let errno = prepare().map_or_else(|errno| errno, |()| process::execute(CWD, path, args, env));
+    let mut said = prepare().map_err(|errno| Error::with_errno(format_args!("{errno}"), errno));
+    if let Some(Inside { filter: Some(filter), process, .. }) = inside {
+        if let Some(report) = report {
+            report.about_to_execute(path.to_bytes(), None);
+        }
+        // Nobody waits for another listener.
+        said = said.and_then(|()| privileges::load(&filter.without_listener(), process, false).map(drop));
+    }
+    let error = match said {
+        Ok(()) => {
+            let errno = process::execute(path, args, env);
+            if let Some(report) = report {
+                report.not_executed(errno);
+            }
+            Error::with_errno(format_args!("{errno}"), errno)
+        }
+        Err(error) => error,
+    };
     let mut output = Output::new(fd::STDERR);
-    let _ = core::fmt::Write::write_fmt(&mut output, format_args!("exec {}: {errno}", ShowC(path)));
+    let _ = core::fmt::Write::write_fmt(&mut output, format_args!("exec {}: {error}", ShowC(path)));
     let _ = output.finish();
     process::exit(crate::error::STATUS_NOT_FOUND.into())
 }

@@ -1,6 +1,9 @@
 //! The parent's side of a start: it makes the process, hears it out, and does for it what only the host's side can.
 
+use super::gate::Gate;
 use super::handshake::{self, Channel, Message};
+use super::hooks;
+use super::report::Report;
 use super::seccomp::Filter;
 use super::state::{Id, State};
 use super::{Pointers, Running, Stdio, attributes, child, mounts, stage, sysctl, userns};
@@ -9,7 +12,7 @@ use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, Whom};
 use crate::sys::vm::Shared;
-use crate::sys::{Errno, mount, signal};
+use crate::sys::{Errno, event, mount, signal};
 use crate::{Context, Error, Result};
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
@@ -27,7 +30,7 @@ pub struct Launch<'a> {
     /// The control group that it is born in.
     pub cgroup: Option<FdRef<'a>>,
     /// Where it waits before it executes; it does not wait where there is none.
-    pub gate: Option<Fd>,
+    pub gate: Option<Gate>,
     /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
     pub enters: Option<(FdRef<'a>, i32)>,
     /// The old root stays below the new one (an initramfs cannot be taken away).
@@ -42,6 +45,18 @@ pub struct Launch<'a> {
     pub filter: Option<Filter<'a>>,
     /// What the host's side has to do meanwhile.
     pub host: &'a dyn Host,
+}
+
+impl Launch<'_> {
+    /// Whether the filter is loaded before the process waits at its gate and runs its hooks: it takes a power that nothing
+    /// keeps there, or somebody listens, who is told while the container is created. Else only execve(2) follows it.
+    pub fn filters_early(&self) -> bool {
+        self.filter.is_some_and(|filter| {
+            let has_hooks = self.about.is_some() && hooks::has(self.spec.document, "startContainer");
+            let waits = self.gate.is_some();
+            waits && !self.spec.process.no_new_privileges || filter.notifies() && (waits || has_hooks)
+        })
+    }
 }
 
 /// What happens on the host's side while a container starts.
@@ -98,10 +113,11 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
             if staged { stage::live(&plan) } else { child::live(&plan) }
         }
         clone::Side::Parent(pid, pidfd) => {
-            let born = plan.born.take();
+            let (born, report) = (plan.born.take(), plan.report.take());
             // Its channel, too: only the child's copy keeps the conversation open.
             drop(plan);
-            let mut talk = Talk { launch, channel: &ours, born, first: pid, pid, pidfd, stage: None, terminal: None };
+            let mut talk =
+                Talk { launch, channel: &ours, born, report, first: pid, pid, pidfd, stage: None, terminal: None };
             match talk.hear_out(staged) {
                 Ok(()) => Ok(Running { pid: talk.pid, pidfd: talk.pidfd, terminal: talk.terminal }),
                 Err(error) => {
@@ -157,6 +173,7 @@ pub(super) fn plan<'a>(
         }
     };
     let born = stage::is_apart(launch).then(Shared::new).transpose().doing("map a page")?;
+    let report = launch.filter.filter(|_| channel.is_some()).map(|_| Report::new()).transpose()?;
     Ok(child::Plan {
         launch,
         tree,
@@ -164,6 +181,7 @@ pub(super) fn plan<'a>(
         channel,
         staged,
         born,
+        report,
         departure: None,
         owns_mounts,
         pointers: Cell::new(Some(pointers)),
@@ -176,6 +194,8 @@ struct Talk<'a> {
     channel: &'a Channel,
     /// Where the intermediate process says the pid of the container's; `None` when that was taken from it.
     born: Option<Shared>,
+    /// What the process says under its filter.
+    report: Option<Report>,
     /// The process that we made: the container's, or the stage between.
     first: i32,
     pid: i32,
@@ -188,6 +208,23 @@ impl Talk<'_> {
     fn born(&self) -> Result<()> {
         child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
         self.launch.host.born(self.pid)
+    }
+
+    /// What it says next. Meanwhile a listener is taken that it offers, which may be instead of saying anything.
+    fn next(&mut self) -> Result<Message> {
+        /// How long it spins at most, in milliseconds.
+        const OFTEN: i32 = 1;
+        let notifies = self.launch.filter.is_some_and(|filter| filter.notifies());
+        if let (true, Some(report)) = (notifies, &self.report) {
+            while event::poll_one(self.channel.descriptor(), libc::POLLIN, OFTEN).doing("hear from the container")? == 0
+            {
+                if let Some(listener) = report.take(self.pidfd.by_ref()) {
+                    self.launch.host.listener(self.pid, listener.by_ref())?;
+                    report.go_on();
+                }
+            }
+        }
+        self.channel.receive()
     }
 
     /// The intermediate process makes the container's: waits for that, and takes it. It is our child already.
@@ -215,7 +252,7 @@ impl Talk<'_> {
         }
         let (mut ready, mut is_entered) = (false, false);
         loop {
-            match self.channel.receive()? {
+            match self.next()? {
                 Message::Clones if !is_entered => {
                     self.adopt()?;
                     is_entered = true;
@@ -232,8 +269,11 @@ impl Talk<'_> {
                     }
                 }
                 Message::Failed(error) => return Err(error),
-                Message::End if ready => return Ok(()),
-                Message::End => return Err(died(&self.pidfd)),
+                Message::End => match self.report.as_ref().and_then(Report::failure) {
+                    Some(error) => return Err(error),
+                    None if ready => return Ok(()),
+                    None => return Err(died(&self.pidfd)),
+                },
                 _ if is_entered || ready => return Err(Error::new(format_args!("the container sent what it may not"))),
                 Message::Terminal(master) => self.terminal = Some(master),
                 Message::Map => {
@@ -263,17 +303,16 @@ impl Talk<'_> {
 }
 
 /// Hears out a container whose gate was opened, up to its exec.
-pub fn hear_start(channel: &Channel, pid: i32, host: &dyn Host) -> Result<()> {
+pub fn hear_start(channel: &Channel, report: Option<&Report>) -> Result<()> {
     let mut ready = false;
     loop {
         match channel.receive()? {
-            Message::Listener(listener) => host.listener(pid, listener.by_ref())?,
-            Message::Ready => {
+            Message::Ready if !ready => {
                 channel.go()?;
                 ready = true;
             }
             Message::Failed(error) => return Err(error),
-            Message::End if ready => return Ok(()),
+            Message::End if ready => return report.and_then(Report::failure).map_or(Ok(()), Err),
             _ => return Err(Error::new(format_args!("the container's process died before its exec"))),
         }
     }

@@ -13,6 +13,7 @@ mod home;
 pub mod hooks;
 mod init;
 pub mod intel_rdt;
+mod last_steps;
 pub mod launch;
 mod mounts;
 pub mod net_devices;
@@ -20,6 +21,7 @@ pub mod own_file;
 mod privileges;
 pub mod procfs;
 mod protect;
+pub mod report;
 mod root;
 mod route;
 pub mod seccomp;
@@ -100,19 +102,20 @@ pub fn start(
     cgroup: Option<FdRef<'_>>,
     memory: &mut ContainerMemory,
 ) -> Result<Running> {
-    let filter = seccomp::of(spec, &mut memory.seccomp)?;
-    launch::launch(&launch::Launch { filter, ..alone(spec, root, stdio, cgroup) }, &mut memory.pointers)
+    let ContainerMemory { pointers, seccomp, .. } = memory;
+    let filter = seccomp::of(spec, seccomp)?;
+    launch::launch(&alone(spec, root, stdio, cgroup, filter), pointers)
 }
 
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
 /// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
 pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
-    let filter = match seccomp::of(spec, &mut memory.seccomp) {
+    let ContainerMemory { pointers, seccomp, .. } = memory;
+    let filter = match seccomp::of(spec, seccomp) {
         Ok(filter) => filter,
         Err(error) => return error,
     };
-    let launch = launch::Launch { filter, ..alone(spec, root, stdio, None) };
-    match launch::plan(&launch, None, false, &mut memory.pointers) {
+    match launch::plan(&alone(spec, root, stdio, None, filter), None, false, pointers) {
         Ok(mut plan) => {
             plan.depart();
             child::run(&plan)
@@ -122,7 +125,13 @@ pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory
 }
 
 /// A start with nothing else about it.
-fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Option<FdRef<'a>>) -> launch::Launch<'a> {
+fn alone<'a>(
+    spec: &'a Spec<'a>,
+    root: FdRef<'a>,
+    stdio: Stdio<'a>,
+    cgroup: Option<FdRef<'a>>,
+    filter: Option<seccomp::Filter<'a>>,
+) -> launch::Launch<'a> {
     launch::Launch {
         spec,
         root: Some(root),
@@ -135,7 +144,7 @@ fn alone<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, stdio: Stdio<'a>, cgroup: Opti
         preserved: 0,
         keeps_keyring: false,
         about: None,
-        filter: None,
+        filter,
         host: &launch::Idle,
     }
 }

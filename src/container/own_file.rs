@@ -30,7 +30,7 @@ pub fn protect() -> Result<()> {
     };
     let safe = safe.doing("make a safe copy of /proc/self/exe")?;
     let (words, environment) = (StringVector::arguments(), StringVector::environment());
-    Err(process::execute(safe.by_ref(), c"", &words, &environment)).doing("execute ocinit again")
+    Err(process::execute_file(safe.by_ref(), &words, &environment)).doing("execute ocinit again")
 }
 
 fn is_safe(file: FdRef<'_>) -> sys::Result<bool> {

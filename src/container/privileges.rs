@@ -1,8 +1,10 @@
 //! Gives up what the process shall not have: limits, identity, capabilities, in the one order that works.
 
+use super::seccomp::Filter;
 use crate::error::{Context, Result};
 use crate::limits::GROUPS_MAX;
 use crate::spec::{Limit, Process};
+use crate::sys::fd::Fd;
 use crate::sys::{Errno, process};
 
 /// More than the kernel has; it says EINVAL at the first that it does not know.
@@ -47,9 +49,13 @@ pub fn become_root() -> Result<()> {
     process::set_uid(0).doing("become root of the user namespace")
 }
 
-/// Becomes the user, with the capabilities of the process and no others.
+/// CAP_SYS_ADMIN: a filter without no_new_privs takes it.
+const ADMIN: u64 = 1 << 21;
+
+/// Becomes the user, with the capabilities of the process and no others; but CAP_SYS_ADMIN stays permitted, and no more than
+/// that, if a filter is `loaded_later` by [`load`]: execve(2) drops it.
 /// A capability that this process does not have itself cannot be given, which is no error (runtime-spec 1.1).
-pub fn drop_to(wanted: &Process<'_>) -> Result<()> {
+pub fn drop_to(wanted: &Process<'_>, loaded_later: bool) -> Result<()> {
     let sets = &wanted.capabilities;
     // The bounding set first: it takes CAP_SETPCAP.
     for number in (0..CAPABILITIES_MAX).filter(|number| sets.bounding >> number & 1 == 0) {
@@ -65,19 +71,55 @@ pub fn drop_to(wanted: &Process<'_>) -> Result<()> {
     process::set_uid(user.uid).context("set uid", &user.uid)?;
     process::keep_capabilities(false).doing("keep capabilities")?;
 
-    let ours = process::capabilities().doing("read the capabilities")?.permitted;
-    let permitted = sets.permitted & ours;
-    let inheritable = sets.inheritable & permitted;
+    let ours = process::capabilities().doing("read the capabilities")?;
+    let permitted = sets.permitted & ours.permitted;
+    let kept = if loaded_later && !wanted.no_new_privileges { ADMIN & ours.permitted } else { 0 };
+    // What may be inherited need not be permitted: the kernel wants it to be one of the bounding set (capset(2)).
+    let inheritable = members(sets.inheritable & (ours.inheritable | ours.permitted))
+        .filter(|number| ours.inheritable >> number & 1 != 0 || process::in_bounding(*number) == Ok(true))
+        .fold(0, |set, number| set | 1 << number);
     let effective = sets.effective & permitted;
     process::clear_ambient().doing("clear the ambient capabilities")?;
-    process::set_capabilities(process::Capabilities { effective, permitted, inheritable })
+    process::set_capabilities(process::Capabilities { effective, permitted: permitted | kept, inheritable })
         .doing("set the capabilities")?;
-    let ambient = sets.ambient & inheritable;
-    for number in (0..CAPABILITIES_MAX).filter(|number| ambient >> number & 1 != 0) {
+    for number in members(sets.ambient & inheritable & permitted) {
         process::raise_ambient(number).context("raise ambient capability", &number)?;
     }
     if wanted.no_new_privileges {
         process::no_new_privileges().doing("set no_new_privs")?;
     }
     Ok(())
+}
+
+fn members(set: u64) -> impl Iterator<Item = u32> {
+    (0..CAPABILITIES_MAX).filter(move |number| set >> number & 1 != 0)
+}
+
+/// Puts this process, which [`drop_to`] was called for, under a filter; its listener, if it notifies. It then still has the
+/// power that it took, unless that `ends` here: by a system call under the filter.
+pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Option<Fd>> {
+    if wanted.no_new_privileges {
+        return filter.load();
+    }
+    let before = process::capabilities().doing("read the capabilities")?;
+    let raised = process::Capabilities { effective: before.effective | before.permitted & ADMIN, ..before };
+    if raised != before {
+        process::set_capabilities(raised).doing("raise CAP_SYS_ADMIN")?;
+    }
+    let listener = filter.load()?;
+    if ends && raised != before {
+        give_up(wanted, before)?;
+    }
+    Ok(listener)
+}
+
+/// Gives up the power to load a filter.
+pub fn settle(wanted: &Process<'_>) -> Result<()> {
+    give_up(wanted, process::capabilities().doing("read the capabilities")?)
+}
+
+fn give_up(wanted: &Process<'_>, before: process::Capabilities) -> Result<()> {
+    let permitted = before.permitted & wanted.capabilities.permitted;
+    let settled = process::Capabilities { permitted, effective: before.effective & permitted, ..before };
+    process::set_capabilities(settled).doing("give up CAP_SYS_ADMIN")
 }

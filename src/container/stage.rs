@@ -6,7 +6,7 @@
 
 use super::handshake::Channel;
 use super::launch::{Launch, makes_users};
-use super::{child, privileges, time_offsets};
+use super::{child, last_steps, privileges, time_offsets};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
@@ -88,7 +88,7 @@ fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Resul
     channel.clones()?;
     let side = clone::fork_sibling(0).doing("clone the container's process")?;
     match &side {
-        Side::Child => process::exit(child::finish(plan, &mut program).status().into()),
+        Side::Child => process::exit(last_steps::finish(plan, &program).status().into()),
         Side::Parent(pid, _) => born.words()[0].store(*pid as u32, Ordering::Release),
     }
     Ok(side)

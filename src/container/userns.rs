@@ -273,7 +273,7 @@ fn fork(program: &CStr, words: Words<'_>, gate: Option<&mut Gate>) -> sys::Resul
                 fs::read(gate.wait.by_ref(), &mut [0]) == Ok(1)
             });
             if may_go {
-                process::execute(CWD, program, &arguments, &environment);
+                process::execute(program, &arguments, &environment);
             }
             process::exit(crate::error::STATUS_NOT_FOUND.into())
         }

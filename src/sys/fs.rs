@@ -353,6 +353,13 @@ pub fn seal(file: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_fcntl, file.raw(), libc::F_ADD_SEALS, ALL_SEALS) }
 }
 
+/// fcntl(2) `F_ADD_SEALS`: the size of a [`memory_file`] never changes again.
+pub fn seal_size(file: FdRef<'_>) -> Result<()> {
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_fcntl, file.raw(), libc::F_ADD_SEALS, seals) }
+}
+
 /// fcntl(2) `F_GET_SEALS`: whether it was sealed so.
 pub fn is_sealed(file: FdRef<'_>) -> bool {
     // SAFETY: no memory is passed.

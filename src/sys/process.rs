@@ -81,9 +81,17 @@ pub fn effective_gid() -> u32 {
 
 /// exit_group(2): ends the process with all its threads.
 pub fn exit(status: i32) -> ! {
+    // SAFETY: no memory is passed; the call does not return.
+    let _ = unsafe { syscall!(libc::SYS_exit_group, status) };
+    // Unless a seccomp filter forbids it.
+    halt()
+}
+
+/// Ends the process without a system call: an instruction that only the kernel may execute is a SIGSEGV, for PID 1, too.
+pub fn halt() -> ! {
     loop {
-        // SAFETY: no memory is passed; the call does not return.
-        let _ = unsafe { syscall!(libc::SYS_exit_group, status) };
+        // SAFETY: it touches no memory.
+        unsafe { core::arch::asm!("hlt", options(nomem, nostack)) };
     }
 }
 
@@ -117,15 +125,29 @@ impl<'a> StringVector<'a> {
     }
 }
 
-/// execveat(2) relative to `dir`; an empty `path` executes the file that `dir` has open. Returns only to say why not.
-pub fn execute(dir: FdRef<'_>, path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
-    let (args, env) = (args.first, env.first);
-    let flags = if path.is_empty() { libc::AT_EMPTY_PATH } else { 0 };
+/// execve(2). Returns only to say why not.
+pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
     // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
-    match unsafe { syscall!(libc::SYS_execveat, dir.raw(), path.as_ptr(), args, env, flags) } {
+    match unsafe { syscall!(libc::SYS_execve, path.as_ptr(), args.first, env.first) } {
         Err(errno) => errno,
         Ok(_) => Errno::NONE,
     }
+}
+
+/// execveat(2) with `AT_EMPTY_PATH`: executes the file that `file` has open. Returns only to say why not.
+pub fn execute_file(file: FdRef<'_>, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
+    let (args, env) = (args.first, env.first);
+    // SAFETY: the path is empty and NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
+    match unsafe { syscall!(libc::SYS_execveat, file.raw(), c"".as_ptr(), args, env, libc::AT_EMPTY_PATH) } {
+        Err(errno) => errno,
+        Ok(_) => Errno::NONE,
+    }
+}
+
+/// pidfd_getfd(2): a copy of another process's descriptor, close-on-exec. Takes the right to trace it.
+pub fn take_descriptor(process: FdRef<'_>, number: i32) -> Result<Fd> {
+    // SAFETY: no memory is passed.
+    unsafe { syscall!(libc::SYS_pidfd_getfd, process.raw(), number, 0) }.map(Fd::from_answer)
 }
 
 /// How a child ended.

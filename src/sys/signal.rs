@@ -92,6 +92,26 @@ pub fn reset(signal: i32) {
     let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, 8) };
 }
 
+/// rt_sigaction(2): `signal` ends this process with status 128 + its number, even PID 1, which the kernel keeps from signals
+/// that it has no handler for. execve(2) takes that back.
+pub fn end_on(signal: i32) {
+    const SA_RESTORER: u64 = 0x0400_0000;
+    let code = end as *const () as u64;
+    // struct kernel_sigaction: handler, flags, restorer (which is never returned to), mask.
+    let action = [code, SA_RESTORER, code, 0];
+    // SAFETY: the kernel reads one `struct sigaction`, whose handler takes a number and touches no memory.
+    let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) };
+}
+
+/// A signal's handler: exit_group(128 + `signal`); or a fault, if a seccomp filter forbids that.
+///
+/// # Safety
+/// None: it touches no memory, and never returns.
+#[unsafe(naked)]
+unsafe extern "C" fn end(_signal: i32) {
+    core::arch::naked_asm!("add edi, 128", "mov eax, {number}", "syscall", "hlt", number = const libc::SYS_exit_group)
+}
+
 /// rt_sigaction(2): ignores `signal`.
 pub fn ignore(signal: i32) -> Result<()> {
     let action = [1u64, 0, 0, 0];

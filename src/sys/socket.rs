@@ -98,9 +98,9 @@ fn new(kind: i32, flags: i32) -> Result<Fd> {
     unsafe { syscall!(libc::SYS_socket, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC | flags, 0) }.map(Fd::from_answer)
 }
 
-/// A new `SOCK_SEQPACKET` socket of `AF_UNIX` that listens at `path`, for so many at once; accepting does not block.
+/// A new `SOCK_SEQPACKET` socket of `AF_UNIX` that listens at `path`, for so many at once.
 pub fn listen(path: &CStr, waiting: u32) -> Result<Fd> {
-    let (socket, address) = (new(libc::SOCK_SEQPACKET, libc::SOCK_NONBLOCK)?, address(path)?);
+    let (socket, address) = (new(libc::SOCK_SEQPACKET, 0)?, address(path)?);
     // SAFETY: the kernel reads one `struct sockaddr_un`.
     unsafe { command!(libc::SYS_bind, socket.raw(), &raw const address, size_of::<Address>()) }?;
     // SAFETY: no memory is passed.

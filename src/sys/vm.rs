@@ -74,7 +74,8 @@ pub struct Shared(core::ptr::NonNull<AtomicU32>);
 impl Shared {
     /// So many words there are.
     pub const WORDS: usize = 2048;
-    const BYTES: usize = Shared::WORDS * size_of::<u32>();
+    /// And so many bytes.
+    pub const BYTES: usize = Shared::WORDS * size_of::<u32>();
 
     /// mmap(2) `MAP_SHARED | MAP_ANONYMOUS`.
     pub fn new() -> Result<Shared> {

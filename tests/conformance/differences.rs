@@ -77,8 +77,6 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     ("hooks.daemon", Runc, "waits for whoever has its output open"),
     ("hooks.delete", Crun, "at times deletes twice, and fails"),
     ("hooks.delete-force", Crun, "at times runs none"),
-    ("hooks.env.absent", Crun, "gives its own environment"),
-    ("hooks.env.absent", Runc, "gives its own environment"),
     ("hooks.fails.poststart", Crun, "goes on, as before 1.3.0"),
     ("hooks.fails.poststop", Crun, "at times ends by SIGPIPE"),
     ("hooks.fails.poststop", Runc, "stops at the first that fails"),

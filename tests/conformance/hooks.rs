@@ -143,13 +143,19 @@ fn inputs() -> Vec<Case> {
                 lab.file("env")
             })
             .gives("A=1\nB=2 3\nPATH=/usr/bin:/bin\n"),
-        case("hooks.env.absent", "without env it is empty")
-            .with(r#"{"hooks": {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "/usr/bin/wc -c </proc/$$/environ >@DIR@/env"]}]}}"#)
+        case("hooks.env.absent", "without env it is the runtime's; an empty one is empty")
+            .with(r#"{"hooks": {"createRuntime": [
+                {"path": "/bin/sh", "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >@DIR@/env"]},
+                {"path": "/bin/sh", "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >>@DIR@/env"], "env": []}]}}"#)
+            .act(with_variables)
+            .gives("1 none\nnone none\n"),
+        case("hooks.env.absent.startContainer", "without env a startContainer hook's is the process's")
+            .with(r#"{"hooks": {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >/tmp/env"]}]}}"#)
             .act(|lab| {
-                lab.run();
-                lab.file("env")
+                with_variables(lab);
+                lab.file("b/rootfs/tmp/env")
             })
-            .gives("0\n"),
+            .gives("none 1\n"),
         case("hooks.args", "args are as for execv: the first is the name")
             .with(r#"{"hooks": {"createRuntime": [{"path": "/bin/sh", "args": ["other", "-c", "echo $0 $1 >@DIR@/args", "zero", "a b"]}]}}"#)
             .act(|lab| {
@@ -309,4 +315,13 @@ fn wrong() -> Vec<Case> {
             .with(r#"{"hooks": {"createRuntime": [{"path": "/bin/true", "timeout": -1}]}}"#)
             .refused_naming(&["hooks.createRuntime[0].timeout"]),
     ]
+}
+
+/// Runs it with a variable of the runtime's and another of the process's.
+fn with_variables(lab: &mut Lab) -> String {
+    lab.merge(r#"{"process": {"env+": ["OF_PROCESS=1"]}}"#);
+    let mut command = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+    command.env("OF_RUNTIME", "1").env_remove("OF_PROCESS");
+    lab.finish(&mut command);
+    lab.file("env")
 }

@@ -3,6 +3,7 @@
 use super::super::state::Process;
 use super::*;
 use crate::codec::json;
+use crate::sys::fd::CWD;
 use std::time::{Duration, Instant};
 
 /// A directory, removed at the end.
@@ -54,9 +55,7 @@ fn each_gets_the_state_and_nothing_else() {
     let all = [
         // The first reads none of it, the second all, and so does the third.
         script("echo first >>@/order"),
-        script(
-            "/bin/cat >@/state; /bin/ls /proc/self/fd | /usr/bin/wc -l >@/fds; /usr/bin/wc -c </proc/self/environ >@/env",
-        ),
+        script("/bin/cat >@/state; /bin/ls /proc/self/fd | /usr/bin/wc -l >@/fds"),
         script("/bin/cat >@/again; /bin/grep -E 'Sig(Blk|Ign)' /proc/self/status >@/signals; echo third >>@/order"),
     ];
     // What would leak were it not closed.
@@ -69,7 +68,7 @@ fn each_gets_the_state_and_nothing_else() {
     assert_eq!(read(&place, "state"), read(&place, "again"));
     assert_eq!(read(&place, "order"), "first\nthird\n");
     // 0, 1, 2, and ls(1)'s own.
-    assert_eq!((read(&place, "fds").trim(), read(&place, "env").trim()), ("4", "0"));
+    assert_eq!(read(&place, "fds").trim(), "4");
     assert!(read(&place, "signals").lines().all(|line| line.ends_with("\t0000000000000000")));
 }
 

@@ -65,6 +65,12 @@ impl<'p> Filter<'p> {
         self.flags & seccomp::FLAG_NEW_LISTENER != 0
     }
 
+    /// The same without a listener: what would notify fails with ENOSYS.
+    pub fn without_listener(&self) -> Filter<'p> {
+        let flags = self.flags & !(seccomp::FLAG_NEW_LISTENER | seccomp::FLAG_WAIT_KILLABLE_RECV);
+        Filter { flags, ..*self }
+    }
+
     /// Puts this process under the filter, for ever: what comes next must be allowed. Takes CAP_SYS_ADMIN in the user
     /// namespace, or no_new_privs. The listener, where the filter notifies.
     pub fn load(&self) -> Result<Option<Fd>> {

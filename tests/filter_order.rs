@@ -1,0 +1,303 @@
+//! What ocinit calls when a container's filter is there: docs/system-calls.md, and not one call more.
+
+mod support;
+
+use std::fs::File;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use support::lab::{self, Lab, Runtime, Said, done};
+
+/// A program that exits at once, or with an argument waits; and what it calls.
+const PROGRAM: &str = "__attribute__((naked)) void _start(void) { __asm__ volatile(\
+    \"mov (%rsp), %rax; cmp $1, %rax; jne 1f; mov $60, %eax; xor %edi, %edi; syscall; 1: mov $34, %eax; syscall; jmp 1b\"); }\n";
+const PROGRAMS_CALLS: &str = "exit pause";
+
+/// A way to start a process.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    command: &'static str,
+    no_new_privs: bool,
+    hooks: bool,
+    listener: bool,
+}
+
+impl Kind {
+    fn all() -> Vec<Kind> {
+        let mut all = Vec::new();
+        for command in ["run", "create", "exec"] {
+            for bits in 0..8 {
+                let [no_new_privs, hooks, listener] = [1, 2, 4].map(|bit| bits & bit != 0);
+                // There are none for a process that is added.
+                if command == "exec" && hooks {
+                    continue;
+                }
+                all.push(Kind { command, no_new_privs, hooks, listener });
+            }
+        }
+        all
+    }
+
+    /// What the table says of it.
+    fn calls(self) -> String {
+        let Kind { command, no_new_privs, hooks, listener } = self;
+        let is_created = command == "create" && (!no_new_privs || listener);
+        let mut calls = row("`run`, `exec`");
+        if is_created && !no_new_privs {
+            calls += &row("`create` and `start` without");
+        }
+        if is_created && listener || command == "run" && listener && hooks {
+            calls += &row("`create` and `start` with a");
+            if !no_new_privs {
+                calls += " capset";
+            }
+        }
+        if hooks && (is_created || command == "run" && listener) {
+            calls += &row("startContainer hooks");
+        }
+        calls
+    }
+}
+
+/// The calls of a row of the table.
+fn row(begins: &str) -> String {
+    static TABLE: OnceLock<String> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        std::fs::read_to_string(support::project().join("docs/system-calls.md")).expect("docs/system-calls.md")
+    });
+    let line = table.lines().find(|line| line.starts_with(&format!("| {begins}"))).expect("a row");
+    format!(" {}", line.trim_end_matches(" |").rsplit(" | ").next().unwrap())
+}
+
+fn quoted(names: &str) -> String {
+    let mut names: Vec<_> = names.split_whitespace().collect();
+    names.sort_unstable();
+    names.dedup();
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// A lab for this kind under this profile, whose rules these are.
+fn lab_of(kind: Kind, default: &str, rules: &str) -> (Lab, UnixListener) {
+    let mut lab = Lab::new(Runtime::Ocinit);
+    let program = std::path::Path::new(lab::PLACE).join("nop");
+    if !program.exists() {
+        std::fs::write(lab.dir.join("nop.c"), PROGRAM).unwrap();
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-nostdlib", "-static", "-o"]).arg(&program).arg(lab.dir.join("nop.c"));
+        assert!(gcc.status().expect("gcc").success());
+    }
+    std::fs::hard_link(program, lab.rootfs.join("nop")).unwrap();
+    let listener = UnixListener::bind(lab.dir.join("listen")).unwrap();
+    let notify = r#", {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}"#;
+    let (notify, path) = if kind.listener { (notify, r#""listenerPath": "@DIR@/listen", "#) } else { ("", "") };
+    let args = if kind.command == "exec" { r#"["/nop", "stay"]"# } else { r#"["/nop"]"# };
+    lab.merge(&format!(
+        r#"{{"process": {{"args": {args}, "noNewPrivileges": {}}},
+            "linux": {{"seccomp": {{"defaultAction": "{default}", {path}"syscalls": [{rules}{notify}]}}}}}}"#,
+        kind.no_new_privs
+    ));
+    if kind.hooks {
+        lab.merge(r#"{"hooks": {"startContainer": [{"path": "/nop"}, {"path": "/nop"}]}}"#);
+    }
+    (lab, listener)
+}
+
+/// Starts it; what the command said that did not succeed, or the last.
+fn start(lab: &Lab, kind: Kind) -> Said {
+    match kind.command {
+        "run" => lab.run(),
+        "exec" => {
+            let said = lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]);
+            if said.status == 0 { lab.call(&["exec", "@ID@", "/nop"]) } else { said }
+        }
+        _ => {
+            let said = lab.create();
+            if said.status == 0 { lab.start() } else { said }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_called_but_what_the_table_says() {
+    lab::enter();
+    for kind in Kind::all() {
+        let calls = quoted(&format!("{PROGRAMS_CALLS} {}", kind.calls()));
+        for default in ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] {
+            let rules = format!(r#"{{"names": [{calls}], "action": "SCMP_ACT_ALLOW"}}"#);
+            let (lab, _listener) = lab_of(kind, default, &rules);
+            let said = start(&lab, kind);
+            assert_eq!((said.status, said.err.as_str()), (0, ""), "{kind:?} {default} {calls}");
+        }
+    }
+}
+
+/// One call of the table is forbidden. The reason arrives where somebody can tell it, nothing hangs, and nothing succeeds.
+#[test]
+fn a_call_of_the_table_that_is_forbidden_is_told() {
+    lab::enter();
+    for kind in Kind::all() {
+        let calls = kind.calls();
+        for call in quoted(&calls).split(", ") {
+            for action in ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] {
+                let rules = format!(r#"{{"names": [{call}], "action": "{action}"}}"#);
+                let (lab, _listener) = lab_of(kind, "SCMP_ACT_ALLOW", &rules);
+                let said = start(&lab, kind);
+                assert!(said.status != -1, "{kind:?} {call} {action}: it hangs");
+                // clone(2) takes the place of clone3(2) that is not there, and what is not closed is closed in the end.
+                if call == "\"close\"" {
+                    continue;
+                }
+                let is_execve = call == "\"execve\"";
+                if action == "SCMP_ACT_ERRNO" && is_execve {
+                    assert!(said.err.contains("exec /nop: operation not permitted"), "{kind:?} {call}: {said:?}");
+                }
+                // Killed at its execve(2), it has started for all that anybody can tell.
+                if !(action == "SCMP_ACT_KILL_PROCESS" && is_execve && kind.command == "create") {
+                    assert!(said.status != 0, "{kind:?} {call} {action}: it started");
+                }
+                if action == "SCMP_ACT_ERRNO" {
+                    assert!(!said.err.trim().is_empty(), "{kind:?} {call}: no reason: {said:?}");
+                }
+            }
+        }
+    }
+}
+
+/// What docker's profile of today has that the one of 2019 had not, and what that had that the one of 2016 had not.
+const SINCE_2019: &str = "clone3 close_range epoll_pwait2 faccessat2 fchmodat2 futex_requeue futex_wait futex_waitv futex_wake \
+    landlock_add_rule landlock_create_ruleset landlock_restrict_self map_shadow_stack memfd_secret openat2 pidfd_getfd pidfd_open \
+    pidfd_send_signal process_mrelease rseq cachestat clock_gettime64 mount_setattr move_mount";
+const SINCE_2016: &str = "copy_file_range preadv2 pwritev2 statx pkey_alloc pkey_free pkey_mprotect";
+/// What busybox was seen to call; and what every runtime calls without no_new_privs (runc: capset among more).
+const RECORDED: &str = "arch_prctl brk capset clone close dup2 execve exit_group fcntl fork getcwd getegid geteuid getgid getpgrp \
+    getpid getppid getuid ioctl mmap mprotect munmap newfstatat open openat poll prctl prlimit64 read readlink rseq rt_sigaction \
+    rt_sigprocmask rt_sigreturn set_robust_list set_tid_address setgid setuid stat uname vfork wait4 write writev nanosleep \
+    clock_nanosleep getrandom lseek sigaltstack";
+
+fn without(profile: &mut support::json::Json, names: &str) {
+    use support::json::Json;
+    let Json::Object(members) = profile else { return };
+    let Some((_, Json::List(rules))) = members.iter_mut().find(|(key, _)| key == "syscalls") else { return };
+    for rule in rules.iter_mut() {
+        let Json::Object(members) = rule else { continue };
+        let Some((_, Json::List(all))) = members.iter_mut().find(|(key, _)| key == "names") else { continue };
+        all.retain(|name| !names.split_whitespace().any(|other| *name == Json::Text(other.into())));
+    }
+    rules.retain(|rule| matches!(rule.at("names"), Json::List(names) if !names.is_empty()));
+}
+
+/// Profiles as people have them: docker's of 2016, 2019 and today, and a list of what a program was seen to call.
+#[test]
+fn old_profiles_and_recorded_lists_start_everything() {
+    use support::json::Json;
+    lab::enter();
+    let docker = std::fs::read_to_string(support::project().join("tests/support/seccomp-docker.json")).unwrap();
+    let [today, mut in_2019, mut in_2016] = [(); 3].map(|()| Json::parse(&docker));
+    without(&mut in_2019, SINCE_2019);
+    without(&mut in_2016, &format!("{SINCE_2019} {SINCE_2016}"));
+    let recorded = format!(
+        r#"{{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{{"names": [{}], "action": "SCMP_ACT_ALLOW"}}]}}"#,
+        quoted(RECORDED)
+    );
+    let profiles = [("today", today), ("2019", in_2019), ("2016", in_2016), ("recorded", Json::parse(&recorded))];
+    for (name, profile) in profiles {
+        for kind in Kind::all() {
+            // What a hook needs was recorded with another runtime, if with any.
+            let is_early = kind.listener || !kind.no_new_privs && kind.command == "create";
+            if name == "recorded" && kind.hooks && is_early {
+                continue;
+            }
+            let (mut lab, _listener) =
+                lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapoff"], "action": "SCMP_ACT_ERRNO"}"#);
+            let mut filter = profile.clone();
+            if kind.listener {
+                filter.merge(&Json::parse(&lab.fill(
+                    r#"{"listenerPath": "@DIR@/listen", "syscalls+": [{"names": ["swapon"], "action": "SCMP_ACT_NOTIFY"}]}"#,
+                )));
+            }
+            lab.merge(&format!(r#"{{"linux": {{"seccomp=": {filter}}}}}"#));
+            lab.script("[ -z \"$STAY\" ] || exec sleep 1000; echo it runs");
+            if kind.command == "exec" {
+                lab.merge(r#"{"process": {"env": ["PATH=/bin", "STAY=1"]}}"#);
+            }
+            if kind.hooks {
+                lab.merge(r#"{"hooks=": {"startContainer": [{"path": "/bin/true"}]}}"#);
+            }
+            let said = match kind.command {
+                "exec" => {
+                    done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
+                    lab.call(&["exec", "@ID@", "/bin/sh", "-c", "echo it runs"])
+                }
+                _ => start(&lab, kind),
+            };
+            assert_eq!((said.status, said.err.as_str()), (0, ""), "{name} {kind:?}");
+            assert!(kind.command == "create" || said.out == "it runs\n", "{name} {kind:?}: {said:?}");
+        }
+    }
+}
+
+/// The listener arrives in `create`, in the state "creating", and it is one that works.
+#[test]
+fn a_listener_arrives_while_the_container_is_created() {
+    lab::enter();
+    for no_new_privs in [true, false] {
+        let kind = Kind { command: "create", no_new_privs, hooks: true, listener: true };
+        let (lab, listener) = lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
+        done(&lab.create());
+        listener.set_nonblocking(true).unwrap();
+        let (stream, _) = listener.accept().expect("nobody came before the start");
+        let (text, descriptor) = lab::receive_text(&stream);
+        assert!(text.contains("\"status\": \"creating\""), "{text}");
+        let descriptor = descriptor.expect("a listener");
+        let link = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).unwrap();
+        assert_eq!(link.to_str(), Some("anon_inode:seccomp notify"));
+        // SAFETY: it is ours, and nobody else's.
+        drop(unsafe { <File as std::os::fd::FromRawFd>::from_raw_fd(descriptor) });
+        done(&lab.start());
+    }
+}
+
+/// What execve(2) alone can find out is told in the same words, with a filter or without one, by whoever starts it.
+#[test]
+fn the_true_reason_arrives() {
+    lab::enter();
+    for filter in [false, true] {
+        for kind in Kind::all().into_iter().filter(|kind| !kind.hooks && !kind.listener) {
+            let (mut lab, _listener) =
+                lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
+            if !filter {
+                lab.merge(r#"{"linux": {"seccomp": null}}"#);
+            }
+            let odd =
+                [("lost", "#!/no/such -x\n"), ("text", "neither a program nor a script\n"), ("loop", "#!/loop\n")];
+            for (name, text) in odd {
+                std::fs::write(lab.rootfs.join(name), text).unwrap();
+                let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+                std::fs::set_permissions(lab.rootfs.join(name), mode).unwrap();
+            }
+            for (path, text) in [
+                ("/lost", "exec /lost: its interpreter /no/such: no such file or directory"),
+                ("/text", "exec /text: exec format error"),
+                ("/loop", "exec /loop: too many levels of symbolic links"),
+            ] {
+                let said = match kind.command {
+                    "exec" => {
+                        if lab.status() == "absent" {
+                            done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
+                        }
+                        lab.call(&["exec", "@ID@", path])
+                    }
+                    _ => {
+                        lab.merge(&format!(r#"{{"process": {{"args": ["{path}"]}}}}"#));
+                        start(&lab, kind)
+                    }
+                };
+                assert!(said.status != 0 && said.err.contains(text), "{kind:?} {filter} {path}: {said:?}");
+                if kind.command != "exec" {
+                    lab.call(&["delete", "-f", "@ID@"]);
+                }
+            }
+        }
+    }
+}
