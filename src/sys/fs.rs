@@ -6,6 +6,7 @@ use super::{Errno, Result};
 use core::ffi::CStr;
 use core::mem::{MaybeUninit, size_of};
 
+pub use super::memory_file::{is_sealed, memory_file, seal, seal_size};
 pub use libc::{
     O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE,
     O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SEEK_CUR, SEEK_SET,
@@ -326,45 +327,6 @@ pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
     // SAFETY: the kernel fills one `struct statfs`, which is as long.
     unsafe { syscall!(libc::SYS_fstatfs, fd.raw(), words.as_mut_ptr()) }?;
     Ok(words[FLAGS] & libc::ST_RDONLY != 0)
-}
-
-/// memfd_create(2) of a file that may be sealed, and executed where the machine allows that.
-pub fn memory_file(name: &CStr) -> Result<Fd> {
-    /// `MFD_EXEC`; kernels before 6.3 do not know it, and need it not.
-    const EXECUTABLE: u32 = 0x10;
-    /// `MFD_NOEXEC_SEAL`; with the sysctl vm.memfd_noexec at 2 there are no others.
-    const DATA: u32 = 0x08;
-    let create = |flags: u32| {
-        // SAFETY: `name` is NUL-terminated.
-        unsafe { syscall!(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags) }
-    };
-    match create(EXECUTABLE) {
-        Err(Errno::EINVAL) => create(0).map(Fd::from_answer),
-        Err(Errno::EACCES) => create(DATA).map(Fd::from_answer),
-        made => made.map(Fd::from_answer),
-    }
-}
-
-const ALL_SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
-
-/// fcntl(2) `F_ADD_SEALS`: the content of a [`memory_file`] never changes again.
-pub fn seal(file: FdRef<'_>) -> Result<()> {
-    // SAFETY: no memory is passed.
-    unsafe { command!(libc::SYS_fcntl, file.raw(), libc::F_ADD_SEALS, ALL_SEALS) }
-}
-
-/// fcntl(2) `F_ADD_SEALS`: the size of a [`memory_file`] never changes again.
-pub fn seal_size(file: FdRef<'_>) -> Result<()> {
-    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-    // SAFETY: no memory is passed.
-    unsafe { command!(libc::SYS_fcntl, file.raw(), libc::F_ADD_SEALS, seals) }
-}
-
-/// fcntl(2) `F_GET_SEALS`: whether it was sealed so.
-pub fn is_sealed(file: FdRef<'_>) -> bool {
-    // SAFETY: no memory is passed.
-    let seals = unsafe { syscall!(libc::SYS_fcntl, file.raw(), libc::F_GET_SEALS) };
-    seals == Ok(ALL_SEALS as usize)
 }
 
 /// fstatfs(2): (file system magic, block size in bytes, blocks, free blocks).

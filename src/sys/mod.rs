@@ -14,6 +14,7 @@ pub mod event;
 pub mod fd;
 pub mod fs;
 pub mod memcpy;
+mod memory_file;
 pub mod mount;
 pub mod net;
 pub mod process;
