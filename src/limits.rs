@@ -145,6 +145,12 @@ pub const DANGLING_MAX: usize = 40;
 /// Bits that remember which paths a layer made, a power of two. With 70,000 paths one whiteout in 30 is taken for one
 /// of the layer's own, which costs a second pass; with 10,000 one in 60,000.
 pub const OWN_PATHS_BITS: usize = 1 << 19;
+/// Times that whiteouts of one layer hide something where something hidden lies already: a directory, and before it
+/// something in it. Builders write neither.
+pub const HIDDEN_PLACES_MAX: usize = 64;
+/// Times an image is unpacked from its start because a layer's whiteouts meet its own entries. After these all layers
+/// are applied in two passes at once.
+pub const RESTARTS_MAX: usize = 3;
 /// Blobs of all images of one layout, each counted once.
 pub const VERIFIED_BLOBS_MAX: usize = 16 << 10;
 /// Bytes of a blob that are read at once where only its digest is wanted.

@@ -325,3 +325,117 @@ fn a_deep_tree_is_removed_without_recursion() {
     }
     Case::tars("deep", [deep, Tar::new().whiteout("d").whiteout("wide")]).gives(&[]);
 }
+
+/// Layers in which whiteouts meet what their own layer adds or links to, and one with so many names that a filter of them
+/// errs. The result is the one that `list-files` shows.
+#[test]
+fn a_whiteout_never_touches_what_its_layer_adds() {
+    support::tmpfs::mount_here(scratch("own").parent().unwrap(), 1 << 30);
+    let lower = || {
+        Tar::new()
+            .directory("usr/", 0o755)
+            .directory("usr/lib/", 0o755)
+            .file("usr/lib/x", 0o644, "lower")
+            .symlink("lib", "usr/lib")
+            .file("a", 0o644, "a of below")
+            .file("c", 0o644, "c of below")
+            .directory("d/", 0o755)
+            .file("d/a", 0o644, "d/a of below")
+            .directory("d/e/", 0o755)
+            .file("d/e/f", 0o644, "deep")
+    };
+    // What stands in a layer, what is there then (a path and its content), and what is not.
+    type Upper = fn(Tar) -> Tar;
+    let cases: [(&str, Upper, &[(&str, &str)], &[&str]); 10] = [
+        (
+            "behind",
+            |tar| tar.file("lib/x", 0o644, "new").whiteout("lib"),
+            &[("lib/x", "new"), ("usr/lib/x", "lower")],
+            &[],
+        ),
+        (
+            "before",
+            |tar| tar.whiteout("lib").file("lib/x", 0o644, "new"),
+            &[("lib/x", "new"), ("usr/lib/x", "lower")],
+            &[],
+        ),
+        ("link", |tar| tar.hard_link("b", "a").whiteout("a"), &[("b", "a of below")], &["a"]),
+        ("late-link", |tar| tar.whiteout("a").hard_link("b", "a"), &[("b", "a of below")], &["a"]),
+        (
+            "link-and-own",
+            |tar| tar.hard_link("b", "a").whiteout("a").file("c", 0o644, "new").whiteout("c"),
+            &[("b", "a of below"), ("c", "new")],
+            &["a"],
+        ),
+        (
+            "replaced",
+            |tar| tar.hard_link("b", "a").file("a", 0o644, "new").whiteout("a"),
+            &[("b", "a of below"), ("a", "new")],
+            &[],
+        ),
+        (
+            "opaque",
+            |tar| tar.hard_link("b", "d/e/f").file("d/n", 0o644, "n").file("d/.wh..wh..opq", 0o644, ""),
+            &[("b", "deep"), ("d/n", "n")],
+            &["d/a", "d/e"],
+        ),
+        (
+            "twice",
+            |tar| {
+                tar.whiteout("d/e/f")
+                    .whiteout("d/e")
+                    .whiteout("d")
+                    .hard_link("b", "d/e/f")
+                    .hard_link("h", "d/a")
+                    .directory("d/", 0o755)
+            },
+            &[("b", "deep"), ("h", "d/a of below")],
+            &["d/e", "d/a"],
+        ),
+        (
+            "root",
+            |tar| tar.file("n", 0o644, "n").hard_link("b", "a").file(".wh..wh..opq", 0o644, ""),
+            &[("n", "n"), ("b", "a of below")],
+            &["a", "usr", "lib", "d"],
+        ),
+        ("parent", |tar| tar.file("d/n", 0o644, "n").whiteout("d"), &[("d/n", "n")], &["d/a", "d/e"]),
+    ];
+    for (name, upper, there, missing) in cases {
+        let case = Case::tars(&format!("own-{name}"), [lower(), upper(Tar::new())]);
+        let unpacked = case.run();
+        assert_eq!((unpacked.status, unpacked.line.as_str()), (0, ""), "{name}");
+        let list =
+            Command::new(support::ocinit()).arg("list-files").arg(case.directory.join("image")).output().unwrap();
+        let list = String::from_utf8(list.stdout).unwrap();
+        let name_of = |line: &str| {
+            let line = line.split(" link to ").next().unwrap().split(" -> ").next().unwrap();
+            line.rsplit(' ').next().unwrap().trim_end_matches('/').to_string()
+        };
+        let names: Vec<String> = list.lines().map(name_of).collect();
+        for (path, content) in there {
+            let found = std::fs::read_to_string(unpacked.root.join(path));
+            assert_eq!(found.ok().as_deref(), Some(*content), "{name}: {path}");
+            assert!(names.iter().any(|it| it == path), "{name}: {path} is not listed\n{list}");
+        }
+        for path in missing {
+            assert!(unpacked.root.join(path).symlink_metadata().is_err(), "{name}: {path} is there");
+            assert!(!names.iter().any(|it| it == path), "{name}: {path} is listed");
+        }
+        let names = std::fs::read_dir(&unpacked.root).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| !name.to_str().unwrap().starts_with(".ocinit")), "{name}");
+    }
+    // So many names that the filter of them errs for some of the whiteouts.
+    let numbers = 0..300;
+    let below = numbers.clone().fold(Tar::new(), |tar, n| tar.file(&format!("a{n}"), 0o644, ""));
+    let crowd = (0..60_000).fold(Tar::new(), |tar, n| tar.file(&format!("x{n}"), 0o644, ""));
+    let links = numbers.clone().fold(crowd, |tar, n| tar.hard_link(&format!("b{n}"), &format!("a{n}")));
+    let upper = numbers.clone().fold(links, |tar, n| tar.whiteout(&format!("a{n}")));
+    let crowded = Case::tars("own-crowd", [below, upper]);
+    let unpacked = crowded.run();
+    assert_eq!((unpacked.status, unpacked.line.as_str()), (0, ""));
+    let there = |name: String| unpacked.root.join(name).exists();
+    assert!(numbers.into_iter().all(|n| there(format!("b{n}")) && !there(format!("a{n}"))));
+    // Nothing of that path anywhere.
+    Case::tars("own-nothing", [lower(), Tar::new().whiteout("a").hard_link("b", "z")])
+        .refuses("hard link to z: no such file");
+}

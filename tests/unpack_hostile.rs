@@ -157,6 +157,7 @@ fn judge(line: &str) -> Result<(), &'static str> {
         "openat2" if line.contains("RESOLVE_BENEATH") => {}
         "openat" if !line.contains("O_NOFOLLOW") => return Err("a link would be followed"),
         "openat" | "mkdirat" | "mknodat" | "symlinkat" | "linkat" | "unlinkat" | "utimensat" | "statx" => {}
+        "renameat2" => {}
         "fchownat" | "fchmodat" | "fchmodat2" | "readlinkat" => {}
         // There is no form with a descriptor: the name is one in the current directory, which was entered by one.
         "lsetxattr" | "lremovexattr" | "lgetxattr" | "llistxattr" => {}

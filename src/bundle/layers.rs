@@ -2,11 +2,14 @@
 
 use crate::image::{Layer, Store};
 use crate::io::watch::Watch;
-use crate::rootfs::{self, Applied, Powers, UnpackMemory};
+use crate::limits::{LAYERS_MAX, RESTARTS_MAX};
+use crate::rootfs::{self, Applied, Powers, UnpackMemory, Whiteouts};
 use crate::sys::fd::FdRef;
-use crate::{Error, Result};
+use crate::sys::{self, fs};
+use crate::{Context, Error, Result};
 
-/// Verifies and applies all layers, lowest first; what they came to together.
+/// Verifies and applies all layers, lowest first; what they came to together. `root` is empty, and is emptied again if a
+/// layer turns out to need two passes.
 pub fn unpack_layers(
     store: &Store<'_>,
     layers: &[Layer],
@@ -15,17 +18,78 @@ pub fn unpack_layers(
     watch: &dyn Watch,
     memory: &mut UnpackMemory,
 ) -> Result<Applied> {
-    let mut total = Applied::default();
-    each_layer(store, layers, watch, &mut |layer| {
-        let applied = rootfs::apply(layer, root, powers, memory)?;
-        total.entries += applied.entries;
-        total.bytes += applied.bytes;
-        total.skipped_xattrs += applied.skipped_xattrs;
-        total.losses.add(&applied.losses);
-        total.passes += applied.passes;
-        Ok(())
-    })?;
-    Ok(total)
+    let before = fs::stat(root, c"").doing("stat the root")?;
+    let (mut plan, mut passes) = (Plan::new(), 0);
+    loop {
+        let mut total = Applied { passes, ..Applied::default() };
+        let is_done = plan.each_layer(store, layers, watch, &mut |layer, whiteouts| {
+            let Some(applied) = rootfs::apply(layer, root, powers, whiteouts, memory)? else { return Ok(false) };
+            total.entries += applied.entries;
+            total.bytes += applied.bytes;
+            total.skipped_xattrs += applied.skipped_xattrs;
+            total.losses.add(&applied.losses);
+            total.passes += applied.passes;
+            Ok(true)
+        })?;
+        if is_done {
+            return Ok(total);
+        }
+        passes = total.passes + 1;
+        empty(root, &before).doing("empty the root, to begin anew")?;
+    }
+}
+
+/// Makes the root as it was.
+fn empty(root: FdRef<'_>, before: &fs::Stat) -> sys::Result<()> {
+    rootfs::remove::children(root)?;
+    fs::chown(root, c"", before.uid, before.gid)?;
+    fs::chmod_fd(root, before.mode & 0o7777)?;
+    fs::set_times(root, c"", before.modified)
+}
+
+/// Which layers are applied in two passes.
+pub struct Plan {
+    first: [bool; LAYERS_MAX],
+    restarts: usize,
+}
+
+impl Plan {
+    /// None.
+    pub fn new() -> Plan {
+        Plan { first: [false; LAYERS_MAX], restarts: 0 }
+    }
+
+    /// Does something with each layer, lowest first, until `act` says by false that a layer needs two passes: then false,
+    /// and all is to be done anew.
+    pub fn each_layer(
+        &mut self,
+        store: &Store<'_>,
+        layers: &[Layer],
+        watch: &dyn Watch,
+        act: &mut dyn FnMut(&rootfs::Layer<'_>, Whiteouts) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut unsure = None;
+        let mut n = 0;
+        each_layer(store, layers, watch, &mut |layer| {
+            let whiteouts = match self.first.get(n) {
+                _ if n == 0 => Whiteouts::Nothing,
+                Some(false) => Whiteouts::InOrder,
+                _ => Whiteouts::First,
+            };
+            if unsure.is_none() && !act(layer, whiteouts)? {
+                unsure = Some(n);
+            }
+            n += 1;
+            Ok(())
+        })?;
+        let Some(n) = unsure else { return Ok(true) };
+        self.restarts += 1;
+        match self.restarts {
+            RESTARTS_MAX.. => self.first.fill(true),
+            _ => self.first[n] = true,
+        }
+        Ok(false)
+    }
 }
 
 /// Does something with each layer, lowest first. An error says which one it was.

@@ -16,7 +16,7 @@ pub use caller::{host_devices, limits};
 pub use config::{Rootless, Stock, for_bundle};
 pub use etc::{complete_etc, replace_etc};
 pub use example::example;
-pub use layers::{each_layer, unpack_layers};
+pub use layers::{Plan, unpack_layers};
 pub use security::{Given, Security};
 pub use volumes::{Mounts, make_volumes};
 

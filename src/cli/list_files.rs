@@ -23,10 +23,16 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
     let Chosen { store, image, progress } =
         image::choose(arguments, arguments.word(0), &mut memory.archive, &mut memory.image)?;
-    let mut tree = Tree::new()?;
-    bundle::each_layer(&store, image.layers, &progress, &mut |layer| {
-        crate::rootfs::tree::merge(layer, &mut tree, &mut memory.unpack).map(drop)
-    })?;
+    let mut plan = bundle::Plan::new();
+    let tree = loop {
+        let mut tree = Tree::new()?;
+        let is_done = plan.each_layer(&store, image.layers, &progress, &mut |layer, whiteouts| {
+            crate::rootfs::tree::merge(layer, &mut tree, whiteouts, &mut memory.unpack)
+        })?;
+        if is_done {
+            break tree;
+        }
+    };
     progress.end();
     let mut output = Output::new(STDOUT);
     let mut width = OWNER_AND_SIZE_COLUMNS;

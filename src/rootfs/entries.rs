@@ -3,12 +3,13 @@
 //! A directory over a directory gives it new attributes. In all other cases what is there goes first and the entry is
 //! made anew: nothing is ever opened and overwritten, which could be a lower layer's hard link, a device or a pipe.
 
+use super::hidden::Hidden;
 use super::metadata::{self, Attributes, Setter, Target};
 use super::name::{Meaning, Name};
 use super::own_paths::OwnPaths;
 use super::parents::{At, Parents};
 use super::powers::Powers;
-use super::{Applied, Pass, remove};
+use super::{Applied, Pass, remove, unsure};
 use crate::codec::tar::{Archive, Entry, Kind};
 use crate::io::show::Brief;
 use crate::limits::PATH_BYTES;
@@ -18,25 +19,30 @@ use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
 /// One pass over a layer's entries.
-pub struct Applier<'a> {
+pub struct Applier<'a, 'h> {
     parents: Parents<'a>,
     own: &'a mut OwnPaths,
     setter: Setter<'a>,
     target: &'a mut [u8; PATH_BYTES],
     pass: Pass,
+    /// In two passes: what the whiteouts hide.
+    hidden: Option<&'a mut Hidden<'h>>,
+    /// In one pass: a whiteout was carried out.
+    has_hidden: bool,
 }
 
-impl<'a> Applier<'a> {
+impl<'a, 'h> Applier<'a, 'h> {
     /// A pass that begins.
     pub fn new(
         parents: Parents<'a>,
         own: &'a mut OwnPaths,
         (powers, scratch): (Powers, &'a mut [u8]),
         target: &'a mut [u8; PATH_BYTES],
-        pass: Pass,
+        (pass, hidden): (Pass, Option<&'a mut Hidden<'h>>),
         applied: &'a mut Applied,
-    ) -> Applier<'a> {
-        Applier { parents, own, setter: Setter::new(powers, scratch, applied), target, pass }
+    ) -> Applier<'a, 'h> {
+        let setter = Setter::new(powers, scratch, applied);
+        Applier { parents, own, setter, target, pass, hidden, has_hidden: false }
     }
 
     /// Carries out the next entry.
@@ -53,10 +59,9 @@ impl<'a> Applier<'a> {
         self.act(entry, archive, name, link).context("entry", &Brief(entry.name))
     }
 
-    /// Gives the directories their times back; how the pass ended.
-    pub fn finish(mut self) -> Result<Pass> {
-        self.parents.close_all_but(None)?;
-        Ok(self.pass)
+    /// Gives the directories their times back.
+    pub fn finish(mut self) -> Result<()> {
+        self.parents.close_all_but(None)
     }
 
     fn act(&mut self, entry: &Entry<'_>, archive: &mut Archive<'_>, name: &mut Name, link: &mut Name) -> Result<()> {
@@ -65,6 +70,8 @@ impl<'a> Applier<'a> {
             (Meaning::Make, Pass::All | Pass::Entries) => self.make(entry, archive, name, link),
             (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => self.whiteout(name),
             (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.opaque(name),
+            // What it is in is a directory, whatever it hides.
+            (Meaning::Opaque, Pass::Entries) => self.parents.find_or_make(name.parent()).map(drop),
             _ => Ok(()),
         }
     }
@@ -175,9 +182,17 @@ impl<'a> Applier<'a> {
         link.set(entry.link).map_err(|why| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link))))?;
         let mut tries = 2;
         loop {
-            let source = self.parents.find(link.parent())?.ok_or_else(|| to(Errno::ENOENT))?;
+            let Some(source) = self.parents.find(link.parent())? else {
+                // Looking closes the oldest: the directory it goes to may be that.
+                let at = self.parents.find_or_make(name.parent())?;
+                return self.link_hidden(at, name, entry, link);
+            };
             // The two parents may be one directory by two paths, of which one stays open.
             let at = if self.parents.is_open(at) { at } else { source };
+            if self.parents.get(source).aliased {
+                // Which path a whiteout would hide it by cannot be told.
+                self.own.alias();
+            }
             self.parents.touch(at);
             let (from, into) = (self.parents.directory(source), self.parents.directory(at));
             tries -= 1;
@@ -190,9 +205,25 @@ impl<'a> Applier<'a> {
                     }
                     remove_existing(&mut self.parents, at, name.last())?;
                 }
+                Err(Errno::ENOENT) => return self.link_hidden(at, name, entry, link),
                 result => return result.map_err(to),
             }
         }
+    }
+
+    /// A hard link to something that is not there: a whiteout of this layer may have hidden it.
+    fn link_hidden(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &Name) -> Result<()> {
+        let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno);
+        let Some(hidden) = &self.hidden else {
+            return Err(if self.has_hidden { unsure() } else { to(Errno::ENOENT) });
+        };
+        self.parents.touch(at);
+        let mut made = hidden.link(link, self.parents.directory(at), name.last());
+        if made == Err(Errno::EEXIST) {
+            remove_existing(&mut self.parents, at, name.last())?;
+            made = hidden.link(link, self.parents.directory(at), name.last());
+        }
+        made.map_err(to)
     }
 
     fn whiteout(&mut self, name: &Name) -> Result<()> {
@@ -203,21 +234,38 @@ impl<'a> Applier<'a> {
             there => there.doing("stat")?,
         };
         let aliased = self.parents.get(at).aliased;
-        if self.own.may_hold(name.parent(), name.last().to_bytes(), aliased) {
-            self.pass = Pass::Whiteouts;
+        if self.pass == Pass::All && self.own.may_hold(name.parent(), name.last().to_bytes(), aliased) {
+            return Err(unsure());
         }
+        self.has_hidden = true;
         self.parents.touch(at);
-        remove_existing(&mut self.parents, at, name.last())
+        match &mut self.hidden {
+            None => remove_existing(&mut self.parents, at, name.last()),
+            Some(hidden) => {
+                // Open directories may lie beneath it, or be reached through it.
+                self.parents.close_all_but(Some(at))?;
+                hidden.hide(self.parents.directory(at), name.parent(), name.last())
+            }
+        }
     }
 
     fn opaque(&mut self, name: &Name) -> Result<()> {
-        let at = self.parents.find_or_make(name.parent())?;
-        if self.own.may_hold_beneath(name.parent(), self.parents.get(at).aliased) {
-            self.pass = Pass::Whiteouts;
+        let at = match self.pass {
+            Pass::Whiteouts => self.parents.find(name.parent())?,
+            _ => Some(self.parents.find_or_make(name.parent())?),
+        };
+        let Some(at) = at else { return Ok(()) };
+        if self.pass == Pass::All && self.own.may_hold_beneath(name.parent(), self.parents.get(at).aliased) {
+            return Err(unsure());
         }
+        self.has_hidden = true;
         self.parents.close_all_but(Some(at))?;
         self.parents.touch(at);
-        remove::children(self.parents.directory(at)).doing("remove lower entries")
+        let directory = self.parents.directory(at);
+        match &mut self.hidden {
+            None => remove::children(directory).doing("remove lower entries"),
+            Some(hidden) => hidden.hide_children(directory, name.parent()),
+        }
     }
 }
 

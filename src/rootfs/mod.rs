@@ -1,13 +1,16 @@
 //! Applies layers beneath a directory: the image-spec's layer.md, exactly and within fixed memory.
 //!
 //! A layer's bytes are verified in the same pass that makes its files ([`pipeline`]). Whiteouts hide what lower layers
-//! have and nothing else, wherever they stand in the layer; where one stands after an entry of its own layer that it
-//! would hit, the rest of that pass carries out whiteouts only, and a second pass makes all entries ([`own_paths`]).
+//! have and nothing else, wherever they stand in the layer. If one may hit an entry of its own layer ([`own_paths`]), the
+//! pass ends there and says so: the caller removes all that was made, and applies that layer in two passes, whiteouts
+//! first and then entries. What whiteouts hide stays within reach of the layer's hard links ([`hidden`]). So the result
+//! is the same in one pass or two, and never depends on a filter that errs.
 //!
 //! Nothing outside the root can be reached: see [`parents`]. A layer that fails leaves the root half done; the caller,
 //! who owns it, removes it.
 
 mod entries;
+mod hidden;
 mod metadata;
 pub mod name;
 mod own_paths;
@@ -18,7 +21,6 @@ pub mod remove;
 pub mod stale;
 pub mod tree;
 
-use crate::Result;
 use crate::codec::digest::Digest;
 use crate::codec::tar::{Archive, TarMemory};
 use crate::io::Source;
@@ -26,8 +28,10 @@ use crate::io::section::Section;
 use crate::io::watch::Watch;
 use crate::limits::XATTR_DECODED_BYTES;
 use crate::sys::fd::FdRef;
-use crate::sys::{fs, vm};
+use crate::sys::{Errno, fs, vm};
+use crate::{Error, Result};
 use entries::Applier;
+use hidden::Hidden;
 use own_paths::OwnPaths;
 use parents::{Parents, ParentsMemory};
 use pipeline::PipelineMemory;
@@ -56,8 +60,19 @@ pub struct Applied {
     pub skipped_xattrs: u64,
     /// What could not be made, for lack of powers.
     pub losses: Losses,
-    /// Times the layer was read: 1, or 2 where a whiteout followed an entry of its own layer.
+    /// Times the layer was read: 1, or 2 where whiteouts came first.
     pub passes: u32,
+}
+
+/// How a layer's whiteouts are carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whiteouts {
+    /// Not at all: it is the lowest layer, and there is nothing to hide.
+    Nothing,
+    /// Where they stand, until one may hit an entry of its own layer.
+    InOrder,
+    /// All of them in a pass of their own.
+    First,
 }
 
 /// What unpacking borrows.
@@ -98,12 +113,20 @@ impl ApplyMemory {
 /// What of a layer a pass carries out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
-    /// Everything, until a whiteout meets an entry of its own layer.
+    /// Everything.
     All,
-    /// Whiteouts only, from there to the end.
+    /// Whiteouts only.
     Whiteouts,
-    /// Entries only, in a second pass.
+    /// Entries only.
     Entries,
+}
+
+/// The error of a pass that ends because a whiteout may hit an entry of its own layer.
+const UNSURE: Errno = Errno::ESTALE;
+
+#[cold]
+fn unsure() -> Error {
+    Error::with_errno(format_args!("a whiteout of what its own layer adds"), UNSURE)
 }
 
 /// Verifies a layer and shows its tar to `see`; the tar's length in bytes.
@@ -116,13 +139,23 @@ pub fn read(
     pipeline::run(layer, &mut memory.pipeline, see).map(|((), bytes)| bytes)
 }
 
-/// Verifies a layer and applies it beneath `root` in the same pass.
-pub fn apply(layer: &Layer<'_>, root: FdRef<'_>, powers: Powers, memory: &mut UnpackMemory) -> Result<Applied> {
+/// Verifies a layer and applies it beneath `root` in the same pass. Nothing if that cannot be done in one pass: then the
+/// root is worth nothing, and the layer is to be applied with [`Whiteouts::First`].
+pub fn apply(
+    layer: &Layer<'_>,
+    root: FdRef<'_>,
+    powers: Powers,
+    whiteouts: Whiteouts,
+    memory: &mut UnpackMemory,
+) -> Result<Option<Applied>> {
     vm::forbid_huge_pages(memory);
     let umask = fs::umask(0);
-    let applied = apply_passes(layer, root, powers, memory);
+    let applied = apply_passes(layer, (root, powers), whiteouts, memory);
     fs::umask(umask);
-    applied
+    match applied {
+        Err(error) if error.errno() == UNSURE && whiteouts == Whiteouts::InOrder => Ok(None),
+        applied => applied.map(Some),
+    }
 }
 
 /// Verifies a layer and makes nothing of it; also that it is a tar throughout. The number of its entries.
@@ -139,34 +172,42 @@ pub fn verify(layer: &Layer<'_>, memory: &mut UnpackMemory) -> Result<u64> {
     Ok(entries)
 }
 
-fn apply_passes(layer: &Layer<'_>, root: FdRef<'_>, powers: Powers, memory: &mut UnpackMemory) -> Result<Applied> {
+fn apply_passes(
+    layer: &Layer<'_>,
+    place: (FdRef<'_>, Powers),
+    whiteouts: Whiteouts,
+    memory: &mut UnpackMemory,
+) -> Result<Applied> {
     memory.apply.own.clear();
     let mut applied = Applied::default();
-    let pass = apply_once(layer, root, powers, memory, Pass::All, &mut applied)?;
-    if pass == Pass::Whiteouts {
-        applied.skipped_xattrs = 0;
-        applied.losses = Losses::default();
-        apply_once(layer, root, powers, memory, Pass::Entries, &mut applied)?;
+    let pass = if whiteouts == Whiteouts::Nothing { Pass::Entries } else { Pass::All };
+    if whiteouts != Whiteouts::First {
+        apply_once(layer, place, memory, pass, None, &mut applied)?;
+        return Ok(applied);
     }
+    let mut hidden = Hidden::new(place.0)?;
+    apply_once(layer, place, memory, Pass::Whiteouts, Some(&mut hidden), &mut applied)?;
+    apply_once(layer, place, memory, Pass::Entries, Some(&mut hidden), &mut applied)?;
+    hidden.remove()?;
     Ok(applied)
 }
 
-/// One pass over the layer; how it ended.
+/// One pass over the layer.
 fn apply_once(
     layer: &Layer<'_>,
-    root: FdRef<'_>,
-    powers: Powers,
+    place: (FdRef<'_>, Powers),
     memory: &mut UnpackMemory,
     pass: Pass,
+    hidden: Option<&mut Hidden<'_>>,
     applied: &mut Applied,
-) -> Result<Pass> {
+) -> Result<()> {
     let UnpackMemory { pipeline, tar, apply } = memory;
     applied.passes += 1;
     applied.entries = 0;
-    let make = |source: &mut dyn Source| make_entries(source, (root, powers), tar, apply, pass, applied);
-    let (pass, bytes) = pipeline::run(layer, pipeline, make)?;
+    let make = |source: &mut dyn Source| make_entries(source, place, tar, apply, (pass, hidden), applied);
+    let ((), bytes) = pipeline::run(layer, pipeline, make)?;
     applied.bytes = bytes;
-    Ok(pass)
+    Ok(())
 }
 
 /// Applies a tar beneath `root` that somebody else vouches for, in one pass: what remains of unpacking when nothing is
@@ -175,7 +216,8 @@ pub fn apply_tar(source: &mut dyn Source, root: FdRef<'_>, memory: &mut UnpackMe
     memory.apply.own.clear();
     let umask = fs::umask(0);
     let mut applied = Applied { passes: 1, ..Applied::default() };
-    let made = make_entries(source, (root, Powers::Root), &mut memory.tar, &mut memory.apply, Pass::All, &mut applied);
+    let place = (root, Powers::Root);
+    let made = make_entries(source, place, &mut memory.tar, &mut memory.apply, (Pass::All, None), &mut applied);
     fs::umask(umask);
     made.map(|_| applied)
 }
@@ -185,9 +227,9 @@ fn make_entries(
     (root, powers): (FdRef<'_>, Powers),
     tar: &mut TarMemory,
     apply: &mut ApplyMemory,
-    pass: Pass,
+    pass: (Pass, Option<&mut Hidden<'_>>),
     applied: &mut Applied,
-) -> Result<Pass> {
+) -> Result<()> {
     let mut archive = Archive::new(source, tar);
     let parents = Parents::new(root, &mut apply.parents);
     let setting = (powers, &mut apply.xattr[..]);

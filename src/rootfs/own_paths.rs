@@ -45,6 +45,11 @@ impl OwnPaths {
         self.set(hash.key());
     }
 
+    /// An entry depends on a path through a symlink.
+    pub fn alias(&mut self) {
+        (self.used, self.aliased) = (true, true);
+    }
+
     /// Whether `parent/last` or something beneath it may have been made.
     pub fn may_hold(&self, parent: &[u8], last: &[u8], aliased: bool) -> bool {
         self.unsure(aliased) || self.has(hash_of(parent, last).key())

@@ -237,7 +237,10 @@ fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Er
                                 start = 0;
                                 here = fs::open(root, c".", OPEN_PATH, 0)?;
                             }
-                            Err(_) => fs::unlink(above.by_ref(), name)?,
+                            Err(_) => {
+                                fs::unlink(above.by_ref(), name)?;
+                                fs::set_times(above.by_ref(), c"", modified)?;
+                            }
                         }
                     }
                     made => {

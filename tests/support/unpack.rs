@@ -36,7 +36,7 @@ impl Case {
     /// Unpacks it, and looks that nothing beside the root was touched.
     pub fn run(&self) -> Unpacked {
         let root = self.directory.join("rootfs");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
+        let mut command = Command::new(super::ocinit());
         let output = command.arg("unpack").arg(self.directory.join("image")).arg(&root).output().unwrap();
         assert!(output.stdout.is_empty());
         let line = String::from_utf8(output.stderr).unwrap();

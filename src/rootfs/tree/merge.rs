@@ -2,67 +2,143 @@
 //!
 //! Only here it is known, and not guessed, what the layer itself has made: each name remembers its layer.
 
-use super::{File, ROOT, Tree};
+use super::{File, NONE, Node, ROOT, Tree};
 use crate::codec::tar::{Archive, Entry, Kind};
 use crate::io::show::Brief;
-use crate::limits::{LINKS_FOLLOWED_MAX, PATH_BYTES};
+use crate::limits::{HIDDEN_PLACES_MAX, LINKS_FOLLOWED_MAX, PATH_BYTES};
 use crate::rootfs::metadata::{Attributes, device};
 use crate::rootfs::name::{Meaning, Name};
 use crate::rootfs::pipeline;
-use crate::rootfs::{Applied, ApplyMemory, Layer, Pass, UnpackMemory};
+use crate::rootfs::{ApplyMemory, Layer, Pass, UNSURE, UnpackMemory, Whiteouts, unsure};
 use crate::sys::{Errno, fs, vm};
 use crate::{Context, Error, Result};
 
-/// Verifies a layer and merges it in the same pass. After a failure the tree is worth nothing.
-pub fn merge(layer: &Layer<'_>, tree: &mut Tree, memory: &mut UnpackMemory) -> Result<Applied> {
+/// Verifies a layer and merges it in the same pass; false if it needs two. After that, or a failure, the tree is worth
+/// nothing.
+pub fn merge(layer: &Layer<'_>, tree: &mut Tree, whiteouts: Whiteouts, memory: &mut UnpackMemory) -> Result<bool> {
     vm::forbid_huge_pages(memory);
     tree.layer += 1;
-    let mut applied = Applied::default();
-    let mut pass = Pass::All;
-    loop {
+    (tree.aliased, tree.has_hidden) = (false, false);
+    let passes: &[Pass] = match whiteouts {
+        Whiteouts::Nothing => &[Pass::Entries],
+        Whiteouts::InOrder => &[Pass::All],
+        Whiteouts::First => &[Pass::Whiteouts, Pass::Entries],
+    };
+    tree.is_hiding = whiteouts == Whiteouts::First;
+    for pass in passes {
         let UnpackMemory { pipeline, tar, apply } = &mut *memory;
-        applied.passes += 1;
-        applied.entries = 0;
-        let ((), bytes) = pipeline::run(layer, pipeline, |source| {
+        let merged = pipeline::run(layer, pipeline, |source| {
             let mut archive = Archive::new(source, tar);
             while let Some(entry) = archive.next(tar)? {
-                applied.entries += 1;
-                tree.entry(&entry, &mut pass, apply).context("entry", &Brief(entry.name))?;
+                tree.entry(&entry, *pass, apply).context("entry", &Brief(entry.name))?;
             }
             Ok(())
-        })?;
-        applied.bytes = bytes;
-        if pass != Pass::Whiteouts {
-            return Ok(applied);
+        });
+        match merged {
+            Err(error) if error.errno() == UNSURE && *pass == Pass::All => return Ok(false),
+            merged => merged.map(drop)?,
         }
-        pass = Pass::Entries;
     }
+    tree.forget_hidden();
+    Ok(true)
 }
 
 impl Tree {
     /// Carries out an entry, or not: that is for `pass` to say.
-    fn entry(&mut self, entry: &Entry<'_>, pass: &mut Pass, memory: &mut ApplyMemory) -> Result<()> {
+    fn entry(&mut self, entry: &Entry<'_>, pass: Pass, memory: &mut ApplyMemory) -> Result<()> {
         let ApplyMemory { name, link, .. } = memory;
         let meaning = name.set(entry.name).and_then(|()| name.interpret()).map_err(refused)?;
-        let directory = match (meaning, &pass) {
+        let directory = match (meaning, pass) {
             (Meaning::Make, Pass::All | Pass::Entries) => return self.make(entry, name, link),
             (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => self.directory(name.parent(), false)?,
-            (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.directory(name.parent(), true)?,
+            (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.directory(name.parent(), pass == Pass::All)?,
+            // What it is in is a directory, whatever it hides.
+            (Meaning::Opaque, Pass::Entries) => return self.directory(name.parent(), true).map(drop),
             _ => return Ok(()),
         };
-        let Some(directory) = directory else { return Ok(()) };
+        let Some((directory, aliased)) = directory else { return Ok(()) };
+        let is_unsure = pass == Pass::All && (self.aliased || aliased && self.node(ROOT).made_beneath == self.layer);
         if meaning == Meaning::Opaque {
-            if self.node(directory).made_beneath == self.layer {
-                *pass = Pass::Whiteouts;
+            if is_unsure || pass == Pass::All && self.node(directory).made_beneath == self.layer {
+                return Err(unsure());
             }
-            self.remove_children(directory);
+            self.has_hidden = true;
+            while let first @ 1.. = self.node(directory).first {
+                self.hide(first, name.parent())?;
+            }
         } else if let Some(hidden) = self.child(directory, name.last().to_bytes()).doing("stat")? {
-            if self.layer == self.node(hidden).made || self.layer == self.node(hidden).made_beneath {
-                *pass = Pass::Whiteouts;
+            let Node { made, made_beneath, .. } = *self.node(hidden);
+            if is_unsure || pass == Pass::All && (made == self.layer || made_beneath == self.layer) {
+                return Err(unsure());
             }
-            self.remove(hidden);
+            self.has_hidden = true;
+            self.hide(hidden, name.parent())?;
         }
         Ok(())
+    }
+
+    /// Hides what lies in the directory `parent`: in two passes a hard link may still want it.
+    fn hide(&mut self, node: u32, parent: &[u8]) -> Result<()> {
+        if !self.is_hiding {
+            self.remove(node);
+            return Ok(());
+        }
+        let mut place = self.hidden.len();
+        loop {
+            // The newest place, and then a new one.
+            place = if place == 0 { self.new_place()? } else { place };
+            let top = self.hidden[place - 1];
+            if let Some(directory) = self.place_for(top, parent, node)? {
+                self.relink(node, directory);
+                return Ok(());
+            }
+            place = 0;
+        }
+    }
+
+    /// A directory for what is hidden, which is in no other.
+    fn new_place(&mut self) -> Result<usize> {
+        let file = self.add_file(File { mode: fs::S_IFDIR, names: 1, ..File::default() })?;
+        self.nodes.push(Node { file, ..Node::default() }).map_err(super::full)?;
+        let node = (self.nodes.len() - 1) as u32;
+        let full = |_| Error::new(format_args!("more than {HIDDEN_PLACES_MAX} whiteouts of one path"));
+        self.hidden.push(node).map_err(full)?;
+        Ok(self.hidden.len())
+    }
+
+    /// The directory `parent` beneath `top`, made where it is missing; nothing if `node` cannot lie there.
+    fn place_for(&mut self, top: u32, parent: &[u8], node: u32) -> Result<Option<u32>> {
+        let mut at = top;
+        for component in parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty()) {
+            at = match self.child(at, component).doing("hide")? {
+                Some(there) if self.kind(there) != fs::S_IFDIR => return Ok(None),
+                Some(there) => there,
+                None => self.add(at, component, File { mode: fs::S_IFDIR, ..File::default() })?,
+            };
+        }
+        let name = self.node(node).name;
+        let there = self.child(at, self.text(name)).doing("hide")?;
+        Ok(Some(at).filter(|_| there.is_none()))
+    }
+
+    /// Forgets what was hidden. Its places stay, empty.
+    fn forget_hidden(&mut self) {
+        for place in 0..self.hidden.len() {
+            self.remove_children(self.hidden[place]);
+        }
+    }
+
+    /// The file of a path that is hidden.
+    fn hidden_file(&self, link: &Name) -> Option<u32> {
+        let components = || link.parent().split(|&byte| byte == b'/').chain([link.last().to_bytes()]);
+        let find = |top: &u32| {
+            components().filter(|it| !it.is_empty()).try_fold(*top, |at, name| self.child(at, name).ok().flatten())
+        };
+        self.hidden
+            .iter()
+            .find_map(find)
+            .filter(|node| self.kind(*node) != fs::S_IFDIR)
+            .map(|node| self.node(node).file)
     }
 
     #[inline(never)]
@@ -77,7 +153,8 @@ impl Tree {
             return Ok(());
         }
         let last = name.last().to_bytes();
-        let parent = self.directory(name.parent(), true)?.unwrap_or(ROOT);
+        let (parent, aliased) = self.directory(name.parent(), true)?.unwrap_or((ROOT, false));
+        self.aliased |= aliased;
         let there = self.child(parent, last).doing("create")?;
         let kind = match entry.kind {
             Kind::HardLink => return self.hard_link(parent, last, there, entry, link),
@@ -136,9 +213,23 @@ impl Tree {
         let to = |why: &dyn core::fmt::Display| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link)));
         link.set(entry.link).map_err(|why| to(&why))?;
         let missing = || to(&Errno::ENOENT);
-        let directory = self.directory(link.parent(), false)?.ok_or_else(missing)?;
-        let find = |tree: &Tree| tree.child(directory, link.last().to_bytes()).map_err(|errno| to(&errno));
-        let mut source = find(self)?.ok_or_else(missing)?;
+        let found = self.directory(link.parent(), false)?;
+        let (directory, aliased) = found.unwrap_or((NONE, false));
+        self.aliased |= aliased;
+        let find = |tree: &Tree| match found {
+            Some(_) => tree.child(directory, link.last().to_bytes()).map_err(|errno| to(&errno)),
+            None => Ok(None),
+        };
+        let Some(mut source) = find(self)? else {
+            if !self.is_hiding {
+                return Err(if self.has_hidden { unsure() } else { missing() });
+            }
+            let file = self.hidden_file(link).ok_or_else(missing)?;
+            if let Some(there) = there {
+                self.remove(there);
+            }
+            return self.add_name(parent, last, file).map(drop);
+        };
         if let Some(there) = there {
             if self.node(there).file == self.node(source).file {
                 let layer = self.layer;
@@ -159,11 +250,12 @@ impl Tree {
 
     /// The directory that `path` (from a [`Name`]) leads to, symlinks followed beneath the root. Where there is none:
     /// nothing, or it is made, with its parents, in place of what is no directory, and where dangling links point.
-    fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<u32>> {
+    /// Whether a symlink was followed stands beside it.
+    fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
         self.resolve(path, make).context(if make { "create directory" } else { "open" }, &Brief(path))
     }
 
-    fn resolve(&mut self, path: &[u8], make: bool) -> Result<Option<u32>> {
+    fn resolve(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
         // What is still to go stands at the end, so that a link's target fits before it.
         let mut buffer = [0; 2 * PATH_BYTES];
         let mut start = buffer.len() - path.len();
@@ -208,7 +300,7 @@ impl Tree {
                 }
             }
         }
-        Ok(Some(at))
+        Ok(Some((at, followed > 0)))
     }
 
     /// A directory of which no entry tells, as mkdir(2) makes it: a parent's setgid bit goes on to it. Its time would

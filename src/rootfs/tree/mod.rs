@@ -11,7 +11,7 @@ mod merge;
 pub use list::Listed;
 pub use merge::merge;
 
-use crate::limits::{NAME_BYTES, TREE_BUCKETS, TREE_NAMES_MAX, TREE_TEXT_BYTES};
+use crate::limits::{HIDDEN_PLACES_MAX, NAME_BYTES, TREE_BUCKETS, TREE_NAMES_MAX, TREE_TEXT_BYTES};
 use crate::sys::vm::Grown;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
@@ -65,6 +65,13 @@ pub struct Tree {
     free_file: u32,
     /// The layer that is being merged, from 1.
     layer: u16,
+    /// An entry of that layer went through a symlink.
+    aliased: bool,
+    /// A whiteout of it was carried out.
+    has_hidden: bool,
+    /// It is merged in two passes, and what whiteouts hide goes to one of these places.
+    is_hiding: bool,
+    hidden: heapless::Vec<u32, HIDDEN_PLACES_MAX>,
 }
 
 const ROOT: u32 = 0;
@@ -81,6 +88,10 @@ impl Tree {
             free_node: NONE,
             free_file: NONE,
             layer: 0,
+            aliased: false,
+            has_hidden: false,
+            is_hiding: false,
+            hidden: heapless::Vec::new(),
         };
         tree.nodes.push(Node::default()).map_err(full)?;
         tree.files.push(File { mode: fs::S_IFDIR | 0o755, names: 1, ..File::default() }).map_err(full)?;
@@ -212,9 +223,23 @@ impl Tree {
         }
     }
 
-    /// Removes a name that has nothing beneath it; its parent.
-    fn remove_leaf(&mut self, node: u32) -> u32 {
-        let Node { parent, next, previous, chain, name, file, .. } = *self.node(node);
+    /// Gives a name, with all that is beneath it, to another directory, which has none of that name.
+    fn relink(&mut self, node: u32, parent: u32) {
+        self.unlink(node);
+        let bucket = self.bucket(parent, self.text(self.node(node).name));
+        let (next, chain) = (self.node(parent).first, self.buckets[bucket]);
+        let moved = self.node_mut(node);
+        (moved.parent, moved.next, moved.previous, moved.chain) = (parent, next, NONE, chain);
+        self.buckets[bucket] = node;
+        self.node_mut(parent).first = node;
+        if next != NONE {
+            self.node_mut(next).previous = node;
+        }
+    }
+
+    /// Takes a name out of its directory.
+    fn unlink(&mut self, node: u32) {
+        let Node { parent, next, previous, chain, name, .. } = *self.node(node);
         match previous {
             NONE => self.node_mut(parent).first = next,
             previous => self.node_mut(previous).next = next,
@@ -232,6 +257,12 @@ impl Tree {
                 self.node_mut(before).chain = chain;
             }
         }
+    }
+
+    /// Removes a name that has nothing beneath it; its parent.
+    fn remove_leaf(&mut self, node: u32) -> u32 {
+        let Node { parent, file, .. } = *self.node(node);
+        self.unlink(node);
         self.node_mut(node).chain = self.free_node;
         self.free_node = node;
         let free = self.free_file;
