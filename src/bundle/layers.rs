@@ -19,7 +19,7 @@ pub fn unpack_layers(
     memory: &mut UnpackMemory,
 ) -> Result<Applied> {
     let before = fs::stat(root, c"").doing("stat the root")?;
-    let (mut plan, mut passes) = (Plan::new(), 0);
+    let (mut plan, mut passes) = (Plan::NONE, 0);
     loop {
         let mut total = Applied { passes, ..Applied::default() };
         let is_done = plan.each_layer(store, layers, watch, &mut |layer, whiteouts| {
@@ -55,9 +55,7 @@ pub struct Plan {
 
 impl Plan {
     /// None.
-    pub fn new() -> Plan {
-        Plan { first: [false; LAYERS_MAX], restarts: 0 }
-    }
+    pub const NONE: Plan = Plan { first: [false; LAYERS_MAX], restarts: 0 };
 
     /// Does something with each layer, lowest first, until `act` says by false that a layer needs two passes: then false,
     /// and all is to be done anew.

@@ -23,7 +23,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
     let Chosen { store, image, progress } =
         image::choose(arguments, arguments.word(0), &mut memory.archive, &mut memory.image)?;
-    let mut plan = bundle::Plan::new();
+    let mut plan = bundle::Plan::NONE;
     let tree = loop {
         let mut tree = Tree::new()?;
         let is_done = plan.each_layer(&store, image.layers, &progress, &mut |layer, whiteouts| {
