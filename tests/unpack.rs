@@ -346,7 +346,8 @@ fn a_whiteout_never_touches_what_its_layer_adds() {
     };
     // What stands in a layer, what is there then (a path and its content), and what is not.
     type Upper = fn(Tar) -> Tar;
-    let cases: [(&str, Upper, &[(&str, &str)], &[&str]); 10] = [
+    type Whiteouts<'a> = (&'a str, Upper, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Whiteouts; 10] = [
         (
             "behind",
             |tar| tar.file("lib/x", 0o644, "new").whiteout("lib"),
