@@ -76,7 +76,7 @@ const ROWS: [(&str, &str, &str, &str); 24] = [
     ("net.ipv4.ping_group_range", "ping", "0 2147483647", "1 0"),
     ("a device of a layer, other than the usual", "layer", "refused", "refused"),
     ("a device that root makes", "made", "refused", "no node"),
-    ("masked paths", "masked", "docker's", "docker's, and of its own"),
+    ("masked paths", "masked", "docker's", "docker's"),
     ("read-only paths", "readonly", "docker's", "docker's"),
     ("/proc", "/proc", "proc nosuid,nodev,noexec", "proc nosuid,nodev,noexec"),
     ("/dev", "/dev", "tmpfs nosuid,size=65536k", "tmpfs nosuid,size=65536k"),
@@ -189,16 +189,17 @@ as there was no cgroup. docker's column is what docker 29 asks its runtime for, 
 
 ## Otherwise
 
-`run --image`, `create --image` and `bundle` have docker's options; a bundle that is there already says it in its config.json.
+`run --image`, `create --image` and `bundle` have docker's options, PID 1 has keys of the kernel's command line; a bundle that is
+there already says it in its config.json.
 
-| option | effect |
-|---|---|
-| `--privileged` | all capabilities and devices; no seccomp, nothing masked or read-only, /sys and its control groups writable. Its own namespaces stay |
-| `--security-opt seccomp=unconfined` | no filter |
-| `--security-opt seccomp=FILE` | the profile of that file, in docker's form or the runtime-spec's |
-| `--security-opt no-new-privileges` | no_new_privs is 1 |
-| `--security-opt systempaths=unconfined` | nothing is masked or read-only |
-| `--ulimit NAME=SOFT[:HARD]` | a limit, as in `nofile=1024:4096`; -1 is none |
+| option | key of PID 1 | effect |
+|---|---|---|
+| `--privileged` | `ocinit.privileged=on` | all capabilities and devices; no seccomp, nothing masked or read-only, /sys and its control groups writable. Its own namespaces stay |
+| `--security-opt seccomp=unconfined` | `ocinit.seccomp=off` | no filter |
+| `--security-opt seccomp=FILE` | – | the profile of that file, in docker's form or the runtime-spec's |
+| `--security-opt no-new-privileges` | `ocinit.no-new-privileges=on` | no_new_privs is 1 |
+| `--security-opt systempaths=unconfined` | – | nothing is masked or read-only |
+| `--ulimit NAME=SOFT[:HARD]` | `ocinit.ulimit=NAME=SOFT[:HARD],...` | a limit, as in `nofile=1024:4096`; -1 is none |
 ";
 
 #[test]
