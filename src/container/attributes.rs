@@ -25,6 +25,9 @@ pub const MEMORY_FLAGS: &str = "NUMA_BALANCING RELATIVE_NODES STATIC_NODES";
 /// The personality of a 32-bit Linux (`PER_LINUX32`).
 const LINUX32: u32 = 8;
 
+/// As many words as have a bit for each CPU that the kernel can be built for (NR_CPUS).
+const ALL_CPUS: usize = 8192 / 64;
+
 /// CPUs or memory nodes, a bit each.
 pub type Set = [u64; 16];
 
@@ -64,6 +67,8 @@ pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     if let Some((mode, nodes)) = memory_policy(spec)? {
         attributes::set_memory_policy(mode, &nodes).doing("set the memory policy")?;
     }
+    // Those of the caller are its own matter: the container's are its group's. (Some of them none may have.)
+    let _ = attributes::set_affinity(&[u64::MAX; ALL_CPUS]);
     match is_new {
         true => Ok(()),
         false => set_affinity(&spec.process, "final"),

@@ -27,7 +27,8 @@ pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Erro
             Err(errno) => fault(errno, format_args!("{errno}")),
         };
     }
-    let path = env.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or_default();
+    // The last of several is what the process gets.
+    let path = env.iter().filter_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).last().unwrap_or_default();
     match search(path, bytes, found) {
         true => Ok(()),
         false => fault(Errno::ENOENT, format_args!("executable file not found in $PATH")),

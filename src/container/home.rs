@@ -9,9 +9,10 @@ use crate::sys::fd::FdRef;
 const HOME: usize = 5;
 const UID: usize = 2;
 
-/// `HOME=DIRECTORY` of the user, `/` where the file in `root` does not say or cannot be read; nothing where there is one.
+/// `HOME=DIRECTORY` of the user, `/` where the file in `root` does not say or cannot be read; nothing if there is one.
 pub fn add(root: FdRef<'_>, process: &Process<'_>, variable: &mut PathBuf) {
-    if process.env.iter().any(|one| one.to_bytes().starts_with(b"HOME=")) {
+    // The last of several counts, and an empty one is none: runc 1.3.
+    if process.env.iter().filter(|one| one.to_bytes().starts_with(b"HOME=")).last().is_some_and(|one| one != c"HOME=") {
         return;
     }
     let mut home = Field::new();
@@ -67,7 +68,8 @@ mod tests {
         assert_eq!(of(1, b"").as_str(), "HOME=/a", "no shell");
         assert_eq!(of(3, b"").as_str(), "HOME=/", "an empty one");
         assert_eq!(of(7, b"").as_str(), "HOME=/", "a line that is cut short");
-        assert_eq!(of(2, b"A=1\0HOME=\0"), "");
+        assert_eq!(of(2, b"A=1\0HOME=/x\0HOME=\0"), "HOME=/home/b", "an empty one is none");
+        assert_eq!(of(2, b"A=1\0HOME=\0HOME=/x\0"), "", "the last counts");
         std::fs::remove_file(root.join("etc/passwd")).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(root.join("etc/passwd")).status().unwrap().success());
         assert_eq!(of(2, b"").as_str(), "HOME=/", "nobody waits for a FIFO");

@@ -129,7 +129,7 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>) -> R
     let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
     let env = match inside.and_then(|inside| inside.env) {
         _ if hook.member("env").is_some() => StringVector::new(&mut for_env, env.iter()).doing("env")?,
-        Some(env) => StringVector::new(&mut for_env, env.iter()).doing("env")?,
+        Some(env) => StringVector::of_variables(&mut for_env, env.iter()).doing("env")?,
         None => StringVector::environment(),
     };
     let report = inside.filter(|inside| inside.filter.is_some()).map(|_| Report::new()).transpose()?;

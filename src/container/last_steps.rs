@@ -48,7 +48,7 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     let (for_args, for_env) = pointers.split_at_mut(split);
     let home = Some(program.home.as_c_str()).filter(|home| !home.is_empty());
     let args = StringVector::new(for_args, wanted.args.iter());
-    let (args, env) = match (args, StringVector::new(for_env, wanted.env.iter().chain(home))) {
+    let (args, env) = match (args, StringVector::of_variables(for_env, wanted.env.iter().chain(home))) {
         (Ok(args), Ok(env)) => (args, env),
         _ => {
             let limit = PROCESS_STRINGS_MAX - 2;

@@ -25,7 +25,8 @@ pub fn protect() -> Result<()> {
     }
     let safe = match mount::clone_tree(file.by_ref(), c"", false) {
         Ok(tree) => mount::set_attributes(tree.by_ref(), false, mount::attr::RDONLY, 0, 0).map(|()| tree),
-        Err(Errno::EPERM) => copy(file.by_ref()),
+        // EINVAL: the file is on a mount of another mount namespace.
+        Err(Errno::EPERM | Errno::EINVAL) => copy(file.by_ref()),
         Err(errno) => Err(errno),
     };
     let safe = safe.doing("make a safe copy of /proc/self/exe")?;

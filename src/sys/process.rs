@@ -113,6 +113,37 @@ impl<'a> StringVector<'a> {
         Ok(StringVector { first: space.as_ptr(), strings: PhantomData })
     }
 
+    /// The same of variables: of several of one name the last one, in its place.
+    pub fn of_variables(space: &'a mut [usize], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
+        let mut count = 0;
+        for string in strings {
+            *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr() as usize;
+            count += 1;
+        }
+        *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
+        let name = |address: usize| {
+            // SAFETY: the loop above has put there the address of a NUL-terminated string that outlives the vector.
+            let bytes = unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes();
+            bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes)
+        };
+        // A bit for each hash of a name that was seen: what has none was not.
+        let mut seen = [0u64; 256];
+        let mut first = count;
+        for at in (0..count).rev() {
+            let this = name(space[at]);
+            let hash = this.iter().fold(5381u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(*byte)) as usize;
+            let bit = 1 << (hash & 63);
+            let word = &mut seen[hash >> 6 & 255];
+            if *word & bit != 0 && space[first..count].iter().any(|other| name(*other) == this) {
+                continue;
+            }
+            *word |= bit;
+            first -= 1;
+            space[first] = space[at];
+        }
+        Ok(StringVector { first: space[first..].as_ptr(), strings: PhantomData })
+    }
+
     /// The words that this process was given, its name first.
     pub fn arguments() -> StringVector<'static> {
         StringVector { first: ARGV.load(Ordering::Relaxed) as *const usize, strings: PhantomData }

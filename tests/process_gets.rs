@@ -1,0 +1,151 @@
+//! What a container's process gets in small: its environment, its CPUs, its inheritable capabilities, its clocks.
+
+mod support;
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use support::lab::{self, Lab, Runtime, done};
+
+/// One entry a name, the last wins, for getenv(3) and for the search in PATH; an empty HOME is none, as runc 1.3.6 has it.
+#[test]
+fn of_several_variables_of_one_name_the_last_is_there_alone() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    let env = r#"["A=1", "PATH=/nowhere", "B=x", "HOME=/x", "A=2", "PATH=/bin", "HOME=", "A=3"]"#;
+    let expected = "B=x\nPATH=/bin\nA=3\nHOME=/root\n";
+    lab.merge(&format!(r#"{{"process": {{"args": ["env"], "env": {env}}}}}"#));
+    assert_eq!(lab.run().show(), expected);
+
+    lab.script("exec sleep 1000");
+    lab.merge(r#"{"process": {"env": ["PATH=/bin", "HOME=/old", "LAST=1"]}}"#);
+    done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
+    let said = lab.call(&["exec", "-e", "HOME=/tmp", "-e", "X=1", "-e", "X=2", "@ID@", "env"]);
+    assert_eq!(said.show(), "PATH=/bin\nLAST=1\nHOME=/tmp\nX=2\n");
+    let said = lab.call(&["exec", "-e", "PATH=/nowhere", "@ID@", "env"]);
+    assert!(said.err.contains("executable file not found in $PATH"), "{said:?}");
+    std::fs::write(lab.dir.join("process"), format!(r#"{{"user": {{}}, "cwd": "/", "args": ["env"], "env": {env}}}"#))
+        .unwrap();
+    assert_eq!(lab.call(&["exec", "--process", "@DIR@/process", "@ID@"]).show(), expected);
+}
+
+/// The CPUs of whoever calls (taskset, a pinned daemon) are not the container's; what exec's configuration says is.
+#[test]
+fn the_callers_cpus_do_not_stick() {
+    lab::enter();
+    let allowed = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        line.map(|list| list.trim().to_string()).unwrap_or_default()
+    };
+    let all = allowed(&std::fs::read_to_string("/proc/self/status").unwrap());
+    if !all.contains(['-', ',']) {
+        return eprintln!("skipped: needs two CPUs");
+    }
+    let mut lab = Lab::new(Runtime::Ocinit);
+    let show = "cat /proc/self/status";
+    let pinned = |lab: &Lab, words: &[&str]| {
+        let mut command = Command::new("taskset");
+        let told = lab.command(words);
+        command.args(["-c", "0"]).arg(told.get_program()).args(told.get_args()).current_dir(&lab.dir);
+        lab.finish(&mut command)
+    };
+    lab.script(show);
+    assert_eq!(allowed(&pinned(&lab, &["run", "--bundle", "@BUNDLE@", "@ID@"]).out), all, "run");
+    lab.script(&format!("{show} >/tmp/status"));
+    done(&pinned(&lab, &["create", "--bundle", "@BUNDLE@", "@ID@"]));
+    done(&pinned(&lab, &["start", "@ID@"]));
+    lab.wait_for("stopped");
+    assert_eq!(allowed(&lab.file("b/rootfs/tmp/status")), all, "create, start");
+    done(&lab.call(&["delete", "-f", "@ID@"]));
+    lab.script("exec sleep 1000");
+    done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
+    assert_eq!(allowed(&pinned(&lab, &["exec", "@ID@", "/bin/sh", "-c", show]).out), all, "exec");
+    for (affinity, expected) in [(r#""initial": "0""#, all.as_str()), (r#""initial": "0", "final": "1""#, "1")] {
+        std::fs::write(
+            lab.dir.join("process"),
+            format!(
+                r#"{{"user": {{}}, "cwd": "/", "args": ["/bin/sh", "-c", "{show}"], "env": ["PATH=/bin"],
+                    "execCPUAffinity": {{{affinity}}}}}"#
+            ),
+        )
+        .unwrap();
+        let said = pinned(&lab, &["exec", "--process", "@DIR@/process", "@ID@"]);
+        assert_eq!(allowed(&said.out), expected, "exec with {affinity}");
+    }
+    let image = support::images::busybox_layout();
+    let image = image.to_str().unwrap();
+    let said = pinned(&lab, &["run", "--image", image, "other", "cat", "/proc/self/status"]);
+    assert_eq!(allowed(&said.out), all, "run --image: {said:?}");
+}
+
+/// A capability may be inheritable without being permitted.
+#[test]
+fn what_is_inheritable_need_not_be_permitted() {
+    lab::enter();
+    for user in [0, 1000] {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        lab.merge(&format!(
+            r#"{{"process": {{"user": {{"uid": {user}, "gid": {user}}}, "capabilities": {{
+                "bounding=": ["CAP_CHOWN", "CAP_KILL"], "permitted=": ["CAP_KILL"], "effective=": ["CAP_KILL"],
+                "inheritable=": ["CAP_CHOWN", "CAP_KILL", "CAP_MKNOD"], "ambient=": ["CAP_KILL", "CAP_CHOWN"]}}}}}}"#
+        ));
+        lab.script("sed -n 's/^Cap\\(Inh\\|Bnd\\|Amb\\):.//p' /proc/self/status | cut -c 9-");
+        // CHOWN is bit 0, KILL is bit 5; MKNOD is outside of the bounding set, and cannot be given.
+        assert_eq!(lab.run().show(), "00000021\n00000021\n00000020\n", "{user}");
+    }
+}
+
+/// `linux.timeOffsets` in a user namespace: its root may write them.
+#[test]
+fn clocks_are_set_in_a_user_namespace_too() {
+    lab::enter();
+    for users in ["", r#"{"type": "user"}, "#] {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        let maps = r#""uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}], "gidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],"#;
+        lab.merge(&format!(
+            r#"{{"linux": {{"namespaces": [{users}{{"type": "time"}}, {{"type": "mount"}}, {{"type": "pid"}}], {}
+                "timeOffsets": {{"boottime": {{"secs": 1000000}}, "monotonic": {{"secs": 500}}}}}}, "hostname": null,
+                "mounts": [{{"destination": "/proc", "type": "proc", "source": "proc"}}]}}"#,
+            if users.is_empty() { "" } else { maps }
+        ));
+        for place in [&lab.dir, &lab.bundle, &lab.rootfs, &lab.rootfs.join("dev")] {
+            std::os::unix::fs::chown(place, Some(100_000), Some(100_000)).unwrap();
+        }
+        lab.script("cat /proc/uptime");
+        let said = lab.run();
+        let seconds: f64 = said.out.split('.').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        assert!(seconds > 1_000_000.0, "{users}: {said:?}");
+    }
+}
+
+/// The program reached through another mount namespace, of which no mount can be copied.
+#[test]
+fn the_program_may_lie_in_another_mount_namespace() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.script("echo it runs");
+    // A process whose mount namespace has a file system of its own, where the program is.
+    let place = lab.dir.join("elsewhere");
+    std::fs::create_dir(&place).unwrap();
+    let script = "mount -t tmpfs none \"$1\" && cp \"$2\" \"$1/ocinit\" && touch \"$1/../ready\" && exec sleep 30";
+    let mut holder = Command::new("unshare")
+        .args(["-m", "--propagation", "private", "sh", "-c", script, "sh"])
+        .args([place.as_os_str(), Runtime::Ocinit.program().as_ref()])
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    for _ in 0..500 {
+        if lab.dir.join("ready").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let program = format!("/proc/{}/root{}/ocinit", holder.id(), place.display());
+    let told = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+    let mut command = Command::new(program);
+    command.args(told.get_args()).current_dir(&lab.dir);
+    let said = lab.finish(&mut command);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(said.show(), "it runs\n", "{said:?}");
+}
