@@ -60,6 +60,19 @@ const CASES: &[Case] = &[
                  ocinit: linux.resources.memory.limit: no controller memory in the control group: it may hold threads \
                  alone, as a cgroup above it has processes of its own\n",
     },
+    // From another session of the user no cgroup above both may be written: as in runc, but said.
+    Case {
+        name: "exec-from-another-session",
+        linux: r#""uidMappings":[{"containerID":0,"hostID":1000,"size":1}],
+            "gidMappings":[{"containerID":0,"hostID":1000,"size":1}],"resources":{"pids":{"limit":9}}"#,
+        inside: "exec sleep 1000",
+        outside: "asuser; g=/sys/fs/cgroup/app; mkdir -p $g/shell; chown app $g $g/cgroup.procs $g/cgroup.subtree_control \
+                  $g/cgroup.threads $g/shell $g/shell/cgroup.procs; user '$o run -d $c </dev/null >/dev/null 2>&1' $g/shell; \
+                  user '$o exec $c cat /proc/self/cgroup' $g/shell; user '$o exec $c cat /proc/self/cgroup 2>&1'; \
+                  user '$o exec --cgroup / $c true 2>&1; $o delete -f $c' ; rmdir $g/shell $g",
+        prints: "0::/\nocinit: the process is in your cgroup, without the container's limits: to join it: permission denied\n\
+                 0::/../..\nocinit: clone the container's process: permission denied\n",
+    },
     // A path of 4,126 bytes is longer than any that the kernel takes.
     Case {
         name: "deep-and-wide",

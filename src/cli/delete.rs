@@ -1,9 +1,9 @@
 //! `ocinit delete ID`: removes what is kept of a container that has stopped, or (`--force`) of any.
 
-use super::{Arguments, Command, Flag, Run, container, temporary};
+use super::{Arguments, Command, Flag, Run, container, reached, temporary};
 use crate::container::hooks::{self, Occasion};
 use crate::container::intel_rdt;
-use crate::container::state::{Directory, Id, Root, State, StateMemory, Status};
+use crate::container::state::{Directory, Id, Root, State, StateMemory, Status, owns_namespace};
 use crate::limits::END_WAIT_MS;
 use crate::memory::Memory;
 use crate::sys::{Errno, event, process, signal};
@@ -24,16 +24,28 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let id = Id::check(arguments.word(0))?;
     let root = container::root(arguments, false)?;
     let is_forced = arguments.has("force");
-    match delete(&root, id, is_forced, memory) {
+    match delete(&root, id, if is_forced { Removal::Forced } else { Removal::OfStopped }, memory) {
         Err(error) if is_forced && error.errno() == Errno::ENOENT => Ok(0),
         done => done.map(|()| 0),
     }
 }
 
-/// Removes a container; `is_forced`: whatever it is doing.
-pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memory) -> Result<()> {
+/// Which containers are removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// One that has stopped, or was never started.
+    OfStopped,
+    /// Whatever it is doing.
+    Forced,
+    /// One whose process has ended with this status: what it had too little of is said first.
+    Ended(u8),
+}
+
+/// Removes a container.
+pub(super) fn delete(root: &Root, id: Id<'_>, removal: Removal, memory: &mut Memory) -> Result<()> {
+    let is_forced = removal != Removal::OfStopped;
     let mut directory = root.container(id)?;
-    if is_forced {
+    if removal == Removal::Forced {
         free(&directory, &mut memory.container.state);
     }
     directory.lock()?;
@@ -57,6 +69,9 @@ pub(super) fn delete(root: &Root, id: Id<'_>, is_forced: bool, memory: &mut Memo
                 status.name()
             )));
         }
+    }
+    if let Removal::Ended(status) = removal {
+        reached::warn(&state, status);
     }
     state.remove_rest()?;
     // Hooks come last, when there is no file of the container's left.
@@ -87,8 +102,11 @@ fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
 fn end(directory: &Directory<'_>, state: &State<'_>, buffer: &mut [u8]) -> Result<()> {
     let Some(pidfd) = state.process.open() else { return Ok(()) };
     // Without a cgroup the others are found as long as this one is there.
-    if state.group()?.is_none() {
-        state.signal_all(directory.read_config(buffer).ok(), signal::SIGKILL)?;
+    if state.group()?.is_none()
+        && let Ok(config) = directory.read_config(buffer)
+        && !owns_namespace(config, "pid")
+    {
+        state.signal_all(Some(config), signal::SIGKILL)?;
     }
     match process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL) {
         Ok(()) | Err(Errno::ESRCH) => {}

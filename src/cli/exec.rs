@@ -4,7 +4,7 @@ use super::{Arguments, Command, Flag, PASSED_ON, Run, attend, container, making}
 use crate::codec::json;
 use crate::container::cgroup::Joined;
 use crate::container::hooks::Occasion;
-use crate::container::launch::{self, Host, Launch};
+use crate::container::launch::{self, Host, Instead, Launch};
 use crate::container::state::{Id, Status};
 use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
 use crate::io::show::{Show, ShowC};
@@ -13,7 +13,7 @@ use crate::io::{document, text};
 use crate::limits::GROUPS_MAX;
 use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
 use crate::sys::Errno;
-use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::fd::{CWD, FdRef};
 use crate::{Context, Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -78,7 +78,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     attributes::check_process(&process)?;
     attributes::set_affinity(&process, "initial")?;
     let kinds = stage::kinds_of(state.process.pid)?;
-    let group = Joined::find(state.cgroup, state.process.pid, arguments.value("cgroup"))?;
+    let group = Joined::find(&state, arguments.value("cgroup"))?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
     let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     let occasion = Occasion { document: spec.document, id, state, status: Status::Running };
@@ -201,7 +201,11 @@ impl Host for AtContainer<'_> {
         self.occasion.has_hooks()
     }
 
-    fn other_cgroup(&self, errno: Errno) -> Result<Option<Fd>> {
-        self.group.instead(errno)
+    fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
+        let instead = self.group.instead(errno)?;
+        if matches!(instead, Instead::OfCaller) {
+            crate::warning!("the process is in your cgroup, without the container's limits: to join it: {errno}");
+        }
+        Ok(instead)
     }
 }

@@ -24,7 +24,11 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let root = container::root(arguments, false)?;
     let directory = root.container(Id::check(arguments.word(0))?)?;
     let state = directory.read(&mut memory.container.state)?;
-    let config = directory.read_config(&mut memory.config).ok();
+    // It says which processes are the container's, if there is no cgroup to say it.
+    let config = match signal == SIGKILL || state.cgroup.is_empty() {
+        true => directory.read_config(&mut memory.config).ok(),
+        false => None,
+    };
     if arguments.has("all") {
         return state.signal_all(config, signal).map(|()| 0);
     }

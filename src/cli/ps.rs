@@ -30,7 +30,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let state = directory.read(&mut memory.container.state)?;
     let (pids, mut count) = (&mut memory.container.pointers, 0);
     let mut is_full = false;
-    let config = directory.read_config(&mut memory.config).ok();
+    let config = if state.cgroup.is_empty() { directory.read_config(&mut memory.config).ok() } else { None };
     state.each_process(config, &mut |pid| match pids.get_mut(count) {
         Some(place) => (*place, count) = (pid as usize, count + 1),
         None => is_full = true,

@@ -1,13 +1,16 @@
 //! Limits that a container has reached: said when it has ended, as its exit status does not tell.
 
 use crate::container::Cgroup;
+use crate::container::state::State;
 use crate::sys::process::Ended;
 use crate::sys::signal::SIGKILL;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
 /// Says what the container, which ended with `status`, had too little of.
-pub(super) fn warn(group: &Cgroup, status: u8) {
+pub(super) fn warn(state: &State<'_>, status: u8) {
+    let Ok(Some(group)) = state.group() else { return };
+    let group = &group;
     if count(group, c"memory.events", "oom_kill ") > 0 {
         let who = match status == Ended::Killed(SIGKILL).status() {
             true => "the container",

@@ -1,6 +1,7 @@
 //! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
 
-use super::{Arguments, Command, Flag, Run, attend, bundle, container, delete, image, making, reached, security};
+use super::delete::{self, Removal};
+use super::{Arguments, Command, Flag, Run, attend, bundle, container, image, making, reached, security};
 use crate::container::own_file;
 use crate::container::state::Id;
 use crate::limits::COMMAND_WORDS_MAX;
@@ -51,13 +52,10 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         return Ok(0);
     }
     let status = attend::attend(&running)?;
-    if let Ok(state) = root.container(id).and_then(|directory| directory.read(&mut memory.container.state))
-        && let Ok(Some(group)) = state.group()
-    {
-        reached::warn(&group, status);
-    }
     if !arguments.has("keep") {
-        delete::delete(&root, id, true, memory)?;
+        delete::delete(&root, id, Removal::Ended(status), memory)?;
+    } else if let Ok(state) = root.container(id).and_then(|directory| directory.read(&mut memory.container.state)) {
+        reached::warn(&state, status);
     }
     Ok(status.into())
 }

@@ -1,6 +1,7 @@
 //! `ocinit start ID`: the process of a created container executes its program.
 
-use super::{Arguments, Command, Run, container, delete};
+use super::delete::{self, Removal};
+use super::{Arguments, Command, Run, container};
 use crate::container::gate;
 use crate::container::hooks::{self, Occasion};
 use crate::container::launch;
@@ -40,7 +41,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     if done.is_err() {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).
         drop(directory);
-        delete::delete(&root, id, true, memory)?;
+        delete::delete(&root, id, Removal::Forced, memory)?;
     }
     done.map(|()| 0)
 }

@@ -69,12 +69,21 @@ pub trait Host {
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()>;
     /// Some hooks are due on the host before the pivot.
     fn has_hooks(&self) -> bool;
-    /// Returns another cgroup if the process cannot be born in [`Launch::cgroup`] (clone3(2) said `errno`). None if there
-    /// is none.
-    fn other_cgroup(&self, errno: Errno) -> Result<Option<Fd>> {
+    /// Returns where the process is born if it cannot be born in [`Launch::cgroup`]: clone3(2) said `errno`.
+    fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
         let _ = errno;
-        Ok(None)
+        Ok(Instead::Nowhere)
     }
+}
+
+/// Where a process is born that cannot be born in its cgroup.
+pub enum Instead {
+    /// That is an error.
+    Nowhere,
+    /// In this cgroup.
+    Of(Fd),
+    /// In the caller's.
+    OfCaller,
 }
 
 /// A host that has nothing to do.
@@ -140,8 +149,11 @@ fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<clone::Side> {
     let mut side = clone::fork(namespaces, launch.cgroup);
     for _ in 0..CGROUP_TRIES {
         let Err(errno) = side else { break };
-        let Some(group) = launch.host.other_cgroup(errno)? else { break };
-        side = clone::fork(namespaces, Some(group.by_ref()));
+        side = match launch.host.other_cgroup(errno)? {
+            Instead::Nowhere => break,
+            Instead::Of(group) => clone::fork(namespaces, Some(group.by_ref())),
+            Instead::OfCaller => clone::fork(namespaces, None),
+        };
     }
     side.doing("clone the container's process")
 }

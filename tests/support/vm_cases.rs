@@ -86,7 +86,7 @@ pub fn run(name: &str, cases: &[Case]) {
         .layer(Layer::plain(tar.directory("home/", 0o755).directory("home/app/", 0o755)))
         .write(&directory.join("layout"));
     let boot = Boot::new(directory.join("layout")).append("ocinit.mode=exec").option("--mem", "1024");
-    let outcome = boot.arguments(["sh", "/cases.sh"]).run();
+    let outcome = boot.timeout(400).arguments(["sh", "/cases.sh"]).run();
     let text = outcome.text().replace('\r', "");
     let mut wrong = String::new();
     for case in cases {

@@ -163,8 +163,9 @@ impl Program {
     }
 }
 
-/// Whether the rules can be carried out.
-pub(super) fn check(resources: &Value<'_>) -> Result<()> {
+/// Whether the rules can be carried out: `linux.resources` of a config, of which nothing but `devices` is looked at.
+/// No system call is made.
+pub fn check(resources: &Value<'_>) -> Result<()> {
     Program::compile(Some(resources)).map(drop)
 }
 

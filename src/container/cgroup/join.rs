@@ -5,6 +5,8 @@
 //! runc and crun do. That one is looked up below the container's own: the container cannot lead us out of it.
 
 use super::{Cgroup, FILE_BYTES, MOUNT};
+use crate::container::launch::Instead;
+use crate::container::state::State;
 use crate::io::path::PathBuf;
 use crate::io::show::{On, Show, ShowC};
 use crate::io::text::decimal;
@@ -27,20 +29,23 @@ pub struct Joined<'s> {
     directory: Option<Fd>,
     /// The caller named it: there is no other.
     is_named: bool,
+    /// The container was made without root.
+    rootless: bool,
 }
 
 impl<'s> Joined<'s> {
-    /// Finds the cgroup of the container whose own is `own` (empty: it has none) and whose first process is `pid`; or the
-    /// one `below` it.
-    pub fn find(own: &'s CStr, pid: i32, below: Option<&CStr>) -> Result<Joined<'s>> {
+    /// Finds the cgroup of the container of this state; or the one `below` it.
+    pub fn find(state: &State<'s>, below: Option<&CStr>) -> Result<Joined<'s>> {
+        let State { cgroup: own, rootless, .. } = *state;
+        let pid = state.process.pid;
         let below = below.filter(|below| !below.is_empty());
         if own.is_empty() {
             return match below {
                 Some(_) => Err(Error::new(format_args!("--cgroup: the container has no cgroup of its own"))),
-                None => Ok(Joined { own, pid, directory: None, is_named: false }),
+                None => Ok(Joined { own, pid, directory: None, is_named: false, rootless }),
             };
         }
-        let mut joined = Joined { own, pid, directory: None, is_named: below.is_some() };
+        let mut joined = Joined { own, pid, directory: None, is_named: below.is_some(), rootless };
         let way = below.map(relative).transpose()?;
         joined.directory = match (fs::open(CWD, own, DIRECTORY, 0), way) {
             (Err(Errno::ENOENT), None) => joined.of_first_process()?,
@@ -62,14 +67,18 @@ impl<'s> Joined<'s> {
         self.directory.as_ref().map(Fd::by_ref)
     }
 
-    /// Returns another cgroup to be born in after clone3(2) said `errno` of the first one. None if there is none.
-    pub fn instead(&self, errno: Errno) -> Result<Option<Fd>> {
+    /// Returns where the process is born after clone3(2) said `errno` of its cgroup.
+    pub fn instead(&self, errno: Errno) -> Result<Instead> {
         match errno {
+            _ if self.is_named || self.own.is_empty() => Ok(Instead::Nowhere),
             // It hands controllers on; it may hold threads alone; it was removed.
-            Errno::EBUSY | Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT if !self.is_named => {}
-            _ => return Ok(None),
+            Errno::EBUSY | Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT => {
+                Ok(self.of_first_process()?.map_or(Instead::Nowhere, Instead::Of))
+            }
+            // No cgroup above the user's session and the container is the user's: as in runc.
+            Errno::EACCES | Errno::EPERM if self.rootless => Ok(Instead::OfCaller),
+            _ => Ok(Instead::Nowhere),
         }
-        if self.own.is_empty() { Ok(None) } else { self.of_first_process() }
     }
 
     /// Adds to an error that it is the limit of processes which was reached.

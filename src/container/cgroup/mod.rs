@@ -7,7 +7,7 @@
 //! ```
 //! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits are refused.
 
-mod devices;
+pub mod devices;
 mod join;
 mod lifting;
 mod machine;
