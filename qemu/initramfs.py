@@ -12,7 +12,9 @@ import stat
 from common import Failure
 
 # What every boot loads: the buses, disks and the console ports of a QEMU machine. Dependencies come by themselves.
-ALWAYS = ["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_console", "nvme"]
+PCI = ["virtio_pci", "virtio_blk", "virtio_console", "nvme"]
+MMIO = ["virtio_mmio", "virtio_blk", "virtio_console"]  # microvm has no PCI
+ALWAYS = ["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_console", "nvme"]  # a machine that is not known
 
 # What a file system needs before it can be mounted, loaded only then. The kernel would ask modprobe for the tables
 # of vfat's code pages and for the checksum, but an initramfs has no modprobe.
@@ -106,6 +108,10 @@ class Modules:
             raise Failure(f"{self.paths[name]}: not a kernel module (no depends= in it)")
         return [canonical(word) for word in found[1].decode().split(",") if word]
 
+    def has(self, name):
+        """True if the module is there, or built in."""
+        return name in self.paths or name in self.builtin
+
     def in_order(self, wanted):
         """`wanted` and all it needs, each after what it needs; leaves out what is built in or not there at all."""
         order = []
@@ -122,7 +128,7 @@ class Modules:
         return order
 
 
-def build(init, modules=None):
+def build(init, modules=None, always=ALWAYS):
     """The initramfs: /init, a console, and the modules of folder `modules` (None: a kernel with all built in)."""
     cpio = Cpio()
     cpio.directory("dev")
@@ -130,13 +136,13 @@ def build(init, modules=None):
     cpio.character_device("dev/console", 5, 1)
     cpio.file("init", pathlib.Path(init).read_bytes(), 0o755)
     if modules is not None:
-        _add_modules(cpio, Modules(modules))
+        _add_modules(cpio, Modules(modules), always)
     return cpio.finish()
 
 
-def _add_modules(cpio, modules):
+def _add_modules(cpio, modules, wanted_always):
     """The modules in one flat folder and `list`: a line for each, in order, with its file system if only that needs it."""
-    always = modules.in_order(ALWAYS)
+    always = modules.in_order(wanted_always)
     lines = [f"{name}.ko" for name in always]
     names = set(always)
     for file_system, wanted in FILE_SYSTEMS.items():

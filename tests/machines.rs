@@ -2,9 +2,12 @@
 
 mod support;
 
-use support::boot::Input;
+use std::time::Duration;
+
+use support::boot::{Input, finish};
+use support::fake::FakeQemu;
 use support::images::busybox_layout;
-use support::{Boot, random_bytes};
+use support::{Boot, random_bytes, scratch};
 
 #[track_caller]
 fn runs_on(machine: &str) {
@@ -28,6 +31,55 @@ fn q35() {
 #[test]
 fn microvm() {
     runs_on("microvm");
+}
+
+/// It knows all three, as the real one says it.
+const SAYS_ITS_MACHINE: &str = r#"
+asked = sys.argv[sys.argv.index("-machine") + 1]
+sys.exit(print("microvm   microvm (i386)\nq35   Standard PC") if asked == "help" else f"machine {asked}")"#;
+
+/// The fastest is the default, and what is not known to work on it gets the next, with the reason.
+#[test]
+fn the_default_is_the_fastest_that_works() {
+    let directory = scratch("machines-default");
+    let machine = FakeQemu::new(&directory, SAYS_ITS_MACHINE);
+    let (kernel, modules) = support::console::kernel();
+    let without = directory.join("modules");
+    std::fs::create_dir_all(without.join("kernel")).expect("modules");
+    let disks: Vec<_> = (0..7).map(|number| directory.join(format!("disk{number}"))).collect();
+    disks.iter().for_each(|disk| support::disk::blank(disk, 1));
+    let run = |change: &dyn Fn(Boot) -> Boot| {
+        let boot = change(Boot::new(busybox_layout()).flag("--verbose").option("--accel", "tcg"));
+        let child = machine.on_path(boot.option("--kernel", &kernel).command()).spawn().expect("boot");
+        finish(child, None, Duration::from_secs(60))
+    };
+    let known = |boot: Boot| boot.option("--modules", &modules);
+    run(&|boot| known(boot)).expect_line(&["machine microvm"]);
+    run(&|boot| known(boot).option("--machine", "pc")).expect_line(&["machine pc"]);
+    let full =
+        |boot: Boot, count: usize| disks[..count].iter().fold(known(boot), |boot, disk| boot.option("--disk", disk));
+    run(&|boot| full(boot, 6)).expect_line(&["machine microvm"]);
+    for (change, reason) in [
+        (&(|boot| full(boot, 7)) as &dyn Fn(Boot) -> Boot, "disks"),
+        (&|boot| boot, "may have no virtio_mmio"),
+        (&|boot: Boot| boot.option("--modules", &without), "has no virtio_mmio"),
+        (&|boot: Boot| known(boot).option("--initramfs", "/dev/null"), "may hold no virtio_mmio"),
+    ] {
+        let outcome = run(change);
+        outcome.expect_line(&["machine q35"]).expect_line(&["boot: machine q35 instead of microvm", reason]);
+    }
+}
+
+/// One word more would be a kernel that panics.
+#[test]
+fn thirty_three_words_for_the_kernels_init_are_refused() {
+    let words = |count: usize| (0..count).map(|n| format!(" \"word {n}\"")).collect::<String>();
+    let boot = |count: usize| {
+        Boot::new(busybox_layout()).append(&format!("ocinit.log=info -- echo{}", words(count - 1))).run()
+    };
+    let expected: Vec<String> = (0..31).map(|n| format!("word {n}")).collect();
+    boot(32).expect_status(0).expect_stdout(&format!("{}\n", expected.join(" ")));
+    boot(33).expect_status(125).expect_line(&["boot: ", "33 words", "/ocinit.conf"]);
 }
 
 #[test]

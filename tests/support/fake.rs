@@ -31,12 +31,18 @@ impl FakeQemu {
         FakeQemu { folder: folder.to_path_buf() }
     }
 
-    /// `boot`'s command with this program first on PATH.
+    /// `boot`'s command with this program in QEMU's place.
     pub fn command(&self, boot: &Boot) -> Command {
+        let boot = boot.clone().option("--accel", "tcg").option("--machine", "pc");
+        self.on_path(boot.option("--kernel", "/dev/null").command())
+    }
+
+    /// This command with the program first on PATH, and a cache of its own, for what `boot` remembers of QEMU.
+    pub fn on_path(&self, mut command: Command) -> Command {
         let path = std::env::var("PATH").expect("PATH");
-        let mut command =
-            boot.clone().option("--accel", "tcg").option("--machine", "pc").option("--kernel", "/dev/null").command();
-        command.env("PATH", format!("{}:{path}", self.folder.display()));
+        command
+            .env("PATH", format!("{}:{path}", self.folder.display()))
+            .env("XDG_CACHE_HOME", self.folder.join("cache"));
         command
     }
 }
