@@ -51,15 +51,18 @@ pub const COPY_BYTES: usize = 64 << 10;
 /// Bytes of standard input that are read at once, where it is a pipe; Linux's pipes hold as many.
 pub const SPOOL_BYTES: usize = 64 << 10;
 
+/// A container's config.json, in bytes. A profile of seccomp and hundreds of mounts are some hundred KiB, annotations any size.
+pub const CONFIG_BYTES: usize = 4 << 20;
 /// The process that `exec` is given as a file, in bytes. podman's have some KiB, most of it environment.
 pub const PROCESS_BYTES: usize = 256 << 10;
 /// Arguments and environment variables of one process together. The kernel limits their bytes, not their number.
 pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 /// Text of one container's arguments, environment, mounts and names, in bytes, decoded from its config.
 /// Linux takes 2 MiB of arguments and environment (a quarter of the 8 MiB stack), 128 KiB a string.
-pub const STRINGS_BYTES: usize = (2 << 20) + (64 << 10);
-/// Supplementary groups of one process (NGROUPS_MAX is 65,536; initgroups users have tens).
-pub const GROUPS_MAX: usize = 256;
+/// A config.json of the largest size has all of its text in it.
+pub const STRINGS_BYTES: usize = CONFIG_BYTES + (64 << 10);
+/// Supplementary groups of one process (NGROUPS_MAX is 65,536; users of a directory service have some hundred).
+pub const GROUPS_MAX: usize = 4096;
 /// An image's /etc/passwd or /etc/group, in bytes (containerd stops at 10 MiB, too).
 pub const PASSWD_BYTES: u64 = 10 << 20;
 /// One name, number or home directory in them, in bytes (LOGIN_NAME_MAX is 256; a home is a path).
@@ -92,8 +95,8 @@ pub const CGROUP_NAMES_BYTES: usize = 16 << 20;
 pub const CGROUP_WALK_MS: u64 = 10_000;
 /// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
-/// Mounts of one container.
-pub const MOUNTS_MAX: usize = 128;
+/// Mounts of one container. Shared servers and Kubernetes pods with many volumes have some hundred.
+pub const MOUNTS_MAX: usize = 1024;
 /// Mounts of procfs and sysfs that are taken away where there is no pivot. Machines have one of each.
 pub const KERNEL_VIEWS_MAX: usize = 256;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.

@@ -71,7 +71,7 @@ pub struct Memory {
     /// Text of one container's arguments, environment and names.
     pub strings: [u8; crate::limits::STRINGS_BYTES],
     /// A container's config.json.
-    pub config: [u8; crate::limits::DOCUMENT_BYTES],
+    pub config: [u8; crate::limits::CONFIG_BYTES],
     /// The process that exec is given.
     pub process: [u8; crate::limits::PROCESS_BYTES],
     /// Starting a container.
@@ -85,7 +85,7 @@ static MEMORY: Slot<Memory> = Slot::new(Memory {
     unpack: crate::rootfs::UnpackMemory::EMPTY,
     export: crate::export::TargetMemory::EMPTY,
     strings: [0; crate::limits::STRINGS_BYTES],
-    config: [0; crate::limits::DOCUMENT_BYTES],
+    config: [0; crate::limits::CONFIG_BYTES],
     process: [0; crate::limits::PROCESS_BYTES],
     container: crate::container::ContainerMemory::EMPTY,
 });

@@ -289,14 +289,15 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
 
 #[test]
 fn too_many_volumes_are_an_error_that_names_the_limit() {
-    let volumes: Vec<String> = (0..200).map(|n| format!("\"/v{n}\":{{}}")).collect();
+    use crate::limits::MOUNTS_MAX;
+    let volumes: Vec<String> = (0..=MOUNTS_MAX).map(|n| format!("\"/v{n}\":{{}}")).collect();
     let mut document =
         format!(r#"{{"architecture":"a","os":"b","config":{{"Volumes":{{{}}}}}}}"#, volumes.join(",")).into_bytes();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new());
     let mut strings = Strings::new(&mut memory);
     let found = in_root("many", |root| volumes::mount_volumes(&config, root, None, &mut strings, &mut mounts));
-    assert_eq!(found.unwrap_err().to_string(), "more than 128 mounts");
+    assert_eq!(found.unwrap_err().to_string(), format!("more than {MOUNTS_MAX} mounts"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{mounts, root};
 use crate::error::{Context, Error, Result};
+use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::spec::{Device, Spec, User};
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -41,12 +42,16 @@ pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
 
 /// Makes a node; `dev` is /dev. What is there already must be that very device.
 fn make(root: FdRef<'_>, dev: FdRef<'_>, device: &Device<'_>) -> crate::sys::Result<()> {
-    let in_dev = device.path.to_bytes_with_nul().strip_prefix(b"/dev/").filter(|name| !name.contains(&b'/'));
+    let mut path = PathBuf::from_bytes(device.path.to_bytes())?;
+    let end = path.as_bytes().iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    path.truncate(end);
+    let path = path.as_c_str();
+    let in_dev = path.to_bytes_with_nul().strip_prefix(b"/dev/").filter(|name| !name.contains(&b'/'));
     if let Some(Ok(name)) = in_dev.map(CStr::from_bytes_with_nul) {
         return make_node(dev, name, device);
     }
-    let (directory, name) = match root::open_parent(root, device.path, false) {
-        Err(Errno::ENOENT) => root::open_parent(root, device.path, true)?,
+    let (directory, name) = match root::open_parent(root, path, false) {
+        Err(Errno::ENOENT) => root::open_parent(root, path, true)?,
         found => found?,
     };
     make_node(directory.by_ref(), name, device)

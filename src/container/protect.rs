@@ -43,6 +43,10 @@ pub fn make_readonly(places: Places<'_>, paths: Words<'_>) -> Result<()> {
 
 fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
     let Some(place) = places.find(path)? else { return Ok(()) };
+    if fs::stat(place.by_ref(), c"")?.is_mount_root {
+        // Another mount over it would be the host's, too, where a bind is shared with the host.
+        return mount::set_attributes(place.by_ref(), true, attr::RDONLY, 0, 0);
+    }
     let tree = mount::clone_tree(place.by_ref(), c"", true)?;
     mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)?;
     mount::attach(tree.by_ref(), place.by_ref())
@@ -61,9 +65,24 @@ struct Covers {
     empty: Option<Fd>,
 }
 
+impl Covers {
+    /// Whether this place is one of them already: a path may be named twice, or by another name.
+    fn has(&self, place: FdRef<'_>) -> crate::sys::Result<bool> {
+        let here = fs::stat(place, c"")?;
+        let is_same = |cover: &Option<Fd>| match cover {
+            Some(cover) => fs::stat(cover.by_ref(), c"").map(|it| (it.device, it.inode) == (here.device, here.inode)),
+            None => Ok(false),
+        };
+        Ok(here.is_mount_root && (is_same(&self.null)? || is_same(&self.empty)?))
+    }
+}
+
 fn cover(places: Places<'_>, path: &CStr, covers: &mut Covers) -> Result<()> {
     let Some(place) = places.find(path).doing("open")? else { return Ok(()) };
     let place = place.by_ref();
+    if covers.has(place).doing("stat")? {
+        return Ok(());
+    }
     let cover = if fs::stat(place, c"").doing("stat")?.kind() != fs::S_IFDIR {
         match &mut covers.null {
             Some(null) => null,

@@ -161,12 +161,51 @@ pub fn propagation(option: &[u8]) -> Option<u64> {
     (effect & KIND == PROPAGATION).then_some(bits)
 }
 
+/// Each option. Clients also write several into one string, as mount(8) takes them: commas part them, but for one behind a
+/// backslash (overlay's) or between quotes (SELinux's). An empty one is none.
+pub fn each(words: Words<'_>) -> impl Iterator<Item = &[u8]> {
+    words.iter().flat_map(|word| {
+        let mut rest = word.to_bytes();
+        core::iter::from_fn(move || {
+            (!rest.is_empty()).then(|| {
+                let (option, after) = rest.split_at(end_of_first(rest));
+                rest = after.get(1..).unwrap_or(b"");
+                option
+            })
+        })
+        .filter(|option| !option.is_empty())
+    })
+}
+
+fn end_of_first(options: &[u8]) -> usize {
+    let (mut is_escaped, mut is_quoted) = (false, false);
+    let end = options.iter().position(|byte| {
+        let is_end = *byte == b',' && !is_escaped && !is_quoted;
+        is_quoted ^= *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.unwrap_or(options.len())
+}
+
+/// The flag of mount(2) that this option of every file system is; 0 where it is the absence of one.
+pub fn flag_of_mount(option: &[u8]) -> Option<u64> {
+    match option {
+        b"sync" => Some(libc::MS_SYNCHRONOUS),
+        b"dirsync" => Some(libc::MS_DIRSYNC),
+        b"mand" => Some(libc::MS_MANDLOCK),
+        b"lazytime" => Some(1 << 25),
+        b"async" | b"nomand" | b"nolazytime" => Some(0),
+        _ => None,
+    }
+}
+
 impl Options {
     /// What these come to.
     pub fn of(words: Words<'_>) -> Options {
         let mut options = Options::default();
-        words.iter().for_each(|word| {
-            options.add(word.to_bytes());
+        each(words).for_each(|option| {
+            options.add(option);
         });
         options
     }
@@ -216,6 +255,16 @@ mod tests {
         assert_eq!(of("rw ro").own, change(1, 0));
         assert_eq!(of("rro rw"), Options { own: change(0, 1), all: change(1, 0), flags: 0 });
         assert_eq!(of("mode=755 size=1 rdefaults rremount rtmpcopyup rsync rr r"), Options::default());
+    }
+
+    #[test]
+    fn several_options_may_stand_in_one_string() {
+        let split = |text: &[u8]| each(Words::new(text)).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" | ");
+        assert_eq!(split(b"rw\0\0nosuid,,size=64k,\0,\0mode=700\0"), "rw | nosuid | size=64k | mode=700");
+        assert_eq!(split(b"lowerdir=/a\\,b:/c,upperdir=/d\0"), "lowerdir=/a\\,b:/c | upperdir=/d");
+        assert_eq!(split(b"a\\\\,b\0"), "a\\\\ | b");
+        assert_eq!(split(b"context=\"s0:c1,c2\",ro\0"), "context=\"s0:c1,c2\" | ro");
+        assert_eq!(of("bind,ro,nosuid rw").own, change(2, 1));
     }
 
     #[test]

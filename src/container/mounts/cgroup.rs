@@ -1,10 +1,12 @@
 //! The container's view of cgroup2, by the type `cgroup` or `cgroup2`.
 //!
 //! With a cgroup namespace it is a mount whose root is the container's group. Without one it is a bind of that group. Where
-//! neither can be (a user namespace alone, a host with version 1 alone), the host's hierarchy is shown, and not written.
+//! neither can be (no group of its own, a user namespace alone, a host with version 1 alone), the host's hierarchy is shown,
+//! and not written, whatever the options say.
 
-use super::{change, joins_or_makes};
+use super::change;
 use crate::error::{Context, Error, Result};
+use crate::limits::PATH_BYTES;
 use crate::spec::options::Options;
 use crate::spec::{Mount, Spec};
 use crate::sys::clone::CLONE_NEWCGROUP;
@@ -22,7 +24,32 @@ pub fn is_kind(kind: &CStr) -> bool {
 
 /// Whether this mount shows the container's group, in no namespace of its own.
 pub fn is_shown_without_namespace(spec: &Spec<'_>, one: &Mount<'_>) -> bool {
-    is_kind(one.kind) && !joins_or_makes(spec, CLONE_NEWCGROUP)
+    is_kind(one.kind) && !has_namespace(spec)
+}
+
+/// Whether the container has a cgroup namespace that is not the caller's.
+fn has_namespace(spec: &Spec<'_>) -> bool {
+    let inode = |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
+    let is_ours = |path| match (inode(path), inode(c"/proc/self/ns/cgroup")) {
+        (Ok(one), Ok(ours)) => (one.device, one.inode) == (ours.device, ours.inode),
+        // It cannot be joined either.
+        _ => false,
+    };
+    let joined = spec.joined.iter().find(|one| one.kind == CLONE_NEWCGROUP);
+    spec.namespaces & CLONE_NEWCGROUP != 0 || joined.is_some_and(|one| !is_ours(one.path))
+}
+
+/// Parent: whether a mount shows groups that are not the container's: without a group of its own its namespace begins at
+/// ours, which may be all there are.
+pub fn shows_others(spec: &Spec<'_>, group: Option<FdRef<'_>>) -> bool {
+    if group.is_some() || !spec.mounts.iter().any(|one| is_kind(one.kind)) {
+        return false;
+    }
+    let mut text = [0; PATH_BYTES];
+    let own = fs::open(CWD, c"/proc/self/cgroup", fs::O_RDONLY, 0);
+    let length = own.and_then(|own| fs::read(own.by_ref(), &mut text)).unwrap_or(0);
+    let is_in_root = text[..length].split(|byte| *byte == b'\n').any(|line| line == b"0::/");
+    !has_namespace(spec) || spec.namespaces & CLONE_NEWCGROUP != 0 && is_in_root
 }
 
 /// Parent: a bind of the container's group. What is mounted there does not reach the host, whatever travels otherwise.
@@ -45,8 +72,6 @@ pub fn instead(options: &Options, error: Error) -> Result<Fd> {
         None => crate::container::protect::empty_directory().doing("hide the host's cgroups")?,
     };
     change(tree.by_ref(), options)?;
-    if options.own.clear & attr::RDONLY == 0 {
-        mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0).doing("make it read-only")?;
-    }
+    mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, MS_PRIVATE).doing("make it read-only")?;
     Ok(tree)
 }

@@ -1,11 +1,12 @@
 //! A file system, configured and mounted nowhere yet.
 
-use super::{cgroup, change, copy, joins_or_makes};
+use super::long::{self, ShowOption};
+use super::{Sources, cgroup, change, copy, joins_or_makes};
 use crate::error::{Context, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::limits::NAME_BYTES;
-use crate::spec::options::{Options, flag};
+use crate::spec::options::{self, Options, flag};
 use crate::spec::{Mount, Spec};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWPID};
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -13,21 +14,29 @@ use crate::sys::mount::{self, attr};
 use crate::sys::{Errno, fd, fs};
 use core::ffi::CStr;
 
-/// Makes it. `hidden` is the directory that it will hide, where there was one before.
+/// Makes it for `place`, which it will hide, and which was not made for it if it `existed`.
 pub fn make(
     spec: &Spec<'_>,
     one: &Mount<'_>,
     options: &Options,
-    prepared: Option<FdRef<'_>>,
-    hidden: Option<FdRef<'_>>,
+    sources: Sources<'_>,
+    (place, existed): (FdRef<'_>, bool),
 ) -> Result<Fd> {
-    if let Some(tree) = prepared {
+    if let Some(tree) = sources.prepared {
         let tree = fd::duplicate(tree, 3).doing("duplicate a descriptor")?;
         change(tree.by_ref(), options)?;
         return Ok(tree);
     }
-    match new(spec, one, options, hidden) {
+    let hidden = existed.then_some(place);
+    let made = match long::is_needed(one) {
+        true => long::make(spec, one, options, place),
+        false => new(spec, one, options, hidden),
+    };
+    match made {
         Ok(tree) => {
+            if cgroup::is_kind(one.kind) && sources.shows_cgroups {
+                mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0).doing("make it read-only")?;
+            }
             if let (true, Some(hidden)) = (options.has(flag::COPY_UP), hidden) {
                 copy::directory(hidden, tree.by_ref())?;
             }
@@ -61,17 +70,16 @@ fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CS
     (shows && errno == Errno::EPERM && !joins_or_makes(spec, namespace)).then_some(path)
 }
 
-fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<Fd> {
+/// Makes it by fsopen(2).
+pub fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<Fd> {
     let context = mount::fs_open(if cgroup::is_kind(one.kind) { c"cgroup2" } else { one.kind });
     // The kernel's answer alone, which says whether it is to be left out.
     let context = context.doing("open the file system")?;
     let context = context.by_ref();
-    if !one.source.is_empty() {
-        mount::fs_set(context, c"source", one.source).on("set its source", one.source)?;
-    }
+    set_source(context, one)?;
     set_label(context, spec, one.kind)?;
     let copies = options.has(flag::COPY_UP);
-    let has_mode = || one.options.iter().any(|option| option.to_bytes().starts_with(b"mode="));
+    let has_mode = || options::each(one.options).any(|option| option.starts_with(b"mode="));
     if let Some(hidden) = hidden
         && one.kind == c"tmpfs"
         && (copies || !has_mode())
@@ -91,32 +99,53 @@ fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<FdRef
     mount::fs_mount(context, options.own.set).doing("make the file system")
 }
 
-/// `linux.mountLabel`, for what SELinux does not label by itself. A kernel without it does not know the option.
-fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()> {
-    let Some(label) = spec.linux("mountLabel").and_then(|label| label.as_text().ok()) else { return Ok(()) };
-    let is_labelled = kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
-    if is_labelled || label.is_empty() {
-        return Ok(());
+/// The name is a word, which may be longer than it is worth.
+pub fn set_source(context: FdRef<'_>, one: &Mount<'_>) -> Result<()> {
+    match one.source.is_empty() {
+        true => Ok(()),
+        false => mount::fs_set(context, c"source", one.source).on("set its source", one.source),
     }
-    let text = PathBuf::format(format_args!("{label}")).doing("mountLabel")?;
-    mount::fs_set(context, c"context", text.as_c_str()).on("set its SELinux label", text.as_c_str())
+}
+
+/// Returns `linux.mountLabel`, for what SELinux does not label by itself. A kernel that runs without it does not know the
+/// option: there is no label then, as crun has it.
+pub fn label(spec: &Spec<'_>, kind: &CStr) -> Result<Option<PathBuf>> {
+    let Some(label) = spec.linux("mountLabel").and_then(|label| label.as_text().ok()) else { return Ok(None) };
+    let is_labelled = kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
+    if is_labelled || label.is_empty() || matches!(mount::fs_open(c"selinuxfs"), Err(Errno::ENODEV)) {
+        return Ok(None);
+    }
+    PathBuf::format(format_args!("{label}")).doing("mountLabel").map(Some)
+}
+
+/// Gives it that label.
+pub fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()> {
+    match label(spec, kind)? {
+        Some(text) => mount::fs_set(context, c"context", text.as_c_str()).on("set its SELinux label", text.as_c_str()),
+        None => Ok(()),
+    }
+}
+
+/// Whether its source is a device, and not a mere name.
+pub fn is_of_device(one: &Mount<'_>) -> bool {
+    one.source.to_bytes().starts_with(b"/")
 }
 
 /// The options that are the file system's.
 pub fn configure_all(context: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Result<()> {
     let mut known = Options::default();
-    for option in one.options.iter() {
-        if known.add(option.to_bytes()) {
+    for option in options::each(one.options) {
+        if known.add(option) {
             continue;
         }
         match configure(context, option) {
             // A group that the user namespace does not have (5, for terminals): they are root's then.
-            Err(Errno::EINVAL) if one.kind == c"devpts" && option.to_bytes().starts_with(b"gid=") => {}
-            done => done.on("option", option)?,
+            Err(Errno::EINVAL) if one.kind == c"devpts" && option.starts_with(b"gid=") => {}
+            done => done.on("option", ShowOption(option).text().as_c_str())?,
         }
     }
     // A device that cannot be written is not opened for writing; and a remount means the file system, too.
-    let whole = one.source.to_bytes().starts_with(b"/") || options.has(flag::REMOUNT);
+    let whole = is_of_device(one) || options.has(flag::REMOUNT);
     for (bits, word) in [(options.own.set, c"ro"), (options.own.clear, c"rw")] {
         if whole && bits & attr::RDONLY != 0 {
             mount::fs_set_flag(context, word).on("option", word)?;
@@ -126,17 +155,18 @@ pub fn configure_all(context: FdRef<'_>, one: &Mount<'_>, options: &Options) -> 
 }
 
 /// `key=value` or `flag`, to the file system.
-fn configure(context: FdRef<'_>, option: &CStr) -> crate::sys::Result<()> {
-    let bytes = option.to_bytes_with_nul();
-    let Some(equals) = bytes.iter().position(|byte| *byte == b'=') else {
-        return mount::fs_set_flag(context, option);
+pub fn configure(context: FdRef<'_>, option: &[u8]) -> crate::sys::Result<()> {
+    let Some(equals) = option.iter().position(|byte| *byte == b'=') else {
+        return mount::fs_set_flag(context, PathBuf::from_bytes(option)?.as_c_str());
     };
     let mut key = [0u8; NAME_BYTES + 1];
     key.get_mut(..equals)
         .filter(|place| place.len() < NAME_BYTES)
         .ok_or(Errno::EINVAL)?
-        .copy_from_slice(&bytes[..equals]);
+        .copy_from_slice(&option[..equals]);
     let key = CStr::from_bytes_until_nul(&key).map_err(|_| Errno::EINVAL)?;
-    let value = CStr::from_bytes_with_nul(&bytes[equals + 1..]).map_err(|_| Errno::EINVAL)?;
-    mount::fs_set(context, key, value)
+    let value = &option[equals + 1..];
+    // Quotes are for the list that it stood in.
+    let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+    mount::fs_set(context, key, PathBuf::from_bytes(value)?.as_c_str())
 }

@@ -7,11 +7,13 @@
 //!                                              = attached to the place that was looked at (CVE-2021-30465)
 //! ```
 
+mod bind;
 mod cgroup;
 mod copy;
 mod filesystem;
 mod guard;
 mod idmap;
+mod long;
 
 use super::root;
 use crate::error::{Context, Error, Result};
@@ -28,15 +30,30 @@ use core::ffi::CStr;
 use core::fmt;
 
 /// What the parent opened, by the number of the mount.
-pub struct Prepared([Option<Fd>; MOUNTS_MAX]);
+pub struct Prepared {
+    trees: [Option<Fd>; MOUNTS_MAX],
+    shows_cgroups: bool,
+}
 
 impl Prepared {
     /// Nothing: for a process that opens everything itself.
-    pub const NONE: Prepared = Prepared([const { None }; MOUNTS_MAX]);
+    pub const NONE: Prepared = Prepared { trees: [const { None }; MOUNTS_MAX], shows_cgroups: false };
 
-    fn tree(&self, index: usize) -> Option<FdRef<'_>> {
-        self.0.get(index)?.as_ref().map(Fd::by_ref)
+    fn of(&self, index: usize, bundle: sys::Result<()>) -> Sources<'_> {
+        let prepared = self.trees.get(index).and_then(Option::as_ref).map(Fd::by_ref);
+        Sources { prepared, shows_cgroups: self.shows_cgroups, bundle }
     }
+}
+
+/// Where one mount comes from.
+#[derive(Clone, Copy)]
+struct Sources<'a> {
+    /// The parent has opened it.
+    prepared: Option<FdRef<'a>>,
+    /// A mount of control groups shows others than the container's.
+    shows_cgroups: bool,
+    /// The bundle is the current directory, or why not.
+    bundle: sys::Result<()>,
 }
 
 /// Parent: opens what the child could not. A source may lie behind a directory whose owner is unknown in the child's user
@@ -49,7 +66,8 @@ pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>) -> Result<Prepared> {
     if spec.mounts.len() > MOUNTS_MAX {
         return Err(Error::new(format_args!("more than {MOUNTS_MAX} mounts")));
     }
-    for (one, place) in spec.mounts.iter().zip(&mut prepared.0) {
+    prepared.shows_cgroups = cgroup::shows_others(spec, cgroup);
+    for (one, place) in spec.mounts.iter().zip(&mut prepared.trees) {
         let options = Options::of(one.options);
         *place = prepare_one(spec, one, &options, cgroup, &mut ids).context("mount", &Naming(one))?;
     }
@@ -67,15 +85,15 @@ fn prepare_one(
     if !options.has(flag::BIND) {
         return match cgroup {
             Some(group) if cgroup::is_shown_without_namespace(spec, one) => cgroup::bind(group).map(Some),
-            _ => Ok(None),
+            _ => Ok(overlay(spec, one, options)),
         };
     }
     if mapping.is_none() && !joins_or_makes(spec, CLONE_NEWUSER) {
         return Ok(None);
     }
     let tree = match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
-        // Without powers here: the child has more.
-        Err(Errno::EPERM) if mapping.is_none() => return Ok(None),
+        // The child may have more powers, or see what an earlier mount shows there.
+        Err(_) if mapping.is_none() => return Ok(None),
         tree => tree.on("open", one.source)?,
     };
     // As the child's copy of it would be: what is mounted inside does not reach the host.
@@ -87,6 +105,19 @@ fn prepare_one(
         mount::set_id_mapping(tree.by_ref(), options.has(flag::IDMAP_ALL), namespace).doing("map owners")?;
     }
     Ok(Some(tree))
+}
+
+/// An overlay whose directories root of the container's user namespace may not be able to reach, made with our powers. One
+/// that is meant for a user namespace says `userxattr`.
+fn overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> Option<Fd> {
+    let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER) && !long::is_needed(one);
+    let is_theirs = options::each(one.options).any(|option| option == b"userxattr");
+    if is_ours && !is_theirs && !options.has(flag::REMOUNT) {
+        // Or the child, and it says why not.
+        filesystem::new(spec, one, options, None).ok()
+    } else {
+        None
+    }
 }
 
 /// Whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the caller's.
@@ -146,7 +177,10 @@ pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
         (!spec.mounts.is_empty(), "mounts: need a mount namespace of the container's own"),
         (makes_devices, "linux.devices: need a mount namespace of the container's own"),
         (spec.root.readonly, "root.readonly: needs a mount namespace of the container's own"),
-        (spec.root.propagation != 0, "linux.rootfsPropagation: needs a mount namespace of the container's own"),
+        (
+            spec.linux("rootfsPropagation").is_some(),
+            "linux.rootfsPropagation: needs a mount namespace of the container's own",
+        ),
         (no_pivot, "--no-pivot: needs a mount namespace of the container's own"),
     ];
     match reasons.iter().find(|(is_wanted, _)| *is_wanted) {
@@ -165,7 +199,7 @@ pub fn mount_all(
     mounted: &mut Mounted,
 ) -> Result<()> {
     for (index, one) in spec.mounts.iter().enumerate() {
-        match mount_one(root, spec, one, (prepared.tree(index), bundle), mounted) {
+        match mount_one(root, spec, one, prepared.of(index, bundle), mounted) {
             Err(error) if one.optional && error.errno() == Errno::ENODEV => {}
             done => done.context("mount", &Naming(one))?,
         }
@@ -177,7 +211,7 @@ fn mount_one(
     root: FdRef<'_>,
     spec: &Spec<'_>,
     one: &Mount<'_>,
-    (prepared, bundle): (Option<FdRef<'_>>, sys::Result<()>),
+    sources: Sources<'_>,
     mounted: &mut Mounted,
 ) -> Result<()> {
     let mut options = Options::of(one.options);
@@ -196,7 +230,7 @@ fn mount_one(
     }
     let (tree, place);
     if is_bind {
-        tree = bind(one, prepared, bundle, &options)?;
+        tree = bind::make(one, sources, &options)?;
         let directory = fs::stat(tree.by_ref(), c"").doing("stat the source")?.kind() == fs::S_IFDIR;
         place = guard.place(inside::make(root, one.destination, guard.resolve(), directory))?;
     } else {
@@ -206,7 +240,7 @@ fn mount_one(
             Err(Errno::ENOENT) => inside::make_missing(root, one.destination, guard.resolve(), true),
             found => found,
         })?;
-        tree = filesystem::make(spec, one, &options, prepared, existed.then_some(place.by_ref()))?;
+        tree = filesystem::make(spec, one, &options, sources, (place.by_ref(), existed))?;
     }
     guard.check_place(place.by_ref())?;
     guard.check_tree(tree.by_ref())?;
@@ -219,26 +253,6 @@ fn mount_one(
         let _ = mounted.readonly_later.push(tree);
     }
     Ok(())
-}
-
-/// What the source shows, with the attributes that were asked for; all others it keeps.
-///
-/// It is opened here, for it may lie below the root directory and show an earlier mount; the parent's copy is for a source
-/// that only the parent can open, and for one whose owners it has mapped.
-fn bind(one: &Mount<'_>, prepared: Option<FdRef<'_>>, bundle: sys::Result<()>, options: &Options) -> Result<Fd> {
-    let reached = if is_absolute(one.source) { Ok(()) } else { bundle };
-    let tree = match (idmap::wanted(one, options)?, prepared) {
-        (Some(_), Some(tree)) => crate::sys::fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
-        (_, prepared) => {
-            let own = reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
-            match (own, prepared) {
-                (Err(_), Some(tree)) => crate::sys::fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
-                (own, _) => own.on("open", one.source)?,
-            }
-        }
-    };
-    change(tree.by_ref(), options)?;
-    Ok(tree)
 }
 
 /// Changes the attributes of a mount, and of those beneath it.
@@ -256,7 +270,7 @@ fn set_propagation(tree: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Resul
     if !options.has(flag::PROPAGATION) {
         return Ok(());
     }
-    for bits in one.options.iter().filter_map(|option| options::propagation(option.to_bytes())) {
+    for bits in options::each(one.options).filter_map(options::propagation) {
         mount::set_attributes(tree, bits & MS_REC != 0, 0, 0, bits & !MS_REC).doing("set its propagation")?;
     }
     Ok(())

@@ -237,7 +237,7 @@ fn owners_are_mapped_as_the_mount_says() {
     let mut spec = spec(b"");
     spec.mounts = vec![one].leak();
     let prepared = prepare(&spec, None).unwrap();
-    let tree = prepared.tree(0).unwrap();
+    let tree = prepared.of(0, Ok(())).prepared.unwrap();
     assert_eq!(fs::stat(tree, c"file").unwrap().uid, 0);
     assert_eq!(fs::stat(tree, c"sub").unwrap().uid, 65534);
 }

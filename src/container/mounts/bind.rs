@@ -1,0 +1,70 @@
+//! Binds: what a source shows is shown in the container, too.
+
+use super::{Sources, change, idmap, is_absolute};
+use crate::error::{Context, Result};
+use crate::io::show::On;
+use crate::spec::Mount;
+use crate::spec::options::{Change, Options, flag};
+use crate::sys::fd::{self, CWD, Fd, FdRef};
+use crate::sys::mount::{self, attr};
+use crate::sys::{self, Errno};
+
+/// What the options of a mount say, whether they name it or not; how access times are kept stays, unless it is named.
+const NAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
+
+/// What the source shows, mounted nowhere yet.
+///
+/// It is opened here, for it may lie below the root directory and show an earlier mount; the parent's copy is for a source
+/// that only the parent can open, and for one whose owners it has mapped.
+pub fn make(one: &Mount<'_>, sources: Sources<'_>, options: &Options) -> Result<Fd> {
+    let reached = if is_absolute(one.source) { Ok(()) } else { sources.bundle };
+    let open = || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
+    let is_mapped = idmap::wanted(one, options)?.is_some();
+    let tree = match sources.prepared {
+        Some(tree) if is_mapped => fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
+        Some(tree) => open().or_else(|_| fd::duplicate(tree, 3)).on("open", one.source)?,
+        None => open().on("open", one.source)?,
+    };
+    set_options(tree.by_ref(), options)?;
+    Ok(tree)
+}
+
+/// As soon as one attribute is named, those that are not are cleared, as runc has it; without any the source's stay. In a
+/// user namespace they stay where they are locked, and naming the contrary is an error.
+fn set_options(tree: FdRef<'_>, options: &Options) -> Result<()> {
+    if options.own.is_empty() {
+        return change(tree, options);
+    }
+    match set(tree, whole(options.own)) {
+        Err(Errno::EPERM) => change(tree, options),
+        done => {
+            done.doing("change its attributes")?;
+            change(tree, &Options { own: Change::default(), ..*options })
+        }
+    }
+}
+
+fn whole(own: Change) -> Change {
+    let names_times = (own.set | own.clear) & (attr::ATIME_MASK | attr::NODIRATIME) != 0;
+    let all = NAMED | own.clear | if names_times { attr::NODIRATIME } else { 0 };
+    Change { set: own.set, clear: all & (!own.set | attr::ATIME_MASK) }
+}
+
+fn set(tree: FdRef<'_>, change: Change) -> sys::Result<()> {
+    mount::set_attributes(tree, false, change.set, change.clear, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_is_cleared() {
+        let of = |set, clear| whole(Change { set, clear });
+        assert_eq!(of(attr::NODEV, 0), Change { set: 4, clear: 0x20_000b });
+        assert_eq!(of(0, attr::RDONLY), Change { set: 0, clear: 0x20_000f });
+        // Access times are one field, which is cleared as a whole before it is set.
+        assert_eq!(of(attr::NOATIME, attr::ATIME_MASK), Change { set: 0x10, clear: 0x20_00ff });
+        assert_eq!(of(attr::NODIRATIME, 0), Change { set: 0x80, clear: 0x20_000f });
+    }
+}
