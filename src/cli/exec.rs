@@ -129,8 +129,12 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
     };
     let mut capabilities = of.capabilities;
     for name in arguments.values("cap") {
-        let bit = capability::by_name(name.to_bytes());
-        let bit = bit.ok_or_else(|| Error::new(format_args!("--cap {}: no such capability", ShowC(name))))?;
+        // As of a config: what the kernel does not know cannot be granted, which is no error (runtime-spec 1.1).
+        let Some(bit) = capability::by_name(name.to_bytes()) else {
+            crate::warning!("--cap {}: there is no such capability: it is left out", ShowC(name));
+            continue;
+        };
+        // The ambient one takes effect if the config makes it inheritable, as in runc.
         let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
         [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= bit);
     }

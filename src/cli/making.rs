@@ -10,12 +10,12 @@ use crate::container::userns::{self, Ids};
 use crate::container::{Running, Stdio};
 use crate::io::document;
 use crate::io::path::PathBuf;
-use crate::io::show::{On, ShowC};
+use crate::io::show::{On, Show, ShowC};
 use crate::io::strings::Strings;
 use crate::limits::PATH_BYTES;
 use crate::memory::Memory;
 use crate::rootfs::Powers;
-use crate::spec::{self, Lists, Process};
+use crate::spec::{self, Lists, Process, capability};
 use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
 use crate::sys::{Errno, fd, fs, mount, process, socket, tty};
 use crate::{Context, Error, Result};
@@ -236,6 +236,11 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     spec::each_unknown_capability(&spec.process, &mut |value| {
         crate::warning!("config.json: {}", value.fault("there is no such capability: it is left out"));
     });
+    let sets = &spec.process.capabilities;
+    for name in capability::names(sets.ambient & !(sets.inheritable & sets.permitted)) {
+        // runc's words, and the kernel's rule (capabilities(7)).
+        crate::warning!("can't raise ambient capability CAP_{}: it is not both permitted and inheritable", Show(name));
+    }
     let stdio = callers.stdio(&spec.process, spec.process.terminal, stays)?;
     let mut absolute = PathBuf::new();
     let rootfs = match spec.root.path.to_bytes() {

@@ -20,6 +20,11 @@ pub fn by_name(name: &[u8]) -> Option<u64> {
     words(NAMES).position(|known| known == name).map(|number| 1 << number)
 }
 
+/// Returns the names of a set's members, without `CAP_`.
+pub fn names(set: u64) -> impl Iterator<Item = &'static [u8]> {
+    words(NAMES).enumerate().filter(move |(number, _)| set >> number & 1 != 0).map(|(_, name)| name)
+}
+
 /// Every capability there is; the kernel takes those that it knows.
 pub const ALL: u64 = (1 << COUNT) - 1;
 

@@ -54,6 +54,7 @@ pub const DIFFERENCES: &[(&str, Runtime, &str)] = &[
     ("domainname.no-namespace", Runc, "takes it"),
     ("events.stats", Crun, "1.8.1 has no events"),
     ("exec.cap", Crun, "gives that one alone"),
+    ("exec.cap-unknown", Crun, "gives that one alone"),
     ("exec.dashes", Crun, "at times refuses it"),
     ("exec.dashes", Runc, "at times refuses it"),
     ("exec.env", Crun, "gives a PATH of its own, not the container's"),

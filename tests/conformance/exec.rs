@@ -69,6 +69,12 @@ fn exec() -> Vec<Case> {
             "0000000020000421\n",
         ),
         row(
+            "exec.cap-unknown",
+            "a capability that there is not is left out",
+            &["--cap", "CAP_NONE", "@ID@", "sed", "-n", "s/^CapEff:[[:space:]]*//p", "/proc/self/status"],
+            "0000000020000420\n",
+        ),
+        row(
             "exec.inheritable",
             "nothing is inheritable (CVE-2022-29162)",
             &["@ID@", "sed", "-n", "s/^CapInh:[[:space:]]*//p", "/proc/self/status"],
