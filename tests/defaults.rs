@@ -192,6 +192,17 @@ fn what_stands_in_the_place_of_a_file_of_etc_is_not_followed() {
     assert!(std::fs::read_dir(place.join("elsewhere")).expect("elsewhere").next().is_none(), "{ended:?}");
 }
 
+#[test]
+fn an_etc_that_is_no_directory_or_closed_stays_with_a_warning() {
+    lab::enter();
+    let file = Tar::new().file("etc", 0o644, "x");
+    busybox_without_etc(file).write(&Path::new(PLACE).join("image"));
+    let output = run(&[], "cat /etc");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "x", "{output:?}");
+    let warning = "ocinit: /etc is not written for the container: not a directory\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), warning);
+}
+
 fn busybox_without_etc(layer: Tar) -> support::Image {
     let whiteout = Tar::new().file(".wh.etc", 0o644, "");
     busybox().config(r#""Cmd":["sh"]"#).layer(Layer::plain(whiteout)).layer(Layer::plain(layer))
@@ -212,6 +223,7 @@ fn options_loosen_and_tighten() {
             &["--security-opt", "no-new-privileges", "--security-opt", "no-new-privileges=false"],
             "NoNewPrivs: 0 Seccomp: 2",
         ),
+        (&["--security-opt=apparmor=unconfined", "--security-opt", "label:disable"], "NoNewPrivs: 0 Seccomp: 2"),
         (&["--security-opt=seccomp=unconfined", "--security-opt=seccomp=builtin"], "NoNewPrivs: 0 Seccomp: 2"),
     ] {
         assert!(status(options).ends_with(end), "{options:?}: {}", status(options));

@@ -14,10 +14,18 @@ use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// Writes /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`, whatever is there, unless that is a directory.
+/// Writes /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`, whatever is there, unless that is a directory. An image
+/// whose /etc is none, or closed to us, keeps what it has, with a warning.
 /// `has_network`: the container has the caller's network, and so its name servers.
 pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Result<()> {
-    let etc = inside::make_directories(root, c"/etc", 0).doing("make /etc")?;
+    let etc = match inside::make_directories(root, c"/etc", 0) {
+        Ok(etc) => etc,
+        Err(errno @ (Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::EPERM)) => {
+            keeps(c"/etc", errno);
+            return Ok(());
+        }
+        Err(errno) => return Err(errno).doing("make /etc"),
+    };
     let name = ShowC(hostname);
     let mut servers = [0; RESOLV_CONF_BYTES];
     let servers: &[u8] = match document::read(CWD, c"/etc/resolv.conf", &mut servers) {
@@ -33,9 +41,17 @@ pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Resul
     let hostname = replace(etc.by_ref(), c"hostname", text.as_bytes());
     let servers = replace(etc.by_ref(), c"resolv.conf", servers);
     for (result, path) in [(hosts, c"/etc/hosts"), (hostname, c"/etc/hostname"), (servers, c"/etc/resolv.conf")] {
-        result.on("write", path)?;
+        match result {
+            Err(errno @ (Errno::EACCES | Errno::EPERM)) => keeps(path, errno),
+            result => result.on("write", path)?,
+        }
     }
     Ok(())
+}
+
+#[cold]
+fn keeps(path: &CStr, errno: Errno) {
+    crate::warning!("{} is not written for the container: {errno}", ShowC(path));
 }
 
 /// What docker writes behind the first line.

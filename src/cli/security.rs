@@ -46,6 +46,8 @@ pub(super) fn of<'m>(
             (b"no-new-privileges", None | Some(b"true")) => security.no_new_privileges = true,
             (b"no-new-privileges", Some(b"false")) => security.no_new_privileges = false,
             (b"systempaths", Some(b"unconfined")) => security.shows_all = true,
+            // As it is anyway.
+            (b"apparmor", Some(b"unconfined")) | (b"label", Some(b"disable")) => {}
             (b"seccomp", Some(b"unconfined")) => (security.unconfined, file) = (true, None),
             (b"seccomp", Some(b"builtin")) => (security.unconfined, file) = (false, None),
             (b"seccomp", Some([_, ..])) => {

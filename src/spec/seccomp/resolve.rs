@@ -135,3 +135,84 @@ fn of_kernel(condition: Value<'_>) -> Result<Option<bool>> {
 fn fault(version: &Value<'_>) -> Error {
     version.fault("not MAJOR.MINOR")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::json;
+
+    fn resolved(profile: &str, bounding: u64) -> std::result::Result<String, String> {
+        let mut document = profile.as_bytes().to_vec();
+        let value = json::check(&mut document).expect("JSON");
+        let mut text: Vec<u8> = Vec::new();
+        resolve(value, bounding, &mut Writer::with_indent(&mut text, "")).map_err(|error| error.to_string())?;
+        let text = String::from_utf8(text).expect("UTF-8").trim_end().to_string();
+        json::check(&mut text.clone().into_bytes()).expect("JSON again");
+        Ok(text)
+    }
+
+    /// Whether a rule with this member is left.
+    fn is_left(condition: &str, bounding: u64) -> bool {
+        let rule = format!(r#"{{"syscalls":[{{"names":["read"],"action":"A",{condition}}}]}}"#);
+        match resolved(&rule, bounding).expect(condition).as_str() {
+            r#"{"syscalls":[{"names":["read"],"action":"A"}]}"# => true,
+            r#"{"syscalls":[]}"# => false,
+            other => panic!("{condition}: {other}"),
+        }
+    }
+
+    #[test]
+    fn conditions_are_dockers() {
+        let [chown, admin] = [capability::set("CHOWN"), capability::set("SYS_ADMIN")];
+        for (condition, bounding, left) in [
+            (r#""includes":{}"#, 0, true),
+            (r#""includes":null,"excludes":null"#, 0, true),
+            (r#""includes":{"caps":["CAP_CHOWN"]}"#, chown, true),
+            (r#""includes":{"caps":["CAP_CHOWN","CAP_SYS_ADMIN"]}"#, chown, false),
+            (r#""includes":{"caps":["CAP_CHOWN","CAP_SYS_ADMIN"]}"#, chown | admin, true),
+            (r#""includes":{"caps":["CAP_NEWER"]}"#, capability::ALL, false),
+            (r#""includes":{"caps":[]}"#, 0, true),
+            (r#""includes":{"arches":["arm","amd64"]}"#, 0, true),
+            (r#""includes":{"arches":["arm","x86"]}"#, 0, false),
+            (r#""includes":{"minKernel":"5.12"}"#, 0, true),
+            (r#""includes":{"minKernel":"5.13"}"#, 0, false),
+            (r#""includes":{"minKernel":"4.20","caps":["CAP_CHOWN"]}"#, 0, false),
+            (r#""excludes":{"caps":["CAP_CHOWN","CAP_SYS_ADMIN"]}"#, admin, false),
+            (r#""excludes":{"caps":["CAP_CHOWN"]}"#, admin, true),
+            (r#""excludes":{"arches":["s390"]}"#, 0, true),
+            (r#""excludes":{"arches":["amd64"],"caps":["CAP_CHOWN"]}"#, 0, false),
+            (r#""excludes":{"minKernel":"4.8"}"#, 0, false),
+            (r#""includes":{"caps":["CAP_CHOWN"]},"excludes":{"caps":["CAP_SYS_ADMIN"]},"comment":"c""#, chown, true),
+        ] {
+            assert_eq!(is_left(condition, bounding), left, "{condition} {bounding:#x}");
+        }
+    }
+
+    #[test]
+    fn a_profile_of_the_runtime_specs_form_stays_as_it_is() {
+        for profile in [
+            r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"architectures":["SCMP_ARCH_X86"],"flags":[],"syscalls":[{"names":["a","b"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]}"#,
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/l","listenerMetadata":"\"m"}"#,
+            "{}",
+            r#"{"syscalls":null}"#,
+        ] {
+            assert_eq!(resolved(profile, 0).expect("a profile"), profile);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (profile, why) in [
+            ("[]", "not an object"),
+            (r#"{"syscalls":{}}"#, "syscalls: not an array"),
+            (r#"{"syscalls":[1]}"#, "syscalls[0]: not an object"),
+            (r#"{"syscalls":[{"includes":{"caps":[1]}}]}"#, "syscalls[0].includes.caps[0]: not a string"),
+            (r#"{"syscalls":[{"includes":{"minKernel":"5"}}]}"#, "syscalls[0].includes.minKernel: not MAJOR.MINOR"),
+            (r#"{"syscalls":[{"name":1}]}"#, "syscalls[0].name: not a string"),
+            (r#"{"archMap":[{}]}"#, "archMap[0].architecture: missing"),
+            (r#"{"archMap":[1],"architectures":["a"]}"#, "archMap: there is architectures as well"),
+        ] {
+            assert_eq!(resolved(profile, 0).expect_err(profile), why, "{profile}");
+        }
+    }
+}

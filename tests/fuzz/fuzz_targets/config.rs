@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ocinit::bundle::{Mounts, Overrides, for_bundle, spec_from_image};
+use ocinit::bundle::{Given, Overrides, Stock, for_bundle, spec_from_image};
 use ocinit::codec::json::{self, Writer};
 use ocinit::image::Config;
 use ocinit::io::output::Sink;
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     for bundle in [false, true] {
         let mut memory = vec![0; 16 * data.len() + (64 << 10)];
         let mut strings = Strings::new(&mut memory);
-        let mut mounts = Mounts::new();
+        let mut stock = Stock::EMPTY;
         let overrides = Overrides { bundle, ..Overrides::default() };
         let mut spec = match spec_from_image(&config, overrides, root.by_ref(), &mut strings) {
             Ok(spec) => spec,
@@ -62,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
         if !bundle {
             continue;
         }
-        if let Err(error) = for_bundle(&mut spec, &config, root.by_ref(), None, &mut strings, &mut mounts) {
+        if let Err(error) = for_bundle(&mut spec, &config, root.by_ref(), None, Given::default(), &mut strings, &mut stock) {
             assert!(!error.to_string().contains('\n'));
             continue;
         }

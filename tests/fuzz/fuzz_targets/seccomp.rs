@@ -1,18 +1,36 @@
-//! A seccomp profile: whatever it says, it becomes a filter that the kernel would take, or one line.
+//! A seccomp profile: whatever it says, it becomes a filter that the kernel would take, or one line. One of docker's form is
+//! resolved first, and becomes JSON or one line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
 use ocinit::container::seccomp::{Program, compile};
+use ocinit::io::output::Sink;
+use ocinit::spec::{capability, seccomp};
 
 #[path = "../../support/bpf.rs"]
 mod bpf;
+
+struct Bytes(Vec<u8>);
+
+impl Sink for Bytes {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
 
 thread_local!(static PROGRAM: std::cell::RefCell<Box<Program>> = std::cell::RefCell::new(Box::new(Program::EMPTY)));
 
 fuzz_target!(|data: &[u8]| {
     let mut document = data.to_vec();
     let Ok(profile) = json::check(&mut document) else { return };
+    for bounding in [0, capability::DEFAULT, capability::ALL] {
+        let mut resolved = Bytes(Vec::new());
+        match seccomp::resolve(profile, bounding, &mut json::Writer::with_indent(&mut resolved, "")) {
+            Ok(()) => drop(json::check(&mut resolved.0).expect("what is written is JSON")),
+            Err(error) => assert!(!error.to_string().contains('\n')),
+        }
+    }
     PROGRAM.with_borrow_mut(|program| {
         let filter = match compile(profile, program) {
             Ok(filter) => filter,
