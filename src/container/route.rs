@@ -63,6 +63,12 @@ impl Route {
         net::open_routes().map(Route)
     }
 
+    /// With whoever is at the other end of a socket.
+    #[cfg(fuzzing)]
+    pub fn of(socket: Fd) -> Route {
+        Route(socket)
+    }
+
     /// Asks, and shows each message that answers: its kind, and what follows its header.
     pub fn ask(&self, mut request: Request, see: &mut dyn FnMut(u16, &[u8])) -> Result<()> {
         let length = request.length as u32;

@@ -246,5 +246,24 @@ impl Drop for Directory<'_> {
 // Every text of a state fits, escaped.
 const _: () = assert!(crate::limits::STATE_BYTES >= 4 * 6 * PATH_BYTES + 1024);
 
+/// A state's text, for the fuzzer.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use super::{Id, State};
+    use crate::Result;
+    use crate::codec::json::Value;
+    use crate::io::output::Sink;
+
+    /// The state in a checked document.
+    pub fn read<'s>(id: Id<'_>, document: &Value<'_>, memory: &'s mut [u8]) -> Result<State<'s>> {
+        State::read(id, document, memory)
+    }
+
+    /// Writes a state to `output`.
+    pub fn write(state: &State<'_>, id: Id<'_>, output: &mut dyn Sink) -> Result<()> {
+        state.write(id, output)
+    }
+}
+
 #[cfg(test)]
 mod tests;

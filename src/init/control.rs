@@ -56,6 +56,17 @@ fn parse(line: &[u8]) -> Option<Command> {
     words.next().is_none().then_some(command)
 }
 
+/// For the fuzzer: the verb and the numbers of one line from the host.
+#[cfg(fuzzing)]
+pub fn host_says(line: &[u8]) -> Option<(&'static str, [Option<u64>; 2])> {
+    parse(line).map(|command| match command {
+        Command::Size(rows, columns) => ("size", [Some(rows.into()), Some(columns.into())]),
+        Command::Signal(number) => ("signal", [Some(number as u64), None]),
+        Command::Eof(bytes) => ("eof", [Some(bytes), None]),
+        Command::Done => ("done", [None, None]),
+    })
+}
+
 /// The control port, what waits to be written to it, and what the host has said so far.
 pub struct Control {
     port: Fd,

@@ -33,7 +33,13 @@ mod sysfs;
 mod values;
 
 #[cfg(fuzzing)]
-pub use options::{Options, Told};
+pub use {
+    control::host_says,
+    modules::module_lines,
+    options::{Options, Told},
+    pressure::number_of as count_of,
+    superblock::{Superblock, probe},
+};
 
 use crate::bundle;
 use crate::image;
@@ -135,8 +141,12 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
             rootfs_place::on_disk(mounted.by_ref()).map_err(|error| error.within(format_args!("{disk}")))?
         }
     };
+    // What follows needs other code than what was until now: half of the program need not be there at once.
+    vm::release_code();
     // A layer that fails ends the boot here: nothing of the image is executed.
     let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), Powers::Root, &(), unpack)?;
+    unpack.release();
+    vm::release_code();
     let Applied { entries, bytes, passes, skipped_xattrs, .. } = unpacked;
     crate::debug!("{entries} entries, {bytes} bytes, {passes} passes over {} layers", image.layers.len());
     if skipped_xattrs > 0 {

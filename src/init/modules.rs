@@ -65,6 +65,12 @@ fn lines(list: &[u8]) -> impl Iterator<Item = Result<Line<'_>>> {
     })
 }
 
+/// For the fuzzer: file and file system of each line.
+#[cfg(fuzzing)]
+pub fn module_lines(list: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8])>> {
+    lines(list).map(|line| line.map(|line| (line.file, line.file_system)))
+}
+
 /// A module that finds no device of its own says so here, and is not the reason why a boot fails.
 fn load_file(name: &[u8]) -> Result<()> {
     let shown = Show(name);

@@ -77,7 +77,7 @@ impl Seen {
 }
 
 /// The number after a word at the start of a line.
-fn number_of(text: &[u8], key: &str) -> u64 {
+pub fn number_of(text: &[u8], key: &str) -> u64 {
     let mut lines = text.split(|&byte| byte == b'\n');
     lines.find_map(|line| decimal(line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?)).unwrap_or(0)
 }

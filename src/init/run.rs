@@ -41,7 +41,8 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Starts the container and stays with it to its end.
+    /// Starts the container and stays with it to its end. Its frame is large, and not there while layers are unpacked.
+    #[inline(never)]
     pub fn carry_out(self, config: &Config<'_>, root: FdRef<'_>, report: &mut Report) -> Result<Outcome> {
         let Plan { told, options, shm, arguments, strings, container, buffers, streams } = self;
         let mut args = told.args(arguments);

@@ -86,6 +86,11 @@ impl UnpackMemory {
     /// All zeros.
     pub const EMPTY: UnpackMemory =
         UnpackMemory { pipeline: PipelineMemory::EMPTY, tar: TarMemory::EMPTY, apply: ApplyMemory::EMPTY };
+
+    /// Gives back most of it, once all layers are unpacked.
+    pub fn release(&mut self) {
+        self.pipeline.release();
+    }
 }
 
 /// What making the entries borrows.

@@ -47,6 +47,12 @@ impl PipelineMemory {
     /// All zeros.
     pub const EMPTY: PipelineMemory =
         PipelineMemory { ring: Ring::EMPTY, input: Ring::EMPTY, decoder: MaybeUninit::zeroed(), stack: Stack::EMPTY };
+
+    /// Gives back the memory that the last layer took.
+    pub fn release(&mut self) {
+        self.ring.release();
+        self.input.release();
+    }
 }
 
 /// Lends the layer's tar to `consume` and returns what it made of it, with the tar's length, if all of the layer is

@@ -22,6 +22,11 @@ impl<const N: usize> Ring<N> {
         Ring { bytes: [0; N], written: 0, taken: [0; 2] }
     };
 
+    /// Gives the memory of the ring back until it is used again.
+    pub fn release(&mut self) {
+        super::vm::release(&mut self.bytes);
+    }
+
     /// Empties the ring and hands out its one writer and its two readers.
     pub fn split(&mut self) -> (Writer<'_>, Reader<'_>, Reader<'_>) {
         (self.written, self.taken) = (0, [0; 2]);

@@ -126,6 +126,22 @@ pub fn release(bytes: &mut [u8]) {
     }
 }
 
+unsafe extern "C" {
+    /// The linker's names for the first byte of the program and for the end of its code.
+    static __executable_start: u8;
+    static etext: u8;
+}
+
+/// madvise(2) `DONTNEED` of the program's code: what is executed next comes back from the file, and what a phase that is
+/// over needed no longer counts.
+pub fn release_code() {
+    const PAGE: usize = 4096;
+    let start = (&raw const __executable_start).addr() & !(PAGE - 1);
+    let end = (&raw const etext).addr() & !(PAGE - 1);
+    // SAFETY: these pages are never written, so that the kernel has them in the file, byte for byte.
+    let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_DONTNEED) };
+}
+
 /// A list in address space of its own, which grows with it: no page is there before it is needed.
 ///
 /// It may move when it grows, as no reference outlives a `&mut`. Dropped, it gives its pages back.

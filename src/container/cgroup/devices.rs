@@ -163,6 +163,12 @@ impl Program {
     }
 }
 
+/// The program of a config's rules, for the fuzzer.
+#[cfg(fuzzing)]
+pub fn device_program(resources: &Value<'_>) -> Result<heapless::Vec<u64, INSTRUCTIONS_MAX>> {
+    Program::compile(Some(resources)).map(|program| program.code)
+}
+
 /// Whether the rules can be carried out: `linux.resources` of a config, of which nothing but `devices` is looked at.
 /// No system call is made.
 pub fn check(resources: &Value<'_>) -> Result<()> {

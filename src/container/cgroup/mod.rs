@@ -27,6 +27,8 @@ use crate::sys::clone::CLONE_NEWCGROUP;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
+#[cfg(fuzzing)]
+pub use devices::device_program;
 pub use join::Joined;
 pub use lifting::can_lift_limits;
 pub use machine::MachineGroup;

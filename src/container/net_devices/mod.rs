@@ -209,5 +209,22 @@ fn addresses(route: &Route, index: u32) -> Result<Vec<Address, NET_ADDRESSES_MAX
     }
 }
 
+/// What the kernel answers, for the fuzzer.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    use super::{ADDRESS_BYTES, Route, Vec, addresses};
+    use crate::limits::NET_ADDRESSES_MAX;
+    use crate::sys::{fd, fs};
+    use crate::{Context, Result};
+
+    /// The fixed parts of the addresses that an answer gives the device of this number.
+    pub fn addresses_in(answer: &[u8], index: u32) -> Result<Vec<[u8; ADDRESS_BYTES], NET_ADDRESSES_MAX>> {
+        let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).doing("make a socket")?;
+        fs::write_all(theirs.by_ref(), answer).doing("answer")?;
+        drop(theirs);
+        Ok(addresses(&Route::of(ours), index)?.iter().map(|address| address.fixed).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests;
