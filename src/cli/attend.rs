@@ -1,6 +1,7 @@
 //! Stays with a process that runs in the foreground: passes signals on, relays its terminal, reaps, and ends as it does.
 
 use crate::container::Running;
+use crate::container::notify::Relay;
 use crate::sys::fd::{self, FdRef, STDIN, STDOUT};
 use crate::sys::process::{self, Whom};
 use crate::sys::signal::{self, SIGCHLD, SignalSet};
@@ -46,8 +47,8 @@ struct Typed {
     open: bool,
 }
 
-/// Stays with it to its end; its exit status. Signals were held back before it was started.
-pub fn attend(running: &Running) -> Result<u8> {
+/// Stays with it to its end; its exit status. Signals were held back before it was started. `relay` hears that it is ready.
+pub fn attend(running: &Running, relay: Option<&Relay>) -> Result<u8> {
     let signals = signal::open(SignalSet::ALL).doing("watch signals")?;
     let master = running.terminal.as_ref().map(fd::Fd::by_ref);
     let raw = Raw(None);
@@ -58,13 +59,24 @@ pub fn attend(running: &Running) -> Result<u8> {
     }
     let mut typed = Typed { bytes: [0; RELAY_BYTES], start: 0, end: 0, open: master.is_some() };
     let mut shown = master;
+    let mut heard = relay.and_then(Relay::socket);
     loop {
         let waits = typed.start < typed.end;
         let keyboard = (typed.open && !waits).then_some((STDIN, libc::POLLIN));
         let wanted = if waits { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
-        let mut answers = [0; 3];
-        let sources = [Some((signals.by_ref(), libc::POLLIN)), keyboard, shown.map(|master| (master, wanted))];
+        let mut answers = [0; 4];
+        let sources = [
+            Some((signals.by_ref(), libc::POLLIN)),
+            keyboard,
+            shown.map(|master| (master, wanted)),
+            heard.map(|socket| (socket, libc::POLLIN)),
+        ];
         event::poll_some(&sources, &mut answers).doing("wait for the process")?;
+        if let Some(relay) = relay.filter(|relay| answers[3] != 0 && relay.hears_ready()) {
+            // The manager's main process is the one that it knows, and that ends as the container does.
+            relay.tell(process::getpid(), false);
+            heard = None;
+        }
         if let Some(master) = shown {
             if answers[1] != 0 {
                 typed.take();

@@ -2,6 +2,7 @@
 
 use super::{Arguments, Command, Run, bundle, container, image, making, security};
 use crate::Result;
+use crate::container::notify::Relay;
 use crate::container::own_file;
 use crate::container::state::Id;
 use crate::limits::COMMAND_WORDS_MAX;
@@ -35,6 +36,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
     let memory = crate::memory::claim();
-    making::make(arguments, &root, id, [true, false], memory).inspect_err(|_| root.take_back())?;
+    let relay = Relay::of_environment();
+    making::make(arguments, &root, id, [true, false], relay.as_ref(), memory).inspect_err(|_| root.take_back())?;
     Ok(0)
 }

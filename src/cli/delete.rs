@@ -73,12 +73,14 @@ pub(super) fn delete(root: &Root, id: Id<'_>, removal: Removal, memory: &mut Mem
     if let Removal::Ended(status) = removal {
         reached::warn(&state, status);
     }
+    crate::debug!("container {id}: its process has ended");
     state.remove_rest()?;
     // Hooks come last, when there is no file of the container's left.
     let document = directory.read_config(&mut memory.config).ok();
     // Before the state goes, which says that there is one.
     temporary::remove(&state)?;
     directory.remove()?;
+    crate::debug!("container {id}: its cgroup, bundle and state are removed");
     intel_rdt::remove(document, id);
     let occasion = Occasion { document, id, state, status: Status::Stopped };
     if let Err(error) = hooks::run(&occasion, "poststop", true) {

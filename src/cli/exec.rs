@@ -7,14 +7,15 @@ use crate::container::hooks::Occasion;
 use crate::container::launch::{self, Host, Instead, Launch};
 use crate::container::state::{Id, Status};
 use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
-use crate::io::show::{Show, ShowC};
+use crate::io::show::{On, Show, ShowC};
 use crate::io::strings::Strings;
 use crate::io::{document, text};
 use crate::limits::GROUPS_MAX;
 use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
-use crate::sys::Errno;
 use crate::sys::fd::{CWD, FdRef};
+use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
+use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
     name: "exec",
@@ -47,11 +48,8 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let stays = !arguments.has("detach");
-    if stays {
-        attend::hold_signals()?;
-    }
     let callers = making::Callers::of(arguments)?;
-    let preserved = making::preserved(arguments)?;
+    let preserved = making::preserved(arguments, 0)?;
     let memory = crate::memory::claim();
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
     let directory = root.container(id)?;
@@ -68,8 +66,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let mut of_file = Lists::EMPTY;
     let process = match arguments.value("process") {
         Some(path) => {
-            let value =
-                json::check(document::read(CWD, path, &mut memory.process)?).context("process", &ShowC(path))?;
+            let value = json::check(read(path, &mut memory.process)?).context("process", &ShowC(path))?;
             spec::read_process(value, &mut strings, &mut of_file).context("process", &ShowC(path))?
         }
         None => process(arguments, &container.process, &mut strings)?,
@@ -93,16 +90,28 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         no_pivot: false,
         preserved,
         keeps_keyring: false,
+        shows_terminal: stays,
         about: None,
         filter,
         host: &AtContainer { occasion, group: &group },
     };
+    if stays {
+        // One that comes earlier ends us: there is nothing yet that could be lost.
+        attend::hold_signals()?;
+    }
     let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
+    crate::debug!("container {id}: process {} is executed", running.pid);
     if let Err(error) = callers.tell(&running) {
         running.kill();
         return Err(error);
     }
-    if stays { attend::attend(&running).map(i32::from) } else { Ok(0) }
+    if stays { attend::attend(&running, None).map(i32::from) } else { Ok(0) }
+}
+
+/// The document at `path`, which may be a FIFO: a shell's `<(...)`. It is waited for as the caller wants it.
+fn read<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+    let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NOCTTY, 0).on("open", path)?;
+    document::read_open(file.by_ref(), path, buffer)
 }
 
 /// The container's own process, with what the words say otherwise.

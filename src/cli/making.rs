@@ -5,21 +5,24 @@ use super::{Arguments, Flag, attend, temporary};
 use crate::codec::json;
 use crate::container::cgroup;
 use crate::container::create::{self, Request};
+use crate::container::notify::{self, Relay};
 use crate::container::state::{Directory, Id, Made, Root};
 use crate::container::userns::{self, Ids};
 use crate::container::{Running, Stdio};
 use crate::io::document;
 use crate::io::path::PathBuf;
 use crate::io::show::{On, Show, ShowC};
-use crate::io::strings::Strings;
+use crate::io::strings::{Strings, Words};
+use crate::io::text::decimal;
 use crate::limits::PATH_BYTES;
 use crate::memory::Memory;
 use crate::rootfs::Powers;
-use crate::spec::{self, Lists, Process, capability};
+use crate::spec::{self, Lists, Mount, Process, capability};
 use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
 use crate::sys::{Errno, fd, fs, mount, process, socket, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
+use core::fmt;
 
 pub(super) const BUNDLE: Flag = Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
 pub(super) const IMAGE: Flag = Flag::value(
@@ -116,21 +119,76 @@ fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<
     named
 }
 
-/// How many descriptors from 3 up the process keeps; all of them must be open.
-pub(super) fn preserved(arguments: &Arguments<'_>) -> Result<u32> {
-    let Some(text) = arguments.value("preserve-fds") else { return Ok(0) };
-    let count = crate::io::text::decimal(text.to_bytes()).filter(|count| *count < 1024);
-    let count = count.ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", ShowC(text))))? as i32;
-    for number in 3..3 + count {
+/// How many descriptors from 3 up the process keeps, behind those that it is `handed` anyway; all of them must be open.
+pub(super) fn preserved(arguments: &Arguments<'_>, handed: u32) -> Result<u32> {
+    let text = arguments.value("preserve-fds").unwrap_or(c"0");
+    let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_MAX);
+    let count = count.ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", ShowC(text))))? as u32;
+    for number in 0..handed + count {
+        let descriptor = 3 + number;
         // One of ours with this number would show the container the host.
-        if !fd::is_inherited(FdRef::from_raw(number)) {
-            return Err(Error::with_errno(
-                format_args!("--preserve-fds: descriptor {number} is not open"),
-                Errno::EBADF,
-            ));
+        if fd::is_inherited(FdRef::from_raw(descriptor as i32)) {
+            continue;
+        }
+        let (option, n) = if number < handed { (LISTEN_FDS, number) } else { ("--preserve-fds", number - handed) };
+        // In runc's words, too.
+        let text = format_args!("{option}: descriptor {descriptor} is not open (preserved-fd {n})");
+        return Err(Error::with_errno(text, Errno::EBADF));
+    }
+    Ok(handed + count)
+}
+
+/// The sockets that a service manager has handed to this very process, from 3 up (sd_listen_fds(3)).
+fn listening() -> u32 {
+    let number = |name: &str| process::variable(name.as_bytes()).and_then(|text| decimal(text.to_bytes()));
+    let is_ours = number("LISTEN_PID") == Some(process::getpid() as u64);
+    number(LISTEN_FDS).filter(|count| is_ours && *count < PRESERVED_MAX).unwrap_or(0) as u32
+}
+
+const LISTEN_FDS: &str = "LISTEN_FDS";
+const LISTEN_PID: &str = "LISTEN_PID";
+const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
+/// As many descriptors as a process has by default.
+const PRESERVED_MAX: u64 = 1024;
+
+/// The environment of the config, with what a service manager says to a service: in the place of what was there of it.
+fn environment<'m>(
+    of: Words<'_>,
+    listening: u32,
+    relay: Option<&Relay>,
+    strings: &mut Strings<'m>,
+) -> Result<Words<'m>> {
+    let is_listening = listening > 0;
+    let names = process::variable(LISTEN_FDNAMES.as_bytes()).filter(|_| is_listening);
+    let replaced = [
+        (LISTEN_FDS, is_listening),
+        (LISTEN_PID, is_listening),
+        (LISTEN_FDNAMES, names.is_some()),
+        (notify::VARIABLE, relay.is_some()),
+    ];
+    let mut words = strings.begin();
+    for word in of.iter() {
+        let name = word.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+        if !replaced.iter().any(|(other, is_set)| *is_set && other.as_bytes() == name) {
+            words.push(word.to_bytes())?;
+            words.end_word()?;
         }
     }
-    Ok(count as u32)
+    let mut add = |text: fmt::Arguments<'_>| words.push_format(text).and_then(|()| words.end_word());
+    if is_listening {
+        add(format_args!("{LISTEN_FDS}={listening}"))?;
+        // As it sees itself, in a pid namespace of its own.
+        add(format_args!("{LISTEN_PID}=1"))?;
+    }
+    if relay.is_some() {
+        add(format_args!("{}={}", notify::VARIABLE, notify::SOCKET))?;
+    }
+    if let Some(names) = names {
+        words.push_format(format_args!("{LISTEN_FDNAMES}="))?;
+        words.push(names.to_bytes())?;
+        words.end_word()?;
+    }
+    Ok(words.finish_words())
 }
 
 /// Fills the bundle of a container with an image. A caller who is not root is root of his own user namespace afterwards.
@@ -157,8 +215,11 @@ struct Making<'a> {
     /// We stay with it.
     stays: bool,
     callers: Callers<'a>,
-    /// Descriptors from 3 up that it keeps.
+    /// Descriptors from 3 up that it keeps, and those of them that listen.
     preserved: u32,
+    listening: u32,
+    /// Who hears that it is ready.
+    relay: Option<&'a Relay>,
     /// Its directory, if there is one already.
     reserved: Option<&'a Directory<'a>>,
     /// Its bundle, if we made that.
@@ -171,11 +232,14 @@ pub(super) fn make(
     root: &Root,
     id: Id<'_>,
     [waits, stays]: [bool; 2],
+    relay: Option<&Relay>,
     memory: &mut Memory,
 ) -> Result<Running> {
-    let preserved = preserved(arguments)?;
+    let listening = listening();
+    let preserved = preserved(arguments, listening)?;
     let callers = Callers::of(arguments)?;
-    let making = Making { arguments, root, id, waits, stays, callers, preserved, reserved: None, made: Made::No };
+    let (reserved, made) = (None, Made::No);
+    let making = Making { arguments, root, id, waits, stays, callers, preserved, listening, relay, reserved, made };
     match (arguments.value("image"), arguments.value("bundle")) {
         (Some(_), Some(_)) => Err(Error::new(format_args!("--image and --bundle: one or the other"))),
         (Some(image), None) => of_image(making, image, memory),
@@ -226,13 +290,20 @@ fn take_back(directory: &Directory<'_>, memory: &mut Memory) -> Result<()> {
 
 /// The same of the bundle that is the current directory.
 fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
-    let Making { arguments, root, id, waits, stays, callers, preserved, reserved, made } = making;
+    let Making { arguments, root, id, waits, stays, callers, preserved, listening, relay, reserved, made } = making;
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
     let top = json::check(text).doing("config.json")?;
     let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::EMPTY);
-    let spec = spec::read_config(top, &mut strings, &mut lists).doing("config.json")?;
+    if relay.is_some() {
+        lists.last_mount = Some(notifications(root, id, &mut strings)?);
+    }
+    let mut spec = spec::read_config(top, &mut strings, &mut lists).doing("config.json")?;
+    if listening > 0 || relay.is_some() {
+        spec.process.env = environment(spec.process.env, listening, relay, &mut strings)?;
+    }
+    crate::debug!("config.json of {}: read", ShowC(bundle));
     spec::each_unknown_capability(&spec.process, &mut |value| {
         crate::warning!("config.json: {}", value.fault("there is no such capability: it is left out"));
     });
@@ -264,6 +335,8 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
         no_pivot: arguments.has("no-pivot"),
         without_cgroup,
         keeps_keyring: arguments.has("no-new-keyring"),
+        shows_terminal: stays,
+        relay,
     };
     let running = create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))?;
     if !waits && !without_cgroup && cgroup::can_lift_limits(&spec) {
@@ -273,4 +346,19 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
         );
     }
     Ok(running)
+}
+
+/// The mount of the directory in which the process finds its socket for notifications: of the state, where it will be.
+fn notifications<'m>(root: &Root, id: Id<'_>, strings: &mut Strings<'m>) -> Result<Mount<'m>> {
+    let mut source = PathBuf::new();
+    root.path_of(id, &mut source)?;
+    source.push(notify::DIRECTORY.to_bytes()).doing("find the directory for notifications")?;
+    Ok(Mount {
+        destination: notify::PLACE,
+        kind: c"bind",
+        source: strings.add(source.as_bytes())?,
+        options: Words::new(b"bind\0nosuid\0noexec\0nodev\0ro\0"),
+        optional: false,
+        document: None,
+    })
 }

@@ -5,6 +5,7 @@ use super::{Arguments, Command, Run, container};
 use crate::container::gate;
 use crate::container::hooks::{self, Occasion};
 use crate::container::launch;
+use crate::container::notify::Relay;
 use crate::container::report::Report;
 use crate::container::state::{Id, Status};
 use crate::{Error, Result};
@@ -35,6 +36,11 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         _ => return Err(Error::new(format_args!("cannot start an already running container"))),
     };
     let Some(channel) = channel else { return Err(gate::nobody_waits()) };
+    let relay = Relay::of_environment();
+    if let Some(relay) = &relay {
+        relay.listen(&directory)?;
+    }
+    let pidfd = state.process.open();
     let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
     launch::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
     let done = hooks::run(&occasion, "poststart", false);
@@ -42,6 +48,12 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).
         drop(directory);
         delete::delete(&root, id, Removal::Forced, memory)?;
+        return done.map(|()| 0);
     }
-    done.map(|()| 0)
+    // Others may be at work on it while it gets ready.
+    drop(directory);
+    if let (Some(relay), Some(pidfd)) = (relay, pidfd) {
+        relay.wait(state.process.pid, pidfd.by_ref());
+    }
+    Ok(0)
 }

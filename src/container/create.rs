@@ -4,11 +4,13 @@ use super::cgroup::{Cgroup, Place};
 use super::gate::Gate;
 use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
+use super::notify::Relay;
 use super::seccomp::{self, Filter};
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
 use super::{ContainerMemory, Pointers, Running, Stdio, attributes, intel_rdt, net_devices, time_offsets, userns};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
+use crate::io::show::ShowC;
 use crate::spec::{self, Spec};
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
@@ -41,6 +43,10 @@ pub struct Request<'a> {
     pub without_cgroup: bool,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
+    /// We stay, and show what its terminal shows.
+    pub shows_terminal: bool,
+    /// Who hears that it is ready.
+    pub relay: Option<&'a Relay>,
 }
 
 /// Makes a container, and has `then` do what belongs to it; on failure of either nothing of it is left.
@@ -132,7 +138,19 @@ fn make(
     if let Some(document) = &wanted.spec.document {
         host.directory.write_config(document)?;
     }
+    if let Some(relay) = wanted.request.relay {
+        relay.make(host.directory.fd())?;
+        // One that waits is heard from its start on.
+        if !wanted.request.waits {
+            relay.listen(host.directory)?;
+        }
+    }
+    crate::debug!("container {}: its directory is made", host.directory.id());
     let group = place.map_or(Ok(None), |place| place.create(wanted.spec, state.rootless))?;
+    match &group {
+        Some(_) => crate::debug!("cgroup {}: made", ShowC(state.cgroup)),
+        None => crate::debug!("no cgroup of its own"),
+    }
     if group.is_none() {
         state.cgroup = c"";
         host.state.set(state);
@@ -163,6 +181,7 @@ fn start(wanted: Wanted<'_>, group: Option<&Cgroup>, host: &AtHost<'_>, pointers
         no_pivot: request.no_pivot,
         preserved: request.preserved,
         keeps_keyring: request.keeps_keyring,
+        shows_terminal: request.shows_terminal,
         about: Some((request.id, state)),
         filter,
         host,
@@ -185,7 +204,7 @@ fn check(spec: &Spec<'_>) -> Result<()> {
 
 #[cold]
 fn missing_root(path: &CStr, errno: Errno) -> Error {
-    let path = crate::io::show::ShowC(path);
+    let path = ShowC(path);
     Error::with_errno(format_args!("config.json: root.path: {path}: {errno}"), errno)
 }
 

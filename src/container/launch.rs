@@ -12,7 +12,7 @@ use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, Whom};
 use crate::sys::vm::Shared;
-use crate::sys::{Errno, event, mount, signal};
+use crate::sys::{Errno, event, mount, signal, tty};
 use crate::{Context, Error, Result};
 use core::cell::Cell;
 use core::sync::atomic::Ordering;
@@ -39,6 +39,8 @@ pub struct Launch<'a> {
     pub preserved: u32,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
+    /// What its terminal shows is copied to ours, which makes ends of lines of its own.
+    pub shows_terminal: bool,
     /// The container, for its hooks: its name, and what is known of it.
     pub about: Option<(Id<'a>, State<'a>)>,
     /// What system calls it may make.
@@ -218,6 +220,7 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     fn born(&self) -> Result<()> {
+        crate::debug!("process {}: cloned, child process in its namespaces", self.pid);
         child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
         self.launch.host.born(self.pid)
     }
@@ -287,8 +290,15 @@ impl Talk<'_> {
                     None => return Err(died(&self.pidfd)),
                 },
                 _ if is_entered || ready => return Err(Error::new(format_args!("the container sent what it may not"))),
-                Message::Terminal(master) => self.terminal = Some(master),
+                Message::Terminal(master) => {
+                    // Before the program can write anything: it is told to go on later.
+                    if launch.shows_terminal {
+                        tty::keep_line_feeds(master.by_ref()).doing("set up the terminal")?;
+                    }
+                    self.terminal = Some(master);
+                }
                 Message::Map => {
+                    crate::debug!("process {}: maps its users and groups", self.first);
                     userns::map(self.first, launch.spec.uid_mappings, launch.spec.gid_mappings)?;
                     self.channel.go()?;
                 }
@@ -303,6 +313,7 @@ impl Talk<'_> {
                     self.channel.go()?;
                 }
                 Message::Hooks => {
+                    crate::debug!("process {}: its mounts are made; hooks of the host", self.pid);
                     host.hooks(self.pid)?;
                     self.channel.go()?;
                 }
@@ -320,6 +331,7 @@ pub fn hear_start(channel: &Channel, report: Option<&Report>) -> Result<()> {
     loop {
         match channel.receive()? {
             Message::Ready if !ready => {
+                crate::debug!("released, about to exec");
                 channel.go()?;
                 ready = true;
             }

@@ -17,6 +17,7 @@ mod last_steps;
 pub mod launch;
 mod mounts;
 pub mod net_devices;
+pub mod notify;
 pub mod own_file;
 mod privileges;
 pub mod procfs;
@@ -143,6 +144,7 @@ fn alone<'a>(
         no_pivot: false,
         preserved: 0,
         keeps_keyring: false,
+        shows_terminal: false,
         about: None,
         filter,
         host: &launch::Idle,

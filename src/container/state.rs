@@ -17,7 +17,7 @@ use crate::io::output::Output;
 use crate::io::show::{Brief, On, ShowC};
 use crate::limits::{LOCK_WAIT_MS, NAME_BYTES, PATH_BYTES};
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::{Errno, event, fs, process, time};
+use crate::sys::{self, Errno, event, fs, process, time};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
@@ -224,13 +224,28 @@ impl<'r> Directory<'r> {
 
     /// Removes the directory with all that is in it.
     pub fn remove(&self) -> Result<()> {
-        fs::open(self.fd(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open container", self.id.0).and_then(
-            |all| each_entry(all.by_ref(), &mut |entry| fs::unlink(self.fd(), entry.name).on("remove", entry.name)),
-        )?;
+        let all = fs::open(self.fd(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open container", self.id.0)?;
+        each_entry(all.by_ref(), &mut |entry| match fs::unlink(self.fd(), entry.name) {
+            Err(Errno::EISDIR) => remove_directory(self.fd(), entry.name).on("remove", entry.name),
+            removed => removed.on("remove", entry.name),
+        })?;
         fs::rmdir(self.root, self.id.0).on("remove the directory of container", self.id.0)?;
         // A command that waits for the lock hears at once that the container is gone.
         let _ = fs::lock(self.fd(), libc::LOCK_UN);
         Ok(())
+    }
+}
+
+/// Removes a directory that holds no other: that of notifications.
+fn remove_directory(parent: FdRef<'_>, name: &CStr) -> sys::Result<()> {
+    let directory = fs::open(parent, name, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
+    let mut buffer = [0; 1024];
+    loop {
+        let bytes = fs::read_directory(directory.by_ref(), &mut buffer)?;
+        if bytes.is_empty() {
+            return fs::rmdir(parent, name);
+        }
+        fs::entries(bytes).try_for_each(|entry| fs::unlink(directory.by_ref(), entry.name))?;
     }
 }
 

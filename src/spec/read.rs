@@ -35,6 +35,8 @@ pub struct Lists<'m> {
     uids: Vec<IdMapping, ID_MAPPINGS_MAX>,
     gids: Vec<IdMapping, ID_MAPPINGS_MAX>,
     joined: Vec<Joined<'m>, { NAMESPACES.len() }>,
+    /// A mount of the runtime's own, after all that the config has.
+    pub last_mount: Option<Mount<'m>>,
 }
 
 impl Lists<'_> {
@@ -46,6 +48,7 @@ impl Lists<'_> {
         uids: Vec::new(),
         gids: Vec::new(),
         joined: Vec::new(),
+        last_mount: None,
     };
 }
 
@@ -62,7 +65,7 @@ pub fn read_config<'s, 'm: 's>(
     if !is_version(version.as_text()?.as_escaped().as_bytes()) {
         return Err(refused(&version, "not a version 1.x.y"));
     }
-    let Lists { mounts, devices, limits, uids, gids, joined } = lists;
+    let Lists { mounts, devices, limits, uids, gids, joined, last_mount } = lists;
     let linux = top.member("linux").unwrap_or_default();
     let process = match top.member("process") {
         Some(value) => process(value, strings, limits)?,
@@ -73,6 +76,9 @@ pub fn read_config<'s, 'm: 's>(
     let domainname = name(&top, "domainname", strings)?;
     for value in top.list_or_none("mounts") {
         push(mounts, mount(value, strings)?, value)?;
+    }
+    if let Some(last) = last_mount.take() {
+        push(mounts, last, top)?;
     }
     let new = namespaces(&linux, strings, joined)?;
     let has = |kind: i32| new & kind != 0 || joined.iter().any(|one| one.kind == kind);

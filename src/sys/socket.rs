@@ -108,6 +108,27 @@ pub fn listen(path: &CStr, waiting: u32) -> Result<Fd> {
     Ok(socket)
 }
 
+/// A new `SOCK_DGRAM` socket of `AF_UNIX` that hears what is sent to `path`; reading does not block.
+pub fn hear(path: &CStr) -> Result<Fd> {
+    let (socket, address) = (new(libc::SOCK_DGRAM, libc::SOCK_NONBLOCK)?, address(path)?);
+    // SAFETY: the kernel reads one `struct sockaddr_un`.
+    unsafe { command!(libc::SYS_bind, socket.raw(), &raw const address, size_of::<Address>()) }?;
+    Ok(socket)
+}
+
+/// The same as [`connect`], of a path or, with `@` for its first byte, of a name of the abstract namespace (unix(7)).
+pub fn connect_any(name: &CStr, kind: i32) -> Result<Fd> {
+    if !name.to_bytes().starts_with(b"@") {
+        return connect(name, kind);
+    }
+    let (socket, mut address) = (new(kind, 0)?, address(name)?);
+    address.path[0] = 0;
+    let length = size_of::<u16>() + name.count_bytes();
+    // SAFETY: the kernel reads so many bytes of a `struct sockaddr_un`.
+    unsafe { command!(libc::SYS_connect, socket.raw(), &raw const address, length) }?;
+    Ok(socket)
+}
+
 /// accept4(2): the next one that has connected.
 pub fn accept(socket: FdRef<'_>) -> Result<Fd> {
     // SAFETY: the peer's address is not asked for.

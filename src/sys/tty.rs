@@ -70,6 +70,13 @@ pub fn set_raw(terminal: FdRef<'_>, raw: bool) -> Result<()> {
     ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize).map(drop)
 }
 
+/// ioctl(2) `TCGETS` and `TCSETS` without `ONLCR`: a line feed comes out as it is, without a carriage return.
+pub fn keep_line_feeds(terminal: FdRef<'_>) -> Result<()> {
+    let mut settings = settings(terminal)?;
+    settings.0[1] &= !libc::ONLCR;
+    restore(terminal, &settings)
+}
+
 /// ioctl(2) `TIOCSCTTY`: this terminal controls our session, of which we must be the leader.
 pub fn make_controlling(terminal: FdRef<'_>) -> Result<()> {
     ioctl(terminal, libc::TIOCSCTTY as u64, 0).map(drop)
