@@ -220,7 +220,7 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     fn born(&self) -> Result<()> {
-        crate::debug!("process {}: cloned, child process in its namespaces", self.pid);
+        crate::debug!("process {}: cloned", self.pid);
         child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
         self.launch.host.born(self.pid)
     }
@@ -274,6 +274,7 @@ impl Talk<'_> {
                 }
                 Message::Listener(listener) => host.listener(self.pid, listener.by_ref())?,
                 Message::Ready if !ready => {
+                    crate::debug!("process {}: set up, about to exec or to wait", self.pid);
                     if is_entered {
                         attributes::schedule(self.pid, &launch.spec.process)?;
                     }
