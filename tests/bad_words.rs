@@ -321,8 +321,15 @@ fn a_pid_file_is_there_whole_or_not_at_all() {
         let said = lab.call(&[command, "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/directory", "@ID@"]);
         let says = lab.fill("write the pid file @DIR@/directory: is a directory");
         assert_eq!((misses(&said, &[says], 1), leftovers(&lab)), Default::default());
-        assert!(!lab.dir.join("directory.partial").exists());
+        let left = std::fs::read_dir(&lab.dir).unwrap().flatten().map(|entry| entry.file_name());
+        assert_eq!(left.filter(|name| name.to_string_lossy().contains("partial")).count(), 0);
     }
+    // What has a name like ours is the user's.
+    for name in ["pid.partial", "pid.partial-1"] {
+        write(&lab.dir.join(name), "mine");
+    }
+    assert_eq!(lab.call(&["create", "--bundle", "@BUNDLE@", "--pid-file", "@DIR@/pid", "@ID@"]).status, 0);
+    assert_eq!((lab.file("pid.partial").as_str(), lab.file("pid.partial-1").as_str()), ("mine", "mine"));
 }
 
 /// An id that is in use is refused, and who has it keeps all that it has.

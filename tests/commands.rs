@@ -259,3 +259,16 @@ fn a_pipe_shows_no_progress() {
     let output = ocinit(&["unpack", layout.directory.to_str().unwrap(), directory.join("root").to_str().unwrap()]);
     assert_eq!((output.status.code(), stderr(&output).as_str(), output.stdout.len()), (Some(0), "", 0));
 }
+
+/// podman puts the runtime's name before what conmon hears; conmon is told from others by its variable.
+#[test]
+fn conmon_gets_a_line_without_our_name() {
+    let said = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
+        stderr(&command.args(words).env("_OCI_SYNCPIPE", "3").output().unwrap())
+    };
+    assert_eq!(said(&["state", "none"]), "container does not exist: none\n");
+    let line = said(&["--log-format", "json", "state", "none"]);
+    assert!(line.starts_with(r#"{"level":"error","msg":"container does not exist"#), "{line}");
+    assert_eq!(stderr(&ocinit(&["state", "none"])), "ocinit: container does not exist: none\n");
+}

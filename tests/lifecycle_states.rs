@@ -379,3 +379,26 @@ fn an_ordinary_user_has_states_of_his_own() {
     assert_eq!(list(Some(&place), "65534"), "one\n");
     assert!(!list(None, "65534").contains("one") && !list(Some(&place), "0").contains("one"), "root has its own");
 }
+
+/// A directory of many is read once, and nothing is looked up for each but the container itself.
+#[test]
+fn a_list_of_many_takes_as_many_steps_as_there_are() {
+    let root = Root::new("states-many");
+    let count = 400;
+    for n in 0..count {
+        root.add(&format!("container-with-a-name-{n:03}"), (0, 0), "/b");
+    }
+    for format in ["table", "json"] {
+        let log = root.0.parent().unwrap().join("trace");
+        let mut command = Command::new("strace");
+        command.args(["-e", "trace=getdents64,openat,open", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_ocinit"));
+        let said = Said::of(command.arg("--root").arg(&root.0).args(["list", "-f", format]).output().unwrap());
+        assert_eq!(said.status, Some(0), "{}", said.stderr);
+        assert!(said.stdout.matches("container-with-a-name").count() == count, "{}", said.stdout);
+        let trace = String::from_utf8(read(&log)).unwrap();
+        // 24 bytes and a name each, in buffers of 4096.
+        assert!(trace.matches("getdents64").count() < count / 10, "{format}: the names are read again and again");
+        assert!(trace.matches("/etc/passwd").count() <= 1, "{format}");
+        assert!(trace.matches("state.json").count() == count, "{format}: each is read once");
+    }
+}

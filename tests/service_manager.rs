@@ -251,7 +251,11 @@ fn a_terminal_in_the_foreground_adds_no_carriage_return() {
         "stty -a > /root/stty; echo >> /root/stty",
     ];
     let console = UnixListener::bind(lab.dir.join("console")).expect("bind");
-    done(&lab.call(&words));
-    drop(console);
+    let mut child = lab.command(&words).stdin(Stdio::null()).spawn().expect("exec");
+    let (stream, _) = console.accept().expect("a connection");
+    let master = receive_text(&stream).1.expect("the terminal");
+    assert!(ended(&mut child).is_some_and(|status| status.success()));
     assert!(lab.wait_for_file("b/rootfs/root/stty").contains(" onlcr"));
+    // SAFETY: the descriptor is ours.
+    unsafe { libc::close(master) };
 }

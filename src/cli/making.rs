@@ -14,6 +14,7 @@ use crate::io::path::PathBuf;
 use crate::io::show::{On, Show, ShowC};
 use crate::io::strings::{Strings, Words};
 use crate::io::text::decimal;
+use crate::io::unique;
 use crate::limits::PATH_BYTES;
 use crate::memory::Memory;
 use crate::rootfs::Powers;
@@ -104,11 +105,9 @@ fn console_size(process: &Process<'_>) -> Option<(u16, u16)> {
 /// Whole under its name, or not there.
 fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<()> {
     let mut partial = PathBuf::from_bytes(path.to_bytes())?;
-    partial.push_bytes(b".partial")?;
-    // Never what somebody else has put there: a link to another file.
-    let _ = fs::unlink(directory, partial.as_c_str());
-    let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL;
-    let file = fs::open(directory, partial.as_c_str(), flags, 0o666)?;
+    partial.push_bytes(b".partial-")?;
+    // A name that nobody has: neither a link of somebody else's, nor another file of the user's.
+    let file = unique::file(directory, &mut partial, 0o666)?;
     let mut text = PathBuf::new();
     text.set(format_args!("{pid}"))?;
     let written = fs::write_all(file.by_ref(), text.as_bytes());

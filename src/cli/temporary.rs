@@ -7,13 +7,13 @@ use crate::container::state::{Directory, Id, Made, State};
 use crate::container::userns::{self, Ids};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
+use crate::io::unique;
 use crate::rootfs::remove;
 use crate::spec::VERSION;
 use crate::sys::fd::CWD;
-use crate::sys::{Errno, fs, process, system};
+use crate::sys::{Errno, fs, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
-use core::fmt::Write;
 
 /// What its name begins with.
 const PREFIX: &[u8] = b"ocinit-bundle-";
@@ -44,13 +44,10 @@ pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
 /// A path that nobody else has, in any pid namespace, and nobody can guess.
 fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
     let place = process::variable(b"TMPDIR").filter(|place| place.to_bytes().starts_with(b"/")).unwrap_or(PLACE);
-    let mut random = [0; 8];
-    system::random(&mut random).doing("name a bundle")?;
     path.truncate(0);
     let set = path.push_bytes(place.to_bytes()).and_then(|()| path.push(PREFIX));
     let set = set.and_then(|()| path.push_bytes(id.as_c_str().to_bytes()));
-    set.and_then(|()| write!(path, "-{:016x}", u64::from_ne_bytes(random)).map_err(|_| Errno::ENAMETOOLONG))
-        .doing("name a bundle")
+    set.and_then(|()| path.push_bytes(b"-")).and_then(|()| unique::push_digits(path)).doing("name a bundle")
 }
 
 /// Removes the bundle of this state if we made it, and it still is what we made. A caller who is not root enters a user

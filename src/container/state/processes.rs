@@ -60,8 +60,10 @@ impl State<'_> {
             self.each_process(config, &mut send)?;
             return answer.doing("send the signal");
         }
+        // Of a pid namespace of its own the kernel kills all with the first one.
+        let rounds = if config.is_some_and(|config| owns_namespace(config, "pid")) { 0 } else { KILL_ROUNDS };
         // The first one last: by its namespace the others are found, and those that they make meanwhile.
-        for _ in 0..KILL_ROUNDS {
+        for _ in 0..rounds {
             let mut others = 0;
             self.each_process(config, &mut |pid| {
                 if pid != self.process.pid {
