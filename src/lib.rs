@@ -29,6 +29,10 @@
 //! 7. Between clone and exec the child touches only its own stack and memory lent to it.
 #![cfg_attr(not(test), no_std)]
 
+#[cfg(test)]
+#[path = "../tests/support/ground.rs"]
+mod ground;
+
 pub mod bundle;
 pub mod cli;
 pub mod codec;

@@ -123,7 +123,7 @@ fn a_config_that_says_what_cannot_be_is_told() {
         ),
         of(r#"{"linux": {"devices": [{"path": "/dev/x", "type": "q", "major": 1, "minor": 3}]}}"#, &["devices[0]"], 1),
         of(
-            r#"{"hooks": {"createRuntime": [{"path": "/absent"}]}}"#,
+            r#"{"hooks": {"createRuntime": [{"path": "/proc/absent"}]}}"#,
             &["createRuntime hook #0: exit status 127", "/absent: no such file or directory"],
             1,
         ),

@@ -66,7 +66,7 @@ fn a_bundle_of_the_users_stays_whatever_its_name_is() {
             done(&call(delete));
             assert!(is_there(), "{delete:?} as {user}");
         }
-        let said = call(&["run", "-b", "@BUNDLE@", "--pid-file", "/absent/pid", "@ID@"]);
+        let said = call(&["run", "-b", "@BUNDLE@", "--pid-file", "/proc/absent/pid", "@ID@"]);
         assert_eq!((said.status, is_there()), (1, true), "{said:?}");
         assert_eq!(std::fs::read_dir(&lab.state).unwrap().count(), 0);
     }

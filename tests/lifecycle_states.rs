@@ -247,7 +247,7 @@ fn processes_are_shown_by_number_and_by_ps() {
     assert_eq!(root.run(&["ps", "one"]).stdout.lines().count(), 1);
     let none = Command::new(env!("CARGO_BIN_EXE_ocinit"))
         .args(["--root", root.0.to_str().unwrap(), "ps", "one"])
-        .env("PATH", "/nowhere")
+        .env("PATH", "/proc/nowhere")
         .output();
     Said::of(none.unwrap()).fails("ps: executable file not found in $PATH");
 }
@@ -328,14 +328,15 @@ fn errors_go_to_the_log_and_to_standard_error() {
         lines[1..],
         [line, "ocinit: state: no ID: usage: ocinit state ID", "ocinit: state: no option --frob: see --help"]
     );
-    root.run(&["--log", "/nowhere/log", "state", "none"]).fails("open the log /nowhere/log: no such file or directory");
+    root.run(&["--log", "/proc/nowhere/log", "state", "none"])
+        .fails("open the log /proc/nowhere/log: no such file or directory");
     let said = root.run(&["--log-format=json", "state", "none"]);
     assert!(
         said.stderr.starts_with(r#"{"level":"error","msg":"container does not exist"#)
             && said.stderr.lines().count() == 1
     );
     // What stands behind a command that is passed on is not an option of ours.
-    let said = root.run(&["ps", "none", "--log", "/nowhere/log", "--log-format", "xml"]);
+    let said = root.run(&["ps", "none", "--log", "/proc/nowhere/log", "--log-format", "xml"]);
     said.fails("container does not exist: none");
 }
 

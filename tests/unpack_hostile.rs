@@ -95,7 +95,7 @@ fn words_that_are_no_command() {
         (&[], "ocinit: no command given: see ocinit --help\n"),
         (&["unpack", "x"], "ocinit: usage: ocinit unpack [OPTION]... IMAGE ROOTFS\n"),
         (&["unpak"], "ocinit: unknown command unpak; did you mean unpack?\n"),
-        (&["unpack", "/no/such/image", "x"], "ocinit: open /no/such/image: no such file or directory\n"),
+        (&["unpack", "/proc/no/such/image", "x"], "ocinit: open /proc/no/such/image: no such file or directory\n"),
     ] {
         assert_eq!(run(words), (125, String::new(), line.into()));
     }

@@ -223,12 +223,12 @@ mod tests {
     fn names_are_split_as_skopeo_does() {
         let hex = "a".repeat(64);
         for (text, path, tag, digest) in [
-            ("/no/layout", "/no/layout", None, false),
-            ("/no/layout:v1", "/no/layout", Some("v1"), false),
-            ("/no/layout:", "/no/layout", None, false),
-            ("/no/layout:reg.io:5000/a/b:v1", "/no/layout", Some("reg.io:5000/a/b:v1"), false),
-            (&format!("/no/layout@sha256:{hex}"), "/no/layout", None, true),
-            (&format!("/no/layout:v1@sha256:{hex}"), "/no/layout", Some("v1"), true),
+            ("/proc/no/layout", "/proc/no/layout", None, false),
+            ("/proc/no/layout:v1", "/proc/no/layout", Some("v1"), false),
+            ("/proc/no/layout:", "/proc/no/layout", None, false),
+            ("/proc/no/layout:reg.io:5000/a/b:v1", "/proc/no/layout", Some("reg.io:5000/a/b:v1"), false),
+            (&format!("/proc/no/layout@sha256:{hex}"), "/proc/no/layout", None, true),
+            (&format!("/proc/no/layout:v1@sha256:{hex}"), "/proc/no/layout", Some("v1"), true),
             ("-:v1", "-", Some("v1"), false),
             ("src", "src", None, false),
         ] {
@@ -236,9 +236,9 @@ mod tests {
             assert_eq!((found, wanted.reference, wanted.digest.is_some()), (path, tag, digest), "{text}");
             assert_eq!(wanted.index, None);
         }
-        let (found, wanted) = split("/no/layout:@12").unwrap();
-        assert_eq!((found, wanted.reference, wanted.index), ("/no/layout", None, Some(12)));
-        assert!(split("/no/layout@sha256:123").is_err());
+        let (found, wanted) = split("/proc/no/layout:@12").unwrap();
+        assert_eq!((found, wanted.reference, wanted.index), ("/proc/no/layout", None, Some(12)));
+        assert!(split("/proc/no/layout@sha256:123").is_err());
         for (words, kind, rest) in [
             (c"oci:a:b", Transport::Oci, "a:b"),
             (c"oci-archive:a", Transport::OciArchive, "a"),

@@ -20,6 +20,8 @@ pub struct Report {
     /// How many of them the host has been told.
     told: usize,
     since_us: u64,
+    /// The host was told of an error: it hears the first, and takes no second one.
+    told_error: bool,
     /// The control port, once it is open.
     pub control: Option<Control>,
 }
@@ -27,7 +29,13 @@ pub struct Report {
 impl Report {
     /// The first phase begins now.
     pub fn new() -> Report {
-        Report { phases: heapless::Vec::new(), told: 0, since_us: time::monotonic_us(), control: None }
+        Report {
+            phases: heapless::Vec::new(),
+            told: 0,
+            since_us: time::monotonic_us(),
+            told_error: false,
+            control: None,
+        }
     }
 
     /// The phase that is going on ends under this name, and the next one begins.
@@ -66,7 +74,8 @@ impl Report {
     /// Why there will be no container.
     pub fn error(&mut self, error: &Error) {
         crate::error!("{error}");
-        if let Some(control) = &mut self.control {
+        if let Some(control) = self.control.as_mut().filter(|_| !self.told_error) {
+            self.told_error = true;
             control.send(format_args!("error {error}"));
         }
     }

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod elf;
 pub mod endless;
 pub mod fake;
+pub mod ground;
 pub mod images;
 pub mod json;
 pub mod lab;

@@ -96,7 +96,7 @@ fn a_failure_says_which_and_why() {
     };
     fails(&script("echo out; echo err >&2; exit 3"), "exit status 3, output: out\\x0aerr");
     fails(&script("kill -9 $$"), "signal 9, output: ");
-    fails(r#"{"path":"/no/such"}"#, "exit status 127, output: exec /no/such: no such file or directory");
+    fails(r#"{"path":"/proc/no/such"}"#, "exit status 127, output: exec /proc/no/such: no such file or directory");
     fails(r#"{"path":"/etc/passwd"}"#, "exit status 127, output: exec /etc/passwd: permission denied");
 }
 

@@ -114,8 +114,8 @@ fn binds_have_the_attributes_that_were_asked_for() {
     }
     let mode = root.path.join("etc/file").metadata().unwrap().permissions().mode();
     assert_eq!(mode, 0o100755, "the place of a file is a file");
-    let missing = start(&root, &[bind(c"/nosuch/source", c"/a", b"bind\0")], |_| ()).unwrap_err();
-    assert_eq!(missing, "125 mount none at /a: open /nosuch/source: no such file or directory");
+    let missing = start(&root, &[bind(c"/proc/nosuch/source", c"/a", b"bind\0")], |_| ()).unwrap_err();
+    assert_eq!(missing, "125 mount none at /a: open /proc/nosuch/source: no such file or directory");
     let unknown = start(&root, &[tmpfs(c"/a", b"size=1m\0nosuch=1\0")], |_| ()).unwrap_err();
     assert_eq!(unknown, "125 mount tmpfs at /a: option nosuch=1: invalid argument");
 }

@@ -194,12 +194,12 @@ fn a_thread_under_a_filter() {
     let errnos = std::thread::spawn(move || {
         process::no_new_privileges().unwrap();
         assert!(with(profile, |filter| filter.unwrap().load()).unwrap().is_none());
-        let mkdir = std::fs::create_dir("/nowhere/at/all").unwrap_err().raw_os_error();
+        let mkdir = std::fs::create_dir("/proc/nowhere/at/all").unwrap_err().raw_os_error();
         let inet = std::net::UdpSocket::bind("127.0.0.1:0").unwrap_err().raw_os_error();
         (mkdir, inet, std::os::unix::net::UnixDatagram::unbound().is_ok())
     });
     assert_eq!(errnos.join().unwrap(), (Some(99), Some(98), true));
-    assert_eq!(std::fs::create_dir("/nowhere/at/all").unwrap_err().raw_os_error(), Some(2));
+    assert_eq!(std::fs::create_dir("/proc/nowhere/at/all").unwrap_err().raw_os_error(), Some(2));
 }
 
 #[test]
@@ -245,10 +245,10 @@ fn who_listens_gets_the_listener_and_one_state() {
     // Nobody there is an error.
     drop(server);
     std::fs::remove_file(&path).unwrap();
-    let mut document = br#"{"listenerPath":"/nowhere"}"#.to_vec();
+    let mut document = br#"{"listenerPath":"/proc/nowhere"}"#.to_vec();
     let id = Id::check(c"c").unwrap();
     let nobody = Occasion { document: None, id, state: State::UNKNOWN, status: Status::Creating };
     let value = json::check(&mut document).unwrap();
     let error = send_listener(value, crate::sys::fd::STDIN, 1, &nobody).unwrap_err();
-    assert_eq!(error.to_string(), "connect to /nowhere: no such file or directory");
+    assert_eq!(error.to_string(), "connect to /proc/nowhere: no such file or directory");
 }

@@ -36,6 +36,9 @@ impl Fixture {
         std::fs::hard_link(&program, path.join("bin/probe"))
             .or_else(|_| std::fs::copy(&program, path.join("bin/probe")).map(drop))
             .unwrap();
+        // Whatever umask it was linked under: it runs as other users, too.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path.join("bin/probe"), mode).unwrap();
         let name = CString::new(path.to_str().unwrap()).unwrap();
         let fd = fs::open(CWD, &name, fs::O_RDONLY | fs::O_DIRECTORY, 0).unwrap();
         Some(Fixture { path, fd })
