@@ -24,7 +24,7 @@ pub fn example<'s>(rootless: Option<Rootless<'s>>, mounts: &'s mut Mounts<'stati
             terminal: true,
             args: Words::new(b"sh\0"),
             env: Words::new(b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0TERM=xterm\0"),
-            capabilities: Capabilities { ambient: capability::LEAST, ..Capabilities::all(capability::LEAST) },
+            capabilities: Capabilities::all(capability::LEAST),
             no_new_privileges: true,
             limits: LIMITS,
             ..Process::NONE

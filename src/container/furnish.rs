@@ -37,10 +37,10 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     attributes::set_domain_name(spec.domainname)?;
     sysctl::apply(spec)?;
 
+    let rootfs = launch.about.map_or(spec.root.path, |(_, state)| state.rootfs);
     if plan.departure.is_none() {
         // As root of the container's user namespace, or in a mount namespace that was joined.
-        let path = launch.about.map_or(spec.root.path, |(_, state)| state.rootfs);
-        mount::chdir(path).on("enter the root directory", path)?;
+        mount::chdir(rootfs).on("enter the root directory", rootfs)?;
     }
     if spec.namespaces & clone::CLONE_NEWNS != 0 {
         clone::unshare(clone::CLONE_NEWNS).doing("make a mount namespace")?;
@@ -61,7 +61,7 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let has_users = mounts::joins_or_makes(spec, clone::CLONE_NEWUSER);
     let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation })?;
     let mut mounted = mounts::Mounted::new();
-    mounts::mount_all(entered.new, spec, &plan.prepared, enter_bundle(plan), &mut mounted)?;
+    mounts::mount_all(entered.new, rootfs, spec, &plan.prepared, enter_bundle(plan), &mut mounted)?;
     devices::make_all(entered.new, spec)?;
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;

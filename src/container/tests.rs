@@ -134,7 +134,9 @@ fn links_of_the_image_lead_nowhere_else() {
         std::fs::remove_file(root.path.join(name)).unwrap();
     };
     for (name, kind) in [("proc", "proc"), ("dev", "tmpfs"), ("sys", "sysfs")] {
-        let error = format!("125 mount {kind} at /{name}: the image has a symbolic link there");
+        let error = format!(
+            "125 mount {kind} at /{name}: must be mounted on ordinary directory, and the image has a symbolic link there"
+        );
         fails(name, &outside, &error);
         fails(name, std::path::Path::new("bin"), &error);
         let _ = std::fs::remove_dir_all(root.path.join("work"));

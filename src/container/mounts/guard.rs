@@ -60,9 +60,10 @@ impl Guard {
     /// Its place, or what is said where there is none.
     pub fn place(&self, opened: sys::Result<Fd>) -> Result<Fd> {
         match opened {
-            Err(Errno::ELOOP) if self.resolve() != 0 => {
-                Err(Error::with_errno(format_args!("the image has a symbolic link there"), Errno::ELOOP))
-            }
+            Err(Errno::ELOOP) if self.resolve() != 0 => Err(Error::with_errno(
+                format_args!("must be mounted on ordinary directory, and the image has a symbolic link there"),
+                Errno::ELOOP,
+            )),
             opened => opened.doing("open its place"),
         }
     }

@@ -190,21 +190,34 @@ pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
 }
 
 /// Child: mounts them in order. The process still has the host's mounts, too, and the bundle as its current directory, where
-/// `bundle` does not say why not.
+/// `bundle` does not say why not. `rootfs` is the root's absolute path on the host.
 pub fn mount_all(
     root: FdRef<'_>,
+    rootfs: &CStr,
     spec: &Spec<'_>,
     prepared: &Prepared,
     bundle: sys::Result<()>,
     mounted: &mut Mounted,
 ) -> Result<()> {
     for (index, one) in spec.mounts.iter().enumerate() {
+        let one = &Mount { destination: in_root(one.destination, rootfs), ..*one };
         match mount_one(root, spec, one, prepared.of(index, bundle), mounted) {
             Err(error) if one.optional && error.errno() == Errno::ENODEV => {}
             done => done.context("mount", &Naming(one))?,
         }
     }
     Ok(())
+}
+
+/// Returns a destination as the container sees it: callers also write the host's path of it, and runc takes both.
+fn in_root<'p>(destination: &'p CStr, rootfs: &CStr) -> &'p CStr {
+    let (path, root) = (destination.to_bytes_with_nul(), rootfs.to_bytes());
+    match path.strip_prefix(root) {
+        Some(rest) if root.len() > 1 && rest.starts_with(b"/") => {
+            CStr::from_bytes_with_nul(rest).unwrap_or(destination)
+        }
+        _ => destination,
+    }
 }
 
 fn mount_one(

@@ -346,3 +346,16 @@ fn mounts_travel_as_the_config_says() {
     assert!(Path::new("/proc/self/status").exists() && outside.0.join("file").exists());
     result.unwrap();
 }
+
+#[test]
+fn a_destination_with_the_hosts_path_of_the_root_is_the_same_place() {
+    for (destination, rootfs, seen) in [
+        (c"/b/rootfs/mnt/x", c"/b/rootfs", c"/mnt/x"),
+        (c"/b/rootfs", c"/b/rootfs", c"/b/rootfs"),
+        (c"/b/rootfs2/x", c"/b/rootfs", c"/b/rootfs2/x"),
+        (c"/mnt", c"/b/rootfs", c"/mnt"),
+        (c"/mnt", c"/", c"/mnt"),
+    ] {
+        assert_eq!(in_root(destination, rootfs), seen);
+    }
+}

@@ -66,7 +66,10 @@ fn a_destination_that_is_a_link_stays_inside() {
     let _ = std::fs::remove_dir_all(root.path.join("dev"));
     symlink(&up, root.path.join("dev")).unwrap();
     let error = start(&root, &[], |_| ()).unwrap_err();
-    assert_eq!(error, "125 mount tmpfs at /dev: the image has a symbolic link there");
+    assert_eq!(
+        error,
+        "125 mount tmpfs at /dev: must be mounted on ordinary directory, and the image has a symbolic link there"
+    );
     let _ = std::fs::remove_dir_all(root.path.join(&out[1..]));
     let said = start(&root, &[], |spec| {
         spec.mounts = &defaults::MOUNTS[..1];
@@ -117,8 +120,15 @@ fn the_procfs_that_was_mounted_is_masked_whatever_its_name_is_now() {
         let shown = |error: Error| error.to_string();
         let mut mounted = Mounted::new();
         let fd = fs::open(CWD, leak(&root.path), fs::O_PATH, 0).unwrap();
-        mount_all(fd.by_ref(), &Spec { mounts: &defaults::MOUNTS[..2], ..spec }, &Prepared::NONE, Ok(()), &mut mounted)
-            .map_err(shown)?;
+        mount_all(
+            fd.by_ref(),
+            c"/",
+            &Spec { mounts: &defaults::MOUNTS[..2], ..spec },
+            &Prepared::NONE,
+            Ok(()),
+            &mut mounted,
+        )
+        .map_err(shown)?;
         fs::mknod(CWD, leak(&root.path.join("dev/null")), fs::S_IFCHR | 0o666, 0x103).unwrap();
         let keep = leak(&root.path.join("elsewhere"));
         fs::mkdir(CWD, keep, 0o755).unwrap();
