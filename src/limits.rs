@@ -62,7 +62,7 @@ pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 /// A config.json of the largest size has all of its text in it.
 pub const STRINGS_BYTES: usize = CONFIG_BYTES + (64 << 10);
 /// Supplementary groups of one process (NGROUPS_MAX is 65,536; users of a directory service have some hundred).
-pub const GROUPS_MAX: usize = 4096;
+pub const GROUPS_MAX: usize = 1024;
 /// An image's /etc/passwd or /etc/group, in bytes (containerd stops at 10 MiB, too).
 pub const PASSWD_BYTES: u64 = 10 << 20;
 /// One name, number or home directory in them, in bytes (LOGIN_NAME_MAX is 256; a home is a path).

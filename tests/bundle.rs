@@ -191,7 +191,7 @@ const UMOCI_ROOTLESS: &str = r#"
     + linux.seccomp.defaultErrnoRet 1
     + linux.seccomp.syscalls 35 rules, 399 names
     + mount /proc proc proc nodev,noexec,nosuid
-    + mount /sys none /sys nodev,noexec,nosuid,rbind,ro
+    + mount /sys none /sys nodev,noexec,nosuid,rbind,rro
     + mount /sys/fs/cgroup cgroup cgroup nodev,noexec,nosuid,ro
     + ociVersion "1.0.2"
     + process.capabilities.bounding audit_write chown dac_override fowner fsetid kill mknod net_bind_service net_raw setfcap setgid setpcap setuid sys_chroot

@@ -56,7 +56,12 @@ pub fn for_bundle<'s, 'm: 's>(
 ) -> Result<()> {
     let Stock { mounts, limits, devices } = stock;
     for mount in if spec.all_devices { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS } {
-        push(mounts, for_any_host(mount, rootless.is_some()))?;
+        let mut mount = for_any_host(mount, rootless.is_some());
+        if mount.destination == c"/sys" && mount.kind == c"none" && mount.options.iter().any(|option| option == c"ro") {
+            // With what is mounted in it, which could be written.
+            mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0rro\0");
+        }
+        push(mounts, mount)?;
     }
     mount_volumes(config, root, rootless, strings, mounts)?;
     spec.mounts = mounts;

@@ -143,7 +143,11 @@ impl Entered<'_> {
             mount::set_propagation(c"/", MS_PRIVATE).doing("part with the host's mounts")?;
         }
         unmask::take_away(self.new).doing("take away the host's procfs and sysfs")?;
-        mount::attach(self.new, self.old.by_ref()).doing("move the root directory over /")?;
+        match mount::attach(self.new, self.old.by_ref()) {
+            // The root directory is `/`, which it lies over already.
+            Ok(()) | Err(Errno::ELOOP) => {}
+            Err(errno) => return Err(errno).doing("move the root directory over /"),
+        }
         chroot(self.new)
     }
 }

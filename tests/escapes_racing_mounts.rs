@@ -1,0 +1,174 @@
+//! A second container exchanges directories and links (renameat2(2), `RENAME_EXCHANGE`) in a volume that is the first one's
+//! root, while that is made: its mounts, devices, masks and working directory. Nothing is made or mounted outside.
+//!
+//! `make test-escapes` does it for longer.
+
+mod support;
+
+use std::ffi::CString;
+use std::os::unix::fs::symlink;
+
+use support::lab::{self, Lab, Runtime};
+
+fn mountinfo() -> String {
+    std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
+}
+
+/// What the second container executes: this test's own binary, which is static.
+#[test]
+#[ignore = "runs inside the containers of the other tests"]
+fn exchange_for_ever() {
+    let name = |key: &str| CString::new(std::env::var(key).unwrap()).unwrap();
+    let (one, other) = (name("ONE"), name("OTHER"));
+    std::fs::write("/volume/ready", "ready\n").unwrap();
+    loop {
+        // SAFETY: both names end in NUL and live until the call returns.
+        unsafe { libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), 2) };
+    }
+}
+
+/// The second container, with the root of `lab` as its volume; it exchanges these two in it.
+fn racer(lab: &Lab, one: &str, other: &str) -> Lab {
+    let mut racer = Lab::new(Runtime::Ocinit);
+    lab::copy_program(std::env::current_exe().unwrap(), &racer.rootfs.join("tester"));
+    racer.merge(&format!(
+        r#"{{"mounts+": [{{"destination": "/volume", "type": "bind", "source": "{}", "options": ["bind"]}}],
+            "process": {{"args": ["/tester", "--ignored", "--exact", "exchange_for_ever"],
+                "env": ["ONE=/volume/{one}", "OTHER=/volume/{other}"]}}}}"#,
+        lab.rootfs.display()
+    ));
+    lab::launch(&racer);
+    lab.wait_for_file("b/rootfs/ready");
+    racer
+}
+
+/// Runs a container in whose root `race/place`, a directory, and `race/link`, a link to the directory `outside` of the host,
+/// are exchanged all the time.
+#[track_caller]
+fn attack(patch: &str, target: &str) {
+    let mut lab = Lab::new(Runtime::Ocinit);
+    let outside = lab.dir.join("outside");
+    std::fs::create_dir_all(outside.join("there")).unwrap();
+    std::fs::write(outside.join("secret"), "SECRET\n").unwrap();
+    std::fs::create_dir_all(lab.rootfs.join("race/place/there")).unwrap();
+    std::fs::write(lab.rootfs.join("race/place/secret"), "inside\n").unwrap();
+    symlink(lab.fill(target), lab.rootfs.join("race/link")).unwrap();
+    lab.merge(patch);
+    lab.script("cat /race/place/secret /race/link/secret secret ../secret 2>/dev/null; true");
+    let racer = racer(&lab, "race/place", "race/link");
+    let before = mountinfo();
+    let (mut done, mut refused, mut last) = (0, 0, String::new());
+    for _ in 0..lab::turns(25, 1500) {
+        let said = lab.run();
+        assert!(!said.out.contains("SECRET"), "{patch}: {said:?}");
+        assert!(said.status == 0 || !said.err.is_empty(), "{patch}: {said:?}");
+        if said.status != 0 {
+            last.clone_from(&said.err);
+        }
+        *(if said.status == 0 { &mut done } else { &mut refused }) += 1;
+        assert_eq!(mountinfo(), before, "{patch}");
+        let mut made: Vec<_> = std::fs::read_dir(&outside)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        made.sort();
+        assert_eq!(made, ["secret", "there"], "{patch}: made outside of the root");
+        assert_eq!(std::fs::read_dir(outside.join("there")).unwrap().count(), 0, "{patch}: made outside of the root");
+        assert_eq!(std::fs::read_to_string(outside.join("secret")).unwrap(), "SECRET\n");
+        if said.status != 0 {
+            let _ = lab.call(&["delete", "--force", "@ID@"]);
+        }
+    }
+    eprintln!("{patch}: {done} ran, {refused} were refused ({last})");
+    assert_eq!(racer.status(), "running");
+}
+
+/// Up from the root's folder `race`, and by an absolute path: both lead to the host if they are not resolved in the root.
+const LINKS: [&str; 2] = ["../../../outside", "@DIR@/outside"];
+
+#[test]
+fn mounts_are_made_in_the_root() {
+    lab::enter();
+    for link in LINKS {
+        attack(
+            r#"{"mounts+": [{"destination": "/race/place/a/b", "type": "tmpfs", "source": "t"},
+                {"destination": "/race/place/there", "type": "tmpfs", "source": "t", "options": ["tmpcopyup"]},
+                {"destination": "/race/place/secret", "type": "bind", "source": "/etc/hostname", "options": ["bind", "ro"]},
+                {"destination": "/race/place/c/file", "type": "bind", "source": "/etc/hostname", "options": ["bind"]}]}"#,
+            link,
+        );
+    }
+}
+
+#[test]
+fn devices_are_made_in_the_root() {
+    lab::enter();
+    for link in LINKS {
+        attack(
+            r#"{"linux": {"devices": [{"path": "/race/place/fuse", "type": "c", "major": 10, "minor": 229},
+                {"path": "/race/place/there/fifo", "type": "p"}, {"path": "/race/place/new/null", "type": "c", "major": 1, "minor": 3}]}}"#,
+            link,
+        );
+    }
+}
+
+#[test]
+fn masked_and_read_only_paths_are_those_of_the_root() {
+    lab::enter();
+    for link in LINKS {
+        attack(
+            r#"{"linux": {"maskedPaths": ["/race/place/secret", "/race/link/secret", "/race/place/there", "/race/link/there"],
+                "readonlyPaths": ["/race/place", "/race/link", "/race/place/there"]}}"#,
+            link,
+        );
+    }
+}
+
+#[test]
+fn the_working_directory_is_in_the_root() {
+    lab::enter();
+    for link in LINKS {
+        attack(r#"{"process": {"cwd": "/race/place/there/new"}}"#, link);
+        attack(r#"{"process": {"cwd": "/race/link/there"}}"#, link);
+    }
+}
+
+/// The same with everything at once, in a user namespace.
+#[test]
+fn a_user_namespace_is_no_weaker() {
+    lab::enter();
+    for link in LINKS {
+        attack(
+            r#"{"mounts+": [{"destination": "/race/place/there", "type": "tmpfs", "source": "t"}],
+                "process": {"cwd": "/race/place"},
+                "linux": {"namespaces+": [{"type": "user"}],
+                    "uidMappings": [{"containerID": 0, "hostID": 0, "size": 65536}],
+                    "gidMappings": [{"containerID": 0, "hostID": 0, "size": 65536}],
+                    "maskedPaths": ["/race/place/secret"], "readonlyPaths": ["/race/place"]}}"#,
+            link,
+        );
+    }
+}
+
+/// /proc itself is exchanged for a link and a directory of the image's: there is a procfs, or the container does not start.
+#[test]
+fn proc_is_a_procfs_or_nothing() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    std::fs::create_dir_all(lab.rootfs.join("fake/self/attr")).unwrap();
+    symlink("fake", lab.rootfs.join("proc2")).unwrap();
+    lab.merge(r#"{"linux": {"maskedPaths": ["/proc/keys"], "readonlyPaths": ["/proc/sys"]}}"#);
+    lab.script("grep -c ' - proc proc ' /proc/self/mountinfo; ( : >>/proc/sys/kernel/domainname ) 2>/dev/null && echo WRITABLE");
+    let racer = racer(&lab, "proc", "proc2");
+    let before = mountinfo();
+    for _ in 0..lab::turns(25, 1500) {
+        let said = lab.run();
+        // One procfs, and /proc/sys in it.
+        assert!(said.status == 1 || said.out == "2\n", "{said:?}");
+        assert_eq!(mountinfo(), before);
+        if said.status != 0 {
+            let _ = lab.call(&["delete", "--force", "@ID@"]);
+        }
+    }
+    assert_eq!(racer.status(), "running");
+}
