@@ -16,27 +16,27 @@ pub const OUTPUT_BYTES: usize = 4096;
 /// One component of a path, in bytes without NUL (NAME_MAX).
 pub const NAME_BYTES: usize = 255;
 
-/// One JSON document (index, manifest, config), in bytes. containers/image stops at 4 MiB; a config
-/// with 127 layers of history and long labels is about 100 KiB.
-pub const DOCUMENT_BYTES: usize = 1 << 20;
+/// One JSON document (index, manifest, config), in bytes: where containers/image stops, too. A config with 127 layers of
+/// history and long labels is about 100 KiB.
+pub const DOCUMENT_BYTES: usize = 4 << 20;
 /// The file `oci-layout`, in bytes. It holds one short field.
 pub const LAYOUT_FILE_BYTES: usize = 4096;
 /// Nesting of a JSON document. Real ones have 6 levels; serde-json-core skips unknown values by recursion.
 pub const JSON_DEPTH: usize = 64;
-/// Layers of one image. overlayfs and docker stop at 127 or 128.
-pub const LAYERS_MAX: usize = 256;
+/// Layers of one image. overlayfs and docker stop at 127 or 128; umoci and buildah have no limit.
+pub const LAYERS_MAX: usize = 1024;
 /// Descriptors in one image index: tags × platforms, with attestations.
-pub const INDEX_MANIFESTS_MAX: usize = 1024;
+pub const INDEX_MANIFESTS_MAX: usize = 4096;
 /// Indexes in one index that have not been gone over yet, where all are: an index for each platform's attestations is much.
 pub const PENDING_INDEXES_MAX: usize = 64;
 /// How deep an index may nest in another.
 pub const INDEX_DEPTH: usize = 4;
 /// Indexes and manifests that are read to find one image, in bytes together: a hostile index names others many times.
-pub const SEARCH_BYTES: u64 = 64 << 20;
+pub const SEARCH_BYTES: u64 = 32 << 20;
 /// The tags (or platforms) that an error lists, in bytes; of others it gives the number.
 pub const TAG_LIST_BYTES: usize = 400;
 /// Entries of one archive's own tar. 127 layers of many images fit, with the four that old `docker save` has for each.
-pub const ARCHIVE_FILES_MAX: usize = 8192;
+pub const ARCHIVE_FILES_MAX: usize = 32 << 10;
 /// Links on the way to a file of an archive. `docker save` wrote one.
 pub const ARCHIVE_LINKS_MAX: usize = 8;
 /// The name of a file in an archive, in bytes: all of its header fits.
@@ -59,8 +59,8 @@ pub const PROCESS_BYTES: usize = 256 << 10;
 pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 /// Text of one container's arguments, environment, mounts and names, in bytes, decoded from its config.
 /// Linux takes 2 MiB of arguments and environment (a quarter of the 8 MiB stack), 128 KiB a string.
-/// A config.json of the largest size has all of its text in it.
-pub const STRINGS_BYTES: usize = CONFIG_BYTES + (64 << 10);
+/// A config.json of the largest size has all of its text in it. Before a container is made, two indexes are read here.
+pub const STRINGS_BYTES: usize = 2 * DOCUMENT_BYTES + (64 << 10);
 /// Supplementary groups of one process (NGROUPS_MAX is 65,536; users of a directory service have some hundred).
 pub const GROUPS_MAX: usize = 1024;
 /// An image's /etc/passwd or /etc/group, in bytes (containerd stops at 10 MiB, too).
@@ -70,7 +70,7 @@ pub const PASSWD_FIELD_BYTES: usize = 1024;
 /// Ranges of ids that /etc/subuid or /etc/subgid gives one user. useradd gives one, the kernel takes 340.
 pub const SUBID_RANGES_MAX: usize = 32;
 /// Labels of one image. Tens are many; each is compared with all others.
-pub const LABELS_MAX: usize = 512;
+pub const LABELS_MAX: usize = 1024;
 /// Containers that `list` shows.
 pub const CONTAINERS_MAX: usize = 1 << 16;
 /// The table that `list` shows, in bytes: address space that it grows into.
@@ -189,5 +189,6 @@ pub const CONTROL_LINE_BYTES: usize = 128;
 const _: () = assert!(CONTROL_OUT_BYTES >= 2 * ERROR_TEXT_BYTES + PHASES_MAX * 64);
 const _: () = assert!(RING_BYTES.is_power_of_two() && RING_BYTES >= 64 << 10);
 const _: () = assert!(OWN_PATHS_BITS.is_power_of_two());
+const _: () = assert!(STRINGS_BYTES >= CONFIG_BYTES + (64 << 10));
 const _: () = assert!(INPUT_BYTES.is_power_of_two());
 const _: () = assert!(LOG_LINE_BYTES <= 1024 - 48);

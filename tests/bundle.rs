@@ -284,10 +284,10 @@ fn a_bundle_is_whole_or_not_there() {
         let image = layout(&directory, tar, config, "");
         expect_nothing_left(&directory, &ocinit(&[], &image, &directory.join("bundle")), why);
     }
-    let many: Vec<String> = (0..600).map(|n| format!("\"label{n}\":\"\"")).collect();
+    let many: Vec<String> = (0..1100).map(|n| format!("\"label{n}\":\"\"")).collect();
     let directory = scratch("bundle-whole-labels");
     let image = layout(&directory, etc(), &format!(r#""Cmd":["sh"],"Labels":{{{}}}"#, many.join(",")), "");
-    expect_nothing_left(&directory, &ocinit(&[], &image, &directory.join("bundle")), "more than 512 Labels");
+    expect_nothing_left(&directory, &ocinit(&[], &image, &directory.join("bundle")), "more than 1024 Labels");
 }
 
 #[test]

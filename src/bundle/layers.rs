@@ -102,7 +102,7 @@ pub fn each_layer(
         let mut one = || {
             let blob = store.layer(layer)?;
             watch.begin(n + 1, layers.len(), layer.size);
-            act(&rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), diff_id: &layer.diff_id, watch })
+            act(&rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), diff_id: Some(&layer.diff_id), watch })
         };
         one().map_err(|error: Error| {
             error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.name()))

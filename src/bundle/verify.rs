@@ -168,7 +168,7 @@ impl Work {
                 continue;
             }
             let verified = blob.and_then(|blob| {
-                let (digest, diff_id) = (layer.digest.as_ref(), &layer.diff_id);
+                let (digest, diff_id) = (layer.digest.as_ref(), Some(&layer.diff_id));
                 rootfs::verify(&rootfs::Layer { blob: &blob, digest, diff_id, watch }, memory)
             });
             verified.map_err(|error| {

@@ -74,7 +74,8 @@ pub(super) fn make(arguments: &Arguments<'_>, wanted: Wanted<'_>, memory: &mut M
     let mut limits = security::Limits::new();
     let documents = [&mut memory.process[..], &mut memory.config[..]];
     let (security, given) = security::of(arguments, &mut limits, documents, &mut memory.container.seccomp)?;
-    let Chosen { store, image, progress } = image::choose(arguments, image, &mut memory.archive, &mut memory.image)?;
+    let Chosen { store, image, progress } =
+        image::choose(arguments, image, &mut memory.archive, &mut memory.image, &mut memory.unpack)?;
     let mut partial = PathBuf::new();
     let place = Place::make("bundle", bundle, BUNDLE_MODE, &mut partial)?;
     // The image's directories are for the image's users, whoever may use the bundle.

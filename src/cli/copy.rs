@@ -49,7 +49,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     let Memory { archive, image: documents, unpack, export: names, strings, config: scratch, .. } =
         crate::memory::claim();
     let goal = goal(arguments.word(1))?;
-    let (store, wanted) = image::open(arguments, arguments.word(0), archive)?;
+    let (store, wanted) = image::open(arguments, arguments.word(0), archive, unpack)?;
     let as_it_stands = goal.transport != Transport::DockerArchive && !matches!(store, Store::Docker(_));
     let path = PathBuf::from_bytes(goal.path.as_bytes()).doing("make")?;
     let mut tries = NEW_LAYOUTS_MAX;

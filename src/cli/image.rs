@@ -2,14 +2,16 @@
 //! write it. `-` is standard input.
 
 use super::progress::Progress;
-use super::spool::spool;
+use super::spool::{inflated, keep, spool};
 use super::{Arguments, Flag};
 use crate::codec::digest::Digest;
 use crate::image::{ArchiveMemory, Form, Image, ImageMemory, Store, Target, Wanted};
 use crate::io::path::PathBuf;
+use crate::io::section::Section;
 use crate::io::show::{Show, ShowC};
 use crate::io::text::{decimal, last_of, split_once};
 use crate::limits::DOCUMENT_BYTES;
+use crate::rootfs::UnpackMemory;
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
@@ -100,8 +102,9 @@ pub fn choose<'m>(
     name: &CStr,
     archive: &'m mut ArchiveMemory,
     memory: &'m mut ImageMemory,
+    unpack: &mut UnpackMemory,
 ) -> Result<Chosen<'m>> {
-    let (store, wanted) = open(arguments, name, archive)?;
+    let (store, wanted) = open(arguments, name, archive, unpack)?;
     let image = crate::image::open(&store, &wanted, memory)?;
     let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
     Ok(Chosen { store, image, progress })
@@ -112,6 +115,7 @@ pub fn open<'m, 'w>(
     arguments: &Arguments<'w>,
     words: &'w CStr,
     memory: &'m mut ArchiveMemory,
+    unpack: &mut UnpackMemory,
 ) -> Result<(Store<'m>, Wanted<'w>)> {
     let (transport, rest) = transport(words)?;
     if let Some((prefix, what)) = ELSEWHERE.iter().find(|(prefix, _)| rest.starts_with(prefix)) {
@@ -128,7 +132,7 @@ pub fn open<'m, 'w>(
     }
     let shown = Show(path.as_bytes());
     let file = match path {
-        "-" => spool()?,
+        "-" | "/dev/stdin" => spool()?,
         _ => match open_path(path, fs::O_RDONLY) {
             Err(Errno::ENOENT) if is_name(path) => {
                 return Err(Error::with_errno(
@@ -143,7 +147,7 @@ pub fn open<'m, 'w>(
             file => file.context("open", &shown)?,
         },
     };
-    let stat = fs::stat(file.by_ref(), c"").context("stat", &shown)?;
+    let (file, stat) = whole(file, unpack).context("image", &shown)?;
     let form = match transport {
         Transport::DockerArchive => Form::Docker,
         Transport::OciArchive => Form::Layout,
@@ -161,6 +165,30 @@ pub fn open<'m, 'w>(
         _ => Err(Error::new(format_args!("neither a directory nor an archive"))),
     };
     Ok((store.context("image", &shown)?, wanted))
+}
+
+/// The file itself, or one that holds what it gives or inflates to.
+fn whole(file: Fd, unpack: &mut UnpackMemory) -> Result<(Fd, fs::Stat)> {
+    let mut file = file;
+    let mut stat = fs::stat(file.by_ref(), c"").doing("stat")?;
+    if matches!(stat.kind(), fs::S_IFIFO | fs::S_IFSOCK) {
+        file = keep(file.by_ref())?;
+        stat = fs::stat(file.by_ref(), c"").doing("stat")?;
+    }
+    if stat.kind() != fs::S_IFREG {
+        return Ok((file, stat));
+    }
+    if stat.size == 0 {
+        return Err(Error::new(format_args!("empty, and no archive")));
+    }
+    let section = Section { file, offset: 0, size: stat.size };
+    match inflated(&section, unpack)? {
+        None => Ok((section.file, stat)),
+        Some(tar) => {
+            let stat = fs::stat(tar.by_ref(), c"").doing("stat")?;
+            Ok((tar, stat))
+        }
+    }
 }
 
 #[inline(never)]

@@ -67,7 +67,7 @@ type Indexes<'a> = [&'a mut [u8; DOCUMENT_BYTES]; 2];
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(arguments, arguments.word(0), &mut memory.archive)?;
+    let (store, wanted) = image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
     let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
     let mut output = Output::new(STDOUT);
     let mut subject = Subject {

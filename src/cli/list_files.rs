@@ -22,7 +22,7 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
     let Chosen { store, image, progress } =
-        image::choose(arguments, arguments.word(0), &mut memory.archive, &mut memory.image)?;
+        image::choose(arguments, arguments.word(0), &mut memory.archive, &mut memory.image, &mut memory.unpack)?;
     let mut plan = bundle::Plan::NONE;
     let tree = loop {
         let mut tree = Tree::new()?;

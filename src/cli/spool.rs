@@ -1,8 +1,11 @@
-//! An archive from standard input: read as it is where it is a file, kept in a nameless one where it is a pipe.
+//! An archive that cannot be read as it is, kept in a nameless file: one from a pipe, or one that is compressed.
 
+use crate::image::{Compression, sniff};
+use crate::io::section::Section;
 use crate::io::show::ShowC;
 use crate::limits::SPOOL_BYTES;
-use crate::sys::fd::{CWD, Fd, STDIN, duplicate};
+use crate::rootfs::{self, UnpackMemory};
+use crate::sys::fd::{CWD, Fd, FdRef, STDIN, duplicate};
 use crate::sys::{Errno, fs, process, tty};
 use crate::{Context, Error, Result};
 
@@ -16,14 +19,40 @@ pub fn spool() -> Result<Fd> {
     if tty::is_terminal(STDIN) {
         return Err(Error::new(format_args!("standard input is a terminal, and no archive")));
     }
+    keep(STDIN).doing("standard input")
+}
+
+/// All that comes from a pipe or socket, as a file.
+pub fn keep(from: FdRef<'_>) -> Result<Fd> {
     let file = nameless()?;
     let mut buffer = [0; SPOOL_BYTES];
     loop {
-        match fs::read(STDIN, &mut buffer).doing("read standard input")? {
+        match fs::read(from, &mut buffer).doing("read")? {
             0 => return Ok(file),
-            count => fs::write_all(file.by_ref(), &buffer[..count]).doing("keep standard input")?,
+            count => fs::write_all(file.by_ref(), &buffer[..count]).doing("keep")?,
         }
     }
+}
+
+/// The tar that a file holds, if it is one that is compressed; its checksums are checked, as no digest is known.
+pub fn inflated(file: &Section, unpack: &mut UnpackMemory) -> Result<Option<Fd>> {
+    if sniff(file)? == Compression::None {
+        return Ok(None);
+    }
+    let to = nameless()?;
+    let layer = rootfs::Layer { blob: file, digest: None, diff_id: None, watch: &() };
+    rootfs::read(&layer, unpack, &mut |tar| {
+        loop {
+            let bytes = tar.peek()?;
+            let count = bytes.len();
+            if count == 0 {
+                return Ok(());
+            }
+            fs::write_all(to.by_ref(), bytes).doing("keep what it holds")?;
+            tar.consume(count);
+        }
+    })?;
+    Ok(Some(to))
 }
 
 /// A file that has no name, where there is room for such.
@@ -36,5 +65,5 @@ fn nameless() -> Result<Fd> {
             Err(errno) => why = (place, errno),
         }
     }
-    Err(why.1).context("keep standard input in", &ShowC(why.0))
+    Err(why.1).context("keep an archive in", &ShowC(why.0))
 }

@@ -3,7 +3,8 @@
 //! Several members count as one stream, and zeros after the last one as padding (builders and tapes leave them).
 //! What is refused: another format or method, reserved flags, a wrong header checksum, deflate data that is none, a
 //! wrong CRC-32 or length, an end before the trailer, anything else after a member. A match that reaches back before
-//! its member's start finds what the ring held there; the CRC-32 tells.
+//! its member's start finds what the ring held there; the CRC-32 tells, or the digest of what is inflated: if the caller
+//! checks that, the CRC-32 is left out.
 
 use super::crc32::Crc32;
 use crate::{Error, Result};
@@ -52,7 +53,8 @@ pub struct Decoder {
     field: [u8; 10],
     filled: usize,
     header_sum: Crc32,
-    body_sum: Crc32,
+    /// None if the caller checks a digest of what is inflated.
+    body_sum: Option<Crc32>,
     length: u32,
     /// One member has ended.
     members: bool,
@@ -68,11 +70,16 @@ impl Decoder {
             field: [0; 10],
             filled: 0,
             header_sum: Crc32::NEW,
-            body_sum: Crc32::NEW,
+            body_sum: Some(Crc32::NEW),
             length: 0,
             members: false,
             inflate: DecompressorOxide::new(),
         }
+    }
+
+    /// The same, whose inflated bytes are checked by a digest and not by their CRC-32.
+    pub fn without_sum() -> Decoder {
+        Decoder { body_sum: None, ..Decoder::new() }
     }
 
     /// Takes some of `input` and writes to `window`: (bytes used, bytes written). Neither only when more input or room
@@ -87,7 +94,9 @@ impl Decoder {
         }
         let before = input.len() - rest.len();
         let (status, used, made) = window.inflate(&mut self.inflate, rest);
-        self.body_sum.update(window.just_written(made));
+        if let Some(sum) = &mut self.body_sum {
+            sum.update(window.just_written(made));
+        }
         self.length = self.length.wrapping_add(made as u32);
         match status {
             TINFLStatus::Done => self.enter(Stage::Trailer),
@@ -173,7 +182,7 @@ impl Decoder {
             Stage::Body => {}
             Stage::Trailer => {
                 if self.field(rest, 8) {
-                    if self.field[..4] != self.body_sum.value().to_le_bytes() {
+                    if self.body_sum.is_some_and(|sum| self.field[..4] != sum.value().to_le_bytes()) {
                         return Err(fault("wrong CRC-32"));
                     }
                     if self.field[4..8] != self.length.to_le_bytes() {
@@ -207,7 +216,7 @@ impl Decoder {
         self.enter(next.map_or(Stage::Body, |(stage, _)| *stage));
         if self.stage == Stage::Body {
             self.inflate.init();
-            (self.body_sum, self.length) = (Crc32::NEW, 0);
+            (self.body_sum, self.length) = (self.body_sum.map(|_| Crc32::NEW), 0);
         }
     }
 

@@ -54,6 +54,13 @@ impl<'w> Decoder<'w> {
         Ok(Decoder { stage: Stage::Header, header: [0; HEADER_BYTES_MAX], filled: 0, frames: false, stream })
     }
 
+    /// The same, whose content is checked by a digest and not by its checksum.
+    pub fn without_sum(workspace: &'w mut [u64]) -> Result<Decoder<'w>> {
+        let mut decoder = Decoder::new(workspace)?;
+        decoder.stream.ignore_checksum();
+        Ok(decoder)
+    }
+
     /// Takes some of `input` and writes to `output`: (bytes used, bytes written). Neither only when more input or room
     /// is needed; at the end of the input it is called with none until it writes nothing.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize)> {

@@ -101,7 +101,7 @@ fn read_layer(
     unpack: &mut UnpackMemory,
     see: &mut dyn FnMut(&mut dyn Source) -> Result<()>,
 ) -> Result<u64> {
-    let layer = rootfs::Layer { blob, digest: layer.digest.as_ref(), diff_id: &layer.diff_id, watch };
+    let layer = rootfs::Layer { blob, digest: layer.digest.as_ref(), diff_id: Some(&layer.diff_id), watch };
     rootfs::read(&layer, unpack, see)
 }
 

@@ -90,6 +90,9 @@ pub fn layers_and_config(manifest: &Value<'_>, is_strict: bool, layers: &mut Lay
             Err(error) if is_strict => return Err(value.blame(error)),
             known => known.unwrap_or((Compression::None, false)),
         };
+        if is_strict && size == 0 && compression != Compression::None {
+            return Err(value.blame(Error::new(format_args!("no bytes at all are not {media_type}"))));
+        }
         let digest = Some(digest);
         let layer = Layer { digest, offset: 0, size, compression, foreign, diff_id: Digest::ZERO };
         layers.push(layer).map_err(|_| manifest.fault_of("layers", TOO_MANY_LAYERS))?;
@@ -98,8 +101,8 @@ pub fn layers_and_config(manifest: &Value<'_>, is_strict: bool, layers: &mut Lay
 }
 
 /// What is wrong with a list of layers that is longer than any.
-pub const TOO_MANY_LAYERS: &str = "more than 256 layers";
-const _: () = assert!(LAYERS_MAX == 256);
+pub const TOO_MANY_LAYERS: &str = "more than 1024 layers";
+const _: () = assert!(LAYERS_MAX == 1024);
 
 /// Reads a verified configuration, and gives each layer its diff_id.
 pub fn read_config<'m>(bytes: &'m mut [u8], layers: &mut Layers) -> Result<Config<'m>> {

@@ -43,8 +43,8 @@ pub struct Layer<'a> {
     pub blob: &'a Section,
     /// Digest of the bytes as they are stored, where it is known.
     pub digest: Option<&'a Digest>,
-    /// Digest of the tar.
-    pub diff_id: &'a Digest,
+    /// Digest of the tar, where it is known. It covers all that a checksum within would.
+    pub diff_id: Option<&'a Digest>,
     /// Who watches it being read.
     pub watch: &'a dyn Watch,
 }

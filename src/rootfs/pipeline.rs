@@ -93,15 +93,25 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     let mut workspace = Mapping::new(words).doing("map memory for zstd")?;
     let unpacker = match compression {
         Compression::None => Unpacker::None,
-        Compression::Gzip => Unpacker::Gzip(memory.decoder.write(Decoder::new())),
-        Compression::Zstd => Unpacker::Zstd(zstd::Decoder::new(workspace.words())?),
+        // The tar's digest says more than a checksum within.
+        Compression::Gzip => Unpacker::Gzip(memory.decoder.write(match layer.diff_id {
+            None => Decoder::new(),
+            Some(_) => Decoder::without_sum(),
+        })),
+        Compression::Zstd => Unpacker::Zstd(match layer.diff_id {
+            None => zstd::Decoder::new(workspace.words())?,
+            Some(_) => zstd::Decoder::without_sum(workspace.words())?,
+        }),
     };
     let (ring, tar, tar_hashed) = memory.ring.split();
     let (input, stored, stored_hashed) = memory.input.split();
     // A plain tar is what is stored: hashed once where both digests are of one kind.
     let stored_hasher = layer
         .digest
-        .filter(|digest| compression != Compression::None || digest.algorithm() != layer.diff_id.algorithm())
+        .filter(|digest| {
+            let is_of_tar = |diff_id: &crate::codec::digest::Digest| diff_id.algorithm() == digest.algorithm();
+            compression != Compression::None || !layer.diff_id.is_some_and(is_of_tar)
+        })
         .map(|digest| Hasher::new(digest.algorithm()));
     let has_stored_digest = stored_hasher.is_some();
     let shared = Shared {
@@ -109,7 +119,10 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
         space: Event(AtomicU32::new(0)),
         ended: AtomicBool::new(false),
         stopped: AtomicBool::new(false),
-        tar: Slot::new(Hashing { reader: tar_hashed, hasher: Some(Hasher::new(layer.diff_id.algorithm())) }),
+        tar: Slot::new(Hashing {
+            reader: tar_hashed,
+            hasher: layer.diff_id.map(|digest| Hasher::new(digest.algorithm())),
+        }),
         stored: Slot::new(Hashing { reader: stored_hashed, hasher: stored_hasher }),
     };
 
@@ -138,11 +151,16 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     }
     let consumed = consumed?;
 
-    let tar = finish(&shared.tar)?;
-    let stored = if layer.digest.is_some() && has_stored_digest { finish(&shared.stored)? } else { tar };
-    // Where nobody knows the stored digest, that of the tar is all there is to go by.
-    layer.digest.map_or(Ok(()), |digest| digest.expect(&stored))?;
-    layer.diff_id.expect(&tar).doing("diff_id")?;
+    // The stored bytes first: if they are others, so is the tar.
+    if let Some(digest) = layer.digest {
+        digest.expect(&finish(if has_stored_digest { &shared.stored } else { &shared.tar })?)?;
+    }
+    match (layer.digest, layer.diff_id) {
+        (None, Some(diff_id)) => diff_id.expect(&finish(&shared.tar)?).doing("diff_id")?,
+        (Some(_), Some(diff_id)) if has_stored_digest => diff_id.expect(&finish(&shared.tar)?).doing("diff_id")?,
+        (Some(digest), Some(diff_id)) => diff_id.expect(digest).doing("diff_id")?,
+        (_, None) => {}
+    }
     Ok(consumed)
 }
 

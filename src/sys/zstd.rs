@@ -56,6 +56,14 @@ impl<'w> Stream<'w> {
         Some(Stream { stream, fault: None, workspace: PhantomData })
     }
 
+    /// From now on frames' checksums are passed over: the caller checks a digest of what is decoded.
+    pub fn ignore_checksum(&mut self) {
+        // ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum.
+        let (key, value) = (c::ZSTD_dParameter::ZSTD_d_experimentalParam3, 1);
+        // SAFETY: a stream that is alive; a parameter is a number in it.
+        unsafe { c::ZSTD_DCtx_setParameter(self.stream.as_ptr(), key, value) };
+    }
+
     /// Takes some of `input`, writes some of `output`. A stream that failed goes on failing.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Fault> {
         if let Some(fault) = self.fault {

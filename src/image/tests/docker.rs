@@ -207,10 +207,10 @@ fn the_list_of_images_is_read_strictly() {
     ] {
         error_has(with(text), &[why]);
     }
-    let many = vec!["\"l\""; 257].join(",");
-    error_has(with(&format!(r#"[{{"Config":"c","Layers":[{many}]}}]"#)), &["[0].Layers: more than 256 layers"]);
+    let many = vec!["\"l\""; 1025].join(",");
+    error_has(with(&format!(r#"[{{"Config":"c","Layers":[{many}]}}]"#)), &["[0].Layers: more than 1024 layers"]);
     let large = vec![b' '; crate::limits::DOCUMENT_BYTES + 1];
-    error_has(any(&[entry("manifest.json", b'0', &large)]), &["manifest.json: 1048577 bytes, more than the 1048576"]);
+    error_has(any(&[entry("manifest.json", b'0', &large)]), &["manifest.json: 4194305 bytes, more than the 4194304"]);
 }
 
 #[test]

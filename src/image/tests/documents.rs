@@ -81,10 +81,10 @@ fn sizes_are_bounded_before_anything_is_read() {
     let digest = digest_of(b"x").to_string();
     layout.hollow_blob(&digest, 100 << 20);
     layout.index(&[format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":{}}}"#, 100 << 20)]);
-    error_has(layout.only(), &["104857600 bytes, more than the 1048576 a document may have"]);
+    error_has(layout.only(), &["104857600 bytes, more than the 4194304 a document may have"]);
     let file = std::fs::File::create(layout.0.join("index.json")).unwrap();
     file.set_len(1 << 40).unwrap();
-    error_has(layout.only(), &["index.json: 1099511627776 bytes, more than the 1048576"]);
+    error_has(layout.only(), &["index.json: 1099511627776 bytes, more than the 4194304"]);
 }
 
 #[test]
@@ -209,12 +209,12 @@ fn layers_must_be_there_and_readable() {
 #[test]
 fn layers_have_a_limit() {
     let layout = Layout::new();
-    let layers = vec![layout.blob(LAYER, "layer") + "}"; 257].join(",");
+    let layers = vec![layout.blob(LAYER, "layer") + "}"; 1025].join(",");
     let config = layout.blob(CONFIG, "{}");
     layout.index(&[plain(
         &layout.blob(MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{layers}]}}"#)),
     )]);
-    error_has(layout.only(), &["layers: more than 256 layers"]);
+    error_has(layout.only(), &["layers: more than 1024 layers"]);
 }
 
 #[test]

@@ -36,9 +36,9 @@ fn a_long_list_of_tags_is_cut_and_counted() {
     assert_eq!(layout.only().unwrap(), "a");
     layout.index(&[tagged(&image, &"x".repeat(5000))]);
     error_has(layout.tag("x"), &["there is: 1 with long names"]);
-    layout.index(&(0..1100).map(|n| tagged(&image, &format!("{n}"))).collect::<Vec<_>>());
-    error_has(layout.only(), &["more than 1024 manifests"]);
-    assert_eq!(layout.tag("1099").unwrap(), "a");
+    layout.index(&(0..4100).map(|n| tagged(&image, &format!("{n}"))).collect::<Vec<_>>());
+    error_has(layout.only(), &["more than 4096 manifests"]);
+    assert_eq!(layout.tag("4099").unwrap(), "a");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn indexes_nest_so_deep_and_so_large() {
     layout.index(&[plain(&descriptor)]);
     let start = std::time::Instant::now();
     error_has(layout.only(), &["more than"]);
-    assert!(start.elapsed().as_secs() < 20);
+    assert!(start.elapsed().as_secs() < 60);
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn what_goes_in_comes_out_verified() {
         for stored in ways {
             let stored_twice = digest(&[&stored[..], &stored, b"x"].concat());
             let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-            let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() };
+            let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
             let (all, length) = run(&layer, &mut memory, |source| collect(source, piece, nap)).unwrap();
             assert!(all == tar && length == count as u64, "{count} bytes, {piece} at a time");
             // What the consumer leaves is hashed all the same.
@@ -94,7 +94,7 @@ fn what_goes_in_comes_out_verified() {
             // Where nobody knows the stored digest, the other one is what counts.
             let unknown = Layer { digest: None, ..layer };
             assert_eq!(run(&unknown, &mut memory, |_| Ok(())).unwrap().1, count as u64);
-            let other = Layer { diff_id: &stored_twice, ..unknown };
+            let other = Layer { diff_id: Some(&stored_twice), ..unknown };
             let error = run(&other, &mut memory, |_| Ok(())).unwrap_err().to_string();
             assert!(error.starts_with("diff_id: digest mismatch"), "{error}");
         }
@@ -107,9 +107,9 @@ fn two_kinds_of_digest_for_one_layer() {
     let mut hasher = Hasher::new(Algorithm::Sha512);
     hasher.update(&tar);
     let (blob, stored, diff_id) = (section(&tar), hasher.finish(), digest(&tar));
-    let layer = Layer { blob: &blob, digest: Some(&stored), diff_id: &diff_id, watch: &() };
+    let layer = Layer { blob: &blob, digest: Some(&stored), diff_id: Some(&diff_id), watch: &() };
     assert!(run(&layer, &mut memory(), |_| Ok(())).is_ok());
-    let other = Layer { diff_id: &digest(b"x"), ..layer };
+    let other = Layer { diff_id: Some(&digest(b"x")), ..layer };
     let error = run(&other, &mut memory(), |_| Ok(())).unwrap_err();
     assert!(error.to_string().starts_with("diff_id: digest mismatch"), "{error}");
 }
@@ -119,7 +119,9 @@ fn what_is_left_out_is_said() {
     let stored = packed("zstd", b"a layer");
     let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(b"a layer"));
     let result =
-        run(&Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() }, &mut memory(), |_| Ok(()));
+        run(&Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() }, &mut memory(), |_| {
+            Ok(())
+        });
     match cfg!(feature = "zstd") {
         true => assert_eq!(result.unwrap().1, 7),
         false => assert_eq!(result.unwrap_err().to_string(), "zstd: this ocinit was built without it"),
@@ -136,7 +138,7 @@ fn neither_side_waits_for_one_that_failed() {
     // The consumer fails at once, or in the middle: its error is the one that counts.
     for after in [0, 1_000_000] {
         let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() };
+        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
         let fail = |source: &mut dyn Source| -> Result<()> {
             source.skip(after)?;
             Err(Error::with_errno(format_args!("no room"), Errno::ENOSPC))
@@ -148,14 +150,14 @@ fn neither_side_waits_for_one_that_failed() {
     // The producer fails, with bytes that are what the digest says, and with bytes that are not.
     let (blob, diff_id) = (section(cut), digest(&tar));
     for (digest, why) in [(digest(cut), "gzip: truncated"), (digest(&stored), "digest mismatch: expected")] {
-        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: &diff_id, watch: &() };
+        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
         let error = run(&layer, &mut memory, |source| collect(source, 100_000, false)).unwrap_err();
         assert!(error.to_string().starts_with(why), "{error}");
     }
 
     // The file is shorter than it was said to be.
     let longer = Section { size: blob.size + 6, ..section(cut) };
-    let layer = Layer { blob: &longer, digest: Some(&diff_id), diff_id: &diff_id, watch: &() };
+    let layer = Layer { blob: &longer, digest: Some(&diff_id), diff_id: Some(&diff_id), watch: &() };
     let error = run(&layer, &mut memory, |_| Ok(())).unwrap_err().to_string();
     assert!(error.starts_with("digest mismatch"), "{error}");
 }
