@@ -39,9 +39,11 @@ const CASES: &[Case] = &[
         inside: "exec sleep 1000",
         outside: "@g=/sys/fs/cgroup/pod; e() { $o exec $c true 2>&1 | sed 's/: .*(pids/ (pids/;s/: clone.*: /: /'; }; e; \
                   echo 2 >$g/x/pids.max; e; echo max >$g/x/pids.max; echo 1 >$g/pids.max; $o exec $c true 2>&1; \
-                  echo max >$g/pids.max; e; $o delete -f $c; rmdir $g",
+                  echo max >$g/pids.max; e; $o delete -f $c; echo 0 >$g/pids.max; $o run $c 2>&1; rmdir $g",
         prints: "ocinit (pids.max): resource temporarily unavailable\nocinit (pids.max): resource temporarily unavailable\n\
                  ocinit: the cgroup /sys/fs/cgroup/pod is at its limit of 1 processes (pids.max): clone the container's \
+                 process: resource temporarily unavailable\n\
+                 ocinit: the cgroup /sys/fs/cgroup/pod is at its limit of 0 processes (pids.max): clone the container's \
                  process: resource temporarily unavailable\n",
     },
     // Where docker runs in a container, or an image's tests in one: a cgroup further up has processes.

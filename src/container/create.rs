@@ -1,6 +1,6 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or nothing of them.
 
-use super::cgroup::{Cgroup, Place};
+use super::cgroup::{self, Cgroup, Place};
 use super::gate::Gate;
 use super::hooks::{self, Occasion};
 use super::launch::{self, Host, Launch};
@@ -155,10 +155,12 @@ fn make(
         state.cgroup = c"";
         host.state.set(state);
     }
-    let made = start(wanted, group.as_ref(), host, pointers).and_then(|running| {
-        let told = then(&running).map(|()| running.pid);
-        told.inspect_err(|_| running.kill()).map(|_| running)
-    });
+    let made = start(wanted, group.as_ref(), host, pointers)
+        .map_err(|error| cgroup::explain(state.cgroup, error))
+        .and_then(|running| {
+            let told = then(&running).map(|()| running.pid);
+            told.inspect_err(|_| running.kill()).map(|_| running)
+        });
     if let (Err(_), Some(group)) = (&made, group) {
         group.undo();
     }

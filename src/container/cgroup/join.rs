@@ -83,25 +83,7 @@ impl<'s> Joined<'s> {
 
     /// Adds to an error that it is the limit of processes which was reached.
     pub fn explain(&self, error: Error) -> Error {
-        if error.errno() != Errno::EAGAIN || self.own.is_empty() {
-            return error;
-        }
-        let mut path = PathBuf::from_bytes(self.own.to_bytes()).unwrap_or_default();
-        while path.as_bytes().len() > MOUNT.to_bytes().len() {
-            if let Ok(Some(group)) = Cgroup::open(path.as_c_str())
-                && let Some(limit) = group.number(c"pids.max")
-                // Two are made, and the first of them has ended by now.
-                && group.number(c"pids.current").is_some_and(|count| count + 2 > limit)
-            {
-                return error.within(format_args!(
-                    "the cgroup {} is at its limit of {limit} processes (pids.max)",
-                    ShowC(group.path())
-                ));
-            }
-            let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            path.truncate(slash);
-        }
-        error
+        explain(self.own, error)
     }
 
     /// The cgroup of the container's first process.
@@ -140,6 +122,29 @@ impl<'s> Joined<'s> {
             inner => inner.context("open cgroup", &Show(theirs)).map(Some),
         }
     }
+}
+
+/// Adds to an error of making a process in the cgroup `path` (empty: none) that a limit of processes was reached there.
+pub fn explain(path: &CStr, error: Error) -> Error {
+    if error.errno() != Errno::EAGAIN {
+        return error;
+    }
+    // Two may be made, and the first of them has ended by now.
+    for more in [1, 2] {
+        let mut path = PathBuf::from_bytes(path.to_bytes()).unwrap_or_default();
+        while path.as_bytes().len() > MOUNT.to_bytes().len() {
+            if let Ok(Some(group)) = Cgroup::open(path.as_c_str())
+                && let Some(limit) = group.number(c"pids.max")
+                && group.number(c"pids.current").is_some_and(|count| count + more > limit)
+            {
+                let path = ShowC(group.path());
+                return error.within(format_args!("the cgroup {path} is at its limit of {limit} processes (pids.max)"));
+            }
+            let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            path.truncate(slash);
+        }
+    }
+    error
 }
 
 /// A way from a cgroup to one in it, without `.` and `..`.
