@@ -312,7 +312,13 @@ fn a_pid_file_is_there_whole_or_not_at_all() {
         let said = lab.call(&["exec", "--detach", "--pid-file", "@DIR@/pid", "@ID@", "sleep", "1000"]);
         assert_eq!((said.status, said.out.as_str(), said.err.as_str()), (0, "", ""), "{runtime:?}");
         let pid: u32 = lab.file("pid").parse().unwrap();
-        let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+        // runc's may not have executed it yet.
+        let words = (0..500).find_map(|_| {
+            let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(if words.contains("sleep") { 0 } else { 10 }));
+            Some(words).filter(|words| words.contains("sleep"))
+        });
+        let words = words.expect("it is executed");
         assert!(words.contains("sleep") && lab.state().at("pid").show() != pid.to_string(), "{runtime:?}");
     }
     let lab = Lab::new(Runtime::Ocinit);

@@ -106,7 +106,9 @@ pub fn choose<'m>(
 ) -> Result<Chosen<'m>> {
     let (store, wanted) = open(arguments, name, archive, unpack)?;
     let image = crate::image::open(&store, &wanted, memory)?;
-    let progress = Progress::start(image.layers.iter().map(|layer| layer.size).sum());
+    let bytes = image.layers.iter().map(|layer| layer.size).sum();
+    crate::debug!("image {}: {} layers, {bytes} bytes", ShowC(name), image.layers.len());
+    let progress = Progress::start(bytes);
     Ok(Chosen { store, image, progress })
 }
 
