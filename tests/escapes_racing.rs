@@ -65,3 +65,99 @@ fn exec_gives_nothing_to_who_waits_for_it() {
     }
     the_thief_takes_what_it_can(&lab);
 }
+
+/// A new container that joins the pid namespace of another, as those of a pod do: without the fix the other takes the host's
+/// root, the bundle and the state of one of ten. It works as one that has its own, and shows the other's processes.
+#[test]
+fn a_new_container_in_a_joined_pid_namespace_gives_nothing() {
+    lab::enter();
+    let thief = thief();
+    let pid = thief.state().at("pid").show();
+    let other = || {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        std::fs::write(lab.dir.join("secret-of-the-host"), "SECRET\n").unwrap();
+        lab.merge(&format!(
+            r#"{{"linux": {{"namespaces": [{{"type": "pid", "path": "/proc/{pid}/ns/pid"}}, {{"type": "mount"}}, {{"type": "ipc"}}, {{"type": "uts"}}]}},
+                "hooks": {{"createRuntime": [{{"path": "/bin/true"}}], "startContainer": [{{"path": "/bin/true"}}]}}}}"#
+        ));
+        lab
+    };
+    for turn in 0..lab::turns(30, 1500) {
+        let mut lab = other();
+        lab.script("cat /proc/1/comm; read -r pid rest </proc/self/stat; [ $pid -gt 1 ] && hostname");
+        let said = match turn % 2 {
+            0 => lab.run(),
+            _ => {
+                done(&lab.create());
+                assert_eq!(lab.status(), "created");
+                lab.start()
+            }
+        };
+        assert_eq!((said.status, said.err.as_str()), (0, ""), "{said:?}");
+        if turn % 2 == 0 {
+            assert_eq!(said.out, "thief\nbox\n");
+        }
+        let taken: String = stolen(&thief).lines().filter(|line| !is_its_own(line)).collect();
+        assert_eq!(taken, "", "after {turn} turns");
+    }
+    the_thief_takes_what_it_can(&thief);
+}
+
+/// What the program opens itself, its own root and working directory, its standard streams, what its hooks get: whoever may
+/// trace it may have that. (The host's root has the same name, but leads to the secret.)
+fn is_its_own(line: &str) -> bool {
+    // A shell keeps what it was given under another number while it reads something else.
+    let is_given = [".in", ".out", ".err"].iter().any(|end| line.trim_end_matches(" (deleted)").ends_with(end));
+    let is_hosts = line.contains(lab::PLACE) || line.contains("/sys/fs/cgroup");
+    !line.contains("SECRET") && (is_given || !is_hosts)
+}
+
+/// The same with user namespaces: the pod's is joined, by root and by the user who made it.
+#[test]
+fn a_new_container_joins_the_pid_namespace_of_a_user_namespace() {
+    use std::os::unix::process::CommandExt;
+    lab::enter();
+    for user in [0, 1234] {
+        let (host, size) = if user == 0 { (100_000, 65_536) } else { (user, 1) };
+        let made = |namespaces: &str, maps: bool, script: &str| {
+            let mut lab = Lab::new(Runtime::Ocinit);
+            lab.merge(&format!(r#"{{"linux": {{"cgroupsPath": null, "namespaces": [{namespaces}]}}}}"#));
+            if maps {
+                let map = format!(r#"[{{"containerID": 0, "hostID": {host}, "size": {size}}}]"#);
+                lab.merge(&format!(r#"{{"linux": {{"uidMappings": {map}, "gidMappings": {map}}}}}"#));
+            }
+            for place in
+                [&lab.dir, &lab.state, &lab.bundle, &lab.rootfs, &lab.rootfs.join("dev"), &lab.rootfs.join("tmp")]
+            {
+                std::os::unix::fs::chown(place, Some(host), Some(host)).unwrap();
+            }
+            if user != 0 {
+                std::os::unix::fs::chown(&lab.state, Some(user), Some(user)).unwrap();
+            }
+            lab.script(script);
+            lab::copy_program(Runtime::Ocinit.program(), &lab.dir.join("ocinit"));
+            lab
+        };
+        let call = |lab: &Lab, words: &[&str]| {
+            let mut command = Command::new(lab.dir.join("ocinit"));
+            command.arg("--root").arg(&lab.state).args(words.iter().map(|word| lab.fill(word))).current_dir(&lab.dir);
+            if user != 0 {
+                command.uid(user).gid(user);
+            }
+            lab.finish(&mut command)
+        };
+        let own = r#"{"type": "user"}, {"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}"#;
+        let first = made(own, true, "exec sleep 1000");
+        done(&call(&first, &["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
+        let said = call(&first, &["state", "@ID@"]);
+        let pid = support::json::Json::parse(&said.out).at("pid").show();
+        let joined = format!(
+            r#"{{"type": "user", "path": "/proc/{pid}/ns/user"}}, {{"type": "pid", "path": "/proc/{pid}/ns/pid"}},
+                {{"type": "mount"}}, {{"type": "ipc"}}, {{"type": "uts"}}"#
+        );
+        let second = made(&joined, false, "cat /proc/1/comm");
+        let said = call(&second, &["run", "--bundle", "@BUNDLE@", "@ID@"]);
+        assert_eq!(said.show(), "sleep\n", "{user}: {said:?}");
+        call(&first, &["delete", "-f", "@ID@"]);
+    }
+}

@@ -12,7 +12,8 @@ use super::report::Report;
 use super::seccomp::Filter;
 use super::state::{Process, State, Status};
 use super::{
-    Pointers, Stdio, attributes, devices, execute, furnish, home, last_steps, mounts, privileges, root, write_file,
+    Pointers, Stdio, attributes, devices, execute, furnish, home, last_steps, mounts, privileges, procfs_maker, root,
+    write_file,
 };
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
@@ -141,6 +142,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
         None => furnish::furnish(plan)?,
     };
 
+    procfs_maker::end();
     set_stdio(&launch.stdio, terminal.as_ref(), wanted)?;
     let root = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
     home::add(root.by_ref(), wanted, &mut program.home);

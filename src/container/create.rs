@@ -229,12 +229,19 @@ impl AtHost<'_> {
 
 impl Host for AtHost<'_> {
     fn born(&self, pid: i32) -> Result<()> {
+        if Process::now(pid).is_none() {
+            return Ok(());
+        }
+        self.moved(pid)?;
+        intel_rdt::join(self.document, self.directory.id(), pid)?;
+        net_devices::hand_over(self.document, pid)
+    }
+
+    fn moved(&self, pid: i32) -> Result<()> {
         // One that has died already says why in what is heard next.
         let Some(process) = Process::now(pid) else { return Ok(()) };
         self.state.set(State { process, ..self.state.get() });
-        self.directory.write(&self.state.get())?;
-        intel_rdt::join(self.document, self.directory.id(), pid)?;
-        net_devices::hand_over(self.document, pid)
+        self.directory.write(&self.state.get())
     }
 
     fn hooks(&self, _: i32) -> Result<()> {

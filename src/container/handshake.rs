@@ -18,8 +18,9 @@
 //!    x  parent dies -----------------------> so does the child, until the last Go
 //! ```
 //!
-//! The process of `exec` is made in a pid namespace that others are in, who may have CAP_SYS_PTRACE. So the intermediate
-//! process does all of the above up to Ready, says Clones, closes all else, and makes it last; Ready and what follows may
+//! The process of `exec`, and of a container that joins a pid namespace, is made where others are, who may have
+//! CAP_SYS_PTRACE. So the intermediate process does all of the above up to Ready (a new container's: it says Placed first,
+//! and is the one that hooks are told of), says Clones, closes all else, and makes it last; Ready and what follows may
 //! be anybody's words then.
 //!
 //! With an init of ours between, it is the init's child that says Ready and Failed. A created container has this
@@ -41,6 +42,7 @@ const HOOKS: u8 = 6;
 const LISTENER: u8 = 7;
 const GO: u8 = 8;
 const CLONES: u8 = 9;
+const PLACED: u8 = 10;
 const HEADER_BYTES: usize = 4;
 
 /// What arrives at the parent.
@@ -51,6 +53,9 @@ pub enum Message {
     Map,
     /// The stage between has made the container's process: its pid, as we see it, and a pidfd.
     Born(i32, Fd),
+    /// The intermediate process is in the container's namespaces but its pid namespace, and has done nothing that others see.
+    /// It waits.
+    Placed,
     /// The intermediate process has nothing more to say: it makes the container's process in a pid namespace that others
     /// are in. It waits. What is said from then on may be said by those others.
     Clones,
@@ -110,6 +115,12 @@ impl Channel {
     /// Stage between: a child was born.
     pub fn born(&self, pid: i32, pidfd: FdRef<'_>) -> Result<()> {
         self.say(BORN, &pid.to_le_bytes(), Some(pidfd))
+    }
+
+    /// Intermediate process: in the container's namespaces. Returns when it may go on.
+    pub fn placed(&self) -> Result<()> {
+        self.say(PLACED, &[], None)?;
+        self.await_go()
     }
 
     /// Intermediate process: about to make the container's. Returns when it may.
@@ -203,6 +214,7 @@ impl Channel {
             (MAP, None) => Message::Map,
             (HOOKS, None) => Message::Hooks,
             (CLONES, None) => Message::Clones,
+            (PLACED, None) => Message::Placed,
             (READY, None) => Message::Ready,
             (FAILED, None) if length >= HEADER_BYTES => {
                 let errno = Errno::new(i32::from(u16::from_le_bytes([packet[2], packet[3]])));

@@ -65,6 +65,10 @@ impl Launch<'_> {
 pub trait Host {
     /// The process is there, and has done nothing yet that others see.
     fn born(&self, pid: i32) -> Result<()>;
+    /// The process is another from now on: the one that set up the container has made it, and is gone.
+    fn moved(&self, _pid: i32) -> Result<()> {
+        Ok(())
+    }
     /// The mounts are made: the hooks of the host are due.
     fn hooks(&self, pid: i32) -> Result<()>;
     /// Where the seccomp filter of the process notifies.
@@ -244,7 +248,9 @@ impl Talk<'_> {
 
     /// The intermediate process makes the container's: waits for that, and takes it. It is our child already.
     fn adopt(&mut self) -> Result<()> {
-        child::adjust_oom_score(self.first, &self.launch.spec.process)?;
+        if self.launch.enters.is_some() {
+            child::adjust_oom_score(self.first, &self.launch.spec.process)?;
+        }
         self.channel.go()?;
         process::wait(Whom::Pidfd(self.pidfd.by_ref()), true).doing("wait for the intermediate process")?;
         let pid = self.born.take().map_or(0, |born| born.words()[0].load(Ordering::Acquire)) as i32;
@@ -271,6 +277,7 @@ impl Talk<'_> {
                 Message::Clones if !is_entered => {
                     self.adopt()?;
                     is_entered = true;
+                    host.moved(self.pid)?;
                 }
                 Message::Listener(listener) => host.listener(self.pid, listener.by_ref())?,
                 Message::Ready if !ready => {
@@ -297,6 +304,10 @@ impl Talk<'_> {
                         tty::keep_line_feeds(master.by_ref()).doing("set up the terminal")?;
                     }
                     self.terminal = Some(master);
+                }
+                Message::Placed => {
+                    self.born()?;
+                    self.channel.go()?;
                 }
                 Message::Map => {
                     crate::debug!("process {}: maps its users and groups", self.first);

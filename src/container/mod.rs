@@ -21,6 +21,7 @@ pub mod notify;
 pub mod own_file;
 mod privileges;
 pub mod procfs;
+mod procfs_maker;
 mod protect;
 pub mod report;
 mod root;

@@ -6,12 +6,12 @@
 
 use super::handshake::Channel;
 use super::launch::{Launch, makes_users};
-use super::{child, last_steps, privileges, time_offsets};
+use super::{child, last_steps, privileges, procfs_maker, time_offsets};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::spec::{Joined, NAMESPACES};
-use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWTIME, CLONE_NEWUSER, Side};
+use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::vm::Shared;
 use crate::sys::{Errno, fs, process};
@@ -46,10 +46,23 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     child::watch_parent(plan)?;
     // From here on others in the namespaces that we join may see us.
     process::set_dumpable(false).doing("forbid tracing")?;
+    let needs_procfs = is_apart(launch) && spec.mounts.iter().any(|mount| mount.kind == c"proc");
+    let processes = spec.joined.iter().find(|one| one.kind == CLONE_NEWPID && needs_procfs);
+    let processes =
+        processes.map(|one| fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)).transpose()?;
+    // As who makes the container, or else as root of its user namespace.
+    let mut is_made = processes.as_ref().map_or(Ok(true), procfs_maker::try_begin)?;
     match launch.enters {
         Some((init, kinds)) => clone::join_namespace(init, kinds).doing("join the container's namespaces")?,
         None => join(spec.joined)?,
     }
+    if let (false, Some(processes)) = (is_made, &processes) {
+        is_made = procfs_maker::try_begin(processes)?;
+    }
+    if !is_made {
+        return Err(Error::with_errno(format_args!("make a procfs for the pid namespace"), Errno::EPERM));
+    }
+    drop(processes);
     let mut left = spec.namespaces & !(CLONE_NEWCGROUP | CLONE_NEWNS);
     if makes_users(launch) {
         // The parent writes to files of ours, which are only its own as long as we can be traced.
@@ -72,6 +85,10 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     }
     child::watch_parent(plan)?;
     if let Some(born) = &plan.born {
+        if launch.enters.is_none() {
+            clone::unshare(left).doing("make namespaces")?;
+            channel.placed()?;
+        }
         return make_apart(plan, channel, born);
     }
     let side = clone::fork_sibling(left).doing("clone the container's process")?;
@@ -99,7 +116,7 @@ fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Resul
 
 /// Whether the process of this start is made in a pid namespace that others are in.
 pub fn is_apart(launch: &Launch<'_>) -> bool {
-    launch.enters.is_some()
+    launch.enters.is_some() || launch.spec.joined.iter().any(|one| one.kind == CLONE_NEWPID)
 }
 
 /// The kinds (`CLONE_NEW*`) of which the process `pid` has other namespaces than we.

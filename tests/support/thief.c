@@ -25,8 +25,9 @@ static void judge(const char *how, int pid, int number, int fd) {
     if (n > 0) name[n] = 0;
     /* What is reached from there that is not reached from here. */
     int secret = openat(fd, "secret-of-the-host", O_RDONLY), above = openat(fd, "../secret-of-the-host", O_RDONLY);
-    if (!ours || secret >= 0 || above >= 0)
-        printf("%s of %d: %d is %s%s\n", how, pid, number, name, secret >= 0 || above >= 0 ? ", SECRET" : ""), fflush(stdout);
+    int below = openat(fd, "mnt/secret-of-the-host", O_RDONLY), any = secret >= 0 || above >= 0 || below >= 0;
+    if (!ours || any) printf("%s of %d: %d is %s%s\n", how, pid, number, name, any ? ", SECRET" : ""), fflush(stdout);
+    if (below >= 0) close(below);
     if (secret >= 0) close(secret);
     if (above >= 0) close(above);
 }

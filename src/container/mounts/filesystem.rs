@@ -2,7 +2,8 @@
 
 use super::long::{self, ShowOption};
 use super::{Sources, cgroup, change, copy, joins_or_makes};
-use crate::error::{Context, Result};
+use crate::container::{procfs, procfs_maker};
+use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::limits::NAME_BYTES;
@@ -72,7 +73,11 @@ fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CS
 
 /// Makes it by fsopen(2).
 pub fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<Fd> {
-    let context = mount::fs_open(if cgroup::is_kind(one.kind) { c"cgroup2" } else { one.kind });
+    let context = match one.kind {
+        kind if kind == c"proc" => procfs_maker::context(),
+        kind if cgroup::is_kind(kind) => mount::fs_open(c"cgroup2"),
+        kind => mount::fs_open(kind),
+    };
     // The kernel's answer alone, which says whether it is to be left out.
     let context = context.doing("open the file system")?;
     let context = context.by_ref();
@@ -96,7 +101,11 @@ pub fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<F
         mount::fs_set(context, c"mode", text.as_c_str()).doing("set its mode")?;
     }
     configure_all(context, one, options)?;
-    mount::fs_mount(context, options.own.set).doing("make the file system")
+    let tree = mount::fs_mount(context, options.own.set).doing("make the file system")?;
+    if one.kind == c"proc" && procfs_maker::is_there() && !procfs::is_procfs(tree.by_ref()) {
+        return Err(Error::new(format_args!("another process of the pid namespace has made it something else")));
+    }
+    Ok(tree)
 }
 
 /// The name is a word, which may be longer than it is worth.

@@ -1,0 +1,152 @@
+//! A procfs of a pid namespace that this process is not in, and that others are in: a container that joins another's.
+//!
+//! A procfs shows the pid namespace of the process that opens its context (kernels before 7 have no other way to say which),
+//! and whoever is in that namespace may have CAP_SYS_PTRACE, and take what such a process has. So that process has nothing:
+//!
+//! ```text
+//!  intermediate process                maker, in no pid namespace of theirs           opener, in theirs
+//!    fork ---------------------------> setns for its children; a user and a mount
+//!                                      namespace of its own; an empty tmpfs is its
+//!                                      root; all descriptors closed but one
+//!    "one more" ---------------------> fork -----------------------------------------> fsopen
+//!    looks whether it is one <-------- ... <------------------------------------------ its context
+//!    fsconfig, fsmount, as for any mount
+//! ```
+//! Where user namespaces are forbidden, the opener keeps CAP_SYS_ADMIN, as opening a context takes it.
+
+use super::protect;
+use crate::error::{Context, Result};
+use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Side};
+use crate::sys::fd::{self, CWD, Fd, FdRef};
+use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
+use crate::sys::process::{self, Capabilities, Whom};
+use crate::sys::{self, Errno, fs, signal, socket};
+use core::sync::atomic::{AtomicI32, Ordering};
+
+/// Our end of the conversation, in the intermediate process.
+static SOCKET: AtomicI32 = AtomicI32::new(-1);
+/// The maker's pid.
+static MAKER: AtomicI32 = AtomicI32::new(0);
+
+/// Starts a maker for this pid namespace, which we may not have joined yet. EPERM if we may not join it now.
+pub fn begin(namespace: FdRef<'_>) -> sys::Result<()> {
+    let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET)?;
+    match clone::fork(0, None)? {
+        Side::Child => {
+            drop(ours);
+            serve(namespace, &theirs)
+        }
+        Side::Parent(pid, _) => {
+            drop(theirs);
+            MAKER.store(pid, Ordering::Relaxed);
+            SOCKET.store(ours.into_raw(), Ordering::Relaxed);
+            answer().map(drop).inspect_err(|_| end())
+        }
+    }
+}
+
+/// Ends the maker, if there is one.
+pub fn end() {
+    let raw = SOCKET.swap(-1, Ordering::Relaxed);
+    if raw >= 0 {
+        drop(Fd::from_raw(raw));
+        let _ = process::wait(Whom::Pid(MAKER.load(Ordering::Relaxed)), true);
+    }
+}
+
+/// A file system context for a procfs: by the maker, if there is one.
+pub fn context() -> sys::Result<Fd> {
+    let raw = SOCKET.load(Ordering::Relaxed);
+    if raw < 0 {
+        return mount::fs_open(c"proc");
+    }
+    fs::write(FdRef::from_raw(raw), &[1])?;
+    let context = answer()?.ok_or(Errno::EIO)?;
+    // The opener may have been made to send another file system's, with a source of the host's. This no other one knows.
+    mount::fs_set(context.by_ref(), c"hidepid", c"0").map_err(|_| Errno::EPERM)?;
+    Ok(context)
+}
+
+/// Whether contexts come from a maker: what is made of them is to be looked at.
+pub fn is_there() -> bool {
+    SOCKET.load(Ordering::Relaxed) >= 0
+}
+
+/// What the maker or an opener answers: an errno or 0, and what came with it.
+fn answer() -> sys::Result<Option<Fd>> {
+    let mut word = [0; 2];
+    match socket::receive(FdRef::from_raw(SOCKET.load(Ordering::Relaxed)), &mut word)? {
+        (2, file) if word == [0, 0] => Ok(file),
+        (2, _) => Err(Errno::new(i32::from(u16::from_le_bytes(word)))),
+        _ => Err(Errno::EIO),
+    }
+}
+
+fn reply(socket: FdRef<'_>, done: sys::Result<Option<Fd>>) {
+    let errno = done.as_ref().map_or_else(|errno| errno.number() as u16, |_| 0);
+    let file = done.as_ref().ok().and_then(Option::as_ref).map(Fd::by_ref);
+    let _ = socket::send(socket, &errno.to_le_bytes(), file);
+}
+
+/// The maker's whole life.
+fn serve(namespace: FdRef<'_>, socket: &Fd) -> ! {
+    let done = give_everything_up(namespace, socket);
+    let is_ready = done.is_ok();
+    reply(socket.by_ref(), done.map(|()| None));
+    while is_ready && fs::read(socket.by_ref(), &mut [0]) == Ok(1) {
+        match clone::fork(0, None) {
+            Ok(Side::Child) => {
+                reply(socket.by_ref(), mount::fs_open(c"proc").map(Some));
+                process::exit(0)
+            }
+            Ok(Side::Parent(_, opener)) => drop(process::wait(Whom::Pidfd(opener.by_ref()), true)),
+            Err(errno) => reply(socket.by_ref(), Err(errno)),
+        }
+    }
+    process::exit(0)
+}
+
+fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
+    process::set_parent_death_signal(signal::SIGKILL)?;
+    clone::join_namespace(namespace, CLONE_NEWPID)?;
+    let is_alone = clone::unshare(CLONE_NEWUSER | CLONE_NEWNS).is_ok();
+    if !is_alone {
+        clone::unshare(CLONE_NEWNS)?;
+    }
+    mount::set_propagation(c"/", MS_SLAVE | MS_REC)?;
+    let empty = protect::empty_directory()?;
+    let old = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0)?;
+    mount::attach(empty.by_ref(), old.by_ref())?;
+    mount::chdir_fd(empty.by_ref())?;
+    match mount::pivot_here() {
+        Ok(()) => {
+            mount::chdir_fd(old.by_ref())?;
+            mount::unmount(c".", MNT_DETACH)?;
+        }
+        // An initramfs stays below it.
+        Err(Errno::EINVAL) => mount::chroot(c".")?,
+        Err(errno) => return Err(errno),
+    }
+    mount::chdir(c"/")?;
+    drop((empty, old));
+    let number = socket.raw() as u32;
+    if number > 0 {
+        fd::close_range(0, number - 1)?;
+    }
+    fd::close_range(number + 1, u32::MAX)?;
+    process::set_dumpable(false)?;
+    if !is_alone {
+        const ADMIN: u64 = 1 << 21;
+        process::set_capabilities(Capabilities { effective: ADMIN, permitted: ADMIN, inheritable: 0 })?;
+    }
+    Ok(())
+}
+
+/// Starts a maker for the pid namespace of this file, now or, if we may not yet, later: false.
+pub fn try_begin(namespace: &Fd) -> Result<bool> {
+    match begin(namespace.by_ref()) {
+        Ok(()) => Ok(true),
+        Err(Errno::EPERM) => Ok(false),
+        Err(errno) => Err(errno).doing("make a procfs for the pid namespace"),
+    }
+}
