@@ -63,6 +63,7 @@ pub fn host_says(line: &[u8]) -> Option<(&'static str, [Option<u64>; 2])> {
         Command::Size(rows, columns) => ("size", [Some(rows.into()), Some(columns.into())]),
         Command::Signal(number) => ("signal", [Some(number as u64), None]),
         Command::Eof(bytes) => ("eof", [Some(bytes), None]),
+        Command::Stop => ("stop", [None, None]),
         Command::Done => ("done", [None, None]),
     })
 }

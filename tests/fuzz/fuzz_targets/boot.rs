@@ -30,7 +30,7 @@ fn expected_words(line: &[u8]) -> Option<(String, Vec<u64>)> {
     let fits = match (words[0], &numbers[..]) {
         ("size", [rows, columns]) => *rows <= 65535 && *columns <= 65535,
         ("signal", [signal]) => (1..=64).contains(signal),
-        ("eof", [_]) | ("done", []) => true,
+        ("eof", [_]) | ("done" | "stop", []) => true,
         _ => false,
     };
     fits.then(|| (words[0].to_string(), numbers))
