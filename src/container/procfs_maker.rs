@@ -146,7 +146,8 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
 pub fn try_begin(namespace: &Fd) -> Result<bool> {
     match begin(namespace.by_ref()) {
         Ok(()) => Ok(true),
-        Err(Errno::EPERM) => Ok(false),
+        // EINVAL: it is none, which is said when it is joined.
+        Err(Errno::EPERM | Errno::EINVAL) => Ok(false),
         Err(errno) => Err(errno).doing("make a procfs for the pid namespace"),
     }
 }
