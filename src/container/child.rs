@@ -24,6 +24,7 @@ use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::vm::Shared;
 use crate::sys::{Errno, clone, event, fs, mount, process, signal, tty};
 use core::cell::Cell;
+use core::ffi::CStr;
 
 /// What the parent prepared.
 pub struct Plan<'a> {
@@ -85,6 +86,13 @@ pub struct Program {
     pub has_terminal: bool,
     /// What runs it, where a filter may forbid to look when that is missing; or nothing.
     pub interpreter: PathBuf,
+}
+
+impl Program {
+    /// The variable that is added to the environment.
+    pub fn home(&self) -> Option<&CStr> {
+        Some(self.home.as_c_str()).filter(|home| !home.is_empty())
+    }
 }
 
 /// Everything up to the exec. Returns only to say why not; the parent has heard it then.
@@ -217,14 +225,20 @@ pub fn close_others(first: u32, kept: &mut dyn Iterator<Item = FdRef<'_>>) -> Re
 }
 
 /// Runs hooks in the container's namespaces, which have their own `pid` for its process; under the filter, if one is given.
-pub fn run_hooks(plan: &Plan<'_>, (kind, status): (&str, Status), pid: i32, filter: Option<&Filter<'_>>) -> Result<()> {
+/// `home` is added to the process's environment for those that inherit it.
+pub fn run_hooks(
+    plan: &Plan<'_>,
+    (kind, status): (&str, Status),
+    (pid, home): (i32, Option<&CStr>),
+    filter: Option<&Filter<'_>>,
+) -> Result<()> {
     let Some((id, state)) = plan.launch.about else { return Ok(()) };
     let wanted = &plan.launch.spec.process;
     let state = State { process: Process { pid, ..state.process }, ..state };
     let occasion = Occasion { document: plan.launch.spec.document, id, state, status };
     let starts = kind == "startContainer";
     let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.launch.filters_early());
-    hooks::run_inside(&occasion, kind, &Inside { env, filter, process: wanted, is_filtered })
+    hooks::run_inside(&occasion, kind, &Inside { env, home, filter, process: wanted, is_filtered })
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.

@@ -73,7 +73,7 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     fs::umask(umask);
     // As runc has it: they stand in the container's root.
     mount::chdir_fd(entered.new).doing("enter the root directory")?;
-    run_hooks(plan, ("createContainer", Status::Creating), process::getpid(), None)?;
+    run_hooks(plan, ("createContainer", Status::Creating), (process::getpid(), None), None)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
     let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
@@ -92,7 +92,7 @@ fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
         channel.ask_for_hooks()?;
     }
     fs::umask(umask);
-    run_hooks(plan, ("createContainer", Status::Creating), process::getpid(), None)?;
+    run_hooks(plan, ("createContainer", Status::Creating), (process::getpid(), None), None)?;
     root::chroot(root.by_ref())?;
     open_terminal(plan, None)
 }

@@ -75,6 +75,8 @@ pub fn check(document: Option<Value<'_>>) -> Result<()> {
 pub struct Inside<'a> {
     /// The environment of those that say nothing of it, instead of ours.
     pub env: Option<Words<'a>>,
+    /// A variable that is added to it.
+    pub home: Option<&'a CStr>,
     /// They run under this filter, which is the container's process's...
     pub filter: Option<&'a Filter<'a>>,
     /// ... this one.
@@ -127,9 +129,9 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>) -> R
     let args = if args.first().is_none() { path } else { args };
     let (mut for_args, mut for_env) = ([0; HOOK_STRINGS_MAX], [0; HOOK_STRINGS_MAX]);
     let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
-    let env = match inside.and_then(|inside| inside.env) {
+    let env = match inside.and_then(|inside| Some(inside.env?.iter().chain(inside.home))) {
         _ if hook.member("env").is_some() => StringVector::new(&mut for_env, env.iter()).doing("env")?,
-        Some(env) => StringVector::of_variables(&mut for_env, env.iter()).doing("env")?,
+        Some(env) => StringVector::of_variables(&mut for_env, env).doing("env")?,
         None => StringVector::environment(),
     };
     let report = inside.filter(|inside| inside.filter.is_some()).map(|_| Report::new()).transpose()?;
@@ -157,9 +159,28 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>) -> R
         Some((_, Ended::Exited(0))) => Ok(()),
         Some(_) if let Some(error) = report.as_ref().and_then(Report::failure) => Err(error),
         Some((_, Ended::Exited(status))) => Err(failure(format_args!("exit status {status}"), &said)),
-        Some((_, Ended::Killed(number))) => Err(failure(format_args!("signal {number}"), &said)),
+        Some((_, Ended::Killed(number))) => Err(match signal_words(number) {
+            Some(words) => failure(format_args!("signal: {words}"), &said),
+            None => failure(format_args!("signal {number}"), &said),
+        }),
         None => Ok(()),
     }
+}
+
+/// Returns what Go, and so runc, calls a signal that ended a process.
+fn signal_words(number: i32) -> Option<&'static str> {
+    Some(match number {
+        libc::SIGABRT => "aborted",
+        libc::SIGBUS => "bus error",
+        libc::SIGFPE => "floating point exception",
+        libc::SIGILL => "illegal instruction",
+        libc::SIGKILL => "killed",
+        libc::SIGPIPE => "broken pipe",
+        libc::SIGSEGV => "segmentation fault",
+        libc::SIGSYS => "bad system call",
+        libc::SIGTERM => "terminated",
+        _ => return None,
+    })
 }
 
 fn words<'m>(list: impl Iterator<Item = Value<'m>>, strings: &mut Strings<'m>) -> Result<Words<'m>> {

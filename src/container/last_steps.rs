@@ -46,9 +46,8 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     let pointers = plan.pointers.take().map_or(&mut [][..], |pointers| pointers);
     let split = (wanted.args.iter().count() + 1).min(pointers.len());
     let (for_args, for_env) = pointers.split_at_mut(split);
-    let home = Some(program.home.as_c_str()).filter(|home| !home.is_empty());
     let args = StringVector::new(for_args, wanted.args.iter());
-    let (args, env) = match (args, StringVector::of_variables(for_env, wanted.env.iter().chain(home))) {
+    let (args, env) = match (args, StringVector::of_variables(for_env, wanted.env.iter().chain(program.home()))) {
         (Ok(args), Ok(env)) => (args, env),
         _ => {
             let limit = PROCESS_STRINGS_MAX - 2;
@@ -138,7 +137,8 @@ fn enter(plan: &Plan<'_>, program: &Program, opener: &mut Opener) -> Result<()> 
             return Err(nothing_to_start());
         }
     }
-    run_hooks(plan, ("startContainer", Status::Created), pid, launch.filter.as_ref().filter(|_| !is_early))?;
+    let filter = launch.filter.as_ref().filter(|_| !is_early);
+    run_hooks(plan, ("startContainer", Status::Created), (pid, program.home()), filter)?;
     let Some(channel) = channel else { return Ok(()) };
     if !is_early && launch.gate.is_none() {
         process::set_parent_death_signal(0).doing("outlive the parent")?;

@@ -95,7 +95,7 @@ fn a_failure_says_which_and_why() {
         assert!(!place.join("after").exists(), "none is run after it");
     };
     fails(&script("echo out; echo err >&2; exit 3"), "exit status 3, output: out\\x0aerr");
-    fails(&script("kill -9 $$"), "signal 9, output: ");
+    fails(&script("kill -9 $$"), "signal: killed, output: ");
     fails(r#"{"path":"/proc/no/such"}"#, "exit status 127, output: exec /proc/no/such: no such file or directory");
     fails(r#"{"path":"/etc/passwd"}"#, "exit status 127, output: exec /etc/passwd: permission denied");
 }
