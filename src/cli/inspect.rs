@@ -10,12 +10,14 @@ use super::{Arguments, Command, Flag, Run, choice, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
 use crate::image::survey::{Contents, Found, Scope, Sort, config_type, docker_images, read_config, survey};
-use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted};
+use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted, check_platform};
 use crate::io::output::Output;
-use crate::limits::{DOCUMENT_BYTES, REFERENCE_BYTES};
+use crate::limits::{DOCUMENT_BYTES, ERROR_TEXT_BYTES, REFERENCE_BYTES};
+use crate::sys::Errno;
 use crate::sys::fd::STDOUT;
-use crate::{Context, Result};
+use crate::{Context, Error, Result};
 use core::ffi::CStr;
+use core::fmt::Write;
 
 pub(super) const COMMAND: Command = Command {
     name: "inspect",
@@ -32,11 +34,14 @@ pub(super) const COMMAND: Command = Command {
 };
 
 /// One entry of a list of what there is.
+#[derive(Clone)]
 struct Row<'a> {
     tag: Text<'a>,
     /// Further tags, in a docker-archive.
     tags: Items<'a>,
     kind: &'static str,
+    /// Why it cannot be shown.
+    fault: Option<Error>,
     media_type: Text<'a>,
     digest: &'a Digest,
     size: u64,
@@ -76,6 +81,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         indexes: image::index_buffers(&mut memory.strings),
         memory: &mut memory.image,
         entries: 0,
+        fault: heapless::String::new(),
     };
     let words = arguments.word(0);
     let format = arguments.value("format").unwrap_or(c"table");
@@ -84,7 +90,11 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         b"json" => subject.show(words, &mut json::Document::new(&mut output))?,
         _ => return Err(choice("--format", format, "table nor json")),
     }
-    output.finish().doing("write standard output")
+    output.finish().doing("write standard output")?;
+    match &*subject.fault {
+        "" => Ok(()),
+        fault => Err(Error::new(format_args!("{fault}"))),
+    }
 }
 
 struct Subject<'a, 'm> {
@@ -94,6 +104,23 @@ struct Subject<'a, 'm> {
     memory: &'m mut ImageMemory,
     /// How many entries there are in scope.
     entries: usize,
+    /// What was wrong first with something that is shown all the same. The text, as errors are soon forgotten.
+    fault: Fault,
+}
+
+type Fault = heapless::String<ERROR_TEXT_BYTES>;
+
+/// Keeps the first of several errors.
+fn keep(place: &mut Fault, error: &Error) {
+    if place.is_empty() && write!(place, "{error}").is_err() {
+        place.clear();
+        let _ = place.push_str("several entries cannot be read");
+    }
+}
+
+/// How an entry is called whose document cannot be read.
+fn kind_of_fault(fault: &Error) -> &'static str {
+    if fault.errno() == Errno::NONE { "damaged" } else { "unreadable" }
 }
 
 impl Subject<'_, '_> {
@@ -105,7 +132,7 @@ impl Subject<'_, '_> {
             self.details(digest, view)?;
         }
         if chosen.is_none() || self.entries > 1 || view.lists_even_one() {
-            self.rows(view)?;
+            self.rows(chosen.is_some(), view)?;
         }
         view.end();
         Ok(())
@@ -113,7 +140,7 @@ impl Subject<'_, '_> {
 
     /// The digest of the one image that is meant. None where there are several, or no image at all but something else.
     fn choose(&mut self) -> Result<Option<Digest>> {
-        let Subject { store, scope, indexes: [top, nested], memory, entries } = self;
+        let Subject { store, scope, indexes: [top, nested], memory, entries, fault } = self;
         let is_open = scope.wanted.is_any();
         docker_images(store, top, &mut |_, _| {
             *entries += usize::from(is_open);
@@ -121,11 +148,19 @@ impl Subject<'_, '_> {
         })?;
         let mut first: Option<Digest> = None;
         let mut name: heapless::String<REFERENCE_BYTES> = heapless::String::new();
-        let (mut is_one, mut is_one_name) = (true, *entries <= 1);
+        let (mut is_one, mut is_one_name, mut has_faults) = (true, *entries <= 1, false);
         survey(store, scope, [top, nested], &mut |found| {
             *entries += 1;
-            if !found.is_manifest() || found.fault.is_some() || !found.read(store, false, memory)?.is_image {
+            has_faults |= found.fault.is_some();
+            if !found.is_manifest() || found.fault.is_some() {
                 return Ok(());
+            }
+            match is_image(store, scope, found, memory) {
+                Ok(true) => {}
+                result => {
+                    has_faults |= result.is_err();
+                    return Ok(());
+                }
             }
             let tag = found.tag.as_plain().unwrap_or("");
             match first {
@@ -148,8 +183,18 @@ impl Subject<'_, '_> {
         }
         // Several for one name, or none at all: others would take this one, or say why they take none.
         match crate::image::read(store, &scope.wanted, memory) {
-            Ok(image) => Ok(Some(image.manifest)),
-            Err(_) if *entries > 0 && !scope.is_of_platform && !matches!(store, Store::Docker(_)) => Ok(None),
+            Ok(image) => {
+                if scope.is_of_platform {
+                    check_platform(&image.config, &scope.wanted.platform)?;
+                }
+                Ok(Some(image.manifest))
+            }
+            Err(error) if matches!(store, Store::Docker(_)) => Err(error),
+            Err(error) if has_faults && *entries > 1 => {
+                keep(fault, &error);
+                Ok(None)
+            }
+            Err(_) if *entries > 0 && !has_faults && !scope.is_of_platform => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -194,14 +239,29 @@ impl Subject<'_, '_> {
         })
     }
 
-    fn rows(&mut self, view: &mut dyn View) -> Result<()> {
-        let Subject { store, scope, indexes: [top, nested], memory, .. } = self;
+    /// The list. `is_any` if an image was shown before.
+    fn rows(&mut self, mut is_any: bool, view: &mut dyn View) -> Result<()> {
+        let Subject { store, scope, indexes: [top, nested], memory, fault: first_fault, .. } = self;
         docker_images(store, top, &mut |n, item| {
-            if scope.wanted.is_any() {
-                let image = crate::image::read(store, &Wanted { index: Some(n), ..Wanted::default() }, memory)?;
-                let mut row = Row { tags: item.list("RepoTags")?, ..Row::of(&image.manifest) };
-                row.image(&image.config, image.layers);
-                view.row(&row);
+            if !scope.wanted.is_any() {
+                return Ok(());
+            }
+            let tags = item.list_or_none("RepoTags");
+            match crate::image::read(store, &Wanted { index: Some(n), ..Wanted::default() }, memory) {
+                Ok(image) => {
+                    if scope.takes(&image.config) {
+                        let mut row = Row { tags, ..Row::of(&image.manifest) };
+                        row.image(&image.config, image.layers);
+                        is_any = true;
+                        view.row(&row);
+                    }
+                }
+                Err(fault) => {
+                    keep(first_fault, &fault);
+                    let kind = kind_of_fault(&fault);
+                    is_any = true;
+                    view.row(&Row { tags, kind, fault: Some(fault), ..Row::of(&Digest::ZERO) });
+                }
             }
             Ok(())
         })?;
@@ -209,28 +269,77 @@ impl Subject<'_, '_> {
             let Found { tag, media_type, size, platform, .. } = *found;
             let mut row = Row { tag, media_type, size, platform, ..Row::of(&found.digest) };
             row.kind = match (found.fault, found.sort) {
-                (Some(_), _) => "missing",
+                (Some(_), _) if found.is_missing => "missing",
+                (Some(fault), _) => kind_of_fault(&fault),
                 (_, Sort::Index) => "index",
                 (_, Sort::Attestation) => "attestation",
                 _ => "artifact",
             };
-            if found.is_manifest() && found.fault.is_none() {
-                let Contents { is_image, document, config, layers } = found.read(store, false, memory)?;
-                if !is_image {
-                    let mut row = Row { layers, ..row };
-                    if found.sort == Sort::Manifest {
-                        row.media_type = config_type(&document)?;
-                    }
-                    view.row(&row);
-                    return Ok(());
+            if let Some(fault) = found.fault {
+                // An index may name images for other platforms that were not copied.
+                if !found.is_missing || found.depth == 0 {
+                    keep(first_fault, &fault);
                 }
-                let (config, layers) = read_config(store, config, memory)?;
-                row.image(&config, layers);
+                row.fault = Some(fault);
+            } else if found.is_manifest() {
+                match contents(store, scope, found, memory, row.clone(), view) {
+                    Ok(is_shown) => {
+                        is_any |= is_shown;
+                        return Ok(());
+                    }
+                    Err(fault) => {
+                        keep(first_fault, &fault);
+                        (row.kind, row.fault) = (kind_of_fault(&fault), Some(fault));
+                    }
+                }
             }
+            is_any = true;
             view.row(&row);
             Ok(())
-        })
+        })?;
+        if !is_any && scope.is_of_platform {
+            let wanted = &scope.wanted.platform;
+            keep(first_fault, &Error::new(format_args!("wrong architecture: no image is for {wanted}")));
+        }
+        Ok(())
     }
+}
+
+/// Returns whether an entry leads to the whole documents of an image, and one of the wanted platform.
+fn is_image(store: &Store<'_>, scope: &Scope<'_>, found: &Found<'_>, memory: &mut ImageMemory) -> Result<bool> {
+    let contents = found.read(store, false, memory)?;
+    if !contents.is_image {
+        return Ok(false);
+    }
+    let config = contents.config;
+    Ok(scope.takes(&read_config(store, config, memory)?.0))
+}
+
+/// Shows a row with what a manifest says. Returns false where it is an image's for another platform.
+fn contents<'r>(
+    store: &Store<'_>,
+    scope: &Scope<'_>,
+    found: &Found<'_>,
+    memory: &'r mut ImageMemory,
+    mut row: Row<'r>,
+    view: &mut dyn View,
+) -> Result<bool> {
+    let Contents { is_image, document, config, layers } = found.read(store, false, memory)?;
+    if !is_image {
+        let mut row = Row { layers, ..row };
+        if found.sort == Sort::Manifest {
+            row.media_type = config_type(&document)?;
+        }
+        view.row(&row);
+        return Ok(true);
+    }
+    let (config, layers) = read_config(store, config, memory)?;
+    if !scope.takes(&config) {
+        return Ok(false);
+    }
+    row.image(&config, layers);
+    view.row(&row);
+    Ok(true)
 }
 
 impl<'a> Row<'a> {
@@ -241,6 +350,7 @@ impl<'a> Row<'a> {
             tag,
             tags: Items::default(),
             kind: "",
+            fault: None,
             media_type: tag,
             digest,
             size: 0,

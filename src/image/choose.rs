@@ -102,6 +102,7 @@ pub fn choose(
     let lead = search.verdict()?;
     let mut is_found = false;
     each_at_the_top(store, wanted, buffer, &mut |value, name, _| {
+        let name = name?;
         if value.is_some() && !is_found && hash_of(&name) == lead.name {
             is_found = true;
             search.tag.clear();
@@ -172,6 +173,7 @@ impl<'a> Search<'a> {
     /// Takes in `index.json`, or `refs/`.
     fn top(&mut self, buffer: &mut Buffer) -> Result<()> {
         each_at_the_top(self.store, self.wanted, buffer, &mut |value, name, _| {
+            let name = name?;
             if !name.is_empty() {
                 self.tags.add(&name);
             }
@@ -352,8 +354,9 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What is shown of an entry at the top: itself where it is wanted, its tag (empty where it has none), its number.
-type AtTheTop<'v> = &'v mut dyn FnMut(Option<&Value<'_>>, Text<'_>, usize) -> Result<()>;
+/// What is shown of an entry at the top: itself where it is wanted, its tag (empty where it has none; an error where its
+/// annotations are none), its number.
+type AtTheTop<'v> = &'v mut dyn FnMut(Option<&Value<'_>>, Result<Text<'_>>, usize) -> Result<()>;
 
 /// Shows all entries at the top in their order: of `index.json`, or of `refs/`.
 pub fn each_at_the_top(store: &Store<'_>, wanted: &Wanted<'_>, buffer: &mut Buffer, see: AtTheTop<'_>) -> Result<()> {
@@ -363,9 +366,10 @@ pub fn each_at_the_top(store: &Store<'_>, wanted: &Wanted<'_>, buffer: &mut Buff
             let index = json::check(read(&section, buffer)?)?;
             check_form(&index, Kind::Index, None)?;
             for (n, value) in index.list("manifests")?.enumerate() {
-                let named = Named::read(&value)?;
-                let is_wanted = is_place(n) && wanted.reference.is_none_or(|wanted| named.is(wanted));
-                see(is_wanted.then_some(&value), named.name, n)?;
+                let named = Named::read(&value);
+                let is = |wanted| named.as_ref().is_ok_and(|named| named.is(wanted));
+                let is_wanted = is_place(n) && wanted.reference.is_none_or(is);
+                see(is_wanted.then_some(&value), named.map(|named| named.name), n)?;
             }
             Ok(())
         };
@@ -376,9 +380,9 @@ pub fn each_at_the_top(store: &Store<'_>, wanted: &Wanted<'_>, buffer: &mut Buff
         n += 1;
         let tag = Text::plain(name).unwrap_or(Text::EMPTY);
         if !is_place(n - 1) || wanted.reference.is_some_and(|wanted| wanted != name) {
-            return see(None, tag, n - 1);
+            return see(None, Ok(tag), n - 1);
         }
-        let mut look = || see(Some(&json::check(read(&section, buffer)?)?), tag, n - 1);
+        let mut look = || see(Some(&json::check(read(&section, buffer)?)?), Ok(tag), n - 1);
         look().context("refs", &name)
     })
 }

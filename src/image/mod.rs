@@ -145,19 +145,22 @@ pub struct Image<'m> {
 pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
     let image = read(store, wanted, memory);
     let Ok(Image { config, layers, .. }) = &image else { return image };
-    let platform = Platform::of(config);
-    // What an image is for must be said.
-    if platform.rank(&wanted.platform) <= Rank::Unknown {
-        let wanted = &wanted.platform;
-        return Err(Error::new(format_args!(
-            "wrong architecture: the image is for {platform}, {} {wanted}",
-            wanted.role()
-        )));
-    }
+    check_platform(config, &wanted.platform)?;
     for (n, layer) in layers.iter().enumerate() {
         store.layer(layer).map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
     }
     image
+}
+
+/// Returns an error unless an image is for the platform that is wanted. What it is for must be said.
+pub fn check_platform(config: &Config<'_>, wanted: &Target<'_>) -> Result<()> {
+    let platform = Platform::of(config);
+    match platform.rank(wanted) {
+        Rank::Other | Rank::Unknown => {
+            Err(Error::new(format_args!("wrong architecture: the image is for {platform}, {} {wanted}", wanted.role())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Finds the wanted image and reads its manifest and its configuration, whatever it is for.

@@ -4,7 +4,7 @@
 //! with a list of what is still to do instead of recursion, within the limits that choosing has.
 
 use super::choose::{Lead, each_at_the_top};
-use super::descriptor::Descriptor;
+use super::descriptor::{self, Descriptor};
 use super::docker;
 pub use super::manifest::config_type;
 use super::manifest::{self, is_artifact, read_document};
@@ -50,8 +50,10 @@ pub struct Found<'a> {
     pub digest: Digest,
     /// The size of the document in bytes.
     pub size: u64,
-    /// Why the document cannot be read: most often it is not there.
+    /// Why the document cannot be read, or the entry: its digest is then perhaps [`Digest::ZERO`].
     pub fault: Option<Error>,
+    /// The document is not there: no fault of an index of images for other platforms.
+    pub is_missing: bool,
     /// The entry, as it stands in its index.
     pub descriptor: Value<'a>,
     media: Option<Document>,
@@ -67,13 +69,19 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// Returns whether an image suits the platform, where one counts.
+    pub fn takes(&self, config: &Config<'_>) -> bool {
+        !self.is_of_platform || super::check_platform(config, &self.wanted.platform).is_ok()
+    }
+
     /// All that there is.
     pub fn is_everything(&self) -> bool {
         self.wanted.is_any() && !self.is_of_platform
     }
 }
 
-/// Shows all entries of all indexes of a layout. `top` and `nested` are for the indexes alone.
+/// Shows all entries of all indexes of a layout: also one that cannot be read, with its fault, and again an index whose
+/// entries cannot. `top` and `nested` are for the indexes alone.
 pub fn survey(
     store: &Store<'_>,
     scope: &Scope<'_>,
@@ -95,6 +103,16 @@ struct Pending {
     pinned: bool,
 }
 
+/// Where an entry stands.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    tag: Text<'a>,
+    top: usize,
+    depth: u8,
+    /// It is beneath the index whose digest is wanted.
+    pinned: bool,
+}
+
 struct Walk<'a, 's> {
     store: &'a Store<'s>,
     scope: &'a Scope<'a>,
@@ -109,8 +127,12 @@ struct Walk<'a, 's> {
 
 impl Walk<'_, '_> {
     /// An entry of the top, and all beneath it.
-    fn top(&mut self, value: &Value<'_>, tag: Text<'_>, top: usize, nested: &mut Buffer) -> Result<()> {
-        self.entry(value, tag, top, 0, false)?;
+    fn top(&mut self, value: &Value<'_>, tag: Result<Text<'_>>, top: usize, nested: &mut Buffer) -> Result<()> {
+        let at = At { tag: tag.unwrap_or(Text::EMPTY), top, depth: 0, pinned: false };
+        match tag {
+            Ok(_) => self.entry(value, &at)?,
+            Err(fault) => self.odd(value, &at, None, fault)?,
+        }
         while let Some(Pending { lead, depth, pinned }) = self.pending.pop() {
             self.bytes = self.bytes.saturating_add(lead.size);
             let mut look = || {
@@ -121,18 +143,60 @@ impl Walk<'_, '_> {
                     return Err(Error::new(format_args!("more than {SEARCH_BYTES} bytes of indexes")));
                 }
                 let mut values = read_document(self.store, &lead, nested)?.list("manifests")?;
-                values.try_for_each(|value| self.entry(&value, tag, top, depth, pinned))
+                values.try_for_each(|value| self.entry(&value, &At { depth, pinned, ..at }))
             };
-            look().context("index", &lead.digest)?;
+            match look().context("index", &lead.digest) {
+                Err(fault) if self.failed.is_none() => {
+                    self.odd(value, &At { depth: depth - 1, pinned, ..at }, Some(lead.digest), fault)?;
+                }
+                result => result?,
+            }
         }
         Ok(())
     }
 
-    fn entry(&mut self, value: &Value<'_>, tag: Text<'_>, top: usize, depth: u8, pinned: bool) -> Result<()> {
+    /// An entry that makes no sense, or the index of this digest.
+    fn odd(&mut self, value: &Value<'_>, at: &At<'_>, index: Option<Digest>, fault: Error) -> Result<()> {
+        if self.scope.wanted.digest.is_some() && !at.pinned {
+            return Ok(());
+        }
+        let own = || value.require_text("digest").and_then(|text| descriptor::parse(text, value));
+        let digest = index.or_else(|| own().ok()).unwrap_or(Digest::ZERO);
+        self.show(&Found {
+            tag: at.tag,
+            top: at.top,
+            depth: at.depth,
+            sort: if index.is_some() { Sort::Index } else { Sort::Artifact },
+            media_type: Text::EMPTY,
+            platform: Platform::default(),
+            digest,
+            size: 0,
+            fault: Some(fault),
+            is_missing: false,
+            descriptor: *value,
+            media: None,
+        })
+    }
+
+    fn show(&mut self, found: &Found<'_>) -> Result<()> {
+        let seen = (self.see)(found);
+        self.failed = seen.err();
+        seen
+    }
+
+    fn entry(&mut self, value: &Value<'_>, at: &At<'_>) -> Result<()> {
         self.count += 1;
         if self.count > INDEX_MANIFESTS_MAX {
             return Err(Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")));
         }
+        match self.read(value, at) {
+            Err(fault) if self.failed.is_none() => self.odd(value, at, None, fault),
+            result => result,
+        }
+    }
+
+    fn read(&mut self, value: &Value<'_>, at: &At<'_>) -> Result<()> {
+        let At { tag, top, depth, pinned } = *at;
         let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
         let media = Document::named(media_type).filter(|media| media.kind() != Kind::Config);
@@ -149,6 +213,7 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         let fault = self.store.blob(&digest, size).err();
+        let is_missing = fault.is_some() && self.store.has(&digest).is_ok_and(|is_there| !is_there);
         let is_pinned = self.scope.wanted.digest.as_ref().is_none_or(|wanted| pinned || *wanted == digest);
         if let (Some(media), Sort::Index, None) = (media, sort, fault) {
             let pending = Pending { lead: Lead::new(digest, size, media), depth: depth + 1, pinned: is_pinned };
@@ -160,10 +225,20 @@ impl Walk<'_, '_> {
         }
         let media_type = artifact_type.unwrap_or(media_type);
         let descriptor = *value;
-        let found = Found { tag, top, depth, sort, media_type, platform, digest, size, fault, descriptor, media };
-        let seen = (self.see)(&found);
-        self.failed = seen.err();
-        seen
+        self.show(&Found {
+            tag,
+            top,
+            depth,
+            sort,
+            media_type,
+            platform,
+            digest,
+            size,
+            fault,
+            is_missing,
+            descriptor,
+            media,
+        })
     }
 }
 

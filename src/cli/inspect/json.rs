@@ -5,6 +5,7 @@ use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value, Writer};
 use crate::image::{Config, Layer};
 use crate::io::output::Sink;
+use crate::limits::ERROR_TEXT_BYTES;
 use core::fmt::Write;
 
 /// The members of a layer's descriptor, and what they are called here.
@@ -137,7 +138,15 @@ impl View for Document<'_> {
         }
         self.json.end();
         self.json.string_of("Kind", row.kind.as_bytes());
-        self.digest("Digest", row.digest);
+        match *row.digest == Digest::ZERO {
+            true => self.json.key("Digest").null(),
+            false => self.digest("Digest", row.digest),
+        }
+        if let Some(fault) = &row.fault {
+            let mut text: heapless::String<ERROR_TEXT_BYTES> = heapless::String::new();
+            let _ = write!(text, "{fault}");
+            self.json.string_of("Error", text.as_bytes());
+        }
         self.json.key("Size").number(row.size);
         self.json.key("MediaType").text(&row.media_type);
         self.json.key("Os").text(&row.platform.os);

@@ -222,10 +222,13 @@ impl View for Table<'_, '_> {
                 (0, "TAG"),
             ]);
         }
-        self.cell(DIGEST_DIGITS, &Short(row.digest));
+        match *row.digest == Digest::ZERO {
+            true => self.cell(DIGEST_DIGITS, &"-"),
+            false => self.cell(DIGEST_DIGITS, &Short(row.digest)),
+        }
         self.cell(11, &row.kind);
         self.cell(16, &row.platform);
-        if matches!(row.kind, "index" | "missing") {
+        if row.kind == "index" || row.fault.is_some() {
             self.titles(&[(6, "-"), (9, "-")]);
         } else {
             self.cell(6, &row.layers.len());
@@ -238,6 +241,9 @@ impl View for Table<'_, '_> {
             comma = ", ";
         }
         self.part(&row.tag);
+        if let Some(fault) = row.fault.filter(|_| row.kind != "missing") {
+            self.part(&format_args!("{}{fault}", if row.tag.is_empty() { "" } else { " " }));
+        }
         if matches!(row.kind, "artifact" | "attestation") {
             self.part(&format_args!("{}{}", if row.tag.is_empty() { "" } else { " " }, row.media_type));
         }
