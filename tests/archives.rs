@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use support::images::Layer;
-use support::layout::{MANIFEST, gzip, sha256, tagged, zstd};
+use support::layout::{INDEX, Layout, MANIFEST, gzip, sha256, tagged, zstd};
 use support::{Image, Tar, busybox, read, scratch, tool, write};
 
 /// Runs `ocinit unpack` with these words and a new root; the root, or the line it printed.
@@ -287,4 +287,34 @@ fn an_empty_blob_is_no_gzip() {
         Command::new(support::ocinit()).arg("verify").arg(directory.join("layout")).output().expect("ocinit runs");
     let line = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(output.status.code() == Some(125) && line.contains("layers[0]: no bytes at all are not"), "{line}");
+}
+
+/// A layout whose index names nothing, with a manifest.json beside it, as docker 25 saves an image that has no tag.
+#[test]
+fn an_untagged_image_saved_by_docker_25_is_one_image() {
+    let top = scratch("archive-untagged");
+    for (n, manifests) in ["null", "[]", "[ITSELF]"].iter().enumerate() {
+        let layout = Layout::create(&top.join(format!("image{n}")));
+        let stored = saying("untagged", "amd64").store(&layout);
+        let manifests = manifests.replace("ITSELF", &stored.manifest.descriptor(MANIFEST, ""));
+        let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":{manifests}}}"#);
+        write(&layout.directory.join("index.json"), index);
+        let path = |digest: &str| format!("\"blobs/{}\"", digest.replace(':', "/"));
+        let layers: Vec<String> = stored.layers.iter().map(|layer| path(&layer.digest)).collect();
+        let manifest = format!(
+            r#"[{{"Config":{},"RepoTags":null,"Layers":[{}]}}]"#,
+            path(&stored.config.digest),
+            layers.join(",")
+        );
+        write(&layout.directory.join("manifest.json"), manifest);
+        let archive = layout.archive();
+        says(&top, &[archive.to_str().unwrap()], "untagged");
+        let output = Command::new(support::ocinit()).arg("inspect").arg(&archive).output().expect("ocinit runs");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(&stored.config.digest), "{output:?}");
+        // Later ones name it in the index, by its digest alone. Who says that an archive is a layout gets that.
+        match n {
+            2 => says(&top, &[&format!("oci-archive:{}", archive.display())], "untagged"),
+            _ => refuses(&top, &[&format!("oci-archive:{}", archive.display())], "no image"),
+        }
+    }
 }

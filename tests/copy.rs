@@ -150,6 +150,30 @@ fn docker_archives_are_read_by_the_peers() {
 }
 
 #[test]
+fn names_that_the_peers_do_not_load_are_refused() {
+    let (directory, ..) = start("names");
+    let by_skopeo = |name: &str, n: usize| {
+        let to = format!("docker-archive:peer{n}.tar:{name}");
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["copy", "-q", "oci:layout:latest", &to]).current_dir(&directory);
+        skopeo.output().expect("skopeo").status.success()
+    };
+    for (n, name) in ["App:v1", "App/x:1", "me/App", "a//b", "a:-x", "-h.x/a", "h.x:port/a", "a___b", "a..b", "a-"]
+        .iter()
+        .enumerate()
+    {
+        let to = format!("docker-archive:new{n}.tar:{name}");
+        refuses(&directory, &["layout", &to], &format!("the name \"{name}\": "));
+        assert!(!directory.join(format!("new{n}.tar")).exists() && !by_skopeo(name, n), "{name}");
+    }
+    for (n, name) in ["Host.example/a:V", "localhost:5000/a/b__c", "a.b"].iter().enumerate() {
+        copies(&directory, &["layout", &format!("docker-archive:good{n}.tar:{name}")]);
+        assert!(by_skopeo(name, 100 + n), "{name}");
+        seen_by_skopeo(&directory, &format!("docker-archive:good{n}.tar:{name}"));
+    }
+}
+
+#[test]
 fn what_the_peers_wrote_is_copied() {
     let (directory, ..) = start("peers");
     skopeo(&directory, "oci:layout:latest", "docker-archive:skopeo.tar:app:v1");

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::{Arguments, Command, Flag, Run};
 use crate::codec::json;
 use crate::export::{self, Kind, Target};
-use crate::image::{Blob, Image, ImageMemory, Store, Wanted, select, select_artifact};
+use crate::image::{Blob, Image, ImageMemory, Store, Wanted, check_name, select, select_artifact};
 use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
 use crate::io::watch::Watch;
@@ -223,6 +223,9 @@ fn goal(words: &CStr) -> Result<Goal<'_>> {
     };
     if wanted.digest.is_some() || wanted.index.is_some() {
         return fault("a digest or a place is not a name");
+    }
+    if let Some(name) = wanted.reference.filter(|_| transport == Transport::DockerArchive) {
+        check_name(name).context("copy to", &rest)?;
     }
     Ok(Goal { transport, path, name: wanted.reference })
 }

@@ -7,11 +7,15 @@
 
 use super::name::{Name, key};
 use super::outer::{Kind, each_entry};
+use crate::codec::json;
 use crate::codec::tar::Header;
 use crate::io::section::Section;
 use crate::limits::{ARCHIVE_FILES_MAX, ARCHIVE_LINKS_MAX};
 use crate::sys::fd::{Fd, duplicate};
 use crate::{Context, Error, Result};
+
+/// An `index.json` that is longer names images.
+const EMPTY_INDEX_BYTES: usize = 1024;
 
 /// The table of contents of an archive.
 pub struct ArchiveMemory {
@@ -50,7 +54,8 @@ enum Content {
 /// What an archive is to be taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// A layout where there is one in it, docker's otherwise: `docker save` has written both into one since docker 25.
+    /// A layout where there is one in it, docker's otherwise: `docker save` has written both into one since docker 25, where
+    /// a layout that names no image counts for nothing.
     Either,
     /// A layout.
     Layout,
@@ -93,13 +98,24 @@ impl<'m> Archive<'m> {
         let archive = Archive { file: whole.file, size, memory };
         let is_there = |name: &[u8]| archive.content(key(name)).is_some();
         let is_docker = match form {
-            Form::Either => !is_there(b"oci-layout") && (is_there(b"manifest.json") || is_there(b"repositories")),
+            Form::Either if is_there(b"oci-layout") => is_there(b"manifest.json") && archive.lists_nothing()?,
+            Form::Either => is_there(b"manifest.json") || is_there(b"repositories"),
             form => form == Form::Docker,
         };
         if !is_docker {
             super::store::check_layout_file(archive.file(b"oci-layout")?).doing("archive")?;
         }
         Ok((archive, is_docker))
+    }
+
+    /// Returns whether there is an `index.json` that names no image: docker 25 leaves out what has no tag.
+    fn lists_nothing(&self) -> Result<bool> {
+        let mut buffer = [0; EMPTY_INDEX_BYTES];
+        let Some(index) = self.file(b"index.json")?.filter(|file| file.size <= EMPTY_INDEX_BYTES as u64) else {
+            return Ok(false);
+        };
+        let index = super::store::read(&index, &mut buffer).and_then(json::check);
+        Ok(index.is_ok_and(|index| index.list_or_none("manifests").next().is_none()))
     }
 
     /// Shows the name of every file right beneath a folder, some perhaps twice; false where there is none.

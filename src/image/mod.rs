@@ -32,7 +32,7 @@ pub use media::{Document, layer_name, sniff};
 pub use name::key as path_key;
 pub use parts::{Part, descriptor, parts, select, select_artifact};
 pub use platform::{Platform, Target};
-pub use reference::tag as tag_of;
+pub use reference::{check_name, tag as tag_of};
 pub use store::Store;
 
 use crate::codec::digest::{Algorithm, Digest};

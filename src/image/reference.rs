@@ -1,6 +1,7 @@
 //! Names of images as docker and podman write them: a short one and a full one may be the same.
 
 use crate::io::text::{last_of, split_once};
+use crate::{Error, Result};
 
 /// A name with what it leaves out filled in.
 #[derive(PartialEq, Eq)]
@@ -21,11 +22,79 @@ pub fn tag(name: &str) -> Option<&str> {
     colon(name).and_then(|at| name.get(at + 1..))
 }
 
+/// Most characters of a repository's path, and of a tag.
+const PATH_MAX: usize = 255;
+const TAG_MAX: usize = 128;
+
+/// Returns an error unless docker and podman take this as the name of an image: `[HOST[:PORT]/]PATH[:TAG]`.
+pub fn check_name(name: &str) -> Result<()> {
+    let fault = |why: &str| Err(Error::new(format_args!("the name \"{name}\": {why}")));
+    let tag = tag(name).unwrap_or("latest");
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_tag = tag.bytes().next().is_some_and(is_word)
+        && tag.len() <= TAG_MAX
+        && tag.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'));
+    if !is_tag {
+        return fault("its tag must be up to 128 of A-Z a-z 0-9 _ . -, and begin with a letter, a digit or _");
+    }
+    let path = colon(name).and_then(|at| name.get(..at)).unwrap_or(name);
+    let (host, path) = match split_once(path, b'/') {
+        Some((first, rest)) if is_host(first) => (Some(first), rest),
+        _ => (None, path),
+    };
+    if !host.is_none_or(is_host_name) {
+        return fault("its first part is no host, with or without a port");
+    }
+    if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return fault("must be in lower case");
+    }
+    if !path.split('/').all(is_component) || path.len() > PATH_MAX {
+        return fault("not of a-z 0-9, with . _ __ or - between them and / between its parts");
+    }
+    match host.is_none() && path.len() == 64 && path.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => fault("64 hexadecimal digits are an ID"),
+        false => Ok(()),
+    }
+}
+
+/// Returns whether the first part of a name is a host: it has a dot or a port.
+fn is_host(first: &str) -> bool {
+    first == "localhost" || first.bytes().any(|byte| matches!(byte, b'.' | b':'))
+}
+
+/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+fn is_component(part: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = part.as_bytes();
+    let ends_plain = [bytes.first(), bytes.last()].iter().all(|end| end.is_some_and(|&byte| is_plain(byte)));
+    ends_plain
+        && bytes.split(|&byte| is_plain(byte)).all(|between| match between {
+            b"" | b"." | b"_" | b"__" => true,
+            dashes => dashes.iter().all(|&byte| byte == b'-'),
+        })
+}
+
+/// Names of letters, digits and inner dashes with dots between them, or an IPv6 address in brackets; then perhaps a port.
+fn is_host_name(host: &str) -> bool {
+    let after = last_of(host, b']').map_or(0, |at| at + 1);
+    let end = last_of(host, b':').filter(|&at| at >= after).unwrap_or(host.len());
+    let (name, port) = (host.get(..end).unwrap_or(""), host.get(end + 1..));
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(is_inner)
+    };
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_name = match address {
+        Some(address) => !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':'),
+        None => name.split('.').all(is_label),
+    };
+    is_name && port.is_none_or(is_port)
+}
+
 fn full(name: &str) -> Full<'_> {
     let tag = tag(name).unwrap_or("latest");
     let path = colon(name).and_then(|at| name.get(..at)).unwrap_or(name);
-    // A first component that could be a host is one: it has a dot or a port.
-    let is_host = |first: &str| first == "localhost" || first.bytes().any(|byte| matches!(byte, b'.' | b':'));
     let (registry, path) = match split_once(path, b'/') {
         Some((first, rest)) if is_host(first) => (first, rest),
         _ => ("docker.io", path),
@@ -64,6 +133,53 @@ mod tests {
         ] {
             assert_eq!(same_reference(one, other), same, "{one} {other}");
             assert_eq!(same_reference(other, one), same, "{other} {one}");
+        }
+        for name in [
+            "a",
+            "a:v1",
+            "me/app:V1.0-x_",
+            "localhost/app",
+            "localhost:5000/a/b:c",
+            "Host.example/a",
+            "1.2/x:1",
+            "a.b/c",
+            "a__b/c--d/e.f",
+            "[::1]:5000/a",
+            "0/1",
+            "_x:y",
+        ] {
+            assert_eq!(check_name(name).is_ok(), name != "_x:y", "{name}");
+        }
+        for name in [
+            "App",
+            "App:v1",
+            "App/x",
+            "me/App",
+            "",
+            ":v1",
+            "a:",
+            "a:-x",
+            "a:x/y",
+            "a//b",
+            "/a",
+            "a/",
+            "a b",
+            "a..b",
+            "a___b",
+            "a-",
+            "é",
+            "a:b:c",
+            "a:\u{e9}",
+            "-h.x/a",
+            "h.x:/a",
+            "h.x:port/a",
+            "[::1/a",
+            "a\nb",
+            &"f".repeat(64),
+            &"a".repeat(256),
+            &format!("a:{}", "t".repeat(129)),
+        ] {
+            assert!(check_name(name).is_err(), "{name}");
         }
         for (name, its) in [("a:5000/b", None), ("a:5000/b:c", Some("c")), ("b:", Some("")), ("", None)] {
             assert_eq!(tag(name), its);
