@@ -318,3 +318,46 @@ fn an_untagged_image_saved_by_docker_25_is_one_image() {
         }
     }
 }
+
+/// What an image unpacks to is limited on request: all layers together, each of them once.
+#[test]
+fn an_image_that_unpacks_to_more_than_the_limit_is_refused() {
+    let directory = scratch("archives-max-size");
+    let big = "0123456789abcdef".repeat(64 << 10);
+    // A whiteout of what its own layer adds: this image is read twice.
+    let again = Tar::new().file("second", 0o644, &big).file("third", 0o644, "3").whiteout("third");
+    let layers = vec![Layer::gzip(Tar::new().file("first", 0o644, &big)), Layer::gzip(again)];
+    let (layout, _) = Image { layers, ..Image::empty() }.write(&directory.join("layout"));
+    write(&directory.join("packed.tar.gz"), gzip(&read(&layout.archive())));
+    let run = |limit: &str, words: &[&str]| {
+        let mut command = Command::new(support::ocinit());
+        command.args(&words[..1]).args(["--max-size", limit]).args(&words[1..]).current_dir(&directory);
+        let output = command.output().expect("ocinit runs");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    for words in [
+        &["unpack", "layout", "root"][..],
+        &["bundle", "layout", "root"],
+        &["verify", "layout"],
+        &["list-files", "layout"],
+        &["unpack", "packed.tar.gz", "root"],
+    ] {
+        for limit in ["1m", "2m", "0"] {
+            let (status, line) = run(limit, words);
+            let bytes = match limit {
+                "1m" => "1048576",
+                "2m" => "2097152",
+                _ => "0",
+            };
+            let why = format!("unpack to more than {bytes} bytes, the limit of --max-size");
+            assert!(status == Some(125) && line.contains(&why) && line.lines().count() == 1, "{words:?}: {line}");
+            assert!(!directory.join("root").exists(), "{words:?}");
+        }
+        assert_eq!(run("2.5m", words), (Some(0), String::new()), "{words:?}");
+        let _ = std::fs::remove_dir_all(directory.join("root"));
+    }
+    let (status, line) = run("1m", &["run", "--image", "layout", "max-size-of-nothing"]);
+    assert!(status == Some(125) && line.contains("the limit of --max-size"), "{line}");
+    let (status, line) = run("much", &["verify", "layout"]);
+    assert!(status == Some(125) && line.contains("--max-size much: no number of bytes"), "{line}");
+}

@@ -27,6 +27,7 @@ pub(super) const COMMAND: Command = Command {
     flags: &[
         image::PLATFORM,
         image::REF,
+        super::max_size::FLAG,
         rootless::FLAG,
         TTY,
         security::PRIVILEGED,

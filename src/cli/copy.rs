@@ -1,6 +1,7 @@
 //! `ocinit copy SRC DST`: an image from one place to another, verified on its way.
 
 use super::image::{self, PLATFORM, Transport};
+use super::max_size::MaxSize;
 use super::place::{Place, is_empty};
 use super::progress::Progress;
 use super::{Arguments, Command, Flag, Run};
@@ -76,7 +77,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         let mut its_tag: heapless::String<REFERENCE_BYTES> = heapless::String::new();
         let _ = its_tag.push_str(if tag.is_empty() { "latest" } else { tag });
         let tag = goal.name.unwrap_or(&its_tag);
-        let progress = progress.get_or_insert_with(|| Progress::start(total));
+        let progress = progress.get_or_insert_with(|| Progress::start(total, MaxSize::none()));
         let mut partial = PathBuf::new();
         let Made { place, kind, layout } = make(&goal, path.as_c_str(), &mut partial, progress)?;
         let mut target = Target::new(place.file(), kind, names);

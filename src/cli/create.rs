@@ -18,6 +18,7 @@ pub(super) const COMMAND: Command = Command {
         making::IMAGE,
         image::PLATFORM,
         image::REF,
+        super::max_size::FLAG,
         bundle::TTY,
         security::PRIVILEGED,
         security::OPTION,

@@ -1,6 +1,7 @@
 //! `IMAGE` on a command line: `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`, as skopeo and podman
 //! write it. `-` is standard input.
 
+use super::max_size::MaxSize;
 use super::progress::Progress;
 use super::spool::{inflated, keep, spool};
 use super::{Arguments, Flag};
@@ -108,7 +109,7 @@ pub fn choose<'m>(
     let image = crate::image::open(&store, &wanted, memory)?;
     let bytes = image.layers.iter().map(|layer| layer.size).sum();
     crate::debug!("image {}: {} layers, {bytes} bytes", ShowC(name), image.layers.len());
-    let progress = Progress::start(bytes);
+    let progress = Progress::start(bytes, MaxSize::typed(arguments)?);
     Ok(Chosen { store, image, progress })
 }
 
@@ -149,7 +150,7 @@ pub fn open<'m, 'w>(
             file => file.context("open", &shown)?,
         },
     };
-    let (file, stat) = whole(file, unpack).context("image", &shown)?;
+    let (file, stat) = whole(file, &MaxSize::typed(arguments)?, unpack).context("image", &shown)?;
     let form = match transport {
         Transport::DockerArchive => Form::Docker,
         Transport::OciArchive => Form::Layout,
@@ -170,7 +171,7 @@ pub fn open<'m, 'w>(
 }
 
 /// The file itself, or one that holds what it gives or inflates to.
-fn whole(file: Fd, unpack: &mut UnpackMemory) -> Result<(Fd, fs::Stat)> {
+fn whole(file: Fd, limit: &MaxSize, unpack: &mut UnpackMemory) -> Result<(Fd, fs::Stat)> {
     let mut file = file;
     let mut stat = fs::stat(file.by_ref(), c"").doing("stat")?;
     if matches!(stat.kind(), fs::S_IFIFO | fs::S_IFSOCK) {
@@ -184,7 +185,7 @@ fn whole(file: Fd, unpack: &mut UnpackMemory) -> Result<(Fd, fs::Stat)> {
         return Err(Error::new(format_args!("empty, and no archive")));
     }
     let section = Section { file, offset: 0, size: stat.size };
-    match inflated(&section, unpack)? {
+    match inflated(&section, limit, unpack)? {
         None => Ok((section.file, stat)),
         Some(tar) => {
             let stat = fs::stat(tar.by_ref(), c"").doing("stat")?;

@@ -15,7 +15,7 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: 1,
     about: "Verify an image and list the files its layers come to, without unpacking them.",
-    flags: &[image::PLATFORM],
+    flags: &[image::PLATFORM, super::max_size::FLAG],
     run: Run::Image(run),
 };
 

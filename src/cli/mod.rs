@@ -17,6 +17,7 @@ mod kill;
 mod list;
 mod list_files;
 mod making;
+mod max_size;
 mod pause;
 mod place;
 mod progress;

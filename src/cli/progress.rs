@@ -1,5 +1,6 @@
 //! How far long work is: a line on a terminal, nothing on a pipe; and what Ctrl-C does to it.
 
+use super::max_size::MaxSize;
 use crate::io::watch::Watch;
 use crate::log;
 use crate::sys::event::wait_ms;
@@ -34,11 +35,12 @@ pub struct Progress {
     size: AtomicU64,
     layer: AtomicU32,
     count: AtomicU32,
+    max_size: MaxSize,
 }
 
 impl Progress {
     /// Work on layers of `total` bytes begins.
-    pub fn start(total: u64) -> Progress {
+    pub fn start(total: u64, max_size: MaxSize) -> Progress {
         // What is ignored stays so: blocked, it would wait like the others.
         let held = STOP.iter().filter(|(number, _)| !signal::is_ignored(*number));
         let _ = signal::set_mask(held.fold(SignalSet::NONE, |set, (number, _)| set.with(*number)));
@@ -54,6 +56,7 @@ impl Progress {
             size: AtomicU64::new(0),
             layer: AtomicU32::new(0),
             count: AtomicU32::new(0),
+            max_size,
         }
     }
 
@@ -91,6 +94,11 @@ impl Watch for Progress {
             self.before.fetch_add(former, Ordering::Relaxed);
         }
         self.count.store(count as u32, Ordering::Relaxed);
+        self.max_size.begin(n, count, size);
+    }
+
+    fn unpacked(&self, at: u64) -> Result<()> {
+        self.max_size.unpacked(at)
     }
 
     fn pass(&self, at: u64) -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::image::{Compression, sniff};
 use crate::io::section::Section;
 use crate::io::show::ShowC;
+use crate::io::watch::Watch;
 use crate::limits::SPOOL_BYTES;
 use crate::rootfs::{self, UnpackMemory};
 use crate::sys::fd::{CWD, Fd, FdRef, STDIN, duplicate};
@@ -35,12 +36,12 @@ pub fn keep(from: FdRef<'_>) -> Result<Fd> {
 }
 
 /// The tar that a file holds, if it is one that is compressed; its checksums are checked, as no digest is known.
-pub fn inflated(file: &Section, unpack: &mut UnpackMemory) -> Result<Option<Fd>> {
+pub fn inflated(file: &Section, watch: &dyn Watch, unpack: &mut UnpackMemory) -> Result<Option<Fd>> {
     if sniff(file)? == Compression::None {
         return Ok(None);
     }
     let to = nameless()?;
-    let layer = rootfs::Layer { blob: file, digest: None, diff_id: None, watch: &() };
+    let layer = rootfs::Layer { blob: file, digest: None, diff_id: None, watch };
     rootfs::read(&layer, unpack, &mut |tar| {
         loop {
             let bytes = tar.peek()?;

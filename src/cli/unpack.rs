@@ -2,7 +2,7 @@
 
 use super::image::{self, Chosen};
 use super::place::Place;
-use super::{Arguments, Command, Run, rootless};
+use super::{Arguments, Command, Run, max_size, rootless};
 use crate::container::userns::Ids;
 use crate::io::path::PathBuf;
 use crate::log::Level;
@@ -14,7 +14,7 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and unpack its layers into the directory ROOTFS, which is made or is empty.",
-    flags: &[image::PLATFORM, rootless::FLAG],
+    flags: &[image::PLATFORM, max_size::FLAG, rootless::FLAG],
     run: Run::Image(run),
 };
 

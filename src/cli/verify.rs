@@ -1,7 +1,7 @@
 //! `ocinit verify IMAGE`: every blob is what its digest says, every layer what its image says; nothing is written.
 
 use super::progress::Progress;
-use super::{Arguments, Command, Run, image, print};
+use super::{Arguments, Command, Run, image, max_size, print};
 use crate::Result;
 use crate::bundle::verify::Work;
 use crate::image::survey::Scope;
@@ -15,7 +15,7 @@ pub(super) const COMMAND: Command = Command {
     most: 1,
     about: "Verify an image, or all that is in a layout: each blob against its digest, each layer as a tar and against \
             its diff_id.",
-    flags: &[image::PLATFORM],
+    flags: &[image::PLATFORM, max_size::FLAG],
     run: Run::Image(run),
 };
 
@@ -29,7 +29,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         // Whoever chooses an image says best why there is none.
         crate::image::open(&store, &scope.wanted, &mut memory.image)?;
     }
-    let progress = Progress::start(work.size().1);
+    let progress = Progress::start(work.size().1, max_size::MaxSize::typed(arguments)?);
     let mut buffer = [0; BLOB_READ_BYTES];
     work.run(&store, &progress, &mut memory.unpack, &mut buffer)?;
     drop(progress);

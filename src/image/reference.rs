@@ -22,8 +22,8 @@ pub fn tag(name: &str) -> Option<&str> {
     colon(name).and_then(|at| name.get(at + 1..))
 }
 
-/// Most characters of a repository's path, and of a tag.
-const PATH_MAX: usize = 255;
+/// Most characters of a whole name without its tag, and of a tag.
+const NAME_MAX: usize = 255;
 const TAG_MAX: usize = 128;
 
 /// Returns an error unless docker and podman take this as the name of an image: `[HOST[:PORT]/]PATH[:TAG]`.
@@ -48,8 +48,14 @@ pub fn check_name(name: &str) -> Result<()> {
     if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return fault("must be in lower case");
     }
-    if !path.split('/').all(is_component) || path.len() > PATH_MAX {
+    if !path.split('/').all(is_component) {
         return fault("not of a-z 0-9, with . _ __ or - between them and / between its parts");
+    }
+    // What it stands for counts, as podman spells it out.
+    let before =
+        host.map_or(if path.contains('/') { "docker.io/" } else { "docker.io/library/" }.len(), |host| host.len() + 1);
+    if before + path.len() > NAME_MAX {
+        return fault("longer than 255 characters, with its host");
     }
     match host.is_none() && path.len() == 64 && path.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         true => fault("64 hexadecimal digits are an ID"),
@@ -74,22 +80,16 @@ fn is_component(part: &str) -> bool {
         })
 }
 
-/// Names of letters, digits and inner dashes with dots between them, or an IPv6 address in brackets; then perhaps a port.
+/// Returns whether it is names of letters, digits and inner dashes with dots between them, and perhaps a port. An IPv6
+/// address is none to podman.
 fn is_host_name(host: &str) -> bool {
-    let after = last_of(host, b']').map_or(0, |at| at + 1);
-    let end = last_of(host, b':').filter(|&at| at >= after).unwrap_or(host.len());
-    let (name, port) = (host.get(..end).unwrap_or(""), host.get(end + 1..));
-    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let (name, port) = split_once(host, b':').map_or((host, None), |(name, port)| (name, Some(port)));
     let is_label = |label: &str| {
         let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(is_inner)
     };
-    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let is_name = match address {
-        Some(address) => !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':'),
-        None => name.split('.').all(is_label),
-    };
-    is_name && port.is_none_or(is_port)
+    name.split('.').all(is_label)
+        && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn full(name: &str) -> Full<'_> {
@@ -144,7 +144,6 @@ mod tests {
             "1.2/x:1",
             "a.b/c",
             "a__b/c--d/e.f",
-            "[::1]:5000/a",
             "0/1",
             "_x:y",
         ] {
@@ -173,10 +172,10 @@ mod tests {
             "-h.x/a",
             "h.x:/a",
             "h.x:port/a",
-            "[::1/a",
+            "[::1]:5000/a",
             "a\nb",
             &"f".repeat(64),
-            &"a".repeat(256),
+            &"a".repeat(238),
             &format!("a:{}", "t".repeat(129)),
         ] {
             assert!(check_name(name).is_err(), "{name}");

@@ -10,6 +10,11 @@ pub trait Watch: Sync {
     /// The first `at` bytes of the layer have been read. An error ends the work, and is its error.
     fn pass(&self, at: u64) -> Result<()>;
 
+    /// The layer has unpacked to `at` bytes so far. An error ends the work, and is its error.
+    fn unpacked(&self, _at: u64) -> Result<()> {
+        Ok(())
+    }
+
     /// These are the bytes of the layer that come next, as they are stored; `pass` follows. An error ends the work.
     fn take(&self, _stored: &[u8]) -> Result<()> {
         Ok(())

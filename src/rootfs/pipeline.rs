@@ -127,7 +127,7 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     };
 
     let produce = || {
-        let result = Producer { layer, shared: &shared, input, stored, ring, unpacker, at: 0 }.run();
+        let result = Producer { layer, shared: &shared, input, stored, ring, unpacker, at: 0, made: 0 }.run();
         shared.stopped.fetch_or(result.is_err(), Ordering::Release);
         shared.ended.store(true, Ordering::Release);
         shared.data.wake();
@@ -294,6 +294,8 @@ struct Producer<'a, 'r> {
     unpacker: Unpacker<'a>,
     /// Bytes of the blob that have been read.
     at: u64,
+    /// Bytes of the tar that have been made.
+    made: u64,
 }
 
 impl Producer<'_, '_> {
@@ -374,6 +376,8 @@ impl Producer<'_, '_> {
             }
         };
         self.stored.consume(used);
+        self.made += made as u64;
+        self.layer.watch.unpacked(self.made)?;
         Ok((used, made))
     }
 }
