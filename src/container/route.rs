@@ -85,7 +85,8 @@ impl Route {
                     NLMSG_ERROR => {
                         return match word(body, 0) as i32 {
                             0 => Ok(()),
-                            number => Err(Errno::new(-number)),
+                            number @ -4095..0 => Err(Errno::new(-number)),
+                            _ => Err(Errno::EIO),
                         };
                     }
                     kind => see(kind, body),
