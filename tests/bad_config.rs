@@ -37,7 +37,7 @@ fn a_config_that_cannot_be_read_is_told() {
         // Deeper than any configuration, but no stack is used up.
         of(|lab| config(lab, "[".repeat(500_000)), &["config.json"], 1),
         of(
-            |lab| config(lab, format!("{}{}", " ".repeat(2 << 20), lab.config)),
+            |lab| config(lab, format!("{}{}", " ".repeat(5 << 20), lab.config)),
             &["config.json", "more than ", " bytes"],
             0,
         ),
@@ -131,7 +131,7 @@ fn a_config_that_says_what_cannot_be_is_told() {
         // runc takes the host's mounts for the container's then.
         of(
             r#"{"hostname": null, "linux": {"namespaces": [{"type": "pid"}]}}"#,
-            &["config.json: linux.namespaces: a container needs a mount namespace"],
+            &["config.json: mounts: need a mount namespace of the container's own"],
             NOT_ASKED,
         ),
         of(r#"{"linux": {"resources": {"pids": {"limit": -7}}}}"#, &["config.json: linux.resources.pids.limit: "], 1),

@@ -236,11 +236,19 @@ fn a_gzip_without_its_trailer() {
 }
 
 #[test]
-fn a_gzip_with_a_wrong_checksum() {
+fn a_gzip_with_a_wrong_length() {
+    let mut layer = small_layer();
+    let at = layer.stored.len() - 4;
+    layer.stored[at] ^= 1;
+    refused(&case("gzip-length", &image().layer(layer)).boot(), &["layer 2 of 2", "gzip", "wrong length"]);
+}
+
+#[test]
+fn a_gzip_with_a_wrong_checksum_whose_bytes_have_the_right_digest_runs() {
     let mut layer = small_layer();
     let at = layer.stored.len() - 8;
     layer.stored[at] ^= 1;
-    refused(&case("gzip-crc", &image().layer(layer)).boot(), &["layer 2 of 2", "gzip", "CRC"]);
+    case("gzip-crc", &image().layer(layer)).boot().run().expect_status(0);
 }
 
 #[test]

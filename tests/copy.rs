@@ -259,7 +259,7 @@ fn a_layout_grows_and_a_tag_is_replaced() {
     refuses(&directory, &["layout", "oci:full"], "not empty");
     refuses(&directory, &["layout", "somewhere"], "say what to make: oci:, oci-archive: or docker-archive:");
     refuses(&directory, &["layout", "oci-archive:no/where.tar"], "no such file or directory");
-    refuses(&directory, &["nothing", "oci:x"], "open nothing: no such file or directory");
+    refuses(&directory, &["nothing", "oci:x"], "image nothing: no such file or directory, and IMAGE is a path");
 }
 
 /// An index over two platforms, with what BuildKit puts beside them and an index in the index.

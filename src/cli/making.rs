@@ -294,7 +294,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
     let top = json::check(text).doing("config.json")?;
-    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::EMPTY);
+    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::new());
     if relay.is_some() {
         lists.last_mount = Some(notifications(root, id, &mut strings)?);
     }
@@ -309,7 +309,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     let sets = &spec.process.capabilities;
     for name in capability::names(sets.ambient & !(sets.inheritable & sets.permitted)) {
         // runc's words, and the kernel's rule (capabilities(7)).
-        crate::warning!("can't raise ambient capability CAP_{}: it is not both permitted and inheritable", Show(name));
+        crate::debug!("can't raise ambient capability CAP_{}: it is not both permitted and inheritable", Show(name));
     }
     let stdio = callers.stdio(&spec.process, spec.process.terminal, stays)?;
     let mut absolute = PathBuf::new();

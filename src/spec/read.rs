@@ -39,17 +39,20 @@ pub struct Lists<'m> {
     pub last_mount: Option<Mount<'m>>,
 }
 
-impl Lists<'_> {
-    /// Nothing in them: all zeros.
-    pub const EMPTY: Lists<'static> = Lists {
-        mounts: Vec::new(),
-        devices: Vec::new(),
-        limits: Vec::new(),
-        uids: Vec::new(),
-        gids: Vec::new(),
-        joined: Vec::new(),
-        last_mount: None,
-    };
+impl<'m> Lists<'m> {
+    /// Returns empty lists. No constant: its 128 KiB would stand in the file, and be copied for each container.
+    #[inline(always)]
+    pub fn new() -> Self {
+        Lists {
+            mounts: Vec::new(),
+            devices: Vec::new(),
+            limits: Vec::new(),
+            uids: Vec::new(),
+            gids: Vec::new(),
+            joined: Vec::new(),
+            last_mount: None,
+        }
+    }
 }
 
 /// Reads a checked `config.json`. Where it has no process, there is one without a word, which cannot be started.
