@@ -22,7 +22,7 @@ const CPU_SECONDS: u64 = 30;
 /// And on the clock, where the machine has much to do.
 const TIME: Duration = Duration::from_secs(120);
 /// The address space of the process, in bytes: its static memory, its code and its stack.
-const ADDRESS_SPACE: u64 = 16 << 20;
+const ADDRESS_SPACE: u64 = 32 << 20;
 
 /// A line of make.py's list.
 struct Case {

@@ -121,7 +121,7 @@ def wide(count):
     return Image(TAR, after=after)
 
 
-refuses("index-wide", wide(900), "more than 1024 manifests to choose from")
+refuses("index-wide", wide(900), "more than 33554432 bytes of indexes and manifests to search")
 refuses("index-wide-30", wide(30), "the layout holds no image")
 refuses("index-5000-manifests", Image(TAR, index=lambda i: i.update(manifests=i["manifests"] * 5000)), "more than ")
 gives("index-1000-same", Image(TAR, index=lambda i: i.update(manifests=i["manifests"] * 1000)), "a content=x")
@@ -129,11 +129,11 @@ gives("index-1000-artifacts", Image(TAR, index=lambda i: i["manifests"].extend([
 
 # Size: a document of 100 MB is refused before a byte of it is read.
 refuses("manifest-100-MB", Image(TAR, index=lambda i: i["manifests"][0].update(digest="sha256:" + "1" * 64, size=100 << 20),
-        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 1048576")
+        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 4194304")
 refuses("config-100-MB", Image(TAR, manifest=lambda m: m["config"].update(digest="sha256:" + "1" * 64, size=100 << 20),
-        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 1048576")
-refuses("config-1-MiB-and-1", Image(TAR, config_text=lambda text: text + b" " * ((1 << 20) + 1 - len(text))), "1048577 bytes, more than the 1048576")
-gives("config-1-MiB", Image(TAR, config_text=lambda text: text + b" " * ((1 << 20) - len(text))), "a content=x")
+        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 4194304")
+refuses("config-4-MiB-and-1", Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) + 1 - len(text))), "4194305 bytes, more than the 4194304")
+gives("config-4-MiB", Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) - len(text))), "a content=x")
 
 # JSON.
 manifest_text("duplicate-layers", "layers: ", lambda t: t.replace(b'"layers":', b'"layers":[],"layers":'))
