@@ -36,6 +36,14 @@ text is what it does instead. `OCINIT_WRITE=1 cargo test --test conformance the_
 
 Where no runtime but ocinit does what the rule says, the rule is the specification's own text, or younger than Debian's versions.
 
+What no case can ask, decided after runc 1.3.6:
+
+- A container in a pid namespace that was joined is set up by an intermediate process outside of it. Hooks before the start get that
+  process's pid, because the namespace's other processes must reach nothing of the host.
+- `state`, `list` and `delete` read a state only if its owner is the caller and nobody else may write it.
+- A destination of a mount may begin with the root's path on the host.
+- Ambient capabilities that are not both permitted and inheritable are left out; `--debug` says which.
+
 ";
 
 /// Fails unless the page is this; writes it where `OCINIT_WRITE` is set.
