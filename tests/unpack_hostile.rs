@@ -89,11 +89,12 @@ fn words_that_are_no_command() {
         "\nspec: 1.3.0\n"
     );
     assert_eq!(run(&["--version"]), (0, version.into(), String::new()));
-    assert!(run(&["--help"]).1.contains("unpack [OPTION]... IMAGE ROOTFS"));
+    let help = run(&["--help"]);
+    assert!(help.1.contains("unpack [OPTION]... IMAGE ROOTFS"));
+    assert_eq!(run(&[]), help, "without a word it lists the commands");
     for (words, line) in [
         (&["frobnicate"][..], "ocinit: unknown command frobnicate: see ocinit --help\n"),
-        (&[], "ocinit: no command given: see ocinit --help\n"),
-        (&["unpack", "x"], "ocinit: usage: ocinit unpack [OPTION]... IMAGE ROOTFS\n"),
+        (&["unpack", "x"], "ocinit: unpack: no ROOTFS: usage: ocinit unpack [OPTION]... IMAGE ROOTFS\n"),
         (&["unpak"], "ocinit: unknown command unpak; did you mean unpack?\n"),
         (&["unpack", "/proc/no/such/image", "x"], "ocinit: open /proc/no/such/image: no such file or directory\n"),
     ] {
