@@ -359,7 +359,7 @@ fn said(output: Output) -> (Option<i32>, String, String) {
 fn an_image_whose_manifest_is_missing_or_unreadable_fails() {
     let (layout, stored) = small("amd64").write(&scratch("inspect-no-manifest").join("image"));
     let file = layout.path(&stored.manifest.digest);
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     let image = layout.directory.to_str().unwrap();
     let named = format!("{image}:latest");
     for words in [image, &named] {

@@ -61,9 +61,9 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     if directory.status(&state) == Status::Paused && !arguments.has("ignore-paused") {
         return Err(Error::new(format_args!("cannot exec in a paused container (use --ignore-paused to override)")));
     }
-    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::new());
+    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::empty());
     let container = spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
-    let mut of_file = Lists::new();
+    let mut of_file = Lists::empty();
     let process = match arguments.value("process") {
         Some(path) => {
             let value = json::check(read(path, &mut memory.process)?).context("process", &ShowC(path))?;

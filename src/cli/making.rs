@@ -294,7 +294,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
     let top = json::check(text).doing("config.json")?;
-    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::new());
+    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::empty());
     if relay.is_some() {
         lists.last_mount = Some(notifications(root, id, &mut strings)?);
     }

@@ -221,7 +221,7 @@ mod tests {
         )
         .into_bytes();
         let mut memory = [0; 4096];
-        let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::new());
+        let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::empty());
         let spec = read_config(json::check(&mut text).unwrap(), &mut strings, &mut lists).unwrap();
         see(&spec).map_err(|error| error.to_string())
     }

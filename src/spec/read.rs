@@ -42,7 +42,7 @@ pub struct Lists<'m> {
 impl<'m> Lists<'m> {
     /// Returns empty lists. No constant: its 128 KiB would stand in the file, and be copied for each container.
     #[inline(always)]
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         Lists {
             mounts: Vec::new(),
             devices: Vec::new(),

@@ -135,7 +135,7 @@ fn names_are_checked_first() {
         let document = json::check(&mut text).unwrap();
         let mut memory = [0; 4096];
         let mut strings = crate::io::strings::Strings::new(&mut memory);
-        let mut lists = crate::spec::Lists::new();
+        let mut lists = crate::spec::Lists::empty();
         let spec = crate::spec::read_config(document, &mut strings, &mut lists).unwrap();
         check(&spec).map_err(|error| error.to_string())
     };

@@ -20,7 +20,7 @@ fn read<T>(text: &str, see: impl FnOnce(&Spec<'_>) -> T) -> core::result::Result
     let mut document = text.as_bytes().to_vec();
     let value = json::check(&mut document).unwrap_or_else(|error| panic!("{error}: {text}"));
     let mut memory = vec![0; STRINGS_BYTES];
-    let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::new());
+    let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::empty());
     read_config(value, &mut strings, &mut lists).map(|spec| see(&spec)).map_err(|error| error.to_string())
 }
 
@@ -226,7 +226,7 @@ fn a_process_of_its_own_is_checked_alike() {
         let mut document = text.as_bytes().to_vec();
         let value = json::check(&mut document).unwrap();
         let mut memory = vec![0; 4096];
-        let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::new());
+        let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::empty());
         read_process(value, &mut strings, &mut lists)
             .map(|process| list(process.args))
             .map_err(|error| error.to_string())

@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(value) = json::check(&mut document) else { return };
     let oracle: Value = serde_json::from_slice(data).expect("what is accepted is JSON");
     let mut memory = vec![0; 4 * data.len() + 4096];
-    let (mut strings, mut lists) = (Strings::new(&mut memory), Box::new(Lists::new()));
+    let (mut strings, mut lists) = (Strings::new(&mut memory), Box::new(Lists::empty()));
     match read_config(value, &mut strings, &mut lists) {
         Ok(spec) => {
             match oracle["process"].is_null() {
@@ -56,7 +56,7 @@ fuzz_target!(|data: &[u8]| {
         Err(error) => assert!(!error.to_string().contains('\n')),
     }
     let mut memory = vec![0; 4 * data.len() + 4096];
-    let (mut strings, mut lists) = (Strings::new(&mut memory), Box::new(Lists::new()));
+    let (mut strings, mut lists) = (Strings::new(&mut memory), Box::new(Lists::empty()));
     match read_process(value, &mut strings, &mut lists) {
         Ok(process) => compare(&process, &oracle),
         Err(error) => assert!(!error.to_string().contains('\n')),
