@@ -49,13 +49,14 @@ fn the_default_is_the_fastest_that_works() {
     let disks: Vec<_> = (0..7).map(|number| directory.join(format!("disk{number}"))).collect();
     disks.iter().for_each(|disk| support::disk::blank(disk, 1));
     let run = |change: &dyn Fn(Boot) -> Boot| {
-        let boot = change(Boot::new(busybox_layout()).flag("--verbose").option("--accel", "tcg"));
+        let boot = change(Boot::new(busybox_layout()).flag("--verbose").option("--accel", "kvm"));
         let child = machine.on_path(boot.option("--kernel", &kernel).command()).spawn().expect("boot");
         finish(child, None, Duration::from_secs(60))
     };
     let known = |boot: Boot| boot.option("--modules", &modules);
     run(&|boot| known(boot)).expect_line(&["machine microvm"]);
     run(&|boot| known(boot).option("--machine", "pc")).expect_line(&["machine pc"]);
+    run(&|boot| known(boot).option("--accel", "tcg")).expect_line(&["boot: machine q35", "an emulated one"]);
     let full =
         |boot: Boot, count: usize| disks[..count].iter().fold(known(boot), |boot, disk| boot.option("--disk", disk));
     run(&|boot| full(boot, 6)).expect_line(&["machine microvm"]);

@@ -118,7 +118,7 @@ fn a_lock_follows_no_link_and_the_cache_is_private() {
     let machine = FakeQemu::new(&directory, "sys.exit(print('microvm x') if 'help' in sys.argv else 'started')");
     let (kernel, modules) = support::console::kernel();
     let boot = Boot::new(busybox_layout()).option("--kernel", kernel).option("--modules", modules);
-    let boot = boot.option("--accel", "tcg");
+    let boot = boot.option("--accel", "kvm");
     let again = || run(&mut machine.on_path(boot.command()));
     again().expect_line(&["started"]);
     let machines = cache.join("ocinit/machines");
