@@ -58,8 +58,10 @@ fn run(steps: &[Step]) -> Vec<String> {
     let limit = LIMIT.as_secs().to_string();
     let mut shell = Command::new("timeout");
     shell.args(["-k", "5", &limit, "unshare", "--mount", "bash"]).arg(&file).current_dir(project());
-    // Cargo's own variables would reach the cargo of `make run`.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CARGO") && name != "CARGO_HOME") {
+    // Variables of the cargo and the make that run this test would reach those of the page: `make run` would print more.
+    let is_of_the_test =
+        |name: &str| name.starts_with("MAKE") || name == "MFLAGS" || name.starts_with("CARGO") && name != "CARGO_HOME";
+    for (name, _) in std::env::vars().filter(|(name, _)| is_of_the_test(name)) {
         shell.env_remove(name);
     }
     let done = shell.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("bash");
