@@ -1,4 +1,4 @@
-//! How far docker's defaults go here: what the machine has, and what the caller may give away.
+//! How far docker's defaults reach here: limited by the machine and by the caller's privileges.
 
 use crate::error::{Context, Error, Result};
 use crate::io::document;
@@ -11,15 +11,15 @@ use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
 use core::ffi::CStr;
 
-/// All capabilities that the caller may give away, and the kernel knows.
+/// Returns the capabilities that the kernel knows and the caller may give away.
 pub fn capabilities() -> u64 {
     let is_root = process::effective_uid() == 0;
-    // Who is not root is root of a user namespace later, which begins with all.
+    // A non-root caller enters a user namespace later, whose root begins with all capabilities.
     let has = |number: &u32| process::in_bounding(*number).is_ok_and(|has| has || !is_root);
     (0..capability::COUNT).filter(has).fold(0, |set, number| set | 1 << number)
 }
 
-/// The masked paths: docker's, and each CPU's thermal_throttle that this machine has (GHSA-6fw5-f8r9-fgfm).
+/// Returns docker's masked paths, and the thermal_throttle of each CPU here (GHSA-6fw5-f8r9-fgfm).
 pub fn masked_paths<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
     let mut paths = strings.begin();
     paths.push_words(defaults::MASKED_PATHS)?;
@@ -40,8 +40,8 @@ pub fn masked_paths<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
     Ok(paths.finish_words())
 }
 
-/// What is set in a network namespace of the container's own, as far as the kernel has it and the user namespace that we are
-/// in allows it.
+/// Returns the sysctls for a network namespace of the container's own: those that this kernel has
+/// and our user namespace allows.
 pub fn sysctls<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
     let mut words = strings.begin();
     let is_there = |path| fs::access(CWD, path, 0).is_ok();
@@ -60,7 +60,7 @@ pub fn sysctls<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
     Ok(words.finish_words())
 }
 
-/// docker's limits as far as the caller may set them, and those that were given.
+/// Fills `all` with docker's limits, lowered to what the caller may set, and the `given` ones.
 pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>) {
     let is_free = Groups::of_caller().is_all()
         && process::capabilities().is_ok_and(|sets| sets.effective & capability::set("SYS_RESOURCE") != 0);
@@ -69,9 +69,9 @@ pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>)
         let own = process::limit(limit.resource).unwrap_or((0, limit.hard));
         let most = if limit.resource == libc::RLIMIT_NOFILE as u32 { most } else { u64::MAX };
         let allowed = allowed(limit, if is_free { u64::MAX } else { own.1 }.min(most));
-        // What changes nothing would only be in the way where the config is carried to.
+        // A limit that changes nothing here could be refused on another machine.
         if (allowed.soft, allowed.hard) != own {
-            // There is room for one of each kind.
+            // `all` has room for one limit of each kind.
             let _ = all.push(allowed);
         }
     }
@@ -83,7 +83,7 @@ pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>)
     }
 }
 
-/// A limit of which nothing is above `most`.
+/// Returns the limit with both values lowered to `most`.
 fn allowed(limit: Limit, most: u64) -> Limit {
     Limit { soft: limit.soft.min(most), hard: limit.hard.min(most), ..limit }
 }
@@ -117,7 +117,7 @@ impl Groups {
         matches!(self.extents[..], [[0, 0, count]] if count >= u64::from(u32::MAX))
     }
 
-    /// The last group up to which there are all from 0, of those that ping takes.
+    /// Returns the last group of the unbroken range from 0, as far as ping_group_range takes it.
     fn range(&self) -> Option<u64> {
         let mut end = 0;
         while let Some([inside, _, count]) =
@@ -134,12 +134,12 @@ fn number_in(path: &CStr) -> Option<u64> {
     decimal(document::read(CWD, path, &mut buffer).ok()?.trim_ascii())
 }
 
-/// What of a /dev is not for a container: it has its own.
+/// Names in /dev that are not passed on: the container has its own.
 const NOT_PASSED: [&CStr; 6] = [c"pts", c"shm", c"fd", c"mqueue", c"console", c"ptmx"];
-/// How deep there are devices in /dev (`/dev/bus/usb/001/001`).
+/// The deepest level of devices in /dev (`/dev/bus/usb/001/001`).
 const DEPTH: usize = 4;
 
-/// Adds all devices that this machine has in /dev, beside those that every container gets.
+/// Adds all devices of this machine's /dev to those that every container gets.
 pub fn host_devices<'m>(strings: &mut Strings<'m>, devices: &mut heapless::Vec<Device<'m>, DEVICES_MAX>) -> Result<()> {
     let dev = fs::open(CWD, c"/dev", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open /dev")?;
     let mut path = PathBuf::from_bytes(b"/dev").doing("open /dev")?;
@@ -165,7 +165,7 @@ fn add_devices<'m>(
                 continue;
             }
             path.push(entry.name.to_bytes()).doing("read /dev")?;
-            // What has just gone is nothing.
+            // The node was removed meanwhile.
             match fs::stat(directory, entry.name) {
                 Ok(stat)
                     if matches!(stat.kind(), fs::S_IFCHR | fs::S_IFBLK)

@@ -38,11 +38,11 @@ impl Stock<'_> {
         Stock { mounts: Mounts::new(), limits: heapless::Vec::new(), devices: heapless::Vec::new() };
 }
 
-/// As `runc spec` has it.
+/// Same limits as `runc spec`.
 pub(super) const LIMITS: &[Limit] = &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
 
-/// Makes the config that was made by [`super::spec_from_image`] one for a bundle, and the image's WorkingDir in its `root`
-/// where that is missing, and the files of /etc that a container gets of its runtime. Its lists stand in `stock`.
+/// Turns the config of [`super::spec_from_image`] into one for a bundle. Also makes the image's
+/// WorkingDir in `root`, and the files of /etc that a runtime writes. `stock` holds its lists.
 ///
 /// With `rootless` it is for a user who is not root: in a user namespace, with the host's network.
 pub fn for_bundle<'s, 'm: 's>(
@@ -58,7 +58,7 @@ pub fn for_bundle<'s, 'm: 's>(
     for mount in if spec.all_devices { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS } {
         let mut mount = for_any_host(mount, rootless.is_some());
         if mount.destination == c"/sys" && mount.kind == c"none" && mount.options.iter().any(|option| option == c"ro") {
-            // With what is mounted in it, which could be written.
+            // `rbind` brings submounts along, which could be written: `rro` makes them read-only.
             mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0rro\0");
         }
         push(mounts, mount)?;
@@ -80,7 +80,7 @@ pub fn for_bundle<'s, 'm: 's>(
         spec.denies_devices = false;
     }
     match rootless {
-        // Who has no network of its own in it may not set one up, nor mount its sysfs.
+        // Without its own network namespace the container cannot mount sysfs.
         Some(Rootless { joins: false, .. }) => {
             spec.namespaces = spec.namespaces & !CLONE_NEWNET | CLONE_NEWUSER;
         }

@@ -58,9 +58,9 @@ pub fn merge<'m>(
     Ok(env.finish_words())
 }
 
-/// Entries up to which each is compared with all others.
+/// Up to so many entries, each is compared with all others.
 const FEW: usize = 64;
-/// One place of the table: where an entry begins, plus one; 0 if the place is free.
+/// Size of a place in the table: the entry's start plus one; 0 if the place is free.
 const PLACE_BYTES: usize = 4;
 
 /// The names of the entries that were given, in a hash table if they are many: comparing each with all takes minutes.
@@ -70,10 +70,11 @@ struct Names {
 }
 
 impl Names {
-    /// Of two entries of one name the first becomes empty words. The table stands in what `env` reserves.
+    /// Empties the first of two entries with one name. The table lies in memory that `env`
+    /// reserves.
     fn of(env: &mut Builder<'_, '_>, count: usize) -> Names {
         let places = (2 * count).next_power_of_two();
-        // Without room for a table it takes longer.
+        // Without room for a table each entry is compared with all others.
         let places = if count > FEW && env.reserve(places * PLACE_BYTES) { places } else { 0 };
         let names = Names { places };
         let (words, table) = env.with_reserved();
@@ -124,7 +125,7 @@ impl Names {
     }
 }
 
-/// Takes out empty words, which stand where there was an older entry.
+/// Removes empty words: the places of overridden entries.
 fn drop_empty(env: &mut Builder<'_, '_>) {
     let (words, _) = env.with_reserved();
     let (mut kept, mut start) = (0, 0);
@@ -206,7 +207,7 @@ mod tests {
         let given: Vec<Vec<u8>> = (0..60_000).map(|n| format!("NAME_OF_{n}={n}").into_bytes()).collect();
         let started = Instant::now();
         assert_eq!(merged(&given).len(), given.len() + 2);
-        // Unoptimised and beside others; compared with each other they take minutes.
+        // Unoptimised and beside other tests; comparing each with all would take minutes.
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }

@@ -1,8 +1,9 @@
-//! The files of /etc that a container expects of whoever runs it.
+//! The files of /etc that a container expects from its runtime.
 //!
-//! docker lays its own over whatever the image has. The root is the container's alone, so they are written to it: a bundle's
-//! anew ([`replace_etc`]), as what the machine had on which the image was built is nobody's; PID 1's where they are missing
-//! or empty ([`complete_etc`]), and without /etc/resolv.conf: nobody there knows a name server.
+//! docker mounts its own over the image's. Our root belongs to one container, so we write them to
+//! it. A bundle gets new ones ([`replace_etc`]): the image's describe the machine that built it.
+//! PID 1 only fills in missing or empty ones ([`complete_etc`]). It writes no /etc/resolv.conf: it
+//! knows no name server.
 
 use crate::error::{Context, Result};
 use crate::io::path::PathBuf;
@@ -14,8 +15,8 @@ use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// Writes /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`, whatever is there, unless that is a directory. An image
-/// whose /etc is none, or closed to us, keeps what it has, with a warning.
+/// Replaces /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`; a directory there is an
+/// error. If /etc is not a directory, or closed to us, the image's files stay, with a warning.
 /// `has_network`: the container has the caller's network, and so its name servers.
 pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Result<()> {
     let etc = match inside::make_directories(root, c"/etc", 0) {
@@ -33,7 +34,7 @@ pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Resul
         _ => b"# There is no network, so there is no name server.\n",
     };
     let mut text = heapless::String::<512>::new();
-    // A host name has 64 bytes.
+    // A host name has at most 64 bytes, so the text fits.
     let _ = write!(text, "127.0.0.1\tlocalhost {name}\n{IPV6_HOSTS}");
     let hosts = replace(etc.by_ref(), c"hosts", text.as_bytes());
     text.clear();
@@ -54,11 +55,11 @@ fn keeps(path: &CStr, errno: Errno) {
     crate::warning!("{} is not written for the container: {errno}", ShowC(path));
 }
 
-/// What docker writes behind the first line.
+/// The lines that docker writes behind the first one.
 const IPV6_HOSTS: &str = "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
     ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 
-/// A new file in the place of another one, or of a link: what either leads to, or is linked with it, is not touched.
+/// Replaces a file or link by a new file. Neither a link's target nor other hard links change.
 fn replace(etc: FdRef<'_>, name: &CStr, text: &[u8]) -> crate::sys::Result<()> {
     match fs::unlink(etc, name) {
         Ok(()) | Err(Errno::ENOENT) => {}

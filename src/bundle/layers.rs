@@ -8,8 +8,8 @@ use crate::sys::fd::FdRef;
 use crate::sys::{self, fs};
 use crate::{Context, Error, Result};
 
-/// Verifies and applies all layers, lowest first; what they came to together. `root` is empty, and is emptied again if a
-/// layer turns out to need two passes.
+/// Verifies and applies all layers, lowest first. Returns their sum. `root` is empty at first, and
+/// is emptied again if a layer turns out to need two passes.
 pub fn unpack_layers(
     store: &Store<'_>,
     layers: &[Layer],
@@ -39,7 +39,7 @@ pub fn unpack_layers(
     }
 }
 
-/// Makes the root as it was.
+/// Restores the root directory: empty, with its former owner, mode and times.
 fn empty(root: FdRef<'_>, before: &fs::Stat) -> sys::Result<()> {
     rootfs::remove::children(root)?;
     fs::chown(root, c"", before.uid, before.gid)?;
@@ -54,11 +54,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// None.
+    /// No layer is applied in two passes.
     pub const NONE: Plan = Plan { first: [false; LAYERS_MAX], restarts: 0 };
 
-    /// Does something with each layer, lowest first, until `act` says by false that a layer needs two passes: then false,
-    /// and all is to be done anew.
+    /// Calls `act` with each layer, lowest first. Returns false as soon as `act` does: that layer
+    /// needs two passes, and the caller starts again.
     pub fn each_layer(
         &mut self,
         store: &Store<'_>,

@@ -57,7 +57,7 @@ pub struct Overrides<'a> {
     pub bundle: bool,
     /// What it may use.
     pub resources: Resources,
-    /// What it may do.
+    /// Capabilities, seccomp and limits that the caller chose.
     pub security: Security,
 }
 
@@ -143,7 +143,7 @@ pub fn spec_from_image<'m>(
         masked_paths: if hides { caller::masked_paths(strings)? } else { Words::default() },
         readonly_paths: if hides { defaults::READONLY_PATHS } else { Words::default() },
         resources: overrides.resources,
-        // A layer may hold any node, and so may what its root makes.
+        // A layer, or the container's root, may bring any device node.
         denies_devices: !machine && !privileged,
         uid_mappings: &[],
         gid_mappings: &[],

@@ -1,34 +1,34 @@
-//! What a container may do, where its caller wants it otherwise than docker's defaults have it.
+//! The caller's changes to docker's default restrictions.
 
 use super::caller;
 use crate::codec::json::Value;
 use crate::spec::{Limit, capability};
 
-/// What a caller wants.
+/// Restrictions that the caller lifts or adds.
 #[derive(Clone, Copy, Default)]
 pub struct Security {
     /// All capabilities and devices, nothing filtered, hidden or read-only (docker's `--privileged`).
     pub privileged: bool,
     /// An exec never gives more privileges.
     pub no_new_privileges: bool,
-    /// It may make all system calls.
+    /// No seccomp profile: all system calls are allowed.
     pub unconfined: bool,
     /// Nothing of /proc and /sys is hidden or read-only (docker's `systempaths=unconfined`).
     pub shows_all: bool,
 }
 
 impl Security {
-    /// The bounding set of a process that has all that this allows.
+    /// Returns the bounding set of a process with all that this allows.
     pub fn bounding(&self) -> u64 {
         if self.privileged { caller::capabilities() } else { capability::DEFAULT }
     }
 }
 
-/// What a caller wants in a config besides.
+/// Further settings that the caller gives a config.
 #[derive(Clone, Copy, Default)]
 pub struct Given<'a> {
     /// A seccomp profile of the runtime-spec's form instead of docker's.
     pub profile: Option<Value<'a>>,
-    /// Limits beside the default ones, or instead of them.
+    /// Limits in addition to the default ones; of one kind, these count.
     pub limits: &'a [Limit],
 }

@@ -141,7 +141,7 @@ impl<'a> Arguments<'a> {
         let (mut words, mut is_begun) = (0, false);
         let mut passes_on = self.command.is_some_and(Command::passes_on);
         loop {
-            // Behind the first word: of exec always, of others behind an image.
+            // Words after the first: always for exec, after an image for other commands.
             let is_raw = words > 1 && passes_on;
             let next = match is_raw {
                 true => Ok(options.next_positional().map(Arg::Positional)),
@@ -157,7 +157,7 @@ impl<'a> Arguments<'a> {
                     ("-", &letter[..])
                 }
                 Arg::Positional(word) => {
-                    // One `--` may stand before what is passed on.
+                    // One `--` may stand before the words that are passed on.
                     let is_first = is_raw && !core::mem::replace(&mut is_begun, true);
                     if is_first && word.ends_opts() && !options.opts_ended() {
                         continue;
@@ -173,7 +173,7 @@ impl<'a> Arguments<'a> {
             let is_long = dashes.len() == 2;
             let own = self.command.filter(|_| words > 0).map_or(&[][..], |command| command.flags);
             let is_it = |flag: &&Flag| if is_long { flag.long.as_bytes() == name } else { name == [flag.short] };
-            // A command has no version of its own: after its name the letter is free for another option.
+            // `-v` after a command's name is free for another option: a command has no version.
             let global = GLOBAL.iter().filter(|flag| words == 0 || flag.long != VERSION);
             let Some(flag) = own.iter().chain(global).find(is_it) else { return Err(self.unknown(dashes, name, own)) };
             let value = match flag.value {

@@ -73,7 +73,8 @@ pub fn attend(running: &Running, relay: Option<&Relay>) -> Result<u8> {
         ];
         event::poll_some(&sources, &mut answers).doing("wait for the process")?;
         if let Some(relay) = relay.filter(|relay| answers[3] != 0 && relay.hears_ready()) {
-            // The manager's main process is the one that it knows, and that ends as the container does.
+            // We stay the main process: the manager knows our pid, and we end as the container
+            // does.
             relay.tell(process::getpid(), false);
             heard = None;
         }

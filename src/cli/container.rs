@@ -12,12 +12,12 @@ use crate::{Context, Error, Result};
 /// Where root keeps it; an ordinary user has a directory of this name in his own XDG_RUNTIME_DIR.
 const ROOT: &str = "/run/ocinit";
 
-/// What is kept. A command on one container finds none if the directory is missing.
+/// Opens the state's root. If it is missing, a command on one container finds no container.
 pub(super) fn root(arguments: &Arguments<'_>, is_made: bool) -> Result<Root> {
     open_root(arguments, if is_made { Missing::Make } else { Missing::Ignore })
 }
 
-/// The same for a list of all. As runc has it: the default directory may be missing, but one that was named is a mistake.
+/// The same for `list`. As in runc, the default root may be missing; a missing --root is an error.
 pub(super) fn root_of_all(arguments: &Arguments<'_>) -> Result<Root> {
     open_root(arguments, if arguments.has("root") { Missing::Refuse } else { Missing::Ignore })
 }
@@ -29,7 +29,7 @@ fn open_root(arguments: &Arguments<'_>, missing: Missing) -> Result<Root> {
     let is_given = arguments.has("root");
     let mut root = Root::open(path, missing);
     if !is_given && missing == Missing::Make && process::effective_uid() != 0 {
-        // Another user's: a container's directory could not be made in it.
+        // Another user's root: no container's directory could be made in it.
         let access = fs::access(CWD, path, libc::W_OK | libc::X_OK).on("open the state's root", path);
         root = root.and_then(|root| access.map(|()| root));
     }
@@ -41,7 +41,7 @@ fn open_root(arguments: &Arguments<'_>, missing: Missing) -> Result<Root> {
     Ok(root)
 }
 
-/// A user who may not use the default place has another.
+/// If the caller may not use the default root, the error names another.
 fn advise(error: Error) -> Error {
     match error.errno() {
         Errno::EACCES | Errno::EPERM | Errno::EROFS if process::effective_uid() != 0 => {

@@ -89,7 +89,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
             return place.keep();
         }
         if goal.transport == Transport::Oci && place.is_filled_in_place() {
-            // So that the next copy knows what this is, if this one is killed.
+            // First, so that the next copy recognizes the layout if this one is killed.
             export::begin_layout(&mut target)?;
         }
         let mut descriptor: &mut [u8] = &mut [];
@@ -102,7 +102,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
             }
             What::Image(image) => export::layout_of_docker(&store, image, progress, &mut target, unpack)?,
         };
-        // Nobody else replaces the index between here and the end of this.
+        // The lock keeps other copies from replacing the index until ours is written.
         let (former, _lock) = match &layout {
             Some(layout) => {
                 let lock = lock(duplicate(place.file(), 3).doing("lock")?, progress)?;
@@ -116,21 +116,21 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         let made = place.keep();
         tries -= 1;
         match made {
-            // Another copy has made this layout meanwhile: this one goes into it.
+            // Another copy has made this layout meanwhile: copy into that.
             Err(error) if is_taken(error) && goal.transport == Transport::Oci && tries > 0 => continue,
             made => return made,
         }
     }
 }
 
-/// Times that a layout is made anew because another copy was first and then took it away again.
+/// Attempts to make a layout that another copy makes first and then removes again.
 const NEW_LAYOUTS_MAX: usize = 8;
 
 fn is_taken(error: Error) -> bool {
     matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY)
 }
 
-/// The artifact that is wanted, if it is none of an image.
+/// Returns the wanted entry if it is an artifact and not an image.
 fn artifact<'m>(
     as_it_stands: bool,
     store: &Store<'_>,
@@ -143,11 +143,11 @@ fn artifact<'m>(
     }
 }
 
-/// What is to be filled.
+/// The target of the copy.
 struct Made<'n> {
     place: Place<'n>,
     kind: Kind,
-    /// The layout that is there already.
+    /// The target's layout, if it exists already.
     layout: Option<Store<'static>>,
 }
 
@@ -167,7 +167,7 @@ fn make<'n>(goal: &Goal<'_>, path: &'n CStr, partial: &'n mut PathBuf, progress:
         Ok(directory) => lock(directory, progress).context("copy to", &ShowC(path))?,
         Err(_) => return new(Place::make("copy to", path, 0o755, partial)?, Kind::Directory),
     };
-    // Rests of a copy that was killed.
+    // Partial files of killed copies.
     stale::sweep(directory.by_ref(), export::PARTIAL.as_bytes());
     if fs::stat(directory.by_ref(), c"oci-layout").is_err() {
         if !is_empty(directory.by_ref()).context("copy to", &ShowC(path))? {
@@ -180,16 +180,17 @@ fn make<'n>(goal: &Goal<'_>, path: &'n CStr, partial: &'n mut PathBuf, progress:
     if layout.is_of_2016()? {
         return Err(Error::new(format_args!("a layout of 2016, with refs and no index.json: nothing is added to it")));
     }
-    // Blobs are in nobody's way: only the index is changed alone.
+    // Blobs can be written side by side: only changing the index needs the lock.
     let _ = fs::lock(directory.by_ref(), libc::LOCK_UN);
     Ok(Made { place: Place::of(directory, partial)?, kind: Kind::Directory, layout: Some(layout) })
 }
 
-/// How long another copy is waited for before that is said, in milliseconds, and between two looks.
+/// We report the wait for another copy after so many milliseconds; the second is the interval of
+/// tries.
 const SAID_AFTER_MS: i32 = 5000;
 const LOOK_MS: i32 = 10;
 
-/// Waits until no other copy changes this layout, and keeps them off until it is closed.
+/// Locks the layout against other copies until it is closed; waits for one that has the lock.
 fn lock(directory: Fd, progress: &Progress) -> Result<Fd> {
     let mut waited = 0;
     loop {

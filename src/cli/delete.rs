@@ -35,9 +35,9 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 pub(super) enum Removal {
     /// One that has stopped, or was never started.
     OfStopped,
-    /// Whatever it is doing.
+    /// One in any state.
     Forced,
-    /// One whose process has ended with this status: what it had too little of is said first.
+    /// One whose process has ended with this status: limits that it reached are reported first.
     Ended(u8),
 }
 
@@ -77,7 +77,7 @@ pub(super) fn delete(root: &Root, id: Id<'_>, removal: Removal, memory: &mut Mem
     state.remove_rest()?;
     // Hooks come last, when there is no file of the container's left.
     let document = directory.read_config(&mut memory.config).ok();
-    // Before the state goes, which says that there is one.
+    // Before the state, which records that there is one.
     temporary::remove(&state)?;
     directory.remove()?;
     crate::debug!("container {id}: its cgroup, bundle and state are removed");
@@ -89,7 +89,8 @@ pub(super) fn delete(root: &Root, id: Id<'_>, removal: Removal, memory: &mut Mem
     Ok(())
 }
 
-/// Kills a container that is being made in a cgroup that stands still: whoever makes it waits for it, and keeps the lock.
+/// Kills a container that is being made in a frozen cgroup: its `create` waits for it, and holds
+/// the lock meanwhile.
 fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
     if directory.is_locked_by_others()
         && let Ok(state) = directory.read(memory)
@@ -103,7 +104,7 @@ fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
 /// Kills the container's process and sees it end. Whose child it is collects it.
 fn end(directory: &Directory<'_>, state: &State<'_>, buffer: &mut [u8]) -> Result<()> {
     let Some(pidfd) = state.process.open() else { return Ok(()) };
-    // Without a cgroup the others are found as long as this one is there.
+    // Without a cgroup the other processes are found by this one's namespaces, while it lives.
     if state.group()?.is_none()
         && let Ok(config) = directory.read_config(buffer)
         && !owns_namespace(config, "pid")

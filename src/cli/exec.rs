@@ -96,7 +96,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         host: &AtContainer { occasion, group: &group },
     };
     if stays {
-        // One that comes earlier ends us: there is nothing yet that could be lost.
+        // A signal before this ends us: nothing has been made yet.
         attend::hold_signals()?;
     }
     let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
@@ -108,7 +108,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     if stays { attend::attend(&running, None).map(i32::from) } else { Ok(0) }
 }
 
-/// The document at `path`, which may be a FIFO: a shell's `<(...)`. It is waited for as the caller wants it.
+/// Reads the document at `path`, which may be a FIFO: a shell's `<(...)`. Waits for its writer.
 fn read<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NOCTTY, 0).on("open", path)?;
     document::read_open(file.by_ref(), path, buffer)
@@ -138,12 +138,12 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
     };
     let mut capabilities = of.capabilities;
     for name in arguments.values("cap") {
-        // As of a config: what the kernel does not know cannot be granted, which is no error (runtime-spec 1.1).
+        // As in a config: a capability unknown to the kernel is no error (runtime-spec 1.1).
         let Some(bit) = capability::by_name(name.to_bytes()) else {
             crate::warning!("--cap {}: there is no such capability: it is left out", ShowC(name));
             continue;
         };
-        // The ambient one takes effect if the config makes it inheritable, as in runc.
+        // As in runc, it becomes ambient only if the config makes it inheritable.
         let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
         [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= bit);
     }
@@ -191,7 +191,7 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
     Ok(user)
 }
 
-/// The container that a process is added to.
+/// The container that the process joins.
 struct AtContainer<'a> {
     occasion: Occasion<'a>,
     group: &'a Joined<'a>,

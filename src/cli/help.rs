@@ -1,4 +1,4 @@
-//! `ocinit help`, `--help` and `version`; and what a word that is no command is answered with.
+//! `ocinit help`, `--help` and `version`; and the error for an unknown command.
 
 use super::{Arguments, COMMANDS, Command, Flag, GLOBAL, Run, VERSION as VERSION_OPTION, find, nearest, print};
 use crate::io::show::ShowC;
@@ -32,13 +32,13 @@ pub(super) const VERSION: Command = Command {
     run: Run::Program(|_| version()),
 };
 
-/// The options of all commands that mean nothing to images.
+/// Global options without a meaning for images.
 const OF_RUNTIME: [&str; 4] = ["root", "rootless", "cgroup-manager", "systemd-cgroup"];
 
-/// What runc has, and ocinit has not: podman takes a `checkpoint --help` that works for the ability.
+/// runc's commands that ocinit refuses: podman takes a working `checkpoint --help` for support.
 const REFUSED: [&str; 2] = ["checkpoint", "restore"];
 
-/// Commands of docker, podman and crun that users type, and what there is instead.
+/// Commands of docker, podman and crun, each with its replacement here.
 const ELSEWHERE: [(&str, &str); 29] = [
     ("rm", "a container is removed by ocinit delete"),
     ("remove", "a container is removed by ocinit delete"),
@@ -73,11 +73,11 @@ const ELSEWHERE: [(&str, &str); 29] = [
 const GET_BY: &str = "ocinit has no network: skopeo copy docker://NAME oci:DIR:latest";
 const BUILD_BY: &str = "ocinit builds no images: see buildah or docker buildx";
 
-/// Three lines that callers of a runtime read: whose version, what it was built from, up to which specification it goes.
+/// Three lines that callers of a runtime parse: name and version, commit, version of the
+/// runtime-spec.
 const VERSION_TEXT: &str =
     concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0\n");
 
-/// Prints the version.
 pub(super) fn version() -> Result<()> {
     print(format_args!("{VERSION_TEXT}"))
 }
@@ -127,7 +127,7 @@ struct CommandHelp(&'static Command);
 impl fmt::Display for CommandHelp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "usage: ocinit {}\n\n{}\n\n", Usage(self.0), self.0.about)?;
-        // What a command has of this name is another option.
+        // The command has an option of its own with this name.
         let is_own = |flag: &&Flag| self.0.flags.iter().any(|own| own.long == flag.long);
         let is_shown = |flag: &&Flag| self.0.is_of_runtime() || !OF_RUNTIME.contains(&flag.long);
         let of_all = GLOBAL.iter().filter(|flag| is_shown(flag) && !is_own(flag) && flag.long != VERSION_OPTION);
@@ -142,7 +142,7 @@ impl fmt::Display for CommandHelp {
     }
 }
 
-/// Groups of commands, as they are listed.
+/// Groups of commands, in the order of the list.
 const SECTIONS: [&str; 3] = ["Images", "Containers", "This program"];
 
 fn section(command: &Command) -> &'static str {

@@ -39,10 +39,10 @@ pub enum Transport {
 const TRANSPORTS: [(&str, Transport); 3] =
     [("oci:", Transport::Oci), ("oci-archive:", Transport::OciArchive), ("docker-archive:", Transport::DockerArchive)];
 
-/// skopeo's word for a registry.
+/// skopeo's prefix for a registry.
 const DOCKER: &str = "docker://";
 
-/// Places of skopeo's and podman's that ocinit reads no image from.
+/// Transports of skopeo and podman that ocinit cannot read.
 const ELSEWHERE: [(&str, &str); 8] = [
     (DOCKER, NO_NETWORK),
     ("https://", NO_NETWORK),
@@ -55,7 +55,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
 ];
 const NO_NETWORK: &str = "ocinit has no network, and IMAGE is a path";
 
-/// The command that makes a layout of an image that is elsewhere.
+/// The command that makes a layout from an image that is elsewhere.
 struct GetImage<'a> {
     prefix: &'a str,
     name: &'a str,
@@ -73,7 +73,7 @@ impl Display for GetImage<'_> {
     }
 }
 
-/// Whether it reads as the name of an image, and not as the path of a file.
+/// Returns whether the word looks like an image's name, and not like a file's path.
 fn is_name(path: &str) -> bool {
     let bytes = path.as_bytes();
     let is_path = bytes.starts_with(b"/") || bytes.starts_with(b".") || bytes.ends_with(b"/");
@@ -170,7 +170,7 @@ pub fn open<'m, 'w>(
     Ok((store.context("image", &shown)?, wanted))
 }
 
-/// The file itself, or one that holds what it gives or inflates to.
+/// Returns the file itself, or a nameless one with the content of a pipe or compressed archive.
 fn whole(file: Fd, limit: &MaxSize, unpack: &mut UnpackMemory) -> Result<(Fd, fs::Stat)> {
     let mut file = file;
     let mut stat = fs::stat(file.by_ref(), c"").doing("stat")?;

@@ -104,7 +104,8 @@ struct Subject<'a, 'm> {
     memory: &'m mut ImageMemory,
     /// How many entries there are in scope.
     entries: usize,
-    /// What was wrong first with something that is shown all the same. The text, as errors are soon forgotten.
+    /// The first fault of an entry that is shown all the same. Text, as an `Error` is soon
+    /// overwritten.
     fault: Fault,
 }
 
@@ -118,7 +119,7 @@ fn keep(place: &mut Fault, error: &Error) {
     }
 }
 
-/// How an entry is called whose document cannot be read.
+/// Returns the kind to show for an entry whose document cannot be read.
 fn kind_of_fault(fault: &Error) -> &'static str {
     if fault.errno() == Errno::NONE { "damaged" } else { "unreadable" }
 }
@@ -239,7 +240,7 @@ impl Subject<'_, '_> {
         })
     }
 
-    /// The list. `is_any` if an image was shown before.
+    /// Shows the list. `is_any`: an image was shown before.
     fn rows(&mut self, mut is_any: bool, view: &mut dyn View) -> Result<()> {
         let Subject { store, scope, indexes: [top, nested], memory, fault: first_fault, .. } = self;
         docker_images(store, top, &mut |n, item| {
@@ -315,7 +316,7 @@ fn is_image(store: &Store<'_>, scope: &Scope<'_>, found: &Found<'_>, memory: &mu
     Ok(scope.takes(&read_config(store, config, memory)?.0))
 }
 
-/// Shows a row with what a manifest says. Returns false where it is an image's for another platform.
+/// Shows a manifest as a row. Returns false if the image is for another platform.
 fn contents<'r>(
     store: &Store<'_>,
     scope: &Scope<'_>,

@@ -24,7 +24,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let root = container::root(arguments, false)?;
     let directory = root.container(Id::check(arguments.word(0))?)?;
     let state = directory.read(&mut memory.container.state)?;
-    // It says which processes are the container's, if there is no cgroup to say it.
+    // Without a cgroup the config tells which processes are the container's.
     let config = match signal == SIGKILL || state.cgroup.is_empty() {
         true => directory.read_config(&mut memory.config).ok(),
         false => None,
@@ -32,7 +32,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     if arguments.has("all") {
         return state.signal_all(config, signal).map(|()| 0);
     }
-    // In a pid namespace of its own the first process takes all others with it. As in runc, a kill means them in any other.
+    // In its own pid namespace the first process takes all others with it. Otherwise, as in runc,
+    // we kill each of them.
     if signal == SIGKILL && config.is_some_and(|config| !owns_namespace(config, "pid")) {
         let mut count = 0;
         state.each_process(config, &mut |_| count += 1)?;

@@ -98,7 +98,7 @@ fn each(
     })
 }
 
-/// The name of the user whose containers these are, or `#` and the number: the caller, for no other's state is read.
+/// Returns the owner's name, or `#` and its number: the caller, as we read no other user's state.
 fn owner() -> Result<Field> {
     let uid = process::effective_uid();
     let mut table = Passwd::open_on_host(c"/etc/passwd")?;
@@ -144,11 +144,11 @@ impl Table {
         let columns = self.widths.iter().enumerate().cycle();
         for (cell, (n, width)) in self.cells.split(|byte| *byte == 0).zip(columns) {
             if n == 0 && cell.is_empty() {
-                // Behind the last NUL.
+                // The text behind the last NUL.
                 return;
             }
             output.put(cell);
-            // Every byte but those that continue a character.
+            // Counts characters: bytes that continue one are left out.
             let count = cell.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
             match n + 1 < COLUMNS {
                 true => (count..*width).for_each(|_| output.put(b" ")),
@@ -158,7 +158,7 @@ impl Table {
     }
 }
 
-/// Keeps what is written, and counts its characters.
+/// Appends a cell's text, and counts its characters.
 struct Counted<'t> {
     cells: &'t mut Grown<u8>,
     count: usize,

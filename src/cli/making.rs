@@ -106,7 +106,7 @@ fn console_size(process: &Process<'_>) -> Option<(u16, u16)> {
 fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<()> {
     let mut partial = PathBuf::from_bytes(path.to_bytes())?;
     partial.push_bytes(b".partial-")?;
-    // A name that nobody has: neither a link of somebody else's, nor another file of the user's.
+    // A new name: neither another user's link nor another file of the caller's.
     let file = unique::file(directory, &mut partial, 0o666)?;
     let mut text = PathBuf::new();
     text.set(format_args!("{pid}"))?;
@@ -118,7 +118,8 @@ fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<
     named
 }
 
-/// How many descriptors from 3 up the process keeps, behind those that it is `handed` anyway; all of them must be open.
+/// Returns how many fds from 3 up the process keeps: --preserve-fds, after the `handed` ones. All
+/// of them must be open.
 pub(super) fn preserved(arguments: &Arguments<'_>, handed: u32) -> Result<u32> {
     let text = arguments.value("preserve-fds").unwrap_or(c"0");
     let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_MAX);
@@ -137,7 +138,7 @@ pub(super) fn preserved(arguments: &Arguments<'_>, handed: u32) -> Result<u32> {
     Ok(handed + count)
 }
 
-/// The sockets that a service manager has handed to this very process, from 3 up (sd_listen_fds(3)).
+/// Returns how many sockets, from 3 up, a service manager has passed to us (sd_listen_fds(3)).
 fn listening() -> u32 {
     let number = |name: &str| process::variable(name.as_bytes()).and_then(|text| decimal(text.to_bytes()));
     let is_ours = number("LISTEN_PID") == Some(process::getpid() as u64);
@@ -147,10 +148,10 @@ fn listening() -> u32 {
 const LISTEN_FDS: &str = "LISTEN_FDS";
 const LISTEN_PID: &str = "LISTEN_PID";
 const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
-/// As many descriptors as a process has by default.
+/// The default limit of fds of a process.
 const PRESERVED_MAX: u64 = 1024;
 
-/// The environment of the config, with what a service manager says to a service: in the place of what was there of it.
+/// Returns the config's environment, in which a service manager's variables replace older ones.
 fn environment<'m>(
     of: Words<'_>,
     listening: u32,
@@ -176,7 +177,7 @@ fn environment<'m>(
     let mut add = |text: fmt::Arguments<'_>| words.push_format(text).and_then(|()| words.end_word());
     if is_listening {
         add(format_args!("{LISTEN_FDS}={listening}"))?;
-        // As it sees itself, in a pid namespace of its own.
+        // Its pid as it sees it, in its own pid namespace.
         add(format_args!("{LISTEN_PID}=1"))?;
     }
     if relay.is_some() {
@@ -190,7 +191,7 @@ fn environment<'m>(
     Ok(words.finish_words())
 }
 
-/// Fills the bundle of a container with an image. A caller who is not root is root of his own user namespace afterwards.
+/// Fills the bundle of a container with an image. A non-root caller is then in a user namespace.
 fn unpack(arguments: &Arguments<'_>, image: &CStr, bundle: &CStr, memory: &mut Memory) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = match process::effective_uid() {
@@ -204,24 +205,24 @@ fn unpack(arguments: &Arguments<'_>, image: &CStr, bundle: &CStr, memory: &mut M
     bundle::make(arguments, Wanted { image, bundle, powers, ids: &ids, args, joins }, memory)
 }
 
-/// What a container is made of, and how its process is treated.
+/// The parts of a new container, and how its process starts.
 struct Making<'a> {
     arguments: &'a Arguments<'a>,
     root: &'a Root,
     id: Id<'a>,
-    /// It waits for its start.
+    /// The process waits for `start`.
     waits: bool,
-    /// We stay with it.
+    /// We stay until it ends.
     stays: bool,
     callers: Callers<'a>,
-    /// Descriptors from 3 up that it keeps, and those of them that listen.
+    /// Number of fds from 3 up that it keeps, and of those that are a manager's sockets.
     preserved: u32,
     listening: u32,
-    /// Who hears that it is ready.
+    /// Passes READY=1 on to the service manager.
     relay: Option<&'a Relay>,
-    /// Its directory, if there is one already.
+    /// Its state directory, if it was made already.
     reserved: Option<&'a Directory<'a>>,
-    /// Its bundle, if we made that.
+    /// Whether we made its bundle.
     made: Made,
 }
 
@@ -261,7 +262,7 @@ pub(super) fn make(
     }
 }
 
-/// The container is there before its image is unpacked, so whatever ends us leaves what `delete` removes.
+/// Writes the state before the image is unpacked: if we are killed, `delete` can remove it.
 fn of_image(making: Making<'_>, image: &CStr, memory: &mut Memory) -> Result<Running> {
     let directory = making.root.create(making.id)?;
     let mut bundle = PathBuf::new();
@@ -269,7 +270,7 @@ fn of_image(making: Making<'_>, image: &CStr, memory: &mut Memory) -> Result<Run
         unpack(making.arguments, image, bundle.as_c_str(), memory)?;
         mount::chdir(bundle.as_c_str()).on("enter the bundle", bundle.as_c_str())?;
         if making.stays {
-            // Unpacking has let them through again.
+            // Unpacking has unblocked them.
             attend::hold_signals()?;
         }
         make_here(Making { reserved: Some(&directory), made, ..making }, memory)
@@ -347,7 +348,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     Ok(running)
 }
 
-/// The mount of the directory in which the process finds its socket for notifications: of the state, where it will be.
+/// Returns the mount of the state's directory that will hold the process's notification socket.
 fn notifications<'m>(root: &Root, id: Id<'_>, strings: &mut Strings<'m>) -> Result<Mount<'m>> {
     let mut source = PathBuf::new();
     root.path_of(id, &mut source)?;

@@ -13,7 +13,7 @@ pub(super) const FLAG: Flag =
 /// Counts the bytes of the layers' tars, each layer once.
 pub(super) struct MaxSize {
     max: u64,
-    /// The layer that is read, from 1.
+    /// The layer being read, from 1.
     number: AtomicU64,
     /// Bytes of the layers before it, and of it.
     before: AtomicU64,
@@ -44,7 +44,7 @@ impl Watch for MaxSize {
         let layer = self.layer.swap(0, Ordering::Relaxed);
         match self.number.swap(n as u64, Ordering::Relaxed) < n as u64 {
             true => drop(self.before.fetch_add(layer, Ordering::Relaxed)),
-            // All begins anew.
+            // Unpacking starts again.
             false => self.before.store(0, Ordering::Relaxed),
         }
     }
@@ -55,7 +55,7 @@ impl Watch for MaxSize {
 
     fn unpacked(&self, at: u64) -> Result<()> {
         let before = self.before.load(Ordering::Relaxed);
-        // One that is read twice counts once.
+        // A layer that is read twice counts once.
         let layer = self.layer.fetch_max(at, Ordering::Relaxed).max(at);
         let max = self.max;
         if before.saturating_add(layer) > max {

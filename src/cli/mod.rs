@@ -62,7 +62,7 @@ pub struct Command {
 
 /// What a command does.
 pub enum Run {
-    /// Something about this program.
+    /// Shows something about this program.
     Program(fn(&Arguments<'_>) -> Result<()>),
     /// Something with images. It fails with status 125, as docker and podman do.
     Image(fn(&Arguments<'_>) -> Result<()>),
@@ -109,7 +109,7 @@ const COMMANDS: &[&Command] = &[
     &help::VERSION,
 ];
 
-/// Those that make a cgroup, and so cannot leave that to systemd.
+/// Commands that make a cgroup, and cannot leave that to systemd.
 const MAKING: [&str; 2] = [run::COMMAND.name, create::COMMAND.name];
 
 /// Options that every command has; they may stand before its name, too.
@@ -166,7 +166,8 @@ pub fn main(args: &'static [&'static CStr]) -> i32 {
     }
 }
 
-/// The format of lines on standard error. conmon, which has this variable, reads them, and podman puts our name before each.
+/// Returns the format of lines on standard error. conmon sets this variable and reads the lines;
+/// podman puts our name before each.
 fn plain_format() -> Format {
     if process::variable(b"_OCI_SYNCPIPE").is_some() { Format::Bare } else { Format::Text }
 }
@@ -208,7 +209,7 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
                 *failed = 255;
             }
             check_manager(command, &arguments)?;
-            // runc's callers look at the words. Who runs an image wants to know as with docker: 126, 127.
+            // runc's callers read the text. With an image the exit status is docker's: 126, 127.
             run(&arguments).map_err(|error| if makes_image { error } else { error.with_status(STATUS_FAILED) })
         }
     }
@@ -218,7 +219,8 @@ fn is_image_option(word: &&CStr) -> bool {
     word.to_bytes().strip_prefix(b"--image").is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
 }
 
-/// Looks at who makes cgroups: nobody does but `create` and `run`.
+/// Returns an error for an unknown manager, and if `create` or `run` is to leave cgroups to
+/// systemd.
 fn check_manager(command: &Command, arguments: &Arguments<'_>) -> Result<()> {
     let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");
     let is_systemd = match manager.to_bytes() {
@@ -237,7 +239,7 @@ fn check_manager(command: &Command, arguments: &Arguments<'_>) -> Result<()> {
 /// Where messages go, which, and how they are written.
 fn set_up(arguments: &Arguments<'_>) -> Result<()> {
     if let Some(name) = arguments.value("log") {
-        // A FIFO is neither waited for nor, when it is full, written to: a log stops no container.
+        // O_NONBLOCK: neither a FIFO without a reader nor a full one may stop a container.
         let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND | fs::O_NONBLOCK | fs::O_NOCTTY;
         let file = match fs::open(CWD, name, flags, 0o644) {
             Err(Errno::ENXIO) => {

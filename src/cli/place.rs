@@ -1,8 +1,8 @@
 //! The directory or file that a command fills: whole under its name, or not there at all.
 //!
 //! One that is missing is made under a random name that says it is partial, and renamed at the end; a directory that is
-//! there must be empty and is filled in place, for it may be a mount point. Whatever ends the work early, it is as
-//! before; what a kill leaves is removed by the next command for the same path.
+//! there must be empty and is filled in place, for it may be a mount point. A failure restores the
+//! former state; the next command for the same path removes the rests of a killed one.
 
 use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
@@ -46,7 +46,7 @@ impl<'n> Place<'n> {
         Place::new(directory, true, path, none)
     }
 
-    /// What is there already, and stays whatever happens: whoever fills it takes back what it made.
+    /// A target that stays, even on failure: the caller takes back what it wrote.
     pub fn of(file: Fd, none: &'n PathBuf) -> Result<Place<'n>> {
         let mut place = Place::new(file, false, c"", none)?;
         place.kept = true;

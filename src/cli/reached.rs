@@ -1,4 +1,4 @@
-//! Limits that a container has reached: said when it has ended, as its exit status does not tell.
+//! Limits that a container has reached: reported at its end, as its exit status does not show them.
 
 use crate::container::Cgroup;
 use crate::container::state::State;
@@ -7,7 +7,7 @@ use crate::sys::signal::SIGKILL;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// Says what the container, which ended with `status`, had too little of.
+/// Warns of each limit that the container, which ended with `status`, has reached.
 pub(super) fn warn(state: &State<'_>, status: u8) {
     let Ok(Some(group)) = state.group() else { return };
     let group = &group;

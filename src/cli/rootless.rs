@@ -41,7 +41,8 @@ pub(super) fn advise(error: Error, arguments: &Arguments<'_>) -> Error {
     }
 }
 
-/// Says what could not be made. `level` is how much that matters: for one container it is as with every rootless runtime.
+/// Reports what could not be made, at `level`: for a container it is what every rootless runtime
+/// lacks.
 pub(super) fn report(level: Level, Applied { losses, skipped_xattrs, .. }: &Applied) {
     if !losses.is_empty() {
         log::line(level, format_args!("what could not be made without root: {losses}"));

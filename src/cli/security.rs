@@ -1,4 +1,4 @@
-//! What a container of an image may do: docker's options for it.
+//! docker's options for the restrictions of an image's container.
 
 use super::{Arguments, Flag};
 use crate::bundle::{Given, Security};
@@ -23,11 +23,11 @@ pub(super) const OPTION: Flag = Flag::value(
 pub(super) const ULIMIT: Flag =
     Flag::value("ulimit", 0, "NAME=SOFT[:HARD]", "a limit, as in nofile=1024:4096; -1 is none");
 
-/// Limits that were given.
+/// Limits of the options `--ulimit`.
 pub(super) type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
 
-/// What the options say. A profile that is given is read to the first buffer, resolved to the second, and compiled once: what
-/// is wrong with it is said before anything is made.
+/// Reads the options. A seccomp profile is read to the first buffer and resolved to the second. It
+/// is compiled once here, so that its errors come before anything is made.
 pub(super) fn of<'m>(
     arguments: &Arguments<'_>,
     limits: &'m mut Limits,
@@ -39,14 +39,14 @@ pub(super) fn of<'m>(
     let mut file = None;
     for option in arguments.values("security-opt") {
         let bytes = option.to_bytes();
-        // docker took a colon once.
+        // Older versions of docker took a colon.
         let end = bytes.iter().position(|byte| matches!(byte, b'=' | b':')).unwrap_or(bytes.len());
         let value = bytes.get(end + 1..);
         match (&bytes[..end], value) {
             (b"no-new-privileges", None | Some(b"true")) => security.no_new_privileges = true,
             (b"no-new-privileges", Some(b"false")) => security.no_new_privileges = false,
             (b"systempaths", Some(b"unconfined")) => security.shows_all = true,
-            // As it is anyway.
+            // Already so: there is no such confinement.
             (b"apparmor", Some(b"unconfined")) | (b"label", Some(b"disable")) => {}
             (b"seccomp", Some(b"unconfined")) => (security.unconfined, file) = (true, None),
             (b"seccomp", Some(b"builtin")) => (security.unconfined, file) = (false, None),
@@ -91,12 +91,12 @@ pub(super) fn of<'m>(
     Ok((security, given))
 }
 
-/// A limit as docker writes it.
+/// Returns a limit from docker's notation.
 fn limit(text: &[u8]) -> Result<Limit> {
     Limit::parse(text).map_err(|why| Error::new(format_args!("--ulimit {}: {why}", Show(text))))
 }
 
-/// A document in memory; one that is too long has a length beyond it.
+/// A document in memory. If it is too long, its length exceeds the buffer's.
 struct Document<'b> {
     buffer: &'b mut [u8],
     length: usize,

@@ -1,4 +1,4 @@
-//! An archive that cannot be read as it is, kept in a nameless file: one from a pipe, or one that is compressed.
+//! A nameless file for an archive that cannot be read in place: from a pipe, or compressed.
 
 use crate::image::{Compression, sniff};
 use crate::io::section::Section;
@@ -23,7 +23,7 @@ pub fn spool() -> Result<Fd> {
     keep(STDIN).doing("standard input")
 }
 
-/// All that comes from a pipe or socket, as a file.
+/// Returns a file with all that a pipe or socket gives.
 pub fn keep(from: FdRef<'_>) -> Result<Fd> {
     let file = nameless()?;
     let mut buffer = [0; SPOOL_BYTES];
@@ -35,7 +35,7 @@ pub fn keep(from: FdRef<'_>) -> Result<Fd> {
     }
 }
 
-/// The tar that a file holds, if it is one that is compressed; its checksums are checked, as no digest is known.
+/// Returns the tar inside a compressed file. Checks its checksums, as no digest is known.
 pub fn inflated(file: &Section, watch: &dyn Watch, unpack: &mut UnpackMemory) -> Result<Option<Fd>> {
     if sniff(file)? == Compression::None {
         return Ok(None);

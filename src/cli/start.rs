@@ -50,7 +50,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         delete::delete(&root, id, Removal::Forced, memory)?;
         return done.map(|()| 0);
     }
-    // Others may be at work on it while it gets ready.
+    // Unlocks the container: other commands may use it while it gets ready.
     drop(directory);
     if let (Some(relay), Some(pidfd)) = (relay, pidfd) {
         relay.wait(state.process.pid, pidfd.by_ref());

@@ -1,7 +1,8 @@
 //! The bundle that `run --image` makes: a directory of its container alone, removed with it.
 //!
-//! The container's state says that it was made, and which directory it is: before it is made, so that `delete` finds it
-//! whatever kills us. A bundle is never known by its name: that may be a user's own.
+//! The container's state records the directory, and that we made it. It is written first, so that
+//! `delete` finds the bundle even if we are killed. A name proves nothing: a user may choose the
+//! same.
 
 use crate::container::state::{Directory, Id, Made, State};
 use crate::container::userns::{self, Ids};
@@ -19,10 +20,10 @@ use core::ffi::CStr;
 const PREFIX: &[u8] = b"ocinit-bundle-";
 /// Where it is, if the environment does not say: on a disk, for images are larger than memory.
 const PLACE: &CStr = c"/var/tmp";
-/// Names that are tried.
+/// Names to try.
 const TRIES: usize = 8;
 
-/// Makes the bundle of a container, empty and only its owner's. Its state says so from before until it is removed.
+/// Makes a container's bundle, empty and private. The state records it before it exists.
 pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
     for _ in 0..TRIES {
         name(directory.id(), path)?;
@@ -41,7 +42,7 @@ pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
     Err(Error::with_errno(format_args!("make the bundle {}: {}", ShowC(path.as_c_str()), Errno::EEXIST), Errno::EEXIST))
 }
 
-/// A path that nobody else has, in any pid namespace, and nobody can guess.
+/// Sets `path` to a name that cannot be guessed, and differs in all pid namespaces.
 fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
     let place = process::variable(b"TMPDIR").filter(|place| place.to_bytes().starts_with(b"/")).unwrap_or(PLACE);
     path.truncate(0);
@@ -50,13 +51,13 @@ fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
     set.and_then(|()| path.push_bytes(b"-")).and_then(|()| unique::push_digits(path)).doing("name a bundle")
 }
 
-/// Removes the bundle of this state if we made it, and it still is what we made. A caller who is not root enters a user
-/// namespace for that, whose root he is.
+/// Removes the bundle of this state if we made it, and if it is still the same directory. A
+/// non-root caller enters a user namespace first.
 pub fn remove(state: &State<'_>) -> Result<()> {
     let path = state.bundle;
     match state.made {
         Made::No => return Ok(()),
-        // Nothing was put into it yet.
+        // It is still empty.
         Made::Soon => return ignore_absent(fs::rmdir(CWD, path), path),
         Made::This { .. } => {}
     }
@@ -77,7 +78,7 @@ pub fn remove(state: &State<'_>) -> Result<()> {
 
 fn ignore_absent(removed: crate::sys::Result<()>, path: &CStr) -> Result<()> {
     match removed {
-        // Of Made::Soon: somebody else was faster, and what is there is his.
+        // Made::Soon: another process has made something of this name, so it is not ours.
         Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => Ok(()),
         removed => removed.on("remove", path),
     }

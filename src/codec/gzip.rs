@@ -53,7 +53,7 @@ pub struct Decoder {
     field: [u8; 10],
     filled: usize,
     header_sum: Crc32,
-    /// None if the caller checks a digest of what is inflated.
+    /// None if the caller checks a digest of the inflated bytes.
     body_sum: Option<Crc32>,
     length: u32,
     /// One member has ended.
@@ -77,7 +77,7 @@ impl Decoder {
         }
     }
 
-    /// The same, whose inflated bytes are checked by a digest and not by their CRC-32.
+    /// The same without the CRC-32: the caller checks a digest of the inflated bytes.
     pub fn without_sum() -> Decoder {
         Decoder { body_sum: None, ..Decoder::new() }
     }

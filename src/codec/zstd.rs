@@ -54,7 +54,7 @@ impl<'w> Decoder<'w> {
         Ok(Decoder { stage: Stage::Header, header: [0; HEADER_BYTES_MAX], filled: 0, frames: false, stream })
     }
 
-    /// The same, whose content is checked by a digest and not by its checksum.
+    /// The same without the frames' checksums: the caller checks a digest of the content.
     pub fn without_sum(workspace: &'w mut [u64]) -> Result<Decoder<'w>> {
         let mut decoder = Decoder::new(workspace)?;
         decoder.stream.ignore_checksum();

@@ -66,25 +66,25 @@ pub fn layout_of_docker(
     Ok(Blob { media: Document::MANIFEST, digest, size })
 }
 
-/// The first file of a layout: what has it is one, however far its making has come.
+/// Writes `oci-layout`, first of all: it marks a layout, even an unfinished one.
 pub fn begin_layout(target: &mut Target<'_>) -> Result<()> {
     target.document("oci-layout", &|sink| sink.put(br#"{"imageLayoutVersion":"1.0.0"}"#)).map(drop)
 }
 
-/// What an entry of an index becomes in another: the same, but for its names.
+/// An entry for the new index: the same as in the source, but for its names.
 pub struct Entry<'a> {
     /// The document.
     pub top: &'a Blob,
-    /// Its descriptor where it came from; nothing if it was made here.
+    /// Its descriptor in the source; None if it was made here.
     pub descriptor: Option<Value<'a>>,
     /// Its tag here.
     pub tag: &'a str,
 }
 
-/// Names of an entry; the last one is whole, and says another tag where the tag is another.
+/// Annotations with names. The last holds a whole name, which is wrong if the tag changes.
 const NAMES: [&str; 3] = [TAG, "org.opencontainers.ref.name", "io.containerd.image.name"];
 
-/// Members that an entry gets anew. `mediatype` is the spelling of the image-spec's own example in 2016.
+/// Members that we write anew. `mediatype` is the spelling of the image-spec's example in 2016.
 const OWN: [&str; 5] = ["mediaType", "mediatype", "digest", "size", "annotations"];
 
 impl Entry<'_> {
@@ -108,13 +108,13 @@ impl Entry<'_> {
     }
 }
 
-/// A member of an object, as it stands in another document.
+/// Writes a member of an object as it stands in another document.
 fn member(sink: &mut dyn Sink, comma: &str, key: &Text<'_>, value: &Value<'_>) {
     put(sink, format_args!(r#"{comma}"{}":{}"#, key.as_escaped(), value.as_json()));
 }
 
-/// The layout's own files: `oci-layout`, and an `index.json` with what was copied under its tag. What the `former` index
-/// says stays: its own members, and entries of other tags.
+/// Writes `oci-layout`, and an `index.json` with the copy under its tag. The `former` index's own
+/// members and its entries of other tags stay.
 pub fn finish_layout(entry: &Entry<'_>, former: Option<Value<'_>>, target: &mut Target<'_>) -> Result<()> {
     let is_same = |it: &Value<'_>| -> Result<bool> {
         let Some(notes) = it.get("annotations")? else { return Ok(false) };

@@ -17,7 +17,7 @@ use crate::sys::fd::{Fd, FdRef, duplicate};
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 
-/// How the name of a file in a directory begins until it is whole.
+/// Prefix of the name of an unfinished file.
 pub const PARTIAL: &str = ".partial-";
 
 /// Names of files.
@@ -73,7 +73,7 @@ impl<'a> Target<'a> {
         self.kind != Kind::Stream
     }
 
-    /// Begins a blob of a layout; false where it is there already, and is what its name says.
+    /// Begins a blob of a layout. Returns false if it exists already, with the right digest.
     pub fn begin_blob(&mut self, digest: &Digest, size: u64) -> Result<bool> {
         if self.kind == Kind::Directory && self.is_there(digest, size)? {
             return Ok(false);
@@ -81,7 +81,7 @@ impl<'a> Target<'a> {
         self.begin(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()), size)
     }
 
-    /// Whether a directory holds this blob already, whole. A damaged one is to be written again.
+    /// Returns whether the directory holds this blob already. A damaged one is written again.
     fn is_there(&mut self, digest: &Digest, size: u64) -> Result<bool> {
         let mut path = PathBuf::new();
         path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex())).doing("look")?;
@@ -147,7 +147,7 @@ impl<'a> Target<'a> {
         let Some(file) = &self.open else { return Ok(()) };
         fs::sync_file(file.by_ref())?;
         let partial = self.memory.partial.as_c_str();
-        // Beneath the layout, whatever links it holds: it may be somebody else's.
+        // Beneath the layout, without following links: another user may have made it.
         let (mut parent, mut name) = (None, self.memory.name.as_bytes());
         while let Some(slash) = name.iter().position(|&byte| byte == b'/') {
             let component = PathBuf::from_bytes(&name[..slash])?;
@@ -204,7 +204,7 @@ impl<'a> Target<'a> {
     pub fn fill(&mut self, blob: &Section, digest: &Digest, watch: &dyn Watch) -> Result<()> {
         let algorithm = digest.algorithm();
         let found = match &self.open {
-            // What was written is hashed, as the source may change: nobody else has the new file.
+            // Hash the new file, which only we have open: the source may change meanwhile.
             Some(file) if shares_all(blob, file.by_ref()) => {
                 let file = duplicate(file.by_ref(), 3).doing("read")?;
                 super::hash_blob(&Section { file, offset: 0, size: blob.size }, algorithm, None, watch)?
@@ -254,7 +254,7 @@ impl Drop for Target<'_> {
     }
 }
 
-/// Whether a file got all of a blob that is one, of as many bytes, without copying them.
+/// Returns whether the file now shares all blocks of the blob, so that no byte is copied.
 fn shares_all(blob: &Section, file: FdRef<'_>) -> bool {
     if blob.offset > 0 || fs::share_blocks(blob.file.by_ref(), file).is_err() {
         return false;

@@ -14,7 +14,7 @@ use crate::limits::{ARCHIVE_FILES_MAX, ARCHIVE_LINKS_MAX};
 use crate::sys::fd::{Fd, duplicate};
 use crate::{Context, Error, Result};
 
-/// An `index.json` that is longer names images.
+/// A longer `index.json` names images.
 const EMPTY_INDEX_BYTES: usize = 1024;
 
 /// The table of contents of an archive.
@@ -54,8 +54,8 @@ enum Content {
 /// What an archive is to be taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// A layout where there is one in it, docker's otherwise: `docker save` has written both into one since docker 25, where
-    /// a layout that names no image counts for nothing.
+    /// A layout if the archive holds one, else docker's form. Since docker 25 `docker save` writes
+    /// both; then a layout that names no image does not count.
     Either,
     /// A layout.
     Layout,

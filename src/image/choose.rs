@@ -90,7 +90,7 @@ pub fn choose(
     };
     search.begin(buffer)?;
     if is_entry && search.leads.is_empty() {
-        // There is no image: then artifacts are meant.
+        // If there is no image, the name may mean an artifact.
         search.takes_artifacts = true;
         search.begin(buffer)?;
     }
@@ -113,7 +113,7 @@ pub fn choose(
     Ok(lead)
 }
 
-/// Two names with one hash would only be taken for one image with two platforms.
+/// A hash suffices: on a collision two names would count as one image for two platforms.
 fn hash_of(name: &Text<'_>) -> u64 {
     let mut hash = Hash::NEW;
     let _ = write!(hash, "{name}");
@@ -123,7 +123,7 @@ fn hash_of(name: &Text<'_>) -> u64 {
 struct Search<'a> {
     store: &'a Store<'a>,
     wanted: &'a Wanted<'a>,
-    /// An entry counts even if it is certainly none of an image.
+    /// Entries that are certainly artifacts count, too.
     takes_artifacts: bool,
     leads: &'a mut Leads,
     /// The name of the chosen entry.
@@ -354,8 +354,8 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What is shown of an entry at the top: itself where it is wanted, its tag (empty where it has none; an error where its
-/// annotations are none), its number.
+/// Sees an entry at the top: the entry if it is wanted, its tag, its number. The tag is empty if
+/// there is none, and an error if the annotations are malformed.
 type AtTheTop<'v> = &'v mut dyn FnMut(Option<&Value<'_>>, Result<Text<'_>>, usize) -> Result<()>;
 
 /// Shows all entries at the top in their order: of `index.json`, or of `refs/`.

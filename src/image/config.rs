@@ -162,7 +162,7 @@ impl<'m> Config<'m> {
     }
 }
 
-/// A list of texts; by default of none.
+/// A list of texts; empty by default.
 #[derive(Clone, Default)]
 pub struct Texts<'m>(Items<'m>);
 

@@ -152,7 +152,7 @@ pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
     image
 }
 
-/// Returns an error unless an image is for the platform that is wanted. What it is for must be said.
+/// Returns an error unless the image is for the wanted platform. The config must name one.
 pub fn check_platform(config: &Config<'_>, wanted: &Target<'_>) -> Result<()> {
     let platform = Platform::of(config);
     match platform.rank(wanted) {

@@ -14,11 +14,10 @@ use crate::{Context, Error, Result};
 
 /// One part: a manifest, an index, a configuration, a layer, or a blob of an artifact.
 pub struct Part<'a> {
-    /// The digest of its bytes.
     pub digest: &'a Digest,
-    /// Their number.
+    /// Length in bytes.
     pub size: u64,
-    /// A layer or a part of an artifact: the n-th of so many.
+    /// For a layer or an artifact's blob: its number from 1, and how many there are.
     pub layer: Option<(usize, usize)>,
 }
 
@@ -29,7 +28,7 @@ pub fn select<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageM
     Ok((lead.blob(), tag))
 }
 
-/// The one entry of `index.json` that is wanted, if it leads to an artifact's manifest, and its tag.
+/// Returns the wanted entry of `index.json` and its tag, if it leads to an artifact's manifest.
 pub fn select_artifact<'m>(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -41,8 +40,8 @@ pub fn select_artifact<'m>(
     Ok(is_it.then_some((lead.blob(), tag)))
 }
 
-/// The descriptor of a document, as it stands in the index that the document was chosen from, put into `place`. Empty if
-/// there is none, or if it is larger.
+/// Copies a document's descriptor from its index to `place`. Returns it; empty if there is none, or
+/// if it is larger than `place`.
 pub fn descriptor<'b>(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -52,7 +51,7 @@ pub fn descriptor<'b>(
 ) -> &'b mut [u8] {
     let mut length = 0;
     let scope = Scope { wanted: Wanted { digest: Some(*digest), ..*wanted }, is_of_platform: false };
-    // A fault of another entry does not matter.
+    // Faults of other entries do not matter here.
     let _ = survey(store, &scope, indexes, &mut |found| {
         let text = found.descriptor.as_json().as_bytes();
         if let Some(place) = place.get_mut(..text.len()).filter(|_| length == 0 && found.digest == *digest) {
@@ -69,8 +68,8 @@ type See<'a> = &'a mut dyn FnMut(Part<'_>) -> Result<()>;
 /// Shows everything that there is beneath a manifest or an index, and that itself. A part that is in it many times is
 /// shown as often.
 ///
-/// Only descriptors are read: the parts are whatever their media types say, as nothing is made of them here. A foreign
-/// layer that is not there is left out, as it is not part of the image.
+/// Reads only descriptors, and trusts their media types, as nothing is unpacked here. A missing
+/// foreign layer is left out, as it is not part of the image.
 pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'_>) -> Result<()> {
     let ImageMemory { document, leads, .. } = memory;
     let mut bytes = 0;

@@ -22,7 +22,7 @@ pub fn tag(name: &str) -> Option<&str> {
     colon(name).and_then(|at| name.get(at + 1..))
 }
 
-/// Most characters of a whole name without its tag, and of a tag.
+/// Most characters of a name without its tag, and of a tag.
 const NAME_MAX: usize = 255;
 const TAG_MAX: usize = 128;
 
@@ -51,7 +51,7 @@ pub fn check_name(name: &str) -> Result<()> {
     if !path.split('/').all(is_component) {
         return fault("not of a-z 0-9, with . _ __ or - between them and / between its parts");
     }
-    // What it stands for counts, as podman spells it out.
+    // The length counts with the default host and path, as podman spells them out.
     let before =
         host.map_or(if path.contains('/') { "docker.io/" } else { "docker.io/library/" }.len(), |host| host.len() + 1);
     if before + path.len() > NAME_MAX {
@@ -80,8 +80,8 @@ fn is_component(part: &str) -> bool {
         })
 }
 
-/// Returns whether it is names of letters, digits and inner dashes with dots between them, and perhaps a port. An IPv6
-/// address is none to podman.
+/// Returns whether it is a host name: dotted names of letters, digits and inner dashes, and perhaps
+/// a port. podman takes no IPv6 address either.
 fn is_host_name(host: &str) -> bool {
     let (name, port) = split_once(host, b':').map_or((host, None), |(name, port)| (name, Some(port)));
     let is_label = |label: &str| {

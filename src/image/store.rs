@@ -60,7 +60,7 @@ impl<'m> Store<'m> {
         Ok(blob)
     }
 
-    /// Whether there is a blob of this digest, of whatever size.
+    /// Returns whether there is a blob of this digest, of any size.
     pub fn has(&self, digest: &Digest) -> Result<bool> {
         Ok(self.find(digest)?.is_some())
     }
@@ -90,7 +90,8 @@ impl<'m> Store<'m> {
         }
     }
 
-    /// `index.json`, if there is one: a layout of 2016 has none, nor has one whose making was interrupted.
+    /// Reads `index.json`. Returns None if it is missing: in a layout of 2016, or an unfinished
+    /// one.
     pub fn index_document<'b>(&self, memory: &'b mut ImageMemory) -> Result<Option<json::Value<'b>>> {
         let Some(section) = self.index()? else { return Ok(None) };
         let index = read(&section, &mut memory.document).and_then(json::check);
@@ -98,7 +99,7 @@ impl<'m> Store<'m> {
         checked.doing("index.json").map(Some)
     }
 
-    /// Whether it is a layout of 2016: tags in `refs`, and no `index.json`.
+    /// Returns whether it is a layout of 2016: tags in `refs`, and no `index.json`.
     pub fn is_of_2016(&self) -> Result<bool> {
         Ok(self.index()?.is_none() && self.each_name(c"refs", &mut |_| Ok(()))?)
     }

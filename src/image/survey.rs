@@ -50,9 +50,9 @@ pub struct Found<'a> {
     pub digest: Digest,
     /// The size of the document in bytes.
     pub size: u64,
-    /// Why the document cannot be read, or the entry: its digest is then perhaps [`Digest::ZERO`].
+    /// Why the document or the entry cannot be read. The digest may then be [`Digest::ZERO`].
     pub fault: Option<Error>,
-    /// The document is not there: no fault of an index of images for other platforms.
+    /// The document is missing. An index may name images of other platforms that were not copied.
     pub is_missing: bool,
     /// The entry, as it stands in its index.
     pub descriptor: Value<'a>,
@@ -69,7 +69,7 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// Returns whether an image suits the platform, where one counts.
+    /// Returns whether an image suits the wanted platform; true if none is wanted.
     pub fn takes(&self, config: &Config<'_>) -> bool {
         !self.is_of_platform || super::check_platform(config, &self.wanted.platform).is_ok()
     }
@@ -80,8 +80,9 @@ impl Scope<'_> {
     }
 }
 
-/// Shows all entries of all indexes of a layout: also one that cannot be read, with its fault, and again an index whose
-/// entries cannot. `top` and `nested` are for the indexes alone.
+/// Shows all entries of all indexes of a layout, with the fault of each that cannot be read. An
+/// index whose entries cannot be read is shown again. `top` and `nested` are buffers for the
+/// indexes.
 pub fn survey(
     store: &Store<'_>,
     scope: &Scope<'_>,
@@ -109,7 +110,7 @@ struct At<'a> {
     tag: Text<'a>,
     top: usize,
     depth: u8,
-    /// It is beneath the index whose digest is wanted.
+    /// The entry is beneath the index whose digest is wanted.
     pinned: bool,
 }
 
@@ -155,7 +156,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// An entry that makes no sense, or the index of this digest.
+    /// Shows a malformed entry, or a malformed `index`.
     fn odd(&mut self, value: &Value<'_>, at: &At<'_>, index: Option<Digest>, fault: Error) -> Result<()> {
         if self.scope.wanted.digest.is_some() && !at.pinned {
             return Ok(());

@@ -108,14 +108,14 @@ impl Files<'_> {
         }
     }
 
-    /// What processes waited for; left out if the kernel does not count it.
+    /// Writes pressure stall information; nothing if the kernel does not count it.
     fn pressure(&mut self, json: &mut Writer<'_>, file: &[u8]) {
         let text = self.text(file);
         if text.is_empty() {
             return;
         }
         json.object_of("psi");
-        // A kernel before 5.13 has no `full` of the CPU.
+        // Kernels before 5.13 have no `full` line for the CPU.
         for kind in ["some", "full"] {
             let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(kind.as_bytes()));
             json.object_of(kind);
