@@ -16,8 +16,8 @@ pub const OUTPUT_BYTES: usize = 4096;
 /// One component of a path, in bytes without NUL (NAME_MAX).
 pub const NAME_BYTES: usize = 255;
 
-/// One JSON document (index, manifest, config), in bytes: where containers/image stops, too. A config with 127 layers of
-/// history and long labels is about 100 KiB.
+/// One JSON document (index, manifest, config), in bytes: the limit of containers/image. A config
+/// with 127 layers of history and long labels is about 100 KiB.
 pub const DOCUMENT_BYTES: usize = 4 << 20;
 /// The file `oci-layout`, in bytes. It holds one short field.
 pub const LAYOUT_FILE_BYTES: usize = 4096;
@@ -51,7 +51,8 @@ pub const COPY_BYTES: usize = 64 << 10;
 /// Bytes of standard input that are read at once, where it is a pipe; Linux's pipes hold as many.
 pub const SPOOL_BYTES: usize = 64 << 10;
 
-/// A container's config.json, in bytes. A profile of seccomp and hundreds of mounts are some hundred KiB, annotations any size.
+/// A container's config.json, in bytes. A seccomp profile and hundreds of mounts are some hundred
+/// KiB; annotations may have any size.
 pub const CONFIG_BYTES: usize = 4 << 20;
 /// The process that `exec` is given as a file, in bytes. podman's have some KiB, most of it environment.
 pub const PROCESS_BYTES: usize = 256 << 10;
@@ -59,7 +60,8 @@ pub const PROCESS_BYTES: usize = 256 << 10;
 pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 /// Text of one container's arguments, environment, mounts and names, in bytes, decoded from its config.
 /// Linux takes 2 MiB of arguments and environment (a quarter of the 8 MiB stack), 128 KiB a string.
-/// A config.json of the largest size has all of its text in it. Before a container is made, two indexes are read here.
+/// Room for all text of the largest config.json. Before a container is made, two indexes are read
+/// here.
 pub const STRINGS_BYTES: usize = 2 * DOCUMENT_BYTES + (64 << 10);
 /// Supplementary groups of one process (NGROUPS_MAX is 65,536; users of a directory service have some hundred).
 pub const GROUPS_MAX: usize = 512;
@@ -71,9 +73,9 @@ pub const PASSWD_FIELD_BYTES: usize = 1024;
 pub const SUBID_RANGES_MAX: usize = 32;
 /// Labels of one image. Tens are many; each is compared with all others.
 pub const LABELS_MAX: usize = 1024;
-/// Containers that `list` shows.
+/// Containers in one `list`.
 pub const CONTAINERS_MAX: usize = 1 << 16;
-/// The table that `list` shows, in bytes: address space that it grows into.
+/// The table of `list`, in bytes: reserved address space.
 pub const TABLE_BYTES: usize = CONTAINERS_MAX * 1024;
 /// A container's state.json, in bytes: four paths, each byte of them escaped, and some numbers.
 pub const STATE_BYTES: usize = 100 << 10;
@@ -83,21 +85,23 @@ pub const LOCK_WAIT_MS: u64 = 10_000;
 pub const HOOK_BYTES: usize = 64 << 10;
 /// Arguments of one hook, and variables of its environment, each with the null pointer behind them.
 pub const HOOK_STRINGS_MAX: usize = 512;
-/// The caller's /etc/resolv.conf, in bytes, for a container that has its network. glibc reads three servers and 256 bytes of search.
+/// The caller's /etc/resolv.conf, in bytes, for a container in its network. glibc reads three
+/// servers and 256 bytes of search domains.
 pub const RESOLV_CONF_BYTES: usize = 4096;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
 /// How long a killed container's process may take to end, in milliseconds. One in the middle of a long write ends late.
 pub const END_WAIT_MS: i32 = 10_000;
-/// Names of cgroups that a walk through a container's cgroup has yet to come to, in bytes: a million short ones.
+/// Names of cgroups that a walk through a container's cgroup still has to visit, in bytes: a
+/// million short ones.
 pub const CGROUP_NAMES_BYTES: usize = 16 << 20;
-/// How long such a walk may take where the container can make cgroups meanwhile, in milliseconds.
+/// Time for such a walk if the container can make cgroups meanwhile, in milliseconds.
 pub const CGROUP_WALK_MS: u64 = 10_000;
 /// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container. Shared servers and Kubernetes pods with many volumes have some hundred.
 pub const MOUNTS_MAX: usize = 512;
-/// Mounts of procfs and sysfs that are taken away where there is no pivot. Machines have one of each.
+/// Mounts of procfs and sysfs that are unmounted if there is no pivot. Machines have one of each.
 pub const KERNEL_VIEWS_MAX: usize = 256;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.
 pub const DEVICES_MAX: usize = 512;
@@ -148,11 +152,11 @@ pub const DANGLING_MAX: usize = 40;
 /// Bits that remember which paths a layer made, a power of two. With 70,000 paths one whiteout in 30 is taken for one
 /// of the layer's own, which costs a second pass; with 10,000 one in 60,000.
 pub const OWN_PATHS_BITS: usize = 1 << 19;
-/// Times that whiteouts of one layer hide something where something hidden lies already: a directory, and before it
-/// something in it. Builders write neither.
+/// Times that a layer's whiteout hides a path where something hidden lies already: first a file,
+/// then its directory. Builders do not write such layers.
 pub const HIDDEN_PLACES_MAX: usize = 64;
-/// Times an image is unpacked from its start because a layer's whiteouts meet its own entries. After these all layers
-/// are applied in two passes at once.
+/// Times that an image is unpacked again because a layer's whiteouts meet its own entries. After
+/// these all layers are applied in two passes.
 pub const RESTARTS_MAX: usize = 3;
 /// Blobs of all images of one layout, each counted once.
 pub const VERIFIED_BLOBS_MAX: usize = 16 << 10;
@@ -171,7 +175,7 @@ pub const LINKS_FOLLOWED_MAX: usize = 40;
 pub const COMMAND_WORDS_MAX: usize = 256;
 /// A kernel command line of this many bytes or more may have been cut by the loader (COMMAND_LINE_SIZE is 2,048 with NUL).
 pub const COMMAND_LINE_BYTES: usize = 2047;
-/// Names of disks and partitions that are found at once; any number is gone through, so many at a time.
+/// Names of disks and partitions that one walk finds. More walks find the rest.
 pub const DISKS_AT_ONCE: usize = 32;
 /// What an error says of the disks that were not taken, in bytes.
 pub const DISK_NOTES_BYTES: usize = 768;

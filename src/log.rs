@@ -31,7 +31,7 @@ pub enum Format {
     Kmsg = 1,
     /// `{"level":"error","msg":"text","time":"2026-11-24T12:00:00Z"}`, as runc writes it and its callers read it.
     Json = 2,
-    /// `text`: for a caller that puts a name before it.
+    /// `text`: the caller puts a name before it.
     Bare = 3,
 }
 
@@ -69,7 +69,7 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     if format == Format::Json as u8 {
         fields(level, text, true, &mut line);
     } else if level == Level::Debug && format != Format::Kmsg as u8 {
-        // As runc writes it: the level tells it from what the user must read.
+        // Like runc's: the level marks it as no message for the user.
         fields(level, text, false, &mut line);
     } else if format == Format::Bare as u8 {
         let _ = write!(line, "{text}");
@@ -123,7 +123,7 @@ pub fn date(days: u64) -> (u64, u64, u64) {
     (year + era * 400 + u64::from(month <= 2), month, day)
 }
 
-/// Text that may hold a name from outside: each character as [`visible`] shows it.
+/// Writes untrusted text: each character as [`visible`] shows it.
 struct Visible<'a>(&'a mut Line);
 
 impl Write for Visible<'_> {
@@ -145,7 +145,7 @@ impl Write for Escaped<'_> {
                 let _ = piece.push(b'\\');
             }
             let _ = piece.extend_from_slice(shown);
-            // Half an escape would take the quote after it along.
+            // Half an escape would swallow the quote after it.
             self.0.push_whole(&piece)?;
         }
         Ok(())

@@ -54,8 +54,8 @@ unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
     if ocinit::sys::process::getpid() == 1 && (named_init || !ocinit::cli::is_command(args)) {
         ocinit::init::main()
     }
-    // Nothing has been opened yet, so each gets its own number. Without words: there may be no standard error.
-    // (The kernel's init has no /dev yet; it opens its console as soon as it has one.)
+    // First of all, so that each stream gets its own number. No message: there may be no standard
+    // error. (The kernel's init has no /dev yet; it opens its console as soon as it has one.)
     if ocinit::sys::fd::fill_standard_streams().is_err() {
         return ocinit::error::STATUS_NO_STREAMS.into();
     }

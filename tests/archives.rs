@@ -203,7 +203,7 @@ fn an_image_for_another_platform_is_asked_for() {
     refuses(&directory, &["--platform", "arm64", &path], "--platform arm64: not OS/ARCH");
 }
 
-/// `docker save | gzip` and the like are read as the archives that they hold; what is not read is named.
+/// Compressed archives (`docker save | gzip`) are read; an error names other compressions.
 #[test]
 fn compressed_archives_are_read() {
     let directory = scratch("archives-compressed");
@@ -254,7 +254,8 @@ fn spoiled_sum(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// As large as peers take them: 1,000 layers, documents above 1 MiB, thousands of entries in an index.
+/// Sizes that peers take, too: 1,000 layers, documents above 1 MiB, thousands of entries in an
+/// index.
 #[test]
 fn large_documents_are_read() {
     let directory = scratch("archives-documents");
@@ -277,7 +278,7 @@ fn large_documents_are_read() {
     tool(Command::new(support::ocinit()).args(["bundle", "layout:t3999", "bundle"]).current_dir(&directory));
 }
 
-/// No bytes are no gzip, whatever their digest.
+/// An empty blob is no gzip, even if its digest is right.
 #[test]
 fn an_empty_blob_is_no_gzip() {
     let directory = scratch("archives-empty-blob");
@@ -289,7 +290,7 @@ fn an_empty_blob_is_no_gzip() {
     assert!(output.status.code() == Some(125) && line.contains("layers[0]: no bytes at all are not"), "{line}");
 }
 
-/// A layout whose index names nothing, with a manifest.json beside it, as docker 25 saves an image that has no tag.
+/// A layout with an empty index and a manifest.json: docker 25's archive of an image without a tag.
 #[test]
 fn an_untagged_image_saved_by_docker_25_is_one_image() {
     let top = scratch("archive-untagged");
@@ -311,7 +312,7 @@ fn an_untagged_image_saved_by_docker_25_is_one_image() {
         says(&top, &[archive.to_str().unwrap()], "untagged");
         let output = Command::new(support::ocinit()).arg("inspect").arg(&archive).output().expect("ocinit runs");
         assert!(String::from_utf8_lossy(&output.stdout).contains(&stored.config.digest), "{output:?}");
-        // Later ones name it in the index, by its digest alone. Who says that an archive is a layout gets that.
+        // Later versions list it in the index, by its digest. `oci-archive:` asks for the layout.
         match n {
             2 => says(&top, &[&format!("oci-archive:{}", archive.display())], "untagged"),
             _ => refuses(&top, &[&format!("oci-archive:{}", archive.display())], "no image"),
@@ -319,12 +320,12 @@ fn an_untagged_image_saved_by_docker_25_is_one_image() {
     }
 }
 
-/// What an image unpacks to is limited on request: all layers together, each of them once.
+/// --max-size limits the unpacked bytes of all layers together, each layer once.
 #[test]
 fn an_image_that_unpacks_to_more_than_the_limit_is_refused() {
     let directory = scratch("archives-max-size");
     let big = "0123456789abcdef".repeat(64 << 10);
-    // A whiteout of what its own layer adds: this image is read twice.
+    // A whiteout of its own layer's entry: this image is read twice.
     let again = Tar::new().file("second", 0o644, &big).file("third", 0o644, "3").whiteout("third");
     let layers = vec![Layer::gzip(Tar::new().file("first", 0o644, &big)), Layer::gzip(again)];
     let (layout, _) = Image { layers, ..Image::empty() }.write(&directory.join("layout"));

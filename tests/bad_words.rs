@@ -330,7 +330,7 @@ fn a_pid_file_is_there_whole_or_not_at_all() {
         let left = std::fs::read_dir(&lab.dir).unwrap().flatten().map(|entry| entry.file_name());
         assert_eq!(left.filter(|name| name.to_string_lossy().contains("partial")).count(), 0);
     }
-    // What has a name like ours is the user's.
+    // Files with names like ours belong to the user.
     for name in ["pid.partial", "pid.partial-1"] {
         write(&lab.dir.join(name), "mine");
     }

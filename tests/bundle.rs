@@ -78,7 +78,7 @@ fn differences(theirs: &[String], ours: &[String]) -> Vec<String> {
 #[track_caller]
 fn expect_differences(theirs: &Path, ours: &Path, expected: &str) {
     let mut found = differences(&facts(theirs), &facts(ours));
-    // How far these go is this machine's to say: tests/defaults.rs.
+    // These depend on the machine: tests/defaults.rs.
     found.retain(|line| !line.contains(" process.rlimits ") && !line.contains("/thermal_throttle"));
     let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(found, expected, "\n{}", found.join("\n"));
@@ -335,7 +335,7 @@ fn the_root_is_what_unpack_makes() {
     let list = |name: &str| {
         let script = project().join("tests/support/listing.py");
         let text = String::from_utf8(tool(Command::new("python3").arg(script).arg(directory.join(name)))).unwrap();
-        // A bundle gets its own, and so their directory another time.
+        // A bundle gets its own files, so their directory's time differs.
         let is_own = |line: &&str| {
             ["/etc\t", "/etc/hosts\t", "/etc/hostname\t", "/etc/resolv.conf\t"].iter().any(|own| line.starts_with(own))
         };

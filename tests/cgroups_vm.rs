@@ -1,11 +1,11 @@
-//! Cgroups that a container makes itself, or that stand where not all controllers can be: see tests/runtime_vm.rs.
+//! Cgroups that a container makes, and cgroups that cannot have all controllers. See runtime_vm.rs.
 
 mod support;
 
 use support::vm_cases::{Case, run};
 
 const CASES: &[Case] = &[
-    // As systemd and docker do in a container: no process may be born in the outer cgroup any more.
+    // As systemd and docker do in a container: the outer cgroup then takes no process.
     Case {
         name: "exec-beside-its-first-process",
         linux: r#""cgroupsPath":"/pod/x""#,
@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
                  ocinit: the cgroup /sys/fs/cgroup/pod is at its limit of 0 processes (pids.max): clone the container's \
                  process: resource temporarily unavailable\n",
     },
-    // Where docker runs in a container, or an image's tests in one: a cgroup further up has processes.
+    // As with docker in a container: a cgroup further up has processes.
     Case {
         name: "below-processes",
         linux: r#""cgroupsPath":"/ci/docker/x","resources":{"pids":{"limit":30}}"#,
@@ -62,7 +62,8 @@ const CASES: &[Case] = &[
                  ocinit: linux.resources.memory.limit: no controller memory in the control group: it may hold threads \
                  alone, as a cgroup above it has processes of its own\n",
     },
-    // From another session of the user no cgroup above both may be written: as in runc, but said.
+    // From another session the user may not write the cgroup above both: as in runc, with a
+    // warning.
     Case {
         name: "exec-from-another-session",
         linux: r#""uidMappings":[{"containerID":0,"hostID":1000,"size":1}],
@@ -75,7 +76,7 @@ const CASES: &[Case] = &[
         prints: "0::/\nocinit: the process is in your cgroup, without the container's limits: to join it: permission denied\n\
                  0::/../..\nocinit: clone the container's process: permission denied\n",
     },
-    // A path of 4,126 bytes is longer than any that the kernel takes.
+    // A path of 4,126 bytes is longer than PATH_MAX.
     Case {
         name: "deep-and-wide",
         linux: "",
@@ -146,7 +147,7 @@ const CASES: &[Case] = &[
                   echo 0 >$g/cgroup.freeze; rmdir $g",
         prints: "0\n  \"status\": \"running\",\n0\n0\nended\n",
     },
-    // A pid namespace that others are in ends with nobody: a kill means the cgroup.
+    // A shared pid namespace has no process that ends it: a kill means the cgroup.
     Case {
         name: "kill-in-a-shared-pid-namespace",
         linux: "",
@@ -155,7 +156,7 @@ const CASES: &[Case] = &[
                   sleep 0.3; n; $o state $c | grep status; $o kill $c KILL 2>&1; $o delete $c; echo $?",
         prints: "2\n0\n  \"status\": \"stopped\",\nocinit: container not running: kill-in-a-shared-pid-namespace\n0\n",
     },
-    // Those of a container are told by the namespaces that are its own.
+    // Without a cgroup a container's processes are found by its own namespaces.
     Case {
         name: "without-a-cgroup",
         linux: "",

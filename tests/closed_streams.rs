@@ -1,5 +1,5 @@
-//! A caller that has closed standard streams: what takes their place is /dev/null, in every process that is made. Else the next
-//! file that is opened would be a standard stream of the container: a directory of the host.
+//! A caller with closed standard streams: every process gets /dev/null in their place. Else the
+//! next opened file, a directory of the host, would become a standard stream of the container.
 
 mod support;
 
@@ -13,12 +13,12 @@ use support::lab::{self, Lab, Runtime, Said};
 const CLOSED: [&str; 7] = ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"];
 const USER: u32 = 1234;
 
-/// Writes of each descriptor of the shell what it is: the numbers of a device, else its link.
+/// Writes each fd of the shell: the numbers of a device, else its link.
 const LOOK: &str = "for n in 0 1 2 3 4 5 6 7 8 9 10 11 12; do f=/proc/$$/fd/$n; [ -e $f ] || continue; \
     d=$(stat -L -c %F:%t:%T $f); case $d in character*) echo $n ${d##* };; *) echo $n $(readlink $f);; esac; done";
 const NULL: &str = "file:1:3";
 
-/// Who calls, and by which command a process gets its streams.
+/// The caller, and the command that starts the process.
 struct Start {
     name: &'static str,
     words: &'static [&'static [&'static str]],
@@ -32,7 +32,7 @@ const STARTS: [Start; 5] = [
     Start { name: "exec -d", words: &[&["exec", "-d", "@ID@", "/bin/sh", "/look"]] },
 ];
 
-/// A call with these streams closed, by this user.
+/// Calls ocinit as this user with these streams closed.
 fn call(lab: &Lab, closed: &str, user: u32, words: &[&str]) -> Said {
     let program = lab.dir.join("ocinit");
     let mut command = Command::new("/bin/sh");
@@ -45,10 +45,10 @@ fn call(lab: &Lab, closed: &str, user: u32, words: &[&str]) -> Said {
     lab.finish(&mut command)
 }
 
-/// A lab whose processes say into /tmp/fds what they have open, for root or a user.
+/// Returns a lab whose processes list their fds in /tmp/fds, for root or a user.
 fn looking(user: u32) -> Lab {
     let mut lab = Lab::new(Runtime::Ocinit);
-    // Where this project is may be nobody else's.
+    // The user may not be able to reach this project's directory.
     lab::copy_program(lab.runtime.program(), &lab.dir.join("ocinit"));
     std::fs::write(lab.rootfs.join("look"), format!("({LOOK}) >/tmp/part; mv /tmp/part /tmp/fds\n")).unwrap();
     lab.merge(r#"{"process": {"args": ["/bin/sh", "/look"]}}"#);
@@ -66,7 +66,7 @@ fn looking(user: u32) -> Lab {
     lab
 }
 
-/// What is wrong with the descriptors that a process has; nothing, if all that was closed is /dev/null.
+/// Returns the faulty fds of a process; empty if all closed streams are /dev/null.
 fn wrong(lab: &Lab, text: &str, closed: &str) -> String {
     let mut wrong = Vec::new();
     let mut seen = [false; 3];
@@ -74,7 +74,7 @@ fn wrong(lab: &Lab, text: &str, closed: &str) -> String {
         let (number, what) = line.trim_end_matches(" (deleted)").split_once(' ').unwrap_or((line, ""));
         let number: usize = number.parse().expect("a number");
         let is_right = match number {
-            // What `finish` gave.
+            // The files of `finish`.
             0..=2 if !closes(closed, number) => what.ends_with([".in", ".out", ".err"][number]),
             0..=2 => what == NULL,
             // The shell's own script.
@@ -172,7 +172,7 @@ fn what_is_closed_is_null_for_images_and_is_nothing_to_hooks() {
     }
 }
 
-/// An archive that is written while standard output or standard error is closed holds the archive and no message.
+/// An archive written while standard output or error is closed contains no message.
 #[test]
 fn an_archive_is_never_a_standard_stream() {
     lab::enter();
@@ -191,7 +191,7 @@ fn an_archive_is_never_a_standard_stream() {
     }
 }
 
-/// Without a /dev/null nothing is begun, and nothing is said: who knows where to.
+/// Without a /dev/null nothing is begun, and no message is written, as no fd is safe for it.
 #[test]
 fn without_a_null_device_nothing_begins() {
     lab::enter();

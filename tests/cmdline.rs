@@ -82,7 +82,7 @@ fn quotes_as_the_kernel_takes_them() {
     outcome.expect_status(0).expect_stdout("one two|three  four|quoted\n");
 }
 
-/// /proc/cmdline ends in a newline, which is none of the last word's.
+/// The newline at the end of /proc/cmdline does not belong to the last word.
 #[test]
 fn an_open_quote_ends_with_the_line() {
     let outcome = Boot::new(busybox_layout()).append("ocinit.env=\"A=open end").script("echo \"[$A]\"").run();

@@ -85,7 +85,7 @@ fn help_and_version_are_commands_and_no_word_at_all_lists_them() {
     }
     assert!(out(&["version"]).starts_with("ocinit version "));
     assert!(stderr(&ocinit(&["help", "unpak"])).contains("did you mean unpack?"));
-    // Behind a command's name the letter is not the version's, nor anything else's.
+    // After a command's name `-v` is no option.
     for (command, status) in [("run", 1), ("create", 1), ("list", 1), ("bundle", 125)] {
         let output = ocinit(&[command, "-v", "x"]);
         assert_eq!(stderr(&output), format!("ocinit: {command}: no option -v: see --help\n"));
@@ -94,7 +94,7 @@ fn help_and_version_are_commands_and_no_word_at_all_lists_them() {
     assert_eq!(stderr(&ocinit(&["--frob"])), "ocinit: no option --frob: see --help\n");
 }
 
-/// Of two options with one name a command has its own.
+/// A command's own option hides a global one of the same name.
 #[test]
 fn help_names_each_option_once() {
     for line in out_of("--help").lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
@@ -144,7 +144,7 @@ fn an_image_that_is_elsewhere_is_answered_with_the_command_that_gets_it() {
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0, "a run that fails leaves nothing");
 }
 
-/// Shells, CI and editors say by these that they show no escape sequences.
+/// Shells, CI systems and editors set these if they show no escape sequences.
 #[test]
 fn a_terminal_without_escapes_gets_none() {
     for (name, value) in [("TERM", "dumb"), ("NO_COLOR", "1")] {
@@ -158,7 +158,7 @@ fn a_terminal_without_escapes_gets_none() {
     }
 }
 
-/// Whoever reads a log may come late, or never: no command waits for that.
+/// No command waits for a reader of its log.
 #[test]
 fn a_log_that_is_a_fifo_stops_no_command() {
     let place = scratch("commands-fifo");
@@ -171,7 +171,7 @@ fn a_log_that_is_a_fifo_stops_no_command() {
     let output = run(&["list", "--quiet"]);
     let text = stderr(&output);
     assert!(output.status.code() == Some(1) && text.contains("no process reads it"), "{:?} {text}", output.status);
-    // With a reader that is slow the lines that do not fit are lost.
+    // With a slow reader, lines that do not fit are lost.
     let reader = std::fs::OpenOptions::new().read(true).write(true).open(&log).unwrap();
     for _ in 0..200 {
         let output = run(&["inspect", &format!("/absent/{}", "x".repeat(900))]);
@@ -260,7 +260,7 @@ fn a_pipe_shows_no_progress() {
     assert_eq!((output.status.code(), stderr(&output).as_str(), output.stdout.len()), (Some(0), "", 0));
 }
 
-/// podman puts the runtime's name before what conmon hears; conmon is told from others by its variable.
+/// podman puts the runtime's name before lines that conmon reads. A variable reveals conmon.
 #[test]
 fn conmon_gets_a_line_without_our_name() {
     let said = |words: &[&str]| {

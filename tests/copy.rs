@@ -344,7 +344,7 @@ fn what_is_not_what_it_says_is_not_copied() {
         }
         let before = read(&directory.join("grown/index.json"));
         let output = ocinit(&directory, &["copy", "layout", "oci:grown:second"]).output().expect("ocinit runs");
-        // A layer that is there already is not read again, so its damage in the source does not matter.
+        // An existing layer is not read again, so damage in the source does not matter.
         assert_eq!(output.status.code(), Some(if part < 2 { 125 } else { 0 }));
         assert_eq!(read(&directory.join("grown/index.json")) == before, part < 2);
         assert_eq!(blobs(&directory.join("grown")).len(), 4, "what has a name is what it says");
@@ -355,7 +355,7 @@ fn what_is_not_what_it_says_is_not_copied() {
         write(&directory.join("part.tar"), output.stdout);
         refuses(&directory, &["part.tar", "oci:new"], "");
     }
-    // The layer is what its digest says, and not what the configuration says: only plain layers are named by that.
+    // The layer has its digest, but not the configuration's, which counts for plain layers only.
     let directory = scratch("copy-diff-id");
     let mut image = image("one");
     image.layers[2].diff_id = sha256(b"another");

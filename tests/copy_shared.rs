@@ -1,4 +1,6 @@
-//! `ocinit copy` where others copy too: many at once, with one pid, killed in the middle; and what a layout says of itself.
+//! `ocinit copy` beside other copies: many at once, with one pid, killed in the middle. Also:
+//! members and
+//! entries of an index that a copy keeps.
 
 mod support;
 
@@ -28,7 +30,7 @@ fn succeeds(directory: &Path, words: &[&str]) {
     assert!(output.status.success(), "{words:?}: {}", line(&output));
 }
 
-/// An image with some megabytes that no other has.
+/// Returns an image with some megabytes of its own.
 fn image(seed: u8) -> Image {
     let layer = |n: u8| {
         Layer::plain(Tar::new().file(&format!("f{seed}{n}"), 0o644, [random_bytes(1 << 20), vec![seed, n]].concat()))
@@ -41,7 +43,7 @@ fn image(seed: u8) -> Image {
     }
 }
 
-/// Two layouts, `a` and `b`.
+/// Makes two layouts, `a` and `b`. Returns their directory.
 fn start(name: &str) -> PathBuf {
     let directory = scratch(&format!("shared-{name}"));
     image(1).write(&directory.join("a"));
@@ -49,7 +51,7 @@ fn start(name: &str) -> PathBuf {
     directory
 }
 
-/// The tags of a layout, sorted; everything in it is what it says, and nothing partial is left.
+/// Returns the sorted tags of a layout. All its blobs are right, and no partial file is left.
 #[track_caller]
 fn tags(layout: &Path) -> Vec<String> {
     for blob in std::fs::read_dir(layout.join("blobs/sha256")).expect("blobs") {
@@ -144,14 +146,14 @@ fn copies_with_one_pid_do_not_meet() {
     }
 }
 
-/// Kills a command after a moment, as `kill -9` does; true if it had not ended.
+/// Kills a command by SIGKILL after a moment. Returns true if it had not ended.
 fn killed_after(mut command: Command, delay: Duration) -> bool {
     let mut child = command.process_group(0).spawn().expect("it runs");
     std::thread::sleep(delay);
     let is_running = child.try_wait().expect("child").is_none();
     let group = format!("-{}", child.id());
     let _ = Command::new("kill").args(["-9", "--", &group]).stderr(Stdio::null()).status();
-    // Its pipes end with the last process that has them.
+    // Its pipes end with their last process.
     child.wait_with_output().expect("it ends");
     is_running
 }
@@ -174,7 +176,7 @@ fn a_killed_command_is_in_nobodys_way() {
         let words = cases[round % cases.len()];
         let delay = Duration::from_micros(500 + 700 * (round as u64 / 6));
         caught += usize::from(killed_after(with_one_pid(&directory, words), delay));
-        // It may have been killed after its end was made.
+        // It may have been killed after its last step.
         for made in ["new", "b.tar", "d.tar", "rootfs"] {
             let path = directory.join(made);
             let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
@@ -291,7 +293,7 @@ fn an_artifact_is_copied_as_it_is() {
         succeeds(&directory, &["copy", "layout:sig", "oci:one:again"]);
         succeeds(&directory, &["copy", "--all", "layout:sig", "oci-archive:one.tar"]);
         assert_eq!(tags(&directory.join("one")), ["again", "sig"]);
-        // Beside an image it is not what is meant without a word.
+        // Beside an image it must be named.
         image(1).add(&mut layout, "latest");
         layout.write_index();
         succeeds(&directory, &["copy", "layout", "oci:image"]);
@@ -322,7 +324,7 @@ fn an_index_keeps_what_it_says_of_itself() {
         // The whole name would say another tag.
         assert_eq!(text.contains("io.containerd.image.name"), is_named, "{text}");
     }
-    // What the target's index has of its own.
+    // Members of the target's own index.
     let text = index("other");
     write(
         &directory.join("other/index.json"),
@@ -343,7 +345,7 @@ fn an_index_keeps_what_it_says_of_itself() {
         (after.ino(), after.mtime_nsec()),
         "a blob that is there was written again"
     );
-    // One that is damaged is written again.
+    // A damaged blob is written again.
     write(&blob, vec![0; after.len() as usize]);
     succeeds(&directory, &["copy", "layout", "oci:other:v4"]);
     assert_eq!(tags(&directory.join("other")), ["b", "v2", "v3", "v4"]);
@@ -353,7 +355,7 @@ fn layout_blob(layout: &Path, digest: &str) -> PathBuf {
     layout.join("blobs").join(digest.replace(':', "/"))
 }
 
-/// Links in somebody else's layout lead a copy nowhere.
+/// A copy follows no links in an untrusted layout.
 #[test]
 fn a_layout_of_links_is_not_followed() {
     let directory = start("links");

@@ -1,4 +1,4 @@
-//! What a container of an image may do and sees where nobody has said anything: docker's defaults, looked at from inside.
+//! Default restrictions of an image's container, seen from inside: docker's.
 
 mod support;
 
@@ -30,7 +30,7 @@ fn image() -> PathBuf {
 fn run(options: &[&str], script: &str) -> Output {
     let mut command = Command::new(Runtime::Ocinit.program());
     command.arg("--root").arg(Path::new(PLACE).join("state")).arg("run").args(options);
-    // Tests run beside each other, and control groups are the machine's.
+    // Tests run at the same time, and all share the machine's cgroups.
     let id = format!("defaults-{:?}", std::thread::current().id()).replace(['(', ')'], "-");
     command.args(["--image", "image", &id, "--", "sh", "-c", script]).current_dir(PLACE);
     command.output().expect("ocinit starts")
@@ -47,7 +47,7 @@ fn said(options: &[&str], script: &str) -> String {
 /// A line of /proc/self/status, without its name.
 const STATUS: &str = "grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd):' /proc/self/status | tr '\\t\\n' '  '";
 
-/// A limit of nofile or nproc as far as this process could give it.
+/// Returns a limit, lowered to what this process could set.
 fn limit(kind: i32, wanted: u64) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel fills one `struct rlimit`.
@@ -70,7 +70,7 @@ fn an_images_container_has_dockers_defaults() {
     // No new user namespace, no keyring, no io_uring: calls that docker's filter refuses.
     let refused = run(&[], "unshare -U true");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"), "{refused:?}");
-    // A layer's device is there, and nobody may open it; nor one that root makes.
+    // Devices of a layer, or made by the container's root, exist, but cannot be opened.
     for node in ["/kmsg", "/tmp/kmsg"] {
         let refused = run(&[], &format!("test -c {node} || mknod {node} c 1 11; head -c 1 {node}"));
         assert!(String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"), "{node}: {refused:?}");
@@ -142,7 +142,7 @@ fn create_takes_the_same_options() {
     let words = ["--image", "image", "defaults-create", "--", "sh", "-c", "sleep 60"];
     let mut create = vec!["create"];
     create.extend(options.iter().chain(&words));
-    // What the container inherits is not a pipe that somebody reads to its end.
+    // The container must not inherit a pipe that this test reads to its end.
     let mut command = Command::new(Runtime::Ocinit.program());
     command.arg("--root").arg(Path::new(PLACE).join("state")).args(&create).current_dir(PLACE);
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("ocinit starts");
@@ -241,7 +241,7 @@ fn options_loosen_and_tighten() {
     assert_ne!(shown, "0\n");
 }
 
-/// A profile as docker takes it, with conditions.
+/// A profile in docker's form, with conditions.
 const PROFILE: &str = r#"{"defaultAction":"SCMP_ACT_ALLOW","comment":"docker's form",
     "archMap":[{"architecture":"SCMP_ARCH_AARCH64","subArchitectures":["SCMP_ARCH_ARM"]},
                {"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]}],

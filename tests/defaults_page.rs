@@ -1,5 +1,5 @@
-//! docs/defaults.md: what containers get where nobody has said anything. ocinit's columns are made by looking into its containers
-//! in all three lives; `OCINIT_WRITE=1` writes the page.
+//! docs/defaults.md: the defaults of containers. ocinit's columns come from its containers in all
+//! three lives; `OCINIT_WRITE=1` writes the page.
 
 mod support;
 
@@ -63,7 +63,7 @@ fn image() -> support::Image {
     busybox().config(&format!(r#""Cmd":["sh","-c","{quoted}"]"#)).layer(Layer::plain(layer))
 }
 
-/// What a row is called, its name in the probe, and what docker 29 and podman 5.8 have.
+/// A row's title, its name in the probe, and the values of docker 29 and podman 5.8.
 const ROWS: [(&str, &str, &str, &str); 24] = [
     ("capabilities of root", "capabilities", "14", "11: no AUDIT_WRITE, MKNOD, NET_RAW"),
     ("inheritable, ambient", "nobodys", "none", "none"),
@@ -91,7 +91,7 @@ const ROWS: [(&str, &str, &str, &str); 24] = [
     ("/etc/resolv.conf", "resolv", "the host's servers", "the image's (`--network none`)"),
 ];
 
-/// What one column says of a row.
+/// Returns the value of a row in one column.
 fn value(said: &str, name: &str, is_machine: bool) -> String {
     let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let line = line.unwrap_or_else(|| panic!("no {name} in {said}")).trim().replace('\t', " ");
@@ -114,7 +114,7 @@ fn value(said: &str, name: &str, is_machine: bool) -> String {
     }
 }
 
-/// docker's limit where the caller may give it, or as much as the caller has.
+/// Returns docker's limit, or the caller's if that is lower.
 fn limit(name: &str, said: &str) -> String {
     let kind = if name == "nofile" { libc::RLIMIT_NOFILE } else { libc::RLIMIT_NPROC };
     let mut own = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -135,7 +135,7 @@ fn text(command: &mut Command) -> String {
     String::from_utf8(tool(command)).expect("UTF-8")
 }
 
-/// What the probe says in each of ocinit's lives.
+/// Returns the probe's output in each of ocinit's lives.
 fn columns() -> [String; 4] {
     lab::enter();
     let place = Path::new(PLACE);

@@ -1,5 +1,6 @@
-//! Escapes that are races: a container of CAP_SYS_PTRACE takes what a process has that comes into its pid namespace. The short
-//! form takes seconds and has found all that was there; `OCINIT_ESCAPES=long` is what `make test-escapes` runs.
+//! Escapes by a race: a container with CAP_SYS_PTRACE takes fds and directories of a process that
+//! enters its pid namespace. The short form takes seconds; `make test-escapes` sets
+//! `OCINIT_ESCAPES=long`.
 
 mod support;
 
@@ -8,7 +9,7 @@ use std::process::Command;
 
 use support::lab::{self, Lab, Runtime, done};
 
-/// A container of root's in which a thief waits.
+/// Returns root's container with a waiting thief.
 fn thief() -> Lab {
     let mut lab = Lab::new(Runtime::Ocinit);
     let source = support::project().join("tests/support/thief.c");
@@ -23,19 +24,19 @@ fn thief() -> Lab {
         r#"{{"process": {{"capabilities": {{"bounding": {all}, "effective": {all}, "permitted": {all}}}}}}}"#
     ));
     lab.script("exec /bin/thief >/tmp/stolen 2>&1");
-    // Its group is where its limits are; what is seen of it is not the subject.
+    // Its cgroup has its limits; whether it is visible is not the subject.
     done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
     assert_eq!(lab.wait_for_file("b/rootfs/tmp/stolen"), "ready\n");
     lab
 }
 
-/// What it has got that is the host's.
+/// Returns what the thief got of the host.
 fn stolen(lab: &Lab) -> String {
     let text = lab.file("b/rootfs/tmp/stolen");
     text.lines().filter(|line| *line != "ready").map(|line| format!("{line}\n")).collect()
 }
 
-/// What comes in with the host's root is seen, or this test would prove nothing.
+/// The thief does see a process with the host's root. If not, this test would prove nothing.
 #[track_caller]
 fn the_thief_takes_what_it_can(lab: &Lab) {
     let pid = lab.state().at("pid").show();
@@ -49,7 +50,9 @@ fn the_thief_takes_what_it_can(lab: &Lab) {
     panic!("the thief does not see who comes in: {}", stolen(lab));
 }
 
-/// `exec`: without the fix the caller's working directory, the state root and the cgroup are taken within ten turns.
+/// `exec`: without the fix the thief gets the caller's directory, the state's root and the cgroup
+/// within
+/// ten turns.
 #[test]
 fn exec_gives_nothing_to_who_waits_for_it() {
     lab::enter();
@@ -66,8 +69,9 @@ fn exec_gives_nothing_to_who_waits_for_it() {
     the_thief_takes_what_it_can(&lab);
 }
 
-/// A new container that joins the pid namespace of another, as those of a pod do: without the fix the other takes the host's
-/// root, the bundle and the state of one of ten. It works as one that has its own, and shows the other's processes.
+/// A new container joins another's pid namespace, as in a pod. Without the fix the other gets the
+/// host's root, the bundle and the state of one in ten. The new one works as ever, and sees the
+/// other's processes.
 #[test]
 fn a_new_container_in_a_joined_pid_namespace_gives_nothing() {
     lab::enter();
@@ -103,16 +107,16 @@ fn a_new_container_in_a_joined_pid_namespace_gives_nothing() {
     the_thief_takes_what_it_can(&thief);
 }
 
-/// What the program opens itself, its own root and working directory, its standard streams, what its hooks get: whoever may
-/// trace it may have that. (The host's root has the same name, but leads to the secret.)
+/// Returns whether a line names what a tracer may have: the program's own files, root, directory
+/// and streams, or its hooks'. (The host's root has the same name, but leads to the secret.)
 fn is_its_own(line: &str) -> bool {
-    // A shell keeps what it was given under another number while it reads something else.
+    // A shell keeps its standard streams under other numbers for a time.
     let is_given = [".in", ".out", ".err"].iter().any(|end| line.trim_end_matches(" (deleted)").ends_with(end));
     let is_hosts = line.contains(lab::PLACE) || line.contains("/sys/fs/cgroup");
     !line.contains("SECRET") && (is_given || !is_hosts)
 }
 
-/// The same with user namespaces: the pod's is joined, by root and by the user who made it.
+/// The same with user namespaces: root, and the user who made it, join the pod's.
 #[test]
 fn a_new_container_joins_the_pid_namespace_of_a_user_namespace() {
     use std::os::unix::process::CommandExt;

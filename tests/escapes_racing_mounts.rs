@@ -1,5 +1,6 @@
-//! A second container exchanges directories and links (renameat2(2), `RENAME_EXCHANGE`) in a volume that is the first one's
-//! root, while that is made: its mounts, devices, masks and working directory. Nothing is made or mounted outside.
+//! A second container exchanges directories and links (renameat2(2), `RENAME_EXCHANGE`) in the root
+//! of the first one, while that gets its mounts, devices, masks and working directory. Nothing is
+//! made or mounted outside.
 //!
 //! `make test-escapes` does it for longer.
 
@@ -14,7 +15,7 @@ fn mountinfo() -> String {
     std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
 }
 
-/// What the second container executes: this test's own binary, which is static.
+/// The program of the second container: this test's own binary, which is static.
 #[test]
 #[ignore = "runs inside the containers of the other tests"]
 fn exchange_for_ever() {
@@ -27,7 +28,8 @@ fn exchange_for_ever() {
     }
 }
 
-/// The second container, with the root of `lab` as its volume; it exchanges these two in it.
+/// Returns the second container, which has the root of `lab` as its volume and exchanges two names
+/// in it.
 fn racer(lab: &Lab, one: &str, other: &str) -> Lab {
     let mut racer = Lab::new(Runtime::Ocinit);
     lab::copy_program(std::env::current_exe().unwrap(), &racer.rootfs.join("tester"));
@@ -42,8 +44,9 @@ fn racer(lab: &Lab, one: &str, other: &str) -> Lab {
     racer
 }
 
-/// Runs a container in whose root `race/place`, a directory, and `race/link`, a link to the directory `outside` of the host,
-/// are exchanged all the time.
+/// Runs a container while `race/place`, a directory, and `race/link`, a link to the host's
+/// directory
+/// `outside`, are exchanged in its root all the time.
 #[track_caller]
 fn attack(patch: &str, target: &str) {
     let mut lab = Lab::new(Runtime::Ocinit);
@@ -83,7 +86,7 @@ fn attack(patch: &str, target: &str) {
     assert_eq!(racer.status(), "running");
 }
 
-/// Up from the root's folder `race`, and by an absolute path: both lead to the host if they are not resolved in the root.
+/// Upwards from `race`, and absolute: both lead to the host unless they are resolved in the root.
 const LINKS: [&str; 2] = ["../../../outside", "@DIR@/outside"];
 
 #[test]
@@ -150,7 +153,8 @@ fn a_user_namespace_is_no_weaker() {
     }
 }
 
-/// /proc itself is exchanged for a link and a directory of the image's: there is a procfs, or the container does not start.
+/// /proc itself is exchanged for the image's link and directory: the container gets a procfs or
+/// does not start.
 #[test]
 fn proc_is_a_procfs_or_nothing() {
     lab::enter();

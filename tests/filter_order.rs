@@ -1,4 +1,4 @@
-//! What ocinit calls when a container's filter is there: docs/system-calls.md, and not one call more.
+//! System calls of ocinit under a container's filter: exactly those in docs/system-calls.md.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use support::lab::{self, Lab, Runtime, Said, done};
 
-/// A program that exits at once, or with an argument waits; and what it calls.
+/// A program that exits at once, or with an argument waits; and its system calls.
 const PROGRAM: &str = "__attribute__((naked)) void _start(void) { __asm__ volatile(\
     \"mov (%rsp), %rax; cmp $1, %rax; jne 1f; mov $60, %eax; xor %edi, %edi; syscall; 1: mov $34, %eax; syscall; jmp 1b\"); }\n";
 const PROGRAMS_CALLS: &str = "exit pause";
@@ -29,7 +29,7 @@ impl Kind {
         for command in ["run", "create", "exec"] {
             for bits in 0..8 {
                 let [no_new_privs, hooks, listener] = [1, 2, 4].map(|bit| bits & bit != 0);
-                // There are none for a process that is added.
+                // exec runs no hooks.
                 if command == "exec" && hooks {
                     continue;
                 }
@@ -39,7 +39,7 @@ impl Kind {
         all
     }
 
-    /// What the table says of it.
+    /// Returns its calls from the table.
     fn calls(self) -> String {
         let Kind { command, no_new_privs, hooks, listener } = self;
         let is_created = command == "create" && (!no_new_privs || listener);
@@ -60,7 +60,7 @@ impl Kind {
     }
 }
 
-/// The calls of a row of the table.
+/// Returns the calls of a row of the table.
 fn row(begins: &str) -> String {
     static TABLE: OnceLock<String> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
@@ -77,7 +77,7 @@ fn quoted(names: &str) -> String {
     names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// A lab for this kind under this profile, whose rules these are.
+/// Returns a lab of this kind under a profile with this default action and these rules.
 fn lab_of(kind: Kind, default: &str, rules: &str) -> (Lab, UnixListener) {
     let mut lab = Lab::new(Runtime::Ocinit);
     let program = std::path::Path::new(lab::PLACE).join("nop");
@@ -103,7 +103,7 @@ fn lab_of(kind: Kind, default: &str, rules: &str) -> (Lab, UnixListener) {
     (lab, listener)
 }
 
-/// Starts it; what the command said that did not succeed, or the last.
+/// Starts it. Returns the output of the first command that fails, or of the last one.
 fn start(lab: &Lab, kind: Kind) -> Said {
     match kind.command {
         "run" => lab.run(),
@@ -132,7 +132,8 @@ fn nothing_is_called_but_what_the_table_says() {
     }
 }
 
-/// One call of the table is forbidden. The reason arrives where somebody can tell it, nothing hangs, and nothing succeeds.
+/// One call of the table is forbidden: the start fails with the reason where it can be told, and
+/// never hangs.
 #[test]
 fn a_call_of_the_table_that_is_forbidden_is_told() {
     lab::enter();
@@ -144,7 +145,8 @@ fn a_call_of_the_table_that_is_forbidden_is_told() {
                 let (lab, _listener) = lab_of(kind, "SCMP_ACT_ALLOW", &rules);
                 let said = start(&lab, kind);
                 assert!(said.status != -1, "{kind:?} {call} {action}: it hangs");
-                // clone(2) takes the place of clone3(2) that is not there, and what is not closed is closed in the end.
+                // clone(2) replaces a missing clone3(2), and fds that cannot be closed are
+                // close-on-exec.
                 if call == "\"close\"" {
                     continue;
                 }
@@ -152,7 +154,7 @@ fn a_call_of_the_table_that_is_forbidden_is_told() {
                 if action == "SCMP_ACT_ERRNO" && is_execve {
                     assert!(said.err.contains("exec /nop: operation not permitted"), "{kind:?} {call}: {said:?}");
                 }
-                // Killed at its execve(2), it has started for all that anybody can tell.
+                // Killed at its execve(2), the process seems to have started.
                 if !(action == "SCMP_ACT_KILL_PROCESS" && is_execve && kind.command == "create") {
                     assert!(said.status != 0, "{kind:?} {call} {action}: it started");
                 }
@@ -164,12 +166,13 @@ fn a_call_of_the_table_that_is_forbidden_is_told() {
     }
 }
 
-/// What docker's profile of today has that the one of 2019 had not, and what that had that the one of 2016 had not.
+/// Calls that docker's profile got since 2019, and between 2016 and 2019.
 const SINCE_2019: &str = "clone3 close_range epoll_pwait2 faccessat2 fchmodat2 futex_requeue futex_wait futex_waitv futex_wake \
     landlock_add_rule landlock_create_ruleset landlock_restrict_self map_shadow_stack memfd_secret openat2 pidfd_getfd pidfd_open \
     pidfd_send_signal process_mrelease rseq cachestat clock_gettime64 mount_setattr move_mount";
 const SINCE_2016: &str = "copy_file_range preadv2 pwritev2 statx pkey_alloc pkey_free pkey_mprotect";
-/// What busybox was seen to call; and what every runtime calls without no_new_privs (runc: capset among more).
+/// Recorded calls of busybox; and those of every runtime without no_new_privs (runc: capset and
+/// more).
 const RECORDED: &str = "arch_prctl brk capset clone close dup2 execve exit_group fcntl fork getcwd getegid geteuid getgid getpgrp \
     getpid getppid getuid ioctl mmap mprotect munmap newfstatat open openat poll prctl prlimit64 read readlink rseq rt_sigaction \
     rt_sigprocmask rt_sigreturn set_robust_list set_tid_address setgid setuid stat uname vfork wait4 write writev nanosleep \
@@ -187,7 +190,7 @@ fn without(profile: &mut support::json::Json, names: &str) {
     rules.retain(|rule| matches!(rule.at("names"), Json::List(names) if !names.is_empty()));
 }
 
-/// Profiles as people have them: docker's of 2016, 2019 and today, and a list of what a program was seen to call.
+/// Common profiles: docker's of 2016, 2019 and today, and one of a program's recorded calls.
 #[test]
 fn old_profiles_and_recorded_lists_start_everything() {
     use support::json::Json;
@@ -203,7 +206,7 @@ fn old_profiles_and_recorded_lists_start_everything() {
     let profiles = [("today", today), ("2019", in_2019), ("2016", in_2016), ("recorded", Json::parse(&recorded))];
     for (name, profile) in profiles {
         for kind in Kind::all() {
-            // What a hook needs was recorded with another runtime, if with any.
+            // The recording has no calls of hooks.
             let is_early = kind.listener || !kind.no_new_privs && kind.command == "create";
             if name == "recorded" && kind.hooks && is_early {
                 continue;
@@ -237,7 +240,7 @@ fn old_profiles_and_recorded_lists_start_everything() {
     }
 }
 
-/// The listener arrives in `create`, in the state "creating", and it is one that works.
+/// The listener arrives during `create`, in the state "creating", and works.
 #[test]
 fn a_listener_arrives_while_the_container_is_created() {
     lab::enter();
@@ -252,13 +255,13 @@ fn a_listener_arrives_while_the_container_is_created() {
         let descriptor = descriptor.expect("a listener");
         let link = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).unwrap();
         assert_eq!(link.to_str(), Some("anon_inode:seccomp notify"));
-        // SAFETY: it is ours, and nobody else's.
+        // SAFETY: the fd is ours and has no other owner.
         drop(unsafe { <File as std::os::fd::FromRawFd>::from_raw_fd(descriptor) });
         done(&lab.start());
     }
 }
 
-/// What execve(2) alone can find out is told in the same words, with a filter or without one, by whoever starts it.
+/// Errors of execve(2) have the same text with and without a filter, from each command.
 #[test]
 fn the_true_reason_arrives() {
     lab::enter();

@@ -1,4 +1,4 @@
-//! Tests depend on nothing that whoever starts them hands on; and none of them waits for ever.
+//! Tests do not depend on what their parent process passes on, and none waits for ever.
 
 mod support;
 

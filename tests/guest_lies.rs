@@ -1,4 +1,5 @@
-//! A guest may be anything: what it says is checked, shown without effect, and never makes `boot` wait or fail oddly.
+//! Hostile guests: `boot` checks their messages, shows them without effect, and neither waits for
+//! ever nor fails with a traceback.
 
 mod support;
 
@@ -24,7 +25,7 @@ fn run(name: &str, script: &str, boot: &Boot) -> Outcome {
     finish(start(machine.command(boot)), None, Duration::from_secs(60))
 }
 
-/// Nothing of what a guest says reaches the user's terminal or a CI system as a command.
+/// No text of a guest reaches the user's terminal or a CI system as a command.
 #[track_caller]
 fn is_harmless(outcome: &Outcome) {
     for line in outcome.stderr.lines() {
@@ -43,7 +44,7 @@ fn is_harmless(outcome: &Outcome) {
     assert!(!outcome.stderr.contains("Traceback"), "{outcome}");
 }
 
-/// What a guest says on the control port, before it goes off: `boot` ends with 125 and one line that has this part.
+/// Messages on the control port, and a part of the one line with which `boot` then ends, with 125.
 const CONVERSATIONS: [(&str, &str); 52] = [
     ("nothing", r#"pass"#),
     ("no hello", r#"say("control", b"exit 0 0 0\n")"#),
@@ -148,7 +149,7 @@ fn a_guest_that_lies_is_125_and_one_line() {
     assert!(started.elapsed() < Duration::from_secs(400), "a guest can make boot slow: {:?}", started.elapsed());
 }
 
-/// What it says stays as it is where it is right, to the last allowed number.
+/// Valid messages are taken, up to the largest number.
 #[test]
 fn a_guest_that_tells_the_truth_is_believed() {
     let script = r#"
@@ -161,7 +162,7 @@ wait_for(b"done\n")"#;
     run("truth", script, &boot()).expect_status(137).expect_line(&["ocinit: out of memory"]);
 }
 
-/// It went on, but somebody else holds its end of the ports: that is no reason to wait.
+/// QEMU has ended, but another process holds its end of the ports: `boot` does not wait for that.
 #[test]
 fn a_machine_that_is_off_has_said_all() {
     let script = r#"
@@ -172,7 +173,7 @@ if os.fork() == 0: time.sleep(20); os._exit(0)"#;
     assert!(outcome.took < Duration::from_secs(15), "{outcome}");
 }
 
-/// It says that it wrote what never comes, and stays.
+/// The guest reports output that never comes, and stays.
 #[test]
 fn bytes_that_never_come_end_the_machine() {
     let script = r#"say("control", b"hello 1\nstarted\nexit 0 5 0\n"); say("stdout", b"four"); time.sleep(1000)"#;
@@ -180,7 +181,7 @@ fn bytes_that_never_come_end_the_machine() {
     outcome.expect_status(125).expect_stdout("four").expect_line(&["1 of 5 bytes", "stdout", "lost"]);
 }
 
-/// It reads nothing: not its input, not what is said to it. Signals and the time limit hold all the same.
+/// The guest reads neither its input nor its control port. Signals and the time limit still work.
 #[test]
 fn a_guest_that_reads_nothing_can_be_ended() {
     let directory = scratch("guest-lies-deaf");
@@ -208,7 +209,7 @@ while True: say("stderr", b"x" * 65536); time.sleep(0.01)"#;
     }
 }
 
-/// Nobody reads `boot`'s stderr: its last words do not keep it.
+/// `boot` ends even if its stderr is never read.
 #[test]
 fn a_stderr_that_nobody_reads_does_not_keep_boot() {
     let directory = scratch("guest-lies-stuck");
@@ -248,7 +249,8 @@ sys.exit(3)"#;
     }
 }
 
-/// The log's file cannot be written: that is said once, the guest goes on, and the status says it.
+/// If the log's file cannot be written, `boot` reports it once, and by its status; the guest goes
+/// on.
 #[test]
 fn a_log_that_cannot_be_written_is_said_once() {
     let script = r#"
@@ -260,7 +262,7 @@ wait_for(b"done\n")"#;
     let outcome = run("full", script, &boot().option("--log", "/dev/full"));
     outcome.expect_status(125).expect_stdout("12345").expect_line(&["boot: /dev/full: No space left on device"]);
     assert!(outcome.stderr.lines().count() == 1, "{outcome}");
-    // A FIFO that nobody reads is no file to wait for.
+    // A FIFO without a reader is an error at once.
     let directory = scratch("guest-lies-fifo");
     let fifo = directory.join("fifo");
     support::tool(Command::new("mkfifo").arg(&fifo));
@@ -283,7 +285,7 @@ wait_for(b"done\n")"#;
     assert_eq!(read(&log).len(), 64 << 20);
 }
 
-/// What stands on a serial console is the container's: a forged last line says nothing of a kernel that panicked.
+/// The container writes to the serial console, so a forged last line hides no panic of the kernel.
 #[test]
 fn a_console_that_lies_is_125() {
     for (text, status) in [
@@ -300,7 +302,8 @@ fn a_console_that_lies_is_125() {
     }
 }
 
-/// Random lines, in random pieces, beside a second reading of the protocol. `OCINIT_TEST_ROUNDS` says how many.
+/// Random lines in random pieces, beside a second reader of the protocol. `OCINIT_TEST_ROUNDS` is
+/// their number.
 #[test]
 fn random_lines_of_a_guest_are_understood_or_refused() {
     let rounds = std::env::var("OCINIT_TEST_ROUNDS").unwrap_or_else(|_| "20000".into());
@@ -309,7 +312,7 @@ fn random_lines_of_a_guest_are_understood_or_refused() {
     support::tool(&mut command);
 }
 
-/// What nobody thought of is one line, too: here a kernel module that is no xz file.
+/// An unexpected exception is one line, too: here from a kernel module that is no xz file.
 #[test]
 fn an_exception_that_nobody_expected_is_one_line() {
     let directory = scratch("guest-lies-exception");

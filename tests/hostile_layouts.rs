@@ -1,5 +1,5 @@
-//! A layout of somebody else brings no file of the host into the machine: `qemu/boot` and `qemu/mkdisk` read what a
-//! layout holds, beneath it, and name anything else.
+//! An untrusted layout brings no file of the host into the machine: `qemu/boot` and `qemu/mkdisk`
+//! read only a layout's files, beneath it, and name everything else in an error.
 
 mod support;
 
@@ -32,7 +32,7 @@ fn prepare(name: &str) -> (PathBuf, PathBuf) {
     (directory, layout)
 }
 
-/// What somebody may put into a layout, and the name that the error must have.
+/// Spoils a layout. Returns the name that the error must have.
 fn spoil(layout: &Path, what: &str) -> String {
     let host = layout.with_file_name("host");
     let replace = |name: &str, target: &Path| {
@@ -108,7 +108,7 @@ const SPOILT: [&str; 18] = [
     "a blob of eight terabytes",
 ];
 
-/// All for the first of [`SPOILT`]; a file and a folder stand for them afterwards.
+/// All file systems for the first two of [`SPOILT`], a file and a folder; two for the others.
 fn file_systems(index: usize) -> &'static [&'static str] {
     if index < 2 { &FILE_SYSTEMS } else { &["raw", "vfat"] }
 }
@@ -127,7 +127,7 @@ fn refused(outcome: &Outcome, what: &str, way: &str, name: &str) {
     assert!(!outcome.stderr.contains("Traceback"), "{what}, {way}\n{outcome}");
 }
 
-/// A machine that hands out what is on its first disk.
+/// A machine that prints its first disk.
 const SHOWS_ITS_DISK: &str = r#"
 found = re.search(r"file=(/proc/self/fd/\d+)", " ".join(sys.argv))[1]
 data = open(found, "rb").read()
@@ -241,7 +241,7 @@ fn mkdisk_takes_the_files_of_a_layout_from_an_archive() {
     refused(&outcome, "half", "ext4", "damaged");
 }
 
-/// The content is what was checked: a file that somebody writes meanwhile is an error, not a mixture.
+/// A file that is written while it is read is an error, and never a mixture.
 #[test]
 fn a_file_that_changes_while_it_is_read_is_an_error() {
     let (directory, layout) = prepare("changing");
@@ -266,7 +266,7 @@ fn a_file_that_changes_while_it_is_read_is_an_error() {
     }
 }
 
-/// What is right stays right: hidden files are left out, and so are owners and times.
+/// Valid layouts still work: hidden files, owners and times are left out.
 #[test]
 fn a_layout_as_it_should_be_is_taken_whole() {
     let (directory, layout) = prepare("right");

@@ -414,7 +414,7 @@ fn an_odd_entry_among_others_has_a_row_that_says_so_and_the_exit_status_tells() 
             let program = "import json, sys\nrows = json.load(open(sys.argv[1]))['Manifests']\nprint([row['Kind'] for row in rows if 'Error' in row])";
             let kinds = tool(Command::new("python3").arg("-c").arg(program).arg(&file));
             assert_eq!((status, &*String::from_utf8(kinds).unwrap()), (Some(125), &*format!("['{kind}']\n")), "{odd}");
-            // What is asked for by name is another image.
+            // The name stands for another image.
             if n != 2 && n != 6 {
                 shown(&[], &format!("{image}:one"));
             }

@@ -191,7 +191,7 @@ fn the_bundle_of_an_image_is_ours_alone_and_goes_whatever_fails() {
     let said = run(&format!("create --tty --image {image} @ID@"));
     assert!(said.status == 125 && said.err.contains("cannot allocate tty"), "{said:?}");
     assert_eq!(kept(), 0);
-    // Its name cannot be guessed, and is another each time.
+    // Its name cannot be guessed, and differs each time.
     let mut names = Vec::new();
     for _ in 0..2 {
         done(&run(&format!("create --image {image} @ID@")));

@@ -1,5 +1,5 @@
-//! Commands beside the newest runc's: what KILL reaches, where exec reads its process, what `--debug` tells, and what is said
-//! of a container that has stopped.
+//! Commands beside the newest runc's: the processes that KILL reaches, exec's process file,
+//! `--debug`, and messages about a container that has stopped.
 
 mod support;
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use support::json::Json;
 use support::lab::{self, Lab, Runtime, done, ended, launch, refused, running};
 
-/// A container whose processes are in the pid namespace of the host, and those that it has.
+/// Returns a container in the host's pid namespace, and its processes.
 fn in_hosts_namespace() -> (Lab, Vec<String>) {
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.merge(r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]}}"#);
@@ -36,7 +36,8 @@ fn is_gone(pid: &str) -> bool {
     stat.map_or(true, |stat| stat.contains(") Z "))
 }
 
-/// The kernel ends a pid namespace with its first process; in one that is shared nobody does (runc's kill.bats).
+/// The kernel ends a pid namespace with its first process; in a shared one `kill` must (runc's
+/// kill.bats).
 #[test]
 fn kill_ends_all_processes_of_a_shared_pid_namespace() {
     lab::enter();
@@ -49,7 +50,7 @@ fn kill_ends_all_processes_of_a_shared_pid_namespace() {
             assert_eq!(lab.wait_for("stopped"), "stopped");
             assert!(!processes(&lab).is_empty(), "the others live on");
         } else {
-            // Another signal is the first one's alone.
+            // Other signals go to the first process alone.
             done(&lab.call(&["kill", "@ID@", "URG"]));
             assert_eq!(processes(&lab), all);
         }
@@ -59,7 +60,7 @@ fn kill_ends_all_processes_of_a_shared_pid_namespace() {
             assert!(Instant::now() < deadline, "all of them end, ended first: {first_has_ended}");
             std::thread::sleep(Duration::from_millis(2));
         }
-        // Now nobody is there.
+        // Now no process is left.
         assert_eq!(lab.wait_for("stopped"), "stopped");
         refused(&lab, &lab.call(&["kill", "@ID@", "KILL"]), "container not running");
         done(&lab.call(&["delete", "@ID@"]));
@@ -88,7 +89,7 @@ fn exec_reads_its_process_from_a_pipe_and_a_fifo() {
         assert!(ended(&mut writer).is_some());
         done(&lab.call(&["delete", "-f", "@ID@"]));
     }
-    // Whoever waits for a writer that never comes can be ended.
+    // A command that waits for a writer can be ended.
     let lab = running(Runtime::Ocinit);
     support::tool(Command::new("mkfifo").arg(lab.dir.join("fifo")));
     let mut command = lab.command(&["exec", "--process", "@DIR@/fifo", "@ID@"]);
@@ -143,7 +144,7 @@ fn debug_tells_the_phases_in_the_log_or_on_standard_error() {
                 }
             }
         }
-        // A failure is told as ever.
+        // A failure is reported as ever.
         let said = lab.call(&["state", "@ID@"]);
         assert!(said.err.ends_with(&lab.fill("container does not exist: @ID@\n")), "{said:?}");
         assert_eq!(said.err.lines().count(), 1);

@@ -1,4 +1,5 @@
-//! What a command removes and kills is what ocinit made: never a user's own bundle, nor what another user's state names.
+//! Commands remove and kill only what ocinit made: never a user's own bundle, nor a process or
+//! directory that another user's state names.
 
 mod support;
 
@@ -28,7 +29,7 @@ fn call_as(user: u32, program: &Path, lab: &Lab, words: &[&str]) -> Said {
     lab.finish(command.current_dir(&lab.dir).uid(user).gid(user))
 }
 
-/// A lab whose bundle has the name that ours have.
+/// Returns a lab whose bundle has a name like ours.
 fn lab_of(user: u32) -> Lab {
     let mut lab = Lab::new(Runtime::Ocinit);
     let bundle = lab.dir.join("ocinit-bundle-mine");
@@ -72,7 +73,7 @@ fn a_bundle_of_the_users_stays_whatever_its_name_is() {
     }
 }
 
-/// A process that a state may name, and what tells it from others.
+/// Returns a process that a state may name, and its start time.
 fn victim() -> (Child, String) {
     let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
     let stat = String::from_utf8(read(&Path::new("/proc").join(child.id().to_string()).join("stat"))).unwrap();
@@ -80,7 +81,7 @@ fn victim() -> (Child, String) {
     (child, started)
 }
 
-/// A directory that a state may name as a bundle of ours, with its device and inode.
+/// Returns a directory that a state may name as our bundle, with its device and inode.
 fn directory(lab: &Lab) -> (PathBuf, String) {
     let path = lab.dir.join("ocinit-bundle-victim");
     std::fs::create_dir_all(&path).unwrap();
@@ -94,7 +95,7 @@ fn directory(lab: &Lab) -> (PathBuf, String) {
 fn what_another_user_may_have_written_is_no_state() {
     lab::enter();
     type Plant = fn(&Path);
-    // Who the plants belong to, and whether anything of them goes with `delete -f`: what lies in the caller's own directory.
+    // The owner of each planted state, and whether `delete -f` removes it: only the caller's own.
     let plants: [(&str, Plant, bool); 6] = [
         ("another user's directory", |place| chown(place, Some(USER), None).unwrap(), false),
         (
@@ -164,7 +165,7 @@ fn what_another_user_may_have_written_is_no_state() {
     }
 }
 
-/// Whoever may rename in the state's root makes no container another.
+/// Renaming in the state's root turns no container into another.
 #[test]
 fn a_state_under_another_name_is_an_error() {
     lab::enter();
@@ -214,7 +215,7 @@ fn a_run_of_an_image_that_was_killed_leaves_nothing_that_delete_does_not_remove(
             let mut child =
                 command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run");
             if round == 23 {
-                // Unpacking for certain.
+                // It certainly unpacks by now.
                 let deadline = Instant::now() + Duration::from_secs(20);
                 let has_begun = || {
                     let bundle = std::fs::read_dir(&place).unwrap().flatten().next();

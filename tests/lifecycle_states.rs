@@ -123,7 +123,7 @@ fn a_state_is_what_the_specification_and_runc_have() {
 #[test]
 fn a_list_is_laid_out_as_go_does_it() {
     let (root, process) = (Root::new("states-list"), Process::new());
-    // As the newest runc: a directory that was named must be there, the default one need not.
+    // As in the newest runc, only the default root may be missing.
     let missing = format!("open the state's root {}: no such file or directory", root.0.display());
     root.run(&["list"]).fails(&missing);
     root.run(&["delete", "-f", "one"]).says("");
@@ -351,7 +351,7 @@ fn what_ocinit_does_not_do_is_refused_in_one_line() {
         root.run(&["--systemd-cgroup", command, "one"]).fails(line);
         root.run(&["--cgroup-manager", "systemd", command, "one"]).fails(line);
     }
-    // Where nothing is made, nothing is left to systemd.
+    // Commands that make no cgroup leave nothing to systemd.
     for command in ["state", "start", "kill", "delete", "ps", "pause", "resume", "events", "update"] {
         for systemd in [&["--systemd-cgroup"][..], &["--cgroup-manager", "systemd"]] {
             root.run(&[systemd, &[command, "one"]].concat()).fails("container does not exist: one");
@@ -381,7 +381,7 @@ fn an_ordinary_user_has_states_of_his_own() {
     assert!(!list(None, "65534").contains("one") && !list(Some(&place), "0").contains("one"), "root has its own");
 }
 
-/// A directory of many is read once, and nothing is looked up for each but the container itself.
+/// A root with many containers is read once, and each container is looked up once.
 #[test]
 fn a_list_of_many_takes_as_many_steps_as_there_are() {
     let root = Root::new("states-many");

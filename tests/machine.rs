@@ -1,5 +1,5 @@
-//! The machine against its container and its disks: nothing that they do keeps it from its end, or gets more than it was
-//! given.
+//! The machine against its container and its disks: neither can keep it from ending, or get more
+//! than it was given.
 
 mod support;
 
@@ -27,7 +27,8 @@ fn layout(name: &str) -> PathBuf {
     directory
 }
 
-/// Without the filter, which forbids the first step: new user, mount and cgroup namespaces, and cgroup2 mounted in them, once and once more from below.
+/// New user, mount and cgroup namespaces with cgroup2 mounted in them, twice, from further down the
+/// second time. Without the filter, which forbids the first step.
 #[test]
 fn limits_cannot_be_lifted_from_inside() {
     let boot = Boot::new(layout("lift")).append("ocinit.memory=64M ocinit.seccomp=off").option("--mem", "512");
@@ -37,7 +38,7 @@ fn limits_cannot_be_lifted_from_inside() {
     outcome.expect_status(0).expect_value("after", "137");
 }
 
-/// A file system whose superblock says `errors=panic`, and whose root directory is damaged, is looked at and left.
+/// A file system with `errors=panic` and a damaged root directory is probed and skipped.
 #[test]
 fn a_damaged_disk_that_is_only_looked_at_does_not_end_the_machine() {
     let file = damaged_disk("looked-at");
@@ -78,7 +79,7 @@ fn a_hundred_partitions_are_no_obstacle() {
     }
 }
 
-/// The serial number is the disk's, the image is on its partition.
+/// A disk's serial number finds the image on its partition.
 #[test]
 fn a_serial_number_means_the_partition_with_the_image() {
     let directory = scratch("machine-serial");
@@ -88,7 +89,7 @@ fn a_serial_number_means_the_partition_with_the_image() {
     Boot::new(&file).arguments(["echo", "found"]).run().expect_status(0).expect_stdout("found\n");
     let second = Boot::new(busybox_layout()).option("--disk", &file).append("ocinit.disk=/dev/vdb1");
     second.arguments(["echo", "by name"]).run().expect_status(0).expect_stdout("by name\n");
-    // A partition without an image is named.
+    // The error names a partition without an image.
     disk::ext4(&plain, 16, None, &[]);
     disk::partitioned(&file, &plain);
     let outcome = Boot::new(&file).append("ocinit.wait=1").arguments(["echo", "EXECUTED"]).run();
@@ -107,7 +108,7 @@ fn a_machine_without_a_disk_says_which_drivers_it_has() {
     assert!(text.contains("there is no disk at all") && text.contains("virtio_blk"), "{outcome}");
 }
 
-/// The serial console takes some of the output (QEMU's pipe is full then), and nobody reads: the machine goes off.
+/// The machine powers off even if its serial console is never read and QEMU's pipe is full.
 #[test]
 fn a_console_without_a_reader_does_not_keep_the_machine_on() {
     let directory = scratch("machine-no-reader");

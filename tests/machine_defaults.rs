@@ -1,4 +1,4 @@
-//! What PID 1 gives its container: docker's defaults, and the keys that change them.
+//! Defaults of PID 1's container: docker's, and the keys that change them.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn attack() -> Vec<u8> {
     support::read(&program)
 }
 
-/// Names, kinds and numbers of nodes that a layer brings, all of mode 0666: the disks of the machine and more.
+/// Name, type and number of nodes in a layer, all of mode 0666: the machine's disks and more.
 const NODES: [(&str, u8, (u32, u32)); 9] = [
     ("n/vda", b'4', (254, 0)),
     ("n/vdb", b'4', (254, 16)),
@@ -49,7 +49,7 @@ fn with_second_disk(name: &str) -> Boot {
     Boot::new(image).option("--disk", file)
 }
 
-/// Each line of the container's answers: `PATH=WHAT`.
+/// Returns the lines of the container's answers: `PATH=RESULT`.
 #[track_caller]
 fn all_but_null_are(outcome: &support::Outcome, expected: &str) {
     let text = outcome.text();
@@ -61,7 +61,7 @@ fn all_but_null_are(outcome: &support::Outcome, expected: &str) {
     }
 }
 
-/// A node that a layer brings, and one that root makes: they are there, and the kernel refuses to open them.
+/// Nodes of a layer, and nodes that the container's root makes, exist, but the kernel opens none.
 #[test]
 fn devices_of_the_machine_cannot_be_opened() {
     let script = "ls -l /n | wc -l; for n in /n/*; do /attack open $n; done
@@ -78,7 +78,7 @@ fn devices_of_the_machine_cannot_be_opened() {
     all_but_null_are(&outcome, "Operation not permitted");
 }
 
-/// su, sudo and ping do what they do under docker.
+/// su, sudo and ping work as under docker.
 #[test]
 fn a_set_user_id_program_works_and_system_calls_are_filtered() {
     let script = "/suid ids; sed -n 's/^Seccomp:\\t/mode=/p;s/^NoNewPrivs:\\t/nnp=/p' /proc/self/status
@@ -102,7 +102,7 @@ fn the_keys_change_them() {
     outcome.expect_value("mode", "0").expect_value("limits", "100/200/0");
 }
 
-/// The same keys where PID 1 itself becomes the process; by default it is not filtered.
+/// The same keys if PID 1 itself becomes the process, which by default has no filter.
 #[test]
 fn the_keys_hold_for_a_process_that_is_pid_1() {
     let script = "sed -n 's/^Seccomp:\\t/mode=/p;s/^NoNewPrivs:\\t/nnp=/p' /proc/self/status; echo limits=$(ulimit -n)/$(ulimit -Hn); poweroff -f";
@@ -135,7 +135,7 @@ fn privileged_is_everything_but_the_namespaces() {
     assert!(capabilities.count_ones() > 35, "{outcome}");
 }
 
-/// An OOM kill is said, with what lacked.
+/// An OOM kill is reported, with the limit.
 #[test]
 fn what_ran_out_is_said() {
     let image = layout("out-of");
@@ -152,7 +152,7 @@ fn what_ran_out_is_said() {
     assert!(!outcome.stderr.contains("out of"), "{outcome}");
 }
 
-/// A full disk is what the writer is told, in a machine of any size, with /dev/shm full before.
+/// A writer gets ENOSPC in a machine of any size, even with a full /dev/shm.
 #[test]
 fn a_full_root_is_an_error_of_the_writer_and_no_kill() {
     let image = layout("full");
@@ -162,7 +162,7 @@ fn a_full_root_is_an_error_of_the_writer_and_no_kill() {
         let outcome = Boot::new(&image).option("--mem", mebibytes).script(script).run();
         outcome.expect_status(7).expect_stdout("1\n1\n").expect_line(&["ocinit: the root file system is full"]);
         assert!(!outcome.stderr.contains("out of memory"), "{outcome}");
-        // Directories take memory, too.
+        // Empty directories take memory, too.
         let outcome = Boot::new(&image).option("--mem", mebibytes).arguments(["/attack", "fill"]).run();
         outcome.expect_status(0).expect_value("made", "many error=No space left on device");
         assert!(!outcome.stderr.contains("out of memory"), "{outcome}");

@@ -33,12 +33,13 @@ fn microvm() {
     runs_on("microvm");
 }
 
-/// It knows all three, as the real one says it.
+/// A QEMU that lists all three machines, in the real one's words.
 const SAYS_ITS_MACHINE: &str = r#"
 asked = sys.argv[sys.argv.index("-machine") + 1]
 sys.exit(print("microvm   microvm (i386)\nq35   Standard PC") if asked == "help" else f"machine {asked}")"#;
 
-/// The fastest is the default, and what is not known to work on it gets the next, with the reason.
+/// The fastest machine is the default. If it is not known to work, the next is taken, with the
+/// reason.
 #[test]
 fn the_default_is_the_fastest_that_works() {
     let directory = scratch("machines-default");
@@ -71,7 +72,7 @@ fn the_default_is_the_fastest_that_works() {
     }
 }
 
-/// One word more would be a kernel that panics.
+/// With one more word the kernel would panic.
 #[test]
 fn thirty_three_words_for_the_kernels_init_are_refused() {
     let words = |count: usize| (0..count).map(|n| format!(" \"word {n}\"")).collect::<String>();

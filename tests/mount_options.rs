@@ -1,4 +1,5 @@
-//! What mounts come to, beside runc: options as clients write them, long ones, binds of restricted sources, names given twice.
+//! Mounts beside runc's: options as clients write them, long ones, binds of restricted sources, and
+//! destinations given twice.
 
 mod support;
 
@@ -23,14 +24,14 @@ fn users(first: u32) -> String {
     )
 }
 
-/// Options of the mount at this place, as the container sees them.
+/// Returns the options of the mount at this place, as the container sees them.
 fn options_of(said: &Said, place: &str) -> String {
     let line = said.out.lines().find(|line| line.split(' ').nth(4) == Some(place));
     let fields: Vec<_> = line.unwrap_or_else(|| panic!("{place}: {said:?}")).split(' ').collect();
     fields[5].replace(",relatime", "")
 }
 
-/// Without the fix an empty option, and several in one string, are unknown ones of the file system.
+/// Without the fix an empty option, and several in one string, count as unknown options.
 #[test]
 fn options_may_be_empty_or_several_in_one_string() {
     let mut lab = lab();
@@ -78,7 +79,8 @@ fn options_may_be_longer_than_fsconfig_takes_them() {
     overlay_is_there(&lab);
 }
 
-/// mount(2) takes a page. More layers are given one by one where the kernel knows that (6.8), and an error names the limit.
+/// mount(2) takes a page. More layers are passed one by one from Linux 6.8 on, and an error names
+/// the limit.
 #[test]
 fn layers_may_be_more_than_mount_takes_at_once() {
     let mut lab = lab();
@@ -111,7 +113,7 @@ fn layers_may_be_more_than_mount_takes_at_once() {
     let _ = std::process::Command::new("umount").arg(lab.dir.join("ov")).status();
 }
 
-/// Root of the container may not search the way to the directories. Without the fix: permission denied.
+/// Root of the container may not walk to the directories. Without the fix: permission denied.
 #[test]
 fn an_overlay_is_made_for_a_user_namespace() {
     let mut lab = lab();
@@ -154,7 +156,8 @@ fn a_binds_options_are_all_that_it_has() {
     host(&lab.fill("umount @DIR@/src"));
 }
 
-/// What the host has restricted stays so for root of a user namespace: unnamed, it is kept; its contrary is refused.
+/// For root of a user namespace the host's restrictions stay: if unnamed they are kept, and options
+/// against them are refused.
 #[test]
 fn what_is_locked_in_a_user_namespace_stays() {
     let mut lab = lab();
@@ -207,7 +210,7 @@ fn paths_may_end_in_a_slash_and_be_named_twice() {
     assert_eq!(said.out, format!("fuse\n{keys}\n{scsi}\n1\n"), "{said:?}");
 }
 
-/// A type that is not listed is inherited: the caller's mounts are the container's, and nothing of them is touched.
+/// Without a mount namespace the caller's mounts are the container's, and none of them changes.
 #[test]
 fn without_a_mount_namespace_the_root_is_entered_by_chroot() {
     let mut lab = lab();

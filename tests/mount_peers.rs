@@ -1,5 +1,5 @@
-//! What is mounted in a container does not reach the host, and the container's view of the host's control groups and of the
-//! kernel is the one that it was given.
+//! Mounts in a container do not reach the host, and the container sees no more of the host's
+//! cgroups and kernel than it was given.
 
 mod support;
 
@@ -17,7 +17,7 @@ fn host(command: &str) {
     assert!(status.success(), "{command}");
 }
 
-/// The peer groups of this text of mountinfo.
+/// Returns the peer groups in a text of mountinfo.
 fn groups(text: &str) -> BTreeSet<String> {
     text.split_whitespace().filter(|word| word.starts_with("shared:")).map(String::from).collect()
 }
@@ -26,7 +26,7 @@ const USERS: &str = r#"{"linux": {"namespaces+": [{"type": "user"}],
     "uidMappings": [{"containerID": 0, "hostID": 0, "size": 65536}],
     "gidMappings": [{"containerID": 0, "hostID": 0, "size": 65536}]}}"#;
 
-/// Every kind of mount that a container gets: new, copied, bound with what is below it, of devices, masked, read-only, mapped.
+/// Every kind of mount: new, copied, bound recursively, of devices, masked, read-only, id-mapped.
 const ALL_KINDS: &str = r#"{"mounts+": [
     {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid"]},
     {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["nosuid"]},
@@ -40,8 +40,8 @@ const ALL_KINDS: &str = r#"{"mounts+": [
     "linux": {"maskedPaths": ["/proc/keys", "/sys/firmware"], "readonlyPaths": ["/proc/sys", "/all"],
         "devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}]}}"#;
 
-/// Without the fix the cgroup mount of a container without a cgroup namespace has the number of the host's, and so have
-/// binds where rootfsPropagation is shared and there is a user namespace.
+/// Without the fix the cgroup mount of a container without a cgroup namespace is in the host's peer
+/// group. So are binds with a shared rootfsPropagation and a user namespace.
 #[test]
 fn no_mount_is_a_peer_of_the_hosts_that_was_not_asked_for() {
     lab::enter();
@@ -62,7 +62,7 @@ fn no_mount_is_a_peer_of_the_hosts_that_was_not_asked_for() {
                     lab.merge(r#"{"linux": {"namespaces+": [{"type": "cgroup"}]}}"#);
                 }
                 if users {
-                    // The host's sysfs is not for it without a network namespace of its own.
+                    // Without its own network namespace it cannot mount sysfs.
                     lab.merge(USERS).merge(r#"{"linux": {"namespaces+": [{"type": "network"}]}}"#);
                 }
                 if !propagation.is_empty() {
@@ -76,7 +76,7 @@ fn no_mount_is_a_peer_of_the_hosts_that_was_not_asked_for() {
                 assert!(hosts.len() > 5, "{before}");
                 let is_peer = |line: &&str| groups(line).intersection(&hosts).next().is_some();
                 let peers: Vec<_> = said.out.lines().filter(is_peer).collect();
-                // Asked for by rootfsPropagation: binds of the host's shared mounts, and only of them.
+                // rootfsPropagation asks for shared binds, but only of the host's shared mounts.
                 let asked = |line: &str| {
                     let place = line.split(' ').nth(4).unwrap();
                     propagation == "shared" && !users && ["/one", "/all", "/rel", "/all/a", "/rel/a"].contains(&place)
@@ -109,13 +109,13 @@ fn what_a_container_mounts_over_its_control_groups_stays_there() {
     assert_eq!(lab.leftovers(), "");
 }
 
-/// Without the fix it can be written: cgroup.kill of any group of the host is within reach.
+/// Without the fix it is writable: the container could write any cgroup.kill of the host.
 #[test]
 fn control_groups_that_are_not_the_containers_are_read_only() {
     lab::enter();
     let show = "grep ' /sys/fs/cgroup ' /proc/self/mountinfo | cut -d' ' -f6; ( : >>/sys/fs/cgroup/cgroup.procs ) 2>/dev/null && echo WRITABLE";
     let cgroup = r#"{"mounts+": [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw", "nosuid"]}]}"#;
-    // The group of these tests may be the root of all.
+    // These tests' cgroup may be the root.
     let is_root = std::fs::read_to_string("/proc/self/cgroup").unwrap().lines().any(|line| line == "0::/");
     for (namespaces, is_read_only) in [
         ("{}", true),
@@ -130,14 +130,14 @@ fn control_groups_that_are_not_the_containers_are_read_only() {
         let expected = if is_read_only { "ro,nosuid,relatime\n" } else { "rw,nosuid,relatime\nWRITABLE\n" };
         assert_eq!(said.out, expected, "{namespaces} {said:?}");
     }
-    // Its own group it may write, as it has asked to.
+    // It may write its own cgroup, which it asked for.
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.merge(cgroup).script(show);
     assert_eq!(lab.run().out, "rw,nosuid,relatime\nWRITABLE\n");
 }
 
-/// Root of a user namespace that the container makes mounts a procfs if some is in sight without masks. Without the fix that is
-/// the host's, below a second one, or anywhere else.
+/// Root of a user namespace in the container can mount a procfs if it sees one without masks.
+/// Without the fix it sees the host's, below a second one or elsewhere.
 #[test]
 fn without_a_pivot_no_procfs_of_the_hosts_is_left() {
     lab::enter();
@@ -170,7 +170,7 @@ fn without_a_pivot_no_procfs_of_the_hosts_is_left() {
         assert!(said.out.starts_with("/proc/self\n/sys/class\n"), "{said:?}");
         host(undo);
     }
-    // It would work where one is in sight.
+    // It would work if the container saw one.
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.merge(r#"{"process": {"user": {"uid": 1000, "gid": 1000}}}"#);
     lab.script("unshare -U -r -m -p -f sh -c 'mount -t proc proc /mnt' && echo MOUNTED");

@@ -256,7 +256,7 @@ fn mode_exec_hands_over_pid_1() {
     }
 }
 
-/// A set-id bit works as in docker, and is nothing under no_new_privs. (busybox gives such rights up by itself.)
+/// A set-id bit works as in docker, but not under no_new_privs. (busybox drops such rights itself.)
 #[test]
 fn a_setuid_program_works_unless_told() {
     // exit_group(geteuid()): mov eax, 107; syscall; mov edi, eax; mov eax, 231; syscall.

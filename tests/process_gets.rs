@@ -1,4 +1,4 @@
-//! What a container's process gets in small: its environment, its CPUs, its inheritable capabilities, its clocks.
+//! Small attributes of a container's process: environment, CPUs, inheritable capabilities, clocks.
 
 mod support;
 
@@ -7,7 +7,8 @@ use std::process::Command;
 
 use support::lab::{self, Lab, Runtime, done};
 
-/// One entry a name, the last wins, for getenv(3) and for the search in PATH; an empty HOME is none, as runc 1.3.6 has it.
+/// As in runc 1.3.6, the last entry of a name wins, for getenv(3) and the search in PATH, and an
+/// empty HOME counts as unset.
 #[test]
 fn of_several_variables_of_one_name_the_last_is_there_alone() {
     lab::enter();
@@ -29,7 +30,8 @@ fn of_several_variables_of_one_name_the_last_is_there_alone() {
     assert_eq!(lab.call(&["exec", "--process", "@DIR@/process", "@ID@"]).show(), expected);
 }
 
-/// The CPUs of whoever calls (taskset, a pinned daemon) are not the container's; what exec's configuration says is.
+/// The caller's CPU affinity (taskset, a pinned daemon) does not reach the container; exec's own
+/// setting does.
 #[test]
 fn the_callers_cpus_do_not_stick() {
     lab::enter();
@@ -118,13 +120,13 @@ fn clocks_are_set_in_a_user_namespace_too() {
     }
 }
 
-/// The program reached through another mount namespace, of which no mount can be copied.
+/// ocinit's own file is on a mount of another mount namespace, which cannot be copied.
 #[test]
 fn the_program_may_lie_in_another_mount_namespace() {
     lab::enter();
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.script("echo it runs");
-    // A process whose mount namespace has a file system of its own, where the program is.
+    // A process whose mount namespace has its own file system with the program.
     let place = lab.dir.join("elsewhere");
     std::fs::create_dir(&place).unwrap();
     let script = "mount -t tmpfs none \"$1\" && cp \"$2\" \"$1/ocinit\" && touch \"$1/../ready\" && exec sleep 30";

@@ -1,5 +1,5 @@
-//! README's sessions, word for word: each command is run in the order of the page, in one shell, and prints what the page
-//! shows. `OCINIT_WRITE=1` writes what was printed into the page.
+//! README's sessions: each command runs in the order of the page, in one shell, and prints the
+//! page's text. `OCINIT_WRITE=1` writes the output to the page.
 
 mod support;
 
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use support::{project, scratch};
 
-/// What the sessions take at most, with a kernel and images to fetch.
+/// Time limit of the sessions, with a kernel and images to fetch.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// A command of a session, and the lines that follow it on the page.
@@ -18,7 +18,7 @@ struct Step {
     lines: std::ops::Range<usize>,
 }
 
-/// The commands of the fenced blocks that have any: a line `$ COMMAND`, then its output.
+/// Returns the commands in fenced blocks: a line `$ COMMAND`, then its output.
 fn steps(page: &str) -> Vec<Step> {
     let (mut steps, mut fenced): (Vec<Step>, bool) = (Vec::new(), false);
     let mut is_session = false;
@@ -39,7 +39,7 @@ fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-/// One shell for all. The state root and cgroup v2 are of its own mount namespace.
+/// One shell for all. Its mount namespace has its own state root and cgroup v2.
 const SHELL: &str = r#"set -eu
 mkdir -p /run/ocinit
 mount -t tmpfs none /run/ocinit
@@ -73,7 +73,7 @@ fn run(steps: &[Step]) -> Vec<String> {
     outputs
 }
 
-/// What cargo and qemu/setup say depends on what is there already.
+/// Returns whether the line is cargo's or qemu/setup's, whose output depends on earlier builds.
 fn is_of_tools(line: &str) -> bool {
     let line = line.trim_start();
     ["Compiling", "Finished", "Downloaded", "Downloading", "Locking", "Updating", "setup:", "info:"]
@@ -81,7 +81,7 @@ fn is_of_tools(line: &str) -> bool {
         .any(|word| line.starts_with(word))
 }
 
-/// A line without what differs from machine to machine: digests, times, versions of the kernel, widths of columns.
+/// Returns the line without details of one machine: digests, times, kernel versions, column widths.
 fn normal(line: &str) -> String {
     let word = |word: &str| {
         let hex = word.trim_start_matches("sha256:");

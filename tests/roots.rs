@@ -1,5 +1,5 @@
-//! The container's root is mounted at `root.path` in its mount namespace until the pivot: hooks find it there, as nvidia's,
-//! libnvidia-container's and SPDK's do, and the programs that they execute are the host's.
+//! Until the pivot the container's root is mounted at `root.path` in its mount namespace. Hooks, as
+//! nvidia's and SPDK's, find it there, and execute the host's programs.
 
 mod support;
 
@@ -13,7 +13,7 @@ fn lab() -> Lab {
     Lab::new(Runtime::Ocinit)
 }
 
-/// The mounts that this thread, the host of these tests, sees.
+/// Returns the mounts of this thread, the host of these tests.
 fn mountinfo() -> String {
     std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
 }
@@ -24,8 +24,8 @@ fn host(command: &str) {
     assert!(status.success(), "{command}");
 }
 
-/// nvidia's way: what runs in the container's mount namespace (`nsenter`, or a createContainer hook) mounts below ROOTFS; a
-/// hook of the host writes a file. All write what they see to `seen`.
+/// As nvidia does: in the container's mount namespace (by `nsenter`, or a createContainer hook) it
+/// mounts below ROOTFS; a hook of the host writes a file. All append their view to `seen`.
 const HOOK: &str = r#"#!/bin/bash
 exec 2>>@DIR@/seen
 pid=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')
@@ -45,12 +45,12 @@ const HOOKS: &str = r#"{
         "createContainer": [{"path": "@DIR@/hook", "args": ["hook", "createContainer"], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]
     }}"#;
 
-/// Root of the container is another user of the host.
+/// Root of the container is an ordinary user of the host.
 const USERS: &str = r#"{"linux": {"namespaces+": [{"type": "user"}],
     "uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],
     "gidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}]}}"#;
 
-/// Writes the hooks, and an image whose programs say that they were executed on the way.
+/// Writes the hooks, and an image whose programs report it if hooks execute them.
 fn with_hooks(lab: &mut Lab) {
     let hook = lab.dir.join("hook");
     std::fs::write(&hook, lab.fill(HOOK)).unwrap();
@@ -75,11 +75,11 @@ fn sees_all(lab: &Lab, said: &Said) {
     let seen = format!("prestart sees proc\ncreateRuntime sees proc\ncreateContainer sees proc\nin {rootfs}\n");
     assert_eq!(lab.file("seen"), seen);
     assert!(!lab.rootfs.join("executed").exists(), "a program of the image was executed");
-    // On the host there is nothing of it.
+    // The host has none of these mounts.
     assert_eq!(std::fs::read_dir(lab.rootfs.join("from-createRuntime")).unwrap().count(), 0);
 }
 
-/// Runs it, and looks at the host's mounts before, while it waits, and after.
+/// Runs it, and compares the host's mounts before, during its wait, and after.
 #[track_caller]
 fn runs_with_hooks(lab: &Lab, options: &[&str]) {
     let before = mountinfo();
@@ -95,7 +95,7 @@ fn runs_with_hooks(lab: &Lab, options: &[&str]) {
     assert_eq!(mountinfo(), before);
 }
 
-/// Without the fix nsenter finds its program in the image, which it executes as the host's root, and mounts are lost.
+/// Without the fix nsenter executes the image's program as the host's root, and mounts are lost.
 #[test]
 fn hooks_mount_below_the_root_and_execute_the_hosts_programs() {
     let mut lab = lab();
@@ -113,7 +113,8 @@ fn hooks_do_so_in_a_user_namespace() {
     runs_with_hooks(&lab, &["--no-pivot"]);
 }
 
-/// Root of the container may not search the directories that lead to its root, nor to the bundle; a source is relative.
+/// Root of the container may not walk to its root directory or its bundle; a bind's source is
+/// relative.
 #[test]
 fn the_root_may_lie_below_closed_directories() {
     let mut lab = lab();
@@ -157,8 +158,8 @@ fn leave_shared_mount(place: &Path) {
     host(&format!("umount {}", place.display()));
 }
 
-/// A mount that is shared hands on what is mounted on it: without parting with it the host has the container's mounts, and
-/// pivot_root is refused.
+/// A shared mount propagates mounts. If it is not made private, the host gets the container's
+/// mounts and pivot_root fails.
 #[test]
 fn nothing_reaches_the_host_by_a_shared_mount_that_holds_the_root() {
     lab::enter();
@@ -176,7 +177,7 @@ fn nothing_reaches_the_host_by_a_shared_mount_that_holds_the_root() {
                 if users {
                     lab.merge(USERS);
                 }
-                // Of what is on such a mount no copy is made below it.
+                // No copy of such a mount can be attached below it.
                 let options: &[&[&str]] = &[&[], &["--no-pivot"]];
                 for options in options {
                     runs_with_hooks(&lab, options);

@@ -1,4 +1,4 @@
-//! `run --image` and `create --image`: whose the words are, what its exit status says, and what an ordinary user is told.
+//! `run --image` and `create --image`: their words, exit status, and messages for ordinary users.
 
 mod support;
 
@@ -19,7 +19,7 @@ fn call(lab: &Lab, words: &[&str]) -> Said {
     lab.finish(lab.command(words).env("TMPDIR", lab.dir.join("tmp")))
 }
 
-/// What a user types, and what docker and podman make of it.
+/// Command lines, with the result that docker and podman have.
 const COMMANDS: [(&[&str], &str, i32); 10] = [
     (&["ls", "-d", "/bin"], "/bin\n", 0),
     (&["grep", "-q", "root", "/etc/passwd"], "", 0),
@@ -60,7 +60,7 @@ fn nothing_after_the_id_is_ours() {
     done(&call(&lab, &["create", "@ID@", "--bundle", "@BUNDLE@"]));
 }
 
-/// 1 may be the job's own; runc's own command line ends with 1 and 255, as its callers know it.
+/// 125, as 1 may be the job's own status. runc's own command line ends with 1 and 255 as ever.
 #[test]
 fn a_failure_of_ours_is_125_and_a_commands_126_or_127() {
     lab::enter();
@@ -90,7 +90,7 @@ fn a_failure_of_ours_is_125_and_a_commands_126_or_127() {
     assert_eq!(std::fs::read_dir(lab.dir.join("tmp")).unwrap().count(), 0);
 }
 
-/// A create that comes to nothing leaves no directory of states that it has made; one that was there stays.
+/// A failed `create` removes the state's root that it has made; an older one stays.
 #[test]
 fn a_failed_create_takes_back_the_root_that_it_made() {
     lab::enter();
@@ -101,7 +101,8 @@ fn a_failed_create_takes_back_the_root_that_it_made() {
             for words in
                 [&["-b", "@DIR@/absent"][..], &["-b", "@BUNDLE@", "--pid-file", "/absent/pid"], &["--image", &image]]
             {
-                // The bundle is entered meanwhile: a relative root is where it was.
+                // The command enters the bundle meanwhile: a relative root still means the same
+                // directory.
                 let program = lab.runtime.program();
                 let mut called = std::process::Command::new(program);
                 called.args(["--root", root, command]).args(words.iter().map(|word| lab.fill(word)));
@@ -116,7 +117,7 @@ fn a_failed_create_takes_back_the_root_that_it_made() {
             }
         }
     }
-    // Others make containers in it meanwhile: they lose nothing.
+    // Other commands make containers in it meanwhile, which stay.
     let root = lab.dir.join("shared");
     for _ in 0..30 {
         let command = |bundle: PathBuf, id: &str| {
@@ -140,7 +141,7 @@ fn a_failed_create_takes_back_the_root_that_it_made() {
 fn an_ordinary_user_is_told_what_he_needs_and_nothing_else() {
     lab::enter();
     let (lab, _) = lab_and_image();
-    // Owners that one user has not.
+    // Owners without an id in this user's map.
     let tar = support::Tar::new().file("text", 0o644, "x");
     let tar =
         tar.entry(&support::tar::Header { owner: (5, 6), size: 1, ..support::tar::Header::new("owned", b'0') }, b"x");
@@ -172,7 +173,7 @@ fn an_ordinary_user_is_told_what_he_needs_and_nothing_else() {
     let said = call(&["--root", "@STATE@"], &["list", "-f", "json"]);
     assert_eq!(Json::parse(&said.out).items()[0].at("owner").show(), "#1234");
     done(&call(&["--root", "@STATE@"], &["delete", "-f", "@ID@"]));
-    // The default place is root's.
+    // The default root belongs to the host's root.
     let said = call(&[], &run);
     assert!(
         said.err.contains("/run/ocinit") && said.err.contains("set XDG_RUNTIME_DIR") && said.err.contains("--root"),

@@ -1,4 +1,5 @@
-//! What the scripts in qemu/ write: they follow no link of another user, keep no half of a file, and name a full disk.
+//! Files that the scripts in qemu/ write: no link of another user is followed, no partial file
+//! stays, and errors name a full disk.
 
 mod support;
 
@@ -27,7 +28,7 @@ fn one_line(outcome: &Outcome, parts: &[&str]) {
     assert!(outcome.stderr.lines().count() == 1, "{outcome}");
 }
 
-/// The scripts that write a file: none of them can be led to another one.
+/// No script that writes a file can be led to another one.
 #[test]
 fn an_output_is_replaced_and_never_followed() {
     let directory = scratch("script-files-output");
@@ -53,7 +54,7 @@ fn an_output_is_replaced_and_never_followed() {
         write(&victim, "untouched");
         let _ = std::fs::remove_file(&link);
         symlink(&victim, &link).expect("link");
-        // Names that its number lets guess: all that it may get are taken, by links to the victim.
+        // All names that its pid lets guess are links to the victim.
         let mut shell = Command::new("sh");
         let command = writer(&link);
         shell.args(["-c", "ln -s \"$1\" \"$2.$$\"; shift 2; exec \"$@\"", "sh"]).arg(&victim).arg(&link);
@@ -68,14 +69,14 @@ fn an_output_is_replaced_and_never_followed() {
                 std::fs::remove_file(entry.path()).expect("removed");
             }
         }
-        // What is there and no file stays: a device, a FIFO.
+        // A device and a FIFO stay.
         tool(Command::new("mkfifo").arg(&link));
         one_line(&run(&mut writer(&link)), &["link", "no regular file"]);
         std::fs::remove_file(&link).expect("FIFO");
     }
 }
 
-/// `kernel` uses the cache as all do, and needs nothing of the net to say that it will not.
+/// Runs `kernel` with this cache: it refuses a bad one before it needs the network.
 fn kernel_with_cache(cache: &Path) -> Outcome {
     run(script("kernel").env("XDG_CACHE_HOME", cache))
 }
@@ -107,14 +108,14 @@ fn a_cache_of_another_user_is_refused() {
     }
 }
 
-/// Its own folders are its user's alone, and a lock is no way to empty or to make a file.
+/// Its folders belong to its user alone, and its lock neither empties nor makes another file.
 #[test]
 fn a_lock_follows_no_link_and_the_cache_is_private() {
     let directory = scratch("script-files-lock");
     let cache = directory.join("cache");
     let victim = directory.join("victim");
     write(&victim, "untouched");
-    // It remembers there which machines QEMU knows.
+    // The cache remembers QEMU's machines.
     let machine = FakeQemu::new(&directory, "sys.exit(print('microvm x') if 'help' in sys.argv else 'started')");
     let (kernel, modules) = support::console::kernel();
     let boot = Boot::new(busybox_layout()).option("--kernel", kernel).option("--modules", modules);
@@ -144,7 +145,7 @@ fn a_lock_follows_no_link_and_the_cache_is_private() {
     assert!(!directory.join("new").exists());
 }
 
-/// The disk that a layout becomes has no room: place and image are named, and nothing is left there.
+/// If there is no room for a layout's disk, the error names place and image, and no file stays.
 #[test]
 fn a_full_place_for_temporary_files_is_named() {
     let directory = scratch("script-files-full");
@@ -158,7 +159,7 @@ fn a_full_place_for_temporary_files_is_named() {
         .collect();
     let (place_name, layout_name) =
         (place.to_str().expect("UTF-8").to_string(), layout.to_str().expect("UTF-8").to_string());
-    // Only this thread, and what it starts, sees the small file system.
+    // Only this thread and its children see the small file system.
     std::thread::spawn(move || {
         support::tmpfs::mount_here(&place, 64 << 10);
         for (_, mut command) in commands {
@@ -171,7 +172,7 @@ fn a_full_place_for_temporary_files_is_named() {
     .expect("as it should be");
 }
 
-/// Where cargo was told to build, the scripts look.
+/// The scripts look for the binary in cargo's target directory.
 #[test]
 fn the_target_folder_is_cargos() {
     let directory = scratch("script-files-target");

@@ -154,7 +154,7 @@ fn the_profiles_of_docker_and_podman() {
     }
 }
 
-/// docker's default for a bounding set, as config.json gets it.
+/// Returns docker's default profile for a bounding set, as in config.json.
 fn default_for(bounding: u64) -> String {
     struct Bytes(Vec<u8>);
     impl ocinit::io::output::Sink for Bytes {
@@ -167,7 +167,7 @@ fn default_for(bounding: u64) -> String {
     String::from_utf8(text.0).expect("UTF-8").trim_end().to_string()
 }
 
-/// Bounding sets: docker's, none, all, and each capability alone.
+/// Returns bounding sets: docker's, the empty one, the full one, and each capability alone.
 fn bounding_sets() -> impl Iterator<Item = u64> {
     [capability::DEFAULT, 0, capability::ALL].into_iter().chain((0..capability::COUNT).map(|number| 1 << number))
 }
@@ -183,7 +183,7 @@ fn the_default_profile_is_compiled_as_its_json_is() {
 
 #[test]
 fn the_default_profile_as_libseccomp_has_it() {
-    // What is newer than libseccomp's table has no number there.
+    // Calls that are newer than libseccomp's table have no number there.
     let known = |line: &&str| {
         let mut numbers = line.split(' ').skip(1).filter_map(|word| word.parse::<u16>().ok());
         numbers.any(|number| number <= 456) && !line.starts_with("uretprobe")
@@ -233,7 +233,7 @@ fn the_default_profile_goes_by_capabilities() {
     {
         assert_eq!(verdict(0, always, 0), allow, "{always}");
     }
-    // Threads, but no namespaces; clone3 is as good as not there.
+    // Threads, but no namespaces; clone3 fails with ENOSYS.
     let thread = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
     assert_eq!([verdict(0, libc::SYS_clone, thread), verdict(0, libc::SYS_clone3, 0)], [allow, ENOSYS]);
     for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_NEWCGROUP] {

@@ -1,5 +1,5 @@
-//! What a service manager gives a service reaches the container: sockets that listen already, and a socket for READY=1. And
-//! what of a terminal reaches its caller.
+//! A service manager's sockets reach the container: listening ones, and one for READY=1. Also, how
+//! a terminal's output reaches the caller.
 
 mod support;
 
@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use support::lab::{self, Lab, Runtime, done, ended, receive_text};
 
-/// A manager's socket.
 struct Manager(UnixDatagram);
 
 impl Manager {
@@ -22,7 +21,7 @@ impl Manager {
         Manager(socket)
     }
 
-    /// One message; nothing where none comes in time.
+    /// Returns one message; an empty one if none comes in time.
     fn hears(&self, limit: Duration) -> String {
         self.0.set_read_timeout(Some(limit)).expect("a time limit");
         let mut bytes = [0; 4096];
@@ -39,7 +38,7 @@ impl Manager {
     }
 }
 
-/// A container that says `message` on its socket once it is told to, and lives on.
+/// Returns a container that sends `message` to its socket when it is told to, and lives on.
 fn notifier(message: &str) -> Lab {
     let mut lab = Lab::new(Runtime::Ocinit);
     // busybox sends no datagrams; the host's perl does.
@@ -67,7 +66,7 @@ fn has_said(lab: &Lab) {
     assert_eq!(lab.file("b/rootfs/root/error"), "");
 }
 
-/// READY=1 is passed on with the process's number, whoever it is that starts the container; nothing else is.
+/// Each command that starts a container passes READY=1 on, with the pid, and no other message.
 #[test]
 fn ready_is_relayed_and_nothing_else() {
     lab::enter();
@@ -99,7 +98,7 @@ fn ready_is_relayed_and_nothing_else() {
             say(&lab, "end");
             assert_eq!(ended(&mut child).and_then(|status| status.code()), Some(3));
         } else {
-            // It ends when the manager has looked at it: when the descriptor is closed.
+            // The command ends when the manager closes the fd.
             let stream = receive_text(&std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(
                 manager.0.try_clone().expect("a copy"),
             )));
@@ -118,7 +117,7 @@ fn ready_is_relayed_and_nothing_else() {
     }
 }
 
-/// Who waits for READY=1 waits no longer than the container lives, and keeps nobody from it.
+/// Waiting for READY=1 ends with the container, and does not lock it.
 #[test]
 fn a_container_that_is_never_ready_can_be_deleted() {
     lab::enter();
@@ -162,7 +161,7 @@ fn any_address_of_a_manager_will_do() {
     assert_eq!((said.status, said.err.as_str(), manager.hears_soon().as_str()), (3, "", "READY=1\n"));
     let said = lab.finish(lab.command(&words).env("NOTIFY_SOCKET", "/absent/manager"));
     assert!(said.status == 3 && said.err.contains("service manager"), "it runs all the same: {said:?}");
-    // Without a manager there is nothing of all this.
+    // Without a manager there is no such directory or variable.
     std::fs::remove_file(lab.rootfs.join("root/go")).expect("go");
     std::fs::remove_dir_all(lab.rootfs.join("run")).expect("run");
     let mut lab = lab;
@@ -171,7 +170,7 @@ fn any_address_of_a_manager_will_do() {
     assert!(said.out.starts_with("[]\n") && !said.out.contains("notify"), "{said:?}");
 }
 
-/// Descriptors that a manager has opened come first, then those that are preserved; variables say which.
+/// A manager's fds come first, then preserved ones; variables tell their number.
 #[test]
 fn sockets_that_listen_are_handed_on() {
     lab::enter();
@@ -184,7 +183,7 @@ fn sockets_that_listen_are_handed_on() {
         let [one, other] = ["one", "other"].map(|name| UnixListener::bind(lab.dir.join(name)).expect("bind"));
         let file = std::fs::File::open(lab.bundle.join("config.json")).expect("a file");
         let given = [one.as_raw_fd(), other.as_raw_fd(), file.as_raw_fd()];
-        // The variables name the process that they are for: the shell, which becomes the runtime.
+        // LISTEN_PID is the shell's pid, which becomes the runtime.
         let said = |pid: &str, preserved: &[&str]| {
             let inner = lab.command(&[&[command], preserved, &["--bundle", "@BUNDLE@", "@ID@"]].concat());
             let mut shell = Command::new("sh");
@@ -217,7 +216,7 @@ fn sockets_that_listen_are_handed_on() {
         let file = format!("/mnt/{}/b/config.json\n", lab.id);
         assert_eq!(said("$$", &["--preserve-fds", "1"]), format!("2:1:{names}:1\nsocket\nsocket\n{file}"));
         assert_eq!(said("$$", &[]), format!("2:1:{names}:1\nsocket\nsocket\n"));
-        // Another process's are nobody's here.
+        // LISTEN_PID of another process: the variables do not count.
         assert_eq!(said("1", &[]), "9::old:1\n", "{runtime:?} {command}");
     }
 }
@@ -238,7 +237,7 @@ fn a_terminal_in_the_foreground_adds_no_carriage_return() {
     for _ in 0..5 {
         assert_eq!(lab.call(&["exec", "--tty", "@ID@", "echo", "three"]).show(), "three\n");
     }
-    // Whoever takes the terminal sets it up as it likes.
+    // With --console-socket the receiver sets up the terminal.
     let words = [
         "exec",
         "--tty",

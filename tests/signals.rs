@@ -102,7 +102,7 @@ fn timeout_ends_a_boot() {
     assert_eq!(processes_of(&temporary), [], "left running\n{outcome}");
 }
 
-/// SIGHUP stops, too; what the container gets is the image's StopSignal.
+/// SIGHUP stops, too; the container gets the image's StopSignal.
 #[test]
 fn sighup_and_sigterm_are_the_images_stop_signal() {
     for signal in ["HUP", "TERM"] {
@@ -119,7 +119,7 @@ fn sighup_and_sigterm_are_the_images_stop_signal() {
     }
 }
 
-/// ^C and then the end: the second one stops, and does not kill.
+/// ^C, then SIGTERM: the second signal stops the container, and does not kill it.
 #[test]
 fn sigterm_after_sigint_stops() {
     let script = "trap 'echo int' INT; trap 'echo term; exit 15' TERM; echo ready; while :; do sleep 1; done";

@@ -326,8 +326,8 @@ fn a_deep_tree_is_removed_without_recursion() {
     Case::tars("deep", [deep, Tar::new().whiteout("d").whiteout("wide")]).gives(&[]);
 }
 
-/// Layers in which whiteouts meet what their own layer adds or links to, and one with so many names that a filter of them
-/// errs. The result is the one that `list-files` shows.
+/// Layers in which whiteouts meet entries or links of their own layer, and one with so many names
+/// that the filter errs. The result is the same as with `list-files`.
 #[test]
 fn a_whiteout_never_touches_what_its_layer_adds() {
     support::tmpfs::mount_here(scratch("own").parent().unwrap(), 1 << 30);
@@ -344,7 +344,7 @@ fn a_whiteout_never_touches_what_its_layer_adds() {
             .directory("d/e/", 0o755)
             .file("d/e/f", 0o644, "deep")
     };
-    // What stands in a layer, what is there then (a path and its content), and what is not.
+    // The upper layer, paths that exist afterwards with their content, and paths that do not.
     type Upper = fn(Tar) -> Tar;
     type Whiteouts<'a> = (&'a str, Upper, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let cases: [Whiteouts; 10] = [
@@ -436,7 +436,7 @@ fn a_whiteout_never_touches_what_its_layer_adds() {
     assert_eq!((unpacked.status, unpacked.line.as_str()), (0, ""));
     let there = |name: String| unpacked.root.join(name).exists();
     assert!(numbers.into_iter().all(|n| there(format!("b{n}")) && !there(format!("a{n}"))));
-    // Nothing of that path anywhere.
+    // The path exists nowhere.
     Case::tars("own-nothing", [lower(), Tar::new().whiteout("a").hard_link("b", "z")])
         .refuses("hard link to z: no such file");
 }

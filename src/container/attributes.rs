@@ -25,7 +25,7 @@ pub const MEMORY_FLAGS: &str = "NUMA_BALANCING RELATIVE_NODES STATIC_NODES";
 /// The personality of a 32-bit Linux (`PER_LINUX32`).
 const LINUX32: u32 = 8;
 
-/// As many words as have a bit for each CPU that the kernel can be built for (NR_CPUS).
+/// Words of a mask with a bit for each CPU that a kernel can be built for (NR_CPUS).
 const ALL_CPUS: usize = 8192 / 64;
 
 /// CPUs or memory nodes, a bit each.
@@ -55,8 +55,8 @@ pub fn schedule(pid: i32, process: &Process<'_>) -> Result<()> {
     }
 }
 
-/// Gives this process, and those it makes, what it wants but its scheduler, while it has the power to. CPUs are a matter of
-/// processes that are added: not `is_new`.
+/// Applies all attributes but the scheduler to this process and its children, while it may.
+/// `is_new`: a new container's process, to which exec's CPU affinity does not apply.
 pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     if let Some(wanted) = io_priority(&spec.process)? {
         attributes::set_io_priority(wanted).doing("set the priority of input and output")?;
@@ -67,7 +67,8 @@ pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     if let Some((mode, nodes)) = memory_policy(spec)? {
         attributes::set_memory_policy(mode, &nodes).doing("set the memory policy")?;
     }
-    // Those of the caller are its own matter: the container's are its group's. (Some of them none may have.)
+    // The caller's affinity is not inherited: the cpuset of the cgroup counts. An error does not
+    // matter.
     let _ = attributes::set_affinity(&[u64::MAX; ALL_CPUS]);
     match is_new {
         true => Ok(()),

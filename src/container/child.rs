@@ -36,29 +36,29 @@ pub struct Plan<'a> {
     pub prepared: mounts::Prepared,
     /// The parent; `None` where this process was not cloned but becomes the container's.
     pub channel: Option<Channel>,
-    /// This process has entered the root directory, and this is where it stood: the bundle.
+    /// The directory that this process left for the root directory: the bundle.
     pub departure: Option<root::Departure>,
-    /// The mount namespace is the container's; otherwise it is the caller's, and nothing is mounted.
+    /// The mount namespace is the container's. If not, it is the caller's, and nothing is mounted.
     pub owns_mounts: bool,
     /// There was a stage between, which has done what needs its powers.
     pub staged: bool,
-    /// Where an intermediate process says the pid of the container's, if that is made apart from it (`stage::is_apart`).
+    /// Memory for the pid of the container's process, if that is made last (`stage::is_apart`).
     pub born: Option<Shared>,
-    /// Where a process under its filter says what becomes of it.
+    /// Memory for the report of a process that is under its filter.
     pub report: Option<Report>,
     /// For execve(2), which takes it.
     pub pointers: Cell<Option<&'a mut Pointers>>,
 }
 
 impl Plan<'_> {
-    /// Enters the root directory, first of all: as who makes the container, who may be another than its root.
+    /// Enters the root directory with the caller's rights: root of the container may not reach it.
     pub fn depart(&mut self) {
         // Another mount namespace has other directories.
         let joins_mounts = self.launch.spec.joined.iter().any(|joined| joined.kind == clone::CLONE_NEWNS);
         self.departure = self.launch.root.filter(|_| !joins_mounts).and_then(|root| root::Departure::to(root).ok());
     }
 
-    /// Whether another process than the one that sets up executes.
+    /// Returns whether the process that executes is not the one that sets up.
     pub fn is_apart(&self) -> bool {
         self.born.is_some()
     }
@@ -75,16 +75,16 @@ pub fn made_by_root(launch: &Launch<'_>) -> i32 {
     if makes_users(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
 }
 
-/// What is executed, and how: found while names still mean what they mean to the process.
+/// The program: looked up while names still resolve as they do for the process.
 #[derive(Default)]
 pub struct Program {
     /// Its path.
     pub path: PathBuf,
     /// A variable that is added to the environment, or nothing.
     pub home: PathBuf,
-    /// Its standard streams are a terminal of its own.
+    /// Its standard streams are its own terminal.
     pub has_terminal: bool,
-    /// What runs it, where a filter may forbid to look when that is missing; or nothing.
+    /// Its interpreter, found early if a filter may forbid to look for it later; else empty.
     pub interpreter: PathBuf,
 }
 
@@ -95,7 +95,7 @@ impl Program {
     }
 }
 
-/// Everything up to the exec. Returns only to say why not; the parent has heard it then.
+/// Runs everything up to the exec. Returns only an error, which the parent has received.
 pub fn run(plan: &Plan<'_>) -> Error {
     let mut program = Program::default();
     match begin(plan).and_then(|()| set_up(plan, &mut program)) {
@@ -109,7 +109,7 @@ pub fn run(plan: &Plan<'_>) -> Error {
     }
 }
 
-/// What a process that was cloned into its namespaces needs first of all.
+/// The first steps of a process that was cloned into its namespaces.
 fn begin(plan: &Plan<'_>) -> Result<()> {
     let launch = plan.launch;
     match &plan.channel {
@@ -124,9 +124,9 @@ fn begin(plan: &Plan<'_>) -> Result<()> {
     watch_parent(plan)
 }
 
-/// Sets up the process, or the intermediate process that makes it: all that takes more than the process has. After it
-/// nothing of the host is open but the standard streams and the parent's channel, and it has the process's user,
-/// capabilities, limits, root and working directory.
+/// Sets up the process, or the intermediate process that makes it: every step that needs more
+/// rights than the process has. Afterwards it has the process's user, capabilities, limits, root
+/// and working directory. Of the host only the standard streams and the parent's channel are open.
 #[inline(never)]
 pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
@@ -155,7 +155,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     let root = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
     home::add(root.by_ref(), wanted, &mut program.home);
     if !plan.is_apart() {
-        // A new process of this one might not inherit it, or might not be allowed at all (SCHED_DEADLINE).
+        // Not here: a child might not inherit it, and with SCHED_DEADLINE fork(2) fails.
         attributes::schedule(0, wanted)?;
     }
     attributes::apply(launch.spec, launch.enters.is_none())?;
@@ -194,7 +194,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     Ok(())
 }
 
-/// setsid(2). EPERM: it leads a session already, as an init that was started by another may.
+/// setsid(2). EPERM is no error: the process leads a session already.
 pub fn lead_session() -> Result<()> {
     match process::new_session() {
         Ok(()) | Err(Errno::EPERM) => Ok(()),
@@ -206,9 +206,9 @@ pub fn lead_session() -> Result<()> {
 /// Close-on-exec would be too late: the path that is executed may lead through /proc/self/fd to the host
 /// (CVE-2024-21626), and who waits at the gate would hold the lock of a command that was killed.
 pub fn close_others(first: u32, kept: &mut dyn Iterator<Item = FdRef<'_>>) -> Result<()> {
-    /// A gate's three and a conversation's.
+    /// Three fds of a gate and one of the channel.
     const KEPT_MAX: usize = 4;
-    // What is not used is a number that none has: the end of the last gap.
+    // u32::MAX is no fd: it ends the last gap.
     let mut numbers = [u32::MAX; KEPT_MAX + 1];
     for (number, one) in numbers.iter_mut().zip(kept) {
         *number = one.raw() as u32;
@@ -224,8 +224,8 @@ pub fn close_others(first: u32, kept: &mut dyn Iterator<Item = FdRef<'_>>) -> Re
     Ok(())
 }
 
-/// Runs hooks in the container's namespaces, which have their own `pid` for its process; under the filter, if one is given.
-/// `home` is added to the process's environment for those that inherit it.
+/// Runs hooks in the container's namespaces, where its process has this `pid`; under the filter if
+/// one is given. Hooks without an environment get the process's, and `home`.
 pub fn run_hooks(
     plan: &Plan<'_>,
     (kind, status): (&str, Status),

@@ -23,9 +23,9 @@ pub struct Request<'a> {
     pub id: Id<'a>,
     /// Where states are kept.
     pub root: &'a Root,
-    /// Its directory there, if its caller has made it already and removes it on failure.
+    /// Its state directory, if the caller has made it; the caller removes it on failure.
     pub reserved: Option<&'a Directory<'a>>,
-    /// The bundle is of the caller's making, for this container.
+    /// Whether we made the bundle for this container.
     pub made: Made,
     /// The bundle, absolute.
     pub bundle: &'a CStr,
@@ -43,9 +43,9 @@ pub struct Request<'a> {
     pub without_cgroup: bool,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
-    /// We stay, and show what its terminal shows.
+    /// We stay in the foreground and copy its terminal's output to ours.
     pub shows_terminal: bool,
-    /// Who hears that it is ready.
+    /// Passes READY=1 on to the service manager.
     pub relay: Option<&'a Relay>,
 }
 
@@ -140,7 +140,7 @@ fn make(
     }
     if let Some(relay) = wanted.request.relay {
         relay.make(host.directory.fd())?;
-        // One that waits is heard from its start on.
+        // A created container's messages are relayed by `start`.
         if !wanted.request.waits {
             relay.listen(host.directory)?;
         }

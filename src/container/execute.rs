@@ -27,7 +27,7 @@ pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Erro
             Err(errno) => fault(errno, format_args!("{errno}")),
         };
     }
-    // The last of several is what the process gets.
+    // Of several PATHs the process gets the last.
     let path = env.iter().filter_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).last().unwrap_or_default();
     match search(path, bytes, found) {
         true => Ok(()),
@@ -54,7 +54,8 @@ fn check(path: &CStr) -> crate::sys::Result<()> {
     }
 }
 
-/// The error of an execve(2) that failed so. `interpreter` is what the file at `path` says that runs it, if that is known.
+/// Returns the error of a failed execve(2). `interpreter` is the one that the file at `path` names,
+/// if it is known.
 pub fn failure(path: &[u8], interpreter: Option<&[u8]>, errno: Errno) -> Error {
     let shown = Show(path);
     if errno != Errno::ENOENT {
@@ -113,7 +114,7 @@ pub fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Op
 mod tests {
     use super::*;
 
-    // Nobody can make a name in /proc: what is not there stays away.
+    // No process can make a name in /proc, so these stay missing.
     fn fails(name: &CStr, text: &str, status: u8) {
         let env = Words::new(b"A=1\0PATH=/proc/nowhere:/proc/sys\0");
         let error = find(name, env, &mut PathBuf::new()).unwrap_err();

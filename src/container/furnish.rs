@@ -1,4 +1,4 @@
-//! What a new container's process finds around it: its names, its sysctls, its root with all that is mounted there.
+//! The surroundings of a new container's process: its names, its sysctls, its root and mounts.
 //!
 //! ```text
 //!  parent: plan              opens root.path, copies its mount                            launch.rs
@@ -20,11 +20,12 @@ use crate::io::show::On;
 use crate::sys::fd::{self, CWD, Fd};
 use crate::sys::{clone, fs, mount, net, process, system};
 
-/// Makes the surroundings of a new container's process, up to the root that it has; its terminal, where it gets one.
+/// Makes the surroundings of a new container's process, up to its root. Returns its terminal, if
+/// any.
 #[inline(never)]
 pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let (launch, spec) = (plan.launch, plan.launch.spec);
-    // Only now: a cgroup namespace made by the clone itself would be rooted at the parent's group.
+    // Not by the clone itself: the cgroup namespace would be rooted at the parent's cgroup.
     if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
         clone::unshare(clone::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
     }
@@ -39,7 +40,7 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
 
     let rootfs = launch.about.map_or(spec.root.path, |(_, state)| state.rootfs);
     if plan.departure.is_none() {
-        // As root of the container's user namespace, or in a mount namespace that was joined.
+        // By its path: as root of the container's user namespace, or in a joined mount namespace.
         mount::chdir(rootfs).on("enter the root directory", rootfs)?;
     }
     if spec.namespaces & clone::CLONE_NEWNS != 0 {
@@ -57,7 +58,7 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
             own_tree.by_ref()
         }
     };
-    // The kernel has made slaves of all mounts of a user namespace's own mount namespace.
+    // In a mount namespace of a new user namespace the kernel has made all mounts slaves.
     let has_users = mounts::joins_or_makes(spec, clone::CLONE_NEWUSER);
     let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation })?;
     let mut mounted = mounts::Mounted::new();
@@ -69,9 +70,9 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }
-    // What hooks make on the host is not for everybody to write. Nothing is made after them.
+    // Hooks get the caller's umask back: their files must not be writable by all.
     fs::umask(umask);
-    // As runc has it: they stand in the container's root.
+    // As in runc, their working directory is the container's root.
     mount::chdir_fd(entered.new).doing("enter the root directory")?;
     run_hooks(plan, ("createContainer", Status::Creating), (process::getpid(), None), None)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
@@ -83,7 +84,7 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     Ok(terminal)
 }
 
-/// The root of a container in the caller's mount namespace, where nothing is mounted.
+/// Sets the root of a container in the caller's mount namespace, where nothing is mounted.
 fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
     let wanted = &plan.launch.spec.process;
     let root = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the root directory")?;
@@ -97,7 +98,7 @@ fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
     open_terminal(plan, None)
 }
 
-/// Enters the bundle, where a source is relative to it; why not, where that cannot be.
+/// Enters the bundle if a bind's source is relative to it. Returns an error if that fails.
 fn enter_bundle(plan: &Plan<'_>) -> crate::sys::Result<()> {
     let Some((_, state)) = plan.launch.about else { return Ok(()) };
     if !mounts::has_relative_source(plan.launch.spec) {

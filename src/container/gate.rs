@@ -1,9 +1,10 @@
 //! Where a created container waits for its start: a socket in its state directory.
 //!
-//! The container's process listens there as long as it waits, so a connection says that it is created and not started.
-//! One that sends nothing was somebody who wanted to know; one that sends [`START`] becomes the conversation of
-//! `handshake.rs`, up to the exec. A process that is under its filter already may not be allowed to accept: it only listens,
-//! and hears and says the same over two pipes with names. Nothing is left to clean up when the process dies: nobody listens any more.
+//! The container's process listens there while it waits. So a connection proves that the container
+//! is created and not started. A peer that sends nothing only asks that; a peer that sends
+//! [`START`] begins the conversation of `handshake.rs`, up to the exec. A process under its filter
+//! may not be allowed to accept: it only listens, and has the conversation over two FIFOs. If the
+//! process dies, nothing is left to clean up: connections are refused.
 
 use super::handshake::{Channel, START};
 use crate::io::path::PathBuf;
@@ -14,12 +15,12 @@ use core::ffi::CStr;
 
 /// The socket's name.
 const NAME: &str = "start.sock";
-/// The pipes' names: what the process hears, and what it says.
+/// The FIFOs' names: to the process, and from it.
 const PIPES: [&CStr; 2] = [c"start.in", c"start.out"];
 /// Those who may ask at once.
 const WAITING: u32 = 128;
 
-/// Signals that do not end a program.
+/// Signals that do not end a process by default.
 const HARMLESS: [i32; 9] = [
     libc::SIGKILL,
     libc::SIGSTOP,
@@ -32,10 +33,10 @@ const HARMLESS: [i32; 9] = [
     libc::SIGTTOU,
 ];
 
-/// Where a process waits. None of its descriptors is 0, 1 or 2, which are open when it is made.
+/// The gate. None of its fds is 0, 1 or 2: those are open when it is made.
 pub struct Gate {
     listener: Fd,
-    /// For one that waits under a filter: read(2) and write(2) are all that it needs.
+    /// The FIFOs of a process that waits under a filter: it needs only read(2) and write(2).
     pipes: Option<[Fd; 2]>,
 }
 
@@ -44,7 +45,7 @@ impl Gate {
     pub fn make(directory: FdRef<'_>, filtered: bool) -> Result<Gate> {
         let pipe = |name: &CStr| {
             fs::mknod(directory, name, fs::S_IFIFO | 0o600, 0)?;
-            // Both ends: it can be opened before there is another, and never ends.
+            // O_RDWR: opening does not wait for the other end, and reading meets no end of file.
             fs::open(directory, name, fs::O_RDWR | fs::O_NOFOLLOW, 0)
         };
         let pipes = match filtered {
@@ -55,13 +56,13 @@ impl Gate {
         Ok(Gate { listener: listener.doing("make the gate")?, pipes })
     }
 
-    /// What the process keeps open.
+    /// Returns the fds that the process keeps open.
     pub fn descriptors(&self) -> impl Iterator<Item = FdRef<'_>> {
         core::iter::once(&self.listener).chain(self.pipes.iter().flatten()).map(Fd::by_ref)
     }
 
-    /// Waits in the container until somebody opens it; the conversation with it, and the file that came with it, which pipes
-    /// do not carry.
+    /// Waits in the container for a start. Returns the conversation with it, and the file that came
+    /// along; FIFOs carry no file.
     pub fn wait(&self) -> Result<(Channel, Option<Fd>)> {
         let mut word = [0];
         if let Some([heard, said]) = &self.pipes {
@@ -72,7 +73,7 @@ impl Gate {
         loop {
             let connection = match socket::accept(self.listener.by_ref()) {
                 Err(Errno::EINTR) => continue,
-                // Among others EMFILE, by a limit of the process's own: it would be so the next time, too.
+                // Even EMFILE, from the process's own limit: it would fail the next time, too.
                 connection => connection.doing("accept at the gate")?,
             };
             if let Ok((1, file)) = socket::receive(connection.by_ref(), &mut word)
@@ -90,7 +91,8 @@ pub fn listens(directory: FdRef<'_>) -> bool {
     matches!(connect(directory, libc::SOCK_NONBLOCK), Ok(_) | Err(Errno::EAGAIN))
 }
 
-/// Starts what waits there, which gets this file, if any; what it says from now on. `None` where nobody waits.
+/// Starts the waiting process, and sends it this file, if any. Returns the conversation with it;
+/// None if no process waits.
 pub fn open(directory: FdRef<'_>, report: Option<FdRef<'_>>) -> Result<Option<Channel>> {
     match open_pipes(directory) {
         Err(Errno::ENOENT) => {}
@@ -104,12 +106,12 @@ pub fn open(directory: FdRef<'_>, report: Option<FdRef<'_>>) -> Result<Option<Ch
     Ok(Some(Channel::over(connection)))
 }
 
-/// The same of one that waits under a filter.
+/// The same for a process that waits under a filter.
 fn open_pipes(directory: FdRef<'_>) -> sys::Result<Channel> {
     let open = |name, flags| fs::open(directory, name, flags | fs::O_NOFOLLOW, 0);
-    // For reading, too: then it is no error if nobody reads.
+    // O_RDWR: without a reader O_WRONLY would fail.
     let (heard, said) = (open(PIPES[0], fs::O_RDWR)?, open(PIPES[1], fs::O_RDONLY | fs::O_NONBLOCK)?);
-    // What was said to one that has died since.
+    // Drop messages to an earlier start that has died.
     while fs::read(said.by_ref(), &mut [0; 64]).is_ok_and(|length| length > 0) {}
     fd::set_nonblocking(said.by_ref(), false)?;
     fs::write(heard.by_ref(), &[START])?;
@@ -125,7 +127,7 @@ fn path(directory: FdRef<'_>) -> sys::Result<PathBuf> {
     PathBuf::format(format_args!("/proc/self/fd/{}/{NAME}", directory.raw() as u32))
 }
 
-/// Has signals that would end a program end this process, which waits: it may be PID 1.
+/// Lets signals end this waiting process even if it is PID 1.
 pub fn end_on_signals() {
     signal::reset_all();
     (1..=signal::SIGNAL_MAX).filter(|number| !HARMLESS.contains(number)).for_each(signal::end_on);

@@ -18,10 +18,11 @@
 //!    x  parent dies -----------------------> so does the child, until the last Go
 //! ```
 //!
-//! The process of `exec`, and of a container that joins a pid namespace, is made where others are, who may have
-//! CAP_SYS_PTRACE. So the intermediate process does all of the above up to Ready (a new container's: it says Placed first,
-//! and is the one that hooks are told of), says Clones, closes all else, and makes it last; Ready and what follows may
-//! be anybody's words then.
+//! The process of `exec`, and of a container that joins a pid namespace, is made beside other
+//! processes, which may have CAP_SYS_PTRACE. So the intermediate process does all of the above up
+//! to Ready. For a new container it first says Placed, and hooks get its pid. It then says Clones,
+//! closes everything else, and makes the process last. From then on messages may be forged by the
+//! others.
 //!
 //! With an init of ours between, it is the init's child that says Ready and Failed. A created container has this
 //! conversation with `create` up to Ready, and the rest of it with `start`.
@@ -53,11 +54,11 @@ pub enum Message {
     Map,
     /// The stage between has made the container's process: its pid, as we see it, and a pidfd.
     Born(i32, Fd),
-    /// The intermediate process is in the container's namespaces but its pid namespace, and has done nothing that others see.
-    /// It waits.
+    /// The intermediate process is in all of the container's namespaces but its pid namespace, and
+    /// has done nothing visible there. It waits.
     Placed,
-    /// The intermediate process has nothing more to say: it makes the container's process in a pid namespace that others
-    /// are in. It waits. What is said from then on may be said by those others.
+    /// The last message of the intermediate process, which waits: it will make the container's
+    /// process in a pid namespace with other processes. Those may forge all later messages.
     Clones,
     /// Its mounts are made: hooks on the host may run, and it waits.
     Hooks,
@@ -71,10 +72,11 @@ pub enum Message {
     End,
 }
 
-/// What a start says first. Said to one that waits for [`GO`] it means that whoever should have said that is gone.
+/// The first byte from a start. To a process that waits for [`GO`] it means that its parent is
+/// gone.
 pub const START: u8 = b'!';
 
-/// One end of the conversation: a socket, or a pipe that is read and another that is written.
+/// One end of the conversation: a socket, or one pipe to read and one to write.
 pub struct Channel {
     from: Fd,
     to: Option<Fd>,
@@ -93,7 +95,7 @@ impl Channel {
         Channel { from: socket, to: None }
     }
 
-    /// The same over pipes, which carry no descriptors.
+    /// The same over pipes, which carry no fds.
     pub fn over_pipes(from: Fd, to: Fd) -> Channel {
         Channel { from, to: Some(to) }
     }
@@ -117,13 +119,15 @@ impl Channel {
         self.say(BORN, &pid.to_le_bytes(), Some(pidfd))
     }
 
-    /// Intermediate process: in the container's namespaces. Returns when it may go on.
+    /// Intermediate process: says that it is in the container's namespaces. Returns when it may go
+    /// on.
     pub fn placed(&self) -> Result<()> {
         self.say(PLACED, &[], None)?;
         self.await_go()
     }
 
-    /// Intermediate process: about to make the container's. Returns when it may.
+    /// Intermediate process: says that it is about to make the container's process. Returns when it
+    /// may.
     pub fn clones(&self) -> Result<()> {
         self.say(CLONES, &[], None)?;
         self.await_go()
@@ -150,7 +154,7 @@ impl Channel {
     /// Child: waits until the parent says that it may go on.
     pub fn await_go(&self) -> Result<()> {
         let mut kind = [0];
-        // Not recvmsg(2): a filter may already be there, and this is allowed by nearly all.
+        // Not recvmsg(2): nearly every filter allows read(2).
         loop {
             match fs::read(self.from.by_ref(), &mut kind).doing("hear from the parent")? {
                 1 if kind[0] == GO => return Ok(()),

@@ -9,9 +9,11 @@ use crate::sys::fd::FdRef;
 const HOME: usize = 5;
 const UID: usize = 2;
 
-/// `HOME=DIRECTORY` of the user, `/` where the file in `root` does not say or cannot be read; nothing if there is one.
+/// Returns `HOME=DIRECTORY` of the user, or nothing if HOME is set. The directory is `/` if passwd
+/// in
+/// `root` does not name one or cannot be read.
 pub fn add(root: FdRef<'_>, process: &Process<'_>, variable: &mut PathBuf) {
-    // The last of several counts, and an empty one is none: runc 1.3.
+    // As in runc 1.3 the last of several counts, and an empty one counts as unset.
     if process.env.iter().filter(|one| one.to_bytes().starts_with(b"HOME=")).last().is_some_and(|one| one != c"HOME=") {
         return;
     }

@@ -71,15 +71,15 @@ pub fn check(document: Option<Value<'_>>) -> Result<()> {
     Ok(())
 }
 
-/// What is special about hooks that a container's process runs.
+/// The context of hooks that a container's process runs.
 pub struct Inside<'a> {
-    /// The environment of those that say nothing of it, instead of ours.
+    /// The environment of hooks without their own, instead of ours.
     pub env: Option<Words<'a>>,
     /// A variable that is added to it.
     pub home: Option<&'a CStr>,
-    /// They run under this filter, which is the container's process's...
+    /// The filter of the container's process, under which the hooks run.
     pub filter: Option<&'a Filter<'a>>,
-    /// ... this one.
+    /// The container's process.
     pub process: &'a spec::Process<'a>,
     /// The process is under it already.
     pub is_filtered: bool,
@@ -208,12 +208,12 @@ fn become_hook(
 ) -> ! {
     let is_filtered = inside.is_some_and(|inside| inside.is_filtered);
     let prepare = || {
-        // None of them is 0, 1 or 2, which are open; all of ours are closed at exec.
+        // None of these fds is 0, 1 or 2, which are open; all of ours are close-on-exec.
         for (number, file) in stdio.into_iter().enumerate() {
             fd::duplicate_to(file, number as i32)?;
         }
         if is_filtered {
-            // The container's process has seen to its signals.
+            // The container's process has reset its signals already.
             return Ok(());
         }
         fd::close_from(3, true)?;
@@ -225,7 +225,7 @@ fn become_hook(
         if let Some(report) = report {
             report.about_to_execute(path.to_bytes(), None);
         }
-        // Nobody waits for another listener.
+        // Without a listener: no parent waits for a second one.
         said = said.and_then(|()| privileges::load(&filter.without_listener(), process, false).map(drop));
     }
     let error = match said {

@@ -1,6 +1,8 @@
-//! From a process that is set up to its exec: what it does as what it will be, and what its filter may forbid.
+//! The last steps of a process, with its final user and capabilities, up to the exec. Its filter
+//! may forbid some of them.
 //!
-//! Whoever is in its pid namespace may already look at it. docs/system-calls.md says what is called under the filter.
+//! Other processes of its pid namespace can see it by now. docs/system-calls.md lists the calls
+//! that are made under the filter.
 
 use super::child::{Plan, Program, close_others, lead_session, nothing_to_start, run_hooks, watch_parent};
 use super::handshake::Channel;
@@ -15,14 +17,14 @@ use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::{Errno, clone, tty};
 
-/// Whoever hears of what comes after the gate.
+/// The start that opened the gate: it receives errors from then on.
 #[derive(Default)]
 struct Opener {
     channel: Option<Channel>,
     report: Option<Report>,
 }
 
-/// The rest, when everything is set up. Returns only to say why not; the parent has heard it then.
+/// Runs the rest, when everything is set up. Returns only an error, which the parent has received.
 pub fn finish(plan: &Plan<'_>, program: &Program) -> Error {
     let mut opener = Opener::default();
     let error = match enter(plan, program, &mut opener) {
@@ -32,14 +34,14 @@ pub fn finish(plan: &Plan<'_>, program: &Program) -> Error {
     if let (true, Some(report)) = (plan.launch.filters_early(), &plan.report) {
         report.failed(&error);
     }
-    // Whoever opened the gate hears what comes after it.
+    // Errors after the gate go to the start that opened it.
     if let Some(channel) = opener.channel.as_ref().or(plan.channel.as_ref()) {
         channel.failed(&error);
     }
     error
 }
 
-/// The exec itself, which alone follows a filter that is not early. Returns only to say why not.
+/// Loads a filter that is not early, and executes: nothing comes between. Returns only an error.
 #[inline(never)]
 fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
@@ -81,7 +83,6 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     execute::failure(path.to_bytes(), known, errno)
 }
 
-/// From there to the exec.
 #[inline(never)]
 fn enter(plan: &Plan<'_>, program: &Program, opener: &mut Opener) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
@@ -104,18 +105,19 @@ fn enter(plan: &Plan<'_>, program: &Program, opener: &mut Opener) -> Result<()> 
     let is_early = launch.filters_early();
     let pid = process::getpid();
     let mut channel = plan.channel.as_ref();
-    // What is made here is not made under a filter: docs/system-calls.md.
+    // These calls come before the filter: docs/system-calls.md.
     match &launch.gate {
         Some(_) => gate::end_on_signals(),
         None => signal::reset_all(),
     }
     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     if is_early || launch.gate.is_some() {
-        // One that dies before its last word is noticed by the end of the conversation.
+        // From here the end of the conversation shows that it has died.
         process::set_parent_death_signal(0).doing("outlive the parent")?;
     }
     if launch.gate.is_some() {
-        // An ordinary user who adds a process meanwhile has no other right to our namespaces; nothing of the host is open.
+        // Without root only this lets `exec` join our namespaces meanwhile. Nothing of the host is
+        // open.
         process::set_dumpable(launch.rootless).doing("let the user in")?;
     }
     if let (true, Some(filter), Some(report)) = (is_early, &launch.filter, &plan.report) {
@@ -126,7 +128,7 @@ fn enter(plan: &Plan<'_>, program: &Program, opener: &mut Opener) -> Result<()> 
         let (opened, file) = gate.wait()?;
         if !is_early {
             process::set_dumpable(false).doing("forbid tracing")?;
-            // Nobody waits here any more, and whoever made it is gone.
+            // Closes the gate and the creator's channel, which are of no use any more.
             let file = file.as_ref().map(Fd::by_ref);
             close_others(3 + launch.preserved, &mut file.into_iter().chain([opened.descriptor()]))?;
             opener.report = file.map(Report::adopt).transpose()?;
@@ -146,7 +148,7 @@ fn enter(plan: &Plan<'_>, program: &Program, opener: &mut Opener) -> Result<()> 
     channel.ready()
 }
 
-/// Puts this process under the filter. Its listener, if it notifies, the parent has when this returns.
+/// Puts this process under the filter. If the filter notifies, the parent has its listener then.
 fn load(
     plan: &Plan<'_>,
     filter: &Filter<'_>,
@@ -158,12 +160,12 @@ fn load(
     if let (false, Some(channel)) = (is_taken, channel) {
         channel.listener(listener.by_ref())?;
     }
-    // It is closed at exec: close(2) may be forbidden, or wait for an answer.
+    // Left to close-on-exec: the filter may forbid close(2), or notify its listener.
     listener.leak();
     Ok(())
 }
 
-/// The terminal on 0 controls our session. One that was handed to us does if it is free, for the sake of ^C.
+/// Makes the terminal on 0 control our session. An inherited one only if it is free, for ^C.
 fn take_terminal(required: bool) -> Result<()> {
     if required || tty::is_terminal(fd::STDIN) {
         let taken = tty::make_controlling(fd::STDIN);

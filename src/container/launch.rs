@@ -21,9 +21,9 @@ use core::sync::atomic::Ordering;
 pub struct Launch<'a> {
     /// What is wanted.
     pub spec: &'a Spec<'a>,
-    /// The root directory, opened in our mount namespace; `None` where a container is entered that has one.
+    /// The root directory, opened in our mount namespace; None for exec in a container.
     pub root: Option<FdRef<'a>>,
-    /// We are not root of the machine: the child makes mounts that we may not make.
+    /// We are not the machine's root: the child makes mounts that we may not make.
     pub rootless: bool,
     /// What becomes 0, 1 and 2.
     pub stdio: Stdio<'a>,
@@ -39,7 +39,7 @@ pub struct Launch<'a> {
     pub preserved: u32,
     /// It keeps our session keyring.
     pub keeps_keyring: bool,
-    /// What its terminal shows is copied to ours, which makes ends of lines of its own.
+    /// We copy its terminal's output to our terminal, which turns LF into CR LF itself.
     pub shows_terminal: bool,
     /// The container, for its hooks: its name, and what is known of it.
     pub about: Option<(Id<'a>, State<'a>)>,
@@ -50,8 +50,9 @@ pub struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    /// Whether the filter is loaded before the process waits at its gate and runs its hooks: it takes a power that nothing
-    /// keeps there, or somebody listens, who is told while the container is created. Else only execve(2) follows it.
+    /// Returns whether the filter is loaded before the gate and the hooks. It is if loading it
+    /// needs a capability that is gone later, or if a listener is told during `create`. If not,
+    /// only execve(2) follows it.
     pub fn filters_early(&self) -> bool {
         self.filter.is_some_and(|filter| {
             let has_hooks = self.about.is_some() && hooks::has(self.spec.document, "startContainer");
@@ -65,7 +66,8 @@ impl Launch<'_> {
 pub trait Host {
     /// The process is there, and has done nothing yet that others see.
     fn born(&self, pid: i32) -> Result<()>;
-    /// The process is another from now on: the one that set up the container has made it, and is gone.
+    /// The container's process is this one from now on: the one that set it up has made it, and is
+    /// gone.
     fn moved(&self, _pid: i32) -> Result<()> {
         Ok(())
     }
@@ -75,20 +77,21 @@ pub trait Host {
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()>;
     /// Some hooks are due on the host before the pivot.
     fn has_hooks(&self) -> bool;
-    /// Returns where the process is born if it cannot be born in [`Launch::cgroup`]: clone3(2) said `errno`.
+    /// Returns where to create the process after clone3(2) failed with `errno` for
+    /// [`Launch::cgroup`].
     fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
         let _ = errno;
         Ok(Instead::Nowhere)
     }
 }
 
-/// Where a process is born that cannot be born in its cgroup.
+/// Where to create a process that cannot start in its cgroup.
 pub enum Instead {
-    /// That is an error.
+    /// Nowhere: it is an error.
     Nowhere,
     /// In this cgroup.
     Of(Fd),
-    /// In the caller's.
+    /// In the caller's cgroup.
     OfCaller,
 }
 
@@ -147,10 +150,10 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     }
 }
 
-/// How often another cgroup is looked for: the container may move its processes between a look and a clone.
+/// Attempts to find another cgroup: the container may move its processes before the clone.
 const CGROUP_TRIES: usize = 4;
 
-/// Makes the process, in its cgroup or in the one that there is instead.
+/// Makes the process, in its cgroup or in the one that `other_cgroup` names.
 fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<clone::Side> {
     let mut side = clone::fork(namespaces, launch.cgroup);
     for _ in 0..CGROUP_TRIES {
@@ -171,7 +174,7 @@ pub(super) fn plan<'a>(
     staged: bool,
     pointers: &'a mut Pointers,
 ) -> Result<child::Plan<'a>> {
-    // One that is not cloned is alone on its machine.
+    // Without a channel we are PID 1, alone on the machine.
     let owns_mounts = channel.is_none() || mounts::joins_or_makes(launch.spec, CLONE_NEWNS);
     let tree = match launch.root {
         // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
@@ -210,9 +213,9 @@ pub(super) fn plan<'a>(
 struct Talk<'a> {
     launch: &'a Launch<'a>,
     channel: &'a Channel,
-    /// Where the intermediate process says the pid of the container's; `None` when that was taken from it.
+    /// Memory for the pid that the intermediate process makes; None once that was read.
     born: Option<Shared>,
-    /// What the process says under its filter.
+    /// Memory for the report of a process under its filter.
     report: Option<Report>,
     /// The process that we made: the container's, or the stage between.
     first: i32,
@@ -229,9 +232,10 @@ impl Talk<'_> {
         self.launch.host.born(self.pid)
     }
 
-    /// What it says next. Meanwhile a listener is taken that it offers, which may be instead of saying anything.
+    /// Returns the next message. Meanwhile takes a listener from the process, which may spin for
+    /// that.
     fn next(&mut self) -> Result<Message> {
-        /// How long it spins at most, in milliseconds.
+        /// How often we look whether the process offers its listener and spins, in milliseconds.
         const OFTEN: i32 = 1;
         let notifies = self.launch.filter.is_some_and(|filter| filter.notifies());
         if let (true, Some(report)) = (notifies, &self.report) {
@@ -246,7 +250,8 @@ impl Talk<'_> {
         self.channel.receive()
     }
 
-    /// The intermediate process makes the container's: waits for that, and takes it. It is our child already.
+    /// Waits until the intermediate process has made the container's, which is our child, and takes
+    /// it over.
     fn adopt(&mut self) -> Result<()> {
         if self.launch.enters.is_some() {
             child::adjust_oom_score(self.first, &self.launch.spec.process)?;
@@ -299,7 +304,7 @@ impl Talk<'_> {
                 },
                 _ if is_entered || ready => return Err(Error::new(format_args!("the container sent what it may not"))),
                 Message::Terminal(master) => {
-                    // Before the program can write anything: it is told to go on later.
+                    // Before the program can write: Go comes later.
                     if launch.shows_terminal {
                         tty::keep_line_feeds(master.by_ref()).doing("set up the terminal")?;
                     }

@@ -1,7 +1,7 @@
 //! A service manager's notifications (sd_notify(3)): the container gets a socket of our own, and its READY=1 is passed on.
 //!
-//! It never gets the caller's socket: by that it could name another main process, or leave descriptors with the manager.
-//! As with runc it sees ours in a directory that is mounted read-only, and nothing but READY=1 goes further.
+//! It never gets the caller's socket: with that it could name another main process, or store fds in
+//! the manager. As in runc it sees our socket in a read-only mount, and only READY=1 is passed on.
 
 use super::state::Directory;
 use crate::io::path::PathBuf;
@@ -21,19 +21,19 @@ pub const SOCKET: &str = "/run/notify/notify.sock";
 pub const DIRECTORY: &CStr = c"notify";
 const NAME: &str = "notify.sock";
 
-/// What a container may say at once; systemd takes as much.
+/// Longest message of a container, in bytes; the same as systemd's.
 const MESSAGE_BYTES: usize = 4096;
-/// How long the manager may take to see what it was told, in milliseconds (runc's, and sd_notify_barrier's example).
+/// Timeout for the manager to read our message, in milliseconds (as in runc).
 const BARRIER_WAIT_MS: i32 = 30_000;
 
-/// The manager, and the socket on which the container is heard.
+/// The manager, and our socket for the container's messages.
 pub struct Relay {
     manager: &'static CStr,
     socket: OnceCell<Fd>,
 }
 
 impl Relay {
-    /// By the environment; none if no manager waits.
+    /// Returns the relay for the manager in the environment; None if there is none.
     pub fn of_environment() -> Option<Relay> {
         let manager = process::variable(VARIABLE.as_bytes()).filter(|name| !name.is_empty())?;
         Some(Relay { manager, socket: OnceCell::new() })
@@ -41,12 +41,13 @@ impl Relay {
 
     /// Makes the directory that is mounted into the container.
     pub fn make(&self, state: FdRef<'_>) -> Result<()> {
-        // The process may be any user's, whatever the caller's umask is.
+        // Any user of the container must get in, so the caller's umask must not count.
         let made = fs::mkdir(state, DIRECTORY, 0o755).and_then(|()| fs::chmod(state, DIRECTORY, 0o755));
         made.doing("make the directory for notifications")
     }
 
-    /// Listens there from now on. A container that was made without a manager has no directory: it says nothing.
+    /// Listens there. A container that was made without a manager has no directory, and sends
+    /// nothing.
     pub fn listen(&self, state: &Directory<'_>) -> Result<()> {
         match listen(state.fd()) {
             Err(Errno::ENOENT) => Ok(()),
@@ -57,16 +58,16 @@ impl Relay {
         }
     }
 
-    /// What is to be polled until [`Relay::hears_ready`] says yes.
+    /// Returns the fd to poll until [`Relay::hears_ready`] returns true.
     pub fn socket(&self) -> Option<FdRef<'_>> {
         self.socket.get().map(Fd::by_ref)
     }
 
-    /// Takes what was said; whether READY=1 was among it.
+    /// Reads all messages. Returns whether READY=1 was among them.
     pub fn hears_ready(&self) -> bool {
         let Some(socket) = self.socket() else { return false };
         let mut message = [0; MESSAGE_BYTES];
-        // read(2): descriptors that come along are closed by the kernel.
+        // read(2): the kernel closes fds that come along.
         while let Ok(length @ 1..) = fs::read(socket, &mut message) {
             if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
                 return true;
@@ -75,7 +76,8 @@ impl Relay {
         false
     }
 
-    /// Waits until the container is ready or has ended, and tells the manager that its process is the main one.
+    /// Waits until the container is ready or has ended. Then tells the manager that its process is
+    /// the main one.
     pub fn wait(&self, pid: i32, pidfd: FdRef<'_>) {
         while let Some(socket) = self.socket() {
             let mut answers = [0; 2];
@@ -92,8 +94,8 @@ impl Relay {
         }
     }
 
-    /// Tells the manager that the container is ready, and which process is the main one. `is_last`: we end now, and by then
-    /// the manager must have looked at who told it.
+    /// Tells the manager that the container is ready, and its main process. `is_last`: we end now,
+    /// so we wait until the manager has checked the sender.
     pub fn tell(&self, main: i32, is_last: bool) {
         if let Err(errno) = self.try_to_tell(main, is_last) {
             crate::warning!("tell the service manager that the container is ready: {errno}");
@@ -111,19 +113,19 @@ impl Relay {
         let (end, theirs) = fd::pipe()?;
         socket::send(manager.by_ref(), b"BARRIER=1", Some(theirs.by_ref()))?;
         drop(theirs);
-        // A manager that does not know the word closes the descriptor, too.
+        // A manager that does not know BARRIER=1 closes the fd, too.
         event::poll_one(end.by_ref(), libc::POLLIN, BARRIER_WAIT_MS).map(drop)
     }
 }
 
 fn listen(state: FdRef<'_>) -> sys::Result<Fd> {
     let directory = fs::open(state, DIRECTORY, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
-    // A path of a socket has 108 bytes: through the directory's descriptor it is short.
+    // A socket's path has at most 108 bytes: by the directory's fd it is short.
     let path = PathBuf::format(format_args!("/proc/self/fd/{}/{NAME}", directory.raw() as u32))?;
-    // A start that failed has left its own.
+    // A failed start may have left its socket.
     let _ = fs::unlink(CWD, path.as_c_str());
     let socket = socket::hear(path.as_c_str())?;
-    // Any user of the container may say something.
+    // Any user of the container may send.
     fs::chmod(CWD, path.as_c_str(), 0o777)?;
     fd::duplicate(socket.by_ref(), 3)
 }

@@ -25,7 +25,7 @@ pub fn protect() -> Result<()> {
     }
     let safe = match mount::clone_tree(file.by_ref(), c"", false) {
         Ok(tree) => mount::set_attributes(tree.by_ref(), false, mount::attr::RDONLY, 0, 0).map(|()| tree),
-        // EINVAL: the file is on a mount of another mount namespace.
+        // EINVAL: the file's mount belongs to another mount namespace.
         Err(Errno::EPERM | Errno::EINVAL) => copy(file.by_ref()),
         Err(errno) => Err(errno),
     };

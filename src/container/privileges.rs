@@ -14,8 +14,9 @@ const NPROC: u32 = libc::RLIMIT_NPROC as u32;
 
 const _: () = assert!(GROUPS_MAX <= 65_536);
 
-/// Sets resource limits; needs privileges if a hard limit rises. With `forks` this process still makes another as its user:
-/// it gets no limit of processes, if it may, and the other takes it by [`limit_processes`].
+/// Sets resource limits; needs privileges if a hard limit rises. `forks`: this process still makes
+/// another as its user. So it lifts its limit of processes, if it may, and the other calls
+/// [`limit_processes`].
 pub fn set_limits(limits: &[Limit], forks: bool) -> Result<()> {
     limits.iter().try_for_each(|limit| {
         let is_lifted =
@@ -49,11 +50,11 @@ pub fn become_root() -> Result<()> {
     process::set_uid(0).doing("become root of the user namespace")
 }
 
-/// CAP_SYS_ADMIN: a filter without no_new_privs takes it.
+/// CAP_SYS_ADMIN, which seccomp(2) needs without no_new_privs.
 const ADMIN: u64 = 1 << 21;
 
-/// Becomes the user, with the capabilities of the process and no others; but CAP_SYS_ADMIN stays permitted, and no more than
-/// that, if a filter is `loaded_later` by [`load`]: execve(2) drops it.
+/// Becomes the user, with exactly the process's capabilities. If a filter is `loaded_later` by
+/// [`load`], CAP_SYS_ADMIN stays permitted as well, until execve(2) drops it.
 /// A capability that this process does not have itself cannot be given, which is no error (runtime-spec 1.1).
 pub fn drop_to(wanted: &Process<'_>, loaded_later: bool) -> Result<()> {
     let sets = &wanted.capabilities;
@@ -74,7 +75,7 @@ pub fn drop_to(wanted: &Process<'_>, loaded_later: bool) -> Result<()> {
     let ours = process::capabilities().doing("read the capabilities")?;
     let permitted = sets.permitted & ours.permitted;
     let kept = if loaded_later && !wanted.no_new_privileges { ADMIN & ours.permitted } else { 0 };
-    // What may be inherited need not be permitted: the kernel wants it to be one of the bounding set (capset(2)).
+    // An inheritable capability need not be permitted, but in the bounding set (capset(2)).
     let inheritable = members(sets.inheritable & (ours.inheritable | ours.permitted))
         .filter(|number| ours.inheritable >> number & 1 != 0 || process::in_bounding(*number) == Ok(true))
         .fold(0, |set, number| set | 1 << number);
@@ -95,8 +96,8 @@ fn members(set: u64) -> impl Iterator<Item = u32> {
     (0..CAPABILITIES_MAX).filter(move |number| set >> number & 1 != 0)
 }
 
-/// Puts this process, which [`drop_to`] was called for, under a filter; its listener, if it notifies. It then still has the
-/// power that it took, unless that `ends` here: by a system call under the filter.
+/// Puts this process under a filter, after [`drop_to`]. Returns its listener, if it notifies.
+/// CAP_SYS_ADMIN stays, unless it `ends` here: giving it up takes a system call under the filter.
 pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Option<Fd>> {
     if wanted.no_new_privileges {
         return filter.load();
@@ -113,7 +114,7 @@ pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Opt
     Ok(listener)
 }
 
-/// Gives up the power to load a filter.
+/// Gives up CAP_SYS_ADMIN, which was kept to load a filter.
 pub fn settle(wanted: &Process<'_>) -> Result<()> {
     give_up(wanted, process::capabilities().doing("read the capabilities")?)
 }

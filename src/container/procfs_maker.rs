@@ -1,7 +1,8 @@
-//! A procfs of a pid namespace that this process is not in, and that others are in: a container that joins another's.
+//! A procfs for a container that joins another's pid namespace, made from outside of that.
 //!
-//! A procfs shows the pid namespace of the process that opens its context (kernels before 7 have no other way to say which),
-//! and whoever is in that namespace may have CAP_SYS_PTRACE, and take what such a process has. So that process has nothing:
+//! A procfs shows the pid namespace of the process that opens its context; before Linux 7 there is
+//! no other way to choose it. Other processes of that namespace may have CAP_SYS_PTRACE, and take
+//! all that the opener has. So the opener has nothing:
 //!
 //! ```text
 //!  intermediate process                maker, in no pid namespace of theirs           opener, in theirs
@@ -12,7 +13,7 @@
 //!    looks whether it is one <-------- ... <------------------------------------------ its context
 //!    fsconfig, fsmount, as for any mount
 //! ```
-//! Where user namespaces are forbidden, the opener keeps CAP_SYS_ADMIN, as opening a context takes it.
+//! If user namespaces are forbidden, the opener keeps CAP_SYS_ADMIN: opening a context needs it.
 
 use super::protect;
 use crate::error::{Context, Result};
@@ -23,12 +24,12 @@ use crate::sys::process::{self, Capabilities, Whom};
 use crate::sys::{self, Errno, fs, signal, socket};
 use core::sync::atomic::{AtomicI32, Ordering};
 
-/// Our end of the conversation, in the intermediate process.
+/// The intermediate process's end of the socket.
 static SOCKET: AtomicI32 = AtomicI32::new(-1);
 /// The maker's pid.
 static MAKER: AtomicI32 = AtomicI32::new(0);
 
-/// Starts a maker for this pid namespace, which we may not have joined yet. EPERM if we may not join it now.
+/// Starts a maker for this pid namespace. EPERM if we may not join the namespace yet.
 pub fn begin(namespace: FdRef<'_>) -> sys::Result<()> {
     let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET)?;
     match clone::fork(0, None)? {
@@ -54,7 +55,7 @@ pub fn end() {
     }
 }
 
-/// A file system context for a procfs: by the maker, if there is one.
+/// Returns a file system context for a procfs: from the maker, if there is one.
 pub fn context() -> sys::Result<Fd> {
     let raw = SOCKET.load(Ordering::Relaxed);
     if raw < 0 {
@@ -62,17 +63,18 @@ pub fn context() -> sys::Result<Fd> {
     }
     fs::write(FdRef::from_raw(raw), &[1])?;
     let context = answer()?.ok_or(Errno::EIO)?;
-    // The opener may have been made to send another file system's, with a source of the host's. This no other one knows.
+    // A traced opener could send the context of another file system, with a source of the host.
+    // Only procfs knows this option.
     mount::fs_set(context.by_ref(), c"hidepid", c"0").map_err(|_| Errno::EPERM)?;
     Ok(context)
 }
 
-/// Whether contexts come from a maker: what is made of them is to be looked at.
+/// Returns whether contexts come from a maker: then the caller must check what it makes of them.
 pub fn is_there() -> bool {
     SOCKET.load(Ordering::Relaxed) >= 0
 }
 
-/// What the maker or an opener answers: an errno or 0, and what came with it.
+/// Reads an answer of the maker or an opener: an errno or 0, and the fd that came along.
 fn answer() -> sys::Result<Option<Fd>> {
     let mut word = [0; 2];
     match socket::receive(FdRef::from_raw(SOCKET.load(Ordering::Relaxed)), &mut word)? {
@@ -88,7 +90,7 @@ fn reply(socket: FdRef<'_>, done: sys::Result<Option<Fd>>) {
     let _ = socket::send(socket, &errno.to_le_bytes(), file);
 }
 
-/// The maker's whole life.
+/// Runs the maker.
 fn serve(namespace: FdRef<'_>, socket: &Fd) -> ! {
     let done = give_everything_up(namespace, socket);
     let is_ready = done.is_ok();
@@ -123,7 +125,7 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
             mount::chdir_fd(old.by_ref())?;
             mount::unmount(c".", MNT_DETACH)?;
         }
-        // An initramfs stays below it.
+        // An initramfs cannot be pivoted away: it stays below.
         Err(Errno::EINVAL) => mount::chroot(c".")?,
         Err(errno) => return Err(errno),
     }
@@ -142,11 +144,11 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
     Ok(())
 }
 
-/// Starts a maker for the pid namespace of this file, now or, if we may not yet, later: false.
+/// Starts a maker for the pid namespace of this file. Returns false if we may not yet.
 pub fn try_begin(namespace: &Fd) -> Result<bool> {
     match begin(namespace.by_ref()) {
         Ok(()) => Ok(true),
-        // EINVAL: it is none, which is said when it is joined.
+        // EINVAL: the file is no namespace, which joining it reports.
         Err(Errno::EPERM | Errno::EINVAL) => Ok(false),
         Err(errno) => Err(errno).doing("make a procfs for the pid namespace"),
     }

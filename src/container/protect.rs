@@ -44,7 +44,7 @@ pub fn make_readonly(places: Places<'_>, paths: Words<'_>) -> Result<()> {
 fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
     let Some(place) = places.find(path)? else { return Ok(()) };
     if fs::stat(place.by_ref(), c"")?.is_mount_root {
-        // Another mount over it would be the host's, too, where a bind is shared with the host.
+        // No second mount: on a bind shared with the host it would appear there, too.
         return mount::set_attributes(place.by_ref(), true, attr::RDONLY, 0, 0);
     }
     let tree = mount::clone_tree(place.by_ref(), c"", true)?;
@@ -66,7 +66,8 @@ struct Covers {
 }
 
 impl Covers {
-    /// Whether this place is one of them already: a path may be named twice, or by another name.
+    /// Returns whether this place is protected already: a path may be listed twice, or by two
+    /// names.
     fn has(&self, place: FdRef<'_>) -> crate::sys::Result<bool> {
         let here = fs::stat(place, c"")?;
         let is_same = |cover: &Option<Fd>| match cover {

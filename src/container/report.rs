@@ -1,5 +1,5 @@
-//! What a process that is under its filter still tells the one that started it: through memory that both have, as every system
-//! call may be forbidden.
+//! Reports of a process that is under its filter to its parent: through shared memory, as the
+//! filter may forbid every system call.
 //!
 //! ```text
 //!  process                                       parent
@@ -10,7 +10,7 @@
 //!  execve(2)
 //!    errno, then a fault that kills ----------> end of file on the channel, then the errno
 //! ```
-//! The parent reads numbers and text that anybody in the container may have written.
+//! The parent trusts none of these numbers and texts: any process of the container may write them.
 
 use super::execute;
 use crate::error::{Context, Error, Result};
@@ -22,22 +22,22 @@ use crate::sys::vm::Shared;
 use crate::sys::{Errno, fs};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// The words, by their place.
+/// Indexes of the words.
 const ERRNO: usize = 0;
 const LISTENER: usize = 1;
 const ANSWER: usize = 2;
 const PATH_LENGTH: usize = 3;
 const INTERPRETER_LENGTH: usize = 4;
-/// An exit status; not 0 if the text is an error's own.
+/// An exit status; not 0 if the text is a whole error.
 const STATUS: usize = 5;
 /// Text begins here, four bytes a word.
 const TEXT: usize = 8;
 
-/// What the parent says of a listener.
+/// The parent's answers about a listener.
 const TAKEN: u32 = 1;
 const SEND: u32 = 2;
 
-/// The most that is shown of a program's path, in bytes.
+/// The longest shown part of a program's path, in bytes.
 const PATH_BYTES: usize = 4096;
 const _: () = assert!(TEXT * 4 + PATH_BYTES + execute::INTERPRETER_BYTES <= Shared::WORDS * 4);
 
@@ -50,16 +50,17 @@ impl Report {
         Shared::new().map(Report).doing("map a page")
     }
 
-    /// For a process that is there already and gets this file: [`Report::adopt`].
+    /// Returns a report for a process that exists already, and the file to send it:
+    /// [`Report::adopt`].
     pub fn with_file() -> Result<(Report, Fd)> {
         let file = fs::memory_file(c"report").doing("make a file in memory")?;
         fs::truncate(file.by_ref(), Shared::BYTES as u64).doing("make a file in memory")?;
-        // Whoever has it could make it shorter, and our next look at it a fault.
+        // If the process could shorten the file, our next access would be a SIGBUS.
         fs::seal_size(file.by_ref()).doing("make a file in memory")?;
         Ok((Report::adopt(file.by_ref())?, file))
     }
 
-    /// The one that this file holds.
+    /// Returns the report in this file.
     pub fn adopt(file: FdRef<'_>) -> Result<Report> {
         Shared::of_file(file).map(Report).doing("map a page")
     }
@@ -68,7 +69,7 @@ impl Report {
         &self.0.words()[place]
     }
 
-    /// Process: notes what it is about to execute.
+    /// Process: notes the program that it is about to execute.
     pub fn about_to_execute(&self, path: &[u8], interpreter: Option<&[u8]>) {
         self.put(PATH_LENGTH, 0, path, PATH_BYTES);
         if let Some(interpreter) = interpreter {
@@ -101,7 +102,7 @@ impl Report {
         process::halt()
     }
 
-    /// Process: gives up for this reason, and may still try to say so.
+    /// Process: notes the error for which it gives up. It may still try to send it.
     pub fn failed(&self, error: &Error) {
         let text = PathBuf::format(format_args!("{error}")).unwrap_or_default();
         self.put(PATH_LENGTH, 0, text.as_bytes(), PATH_BYTES);
@@ -109,7 +110,7 @@ impl Report {
         self.word(STATUS).store(error.status().into(), Ordering::Release);
     }
 
-    /// Parent, when the conversation has ended: why execve(2) failed, if it did.
+    /// Parent, after the end of the conversation: returns the error of execve(2), if it failed.
     pub fn failure(&self) -> Option<Error> {
         let status = self.word(STATUS).load(Ordering::Acquire);
         let number = self.word(ERRNO).load(Ordering::Acquire);
@@ -126,7 +127,8 @@ impl Report {
         Some(execute::failure(path, Some(interpreter).filter(|name| !name.is_empty()), errno))
     }
 
-    /// Process: has the parent take this descriptor; false if it must be sent. Returns when that is known.
+    /// Process: offers this fd, and waits until the parent has taken it. Returns false if it must
+    /// be sent.
     pub fn offer(&self, listener: FdRef<'_>) -> bool {
         self.word(LISTENER).store(listener.raw() as u32 + 1, Ordering::Release);
         loop {
@@ -138,8 +140,8 @@ impl Report {
         }
     }
 
-    /// Parent: takes the descriptor that the process offers, if it does: once. The process waits for [`Report::go_on`].
-    /// `None` if nothing is offered, or if it may not be taken: the process sends it then.
+    /// Parent: takes the fd that the process offers, once. The process waits for [`Report::go_on`].
+    /// Returns None if it offers none, or if we may not take it: the process sends it then.
     pub fn take(&self, process: FdRef<'_>) -> Option<Fd> {
         let number = self.word(LISTENER).swap(0, Ordering::Acquire).checked_sub(1)?;
         let taken = process::take_descriptor(process, number as i32);
@@ -173,7 +175,7 @@ mod tests {
         assert_eq!((other.failure().unwrap().to_string().as_str(), other.failure().unwrap().status()), ("odd", 125));
         report.word(STATUS).store(0, Ordering::Relaxed);
         report.about_to_execute(b"/bin/odd", None);
-        // Lengths are anybody's.
+        // Lengths may be forged.
         report.word(PATH_LENGTH).store(u32::MAX, Ordering::Relaxed);
         report.word(INTERPRETER_LENGTH).store(u32::MAX, Ordering::Relaxed);
         report.word(ERRNO).store(u32::MAX, Ordering::Relaxed);

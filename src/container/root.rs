@@ -21,9 +21,9 @@ pub fn open(root: FdRef<'_>, path: &CStr, flags: i32) -> sys::Result<Fd> {
     inside::open(root, path, flags, 0)
 }
 
-/// The directory that a process has left to stand at the root directory: unshare(2) takes the current directory along into a
-/// new mount namespace, and no other place. So it needs no path there, which root of a user namespace may not be able to
-/// walk.
+/// The directory that a process has left for the root directory. unshare(2) moves the current
+/// directory, and no other fd, into a new mount namespace. So the process needs no path to the root
+/// there, which root of a user namespace may not be able to walk.
 pub struct Departure {
     /// Device and inode.
     id: (u64, u64),
@@ -36,8 +36,8 @@ impl Departure {
         mount::chdir_fd(root).map(|()| Departure { id })
     }
 
-    /// Enters the directory again that was left, in the new mount namespace, where a descriptor of it is of no use: by its
-    /// path, or as a parent of the root directory if that way is closed.
+    /// Enters the former directory in the new mount namespace, where an old fd is of no use: by its
+    /// path, or as a parent of the root directory if the path cannot be walked.
     pub fn back(&self, path: &CStr) -> sys::Result<()> {
         let found = match fs::open(CWD, path, O_PATH | O_DIRECTORY, 0) {
             Ok(directory) if id(directory.by_ref()) == Ok(self.id) => Ok(directory),
@@ -71,9 +71,9 @@ pub struct Entered<'t> {
     shared: bool,
 }
 
-/// Attaches `tree`, a mount that is nowhere yet, at the current directory, which is `root.path`: there hooks find it, and
-/// the programs that they execute are still the host's. A path would be walked twice, and may lead through directories
-/// that root of a user namespace may not search.
+/// Attaches the detached mount `tree` at the current directory, `root.path`. Hooks find it there
+/// and still execute the host's programs. A path would be walked twice, and may lead through
+/// directories that root of a user namespace may not search.
 ///
 /// `propagation` is the config's `rootfsPropagation`, 0 where it says nothing: then what the host mounts still arrives
 /// beneath binds of its directories, and nothing goes the other way. With `MS_SHARED` binds of the host's shared mounts
@@ -81,7 +81,8 @@ pub struct Entered<'t> {
 pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
     let shared = propagation & MS_SHARED != 0;
     match propagation {
-        // The mount that holds the root directory must not show the host what is mounted here, nor keep it from becoming `/`.
+        // Mounts here must not reach the host through the mount that holds the root directory, and
+        // pivot_root(2) takes no shared one.
         _ if shared => {
             let holder = holder().doing("find the mount of the root directory")?;
             mount::set_attributes(holder.by_ref(), false, 0, 0, MS_PRIVATE)
@@ -102,7 +103,7 @@ const PRIVATE_ALL: u64 = MS_PRIVATE | MS_REC;
 /// Returns the root of the mount that the current directory is on.
 fn holder() -> sys::Result<Fd> {
     let mut directory = fs::open(CWD, c".", O_PATH | O_DIRECTORY, 0)?;
-    // Nothing lies deeper than a path can be long.
+    // No directory is deeper than a path is long.
     for _ in 0..PATH_BYTES {
         if fs::stat(directory.by_ref(), c"")?.is_mount_root {
             return Ok(directory);
@@ -120,7 +121,7 @@ impl Entered<'_> {
         }
         mount::chdir_fd(self.new).doing("enter the root directory")?;
         match mount::pivot_here() {
-            // A shared `/` without a mount below it. Only now: until here binds of what is on it stay shared.
+            // `/` is shared and no mount. Not earlier: binds made before must stay shared.
             Err(Errno::EINVAL) if self.shared => {
                 mount::set_propagation(c"/", MS_PRIVATE).and_then(|()| mount::pivot_here())
             }
@@ -144,7 +145,7 @@ impl Entered<'_> {
         }
         unmask::take_away(self.new).doing("take away the host's procfs and sysfs")?;
         match mount::attach(self.new, self.old.by_ref()) {
-            // The root directory is `/`, which it lies over already.
+            // The root directory is `/` itself, and is mounted over it already.
             Ok(()) | Err(Errno::ELOOP) => {}
             Err(errno) => return Err(errno).doing("move the root directory over /"),
         }
@@ -152,7 +153,7 @@ impl Entered<'_> {
     }
 }
 
-/// Enters `root` by chroot(2) alone: without a mount namespace nothing can be mounted for the container.
+/// Enters `root` only by chroot(2), for a container without its own mount namespace.
 pub fn chroot(root: FdRef<'_>) -> Result<()> {
     mount::chdir_fd(root).doing("enter the root directory")?;
     mount::chroot(c".").doing("chroot")?;

@@ -63,7 +63,7 @@ impl Route {
         net::open_routes().map(Route)
     }
 
-    /// With whoever is at the other end of a socket.
+    /// Talks to the peer of any socket.
     #[cfg(fuzzing)]
     pub fn of(socket: Fd) -> Route {
         Route(socket)

@@ -50,7 +50,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     let processes = spec.joined.iter().find(|one| one.kind == CLONE_NEWPID && needs_procfs);
     let processes =
         processes.map(|one| fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)).transpose()?;
-    // As who makes the container, or else as root of its user namespace.
+    // With the caller's rights; if those do not suffice, later as root of the user namespace.
     let mut is_made = processes.as_ref().map_or(Ok(true), procfs_maker::try_begin)?;
     match launch.enters {
         Some((init, kinds)) => clone::join_namespace(init, kinds).doing("join the container's namespaces")?,
@@ -77,7 +77,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     }
     if left & CLONE_NEWTIME != 0 {
         clone::unshare(CLONE_NEWTIME).doing("make a time namespace")?;
-        // Else the file is of the host's root. Nobody but the host sees this process.
+        // If not dumpable, the file belongs to the host's root. Only the host sees this process.
         process::set_dumpable(true).doing("allow tracing")?;
         time_offsets::set(spec)?;
         process::set_dumpable(false).doing("forbid tracing")?;
@@ -98,12 +98,13 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     Ok(side)
 }
 
-/// Sets up everything and makes the container's process last: from its first moment it has no more than the container has,
-/// which sees it and may have CAP_SYS_PTRACE. This one is in no pid namespace of the container's.
+/// Sets up everything first, and makes the container's process last. That process never has more
+/// than the container, whose processes see it and may have CAP_SYS_PTRACE. The intermediate process
+/// is in no pid namespace of the container.
 fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side> {
     let mut program = child::Program::default();
     child::set_up(plan, &mut program)?;
-    // Its message would be one that the container could send, too.
+    // The pid goes through memory that the container has not: it could forge a message.
     born.keep_from_children().doing("keep a page from the container")?;
     channel.clones()?;
     let side = clone::fork_sibling(0).doing("clone the container's process")?;
@@ -114,7 +115,7 @@ fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Resul
     Ok(side)
 }
 
-/// Whether the process of this start is made in a pid namespace that others are in.
+/// Returns whether the process is made in a pid namespace with other processes.
 pub fn is_apart(launch: &Launch<'_>) -> bool {
     launch.enters.is_some() || launch.spec.joined.iter().any(|one| one.kind == CLONE_NEWPID)
 }

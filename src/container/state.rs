@@ -82,8 +82,8 @@ fn untrusted(id: Id<'_>, error: Error) -> Error {
     error.within(format_args!("container {id}: its state is not trusted"))
 }
 
-/// An error if another user may have written what is open: a file or directory of the caller's own, that nobody else may
-/// write. Else a state could name any process and any directory to a caller with more power.
+/// Returns an error unless the open file or directory belongs to the caller, and only the caller
+/// may write it. If not, another user's state could name any process and directory to root.
 fn check_owner(file: FdRef<'_>, kind: u32) -> Result<()> {
     let (stat, caller) = (fs::stat(file, c"").doing("stat")?, process::effective_uid());
     let text = match () {
@@ -230,13 +230,13 @@ impl<'r> Directory<'r> {
             removed => removed.on("remove", entry.name),
         })?;
         fs::rmdir(self.root, self.id.0).on("remove the directory of container", self.id.0)?;
-        // A command that waits for the lock hears at once that the container is gone.
+        // Commands that wait for the lock see at once that the container is gone.
         let _ = fs::lock(self.fd(), libc::LOCK_UN);
         Ok(())
     }
 }
 
-/// Removes a directory that holds no other: that of notifications.
+/// Removes a directory without subdirectories: that of notifications.
 fn remove_directory(parent: FdRef<'_>, name: &CStr) -> sys::Result<()> {
     let directory = fs::open(parent, name, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
     let mut buffer = [0; 1024];
@@ -261,7 +261,7 @@ impl Drop for Directory<'_> {
 // Every text of a state fits, escaped.
 const _: () = assert!(crate::limits::STATE_BYTES >= 4 * 6 * PATH_BYTES + 1024);
 
-/// A state's text, for the fuzzer.
+/// Reading and writing a state, for the fuzzer.
 #[cfg(fuzzing)]
 pub mod fuzz {
     use super::{Id, State};

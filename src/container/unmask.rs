@@ -1,5 +1,6 @@
-//! Without a pivot the host's mounts stay below the container's root. The kernel lets a user namespace mount a procfs or a
-//! sysfs if one is in sight whole, without masks: so those of the host are taken away, all that mountinfo has (as runc does).
+//! Without a pivot the host's mounts stay below the container's root. The kernel lets a user
+//! namespace mount a procfs or sysfs if it can see one without masks. So, as in runc, those of the
+//! host are unmounted: all that mountinfo lists.
 
 use super::procfs::Procfs;
 use super::protect;
@@ -13,8 +14,8 @@ use crate::sys::fs::{self, O_PATH};
 use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
 use crate::sys::{self, Errno};
 
-/// Takes away each procfs and sysfs of this mount namespace that is not below `root`, a mount; innermost first. One that
-/// cannot be unmounted is covered.
+/// Unmounts each procfs and sysfs of this mount namespace that is not below the mount `root`,
+/// innermost first. One that cannot be unmounted is covered.
 pub fn take_away(root: FdRef<'_>) -> Result<()> {
     let proc = Procfs::open()?;
     let own = fs::stat(root, c"").doing("stat the root directory")?.mount_id;
@@ -26,7 +27,7 @@ pub fn take_away(root: FdRef<'_>) -> Result<()> {
     })?;
     let mut done = heapless::Vec::<u64, KERNEL_VIEWS_MAX>::new();
     loop {
-        // A mount stands behind those that it hides or stands on.
+        // mountinfo lists a mount after those that it hides or is mounted on.
         let mut last = None;
         each(&proc, &mut |mount| {
             if mount.is_view && !is_below(&mount.path, &own_path) && !done.contains(&mount.id) {
@@ -51,7 +52,7 @@ fn is_below(path: &PathBuf, root: &PathBuf) -> bool {
 fn take_one(id: u64, path: &PathBuf) -> sys::Result<()> {
     let path = path.as_c_str();
     let place = match fs::open(CWD, path, O_PATH, 0) {
-        // It went with the one below it.
+        // It was unmounted together with the one below it.
         Err(Errno::ENOENT) => return Ok(()),
         place => place?,
     };
@@ -59,7 +60,7 @@ fn take_one(id: u64, path: &PathBuf) -> sys::Result<()> {
         // Another mount hides all of it.
         return Ok(());
     }
-    // Or it would go on the host, too.
+    // Else the host's mount would go as well.
     mount::set_propagation(path, MS_SLAVE | MS_REC)?;
     match mount::unmount(path, MNT_DETACH) {
         Err(Errno::EINVAL | Errno::EPERM) => {
@@ -75,11 +76,11 @@ fn take_one(id: u64, path: &PathBuf) -> sys::Result<()> {
 struct Line {
     id: u64,
     path: PathBuf,
-    /// It is all of a procfs or sysfs.
+    /// It shows a whole procfs or sysfs.
     is_view: bool,
 }
 
-/// Shows each mount of this process's namespace.
+/// Calls `see` with each mount of this process's namespace.
 fn each(proc: &Procfs, see: &mut dyn FnMut(&Line)) -> Result<()> {
     let file = proc.file(c"self/mountinfo", fs::O_RDONLY).doing("open /proc/self/mountinfo")?;
     let mut buffer = [0; 4096];
@@ -103,17 +104,17 @@ fn each(proc: &Procfs, see: &mut dyn FnMut(&Line)) -> Result<()> {
 #[derive(Default)]
 struct Parser {
     line: Line,
-    /// The number of the field; those of any number in the middle are 6.
+    /// The number of the field; all optional fields count as 6.
     field: u8,
-    /// The field, unless it is the path; of a longer one its beginning.
+    /// The field, unless it is the path; cut if it is longer.
     word: heapless::Vec<u8, 24>,
-    /// Digits of an escaped byte that are still to come, and its value.
+    /// The digits of an escaped byte to come, and its value so far.
     escape: (u8, u8),
     is_whole: bool,
 }
 
 impl Parser {
-    /// True at the end of a line.
+    /// Takes a byte. Returns true at the end of a line.
     fn take(&mut self, byte: u8) -> bool {
         const TAGS: u8 = 6;
         const TYPE: u8 = 7;
@@ -158,7 +159,7 @@ impl Parser {
                 value
             }
         };
-        // The kernel gives no path that cannot be opened; a longer one is not found.
+        // A path beyond PATH_MAX could not be opened anyway.
         let _ = self.line.path.push_bytes(&[byte]);
     }
 }

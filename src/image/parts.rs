@@ -14,6 +14,7 @@ use crate::{Context, Error, Result};
 
 /// One part: a manifest, an index, a configuration, a layer, or a blob of an artifact.
 pub struct Part<'a> {
+    /// Digest of its bytes.
     pub digest: &'a Digest,
     /// Length in bytes.
     pub size: u64,

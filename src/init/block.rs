@@ -24,7 +24,7 @@ pub struct Disk {
     pub read_only: bool,
 }
 
-/// Names of the disks that are looked at next, in their order.
+/// Names of the next disks, in order.
 pub type Disks = heapless::Vec<Name, DISKS_AT_ONCE>;
 
 /// What is on a disk.
@@ -34,14 +34,14 @@ pub enum Content {
     Archive,
     /// A file system.
     FileSystem(Superblock),
-    /// The mark of a boot sector alone: what there is, is on its partitions.
+    /// Only a boot sector's mark: file systems are on its partitions.
     Partitions,
     /// Nothing known here.
     Unknown,
 }
 
-/// Returns the first disk whose name comes after `last`, which it then is. A disk comes before its partitions. `next`
-/// holds the names that were found ahead, so that any number of disks is gone through with few walks of the directory.
+/// Returns the first disk whose name comes after `last`, and sets `last` to it. A disk comes before
+/// its partitions. `next` holds names found ahead, so that few walks of the directory suffice.
 pub fn after(last: &mut Name, next: &mut Disks) -> Result<Option<Disk>> {
     loop {
         if next.first().is_none_or(|name| name <= last) {
@@ -63,7 +63,8 @@ pub fn after(last: &mut Name, next: &mut Disks) -> Result<Option<Disk>> {
 fn names_after(last: &Name, next: &mut Disks) -> Result<()> {
     next.clear();
     sysfs::each_entry(c"/sys/class/block", &mut |name| {
-        // Memory of this machine, and floppy drives, which take seconds to say that they are empty.
+        // Not disks of memory, and not floppy drives, which take seconds to report that they are
+        // empty.
         if !["ram", "zram", "fd"].iter().any(|prefix| name.starts_with(prefix)) && name > last.as_str() {
             keep_first(next, sysfs::name(name).context("disk", &name)?);
         }
@@ -71,13 +72,13 @@ fn names_after(last: &Name, next: &mut Disks) -> Result<()> {
     })
 }
 
-/// Puts a name in its place; of more than there is room for the last is dropped.
+/// Inserts a name in order. If there is no room, the last name is dropped.
 fn keep_first(names: &mut Disks, name: Name) {
     let at = names.iter().position(|other| name < *other).unwrap_or(names.len());
     if names.is_full() && at < names.len() {
         names.pop();
     }
-    // Full, and none of the first: it is met again when these are done.
+    // An error means that the list is full and the name comes later: the next walk finds it.
     let _ = names.insert(at, name);
 }
 
@@ -130,7 +131,8 @@ impl Disk {
         }
     }
 
-    /// A partition has the serial number of its disk. virtio says it at the disk, NVMe at its controller.
+    /// Returns the serial number; a partition has its disk's. virtio has it at the disk, NVMe at
+    /// the controller.
     fn has_serial(&self, serial: &str) -> bool {
         let mut buffer = [0; 128];
         let name = self.parent.as_ref().unwrap_or(&self.name);

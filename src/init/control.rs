@@ -81,7 +81,7 @@ pub struct Control {
     pub size: Option<(u16, u16)>,
     /// Signals for the container, until they are taken.
     pub signals: SignalSet,
-    /// The container is to stop, until that is taken.
+    /// The container is to stop; cleared when that is handled.
     pub stop: bool,
     /// Where standard input ends.
     pub eof: Option<u64>,

@@ -60,7 +60,8 @@ impl Search<'_> {
         })
     }
 
-    /// Looks for the one disk that is named and that `judge` takes. An error of `judge` says why a disk is left.
+    /// Finds the one disk with this name that `judge` accepts. Errors of `judge` say why others are
+    /// left.
     fn find(&mut self, which: Which<'_>, key: &str, what: &str, judge: &mut Judge<'_>) -> Result<Chosen> {
         let deadline = time::monotonic_us() + self.options.wait * 1_000_000;
         loop {
@@ -104,10 +105,11 @@ impl Search<'_> {
     }
 }
 
-/// Says whether a disk will do: an error says why it is left.
+/// Accepts a disk, or returns an error that says why not.
 type Judge<'a> = dyn FnMut(&Disk, &Content) -> Result<()> + 'a;
 
-/// True if the name means this very disk, whatever is on it. A serial number means one of its partitions, too.
+/// Returns true if the name means exactly this disk, regardless of its content. A serial number may
+/// also mean one of its partitions.
 fn names_one(which: Which<'_>, disk: &Disk, content: &Content) -> bool {
     match which {
         Which::Auto => false,
@@ -116,7 +118,7 @@ fn names_one(which: Which<'_>, disk: &Disk, content: &Content) -> bool {
     }
 }
 
-/// The file system of `content`, if it can hold a root.
+/// Returns the file system of `content`, if it can hold a root.
 fn holds_root(content: &Content) -> Result<&Superblock> {
     match content {
         Content::FileSystem(found) if found.kind == "ext4" => Ok(found),
@@ -222,7 +224,7 @@ fn open_layout<'m>(path: &str) -> Result<Store<'m>> {
 }
 
 fn mount_read_only(disk: &Disk, found: &Superblock, leave_journal: bool, modules: Modules) -> Result<()> {
-    // Never what the superblock says: one with `errors=panic` would end the machine.
+    // Overrides the superblock: its `errors=panic` would end the machine.
     let data = match found.kind {
         "ext4" if found.dirty && leave_journal => c"errors=continue,noload",
         "ext4" => c"errors=continue",
@@ -324,7 +326,7 @@ impl Display for Notes {
     }
 }
 
-/// The names of the loaded modules: without the right one there is no disk.
+/// Writes the names of the loaded modules: without the right one there is no disk.
 fn write_modules(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut buffer = [0; 4096];
     let text = super::sysfs::read(format_args!("/proc/modules"), &mut buffer).unwrap_or("");

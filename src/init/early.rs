@@ -77,8 +77,8 @@ static EARLY: [Early; 5] = [
     Early { kind: c"cgroup2", target: c"/sys/fs/cgroup", flags: STRICT, data: CGROUP_OPTIONS[0], needed: false },
 ];
 
-/// Best first: Linux 5.7 has the second word, 4.15 the first. With `nsdelegate` a process may not write the limits of
-/// the group that its cgroup namespace begins with.
+/// Best first: Linux 5.7 has the second word, 4.15 the first. With `nsdelegate` a process may not
+/// write the limits of its cgroup namespace's root.
 const CGROUP_OPTIONS: [&CStr; 3] = [c"nsdelegate,memory_recursiveprot", c"nsdelegate", c""];
 
 /// Mounts them; a kernel without devtmpfs gets a /dev of ours.
@@ -170,11 +170,11 @@ pub fn open_terminal() -> Result<fd::Fd> {
     Ok(terminal)
 }
 
-/// A console that takes nothing for so long, in milliseconds, has nobody at its other end.
+/// After so many milliseconds without progress the console counts as unread.
 pub const CONSOLE_STUCK_MS: u64 = 2000;
 
 /// Writes a line to the console itself, as its last: the kernel's word that the machine goes off would come after it.
-/// Waits until it is out on the wire, as long as the console takes bytes at all.
+/// Waits until the text is on the wire, as long as the console takes bytes at all.
 pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
     use core::fmt::Write;
     tty::release(fd::STDOUT);
@@ -198,7 +198,7 @@ pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
         }
         unsent = left;
         if rest.is_empty() && unsent == 0 {
-            // The last bytes are in the device; the kernel waits for them no longer than they take.
+            // The last bytes are in the device: this wait is short.
             let _ = tty::drain(fd::STDOUT);
             return;
         }
@@ -209,7 +209,7 @@ pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
     }
 }
 
-/// How often the console is looked at, in milliseconds.
+/// Interval of looks at the console, in milliseconds.
 const CONSOLE_TURN_MS: i32 = 10;
 
 /// Returns the kernel's command line, without the newline of /proc/cmdline.
@@ -222,7 +222,7 @@ pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> 
             n => length += n,
         }
     }
-    // The kernel appends it: within an open quote it would belong to the last word.
+    // The kernel appends a newline: within an open quote it would belong to the last word.
     let line = &buffer[..length];
     Ok(line.strip_suffix(b"\n").unwrap_or(line))
 }

@@ -141,7 +141,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
             rootfs_place::on_disk(mounted.by_ref()).map_err(|error| error.within(format_args!("{disk}")))?
         }
     };
-    // What follows needs other code than what was until now: half of the program need not be there at once.
+    // The next phase needs other code: so half of the program need not be in memory at once.
     vm::release_code();
     // A layer that fails ends the boot here: nothing of the image is executed.
     let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), Powers::Root, &(), unpack)?;

@@ -65,7 +65,7 @@ pub struct Options<'a> {
     pub workdir: Option<&'a str>,
     /// How much is logged.
     pub log: Level,
-    /// docker's default seccomp profile; without a word, where there is a container.
+    /// docker's default seccomp profile. None: on if there is a container.
     pub seccomp: Option<bool>,
     /// An exec never gives more privileges.
     pub no_new_privileges: bool,
@@ -183,7 +183,7 @@ static KEYS: [Key; 23] = [
 const LEVELS: &[(&str, Level)] =
     &[("error", Level::Error), ("warning", Level::Warning), ("info", Level::Info), ("debug", Level::Debug)];
 
-/// The limits of `nofile=1024:2048,core=0`; `None` for one that is none.
+/// Returns the limits of `nofile=1024:2048,core=0`; None for a malformed one.
 pub fn limits(text: &str) -> impl Iterator<Item = Option<Limit>> {
     text.as_bytes().split(|&byte| byte == b',').map(|one| Limit::parse(one).ok())
 }

@@ -1,4 +1,5 @@
-//! What the container ran out of, said at its end: a program that is killed, or cannot write, seldom says why.
+//! Reports at the container's end what it ran out of: a program that is killed, or cannot write,
+//! seldom says why.
 
 use super::report::Report;
 use super::sysfs;
@@ -10,10 +11,10 @@ use crate::sys::{fs, signal, system};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// Tells, in one line, what ran out while the container ran.
+/// Reports in one line what ran out while the container ran.
 #[inline(never)]
 pub fn tell(group: Option<&MachineGroup>, limits: &Resources, root: FdRef<'_>, status: u8, report: &mut Report) {
-    // A kernel before 6.11 counts forks that failed at the group of the process alone.
+    // Kernels before 6.11 count a failed fork only in the process's own cgroup.
     let count = |file: &CStr, key: &str| {
         let groups = group.iter().flat_map(|group| group.both());
         let mut buffer = [0; 512];
@@ -35,15 +36,15 @@ pub fn tell(group: Option<&MachineGroup>, limits: &Resources, root: FdRef<'_>, s
     }
 }
 
-/// What the kernel counted.
+/// The kernel's counters.
 struct Seen {
     /// Processes of the container that the kernel killed for lack of memory.
     killed: u64,
-    /// The container's limit was what lacked, not the machine's memory.
+    /// The container's limit was reached, and not the machine's memory.
     at_limit: bool,
-    /// Processes that could not be made.
+    /// Forks that failed.
     forks_refused: u64,
-    /// Processes of the machine that were killed for lack of memory.
+    /// Processes that were killed because the machine lacked memory.
     machine_killed: u64,
     /// The root file system has no room.
     is_full: bool,
@@ -76,13 +77,13 @@ impl Seen {
     }
 }
 
-/// The number after a word at the start of a line.
+/// Returns the number after a word at the start of a line.
 pub fn number_of(text: &[u8], key: &str) -> u64 {
     let mut lines = text.split(|&byte| byte == b'\n');
     lines.find_map(|line| decimal(line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?)).unwrap_or(0)
 }
 
-/// A number of /proc/vmstat, which is longer than one read.
+/// Returns a number of /proc/vmstat, which takes more than one read.
 fn in_machine(key: &str) -> u64 {
     sysfs::line(c"/proc/vmstat", key).unwrap_or(0)
 }

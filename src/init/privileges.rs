@@ -1,4 +1,4 @@
-//! What the container may do and use: docker's defaults, as far as the options leave them.
+//! The container's restrictions and limits: docker's defaults, changed by the options.
 
 use super::options::{self, Options};
 use super::rootfs_place::{self, Budget};
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// Limits of a process, one of each kind.
 pub type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
 
-/// What the options say of its privileges.
+/// Returns the restrictions that the options lift or add.
 pub fn security(options: &Options<'_>) -> Security {
     Security {
         privileged: options.privileged,
@@ -24,11 +24,11 @@ pub fn security(options: &Options<'_>) -> Security {
     }
 }
 
-/// Sets what else the options say. It holds as well where PID 1 itself becomes the process.
+/// Applies the other options. They also count if PID 1 itself becomes the process.
 pub fn apply<'l>(options: &Options<'_>, spec: &mut Spec<'l>, limits: &'l mut Limits) {
     spec.process.no_new_privileges = options.no_new_privileges;
     spec.default_seccomp |= options.seccomp == Some(true);
-    // More than one of each kind are no more than the last ones.
+    // Of several limits of one kind the last counts.
     let mut given = Limits::new();
     for limit in options::limits(options.ulimits).flatten() {
         match given.iter_mut().find(|other| other.resource == limit.resource) {
@@ -40,13 +40,12 @@ pub fn apply<'l>(options: &Options<'_>, spec: &mut Spec<'l>, limits: &'l mut Lim
     spec.process.limits = limits;
 }
 
-/// The limits of the container.
 pub fn resources(options: &Options<'_>) -> Resources {
     let quota = |thousandths: u64| thousandths * CPU_PERIOD_US / values::ONE_CPU;
     Resources { memory: options.memory, cpu_quota_us: options.cpus.map(quota), pids: options.pids }
 }
 
-/// The container's control group. A kernel without cgroup2 is in the way only where limits are asked for.
+/// Makes the container's cgroup. A kernel without cgroup2 is an error only if limits are asked for.
 pub fn control_group(resources: &Resources) -> Result<Option<MachineGroup>> {
     match MachineGroup::create(resources) {
         Ok(group) => Ok(Some(group)),
@@ -58,17 +57,17 @@ pub fn control_group(resources: &Resources) -> Result<Option<MachineGroup>> {
     }
 }
 
-/// docker's sysctls of a network, for the machine's own: every port and ping are for every user.
+/// Sets docker's sysctls in the machine's network: every user may take every port and send ping.
 pub fn allow_ports_and_ping() {
     let _ = sysfs::write(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0\n");
     let _ = sysfs::write(c"/proc/sys/net/ipv4/ping_group_range", b"0 2147483647\n");
 }
 
-/// The default mounts, and as many again.
+/// Twice the number of default mounts.
 pub const MOUNTS_MAX: usize = 16;
 
-/// Fills `mounts` with those of the container, and makes /dev/shm as large as this machine can give. Returns false if it is
-/// so already.
+/// Fills `mounts` with the container's, with /dev/shm as large as this machine allows. Returns
+/// false if the defaults have that size already.
 #[inline(never)]
 pub fn limit_shared_memory<'m>(
     defaults: &[Mount<'m>],
@@ -92,15 +91,15 @@ pub fn limit_shared_memory<'m>(
     Ok(true)
 }
 
-/// Fills `devices` with every device of the machine.
 #[inline(never)]
 pub fn add_devices<'m>(strings: &mut Strings<'m>, devices: &mut heapless::Vec<Device<'m>, DEVICES_MAX>) -> Result<()> {
     let _ = devices.extend_from_slice(defaults::DEVICES);
     bundle::host_devices(strings, devices)
 }
 
-/// Leaves the container the devices that each has: a layer may hold a node of every disk, and its root may make one. Where
-/// the kernel cannot refuse to open them, it refuses all of the root's, and none is made.
+/// Restricts the container to the default devices: a layer may hold a node of every disk, or the
+/// container's root may make one. If the kernel has no device programs, no device on the root file
+/// system can be opened, and the container cannot make any.
 pub fn restrict_devices(group: Option<&MachineGroup>, capabilities: &mut Capabilities, root: FdRef<'_>) {
     let restricted = match group {
         Some(group) => group.restrict_devices(),

@@ -20,7 +20,7 @@ pub struct Report {
     /// How many of them the host has been told.
     told: usize,
     since_us: u64,
-    /// The host was told of an error: it hears the first, and takes no second one.
+    /// The host has received an error: it takes only one.
     told_error: bool,
     /// The control port, once it is open.
     pub control: Option<Control>,

@@ -25,7 +25,7 @@ const DIRECTORY: &CStr = c"ocinit-rootfs";
 const MARKER: &CStr = c"made-anew-at-each-boot";
 const ROOT: &CStr = c"root";
 
-/// A tmpfs of this size. A share of memory is no more than fits beside what else needs some.
+/// Makes a tmpfs of this size. A share of memory is at most the budget's.
 #[inline(never)]
 pub fn in_memory(size: Share, budget: Budget) -> Result<Fd> {
     let bytes = match size {
@@ -38,18 +38,18 @@ pub fn in_memory(size: Share, budget: Budget) -> Result<Fd> {
     early::make_directory(PLACE)?;
     let files = bytes / PAGE_BYTES + MORE_FILES;
     let data = PathBuf::format(format_args!("mode=0755,nr_inodes={files},size={bytes}")).doing("tmpfs")?;
-    // Not "rootfs", which some programs leave out when they show what is mounted.
+    // Not "rootfs": some programs hide mounts of that name.
     mount::mount(c"tmpfs", PLACE, c"tmpfs", 0, data.as_c_str()).doing("mount tmpfs for the root")?;
     early::open_directory(PLACE)
 }
 
-/// Each file that is not empty takes a page.
+/// A file that is not empty takes a page.
 const PAGE_BYTES: u64 = 4096;
-/// Directories, links and empty files, beside those.
+/// Inodes for directories, links and empty files, which take no page.
 const MORE_FILES: u64 = 16 << 10;
 
-/// How much memory each may take, in bytes: together no more than there is. Else a full disk is found out by the kernel,
-/// which kills a process, and not by who writes.
+/// The memory that each tmpfs may take, in bytes: together at most the free memory. So a writer
+/// gets ENOSPC before the kernel kills a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
     /// The root file system.
@@ -59,25 +59,25 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What docker gives.
+    /// docker's size.
     pub const SHM_BYTES: u64 = 64 << 20;
 
-    /// Of the memory that this machine has to give away.
+    /// Returns the budget for this machine's available memory.
     pub fn of_machine() -> Budget {
         let kibibytes = sysfs::line(c"/proc/meminfo", "MemAvailable:");
         Budget::of(kibibytes.map_or_else(|| system::total_memory().unwrap_or(0) / 2, |kibibytes| kibibytes << 10))
     }
 
-    /// A tenth stays for processes and what the kernel keeps of files.
+    /// A tenth stays for processes and the kernel's caches.
     fn of(available: u64) -> Budget {
         let shm = (available / 6).min(Budget::SHM_BYTES);
         Budget { shm, root: available - available / 10 - shm }
     }
 }
 
-/// No device of the mount that the root is on can be opened any more.
+/// Remounts the root's file system so that no device on it can be opened.
 pub fn forbid_devices(root: FdRef<'_>) {
-    // One of both is the root of a mount.
+    // The root of the mount is one of these two.
     let disk = early::open_directory(super::disk::ROOTFS_DISK_PLACE);
     for place in [Some(root), disk.as_ref().ok().map(Fd::by_ref)].into_iter().flatten() {
         let _ = mount::set_attributes(place, false, mount::attr::NODEV, 0, 0);
@@ -111,7 +111,7 @@ fn make(disk: FdRef<'_>) -> Result<Fd> {
     fs::open(at, ROOT, flags, 0).doing("open root")
 }
 
-/// Removes what the last boot left; what its container made immutable goes, too.
+/// Removes the last boot's root, with files that its container made immutable.
 fn remove_last_root(ours: FdRef<'_>) -> Result<()> {
     let mut kept = PathBuf::new();
     let removed = crate::rootfs::remove::tree_with(ours, ROOT, &mut |directory, name, errno| {
@@ -130,7 +130,7 @@ fn make_mutable(directory: FdRef<'_>, name: &CStr) -> bool {
     let kind =
         fs::open(directory, name, fs::O_PATH | O_NOFOLLOW, 0).and_then(|file| Ok(fs::stat(file.by_ref(), c"")?.kind()));
     let mut changed = xattr::clear_protection(directory).unwrap_or(false);
-    // Nothing else is opened: a device might act on it. Nothing else can have these flags.
+    // Only files and directories can have these flags; opening a device might have an effect.
     if matches!(kind, Ok(fs::S_IFREG | fs::S_IFDIR))
         && let Ok(file) = fs::open(directory, name, O_RDONLY | O_NOFOLLOW | fs::O_NONBLOCK, 0)
     {

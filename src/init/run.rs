@@ -26,7 +26,7 @@ pub struct Plan<'a> {
     pub told: Told<'a>,
     /// Everything else.
     pub options: &'a Options<'a>,
-    /// How large its /dev/shm may grow, in bytes.
+    /// Size of its /dev/shm, in bytes.
     pub shm: u64,
     /// Space for the arguments of the command line.
     pub arguments: &'a mut [u8; COMMAND_LINE_BYTES + 1],
@@ -41,7 +41,7 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Starts the container and stays with it to its end. Its frame is large, and not there while layers are unpacked.
+    /// Starts the container and waits for its end. Not inlined: its frame is large.
     #[inline(never)]
     pub fn carry_out(self, config: &Config<'_>, root: FdRef<'_>, report: &mut Report) -> Result<Outcome> {
         let Plan { told, options, shm, arguments, strings, container, buffers, streams } = self;

@@ -123,7 +123,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         self.obey();
         let mut events = [Event::default(); SOURCES.len()];
         let mut turns_without_host = 0;
-        // The last time that the console took something, and how much it had taken.
+        // The time of the console's last progress, and how much it had taken by then.
         let mut progress: Option<(u64, u64)> = None;
         loop {
             let (finished, timeout_ms) = self.pump();
@@ -140,12 +140,13 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         }
     }
 
-    /// True if the container has ended and the console takes no more of its output. Its terminal may be stopped, by the
-    /// container or by flow control, which ends here; or nobody reads at its other end, who is not waited for.
+    /// Returns true if the container has ended and the console takes no more of its output. A
+    /// terminal that was stopped, by the container or by flow control, is released here. If the
+    /// console's other end does not read, we do not wait.
     fn is_console_stuck(&self, progress: &mut Option<(u64, u64)>) -> bool {
         let Some(stdout) = self.streams.stdout.as_ref().filter(|_| self.control.is_none()) else { return false };
         let (now, sink) = (time::monotonic_us(), stdout.sink());
-        // A slow line takes seconds for what the kernel holds, and only then more.
+        // A slow line takes seconds for the kernel's buffer before it takes more.
         let unsent = sink.and_then(|console| tty::unsent(console).ok()).unwrap_or(0);
         let sent = stdout.passed.saturating_sub(u64::from(unsent));
         match *progress {

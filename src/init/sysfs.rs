@@ -36,7 +36,8 @@ pub fn number(path: fmt::Arguments<'_>) -> Option<u64> {
     decimal(read(path, &mut [0; 32]).ok()?.as_bytes())
 }
 
-/// The number after a word and white space at the start of a line, of a file of any length: `MemAvailable:  123 kB`.
+/// Returns the number after a word and white space at the start of a line (`MemAvailable:  123
+/// kB`). The file may have any length.
 pub fn line(path: &CStr, key: &str) -> Option<u64> {
     let file = fs::open(CWD, path, O_RDONLY, 0).ok()?;
     let mut buffer = [0; 512];
@@ -53,7 +54,7 @@ pub fn line(path: &CStr, key: &str) -> Option<u64> {
             }
             start += length + 1;
         }
-        // A line that does not end here; one that is longer than the buffer is none of those that are looked for.
+        // Keep an unfinished line; one that is longer than the buffer is skipped: no wanted one is.
         kept = if start == 0 && filled == buffer.len() { 0 } else { filled - start };
         buffer.copy_within(filled - kept..filled, 0);
     }

@@ -4,7 +4,8 @@ use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// Bytes as text: what is not UTF-8 as `\xNN`. (An `Error` and a line of the log escape what deceives.)
+/// Shows bytes as text, with `\xNN` for bytes that are not UTF-8. An `Error` and the log escape
+/// deceptive characters besides.
 pub struct Show<'a>(pub &'a [u8]);
 
 impl Display for Show<'_> {

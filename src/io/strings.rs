@@ -40,7 +40,7 @@ impl<'m> Strings<'m> {
 pub struct Builder<'s, 'm> {
     strings: &'s mut Strings<'m>,
     len: usize,
-    /// Where the room for the string ends, and what is reserved begins.
+    /// End of the room for the string, and start of the reserved bytes.
     limit: usize,
     failed: Option<Error>,
 }
@@ -105,7 +105,7 @@ impl<'m> Builder<'_, 'm> {
         limit.is_some()
     }
 
-    /// The bytes so far, and those that are reserved.
+    /// Returns the bytes so far, and the reserved ones.
     pub fn with_reserved(&mut self) -> (&mut [u8], &mut [u8]) {
         let (string, reserved) = self.strings.free.split_at_mut(self.limit);
         (&mut string[..self.len], reserved)

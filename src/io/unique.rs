@@ -1,7 +1,8 @@
-//! New files and directories under names that nobody has and nobody can guess: a prefix and 16 hex digits.
+//! New files and directories under unique names that cannot be guessed: a prefix and 16 hex digits.
 //!
-//! Each is made with O_EXCL, never through a symlink, and is locked (flock(2)) for as long as its fd is open. So a name
-//! whose lock is free is a rest of a killed command. A pid in the name would not do: two pid namespaces have the same.
+//! Each is made with O_EXCL, never through a symlink, and stays locked (flock(2)) while its fd is
+//! open. So a name without a lock belongs to a killed command. A pid in the name would not do: two
+//! pid namespaces have the same.
 
 use super::path::PathBuf;
 use crate::sys::fd::{Fd, FdRef};
@@ -10,7 +11,7 @@ use core::fmt::Write;
 
 /// Hex digits of a name.
 pub const DIGITS: usize = 16;
-/// Names that are tried before EEXIST is believed. One is enough unless somebody removes what is made.
+/// Names to try before EEXIST is an error. One suffices unless another process removes it at once.
 const TRIES: usize = 16;
 
 /// Appends 16 hex digits of the kernel's random numbers.
@@ -20,7 +21,7 @@ pub fn push_digits(name: &mut PathBuf) -> sys::Result<()> {
     write!(name, "{:016x}", u64::from_ne_bytes(bytes)).map_err(|_| Errno::ENAMETOOLONG)
 }
 
-/// Whether a name is `prefix` and 16 hex digits.
+/// Returns whether a name is `prefix` and 16 hex digits.
 pub fn is_made(name: &[u8], prefix: &[u8]) -> bool {
     let digits = name.strip_prefix(prefix).filter(|digits| digits.len() == DIGITS);
     digits.is_some_and(|digits| digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
@@ -61,12 +62,12 @@ fn make(directory: FdRef<'_>, name: &mut PathBuf, create: &dyn Fn(&PathBuf) -> s
     }
 }
 
-/// Locks it. False if the file system has no such locks.
+/// Locks the file. Returns false if the file system has no such locks.
 fn is_lockable(file: FdRef<'_>) -> bool {
     !matches!(fs::lock(file, libc::LOCK_EX | libc::LOCK_NB), Err(errno) if errno != Errno::EAGAIN)
 }
 
-/// Whether `name` is still this file.
+/// Returns whether `name` still is this file.
 pub fn is_named(directory: FdRef<'_>, name: &PathBuf, file: FdRef<'_>) -> sys::Result<bool> {
     let there = match fs::stat(directory, name.as_c_str()) {
         Err(Errno::ENOENT) => return Ok(false),

@@ -10,7 +10,7 @@ pub trait Watch: Sync {
     /// The first `at` bytes of the layer have been read. An error ends the work, and is its error.
     fn pass(&self, at: u64) -> Result<()>;
 
-    /// The layer has unpacked to `at` bytes so far. An error ends the work, and is its error.
+    /// The layer has unpacked to `at` bytes so far. A returned error ends the work.
     fn unpacked(&self, _at: u64) -> Result<()> {
         Ok(())
     }

@@ -25,9 +25,9 @@ pub struct Applier<'a, 'h> {
     setter: Setter<'a>,
     target: &'a mut [u8; PATH_BYTES],
     pass: Pass,
-    /// In two passes: what the whiteouts hide.
+    /// The place for hidden files, if the layer is applied in two passes.
     hidden: Option<&'a mut Hidden<'h>>,
-    /// In one pass: a whiteout was carried out.
+    /// A whiteout was carried out, in the only pass.
     has_hidden: bool,
 }
 
@@ -59,7 +59,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         self.act(entry, archive, name, link).context("entry", &Brief(entry.name))
     }
 
-    /// Gives the directories their times back.
+    /// Restores the times of all directories.
     pub fn finish(mut self) -> Result<()> {
         self.parents.close_all_but(None)
     }
@@ -70,7 +70,7 @@ impl<'a, 'h> Applier<'a, 'h> {
             (Meaning::Make, Pass::All | Pass::Entries) => self.make(entry, archive, name, link),
             (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => self.whiteout(name),
             (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.opaque(name),
-            // What it is in is a directory, whatever it hides.
+            // An opaque whiteout also makes its directory.
             (Meaning::Opaque, Pass::Entries) => self.parents.find_or_make(name.parent()).map(drop),
             _ => Ok(()),
         }
@@ -183,14 +183,14 @@ impl<'a, 'h> Applier<'a, 'h> {
         let mut tries = 2;
         loop {
             let Some(source) = self.parents.find(link.parent())? else {
-                // Looking closes the oldest: the directory it goes to may be that.
+                // The lookup may have closed the target's directory, as the oldest one open.
                 let at = self.parents.find_or_make(name.parent())?;
                 return self.link_hidden(at, name, entry, link);
             };
             // The two parents may be one directory by two paths, of which one stays open.
             let at = if self.parents.is_open(at) { at } else { source };
             if self.parents.get(source).aliased {
-                // Which path a whiteout would hide it by cannot be told.
+                // The path by which a whiteout would hide it is unknown.
                 self.own.alias();
             }
             self.parents.touch(at);
@@ -211,7 +211,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         }
     }
 
-    /// A hard link to something that is not there: a whiteout of this layer may have hidden it.
+    /// Makes a hard link to a missing path: a whiteout of this layer may have hidden it.
     fn link_hidden(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &Name) -> Result<()> {
         let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno);
         let Some(hidden) = &self.hidden else {
@@ -242,7 +242,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         match &mut self.hidden {
             None => remove_existing(&mut self.parents, at, name.last()),
             Some(hidden) => {
-                // Open directories may lie beneath it, or be reached through it.
+                // Open directories may be beneath it, or were reached through it.
                 self.parents.close_all_but(Some(at))?;
                 hidden.hide(self.parents.directory(at), name.parent(), name.last())
             }
@@ -275,7 +275,7 @@ fn remove_existing(parents: &mut Parents<'_>, at: At, last: &CStr) -> Result<()>
         Err(Errno::ENOENT) => return Ok(()),
         there => there.doing("stat")?,
     };
-    // Open directories may lie beneath it, or be reached through it.
+    // Open directories may be beneath it, or were reached through it.
     if matches!(there.kind(), fs::S_IFDIR | fs::S_IFLNK) {
         parents.close_all_but(Some(at))?;
     }

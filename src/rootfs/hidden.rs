@@ -1,7 +1,7 @@
-//! Where whiteouts put what they hide until their layer is applied: a hard link of the same layer may still want it.
+//! A place for the files that a layer's whiteouts hide: its hard links may still name them.
 //!
-//! A directory in the root, under a random name; beneath it everything lies as it lay in the root. What cannot lie there
-//! beside what does gets a place of its own: 0, 1 and so on.
+//! It is a directory in the root with a random name. Beneath it each file keeps its path, in one of
+//! the directories 0, 1 and so on: in the next one if another hidden file has that path already.
 
 use super::name::Name;
 use super::remove;
@@ -13,12 +13,12 @@ use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// What a layer's whiteouts hide.
+/// The files that a layer's whiteouts hide.
 pub struct Hidden<'r> {
     root: FdRef<'r>,
     name: PathBuf,
     directory: Fd,
-    /// Its inode, so that a whiteout of all that is in the root spares it.
+    /// Its inode, so that an opaque whiteout of the root spares it.
     inode: u64,
     places: usize,
 }
@@ -39,7 +39,7 @@ impl<'r> Hidden<'r> {
         Ok(Hidden { root, name, directory, inode, places: 1 })
     }
 
-    /// Removes all that was hidden.
+    /// Removes all hidden files, and the directory.
     pub fn remove(self) -> Result<()> {
         let remove = || {
             let modified = fs::stat(self.root, c"")?.modified;
@@ -49,7 +49,8 @@ impl<'r> Hidden<'r> {
         remove().doing("remove what whiteouts hide")
     }
 
-    /// Hides `last` in `directory`, which is at `parent` in the root. Something that cannot be moved is removed.
+    /// Hides `last` in `directory`, whose path in the root is `parent`. Removes it if it cannot be
+    /// moved.
     pub fn hide(&mut self, directory: FdRef<'_>, parent: &[u8], last: &CStr) -> Result<()> {
         loop {
             match self.hide_in(self.places - 1, directory, parent, last) {
@@ -76,18 +77,19 @@ impl<'r> Hidden<'r> {
             here = make_directory(here.by_ref(), PathBuf::from_bytes(component)?.as_c_str())?;
         }
         match fs::rename(directory, last, here.by_ref(), last, libc::RENAME_NOREPLACE) {
-            // The file system does not know the flag.
+            // The file system lacks RENAME_NOREPLACE.
             Err(Errno::EINVAL) => fs::rename(directory, last, here.by_ref(), last, 0),
             renamed => renamed,
         }
     }
 
-    /// Hides all that is in `directory`, which is at `parent` in the root.
+    /// Hides everything in `directory`, whose path in the root is `parent`.
     pub fn hide_children(&mut self, directory: FdRef<'_>, parent: &[u8]) -> Result<()> {
         let listed = fs::open(directory, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open")?;
         let mut buffer = [0; 2048];
         loop {
-            // After renames the place in a directory means nothing on some file systems: from the start.
+            // Start again: on some file systems a rename makes the position in a directory
+            // meaningless.
             fs::seek(listed.by_ref(), 0, fs::SEEK_SET).doing("read")?;
             let mut is_any = false;
             loop {
@@ -109,7 +111,7 @@ impl<'r> Hidden<'r> {
         }
     }
 
-    /// Makes a hard link to something that is hidden. ENOENT if nothing of that path is.
+    /// Makes a hard link to a hidden file. ENOENT if no hidden file has that path.
     pub fn link(&self, from: &Name, into: FdRef<'_>, last: &CStr) -> sys::Result<()> {
         for place in 0..self.places {
             let mut path = PathBuf::format(format_args!("{place}"))?;

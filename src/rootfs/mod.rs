@@ -1,10 +1,11 @@
 //! Applies layers beneath a directory: the image-spec's layer.md, exactly and within fixed memory.
 //!
 //! A layer's bytes are verified in the same pass that makes its files ([`pipeline`]). Whiteouts hide what lower layers
-//! have and nothing else, wherever they stand in the layer. If one may hit an entry of its own layer ([`own_paths`]), the
-//! pass ends there and says so: the caller removes all that was made, and applies that layer in two passes, whiteouts
-//! first and then entries. What whiteouts hide stays within reach of the layer's hard links ([`hidden`]). So the result
-//! is the same in one pass or two, and never depends on a filter that errs.
+//! have and nothing else, wherever they stand in the layer. If one may hit an entry of its own
+//! layer ([`own_paths`]), the pass ends and says so. The caller removes everything, and applies
+//! that layer in two passes: whiteouts first, then entries. The layer's hard links still reach
+//! hidden files ([`hidden`]). So one pass and two give the same result, and a filter's errors never
+//! change it.
 //!
 //! Nothing outside the root can be reached: see [`parents`]. A layer that fails leaves the root half done; the caller,
 //! who owns it, removes it.
@@ -43,7 +44,7 @@ pub struct Layer<'a> {
     pub blob: &'a Section,
     /// Digest of the bytes as they are stored, where it is known.
     pub digest: Option<&'a Digest>,
-    /// Digest of the tar, where it is known. It covers all that a checksum within would.
+    /// Digest of the tar, if known. It makes checksums inside the compressed file superfluous.
     pub diff_id: Option<&'a Digest>,
     /// Who watches it being read.
     pub watch: &'a dyn Watch,
@@ -60,18 +61,18 @@ pub struct Applied {
     pub skipped_xattrs: u64,
     /// What could not be made, for lack of powers.
     pub losses: Losses,
-    /// Times the layer was read: 1, or 2 where whiteouts came first.
+    /// Times the layer was read: 1, or 2 if whiteouts came first.
     pub passes: u32,
 }
 
 /// How a layer's whiteouts are carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whiteouts {
-    /// Not at all: it is the lowest layer, and there is nothing to hide.
+    /// Not at all: the lowest layer has nothing to hide.
     Nothing,
-    /// Where they stand, until one may hit an entry of its own layer.
+    /// In their order, until one may hit an entry of its own layer.
     InOrder,
-    /// All of them in a pass of their own.
+    /// All in a first pass of their own.
     First,
 }
 
@@ -87,7 +88,7 @@ impl UnpackMemory {
     pub const EMPTY: UnpackMemory =
         UnpackMemory { pipeline: PipelineMemory::EMPTY, tar: TarMemory::EMPTY, apply: ApplyMemory::EMPTY };
 
-    /// Gives back most of it, once all layers are unpacked.
+    /// Returns most of it to the kernel, when all layers are unpacked.
     pub fn release(&mut self) {
         self.pipeline.release();
     }
@@ -144,8 +145,8 @@ pub fn read(
     pipeline::run(layer, &mut memory.pipeline, see).map(|((), bytes)| bytes)
 }
 
-/// Verifies a layer and applies it beneath `root` in the same pass. Nothing if that cannot be done in one pass: then the
-/// root is worth nothing, and the layer is to be applied with [`Whiteouts::First`].
+/// Verifies a layer and applies it beneath `root` in the same pass. Returns None if one pass does
+/// not suffice: then the root is useless, and the layer must be applied with [`Whiteouts::First`].
 pub fn apply(
     layer: &Layer<'_>,
     root: FdRef<'_>,

@@ -48,7 +48,7 @@ impl PipelineMemory {
     pub const EMPTY: PipelineMemory =
         PipelineMemory { ring: Ring::EMPTY, input: Ring::EMPTY, decoder: MaybeUninit::zeroed(), stack: Stack::EMPTY };
 
-    /// Gives back the memory that the last layer took.
+    /// Returns the last layer's memory to the kernel.
     pub fn release(&mut self) {
         self.ring.release();
         self.input.release();
@@ -93,7 +93,7 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     let mut workspace = Mapping::new(words).doing("map memory for zstd")?;
     let unpacker = match compression {
         Compression::None => Unpacker::None,
-        // The tar's digest says more than a checksum within.
+        // The tar's digest replaces the checksum.
         Compression::Gzip => Unpacker::Gzip(memory.decoder.write(match layer.diff_id {
             None => Decoder::new(),
             Some(_) => Decoder::without_sum(),
@@ -151,7 +151,7 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     }
     let consumed = consumed?;
 
-    // The stored bytes first: if they are others, so is the tar.
+    // The stored bytes first: if they differ, the tar does, too.
     if let Some(digest) = layer.digest {
         digest.expect(&finish(if has_stored_digest { &shared.stored } else { &shared.tar })?)?;
     }
@@ -234,8 +234,8 @@ impl Hashing<'_> {
     }
 }
 
-/// Hashes the rest once both threads are done. Returns the digest; an error if there is none, for a layer without one
-/// is not verified.
+/// Hashes the rest when both threads are done. Returns the digest; an error if there is none,
+/// because the layer would not be verified.
 fn finish(slot: &Slot<Hashing<'_>>) -> Result<crate::codec::digest::Digest> {
     let digest = slot.try_lock().and_then(|mut hashing| {
         while hashing.step() {}

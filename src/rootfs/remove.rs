@@ -7,7 +7,8 @@ use core::ffi::CStr;
 
 const OPEN_DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 
-/// Called with what cannot be removed, its directory and its name. Returns true if it has changed that.
+/// Called with the directory and name of a file that cannot be removed. Returns true if it has made
+/// that possible.
 pub type Refused<'a> = dyn FnMut(FdRef<'_>, &CStr, Errno) -> bool + 'a;
 
 /// Removes the directory `name` in `parent` with all that is beneath it. A mount point in it: EXDEV or EBUSY.
@@ -15,7 +16,7 @@ pub fn tree(parent: FdRef<'_>, name: &CStr) -> Result<(), Errno> {
     tree_with(parent, name, &mut |_, _, _| false)
 }
 
-/// The same, and asks `refused` about what cannot be removed before it gives up.
+/// The same, but calls `refused` for each file that cannot be removed before it gives up.
 pub fn tree_with(parent: FdRef<'_>, name: &CStr, refused: &mut Refused<'_>) -> Result<(), Errno> {
     let mut remove = || try_twice(parent, name, refused, &|| fs::rmdir(parent, name));
     match remove() {
@@ -32,7 +33,8 @@ pub fn children(directory: FdRef<'_>) -> Result<(), Errno> {
     empty(fs::open(directory, c".", OPEN_DIRECTORY, 0)?, &mut |_, _, _| false)
 }
 
-/// A second time if `refused` has changed something. That a directory is missing or not empty is for the caller.
+/// Tries again if `refused` has changed something. The caller handles missing and non-empty
+/// directories.
 fn try_twice(
     directory: FdRef<'_>,
     name: &CStr,

@@ -1,4 +1,4 @@
-//! Rests of killed commands: what [`crate::io::unique`] made, and whose lock is free.
+//! Rests of killed commands: names of [`crate::io::unique`] that no process has locked.
 
 use super::remove;
 use crate::io::path::PathBuf;
@@ -6,11 +6,11 @@ use crate::io::unique;
 use crate::sys::fd::FdRef;
 use crate::sys::{self, fs, process};
 
-/// On these a lock may hold for one machine alone, and another may be at work: 9p and FUSE (virtiofs).
+/// 9p and FUSE (virtiofs), where a lock may hold on one machine only, and another may be at work.
 const LOCAL_LOCKS: [i64; 2] = [0x0102_1997, 0x6573_5546];
 
-/// Removes what has a name of `prefix` and 16 hex digits in a directory, is the caller's own, and belongs to no running
-/// command. What cannot be removed stays: it is in nobody's way.
+/// Removes the caller's files of names with `prefix` and 16 hex digits that no running command
+/// uses. Those that cannot be removed stay: they hinder no other command.
 pub fn sweep(directory: FdRef<'_>, prefix: &[u8]) {
     let _ = sweep_all(directory, prefix);
 }
@@ -40,7 +40,7 @@ fn sweep_one(directory: FdRef<'_>, name: &PathBuf) -> sys::Result<()> {
         return Ok(());
     }
     fs::lock(file.by_ref(), libc::LOCK_EX | libc::LOCK_NB)?;
-    // Its owner may have given it its last name in between.
+    // Its command may have renamed it to its final name meanwhile.
     match unique::is_named(directory, name, file.by_ref())? {
         true if stat.kind() == fs::S_IFDIR => remove::tree(directory, name.as_c_str()),
         true => fs::unlink(directory, name.as_c_str()),

@@ -24,7 +24,7 @@ pub const MOUNTS: &[Mount<'static>] = &[
     Mount { source: c"shm", ..mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0") },
 ];
 
-/// The same of a container that may do all: it may write in /sys and in its control groups.
+/// The mounts of a privileged container, which may write in /sys and in its cgroups.
 pub const PRIVILEGED_MOUNTS: &[Mount<'static>] = &[
     MOUNTS[0],
     MOUNTS[1],
@@ -59,7 +59,7 @@ pub const DEVICES: &[Device<'static>] = &[
     device(c"/dev/tty", 5, 0),
 ];
 
-/// What no container shall see. docker hides each CPU's thermal_throttle as well, where the machine has it.
+/// Paths that are masked. docker also masks each CPU's thermal_throttle, if the machine has it.
 pub const MASKED_PATHS: Words<'static> = Words::new(
     b"/proc/asound\0/proc/acpi\0/proc/interrupts\0/proc/kcore\0/proc/keys\0/proc/latency_stats\0\
     /proc/timer_list\0/proc/timer_stats\0/proc/sched_debug\0/proc/scsi\0/sys/firmware\0\
@@ -70,16 +70,16 @@ pub const MASKED_PATHS: Words<'static> = Words::new(
 pub const READONLY_PATHS: Words<'static> =
     Words::new(b"/proc/bus\0/proc/fs\0/proc/irq\0/proc/sys\0/proc/sysrq-trigger\0");
 
-/// docker's limits (its containerd's, since 2.1.5): many old programs close all descriptors that they might have, and others
-/// raise their limit when they need more.
+/// docker's limits (its containerd's, since 2.1.5). The soft limit is low because old programs
+/// close every possible fd; others raise it themselves.
 pub const LIMITS: [Limit; 2] = [
     Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 524_288 },
     Limit { resource: libc::RLIMIT_NPROC as u32, soft: libc::RLIM_INFINITY, hard: libc::RLIM_INFINITY },
 ];
 
-/// In a network namespace of its own every port is for everybody,
+/// Sysctl of its own network namespace: every user may take every port.
 pub const PORT_START: (&CStr, &CStr) = (c"net.ipv4.ip_unprivileged_port_start", c"0");
-/// and so is ping: groups from 0 to the number that follows.
+/// The same for ping: the groups from 0 to the number that follows.
 pub const PING_GROUPS: &CStr = c"net.ipv4.ping_group_range";
 /// The highest group that [`PING_GROUPS`] takes.
 pub const PING_GROUP_MAX: u32 = i32::MAX as u32;

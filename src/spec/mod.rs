@@ -60,13 +60,15 @@ pub struct Spec<'m> {
     pub annotations: Words<'m>,
     /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
     pub stop_signal: i32,
-    /// docker's default seccomp profile for its bounding set ([`seccomp`]), where [`Spec::document`] says nothing of it.
+    /// docker's default seccomp profile for its bounding set ([`seccomp`]), if [`Spec::document`]
+    /// has none.
     pub default_seccomp: bool,
-    /// The profile that is written instead, of the runtime-spec's form.
+    /// The profile to write instead, in the runtime-spec's form.
     pub seccomp_profile: Option<Value<'m>>,
-    /// What is set in its namespaces: a sysctl's name, its value, the next name. A config has its own in [`Spec::document`].
+    /// Sysctls of its namespaces: name, value, next name. A config has its own in
+    /// [`Spec::document`].
     pub sysctls: Words<'m>,
-    /// Every device may be used, and those of [`Spec::devices`] are made. Only written to a config.
+    /// Every device may be used, and [`Spec::devices`] are made. Only written to a config.
     pub all_devices: bool,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child (docker's `--init`).
     pub init: bool,
@@ -189,16 +191,17 @@ const LIMITS: &str =
     "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
 
 impl Limit {
-    /// How many kinds there are.
+    /// Number of kinds.
     pub const KINDS: usize = 16;
 
-    /// The kind of this name, without `RLIMIT_`, in any case.
+    /// Returns the kind of this name, without `RLIMIT_`, in upper or lower case.
     pub fn kind(name: &[u8]) -> Option<u32> {
         let at = crate::io::text::words(LIMITS).position(|known| known.eq_ignore_ascii_case(name))?;
         Some(at as u32)
     }
 
-    /// A limit as docker writes it: `nofile=1024:524288`; without the second number it is the first. An error says why not.
+    /// Reads docker's notation, `nofile=1024:524288`. Without the second number the first counts
+    /// for both.
     pub fn parse(text: &[u8]) -> core::result::Result<Limit, &'static str> {
         let at = text.iter().position(|byte| *byte == b'=').ok_or("not NAME=SOFT[:HARD]")?;
         let (name, values) = (&text[..at], &text[at + 1..]);

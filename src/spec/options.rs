@@ -161,8 +161,9 @@ pub fn propagation(option: &[u8]) -> Option<u64> {
     (effect & KIND == PROPAGATION).then_some(bits)
 }
 
-/// Each option. Clients also write several into one string, as mount(8) takes them: commas part them, but for one behind a
-/// backslash (overlay's) or between quotes (SELinux's). An empty one is none.
+/// Returns each option. Clients also write several into one string, as for mount(8). Commas
+/// separate them, except behind a backslash (overlay) or in quotes (SELinux). Empty ones are left
+/// out.
 pub fn each(words: Words<'_>) -> impl Iterator<Item = &[u8]> {
     words.iter().flat_map(|word| {
         let mut rest = word.to_bytes();
@@ -188,7 +189,7 @@ fn end_of_first(options: &[u8]) -> usize {
     end.unwrap_or(options.len())
 }
 
-/// The flag of mount(2) that this option of every file system is; 0 where it is the absence of one.
+/// Returns the flag of mount(2) for an option of every file system; 0 if it means no flag (`rw`).
 pub fn flag_of_mount(option: &[u8]) -> Option<u64> {
     match option {
         b"sync" => Some(libc::MS_SYNCHRONOUS),

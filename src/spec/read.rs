@@ -35,12 +35,13 @@ pub struct Lists<'m> {
     uids: Vec<IdMapping, ID_MAPPINGS_MAX>,
     gids: Vec<IdMapping, ID_MAPPINGS_MAX>,
     joined: Vec<Joined<'m>, { NAMESPACES.len() }>,
-    /// A mount of the runtime's own, after all that the config has.
+    /// A mount of the runtime's own, after all of the config's.
     pub last_mount: Option<Mount<'m>>,
 }
 
 impl<'m> Lists<'m> {
-    /// Returns empty lists. No constant: its 128 KiB would stand in the file, and be copied for each container.
+    /// Returns empty lists. Not a constant: 128 KiB would be in the file, and copied for each
+    /// container.
     #[inline(always)]
     pub fn empty() -> Self {
         Lists {

@@ -12,8 +12,8 @@ const VERSION: &[u8] = b"1.0.2";
 
 /// Writes the config of a container whose root directory is `root`, relative to its bundle.
 ///
-/// Limits of resources are not written: they are for whoever knows the machine. A runtime makes the specification's devices
-/// by itself, so others stand there only where all may be used.
+/// Writes no limits of resources: they depend on the machine. A runtime makes the default devices
+/// itself, so devices are written only if all may be used.
 pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.object();
     json.string_of("ociVersion", VERSION);

@@ -37,13 +37,13 @@ pub fn attach_device_program(group: FdRef<'_>, program: &Fd) -> Result<()> {
     attach_or_detach(PROG_ATTACH, group, program, ALLOW_MULTI)
 }
 
-/// Programs of one group, by their ids; the kernel takes 64.
+/// Ids of the programs of one cgroup; the kernel's limit is 64.
 pub struct Attached {
     ids: [u32; 64],
     count: usize,
 }
 
-/// The device programs that a group has.
+/// bpf(2) `BPF_PROG_QUERY`: returns the device programs of a cgroup.
 pub fn device_programs(group: FdRef<'_>) -> Result<Attached> {
     const PROG_QUERY: i32 = 16;
     let mut ids = [0u32; 64];
@@ -54,7 +54,7 @@ pub fn device_programs(group: FdRef<'_>) -> Result<Attached> {
     Ok(Attached { ids, count: (query[3] as u32 as usize).min(64) })
 }
 
-/// Detaches these programs from the group.
+/// bpf(2) `BPF_PROG_DETACH`: detaches these programs from the cgroup.
 pub fn detach_device_programs(group: FdRef<'_>, programs: &Attached) -> Result<()> {
     const PROG_DETACH: i32 = 9;
     const PROG_GET_FD_BY_ID: i32 = 13;

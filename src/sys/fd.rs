@@ -112,8 +112,8 @@ pub fn is_inherited(fd: FdRef<'_>) -> bool {
     flags == Ok(0)
 }
 
-/// Opens /dev/null on each of 0, 1 and 2 that is closed: else the next file that is opened would be a standard stream.
-/// An error if /dev/null cannot be opened. Must be called before anything else is opened.
+/// Opens /dev/null on each of 0, 1 and 2 that is closed: else the next opened file would become a
+/// standard stream. Must be called before any other file is opened.
 pub fn fill_standard_streams() -> Result<()> {
     for number in [STDIN, STDOUT, STDERR] {
         // SAFETY: no memory is passed.

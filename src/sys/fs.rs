@@ -87,7 +87,7 @@ pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> 
     retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
 }
 
-/// ioctl(2) `FICLONE`: `to` gets all that `from` holds, by sharing its blocks. EOPNOTSUPP, EXDEV or EINVAL if the file
+/// ioctl(2) `FICLONE`: `to` shares all blocks of `from`. EOPNOTSUPP, EXDEV or EINVAL if the file
 /// system cannot.
 pub fn share_blocks(from: FdRef<'_>, to: FdRef<'_>) -> Result<()> {
     const FICLONE: u64 = 0x4004_9409;

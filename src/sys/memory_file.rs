@@ -1,15 +1,15 @@
-//! Files in memory: memfd_create(2) and its seals. (They are part of [`super::fs`].)
+//! Files in memory: memfd_create(2) and its seals. [`super::fs`] re-exports them.
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::ffi::CStr;
 
-/// memfd_create(2) of a file that may be sealed, and executed where the machine allows that.
+/// memfd_create(2) of a file that may be sealed, and executed if the machine allows that.
 pub fn memory_file(name: &CStr) -> Result<Fd> {
-    /// `MFD_EXEC`; kernels before 6.3 do not know it, and need it not.
+    /// `MFD_EXEC`; kernels before 6.3 do not know it and do not need it.
     const EXECUTABLE: u32 = 0x10;
-    /// `MFD_NOEXEC_SEAL`; with the sysctl vm.memfd_noexec at 2 there are no others.
+    /// `MFD_NOEXEC_SEAL`, which the sysctl vm.memfd_noexec=2 demands.
     const DATA: u32 = 0x08;
     let create = |flags: u32| {
         // SAFETY: `name` is NUL-terminated.
@@ -37,7 +37,7 @@ pub fn seal_size(file: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_fcntl, file.raw(), libc::F_ADD_SEALS, seals) }
 }
 
-/// fcntl(2) `F_GET_SEALS`: whether it was sealed so.
+/// fcntl(2) `F_GET_SEALS`: returns whether [`seal`] was called.
 pub fn is_sealed(file: FdRef<'_>) -> bool {
     // SAFETY: no memory is passed.
     let seals = unsafe { syscall!(libc::SYS_fcntl, file.raw(), libc::F_GET_SEALS) };

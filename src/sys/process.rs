@@ -83,11 +83,11 @@ pub fn effective_gid() -> u32 {
 pub fn exit(status: i32) -> ! {
     // SAFETY: no memory is passed; the call does not return.
     let _ = unsafe { syscall!(libc::SYS_exit_group, status) };
-    // Unless a seccomp filter forbids it.
+    // A seccomp filter may have forbidden exit_group(2).
     halt()
 }
 
-/// Ends the process without a system call: an instruction that only the kernel may execute is a SIGSEGV, for PID 1, too.
+/// Ends the process without a system call: a privileged instruction is a SIGSEGV, even for PID 1.
 pub fn halt() -> ! {
     loop {
         // SAFETY: it touches no memory.
@@ -113,7 +113,7 @@ impl<'a> StringVector<'a> {
         Ok(StringVector { first: space.as_ptr(), strings: PhantomData })
     }
 
-    /// The same of variables: of several of one name the last one, in its place.
+    /// The same for variables: of several with one name only the last is taken.
     pub fn of_variables(space: &'a mut [usize], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
         let mut count = 0;
         for string in strings {
@@ -126,7 +126,7 @@ impl<'a> StringVector<'a> {
             let bytes = unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes();
             bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes)
         };
-        // A bit for each hash of a name that was seen: what has none was not.
+        // One bit for each hash of a seen name: a clear bit means that the name is new.
         let mut seen = [0u64; 256];
         let mut first = count;
         for at in (0..count).rev() {
@@ -156,7 +156,7 @@ impl<'a> StringVector<'a> {
     }
 }
 
-/// execve(2). Returns only to say why not.
+/// execve(2). Returns only on failure.
 pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
     // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
     match unsafe { syscall!(libc::SYS_execve, path.as_ptr(), args.first, env.first) } {
@@ -165,7 +165,7 @@ pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> 
     }
 }
 
-/// execveat(2) with `AT_EMPTY_PATH`: executes the file that `file` has open. Returns only to say why not.
+/// execveat(2) with `AT_EMPTY_PATH`: executes the open file. Returns only on failure.
 pub fn execute_file(file: FdRef<'_>, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
     let (args, env) = (args.first, env.first);
     // SAFETY: the path is empty and NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
@@ -175,7 +175,8 @@ pub fn execute_file(file: FdRef<'_>, args: &StringVector<'_>, env: &StringVector
     }
 }
 
-/// pidfd_getfd(2): a copy of another process's descriptor, close-on-exec. Takes the right to trace it.
+/// pidfd_getfd(2): returns a copy of another process's fd, close-on-exec. Needs the right to trace
+/// it.
 pub fn take_descriptor(process: FdRef<'_>, number: i32) -> Result<Fd> {
     // SAFETY: no memory is passed.
     unsafe { syscall!(libc::SYS_pidfd_getfd, process.raw(), number, 0) }.map(Fd::from_answer)
@@ -378,7 +379,7 @@ pub fn set_name(name: &CStr) -> Result<()> {
     unsafe { command!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }
 }
 
-/// prlimit64(2): (soft, hard) of one `RLIMIT_*` of this process.
+/// prlimit64(2): returns (soft, hard) of one `RLIMIT_*` of this process.
 pub fn limit(resource: u32) -> Result<(u64, u64)> {
     let mut limits = [0u64; 2];
     // SAFETY: the kernel writes one `struct rlimit64`.

@@ -22,7 +22,7 @@ impl<const N: usize> Ring<N> {
         Ring { bytes: [0; N], written: 0, taken: [0; 2] }
     };
 
-    /// Gives the memory of the ring back until it is used again.
+    /// Returns the ring's memory to the kernel until it is used again.
     pub fn release(&mut self) {
         super::vm::release(&mut self.bytes);
     }

@@ -92,8 +92,8 @@ pub fn reset(signal: i32) {
     let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0, 8) };
 }
 
-/// rt_sigaction(2): `signal` ends this process with status 128 + its number, even PID 1, which the kernel keeps from signals
-/// that it has no handler for. execve(2) takes that back.
+/// rt_sigaction(2): `signal` ends this process with status 128 + its number. PID 1 needs that
+/// handler: without one it ignores signals. execve(2) resets it.
 pub fn end_on(signal: i32) {
     const SA_RESTORER: u64 = 0x0400_0000;
     let code = end as *const () as u64;
@@ -103,7 +103,7 @@ pub fn end_on(signal: i32) {
     let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) };
 }
 
-/// A signal's handler: exit_group(128 + `signal`); or a fault, if a seccomp filter forbids that.
+/// A signal handler: exit_group(128 + `signal`); a fault if a seccomp filter forbids that.
 ///
 /// # Safety
 /// None: it touches no memory, and never returns.

@@ -98,7 +98,7 @@ fn new(kind: i32, flags: i32) -> Result<Fd> {
     unsafe { syscall!(libc::SYS_socket, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC | flags, 0) }.map(Fd::from_answer)
 }
 
-/// A new `SOCK_SEQPACKET` socket of `AF_UNIX` that listens at `path`, for so many at once.
+/// Returns a new `SOCK_SEQPACKET` socket of `AF_UNIX` that listens at `path`, with this backlog.
 pub fn listen(path: &CStr, waiting: u32) -> Result<Fd> {
     let (socket, address) = (new(libc::SOCK_SEQPACKET, 0)?, address(path)?);
     // SAFETY: the kernel reads one `struct sockaddr_un`.
@@ -108,7 +108,7 @@ pub fn listen(path: &CStr, waiting: u32) -> Result<Fd> {
     Ok(socket)
 }
 
-/// A new `SOCK_DGRAM` socket of `AF_UNIX` that hears what is sent to `path`; reading does not block.
+/// Returns a new non-blocking `SOCK_DGRAM` socket of `AF_UNIX`, bound to `path`.
 pub fn hear(path: &CStr) -> Result<Fd> {
     let (socket, address) = (new(libc::SOCK_DGRAM, libc::SOCK_NONBLOCK)?, address(path)?);
     // SAFETY: the kernel reads one `struct sockaddr_un`.
@@ -116,7 +116,7 @@ pub fn hear(path: &CStr) -> Result<Fd> {
     Ok(socket)
 }
 
-/// The same as [`connect`], of a path or, with `@` for its first byte, of a name of the abstract namespace (unix(7)).
+/// Like [`connect`], but takes a path or, with a leading `@`, an abstract name (unix(7)).
 pub fn connect_any(name: &CStr, kind: i32) -> Result<Fd> {
     if !name.to_bytes().starts_with(b"@") {
         return connect(name, kind);
@@ -124,7 +124,7 @@ pub fn connect_any(name: &CStr, kind: i32) -> Result<Fd> {
     let (socket, mut address) = (new(kind, 0)?, address(name)?);
     address.path[0] = 0;
     let length = size_of::<u16>() + name.count_bytes();
-    // SAFETY: the kernel reads so many bytes of a `struct sockaddr_un`.
+    // SAFETY: the kernel reads `length` bytes of a `struct sockaddr_un`.
     unsafe { command!(libc::SYS_connect, socket.raw(), &raw const address, length) }?;
     Ok(socket)
 }

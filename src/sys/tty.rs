@@ -70,7 +70,7 @@ pub fn set_raw(terminal: FdRef<'_>, raw: bool) -> Result<()> {
     ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize).map(drop)
 }
 
-/// ioctl(2) `TCGETS` and `TCSETS` without `ONLCR`: a line feed comes out as it is, without a carriage return.
+/// ioctl(2) `TCGETS` and `TCSETS` without `ONLCR`: the terminal adds no CR to a line feed.
 pub fn keep_line_feeds(terminal: FdRef<'_>) -> Result<()> {
     let mut settings = settings(terminal)?;
     settings.0[1] &= !libc::ONLCR;
@@ -87,7 +87,7 @@ pub fn drain(terminal: FdRef<'_>) -> Result<()> {
     ioctl(terminal, libc::TCSBRK as u64, 1).map(drop)
 }
 
-/// ioctl(2) `TCXONC` with `TCOON`, and flow control off (`TCSETS`): nobody holds back what is written any more.
+/// ioctl(2) `TCXONC` with `TCOON`, and flow control off (`TCSETS`): stopped output goes on.
 pub fn release(terminal: FdRef<'_>) {
     const TCOON: usize = 1;
     let _ = ioctl(terminal, libc::TCXONC as u64, TCOON);
@@ -99,7 +99,7 @@ pub fn release(terminal: FdRef<'_>) {
     }
 }
 
-/// ioctl(2) `TIOCOUTQ`: how many bytes were written and are not out yet.
+/// ioctl(2) `TIOCOUTQ`: returns how many written bytes are not out yet.
 pub fn unsent(terminal: FdRef<'_>) -> Result<u32> {
     let mut count = 0u32;
     ioctl(terminal, libc::TIOCOUTQ as u64, &raw mut count as usize)?;

@@ -68,13 +68,14 @@ impl Drop for Mapping {
     }
 }
 
-/// A few words that this process shares with those that it makes: zeros at first. Whoever has it may write at any time.
+/// Words that this process shares with its children, 0 at first. Every process that has them may
+/// write at any time.
 pub struct Shared(core::ptr::NonNull<AtomicU32>);
 
 impl Shared {
-    /// So many words there are.
+    /// Number of words.
     pub const WORDS: usize = 2048;
-    /// And so many bytes.
+    /// Size in bytes.
     pub const BYTES: usize = Shared::WORDS * size_of::<u32>();
 
     /// mmap(2) `MAP_SHARED | MAP_ANONYMOUS`.
@@ -82,7 +83,7 @@ impl Shared {
         Shared::map(libc::MAP_ANONYMOUS, -1)
     }
 
-    /// The same of a file in memory, of which [`Shared::BYTES`] are made.
+    /// The same for a file in memory of [`Shared::BYTES`].
     pub fn of_file(file: FdRef<'_>) -> Result<Shared> {
         Shared::map(0, file.raw())
     }
@@ -94,13 +95,14 @@ impl Shared {
         core::ptr::NonNull::new(address as *mut AtomicU32).map(Shared).ok_or(Errno::ENOMEM)
     }
 
-    /// All of them.
+    /// Returns all words.
     pub fn words(&self) -> &[AtomicU32] {
-        // SAFETY: so many are mapped there until the drop, page-aligned; other processes may change an atomic at any time.
+        // SAFETY: WORDS are mapped there until the drop, page-aligned; atomics may change at any
+        // time.
         unsafe { core::slice::from_raw_parts(self.0.as_ptr(), Shared::WORDS) }
     }
 
-    /// madvise(2) `DONTFORK`: processes that this one makes from now on do not have it.
+    /// madvise(2) `DONTFORK`: later children of this process do not have it.
     pub fn keep_from_children(&self) -> Result<()> {
         // SAFETY: the advice is about children's address spaces, in which nothing uses it.
         unsafe { syscall!(libc::SYS_madvise, self.0.as_ptr(), Shared::BYTES, libc::MADV_DONTFORK) }.map(drop)
@@ -109,7 +111,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // SAFETY: mapped by `map`, and nobody borrows it any more.
+        // SAFETY: mapped by `map`, and not borrowed any more.
         let _ = unsafe { syscall!(libc::SYS_munmap, self.0.as_ptr(), Shared::BYTES) };
     }
 }
@@ -127,18 +129,18 @@ pub fn release(bytes: &mut [u8]) {
 }
 
 unsafe extern "C" {
-    /// The linker's names for the first byte of the program and for the end of its code.
+    /// The linker's names for the program's first byte and for the end of its code.
     static __executable_start: u8;
     static etext: u8;
 }
 
-/// madvise(2) `DONTNEED` of the program's code: what is executed next comes back from the file, and what a phase that is
-/// over needed no longer counts.
+/// madvise(2) `DONTNEED` of the program's code: needed pages come back from the file, and those of
+/// a finished phase take no memory.
 pub fn release_code() {
     const PAGE: usize = 4096;
     let start = (&raw const __executable_start).addr() & !(PAGE - 1);
     let end = (&raw const etext).addr() & !(PAGE - 1);
-    // SAFETY: these pages are never written, so that the kernel has them in the file, byte for byte.
+    // SAFETY: these pages are never written, so the file has the same bytes.
     let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_DONTNEED) };
 }
 

@@ -50,13 +50,13 @@ pub fn remove_fd(fd: FdRef<'_>, name: &CStr) -> Result<()> {
     unsafe { command!(libc::SYS_fremovexattr, fd.raw(), name.as_ptr()) }
 }
 
-/// ioctl(2) `FS_IOC_GETFLAGS` and `FS_IOC_SETFLAGS`: takes "immutable" and "append only" from an open file. Returns true
-/// if it had one of them.
+/// ioctl(2) `FS_IOC_GETFLAGS` and `FS_IOC_SETFLAGS`: clears "immutable" and "append only" of an
+/// open file. Returns true if it had one of them.
 pub fn clear_protection(file: FdRef<'_>) -> Result<bool> {
     const GET_FLAGS: u64 = 0x8008_6601;
     const SET_FLAGS: u64 = 0x4008_6602;
     const IMMUTABLE_OR_APPEND: u32 = 0x10 | 0x20;
-    // The requests' names say 8 bytes; the kernel reads and writes four.
+    // The requests encode 8 bytes, but the kernel reads and writes four.
     let mut flags = [0u32; 2];
     // SAFETY: the kernel writes to `flags`, which outlives the call.
     unsafe { syscall!(libc::SYS_ioctl, file.raw(), GET_FLAGS, flags.as_mut_ptr()) }?;

@@ -56,7 +56,7 @@ impl<'w> Stream<'w> {
         Some(Stream { stream, fault: None, workspace: PhantomData })
     }
 
-    /// From now on frames' checksums are passed over: the caller checks a digest of what is decoded.
+    /// Ignores frames' checksums from now on: the caller checks a digest of the content.
     pub fn ignore_checksum(&mut self) {
         // ZSTD_d_forceIgnoreChecksum, ZSTD_d_ignoreChecksum.
         let (key, value) = (c::ZSTD_dParameter::ZSTD_d_experimentalParam3, 1);

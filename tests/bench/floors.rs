@@ -73,7 +73,7 @@ fn create(mut tar: &[u8], directory: &str) -> Duration {
     begin.elapsed()
 }
 
-/// Compiles a seccomp profile, and writes its instructions as seccomp(2) takes them.
+/// Compiles a seccomp profile, and writes its instructions in seccomp(2)'s form.
 fn filter(mut profile: Vec<u8>, file: &str) -> Duration {
     let mut program = Box::new(Program::EMPTY);
     let begin = Instant::now();

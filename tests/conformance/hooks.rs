@@ -317,7 +317,7 @@ fn wrong() -> Vec<Case> {
     ]
 }
 
-/// Runs it with a variable of the runtime's and another of the process's.
+/// Runs it with one variable of the runtime and one of the process.
 fn with_variables(lab: &mut Lab) -> String {
     lab.merge(r#"{"process": {"env+": ["OF_PROCESS=1"]}}"#);
     let mut command = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);

@@ -1,4 +1,4 @@
-//! An image that is never unpacked to its end: what happens meanwhile can be looked at.
+//! An image that is never unpacked to its end, for tests of what happens meanwhile.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,8 @@ use super::images::{Image, Layer};
 use super::layout;
 use super::tar::{Header, Tar};
 
-/// An image whose one file is many gigabytes of zeros: its end is never reached here, so its digests need not be right.
+/// Returns an image with a file of many gigabytes of zeros. Its end is never reached, so its
+/// digests are wrong.
 pub fn endless(directory: &Path) -> PathBuf {
     let mut tar = Tar::new().entry(&Header { size: 0o77777777777, ..Header::new("zeros", b'0') }, b"").finish();
     tar.truncate(512);

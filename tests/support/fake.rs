@@ -1,11 +1,11 @@
-//! A program in QEMU's place: it has the ports, and says on them what a test wants.
+//! A fake QEMU: it has the ports, and a test's script speaks on them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Boot, tool, write};
 
-/// Finds its end of each port by name, as descriptors that QEMU inherits.
+/// Finds its end of each port by name among the fds that QEMU inherits.
 const PROLOGUE: &str = r#"#!/usr/bin/python3
 import os, re, signal, socket, sys, time
 ports = {name: socket.socket(fileno=int(fd)) for name, fd in re.findall(r"socket,id=(\w+),fd=(\d+)", " ".join(sys.argv))}
@@ -17,13 +17,15 @@ def wait_for(line):
     while line not in said: said += ports["control"].recv(100) or sys.exit(1)
 "#;
 
-/// A folder that holds such a program.
+/// A folder with such a program.
 pub struct FakeQemu {
     folder: PathBuf,
 }
 
 impl FakeQemu {
-    /// One that runs this Python text, in which `say(PORT, BYTES)` and `wait_for(LINE)` speak to `boot`.
+    /// Returns one that runs this Python text, in which `say(PORT, BYTES)` and `wait_for(LINE)`
+    /// speak to
+    /// `boot`.
     pub fn new(folder: &Path, script: &str) -> FakeQemu {
         let program = folder.join("qemu-system-x86_64");
         write(&program, format!("{PROLOGUE}{script}"));
@@ -37,7 +39,7 @@ impl FakeQemu {
         self.on_path(boot.option("--kernel", "/dev/null").command())
     }
 
-    /// This command with the program first on PATH, and a cache of its own, for what `boot` remembers of QEMU.
+    /// Puts the program first on PATH, with its own cache for what `boot` remembers of QEMU.
     pub fn on_path(&self, mut command: Command) -> Command {
         let path = std::env::var("PATH").expect("PATH");
         command

@@ -1,11 +1,11 @@
-//! What all tests stand on, whoever starts them: set before `main`, as `nohup`, a service, cron and a CI job hand on
-//! signals that are ignored or blocked, a umask, a locale, a terminal and an environment of their own.
+//! One environment for all tests, set before `main`. nohup, services, cron and CI jobs pass on
+//! ignored or blocked signals, a umask, a locale, a terminal and variables of their own.
 
 use std::time::{Duration, Instant};
 
-/// No test takes as long; one that does hangs, and its process is ended with its name on standard error.
+/// A test that takes longer hangs: its process ends, with the test's name on standard error.
 const LONGEST: Duration = Duration::from_secs(1500);
-/// How often is looked.
+/// Interval of looks.
 const LOOK: Duration = Duration::from_secs(2);
 /// The name of the thread that looks.
 const WATCHER: &str = "watcher";
@@ -36,7 +36,7 @@ const UNSET: [&str; 16] = [
 static BEFORE_MAIN: extern "C" fn() = prepare;
 
 extern "C" fn prepare() {
-    // A unit test's container runs its program: there it shows what it was given.
+    // In a unit test's container the program shows what it was given.
     if std::env::var_os("PROBE").is_some() {
         return;
     }
@@ -50,7 +50,7 @@ extern "C" fn prepare() {
         libc::sigemptyset(&mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &set, std::ptr::null_mut());
         libc::umask(0o022);
-        // What reads its standard input by mistake finds an end, and no terminal.
+        // A program that reads its standard input by mistake finds an end, and no terminal.
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDONLY);
         if null > 0 {
             libc::dup2(null, 0);
@@ -95,7 +95,7 @@ fn tests() -> Vec<(u32, String)> {
     named.filter(|(task, name)| *task != std::process::id() && name != WATCHER).collect()
 }
 
-/// Says which test it is, and ends it with all that it started.
+/// Names the test, and ends the process with its children.
 fn give_up(name: &str, longest: Duration) -> ! {
     eprintln!("the test {name}... runs for more than {} seconds: it hangs", longest.as_secs());
     let mut children = Vec::new();
@@ -109,7 +109,7 @@ fn give_up(name: &str, longest: Duration) -> ! {
             children.push(number.to_string());
         }
     }
-    // After the end of this process: a test whose child ends could pass before.
+    // The children end after this process: else a test could pass when its child ends.
     let script = format!("sleep 0.5; kill -KILL {}", children.join(" "));
     let mut killer = std::process::Command::new("sh");
     killer.args(["-c", &script]).stdin(std::process::Stdio::null());

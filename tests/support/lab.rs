@@ -425,7 +425,7 @@ impl Drop for Lab {
     }
 }
 
-/// How often a race is tried: in the long form of `make test-escapes` the second.
+/// Returns how often to try a race: `long` under `make test-escapes`.
 pub fn turns(short: u32, long: u32) -> u32 {
     if std::env::var_os("OCINIT_ESCAPES").is_some_and(|form| form == "long") { long } else { short }
 }

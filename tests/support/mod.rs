@@ -36,7 +36,7 @@ pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The binary of this build; `OCINIT` says another.
+/// Returns the binary of this build, or the one that `OCINIT` names.
 pub fn ocinit() -> PathBuf {
     std::env::var_os("OCINIT").map_or_else(|| env!("CARGO_BIN_EXE_ocinit").into(), PathBuf::from)
 }

@@ -1,5 +1,5 @@
-//! What a container runtime does in a machine that has cgroup2 with all controllers, which a shell that is PID 1 mounts:
-//! all cases one after the other in one VM.
+//! Cases for a runtime in a VM with cgroup2 and all controllers, where a shell is PID 1. All cases
+//! run one after the other in one VM.
 
 use std::fmt::Write;
 
@@ -7,14 +7,15 @@ use super::images::Layer;
 use super::tar::Tar;
 use super::{Boot, busybox, read, scratch};
 
-/// One container, what is done with it, and what that prints.
+/// One container, commands on it, and their output.
 pub struct Case {
     pub name: &'static str,
     /// Members of the config's `linux`, after its namespaces.
     pub linux: &'static str,
-    /// What the container's shell does.
+    /// Commands of the container's shell.
     pub inside: &'static str,
-    /// What the machine's shell does; the bundle is the current directory, `$o` the runtime, `$c` the container's id.
+    /// Commands of the machine's shell, in the bundle; `$o` is the runtime, `$c` the container's
+    /// id.
     pub outside: &'static str,
     pub prints: &'static str,
 }
@@ -22,8 +23,8 @@ pub struct Case {
 pub const WHOLE_RUN: &str = "$o run $c";
 const IN_BACKGROUND: &str = "$o create $c </dev/null >/dev/null 2>&1 && $o start $c && ";
 
-/// What the cases share: `@` before what is done with a container means that it runs already. `rw` gives it a cgroup view
-/// that can be written, `up` starts it in the background.
+/// Functions of all cases. `@` before `outside` means that the container runs already. `rw` gives
+/// it a writable cgroup mount, `up` starts it in the background.
 const PRELUDE: &str = r#"
 dmesg -n 1; mount -t cgroup2 -o nsdelegate,memory_recursiveprot none /sys/fs/cgroup && mkdir -p /run && mount -t tmpfs none /run && mkdir -p /home/app/run
 chown -R app:app /home/app
@@ -72,7 +73,7 @@ fn script(cases: &[Case]) -> String {
     text + "echo '<<end>>'\npoweroff -f\n"
 }
 
-/// Boots one machine for all cases, and says of each that prints something else what it printed.
+/// Boots one machine for all cases. Fails with the output of each case that differs.
 pub fn run(name: &str, cases: &[Case]) {
     let directory = scratch(name);
     let binary = std::env::var_os("OCINIT").map_or_else(|| super::boot::released().into(), std::path::PathBuf::from);

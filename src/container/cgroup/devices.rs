@@ -169,8 +169,8 @@ pub fn device_program(resources: &Value<'_>) -> Result<heapless::Vec<u64, INSTRU
     Program::compile(Some(resources)).map(|program| program.code)
 }
 
-/// Whether the rules can be carried out: `linux.resources` of a config, of which nothing but `devices` is looked at.
-/// No system call is made.
+/// Returns an error if the rules in `devices` of `linux.resources` cannot be compiled. Makes no
+/// system call.
 pub fn check(resources: &Value<'_>) -> Result<()> {
     Program::compile(Some(resources)).map(drop)
 }
@@ -178,13 +178,13 @@ pub fn check(resources: &Value<'_>) -> Result<()> {
 /// Has the kernel ask the rules for what the processes of `group` open and make.
 pub(super) fn restrict(resources: Option<&Value<'_>>, group: FdRef<'_>) -> Result<()> {
     let program = Program::compile(resources)?;
-    // Of a container before, in a group that outlives its containers; or what these rules take the place of.
+    // Programs of an earlier container in the same cgroup, or of the rules that these replace.
     let former = bpf::device_programs(group);
     if program.refuses {
         let program = bpf::load_device_program(&program.code).doing("device rules")?;
         bpf::attach_device_program(group, &program).doing("device rules")?;
     }
-    // Last: there is no moment without rules.
+    // Last, so that there is no moment without rules.
     if let Ok(former) = former {
         let _ = bpf::detach_device_programs(group, &former);
     }

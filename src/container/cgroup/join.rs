@@ -1,8 +1,9 @@
-//! The cgroup that one more process of a container is born in.
+//! The cgroup in which exec's process is created.
 //!
-//! It is the container's own. A container may make cgroups in it and hand controllers on to them (systemd, docker in a
-//! container): no process may be born in the outer one then, and the cgroup of the container's first process is taken, as
-//! runc and crun do. That one is looked up below the container's own: the container cannot lead us out of it.
+//! It is the container's own. But a container may make cgroups in it and pass controllers on to
+//! them (systemd, docker in a container): then the kernel allows no process in the outer one. We
+//! take the cgroup of the container's first process instead, as runc and crun do. It is looked up
+//! below the container's own cgroup, so that the container cannot lead us out of it.
 
 use super::{Cgroup, FILE_BYTES, MOUNT};
 use crate::container::launch::Instead;
@@ -19,22 +20,22 @@ use core::ffi::CStr;
 const DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 const BENEATH: u64 = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_SYMLINKS | fs::RESOLVE_NO_XDEV;
 
-/// A container's cgroup, for one more process.
+/// A container's cgroup, for exec's process.
 pub struct Joined<'s> {
-    /// Its path, as it was recorded.
+    /// Its path, as the state has it.
     own: &'s CStr,
     /// The container's first process.
     pid: i32,
-    /// The cgroup to be born in. None if the container has none of its own.
+    /// The cgroup for the new process. None if the container has no cgroup of its own.
     directory: Option<Fd>,
-    /// The caller named it: there is no other.
+    /// The caller named it, so no other may be taken.
     is_named: bool,
     /// The container was made without root.
     rootless: bool,
 }
 
 impl<'s> Joined<'s> {
-    /// Finds the cgroup of the container of this state; or the one `below` it.
+    /// Finds the cgroup of this state's container, or the one `below` it.
     pub fn find(state: &State<'s>, below: Option<&CStr>) -> Result<Joined<'s>> {
         let State { cgroup: own, rootless, .. } = *state;
         let pid = state.process.pid;
@@ -67,21 +68,22 @@ impl<'s> Joined<'s> {
         self.directory.as_ref().map(Fd::by_ref)
     }
 
-    /// Returns where the process is born after clone3(2) said `errno` of its cgroup.
+    /// Returns where to create the process after clone3(2) failed with `errno` for its cgroup.
     pub fn instead(&self, errno: Errno) -> Result<Instead> {
         match errno {
             _ if self.is_named || self.own.is_empty() => Ok(Instead::Nowhere),
-            // It hands controllers on; it may hold threads alone; it was removed.
+            // It passes controllers on; it is threaded; it was removed.
             Errno::EBUSY | Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT => {
                 Ok(self.of_first_process()?.map_or(Instead::Nowhere, Instead::Of))
             }
-            // No cgroup above the user's session and the container is the user's: as in runc.
+            // As in runc: the user may not write the cgroup above both its session and the
+            // container.
             Errno::EACCES | Errno::EPERM if self.rootless => Ok(Instead::OfCaller),
             _ => Ok(Instead::Nowhere),
         }
     }
 
-    /// Adds to an error that it is the limit of processes which was reached.
+    /// Adds to an error that the limit of processes was reached.
     pub fn explain(&self, error: Error) -> Error {
         explain(self.own, error)
     }
@@ -103,7 +105,7 @@ impl<'s> Joined<'s> {
                 ShowC(self.own)
             ))
         };
-        // As long as its own cgroup is there, nothing but what is below it is the container's.
+        // If the container's own cgroup exists, the process must be in it or below it.
         let (top, way) = match fs::open(CWD, self.own, DIRECTORY, 0) {
             Ok(top) => {
                 (top, theirs.strip_prefix(own).filter(|way| way.is_empty() || way[0] == b'/').ok_or_else(outside)?)
@@ -124,12 +126,12 @@ impl<'s> Joined<'s> {
     }
 }
 
-/// Adds to an error of making a process in the cgroup `path` (empty: none) that a limit of processes was reached there.
+/// Adds to a clone's error that the cgroup `path` (empty: none) has reached its limit of processes.
 pub fn explain(path: &CStr, error: Error) -> Error {
     if error.errno() != Errno::EAGAIN {
         return error;
     }
-    // Two may be made, and the first of them has ended by now.
+    // We may make two processes, and the first has ended by now.
     for more in [1, 2] {
         let mut path = PathBuf::from_bytes(path.to_bytes()).unwrap_or_default();
         while path.as_bytes().len() > MOUNT.to_bytes().len() {
@@ -147,7 +149,7 @@ pub fn explain(path: &CStr, error: Error) -> Error {
     error
 }
 
-/// A way from a cgroup to one in it, without `.` and `..`.
+/// Returns the relative path from a cgroup to one below it; refuses `.` and `..`.
 fn relative(way: &CStr) -> Result<PathBuf> {
     let mut clean = PathBuf::new();
     for name in way.to_bytes().split(|byte| *byte == b'/') {
@@ -167,7 +169,7 @@ fn relative(way: &CStr) -> Result<PathBuf> {
 }
 
 impl Cgroup {
-    /// The number in one of its files; None for `max`, or if the cgroup has no such file.
+    /// Returns the number in one of its files; None for `max`, or if there is no such file.
     pub fn number(&self, file: &CStr) -> Option<u64> {
         let mut buffer = [0; FILE_BYTES];
         decimal(self.read(file, &mut buffer).ok()?.trim_ascii_end())

@@ -1,7 +1,7 @@
 //! Whether a container could lift its own limits.
 //!
-//! Without the mount option `nsdelegate` a cgroup namespace bounds what is seen, and not what is written: whoever mounts
-//! cgroup2 in a namespace of its own writes `max` into the files that its user owns.
+//! Without the mount option `nsdelegate` a cgroup namespace hides cgroups, but protects no file. A
+//! process that mounts cgroup2 in its own namespace can write `max` into files that its user owns.
 
 use super::target::Target;
 use super::{MOUNT, resources};
@@ -22,7 +22,7 @@ pub fn can_lift_limits(spec: &Spec<'_>) -> bool {
         && lacks_nsdelegate()
 }
 
-/// Its user is the one who makes its cgroup.
+/// Returns whether the process's user is the caller, who owns the cgroup.
 fn owns_files(spec: &Spec<'_>) -> bool {
     let uid = spec.process.user.uid;
     let uid = match spec.namespaces & CLONE_NEWUSER {
@@ -32,8 +32,8 @@ fn owns_files(spec: &Spec<'_>) -> bool {
     uid == Some(process::effective_uid())
 }
 
-/// It sees a cgroup file system that can be written, or may mount one: by a capability, or as root of a user namespace of
-/// its own, which profiles of seccomp forbid.
+/// Returns whether the process has a writable cgroup file system or may mount one: by a capability,
+/// or as root of a new user namespace, which seccomp profiles forbid.
 fn reaches_files(spec: &Spec<'_>) -> bool {
     let may_mount =
         capability::by_name(b"CAP_SYS_ADMIN").is_some_and(|bit| spec.process.capabilities.bounding & bit != 0);
@@ -45,7 +45,7 @@ fn reaches_files(spec: &Spec<'_>) -> bool {
         })
 }
 
-/// A line of mountinfo for the hierarchy that does not name the option; false if there is no such line.
+/// Returns whether mountinfo shows the hierarchy without the option; false if it is not mounted.
 fn lacks_nsdelegate() -> bool {
     let Ok(file) = fs::open(CWD, c"/proc/self/mountinfo", fs::O_RDONLY, 0) else { return false };
     let (mut buffer, mut kept, mut lacks) = ([0; 8192], 0, false);
@@ -54,7 +54,7 @@ fn lacks_nsdelegate() -> bool {
         let whole = buffer[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         for line in buffer[..whole].split(|byte| *byte == b'\n') {
             if line.split(|byte| *byte == b' ').nth(4) == Some(MOUNT.to_bytes()) {
-                // The last one lies on top.
+                // The last line is the mount on top.
                 lacks = is_without(line);
             }
         }

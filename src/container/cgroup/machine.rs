@@ -1,8 +1,8 @@
-//! The group of the one container of a machine, which PID 1 makes.
+//! The cgroup that PID 1 makes for its one container.
 //!
 //! ```text
 //! /sys/fs/cgroup/container        limits, device rules: no process
-//! /sys/fs/cgroup/container/init   the same limits: the container is born here
+//! /sys/fs/cgroup/container/init   the same limits: the container's process starts here
 //! ```
 //! The cgroup namespace of the container begins with the lower one. Programs read their limits there, but the upper one
 //! is out of reach: `nsdelegate` alone does not keep root of a further user namespace from writing `memory.max`, once it
@@ -36,17 +36,17 @@ impl MachineGroup {
         Ok(MachineGroup { upper, lower: Cgroup::create_for_machine(LOWER, resources)? })
     }
 
-    /// Has the kernel refuse every device but those of each container. Any node may be made.
+    /// Makes the kernel refuse all devices but the default ones. Any node may still be made.
     pub fn restrict_devices(&self) -> Result<()> {
         devices::restrict(None, self.upper.directory())
     }
 
-    /// Where the container is born.
+    /// Returns the cgroup in which the container starts.
     pub fn directory(&self) -> FdRef<'_> {
         self.lower.directory()
     }
 
-    /// Both, the upper one first.
+    /// Returns both, the upper one first.
     pub fn both(&self) -> [&Cgroup; 2] {
         [&self.upper, &self.lower]
     }
@@ -69,17 +69,17 @@ impl Cgroup {
     }
 }
 
-/// The limits of a machine's container, as a config would have them.
+/// Writes the limits as `linux.resources` of a config.
 fn document(resources: &Resources, text: &mut PathBuf) -> sys::Result<()> {
     let Resources { memory, cpu_quota_us, pids } = *resources;
     let (memory, quota) = (memory.unwrap_or(0), cpu_quota_us.unwrap_or(0));
-    // As much swap again: what `docker run --memory` gives.
+    // The same amount of swap, as with `docker run --memory`.
     let total = memory.saturating_mul(2);
     let period = if quota > 0 { CPU_PERIOD_US } else { 0 };
     text.set(format_args!(
         r#"{{"memory":{{"limit":{memory},"swap":{total}}},"cpu":{{"quota":{quota},"period":{period}}}}}"#
     ))?;
-    // 0 would be a limit.
+    // Without a limit `pids` is left out: 0 would be one.
     let Some(pids) = pids else { return Ok(()) };
     text.truncate(text.as_bytes().len() - 1);
     write!(text, r#","pids":{{"limit":{pids}}}}}"#).map_err(|_| Errno::ENAMETOOLONG)

@@ -150,9 +150,9 @@ impl Cgroup {
         self.path.as_c_str()
     }
 
-    /// Changes limits of the group: `linux.resources` of the runtime-spec, of which only what is there is changed. All is
-    /// looked at before anything is written. Device rules take the place of all that there were; a `rootless` caller, who
-    /// has set none, sets none now.
+    /// Changes those limits that `resources` (the runtime-spec's `linux.resources`) has. Checks all
+    /// of them before it writes one. Device rules replace all earlier ones; a `rootless` caller
+    /// sets none.
     pub fn update(&self, resources: &Value<'_>, rootless: bool) -> Result<()> {
         let has_rules = resources.list_or_none("devices").next().is_some();
         if has_rules {

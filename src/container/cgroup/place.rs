@@ -77,8 +77,8 @@ pub(super) fn enable(group: &CStr) {
     }
 }
 
-/// Makes a group one of threads if nothing else may be in it: a group above it has processes of its own (or is one of
-/// threads). What it is handed then are the controllers that can limit threads: cpu, cpuset, pids.
+/// Makes a cgroup threaded if the kernel allows nothing else: a cgroup above it has processes, or
+/// is threaded. It then gets the controllers that can limit threads: cpu, cpuset, pids.
 pub(super) fn make_threaded(group: &CStr) {
     let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
     let mut buffer = [0; FILE_BYTES];

@@ -22,8 +22,8 @@ const EVENTS: &CStr = c"cgroup.events";
 impl Cgroup {
     /// Shows each process by its pid, as we see it, those of groups in the group too.
     pub fn each_process(&self, see: &mut dyn FnMut(i32)) -> Result<()> {
-        // In a cgroup of threads it is threads that are listed. Not those of one further down: their processes are listed
-        // by the first cgroup above them that is none.
+        // A threaded cgroup lists threads. Those of a cgroup further down are left out: the first
+        // cgroup above them that is not threaded lists their processes.
         let file = match is_threaded(self.directory()) {
             true => c"cgroup.threads",
             false => c"cgroup.procs",
@@ -46,14 +46,14 @@ impl Cgroup {
         matches!(self.read(c"cgroup.freeze", &mut [0; 4]), Ok([b'1', ..]))
     }
 
-    /// Whether all of its processes stand still, be it because a cgroup above it is frozen.
+    /// Returns whether all of its processes are frozen, perhaps by a cgroup above it.
     pub fn stands_still(&self) -> bool {
         let events = fs::open(self.directory(), EVENTS, fs::O_RDONLY, 0);
         events.and_then(|events| has_line(&events, b"frozen 1")).unwrap_or(false)
     }
 
-    /// Freezes it, and waits until all of its processes stand still; or thaws it, and does not wait: they may stand
-    /// still on, because a cgroup above it is frozen.
+    /// Freezes it, and waits until all of its processes are frozen. Or thaws it without waiting: a
+    /// frozen cgroup above it may keep them frozen.
     pub fn freeze(&self, on: bool) -> Result<()> {
         if !on {
             return self.set_frozen(false).on("thaw", self.path());
@@ -124,7 +124,7 @@ impl Cgroup {
         loop {
             let mut progress = false;
             walk(self.directory(), u64::MAX, &mut |step| match step {
-                // Most have none in them and need no visit.
+                // Most cgroups have no cgroups in them and need no visit.
                 Step::Found(parent, name) | Step::Left(parent, name) => {
                     let gone = is_removed(parent, name)?;
                     progress |= gone;
@@ -165,7 +165,8 @@ impl Cgroup {
     }
 }
 
-/// Removes a group. False if it has processes or groups in it; one that is gone is removed.
+/// Removes a cgroup. Returns false if it has processes or cgroups in it; true if it is gone
+/// already.
 fn is_removed(parent: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
     match fs::rmdir(parent, name) {
         Ok(()) => Ok(true),
@@ -175,7 +176,7 @@ fn is_removed(parent: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
     }
 }
 
-/// The time so many milliseconds from now, as [`time::monotonic_us`] has it.
+/// Returns the time in so many milliseconds, as [`time::monotonic_us`] counts.
 fn deadline(milliseconds: u64) -> u64 {
     time::monotonic_us() + milliseconds * 1000
 }
@@ -188,7 +189,7 @@ fn has_line(events: &Fd, line: &[u8]) -> sys::Result<bool> {
     }
 }
 
-/// Shows each process of one group, as this file of it lists them.
+/// Calls `see` with each process that the file `name` of the cgroup lists.
 fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
     let threads = name == c"cgroup.threads";
     let file = match fs::open(group, name, fs::O_RDONLY, 0) {
@@ -198,7 +199,7 @@ fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Resu
     let (mut buffer, mut kept) = ([0; FILE_BYTES], 0);
     loop {
         let length = match fs::read(file.by_ref(), &mut buffer[kept..]) {
-            // Gone meanwhile; or a group of threads, whose processes are listed further up.
+            // Removed meanwhile; or threaded: a cgroup further up lists its processes.
             Err(Errno::ENODEV | Errno::EOPNOTSUPP) => return Ok(()),
             length => length?,
         };
@@ -211,7 +212,7 @@ fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Resu
             match decimal(line) {
                 // 0 is one that our pid namespace does not have.
                 None | Some(0) => {}
-                // A pidfd is of a process, never of one of its other threads.
+                // pidfd_open(2) fails for threads other than the first.
                 Some(pid) if threads && process::open_pidfd(pid as i32).is_err() => {}
                 Some(pid) => see(pid as i32),
             }

@@ -122,7 +122,7 @@ fn one(value: &Value<'_>, file: &str, kind: &str, target: &mut Target<'_>) -> Re
             at_least_none(value, number)?;
             number
         }
-        // No process at all cannot be: 0 is the least that can.
+        // A container needs one process, so 0 becomes 1.
         "pids" => {
             at_least_none(value, number)?;
             if number == 0 { 1 } else { number }
@@ -216,14 +216,14 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
     // What swap alone is limited to; 0 here for what it was.
     let both = match (total, wanted) {
         (0, -1) => -1,
-        // A container without swap stays without.
+        // A container without swap stays without swap.
         (0, 1..) if now >= 0 && swap_now == 0 => wanted,
         // What both together were limited to stays so.
         (0, 1..) if now >= 0 && swap_now >= 0 => now + swap_now,
         (total, _) => total,
     };
     let limit = match wanted {
-        // Without a limit on memory it is swap alone that is limited.
+        // Without a limit on memory only swap is limited.
         -1 => 0,
         0 if now < 0 && both > 0 => return Err(memory.fault_of("swap", "needs a limit on memory alone, too")),
         0 => now,

@@ -1,4 +1,4 @@
-//! Where limits go: a cgroup, or nowhere, to see whether they could be set.
+//! The target of limits: a cgroup, or a dry run that checks whether they could be set.
 
 use super::{FILE_BYTES, read};
 use crate::codec::json::Value;
@@ -11,47 +11,47 @@ use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 
-/// Where limits go.
+/// The target of limits.
 pub(super) struct Target<'a> {
-    /// The group; where there is none, nothing is written, and it is only seen whether it could be.
+    /// The cgroup. None for a dry run before there is one.
     group: Option<FdRef<'a>>,
-    /// The controllers there are; `None` without cgroup2.
+    /// The controllers of this machine; None without cgroup2.
     controllers: Option<&'a [u8]>,
-    /// The group has had limits before.
+    /// The cgroup has limits already.
     pub(super) is_update: bool,
-    /// Nothing is written: it is only seen whether it could be.
+    /// A dry run: checks everything and writes nothing.
     is_dry: bool,
     is_count: bool,
     written: usize,
 }
 
 impl<'a> Target<'a> {
-    /// A group, as it is made or later.
+    /// Limits for a cgroup: when it is made, or later with `is_update`.
     pub(super) fn of(group: FdRef<'a>, is_update: bool) -> Target<'a> {
         Target { group: Some(group), controllers: None, is_update, is_dry: false, is_count: false, written: 0 }
     }
 
-    /// A group that has limits, which stay as they are.
+    /// A dry run for a cgroup that has limits already.
     pub(super) fn dry_update(group: FdRef<'a>) -> Target<'a> {
         Target { is_dry: true, ..Target::of(group, true) }
     }
 
-    /// A machine with these controllers, or without cgroup2.
+    /// A dry run for a machine with these controllers, or without cgroup2.
     pub(super) fn dry(controllers: Option<&'a [u8]>) -> Target<'a> {
         Target { group: None, controllers, is_update: false, is_dry: true, is_count: false, written: 0 }
     }
 
-    /// Nothing: what would be written is counted.
+    /// A dry run that counts the lines.
     pub(super) fn count() -> Target<'a> {
         Target { is_count: true, ..Target::dry(None) }
     }
 
-    /// How many lines were, or would be, written.
+    /// Returns how many lines were written, or would be.
     pub(super) fn written(&self) -> usize {
         self.written
     }
 
-    /// Writes `text` into a file, each of its lines by itself: the kernel takes one at a time.
+    /// Writes `text` to a file line by line, as the kernel takes one line at a time.
     pub(super) fn put(&mut self, value: &Value<'_>, file: &[u8], text: fmt::Arguments<'_>) -> Result<()> {
         self.written += 1;
         let controller = file.split(|byte| *byte == b'.').next().unwrap_or_default();
@@ -79,7 +79,7 @@ impl<'a> Target<'a> {
         });
         match done {
             Ok(()) => Ok(()),
-            // In words that docker does not take for a program that is missing.
+            // Not ENOENT's text: docker would report a missing program.
             Err(Errno::ENOENT) if !self.has(group, controller) => Err(missing(match is_threaded(group) {
                 true => {
                     "in the control group: it may hold threads alone, as a cgroup above it has processes of its own"
@@ -99,12 +99,12 @@ impl<'a> Target<'a> {
         controller == b"cgroup" || list.split(u8::is_ascii_whitespace).any(|one| one == controller)
     }
 
-    /// Whether the kernel has a file; where there is no group yet, that is not known.
+    /// Returns whether the kernel lacks a file; false if there is no cgroup yet.
     pub(super) fn lacks(&self, file: &core::ffi::CStr) -> bool {
         self.group.is_some_and(|group| fs::access(group, file, 0).is_err())
     }
 
-    /// The number that a file begins with; -1 for `max`, or without a group.
+    /// Returns the first number of a file; -1 for `max`, or without a cgroup.
     pub(super) fn current(&self, file: &core::ffi::CStr) -> i64 {
         let mut buffer = [0; FILE_BYTES];
         let text = self.group.and_then(|group| read(group, file, &mut buffer).ok()).unwrap_or_default();
@@ -113,7 +113,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Whether it may hold threads alone: a cgroup above it has processes of its own.
+/// Returns whether the cgroup is threaded, because one above it has processes.
 pub(super) fn is_threaded(group: FdRef<'_>) -> bool {
     let mut buffer = [0; FILE_BYTES];
     read(group, c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"threaded"))
@@ -127,7 +127,7 @@ fn write_lines(group: FdRef<'_>, name: &CStr, text: fmt::Arguments<'_>) -> sys::
     match lines.failed {
         Some(errno) => Err(errno),
         None if written.is_err() => Err(Errno::ENAMETOOLONG),
-        // An empty text is a value, too.
+        // An empty text is one empty value.
         None if lines.line.as_bytes().is_empty() && lines.count > 0 => Ok(()),
         None => fs::write_all(lines.file.by_ref(), lines.line.as_bytes()),
     }

@@ -1,8 +1,8 @@
 //! A cgroup and all cgroups in it, one after the other.
 //!
-//! A container that may make cgroups chooses how deep and how many. So the walk goes down by one name and up by `..`: the
-//! length of a path never matters, two fds are open, and each directory is read once. The names that are still to come are
-//! kept in a stack: an empty name, then the cgroups of one directory, then those of the one that it is in now.
+//! A container that may make cgroups chooses their depth and number. So the walk goes down by one
+//! name and up by `..`: paths may have any length, two fds suffice, and each directory is read
+//! once. A stack holds the names to come: for each open directory an empty name, then its cgroups.
 
 use crate::limits::CGROUP_NAMES_BYTES;
 use crate::sys::fd::FdRef;
@@ -10,21 +10,21 @@ use crate::sys::vm::Grown;
 use crate::sys::{Errno, Result, fs, time};
 use core::ffi::CStr;
 
-/// Names that are read at once, in bytes: a cgroup has some 60 files.
+/// Buffer for directory entries, in bytes: a cgroup has some 60 files.
 const DIRECTORY_BYTES: usize = 4096;
 const DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 
-/// Where the walk is.
+/// A step of the walk.
 pub(super) enum Step<'a> {
-    /// In this directory there is a cgroup of this name; the answer `true` goes into it.
+    /// The directory has a cgroup of this name; the answer `true` enters it.
     Found(FdRef<'a>, &'a CStr),
-    /// In this cgroup, after all that are in it.
+    /// In this cgroup, after all below it.
     Inside(FdRef<'a>),
-    /// Back in this directory, out of the cgroup of this name.
+    /// Back in this directory from the cgroup of this name.
     Left(FdRef<'a>, &'a CStr),
 }
 
-/// Walks through `top` and all cgroups in it. A cgroup that vanishes meanwhile is left out.
+/// Walks through `top` and all cgroups below it. A cgroup that vanishes meanwhile is left out.
 ///
 /// ETIME after `deadline_us` (of [`time::monotonic_us`]), ENOSPC beyond [`CGROUP_NAMES_BYTES`].
 pub(super) fn walk(top: FdRef<'_>, deadline_us: u64, step: &mut dyn FnMut(Step<'_>) -> Result<bool>) -> Result<()> {
@@ -50,7 +50,7 @@ pub(super) fn walk(top: FdRef<'_>, deadline_us: u64, step: &mut dyn FnMut(Step<'
             (start, name) = last(&names);
             step(Step::Left(group.by_ref(), name))?;
         } else if step(Step::Found(group.by_ref(), name))? {
-            // What somebody has mounted there is none of it.
+            // Mounts over a cgroup are not entered.
             let resolve = fs::RESOLVE_NO_XDEV | fs::RESOLVE_NO_SYMLINKS | fs::RESOLVE_BENEATH;
             match fs::open_resolved(group.by_ref(), name, DIRECTORY, 0, resolve) {
                 Ok(inner) => {
@@ -66,17 +66,17 @@ pub(super) fn walk(top: FdRef<'_>, deadline_us: u64, step: &mut dyn FnMut(Step<'
     }
 }
 
-/// The last name, and where it starts.
+/// Returns the start of the last name, and the name.
 fn last(names: &[u8]) -> (usize, &CStr) {
     let end = names.len().saturating_sub(1);
     let start = names[..end].iter().rposition(|byte| *byte == 0).map_or(0, |at| at + 1);
     (start, CStr::from_bytes_with_nul(&names[start..]).unwrap_or(c""))
 }
 
-/// Appends an empty name and those of all cgroups in `group`.
+/// Appends an empty name and the names of all cgroups in `group`.
 fn read_names(group: FdRef<'_>, names: &mut Grown<u8>) -> Result<()> {
     names.push(0)?;
-    // A directory without directories has two names, its own and `.`.
+    // A directory without subdirectories has two links: its name and `.`.
     if fs::stat(group, c"").is_ok_and(|stat| stat.links == 2) {
         return Ok(());
     }
@@ -95,7 +95,7 @@ fn read_names(group: FdRef<'_>, names: &mut Grown<u8>) -> Result<()> {
     }
 }
 
-/// The cgroup was removed.
+/// Returns whether this errno says that the cgroup was removed.
 pub(super) fn is_gone(errno: Errno) -> bool {
     matches!(errno, Errno::ENOENT | Errno::ENODEV)
 }
@@ -112,7 +112,7 @@ mod tests {
         fs::open(CWD, &path, DIRECTORY, 0).unwrap()
     }
 
-    /// The steps as text, in which only what is between `+` and `-` is in any order.
+    /// Returns the steps as text. Only steps between `+` and `-` are in any order.
     fn steps(top: &Path, deadline_us: u64) -> Result<Vec<String>> {
         let mut all = Vec::new();
         walk(open(top).by_ref(), deadline_us, &mut |step| {
@@ -126,7 +126,7 @@ mod tests {
         .map(|()| all)
     }
 
-    /// A tree of plain directories will do: nothing but their names and `..` is used.
+    /// Plain directories suffice: the walk uses only names and `..`.
     #[test]
     fn each_directory_is_seen_once_after_all_in_it() {
         let top = std::env::temp_dir().join(format!("ocinit-walk-{}", std::process::id()));
@@ -148,7 +148,7 @@ mod tests {
         std::fs::remove_dir_all(top).unwrap();
     }
 
-    /// Longer than any path may be, deeper than descriptors go.
+    /// Longer than PATH_MAX, and deeper than the limit of fds.
     #[test]
     fn depth_is_no_matter() {
         let top = std::env::temp_dir().join(format!("ocinit-deep-{}", std::process::id()));

@@ -14,13 +14,13 @@ pub(super) fn of_shares(shares: i64) -> i64 {
         shares => {
             let l = log2(shares);
             let weight = power_of_10((l * l + 125.0 * l) / 612.0 - 7.0 / 34.0);
-            // Where it is a whole number it may come out a little above.
+            // Rounding may leave a whole number a little too large.
             (weight - 1e-9) as i64 + 1
         }
     }
 }
 
-/// Terms of either series: the last one is below a double's last bit.
+/// Terms of either series: the last is smaller than a double's last bit.
 const TERMS: i32 = 24;
 
 fn log2(number: i64) -> f64 {

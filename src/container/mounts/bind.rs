@@ -1,4 +1,4 @@
-//! Binds: what a source shows is shown in the container, too.
+//! Bind mounts.
 
 use super::{Sources, change, idmap, is_absolute};
 use crate::error::{Context, Result};
@@ -9,13 +9,13 @@ use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::mount::{self, attr};
 use crate::sys::{self, Errno};
 
-/// What the options of a mount say, whether they name it or not; how access times are kept stays, unless it is named.
+/// Attributes that a mount's options always decide. Access times stay unless an option names them.
 const NAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
 
-/// What the source shows, mounted nowhere yet.
+/// Returns a copy of the source's mount, attached nowhere yet.
 ///
-/// It is opened here, for it may lie below the root directory and show an earlier mount; the parent's copy is for a source
-/// that only the parent can open, and for one whose owners it has mapped.
+/// The child opens it, because it may lie below the root directory and show an earlier mount. The
+/// parent's copy is for a source that only the parent can open, and for mapped owners.
 pub fn make(one: &Mount<'_>, sources: Sources<'_>, options: &Options) -> Result<Fd> {
     let reached = if is_absolute(one.source) { Ok(()) } else { sources.bundle };
     let open = || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
@@ -29,8 +29,9 @@ pub fn make(one: &Mount<'_>, sources: Sources<'_>, options: &Options) -> Result<
     Ok(tree)
 }
 
-/// As soon as one attribute is named, those that are not are cleared, as runc has it; without any the source's stay. In a
-/// user namespace they stay where they are locked, and naming the contrary is an error.
+/// Sets the mount's attributes. As in runc, one named attribute clears all that are not named; if
+/// none is named, the source's stay. Attributes that a user namespace locks stay; to name the
+/// contrary is an error.
 fn set_options(tree: FdRef<'_>, options: &Options) -> Result<()> {
     if options.own.is_empty() {
         return change(tree, options);
@@ -63,7 +64,7 @@ mod tests {
         let of = |set, clear| whole(Change { set, clear });
         assert_eq!(of(attr::NODEV, 0), Change { set: 4, clear: 0x20_000b });
         assert_eq!(of(0, attr::RDONLY), Change { set: 0, clear: 0x20_000f });
-        // Access times are one field, which is cleared as a whole before it is set.
+        // Access times are one field, which must be cleared as a whole.
         assert_eq!(of(attr::NOATIME, attr::ATIME_MASK), Change { set: 0x10, clear: 0x20_00ff });
         assert_eq!(of(attr::NODIRATIME, 0), Change { set: 0x80, clear: 0x20_000f });
     }

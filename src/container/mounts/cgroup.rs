@@ -27,20 +27,20 @@ pub fn is_shown_without_namespace(spec: &Spec<'_>, one: &Mount<'_>) -> bool {
     is_kind(one.kind) && !has_namespace(spec)
 }
 
-/// Whether the container has a cgroup namespace that is not the caller's.
+/// Returns whether the container has a cgroup namespace that is not the caller's.
 fn has_namespace(spec: &Spec<'_>) -> bool {
     let inode = |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
     let is_ours = |path| match (inode(path), inode(c"/proc/self/ns/cgroup")) {
         (Ok(one), Ok(ours)) => (one.device, one.inode) == (ours.device, ours.inode),
-        // It cannot be joined either.
+        // The file is not a namespace: joining it fails later.
         _ => false,
     };
     let joined = spec.joined.iter().find(|one| one.kind == CLONE_NEWCGROUP);
     spec.namespaces & CLONE_NEWCGROUP != 0 || joined.is_some_and(|one| !is_ours(one.path))
 }
 
-/// Parent: whether a mount shows groups that are not the container's: without a group of its own its namespace begins at
-/// ours, which may be all there are.
+/// Parent: returns whether a mount shows cgroups beyond the container's. Without its own cgroup its
+/// namespace begins at ours, which may be the root.
 pub fn shows_others(spec: &Spec<'_>, group: Option<FdRef<'_>>) -> bool {
     if group.is_some() || !spec.mounts.iter().any(|one| is_kind(one.kind)) {
         return false;
@@ -52,7 +52,7 @@ pub fn shows_others(spec: &Spec<'_>, group: Option<FdRef<'_>>) -> bool {
     !has_namespace(spec) || spec.namespaces & CLONE_NEWCGROUP != 0 && is_in_root
 }
 
-/// Parent: a bind of the container's group. What is mounted there does not reach the host, whatever travels otherwise.
+/// Parent: returns a private bind of the container's cgroup: mounts on it never reach the host.
 pub fn bind(group: FdRef<'_>) -> Result<Fd> {
     let tree = mount::clone_tree(group, c"", false).doing("copy the mount of the container's group")?;
     mount::set_attributes(tree.by_ref(), true, 0, 0, MS_PRIVATE).doing("part with the host's mounts")?;

@@ -15,7 +15,7 @@ use crate::sys::mount::{self, attr};
 use crate::sys::{Errno, fd, fs};
 use core::ffi::CStr;
 
-/// Makes it for `place`, which it will hide, and which was not made for it if it `existed`.
+/// Makes it for `place`, which it will hide. `existed`: `place` was there before this mount.
 pub fn make(
     spec: &Spec<'_>,
     one: &Mount<'_>,
@@ -108,7 +108,7 @@ pub fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<F
     Ok(tree)
 }
 
-/// The name is a word, which may be longer than it is worth.
+/// Sets the source, unless it is empty.
 pub fn set_source(context: FdRef<'_>, one: &Mount<'_>) -> Result<()> {
     match one.source.is_empty() {
         true => Ok(()),
@@ -116,8 +116,8 @@ pub fn set_source(context: FdRef<'_>, one: &Mount<'_>) -> Result<()> {
     }
 }
 
-/// Returns `linux.mountLabel`, for what SELinux does not label by itself. A kernel that runs without it does not know the
-/// option: there is no label then, as crun has it.
+/// Returns `linux.mountLabel`, for file systems that SELinux does not label itself. As in crun,
+/// there is no label if the kernel runs without SELinux: it does not know the option.
 pub fn label(spec: &Spec<'_>, kind: &CStr) -> Result<Option<PathBuf>> {
     let Some(label) = spec.linux("mountLabel").and_then(|label| label.as_text().ok()) else { return Ok(None) };
     let is_labelled = kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
@@ -127,7 +127,7 @@ pub fn label(spec: &Spec<'_>, kind: &CStr) -> Result<Option<PathBuf>> {
     PathBuf::format(format_args!("{label}")).doing("mountLabel").map(Some)
 }
 
-/// Gives it that label.
+/// Sets that label.
 pub fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()> {
     match label(spec, kind)? {
         Some(text) => mount::fs_set(context, c"context", text.as_c_str()).on("set its SELinux label", text.as_c_str()),
@@ -135,7 +135,7 @@ pub fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()>
     }
 }
 
-/// Whether its source is a device, and not a mere name.
+/// Returns whether its source is a device, and not a mere name.
 pub fn is_of_device(one: &Mount<'_>) -> bool {
     one.source.to_bytes().starts_with(b"/")
 }
@@ -175,7 +175,7 @@ pub fn configure(context: FdRef<'_>, option: &[u8]) -> crate::sys::Result<()> {
         .copy_from_slice(&option[..equals]);
     let key = CStr::from_bytes_until_nul(&key).map_err(|_| Errno::EINVAL)?;
     let value = &option[equals + 1..];
-    // Quotes are for the list that it stood in.
+    // The quotes only protect commas in the list of options.
     let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
     mount::fs_set(context, key, PathBuf::from_bytes(value)?.as_c_str())
 }

@@ -1,6 +1,6 @@
-//! File systems whose options fsconfig(2) does not take: a value is at most 255 bytes there, and file systems that do not know
-//! it themselves (overlay before 6.5) take no comma in one. mount(2) takes a page of them all together; what is longer still
-//! only overlay takes, layer by layer (6.8).
+//! File systems with options that fsconfig(2) refuses. A value has at most 255 bytes there, and a
+//! file system of the old interface (overlay before 6.5) takes no comma in it. mount(2) takes one
+//! page for all options. For longer ones only overlay has a way: layer by layer (6.8).
 
 use super::filesystem::{self, set_source};
 use crate::error::{Context, Error, Result};
@@ -20,7 +20,7 @@ const VALUE_BYTES: usize = 255;
 /// The longest text of options of mount(2), in bytes: a page with its NUL. A `PathBuf` takes as much.
 const DATA_BYTES: usize = PATH_BYTES - 1;
 
-/// Whether some option of the file system is none for fsconfig(2).
+/// Returns whether fsconfig(2) would refuse one of the options.
 pub fn is_needed(one: &Mount<'_>) -> bool {
     options::each(one.options).any(|option| {
         let value = option.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or(option);
@@ -61,7 +61,7 @@ pub fn make(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options, place: FdRef<'_>
     Ok(tree)
 }
 
-/// By mount(2), which knows no mount that is nowhere: in an empty file system of ours, laid over `place` for that long.
+/// Uses mount(2), which needs a path: an empty tmpfs of ours, mounted on `place` for that time.
 fn mount_aside(place: FdRef<'_>, one: &Mount<'_>, flags: u64, data: &CStr) -> sys::Result<Fd> {
     let context = mount::fs_open(c"tmpfs")?;
     mount::fs_set(context.by_ref(), c"mode", c"700")?;
@@ -74,13 +74,13 @@ fn mount_aside(place: FdRef<'_>, one: &Mount<'_>, flags: u64, data: &CStr) -> sy
         let made = fs::open(CWD, c"m", O_PATH | O_DIRECTORY, 0)?;
         mount::clone_tree(made.by_ref(), c"", false)
     });
-    // Whatever was mounted in it goes with it.
+    // The tmpfs goes, with the new mount on it: `made` is a copy of that.
     let gone = mount::unmount(c".", MNT_DETACH);
     mount::chdir_fd(back.by_ref())?;
     gone.and(made)
 }
 
-/// An overlay, of which each layer is an option of its own.
+/// Makes an overlay with an option for each layer.
 fn by_layers(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options) -> Result<Fd> {
     let too_long = || {
         Err(Error::with_errno(
@@ -106,7 +106,7 @@ fn by_layers(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options) -> Result<Fd> {
         };
         let mut is_data = false;
         for layer in layers.split(|byte| *byte == b':') {
-            // `::` comes before what holds data alone.
+            // `::` separates data-only layers.
             if layer.is_empty() {
                 is_data = true;
                 continue;
@@ -116,18 +116,18 @@ fn by_layers(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options) -> Result<Fd> {
             mount::fs_set(context, key, layer.as_c_str()).on("option lowerdir", layer.as_c_str())?;
         }
     }
-    // Kernels before 6.8 notice only now that they do not know it.
+    // Kernels before 6.8 refuse the option only here.
     match mount::fs_mount(context, wanted.own.set) {
         Err(Errno::EINVAL) => too_long(),
         made => made.doing("make the file system"),
     }
 }
 
-/// An option, as an error names it.
+/// An option as errors show it.
 pub struct ShowOption<'a>(pub &'a [u8]);
 
 impl ShowOption<'_> {
-    /// Its beginning, where it is too long for a path.
+    /// Returns its text; if that is too long for a path, its beginning.
     pub fn text(&self) -> PathBuf {
         PathBuf::from_bytes(&self.0[..self.0.len().min(DATA_BYTES)]).unwrap_or_default()
     }

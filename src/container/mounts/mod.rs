@@ -45,14 +45,14 @@ impl Prepared {
     }
 }
 
-/// Where one mount comes from.
+/// What a mount needs besides its own line in the config.
 #[derive(Clone, Copy)]
 struct Sources<'a> {
-    /// The parent has opened it.
+    /// The parent's copy of its source, if it made one.
     prepared: Option<FdRef<'a>>,
-    /// A mount of control groups shows others than the container's.
+    /// A cgroup mount would show more than the container's cgroups.
     shows_cgroups: bool,
-    /// The bundle is the current directory, or why not.
+    /// Ok if the bundle is the current directory, else the errno of entering it.
     bundle: sys::Result<()>,
 }
 
@@ -92,7 +92,7 @@ fn prepare_one(
         return Ok(None);
     }
     let tree = match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
-        // The child may have more powers, or see what an earlier mount shows there.
+        // The child may have more rights, or see an earlier mount there.
         Err(_) if mapping.is_none() => return Ok(None),
         tree => tree.on("open", one.source)?,
     };
@@ -107,13 +107,13 @@ fn prepare_one(
     Ok(Some(tree))
 }
 
-/// An overlay whose directories root of the container's user namespace may not be able to reach, made with our powers. One
-/// that is meant for a user namespace says `userxattr`.
+/// Makes an overlay with our rights, as root of the container's user namespace may not reach its
+/// directories. Not if it has `userxattr`: that one is meant for a user namespace.
 fn overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> Option<Fd> {
     let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER) && !long::is_needed(one);
     let is_theirs = options::each(one.options).any(|option| option == b"userxattr");
     if is_ours && !is_theirs && !options.has(flag::REMOUNT) {
-        // Or the child, and it says why not.
+        // On failure the child tries, and reports its error.
         filesystem::new(spec, one, options, None).ok()
     } else {
         None
@@ -155,7 +155,7 @@ impl Mounted {
     }
 }
 
-/// Whether some source of a bind is relative to the bundle.
+/// Returns whether the source of a bind is relative to the bundle.
 pub fn has_relative_source(spec: &Spec<'_>) -> bool {
     let is_relative = |one: &Mount<'_>| Options::of(one.options).has(flag::BIND) && !is_absolute(one.source);
     spec.mounts.iter().any(is_relative)
@@ -165,10 +165,10 @@ fn is_absolute(path: &CStr) -> bool {
     path.to_bytes().starts_with(b"/")
 }
 
-/// Whether a container can be made in the caller's mount namespace: only if nothing of the caller's is touched.
+/// Returns an error if a container in the caller's mount namespace would change that.
 pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
     let protects = spec.masked_paths.first().is_some() || spec.readonly_paths.first().is_some();
-    // What is listed, and not what every container gets.
+    // Listed devices, not the default ones.
     let makes_devices =
         spec.linux("devices").is_some_and(|list| list.items().is_ok_and(|mut all| all.next().is_some()));
     let reasons = [
@@ -189,8 +189,8 @@ pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
     }
 }
 
-/// Child: mounts them in order. The process still has the host's mounts, too, and the bundle as its current directory, where
-/// `bundle` does not say why not. `rootfs` is the root's absolute path on the host.
+/// Child: mounts them in order. The process still sees the host's mounts. `bundle` is Ok if the
+/// bundle is its current directory. `rootfs` is the root's absolute path on the host.
 pub fn mount_all(
     root: FdRef<'_>,
     rootfs: &CStr,
@@ -209,7 +209,8 @@ pub fn mount_all(
     Ok(())
 }
 
-/// Returns a destination as the container sees it: callers also write the host's path of it, and runc takes both.
+/// Returns a destination as the container sees it. Some callers write the host's path; runc takes
+/// both.
 fn in_root<'p>(destination: &'p CStr, rootfs: &CStr) -> &'p CStr {
     let (path, root) = (destination.to_bytes_with_nul(), rootfs.to_bytes());
     match path.strip_prefix(root) {

@@ -221,7 +221,7 @@ pub mod fuzz {
     pub fn addresses_in(answer: &[u8], index: u32) -> Result<Vec<[u8; ADDRESS_BYTES], NET_ADDRESSES_MAX>> {
         let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).doing("make a socket")?;
         fs::write_all(theirs.by_ref(), answer).doing("answer")?;
-        // Who asks for more than there is hears nothing, and does not wait.
+        // Without data reading fails at once.
         fd::set_nonblocking(ours.by_ref(), true).doing("make a socket")?;
         Ok(addresses(&Route::of(ours), index)?.iter().map(|address| address.fixed).collect())
     }

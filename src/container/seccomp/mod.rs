@@ -33,7 +33,7 @@ pub use listener::send_listener;
 pub use profile::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, compile, compile_default};
 pub use program::Program;
 
-/// The filter of a container: of its config.json, or the default one where it has none and is to have that.
+/// Returns a container's filter: its config.json's, or the default one if it asks for that.
 pub fn of<'p>(spec: &Spec<'_>, program: &'p mut Program) -> Result<Option<Filter<'p>>> {
     match spec.linux("seccomp") {
         Some(profile) => compile(profile, program).map(Some),
@@ -65,7 +65,7 @@ impl<'p> Filter<'p> {
         self.flags & seccomp::FLAG_NEW_LISTENER != 0
     }
 
-    /// The same without a listener: what would notify fails with ENOSYS.
+    /// Returns the same filter without a listener: calls that would notify fail with ENOSYS.
     pub fn without_listener(&self) -> Filter<'p> {
         let flags = self.flags & !(seccomp::FLAG_NEW_LISTENER | seccomp::FLAG_WAIT_KILLABLE_RECV);
         Filter { flags, ..*self }

@@ -155,7 +155,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// A system call by its name; what nobody knows is passed over.
+    /// Adds a system call by its name; an unknown name is ignored.
     fn put_name(&self, program: &mut Program, name: &[u8]) {
         if let Some((native, compat)) = program.names.find(name) {
             if native != NONE {

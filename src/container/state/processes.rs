@@ -11,10 +11,11 @@ use crate::sys::{self, Errno, fs, process};
 use crate::{Context, Result};
 use core::fmt;
 
-/// How often processes that others make meanwhile are looked for.
+/// Rounds of a kill: each finds processes that were made during the one before.
 const KILL_ROUNDS: usize = 100;
 
-/// Whether a container of this config is alone in its namespace of this kind: it is made for it, and not joined or ours.
+/// Returns whether the container of this config has its own namespace of this kind: neither a
+/// joined one nor ours.
 pub fn owns_namespace(config: Value<'_>, kind: &str) -> bool {
     let namespaces = config.member("linux").map(|linux| linux.list_or_none("namespaces")).unwrap_or_default();
     namespaces.into_iter().any(|one| {
@@ -24,8 +25,9 @@ pub fn owns_namespace(config: Value<'_>, kind: &str) -> bool {
 }
 
 impl State<'_> {
-    /// Shows each process by its pid, as we see it: of its cgroup if it has one, else of the pid or mount namespace that it
-    /// has of its own by its `config`, else its first one alone.
+    /// Calls `see` with the pid, as we see it, of each process: those in its cgroup, if it has one.
+    /// If not, those in its own pid or mount namespace (by its `config`). If it has neither, only
+    /// its first.
     pub fn each_process(&self, config: Option<Value<'_>>, see: &mut dyn FnMut(i32)) -> Result<()> {
         if let Some(group) = self.group()? {
             return group.each_process(see);
@@ -60,9 +62,10 @@ impl State<'_> {
             self.each_process(config, &mut send)?;
             return answer.doing("send the signal");
         }
-        // Of a pid namespace of its own the kernel kills all with the first one.
+        // The kernel kills a pid namespace together with its first process.
         let rounds = if config.is_some_and(|config| owns_namespace(config, "pid")) { 0 } else { KILL_ROUNDS };
-        // The first one last: by its namespace the others are found, and those that they make meanwhile.
+        // The first process last: its namespace leads to the others, and to those that they make
+        // meanwhile.
         for _ in 0..rounds {
             let mut others = 0;
             self.each_process(config, &mut |pid| {
@@ -101,8 +104,8 @@ impl State<'_> {
 /// The text of a namespace, `pid:[4026531836]`.
 const LINK_BYTES: usize = 32;
 
-/// Shows the processes that are in the namespace of `init` of this kind, as /proc names it. If that is ours, nothing tells
-/// the container's from others: `init` alone.
+/// Calls `see` with the processes in `init`'s namespace of this kind (a name of /proc/PID/ns). In
+/// our own namespace others cannot be told apart: only `init`.
 fn each_of_namespace(init: i32, kind: &str, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
     let proc = fs::open(CWD, c"/proc", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
     let (mut wanted, mut other, mut buffer) = ([0; LINK_BYTES], [0; LINK_BYTES], [0; 4096]);

@@ -33,34 +33,35 @@ pub struct State<'s> {
     pub rootless: bool,
     /// Its process has a terminal.
     pub terminal: bool,
-    /// The bundle is a directory that we made, and that goes with the container.
+    /// Whether we made the bundle, which is then removed with the container.
     pub made: Made,
 }
 
-/// A directory that we made, told from a later one of the same path by its device and inode.
+/// A directory that we made. Device and inode tell it from a later one of the same path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Made {
     /// We made none: the bundle is the caller's.
     No,
-    /// It is about to be made: there may be an empty directory of ours.
+    /// It is about to be made: it may exist and be empty.
     Soon,
     /// This one, as [`fs::Stat`] has it.
     This {
-        /// The device that it is on.
+        /// Device number of its file system.
         device: u64,
-        /// Its inode.
+        /// Inode number.
         inode: u64,
     },
 }
 
 impl Made {
-    /// The directory that is open.
+    /// Returns the record of an open directory.
     pub fn of(directory: FdRef<'_>) -> sys::Result<Made> {
         let fs::Stat { device, inode, .. } = fs::stat(directory, c"")?;
         Ok(Made::This { device, inode })
     }
 
-    /// As state.json has it: no inode is 0, and none is on the device 0 with the inode 1.
+    /// Returns the numbers in state.json. [0, 0] and [0, 1] are no directory: no inode is 0, and
+    /// device 0 has none of number 1.
     fn numbers(self) -> [u64; 2] {
         match self {
             Made::No => [0, 0],
@@ -94,7 +95,7 @@ impl StateMemory {
 const TEXTS: [&str; 4] = ["ociVersion", "bundle", "rootfs", "cgroup"];
 const NUMBERS: [&str; 7] =
     ["pid", "startTime", "createdSeconds", "createdNanoseconds", "owner", "rootless", "terminal"];
-/// Absent in a state that an older version wrote.
+/// Members that are absent in a state of an older version.
 const MADE: [&str; 2] = ["bundleDevice", "bundleInode"];
 
 impl<'s> State<'s> {
@@ -189,9 +190,9 @@ impl<'s> State<'s> {
         Ok(())
     }
 
-    /// The state of container `id` from a checked document; its texts move into `memory`.
+    /// Reads the state of container `id` from a checked document; its texts move to `memory`.
     pub(super) fn read(id: Id<'_>, document: &Value<'_>, memory: &'s mut [u8]) -> Result<State<'s>> {
-        // Whoever may rename directories beneath the root could make one container's state another's.
+        // Renaming a directory beneath the root must not make one container's state another's.
         if document.require_text("id")? != id.0.to_str().unwrap_or("") {
             return Err(document.fault_of("id", "another container's"));
         }

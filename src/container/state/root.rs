@@ -10,14 +10,14 @@ use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// What is done if the root is not there.
+/// What to do if the root is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// An error.
     Refuse,
-    /// No container is in it.
+    /// Treat it as empty.
     Ignore,
-    /// It is made, with what leads to it: for nobody but the caller.
+    /// Make it and its parents, accessible only to the caller.
     Make,
 }
 
@@ -27,12 +27,12 @@ pub struct Root {
     made: Option<MadeRoot>,
 }
 
-/// What we made of the path to it.
+/// The part of the path that we made.
 struct MadeRoot {
-    /// The current directory then, for a relative path.
+    /// The current directory at that time, for a relative path.
     base: Fd,
     path: PathBuf,
-    /// Bytes of the path that were there before.
+    /// Length of the part of the path that existed before.
     former: usize,
 }
 
@@ -54,7 +54,7 @@ impl Root {
         loop {
             let made = make_directories(path)?;
             let directory = match open(path) {
-                // It was taken back.
+                // Another command has removed it again.
                 Err(Errno::ENOENT) => continue,
                 directory => directory.on("open the state's root", path)?,
             };
@@ -65,7 +65,7 @@ impl Root {
         }
     }
 
-    /// Removes what was made to have a root, unless somebody uses it by now.
+    /// Removes the directories that we made for the root, unless another command uses them by now.
     pub fn take_back(&self) {
         if let (Some(directory), Some(made)) = (&self.directory, &self.made) {
             let _ = made.remove(directory.by_ref());
@@ -76,7 +76,7 @@ impl Root {
     pub fn create<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
         let root = self.directory.as_ref().ok_or_else(|| absent(id))?.by_ref();
         let made = fs::mkdir(root, id.0, 0o711);
-        // There is something in it from now on.
+        // The root is not empty from now on, so it needs no lock.
         let _ = fs::lock(root, libc::LOCK_UN);
         match made {
             Err(Errno::EEXIST) => return Err(taken(id)),
@@ -87,7 +87,7 @@ impl Root {
         Ok(directory)
     }
 
-    /// A container's directory; ENOENT where there is none.
+    /// Opens a container's directory; ENOENT if there is none.
     pub fn container<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
         let root = self.directory.as_ref().ok_or_else(|| absent(id))?.by_ref();
         match fs::open(root, id.0, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
@@ -100,7 +100,7 @@ impl Root {
         }
     }
 
-    /// Where a container's directory is, or will be: an absolute path.
+    /// Sets `path` to the absolute path of a container's directory, which need not exist.
     pub fn path_of(&self, id: Id<'_>, path: &mut PathBuf) -> Result<()> {
         let root = self.directory.as_ref().ok_or_else(|| absent(id))?.raw() as u32;
         let link = PathBuf::format(format_args!("/proc/self/fd/{root}")).doing("find the state's root")?;
@@ -135,7 +135,7 @@ fn make_directories(path: &CStr) -> Result<Option<MadeRoot>> {
         match fs::mkdir(CWD, part.as_c_str(), 0o700) {
             Ok(()) => former = former.or(Some(before)),
             Err(Errno::EEXIST) => {}
-            // A read-only directory on the way there.
+            // On a read-only file system mkdir(2) fails even if the directory exists.
             Err(_) if fs::stat(CWD, part.as_c_str()).is_ok() => {}
             Err(errno) => return Err(errno).on("make the state's root", part.as_c_str()),
         }
@@ -147,7 +147,7 @@ fn make_directories(path: &CStr) -> Result<Option<MadeRoot>> {
 
 impl MadeRoot {
     fn remove(&self, directory: FdRef<'_>) -> sys::Result<()> {
-        // EAGAIN: somebody is about to make a container in it.
+        // EAGAIN: another command is about to make a container in it.
         fs::lock(directory, libc::LOCK_EX | libc::LOCK_NB)?;
         let mut path = PathBuf::from_bytes(self.path.as_bytes())?;
         while path.as_bytes().len() > self.former {

@@ -101,7 +101,7 @@ impl Directory<'_> {
         }
     }
 
-    /// Whether another command is at work on it.
+    /// Returns whether another command holds its lock.
     pub fn is_locked_by_others(&self) -> bool {
         if self.locked {
             return false;

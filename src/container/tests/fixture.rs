@@ -36,7 +36,7 @@ impl Fixture {
         std::fs::hard_link(&program, path.join("bin/probe"))
             .or_else(|_| std::fs::copy(&program, path.join("bin/probe")).map(drop))
             .unwrap();
-        // Whatever umask it was linked under: it runs as other users, too.
+        // Other users execute it, too, even if it was linked under a strict umask.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(path.join("bin/probe"), mode).unwrap();
         let name = CString::new(path.to_str().unwrap()).unwrap();

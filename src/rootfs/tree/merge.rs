@@ -13,8 +13,8 @@ use crate::rootfs::{ApplyMemory, Layer, Pass, UNSURE, UnpackMemory, Whiteouts, u
 use crate::sys::{Errno, fs, vm};
 use crate::{Context, Error, Result};
 
-/// Verifies a layer and merges it in the same pass; false if it needs two. After that, or a failure, the tree is worth
-/// nothing.
+/// Verifies a layer and merges it in the same pass. Returns false if it needs two. After that, or a
+/// failure, the tree is useless.
 pub fn merge(layer: &Layer<'_>, tree: &mut Tree, whiteouts: Whiteouts, memory: &mut UnpackMemory) -> Result<bool> {
     vm::forbid_huge_pages(memory);
     tree.layer += 1;
@@ -52,7 +52,7 @@ impl Tree {
             (Meaning::Make, Pass::All | Pass::Entries) => return self.make(entry, name, link),
             (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => self.directory(name.parent(), false)?,
             (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.directory(name.parent(), pass == Pass::All)?,
-            // What it is in is a directory, whatever it hides.
+            // An opaque whiteout also makes its directory.
             (Meaning::Opaque, Pass::Entries) => return self.directory(name.parent(), true).map(drop),
             _ => return Ok(()),
         };
@@ -77,7 +77,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Hides what lies in the directory `parent`: in two passes a hard link may still want it.
+    /// Hides a node of the directory `parent`: in two passes a hard link may still name it.
     fn hide(&mut self, node: u32, parent: &[u8]) -> Result<()> {
         if !self.is_hiding {
             self.remove(node);
@@ -85,7 +85,7 @@ impl Tree {
         }
         let mut place = self.hidden.len();
         loop {
-            // The newest place, and then a new one.
+            // Try the newest place, then a new one.
             place = if place == 0 { self.new_place()? } else { place };
             let top = self.hidden[place - 1];
             if let Some(directory) = self.place_for(top, parent, node)? {
@@ -96,7 +96,7 @@ impl Tree {
         }
     }
 
-    /// A directory for what is hidden, which is in no other.
+    /// Adds a directory for hidden files, outside of the tree.
     fn new_place(&mut self) -> Result<usize> {
         let file = self.add_file(File { mode: fs::S_IFDIR, names: 1, ..File::default() })?;
         self.nodes.push(Node { file, ..Node::default() }).map_err(super::full)?;
@@ -106,7 +106,8 @@ impl Tree {
         Ok(self.hidden.len())
     }
 
-    /// The directory `parent` beneath `top`, made where it is missing; nothing if `node` cannot lie there.
+    /// Returns the directory `parent` beneath `top`, and makes it if it is missing. None if `node`
+    /// cannot be put there.
     fn place_for(&mut self, top: u32, parent: &[u8], node: u32) -> Result<Option<u32>> {
         let mut at = top;
         for component in parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty()) {
@@ -121,14 +122,14 @@ impl Tree {
         Ok(Some(at).filter(|_| there.is_none()))
     }
 
-    /// Forgets what was hidden. Its places stay, empty.
+    /// Forgets all hidden files. The places stay, empty.
     fn forget_hidden(&mut self) {
         for place in 0..self.hidden.len() {
             self.remove_children(self.hidden[place]);
         }
     }
 
-    /// The file of a path that is hidden.
+    /// Returns the file of a hidden path.
     fn hidden_file(&self, link: &Name) -> Option<u32> {
         let components = || link.parent().split(|&byte| byte == b'/').chain([link.last().to_bytes()]);
         let find = |top: &u32| {
@@ -250,7 +251,7 @@ impl Tree {
 
     /// The directory that `path` (from a [`Name`]) leads to, symlinks followed beneath the root. Where there is none:
     /// nothing, or it is made, with its parents, in place of what is no directory, and where dangling links point.
-    /// Whether a symlink was followed stands beside it.
+    /// Returns the directory, and whether a symlink was followed.
     fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
         self.resolve(path, make).context(if make { "create directory" } else { "open" }, &Brief(path))
     }

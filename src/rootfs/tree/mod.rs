@@ -69,7 +69,7 @@ pub struct Tree {
     aliased: bool,
     /// A whiteout of it was carried out.
     has_hidden: bool,
-    /// It is merged in two passes, and what whiteouts hide goes to one of these places.
+    /// It is merged in two passes, and hidden files go to one of these places.
     is_hiding: bool,
     hidden: heapless::Vec<u32, HIDDEN_PLACES_MAX>,
 }
@@ -223,7 +223,7 @@ impl Tree {
         }
     }
 
-    /// Gives a name, with all that is beneath it, to another directory, which has none of that name.
+    /// Moves a name, with all beneath it, to another directory, which has no such name.
     fn relink(&mut self, node: u32, parent: u32) {
         self.unlink(node);
         let bucket = self.bucket(parent, self.text(self.node(node).name));
@@ -237,7 +237,7 @@ impl Tree {
         }
     }
 
-    /// Takes a name out of its directory.
+    /// Removes a name from its directory.
     fn unlink(&mut self, node: u32) {
         let Node { parent, next, previous, chain, name, .. } = *self.node(node);
         match previous {
@@ -259,7 +259,7 @@ impl Tree {
         }
     }
 
-    /// Removes a name that has nothing beneath it; its parent.
+    /// Removes a name with nothing beneath it. Returns its parent.
     fn remove_leaf(&mut self, node: u32) -> u32 {
         let Node { parent, file, .. } = *self.node(node);
         self.unlink(node);

@@ -1,8 +1,9 @@
 //! docker's default seccomp profile, for the capabilities that a container has.
 //!
-//! `default.txt` is what a reader sees. The compiler makes of it a bit for each system call of `syscalls.txt` that is always
-//! allowed, and a word for each that is allowed with a capability. What it says goes two ways: to a config.json
-//! ([`write_default`]), and straight to a filter (`container/seccomp/default.rs`).
+//! The profile is the text `default.txt`. The compiler turns it into one bit for each system call
+//! of
+//! `syscalls.txt` that is always allowed, and one word for each that needs a capability. It is used
+//! twice: in a config.json ([`write_default`]), and for a filter (`container/seccomp/profile.rs`).
 
 mod names;
 mod resolve;
@@ -15,20 +16,21 @@ use crate::codec::json::Writer;
 use names::TEXT;
 
 const DEFAULT: &[u8] = include_bytes!("default.txt");
-/// The oldest kernel that a config.json is written for: conditions on older ones hold.
+/// The oldest kernel that a config.json is for: conditions on older kernels hold.
 const OLDEST_KERNEL: (u32, u32) = (5, 12);
 
-/// socket(2): the families below this one are allowed,
+/// socket(2): the families below this one are allowed.
 const FAMILIES_BELOW: u64 = 12;
-/// and these. Not among them: what the kernel has no more, AF_ALG (38), AF_VSOCK (40), which no namespace holds.
+/// socket(2): these families are allowed as well. Left out: families that the kernel has dropped,
+/// AF_ALG (38), and AF_VSOCK (40), which has no namespace.
 const FAMILIES: [u8; 25] =
     [13, 14, 15, 16, 17, 18, 21, 22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 35, 36, 39, 41, 42, 43, 44, 45];
-/// personality(2): Linux, Linux32, both with UNAME26, and the question.
+/// personality(2): Linux, Linux32, both with UNAME26, and the query.
 const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 /// clone(2): no flag that makes a namespace.
 const CLONE_NAMESPACES: u64 = 0x7e02_0000;
 
-/// What the compiler makes of the table.
+/// The compiled table.
 struct Table {
     always: [u8; COUNT.div_ceil(8)],
     /// A capability's number above ten bits of a system call's place.
@@ -51,9 +53,9 @@ enum Which {
 #[derive(Clone, Copy)]
 pub struct Rule {
     which: Which,
-    /// The call fails with it; where there is none, it is allowed.
+    /// The call fails with this errno; None: it is allowed.
     pub errno: Option<u16>,
-    /// What the first argument must be.
+    /// Holds for the first argument.
     pub condition: Option<Condition>,
 }
 
@@ -62,11 +64,11 @@ pub struct Rule {
 pub struct Condition {
     /// Without `SCMP_CMP_`.
     pub operator: &'static str,
-    /// What it is compared with; the mask, behind which nothing may be left, with `MASKED_EQ`.
+    /// The value to compare with. For `MASKED_EQ` the mask: the masked argument must be 0.
     pub value: u64,
 }
 
-/// Shows each rule that holds for a process with this bounding set.
+/// Calls `see` with each rule for a process with this bounding set.
 pub fn each_rule(bounding: u64, see: &mut dyn FnMut(Rule)) {
     let rule = |which| Rule { which, errno: None, condition: None };
     let given =
@@ -86,7 +88,7 @@ pub fn each_rule(bounding: u64, see: &mut dyn FnMut(Rule)) {
     }
     if bounding & capability::set("SYS_ADMIN") == 0 {
         see(given("clone", "MASKED_EQ", CLONE_NAMESPACES));
-        // A filter cannot look at its flags: programs take clone(2) then.
+        // A filter cannot see clone3's flags. With ENOSYS programs fall back to clone(2).
         see(Rule { errno: Some(libc::ENOSYS as u16), ..rule(Which::One("clone3")) });
     }
 }
@@ -157,7 +159,7 @@ pub fn write_default(bounding: u64, json: &mut Writer<'_>) {
 const fn read() -> Table {
     let mut table = Table { always: [0; COUNT.div_ceil(8)], with: [0; 64], count: 0 };
     let (mut start, mut number) = (0, None);
-    // Where the next name is looked for: its place, and its line.
+    // The next line of `syscalls.txt` to compare: its number, and its start.
     let (mut place, mut line) = (0, 0);
     while start < DEFAULT.len() {
         let mut end = start;
@@ -176,7 +178,7 @@ const fn read() -> Table {
                     number = condition(start, end);
                     (place, line) = (0, 0);
                 } else {
-                    // Ends the compilation where the name is none, or not in its order.
+                    // A name that is unknown, or not in order, ends the compilation here.
                     while !capability::same(DEFAULT, start, end, TEXT, line, end_of_word(TEXT, line)) {
                         line = end_of_line(TEXT, line) + 1;
                         place += 1;
@@ -196,7 +198,7 @@ const fn read() -> Table {
     table
 }
 
-/// The capability that a word in capitals names; `None` where what follows is always allowed.
+/// Returns the capability of a word in capitals; None if the names after it are always allowed.
 const fn condition(start: usize, end: usize) -> Option<u16> {
     if capability::same(DEFAULT, start, end, b"ALWAYS", 0, 6) {
         return None;

@@ -1,23 +1,23 @@
 //! System calls by name: their numbers for x86_64 and for i386.
 //!
-//! `syscalls.txt` is what a reader sees: sorted names, each with both numbers. The compiler packs it, five bits a character and
-//! no character that the name before has, too (5 KiB of text become 3).
+//! `syscalls.txt` has the sorted names with both numbers. The compiler packs it: five bits for each
+//! character, without the characters shared with the name before (5 KiB of text become 3).
 
 pub(super) const TEXT: &[u8] = include_bytes!("syscalls.txt");
-/// There are just 32 characters in all names.
+/// All names together have just 32 different characters.
 const LETTERS: &[u8; 32] = b"etrsi_aomndlgcupfhkvwxyqbj123468";
-/// A number that is not there.
+/// No number: the architecture lacks the call.
 pub const NONE: u16 = 0x1ff;
 
-/// The packed table, in a place that is large enough, and its length in bytes.
+/// The packed table, in an array that is large enough, and its length in bytes.
 const WIDE: ([u8; 4096], usize) = pack();
 static PACKED: [u8; WIDE.1] = cut();
 
 /// How many there are.
 pub const COUNT: usize = count(b'\n');
 
-/// Packs line by line: how many characters the name shares with the one before (4 bits), how many follow (5), these (5 each),
-/// both numbers (9 each).
+/// Packs each line: how many characters it shares with the name before (4 bits), how many follow
+/// (5), those characters (5 each), and both numbers (9 each).
 const fn pack() -> ([u8; 4096], usize) {
     let (mut packed, mut bit) = ([0; 4096], 0);
     let (mut before, mut start) = (0, 0);
@@ -93,7 +93,7 @@ pub struct Name {
     pub text: Text,
     /// The number of x86_64, and mostly of x32, too; or [`NONE`].
     pub native: u16,
-    /// The number of i386, or [`NONE`]. From 500 up there is none: the call is one of socketcall(2) or ipc(2) and nothing else.
+    /// The number of i386, or [`NONE`]. From 500 up: only reachable by socketcall(2) or ipc(2).
     pub compat: u16,
 }
 
@@ -110,7 +110,7 @@ impl Name {
     }
 }
 
-/// Unpacks the table: each system call, with its place.
+/// Unpacks the table. Calls `see` with each system call and its place.
 pub fn each_name(see: &mut dyn FnMut(usize, &Name)) {
     let (mut bytes, mut bits, mut left) = (PACKED.iter(), 0, 0);
     let mut take = |count: u32| {

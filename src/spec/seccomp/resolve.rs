@@ -1,4 +1,5 @@
-//! A profile of docker's form becomes one of the runtime-spec's: what it says of other machines and of capabilities is decided.
+//! Turns a profile in docker's form into the runtime-spec's: decides its conditions on
+//! architectures, kernels and capabilities.
 
 use super::OLDEST_KERNEL;
 use crate::codec::json::{Value, Writer};
@@ -11,8 +12,8 @@ const ARCHITECTURE: &[u8] = b"amd64";
 /// The same as libseccomp calls it.
 const OWN: &[u8] = b"SCMP_ARCH_X86_64";
 
-/// Writes a profile for a process with this bounding set. One of the runtime-spec's form remains as it is. The values of
-/// members are only looked at where they decide something.
+/// Writes a profile for a process with this bounding set. One in the runtime-spec's form stays as
+/// it is. Only members that decide something are checked.
 pub fn resolve(profile: Value<'_>, bounding: u64, json: &mut Writer<'_>) -> Result<()> {
     let is_given =
         |key| profile.member(key).is_some_and(|list| list.items().is_ok_and(|mut items| items.next().is_some()));
@@ -41,7 +42,7 @@ pub fn resolve(profile: Value<'_>, bounding: u64, json: &mut Writer<'_>) -> Resu
     Ok(())
 }
 
-/// What `archMap` says for this machine.
+/// Writes the entry of `archMap` for this machine.
 fn architectures(map: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
     for one in map.items()? {
         let own = one.require("architecture")?;
@@ -57,7 +58,7 @@ fn architectures(map: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A rule without its conditions.
+/// Writes a rule without its conditions.
 fn rule(rule: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
     json.object();
     for (key, value) in rule.entries()? {
@@ -76,7 +77,7 @@ fn rule(rule: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a rule is for such a process.
+/// Returns whether a rule is for a process with this bounding set.
 fn holds(rule: Value<'_>, bounding: u64) -> Result<bool> {
     if let Some(excludes) = rule.member("excludes").filter(|value| !value.is_null())
         && [of_architecture(excludes)?, any_capability(excludes, bounding)?, of_kernel(excludes)?].contains(&Some(true))
@@ -93,7 +94,7 @@ fn list<'m>(of: Value<'m>, key: &str) -> Result<impl Iterator<Item = Value<'m>> 
     Ok(list.map(|list| list.items()).transpose()?.into_iter().flatten())
 }
 
-/// Whether this machine is among `arches`; `None` where there are none.
+/// Returns whether this machine is among `arches`; None without that member.
 fn of_architecture(condition: Value<'_>) -> Result<Option<bool>> {
     let mut found = None;
     for one in list(condition, "arches")? {
@@ -120,7 +121,7 @@ fn all_capabilities(condition: Value<'_>, bounding: u64) -> Result<Option<bool>>
     Ok(found)
 }
 
-/// Whether every kernel that a config is for is as new as `minKernel`.
+/// Returns whether every kernel that a config is for is at least `minKernel`.
 fn of_kernel(condition: Value<'_>) -> Result<Option<bool>> {
     let Some(version) = condition.member("minKernel").filter(|value| !value.is_null()) else { return Ok(None) };
     let text = version.as_text()?.as_escaped().as_bytes();
@@ -151,7 +152,7 @@ mod tests {
         Ok(text)
     }
 
-    /// Whether a rule with this member is left.
+    /// Returns whether a rule with this member is kept.
     fn is_left(condition: &str, bounding: u64) -> bool {
         let rule = format!(r#"{{"syscalls":[{{"names":["read"],"action":"A",{condition}}}]}}"#);
         match resolved(&rule, bounding).expect(condition).as_str() {

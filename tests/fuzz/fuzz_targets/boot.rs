@@ -1,11 +1,11 @@
-//! What PID 1 reads line by line: the list of modules, the host's words on the control port, the kernel's files of counts.
-//! Compared with some lines of std.
+//! Files that PID 1 reads by lines: the list of modules, the control port, the kernel's counters.
+//! Compared with a simple reader on std.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::init::{count_of, host_says, module_lines};
 
-/// FILE [FILESYSTEM], or nothing where there are more words.
+/// FILE [FILESYSTEM]; nothing if there are more words.
 fn expected_modules(list: &[u8]) -> Vec<Option<(Vec<u8>, Vec<u8>)>> {
     let mut modules = Vec::new();
     for line in list.split(|byte| *byte == b'\n') {

@@ -1,12 +1,12 @@
-//! Device rules: whatever they say, they become a program that the kernel would take, or one line; and it answers as
-//! the rules do, gone through one after the other.
+//! Device rules become a program that the kernel would take, or a one-line error. The program gives
+//! the same answers as the rules, applied one after the other.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
 use ocinit::container::cgroup::device_program;
 
-/// What every container may use, as runc has it: type, major, minor, access.
+/// runc's devices of every container: type, major, minor, access.
 const DEFAULTS: [(&str, i64, i64, u64); 10] = [
     ("c", -1, -1, 1),
     ("b", -1, -1, 1),
@@ -20,7 +20,7 @@ const DEFAULTS: [(&str, i64, i64, u64); 10] = [
     ("c", 5, 2, 7),
 ];
 
-/// The instructions of the kernel that there are; the answer, and every jump goes forward within the program.
+/// Interprets the program. Returns its answer; checks that every jump goes forward within it.
 fn answer(code: &[u64], kind: u64, wanted: u64, major: u64, minor: u64) -> u64 {
     let context = [kind | wanted << 16, major, minor];
     let (mut registers, mut at, mut steps) = ([0u64; 11], 0, 0);
@@ -48,7 +48,7 @@ fn answer(code: &[u64], kind: u64, wanted: u64, major: u64, minor: u64) -> u64 {
     }
 }
 
-/// Which of the three kinds of access the rules allow.
+/// Returns the kinds of access that the rules allow.
 fn allowed(rules: &[serde_json::Value], kind: &str, major: i64, minor: i64) -> u64 {
     let mut allowed = 0;
     let mut apply = |allow: bool, access: u64| allowed = if allow { allowed | access } else { allowed & !access };

@@ -1,5 +1,5 @@
-//! What the kernel says of network devices: whatever the bytes, the answer is addresses or an errno, found as some lines of
-//! std find them.
+//! The kernel's answers about network devices: any bytes give addresses or an errno. Compared with
+//! a simple reader on std.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! A container's state.json: whatever it says, it is a state or one line; what was read is written and read again alike,
-//! and serde_json finds the same in it.
+//! A container's state.json gives a state or a one-line error. A state that was read is the same
+//! when it is written and read again, and serde_json reads the same values.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

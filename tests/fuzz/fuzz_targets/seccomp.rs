@@ -1,5 +1,5 @@
-//! A seccomp profile: whatever it says, it becomes a filter that the kernel would take, or one line. One of docker's form is
-//! resolved first, and becomes JSON or one line.
+//! A seccomp profile becomes a filter that the kernel would take, or a one-line error. docker's
+//! form is resolved first, to JSON or a one-line error.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

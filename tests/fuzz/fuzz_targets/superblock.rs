@@ -1,11 +1,11 @@
-//! A disk's first bytes: whatever they are, the answer is a file system or none, the same however little is read at once,
-//! and a label and a UUID fit into a line.
+//! A disk's first bytes: any bytes give a file system or none. The size of reads does not change
+//! the result, and label and UUID fit into a line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::init::probe;
 
-/// Where what is looked at stands: the fuzzer's bytes are split over these places.
+/// The offsets that are read: the fuzzer's bytes are split over them.
 const PLACES: [u64; 6] = [0, 1024, 0x8000, 0x8000 + 512, 1 << 20, 1 << 40];
 
 fuzz_target!(|data: &[u8]| {
@@ -37,12 +37,12 @@ fuzz_target!(|data: &[u8]| {
         assert!(found.label.len() <= 64 && !found.label.contains(&0) && found.uuid.len() <= 36);
         assert!(!found.dirty || found.kind == "ext4");
     }
-    // A disk that cannot be read is an error, whatever it holds.
+    // A disk that cannot be read is an error.
     assert!(probe(&|_, _| Err(ocinit::Error::new(format_args!("broken")))).is_err());
 });
 
 trait RevFindMap: Iterator + Sized {
-    /// The last that is something.
+    /// Returns the last Some.
     fn rev_find_map<T>(self, see: impl FnMut(Self::Item) -> Option<T>) -> Option<T> {
         self.filter_map(see).last()
     }
