@@ -34,7 +34,8 @@ test: setup build ## all of the tests, most of them in virtual machines
 	cargo test --no-fail-fast
 
 test-escapes: setup build ## the escapes that are races, in their long form: some ten minutes
-	OCINIT_ESCAPES=long cargo test --no-fail-fast --test escapes --test escapes_racing --test escapes_racing_mounts
+	OCINIT_ESCAPES=long cargo test --no-fail-fast \
+	    --test escapes --test escapes_links --test escapes_racing --test escapes_racing_mounts
 
 size: build ## size of the stripped binary, and what the largest part of it is
 	@linker/size

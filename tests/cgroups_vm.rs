@@ -122,8 +122,8 @@ const CASES: &[Case] = &[
                   u '{\"memory\":{\"limit\":77777777},\"pids\":{\"limit\":-5}}'; \
                   u '{\"memory\":{\"limit\":77777777},\"unified\":{\"memory.none\":\"1\"}}'; d; \
                   u '{\"memory\":{\"limit\":77777777},\"devices\":[{\"allow\":false,\"access\":\"x\"}]}'; d; \
-                  u '{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}'; d; u '{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}'; \
-                  d; $o delete -f $c",
+                  u '{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}'; d; \
+                  u '{\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]}'; d; $o delete -f $c",
         prints: "33554432\n0\nocinit: update: pids.limit: below -1\n33554432\n0\n\
                  ocinit: update: unified.memory.none: this kernel has no memory.none\n33554432\n0\nread\n\
                  ocinit: devices[0].access: not of r, w and m\n33554432\n0\nread\n33554432\n0\n\

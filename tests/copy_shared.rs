@@ -237,8 +237,12 @@ fn attestations_are_copied_and_not_interpreted() {
     let stored = image(1).store(&layout);
     let statement = layout.blob(br#"{"_type":"https://in-toto.io/Statement/v0.1"}"#);
     let config = layout.blob(
-        format!(r#"{{"architecture":"unknown","os":"unknown","config":{{}},"rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#, statement.digest)
-            .as_bytes(),
+        format!(
+            r#"{{"architecture":"unknown","os":"unknown","config":{{}},
+                "rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+            statement.digest
+        )
+        .as_bytes(),
     );
     let attestation = layout.blob(
         format!(
@@ -306,7 +310,11 @@ fn an_index_keeps_what_it_says_of_itself() {
     let directory = start("members");
     let mut layout = Layout::create(&directory.join("layout"));
     let stored = image(1).store(&layout);
-    let notes = r#","platform":{"architecture":"amd64","os":"linux"},"x-own":[1,{"a":null}],"annotations":{"org.example":"kept \"so\"","org.opencontainers.image.ref.name":"latest","io.containerd.image.name":"docker.io/library/app:latest"}"#;
+    let notes = concat!(
+        r#","platform":{"architecture":"amd64","os":"linux"},"x-own":[1,{"a":null}],"#,
+        r#""annotations":{"org.example":"kept \"so\"","org.opencontainers.image.ref.name":"latest","#,
+        r#""io.containerd.image.name":"docker.io/library/app:latest"}"#
+    );
     layout.entries.push(stored.manifest.descriptor(MANIFEST, notes));
     layout.write_index();
     succeeds(&directory, &["copy", "layout", "oci:same"]);

@@ -250,7 +250,8 @@ const PROFILE: &str = r#"{"defaultAction":"SCMP_ACT_ALLOW","comment":"docker's f
          "includes":{},"excludes":{"caps":["CAP_SYS_ADMIN"]}},
         {"name":"rmdir","action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"caps":["CAP_CHOWN","CAP_SYS_ADMIN"]}},
         {"names":["link","linkat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"arches":["arm64"]}},
-        {"names":["symlink","symlinkat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"minKernel":"4.8","arches":["amd64"]}},
+        {"names":["symlink","symlinkat"],"action":"SCMP_ACT_ERRNO","errnoRet":95,
+         "includes":{"minKernel":"4.8","arches":["amd64"]}},
         {"names":["truncate","ftruncate"],"action":"SCMP_ACT_ERRNO","errnoRet":95,"includes":{"minKernel":"5.13"}}]}"#;
 
 #[test]
@@ -280,7 +281,9 @@ fn bad_values_are_one_line_and_make_nothing() {
     image();
     let place = Path::new(PLACE);
     std::fs::write(place.join("bad.json"), r#"{"defaultAction":"SCMP_ACT_NONE"}"#).expect("profile");
-    std::fs::write(place.join("kernel.json"), r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO","includes":{"minKernel":"new"}}]}"#).expect("profile");
+    let kernel = r#"{"defaultAction":"SCMP_ACT_ALLOW",
+        "syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO","includes":{"minKernel":"new"}}]}"#;
+    std::fs::write(place.join("kernel.json"), kernel).expect("profile");
     std::fs::write(place.join("text.json"), "{").expect("profile");
     for (option, why) in [
         ("--security-opt=seccomp=bad.json", "--security-opt seccomp bad.json: defaultAction: unknown"),

@@ -26,13 +26,15 @@ echo "nproc $(limit 'Max processes')"
 echo "ports $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)"
 echo "ping $(tr '\t' ' ' </proc/sys/net/ipv4/ping_group_range)"
 # Who may open it is told that there is no such device.
-node() { case $(cat $1 2>&1) in *'not permitted'*|*denied*) echo refused;; *'device or address'*) echo allowed;; *) echo no node;; esac; }
+node() { case $(cat $1 2>&1) in
+    *'not permitted'*|*denied*) echo refused;; *'device or address'*) echo allowed;; *) echo no node;; esac; }
 echo "layer $(node /strange)"
 mknod /tmp/strange c 60 0 2>/dev/null
 echo "made $(node /tmp/strange)"
 seen=
 for path in /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi \
-    /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware /sys/devices/system/cpu/cpu*/thermal_throttle; do
+    /proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware \
+    /sys/devices/system/cpu/cpu*/thermal_throttle; do
     if test -d $path; then test -z "$(ls -A $path)" || seen="$seen $path"
     elif test -e $path; then test $(head -c 1 $path | wc -c) = 0 || seen="$seen $path"; fi
 done
@@ -42,8 +44,12 @@ for path in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger; do
     test ! -e $path || grep -q " $path [^ ]* ro," /proc/mounts || seen="$seen $path"
 done
 echo "readonly ${seen:-all}"
+# Options of mounts that are not of interest.
+ordinary='rw|relatime|seclabel|inode64|gid=[0-9]*|mode=[0-9]*'
+ordinary="$ordinary|ptmxmode=[0-9]*|uid=[0-9]*|nr_inodes=[0-9]*|strictatime|nsdelegate|memory_recursiveprot|favordynmods"
 for path in /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /sys/fs/cgroup; do
-    echo "$path $(awk -v path=$path '$2 == path {line = $3 " " $4} END {print line}' /proc/mounts | sed -E 's/(rw|relatime|seclabel|inode64|gid=[0-9]*|mode=[0-9]*|ptmxmode=[0-9]*|uid=[0-9]*|nr_inodes=[0-9]*|strictatime|nsdelegate|memory_recursiveprot|favordynmods),?//g; s/,$//')"
+    echo "$path $(awk -v path=$path '$2 == path {line = $3 " " $4} END {print line}' /proc/mounts |
+        sed -E -e "s/($ordinary),?//g" -e 's/,$//')"
 done
 echo "dev $(ls /dev | grep -v -x -e console -e core | tr '\n' ' ')"
 echo "hosts $(awk '{print $2}' /etc/hosts | head -n 1)"
@@ -164,22 +170,24 @@ fn columns() -> [String; 4] {
 
 const HEAD: &str = "# Defaults
 
-What a container gets where nobody has said anything, and how to say it. ocinit's defaults are docker's in all three lives: as
-PID 1 of a machine, in `run --image` and `create --image`, and in what `bundle` writes.
+What a container gets by default, and the options that change it. ocinit's defaults are docker's in all three
+lives: as PID 1 of a machine, in `run --image` and `create --image`, and in bundles of `bundle`.
 
 ";
 
 const TAIL: &str = "
 `tests/defaults_page.rs` looks into running containers for ocinit's four columns: a virtual machine, a container of root's, one of
-a user's with one id, and a bundle under runc. podman's column is what the same probe saw in a container of podman 5.8.6 with crun
-1.28 and `--network none`, on 2026-11-30, without a containers.conf of a distribution; for devices it is what podman asks crun for,
-as there was no cgroup. docker's column is what docker 29 asks its runtime for, by its source: no docker was at hand.
+a user's with one id, and a bundle under runc. podman's column has the same probe's output in a container of
+podman 5.8.6 with crun 1.28 and `--network none`, on 2026-11-30, without a distribution's containers.conf. Its rows on
+devices are podman's requests to crun, as there was no cgroup. docker's column has docker 29's requests to its runtime,
+from its source code: no docker was at hand.
 
 - The **14 capabilities**: CHOWN, DAC_OVERRIDE, FSETID, FOWNER, MKNOD, NET_RAW, SETGID, SETUID, SETFCAP, SETPCAP, NET_BIND_SERVICE,
   SYS_CHROOT, KILL, AUDIT_WRITE. A process that is not root's has them in its bounding set alone.
 - The **seccomp profile** is the one of moby/profiles (02e898b of 2026), resolved for the bounding set: `src/spec/seccomp/default.txt`.
-- The **usual devices**: null, zero, full, random, urandom, tty, console, ptmx, and what is below /dev/pts. Every node can be made;
-  no other can be opened. A user cannot make nodes, so his container has no rules: a layer's node is an empty file there.
+- The **usual devices**: null, zero, full, random, urandom, tty, console, ptmx, and those in /dev/pts. Every node can
+  be made, but no other can be opened. A non-root user cannot make nodes, so such a container has no rules: a layer's
+  node is an empty file there.
 - **Masked**: /proc/acpi, asound, interrupts, kcore, keys, latency_stats, sched_debug, scsi, timer_list, timer_stats, /sys/firmware,
   /sys/devices/virtual/powercap, and each CPU's thermal_throttle. **Read-only**: /proc/bus, fs, irq, sys, sysrq-trigger.
 - **ping_group_range** in a user namespace goes as far as it maps groups: the kernel takes no more.
@@ -189,8 +197,8 @@ as there was no cgroup. docker's column is what docker 29 asks its runtime for, 
 
 ## Otherwise
 
-`run --image`, `create --image` and `bundle` have docker's options, PID 1 has keys of the kernel's command line; a bundle that is
-there already says it in its config.json.
+`run --image`, `create --image` and `bundle` have docker's options, and PID 1 has keys of the kernel's command line. An
+existing bundle has its settings in config.json.
 
 | option | key of PID 1 | effect |
 |---|---|---|

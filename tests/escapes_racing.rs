@@ -81,7 +81,8 @@ fn a_new_container_in_a_joined_pid_namespace_gives_nothing() {
         let mut lab = Lab::new(Runtime::Ocinit);
         std::fs::write(lab.dir.join("secret-of-the-host"), "SECRET\n").unwrap();
         lab.merge(&format!(
-            r#"{{"linux": {{"namespaces": [{{"type": "pid", "path": "/proc/{pid}/ns/pid"}}, {{"type": "mount"}}, {{"type": "ipc"}}, {{"type": "uts"}}]}},
+            r#"{{"linux": {{"namespaces": [{{"type": "pid", "path": "/proc/{pid}/ns/pid"}}, {{"type": "mount"}},
+                    {{"type": "ipc"}}, {{"type": "uts"}}]}},
                 "hooks": {{"createRuntime": [{{"path": "/bin/true"}}], "startContainer": [{{"path": "/bin/true"}}]}}}}"#
         ));
         lab

@@ -109,7 +109,8 @@ fn devices_are_made_in_the_root() {
     for link in LINKS {
         attack(
             r#"{"linux": {"devices": [{"path": "/race/place/fuse", "type": "c", "major": 10, "minor": 229},
-                {"path": "/race/place/there/fifo", "type": "p"}, {"path": "/race/place/new/null", "type": "c", "major": 1, "minor": 3}]}}"#,
+                {"path": "/race/place/there/fifo", "type": "p"},
+                {"path": "/race/place/new/null", "type": "c", "major": 1, "minor": 3}]}}"#,
             link,
         );
     }

@@ -411,7 +411,8 @@ fn an_odd_entry_among_others_has_a_row_that_says_so_and_the_exit_status_tells() 
             let (status, json, _) = said(inspect(&["--format", "json"], image));
             let file = layout.directory.join("shown.json");
             write(&file, json);
-            let program = "import json, sys\nrows = json.load(open(sys.argv[1]))['Manifests']\nprint([row['Kind'] for row in rows if 'Error' in row])";
+            let program = "import json, sys\nrows = json.load(open(sys.argv[1]))['Manifests']\n\
+                print([row['Kind'] for row in rows if 'Error' in row])";
             let kinds = tool(Command::new("python3").arg("-c").arg(program).arg(&file));
             assert_eq!((status, &*String::from_utf8(kinds).unwrap()), (Some(125), &*format!("['{kind}']\n")), "{odd}");
             // The name stands for another image.

@@ -65,7 +65,8 @@ fn all_but_null_are(outcome: &support::Outcome, expected: &str) {
 #[test]
 fn devices_of_the_machine_cannot_be_opened() {
     let script = "ls -l /n | wc -l; for n in /n/*; do /attack open $n; done
-        mkdir /m; mknod /m/vda b 254 0 && /attack open /m/vda; mknod /m/tty c 5 0 && mknod /dev/mem c 1 1 && /attack open /dev/mem";
+        mkdir /m; mknod /m/vda b 254 0 && /attack open /m/vda; \
+        mknod /m/tty c 5 0 && mknod /dev/mem c 1 1 && /attack open /dev/mem";
     let outcome = with_second_disk("root").script(script).run();
     outcome.expect_status(0).expect_value("/m/vda", "Operation not permitted");
     outcome.expect_value("/dev/mem", "Operation not permitted");
@@ -95,7 +96,8 @@ fn a_set_user_id_program_works_and_system_calls_are_filtered() {
 
 #[test]
 fn the_keys_change_them() {
-    let script = "/suid ids; sed -n 's/^Seccomp:\\t/mode=/p' /proc/self/status; echo limits=$(ulimit -n)/$(ulimit -Hn)/$(ulimit -c)";
+    let script = "/suid ids; sed -n 's/^Seccomp:\\t/mode=/p' /proc/self/status; \
+        echo limits=$(ulimit -n)/$(ulimit -Hn)/$(ulimit -c)";
     let keys = "ocinit.user=1000 ocinit.seccomp=off ocinit.no-new-privileges=on ocinit.ulimit=nofile=100:200,core=0";
     let outcome = Boot::new(layout("keys")).append(keys).script(script).run();
     outcome.expect_status(0).expect_value("ids", "1000/1000 no_new_privs=1");
@@ -105,7 +107,8 @@ fn the_keys_change_them() {
 /// The same keys if PID 1 itself becomes the process, which by default has no filter.
 #[test]
 fn the_keys_hold_for_a_process_that_is_pid_1() {
-    let script = "sed -n 's/^Seccomp:\\t/mode=/p;s/^NoNewPrivs:\\t/nnp=/p' /proc/self/status; echo limits=$(ulimit -n)/$(ulimit -Hn); poweroff -f";
+    let script = "sed -n 's/^Seccomp:\\t/mode=/p;s/^NoNewPrivs:\\t/nnp=/p' /proc/self/status; \
+        echo limits=$(ulimit -n)/$(ulimit -Hn); poweroff -f";
     for (keys, mode, nnp, limits) in [
         ("", "0", "0", "1024/524288"),
         ("ocinit.seccomp=default ocinit.no-new-privileges=on ocinit.ulimit=nofile=50:60", "2", "1", "50/60"),

@@ -37,7 +37,8 @@ fn options_may_be_empty_or_several_in_one_string() {
     let mut lab = lab();
     lab.merge(
         r#"{"mounts+": [
-            {"destination": "/run", "type": "tmpfs", "source": "tmpfs", "options": ["rw", "rprivate", "nosuid", "nodev", "tmpcopyup", ""]},
+            {"destination": "/run", "type": "tmpfs", "source": "tmpfs",
+             "options": ["rw", "rprivate", "nosuid", "nodev", "tmpcopyup", ""]},
             {"destination": "/x", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "size=64k,mode=700,ro"]},
             {"destination": "/y", "type": "bind", "source": "/mnt", "options": ["", "bind,nodev", "noexec,ro"]}
         ], "process": {"args": ["/bin/cat", "/proc/self/mountinfo"]}}"#,
@@ -56,7 +57,10 @@ fn overlay(lab: &mut Lab, lower: &str) {
         r#"{{"mounts+": [{{"destination": "/ov", "type": "overlay", "source": "overlay",
             "options": ["lowerdir={lower}", "upperdir=@DIR@/ov/up", "workdir=@DIR@/ov/work", "nodev"]}}]}}"#
     ));
-    lab.script("cat /ov/f /ov/last; echo new >/ov/n; grep ' /ov ' /proc/self/mountinfo | cut -d' ' -f6; grep -c ' /ov' /proc/self/mountinfo");
+    lab.script(
+        "cat /ov/f /ov/last; echo new >/ov/n; grep ' /ov ' /proc/self/mountinfo | cut -d' ' -f6; \
+         grep -c ' /ov' /proc/self/mountinfo",
+    );
 }
 
 fn overlay_is_there(lab: &Lab) {
@@ -202,8 +206,11 @@ fn paths_may_end_in_a_slash_and_be_named_twice() {
             "maskedPaths": ["/proc/keys", "/proc/acpi", "/proc/scsi", "/proc//keys", "/proc/scsi", "/proc/scsi/"],
             "readonlyPaths": ["/proc/bus", "/proc/sys", "/proc/sys"]}}"#,
     );
-    lab.script("test -c /dev/fuse && echo fuse; grep -c /proc/keys /proc/self/mountinfo; grep -c ' /proc/scsi' /proc/self/mountinfo; \
-        grep -c ' /proc/sys ' /proc/self/mountinfo");
+    lab.script(
+        "test -c /dev/fuse && echo fuse; grep -c /proc/keys /proc/self/mountinfo; \
+        grep -c ' /proc/scsi' /proc/self/mountinfo; \
+        grep -c ' /proc/sys ' /proc/self/mountinfo",
+    );
     let said = lab.run();
     let scsi = if std::path::Path::new("/proc/scsi").exists() { 1 } else { 0 };
     let keys = if std::path::Path::new("/proc/keys").exists() { 1 } else { 0 };
@@ -236,7 +243,8 @@ fn without_a_mount_namespace_the_root_is_entered_by_chroot() {
             "linux.rootfsPropagation: needs a mount namespace",
         ),
         (
-            r#"{"linux": {"rootfsPropagation": null, "devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}]}}"#,
+            r#"{"linux": {"rootfsPropagation": null,
+                "devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}]}}"#,
             "linux.devices: need a mount namespace",
         ),
     ];

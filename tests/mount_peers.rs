@@ -98,7 +98,8 @@ fn what_a_container_mounts_over_its_control_groups_stays_there() {
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.merge(
         r#"{"mounts+": [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"}],
-            "process": {"capabilities": {"bounding": ["CAP_SYS_ADMIN"], "effective": ["CAP_SYS_ADMIN"], "permitted": ["CAP_SYS_ADMIN"]}}}"#,
+            "process": {"capabilities": {
+                "bounding": ["CAP_SYS_ADMIN"], "effective": ["CAP_SYS_ADMIN"], "permitted": ["CAP_SYS_ADMIN"]}}}"#,
     );
     lab.script("mount -t tmpfs over /sys/fs/cgroup && mkdir /sys/fs/cgroup/x && echo mounted >/mnt/done; sleep 100");
     let before = mountinfo();
@@ -113,8 +114,10 @@ fn what_a_container_mounts_over_its_control_groups_stays_there() {
 #[test]
 fn control_groups_that_are_not_the_containers_are_read_only() {
     lab::enter();
-    let show = "grep ' /sys/fs/cgroup ' /proc/self/mountinfo | cut -d' ' -f6; ( : >>/sys/fs/cgroup/cgroup.procs ) 2>/dev/null && echo WRITABLE";
-    let cgroup = r#"{"mounts+": [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw", "nosuid"]}]}"#;
+    let show = "grep ' /sys/fs/cgroup ' /proc/self/mountinfo | cut -d' ' -f6; \
+        ( : >>/sys/fs/cgroup/cgroup.procs ) 2>/dev/null && echo WRITABLE";
+    let cgroup = r#"{"mounts+": [
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw", "nosuid"]}]}"#;
     // These tests' cgroup may be the root.
     let is_root = std::fs::read_to_string("/proc/self/cgroup").unwrap().lines().any(|line| line == "0::/");
     for (namespaces, is_read_only) in [

@@ -103,7 +103,8 @@ fn clocks_are_set_in_a_user_namespace_too() {
     lab::enter();
     for users in ["", r#"{"type": "user"}, "#] {
         let mut lab = Lab::new(Runtime::Ocinit);
-        let maps = r#""uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}], "gidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],"#;
+        let maps = r#""uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],
+            "gidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],"#;
         lab.merge(&format!(
             r#"{{"linux": {{"namespaces": [{users}{{"type": "time"}}, {{"type": "mount"}}, {{"type": "pid"}}], {}
                 "timeOffsets": {{"boottime": {{"secs": 1000000}}, "monotonic": {{"secs": 500}}}}}}, "hostname": null,

@@ -29,7 +29,8 @@ fn host(command: &str) {
 const HOOK: &str = r#"#!/bin/bash
 exec 2>>@DIR@/seen
 pid=$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p')
-below='test -e @ROOTFS@/proc/version && echo "'$1' sees proc" >>@DIR@/seen; mount -t tmpfs hook @ROOTFS@/from-'$1' && echo '$1' >@ROOTFS@/from-'$1'/said'
+below='test -e @ROOTFS@/proc/version && echo "'$1' sees proc" >>@DIR@/seen
+    mount -t tmpfs hook @ROOTFS@/from-'$1' && echo '$1' >@ROOTFS@/from-'$1'/said'
 case $1 in
 prestart) echo cache >@ROOTFS@/ld.so.cache; nsenter -t $pid -m /bin/sh -c "$below" ;;
 createRuntime) nsenter -t $pid -m /bin/sh -c "$below" ;;
@@ -38,11 +39,14 @@ esac
 "#;
 
 const HOOKS: &str = r#"{
-    "process": {"args": ["/bin/cat", "/from-prestart/said", "/from-createRuntime/said", "/from-createContainer/said", "/ld.so.cache"]},
+    "process": {"args": ["/bin/cat", "/from-prestart/said", "/from-createRuntime/said",
+        "/from-createContainer/said", "/ld.so.cache"]},
     "hooks": {
         "prestart": [{"path": "@DIR@/hook", "args": ["hook", "prestart"], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}],
-        "createRuntime": [{"path": "@DIR@/hook", "args": ["hook", "createRuntime"], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}],
-        "createContainer": [{"path": "@DIR@/hook", "args": ["hook", "createContainer"], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]
+        "createRuntime": [{"path": "@DIR@/hook", "args": ["hook", "createRuntime"],
+            "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}],
+        "createContainer": [{"path": "@DIR@/hook", "args": ["hook", "createContainer"],
+            "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]
     }}"#;
 
 /// Root of the container is an ordinary user of the host.

@@ -96,7 +96,8 @@ def need(good, what):
     if not good:
         print(what)
 known = {"ociVersionMin", "ociVersionMax", "hooks", "mountOptions", "linux", "annotations", "potentiallyUnsafeConfigAnnotations"}
-linux = {"namespaces", "capabilities", "cgroup", "seccomp", "apparmor", "selinux", "intelRdt", "mountExtensions", "netDevices", "memoryPolicy"}
+linux = {"namespaces", "capabilities", "cgroup", "seccomp", "apparmor", "selinux", "intelRdt", "mountExtensions",
+    "netDevices", "memoryPolicy"}
 need(set(ours) == known, "members: %s" % (set(ours) ^ known))
 need(set(ours["linux"]) == linux, "linux: %s" % (set(ours["linux"]) ^ linux))
 need((ours["ociVersionMin"], ours["ociVersionMax"]) == ("1.0.0", "1.3.0"), "versions")

@@ -15,8 +15,9 @@ use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// Replaces /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`; a directory there is an
-/// error. If /etc is not a directory, or closed to us, the image's files stay, with a warning.
+/// Replaces /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`. A directory of such a name
+/// stays.
+/// If /etc is not a directory, or closed to us, the image's files stay, with a warning.
 /// `has_network`: the container has the caller's network, and so its name servers.
 pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Result<()> {
     let etc = match inside::make_directories(root, c"/etc", 0) {

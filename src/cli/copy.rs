@@ -25,7 +25,8 @@ pub(super) const COMMAND: Command = Command {
     words: "SRC DST",
     least: 2,
     most: 2,
-    about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], each blob verified by its digest; - is standard input or output.",
+    about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], \
+            each blob verified by its digest; - is standard input or output.",
     flags: &[PLATFORM, Flag::switch("all", b'a', "the images for all platforms, with the index over them")],
     run: Run::Image(run),
 };

@@ -146,11 +146,13 @@ fn inputs() -> Vec<Case> {
         case("hooks.env.absent", "without env it is the runtime's; an empty one is empty")
             .with(r#"{"hooks": {"createRuntime": [
                 {"path": "/bin/sh", "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >@DIR@/env"]},
-                {"path": "/bin/sh", "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >>@DIR@/env"], "env": []}]}}"#)
+                {"path": "/bin/sh", "env": [],
+                 "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >>@DIR@/env"]}]}}"#)
             .act(with_variables)
             .gives("1 none\nnone none\n"),
         case("hooks.env.absent.startContainer", "without env a startContainer hook's is the process's")
-            .with(r#"{"hooks": {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >/tmp/env"]}]}}"#)
+            .with(r#"{"hooks": {"startContainer": [{"path": "/bin/sh",
+                 "args": ["sh", "-c", "echo ${OF_RUNTIME-none} ${OF_PROCESS-none} >/tmp/env"]}]}}"#)
             .act(|lab| {
                 with_variables(lab);
                 lab.file("b/rootfs/tmp/env")

@@ -13,6 +13,7 @@ mod linux_seccomp;
 mod mounts;
 mod process;
 mod runtime;
+mod runtime_errors;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;

@@ -127,7 +127,9 @@ fn kinds() -> Vec<Case> {
             .with(r#"{"linux": {"namespaces+": [{"type": "network"}]}, "mounts+": [{"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]}]}"#)
             .sh("ls /sys/class/net; mkdir /sys/x 2>/dev/null || echo no")
             .gives("lo\nno\n"),
-        case("mounts.proc", "/proc is the pid namespace's").sh("set -- /proc/[0-9]*; echo $#; cat /proc/1/comm; true").gives("1\nsh\n"),
+        case("mounts.proc", "/proc is the pid namespace's")
+            .sh("set -- /proc/[0-9]*; echo $#; cat /proc/1/comm; true")
+            .gives("1\nsh\n"),
         case("mounts.devpts", "a new instance has no terminal of the caller's").sh("ls /dev/pts").gives("ptmx\n"),
         case("mounts.mqueue", "mqueue is the ipc namespace's").sh("grep -c ' /dev/mqueue mqueue ' /proc/mounts; ls /dev/mqueue").gives("1\n"),
         case("mounts.overlay", "overlay takes its data")

@@ -132,7 +132,8 @@ refuses("manifest-100-MB", Image(TAR, index=lambda i: i["manifests"][0].update(d
         after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 4194304")
 refuses("config-100-MB", Image(TAR, manifest=lambda m: m["config"].update(digest="sha256:" + "1" * 64, size=100 << 20),
         after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 4194304")
-refuses("config-4-MiB-and-1", Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) + 1 - len(text))), "4194305 bytes, more than the 4194304")
+refuses("config-4-MiB-and-1", Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) + 1 - len(text))),
+        "4194305 bytes, more than the 4194304")
 gives("config-4-MiB", Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) - len(text))), "a content=x")
 
 # JSON.

@@ -66,7 +66,8 @@ damaged("no-index", "neither index.json nor refs", lambda place: os.unlink(os.pa
 damaged("index-folder", "index.json: not a regular file", lambda place: (os.unlink(os.path.join(place, "index.json")), os.mkdir(os.path.join(place, "index.json"))))
 damaged("index-fifo", "index.json: not a regular file", lambda place: (os.unlink(os.path.join(place, "index.json")), os.mkfifo(os.path.join(place, "index.json"))))
 damaged("index-link-out", "index.json: leads out of the layout", lambda place: (os.unlink(os.path.join(place, "index.json")), os.symlink("/etc/passwd", os.path.join(place, "index.json"))))
-damaged("index-100-MB", "index.json: 104857600 bytes, more than the 4194304", lambda place: os.truncate(os.path.join(place, "index.json"), 100 << 20))
+damaged("index-100-MB", "index.json: 104857600 bytes, more than the 4194304",
+        lambda place: os.truncate(os.path.join(place, "index.json"), 100 << 20))
 damaged("no-blobs", "missing", lambda place: shutil.rmtree(os.path.join(place, "blobs")))
 damaged("blobs-link-out", "leads out of the layout", blobs_out)
 

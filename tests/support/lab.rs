@@ -1,6 +1,8 @@
 //! A place where runtimes are tried: a bundle of busybox in memory, cgroup v2, a state root of its own.
 
-use std::ffi::CStr;
+mod messages;
+mod place;
+
 use std::fs::File;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -10,8 +12,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::images::busybox_binary;
 use super::json::Json;
+pub use messages::{receive_descriptor, receive_text};
+pub use place::enter;
+use place::{APPLETS, CONFIG, mounts};
 
 /// Where each thread has its own file system in memory. The path is short: sockets have 108 bytes for theirs.
 pub const PLACE: &str = "/mnt";
@@ -46,68 +50,6 @@ impl Runtime {
             other => other.name(),
         }
     }
-}
-
-/// Applets that the bundles have; all of busybox's would take longer to link than a container to run.
-const APPLETS: &str = "awk basename cat chmod chown cp cut date dd dirname dmesg echo env expr false find grep head hostname id ifconfig ionice ip kill \
-    ln ls mkdir mkfifo mknod mount mountpoint mv nice nproc od ping ps pwd readlink rm rmdir route sed seq setsid sh sleep sort stat stty sync tail \
-    tee test timeout touch tr true tty umount uname unshare uptime wc which whoami xargs yes";
-
-/// What `config.json` says where a case does not say otherwise.
-const CONFIG: &str = r#"{
-    "ociVersion": "1.0.2",
-    "process": {
-        "terminal": false, "user": {"uid": 0, "gid": 0}, "args": ["/bin/true"], "cwd": "/",
-        "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
-        "capabilities": {
-            "bounding": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
-            "effective": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"],
-            "permitted": ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
-        },
-        "noNewPrivileges": true
-    },
-    "root": {"path": "rootfs"},
-    "hostname": "box",
-    "mounts": [
-        {"destination": "/proc", "type": "proc", "source": "proc"},
-        {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]},
-        {"destination": "/dev/pts", "type": "devpts", "source": "devpts",
-         "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]},
-        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
-        {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": ["nosuid", "noexec", "nodev"]}
-    ],
-    "linux": {"namespaces": [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}]}
-}"#;
-
-/// Puts the calling thread, and what it starts, into a mount namespace where [`PLACE`] is memory and `/sys/fs/cgroup`
-/// is cgroup v2, whatever the host has. Needs root.
-pub fn enter() {
-    assert!(!Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(PLACE), "a tmpfs would hide this project");
-    let check = |doing: &str, result: i32| assert!(result == 0, "{doing}: {}", std::io::Error::last_os_error());
-    // SAFETY: it changes the view of this thread alone, which shares no working directory with others after it.
-    check("unshare (these tests need root)", unsafe { libc::unshare(libc::CLONE_NEWNS) });
-    let mount = |target: &CStr, kind: &CStr, flags: u64, data: &CStr| {
-        let [target, kind, data] = [target, kind, data].map(CStr::as_ptr);
-        // SAFETY: all of these end in NUL and live until the call returns; `data` is text, as both want it.
-        check("mount", unsafe { libc::mount(c"none".as_ptr(), target, kind, flags, data.cast()) });
-    };
-    mount(c"/", c"", libc::MS_REC | libc::MS_PRIVATE, c"");
-    mount(c"/mnt", c"tmpfs", 0, c"size=512m,mode=755");
-    mount(c"/sys/fs/cgroup", c"cgroup2", 0, c"");
-    let rootfs = Path::new(PLACE).join("template");
-    make_rootfs(&rootfs);
-}
-
-fn make_rootfs(rootfs: &Path) {
-    for directory in ["bin", "proc", "sys", "dev", "tmp", "etc", "root", "mnt", "home"] {
-        std::fs::create_dir_all(rootfs.join(directory)).expect("rootfs");
-    }
-    copy_program(busybox_binary(), &rootfs.join("bin/busybox"));
-    std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777)).expect("mode");
-    let passwd = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
-    std::fs::write(rootfs.join("etc/passwd"), passwd).expect("passwd");
-    let group = "root:x:0:\napp:x:1000:\nextra:x:2000:app\n";
-    std::fs::write(rootfs.join("etc/group"), group).expect("group");
 }
 
 /// What a command said.
@@ -362,11 +304,6 @@ impl Lab {
     }
 }
 
-/// Mounts that this thread sees.
-fn mounts() -> usize {
-    std::fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo").lines().count()
-}
-
 /// Waits for a command that was started; `None` where it hangs, and is killed.
 pub fn ended(child: &mut std::process::Child) -> Option<std::process::ExitStatus> {
     let begin = Instant::now();
@@ -379,37 +316,6 @@ pub fn ended(child: &mut std::process::Child) -> Option<std::process::ExitStatus
     let _ = child.kill();
     let _ = child.wait();
     None
-}
-
-/// The descriptor that came with a message of a unix socket.
-pub fn receive_descriptor(stream: &std::os::unix::net::UnixStream) -> Option<i32> {
-    receive_text(stream).1
-}
-
-/// A message of a unix socket, and the first descriptor that came with it.
-pub fn receive_text(stream: &std::os::unix::net::UnixStream) -> (String, Option<i32>) {
-    use std::os::fd::AsRawFd;
-    let (mut data, mut control) = ([0_u8; 4096], [0_u64; 32]);
-    let mut part = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
-    // SAFETY: zeros are a message header; what it points to lives until the call returns and is as long as it says.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = u32::try_from(size_of_val(&control)).expect("small");
-    // SAFETY: as above.
-    let count = unsafe { libc::recvmsg(stream.as_raw_fd(), &raw mut message, 0) };
-    // SAFETY: the kernel has filled the header in.
-    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    let text = String::from_utf8_lossy(&data[..usize::try_from(count).unwrap_or(0)]).into_owned();
-    if count < 0 || header.is_null() {
-        return (text, None);
-    }
-    // SAFETY: it is the first header of the message, and holds at least one descriptor if it is of this type.
-    let descriptor = unsafe {
-        ((*header).cmsg_type == libc::SCM_RIGHTS).then(|| libc::CMSG_DATA(header).cast::<i32>().read_unaligned())
-    };
-    (text, descriptor)
 }
 
 impl Drop for Lab {

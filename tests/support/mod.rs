@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file is a crate of its own and uses a part of this")]
 
 pub mod boot;
+pub mod bundle;
 pub mod cache;
 pub mod console;
 pub mod disk;

@@ -39,7 +39,8 @@ int main(int argc, char **argv) {
     for (unsigned round = 0;; round++) {
         char line[128] = "";
         /* Those that were missed: the last field is the last pid that was given. */
-        if (round % 64 == 0 && pread(loadavg, line, sizeof line - 1, 0) > 0 && sscanf(line, "%*s %*s %*s %*s %d", &last) == 1 && last >= next)
+        if (round % 64 == 0 && pread(loadavg, line, sizeof line - 1, 0) > 0
+            && sscanf(line, "%*s %*s %*s %*s %d", &last) == 1 && last >= next)
             next = last;
         int pidfd = -1, pid = next;
         /* Others may make processes, too. */

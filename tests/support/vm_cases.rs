@@ -26,7 +26,8 @@ const IN_BACKGROUND: &str = "$o create $c </dev/null >/dev/null 2>&1 && $o start
 /// Functions of all cases. `@` before `outside` means that the container runs already. `rw` gives
 /// it a writable cgroup mount, `up` starts it in the background.
 const PRELUDE: &str = r#"
-dmesg -n 1; mount -t cgroup2 -o nsdelegate,memory_recursiveprot none /sys/fs/cgroup && mkdir -p /run && mount -t tmpfs none /run && mkdir -p /home/app/run
+dmesg -n 1; mount -t cgroup2 -o nsdelegate,memory_recursiveprot none /sys/fs/cgroup &&
+mkdir -p /run && mount -t tmpfs none /run && mkdir -p /home/app/run
 chown -R app:app /home/app
 o=/ocinit
 rw() { sed -i '/fs.cgroup/s/"ro"/"rw"/' config.json; }

@@ -192,7 +192,11 @@ mod tests {
     #[test]
     fn a_profile_of_the_runtime_specs_form_stays_as_it_is() {
         for profile in [
-            r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"architectures":["SCMP_ARCH_X86"],"flags":[],"syscalls":[{"names":["a","b"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]}"#,
+            concat!(
+                r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"architectures":["SCMP_ARCH_X86"],"flags":[],"#,
+                r#""syscalls":[{"names":["a","b"],"action":"SCMP_ACT_ALLOW","#,
+                r#""args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]}"#
+            ),
             r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/l","listenerMetadata":"\"m"}"#,
             "{}",
             r#"{"syscalls":null}"#,

@@ -25,7 +25,9 @@ fn expected_modules(list: &[u8]) -> Vec<Option<(Vec<u8>, Vec<u8>)>> {
 fn expected_words(line: &[u8]) -> Option<(String, Vec<u64>)> {
     let text = std::str::from_utf8(line).ok()?;
     let words: Vec<&str> = text.split(' ').collect();
-    let number = |word: &&str| (!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())).then(|| word.parse().ok())?;
+    let number = |word: &&str| {
+        (!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())).then(|| word.parse().ok())?
+    };
     let numbers: Vec<u64> = words[1..].iter().map(number).collect::<Option<_>>()?;
     let fits = match (words[0], &numbers[..]) {
         ("size", [rows, columns]) => *rows <= 65535 && *columns <= 65535,
@@ -53,7 +55,8 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(ours, expected_modules(data));
         }
         1 => {
-            let found = host_says(data).map(|(word, numbers)| (word.to_string(), numbers.into_iter().flatten().collect()));
+            let found =
+                host_says(data).map(|(word, numbers)| (word.to_string(), numbers.into_iter().flatten().collect()));
             assert_eq!(found, expected_words(data));
         }
         _ => {
@@ -61,7 +64,8 @@ fuzz_target!(|data: &[u8]| {
             let Ok(key) = std::str::from_utf8(key) else { return };
             let number = |line: &[u8]| {
                 let digits = line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?;
-                let digits = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+                let digits =
+                    std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
                 digits.parse::<u64>().ok()
             };
             assert_eq!(count_of(text, key), text.split(|byte| *byte == b'\n').find_map(number).unwrap_or(0));

@@ -40,7 +40,10 @@ fuzz_target!(|data: &[u8]| {
         Err(error) => return assert!(!error.to_string().contains('\n')),
     };
     let oracle: Value = serde_json::from_slice(data).expect("what is accepted is JSON");
-    let root = support::root(&[("passwd", b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"), ("group", b"g:x:5:app\n")]);
+    let root = support::root(&[
+        ("passwd", b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"),
+        ("group", b"g:x:5:app\n"),
+    ]);
     for bundle in [false, true] {
         let mut memory = vec![0; 16 * data.len() + (64 << 10)];
         let mut strings = Strings::new(&mut memory);
@@ -62,7 +65,9 @@ fuzz_target!(|data: &[u8]| {
         if !bundle {
             continue;
         }
-        if let Err(error) = for_bundle(&mut spec, &config, root.by_ref(), None, Given::default(), &mut strings, &mut stock) {
+        if let Err(error) =
+            for_bundle(&mut spec, &config, root.by_ref(), None, Given::default(), &mut strings, &mut stock)
+        {
             assert!(!error.to_string().contains('\n'));
             continue;
         }

@@ -55,7 +55,9 @@ fn allowed(rules: &[serde_json::Value], kind: &str, major: i64, minor: i64) -> u
     for rule in rules {
         let number = |key: &str| rule[key].as_i64().unwrap_or(-1);
         let of = rule["type"].as_str().unwrap_or("a");
-        let fits = ["", "a", kind].contains(&of) && [-1, major].contains(&number("major")) && [-1, minor].contains(&number("minor"));
+        let fits = ["", "a", kind].contains(&of)
+            && [-1, major].contains(&number("major"))
+            && [-1, minor].contains(&number("minor"));
         let access = rule["access"].as_str().unwrap_or("");
         let access = [('m', 1), ('r', 2), ('w', 4)].iter().filter(|(letter, _)| access.contains(*letter));
         if fits {
@@ -94,7 +96,11 @@ fuzz_target!(|data: &[u8]| {
                 let allowed = allowed(rules, name, major, minor);
                 for wanted in 1..8 {
                     let expected = u64::from(wanted & !allowed == 0);
-                    assert_eq!(answer(&code, kind, wanted, major as u64, minor as u64), expected, "{name} {wanted} {major}:{minor}");
+                    assert_eq!(
+                        answer(&code, kind, wanted, major as u64, minor as u64),
+                        expected,
+                        "{name} {wanted} {major}:{minor}"
+                    );
                 }
             }
         }

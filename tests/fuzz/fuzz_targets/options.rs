@@ -80,7 +80,8 @@ fuzz_target!(|data: &[u8]| {
     let args: Vec<_> = told.args(&mut space).map(<[u8]>::to_vec).collect();
     assert_eq!(args.get(..expected.len()), Some(&expected[..]), "what follows -- in {}", line.escape_ascii());
     let env: Vec<_> = told.env().map(<[u8]>::to_vec).collect();
-    let given = words.iter().take_while(ours).filter(|(name, _)| name == b"ocinit.env").filter_map(|(_, value)| value.clone());
+    let given =
+        words.iter().take_while(ours).filter(|(name, _)| name == b"ocinit.env").filter_map(|(_, value)| value.clone());
     let given: Vec<_> = given.collect();
     assert_eq!(env.get(..given.len()), Some(&given[..]), "the environment of {}", line.escape_ascii());
 });

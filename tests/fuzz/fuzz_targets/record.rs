@@ -20,7 +20,9 @@ fuzz_target!(|data: &[u8]| {
     };
     assert!(state.process.pid >= 0);
     let theirs: serde_json::Value = serde_json::from_slice(data).expect("what we take is JSON");
-    for (key, ours) in [("ociVersion", state.version), ("bundle", state.bundle), ("rootfs", state.rootfs), ("cgroup", state.cgroup)] {
+    for (key, ours) in
+        [("ociVersion", state.version), ("bundle", state.bundle), ("rootfs", state.rootfs), ("cgroup", state.cgroup)]
+    {
         assert_eq!(theirs[key].as_str().map(str::as_bytes), Some(ours.to_bytes()), "{key}");
     }
     assert_eq!((theirs["id"].as_str(), theirs["pid"].as_u64()), (Some("box"), Some(state.process.pid as u64)));
@@ -38,7 +40,13 @@ fuzz_target!(|data: &[u8]| {
     let again = json::check(&mut written).expect("what we write is JSON");
     let mut memory = vec![0; 4 * 4096];
     let again = fuzz::read(id, &again, &mut memory).expect("what we write is read");
-    assert_eq!((again.version, again.bundle, again.rootfs, again.cgroup), (state.version, state.bundle, state.rootfs, state.cgroup));
-    assert_eq!((again.process.pid, again.process.started, again.owner), (state.process.pid, state.process.started, state.owner));
+    assert_eq!(
+        (again.version, again.bundle, again.rootfs, again.cgroup),
+        (state.version, state.bundle, state.rootfs, state.cgroup)
+    );
+    assert_eq!(
+        (again.process.pid, again.process.started, again.owner),
+        (state.process.pid, state.process.started, state.owner)
+    );
     assert_eq!((again.rootless, again.terminal, again.made), (state.rootless, state.terminal, state.made));
 });

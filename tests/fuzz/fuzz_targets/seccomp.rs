@@ -42,7 +42,10 @@ fuzz_target!(|data: &[u8]| {
                 for number in [number, number | bpf::X32] {
                     let (verdict, steps) = bpf::run(filter.program(), arch, number, [1, u64::MAX, 0, 1 << 32, 2, 3]);
                     assert!(steps <= filter.program().len());
-                    assert!(matches!(verdict >> 16, 0 | 3 | 5 | 0x7fc0 | 0x7ff0 | 0x7ffc | 0x7fff | 0x8000), "{verdict:#x}");
+                    assert!(
+                        matches!(verdict >> 16, 0 | 3 | 5 | 0x7fc0 | 0x7ff0 | 0x7ffc | 0x7fff | 0x8000),
+                        "{verdict:#x}"
+                    );
                 }
             }
         }

@@ -48,7 +48,9 @@ fuzz_target!(|data: &[u8]| {
             assert!(spec.mounts.iter().all(|mount| mount.destination.to_bytes().starts_with(b"/")));
             assert_eq!(words(spec.masked_paths), texts(&oracle["linux"]["maskedPaths"]));
             assert!(words(spec.masked_paths).iter().all(|path| path.starts_with('/')));
-            assert!(spec.devices.len() >= 6 && spec.devices.iter().all(|device| device.path.to_bytes().starts_with(b"/")));
+            assert!(
+                spec.devices.len() >= 6 && spec.devices.iter().all(|device| device.path.to_bytes().starts_with(b"/"))
+            );
             assert_eq!(spec.root.path.to_bytes(), oracle["root"]["path"].as_str().expect("checked").as_bytes());
             let joined: i32 = spec.joined.iter().fold(0, |bits, one| bits | one.kind);
             assert_eq!(joined & spec.namespaces, 0);

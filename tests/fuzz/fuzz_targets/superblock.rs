@@ -24,7 +24,9 @@ fuzz_target!(|data: &[u8]| {
             }
             for (place, byte) in (offset..).zip(buffer.iter_mut()) {
                 let pieces = PLACES.iter().zip(data.chunks(piece));
-                let inside = |(start, bytes): (&u64, &[u8])| Some(*bytes.get(usize::try_from(place.checked_sub(*start)?).ok()?)?);
+                let inside = |(start, bytes): (&u64, &[u8])| {
+                    Some(*bytes.get(usize::try_from(place.checked_sub(*start)?).ok()?)?)
+                };
                 *byte = pieces.rev_find_map(inside).unwrap_or(0);
             }
             Ok(buffer.len())

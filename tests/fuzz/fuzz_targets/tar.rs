@@ -41,7 +41,13 @@ fn read(source: &mut dyn Source) -> (Vec<String>, Option<String>) {
         let stored: u64 = entry.sparse.iter().flat_map(|segments| segments.iter()).map(|segment| segment.length).sum();
         assert!(entry.sparse.is_none() || stored == archive.left());
         let (name, link) = (entry.name.escape_ascii(), entry.link.escape_ascii());
-        found.push(format!("{name} {:?} {} {:?} {link} {}", entry.kind, entry.size, entry.mtime, entry.xattrs().count()));
+        found.push(format!(
+            "{name} {:?} {} {:?} {link} {}",
+            entry.kind,
+            entry.size,
+            entry.mtime,
+            entry.xattrs().count()
+        ));
     }
 }
 
