@@ -62,7 +62,12 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let has_users = mounts::joins_or_makes(spec, clone::CLONE_NEWUSER);
     let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation })?;
     let mut mounted = mounts::Mounted::new();
-    mounts::mount_all(entered.new, rootfs, spec, &plan.prepared, enter_bundle(plan), &mut mounted)?;
+    let from = mounts::From {
+        prepared: &plan.prepared,
+        bundle: enter_bundle(plan),
+        lender: plan.channel.as_ref().filter(|_| mounts::are_lent(spec)),
+    };
+    mounts::mount_all(entered.new, rootfs, spec, from, &mut mounted)?;
     devices::make_all(entered.new, spec)?;
     let terminal = open_terminal(plan, Some(entered.new))?;
     root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;

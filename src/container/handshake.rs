@@ -5,6 +5,8 @@
 //!  clone3, into the cgroup ----------------> (a stage between, where namespaces are joined: it says Map and Born)
 //!    |  <------ Map ------------------------ in a user namespace without ids
 //!    |  ------- Go ------------------------> own session, namespaces, mounts, devices
+//!    |  <------ Source, a mount's number --- (for each source that it cannot open: mounts/lent.rs)
+//!    |  ------- Lent + tree, or Failed ---->
 //!    |  <------ Terminal + master ---------- (where it gets a terminal)
 //!    |  <------ Hooks ---------------------- (where the config has some that run on the host now)
 //!    |  ------- Go ------------------------> root, masks, limits, privileges, working directory
@@ -44,9 +46,11 @@ const LISTENER: u8 = 7;
 const GO: u8 = 8;
 const CLONES: u8 = 9;
 const PLACED: u8 = 10;
+const SOURCE: u8 = 11;
+const LENT: u8 = 12;
 const HEADER_BYTES: usize = 4;
 
-/// What arrives at the parent.
+/// What arrives at the parent, and (`Lent`, `Failed`) at a child that has asked for a source.
 pub enum Message {
     /// The master of the container's terminal.
     Terminal(Fd),
@@ -60,6 +64,10 @@ pub enum Message {
     /// The last message of the intermediate process, which waits: it will make the container's
     /// process in a pid namespace with other processes. Those may forge all later messages.
     Clones,
+    /// It needs the source of the mount of this number, and waits.
+    Source(usize),
+    /// That source.
+    Lent(Fd),
     /// Its mounts are made: hooks on the host may run, and it waits.
     Hooks,
     /// Where its seccomp filter notifies.
@@ -139,6 +147,21 @@ impl Channel {
         self.await_go()
     }
 
+    /// Child: needs the source of the mount of this number. Returns it, attached nowhere.
+    pub fn ask_for_source(&self, index: u32) -> Result<Fd> {
+        self.say(SOURCE, &index.to_le_bytes(), None)?;
+        match self.receive()? {
+            Message::Lent(tree) => Ok(tree),
+            Message::Failed(error) => Err(error),
+            _ => Err(Error::new(format_args!("the parent has ended"))),
+        }
+    }
+
+    /// Parent's helper: the source that was asked for.
+    pub fn lend(&self, tree: FdRef<'_>) -> Result<()> {
+        self.say(LENT, &[], Some(tree))
+    }
+
     /// Child: the hooks of the host may run. Returns when they have.
     pub fn ask_for_hooks(&self) -> Result<()> {
         self.say(HOOKS, &[], None)?;
@@ -184,7 +207,7 @@ impl Channel {
         .doing("tell the parent")
     }
 
-    /// Child: gives up.
+    /// Child: gives up. Parent's helper: there is no source.
     pub fn failed(&self, error: &Error) {
         let errno = (error.errno().number() as u16).to_le_bytes();
         let text = PathBuf::format(format_args!("{error}")).unwrap_or_default();
@@ -208,13 +231,14 @@ impl Channel {
             None => socket::receive(self.from.by_ref(), &mut packet),
         };
         let (length, fd) = heard.doing("hear from the container")?;
+        let number = u32::from_le_bytes([packet[4], packet[5], packet[6], packet[7]]);
         Ok(match (packet[0], fd) {
             _ if length == 0 => Message::End,
             (TERMINAL, Some(master)) => Message::Terminal(master),
             (LISTENER, Some(listener)) => Message::Listener(listener),
-            (BORN, Some(pidfd)) if length == HEADER_BYTES + 4 => {
-                Message::Born(i32::from_le_bytes([packet[4], packet[5], packet[6], packet[7]]), pidfd)
-            }
+            (BORN, Some(pidfd)) if length == HEADER_BYTES + 4 => Message::Born(number as i32, pidfd),
+            (SOURCE, None) if length == HEADER_BYTES + 4 => Message::Source(number as usize),
+            (LENT, Some(tree)) => Message::Lent(tree),
             (MAP, None) => Message::Map,
             (HOOKS, None) => Message::Hooks,
             (CLONES, None) => Message::Clones,

@@ -3,6 +3,7 @@
 use super::gate::Gate;
 use super::handshake::{self, Channel, Message};
 use super::hooks;
+use super::mounts::lent::Borrower;
 use super::report::Report;
 use super::seccomp::Filter;
 use super::state::{Id, State};
@@ -190,7 +191,7 @@ pub(super) fn plan<'a>(
             if !owns_mounts {
                 mounts::check_without_namespace(launch.spec, launch.no_pivot).doing("config.json")?;
             }
-            mounts::prepare(launch.spec, launch.cgroup)?
+            mounts::prepare(launch.spec, launch.cgroup, channel.is_none())?
         }
     };
     let born = stage::is_apart(launch).then(Shared::new).transpose().doing("map a page")?;
@@ -334,8 +335,13 @@ impl Talk<'_> {
                     host.hooks(self.pid)?;
                     self.channel.go()?;
                 }
-                Message::Clones | Message::Ready => {
-                    return Err(Error::new(format_args!("the container said a thing twice")));
+                Message::Source(index) => {
+                    let bundle = launch.about.map_or(c".", |(_, state)| state.bundle);
+                    let (spec, process) = (launch.spec, self.pidfd.by_ref());
+                    mounts::lent::lend(&Borrower { spec, process, bundle, channel: self.channel }, index)?;
+                }
+                Message::Clones | Message::Ready | Message::Lent(_) => {
+                    return Err(Error::new(format_args!("the container said what is not its turn")));
                 }
             }
         }

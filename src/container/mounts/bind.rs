@@ -1,10 +1,11 @@
 //! Bind mounts.
 
-use super::{Sources, change, idmap, is_absolute};
-use crate::error::{Context, Result};
+use super::{Sources, change, idmap, is_absolute, joins_or_makes};
+use crate::error::{Context, Error, Result};
 use crate::io::show::On;
-use crate::spec::Mount;
 use crate::spec::options::{Change, Options, flag};
+use crate::spec::{Mount, Spec};
+use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::mount::{self, attr};
 use crate::sys::{self, Errno};
@@ -14,16 +15,25 @@ const NAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | at
 
 /// Returns a copy of the source's mount, attached nowhere yet.
 ///
-/// The child opens it, because it may lie below the root directory and show an earlier mount. The
-/// parent's copy is for a source that only the parent can open, and for mapped owners.
-pub fn make(one: &Mount<'_>, sources: Sources<'_>, options: &Options) -> Result<Fd> {
-    let reached = if is_absolute(one.source) { Ok(()) } else { sources.bundle };
+/// The child opens it, because it may lie below the root directory and show an earlier mount. If the
+/// child cannot, or owners are mapped, the parent does: in the child's mount namespace or, if that is
+/// joined, before.
+pub fn make(spec: &Spec<'_>, one: &Mount<'_>, sources: Sources<'_>, options: &Options) -> Result<Fd> {
+    let reached = if is_absolute(one.source) { Ok(()) } else { sources.from.bundle };
     let open = || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
+    let has_users = || joins_or_makes(spec, CLONE_NEWUSER);
     let is_mapped = idmap::wanted(one, options)?.is_some();
     let tree = match sources.prepared {
         Some(tree) if is_mapped => fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
         Some(tree) => open().or_else(|_| fd::duplicate(tree, 3)).on("open", one.source)?,
-        None => open().on("open", one.source)?,
+        None if is_mapped => {
+            sources.borrow().unwrap_or_else(|| Err(Error::new(format_args!("nobody is there to map owners"))))?
+        }
+        None => match open() {
+            // What the parent says is of its own powers, which may be less.
+            Err(errno) if has_users() => sources.borrow().and_then(Result::ok).ok_or(errno).on("open", one.source)?,
+            tree => tree.on("open", one.source)?,
+        },
     };
     set_options(tree.by_ref(), options)?;
     Ok(tree)

@@ -1,7 +1,7 @@
 //! A file system, configured and mounted nowhere yet.
 
 use super::long::{self, ShowOption};
-use super::{Sources, cgroup, change, copy, joins_or_makes};
+use super::{Sources, cgroup, change, copy, joins_or_makes, lent};
 use crate::container::{procfs, procfs_maker};
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
@@ -23,8 +23,13 @@ pub fn make(
     sources: Sources<'_>,
     (place, existed): (FdRef<'_>, bool),
 ) -> Result<Fd> {
-    if let Some(tree) = sources.prepared {
-        let tree = fd::duplicate(tree, 3).doing("duplicate a descriptor")?;
+    let made = match sources.prepared {
+        Some(tree) => Some(fd::duplicate(tree, 3).doing("duplicate a descriptor")?),
+        // On failure we make it, and report our error.
+        None if lent::is_overlay(spec, one, options) => sources.borrow().and_then(Result::ok),
+        None => None,
+    };
+    if let Some(tree) = made {
         change(tree.by_ref(), options)?;
         return Ok(tree);
     }
@@ -35,7 +40,7 @@ pub fn make(
     };
     match made {
         Ok(tree) => {
-            if cgroup::is_kind(one.kind) && sources.shows_cgroups {
+            if cgroup::is_kind(one.kind) && sources.from.prepared.shows_cgroups {
                 mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0).doing("make it read-only")?;
             }
             if let (true, Some(hidden)) = (options.has(flag::COPY_UP), hidden) {

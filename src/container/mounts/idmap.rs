@@ -41,6 +41,19 @@ pub fn wanted<'m>(one: &Mount<'m>, options: &Options) -> Result<Option<Mapping<'
     }
 }
 
+/// Whether there are mappings for it, as far as that can be told without a namespace.
+pub fn check(spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<()> {
+    match mapping {
+        Mapping::Own(users, groups) => {
+            users.items()?.chain(groups.items()?).try_for_each(|mapping| read(mapping).map(drop))
+        }
+        Mapping::Container if joins_or_makes(spec, CLONE_NEWUSER) => Ok(()),
+        Mapping::Container => {
+            Err(Error::new(format_args!("idmap needs uidMappings and gidMappings, or a user namespace")))
+        }
+    }
+}
+
 /// The user namespaces of the mappings so far.
 #[derive(Default)]
 pub struct Namespaces {
@@ -69,9 +82,7 @@ fn of_container(spec: &Spec<'_>) -> Result<Fd> {
     if let Some(joined) = spec.joined.iter().find(|one| one.kind == CLONE_NEWUSER) {
         return fs::open(CWD, joined.path, fs::O_RDONLY, 0).on("open", joined.path);
     }
-    if !joins_or_makes(spec, CLONE_NEWUSER) {
-        return Err(Error::new(format_args!("idmap needs uidMappings and gidMappings, or a user namespace")));
-    }
+    check(spec, Mapping::Container)?;
     make(&mut spec.uid_mappings.iter().copied().map(Ok), &mut spec.gid_mappings.iter().copied().map(Ok))
 }
 

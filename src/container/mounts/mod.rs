@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!  parent: prepare                           child: mount_all, in the order of the config
-//!  what the child could not open  ---------> a tree that is nowhere yet: prepared, copied from the source, or new
-//!  (other owners, other namespaces)            + a place, opened in the root and made where it is missing
-//!                                              = attached to the place that was looked at (CVE-2021-30465)
+//!  the container's cgroup  ----------------> a tree that is nowhere yet: prepared, copied from the source, or new
+//!  parent: lend                                + a place, opened in the root and made where it is missing
+//!  what the child cannot open  <-----------    = attached to the place that was looked at (CVE-2021-30465)
+//!  (other owners, closed directories)
 //! ```
 
 mod bind;
@@ -13,8 +14,10 @@ mod copy;
 mod filesystem;
 mod guard;
 mod idmap;
+pub mod lent;
 mod long;
 
+use super::handshake::Channel;
 use super::root;
 use crate::error::{Context, Error, Result};
 use crate::io::inside;
@@ -22,14 +25,14 @@ use crate::io::show::{On, ShowC};
 use crate::limits::MOUNTS_MAX;
 use crate::spec::options::{self, Options, flag};
 use crate::spec::{Mount, Spec};
-use crate::sys::clone::CLONE_NEWUSER;
-use crate::sys::fd::{CWD, Fd, FdRef};
-use crate::sys::mount::{self, MS_REC, MS_SHARED, MS_SLAVE, attr};
+use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWUSER};
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::mount::{self, MS_REC, attr};
 use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
 use core::fmt;
 
-/// What the parent opened, by the number of the mount.
+/// What the parent opened, by the number of the mount, and what it knows of cgroups.
 pub struct Prepared {
     trees: [Option<Fd>; MOUNTS_MAX],
     shows_cgroups: bool,
@@ -39,29 +42,52 @@ impl Prepared {
     /// Nothing: for a process that opens everything itself.
     pub const NONE: Prepared = Prepared { trees: [const { None }; MOUNTS_MAX], shows_cgroups: false };
 
-    fn of(&self, index: usize, bundle: sys::Result<()>) -> Sources<'_> {
-        let prepared = self.trees.get(index).and_then(Option::as_ref).map(Fd::by_ref);
-        Sources { prepared, shows_cgroups: self.shows_cgroups, bundle }
+    fn of(&self, index: usize) -> Option<FdRef<'_>> {
+        self.trees.get(index).and_then(Option::as_ref).map(Fd::by_ref)
     }
+}
+
+/// What all mounts need besides the config.
+#[derive(Clone, Copy)]
+pub struct From<'a> {
+    /// What the parent has opened.
+    pub prepared: &'a Prepared,
+    /// Ok if the bundle is the current directory, else the errno of entering it.
+    pub bundle: sys::Result<()>,
+    /// The parent, if it opens sources in this mount namespace on request.
+    pub lender: Option<&'a Channel>,
 }
 
 /// What a mount needs besides its own line in the config.
 #[derive(Clone, Copy)]
 struct Sources<'a> {
+    from: From<'a>,
     /// The parent's copy of its source, if it made one.
     prepared: Option<FdRef<'a>>,
-    /// A cgroup mount would show more than the container's cgroups.
-    shows_cgroups: bool,
-    /// Ok if the bundle is the current directory, else the errno of entering it.
-    bundle: sys::Result<()>,
+    /// The mount's number in the config.
+    index: usize,
 }
 
-/// Parent: opens what the child could not. A source may lie behind a directory whose owner is unknown in the child's user
-/// namespace; only who has powers outside can map owners; and only here is the container's group known by its descriptor.
-/// What is asked for and cannot be is an error now, before anything was made. Sources are relative to the current
-/// directory, which must be the bundle.
-pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>) -> Result<Prepared> {
+impl Sources<'_> {
+    /// Returns the source, opened by the parent in this mount namespace. None if no parent does that.
+    fn borrow(&self) -> Option<Result<Fd>> {
+        self.from.lender.map(|parent| parent.ask_for_source(self.index as u32))
+    }
+}
+
+/// Whether the parent opens sources on request, in the container's mount namespace. Else it opens them
+/// before the clone, in its own.
+pub fn are_lent(spec: &Spec<'_>) -> bool {
+    spec.namespaces & CLONE_NEWNS != 0
+}
+
+/// Parent: opens what the child cannot open later: the container's cgroup, which only this process
+/// knows by its fd; and sources, if the child does not ask for them ([`are_lent`]) or has no parent to
+/// ask (`is_alone`). Checks what it does not open, so an error comes before anything is made. Sources
+/// are relative to the current directory, which must be the bundle.
+pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>, is_alone: bool) -> Result<Prepared> {
     let mut prepared = Prepared::NONE;
+    let is_lent = !is_alone && are_lent(spec);
     let mut ids = idmap::Namespaces::default();
     if spec.mounts.len() > MOUNTS_MAX {
         return Err(Error::new(format_args!("more than {MOUNTS_MAX} mounts")));
@@ -69,7 +95,7 @@ pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>) -> Result<Prepared> {
     prepared.shows_cgroups = cgroup::shows_others(spec, cgroup);
     for (one, place) in spec.mounts.iter().zip(&mut prepared.trees) {
         let options = Options::of(one.options);
-        *place = prepare_one(spec, one, &options, cgroup, &mut ids).context("mount", &Naming(one))?;
+        *place = prepare_one(spec, one, &options, cgroup, &mut ids, is_lent).context("mount", &Naming(one))?;
     }
     Ok(prepared)
 }
@@ -80,44 +106,28 @@ fn prepare_one(
     options: &Options,
     cgroup: Option<FdRef<'_>>,
     ids: &mut idmap::Namespaces,
+    is_lent: bool,
 ) -> Result<Option<Fd>> {
     let mapping = idmap::wanted(one, options)?;
     if !options.has(flag::BIND) {
         return match cgroup {
             Some(group) if cgroup::is_shown_without_namespace(spec, one) => cgroup::bind(group).map(Some),
-            _ => Ok(overlay(spec, one, options)),
+            // On failure the child tries, and reports its error.
+            _ if !is_lent && lent::is_overlay(spec, one, options) => Ok(filesystem::new(spec, one, options, None).ok()),
+            _ => Ok(None),
         };
     }
-    if mapping.is_none() && !joins_or_makes(spec, CLONE_NEWUSER) {
-        return Ok(None);
-    }
-    let tree = match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
+    let Some(mapping) = mapping else {
         // The child may have more rights, or see an earlier mount there.
-        Err(_) if mapping.is_none() => return Ok(None),
-        tree => tree.on("open", one.source)?,
+        let is_needed = !is_lent && joins_or_makes(spec, CLONE_NEWUSER);
+        return Ok(is_needed.then(|| lent::copy(spec, one, options).ok()).flatten());
     };
-    // As the child's copy of it would be: what is mounted inside does not reach the host.
-    if spec.root.propagation & MS_SHARED == 0 || joins_or_makes(spec, CLONE_NEWUSER) {
-        mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE).doing("part with the host's mounts")?;
+    if is_lent {
+        return idmap::check(spec, mapping).map(|()| None);
     }
-    if let Some(mapping) = mapping {
-        let namespace = ids.get(spec, mapping)?;
-        mount::set_id_mapping(tree.by_ref(), options.has(flag::IDMAP_ALL), namespace).doing("map owners")?;
-    }
+    let tree = lent::copy(spec, one, options).on("open", one.source)?;
+    lent::map(tree.by_ref(), options, ids.get(spec, mapping)?)?;
     Ok(Some(tree))
-}
-
-/// Makes an overlay with our rights, as root of the container's user namespace may not reach its
-/// directories. Not if it has `userxattr`: that one is meant for a user namespace.
-fn overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> Option<Fd> {
-    let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER) && !long::is_needed(one);
-    let is_theirs = options::each(one.options).any(|option| option == b"userxattr");
-    if is_ours && !is_theirs && !options.has(flag::REMOUNT) {
-        // On failure the child tries, and reports its error.
-        filesystem::new(spec, one, options, None).ok()
-    } else {
-        None
-    }
 }
 
 /// Whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the caller's.
@@ -189,19 +199,13 @@ pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
     }
 }
 
-/// Child: mounts them in order. The process still sees the host's mounts. `bundle` is Ok if the
-/// bundle is its current directory. `rootfs` is the root's absolute path on the host.
-pub fn mount_all(
-    root: FdRef<'_>,
-    rootfs: &CStr,
-    spec: &Spec<'_>,
-    prepared: &Prepared,
-    bundle: sys::Result<()>,
-    mounted: &mut Mounted,
-) -> Result<()> {
+/// Child: mounts them in order. The process still sees the host's mounts. `rootfs` is the root's
+/// absolute path on the host.
+pub fn mount_all(root: FdRef<'_>, rootfs: &CStr, spec: &Spec<'_>, from: From<'_>, mounted: &mut Mounted) -> Result<()> {
     for (index, one) in spec.mounts.iter().enumerate() {
         let one = &Mount { destination: in_root(one.destination, rootfs), ..*one };
-        match mount_one(root, spec, one, prepared.of(index, bundle), mounted) {
+        let sources = Sources { from, prepared: from.prepared.of(index), index };
+        match mount_one(root, spec, one, sources, mounted) {
             Err(error) if one.optional && error.errno() == Errno::ENODEV => {}
             done => done.context("mount", &Naming(one))?,
         }
@@ -244,7 +248,7 @@ fn mount_one(
     }
     let (tree, place);
     if is_bind {
-        tree = bind::make(one, sources, &options)?;
+        tree = bind::make(spec, one, sources, &options)?;
         let directory = fs::stat(tree.by_ref(), c"").doing("stat the source")?.kind() == fs::S_IFDIR;
         place = guard.place(inside::make(root, one.destination, guard.resolve(), directory))?;
     } else {

@@ -9,6 +9,8 @@ use crate::container::tests::fixture::{Fixture, run, spec};
 use crate::io::strings::Words;
 use crate::spec::{Device, IdMapping, Root, defaults};
 use crate::sys::clone::{self, CLONE_NEWCGROUP};
+use crate::sys::fd::CWD;
+use crate::sys::mount::{MS_SHARED, MS_SLAVE};
 use crate::sys::process::{self, Whom};
 use std::ffi::{CStr, CString};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -236,8 +238,8 @@ fn owners_are_mapped_as_the_mount_says() {
     let one = Mount { document: Some(document), ..bind(source, c"/data", b"bind\0idmap\0") };
     let mut spec = spec(b"");
     spec.mounts = vec![one].leak();
-    let prepared = prepare(&spec, None).unwrap();
-    let tree = prepared.of(0, Ok(())).prepared.unwrap();
+    let prepared = prepare(&spec, None, true).unwrap();
+    let tree = prepared.of(0).unwrap();
     assert_eq!(fs::stat(tree, c"file").unwrap().uid, 0);
     assert_eq!(fs::stat(tree, c"sub").unwrap().uid, 65534);
 }

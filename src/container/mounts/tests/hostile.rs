@@ -124,8 +124,7 @@ fn the_procfs_that_was_mounted_is_masked_whatever_its_name_is_now() {
             fd.by_ref(),
             c"/",
             &Spec { mounts: &defaults::MOUNTS[..2], ..spec },
-            &Prepared::NONE,
-            Ok(()),
+            From { prepared: &Prepared::NONE, bundle: Ok(()), lender: None },
             &mut mounted,
         )
         .map_err(shown)?;

@@ -1,0 +1,110 @@
+//! The parent opens a source for the child, in the child's mount namespace, where an earlier mount of the
+//! container may be the source. Root of a user namespace cannot search every directory, and only the
+//! parent can map owners.
+//!
+//! ```text
+//!  child                           parent                  helper
+//!  Source, the mount's number ---> forks ----------------> opens the source in the caller's namespace
+//!    |                             waits for it            joins the child's mount namespace, opens it there
+//!    |                                                     maps owners
+//!    |  <--- Lent + the tree, or Failed ------------------ exits
+//! ```
+//!
+//! A joined mount namespace has other processes, which could mislead the helper: nothing is opened there.
+
+use super::{idmap, joins_or_makes, long};
+use crate::container::handshake::Channel;
+use crate::error::{Context, Error, Result};
+use crate::io::show::On;
+use crate::spec::options::{self, Options, flag};
+use crate::spec::{Mount, Spec};
+use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWUSER, Side};
+use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::mount::{self, MS_SHARED, MS_SLAVE};
+use crate::sys::process::{self, Whom};
+use crate::sys::{Errno, signal};
+use core::ffi::CStr;
+
+/// The child that asks.
+pub struct Borrower<'a> {
+    pub spec: &'a Spec<'a>,
+    /// The process whose mount namespace it is.
+    pub process: FdRef<'a>,
+    /// The bundle's path.
+    pub bundle: &'a CStr,
+    /// For the answer.
+    pub channel: &'a Channel,
+}
+
+/// Parent: sends the child the source of the mount of this number. The current directory is the bundle.
+pub fn lend(borrower: &Borrower<'_>, index: usize) -> Result<()> {
+    let Some(one) = borrower.spec.mounts.get(index) else {
+        return Err(Error::new(format_args!("the container asked for a mount that there is not")));
+    };
+    match clone::fork(0, None).doing("make a process that opens a mount's source")? {
+        Side::Child => {
+            let _ = process::set_parent_death_signal(signal::SIGKILL);
+            let told = match open(borrower, one) {
+                Ok(tree) => borrower.channel.lend(tree.by_ref()),
+                Err(error) => {
+                    borrower.channel.failed(&error);
+                    Ok(())
+                }
+            };
+            process::exit(told.is_err().into())
+        }
+        Side::Parent(_, pidfd) => {
+            let ended = process::wait(Whom::Pidfd(pidfd.by_ref()), true).doing("wait for a helper")?;
+            match ended.is_some_and(|(_, ended)| ended.status() == 0) {
+                true => Ok(()),
+                false => Err(Error::new(format_args!("the process that opens a mount's source died"))),
+            }
+        }
+    }
+}
+
+fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
+    let (spec, options) = (borrower.spec, Options::of(one.options));
+    let mut ids = idmap::Namespaces::default();
+    // Before the join: both resolve names in our namespace.
+    let mapping = idmap::wanted(one, &options)?;
+    let mapping = mapping.map(|mapping| ids.get(spec, mapping)).transpose()?;
+    let is_bind = options.has(flag::BIND);
+    let here = is_bind.then(|| copy(spec, one, &options));
+    clone::join_namespace(borrower.process, CLONE_NEWNS).doing("join the container's mount namespace")?;
+    // An absolute source needs no directory.
+    let _ = mount::chdir(borrower.bundle);
+    let Some(here) = here else { return super::filesystem::new(spec, one, &options, None) };
+    let tree = match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
+        // Mounts on it are locked there: they came from our namespace, so both are the same source.
+        Err(Errno::EINVAL) => here,
+        tree => tree,
+    }
+    .on("open", one.source)?;
+    if let Some(namespace) = mapping {
+        map(tree.by_ref(), &options, namespace)?;
+    }
+    Ok(tree)
+}
+
+/// Returns a copy of a bind's source in this namespace. The container's mounts on it do not reach the host.
+pub fn copy(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> crate::sys::Result<Fd> {
+    let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL))?;
+    if spec.root.propagation & MS_SHARED == 0 || joins_or_makes(spec, CLONE_NEWUSER) {
+        mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE)?;
+    }
+    Ok(tree)
+}
+
+/// Shows owners as `namespace` maps them.
+pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<()> {
+    mount::set_id_mapping(tree, options.has(flag::IDMAP_ALL), namespace).doing("map owners")
+}
+
+/// True for an overlay whose directories root of the container's user namespace may not reach. Not if it
+/// has `userxattr`: that one is meant for a user namespace.
+pub fn is_overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> bool {
+    let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER) && !long::is_needed(one);
+    let is_theirs = || options::each(one.options).any(|option| option == b"userxattr");
+    is_ours && !options.has(flag::BIND) && !options.has(flag::REMOUNT) && !is_theirs()
+}
