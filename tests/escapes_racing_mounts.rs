@@ -3,11 +3,22 @@
 //! made or mounted outside.
 //!
 //! `make test-escapes` does it for longer.
+//!
+//! No row was red on older code: none of these races was ever open. So each was seen red on builds that
+//! were weakened by hand, within the 25 turns of the short form:
+//!
+//! | build | red |
+//! |---|---|
+//! | `io::inside::open` follows names as the host has them | mounts, devices, working directory, user namespace |
+//! | the same, read-only and masked paths before the pivot, a read-only path walked twice | masked, read-only |
+//! | chdir before the pivot, no look at what was entered | working directory, user namespace |
+//! | `Guard` neither forbids links nor looks at places | procfs |
 
 mod support;
 
 use std::ffi::CString;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use support::lab::{self, Lab, Runtime};
 
@@ -44,19 +55,28 @@ fn racer(lab: &Lab, one: &str, other: &str) -> Lab {
     racer
 }
 
-/// Runs a container while `race/place`, a directory, and `race/link`, a link to the host's
-/// directory
-/// `outside`, are exchanged in its root all the time.
 #[track_caller]
-fn attack(patch: &str, target: &str) {
+fn host(lab: &Lab, command: &str) {
+    let status = Command::new("/bin/sh").args(["-ec", &lab.fill(command)]).status().unwrap();
+    assert!(status.success(), "{command}");
+}
+
+/// Runs a container while `race/place`, a directory, and `race/link`, a link to the host's directory
+/// `outside`, are exchanged in its root all the time. `outside` is a shared mount: a mount on it reaches
+/// the host if `rootfsPropagation` is `rshared`.
+#[track_caller]
+fn attack(patch: &str, link: (&str, &str)) {
+    let (target, propagation) = link;
     let mut lab = Lab::new(Runtime::Ocinit);
     let outside = lab.dir.join("outside");
-    std::fs::create_dir_all(outside.join("there")).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    host(&lab, "mount -t tmpfs outside @DIR@/outside; mount --make-shared @DIR@/outside");
+    std::fs::create_dir(outside.join("there")).unwrap();
     std::fs::write(outside.join("secret"), "SECRET\n").unwrap();
     std::fs::create_dir_all(lab.rootfs.join("race/place/there")).unwrap();
     std::fs::write(lab.rootfs.join("race/place/secret"), "inside\n").unwrap();
     symlink(lab.fill(target), lab.rootfs.join("race/link")).unwrap();
-    lab.merge(patch);
+    lab.merge(patch).merge(&format!(r#"{{"linux": {{"rootfsPropagation": "{propagation}"}}}}"#));
     lab.script("cat /race/place/secret /race/link/secret secret ../secret 2>/dev/null; true");
     let racer = racer(&lab, "race/place", "race/link");
     let before = mountinfo();
@@ -84,10 +104,13 @@ fn attack(patch: &str, target: &str) {
     }
     eprintln!("{patch}: {done} ran, {refused} were refused ({last})");
     assert_eq!(racer.status(), "running");
+    drop(racer);
+    host(&lab, "umount @DIR@/outside");
 }
 
-/// Upwards from `race`, and absolute: both lead to the host unless they are resolved in the root.
-const LINKS: [&str; 2] = ["../../../outside", "@DIR@/outside"];
+/// Upwards from `race`, and absolute: both lead to the host unless they are resolved in the root. The
+/// second word is `rootfsPropagation`.
+const LINKS: [(&str, &str); 2] = [("../../../outside", "rslave"), ("@DIR@/outside", "rshared")];
 
 #[test]
 fn mounts_are_made_in_the_root() {
@@ -120,9 +143,9 @@ fn devices_are_made_in_the_root() {
 fn masked_and_read_only_paths_are_those_of_the_root() {
     lab::enter();
     for link in LINKS {
+        attack(r#"{"linux": {"readonlyPaths": ["/race/place", "/race/link", "/race/place/there"]}}"#, link);
         attack(
-            r#"{"linux": {"maskedPaths": ["/race/place/secret", "/race/link/secret", "/race/place/there", "/race/link/there"],
-                "readonlyPaths": ["/race/place", "/race/link", "/race/place/there"]}}"#,
+            r#"{"linux": {"maskedPaths": ["/race/place/secret", "/race/link/secret", "/race/place/there", "/race/link/there"]}}"#,
             link,
         );
     }
@@ -143,7 +166,8 @@ fn a_user_namespace_is_no_weaker() {
     lab::enter();
     for link in LINKS {
         attack(
-            r#"{"mounts+": [{"destination": "/race/place/there", "type": "tmpfs", "source": "t"}],
+            r#"{"mounts+": [{"destination": "/race/place/there", "type": "tmpfs", "source": "t"},
+                {"destination": "/race/place/new", "type": "tmpfs", "source": "t"}],
                 "process": {"cwd": "/race/place"},
                 "linux": {"namespaces+": [{"type": "user"}],
                     "uidMappings": [{"containerID": 0, "hostID": 0, "size": 65536}],
@@ -163,17 +187,27 @@ fn proc_is_a_procfs_or_nothing() {
     std::fs::create_dir_all(lab.rootfs.join("fake/self/attr")).unwrap();
     symlink("fake", lab.rootfs.join("proc2")).unwrap();
     lab.merge(r#"{"linux": {"maskedPaths": ["/proc/keys"], "readonlyPaths": ["/proc/sys"]}}"#);
-    lab.script("grep -c ' - proc proc ' /proc/self/mountinfo; ( : >>/proc/sys/kernel/domainname ) 2>/dev/null && echo WRITABLE");
+    // /proc may be the link by now: it is tried again.
+    lab.script(
+        "n=0; until grep ' - proc proc ' /proc/self/mountinfo 2>/dev/null; do n=$((n+1)); [ $n -lt 500 ] || break; done | cut -d' ' -f5; \
+         ( : >>/proc/sys/kernel/domainname ) 2>/dev/null && echo WRITABLE; true",
+    );
     let racer = racer(&lab, "proc", "proc2");
     let before = mountinfo();
+    let (mut done, mut refused) = (0, 0);
     for _ in 0..lab::turns(25, 1500) {
         let said = lab.run();
-        // One procfs, and /proc/sys in it.
-        assert!(said.status == 1 || said.out == "2\n", "{said:?}");
+        // One procfs, on the directory whatever its name is now, and /proc/sys in it; or the runtime says why not.
+        let is_refused = said.status == 1 && said.out.is_empty() && !said.err.is_empty();
+        let mut places: Vec<_> = said.out.lines().map(|line| line.replace("/proc2", "/proc")).collect();
+        places.sort();
+        assert!(is_refused || said.status == 0 && places == ["/proc", "/proc/sys"], "{said:?}");
+        *(if is_refused { &mut refused } else { &mut done }) += 1;
         assert_eq!(mountinfo(), before);
         if said.status != 0 {
             let _ = lab.call(&["delete", "--force", "@ID@"]);
         }
     }
+    eprintln!("proc: {done} ran, {refused} were refused");
     assert_eq!(racer.status(), "running");
 }
