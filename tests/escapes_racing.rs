@@ -1,6 +1,6 @@
-//! Escapes by a race: a container with CAP_SYS_PTRACE takes fds and directories of a process that
-//! enters its pid namespace. The short form takes seconds; `make test-escapes` sets
-//! `OCINIT_ESCAPES=long`.
+//! Escapes by a race: a container with CAP_SYS_PTRACE takes fds, directories, capabilities and
+//! secrets of a process that enters its pid namespace, or uses it before it has a filter. The short
+//! form takes seconds; `make test-escapes` sets `OCINIT_ESCAPES=long`.
 
 mod support;
 
@@ -19,15 +19,35 @@ fn thief() -> Lab {
     for place in [lab.dir.clone(), lab.state.clone(), lab.bundle.clone(), PathBuf::from(lab::PLACE)] {
         std::fs::write(place.join("secret-of-the-host"), "SECRET\n").unwrap();
     }
-    let all = r#"["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_KILL"]"#;
+    let all = r#"["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_KILL", "CAP_AUDIT_WRITE",
+        "CAP_NET_BIND_SERVICE"]"#;
     lab.merge(&format!(
         r#"{{"process": {{"capabilities": {{"bounding": {all}, "effective": {all}, "permitted": {all}}}}}}}"#
     ));
+    lab.merge(&guarded(false));
     lab.script("exec /bin/thief >/tmp/stolen 2>&1");
     // Its cgroup has its limits; whether it is visible is not the subject.
     done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
     assert_eq!(lab.wait_for_file("b/rootfs/tmp/stolen"), "ready\n");
     lab
+}
+
+/// Returns a config with a filter, and with a hook whose environment is the host's secret.
+fn guarded(no_new_privs: bool) -> String {
+    format!(
+        r#"{{"process": {{"noNewPrivileges": {no_new_privs}}},
+            "hooks": {{"poststop": [{{"path": "/bin/true", "env": ["A={WORD}"]}}]}},
+            "linux": {{"seccomp": {{"defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [{{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}}]}}}}}}"#
+    )
+}
+
+/// See thief.c.
+const WORD: &str = "WORD-OF-THE-HOST";
+
+/// Calls the runtime with a secret in its environment.
+fn call(lab: &Lab, words: &[&str]) -> lab::Said {
+    lab.finish(lab.command(words).env("A_SECRET", WORD))
 }
 
 /// Returns what the thief got of the host.
@@ -59,9 +79,9 @@ fn exec_gives_nothing_to_who_waits_for_it() {
     let lab = thief();
     for turn in 0..lab::turns(60, 3000) {
         let said = match turn % 3 {
-            0 => lab.call(&["exec", "@ID@", "/bin/true"]),
-            1 => lab.call(&["exec", "-d", "@ID@", "/bin/true"]),
-            _ => lab.call(&["exec", "--user", "1000:1000", "@ID@", "/bin/true"]),
+            0 => call(&lab, &["exec", "@ID@", "/bin/true"]),
+            1 => call(&lab, &["exec", "-d", "@ID@", "/bin/true"]),
+            _ => call(&lab, &["exec", "--user", "1000:1000", "@ID@", "/bin/true"]),
         };
         assert!(said.status != -1, "it hangs: {said:?}");
         assert_eq!(stolen(&lab), "", "after {turn} turns");
@@ -77,25 +97,30 @@ fn a_new_container_in_a_joined_pid_namespace_gives_nothing() {
     lab::enter();
     let thief = thief();
     let pid = thief.state().at("pid").show();
-    let other = || {
+    let other = |turn: u32| {
         let mut lab = Lab::new(Runtime::Ocinit);
+        lab.merge(&guarded(turn % 4 < 2));
         std::fs::write(lab.dir.join("secret-of-the-host"), "SECRET\n").unwrap();
         lab.merge(&format!(
             r#"{{"linux": {{"namespaces": [{{"type": "pid", "path": "/proc/{pid}/ns/pid"}}, {{"type": "mount"}},
                     {{"type": "ipc"}}, {{"type": "uts"}}]}},
-                "hooks": {{"createRuntime": [{{"path": "/bin/true"}}], "startContainer": [{{"path": "/bin/true"}}]}}}}"#
+                "hooks": {{"createRuntime": [{{"path": "/bin/true"}}]}}}}"#
         ));
+        // The process keeps its config for startContainer hooks: the secret is not in this one.
+        if turn % 8 < 4 {
+            lab.merge(r#"{"hooks": {"poststop": [], "startContainer": [{"path": "/bin/true"}]}}"#);
+        }
         lab
     };
     for turn in 0..lab::turns(30, 1500) {
-        let mut lab = other();
+        let mut lab = other(turn);
         lab.script("cat /proc/1/comm; read -r pid rest </proc/self/stat; [ $pid -gt 1 ] && hostname");
         let said = match turn % 2 {
-            0 => lab.run(),
+            0 => call(&lab, &["run", "--bundle", "@BUNDLE@", "@ID@"]),
             _ => {
-                done(&lab.create());
+                done(&call(&lab, &["create", "--bundle", "@BUNDLE@", "@ID@"]));
                 assert_eq!(lab.status(), "created");
-                lab.start()
+                call(&lab, &["start", "@ID@"])
             }
         };
         assert_eq!((said.status, said.err.as_str()), (0, ""), "{said:?}");

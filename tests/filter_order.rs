@@ -21,40 +21,57 @@ struct Kind {
     no_new_privs: bool,
     hooks: bool,
     listener: bool,
+    /// A process whose pid namespace is joined, or 0.
+    pod: u64,
+}
+
+/// A container whose pid namespace others join, and its process.
+fn pod() -> (Lab, u64) {
+    let mut lab = Lab::new(Runtime::Ocinit);
+    lab.script("exec sleep 1000");
+    done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
+    let pid = lab.state().at("pid").show().parse().expect("a pid");
+    (lab, pid)
 }
 
 impl Kind {
-    fn all() -> Vec<Kind> {
+    fn all(pod: u64) -> Vec<Kind> {
         let mut all = Vec::new();
         for command in ["run", "create", "exec"] {
-            for bits in 0..8 {
-                let [no_new_privs, hooks, listener] = [1, 2, 4].map(|bit| bits & bit != 0);
-                // exec runs no hooks.
-                if command == "exec" && hooks {
+            for bits in 0..16 {
+                let [no_new_privs, hooks, listener, joins] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
+                // exec runs no hooks, and joins the container's own pid namespace.
+                if command == "exec" && (hooks || joins) {
                     continue;
                 }
-                all.push(Kind { command, no_new_privs, hooks, listener });
+                all.push(Kind { command, no_new_privs, hooks, listener, pod: if joins { pod } else { 0 } });
             }
         }
         all
     }
 
+    /// Returns whether its filter is loaded before its gate and its hooks.
+    fn is_early(self) -> bool {
+        let Kind { command, no_new_privs, hooks, listener, pod } = self;
+        match command {
+            "create" => !no_new_privs || listener || pod != 0,
+            "run" => hooks && (listener || pod != 0),
+            _ => false,
+        }
+    }
+
     /// Returns its calls from the table.
     fn calls(self) -> String {
-        let Kind { command, no_new_privs, hooks, listener } = self;
-        let is_created = command == "create" && (!no_new_privs || listener);
+        let Kind { no_new_privs, hooks, pod, .. } = self;
         let mut calls = row("`run`, `exec`");
-        if is_created && !no_new_privs {
-            calls += &row("`create` and `start` without");
-        }
-        if is_created && listener || command == "run" && listener && hooks {
+        if self.is_early() {
             calls += &row("`create` and `start` with a");
-            if !no_new_privs {
-                calls += " capset";
+            if !no_new_privs && pod == 0 {
+                calls += &row("`create` and `start` without");
             }
-        }
-        if hooks && (is_created || command == "run" && listener) {
-            calls += &row("startContainer hooks");
+            if hooks {
+                calls += &row("startContainer hooks");
+            }
         }
         calls
     }
@@ -100,6 +117,11 @@ fn lab_of(kind: Kind, default: &str, rules: &str) -> (Lab, UnixListener) {
     if kind.hooks {
         lab.merge(r#"{"hooks": {"startContainer": [{"path": "/nop"}, {"path": "/nop"}]}}"#);
     }
+    if kind.pod != 0 {
+        let pid = format!(r#"{{"type": "pid", "path": "/proc/{}/ns/pid"}}"#, kind.pod);
+        let others = r#"{"type": "ipc"}, {"type": "uts"}, {"type": "mount"}"#;
+        lab.merge(&format!(r#"{{"linux": {{"namespaces": [{pid}, {others}]}}}}"#));
+    }
     (lab, listener)
 }
 
@@ -121,7 +143,8 @@ fn start(lab: &Lab, kind: Kind) -> Said {
 #[test]
 fn nothing_is_called_but_what_the_table_says() {
     lab::enter();
-    for kind in Kind::all() {
+    let (_pod, pid) = pod();
+    for kind in Kind::all(pid) {
         let calls = quoted(&format!("{PROGRAMS_CALLS} {}", kind.calls()));
         for default in ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] {
             let rules = format!(r#"{{"names": [{calls}], "action": "SCMP_ACT_ALLOW"}}"#);
@@ -137,7 +160,8 @@ fn nothing_is_called_but_what_the_table_says() {
 #[test]
 fn a_call_of_the_table_that_is_forbidden_is_told() {
     lab::enter();
-    for kind in Kind::all() {
+    let (_pod, pid) = pod();
+    for kind in Kind::all(pid) {
         let calls = kind.calls();
         for call in quoted(&calls).split(", ") {
             for action in ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] {
@@ -204,11 +228,11 @@ fn old_profiles_and_recorded_lists_start_everything() {
         quoted(RECORDED)
     );
     let profiles = [("today", today), ("2019", in_2019), ("2016", in_2016), ("recorded", Json::parse(&recorded))];
+    let (_pod, pid) = pod();
     for (name, profile) in profiles {
-        for kind in Kind::all() {
+        for kind in Kind::all(pid) {
             // The recording has no calls of hooks.
-            let is_early = kind.listener || !kind.no_new_privs && kind.command == "create";
-            if name == "recorded" && kind.hooks && is_early {
+            if name == "recorded" && kind.hooks && kind.is_early() {
                 continue;
             }
             let (mut lab, _listener) =
@@ -245,7 +269,7 @@ fn old_profiles_and_recorded_lists_start_everything() {
 fn a_listener_arrives_while_the_container_is_created() {
     lab::enter();
     for no_new_privs in [true, false] {
-        let kind = Kind { command: "create", no_new_privs, hooks: true, listener: true };
+        let kind = Kind { command: "create", no_new_privs, hooks: true, listener: true, pod: 0 };
         let (lab, listener) = lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
         done(&lab.create());
         listener.set_nonblocking(true).unwrap();
@@ -265,8 +289,9 @@ fn a_listener_arrives_while_the_container_is_created() {
 #[test]
 fn the_true_reason_arrives() {
     lab::enter();
+    let (_pod, pid) = pod();
     for filter in [false, true] {
-        for kind in Kind::all().into_iter().filter(|kind| !kind.hooks && !kind.listener) {
+        for kind in Kind::all(pid).into_iter().filter(|kind| !kind.hooks && !kind.listener) {
             let (mut lab, _listener) =
                 lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
             if !filter {

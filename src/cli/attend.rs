@@ -11,6 +11,11 @@ use crate::{Context, Result};
 
 /// Bytes that are relayed at once.
 const RELAY_BYTES: usize = 4096;
+/// How often the terminal is read before anything else is looked at: a process that never stops writing is still told of
+/// what is typed, and of signals.
+const SHOWN_AT_ONCE: u32 = 16;
+/// The same when the process has ended: a terminal holds 64 KiB, and others may still write.
+const SHOWN_AT_END: u32 = 1024;
 
 /// Holds all signals back, from before a process is made: none that comes meanwhile is lost, or ends us before it.
 pub fn hold_signals() -> Result<()> {
@@ -83,7 +88,7 @@ pub fn attend(running: &Running, relay: Option<&Relay>) -> Result<u8> {
                 typed.take();
             }
             typed.pass_on(master);
-            if answers[2] & !libc::POLLOUT != 0 && !show(master)? {
+            if answers[2] & !libc::POLLOUT != 0 && !show(master, SHOWN_AT_ONCE)? {
                 shown = None;
             }
         }
@@ -92,7 +97,7 @@ pub fn attend(running: &Running, relay: Option<&Relay>) -> Result<u8> {
                 SIGCHLD => {
                     if let Some(status) = reap(running.pid) {
                         if let Some(master) = shown {
-                            show(master)?;
+                            show(master, SHOWN_AT_END)?;
                         }
                         return Ok(status);
                     }
@@ -124,10 +129,10 @@ fn copy_size(master: FdRef<'_>) {
     }
 }
 
-/// What the terminal has to show, up to now; false when nobody has it open any more.
-fn show(master: FdRef<'_>) -> Result<bool> {
+/// Shows what the terminal has up to now, by so many reads at most; false when nobody has it open any more.
+fn show(master: FdRef<'_>, most: u32) -> Result<bool> {
     let mut bytes = [0; RELAY_BYTES];
-    loop {
+    for _ in 0..most {
         match fs::read(master, &mut bytes) {
             Ok(0) | Err(Errno::EIO) => return Ok(false),
             // Where nobody reads it any more it goes nowhere: the process is neither stopped nor left alone for that.
@@ -136,6 +141,7 @@ fn show(master: FdRef<'_>) -> Result<bool> {
             Err(errno) => return Err(errno).doing("read the terminal"),
         }
     }
+    Ok(true)
 }
 
 impl Typed {

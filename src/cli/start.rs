@@ -4,10 +4,10 @@ use super::delete::{self, Removal};
 use super::{Arguments, Command, Run, container};
 use crate::container::gate;
 use crate::container::hooks::{self, Occasion};
-use crate::container::launch;
 use crate::container::notify::Relay;
 use crate::container::report::Report;
 use crate::container::state::{Id, Status};
+use crate::container::talk;
 use crate::{Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -42,7 +42,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     }
     let pidfd = state.process.open();
     let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
-    launch::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
+    talk::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
     let done = hooks::run(&occasion, "poststart", false);
     if done.is_err() {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).

@@ -21,8 +21,9 @@ use crate::io::show::{On, ShowC};
 use crate::limits::PATH_BYTES;
 use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
+use crate::sys::marked::Mark;
 use crate::sys::vm::Shared;
-use crate::sys::{Errno, clone, event, fs, mount, process, signal, tty};
+use crate::sys::{Errno, clone, erase, event, fs, mount, process, signal, tty};
 use core::cell::Cell;
 use core::ffi::CStr;
 
@@ -46,6 +47,12 @@ pub struct Plan<'a> {
     pub born: Option<Shared>,
     /// Memory for the report of a process that is under its filter.
     pub report: Option<Report>,
+    /// The mark of calls that a filter lets pass, if an intermediate process loads it.
+    pub mark: Option<Mark>,
+    /// See `Launch::filters_early`.
+    pub filters_early: bool,
+    /// It runs startContainer hooks.
+    pub has_hooks_inside: bool,
     /// For execve(2), which takes it.
     pub pointers: Cell<Option<&'a mut Pointers>>,
 }
@@ -56,6 +63,11 @@ impl Plan<'_> {
         // Another mount namespace has other directories.
         let joins_mounts = self.launch.spec.joined.iter().any(|joined| joined.kind == clone::CLONE_NEWNS);
         self.departure = self.launch.root.filter(|_| !joins_mounts).and_then(|root| root::Departure::to(root).ok());
+    }
+
+    /// Returns whether the process is cloned under its filter and executes when the parent says so.
+    pub fn is_released(&self) -> bool {
+        self.mark.is_some() && self.launch.gate.is_none() && !self.has_hooks_inside
     }
 
     /// Returns whether the process that executes is not the one that sets up.
@@ -98,8 +110,9 @@ impl Program {
 /// Runs everything up to the exec. Returns only an error, which the parent has received.
 pub fn run(plan: &Plan<'_>) -> Error {
     let mut program = Program::default();
-    match begin(plan).and_then(|()| set_up(plan, &mut program)) {
-        Ok(()) => last_steps::finish(plan, &program),
+    let done = begin(plan).and_then(|()| set_up(plan, &mut program)).and_then(|()| last_steps::prepare(plan, &program));
+    match done {
+        Ok(has_terminal) => last_steps::finish(plan, &program, has_terminal),
         Err(error) => {
             if let Some(channel) = &plan.channel {
                 channel.failed(&error);
@@ -126,7 +139,8 @@ fn begin(plan: &Plan<'_>) -> Result<()> {
 
 /// Sets up the process, or the intermediate process that makes it: every step that needs more
 /// rights than the process has. Afterwards it has the process's user, capabilities, limits, root
-/// and working directory. Of the host only the standard streams and the parent's channel are open.
+/// and working directory. Of the host only the standard streams and the parent's channel are open,
+/// and the caller's environment is gone from its memory.
 #[inline(never)]
 pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
@@ -170,6 +184,8 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
         let gate = launch.gate.iter().flat_map(Gate::descriptors);
         close_others(3 + launch.preserved, &mut gate.chain([channel.descriptor()]))?;
     }
+    // The container may read /proc/PID/environ of this process. Later hooks have another one.
+    erase::environment();
     privileges::set_limits(wanted.limits, plan.is_apart())?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
@@ -237,7 +253,7 @@ pub fn run_hooks(
     let state = State { process: Process { pid, ..state.process }, ..state };
     let occasion = Occasion { document: plan.launch.spec.document, id, state, status };
     let starts = kind == "startContainer";
-    let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.launch.filters_early());
+    let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.filters_early);
     hooks::run_inside(&occasion, kind, &Inside { env, home, filter, process: wanted, is_filtered })
 }
 

@@ -12,6 +12,7 @@ use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::show::ShowC;
 use crate::spec::{self, Spec};
+use crate::sys::clone::CLONE_NEWPID;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
 use core::cell::Cell;
@@ -170,7 +171,9 @@ fn make(
 fn start(wanted: Wanted<'_>, group: Option<&Cgroup>, host: &AtHost<'_>, pointers: &mut Pointers) -> Result<Running> {
     let Wanted { request, spec, root, filter } = wanted;
     let state = host.state.get();
-    let filters_early = filter.is_some_and(|filter| !spec.process.no_new_privileges || filter.notifies());
+    let is_among_others = spec.joined.iter().any(|one| one.kind == CLONE_NEWPID);
+    let filters_early =
+        filter.is_some_and(|filter| !spec.process.no_new_privileges || filter.notifies() || is_among_others);
     let gate = if request.waits { Some(Gate::make(host.directory.fd(), filters_early)?) } else { None };
     let launch = Launch {
         spec,

@@ -34,6 +34,7 @@ use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::limits::ERROR_TEXT_BYTES;
 use crate::sys::fd::{self, Fd, FdRef};
+use crate::sys::marked::Mark;
 use crate::sys::{Errno, fs, socket};
 
 const TERMINAL: u8 = 1;
@@ -184,6 +185,14 @@ impl Channel {
                 1 if kind[0] == START && self.to.is_some() => self.say(READY, &[], None)?,
                 _ => return Err(Error::new(format_args!("the parent has ended"))),
             }
+        }
+    }
+
+    /// Child under a filter: waits by a `mark` until the parent says that it may go on.
+    pub fn await_marked(&self, mark: Mark) -> Result<()> {
+        match mark.receive_byte(self.from.by_ref()).doing("hear from the parent")? {
+            Some(GO) => Ok(()),
+            _ => Err(Error::new(format_args!("the parent has ended"))),
         }
     }
 

@@ -13,6 +13,7 @@ use super::{execute, gate, init, privileges};
 use crate::error::{Context, Error, Result};
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::sys::fd::{self, Fd};
+use crate::sys::marked::{self, Mark};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::{Errno, clone, tty};
@@ -24,15 +25,65 @@ struct Opener {
     report: Option<Report>,
 }
 
+/// Sets up signals, which a process inherits from an intermediate one. Returns whether standard
+/// input is a terminal.
+pub fn prepare(plan: &Plan<'_>, program: &Program) -> Result<bool> {
+    let launch = plan.launch;
+    match &launch.gate {
+        Some(_) => gate::end_on_signals(),
+        None => signal::reset_all(),
+    }
+    // The init of `--init` keeps them blocked and loses none.
+    if !launch.spec.init {
+        signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
+    }
+    if launch.gate.is_some() {
+        // Without root only this lets `exec` join our namespaces meanwhile. Nothing of the host is
+        // open.
+        process::set_dumpable(launch.rootless).doing("let the user in")?;
+    }
+    Ok(program.has_terminal || tty::is_terminal(fd::STDIN))
+}
+
+/// Intermediate process: loads the filter, which the process that it makes inherits. The parent
+/// has the listener when this returns.
+pub fn load_apart(plan: &Plan<'_>, mark: Mark, has_terminal: bool) -> Result<()> {
+    let (Some(filter), Some(report)) = (&plan.launch.filter, &plan.report) else { return Ok(()) };
+    let wanted = &plan.launch.spec.process;
+    let mut others = heapless::Vec::<u32, 3>::new();
+    for (call, is_made) in [
+        (marked::CALL_OF_LIMITS, privileges::are_processes_limited(wanted.limits)),
+        (marked::CALL_OF_TERMINALS, has_terminal),
+        (marked::CALL_OF_HOOKS, plan.has_hooks_inside),
+    ] {
+        if is_made {
+            // There is room for each.
+            let _ = others.push(call);
+        }
+    }
+    let listener = privileges::load_marked(filter, wanted, mark, &others)?;
+    hand_over(listener, report, plan.channel.as_ref())
+}
+
+/// Writes the error into the memory that the parent reads: a filter may forbid write(2).
+pub fn report(plan: &Plan<'_>, error: &Error) {
+    if let Some(report) = &plan.report {
+        report.failed(error);
+    }
+}
+
 /// Runs the rest, when everything is set up. Returns only an error, which the parent has received.
-pub fn finish(plan: &Plan<'_>, program: &Program) -> Error {
+pub fn finish(plan: &Plan<'_>, program: &Program, has_terminal: bool) -> Error {
     let mut opener = Opener::default();
-    let error = match enter(plan, program, &mut opener) {
+    let error = match enter(plan, program, has_terminal, &mut opener) {
         Ok(()) => execute(plan, program, &opener),
         Err(error) => error,
     };
-    if let (true, Some(report)) = (plan.launch.filters_early(), &plan.report) {
-        report.failed(&error);
+    if plan.filters_early {
+        report(plan, &error);
+    }
+    if let Some(mark) = plan.mark.filter(|_| plan.is_released()) {
+        mark.exit(error.status().into());
     }
     // Errors after the gate go to the start that opened it.
     if let Some(channel) = opener.channel.as_ref().or(plan.channel.as_ref()) {
@@ -58,7 +109,7 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
         }
     };
     let path = program.path.as_c_str();
-    let filter = launch.filter.as_ref().filter(|_| !launch.filters_early());
+    let filter = launch.filter.as_ref().filter(|_| !plan.filters_early);
     let report = opener.report.as_ref().or(plan.report.as_ref()).filter(|_| filter.is_some());
     let mut name = [0; execute::INTERPRETER_BYTES];
     let mut known = Some(program.interpreter.as_bytes()).filter(|name| !name.is_empty());
@@ -84,45 +135,56 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
 }
 
 #[inline(never)]
-fn enter(plan: &Plan<'_>, program: &Program, opener: &mut Opener) -> Result<()> {
+fn enter(plan: &Plan<'_>, program: &Program, has_terminal: bool, opener: &mut Opener) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
-    if plan.is_apart() {
-        watch_parent(plan)?;
-        lead_session()?;
-        privileges::limit_processes(wanted.limits)?;
-    }
-    if launch.spec.init {
-        signal::set_mask(SignalSet::ALL).doing("block signals")?;
-        match clone::fork(0, None).doing("fork")? {
-            clone::Side::Child => process::new_session().doing("setsid")?,
-            clone::Side::Parent(pid, _) => {
-                privileges::settle(wanted)?;
-                init::look_after(pid)
+    let is_early = plan.filters_early;
+    let pid;
+    if let (Some(mark), Some(channel)) = (plan.mark, &plan.channel) {
+        // A new process leads no session: EPERM cannot happen.
+        mark.new_session().doing("setsid")?;
+        privileges::limit_processes(wanted.limits, Some(mark))?;
+        if has_terminal {
+            must(program.has_terminal, mark.make_controlling(fd::STDIN))?;
+        }
+        // The parent knows its pid by now, and whoever listens has the listener.
+        channel.await_marked(mark)?;
+        if plan.is_released() {
+            return Ok(());
+        }
+        pid = if plan.has_hooks_inside { mark.getpid() } else { 0 };
+    } else {
+        if plan.is_apart() {
+            watch_parent(plan)?;
+            lead_session()?;
+            privileges::limit_processes(wanted.limits, None)?;
+        }
+        if launch.spec.init {
+            signal::set_mask(SignalSet::ALL).doing("block signals")?;
+            match clone::fork(0, None).doing("fork")? {
+                clone::Side::Child => {
+                    process::new_session().doing("setsid")?;
+                    signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
+                }
+                clone::Side::Parent(pid, _) => {
+                    privileges::settle(wanted)?;
+                    init::look_after(pid)
+                }
             }
         }
+        if has_terminal {
+            must(program.has_terminal, tty::make_controlling(fd::STDIN))?;
+        }
+        // These calls come before the filter: docs/system-calls.md.
+        pid = process::getpid();
+        if is_early || launch.gate.is_some() {
+            // From here the end of the conversation shows that it has died.
+            process::set_parent_death_signal(0).doing("outlive the parent")?;
+        }
+        if let (true, Some(filter), Some(report)) = (is_early, &launch.filter, &plan.report) {
+            load(plan, filter, (report, plan.channel.as_ref()), true)?;
+        }
     }
-    take_terminal(program.has_terminal)?;
-    let is_early = launch.filters_early();
-    let pid = process::getpid();
     let mut channel = plan.channel.as_ref();
-    // These calls come before the filter: docs/system-calls.md.
-    match &launch.gate {
-        Some(_) => gate::end_on_signals(),
-        None => signal::reset_all(),
-    }
-    signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
-    if is_early || launch.gate.is_some() {
-        // From here the end of the conversation shows that it has died.
-        process::set_parent_death_signal(0).doing("outlive the parent")?;
-    }
-    if launch.gate.is_some() {
-        // Without root only this lets `exec` join our namespaces meanwhile. Nothing of the host is
-        // open.
-        process::set_dumpable(launch.rootless).doing("let the user in")?;
-    }
-    if let (true, Some(filter), Some(report)) = (is_early, &launch.filter, &plan.report) {
-        load(plan, filter, (report, channel), true)?;
-    }
     if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         creator.ready()?;
         let (opened, file) = gate.wait()?;
@@ -140,7 +202,9 @@ fn enter(plan: &Plan<'_>, program: &Program, opener: &mut Opener) -> Result<()> 
         }
     }
     let filter = launch.filter.as_ref().filter(|_| !is_early);
-    run_hooks(plan, ("startContainer", Status::Created), (pid, program.home()), filter)?;
+    if plan.has_hooks_inside {
+        run_hooks(plan, ("startContainer", Status::Created), (pid, program.home()), filter)?;
+    }
     let Some(channel) = channel else { return Ok(()) };
     if !is_early && launch.gate.is_none() {
         process::set_parent_death_signal(0).doing("outlive the parent")?;
@@ -155,7 +219,11 @@ fn load(
     (report, channel): (&Report, Option<&Channel>),
     ends: bool,
 ) -> Result<()> {
-    let Some(listener) = privileges::load(filter, &plan.launch.spec.process, ends)? else { return Ok(()) };
+    hand_over(privileges::load(filter, &plan.launch.spec.process, ends)?, report, channel)
+}
+
+fn hand_over(listener: Option<Fd>, report: &Report, channel: Option<&Channel>) -> Result<()> {
+    let Some(listener) = listener else { return Ok(()) };
     let is_taken = report.offer(listener.by_ref());
     if let (false, Some(channel)) = (is_taken, channel) {
         channel.listener(listener.by_ref())?;
@@ -165,13 +233,8 @@ fn load(
     Ok(())
 }
 
-/// Makes the terminal on 0 control our session. An inherited one only if it is free, for ^C.
-fn take_terminal(required: bool) -> Result<()> {
-    if required || tty::is_terminal(fd::STDIN) {
-        let taken = tty::make_controlling(fd::STDIN);
-        if required {
-            taken.doing("take the terminal")?;
-        }
-    }
-    Ok(())
+/// Only a terminal of the process's own must control its session. An inherited one does if it is
+/// free, for ^C.
+fn must(is_required: bool, taken: crate::sys::Result<()>) -> Result<()> {
+    if is_required { taken.doing("take the terminal") } else { Ok(()) }
 }

@@ -30,6 +30,7 @@ pub mod seccomp;
 pub mod stage;
 pub mod state;
 mod sysctl;
+pub mod talk;
 mod time_offsets;
 mod unmask;
 pub mod userns;

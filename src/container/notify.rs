@@ -23,6 +23,8 @@ const NAME: &str = "notify.sock";
 
 /// Longest message of a container, in bytes; the same as systemd's.
 const MESSAGE_BYTES: usize = 4096;
+/// Messages that are read at once. A socket holds ten.
+const MESSAGES_AT_ONCE: usize = 16;
 /// Timeout for the manager to read our message, in milliseconds (as in runc).
 const BARRIER_WAIT_MS: i32 = 30_000;
 
@@ -67,8 +69,10 @@ impl Relay {
     pub fn hears_ready(&self) -> bool {
         let Some(socket) = self.socket() else { return false };
         let mut message = [0; MESSAGE_BYTES];
-        // read(2): the kernel closes fds that come along.
-        while let Ok(length @ 1..) = fs::read(socket, &mut message) {
+        // Bounded: a container that floods the socket must not hold up signals and its end.
+        for _ in 0..MESSAGES_AT_ONCE {
+            // read(2): the kernel closes fds that come along.
+            let Ok(length) = fs::read(socket, &mut message) else { return false };
             if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
                 return true;
             }

@@ -5,6 +5,7 @@ use crate::error::{Context, Result};
 use crate::limits::GROUPS_MAX;
 use crate::spec::{Limit, Process};
 use crate::sys::fd::Fd;
+use crate::sys::marked::Mark;
 use crate::sys::{Errno, process};
 
 /// More than the kernel has; it says EINVAL at the first that it does not know.
@@ -25,9 +26,17 @@ pub fn set_limits(limits: &[Limit], forks: bool) -> Result<()> {
     })
 }
 
-/// Sets the limit of processes again.
-pub fn limit_processes(limits: &[Limit]) -> Result<()> {
-    limits.iter().filter(|limit| limit.resource == NPROC).try_for_each(set_limit)
+/// Returns whether [`limit_processes`] makes a call.
+pub fn are_processes_limited(limits: &[Limit]) -> bool {
+    limits.iter().any(|limit| limit.resource == NPROC)
+}
+
+/// Sets the limit of processes again; under a filter with a mark.
+pub fn limit_processes(limits: &[Limit], mark: Option<Mark>) -> Result<()> {
+    limits.iter().filter(|limit| limit.resource == NPROC).try_for_each(|limit| match mark {
+        Some(mark) => mark.set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name()),
+        None => set_limit(limit),
+    })
 }
 
 fn set_limit(limit: &Limit) -> Result<()> {
@@ -114,13 +123,33 @@ pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Opt
     Ok(listener)
 }
 
+/// Loads a filter in an intermediate process, which clones the process by the `mark`. Afterwards it
+/// has only the capabilities of the config.
+pub fn load_marked(filter: &Filter<'_>, wanted: &Process<'_>, mark: Mark, others: &[u32]) -> Result<Option<Fd>> {
+    if wanted.no_new_privileges {
+        return filter.load_marked(mark, others);
+    }
+    let before = process::capabilities().doing("read the capabilities")?;
+    process::set_capabilities(process::Capabilities {
+        effective: before.effective | before.permitted & ADMIN,
+        ..before
+    })
+    .doing("raise CAP_SYS_ADMIN")?;
+    let listener = filter.load_marked(mark, others)?;
+    mark.set_capabilities(settled(wanted, before)).doing("give up CAP_SYS_ADMIN")?;
+    Ok(listener)
+}
+
 /// Gives up CAP_SYS_ADMIN, which was kept to load a filter.
 pub fn settle(wanted: &Process<'_>) -> Result<()> {
     give_up(wanted, process::capabilities().doing("read the capabilities")?)
 }
 
 fn give_up(wanted: &Process<'_>, before: process::Capabilities) -> Result<()> {
+    process::set_capabilities(settled(wanted, before)).doing("give up CAP_SYS_ADMIN")
+}
+
+fn settled(wanted: &Process<'_>, before: process::Capabilities) -> process::Capabilities {
     let permitted = before.permitted & wanted.capabilities.permitted;
-    let settled = process::Capabilities { permitted, effective: before.effective & permitted, ..before };
-    process::set_capabilities(settled).doing("give up CAP_SYS_ADMIN")
+    process::Capabilities { permitted, effective: before.effective & permitted, ..before }
 }

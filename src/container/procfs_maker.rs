@@ -14,14 +14,17 @@
 //!    fsconfig, fsmount, as for any mount
 //! ```
 //! If user namespaces are forbidden, the opener keeps CAP_SYS_ADMIN: opening a context needs it.
+//! A filter allows maker and opener eight calls: nobody uses an opener to mount anything.
 
-use super::protect;
+use super::{protect, seccomp};
+use crate::codec::json::Value;
 use crate::error::{Context, Result};
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Side};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
 use crate::sys::process::{self, Capabilities, Whom};
-use crate::sys::{self, Errno, fs, signal, socket};
+use crate::sys::seccomp::CALLS_OF_OPENERS;
+use crate::sys::{self, Errno, erase, fs, signal, socket};
 use core::sync::atomic::{AtomicI32, Ordering};
 
 /// The intermediate process's end of the socket.
@@ -30,11 +33,14 @@ static SOCKET: AtomicI32 = AtomicI32::new(-1);
 static MAKER: AtomicI32 = AtomicI32::new(0);
 
 /// Starts a maker for this pid namespace. EPERM if we may not join the namespace yet.
-pub fn begin(namespace: FdRef<'_>) -> sys::Result<()> {
+fn begin(namespace: FdRef<'_>, document: &[u8]) -> sys::Result<()> {
     let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET)?;
     match clone::fork(0, None)? {
         Side::Child => {
             drop(ours);
+            // Others can read an opener's memory.
+            erase::environment();
+            erase::bytes(document);
             serve(namespace, &theirs)
         }
         Side::Parent(pid, _) => {
@@ -141,12 +147,13 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
         const ADMIN: u64 = 1 << 21;
         process::set_capabilities(Capabilities { effective: ADMIN, permitted: ADMIN, inheritable: 0 })?;
     }
-    Ok(())
+    seccomp::confine(&CALLS_OF_OPENERS)
 }
 
-/// Starts a maker for the pid namespace of this file. Returns false if we may not yet.
-pub fn try_begin(namespace: &Fd) -> Result<bool> {
-    match begin(namespace.by_ref()) {
+/// Starts a maker for the pid namespace of this file, without the container's `document`. Returns
+/// false if we may not yet.
+pub fn try_begin(namespace: &Fd, document: Option<Value<'_>>) -> Result<bool> {
+    match begin(namespace.by_ref(), document.map_or(b"", |document| document.as_json().as_bytes())) {
         Ok(()) => Ok(true),
         // EINVAL: the file is no namespace, which joining it reports.
         Err(Errno::EPERM | Errno::EINVAL) => Ok(false),

@@ -14,7 +14,7 @@ use crate::spec::{Joined, NAMESPACES};
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::vm::Shared;
-use crate::sys::{Errno, fs, process};
+use crate::sys::{Errno, erase, fs, process};
 use core::fmt::Display;
 use core::sync::atomic::Ordering;
 
@@ -51,13 +51,13 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     let processes =
         processes.map(|one| fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)).transpose()?;
     // With the caller's rights; if those do not suffice, later as root of the user namespace.
-    let mut is_made = processes.as_ref().map_or(Ok(true), procfs_maker::try_begin)?;
+    let mut is_made = processes.as_ref().map_or(Ok(true), |one| procfs_maker::try_begin(one, spec.document))?;
     match launch.enters {
         Some((init, kinds)) => clone::join_namespace(init, kinds).doing("join the container's namespaces")?,
         None => join(spec.joined)?,
     }
     if let (false, Some(processes)) = (is_made, &processes) {
-        is_made = procfs_maker::try_begin(processes)?;
+        is_made = procfs_maker::try_begin(processes, spec.document)?;
     }
     if !is_made {
         return Err(Error::with_errno(format_args!("make a procfs for the pid namespace"), Errno::EPERM));
@@ -91,7 +91,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
         }
         return make_apart(plan, channel, born);
     }
-    let side = clone::fork_sibling(left).doing("clone the container's process")?;
+    let side = clone::fork_sibling(left).doing(CLONE)?;
     if let Side::Parent(pid, pidfd) = &side {
         channel.born(*pid, pidfd.by_ref())?;
     }
@@ -104,16 +104,32 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
 fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side> {
     let mut program = child::Program::default();
     child::set_up(plan, &mut program)?;
+    if let Some(document) = plan.launch.spec.document.filter(|_| !plan.has_hooks_inside) {
+        // Hooks of the host have secrets in it.
+        erase::bytes(document.as_json().as_bytes());
+    }
     // The pid goes through memory that the container has not: it could forge a message.
     born.keep_from_children().doing("keep a page from the container")?;
+    let has_terminal = last_steps::prepare(plan, &program)?;
     channel.clones()?;
-    let side = clone::fork_sibling(0).doing("clone the container's process")?;
-    match &side {
-        Side::Child => process::exit(last_steps::finish(plan, &program).status().into()),
-        Side::Parent(pid, _) => born.words()[0].store(*pid as u32, Ordering::Release),
+    let side = match plan.mark {
+        Some(mark) => last_steps::load_apart(plan, mark, has_terminal).and_then(|()| mark.fork_sibling().doing(CLONE)),
+        None => clone::fork_sibling(0).doing(CLONE),
+    };
+    match (&side, plan.mark) {
+        (Ok(Side::Child), _) => process::exit(last_steps::finish(plan, &program, has_terminal).status().into()),
+        (Ok(Side::Parent(pid, _)), _) => born.words()[0].store(*pid as u32, Ordering::Release),
+        (Err(error), Some(_)) => last_steps::report(plan, error),
+        (Err(_), None) => {}
     }
-    Ok(side)
+    match plan.mark {
+        // The filter may forbid exit_group(2).
+        Some(mark) => mark.exit(0),
+        None => side,
+    }
 }
+
+const CLONE: &str = "clone the container's process";
 
 /// Returns whether the process is made in a pid namespace with other processes.
 pub fn is_apart(launch: &Launch<'_>) -> bool {

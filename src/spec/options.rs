@@ -189,6 +189,12 @@ fn end_of_first(options: &[u8]) -> usize {
     end.unwrap_or(options.len())
 }
 
+/// Returns whether a mount with these options is read-only.
+pub fn are_readonly(words: Words<'_>) -> bool {
+    let Options { own, all, .. } = Options::of(words);
+    (own.set | all.set) & attr::RDONLY != 0
+}
+
 /// Returns the flag of mount(2) for an option of every file system; 0 if it means no flag (`rw`).
 pub fn flag_of_mount(option: &[u8]) -> Option<u64> {
     match option {
@@ -266,6 +272,8 @@ mod tests {
         assert_eq!(split(b"a\\\\,b\0"), "a\\\\ | b");
         assert_eq!(split(b"context=\"s0:c1,c2\",ro\0"), "context=\"s0:c1,c2\" | ro");
         assert_eq!(of("bind,ro,nosuid rw").own, change(2, 1));
+        let readonly = |text: &[u8]| are_readonly(Words::new(text));
+        assert!(readonly(b"ro\0") && readonly(b"nosuid,ro\0") && readonly(b"rro\0") && !readonly(b"ro\0rw\0nosuid\0"));
     }
 
     #[test]

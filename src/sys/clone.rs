@@ -54,6 +54,24 @@ pub fn fork_sibling(namespaces: i32) -> Result<Side> {
     clone(namespaces | libc::CLONE_PARENT, None, 0)
 }
 
+/// clone(2) with these flags, `CLONE_PIDFD` among them, and the `mark` of a call that needs it (`marked.rs`).
+pub(super) fn by_clone(flags: u64, mark: u64) -> Result<Side> {
+    let mut pidfd = -1i32;
+    // SAFETY: as for clone3(2) below; clone(2) returns the pidfd where it is given room for a parent's thread id.
+    let pid = unsafe { syscall!(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0, mark) }?;
+    Ok(side(pid, &pidfd))
+}
+
+/// Who we are by the answer of the call.
+fn side(pid: usize, pidfd: &i32) -> Side {
+    if pid == 0 {
+        FORKED.store(true, Ordering::Relaxed);
+        return Side::Child;
+    }
+    // SAFETY: the kernel has just written it.
+    Side::Parent(pid as i32, Fd::from_raw(unsafe { core::ptr::read_volatile(pidfd) }))
+}
+
 fn clone(namespaces: i32, cgroup: Option<FdRef<'_>>, exit_signal: i32) -> Result<Side> {
     const CLONE_INTO_CGROUP: u64 = 1 << 33;
     let mut pidfd = -1i32;
@@ -71,18 +89,11 @@ fn clone(namespaces: i32, cgroup: Option<FdRef<'_>>, exit_signal: i32) -> Result
     let pid = match unsafe { syscall!(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) } {
         // Docker's seccomp profile has it that there is no clone3, which cannot be looked into, but for the host's root.
         Err(Errno::ENOSYS) if cgroup.is_none() && namespaces & CLONE_NEWTIME == 0 => {
-            let flags = args.flags | args.exit_signal;
-            // SAFETY: as above; clone(2) returns the pidfd where it is given room for a parent's thread id.
-            unsafe { syscall!(libc::SYS_clone, flags, 0, args.pidfd, 0, 0) }?
+            return by_clone(args.flags | args.exit_signal, 0);
         }
         pid => pid?,
     };
-    // SAFETY: the kernel has just written it.
-    let pidfd = unsafe { core::ptr::read_volatile(&raw const pidfd) };
-    if pid == 0 {
-        FORKED.store(true, Ordering::Relaxed);
-    }
-    Ok(if pid == 0 { Side::Child } else { Side::Parent(pid as i32, Fd::from_raw(pidfd)) })
+    Ok(side(pid, &pidfd))
 }
 
 /// unshare(2) with `CLONE_NEW*` flags.

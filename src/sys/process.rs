@@ -294,12 +294,16 @@ pub struct Capabilities {
     pub inheritable: u64,
 }
 
-/// capset(2) version 3, of this process.
-pub fn set_capabilities(sets: Capabilities) -> Result<()> {
-    let header: [u32; 2] = [0x2008_0522, 0];
+/// The header and the two data blocks of capset(2) version 3.
+pub(super) fn capability_sets(sets: Capabilities) -> ([u32; 2], [[u32; 3]; 2]) {
     let Capabilities { effective, permitted, inheritable } = sets;
     let half = |shift: u32| [effective, permitted, inheritable].map(|set| (set >> shift) as u32);
-    let data: [[u32; 3]; 2] = [half(0), half(32)];
+    ([0x2008_0522, 0], [half(0), half(32)])
+}
+
+/// capset(2) version 3, of this process.
+pub fn set_capabilities(sets: Capabilities) -> Result<()> {
+    let (header, data) = capability_sets(sets);
     // SAFETY: a header of version 3 and its two data blocks, both outliving the call.
     unsafe { command!(libc::SYS_capset, header.as_ptr(), data.as_ptr()) }
 }

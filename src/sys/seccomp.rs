@@ -31,6 +31,18 @@ pub const RETURN_LOG: u32 = 0x7ffc_0000;
 /// The call is made.
 pub const RETURN_ALLOW: u32 = 0x7fff_0000;
 
+/// The calls of the process that opens a procfs in a pid namespace of others, and of its parent.
+pub const CALLS_OF_OPENERS: [u32; 8] = [
+    libc::SYS_read as u32,
+    libc::SYS_sendmsg as u32,
+    libc::SYS_clone as u32,
+    libc::SYS_clone3 as u32,
+    libc::SYS_waitid as u32,
+    libc::SYS_fsopen as u32,
+    libc::SYS_close as u32,
+    libc::SYS_exit_group as u32,
+];
+
 /// `SECCOMP_SET_MODE_FILTER` with these instructions, each a `struct sock_filter` as one number. The listener,
 /// close-on-exec, where it was asked for.
 pub fn set_filter(flags: u32, program: &[u64]) -> Result<Option<Fd>> {

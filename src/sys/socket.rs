@@ -62,6 +62,8 @@ pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd
     let vector = [buffer.as_mut_ptr() as usize, buffer.len()];
     let mut control = Control::default();
     let mut message = header(&vector, Some(&mut control));
+    // With the padding there would be room for a second one, which nobody would close.
+    message.control_length = CONTROL_LENGTH;
     let flags = libc::MSG_CMSG_CLOEXEC;
     let count = loop {
         // SAFETY: `message` is a `struct msghdr`; the kernel writes at most `buffer.len()` bytes to `buffer` and one
@@ -164,5 +166,30 @@ mod tests {
         super::super::fs::write_all(sent.by_ref(), b"x").unwrap();
         assert_eq!(super::super::fs::read(end.by_ref(), &mut buffer), Ok(1));
         assert!(matches!(receive(other.by_ref(), &mut buffer), Ok((0, None))));
+    }
+
+    /// What the peer sends too much of is closed by the kernel, and not kept open by nobody.
+    #[test]
+    fn of_two_descriptors_one_is_taken() {
+        let (one, other) = fd::socketpair(libc::SOCK_SEQPACKET).unwrap();
+        let (end, write_end) = fd::pipe().unwrap();
+        let vector = [b"x".as_ptr() as usize, 1];
+        let rights = Control {
+            length: 24,
+            level: libc::SOL_SOCKET,
+            kind: libc::SCM_RIGHTS,
+            fd: write_end.raw(),
+            padding: write_end.raw(),
+        };
+        let mut control = rights;
+        let message = header(&vector, Some(&mut control));
+        // SAFETY: as in `send`; the control message is of two descriptors.
+        unsafe { command!(libc::SYS_sendmsg, one.raw(), &raw const message, 0) }.unwrap();
+        drop(write_end);
+        let (1, Some(sent)) = receive(other.by_ref(), &mut [0; 4]).unwrap() else { panic!("no descriptor") };
+        drop(sent);
+        // Nobody has it open any more.
+        fd::set_nonblocking(end.by_ref(), true).unwrap();
+        assert_eq!(super::super::fs::read(end.by_ref(), &mut [0; 4]), Ok(0));
     }
 }

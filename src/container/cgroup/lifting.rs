@@ -5,7 +5,7 @@
 
 use super::target::Target;
 use super::{MOUNT, resources};
-use crate::spec::{Spec, capability};
+use crate::spec::{Spec, capability, options};
 use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::CWD;
 use crate::sys::{fs, process};
@@ -40,8 +40,7 @@ fn reaches_files(spec: &Spec<'_>) -> bool {
     may_mount
         || spec.linux("seccomp").is_none()
         || spec.mounts.iter().any(|mount| {
-            matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2")
-                && !mount.options.iter().any(|option| option == c"ro")
+            matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2") && !options::are_readonly(mount.options)
         })
 }
 

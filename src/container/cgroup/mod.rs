@@ -22,7 +22,7 @@ use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, Show, ShowC};
-use crate::spec::Spec;
+use crate::spec::{Spec, options};
 use crate::sys::clone::CLONE_NEWCGROUP;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs};
@@ -231,7 +231,7 @@ impl Cgroup {
             && spec.mounts.iter().any(|mount| {
                 mount.destination == MOUNT
                     && matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2")
-                    && !mount.options.iter().any(|option| option == c"ro")
+                    && !options::are_readonly(mount.options)
             });
         let uid = spec.process.user.uid;
         let Some(map) = spec.uid_mappings.iter().find(|map| own && map.holds(uid)) else { return Ok(()) };

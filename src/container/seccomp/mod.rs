@@ -5,6 +5,8 @@
 //! names.rs      names -> numbers
 //! program.rs    what becomes of each call -> instructions
 //! mod.rs        instructions -> the kernel                   child
+//! marked.rs     the same in a pid namespace of others        intermediate process
+//! confine.rs    a filter for a helper of ours               helper
 //! listener.rs   what notifies -> who listens                 parent
 //! ```
 //! A filter does what the one does that runc has libseccomp make, and is smaller: a binary tree over ranges of system calls
@@ -19,7 +21,9 @@
 //! - i386 and x32 have arguments of 32 bits: the lower half is compared. Where i386 makes calls of sockets and of System V IPC
 //!   through socketcall(2) and ipc(2) as well, a rule goes for both ways.
 
+mod confine;
 mod listener;
+mod marked;
 mod names;
 mod profile;
 mod program;
@@ -29,6 +33,7 @@ use crate::sys::fd::Fd;
 use crate::sys::seccomp;
 use crate::{Context, Result};
 
+pub use confine::confine;
 pub use listener::send_listener;
 pub use profile::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, compile, compile_default};
 pub use program::Program;

@@ -66,7 +66,7 @@ pub(super) struct Condition {
     pub masked: u64,
 }
 
-const EQUAL: u16 = 0x15;
+pub(super) const EQUAL: u16 = 0x15;
 const GREATER: u16 = 0x25;
 const GREATER_EQUAL: u16 = 0x35;
 /// The comparison of each operator, and whether the condition holds where it does not.
@@ -80,17 +80,17 @@ const COMPARISONS: [(u16, bool); 7] = [
     (EQUAL, true),
 ];
 const MASKED_EQUAL: u8 = 5;
-const JUMP: u16 = 0x05;
-const LOAD: u16 = 0x20;
+pub(super) const JUMP: u16 = 0x05;
+pub(super) const LOAD: u16 = 0x20;
 const AND: u16 = 0x54;
-const RETURN: u16 = 0x06;
+pub(super) const RETURN: u16 = 0x06;
 
 /// Offsets in `struct seccomp_data`.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-const ARGUMENTS: u32 = 16;
+pub(super) const NUMBER: u32 = 0;
+pub(super) const ARCHITECTURE: u32 = 4;
+pub(super) const ARGUMENTS: u32 = 16;
 
-const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+pub(super) const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
 const X32_BIT: u32 = 1 << 30;
 
@@ -348,6 +348,6 @@ impl Program {
 }
 
 /// A `struct sock_filter`.
-fn instruction(code: u16, yes: u8, no: u8, value: u32) -> u64 {
+pub(super) fn instruction(code: u16, yes: u8, no: u8, value: u32) -> u64 {
     u64::from(code) | u64::from(yes) << 16 | u64::from(no) << 24 | u64::from(value) << 32
 }
