@@ -97,6 +97,10 @@ pub const END_WAIT_MS: i32 = 10_000;
 pub const CGROUP_NAMES_BYTES: usize = 16 << 20;
 /// Time for such a walk if the container can make cgroups meanwhile, in milliseconds.
 pub const CGROUP_WALK_MS: u64 = 10_000;
+/// Files of a cgroup that one `update` may write. A cgroup with all controllers has some 60 that set a limit.
+pub const CGROUP_KEPT_FILES_MAX: usize = 64;
+/// What those files hold before, in bytes: limits of some 200 devices.
+pub const CGROUP_KEPT_BYTES: usize = 16 << 10;
 /// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container. Shared servers and Kubernetes pods with many volumes have some hundred.

@@ -129,6 +129,21 @@ const CASES: &[Case] = &[
                  ocinit: devices[0].access: not of r, w and m\n33554432\n0\nread\n33554432\n0\n\
                  cannot open /dev/disk: Operation not permitted\n33554432\n0\nread\n",
     },
+    // What the kernel alone can refuse comes last: all that was written before it is set back.
+    Case {
+        name: "update-refused-in-the-middle",
+        linux: r#""resources":{"pids":{"limit":30},"cpu":{"quota":20000,"period":50000,"burst":4000}}"#,
+        inside: "exec sleep 1000",
+        outside: "@show() { (cd /sys/fs/cgroup/$c; tail -n 9 memory.max memory.low pids.max cpu.max cpu.max.burst cpu.weight \
+                  cpuset.cpus.effective io.max); }; u() { show >/before; echo \"{$1,\\\"unified\\\":{\\\"io.max\\\":\\\"254:0 $2\\\",\
+                  \\\"cpuset.cpus\\\":\\\"0\\\",\\\"pids.max\\\":\\\"x\\\"}}\" | $o update -r - $c 2>&1; show >/after; \
+                  cmp /before /after && echo same; }; \
+                  u '\"memory\":{\"limit\":77777777,\"reservation\":5555555},\"cpu\":{\"quota\":100000,\"burst\":90000}' rbps=7; \
+                  echo 254:0 wbps=1048576 >/sys/fs/cgroup/$c/io.max; echo 1 >/sys/fs/cgroup/$c/cpuset.cpus; \
+                  u '\"cpu\":{\"quota\":1000,\"burst\":10,\"shares\":5},\"pids\":{\"limit\":3}' rbps=8; $o delete -f $c",
+        prints: "ocinit: update: unified.pids.max: write x to pids.max: invalid argument\nsame\n\
+                 ocinit: update: unified.pids.max: write x to pids.max: invalid argument\nsame\n",
+    },
     Case {
         name: "pressure",
         linux: "",

@@ -103,11 +103,11 @@ const CASES: &[Case] = &[
                   $o update --resources - $c; cat $g/memory.swap.max $g/cpu.max; \
                   $o update --memory-swap 10m $c 2>&1; $o update --memory -1 $c; cat $g/memory.max $g/memory.swap.max; \
                   echo '{\"memory\":{\"limit\":4096,\"checkBeforeUpdate\":true}}' >r; \
-                  $o update -r r $c 2>&1 | sed 's/use, .*/use/'; $o update --memory 1x $c 2>&1; \
+                  $o update -r r $c 2>&1 | sed 's/e [0-9]*$/e N/'; $o update --memory 1x $c 2>&1; \
                   $o delete -f $c; $o update --memory 1g $c 2>&1",
         prints: "83886080\n16777216\n99\n60000 200000\n174\n0\n41943040\n60000 100000\n\
                  ocinit: update: memory.swap: memory and swap together must be at least memory alone\nmax\nmax\n\
-                 ocinit: update: memory: the limit is not above what is in use\nocinit: invalid value for memory: 1x\n\
+                 ocinit: update: memory: rejecting memory limit 4096 <= usage N\nocinit: invalid value for memory: 1x\n\
                  ocinit: container does not exist: update\n",
     },
     Case {

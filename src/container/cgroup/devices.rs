@@ -136,12 +136,15 @@ impl Program {
                 Some("c") => CHARACTER,
                 Some(_) => return Err(rule.fault_of("type", "not a, b or c")),
             };
+            let allow = rule.get("allow")?.map_or(Ok(false), |allow| allow.as_bool())?;
             let mut access = 0;
             for letter in rule.text("access")?.unwrap_or_default().chars() {
                 access |= match letter {
                     'm' => MKNOD,
                     'r' => 2,
                     'w' => 4,
+                    // As a type, `a` is all. runc ignores it as an access: it must not allow anything here.
+                    'a' if !allow => ALL,
                     _ => return Err(rule.fault_of("access", "not of r, w and m")),
                 };
             }
@@ -152,7 +155,6 @@ impl Program {
                 number @ ANY..=0x7fff_ffff => Ok(number),
                 _ => Err(rule.fault_of(key, "not a device number")),
             };
-            let allow = rule.get("allow")?.map_or(Ok(false), |allow| allow.as_bool())?;
             program.rule(allow, kind, number("major")?, number("minor")?, access)?;
         }
         for (kind, major, minor, access) in DEFAULTS {

@@ -15,6 +15,7 @@ mod place;
 mod processes;
 mod resources;
 mod target;
+mod undo;
 mod walk;
 mod weight;
 
@@ -33,6 +34,7 @@ pub use join::{Joined, explain};
 pub use lifting::can_lift_limits;
 pub use machine::MachineGroup;
 use target::Target;
+use undo::Undo;
 
 /// Where cgroup2 is mounted, if it is.
 const MOUNT: &CStr = c"/sys/fs/cgroup";
@@ -151,15 +153,16 @@ impl Cgroup {
     }
 
     /// Changes those limits that `resources` (the runtime-spec's `linux.resources`) has. Checks all
-    /// of them before it writes one. Device rules replace all earlier ones; a `rootless` caller
-    /// sets none.
+    /// of them before it writes one. Where the kernel refuses one then, all are set back. Device
+    /// rules replace all earlier ones; a `rootless` caller sets none.
     pub fn update(&self, resources: &Value<'_>, rootless: bool) -> Result<()> {
         let has_rules = resources.list_or_none("devices").next().is_some();
         if has_rules {
             devices::check(resources)?;
         }
+        let mut undo = Undo::new();
         resources::apply(resources, &mut Target::dry_update(self.directory()))
-            .and_then(|()| resources::apply(resources, &mut Target::of(self.directory(), true)))
+            .and_then(|()| resources::apply(resources, &mut Target::update(self.directory(), &mut undo)))
             .and_then(|()| match has_rules {
                 true => devices::restrict(Some(resources), self.directory()).or_else(|error| match rootless {
                     true => Ok(()),
@@ -167,6 +170,7 @@ impl Cgroup {
                 }),
                 false => Ok(()),
             })
+            .map_err(|error| undo.restore(self.directory(), error))
             .doing("update")
     }
 

@@ -208,8 +208,10 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
     }
     let used = target.current(c"memory.current");
     let is_checked = memory.member("checkBeforeUpdate").is_some_and(|check| check.as_json() == "true");
-    if is_checked && [wanted, total].iter().any(|limit| (1..=used).contains(limit)) {
-        return Err(memory.blame(Error::new(format_args!("the limit is not above what is in use, {used}"))));
+    for (what, limit) in [("memory+swap", total), ("memory", wanted)] {
+        if is_checked && (1..=used).contains(&limit) {
+            return Err(memory.blame(Error::new(format_args!("rejecting {what} limit {limit} <= usage {used}"))));
+        }
     }
     let now = if target.is_update { target.current(c"memory.max") } else { -1 };
     let swap_now = if target.is_update { target.current(c"memory.swap.max") } else { -1 };

@@ -1,5 +1,6 @@
 //! The target of limits: a cgroup, or a dry run that checks whether they could be set.
 
+use super::undo::Undo;
 use super::{FILE_BYTES, read};
 use crate::codec::json::Value;
 use crate::io::path::PathBuf;
@@ -23,12 +24,19 @@ pub(super) struct Target<'a> {
     is_dry: bool,
     is_count: bool,
     written: usize,
+    /// Keeps what is written over.
+    undo: Option<&'a mut Undo>,
 }
 
 impl<'a> Target<'a> {
     /// Limits for a cgroup: when it is made, or later with `is_update`.
     pub(super) fn of(group: FdRef<'a>, is_update: bool) -> Target<'a> {
-        Target { group: Some(group), controllers: None, is_update, is_dry: false, is_count: false, written: 0 }
+        Target { group: Some(group), is_update, is_dry: false, ..Target::dry(None) }
+    }
+
+    /// A group that has limits, of which what is written over is kept.
+    pub(super) fn update(group: FdRef<'a>, undo: &'a mut Undo) -> Target<'a> {
+        Target { undo: Some(undo), ..Target::of(group, true) }
     }
 
     /// A dry run for a cgroup that has limits already.
@@ -38,7 +46,15 @@ impl<'a> Target<'a> {
 
     /// A dry run for a machine with these controllers, or without cgroup2.
     pub(super) fn dry(controllers: Option<&'a [u8]>) -> Target<'a> {
-        Target { group: None, controllers, is_update: false, is_dry: true, is_count: false, written: 0 }
+        Target {
+            group: None,
+            controllers,
+            is_update: false,
+            is_dry: true,
+            is_count: false,
+            written: 0,
+            undo: None,
+        }
     }
 
     /// A dry run that counts the lines.
@@ -73,10 +89,13 @@ impl<'a> Target<'a> {
             };
         };
         let mut name = PathBuf::new();
-        let done = name.push_bytes(file).and_then(|()| match self.is_dry {
-            true => fs::access(group, name.as_c_str(), 0),
-            false => write_lines(group, name.as_c_str(), text),
-        });
+        let mut done = name.push_bytes(file).and_then(|()| fs::access(group, name.as_c_str(), 0));
+        if done.is_ok() && !self.is_dry {
+            if let Some(undo) = &mut self.undo {
+                undo.keep(group, name.as_c_str())?;
+            }
+            done = write_lines(group, name.as_c_str(), text);
+        }
         match done {
             Ok(()) => Ok(()),
             // Not ENOENT's text: docker would report a missing program.

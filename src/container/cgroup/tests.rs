@@ -227,6 +227,7 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
         (r#"{"rdma":{"mlx5_1":{"hcaHandles":3}}}"#, "rdma.mlx5_1: no controller rdma on this machine"),
         (r#"{"devices":[{"allow":true,"access":""}]}"#, "devices[0].access: missing"),
         (r#"{"devices":[{"allow":true,"access":"x"}]}"#, "devices[0].access: not of r, w and m"),
+        (r#"{"devices":[{"allow":true,"access":"a"}]}"#, "devices[0].access: not of r, w and m"),
         (r#"{"devices":[{"type":"p","access":"r"}]}"#, "devices[0].type: not a, b or c"),
         (r#"{"devices":[{"major":-2,"access":"r"}]}"#, "devices[0].major: not a device number"),
     ] {

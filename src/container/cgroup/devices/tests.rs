@@ -74,6 +74,11 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
         ),
         // What the defaults allow cannot be taken away.
         (r#"{"allow":false,"type":"c","major":1,"minor":3,"access":"rw"}"#, &[(CHARACTER, R | W, 1, 3, 1)]),
+        // `a` denies every access, and allows none.
+        (
+            r#"{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"ra"}"#,
+            &[(CHARACTER, R, 1, 11, 0), (CHARACTER, W, 1, 11, 0), (CHARACTER, R, 1, 12, 1)],
+        ),
         // A rule for all devices, whatever stood before it.
         (
             r#"{"allow":false,"type":"b","major":8,"access":"w"},{"allow":true,"type":"a","access":"rwm"}"#,

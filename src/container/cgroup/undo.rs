@@ -1,0 +1,172 @@
+//! What the files of a group held before an update wrote them, so that a failed one leaves every limit as it was.
+
+use crate::io::path::PathBuf;
+use crate::io::show::ShowC;
+use crate::limits::{CGROUP_KEPT_BYTES, CGROUP_KEPT_FILES_MAX};
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::fs;
+use crate::{Error, Result};
+use core::ffi::CStr;
+
+/// Files whose lines each begin with a device, and what takes the limits of one away.
+const LINES: [(&CStr, &str); 5] = [
+    (c"io.max", "rbps=max wbps=max riops=max wiops=max"),
+    (c"io.weight", "default"),
+    (c"io.bfq.weight", "default"),
+    (c"io.latency", "target=0"),
+    (c"rdma.max", "hca_handle=max hca_object=max"),
+];
+
+/// Files that a group with processes may not empty again, and what an empty one stands for: the CPUs of the group above.
+const INHERITED: [(&CStr, &CStr); 2] =
+    [(c"cpuset.cpus", c"../cpuset.cpus.effective"), (c"cpuset.mems", c"../cpuset.mems.effective")];
+
+/// The files in the order of their first writing: each name, NUL, content.
+pub(super) struct Undo {
+    bytes: [u8; CGROUP_KEPT_BYTES],
+    /// Where each file ends.
+    ends: [usize; CGROUP_KEPT_FILES_MAX],
+    count: usize,
+}
+
+impl Undo {
+    pub(super) fn new() -> Undo {
+        Undo { bytes: [0; CGROUP_KEPT_BYTES], ends: [0; CGROUP_KEPT_FILES_MAX], count: 0 }
+    }
+
+    /// Keeps what a file holds, before it is written for the first time. One that cannot be read sets no limit.
+    pub(super) fn keep(&mut self, group: FdRef<'_>, name: &CStr) -> Result<()> {
+        if (0..self.count).any(|index| self.file(index).is_some_and(|(kept, _)| kept == name)) {
+            return Ok(());
+        }
+        let start = self.start(self.count);
+        let name_bytes = name.to_bytes_with_nul();
+        let content = start + name_bytes.len();
+        let Some(room) = self.bytes.get_mut(start..content).filter(|_| self.count < CGROUP_KEPT_FILES_MAX) else {
+            return Err(full(name));
+        };
+        room.copy_from_slice(name_bytes);
+        let Ok(file) = open(group, name, fs::O_RDONLY) else { return Ok(()) };
+        let mut end = content;
+        loop {
+            match fs::read(file.by_ref(), &mut self.bytes[end..]) {
+                Ok(0) if end == CGROUP_KEPT_BYTES => return Err(full(name)),
+                Ok(0) => break,
+                Ok(length) => end += length,
+                Err(_) => return Ok(()),
+            }
+        }
+        self.ends[self.count] = end;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Sets all files back, the last first. `error` is why; what could not be set back is added to it.
+    pub(super) fn restore(&self, group: FdRef<'_>, error: Error) -> Error {
+        let mut left = None;
+        // The second round is for a value that was refused beside another's new one: a quota below the burst.
+        for _ in 0..2 {
+            left = None;
+            for (name, content) in (0..self.count).rev().filter_map(|index| self.file(index)) {
+                if holds(group, name, content).unwrap_or(false) {
+                    continue;
+                }
+                if set_back(group, name, content).is_none() {
+                    left = Some(name);
+                }
+            }
+        }
+        match left {
+            Some(name) => error.within(format_args!("{} could not be set back", ShowC(name))),
+            None => error,
+        }
+    }
+
+    fn start(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    fn file(&self, index: usize) -> Option<(&CStr, &[u8])> {
+        let bytes = self.bytes.get(self.start(index)..self.ends[index])?;
+        let name = CStr::from_bytes_until_nul(bytes).ok()?;
+        Some((name, bytes.get(name.count_bytes() + 1..)?))
+    }
+}
+
+fn full(name: &CStr) -> Error {
+    Error::new(format_args!(
+        "{}: an update changes at most {CGROUP_KEPT_FILES_MAX} files, which hold {CGROUP_KEPT_BYTES} bytes",
+        ShowC(name)
+    ))
+}
+
+fn open(group: FdRef<'_>, name: &CStr, how: i32) -> crate::sys::Result<Fd> {
+    fs::open(group, name, how | fs::O_NOFOLLOW, 0)
+}
+
+/// Whether a file holds exactly that.
+fn holds(group: FdRef<'_>, name: &CStr, mut content: &[u8]) -> Option<bool> {
+    let file = open(group, name, fs::O_RDONLY).ok()?;
+    let mut buffer = [0; super::FILE_BYTES];
+    loop {
+        match fs::read(file.by_ref(), &mut buffer).ok()? {
+            0 => return Some(content.is_empty()),
+            length => match content.strip_prefix(&buffer[..length]) {
+                Some(rest) => content = rest,
+                None => return Some(false),
+            },
+        }
+    }
+}
+
+/// Writes a file's old lines, and takes away the limits of devices that had none. `None` where one was refused.
+fn set_back(group: FdRef<'_>, name: &CStr, content: &[u8]) -> Option<()> {
+    let mut done = Some(());
+    let mut write = |line: &[u8]| {
+        let written = open(group, name, fs::O_WRONLY).and_then(|file| fs::write_all(file.by_ref(), line));
+        done = done.filter(|()| written.is_ok());
+    };
+    if let Some((_, none)) = LINES.iter().find(|(file, _)| *file == name) {
+        // A line of these is longer than no path.
+        each_device(group, name, &mut |device| {
+            let is_new = !content.split(|byte| *byte == b'\n').any(|line| first_word(line) == device);
+            let mut line = PathBuf::new();
+            if is_new
+                && line.push_bytes(device).is_ok()
+                && line.push_bytes(b" ").is_ok()
+                && line.push_bytes(none.as_bytes()).is_ok()
+            {
+                write(line.as_bytes());
+            }
+        })?;
+    }
+    content.split_inclusive(|byte| *byte == b'\n').for_each(&mut write);
+    match INHERITED.iter().find(|(file, _)| done.is_none() && *file == name && content == b"\n") {
+        Some((_, above)) => {
+            let mut buffer = [0; super::FILE_BYTES];
+            let all = super::read(group, above, &mut buffer).ok()?;
+            open(group, name, fs::O_WRONLY).and_then(|file| fs::write_all(file.by_ref(), all)).ok()
+        }
+        None => done,
+    }
+}
+
+fn first_word(line: &[u8]) -> &[u8] {
+    line.split(|byte| *byte == b' ').next().unwrap_or_default()
+}
+
+/// Gives the first word of each line of a file.
+fn each_device(group: FdRef<'_>, name: &CStr, give: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let file = open(group, name, fs::O_RDONLY).ok()?;
+    let mut bytes = [0; CGROUP_KEPT_BYTES];
+    let mut length = 0;
+    loop {
+        match fs::read(file.by_ref(), &mut bytes[length..]).ok()? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    let lines = bytes[..length].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(first_word).for_each(give);
+    Some(())
+}
