@@ -46,15 +46,7 @@ impl<'a> Target<'a> {
 
     /// A dry run for a machine with these controllers, or without cgroup2.
     pub(super) fn dry(controllers: Option<&'a [u8]>) -> Target<'a> {
-        Target {
-            group: None,
-            controllers,
-            is_update: false,
-            is_dry: true,
-            is_count: false,
-            written: 0,
-            undo: None,
-        }
+        Target { group: None, controllers, is_update: false, is_dry: true, is_count: false, written: 0, undo: None }
     }
 
     /// A dry run that counts the lines.
