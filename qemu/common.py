@@ -18,7 +18,7 @@ FAILED = 125  # our own failure, as docker's: never taken for what the container
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-# Where cargo puts what it builds; a relative name is meant as `make` in the source tree means it.
+# cargo's target directory; a relative name starts at the source tree, as for `make`.
 INIT = ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target") / "x86_64-unknown-linux-musl/release/ocinit"
 
 # Which Debian package brings a tool, so that a missing one is one clear line.
@@ -73,15 +73,15 @@ def one_line(error):
     return shown(f"internal error: {type(error).__name__}: {error}{where}")
 
 
-# What no terminal and no log viewer may be told by text of somebody else: control characters, line ends, marks
-# that turn the direction of writing, and the words that a CI system takes for its own.
+# Characters of untrusted text that must not reach a terminal or log viewer: control characters, line ends, marks of
+# writing direction. Besides, the commands of CI systems.
 HIDDEN = {*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029, 0xFEFF} - {0x09}
 ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in HIDDEN}
 CI_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#[\w.]*\[)")
 
 
 def shown(text):
-    """Text of somebody else (bytes or str) as it is shown to the user: in one line, and obeyed by nothing."""
+    """Returns untrusted text (bytes or str) as one line that no terminal or CI system obeys."""
     if isinstance(text, bytes):
         text = text.decode(errors="backslashreplace")
     text = text.translate(ESCAPES).encode(errors="backslashreplace").decode()
@@ -164,7 +164,7 @@ def cache(*parts):
 
 
 def trust(path, status, is_kind):
-    """An error if the file or folder is of another kind, or if another user could replace what is in it."""
+    """Fails if the file or folder is of another kind, or if another user could replace its content."""
     if not is_kind(status.st_mode):
         raise Failure(f"{path}: neither a folder nor a file of ours (remove it, or set XDG_CACHE_HOME)")
     if status.st_uid not in (0, os.geteuid()):
@@ -190,7 +190,7 @@ def locked(path):
 def replacing(output):
     """Yields a path for a new file that becomes `output` if all goes well.
 
-    It lies in a folder of ours beside it: nobody else can put a link in its place, and a failure leaves no half of it.
+    The path is in a private folder beside it, where no other user can put a link. A failure leaves no partial file.
     """
     with contextlib.suppress(FileNotFoundError):
         mode = os.lstat(output).st_mode
@@ -205,7 +205,7 @@ def replacing(output):
 
 
 def temporary_place():
-    """The folder for what lives as long as a command: $TMPDIR if it is set, even if nothing can be written there."""
+    """Returns the folder for temporary files: $TMPDIR if it is set, even if it cannot be written."""
     return os.environ.get("TMPDIR") or "/tmp"
 
 
@@ -219,7 +219,7 @@ def require_room(folder, size):
 
 @contextlib.contextmanager
 def room_named(place, what):
-    """Names the place and the file where the disk, or what the user may use of it, is full."""
+    """Names the place and the file if the disk or the user's quota is full."""
     try:
         yield
     except OSError as error:

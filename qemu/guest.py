@@ -1,6 +1,6 @@
-"""What the guest says of itself. It may be anything: a container can own the machine, so nothing is believed unchecked.
+"""The guest's messages. A container can take over the machine, so each is checked before it is believed.
 
-The control protocol's lines and their order stand in src/init/control.rs; host's and guest's side change together.
+src/init/control.rs documents the lines of the control protocol and their order; both sides change together.
 """
 
 import re
@@ -15,23 +15,23 @@ NUMBER = re.compile(rb"[0-9]{1,19}")
 
 
 class Lie(Exception):
-    """The guest said what no ocinit says: one line for the user."""
+    """A message that no ocinit sends, as one line for the user."""
 
 
 class Report:
-    """What was said on the control port, of which each line is checked."""
+    """The checked lines of the control port."""
 
     def __init__(self):
         self.greeted = False
         self.started = False  # the container's process was executed
         self.error = None  # the guest's one line, as bytes
         self.phases = []  # (name, start, end) in microseconds of the guest's clock
-        self.status = None  # the container's exit status, which is the last word
+        self.status = None  # the container's exit status, the last message
         self.wanted = []  # bytes of each output stream, known with the status
         self.rest = b""
 
     def feed(self, data):
-        """Takes bytes as they come. Yields the verb of each line that they complete; raises Lie."""
+        """Takes bytes as they come. Yields the verb of each completed line; raises Lie."""
         if data and self.status is not None:
             raise Lie("the guest went on after its exit status")
         self.rest += data
@@ -54,7 +54,7 @@ class Report:
             raise Lie(f"the guest said `{shown(line[:100])}`: no line of the control protocol, or not at this place")
         return verb.decode()
 
-    # Each returns false if it may not be said, or not now.
+    # Each returns false if the message is wrong, or comes at the wrong time.
 
     def _hello(self, rest):
         if self.greeted:
@@ -65,7 +65,7 @@ class Report:
         return True
 
     def _started(self, rest):
-        # Nothing follows it in its line, and nothing is started after an error.
+        # It has no arguments, and does not come after an error.
         if self.started or self.error is not None or rest:
             return False
         self.started = True
@@ -102,7 +102,7 @@ def count(word):
 
 
 class Lines:
-    """A stream as lines of at most LINE_MAX bytes, each byte looked at once: what is longer is cut."""
+    """Splits a stream into lines, in linear time, and cuts them at LINE_MAX bytes."""
 
     def __init__(self):
         self.line = bytearray()
@@ -119,7 +119,7 @@ class Lines:
         return lines
 
     def end(self):
-        """Returns the last line, which has no end, if there is one."""
+        """Returns the last line if it has no end."""
         return [self._take()] if self.line else []
 
     def _add(self, piece):

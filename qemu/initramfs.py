@@ -14,7 +14,7 @@ from common import Failure
 # What every boot loads: the buses, disks and the console ports of a QEMU machine. Dependencies come by themselves.
 PCI = ["virtio_pci", "virtio_blk", "virtio_console", "nvme"]
 MMIO = ["virtio_mmio", "virtio_blk", "virtio_console"]  # microvm has no PCI
-ALWAYS = ["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_console", "nvme"]  # a machine that is not known
+ALWAYS = ["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_console", "nvme"]  # for an unknown machine
 
 # What a file system needs before it can be mounted, loaded only then. The kernel would ask modprobe for the tables
 # of vfat's code pages and for the checksum, but an initramfs has no modprobe.

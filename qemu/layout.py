@@ -1,8 +1,8 @@
-"""Reads an OCI layout of somebody else: it may hold links, FIFOs and endless files, and may change meanwhile.
+"""Reads an untrusted OCI layout: it may hold links, FIFOs and endless files, and may change meanwhile.
 
-Only what the image-spec names is taken: oci-layout, index.json, refs/NAME, blobs/ALGORITHM/HEX, and manifest.json and
-repositories, which `docker save` writes beside them. Each name is opened beneath its folder, and no link is followed.
-Anything else is an error that names it; hidden regular files (.gitignore, what a killed copy left) are left out.
+Only the image-spec's files are taken: oci-layout, index.json, refs/NAME and blobs/ALGORITHM/HEX. So are manifest.json
+and repositories, which `docker save` writes as well. Each name is opened beneath its folder, and no link is followed.
+Anything else is an error that names it. Hidden regular files (.gitignore, the rests of a killed copy) are left out.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import zlib
 from common import Failure, require_room, room_named, temporary_place
 
 DOCUMENTS = {"oci-layout", "index.json", "manifest.json", "repositories"}
-MARKS = {"oci-layout", "index.json", "refs"}  # a directory with one of these is meant as a layout
+MARKS = {"oci-layout", "index.json", "refs"}  # a directory with one of these is a layout
 ALGORITHM = re.compile(r"[a-z0-9]+([+._-][a-z0-9]+)*", re.ASCII)
 HEX = re.compile(r"[A-Za-z0-9=_-]+", re.ASCII)
 REFERENCE = re.compile(r"[A-Za-z0-9][^/]*")
@@ -57,7 +57,7 @@ class Source:
     def __init__(self, path, below=()):
         self.path = os.path.join(path, *below)
         self.below = list(below)
-        self.top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the user's own word: it may be a link
+        self.top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the user's own path may be a link
         for depth, name in enumerate(below, 1):
             if name == "..":
                 raise Failure(f"{self.path}: `..` leads elsewhere")
@@ -72,7 +72,7 @@ class Source:
         self.files.sort(key=lambda words: (words[0] == "blobs", words))
 
     def _list(self, words, folder):
-        """Checks and lists what `folder`, opened, holds."""
+        """Checks and lists the files in the open `folder`."""
         for name in sorted(os.listdir(folder)):
             inner = [*words, name]
             shown = self.shown(inner)
@@ -149,7 +149,7 @@ class Unchanging:
         os.close(self.descriptor)
 
     def read(self, count):
-        """Returns at most `count` bytes, and none at the end of the size that the file had when it was opened."""
+        """Returns at most `count` bytes; none at the end, which is the file's size when it was opened."""
         parts = []
         wanted = min(count, self.left)
         while wanted:
@@ -162,7 +162,7 @@ class Unchanging:
         return b"".join(parts)
 
     def check(self):
-        """All of it was read, and there is no more."""
+        """Fails unless all of it was read, and no more came."""
         now = os.fstat(self.descriptor)
         same = all(getattr(now, name) == getattr(self.status, name) for name in ("st_size", "st_mtime_ns", "st_ctime_ns"))
         if self.left or not same or os.read(self.descriptor, 1):
@@ -173,7 +173,7 @@ class Unchanging:
 
 
 def entry(words, type_, mode, size=0):
-    """A tar entry; it says nothing of the file's owner and time."""
+    """Returns a tar entry without the file's owner and time."""
     made = tarfile.TarInfo("/".join(words))
     made.type, made.mode, made.size = type_, mode, size
     return made
@@ -201,7 +201,7 @@ def open_regular(folder, name, shown):
 
 
 def kind(mode):
-    """What a file is, in the user's words."""
+    """Returns a file's type in words."""
     names = {
         stat.S_IFLNK: "a symbolic link",
         stat.S_IFIFO: "a FIFO",
@@ -214,7 +214,7 @@ def kind(mode):
 
 
 def open_source(path, below=()):
-    """The layout at `path`, or in the folder `below` of it; an error if there is none."""
+    """Opens the layout at `path`, or in the folder `below` of it; fails if there is none."""
     source = Source(path, below)
     if not MARKS & {words[0] for words in [*source.files, *source.folders]}:
         raise Failure(f"{source.path}: not an OCI layout (it has no oci-layout, index.json or refs)")
@@ -223,7 +223,7 @@ def open_source(path, below=()):
 
 @contextlib.contextmanager
 def named_damage(path):
-    """What tarfile and the decompressors say of a damaged archive, as one line."""
+    """Turns errors of tarfile and the decompressors about a damaged archive into one line."""
     try:
         yield
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
@@ -231,7 +231,7 @@ def named_damage(path):
 
 
 def unpack(archive_path, target):
-    """Unpacks an oci-archive into the folder `target`, which only this user can write: the names of a layout alone."""
+    """Unpacks an oci-archive into the folder `target`, which only this user can write; takes only a layout's names."""
     with named_damage(archive_path), tarfile.open(archive_path) as archive:
         for member in archive:
             words = [word for word in member.name.split("/") if word not in ("", ".")]
@@ -256,7 +256,7 @@ def unpack(archive_path, target):
 
 
 def temporary_archive(source):
-    """The layout as an oci-archive, in an open file without a name. Returns its descriptor."""
+    """Returns the fd of a nameless file with the layout as an oci-archive."""
     place = temporary_place()
     with room_named(place, f"the disk of {source.path}"):
         require_room(place, source.size)

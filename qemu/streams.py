@@ -1,6 +1,6 @@
-"""The machine's streams. Each has a thread with blocking reads and writes: how slow a reader may be is then nobody
-else's matter, and no descriptor that we share with others needs O_NONBLOCK. The main thread waits for everything else
-in one poll, and writes to nothing that could make it wait.
+"""The machine's streams. Each has a thread with blocking reads and writes, so that a slow reader delays no other
+stream, and no fd that we share with other processes needs O_NONBLOCK. The main thread waits for everything else in one
+poll, and never writes to an fd that could block.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Waker:
 
 
 def write_all(descriptor, data):
-    """Writes all of `data`, even to a descriptor that somebody else made non-blocking."""
+    """Writes all of `data`, even to an fd that another process made non-blocking."""
     view = memoryview(data)
     while view:
         try:
@@ -45,20 +45,20 @@ def write_all(descriptor, data):
 
 
 def write_for(descriptor, data, patience):
-    """Writes `data` until its reader takes nothing for `patience` seconds. Returns true if all was written."""
+    """Writes `data`; gives up if the reader takes nothing for `patience` seconds. Returns true if all was written."""
     view = memoryview(data)
     while view:
         if not select.select([], [descriptor], [], patience)[1]:
             return False
         try:
-            view = view[os.write(descriptor, view[: select.PIPE_BUF]) :]  # so much fits into a pipe that has room
+            view = view[os.write(descriptor, view[: select.PIPE_BUF]) :]  # a writable pipe takes so much
         except BlockingIOError:
             time.sleep(0.01)
     return True
 
 
 def receive(source):
-    """Some bytes of a socket or a pipe, none when the other side is gone."""
+    """Returns bytes of a socket or a pipe; none when the other end is closed."""
     try:
         return os.read(source.fileno(), CHUNK)
     except ConnectionResetError:
@@ -66,13 +66,13 @@ def receive(source):
 
 
 class Carrier(threading.Thread):
-    """One thread's work. What it cannot go on from is kept for the main thread, which is woken at its end."""
+    """A thread that carries a stream. It keeps its exception for the main thread, and wakes that at its end."""
 
     def __init__(self, name, waker):
         super().__init__(name=name, daemon=True)
         self.waker = waker
         self.ended = False
-        self.broken = None  # an exception that nobody expected, as one line
+        self.broken = None  # an unexpected exception, as one line
 
     def run(self):
         try:
@@ -180,16 +180,16 @@ class Input(Carrier):
         self.complete = True
 
     def stop(self):
-        """Read no more: what is typed from now on is for whoever has the terminal after us."""
+        """Stops reading: later input is for the next program at the terminal."""
         with contextlib.suppress(BlockingIOError):  # full: it was stopped before
             os.write(self.stop_writer, b"\0")
 
 
 class LogFile:
-    """The file of --log. One that cannot be written is told of once; then the machine's log is read all the same."""
+    """The file of --log. If it cannot be written, that is reported once, and the machine's log is still read."""
 
     def __init__(self, path):
-        # O_NONBLOCK: a FIFO that nobody reads is an error, and no wait.
+        # O_NONBLOCK: a FIFO without a reader is an error instead of a wait.
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
         self.path, self.descriptor = path, os.open(path, flags, 0o666)
         os.set_blocking(self.descriptor, True)
@@ -220,7 +220,7 @@ def tell(line):
 
 
 class Log(Carrier):
-    """Keeps the machine's log: the end of it in memory, all of it in a file, or on stderr as it comes."""
+    """Keeps the machine's log: its end in memory, all of it in a file, or on stderr as it comes."""
 
     def __init__(self, source, tail, show, file, waker):
         super().__init__("log", waker)

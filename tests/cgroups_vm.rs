@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::vm_cases::{Case, run};
+use support::vm_cases::{Case, NOTHING_IS_LEFT, run};
 
 const CASES: &[Case] = &[
     // As systemd and docker do in a container: the outer cgroup then takes no process.
@@ -216,13 +216,7 @@ const CASES: &[Case] = &[
         prints: "ocinit: /sys/fs/cgroup is mounted without nsdelegate: the container can lift its limits \
                  (mount -o remount,nsdelegate /sys/fs/cgroup)\nran\nran\nran\n",
     },
-    Case {
-        name: "nothing-is-left",
-        linux: "",
-        inside: "",
-        outside: "find /sys/fs/cgroup -mindepth 1 -type d; $o list -q",
-        prints: "",
-    },
+    NOTHING_IS_LEFT,
 ];
 
 #[test]

@@ -53,12 +53,7 @@ fn looking(user: u32) -> Lab {
     std::fs::write(lab.rootfs.join("look"), format!("({LOOK}) >/tmp/part; mv /tmp/part /tmp/fds\n")).unwrap();
     lab.merge(r#"{"process": {"args": ["/bin/sh", "/look"]}}"#);
     if user != 0 {
-        lab.merge(&format!(
-            r#"{{"linux": {{"cgroupsPath": null,
-                "namespaces": [{{"type": "user"}}, {{"type": "mount"}}, {{"type": "pid"}}, {{"type": "ipc"}}, {{"type": "uts"}}],
-                "uidMappings": [{{"containerID": 0, "hostID": {user}, "size": 1}}],
-                "gidMappings": [{{"containerID": 0, "hostID": {user}, "size": 1}}]}}}}"#
-        ));
+        lab.for_user(user);
         for place in [&lab.dir, &lab.state, &lab.rootfs, &lab.rootfs.join("dev"), &lab.rootfs.join("tmp")] {
             std::os::unix::fs::chown(place, Some(user), Some(user)).expect("chown");
         }

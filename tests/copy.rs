@@ -270,13 +270,9 @@ fn many(layout: &mut Layout) -> Vec<Stored> {
         .collect();
     let statement = layout.blob(br#"{"_type":"https://in-toto.io/Statement/v0.1"}"#);
     let empty = layout.blob(b"{}");
-    let attestation = layout.blob(
-        format!(
-            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{},"layers":[{}]}}"#,
-            empty.descriptor("application/vnd.oci.empty.v1+json", ""),
-            statement.descriptor("application/vnd.in-toto+json", "")
-        )
-        .as_bytes(),
+    let attestation = layout.manifest(
+        &empty.descriptor("application/vnd.oci.empty.v1+json", ""),
+        &statement.descriptor("application/vnd.in-toto+json", ""),
     );
     let of = |index: usize, architecture: &str| {
         stored[index].manifest.descriptor(MANIFEST, &platform(architecture, "linux"))

@@ -244,13 +244,9 @@ fn attestations_are_copied_and_not_interpreted() {
         )
         .as_bytes(),
     );
-    let attestation = layout.blob(
-        format!(
-            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{},"layers":[{}]}}"#,
-            config.descriptor("application/vnd.oci.image.config.v1+json", ""),
-            statement.descriptor("application/vnd.in-toto+json", "")
-        )
-        .as_bytes(),
+    let attestation = layout.manifest(
+        &config.descriptor("application/vnd.oci.image.config.v1+json", ""),
+        &statement.descriptor("application/vnd.in-toto+json", ""),
     );
     let index = layout.blob(
         format!(
@@ -283,13 +279,9 @@ fn an_artifact_is_copied_as_it_is() {
         let directory = scratch(&format!("shared-artifact-{name}"));
         let mut layout = Layout::create(&directory.join("layout"));
         let (empty, payload) = (layout.blob(b"{}"), layout.blob(b"anything"));
-        let manifest = layout.blob(
-            format!(
-                r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{},"layers":[{}]}}"#,
-                empty.descriptor("application/vnd.oci.empty.v1+json", ""),
-                payload.descriptor("application/vnd.example+encrypted", "")
-            )
-            .as_bytes(),
+        let manifest = layout.manifest(
+            &empty.descriptor("application/vnd.oci.empty.v1+json", ""),
+            &payload.descriptor("application/vnd.example+encrypted", ""),
         );
         layout.entries.push(manifest.descriptor(MANIFEST, &format!("{more}{}", tagged("sig"))));
         layout.write_index();

@@ -20,11 +20,7 @@ use std::ffi::CString;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use support::lab::{self, Lab, Runtime};
-
-fn mountinfo() -> String {
-    std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
-}
+use support::lab::{self, Lab, Runtime, mountinfo};
 
 /// The program of the second container: this test's own binary, which is static.
 #[test]

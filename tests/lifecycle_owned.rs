@@ -36,12 +36,7 @@ fn lab_of(user: u32) -> Lab {
     std::fs::rename(&lab.bundle, &bundle).unwrap();
     (lab.rootfs, lab.bundle) = (bundle.join("rootfs"), bundle);
     if user != 0 {
-        lab.merge(&format!(
-            r#"{{"linux": {{"cgroupsPath": null,
-                "namespaces": [{{"type": "user"}}, {{"type": "mount"}}, {{"type": "pid"}}, {{"type": "ipc"}}, {{"type": "uts"}}],
-                "uidMappings": [{{"containerID": 0, "hostID": {user}, "size": 1}}],
-                "gidMappings": [{{"containerID": 0, "hostID": {user}, "size": 1}}]}}}}"#
-        ));
+        lab.for_user(user);
     }
     lab.script("exit 0");
     std::fs::create_dir(lab.dir.join("tmp")).unwrap();

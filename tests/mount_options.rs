@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::lab::{self, Lab, Runtime, Said};
+use support::lab::{self, Lab, Runtime, Said, mountinfo};
 
 fn lab() -> Lab {
     lab::enter();
@@ -221,7 +221,7 @@ fn paths_may_end_in_a_slash_and_be_named_twice() {
 #[test]
 fn without_a_mount_namespace_the_root_is_entered_by_chroot() {
     let mut lab = lab();
-    let before = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+    let before = mountinfo();
     lab.merge(r#"{"mounts": [], "hostname": null, "linux": {"namespaces": [{"type": "pid"}]}, "process": {"cwd": "/new/dir"}}"#);
     lab.script("pwd; ls -d /bin /b 2>/dev/null; echo x >/here");
     let said = lab.run();
@@ -255,7 +255,7 @@ fn without_a_mount_namespace_the_root_is_entered_by_chroot() {
     }
     lab.merge(r#"{"linux": {"devices": null}}"#);
     lab::refused(&lab, &lab.call(&["run", "--no-pivot", "--bundle", "@BUNDLE@", "@ID@"]), "--no-pivot: needs a mount");
-    assert_eq!(std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap(), before);
+    assert_eq!(mountinfo(), before);
 }
 
 /// Without the fix the 129th mount and the 257th group are errors.

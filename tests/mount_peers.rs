@@ -5,17 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use support::lab::{self, Lab, Runtime};
-
-fn mountinfo() -> String {
-    std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
-}
-
-#[track_caller]
-fn host(command: &str) {
-    let status = std::process::Command::new("/bin/sh").args(["-ec", command]).status().unwrap();
-    assert!(status.success(), "{command}");
-}
+use support::lab::{self, Lab, Runtime, host, mountinfo};
 
 /// Returns the peer groups in a text of mountinfo.
 fn groups(text: &str) -> BTreeSet<String> {

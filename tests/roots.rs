@@ -6,22 +6,11 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use support::lab::{self, Lab, Runtime, Said};
+use support::lab::{self, Lab, Runtime, Said, host, mountinfo};
 
 fn lab() -> Lab {
     lab::enter();
     Lab::new(Runtime::Ocinit)
-}
-
-/// Returns the mounts of this thread, the host of these tests.
-fn mountinfo() -> String {
-    std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
-}
-
-#[track_caller]
-fn host(command: &str) {
-    let status = std::process::Command::new("/bin/sh").args(["-ec", command]).status().unwrap();
-    assert!(status.success(), "{command}");
 }
 
 /// As nvidia does: in the container's mount namespace (by `nsenter`, or a createContainer hook) it

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::vm_cases::{Case, WHOLE_RUN, run};
+use support::vm_cases::{Case, NOTHING_IS_LEFT, WHOLE_RUN, run};
 
 /// Six namespaces, and a cgroup file system that can be written only where a case says so.
 const CASES: &[Case] = &[
@@ -170,13 +170,7 @@ const CASES: &[Case] = &[
                   rmdir $g/shell $g",
         prints: "5\n/sys/fs/cgroup/app/shell\n",
     },
-    Case {
-        name: "nothing-is-left",
-        linux: "",
-        inside: "",
-        outside: "find /sys/fs/cgroup -mindepth 1 -type d; $o list -q",
-        prints: "",
-    },
+    NOTHING_IS_LEFT,
 ];
 
 #[test]

@@ -5,7 +5,7 @@ use crate::bundle::{Given, Security};
 use crate::codec::json::{self, Writer};
 use crate::container::seccomp::{self, Program};
 use crate::io::document;
-use crate::io::output::Sink;
+use crate::io::output::InMemory;
 use crate::io::show::{Show, ShowC};
 use crate::spec::{self, Limit};
 use crate::sys::fd::CWD;
@@ -67,16 +67,11 @@ pub(super) fn of<'m>(
         let place = ShowC(path);
         let read = document::read(CWD, path, text).and_then(json::check);
         let profile = read.context("--security-opt seccomp", &place)?;
-        let room = resolved.len();
-        let mut sink = Document { buffer: resolved, length: 0 };
+        let mut sink = InMemory::new(resolved);
         let bounding = security.bounding();
         let mut json = Writer::with_indent(&mut sink, "");
         spec::seccomp::resolve(profile, bounding, &mut json).context("--security-opt seccomp", &place)?;
-        let Document { buffer, length } = sink;
-        let text = buffer
-            .get_mut(..length)
-            .ok_or_else(|| Error::new(format_args!("--security-opt seccomp: {place}: more than {room} bytes")))?;
-        let profile = json::check(text).context("--security-opt seccomp", &place)?;
+        let profile = sink.finish().and_then(json::check).context("--security-opt seccomp", &place)?;
         seccomp::compile(profile, program).context("--security-opt seccomp", &place)?;
         given.profile = Some(profile);
     }
@@ -94,21 +89,6 @@ pub(super) fn of<'m>(
 /// Returns a limit from docker's notation.
 fn limit(text: &[u8]) -> Result<Limit> {
     Limit::parse(text).map_err(|why| Error::new(format_args!("--ulimit {}: {why}", Show(text))))
-}
-
-/// A document in memory. If it is too long, its length exceeds the buffer's.
-struct Document<'b> {
-    buffer: &'b mut [u8],
-    length: usize,
-}
-
-impl Sink for Document<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.buffer.get_mut(self.length..self.length + bytes.len()) {
-            room.copy_from_slice(bytes);
-        }
-        self.length += bytes.len();
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{Arguments, Command, Flag, Run, container, pause, quantity};
 use crate::codec::json::{self, Value, Writer};
 use crate::container::state::Status;
 use crate::io::document;
-use crate::io::output::Sink;
+use crate::io::output::InMemory;
 use crate::io::show::ShowC;
 use crate::io::text::decimal;
 use crate::limits::DOCUMENT_BYTES;
@@ -88,14 +88,14 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     })
 }
 
-/// The document that somebody would have written instead of these options.
+/// Returns the document that says the same as these options.
 fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     for option in ["l3-cache-schema", "mem-bw-schema"] {
         if arguments.has(option) {
             return Err(Error::new(format_args!("--{option}: limits of Intel RDT are not changed")));
         }
     }
-    let (mut sink, mut section) = (Document { buffer, length: 0 }, "");
+    let (mut sink, mut section) = (InMemory::new(buffer), "");
     let mut json = Writer::with_indent(&mut sink, "");
     json.object();
     for (option, object, key, kind) in &MEMBERS {
@@ -117,24 +117,7 @@ fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b
         json.end();
     }
     json.end();
-    let Document { buffer, length } = sink;
-    Ok(&mut buffer[..length])
-}
-
-/// A document in memory.
-struct Document<'b> {
-    buffer: &'b mut [u8],
-    length: usize,
-}
-
-impl Sink for Document<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        // Some members of less than a command line: they fit.
-        if let Some(room) = self.buffer.get_mut(self.length..self.length + bytes.len()) {
-            room.copy_from_slice(bytes);
-            self.length += bytes.len();
-        }
-    }
+    sink.finish()
 }
 
 fn number(text: &[u8], kind: &Kind) -> Option<i64> {

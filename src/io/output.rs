@@ -1,5 +1,6 @@
 //! Bytes on their way out: a sink that encoders write to, and a descriptor behind a small buffer.
 
+use crate::error::{Error, Result};
 use crate::limits::OUTPUT_BYTES;
 use crate::sys::fd::FdRef;
 use crate::sys::{self, Errno, fs};
@@ -64,6 +65,35 @@ impl fmt::Write for Output<'_> {
     }
 }
 
+/// A document in memory.
+pub struct InMemory<'b> {
+    buffer: &'b mut [u8],
+    /// Length of the document, which may exceed the buffer's.
+    len: usize,
+}
+
+impl<'b> InMemory<'b> {
+    /// Begins a document in this buffer.
+    pub fn new(buffer: &'b mut [u8]) -> InMemory<'b> {
+        InMemory { buffer, len: 0 }
+    }
+
+    /// Returns the document. An error if it is longer than the buffer.
+    pub fn finish(self) -> Result<&'b mut [u8]> {
+        let room = self.buffer.len();
+        self.buffer.get_mut(..self.len).ok_or_else(|| Error::new(format_args!("more than {room} bytes")))
+    }
+}
+
+impl Sink for InMemory<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+        self.len += bytes.len();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +114,19 @@ mod tests {
         output.finish().unwrap();
         assert!(std::fs::read(&path).unwrap() == wanted);
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_document_in_memory_is_whole_or_an_error() {
+        let mut buffer = [0; 4];
+        for (pieces, wanted) in [(["ab", "cd"], Ok("abcd")), (["abc", "de"], Err("more than 4 bytes"))] {
+            let mut document = InMemory::new(&mut buffer);
+            pieces.iter().for_each(|piece| document.put(piece.as_bytes()));
+            match document.finish() {
+                Ok(whole) => assert_eq!(Ok(&*whole), wanted.map(str::as_bytes)),
+                Err(error) => assert_eq!(Err(error.to_string().as_str()), wanted),
+            }
+        }
     }
 
     #[test]

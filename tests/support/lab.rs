@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use super::json::Json;
 pub use messages::{receive_descriptor, receive_text};
-pub use place::enter;
-use place::{APPLETS, CONFIG, mounts};
+use place::{APPLETS, CONFIG};
+pub use place::{enter, host, mountinfo};
 
 /// Where each thread has its own file system in memory. The path is short: sockets have 108 bytes for theirs.
 pub const PLACE: &str = "/mnt";
@@ -135,7 +135,7 @@ impl Lab {
             mounts: 0,
         };
         lab.merge(&format!(r#"{{"linux": {{"cgroupsPath": "/{}"}}}}"#, lab.id));
-        lab.mounts = mounts();
+        lab.mounts = mountinfo().lines().count();
         lab
     }
 
@@ -157,6 +157,16 @@ impl Lab {
         )]));
         self.save();
         self
+    }
+
+    /// For an ordinary user, who has one id: a user namespace whose root is the user, and no cgroup.
+    pub fn for_user(&mut self, user: u32) -> &mut Lab {
+        self.merge(&format!(
+            r#"{{"linux": {{"cgroupsPath": null,
+                "namespaces": [{{"type": "user"}}, {{"type": "mount"}}, {{"type": "pid"}}, {{"type": "ipc"}}, {{"type": "uts"}}],
+                "uidMappings": [{{"containerID": 0, "hostID": {user}, "size": 1}}],
+                "gidMappings": [{{"containerID": 0, "hostID": {user}, "size": 1}}]}}}}"#
+        ))
     }
 
     fn save(&self) {
@@ -297,7 +307,7 @@ impl Lab {
         if self.cgroup().exists() {
             left.push("cgroup");
         }
-        if mounts() != self.mounts {
+        if mountinfo().lines().count() != self.mounts {
             left.push("mount");
         }
         left.join(" ")

@@ -92,6 +92,12 @@ impl Layout {
         blob
     }
 
+    /// Writes a manifest with these descriptors of its configuration and its layers.
+    pub fn manifest(&self, config: &str, layers: &str) -> Blob {
+        let text = format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[{layers}]}}"#);
+        self.blob(text.as_bytes())
+    }
+
     /// Where a blob is.
     pub fn path(&self, digest: &str) -> PathBuf {
         self.directory.join("blobs").join(digest.replace(':', "/"))

@@ -74,6 +74,15 @@ fn script(cases: &[Case]) -> String {
     text + "echo '<<end>>'\npoweroff -f\n"
 }
 
+/// The last case: no cgroup and no container is left.
+pub const NOTHING_IS_LEFT: Case = Case {
+    name: "nothing-is-left",
+    linux: "",
+    inside: "",
+    outside: "find /sys/fs/cgroup -mindepth 1 -type d; $o list -q",
+    prints: "",
+};
+
 /// Boots one machine for all cases. Fails with the output of each case that differs.
 pub fn run(name: &str, cases: &[Case]) {
     let directory = scratch(name);

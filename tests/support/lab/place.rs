@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use super::super::images::busybox_binary;
 use super::{PLACE, copy_program};
@@ -69,7 +70,14 @@ fn make_rootfs(rootfs: &Path) {
     std::fs::write(rootfs.join("etc/group"), group).expect("group");
 }
 
-/// Mounts that this thread sees.
-pub(super) fn mounts() -> usize {
-    std::fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo").lines().count()
+/// Returns the mounts of this thread, which is the host of the labs.
+pub fn mountinfo() -> String {
+    std::fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo")
+}
+
+/// Runs a command of the host's shell in this thread's mount namespace.
+#[track_caller]
+pub fn host(command: &str) {
+    let status = Command::new("/bin/sh").args(["-ec", command]).status().expect("a shell");
+    assert!(status.success(), "{command}");
 }
