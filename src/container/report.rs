@@ -37,6 +37,9 @@ const TEXT: usize = 8;
 const TAKEN: u32 = 1;
 const SEND: u32 = 2;
 
+/// A process waits so many spins for the answer: seconds to minutes, as processors differ.
+const SPINS_MAX: u64 = if cfg!(test) { 1 << 20 } else { 1 << 32 };
+
 /// The longest shown part of a program's path, in bytes.
 const PATH_BYTES: usize = 4096;
 const _: () = assert!(TEXT * 4 + PATH_BYTES + execute::INTERPRETER_BYTES <= Shared::WORDS * 4);
@@ -131,13 +134,15 @@ impl Report {
     /// be sent.
     pub fn offer(&self, listener: FdRef<'_>) -> bool {
         self.word(LISTENER).store(listener.raw() as u32 + 1, Ordering::Release);
-        loop {
+        for _ in 0..SPINS_MAX {
             match self.word(ANSWER).load(Ordering::Acquire) {
                 // futex(2) may be forbidden.
                 0 => core::hint::spin_loop(),
                 answer => return answer == TAKEN,
             }
         }
+        // The parent was killed, and its death signal is off already.
+        process::halt()
     }
 
     /// Parent: takes the fd that the process offers, once. The process waits for [`Report::go_on`].
@@ -160,6 +165,9 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::clone::{self, Side};
+    use crate::sys::fd::STDERR;
+    use crate::sys::process::Whom;
 
     #[test]
     fn what_is_noted_is_what_is_read() {
@@ -180,5 +188,19 @@ mod tests {
         report.word(INTERPRETER_LENGTH).store(u32::MAX, Ordering::Relaxed);
         report.word(ERRNO).store(u32::MAX, Ordering::Relaxed);
         assert!(other.failure().unwrap().to_string().starts_with("exec /bin/odd"));
+    }
+    #[test]
+    fn an_offer_without_an_answer_ends() {
+        let report = Report::new().unwrap();
+        match clone::fork(0, None).unwrap() {
+            Side::Child => {
+                report.offer(STDERR);
+                process::exit(0)
+            }
+            Side::Parent(_, child) => {
+                let ended = process::wait(Whom::Pidfd(child.by_ref()), true).unwrap().unwrap().1;
+                assert_eq!(ended.status(), 128 + libc::SIGSEGV as u8);
+            }
+        }
     }
 }
