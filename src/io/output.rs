@@ -47,13 +47,16 @@ impl<'f> Output<'f> {
 }
 
 impl Sink for Output<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        for byte in bytes {
+    fn put(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
             if self.len == OUTPUT_BYTES {
                 self.flush();
             }
-            self.buffer[self.len] = *byte;
-            self.len += 1;
+            let room = &mut self.buffer[self.len..];
+            let (now, later) = bytes.split_at(bytes.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.len += now.len();
+            bytes = later;
         }
     }
 }

@@ -10,7 +10,52 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
 
 /// The words of a list that is one text, which takes half the room of a table.
 pub fn words(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
-    list.as_bytes().split(|byte| *byte == b' ')
+    let mut rest = Some(list.as_bytes());
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let (word, behind) = text.split_at_checked(find(text, b' '))?;
+        rest = behind.get(1..);
+        Some(word)
+    })
+}
+
+const ONES: u64 = each(1);
+
+/// Returns a word whose bytes are all this one.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Returns the high bit of each byte of `word` that is less than `limit`, which is at most 128. Only the lowest bit of the
+/// result is certain: what is borrowed for it changes the bytes above.
+const fn less(word: u64, limit: u64) -> u64 {
+    word.wrapping_sub(ONES * limit) & !word & ONES << 7
+}
+
+/// Returns how many bytes stand before the first that `mark` marks, eight at once; `is_marked` is the same for one byte.
+#[inline(always)]
+fn before(text: &[u8], mark: impl Fn(u64) -> u64, is_marked: impl Fn(u8) -> bool) -> usize {
+    let (words, rest) = text.as_chunks();
+    for (n, word) in words.iter().enumerate() {
+        let marks = mark(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return 8 * n + marks.trailing_zeros() as usize / 8;
+        }
+    }
+    8 * words.len() + rest.iter().position(|byte| is_marked(*byte)).unwrap_or(rest.len())
+}
+
+/// Returns where the first `byte` is; the length of the text if there is none.
+#[inline(never)]
+pub fn find(text: &[u8], byte: u8) -> usize {
+    before(text, |word| less(word ^ each(byte), 1), |one| one == byte)
+}
+
+/// Returns how many bytes of a JSON string stand for themselves: those before a quote, a backslash or a control character.
+#[inline(never)]
+pub fn plain_length(text: &[u8]) -> usize {
+    let mark = |word| less(word ^ each(b'"'), 1) | less(word ^ each(b'\\'), 1) | less(word, 0x20);
+    before(text, mark, |byte| matches!(byte, b'"' | b'\\' | ..b' '))
 }
 
 /// What stands before the first `byte` (of ASCII), and what stands after it.
@@ -35,9 +80,31 @@ mod tests {
             assert_eq!(decimal(text), None, "{text:?}");
         }
         assert_eq!(words("one two").collect::<Vec<_>>(), [b"one", b"two"]);
+        assert_eq!(
+            words(" seventeen-letters  x ").collect::<Vec<_>>(),
+            [&b""[..], b"seventeen-letters", b"", b"x", b""]
+        );
+        assert_eq!(words("").collect::<Vec<_>>(), [b""]);
         assert_eq!(split_once("a:b:é", b':'), Some(("a", "b:é")));
         assert_eq!(split_once(":", b':'), Some(("", "")));
         assert_eq!(split_once("é", b':'), None);
         assert_eq!((last_of("é:b:c", b':'), last_of("é", b':')), (Some(4), None));
+    }
+
+    #[test]
+    fn eight_bytes_at_once_find_what_one_at_a_time_finds() {
+        for byte in *b"\0\x01\x1f !\"#/09A[\\]a~\x7f\x80\xa2\xdc\xff" {
+            for (length, at) in (0..18).flat_map(|length| (0..=length).map(move |at| (length, at))) {
+                for around in [b'a', 0x21, 0x80, 0xff, byte ^ 1, byte ^ 0x80] {
+                    let mut text = vec![around; length];
+                    text[at..].iter_mut().step_by(3).for_each(|place| *place = byte);
+                    let first = text.iter().position(|one| *one == byte).unwrap_or(length);
+                    assert_eq!(find(&text, byte), first, "{text:?}");
+                    let special = |one: &u8| *one == b'"' || *one == b'\\' || *one < 0x20;
+                    let plain = text.iter().position(special).unwrap_or(length);
+                    assert_eq!(plain_length(&text), plain, "{text:?}");
+                }
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The one pass over a document: syntax, depth, UTF-8, and every escape brought to its canonical form.
 
 use super::{Value, value};
+use crate::io::text::plain_length;
 use crate::limits::JSON_DEPTH;
 use crate::{Error, Result};
 
@@ -186,14 +187,18 @@ impl Pass<'_> {
     fn string(&mut self) -> Step {
         self.copy();
         loop {
+            let plain = plain_length(self.bytes.get(self.read..).unwrap_or(&[]));
+            if self.written < self.read {
+                self.bytes.copy_within(self.read..self.read + plain, self.written);
+            }
+            (self.read, self.written) = (self.read + plain, self.written + plain);
             match self.peek() {
                 b'"' => {
                     self.copy();
                     return Ok(());
                 }
                 b'\\' => self.escape()?,
-                0..0x20 => return Err("a control character in a string"),
-                _ => self.copy(),
+                _ => return Err("a control character in a string"),
             }
         }
     }

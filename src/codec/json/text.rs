@@ -3,6 +3,7 @@
 use crate::io::strings::Builder;
 use crate::sys::Errno;
 use crate::{Error, Result};
+use core::cmp::Ordering;
 use core::fmt::{self, Display, Write};
 
 /// A string of a checked document, as it stands between its quotes: only `"`, `\` and control characters
@@ -106,9 +107,11 @@ impl fmt::Debug for Text<'_> {
 
 impl PartialEq<str> for Text<'_> {
     fn eq(&self, other: &str) -> bool {
-        match self.as_plain() {
-            Some(plain) => plain == other,
-            None => self.chars().eq(other.chars()),
+        // An escape is longer than what it stands for.
+        match self.0.len().cmp(&other.len()) {
+            Ordering::Less => false,
+            Ordering::Equal => self.0 == other && self.as_plain().is_some(),
+            Ordering::Greater => self.as_plain().is_none() && self.chars().eq(other.chars()),
         }
     }
 }

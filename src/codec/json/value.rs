@@ -1,6 +1,7 @@
 //! A value of a checked document: a span of its text, walked where it stands.
 
 use super::Text;
+use crate::io::text::plain_length;
 use crate::{Error, Result};
 use core::fmt::{self, Display};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +27,7 @@ impl<'m> Value<'m> {
     }
 
     fn first_byte(&self) -> u8 {
-        self.as_json().as_bytes().first().copied().unwrap_or(0)
+        self.document.as_bytes().get(self.start as usize).copied().unwrap_or(0)
     }
 
     /// It is `null`.
@@ -256,8 +257,12 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
         match byte {
             b'"' => {
                 at += 1;
-                while let Some(&byte) = bytes.get(at).filter(|&&byte| byte != b'"') {
-                    at += if byte == b'\\' { 2 } else { 1 };
+                loop {
+                    at += plain_length(bytes.get(at..).unwrap_or(&[]));
+                    if bytes.get(at) != Some(&b'\\') {
+                        break;
+                    }
+                    at += 2;
                 }
             }
             b'[' | b'{' => {

@@ -273,27 +273,43 @@ impl<'s> Writer<'s> {
 
     /// Escapes what must not stand for itself; of what `is_escaped` as a checked document is, only what it may hold.
     fn escape(&mut self, text: &str, is_escaped: bool) {
-        let mut buffer = [0; 4];
-        for character in text.chars() {
-            let short = match character {
-                '"' | '\\' if !is_escaped => character as u8,
-                '\x08' => b'b',
-                '\x0c' => b'f',
-                '\n' => b'n',
-                '\r' => b'r',
-                '\t' => b't',
-                '\0'..' ' | '\x7f'..'\u{a0}' => {
-                    let hex = |shift: u32| b"0123456789abcdef"[(character as usize) >> shift & 15];
-                    self.sink.put(&[b'\\', b'u', b'0', b'0', hex(4), hex(0)]);
-                    continue;
-                }
+        let bytes = text.as_bytes();
+        // What begins at `start` stands for itself.
+        let (mut start, mut at) = (0, 0);
+        while let Some(&byte) = bytes.get(at) {
+            let second = bytes.get(at + 1).copied().unwrap_or(0);
+            let (code, length) = match byte {
+                b'"' | b'\\' if !is_escaped => (byte, 1),
+                0..b' ' | 0x7f => (byte, 1),
+                // U+0080 to U+009F in UTF-8.
+                0xc2 if second < 0xa0 => (second, 2),
                 _ => {
-                    self.sink.put(character.encode_utf8(&mut buffer).as_bytes());
+                    at += 1;
                     continue;
                 }
             };
-            self.sink.put(&[b'\\', short]);
+            self.sink.put(&bytes[start..at]);
+            self.put_escape(code);
+            at += length;
+            start = at;
         }
+        self.sink.put(&bytes[start..]);
+    }
+
+    fn put_escape(&mut self, code: u8) {
+        let short = match code {
+            b'"' | b'\\' => code,
+            b'\x08' => b'b',
+            b'\x0c' => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            _ => {
+                let hex = |shift: u32| b"0123456789abcdef"[usize::from(code >> shift & 15)];
+                return self.sink.put(&[b'\\', b'u', b'0', b'0', hex(4), hex(0)]);
+            }
+        };
+        self.sink.put(&[b'\\', short]);
     }
 }
 

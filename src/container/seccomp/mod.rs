@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! profile.rs    JSON -> what becomes of each system call     parent
-//! names.rs      names -> numbers
 //! program.rs    what becomes of each call -> instructions
 //! mod.rs        instructions -> the kernel                   child
 //! marked.rs     the same in a pid namespace of others        intermediate process
@@ -24,7 +23,6 @@
 mod confine;
 mod listener;
 mod marked;
-mod names;
 mod profile;
 mod program;
 

@@ -157,7 +157,7 @@ struct Wanted {
 impl Wanted {
     /// Adds a system call by its name; an unknown name is ignored.
     fn put_name(&self, program: &mut Program, name: &[u8]) {
-        if let Some((native, compat)) = program.names.find(name) {
+        if let Some(seccomp_default::Name { native, compat, .. }) = seccomp_default::find(name) {
             if native != NONE {
                 self.put(program, 0, native, 0);
             }

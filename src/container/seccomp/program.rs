@@ -7,7 +7,6 @@
 //!  the same again                                            i386
 //! ```
 
-use super::names::Names;
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
 use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_ERRNO, RETURN_LOG, RETURN_TRACE};
 use crate::{Error, Result};
@@ -28,7 +27,6 @@ pub struct Program {
     pub(super) rules: heapless::Vec<Rule, RULES>,
     pub(super) conditions: heapless::Vec<Condition, RULES>,
     ranges: heapless::Vec<Range, { 2 * NUMBERS + 8 }>,
-    pub(super) names: Names,
     pub(super) policy: Policy,
     /// Where two verdicts are returned.
     ends: [usize; 2],
@@ -130,7 +128,6 @@ impl Program {
         rules: heapless::Vec::new(),
         conditions: heapless::Vec::new(),
         ranges: heapless::Vec::new(),
-        names: Names::EMPTY,
         policy: Policy { default: 0, x86: false, x32: false },
         ends: [0; 2],
         is_full: false,
@@ -145,7 +142,6 @@ impl Program {
         self.verdicts.as_flattened_mut().fill(UNKNOWN);
         self.rules.clear();
         self.conditions.clear();
-        self.names.unpack();
     }
 
     /// The instructions of the whole filter.

@@ -8,7 +8,7 @@
 mod names;
 mod resolve;
 
-pub use names::{COUNT, NONE, Name, Text, each_name};
+pub use names::{COUNT, NONE, Name, each_name, find};
 pub use resolve::resolve;
 
 use super::capability;
@@ -100,12 +100,12 @@ impl Rule {
             Which::One(name) => see(name.as_bytes()),
             Which::Always => each_name(&mut |at, name| {
                 if TABLE.always[at / 8] >> (at % 8) & 1 != 0 {
-                    see(name.as_bytes());
+                    see(name.text);
                 }
             }),
             Which::With(number) => each_name(&mut |at, name| {
                 if TABLE.allowed_with(number).any(|one| one == at) {
-                    see(name.as_bytes());
+                    see(name.text);
                 }
             }),
         }

@@ -1,80 +1,51 @@
 //! System calls by name: their numbers for x86_64 and for i386.
 //!
-//! `syscalls.txt` has the sorted names with both numbers. The compiler packs it: five bits for each
-//! character, without the characters shared with the name before (5 KiB of text become 3).
+//! `syscalls.txt` has the sorted names with both numbers, and is searched as it stands. The compiler
+//! makes a hash table of the places of its lines: no start of a container has to unpack anything.
 
 pub(super) const TEXT: &[u8] = include_bytes!("syscalls.txt");
-/// All names together have just 32 different characters.
-const LETTERS: &[u8; 32] = b"etrsi_aomndlgcupfhkvwxyqbj123468";
 /// No number: the architecture lacks the call.
 pub const NONE: u16 = 0x1ff;
-
-/// The packed table, in an array that is large enough, and its length in bytes.
-const WIDE: ([u8; 4096], usize) = pack();
-static PACKED: [u8; WIDE.1] = cut();
 
 /// How many there are.
 pub const COUNT: usize = count(b'\n');
 
-/// Packs each line: how many characters it shares with the name before (4 bits), how many follow
-/// (5), those characters (5 each), and both numbers (9 each).
-const fn pack() -> ([u8; 4096], usize) {
-    let (mut packed, mut bit) = ([0; 4096], 0);
-    let (mut before, mut start) = (0, 0);
+const SLOTS: usize = 1024;
+const _: () = assert!(COUNT * 2 < SLOTS && TEXT.len() < u16::MAX as usize);
+
+/// Where each line begins, counted from 1: in the slot of its name's hash, or in the next free slot.
+/// A free slot is 0.
+static PLACES: [u16; SLOTS] = places();
+
+const fn places() -> [u16; SLOTS] {
+    let (mut places, mut start) = ([0; SLOTS], 0);
     while start < TEXT.len() {
-        let mut shared = 0;
-        while shared < 15 && TEXT[start + shared] == TEXT[before + shared] && start > 0 {
-            shared += 1;
-        }
         let mut end = start;
         while TEXT[end] != b' ' {
             end += 1;
         }
-        put(&mut packed, &mut bit, shared, 4);
-        put(&mut packed, &mut bit, end - start - shared, 5);
-        let mut at = start + shared;
-        while at < end {
-            let mut letter = 0;
-            while LETTERS[letter] != TEXT[at] {
-                letter += 1;
-            }
-            put(&mut packed, &mut bit, letter, 5);
-            at += 1;
+        let mut slot = hash(TEXT, start, end);
+        while places[slot] != 0 {
+            slot = (slot + 1) % SLOTS;
         }
-        let mut numbers = 0;
-        while numbers < 2 {
-            let (mut number, mut digits) = (0, false);
-            at += 1;
-            while TEXT[at] != b' ' && TEXT[at] != b'\n' {
-                digits = TEXT[at] != b'-';
-                number = number * 10 + (TEXT[at] as usize).wrapping_sub(b'0' as usize) % 10;
-                at += 1;
-            }
-            put(&mut packed, &mut bit, if digits { number } else { NONE as usize }, 9);
-            numbers += 1;
+        places[slot] = start as u16 + 1;
+        while TEXT[end] != b'\n' {
+            end += 1;
         }
-        (before, start) = (start, at + 1);
+        start = end + 1;
     }
-    (packed, bit.div_ceil(8))
+    places
 }
 
-const fn put(packed: &mut [u8; 4096], bit: &mut usize, value: usize, count: usize) {
-    assert!(value < 1 << count);
-    let mut n = 0;
-    while n < count {
-        packed[*bit / 8] |= ((value >> n & 1) as u8) << (*bit % 8);
-        *bit += 1;
-        n += 1;
+/// Returns the slot of a name.
+const fn hash(text: &[u8], mut at: usize, end: usize) -> usize {
+    let mut hash = 0u64;
+    while at < end {
+        // The upper bits of a product know of all that are below.
+        hash = (hash ^ text[at] as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        at += 1;
     }
-}
-
-const fn cut() -> [u8; WIDE.1] {
-    let (mut packed, mut n) = ([0; WIDE.1], 0);
-    while n < WIDE.1 {
-        packed[n] = WIDE.0[n];
-        n += 1;
-    }
-    packed
+    (hash >> 54) as usize % SLOTS
 }
 
 const fn count(byte: u8) -> usize {
@@ -89,47 +60,75 @@ const fn count(byte: u8) -> usize {
 /// One system call.
 #[derive(Clone, Copy)]
 pub struct Name {
-    /// Filled up with zeros.
-    pub text: Text,
+    /// Its name.
+    pub text: &'static [u8],
     /// The number of x86_64, and mostly of x32, too; or [`NONE`].
     pub native: u16,
     /// The number of i386, or [`NONE`]. From 500 up: only reachable by socketcall(2) or ipc(2).
     pub compat: u16,
 }
 
-/// A name, with zeros behind it.
-pub type Text = [u8; 32];
+/// Returns the system call whose line begins at `start`, and where the next line begins.
+fn read(start: usize) -> (Name, usize) {
+    let line = TEXT.get(start..).unwrap_or(&[]);
+    let length = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+    let (text, behind) = line.split_at(length);
+    let (mut numbers, mut column, mut next) = ([0; 2], 0, start + length + 1);
+    for byte in behind.iter().skip(1) {
+        next += 1;
+        match byte {
+            b'\n' => break,
+            b' ' => column = 1,
+            b'-' => numbers[column] = NONE,
+            digit => numbers[column] = numbers[column] * 10 + u16::from(digit.wrapping_sub(b'0')),
+        }
+    }
+    (Name { text, native: numbers[0], compat: numbers[1] }, next)
+}
 
-impl Name {
-    /// Nothing.
-    pub const EMPTY: Name = Name { text: [0; 32], native: 0, compat: 0 };
-
-    /// Its text alone.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.text.split(|byte| *byte == 0).next().unwrap_or_default()
+/// Returns the system call of this name.
+pub fn find(name: &[u8]) -> Option<Name> {
+    let mut slot = hash(name, 0, name.len());
+    loop {
+        let start = usize::from(PLACES[slot]).checked_sub(1)?;
+        let line = TEXT.get(start..).unwrap_or(&[]);
+        if line.starts_with(name) && line.get(name.len()) == Some(&b' ') && !name.contains(&b' ') {
+            return Some(read(start).0);
+        }
+        slot = (slot + 1) % SLOTS;
     }
 }
 
-/// Unpacks the table. Calls `see` with each system call and its place.
+/// Calls `see` with each system call and its place.
 pub fn each_name(see: &mut dyn FnMut(usize, &Name)) {
-    let (mut bytes, mut bits, mut left) = (PACKED.iter(), 0, 0);
-    let mut take = |count: u32| {
-        while left < count {
-            bits |= u32::from(*bytes.next().unwrap_or(&0)) << left;
-            left += 8;
-        }
-        let value = bits & ((1 << count) - 1);
-        (bits, left) = (bits >> count, left - count);
-        value as usize
-    };
-    let mut name = Name::EMPTY;
+    let mut start = 0;
     for at in 0..COUNT {
-        let shared = take(4);
-        let end = shared + take(5);
-        for (n, place) in name.text.iter_mut().enumerate().skip(shared) {
-            *place = if n < end { LETTERS[take(5)] } else { 0 };
-        }
-        (name.native, name.compat) = (take(9) as u16, take(9) as u16);
+        let (name, next) = read(start);
         see(at, &name);
+        start = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_found_with_its_numbers_and_no_other() {
+        let mut lines = core::str::from_utf8(TEXT).unwrap().lines();
+        each_name(&mut |_, name| {
+            let text = core::str::from_utf8(name.text).unwrap();
+            let shown = |number: u16| if number == NONE { "-".to_string() } else { number.to_string() };
+            assert_eq!(lines.next().unwrap(), format!("{text} {} {}", shown(name.native), shown(name.compat)));
+            let found = find(name.text).unwrap();
+            assert_eq!((found.text, found.native, found.compat), (name.text, name.native, name.compat));
+            for wrong in [&text[1..], &text[..text.len() - 1], &format!("{text} "), &format!("{text}x")] {
+                let is_one =
+                    core::str::from_utf8(TEXT).unwrap().lines().any(|line| line.split(' ').next() == Some(wrong));
+                assert_eq!(find(wrong.as_bytes()).is_some(), is_one, "{wrong}");
+            }
+        });
+        assert_eq!((lines.next(), find(b"").is_none(), find(&[b'x'; 300]).is_none()), (None, true, true));
+        assert!(find(b"accept 43").is_none() && find(b"accept\n").is_none());
     }
 }
