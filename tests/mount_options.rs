@@ -161,17 +161,28 @@ fn a_binds_options_are_all_that_it_has() {
 }
 
 /// For root of a user namespace the host's restrictions stay: if unnamed they are kept, and options
-/// against them are refused.
+/// against them are refused. Without the fix of its last call a source below a directory that only the
+/// host may search lost them: `rw` made it writable.
 #[test]
 fn what_is_locked_in_a_user_namespace_stays() {
-    let mut lab = lab();
+    lab::enter();
+    what_is_locked_stays(0, "755");
+    what_is_locked_stays(100_000, "700");
+}
+
+#[track_caller]
+fn what_is_locked_stays(first: u32, mode: &str) {
+    let mut lab = Lab::new(Runtime::Ocinit);
     std::fs::create_dir(lab.rootfs.join("b")).unwrap();
-    host(&lab.fill("mkdir @DIR@/src; mount -t tmpfs -o ro,nosuid,nodev t @DIR@/src"));
-    lab.merge(&users(0));
+    host(&lab.fill(&format!(
+        "mkdir -p @DIR@/way/src; chmod 755 @DIR@; chmod {mode} @DIR@/way; chown {first}:{first} @ROOTFS@ @ROOTFS@/dev; \
+         mount -t tmpfs t @DIR@/way/src; mount -o remount,bind,ro,nosuid,nodev @DIR@/way/src"
+    )));
+    lab.merge(&users(first));
     let config = |options: &str| {
         format!(
             r#"{{"mounts": [{{"destination": "/proc", "type": "proc", "source": "proc"}},
-                {{"destination": "/b", "type": "bind", "source": "@DIR@/src", "options": [{options}]}}],
+                {{"destination": "/b", "type": "bind", "source": "@DIR@/way/src", "options": [{options}]}}],
                 "process": {{"args": ["/bin/cat", "/proc/self/mountinfo"]}}}}"#
         )
     };
@@ -183,7 +194,7 @@ fn what_is_locked_in_a_user_namespace_stays() {
         lab.merge(&config(options));
         lab::refused(&lab, &lab.run(), "mount bind at /b: change its attributes: operation not permitted");
     }
-    host(&lab.fill("umount @DIR@/src"));
+    host(&lab.fill("umount @DIR@/way/src"));
 }
 
 /// A kernel that runs without SELinux does not know the option. Without the fix: invalid argument.
