@@ -83,6 +83,12 @@ fn options_may_be_longer_than_fsconfig_takes_them() {
     overlay_is_there(&lab);
 }
 
+fn takes_layers_one_by_one() -> bool {
+    let version = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(8))
+}
+
 /// mount(2) takes a page. More layers are passed one by one from Linux 6.8 on, and an error names
 /// the limit.
 #[test]
@@ -96,9 +102,7 @@ fn layers_may_be_more_than_mount_takes_at_once() {
     std::fs::write(layers[39].join("last"), "last\n").unwrap();
     let lower: Vec<_> = layers.iter().map(|layer| layer.to_str().unwrap()).collect();
     overlay(&mut lab, &lower.join(":"));
-    let version = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-    if (numbers.next(), numbers.next()) >= (Some(6), Some(8)) {
+    if takes_layers_one_by_one() {
         overlay_is_there(&lab);
     }
     lab.merge(&format!(
@@ -117,23 +121,34 @@ fn layers_may_be_more_than_mount_takes_at_once() {
     let _ = std::process::Command::new("umount").arg(lab.dir.join("ov")).status();
 }
 
-/// Root of the container may not walk to the directories. Without the fix: permission denied.
+/// Root of the container may not walk to the directories. Without the fix: permission denied, for long
+/// names and for more layers than mount(2) takes, too.
 #[test]
 fn an_overlay_is_made_for_a_user_namespace() {
-    let mut lab = lab();
-    let lower = lab.dir.join("closed/lower");
-    std::fs::create_dir_all(&lower).unwrap();
-    std::fs::write(lower.join("f"), "lower\n").unwrap();
-    std::fs::write(lower.join("last"), "last\n").unwrap();
-    overlay(&mut lab, "@DIR@/closed/lower");
-    lab.merge(&users(100_000));
-    for place in ["ov", "proc"] {
-        std::fs::create_dir_all(lab.rootfs.join(place)).unwrap();
+    lab::enter();
+    let long = format!("{}/{}", "a".repeat(150), "b".repeat(150));
+    let many: Vec<_> = (0..40).map(|n| format!("@DIR@/closed/{n:0150}")).collect();
+    let rows = ["@DIR@/closed/lower".into(), format!("@DIR@/closed/{long}"), many.join(":")];
+    for lower in &rows[..if takes_layers_one_by_one() { 3 } else { 2 }] {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        for (n, layer) in lower.split(':').enumerate() {
+            let layer = lab.fill(layer);
+            std::fs::create_dir_all(&layer).unwrap();
+            if n == 0 {
+                std::fs::write(format!("{layer}/f"), "lower\n").unwrap();
+                std::fs::write(format!("{layer}/last"), "last\n").unwrap();
+            }
+        }
+        overlay(&mut lab, lower);
+        lab.merge(&users(100_000));
+        for place in ["ov", "proc"] {
+            std::fs::create_dir_all(lab.rootfs.join(place)).unwrap();
+        }
+        host(&lab.fill(
+            "chmod 700 @DIR@/closed @DIR@/ov; chown 100000:100000 @DIR@/ov/up @DIR@/ov/work; rm -rf @DIR@/ov/work/*",
+        ));
+        overlay_is_there(&lab);
     }
-    host(&lab.fill(
-        "chmod 700 @DIR@/closed @DIR@/ov; chown 100000:100000 @DIR@/ov/up @DIR@/ov/work; rm -rf @DIR@/ov/work/*",
-    ));
-    overlay_is_there(&lab);
 }
 
 /// Without the fix the source's attributes stay, named or not.

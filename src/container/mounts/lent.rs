@@ -12,7 +12,7 @@
 //!
 //! A joined mount namespace has other processes, which could mislead the helper: nothing is opened there.
 
-use super::{idmap, joins_or_makes, long};
+use super::{filesystem, idmap, joins_or_makes, long};
 use crate::container::handshake::Channel;
 use crate::error::{Context, Error, Result};
 use crate::io::show::On;
@@ -22,7 +22,7 @@ use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::mount::{self, MS_SHARED, MS_SLAVE};
 use crate::sys::process::{self, Whom};
-use crate::sys::{Errno, signal};
+use crate::sys::{Errno, fs, signal};
 use core::ffi::CStr;
 
 /// The child that asks.
@@ -74,7 +74,14 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
     clone::join_namespace(borrower.process, CLONE_NEWNS).doing("join the container's mount namespace")?;
     // An absolute source needs no directory.
     let _ = mount::chdir(borrower.bundle);
-    let Some(here) = here else { return super::filesystem::new(spec, one, &options, None) };
+    let Some(here) = here else {
+        if !long::is_needed(one) {
+            return filesystem::new(spec, one, &options, None);
+        }
+        // Any directory does: in a user namespace's mount namespace no mount reaches the host.
+        let place = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
+        return long::make(spec, one, &options, place.by_ref());
+    };
     let tree = match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
         // Mounts on it are locked there: they came from our namespace, so both are the same source.
         Err(Errno::EINVAL) => here,
@@ -104,7 +111,7 @@ pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<(
 /// True for an overlay whose directories root of the container's user namespace may not reach. Not if it
 /// has `userxattr`: that one is meant for a user namespace.
 pub fn is_overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> bool {
-    let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER) && !long::is_needed(one);
+    let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER);
     let is_theirs = || options::each(one.options).any(|option| option == b"userxattr");
     is_ours && !options.has(flag::BIND) && !options.has(flag::REMOUNT) && !is_theirs()
 }

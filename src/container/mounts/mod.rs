@@ -113,7 +113,9 @@ fn prepare_one(
         return match cgroup {
             Some(group) if cgroup::is_shown_without_namespace(spec, one) => cgroup::bind(group).map(Some),
             // On failure the child tries, and reports its error.
-            _ if !is_lent && lent::is_overlay(spec, one, options) => Ok(filesystem::new(spec, one, options, None).ok()),
+            _ if !is_lent && lent::is_overlay(spec, one, options) && !long::is_needed(one) => {
+                Ok(filesystem::new(spec, one, options, None).ok())
+            }
             _ => Ok(None),
         };
     }
