@@ -28,6 +28,24 @@ fn of_several_variables_of_one_name_the_last_is_there_alone() {
     std::fs::write(lab.dir.join("process"), format!(r#"{{"user": {{}}, "cwd": "/", "args": ["env"], "env": {env}}}"#))
         .unwrap();
     assert_eq!(lab.call(&["exec", "--process", "@DIR@/process", "@ID@"]).show(), expected);
+    for (variable, why) in [("NAME", "missing '='"), ("=x", "name cannot be empty"), ("", "missing '='")] {
+        let said = lab.call(&["exec", "-e", variable, "@ID@", "env"]);
+        let error = format!("ocinit: --env {variable}: invalid environment variable: {why}\n");
+        assert_eq!((said.status, said.err), (255, error));
+    }
+}
+
+/// A hook's own environment follows the same rule. Without the fix both entries are there.
+#[test]
+fn of_several_variables_of_a_hook_the_last_is_there_alone() {
+    lab::enter();
+    let mut lab = Lab::new(Runtime::Ocinit);
+    let hook = r#"{"path": "/bin/sh", "args": ["sh", "-c", "tr '\\0' ' ' </proc/$$/environ >@PLACE@; true"], "env": ["A=1", "PATH=/bin:/usr/bin", "A=2"]}"#;
+    let [outside, inside] = ["@DIR@/seen", "/seen"].map(|place| hook.replace("@PLACE@", place));
+    lab.merge(&format!(r#"{{"hooks": {{"createRuntime": [{outside}], "startContainer": [{inside}]}}}}"#));
+    done(&lab.run());
+    assert_eq!(lab.file("seen"), "PATH=/bin:/usr/bin A=2 ");
+    assert_eq!(lab.file("b/rootfs/seen"), "PATH=/bin:/usr/bin A=2 ");
 }
 
 /// The caller's CPU affinity (taskset, a pinned daemon) does not reach the container; exec's own

@@ -128,6 +128,16 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
     let mut env = strings.begin();
     env.push_words(of.env)?;
     for variable in arguments.values("env") {
+        // In runc's words.
+        let fault = match variable.to_bytes() {
+            [b'=', ..] => Some("name cannot be empty"),
+            bytes if !bytes.contains(&b'=') => Some("missing '='"),
+            _ => None,
+        };
+        if let Some(why) = fault {
+            let shown = ShowC(variable);
+            return Err(Error::new(format_args!("--env {shown}: invalid environment variable: {why}")));
+        }
         env.push(variable.to_bytes())?;
         env.end_word()?;
     }

@@ -130,7 +130,7 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>) -> R
     let (mut for_args, mut for_env) = ([0; HOOK_STRINGS_MAX], [0; HOOK_STRINGS_MAX]);
     let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
     let env = match inside.and_then(|inside| Some(inside.env?.iter().chain(inside.home))) {
-        _ if hook.member("env").is_some() => StringVector::new(&mut for_env, env.iter()).doing("env")?,
+        _ if hook.member("env").is_some() => StringVector::of_variables(&mut for_env, env.iter()).doing("env")?,
         Some(env) => StringVector::of_variables(&mut for_env, env).doing("env")?,
         None => StringVector::environment(),
     };
