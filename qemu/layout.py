@@ -24,7 +24,8 @@ ALGORITHM = re.compile(r"[a-z0-9]+([+._-][a-z0-9]+)*", re.ASCII)
 HEX = re.compile(r"[A-Za-z0-9=_-]+", re.ASCII)
 REFERENCE = re.compile(r"[A-Za-z0-9][^/]*")
 BLOCK = 1 << 20  # bytes copied at once
-FILES_MAX = 100_000  # in one layout: an index refers to fewer by far
+FILES_MAX = 100_000  # in one layout or archive: an index refers to fewer by far
+HEADER_MAX = 1 << 20  # bytes of a pax header or a long name in an archive, which tarfile reads whole
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -221,19 +222,70 @@ def open_source(path, below=()):
     return source
 
 
+class Damaged(Failure):
+    """An archive that is none, or ends early."""
+
+
 @contextlib.contextmanager
 def named_damage(path):
     """Turns errors of tarfile and the decompressors about a damaged archive into one line."""
     try:
         yield
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise Failure(f"{path}: a damaged archive: {error}") from None
+        raise Damaged(f"{path}: a damaged archive: {error}") from None
+
+
+class Member(tarfile.TarInfo):
+    """An entry of a tar of somebody else: tarfile reads what stands before its content whole, so that is bounded."""
+
+    EXTENSIONS = {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+
+    def _proc_member(self, archive):
+        if self.type in self.EXTENSIONS and self.size > HEADER_MAX:
+            raise Failure(f"{archive.name}: a header of {self.size} bytes, more than {HEADER_MAX}")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise self.has_holes(archive)
+        return super()._proc_member(archive)
+
+    def _proc_gnusparse_10(self, *arguments):
+        raise self.has_holes(arguments[-1])
+
+    def has_holes(self, archive):
+        return Failure(f"{archive.name}: entry {self.name} is neither a file nor a folder: it has holes")
+
+
+def members(path):
+    """Yields the archive at `path`, opened, with each of its entries. They are not kept: there may be millions."""
+    with named_damage(path), tarfile.open(path, tarinfo=Member) as archive:
+        for _ in range(FILES_MAX):
+            member = archive.next()
+            if member is None:
+                return
+            archive.members.clear()
+            yield archive, member
+    raise Failure(f"{path}: more than {FILES_MAX} entries, which is no layout")
+
+
+def is_archive(path):
+    """True if the regular file at `path` is a tar, compressed or not."""
+    try:
+        with contextlib.closing(members(path)) as entries:
+            next(entries, None)
+    except Damaged:
+        return False
+    return True
 
 
 def unpack(archive_path, target):
     """Unpacks an oci-archive into the folder `target`, which only this user can write; takes only a layout's names."""
-    with named_damage(archive_path), tarfile.open(archive_path) as archive:
-        for member in archive:
+    with named_damage(archive_path), contextlib.closing(members(archive_path)) as entries:
+        for archive, member in entries:
             words = [word for word in member.name.split("/") if word not in ("", ".")]
             name = f"{archive_path}: entry {member.name}"
             if member.name.startswith("/") or ".." in words:

@@ -33,6 +33,9 @@ pub const PENDING_INDEXES_MAX: usize = 64;
 pub const INDEX_DEPTH: usize = 4;
 /// Indexes and manifests that are read to find one image, in bytes together: a hostile index names others many times.
 pub const SEARCH_BYTES: u64 = 32 << 20;
+/// Manifests and configurations that one command reads to show or verify all images, in bytes together: thousands of
+/// images have some ten MB, and are gone over three times.
+pub const DOCUMENTS_READ_BYTES: u64 = 256 << 20;
 /// The tags (or platforms) that an error lists, in bytes; of others it gives the number.
 pub const TAG_LIST_BYTES: usize = 400;
 /// Entries of one archive's own tar. 127 layers of many images fit, with the four that old `docker save` has for each.

@@ -386,3 +386,23 @@ fn a_layout_of_links_is_not_followed() {
     succeeds(&directory, &["copy", "a", "oci:fifo:y"]);
     assert_eq!(tags(&directory.join("fifo")), ["x", "y"]);
 }
+
+/// NFS and others may have no flock(2) for a directory: that is said once, and the copy is made.
+#[test]
+fn a_layout_without_locks_is_copied_to_with_one_warning() {
+    let directory = start("no-locks");
+    for (errno, text) in [("EINVAL", "invalid argument"), ("ENOLCK", "no locks available"), ("EBADF", "bad file")] {
+        let _ = std::fs::remove_dir_all(directory.join("there"));
+        for (target, lines) in [("oci:there:one", 0), ("oci:there:two", 1), ("oci:there:three", 1)] {
+            let mut command = Command::new("strace");
+            command.args(["-o", "/dev/null", "-e", "trace=flock", "-e", &format!("inject=flock:error={errno}")]);
+            command.arg(support::ocinit()).args(["copy", "a", target]).current_dir(&directory);
+            let output = command.output().expect("strace");
+            let said = line(&output);
+            assert!(output.status.success() && said.lines().count() == lines, "{errno}: {said}");
+            assert!(lines == 0 || said.contains(text), "{errno}: {said}");
+        }
+        assert_eq!(tags(&directory.join("there")), ["one", "three", "two"], "{errno}");
+        succeeds(&directory, &["verify", "there"]);
+    }
+}

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use support::boot::finish;
 use support::fake::FakeQemu;
+use support::tar::{Header, Tar};
 use support::{Boot, Outcome, busybox, project, read, scratch, tool, write};
 
 const SECRET: &str = "a secret of the host, which no guest may read";
@@ -239,6 +240,28 @@ fn mkdisk_takes_the_files_of_a_layout_from_an_archive() {
         command
     });
     refused(&outcome, "half", "ext4", "damaged");
+}
+
+/// What stands before an entry's content is read whole by Python's tarfile: a hole of gigabytes, or some KiB of gzip.
+#[test]
+fn no_header_of_an_archive_takes_the_hosts_memory() {
+    let directory = scratch("hostile-layouts-header");
+    let machine = FakeQemu::new(&directory, SHOWS_ITS_DISK);
+    let archive = directory.join("archive.tar");
+    for kind in [b'x', b'g', b'X', b'L', b'K'] {
+        let header = Header { size: 7 << 30, ..Header::new("x", kind) };
+        let mut tar = Tar::new().entry(&header, b"").finish();
+        tar.truncate(512);
+        write(&archive, tar);
+        File::options().write(true).open(&archive).and_then(|made| made.set_len(8 << 30)).expect("a hole");
+        for file_system in ["raw", "ext4"] {
+            let mut command = Command::new("prlimit");
+            command.arg(format!("--as={}", 1 << 30)).arg(project().join("qemu/mkdisk"));
+            command.args(["--fs", file_system]).arg(&archive).arg(directory.join("disk"));
+            refused(&run(command), &format!("{}", kind as char), file_system, "a header of 7516192768 bytes");
+        }
+    }
+    refused(&run(machine.command(&Boot::new(&archive).option("--fs", "ext4"))), "boot", "ext4", "a header of 7516192768");
 }
 
 /// A file that is written while it is read is an error, and never a mixture.

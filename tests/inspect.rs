@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use support::images::Layer;
+use support::json::Json;
 use support::layout::{INDEX, Layout, MANIFEST, platform, tagged};
 use support::{Image, Tar, project, scratch, tool, write};
 
@@ -442,5 +443,29 @@ fn an_image_for_another_platform_than_the_one_asked_for_is_an_error() {
             );
             shown(&["--format", format, "--platform", "linux/amd64"], words);
         }
+    }
+}
+
+#[test]
+fn a_size_in_json_has_a_name_that_says_of_what() {
+    let (layout, stored) = small("amd64").write(&scratch("inspect-sizes").join("image"));
+    let layers: u64 = stored.layers.iter().map(|layer| layer.size).sum();
+    let archive = layout.directory.with_extension("docker");
+    let target = format!("docker-archive:{}", archive.display());
+    let image = layout.directory.to_str().unwrap();
+    tool(Command::new(env!("CARGO_BIN_EXE_ocinit")).args(["copy", image, &target]));
+    for (image, document) in [(image, stored.manifest.size.to_string()), (archive.to_str().unwrap(), "null".into())] {
+        let (status, json, errors) = said(inspect(&["--format", "json"], image));
+        assert_eq!(status, Some(0), "{errors}");
+        let json = Json::try_parse(&json).expect("JSON");
+        let row = json.at("Manifests").items()[0].clone();
+        assert_eq!(row.at("DocumentSize").show(), document);
+        for object in [&json, &row] {
+            assert!(object.at("Size").show() == "null", "{}", object.show());
+        }
+        assert!(image.ends_with("docker") || json.at("DocumentSize").show() == document);
+        // A docker-archive has plain layers.
+        let layers = if document == "null" { json.at("LayersSize").show() } else { layers.to_string() };
+        assert_eq!((json.at("LayersSize").show(), row.at("LayersSize").show()), (layers.clone(), layers));
     }
 }

@@ -4,7 +4,7 @@ use crate::codec::json::Text;
 use crate::error::{Context, Error, Result};
 use crate::image::Config;
 use crate::io::strings::{Builder, Strings, Words};
-use crate::io::text::words;
+use crate::io::text::{hash, words};
 use crate::limits::LABELS_MAX;
 
 /// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata act upon: they would
@@ -25,13 +25,15 @@ pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Wor
     imply(config, "stopSignal", &mut config.stop_signal().into_iter(), &mut said)?;
     imply(config, "os.features", &mut config.os_features(), &mut said)?;
     imply(config, "exposedPorts", &mut config.exposed_ports(), &mut said)?;
+    let mut keys: heapless::Vec<Key<'_>, LABELS_MAX> = heapless::Vec::new();
+    for (key, _) in config.labels() {
+        let full = |_| Error::new(format_args!("the image has more than {LABELS_MAX} Labels"));
+        keys.push(Key::of(key.as_escaped().as_bytes())).map_err(full)?;
+    }
     for (n, (key, value)) in config.labels().enumerate() {
-        if n == LABELS_MAX {
-            return Err(Error::new(format_args!("the image has more than {LABELS_MAX} Labels")));
-        }
         let name = key.as_escaped().as_bytes();
         // A key must be something, and of two that are alike the last one counts.
-        if name.is_empty() || last_label(config, &|other| other == name) != Some(n) {
+        if name.is_empty() || keys[n + 1..].contains(&keys[n]) {
             continue;
         }
         if words(RUNTIMES_OWN).any(|own| is_of(name, own)) {
@@ -44,6 +46,19 @@ pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Wor
         said.end_word()?;
     }
     Ok(said.finish_words())
+}
+
+/// A label's key as JSON writes it. Its hash is compared first, because keys may be long and begin alike.
+#[derive(PartialEq)]
+struct Key<'m> {
+    hash: u32,
+    name: &'m [u8],
+}
+
+impl<'m> Key<'m> {
+    fn of(name: &'m [u8]) -> Key<'m> {
+        Key { hash: hash(name), name }
+    }
 }
 
 /// Adds an annotation whose value is these texts, with commas between them; none where there is none.
@@ -91,4 +106,24 @@ fn last_label(config: &Config<'_>, is_it: &dyn Fn(&[u8]) -> bool) -> Option<usiz
 /// Whether a key is `own`, or begins with it where that ends in a dot or slash.
 fn is_of(key: &[u8], own: &[u8]) -> bool {
     key.strip_prefix(own).is_some_and(|rest| rest.is_empty() || matches!(own.last(), Some(b'.' | b'/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::json;
+
+    fn collected(labels: &str) -> Vec<String> {
+        let mut text = format!(r#"{{"architecture":"a","os":"b","config":{{"Labels":{{{labels}}}}}}}"#).into_bytes();
+        let config = Config::read(json::check(&mut text).unwrap()).unwrap();
+        let mut memory = vec![0; crate::limits::STRINGS_BYTES];
+        let words = collect(&config, &mut Strings::new(&mut memory)).unwrap();
+        // Architecture and os come first.
+        words.iter().skip(4).map(|word| word.to_str().unwrap().to_string()).collect()
+    }
+
+    #[test]
+    fn the_last_label_of_a_name_counts() {
+        assert_eq!(collected(r#""a":"1","b":"2","a":"3","":"4""#), ["b", "2", "a", "3"]);
+    }
 }

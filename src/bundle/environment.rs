@@ -4,6 +4,7 @@ use crate::error::{Context, Error, Result};
 use crate::image::Texts;
 use crate::io::show::Brief;
 use crate::io::strings::{Builder, Strings, Words};
+use crate::io::text::hash;
 use crate::spec::defaults;
 use core::ffi::CStr;
 use core::ops::Range;
@@ -101,9 +102,7 @@ impl Names {
         if self.places == 0 {
             return (position(words, name), None);
         }
-        // FNV-1a.
-        let hash = name.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-        let mut index = hash as usize;
+        let mut index = hash(name) as usize;
         loop {
             let place = (index & (self.places - 1)) * PLACE_BYTES;
             let [a, b, c, d] = table[place..place + PLACE_BYTES] else { return (None, None) };

@@ -5,7 +5,7 @@
 
 use crate::codec::digest::{Digest, Hasher};
 use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
-use crate::image::{ImageMemory, Layer, Store, Wanted};
+use crate::image::{Image, ImageMemory, Layer, Store, read_docker};
 use crate::io::section::Section;
 use crate::io::watch::Watch;
 use crate::limits::{DOCUMENT_BYTES, VERIFIED_BLOBS_MAX};
@@ -99,15 +99,14 @@ impl Work {
         [buffer, _]: [&mut [u8; DOCUMENT_BYTES]; 2],
         memory: &mut ImageMemory,
     ) -> Result<()> {
-        let mut one = |wanted: &Wanted<'_>| {
-            let image = crate::image::read(store, wanted, memory)?;
+        let mut one = |image: Image<'_>| {
             self.note(&image.manifest, 0, true)?;
             self.layers(store, &image.manifest, image.layers)
         };
         if !scope.wanted.is_any() {
-            return one(&scope.wanted);
+            return one(crate::image::read(store, &scope.wanted, memory)?);
         }
-        docker_images(store, buffer, &mut |n, _| one(&Wanted { index: Some(n), ..Wanted::default() }))
+        docker_images(store, buffer, &mut |item| one(read_docker(store, item, memory)?))
     }
 
     fn layers(&mut self, store: &Store<'_>, image: &Digest, layers: &[Layer]) -> Result<()> {

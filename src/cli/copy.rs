@@ -19,6 +19,7 @@ use crate::sys::fd::{CWD, Fd, STDOUT, duplicate};
 use crate::sys::{Errno, fs, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) const COMMAND: Command = Command {
     name: "copy",
@@ -191,6 +192,9 @@ fn make<'n>(goal: &Goal<'_>, path: &'n CStr, partial: &'n mut PathBuf, progress:
 const SAID_AFTER_MS: i32 = 5000;
 const LOOK_MS: i32 = 10;
 
+/// Warned that there is no lock: one command asks for two.
+static SAID: AtomicBool = AtomicBool::new(false);
+
 /// Locks the layout against other copies until it is closed; waits for one that has the lock.
 fn lock(directory: Fd, progress: &Progress) -> Result<Fd> {
     let mut waited = 0;
@@ -199,7 +203,9 @@ fn lock(directory: Fd, progress: &Progress) -> Result<Fd> {
             Err(Errno::EAGAIN) => {}
             Err(Errno::EINTR) => continue,
             Err(errno) => {
-                crate::warning!("the layout cannot be locked ({errno}): another copy into it may lose its tag");
+                if !SAID.swap(true, Ordering::Relaxed) {
+                    crate::warning!("the layout cannot be locked ({errno}): another copy into it may lose its tag");
+                }
                 return Ok(directory);
             }
             Ok(()) => return Ok(directory),

@@ -10,7 +10,7 @@ use super::{Arguments, Command, Flag, Run, choice, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
 use crate::image::survey::{Contents, Found, Scope, Sort, config_type, docker_images, read_config, survey};
-use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted, check_platform};
+use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted, check_platform, read_docker};
 use crate::io::output::Output;
 use crate::limits::{DOCUMENT_BYTES, ERROR_TEXT_BYTES, REFERENCE_BYTES};
 use crate::sys::Errno;
@@ -143,7 +143,7 @@ impl Subject<'_, '_> {
     fn choose(&mut self) -> Result<Option<Digest>> {
         let Subject { store, scope, indexes: [top, nested], memory, entries, fault } = self;
         let is_open = scope.wanted.is_any();
-        docker_images(store, top, &mut |_, _| {
+        docker_images(store, top, &mut |_| {
             *entries += usize::from(is_open);
             Ok(())
         })?;
@@ -203,7 +203,7 @@ impl Subject<'_, '_> {
     /// All tags there are. What is wrong with an index elsewhere is not this image's fault.
     fn tags(&mut self, view: &mut dyn View) -> Result<()> {
         if let Store::Docker(_) = self.store {
-            return docker_images(&self.store, self.indexes[0], &mut |_, item| {
+            return docker_images(&self.store, self.indexes[0], &mut |item| {
                 item.list("RepoTags")?.try_for_each(|tag| tag.as_text().map(|tag| view.tag(&tag)))
             });
         }
@@ -243,12 +243,12 @@ impl Subject<'_, '_> {
     /// Shows the list. `is_any`: an image was shown before.
     fn rows(&mut self, mut is_any: bool, view: &mut dyn View) -> Result<()> {
         let Subject { store, scope, indexes: [top, nested], memory, fault: first_fault, .. } = self;
-        docker_images(store, top, &mut |n, item| {
+        docker_images(store, top, &mut |item| {
             if !scope.wanted.is_any() {
                 return Ok(());
             }
             let tags = item.list_or_none("RepoTags");
-            match crate::image::read(store, &Wanted { index: Some(n), ..Wanted::default() }, memory) {
+            match read_docker(store, item, memory) {
                 Ok(image) => {
                     if scope.takes(&image.config) {
                         let mut row = Row { tags, ..Row::of(&image.manifest) };

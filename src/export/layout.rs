@@ -92,14 +92,14 @@ impl Entry<'_> {
         let Entry { top, descriptor, tag } = *self;
         put(sink, format_args!("{}", Descriptor(top.media.name(), &top.digest, top.size)));
         let is_one_of = |key: &Text<'_>, names: &[&str]| names.iter().any(|name| *key == **name);
-        let members = descriptor.iter().flat_map(|it| it.entries().unwrap_or_default());
+        let members = descriptor.iter().flat_map(|it| it.as_object().unwrap_or_default());
         for (key, value) in members.filter(|(key, _)| !is_one_of(key, &OWN)) {
             member(sink, ",", &key, &value);
         }
         put(sink, format_args!(r#","annotations":{{"{TAG}":"#));
         quoted(tag.as_bytes(), sink);
         let notes = || descriptor.iter().flat_map(|it| it.entries_or_none("annotations"));
-        let is_renamed = !notes().any(|(key, value)| key == TAG && value.as_text().is_ok_and(|its| its == *tag));
+        let is_renamed = !notes().any(|(key, value)| key == TAG && value.as_string().is_some_and(|its| its == *tag));
         let names = if is_renamed { &NAMES[..] } else { &NAMES[..2] };
         for (key, value) in notes().filter(|(key, _)| !is_one_of(key, names)) {
             member(sink, ",", &key, &value);

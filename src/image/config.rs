@@ -126,7 +126,7 @@ impl<'m> Config<'m> {
 
     /// Labels, name and value. A name may stand there twice: the last one counts.
     pub fn labels(&self) -> impl Iterator<Item = (Text<'m>, Text<'m>)> + use<'m> {
-        self.map(14).map(|(name, value)| (name, value.as_text().unwrap_or(Text::EMPTY)))
+        self.map(14).map(|(name, value)| (name, value.as_string().unwrap_or(Text::EMPTY)))
     }
 
     /// Directories that are to be volumes.
@@ -150,15 +150,15 @@ impl<'m> Config<'m> {
     }
 
     fn text(&self, index: usize) -> Option<Text<'m>> {
-        self.field(index)?.as_text().ok().filter(|text| !text.is_empty())
+        self.field(index)?.as_string().filter(|text| !text.is_empty())
     }
 
     fn list(&self, index: usize) -> Texts<'m> {
-        Texts(self.field(index).and_then(|list| list.items().ok()).unwrap_or_default())
+        Texts(self.field(index).and_then(|list| list.as_array()).unwrap_or_default())
     }
 
     fn map(&self, index: usize) -> Entries<'m> {
-        self.field(index).and_then(|map| map.entries().ok()).unwrap_or_default()
+        self.field(index).and_then(|map| map.as_object()).unwrap_or_default()
     }
 }
 
@@ -170,6 +170,6 @@ impl<'m> Iterator for Texts<'m> {
     type Item = Text<'m>;
 
     fn next(&mut self) -> Option<Text<'m>> {
-        self.0.next()?.as_text().ok()
+        self.0.next()?.as_string()
     }
 }

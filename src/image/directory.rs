@@ -2,7 +2,7 @@
 
 use crate::io::section::Section;
 use crate::io::show::{On, ShowC};
-use crate::sys::fd::Fd;
+use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{Errno, fs};
 use crate::{Error, Result};
 use core::ffi::CStr;
@@ -25,7 +25,7 @@ impl Directory {
 
     /// Shows the name of all that is right beneath a folder and is none itself; false where there is no such folder.
     pub fn each_name(&self, folder: &CStr, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
-        let directory = match self.open_beneath(folder, fs::O_DIRECTORY) {
+        let directory = match self.open_beneath(folder, fs::O_RDONLY | fs::O_DIRECTORY) {
             Err(Errno::ENOENT) => return Ok(false),
             directory => directory.on("open", folder)?,
         };
@@ -42,23 +42,32 @@ impl Directory {
     }
 
     fn open_beneath(&self, path: &CStr, flags: i32) -> core::result::Result<Fd, Errno> {
-        // Non-blocking: a FIFO of that name must not hang us.
-        let flags = flags | fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY;
         let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_MAGICLINKS;
         fs::open_resolved(self.dir.by_ref(), path, flags, 0, resolve)
     }
 
     /// A regular file, whole; `None` where there is none of that name.
     pub fn file(&self, path: &CStr) -> Result<Option<Section>> {
-        let file = match self.open_beneath(path, 0) {
+        // Looked at before it is opened: to open a device may do something, and a socket says ENXIO.
+        let there = match self.open_beneath(path, fs::O_PATH) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(Errno::EXDEV) => return Err(Error::new(format_args!("{}: leads out of the layout", ShowC(path)))),
-            file => file.on("open", path)?,
+            there => there.on("open", path)?,
         };
-        let stat = fs::stat(file.by_ref(), c"").on("stat", path)?;
-        if stat.kind() != fs::S_IFREG {
-            return Err(Error::new(format_args!("{}: not a regular file", ShowC(path))));
-        }
-        Ok(Some(Section { file, offset: 0, size: stat.size }))
+        regular(there.by_ref(), path)?;
+        // Non-blocking: it may be a FIFO by now, which must not hang us.
+        let flags = fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY;
+        let file = self.open_beneath(path, flags).on("open", path)?;
+        let size = regular(file.by_ref(), path)?;
+        Ok(Some(Section { file, offset: 0, size }))
     }
+}
+
+/// Returns the size of a regular file; an error if it is something else.
+fn regular(file: FdRef<'_>, path: &CStr) -> Result<u64> {
+    let stat = fs::stat(file, c"").on("stat", path)?;
+    if stat.kind() != fs::S_IFREG {
+        return Err(Error::new(format_args!("{}: not a regular file", ShowC(path))));
+    }
+    Ok(stat.size)
 }

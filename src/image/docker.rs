@@ -19,30 +19,36 @@ use crate::io::text::last_of;
 use crate::limits::LAYERS_MAX;
 use crate::{Context, Error, Result};
 
+type Layers = heapless::Vec<Layer, LAYERS_MAX>;
+
 /// Reads which image is wanted: its layers, without their diff_ids, and its configuration with the digest that is in
 /// its name.
 pub fn choose(
     archive: &Archive<'_>,
     wanted: &Wanted<'_>,
-    layers: &mut heapless::Vec<Layer, LAYERS_MAX>,
+    layers: &mut Layers,
     tag: &mut super::Tag,
     buffer: &mut [u8],
 ) -> Result<(Section, Option<Digest>)> {
     let mut read = || -> Result<(Section, Option<Digest>)> {
         let document = document(archive, buffer)?;
-        let item = item(&document, wanted, tag)?;
-        layers.clear();
-        for value in item.list("Layers")? {
-            let section = named_file(archive, &value)?;
-            let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
-            let Section { offset, size, .. } = section;
-            let layer = Layer { digest: None, offset, size, compression, foreign: false, diff_id: Digest::ZERO };
-            layers.push(layer).map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
-        }
-        let config = item.require("Config")?;
-        Ok((named_file(archive, &config)?, id(config.as_text()?)))
+        of_item(archive, &item(&document, wanted, tag)?, layers)
     };
     read().doing("manifest.json")
+}
+
+/// What an item of `manifest.json` says: the image's layers, and its configuration with the digest that is in its name.
+pub fn of_item(archive: &Archive<'_>, item: &Value<'_>, layers: &mut Layers) -> Result<(Section, Option<Digest>)> {
+    layers.clear();
+    for value in item.list("Layers")? {
+        let section = named_file(archive, &value)?;
+        let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
+        let Section { offset, size, .. } = section;
+        let layer = Layer { digest: None, offset, size, compression, foreign: false, diff_id: Digest::ZERO };
+        layers.push(layer).map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
+    }
+    let config = item.require("Config")?;
+    Ok((named_file(archive, &config)?, id(config.as_text()?)))
 }
 
 /// Shows what `manifest.json` says of each image.

@@ -36,7 +36,9 @@ pub use reference::{check_name, tag as tag_of};
 pub use store::Store;
 
 use crate::codec::digest::{Algorithm, Digest};
-use crate::limits::{DOCUMENT_BYTES, INDEX_MANIFESTS_MAX, LAYERS_MAX, REFERENCE_BYTES};
+use crate::codec::json::Value;
+use crate::io::section::Section;
+use crate::limits::{DOCUMENT_BYTES, DOCUMENTS_READ_BYTES, INDEX_MANIFESTS_MAX, LAYERS_MAX, REFERENCE_BYTES};
 use crate::{Context, Error, Result};
 use platform::Rank;
 
@@ -50,6 +52,7 @@ pub struct ImageMemory {
     leads: heapless::Vec<choose::Lead, INDEX_MANIFESTS_MAX>,
     /// The tag of the chosen image.
     tag: Tag,
+    documents_read: DocumentsRead,
 }
 
 /// A tag; empty where there is none, or none that fits.
@@ -62,6 +65,7 @@ impl ImageMemory {
         layers: heapless::Vec::new(),
         leads: heapless::Vec::new(),
         tag: Tag::new(),
+        documents_read: DocumentsRead(0),
     };
 }
 
@@ -165,15 +169,13 @@ pub fn check_platform(config: &Config<'_>, wanted: &Target<'_>) -> Result<()> {
 
 /// Finds the wanted image and reads its manifest and its configuration, whatever it is for.
 pub fn read<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
-    let ImageMemory { document, layers, leads, tag } = memory;
+    let ImageMemory { document, layers, leads, tag, .. } = memory;
     tag.clear();
     let (blob, id, id_offset, bytes) = match store {
         Store::Docker(archive) => {
             let (section, expected) = docker::choose(archive, wanted, layers, tag, document)?;
-            let bytes = store::read(&section, document).doing("config")?;
-            let digest = store::digest_of(bytes, Algorithm::Sha256);
-            [expected, wanted.digest].iter().flatten().try_for_each(|right| right.expect(&digest)).doing("config")?;
-            (None, Blob { media: Document::CONFIG, digest, size: section.size }, section.offset, bytes)
+            let (id, bytes) = docker_config(&section, &[expected, wanted.digest], document)?;
+            (None, id, section.offset, bytes)
         }
         _ => {
             let chosen = choose::choose(store, wanted, false, leads, tag, document)?;
@@ -184,6 +186,45 @@ pub fn read<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
     };
     let config = manifest::read_config(bytes, layers).context("config", &id.digest)?;
     Ok(Image { manifest: blob.unwrap_or(id).digest, tag, id, id_offset, document: blob, config, layers })
+}
+
+/// Reads the image of an item of a docker-archive's `manifest.json`.
+pub fn read_docker<'m>(store: &Store<'_>, item: &Value<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
+    let ImageMemory { document, layers, tag, documents_read, .. } = memory;
+    let Store::Docker(archive) = store else { return Err(Error::new(format_args!("not a docker-archive"))) };
+    let (section, expected) = docker::of_item(archive, item, layers).doing("manifest.json")?;
+    documents_read.add(section.size)?;
+    let (id, bytes) = docker_config(&section, &[expected], document)?;
+    let config = manifest::read_config(bytes, layers).context("config", &id.digest)?;
+    Ok(Image { manifest: id.digest, tag, id, id_offset: section.offset, document: None, config, layers })
+}
+
+/// A docker-archive's configuration: its document and bytes, which must have all digests that are expected.
+fn docker_config<'b>(
+    section: &Section,
+    expected: &[Option<Digest>],
+    buffer: &'b mut [u8],
+) -> Result<(Blob, &'b mut [u8])> {
+    let bytes = store::read(section, buffer).doing("config")?;
+    let digest = store::digest_of(bytes, Algorithm::Sha256);
+    expected.iter().flatten().try_for_each(|right| right.expect(&digest)).doing("config")?;
+    Ok((Blob { media: Document::CONFIG, digest, size: section.size }, bytes))
+}
+
+/// Bytes of manifests and configurations that a command has read to show all images: a hostile index names one of the
+/// largest size thousands of times.
+struct DocumentsRead(u64);
+
+impl DocumentsRead {
+    fn add(&mut self, size: u64) -> Result<()> {
+        self.0 = self.0.saturating_add(size);
+        match self.0 {
+            ..=DOCUMENTS_READ_BYTES => Ok(()),
+            _ => Err(Error::new(format_args!(
+                "more than {DOCUMENTS_READ_BYTES} bytes of manifests and configurations to read"
+            ))),
+        }
+    }
 }
 
 fn set_tag(place: &mut Tag, tag: &str) {

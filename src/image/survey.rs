@@ -264,7 +264,8 @@ impl Found<'_> {
     /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of types that can be
     /// unpacked.
     pub fn read<'m>(&self, store: &Store<'_>, is_strict: bool, memory: &'m mut ImageMemory) -> Result<Contents<'m>> {
-        let ImageMemory { document: buffer, layers, .. } = memory;
+        let ImageMemory { document: buffer, layers, documents_read, .. } = memory;
+        documents_read.add(self.size)?;
         let media = self.media.ok_or_else(|| Error::new(format_args!("{}: not a manifest", self.digest)))?;
         let within = |error: Error| error.within(format_args!("manifest {}", self.digest));
         let document = read_document(store, &Lead::new(self.digest, self.size, media), buffer).map_err(within)?;
@@ -280,24 +281,23 @@ pub fn read_config<'m>(
     (digest, size): (Digest, u64),
     memory: &'m mut ImageMemory,
 ) -> Result<(Config<'m>, &'m [Layer])> {
-    let ImageMemory { document, layers, .. } = memory;
+    let ImageMemory { document, layers, documents_read, .. } = memory;
+    documents_read.add(size)?;
     let bytes = store::read_verified(store, &digest, size, document).context("config", &digest)?;
     let config = manifest::read_config(bytes, layers).context("config", &digest)?;
     Ok((config, layers))
 }
 
-/// Shows what `manifest.json` says of each image of a docker-archive, and its place there.
+/// Shows what `manifest.json` says of each image of a docker-archive.
 pub fn docker_images(
     store: &Store<'_>,
     buffer: &mut Buffer,
-    see: &mut dyn FnMut(usize, &Value<'_>) -> Result<()>,
+    see: &mut dyn FnMut(&Value<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut n = 0;
-    let Store::Docker(archive) = store else { return Ok(()) };
-    docker::each(archive, buffer, &mut |item| {
-        n += 1;
-        see(n - 1, item)
-    })
+    match store {
+        Store::Docker(archive) => docker::each(archive, buffer, see),
+        _ => Ok(()),
+    }
 }
 
 impl Layer {

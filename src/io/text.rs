@@ -69,6 +69,11 @@ pub fn last_of(text: &str, byte: u8) -> Option<usize> {
     text.as_bytes().iter().rposition(|&one| one == byte)
 }
 
+/// Returns the FNV-1a hash of these bytes.
+pub fn hash(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

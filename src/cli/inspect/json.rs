@@ -64,6 +64,19 @@ impl<'s> Document<'s> {
         }
     }
 
+    /// The bytes of the manifest or index itself; null if there is none, as in a docker-archive.
+    fn document_size(&mut self, size: u64) {
+        match (self.json.key("DocumentSize"), size) {
+            (json, 0) => json.null(),
+            (json, size) => json.number(size),
+        }
+    }
+
+    /// The bytes of all layers, as they are stored.
+    fn layers_size(&mut self, layers: &[Layer]) {
+        self.json.key("LayersSize").number(layers.iter().map(|layer| layer.size).sum());
+    }
+
     fn end_tags(&mut self) {
         if core::mem::take(&mut self.in_tags) {
             self.json.end();
@@ -91,7 +104,7 @@ impl View for Document<'_> {
         self.end_tags();
         self.digest("Digest", digest);
         let Some((manifest, size)) = manifest else { return };
-        self.json.key("Size").number(size);
+        self.document_size(size);
         self.json.array_of("LayersData");
         for layer in manifest.list_or_none("layers") {
             self.json.object();
@@ -119,6 +132,7 @@ impl View for Document<'_> {
         self.json.array_of("Layers");
         layers.iter().for_each(|layer| self.digest_here(layer.name()));
         self.json.end();
+        self.layers_size(layers);
         self.digest("ConfigDigest", digest);
         self.value("Config", Some(document));
     }
@@ -134,7 +148,7 @@ impl View for Document<'_> {
             self.json.text(&row.tag);
         }
         for tag in row.tags.clone() {
-            self.json.text(&tag.as_text().unwrap_or(Text::EMPTY));
+            self.json.text(&tag.as_string().unwrap_or(Text::EMPTY));
         }
         self.json.end();
         self.json.string_of("Kind", row.kind.as_bytes());
@@ -147,14 +161,14 @@ impl View for Document<'_> {
             let _ = write!(text, "{fault}");
             self.json.string_of("Error", text.as_bytes());
         }
-        self.json.key("Size").number(row.size);
+        self.document_size(row.size);
         self.json.key("MediaType").text(&row.media_type);
         self.json.key("Os").text(&row.platform.os);
         self.json.key("Architecture").text(&row.platform.architecture);
         self.json.key("Variant").text(&row.platform.variant);
         self.json.key("Created").text(&row.created);
         self.json.key("Layers").number(row.layers.len() as u64);
-        self.json.key("LayersSize").number(row.layers.iter().map(|layer| layer.size).sum());
+        self.layers_size(row.layers);
         self.json.end();
     }
 

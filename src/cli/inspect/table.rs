@@ -82,9 +82,9 @@ struct Plain<'m>(Value<'m>);
 
 impl Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_text() {
-            Ok(text) => text.fmt(f),
-            Err(_) => f.write_str(self.0.as_json()),
+        match self.0.as_string() {
+            Some(text) => text.fmt(f),
+            None => f.write_str(self.0.as_json()),
         }
     }
 }
@@ -129,7 +129,7 @@ impl<'a, 'f> Table<'a, 'f> {
     /// A member of a document, where it is there and says something; lists of it go on in lines of their own.
     fn member(&mut self, name: &dyn Display, value: Option<Value<'_>>) {
         let Some(value) = value.filter(|value| !EMPTY.contains(&value.as_json())) else { return };
-        if let Ok(members) = value.entries() {
+        if let Some(members) = value.as_object() {
             let mut name = name;
             for (key, value) in members {
                 self.line(name, &format_args!("{key}={}", Plain(value)));
@@ -177,9 +177,9 @@ impl View for Table<'_, '_> {
             self.member(name, document.member(key));
         }
         for (key, value) in document.entries_or_none("config") {
-            match value.items() {
+            match value.as_array() {
                 // One of them in a line is long enough.
-                Ok(items) if key == "Env" => items.for_each(|item| self.line(&key, &Plain(item))),
+                Some(items) if key == "Env" => items.for_each(|item| self.line(&key, &Plain(item))),
                 _ => self.member(&key, Some(value)),
             }
         }
@@ -201,7 +201,7 @@ impl View for Table<'_, '_> {
                 None => self.titles(&[(DIGEST_DIGITS, "-"), (9, "-")]),
             }
             let said = |key: &str| {
-                step.and_then(|step| step.member(key)).and_then(|it| it.as_text().ok()).unwrap_or(Text::EMPTY)
+                step.and_then(|step| step.member(key)).and_then(|it| it.as_string()).unwrap_or(Text::EMPTY)
             };
             self.cell(19, &Moment(said("created")));
             self.cell(0, &said("created_by"));

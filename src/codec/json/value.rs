@@ -87,12 +87,12 @@ impl<'m> Value<'m> {
 
     /// The items of the array of `key` in this object, for who only shows what there is.
     pub fn list_or_none(&self, key: &str) -> Items<'m> {
-        self.member(key).and_then(|list| list.items().ok()).unwrap_or_default()
+        self.member(key).and_then(|list| list.as_array()).unwrap_or_default()
     }
 
     /// The members of the object of `key` in this object, likewise.
     pub fn entries_or_none(&self, key: &str) -> Entries<'m> {
-        self.member(key).and_then(|object| object.entries().ok()).unwrap_or_default()
+        self.member(key).and_then(|object| object.as_object()).unwrap_or_default()
     }
 
     /// The number of `key` in this object, which must be there: whole, and not negative.
@@ -110,27 +110,37 @@ impl<'m> Value<'m> {
 
     /// The members of this object, in order.
     pub fn entries(&self) -> Result<Entries<'m>> {
-        match self.first_byte() {
-            b'{' => Ok(Entries(self.walk())),
-            _ => Err(self.fault("not an object")),
-        }
+        self.as_object().ok_or_else(|| self.fault("not an object"))
     }
 
     /// The items of this array, in order.
     pub fn items(&self) -> Result<Items<'m>> {
-        match self.first_byte() {
-            b'[' => Ok(Items(self.walk())),
-            _ => Err(self.fault("not an array")),
-        }
+        self.as_array().ok_or_else(|| self.fault("not an array"))
     }
 
     /// This string.
     pub fn as_text(&self) -> Result<Text<'m>> {
+        self.as_string().ok_or_else(|| self.fault("not a string"))
+    }
+
+    // The next three only ask what a value is. An error has the value's path, which is found by a walk through the
+    // document: to make one for each of many values takes quadratic time.
+
+    /// Returns the members if this is an object.
+    pub fn as_object(&self) -> Option<Entries<'m>> {
+        (self.first_byte() == b'{').then(|| Entries(self.walk()))
+    }
+
+    /// Returns the items if this is an array.
+    pub fn as_array(&self) -> Option<Items<'m>> {
+        (self.first_byte() == b'[').then(|| Items(self.walk()))
+    }
+
+    /// Returns the text if this is a string.
+    pub fn as_string(&self) -> Option<Text<'m>> {
         let json = self.as_json();
-        match json.len() >= 2 && self.first_byte() == b'"' {
-            true => Ok(Text::between_quotes(json.get(1..json.len() - 1).unwrap_or(""))),
-            false => Err(self.fault("not a string")),
-        }
+        let is_string = json.len() >= 2 && self.first_byte() == b'"';
+        is_string.then(|| Text::between_quotes(json.get(1..json.len() - 1).unwrap_or("")))
     }
 
     /// This number, which must be whole, and not negative.
@@ -215,7 +225,7 @@ impl<'m> Iterator for Entries<'m> {
         if !self.0.more() {
             return None;
         }
-        let key = self.0.take().as_text().ok()?;
+        let key = self.0.take().as_string()?;
         self.0.at += 1;
         Some((key, self.0.take()))
     }
