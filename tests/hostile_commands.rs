@@ -76,7 +76,9 @@ fn put(kind: &str, place: &Path, outside: &Path) {
             std::fs::create_dir(place).expect("folder");
             write(&place.join("in it"), "");
         }
-        "a socket" => drop(UnixListener::bind(outside.join("s")).and_then(|_| std::fs::rename(outside.join("s"), place))),
+        "a socket" => {
+            drop(UnixListener::bind(outside.join("s")).and_then(|_| std::fs::rename(outside.join("s"), place)))
+        }
         // It never ends.
         "a device" => drop(tool(Command::new("mknod").arg(place).args(["c", "1", "5"]))),
         "a link out" => symlink(&former, place).expect("link"),
@@ -115,7 +117,13 @@ fn expected(file: &str, kind: &str, way: &str) -> &'static str {
     let is_blob = ["manifest", "config", "layer"].contains(&file);
     match (file, kind) {
         // A copy into the layout writes anew what is not as it should be; it removes no folder, and follows no link.
-        _ if way == "copy into" && is_blob => if kind == "a folder" { "is a directory" } else { "" },
+        _ if way == "copy into" && is_blob => {
+            if kind == "a folder" {
+                "is a directory"
+            } else {
+                ""
+            }
+        }
         (_, "nothing" | "a folder") if way == "copy into" && is_folder => "",
         _ if way == "copy into" && is_folder => "not a directory",
         ("index.json", "nothing") if way == "copy into" => "",
@@ -204,11 +212,12 @@ impl Place {
 
 /// The paths of all that is in a folder, without a look at the contents.
 fn names(folder: &Path) -> Vec<String> {
-    let mut names = String::from_utf8(tool(Command::new("find").arg(folder).args(["-mindepth", "1", "-printf", "%P %y\n"])))
-        .expect("UTF-8")
-        .lines()
-        .map(|line| line.rsplit_once(' ').expect("a kind").0.to_string())
-        .collect::<Vec<_>>();
+    let mut names =
+        String::from_utf8(tool(Command::new("find").arg(folder).args(["-mindepth", "1", "-printf", "%P %y\n"])))
+            .expect("UTF-8")
+            .lines()
+            .map(|line| line.rsplit_once(' ').expect("a kind").0.to_string())
+            .collect::<Vec<_>>();
     names.sort();
     names
 }
@@ -255,7 +264,8 @@ fn a_document_that_is_named_thousands_of_times_is_not_read_as_often() {
     layout.entries = (0..4096).map(|n| zeros.descriptor(MANIFEST, &tagged(&format!("t{n}")))).collect();
     layout.write_index();
     for format in ["table", "json"] {
-        let (status, line) = in_little_time(&["inspect", "--format", format, layout.directory.to_str().expect("UTF-8")]);
+        let (status, line) =
+            in_little_time(&["inspect", "--format", format, layout.directory.to_str().expect("UTF-8")]);
         assert!(status == Some(125) && line.contains("invalid JSON at byte 0"), "{status:?} {line}");
         assert_eq!(line.lines().count(), 1, "{line}");
     }

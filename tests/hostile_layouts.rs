@@ -261,7 +261,12 @@ fn no_header_of_an_archive_takes_the_hosts_memory() {
             refused(&run(command), &format!("{}", kind as char), file_system, "a header of 7516192768 bytes");
         }
     }
-    refused(&run(machine.command(&Boot::new(&archive).option("--fs", "ext4"))), "boot", "ext4", "a header of 7516192768");
+    refused(
+        &run(machine.command(&Boot::new(&archive).option("--fs", "ext4"))),
+        "boot",
+        "ext4",
+        "a header of 7516192768",
+    );
 }
 
 /// A file that is written while it is read is an error, and never a mixture.

@@ -200,9 +200,8 @@ impl View for Table<'_, '_> {
                 }
                 None => self.titles(&[(DIGEST_DIGITS, "-"), (9, "-")]),
             }
-            let said = |key: &str| {
-                step.and_then(|step| step.member(key)).and_then(|it| it.as_string()).unwrap_or(Text::EMPTY)
-            };
+            let said =
+                |key: &str| step.and_then(|step| step.member(key)).and_then(|it| it.as_string()).unwrap_or(Text::EMPTY);
             self.cell(19, &Moment(said("created")));
             self.cell(0, &said("created_by"));
         }
