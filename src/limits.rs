@@ -67,7 +67,7 @@ pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
 /// here.
 pub const STRINGS_BYTES: usize = 2 * DOCUMENT_BYTES + (64 << 10);
 /// Supplementary groups of one process (NGROUPS_MAX is 65,536; users of a directory service have some hundred).
-pub const GROUPS_MAX: usize = 512;
+pub const GROUPS_MAX: usize = 1024;
 /// An image's /etc/passwd or /etc/group, in bytes (containerd stops at 10 MiB, too).
 pub const PASSWD_BYTES: u64 = 10 << 20;
 /// One name, number or home directory in them, in bytes (LOGIN_NAME_MAX is 256; a home is a path).
@@ -107,7 +107,7 @@ pub const CGROUP_KEPT_BYTES: usize = 16 << 10;
 /// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Mounts of one container. Shared servers and Kubernetes pods with many volumes have some hundred.
-pub const MOUNTS_MAX: usize = 512;
+pub const MOUNTS_MAX: usize = 1024;
 /// Mounts of procfs and sysfs that are unmounted if there is no pivot. Machines have one of each.
 pub const KERNEL_VIEWS_MAX: usize = 256;
 /// Device nodes of one container, with the six that every container has. `--privileged` passes on all of the host's.

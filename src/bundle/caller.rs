@@ -8,6 +8,7 @@ use crate::io::text::decimal;
 use crate::limits::DEVICES_MAX;
 use crate::spec::{Device, Limit, capability, defaults};
 use crate::sys::fd::{CWD, FdRef};
+use crate::sys::vm::Grown;
 use crate::sys::{Errno, fs, process};
 use core::ffi::CStr;
 
@@ -140,7 +141,7 @@ const NOT_PASSED: [&CStr; 6] = [c"pts", c"shm", c"fd", c"mqueue", c"console", c"
 const DEPTH: usize = 4;
 
 /// Adds all devices of this machine's /dev to those that every container gets.
-pub fn host_devices<'m>(strings: &mut Strings<'m>, devices: &mut heapless::Vec<Device<'m>, DEVICES_MAX>) -> Result<()> {
+pub fn host_devices<'m>(strings: &mut Strings<'m>, devices: &mut Grown<Device<'m>>) -> Result<()> {
     let dev = fs::open(CWD, c"/dev", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open /dev")?;
     let mut path = PathBuf::from_bytes(b"/dev").doing("open /dev")?;
     add_devices(dev.by_ref(), &mut path, DEPTH, strings, devices)
@@ -151,7 +152,7 @@ fn add_devices<'m>(
     path: &mut PathBuf,
     depth: usize,
     strings: &mut Strings<'m>,
-    devices: &mut heapless::Vec<Device<'m>, DEVICES_MAX>,
+    devices: &mut Grown<Device<'m>>,
 ) -> Result<()> {
     let mut buffer = [0; 4096];
     loop {
@@ -230,13 +231,13 @@ mod tests {
     #[test]
     fn devices_of_the_host_are_found_and_a_containers_own_left_out() {
         let mut memory = vec![0; 1 << 16];
-        let (mut strings, mut devices) = (Strings::new(&mut memory), heapless::Vec::new());
+        let (mut strings, mut devices) = (Strings::new(&mut memory), Grown::new(DEVICES_MAX));
         host_devices(&mut strings, &mut devices).unwrap();
         let has = |path: &CStr| devices.iter().any(|device| device.path == path);
         for path in [c"/dev/null", c"/dev/tty", c"/dev/ptmx", c"/dev/pts/ptmx", c"/dev/console"] {
             assert!(!has(path), "{path:?}");
         }
-        for device in &devices {
+        for device in devices.iter() {
             let stat = fs::stat(CWD, device.path).unwrap();
             assert_eq!((stat.mode, stat.rdev), (device.mode, (device.major, device.minor)), "{:?}", device.path);
         }

@@ -13,6 +13,7 @@ use crate::limits::{DEVICES_MAX, MOUNTS_MAX};
 use crate::spec::{Device, IdMapping, Limit, Mount, Spec, defaults};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
+use crate::sys::vm::Grown;
 
 /// Whom a user namespace's users and groups are on the host.
 #[derive(Clone, Copy)]
@@ -29,13 +30,13 @@ pub struct Rootless<'m> {
 pub struct Stock<'m> {
     mounts: Mounts<'m>,
     limits: heapless::Vec<Limit, { Limit::KINDS }>,
-    devices: heapless::Vec<Device<'m>, DEVICES_MAX>,
+    devices: Grown<Device<'m>>,
 }
 
 impl Stock<'_> {
     /// Nothing in them.
     pub const EMPTY: Stock<'static> =
-        Stock { mounts: Mounts::new(), limits: heapless::Vec::new(), devices: heapless::Vec::new() };
+        Stock { mounts: Grown::new(MOUNTS_MAX), limits: heapless::Vec::new(), devices: Grown::new(DEVICES_MAX) };
 }
 
 /// Same limits as `runc spec`.
@@ -137,7 +138,7 @@ fn fit_user(spec: &mut Spec<'_>) {
         spec.process.capabilities = super::privileges(0, spec.process.capabilities.bounding);
     }
     // setgroups(2) is denied where newgidmap was not at work, and runc started by a user refuses them in any case.
-    user.additional_gids.clear();
+    user.additional_gids.truncate(0);
 }
 
 /// Whether a user or group of the container is among these.

@@ -294,7 +294,7 @@ fn too_many_volumes_are_an_error_that_names_the_limit() {
     let mut document =
         format!(r#"{{"architecture":"a","os":"b","config":{{"Volumes":{{{}}}}}}}"#, volumes.join(",")).into_bytes();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
-    let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new());
+    let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new(MOUNTS_MAX));
     let mut strings = Strings::new(&mut memory);
     let found = in_root("many", |root| volumes::mount_volumes(&config, root, None, &mut strings, &mut mounts));
     assert_eq!(found.unwrap_err().to_string(), format!("more than {MOUNTS_MAX} mounts"));
@@ -311,7 +311,7 @@ fn a_volume_has_its_directorys_owner_where_the_namespace_knows_him() {
     let mut document = br#"{"architecture":"a","os":"b","config":{"Volumes":{"/v":{}}}}"#.to_vec();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     for (mappings, owner) in [(None, " uid=7 gid=8"), (Some(&single[..]), ""), (Some(&ranges), " uid=7 gid=8")] {
-        let (mut memory, mut mounts) = (vec![0; 4096], Mounts::new());
+        let (mut memory, mut mounts) = (vec![0; 4096], Mounts::new(4));
         let mut strings = Strings::new(&mut memory);
         let rootless = mappings.map(|ids| Rootless { uids: ids, gids: ids, joins: false });
         volumes::mount_volumes(&config, root.fd.by_ref(), rootless, &mut strings, &mut mounts).unwrap();

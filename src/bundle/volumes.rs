@@ -8,14 +8,14 @@ use crate::io::inside;
 use crate::io::path::PathBuf;
 use crate::io::show::Show;
 use crate::io::strings::{Strings, Words};
-use crate::limits::MOUNTS_MAX;
 use crate::spec::Mount;
 use crate::sys::fd::FdRef;
+use crate::sys::vm::Grown;
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
 /// The mounts of one container, in their order.
-pub type Mounts<'m> = heapless::Vec<Mount<'m>, MOUNTS_MAX>;
+pub type Mounts<'m> = Grown<Mount<'m>>;
 
 /// Makes the directories of volumes that are missing in `root` (0755, root's). For a root that is one container's alone and
 /// is gone with it: there the directory is the volume, and hides nothing of what the image has in it.

@@ -179,7 +179,8 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
 
 /// `UID[:GID]`, and further groups; what is not said is the container's.
 fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
-    let mut user = of.clone();
+    let mut user = User { uid: of.uid, gid: of.gid, umask: of.umask, ..User::default() };
+    user.additional_gids.extend(&of.additional_gids).doing("copy the groups")?;
     let number = |option: &str, text: &[u8]| {
         let number = text::decimal(text).and_then(|number| u32::try_from(number).ok());
         // The highest number means "no change" to the kernel.

@@ -28,7 +28,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     if let Some(bundle) = arguments.value("bundle") {
         mount::chdir(bundle).on("enter the bundle", bundle)?;
     }
-    let (ids, mut mounts) = (Ids::of_caller(), Mounts::new());
+    let (ids, mut mounts) = (Ids::of_caller(), Mounts::new(crate::limits::MOUNTS_MAX));
     // Among the options of all commands it has a value, and means something else.
     let is_rootless = arguments.has("rootless") && arguments.value("rootless").is_none();
     let rootless = is_rootless.then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins: false });

@@ -225,6 +225,12 @@ impl AtHost<'_> {
         Occasion { document: self.document, id: self.directory.id(), state: self.state.get(), status }
     }
 
+    /// Writes down which process the container's is.
+    fn remember(&self, process: Process) -> Result<()> {
+        self.state.set(State { process, ..self.state.get() });
+        self.directory.write(&self.state.get())
+    }
+
     fn run_hooks(&self, kind: &str, status: Status) -> Result<()> {
         hooks::run(&self.occasion(status), kind, false)
     }
@@ -232,19 +238,15 @@ impl AtHost<'_> {
 
 impl Host for AtHost<'_> {
     fn born(&self, pid: i32) -> Result<()> {
-        if Process::now(pid).is_none() {
-            return Ok(());
-        }
-        self.moved(pid)?;
+        let Some(process) = Process::now(pid) else { return Ok(()) };
+        self.remember(process)?;
         intel_rdt::join(self.document, self.directory.id(), pid)?;
         net_devices::hand_over(self.document, pid)
     }
 
     fn moved(&self, pid: i32) -> Result<()> {
         // One that has died already says why in what is heard next.
-        let Some(process) = Process::now(pid) else { return Ok(()) };
-        self.state.set(State { process, ..self.state.get() });
-        self.directory.write(&self.state.get())
+        Process::now(pid).map_or(Ok(()), |process| self.remember(process))
     }
 
     fn hooks(&self, _: i32) -> Result<()> {

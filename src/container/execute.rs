@@ -76,10 +76,22 @@ pub const INTERPRETER_BYTES: usize = 256;
 /// The interpreter that a script's first line or an ELF file's PT_INTERP names.
 #[inline(never)]
 pub fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Option<&'b [u8]> {
+    /// With the tables of most ELF files.
+    const HEAD_BYTES: usize = 1024;
     let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NONBLOCK, 0).ok()?;
-    let mut head = [0; INTERPRETER_BYTES];
+    let mut head = [0; HEAD_BYTES];
     let length = fs::read_at(file.by_ref(), &mut head, 0).ok()?;
-    if let Some(line) = head[..length].strip_prefix(b"#!") {
+    let head = &head[..length];
+    // Fills `part` with what is at `offset`, and returns how much that is.
+    let read = |part: &mut [u8], offset: u64| {
+        let end = (offset as usize).checked_add(part.len())?;
+        match head.get(offset as usize..end) {
+            Some(known) => part.copy_from_slice(known),
+            None => return fs::read_at(file.by_ref(), part, offset).ok(),
+        }
+        Some(part.len())
+    };
+    if let Some(line) = head[..length.min(INTERPRETER_BYTES)].strip_prefix(b"#!") {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let line = &line[line.iter().position(|byte| !blank(byte))?..];
         let end = line.iter().position(|byte| blank(byte) || matches!(byte, b'\n' | 0)).unwrap_or(line.len());
@@ -91,18 +103,18 @@ pub fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Op
     if length < 64 || !head.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
-    let (table, sizes) = (field(&head, 32)?, field(&head, 54)?);
+    let (table, sizes) = (field(head, 32)?, field(head, 54)?);
     let (entry_bytes, entries) = (sizes & 0xffff, sizes >> 16 & 0xffff);
     for index in 0..entries.min(64) {
         let mut entry = [0; 56];
         let at = table.checked_add(index * entry_bytes)?;
-        if fs::read_at(file.by_ref(), &mut entry, at).ok()? < entry.len() {
+        if read(&mut entry, at)? < entry.len() {
             return None;
         }
         const PT_INTERP: u64 = 3;
         if field(&entry, 0)? & 0xffff_ffff == PT_INTERP {
             let size = (field(&entry, 32)? as usize).min(name.len());
-            let length = fs::read_at(file.by_ref(), &mut name[..size], field(&entry, 8)?).ok()?;
+            let length = read(&mut name[..size], field(&entry, 8)?)?;
             let end = name[..length].iter().position(|byte| *byte == 0).unwrap_or(length);
             return Some(&name[..end]);
         }

@@ -129,8 +129,12 @@ fn path(directory: FdRef<'_>) -> sys::Result<PathBuf> {
 
 /// Lets signals end this waiting process even if it is PID 1.
 pub fn end_on_signals() {
-    signal::reset_all();
-    (1..=signal::SIGNAL_MAX).filter(|number| !HARMLESS.contains(number)).for_each(signal::end_on);
+    for number in 1..=signal::SIGNAL_MAX {
+        match HARMLESS.contains(&number) {
+            true => signal::reset(number),
+            false => signal::end_on(number),
+        }
+    }
 }
 
 /// The error of a start that comes too late.

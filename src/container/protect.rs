@@ -68,8 +68,7 @@ struct Covers {
 impl Covers {
     /// Returns whether this place is protected already: a path may be listed twice, or by two
     /// names.
-    fn has(&self, place: FdRef<'_>) -> crate::sys::Result<bool> {
-        let here = fs::stat(place, c"")?;
+    fn has(&self, here: &fs::Stat) -> crate::sys::Result<bool> {
         let is_same = |cover: &Option<Fd>| match cover {
             Some(cover) => fs::stat(cover.by_ref(), c"").map(|it| (it.device, it.inode) == (here.device, here.inode)),
             None => Ok(false),
@@ -81,10 +80,11 @@ impl Covers {
 fn cover(places: Places<'_>, path: &CStr, covers: &mut Covers) -> Result<()> {
     let Some(place) = places.find(path).doing("open")? else { return Ok(()) };
     let place = place.by_ref();
-    if covers.has(place).doing("stat")? {
+    let here = fs::stat(place, c"").doing("stat")?;
+    if covers.has(&here).doing("stat")? {
         return Ok(());
     }
-    let cover = if fs::stat(place, c"").doing("stat")?.kind() != fs::S_IFDIR {
+    let cover = if here.kind() != fs::S_IFDIR {
         match &mut covers.null {
             Some(null) => null,
             null => null.insert(devices::null(places.root)?),

@@ -34,7 +34,7 @@ fn another_user_has_no_privileges_and_its_own_pipes() {
     let Some(root) = Fixture::new("user") else { return };
     let mut spec = spec(b"PATH=/bin\0PROBE=process\0");
     spec.process.user = User { uid: 1000, gid: 1001, umask: Some(0o77), ..User::default() };
-    spec.process.user.additional_gids.extend([1001, 29]);
+    spec.process.user.additional_gids.extend(&[1001, 29]).unwrap();
     spec.process.capabilities = Capabilities { bounding: capability::DEFAULT, ..Capabilities::default() };
     let (status, said) = run(&spec, &root).unwrap();
     assert_eq!(status, 0);

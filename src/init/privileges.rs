@@ -6,10 +6,10 @@ use super::{sysfs, values};
 use crate::bundle::{self, Security};
 use crate::container::MachineGroup;
 use crate::io::strings::Strings;
-use crate::limits::DEVICES_MAX;
 use crate::spec::{CPU_PERIOD_US, Capabilities, Device, Limit, Mount, Resources, Spec, capability, defaults};
 use crate::sys::fd::FdRef;
-use crate::{Error, Result};
+use crate::sys::vm::Grown;
+use crate::{Context, Error, Result};
 
 /// Limits of a process, one of each kind.
 pub type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
@@ -92,8 +92,8 @@ pub fn limit_shared_memory<'m>(
 }
 
 #[inline(never)]
-pub fn add_devices<'m>(strings: &mut Strings<'m>, devices: &mut heapless::Vec<Device<'m>, DEVICES_MAX>) -> Result<()> {
-    let _ = devices.extend_from_slice(defaults::DEVICES);
+pub fn add_devices<'m>(strings: &mut Strings<'m>, devices: &mut Grown<Device<'m>>) -> Result<()> {
+    devices.extend(defaults::DEVICES).doing("list the devices")?;
     bundle::host_devices(strings, devices)
 }
 

@@ -10,9 +10,10 @@ use crate::bundle::{self, Overrides};
 use crate::container::{self, ContainerMemory, MachineGroup, Running, Stdio};
 use crate::image::Config;
 use crate::io::strings::Strings;
-use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
+use crate::limits::{COMMAND_LINE_BYTES, DEVICES_MAX, STRINGS_BYTES};
 use crate::spec::Spec;
 use crate::sys::fd::{self, Fd, FdRef};
+use crate::sys::vm::Grown;
 use crate::sys::{fs, tty};
 use crate::{Context, Error, Result};
 
@@ -65,7 +66,8 @@ impl Plan<'_> {
             resources: privileges::resources(options),
             security: privileges::security(options),
         };
-        let (mut limits, mut mounts, mut devices) = Default::default();
+        let (mut limits, mut mounts) = Default::default();
+        let mut devices = Grown::new(DEVICES_MAX);
         let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
         let default_mounts = spec.mounts;
         let mut spec: Spec<'_> = spec;

@@ -1,6 +1,6 @@
 //! The runtime-spec's config as the container core takes it: plain data, its text in blocks that live for `'m`.
 //!
-//! Knows nothing of images and makes no system call. [`defaults`] holds what docker gives a container of its own accord.
+//! Knows nothing of images, and makes no system call but for the memory of its lists. [`defaults`] holds what docker gives a container of its own accord.
 
 pub mod capability;
 pub mod defaults;
@@ -21,6 +21,7 @@ use crate::limits::GROUPS_MAX;
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
 };
+use crate::sys::vm::Grown;
 
 /// The specification's version that states say they keep to.
 pub const VERSION: &CStr = c"1.3.0";
@@ -129,7 +130,7 @@ impl Process<'_> {
         args: Words::new(b""),
         env: Words::new(b""),
         cwd: c"/",
-        user: User { uid: 0, gid: 0, additional_gids: heapless::Vec::new(), umask: None },
+        user: User::ROOT,
         capabilities: Capabilities::all(0),
         no_new_privileges: false,
         limits: &[],
@@ -141,16 +142,26 @@ impl Process<'_> {
 }
 
 /// Whom a process runs as.
-#[derive(Clone, Default)]
 pub struct User {
     /// User number.
     pub uid: u32,
     /// Group number.
     pub gid: u32,
     /// Supplementary groups, all of them.
-    pub additional_gids: heapless::Vec<u32, GROUPS_MAX>,
+    pub additional_gids: Grown<u32>,
     /// The bits that its new files do not get; 0022 where there are none.
     pub umask: Option<u32>,
+}
+
+impl User {
+    /// Root, without supplementary groups.
+    pub const ROOT: User = User { uid: 0, gid: 0, additional_gids: Grown::new(GROUPS_MAX), umask: None };
+}
+
+impl Default for User {
+    fn default() -> User {
+        User::ROOT
+    }
 }
 
 /// The five sets, a bit per capability.

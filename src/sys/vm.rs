@@ -3,6 +3,7 @@
 use super::fd::FdRef;
 use super::syscall::syscall;
 use super::{Errno, Result};
+use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
 /// madvise(2) `NOHUGEPAGE`: one touch of a byte costs 4 KiB and not 2 MiB, whatever the kernel's default is.
@@ -147,8 +148,9 @@ pub fn release_code() {
 /// A list in address space of its own, which grows with it: no page is there before it is needed.
 ///
 /// It may move when it grows, as no reference outlives a `&mut`. Dropped, it gives its pages back.
-pub struct Grown<T: Copy> {
-    address: *mut T,
+pub struct Grown<T> {
+    /// Dangling while there is no room.
+    address: NonNull<T>,
     /// Items that there is address space for.
     room: usize,
     length: usize,
@@ -158,10 +160,15 @@ pub struct Grown<T: Copy> {
 /// What a list begins with, in bytes.
 const FIRST_BYTES: usize = 64 << 10;
 
-impl<T: Copy> Grown<T> {
+impl<T> Grown<T> {
     /// An empty list of at most `limit` items.
     pub const fn new(limit: usize) -> Grown<T> {
-        Grown { address: core::ptr::null_mut(), room: 0, length: 0, limit }
+        Grown { address: NonNull::dangling(), room: 0, length: 0, limit }
+    }
+
+    /// Returns how many items there may be.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Appends an item. ENOSPC at the limit, ENOMEM where the kernel gives no more.
@@ -175,14 +182,13 @@ impl<T: Copy> Grown<T> {
         Ok(())
     }
 
-    /// Appends items.
-    pub fn extend(&mut self, items: &[T]) -> Result<()> {
-        items.iter().try_for_each(|item| self.push(*item))
-    }
-
-    /// Forgets all items but the first `length`.
+    /// Drops all items but the first `length`.
     pub fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
+        while self.length > length {
+            self.length -= 1;
+            // SAFETY: this item was written, and is no longer counted: nobody else drops it.
+            unsafe { self.address.add(self.length).drop_in_place() };
+        }
     }
 
     #[cold]
@@ -192,7 +198,8 @@ impl<T: Copy> Grown<T> {
         }
         let size = size_of::<T>();
         let room = (FIRST_BYTES / size).max(2 * self.room).max(least).min(self.limit);
-        self.address = remap(self.address as usize, self.room * size, room * size)? as *mut T;
+        let address = remap(self.address.as_ptr() as usize, self.room * size, room * size)?;
+        self.address = NonNull::new(address as *mut T).ok_or(Errno::ENOMEM)?;
         self.room = room;
         Ok(())
     }
@@ -213,6 +220,13 @@ fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
     Ok(address)
 }
 
+impl<T: Copy> Grown<T> {
+    /// Appends items.
+    pub fn extend(&mut self, items: &[T]) -> Result<()> {
+        items.iter().try_for_each(|item| self.push(*item))
+    }
+}
+
 impl Grown<u32> {
     /// `length` zeros, for none of which there is a page yet.
     pub fn zeros(length: usize) -> Result<Grown<u32>> {
@@ -224,33 +238,34 @@ impl Grown<u32> {
     }
 }
 
-impl<T: Copy> core::ops::Deref for Grown<T> {
+impl<T> core::ops::Deref for Grown<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
         match self.length {
             0 => &[],
             // SAFETY: so many items were written, or are the zeros of fresh pages; they live as long as `self`.
-            length => unsafe { core::slice::from_raw_parts(self.address, length) },
+            length => unsafe { core::slice::from_raw_parts(self.address.as_ptr(), length) },
         }
     }
 }
 
-impl<T: Copy> core::ops::DerefMut for Grown<T> {
+impl<T> core::ops::DerefMut for Grown<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         match self.length {
             0 => &mut [],
             // SAFETY: as above, and `self` is exclusively borrowed.
-            length => unsafe { core::slice::from_raw_parts_mut(self.address, length) },
+            length => unsafe { core::slice::from_raw_parts_mut(self.address.as_ptr(), length) },
         }
     }
 }
 
-impl<T: Copy> Drop for Grown<T> {
+impl<T> Drop for Grown<T> {
     fn drop(&mut self) {
+        self.truncate(0);
         if self.room > 0 {
             // SAFETY: the mapping is ours, and nobody has a reference into it any more.
-            let _ = unsafe { syscall!(libc::SYS_munmap, self.address, self.room * size_of::<T>()) };
+            let _ = unsafe { syscall!(libc::SYS_munmap, self.address.as_ptr(), self.room * size_of::<T>()) };
         }
     }
 }
@@ -273,6 +288,20 @@ mod tests {
         assert_eq!((list.len(), list.last()), (8, Some(&1)));
         list.extend(&[2, 3]).unwrap();
         assert_eq!(list[7..], [1, 2, 3]);
+    }
+
+    #[test]
+    fn items_are_dropped_once() {
+        let item = std::rc::Rc::new(());
+        let mut list = Grown::new(10_000);
+        for _ in 0..10_000 {
+            list.push(item.clone()).unwrap();
+        }
+        assert_eq!((list.push(item.clone()), std::rc::Rc::strong_count(&item)), (Err(Errno::ENOSPC), 10_001));
+        list.truncate(7);
+        assert_eq!((list.len(), std::rc::Rc::strong_count(&item)), (7, 8));
+        drop(list);
+        assert_eq!(std::rc::Rc::strong_count(&item), 1);
     }
 
     #[test]

@@ -28,22 +28,23 @@ use crate::spec::{Mount, Spec};
 use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::mount::{self, MS_REC, attr};
+use crate::sys::vm::Grown;
 use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
 use core::fmt;
 
 /// What the parent opened, by the number of the mount, and what it knows of cgroups.
 pub struct Prepared {
-    trees: [Option<Fd>; MOUNTS_MAX],
+    trees: Grown<(usize, Fd)>,
     shows_cgroups: bool,
 }
 
 impl Prepared {
     /// Nothing: for a process that opens everything itself.
-    pub const NONE: Prepared = Prepared { trees: [const { None }; MOUNTS_MAX], shows_cgroups: false };
+    pub const NONE: Prepared = Prepared { trees: Grown::new(MOUNTS_MAX), shows_cgroups: false };
 
     fn of(&self, index: usize) -> Option<FdRef<'_>> {
-        self.trees.get(index).and_then(Option::as_ref).map(Fd::by_ref)
+        self.trees.iter().find(|(number, _)| *number == index).map(|(_, tree)| tree.by_ref())
     }
 }
 
@@ -93,9 +94,12 @@ pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>, is_alone: bool) -> Re
         return Err(Error::new(format_args!("more than {MOUNTS_MAX} mounts")));
     }
     prepared.shows_cgroups = cgroup::shows_others(spec, cgroup);
-    for (one, place) in spec.mounts.iter().zip(&mut prepared.trees) {
+    for (number, one) in spec.mounts.iter().enumerate() {
         let options = Options::of(one.options);
-        *place = prepare_one(spec, one, &options, cgroup, &mut ids, is_lent).context("mount", &Naming(one))?;
+        let tree = prepare_one(spec, one, &options, cgroup, &mut ids, is_lent).context("mount", &Naming(one))?;
+        if let Some(tree) = tree {
+            prepared.trees.push((number, tree)).doing("keep a mount's source")?;
+        }
     }
     Ok(prepared)
 }
@@ -148,13 +152,13 @@ pub struct Mounted {
     /// The procfs at /proc, by its own root: a name can be made to mean something else.
     pub proc: Option<Fd>,
     /// Those that become read-only when everything is in them.
-    readonly_later: heapless::Vec<Fd, MOUNTS_MAX>,
+    readonly_later: Grown<Fd>,
 }
 
 impl Mounted {
     /// Nothing yet.
     pub const fn new() -> Mounted {
-        Mounted { proc: None, readonly_later: heapless::Vec::new() }
+        Mounted { proc: None, readonly_later: Grown::new(MOUNTS_MAX) }
     }
 
     /// Makes read-only what had to be written until now: /dev, and every tmpfs, for mounts in it are made there.
@@ -162,7 +166,7 @@ impl Mounted {
         for tree in self.readonly_later.iter() {
             mount::set_attributes(tree.by_ref(), false, attr::RDONLY, 0, 0).doing("make a mount read-only")?;
         }
-        self.readonly_later.clear();
+        self.readonly_later.truncate(0);
         Ok(())
     }
 }
@@ -269,8 +273,7 @@ fn mount_one(
     if guard.is_proc() {
         mounted.proc = Some(tree);
     } else if later {
-        // There is room for all mounts of a config.
-        let _ = mounted.readonly_later.push(tree);
+        mounted.readonly_later.push(tree).doing("keep a mount that becomes read-only")?;
     }
     Ok(())
 }
