@@ -170,17 +170,3 @@ fn the_program_may_lie_in_another_mount_namespace() {
     holder.wait().unwrap();
     assert_eq!(said.show(), "it runs\n", "{said:?}");
 }
-
-/// Go's programs read a member in whatever case, so runc obeys `"readOnly"`. One that restricts
-/// the container is not lost in silence for its spelling.
-#[test]
-fn members_of_a_config_count_in_whatever_case() {
-    lab::enter();
-    let mut lab = Lab::new(Runtime::Ocinit);
-    lab.script("cat /proc/self/oom_score_adj; : >/file && echo written");
-    lab.merge(r#"{"process": {"OOMScoreAdj": 77}, "root": {"readonly": null, "readOnly": true}}"#);
-    let said = lab.run();
-    assert!(said.out == "77\n" && said.err.contains("Read-only file system"), "{said:?}");
-    lab.merge(r#"{"root": {"readonly": false}}"#);
-    assert!(lab.run().err.contains("given twice"));
-}

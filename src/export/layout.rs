@@ -134,7 +134,7 @@ pub fn finish_layout(entry: &Entry<'_>, former: Option<Value<'_>>, target: &mut 
             None => put(sink, format_args!("{}", Head(Document::INDEX))),
             Some(former) => {
                 let mut comma = "{";
-                for (key, value) in former.entries().unwrap_or_default().filter(|(key, _)| !key.names("manifests")) {
+                for (key, value) in former.entries().unwrap_or_default().filter(|(key, _)| *key != *"manifests") {
                     member(sink, comma, &key, &value);
                     comma = ",";
                 }

@@ -149,7 +149,7 @@ fn object(value: &Value<'_>, table: u8) -> Result<()> {
     let (mut seen, mut given) = (0u32, 0u32);
     for (key, member) in value.entries()? {
         let key = key.as_escaped().as_bytes();
-        let Some((n, kind)) = words(members).enumerate().find(|(_, word)| name_of(word).eq_ignore_ascii_case(key))
+        let Some((n, kind)) = words(members).enumerate().find(|(_, word)| word.ends_with(key) && name_of(word) == key)
         else {
             continue;
         };

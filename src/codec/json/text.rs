@@ -32,15 +32,6 @@ impl<'m> Text<'m> {
         self.0
     }
 
-    /// Returns whether it is this name of a member, in whatever case: Go's programs, runc among
-    /// them, read `readOnly` as `readonly`, and what they obey must not be passed over.
-    pub fn names(&self, member: &str) -> bool {
-        match self.0.len() == member.len() {
-            true => self.0.eq_ignore_ascii_case(member),
-            false => self.0.as_bytes().contains(&b'\\') && *self == *member,
-        }
-    }
-
     /// It has no character.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -57,7 +57,7 @@ impl<'m> Value<'m> {
     pub fn get(&self, key: &str) -> Result<Option<Value<'m>>> {
         let mut found = None;
         for (name, value) in self.entries()? {
-            if name.names(key) && found.replace(value).is_some() {
+            if name == *key && found.replace(value).is_some() {
                 return Err(self.fault_of(key, "given twice"));
             }
         }

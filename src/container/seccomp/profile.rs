@@ -247,7 +247,7 @@ impl<'m> Members<'m> {
     #[inline(never)]
     fn read(&mut self) -> Result<()> {
         for (key, value) in self.object.entries()? {
-            if let Some(at) = words(self.keys).position(|word| word.eq_ignore_ascii_case(key.as_escaped().as_bytes()))
+            if let Some(at) = place(self.keys, key.as_escaped().as_bytes())
                 && let Some(place) = self.found.get_mut(at)
                 && !value.is_null()
                 && place.replace(value).is_some()

@@ -134,22 +134,6 @@ fn what_must_be_there_is_missed() {
     assert_eq!(verdict("{}", RESOURCES), "good");
 }
 
-/// As runc reads them: what it obeys must not be passed over because of its spelling.
-#[test]
-fn a_member_counts_in_whatever_case_it_is_spelled() {
-    for Member { path, before, after, .. } in members() {
-        let Some(name) = path.rsplit('.').next().filter(|name| !path.ends_with(']') && *name != "any") else {
-            continue;
-        };
-        let (start, quoted) = before.split_at(before.rfind(&format!("\"{name}\":")).unwrap());
-        let before = format!("{start}{}", quoted.to_ascii_uppercase());
-        let said = verdict(&format!("{before}null,\"{name}\":null{after}"), CONFIG);
-        assert!(said.ends_with(": given twice"), "{path}: {said}");
-    }
-    let spelled = |name| verdict(&format!("{{\"hugepagelimits\":[{{\"{name}\":7,\"limit\":1}}]}}"), RESOURCES);
-    assert_eq!(spelled("pagesize"), "hugepagelimits[0].pagesize: not a string");
-}
-
 #[test]
 fn a_member_is_given_once_and_null_is_as_good_as_nothing() {
     for Member { path, before, after, kind } in members() {
