@@ -270,6 +270,11 @@ fn a_profile_of_dockers_form_is_decided_for_the_container() {
     let config = std::fs::read_to_string(Path::new(PLACE).join("bundle/config.json")).expect("config.json");
     let profile = Json::parse(&config).at("linux.seccomp").to_string();
     assert!(profile.contains(r#""architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"]"#), "{profile}");
+    let mut piped = Command::new("bash");
+    piped.args(["-c", "exec \"$0\" bundle --security-opt seccomp=<(cat profile.json) image piped"]);
+    tool(piped.arg(Runtime::Ocinit.program()).current_dir(PLACE));
+    let config = std::fs::read_to_string(Path::new(PLACE).join("piped/config.json")).expect("config.json");
+    assert_eq!(Json::parse(&config).at("linux.seccomp").to_string(), profile, "from a pipe");
     for gone in ["archMap", "includes", "excludes", "comment", "rmdir", "truncate", "linkat\"]}"] {
         assert!(!profile.contains(gone), "{gone}: {profile}");
     }

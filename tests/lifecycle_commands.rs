@@ -104,6 +104,21 @@ fn exec_reads_its_process_from_a_pipe_and_a_fifo() {
     done(&lab.call(&["delete", "-f", "@ID@"]));
 }
 
+/// Without the fix it is refused, as no regular file.
+#[test]
+fn update_reads_its_limits_from_a_pipe() {
+    lab::enter();
+    for runtime in [Runtime::Ocinit, Runtime::Runc] {
+        let lab = running(runtime);
+        let mut command = Command::new("bash");
+        let words = format!("exec \"$0\" \"$@\" --resources <(sleep 0.1; echo '{{}}') {}", lab.id);
+        let called = lab.command(&["update"]);
+        command.args(["-c", &words]).arg(called.get_program()).args(called.get_args()).current_dir(&lab.dir);
+        done(&lab.finish(&mut command));
+        done(&lab.call(&["delete", "-f", "@ID@"]));
+    }
+}
+
 /// As runc's debug.bats and exec.bats have it: on standard error, or in the log, with the level.
 #[test]
 fn debug_tells_the_phases_in_the_log_or_on_standard_error() {

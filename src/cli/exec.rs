@@ -7,15 +7,14 @@ use crate::container::hooks::Occasion;
 use crate::container::launch::{self, Host, Instead, Launch};
 use crate::container::state::{Id, Status};
 use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
-use crate::io::show::{On, Show, ShowC};
+use crate::io::show::{Show, ShowC};
 use crate::io::strings::Strings;
 use crate::io::{document, text};
 use crate::limits::GROUPS_MAX;
 use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
-use crate::sys::fd::{CWD, FdRef};
-use crate::sys::{Errno, fs};
+use crate::sys::Errno;
+use crate::sys::fd::FdRef;
 use crate::{Context, Error, Result};
-use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
     name: "exec",
@@ -66,7 +65,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let mut of_file = Lists::empty();
     let process = match arguments.value("process") {
         Some(path) => {
-            let value = json::check(read(path, &mut memory.process)?).context("process", &ShowC(path))?;
+            let value =
+                json::check(document::read_named(path, &mut memory.process)?).context("process", &ShowC(path))?;
             spec::read_process(value, &mut strings, &mut of_file).context("process", &ShowC(path))?
         }
         None => process(arguments, &container.process, &mut strings)?,
@@ -106,12 +106,6 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         return Err(error);
     }
     if stays { attend::attend(&running, None).map(i32::from) } else { Ok(0) }
-}
-
-/// Reads the document at `path`, which may be a FIFO: a shell's `<(...)`. Waits for its writer.
-fn read<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
-    let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NOCTTY, 0).on("open", path)?;
-    document::read_open(file.by_ref(), path, buffer)
 }
 
 /// The container's own process, with what the words say otherwise.

@@ -8,7 +8,6 @@ use crate::io::document;
 use crate::io::output::InMemory;
 use crate::io::show::{Show, ShowC};
 use crate::spec::{self, Limit};
-use crate::sys::fd::CWD;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -65,7 +64,7 @@ pub(super) fn of<'m>(
     }
     if let Some(path) = file {
         let place = ShowC(path);
-        let read = document::read(CWD, path, text).and_then(json::check);
+        let read = document::read_named(path, text).and_then(json::check);
         let profile = read.context("--security-opt seccomp", &place)?;
         let mut sink = InMemory::new(resolved);
         let bounding = security.bounding();

@@ -9,7 +9,7 @@ use crate::io::show::ShowC;
 use crate::io::text::decimal;
 use crate::limits::DOCUMENT_BYTES;
 use crate::spec::schema;
-use crate::sys::fd::{CWD, STDIN};
+use crate::sys::fd::STDIN;
 use crate::{Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -80,7 +80,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         let document = match arguments.value("resources") {
             None => by_options(arguments, buffer)?,
             Some(name) if name == c"-" => document::read_open(STDIN, c"standard input", buffer)?,
-            Some(path) => document::read(CWD, path, buffer)?,
+            Some(path) => document::read_named(path, buffer)?,
         };
         let resources: Value<'_> = json::check(document)?;
         schema::check(&resources, schema::RESOURCES)?;

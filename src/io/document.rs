@@ -2,7 +2,7 @@
 
 use super::show::{On, ShowC};
 use crate::error::{Error, Result};
-use crate::sys::fd::{Fd, FdRef};
+use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
@@ -17,6 +17,13 @@ pub fn read<'b>(directory: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Resu
     if stat.kind() != fs::S_IFREG {
         return Err(Error::new(format_args!("{}: not a regular file", ShowC(path))));
     }
+    read_open(file.by_ref(), path, buffer)
+}
+
+/// Reads the file that the caller named on the command line. It may be a FIFO, as a shell's `<(...)` is:
+/// the caller wants it waited for.
+pub fn read_named<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+    let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NOCTTY, 0).on("open", path)?;
     read_open(file.by_ref(), path, buffer)
 }
 
