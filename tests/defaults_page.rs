@@ -25,7 +25,7 @@ echo "nofile $(limit 'Max open files')"
 echo "nproc $(limit 'Max processes')"
 echo "ports $(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)"
 echo "ping $(tr '\t' ' ' </proc/sys/net/ipv4/ping_group_range)"
-# Who may open it is told that there is no such device.
+# An allowed open fails, as there is no such device.
 node() { case $(cat $1 2>&1) in
     *'not permitted'*|*denied*) echo refused;; *'device or address'*) echo allowed;; *) echo no node;; esac; }
 echo "layer $(node /strange)"

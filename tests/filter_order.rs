@@ -273,7 +273,7 @@ fn a_listener_arrives_while_the_container_is_created() {
         let (lab, listener) = lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
         done(&lab.create());
         listener.set_nonblocking(true).unwrap();
-        let (stream, _) = listener.accept().expect("nobody came before the start");
+        let (stream, _) = listener.accept().expect("a connection before the start");
         let (text, descriptor) = lab::receive_text(&stream);
         assert!(text.contains("\"status\": \"creating\""), "{text}");
         let descriptor = descriptor.expect("a listener");

@@ -35,7 +35,7 @@ fn what_is_set() {
     assert_eq!(String::from_utf8_lossy(&said), "0022\nC.UTF-8 xterm\n");
 }
 
-/// The process ends, with the test's name, and what it started ends with it.
+/// The process ends with the test's name, together with its children.
 #[test]
 fn a_test_that_hangs_is_ended() {
     let began = Instant::now();

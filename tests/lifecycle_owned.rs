@@ -154,7 +154,7 @@ fn what_another_user_may_have_written_is_no_state() {
         }
         assert_eq!(place.exists(), !goes, "{what}");
         let said = lab.call(&["list", "-q"]);
-        assert_eq!(said.status, 0, "{what}: it keeps nobody from the others");
+        assert_eq!(said.status, 0, "{what}: the other containers are still listed");
         process.kill().unwrap();
         process.wait().unwrap();
     }

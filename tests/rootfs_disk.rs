@@ -35,7 +35,7 @@ fn the_root_is_made_anew_at_each_boot() {
     support::tool(std::process::Command::new("/usr/sbin/e2fsck").args(["-fn"]).arg(&file));
 }
 
-/// What the last boot's container made immutable, or append-only, goes as well, wherever it stands.
+/// Immutable and append-only files of the last boot's container are removed as well.
 #[test]
 fn what_was_made_immutable_is_no_obstacle() {
     let file = second_disk("immutable");

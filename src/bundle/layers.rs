@@ -35,7 +35,7 @@ pub fn unpack_layers(
             return Ok(total);
         }
         passes = total.passes + 1;
-        empty(root, &before).doing("empty the root, to begin anew")?;
+        empty(root, &before).doing("empty the root to unpack again")?;
     }
 }
 

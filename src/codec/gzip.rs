@@ -3,8 +3,8 @@
 //! Several members count as one stream, and zeros after the last one as padding (builders and tapes leave them).
 //! What is refused: another format or method, reserved flags, a wrong header checksum, deflate data that is none, a
 //! wrong CRC-32 or length, an end before the trailer, anything else after a member. A match that reaches back before
-//! its member's start finds what the ring held there; the CRC-32 tells, or the digest of what is inflated: if the caller
-//! checks that, the CRC-32 is left out.
+//! its member's start finds what the ring held there; the CRC-32 tells, or the digest of the inflated
+//! bytes. If the caller checks that digest, the CRC-32 is left out.
 
 use super::crc32::Crc32;
 use crate::{Error, Result};

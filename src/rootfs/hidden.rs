@@ -35,7 +35,7 @@ impl<'r> Hidden<'r> {
             Ok((directory, inode))
         };
         let made: sys::Result<(Fd, u64)> = make();
-        let (directory, inode) = made.doing("make a place for what whiteouts hide")?;
+        let (directory, inode) = made.doing("make a place for hidden files")?;
         Ok(Hidden { root, name, directory, inode, places: 1 })
     }
 

@@ -340,12 +340,6 @@ pub fn statfs(fd: FdRef<'_>) -> Result<(i64, u64, u64, u64)> {
     Ok((s.f_type as i64, s.f_bsize as u64, s.f_blocks, s.f_bavail))
 }
 
-/// posix_fadvise(2) `SEQUENTIAL`, a hint.
-pub fn advise_sequential(fd: FdRef<'_>) -> Result<()> {
-    // SAFETY: no memory is passed.
-    unsafe { command!(libc::SYS_fadvise64, fd.raw(), 0, 0, libc::POSIX_FADV_SEQUENTIAL) }
-}
-
 /// sync(2): writes everything, on every file system.
 pub fn sync() {
     // SAFETY: no memory is passed.

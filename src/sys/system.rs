@@ -3,7 +3,6 @@
 use super::Result;
 use super::fd::FdRef;
 use super::syscall::{command, syscall};
-use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 /// finit_module(2) without parameters.
@@ -63,15 +62,6 @@ pub fn total_memory() -> Result<u64> {
         info.assume_init()
     };
     Ok(info.totalram as u64 * u64::from(info.mem_unit.max(1)))
-}
-
-/// The release of the running kernel, as `uname -r` prints it, copied to `buffer`.
-pub fn kernel_release(buffer: &mut [u8; 65]) -> Result<&CStr> {
-    let mut names = [[0u8; 65]; 6];
-    // SAFETY: the kernel fills one `struct new_utsname` of six times 65 bytes.
-    unsafe { syscall!(libc::SYS_uname, names.as_mut_ptr()) }?;
-    *buffer = names[2];
-    CStr::from_bytes_until_nul(buffer).map_err(|_| super::Errno::EINVAL)
 }
 
 /// getrandom(2): fills the buffer (of at most 256 bytes) from the kernel's generator.

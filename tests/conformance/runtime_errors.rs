@@ -4,7 +4,7 @@ use crate::case::{Case, case, refusal};
 use crate::runtime::{SLEEPS, begin};
 use crate::support::lab::{Lab, ended};
 
-/// What is refused while the container is as `prepare` leaves it, with the same status after it as before.
+/// Returns a check that `words` are refused after `prepare`, and that the status stays the same.
 fn refused_at(prepare: fn(&Lab), words: &'static [&'static str]) -> impl Fn(&mut Lab) -> String {
     move |lab| {
         prepare(lab);

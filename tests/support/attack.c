@@ -1,4 +1,4 @@
-/* What a container tries against its machine, one try a start; prints what came of it. */
+/* Attacks of a container on its machine, one for each start; prints the result. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

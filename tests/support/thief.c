@@ -23,7 +23,7 @@ static void judge(const char *how, int pid, int number, int fd) {
     snprintf(way, sizeof way, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(way, name, sizeof name - 1);
     if (n > 0) name[n] = 0;
-    /* What is reached from there that is not reached from here. */
+    /* Files within reach from there, but not from here. */
     int secret = openat(fd, "secret-of-the-host", O_RDONLY), above = openat(fd, "../secret-of-the-host", O_RDONLY);
     int below = openat(fd, "mnt/secret-of-the-host", O_RDONLY), any = secret >= 0 || above >= 0 || below >= 0;
     if (!ours || any) printf("%s of %d: %d is %s%s\n", how, pid, number, name, any ? ", SECRET" : ""), fflush(stdout);

@@ -2,7 +2,7 @@
 //!
 //! With a cgroup namespace it is a mount whose root is the container's group. Without one it is a bind of that group. Where
 //! neither can be (no group of its own, a user namespace alone, a host with version 1 alone), the host's hierarchy is shown,
-//! and not written, whatever the options say.
+//! and is read-only, even if the options say otherwise.
 
 use super::change;
 use crate::error::{Context, Error, Result};

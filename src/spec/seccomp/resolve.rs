@@ -18,7 +18,7 @@ pub fn resolve(profile: Value<'_>, bounding: u64, json: &mut Writer<'_>) -> Resu
     let is_given =
         |key| profile.member(key).is_some_and(|list| list.items().is_ok_and(|mut items| items.next().is_some()));
     if is_given("architectures") && is_given("archMap") {
-        return Err(profile.fault_of("archMap", "there is architectures as well"));
+        return Err(profile.fault_of("archMap", "use either architectures or archMap"));
     }
     json.object();
     for (key, value) in profile.entries()? {
@@ -215,7 +215,7 @@ mod tests {
             (r#"{"syscalls":[{"includes":{"minKernel":"5"}}]}"#, "syscalls[0].includes.minKernel: not MAJOR.MINOR"),
             (r#"{"syscalls":[{"name":1}]}"#, "syscalls[0].name: not a string"),
             (r#"{"archMap":[{}]}"#, "archMap[0].architecture: missing"),
-            (r#"{"archMap":[1],"architectures":["a"]}"#, "archMap: there is architectures as well"),
+            (r#"{"archMap":[1],"architectures":["a"]}"#, "archMap: use either architectures or archMap"),
         ] {
             assert_eq!(resolved(profile, 0).expect_err(profile), why, "{profile}");
         }

@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
     for bounding in [0, capability::DEFAULT, capability::ALL] {
         let mut resolved = Bytes(Vec::new());
         match seccomp::resolve(profile, bounding, &mut json::Writer::with_indent(&mut resolved, "")) {
-            Ok(()) => drop(json::check(&mut resolved.0).expect("what is written is JSON")),
+            Ok(()) => drop(json::check(&mut resolved.0).expect("it writes JSON")),
             Err(error) => assert!(!error.to_string().contains('\n')),
         }
     }
