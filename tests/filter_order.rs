@@ -285,6 +285,47 @@ fn a_listener_arrives_while_the_container_is_created() {
     }
 }
 
+/// Returns what `look` finds, within ten seconds.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = std::time::Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begin.elapsed().as_secs() < 10, "it does not come");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Whoever listens keeps ocinit waiting, which is killed then. Its process may call nothing under its filter, and ends.
+#[test]
+fn a_process_that_offers_its_listener_ends_with_its_parent() {
+    use std::os::fd::AsRawFd;
+    lab::enter();
+    for command in ["create", "run"] {
+        let kind = Kind { command, no_new_privs: true, hooks: false, listener: true, pod: 0 };
+        let (lab, listener) = lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
+        // SAFETY: listen(2) touches no memory. Only one connection is waiting then, which is ours.
+        assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+        let _first = std::os::unix::net::UnixStream::connect(lab.dir.join("listen")).unwrap();
+        let mut ocinit = lab.command(&[command, "--bundle", "@BUNDLE@", "@ID@"]).spawn().unwrap();
+        let children = format!("/proc/{0}/task/{0}/children", ocinit.id());
+        let child = until(|| {
+            let pid = std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.to_string();
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            status.contains("\nSeccomp:\t2").then_some(pid)
+        });
+        ocinit.kill().unwrap();
+        ocinit.wait().unwrap();
+        until(|| {
+            let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            (stat.is_empty() || stat.contains(") Z ")).then_some(())
+        });
+        drop(listener);
+        done(&lab.call(&["delete", "-f", "@ID@"]));
+    }
+}
+
 /// Errors of execve(2) have the same text with and without a filter, from each command.
 #[test]
 fn the_true_reason_arrives() {

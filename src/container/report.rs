@@ -17,9 +17,9 @@ use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::Show;
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::process;
 use crate::sys::vm::Shared;
 use crate::sys::{Errno, fs};
+use crate::sys::{death, process};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Indexes of the words.
@@ -30,6 +30,8 @@ const PATH_LENGTH: usize = 3;
 const INTERPRETER_LENGTH: usize = 4;
 /// An exit status; not 0 if the text is a whole error.
 const STATUS: usize = 5;
+/// The kernel's word about the parent: it has died.
+const PARENT: usize = 6;
 /// Text begins here, four bytes a word.
 const TEXT: usize = 8;
 
@@ -70,6 +72,12 @@ impl Report {
 
     fn word(&self, place: usize) -> &AtomicU32 {
         &self.0.words()[place]
+    }
+
+    /// Parent: has the kernel tell a process that offers a listener if this one dies.
+    pub fn tell_of_death(&self) {
+        // A kernel without futexes: nobody learns of it.
+        let _ = death::tell_by(self.word(PARENT));
     }
 
     /// Process: notes the program that it is about to execute.
@@ -137,6 +145,8 @@ impl Report {
         for _ in 0..SPINS_MAX {
             match self.word(ANSWER).load(Ordering::Acquire) {
                 // futex(2) may be forbidden.
+                // It may die by SIGKILL while whoever listens keeps it waiting.
+                0 if self.word(PARENT).load(Ordering::Relaxed) & death::DIED != 0 => process::halt(),
                 0 => core::hint::spin_loop(),
                 answer => return answer == TAKEN,
             }

@@ -68,6 +68,9 @@ pub fn hear_out(
         stage: None,
         terminal: None,
     };
+    if let (Awaited::Due, Some(report)) = (&talk.listener, &talk.report) {
+        report.tell_of_death();
+    }
     match talk.hear_out(staged) {
         Ok(()) => Ok(Running { pid: talk.pid, pidfd: talk.pidfd, terminal: talk.terminal }),
         Err(error) => {

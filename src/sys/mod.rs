@@ -9,6 +9,7 @@ pub mod attributes;
 pub mod bpf;
 pub mod clone;
 pub mod cpu;
+pub mod death;
 pub mod erase;
 pub mod errno;
 pub mod event;
