@@ -7,6 +7,37 @@ use std::process::Command;
 
 use support::lab::{self, Lab, Runtime, done};
 
+/// `exec`, and a start in a joined pid namespace, write labels to the kernel's file: without SELinux the
+/// kernel says EINVAL; a file that is missing would be ENOENT.
+#[test]
+fn labels_reach_the_kernel_whoever_writes_them() {
+    if !std::path::Path::new("/proc/self/attr/exec").exists()
+        || std::path::Path::new("/sys/fs/selinux/enforce").exists()
+    {
+        return;
+    }
+    lab::enter();
+    let mut pod = Lab::new(Runtime::Ocinit);
+    pod.script("exec sleep 1000");
+    done(&pod.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
+    let said = pod.call(&["exec", "--process-label", "a_u:b_r:c_t:s0", "@ID@", "/bin/true"]);
+    assert!(said.err.contains("set selinux label a_u:b_r:c_t:s0: invalid argument"), "{said:?}");
+    let pid = pod.state().at("pid").show();
+    for joined in ["", "pid"] {
+        let mut lab = Lab::new(Runtime::Ocinit);
+        lab.merge(r#"{"process": {"selinuxLabel": "a_u:b_r:c_t:s0"}}"#);
+        let path = |kind: &str| match kind == joined {
+            true => format!(r#", "path": "/proc/{pid}/ns/{kind}""#),
+            false => String::new(),
+        };
+        let namespaces =
+            format!(r#"[{{"type": "pid"{}}}, {{"type": "ipc"}}, {{"type": "uts"}}, {{"type": "mount"}}]"#, path("pid"));
+        lab.merge(&format!(r#"{{"linux": {{"namespaces": {namespaces}}}}}"#));
+        let said = lab.run();
+        assert!(said.err.contains("set selinux label a_u:b_r:c_t:s0: invalid argument"), "{joined}: {said:?}");
+    }
+}
+
 /// As in runc 1.3.6, the last entry of a name wins, for getenv(3) and the search in PATH, and an
 /// empty HOME counts as unset.
 #[test]

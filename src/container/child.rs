@@ -47,6 +47,8 @@ pub struct Plan<'a> {
     pub born: Option<Shared>,
     /// Memory for the report of a process that is under its filter.
     pub report: Option<Report>,
+    /// The host's, for labels: others have no `self` for an intermediate process.
+    pub proc: Option<Procfs>,
     /// The mark of calls that a filter lets pass, if an intermediate process loads it.
     pub mark: Option<Mark>,
     /// See `Launch::filters_early`.
@@ -157,8 +159,6 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     if plan.channel.is_none() {
         adjust_oom_score(process::getpid(), wanted)?;
     }
-    // The host's, as long as it can be reached.
-    let proc = attributes::is_labelled(wanted).then(Procfs::open).transpose()?;
     let terminal = match launch.enters {
         Some(_) => open_terminal(plan, None)?,
         None => furnish::furnish(plan)?,
@@ -173,8 +173,8 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
         attributes::schedule(0, wanted)?;
     }
     attributes::apply(launch.spec, launch.enters.is_none())?;
-    attributes::label(wanted, proc.as_ref())?;
-    drop((root, proc));
+    attributes::label(wanted, plan.proc.as_ref())?;
+    drop(root);
     program.has_terminal = terminal.is_some();
     drop(terminal);
     // What the parent has open is nothing to whoever may look at this process, and what it has locked is not locked by it.

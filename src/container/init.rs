@@ -5,7 +5,9 @@
 //! kernel would keep from it. What a terminal sends goes to the terminal's foreground group, which is the process's
 //! own: it leads the session.
 
+use super::seccomp;
 use crate::sys::process::{self, Whom};
+use crate::sys::seccomp::CALLS_OF_INITS;
 use crate::sys::signal::{self, SIGCHLD, SignalSet};
 use crate::sys::{fd, mount};
 
@@ -16,6 +18,9 @@ pub fn look_after(payload: i32) -> ! {
     let _ = mount::chdir(c"/");
     let _ = process::set_parent_death_signal(0);
     let _ = process::set_name(c"init");
+    // Not the container's filter, which may forbid these calls. A container that may trace this
+    // process can make no others through it.
+    let _ = seccomp::confine(&CALLS_OF_INITS);
     loop {
         match signal::wait(SignalSet::ALL) {
             SIGCHLD => reap(payload),

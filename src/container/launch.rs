@@ -3,10 +3,11 @@
 use super::gate::Gate;
 use super::handshake::{self, Channel};
 use super::hooks;
+use super::procfs::Procfs;
 use super::report::Report;
 use super::seccomp::Filter;
 use super::state::{Id, State};
-use super::{Pointers, Running, Stdio, child, mounts, stage, sysctl, talk};
+use super::{Pointers, Running, Stdio, attributes, child, mounts, stage, sysctl, talk};
 use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
@@ -197,6 +198,7 @@ pub(super) fn plan<'a>(
         staged,
         born,
         report,
+        proc: attributes::is_labelled(&launch.spec.process).then(Procfs::open).transpose()?,
         mark: mark.doing("read random numbers")?,
         filters_early: launch.filters_early(),
         has_hooks_inside: launch.has_hooks_inside(),

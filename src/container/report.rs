@@ -144,9 +144,9 @@ impl Report {
         self.word(LISTENER).store(listener.raw() as u32 + 1, Ordering::Release);
         for _ in 0..SPINS_MAX {
             match self.word(ANSWER).load(Ordering::Acquire) {
-                // futex(2) may be forbidden.
-                // It may die by SIGKILL while whoever listens keeps it waiting.
+                // The parent was killed while whoever listens kept it waiting.
                 0 if self.word(PARENT).load(Ordering::Relaxed) & death::DIED != 0 => process::halt(),
+                // futex(2) may be forbidden.
                 0 => core::hint::spin_loop(),
                 answer => return answer == TAKEN,
             }

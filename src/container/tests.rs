@@ -177,9 +177,9 @@ fn the_init_between_reaps_and_has_no_privileges() {
     assert_eq!(
         said,
         "pid 2 exe Err(PermissionDenied)\nName: init\nUid: 0 0 0 0\nCapEff: 00000000a80425fb\n\
-        CapBnd: 00000000a80425fb\nNoNewPrivs: 1\n"
+        CapBnd: 00000000a80425fb\nNoNewPrivs: 1\nSeccomp: 2\n"
             .replace("Uid: 0 0 0 0\n", "")
-            .replace("NoNewPrivs: 1\n", "NoNewPrivs: 1\nUid: 0 0 0 0\n")
+            .replace("Seccomp: 2\n", "Seccomp: 2\nUid: 0 0 0 0\n")
     );
 }
 

@@ -43,6 +43,10 @@ pub const CALLS_OF_OPENERS: [u32; 8] = [
     libc::SYS_exit_group as u32,
 ];
 
+/// The calls of the init of `--init`.
+pub const CALLS_OF_INITS: [u32; 4] =
+    [libc::SYS_rt_sigtimedwait as u32, libc::SYS_waitid as u32, libc::SYS_kill as u32, libc::SYS_exit_group as u32];
+
 /// `SECCOMP_SET_MODE_FILTER` with these instructions, each a `struct sock_filter` as one number. The listener,
 /// close-on-exec, where it was asked for.
 pub fn set_filter(flags: u32, program: &[u64]) -> Result<Option<Fd>> {

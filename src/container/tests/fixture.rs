@@ -231,7 +231,7 @@ fn inside() {
             let init = |file: &str| std::fs::read_link(format!("/proc/1/{file}")).map_err(|error| error.kind());
             writeln!(said, "pid {} exe {:?}", std::process::id(), init("exe")).unwrap();
             let init = read("/proc/1/status");
-            for name in ["Name", "CapEff", "CapBnd", "NoNewPrivs", "Uid"] {
+            for name in ["Name", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp:", "Uid"] {
                 let line = init.lines().find(|line| line.starts_with(name)).unwrap();
                 writeln!(said, "{}", line.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap();
             }
