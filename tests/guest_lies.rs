@@ -142,7 +142,12 @@ fn a_guest_that_lies_is_125_and_one_line() {
             let said: Vec<_> = outcome.stderr.lines().filter(|line| !line.ends_with(" ms")).collect();
             assert!(said.len() == 1, "{name} {flags:?}: not one line\n{outcome}");
             assert!(said[0].starts_with("boot: ") || said[0].starts_with("ocinit: "), "{name} {flags:?}: {outcome}");
-            let most = if name.contains("count") { 100 } else { 5 };
+            // After the count: bytes that `boot` carries before it reads the count are legitimate.
+            let most = match name {
+                "bytes after the count" => 4 << 20,
+                "bytes beyond the count" | "bytes on stderr after done" => 100,
+                _ => 5,
+            };
             assert!(outcome.stdout.len() <= most, "{name}: delivered {} bytes\n{outcome}", outcome.stdout.len());
         }
     }
