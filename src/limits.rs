@@ -57,10 +57,13 @@ pub const SPOOL_BYTES: usize = 64 << 10;
 /// A container's config.json, in bytes. A seccomp profile and hundreds of mounts are some hundred
 /// KiB; annotations may have any size.
 pub const CONFIG_BYTES: usize = 4 << 20;
-/// The process that `exec` is given as a file, in bytes. podman's have some KiB, most of it environment.
-pub const PROCESS_BYTES: usize = 256 << 10;
-/// Arguments and environment variables of one process together. The kernel limits their bytes, not their number.
-pub const PROCESS_STRINGS_MAX: usize = 16 << 10;
+/// The process that `exec` is given as a file, in bytes. containerd repeats the container's whole
+/// environment in it, so it has the room of a config.json.
+pub const PROCESS_BYTES: usize = CONFIG_BYTES;
+/// Arguments and environment variables of one process together. The kernel limits their bytes, not their
+/// number: 2 MiB are some 30,000 variables, as Kubernetes makes seven for each service. The room that is
+/// left is for a table of their names.
+pub const PROCESS_STRINGS_MAX: usize = 128 << 10;
 /// Text of one container's arguments, environment, mounts and names, in bytes, decoded from its config.
 /// Linux takes 2 MiB of arguments and environment (a quarter of the 8 MiB stack), 128 KiB a string.
 /// Room for all text of the largest config.json. Before a container is made, two indexes are read

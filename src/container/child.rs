@@ -254,7 +254,12 @@ pub fn run_hooks(
     let occasion = Occasion { document: plan.launch.spec.document, id, state, status };
     let starts = kind == "startContainer";
     let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.filters_early);
-    hooks::run_inside(&occasion, kind, &Inside { env, home, filter, process: wanted, is_filtered })
+    // Lent: execve(2) needs them later.
+    let mut pointers = plan.pointers.take();
+    let space = pointers.as_deref_mut().map_or(&mut [][..], |pointers| pointers);
+    let done = hooks::run_inside(&occasion, kind, &Inside { env, home, filter, process: wanted, is_filtered }, space);
+    plan.pointers.set(pointers);
+    done
 }
 
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.

@@ -86,16 +86,24 @@ pub struct Inside<'a> {
 }
 
 /// Runs the hooks of one kind as [`run`] does, up to the first that fails.
-pub fn run_inside(occasion: &Occasion<'_>, kind: &str, inside: &Inside<'_>) -> Result<()> {
-    run_all(occasion, kind, false, Some(inside))
+///
+/// `space` is for pointers to the process's environment, which may be large.
+pub fn run_inside(occasion: &Occasion<'_>, kind: &str, inside: &Inside<'_>, space: &mut [usize]) -> Result<()> {
+    run_all(occasion, kind, false, Some(inside), space)
 }
 
 /// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and the last failure counts.
 pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
-    run_all(occasion, kind, all, None)
+    run_all(occasion, kind, all, None, &mut [])
 }
 
-fn run_all(occasion: &Occasion<'_>, kind: &str, all: bool, inside: Option<&Inside<'_>>) -> Result<()> {
+fn run_all(
+    occasion: &Occasion<'_>,
+    kind: &str,
+    all: bool,
+    inside: Option<&Inside<'_>>,
+    space: &mut [usize],
+) -> Result<()> {
     let document = &occasion.document;
     if !has(*document, kind) {
         return Ok(());
@@ -106,7 +114,7 @@ fn run_all(occasion: &Occasion<'_>, kind: &str, all: bool, inside: Option<&Insid
     output.finish().doing("write the state for hooks")?;
     let mut failed = Ok(());
     for (n, hook) in of(*document, kind).enumerate() {
-        let done = run_one(&hook, file.by_ref(), inside);
+        let done = run_one(&hook, file.by_ref(), inside, space);
         if let Err(error) = done {
             failed = Err(error.within(format_args!("error running {kind} hook #{n}")));
             if !all {
@@ -119,7 +127,7 @@ fn run_all(occasion: &Occasion<'_>, kind: &str, all: bool, inside: Option<&Insid
 
 // A frame of its own, for it is large.
 #[inline(never)]
-fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>) -> Result<()> {
+fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>, space: &mut [usize]) -> Result<()> {
     let mut memory = [0; HOOK_BYTES];
     let mut strings = Strings::new(&mut memory);
     let path = words(hook.member("path").into_iter(), &mut strings)?;
@@ -131,7 +139,7 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>) -> R
     let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
     let env = match inside.and_then(|inside| Some(inside.env?.iter().chain(inside.home))) {
         _ if hook.member("env").is_some() => StringVector::of_variables(&mut for_env, env.iter()).doing("env")?,
-        Some(env) => StringVector::of_variables(&mut for_env, env).doing("env")?,
+        Some(env) => StringVector::of_variables(space, env).doing("env")?,
         None => StringVector::environment(),
     };
     let report = inside.filter(|inside| inside.filter.is_some()).map(|_| Report::new()).transpose()?;

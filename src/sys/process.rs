@@ -126,20 +126,35 @@ impl<'a> StringVector<'a> {
             let bytes = unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes();
             bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes)
         };
-        // One bit for each hash of a seen name: a clear bit means that the name is new.
-        let mut seen = [0u64; 256];
+        // A hash table of the entries taken, in what `space` has left: 0 is a free place. If it does not
+        // fit, each name is compared with all.
+        let (entries, rest) = space.split_at_mut(count + 1);
+        let size = (count + count / 4 + 1).next_power_of_two();
+        let table = rest.get_mut(..size).unwrap_or(&mut []);
+        table.fill(0);
         let mut first = count;
         for at in (0..count).rev() {
-            let this = name(space[at]);
-            let hash = this.iter().fold(5381u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(*byte)) as usize;
-            let bit = 1 << (hash & 63);
-            let word = &mut seen[hash >> 6 & 255];
-            if *word & bit != 0 && space[first..count].iter().any(|other| name(*other) == this) {
-                continue;
+            let this = name(entries[at]);
+            if table.is_empty() {
+                if entries[first..count].iter().any(|other| name(*other) == this) {
+                    continue;
+                }
+            } else {
+                // FNV-1a, whose high bits are the better ones.
+                let hash = this.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+                    (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+                });
+                let mut place = (hash >> 32) as usize & (size - 1);
+                while table[place] != 0 && name(table[place]) != this {
+                    place = (place + 1) & (size - 1);
+                }
+                if table[place] != 0 {
+                    continue;
+                }
+                table[place] = entries[at];
             }
-            *word |= bit;
             first -= 1;
-            space[first] = space[at];
+            entries[first] = entries[at];
         }
         Ok(StringVector { first: space[first..].as_ptr(), strings: PhantomData })
     }
