@@ -149,7 +149,7 @@ pub fn kinds_of(pid: i32) -> Result<i32> {
         let mut inode = |whose: &dyn Display| {
             path.set(format_args!("/proc/{whose}/ns/{name}"))?;
             // A kernel without this kind has no such file.
-            match fs::open(CWD, path.as_c_str(), fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c"")) {
+            match fs::stat_target(CWD, path.as_c_str()) {
                 Err(Errno::ENOENT) => Ok(None),
                 stat => stat.map(|stat| Some(stat.inode)),
             }

@@ -243,8 +243,16 @@ impl Stat {
 
 /// statx(2) of the file itself, never of a link's target. An empty `path` means `dir`.
 pub fn stat(dir: FdRef<'_>, path: &CStr) -> Result<Stat> {
+    statx(dir, path, libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH)
+}
+
+/// statx(2) of what a path leads to.
+pub fn stat_target(dir: FdRef<'_>, path: &CStr) -> Result<Stat> {
+    statx(dir, path, 0)
+}
+
+fn statx(dir: FdRef<'_>, path: &CStr, flags: i32) -> Result<Stat> {
     let mut buffer = MaybeUninit::<libc::statx>::zeroed();
-    let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH;
     let mask = libc::STATX_BASIC_STATS | libc::STATX_MNT_ID;
     // SAFETY: `path` is NUL-terminated; the kernel fills one `struct statx`, and zeros are valid for what it leaves.
     let s = unsafe {

@@ -157,6 +157,8 @@ pub struct Grown<T> {
     limit: usize,
 }
 
+/// A smaller mapping gets no huge page, which would be touched as a whole.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// What a list begins with, in bytes.
 const FIRST_BYTES: usize = 64 << 10;
 
@@ -208,15 +210,18 @@ impl<T> Grown<T> {
 /// Makes a mapping of its own, or makes one larger, that nobody has a reference into; its address.
 #[inline(never)]
 fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
-    if former > 0 {
+    let address = if former > 0 {
         // SAFETY: the whole mapping belongs to the one list that calls, which is exclusively borrowed.
-        return unsafe { syscall!(libc::SYS_mremap, address, former, bytes, libc::MREMAP_MAYMOVE) };
+        unsafe { syscall!(libc::SYS_mremap, address, former, bytes, libc::MREMAP_MAYMOVE) }
+    } else {
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+        unsafe { syscall!(libc::SYS_mmap, 0, bytes, protection, flags, -1i32, 0) }
+    }?;
+    if bytes >= HUGE_PAGE_BYTES {
+        // SAFETY: advice for the mapping that was just made or grown.
+        let _ = unsafe { syscall!(libc::SYS_madvise, address, bytes, libc::MADV_NOHUGEPAGE) };
     }
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
-    let address = unsafe { syscall!(libc::SYS_mmap, 0, bytes, protection, flags, -1i32, 0) }?;
-    // SAFETY: advice for the mapping just made.
-    let _ = unsafe { syscall!(libc::SYS_madvise, address, bytes, libc::MADV_NOHUGEPAGE) };
     Ok(address)
 }
 
