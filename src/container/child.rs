@@ -148,7 +148,10 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
     process::set_dumpable(false).doing("forbid tracing")?;
-    lead_session()?;
+    if launch.enters.is_none() {
+        // For hooks, too. The process that exec makes begins its own session later.
+        lead_session()?;
+    }
     if !launch.keeps_keyring {
         match process::new_session_keyring() {
             Ok(()) | Err(Errno::ENOSYS) => {}
