@@ -1,6 +1,5 @@
 //! `ocinit copy` beside other copies: many at once, with one pid, killed in the middle. Also:
-//! members and
-//! entries of an index that a copy keeps.
+//! members and entries of an index that a copy keeps.
 
 mod support;
 

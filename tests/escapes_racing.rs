@@ -71,8 +71,7 @@ fn the_thief_takes_what_it_can(lab: &Lab) {
 }
 
 /// `exec`: without the fix the thief gets the caller's directory, the state's root and the cgroup
-/// within
-/// ten turns.
+/// within ten turns.
 #[test]
 fn exec_gives_nothing_to_who_waits_for_it() {
     lab::enter();

@@ -9,9 +9,8 @@ use crate::sys::fd::FdRef;
 const HOME: usize = 5;
 const UID: usize = 2;
 
-/// Returns `HOME=DIRECTORY` of the user, or nothing if HOME is set. The directory is `/` if passwd
-/// in
-/// `root` does not name one or cannot be read.
+/// Returns `HOME=DIRECTORY` of the user, or nothing if HOME is set. The directory is `/` if the
+/// file passwd in `root` does not name one or cannot be read.
 pub fn add(root: FdRef<'_>, process: &Process<'_>, variable: &mut PathBuf) {
     // As in runc 1.3 the last of several counts, and an empty one counts as unset.
     if process.env.iter().filter(|one| one.to_bytes().starts_with(b"HOME=")).last().is_some_and(|one| one != c"HOME=") {

@@ -1,6 +1,7 @@
 //! The runtime-spec's config as the container core takes it: plain data, its text in blocks that live for `'m`.
 //!
-//! Knows nothing of images, and makes no system call but for the memory of its lists. [`defaults`] holds what docker gives a container of its own accord.
+//! Knows nothing of images, and makes no system call but for the memory of its lists. [`defaults`]
+//! has docker's defaults.
 
 pub mod capability;
 pub mod defaults;

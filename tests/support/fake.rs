@@ -23,8 +23,8 @@ pub struct FakeQemu {
 }
 
 impl FakeQemu {
-    /// Returns one that runs this Python text, in which `say(PORT, BYTES)` and `wait_for(LINE)`
-    /// speak to
+    /// Returns one that runs this Python text. In it `say(PORT, BYTES)` and `wait_for(LINE)` talk
+    /// to
     /// `boot`.
     pub fn new(folder: &Path, script: &str) -> FakeQemu {
         let program = folder.join("qemu-system-x86_64");

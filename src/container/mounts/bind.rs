@@ -30,7 +30,7 @@ pub fn make(spec: &Spec<'_>, one: &Mount<'_>, sources: Sources<'_>, options: &Op
             sources.borrow().unwrap_or_else(|| Err(Error::new(format_args!("nobody is there to map owners"))))?
         }
         None => match open() {
-            // What the parent says is of its own powers, which may be less.
+            // The parent's error may come from weaker rights than ours, so it does not count.
             Err(errno) if has_users() => sources.borrow().and_then(Result::ok).ok_or(errno).on("open", one.source)?,
             tree => tree.on("open", one.source)?,
         },
