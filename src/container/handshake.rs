@@ -24,7 +24,8 @@
 //! processes, which may have CAP_SYS_PTRACE. So the intermediate process does all of the above up
 //! to Ready. For a new container it first says Placed, and hooks get its pid. It then says Clones,
 //! closes everything else, and makes the process last. From then on messages may be forged by the
-//! others.
+//! others. If there is a filter, the intermediate process loads it before, and the process first
+//! waits for a Go. It then executes without Ready, unless it waits at its gate or runs hooks.
 //!
 //! With an init of ours between, it is the init's child that says Ready and Failed. A created container has this
 //! conversation with `create` up to Ready, and the rest of it with `start`.
