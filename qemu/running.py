@@ -98,6 +98,7 @@ class Machine:
         self.patient_until = float("inf")  # while one waits
         self.signals = []  # all that were acted on
         self.stop_by = float("inf")
+        self.reader_time_before = 0
         self.pending_signals = []  # caught, not yet acted on
         self.resized = False
         self.unsaid = bytearray()  # text for the control port that does not fit yet
@@ -238,10 +239,13 @@ class Machine:
         return min((since + LOST for since in waits if since is not None), default=float("inf"))
 
     def stop_deadline(self):
-        """Returns when we give up on a container that was to stop; its last output may wait for its reader."""
+        """Returns when we give up on a container that was to stop; its last output may wait for our reader."""
         if self.report.status is None:
             return self.stop_by
-        return float("inf")
+        return float("inf") if self.told else self.stop_by + self.reader_time() - self.reader_time_before
+
+    def reader_time(self):
+        return sum(output.reader_time() for output in self.outputs)
 
     def loss(self):
         for output in self.outputs:
@@ -390,6 +394,7 @@ class Machine:
         self.say(line)
         if line == "stop":
             self.stop_by = time.monotonic() + STOP_PATIENCE
+            self.reader_time_before = self.reader_time()
 
     def give_up_on(self, number, why):
         raise End(128 + number, f"{signal.Signals(number).name}: {why}: the machine was killed")

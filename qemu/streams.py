@@ -94,6 +94,8 @@ class Output(Carrier):
         self.more = False  # more came than that
         self.error = None  # why we cannot deliver
         self.waits_since = time.monotonic()  # for the guest; None while our reader is waited for
+        self.reader_waits = 0  # seconds that our reader was waited for, without the wait since `delivers_since`
+        self.delivers_since = None
 
     def carry(self):
         while data := receive(self.source):
@@ -102,12 +104,15 @@ class Output(Carrier):
                 self.more = True
                 data = data[: max(0, self.wanted - self.delivered)]
             self.waits_since = None
+            began = self.delivers_since = time.monotonic()
             try:
                 self.deliver(data)
             except OSError as error:
                 self.error = error
                 return
             self.waits_since = time.monotonic()
+            self.delivers_since = None
+            self.reader_waits += self.waits_since - began
             self.delivered += len(data)
             if self.more:
                 return
@@ -116,6 +121,11 @@ class Output(Carrier):
 
     def deliver(self, data):
         write_all(self.target, data)
+
+    def reader_time(self):
+        """Returns the seconds that our reader was waited for until now."""
+        since = self.delivers_since
+        return self.reader_waits + (time.monotonic() - since if since else 0)
 
     def complete(self):
         return self.wanted is not None and self.delivered >= self.wanted

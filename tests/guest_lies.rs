@@ -290,6 +290,25 @@ wait_for(b"done\n")"#;
     assert_eq!(read(&log).len(), 64 << 20);
 }
 
+/// After its exit status a guest may still owe output; it does not decide how long SIGTERM waits for that.
+#[test]
+fn a_guest_that_never_ends_its_output_does_not_outlive_sigterm() {
+    let flows = [("trickle", "say('stdout', b'x'); time.sleep(0.5)"), ("flood", "say('stdout', b'x' * 65536)")];
+    let children = flows.map(|(name, flow)| {
+        let script =
+            format!("say('control', b'hello 1\\nstarted\\nexit 0 9000000000000000000 0\\n')\nwhile True: {flow}");
+        let mut command = FakeQemu::new(&scratch(&format!("guest-lies-{name}")), &script).command(&boot());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        start(command)
+    });
+    std::thread::sleep(Duration::from_secs(5));
+    children.iter().for_each(|child| send(child, "TERM"));
+    for child in children {
+        let outcome = finish(child, None, Duration::from_secs(90));
+        outcome.expect_status(128 + 15).expect_line(&["boot: SIGTERM", "did not end in 20 seconds"]);
+    }
+}
+
 /// The container writes to the serial console, so a forged last line hides no panic of the kernel.
 #[test]
 fn a_console_that_lies_is_125() {
