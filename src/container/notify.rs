@@ -128,8 +128,10 @@ fn listen(state: FdRef<'_>) -> sys::Result<Fd> {
     let path = PathBuf::format(format_args!("/proc/self/fd/{}/{NAME}", directory.raw() as u32))?;
     // A failed start may have left its socket.
     let _ = fs::unlink(CWD, path.as_c_str());
-    let socket = socket::hear(path.as_c_str())?;
-    // Any user of the container may send.
-    fs::chmod(CWD, path.as_c_str(), 0o777)?;
+    // Any user of the container may send. Not by chmod(2): the container may have put a link there.
+    let mask = fs::umask(0);
+    let socket = socket::hear(path.as_c_str());
+    fs::umask(mask);
+    let socket = socket?;
     fd::duplicate(socket.by_ref(), 3)
 }
