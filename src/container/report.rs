@@ -190,4 +190,5 @@ mod tests {
         report.word(INTERPRETER_LENGTH).store(u32::MAX, Ordering::Relaxed);
         report.word(ERRNO).store(u32::MAX, Ordering::Relaxed);
         assert!(other.failure().unwrap().to_string().starts_with("exec /bin/odd"));
-    }}
+    }
+}
