@@ -30,6 +30,7 @@ POWER_OFF = 10  # seconds from `done` until the machine must be off
 LAST_WORDS = 1  # seconds that a killed machine's output gets to be read
 SIGNAL_PATIENCE = 10  # seconds that a signal waits for a container to be started that can take it
 STOP_PATIENCE = 20  # seconds that the guest has to end its container, which it kills after ten (STOP_MS)
+OWED_MAX = 4 << 20  # bytes of a stream that an ended container's pipes and ports can still hold, with room
 LOST = 10  # seconds that bytes may still come which the guest said it had written
 UNSAID_MAX = 65536  # bytes kept for a guest that does not read its control port
 READER_GRACE = 2  # seconds a container whose stdout has no reader may still use to end by itself
@@ -242,7 +243,12 @@ class Machine:
         """Returns when we give up on a container that was to stop; its last output may wait for our reader."""
         if self.report.status is None:
             return self.stop_by
-        return float("inf") if self.told else self.stop_by + self.reader_time() - self.reader_time_before
+        if self.told:
+            return float("inf")
+        # More than a port and its pipes hold is a lie, and a flood would count as its reader's time on a busy host.
+        if any(output.wanted - output.delivered > OWED_MAX for output in self.outputs):
+            return self.stop_by
+        return self.stop_by + self.reader_time() - self.reader_time_before
 
     def reader_time(self):
         return sum(output.reader_time() for output in self.outputs)
