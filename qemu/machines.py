@@ -26,7 +26,7 @@ def qemu_command(machine, accel, kernel, append, memory, cpus, initrd=None, disk
     command = [tool(QEMU), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     # A guest that breaks out of QEMU finds a process that can start no program and gain no right.
     command += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"]
-    command += ["-machine", machine, "-accel", accel, "-cpu", "host" if accel == "kvm" else "max"]
+    command += ["-machine", machine, "-accel", threads(accel, cpus), "-cpu", "host" if accel == "kvm" else "max"]
     command += ["-smp", str(cpus), "-m", f"{memory}M"]
     command += ["-kernel", str(kernel), "-append", append]
     if initrd is not None:
@@ -44,6 +44,15 @@ def qemu_command(machine, accel, kernel, append, memory, cpus, initrd=None, disk
             command += ["-chardev", f"socket,id={name},fd={descriptor}"]
             command += ["-device", f"virtserialport,bus=ports.0,nr={number},chardev={name},name=org.ocinit.{name}"]
     return command
+
+
+def threads(accel, cpus):
+    """The accelerator, with one thread for all emulated processors: docs/booting.md.
+
+    With a thread for each, QEMU 7.2 may keep its translation of an instruction that another processor changes.
+    A kernel that patches itself then meets a breakpoint that is not there any more, for ever.
+    """
+    return "tcg,thread=single" if accel == "tcg" and int(cpus) > 1 else accel
 
 
 def start_qemu(command, descriptors):
