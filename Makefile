@@ -34,7 +34,7 @@ test: setup build ## all of the tests, most of them in virtual machines
 	cargo test --no-fail-fast
 
 # A test of the long form may take an hour where the processors are busy.
-test-escapes: setup build ## the escapes that are races, in their long form: some ten minutes
+test-escapes: setup build ## the escapes that are races, in their long form: more than an hour
 	OCINIT_ESCAPES=long OCINIT_TEST_LONGEST=3600 cargo test --no-fail-fast \
 	    --test escapes --test escapes_links --test escapes_racing --test escapes_racing_mounts
 
