@@ -13,7 +13,7 @@ use core::fmt::{self, Display, Write};
 use core::num::NonZeroU64;
 
 use crate::limits::{ERROR_SLOTS, ERROR_TEXT_BYTES};
-use crate::memory::{Slot, SlotGuard};
+use crate::sync::{TryGuard, TryLock};
 use crate::sys::Errno;
 
 /// The result of everything above `sys`.
@@ -38,7 +38,7 @@ pub const STATUS_NOT_EXECUTABLE: u8 = 126;
 /// The container's command was not found.
 pub const STATUS_NOT_FOUND: u8 = 127;
 
-static SLOTS: [Slot<Text>; ERROR_SLOTS] = [const { Slot::new(Text::EMPTY) }; ERROR_SLOTS];
+static SLOTS: [TryLock<Text>; ERROR_SLOTS] = [const { TryLock::new(Text::EMPTY) }; ERROR_SLOTS];
 #[cfg(not(test))]
 static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
 
@@ -126,7 +126,7 @@ fn turn() -> usize {
     })
 }
 
-fn next_slot() -> (u8, Option<SlotGuard<'static, Text>>) {
+fn next_slot() -> (u8, Option<TryGuard<'static, Text>>) {
     let index = turn() % ERROR_SLOTS;
     (index as u8, SLOTS[index].try_lock())
 }

@@ -16,11 +16,11 @@
 //!        codec            sys
 //!          |
 //!          io -> sys
-//!    error  log  limits        ground, used by all
+//!    error  log  limits  sync        ground, used by all
 //! ```
 //!
 //! Invariants:
-//! 1. What the compiler cannot check stands in `sys/`, `memory.rs` and `main.rs` alone, each use with its reason.
+//! 1. What the compiler cannot check stands in `sys/`, `sync.rs`, `memory.rs` and `main.rs` alone, each use with its reason.
 //! 2. `codec` makes no system call; its tests need no kernel.
 //! 3. Nothing recurses on input; depth and length are bounded before parsing.
 //! 4. Every capacity has a name in `limits.rs`; reaching it is an error naming it, never a truncation.
@@ -47,6 +47,7 @@ pub mod log;
 pub mod memory;
 pub mod rootfs;
 pub mod spec;
+pub mod sync;
 pub mod sys;
 
 pub use error::{Context, Error, Result};

@@ -21,7 +21,8 @@ use crate::codec::zstd;
 use crate::io::Source;
 use crate::limits::{HASH_STEP_BYTES, INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
 use crate::sys::ring::{Reader, Ring, Writer};
-use crate::sys::thread::{self, Slot, Stack};
+use crate::sync::TryLock;
+use crate::sys::thread::{self, Stack};
 use crate::sys::vm::Mapping;
 use crate::{Context, Error, Result};
 use core::mem::MaybeUninit;
@@ -119,11 +120,11 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
         space: Event(AtomicU32::new(0)),
         ended: AtomicBool::new(false),
         stopped: AtomicBool::new(false),
-        tar: Slot::new(Hashing {
+        tar: TryLock::new(Hashing {
             reader: tar_hashed,
             hasher: layer.diff_id.map(|digest| Hasher::new(digest.algorithm())),
         }),
-        stored: Slot::new(Hashing { reader: stored_hashed, hasher: stored_hasher }),
+        stored: TryLock::new(Hashing { reader: stored_hashed, hasher: stored_hasher }),
     };
 
     let produce = || {
@@ -236,7 +237,7 @@ impl Hashing<'_> {
 
 /// Hashes the rest when both threads are done. Returns the digest; an error if there is none,
 /// because the layer would not be verified.
-fn finish(slot: &Slot<Hashing<'_>>) -> Result<crate::codec::digest::Digest> {
+fn finish(slot: &TryLock<Hashing<'_>>) -> Result<crate::codec::digest::Digest> {
     let digest = slot.try_lock().and_then(|mut hashing| {
         while hashing.step() {}
         hashing.hasher.take().map(Hasher::finish)
@@ -254,8 +255,8 @@ struct Shared<'r> {
     ended: AtomicBool,
     /// One side failed: the other has no reason to go on.
     stopped: AtomicBool,
-    tar: Slot<Hashing<'r>>,
-    stored: Slot<Hashing<'r>>,
+    tar: TryLock<Hashing<'r>>,
+    stored: TryLock<Hashing<'r>>,
 }
 
 impl Shared<'_> {

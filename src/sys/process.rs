@@ -18,7 +18,7 @@ static ARGV: AtomicUsize = AtomicUsize::new(0);
 pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'static [&'static CStr]> {
     use crate::limits::COMMAND_WORDS_MAX as MAX;
     // `None` is all zeros: the array costs no bytes in the file.
-    static ARGS: crate::memory::Slot<[Option<&CStr>; MAX]> = crate::memory::Slot::new([None; MAX]);
+    static ARGS: crate::sync::TryLock<[Option<&CStr>; MAX]> = crate::sync::TryLock::new([None; MAX]);
     let Some(mut guard) = ARGS.try_lock() else { return Ok(&[]) };
     ARGV.store(argv as usize, Ordering::Relaxed);
     let count = argc.max(0) as usize;

@@ -8,7 +8,7 @@ mod selection;
 
 use super::{ArchiveMemory, Form, ImageMemory, Store, Target, Wanted, open};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
-use crate::memory::{Slot, SlotGuard};
+use crate::sync::{TryGuard, TryLock};
 use crate::sys::fd::Fd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,11 +18,11 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-static MEMORY: Slot<ImageMemory> = Slot::new(ImageMemory::EMPTY);
-static ARCHIVE: Slot<ArchiveMemory> = Slot::new(ArchiveMemory::EMPTY);
+static MEMORY: TryLock<ImageMemory> = TryLock::new(ImageMemory::EMPTY);
+static ARCHIVE: TryLock<ArchiveMemory> = TryLock::new(ArchiveMemory::EMPTY);
 
 /// These memories are too large for a test's stack: tests take turns.
-fn lock<T>(slot: &'static Slot<T>) -> SlotGuard<'static, T> {
+fn lock<T>(slot: &'static TryLock<T>) -> TryGuard<'static, T> {
     loop {
         if let Some(guard) = slot.try_lock() {
             return guard;
