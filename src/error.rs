@@ -1,8 +1,7 @@
 //! Errors: one line of text that names what was being done, to what, and why it failed.
 //!
-//! An [`Error`] is one number: the text stands in one of a few static slots, so `Result` stays in a register
-//! and making an error cannot fail. Errors are rare and short-lived; the slots are used in turn, and an error
-//! that outlives [`ERROR_SLOTS`] newer ones reads as overwritten instead of as somebody else's text.
+//! An [`Error`] is one number, and owns one of a few static texts until it is dropped: `Result` stays in a register,
+//! and a cause outlives all errors that come and go after it. If all texts are taken, the new error is the one without.
 //!
 //! ```text
 //! layer 2 of 3 sha256:ab12…: digest mismatch: the bytes hash to sha256:cd34…
@@ -12,8 +11,10 @@
 use core::fmt::{self, Display, Write};
 use core::num::NonZeroU64;
 
-use crate::limits::{ERROR_SLOTS, ERROR_TEXT_BYTES};
-use crate::sync::{TryGuard, TryLock};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::limits::{ERROR_TEXT_BYTES, ERRORS_MAX};
+use crate::sync::TryLock;
 use crate::sys::Errno;
 
 /// The result of everything above `sys`.
@@ -21,10 +22,10 @@ pub type Result<T> = core::result::Result<T, Error>;
 
 /// What failed, as one line of text, and the errno behind it if there is one.
 ///
-/// One number, never 0, so that a `Result<(), Error>` is one register: from the lowest bit up, 8 bits of slot, 8 of
-/// generation, 12 of errno, 2 of exit status (less 125), and a bit that is always set. As wide as a pointer or a length:
+/// One number, never 0, so that a `Result<(), Error>` is one register: from the lowest bit up, 16 bits for the number of
+/// its text, 12 of errno, 2 of exit status (less 125), and a bit that is always set. As wide as a pointer or a length:
 /// a `Result` of one of these is two registers then, and does not go through memory.
-#[derive(Clone, Copy)]
+#[must_use]
 pub struct Error(NonZeroU64);
 
 const ALWAYS: NonZeroU64 = NonZeroU64::new(1 << 31).unwrap();
@@ -38,18 +39,30 @@ pub const STATUS_NOT_EXECUTABLE: u8 = 126;
 /// The container's command was not found.
 pub const STATUS_NOT_FOUND: u8 = 127;
 
-static SLOTS: [TryLock<Text>; ERROR_SLOTS] = [const { TryLock::new(Text::EMPTY) }; ERROR_SLOTS];
-#[cfg(not(test))]
-static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+/// The number of an error that got no text.
+const NO_TEXT: u16 = u16::MAX;
+
+/// A text, and whether an error owns it.
+struct Place {
+    is_owned: AtomicBool,
+    text: TryLock<Text>,
+}
+
+impl Place {
+    const fn free() -> Place {
+        Place { is_owned: AtomicBool::new(false), text: TryLock::new(Text::EMPTY) }
+    }
+}
+
+static PLACES: [Place; ERRORS_MAX] = [const { Place::free() }; ERRORS_MAX];
 
 struct Text {
     bytes: [u8; ERROR_TEXT_BYTES],
     len: usize,
-    generation: u8,
 }
 
 impl Text {
-    const EMPTY: Text = Text { bytes: [0; ERROR_TEXT_BYTES], len: 0, generation: 0 };
+    const EMPTY: Text = Text { bytes: [0; ERROR_TEXT_BYTES], len: 0 };
 
     fn as_str(&self) -> &str {
         core::str::from_utf8(&self.bytes[..self.len]).unwrap_or("(unreadable error text)")
@@ -63,6 +76,9 @@ impl Write for Text {
         for character in text.chars() {
             let mut buffer = [0; ESCAPE_BYTES];
             let piece = visible(character, &mut buffer);
+            if self.len + ELLIPSIS.len() > ERROR_TEXT_BYTES {
+                return Err(fmt::Error);
+            }
             if self.len + piece.len() + ELLIPSIS.len() > ERROR_TEXT_BYTES {
                 self.bytes[self.len..self.len + ELLIPSIS.len()].copy_from_slice(ELLIPSIS.as_bytes());
                 self.len += ELLIPSIS.len();
@@ -97,38 +113,15 @@ pub fn visible(character: char, buffer: &mut [u8; ESCAPE_BYTES]) -> &[u8] {
     &buffer[..2 + digits.len()]
 }
 
-#[cfg(not(test))]
-fn turn() -> usize {
-    NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed)
-}
-
-/// Each test's thread has eight slots of its own until it ends: tests that make many errors leave the others' alone.
-#[cfg(test)]
-fn turn() -> usize {
-    use core::cell::Cell;
-    use core::sync::atomic::{AtomicBool, Ordering};
-    static TAKEN: [AtomicBool; ERROR_SLOTS / 8] = [const { AtomicBool::new(false) }; ERROR_SLOTS / 8];
-    struct Mine(usize, Cell<usize>);
-    impl Drop for Mine {
-        fn drop(&mut self) {
-            TAKEN[self.0].store(false, Ordering::Release);
-        }
+/// Fills a free place with this text. Returns its number, or [`NO_TEXT`].
+fn place(places: &[Place], text: fmt::Arguments<'_>) -> u16 {
+    let free = |place: &Place| !place.is_owned.swap(true, Ordering::Acquire);
+    let Some(number) = places.iter().position(free) else { return NO_TEXT };
+    if let Some(mut place) = places[number].text.try_lock() {
+        place.len = 0;
+        let _ = place.write_fmt(text);
     }
-    std::thread_local! {
-        static MINE: Mine = {
-            let free = TAKEN.iter().position(|taken| !taken.swap(true, Ordering::Acquire));
-            Mine(free.expect("no more than 32 tests at once"), Cell::new(0))
-        };
-    }
-    MINE.with(|mine| {
-        mine.1.set((mine.1.get() + 1) % 8);
-        mine.0 * 8 + mine.1.get()
-    })
-}
-
-fn next_slot() -> (u8, Option<TryGuard<'static, Text>>) {
-    let index = turn() % ERROR_SLOTS;
-    (index as u8, SLOTS[index].try_lock())
+    number as u16
 }
 
 impl Error {
@@ -142,14 +135,7 @@ impl Error {
     /// An error that carries `errno` for a caller that decides by it; the text is the caller's, whole.
     #[cold]
     pub fn with_errno(text: fmt::Arguments<'_>, errno: Errno) -> Error {
-        let (slot, guard) = next_slot();
-        let generation = guard.map_or(0, |mut place| {
-            place.len = 0;
-            let _ = place.write_fmt(text);
-            place.generation = place.generation.wrapping_add(1);
-            place.generation
-        });
-        Error(ALWAYS | u64::from(slot) | u64::from(generation) << 8 | (errno.number() as u64 & 0xfff) << 16)
+        Error(ALWAYS | u64::from(place(&PLACES, text)) | (errno.number() as u64 & 0xfff) << 16)
     }
 
     /// The errno behind this error; [`Errno::NONE`] if it did not come from the kernel.
@@ -160,7 +146,30 @@ impl Error {
     /// The same error, seen from further out: `context: text`.
     #[cold]
     pub fn within(self, context: fmt::Arguments<'_>) -> Error {
-        Error::with_errno(format_args!("{context}: {self}"), self.errno()).with_status(self.status())
+        let longer = Error::with_errno(format_args!("{context}: {self}"), self.errno()).with_status(self.status());
+        // Without a place for the longer text the cause is worth more than the context.
+        if longer.number() == NO_TEXT { self } else { longer }
+    }
+
+    /// The same error, with one that came of cleaning up after it: `text; after`.
+    #[cold]
+    pub fn and(self, after: Error) -> Error {
+        if let Some(mut text) = PLACES.get(usize::from(self.number())).and_then(|place| place.text.try_lock()) {
+            let _ = write!(text, "; {after}");
+        }
+        self
+    }
+
+    /// The same error, with that of the cleanup, if it failed.
+    pub fn with(self, cleanup: Result<()>) -> Error {
+        match cleanup {
+            Ok(()) => self,
+            Err(after) => self.and(after),
+        }
+    }
+
+    fn number(&self) -> u16 {
+        self.0.get() as u16
     }
 
     /// The exit status this error asks for: [`STATUS_FAILED`] unless it was told otherwise.
@@ -169,18 +178,36 @@ impl Error {
     }
 
     /// The same error, asking for another exit status: one of the three above.
-    pub fn with_status(self, status: u8) -> Error {
+    pub fn with_status(mut self, status: u8) -> Error {
         let status = u64::from(status.saturating_sub(STATUS_FAILED) & 3) << 28;
-        Error(ALWAYS | self.0.get() & !(3 << 28) | status)
+        self.0 = ALWAYS | self.0.get() & !(3 << 28) | status;
+        self
+    }
+}
+
+impl Clone for Error {
+    /// Returns another error that says the same, with a text of its own.
+    #[cold]
+    fn clone(&self) -> Error {
+        Error::with_errno(format_args!("{self}"), self.errno()).with_status(self.status())
+    }
+}
+
+impl Drop for Error {
+    #[inline(never)]
+    fn drop(&mut self) {
+        if let Some(place) = PLACES.get(usize::from(self.number())) {
+            place.is_owned.store(false, Ordering::Release);
+        }
     }
 }
 
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (slot, generation) = (self.0.get() as u8, (self.0.get() >> 8) as u8);
-        match SLOTS[usize::from(slot) % ERROR_SLOTS].try_lock() {
-            Some(text) if text.generation == generation => f.write_str(text.as_str()),
-            _ => f.write_str("(the text of this error was overwritten by later ones)"),
+        match PLACES.get(usize::from(self.number())).and_then(|place| place.text.try_lock()) {
+            Some(text) => f.write_str(text.as_str()),
+            None if self.errno() != Errno::NONE => write!(f, "{}", self.errno()),
+            None => write!(f, "an error without a text: there are more than {ERRORS_MAX} at once"),
         }
     }
 }
@@ -301,11 +328,30 @@ mod tests {
     }
 
     #[test]
-    fn an_old_error_never_reads_as_a_newer_one() {
-        let old = Error::new(format_args!("old"));
-        for n in 0..ERROR_SLOTS {
-            let _ = Error::new(format_args!("new {n}"));
+    fn a_cause_survives_what_comes_after_it() {
+        let mut error = Error::with_errno(format_args!("the cause"), Errno::EPERM).with_status(STATUS_NOT_FOUND);
+        for n in 0..100 {
+            drop(Error::new(format_args!("dropped {n}")));
+            error = error.within(format_args!("{n}"));
         }
-        assert!(!old.to_string().contains("new"));
+        assert!(error.to_string().starts_with("99: 98: ") && error.to_string().ends_with("0: the cause"), "{error}");
+        error = error.and(Error::new(format_args!("and the end of it")));
+        assert!(error.to_string().ends_with("0: the cause; and the end of it"), "{error}");
+        assert_eq!((error.errno(), error.status()), (Errno::EPERM, STATUS_NOT_FOUND));
+    }
+
+    #[test]
+    fn the_error_that_finds_all_texts_taken_is_the_one_without() {
+        let places = [const { Place::free() }; 2];
+        let taken = [0, 1, 2].map(|n| place(&places, format_args!("error {n}")));
+        assert_eq!(taken, [0, 1, NO_TEXT]);
+        assert_eq!(places[0].text.try_lock().unwrap().as_str(), "error 0");
+        places[0].is_owned.store(false, Ordering::Release);
+        assert_eq!(place(&places, format_args!("error 3")), 0);
+
+        let mut last = Error(ALWAYS | u64::from(NO_TEXT) | (Errno::ENOENT.number() as u64) << 16);
+        assert_eq!(last.to_string(), "no such file or directory");
+        last = last.within(format_args!("open"));
+        assert_eq!(last.to_string(), "open: no such file or directory");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Reaching one is an error that names it. Static buffers cost nothing until they are touched.
 
-/// Errors whose text is alive at the same time; each thread holds one or two (unit tests run many threads).
-pub const ERROR_SLOTS: usize = if cfg!(test) { 256 } else { 8 };
+/// Errors that are alive at the same time: each thread holds one or two, and hooks one each (unit tests run many threads).
+pub const ERRORS_MAX: usize = if cfg!(test) { 256 } else { 32 };
 /// One line of error text, in bytes. Longer text ends in an ellipsis.
 pub const ERROR_TEXT_BYTES: usize = 1024;
 /// One log line, in bytes; the kernel cuts /dev/kmsg records at 1,024 less its prefix.

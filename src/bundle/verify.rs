@@ -62,8 +62,8 @@ impl Work {
             return Ok(work);
         }
         survey(store, scope, indexes, &mut |found| {
-            if let Some(fault) = found.fault {
-                return Err(fault);
+            if let Some(fault) = &found.fault {
+                return Err(fault.clone());
             }
             let is_manifest = found.is_manifest();
             // What was read as a document is not read again.

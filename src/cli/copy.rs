@@ -68,8 +68,8 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         } else if let Some((top, tag)) = artifact(as_it_stands, &store, &wanted, documents) {
             (What::Document(top), tag, 0)
         } else {
-            opened = crate::image::open(&store, &wanted, documents);
-            let image = opened.as_ref().map_err(|error| *error)?;
+            opened = crate::image::open(&store, &wanted, documents)?;
+            let image = &opened;
             let what = match image.document {
                 Some(top) if as_it_stands => What::Document(top),
                 _ => What::Image(image),
@@ -119,7 +119,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         tries -= 1;
         match made {
             // Another copy has made this layout meanwhile: copy into that.
-            Err(error) if is_taken(error) && goal.transport == Transport::Oci && tries > 0 => continue,
+            Err(error) if is_taken(&error) && goal.transport == Transport::Oci && tries > 0 => continue,
             made => return made,
         }
     }
@@ -128,7 +128,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
 /// Attempts to make a layout that another copy makes first and then removes again.
 const NEW_LAYOUTS_MAX: usize = 8;
 
-fn is_taken(error: Error) -> bool {
+fn is_taken(error: &Error) -> bool {
     matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY)
 }
 

@@ -269,19 +269,19 @@ impl Subject<'_, '_> {
         survey(store, scope, [top, nested], &mut |found| {
             let Found { tag, media_type, size, platform, .. } = *found;
             let mut row = Row { tag, media_type, size, platform, ..Row::of(&found.digest) };
-            row.kind = match (found.fault, found.sort) {
+            row.kind = match (&found.fault, found.sort) {
                 (Some(_), _) if found.is_missing => "missing",
-                (Some(fault), _) => kind_of_fault(&fault),
+                (Some(fault), _) => kind_of_fault(fault),
                 (_, Sort::Index) => "index",
                 (_, Sort::Attestation) => "attestation",
                 _ => "artifact",
             };
-            if let Some(fault) = found.fault {
+            if let Some(fault) = &found.fault {
                 // An index may name images for other platforms that were not copied.
                 if !found.is_missing || found.depth == 0 {
-                    keep(first_fault, &fault);
+                    keep(first_fault, fault);
                 }
-                row.fault = Some(fault);
+                row.fault = Some(fault.clone());
             } else if found.is_manifest() {
                 match contents(store, scope, found, memory, row.clone(), view) {
                     Ok(is_shown) => {

@@ -87,7 +87,11 @@ fn each(
 ) -> Result<()> {
     root.each(&mut |id: Id<'_>| {
         let directory = root.container(id);
-        match directory.as_ref().map_err(|error| *error).and_then(|directory| Ok((directory, directory.read(space)?))) {
+        let read = match &directory {
+            Ok(directory) => directory.read(space).map(|state| (directory, state)),
+            Err(error) => Err(error.clone()),
+        };
+        match read {
             Ok((directory, state)) => see(directory, &state),
             Err(error) if error.errno() == Errno::ENOENT => Ok(()),
             Err(error) => {

@@ -82,10 +82,7 @@ pub fn create(
     };
     let place = match place {
         Ok(place) => place,
-        Err(error) => {
-            take_back()?;
-            return Err(error);
-        }
+        Err(error) => return Err(error.with(take_back())),
     };
     let state = State {
         // Before the group is made: whatever becomes of us, its removal finds it.
@@ -102,20 +99,15 @@ pub fn create(
     let host = AtHost { directory, document: spec.document, state: Cell::new(state) };
     let wanted = Wanted { request, spec, root: root.by_ref(), filter };
     let made = make(wanted, place.as_ref(), &host, pointers, then);
-    if let Err(error) = &made {
+    made.map_err(|error| {
         let state = State { process: host.state.get().process, ..state };
         intel_rdt::remove(spec.document, id);
         let removed = take_back();
         // What hooks have made is theirs to remove, whatever one of them says.
         let occasion = Occasion { document: spec.document, id, state, status: Status::Stopped };
-        if state.process.pid != 0
-            && let Err(failed) = hooks::run(&occasion, "poststop", true)
-        {
-            return Err(Error::with_errno(format_args!("{error}; {failed}"), error.errno()).with_status(error.status()));
-        }
-        removed?;
-    }
-    made
+        let hooks = if state.process.pid != 0 { hooks::run(&occasion, "poststop", true) } else { Ok(()) };
+        error.with(hooks).with(removed)
+    })
 }
 
 /// All that is wanted, looked at.

@@ -92,7 +92,7 @@ pub fn run_inside(occasion: &Occasion<'_>, kind: &str, inside: &Inside<'_>, spac
     run_all(occasion, kind, false, Some(inside), space)
 }
 
-/// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and the last failure counts.
+/// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and all failures are told.
 pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
     run_all(occasion, kind, all, None, &mut [])
 }
@@ -116,7 +116,11 @@ fn run_all(
     for (n, hook) in of(*document, kind).enumerate() {
         let done = run_one(&hook, file.by_ref(), inside, space);
         if let Err(error) = done {
-            failed = Err(error.within(format_args!("error running {kind} hook #{n}")));
+            let error = error.within(format_args!("error running {kind} hook #{n}"));
+            failed = Err(match failed {
+                Ok(()) => error,
+                Err(first) => Error::and(first, error),
+            });
             if !all {
                 break;
             }

@@ -129,10 +129,11 @@ struct Walk<'a, 's> {
 impl Walk<'_, '_> {
     /// An entry of the top, and all beneath it.
     fn top(&mut self, value: &Value<'_>, tag: Result<Text<'_>>, top: usize, nested: &mut Buffer) -> Result<()> {
-        let at = At { tag: tag.unwrap_or(Text::EMPTY), top, depth: 0, pinned: false };
-        match tag {
-            Ok(_) => self.entry(value, &at)?,
-            Err(fault) => self.odd(value, &at, None, fault)?,
+        let (tag, fault) = tag.map_or_else(|fault| (Text::EMPTY, Some(fault)), |tag| (tag, None));
+        let at = At { tag, top, depth: 0, pinned: false };
+        match fault {
+            None => self.entry(value, &at)?,
+            Some(fault) => self.odd(value, &at, None, fault)?,
         }
         while let Some(Pending { lead, depth, pinned }) = self.pending.pop() {
             self.bytes = self.bytes.saturating_add(lead.size);
@@ -180,9 +181,7 @@ impl Walk<'_, '_> {
     }
 
     fn show(&mut self, found: &Found<'_>) -> Result<()> {
-        let seen = (self.see)(found);
-        self.failed = seen.err();
-        seen
+        (self.see)(found).inspect_err(|error| self.failed = Some(error.clone()))
     }
 
     fn entry(&mut self, value: &Value<'_>, at: &At<'_>) -> Result<()> {
@@ -216,7 +215,7 @@ impl Walk<'_, '_> {
         let fault = self.store.blob(&digest, size).err();
         let is_missing = fault.is_some() && self.store.has(&digest).is_ok_and(|is_there| !is_there);
         let is_pinned = self.scope.wanted.digest.as_ref().is_none_or(|wanted| pinned || *wanted == digest);
-        if let (Some(media), Sort::Index, None) = (media, sort, fault) {
+        if let (Some(media), Sort::Index, None) = (media, sort, &fault) {
             let pending = Pending { lead: Lead::new(digest, size, media), depth: depth + 1, pinned: is_pinned };
             let full = |_| Error::new(format_args!("more than {PENDING_INDEXES_MAX} indexes in one"));
             self.pending.push(pending).map_err(full)?;

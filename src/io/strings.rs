@@ -64,7 +64,7 @@ impl<'m> Builder<'_, 'm> {
 
     /// Appends what a format makes.
     pub fn push_format(&mut self, text: fmt::Arguments<'_>) -> Result<()> {
-        self.write_fmt(text).map_err(|_| self.failed.unwrap_or_else(full))
+        self.write_fmt(text).map_err(|_| self.failed.take().unwrap_or_else(full))
     }
 
     /// Appends words that are a list already.

@@ -3,7 +3,6 @@
 //! The thread is made by clone(2) itself: pthreads would bring a heap and a TLS block. Both threads share one TLS
 //! block, so neither may use what lives there (libc's `errno` above all): [`super::syscall`] does not.
 
-
 use super::syscall::syscall;
 use super::{Errno, Result};
 use crate::limits::THREAD_STACK_BYTES;

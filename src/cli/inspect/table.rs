@@ -240,7 +240,7 @@ impl View for Table<'_, '_> {
             comma = ", ";
         }
         self.part(&row.tag);
-        if let Some(fault) = row.fault.filter(|_| row.kind != "missing") {
+        if let Some(fault) = row.fault.as_ref().filter(|_| row.kind != "missing") {
             self.part(&format_args!("{}{fault}", if row.tag.is_empty() { "" } else { " " }));
         }
         if matches!(row.kind, "artifact" | "attestation") {

@@ -50,7 +50,8 @@ impl<'m> Value<'m> {
     /// Another error, about this value: `layers[2]: error`.
     #[cold]
     pub fn blame(&self, error: Error) -> Error {
-        Error::new(format_args!("{}{error}", Path { to: self, end: ": " }))
+        let text = format_args!("{}{error}", Path { to: self, end: ": " });
+        Error::with_errno(text, error.errno()).with_status(error.status())
     }
 
     /// The value of `key` in this object; `None` where it is absent or null. A key that stands there twice is an error.
