@@ -80,7 +80,8 @@ impl Write for Text {
                 return Err(fmt::Error);
             }
             if self.len + piece.len() + ELLIPSIS.len() > ERROR_TEXT_BYTES {
-                self.bytes[self.len..self.len + ELLIPSIS.len()].copy_from_slice(ELLIPSIS.as_bytes());
+                self.bytes[self.len..self.len + ELLIPSIS.len()]
+                    .copy_from_slice(ELLIPSIS.as_bytes());
                 self.len += ELLIPSIS.len();
                 return Err(fmt::Error);
             }
@@ -101,9 +102,11 @@ pub fn visible(character: char, buffer: &mut [u8; ESCAPE_BYTES]) -> &[u8] {
     let digits: &[u32] = match character {
         '\0'..' ' | '\x7f'..'\u{a0}' => &[4, 0],
         // The controls of bidirectional text, zero-width characters, line and paragraph separator, byte order mark.
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-            &[12, 8, 4, 0]
-        }
+        '\u{61c}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => &[12, 8, 4, 0],
         _ => return character.encode_utf8(buffer).as_bytes(),
     };
     (buffer[0], buffer[1]) = (b'\\', if digits.len() == 2 { b'x' } else { b'u' });
@@ -146,7 +149,8 @@ impl Error {
     /// The same error, seen from further out: `context: text`.
     #[cold]
     pub fn within(self, context: fmt::Arguments<'_>) -> Error {
-        let longer = Error::with_errno(format_args!("{context}: {self}"), self.errno()).with_status(self.status());
+        let longer = Error::with_errno(format_args!("{context}: {self}"), self.errno())
+            .with_status(self.status());
         // Without a place for the longer text the cause is worth more than the context.
         if longer.number() == NO_TEXT { self } else { longer }
     }
@@ -154,7 +158,9 @@ impl Error {
     /// The same error, with one that came of cleaning up after it: `text; after`.
     #[cold]
     pub fn and(self, after: Error) -> Error {
-        if let Some(mut text) = PLACES.get(usize::from(self.number())).and_then(|place| place.text.try_lock()) {
+        if let Some(mut text) =
+            PLACES.get(usize::from(self.number())).and_then(|place| place.text.try_lock())
+        {
             let _ = write!(text, "; {after}");
         }
         self
@@ -308,7 +314,10 @@ mod tests {
 
     #[test]
     fn a_hostile_name_stays_on_one_line() {
-        assert_eq!(Error::new(format_args!("entry a\n\x1b[2Jb")).to_string(), "entry a\\x0a\\x1b[2Jb");
+        assert_eq!(
+            Error::new(format_args!("entry a\n\x1b[2Jb")).to_string(),
+            "entry a\\x0a\\x1b[2Jb"
+        );
         for (hostile, shown) in [
             ("\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}", "\\u202a\\u202b\\u202c\\u202d\\u202e"),
             ("\u{2066}\u{2067}\u{2068}\u{2069}", "\\u2066\\u2067\\u2068\\u2069"),
@@ -329,12 +338,17 @@ mod tests {
 
     #[test]
     fn a_cause_survives_what_comes_after_it() {
-        let mut error = Error::with_errno(format_args!("the cause"), Errno::EPERM).with_status(STATUS_NOT_FOUND);
+        let mut error = Error::with_errno(format_args!("the cause"), Errno::EPERM)
+            .with_status(STATUS_NOT_FOUND);
         for n in 0..100 {
             drop(Error::new(format_args!("dropped {n}")));
             error = error.within(format_args!("{n}"));
         }
-        assert!(error.to_string().starts_with("99: 98: ") && error.to_string().ends_with("0: the cause"), "{error}");
+        assert!(
+            error.to_string().starts_with("99: 98: ")
+                && error.to_string().ends_with("0: the cause"),
+            "{error}"
+        );
         error = error.and(Error::new(format_args!("and the end of it")));
         assert!(error.to_string().ends_with("0: the cause; and the end of it"), "{error}");
         assert_eq!((error.errno(), error.status()), (Errno::EPERM, STATUS_NOT_FOUND));

@@ -56,7 +56,8 @@ pub fn set_format(format: Format) {
 
 /// Whether somebody reads along who may be shown more than lines: plain text, and not only errors.
 pub fn is_plain() -> bool {
-    FORMAT.load(Ordering::Relaxed) == Format::Text as u8 && MOST.load(Ordering::Relaxed) >= Level::Info as u8
+    FORMAT.load(Ordering::Relaxed) == Format::Text as u8
+        && MOST.load(Ordering::Relaxed) >= Level::Info as u8
 }
 
 /// Writes `ocinit: text` as one line. Failing to is nobody's error.
@@ -103,7 +104,8 @@ fn fields(level: Level, text: fmt::Arguments<'_>, is_json: bool, line: &mut Line
     let _ = write!(time, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
     let mut end: heapless::String<LINE_END_BYTES> = heapless::String::new();
     let _ = match is_json {
-        true => write!(line, "{{\"level\":\"{level}\",\"msg\":\"").and(write!(end, "\",\"time\":\"{time}\"}}")),
+        true => write!(line, "{{\"level\":\"{level}\",\"msg\":\"")
+            .and(write!(end, "\",\"time\":\"{time}\"}}")),
         false => write!(line, "time=\"{time}\" level={level} msg=\"").and(write!(end, "\"")),
     };
     let _ = write!(Escaped(line), "{text}");
@@ -119,7 +121,8 @@ pub fn date(days: u64) -> (u64, u64, u64) {
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let march = (5 * of_year + 2) / 153;
-    let (day, month) = (of_year - (153 * march + 2) / 5 + 1, if march < 10 { march + 3 } else { march - 9 });
+    let (day, month) =
+        (of_year - (153 * march + 2) / 5 + 1, if march < 10 { march + 3 } else { march - 9 });
     (year + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -128,7 +131,8 @@ struct Visible<'a>(&'a mut Line);
 
 impl Write for Visible<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| self.0.push_whole(visible(character, &mut [0; ESCAPE_BYTES])))
+        text.chars()
+            .try_for_each(|character| self.0.push_whole(visible(character, &mut [0; ESCAPE_BYTES])))
     }
 }
 
@@ -240,7 +244,10 @@ mod tests {
             fields(Level::Warning, format_args!("{text}"), true, &mut line);
             let mut bytes = line.bytes[..line.len].to_vec();
             let value = crate::codec::json::check(&mut bytes).unwrap();
-            assert!(value.require_text("level").unwrap() == "warning" && value.require_text("time").is_ok());
+            assert!(
+                value.require_text("level").unwrap() == "warning"
+                    && value.require_text("time").is_ok()
+            );
             let message: String = value.require_text("msg").unwrap().chars().collect();
             assert!(text.replace('\n', "\\x0a").starts_with(&message) && !message.is_empty());
         }

@@ -41,16 +41,18 @@ unsafe extern "C" fn start(argc: c_int, argv: *const *const c_char) -> ! {
 /// As `start`.
 unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
     // SAFETY: the kernel has put there `argc` pointers to NUL-terminated strings that live as long as the process.
-    let args: &'static [&'static CStr] = match unsafe { ocinit::sys::process::adopt_argv(argc, argv) } {
-        Ok(args) => args,
-        Err(errno) => {
-            ocinit::error!("more than {} words: {errno}", ocinit::limits::COMMAND_WORDS_MAX);
-            return ocinit::error::STATUS_FAILED.into();
-        }
-    };
+    let args: &'static [&'static CStr] =
+        match unsafe { ocinit::sys::process::adopt_argv(argc, argv) } {
+            Ok(args) => args,
+            Err(errno) => {
+                ocinit::error!("more than {} words: {errno}", ocinit::limits::COMMAND_WORDS_MAX);
+                return ocinit::error::STATUS_FAILED.into();
+            }
+        };
     // The kernel's init may have words of its own (those after ` -- `); PID 1 of a container may be a command.
-    let named_init =
-        args.first().is_some_and(|name| name.to_bytes().rsplit(|&byte| byte == b'/').next() == Some(b"init"));
+    let named_init = args
+        .first()
+        .is_some_and(|name| name.to_bytes().rsplit(|&byte| byte == b'/').next() == Some(b"init"));
     if ocinit::sys::process::getpid() == 1 && (named_init || !ocinit::cli::is_command(args)) {
         ocinit::init::main()
     }

@@ -13,7 +13,8 @@ use support::{Image, Tar, busybox, read, scratch, tool, write};
 fn unpack(directory: &Path, name: &str, words: &[&str], input: Stdio) -> Result<PathBuf, String> {
     let root = directory.join(name);
     let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
-    let output = command.arg("unpack").args(words).arg(&root).stdin(input).output().expect("ocinit runs");
+    let output =
+        command.arg("unpack").args(words).arg(&root).stdin(input).output().expect("ocinit runs");
     let line = String::from_utf8(output.stderr).expect("UTF-8");
     match output.status.code() {
         Some(0) => {
@@ -21,7 +22,11 @@ fn unpack(directory: &Path, name: &str, words: &[&str], input: Stdio) -> Result<
             Ok(root)
         }
         status => {
-            assert_eq!((status, line.lines().count(), root.exists()), (Some(125), 1, false), "{line}");
+            assert_eq!(
+                (status, line.lines().count(), root.exists()),
+                (Some(125), 1, false),
+                "{line}"
+            );
             Err(line)
         }
     }
@@ -29,7 +34,8 @@ fn unpack(directory: &Path, name: &str, words: &[&str], input: Stdio) -> Result<
 
 #[track_caller]
 fn says(directory: &Path, words: &[&str], word: &str) {
-    let root = unpack(directory, "root", words, Stdio::null()).unwrap_or_else(|line| panic!("{words:?}: {line}"));
+    let root = unpack(directory, "root", words, Stdio::null())
+        .unwrap_or_else(|line| panic!("{words:?}: {line}"));
     assert_eq!(std::fs::read_to_string(root.join("word")).expect("word"), word, "{words:?}");
     std::fs::remove_dir_all(root).expect("removed");
 }
@@ -42,7 +48,8 @@ fn refuses(directory: &Path, words: &[&str], why: &str) {
 
 /// Two layers, of which the second changes what the first made.
 fn saying(word: &str, architecture: &str) -> Image {
-    let base = Tar::new().directory("d/", 0o750).file("d/x", 0o640, "x").file("word", 0o644, "base");
+    let base =
+        Tar::new().directory("d/", 0o750).file("d/x", 0o640, "x").file("word", 0o644, "base");
     let change = Tar::new().file("word", 0o600, word).whiteout("d/x").symlink("link", "word");
     let layers = vec![Layer::gzip(base), Layer::plain(change)];
     Image { architecture: architecture.into(), os: "linux".into(), config: String::new(), layers }
@@ -64,22 +71,37 @@ fn what_skopeo_wrote() {
 
     let docker = format!("docker-archive:{file}");
     let names = ["", ":busybox:1.36", ":docker.io/library/busybox:1.36", ":@0"];
-    for words in names.iter().flat_map(|name| [format!("{file}{name}"), format!("{docker}{name}")]) {
+    for words in names.iter().flat_map(|name| [format!("{file}{name}"), format!("{docker}{name}")])
+    {
         says(&directory, &[&words], "one");
     }
-    for words in [archive.clone(), format!("oci-archive:{archive}"), format!("{archive}:v1"), format!("{archive}:@0")] {
+    for words in [
+        archive.clone(),
+        format!("oci-archive:{archive}"),
+        format!("{archive}:v1"),
+        format!("{archive}:@0"),
+    ] {
         says(&directory, &[&words], "one");
     }
-    refuses(&directory, &[&format!("{file}:busybox")], "no tag \"busybox\", there is: docker.io/library/busybox:1.36");
+    refuses(
+        &directory,
+        &[&format!("{file}:busybox")],
+        "no tag \"busybox\", there is: docker.io/library/busybox:1.36",
+    );
     refuses(&directory, &[&format!("oci-archive:{file}")], "oci-layout: missing");
     refuses(&directory, &[&format!("docker-archive:{archive}")], "manifest.json: missing");
     refuses(&directory, &[&format!("oci:{archive}")], "no directory");
-    refuses(&directory, &[&format!("oci-archive:{}", directory.join("layout").display())], "a directory");
+    refuses(
+        &directory,
+        &[&format!("oci-archive:{}", directory.join("layout").display())],
+        "a directory",
+    );
 
     // From a file, and from a pipe.
     let input = || std::fs::File::open(&file).expect("archive");
     for words in ["-", "docker-archive:-", "docker-archive:-:busybox:1.36"] {
-        let mut cat = Command::new("cat").stdin(input()).stdout(Stdio::piped()).spawn().expect("cat runs");
+        let mut cat =
+            Command::new("cat").stdin(input()).stdout(Stdio::piped()).spawn().expect("cat runs");
         let pipe = Stdio::from(cat.stdout.take().expect("piped"));
         for (n, input) in [Stdio::from(input()), pipe].into_iter().enumerate() {
             let root = unpack(&directory, &format!("root{n}"), &[words], input).expect("unpacked");
@@ -88,7 +110,9 @@ fn what_skopeo_wrote() {
         }
         cat.wait().expect("cat ends");
     }
-    assert!(unpack(&directory, "root", &["-"], Stdio::null()).expect_err("refused").contains("archive"));
+    assert!(
+        unpack(&directory, "root", &["-"], Stdio::null()).expect_err("refused").contains("archive")
+    );
 }
 
 /// As docker 1.10 to 24 did it: a folder for each layer, and a symlink where a layer was written before.
@@ -96,7 +120,10 @@ fn what_skopeo_wrote() {
 fn what_docker_wrote_long_ago() {
     let directory = scratch("archives-docker");
     let image = saying("old", "amd64");
-    let image = Image { layers: [&image.layers[..1], &image.layers[..1], &image.layers[1..]].concat(), ..image };
+    let image = Image {
+        layers: [&image.layers[..1], &image.layers[..1], &image.layers[1..]].concat(),
+        ..image
+    };
     let config = image.config_json();
     let name = format!("{}.json", &sha256(config.as_bytes())[7..]);
     let ids: Vec<String> = (0..3).map(|n| format!("{:064x}", 0xabc + n)).collect();
@@ -105,7 +132,11 @@ fn what_docker_wrote_long_ago() {
     let make = |first: &[u8], link: &str| {
         let mut tar = Tar::new();
         for (n, id) in ids.iter().enumerate() {
-            tar = tar.directory(&format!("{id}/"), 0o755).file(&format!("{id}/VERSION"), 0o644, "1.0");
+            tar = tar.directory(&format!("{id}/"), 0o755).file(
+                &format!("{id}/VERSION"),
+                0o644,
+                "1.0",
+            );
             tar = tar.file(&format!("{id}/json"), 0o644, format!(r#"{{"id":"{id}"}}"#));
             tar = match n {
                 0 => tar.file(&format!("{id}/layer.tar"), 0o644, first),
@@ -157,7 +188,8 @@ fn a_large_archive() {
         image.layers.insert(0, Layer::plain(tar));
     }
     let config = image.config_json();
-    let names: Vec<String> = (0..127).map(|n| format!("{}{n}/layer.tar", "long-name-".repeat(20))).collect();
+    let names: Vec<String> =
+        (0..127).map(|n| format!("{}{n}/layer.tar", "long-name-".repeat(20))).collect();
     let list = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
     let make = |others: usize| {
         let mut tar = Tar::new();
@@ -186,19 +218,30 @@ fn an_image_for_another_platform_is_asked_for() {
         .iter()
         .map(|architecture| {
             let stored = saying(architecture, architecture).store(&layout);
-            stored.manifest.descriptor(support::layout::MANIFEST, &support::layout::platform(architecture, "linux"))
+            stored.manifest.descriptor(
+                support::layout::MANIFEST,
+                &support::layout::platform(architecture, "linux"),
+            )
         })
         .collect();
-    let index = layout.blob(format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(",")).as_bytes());
-    layout.entries.push(index.descriptor(support::layout::INDEX, &support::layout::tagged("multi")));
+    let index = layout
+        .blob(format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(",")).as_bytes());
+    layout
+        .entries
+        .push(index.descriptor(support::layout::INDEX, &support::layout::tagged("multi")));
     layout.write_index();
     let path = layout.directory.display().to_string();
     says(&directory, &[&path], "amd64");
     says(&directory, &["--platform", "linux/arm64", &path], "arm64");
     says(&directory, &["--platform=linux/aarch64/v8", &format!("oci:{path}:multi")], "arm64");
-    let why = "wrong architecture: the image is for linux/arm64, linux/amd64, wanted is linux/s390x";
-    let why = [why, "wrong architecture: the image is for linux/amd64, linux/arm64, wanted is linux/s390x"];
-    let line = unpack(&directory, "root", &["--platform", "linux/s390x", &path], Stdio::null()).expect_err("refused");
+    let why =
+        "wrong architecture: the image is for linux/arm64, linux/amd64, wanted is linux/s390x";
+    let why = [
+        why,
+        "wrong architecture: the image is for linux/amd64, linux/arm64, wanted is linux/s390x",
+    ];
+    let line = unpack(&directory, "root", &["--platform", "linux/s390x", &path], Stdio::null())
+        .expect_err("refused");
     assert!(why.iter().any(|why| line.contains(why)), "{line}");
     refuses(&directory, &["--platform", "arm64", &path], "--platform arm64: not OS/ARCH");
 }
@@ -212,21 +255,34 @@ fn compressed_archives_are_read() {
     write(&directory.join("image.tar.gz"), gzip(&tar));
     write(&directory.join("image.tar.zst"), zstd(&tar, &["-3"]));
     let run = |words: &[&str]| {
-        let output = Command::new(support::ocinit()).args(words).current_dir(&directory).output().expect("ocinit runs");
+        let output = Command::new(support::ocinit())
+            .args(words)
+            .current_dir(&directory)
+            .output()
+            .expect("ocinit runs");
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"), output.stdout)
     };
     let expected = run(&["inspect", "--format", "json", "layout"]).2;
     assert!(!expected.is_empty());
     for name in ["image.tar.gz", "image.tar.zst"] {
-        for words in [&["inspect", name][..], &["verify", name], &["list-files", name], &["copy", name, "oci:copied:x"]]
-        {
+        for words in [
+            &["inspect", name][..],
+            &["verify", name],
+            &["list-files", name],
+            &["copy", name, "oci:copied:x"],
+        ] {
             let (status, line, _) = run(words);
             assert_eq!((status, line.as_str()), (Some(0), ""), "{words:?}");
         }
         let script = format!(
             "cat {name} | \"$0\" verify -q - && \"$0\" verify -q /dev/stdin < {name} && \"$0\" verify -q <(cat {name})"
         );
-        tool(Command::new("bash").args(["-c", &script]).arg(support::ocinit()).current_dir(&directory));
+        tool(
+            Command::new("bash")
+                .args(["-c", &script])
+                .arg(support::ocinit())
+                .current_dir(&directory),
+        );
         assert_eq!(run(&["unpack", name, &format!("{name}.root")]).0, Some(0));
     }
     // A FIFO is a stream like standard input.
@@ -241,7 +297,10 @@ fn compressed_archives_are_read() {
     ] {
         write(&directory.join(name), bytes);
         let (status, line, _) = run(&["verify", name]);
-        assert!(status == Some(125) && line.contains(why) && line.lines().count() == 1, "{name}: {line}");
+        assert!(
+            status == Some(125) && line.contains(why) && line.lines().count() == 1,
+            "{name}: {line}"
+        );
     }
     let (status, line, _) = run(&["verify", "/dev/null"]);
     assert!(status == Some(125) && line.contains("neither a directory nor an archive"), "{line}");
@@ -260,7 +319,8 @@ fn spoiled_sum(mut bytes: Vec<u8>) -> Vec<u8> {
 fn large_documents_are_read() {
     let directory = scratch("archives-documents");
     let layer = |n: usize| Layer::plain(Tar::new().file(&format!("f{n}"), 0o644, ""));
-    let labels: Vec<String> = (0..20).map(|n| format!(r#""label{n}":"{}""#, "x".repeat(60_000))).collect();
+    let labels: Vec<String> =
+        (0..20).map(|n| format!(r#""label{n}":"{}""#, "x".repeat(60_000))).collect();
     let image = Image {
         architecture: "amd64".into(),
         os: "linux".into(),
@@ -275,7 +335,11 @@ fn large_documents_are_read() {
     let root = directory.join("root");
     tool(Command::new(support::ocinit()).arg("unpack").arg(&layout.directory).arg(&root));
     assert_eq!(std::fs::read_dir(root).expect("root").count(), 1000);
-    tool(Command::new(support::ocinit()).args(["bundle", "layout:t3999", "bundle"]).current_dir(&directory));
+    tool(
+        Command::new(support::ocinit())
+            .args(["bundle", "layout:t3999", "bundle"])
+            .current_dir(&directory),
+    );
 }
 
 /// An empty blob is no gzip, even if its digest is right.
@@ -284,10 +348,16 @@ fn an_empty_blob_is_no_gzip() {
     let directory = scratch("archives-empty-blob");
     let empty = Layer { stored: Vec::new(), gzip: true, diff_id: sha256(b"") };
     Image { layers: vec![empty], ..busybox() }.write(&directory.join("layout"));
-    let output =
-        Command::new(support::ocinit()).arg("verify").arg(directory.join("layout")).output().expect("ocinit runs");
+    let output = Command::new(support::ocinit())
+        .arg("verify")
+        .arg(directory.join("layout"))
+        .output()
+        .expect("ocinit runs");
     let line = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(output.status.code() == Some(125) && line.contains("layers[0]: no bytes at all are not"), "{line}");
+    assert!(
+        output.status.code() == Some(125) && line.contains("layers[0]: no bytes at all are not"),
+        "{line}"
+    );
 }
 
 /// A layout with an empty index and a manifest.json: docker 25's archive of an image without a tag.
@@ -298,7 +368,8 @@ fn an_untagged_image_saved_by_docker_25_is_one_image() {
         let layout = Layout::create(&top.join(format!("image{n}")));
         let stored = saying("untagged", "amd64").store(&layout);
         let manifests = manifests.replace("ITSELF", &stored.manifest.descriptor(MANIFEST, ""));
-        let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":{manifests}}}"#);
+        let index =
+            format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":{manifests}}}"#);
         write(&layout.directory.join("index.json"), index);
         let path = |digest: &str| format!("\"blobs/{}\"", digest.replace(':', "/"));
         let layers: Vec<String> = stored.layers.iter().map(|layer| path(&layer.digest)).collect();
@@ -310,8 +381,15 @@ fn an_untagged_image_saved_by_docker_25_is_one_image() {
         write(&layout.directory.join("manifest.json"), manifest);
         let archive = layout.archive();
         says(&top, &[archive.to_str().unwrap()], "untagged");
-        let output = Command::new(support::ocinit()).arg("inspect").arg(&archive).output().expect("ocinit runs");
-        assert!(String::from_utf8_lossy(&output.stdout).contains(&stored.config.digest), "{output:?}");
+        let output = Command::new(support::ocinit())
+            .arg("inspect")
+            .arg(&archive)
+            .output()
+            .expect("ocinit runs");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains(&stored.config.digest),
+            "{output:?}"
+        );
         // Later versions list it in the index, by its digest. `oci-archive:` asks for the layout.
         match n {
             2 => says(&top, &[&format!("oci-archive:{}", archive.display())], "untagged"),
@@ -332,7 +410,11 @@ fn an_image_that_unpacks_to_more_than_the_limit_is_refused() {
     write(&directory.join("packed.tar.gz"), gzip(&read(&layout.archive())));
     let run = |limit: &str, words: &[&str]| {
         let mut command = Command::new(support::ocinit());
-        command.args(&words[..1]).args(["--max-size", limit]).args(&words[1..]).current_dir(&directory);
+        command
+            .args(&words[..1])
+            .args(["--max-size", limit])
+            .args(&words[1..])
+            .current_dir(&directory);
         let output = command.output().expect("ocinit runs");
         (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
     };
@@ -351,7 +433,10 @@ fn an_image_that_unpacks_to_more_than_the_limit_is_refused() {
                 _ => "0",
             };
             let why = format!("unpack to more than {bytes} bytes, the limit of --max-size");
-            assert!(status == Some(125) && line.contains(&why) && line.lines().count() == 1, "{words:?}: {line}");
+            assert!(
+                status == Some(125) && line.contains(&why) && line.lines().count() == 1,
+                "{words:?}: {line}"
+            );
             assert!(!directory.join("root").exists(), "{words:?}");
         }
         assert_eq!(run("2.5m", words), (Some(0), String::new()), "{words:?}");

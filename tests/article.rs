@@ -32,8 +32,13 @@ fn steps(runtime: Runtime, bundle: &Path) -> Shown {
         command.arg("--root").arg(&root).args(words).current_dir(bundle);
         command
     };
-    let said = |words: &[&str]| String::from_utf8(support::tool(&mut command(words))).expect("UTF-8");
-    let mut run = command(&["run", "busybox"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("run");
+    let said =
+        |words: &[&str]| String::from_utf8(support::tool(&mut command(words))).expect("UTF-8");
+    let mut run = command(&["run", "busybox"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("run");
     let mut typed = run.stdin.take().expect("stdin");
     let mut lines = BufReader::new(run.stdout.take().expect("stdout")).lines();
     writeln!(typed, "echo hello from process $$; ls -d /bin /proc; id -u").expect("typed");
@@ -52,7 +57,8 @@ fn fields(table: &str) -> Vec<(String, String)> {
     let heading = lines.next().unwrap_or_default();
     let row = lines.next().unwrap_or_default();
     let names: Vec<_> = heading.split_whitespace().collect();
-    let starts: Vec<_> = names.iter().map(|name| heading.find(name).expect("in the heading")).collect();
+    let starts: Vec<_> =
+        names.iter().map(|name| heading.find(name).expect("in the heading")).collect();
     let end = |at: usize| starts.get(at + 1).copied().unwrap_or(row.len()).min(row.len());
     let field = |at: usize| row.get(starts[at]..end(at)).unwrap_or_default().trim().to_string();
     names.iter().enumerate().map(|(at, name)| (name.to_string(), field(at))).collect()
@@ -80,7 +86,9 @@ fn layout_bundle_run_list_state() {
 
     // list: the same columns in the same order, and what is in them.
     let (our_fields, their_fields) = (fields(&ours.list), fields(&theirs.list));
-    let names = |fields: &[(String, String)]| fields.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let names = |fields: &[(String, String)]| {
+        fields.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(names(&our_fields), ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]);
     assert_eq!(names(&our_fields), names(&their_fields));
     for (shown, fields) in [(&ours, &our_fields), (&theirs, &their_fields)] {
@@ -100,13 +108,16 @@ fn layout_bundle_run_list_state() {
         let (our_value, their_value) = (our_state.at(key), their_state.at(key));
         match key {
             "pid" => assert!(matches!(our_value, Json::Number(_)), "{our_value}"),
-            "created" => assert!(is_time(&our_value.show()) && is_time(&their_value.show()), "{our_value}"),
+            "created" => {
+                assert!(is_time(&our_value.show()) && is_time(&their_value.show()), "{our_value}")
+            }
             // The specification that each keeps to.
             "ociVersion" => assert!(our_value.show().starts_with("1."), "{our_value}"),
             // An object: its members have no order.
             "annotations" => {
                 let sorted = |value: &Json| {
-                    let mut keys: Vec<_> = value.keys().iter().map(|key| format!("{key}={}", value.at(key))).collect();
+                    let mut keys: Vec<_> =
+                        value.keys().iter().map(|key| format!("{key}={}", value.at(key))).collect();
                     keys.sort();
                     keys
                 };
@@ -122,12 +133,17 @@ fn layout_bundle_run_list_state() {
 fn show(ours: &Shown, theirs: &Shown) {
     let page = project().join("docs/article.md");
     if std::env::var_os("OCINIT_WRITE").is_some() {
-        let text = PAGE.replace("@LIST@", ours.list.trim_end()).replace("@STATE@", ours.state.trim_end());
-        let text = text.replace("@RUNC_LIST@", theirs.list.trim_end()).replace("@RUNC_STATE@", theirs.state.trim_end());
+        let text =
+            PAGE.replace("@LIST@", ours.list.trim_end()).replace("@STATE@", ours.state.trim_end());
+        let text = text
+            .replace("@RUNC_LIST@", theirs.list.trim_end())
+            .replace("@RUNC_STATE@", theirs.state.trim_end());
         std::fs::write(&page, text).expect("docs/article.md");
     }
     let there = std::fs::read_to_string(&page).expect("docs/article.md");
-    for command in ["ocinit bundle layout bundle", "ocinit run busybox", "ocinit list", "ocinit state busybox"] {
+    for command in
+        ["ocinit bundle layout bundle", "ocinit run busybox", "ocinit list", "ocinit state busybox"]
+    {
         assert!(there.contains(command), "docs/article.md lacks {command}");
     }
     let members = Json::parse(&ours.state);

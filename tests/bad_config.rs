@@ -15,7 +15,8 @@ fn config(lab: &Lab, text: impl AsRef<[u8]>) {
 #[test]
 fn a_config_that_cannot_be_read_is_told() {
     lab::enter();
-    let of = |damage, says, runc| Case { patch: "{}", damage, words: CREATE, says, status: [1, runc] };
+    let of =
+        |damage, says, runc| Case { patch: "{}", damage, words: CREATE, says, status: [1, runc] };
     let cases = [
         of(
             |lab| std::fs::remove_file(lab.bundle.join("config.json")).unwrap(),
@@ -32,8 +33,16 @@ fn a_config_that_cannot_be_read_is_told() {
             1,
         ),
         of(|lab| config(lab, "\0\u{1}nonsense"), &["config.json", "invalid JSON at byte 0"], 1),
-        of(|lab| config(lab, [0xff, 0xfe, b'{', 0, b'}', 0]), &["config.json", "invalid JSON at byte 0"], 1),
-        of(|lab| config(lab, format!("{}{}", lab.config, "}")), &["config.json", "invalid JSON at byte "], 0),
+        of(
+            |lab| config(lab, [0xff, 0xfe, b'{', 0, b'}', 0]),
+            &["config.json", "invalid JSON at byte 0"],
+            1,
+        ),
+        of(
+            |lab| config(lab, format!("{}{}", lab.config, "}")),
+            &["config.json", "invalid JSON at byte "],
+            0,
+        ),
         // Deeper than any configuration, but no stack is used up.
         of(|lab| config(lab, "[".repeat(500_000)), &["config.json"], 1),
         of(
@@ -67,8 +76,9 @@ fn a_config_that_cannot_be_read_is_told() {
 #[test]
 fn a_config_that_says_what_cannot_be_is_told() {
     lab::enter();
-    let of =
-        |patch, says, runc| [CREATE, RUN].map(|words| Case { patch, damage: |_| (), words, says, status: [1, runc] });
+    let of = |patch, says, runc| {
+        [CREATE, RUN].map(|words| Case { patch, damage: |_| (), words, says, status: [1, runc] })
+    };
     let cases = [
         of(r#"{"ociVersion": "2.0.0"}"#, &["config.json: ociVersion", "2.0.0"], 0),
         of(r#"{"ociVersion": "1"}"#, &["config.json: ociVersion"], 0),
@@ -94,13 +104,21 @@ fn a_config_that_says_what_cannot_be_is_told() {
             &["config.json: linux.namespaces[0].type: nonsense: unknown"],
             1,
         ),
-        of(r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "mount"}]}}"#, &["linux.namespaces[1]"], 1),
+        of(
+            r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "mount"}]}}"#,
+            &["linux.namespaces[1]"],
+            1,
+        ),
         of(
             r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}, {"type": "network", "path": "@DIR@/absent"}]}}"#,
             &["@DIR@/absent", "no such file or directory"],
             1,
         ),
-        of(r#"{"linux": {"sysctl": {"kernel.nonsense": "1"}}}"#, &["config.json: linux.sysctl.kernel.nonsense"], 1),
+        of(
+            r#"{"linux": {"sysctl": {"kernel.nonsense": "1"}}}"#,
+            &["config.json: linux.sysctl.kernel.nonsense"],
+            1,
+        ),
         of(
             r#"{"linux": {"seccomp": {"defaultAction": "SCMP_ACT_X"}}}"#,
             &["config.json: linux.seccomp.defaultAction: unknown"],
@@ -121,20 +139,32 @@ fn a_config_that_says_what_cannot_be_is_told() {
             &["mount", "/x", "no such device"],
             1,
         ),
-        of(r#"{"linux": {"devices": [{"path": "/dev/x", "type": "q", "major": 1, "minor": 3}]}}"#, &["devices[0]"], 1),
+        of(
+            r#"{"linux": {"devices": [{"path": "/dev/x", "type": "q", "major": 1, "minor": 3}]}}"#,
+            &["devices[0]"],
+            1,
+        ),
         of(
             r#"{"hooks": {"createRuntime": [{"path": "/proc/absent"}]}}"#,
             &["createRuntime hook #0: exit status 127", "/absent: no such file or directory"],
             1,
         ),
-        of(r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#, &["createRuntime hook #0: exit status 1"], 1),
+        of(
+            r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#,
+            &["createRuntime hook #0: exit status 1"],
+            1,
+        ),
         // runc takes the host's mounts for the container's then.
         of(
             r#"{"hostname": null, "linux": {"namespaces": [{"type": "pid"}]}}"#,
             &["config.json: mounts: need a mount namespace of the container's own"],
             NOT_ASKED,
         ),
-        of(r#"{"linux": {"resources": {"pids": {"limit": -7}}}}"#, &["config.json: linux.resources.pids.limit: "], 1),
+        of(
+            r#"{"linux": {"resources": {"pids": {"limit": -7}}}}"#,
+            &["config.json: linux.resources.pids.limit: "],
+            1,
+        ),
         of(
             r#"{"linux": {"resources": {"unified": {"../x": "5"}}}}"#,
             &["config.json: linux.resources.unified.../x: "],
@@ -160,7 +190,8 @@ fn why_a_process_died_is_heard_however_soon_it_did() {
     for _ in 0..40 {
         let missed = misses(
             &lab.call(RUN),
-            &["@DIR@/absent: no such file or directory".replace("@DIR@", lab.dir.to_str().unwrap())],
+            &["@DIR@/absent: no such file or directory"
+                .replace("@DIR@", lab.dir.to_str().unwrap())],
             1,
         );
         assert_eq!((missed, leftovers(&lab)), Default::default());
@@ -168,7 +199,8 @@ fn why_a_process_died_is_heard_however_soon_it_did() {
 }
 
 /// Members of no table: what they hold does not matter.
-const IGNORED: [&str; 7] = ["vm", "windows", "solaris", "zos", "com.example.unknown", "process.commandLine", "freebsd"];
+const IGNORED: [&str; 7] =
+    ["vm", "windows", "solaris", "zos", "com.example.unknown", "process.commandLine", "freebsd"];
 
 /// Each value of a document: where it is, as messages have it, and the same with every index the same.
 fn each(value: &Json, path: &str, kind: &str, found: &mut Vec<(String, String)>) {
@@ -193,7 +225,9 @@ fn others(value: &Json) -> Vec<Json> {
     let number = |text: &str| Json::Number(text.into());
     match value {
         Json::Text(_) => vec![number("7"), Json::Bool(true), Json::List(vec![value.clone()])],
-        Json::List(items) => vec![Json::Object(Vec::new()), items.first().cloned().unwrap_or(number("0"))],
+        Json::List(items) => {
+            vec![Json::Object(Vec::new()), items.first().cloned().unwrap_or(number("0"))]
+        }
         Json::Object(_) => vec![Json::List(vec![value.clone()]), Json::Text("{}".into())],
         Json::Number(_) => {
             vec![
@@ -221,10 +255,15 @@ fn at<'j>(value: &'j mut Json, rest: &str) -> &'j mut Json {
         Json::Object(members) => {
             let rest = rest.trim_start_matches('.');
             // Names may hold dots.
-            let is_it =
-                |key: &str| rest.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-            let (key, member) =
-                members.iter_mut().filter(|(key, _)| is_it(key)).max_by_key(|(key, _)| key.len()).unwrap();
+            let is_it = |key: &str| {
+                rest.strip_prefix(key)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            };
+            let (key, member) = members
+                .iter_mut()
+                .filter(|(key, _)| is_it(key))
+                .max_by_key(|(key, _)| key.len())
+                .unwrap();
             at(member, &rest[key.len()..])
         }
         _ => panic!("{rest} leads nowhere"),
@@ -234,8 +273,10 @@ fn at<'j>(value: &'j mut Json, rest: &str) -> &'j mut Json {
 #[test]
 fn a_wrong_type_anywhere_is_told_with_its_place() {
     lab::enter();
-    let (lab, mut full) = (Lab::new(Runtime::Ocinit), Json::parse(include_str!("configs/full.json")));
-    let (mut all, mut seen, mut missed) = (Vec::new(), std::collections::BTreeSet::new(), String::new());
+    let (lab, mut full) =
+        (Lab::new(Runtime::Ocinit), Json::parse(include_str!("configs/full.json")));
+    let (mut all, mut seen, mut missed) =
+        (Vec::new(), std::collections::BTreeSet::new(), String::new());
     each(&full, "", "", &mut all);
     let is_ours = |path: &str| !IGNORED.iter().any(|name| path.starts_with(name));
     for (path, _) in all.iter().filter(|(path, kind)| is_ours(path) && seen.insert(kind.clone())) {

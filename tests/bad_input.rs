@@ -50,7 +50,10 @@ impl Case {
     fn manifest(&mut self, text: &str) {
         let blob = self.layout.blob(text.as_bytes());
         self.layout.entries =
-            vec![blob.descriptor(MANIFEST, &format!("{}{}", platform("amd64", "linux"), tagged("latest")))];
+            vec![blob.descriptor(
+                MANIFEST,
+                &format!("{}{}", platform("amd64", "linux"), tagged("latest")),
+            )];
         self.layout.write_index();
     }
 }
@@ -64,7 +67,10 @@ fn the_sound_image_runs() {
 
 #[test]
 fn no_such_disk() {
-    refused(&Boot::new(busybox_layout()).append("ocinit.disk=/dev/vdz ocinit.wait=1"), &["/dev/vdz"]);
+    refused(
+        &Boot::new(busybox_layout()).append("ocinit.disk=/dev/vdz ocinit.wait=1"),
+        &["/dev/vdz"],
+    );
 }
 
 #[test]
@@ -199,7 +205,10 @@ fn a_damaged_layer() {
     let mut bytes = support::read(&path);
     bytes[60_000] = b'y';
     write(&path, bytes);
-    refused(&case.boot(), &["layer 2 of 2", &case.stored.layers[1].digest[..14], "digest mismatch"]);
+    refused(
+        &case.boot(),
+        &["layer 2 of 2", &case.stored.layers[1].digest[..14], "digest mismatch"],
+    );
 }
 
 #[test]
@@ -214,7 +223,10 @@ fn a_damaged_layer_of_an_archive() {
 fn a_diff_id_that_is_not_the_tars() {
     let layer = Layer { diff_id: sha256(b"another tar"), ..small_layer() };
     let case = case("diff-id", &image().layer(layer));
-    refused(&case.boot(), &["layer 2 of 2", &case.stored.layers[1].digest[..14], "diff_id", "digest mismatch"]);
+    refused(
+        &case.boot(),
+        &["layer 2 of 2", &case.stored.layers[1].digest[..14], "diff_id", "digest mismatch"],
+    );
 }
 
 /// gzip that ends in the middle, under a digest that is right.
@@ -240,7 +252,10 @@ fn a_gzip_with_a_wrong_length() {
     let mut layer = small_layer();
     let at = layer.stored.len() - 4;
     layer.stored[at] ^= 1;
-    refused(&case("gzip-length", &image().layer(layer)).boot(), &["layer 2 of 2", "gzip", "wrong length"]);
+    refused(
+        &case("gzip-length", &image().layer(layer)).boot(),
+        &["layer 2 of 2", "gzip", "wrong length"],
+    );
 }
 
 #[test]
@@ -256,7 +271,10 @@ fn a_truncated_tar() {
     let mut layer = Layer::plain(Tar::new().file("noise", 0o644, support::random_bytes(20_000)));
     layer.stored.truncate(10_000);
     layer.diff_id = sha256(&layer.stored);
-    refused(&case("tar-short", &image().layer(layer)).boot(), &["layer 2 of 2", "tar", "truncated"]);
+    refused(
+        &case("tar-short", &image().layer(layer)).boot(),
+        &["layer 2 of 2", "tar", "truncated"],
+    );
 }
 
 #[test]
@@ -281,7 +299,11 @@ fn an_entry_that_escapes_the_root() {
 
 #[test]
 fn an_entry_that_escapes_from_within() {
-    escapes("escape-within", Tar::new().file("etc/../../outside", 0o644, "x"), &["etc/../../outside"]);
+    escapes(
+        "escape-within",
+        Tar::new().file("etc/../../outside", 0o644, "x"),
+        &["etc/../../outside"],
+    );
 }
 
 #[test]
@@ -297,7 +319,10 @@ fn a_whiteout_of_the_directory_above() {
 /// Not an escape: an absolute link of the image leads to the image's own root, and never to ours.
 #[test]
 fn a_symlink_to_above_stays_inside() {
-    let tar = Tar::new().symlink("up", "/../../..").file("up/seen", 0o644, "inside\n").symlink("self", "/proc/self");
+    let tar = Tar::new()
+        .symlink("up", "/../../..")
+        .file("up/seen", 0o644, "inside\n")
+        .symlink("self", "/proc/self");
     let case = case("symlink", &image().layer(Layer::plain(tar)));
     case.boot().arguments(["cat", "/seen"]).run().expect_status(0).expect_stdout("inside\n");
 }
@@ -312,7 +337,10 @@ fn an_owner_beyond_32_bits() {
 #[test]
 fn a_full_tmpfs() {
     let case = case("full", &image());
-    refused(&case.boot().append("ocinit.rootfs-size=1M"), &["layer 1 of 1", "bin/busybox", "no space left on device"]);
+    refused(
+        &case.boot().append("ocinit.rootfs-size=1M"),
+        &["layer 1 of 1", "bin/busybox", "no space left on device"],
+    );
 }
 
 /// More diff_ids than layers: something of the image would be left out without a word.
@@ -346,7 +374,9 @@ fn a_name_that_is_there_twice() {
 fn a_digest_of_an_unknown_algorithm() {
     let mut case = case("algorithm", &image());
     let text = image().manifest_json(&case.stored.config, &case.stored.layers);
-    case.manifest(&text.replace(&case.stored.layers[0].digest, "md5:d41d8cd98f00b204e9800998ecf8427e"));
+    case.manifest(
+        &text.replace(&case.stored.layers[0].digest, "md5:d41d8cd98f00b204e9800998ecf8427e"),
+    );
     refused(&case.boot(), &["md5"]);
 }
 

@@ -26,8 +26,16 @@ impl Buildah {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("buildah");
-        command.arg("--root").arg(self.place.join("storage")).arg("--runroot").arg(self.place.join("run"));
-        command.args(words).env("STORAGE_DRIVER", "vfs").env("TMPDIR", &self.place).current_dir(&self.place);
+        command
+            .arg("--root")
+            .arg(self.place.join("storage"))
+            .arg("--runroot")
+            .arg(self.place.join("run"));
+        command
+            .args(words)
+            .env("STORAGE_DRIVER", "vfs")
+            .env("TMPDIR", &self.place)
+            .current_dir(&self.place);
         command
     }
 
@@ -39,15 +47,23 @@ impl Buildah {
     }
 
     /// What a script printed, and its exit status.
-    fn run(&self, runtime: Runtime, options: &[&str], container: &str, script: &str) -> (String, Option<i32>) {
-        let mut words = vec!["run", "--isolation", "oci", "--network", "host", "--runtime", runtime.program()];
+    fn run(
+        &self,
+        runtime: Runtime,
+        options: &[&str],
+        container: &str,
+        script: &str,
+    ) -> (String, Option<i32>) {
+        let mut words =
+            vec!["run", "--isolation", "oci", "--network", "host", "--runtime", runtime.program()];
         words.extend(options);
         words.extend([container, "sh", "-c", script]);
         let output = self.command(&words).output().expect("buildah");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
         // Its own line about a status that is not 0 is the only one.
-        let is_quiet = complaint.lines().all(|line| line.contains("exit status") || line.starts_with("err:"));
+        let is_quiet =
+            complaint.lines().all(|line| line.contains("exit status") || line.starts_with("err:"));
         assert!(is_quiet, "{}: {complaint}", runtime.name());
         (said, output.status.code())
     }
@@ -65,14 +81,24 @@ fn commands_run_as_by_runc() {
     let cases: &[(&[&str], &str, &str, i32)] = &[
         (&[], "echo hello", "hello\n", 0),
         (&[], "exit 42", "", 42),
-        (&[], "kill -9 $$; echo not killed by itself as process 1", "not killed by itself as process 1\n", 0),
+        (
+            &[],
+            "kill -9 $$; echo not killed by itself as process 1",
+            "not killed by itself as process 1\n",
+            0,
+        ),
         (&[], "id -u; id -g; pwd; echo $OF", "0\n0\n/tmp\nimage\n", 0),
         (&["--user", "1000:2000"], "id -u; id -g", "1000\n2000\n", 0),
         (&["--user", "app"], "id -u; id -g", "1000\n1000\n", 0),
         (&["-e", "NEW=a b", "-e", "OF=caller"], "echo $NEW $OF", "a b caller\n", 0),
         (&["--workingdir", "/etc"], "pwd", "/etc\n", 0),
         (&["-v", &volume], "cat /data/file; echo written >/data/new", "of the host\n", 0),
-        (&["-v", &readonly], "cat /data/file; echo x 2>/dev/null >/data/file || echo no", "of the host\nno\n", 0),
+        (
+            &["-v", &readonly],
+            "cat /data/file; echo x 2>/dev/null >/data/file || echo no",
+            "of the host\nno\n",
+            0,
+        ),
         (
             &["--cap-add", "CAP_SYS_TIME"],
             "sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status",
@@ -111,15 +137,29 @@ fn a_command_that_is_not_there_fails_as_by_runc() {
         ("/etc/passwd", "permission denied"),
     ] {
         let run = |runtime: Runtime| {
-            let words =
-                ["run", "--isolation", "oci", "--network", "host", "--runtime", runtime.program(), &container, word];
+            let words = [
+                "run",
+                "--isolation",
+                "oci",
+                "--network",
+                "host",
+                "--runtime",
+                runtime.program(),
+                &container,
+                word,
+            ];
             let output = buildah.command(&words).output().expect("buildah");
             (output.status.code(), String::from_utf8_lossy(&output.stderr).to_lowercase())
         };
         let (ours, theirs) = (run(Runtime::Ocinit), run(Runtime::Runc));
         // buildah's own is 0 or 1 with runc, as it falls out.
         assert_eq!(ours.0, Some(1), "{word}: {}", ours.1);
-        assert!(ours.1.contains(reason) && theirs.1.contains(reason), "{word}: {}\n{}", ours.1, theirs.1);
+        assert!(
+            ours.1.contains(reason) && theirs.1.contains(reason),
+            "{word}: {}\n{}",
+            ours.1,
+            theirs.1
+        );
     }
 }
 
@@ -134,11 +174,27 @@ fn an_image_is_built() {
     );
     std::fs::write(buildah.place.join("Containerfile"), file).unwrap();
     let ocinit = Runtime::Ocinit.program();
-    let words = ["build", "--isolation", "oci", "--network", "host", "--runtime", ocinit, "--tag", "built", "."];
+    let words = [
+        "build",
+        "--isolation",
+        "oci",
+        "--network",
+        "host",
+        "--runtime",
+        ocinit,
+        "--tag",
+        "built",
+        ".",
+    ];
     let said = String::from_utf8(support::tool(&mut buildah.command(&words))).unwrap();
     assert!(said.contains("1000\n/sub\n"), "{said}");
     let words = ["from", "--quiet", "--pull-never", "built"];
     let container = String::from_utf8(support::tool(&mut buildah.command(&words))).unwrap();
-    let seen = buildah.run(Runtime::Ocinit, &[], container.trim(), "cat /made /tmp/user; id -u; pwd; echo $GREETING");
+    let seen = buildah.run(
+        Runtime::Ocinit,
+        &[],
+        container.trim(),
+        "cat /made /tmp/user; id -u; pwd; echo $GREETING",
+    );
     assert_eq!(seen, ("hello from 0\n1000\n1000\n/sub\nhello\n".into(), Some(0)));
 }

@@ -19,11 +19,14 @@ const GROUP: &str = "root:x:0:\napp:x:1001:\nwheel:x:10:root,app\naudio:x:29:app
 const FULL: &str = r#""User":"app","Entrypoint":["/e"],"Cmd":["a","b\"\n"],"WorkingDir":"/w/new","StopSignal":"SIGRTMIN+3",
     "Env":["A=1","HOME=/h","A=2"],"Volumes":{"/v1":{},"/srv/v2":{}},"ExposedPorts":{"80":{},"53/udp":{},"443/tcp":{}},
     "Labels":{"a":"b","org.opencontainers.image.author":"label","run.oci.handler":"krun"}"#;
-const FULL_TOP: &str =
-    r#""author":"me","created":"2020-01-01T00:00:00Z","variant":"v3","os.version":"10","os.features":["f","g"],"#;
+const FULL_TOP: &str = r#""author":"me","created":"2020-01-01T00:00:00Z","variant":"v3","os.version":"10","os.features":["f","g"],"#;
 
 fn etc() -> Tar {
-    Tar::new().directory("etc/", 0o755).file("etc/passwd", 0o644, PASSWD).file("etc/group", 0o644, GROUP)
+    Tar::new().directory("etc/", 0o755).file("etc/passwd", 0o644, PASSWD).file(
+        "etc/group",
+        0o644,
+        GROUP,
+    )
 }
 
 /// A layout with one image of this layer and these members of `config`; `top` goes before them.
@@ -33,7 +36,8 @@ fn layout(directory: &Path, tar: Tar, config: &str, top: &str) -> PathBuf {
     let mut layout = support::Layout::create(&place);
     let stored = image.store(&layout);
     let config = image.config_json().replacen('{', &format!("{{{top}"), 1);
-    let manifest = layout.blob(image.manifest_json(&layout.blob(config.as_bytes()), &stored.layers).as_bytes());
+    let manifest = layout
+        .blob(image.manifest_json(&layout.blob(config.as_bytes()), &stored.layers).as_bytes());
     let more = support::layout::platform("amd64", "linux") + &support::layout::tagged("latest");
     layout.entries.push(manifest.descriptor(support::layout::MANIFEST, &more));
     layout.write_index();
@@ -67,7 +71,8 @@ fn expect_differences(theirs: &Path, ours: &Path, expected: &str) {
     let mut found = differences(&facts(theirs), &facts(ours));
     // These depend on the machine: tests/defaults.rs.
     found.retain(|line| !line.contains(" process.rlimits ") && !line.contains("/thermal_throttle"));
-    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let expected: Vec<&str> =
+        expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(found, expected, "\n{}", found.join("\n"));
 }
 
@@ -78,7 +83,10 @@ fn a_config_is_umocis_but_for_what_is_listed() {
     let (theirs, ours) = (directory.join("umoci"), directory.join("ocinit"));
     umoci(&[], &image, &theirs);
     let said = bundle(&[], &image, &ours);
-    assert_eq!(said, "ocinit: the image's label run.oci.handler: left out, for a runtime would take it for an order\n");
+    assert_eq!(
+        said,
+        "ocinit: the image's label run.oci.handler: left out, for a runtime would take it for an order\n"
+    );
     expect_differences(&theirs, &ours, UMOCI);
     assert_eq!(ours.metadata().unwrap().mode() & 0o7777, 0o700, "as umoci makes it");
 }
@@ -195,13 +203,19 @@ fn a_config_is_oci_image_tools_but_for_what_is_listed() {
     let config = FULL.replace(r#""User":"app""#, r#""User":"1000:1001""#);
     let image = layout(&directory, etc(), &config, "");
     let (theirs, ours) = (directory.join("image-tool"), directory.join("ocinit"));
-    tool(Command::new("oci-image-tool").args(["create", "--ref", "name=latest"]).arg(&image).arg(&theirs));
+    tool(
+        Command::new("oci-image-tool")
+            .args(["create", "--ref", "name=latest"])
+            .arg(&image)
+            .arg(&theirs),
+    );
     bundle(&["--ref", "latest"], &image, &ours);
     let (theirs, ours) = (facts(&theirs), facts(&ours));
     let found = differences(&theirs, &ours);
     // It has no defaults at all; what it does have is compared.
     let found: Vec<&String> = found.iter().filter(|line| line.starts_with('-')).collect();
-    let expected: Vec<&str> = IMAGE_TOOL.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let expected: Vec<&str> =
+        IMAGE_TOOL.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     assert_eq!(found, expected);
     assert!(theirs.len() > found.len() + 5, "what both say alike");
 }
@@ -216,7 +230,8 @@ const IMAGE_TOOL: &str = r#"
 /// `user uid gid groups` of a config.
 fn user_of(facts: &[String]) -> String {
     let value = |name: &str| {
-        let fact = facts.iter().find_map(|line| line.strip_prefix(&format!("process.user.{name} ")));
+        let fact =
+            facts.iter().find_map(|line| line.strip_prefix(&format!("process.user.{name} ")));
         fact.unwrap_or("[]").to_string()
     };
     format!("{} {} {}", value("uid"), value("gid"), value("additionalGids"))
@@ -254,17 +269,28 @@ fn expect_nothing_left(directory: &Path, output: &Output, why: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(125), "{said}");
     assert!(said.contains(why) && said.lines().count() == 1, "{said}");
-    let left: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["image"], "{said}");
 }
 
 #[test]
 fn a_bundle_is_whole_or_not_there() {
     for (name, config, tar, why) in [
-        ("user", r#""Cmd":["sh"],"User":"nobody""#, etc(), "user \"nobody\": not in the image's /etc/passwd"),
+        (
+            "user",
+            r#""Cmd":["sh"],"User":"nobody""#,
+            etc(),
+            "user \"nobody\": not in the image's /etc/passwd",
+        ),
         ("signal", r#""Cmd":["sh"],"StopSignal":"SIGNO""#, etc(), "SIGNO"),
         ("nul", r#""Cmd":["sh"],"Labels":{"a":"b\u0000"}"#, etc(), "NUL"),
-        ("cwd", r#""Cmd":["sh"],"WorkingDir":"/etc/passwd""#, etc(), "WorkingDir /etc/passwd: not a directory"),
+        (
+            "cwd",
+            r#""Cmd":["sh"],"WorkingDir":"/etc/passwd""#,
+            etc(),
+            "WorkingDir /etc/passwd: not a directory",
+        ),
         ("layer", r#""Cmd":["sh"]"#, etc().hard_link("x", "missing"), "layer 1 of 1"),
     ] {
         let directory = scratch(&format!("bundle-whole-{name}"));
@@ -273,8 +299,13 @@ fn a_bundle_is_whole_or_not_there() {
     }
     let many: Vec<String> = (0..1100).map(|n| format!("\"label{n}\":\"\"")).collect();
     let directory = scratch("bundle-whole-labels");
-    let image = layout(&directory, etc(), &format!(r#""Cmd":["sh"],"Labels":{{{}}}"#, many.join(",")), "");
-    expect_nothing_left(&directory, &ocinit(&[], &image, &directory.join("bundle")), "more than 1024 Labels");
+    let image =
+        layout(&directory, etc(), &format!(r#""Cmd":["sh"],"Labels":{{{}}}"#, many.join(",")), "");
+    expect_nothing_left(
+        &directory,
+        &ocinit(&[], &image, &directory.join("bundle")),
+        "more than 1024 Labels",
+    );
 }
 
 #[test]
@@ -287,14 +318,19 @@ fn an_empty_directory_is_filled_and_any_other_is_refused() {
     let output = ocinit(&[], &image, &full);
     assert_eq!(output.status.code(), Some(125));
     assert!(String::from_utf8_lossy(&output.stderr).ends_with("full: not empty\n"));
-    assert_eq!((read(&full.join("file")), std::fs::read_dir(&full).unwrap().count()), (b"kept".to_vec(), 1));
+    assert_eq!(
+        (read(&full.join("file")), std::fs::read_dir(&full).unwrap().count()),
+        (b"kept".to_vec(), 1)
+    );
 
     std::fs::create_dir(&empty).unwrap();
-    let fails = layout(&scratch("bundle-directory-fails"), etc(), r#""Cmd":["sh"],"User":"nobody""#, "");
+    let fails =
+        layout(&scratch("bundle-directory-fails"), etc(), r#""Cmd":["sh"],"User":"nobody""#, "");
     assert_eq!(ocinit(&[], &fails, &empty).status.code(), Some(125));
     assert_eq!(std::fs::read_dir(&empty).unwrap().count(), 0, "it is empty again");
     bundle(&[], &image, &empty);
-    let mut names: Vec<_> = std::fs::read_dir(&empty).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        std::fs::read_dir(&empty).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["config.json", "rootfs"]);
 }
@@ -321,10 +357,14 @@ fn the_root_is_what_unpack_makes() {
     tool(unpack.arg("unpack").arg(directory.join("image")).arg(directory.join("root")));
     let list = |name: &str| {
         let script = project().join("tests/support/listing.py");
-        let text = String::from_utf8(tool(Command::new("python3").arg(script).arg(directory.join(name)))).unwrap();
+        let text =
+            String::from_utf8(tool(Command::new("python3").arg(script).arg(directory.join(name))))
+                .unwrap();
         // A bundle gets its own files, so their directory's time differs.
         let is_own = |line: &&str| {
-            ["/etc\t", "/etc/hosts\t", "/etc/hostname\t", "/etc/resolv.conf\t"].iter().any(|own| line.starts_with(own))
+            ["/etc\t", "/etc/hosts\t", "/etc/hostname\t", "/etc/resolv.conf\t"]
+                .iter()
+                .any(|own| line.starts_with(own))
         };
         text.lines().filter(|line| !is_own(line)).map(str::to_string).collect::<Vec<_>>()
     };
@@ -358,24 +398,33 @@ fn odd_labels_volumes_and_texts() {
         format!("label org.systemd.property.ExecStart: {order}"),
         format!("label org.criu.config: {order}"),
     ];
-    let expected: String = expected.iter().map(|line| format!("ocinit: the image's {line}\n")).collect();
+    let expected: String =
+        expected.iter().map(|line| format!("ocinit: the image's {line}\n")).collect();
     assert_eq!(said, expected);
 
     let facts = facts(&place);
     let with = |start: &str| -> Vec<&str> {
-        facts.iter().filter_map(|line| line.strip_prefix(start)).filter(|line| !line.starts_with("org.open")).collect()
+        facts
+            .iter()
+            .filter_map(|line| line.strip_prefix(start))
+            .filter(|line| !line.starts_with("org.open"))
+            .collect()
     };
     assert_eq!(
         with("annotations."),
         ["\u{1b}[2J \"\u{85}\"", "bundle-version \"3\"", "null \"\"", "twice \"2\""],
         "as Python reads them"
     );
-    assert_eq!(with("process.args "), ["[\"é😀\u{2028}\\u0001\u{7f}\u{9b}\\\\\\\"\", \"/\\t<&>\"]"]);
+    assert_eq!(
+        with("process.args "),
+        ["[\"é😀\u{2028}\\u0001\u{7f}\u{9b}\\\\\\\"\", \"/\\t<&>\"]"]
+    );
     assert_eq!(with("process.env ")[..2], ["E=ü", "FLAG"]);
     assert_eq!(with("process.cwd "), ["\"/rel//w/\""]);
     assert!(place.join("rootfs/rel/w").is_dir());
     let missing = "tmpfs tmpfs gid=0,mode=0755,nodev,nosuid,tmpcopyup,uid=0";
-    let mounts: Vec<&str> = with("mount ").into_iter().filter(|line| line.contains("copyup")).collect();
+    let mounts: Vec<&str> =
+        with("mount ").into_iter().filter(|line| line.contains("copyup")).collect();
     let owned = "/full tmpfs tmpfs gid=8,mode=3770,nodev,nosuid,tmpcopyup,uid=7";
     let expected = ["/b", "/b/in", "/c"].map(|name| format!("{name} {missing}"));
     assert_eq!(mounts[..3], expected);
@@ -389,10 +438,16 @@ fn what_json_cannot_say_is_replaced_with_a_warning() {
     let directory = scratch("bundle-utf8");
     let mut passwd = b"root:x:0:0::/h\xff\xe9:/bin/sh\n".to_vec();
     passwd.extend_from_slice(b"app:x:1:1::/:\n");
-    let image = layout(&directory, Tar::new().file("etc/passwd", 0o644, passwd), r#""Cmd":["sh"]"#, "");
+    let image =
+        layout(&directory, Tar::new().file("etc/passwd", 0o644, passwd), r#""Cmd":["sh"]"#, "");
     let said = bundle(&[], &image, &directory.join("b"));
-    assert_eq!(said, "ocinit: config.json: what is not UTF-8 was replaced, as JSON cannot say it\n");
-    assert!(facts(&directory.join("b")).contains(&"process.env HOME=/h\u{fffd}\u{fffd}".to_string()));
+    assert_eq!(
+        said,
+        "ocinit: config.json: what is not UTF-8 was replaced, as JSON cannot say it\n"
+    );
+    assert!(
+        facts(&directory.join("b")).contains(&"process.env HOME=/h\u{fffd}\u{fffd}".to_string())
+    );
 }
 
 #[test]

@@ -17,15 +17,20 @@ fn run(runtime: &[&str], bundle: &Path, name: &str) -> Output {
     let script = "mount -t cgroup2 none /sys/fs/cgroup && cd \"$0\" && exec \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", script]).arg(bundle).args(runtime);
-    command.arg("--root").arg(bundle.with_extension(name)).args(["run", &format!("ocinit-test-{name}")]);
+    command
+        .arg("--root")
+        .arg(bundle.with_extension(name))
+        .args(["run", &format!("ocinit-test-{name}")]);
     command.output().expect("unshare starts")
 }
 
-const RUNTIMES: [(&str, &[&str]); 2] = [("runc", &["runc"]), ("crun", &["crun", "--cgroup-manager", "disabled"])];
+const RUNTIMES: [(&str, &[&str]); 2] =
+    [("runc", &["runc"]), ("crun", &["crun", "--cgroup-manager", "disabled"])];
 
 #[track_caller]
 fn expect_output(output: &Output, expected: &str) {
-    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, why) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!((said.as_ref(), output.status.code()), (expected, Some(7)), "{why}");
 }
 
@@ -38,7 +43,8 @@ const PROBE: &str = r#"id; pwd; hostname; cat /data/seed; stat -c '%a %u %g' /da
 fn runc_and_crun_run_a_bundle_as_it_is() {
     let directory = scratch("bundle-run");
     let data = Header { mode: 0o700, owner: (1000, 1000), ..Header::new("data/", b'5') };
-    let seed = Header { mode: 0o400, owner: (1000, 1000), size: 7, ..Header::new("data/seed", b'0') };
+    let seed =
+        Header { mode: 0o400, owner: (1000, 1000), size: 7, ..Header::new("data/seed", b'0') };
     let image = busybox()
         .config(&format!(
             r#""Entrypoint":["sh","-c"],"Cmd":[{}],"User":"app","WorkingDir":"/not/there","Env":["A=a b","PATH=/bin"],
@@ -79,7 +85,10 @@ no terminal
 ";
 
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t"))
+    format!(
+        "\"{}\"",
+        text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t")
+    )
 }
 
 #[test]
@@ -92,7 +101,8 @@ fn they_run_a_rootless_bundle_too() {
     for (name, runtime) in RUNTIMES {
         let place = directory.join(name);
         let said = bundle(&["--rootless"], &directory.join("image"), &place);
-        let warning = "the image's user 1000:1000 is not in the user namespace: its root runs the process";
+        let warning =
+            "the image's user 1000:1000 is not in the user namespace: its root runs the process";
         assert_eq!(said, format!("ocinit: {warning}\n"));
         expect_output(
             &run(runtime, &place, &format!("{name}-rootless")),

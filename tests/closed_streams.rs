@@ -27,7 +27,10 @@ struct Start {
 const STARTS: [Start; 5] = [
     Start { name: "run", words: &[&["run", "--bundle", "@BUNDLE@", "@ID@"]] },
     Start { name: "run -d", words: &[&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]] },
-    Start { name: "create, start", words: &[&["create", "--bundle", "@BUNDLE@", "@ID@"], &["start", "@ID@"]] },
+    Start {
+        name: "create, start",
+        words: &[&["create", "--bundle", "@BUNDLE@", "@ID@"], &["start", "@ID@"]],
+    },
     Start { name: "exec", words: &[&["exec", "@ID@", "/bin/sh", "/look"]] },
     Start { name: "exec -d", words: &[&["exec", "-d", "@ID@", "/bin/sh", "/look"]] },
 ];
@@ -36,7 +39,11 @@ const STARTS: [Start; 5] = [
 fn call(lab: &Lab, closed: &str, user: u32, words: &[&str]) -> Said {
     let program = lab.dir.join("ocinit");
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", &format!("exec \"$@\" {closed}"), "sh"]).arg(program).arg("--root").arg(&lab.state);
+    command
+        .args(["-c", &format!("exec \"$@\" {closed}"), "sh"])
+        .arg(program)
+        .arg("--root")
+        .arg(&lab.state);
     command.args(words.iter().map(|word| lab.fill(word))).current_dir(&lab.dir);
     command.env("TMPDIR", &lab.dir);
     if user != 0 {
@@ -50,11 +57,17 @@ fn looking(user: u32) -> Lab {
     let mut lab = Lab::new(Runtime::Ocinit);
     // The user may not be able to reach this project's directory.
     lab::copy_program(lab.runtime.program(), &lab.dir.join("ocinit"));
-    std::fs::write(lab.rootfs.join("look"), format!("({LOOK}) >/tmp/part; mv /tmp/part /tmp/fds\n")).unwrap();
+    std::fs::write(
+        lab.rootfs.join("look"),
+        format!("({LOOK}) >/tmp/part; mv /tmp/part /tmp/fds\n"),
+    )
+    .unwrap();
     lab.merge(r#"{"process": {"args": ["/bin/sh", "/look"]}}"#);
     if user != 0 {
         lab.for_user(user);
-        for place in [&lab.dir, &lab.state, &lab.rootfs, &lab.rootfs.join("dev"), &lab.rootfs.join("tmp")] {
+        for place in
+            [&lab.dir, &lab.state, &lab.rootfs, &lab.rootfs.join("dev"), &lab.rootfs.join("tmp")]
+        {
             std::os::unix::fs::chown(place, Some(user), Some(user)).expect("chown");
         }
     }
@@ -66,7 +79,8 @@ fn wrong(lab: &Lab, text: &str, closed: &str) -> String {
     let mut wrong = Vec::new();
     let mut seen = [false; 3];
     for line in text.lines() {
-        let (number, what) = line.trim_end_matches(" (deleted)").split_once(' ').unwrap_or((line, ""));
+        let (number, what) =
+            line.trim_end_matches(" (deleted)").split_once(' ').unwrap_or((line, ""));
         let number: usize = number.parse().expect("a number");
         let is_right = match number {
             // The files of `finish`.
@@ -104,7 +118,10 @@ fn what_is_closed_is_null_in_every_process() {
                 let _ = std::fs::remove_file(lab.rootfs.join("tmp/fds"));
                 if name.starts_with("exec") {
                     lab.merge(r#"{"process": {"args": ["/bin/sleep", "1000"]}}"#);
-                    assert_eq!(call(&lab, "", user, &["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]).status, 0);
+                    assert_eq!(
+                        call(&lab, "", user, &["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]).status,
+                        0
+                    );
                 }
                 let mut status = 0;
                 for words in *words {
@@ -138,18 +155,35 @@ fn what_is_closed_is_null_for_images_and_is_nothing_to_hooks() {
         command.args(["-c", &lab.fill(&format!("exec \"$@\" 3>@DIR@/out {closed}")), "sh"]);
         command.arg(lab.dir.join("ocinit")).arg("--root").arg(&lab.state);
         let script = format!("({LOOK}) >&3; true");
-        command.args(["run", "--preserve-fds", "1", "--image", image, &lab.id, "--", "sh", "-c", &script]);
+        command.args([
+            "run",
+            "--preserve-fds",
+            "1",
+            "--image",
+            image,
+            &lab.id,
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ]);
         let said = lab.finish(command.env("TMPDIR", &lab.dir).current_dir(&lab.dir));
         assert_eq!(said.status, 0, "{closed}: {said:?}");
         let text = lab.file("out");
-        let lines: String =
-            text.lines().filter(|line| !line.starts_with("3 ")).map(|line| format!("{line}\n")).collect();
+        let lines: String = text
+            .lines()
+            .filter(|line| !line.starts_with("3 "))
+            .map(|line| format!("{line}\n"))
+            .collect();
         assert_eq!(wrong(&lab, &lines, closed), "", "{closed}\n{text}");
 
         let mut lab = looking(0);
         let look = LOOK.replace('"', "\\\"");
-        let hook =
-            |file: &str| format!(r#"[{{"path": "/bin/sh", "args": ["sh", "-c", "({look}) >{file}; cat >>{file}"]}}]"#);
+        let hook = |file: &str| {
+            format!(
+                r#"[{{"path": "/bin/sh", "args": ["sh", "-c", "({look}) >{file}; cat >>{file}"]}}]"#
+            )
+        };
         let [host, own] = [lab.fill(&hook("@DIR@/hook")), hook("/tmp/hook")];
         lab.merge(&format!(
             r#"{{"hooks": {{"createRuntime": {host}, "createContainer": {host}, "startContainer": {own}, "poststart": {host}}},
@@ -161,7 +195,10 @@ fn what_is_closed_is_null_for_images_and_is_nothing_to_hooks() {
             for (number, line) in text.lines().take(3).enumerate() {
                 assert!(line.starts_with(&format!("{number} /memfd:")), "{closed} {file}:\n{text}");
             }
-            assert!(text.contains("\"ociVersion\""), "{closed} {file}: the state did not arrive:\n{text}");
+            assert!(
+                text.contains("\"ociVersion\""),
+                "{closed} {file}: the state did not arrive:\n{text}"
+            );
             assert!(!text.contains(lab.state.to_str().unwrap()), "{closed}: {text}");
         }
     }
@@ -182,7 +219,10 @@ fn an_archive_is_never_a_standard_stream() {
     };
     let whole = copy("", "whole.tar");
     for (number, closed) in CLOSED.into_iter().enumerate() {
-        assert!(copy(closed, &format!("{number}.tar")) == whole, "{closed}: the archive is another");
+        assert!(
+            copy(closed, &format!("{number}.tar")) == whole,
+            "{closed}: the archive is another"
+        );
     }
 }
 
@@ -195,8 +235,14 @@ fn without_a_null_device_nothing_begins() {
     let mut command = Command::new("unshare");
     command.args(["-m", "/bin/sh", "-c", &lab.fill(script), "sh"]).arg(lab.dir.join("ocinit"));
     let said = lab.finish(
-        command.args(["--root"]).arg(&lab.state).args(["run", "--bundle", "@BUNDLE@", "x"].map(|w| lab.fill(w))),
+        command
+            .args(["--root"])
+            .arg(&lab.state)
+            .args(["run", "--bundle", "@BUNDLE@", "x"].map(|w| lab.fill(w))),
     );
-    assert_eq!((lab.file("status").as_str(), said.out.as_str(), said.err.as_str()), ("255\n", "", ""));
+    assert_eq!(
+        (lab.file("status").as_str(), said.out.as_str(), said.err.as_str()),
+        ("255\n", "", "")
+    );
     assert!(!Path::new(&lab.state).join("x").exists());
 }

@@ -54,7 +54,8 @@ fn a_path_on_an_archive_that_has_none() {
 fn a_key_given_on_the_line_and_in_the_file() {
     let mut image = busybox_layout().into_os_string();
     image.push(":latest");
-    let outcome = Boot::new(image).append("ocinit.ref=latest").arguments(["echo", "EXECUTED"]).run();
+    let outcome =
+        Boot::new(image).append("ocinit.ref=latest").arguments(["echo", "EXECUTED"]).run();
     outcome.expect_status(125).expect_stdout("").expect_line(&["ocinit: ", "ocinit.ref", "twice"]);
 }
 
@@ -70,7 +71,8 @@ fn a_line_of_the_kernels_full_length() {
     // What `boot` puts before: told by its own refusal of a longer one.
     let outcome = Boot::new(busybox_layout()).append(&"x".repeat(3000)).run();
     let line = outcome.line(&["boot: ", "command line"]).expect("a refusal").to_string();
-    let length: usize = line.split_whitespace().find_map(|word| word.parse().ok()).expect("a length");
+    let length: usize =
+        line.split_whitespace().find_map(|word| word.parse().ok()).expect("a length");
     refused(&"x".repeat(2047 - (length - 3000)), &["command line", "2047"]);
 }
 
@@ -78,14 +80,16 @@ fn a_line_of_the_kernels_full_length() {
 #[test]
 fn quotes_as_the_kernel_takes_them() {
     let append = r#"ocinit.env="A=one two" "ocinit.env=B=three  four" ocinit.hostname="quoted""#;
-    let outcome = Boot::new(busybox_layout()).append(append).script("echo \"$A|$B|$(hostname)\"").run();
+    let outcome =
+        Boot::new(busybox_layout()).append(append).script("echo \"$A|$B|$(hostname)\"").run();
     outcome.expect_status(0).expect_stdout("one two|three  four|quoted\n");
 }
 
 /// The newline at the end of /proc/cmdline does not belong to the last word.
 #[test]
 fn an_open_quote_ends_with_the_line() {
-    let outcome = Boot::new(busybox_layout()).append("ocinit.env=\"A=open end").script("echo \"[$A]\"").run();
+    let outcome =
+        Boot::new(busybox_layout()).append("ocinit.env=\"A=open end").script("echo \"[$A]\"").run();
     outcome.expect_status(0).expect_stdout("[open end]\n");
 }
 
@@ -106,7 +110,8 @@ fn arguments_on_the_line_and_in_the_file() {
 /// What is for the kernel or for others is left alone.
 #[test]
 fn words_of_others_are_left_alone() {
-    let append = "root=/dev/vda ocinitx=1 notocinit.x=1 module.ocinit.key=1 foo=\"ocinit.bogus=1 b\"";
+    let append =
+        "root=/dev/vda ocinitx=1 notocinit.x=1 module.ocinit.key=1 foo=\"ocinit.bogus=1 b\"";
     let outcome = Boot::new(busybox_layout()).append(append).arguments(["echo", "fine"]).run();
     outcome.expect_status(0).expect_stdout("fine\n");
 }

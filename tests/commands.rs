@@ -19,14 +19,18 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn help_names_every_command_and_each_its_options() {
     let all = String::from_utf8(ocinit(&["--help"]).stdout).unwrap();
-    let commands: Vec<_> = all.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
+    let commands: Vec<_> =
+        all.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).collect();
     assert!(!commands.is_empty(), "{all}");
     for line in commands {
         let name = line.split_whitespace().next().unwrap();
         let output = ocinit(&[name, "--help"]);
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
-        assert!(text.starts_with(&format!("usage: ocinit {name}")) && text.contains("--log-format"), "{text}");
+        assert!(
+            text.starts_with(&format!("usage: ocinit {name}")) && text.contains("--log-format"),
+            "{text}"
+        );
     }
 }
 
@@ -41,7 +45,10 @@ fn a_wrong_word_gets_one_line_with_the_right_one() {
     ] {
         let output = ocinit(words);
         let text = stderr(&output);
-        assert!(text.starts_with(&format!("ocinit: {line}")) && text.lines().count() == 1, "{words:?}: {text}");
+        assert!(
+            text.starts_with(&format!("ocinit: {line}")) && text.lines().count() == 1,
+            "{words:?}: {text}"
+        );
         assert_eq!(output.status.code(), Some(if words[0] == "list" { 1 } else { 125 }));
     }
 }
@@ -59,7 +66,11 @@ fn a_word_of_docker_or_podman_is_answered_with_what_there_is() {
     ] {
         let output = ocinit(&[word, "x"]);
         let text = stderr(&output);
-        assert!(text.starts_with(&format!("ocinit: unknown command {word}: ")) && text.contains(instead), "{text}");
+        assert!(
+            text.starts_with(&format!("ocinit: unknown command {word}: "))
+                && text.contains(instead),
+            "{text}"
+        );
         assert!(text.lines().count() == 1 && output.status.code() == Some(125));
     }
 }
@@ -97,7 +108,9 @@ fn help_and_version_are_commands_and_no_word_at_all_lists_them() {
 /// A command's own option hides a global one of the same name.
 #[test]
 fn help_names_each_option_once() {
-    for line in out_of("--help").lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+    for line in
+        out_of("--help").lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+    {
         let name = line.split_whitespace().next().unwrap();
         let text = out_of(&format!("{name} --help"));
         let options = text.lines().filter(|line| line.trim_start().starts_with('-'));
@@ -108,7 +121,10 @@ fn help_names_each_option_once() {
         let count = names.len();
         names.sort();
         names.dedup();
-        assert!(count > 3 && count == names.len() && !names.contains(&"--version"), "{name}: {text}");
+        assert!(
+            count > 3 && count == names.len() && !names.contains(&"--version"),
+            "{name}: {text}"
+        );
     }
 }
 
@@ -129,9 +145,13 @@ fn an_image_that_is_elsewhere_is_answered_with_the_command_that_gets_it() {
         ("https://a/b", "skopeo copy docker://a/b oci:b:latest"),
     ] {
         let root = place.join("states");
-        for words in [&["--root", root.to_str().unwrap(), "run", "--image", image, "x"][..], &["inspect", image]] {
+        for words in [
+            &["--root", root.to_str().unwrap(), "run", "--image", image, "x"][..],
+            &["inspect", image],
+        ] {
             let mut ocinit = Command::new(env!("CARGO_BIN_EXE_ocinit"));
-            let output = ocinit.args(words).current_dir(&place).env("TMPDIR", &place).output().unwrap();
+            let output =
+                ocinit.args(words).current_dir(&place).env("TMPDIR", &place).output().unwrap();
             let text = stderr(&output);
             assert!(text.contains("IMAGE is") && text.contains(command), "{image}: {text}");
             assert_eq!((output.status.code(), text.lines().count()), (Some(125), 1), "{text}");
@@ -139,7 +159,10 @@ fn an_image_that_is_elsewhere_is_answered_with_the_command_that_gets_it() {
     }
     // A path is a path.
     for path in ["./alpine", "/absent/alpine", "alpine.tar"] {
-        assert_eq!(stderr(&ocinit(&["inspect", path])), format!("ocinit: open {path}: no such file or directory\n"));
+        assert_eq!(
+            stderr(&ocinit(&["inspect", path])),
+            format!("ocinit: open {path}: no such file or directory\n")
+        );
     }
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 0, "a run that fails leaves nothing");
 }
@@ -152,9 +175,16 @@ fn a_terminal_without_escapes_gets_none() {
         let image = endless(&directory);
         let mut command = Command::new("timeout");
         command.args(["3", "python3", "-c", "import pty, sys; pty.spawn(sys.argv[1:])"]);
-        command.args([env!("CARGO_BIN_EXE_ocinit"), "unpack"]).arg(image).arg(directory.join("rootfs"));
+        command
+            .args([env!("CARGO_BIN_EXE_ocinit"), "unpack"])
+            .arg(image)
+            .arg(directory.join("rootfs"));
         let output = command.env(name, value).stdin(std::process::Stdio::null()).output().unwrap();
-        assert!(!output.stdout.contains(&0x1b), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            !output.stdout.contains(&0x1b),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
     }
 }
 
@@ -166,11 +196,20 @@ fn a_log_that_is_a_fifo_stops_no_command() {
     tool(Command::new("mkfifo").arg(&log));
     let run = |words: &[&str]| {
         let mut command = Command::new("timeout");
-        command.args(["10", env!("CARGO_BIN_EXE_ocinit"), "--log"]).arg(&log).args(words).output().unwrap()
+        command
+            .args(["10", env!("CARGO_BIN_EXE_ocinit"), "--log"])
+            .arg(&log)
+            .args(words)
+            .output()
+            .unwrap()
     };
     let output = run(&["list", "--quiet"]);
     let text = stderr(&output);
-    assert!(output.status.code() == Some(1) && text.contains("no process reads it"), "{:?} {text}", output.status);
+    assert!(
+        output.status.code() == Some(1) && text.contains("no process reads it"),
+        "{:?} {text}",
+        output.status
+    );
     // With a slow reader, lines that do not fit are lost.
     let reader = std::fs::OpenOptions::new().read(true).write(true).open(&log).unwrap();
     for _ in 0..200 {
@@ -183,13 +222,16 @@ fn a_log_that_is_a_fifo_stops_no_command() {
 #[test]
 fn messages_as_json_are_json() {
     let output = ocinit(&["--log-format", "json", "unpack", "no \"such\" image", "x"]);
-    let script =
-        "import json, sys; one = json.loads(sys.stdin.read()); print(one['level'], one['msg'], len(one['time']))";
+    let script = "import json, sys; one = json.loads(sys.stdin.read()); print(one['level'], one['msg'], len(one['time']))";
     let directory = scratch("commands-json");
     support::write(&directory.join("line"), &output.stderr);
     let line = std::fs::File::open(directory.join("line")).unwrap();
-    let text = String::from_utf8(tool(Command::new("python3").args(["-c", script]).stdin(line))).unwrap();
-    assert!(text.starts_with("error ") && text.contains("no \"such\" image") && text.ends_with(" 20\n"), "{text}");
+    let text =
+        String::from_utf8(tool(Command::new("python3").args(["-c", script]).stdin(line))).unwrap();
+    assert!(
+        text.starts_with("error ") && text.contains("no \"such\" image") && text.ends_with(" 20\n"),
+        "{text}"
+    );
 }
 
 /// Starts the command on a terminal, waits for `wanted`, types Ctrl-C, and prints what came and how it ended.
@@ -225,7 +267,8 @@ fn a_terminal_shows_progress_and_control_c_leaves_nothing() {
     assert!(text.starts_with("2\n"), "it dies by SIGINT, so that a shell's loop ends: {text}");
     assert!(text.contains("layer 1 of 1 [") && text.contains(" MB/s"), "{text}");
     assert!(text.contains("interrupted by SIGINT"), "{text}");
-    let left: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["image"], "a part of the root is left");
 }
 
@@ -237,12 +280,16 @@ fn until_it_is_whole_a_root_has_another_name() {
     let mut child = command.arg("unpack").arg(image).arg(directory.join("rootfs")).spawn().unwrap();
     let partial = || {
         let entries = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap());
-        let mut partial = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("rootfs.partial-"));
+        let mut partial = entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("rootfs.partial-"));
         partial.next().map(|entry| entry.path())
     };
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while !partial().is_some_and(|path| path.join("zeros").exists()) {
-        assert!(std::time::Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it ended early");
+        assert!(
+            std::time::Instant::now() < deadline && child.try_wait().unwrap().is_none(),
+            "it ended early"
+        );
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -256,8 +303,15 @@ fn a_pipe_shows_no_progress() {
     let directory = scratch("commands-pipe");
     let layer = Tar::new().file("big", 0o644, vec![7; 64 << 20]);
     let (layout, _) = Image::empty().layer(Layer::plain(layer)).write(&directory.join("image"));
-    let output = ocinit(&["unpack", layout.directory.to_str().unwrap(), directory.join("root").to_str().unwrap()]);
-    assert_eq!((output.status.code(), stderr(&output).as_str(), output.stdout.len()), (Some(0), "", 0));
+    let output = ocinit(&[
+        "unpack",
+        layout.directory.to_str().unwrap(),
+        directory.join("root").to_str().unwrap(),
+    ]);
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str(), output.stdout.len()),
+        (Some(0), "", 0)
+    );
 }
 
 /// podman puts the runtime's name before lines that conmon reads. A variable reveals conmon.

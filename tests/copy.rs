@@ -19,13 +19,17 @@ fn ocinit(directory: &Path, words: &[&str]) -> Command {
 fn copies(directory: &Path, words: &[&str]) {
     let output = ocinit(directory, &[&["copy"], words].concat()).output().expect("ocinit runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && text.is_empty() && output.stdout.is_empty(), "{words:?}: {text}");
+    assert!(
+        output.status.success() && text.is_empty() && output.stdout.is_empty(),
+        "{words:?}: {text}"
+    );
 }
 
 #[track_caller]
 fn refuses(directory: &Path, words: &[&str], why: &str) {
     let before = names(directory);
-    let output: Output = ocinit(directory, &[&["copy"], words].concat()).output().expect("ocinit runs");
+    let output: Output =
+        ocinit(directory, &[&["copy"], words].concat()).output().expect("ocinit runs");
     let line = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!((output.status.code(), line.lines().count()), (Some(125), 1), "{words:?}: {line}");
     assert!(line.contains(why), "{why}: {line}");
@@ -35,7 +39,8 @@ fn refuses(directory: &Path, words: &[&str], why: &str) {
 /// Everything there is beneath a directory.
 fn names(directory: &Path) -> Vec<String> {
     let text = tool(Command::new("find").arg(directory).arg("-printf").arg("%P %s\n"));
-    let mut names: Vec<String> = String::from_utf8(text).expect("UTF-8").lines().map(str::to_string).collect();
+    let mut names: Vec<String> =
+        String::from_utf8(text).expect("UTF-8").lines().map(str::to_string).collect();
     // A directory's own size is the file system's affair.
     names.retain(|name| !directory.join(name.rsplit_once(' ').expect("a size").0).is_dir());
     names.sort();
@@ -44,7 +49,9 @@ fn names(directory: &Path) -> Vec<String> {
 
 /// An image of a gzip layer, a plain one, and the first one again.
 fn image(word: &str) -> Image {
-    let base = Layer::gzip(Tar::new().directory("d/", 0o750).file("d/x", 0o640, "x").file("word", 0o644, "base"));
+    let base = Layer::gzip(
+        Tar::new().directory("d/", 0o750).file("d/x", 0o640, "x").file("word", 0o644, "base"),
+    );
     let change = Layer::plain(Tar::new().file("word", 0o600, word).symlink("link", "word"));
     Image {
         architecture: "amd64".into(),
@@ -85,7 +92,13 @@ fn seen_by_skopeo(directory: &Path, from: &str) -> String {
     let _ = std::fs::remove_dir_all(directory.join("seen"));
     skopeo(directory, from, "dir:seen");
     let manifest = String::from_utf8(read(&directory.join("seen/manifest.json"))).expect("UTF-8");
-    let config = manifest.split("\"digest\":").nth(1).expect("a digest").split('"').nth(1).expect("a digest");
+    let config = manifest
+        .split("\"digest\":")
+        .nth(1)
+        .expect("a digest")
+        .split('"')
+        .nth(1)
+        .expect("a digest");
     config.to_string()
 }
 
@@ -99,21 +112,33 @@ fn layouts_keep_every_byte() {
     for (copy, tag) in [("copy", "latest"), ("again", "v2")] {
         let copy = directory.join(copy);
         assert_eq!(blobs(&copy), all);
-        let index = String::from_utf8(read(&copy.join("index.json"))).expect("UTF-8").replace('\n', "");
-        let entry = stored.manifest.descriptor(MANIFEST, &format!("{}{}", platform("amd64", "linux"), tagged(tag)));
-        assert_eq!(index, format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{entry}]}}"#));
+        let index =
+            String::from_utf8(read(&copy.join("index.json"))).expect("UTF-8").replace('\n', "");
+        let entry = stored
+            .manifest
+            .descriptor(MANIFEST, &format!("{}{}", platform("amd64", "linux"), tagged(tag)));
+        assert_eq!(
+            index,
+            format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{entry}]}}"#)
+        );
         assert_eq!(read(&copy.join("oci-layout")), br#"{"imageLayoutVersion":"1.0.0"}"#);
     }
     for from in ["oci:copy:latest", "oci-archive:copy.tar:v1", "oci:again:v2"] {
         assert_eq!(seen_by_skopeo(&directory, from), stored.config.digest);
     }
-    tool(Command::new("umoci").args(["unpack", "--image", "again:v2", "bundle"]).current_dir(&directory));
+    tool(
+        Command::new("umoci")
+            .args(["unpack", "--image", "again:v2", "bundle"])
+            .current_dir(&directory),
+    );
     assert_eq!(read(&directory.join("bundle/rootfs/word")), b"base");
     // The same image is the same archive.
     copies(&directory, &["again", "oci-archive:second.tar:v1"]);
     assert_eq!(read(&directory.join("second.tar")), read(&directory.join("copy.tar")));
     // The archive as other tools see it.
-    let list = String::from_utf8(tool(Command::new("tar").arg("tf").arg(directory.join("copy.tar")))).expect("UTF-8");
+    let list =
+        String::from_utf8(tool(Command::new("tar").arg("tf").arg(directory.join("copy.tar"))))
+            .expect("UTF-8");
     assert_eq!(list.lines().count(), all.len() + 2, "{list}");
     assert!(list.ends_with("oci-layout\nindex.json\n"), "{list}");
 }
@@ -124,14 +149,27 @@ fn docker_archives_are_read_by_the_peers() {
     copies(&directory, &["layout", "docker-archive:named.tar:me/app:v1"]);
     copies(&directory, &["layout", "docker-archive:short.tar:app"]);
     copies(&directory, &["layout", "docker-archive:plain.tar"]);
-    for from in
-        ["named.tar:me/app:v1", "named.tar", "short.tar:docker.io/library/app:latest", "plain.tar", "plain.tar:@0"]
-    {
-        assert_eq!(seen_by_skopeo(&directory, &format!("docker-archive:{from}")), stored.config.digest, "{from}");
+    for from in [
+        "named.tar:me/app:v1",
+        "named.tar",
+        "short.tar:docker.io/library/app:latest",
+        "plain.tar",
+        "plain.tar:@0",
+    ] {
+        assert_eq!(
+            seen_by_skopeo(&directory, &format!("docker-archive:{from}")),
+            stored.config.digest,
+            "{from}"
+        );
     }
-    let manifest = tool(Command::new("tar").args(["xOf", "named.tar", "manifest.json"]).current_dir(&directory));
+    let manifest = tool(
+        Command::new("tar").args(["xOf", "named.tar", "manifest.json"]).current_dir(&directory),
+    );
     let manifest = String::from_utf8(manifest).expect("UTF-8");
-    assert!(manifest.contains(r#""RepoTags":["me/app:v1""#) && manifest.matches(".tar").count() == 3, "{manifest}");
+    assert!(
+        manifest.contains(r#""RepoTags":["me/app:v1""#) && manifest.matches(".tar").count() == 3,
+        "{manifest}"
+    );
     // Of the three layers two are one file.
     let list = tool(Command::new("tar").args(["tf", "named.tar"]).current_dir(&directory));
     assert_eq!(String::from_utf8(list).expect("UTF-8").lines().count(), 4);
@@ -143,7 +181,11 @@ fn docker_archives_are_read_by_the_peers() {
     assert_eq!(blobs(&directory.join("back")).len(), 4);
     assert_eq!(seen_by_skopeo(&directory, "oci:back:v1"), stored.config.digest);
     assert_eq!(seen_by_skopeo(&directory, "oci:third:x"), stored.config.digest);
-    tool(Command::new("umoci").args(["unpack", "--image", "back:v1", "bundle"]).current_dir(&directory));
+    tool(
+        Command::new("umoci")
+            .args(["unpack", "--image", "back:v1", "bundle"])
+            .current_dir(&directory),
+    );
     assert_eq!(read(&directory.join("bundle/rootfs/word")), b"base");
     copies(&directory, &["named.tar", "docker-archive:again.tar:me/app:v1"]);
     assert_eq!(read(&directory.join("again.tar")), read(&directory.join("named.tar")));
@@ -158,9 +200,20 @@ fn names_that_the_peers_do_not_load_are_refused() {
         skopeo.args(["copy", "-q", "oci:layout:latest", &to]).current_dir(&directory);
         skopeo.output().expect("skopeo").status.success()
     };
-    for (n, name) in ["App:v1", "App/x:1", "me/App", "a//b", "a:-x", "-h.x/a", "h.x:port/a", "a___b", "a..b", "a-"]
-        .iter()
-        .enumerate()
+    for (n, name) in [
+        "App:v1",
+        "App/x:1",
+        "me/App",
+        "a//b",
+        "a:-x",
+        "-h.x/a",
+        "h.x:port/a",
+        "a___b",
+        "a..b",
+        "a-",
+    ]
+    .iter()
+    .enumerate()
     {
         let to = format!("docker-archive:new{n}.tar:{name}");
         refuses(&directory, &["layout", &to], &format!("the name \"{name}\": "));
@@ -179,8 +232,14 @@ fn what_the_peers_wrote_is_copied() {
     skopeo(&directory, "oci:layout:latest", "docker-archive:skopeo.tar:app:v1");
     skopeo(&directory, "oci:layout:latest", "oci-archive:oci.tar:v1");
     let wanted = seen_by_skopeo(&directory, "docker-archive:skopeo.tar");
-    for (n, from) in ["skopeo.tar", "docker-archive:skopeo.tar:app:v1", "oci.tar"].iter().enumerate() {
-        for to in [format!("oci:l{n}:t"), format!("oci-archive:o{n}.tar:t"), format!("docker-archive:d{n}.tar:t:t")] {
+    for (n, from) in
+        ["skopeo.tar", "docker-archive:skopeo.tar:app:v1", "oci.tar"].iter().enumerate()
+    {
+        for to in [
+            format!("oci:l{n}:t"),
+            format!("oci-archive:o{n}.tar:t"),
+            format!("docker-archive:d{n}.tar:t:t"),
+        ] {
             copies(&directory, &[from, &to]);
             assert_eq!(seen_by_skopeo(&directory, &to), wanted, "{from} {to}");
         }
@@ -206,8 +265,15 @@ fn packed_layers_stay_packed() {
     copies(&directory, &["packed.tar", "oci:out"]);
     let hex = |digest: &str| digest.trim_start_matches("sha256:").to_string();
     let all = blobs(&directory.join("out"));
-    assert!([&stored.config, &stored.layers[0], &stored.layers[1]].iter().all(|blob| all.contains(&hex(&blob.digest))));
-    assert_eq!((all.len(), seen_by_skopeo(&directory, "oci:out:latest")), (4, stored.config.digest));
+    assert!(
+        [&stored.config, &stored.layers[0], &stored.layers[1]]
+            .iter()
+            .all(|blob| all.contains(&hex(&blob.digest)))
+    );
+    assert_eq!(
+        (all.len(), seen_by_skopeo(&directory, "oci:out:latest")),
+        (4, stored.config.digest)
+    );
 }
 
 #[test]
@@ -221,7 +287,11 @@ fn streams_are_archives() {
         "$0" copy layout docker-archive:- > four.tar
         TMPDIR=. "$0" copy - oci:four < four.tar"#;
     let mut command = Command::new("bash");
-    tool(command.args(["-o", "pipefail", "-c", script, env!("CARGO_BIN_EXE_ocinit")]).current_dir(&directory));
+    tool(
+        command
+            .args(["-o", "pipefail", "-c", script, env!("CARGO_BIN_EXE_ocinit")])
+            .current_dir(&directory),
+    );
     for layout_name in ["one", "three"] {
         assert_eq!(blobs(&directory.join(layout_name)), blobs(&layout.directory));
     }
@@ -237,8 +307,11 @@ fn a_layout_grows_and_a_tag_is_replaced() {
     copies(&directory, &["layout", "oci:all:a"]);
     copies(&directory, &["other", "oci:all:b"]);
     copies(&directory, &["layout", "oci:all:c"]);
-    let list =
-        || String::from_utf8(tool(Command::new("umoci").args(["ls", "--layout", "all"]).current_dir(&directory)));
+    let list = || {
+        String::from_utf8(tool(
+            Command::new("umoci").args(["ls", "--layout", "all"]).current_dir(&directory),
+        ))
+    };
     assert_eq!(list().expect("UTF-8"), "a\nb\nc\n");
     let before = seen_by_skopeo(&directory, "oci:all:b");
     copies(&directory, &["other", "oci:all:a"]);
@@ -249,7 +322,10 @@ fn a_layout_grows_and_a_tag_is_replaced() {
     // A tag that JSON must escape.
     copies(&directory, &["other", "oci:all:a\"b\\c"]);
     copies(&directory, &["oci:all:a\"b\\c", "oci:odd"]);
-    assert_eq!(seen_by_skopeo(&directory, "oci:all:c"), seen_by_skopeo(&directory, "oci:layout:latest"));
+    assert_eq!(
+        seen_by_skopeo(&directory, "oci:all:c"),
+        seen_by_skopeo(&directory, "oci:layout:latest")
+    );
 
     copies(&directory, &["layout", "oci-archive:there.tar"]);
     for to in ["oci-archive:there.tar", "docker-archive:there.tar", "oci-archive:all"] {
@@ -257,16 +333,26 @@ fn a_layout_grows_and_a_tag_is_replaced() {
     }
     std::fs::create_dir_all(directory.join("full/x")).expect("directory");
     refuses(&directory, &["layout", "oci:full"], "not empty");
-    refuses(&directory, &["layout", "somewhere"], "say what to make: oci:, oci-archive: or docker-archive:");
+    refuses(
+        &directory,
+        &["layout", "somewhere"],
+        "say what to make: oci:, oci-archive: or docker-archive:",
+    );
     refuses(&directory, &["layout", "oci-archive:no/where.tar"], "no such file or directory");
-    refuses(&directory, &["nothing", "oci:x"], "image nothing: no such file or directory, and IMAGE is a path");
+    refuses(
+        &directory,
+        &["nothing", "oci:x"],
+        "image nothing: no such file or directory, and IMAGE is a path",
+    );
 }
 
 /// An index over two platforms, with what BuildKit puts beside them and an index in the index.
 fn many(layout: &mut Layout) -> Vec<Stored> {
     let stored: Vec<Stored> = ["amd64", "arm64", "s390x"]
         .iter()
-        .map(|architecture| Image { architecture: (*architecture).into(), ..image(architecture) }.store(layout))
+        .map(|architecture| {
+            Image { architecture: (*architecture).into(), ..image(architecture) }.store(layout)
+        })
         .collect();
     let statement = layout.blob(br#"{"_type":"https://in-toto.io/Statement/v0.1"}"#);
     let empty = layout.blob(b"{}");
@@ -277,14 +363,16 @@ fn many(layout: &mut Layout) -> Vec<Stored> {
     let of = |index: usize, architecture: &str| {
         stored[index].manifest.descriptor(MANIFEST, &platform(architecture, "linux"))
     };
-    let inner = layout.blob(format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, of(2, "s390x")).as_bytes());
+    let inner = layout
+        .blob(format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, of(2, "s390x")).as_bytes());
     let entries = [
         of(0, "amd64"),
         of(1, "arm64"),
         attestation.descriptor(MANIFEST, &platform("unknown", "unknown")),
         inner.descriptor(INDEX, ""),
     ];
-    let index = layout.blob(format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(",")).as_bytes());
+    let index = layout
+        .blob(format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(",")).as_bytes());
     layout.entries.push(index.descriptor(INDEX, &tagged("multi")));
     stored
 }
@@ -309,7 +397,11 @@ fn one_platform_or_all_of_them() {
         &["--platform", "linux/riscv64", "layout", "oci:x"],
         "wrong architecture: the image is for linux/",
     );
-    refuses(&directory, &["--all", "layout", "docker-archive:x.tar"], "--all: a docker-archive has no index");
+    refuses(
+        &directory,
+        &["--all", "layout", "docker-archive:x.tar"],
+        "--all: a docker-archive has no index",
+    );
     // Beneath an index, too, everything is verified.
     spoil(&layout.path(&stored[2].layers[1].digest));
     refuses(&directory, &["--all", "layout", "oci:x"], "digest mismatch");
@@ -339,12 +431,17 @@ fn what_is_not_what_it_says_is_not_copied() {
             }
         }
         let before = read(&directory.join("grown/index.json"));
-        let output = ocinit(&directory, &["copy", "layout", "oci:grown:second"]).output().expect("ocinit runs");
+        let output = ocinit(&directory, &["copy", "layout", "oci:grown:second"])
+            .output()
+            .expect("ocinit runs");
         // An existing layer is not read again, so damage in the source does not matter.
         assert_eq!(output.status.code(), Some(if part < 2 { 125 } else { 0 }));
         assert_eq!(read(&directory.join("grown/index.json")) == before, part < 2);
         assert_eq!(blobs(&directory.join("grown")).len(), 4, "what has a name is what it says");
-        assert!(std::fs::read_dir(directory.join("grown")).expect("layout").count() == 3, "nothing partial is left");
+        assert!(
+            std::fs::read_dir(directory.join("grown")).expect("layout").count() == 3,
+            "nothing partial is left"
+        );
         // A stream cannot be taken back; it does not look whole.
         let output = ocinit(&directory, &["copy", "layout", "-"]).output().expect("ocinit runs");
         assert_eq!(output.status.code(), Some(125));
@@ -376,17 +473,22 @@ fn a_full_disk_leaves_nothing() {
     let place = directory.join("small");
     std::fs::create_dir(&place).expect("directory");
     tool(Command::new("mount").args(["-t", "tmpfs", "-o", "size=128k", "none"]).arg(&place));
-    let results: Vec<(String, usize)> = ["oci:small/x", "oci-archive:small/x.tar", "docker-archive:small/x.tar"]
-        .iter()
-        .map(|to| {
-            let output = ocinit(&directory, &["copy", "layout", to]).output().expect("ocinit runs");
-            let line = String::from_utf8_lossy(&output.stderr).into_owned();
-            (line, std::fs::read_dir(&place).expect("directory").count())
-        })
-        .collect();
+    let results: Vec<(String, usize)> =
+        ["oci:small/x", "oci-archive:small/x.tar", "docker-archive:small/x.tar"]
+            .iter()
+            .map(|to| {
+                let output =
+                    ocinit(&directory, &["copy", "layout", to]).output().expect("ocinit runs");
+                let line = String::from_utf8_lossy(&output.stderr).into_owned();
+                (line, std::fs::read_dir(&place).expect("directory").count())
+            })
+            .collect();
     tool(Command::new("umount").arg(&place));
     for (line, left) in results {
-        assert!(line.contains("no space left on device") && line.lines().count() == 1 && left == 0, "{left} {line}");
+        assert!(
+            line.contains("no space left on device") && line.lines().count() == 1 && left == 0,
+            "{left} {line}"
+        );
     }
 }
 
@@ -398,7 +500,9 @@ fn an_interrupted_copy_leaves_nothing() {
     // Much longer than the test waits: 64 GiB that take no room.
     let length = 64 << 30;
     let long = layout::Blob { digest: sha256(b"not reached"), size: length };
-    std::fs::File::create(layout.path(&long.digest)).and_then(|file| file.set_len(length)).expect("a long blob");
+    std::fs::File::create(layout.path(&long.digest))
+        .and_then(|file| file.set_len(length))
+        .expect("a long blob");
     let mut image = image("x");
     image.layers.truncate(1);
     let config = layout.blob(image.config_json().as_bytes());
@@ -406,11 +510,17 @@ fn an_interrupted_copy_leaves_nothing() {
     let index = String::from_utf8(read(&directory.join("layout/index.json"))).expect("UTF-8");
     let index = index.replace(&stored.manifest.digest, &manifest.digest);
     let size = |blob: &layout::Blob| format!(r#""size":{}"#, blob.size);
-    write(&directory.join("layout/index.json"), index.replace(&size(&stored.manifest), &size(&manifest)));
+    write(
+        &directory.join("layout/index.json"),
+        index.replace(&size(&stored.manifest), &size(&manifest)),
+    );
     for to in ["oci:new", "oci-archive:new.tar"] {
-        let mut child =
-            ocinit(&directory, &["copy", "layout", to]).stderr(Stdio::piped()).spawn().expect("ocinit runs");
-        let partial = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.contains(".partial-"));
+        let mut child = ocinit(&directory, &["copy", "layout", to])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ocinit runs");
+        let partial =
+            |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.contains(".partial-"));
         while !std::fs::read_dir(&directory)
             .expect("directory")
             .any(|entry| partial(&entry.expect("entry").file_name()))

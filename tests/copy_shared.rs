@@ -32,7 +32,11 @@ fn succeeds(directory: &Path, words: &[&str]) {
 /// Returns an image with some megabytes of its own.
 fn image(seed: u8) -> Image {
     let layer = |n: u8| {
-        Layer::plain(Tar::new().file(&format!("f{seed}{n}"), 0o644, [random_bytes(1 << 20), vec![seed, n]].concat()))
+        Layer::plain(Tar::new().file(
+            &format!("f{seed}{n}"),
+            0o644,
+            [random_bytes(1 << 20), vec![seed, n]].concat(),
+        ))
     };
     Image {
         architecture: "amd64".into(),
@@ -55,7 +59,11 @@ fn start(name: &str) -> PathBuf {
 fn tags(layout: &Path) -> Vec<String> {
     for blob in std::fs::read_dir(layout.join("blobs/sha256")).expect("blobs") {
         let path = blob.expect("blob").path();
-        assert!(sha256(&read(&path)).ends_with(path.file_name().unwrap().to_str().unwrap()), "{}", path.display());
+        assert!(
+            sha256(&read(&path)).ends_with(path.file_name().unwrap().to_str().unwrap()),
+            "{}",
+            path.display()
+        );
     }
     let mut names: Vec<String> = std::fs::read_dir(layout)
         .expect("layout")
@@ -77,7 +85,11 @@ fn tags(layout: &Path) -> Vec<String> {
 /// Starts twelve copies at once; `to` names each one's target.
 fn twelve(directory: &Path, to: impl Fn(usize) -> String) -> Vec<Output> {
     let children: Vec<Child> = (1..=12)
-        .map(|n| ocinit(directory, &["copy", if n % 2 == 0 { "a" } else { "b" }, &to(n)]).spawn().expect("ocinit runs"))
+        .map(|n| {
+            ocinit(directory, &["copy", if n % 2 == 0 { "a" } else { "b" }, &to(n)])
+                .spawn()
+                .expect("ocinit runs")
+        })
         .collect();
     children.into_iter().map(|child| child.wait_with_output().expect("it ends")).collect()
 }
@@ -107,7 +119,8 @@ fn twelve_copies_at_once_keep_all_tags() {
         let said = outputs.iter().filter(|output| !output.status.success()).map(line);
         assert_eq!(good, 1, "{transport}");
         assert!(
-            said.clone().all(|line| line.contains("is there already") || line.contains("file exists")),
+            said.clone()
+                .all(|line| line.contains("is there already") || line.contains("file exists")),
             "{:?}",
             said.collect::<Vec<_>>()
         );
@@ -120,7 +133,11 @@ fn twelve_copies_at_once_keep_all_tags() {
 /// In pid namespaces of their own all copies have one pid.
 fn with_one_pid(directory: &Path, words: &[&str]) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["-pf", "--kill-child", "--"]).arg(support::ocinit()).args(words).current_dir(directory);
+    command
+        .args(["-pf", "--kill-child", "--"])
+        .arg(support::ocinit())
+        .args(words)
+        .current_dir(directory);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -134,7 +151,9 @@ fn copies_with_one_pid_do_not_meet() {
         let children: Vec<Child> = (1..=4)
             .map(|n| {
                 let from = if n % 2 == 0 { "a" } else { "b" };
-                with_one_pid(&directory, &["copy", from, &format!("oci:{target}:t{n}")]).spawn().expect("unshare runs")
+                with_one_pid(&directory, &["copy", from, &format!("oci:{target}:t{n}")])
+                    .spawn()
+                    .expect("unshare runs")
             })
             .collect();
         for child in children {
@@ -178,7 +197,11 @@ fn a_killed_command_is_in_nobodys_way() {
         // It may have been killed after its last step.
         for made in ["new", "b.tar", "d.tar", "rootfs"] {
             let path = directory.join(made);
-            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            let _ = if path.is_dir() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
         }
         let output = with_one_pid(&directory, words).output().expect("it runs");
         assert!(output.status.success(), "{words:?} after {delay:?}: {}", line(&output));
@@ -186,7 +209,9 @@ fn a_killed_command_is_in_nobodys_way() {
             "new:x" => assert_eq!(tags(&directory.join("new")), ["x"]),
             "empty:x" => assert_eq!(tags(&directory.join("empty")), ["x"]),
             "grown:x" => assert_eq!(tags(&directory.join("grown")), ["first", "x"]),
-            "rootfs" => assert_eq!(std::fs::read_dir(directory.join("rootfs")).expect("rootfs").count(), 3),
+            "rootfs" => {
+                assert_eq!(std::fs::read_dir(directory.join("rootfs")).expect("rootfs").count(), 3)
+            }
             archive => succeeds(&directory, &["verify", archive]),
         }
         for name in std::fs::read_dir(&directory).expect("directory") {
@@ -199,7 +224,11 @@ fn a_killed_command_is_in_nobodys_way() {
         }
         for made in ["new", "b.tar", "d.tar", "rootfs"] {
             let path = directory.join(made);
-            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            let _ = if path.is_dir() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
         }
     }
     assert!(caught >= 10, "{caught} of 60 were killed before their end: wait less");
@@ -210,10 +239,21 @@ fn what_is_at_work_is_not_swept() {
     let directory = start("at-work");
     let partial = directory.join("new.partial-0123456789abcdef");
     write(&partial, "at work");
-    let mut holder =
-        Command::new("flock").arg(&partial).args(["sleep", "60"]).process_group(0).spawn().expect("flock runs");
-    let is_held =
-        || !Command::new("flock").args(["-n"]).arg(&partial).arg("true").status().expect("flock runs").success();
+    let mut holder = Command::new("flock")
+        .arg(&partial)
+        .args(["sleep", "60"])
+        .process_group(0)
+        .spawn()
+        .expect("flock runs");
+    let is_held = || {
+        !Command::new("flock")
+            .args(["-n"])
+            .arg(&partial)
+            .arg("true")
+            .status()
+            .expect("flock runs")
+            .success()
+    };
     while !is_held() {
         assert!(holder.try_wait().expect("flock").is_none());
         std::thread::sleep(Duration::from_millis(10));
@@ -266,7 +306,9 @@ fn attestations_are_copied_and_not_interpreted() {
     succeeds(&directory, &["copy", "--all", "layout", "oci:all:x"]);
     succeeds(&directory, &["copy", "-a", "oci:all", "oci-archive:all.tar"]);
     succeeds(&directory, &["copy", "layout", "oci:one:x"]);
-    let count = |name: &str| std::fs::read_dir(directory.join(name).join("blobs/sha256")).expect("blobs").count();
+    let count = |name: &str| {
+        std::fs::read_dir(directory.join(name).join("blobs/sha256")).expect("blobs").count()
+    };
     assert_eq!((count("layout"), count("all"), count("one")), (9, 9, 5));
     assert_eq!(tags(&directory.join("all")), ["x"]);
 }
@@ -310,7 +352,9 @@ fn an_index_keeps_what_it_says_of_itself() {
     layout.write_index();
     succeeds(&directory, &["copy", "layout", "oci:same"]);
     succeeds(&directory, &["copy", "layout", "oci:other:v2"]);
-    let index = |name: &str| String::from_utf8(read(&directory.join(name).join("index.json"))).expect("UTF-8");
+    let index = |name: &str| {
+        String::from_utf8(read(&directory.join(name).join("index.json"))).expect("UTF-8")
+    };
     for (name, is_named) in [("same", true), ("other", false)] {
         let text = index(name);
         for part in [
@@ -327,14 +371,22 @@ fn an_index_keeps_what_it_says_of_itself() {
     let text = index("other");
     write(
         &directory.join("other/index.json"),
-        text.replacen('{', r#"{"annotations":{"org.example.own":"yes"},"artifactType":"x/y","unknown":{"a":[1]},"#, 1),
+        text.replacen(
+            '{',
+            r#"{"annotations":{"org.example.own":"yes"},"artifactType":"x/y","unknown":{"a":[1]},"#,
+            1,
+        ),
     );
     let blob = layout_blob(&directory.join("other"), &stored.layers[0].digest);
     let before = std::fs::metadata(&blob).expect("blob");
     succeeds(&directory, &["copy", "b", "oci:other:b"]);
     succeeds(&directory, &["copy", "layout", "oci:other:v3"]);
     let text = index("other");
-    for part in [r#""annotations":{"org.example.own":"yes"}"#, r#""artifactType":"x/y""#, r#""unknown":{"a":[1]}"#] {
+    for part in [
+        r#""annotations":{"org.example.own":"yes"}"#,
+        r#""artifactType":"x/y""#,
+        r#""unknown":{"a":[1]}"#,
+    ] {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(tags(&directory.join("other")), ["b", "v2", "v3"]);
@@ -359,7 +411,8 @@ fn layout_blob(layout: &Path, digest: &str) -> PathBuf {
 fn a_layout_of_links_is_not_followed() {
     let directory = start("links");
     for (n, link) in ["blobs", "blobs/sha256"].iter().enumerate() {
-        let (layout, outside) = (directory.join(format!("l{n}")), directory.join(format!("outside{n}")));
+        let (layout, outside) =
+            (directory.join(format!("l{n}")), directory.join(format!("outside{n}")));
         std::fs::create_dir(&outside).expect("directory");
         std::fs::create_dir(&layout).expect("directory");
         write(&layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#);
@@ -368,9 +421,20 @@ fn a_layout_of_links_is_not_followed() {
             std::fs::create_dir(layout.join("blobs")).expect("directory");
         }
         symlink(&outside, layout.join(link)).expect("link");
-        let output = ocinit(&directory, &["copy", "a", &format!("oci:l{n}:x")]).output().expect("ocinit runs");
-        assert_eq!((output.status.code(), line(&output).lines().count()), (Some(125), 1), "{}", line(&output));
-        assert_eq!(std::fs::read_dir(&outside).expect("directory").count(), 0, "{link} was followed");
+        let output = ocinit(&directory, &["copy", "a", &format!("oci:l{n}:x")])
+            .output()
+            .expect("ocinit runs");
+        assert_eq!(
+            (output.status.code(), line(&output).lines().count()),
+            (Some(125), 1),
+            "{}",
+            line(&output)
+        );
+        assert_eq!(
+            std::fs::read_dir(&outside).expect("directory").count(),
+            0,
+            "{link} was followed"
+        );
     }
     // A FIFO and a device in the place of a blob are replaced, not opened.
     succeeds(&directory, &["copy", "a", "oci:fifo:x"]);
@@ -390,11 +454,21 @@ fn a_layout_of_links_is_not_followed() {
 #[test]
 fn a_layout_without_locks_is_copied_to_with_one_warning() {
     let directory = start("no-locks");
-    for (errno, text) in [("EINVAL", "invalid argument"), ("ENOLCK", "no locks available"), ("EBADF", "bad file")] {
+    for (errno, text) in
+        [("EINVAL", "invalid argument"), ("ENOLCK", "no locks available"), ("EBADF", "bad file")]
+    {
         let _ = std::fs::remove_dir_all(directory.join("there"));
-        for (target, lines) in [("oci:there:one", 0), ("oci:there:two", 1), ("oci:there:three", 1)] {
+        for (target, lines) in [("oci:there:one", 0), ("oci:there:two", 1), ("oci:there:three", 1)]
+        {
             let mut command = Command::new("strace");
-            command.args(["-o", "/dev/null", "-e", "trace=flock", "-e", &format!("inject=flock:error={errno}")]);
+            command.args([
+                "-o",
+                "/dev/null",
+                "-e",
+                "trace=flock",
+                "-e",
+                &format!("inject=flock:error={errno}"),
+            ]);
             command.arg(support::ocinit()).args(["copy", "a", target]).current_dir(&directory);
             let output = command.output().expect("strace");
             let said = line(&output);

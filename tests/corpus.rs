@@ -60,15 +60,21 @@ struct Archive {
 
 fn corpus() -> Option<PathBuf> {
     let path = std::env::var_os("OCINIT_CORPUS").map(PathBuf::from);
-    let path = path.unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "..", "shared", "corpus"].iter().collect());
+    let path = path
+        .unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "..", "shared", "corpus"].iter().collect());
     let here = path.join("EXPECTED.jsonl").exists();
     // A worktree of the project lies one folder deeper.
-    let path = if here { path } else { [env!("CARGO_MANIFEST_DIR"), "../../shared/corpus"].iter().collect() };
+    let path = if here {
+        path
+    } else {
+        [env!("CARGO_MANIFEST_DIR"), "../../shared/corpus"].iter().collect()
+    };
     path.join("EXPECTED.jsonl").exists().then_some(path)
 }
 
 fn archives(corpus: &Path) -> Vec<Archive> {
-    let text = String::from_utf8(tool(Command::new("python3").arg("-c").arg(FLATTEN).arg(corpus))).expect("UTF-8");
+    let text = String::from_utf8(tool(Command::new("python3").arg("-c").arg(FLATTEN).arg(corpus)))
+        .expect("UTF-8");
     let mut archives = Vec::<Archive>::new();
     for line in text.lines() {
         let words: Vec<_> = line.split('\t').collect();
@@ -89,7 +95,10 @@ fn archives(corpus: &Path) -> Vec<Archive> {
 
 fn listed(words: &[&str]) -> Listed {
     let bytes = |hex: &str| {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
+            .collect()
     };
     let number = |at: usize| words[at].parse().unwrap_or(u64::MAX);
     Listed {
@@ -103,9 +112,9 @@ fn listed(words: &[&str]) -> Listed {
         mtime: words[7].parse().expect("a time"),
         fraction: words[8].into(),
         sha256: words[9].into(),
-        device: words[10]
-            .split_once(':')
-            .map(|(major, minor)| (major.parse().expect("a number"), minor.parse().expect("a number"))),
+        device: words[10].split_once(':').map(|(major, minor)| {
+            (major.parse().expect("a number"), minor.parse().expect("a number"))
+        }),
     }
 }
 
@@ -123,16 +132,28 @@ fn layer(file: &Path, compression: &str) -> (Vec<u8>, Layer) {
 /// What `ocinit unpack` makes of a layer: the tree, or the line.
 fn unpack(place: &Path, layer: Layer) -> Result<BTreeMap<String, tree::Entry>, String> {
     let _ = std::fs::remove_dir_all(place);
-    let image = Image { architecture: "amd64".into(), os: "linux".into(), config: String::new(), layers: vec![layer] };
+    let image = Image {
+        architecture: "amd64".into(),
+        os: "linux".into(),
+        config: String::new(),
+        layers: vec![layer],
+    };
     image.write(&place.join("image"));
     let root = place.join("rootfs");
     let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
-    let output = command.arg("unpack").arg(place.join("image")).arg(&root).output().expect("starts");
+    let output =
+        command.arg("unpack").arg(place.join("image")).arg(&root).output().expect("starts");
     let line = String::from_utf8(output.stderr).expect("UTF-8");
     let beside = std::fs::read_dir(place).expect("place").count();
     match output.status.code() {
         Some(0) if beside == 2 => Ok(tree::read(&root)),
-        Some(125) if beside == 1 && line.lines().count() == 1 && line.starts_with("ocinit: layer 1 of 1 ") => Err(line),
+        Some(125)
+            if beside == 1
+                && line.lines().count() == 1
+                && line.starts_with("ocinit: layer 1 of 1 ") =>
+        {
+            Err(line)
+        }
         status => Err(format!("WRONG status {status:?}, {beside} things beside, {line}")),
     }
 }
@@ -171,10 +192,14 @@ fn read(mut bytes: &[u8]) -> Result<Vec<Listed>, String> {
 fn the_corpus_unpacks_as_gnu_tar_and_python_list_it() {
     let Some(corpus) = corpus() else {
         // Not through the test's own output, which nobody sees where it passes.
-        let _ = std::fs::write("/dev/stderr", "SKIPPED: no corpus at OCINIT_CORPUS or ../shared/corpus\n");
+        let _ = std::fs::write(
+            "/dev/stderr",
+            "SKIPPED: no corpus at OCINIT_CORPUS or ../shared/corpus\n",
+        );
         return;
     };
-    let judged: BTreeMap<_, _> = JUDGED.lines().filter(|line| !line.starts_with('#')).map(judgement).collect();
+    let judged: BTreeMap<_, _> =
+        JUDGED.lines().filter(|line| !line.starts_with('#')).map(judgement).collect();
     let place = scratch("corpus");
     support::tmpfs::mount_here(&place, DISK_BYTES);
     let (mut faults, mut counts, mut differ) = (Vec::new(), BTreeMap::new(), 0);
@@ -183,16 +208,23 @@ fn the_corpus_unpacks_as_gnu_tar_and_python_list_it() {
         if archive.file == GARBAGE {
             let line = unpack(&place.join("case"), layer).err().unwrap_or_default();
             assert!(line.ends_with("gzip: garbage after the end\n"), "{line}");
-            layer = Layer { diff_id: support::layout::sha256(&plain), stored: plain.clone(), gzip: false };
+            layer = Layer {
+                diff_id: support::layout::sha256(&plain),
+                stored: plain.clone(),
+                gzip: false,
+            };
         }
         let outcome = unpack(&place.join("case"), layer);
         let what = if outcome.is_ok() { "unpacked" } else { "refused" };
         let result = match archive.verdict.as_str() {
             "alike" => judge_alike(&archive, &plain, outcome),
-            "refused" => outcome.map_or_else(no_wrong_line, |_| Err("unpacked, and must not be".into())),
+            "refused" => {
+                outcome.map_or_else(no_wrong_line, |_| Err("unpacked, and must not be".into()))
+            }
             _ => {
                 differ += 1;
-                let judgement = judged.get(archive.file.as_str()).ok_or("not in corpus_judged.tsv".to_string());
+                let judgement =
+                    judged.get(archive.file.as_str()).ok_or("not in corpus_judged.tsv".to_string());
                 judgement.and_then(|judgement| judge_differing(&archive, judgement, outcome))
             }
         };
@@ -203,7 +235,11 @@ fn the_corpus_unpacks_as_gnu_tar_and_python_list_it() {
     }
     println!("{counts:?}");
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    assert_eq!(differ, judged.len(), "corpus_judged.tsv judges files that are not there or do not differ");
+    assert_eq!(
+        differ,
+        judged.len(),
+        "corpus_judged.tsv judges files that are not there or do not differ"
+    );
 }
 
 fn no_wrong_line(line: String) -> Result<(), String> {
@@ -214,7 +250,8 @@ type Outcome = Result<BTreeMap<String, tree::Entry>, String>;
 
 fn judge_alike(archive: &Archive, plain: &[u8], outcome: Outcome) -> Result<(), String> {
     let listed = archive.lists.get("both").map_or(&[][..], Vec::as_slice);
-    let no_layer = NO_LAYER.iter().find(|(file, _)| *file == archive.file).map(|(_, reason)| *reason);
+    let no_layer =
+        NO_LAYER.iter().find(|(file, _)| *file == archive.file).map(|(_, reason)| *reason);
     if no_layer.is_none_or(|reason| !reason.starts_with(UNREAD)) {
         let (found, bare) = (read(plain)?, |entry: &Listed| Listed {
             fraction: String::new(),
@@ -223,7 +260,9 @@ fn judge_alike(archive: &Archive, plain: &[u8], outcome: Outcome) -> Result<(), 
             ..entry.clone()
         });
         let expected: Vec<_> = listed.iter().map(bare).collect();
-        if let Some((found, expected)) = found.iter().zip(&expected).find(|(found, expected)| found != expected) {
+        if let Some((found, expected)) =
+            found.iter().zip(&expected).find(|(found, expected)| found != expected)
+        {
             return Err(format!("{found:?}, not {expected:?}"));
         }
         if found.len() != expected.len() {
@@ -247,7 +286,9 @@ fn judgement(line: &'static str) -> (&'static str, &'static str) {
 }
 
 fn judge_differing(archive: &Archive, judgement: &str, outcome: Outcome) -> Result<(), String> {
-    let as_listed = |who: &str, tree| Model::of(archive.lists.get(who).map_or(&[][..], Vec::as_slice))?.compare(tree);
+    let as_listed = |who: &str, tree| {
+        Model::of(archive.lists.get(who).map_or(&[][..], Vec::as_slice))?.compare(tree)
+    };
     if let Some(reason) = judgement.strip_prefix("refused: ") {
         return match outcome {
             Err(line) if line.contains(reason) && !line.starts_with("WRONG") => Ok(()),
@@ -260,7 +301,9 @@ fn judge_differing(archive: &Archive, judgement: &str, outcome: Outcome) -> Resu
         "python" => as_listed("python", &found),
         "both" => as_listed("gnu", &found).and_then(|()| as_listed("python", &found)),
         _ => match judgement.strip_prefix("tree:") {
-            Some(lines) => tree::check(&lines.trim().split("; ").collect::<Vec<_>>().join("\n"), &found),
+            Some(lines) => {
+                tree::check(&lines.trim().split("; ").collect::<Vec<_>>().join("\n"), &found)
+            }
             None => Err(format!("no judgement: {judgement}")),
         },
     }

@@ -44,10 +44,15 @@ const AS_PYTHON: &str = "zstd-golden/zeroSeq_2B.zst";
 
 fn corpus() -> Option<PathBuf> {
     let path = std::env::var_os("OCINIT_CORPUS").map(PathBuf::from);
-    let path = path.unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "..", "shared", "corpus"].iter().collect());
+    let path = path
+        .unwrap_or_else(|| [env!("CARGO_MANIFEST_DIR"), "..", "shared", "corpus"].iter().collect());
     let here = path.join("EXPECTED-COMPRESSED.jsonl").exists();
     // A worktree of the project lies one folder deeper.
-    let path = if here { path } else { [env!("CARGO_MANIFEST_DIR"), "../../shared/corpus"].iter().collect() };
+    let path = if here {
+        path
+    } else {
+        [env!("CARGO_MANIFEST_DIR"), "../../shared/corpus"].iter().collect()
+    };
     path.join("EXPECTED-COMPRESSED.jsonl").exists().then_some(path)
 }
 
@@ -59,9 +64,15 @@ struct Ring {
 }
 
 impl gzip::Window for Ring {
-    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize) {
-        let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        let (status, used, made) = decompress_with_limit(state, input, &mut self.bytes, self.at, usize::MAX, flags);
+    fn inflate(
+        &mut self,
+        state: &mut DecompressorOxide,
+        input: &[u8],
+    ) -> (TINFLStatus, usize, usize) {
+        let flags =
+            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        let (status, used, made) =
+            decompress_with_limit(state, input, &mut self.bytes, self.at, usize::MAX, flags);
         self.written.clear();
         self.written.extend(&self.bytes[self.at..self.at + made]);
         self.at = (self.at + made) % self.bytes.len();
@@ -135,7 +146,8 @@ fn each_stream_gives_the_listed_bytes_or_a_clear_error() {
     let text = String::from_utf8(output.stdout).unwrap();
     let (mut faults, mut read, mut refused) = (Vec::new(), 0, 0);
     for line in text.lines() {
-        let [file, format, exit, size, digest, python_size, python_digest] = line.split('\t').collect::<Vec<_>>()[..]
+        let [file, format, exit, size, digest, python_size, python_digest] =
+            line.split('\t').collect::<Vec<_>>()[..]
         else {
             panic!("{line}")
         };
@@ -145,16 +157,23 @@ fn each_stream_gives_the_listed_bytes_or_a_clear_error() {
         let bytes = std::fs::read(corpus.join(file)).unwrap();
         let expected = match REFUSED.iter().find(|(name, _)| *name == file) {
             Some((_, why)) => Err((*why).to_string()),
-            None if file == AS_PYTHON => Ok((python_size.parse().unwrap(), python_digest.to_string())),
+            None if file == AS_PYTHON => {
+                Ok((python_size.parse().unwrap(), python_digest.to_string()))
+            }
             None => {
-                assert_eq!((exit, size, digest), ("0", python_size, python_digest), "{file}: to be judged");
+                assert_eq!(
+                    (exit, size, digest),
+                    ("0", python_size, python_digest),
+                    "{file}: to be judged"
+                );
                 Ok((size.parse().unwrap(), digest.to_string()))
             }
         };
         for piece in [usize::MAX, 1000, 1] {
             let found = decode(format, &bytes, piece);
             if found != expected {
-                faults.push(format!("{file}, {piece} bytes at a time: {found:?}, not {expected:?}"));
+                faults
+                    .push(format!("{file}, {piece} bytes at a time: {found:?}, not {expected:?}"));
             }
         }
         *(if expected.is_ok() { &mut read } else { &mut refused }) += 1;

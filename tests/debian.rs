@@ -20,7 +20,8 @@ fn image() -> PathBuf {
 #[track_caller]
 fn peak_kib(outcome: &Outcome) -> u64 {
     const PREFIX: &str = "ocinit: peak memory of PID 1: ";
-    let line = outcome.line(&[PREFIX]).unwrap_or_else(|| panic!("no {PREFIX:?} in the log\n{outcome}"));
+    let line =
+        outcome.line(&[PREFIX]).unwrap_or_else(|| panic!("no {PREFIX:?} in the log\n{outcome}"));
     let rest = line[line.find(PREFIX).expect("it is there") + PREFIX.len()..].trim_end();
     let number = rest.strip_suffix(" kB").and_then(|number| number.parse().ok());
     number.unwrap_or_else(|| panic!("no number: {line}"))
@@ -46,8 +47,10 @@ wrong = [line for line in open("/var/lib/dpkg/info/libpython3.11-minimal:amd64.m
 print("wrong=%d" % len(wrong))
 sys.exit(66)
 "#;
-    let boot =
-        Boot::new(image()).flag("--verbose").timeout(400).input(support::boot::Input::Bytes(b"from the host".into()));
+    let boot = Boot::new(image())
+        .flag("--verbose")
+        .timeout(400)
+        .input(support::boot::Input::Bytes(b"from the host".into()));
     let outcome = boot.arguments(["python3", "-c", program]).run();
     outcome
         .expect_status(66)

@@ -45,7 +45,8 @@ fn said(options: &[&str], script: &str) -> String {
 }
 
 /// A line of /proc/self/status, without its name.
-const STATUS: &str = "grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd):' /proc/self/status | tr '\\t\\n' '  '";
+const STATUS: &str =
+    "grep -E '^(NoNewPrivs|Seccomp|CapEff|CapBnd):' /proc/self/status | tr '\\t\\n' '  '";
 
 /// Returns a limit, lowered to what this process could set.
 fn limit(kind: i32, wanted: u64) -> u64 {
@@ -62,18 +63,27 @@ fn limit(kind: i32, wanted: u64) -> u64 {
 fn an_images_container_has_dockers_defaults() {
     lab::enter();
     image();
-    assert_eq!(said(&[], STATUS).trim(), "CapEff: 00000000a80425fb CapBnd: 00000000a80425fb NoNewPrivs: 0 Seccomp: 2");
+    assert_eq!(
+        said(&[], STATUS).trim(),
+        "CapEff: 00000000a80425fb CapBnd: 00000000a80425fb NoNewPrivs: 0 Seccomp: 2"
+    );
     let files = limit(libc::RLIMIT_NOFILE, 524_288);
     assert_eq!(said(&[], "ulimit -Sn; ulimit -Hn"), format!("{}\n{files}\n", files.min(1024)));
     let sysctls = "cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range";
     assert_eq!(said(&[], sysctls), "0\n0\t2147483647\n");
     // No new user namespace, no keyring, no io_uring: calls that docker's filter refuses.
     let refused = run(&[], "unshare -U true");
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"),
+        "{refused:?}"
+    );
     // Devices of a layer, or made by the container's root, exist, but cannot be opened.
     for node in ["/kmsg", "/tmp/kmsg"] {
         let refused = run(&[], &format!("test -c {node} || mknod {node} c 1 11; head -c 1 {node}"));
-        assert!(String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"), "{node}: {refused:?}");
+        assert!(
+            String::from_utf8_lossy(&refused.stderr).contains("Operation not permitted"),
+            "{node}: {refused:?}"
+        );
     }
     let hidden = "cd /sys/devices/virtual; ls powercap 2>/dev/null; wc -c </proc/interrupts; wc -c </proc/keys; \
                   cat /sys/devices/system/cpu/cpu*/thermal_throttle/* 2>/dev/null; true";
@@ -86,7 +96,9 @@ fn run_as_user(ranges: &str, options: &str, script: &str) -> Output {
     std::fs::create_dir_all(&place).expect("a directory");
     std::os::unix::fs::chown(&place, Some(4242), Some(4242)).expect("chown");
     std::fs::copy(Runtime::Ocinit.program(), Path::new(PLACE).join("ocinit")).expect("a copy");
-    for (name, text) in [("passwd", "root:x:0:0::/:/bin/sh\ntester:x:4242:4242::/:/bin/sh\n"), ("ranges", ranges)] {
+    for (name, text) in
+        [("passwd", "root:x:0:0::/:/bin/sh\ntester:x:4242:4242::/:/bin/sh\n"), ("ranges", ranges)]
+    {
         std::fs::write(Path::new(PLACE).join(name), text).expect("a file");
     }
     let setup = format!(
@@ -95,7 +107,11 @@ fn run_as_user(ranges: &str, options: &str, script: &str) -> Output {
          ../ocinit --root state run {options} --image ../image user -- sh -c \"$0\""
     );
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", &setup, script]).current_dir(&place).output().expect("unshare starts")
+    command
+        .args(["-m", "sh", "-c", &setup, script])
+        .current_dir(&place)
+        .output()
+        .expect("unshare starts")
 }
 
 #[test]
@@ -145,11 +161,17 @@ fn create_takes_the_same_options() {
     // The container must not inherit a pipe that this test reads to its end.
     let mut command = Command::new(Runtime::Ocinit.program());
     command.arg("--root").arg(Path::new(PLACE).join("state")).args(&create).current_dir(PLACE);
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("ocinit starts");
+    let status =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("ocinit starts");
     assert!(status.success());
     ocinit(&["start", "defaults-create"]);
-    let inside =
-        ocinit(&["exec", "defaults-create", "sh", "-c", "grep -E 'NoNewPrivs|Seccomp:' /proc/1/status; ulimit -Hn"]);
+    let inside = ocinit(&[
+        "exec",
+        "defaults-create",
+        "sh",
+        "-c",
+        "grep -E 'NoNewPrivs|Seccomp:' /proc/1/status; ulimit -Hn",
+    ]);
     let files = ocinit(&["exec", "defaults-create", "grep", "open files", "/proc/1/limits"]);
     ocinit(&["delete", "--force", "defaults-create"]);
     assert!(inside.starts_with("NoNewPrivs:\t1\nSeccomp:\t0\n"), "{inside}");
@@ -160,9 +182,16 @@ fn create_takes_the_same_options() {
 fn etc_is_the_containers_and_not_the_build_machines() {
     lab::enter();
     image();
-    let etc = said(&[], "cat /etc/hosts /etc/hostname /etc/resolv.conf; stat -c %a /etc/hosts; hostname");
-    assert!(etc.starts_with("127.0.0.1\tlocalhost ocinit\n::1\tlocalhost ip6-localhost ip6-loopback\n"), "{etc}");
-    assert!(!etc.contains("9.9.9.9") && !etc.contains("buildhost") && etc.ends_with("644\nocinit\n"), "{etc}");
+    let etc =
+        said(&[], "cat /etc/hosts /etc/hostname /etc/resolv.conf; stat -c %a /etc/hosts; hostname");
+    assert!(
+        etc.starts_with("127.0.0.1\tlocalhost ocinit\n::1\tlocalhost ip6-localhost ip6-loopback\n"),
+        "{etc}"
+    );
+    assert!(
+        !etc.contains("9.9.9.9") && !etc.contains("buildhost") && etc.ends_with("644\nocinit\n"),
+        "{etc}"
+    );
 }
 
 #[test]
@@ -189,7 +218,10 @@ fn what_stands_in_the_place_of_a_file_of_etc_is_not_followed() {
     symlink(place.join("elsewhere"), "/elsewhere").ok();
     let ended = run(&[], "cat /etc/hostname");
     std::fs::remove_file("/elsewhere").ok();
-    assert!(std::fs::read_dir(place.join("elsewhere")).expect("elsewhere").next().is_none(), "{ended:?}");
+    assert!(
+        std::fs::read_dir(place.join("elsewhere")).expect("elsewhere").next().is_none(),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -214,7 +246,10 @@ fn options_loosen_and_tighten() {
     image();
     let status = |options: &[&str]| said(options, STATUS).trim().to_string();
     let privileged = status(&["--privileged"]);
-    assert!(privileged.ends_with("NoNewPrivs: 0 Seccomp: 0") && !privileged.contains("a80425fb"), "{privileged}");
+    assert!(
+        privileged.ends_with("NoNewPrivs: 0 Seccomp: 0") && !privileged.contains("a80425fb"),
+        "{privileged}"
+    );
     for (options, end) in [
         (&["--security-opt", "seccomp=unconfined"][..], "NoNewPrivs: 0 Seccomp: 0"),
         (&["--security-opt", "no-new-privileges"], "NoNewPrivs: 1 Seccomp: 2"),
@@ -223,20 +258,32 @@ fn options_loosen_and_tighten() {
             &["--security-opt", "no-new-privileges", "--security-opt", "no-new-privileges=false"],
             "NoNewPrivs: 0 Seccomp: 2",
         ),
-        (&["--security-opt=apparmor=unconfined", "--security-opt", "label:disable"], "NoNewPrivs: 0 Seccomp: 2"),
-        (&["--security-opt=seccomp=unconfined", "--security-opt=seccomp=builtin"], "NoNewPrivs: 0 Seccomp: 2"),
+        (
+            &["--security-opt=apparmor=unconfined", "--security-opt", "label:disable"],
+            "NoNewPrivs: 0 Seccomp: 2",
+        ),
+        (
+            &["--security-opt=seccomp=unconfined", "--security-opt=seccomp=builtin"],
+            "NoNewPrivs: 0 Seccomp: 2",
+        ),
     ] {
         assert!(status(options).ends_with(end), "{options:?}: {}", status(options));
     }
     assert_eq!(said(&["--security-opt", "seccomp=unconfined"], "unshare -U true; echo $?"), "0\n");
     assert_eq!(
-        said(&["--ulimit", "nofile=100:200", "--ulimit=core=0"], "ulimit -Sn; ulimit -Hn; ulimit -c"),
+        said(
+            &["--ulimit", "nofile=100:200", "--ulimit=core=0"],
+            "ulimit -Sn; ulimit -Hn; ulimit -c"
+        ),
         "100\n200\n0\n"
     );
     let all = "head -c 1 /kmsg >/dev/null && test -c /dev/kmsg && touch /proc/sys/kernel/domainname && \
                test $(wc -c </proc/interrupts) -gt 0 && mount -t tmpfs none /tmp && readlink /proc/self/ns/mnt";
     let namespace = said(&["--privileged"], all);
-    assert_ne!(Path::new(namespace.trim()), std::fs::read_link("/proc/thread-self/ns/mnt").expect("a namespace"));
+    assert_ne!(
+        Path::new(namespace.trim()),
+        std::fs::read_link("/proc/thread-self/ns/mnt").expect("a namespace")
+    );
     let shown = said(&["--security-opt", "systempaths=unconfined"], "wc -c </proc/interrupts");
     assert_ne!(shown, "0\n");
 }
@@ -260,20 +307,27 @@ fn a_profile_of_dockers_form_is_decided_for_the_container() {
     image();
     std::fs::write(Path::new(PLACE).join("profile.json"), PROFILE).expect("profile");
     let option = ["--security-opt", "seccomp=profile.json"];
-    let script =
-        "cd /tmp; one() { \"$@\" 2>/dev/null; echo $?; }; one mkdir a; one mkdir -p /; one ln /kmsg /k; one ln -s x y";
+    let script = "cd /tmp; one() { \"$@\" 2>/dev/null; echo $?; }; one mkdir a; one mkdir -p /; one ln /kmsg /k; one ln -s x y";
     assert_eq!(said(&option, script), "1\n0\n0\n1\n");
     let privileged = ["--privileged", option[0], option[1]];
-    assert_eq!(said(&privileged, "cd /tmp; mkdir a; echo $?; rmdir a 2>/dev/null; echo $?"), "0\n1\n");
+    assert_eq!(
+        said(&privileged, "cd /tmp; mkdir a; echo $?; rmdir a 2>/dev/null; echo $?"),
+        "0\n1\n"
+    );
     let mut bundle = Command::new(Runtime::Ocinit.program());
     tool(bundle.arg("bundle").args(option).args(["image", "bundle"]).current_dir(PLACE));
-    let config = std::fs::read_to_string(Path::new(PLACE).join("bundle/config.json")).expect("config.json");
+    let config =
+        std::fs::read_to_string(Path::new(PLACE).join("bundle/config.json")).expect("config.json");
     let profile = Json::parse(&config).at("linux.seccomp").to_string();
-    assert!(profile.contains(r#""architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"]"#), "{profile}");
+    assert!(
+        profile.contains(r#""architectures":["SCMP_ARCH_X86_64","SCMP_ARCH_X86"]"#),
+        "{profile}"
+    );
     let mut piped = Command::new("bash");
     piped.args(["-c", "exec \"$0\" bundle --security-opt seccomp=<(cat profile.json) image piped"]);
     tool(piped.arg(Runtime::Ocinit.program()).current_dir(PLACE));
-    let config = std::fs::read_to_string(Path::new(PLACE).join("piped/config.json")).expect("config.json");
+    let config =
+        std::fs::read_to_string(Path::new(PLACE).join("piped/config.json")).expect("config.json");
     assert_eq!(Json::parse(&config).at("linux.seccomp").to_string(), profile, "from a pipe");
     for gone in ["archMap", "includes", "excludes", "comment", "rmdir", "truncate", "linkat\"]}"] {
         assert!(!profile.contains(gone), "{gone}: {profile}");
@@ -285,22 +339,32 @@ fn bad_values_are_one_line_and_make_nothing() {
     lab::enter();
     image();
     let place = Path::new(PLACE);
-    std::fs::write(place.join("bad.json"), r#"{"defaultAction":"SCMP_ACT_NONE"}"#).expect("profile");
+    std::fs::write(place.join("bad.json"), r#"{"defaultAction":"SCMP_ACT_NONE"}"#)
+        .expect("profile");
     let kernel = r#"{"defaultAction":"SCMP_ACT_ALLOW",
         "syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO","includes":{"minKernel":"new"}}]}"#;
     std::fs::write(place.join("kernel.json"), kernel).expect("profile");
     std::fs::write(place.join("text.json"), "{").expect("profile");
     for (option, why) in [
-        ("--security-opt=seccomp=bad.json", "--security-opt seccomp bad.json: defaultAction: unknown"),
+        (
+            "--security-opt=seccomp=bad.json",
+            "--security-opt seccomp bad.json: defaultAction: unknown",
+        ),
         (
             "--security-opt=seccomp=kernel.json",
             "--security-opt seccomp kernel.json: syscalls[0].includes.minKernel: not MAJOR.MINOR",
         ),
         ("--security-opt=seccomp=text.json", "--security-opt seccomp text.json: "),
-        ("--security-opt=seccomp=absent", "--security-opt seccomp absent: open absent: no such file or directory"),
+        (
+            "--security-opt=seccomp=absent",
+            "--security-opt seccomp absent: open absent: no such file or directory",
+        ),
         ("--security-opt=seccomp=", "--security-opt seccomp=: not one of"),
         ("--security-opt=seccomp", "--security-opt seccomp: not one of"),
-        ("--security-opt=no-new-privileges=yes", "--security-opt no-new-privileges=yes: not one of"),
+        (
+            "--security-opt=no-new-privileges=yes",
+            "--security-opt no-new-privileges=yes: not one of",
+        ),
         ("--security-opt=selinux", "--security-opt selinux: not one of"),
         ("--ulimit=nofile", "--ulimit nofile: not NAME=SOFT[:HARD]"),
         ("--ulimit=files=1", "--ulimit files=1: there is no such limit"),
@@ -308,8 +372,14 @@ fn bad_values_are_one_line_and_make_nothing() {
     ] {
         for command in ["run", "bundle"] {
             let mut ocinit = Command::new(Runtime::Ocinit.program());
-            ocinit.current_dir(PLACE).arg("--root").arg(place.join("state")).arg(command).arg(option);
-            let words: &[&str] = if command == "run" { &["--image", "image", "bad"] } else { &["image", "bad"] };
+            ocinit
+                .current_dir(PLACE)
+                .arg("--root")
+                .arg(place.join("state"))
+                .arg(command)
+                .arg(option);
+            let words: &[&str] =
+                if command == "run" { &["--image", "image", "bad"] } else { &["image", "bad"] };
             let output = ocinit.args(words).output().expect("ocinit starts");
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(said.contains(why) && said.lines().count() == 1, "{command} {option}: {said}");
@@ -317,7 +387,14 @@ fn bad_values_are_one_line_and_make_nothing() {
         }
     }
     let mut ocinit = Command::new(Runtime::Ocinit.program());
-    let output = ocinit.current_dir(PLACE).args(["run", "--privileged", "x"]).output().expect("ocinit starts");
+    let output = ocinit
+        .current_dir(PLACE)
+        .args(["run", "--privileged", "x"])
+        .output()
+        .expect("ocinit starts");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("--privileged is for --image: a bundle has its own in config.json"), "{said}");
+    assert!(
+        said.contains("--privileged is for --image: a bundle has its own in config.json"),
+        "{said}"
+    );
 }

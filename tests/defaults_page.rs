@@ -65,7 +65,8 @@ fn image() -> support::Image {
         .file("etc/resolv.conf", 0o644, "nameserver 9.9.9.9\n")
         .file("etc/hostname", 0o644, "buildhost\n")
         .entry(&strange, b"");
-    let quoted = PROBE.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
+    let quoted =
+        PROBE.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
     busybox().config(&format!(r#""Cmd":["sh","-c","{quoted}"]"#)).layer(Layer::plain(layer))
 }
 
@@ -87,10 +88,20 @@ const ROWS: [(&str, &str, &str, &str); 24] = [
     ("/proc", "/proc", "proc nosuid,nodev,noexec", "proc nosuid,nodev,noexec"),
     ("/dev", "/dev", "tmpfs nosuid,size=65536k", "tmpfs nosuid,size=65536k"),
     ("/dev/pts", "/dev/pts", "devpts nosuid,noexec", "devpts nosuid,noexec"),
-    ("/dev/shm", "/dev/shm", "tmpfs nosuid,nodev,noexec,size=65536k", "tmpfs nosuid,nodev,noexec,size=64000k"),
+    (
+        "/dev/shm",
+        "/dev/shm",
+        "tmpfs nosuid,nodev,noexec,size=65536k",
+        "tmpfs nosuid,nodev,noexec,size=64000k",
+    ),
     ("/dev/mqueue", "/dev/mqueue", "mqueue nosuid,nodev,noexec", "mqueue nosuid,nodev,noexec"),
     ("/sys", "/sys", "sysfs ro,nosuid,nodev,noexec", "sysfs ro,nosuid,nodev,noexec"),
-    ("/sys/fs/cgroup", "/sys/fs/cgroup", "cgroup2 ro,nosuid,nodev,noexec", "cgroup2 ro,nosuid,nodev,noexec"),
+    (
+        "/sys/fs/cgroup",
+        "/sys/fs/cgroup",
+        "cgroup2 ro,nosuid,nodev,noexec",
+        "cgroup2 ro,nosuid,nodev,noexec",
+    ),
     ("nodes and links in /dev", "dev", "the specification's", "the specification's"),
     ("/etc/hosts: localhost", "hosts", "yes", "yes"),
     ("/etc/hostname", "hostname", "its own", "its own"),
@@ -129,7 +140,10 @@ fn limit(name: &str, said: &str) -> String {
     let (soft, hard) = if name == "nofile" { (1024, 524_288) } else { (u64::MAX, u64::MAX) };
     let show = |limit: u64| if limit == u64::MAX { "unlimited".into() } else { limit.to_string() };
     let here = own.rlim_max.min(hard);
-    let all = [format!("{}:{}", show(soft), show(hard)), format!("{}:{}", show(soft.min(here)), show(here))];
+    let all = [
+        format!("{}:{}", show(soft), show(hard)),
+        format!("{}:{}", show(soft.min(here)), show(here)),
+    ];
     match all.iter().any(|one| one == said) {
         true if name == "nofile" => "1024:524288, as far as the caller may".into(),
         true => "unlimited, as far as the caller may".into(),
@@ -150,7 +164,11 @@ fn columns() -> [String; 4] {
     machine.expect_status(0);
     let run = |id: &str| {
         let mut command = Command::new(Runtime::Ocinit.program());
-        command.arg("--root").arg(place.join("state")).args(["run", "--image", "image", id]).current_dir(PLACE);
+        command
+            .arg("--root")
+            .arg(place.join("state"))
+            .args(["run", "--image", "image", id])
+            .current_dir(PLACE);
         text(&mut command)
     };
     let root = run("defaults-page");
@@ -159,11 +177,29 @@ fn columns() -> [String; 4] {
     std::os::unix::fs::chown(&user, Some(4242), Some(4242)).expect("chown");
     std::fs::copy(Runtime::Ocinit.program(), place.join("ocinit")).expect("a copy");
     let mut as_user = Command::new("setpriv");
-    as_user.args(["--reuid", "4242", "--regid", "4242", "--clear-groups", "../ocinit", "--root", "state"]);
+    as_user.args([
+        "--reuid",
+        "4242",
+        "--regid",
+        "4242",
+        "--clear-groups",
+        "../ocinit",
+        "--root",
+        "state",
+    ]);
     let user = text(as_user.args(["run", "--image", "../image", "user"]).current_dir(user));
-    tool(Command::new(Runtime::Ocinit.program()).args(["bundle", "image", "bundle"]).current_dir(PLACE));
+    tool(
+        Command::new(Runtime::Ocinit.program())
+            .args(["bundle", "image", "bundle"])
+            .current_dir(PLACE),
+    );
     let mut runc = Command::new(Runtime::Runc.program());
-    runc.arg("--root").arg(place.join("runc")).args(["run", "--bundle", "bundle", "defaults-page-runc"]);
+    runc.arg("--root").arg(place.join("runc")).args([
+        "run",
+        "--bundle",
+        "bundle",
+        "defaults-page-runc",
+    ]);
     let bundle = text(runc.current_dir(PLACE));
     [machine.text().to_string(), root, user, bundle]
 }
@@ -214,8 +250,7 @@ existing bundle has its settings in config.json.
 fn the_page_says_what_containers_show() {
     let columns = columns();
     let mut page = HEAD.to_string();
-    page +=
-        "| | docker 29 | podman 5.8 | ocinit: PID 1 | `run --image` | the same, a user's | `bundle`, under runc |\n";
+    page += "| | docker 29 | podman 5.8 | ocinit: PID 1 | `run --image` | the same, a user's | `bundle`, under runc |\n";
     page += "|---|---|---|---|---|---|---|\n";
     for (title, name, docker, podman) in ROWS {
         page += &format!("| {title} | {docker} | {podman} |");
@@ -230,5 +265,8 @@ fn the_page_says_what_containers_show() {
         std::fs::write(&path, &page).expect("docs/defaults.md");
     }
     let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == page, "docs/defaults.md is of another time: OCINIT_WRITE=1 writes it. It would be:\n{page}");
+    assert!(
+        there == page,
+        "docs/defaults.md is of another time: OCINIT_WRITE=1 writes it. It would be:\n{page}"
+    );
 }

@@ -71,7 +71,8 @@ fn raw_archive_with_old_bytes_after_its_end() {
     let which = Layer::plain(Tar::new().file("which", 0o644, "old\n"));
     busybox().layer(filler).layer(which).write(&old);
     let (old, new) = (archive(&old), archive(&new));
-    let tail = std::fs::metadata(&old).expect("old").len() - std::fs::metadata(&new).expect("new").len();
+    let tail =
+        std::fs::metadata(&old).expect("old").len() - std::fs::metadata(&new).expect("new").len();
     assert!(tail > 1 << 20, "{tail} old bytes are left");
 
     let mut disk = std::fs::OpenOptions::new().write(true).open(&old).expect("old archive");
@@ -88,7 +89,12 @@ fn boots_what_skopeo_wrote(transport: &str) {
     let to = format!("{transport}:{}:busybox:latest", archive.display());
     let policy = directory.join("policy.json");
     support::write(&policy, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#);
-    support::tool(std::process::Command::new("skopeo").arg("--policy").arg(&policy).args(["copy", "-q", &from, &to]));
+    support::tool(
+        std::process::Command::new("skopeo")
+            .arg("--policy")
+            .arg(&policy)
+            .args(["copy", "-q", &from, &to]),
+    );
 
     let file = directory.join("disk.img");
     support::write(&file, support::random_bytes(8 << 20));
@@ -96,7 +102,11 @@ fn boots_what_skopeo_wrote(transport: &str) {
     disk.seek(SeekFrom::Start(0)).expect("seek");
     disk.write_all(&support::read(&archive)).expect("copied");
     drop(disk);
-    Boot::new(&file).arguments(["echo", "from skopeo"]).run().expect_status(0).expect_stdout("from skopeo\n");
+    Boot::new(&file)
+        .arguments(["echo", "from skopeo"])
+        .run()
+        .expect_status(0)
+        .expect_stdout("from skopeo\n");
 }
 
 #[test]
@@ -114,11 +124,22 @@ fn raw_docker_archive_on_a_noisy_disk() {
 fn mkdisk_of_a_docker_archive() {
     let directory = scratch("disks-mkdisk-docker");
     named_layout(&directory.join("layout"), "docker");
-    let (from, archive) = (format!("oci:{}:latest", directory.join("layout").display()), directory.join("docker.tar"));
+    let (from, archive) = (
+        format!("oci:{}:latest", directory.join("layout").display()),
+        directory.join("docker.tar"),
+    );
     let to = format!("docker-archive:{}:which:1", archive.display());
-    support::tool(std::process::Command::new("skopeo").args(["--insecure-policy", "copy", "-q", &from, &to]));
+    support::tool(std::process::Command::new("skopeo").args([
+        "--insecure-policy",
+        "copy",
+        "-q",
+        &from,
+        &to,
+    ]));
     let file = directory.join("disk.img");
-    support::tool(std::process::Command::new(support::project().join("qemu/mkdisk")).arg(&archive).arg(&file));
+    support::tool(
+        std::process::Command::new(support::project().join("qemu/mkdisk")).arg(&archive).arg(&file),
+    );
     Boot::new(&file).arguments(WHICH).run().expect_status(0).expect_stdout("docker\n");
     // In a file system there is no archive, but a layout.
     let made = std::process::Command::new(support::project().join("qemu/mkdisk"))
@@ -128,7 +149,10 @@ fn mkdisk_of_a_docker_archive() {
         .output()
         .expect("mkdisk runs");
     let line = String::from_utf8_lossy(&made.stderr).into_owned();
-    assert!(!made.status.success() && line.contains("docker-archive") && line.contains("ocinit copy"), "{line}");
+    assert!(
+        !made.status.success() && line.contains("docker-archive") && line.contains("ocinit copy"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -147,7 +171,9 @@ const UUID: &str = "0c1e57a8-1d2f-4f2a-9d0b-6d7f1f6f2a11";
 fn two_disks(name: &str) -> (std::path::PathBuf, std::path::PathBuf) {
     let directory = scratch(name);
     let (one, two) = (directory.join("one.img"), directory.join("two.img"));
-    for (file, name, extra) in [(&one, "one", &["-L", "first"][..]), (&two, "two", &["-L", "second", "-U", UUID][..])] {
+    for (file, name, extra) in
+        [(&one, "one", &["-L", "first"][..]), (&two, "two", &["-L", "second", "-U", UUID][..])]
+    {
         named_layout(&directory.join(name), name);
         disk::ext4(file, 32, Some(&directory.join(name)), extra);
     }
@@ -158,7 +184,10 @@ fn two_disks(name: &str) -> (std::path::PathBuf, std::path::PathBuf) {
 fn one_of_two_disks_by_its_name_label_or_uuid() {
     let (one, two) = two_disks("disks-chosen");
     let by = |disk: &str, which: &str| {
-        let boot = Boot::new(&one).option("--disk", &two).append(&format!("ocinit.disk={disk}")).arguments(WHICH);
+        let boot = Boot::new(&one)
+            .option("--disk", &two)
+            .append(&format!("ocinit.disk={disk}"))
+            .arguments(WHICH);
         boot.run().expect_status(0).expect_stdout(&format!("{which}\n"));
     };
     by("/dev/vda", "one");
@@ -182,7 +211,11 @@ fn auto_passes_over_disks_without_an_image() {
     disk::ext4(&empty, 16, None, &[]);
     disk::blank(&blank, 16);
     let boot = Boot::new(busybox_layout()).option("--disk", &empty).option("--disk", &blank);
-    boot.append("ocinit.disk=auto").arguments(["echo", "found"]).run().expect_status(0).expect_stdout("found\n");
+    boot.append("ocinit.disk=auto")
+        .arguments(["echo", "found"])
+        .run()
+        .expect_status(0)
+        .expect_stdout("found\n");
 }
 
 #[test]

@@ -58,7 +58,8 @@ fn the_runtime_cannot_be_overwritten_through_proc_self_exe() {
 
     // A script whose interpreter is the runtime.
     std::fs::write(lab.rootfs.join("bin/script"), "#!/proc/self/exe\n").unwrap();
-    std::fs::set_permissions(lab.rootfs.join("bin/script"), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(lab.rootfs.join("bin/script"), PermissionsExt::from_mode(0o755))
+        .unwrap();
     lab.merge(r#"{"process": {"args": ["/bin/script"]}}"#);
     by(&binary, &lab, &["run", "--bundle", "@BUNDLE@", "@ID@"]);
     assert!(std::fs::read(&binary).unwrap() == before, "the binary was changed");
@@ -85,7 +86,10 @@ fn the_runtime_cannot_be_overwritten_by_who_waits_for_an_exec() {
         assert!(said.status != -1, "it hangs");
         by(&binary, &lab, &["exec", "@ID@", "/bin/true"]);
     }
-    assert!(!lab.file("b/rootfs/tmp/seen").contains("wrote"), "the runtime's own file was within reach");
+    assert!(
+        !lab.file("b/rootfs/tmp/seen").contains("wrote"),
+        "the runtime's own file was within reach"
+    );
     assert!(std::fs::read(&binary).unwrap() == before, "the binary was changed");
 }
 
@@ -102,7 +106,8 @@ fn a_leaked_descriptor_is_no_way_out() {
         let run = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
         // Seven directories of the host, open and without close-on-exec.
         let mut shell = Command::new("/bin/sh");
-        let script = lab.fill("exec 3<@DIR@ 4<@DIR@ 5</ 6<@DIR@ 7<@DIR@ 8<@BUNDLE@ 9</; exec \"$@\"");
+        let script =
+            lab.fill("exec 3<@DIR@ 4<@DIR@ 5</ 6<@DIR@ 7<@DIR@ 8<@BUNDLE@ 9</; exec \"$@\"");
         shell.args(["-c", &script, "sh"]).arg(run.get_program()).args(run.get_args());
         let said = lab.finish(&mut shell);
         assert!(!said.out.contains("SECRET"), "{}", said.out);
@@ -118,9 +123,18 @@ fn a_leaked_descriptor_is_no_way_out_of_exec() {
     symlink("/proc/self/fd/7", lab.rootfs.join("way")).unwrap();
     lab.merge(SLEEPS);
     begin(&lab);
-    for cwd in ["/proc/self/fd/3", "/proc/self/fd/5", "/proc/self/fd/7", "/way", "/proc/self/cwd/../../.."] {
-        let run =
-            lab.command(&["exec", "--cwd", cwd, "@ID@", "/bin/sh", "-c", "cat ../secret secret 2>/dev/null; pwd"]);
+    for cwd in
+        ["/proc/self/fd/3", "/proc/self/fd/5", "/proc/self/fd/7", "/way", "/proc/self/cwd/../../.."]
+    {
+        let run = lab.command(&[
+            "exec",
+            "--cwd",
+            cwd,
+            "@ID@",
+            "/bin/sh",
+            "-c",
+            "cat ../secret secret 2>/dev/null; pwd",
+        ]);
         let mut shell = Command::new("/bin/sh");
         let script = lab.fill("exec 3<@DIR@ 5<@DIR@ 7<@DIR@; exec \"$@\"");
         shell.args(["-c", &script, "sh"]).arg(run.get_program()).args(run.get_args());
@@ -138,7 +152,8 @@ fn nothing_is_inheritable_that_nobody_asked_for() {
     let pid = lab.state().at("pid").show();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert!(status.contains("CapInh:\t0000000000000000"), "{status}");
-    let said = lab.call(&["exec", "--cap", "CAP_CHOWN", "@ID@", "grep", "CapInh", "/proc/self/status"]);
+    let said =
+        lab.call(&["exec", "--cap", "CAP_CHOWN", "@ID@", "grep", "CapInh", "/proc/self/status"]);
     assert_eq!(said.out, "CapInh:\t0000000000000000\n");
 }
 
@@ -154,9 +169,13 @@ fn the_callers_groups_do_not_come_along() {
         command.args(["--groups", "4,6,20"]).arg(run.get_program()).args(run.get_args());
         lab.finish(&mut command).out
     };
-    assert_eq!(groups(&["exec", "@ID@", "grep", "Groups", "/proc/self/status"]).trim_end(), "Groups:");
     assert_eq!(
-        groups(&["exec", "-u", "1000:1000", "@ID@", "grep", "Groups", "/proc/self/status"]).trim_end(),
+        groups(&["exec", "@ID@", "grep", "Groups", "/proc/self/status"]).trim_end(),
+        "Groups:"
+    );
+    assert_eq!(
+        groups(&["exec", "-u", "1000:1000", "@ID@", "grep", "Groups", "/proc/self/status"])
+            .trim_end(),
         "Groups:"
     );
 }
@@ -231,7 +250,9 @@ fn an_id_is_a_name_and_no_way() {
         }
     }
     assert!(
-        lab.dir.join("precious/state.json").exists() && lab.state.exists() && lab.bundle.join("config.json").exists()
+        lab.dir.join("precious/state.json").exists()
+            && lab.state.exists()
+            && lab.bundle.join("config.json").exists()
     );
 }
 
@@ -252,8 +273,9 @@ fn what_enters_has_nothing_of_the_hosts() {
     let seen = lab.file("b/rootfs/tmp/seen");
     // Standard streams are what it is given.
     let is_given = |line: &str| [".in", ".out", ".err"].iter().any(|end| line.ends_with(end));
-    let is_hosts =
-        |line: &&str| (line.contains(lab.dir.to_str().unwrap()) || line.contains("cgroup")) && !is_given(line);
+    let is_hosts = |line: &&str| {
+        (line.contains(lab.dir.to_str().unwrap()) || line.contains("cgroup")) && !is_given(line)
+    };
     let hosts: Vec<_> = seen.lines().filter(is_hosts).collect();
     assert!(hosts.is_empty(), "{}", hosts.join("\n"));
 }
@@ -266,8 +288,7 @@ fn what_waits_for_its_start_has_nothing_of_the_hosts() {
     std::fs::write(lab.dir.join("secret"), "SECRET\n").unwrap();
     lab.script("true");
     assert_eq!(lab.create().status, 0);
-    let script =
-        "ls -l /proc/1/fd /proc/1/cwd /proc/1/root; cat /proc/1/fd/*/secret /proc/1/fd/*/../secret /proc/1/cwd/secret";
+    let script = "ls -l /proc/1/fd /proc/1/cwd /proc/1/root; cat /proc/1/fd/*/secret /proc/1/fd/*/../secret /proc/1/cwd/secret";
     for words in [
         &["exec", "@ID@", "/bin/sh", "-c", script] as &[_],
         &["exec", "--cap", "CAP_SYS_PTRACE", "@ID@", "/bin/sh", "-c", script],

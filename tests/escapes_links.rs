@@ -52,7 +52,11 @@ fn the_console_is_never_what_the_image_says() {
     command.arg(support::project().join("tests/support/terminal.py")).arg("--");
     let said = lab.finish(command.arg(run.get_program()).args(run.get_args()));
     let after = std::fs::metadata(lab.rootfs.join("victim")).unwrap();
-    assert_eq!((after.uid(), after.mode() & 0o777), (0, 0o640), "the file's owner or mode changed: {said:?}");
+    assert_eq!(
+        (after.uid(), after.mode() & 0o777),
+        (0, 0o640),
+        "the file's owner or mode changed: {said:?}"
+    );
     assert!(said.status != 0 || said.out.starts_with('0'), "bound over the file: {said:?}");
 }
 
@@ -87,8 +91,10 @@ fn a_destination_that_changes_is_no_way_out() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let made: Vec<_> =
-        std::fs::read_dir(lab.dir.join("outside")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let made: Vec<_> = std::fs::read_dir(lab.dir.join("outside"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert!(made.is_empty(), "made outside the root: {made:?}");
     assert!(!lab::mountinfo().contains("/outside"), "mounted outside the root");
 }
@@ -156,7 +162,8 @@ fn nothing_is_written_through_the_images_links() {
     );
     lab.script("true");
     lab.run();
-    let made: Vec<_> = std::fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let made: Vec<_> =
+        std::fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(made.is_empty(), "made outside the root: {made:?}");
 }
 
@@ -172,5 +179,8 @@ fn the_attacks_work_on_who_is_open_to_them() {
     lab.merge(r#"{"mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}"#);
     lab.script("true");
     lab.run();
-    assert!(std::fs::read_dir(&outside).unwrap().count() > 0, "crun 1.8.1 makes its devices outside");
+    assert!(
+        std::fs::read_dir(&outside).unwrap().count() > 0,
+        "crun 1.8.1 makes its devices outside"
+    );
 }

@@ -13,10 +13,14 @@ use support::lab::{self, Lab, Runtime, done};
 fn thief() -> Lab {
     let mut lab = Lab::new(Runtime::Ocinit);
     let source = support::project().join("tests/support/thief.c");
-    let built =
-        Command::new("gcc").args(["-O2", "-static", "-o"]).arg(lab.rootfs.join("bin/thief")).arg(source).status();
+    let built = Command::new("gcc")
+        .args(["-O2", "-static", "-o"])
+        .arg(lab.rootfs.join("bin/thief"))
+        .arg(source)
+        .status();
     assert!(built.expect("gcc").success());
-    for place in [lab.dir.clone(), lab.state.clone(), lab.bundle.clone(), PathBuf::from(lab::PLACE)] {
+    for place in [lab.dir.clone(), lab.state.clone(), lab.bundle.clone(), PathBuf::from(lab::PLACE)]
+    {
         std::fs::write(place.join("secret-of-the-host"), "SECRET\n").unwrap();
     }
     let all = r#"["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_KILL", "CAP_AUDIT_WRITE",
@@ -62,7 +66,14 @@ fn the_thief_takes_what_it_can(lab: &Lab) {
     let pid = lab.state().at("pid").show();
     for _ in 0..20 {
         let enter = ["-t", &pid, "-p", "sleep", "0.05"];
-        assert!(Command::new("nsenter").args(enter).current_dir(&lab.dir).status().expect("nsenter").success());
+        assert!(
+            Command::new("nsenter")
+                .args(enter)
+                .current_dir(&lab.dir)
+                .status()
+                .expect("nsenter")
+                .success()
+        );
         if stolen(lab).contains("SECRET") {
             return;
         }
@@ -113,7 +124,9 @@ fn a_new_container_in_a_joined_pid_namespace_gives_nothing() {
     };
     for turn in 0..lab::turns(30, 1500) {
         let mut lab = other(turn);
-        lab.script("cat /proc/1/comm; read -r pid rest </proc/self/stat; [ $pid -gt 1 ] && hostname");
+        lab.script(
+            "cat /proc/1/comm; read -r pid rest </proc/self/stat; [ $pid -gt 1 ] && hostname",
+        );
         let said = match turn % 2 {
             0 => call(&lab, &["run", "--bundle", "@BUNDLE@", "@ID@"]),
             _ => {
@@ -136,7 +149,9 @@ fn a_new_container_in_a_joined_pid_namespace_gives_nothing() {
 /// and streams, or its hooks'. (The host's root has the same name, but leads to the secret.)
 fn is_its_own(line: &str) -> bool {
     // A shell keeps its standard streams under other numbers for a time.
-    let is_given = [".in", ".out", ".err"].iter().any(|end| line.trim_end_matches(" (deleted)").ends_with(end));
+    let is_given = [".in", ".out", ".err"]
+        .iter()
+        .any(|end| line.trim_end_matches(" (deleted)").ends_with(end));
     let is_hosts = line.contains(lab::PLACE) || line.contains("/sys/fs/cgroup");
     !line.contains("SECRET") && (is_given || !is_hosts)
 }
@@ -150,14 +165,23 @@ fn a_new_container_joins_the_pid_namespace_of_a_user_namespace() {
         let (host, size) = if user == 0 { (100_000, 65_536) } else { (user, 1) };
         let made = |namespaces: &str, maps: bool, script: &str| {
             let mut lab = Lab::new(Runtime::Ocinit);
-            lab.merge(&format!(r#"{{"linux": {{"cgroupsPath": null, "namespaces": [{namespaces}]}}}}"#));
+            lab.merge(&format!(
+                r#"{{"linux": {{"cgroupsPath": null, "namespaces": [{namespaces}]}}}}"#
+            ));
             if maps {
                 let map = format!(r#"[{{"containerID": 0, "hostID": {host}, "size": {size}}}]"#);
-                lab.merge(&format!(r#"{{"linux": {{"uidMappings": {map}, "gidMappings": {map}}}}}"#));
+                lab.merge(&format!(
+                    r#"{{"linux": {{"uidMappings": {map}, "gidMappings": {map}}}}}"#
+                ));
             }
-            for place in
-                [&lab.dir, &lab.state, &lab.bundle, &lab.rootfs, &lab.rootfs.join("dev"), &lab.rootfs.join("tmp")]
-            {
+            for place in [
+                &lab.dir,
+                &lab.state,
+                &lab.bundle,
+                &lab.rootfs,
+                &lab.rootfs.join("dev"),
+                &lab.rootfs.join("tmp"),
+            ] {
                 std::os::unix::fs::chown(place, Some(host), Some(host)).unwrap();
             }
             if user != 0 {
@@ -169,7 +193,11 @@ fn a_new_container_joins_the_pid_namespace_of_a_user_namespace() {
         };
         let call = |lab: &Lab, words: &[&str]| {
             let mut command = Command::new(lab.dir.join("ocinit"));
-            command.arg("--root").arg(&lab.state).args(words.iter().map(|word| lab.fill(word))).current_dir(&lab.dir);
+            command
+                .arg("--root")
+                .arg(&lab.state)
+                .args(words.iter().map(|word| lab.fill(word)))
+                .current_dir(&lab.dir);
             if user != 0 {
                 command.uid(user).gid(user);
             }

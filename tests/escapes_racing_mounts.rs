@@ -31,7 +31,16 @@ fn exchange_for_ever() {
     std::fs::write("/volume/ready", "ready\n").unwrap();
     loop {
         // SAFETY: both names end in NUL and live until the call returns.
-        unsafe { libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), 2) };
+        unsafe {
+            libc::syscall(
+                libc::SYS_renameat2,
+                libc::AT_FDCWD,
+                one.as_ptr(),
+                libc::AT_FDCWD,
+                other.as_ptr(),
+                2,
+            )
+        };
     }
 }
 
@@ -92,7 +101,11 @@ fn attack(patch: &str, link: (&str, &str)) {
             .collect();
         made.sort();
         assert_eq!(made, ["secret", "there"], "{patch}: made outside of the root");
-        assert_eq!(std::fs::read_dir(outside.join("there")).unwrap().count(), 0, "{patch}: made outside of the root");
+        assert_eq!(
+            std::fs::read_dir(outside.join("there")).unwrap().count(),
+            0,
+            "{patch}: made outside of the root"
+        );
         assert_eq!(std::fs::read_to_string(outside.join("secret")).unwrap(), "SECRET\n");
         if said.status != 0 {
             let _ = lab.call(&["delete", "--force", "@ID@"]);
@@ -139,7 +152,10 @@ fn devices_are_made_in_the_root() {
 fn masked_and_read_only_paths_are_those_of_the_root() {
     lab::enter();
     for link in LINKS {
-        attack(r#"{"linux": {"readonlyPaths": ["/race/place", "/race/link", "/race/place/there"]}}"#, link);
+        attack(
+            r#"{"linux": {"readonlyPaths": ["/race/place", "/race/link", "/race/place/there"]}}"#,
+            link,
+        );
         attack(
             r#"{"linux": {"maskedPaths": ["/race/place/secret", "/race/link/secret", "/race/place/there", "/race/link/there"]}}"#,
             link,
@@ -195,7 +211,8 @@ fn proc_is_a_procfs_or_nothing() {
         let said = lab.run();
         // One procfs, on the directory whatever its name is now, and /proc/sys in it; or the runtime says why not.
         let is_refused = said.status == 1 && said.out.is_empty() && !said.err.is_empty();
-        let mut places: Vec<_> = said.out.lines().map(|line| line.replace("/proc2", "/proc")).collect();
+        let mut places: Vec<_> =
+            said.out.lines().map(|line| line.replace("/proc2", "/proc")).collect();
         places.sort();
         assert!(is_refused || said.status == 0 && places == ["/proc", "/proc/sys"], "{said:?}");
         *(if is_refused { &mut refused } else { &mut done }) += 1;

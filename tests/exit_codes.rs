@@ -43,32 +43,46 @@ fn killed_by_a_fault_of_its_own() {
 
 #[test]
 fn killed_for_its_memory() {
-    let boot = Boot::new(busybox_layout()).append("ocinit.memory=32M").arguments(["tail", "/dev/zero"]);
+    let boot =
+        Boot::new(busybox_layout()).append("ocinit.memory=32M").arguments(["tail", "/dev/zero"]);
     boot.run().expect_status(128 + 9);
 }
 
 /// Below our init the process is not PID 1, so a signal of its own kills it.
 #[test]
 fn killed_by_a_signal_below_init() {
-    let boot = Boot::new(busybox_layout()).append("ocinit.init=on").script("kill -HUP $$; sleep 100");
+    let boot =
+        Boot::new(busybox_layout()).append("ocinit.init=on").script("kill -HUP $$; sleep 100");
     boot.run().expect_status(128 + 1);
 }
 
 #[test]
 fn a_command_that_is_not_there_is_127() {
     let outcome = Boot::new(busybox_layout()).arguments(["/bin/nothing-like-this"]).run();
-    outcome.expect_status(127).expect_stdout("").expect_line(&["ocinit: ", "/bin/nothing-like-this", "no such file"]);
+    outcome.expect_status(127).expect_stdout("").expect_line(&[
+        "ocinit: ",
+        "/bin/nothing-like-this",
+        "no such file",
+    ]);
 }
 
 #[test]
 fn a_command_that_is_nowhere_on_path_is_127() {
     let outcome = Boot::new(busybox_layout()).arguments(["nothing-like-this"]).run();
-    outcome.expect_status(127).expect_stdout("").expect_line(&["ocinit: ", "nothing-like-this", "PATH"]);
+    outcome.expect_status(127).expect_stdout("").expect_line(&[
+        "ocinit: ",
+        "nothing-like-this",
+        "PATH",
+    ]);
 }
 
 #[test]
 fn a_command_that_is_a_directory_is_126() {
-    Boot::new(busybox_layout()).arguments(["/etc"]).run().expect_status(126).expect_line(&["ocinit: ", "/etc"]);
+    Boot::new(busybox_layout())
+        .arguments(["/etc"])
+        .run()
+        .expect_status(126)
+        .expect_line(&["ocinit: ", "/etc"]);
 }
 
 #[test]
@@ -94,7 +108,10 @@ fn a_command_for_another_processor_is_126() {
 #[test]
 fn a_missing_interpreter_is_named() {
     let outcome = with_file("interpreter", 0o755, b"#!/usr/bin/absent -x\necho EXECUTED\n").run();
-    outcome.expect_stdout("").expect_line(&["ocinit: ", "/it", "/usr/bin/absent"]).expect_status(127);
+    outcome
+        .expect_stdout("")
+        .expect_line(&["ocinit: ", "/it", "/usr/bin/absent"])
+        .expect_status(127);
 }
 
 /// The same for a program linked against a loader that the image does not hold.
@@ -123,14 +140,18 @@ fn a_kernel_panic_is_125_and_shows_the_log() {
 /// An image's own init reports nothing; that it powered the machine off is all it says.
 #[test]
 fn an_init_of_the_images_own_that_powers_off_is_0() {
-    let outcome = Boot::new(busybox_layout()).append("ocinit.mode=exec").script("echo by itself; poweroff -f").run();
+    let outcome = Boot::new(busybox_layout())
+        .append("ocinit.mode=exec")
+        .script("echo by itself; poweroff -f")
+        .run();
     outcome.expect_status(0);
     assert!(outcome.text().contains("by itself"), "{outcome}");
 }
 
 #[test]
 fn time_is_up_is_124() {
-    let outcome = Boot::new(busybox_layout()).timeout(20).script("echo started; exec sleep 1000").run();
+    let outcome =
+        Boot::new(busybox_layout()).timeout(20).script("echo started; exec sleep 1000").run();
     outcome.expect_status(124).expect_stdout("started\n").expect_line(&["20"]);
 }
 
@@ -139,13 +160,15 @@ fn time_is_up_is_124() {
 #[test]
 fn all_of_them_through_the_guest() {
     let directory = scratch("exit-all");
-    let own = Layer::plain(Tar::new().file("ocinit", 0o755, support::read(support::boot::released())));
+    let own =
+        Layer::plain(Tar::new().file("ocinit", 0o755, support::read(support::boot::released())));
     let (layout, _) = busybox().layer(own).write(&directory.join("layout"));
     let script = r"n=0; while [ $n -lt 256 ]; do
         printf 'ocinit.disk=/dev/vda\0arg=sh\0arg=-c\0arg=exit %s\0' $n >/ocinit.conf; echo expected status $n;
         unshare -mpf /ocinit; n=$((n+1)); done; echo all done; poweroff -f"
         .replace('\n', " ");
-    let configuration = format!("ocinit.disk=/dev/vda\nocinit.mode=exec\narg=sh\narg=-c\narg={script}\n");
+    let configuration =
+        format!("ocinit.disk=/dev/vda\nocinit.mode=exec\narg=sh\narg=-c\narg={script}\n");
     let limit = std::time::Duration::from_secs(600);
     let outcome = support::console::run(&directory, &configuration, &layout.archive(), limit);
     let text = outcome.text().replace('\r', "");
@@ -188,9 +211,15 @@ while b"done\n" not in said:
             scope.spawn(move || {
                 for status in (quarter..=255).step_by(4) {
                     let mut command = boot.command();
-                    let child = command.env("PATH", path).env("STATUS", status.to_string()).spawn().expect("boot");
+                    let child = command
+                        .env("PATH", path)
+                        .env("STATUS", status.to_string())
+                        .spawn()
+                        .expect("boot");
                     let limit = std::time::Duration::from_secs(60);
-                    support::boot::finish(child, None, limit).expect_status(status.into()).expect_stdout("");
+                    support::boot::finish(child, None, limit)
+                        .expect_status(status.into())
+                        .expect_stdout("");
                 }
             });
         }
@@ -200,11 +229,16 @@ while b"done\n" not in said:
 /// Without a report port (another VMM, a board) the console carries the container's output and the last line the status.
 #[test]
 fn the_consoles_last_line_says_the_status() {
-    let outcome =
-        Boot::new(busybox_layout()).flag("--console").script("printf '%03900d\n' 7; printf end; exit 77").run();
+    let outcome = Boot::new(busybox_layout())
+        .flag("--console")
+        .script("printf '%03900d\n' 7; printf end; exit 77")
+        .run();
     outcome.expect_status(77);
     let text = outcome.text().replace('\r', "");
     // A UART is slow: most of this is still on its way when the container ends.
-    assert!(text.contains(&format!("{}7\n", "0".repeat(3899))), "its output is not whole\n{outcome}");
+    assert!(
+        text.contains(&format!("{}7\n", "0".repeat(3899))),
+        "its output is not whole\n{outcome}"
+    );
     assert!(text.ends_with("7\nend\nocinit: exit status 77\n"), "{outcome}");
 }

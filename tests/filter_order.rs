@@ -39,12 +39,19 @@ impl Kind {
         let mut all = Vec::new();
         for command in ["run", "create", "exec"] {
             for bits in 0..16 {
-                let [no_new_privs, hooks, listener, joins] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
+                let [no_new_privs, hooks, listener, joins] =
+                    [1, 2, 4, 8].map(|bit| bits & bit != 0);
                 // exec runs no hooks, and joins the container's own pid namespace.
                 if command == "exec" && (hooks || joins) {
                     continue;
                 }
-                all.push(Kind { command, no_new_privs, hooks, listener, pod: if joins { pod } else { 0 } });
+                all.push(Kind {
+                    command,
+                    no_new_privs,
+                    hooks,
+                    listener,
+                    pod: if joins { pod } else { 0 },
+                });
             }
         }
         all
@@ -81,7 +88,8 @@ impl Kind {
 fn row(begins: &str) -> String {
     static TABLE: OnceLock<String> = OnceLock::new();
     let table = TABLE.get_or_init(|| {
-        std::fs::read_to_string(support::project().join("docs/system-calls.md")).expect("docs/system-calls.md")
+        std::fs::read_to_string(support::project().join("docs/system-calls.md"))
+            .expect("docs/system-calls.md")
     });
     let line = table.lines().find(|line| line.starts_with(&format!("| {begins}"))).expect("a row");
     format!(" {}", line.trim_end_matches(" |").rsplit(" | ").next().unwrap())
@@ -107,7 +115,8 @@ fn lab_of(kind: Kind, default: &str, rules: &str) -> (Lab, UnixListener) {
     std::fs::hard_link(program, lab.rootfs.join("nop")).unwrap();
     let listener = UnixListener::bind(lab.dir.join("listen")).unwrap();
     let notify = r#", {"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}"#;
-    let (notify, path) = if kind.listener { (notify, r#""listenerPath": "@DIR@/listen", "#) } else { ("", "") };
+    let (notify, path) =
+        if kind.listener { (notify, r#""listenerPath": "@DIR@/listen", "#) } else { ("", "") };
     let args = if kind.command == "exec" { r#"["/nop", "stay"]"# } else { r#"["/nop"]"# };
     lab.merge(&format!(
         r#"{{"process": {{"args": {args}, "noNewPrivileges": {}}},
@@ -176,7 +185,10 @@ fn a_call_of_the_table_that_is_forbidden_is_told() {
                 }
                 let is_execve = call == "\"execve\"";
                 if action == "SCMP_ACT_ERRNO" && is_execve {
-                    assert!(said.err.contains("exec /nop: operation not permitted"), "{kind:?} {call}: {said:?}");
+                    assert!(
+                        said.err.contains("exec /nop: operation not permitted"),
+                        "{kind:?} {call}: {said:?}"
+                    );
                 }
                 // Killed at its execve(2), the process seems to have started.
                 if !(action == "SCMP_ACT_KILL_PROCESS" && is_execve && kind.command == "create") {
@@ -194,7 +206,8 @@ fn a_call_of_the_table_that_is_forbidden_is_told() {
 const SINCE_2019: &str = "clone3 close_range epoll_pwait2 faccessat2 fchmodat2 futex_requeue futex_wait futex_waitv futex_wake \
     landlock_add_rule landlock_create_ruleset landlock_restrict_self map_shadow_stack memfd_secret openat2 pidfd_getfd pidfd_open \
     pidfd_send_signal process_mrelease rseq cachestat clock_gettime64 mount_setattr move_mount";
-const SINCE_2016: &str = "copy_file_range preadv2 pwritev2 statx pkey_alloc pkey_free pkey_mprotect";
+const SINCE_2016: &str =
+    "copy_file_range preadv2 pwritev2 statx pkey_alloc pkey_free pkey_mprotect";
 /// Recorded calls of busybox; and those of every runtime without no_new_privs (runc: capset and
 /// more).
 const RECORDED: &str = "arch_prctl brk capset clone close dup2 execve exit_group fcntl fork getcwd getegid geteuid getgid getpgrp \
@@ -205,10 +218,14 @@ const RECORDED: &str = "arch_prctl brk capset clone close dup2 execve exit_group
 fn without(profile: &mut support::json::Json, names: &str) {
     use support::json::Json;
     let Json::Object(members) = profile else { return };
-    let Some((_, Json::List(rules))) = members.iter_mut().find(|(key, _)| key == "syscalls") else { return };
+    let Some((_, Json::List(rules))) = members.iter_mut().find(|(key, _)| key == "syscalls") else {
+        return;
+    };
     for rule in rules.iter_mut() {
         let Json::Object(members) = rule else { continue };
-        let Some((_, Json::List(all))) = members.iter_mut().find(|(key, _)| key == "names") else { continue };
+        let Some((_, Json::List(all))) = members.iter_mut().find(|(key, _)| key == "names") else {
+            continue;
+        };
         all.retain(|name| !names.split_whitespace().any(|other| *name == Json::Text(other.into())));
     }
     rules.retain(|rule| matches!(rule.at("names"), Json::List(names) if !names.is_empty()));
@@ -219,7 +236,9 @@ fn without(profile: &mut support::json::Json, names: &str) {
 fn old_profiles_and_recorded_lists_start_everything() {
     use support::json::Json;
     lab::enter();
-    let docker = std::fs::read_to_string(support::project().join("tests/support/seccomp-docker.json")).unwrap();
+    let docker =
+        std::fs::read_to_string(support::project().join("tests/support/seccomp-docker.json"))
+            .unwrap();
     let [today, mut in_2019, mut in_2016] = [(); 3].map(|()| Json::parse(&docker));
     without(&mut in_2019, SINCE_2019);
     without(&mut in_2016, &format!("{SINCE_2019} {SINCE_2016}"));
@@ -227,7 +246,12 @@ fn old_profiles_and_recorded_lists_start_everything() {
         r#"{{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{{"names": [{}], "action": "SCMP_ACT_ALLOW"}}]}}"#,
         quoted(RECORDED)
     );
-    let profiles = [("today", today), ("2019", in_2019), ("2016", in_2016), ("recorded", Json::parse(&recorded))];
+    let profiles = [
+        ("today", today),
+        ("2019", in_2019),
+        ("2016", in_2016),
+        ("recorded", Json::parse(&recorded)),
+    ];
     let (_pod, pid) = pod();
     for (name, profile) in profiles {
         for kind in Kind::all(pid) {
@@ -235,8 +259,11 @@ fn old_profiles_and_recorded_lists_start_everything() {
             if name == "recorded" && kind.hooks && kind.is_early() {
                 continue;
             }
-            let (mut lab, _listener) =
-                lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapoff"], "action": "SCMP_ACT_ERRNO"}"#);
+            let (mut lab, _listener) = lab_of(
+                kind,
+                "SCMP_ACT_ALLOW",
+                r#"{"names": ["swapoff"], "action": "SCMP_ACT_ERRNO"}"#,
+            );
             let mut filter = profile.clone();
             if kind.listener {
                 filter.merge(&Json::parse(&lab.fill(
@@ -259,7 +286,10 @@ fn old_profiles_and_recorded_lists_start_everything() {
                 _ => start(&lab, kind),
             };
             assert_eq!((said.status, said.err.as_str()), (0, ""), "{name} {kind:?}");
-            assert!(kind.command == "create" || said.out == "it runs\n", "{name} {kind:?}: {said:?}");
+            assert!(
+                kind.command == "create" || said.out == "it runs\n",
+                "{name} {kind:?}: {said:?}"
+            );
         }
     }
 }
@@ -270,7 +300,8 @@ fn a_listener_arrives_while_the_container_is_created() {
     lab::enter();
     for no_new_privs in [true, false] {
         let kind = Kind { command: "create", no_new_privs, hooks: true, listener: true, pod: 0 };
-        let (lab, listener) = lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
+        let (lab, listener) =
+            lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
         done(&lab.create());
         listener.set_nonblocking(true).unwrap();
         let (stream, _) = listener.accept().expect("a connection before the start");
@@ -304,14 +335,16 @@ fn a_process_that_offers_its_listener_ends_with_its_parent() {
     lab::enter();
     for command in ["create", "run"] {
         let kind = Kind { command, no_new_privs: true, hooks: false, listener: true, pod: 0 };
-        let (lab, listener) = lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
+        let (lab, listener) =
+            lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
         // SAFETY: listen(2) touches no memory. Only one connection is waiting then, which is ours.
         assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
         let _first = std::os::unix::net::UnixStream::connect(lab.dir.join("listen")).unwrap();
         let mut ocinit = lab.command(&[command, "--bundle", "@BUNDLE@", "@ID@"]).spawn().unwrap();
         let children = format!("/proc/{0}/task/{0}/children", ocinit.id());
         let child = until(|| {
-            let pid = std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.to_string();
+            let pid =
+                std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.to_string();
             let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
             status.contains("\nSeccomp:\t2").then_some(pid)
         });
@@ -333,16 +366,23 @@ fn the_true_reason_arrives() {
     let (_pod, pid) = pod();
     for filter in [false, true] {
         for kind in Kind::all(pid).into_iter().filter(|kind| !kind.hooks && !kind.listener) {
-            let (mut lab, _listener) =
-                lab_of(kind, "SCMP_ACT_ALLOW", r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#);
+            let (mut lab, _listener) = lab_of(
+                kind,
+                "SCMP_ACT_ALLOW",
+                r#"{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}"#,
+            );
             if !filter {
                 lab.merge(r#"{"linux": {"seccomp": null}}"#);
             }
-            let odd =
-                [("lost", "#!/no/such -x\n"), ("text", "neither a program nor a script\n"), ("loop", "#!/loop\n")];
+            let odd = [
+                ("lost", "#!/no/such -x\n"),
+                ("text", "neither a program nor a script\n"),
+                ("loop", "#!/loop\n"),
+            ];
             for (name, text) in odd {
                 std::fs::write(lab.rootfs.join(name), text).unwrap();
-                let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+                let mode =
+                    <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
                 std::fs::set_permissions(lab.rootfs.join(name), mode).unwrap();
             }
             for (path, text) in [
@@ -362,7 +402,10 @@ fn the_true_reason_arrives() {
                         start(&lab, kind)
                     }
                 };
-                assert!(said.status != 0 && said.err.contains(text), "{kind:?} {filter} {path}: {said:?}");
+                assert!(
+                    said.status != 0 && said.err.contains(text),
+                    "{kind:?} {filter} {path}: {said:?}"
+                );
                 if kind.command != "exec" {
                     lab.call(&["delete", "-f", "@ID@"]);
                 }

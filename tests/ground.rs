@@ -13,7 +13,11 @@ fn again(test: &str) -> Command {
     let surroundings = "trap '' HUP INT QUIT TERM USR1; umask 077; exec \"$@\"";
     command.args(["-c", surroundings, "sh"]).arg(std::env::current_exe().expect("a path"));
     command.args(["--ignored", "--exact", test]);
-    command.env("LC_ALL", "tr_TR.UTF-8").env("LANG", "de_DE.UTF-8").env("TERM", "dumb").env("NO_COLOR", "1");
+    command
+        .env("LC_ALL", "tr_TR.UTF-8")
+        .env("LANG", "de_DE.UTF-8")
+        .env("TERM", "dumb")
+        .env("NO_COLOR", "1");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -28,10 +32,13 @@ fn tests_set_what_they_rely_on() {
 #[ignore = "run by tests_set_what_they_rely_on"]
 fn what_is_set() {
     let script = "kill -HUP $$; kill -TERM $$; echo still here";
-    let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("sh");
+    let mut child =
+        Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("sh");
     let status = child.wait().expect("it ends");
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGHUP));
-    let said = support::tool(Command::new("sh").args(["-c", "umask; cat; echo $LC_ALL $LANG $NO_COLOR $TERM"]));
+    let said = support::tool(
+        Command::new("sh").args(["-c", "umask; cat; echo $LC_ALL $LANG $NO_COLOR $TERM"]),
+    );
     assert_eq!(String::from_utf8_lossy(&said), "0022\nC.UTF-8 xterm\n");
 }
 

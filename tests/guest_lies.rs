@@ -64,8 +64,14 @@ const CONVERSATIONS: [(&str, &str); 52] = [
     ("started after an error", r#"say("control", b"hello 1\nerror x\nstarted\n")"#),
     ("two errors", r#"say("control", b"hello 1\nerror x\nerror y\n")"#),
     ("an error without text", r#"say("control", b"hello 1\nerror\n")"#),
-    ("an error that clears the screen", r#"say("control", b"hello 1\nerror \x1b[2J\x9b2J\r\x07gone\n")"#),
-    ("an error that is a CI command", r#"say("control", b"hello 1\nerror ##[error]x ##vso[task.complete]\n")"#),
+    (
+        "an error that clears the screen",
+        r#"say("control", b"hello 1\nerror \x1b[2J\x9b2J\r\x07gone\n")"#,
+    ),
+    (
+        "an error that is a CI command",
+        r#"say("control", b"hello 1\nerror ##[error]x ##vso[task.complete]\n")"#,
+    ),
     (
         "an error that turns writing",
         "say(\"control\", \"hello 1\\nerror \\u202eabc\\u2066\\u2028\\ufeff\\n\".encode())",
@@ -74,15 +80,24 @@ const CONVERSATIONS: [(&str, &str); 52] = [
     ("a phase without times", r#"say("control", b"hello 1\nphase x\n")"#),
     ("a phase of words", r#"say("control", b"hello 1\nphase x y z\n")"#),
     ("a phase that ends before it begins", r#"say("control", b"hello 1\nphase x 2 1\n")"#),
-    ("a phase of a huge time", r#"say("control", b"hello 1\nphase x 1 99999999999999999999999\n")"#),
-    ("a phase in digits of elsewhere", "say(\"control\", \"hello 1\\nphase x 1 \\u0662\\n\".encode())"),
+    (
+        "a phase of a huge time",
+        r#"say("control", b"hello 1\nphase x 1 99999999999999999999999\n")"#,
+    ),
+    (
+        "a phase in digits of elsewhere",
+        "say(\"control\", \"hello 1\\nphase x 1 \\u0662\\n\".encode())",
+    ),
     ("256", r#"say("control", b"hello 1\nexit 256 0 0\n")"#),
     ("minus one", r#"say("control", b"hello 1\nexit -1 0 0\n")"#),
     ("plus one", r#"say("control", b"hello 1\nexit +1 0 0\n")"#),
     ("digits of elsewhere", "say(\"control\", \"hello 1\\nexit \\u0663 0 0\\n\".encode())"),
     ("an underscore", r#"say("control", b"hello 1\nexit 1_0 0 0\n")"#),
     ("a huge status", r#"say("control", b"hello 1\nexit " + b"9" * 5000 + b" 0 0\n")"#),
-    ("a status of four thousand digits", r#"say("control", b"hello 1\nexit " + b"9" * 4000 + b" 0 0\n")"#),
+    (
+        "a status of four thousand digits",
+        r#"say("control", b"hello 1\nexit " + b"9" * 4000 + b" 0 0\n")"#,
+    ),
     ("a count above 2^63", r#"say("control", b"hello 1\nexit 0 9223372036854775809 0\n")"#),
     ("a count below zero", r#"say("control", b"hello 1\nexit 0 -5 0\n")"#),
     ("one count", r#"say("control", b"hello 1\nexit 0 0\n")"#),
@@ -98,7 +113,10 @@ for _ in range(70000): say("control", b"exit 0 0 9\n")"#,
     ),
     ("a phase after exit", r#"say("control", b"hello 1\nexit 0 0 0\nphase x 1 2\n")"#),
     ("a byte after exit", r#"say("control", b"hello 1\nexit 0 0 0\nx")"#),
-    ("a byte after done", r#"say("control", b"hello 1\nexit 0 0 0\n"); wait_for(b"done\n"); say("control", b"\n")"#),
+    (
+        "a byte after done",
+        r#"say("control", b"hello 1\nexit 0 0 0\n"); wait_for(b"done\n"); say("control", b"\n")"#,
+    ),
     ("a long line", r#"say("control", b"hello 1\nerror " + b"x" * 5000 + b"\n")"#),
     (
         "a line without end",
@@ -111,7 +129,10 @@ while True: say("control", b"x" * 65536)"#,
 say("control", b"hello 1\n")
 while True: say("control", b"x")"#,
     ),
-    ("bytes that never come", r#"say("control", b"hello 1\nstarted\nexit 0 5 0\n"); say("stdout", b"four")"#),
+    (
+        "bytes that never come",
+        r#"say("control", b"hello 1\nstarted\nexit 0 5 0\n"); say("stdout", b"four")"#,
+    ),
     (
         "bytes beyond the count",
         r#"say("stdout", b"x" * 100); say("control", b"hello 1\nexit 0 5 0\n"); time.sleep(30)"#,
@@ -139,19 +160,31 @@ fn a_guest_that_lies_is_125_and_one_line() {
             let outcome = run("conversation", script, &boot);
             assert!(outcome.status == 125, "{name} {flags:?}: not 125\n{outcome}");
             is_harmless(&outcome);
-            let said: Vec<_> = outcome.stderr.lines().filter(|line| !line.ends_with(" ms")).collect();
+            let said: Vec<_> =
+                outcome.stderr.lines().filter(|line| !line.ends_with(" ms")).collect();
             assert!(said.len() == 1, "{name} {flags:?}: not one line\n{outcome}");
-            assert!(said[0].starts_with("boot: ") || said[0].starts_with("ocinit: "), "{name} {flags:?}: {outcome}");
+            assert!(
+                said[0].starts_with("boot: ") || said[0].starts_with("ocinit: "),
+                "{name} {flags:?}: {outcome}"
+            );
             // After the count: bytes that `boot` carries before it reads the count are legitimate.
             let most = match name {
                 "bytes after the count" => 4 << 20,
                 "bytes beyond the count" | "bytes on stderr after done" => 100,
                 _ => 5,
             };
-            assert!(outcome.stdout.len() <= most, "{name}: delivered {} bytes\n{outcome}", outcome.stdout.len());
+            assert!(
+                outcome.stdout.len() <= most,
+                "{name}: delivered {} bytes\n{outcome}",
+                outcome.stdout.len()
+            );
         }
     }
-    assert!(started.elapsed() < Duration::from_secs(400), "a guest can make boot slow: {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(400),
+        "a guest can make boot slow: {:?}",
+        started.elapsed()
+    );
 }
 
 /// Valid messages are taken, up to the largest number.
@@ -183,7 +216,11 @@ if os.fork() == 0: time.sleep(20); os._exit(0)"#;
 fn bytes_that_never_come_end_the_machine() {
     let script = r#"say("control", b"hello 1\nstarted\nexit 0 5 0\n"); say("stdout", b"four"); time.sleep(1000)"#;
     let outcome = run("never", script, &boot());
-    outcome.expect_status(125).expect_stdout("four").expect_line(&["1 of 5 bytes", "stdout", "lost"]);
+    outcome.expect_status(125).expect_stdout("four").expect_line(&[
+        "1 of 5 bytes",
+        "stdout",
+        "lost",
+    ]);
 }
 
 /// The guest reads neither its input nor its control port. Signals and the time limit still work.
@@ -202,7 +239,9 @@ while True: say("stderr", b"x" * 65536); time.sleep(0.01)"#;
         start(command)
     };
     finish(with_input(&boot().timeout(3)), input(), limit).expect_status(124);
-    for (signals, status) in [(&["TERM", "TERM"][..], 143), (&["INT", "INT"], 130), (&["TERM"], 143), (&["HUP"], 129)] {
+    for (signals, status) in
+        [(&["TERM", "TERM"][..], 143), (&["INT", "INT"], 130), (&["TERM"], 143), (&["HUP"], 129)]
+    {
         let child = with_input(&boot());
         std::thread::sleep(Duration::from_secs(2));
         for signal in signals {
@@ -247,7 +286,10 @@ time.sleep(0.3)
 sys.exit(3)"#;
     for flag in ["--verbose", "--timings"] {
         let outcome = run("log", script, &boot().flag(flag));
-        outcome.expect_status(125).expect_line(&["set-output name=a"]).expect_line(&["x", "more bytes"]);
+        outcome
+            .expect_status(125)
+            .expect_line(&["set-output name=a"])
+            .expect_line(&["x", "more bytes"]);
         is_harmless(&outcome);
         assert!(outcome.stderr.lines().all(|line| line.len() < 5000), "a line is not cut");
         assert!(outcome.took < Duration::from_secs(20), "quadratic: {:?}", outcome.took);
@@ -265,7 +307,10 @@ say("stdout", b"12345")
 say("control", b"exit 0 5 0\n")
 wait_for(b"done\n")"#;
     let outcome = run("full", script, &boot().option("--log", "/dev/full"));
-    outcome.expect_status(125).expect_stdout("12345").expect_line(&["boot: /dev/full: No space left on device"]);
+    outcome
+        .expect_status(125)
+        .expect_stdout("12345")
+        .expect_line(&["boot: /dev/full: No space left on device"]);
     assert!(outcome.stderr.lines().count() == 1, "{outcome}");
     // A FIFO without a reader is an error at once.
     let directory = scratch("guest-lies-fifo");
@@ -293,7 +338,10 @@ wait_for(b"done\n")"#;
 /// After its exit status a guest may still owe output; it does not decide how long SIGTERM waits for that.
 #[test]
 fn a_guest_that_never_ends_its_output_does_not_outlive_sigterm() {
-    let flows = [("trickle", "say('stdout', b'x'); time.sleep(0.5)"), ("flood", "say('stdout', b'x' * 65536)")];
+    let flows = [
+        ("trickle", "say('stdout', b'x'); time.sleep(0.5)"),
+        ("flood", "say('stdout', b'x' * 65536)"),
+    ];
     let children = flows.map(|(name, flow)| {
         let script =
             format!("say('control', b'hello 1\\nstarted\\nexit 0 9000000000000000000 0\\n')\nwhile True: {flow}");
@@ -305,7 +353,9 @@ fn a_guest_that_never_ends_its_output_does_not_outlive_sigterm() {
     children.iter().for_each(|child| send(child, "TERM"));
     for child in children {
         let outcome = finish(child, None, Duration::from_secs(90));
-        outcome.expect_status(128 + 15).expect_line(&["boot: SIGTERM", "did not end in 20 seconds"]);
+        outcome
+            .expect_status(128 + 15)
+            .expect_line(&["boot: SIGTERM", "did not end in 20 seconds"]);
     }
 }
 
@@ -320,7 +370,11 @@ fn a_console_that_lies_is_125() {
         ("ocinit: exit status 0\\nKernel panic - not syncing: \\x1b[2J::x\\n", 125),
         ("", 125),
     ] {
-        let outcome = run("console", &format!("say('console', '{text}'.encode())"), &boot().flag("--console"));
+        let outcome = run(
+            "console",
+            &format!("say('console', '{text}'.encode())"),
+            &boot().flag("--console"),
+        );
         assert!(outcome.status == status, "{text}: {outcome}");
         is_harmless(&outcome);
     }
@@ -332,7 +386,10 @@ fn a_console_that_lies_is_125() {
 fn random_lines_of_a_guest_are_understood_or_refused() {
     let rounds = std::env::var("OCINIT_TEST_ROUNDS").unwrap_or_else(|_| "20000".into());
     let mut command = Command::new("python3");
-    command.arg(project().join("tests/support/control_lines.py")).arg(project().join("qemu")).arg(rounds);
+    command
+        .arg(project().join("tests/support/control_lines.py"))
+        .arg(project().join("qemu"))
+        .arg(rounds);
     support::tool(&mut command);
 }
 

@@ -46,7 +46,8 @@ fn cases(top: &Path) -> Vec<Case> {
         let (name, verdict, line) = (next(), next(), next());
         let options: BTreeMap<_, _> = words.filter_map(|option| option.split_once('=')).collect();
         let disk = options.get("disk").map(|size| size.to_string());
-        let space = options.get("space").map_or(ADDRESS_SPACE, |bytes| bytes.parse().expect("a number"));
+        let space =
+            options.get("space").map_or(ADDRESS_SPACE, |bytes| bytes.parse().expect("a number"));
         // Half of all roots are there before, so that both ways are tried.
         let premade = disk.is_none() && (index % 2 == 0 || options.contains_key("premade"));
         Case { name, refused: verdict == "refuses", line, disk, space, premade }
@@ -92,7 +93,8 @@ fn run(case: &Case, place: &Path) -> Option<Outcome> {
         command.arg(env!("CARGO_BIN_EXE_ocinit")).arg("unpack").arg(image).arg(root);
     }
     let error = std::fs::File::create(place.join("stderr")).expect("create");
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(error).spawn().expect("starts");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(error).spawn().expect("starts");
     let (start, mut peak) = (Instant::now(), 0);
     let status = loop {
         if let Some(status) = child.try_wait().expect("wait") {
@@ -135,23 +137,28 @@ fn check(case: &Case, place: &Path, peak: &AtomicU64) -> Result<(), String> {
     }
     let Outcome { status, line, .. } = outcome;
     if case.disk.is_none() {
-        let mut beside: Vec<_> = std::fs::read_dir(place.join("place")).expect("place").flatten().collect();
+        let mut beside: Vec<_> =
+            std::fs::read_dir(place.join("place")).expect("place").flatten().collect();
         beside.retain(|entry| entry.file_name() != "rootfs");
         if !beside.is_empty() {
             return Err(format!("beside the root: {beside:?}"));
         }
     }
-    let said =
-        if case.line.is_empty() { line.is_empty() } else { line.contains(&case.line) && line.lines().count() == 1 };
+    let said = if case.line.is_empty() {
+        line.is_empty()
+    } else {
+        line.contains(&case.line) && line.lines().count() == 1
+    };
     let is_ours = line.is_empty() || line.starts_with("ocinit: ") && line.ends_with('\n');
     if !said || !is_ours {
         return Err(format!("said {line:?}, not {:?}", case.line));
     }
     match (case.refused, status) {
         (true, Some(125)) => check_nothing_left(case, &root),
-        (false, Some(0)) => {
-            tree::check(&String::from_utf8(support::read(&place.join("tree"))).expect("UTF-8"), &tree::read(&root))
-        }
+        (false, Some(0)) => tree::check(
+            &String::from_utf8(support::read(&place.join("tree"))).expect("UTF-8"),
+            &tree::read(&root),
+        ),
         _ => Err(format!("status {status:?}, {line:?}")),
     }
 }
@@ -160,7 +167,8 @@ fn check_nothing_left(case: &Case, root: &Path) -> Result<(), String> {
     if !case.premade {
         return if root.exists() { Err("a half root is left".into()) } else { Ok(()) };
     }
-    let stat = root.symlink_metadata().map_err(|error| format!("the root that was there: {error}"))?;
+    let stat =
+        root.symlink_metadata().map_err(|error| format!("the root that was there: {error}"))?;
     let left = tree::read(root).len() - 1;
     match (stat.mode() & 0o7777, stat.uid(), stat.gid(), left) {
         (0o711, 0, 0, 0) => Ok(()),
@@ -171,8 +179,9 @@ fn check_nothing_left(case: &Case, root: &Path) -> Result<(), String> {
 /// Thousands of files are made in memory, if files have `user.` attributes there: before Linux 6.6 they have none.
 fn mount_in_memory(top: &Path) {
     let release = support::read(Path::new("/proc/sys/kernel/osrelease"));
-    let mut numbers =
-        release.split(|byte| !byte.is_ascii_digit()).map(|number| String::from_utf8_lossy(number).parse());
+    let mut numbers = release
+        .split(|byte| !byte.is_ascii_digit())
+        .map(|number| String::from_utf8_lossy(number).parse());
     let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0_u32);
     if (next(), next()) >= (6, 6) {
         support::tmpfs::mount_here(top, 1 << 30);
@@ -193,7 +202,8 @@ fn hostile_images_get_nowhere() {
     make_canary(&canary);
     let untouched = record(&canary);
     let only = std::env::var("OCINIT_HOSTILE").unwrap_or_default();
-    let cases: Vec<Case> = cases(&top).into_iter().filter(|case| case.name.starts_with(&only)).collect();
+    let cases: Vec<Case> =
+        cases(&top).into_iter().filter(|case| case.name.starts_with(&only)).collect();
     let (next, peak) = (AtomicUsize::new(0), AtomicU64::new(0));
     let (faults, times) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let work = || {
@@ -202,7 +212,8 @@ fn hostile_images_get_nowhere() {
             let place: PathBuf = top.join(&case.name);
             let mut result = check(case, &place, &peak);
             if record(&canary) != untouched {
-                result = Err("the canary was touched, by this case or by one at the same time".into());
+                result =
+                    Err("the canary was touched, by this case or by one at the same time".into());
             }
             match result {
                 // Deep trees and large ones are not kept.
@@ -213,11 +224,17 @@ fn hostile_images_get_nowhere() {
         }
     };
     std::thread::scope(|scope| {
-        (0..std::thread::available_parallelism().map_or(2, usize::from)).for_each(|_| drop(scope.spawn(work)));
+        (0..std::thread::available_parallelism().map_or(2, usize::from))
+            .for_each(|_| drop(scope.spawn(work)));
     });
-    let (faults, mut times, peak) = (faults.into_inner().unwrap(), times.into_inner().unwrap(), peak.into_inner());
+    let (faults, mut times, peak) =
+        (faults.into_inner().unwrap(), times.into_inner().unwrap(), peak.into_inner());
     times.sort();
-    println!("{} cases, the slowest {:?}, peak {peak} KiB", cases.len(), &times[times.len().saturating_sub(10)..]);
+    println!(
+        "{} cases, the slowest {:?}, peak {peak} KiB",
+        cases.len(),
+        &times[times.len().saturating_sub(10)..]
+    );
     assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), cases.len(), faults.join("\n"));
     assert!(!only.is_empty() || cases.len() >= 150, "{} cases are not all", cases.len());
 }

@@ -76,9 +76,10 @@ fn put(kind: &str, place: &Path, outside: &Path) {
             std::fs::create_dir(place).expect("folder");
             write(&place.join("in it"), "");
         }
-        "a socket" => {
-            drop(UnixListener::bind(outside.join("s")).and_then(|_| std::fs::rename(outside.join("s"), place)))
-        }
+        "a socket" => drop(
+            UnixListener::bind(outside.join("s"))
+                .and_then(|_| std::fs::rename(outside.join("s"), place)),
+        ),
         // It never ends.
         "a device" => drop(tool(Command::new("mknod").arg(place).args(["c", "1", "5"]))),
         "a link out" => symlink(&former, place).expect("link"),
@@ -88,22 +89,29 @@ fn put(kind: &str, place: &Path, outside: &Path) {
             tool(Command::new("mkfifo").arg(place.with_extension("fifo")));
             symlink(place.with_extension("fifo").file_name().expect("name"), place).expect("link");
         }
-        "a hole of 8 TiB" => File::create(place).and_then(|file| file.set_len(8 << 40)).expect("hole"),
+        "a hole of 8 TiB" => {
+            File::create(place).and_then(|file| file.set_len(8 << 40)).expect("hole")
+        }
         "an empty file" => write(place, ""),
         _ => panic!("{kind}"),
     }
 }
 
-const FILES: [&str; 7] = ["oci-layout", "index.json", "blobs", "blobs/sha256", "manifest", "config", "layer"];
+const FILES: [&str; 7] =
+    ["oci-layout", "index.json", "blobs", "blobs/sha256", "manifest", "config", "layer"];
 
 /// Each of the files of a layout replaced by each kind of file.
 fn replaced_files(stored: &Stored) -> Vec<Case> {
     let hex = |blob: &Blob| blob.digest.replace("sha256:", "blobs/sha256/");
-    let of = [("manifest", &stored.manifest), ("config", &stored.config), ("layer", &stored.layers[0])];
+    let of =
+        [("manifest", &stored.manifest), ("config", &stored.config), ("layer", &stored.layers[0])];
     let blobs: Vec<(&str, String)> = of.into_iter().map(|(name, blob)| (name, hex(blob))).collect();
     let mut cases = Vec::new();
     for file in FILES {
-        let path = blobs.iter().find(|(name, _)| *name == file).map_or(file.to_string(), |(_, path)| path.clone());
+        let path = blobs
+            .iter()
+            .find(|(name, _)| *name == file)
+            .map_or(file.to_string(), |(_, path)| path.clone());
         for kind in KINDS {
             cases.push(Case { file, kind, path: path.clone() });
         }
@@ -174,16 +182,28 @@ impl Place {
         let (before, outside) = (names(&self.layout), record(&self.outside));
         let fill = |word: &str| {
             let at = |path: &Path| path.to_str().expect("UTF-8").to_string();
-            word.replace("@L@", &at(&self.layout)).replace("@O@", &at(&self.out)).replace("@G@", &at(&self.good))
+            word.replace("@L@", &at(&self.layout))
+                .replace("@O@", &at(&self.out))
+                .replace("@G@", &at(&self.good))
         };
         let mut command = Command::new("timeout");
-        command.args(["-s", "KILL", "60", "prlimit"]).args(LIMITS).arg(ocinit()).args(words.split(' ').map(fill));
+        command
+            .args(["-s", "KILL", "60", "prlimit"])
+            .args(LIMITS)
+            .arg(ocinit())
+            .args(words.split(' ').map(fill));
         command.env("TMPDIR", self.out.join("tmp")).stdin(Stdio::null()).current_dir(&self.out);
         let said = command.output().expect("it starts");
-        let (line, status) = (String::from_utf8_lossy(&said.stderr).into_owned(), said.status.code());
+        let (line, status) =
+            (String::from_utf8_lossy(&said.stderr).into_owned(), said.status.code());
         let left: Vec<_> = names(&self.out).into_iter().filter(|name| name != "tmp").collect();
-        let is_one = line.starts_with("ocinit: ") && line.ends_with('\n') && line.lines().count() == 1;
-        let is_clean = !said.stdout.iter().chain(&said.stderr).any(|byte| matches!(byte, 0..=8 | 11..=31 | 127));
+        let is_one =
+            line.starts_with("ocinit: ") && line.ends_with('\n') && line.lines().count() == 1;
+        let is_clean = !said
+            .stdout
+            .iter()
+            .chain(&said.stderr)
+            .any(|byte| matches!(byte, 0..=8 | 11..=31 | 127));
         let is_stream = words.ends_with("oci-archive:-");
         if says.is_empty() {
             if status != Some(0) || !line.is_empty() {
@@ -212,12 +232,16 @@ impl Place {
 
 /// The paths of all that is in a folder, without a look at the contents.
 fn names(folder: &Path) -> Vec<String> {
-    let mut names =
-        String::from_utf8(tool(Command::new("find").arg(folder).args(["-mindepth", "1", "-printf", "%P %y\n"])))
-            .expect("UTF-8")
-            .lines()
-            .map(|line| line.rsplit_once(' ').expect("a kind").0.to_string())
-            .collect::<Vec<_>>();
+    let mut names = String::from_utf8(tool(Command::new("find").arg(folder).args([
+        "-mindepth",
+        "1",
+        "-printf",
+        "%P %y\n",
+    ])))
+    .expect("UTF-8")
+    .lines()
+    .map(|line| line.rsplit_once(' ').expect("a kind").0.to_string())
+    .collect::<Vec<_>>();
     names.sort();
     names
 }
@@ -235,8 +259,13 @@ fn check_all(top: &Path, good: &Path, cases: &[Case]) {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             let place = Place::new(&top.join(format!("{thread}")), good, case, good);
             for (way, words) in WAYS {
-                if let Err(fault) = place.check(words, expected(case.file, case.kind, way), way == "copy into") {
-                    faults.lock().expect("lock").push(format!("{} is {}, {way}: {fault}", case.file, case.kind));
+                if let Err(fault) =
+                    place.check(words, expected(case.file, case.kind, way), way == "copy into")
+                {
+                    faults
+                        .lock()
+                        .expect("lock")
+                        .push(format!("{} is {}, {way}: {fault}", case.file, case.kind));
                 }
             }
             let _ = std::fs::remove_dir_all(&place.top);
@@ -250,7 +279,12 @@ fn check_all(top: &Path, good: &Path, cases: &[Case]) {
 /// Runs it with little processor time; its status and what it said.
 fn in_little_time(words: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new("prlimit");
-    command.args(["--as=536870912", "--cpu=15"]).arg(ocinit()).args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .args(["--as=536870912", "--cpu=15"])
+        .arg(ocinit())
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let said = command.output().expect("it starts");
     (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
 }
@@ -261,12 +295,20 @@ fn a_document_that_is_named_thousands_of_times_is_not_read_as_often() {
     let layout = scratch("hostile-commands-often").join("layout");
     let mut layout = Layout::create(&layout);
     let zeros = layout.blob(&vec![0; 4 << 20]);
-    layout.entries = (0..4096).map(|n| zeros.descriptor(MANIFEST, &tagged(&format!("t{n}")))).collect();
+    layout.entries =
+        (0..4096).map(|n| zeros.descriptor(MANIFEST, &tagged(&format!("t{n}")))).collect();
     layout.write_index();
     for format in ["table", "json"] {
-        let (status, line) =
-            in_little_time(&["inspect", "--format", format, layout.directory.to_str().expect("UTF-8")]);
-        assert!(status == Some(125) && line.contains("invalid JSON at byte 0"), "{status:?} {line}");
+        let (status, line) = in_little_time(&[
+            "inspect",
+            "--format",
+            format,
+            layout.directory.to_str().expect("UTF-8"),
+        ]);
+        assert!(
+            status == Some(125) && line.contains("invalid JSON at byte 0"),
+            "{status:?} {line}"
+        );
         assert_eq!(line.lines().count(), 1, "{line}");
     }
 }
@@ -277,12 +319,15 @@ fn thousands_of_images_in_one_archive_take_no_time_for_each_other() {
     let archive = scratch("hostile-commands-docker").join("archive.tar");
     let config = image().config_json();
     let layer = image().layers.remove(0).stored;
-    let items: Vec<_> =
-        (0..4000).map(|n| format!(r#"{{"Config":"it.json","RepoTags":["name:{n}"],"Layers":["layer"]}}"#)).collect();
+    let items: Vec<_> = (0..4000)
+        .map(|n| format!(r#"{{"Config":"it.json","RepoTags":["name:{n}"],"Layers":["layer"]}}"#))
+        .collect();
     let tar = Tar::new().file("it.json", 0o644, config).file("layer", 0o644, layer);
     write(&archive, tar.file("manifest.json", 0o644, format!("[{}]", items.join(","))).finish());
     let archive = archive.to_str().expect("UTF-8");
-    for words in [&["inspect", archive][..], &["inspect", "--format", "json", archive], &["verify", archive]] {
+    for words in
+        [&["inspect", archive][..], &["inspect", "--format", "json", archive], &["verify", archive]]
+    {
         assert_eq!(in_little_time(words), (Some(0), String::new()), "{words:?}");
     }
 }
@@ -293,7 +338,8 @@ fn a_configuration_of_the_largest_size_is_shown_soon() {
     let ports: Vec<_> = (0..150_000).map(|n| format!(r#""{n}/tcp":{{}}"#)).collect();
     let others: Vec<_> = (0..50_000).map(|n| format!(r#""other{n}":{n}"#)).collect();
     let config = format!(r#""ExposedPorts":{{{}}},{}"#, ports.join(","), others.join(","));
-    let (layout, _) = image().config(&config).write(&scratch("hostile-commands-ports").join("layout"));
+    let (layout, _) =
+        image().config(&config).write(&scratch("hostile-commands-ports").join("layout"));
     for format in ["table", "json"] {
         let words = ["inspect", "--format", format, layout.directory.to_str().expect("UTF-8")];
         assert_eq!(in_little_time(&words), (Some(0), String::new()), "{format}");
@@ -306,10 +352,15 @@ fn many_long_labels_take_no_time_for_each_other() {
     let directory = scratch("hostile-commands-labels");
     let begin = "k".repeat(3000);
     let labels: Vec<_> = (0..1024).map(|n| format!(r#""{begin}{n}":"{n}""#)).collect();
-    let (layout, _) = image().config(&format!(r#""Labels":{{{}}}"#, labels.join(","))).write(&directory.join("layout"));
+    let (layout, _) = image()
+        .config(&format!(r#""Labels":{{{}}}"#, labels.join(",")))
+        .write(&directory.join("layout"));
     let bundle = directory.join("bundle");
-    let words = ["bundle", layout.directory.to_str().expect("UTF-8"), bundle.to_str().expect("UTF-8")];
+    let words =
+        ["bundle", layout.directory.to_str().expect("UTF-8"), bundle.to_str().expect("UTF-8")];
     assert_eq!(in_little_time(&words), (Some(0), String::new()));
     let config = String::from_utf8(support::read(&bundle.join("config.json"))).expect("UTF-8");
-    assert!(labels.iter().all(|label| config.contains(label.trim_end_matches(|end: char| end != ':'))));
+    assert!(
+        labels.iter().all(|label| config.contains(label.trim_end_matches(|end: char| end != ':')))
+    );
 }

@@ -53,7 +53,9 @@ fn spoil(layout: &Path, what: &str) -> String {
         "blobs a link" => replace("blobs", &host),
         "an algorithm a link" => replace("blobs/sha256", &host.join("sha256")),
         "a blob a link" => replace(&format!("blobs/sha256/{HEX}"), &host.join("secret")),
-        "a blob a relative link" => replace(&format!("blobs/sha256/{HEX}"), Path::new("../../../host/secret")),
+        "a blob a relative link" => {
+            replace(&format!("blobs/sha256/{HEX}"), Path::new("../../../host/secret"))
+        }
         "a reference a link" => {
             std::fs::create_dir(layout.join("refs")).expect("refs");
             replace("refs/latest", &host.join("secret"))
@@ -167,7 +169,9 @@ fn boot_follows_no_link_on_the_way_to_the_layout() {
             run(machine.command(&boot.append(&format!("ocinit.path={path}"))))
         };
         boot("/real/layout").expect_status(0);
-        for (path, name) in [("/way/layout", "outer/way"), ("/real/link", "real/link"), ("/real/../..", "..")] {
+        for (path, name) in
+            [("/way/layout", "outer/way"), ("/real/link", "real/link"), ("/real/../..", "..")]
+        {
             refused(&boot(path), path, file_system, name);
         }
     }
@@ -187,7 +191,11 @@ fn mkdisk_reads_nothing_that_is_not_the_layouts_own() {
                 assert!(!disk.exists(), "{what}: half a disk is left");
             }
         }
-        let left: Vec<_> = std::fs::read_dir(&directory).expect("scratch").flatten().map(|e| e.file_name()).collect();
+        let left: Vec<_> = std::fs::read_dir(&directory)
+            .expect("scratch")
+            .flatten()
+            .map(|e| e.file_name())
+            .collect();
         assert!(left.len() == 2, "{what}: left lying about: {left:?}");
     }
 }
@@ -214,7 +222,9 @@ fn mkdisk_takes_the_files_of_a_layout_from_an_archive() {
         }
     }
     // A file that is all holes, and an archive that ends too early.
-    File::create(layout.join("blobs/sha256").join(HEX)).and_then(|made| made.set_len(8 << 40)).expect("a hole");
+    File::create(layout.join("blobs/sha256").join(HEX))
+        .and_then(|made| made.set_len(8 << 40))
+        .expect("a hole");
     tool(Command::new("tar").arg("-Scf").arg(&archive).arg("-C").arg(&layout).args([
         "oci-layout",
         "index.json",
@@ -231,7 +241,14 @@ fn mkdisk_takes_the_files_of_a_layout_from_an_archive() {
         HEX,
     );
     let (_, whole) = prepare("archive");
-    tool(Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&whole).args(["oci-layout", "blobs"]));
+    tool(
+        Command::new("tar")
+            .arg("-cf")
+            .arg(&archive)
+            .arg("-C")
+            .arg(&whole)
+            .args(["oci-layout", "blobs"]),
+    );
     let bytes = read(&archive);
     write(&archive, &bytes[..bytes.len() / 2]);
     let mut command = Command::new(project().join("qemu/mkdisk"));
@@ -253,12 +270,21 @@ fn no_header_of_an_archive_takes_the_hosts_memory() {
         let mut tar = Tar::new().entry(&header, b"").finish();
         tar.truncate(512);
         write(&archive, tar);
-        File::options().write(true).open(&archive).and_then(|made| made.set_len(8 << 30)).expect("a hole");
+        File::options()
+            .write(true)
+            .open(&archive)
+            .and_then(|made| made.set_len(8 << 30))
+            .expect("a hole");
         for file_system in ["raw", "ext4"] {
             let mut command = Command::new("prlimit");
             command.arg(format!("--as={}", 1 << 30)).arg(project().join("qemu/mkdisk"));
             command.args(["--fs", file_system]).arg(&archive).arg(directory.join("disk"));
-            refused(&run(command), &format!("{}", kind as char), file_system, "a header of 7516192768 bytes");
+            refused(
+                &run(command),
+                &format!("{}", kind as char),
+                file_system,
+                "a header of 7516192768 bytes",
+            );
         }
     }
     refused(

@@ -29,7 +29,8 @@ fn ten_thousand_orphans_are_reaped() {
 #[test]
 fn without_init_zombies_stay() {
     // Perl-less and C-less: a shell that becomes `sleep` leaves its child to PID 1, which is that `sleep`.
-    let script = r#"( sh -c 'sleep 1; :' & ) ; ( sleep 3; echo zombies=$(zombies) ) & exec sleep 5"#;
+    let script =
+        r#"( sh -c 'sleep 1; :' & ) ; ( sleep 3; echo zombies=$(zombies) ) & exec sleep 5"#;
     let outcome = Boot::new(busybox_layout()).script(&format!("{ZOMBIES}{script}")).run();
     assert_ne!(outcome.value("zombies"), "0", "{outcome}");
 }

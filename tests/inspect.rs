@@ -11,7 +11,12 @@ use support::layout::{INDEX, Layout, MANIFEST, platform, tagged};
 use support::{Image, Tar, project, scratch, tool, write};
 
 fn inspect(arguments: &[&str], image: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ocinit")).arg("inspect").args(arguments).arg(image).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_ocinit"))
+        .arg("inspect")
+        .args(arguments)
+        .arg(image)
+        .output()
+        .unwrap()
 }
 
 #[track_caller]
@@ -26,7 +31,8 @@ fn shown(arguments: &[&str], image: &str) -> String {
 #[track_caller]
 fn check(image: &str, arguments: &[&str], others: &[&Path], program: &str) {
     let text = shown(&[&["--format", "json"], arguments].concat(), image);
-    let directory = scratch(&format!("inspect-check-{}", support::layout::sha256(program.as_bytes())));
+    let directory =
+        scratch(&format!("inspect-check-{}", support::layout::sha256(program.as_bytes())));
     let file = directory.join("shown.json");
     write(&file, text);
     let load = "import json, sys\nload = lambda n: json.load(open(sys.argv[n]))\nshown = load(1)\n";
@@ -38,7 +44,9 @@ fn check(image: &str, arguments: &[&str], others: &[&Path], program: &str) {
 fn same_as_skopeo(image: &str, options: &[&str], arguments: &[&str], name: &str) {
     let directory = scratch(&format!("inspect-skopeo-{name}"));
     let (plain, config) = (directory.join("plain.json"), directory.join("config.json"));
-    let skopeo = |more: &[&str]| tool(Command::new("skopeo").args(options).arg("inspect").args(more).arg(image));
+    let skopeo = |more: &[&str]| {
+        tool(Command::new("skopeo").args(options).arg("inspect").args(more).arg(image))
+    };
     write(&plain, skopeo(&[]));
     write(&config, skopeo(&["--config"]));
     let program = format!(
@@ -90,37 +98,65 @@ fn images_by_umoci_skopeo_and_buildah() {
     // Its own store is beneath the scratch directory, and nothing is run or pulled.
     let buildah = |arguments: &[&str]| {
         let mut command = Command::new("buildah");
-        command.arg("--root").arg(directory.join("root")).arg("--runroot").arg(directory.join("run"));
+        command
+            .arg("--root")
+            .arg(directory.join("root"))
+            .arg("--runroot")
+            .arg(directory.join("run"));
         String::from_utf8(tool(command.args(["--storage-driver", "vfs"]).args(arguments))).unwrap()
     };
     let container = buildah(&["from", "scratch"]);
     write(&directory.join("file"), "by buildah");
     buildah(&["copy", container.trim(), directory.join("file").to_str().unwrap(), "/file"]);
-    buildah(&["config", "--label", "a=b", "--env", "X=1", "--cmd", "/file", "--author", "me", container.trim()]);
+    buildah(&[
+        "config",
+        "--label",
+        "a=b",
+        "--env",
+        "X=1",
+        "--cmd",
+        "/file",
+        "--author",
+        "me",
+        container.trim(),
+    ]);
     let made = format!("oci:{}:made", directory.join("buildah").display());
     buildah(&["commit", "-q", container.trim(), &made]);
     same_as_skopeo(&made, &[], &[], "buildah");
     let table = shown(&[], &made);
-    assert!(table.contains("\nLabels          a=b\n") && table.contains("\nAuthor          me\n"), "{table}");
+    assert!(
+        table.contains("\nLabels          a=b\n") && table.contains("\nAuthor          me\n"),
+        "{table}"
+    );
 }
 
 /// Two platforms behind one tag, an attestation and an artifact beside them.
 fn many(directory: &Path) -> Layout {
     let mut layout = Layout::create(directory);
-    let manifests: Vec<_> = ["amd64", "arm64"].map(|name| (name, small(name).store(&layout).manifest)).into();
-    let mut entries: Vec<_> =
-        manifests.iter().map(|(name, blob)| blob.descriptor(MANIFEST, &platform(name, "linux"))).collect();
+    let manifests: Vec<_> =
+        ["amd64", "arm64"].map(|name| (name, small(name).store(&layout).manifest)).into();
+    let mut entries: Vec<_> = manifests
+        .iter()
+        .map(|(name, blob)| blob.descriptor(MANIFEST, &platform(name, "linux")))
+        .collect();
     let config = layout.blob(b"{}");
     let other = |kind: &str| {
         let config = config.descriptor(kind, "");
-        layout
-            .blob(format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[]}}"#).as_bytes())
+        layout.blob(
+            format!(
+                r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[]}}"#
+            )
+            .as_bytes(),
+        )
     };
     let attests = r#","annotations":{"vnd.docker.reference.type":"attestation-manifest"}"#;
     let said = format!("{}{attests}", platform("unknown", "unknown"));
     entries.push(other("application/vnd.oci.image.config.v1+json").descriptor(MANIFEST, &said));
     let chart = other("application/vnd.example.chart").descriptor(MANIFEST, &tagged("chart"));
-    let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, entries.join(","));
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#,
+        entries.join(",")
+    );
     layout.entries.push(layout.blob(index.as_bytes()).descriptor(INDEX, &tagged("many")));
     layout.entries.push(chart);
     layout.write_index();
@@ -147,7 +183,12 @@ fn an_image_for_another_machine_is_shown_all_the_same() {
     small("s390x").write(&directory.join("image"));
     for words in ["", ":latest"] {
         let image = format!("oci:{}{words}", directory.join("image").display());
-        same_as_skopeo(&image, &["--override-arch", "s390x"], &[], &format!("other{}", words.len()));
+        same_as_skopeo(
+            &image,
+            &["--override-arch", "s390x"],
+            &[],
+            &format!("other{}", words.len()),
+        );
         assert!(shown(&[], &image).contains("\nPlatform        linux/s390x\n"));
     }
 }
@@ -203,7 +244,12 @@ fn a_docker_archive_of_several_images_is_a_list() {
     let tar = directory.join("docker.tar");
     for tag in ["one", "two"] {
         let to = format!("docker-archive:{}:{tag}", directory.join(format!("{tag}.tar")).display());
-        tool(Command::new("skopeo").args(["copy", "-q", &format!("oci:{}:{tag}", layout.directory.display()), &to]));
+        tool(Command::new("skopeo").args([
+            "copy",
+            "-q",
+            &format!("oci:{}:{tag}", layout.directory.display()),
+            &to,
+        ]));
     }
     // Both in one, as `docker save one two` writes it.
     let join = r#"
@@ -238,7 +284,10 @@ assert [(row["Tags"], row["Layers"]) for row in shown["Manifests"]] == [([shown[
 "#,
     );
     let table = shown(&[], image);
-    assert!(table.ends_with("docker.io/library/two:latest\n") && table.lines().count() == 6, "{table}");
+    assert!(
+        table.ends_with("docker.io/library/two:latest\n") && table.lines().count() == 6,
+        "{table}"
+    );
     assert!(shown(&[], &format!("{image}:two")).contains(" in 3 layers\n"));
 }
 
@@ -249,22 +298,33 @@ fn what_is_missing_is_listed_as_missing() {
     std::fs::remove_file(layout.path(&arm.manifest.digest)).unwrap();
     let table = shown(&[], &format!("{}:many", layout.directory.display()));
     let short = &arm.manifest.digest["sha256:".len()..][..12];
-    assert!(table.contains(&format!("{short}  missing      linux/arm64       -       -          -")), "{table}");
+    assert!(
+        table.contains(&format!("{short}  missing      linux/arm64       -       -          -")),
+        "{table}"
+    );
     assert!(table.contains("\nPlatform        linux/amd64\n"), "{table}");
 }
 
 #[test]
 fn a_damaged_document_is_not_shown() {
     for which in ["config", "manifest"] {
-        let (layout, stored) = small("amd64").write(&scratch(&format!("inspect-damaged-{which}")).join("image"));
-        let digest = if which == "config" { &stored.config.digest } else { &stored.manifest.digest };
+        let (layout, stored) =
+            small("amd64").write(&scratch(&format!("inspect-damaged-{which}")).join("image"));
+        let digest =
+            if which == "config" { &stored.config.digest } else { &stored.manifest.digest };
         let text = std::fs::read_to_string(layout.path(digest)).unwrap();
-        write(&layout.path(digest), text.replace("linux", "linuy").replace("layers\":[{", "layerz\":[{"));
+        write(
+            &layout.path(digest),
+            text.replace("linux", "linuy").replace("layers\":[{", "layerz\":[{"),
+        );
         for format in ["table", "json"] {
             let output = inspect(&["--format", format], layout.directory.to_str().unwrap());
             let line = String::from_utf8(output.stderr).unwrap();
             assert_eq!((output.status.code(), &*output.stdout), (Some(125), &b""[..]), "{line}");
-            assert!(line.starts_with(&format!("ocinit: {which} {digest}: digest mismatch")), "{line}");
+            assert!(
+                line.starts_with(&format!("ocinit: {which} {digest}: digest mismatch")),
+                "{line}"
+            );
         }
     }
 }
@@ -278,7 +338,9 @@ fn what_a_hostile_image_says_stays_on_its_line() {
     let mut layout = Layout::create(&scratch("inspect-hostile").join("image"));
     let stored = image.store(&layout);
     let said = format!(r#","annotations":{{"org.opencontainers.image.ref.name":"{evil}"}}"#);
-    layout.entries.push(stored.manifest.descriptor(MANIFEST, &format!("{}{said}", platform("amd64", "linux"))));
+    layout.entries.push(
+        stored.manifest.descriptor(MANIFEST, &format!("{}{said}", platform("amd64", "linux"))),
+    );
     layout.write_index();
     let name = layout.directory.to_str().unwrap();
     let table = shown(&[], name);
@@ -347,7 +409,10 @@ LAYER         SIZE       CREATED              BY
     );
     assert_eq!(shown(&["--format=table"], directory.to_str().unwrap()), text);
     let output = inspect(&["--format", "xml"], directory.to_str().unwrap());
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "ocinit: --format xml: neither table nor json\n");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "ocinit: --format xml: neither table nor json\n"
+    );
 }
 
 /// Exit status, standard output and standard error.
@@ -367,7 +432,8 @@ fn an_image_whose_manifest_is_missing_or_unreadable_fails() {
         for format in ["table", "json"] {
             let mut command = Command::new("setpriv");
             command.args(["--bounding-set=-all", "--inh-caps=-all", env!("CARGO_BIN_EXE_ocinit")]);
-            let (status, output, errors) = said(command.args(["inspect", "--format", format, words]).output().unwrap());
+            let (status, output, errors) =
+                said(command.args(["inspect", "--format", format, words]).output().unwrap());
             assert_eq!((status, &*output), (Some(125), ""), "{errors}");
             assert!(errors.contains("ermission denied") && !errors.contains("missing"), "{errors}");
         }
@@ -385,28 +451,59 @@ fn an_odd_entry_among_others_has_a_row_that_says_so_and_the_exit_status_tells() 
     let digest = format!("sha256:{}", "1".repeat(64));
     let garbage = Layout::create(&scratch("inspect-odd-garbage").join("image")).blob(b"garbage");
     for (n, odd, kind) in [
-        (0, format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":-1{}}}"#, tagged("odd")), "damaged"),
-        (1, format!(r#"{{"mediaType":"{MANIFEST}","digest":"sha256:1","size":1{}}}"#, tagged("odd")), "damaged"),
-        (2, format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":1,"annotations":5}}"#), "damaged"),
-        (3, format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":1{}}}"#, tagged("odd")), "missing"),
+        (
+            0,
+            format!(
+                r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":-1{}}}"#,
+                tagged("odd")
+            ),
+            "damaged",
+        ),
+        (
+            1,
+            format!(
+                r#"{{"mediaType":"{MANIFEST}","digest":"sha256:1","size":1{}}}"#,
+                tagged("odd")
+            ),
+            "damaged",
+        ),
+        (
+            2,
+            format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":1,"annotations":5}}"#),
+            "damaged",
+        ),
+        (
+            3,
+            format!(
+                r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":1{}}}"#,
+                tagged("odd")
+            ),
+            "missing",
+        ),
         (4, garbage.descriptor(MANIFEST, &tagged("odd")), "damaged"),
         (5, garbage.descriptor(INDEX, &tagged("odd")), "damaged"),
         (6, String::from("5"), "damaged"),
     ] {
         for others in [1, 2] {
-            let mut layout = Layout::create(&scratch(&format!("inspect-odd-{n}-{others}")).join("image"));
+            let mut layout =
+                Layout::create(&scratch(&format!("inspect-odd-{n}-{others}")).join("image"));
             layout.blob(b"garbage");
             small("amd64").add(&mut layout, "one");
             layout.entries.push(odd.clone());
             if others == 2 {
-                small("amd64").layer(Layer::plain(Tar::new().file("c", 0o644, "3"))).add(&mut layout, "two");
+                small("amd64")
+                    .layer(Layer::plain(Tar::new().file("c", 0o644, "3")))
+                    .add(&mut layout, "two");
             }
             layout.write_index();
             let image = layout.directory.to_str().unwrap();
             let (status, table, errors) = said(inspect(&[], image));
             assert_eq!((status, errors.lines().count()), (Some(125), 1), "{odd}: {errors}");
             let kinds = |kind: &str| {
-                table.lines().filter(|line| line.split_whitespace().nth(1).is_some_and(|it| it == kind)).count()
+                table
+                    .lines()
+                    .filter(|line| line.split_whitespace().nth(1).is_some_and(|it| it == kind))
+                    .count()
             };
             assert_eq!((kinds(kind), kinds("image")), (1, others), "{odd}: {table}");
             let (status, json, _) = said(inspect(&["--format", "json"], image));
@@ -415,7 +512,11 @@ fn an_odd_entry_among_others_has_a_row_that_says_so_and_the_exit_status_tells() 
             let program = "import json, sys\nrows = json.load(open(sys.argv[1]))['Manifests']\n\
                 print([row['Kind'] for row in rows if 'Error' in row])";
             let kinds = tool(Command::new("python3").arg("-c").arg(program).arg(&file));
-            assert_eq!((status, &*String::from_utf8(kinds).unwrap()), (Some(125), &*format!("['{kind}']\n")), "{odd}");
+            assert_eq!(
+                (status, &*String::from_utf8(kinds).unwrap()),
+                (Some(125), &*format!("['{kind}']\n")),
+                "{odd}"
+            );
             // The name stands for another image.
             if n != 2 && n != 6 {
                 shown(&[], &format!("{image}:one"));
@@ -430,15 +531,27 @@ fn an_image_for_another_platform_than_the_one_asked_for_is_an_error() {
     let (layout, _) = small("amd64").write(&directory.join("image"));
     let docker = directory.join("docker.tar");
     let to = format!("docker-archive:{}:a", docker.display());
-    tool(Command::new("skopeo").args(["copy", "-q", &format!("oci:{}:latest", layout.directory.display()), &to]));
+    tool(Command::new("skopeo").args([
+        "copy",
+        "-q",
+        &format!("oci:{}:latest", layout.directory.display()),
+        &to,
+    ]));
     let image = layout.directory.to_str().unwrap();
-    for words in [image, &format!("{image}:latest"), docker.to_str().unwrap(), &format!("{}:a", docker.display())] {
+    for words in [
+        image,
+        &format!("{image}:latest"),
+        docker.to_str().unwrap(),
+        &format!("{}:a", docker.display()),
+    ] {
         for format in ["table", "json"] {
             let arguments = ["--format", format, "--platform", "linux/arm64"];
             let (status, output, errors) = said(inspect(&arguments, words));
             assert_eq!((status, &*output), (Some(125), ""), "{words}: {errors}");
             assert!(
-                errors.contains("wrong architecture: the image is for linux/amd64, wanted is linux/arm64"),
+                errors.contains(
+                    "wrong architecture: the image is for linux/amd64, wanted is linux/arm64"
+                ),
                 "{errors}"
             );
             shown(&["--format", format, "--platform", "linux/amd64"], words);
@@ -454,7 +567,9 @@ fn a_size_in_json_has_a_name_that_says_of_what() {
     let target = format!("docker-archive:{}", archive.display());
     let image = layout.directory.to_str().unwrap();
     tool(Command::new(env!("CARGO_BIN_EXE_ocinit")).args(["copy", image, &target]));
-    for (image, document) in [(image, stored.manifest.size.to_string()), (archive.to_str().unwrap(), "null".into())] {
+    for (image, document) in
+        [(image, stored.manifest.size.to_string()), (archive.to_str().unwrap(), "null".into())]
+    {
         let (status, json, errors) = said(inspect(&["--format", "json"], image));
         assert_eq!(status, Some(0), "{errors}");
         let json = Json::try_parse(&json).expect("JSON");
@@ -465,7 +580,11 @@ fn a_size_in_json_has_a_name_that_says_of_what() {
         }
         assert!(image.ends_with("docker") || json.at("DocumentSize").show() == document);
         // A docker-archive has plain layers.
-        let layers = if document == "null" { json.at("LayersSize").show() } else { layers.to_string() };
-        assert_eq!((json.at("LayersSize").show(), row.at("LayersSize").show()), (layers.clone(), layers));
+        let layers =
+            if document == "null" { json.at("LayersSize").show() } else { layers.to_string() };
+        assert_eq!(
+            (json.at("LayersSize").show(), row.at("LayersSize").show()),
+            (layers.clone(), layers)
+        );
     }
 }

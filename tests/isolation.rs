@@ -37,7 +37,8 @@ fn who_waits_for_the_start_has_nothing_of_the_host_open() {
     let pid = lab.state().at("pid").show();
     for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors") {
         let entry = entry.expect("a descriptor");
-        let number: u32 = entry.file_name().to_str().and_then(|name| name.parse().ok()).expect("a number");
+        let number: u32 =
+            entry.file_name().to_str().and_then(|name| name.parse().ok()).expect("a number");
         let target = std::fs::read_link(entry.path()).expect("what it is");
         let target = target.to_string_lossy();
         // A memory file and the descriptors of who runs this test are not ours.
@@ -164,8 +165,16 @@ fn an_ordinary_user_adds_a_process_before_the_start() {
         let said = call(&["state", "@ID@"]);
         assert!(said.out.contains(&format!("\"status\": \"{status}\"")), "{said:?}");
         // Root reads no state of another user's.
-        refused(&lab, &lab.call(&["state", "@ID@"]), "it belongs to user 1234, and the caller is 0");
-        assert_eq!(call(&["exec", "@ID@", "sh", "-c", "id -u; echo $$ >&2"]).show(), "0\n", "{status}");
+        refused(
+            &lab,
+            &lab.call(&["state", "@ID@"]),
+            "it belongs to user 1234, and the caller is 0",
+        );
+        assert_eq!(
+            call(&["exec", "@ID@", "sh", "-c", "id -u; echo $$ >&2"]).show(),
+            "0\n",
+            "{status}"
+        );
         if status == "created" {
             done(&call(&["start", "@ID@"]));
         }
@@ -195,7 +204,11 @@ fn the_bundle_of_an_image_is_ours_alone_and_goes_whatever_fails() {
     let mut names = Vec::new();
     for _ in 0..2 {
         done(&run(&format!("create --image {image} @ID@")));
-        names.extend(std::fs::read_dir(&place).expect("bundles").map(|entry| entry.expect("a bundle").file_name()));
+        names.extend(
+            std::fs::read_dir(&place)
+                .expect("bundles")
+                .map(|entry| entry.expect("a bundle").file_name()),
+        );
         done(&run("delete @ID@"));
     }
     assert!(names.len() == 2 && names[0] != names[1] && kept() == 0, "{names:?}");

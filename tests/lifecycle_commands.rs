@@ -13,7 +13,9 @@ use support::lab::{self, Lab, Runtime, done, ended, launch, refused, running};
 /// Returns a container in the host's pid namespace, and its processes.
 fn in_hosts_namespace() -> (Lab, Vec<String>) {
     let mut lab = Lab::new(Runtime::Ocinit);
-    lab.merge(r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]}}"#);
+    lab.merge(
+        r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]}}"#,
+    );
     lab.script("setsid sleep 1000 & setsid sleep 1000 & echo >/root/set; sleep 1000");
     launch(&lab);
     lab.wait_for_file("b/rootfs/root/set");
@@ -74,18 +76,29 @@ fn exec_reads_its_process_from_a_pipe_and_a_fifo() {
     lab::enter();
     for runtime in [Runtime::Ocinit, Runtime::Runc] {
         let lab = running(runtime);
-        let process =
-            r#"{"args": ["echo", "from the pipe"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}"#;
+        let process = r#"{"args": ["echo", "from the pipe"], "cwd": "/", "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0}}"#;
         let mut command = Command::new("bash");
-        let words = format!("exec \"$0\" \"$@\" --process <(sleep 0.1; echo '{process}') {}", lab.id);
+        let words =
+            format!("exec \"$0\" \"$@\" --process <(sleep 0.1; echo '{process}') {}", lab.id);
         let called = lab.command(&["exec"]);
-        command.args(["-c", &words]).arg(called.get_program()).args(called.get_args()).current_dir(&lab.dir);
+        command
+            .args(["-c", &words])
+            .arg(called.get_program())
+            .args(called.get_args())
+            .current_dir(&lab.dir);
         assert_eq!(lab.finish(&mut command).show(), "from the pipe\n", "{runtime:?}");
         let fifo = lab.dir.join("fifo");
         support::tool(Command::new("mkfifo").arg(&fifo));
         let mut writer = Command::new("sh");
-        let mut writer = writer.args(["-c", &format!("echo '{process}' > {}", fifo.display())]).spawn().expect("sh");
-        assert_eq!(lab.call(&["exec", "--process", "@DIR@/fifo", "@ID@"]).show(), "from the pipe\n", "{runtime:?}");
+        let mut writer = writer
+            .args(["-c", &format!("echo '{process}' > {}", fifo.display())])
+            .spawn()
+            .expect("sh");
+        assert_eq!(
+            lab.call(&["exec", "--process", "@DIR@/fifo", "@ID@"]).show(),
+            "from the pipe\n",
+            "{runtime:?}"
+        );
         assert!(ended(&mut writer).is_some());
         done(&lab.call(&["delete", "-f", "@ID@"]));
     }
@@ -113,7 +126,11 @@ fn update_reads_its_limits_from_a_pipe() {
         let mut command = Command::new("bash");
         let words = format!("exec \"$0\" \"$@\" --resources <(sleep 0.1; echo '{{}}') {}", lab.id);
         let called = lab.command(&["update"]);
-        command.args(["-c", &words]).arg(called.get_program()).args(called.get_args()).current_dir(&lab.dir);
+        command
+            .args(["-c", &words])
+            .arg(called.get_program())
+            .args(called.get_args())
+            .current_dir(&lab.dir);
         done(&lab.finish(&mut command));
         done(&lab.call(&["delete", "-f", "@ID@"]));
     }
@@ -130,7 +147,9 @@ fn debug_tells_the_phases_in_the_log_or_on_standard_error() {
         let log = lab.dir.join(format!("log-{format}"));
         lab.global = match format {
             "stderr" => vec!["--debug".into()],
-            _ => ["--debug", "--log-format", format, "--log", log.to_str().expect("UTF-8")].map(String::from).to_vec(),
+            _ => ["--debug", "--log-format", format, "--log", log.to_str().expect("UTF-8")]
+                .map(String::from)
+                .to_vec(),
         };
         for words in [
             &["create", "--bundle", "@BUNDLE@", "@ID@"][..],
@@ -141,14 +160,20 @@ fn debug_tells_the_phases_in_the_log_or_on_standard_error() {
             let _ = std::fs::remove_file(&log);
             let said = lab.call(words);
             assert_eq!(said.status, 0, "{format} {words:?}: {said:?}");
-            let text = if format == "stderr" { said.err.clone() } else { lab.file(&format!("log-{format}")) };
+            let text = if format == "stderr" {
+                said.err.clone()
+            } else {
+                lab.file(&format!("log-{format}"))
+            };
             assert_eq!(said.err.is_empty(), format != "stderr", "{said:?}");
             assert!(!text.is_empty(), "{format} {words:?}");
             for line in text.lines() {
                 let is_debug = match format {
                     "json" => Json::parse(line).at("level").show() == "debug",
                     _ => {
-                        line.starts_with("time=\"20") && line.contains("Z\" level=debug msg=\"") && line.ends_with('"')
+                        line.starts_with("time=\"20")
+                            && line.contains("Z\" level=debug msg=\"")
+                            && line.ends_with('"')
                     }
                 };
                 assert!(is_debug, "{format} {words:?}: {line}");
@@ -176,7 +201,11 @@ fn processes_of_a_container_that_has_stopped_are_none() {
         let lab = running(runtime);
         let said = lab.call(&["ps", "@ID@"]);
         done(&said);
-        assert_eq!(said.out.split_whitespace().take(3).collect::<Vec<_>>(), ["UID", "PID", "PPID"], "{runtime:?}");
+        assert_eq!(
+            said.out.split_whitespace().take(3).collect::<Vec<_>>(),
+            ["UID", "PID", "PPID"],
+            "{runtime:?}"
+        );
         done(&lab.call(&["kill", "@ID@", "KILL"]));
         assert_eq!(lab.wait_for("stopped"), "stopped");
         let said = lab.call(&["ps", "@ID@"]);

@@ -28,11 +28,20 @@ fn state_shows_the_fields_of_runc() {
             let pid = state.at("pid").show();
             assert_eq!(pid == "0", status == "stopped", "{runtime:?}");
             // What is not the same for two of them.
-            let text = said.out.trim_end().replace(&format!("\"pid\": {pid}"), "\"pid\": N").replace(&lab.id, "ID");
+            let text = said
+                .out
+                .trim_end()
+                .replace(&format!("\"pid\": {pid}"), "\"pid\": N")
+                .replace(&lab.id, "ID");
             let created = state.at("created").show();
-            assert!(created.contains('T') && created.contains('Z') && created.len() > 20, "{created}");
+            assert!(
+                created.contains('T') && created.contains('Z') && created.len() > 20,
+                "{created}"
+            );
             let version = state.at("ociVersion").show();
-            let text = text.replace(created.trim_matches('"'), "THEN").replace(version.trim_matches('"'), "VERSION");
+            let text = text
+                .replace(created.trim_matches('"'), "THEN")
+                .replace(version.trim_matches('"'), "VERSION");
             texts.push_str(&text);
         };
         done(&lab.create());
@@ -43,7 +52,8 @@ fn state_shows_the_fields_of_runc() {
         done(&lab.call(&["kill", "@ID@", "KILL"]));
         look(&lab, "stopped");
         done(&lab.call(&["delete", "@ID@"]));
-        let mut lines: Vec<_> = texts.lines().map(|line| line.trim_end_matches(',').to_string()).collect();
+        let mut lines: Vec<_> =
+            texts.lines().map(|line| line.trim_end_matches(',').to_string()).collect();
         lines.sort();
         shown.push(lines);
     }
@@ -59,7 +69,8 @@ fn list_has_the_table_and_the_fields_of_runc() {
         let said = lab.call(&["list"]);
         done(&said);
         let lines: Vec<_> = said.out.lines().collect();
-        let cells: Vec<Vec<_>> = lines.iter().map(|line| line.split_whitespace().collect()).collect();
+        let cells: Vec<Vec<_>> =
+            lines.iter().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             (cells.len(), cells[0].join(" ").as_str()),
             (2, "ID PID STATUS BUNDLE CREATED OWNER"),
@@ -74,7 +85,11 @@ fn list_has_the_table_and_the_fields_of_runc() {
             assert_eq!(lines[line], format!("{wanted}{}", cells[line][5]), "{runtime:?}");
         }
         let pid = lab.state().at("pid").show();
-        assert_eq!(cells[1][..4], [&lab.id, &pid, "running", lab.bundle.to_str().unwrap()], "{runtime:?}");
+        assert_eq!(
+            cells[1][..4],
+            [&lab.id, &pid, "running", lab.bundle.to_str().unwrap()],
+            "{runtime:?}"
+        );
         assert_eq!(cells[1][5], "root", "{runtime:?}");
         assert_eq!(lab.call(&["list", "-q"]).out, lab.fill("@ID@\n"), "{runtime:?}");
         let json = Json::parse(&lab.call(&["list", "--format", "json"]).out);
@@ -96,19 +111,31 @@ fn what_cannot_be_done_is_refused_in_runcs_words() {
     lab::enter();
     for runtime in BOTH {
         let lab = sleeper(runtime);
-        for words in
-            [&["state", "@ID@"][..], &["start", "@ID@"], &["kill", "@ID@"], &["ps", "@ID@"], &["delete", "@ID@"]]
-        {
+        for words in [
+            &["state", "@ID@"][..],
+            &["start", "@ID@"],
+            &["kill", "@ID@"],
+            &["ps", "@ID@"],
+            &["delete", "@ID@"],
+        ] {
             refused(&lab, &lab.call(words), "container does not exist");
         }
         done(&lab.call(&["delete", "--force", "@ID@"]));
-        for words in [&["state", ".."][..], &["create", "-b", "@BUNDLE@", "a/b"], &["create", "-b", "@BUNDLE@", ".."]] {
+        for words in [
+            &["state", ".."][..],
+            &["create", "-b", "@BUNDLE@", "a/b"],
+            &["create", "-b", "@BUNDLE@", ".."],
+        ] {
             refused(&lab, &lab.call(words), "invalid container ID format");
         }
         launch(&lab);
         refused(&lab, &lab.create(), "container with given ID already exists");
         refused(&lab, &lab.start(), "cannot start an already running container");
-        refused(&lab, &lab.call(&["delete", "@ID@"]), "cannot delete container @ID@ that is not stopped: running");
+        refused(
+            &lab,
+            &lab.call(&["delete", "@ID@"]),
+            "cannot delete container @ID@ that is not stopped: running",
+        );
         refused(&lab, &lab.call(&["kill", "@ID@", "FOO"]), "unknown signal \"FOO\"");
         assert_eq!(lab.status(), "running", "{runtime:?}: what is refused changes nothing");
         done(&lab.call(&["kill", "@ID@", "9"]));
@@ -132,7 +159,11 @@ fn a_created_container_is_deleted_and_a_running_one_is_not() {
         done(&lab.call(&["delete", "@ID@"]));
         assert_eq!(lab.leftovers(), "", "{runtime:?}");
         launch(&lab);
-        refused(&lab, &lab.call(&["delete", "@ID@"]), "cannot delete container @ID@ that is not stopped: running");
+        refused(
+            &lab,
+            &lab.call(&["delete", "@ID@"]),
+            "cannot delete container @ID@ that is not stopped: running",
+        );
         done(&lab.call(&["delete", "-f", "@ID@"]));
         assert_eq!(lab.leftovers(), "", "{runtime:?}");
     }
@@ -157,7 +188,9 @@ fn a_signal_arrives_by_name_and_number() {
 /// A container whose processes are in the pid namespace of the host: only its cgroup knows them.
 fn in_hosts_namespace(runtime: Runtime) -> Lab {
     let mut lab = Lab::new(runtime);
-    lab.merge(r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]}}"#);
+    lab.merge(
+        r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "ipc"}, {"type": "uts"}]}}"#,
+    );
     lab.script("setsid sleep 1000 & setsid sleep 1000 & echo >/root/set; sleep 1000");
     launch(&lab);
     lab.wait_for_file("b/rootfs/root/set");
@@ -227,7 +260,8 @@ fn of_two_starts_one_starts_it() {
         let mut lab = Lab::new(Runtime::Ocinit);
         lab.script("echo started >>/root/log; exec sleep 1000");
         done(&lab.create());
-        let both = [(); 2].map(|()| lab.command(&["start", "@ID@"]).stderr(Stdio::piped()).spawn().unwrap());
+        let both = [(); 2]
+            .map(|()| lab.command(&["start", "@ID@"]).stderr(Stdio::piped()).spawn().unwrap());
         let said = both.map(|one| one.wait_with_output().unwrap());
         let failed: Vec<_> = said.iter().filter(|one| !one.status.success()).collect();
         assert_eq!(failed.len(), 1, "{said:?}");
@@ -243,9 +277,18 @@ fn of_two_creates_one_makes_it_and_the_other_breaks_nothing() {
     for _ in 0..10 {
         let lab = sleeper(Runtime::Ocinit);
         let words = ["create", "-b", "@BUNDLE@", "@ID@"];
-        let command = || lab.command(&words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let command = || {
+            lab.command(&words)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+        };
         let both = [(); 2].map(|()| command().unwrap());
-        let made = both.into_iter().filter_map(|mut one| one.wait().unwrap().success().then_some(())).count();
+        let made = both
+            .into_iter()
+            .filter_map(|mut one| one.wait().unwrap().success().then_some(()))
+            .count();
         assert_eq!((made, lab.status().as_str()), (1, "created"));
         done(&lab.start());
         assert_eq!(lab.status(), "running");
@@ -268,14 +311,23 @@ fn a_killed_create_or_start_or_delete_leaves_nothing_that_delete_does_not_remove
             done(&lab.create());
         }
         let mut command = lab.command(words);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         // From its first instruction to its last.
         std::thread::sleep(Duration::from_micros(round * 150));
         child.kill().unwrap();
         child.wait().unwrap();
         // It can be looked at, whatever it is.
         let said = lab.call(&["state", "@ID@"]);
-        assert!(said.status == 0 || said.err.contains("container does not exist"), "round {round}: {}", said.err);
+        assert!(
+            said.status == 0 || said.err.contains("container does not exist"),
+            "round {round}: {}",
+            said.err
+        );
         done(&lab.call(&["list"]));
         let pid = lab.state().at("pid").show();
         done(&lab.call(&["delete", "--force", "@ID@"]));
@@ -283,7 +335,9 @@ fn a_killed_create_or_start_or_delete_leaves_nothing_that_delete_does_not_remove
         // Whoever collects it may take his time.
         let stat = Path::new("/proc").join(&pid).join("stat");
         let is_gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
-        wait_until("its process is gone", || !pid.bytes().all(|byte| byte.is_ascii_digit()) || pid == "0" || is_gone());
+        wait_until("its process is gone", || {
+            !pid.bytes().all(|byte| byte.is_ascii_digit()) || pid == "0" || is_gone()
+        });
     }
 }
 
@@ -299,7 +353,10 @@ fn a_container_keeps_the_configuration_that_it_was_made_from() {
         lab.merge(r#"{"annotations": {"org.example": "second"}}"#);
         lab.script("echo second >/root/out");
         assert_eq!(lab.state().at("annotations").items().len(), 0);
-        assert!(lab.call(&["state", "@ID@"]).out.contains("\"org.example\": \"first\""), "{runtime:?}");
+        assert!(
+            lab.call(&["state", "@ID@"]).out.contains("\"org.example\": \"first\""),
+            "{runtime:?}"
+        );
         std::fs::remove_file(lab.bundle.join("config.json")).unwrap();
         done(&lab.start());
         assert_eq!(lab.wait_for_file("b/rootfs/root/out"), "first\n", "{runtime:?}");

@@ -40,7 +40,9 @@ fn lab_of(user: u32) -> Lab {
     }
     lab.script("exit 0");
     std::fs::create_dir(lab.dir.join("tmp")).unwrap();
-    for place in [&lab.state, &lab.bundle, &lab.rootfs, &lab.rootfs.join("dev"), &lab.dir.join("tmp")] {
+    for place in
+        [&lab.state, &lab.bundle, &lab.rootfs, &lab.rootfs.join("dev"), &lab.dir.join("tmp")]
+    {
         chown(place, Some(user), Some(user)).unwrap();
     }
     chown(&lab.dir, Some(user), Some(user)).unwrap();
@@ -54,7 +56,8 @@ fn a_bundle_of_the_users_stays_whatever_its_name_is() {
         let lab = lab_of(user);
         let program = program(&lab);
         let call = |words: &[&str]| call_as(user, &program, &lab, words);
-        let is_there = || lab.bundle.join("config.json").exists() && lab.rootfs.join("bin/busybox").exists();
+        let is_there =
+            || lab.bundle.join("config.json").exists() && lab.rootfs.join("bin/busybox").exists();
         done(&call(&["run", "-b", "@BUNDLE@", "@ID@"]));
         assert!(is_there(), "run as {user}");
         for delete in [&["delete", "@ID@"][..], &["delete", "-f", "@ID@"]] {
@@ -71,7 +74,9 @@ fn a_bundle_of_the_users_stays_whatever_its_name_is() {
 /// Returns a process that a state may name, and its start time.
 fn victim() -> (Child, String) {
     let child = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
-    let stat = String::from_utf8(read(&Path::new("/proc").join(child.id().to_string()).join("stat"))).unwrap();
+    let stat =
+        String::from_utf8(read(&Path::new("/proc").join(child.id().to_string()).join("stat")))
+            .unwrap();
     let started = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().to_string();
     (child, started)
 }
@@ -111,10 +116,17 @@ fn what_another_user_may_have_written_is_no_state() {
             |place| std::fs::set_permissions(place, PermissionsExt::from_mode(0o771)).unwrap(),
             false,
         ),
-        ("another user's file", |place| chown(place.join("state.json"), Some(USER), None).unwrap(), true),
+        (
+            "another user's file",
+            |place| chown(place.join("state.json"), Some(USER), None).unwrap(),
+            true,
+        ),
         (
             "a file that all may write",
-            |place| std::fs::set_permissions(place.join("state.json"), PermissionsExt::from_mode(0o666)).unwrap(),
+            |place| {
+                std::fs::set_permissions(place.join("state.json"), PermissionsExt::from_mode(0o666))
+                    .unwrap()
+            },
             true,
         ),
     ];
@@ -147,10 +159,19 @@ fn what_another_user_may_have_written_is_no_state() {
         for words in words {
             let said = lab.call(words);
             let is_forced = words.contains(&"--force");
-            assert!(said.err.contains("state is not trusted") || said.err.contains("state.json: "), "{what}: {said:?}");
+            assert!(
+                said.err.contains("state is not trusted") || said.err.contains("state.json: "),
+                "{what}: {said:?}"
+            );
             assert_eq!(said.status == 0, is_forced && goes, "{what}: {words:?}: {said:?}");
-            assert!(process.try_wait().unwrap().is_none(), "{what}: {words:?} killed another's process");
-            assert!(bundle.join("letters").exists(), "{what}: {words:?} removed another's directory");
+            assert!(
+                process.try_wait().unwrap().is_none(),
+                "{what}: {words:?} killed another's process"
+            );
+            assert!(
+                bundle.join("letters").exists(),
+                "{what}: {words:?} removed another's directory"
+            );
         }
         assert_eq!(place.exists(), !goes, "{what}");
         let said = lab.call(&["list", "-q"]);
@@ -166,7 +187,11 @@ fn a_state_under_another_name_is_an_error() {
     lab::enter();
     let lab = lab::running(Runtime::Ocinit);
     std::fs::rename(lab.state.join(&lab.id), lab.state.join("other")).unwrap();
-    refused(&lab, &lab.call(&["kill", "other", "KILL"]), "container other: state.json: id: another container's");
+    refused(
+        &lab,
+        &lab.call(&["kill", "other", "KILL"]),
+        "container other: state.json: id: another container's",
+    );
     std::fs::rename(lab.state.join("other"), lab.state.join(&lab.id)).unwrap();
     assert_eq!(lab.status(), "running");
 }
@@ -191,7 +216,10 @@ fn a_bundle_that_took_the_place_of_ours_stays() {
     std::fs::create_dir(&bundle).unwrap();
     write(&bundle.join("letters"), "dear");
     let said = lab.call(&["delete", "@ID@"]);
-    assert!(said.status == 0 && said.err.contains("not the bundle that was made: it stays"), "{said:?}");
+    assert!(
+        said.status == 0 && said.err.contains("not the bundle that was made: it stays"),
+        "{said:?}"
+    );
     assert!(bundle.join("letters").exists() && lab.leftovers().is_empty());
 }
 
@@ -207,8 +235,12 @@ fn a_run_of_an_image_that_was_killed_leaves_nothing_that_delete_does_not_remove(
             let mut command = Command::new(&program);
             command.arg("--root").arg(&lab.state).args(["run", "--image"]).arg(&image).arg(&lab.id);
             command.env("TMPDIR", &place).current_dir(&lab.dir).uid(user).gid(user);
-            let mut child =
-                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("run");
+            let mut child = command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("run");
             if round == 23 {
                 // It certainly unpacks by now.
                 let deadline = Instant::now() + Duration::from_secs(20);
@@ -217,7 +249,10 @@ fn a_run_of_an_image_that_was_killed_leaves_nothing_that_delete_does_not_remove(
                     bundle.is_some_and(|bundle| bundle.path().join("rootfs/zeros").exists())
                 };
                 while !has_begun() {
-                    assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it unpacks nothing");
+                    assert!(
+                        Instant::now() < deadline && child.try_wait().unwrap().is_none(),
+                        "it unpacks nothing"
+                    );
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
@@ -232,7 +267,8 @@ fn a_run_of_an_image_that_was_killed_leaves_nothing_that_delete_does_not_remove(
             done(&call(&["list"]));
             done(&call(&["delete", "--force", "@ID@"]));
             for place in [&place, &lab.state] {
-                let left: Vec<_> = std::fs::read_dir(place).unwrap().flatten().map(|entry| entry.path()).collect();
+                let left: Vec<_> =
+                    std::fs::read_dir(place).unwrap().flatten().map(|entry| entry.path()).collect();
                 assert_eq!(left, Vec::<PathBuf>::new(), "round {round} as {user}");
             }
         }

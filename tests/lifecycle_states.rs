@@ -22,19 +22,31 @@ struct Said {
 impl Said {
     fn of(output: Output) -> Said {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Said { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Said {
+            status: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 
     /// It failed as a runtime does, with this one line.
     #[track_caller]
     fn fails(&self, line: &str) {
-        assert_eq!((self.stderr.as_str(), self.status), (&*format!("ocinit: {line}\n"), Some(1)), "{}", self.stdout);
+        assert_eq!(
+            (self.stderr.as_str(), self.status),
+            (&*format!("ocinit: {line}\n"), Some(1)),
+            "{}",
+            self.stdout
+        );
     }
 
     /// It did what it was told to, and said this.
     #[track_caller]
     fn says(&self, stdout: &str) {
-        assert_eq!((self.stdout.as_str(), self.stderr.as_str(), self.status), (stdout, "", Some(0)));
+        assert_eq!(
+            (self.stdout.as_str(), self.stderr.as_str(), self.status),
+            (stdout, "", Some(0))
+        );
     }
 }
 
@@ -44,7 +56,14 @@ impl Root {
     }
 
     fn run(&self, words: &[&str]) -> Said {
-        Said::of(Command::new(env!("CARGO_BIN_EXE_ocinit")).arg("--root").arg(&self.0).args(words).output().unwrap())
+        Said::of(
+            Command::new(env!("CARGO_BIN_EXE_ocinit"))
+                .arg("--root")
+                .arg(&self.0)
+                .args(words)
+                .output()
+                .unwrap(),
+        )
     }
 
     fn directory(&self, id: &str) -> PathBuf {
@@ -77,7 +96,8 @@ impl Process {
 
     /// Its number and start time.
     fn who(&self) -> (u32, u64) {
-        let stat = String::from_utf8(read(Path::new(&format!("/proc/{}/stat", self.0.id())))).unwrap();
+        let stat =
+            String::from_utf8(read(Path::new(&format!("/proc/{}/stat", self.0.id())))).unwrap();
         let fields = stat.rsplit_once(')').unwrap().1;
         (self.0.id(), fields.split_whitespace().nth(19).unwrap().parse().unwrap())
     }
@@ -158,8 +178,14 @@ fn a_list_is_laid_out_as_go_does_it() {
     write(&root.directory("file"), "");
     std::os::unix::fs::symlink("a", root.directory("link")).unwrap();
     let said = root.run(&["list", "-f", "json"]);
-    assert_eq!(said.stdout, format!("[{}]\n", one("b-longer-name", process.0.id(), "running", "/some/where/else")));
-    assert_eq!(said.stderr, "ocinit: container a: state.json: invalid JSON at byte 1: the document ends early\n");
+    assert_eq!(
+        said.stdout,
+        format!("[{}]\n", one("b-longer-name", process.0.id(), "running", "/some/where/else"))
+    );
+    assert_eq!(
+        said.stderr,
+        "ocinit: container a: state.json: invalid JSON at byte 1: the document ends early\n"
+    );
 }
 
 #[test]
@@ -182,7 +208,9 @@ fn an_absent_container_and_a_bad_name_are_told_as_runc_tells_them() {
 #[test]
 fn a_signal_goes_to_the_process_and_to_no_other() {
     let root = Root::new("states-kill");
-    for (words, signal) in [(&[][..], 15), (&["KILL"], 9), (&["SIGUSR1"], 10), (&["usr2"], 12), (&["1"], 1)] {
+    for (words, signal) in
+        [(&[][..], 15), (&["KILL"], 9), (&["SIGUSR1"], 10), (&["usr2"], 12), (&["1"], 1)]
+    {
         let mut process = Process::new();
         root.add("one", process.who(), "/b");
         root.run(&["kill", "one", "0"]).says("");
@@ -231,7 +259,11 @@ fn processes_are_shown_by_number_and_by_ps() {
     root.run(&["ps", "-f", "json", "one"]).says(&format!("[{pid}]\n"));
     let said = root.run(&["ps", "one"]);
     let lines: Vec<_> = said.stdout.lines().collect();
-    assert!(lines.len() == 2 && lines[0].starts_with("UID ") && lines[1].ends_with(" sleep 1000"), "{}", said.stdout);
+    assert!(
+        lines.len() == 2 && lines[0].starts_with("UID ") && lines[1].ends_with(" sleep 1000"),
+        "{}",
+        said.stdout
+    );
     // Options behind the name are those of ps.
     let said = root.run(&["ps", "one", "-o", "pid=X,args", "-e"]);
     said.fails("couldn't find PID field in ps output");
@@ -241,7 +273,11 @@ fn processes_are_shown_by_number_and_by_ps() {
         ["PID", "COMMAND", &pid.to_string(), "sleep", "1000"]
     );
     let said = root.run(&["ps", "one", "--frobnicate"]);
-    assert!(said.status == Some(1) && said.stderr.ends_with("ocinit: ps failed\n"), "{}", said.stderr);
+    assert!(
+        said.status == Some(1) && said.stderr.ends_with("ocinit: ps failed\n"),
+        "{}",
+        said.stderr
+    );
     drop(process);
     root.run(&["ps", "-f", "json", "one"]).says("null\n");
     assert_eq!(root.run(&["ps", "one"]).stdout.lines().count(), 1);
@@ -270,7 +306,8 @@ fn only_what_has_stopped_is_deleted_and_force_deletes_all() {
     root.run(&["delete", "one"]).says("");
     root.add("one", (1, 1), "/b");
     write(&root.directory("one").join("state.json"), "");
-    root.run(&["delete", "one"]).fails("container one: state.json: invalid JSON at byte 0: the document ends early");
+    root.run(&["delete", "one"])
+        .fails("container one: state.json: invalid JSON at byte 0: the document ends early");
     let said = root.run(&["delete", "-f", "one"]);
     assert_eq!(said.status, Some(0), "{}", said.stderr);
     // A link in it is removed, not followed.
@@ -290,17 +327,31 @@ fn of_many_that_delete_one_container_one_does() {
         root.add("one", process.who(), "/b");
         let all: Vec<_> = (0..8)
             .map(|n| {
-                let words: &[&str] = if n % 2 == 0 { &["delete", "-f", "one"] } else { &["delete", "one"] };
+                let words: &[&str] =
+                    if n % 2 == 0 { &["delete", "-f", "one"] } else { &["delete", "one"] };
                 let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
-                command.arg("--root").arg(&root.0).args(words).stderr(Stdio::piped()).spawn().unwrap()
+                command
+                    .arg("--root")
+                    .arg(&root.0)
+                    .args(words)
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .unwrap()
             })
             .collect();
         for (n, one) in all.into_iter().enumerate() {
             let said = Said::of(one.wait_with_output().unwrap());
-            let known = ["container does not exist: one", "cannot delete container one that is not stopped: running"];
+            let known = [
+                "container does not exist: one",
+                "cannot delete container one that is not stopped: running",
+            ];
             let is_known = known.iter().any(|line| said.stderr == format!("ocinit: {line}\n"));
             assert!(
-                if n % 2 == 0 { said.stderr.is_empty() } else { said.stderr.is_empty() || is_known },
+                if n % 2 == 0 {
+                    said.stderr.is_empty()
+                } else {
+                    said.stderr.is_empty() || is_known
+                },
                 "{}",
                 said.stderr
             );
@@ -315,18 +366,27 @@ fn errors_go_to_the_log_and_to_standard_error() {
     let root = Root::new("states-log");
     let log = root.0.parent().unwrap().join("log");
     let name = log.to_str().unwrap();
-    root.run(&["--log", name, "--log-format", "json", "state", "none"]).fails("container does not exist: none");
+    root.run(&["--log", name, "--log-format", "json", "state", "none"])
+        .fails("container does not exist: none");
     root.run(&["state", "--log", name, "none"]).fails("container does not exist: none");
     // What is wrong with a command's own options is told there, too.
     root.run(&["--log", name, "state"]).fails("state: no ID: usage: ocinit state ID");
     root.run(&["--log", name, "state", "--frob", "x"]).fails("state: no option --frob: see --help");
     let text = String::from_utf8(read(&log)).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[0].starts_with(r#"{"level":"error","msg":"container does not exist: none","time":"20"#), "{text}");
+    assert!(
+        lines[0]
+            .starts_with(r#"{"level":"error","msg":"container does not exist: none","time":"20"#),
+        "{text}"
+    );
     let line = "ocinit: container does not exist: none";
     assert_eq!(
         lines[1..],
-        [line, "ocinit: state: no ID: usage: ocinit state ID", "ocinit: state: no option --frob: see --help"]
+        [
+            line,
+            "ocinit: state: no ID: usage: ocinit state ID",
+            "ocinit: state: no option --frob: see --help"
+        ]
     );
     root.run(&["--log", "/proc/nowhere/log", "state", "none"])
         .fails("open the log /proc/nowhere/log: no such file or directory");
@@ -343,23 +403,34 @@ fn errors_go_to_the_log_and_to_standard_error() {
 #[test]
 fn what_ocinit_does_not_do_is_refused_in_one_line() {
     let root = Root::new("states-refused");
-    for words in [&["checkpoint", "--help"][..], &["checkpoint", "--image-path", "x", "one"], &["restore", "one"]] {
-        root.run(words).fails(&format!("{}: ocinit neither saves containers nor restores them", words[0]));
+    for words in [
+        &["checkpoint", "--help"][..],
+        &["checkpoint", "--image-path", "x", "one"],
+        &["restore", "one"],
+    ] {
+        root.run(words)
+            .fails(&format!("{}: ocinit neither saves containers nor restores them", words[0]));
     }
-    let line = "--systemd-cgroup: ocinit makes cgroups without systemd, as with --cgroup-manager cgroupfs";
+    let line =
+        "--systemd-cgroup: ocinit makes cgroups without systemd, as with --cgroup-manager cgroupfs";
     for command in ["create", "run"] {
         root.run(&["--systemd-cgroup", command, "one"]).fails(line);
         root.run(&["--cgroup-manager", "systemd", command, "one"]).fails(line);
     }
     // Commands that make no cgroup leave nothing to systemd.
-    for command in ["state", "start", "kill", "delete", "ps", "pause", "resume", "events", "update"] {
+    for command in ["state", "start", "kill", "delete", "ps", "pause", "resume", "events", "update"]
+    {
         for systemd in [&["--systemd-cgroup"][..], &["--cgroup-manager", "systemd"]] {
             root.run(&[systemd, &[command, "one"]].concat()).fails("container does not exist: one");
         }
     }
     assert!(!root.0.exists(), "a create that fails leaves no directory of states");
-    root.run(&["--cgroup-manager=x", "state", "one"]).fails("--cgroup-manager x: neither cgroupfs nor disabled");
-    for words in [&["--cgroup-manager", "disabled"][..], &["--rootless=auto", "--debug", "--systemd-cgroup=false"]] {
+    root.run(&["--cgroup-manager=x", "state", "one"])
+        .fails("--cgroup-manager x: neither cgroupfs nor disabled");
+    for words in [
+        &["--cgroup-manager", "disabled"][..],
+        &["--rootless=auto", "--debug", "--systemd-cgroup=false"],
+    ] {
         root.run(&[words, &["state", "one"]].concat()).fails("container does not exist: one");
     }
 }
@@ -378,7 +449,10 @@ fn an_ordinary_user_has_states_of_his_own() {
         Said::of(command.output().unwrap()).stdout
     };
     assert_eq!(list(Some(&place), "65534"), "one\n");
-    assert!(!list(None, "65534").contains("one") && !list(Some(&place), "0").contains("one"), "root has its own");
+    assert!(
+        !list(None, "65534").contains("one") && !list(Some(&place), "0").contains("one"),
+        "root has its own"
+    );
 }
 
 /// A root with many containers is read once, and each container is looked up once.
@@ -392,13 +466,21 @@ fn a_list_of_many_takes_as_many_steps_as_there_are() {
     for format in ["table", "json"] {
         let log = root.0.parent().unwrap().join("trace");
         let mut command = Command::new("strace");
-        command.args(["-e", "trace=getdents64,openat,open", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_ocinit"));
-        let said = Said::of(command.arg("--root").arg(&root.0).args(["list", "-f", format]).output().unwrap());
+        command
+            .args(["-e", "trace=getdents64,openat,open", "-o"])
+            .arg(&log)
+            .arg(env!("CARGO_BIN_EXE_ocinit"));
+        let said = Said::of(
+            command.arg("--root").arg(&root.0).args(["list", "-f", format]).output().unwrap(),
+        );
         assert_eq!(said.status, Some(0), "{}", said.stderr);
         assert!(said.stdout.matches("container-with-a-name").count() == count, "{}", said.stdout);
         let trace = String::from_utf8(read(&log)).unwrap();
         // 24 bytes and a name each, in buffers of 4096.
-        assert!(trace.matches("getdents64").count() < count / 10, "{format}: the names are read again and again");
+        assert!(
+            trace.matches("getdents64").count() < count / 10,
+            "{format}: the names are read again and again"
+        );
         assert!(trace.matches("/etc/passwd").count() <= 1, "{format}");
         assert!(trace.matches("state.json").count() == count, "{format}: each is read once");
     }

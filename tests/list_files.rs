@@ -117,19 +117,36 @@ fn names_that_a_terminal_would_obey_stay_on_their_line() {
     }
     tar = tar.pax(&[("path", "target"), ("linkpath", "a\nb")]).symlink("l", "t");
     let list = same_as_unpacked(&Case::tars("list-names", [tar]), &[]);
-    assert!(list.contains("esc\\033[2J\n") && list.contains("\\302\\2332J\n") && list.contains("smörgås 😀\n"));
-    assert!(list.contains(" target -> a\\nb\n") && !list.contains(|c: char| c != '\n' && c.is_control()));
+    assert!(
+        list.contains("esc\\033[2J\n")
+            && list.contains("\\302\\2332J\n")
+            && list.contains("smörgås 😀\n")
+    );
+    assert!(
+        list.contains(" target -> a\\nb\n")
+            && !list.contains(|c: char| c != '\n' && c.is_control())
+    );
 }
 
 #[test]
 fn names_are_sorted_by_their_bytes_within_each_directory() {
-    let mut tar = Tar::new().entry(&Header::new("./", b'5'), b"").directory("a/", 0o755).directory("a.b/", 0o755);
+    let mut tar = Tar::new()
+        .entry(&Header::new("./", b'5'), b"")
+        .directory("a/", 0o755)
+        .directory("a.b/", 0o755);
     for name in ["a/z", "a-", "a.b/1", "A", "a/-", "a/y/", "a/y/1", "b", "a0"] {
-        tar = if name.ends_with('/') { tar.directory(name, 0o755) } else { tar.file(name, 0o644, "") };
+        tar = if name.ends_with('/') {
+            tar.directory(name, 0o755)
+        } else {
+            tar.file(name, 0o644, "")
+        };
     }
     let list = same_as_unpacked(&Case::tars("list-order", [tar]), &[]);
     let names: Vec<_> = list.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(names, ["./", "A", "a/", "a/-", "a/y/", "a/y/1", "a/z", "a-", "a.b/", "a.b/1", "a0", "b"]);
+    assert_eq!(
+        names,
+        ["./", "A", "a/", "a/-", "a/y/", "a/y/1", "a/z", "a-", "a.b/", "a.b/1", "a0", "b"]
+    );
 }
 
 #[test]
@@ -159,7 +176,8 @@ fn whiteouts_in_any_order() {
         .whiteout("never/was")
         .file(".wh..wh.aufs", 0o644, "");
     let last = root().whiteout("d/b").file("o/.wh..wh..opq", 0o644, "").directory("o/n/", 0o755);
-    let list = same_as_unpacked(&Case::tars("list-whiteouts", [base, upper, last]), &["d/sub/", "o/"]);
+    let list =
+        same_as_unpacked(&Case::tars("list-whiteouts", [base, upper, last]), &["d/sub/", "o/"]);
     let names: Vec<_> = list.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
     assert_eq!(names, ["./", "both", "d/", "d/sub/", "d/sub/y", "o/", "o/n/"]);
 }
@@ -222,7 +240,8 @@ fn symlinked_parents_lead_inside_the_root() {
 #[test]
 fn whiteouts_through_symlinks_hit_what_the_layer_made_or_not() {
     let root = || Tar::new().entry(&Header::new("./", b'5'), b"");
-    let base = root().directory("real/", 0o755).file("real/old", 0o644, "").symlink("alias", "real");
+    let base =
+        root().directory("real/", 0o755).file("real/old", 0o644, "").symlink("alias", "real");
     let upper = root()
         .file("alias/new", 0o644, "")
         .whiteout("real/new")
@@ -303,7 +322,8 @@ fn nothing_is_listed_of_a_damaged_image() {
     ];
     let case = Case::new("list-damaged", layers);
     let image = case.directory.join("image");
-    let blobs: Vec<_> = std::fs::read_dir(image.join("blobs/sha256")).unwrap().map(|e| e.unwrap().path()).collect();
+    let blobs: Vec<_> =
+        std::fs::read_dir(image.join("blobs/sha256")).unwrap().map(|e| e.unwrap().path()).collect();
     let largest = blobs.iter().max_by_key(|path| path.metadata().unwrap().len()).unwrap();
     let mut bytes = std::fs::read(largest).unwrap();
     bytes[60_000] ^= 1;
@@ -311,7 +331,10 @@ fn nothing_is_listed_of_a_damaged_image() {
     let output = list(&image);
     let line = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(125), 0));
-    assert!(line.starts_with("ocinit: layer 2 of 2 sha256:") && line.contains("digest mismatch"), "{line}");
+    assert!(
+        line.starts_with("ocinit: layer 2 of 2 sha256:") && line.contains("digest mismatch"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -358,9 +381,13 @@ fn a_list_that_nobody_reads_to_its_end_ends() {
     let case = Case::tars("list-pipe", [Tar::new().file("a", 0o644, "")]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
-    let output = command.arg("list-files").arg(case.directory.join("image")).stdout(full).output().unwrap();
+    let output =
+        command.arg("list-files").arg(case.directory.join("image")).stdout(full).output().unwrap();
     let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), &*line), (Some(125), "ocinit: write standard output: no space left on device\n"));
+    assert_eq!(
+        (output.status.code(), &*line),
+        (Some(125), "ocinit: write standard output: no space left on device\n")
+    );
 }
 
 /// GNU tar makes two devices of one.
@@ -384,7 +411,9 @@ fn a_docker_archive_and_an_image_for_another_machine() {
     let directory = support::scratch("list-docker");
     let layer = Layer::gzip(Tar::new().file("a", 0o644, "1").whiteout("never"));
     let other = Layer::plain(Tar::new().directory("b/", 0o755).whiteout("a"));
-    let image = support::Image { architecture: "arm64".into(), ..support::Image::empty() }.layer(layer).layer(other);
+    let image = support::Image { architecture: "arm64".into(), ..support::Image::empty() }
+        .layer(layer)
+        .layer(other);
     image.write(&directory.join("image"));
     let list = |words: &str, platform: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ocinit"));
@@ -399,7 +428,10 @@ fn a_docker_archive_and_an_image_for_another_machine() {
         let names: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
         assert_eq!(names, ["./", "b/"], "{}", String::from_utf8_lossy(&output.stderr));
         let output = list(words, "linux/amd64");
-        assert!(String::from_utf8(output.stderr).unwrap().contains("wrong architecture") && output.stdout.is_empty());
+        assert!(
+            String::from_utf8(output.stderr).unwrap().contains("wrong architecture")
+                && output.stdout.is_empty()
+        );
     }
 }
 

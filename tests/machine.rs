@@ -15,7 +15,12 @@ use support::{Boot, Tar, busybox, console, disk, project, scratch, tool};
 fn attack() -> Vec<u8> {
     let program = support::cache::get("attack-3", |place| {
         let source = project().join("tests/support/attack.c");
-        tool(Command::new("gcc").args(["-O1", "-Wall", "-Werror", "-static", "-o"]).arg(place).arg(source));
+        tool(
+            Command::new("gcc")
+                .args(["-O1", "-Wall", "-Werror", "-static", "-o"])
+                .arg(place)
+                .arg(source),
+        );
     });
     support::read(&program)
 }
@@ -31,7 +36,9 @@ fn layout(name: &str) -> PathBuf {
 /// second time. Without the filter, which forbids the first step.
 #[test]
 fn limits_cannot_be_lifted_from_inside() {
-    let boot = Boot::new(layout("lift")).append("ocinit.memory=64M ocinit.seccomp=off").option("--mem", "512");
+    let boot = Boot::new(layout("lift"))
+        .append("ocinit.memory=64M ocinit.seccomp=off")
+        .option("--mem", "512");
     let outcome = boot.script("/attack lift; /attack lift-and-touch 128; echo after=$?").run();
     assert!(!outcome.text().contains("once=done"), "{outcome}");
     assert!(!outcome.text().contains("touched=128"), "{outcome}");
@@ -61,7 +68,8 @@ fn damaged_disk(name: &str) -> PathBuf {
     disk::ext4(&file, 16, None, &["-b", "1024"]);
     tool(Command::new("/usr/sbin/tune2fs").args(["-e", "panic"]).arg(&file));
     let blocks = tool(Command::new("/usr/sbin/debugfs").args(["-R", "blocks /"]).arg(&file));
-    let block: usize = String::from_utf8(blocks).expect("a number").trim().parse().expect("one block");
+    let block: usize =
+        String::from_utf8(blocks).expect("a number").trim().parse().expect("one block");
     let mut bytes = support::read(&file);
     bytes[block * 1024..(block + 1) * 1024].fill(0xff);
     support::write(&file, bytes);
@@ -73,7 +81,9 @@ fn a_hundred_partitions_are_no_obstacle() {
     let file = scratch("machine-partitions").join("disk.img");
     disk::many_partitions(&file, 100);
     for which in ["SERIAL=image", "auto"] {
-        let boot = Boot::new(busybox_layout()).option("--disk", &file).append(&format!("ocinit.disk={which}"));
+        let boot = Boot::new(busybox_layout())
+            .option("--disk", &file)
+            .append(&format!("ocinit.disk={which}"));
         let outcome = boot.script("echo count=$(grep -c 'vdb[0-9]' /proc/partitions)").run();
         outcome.expect_status(0).expect_value("count", "100");
     }
@@ -87,7 +97,8 @@ fn a_serial_number_means_the_partition_with_the_image() {
     disk::ext4(&plain, 16, Some(&busybox_layout()), &[]);
     disk::partitioned(&file, &plain);
     Boot::new(&file).arguments(["echo", "found"]).run().expect_status(0).expect_stdout("found\n");
-    let second = Boot::new(busybox_layout()).option("--disk", &file).append("ocinit.disk=/dev/vdb1");
+    let second =
+        Boot::new(busybox_layout()).option("--disk", &file).append("ocinit.disk=/dev/vdb1");
     second.arguments(["echo", "by name"]).run().expect_status(0).expect_stdout("by name\n");
     // The error names a partition without an image.
     disk::ext4(&plain, 16, None, &[]);
@@ -135,8 +146,12 @@ fn a_console_without_a_reader_does_not_keep_the_machine_on() {
 #[test]
 fn a_console_that_was_stopped_says_the_last_line() {
     let directory = scratch("machine-stopped");
-    let configuration =
-        "ocinit.privileged=on\narg=sh\narg=-c\narg=/attack stop-output /dev/ttyS0; echo little; exit 5\n";
-    let outcome = console::run(&directory, configuration, &archive(&layout("stopped")), Duration::from_secs(90));
+    let configuration = "ocinit.privileged=on\narg=sh\narg=-c\narg=/attack stop-output /dev/ttyS0; echo little; exit 5\n";
+    let outcome = console::run(
+        &directory,
+        configuration,
+        &archive(&layout("stopped")),
+        Duration::from_secs(90),
+    );
     assert!(outcome.text().contains("ocinit: exit status 5"), "{outcome}");
 }

@@ -13,7 +13,12 @@ use support::{Boot, Tar, busybox, disk, project, scratch, tool};
 fn attack() -> Vec<u8> {
     let program = support::cache::get("attack-3", |place| {
         let source = project().join("tests/support/attack.c");
-        tool(Command::new("gcc").args(["-O1", "-Wall", "-Werror", "-static", "-o"]).arg(place).arg(source));
+        tool(
+            Command::new("gcc")
+                .args(["-O1", "-Wall", "-Werror", "-static", "-o"])
+                .arg(place)
+                .arg(source),
+        );
     });
     support::read(&program)
 }
@@ -33,7 +38,10 @@ const NODES: [(&str, u8, (u32, u32)); 9] = [
 
 /// busybox with `/attack`, which is set-user-id in `/suid`, and the nodes.
 fn layout(name: &str) -> PathBuf {
-    let mut tar = Tar::new().file("attack", 0o755, attack()).file("suid", 0o4755, attack()).directory("n/", 0o755);
+    let mut tar = Tar::new()
+        .file("attack", 0o755, attack())
+        .file("suid", 0o4755, attack())
+        .directory("n/", 0o755);
     for (name, kind, device) in NODES {
         tar = tar.entry(&Header { mode: 0o666, device, ..Header::new(name, kind) }, b"");
     }
@@ -72,8 +80,9 @@ fn devices_of_the_machine_cannot_be_opened() {
     outcome.expect_value("/dev/mem", "Operation not permitted");
     all_but_null_are(&outcome, "Operation not permitted");
 
-    let outcome =
-        with_second_disk("nobody").append("ocinit.user=1000").script("for n in /n/*; do /attack open $n; done");
+    let outcome = with_second_disk("nobody")
+        .append("ocinit.user=1000")
+        .script("for n in /n/*; do /attack open $n; done");
     let outcome = outcome.run();
     outcome.expect_status(0);
     all_but_null_are(&outcome, "Operation not permitted");
@@ -111,7 +120,12 @@ fn the_keys_hold_for_a_process_that_is_pid_1() {
         echo limits=$(ulimit -n)/$(ulimit -Hn); poweroff -f";
     for (keys, mode, nnp, limits) in [
         ("", "0", "0", "1024/524288"),
-        ("ocinit.seccomp=default ocinit.no-new-privileges=on ocinit.ulimit=nofile=50:60", "2", "1", "50/60"),
+        (
+            "ocinit.seccomp=default ocinit.no-new-privileges=on ocinit.ulimit=nofile=50:60",
+            "2",
+            "1",
+            "50/60",
+        ),
     ] {
         let boot = Boot::new(busybox_layout()).append("ocinit.mode=exec").append(keys);
         let outcome = boot.script(script).run();
@@ -128,7 +142,8 @@ fn privileged_is_everything_but_the_namespaces() {
         sed -n 's/^Seccomp:\\t/mode=/p;s/^CapEff:\\t/caps=/p' /proc/self/status; echo pid=$$
         echo 1 >/proc/sys/kernel/sysrq && echo sysrq=written; mkdir /t && mount -t tmpfs none /t && echo mount=done
         ls /sys/firmware | wc -l";
-    let outcome = with_second_disk("privileged").append("ocinit.privileged=on").script(script).run();
+    let outcome =
+        with_second_disk("privileged").append("ocinit.privileged=on").script(script).run();
     outcome.expect_status(0).expect_value("mode", "0").expect_value("pid", "1");
     for name in ["/n/vda", "/n/kmsg", "/dev/vdb", "/dev/ttyS0"] {
         outcome.expect_value(name, "opened");
@@ -147,8 +162,12 @@ fn what_ran_out_is_said() {
     outcome.expect_status(137);
     outcome.expect_line(&["ocinit: out of memory: the container was killed (limit 32 MiB)"]);
     let outcome = boot("ocinit.init=on").arguments(["/attack", "touch", "100000"]).run();
-    outcome.expect_status(137).expect_line(&["ocinit: out of memory: the container was killed (the machine has"]);
-    let outcome = boot("ocinit.pids=5").script("for n in 1 2 3 4 5 6 7; do sleep 3 & done 2>/dev/null; exit 4").run();
+    outcome
+        .expect_status(137)
+        .expect_line(&["ocinit: out of memory: the container was killed (the machine has"]);
+    let outcome = boot("ocinit.pids=5")
+        .script("for n in 1 2 3 4 5 6 7; do sleep 3 & done 2>/dev/null; exit 4")
+        .run();
     outcome.expect_line(&["ocinit: out of processes: ", "could not be made (limit 5)"]);
     let outcome = boot("").script("exit 6").run();
     outcome.expect_status(6);
@@ -163,10 +182,14 @@ fn a_full_root_is_an_error_of_the_writer_and_no_kill() {
         let script = "dd if=/dev/zero of=/dev/shm/x bs=1M 2>&1 | grep -c 'No space left'
             dd if=/dev/zero of=/x bs=1M 2>&1 | grep -c 'No space left'; exit 7";
         let outcome = Boot::new(&image).option("--mem", mebibytes).script(script).run();
-        outcome.expect_status(7).expect_stdout("1\n1\n").expect_line(&["ocinit: the root file system is full"]);
+        outcome
+            .expect_status(7)
+            .expect_stdout("1\n1\n")
+            .expect_line(&["ocinit: the root file system is full"]);
         assert!(!outcome.stderr.contains("out of memory"), "{outcome}");
         // Empty directories take memory, too.
-        let outcome = Boot::new(&image).option("--mem", mebibytes).arguments(["/attack", "fill"]).run();
+        let outcome =
+            Boot::new(&image).option("--mem", mebibytes).arguments(["/attack", "fill"]).run();
         outcome.expect_status(0).expect_value("made", "many error=No space left on device");
         assert!(!outcome.stderr.contains("out of memory"), "{outcome}");
     }

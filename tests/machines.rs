@@ -12,10 +12,16 @@ use support::{Boot, random_bytes, scratch};
 #[track_caller]
 fn runs_on(machine: &str) {
     let bytes = random_bytes(100_000);
-    let boot = Boot::new(busybox_layout()).option("--machine", machine).input(Input::Bytes(bytes.clone()));
+    let boot =
+        Boot::new(busybox_layout()).option("--machine", machine).input(Input::Bytes(bytes.clone()));
     let outcome = boot.script("cat; echo to stderr >&2; exit 7").run();
     outcome.expect_status(7).expect_line(&["to stderr"]);
-    assert!(outcome.stdout == bytes, "{} bytes came back of {}\n{outcome}", outcome.stdout.len(), bytes.len());
+    assert!(
+        outcome.stdout == bytes,
+        "{} bytes came back of {}\n{outcome}",
+        outcome.stdout.len(),
+        bytes.len()
+    );
 }
 
 #[test]
@@ -51,15 +57,18 @@ fn the_default_is_the_fastest_that_works() {
     disks.iter().for_each(|disk| support::disk::blank(disk, 1));
     let run = |change: &dyn Fn(Boot) -> Boot| {
         let boot = change(Boot::new(busybox_layout()).flag("--verbose").option("--accel", "kvm"));
-        let child = machine.on_path(boot.option("--kernel", &kernel).command()).spawn().expect("boot");
+        let child =
+            machine.on_path(boot.option("--kernel", &kernel).command()).spawn().expect("boot");
         finish(child, None, Duration::from_secs(60))
     };
     let known = |boot: Boot| boot.option("--modules", &modules);
     run(&|boot| known(boot)).expect_line(&["machine microvm"]);
     run(&|boot| known(boot).option("--machine", "pc")).expect_line(&["machine pc"]);
-    run(&|boot| known(boot).option("--accel", "tcg")).expect_line(&["boot: machine q35", "an emulated one"]);
-    let full =
-        |boot: Boot, count: usize| disks[..count].iter().fold(known(boot), |boot, disk| boot.option("--disk", disk));
+    run(&|boot| known(boot).option("--accel", "tcg"))
+        .expect_line(&["boot: machine q35", "an emulated one"]);
+    let full = |boot: Boot, count: usize| {
+        disks[..count].iter().fold(known(boot), |boot, disk| boot.option("--disk", disk))
+    };
     run(&|boot| full(boot, 6)).expect_line(&["machine microvm"]);
     for (change, reason) in [
         (&(|boot| full(boot, 7)) as &dyn Fn(Boot) -> Boot, "disks"),
@@ -68,7 +77,9 @@ fn the_default_is_the_fastest_that_works() {
         (&|boot: Boot| known(boot).option("--initramfs", "/dev/null"), "may hold no virtio_mmio"),
     ] {
         let outcome = run(change);
-        outcome.expect_line(&["machine q35"]).expect_line(&["boot: machine q35 instead of microvm", reason]);
+        outcome
+            .expect_line(&["machine q35"])
+            .expect_line(&["boot: machine q35 instead of microvm", reason]);
     }
 }
 
@@ -77,7 +88,9 @@ fn the_default_is_the_fastest_that_works() {
 fn thirty_three_words_for_the_kernels_init_are_refused() {
     let words = |count: usize| (0..count).map(|n| format!(" \"word {n}\"")).collect::<String>();
     let boot = |count: usize| {
-        Boot::new(busybox_layout()).append(&format!("ocinit.log=info -- echo{}", words(count - 1))).run()
+        Boot::new(busybox_layout())
+            .append(&format!("ocinit.log=info -- echo{}", words(count - 1)))
+            .run()
     };
     let expected: Vec<String> = (0..31).map(|n| format!("word {n}")).collect();
     boot(32).expect_status(0).expect_stdout(&format!("{}\n", expected.join(" ")));

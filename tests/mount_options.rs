@@ -52,7 +52,9 @@ fn options_may_be_empty_or_several_in_one_string() {
 }
 
 fn overlay(lab: &mut Lab, lower: &str) {
-    host(&lab.fill("mkdir -p @DIR@/ov; mount -t tmpfs t @DIR@/ov; mkdir @DIR@/ov/up @DIR@/ov/work"));
+    host(
+        &lab.fill("mkdir -p @DIR@/ov; mount -t tmpfs t @DIR@/ov; mkdir @DIR@/ov/up @DIR@/ov/work"),
+    );
     lab.merge(&format!(
         r#"{{"mounts+": [{{"destination": "/ov", "type": "overlay", "source": "overlay",
             "options": ["lowerdir={lower}", "upperdir=@DIR@/ov/up", "workdir=@DIR@/ov/work", "nodev"]}}]}}"#
@@ -65,7 +67,10 @@ fn overlay(lab: &mut Lab, lower: &str) {
 
 fn overlay_is_there(lab: &Lab) {
     let said = lab.run();
-    assert_eq!((said.status, said.err.as_str(), said.out.as_str()), (0, "", "lower\nlast\nrw,nodev,relatime\n1\n"));
+    assert_eq!(
+        (said.status, said.err.as_str(), said.out.as_str()),
+        (0, "", "lower\nlast\nrw,nodev,relatime\n1\n")
+    );
     assert_eq!(lab.file("ov/up/n"), "new\n");
     host(&lab.fill("umount @DIR@/ov"));
 }
@@ -201,13 +206,19 @@ fn what_is_locked_stays(first: u32, mode: &str) {
                 "process": {{"args": ["/bin/cat", "/proc/self/mountinfo"]}}}}"#
         )
     };
-    for (options, expected) in [("\"bind\"", "ro,nosuid,nodev"), ("\"bind\", \"noexec\"", "ro,nosuid,nodev,noexec")] {
+    for (options, expected) in
+        [("\"bind\"", "ro,nosuid,nodev"), ("\"bind\", \"noexec\"", "ro,nosuid,nodev,noexec")]
+    {
         lab.merge(&config(options));
         assert_eq!(options_of(&lab.run(), "/b"), expected, "{options}");
     }
     for options in ["\"bind\", \"rw\"", "\"bind\", \"noexec\", \"suid\"", "\"rbind\", \"rrw\""] {
         lab.merge(&config(options));
-        lab::refused(&lab, &lab.run(), "mount bind at /b: change its attributes: operation not permitted");
+        lab::refused(
+            &lab,
+            &lab.run(),
+            "mount bind at /b: change its attributes: operation not permitted",
+        );
     }
     host(&lab.fill("umount @DIR@/way/src"));
 }
@@ -258,12 +269,18 @@ fn without_a_mount_namespace_the_root_is_entered_by_chroot() {
             r#"{"linux": {"maskedPaths": ["/proc/kcore"]}}"#,
             "unable to restrict sys entries without a private MNT namespace",
         ),
-        (r#"{"linux": {"maskedPaths": null, "readonlyPaths": ["/proc/sys"]}}"#, "unable to restrict sys entries"),
+        (
+            r#"{"linux": {"maskedPaths": null, "readonlyPaths": ["/proc/sys"]}}"#,
+            "unable to restrict sys entries",
+        ),
         (
             r#"{"linux": {"readonlyPaths": null}, "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}]}"#,
             "config.json: mounts: need a mount namespace",
         ),
-        (r#"{"mounts": [], "root": {"readonly": true}}"#, "config.json: root.readonly: needs a mount namespace"),
+        (
+            r#"{"mounts": [], "root": {"readonly": true}}"#,
+            "config.json: root.readonly: needs a mount namespace",
+        ),
         (
             r#"{"root": {"readonly": null}, "linux": {"rootfsPropagation": "private"}}"#,
             "linux.rootfsPropagation: needs a mount namespace",
@@ -280,7 +297,11 @@ fn without_a_mount_namespace_the_root_is_entered_by_chroot() {
         assert_eq!(lab.leftovers(), "");
     }
     lab.merge(r#"{"linux": {"devices": null}}"#);
-    lab::refused(&lab, &lab.call(&["run", "--no-pivot", "--bundle", "@BUNDLE@", "@ID@"]), "--no-pivot: needs a mount");
+    lab::refused(
+        &lab,
+        &lab.call(&["run", "--no-pivot", "--bundle", "@BUNDLE@", "@ID@"]),
+        "--no-pivot: needs a mount",
+    );
     assert_eq!(mountinfo(), before);
 }
 
@@ -293,7 +314,10 @@ fn mounts_groups_and_text_may_be_many() {
         .collect();
     let groups: Vec<_> = (5000..5500).map(|group| group.to_string()).collect();
     lab.merge(&format!(r#"{{"mounts+": [{}]}}"#, mounts.join(",")));
-    lab.merge(&format!(r#"{{"process": {{"user": {{"additionalGids": [{}]}}}}}}"#, groups.join(",")));
+    lab.merge(&format!(
+        r#"{{"process": {{"user": {{"additionalGids": [{}]}}}}}}"#,
+        groups.join(",")
+    ));
     lab.merge(&format!(r#"{{"annotations": {{"note": "{}"}}}}"#, "x".repeat(3 << 20)));
     lab.script("grep -c ' /v/' /proc/self/mountinfo; grep Groups /proc/self/status | wc -w");
     let said = lab.run();

@@ -58,9 +58,11 @@ fn no_mount_is_a_peer_of_the_hosts_that_was_not_asked_for() {
                 if !propagation.is_empty() {
                     lab.merge(&format!(r#"{{"linux": {{"rootfsPropagation": "{propagation}"}}}}"#));
                 }
-                let what = format!("users {users}, groups {own_groups}, {propagation}, {options:?}");
+                let what =
+                    format!("users {users}, groups {own_groups}, {propagation}, {options:?}");
                 let before = mountinfo();
-                let said = lab.call(&[&["run"], options, &["--bundle", "@BUNDLE@", "@ID@"]].concat());
+                let said =
+                    lab.call(&[&["run"], options, &["--bundle", "@BUNDLE@", "@ID@"]].concat());
                 assert_eq!((said.status, said.err.as_str()), (0, ""), "{what}");
                 let hosts = groups(&before);
                 assert!(hosts.len() > 5, "{before}");
@@ -69,7 +71,9 @@ fn no_mount_is_a_peer_of_the_hosts_that_was_not_asked_for() {
                 // rootfsPropagation asks for shared binds, but only of the host's shared mounts.
                 let asked = |line: &str| {
                     let place = line.split(' ').nth(4).unwrap();
-                    propagation == "shared" && !users && ["/one", "/all", "/rel", "/all/a", "/rel/a"].contains(&place)
+                    propagation == "shared"
+                        && !users
+                        && ["/one", "/all", "/rel", "/all/a", "/rel/a"].contains(&place)
                 };
                 let bad: Vec<_> = peers.into_iter().filter(|line| !asked(line)).collect();
                 assert!(bad.is_empty(), "{what}: {bad:#?}");
@@ -109,10 +113,14 @@ fn control_groups_that_are_not_the_containers_are_read_only() {
     let cgroup = r#"{"mounts+": [
         {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw", "nosuid"]}]}"#;
     // These tests' cgroup may be the root.
-    let is_root = std::fs::read_to_string("/proc/self/cgroup").unwrap().lines().any(|line| line == "0::/");
+    let is_root =
+        std::fs::read_to_string("/proc/self/cgroup").unwrap().lines().any(|line| line == "0::/");
     for (namespaces, is_read_only) in [
         ("{}", true),
-        (r#"{"linux": {"namespaces+": [{"type": "cgroup", "path": "/proc/self/ns/cgroup"}]}}"#, true),
+        (
+            r#"{"linux": {"namespaces+": [{"type": "cgroup", "path": "/proc/self/ns/cgroup"}]}}"#,
+            true,
+        ),
         (r#"{"linux": {"namespaces+": [{"type": "cgroup"}]}}"#, is_root),
     ] {
         let mut lab = Lab::new(Runtime::Ocinit);
@@ -120,7 +128,8 @@ fn control_groups_that_are_not_the_containers_are_read_only() {
         lab.merge(cgroup).merge(namespaces).merge(r#"{"linux": {"cgroupsPath": null}}"#);
         lab.script(show);
         let said = lab.run();
-        let expected = if is_read_only { "ro,nosuid,relatime\n" } else { "rw,nosuid,relatime\nWRITABLE\n" };
+        let expected =
+            if is_read_only { "ro,nosuid,relatime\n" } else { "rw,nosuid,relatime\nWRITABLE\n" };
         assert_eq!(said.out, expected, "{namespaces} {said:?}");
     }
     // It may write its own cgroup, which it asked for.

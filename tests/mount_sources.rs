@@ -27,7 +27,9 @@ fn give_root(lab: &Lab) {
 }
 
 fn bind(source: &str, place: &str, options: &str, rest: &str) -> String {
-    format!(r#"{{"destination": "{place}", "type": "bind", "source": "{source}", "options": [{options}]{rest}}}"#)
+    format!(
+        r#"{{"destination": "{place}", "type": "bind", "source": "{source}", "options": [{options}]{rest}}}"#
+    )
 }
 
 /// runc's "mount order": a tree of binds, parts of which are bound again, all of it in the end.
@@ -61,8 +63,11 @@ fn a_source_may_be_a_mount_of_the_container() {
         r#"{{"linux": {{"namespaces": [{{"type": "pid", "path": "/proc/{pid}/ns/pid"}}, {{"type": "ipc"}}, {{"type": "mount"}}]}},
             "hostname": null}}"#
     );
-    for (users, more) in [("{}", "{}"), ("{}", TIME), (USERS, "{}"), (USERS, TIME), ("{}", &joined)] {
-        for (options, rest, mapped) in [("\"rbind\"", "", "0\n"), ("\"rbind\", \"idmap\"", MAPPED, "3\n")] {
+    for (users, more) in [("{}", "{}"), ("{}", TIME), (USERS, "{}"), (USERS, TIME), ("{}", &joined)]
+    {
+        for (options, rest, mapped) in
+            [("\"rbind\"", "", "0\n"), ("\"rbind\", \"idmap\"", MAPPED, "3\n")]
+        {
             let mut lab = lab();
             give_root(&lab);
             tree(&mut lab, options, rest);
@@ -91,10 +96,18 @@ fn a_mount_is_bound_below_closed_directories() {
                  echo hidden >@ROOTFS@/mnt/sub/file; chmod 700 @DIR@",
             ));
             lab.merge(USERS);
-            let mounts = [bind(first, "/mnt", "\"bind\"", ""), bind(second, "/again", options, rest)].join(",");
-            lab.merge(&format!(r#"{{"mounts+": [{mounts}], "process": {{"args": ["/bin/cat", "/again/file"]}}}}"#));
+            let mounts =
+                [bind(first, "/mnt", "\"bind\"", ""), bind(second, "/again", options, rest)]
+                    .join(",");
+            lab.merge(&format!(
+                r#"{{"mounts+": [{mounts}], "process": {{"args": ["/bin/cat", "/again/file"]}}}}"#
+            ));
             let said = lab.run();
-            assert_eq!((said.out.as_str(), said.err.as_str()), ("mounted\n", ""), "{options} {second}");
+            assert_eq!(
+                (said.out.as_str(), said.err.as_str()),
+                ("mounted\n", ""),
+                "{options} {second}"
+            );
         }
     }
 }
@@ -112,7 +125,8 @@ fn a_layer_of_an_overlay_may_be_a_mount_of_the_container() {
     lab.merge(USERS);
     let overlay = r#"{"destination": "/ov", "type": "overlay", "source": "overlay",
         "options": ["lowerdir=@ROOTFS@/mnt", "upperdir=@DIR@/up/up", "workdir=@DIR@/up/work"]}"#;
-    let mounts = format!(r#"{{"mounts+": [{}, {overlay}]}}"#, bind("@DIR@/src", "/mnt", "\"bind\"", ""));
+    let mounts =
+        format!(r#"{{"mounts+": [{}, {overlay}]}}"#, bind("@DIR@/src", "/mnt", "\"bind\"", ""));
     lab.merge(&mounts).script("cat /ov/file; echo new >/ov/new");
     let said = lab.run();
     let new = lab.file("up/up/new");
@@ -145,7 +159,11 @@ fn a_source_that_is_missing_is_named_and_nothing_stays() {
         give_root(&lab);
         lab.merge(users);
         lab.merge(&format!(r#"{{"mounts+": [{}]}}"#, bind("@DIR@/none", "/mnt", "\"bind\"", rest)));
-        lab::refused(&lab, &lab.run(), "mount bind at /mnt: open @DIR@/none: no such file or directory");
+        lab::refused(
+            &lab,
+            &lab.run(),
+            "mount bind at /mnt: open @DIR@/none: no such file or directory",
+        );
         assert_eq!(lab.leftovers(), "");
     }
 }

@@ -75,9 +75,14 @@ fn umoci_unpack(image: &str, bundle: &Path) -> Vec<String> {
 #[track_caller]
 fn expect_same(ours: &[String], theirs: &[String], except: &[&str]) {
     let kept = |line: &&String| !except.iter().any(|name| line.starts_with(&format!("{name}\t")));
-    let (ours, theirs): (Vec<_>, Vec<_>) = (ours.iter().filter(kept).collect(), theirs.iter().filter(kept).collect());
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        (ours.iter().filter(kept).collect(), theirs.iter().filter(kept).collect());
     let only = |a: &[&String], b: &[&String]| {
-        a.iter().filter(|line| !b.contains(line)).take(10).map(|l| l.to_string() + "\n").collect::<String>()
+        a.iter()
+            .filter(|line| !b.contains(line))
+            .take(10)
+            .map(|l| l.to_string() + "\n")
+            .collect::<String>()
     };
     assert!(
         !ours.is_empty() && ours == theirs,
@@ -98,7 +103,11 @@ fn umoci_layout() -> PathBuf {
         tool(Command::new("umoci").args(["unpack", "--image", &image]).arg(&bundle));
         for script in [&[FIRST, ODD].concat(), SECOND] {
             python(script, &bundle.join("rootfs"));
-            tool(Command::new("umoci").args(["repack", "--refresh-bundle", "--image", &image]).arg(&bundle));
+            tool(
+                Command::new("umoci")
+                    .args(["repack", "--refresh-bundle", "--image", &image])
+                    .arg(&bundle),
+            );
         }
         std::fs::remove_dir_all(&bundle).unwrap();
     })
@@ -108,7 +117,8 @@ fn umoci_layout() -> PathBuf {
 /// What umoci makes of its own image, and what we make of `image`, which must be the same tree.
 fn compare_with_umoci(name: &str, image: &str) {
     let directory = scratch(name);
-    let theirs = umoci_unpack(&format!("{}:latest", umoci_layout().display()), &directory.join("bundle"));
+    let theirs =
+        umoci_unpack(&format!("{}:latest", umoci_layout().display()), &directory.join("bundle"));
     let ours = ocinit_unpack(image, &directory.join("ours"));
     assert!(theirs.len() > 30, "{} entries", theirs.len());
     expect_same(&ours, &theirs, &[]);
@@ -136,7 +146,8 @@ fn an_oci_archive_by_skopeo() {
 #[test]
 fn a_docker_archive_by_skopeo() {
     let archive = scratch("peers-docker-archive-by-skopeo").join("image.tar");
-    let (from, to) = (umoci_layout(), format!("docker-archive:{}:example.org/all:v1", archive.display()));
+    let (from, to) =
+        (umoci_layout(), format!("docker-archive:{}:example.org/all:v1", archive.display()));
     skopeo(&[&format!("oci:{}:latest", from.display()), &to]);
     compare_with_umoci("peers-docker-archive", &to);
     compare_with_umoci("peers-docker-archive-bare", archive.to_str().unwrap());
@@ -154,7 +165,11 @@ fn buildah(store: &Path, words: &[&str]) -> String {
         .env("BUILDAH_ISOLATION", "chroot")
         .output()
         .unwrap();
-    assert!(output.status.success(), "buildah {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "buildah {words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_string()
 }
 
@@ -175,14 +190,26 @@ COPY tree /tree
         );
         for n in 0..30 {
             steps += &match n % 5 {
-                0 => format!("RUN mkdir -p /step/{n} && echo {n} >/step/{n}/file && chown {n}:7 /step/{n}/file\n"),
+                0 => format!(
+                    "RUN mkdir -p /step/{n} && echo {n} >/step/{n}/file && chown {n}:7 /step/{n}/file\n"
+                ),
                 1 => format!("RUN rm -r /step/{} && ln -s ../step /step/{n}\n", n - 1),
-                2 => format!("RUN rm /step/{} && echo over >/step/{} && chmod 4711 /step/{}\n", n - 1, n - 1, n - 1),
+                2 => format!(
+                    "RUN rm /step/{} && echo over >/step/{} && chmod 4711 /step/{}\n",
+                    n - 1,
+                    n - 1,
+                    n - 1
+                ),
                 3 => format!("RUN ln /step/{} /step/hard-{n} && touch -d @{n}00000 /step\n", n - 2),
-                _ => format!("RUN rm -rf /tree/opaque && mkdir -p /tree/opaque/again-{n} /lib && echo {n} >/lib/{n}\n"),
+                _ => format!(
+                    "RUN rm -rf /tree/opaque && mkdir -p /tree/opaque/again-{n} /lib && echo {n} >/lib/{n}\n"
+                ),
             };
         }
-        support::write(&context.join("Containerfile"), steps + "USER app:wheel\nWORKDIR /work/dir\nCMD [\"sh\"]\n");
+        support::write(
+            &context.join("Containerfile"),
+            steps + "USER app:wheel\nWORKDIR /work/dir\nCMD [\"sh\"]\n",
+        );
         let build = ["bud", "--quiet", "--layers", "--timestamp", "1700000000", "-t", "built"];
         buildah(&store, &[&build[..], &[context.to_str().unwrap()]].concat());
         for (name, transport, options) in [
@@ -201,7 +228,17 @@ COPY tree /tree
             buildah(&store, &words);
             buildah(&store, &["config", "--arch", architecture, architecture]);
             buildah(&store, &["commit", "--quiet", architecture, &format!("for-{architecture}")]);
-            buildah(&store, &["manifest", "add", "--arch", architecture, "many", &format!("for-{architecture}")]);
+            buildah(
+                &store,
+                &[
+                    "manifest",
+                    "add",
+                    "--arch",
+                    architecture,
+                    "many",
+                    &format!("for-{architecture}"),
+                ],
+            );
         }
         let to = format!("oci:{}:many", place.join("many").display());
         buildah(&store, &["manifest", "push", "--quiet", "--all", "many", &to]);
@@ -230,11 +267,15 @@ fn the_machines_image_of_an_index_for_many_by_buildah() {
     expect_same(&ours, &theirs, &[]);
     // The bytes alone do not say for whom they are: another platform's manifest has another digest.
     let inspected = |platform: &str| {
-        let words = ["inspect", "--platform", platform, "--format", "json", &format!("{many}:many")];
+        let words =
+            ["inspect", "--platform", platform, "--format", "json", &format!("{many}:many")];
         let text = tool(Command::new(env!("CARGO_BIN_EXE_ocinit")).args(words));
         String::from_utf8(text).unwrap()
     };
-    assert!(inspected("linux/arm64").contains("\"arm64\"") && inspected("linux/amd64").contains("\"amd64\""));
+    assert!(
+        inspected("linux/arm64").contains("\"arm64\"")
+            && inspected("linux/amd64").contains("\"amd64\"")
+    );
 }
 
 #[test]

@@ -14,8 +14,7 @@ fn configured(name: &str, members: &str) -> Boot {
 }
 
 /// One line of /proc/self/status, as shell text: `$(status CapEff)`.
-const STATUS: &str =
-    "status() { sed -n \"s/^$1:[[:space:]]*//p\" /proc/self/status | tr '\\t' ' ' | sed 's/ *$//'; }\n";
+const STATUS: &str = "status() { sed -n \"s/^$1:[[:space:]]*//p\" /proc/self/status | tr '\\t' ' ' | sed 's/ *$//'; }\n";
 
 /// Capabilities of docker's default set: chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service
 /// net_raw sys_chroot mknod audit_write setfcap.
@@ -112,13 +111,17 @@ fn what_a_container_finds_unless_told() {
     assert!(outcome.value("groups").split(' ').any(|group| group == "10"), "{outcome}");
     for node in outcome.value("nodes").split_whitespace() {
         let known = "console core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero";
-        assert!(known.split(' ').any(|name| name == node), "/dev/{node} is not for containers\n{outcome}");
+        assert!(
+            known.split(' ').any(|name| name == node),
+            "/dev/{node} is not for containers\n{outcome}"
+        );
     }
 }
 
 #[test]
 fn three_hundred_arguments() {
-    let words: Vec<String> = (0..300).map(|n| format!("word {n} \"of\" 300 'and' $more\\\n")).collect();
+    let words: Vec<String> =
+        (0..300).map(|n| format!("word {n} \"of\" 300 'and' $more\\\n")).collect();
     let boot = Boot::new(busybox_layout()).arguments(["printf", "%s\\0"]).arguments(&words);
     let outcome = boot.run();
     let expected: String = words.iter().map(|word| format!("{word}\0")).collect();
@@ -130,12 +133,19 @@ fn arguments_of_a_hundred_kibibytes() {
     let word: String = (0..100 << 10).map(|n| char::from(b'a' + (n % 26) as u8)).collect();
     let outcome = Boot::new(busybox_layout()).arguments(["printf", "%s", &word, ""]).run();
     outcome.expect_status(0);
-    assert!(outcome.text() == word, "{} bytes of {}\n{}", outcome.stdout.len(), word.len(), outcome.stderr);
+    assert!(
+        outcome.text() == word,
+        "{} bytes of {}\n{}",
+        outcome.stdout.len(),
+        word.len(),
+        outcome.stderr
+    );
 }
 
 #[test]
 fn a_hundred_kibibytes_of_environment() {
-    let variables: Vec<String> = (0..800).map(|n| format!("VARIABLE_{n:03}={}", "0123456789".repeat(12))).collect();
+    let variables: Vec<String> =
+        (0..800).map(|n| format!("VARIABLE_{n:03}={}", "0123456789".repeat(12))).collect();
     let quoted: Vec<String> = variables.iter().map(|variable| format!("\"{variable}\"")).collect();
     let members = format!(r#""Env":["PATH=/bin",{}],"Cmd":["env"]"#, quoted.join(","));
     assert!(members.len() > 100 << 10);
@@ -155,14 +165,21 @@ fn environment_working_directory_hostname_and_entrypoint() {
     let outcome = boot.clone().run();
     outcome.expect_status(0);
     assert!(outcome.text().starts_with("from-image\n"), "{outcome}");
-    outcome.expect_value("a", "of the image").expect_value("b", "ours").expect_value("in", "/made/for/it");
-    outcome.expect_value("utf8", "gr\u{fc}\u{df}e \"quoted\" \u{1f600}").expect_value("host", "told");
+    outcome
+        .expect_value("a", "of the image")
+        .expect_value("b", "ours")
+        .expect_value("in", "/made/for/it");
+    outcome
+        .expect_value("utf8", "gr\u{fc}\u{df}e \"quoted\" \u{1f600}")
+        .expect_value("host", "told");
     // Arguments replace Cmd and keep Entrypoint, as docker's do.
     let outcome = boot.append("ocinit.workdir=/tmp").arguments(["by", "hand"]).run();
     outcome.expect_value("in", "/tmp");
     assert!(outcome.text().starts_with("by-hand\n"), "{outcome}");
     // The user of the command line instead of the image's, and a variable of the configuration file.
-    let boot = Boot::new(busybox_layout()).append("ocinit.user=app:extra").option("--env", "SECRET=of the file");
+    let boot = Boot::new(busybox_layout())
+        .append("ocinit.user=app:extra")
+        .option("--env", "SECRET=of the file");
     let outcome = boot.script("echo $(id -u):$(id -g) $SECRET; cat /proc/cmdline").run();
     assert!(outcome.expect_status(0).text().starts_with("1000:2000 of the file\n"), "{outcome}");
     assert!(!outcome.text().contains("SECRET"), "it is on the kernel's command line\n{outcome}");
@@ -172,8 +189,7 @@ fn environment_working_directory_hostname_and_entrypoint() {
 #[track_caller]
 fn as_user(form: &str) -> Outcome {
     let members = format!(r#""Env":["PATH=/bin"],"User":"{form}""#);
-    let script =
-        "echo user=$(id -u):$(id -g); echo groups=$(status Groups); echo effective=$(status CapEff); echo home=$HOME";
+    let script = "echo user=$(id -u):$(id -g); echo groups=$(status Groups); echo effective=$(status CapEff); echo home=$HOME";
     let boot = configured(&format!("user-{}", form.replace(':', "-")), &members);
     let outcome = boot.script(&format!("{STATUS}{script}")).run();
     outcome.expect_status(0);
@@ -214,7 +230,9 @@ fn a_user_by_number_alone_that_nobody_has() {
 
 #[test]
 fn a_user_that_is_not_in_the_image_is_an_error() {
-    let outcome = configured("user-ghost", r#""Cmd":["echo","EXECUTED"],"Env":["PATH=/bin"],"User":"ghost""#).run();
+    let outcome =
+        configured("user-ghost", r#""Cmd":["echo","EXECUTED"],"Env":["PATH=/bin"],"User":"ghost""#)
+            .run();
     outcome.expect_status(125).expect_stdout("").expect_line(&["ocinit: ", "ghost", "/etc/passwd"]);
 }
 
@@ -227,7 +245,10 @@ fn memory_cpus_and_pids_are_limited() {
         n=0; while [ $n -lt 40 ]; do sleep 1000 & n=$((n+1)); done 2>/dev/null; echo never=reached"#;
     let append = "ocinit.memory=64M ocinit.cpus=0.5 ocinit.pids=20";
     let outcome = Boot::new(busybox_layout()).append(append).script(script).run();
-    outcome.expect_value("memory", "67108864").expect_value("cpus", "50000 100000").expect_value("pids", "20");
+    outcome
+        .expect_value("memory", "67108864")
+        .expect_value("cpus", "50000 100000")
+        .expect_value("pids", "20");
     outcome.expect_value("killed", "137");
     // ash gives up when it cannot fork.
     assert!(!outcome.text().contains("never=reached"), "{outcome}");
@@ -266,7 +287,11 @@ fn a_setuid_program_works_unless_told() {
     let image = busybox().config(r#""Env":["PATH=/bin"],"User":"1000:1000""#).layer(layer);
     image.write(&directory.join("layout"));
     let boot = Boot::new(directory.join("layout"));
-    boot.clone().append("ocinit.no-new-privileges=on").arguments(["/it"]).run().expect_status(1000 & 255);
+    boot.clone()
+        .append("ocinit.no-new-privileges=on")
+        .arguments(["/it"])
+        .run()
+        .expect_status(1000 & 255);
     let script = "stat -c '%a %u' /it; id -u; exec /it";
     boot.script(script).run().expect_status(0).expect_stdout("4755 0\n1000\n");
 }

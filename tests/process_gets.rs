@@ -30,11 +30,16 @@ fn labels_reach_the_kernel_whoever_writes_them() {
             true => format!(r#", "path": "/proc/{pid}/ns/{kind}""#),
             false => String::new(),
         };
-        let namespaces =
-            format!(r#"[{{"type": "pid"{}}}, {{"type": "ipc"}}, {{"type": "uts"}}, {{"type": "mount"}}]"#, path("pid"));
+        let namespaces = format!(
+            r#"[{{"type": "pid"{}}}, {{"type": "ipc"}}, {{"type": "uts"}}, {{"type": "mount"}}]"#,
+            path("pid")
+        );
         lab.merge(&format!(r#"{{"linux": {{"namespaces": {namespaces}}}}}"#));
         let said = lab.run();
-        assert!(said.err.contains("set selinux label a_u:b_r:c_t:s0: invalid argument"), "{joined}: {said:?}");
+        assert!(
+            said.err.contains("set selinux label a_u:b_r:c_t:s0: invalid argument"),
+            "{joined}: {said:?}"
+        );
     }
 }
 
@@ -56,10 +61,15 @@ fn of_several_variables_of_one_name_the_last_is_there_alone() {
     assert_eq!(said.show(), "PATH=/bin\nLAST=1\nHOME=/tmp\nX=2\n");
     let said = lab.call(&["exec", "-e", "PATH=/nowhere", "@ID@", "env"]);
     assert!(said.err.contains("executable file not found in $PATH"), "{said:?}");
-    std::fs::write(lab.dir.join("process"), format!(r#"{{"user": {{}}, "cwd": "/", "args": ["env"], "env": {env}}}"#))
-        .unwrap();
+    std::fs::write(
+        lab.dir.join("process"),
+        format!(r#"{{"user": {{}}, "cwd": "/", "args": ["env"], "env": {env}}}"#),
+    )
+    .unwrap();
     assert_eq!(lab.call(&["exec", "--process", "@DIR@/process", "@ID@"]).show(), expected);
-    for (variable, why) in [("NAME", "missing '='"), ("=x", "name cannot be empty"), ("", "missing '='")] {
+    for (variable, why) in
+        [("NAME", "missing '='"), ("=x", "name cannot be empty"), ("", "missing '='")]
+    {
         let said = lab.call(&["exec", "-e", variable, "@ID@", "env"]);
         let error = format!("ocinit: --env {variable}: invalid environment variable: {why}\n");
         assert_eq!((said.status, said.err), (255, error));
@@ -73,7 +83,9 @@ fn of_several_variables_of_a_hook_the_last_is_there_alone() {
     let mut lab = Lab::new(Runtime::Ocinit);
     let hook = r#"{"path": "/bin/sh", "args": ["sh", "-c", "tr '\\0' ' ' </proc/$$/environ >@PLACE@; true"], "env": ["A=1", "PATH=/bin:/usr/bin", "A=2"]}"#;
     let [outside, inside] = ["@DIR@/seen", "/seen"].map(|place| hook.replace("@PLACE@", place));
-    lab.merge(&format!(r#"{{"hooks": {{"createRuntime": [{outside}], "startContainer": [{inside}]}}}}"#));
+    lab.merge(&format!(
+        r#"{{"hooks": {{"createRuntime": [{outside}], "startContainer": [{inside}]}}}}"#
+    ));
     done(&lab.run());
     assert_eq!(lab.file("seen"), "PATH=/bin:/usr/bin A=2 ");
     assert_eq!(lab.file("b/rootfs/seen"), "PATH=/bin:/usr/bin A=2 ");
@@ -97,7 +109,11 @@ fn the_callers_cpus_do_not_stick() {
     let pinned = |lab: &Lab, words: &[&str]| {
         let mut command = Command::new("taskset");
         let told = lab.command(words);
-        command.args(["-c", "0"]).arg(told.get_program()).args(told.get_args()).current_dir(&lab.dir);
+        command
+            .args(["-c", "0"])
+            .arg(told.get_program())
+            .args(told.get_args())
+            .current_dir(&lab.dir);
         lab.finish(&mut command)
     };
     lab.script(show);
@@ -111,7 +127,9 @@ fn the_callers_cpus_do_not_stick() {
     lab.script("exec sleep 1000");
     done(&lab.call(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]));
     assert_eq!(allowed(&pinned(&lab, &["exec", "@ID@", "/bin/sh", "-c", show]).out), all, "exec");
-    for (affinity, expected) in [(r#""initial": "0""#, all.as_str()), (r#""initial": "0", "final": "1""#, "1")] {
+    for (affinity, expected) in
+        [(r#""initial": "0""#, all.as_str()), (r#""initial": "0", "final": "1""#, "1")]
+    {
         std::fs::write(
             lab.dir.join("process"),
             format!(
@@ -165,7 +183,8 @@ fn clocks_are_set_in_a_user_namespace_too() {
         }
         lab.script("cat /proc/uptime");
         let said = lab.run();
-        let seconds: f64 = said.out.split('.').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        let seconds: f64 =
+            said.out.split('.').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
         assert!(seconds > 1_000_000.0, "{users}: {said:?}");
     }
 }
@@ -212,7 +231,8 @@ fn an_environment_may_be_as_large_as_the_kernel_takes_it() {
     let mut lab = Lab::new(Runtime::Ocinit);
     let variable = |n: usize| format!(r#""SERVICE_{n}_PORT_8080_TCP_ADDR=10.11.12.{}""#, n & 255);
     let env = (0..COUNT).chain([0]).map(variable).collect::<Vec<_>>().join(",");
-    let process = format!(r#"{{"cwd": "/", "user": {{}}, "args": ["env"], "env": ["PATH=/bin", {env}]}}"#);
+    let process =
+        format!(r#"{{"cwd": "/", "user": {{}}, "args": ["env"], "env": ["PATH=/bin", {env}]}}"#);
     std::fs::write(lab.dir.join("process"), &process).unwrap();
     lab.merge(&format!(r#"{{"process": {process}}}"#));
     lab.merge(r#"{"hooks": {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "env >/of-hook"]}]}}"#);

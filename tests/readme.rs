@@ -59,17 +59,26 @@ fn run(steps: &[Step]) -> Vec<String> {
     let mut shell = Command::new("timeout");
     shell.args(["-k", "5", &limit, "unshare", "--mount", "bash"]).arg(&file).current_dir(project());
     // Variables of the cargo and the make that run this test would reach those of the page: `make run` would print more.
-    let is_of_the_test =
-        |name: &str| name.starts_with("MAKE") || name == "MFLAGS" || name.starts_with("CARGO") && name != "CARGO_HOME";
+    let is_of_the_test = |name: &str| {
+        name.starts_with("MAKE")
+            || name == "MFLAGS"
+            || name.starts_with("CARGO") && name != "CARGO_HOME"
+    };
     for (name, _) in std::env::vars().filter(|(name, _)| is_of_the_test(name)) {
         shell.env_remove(name);
     }
     let done = shell.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("bash");
     let printed = String::from_utf8_lossy(&done.stdout);
     let home = std::env::var("HOME").expect("HOME");
-    let printed = printed.replace(project().to_str().expect("UTF-8"), "~/ocinit").replace(&home, "~");
+    let printed =
+        printed.replace(project().to_str().expect("UTF-8"), "~/ocinit").replace(&home, "~");
     let outputs: Vec<String> = printed.split("@@@\n").map(String::from).collect();
-    assert_eq!(outputs.len(), steps.len() + 1, "the shell ended early ({}):\n{printed}", done.status);
+    assert_eq!(
+        outputs.len(),
+        steps.len() + 1,
+        "the shell ended early ({}):\n{printed}",
+        done.status
+    );
     outputs
 }
 
@@ -91,7 +100,11 @@ fn normal(line: &str) -> String {
             _ if is_hex => "DIGEST".into(),
             _ if word.contains("-cloud-amd64") => "KERNEL".into(),
             _ if word.starts_with("20") && word.contains('-') => "DATE".into(),
-            _ if word.contains(':') && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b':') => "TIME".into(),
+            _ if word.contains(':')
+                && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b':') =>
+            {
+                "TIME".into()
+            }
             _ if is_number && (word.contains('.') || word.len() >= 6) => "NUMBER".into(),
             _ if word.contains("/demo-") => "PLACE".into(),
             _ => word.to_string(),
@@ -107,11 +120,16 @@ fn each_session_prints_what_the_page_shows() {
     let steps = steps(&text);
     assert!(steps.len() > 15, "README.md has {} commands only", steps.len());
     let outputs = run(&steps);
-    let lines = |output: &str| output.lines().filter(|line| !is_of_tools(line)).map(String::from).collect::<Vec<_>>();
+    let lines = |output: &str| {
+        output.lines().filter(|line| !is_of_tools(line)).map(String::from).collect::<Vec<_>>()
+    };
     if std::env::var_os("OCINIT_WRITE").is_some() {
         let mut rows: Vec<String> = text.lines().map(String::from).collect();
         for (step, output) in steps.iter().zip(&outputs).rev() {
-            rows.splice(step.lines.clone(), lines(output).iter().map(|line| line.trim_end().to_string()));
+            rows.splice(
+                step.lines.clone(),
+                lines(output).iter().map(|line| line.trim_end().to_string()),
+            );
         }
         std::fs::write(&page, rows.join("\n") + "\n").expect("README.md");
         return;
@@ -119,11 +137,17 @@ fn each_session_prints_what_the_page_shows() {
     let mut differences = String::new();
     for (step, output) in steps.iter().zip(&outputs) {
         let printed = lines(output);
-        let (shown, seen): (Vec<_>, Vec<_>) =
-            (step.shown.iter().map(|line| normal(line)).collect(), printed.iter().map(|line| normal(line)).collect());
+        let (shown, seen): (Vec<_>, Vec<_>) = (
+            step.shown.iter().map(|line| normal(line)).collect(),
+            printed.iter().map(|line| normal(line)).collect(),
+        );
         if shown != seen {
-            differences +=
-                &format!("$ {}\nshown:\n{}\nprinted:\n{}\n\n", step.command, step.shown.join("\n"), printed.join("\n"));
+            differences += &format!(
+                "$ {}\nshown:\n{}\nprinted:\n{}\n\n",
+                step.command,
+                step.shown.join("\n"),
+                printed.join("\n")
+            );
         }
     }
     assert!(differences.is_empty(), "README.md (OCINIT_WRITE=1 writes it):\n{differences}");

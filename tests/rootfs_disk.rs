@@ -39,8 +39,13 @@ fn the_root_is_made_anew_at_each_boot() {
 #[test]
 fn what_was_made_immutable_is_no_obstacle() {
     let file = second_disk("immutable");
-    on(&file, "/dev/vdb").script("mkdir -p /a/b; echo x >/a/b/c; echo x >/a/d").run().expect_status(0);
-    for (path, flags) in [("a/b/c", "0x80010"), ("a/d", "0x80020"), ("a/b", "0x80010"), ("", "0x80010")] {
+    on(&file, "/dev/vdb")
+        .script("mkdir -p /a/b; echo x >/a/b/c; echo x >/a/d")
+        .run()
+        .expect_status(0);
+    for (path, flags) in
+        [("a/b/c", "0x80010"), ("a/d", "0x80020"), ("a/b", "0x80010"), ("", "0x80010")]
+    {
         let path = format!("/ocinit-rootfs/root/{path}");
         disk::ext4_change(&file, &format!("set_inode_field {path} flags {flags}"));
     }
@@ -81,9 +86,11 @@ fn what_does_not_carry_our_marker_is_refused_and_left_alone() {
 /// What ocinit made on the disk besides what was there.
 fn made_directory(file: &std::path::Path) -> String {
     let mut debugfs = std::process::Command::new("/usr/sbin/debugfs");
-    let listing = String::from_utf8(support::tool(debugfs.args(["-R", "ls -p /"]).arg(file))).expect("names");
+    let listing =
+        String::from_utf8(support::tool(debugfs.args(["-R", "ls -p /"]).arg(file))).expect("names");
     let names = listing.lines().filter_map(|line| line.split('/').nth(5));
-    let made: Vec<&str> = names.filter(|name| ![".", "..", "lost+found", "foreign", ""].contains(name)).collect();
+    let made: Vec<&str> =
+        names.filter(|name| ![".", "..", "lost+found", "foreign", ""].contains(name)).collect();
     assert_eq!(made.len(), 1, "{listing}");
     made[0].to_string()
 }
@@ -94,7 +101,11 @@ fn a_read_only_disk_is_refused() {
     let mut name = file.into_os_string();
     name.push(",ro");
     let boot = Boot::new(busybox_layout()).option("--disk", name).append("ocinit.rootfs=/dev/vdb");
-    boot.script("echo EXECUTED").run().expect_status(125).expect_stdout("").expect_line(&["ocinit: ", "/dev/vdb"]);
+    boot.script("echo EXECUTED")
+        .run()
+        .expect_status(125)
+        .expect_stdout("")
+        .expect_line(&["ocinit: ", "/dev/vdb"]);
 }
 
 #[test]

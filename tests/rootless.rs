@@ -37,7 +37,8 @@ type Listing = BTreeMap<String, (String, String)>;
 
 /// Files of all kinds, owners, modes and attributes that an ordinary user has trouble with.
 fn layer() -> Tar {
-    let with = |name: &'static str, kind, mode, owner| Header { mode, owner, ..Header::new(name, kind) };
+    let with =
+        |name: &'static str, kind, mode, owner| Header { mode, owner, ..Header::new(name, kind) };
     let capability = "\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let one = |name, mode, owner| Header { size: 1, ..with(name, b'0', mode, owner) };
     Tar::new()
@@ -72,11 +73,20 @@ struct Place(PathBuf);
 
 impl Place {
     fn new(name: &str, layers: Vec<Layer>) -> Place {
-        Place::of(name, Image { architecture: "amd64".into(), os: "linux".into(), config: String::new(), layers })
+        Place::of(
+            name,
+            Image {
+                architecture: "amd64".into(),
+                os: "linux".into(),
+                config: String::new(),
+                layers,
+            },
+        )
     }
 
     fn of(name: &str, image: Image) -> Place {
-        let place = std::env::temp_dir().join(format!("ocinit-rootless-{name}-{}", std::process::id()));
+        let place =
+            std::env::temp_dir().join(format!("ocinit-rootless-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&place);
         std::fs::create_dir_all(place.join("out")).unwrap();
         std::fs::copy(env!("CARGO_BIN_EXE_ocinit"), place.join("ocinit")).unwrap();
@@ -95,7 +105,10 @@ impl Place {
 
     /// The same in a mount namespace where the user has a name, and these ranges of ids.
     fn run_with_ranges(&self, ranges: &str, script: &str) -> Output {
-        write(&self.0.join("passwd"), format!("root:x:0:0::/root:/bin/sh\ntester:x:{USER}:{USER}::/:/bin/sh\n"));
+        write(
+            &self.0.join("passwd"),
+            format!("root:x:0:0::/root:/bin/sh\ntester:x:{USER}:{USER}::/:/bin/sh\n"),
+        );
         write(&self.0.join("ranges"), ranges);
         write(&self.0.join("script"), script);
         let setup = format!(
@@ -186,13 +199,19 @@ fn with_one_id_it_is_what_umoci_makes() {
     }
     assert_eq!(ours["./xattr"].1, format!("{OWNER}=08011001 user.test=76"));
     // Version 3, for root of the user's namespaces alone.
-    assert!(ours["./capable"].1.starts_with("security.capability=010000030020"), "{:?}", ours["./capable"]);
+    assert!(
+        ours["./capable"].1.starts_with("security.capability=010000030020"),
+        "{:?}",
+        ours["./capable"]
+    );
     assert_eq!(ours["./forged"].1, "");
 }
 
 #[test]
 fn with_ranges_owners_are_real() {
-    let moved = |owner| Tar::new().entry(&Header { mode: 0o755, owner, ..Header::new("moved/", b'5') }, b"");
+    let moved = |owner| {
+        Tar::new().entry(&Header { mode: 0o755, owner, ..Header::new("moved/", b'5') }, b"")
+    };
     let layers = [layer(), moved((5, 5)), moved((200_000, 5))];
     let place = Place::new("ranges", layers.map(Layer::gzip).to_vec());
     // Two ranges, one by name and one by number, and other users'.
@@ -240,7 +259,11 @@ fn ranges_that_cannot_be_used() {
     let many: String = (0..33).map(|n| format!("tester:{}:10\n", 100_000 + 10 * n)).collect();
     for (ranges, script, why) in [
         ("tester:100000:65536\n", &format!("PATH=/nowhere {UNPACK}"), ""),
-        (many.as_str(), &UNPACK.into(), "line 33 of /etc/subuid: more ranges of one user than are taken"),
+        (
+            many.as_str(),
+            &UNPACK.into(),
+            "line 33 of /etc/subuid: more ranges of one user than are taken",
+        ),
         ("tester:none:1\n", &UNPACK.into(), "line 1 of /etc/subuid: not a range of ids"),
         // newuidmap refuses what is the host's own.
         ("tester:100000:65536\ntester:4294967294:9\n", &UNPACK.into(), "newuidmap"),
@@ -248,7 +271,10 @@ fn ranges_that_cannot_be_used() {
         let output = place.run_with_ranges(ranges, script);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{ranges}: {said}");
-        assert!(said.contains(why) && said.contains(fails) == why.starts_with("line "), "{ranges}: {said}");
+        assert!(
+            said.contains(why) && said.contains(fails) == why.starts_with("line "),
+            "{ranges}: {said}"
+        );
         assert_eq!(owner(&place.list("out/root"), "./x"), "12345:12345");
         std::fs::remove_dir_all(place.0.join("out/root")).unwrap();
     }
@@ -260,7 +286,13 @@ fn where_there_are_no_namespaces_files_are_the_callers() {
     // The kernel makes no user namespace for a process in a chroot.
     let user = format!("--userspec={USER}:{USER}");
     let mut command = Command::new("chroot");
-    command.arg(user).arg(&place.0).args(["/ocinit", "unpack", "--rootless", "/image", "/out/root"]);
+    command.arg(user).arg(&place.0).args([
+        "/ocinit",
+        "unpack",
+        "--rootless",
+        "/image",
+        "/out/root",
+    ]);
     let summary = "ocinit: what could not be made without root: 9 owners (recorded in user.rootlesscontainers), \
                    2 owners of links and pipes (lost), 2 devices (empty files instead), \
                    2 directories closed to their owner (left open)";
@@ -274,8 +306,13 @@ fn where_there_are_no_namespaces_files_are_the_callers() {
         ],
     );
     let ours = place.list("out/root");
-    assert!(ours.len() == 21 && ours.keys().all(|name| owner(&ours, name) == "12345:12345"), "{ours:?}");
-    assert!(ours["./closed"].0.starts_with("40700 ") && ours["./closed/deep"].0.starts_with("40700 "));
+    assert!(
+        ours.len() == 21 && ours.keys().all(|name| owner(&ours, name) == "12345:12345"),
+        "{ours:?}"
+    );
+    assert!(
+        ours["./closed"].0.starts_with("40700 ") && ours["./closed/deep"].0.starts_with("40700 ")
+    );
     // A file that its own owner may not write has its mode again.
     assert!(ours["./d/f"].0.starts_with("100444 ") && ours["./xattr"].0.starts_with("100400 "));
     assert_eq!(ours["./xattr"].1, format!("{OWNER}=08011001 user.test=76"));
@@ -291,12 +328,19 @@ fn a_namespace_that_gets_no_ids_is_as_good_as_none() {
         "mount --make-rprivate / && mount -o remount,ro,bind /proc && \
          exec setpriv --reuid {USER} --regid {USER} --clear-groups {UNPACK}"
     );
-    let output = Command::new("unshare").args(["-m", "sh", "-c", &setup]).current_dir(&place.0).output().unwrap();
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", &setup])
+        .current_dir(&place.0)
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.starts_with("ocinit: no user namespace: read-only file system: "), "{said}");
     let ours = place.list("out/root");
-    assert!(ours.len() == 21 && ours.keys().all(|name| owner(&ours, name) == "12345:12345"), "{ours:?}");
+    assert!(
+        ours.len() == 21 && ours.keys().all(|name| owner(&ours, name) == "12345:12345"),
+        "{ours:?}"
+    );
     RECORDED.iter().for_each(|(name, value)| assert_eq!(ours[*name].1, format!("{OWNER}={value}")));
 }
 
@@ -312,7 +356,11 @@ fn the_sysctl_that_is_in_the_way_is_named() {
         "mount --make-rprivate / && touch /etc/subuid /etc/subgid && mount --bind ranges /etc/subuid && \
          mount --bind ranges /etc/subgid && exec unshare -U --map-users=0,0,65536 --map-groups=0,0,65536 sh -c '{inside}'"
     );
-    let output = Command::new("unshare").args(["-m", "sh", "-c", &setup]).current_dir(&place.0).output().unwrap();
+    let output = Command::new("unshare")
+        .args(["-m", "sh", "-c", &setup])
+        .current_dir(&place.0)
+        .output()
+        .unwrap();
     let line = "ocinit: no user namespace: no space left on device (1000 in /proc/sys/user/max_user_namespaces allows them): \
                 every file will be the caller's";
     expect(&output, 0, &[line]);
@@ -334,12 +382,14 @@ fn what_is_read_twice_is_counted_once() {
 
 #[test]
 fn a_directory_of_a_lower_layer_loses_its_recorded_owner() {
-    let directory = |owner| Tar::new().entry(&Header { mode: 0o755, owner, ..Header::new("d/", b'5') }, b"");
+    let directory =
+        |owner| Tar::new().entry(&Header { mode: 0o755, owner, ..Header::new("d/", b'5') }, b"");
     let layers = [(5, 5), (0, 0), (6, 0), (7, 7)].map(|owner| Layer::plain(directory(owner)));
     for (count, expected) in [(1, "08051005"), (2, ""), (3, "080610ffffffff0f"), (4, "08071007")] {
         let place = Place::new(&format!("layers-{count}"), layers[..count].to_vec());
         assert_eq!(place.run(UNPACK).status.code(), Some(0));
-        let record = if expected.is_empty() { String::new() } else { format!("{OWNER}={expected}") };
+        let record =
+            if expected.is_empty() { String::new() } else { format!("{OWNER}={expected}") };
         assert_eq!(place.list("out/root")["./d"].1, record);
     }
 }
@@ -349,12 +399,21 @@ fn a_bundle_runs_with_the_ids_it_was_made_with() {
     let probe = "id; stat -c '%u:%g' /home/app /data /bin; touch /home/app/x /data/x && echo writable; exit 7";
     let home = Header { mode: 0o700, owner: (1000, 1000), ..Header::new("home/app/", b'5') };
     let data = Header { name: "data/", ..home };
-    let image = busybox().config(&format!(r#""Cmd":["sh","-c","{probe}"],"User":"app","Volumes":{{"/data":{{}}}}"#));
-    let place = Place::of("bundle", image.layer(Layer::gzip(Tar::new().entry(&home, b"").entry(&data, b""))));
+    let image = busybox()
+        .config(&format!(r#""Cmd":["sh","-c","{probe}"],"User":"app","Volumes":{{"/data":{{}}}}"#));
+    let place = Place::of(
+        "bundle",
+        image.layer(Layer::gzip(Tar::new().entry(&home, b"").entry(&data, b""))),
+    );
     let recorded = "ocinit: what could not be made without root: 2 owners (recorded in user.rootlesscontainers)\n";
     let replaced = "ocinit: the image's user 1000:1000 is not in the user namespace: its root runs the process\n";
     for (name, ranges, whose, warnings) in [
-        ("ranges", "tester:100000:65536\n", "uid=1000(app) gid=1000(app)\n1000:1000\n1000:1000\n", String::new()),
+        (
+            "ranges",
+            "tester:100000:65536\n",
+            "uid=1000(app) gid=1000(app)\n1000:1000\n1000:1000\n",
+            String::new(),
+        ),
         ("single", "", "uid=0(root) gid=0(root)\n0:0\n0:0\n", format!("{replaced}{recorded}")),
     ] {
         let script = format!(
@@ -375,7 +434,10 @@ fn who_forgets_it_is_told() {
     let place = Place::new("forgotten", vec![Layer::plain(layer())]);
     let output = place.run("./ocinit unpack image out/root");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("operation not permitted: see --rootless") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.contains("operation not permitted: see --rootless") && said.lines().count() == 1,
+        "{said}"
+    );
     assert!(output.status.code() == Some(125) && place.is_empty());
 }
 
@@ -383,9 +445,16 @@ fn who_forgets_it_is_told() {
 fn root_stays_where_it_is() {
     let place = Place::new("root", vec![Layer::gzip(layer())]);
     let mut command = Command::new(Path::new("./ocinit"));
-    let output = command.args(["unpack", "--rootless", "image", "out/root"]).current_dir(&place.0).output().unwrap();
+    let output = command
+        .args(["unpack", "--rootless", "image", "out/root"])
+        .current_dir(&place.0)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let ours = place.list("out/root");
     assert_eq!((owner(&ours, "./d/f"), owner(&ours, "./dev/sda")), ("7:8", "0:6"));
-    assert!(ours["./dev/null"].0.starts_with("100666 "), "an empty file, as for everybody who asks so");
+    assert!(
+        ours["./dev/null"].0.starts_with("100666 "),
+        "an empty file, as for everybody who asks so"
+    );
 }

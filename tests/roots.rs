@@ -63,9 +63,16 @@ fn with_hooks(lab: &mut Lab) {
 #[track_caller]
 fn sees_all(lab: &Lab, said: &Said) {
     assert_eq!((said.status, said.err.as_str()), (0, ""), "{}{}", said.out, lab.file("seen"));
-    assert_eq!(said.out, "prestart\ncreateRuntime\ncreateContainer\ncache\n", "{}", lab.file("seen"));
+    assert_eq!(
+        said.out,
+        "prestart\ncreateRuntime\ncreateContainer\ncache\n",
+        "{}",
+        lab.file("seen")
+    );
     let rootfs = lab.rootfs.display();
-    let seen = format!("prestart sees proc\ncreateRuntime sees proc\ncreateContainer sees proc\nin {rootfs}\n");
+    let seen = format!(
+        "prestart sees proc\ncreateRuntime sees proc\ncreateContainer sees proc\nin {rootfs}\n"
+    );
     assert_eq!(lab.file("seen"), seen);
     assert!(!lab.rootfs.join("executed").exists(), "a program of the image was executed");
     // The host has none of these mounts.
@@ -124,7 +131,12 @@ fn the_root_may_lie_below_closed_directories() {
         lab.merge(r#"{"hooks": {"createContainer": []}, "process": {"args": ["/bin/cat", "/from-createRuntime/said", "/rel"]}}"#);
         let words = [&["run"], options, &["--bundle", "@BUNDLE@", "@ID@"]].concat();
         let said = lab.call(&words);
-        assert_eq!((said.status, said.out.as_str()), (0, "createRuntime\nrelative\n"), "{said:?}{}", lab.file("seen"));
+        assert_eq!(
+            (said.status, said.out.as_str()),
+            (0, "createRuntime\nrelative\n"),
+            "{said:?}{}",
+            lab.file("seen")
+        );
         assert_eq!(mountinfo(), before);
     }
 }
@@ -157,9 +169,17 @@ fn leave_shared_mount(place: &Path) {
 fn nothing_reaches_the_host_by_a_shared_mount_that_holds_the_root() {
     lab::enter();
     for as_mount_point in [false, true] {
-        for propagation in
-            ["", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"]
-        {
+        for propagation in [
+            "",
+            "private",
+            "rprivate",
+            "slave",
+            "rslave",
+            "shared",
+            "rshared",
+            "unbindable",
+            "runbindable",
+        ] {
             for users in [false, true] {
                 let mut lab = Lab::new(Runtime::Ocinit);
                 let place = move_to_shared_mount(&mut lab, as_mount_point);

@@ -37,16 +37,26 @@ const COMMANDS: [(&[&str], &str, i32); 10] = [
 fn nothing_after_the_id_is_ours() {
     lab::enter();
     let (lab, image) = lab_and_image();
-    let before: [&[&str]; 3] =
-        [&["--image", &image, "@ID@"], &["--image", &image, "@ID@", "--"], &["--image", &image, "--", "@ID@"]];
+    let before: [&[&str]; 3] = [
+        &["--image", &image, "@ID@"],
+        &["--image", &image, "@ID@", "--"],
+        &["--image", &image, "--", "@ID@"],
+    ];
     for (words, out, status) in COMMANDS {
         for before in before {
             let said = call(&lab, &[&["run"], before, words].concat());
-            assert_eq!((said.out.as_str(), said.status), (out, status), "{before:?} {words:?}: {said:?}");
+            assert_eq!(
+                (said.out.as_str(), said.status),
+                (out, status),
+                "{before:?} {words:?}: {said:?}"
+            );
         }
     }
     for before in before {
-        done(&call(&lab, &[&["create"], before, &["sh", "-c", "exec sleep 1000", "-d", "--tty"]].concat()));
+        done(&call(
+            &lab,
+            &[&["create"], before, &["sh", "-c", "exec sleep 1000", "-d", "--tty"]].concat(),
+        ));
         done(&call(&lab, &["start", "@ID@"]));
         let said = call(&lab, &["ps", "@ID@", "-o", "pid,args"]);
         assert!(said.out.contains("sleep 1000"), "{before:?}: {said:?}");
@@ -54,7 +64,10 @@ fn nothing_after_the_id_is_ours() {
     }
     for command in ["run", "create"] {
         let said = call(&lab, &[command, "@ID@", "--image", &image]);
-        assert!(said.err.contains("--image stands before the ID") && said.status == 125, "{said:?}");
+        assert!(
+            said.err.contains("--image stands before the ID") && said.status == 125,
+            "{said:?}"
+        );
     }
     // Without an image options may follow the ID, as ever.
     done(&call(&lab, &["create", "@ID@", "--bundle", "@BUNDLE@"]));
@@ -79,7 +92,11 @@ fn a_failure_of_ours_is_125_and_a_commands_126_or_127() {
     for command in ["run", "create"] {
         for (words, status) in rows {
             let said = call(&lab, &[&[command], words].concat());
-            assert_eq!((said.status, said.err.lines().count()), (status, 1), "{command} {words:?}: {said:?}");
+            assert_eq!(
+                (said.status, said.err.lines().count()),
+                (status, 1),
+                "{command} {words:?}: {said:?}"
+            );
         }
         for words in [&["-b", "@DIR@/absent", "@ID@"][..], &["--frob", "@ID@"], &[]] {
             assert_eq!(call(&lab, &[&[command], words].concat()).status, 1, "{command} {words:?}");
@@ -96,24 +113,38 @@ fn a_failed_create_takes_back_the_root_that_it_made() {
     lab::enter();
     let (lab, image) = lab_and_image();
     std::fs::create_dir(lab.dir.join("there")).unwrap();
-    for (root, left) in [("new", ""), ("new/deep//er/", ""), ("there/new", "there"), ("there", "there")] {
+    for (root, left) in
+        [("new", ""), ("new/deep//er/", ""), ("there/new", "there"), ("there", "there")]
+    {
         for command in ["create", "run"] {
-            for words in
-                [&["-b", "@DIR@/absent"][..], &["-b", "@BUNDLE@", "--pid-file", "/absent/pid"], &["--image", &image]]
-            {
+            for words in [
+                &["-b", "@DIR@/absent"][..],
+                &["-b", "@BUNDLE@", "--pid-file", "/absent/pid"],
+                &["--image", &image],
+            ] {
                 // The command enters the bundle meanwhile: a relative root still means the same
                 // directory.
                 let program = lab.runtime.program();
                 let mut called = std::process::Command::new(program);
-                called.args(["--root", root, command]).args(words.iter().map(|word| lab.fill(word)));
-                called.args([lab.id.as_str(), "absent"].iter().take(if words[0] == "--image" { 2 } else { 1 }));
-                let said = lab.finish(called.current_dir(&lab.dir).env("TMPDIR", lab.dir.join("tmp")));
+                called
+                    .args(["--root", root, command])
+                    .args(words.iter().map(|word| lab.fill(word)));
+                called.args([lab.id.as_str(), "absent"].iter().take(if words[0] == "--image" {
+                    2
+                } else {
+                    1
+                }));
+                let said =
+                    lab.finish(called.current_dir(&lab.dir).env("TMPDIR", lab.dir.join("tmp")));
                 assert_ne!(said.status, 0, "{words:?}");
                 assert!(
                     !lab.dir.join("new").exists() && !lab.dir.join("there/new").exists(),
                     "{root} {command} {words:?}"
                 );
-                assert_eq!(lab.dir.join("there").exists(), !left.is_empty() || lab.dir.join("there").exists());
+                assert_eq!(
+                    lab.dir.join("there").exists(),
+                    !left.is_empty() || lab.dir.join("there").exists()
+                );
             }
         }
     }
@@ -122,7 +153,13 @@ fn a_failed_create_takes_back_the_root_that_it_made() {
     for _ in 0..30 {
         let command = |bundle: PathBuf, id: &str| {
             let mut command = std::process::Command::new(lab.runtime.program());
-            command.arg("--root").arg(&root).args(["create", "--bundle"]).arg(bundle).arg(id).current_dir(&lab.dir);
+            command
+                .arg("--root")
+                .arg(&root)
+                .args(["create", "--bundle"])
+                .arg(bundle)
+                .arg(id)
+                .current_dir(&lab.dir);
             command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
             command.stderr(std::process::Stdio::null()).spawn().unwrap()
         };
@@ -143,9 +180,16 @@ fn an_ordinary_user_is_told_what_he_needs_and_nothing_else() {
     let (lab, _) = lab_and_image();
     // Owners without an id in this user's map.
     let tar = support::Tar::new().file("text", 0o644, "x");
-    let tar =
-        tar.entry(&support::tar::Header { owner: (5, 6), size: 1, ..support::tar::Header::new("owned", b'0') }, b"x");
-    let (layout, _) = support::busybox().layer(support::images::Layer::plain(tar)).write(&lab.dir.join("image"));
+    let tar = tar.entry(
+        &support::tar::Header {
+            owner: (5, 6),
+            size: 1,
+            ..support::tar::Header::new("owned", b'0')
+        },
+        b"x",
+    );
+    let (layout, _) =
+        support::busybox().layer(support::images::Layer::plain(tar)).write(&lab.dir.join("image"));
     let program = lab.dir.join("ocinit");
     copy_program(lab.runtime.program(), &program);
     for place in [&lab.state, &lab.dir, &lab.dir.join("tmp")] {
@@ -166,7 +210,8 @@ fn an_ordinary_user_is_told_what_he_needs_and_nothing_else() {
         "a job says nothing of what every rootless job lacks"
     );
     let said = call(&["--root", "@STATE@", "--debug"], &run);
-    let lost: Vec<_> = said.err.lines().filter(|line| line.contains("could not be made without root")).collect();
+    let lost: Vec<_> =
+        said.err.lines().filter(|line| line.contains("could not be made without root")).collect();
     assert!(lost.len() == 1 && lost[0].contains("level=debug"), "{said:?}");
     // Root of the user namespace that makes the container is the user.
     done(&call(&["--root", "@STATE@"], &["create", "--image", image, "@ID@", "sleep", "1000"]));
@@ -176,7 +221,9 @@ fn an_ordinary_user_is_told_what_he_needs_and_nothing_else() {
     // The default root belongs to the host's root.
     let said = call(&[], &run);
     assert!(
-        said.err.contains("/run/ocinit") && said.err.contains("set XDG_RUNTIME_DIR") && said.err.contains("--root"),
+        said.err.contains("/run/ocinit")
+            && said.err.contains("set XDG_RUNTIME_DIR")
+            && said.err.contains("--root"),
         "{said:?}"
     );
 }

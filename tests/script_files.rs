@@ -57,7 +57,10 @@ fn an_output_is_replaced_and_never_followed() {
         // All names that its pid lets guess are links to the victim.
         let mut shell = Command::new("sh");
         let command = writer(&link);
-        shell.args(["-c", "ln -s \"$1\" \"$2.$$\"; shift 2; exec \"$@\"", "sh"]).arg(&victim).arg(&link);
+        shell
+            .args(["-c", "ln -s \"$1\" \"$2.$$\"; shift 2; exec \"$@\"", "sh"])
+            .arg(&victim)
+            .arg(&link);
         run(shell.arg(command.get_program()).args(command.get_args())).expect_status(0);
         assert_eq!(read(&victim), b"untouched");
         assert!(std::fs::symlink_metadata(&link).expect("output").is_file());
@@ -93,11 +96,13 @@ fn a_cache_of_another_user_is_refused() {
     for part in ["", "ocinit", "ocinit/kernel"] {
         reset();
         std::fs::create_dir_all(inner.join("kernel")).expect("cache");
-        std::os::unix::fs::chown(cache.join(part), Some(4242), None).expect("needs root, as all of these tests");
+        std::os::unix::fs::chown(cache.join(part), Some(4242), None)
+            .expect("needs root, as all of these tests");
         one_line(&kernel_with_cache(&cache), &["belongs to user 4242", "XDG_CACHE_HOME"]);
         reset();
         std::fs::create_dir_all(inner.join("kernel")).expect("cache");
-        std::fs::set_permissions(cache.join(part), std::fs::Permissions::from_mode(0o777)).expect("mode");
+        std::fs::set_permissions(cache.join(part), std::fs::Permissions::from_mode(0o777))
+            .expect("mode");
         one_line(&kernel_with_cache(&cache), &["every user can write it"]);
     }
     for part in ["ocinit", "ocinit/kernel"] {
@@ -116,7 +121,10 @@ fn a_lock_follows_no_link_and_the_cache_is_private() {
     let victim = directory.join("victim");
     write(&victim, "untouched");
     // The cache remembers QEMU's machines.
-    let machine = FakeQemu::new(&directory, "sys.exit(print('microvm x') if 'help' in sys.argv else 'started')");
+    let machine = FakeQemu::new(
+        &directory,
+        "sys.exit(print('microvm x') if 'help' in sys.argv else 'started')",
+    );
     let (kernel, modules) = support::console::kernel();
     let boot = Boot::new(busybox_layout()).option("--kernel", kernel).option("--modules", modules);
     let boot = boot.option("--accel", "kvm");
@@ -124,12 +132,20 @@ fn a_lock_follows_no_link_and_the_cache_is_private() {
     again().expect_line(&["started"]);
     let machines = cache.join("ocinit/machines");
     for folder in [cache.join("ocinit"), machines.clone()] {
-        assert_eq!(std::fs::metadata(&folder).expect("made").mode() & 0o777, 0o700, "{}", folder.display());
+        assert_eq!(
+            std::fs::metadata(&folder).expect("made").mode() & 0o777,
+            0o700,
+            "{}",
+            folder.display()
+        );
     }
     let names = |hidden: bool| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(&machines).expect("machines").flatten().map(|entry| entry.path());
+        let entries =
+            std::fs::read_dir(&machines).expect("machines").flatten().map(|entry| entry.path());
         entries
-            .filter(|path| path.file_name().expect("name").to_str().expect("UTF-8").starts_with('.') == hidden)
+            .filter(|path| {
+                path.file_name().expect("name").to_str().expect("UTF-8").starts_with('.') == hidden
+            })
             .collect()
     };
     let (locks, answers) = (names(true), names(false));
@@ -155,7 +171,9 @@ fn a_full_place_for_temporary_files_is_named() {
     let layout = busybox_layout();
     let commands: Vec<(&str, Command)> = ["raw", "ext4", "vfat"]
         .into_iter()
-        .map(|file_system| (file_system, machine.command(&Boot::new(&layout).option("--fs", file_system))))
+        .map(|file_system| {
+            (file_system, machine.command(&Boot::new(&layout).option("--fs", file_system)))
+        })
         .collect();
     let (place_name, layout_name) =
         (place.to_str().expect("UTF-8").to_string(), layout.to_str().expect("UTF-8").to_string());
@@ -183,7 +201,10 @@ fn the_target_folder_is_cargos() {
         let mut command = machine.command(&Boot::new(busybox_layout()));
         run(command.env_remove("OCINIT").env("CARGO_TARGET_DIR", folder))
     };
-    one_line(&boot(&directory), &["boot: ", release.join("ocinit").to_str().expect("UTF-8"), "no ocinit there"]);
+    one_line(
+        &boot(&directory),
+        &["boot: ", release.join("ocinit").to_str().expect("UTF-8"), "no ocinit there"],
+    );
     write(&release.join("ocinit"), "a program");
     boot(&directory).expect_line(&["started"]);
     let output = directory.join("initramfs");

@@ -47,7 +47,11 @@ impl Theirs {
             X86_64 => self.highest[usize::from(number & X32 != 0)],
             _ => -1,
         };
-        if highest >= 0 && i64::from(number) > highest { ENOSYS } else { bpf::run(&self.program, arch, number, args).0 }
+        if highest >= 0 && i64::from(number) > highest {
+            ENOSYS
+        } else {
+            bpf::run(&self.program, arch, number, args).0
+        }
     }
 }
 
@@ -59,7 +63,9 @@ fn theirs(name: &str, profiles: &[String]) -> Vec<Option<Theirs>> {
     let parse = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         let [program, a, b, c] = words[..] else { return None };
-        let byte = |at: usize| u64::from(u8::from_str_radix(&program[at..at + 2], 16).expect("hexadecimal"));
+        let byte = |at: usize| {
+            u64::from(u8::from_str_radix(&program[at..at + 2], 16).expect("hexadecimal"))
+        };
         let one = |at: usize| (0..8).fold(0, |value, n| value | byte(16 * at + 2 * n) << (8 * n));
         let highest = [a, b, c].map(|number| number.parse().expect("a number"));
         Some(Theirs { program: (0..program.len() / 16).map(one).collect(), highest })
@@ -93,7 +99,12 @@ fn compare(profile: &str, theirs: &Theirs, values: &[u64], random: &mut Random) 
     let ours = ours(profile);
     let mut numbers: Vec<(u32, u32)> = Vec::new();
     for number in (0..=600).chain([1 << 20, X32 - 1]) {
-        numbers.extend([(X86_64, number), (X86_64, number | X32), (I386, number), (0xc000_00b7, number)]);
+        numbers.extend([
+            (X86_64, number),
+            (X86_64, number | X32),
+            (I386, number),
+            (0xc000_00b7, number),
+        ]);
     }
     numbers.extend([(X86_64, u32::MAX), (I386, u32::MAX), (I386, X32), (0x4000_003e, 3)]);
     for (arch, number) in numbers {
@@ -106,15 +117,24 @@ fn compare(profile: &str, theirs: &Theirs, values: &[u64], random: &mut Random) 
             if arch == I386 {
                 args = args.map(|arg| arg & 0xffff_ffff);
             }
-            let (got, wanted) = (bpf::run(&ours, arch, number, args).0, theirs.run(arch, number, args));
-            assert!(got == wanted, "{arch:#x} {number} {args:#x?}: {got:#x}, not {wanted:#x}\n{profile}");
+            let (got, wanted) =
+                (bpf::run(&ours, arch, number, args).0, theirs.run(arch, number, args));
+            assert!(
+                got == wanted,
+                "{arch:#x} {number} {args:#x?}: {got:#x}, not {wanted:#x}\n{profile}"
+            );
         }
     }
 }
 
 #[test]
 fn names_have_the_numbers_of_libseccomp() {
-    let mut child = python().arg("names").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3");
+    let mut child = python()
+        .arg("names")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3");
     let names: Vec<&str> = NAMES.lines().filter_map(|line| line.split(' ').next()).collect();
     child.stdin.take().expect("a pipe").write_all(names.join("\n").as_bytes()).expect("names");
     let output = child.wait_with_output().expect("names");
@@ -140,17 +160,40 @@ fn names_have_the_numbers_of_libseccomp() {
 
 #[test]
 fn the_profiles_of_docker_and_podman() {
-    let profiles = [include_str!("support/seccomp-docker.json"), include_str!("support/seccomp-podman.json")];
+    let profiles =
+        [include_str!("support/seccomp-docker.json"), include_str!("support/seccomp-podman.json")];
     let profiles = profiles.map(|profile| profile.trim_end().to_string());
-    let values = [0, 8, 9, 16, 40, 0x20000, 0x20008, 0xffff_ffff, 1 << 32, 0x7e02_0000, 0x1_7e02_0000, 0x0001_0000, 17];
+    let values = [
+        0,
+        8,
+        9,
+        16,
+        40,
+        0x20000,
+        0x20008,
+        0xffff_ffff,
+        1 << 32,
+        0x7e02_0000,
+        0x1_7e02_0000,
+        0x0001_0000,
+        17,
+    ];
     for (profile, theirs) in profiles.iter().zip(theirs("seccomp-default", &profiles)) {
         let theirs = theirs.expect("libseccomp takes it");
         compare(profile, &theirs, &values, &mut Random(1));
         let ours = ours(profile);
         let steps = |number| bpf::run(&ours, X86_64, number, [0; 6]).1;
         let most = (0..600).map(steps).max().unwrap_or(0);
-        eprintln!("{} instructions, at most {most} for one call; libseccomp: {}", ours.len(), theirs.program.len());
-        assert!(ours.len() * 2 < theirs.program.len() && most <= 40, "no tree: {} instructions, {most}", ours.len());
+        eprintln!(
+            "{} instructions, at most {most} for one call; libseccomp: {}",
+            ours.len(),
+            theirs.program.len()
+        );
+        assert!(
+            ours.len() * 2 < theirs.program.len() && most <= 40,
+            "no tree: {} instructions, {most}",
+            ours.len()
+        );
     }
 }
 
@@ -169,7 +212,9 @@ fn default_for(bounding: u64) -> String {
 
 /// Returns bounding sets: docker's, the empty one, the full one, and each capability alone.
 fn bounding_sets() -> impl Iterator<Item = u64> {
-    [capability::DEFAULT, 0, capability::ALL].into_iter().chain((0..capability::COUNT).map(|number| 1 << number))
+    [capability::DEFAULT, 0, capability::ALL]
+        .into_iter()
+        .chain((0..capability::COUNT).map(|number| 1 << number))
 }
 
 #[test]
@@ -188,11 +233,33 @@ fn the_default_profile_as_libseccomp_has_it() {
         let mut numbers = line.split(' ').skip(1).filter_map(|word| word.parse::<u16>().ok());
         numbers.any(|number| number <= 456) && !line.starts_with("uretprobe")
     };
-    let new: Vec<&str> = NAMES.lines().filter(|line| !known(line)).filter_map(|line| line.split(' ').next()).collect();
-    let without_new =
-        |profile: String| new.iter().fold(profile, |profile, name| profile.replace(&format!(",\"{name}\""), ""));
-    let profiles: Vec<String> = bounding_sets().map(|bounding| without_new(default_for(bounding))).collect();
-    let values = [0, 8, 11, 12, 13, 38, 40, 42, 46, 0x20000, 0x20008, 0xffff_ffff, 1 << 32, 0x7e02_0000, 0x0001_0000];
+    let new: Vec<&str> = NAMES
+        .lines()
+        .filter(|line| !known(line))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let without_new = |profile: String| {
+        new.iter().fold(profile, |profile, name| profile.replace(&format!(",\"{name}\""), ""))
+    };
+    let profiles: Vec<String> =
+        bounding_sets().map(|bounding| without_new(default_for(bounding))).collect();
+    let values = [
+        0,
+        8,
+        11,
+        12,
+        13,
+        38,
+        40,
+        42,
+        46,
+        0x20000,
+        0x20008,
+        0xffff_ffff,
+        1 << 32,
+        0x7e02_0000,
+        0x0001_0000,
+    ];
     for (profile, theirs) in profiles.iter().zip(theirs("seccomp-ours", &profiles)) {
         compare(profile, &theirs.expect("libseccomp takes it"), &values, &mut Random(3));
     }
@@ -224,24 +291,39 @@ fn the_default_profile_goes_by_capabilities() {
         let with = capability::by_name(with.as_bytes()).expect("a capability");
         assert_eq!((verdict(0, number, 0), verdict(with, number, 0)), (eperm, allow), "{number}");
     }
-    for never in
-        [libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_userfaultfd, libc::SYS_io_uring_setup, libc::SYS_kexec_load]
-    {
+    for never in [
+        libc::SYS_keyctl,
+        libc::SYS_add_key,
+        libc::SYS_userfaultfd,
+        libc::SYS_io_uring_setup,
+        libc::SYS_kexec_load,
+    ] {
         assert_eq!(verdict(capability::ALL, never, 0), eperm, "{never}");
     }
-    for always in [libc::SYS_read, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_name_to_handle_at, 451, 462]
-    {
+    for always in [
+        libc::SYS_read,
+        libc::SYS_ptrace,
+        libc::SYS_process_vm_readv,
+        libc::SYS_name_to_handle_at,
+        451,
+        462,
+    ] {
         assert_eq!(verdict(0, always, 0), allow, "{always}");
     }
     // Threads, but no namespaces; clone3 fails with ENOSYS.
     let thread = (libc::CLONE_VM | libc::CLONE_THREAD) as u64;
-    assert_eq!([verdict(0, libc::SYS_clone, thread), verdict(0, libc::SYS_clone3, 0)], [allow, ENOSYS]);
-    for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_NEWCGROUP] {
+    assert_eq!(
+        [verdict(0, libc::SYS_clone, thread), verdict(0, libc::SYS_clone3, 0)],
+        [allow, ENOSYS]
+    );
+    for flag in [libc::CLONE_NEWUSER, libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_NEWCGROUP]
+    {
         assert_eq!(verdict(0, libc::SYS_clone, flag as u64), eperm, "{flag:#x}");
         assert_eq!(verdict(admin, libc::SYS_clone, flag as u64), allow, "{flag:#x}");
     }
     assert_eq!(verdict(admin, libc::SYS_clone3, 0), allow);
-    let families = (1..46).filter(|family| verdict(capability::ALL, libc::SYS_socket, *family) == eperm);
+    let families =
+        (1..46).filter(|family| verdict(capability::ALL, libc::SYS_socket, *family) == eperm);
     assert_eq!(families.collect::<Vec<_>>(), [12, 19, 20, 23, 25, 34, 37, 38, 40]);
 }
 
@@ -309,13 +391,19 @@ impl Profile {
             r#""SCMP_ARCH_X32","SCMP_ARCH_X86_64""#,
         ]);
         let default = random.pick(&ACTIONS);
-        let mut profile = Profile { default, architectures, rules: Vec::new(), values: vec![0, 1, u64::MAX, 1 << 32] };
+        let mut profile = Profile {
+            default,
+            architectures,
+            rules: Vec::new(),
+            values: vec![0, 1, u64::MAX, 1 << 32],
+        };
         let few: Vec<&str> = (0..4).map(|_| random.pick(names)).collect();
         let mut used = Vec::new();
         for _ in 0..random.below(16) {
             let has_args = random.below(2) == 0;
             let from = if contradicts { &few[..] } else { names };
-            let mut called: Vec<&str> = (0..1 + random.below(6)).map(|_| random.pick(from)).collect();
+            let mut called: Vec<&str> =
+                (0..1 + random.below(6)).map(|_| random.pick(from)).collect();
             if !contradicts {
                 called.retain(|name| !used.contains(name));
                 called.dedup();
@@ -332,7 +420,8 @@ impl Profile {
                     2 => random.next() & 0xffff_ffff,
                     _ => random.next() << 11 | random.next(),
                 };
-                let second = if random.below(2) == 0 { value & random.next() } else { random.next() };
+                let second =
+                    if random.below(2) == 0 { value & random.next() } else { random.next() };
                 let mut operator = random.pick(&OPERATORS);
                 // libseccomp takes "less or equal" of 32 bits behind another condition for "greater".
                 if operator == "LE" && !contradicts {
@@ -341,7 +430,13 @@ impl Profile {
                 let index = random.below(6);
                 if contradicts || args.iter().all(|arg| arg.0 != index) {
                     args.push((index, operator, value, second));
-                    let near = [value, value.wrapping_add(1), value.wrapping_sub(1), value ^ 1 << 32, second & value];
+                    let near = [
+                        value,
+                        value.wrapping_add(1),
+                        value.wrapping_sub(1),
+                        value ^ 1 << 32,
+                        second & value,
+                    ];
                     profile.values.extend(near);
                 }
             }
@@ -375,15 +470,23 @@ impl Profile {
 
     /// What it says about a call, by its name.
     fn verdict(&self, name: &str, args: &[u64; 6], wide: bool) -> u32 {
-        let rules = || self.rules.iter().filter(|rule| rule.names.contains(&name) && rule.action.1 != self.default.1);
-        let first = rules().find(|rule| rule.args.is_empty()).or_else(|| rules().find(|rule| rule.holds(args, wide)));
+        let rules = || {
+            self.rules
+                .iter()
+                .filter(|rule| rule.names.contains(&name) && rule.action.1 != self.default.1)
+        };
+        let first = rules()
+            .find(|rule| rule.args.is_empty())
+            .or_else(|| rules().find(|rule| rule.holds(args, wide)));
         first.map_or(self.default.1, |rule| rule.action.1)
     }
 }
 
 /// Names that Debian 12's libseccomp knows.
 fn names() -> Vec<&'static str> {
-    let known = |words: &[&str]| words[1..].iter().any(|word| word.parse().is_ok_and(|number: u16| number <= 456));
+    let known = |words: &[&str]| {
+        words[1..].iter().any(|word| word.parse().is_ok_and(|number: u16| number <= 456))
+    };
     let lines = NAMES.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     lines.filter(|words| known(words) && !words[0].starts_with('u')).map(|words| words[0]).collect()
 }
@@ -395,7 +498,9 @@ fn random_profiles_as_libseccomp_has_them() {
     let profiles: Vec<_> = (0..100).map(|_| Profile::random(&mut random, &names, false)).collect();
     let texts: Vec<String> = profiles.iter().map(Profile::text).collect();
     let mut taken = 0;
-    for ((profile, text), theirs) in profiles.iter().zip(&texts).zip(theirs("seccomp-random", &texts)) {
+    for ((profile, text), theirs) in
+        profiles.iter().zip(&texts).zip(theirs("seccomp-random", &texts))
+    {
         // None: it took more than its seconds.
         if let Some(theirs) = theirs {
             compare(text, &theirs, &profile.values, &mut random);
@@ -417,8 +522,9 @@ fn random_profiles_mean_what_they_say() {
     };
     let table: BTreeMap<&str, [Option<u32>; 2]> = NAMES.lines().map(numbers).collect();
     // On i386 these have rules of others behind them.
-    let plain =
-        |name: &&str| !matches!(*name, "socketcall" | "ipc") && table[name][1].is_none_or(|number| number < 500);
+    let plain = |name: &&str| {
+        !matches!(*name, "socketcall" | "ipc") && table[name][1].is_none_or(|number| number < 500)
+    };
     let names: Vec<_> = names().into_iter().filter(plain).collect();
     for _ in 0..400 {
         let profile = Profile::random(&mut random, &names, true);
@@ -431,8 +537,10 @@ fn random_profiles_mean_what_they_say() {
                 let x86 = profile.architectures.contains("X86\"");
                 for (arch, number) in [(X86_64, native), (I386, compat.filter(|_| x86))] {
                     let Some(number) = number else { continue };
-                    let (got, wanted) =
-                        (bpf::run(&program, arch, number, args).0, profile.verdict(name, &args, arch == X86_64));
+                    let (got, wanted) = (
+                        bpf::run(&program, arch, number, args).0,
+                        profile.verdict(name, &args, arch == X86_64),
+                    );
                     assert!(
                         got == wanted,
                         "{name} {arch:#x} {args:#x?}: {got:#x}, not {wanted:#x}\n{}",

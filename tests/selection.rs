@@ -38,7 +38,10 @@ fn refused(boot: &Boot, parts: &[&str]) {
 
 /// Stores an index of these descriptors and gives its own.
 fn index(layout: &Layout, descriptors: &[String]) -> Blob {
-    let text = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, descriptors.join(","));
+    let text = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#,
+        descriptors.join(",")
+    );
     layout.blob(text.as_bytes())
 }
 
@@ -121,7 +124,10 @@ fn the_pinned_manifest_runs_and_no_other() {
 #[test]
 fn a_pin_alone_chooses() {
     let (layout, _, second) = two_tags("pin-alone");
-    says(&Boot::new(&layout.directory).append(&format!("ocinit.digest={}", second.manifest.digest)), "second");
+    says(
+        &Boot::new(&layout.directory).append(&format!("ocinit.digest={}", second.manifest.digest)),
+        "second",
+    );
 }
 
 #[test]
@@ -130,7 +136,10 @@ fn a_pin_that_nothing_fits() {
     saying("it").add(&mut layout, "latest");
     layout.write_index();
     let pin = sha256(b"something else");
-    refused(&Boot::new(&layout.directory).append(&format!("ocinit.digest={pin}")), &["ocinit: ", &pin[..14]]);
+    refused(
+        &Boot::new(&layout.directory).append(&format!("ocinit.digest={pin}")),
+        &["ocinit: ", &pin[..14]],
+    );
 }
 
 /// Until January 2017 a layout had a file for each tag and no index.json.
@@ -198,10 +207,15 @@ fn attributes_that_a_tmpfs_cannot_hold_are_counted() {
     };
     let layer = Layer::plain(noted(noted(Tar::new(), "one"), "two"));
     let mut layout = layout("attributes");
-    let stored =
-        busybox().config(r#""Cmd":["cat","/one","/two"],"Env":["PATH=/bin"]"#).layer(layer).add(&mut layout, "it");
+    let stored = busybox()
+        .config(r#""Cmd":["cat","/one","/two"],"Env":["PATH=/bin"]"#)
+        .layer(layer)
+        .add(&mut layout, "it");
     layout.write_index();
     assert_eq!(stored.layers.len(), 2);
     let outcome = Boot::new(&layout.directory).flag("--verbose").run();
-    outcome.expect_status(0).expect_stdout("there\nthere\n").expect_line(&["ocinit: skipped 4 extended attributes"]);
+    outcome
+        .expect_status(0)
+        .expect_stdout("there\nthere\n")
+        .expect_line(&["ocinit: skipped 4 extended attributes"]);
 }

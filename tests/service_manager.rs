@@ -17,7 +17,8 @@ impl Manager {
     fn at(lab: &Lab) -> Manager {
         let path = lab.dir.join("manager");
         let socket = UnixDatagram::bind(&path).expect("bind");
-        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("mode");
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .expect("mode");
         Manager(socket)
     }
 
@@ -87,8 +88,15 @@ fn ready_is_relayed_and_nothing_else() {
             _ => &["run", "--detach", "--bundle", "@BUNDLE@", "@ID@"],
         };
         let mut child = called(words).spawn().expect("it starts");
-        assert_eq!(lab.wait_for_file("b/rootfs/root/variable"), "/run/notify/notify.sock\n", "{how}");
-        assert!(manager.hears_nothing() && child.try_wait().expect("wait").is_none(), "{how}: it is not ready yet");
+        assert_eq!(
+            lab.wait_for_file("b/rootfs/root/variable"),
+            "/run/notify/notify.sock\n",
+            "{how}"
+        );
+        assert!(
+            manager.hears_nothing() && child.try_wait().expect("wait").is_none(),
+            "{how}: it is not ready yet"
+        );
         say(&lab, "go");
         assert_eq!(manager.hears_soon(), "READY=1\n", "{how}");
         let pid = if how == "run" { child.id().to_string() } else { lab.state().at("pid").show() };
@@ -99,9 +107,9 @@ fn ready_is_relayed_and_nothing_else() {
             assert_eq!(ended(&mut child).and_then(|status| status.code()), Some(3));
         } else {
             // The command ends when the manager closes the fd.
-            let stream = receive_text(&std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(
-                manager.0.try_clone().expect("a copy"),
-            )));
+            let stream = receive_text(&std::os::unix::net::UnixStream::from(
+                std::os::fd::OwnedFd::from(manager.0.try_clone().expect("a copy")),
+            ));
             let (text, Some(barrier)) = stream else { panic!("{how}: no descriptor: {stream:?}") };
             assert_eq!(text, "BARRIER=1", "{how}");
             std::thread::sleep(Duration::from_millis(50));
@@ -130,7 +138,9 @@ fn a_container_that_is_never_ready_can_be_deleted() {
             command
         };
         let mut child = match how {
-            "run" => called(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]).spawn().expect("it starts"),
+            "run" => {
+                called(&["run", "-d", "--bundle", "@BUNDLE@", "@ID@"]).spawn().expect("it starts")
+            }
             _ => {
                 done(&lab.finish(&mut called(&["create", "--bundle", "@BUNDLE@", "@ID@"])));
                 called(&["start", "@ID@"]).spawn().expect("it starts")
@@ -158,9 +168,15 @@ fn any_address_of_a_manager_will_do() {
     say(&lab, "end");
     let words = ["run", "--bundle", "@BUNDLE@", "@ID@"];
     let said = lab.finish(lab.command(&words).env("NOTIFY_SOCKET", format!("@{name}")));
-    assert_eq!((said.status, said.err.as_str(), manager.hears_soon().as_str()), (3, "", "READY=1\n"));
+    assert_eq!(
+        (said.status, said.err.as_str(), manager.hears_soon().as_str()),
+        (3, "", "READY=1\n")
+    );
     let said = lab.finish(lab.command(&words).env("NOTIFY_SOCKET", "/absent/manager"));
-    assert!(said.status == 3 && said.err.contains("service manager"), "it runs all the same: {said:?}");
+    assert!(
+        said.status == 3 && said.err.contains("service manager"),
+        "it runs all the same: {said:?}"
+    );
     // Without a manager there is no such directory or variable.
     std::fs::remove_file(lab.rootfs.join("root/go")).expect("go");
     std::fs::remove_dir_all(lab.rootfs.join("run")).expect("run");
@@ -174,20 +190,26 @@ fn any_address_of_a_manager_will_do() {
 #[test]
 fn sockets_that_listen_are_handed_on() {
     lab::enter();
-    for (runtime, command) in [(Runtime::Ocinit, "run"), (Runtime::Ocinit, "create"), (Runtime::Runc, "run")] {
+    for (runtime, command) in
+        [(Runtime::Ocinit, "run"), (Runtime::Ocinit, "create"), (Runtime::Runc, "run")]
+    {
         let mut lab = Lab::new(runtime);
         lab.merge(r#"{"process": {"env": ["PATH=/bin", "LISTEN_FDS=9", "LISTEN_FDNAMES=old"]}}"#);
         lab.script(
             "echo $LISTEN_FDS:$LISTEN_PID:$LISTEN_FDNAMES:$$; for n in 3 4 5 6; do readlink /proc/$$/fd/$n; done; true",
         );
-        let [one, other] = ["one", "other"].map(|name| UnixListener::bind(lab.dir.join(name)).expect("bind"));
+        let [one, other] =
+            ["one", "other"].map(|name| UnixListener::bind(lab.dir.join(name)).expect("bind"));
         let file = std::fs::File::open(lab.bundle.join("config.json")).expect("a file");
         let given = [one.as_raw_fd(), other.as_raw_fd(), file.as_raw_fd()];
         // LISTEN_PID is the shell's pid, which becomes the runtime.
         let said = |pid: &str, preserved: &[&str]| {
-            let inner = lab.command(&[&[command], preserved, &["--bundle", "@BUNDLE@", "@ID@"]].concat());
+            let inner =
+                lab.command(&[&[command], preserved, &["--bundle", "@BUNDLE@", "@ID@"]].concat());
             let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("LISTEN_PID={pid} exec \"$0\" \"$@\"")]).arg(inner.get_program());
+            shell
+                .args(["-c", &format!("LISTEN_PID={pid} exec \"$0\" \"$@\"")])
+                .arg(inner.get_program());
             shell.args(inner.get_args()).current_dir(&lab.dir).stdin(Stdio::null());
             shell.env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", "a:b");
             shell.stdout(std::fs::File::create(lab.dir.join("out")).expect("out"));
@@ -203,18 +225,26 @@ fn sockets_that_listen_are_handed_on() {
                 })
             };
             let mut child = shell.spawn().expect("it starts");
-            assert!(ended(&mut child).is_some_and(|status| status.success()), "{runtime:?} {command}");
+            assert!(
+                ended(&mut child).is_some_and(|status| status.success()),
+                "{runtime:?} {command}"
+            );
             if command == "create" {
                 done(&lab.start());
                 assert_eq!(lab.wait_for("stopped"), "stopped");
                 done(&lab.call(&["delete", "@ID@"]));
             }
             let out = lab.file("out");
-            out.lines().map(|line| line.split(":[").next().unwrap_or_default().to_string() + "\n").collect::<String>()
+            out.lines()
+                .map(|line| line.split(":[").next().unwrap_or_default().to_string() + "\n")
+                .collect::<String>()
         };
         let names = if runtime == Runtime::Ocinit { "a:b" } else { "old" };
         let file = format!("/mnt/{}/b/config.json\n", lab.id);
-        assert_eq!(said("$$", &["--preserve-fds", "1"]), format!("2:1:{names}:1\nsocket\nsocket\n{file}"));
+        assert_eq!(
+            said("$$", &["--preserve-fds", "1"]),
+            format!("2:1:{names}:1\nsocket\nsocket\n{file}")
+        );
         assert_eq!(said("$$", &[]), format!("2:1:{names}:1\nsocket\nsocket\n"));
         // LISTEN_PID of another process: the variables do not count.
         assert_eq!(said("1", &[]), "9::old:1\n", "{runtime:?} {command}");

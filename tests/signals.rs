@@ -28,7 +28,9 @@ fn processes_of(temporary: &Path) -> Vec<(u32, String)> {
     let marker = format!("TMPDIR={}", temporary.display());
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         if environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes()) {
             let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
@@ -41,7 +43,11 @@ fn processes_of(temporary: &Path) -> Vec<(u32, String)> {
 /// QEMU's process.
 fn qemu_of(temporary: &Path) -> u32 {
     let found = processes_of(temporary);
-    found.iter().find(|(_, name)| name.starts_with("qemu")).unwrap_or_else(|| panic!("no QEMU in {found:?}")).0
+    found
+        .iter()
+        .find(|(_, name)| name.starts_with("qemu"))
+        .unwrap_or_else(|| panic!("no QEMU in {found:?}"))
+        .0
 }
 
 /// A layout in a directory of its own, so that its name tells our processes from others.
@@ -65,13 +71,18 @@ fn signalled(name: &str, script: &str, signals: &[&str]) -> Outcome {
     }
     let outcome = finish(child, None, Duration::from_secs(60));
     assert_eq!(processes_of(&temporary), [], "left running\n{outcome}");
-    let left: Vec<_> = std::fs::read_dir(&temporary).expect("temporary").flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> = std::fs::read_dir(&temporary)
+        .expect("temporary")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     assert!(left.is_empty(), "left lying about: {left:?}\n{outcome}");
     outcome
 }
 
 /// A PID 1 only gets what it has a handler for.
-const TRAPS: &str = "trap 'echo term; exit 15' TERM; trap 'echo int; exit 2' INT; trap 'echo usr1; exit 10' USR1;
+const TRAPS: &str =
+    "trap 'echo term; exit 15' TERM; trap 'echo int; exit 2' INT; trap 'echo usr1; exit 10' USR1;
     echo ready; while :; do sleep 1; done";
 
 #[test]
@@ -108,7 +119,8 @@ fn sighup_and_sigterm_are_the_images_stop_signal() {
     for signal in ["HUP", "TERM"] {
         let directory = own_layout("stop");
         let script = "trap 'echo usr1; exit 10' USR1; echo ready; while :; do sleep 1; done";
-        let command = format!(r#""Cmd":["sh","-c","{script}"],"Env":["PATH=/bin"],"StopSignal":"SIGUSR1""#);
+        let command =
+            format!(r#""Cmd":["sh","-c","{script}"],"Env":["PATH=/bin"],"StopSignal":"SIGUSR1""#);
         std::fs::remove_dir_all(directory.join("layout")).expect("layout");
         busybox().config(&command).write(&directory.join("layout"));
         let _slot = slots::take();
@@ -142,7 +154,8 @@ fn the_second_signal_ends_the_vm() {
 #[test]
 fn a_signal_that_no_container_takes_ends_the_vm() {
     let directory = own_layout("untaken");
-    let boot = Boot::new(directory.join("layout")).option("--init", support::images::busybox_binary());
+    let boot =
+        Boot::new(directory.join("layout")).option("--init", support::images::busybox_binary());
     let _slot = slots::take();
     let temporary = directory.join("temporary");
     let child = boot.command().env("TMPDIR", &temporary).spawn().expect("boot");
@@ -186,7 +199,9 @@ fn a_killed_vm_is_125() {
     let _slot = slots::take();
     let temporary = directory.join("temporary");
     let child = start(&boot, &temporary);
-    let killed = std::process::Command::new("kill").args(["-s", "KILL", &qemu_of(&temporary).to_string()]).status();
+    let killed = std::process::Command::new("kill")
+        .args(["-s", "KILL", &qemu_of(&temporary).to_string()])
+        .status();
     assert!(killed.expect("kill").success());
     let outcome = finish(child, None, Duration::from_secs(20));
     outcome.expect_status(125).expect_line(&["boot: ", "signal 9"]);

@@ -12,7 +12,8 @@ use support::unpack::Case;
 /// `package.metadata.size-limit-kib` of `Cargo.toml`, in bytes.
 fn limit() -> u64 {
     let text = std::fs::read_to_string(support::project().join("Cargo.toml")).expect("Cargo.toml");
-    let line = text.lines().find_map(|line| line.strip_prefix("size-limit-kib = ")).expect("the limit");
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("size-limit-kib = ")).expect("the limit");
     line.parse::<u64>().expect("a number") << 10
 }
 
@@ -25,7 +26,15 @@ fn without_zstd() -> PathBuf {
     let build = || {
         let target = support::project().join("target/without-zstd");
         let mut command = Command::new(env!("CARGO"));
-        command.args(["build", "--release", "--quiet", "--bin", "ocinit", "--no-default-features", "--target-dir"]);
+        command.args([
+            "build",
+            "--release",
+            "--quiet",
+            "--bin",
+            "ocinit",
+            "--no-default-features",
+            "--target-dir",
+        ]);
         support::tool(command.arg(&target).current_dir(support::project()));
         target.join("x86_64-unknown-linux-musl/release/ocinit")
     };
@@ -47,16 +56,25 @@ fn the_released_binary_is_within_its_limit() {
 fn a_binary_without_zstd_says_so() {
     let case = Case::new("without-zstd", vec![Layer::zstd(b"", &[])]);
     let mut command = Command::new(without_zstd());
-    let output = command.arg("unpack").arg(case.directory.join("image")).arg(case.directory.join("rootfs")).output();
+    let output = command
+        .arg("unpack")
+        .arg(case.directory.join("image"))
+        .arg(case.directory.join("rootfs"))
+        .output();
     let output = output.expect("the binary runs");
     let line = String::from_utf8(output.stderr).expect("text");
-    assert!(line.ends_with(": zstd: this ocinit was built without it\n") && line.lines().count() == 1, "{line}");
+    assert!(
+        line.ends_with(": zstd: this ocinit was built without it\n") && line.lines().count() == 1,
+        "{line}"
+    );
     assert_eq!(output.status.code(), Some(125));
 }
 
 #[test]
 fn the_released_binary_is_static() {
-    let headers = support::tool(std::process::Command::new("readelf").arg("-ldW").arg(support::boot::released()));
+    let headers = support::tool(
+        std::process::Command::new("readelf").arg("-ldW").arg(support::boot::released()),
+    );
     let headers = String::from_utf8(headers).expect("readelf's text");
     assert!(headers.contains("LOAD"), "{headers}");
     assert!(!headers.contains("INTERP") && !headers.contains("(NEEDED)"), "{headers}");

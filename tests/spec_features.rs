@@ -8,7 +8,11 @@ use support::images::busybox_tar_file;
 use support::{project, read, scratch, tool, write};
 
 fn ocinit(words: &[&str], directory: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ocinit")).args(words).current_dir(directory).output().expect("ocinit starts")
+    Command::new(env!("CARGO_BIN_EXE_ocinit"))
+        .args(words)
+        .current_dir(directory)
+        .output()
+        .expect("ocinit starts")
 }
 
 /// What a config says, a line per fact.
@@ -36,18 +40,28 @@ fn a_config_to_begin_with_is_runcs_where_it_is_not_stricter() {
     ] {
         let (ours, theirs) = (scratch("spec-ours"), scratch("spec-theirs"));
         let output = ocinit(flags, &ours);
-        assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+        assert!(
+            output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+            "{output:?}"
+        );
         tool(Command::new("runc").args(flags).current_dir(&theirs));
-        let (mut ours, theirs) = (facts(&ours.join("config.json")), facts(&theirs.join("config.json")));
+        let (mut ours, theirs) =
+            (facts(&ours.join("config.json")), facts(&theirs.join("config.json")));
         // runc has a cgroup namespace where the host has nothing but version 2.
-        let named = ours.iter().position(|fact| fact.starts_with("linux.namespaces")).expect("namespaces");
+        let named =
+            ours.iter().position(|fact| fact.starts_with("linux.namespaces")).expect("namespaces");
         assert_eq!(ours.remove(named), format!("linux.namespaces {namespaces}"));
         let more: Vec<&String> = ours.iter().filter(|fact| !theirs.contains(fact)).collect();
         assert_eq!(more, MORE);
-        let less = theirs.iter().filter(|fact| !ours.contains(fact) && !fact.starts_with("linux.namespaces"));
+        let less = theirs
+            .iter()
+            .filter(|fact| !ours.contains(fact) && !fact.starts_with("linux.namespaces"));
         let less: Vec<&str> = less.map(|fact| fact.split(' ').next().expect("a word")).collect();
         // runc 1.1 has ambient capabilities that nothing makes inheritable; the newest has none.
-        assert_eq!(less, ["hostname", "mount", "mount", "ociVersion", "process.capabilities.ambient"]);
+        assert_eq!(
+            less,
+            ["hostname", "mount", "mount", "ociVersion", "process.capabilities.ambient"]
+        );
     }
 }
 
@@ -59,14 +73,27 @@ fn a_config_that_is_there_stays_as_it_is() {
     for words in [&["spec", "-b", "bundle"][..], &["spec", "--bundle=bundle", "--rootless"]] {
         let output = ocinit(words, &place);
         assert_eq!(output.status.code(), Some(1));
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "ocinit: File config.json exists. Remove it first\n");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "ocinit: File config.json exists. Remove it first\n"
+        );
         assert_eq!(read(&place.join("bundle/config.json")), b"{}");
     }
     let output = ocinit(&["spec", "-b", "absent"], &place);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "ocinit: enter the bundle absent: no such file or directory\n");
-    let theirs = Command::new("runc").args(["spec", "-b", "bundle"]).current_dir(&place).output().expect("runc starts");
-    assert!(String::from_utf8_lossy(&theirs.stderr).contains("File config.json exists. Remove it first"));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "ocinit: enter the bundle absent: no such file or directory\n"
+    );
+    let theirs = Command::new("runc")
+        .args(["spec", "-b", "bundle"])
+        .current_dir(&place)
+        .output()
+        .expect("runc starts");
+    assert!(
+        String::from_utf8_lossy(&theirs.stderr)
+            .contains("File config.json exists. Remove it first")
+    );
     assert_eq!(theirs.status.code(), Some(1));
 }
 
@@ -74,16 +101,20 @@ fn a_config_that_is_there_stays_as_it_is() {
 fn runc_runs_it() {
     let place = scratch("spec-run");
     std::fs::create_dir(place.join("rootfs")).expect("rootfs");
-    tool(Command::new("tar").arg("-xf").arg(busybox_tar_file()).arg("-C").arg(place.join("rootfs")));
+    tool(
+        Command::new("tar").arg("-xf").arg(busybox_tar_file()).arg("-C").arg(place.join("rootfs")),
+    );
     assert!(ocinit(&["spec"], &place).status.success());
     let config = place.join("config.json");
     let text = String::from_utf8(read(&config)).expect("UTF-8");
     let changed = text.replace("\"terminal\": true", "\"terminal\": false");
-    let changed = changed.replace("\t\t\t\"sh\"\n", "\"/bin/busybox\", \"sh\", \"-c\", \"hostname; exit 7\"");
+    let changed =
+        changed.replace("\t\t\t\"sh\"\n", "\"/bin/busybox\", \"sh\", \"-c\", \"hostname; exit 7\"");
     assert!(changed.contains("exit 7") && changed != text);
     write(&config, changed);
     let id = format!("ocinit-spec-{}", std::process::id());
-    let output = Command::new("runc").args(["run", &id]).current_dir(&place).output().expect("runc starts");
+    let output =
+        Command::new("runc").args(["run", &id]).current_dir(&place).output().expect("runc starts");
     let why = String::from_utf8_lossy(&output.stderr);
     assert_eq!((&output.stdout[..], output.status.code()), (&b"ocinit\n"[..], Some(7)), "{why}");
 }
@@ -135,6 +166,7 @@ fn features_are_those_of_the_specification_and_not_less_than_runcs() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     write(&place.join("ours"), &output.stdout);
     write(&place.join("theirs"), tool(Command::new("runc").arg("features")));
-    let said = tool(Command::new("python3").args(["-c", COMPARE, "ours", "theirs"]).current_dir(&place));
+    let said =
+        tool(Command::new("python3").args(["-c", COMPARE, "ours", "theirs"]).current_dir(&place));
     assert_eq!(String::from_utf8_lossy(&said), "");
 }

@@ -17,13 +17,17 @@ fn expect_bytes(outcome: &Outcome, bytes: &[u8]) {
     outcome.expect_status(0);
     let same = outcome.stdout.iter().zip(bytes).take_while(|(a, b)| a == b).count();
     let (came, sent) = (outcome.stdout.len(), bytes.len());
-    assert!(outcome.stdout == bytes, "{came} bytes came back of {sent}, the first {same} unchanged");
+    assert!(
+        outcome.stdout == bytes,
+        "{came} bytes came back of {sent}, the first {same} unchanged"
+    );
 }
 
 #[test]
 fn ten_mebibytes_of_random_bytes_pass_unchanged() {
     let bytes = random_bytes(10 * MIB);
-    let outcome = Boot::new(busybox_layout()).input(Input::Bytes(bytes.clone())).arguments(["cat"]).run();
+    let outcome =
+        Boot::new(busybox_layout()).input(Input::Bytes(bytes.clone())).arguments(["cat"]).run();
     expect_bytes(&outcome, &bytes);
 }
 
@@ -31,7 +35,8 @@ fn ten_mebibytes_of_random_bytes_pass_unchanged() {
 #[test]
 fn a_slow_reader_loses_nothing() {
     let bytes = random_bytes(10 * MIB);
-    let mut command = Boot::new(busybox_layout()).input(Input::Bytes(bytes.clone())).arguments(["cat"]).command();
+    let mut command =
+        Boot::new(busybox_layout()).input(Input::Bytes(bytes.clone())).arguments(["cat"]).command();
     let _slot = slots::take();
     let mut child = command.spawn().expect("boot");
     let mut stdin = child.stdin.take().expect("piped");
@@ -125,7 +130,10 @@ fn standard_input_may_stay_open_and_silent() {
 fn input_that_the_container_leaves_is_no_error() {
     let mut bytes = b"first\n".to_vec();
     bytes.resize(4 * MIB, b'x');
-    let outcome = Boot::new(busybox_layout()).input(Input::Bytes(bytes)).script("read line; echo got $line").run();
+    let outcome = Boot::new(busybox_layout())
+        .input(Input::Bytes(bytes))
+        .script("read line; echo got $line")
+        .run();
     outcome.expect_status(0).expect_stdout("got first\n");
 }
 
@@ -161,14 +169,24 @@ fn each_stream_is_separate_and_can_be_opened_again() {
 #[test]
 fn logs_are_shown_when_asked_for() {
     let outcome = Boot::new(busybox_layout()).flag("--verbose").arguments(["echo", "hello"]).run();
-    outcome.expect_status(0).expect_stdout("hello\n").expect_line(&["ocinit: "]).expect_line(&["Linux version"]);
+    outcome
+        .expect_status(0)
+        .expect_stdout("hello\n")
+        .expect_line(&["ocinit: "])
+        .expect_line(&["Linux version"]);
 }
 
 #[test]
 fn a_long_standard_error_arrives_whole() {
-    let script = "i=0; while [ $i -lt 20000 ]; do echo line $i of standard error; i=$((i+1)); done >&2";
+    let script =
+        "i=0; while [ $i -lt 20000 ]; do echo line $i of standard error; i=$((i+1)); done >&2";
     let outcome = Boot::new(busybox_layout()).script(script).run();
     let expected: String = (0..20000).map(|i| format!("line {i} of standard error\n")).collect();
     outcome.expect_status(0);
-    assert!(outcome.stderr == expected, "{} bytes came of {}", outcome.stderr.len(), expected.len());
+    assert!(
+        outcome.stderr == expected,
+        "{} bytes came of {}",
+        outcome.stderr.len(),
+        expected.len()
+    );
 }

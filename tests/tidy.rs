@@ -11,7 +11,21 @@ const EDGES: &[(&str, &[&str])] = &[
     ("main", &["init", "cli", "sys"]),
     ("lib", &[]),
     ("init", &["bundle", "container", "image", "rootfs", "spec", "codec", "io", "sys", "memory"]),
-    ("cli", &["bundle", "container", "export", "image", "rootfs", "spec", "codec", "io", "sys", "memory"]),
+    (
+        "cli",
+        &[
+            "bundle",
+            "container",
+            "export",
+            "image",
+            "rootfs",
+            "spec",
+            "codec",
+            "io",
+            "sys",
+            "memory",
+        ],
+    ),
     ("bundle", &["image", "rootfs", "spec", "codec", "io", "sys"]),
     ("export", &["image", "rootfs", "codec", "io", "sys"]),
     ("container", &["spec", "codec", "io", "sys"]),
@@ -25,7 +39,22 @@ const EDGES: &[(&str, &[&str])] = &[
     ("error", &["sys"]),
     ("log", &["sys"]),
     ("limits", &[]),
-    ("memory", &["init", "cli", "bundle", "export", "container", "image", "rootfs", "spec", "codec", "io", "sys"]),
+    (
+        "memory",
+        &[
+            "init",
+            "cli",
+            "bundle",
+            "export",
+            "container",
+            "image",
+            "rootfs",
+            "spec",
+            "codec",
+            "io",
+            "sys",
+        ],
+    ),
 ];
 
 /// What all may use of `sys`: an errno is a number and part of an error, `cpu` is instructions, `zstd` works in memory.
@@ -52,7 +81,9 @@ fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     collect(&root, &mut files);
     assert!(files.len() > 30, "{} files are not the whole source", files.len());
-    let name = |file: &Path| file.strip_prefix(&root).expect("below src").to_str().expect("UTF-8").to_string();
+    let name = |file: &Path| {
+        file.strip_prefix(&root).expect("below src").to_str().expect("UTF-8").to_string()
+    };
     let read = |file: &PathBuf| std::fs::read_to_string(file).expect("source");
     files.iter().map(|file| source(name(file), read(file))).collect()
 }
@@ -136,14 +167,18 @@ fn wrong_edges(source: &Source) -> Vec<String> {
         code = code.replace(number, "");
     }
     let used = rooms_used(&code).into_iter();
-    let wrong = used.filter(|to| to != room && !GROUND.contains(&to.as_str()) && !allowed.contains(&to.as_str()));
+    let wrong = used.filter(|to| {
+        to != room && !GROUND.contains(&to.as_str()) && !allowed.contains(&to.as_str())
+    });
     wrong.map(|to| format!("{}: {room} may not use {to}", source.name)).collect()
 }
 
 fn holds_word(line: &str, wanted: &str) -> bool {
-    let around = |character: Option<char>| !character.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    line.match_indices(wanted)
-        .any(|(at, _)| around(line[..at].chars().next_back()) && around(line[at + wanted.len()..].chars().next()))
+    let around =
+        |character: Option<char>| !character.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    line.match_indices(wanted).any(|(at, _)| {
+        around(line[..at].chars().next_back()) && around(line[at + wanted.len()..].chars().next())
+    })
 }
 
 /// Lines of code outside strings that hold one of these words, as `file:line: text`.
@@ -169,7 +204,11 @@ fn rooms_use_only_what_stands_below_them() {
 
 #[test]
 fn unsafe_stands_in_sys_sync_memory_and_main_alone() {
-    let found = sources().iter().filter(|source| !may_be_unsafe(&source.name)).flat_map(unsafe_lines).collect();
+    let found = sources()
+        .iter()
+        .filter(|source| !may_be_unsafe(&source.name))
+        .flat_map(unsafe_lines)
+        .collect();
     expect_none(found, "unsafe outside sys/, sync.rs, memory.rs and main.rs");
 }
 
@@ -221,7 +260,9 @@ fn system_call_numbers_stand_in_sys_alone() {
     let number = |line: &&String| line.contains("libc::SYS_") || line.contains("libc::syscall");
     let mut found = Vec::new();
     for source in outside {
-        found.extend(source.code.iter().filter(number).map(|line| format!("{}: {line}", source.name)));
+        found.extend(
+            source.code.iter().filter(number).map(|line| format!("{}: {line}", source.name)),
+        );
     }
     expect_none(found, "a system call outside sys/");
 }
@@ -229,7 +270,9 @@ fn system_call_numbers_stand_in_sys_alone() {
 #[test]
 fn what_codec_may_use_of_sys_makes_no_system_call() {
     let files = sources();
-    let of = |name: &str| lines_with(files.iter().find(|s| s.name == name).expect(name), &["libc", "syscall", "asm!"]);
+    let of = |name: &str| {
+        lines_with(files.iter().find(|s| s.name == name).expect(name), &["libc", "syscall", "asm!"])
+    };
     assert_eq!([of("sys/cpu.rs"), of("sys/zstd.rs")], [const { Vec::<String>::new() }; 2]);
     assert!(!of("sys/fs.rs").is_empty(), "this check would see nothing");
 }
@@ -237,10 +280,14 @@ fn what_codec_may_use_of_sys_makes_no_system_call() {
 #[test]
 fn only_front_doors_print_errors() {
     let front = |source: &&Source| !["init", "cli", "main", "log"].contains(&room_of(&source.name));
-    let prints = |line: &&String| line.trim_start().starts_with("error!(") || line.contains("crate::error!(");
+    let prints = |line: &&String| {
+        line.trim_start().starts_with("error!(") || line.contains("crate::error!(")
+    };
     let mut found = Vec::new();
     for source in sources().iter().filter(front) {
-        found.extend(source.code.iter().filter(prints).map(|line| format!("{}: {line}", source.name)));
+        found.extend(
+            source.code.iter().filter(prints).map(|line| format!("{}: {line}", source.name)),
+        );
     }
     expect_none(found, "an error printed below the front doors");
 }
@@ -250,7 +297,8 @@ fn nothing_is_left_to_do() {
     let words = ["todo!", "unimplemented!", "TODO", "FIXME", "XXX", "dbg!"];
     let mut found = Vec::new();
     for source in sources() {
-        let lines = source.text.lines().filter(|line| words.iter().any(|wanted| holds_word(line, wanted)));
+        let lines =
+            source.text.lines().filter(|line| words.iter().any(|wanted| holds_word(line, wanted)));
         found.extend(lines.map(|line| format!("{}: {line}", source.name)));
     }
     expect_none(found, "work left to do");
@@ -260,7 +308,8 @@ fn nothing_is_left_to_do() {
 fn files_fit_one_subject() {
     let long = sources().into_iter().filter(|source| source.text.lines().count() > LINES_MAX);
     expect_none(
-        long.map(|source| format!("{}: {} lines", source.name, source.text.lines().count())).collect(),
+        long.map(|source| format!("{}: {} lines", source.name, source.text.lines().count()))
+            .collect(),
         "a file is longer than a subject needs",
     );
 }
@@ -268,16 +317,32 @@ fn files_fit_one_subject() {
 #[test]
 fn the_checks_above_see_what_they_look_for() {
     let edges = |name: &str, text: &str| wrong_edges(&source(name.into(), text.into()));
-    assert_eq!(edges("codec/tar.rs", "use crate::sys::fs;\n"), ["codec/tar.rs: codec may not use sys"]);
-    assert_eq!(edges("codec/tar.rs", "use crate::{\n    io::{sys, Source},\n    sys,\n};\n").len(), 1);
+    assert_eq!(
+        edges("codec/tar.rs", "use crate::sys::fs;\n"),
+        ["codec/tar.rs: codec may not use sys"]
+    );
+    assert_eq!(
+        edges("codec/tar.rs", "use crate::{\n    io::{sys, Source},\n    sys,\n};\n").len(),
+        1
+    );
     assert_eq!(edges("image/mod.rs", "use crate::io; let x = crate::rootfs::apply();\n").len(), 1);
     assert_eq!(edges("new/mod.rs", "").len(), 1);
     assert!(edges("codec/tar.rs", "use crate::sys::Errno;\n").is_empty());
     assert!(
-        edges("codec/tar.rs", "//! crate::sys\nuse crate::{io, error};\n#[cfg(test)]\nuse crate::sys;\n").is_empty()
+        edges(
+            "codec/tar.rs",
+            "//! crate::sys\nuse crate::{io, error};\n#[cfg(test)]\nuse crate::sys;\n"
+        )
+        .is_empty()
     );
-    let unsafe_code = source("io/x.rs".into(), "let x = unsafe { y };\n// unsafe\nlet unsafely = \"unsafe\";\n".into());
+    let unsafe_code = source(
+        "io/x.rs".into(),
+        "let x = unsafe { y };\n// unsafe\nlet unsafely = \"unsafe\";\n".into(),
+    );
     assert_eq!(unsafe_lines(&unsafe_code), ["io/x.rs:1: let x = unsafe { y };"]);
     assert!(names_crate("use std::fs;", "std") && !names_crate("use crate::std_like;", "std"));
-    assert!(names_crate("extern crate alloc;", "extern crate") && names_crate("use alloc::vec;", "alloc"));
+    assert!(
+        names_crate("extern crate alloc;", "extern crate")
+            && names_crate("use alloc::vec;", "alloc")
+    );
 }

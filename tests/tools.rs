@@ -24,13 +24,23 @@ fn umoci() {
     std::fs::create_dir_all(content.join("inner")).expect("content");
     write(&content.join("inner/one"), "one\n");
     write(&content.join("two"), "two\n");
-    let insert = |words: &[&str]| tool(Command::new("umoci").args(["insert", "--image", &image]).args(words));
+    let insert = |words: &[&str]| {
+        tool(Command::new("umoci").args(["insert", "--image", &image]).args(words))
+    };
     let content = content.to_str().expect("UTF-8");
     insert(&[content, "/srv"]);
     insert(&["--whiteout", "/srv/inner/one"]);
     insert(&["--opaque", content, "/tmp"]);
     let mut config = Command::new("umoci");
-    config.args(["config", "--image", &image, "--config.entrypoint", "/bin/sh", "--config.entrypoint", "-c"]);
+    config.args([
+        "config",
+        "--image",
+        &image,
+        "--config.entrypoint",
+        "/bin/sh",
+        "--config.entrypoint",
+        "-c",
+    ]);
     config.args([
         "--config.cmd",
         "find /srv /tmp | sort; cat /srv/two; pwd; id -u; echo $X",
@@ -55,7 +65,11 @@ fn buildah() {
     write(&directory.join("file"), "from buildah\n");
     let run = |words: &[&str]| {
         let mut command = Command::new("buildah");
-        command.arg("--root").arg(directory.join("store")).arg("--runroot").arg(directory.join("run"));
+        command
+            .arg("--root")
+            .arg(directory.join("store"))
+            .arg("--runroot")
+            .arg(directory.join("run"));
         let said = tool(command.args(["--storage-driver", "vfs"]).args(words));
         String::from_utf8(said).expect("text").trim_end().to_string()
     };
@@ -69,10 +83,33 @@ fn buildah() {
         directory.join("file").to_str().expect("UTF-8"),
         "/made/here/",
     ]);
-    run(&["config", "--cmd", r#"["sh","-c","cat file; stat -c %u:%g file; hostname"]"#, &container]);
-    run(&["config", "--workingdir", "/made/here", "--label", "a=b", "--env", "PATH=/bin", &container]);
+    run(&[
+        "config",
+        "--cmd",
+        r#"["sh","-c","cat file; stat -c %u:%g file; hostname"]"#,
+        &container,
+    ]);
+    run(&[
+        "config",
+        "--workingdir",
+        "/made/here",
+        "--label",
+        "a=b",
+        "--env",
+        "PATH=/bin",
+        &container,
+    ]);
     let made = directory.join("made");
-    run(&["commit", "-q", "--format", "oci", policy[0], policy[1], &container, &format!("oci:{}:it", made.display())]);
+    run(&[
+        "commit",
+        "-q",
+        "--format",
+        "oci",
+        policy[0],
+        policy[1],
+        &container,
+        &format!("oci:{}:it", made.display()),
+    ]);
 
     let outcome = Boot::new(&made).append("ocinit.hostname=vm").run();
     outcome.expect_status(0).expect_stdout("from buildah\n1000:2000\nvm\n");
@@ -85,12 +122,24 @@ fn skopeo() {
     let policy = directory.join("policy.json");
     write(&policy, r#"{"default":[{"type":"insecureAcceptAnything"}]}"#);
     let copy = |from: &str, to: &str| {
-        tool(Command::new("skopeo").arg("--policy").arg(&policy).args(["copy", "-q", "--dest-compress", from, to]));
+        tool(Command::new("skopeo").arg("--policy").arg(&policy).args([
+            "copy",
+            "-q",
+            "--dest-compress",
+            from,
+            to,
+        ]));
     };
     let (archive, layout) = (directory.join("it.tar"), directory.join("layout"));
-    copy(&format!("oci:{}:latest", busybox_layout().display()), &format!("oci-archive:{}:a/b:c", archive.display()));
+    copy(
+        &format!("oci:{}:latest", busybox_layout().display()),
+        &format!("oci-archive:{}:a/b:c", archive.display()),
+    );
     for tag in ["first", "second"] {
-        copy(&format!("oci-archive:{}:a/b:c", archive.display()), &format!("oci:{}:{tag}", layout.display()));
+        copy(
+            &format!("oci-archive:{}:a/b:c", archive.display()),
+            &format!("oci:{}:{tag}", layout.display()),
+        );
     }
     let mut image = layout.into_os_string();
     image.push(":second");
@@ -98,5 +147,9 @@ fn skopeo() {
     // An archive's tag may hold colons and slashes.
     let mut image = archive.into_os_string();
     image.push(":a/b:c");
-    Boot::new(image).arguments(["echo", "archived"]).run().expect_status(0).expect_stdout("archived\n");
+    Boot::new(image)
+        .arguments(["echo", "archived"])
+        .run()
+        .expect_status(0)
+        .expect_stdout("archived\n");
 }

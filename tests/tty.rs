@@ -9,7 +9,8 @@ use support::terminal::{Step, drive};
 
 /// A shell whose prompt the steps can wait for; its echo never holds what they expect (`do''ne`).
 fn shell(steps: &[Step<'_>]) -> support::Outcome {
-    let boot = Boot::new(busybox_layout()).flag("-t").arguments(["env", "PS1=prompt> ", "PS2=", "sh"]);
+    let boot =
+        Boot::new(busybox_layout()).flag("-t").arguments(["env", "PS1=prompt> ", "PS2=", "sh"]);
     let mut all = vec![Expect("mpt> ")];
     all.extend(steps.iter().map(|step| match step {
         Expect(text) => Expect(text),
@@ -62,7 +63,9 @@ fn end_of_file_ends_the_shell() {
 fn a_resize_is_a_signal() {
     let outcome = shell(&[
         // A shell without job control: its `sleep` is in the foreground together with it.
-        Type("sh -c 'trap \"echo winch; stty size\" WINCH; echo re\"\"ady; while :; do sleep 1; done'\r"),
+        Type(
+            "sh -c 'trap \"echo winch; stty size\" WINCH; echo re\"\"ady; while :; do sleep 1; done'\r",
+        ),
         Expect("ready\r\n"),
         Resize(33, 99),
         Expect("winch\r\n33 99\r\n"),

@@ -59,7 +59,10 @@ fn every_kind_of_entry_gets_its_attributes() {
     let stat = |name: &str| root.join(name).symlink_metadata().unwrap();
     let owner = |name: &str| (stat(name).uid(), stat(name).gid());
     assert_eq!((mode(&root, ""), owner("")), (0o750, (5, 6)));
-    assert_eq!((mode(&root, "d"), mode(&root, "d/file"), text(&root, "d/file").as_str()), (0o1777, 0o640, "content"));
+    assert_eq!(
+        (mode(&root, "d"), mode(&root, "d/file"), text(&root, "d/file").as_str()),
+        (0o1777, 0o640, "content")
+    );
     assert_eq!((mode(&root, "d/setuid"), owner("d/setuid")), (0o6755, (7, 8)));
     assert_eq!((mode(&root, "d/empty"), owner("d/empty")), (0o4711, (7, 8)));
     assert_eq!(root.join("d/link").read_link().unwrap(), Path::new("/etc/nowhere"));
@@ -83,20 +86,39 @@ fn a_large_tree_is_what_gnu_tar_makes_of_it() {
     for n in 0..300 {
         let place = directory.join(format!("d{}/e{}", n % 7, n % 31));
         std::fs::create_dir_all(&place).unwrap();
-        std::fs::write(place.join(format!("f{n}")), &bytes[n * 100..n * 100 + n * n * 20 % 900_000]).unwrap();
+        std::fs::write(
+            place.join(format!("f{n}")),
+            &bytes[n * 100..n * 100 + n * n * 20 % 900_000],
+        )
+        .unwrap();
     }
     let tar = directory.with_extension("tar");
-    tool(Command::new("tar").arg("-C").arg(&directory).args(["--format=gnu", "-cf"]).arg(&tar).arg("."));
+    tool(
+        Command::new("tar")
+            .arg("-C")
+            .arg(&directory)
+            .args(["--format=gnu", "-cf"])
+            .arg(&tar)
+            .arg("."),
+    );
     let bytes = support::read(&tar);
-    let layer = Layer { diff_id: support::layout::sha256(&bytes), stored: support::layout::gzip(&bytes), gzip: true };
+    let layer = Layer {
+        diff_id: support::layout::sha256(&bytes),
+        stored: support::layout::gzip(&bytes),
+        gzip: true,
+    };
     let unpacked = Case::new("large", vec![layer]).run();
     assert_eq!((unpacked.status, unpacked.line.as_str()), (0, ""));
     tool(Command::new("diff").arg("-r").arg(&directory).arg(&unpacked.root));
     let times = |path: &Path| {
         let find = ["-printf", "%P %m %u %g %Ts %y %s\n"];
         let list = tool(Command::new("find").arg(path).args(find));
-        let mut lines: Vec<_> = String::from_utf8(list).unwrap().lines().map(str::to_owned).collect();
-        lines.iter_mut().filter(|line| line.contains(" d ")).for_each(|line| line.truncate(line.rfind(' ').unwrap()));
+        let mut lines: Vec<_> =
+            String::from_utf8(list).unwrap().lines().map(str::to_owned).collect();
+        lines
+            .iter_mut()
+            .filter(|line| line.contains(" d "))
+            .for_each(|line| line.truncate(line.rfind(' ').unwrap()));
         lines.sort();
         lines
     };
@@ -111,16 +133,28 @@ fn sparse_files_keep_their_holes() {
         std::os::unix::fs::FileExt::write_all_at(&file, &[n as u8 + 1; 4096], n << 20).unwrap();
     }
     file.set_len(100 << 20).unwrap();
-    for format in ["--format=gnu", "--sparse-version=0.0", "--sparse-version=0.1", "--sparse-version=1.0"] {
+    for format in
+        ["--format=gnu", "--sparse-version=0.0", "--sparse-version=0.1", "--sparse-version=1.0"]
+    {
         let tar = directory.with_extension("tar");
         let posix = if format == "--format=gnu" { "-S" } else { "--format=posix" };
-        tool(Command::new("tar").arg("-C").arg(&directory).args([posix, "-S", format, "-cf"]).arg(&tar).arg("holes"));
+        tool(
+            Command::new("tar")
+                .arg("-C")
+                .arg(&directory)
+                .args([posix, "-S", format, "-cf"])
+                .arg(&tar)
+                .arg("holes"),
+        );
         let bytes = support::read(&tar);
         assert!(bytes.len() < 1 << 20);
         let layer = Layer { diff_id: support::layout::sha256(&bytes), stored: bytes, gzip: false };
         let root = Case::new("sparse", vec![layer]).gives(&["holes"]);
         tool(Command::new("cmp").arg(directory.join("holes")).arg(root.join("holes")));
-        assert!(root.join("holes").metadata().unwrap().blocks() < 4096, "{format}: the holes are holes");
+        assert!(
+            root.join("holes").metadata().unwrap().blocks() < 4096,
+            "{format}: the holes are holes"
+        );
     }
 }
 
@@ -181,25 +215,37 @@ fn attributes_of_a_lower_directory_do_not_stay() {
 fn attributes_of_links_and_files() {
     let capability = "\u{1}\0\0\u{2}\0\u{4}\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let tar = Tar::new()
-        .pax(&[("SCHILY.xattr.security.capability", capability), ("SCHILY.xattr.security.selinux", "x")])
+        .pax(&[
+            ("SCHILY.xattr.security.capability", capability),
+            ("SCHILY.xattr.security.selinux", "x"),
+        ])
         .entry(&Header { size: 1, ..with_owner("ping", b'0', 0o755, (1, 1)) }, b"x")
         .pax(&[("SCHILY.xattr.trusted.note", "t"), ("SCHILY.xattr.user.note", "u")])
         .symlink("link", "ping")
         .pax(&[("LIBARCHIVE.xattr.trusted.a%3Db", "AQID")])
         .entry(&Header::new("pipe", b'6'), b"");
     let unpacked = Case::tars("more-xattrs", [tar]).run();
-    assert_eq!((unpacked.status, unpacked.line.as_str()), (0, "ocinit: 2 extended attributes were skipped\n"));
+    assert_eq!(
+        (unpacked.status, unpacked.line.as_str()),
+        (0, "ocinit: 2 extended attributes were skipped\n")
+    );
     let list = tool(Command::new("python3").args(["-c", "import os,sys\nfor n in ('ping','link','pipe'):\n p=sys.argv[1]+'/'+n; print({n: os.getxattr(p, n, follow_symlinks=False) for n in os.listxattr(p, follow_symlinks=False)})"]).arg(&unpacked.root));
     let list = String::from_utf8(list).unwrap();
     let lines: Vec<_> = list.lines().collect();
-    assert!(lines[0].starts_with("{'security.capability': b'\\x01\\x00\\x00\\x02\\x00\\x04"), "{list}");
+    assert!(
+        lines[0].starts_with("{'security.capability': b'\\x01\\x00\\x00\\x02\\x00\\x04"),
+        "{list}"
+    );
     assert_eq!(lines[1..], ["{'trusted.note': b't'}", "{'trusted.a=b': b'\\x01\\x02\\x03'}"]);
 }
 
 #[test]
 fn a_directorys_time_is_its_entrys() {
-    let lower =
-        Tar::new().directory("d/", 0o755).directory("d/e/", 0o755).file("d/e/x", 0o644, "").file("d/y", 0o644, "");
+    let lower = Tar::new()
+        .directory("d/", 0o755)
+        .directory("d/e/", 0o755)
+        .file("d/e/x", 0o644, "")
+        .file("d/y", 0o644, "");
     let upper = Tar::new().file("d/e/z", 0o644, "").whiteout("d/y").file("d/e/x", 0o644, "new");
     let root = Case::tars("times", [lower, upper]).gives(&["d/", "d/e/", "d/e/x", "d/e/z"]);
     for name in ["d", "d/e"] {
@@ -255,39 +301,79 @@ fn lower() -> Tar {
 fn whiteouts_hide_what_is_below_in_any_order() {
     for (name, upper, expected) in [
         ("file", Tar::new().whiteout("a/x"), &["a/", "a/b/", "a/b/y", "z"][..]),
-        ("missing", Tar::new().whiteout("a/none").whiteout("no/such/place"), &["a/", "a/b/", "a/b/y", "a/x", "z"]),
+        (
+            "missing",
+            Tar::new().whiteout("a/none").whiteout("no/such/place"),
+            &["a/", "a/b/", "a/b/y", "a/x", "z"],
+        ),
         ("tree", Tar::new().whiteout("a"), &["z"]),
         ("then-added", Tar::new().whiteout("a").file("a", 0o644, ""), &["a", "z"]),
-        ("added-before", Tar::new().file("a/x", 0o644, "upper").whiteout("a/x"), &["a/", "a/b/", "a/b/y", "a/x", "z"]),
+        (
+            "added-before",
+            Tar::new().file("a/x", 0o644, "upper").whiteout("a/x"),
+            &["a/", "a/b/", "a/b/y", "a/x", "z"],
+        ),
         (
             "tree-added-before",
             Tar::new().directory("a/", 0o755).file("a/new", 0o644, "").whiteout("a").whiteout("z"),
             &["a/", "a/new"],
         ),
-        ("implied-before", Tar::new().file("a/b/new", 0o644, "").whiteout("a"), &["a/", "a/b/", "a/b/new", "z"]),
-        ("opaque", Tar::new().directory("a/", 0o755).file("a/.wh..wh..opq", 0o644, ""), &["a/", "z"]),
-        ("opaque-first", Tar::new().file("a/.wh..wh..opq", 0o644, "").file("a/new", 0o644, ""), &["a/", "a/new", "z"]),
+        (
+            "implied-before",
+            Tar::new().file("a/b/new", 0o644, "").whiteout("a"),
+            &["a/", "a/b/", "a/b/new", "z"],
+        ),
+        (
+            "opaque",
+            Tar::new().directory("a/", 0o755).file("a/.wh..wh..opq", 0o644, ""),
+            &["a/", "z"],
+        ),
+        (
+            "opaque-first",
+            Tar::new().file("a/.wh..wh..opq", 0o644, "").file("a/new", 0o644, ""),
+            &["a/", "a/new", "z"],
+        ),
         (
             "opaque-last",
-            Tar::new().file("a/new", 0o644, "").file("a/b/deep", 0o644, "").file("a/.wh..wh..opq", 0o644, ""),
+            Tar::new().file("a/new", 0o644, "").file("a/b/deep", 0o644, "").file(
+                "a/.wh..wh..opq",
+                0o644,
+                "",
+            ),
             &["a/", "a/b/", "a/b/deep", "a/new", "z"],
         ),
-        ("opaque-root", Tar::new().file("new", 0o644, "").file(".wh..wh..opq", 0o644, ""), &["new"]),
+        (
+            "opaque-root",
+            Tar::new().file("new", 0o644, "").file(".wh..wh..opq", 0o644, ""),
+            &["new"],
+        ),
         (
             "opaque-missing",
             Tar::new().file("n/m/.wh..wh..opq", 0o644, ""),
             &["a/", "a/b/", "a/b/y", "a/x", "n/", "n/m/", "z"],
         ),
-        ("opaque-file", Tar::new().file("z/.wh..wh..opq", 0o644, ""), &["a/", "a/b/", "a/b/y", "a/x", "z/"]),
+        (
+            "opaque-file",
+            Tar::new().file("z/.wh..wh..opq", 0o644, ""),
+            &["a/", "a/b/", "a/b/y", "a/x", "z/"],
+        ),
         (
             "aufs",
             Tar::new().file(".wh..wh.plnk/1", 0o644, "").file(".wh..wh.aufs", 0o644, ""),
             &["a/", "a/b/", "a/b/y", "a/x", "z"],
         ),
-        ("any-type", Tar::new().directory("a/.wh.x/", 0o755).symlink(".wh.z", "q"), &["a/", "a/b/", "a/b/y"]),
+        (
+            "any-type",
+            Tar::new().directory("a/.wh.x/", 0o755).symlink(".wh.z", "q"),
+            &["a/", "a/b/", "a/b/y"],
+        ),
         (
             "link-kept",
-            Tar::new().file("own", 0o644, "o").hard_link("a/x", "own").whiteout("a/x").whiteout("z"),
+            Tar::new()
+                .file("own", 0o644, "o")
+                .hard_link("a/x", "own")
+                .whiteout("a/x")
+                .whiteout("z"),
             &["a/", "a/b/", "a/b/y", "a/x", "own"],
         ),
     ] {
@@ -300,12 +386,14 @@ fn whiteouts_hide_what_is_below_in_any_order() {
 
 #[test]
 fn a_whiteout_through_a_symlink_spares_its_own_layer() {
-    let lower = Tar::new().directory("usr/", 0o755).file("usr/x", 0o644, "lower").symlink("s", "usr");
+    let lower =
+        Tar::new().directory("usr/", 0o755).file("usr/x", 0o644, "lower").symlink("s", "usr");
     for upper in [
         Tar::new().file("usr/x", 0o644, "upper").whiteout("s/x"),
         Tar::new().file("s/x", 0o644, "upper").whiteout("usr/x"),
     ] {
-        let root = Case::tars("whiteout-alias", [lower.clone(), upper]).gives(&["s", "usr/", "usr/x"]);
+        let root =
+            Case::tars("whiteout-alias", [lower.clone(), upper]).gives(&["s", "usr/", "usr/x"]);
         assert_eq!(text(&root, "usr/x"), "upper");
     }
 }
@@ -376,7 +464,13 @@ fn a_whiteout_never_touches_what_its_layer_adds() {
         ),
         (
             "opaque",
-            |tar| tar.hard_link("b", "d/e/f").file("d/n", 0o644, "n").file("d/.wh..wh..opq", 0o644, ""),
+            |tar| {
+                tar.hard_link("b", "d/e/f").file("d/n", 0o644, "n").file(
+                    "d/.wh..wh..opq",
+                    0o644,
+                    "",
+                )
+            },
             &[("b", "deep"), ("d/n", "n")],
             &["d/a", "d/e"],
         ),
@@ -399,14 +493,22 @@ fn a_whiteout_never_touches_what_its_layer_adds() {
             &[("n", "n"), ("b", "a of below")],
             &["a", "usr", "lib", "d"],
         ),
-        ("parent", |tar| tar.file("d/n", 0o644, "n").whiteout("d"), &[("d/n", "n")], &["d/a", "d/e"]),
+        (
+            "parent",
+            |tar| tar.file("d/n", 0o644, "n").whiteout("d"),
+            &[("d/n", "n")],
+            &["d/a", "d/e"],
+        ),
     ];
     for (name, upper, there, missing) in cases {
         let case = Case::tars(&format!("own-{name}"), [lower(), upper(Tar::new())]);
         let unpacked = case.run();
         assert_eq!((unpacked.status, unpacked.line.as_str()), (0, ""), "{name}");
-        let list =
-            Command::new(support::ocinit()).arg("list-files").arg(case.directory.join("image")).output().unwrap();
+        let list = Command::new(support::ocinit())
+            .arg("list-files")
+            .arg(case.directory.join("image"))
+            .output()
+            .unwrap();
         let list = String::from_utf8(list.stdout).unwrap();
         let name_of = |line: &str| {
             let line = line.split(" link to ").next().unwrap().split(" -> ").next().unwrap();
@@ -419,17 +521,25 @@ fn a_whiteout_never_touches_what_its_layer_adds() {
             assert!(names.iter().any(|it| it == path), "{name}: {path} is not listed\n{list}");
         }
         for path in missing {
-            assert!(unpacked.root.join(path).symlink_metadata().is_err(), "{name}: {path} is there");
+            assert!(
+                unpacked.root.join(path).symlink_metadata().is_err(),
+                "{name}: {path} is there"
+            );
             assert!(!names.iter().any(|it| it == path), "{name}: {path} is listed");
         }
-        let names = std::fs::read_dir(&unpacked.root).unwrap().map(|entry| entry.unwrap().file_name());
-        assert!(names.into_iter().all(|name| !name.to_str().unwrap().starts_with(".ocinit")), "{name}");
+        let names =
+            std::fs::read_dir(&unpacked.root).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(
+            names.into_iter().all(|name| !name.to_str().unwrap().starts_with(".ocinit")),
+            "{name}"
+        );
     }
     // So many names that the filter of them errs for some of the whiteouts.
     let numbers = 0..300;
     let below = numbers.clone().fold(Tar::new(), |tar, n| tar.file(&format!("a{n}"), 0o644, ""));
     let crowd = (0..60_000).fold(Tar::new(), |tar, n| tar.file(&format!("x{n}"), 0o644, ""));
-    let links = numbers.clone().fold(crowd, |tar, n| tar.hard_link(&format!("b{n}"), &format!("a{n}")));
+    let links =
+        numbers.clone().fold(crowd, |tar, n| tar.hard_link(&format!("b{n}"), &format!("a{n}")));
     let upper = numbers.clone().fold(links, |tar, n| tar.whiteout(&format!("a{n}")));
     let crowded = Case::tars("own-crowd", [below, upper]);
     let unpacked = crowded.run();

@@ -17,15 +17,18 @@ fn layers_that_are_not_what_they_claim() {
     let plain = Layer::plain(tar());
     let digest = support::layout::sha256(b"something else");
 
-    Case::new("diff-id", vec![Layer { diff_id: digest.clone(), ..good.clone() }]).refuses("diff_id: digest mismatch");
-    Case::new("diff-id-plain", vec![Layer { diff_id: digest, ..plain.clone() }]).refuses("diff_id: digest mismatch");
+    Case::new("diff-id", vec![Layer { diff_id: digest.clone(), ..good.clone() }])
+        .refuses("diff_id: digest mismatch");
+    Case::new("diff-id-plain", vec![Layer { diff_id: digest, ..plain.clone() }])
+        .refuses("diff_id: digest mismatch");
     for cut in [1, 9, 1000, 200_000] {
         let stored = good.stored[..good.stored.len() - cut].to_vec();
         Case::new("truncated", vec![Layer { stored, ..good.clone() }]).refuses("gzip: truncated");
     }
     let mut stored = good.stored.clone();
     stored.extend(b"garbage");
-    Case::new("garbage", vec![Layer { stored, ..good.clone() }]).refuses("gzip: garbage after the end");
+    Case::new("garbage", vec![Layer { stored, ..good.clone() }])
+        .refuses("gzip: garbage after the end");
     let stored = vec![b'x'; 5000];
     Case::new("not-tar", vec![Layer { stored, ..good.clone() }]).refuses("tar: wrong checksum");
 
@@ -41,8 +44,11 @@ fn layers_that_are_not_what_they_claim() {
     longer.extend(support::random_bytes(100_000));
     let diff_id = support::layout::sha256(&longer);
     Case::new("trailing", vec![Layer { stored: longer, diff_id, gzip: false }]).gives(&["a", "b"]);
-    Case::new("empty", vec![Layer { stored: Vec::new(), diff_id: support::layout::sha256(b""), gzip: false }])
-        .gives(&[]);
+    Case::new(
+        "empty",
+        vec![Layer { stored: Vec::new(), diff_id: support::layout::sha256(b""), gzip: false }],
+    )
+    .gives(&[]);
 }
 
 #[test]
@@ -61,16 +67,26 @@ fn a_blob_that_was_changed_is_a_digest_mismatch_wherever_it_breaks() {
 
 #[test]
 fn a_full_file_system_names_the_entry() {
-    let case = Case::tars("full", [Tar::new().file("small", 0o644, "x").file("large", 0o644, vec![7; 3 << 20])]);
+    let case = Case::tars(
+        "full",
+        [Tar::new().file("small", 0o644, "x").file("large", 0o644, vec![7; 3 << 20])],
+    );
     let root = case.directory.join("rootfs");
     std::fs::create_dir(&root).unwrap();
     let script = r#"mount -t tmpfs -o size=1m none "$2" && cd "$2" && "$0" unpack "$1" . ; s=$?; ls -A; exit $s"#;
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_ocinit")]).arg(case.directory.join("image")).arg(&root);
+    command
+        .args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_ocinit")])
+        .arg(case.directory.join("image"))
+        .arg(&root);
     let output = command.output().unwrap();
     let line = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), &b""[..]), "{line}");
-    assert!(line.ends_with("entry large: write: no space left on device\n") && line.lines().count() == 1, "{line}");
+    assert!(
+        line.ends_with("entry large: write: no space left on device\n")
+            && line.lines().count() == 1,
+        "{line}"
+    );
 }
 
 #[test]
@@ -94,14 +110,23 @@ fn words_that_are_no_command() {
     assert_eq!(run(&[]), help, "without a word it lists the commands");
     for (words, line) in [
         (&["frobnicate"][..], "ocinit: unknown command frobnicate: see ocinit --help\n"),
-        (&["unpack", "x"], "ocinit: unpack: no ROOTFS: usage: ocinit unpack [OPTION]... IMAGE ROOTFS\n"),
+        (
+            &["unpack", "x"],
+            "ocinit: unpack: no ROOTFS: usage: ocinit unpack [OPTION]... IMAGE ROOTFS\n",
+        ),
         (&["unpak"], "ocinit: unknown command unpak; did you mean unpack?\n"),
-        (&["unpack", "/proc/no/such/image", "x"], "ocinit: open /proc/no/such/image: no such file or directory\n"),
+        (
+            &["unpack", "/proc/no/such/image", "x"],
+            "ocinit: open /proc/no/such/image: no such file or directory\n",
+        ),
     ] {
         assert_eq!(run(words), (125, String::new(), line.into()));
     }
     let many = run(&["unpack"; 300]);
-    assert_eq!(many, (125, String::new(), "ocinit: more than 256 words: argument list too long\n".into()));
+    assert_eq!(
+        many,
+        (125, String::new(), "ocinit: more than 256 words: argument list too long\n".into())
+    );
 }
 
 /// What the layers below do with names: every kind of entry, attributes, whiteouts, what is there and makes way.
@@ -144,7 +169,8 @@ fn marked_layers() -> Vec<Tar> {
 
 /// What a system call may do with a name of a layer, or why it may not.
 fn judge(line: &str) -> Result<(), &'static str> {
-    let call = line.split_whitespace().nth(1).and_then(|call| call.split('(').next()).ok_or("no call")?;
+    let call =
+        line.split_whitespace().nth(1).and_then(|call| call.split('(').next()).ok_or("no call")?;
     let names: Vec<_> = line.split('"').skip(1).step_by(2).collect();
     // The text of a link, and the name of an attribute, are no paths.
     let paths = match call {
@@ -153,11 +179,14 @@ fn judge(line: &str) -> Result<(), &'static str> {
         _ => &names[..],
     };
     match call {
-        "openat2" if line.contains("RESOLVE_IN_ROOT") && line.contains("RESOLVE_NO_MAGICLINKS") => return Ok(()),
+        "openat2" if line.contains("RESOLVE_IN_ROOT") && line.contains("RESOLVE_NO_MAGICLINKS") => {
+            return Ok(());
+        }
         // Within a directory that is being removed.
         "openat2" if line.contains("RESOLVE_BENEATH") => {}
         "openat" if !line.contains("O_NOFOLLOW") => return Err("a link would be followed"),
-        "openat" | "mkdirat" | "mknodat" | "symlinkat" | "linkat" | "unlinkat" | "utimensat" | "statx" => {}
+        "openat" | "mkdirat" | "mknodat" | "symlinkat" | "linkat" | "unlinkat" | "utimensat"
+        | "statx" => {}
         "renameat2" => {}
         "fchownat" | "fchmodat" | "fchmodat2" | "readlinkat" => {}
         // There is no form with a descriptor: the name is one in the current directory, which was entered by one.
@@ -177,20 +206,36 @@ fn no_system_call_gets_a_path_of_the_layer_but_beneath_the_root() {
     let trace = case.directory.with_extension("strace");
     let root = case.directory.join("rootfs");
     let mut command = Command::new("strace");
-    command.args(["-f", "-s", "300", "-o"]).arg(&trace).arg(env!("CARGO_BIN_EXE_ocinit")).arg("unpack");
+    command
+        .args(["-f", "-s", "300", "-o"])
+        .arg(&trace)
+        .arg(env!("CARGO_BIN_EXE_ocinit"))
+        .arg("unpack");
     tool(command.arg(case.directory.join("image")).arg(&root));
     let trace = String::from_utf8(support::read(&trace)).unwrap();
-    let call_of = |line: &str| line.split_whitespace().nth(1).unwrap().split('(').next().unwrap().to_string();
+    let call_of =
+        |line: &str| line.split_whitespace().nth(1).unwrap().split('(').next().unwrap().to_string();
     let data = ["read", "pread64", "write", "pwrite64", "getdents64"];
     let marked = |line: &&str| line.contains("marked-") && !data.contains(&call_of(line).as_str());
     let lines: Vec<_> = trace.lines().filter(marked).collect();
-    let wrong: Vec<_> = lines.iter().filter_map(|line| judge(line).err().map(|why| format!("{why}: {line}"))).collect();
+    let wrong: Vec<_> = lines
+        .iter()
+        .filter_map(|line| judge(line).err().map(|why| format!("{why}: {line}")))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // Every kind of call that there is to judge was there.
     let calls: std::collections::BTreeSet<_> = lines.iter().map(|line| call_of(line)).collect();
-    for call in
-        ["openat2", "mkdirat", "mknodat", "symlinkat", "linkat", "unlinkat", "utimensat", "lsetxattr", "readlinkat"]
-    {
+    for call in [
+        "openat2",
+        "mkdirat",
+        "mknodat",
+        "symlinkat",
+        "linkat",
+        "unlinkat",
+        "utimensat",
+        "lsetxattr",
+        "readlinkat",
+    ] {
         assert!(calls.contains(call), "no {call} among {calls:?}");
     }
     assert!(root.join("marked-d/marked-f").exists() && !root.join("marked-w").exists());
@@ -199,8 +244,14 @@ fn no_system_call_gets_a_path_of_the_layer_but_beneath_the_root() {
 #[test]
 fn what_judges_system_calls_sees_what_it_looks_for() {
     for (line, why) in [
-        (r#"1 openat2(3, "a/b", {flags=O_PATH, resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT}, 24) = 4"#, None),
-        (r#"1 openat2(3, "a/b", {flags=O_PATH, resolve=RESOLVE_NO_XDEV}, 24) = 4"#, Some("not a call")),
+        (
+            r#"1 openat2(3, "a/b", {flags=O_PATH, resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT}, 24) = 4"#,
+            None,
+        ),
+        (
+            r#"1 openat2(3, "a/b", {flags=O_PATH, resolve=RESOLVE_NO_XDEV}, 24) = 4"#,
+            Some("not a call"),
+        ),
         (r#"1 openat(3, "a", O_RDONLY) = 4"#, Some("followed")),
         (r#"1 openat(AT_FDCWD, "a", O_RDONLY|O_NOFOLLOW) = 4"#, Some("current directory")),
         (r#"1 unlinkat(3, "a/b", 0) = 0"#, Some("more than one")),
@@ -209,7 +260,8 @@ fn what_judges_system_calls_sees_what_it_looks_for() {
         (r#"1 chmod("a", 0644) = 0"#, Some("not a call")),
     ] {
         assert!(
-            judge(line).err().is_some_and(|found| why.is_some_and(|why| found.contains(why))) == why.is_some(),
+            judge(line).err().is_some_and(|found| why.is_some_and(|why| found.contains(why)))
+                == why.is_some(),
             "{line}"
         );
     }

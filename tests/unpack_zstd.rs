@@ -25,7 +25,8 @@ fn alike(expected: &Path, found: &Path, at_least: usize) {
     let [expected_lines, found_lines] = [expected, found].map(|root| {
         let format = "%P %y %m %U %G %s %T@ %n %l\n";
         let list = tool(Command::new("find").arg(root).args(["-mindepth", "1", "-printf", format]));
-        let mut lines: Vec<_> = String::from_utf8(list).unwrap().lines().map(str::to_owned).collect();
+        let mut lines: Vec<_> =
+            String::from_utf8(list).unwrap().lines().map(str::to_owned).collect();
         lines.sort();
         lines
     });
@@ -75,8 +76,10 @@ fn what_skopeo_writes() {
     let directory = scratch("zstd-skopeo");
     for level in ["1", "3", "7", "20"] {
         let layout = directory.join(level);
-        let (source, target) =
-            (format!("oci:{}:latest", busybox_layout().display()), format!("oci:{}:latest", layout.display()));
+        let (source, target) = (
+            format!("oci:{}:latest", busybox_layout().display()),
+            format!("oci:{}:latest", layout.display()),
+        );
         let options = ["--dest-compress-format", "zstd", "--dest-compress-level", level];
         tool(Command::new("skopeo").args(["copy", "-q"]).args(options).args([source, target]));
         same_tree(&directory, &layout);
@@ -95,7 +98,10 @@ fn skippable(magic: u8, bytes: &[u8]) -> Vec<u8> {
 
 /// This layer unpacks as its tar does.
 fn gives_the_tar(name: &str, tar: &[u8], stored: Vec<u8>) {
-    let plain = Case::new(&format!("{name}-tar"), vec![Layer { stored: tar.to_vec(), ..Layer::zstd(tar, &[]) }]);
+    let plain = Case::new(
+        &format!("{name}-tar"),
+        vec![Layer { stored: tar.to_vec(), ..Layer::zstd(tar, &[]) }],
+    );
     let packed = Case::new(name, vec![Layer { stored, ..Layer::zstd(tar, &[]) }]);
     alike(&plain.gives(&["a", "b"]), &packed.gives(&["a", "b"]), 2);
 }
@@ -109,7 +115,11 @@ fn frames_in_any_number_and_order() {
     let (one, two) = parts(&["-3"]);
     gives_the_tar("zstd-frames", &tar, [&one[..], &two].concat());
     gives_the_tar("zstd-skip-first", &tar, [&note[..], &one, &two].concat());
-    gives_the_tar("zstd-skip-everywhere", &tar, [&note[..], &one, &note, &skippable(0x5f, b""), &two, &note].concat());
+    gives_the_tar(
+        "zstd-skip-everywhere",
+        &tar,
+        [&note[..], &one, &note, &skippable(0x5f, b""), &two, &note].concat(),
+    );
     let empty = zstd(b"", &[]);
     gives_the_tar("zstd-empty-frames", &tar, [&empty[..], &one, &empty, &two, &empty].concat());
     let pieces: Vec<u8> = tar.chunks(40_001).flat_map(|piece| zstd(piece, &["-1"])).collect();
@@ -124,7 +134,9 @@ fn frames_in_any_number_and_order() {
 #[test]
 fn every_level_of_the_command_line() {
     let tar = tar();
-    for options in [&["--fast=7"][..], &["-1"], &["-3", "--no-check"], &["-19"], &["--ultra", "-20"]] {
+    for options in
+        [&["--fast=7"][..], &["-1"], &["-3", "--no-check"], &["-19"], &["--ultra", "-20"]]
+    {
         gives_the_tar("zstd-level", &tar, zstd(&tar, options));
     }
     // From a file the size is known, and the window no larger than it.
@@ -157,7 +169,8 @@ fn damaged_streams_are_refused() {
     let good = Layer::zstd(&tar, &["-3", "--check"]);
     for cut in [1, 4, 1000, 2_000_000] {
         let stored = good.stored[..good.stored.len() - cut].to_vec();
-        Case::new("zstd-truncated", vec![Layer { stored, ..good.clone() }]).refuses("zstd: truncated");
+        Case::new("zstd-truncated", vec![Layer { stored, ..good.clone() }])
+            .refuses("zstd: truncated");
     }
     // The diff_id covers the bytes, so the frame's own checksum is not looked at.
     let mut stored = good.stored.clone();
@@ -165,26 +178,38 @@ fn damaged_streams_are_refused() {
     assert_eq!(Case::new("zstd-checksum", vec![Layer { stored, ..good.clone() }]).run().status, 0);
     for garbage in [&b"\0"[..], b"garbage"] {
         let stored = [&good.stored, garbage].concat();
-        Case::new("zstd-garbage", vec![Layer { stored, ..good.clone() }]).refuses("zstd: garbage after the end");
+        Case::new("zstd-garbage", vec![Layer { stored, ..good.clone() }])
+            .refuses("zstd: garbage after the end");
     }
     let dictionary = scratch("zstd-dictionary").join("dictionary");
     let samples: Vec<PathBuf> = (0..200)
         .map(|n| {
             let sample = dictionary.with_file_name(format!("sample{n}"));
-            support::write(&sample, format!("name={n} value={} kind={}\n", n * 7919 % 1000, n % 13).repeat(20));
+            support::write(
+                &sample,
+                format!("name={n} value={} kind={}\n", n * 7919 % 1000, n % 13).repeat(20),
+            );
             sample
         })
         .collect();
-    tool(Command::new("zstd").args(["-q", "--dictID=77", "--train"]).args(samples).arg("-o").arg(&dictionary));
+    tool(
+        Command::new("zstd")
+            .args(["-q", "--dictID=77", "--train"])
+            .args(samples)
+            .arg("-o")
+            .arg(&dictionary),
+    );
     let layer = Layer::zstd(&tar, &["-D", dictionary.to_str().unwrap()]);
-    Case::new("zstd-dictionary", vec![layer]).refuses("zstd: dictionary 77 is needed, and an image has none");
+    Case::new("zstd-dictionary", vec![layer])
+        .refuses("zstd: dictionary 77 is needed, and an image has none");
 }
 
 #[test]
 fn a_machine_boots_from_it() {
     let directory = scratch("zstd-boot");
     let plain = busybox();
-    let tar = tool(Command::new("gzip").arg("-dc").stdin(file_of(&plain.layers[0].stored, &directory)));
+    let tar =
+        tool(Command::new("gzip").arg("-dc").stdin(file_of(&plain.layers[0].stored, &directory)));
     let mut image = plain;
     image.layers = vec![Layer::zstd(&tar, &["-19"])];
     let which = Layer::zstd(&Tar::new().file("which", 0o644, "from zstd\n").finish(), &[]);

@@ -10,7 +10,12 @@ use support::layout::{Blob, INDEX, Layout, MANIFEST, archive, platform, sha256, 
 use support::{Image, Tar, random_bytes, scratch, tool, write};
 
 fn verify(arguments: &[&str], image: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ocinit")).arg("verify").args(arguments).arg(image).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_ocinit"))
+        .arg("verify")
+        .args(arguments)
+        .arg(image)
+        .output()
+        .unwrap()
 }
 
 #[track_caller]
@@ -32,17 +37,14 @@ fn refused(arguments: &[&str], image: &Path, why: &[&str]) {
 }
 
 fn two_layers() -> Image {
-    Image::empty()
-        .layer(Layer::gzip(Tar::new().file("a", 0o644, random_bytes(200_000))))
-        .layer(Layer::plain(Tar::new().directory("d/", 0o755).file("d/b", 0o644, random_bytes(300_000))))
+    Image::empty().layer(Layer::gzip(Tar::new().file("a", 0o644, random_bytes(200_000)))).layer(
+        Layer::plain(Tar::new().directory("d/", 0o755).file("d/b", 0o644, random_bytes(300_000))),
+    )
 }
 
 fn other(architecture: &str) -> Image {
-    Image { architecture: architecture.into(), ..Image::empty() }.layer(Layer::gzip(Tar::new().file(
-        architecture,
-        0o644,
-        random_bytes(5_000),
-    )))
+    Image { architecture: architecture.into(), ..Image::empty() }
+        .layer(Layer::gzip(Tar::new().file(architecture, 0o644, random_bytes(5_000))))
 }
 
 fn artifact(layout: &mut Layout) -> Blob {
@@ -74,7 +76,10 @@ fn everything(name: &str) -> Everything {
     let (amd, arm) = (other("amd64").store(&layout), other("arm64").store(&layout));
     let entries = [(&amd, "amd64"), (&arm, "arm64")]
         .map(|(stored, name)| stored.manifest.descriptor(MANIFEST, &platform(name, "linux")));
-    let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, entries.join(","));
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#,
+        entries.join(",")
+    );
     let index = layout.blob(index.as_bytes());
     layout.entries.push(index.descriptor(INDEX, &tagged("many")));
     let part = artifact(&mut layout);
@@ -90,14 +95,20 @@ fn flip(path: &Path) {
 }
 
 fn blob_bytes(directory: &Path) -> u64 {
-    std::fs::read_dir(directory.join("blobs/sha256")).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum()
+    std::fs::read_dir(directory.join("blobs/sha256"))
+        .unwrap()
+        .map(|e| e.unwrap().metadata().unwrap().len())
+        .sum()
 }
 
 #[test]
 fn all_of_a_layout_is_verified_each_blob_once() {
     let Everything { layout, .. } = everything("all");
     // Manifest, config and layers: 4 of the first, 3 each of the two others; an index; 3 of the artifact.
-    let line = format!("verified: images 3, artifacts 1, blobs 14, bytes {}\n", blob_bytes(&layout.directory));
+    let line = format!(
+        "verified: images 3, artifacts 1, blobs 14, bytes {}\n",
+        blob_bytes(&layout.directory)
+    );
     assert_eq!(verified(&[], &layout.directory), line);
     assert_eq!(verified(&[], &layout.archive()), line);
     assert_eq!(verified(&["--quiet"], &layout.directory), "");
@@ -109,18 +120,30 @@ fn a_part_is_verified_alone() {
     let of = |words: &str| PathBuf::from(format!("{}{words}", layout.directory.display()));
     assert!(verified(&[], &of(":v1")).starts_with("verified: images 1, blobs 4, bytes "));
     assert!(
-        verified(&[], &of(&format!("@{}", main.manifest.digest))).starts_with("verified: images 1, blobs 4, bytes ")
+        verified(&[], &of(&format!("@{}", main.manifest.digest)))
+            .starts_with("verified: images 1, blobs 4, bytes ")
     );
     assert!(
-        verified(&[], &of(&format!("@{}", arm.manifest.digest))).starts_with("verified: images 1, blobs 3, bytes ")
+        verified(&[], &of(&format!("@{}", arm.manifest.digest)))
+            .starts_with("verified: images 1, blobs 3, bytes ")
     );
     assert!(verified(&[], &of(":many")).starts_with("verified: images 2, blobs 7, bytes "));
-    assert!(verified(&["--platform", "linux/arm64"], &of(":many")).starts_with("verified: images 1, blobs 4, bytes "));
+    assert!(
+        verified(&["--platform", "linux/arm64"], &of(":many"))
+            .starts_with("verified: images 1, blobs 4, bytes ")
+    );
     assert!(verified(&[], &of(":artifact")).starts_with("verified: artifacts 1, blobs 3, bytes "));
     // What is wrong elsewhere does not matter.
     flip(&layout.path(&arm.layers[0].digest));
-    assert!(verified(&["--platform", "linux/amd64"], &of(":many")).starts_with("verified: images 1, blobs 4, bytes "));
-    refused(&[], &of(":many"), &[&arm.manifest.digest, "layer 1 of 1", &arm.layers[0].digest, "digest mismatch"]);
+    assert!(
+        verified(&["--platform", "linux/amd64"], &of(":many"))
+            .starts_with("verified: images 1, blobs 4, bytes ")
+    );
+    refused(
+        &[],
+        &of(":many"),
+        &[&arm.manifest.digest, "layer 1 of 1", &arm.layers[0].digest, "digest mismatch"],
+    );
 }
 
 #[test]
@@ -129,12 +152,18 @@ fn what_is_not_there_to_be_verified_is_no_success() {
     let of = |words: &str| PathBuf::from(format!("{}{words}", layout.directory.display()));
     refused(&[], &of(":v3"), &["no tag \"v3\"", "v1, v2, many, artifact"]);
     refused(&[], &of(&format!("@{}", sha256(b"x"))), &["is wanted, the image is"]);
-    refused(&["--platform", "linux/s390x"], &of(":many"), &["linux/amd64, linux/arm64", "wanted is linux/s390x"]);
+    refused(
+        &["--platform", "linux/s390x"],
+        &of(":many"),
+        &["linux/amd64, linux/arm64", "wanted is linux/s390x"],
+    );
 }
 
 #[test]
 fn one_bit_in_any_blob_is_found_and_named() {
-    for (n, what) in ["gzip", "plain", "config", "manifest", "arm", "index", "part"].into_iter().enumerate() {
+    for (n, what) in
+        ["gzip", "plain", "config", "manifest", "arm", "index", "part"].into_iter().enumerate()
+    {
         let all = everything(&format!("bit-{what}"));
         let (digest, context) = match n {
             0 => (&all.main.layers[0].digest, "layer 1 of 2"),
@@ -247,8 +276,10 @@ fn a_foreign_layer_may_be_missing() {
     assert!(verified(&[], &directory).starts_with("verified: images 1, blobs 4, bytes "));
     let foreign = layout.path(&stored.layers[0].digest);
     std::fs::remove_file(&foreign).unwrap();
-    let line =
-        format!("verified: images 1, blobs 3, bytes {}, foreign layers that are not here 1\n", blob_bytes(&directory));
+    let line = format!(
+        "verified: images 1, blobs 3, bytes {}, foreign layers that are not here 1\n",
+        blob_bytes(&directory)
+    );
     assert_eq!(verified(&[], &directory), line);
     // One that is there must be right all the same.
     write(&foreign, random_bytes(stored.layers[0].size as usize));
@@ -260,7 +291,10 @@ fn a_docker_archive_is_verified_by_its_diff_ids() {
     let directory = scratch("verify-docker");
     let (layout, _) = two_layers().write(&directory.join("image"));
     let tar = directory.join("docker.tar");
-    let [from, to] = [format!("oci:{}", layout.directory.display()), format!("docker-archive:{}:a/b:c", tar.display())];
+    let [from, to] = [
+        format!("oci:{}", layout.directory.display()),
+        format!("docker-archive:{}:a/b:c", tar.display()),
+    ];
     tool(Command::new("skopeo").args(["copy", "-q", &from, &to]));
     assert!(verified(&[], &tar).starts_with("verified: images 1, blobs 3, bytes "));
     let mut bytes = std::fs::read(&tar).unwrap();
@@ -283,14 +317,25 @@ fn nothing_is_written() {
     for command in ["verify", "inspect", "list-files"] {
         let image = PathBuf::from(format!("{}:v1", layout.directory.display()));
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-e", &format!("trace=open,openat,openat2,write,{CHANGES}"), "-o"]).arg(&log);
+        strace
+            .args(["-f", "-qq", "-e", &format!("trace=open,openat,openat2,write,{CHANGES}"), "-o"])
+            .arg(&log);
         tool(strace.arg(env!("CARGO_BIN_EXE_ocinit")).arg(command).arg(image));
         let text = std::fs::read_to_string(&log).unwrap();
         assert!(text.contains("index.json") && text.contains(" write(1, "), "{text}");
         for line in text.lines().filter(|line| !line.contains("+++")) {
-            let reads = line.contains(" open") && line.contains("O_RDONLY") && !line.contains("O_CREAT");
-            assert!(reads || line.contains(" write(1, ") || line.contains(" openat2("), "{command}: {line}");
-            assert!(!["O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE"].iter().any(|flag| line.contains(flag)), "{line}");
+            let reads =
+                line.contains(" open") && line.contains("O_RDONLY") && !line.contains("O_CREAT");
+            assert!(
+                reads || line.contains(" write(1, ") || line.contains(" openat2("),
+                "{command}: {line}"
+            );
+            assert!(
+                !["O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE"]
+                    .iter()
+                    .any(|flag| line.contains(flag)),
+                "{line}"
+            );
         }
     }
 }

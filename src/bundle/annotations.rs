@@ -10,8 +10,7 @@ use crate::limits::LABELS_MAX;
 /// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata act upon: they would
 /// let an image reach for the host (mounts, hooks' files, systemd's properties, another hypervisor). conversion.md lets a
 /// converter leave such labels out if it says so.
-const RUNTIMES_OWN: &str =
-    "bundle io.katacontainers. io.kubernetes.cri. module.wasm.image/ org.criu. org.systemd.property. run.oci.";
+const RUNTIMES_OWN: &str = "bundle io.katacontainers. io.kubernetes.cri. module.wasm.image/ org.criu. org.systemd.property. run.oci.";
 
 const PREFIX: &[u8] = b"org.opencontainers.image.";
 
@@ -105,7 +104,8 @@ fn last_label(config: &Config<'_>, is_it: &dyn Fn(&[u8]) -> bool) -> Option<usiz
 
 /// Whether a key is `own`, or begins with it where that ends in a dot or slash.
 fn is_of(key: &[u8], own: &[u8]) -> bool {
-    key.strip_prefix(own).is_some_and(|rest| rest.is_empty() || matches!(own.last(), Some(b'.' | b'/')))
+    key.strip_prefix(own)
+        .is_some_and(|rest| rest.is_empty() || matches!(own.last(), Some(b'.' | b'/')))
 }
 
 #[cfg(test)]
@@ -114,7 +114,9 @@ mod tests {
     use crate::codec::json;
 
     fn collected(labels: &str) -> Vec<String> {
-        let mut text = format!(r#"{{"architecture":"a","os":"b","config":{{"Labels":{{{labels}}}}}}}"#).into_bytes();
+        let mut text =
+            format!(r#"{{"architecture":"a","os":"b","config":{{"Labels":{{{labels}}}}}}}"#)
+                .into_bytes();
         let config = Config::read(json::check(&mut text).unwrap()).unwrap();
         let mut memory = vec![0; crate::limits::STRINGS_BYTES];
         let words = collect(&config, &mut Strings::new(&mut memory)).unwrap();

@@ -31,8 +31,9 @@ pub fn masked_paths<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
         decimal(digits)
     });
     for cpu in 0..last.map_or(0, |last| last + 1) {
-        let path = PathBuf::format(format_args!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"))
-            .doing("name a CPU's directory")?;
+        let path =
+            PathBuf::format(format_args!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"))
+                .doing("name a CPU's directory")?;
         if fs::access(CWD, path.as_c_str(), 0).is_ok() {
             paths.push(path.as_bytes())?;
             paths.end_word()?;
@@ -52,7 +53,9 @@ pub fn sysctls<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
             words.end_word()?;
         }
     }
-    if let Some(groups) = Groups::of_caller().range().filter(|_| is_there(c"/proc/sys/net/ipv4/ping_group_range")) {
+    if let Some(groups) =
+        Groups::of_caller().range().filter(|_| is_there(c"/proc/sys/net/ipv4/ping_group_range"))
+    {
         words.push(defaults::PING_GROUPS.to_bytes())?;
         words.end_word()?;
         words.push_format(format_args!("0 {groups}"))?;
@@ -64,7 +67,8 @@ pub fn sysctls<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
 /// Fills `all` with docker's limits, lowered to what the caller may set, and the `given` ones.
 pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>) {
     let is_free = Groups::of_caller().is_all()
-        && process::capabilities().is_ok_and(|sets| sets.effective & capability::set("SYS_RESOURCE") != 0);
+        && process::capabilities()
+            .is_ok_and(|sets| sets.effective & capability::set("SYS_RESOURCE") != 0);
     let most = number_in(c"/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
     for limit in defaults::LIMITS {
         let own = process::limit(limit.resource).unwrap_or((0, limit.hard));
@@ -99,14 +103,19 @@ impl Groups {
     fn of_caller() -> Groups {
         // 340 lines of three numbers.
         let mut buffer = [0; 12 << 10];
-        Groups::read(document::read(CWD, c"/proc/self/gid_map", &mut buffer).map_or(&[][..], |text| &*text))
+        Groups::read(
+            document::read(CWD, c"/proc/self/gid_map", &mut buffer).map_or(&[][..], |text| &*text),
+        )
     }
 
     fn read(text: &[u8]) -> Groups {
         let mut extents = heapless::Vec::new();
         for line in text.split(|byte| *byte == b'\n') {
-            let mut numbers = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).map_while(decimal);
-            if let (Some(inside), Some(outside), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) {
+            let mut numbers =
+                line.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).map_while(decimal);
+            if let (Some(inside), Some(outside), Some(count)) =
+                (numbers.next(), numbers.next(), numbers.next())
+            {
                 let _ = extents.push([inside, outside, count]);
             }
         }
@@ -162,7 +171,9 @@ fn add_devices<'m>(
         }
         for entry in fs::entries(bytes) {
             let length = path.as_bytes().len();
-            if length == 4 && NOT_PASSED.contains(&entry.name) || entry.name.to_bytes().starts_with(b".") {
+            if length == 4 && NOT_PASSED.contains(&entry.name)
+                || entry.name.to_bytes().starts_with(b".")
+            {
                 continue;
             }
             path.push(entry.name.to_bytes()).doing("read /dev")?;
@@ -174,15 +185,24 @@ fn add_devices<'m>(
                 {
                     let (major, minor) = stat.rdev;
                     let name = strings.add(path.as_bytes())?;
-                    let device = Device { path: name, mode: stat.mode, major, minor, uid: stat.uid, gid: stat.gid };
-                    devices
-                        .push(device)
-                        .map_err(|_| Error::new(format_args!("more than {DEVICES_MAX} devices (DEVICES_MAX)")))?;
+                    let device = Device {
+                        path: name,
+                        mode: stat.mode,
+                        major,
+                        minor,
+                        uid: stat.uid,
+                        gid: stat.gid,
+                    };
+                    devices.push(device).map_err(|_| {
+                        Error::new(format_args!("more than {DEVICES_MAX} devices (DEVICES_MAX)"))
+                    })?;
                 }
                 Ok(stat) if stat.kind() == fs::S_IFDIR && depth > 0 => {
                     let flags = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
                     match fs::open(directory, entry.name, flags, 0) {
-                        Ok(inner) => add_devices(inner.by_ref(), path, depth - 1, strings, devices)?,
+                        Ok(inner) => {
+                            add_devices(inner.by_ref(), path, depth - 1, strings, devices)?
+                        }
                         Err(Errno::EACCES | Errno::ENOENT) => {}
                         Err(errno) => return Err(errno).doing("read /dev"),
                     }
@@ -217,15 +237,21 @@ mod tests {
     #[test]
     fn a_limit_goes_as_far_as_its_caller_may() {
         let [files, _] = defaults::LIMITS;
-        for (most, soft, hard) in [(u64::MAX, 1024, 524_288), (20_000, 1024, 20_000), (512, 512, 512)] {
+        for (most, soft, hard) in
+            [(u64::MAX, 1024, 524_288), (20_000, 1024, 20_000), (512, 512, 512)]
+        {
             let limit = allowed(files, most);
             assert_eq!((limit.soft, limit.hard), (soft, hard));
         }
         let given = [Limit { resource: files.resource, soft: 5, hard: 6 }];
         let mut all = heapless::Vec::new();
         limits(&given, &mut all);
-        let of_files: Vec<_> = all.iter().filter(|limit| limit.resource == files.resource).collect();
-        assert_eq!(of_files.iter().map(|limit| (limit.soft, limit.hard)).collect::<Vec<_>>(), [(5, 6)]);
+        let of_files: Vec<_> =
+            all.iter().filter(|limit| limit.resource == files.resource).collect();
+        assert_eq!(
+            of_files.iter().map(|limit| (limit.soft, limit.hard)).collect::<Vec<_>>(),
+            [(5, 6)]
+        );
     }
 
     #[test]
@@ -239,7 +265,12 @@ mod tests {
         }
         for device in devices.iter() {
             let stat = fs::stat(CWD, device.path).unwrap();
-            assert_eq!((stat.mode, stat.rdev), (device.mode, (device.major, device.minor)), "{:?}", device.path);
+            assert_eq!(
+                (stat.mode, stat.rdev),
+                (device.mode, (device.major, device.minor)),
+                "{:?}",
+                device.path
+            );
         }
     }
 }

@@ -35,12 +35,16 @@ pub struct Stock<'m> {
 
 impl Stock<'_> {
     /// Nothing in them.
-    pub const EMPTY: Stock<'static> =
-        Stock { mounts: Grown::new(MOUNTS_MAX), limits: heapless::Vec::new(), devices: Grown::new(DEVICES_MAX) };
+    pub const EMPTY: Stock<'static> = Stock {
+        mounts: Grown::new(MOUNTS_MAX),
+        limits: heapless::Vec::new(),
+        devices: Grown::new(DEVICES_MAX),
+    };
 }
 
 /// Same limits as `runc spec`.
-pub(super) const LIMITS: &[Limit] = &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
+pub(super) const LIMITS: &[Limit] =
+    &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
 
 /// Turns the config of [`super::spec_from_image`] into one for a bundle. Also makes the image's
 /// WorkingDir in `root`, and the files of /etc that a runtime writes. `stock` holds its lists.
@@ -58,7 +62,10 @@ pub fn for_bundle<'s, 'm: 's>(
     let Stock { mounts, limits, devices } = stock;
     for mount in if spec.all_devices { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS } {
         let mut mount = for_any_host(mount, rootless.is_some());
-        if mount.destination == c"/sys" && mount.kind == c"none" && mount.options.iter().any(|option| option == c"ro") {
+        if mount.destination == c"/sys"
+            && mount.kind == c"none"
+            && mount.options.iter().any(|option| option == c"ro")
+        {
             // `rbind` brings submounts along, which could be written: `rro` makes them read-only.
             mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0rro\0");
         }
@@ -133,7 +140,9 @@ fn fit_user(spec: &mut Spec<'_>) {
     let user = &mut spec.process.user;
     if !holds(spec.uid_mappings, user.uid) || !holds(spec.gid_mappings, user.gid) {
         let (uid, gid) = (user.uid, user.gid);
-        crate::warning!("the image's user {uid}:{gid} is not in the user namespace: its root runs the process");
+        crate::warning!(
+            "the image's user {uid}:{gid} is not in the user namespace: its root runs the process"
+        );
         (user.uid, user.gid) = (0, 0);
         spec.process.capabilities = super::privileges(0, spec.process.capabilities.bounding);
     }

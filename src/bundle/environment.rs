@@ -87,7 +87,8 @@ impl Names {
             let name = name_of(&words[start..start + length]);
             let (older, place) = names.find(&words[..start], table, name);
             if let Some(place) = place {
-                table[place..place + PLACE_BYTES].copy_from_slice(&(start as u32 + 1).to_le_bytes());
+                table[place..place + PLACE_BYTES]
+                    .copy_from_slice(&(start as u32 + 1).to_le_bytes());
             }
             if let Some(older) = older {
                 words[older].fill(0);
@@ -98,7 +99,12 @@ impl Names {
     }
 
     /// Returns where the entry of this name stands, its NUL included, and the name's place in the table.
-    fn find(&self, words: &[u8], table: &[u8], name: &[u8]) -> (Option<Range<usize>>, Option<usize>) {
+    fn find(
+        &self,
+        words: &[u8],
+        table: &[u8],
+        name: &[u8],
+    ) -> (Option<Range<usize>>, Option<usize>) {
         if self.places == 0 {
             return (position(words, name), None);
         }
@@ -188,7 +194,8 @@ mod tests {
     #[test]
     fn the_last_of_a_name_stands_however_many_there_are() {
         for count in [1, FEW, FEW + 1, 1000] {
-            let given: Vec<Vec<u8>> = (0..count).map(|n: usize| format!("N{}={n}", n * n % 97).into_bytes()).collect();
+            let given: Vec<Vec<u8>> =
+                (0..count).map(|n: usize| format!("N{}={n}", n * n % 97).into_bytes()).collect();
             let mut seen = HashSet::new();
             let mut expected: Vec<Vec<u8>> = Vec::new();
             for entry in given.iter().rev() {
@@ -203,7 +210,8 @@ mod tests {
 
     #[test]
     fn many_entries_take_no_time_for_each_other() {
-        let given: Vec<Vec<u8>> = (0..60_000).map(|n| format!("NAME_OF_{n}={n}").into_bytes()).collect();
+        let given: Vec<Vec<u8>> =
+            (0..60_000).map(|n| format!("NAME_OF_{n}={n}").into_bytes()).collect();
         let started = Instant::now();
         assert_eq!(merged(&given).len(), given.len() + 2);
         // Unoptimised and beside other tests; comparing each with all would take minutes.

@@ -42,7 +42,9 @@ pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Resul
     let _ = writeln!(text, "{name}");
     let hostname = replace(etc.by_ref(), c"hostname", text.as_bytes());
     let servers = replace(etc.by_ref(), c"resolv.conf", servers);
-    for (result, path) in [(hosts, c"/etc/hosts"), (hostname, c"/etc/hostname"), (servers, c"/etc/resolv.conf")] {
+    for (result, path) in
+        [(hosts, c"/etc/hosts"), (hostname, c"/etc/hostname"), (servers, c"/etc/resolv.conf")]
+    {
         match result {
             Err(errno @ (Errno::EACCES | Errno::EPERM)) => keeps(path, errno),
             result => result.on("write", path)?,
@@ -78,9 +80,12 @@ pub fn complete_etc(root: FdRef<'_>, hostname: &CStr) -> Result<()> {
         Ok(()) | Err(Errno::EEXIST | Errno::EROFS) => {}
         Err(errno) => return Err(errno).doing("make /etc"),
     }
-    let hosts = format_args!("127.0.0.1\tlocalhost {name}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    let hosts =
+        format_args!("127.0.0.1\tlocalhost {name}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     for (path, text) in [(c"/etc/hosts", hosts), (c"/etc/hostname", format_args!("{name}\n"))] {
-        PathBuf::format(text).and_then(|text| fill(root, path, text.as_bytes())).on("write", path)?;
+        PathBuf::format(text)
+            .and_then(|text| fill(root, path, text.as_bytes()))
+            .on("write", path)?;
     }
     Ok(())
 }

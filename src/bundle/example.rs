@@ -6,24 +6,31 @@ use crate::error::Result;
 use crate::io::strings::Words;
 use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
 use crate::sys::clone::{
-    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
+    CLONE_NEWUTS,
 };
 use crate::sys::mount::MS_PRIVATE;
 use crate::sys::signal::SIGTERM;
 
 /// What `runc spec` writes, with this project's mounts, and what it hides; a user's in a user namespace, with the host's
 /// network.
-pub fn example<'s>(rootless: Option<Rootless<'s>>, mounts: &'s mut Mounts<'static>) -> Result<Spec<'s>> {
+pub fn example<'s>(
+    rootless: Option<Rootless<'s>>,
+    mounts: &'s mut Mounts<'static>,
+) -> Result<Spec<'s>> {
     for mount in defaults::MOUNTS {
         push(mounts, for_any_host(mount, rootless.is_some()))?;
     }
     let own = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-    let (uid_mappings, gid_mappings) = rootless.map_or((&[][..], &[][..]), |ids| (ids.uids, ids.gids));
+    let (uid_mappings, gid_mappings) =
+        rootless.map_or((&[][..], &[][..]), |ids| (ids.uids, ids.gids));
     Ok(Spec {
         process: Process {
             terminal: true,
             args: Words::new(b"sh\0"),
-            env: Words::new(b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0TERM=xterm\0"),
+            env: Words::new(
+                b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0TERM=xterm\0",
+            ),
             capabilities: Capabilities::all(capability::LEAST),
             no_new_privileges: true,
             limits: LIMITS,

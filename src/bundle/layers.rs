@@ -23,7 +23,9 @@ pub fn unpack_layers(
     loop {
         let mut total = Applied { passes, ..Applied::default() };
         let is_done = plan.each_layer(store, layers, watch, &mut |layer, whiteouts| {
-            let Some(applied) = rootfs::apply(layer, root, powers, whiteouts, memory)? else { return Ok(false) };
+            let Some(applied) = rootfs::apply(layer, root, powers, whiteouts, memory)? else {
+                return Ok(false);
+            };
             total.entries += applied.entries;
             total.bytes += applied.bytes;
             total.skipped_xattrs += applied.skipped_xattrs;
@@ -102,7 +104,12 @@ pub fn each_layer(
         let mut one = || {
             let blob = store.layer(layer)?;
             watch.begin(n + 1, layers.len(), layer.size);
-            act(&rootfs::Layer { blob: &blob, digest: layer.digest.as_ref(), diff_id: Some(&layer.diff_id), watch })
+            act(&rootfs::Layer {
+                blob: &blob,
+                digest: layer.digest.as_ref(),
+                diff_id: Some(&layer.diff_id),
+                watch,
+            })
         };
         one().map_err(|error: Error| {
             error.within(format_args!("layer {} of {} {}", n + 1, layers.len(), layer.name()))

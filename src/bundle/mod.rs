@@ -27,7 +27,9 @@ use crate::error::{Context, Error, Result};
 use crate::image::{Config, Texts};
 use crate::io::strings::{Builder, Strings, Words};
 use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
-use crate::sys::clone::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS};
+use crate::sys::clone::{
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS,
+};
 use crate::sys::fd::FdRef;
 use crate::sys::mount::MS_PRIVATE;
 use crate::sys::signal;
@@ -105,10 +107,14 @@ pub fn spec_from_image<'m>(
     let user = user::find(root, wanted.to_bytes(), &mut home)?;
     let Security { privileged, no_new_privileges, unconfined, shows_all } = overrides.security;
     let all = overrides.security.bounding();
-    let capabilities = if machine { Capabilities::all(capability::ALL) } else { privileges(user.uid, all) };
+    let capabilities =
+        if machine { Capabilities::all(capability::ALL) } else { privileges(user.uid, all) };
     let hostname_in_env = if overrides.bundle { None } else { hostname };
-    let defaults =
-        environment::Defaults { home: home.bytes(), hostname: hostname_in_env, terminal: overrides.terminal };
+    let defaults = environment::Defaults {
+        home: home.bytes(),
+        hostname: hostname_in_env,
+        terminal: overrides.terminal,
+    };
     let env = environment::merge(config.env(), overrides.env, &defaults, strings)?;
     let process = Process {
         terminal: overrides.terminal,
@@ -126,7 +132,8 @@ pub fn spec_from_image<'m>(
     };
     let own_network = if overrides.no_network { CLONE_NEWNET } else { 0 };
     let hides = !machine && !privileged && !shows_all;
-    let namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | own_network;
+    let namespaces =
+        CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | own_network;
     Ok(Spec {
         process,
         root: Root { path: c"", readonly: false, propagation: MS_PRIVATE },
@@ -202,7 +209,11 @@ fn add_all(list: Texts<'_>, words: &mut Builder<'_, '_>) -> Result<()> {
 }
 
 /// Where the process starts; a relative directory is meant from `/`.
-fn directory<'m>(config: &Config<'_>, given: Option<&CStr>, strings: &mut Strings<'m>) -> Result<&'m CStr> {
+fn directory<'m>(
+    config: &Config<'_>,
+    given: Option<&CStr>,
+    strings: &mut Strings<'m>,
+) -> Result<&'m CStr> {
     let mut path = strings.begin();
     path.push(b"/")?;
     match (given, config.working_dir()) {

@@ -15,7 +15,8 @@ struct Root {
 
 impl Root {
     fn new(name: &str, files: &[(&str, &str)]) -> Root {
-        let path = std::env::temp_dir().join(format!("ocinit-bundle-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("ocinit-bundle-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(path.join("etc")).unwrap();
         for (file, text) in files {
@@ -68,18 +69,27 @@ fn a_user_in_every_form() {
             ("6", 6, 6, &[6], "/"),
             ("4294967294:4294967294", 4294967294, 4294967294, &[4294967294], "/"),
         ] {
-            assert_eq!(user(root, text), Ok((uid, gid, groups.to_vec(), home.to_string())), "{text:?}");
+            assert_eq!(
+                user(root, text),
+                Ok((uid, gid, groups.to_vec(), home.to_string())),
+                "{text:?}"
+            );
         }
     });
 }
 
 #[test]
 fn the_last_line_needs_no_end() {
-    for (passwd, group) in
-        [("app:x:1000:1001::/home/app:", "wheel:x:10:app"), ("app:x:1000:1001::/home/app", "wheel:x:10:app,")]
-    {
+    for (passwd, group) in [
+        ("app:x:1000:1001::/home/app:", "wheel:x:10:app"),
+        ("app:x:1000:1001::/home/app", "wheel:x:10:app,"),
+    ] {
         let root = Root::new("last-line", &[("etc/passwd", passwd), ("etc/group", group)]);
-        assert_eq!(user(root.fd.by_ref(), "app"), Ok((1000, 1001, vec![1001, 10], "/home/app".into())), "{passwd}");
+        assert_eq!(
+            user(root.fd.by_ref(), "app"),
+            Ok((1000, 1001, vec![1001, 10], "/home/app".into())),
+            "{passwd}"
+        );
     }
     let root = Root::new("last-line", &[("etc/passwd", "app:x:1000:"), ("etc/group", "")]);
     let error = "line 1 of the image's /etc/passwd: the gid is not a number";
@@ -144,27 +154,44 @@ fn long_lines_take_no_memory_and_endless_files_end() {
     let comment = "c".repeat(100_000);
     let passwd = format!("app{comment}:x:1:1::/:\napp:x:1000:1001:{comment}:/home/app:\n");
     let root = Root::new("long", &[("etc/passwd", &passwd), ("etc/group", &group)]);
-    assert_eq!(user(root.fd.by_ref(), "app"), Ok((1000, 1001, vec![1001, 50, 51], "/home/app".into())));
-    std::fs::File::options().write(true).open(root.path.join("etc/group")).unwrap().set_len(1 << 40).unwrap();
+    assert_eq!(
+        user(root.fd.by_ref(), "app"),
+        Ok((1000, 1001, vec![1001, 50, 51], "/home/app".into()))
+    );
+    std::fs::File::options()
+        .write(true)
+        .open(root.path.join("etc/group"))
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
     assert!(user(root.fd.by_ref(), "app").unwrap_err().contains("exceeds"));
-    let all: String = (0..=crate::limits::GROUPS_MAX).map(|n| format!("g{n}:x:{}:app\n", n + 2000)).collect();
+    let all: String =
+        (0..=crate::limits::GROUPS_MAX).map(|n| format!("g{n}:x:{}:app\n", n + 2000)).collect();
     std::fs::write(root.path.join("etc/group"), all).unwrap();
     assert!(user(root.fd.by_ref(), "app").unwrap_err().contains("supplementary groups"));
 }
 
 /// The spec of an image with this `config`, as lines.
-fn spec(config: &str, change: impl FnOnce(&mut Overrides<'_>)) -> std::result::Result<String, String> {
-    let mut document = format!(r#"{{"architecture":"amd64","os":"linux","config":{config}}}"#).into_bytes();
+fn spec(
+    config: &str,
+    change: impl FnOnce(&mut Overrides<'_>),
+) -> std::result::Result<String, String> {
+    let mut document =
+        format!(r#"{{"architecture":"amd64","os":"linux","config":{config}}}"#).into_bytes();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let mut memory = vec![0; 65536];
     let mut strings = Strings::new(&mut memory);
     let mut overrides = Overrides::default();
     change(&mut overrides);
-    let root =
-        Root::new(&format!("{:?}", std::thread::current().id()), &[("etc/passwd", PASSWD), ("etc/group", GROUP)]);
-    let spec =
-        spec_from_image(&config, overrides, root.fd.by_ref(), &mut strings).map_err(|error| error.to_string())?;
-    let list = |words: Words<'_>| words.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let root = Root::new(
+        &format!("{:?}", std::thread::current().id()),
+        &[("etc/passwd", PASSWD), ("etc/group", GROUP)],
+    );
+    let spec = spec_from_image(&config, overrides, root.fd.by_ref(), &mut strings)
+        .map_err(|error| error.to_string())?;
+    let list = |words: Words<'_>| {
+        words.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     let process = &spec.process;
     let (args, env) = (list(process.args).join(" "), list(process.env).join(" "));
     let cwd = process.cwd.to_str().unwrap();
@@ -172,11 +199,15 @@ fn spec(config: &str, change: impl FnOnce(&mut Overrides<'_>)) -> std::result::R
     Ok(format!("{args}|{env}|{cwd}|{}|{caps:x}|{}", process.user.uid, spec.stop_signal))
 }
 
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOSTNAME=ocinit";
+const PATH: &str =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOSTNAME=ocinit";
 
 #[test]
 fn an_image_becomes_a_spec() {
-    let found = spec(r#"{"Entrypoint":["/e","1"],"Cmd":["2"],"WorkingDir":"/w","StopSignal":"SIGRTMIN+3"}"#, |_| {});
+    let found = spec(
+        r#"{"Entrypoint":["/e","1"],"Cmd":["2"],"WorkingDir":"/w","StopSignal":"SIGRTMIN+3"}"#,
+        |_| {},
+    );
     assert_eq!(found.unwrap(), format!("/e 1 2|{PATH} HOME=/root|/w|0|a80425fb|37"));
     let found = spec(r#"{"Cmd":["a\"b\n","é"],"User":"app","WorkingDir":"w","Env":null}"#, |_| {});
     assert_eq!(found.unwrap(), format!("a\"b\n é|{PATH} HOME=/home/app|/w|1000|0|15"));
@@ -185,12 +216,17 @@ fn an_image_becomes_a_spec() {
 #[test]
 fn given_arguments_replace_cmd_alone() {
     let given: &[&[u8]] = &[b"x", b"", b"y z"];
-    for (config, args) in [(r#"{"Entrypoint":["/e"],"Cmd":["2"]}"#, "/e x  y z"), (r#"{"Cmd":["2"]}"#, "x  y z")] {
-        let found = spec(config, |overrides| overrides.args = Some(Box::leak(Box::new(given.iter().copied()))));
+    for (config, args) in
+        [(r#"{"Entrypoint":["/e"],"Cmd":["2"]}"#, "/e x  y z"), (r#"{"Cmd":["2"]}"#, "x  y z")]
+    {
+        let found = spec(config, |overrides| {
+            overrides.args = Some(Box::leak(Box::new(given.iter().copied())))
+        });
         assert!(found.unwrap().starts_with(&format!("{args}|")));
     }
     assert!(spec(r#"{"Entrypoint":[]}"#, |_| {}).unwrap_err().starts_with("nothing to execute"));
-    let none = spec("null", |overrides| overrides.args = Some(Box::leak(Box::new(std::iter::empty()))));
+    let none =
+        spec("null", |overrides| overrides.args = Some(Box::leak(Box::new(std::iter::empty()))));
     assert!(none.unwrap_err().starts_with("nothing to execute"));
 }
 
@@ -206,7 +242,8 @@ fn the_environment_is_the_images_but_for_what_was_given() {
     let env = found.unwrap().split('|').nth(1).unwrap().to_owned();
     assert_eq!(env, "NEW=n A=last=x HOME=/h B=2 FLAG PATH=/p AB=x HOSTNAME=box TERM=xterm");
     for bad in [&b"NAME"[..], b"=x", b""] {
-        let found = spec(config, |overrides| overrides.env = Some(Box::leak(Box::new([bad].into_iter()))));
+        let found =
+            spec(config, |overrides| overrides.env = Some(Box::leak(Box::new([bad].into_iter()))));
         assert!(found.unwrap_err().contains("not NAME=VALUE"));
     }
 }
@@ -271,7 +308,8 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
         ("1501:0", &ranges, 0, 0, capability::DEFAULT),
     ] {
         let mut document =
-            format!(r#"{{"architecture":"a","os":"b","config":{{"User":"{user}","Cmd":["c"]}}}}"#).into_bytes();
+            format!(r#"{{"architecture":"a","os":"b","config":{{"User":"{user}","Cmd":["c"]}}}}"#)
+                .into_bytes();
         let config = Config::read(json::check(&mut document).unwrap()).unwrap();
         let (mut memory, mut stock) = (vec![0; 65536], Stock::EMPTY);
         let mut strings = Strings::new(&mut memory);
@@ -279,9 +317,22 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
             let overrides = Overrides { bundle: true, ..Overrides::default() };
             let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
             let rootless = Some(Rootless { uids: mappings, gids: mappings, joins: false });
-            for_bundle(&mut spec, &config, root, rootless, Given::default(), &mut strings, &mut stock).unwrap();
+            for_bundle(
+                &mut spec,
+                &config,
+                root,
+                rootless,
+                Given::default(),
+                &mut strings,
+                &mut stock,
+            )
+            .unwrap();
             let found = &spec.process.user;
-            assert_eq!((found.uid, found.gid, found.additional_gids.len()), (uid, gid, 0), "{user}");
+            assert_eq!(
+                (found.uid, found.gid, found.additional_gids.len()),
+                (uid, gid, 0),
+                "{user}"
+            );
             assert_eq!(spec.process.capabilities.effective, effective, "{user}");
         });
     }
@@ -291,12 +342,17 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
 fn too_many_volumes_are_an_error_that_names_the_limit() {
     use crate::limits::MOUNTS_MAX;
     let volumes: Vec<String> = (0..=MOUNTS_MAX).map(|n| format!("\"/v{n}\":{{}}")).collect();
-    let mut document =
-        format!(r#"{{"architecture":"a","os":"b","config":{{"Volumes":{{{}}}}}}}"#, volumes.join(",")).into_bytes();
+    let mut document = format!(
+        r#"{{"architecture":"a","os":"b","config":{{"Volumes":{{{}}}}}}}"#,
+        volumes.join(",")
+    )
+    .into_bytes();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new(MOUNTS_MAX));
     let mut strings = Strings::new(&mut memory);
-    let found = in_root("many", |root| volumes::mount_volumes(&config, root, None, &mut strings, &mut mounts));
+    let found = in_root("many", |root| {
+        volumes::mount_volumes(&config, root, None, &mut strings, &mut mounts)
+    });
     assert_eq!(found.unwrap_err().to_string(), format!("more than {MOUNTS_MAX} mounts"));
 }
 
@@ -310,11 +366,14 @@ fn a_volume_has_its_directorys_owner_where_the_namespace_knows_him() {
     std::os::unix::fs::chown(root.path.join("v"), Some(7), Some(8)).unwrap();
     let mut document = br#"{"architecture":"a","os":"b","config":{"Volumes":{"/v":{}}}}"#.to_vec();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
-    for (mappings, owner) in [(None, " uid=7 gid=8"), (Some(&single[..]), ""), (Some(&ranges), " uid=7 gid=8")] {
+    for (mappings, owner) in
+        [(None, " uid=7 gid=8"), (Some(&single[..]), ""), (Some(&ranges), " uid=7 gid=8")]
+    {
         let (mut memory, mut mounts) = (vec![0; 4096], Mounts::new(4));
         let mut strings = Strings::new(&mut memory);
         let rootless = mappings.map(|ids| Rootless { uids: ids, gids: ids, joins: false });
-        volumes::mount_volumes(&config, root.fd.by_ref(), rootless, &mut strings, &mut mounts).unwrap();
+        volumes::mount_volumes(&config, root.fd.by_ref(), rootless, &mut strings, &mut mounts)
+            .unwrap();
         let options: Vec<_> = mounts[0].options.iter().map(|word| word.to_str().unwrap()).collect();
         assert_eq!(options.join(" "), format!("nosuid nodev tmpcopyup mode=0700{owner}"));
     }
@@ -323,7 +382,11 @@ fn a_volume_has_its_directorys_owner_where_the_namespace_knows_him() {
 #[test]
 fn a_config_is_read_again_as_it_was_written() {
     let odd: String = ('\u{1}'..='\u{a1}').chain("é€😀\u{2028}\u{ffff}".chars()).collect();
-    let quoted: String = odd.chars().map(|c| format!("\\u{:04x}", c as u32)).filter(|text| text.len() == 6).collect();
+    let quoted: String = odd
+        .chars()
+        .map(|c| format!("\\u{:04x}", c as u32))
+        .filter(|text| text.len() == 6)
+        .collect();
     let mut document = format!(
         r#"{{"architecture":"a","os":"b","config":{{"Cmd":["c","{quoted}"],"WorkingDir":"/{quoted}","Labels":{{"{quoted}":"{quoted}"}}}}}}"#
     )
@@ -335,14 +398,20 @@ fn a_config_is_read_again_as_it_was_written() {
     in_root("again", |root| {
         let overrides = Overrides { bundle: true, ..Overrides::default() };
         let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
-        for_bundle(&mut spec, &config, root, None, Given::default(), &mut strings, &mut stock).unwrap();
+        for_bundle(&mut spec, &config, root, None, Given::default(), &mut strings, &mut stock)
+            .unwrap();
         crate::spec::write_config(&spec, c"rootfs", &mut json::Writer::new(&mut bytes));
     });
     let top = json::check(&mut bytes).unwrap();
     let process = top.require("process").unwrap();
-    assert!(process.list("args").unwrap().nth(1).unwrap().as_text().unwrap().chars().eq(wanted.chars()));
+    assert!(
+        process.list("args").unwrap().nth(1).unwrap().as_text().unwrap().chars().eq(wanted.chars())
+    );
     let annotations = top.require("annotations").unwrap();
     assert!(annotations.require_text(&wanted).unwrap().chars().eq(wanted.chars()));
     assert_eq!(top.require("root").unwrap().require_text("path").unwrap(), "rootfs");
-    assert_eq!(top.require("mounts").unwrap().items().unwrap().count(), crate::spec::defaults::MOUNTS.len());
+    assert_eq!(
+        top.require("mounts").unwrap().items().unwrap().count(),
+        crate::spec::defaults::MOUNTS.len()
+    );
 }

@@ -55,7 +55,13 @@ fn parse(what: &str, text: &[u8]) -> Result<Option<u32>> {
 }
 
 /// Takes uid, gid, name and home from the first line that fits; whether there is one.
-fn find_user(root: FdRef<'_>, name: &[u8], user: &mut User, login: &mut Field, home: &mut Field) -> Result<bool> {
+fn find_user(
+    root: FdRef<'_>,
+    name: &[u8],
+    user: &mut User,
+    login: &mut Field,
+    home: &mut Field,
+) -> Result<bool> {
     let uid = parse("user", name)?;
     let mut table = Table::open(root, PASSWD)?;
     let mut field = Field::new();
@@ -68,8 +74,14 @@ fn find_user(root: FdRef<'_>, name: &[u8], user: &mut User, login: &mut Field, h
                 login.copy(&field);
             }
             2 if uid.is_some() => fits = field.number() == uid,
-            2 if fits => user.uid = field.number().ok_or_else(|| table.fault(end, "the uid is not a number"))?,
-            3 if fits => user.gid = field.number().ok_or_else(|| table.fault(end, "the gid is not a number"))?,
+            2 if fits => {
+                user.uid =
+                    field.number().ok_or_else(|| table.fault(end, "the uid is not a number"))?
+            }
+            3 if fits => {
+                user.gid =
+                    field.number().ok_or_else(|| table.fault(end, "the gid is not a number"))?
+            }
             5 if fits && !field.bytes().is_empty() => home.set(field.bytes()),
             _ => {}
         }
@@ -123,9 +135,9 @@ fn add_groups(root: FdRef<'_>, login: &Field, user: &mut User) -> Result<()> {
 
 fn push(user: &mut User, gid: Option<u32>) -> Result<()> {
     let gid = gid.unwrap_or(user.gid);
-    user.additional_gids
-        .push(gid)
-        .map_err(|_| Error::new(format_args!("user {}: more than {GROUPS_MAX} supplementary groups", user.uid)))
+    user.additional_gids.push(gid).map_err(|_| {
+        Error::new(format_args!("user {}: more than {GROUPS_MAX} supplementary groups", user.uid))
+    })
 }
 
 /// What is told of a group: once without a member, when its number is read, then once for each member.

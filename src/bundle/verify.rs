@@ -67,7 +67,8 @@ impl Work {
             }
             let is_manifest = found.is_manifest();
             // What was read as a document is not read again.
-            let is_new = work.note(&found.digest, found.size, is_manifest || found.sort == Sort::Index)?;
+            let is_new =
+                work.note(&found.digest, found.size, is_manifest || found.sort == Sort::Index)?;
             if !is_manifest || !is_new {
                 work.artifacts += u64::from(found.sort != Sort::Index && is_new);
                 return Ok(());
@@ -76,7 +77,9 @@ impl Work {
             work.note(&config.0, config.1, is_image)?;
             if !is_image {
                 work.artifacts += 1;
-                return layers.iter().try_for_each(|part| work.note(part.name(), part.size, false).map(drop));
+                return layers
+                    .iter()
+                    .try_for_each(|part| work.note(part.name(), part.size, false).map(drop));
             }
             let (_, layers) = read_config(store, config, memory)?;
             work.layers(store, &found.digest, layers)
@@ -131,14 +134,17 @@ impl Work {
     fn add(&mut self, task: &Task) -> Result<bool> {
         let is_same = |known: &Task| {
             known.layer.name() == task.layer.name()
-                && (task.number == 0 || known.number > 0 && known.layer.diff_id == task.layer.diff_id)
+                && (task.number == 0
+                    || known.number > 0 && known.layer.diff_id == task.layer.diff_id)
         };
         if self.tasks.iter().any(is_same) {
             return Ok(false);
         }
         let full = |errno| match errno {
             Errno::ENOSPC => Error::new(format_args!("more than {VERIFIED_BLOBS_MAX} blobs")),
-            errno => Error::with_errno(format_args!("memory for the list of blobs: {errno}"), errno),
+            errno => {
+                Error::with_errno(format_args!("memory for the list of blobs: {errno}"), errno)
+            }
         };
         self.tasks.push(*task).map_err(full).map(|()| true)
     }
@@ -163,7 +169,8 @@ impl Work {
             let blob = store.layer(layer);
             if *number == 0 {
                 let digest = layer.name();
-                blob.and_then(|blob| check(&blob, digest, watch, buffer)).context("blob", digest)?;
+                blob.and_then(|blob| check(&blob, digest, watch, buffer))
+                    .context("blob", digest)?;
                 continue;
             }
             let verified = blob.and_then(|blob| {
@@ -171,7 +178,10 @@ impl Work {
                 rootfs::verify(&rootfs::Layer { blob: &blob, digest, diff_id, watch }, memory)
             });
             verified.map_err(|error| {
-                error.within(format_args!("image {image}: layer {number} of {layers} {}", layer.name()))
+                error.within(format_args!(
+                    "image {image}: layer {number} of {layers} {}",
+                    layer.name()
+                ))
             })?;
         }
         Ok(())

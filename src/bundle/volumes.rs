@@ -56,7 +56,14 @@ pub fn mount_volumes<'m>(
             continue;
         };
         let destination = strings.add(path.as_bytes())?;
-        let mount = Mount { destination, kind: c"tmpfs", source: c"tmpfs", options, optional: false, document: None };
+        let mount = Mount {
+            destination,
+            kind: c"tmpfs",
+            source: c"tmpfs",
+            options,
+            optional: false,
+            document: None,
+        };
         push(mounts, mount)?;
     }
     Ok(())
@@ -69,11 +76,12 @@ fn options<'m>(
     rootless: Option<Rootless<'_>>,
     strings: &mut Strings<'m>,
 ) -> Result<Option<Words<'m>>> {
-    let (mode, uid, gid) = match inside::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
-        Ok(stat) if stat.kind() == fs::S_IFDIR => (stat.mode, stat.uid, stat.gid),
-        Err(Errno::ENOENT) => (0o755, 0, 0),
-        _ => return Ok(None),
-    };
+    let (mode, uid, gid) =
+        match inside::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
+            Ok(stat) if stat.kind() == fs::S_IFDIR => (stat.mode, stat.uid, stat.gid),
+            Err(Errno::ENOENT) => (0o755, 0, 0),
+            _ => return Ok(None),
+        };
     let mut words = strings.begin();
     words.push_words(Words::new(b"nosuid\0nodev\0tmpcopyup\0"))?;
     words.push(b"mode=")?;
@@ -114,6 +122,7 @@ fn destination(volume: &Text<'_>, strings: &mut Strings<'_>, path: &mut PathBuf)
 /// The whole root, or what belongs to the kernel's own file systems. A mount there would hide what protects the host
 /// (CVE-2019-16884); images for systemd name /sys/fs/cgroup.
 fn is_kernels(path: &[u8]) -> bool {
-    let below = |top: &&[u8]| path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
+    let below =
+        |top: &&[u8]| path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
     path.is_empty() || [&b"/proc"[..], b"/sys", b"/dev"].iter().any(below)
 }

@@ -26,7 +26,12 @@ impl Flag {
     }
 
     /// An option with a value.
-    pub const fn value(long: &'static str, short: u8, value: &'static str, about: &'static str) -> Flag {
+    pub const fn value(
+        long: &'static str,
+        short: u8,
+        value: &'static str,
+        about: &'static str,
+    ) -> Flag {
         Flag { long, short, value, about }
     }
 }
@@ -63,7 +68,9 @@ impl<'a> Arguments<'a> {
             }
             _ if count > command.most => {
                 let surplus = ShowC(arguments.word(command.most));
-                Err(Error::new(format_args!("{name}: {surplus}: one word too many: usage: ocinit {usage}")))
+                Err(Error::new(format_args!(
+                    "{name}: {surplus}: one word too many: usage: ocinit {usage}"
+                )))
             }
             _ => Ok(arguments),
         }
@@ -137,7 +144,8 @@ impl<'a> Arguments<'a> {
 
     /// Shows each piece until `see` says no.
     fn each(&self, see: &mut dyn FnMut(Piece<'a>) -> bool) -> Result<()> {
-        let mut options = Options::new(self.words.iter().map(|word| Word(word.to_bytes_with_nul())));
+        let mut options =
+            Options::new(self.words.iter().map(|word| Word(word.to_bytes_with_nul())));
         let (mut words, mut is_begun) = (0, false);
         let mut passes_on = self.command.is_some_and(Command::passes_on);
         loop {
@@ -147,7 +155,8 @@ impl<'a> Arguments<'a> {
                 true => Ok(options.next_positional().map(Arg::Positional)),
                 false => options.next_arg(),
             };
-            let next = next.map_err(|_| Error::new(format_args!("an option has a value it cannot take")))?;
+            let next =
+                next.map_err(|_| Error::new(format_args!("an option has a value it cannot take")))?;
             let Some(next) = next else { return Ok(()) };
             let letter;
             let (dashes, name) = match next {
@@ -172,24 +181,28 @@ impl<'a> Arguments<'a> {
             };
             let is_long = dashes.len() == 2;
             let own = self.command.filter(|_| words > 0).map_or(&[][..], |command| command.flags);
-            let is_it = |flag: &&Flag| if is_long { flag.long.as_bytes() == name } else { name == [flag.short] };
+            let is_it = |flag: &&Flag| {
+                if is_long { flag.long.as_bytes() == name } else { name == [flag.short] }
+            };
             // `-v` after a command's name is free for another option: a command has no version.
             let global = GLOBAL.iter().filter(|flag| words == 0 || flag.long != VERSION);
-            let Some(flag) = own.iter().chain(global).find(is_it) else { return Err(self.unknown(dashes, name, own)) };
+            let Some(flag) = own.iter().chain(global).find(is_it) else {
+                return Err(self.unknown(dashes, name, own));
+            };
             let value = match flag.value {
                 // As Go has it.
                 "" if is_long => match options.value_opt().map(Word::bytes) {
                     None | Some(b"true") => None,
                     Some(b"false") => continue,
-                    Some(_) => return Err(Error::new(format_args!("--{} takes no value", flag.long))),
+                    Some(_) => {
+                        return Err(Error::new(format_args!("--{} takes no value", flag.long)));
+                    }
                 },
                 "" => None,
                 what if what.starts_with('[') => options.value_opt(),
-                what => Some(
-                    options
-                        .value()
-                        .map_err(|_| Error::new(format_args!("{dashes}{} needs a value: {what}", Show(name))))?,
-                ),
+                what => Some(options.value().map_err(|_| {
+                    Error::new(format_args!("{dashes}{} needs a value: {what}", Show(name)))
+                })?),
             };
             if flag.long == IMAGE.long {
                 if words > 1 {
@@ -209,12 +222,13 @@ impl Arguments<'_> {
     #[cold]
     fn unknown(&self, dashes: &str, name: &[u8], own: &'static [Flag]) -> Error {
         let is_known = |flag: &&Flag| self.command.is_none() || flag.long != VERSION;
-        let (name_shown, known) = (Show(name), own.iter().chain(GLOBAL).filter(is_known).map(|flag| flag.long));
+        let (name_shown, known) =
+            (Show(name), own.iter().chain(GLOBAL).filter(is_known).map(|flag| flag.long));
         let (of, colon) = self.command.map_or(("", ""), |command| (command.name, ": "));
         match nearest(name, &mut { known }) {
-            Some(near) if dashes.len() == 2 => {
-                Error::new(format_args!("{of}{colon}no option --{name_shown}; did you mean --{near}?"))
-            }
+            Some(near) if dashes.len() == 2 => Error::new(format_args!(
+                "{of}{colon}no option --{name_shown}; did you mean --{near}?"
+            )),
             _ => Error::new(format_args!("{of}{colon}no option {dashes}{name_shown}: see --help")),
         }
     }
@@ -297,7 +311,18 @@ mod tests {
 
     #[test]
     fn options_stand_anywhere_and_values_in_any_form() {
-        let words = [c"--quiet", c"test", c"one", c"-ae", c"X=1", c"--env=Y=2", c"-eZ", c"--env", c"", c"two"];
+        let words = [
+            c"--quiet",
+            c"test",
+            c"one",
+            c"-ae",
+            c"X=1",
+            c"--env=Y=2",
+            c"-eZ",
+            c"--env",
+            c"",
+            c"two",
+        ];
         let arguments = check(&words).unwrap();
         assert_eq!(arguments.name().unwrap(), Some(c"test"));
         assert_eq!((arguments.word(0), arguments.word(1)), (c"one", c"two"));
@@ -311,9 +336,13 @@ mod tests {
 
     #[test]
     fn what_follows_the_first_word_may_be_somebody_elses() {
-        let words = [c"exec", c"-a", c"--env", c"X=1", c"id", c"ls", c"--env=Y", c"--", c"-x", c"--help"];
+        let words =
+            [c"exec", c"-a", c"--env", c"X=1", c"id", c"ls", c"--env=Y", c"--", c"-x", c"--help"];
         let arguments = Arguments::new(&words).of(&PASSING).unwrap();
-        assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"ls", c"--env=Y", c"--", c"-x", c"--help"]);
+        assert_eq!(
+            arguments.words().collect::<Vec<_>>(),
+            [c"id", c"ls", c"--env=Y", c"--", c"-x", c"--help"]
+        );
         assert_eq!(arguments.values("env").collect::<Vec<_>>(), [c"X=1"]);
         assert!(arguments.has("all") && !arguments.has("help"));
         for words in [[c"exec", c"id", c"--", c"-a"], [c"exec", c"--", c"id", c"-a"]] {
@@ -323,11 +352,16 @@ mod tests {
         }
         let words = [c"exec", c"--", c"id", c"--", c"-a"];
         let arguments = Arguments::new(&words).of(&PASSING).unwrap();
-        assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"--", c"-a"], "the first one ends the options");
+        assert_eq!(
+            arguments.words().collect::<Vec<_>>(),
+            [c"id", c"--", c"-a"],
+            "the first one ends the options"
+        );
     }
 
     const MAKING: &[Flag] = &[IMAGE, Flag::switch("detach", b'd', "")];
-    static RUNNING: Command = Command { name: "run", words: "ID [ARG]...", most: 9, flags: MAKING, ..TEST };
+    static RUNNING: Command =
+        Command { name: "run", words: "ID [ARG]...", most: 9, flags: MAKING, ..TEST };
 
     #[test]
     fn with_an_image_nothing_after_the_id_is_ours() {
@@ -348,7 +382,10 @@ mod tests {
                     assert!(arguments.is_ok(), "it is the command's own");
                 }
                 let arguments = arguments.unwrap();
-                assert!(!arguments.has("detach") && !arguments.has("help") && !arguments.has("quiet"), "{words:?}");
+                assert!(
+                    !arguments.has("detach") && !arguments.has("help") && !arguments.has("quiet"),
+                    "{words:?}"
+                );
                 assert_eq!(arguments.words().skip(1).collect::<Vec<_>>(), users, "{words:?}");
                 assert_eq!(arguments.value("image"), Some(c"/i"));
             }
@@ -359,7 +396,9 @@ mod tests {
         assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"-d"]);
         // Without an image options may follow the ID, and an image that comes late is told.
         assert!(Arguments::new(&[c"run", c"id", c"-d"]).of(&RUNNING).unwrap().has("detach"));
-        for words in [&[c"run", c"id", c"--image", c"/i"][..], &[c"run", c"id", c"ls", c"--image=/i"]] {
+        for words in
+            [&[c"run", c"id", c"--image", c"/i"][..], &[c"run", c"id", c"ls", c"--image=/i"]]
+        {
             let error = Arguments::new(words).of(&RUNNING).err().unwrap().to_string();
             assert!(error.starts_with("run: --image stands before the ID"), "{error}");
         }
@@ -367,7 +406,8 @@ mod tests {
 
     #[test]
     fn options_of_all_commands_may_stand_before_the_name_and_no_other_is_looked_at() {
-        let words = [c"--root", c"/r", c"--rootless=true", c"exec", c"--frobnicate", c"--log", c"x"];
+        let words =
+            [c"--root", c"/r", c"--rootless=true", c"exec", c"--frobnicate", c"--log", c"x"];
         let arguments = Arguments::new(&words);
         assert_eq!(arguments.name().unwrap(), Some(c"exec"));
         assert_eq!((arguments.value("root"), arguments.value("log")), (Some(c"/r"), None));
@@ -404,7 +444,10 @@ mod tests {
             (&[c"test", c"x", c"-e"], "-e needs a value: NAME=VALUE"),
             (&[c"test", c"x", c"--all=yes"], "--all takes no value"),
             (&[c"test"], "test: no A: usage: ocinit test [OPTION]... A [B]"),
-            (&[c"test", c"1", c"2", c"3"], "test: 3: one word too many: usage: ocinit test [OPTION]... A [B]"),
+            (
+                &[c"test", c"1", c"2", c"3"],
+                "test: 3: one word too many: usage: ocinit test [OPTION]... A [B]",
+            ),
         ] {
             assert_eq!(check(words).err().unwrap().to_string(), text);
         }

@@ -50,8 +50,14 @@ const BUNDLE_MODE: u32 = 0o700;
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = rootless::powers(arguments, &mut ids);
-    let wanted =
-        Wanted { image: arguments.word(0), bundle: arguments.word(1), powers, ids: &ids, args: None, joins: false };
+    let wanted = Wanted {
+        image: arguments.word(0),
+        bundle: arguments.word(1),
+        powers,
+        ids: &ids,
+        args: None,
+        joins: false,
+    };
     make(arguments, wanted, crate::memory::claim())
 }
 
@@ -70,26 +76,52 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Makes the bundle.
-pub(super) fn make(arguments: &Arguments<'_>, wanted: Wanted<'_>, memory: &mut Memory) -> Result<()> {
+pub(super) fn make(
+    arguments: &Arguments<'_>,
+    wanted: Wanted<'_>,
+    memory: &mut Memory,
+) -> Result<()> {
     let Wanted { image, bundle, powers, ids, args, joins } = wanted;
     let mut limits = security::Limits::new();
     let documents = [&mut memory.process[..], &mut memory.config[..]];
-    let (security, given) = security::of(arguments, &mut limits, documents, &mut memory.container.seccomp)?;
-    let Chosen { store, image, progress } =
-        image::choose(arguments, image, &mut memory.archive, &mut memory.image, &mut memory.unpack)?;
+    let (security, given) =
+        security::of(arguments, &mut limits, documents, &mut memory.container.seccomp)?;
+    let Chosen { store, image, progress } = image::choose(
+        arguments,
+        image,
+        &mut memory.archive,
+        &mut memory.image,
+        &mut memory.unpack,
+    )?;
     let mut partial = PathBuf::new();
     let place = Place::make("bundle", bundle, BUNDLE_MODE, &mut partial)?;
     // The image's directories are for the image's users, whoever may use the bundle.
     let umask = fs::umask(0);
     let root = make_rootfs(place.file()).doing("make rootfs")?;
-    let applied = bundle::unpack_layers(&store, image.layers, root.by_ref(), powers, &progress, &mut memory.unpack)?;
+    let applied = bundle::unpack_layers(
+        &store,
+        image.layers,
+        root.by_ref(),
+        powers,
+        &progress,
+        &mut memory.unpack,
+    )?;
     drop(progress);
     let (mut strings, mut stock) = (Strings::new(&mut memory.strings), Stock::EMPTY);
     let terminal = arguments.has("tty");
     let overrides = Overrides { bundle: true, terminal, args, security, ..Overrides::default() };
     let mut spec = bundle::spec_from_image(&image.config, overrides, root.by_ref(), &mut strings)?;
-    let rootless = (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins });
-    bundle::for_bundle(&mut spec, &image.config, root.by_ref(), rootless, given, &mut strings, &mut stock)?;
+    let rootless =
+        (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins });
+    bundle::for_bundle(
+        &mut spec,
+        &image.config,
+        root.by_ref(),
+        rootless,
+        given,
+        &mut strings,
+        &mut stock,
+    )?;
     fs::umask(umask);
     write_config(&spec, place.file()).doing("write config.json")?;
     place.keep()?;

@@ -30,7 +30,8 @@ fn open_root(arguments: &Arguments<'_>, missing: Missing) -> Result<Root> {
     let mut root = Root::open(path, missing);
     if !is_given && missing == Missing::Make && process::effective_uid() != 0 {
         // Another user's root: no container's directory could be made in it.
-        let access = fs::access(CWD, path, libc::W_OK | libc::X_OK).on("open the state's root", path);
+        let access =
+            fs::access(CWD, path, libc::W_OK | libc::X_OK).on("open the state's root", path);
         root = root.and_then(|root| access.map(|()| root));
     }
     let root = root.map_err(|error| if is_given { error } else { advise(error) })?;
@@ -45,7 +46,9 @@ fn open_root(arguments: &Arguments<'_>, missing: Missing) -> Result<Root> {
 fn advise(error: Error) -> Error {
     match error.errno() {
         Errno::EACCES | Errno::EPERM | Errno::EROFS if process::effective_uid() != 0 => {
-            let text = format_args!("{error}: set XDG_RUNTIME_DIR, or name a directory of yours by --root");
+            let text = format_args!(
+                "{error}: set XDG_RUNTIME_DIR, or name a directory of yours by --root"
+            );
             Error::with_errno(text, error.errno())
         }
         _ => error,
@@ -73,10 +76,14 @@ pub(super) fn with(arguments: &Arguments<'_>, is_locked: bool, work: Work<'_>) -
 fn place(arguments: &Arguments<'_>, path: &mut PathBuf) -> Result<bool> {
     let (start, end) = match (arguments.value("root"), process::variable(b"XDG_RUNTIME_DIR")) {
         (Some(root), _) => (root, ""),
-        (None, Some(directory)) if !directory.is_empty() && !is_root_of_the_host() => (directory, "/ocinit"),
+        (None, Some(directory)) if !directory.is_empty() && !is_root_of_the_host() => {
+            (directory, "/ocinit")
+        }
         _ => (c"", ROOT),
     };
-    path.push_bytes(start.to_bytes()).and_then(|()| path.push_bytes(end.as_bytes())).doing("--root")?;
+    path.push_bytes(start.to_bytes())
+        .and_then(|()| path.push_bytes(end.as_bytes()))
+        .doing("--root")?;
     Ok(end.len() == "/ocinit".len())
 }
 

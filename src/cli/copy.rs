@@ -28,7 +28,10 @@ pub(super) const COMMAND: Command = Command {
     most: 2,
     about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], \
             each blob verified by its digest; - is standard input or output.",
-    flags: &[PLATFORM, Flag::switch("all", b'a', "the images for all platforms, with the index over them")],
+    flags: &[
+        PLATFORM,
+        Flag::switch("all", b'a', "the images for all platforms, with the index over them"),
+    ],
     run: Run::Image(run),
 };
 
@@ -49,11 +52,13 @@ enum What<'m> {
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let Memory { archive, image: documents, unpack, export: names, strings, config: scratch, .. } =
-        crate::memory::claim();
+    let Memory {
+        archive, image: documents, unpack, export: names, strings, config: scratch, ..
+    } = crate::memory::claim();
     let goal = goal(arguments.word(1))?;
     let (store, wanted) = image::open(arguments, arguments.word(0), archive, unpack)?;
-    let as_it_stands = goal.transport != Transport::DockerArchive && !matches!(store, Store::Docker(_));
+    let as_it_stands =
+        goal.transport != Transport::DockerArchive && !matches!(store, Store::Docker(_));
     let path = PathBuf::from_bytes(goal.path.as_bytes()).doing("make")?;
     let mut tries = NEW_LAYOUTS_MAX;
     let mut progress = None;
@@ -61,7 +66,9 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         let opened;
         let (what, tag, total) = if arguments.has("all") {
             if !as_it_stands {
-                return Err(Error::new(format_args!("--all: a docker-archive has no index over its images")));
+                return Err(Error::new(format_args!(
+                    "--all: a docker-archive has no index over its images"
+                )));
             }
             let (top, tag) = select(&store, &wanted, documents)?;
             (What::Document(top), tag, 0)
@@ -98,11 +105,14 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         let top = match what {
             What::Document(top) => {
                 let indexes = image::index_buffers(strings);
-                descriptor = crate::image::descriptor(&store, &wanted, &top.digest, indexes, scratch);
+                descriptor =
+                    crate::image::descriptor(&store, &wanted, &top.digest, indexes, scratch);
                 export::copy_parts(&store, &top, documents, progress, &mut target)?;
                 top
             }
-            What::Image(image) => export::layout_of_docker(&store, image, progress, &mut target, unpack)?,
+            What::Image(image) => {
+                export::layout_of_docker(&store, image, progress, &mut target, unpack)?
+            }
         };
         // The lock keeps other copies from replacing the index until ours is written.
         let (former, _lock) = match &layout {
@@ -119,7 +129,9 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         tries -= 1;
         match made {
             // Another copy has made this layout meanwhile: copy into that.
-            Err(error) if is_taken(&error) && goal.transport == Transport::Oci && tries > 0 => continue,
+            Err(error) if is_taken(&error) && goal.transport == Transport::Oci && tries > 0 => {
+                continue;
+            }
             made => return made,
         }
     }
@@ -154,13 +166,23 @@ struct Made<'n> {
 }
 
 /// Makes what is to be written, or refuses; with a layout that is there already.
-fn make<'n>(goal: &Goal<'_>, path: &'n CStr, partial: &'n mut PathBuf, progress: &Progress) -> Result<Made<'n>> {
+fn make<'n>(
+    goal: &Goal<'_>,
+    path: &'n CStr,
+    partial: &'n mut PathBuf,
+    progress: &Progress,
+) -> Result<Made<'n>> {
     let new = |place, kind| Ok(Made { place, kind, layout: None });
     if goal.path == "-" {
         if tty::is_terminal(STDOUT) {
-            return Err(Error::new(format_args!("standard output is a terminal, and takes no archive")));
+            return Err(Error::new(format_args!(
+                "standard output is a terminal, and takes no archive"
+            )));
         }
-        return new(Place::of(duplicate(STDOUT, 3).doing("standard output")?, partial)?, Kind::Stream);
+        return new(
+            Place::of(duplicate(STDOUT, 3).doing("standard output")?, partial)?,
+            Kind::Stream,
+        );
     }
     if goal.transport != Transport::Oci {
         return new(Place::make_file("copy to", path, partial)?, Kind::File);
@@ -173,14 +195,19 @@ fn make<'n>(goal: &Goal<'_>, path: &'n CStr, partial: &'n mut PathBuf, progress:
     stale::sweep(directory.by_ref(), export::PARTIAL.as_bytes());
     if fs::stat(directory.by_ref(), c"oci-layout").is_err() {
         if !is_empty(directory.by_ref()).context("copy to", &ShowC(path))? {
-            return Err(Error::new(format_args!("copy to {}: not empty, and no layout", ShowC(path))));
+            return Err(Error::new(format_args!(
+                "copy to {}: not empty, and no layout",
+                ShowC(path)
+            )));
         }
         return new(Place::fill(directory, path, partial)?, Kind::Directory);
     }
-    let layout =
-        Store::open_directory(duplicate(directory.by_ref(), 3).doing("open")?).context("copy to", &ShowC(path))?;
+    let layout = Store::open_directory(duplicate(directory.by_ref(), 3).doing("open")?)
+        .context("copy to", &ShowC(path))?;
     if layout.is_of_2016()? {
-        return Err(Error::new(format_args!("a layout of 2016, with refs and no index.json: nothing is added to it")));
+        return Err(Error::new(format_args!(
+            "a layout of 2016, with refs and no index.json: nothing is added to it"
+        )));
     }
     // Blobs can be written side by side: only changing the index needs the lock.
     let _ = fs::lock(directory.by_ref(), libc::LOCK_UN);
@@ -204,7 +231,9 @@ fn lock(directory: Fd, progress: &Progress) -> Result<Fd> {
             Err(Errno::EINTR) => continue,
             Err(errno) => {
                 if !SAID.swap(true, Ordering::Relaxed) {
-                    crate::warning!("the layout cannot be locked ({errno}): another copy into it may lose its tag");
+                    crate::warning!(
+                        "the layout cannot be locked ({errno}): another copy into it may lose its tag"
+                    );
                 }
                 return Ok(directory);
             }
@@ -226,7 +255,9 @@ fn goal(words: &CStr) -> Result<Goal<'_>> {
     let fault = |why: &str| Err(Error::new(format_args!("copy to {rest}: {why}")));
     let transport = match (transport, path) {
         (Transport::Any, "-") => Transport::OciArchive,
-        (Transport::Any, _) => return fault("say what to make: oci:, oci-archive: or docker-archive:"),
+        (Transport::Any, _) => {
+            return fault("say what to make: oci:, oci-archive: or docker-archive:");
+        }
         (Transport::Oci, "-") => return fault("a directory, and not a stream"),
         (transport, _) => transport,
     };

@@ -38,6 +38,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
     let memory = crate::memory::claim();
     let relay = Relay::of_environment();
-    making::make(arguments, &root, id, [true, false], relay.as_ref(), memory).inspect_err(|_| root.take_back())?;
+    making::make(arguments, &root, id, [true, false], relay.as_ref(), memory)
+        .inspect_err(|_| root.take_back())?;
     Ok(0)
 }

@@ -15,7 +15,11 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: 1,
     about: "Remove what is left of a container that has stopped.",
-    flags: &[Flag::switch("force", b'f', "kill it first, if need be; no error where there is none")],
+    flags: &[Flag::switch(
+        "force",
+        b'f',
+        "kill it first, if need be; no error where there is none",
+    )],
     run: Run::Container(run),
 };
 
@@ -115,8 +119,12 @@ fn end(directory: &Directory<'_>, state: &State<'_>, buffer: &mut [u8]) -> Resul
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => return Err(errno).doing("kill the container"),
     }
-    match event::poll_one(pidfd.by_ref(), libc::POLLIN, END_WAIT_MS).doing("wait for the container's end")? {
-        0 => Err(Error::new(format_args!("container {}: its process does not end", directory.id()))),
+    match event::poll_one(pidfd.by_ref(), libc::POLLIN, END_WAIT_MS)
+        .doing("wait for the container's end")?
+    {
+        0 => {
+            Err(Error::new(format_args!("container {}: its process does not end", directory.id())))
+        }
         _ => Ok(()),
     }
 }

@@ -58,16 +58,20 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         return Err(Error::new(format_args!("cannot exec a container that has stopped")));
     };
     if directory.status(&state) == Status::Paused && !arguments.has("ignore-paused") {
-        return Err(Error::new(format_args!("cannot exec in a paused container (use --ignore-paused to override)")));
+        return Err(Error::new(format_args!(
+            "cannot exec in a paused container (use --ignore-paused to override)"
+        )));
     }
     let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::empty());
-    let container = spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
+    let container =
+        spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
     let mut of_file = Lists::empty();
     let process = match arguments.value("process") {
         Some(path) => {
-            let value =
-                json::check(document::read_named(path, &mut memory.process)?).context("process", &ShowC(path))?;
-            spec::read_process(value, &mut strings, &mut of_file).context("process", &ShowC(path))?
+            let value = json::check(document::read_named(path, &mut memory.process)?)
+                .context("process", &ShowC(path))?;
+            spec::read_process(value, &mut strings, &mut of_file)
+                .context("process", &ShowC(path))?
         }
         None => process(arguments, &container.process, &mut strings)?,
     };
@@ -77,7 +81,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let kinds = stage::kinds_of(state.process.pid)?;
     let group = Joined::find(&state, arguments.value("cgroup"))?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
-    let filter = spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
+    let filter =
+        spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
     let occasion = Occasion { document: spec.document, id, state, status: Status::Running };
     let launch = Launch {
         spec: &spec,
@@ -109,7 +114,11 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 }
 
 /// The container's own process, with what the words say otherwise.
-fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mut Strings<'m>) -> Result<Process<'s>> {
+fn process<'s, 'm: 's>(
+    arguments: &Arguments<'_>,
+    of: &Process<'s>,
+    strings: &mut Strings<'m>,
+) -> Result<Process<'s>> {
     let mut words = strings.begin();
     for word in arguments.words().skip(1) {
         words.push(word.to_bytes())?;
@@ -130,7 +139,9 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
         };
         if let Some(why) = fault {
             let shown = ShowC(variable);
-            return Err(Error::new(format_args!("--env {shown}: invalid environment variable: {why}")));
+            return Err(Error::new(format_args!(
+                "--env {shown}: invalid environment variable: {why}"
+            )));
         }
         env.push(variable.to_bytes())?;
         env.end_word()?;
@@ -155,7 +166,8 @@ fn process<'s, 'm: 's>(arguments: &Arguments<'_>, of: &Process<'s>, strings: &mu
         Some(label) => strings.add(label.to_bytes()).map(Some),
         None => Ok(of),
     };
-    let (apparmor, selinux) = (label("apparmor", of.apparmor)?, label("process-label", of.selinux)?);
+    let (apparmor, selinux) =
+        (label("apparmor", of.apparmor)?, label("process-label", of.selinux)?);
     let no_new_privileges = of.no_new_privileges || arguments.has("no-new-privs");
     Ok(Process {
         terminal: false,
@@ -179,7 +191,10 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
         let number = text::decimal(text).and_then(|number| u32::try_from(number).ok());
         // The highest number means "no change" to the kernel.
         number.filter(|number| *number != u32::MAX).ok_or_else(|| {
-            Error::new(format_args!("{option} {}: neither a number nor two with a colon between", Show(text)))
+            Error::new(format_args!(
+                "{option} {}: neither a number nor two with a colon between",
+                Show(text)
+            ))
         })
     };
     if let Some(text) = arguments.value("user") {
@@ -191,7 +206,9 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
     }
     for text in arguments.values("additional-gids") {
         let gid = number("--additional-gids", text.to_bytes())?;
-        user.additional_gids.push(gid).map_err(|_| Error::new(format_args!("more than {GROUPS_MAX} groups")))?;
+        user.additional_gids
+            .push(gid)
+            .map_err(|_| Error::new(format_args!("more than {GROUPS_MAX} groups")))?;
     }
     Ok(user)
 }
@@ -222,7 +239,9 @@ impl Host for AtContainer<'_> {
     fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
         let instead = self.group.instead(errno)?;
         if matches!(instead, Instead::OfCaller) {
-            crate::warning!("the process is in your cgroup, without the container's limits: to join it: {errno}");
+            crate::warning!(
+                "the process is in your cgroup, without the container's limits: to join it: {errno}"
+            );
         }
         Ok(instead)
     }

@@ -29,7 +29,12 @@ fn write(json: &mut Writer<'_>) {
     json.object();
     json.string_of("ociVersionMin", b"1.0.0");
     json.string_of("ociVersionMax", b"1.3.0");
-    list(json, "hooks", "", "prestart createRuntime createContainer startContainer poststart poststop");
+    list(
+        json,
+        "hooks",
+        "",
+        "prestart createRuntime createContainer startContainer poststart poststop",
+    );
     json.array_of("mountOptions");
     for (is_recursive, name) in options::names() {
         json.concat(if is_recursive { "r" } else { "" }, name);

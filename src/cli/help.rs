@@ -1,6 +1,9 @@
 //! `ocinit help`, `--help` and `version`; and the error for an unknown command.
 
-use super::{Arguments, COMMANDS, Command, Flag, GLOBAL, Run, VERSION as VERSION_OPTION, find, nearest, print};
+use super::{
+    Arguments, COMMANDS, Command, Flag, GLOBAL, Run, VERSION as VERSION_OPTION, find, nearest,
+    print,
+};
 use crate::io::show::ShowC;
 use crate::{Error, Result};
 use core::ffi::CStr;
@@ -75,8 +78,13 @@ const BUILD_BY: &str = "ocinit builds no images: see buildah or docker buildx";
 
 /// Three lines that callers of a runtime parse: name and version, commit, version of the
 /// runtime-spec.
-const VERSION_TEXT: &str =
-    concat!("ocinit version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0\n");
+const VERSION_TEXT: &str = concat!(
+    "ocinit version ",
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit: ",
+    env!("CARGO_PKG_VERSION"),
+    "\nspec: 1.3.0\n"
+);
 
 pub(super) fn version() -> Result<()> {
     print(format_args!("{VERSION_TEXT}"))
@@ -99,7 +107,9 @@ pub(super) fn unknown(name: &CStr, failed: &mut i32) -> Error {
     let is_it = |known: &str| known.as_bytes() == name.to_bytes();
     if REFUSED.into_iter().any(is_it) {
         *failed = 1;
-        return Error::new(format_args!("{shown}: ocinit neither saves containers nor restores them"));
+        return Error::new(format_args!(
+            "{shown}: ocinit neither saves containers nor restores them"
+        ));
     }
     if let Some((_, instead)) = ELSEWHERE.iter().find(|(known, _)| is_it(known)) {
         return Error::new(format_args!("unknown command {shown}: {instead}"));
@@ -130,12 +140,18 @@ impl fmt::Display for CommandHelp {
         // The command has an option of its own with this name.
         let is_own = |flag: &&Flag| self.0.flags.iter().any(|own| own.long == flag.long);
         let is_shown = |flag: &&Flag| self.0.is_of_runtime() || !OF_RUNTIME.contains(&flag.long);
-        let of_all = GLOBAL.iter().filter(|flag| is_shown(flag) && !is_own(flag) && flag.long != VERSION_OPTION);
+        let of_all = GLOBAL
+            .iter()
+            .filter(|flag| is_shown(flag) && !is_own(flag) && flag.long != VERSION_OPTION);
         for Flag { long, short, value, about } in self.0.flags.iter().chain(of_all) {
             let space = if value.is_empty() || value.starts_with('[') { "" } else { " " };
             match *short {
                 0 => writeln!(f, "      --{long}{space}{value}\n          {about}")?,
-                letter => writeln!(f, "  -{}, --{long}{space}{value}\n          {about}", char::from(letter))?,
+                letter => writeln!(
+                    f,
+                    "  -{}, --{long}{space}{value}\n          {about}",
+                    char::from(letter)
+                )?,
             }
         }
         Ok(())

@@ -20,8 +20,12 @@ use core::ffi::CStr;
 use core::fmt::{self, Display};
 
 /// Which of the images for many platforms.
-pub const PLATFORM: Flag =
-    Flag::value("platform", 0, "OS/ARCH[/VARIANT]", "the image for this platform, not for this machine");
+pub const PLATFORM: Flag = Flag::value(
+    "platform",
+    0,
+    "OS/ARCH[/VARIANT]",
+    "the image for this platform, not for this machine",
+);
 
 /// Where an image is, by the word before its path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,8 +40,11 @@ pub enum Transport {
     DockerArchive,
 }
 
-const TRANSPORTS: [(&str, Transport); 3] =
-    [("oci:", Transport::Oci), ("oci-archive:", Transport::OciArchive), ("docker-archive:", Transport::DockerArchive)];
+const TRANSPORTS: [(&str, Transport); 3] = [
+    ("oci:", Transport::Oci),
+    ("oci-archive:", Transport::OciArchive),
+    ("docker-archive:", Transport::DockerArchive),
+];
 
 /// skopeo's prefix for a registry.
 const DOCKER: &str = "docker://";
@@ -66,10 +73,14 @@ impl Display for GetImage<'_> {
         let prefix = if self.prefix.starts_with("http") { DOCKER } else { self.prefix };
         // The last component, without a tag or digest, is the directory's name.
         let bytes = self.name.as_bytes();
-        let last = bytes.rsplit(|byte| *byte == b'/').find(|part| !part.is_empty()).unwrap_or(b"image");
+        let last =
+            bytes.rsplit(|byte| *byte == b'/').find(|part| !part.is_empty()).unwrap_or(b"image");
         let directory = last.split(|byte| matches!(byte, b':' | b'@')).next().unwrap_or(last);
         let (name, directory) = (Show(bytes), Show(directory));
-        write!(f, "get it by: skopeo copy {prefix}{name} oci:{directory}:latest, then IMAGE is {directory}")
+        write!(
+            f,
+            "get it by: skopeo copy {prefix}{name} oci:{directory}:latest, then IMAGE is {directory}"
+        )
     }
 }
 
@@ -82,8 +93,11 @@ fn is_name(path: &str) -> bool {
 
 /// The transport, and what follows it.
 pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
-    let text = words.to_str().map_err(|_| Error::new(format_args!("{}: not UTF-8", ShowC(words))))?;
-    let known = TRANSPORTS.iter().find_map(|(prefix, transport)| Some((*transport, text.strip_prefix(prefix)?)));
+    let text =
+        words.to_str().map_err(|_| Error::new(format_args!("{}: not UTF-8", ShowC(words))))?;
+    let known = TRANSPORTS
+        .iter()
+        .find_map(|(prefix, transport)| Some((*transport, text.strip_prefix(prefix)?)));
     Ok(known.unwrap_or((Transport::Any, text)))
 }
 
@@ -123,7 +137,11 @@ pub fn open<'m, 'w>(
     let (transport, rest) = transport(words)?;
     if let Some((prefix, what)) = ELSEWHERE.iter().find(|(prefix, _)| rest.starts_with(prefix)) {
         let name = rest.strip_prefix(prefix).unwrap_or_default();
-        return Err(Error::new(format_args!("image {}: {what}; {}", ShowC(words), GetImage { prefix, name })));
+        return Err(Error::new(format_args!(
+            "image {}: {what}; {}",
+            ShowC(words),
+            GetImage { prefix, name }
+        )));
     }
     let (path, mut wanted) = split(rest)?;
     if let Some(platform) = arguments.value("platform") {
@@ -131,7 +149,9 @@ pub fn open<'m, 'w>(
     }
     if let Some(name) = arguments.value(REF.long) {
         let name = name.to_str().ok().filter(|_| wanted.reference.is_none());
-        wanted.reference = Some(name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?);
+        wanted.reference = Some(
+            name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?,
+        );
     }
     let shown = Show(path.as_bytes());
     let file = match path {
@@ -159,7 +179,9 @@ pub fn open<'m, 'w>(
     let store = match (stat.kind(), transport) {
         (fs::S_IFDIR, Transport::Any | Transport::Oci) => Store::open_directory(file),
         (fs::S_IFDIR, _) => Err(Error::new(format_args!("a directory, and no archive"))),
-        (fs::S_IFREG | fs::S_IFBLK, Transport::Oci) => Err(Error::new(format_args!("no directory: see oci-archive:"))),
+        (fs::S_IFREG | fs::S_IFBLK, Transport::Oci) => {
+            Err(Error::new(format_args!("no directory: see oci-archive:")))
+        }
         (fs::S_IFREG, _) => Store::open_archive(file, stat.size, form, memory),
         (fs::S_IFBLK, _) => {
             let size = fs::device_size(file.by_ref()).context("size of", &shown)?;
@@ -216,10 +238,13 @@ fn target(words: &CStr) -> Result<Target<'_>> {
             "aarch64" => "arm64",
             known => known,
         };
-        let is_whole = !os.is_empty() && !architecture.is_empty() && last_of(variant, b'/').is_none();
+        let is_whole =
+            !os.is_empty() && !architecture.is_empty() && last_of(variant, b'/').is_none();
         is_whole.then_some(Target { os, architecture, variant })
     });
-    parts.ok_or_else(|| Error::new(format_args!("--platform {}: not OS/ARCH or OS/ARCH/VARIANT", ShowC(words))))
+    parts.ok_or_else(|| {
+        Error::new(format_args!("--platform {}: not OS/ARCH or OS/ARCH/VARIANT", ShowC(words)))
+    })
 }
 
 /// The path, and what follows it; a path that is there is taken whole.
@@ -257,14 +282,23 @@ mod tests {
             ("/proc/no/layout", "/proc/no/layout", None, false),
             ("/proc/no/layout:v1", "/proc/no/layout", Some("v1"), false),
             ("/proc/no/layout:", "/proc/no/layout", None, false),
-            ("/proc/no/layout:reg.io:5000/a/b:v1", "/proc/no/layout", Some("reg.io:5000/a/b:v1"), false),
+            (
+                "/proc/no/layout:reg.io:5000/a/b:v1",
+                "/proc/no/layout",
+                Some("reg.io:5000/a/b:v1"),
+                false,
+            ),
             (&format!("/proc/no/layout@sha256:{hex}"), "/proc/no/layout", None, true),
             (&format!("/proc/no/layout:v1@sha256:{hex}"), "/proc/no/layout", Some("v1"), true),
             ("-:v1", "-", Some("v1"), false),
             ("src", "src", None, false),
         ] {
             let (found, wanted) = split(text).unwrap();
-            assert_eq!((found, wanted.reference, wanted.digest.is_some()), (path, tag, digest), "{text}");
+            assert_eq!(
+                (found, wanted.reference, wanted.digest.is_some()),
+                (path, tag, digest),
+                "{text}"
+            );
             assert_eq!(wanted.index, None);
         }
         let (found, wanted) = split("/proc/no/layout:@12").unwrap();
@@ -283,9 +317,11 @@ mod tests {
 
     #[test]
     fn platforms_are_read() {
-        for (words, wanted) in
-            [(c"linux/arm64", "linux/arm64"), (c"linux/arm/v7", "linux/arm/v7"), (c"windows/x86_64", "windows/amd64")]
-        {
+        for (words, wanted) in [
+            (c"linux/arm64", "linux/arm64"),
+            (c"linux/arm/v7", "linux/arm/v7"),
+            (c"windows/x86_64", "windows/amd64"),
+        ] {
             assert_eq!(target(words).unwrap().to_string(), wanted);
         }
         for words in [c"", c"linux", c"linux/", c"/amd64", c"linux/arm/v7/", c"\xff/amd64"] {

@@ -9,8 +9,12 @@ mod table;
 use super::{Arguments, Command, Flag, Run, choice, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
-use crate::image::survey::{Contents, Found, Scope, Sort, config_type, docker_images, read_config, survey};
-use crate::image::{Config, ImageMemory, Layer, Platform, Store, Wanted, check_platform, read_docker};
+use crate::image::survey::{
+    Contents, Found, Scope, Sort, config_type, docker_images, read_config, survey,
+};
+use crate::image::{
+    Config, ImageMemory, Layer, Platform, Store, Wanted, check_platform, read_docker,
+};
 use crate::io::output::Output;
 use crate::limits::{DOCUMENT_BYTES, ERROR_TEXT_BYTES, REFERENCE_BYTES};
 use crate::sys::Errno;
@@ -27,7 +31,12 @@ pub(super) const COMMAND: Command = Command {
     about: "Show what an image is: its digests, platform, configuration, layers and history. Without a tag, and where \
             there are several images, show which there are.",
     flags: &[
-        Flag::value("format", 0, "table|json", "for a person, which is the default, or for a program"),
+        Flag::value(
+            "format",
+            0,
+            "table|json",
+            "for a person, which is the default, or for a program",
+        ),
         image::PLATFORM,
     ],
     run: Run::Image(run),
@@ -72,7 +81,8 @@ type Indexes<'a> = [&'a mut [u8; DOCUMENT_BYTES]; 2];
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
+    let (store, wanted) =
+        image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
     let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
     let mut output = Output::new(STDOUT);
     let mut subject = Subject {
@@ -225,7 +235,10 @@ impl Subject<'_, '_> {
             return Ok(());
         }
         let mut is_done = false;
-        let scope = Scope { wanted: Wanted { digest: Some(*chosen), ..self.scope.wanted }, is_of_platform: false };
+        let scope = Scope {
+            wanted: Wanted { digest: Some(*chosen), ..self.scope.wanted },
+            is_of_platform: false,
+        };
         let Subject { store, indexes: [top, nested], memory, .. } = self;
         survey(store, &scope, [top, nested], &mut |found| {
             if !found.is_manifest() || core::mem::replace(&mut is_done, true) {
@@ -300,14 +313,22 @@ impl Subject<'_, '_> {
         })?;
         if !is_any && scope.is_of_platform {
             let wanted = &scope.wanted.platform;
-            keep(first_fault, &Error::new(format_args!("wrong architecture: no image is for {wanted}")));
+            keep(
+                first_fault,
+                &Error::new(format_args!("wrong architecture: no image is for {wanted}")),
+            );
         }
         Ok(())
     }
 }
 
 /// Returns whether an entry leads to the whole documents of an image, and one of the wanted platform.
-fn is_image(store: &Store<'_>, scope: &Scope<'_>, found: &Found<'_>, memory: &mut ImageMemory) -> Result<bool> {
+fn is_image(
+    store: &Store<'_>,
+    scope: &Scope<'_>,
+    found: &Found<'_>,
+    memory: &mut ImageMemory,
+) -> Result<bool> {
     let contents = found.read(store, false, memory)?;
     if !contents.is_image {
         return Ok(false);

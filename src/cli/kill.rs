@@ -42,18 +42,23 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         }
     }
     let sent = match state.process.open() {
-        Some(pidfd) if directory.status(&state) != Status::Stopped => process::kill_pidfd(pidfd.by_ref(), signal),
+        Some(pidfd) if directory.status(&state) != Status::Stopped => {
+            process::kill_pidfd(pidfd.by_ref(), signal)
+        }
         _ => Err(Errno::ESRCH),
     };
     match sent {
         // The words that containerd looks for.
-        Err(Errno::ESRCH) => Err(Error::new(format_args!("container not running: {}", directory.id()))),
+        Err(Errno::ESRCH) => {
+            Err(Error::new(format_args!("container not running: {}", directory.id())))
+        }
         sent => sent.doing("send the signal").map(|()| 0),
     }
 }
 
 /// 0 is sent to find out whether anybody would get a signal.
 fn parse(text: &CStr) -> Result<i32> {
-    let known = text.to_str().ok().and_then(|name| if name == "0" { Some(0) } else { signal::parse(name) });
+    let known =
+        text.to_str().ok().and_then(|name| if name == "0" { Some(0) } else { signal::parse(name) });
     known.ok_or_else(|| Error::new(format_args!("unknown signal \"{}\"", ShowC(text))))
 }

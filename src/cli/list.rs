@@ -20,7 +20,12 @@ pub(super) const COMMAND: Command = Command {
     most: 0,
     about: "List containers.",
     flags: &[
-        Flag::value("format", b'f', "table|json", "for a person, which is the default, or for a program"),
+        Flag::value(
+            "format",
+            b'f',
+            "table|json",
+            "for a person, which is the default, or for a program",
+        ),
         Flag::switch("quiet", b'q', "only their names"),
     ],
     run: Run::Container(run),
@@ -67,7 +72,13 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
                 if core::mem::replace(&mut is_empty, false) {
                     json.array();
                 }
-                directory.describe(&mut json, state, directory.status(state), Some(owner.bytes()), &mut memory.strings);
+                directory.describe(
+                    &mut json,
+                    state,
+                    directory.status(state),
+                    Some(owner.bytes()),
+                    &mut memory.strings,
+                );
                 Ok(())
             })?;
             if is_empty { json.null() } else { json.end() }
@@ -136,8 +147,9 @@ impl Table {
     fn line(&mut self, cells: [&dyn Display; COLUMNS]) -> Result<()> {
         for (cell, width) in cells.iter().zip(&mut self.widths) {
             let mut counted = Counted { cells: &mut self.cells, count: 0 };
-            write!(counted, "{cell}")
-                .map_err(|_| Error::new(format_args!("more than {TABLE_BYTES} bytes of a table")))?;
+            write!(counted, "{cell}").map_err(|_| {
+                Error::new(format_args!("more than {TABLE_BYTES} bytes of a table"))
+            })?;
             *width = (*width).max(counted.count + PADDING);
             self.cells.push(0).doing("keep a table")?;
         }

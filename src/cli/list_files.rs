@@ -21,14 +21,20 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
-    let Chosen { store, image, progress } =
-        image::choose(arguments, arguments.word(0), &mut memory.archive, &mut memory.image, &mut memory.unpack)?;
+    let Chosen { store, image, progress } = image::choose(
+        arguments,
+        arguments.word(0),
+        &mut memory.archive,
+        &mut memory.image,
+        &mut memory.unpack,
+    )?;
     let mut plan = bundle::Plan::NONE;
     let tree = loop {
         let mut tree = Tree::new()?;
-        let is_done = plan.each_layer(&store, image.layers, &progress, &mut |layer, whiteouts| {
-            crate::rootfs::tree::merge(layer, &mut tree, whiteouts, &mut memory.unpack)
-        })?;
+        let is_done =
+            plan.each_layer(&store, image.layers, &progress, &mut |layer, whiteouts| {
+                crate::rootfs::tree::merge(layer, &mut tree, whiteouts, &mut memory.unpack)
+            })?;
         if is_done {
             break tree;
         }
@@ -51,7 +57,9 @@ fn line(output: &mut Output<'_>, file: &Listed<'_>, width: &mut usize) {
     output.put(&mode(file));
     let mut columns: heapless::String<160> = heapless::String::new();
     let _ = match file.mode & fs::S_IFMT {
-        fs::S_IFCHR | fs::S_IFBLK if !file.is_hard_link => write!(columns, "{},{}", file.device.0, file.device.1),
+        fs::S_IFCHR | fs::S_IFBLK if !file.is_hard_link => {
+            write!(columns, "{},{}", file.device.0, file.device.1)
+        }
         _ => write!(columns, "{}", if file.is_hard_link { 0 } else { file.size }),
     };
     let mut owner: heapless::String<160> = heapless::String::new();
@@ -152,6 +160,9 @@ mod tests {
         ] {
             assert_eq!(Date(seconds).to_string(), text);
         }
-        assert!(Date(i64::MIN).to_string().starts_with('-') && !Date(i64::MAX).to_string().starts_with('-'));
+        assert!(
+            Date(i64::MIN).to_string().starts_with('-')
+                && !Date(i64::MAX).to_string().starts_with('-')
+        );
     }
 }

@@ -25,20 +25,29 @@ use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt;
 
-pub(super) const BUNDLE: Flag = Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
+pub(super) const BUNDLE: Flag =
+    Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
 pub(super) const IMAGE: Flag = Flag::value(
     "image",
     0,
     "IMAGE",
     "an image instead of a bundle; words after the ID are arguments in the place of its Cmd",
 );
-pub(super) const CONSOLE: Flag =
-    Flag::value("console-socket", 0, "SOCKET", "a socket that gets the master of the process's terminal");
-pub(super) const PID_FILE: Flag = Flag::value("pid-file", 0, "FILE", "a file that gets the process's pid");
-pub(super) const PIDFD: Flag = Flag::value("pidfd-socket", 0, "SOCKET", "a socket that gets a pidfd of the process");
-pub(super) const PRESERVED: Flag = Flag::value("preserve-fds", 0, "N", "descriptors from 3 up that the process keeps");
+pub(super) const CONSOLE: Flag = Flag::value(
+    "console-socket",
+    0,
+    "SOCKET",
+    "a socket that gets the master of the process's terminal",
+);
+pub(super) const PID_FILE: Flag =
+    Flag::value("pid-file", 0, "FILE", "a file that gets the process's pid");
+pub(super) const PIDFD: Flag =
+    Flag::value("pidfd-socket", 0, "SOCKET", "a socket that gets a pidfd of the process");
+pub(super) const PRESERVED: Flag =
+    Flag::value("preserve-fds", 0, "N", "descriptors from 3 up that the process keeps");
 pub(super) const NO_PIVOT: Flag = Flag::switch("no-pivot", 0, "enter the root by chroot");
-pub(super) const NO_KEYRING: Flag = Flag::switch("no-new-keyring", 0, "the process keeps the caller's session keyring");
+pub(super) const NO_KEYRING: Flag =
+    Flag::switch("no-new-keyring", 0, "the process keeps the caller's session keyring");
 
 /// Where a container's terminal goes, and who hears of its process: what is named relative to where we are, looked up
 /// before the bundle is entered.
@@ -65,14 +74,19 @@ impl<'a> Callers<'a> {
     }
 
     /// Standard streams for a process that has a terminal or none, and is left alone or not.
-    pub fn stdio(&self, process: &Process<'_>, terminal: bool, stays: bool) -> Result<Stdio<'static>> {
+    pub fn stdio(
+        &self,
+        process: &Process<'_>,
+        terminal: bool,
+        stays: bool,
+    ) -> Result<Stdio<'static>> {
         match (terminal, &self.console) {
             (true, None) if !stays => Err(Error::new(format_args!(
                 "cannot allocate tty if ocinit will detach without setting console socket"
             ))),
-            (false, Some(_)) => {
-                Err(Error::new(format_args!("cannot use console socket if ocinit will not detach or allocate tty")))
-            }
+            (false, Some(_)) => Err(Error::new(format_args!(
+                "cannot use console socket if ocinit will not detach or allocate tty"
+            ))),
             (true, _) => Ok(Stdio::Terminal(console_size(process).or_else(|| tty::size(STDIN)))),
             (false, None) => Ok(Stdio::Files([STDIN, STDOUT, STDERR])),
         }
@@ -89,7 +103,9 @@ impl<'a> Callers<'a> {
             send.doing("send the pidfd")?;
         }
         match self.pid_file {
-            Some(path) => write_pid(self.directory.by_ref(), path, running.pid).on("write the pid file", path),
+            Some(path) => {
+                write_pid(self.directory.by_ref(), path, running.pid).on("write the pid file", path)
+            }
             None => Ok(()),
         }
     }
@@ -111,7 +127,8 @@ fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<
     let mut text = PathBuf::new();
     text.set(format_args!("{pid}"))?;
     let written = fs::write_all(file.by_ref(), text.as_bytes());
-    let named = written.and_then(|()| fs::rename(directory, partial.as_c_str(), directory, path, 0));
+    let named =
+        written.and_then(|()| fs::rename(directory, partial.as_c_str(), directory, path, 0));
     if named.is_err() {
         let _ = fs::unlink(directory, partial.as_c_str());
     }
@@ -123,14 +140,20 @@ fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<
 pub(super) fn preserved(arguments: &Arguments<'_>, handed: u32) -> Result<u32> {
     let text = arguments.value("preserve-fds").unwrap_or(c"0");
     let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_MAX);
-    let count = count.ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", ShowC(text))))? as u32;
+    let count = count
+        .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", ShowC(text))))?
+        as u32;
     for number in 0..handed + count {
         let descriptor = 3 + number;
         // One of ours with this number would show the container the host.
         if fd::is_inherited(FdRef::from_raw(descriptor as i32)) {
             continue;
         }
-        let (option, n) = if number < handed { (LISTEN_FDS, number) } else { ("--preserve-fds", number - handed) };
+        let (option, n) = if number < handed {
+            (LISTEN_FDS, number)
+        } else {
+            ("--preserve-fds", number - handed)
+        };
         // In runc's words, too.
         let text = format_args!("{option}: descriptor {descriptor} is not open (preserved-fd {n})");
         return Err(Error::with_errno(text, Errno::EBADF));
@@ -140,7 +163,8 @@ pub(super) fn preserved(arguments: &Arguments<'_>, handed: u32) -> Result<u32> {
 
 /// Returns how many sockets, from 3 up, a service manager has passed to us (sd_listen_fds(3)).
 fn listening() -> u32 {
-    let number = |name: &str| process::variable(name.as_bytes()).and_then(|text| decimal(text.to_bytes()));
+    let number =
+        |name: &str| process::variable(name.as_bytes()).and_then(|text| decimal(text.to_bytes()));
     let is_ours = number("LISTEN_PID") == Some(process::getpid() as u64);
     number(LISTEN_FDS).filter(|count| is_ours && *count < PRESERVED_MAX).unwrap_or(0) as u32
 }
@@ -174,7 +198,8 @@ fn environment<'m>(
             words.end_word()?;
         }
     }
-    let mut add = |text: fmt::Arguments<'_>| words.push_format(text).and_then(|()| words.end_word());
+    let mut add =
+        |text: fmt::Arguments<'_>| words.push_format(text).and_then(|()| words.end_word());
     if is_listening {
         add(format_args!("{LISTEN_FDS}={listening}"))?;
         // Its pid as it sees it, in its own pid namespace.
@@ -192,7 +217,12 @@ fn environment<'m>(
 }
 
 /// Fills the bundle of a container with an image. A non-root caller is then in a user namespace.
-fn unpack(arguments: &Arguments<'_>, image: &CStr, bundle: &CStr, memory: &mut Memory) -> Result<()> {
+fn unpack(
+    arguments: &Arguments<'_>,
+    image: &CStr,
+    bundle: &CStr,
+    memory: &mut Memory,
+) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = match process::effective_uid() {
         0 => Powers::Root,
@@ -239,13 +269,27 @@ pub(super) fn make(
     let preserved = preserved(arguments, listening)?;
     let callers = Callers::of(arguments)?;
     let (reserved, made) = (None, Made::No);
-    let making = Making { arguments, root, id, waits, stays, callers, preserved, listening, relay, reserved, made };
+    let making = Making {
+        arguments,
+        root,
+        id,
+        waits,
+        stays,
+        callers,
+        preserved,
+        listening,
+        relay,
+        reserved,
+        made,
+    };
     match (arguments.value("image"), arguments.value("bundle")) {
-        (Some(_), Some(_)) => Err(Error::new(format_args!("--image and --bundle: one or the other"))),
-        (Some(image), None) => of_image(making, image, memory),
-        (None, _) if arguments.words().nth(1).is_some() => {
-            Err(Error::new(format_args!("arguments are for --image: a bundle has its own in config.json")))
+        (Some(_), Some(_)) => {
+            Err(Error::new(format_args!("--image and --bundle: one or the other")))
         }
+        (Some(image), None) => of_image(making, image, memory),
+        (None, _) if arguments.words().nth(1).is_some() => Err(Error::new(format_args!(
+            "arguments are for --image: a bundle has its own in config.json"
+        ))),
         (None, bundle) => {
             for option in ["privileged", "security-opt", "ulimit"] {
                 if arguments.has(option) {
@@ -290,7 +334,19 @@ fn take_back(directory: &Directory<'_>, memory: &mut Memory) -> Result<()> {
 
 /// The same of the bundle that is the current directory.
 fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
-    let Making { arguments, root, id, waits, stays, callers, preserved, listening, relay, reserved, made } = making;
+    let Making {
+        arguments,
+        root,
+        id,
+        waits,
+        stays,
+        callers,
+        preserved,
+        listening,
+        relay,
+        reserved,
+        made,
+    } = making;
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
@@ -305,19 +361,28 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     }
     crate::debug!("config.json of {}: read", ShowC(bundle));
     spec::each_unknown_capability(&spec.process, &mut |value| {
-        crate::warning!("config.json: {}", value.fault("there is no such capability: it is left out"));
+        crate::warning!(
+            "config.json: {}",
+            value.fault("there is no such capability: it is left out")
+        );
     });
     let sets = &spec.process.capabilities;
     for name in capability::names(sets.ambient & !(sets.inheritable & sets.permitted)) {
         // runc's words, and the kernel's rule (capabilities(7)).
-        crate::debug!("can't raise ambient capability CAP_{}: it is not both permitted and inheritable", Show(name));
+        crate::debug!(
+            "can't raise ambient capability CAP_{}: it is not both permitted and inheritable",
+            Show(name)
+        );
     }
     let stdio = callers.stdio(&spec.process, spec.process.terminal, stays)?;
     let mut absolute = PathBuf::new();
     let rootfs = match spec.root.path.to_bytes() {
         [b'/', ..] => spec.root.path,
         relative => {
-            absolute.push_bytes(bundle.to_bytes()).and_then(|()| absolute.push(relative)).doing("root.path")?;
+            absolute
+                .push_bytes(bundle.to_bytes())
+                .and_then(|()| absolute.push(relative))
+                .doing("root.path")?;
             absolute.as_c_str()
         }
     };
@@ -338,7 +403,9 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
         shows_terminal: stays,
         relay,
     };
-    let running = create::create(request, &spec, &mut memory.container, &mut |running| callers.tell(running))?;
+    let running = create::create(request, &spec, &mut memory.container, &mut |running| {
+        callers.tell(running)
+    })?;
     if !waits && !without_cgroup && cgroup::can_lift_limits(&spec) {
         crate::warning!(
             "/sys/fs/cgroup is mounted without nsdelegate: the container can lift its limits \

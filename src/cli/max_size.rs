@@ -7,8 +7,12 @@ use crate::sys::Errno;
 use crate::{Error, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) const FLAG: Flag =
-    Flag::value("max-size", 0, "SIZE", "refuse an image whose layers unpack to more bytes than this: 500m, 2g");
+pub(super) const FLAG: Flag = Flag::value(
+    "max-size",
+    0,
+    "SIZE",
+    "refuse an image whose layers unpack to more bytes than this: 500m, 2g",
+);
 
 /// Counts the bytes of the layers' tars, each layer once.
 pub(super) struct MaxSize {
@@ -27,14 +31,24 @@ impl MaxSize {
     }
 
     fn of(max: u64) -> MaxSize {
-        MaxSize { max, number: AtomicU64::new(0), before: AtomicU64::new(0), layer: AtomicU64::new(0) }
+        MaxSize {
+            max,
+            number: AtomicU64::new(0),
+            before: AtomicU64::new(0),
+            layer: AtomicU64::new(0),
+        }
     }
 
     /// Returns the limit that was typed, or none.
     pub fn typed(arguments: &Arguments<'_>) -> Result<MaxSize> {
         let Some(text) = arguments.value(FLAG.long) else { return Ok(MaxSize::none()) };
         let max = quantity::bytes(text.to_bytes());
-        let fault = || Error::new(format_args!("--max-size {}: no number of bytes, as 500m or 2g", ShowC(text)));
+        let fault = || {
+            Error::new(format_args!(
+                "--max-size {}: no number of bytes, as 500m or 2g",
+                ShowC(text)
+            ))
+        };
         max.map(MaxSize::of).ok_or_else(fault)
     }
 }
@@ -59,7 +73,8 @@ impl Watch for MaxSize {
         let layer = self.layer.fetch_max(at, Ordering::Relaxed).max(at);
         let max = self.max;
         if before.saturating_add(layer) > max {
-            let text = format_args!("the layers unpack to more than {max} bytes, the limit of --max-size");
+            let text =
+                format_args!("the layers unpack to more than {max} bytes, the limit of --max-size");
             return Err(Error::with_errno(text, Errno::EFBIG));
         }
         Ok(())
@@ -80,7 +95,10 @@ mod tests {
             assert!(limit.unpacked(1).is_ok() && limit.unpacked(4).is_ok());
         }
         let error = limit.unpacked(5).unwrap_err();
-        assert_eq!(error.to_string(), "the layers unpack to more than 10 bytes, the limit of --max-size");
+        assert_eq!(
+            error.to_string(),
+            "the layers unpack to more than 10 bytes, the limit of --max-size"
+        );
         assert!(MaxSize::none().unpacked(u64::MAX).is_ok());
     }
 }

@@ -119,9 +119,23 @@ const GLOBAL: &[Flag] = &[
     Flag::value("log", 0, "FILE", "write messages to the end of FILE"),
     Flag::value("log-format", 0, "text|json", "how messages are written"),
     Flag::switch("debug", 0, "more messages"),
-    Flag { long: "rootless", short: 0, value: "[=BOOL|auto]", about: "accepted, as ocinit sees for itself" },
-    Flag::value("cgroup-manager", 0, "cgroupfs|disabled", "with or without a cgroup for the container"),
-    Flag::switch("systemd-cgroup", 0, "refused where a container is made: cgroups are made without systemd"),
+    Flag {
+        long: "rootless",
+        short: 0,
+        value: "[=BOOL|auto]",
+        about: "accepted, as ocinit sees for itself",
+    },
+    Flag::value(
+        "cgroup-manager",
+        0,
+        "cgroupfs|disabled",
+        "with or without a cgroup for the container",
+    ),
+    Flag::switch(
+        "systemd-cgroup",
+        0,
+        "refused where a container is made: cgroups are made without systemd",
+    ),
     Flag::switch("help", b'h', "show this"),
     Flag::switch(VERSION, b'v', "show the version"),
 ];
@@ -134,8 +148,12 @@ const VERSION: &str = "version";
 pub fn is_command(args: &[&CStr]) -> bool {
     let [name, words @ ..] = args else { return false };
     let is_option = |word: &&CStr| word.to_bytes().starts_with(b"-");
-    let mut words = words.iter().skip_while(|word| is_option(word)).chain(words.iter().filter(|word| is_option(word)));
-    !name.to_bytes().ends_with(b"/init") && words.next().is_some_and(|word| find(word).is_some() || is_option(word))
+    let mut words = words
+        .iter()
+        .skip_while(|word| is_option(word))
+        .chain(words.iter().filter(|word| is_option(word)));
+    !name.to_bytes().ends_with(b"/init")
+        && words.next().is_some_and(|word| find(word).is_some() || is_option(word))
 }
 
 fn find(word: &CStr) -> Option<&'static Command> {
@@ -202,7 +220,9 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
     }
     match command.run {
         Run::Program(run) => run(&arguments).map(|()| 0),
-        Run::Image(run) => run(&arguments).map(|()| 0).map_err(|error| rootless::advise(error, &arguments)),
+        Run::Image(run) => {
+            run(&arguments).map(|()| 0).map_err(|error| rootless::advise(error, &arguments))
+        }
         Run::Container(run) => {
             if command.name == "exec" {
                 // Not one of the process's own, most probably.
@@ -210,13 +230,16 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
             }
             check_manager(command, &arguments)?;
             // runc's callers read the text. With an image the exit status is docker's: 126, 127.
-            run(&arguments).map_err(|error| if makes_image { error } else { error.with_status(STATUS_FAILED) })
+            run(&arguments)
+                .map_err(|error| if makes_image { error } else { error.with_status(STATUS_FAILED) })
         }
     }
 }
 
 fn is_image_option(word: &&CStr) -> bool {
-    word.to_bytes().strip_prefix(b"--image").is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
+    word.to_bytes()
+        .strip_prefix(b"--image")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
 }
 
 /// Returns an error for an unknown manager, and if `create` or `run` is to leave cgroups to
@@ -243,7 +266,10 @@ fn set_up(arguments: &Arguments<'_>) -> Result<()> {
         let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND | fs::O_NONBLOCK | fs::O_NOCTTY;
         let file = match fs::open(CWD, name, flags, 0o644) {
             Err(Errno::ENXIO) => {
-                return Err(Error::new(format_args!("open the log {}: no process reads it", ShowC(name))));
+                return Err(Error::new(format_args!(
+                    "open the log {}: no process reads it",
+                    ShowC(name)
+                )));
             }
             file => file.on("open the log", name)?,
         };
@@ -280,7 +306,9 @@ fn nearest<'k>(typed: &[u8], known: &mut dyn Iterator<Item = &'k str>) -> Option
     let mut best = None;
     for name in known {
         let distance = edit_distance(typed, name.as_bytes());
-        if distance <= SLIPS_MAX.min((name.len() + 1) / 3) && best.is_none_or(|(least, _)| distance < least) {
+        if distance <= SLIPS_MAX.min((name.len() + 1) / 3)
+            && best.is_none_or(|(least, _)| distance < least)
+        {
             best = Some((distance, name));
         }
     }
@@ -334,8 +362,12 @@ mod tests {
 
     #[test]
     fn a_slip_is_near_and_another_word_is_not() {
-        let near = |typed: &str| nearest(typed.as_bytes(), &mut ["unpack", "inspect", "ps", "list"].into_iter());
-        for (typed, name) in [("unpak", "unpack"), ("inpsect", "inspect"), ("lst", "list"), ("unpack", "unpack")] {
+        let near = |typed: &str| {
+            nearest(typed.as_bytes(), &mut ["unpack", "inspect", "ps", "list"].into_iter())
+        };
+        for (typed, name) in
+            [("unpak", "unpack"), ("inpsect", "inspect"), ("lst", "list"), ("unpack", "unpack")]
+        {
             assert_eq!(near(typed), Some(name));
         }
         for typed in ["", "x", "frobnicate", "inspectinspectinspectinspect"] {

@@ -39,5 +39,7 @@ fn freeze(arguments: &Arguments<'_>, on: bool) -> Result<i32> {
 
 /// The control group that a command needs.
 pub(super) fn group(directory: &Directory<'_>, state: &State<'_>) -> Result<Cgroup> {
-    state.group()?.ok_or_else(|| Error::new(format_args!("container {} has no cgroup", directory.id())))
+    state
+        .group()?
+        .ok_or_else(|| Error::new(format_args!("container {} has no cgroup", directory.id())))
 }

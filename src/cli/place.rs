@@ -30,7 +30,12 @@ pub struct Place<'n> {
 impl<'n> Place<'n> {
     /// Makes the directory `path` with these permissions, or takes it where it is empty. `what` says what it is for, in
     /// errors; the name that it has meanwhile is put into `partial`.
-    pub fn make(what: &str, path: &'n CStr, mode: u32, partial: &'n mut PathBuf) -> Result<Place<'n>> {
+    pub fn make(
+        what: &str,
+        path: &'n CStr,
+        mode: u32,
+        partial: &'n mut PathBuf,
+    ) -> Result<Place<'n>> {
         let file = open(path, mode, partial).context(what, &ShowC(path))?;
         Place::new(file, true, path, partial)
     }
@@ -53,7 +58,12 @@ impl<'n> Place<'n> {
         Ok(place)
     }
 
-    fn new(file: Fd, is_directory: bool, path: &'n CStr, partial: &'n PathBuf) -> Result<Place<'n>> {
+    fn new(
+        file: Fd,
+        is_directory: bool,
+        path: &'n CStr,
+        partial: &'n PathBuf,
+    ) -> Result<Place<'n>> {
         let before = fs::stat(file.by_ref(), c"").doing("stat")?;
         Ok(Place { file, is_directory, path, partial, before, kept: false })
     }
@@ -156,7 +166,8 @@ fn create(path: &CStr, mode: u32, partial: &mut PathBuf) -> Result<Fd> {
     let directory = unique::directory(CWD, partial, mode).doing("create")?;
     // Neither the caller's umask nor the time of day: what layers do not say of the root is the same in every run.
     let set = fs::chmod_fd(directory.by_ref(), mode);
-    set.and_then(|()| fs::set_times(directory.by_ref(), c"", fs::Time::default())).doing("create")?;
+    set.and_then(|()| fs::set_times(directory.by_ref(), c"", fs::Time::default()))
+        .doing("create")?;
     Ok(directory)
 }
 
@@ -172,9 +183,14 @@ fn check_free(path: &CStr) -> Result<()> {
         Ok(there) => there,
         Err(Errno::ENOENT) => {
             let parent = PathBuf::from_bytes(split(path.to_bytes()).0).doing("create")?;
-            return fs::open(CWD, parent.as_c_str(), fs::O_PATH | fs::O_DIRECTORY, 0).map(drop).map_err(|errno| {
-                Error::with_errno(format_args!("its directory {}: {errno}", ShowC(parent.as_c_str())), errno)
-            });
+            return fs::open(CWD, parent.as_c_str(), fs::O_PATH | fs::O_DIRECTORY, 0)
+                .map(drop)
+                .map_err(|errno| {
+                    Error::with_errno(
+                        format_args!("its directory {}: {errno}", ShowC(parent.as_c_str())),
+                        errno,
+                    )
+                });
         }
         Err(errno) => return Err(errno).doing("look"),
     };
@@ -182,7 +198,10 @@ fn check_free(path: &CStr) -> Result<()> {
         return Err(Error::new(format_args!("is there already")));
     }
     let is_dangling = fs::open(CWD, path, fs::O_PATH, 0).is_err();
-    Err(Error::new(format_args!("is a symlink {}", if is_dangling { "that leads to nothing" } else { "already" })))
+    Err(Error::new(format_args!(
+        "is a symlink {}",
+        if is_dangling { "that leads to nothing" } else { "already" }
+    )))
 }
 
 /// The directory of a path, and its last component.

@@ -19,7 +19,8 @@ const BAR_CELLS: u64 = 24;
 const BAR_COLUMNS: u16 = 72;
 
 /// What asks a command to stop.
-const STOP: [(i32, &str); 3] = [(signal::SIGINT, "SIGINT"), (signal::SIGTERM, "SIGTERM"), (signal::SIGHUP, "SIGHUP")];
+const STOP: [(i32, &str); 3] =
+    [(signal::SIGINT, "SIGINT"), (signal::SIGTERM, "SIGTERM"), (signal::SIGHUP, "SIGHUP")];
 
 /// Draws a line on standard error, where that is a terminal, and ends the work when a signal asks for it. Made, it
 /// holds those signals back, so that what was begun can be taken back; dropped, it takes its line away.
@@ -71,7 +72,8 @@ impl Progress {
         let total = self.total.max(done).max(1);
         let speed = done / (now - self.started_us).max(1);
         let mut line: heapless::String<160> = heapless::String::new();
-        let (layer, count) = (self.layer.load(Ordering::Relaxed), self.count.load(Ordering::Relaxed));
+        let (layer, count) =
+            (self.layer.load(Ordering::Relaxed), self.count.load(Ordering::Relaxed));
         let _ = write!(line, "\rlayer {layer} of {count} ");
         if columns >= BAR_COLUMNS {
             let full = done * BAR_CELLS / total;
@@ -80,7 +82,12 @@ impl Progress {
             let _ = line.push_str("] ");
         }
         let percent = done * 100 / total;
-        let _ = write!(line, "{percent:3}%  {} of {} MB  {speed} MB/s\x1b[K", done / 1_000_000, total / 1_000_000);
+        let _ = write!(
+            line,
+            "{percent:3}%  {} of {} MB  {speed} MB/s\x1b[K",
+            done / 1_000_000,
+            total / 1_000_000
+        );
         let _ = fs::write_all(STDERR, line.as_bytes());
         self.drawn.store(true, Ordering::Relaxed);
     }

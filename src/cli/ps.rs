@@ -18,7 +18,12 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: PASSED_ON,
     about: "Show the processes of a container. The options behind its ID are those of ps(1), `-ef` where there are none.",
-    flags: &[Flag::value("format", b'f', "table|json", "what ps says of them, which is the default, or their numbers")],
+    flags: &[Flag::value(
+        "format",
+        b'f',
+        "table|json",
+        "what ps says of them, which is the default, or their numbers",
+    )],
     run: Run::Container(run),
 };
 
@@ -30,7 +35,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let state = directory.read(&mut memory.container.state)?;
     let (pids, mut count) = (&mut memory.container.pointers, 0);
     let mut is_full = false;
-    let config = if state.cgroup.is_empty() { directory.read_config(&mut memory.config).ok() } else { None };
+    let config =
+        if state.cgroup.is_empty() { directory.read_config(&mut memory.config).ok() } else { None };
     state.each_process(config, &mut |pid| match pids.get_mut(count) {
         Some(place) => (*place, count) = (pid as usize, count + 1),
         None => is_full = true,
@@ -62,7 +68,12 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 }
 
 /// Runs ps, and passes on its first line and those of these processes.
-fn table(arguments: &Arguments<'_>, pids: &[usize], output: &mut Output<'_>, buffer: &mut [u8]) -> Result<()> {
+fn table(
+    arguments: &Arguments<'_>,
+    pids: &[usize],
+    output: &mut Output<'_>,
+    buffer: &mut [u8],
+) -> Result<()> {
     let (ps, lines) = start(arguments)?;
     let (mut kept, mut column) = (0, None);
     loop {
@@ -98,7 +109,9 @@ fn table(arguments: &Arguments<'_>, pids: &[usize], output: &mut Output<'_>, buf
     }
     match process::wait(Whom::Pidfd(ps.by_ref()), true).doing("wait for ps")? {
         Some((_, Ended::Exited(0))) => Ok(()),
-        Some((_, Ended::Exited(127))) => Err(Error::new(format_args!("ps: executable file not found in $PATH"))),
+        Some((_, Ended::Exited(127))) => {
+            Err(Error::new(format_args!("ps: executable file not found in $PATH")))
+        }
         _ => Err(Error::new(format_args!("ps failed"))),
     }
 }
@@ -115,7 +128,9 @@ fn start(arguments: &Arguments<'_>) -> Result<(Fd, Fd)> {
         clone::Side::Child => {
             let mut program = crate::io::path::PathBuf::new();
             let path = process::variable(b"PATH").unwrap_or_default().to_bytes();
-            if fd::duplicate_to(theirs.by_ref(), 1).is_ok() && execute::search(path, b"ps", &mut program) {
+            if fd::duplicate_to(theirs.by_ref(), 1).is_ok()
+                && execute::search(path, b"ps", &mut program)
+            {
                 process::execute(program.as_c_str(), &words, &StringVector::environment());
             }
             process::exit(crate::error::STATUS_NOT_FOUND.into())

@@ -13,12 +13,14 @@ pub(super) fn parse(mut text: &[u8], unit: &dyn Fn(&[u8]) -> Option<u64>) -> Opt
                 (b'.', Some(_)) => return None,
                 (_, Some(3)) => continue,
                 (_, places) => {
-                    thousandths = thousandths.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+                    thousandths =
+                        thousandths.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
                     places.map(|places| places + 1)
                 }
             };
         }
-        let letters = text[at..].iter().take_while(|byte| !byte.is_ascii_digit() && **byte != b'.').count();
+        let letters =
+            text[at..].iter().take_while(|byte| !byte.is_ascii_digit() && **byte != b'.').count();
         let unit = unit(&text[at..at + letters]).filter(|_| at > 0)?;
         let (scale, places) = (10u64.pow(places.unwrap_or(0)), thousandths);
         let whole = (places / scale).checked_mul(unit)?;
@@ -37,10 +39,12 @@ pub(super) fn bytes(text: &[u8]) -> Option<u64> {
     parse(text, &|letters| {
         let (power, rest) = match letters.trim_ascii_start() {
             [] => return Some(1),
-            [letter, rest @ ..] => match b"bkmgtp".iter().position(|one| *one == letter.to_ascii_lowercase())? {
-                0 if !rest.is_empty() => return None,
-                power => (power, rest),
-            },
+            [letter, rest @ ..] => {
+                match b"bkmgtp".iter().position(|one| *one == letter.to_ascii_lowercase())? {
+                    0 if !rest.is_empty() => return None,
+                    power => (power, rest),
+                }
+            }
         };
         matches!(rest, [] | [b'b' | b'B'] | [b'i' | b'I', b'b' | b'B']).then_some(1 << (10 * power))
     })
@@ -82,7 +86,19 @@ mod tests {
         ] {
             assert_eq!(bytes(text.as_bytes()), wanted, "{text}");
         }
-        for text in ["", "k", "-1", "1x", "1kk", "1.2.3", "1g5m", "20000p", "18446744073709551616", "1bb", "1 2"] {
+        for text in [
+            "",
+            "k",
+            "-1",
+            "1x",
+            "1kk",
+            "1.2.3",
+            "1g5m",
+            "20000p",
+            "18446744073709551616",
+            "1bb",
+            "1 2",
+        ] {
             assert_eq!(bytes(text.as_bytes()), None, "{text}");
         }
     }

@@ -17,14 +17,18 @@ pub(super) fn warn(state: &State<'_>, status: u8) {
             false => "a process of the container",
         };
         match group.number(c"memory.max") {
-            Some(limit) => crate::warning!("out of memory: {who} was killed (limit {})", Bytes(limit)),
+            Some(limit) => {
+                crate::warning!("out of memory: {who} was killed (limit {})", Bytes(limit))
+            }
             None => crate::warning!("out of memory: {who} was killed"),
         }
     }
     let failed = count(group, c"pids.events", "max ");
     if failed > 0 {
         match group.number(c"pids.max") {
-            Some(limit) => crate::warning!("too many processes: {failed} could not be made (limit {limit})"),
+            Some(limit) => {
+                crate::warning!("too many processes: {failed} could not be made (limit {limit})")
+            }
             None => crate::warning!("too many processes: {failed} could not be made"),
         }
     }

@@ -1,7 +1,9 @@
 //! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
 
 use super::delete::{self, Removal};
-use super::{Arguments, Command, Flag, Run, attend, bundle, container, image, making, reached, security};
+use super::{
+    Arguments, Command, Flag, Run, attend, bundle, container, image, making, reached, security,
+};
 use crate::container::notify::Relay;
 use crate::container::own_file;
 use crate::container::state::Id;
@@ -50,8 +52,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
     let memory = crate::memory::claim();
     let relay = Relay::of_environment();
-    let running =
-        making::make(arguments, &root, id, [false, stays], relay.as_ref(), memory).inspect_err(|_| root.take_back())?;
+    let running = making::make(arguments, &root, id, [false, stays], relay.as_ref(), memory)
+        .inspect_err(|_| root.take_back())?;
     if !stays {
         if let Some(relay) = relay {
             relay.wait(running.pid, running.pidfd.by_ref());
@@ -61,7 +63,9 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let status = attend::attend(&running, relay.as_ref())?;
     if !arguments.has("keep") {
         delete::delete(&root, id, Removal::Ended(status), memory)?;
-    } else if let Ok(state) = root.container(id).and_then(|directory| directory.read(&mut memory.container.state)) {
+    } else if let Ok(state) =
+        root.container(id).and_then(|directory| directory.read(&mut memory.container.state))
+    {
         reached::warn(&state, status);
     }
     Ok(status.into())

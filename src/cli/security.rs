@@ -11,8 +11,11 @@ use crate::spec::{self, Limit};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-pub(super) const PRIVILEGED: Flag =
-    Flag::switch("privileged", 0, "all capabilities and devices; nothing is filtered, hidden or read-only");
+pub(super) const PRIVILEGED: Flag = Flag::switch(
+    "privileged",
+    0,
+    "all capabilities and devices; nothing is filtered, hidden or read-only",
+);
 pub(super) const OPTION: Flag = Flag::value(
     "security-opt",
     0,
@@ -50,7 +53,8 @@ pub(super) fn of<'m>(
             (b"seccomp", Some(b"unconfined")) => (security.unconfined, file) = (true, None),
             (b"seccomp", Some(b"builtin")) => (security.unconfined, file) = (false, None),
             (b"seccomp", Some([_, ..])) => {
-                let path = CStr::from_bytes_with_nul(&option.to_bytes_with_nul()[end + 1..]).unwrap_or_default();
+                let path = CStr::from_bytes_with_nul(&option.to_bytes_with_nul()[end + 1..])
+                    .unwrap_or_default();
                 (security.unconfined, file) = (false, Some(path));
             }
             _ => {
@@ -69,8 +73,10 @@ pub(super) fn of<'m>(
         let mut sink = InMemory::new(resolved);
         let bounding = security.bounding();
         let mut json = Writer::with_indent(&mut sink, "");
-        spec::seccomp::resolve(profile, bounding, &mut json).context("--security-opt seccomp", &place)?;
-        let profile = sink.finish().and_then(json::check).context("--security-opt seccomp", &place)?;
+        spec::seccomp::resolve(profile, bounding, &mut json)
+            .context("--security-opt seccomp", &place)?;
+        let profile =
+            sink.finish().and_then(json::check).context("--security-opt seccomp", &place)?;
         seccomp::compile(profile, program).context("--security-opt seccomp", &place)?;
         given.profile = Some(profile);
     }
@@ -96,7 +102,8 @@ mod tests {
 
     #[test]
     fn limits_are_written_as_docker_takes_them() {
-        let of = |text: &str| limit(text.as_bytes()).map(|limit| (limit.name(), limit.soft, limit.hard));
+        let of =
+            |text: &str| limit(text.as_bytes()).map(|limit| (limit.name(), limit.soft, limit.hard));
         assert_eq!(of("nofile=1024:524288").unwrap(), ("NOFILE", 1024, 524_288));
         assert_eq!(of("core=0").unwrap(), ("CORE", 0, 0));
         assert_eq!(of("memlock=-1:-1").unwrap(), ("MEMLOCK", u64::MAX, u64::MAX));

@@ -18,7 +18,10 @@ pub(super) const COMMAND: Command = Command {
     least: 0,
     most: 0,
     about: "Write a config.json for a root directory of the name rootfs.",
-    flags: &[making::BUNDLE, Flag::switch("rootless", 0, "for an ordinary user, in a user namespace")],
+    flags: &[
+        making::BUNDLE,
+        Flag::switch("rootless", 0, "for an ordinary user, in a user namespace"),
+    ],
     run: Run::Container(run),
 };
 
@@ -31,10 +34,13 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let (ids, mut mounts) = (Ids::of_caller(), Mounts::new(crate::limits::MOUNTS_MAX));
     // Among the options of all commands it has a value, and means something else.
     let is_rootless = arguments.has("rootless") && arguments.value("rootless").is_none();
-    let rootless = is_rootless.then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins: false });
+    let rootless =
+        is_rootless.then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins: false });
     let spec = bundle::example(rootless, &mut mounts)?;
     match write(&spec) {
-        Err(Errno::EEXIST) => Err(Error::new(format_args!("File config.json exists. Remove it first"))),
+        Err(Errno::EEXIST) => {
+            Err(Error::new(format_args!("File config.json exists. Remove it first")))
+        }
         written => written.doing("write config.json").map(|()| 0),
     }
 }

@@ -36,7 +36,11 @@ pub fn keep(from: FdRef<'_>) -> Result<Fd> {
 }
 
 /// Returns the tar inside a compressed file. Checks its checksums, as no digest is known.
-pub fn inflated(file: &Section, watch: &dyn Watch, unpack: &mut UnpackMemory) -> Result<Option<Fd>> {
+pub fn inflated(
+    file: &Section,
+    watch: &dyn Watch,
+    unpack: &mut UnpackMemory,
+) -> Result<Option<Fd>> {
     if sniff(file)? == Compression::None {
         return Ok(None);
     }

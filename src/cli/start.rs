@@ -27,12 +27,15 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     directory.lock()?;
     let state = directory.read(&mut memory.container.state)?;
     let document = directory.read_config(&mut memory.config)?;
-    let has_filter = document.member("linux").is_some_and(|linux| linux.member("seccomp").is_some());
+    let has_filter =
+        document.member("linux").is_some_and(|linux| linux.member("seccomp").is_some());
     let report = has_filter.then(Report::with_file).transpose()?;
     let file = report.as_ref().map(|(_, file)| file.by_ref());
     let channel = match directory.status(&state) {
         Status::Created => gate::open(directory.fd(), file)?,
-        Status::Stopped => return Err(Error::new(format_args!("cannot start a container that has stopped"))),
+        Status::Stopped => {
+            return Err(Error::new(format_args!("cannot start a container that has stopped")));
+        }
         _ => return Err(Error::new(format_args!("cannot start an already running container"))),
     };
     let Some(channel) = channel else { return Err(gate::nobody_waits()) };

@@ -27,28 +27,43 @@ const TRIES: usize = 8;
 pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
     for _ in 0..TRIES {
         name(directory.id(), path)?;
-        let state = |made| directory.write(&State { version: VERSION, bundle: path.as_c_str(), made, ..State::new() });
+        let state = |made| {
+            directory.write(&State {
+                version: VERSION,
+                bundle: path.as_c_str(),
+                made,
+                ..State::new()
+            })
+        };
         state(Made::Soon)?;
         match fs::mkdir(CWD, path.as_c_str(), 0o700) {
             Err(Errno::EEXIST) => continue,
             done => done.on("make the bundle", path.as_c_str())?,
         }
-        let made = fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)
-            .and_then(|bundle| Made::of(bundle.by_ref()))
-            .on("open", path.as_c_str())?;
+        let made =
+            fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)
+                .and_then(|bundle| Made::of(bundle.by_ref()))
+                .on("open", path.as_c_str())?;
         state(made)?;
         return Ok(made);
     }
-    Err(Error::with_errno(format_args!("make the bundle {}: {}", ShowC(path.as_c_str()), Errno::EEXIST), Errno::EEXIST))
+    Err(Error::with_errno(
+        format_args!("make the bundle {}: {}", ShowC(path.as_c_str()), Errno::EEXIST),
+        Errno::EEXIST,
+    ))
 }
 
 /// Sets `path` to a name that cannot be guessed, and differs in all pid namespaces.
 fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
-    let place = process::variable(b"TMPDIR").filter(|place| place.to_bytes().starts_with(b"/")).unwrap_or(PLACE);
+    let place = process::variable(b"TMPDIR")
+        .filter(|place| place.to_bytes().starts_with(b"/"))
+        .unwrap_or(PLACE);
     path.truncate(0);
     let set = path.push_bytes(place.to_bytes()).and_then(|()| path.push(PREFIX));
     let set = set.and_then(|()| path.push_bytes(id.as_c_str().to_bytes()));
-    set.and_then(|()| path.push_bytes(b"-")).and_then(|()| unique::push_digits(path)).doing("name a bundle")
+    set.and_then(|()| path.push_bytes(b"-"))
+        .and_then(|()| unique::push_digits(path))
+        .doing("name a bundle")
 }
 
 /// Removes the bundle of this state if we made it, and if it is still the same directory. A

@@ -21,11 +21,23 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let powers = rootless::powers(arguments, &mut Ids::of_caller());
     let memory = crate::memory::claim();
-    let Chosen { store, image, progress } =
-        image::choose(arguments, arguments.word(0), &mut memory.archive, &mut memory.image, &mut memory.unpack)?;
+    let Chosen { store, image, progress } = image::choose(
+        arguments,
+        arguments.word(0),
+        &mut memory.archive,
+        &mut memory.image,
+        &mut memory.unpack,
+    )?;
     let mut partial = PathBuf::new();
     let place = Place::make("rootfs", arguments.word(1), 0o755, &mut partial)?;
-    let applied = bundle::unpack_layers(&store, image.layers, place.file(), powers, &progress, &mut memory.unpack)?;
+    let applied = bundle::unpack_layers(
+        &store,
+        image.layers,
+        place.file(),
+        powers,
+        &progress,
+        &mut memory.unpack,
+    )?;
     place.keep()?;
     drop(progress);
     rootless::report(Level::Warning, &applied);

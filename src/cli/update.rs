@@ -92,14 +92,18 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     for option in ["l3-cache-schema", "mem-bw-schema"] {
         if arguments.has(option) {
-            return Err(Error::new(format_args!("--{option}: limits of Intel RDT are not changed")));
+            return Err(Error::new(format_args!(
+                "--{option}: limits of Intel RDT are not changed"
+            )));
         }
     }
     let (mut sink, mut section) = (InMemory::new(buffer), "");
     let mut json = Writer::with_indent(&mut sink, "");
     json.object();
     for (option, object, key, kind) in &MEMBERS {
-        let Some(given) = arguments.value(option).filter(|given| !given.is_empty()) else { continue };
+        let Some(given) = arguments.value(option).filter(|given| !given.is_empty()) else {
+            continue;
+        };
         if *object != section {
             if !section.is_empty() {
                 json.end();
@@ -110,7 +114,12 @@ fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b
         match (kind, number(given.to_bytes(), kind)) {
             (Kind::List, _) => json.string_of(key, given.to_bytes()),
             (_, Some(number)) => json.key(key).signed(number),
-            (_, None) => return Err(Error::new(format_args!("invalid value for {option}: {}", ShowC(given)))),
+            (_, None) => {
+                return Err(Error::new(format_args!(
+                    "invalid value for {option}: {}",
+                    ShowC(given)
+                )));
+            }
         }
     }
     if !section.is_empty() {

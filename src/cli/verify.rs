@@ -21,7 +21,8 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let memory = crate::memory::claim();
-    let (store, wanted) = image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
+    let (store, wanted) =
+        image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
     let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
     let indexes = image::index_buffers(&mut memory.strings);
     let work = Work::collect(&store, &scope, indexes, &mut memory.image)?;

@@ -46,7 +46,8 @@ impl Digest {
     /// Reads `sha256:` or `sha512:` and as many lower-case hexadecimal digits as the algorithm has.
     pub fn parse(text: &str) -> Result<Digest> {
         let fault = |why: &str| Error::new(format_args!("digest \"{text}\": {why}"));
-        let (name, digits) = crate::io::text::split_once(text, b':').ok_or_else(|| fault("not algorithm:hex"))?;
+        let (name, digits) =
+            crate::io::text::split_once(text, b':').ok_or_else(|| fault("not algorithm:hex"))?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
             "sha512" => Algorithm::Sha512,
@@ -186,7 +187,9 @@ mod tests {
     #[test]
     fn what_is_not_a_digest_is_refused() {
         let upper = EMPTY.to_uppercase().replace("SHA", "sha");
-        for text in ["", "sha256", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", &EMPTY[..70], &upper] {
+        for text in
+            ["", "sha256", "sha256:", "md5:d41d8cd98f00b204e9800998ecf8427e", &EMPTY[..70], &upper]
+        {
             assert!(Digest::parse(text).is_err(), "{text}");
         }
         assert!(Digest::parse(&format!("sha256:{}", "../".repeat(21) + "x")).is_err());

@@ -14,7 +14,11 @@ use miniz_oxide::inflate::core::DecompressorOxide;
 /// Where the inflated bytes go.
 pub trait Window {
     /// Inflates into what room there is: (status, bytes of input used, bytes written).
-    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize);
+    fn inflate(
+        &mut self,
+        state: &mut DecompressorOxide,
+        input: &[u8],
+    ) -> (TINFLStatus, usize, usize);
 
     /// The last `count` bytes that one call of [`Window::inflate`] wrote.
     fn just_written(&self, count: usize) -> &[u8];
@@ -129,7 +133,11 @@ impl Decoder {
                 // At once, so that what follows a member is known as garbage however short it is.
                 let known = self.filled.min(2);
                 if self.field[..known] != [0x1f, 0x8b][..known] {
-                    return Err(fault(if self.members { "garbage after the end" } else { "not gzip data" }));
+                    return Err(fault(if self.members {
+                        "garbage after the end"
+                    } else {
+                        "not gzip data"
+                    }));
                 }
                 if whole {
                     let [_, _, method, flags, ..] = self.field;
@@ -182,7 +190,8 @@ impl Decoder {
             Stage::Body => {}
             Stage::Trailer => {
                 if self.field(rest, 8) {
-                    if self.body_sum.is_some_and(|sum| self.field[..4] != sum.value().to_le_bytes()) {
+                    if self.body_sum.is_some_and(|sum| self.field[..4] != sum.value().to_le_bytes())
+                    {
                         return Err(fault("wrong CRC-32"));
                     }
                     if self.field[4..8] != self.length.to_le_bytes() {

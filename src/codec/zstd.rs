@@ -51,7 +51,13 @@ impl<'w> Decoder<'w> {
     /// A stream that has not begun.
     pub fn new(workspace: &'w mut [u64]) -> Result<Decoder<'w>> {
         let stream = Stream::new(workspace).ok_or_else(|| fault("too little memory"))?;
-        Ok(Decoder { stage: Stage::Header, header: [0; HEADER_BYTES_MAX], filled: 0, frames: false, stream })
+        Ok(Decoder {
+            stage: Stage::Header,
+            header: [0; HEADER_BYTES_MAX],
+            filled: 0,
+            frames: false,
+            stream,
+        })
     }
 
     /// The same without the frames' checksums: the caller checks a digest of the content.
@@ -118,12 +124,13 @@ impl<'w> Decoder<'w> {
         *rest = &rest[count..];
         // At once, so that what follows a frame is known as garbage however short it is.
         let known = self.filled.min(4);
-        let skippable =
-            self.header[0] & 0xf0 == MAGIC_SKIPPABLE[0] && self.header[1..known] == MAGIC_SKIPPABLE[1..known];
+        let skippable = self.header[0] & 0xf0 == MAGIC_SKIPPABLE[0]
+            && self.header[1..known] == MAGIC_SKIPPABLE[1..known];
         if !skippable && self.header[..known] != MAGIC[..known] {
             return Err(fault(if self.frames { "garbage after the end" } else { "not zstd data" }));
         }
-        if self.filled < wanted || wanted == 4 || (wanted == 5 && header_bytes(self.header[4]) > 5) {
+        if self.filled < wanted || wanted == 4 || (wanted == 5 && header_bytes(self.header[4]) > 5)
+        {
             return Ok(());
         }
         if skippable {
@@ -162,7 +169,9 @@ fn check_header(header: &[u8]) -> Result<()> {
     }
     let number = little_endian(&rest[window..window + dictionary]);
     if number != 0 {
-        return Err(Error::new(format_args!("zstd: dictionary {number} is needed, and an image has none")));
+        return Err(Error::new(format_args!(
+            "zstd: dictionary {number} is needed, and an image has none"
+        )));
     }
     let content = match little_endian(&rest[window + dictionary..]) {
         _ if content == 0 => u64::MAX,
@@ -177,7 +186,9 @@ fn check_header(header: &[u8]) -> Result<()> {
         }
     };
     if window.min(content) > ZSTD_WINDOW_BYTES || window > NAMED_WINDOW_BYTES_MAX {
-        return Err(Error::new(format_args!("zstd: a window of {window} bytes, more than {ZSTD_WINDOW_BYTES}")));
+        return Err(Error::new(format_args!(
+            "zstd: a window of {window} bytes, more than {ZSTD_WINDOW_BYTES}"
+        )));
     }
     Ok(())
 }

@@ -15,11 +15,13 @@ use core::ffi::CStr;
 /// Without `SCHED_`; the place is the number (4 is not used).
 const POLICIES: &str = "OTHER FIFO RR BATCH ISO IDLE DEADLINE";
 /// Without `SCHED_FLAG_`; the place is the bit.
-const FLAGS: &str = "RESET_ON_FORK RECLAIM DL_OVERRUN KEEP_POLICY KEEP_PARAMS UTIL_CLAMP_MIN UTIL_CLAMP_MAX";
+const FLAGS: &str =
+    "RESET_ON_FORK RECLAIM DL_OVERRUN KEEP_POLICY KEEP_PARAMS UTIL_CLAMP_MIN UTIL_CLAMP_MAX";
 /// Without `IOPRIO_CLASS_`; the place is the number.
 const CLASSES: &str = "NONE RT BE IDLE";
 /// Without `MPOL_`; the place is the number.
-pub const MEMORY_MODES: &str = "DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE";
+pub const MEMORY_MODES: &str =
+    "DEFAULT PREFERRED BIND INTERLEAVE LOCAL PREFERRED_MANY WEIGHTED_INTERLEAVE";
 /// Without `MPOL_F_`; the first is bit 13.
 pub const MEMORY_FLAGS: &str = "NUMA_BALANCING RELATIVE_NODES STATIC_NODES";
 /// The personality of a 32-bit Linux (`PER_LINUX32`).
@@ -89,11 +91,20 @@ pub fn label(process: &Process<'_>, proc: Option<&Procfs>) -> Result<()> {
     let Some(proc) = proc else { return Ok(()) };
     if let Some(profile) = process.apparmor {
         let mut text = crate::io::path::PathBuf::new();
-        let text = text.push_bytes(b"exec ").and_then(|()| text.push_bytes(profile.to_bytes())).map(|()| text);
+        let text = text
+            .push_bytes(b"exec ")
+            .and_then(|()| text.push_bytes(profile.to_bytes()))
+            .map(|()| text);
         let text = text.doing("apparmor profile")?;
         let written = match proc.write_past(c"self/attr/apparmor/exec", text.as_bytes()) {
-            Err(Errno::ENOENT) if is_apparmor_there() => proc.write_past(c"self/attr/exec", text.as_bytes()),
-            Err(Errno::ENOENT) => return Err(Error::new(format_args!("apparmor profile: the kernel has no AppArmor"))),
+            Err(Errno::ENOENT) if is_apparmor_there() => {
+                proc.write_past(c"self/attr/exec", text.as_bytes())
+            }
+            Err(Errno::ENOENT) => {
+                return Err(Error::new(format_args!(
+                    "apparmor profile: the kernel has no AppArmor"
+                )));
+            }
             written => written,
         };
         written.context("apply apparmor profile", &crate::io::show::ShowC(profile))?;
@@ -119,7 +130,9 @@ fn place(value: &Value<'_>, prefix: &str, known: &'static str) -> Result<u32> {
     let text = value.as_text()?.as_escaped();
     let name = text.as_bytes().strip_prefix(prefix.as_bytes());
     let found = words(known).position(|word| Some(word) == name);
-    found.map(|place| place as u32).ok_or_else(|| value.blame(Error::new(format_args!("{text}: unknown"))))
+    found
+        .map(|place| place as u32)
+        .ok_or_else(|| value.blame(Error::new(format_args!("{text}: unknown"))))
 }
 
 fn bits(of: &Value<'_>, prefix: &str, known: &'static str) -> Result<u64> {
@@ -131,7 +144,9 @@ fn number(of: &Value<'_>, key: &str) -> Result<i64> {
 }
 
 fn scheduler(process: &Process<'_>) -> Result<Option<Scheduler>> {
-    let Some(wanted) = process.document.and_then(|process| process.member("scheduler")) else { return Ok(None) };
+    let Some(wanted) = process.document.and_then(|process| process.member("scheduler")) else {
+        return Ok(None);
+    };
     Ok(Some(Scheduler {
         size: 0,
         policy: place(&wanted.require("policy")?, "SCHED_", POLICIES)?,
@@ -146,7 +161,9 @@ fn scheduler(process: &Process<'_>) -> Result<Option<Scheduler>> {
 
 /// Class and priority as ioprio_set(2) takes them.
 fn io_priority(process: &Process<'_>) -> Result<Option<u32>> {
-    let Some(wanted) = process.document.and_then(|process| process.member("ioPriority")) else { return Ok(None) };
+    let Some(wanted) = process.document.and_then(|process| process.member("ioPriority")) else {
+        return Ok(None);
+    };
     let class = wanted.require("class")?;
     match (place(&class, "IOPRIO_CLASS_", CLASSES)?, number(&wanted, "priority")?) {
         (0, _) => Err(class.fault("unknown")),
@@ -156,7 +173,8 @@ fn io_priority(process: &Process<'_>) -> Result<Option<u32>> {
 }
 
 fn affinity(process: &Process<'_>, key: &str) -> Result<Option<Set>> {
-    let wanted = process.document.and_then(|process| process.member("execCPUAffinity")?.member(key));
+    let wanted =
+        process.document.and_then(|process| process.member("execCPUAffinity")?.member(key));
     wanted.map(|list| set_of(&list)).transpose()
 }
 
@@ -167,7 +185,9 @@ fn set_of(list: &Value<'_>) -> Result<Set> {
         let mut ends = part.splitn(2, |byte| *byte == b'-').map(|end| decimal(end.trim_ascii()));
         let first = ends.next().flatten();
         let last = ends.next().unwrap_or(first);
-        let (Some(first), Some(last)) = (first, last) else { return Err(list.fault("not a list of numbers")) };
+        let (Some(first), Some(last)) = (first, last) else {
+            return Err(list.fault("not a list of numbers"));
+        };
         if first > last || last >= 64 * set.len() as u64 {
             return Err(list.fault("not a range of numbers below 1024"));
         }
@@ -202,7 +222,9 @@ fn memory_policy(spec: &Spec<'_>) -> Result<Option<(u32, Set)>> {
 
 /// Sets the NIS domain's name.
 pub fn set_domain_name(name: Option<&CStr>) -> Result<()> {
-    name.map_or(Ok(()), |name| system::set_domain_name(name.to_bytes()).doing("set the domain's name"))
+    name.map_or(Ok(()), |name| {
+        system::set_domain_name(name.to_bytes()).doing("set the domain's name")
+    })
 }
 
 #[cfg(test)]
@@ -231,14 +253,22 @@ mod tests {
     fn wrong_values_are_refused_first() {
         let check_of = |process: &str, linux: &str| with(process, linux, check);
         for (process, linux, text) in [
-            (r#","scheduler":{"policy":"SCHED_X"}"#, "", "process.scheduler.policy: SCHED_X: unknown"),
+            (
+                r#","scheduler":{"policy":"SCHED_X"}"#,
+                "",
+                "process.scheduler.policy: SCHED_X: unknown",
+            ),
             (r#","scheduler":{"policy":"OTHER"}"#, "", "process.scheduler.policy: OTHER: unknown"),
             (
                 r#","scheduler":{"policy":"SCHED_RR","flags":["SCHED_FLAG_X"]}"#,
                 "",
                 "process.scheduler.flags[0]: SCHED_FLAG_X: unknown",
             ),
-            (r#","ioPriority":{"class":"IOPRIO_CLASS_NONE"}"#, "", "process.ioPriority.class: unknown"),
+            (
+                r#","ioPriority":{"class":"IOPRIO_CLASS_NONE"}"#,
+                "",
+                "process.ioPriority.class: unknown",
+            ),
             (
                 r#","ioPriority":{"class":"IOPRIO_CLASS_BE","priority":8}"#,
                 "",
@@ -249,7 +279,11 @@ mod tests {
                 "",
                 "process.ioPriority.priority: not within 0 and 7",
             ),
-            (r#","execCPUAffinity":{"initial":"1-"}"#, "", "process.execCPUAffinity.initial: not a list of numbers"),
+            (
+                r#","execCPUAffinity":{"initial":"1-"}"#,
+                "",
+                "process.execCPUAffinity.initial: not a list of numbers",
+            ),
             (
                 r#","execCPUAffinity":{"final":"3-1"}"#,
                 "",
@@ -260,9 +294,21 @@ mod tests {
                 "",
                 "process.execCPUAffinity.final: not a range of numbers below 1024",
             ),
-            (r#","execCPUAffinity":{"final":""}"#, "", "process.execCPUAffinity.final: not a list of numbers"),
-            ("", r#""personality":{"domain":"BSD"}"#, "linux.personality.domain: BSD: neither LINUX nor LINUX32"),
-            ("", r#""personality":{"domain":"LINUX","flags":["X"]}"#, "linux.personality.flags: none is supported"),
+            (
+                r#","execCPUAffinity":{"final":""}"#,
+                "",
+                "process.execCPUAffinity.final: not a list of numbers",
+            ),
+            (
+                "",
+                r#""personality":{"domain":"BSD"}"#,
+                "linux.personality.domain: BSD: neither LINUX nor LINUX32",
+            ),
+            (
+                "",
+                r#""personality":{"domain":"LINUX","flags":["X"]}"#,
+                "linux.personality.flags: none is supported",
+            ),
             ("", r#""memoryPolicy":{"mode":"BIND"}"#, "linux.memoryPolicy.mode: BIND: unknown"),
             (
                 "",
@@ -280,7 +326,10 @@ mod tests {
         let all = r#","scheduler":{"policy":"SCHED_FIFO","priority":3,"flags":["SCHED_FLAG_RESET_ON_FORK"]},
             "ioPriority":{"class":"IOPRIO_CLASS_RT","priority":7},"execCPUAffinity":{"initial":"0-3, 7","final":"1023"}"#;
         assert_eq!(
-            check_of(all, r#""personality":{"domain":"LINUX32","flags":[]},"memoryPolicy":{"mode":"MPOL_LOCAL"}"#),
+            check_of(
+                all,
+                r#""personality":{"domain":"LINUX32","flags":[]},"memoryPolicy":{"mode":"MPOL_LOCAL"}"#
+            ),
             Ok(())
         );
         assert_eq!(check_of("", ""), Ok(()));
@@ -295,7 +344,10 @@ mod tests {
             |spec| {
                 let wanted = scheduler(&spec.process)?.unwrap();
                 assert_eq!((wanted.policy, wanted.flags), (libc::SCHED_DEADLINE as u32, 0x42));
-                assert_eq!((wanted.runtime, wanted.deadline, wanted.period, wanted.nice), (1, 2, 3, 0));
+                assert_eq!(
+                    (wanted.runtime, wanted.deadline, wanted.period, wanted.nice),
+                    (1, 2, 3, 0)
+                );
                 let cpus = affinity(&spec.process, "final")?.unwrap();
                 assert_eq!(
                     (cpus[0], cpus[1], cpus[15], cpus.iter().map(|word| word.count_ones()).sum()),
@@ -303,7 +355,10 @@ mod tests {
                 );
                 assert!(affinity(&spec.process, "initial")?.is_none());
                 let (mode, nodes) = memory_policy(spec)?.unwrap();
-                assert_eq!((mode, nodes[0]), (libc::MPOL_INTERLEAVE as u32 | libc::MPOL_F_STATIC_NODES as u32, 0b1010));
+                assert_eq!(
+                    (mode, nodes[0]),
+                    (libc::MPOL_INTERLEAVE as u32 | libc::MPOL_F_STATIC_NODES as u32, 0b1010)
+                );
                 Ok((io_priority(&spec.process)?, personality(spec)?))
             },
         );

@@ -12,8 +12,8 @@ use super::report::Report;
 use super::seccomp::Filter;
 use super::state::{Process, State, Status};
 use super::{
-    Pointers, Stdio, attributes, devices, execute, furnish, home, last_steps, mounts, privileges, procfs_maker, root,
-    write_file,
+    Pointers, Stdio, attributes, devices, execute, furnish, home, last_steps, mounts, privileges,
+    procfs_maker, root, write_file,
 };
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
@@ -63,8 +63,13 @@ impl Plan<'_> {
     /// Enters the root directory with the caller's rights: root of the container may not reach it.
     pub fn depart(&mut self) {
         // Another mount namespace has other directories.
-        let joins_mounts = self.launch.spec.joined.iter().any(|joined| joined.kind == clone::CLONE_NEWNS);
-        self.departure = self.launch.root.filter(|_| !joins_mounts).and_then(|root| root::Departure::to(root).ok());
+        let joins_mounts =
+            self.launch.spec.joined.iter().any(|joined| joined.kind == clone::CLONE_NEWNS);
+        self.departure = self
+            .launch
+            .root
+            .filter(|_| !joins_mounts)
+            .and_then(|root| root::Departure::to(root).ok());
     }
 
     /// Returns whether the process is cloned under its filter and executes when the parent says so.
@@ -112,7 +117,9 @@ impl Program {
 /// Runs everything up to the exec. Returns only an error, which the parent has received.
 pub fn run(plan: &Plan<'_>) -> Error {
     let mut program = Program::default();
-    let done = begin(plan).and_then(|()| set_up(plan, &mut program)).and_then(|()| last_steps::prepare(plan, &program));
+    let done = begin(plan)
+        .and_then(|()| set_up(plan, &mut program))
+        .and_then(|()| last_steps::prepare(plan, &program));
     match done {
         Ok(has_terminal) => last_steps::finish(plan, &program, has_terminal),
         Err(error) => {
@@ -260,7 +267,12 @@ pub fn run_hooks(
     // Lent: execve(2) needs them later.
     let mut pointers = plan.pointers.take();
     let space = pointers.as_deref_mut().map_or(&mut [][..], |pointers| pointers);
-    let done = hooks::run_inside(&occasion, kind, &Inside { env, home, filter, process: wanted, is_filtered }, space);
+    let done = hooks::run_inside(
+        &occasion,
+        kind,
+        &Inside { env, home, filter, process: wanted, is_filtered },
+        space,
+    );
     plan.pointers.set(pointers);
     done
 }
@@ -268,7 +280,8 @@ pub fn run_hooks(
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
 pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
-    let path = PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
+    let path =
+        PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
     match write_file(CWD, path.as_c_str(), format_args!("{adjustment}")) {
         // It has ended already, and says why.
         Err(Errno::ENOENT | Errno::ESRCH) => Ok(()),
@@ -304,7 +317,11 @@ pub fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<
     };
     match &plan.channel {
         Some(channel) => channel.terminal(master.by_ref())?,
-        None => return Err(Error::new(format_args!("a process that replaces this one gets no terminal of its own"))),
+        None => {
+            return Err(Error::new(format_args!(
+                "a process that replaces this one gets no terminal of its own"
+            )));
+        }
     }
     Ok(Some(terminal))
 }
@@ -324,7 +341,8 @@ fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_
     for (number, copy) in copies.iter().flatten().enumerate() {
         let stat = fs::stat(copy.by_ref(), c"").doing("stat stdio")?;
         // Pipes and terminals; a file or /dev/null is somebody's with a name of its own.
-        let personal = stat.kind() == fs::S_IFIFO || stat.kind() == fs::S_IFCHR && tty::is_terminal(copy.by_ref());
+        let personal = stat.kind() == fs::S_IFIFO
+            || stat.kind() == fs::S_IFCHR && tty::is_terminal(copy.by_ref());
         if personal && stat.uid != wanted.user.uid {
             // A file system that knows no owners may refuse; the process can then still use what it has open.
             let _ = fs::chown(copy.by_ref(), c"", wanted.user.uid, u32::MAX);
@@ -338,10 +356,13 @@ fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_
 fn check_directory(wanted: &spec::Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
     entered.or_else(|_| mount::chdir(wanted.cwd)).on("chdir to cwd", wanted.cwd)?;
     let mut buffer = [0; PATH_BYTES];
-    let inside = mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));
+    let inside =
+        mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));
     if !inside {
         let cwd = ShowC(wanted.cwd);
-        return Err(Error::new(format_args!("the working directory {cwd} is outside of the container's root")));
+        return Err(Error::new(format_args!(
+            "the working directory {cwd} is outside of the container's root"
+        )));
     }
     Ok(())
 }

@@ -7,7 +7,10 @@ use super::launch::{self, Host, Launch};
 use super::notify::Relay;
 use super::seccomp::{self, Filter};
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, attributes, intel_rdt, net_devices, time_offsets, userns};
+use super::{
+    ContainerMemory, Pointers, Running, Stdio, attributes, intel_rdt, net_devices, time_offsets,
+    userns,
+};
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::show::ShowC;
@@ -105,7 +108,8 @@ pub fn create(
         let removed = take_back();
         // What hooks have made is theirs to remove, whatever one of them says.
         let occasion = Occasion { document: spec.document, id, state, status: Status::Stopped };
-        let hooks = if state.process.pid != 0 { hooks::run(&occasion, "poststop", true) } else { Ok(()) };
+        let hooks =
+            if state.process.pid != 0 { hooks::run(&occasion, "poststop", true) } else { Ok(()) };
         error.with(hooks).with(removed)
     })
 }
@@ -160,13 +164,20 @@ fn make(
     made
 }
 
-fn start(wanted: Wanted<'_>, group: Option<&Cgroup>, host: &AtHost<'_>, pointers: &mut Pointers) -> Result<Running> {
+fn start(
+    wanted: Wanted<'_>,
+    group: Option<&Cgroup>,
+    host: &AtHost<'_>,
+    pointers: &mut Pointers,
+) -> Result<Running> {
     let Wanted { request, spec, root, filter } = wanted;
     let state = host.state.get();
     let is_among_others = spec.joined.iter().any(|one| one.kind == CLONE_NEWPID);
-    let filters_early =
-        filter.is_some_and(|filter| !spec.process.no_new_privileges || filter.notifies() || is_among_others);
-    let gate = if request.waits { Some(Gate::make(host.directory.fd(), filters_early)?) } else { None };
+    let filters_early = filter.is_some_and(|filter| {
+        !spec.process.no_new_privileges || filter.notifies() || is_among_others
+    });
+    let gate =
+        if request.waits { Some(Gate::make(host.directory.fd(), filters_early)?) } else { None };
     let launch = Launch {
         spec,
         root: Some(root),
@@ -214,7 +225,12 @@ struct AtHost<'a> {
 
 impl AtHost<'_> {
     fn occasion(&self, status: Status) -> Occasion<'_> {
-        Occasion { document: self.document, id: self.directory.id(), state: self.state.get(), status }
+        Occasion {
+            document: self.document,
+            id: self.directory.id(),
+            state: self.state.get(),
+            status,
+        }
     }
 
     /// Writes down which process the container's is.
@@ -266,7 +282,9 @@ impl Host for Occasion<'_> {
     }
 
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        let Some(profile) = self.document.and_then(|document| document.member("linux")?.member("seccomp")) else {
+        let Some(profile) =
+            self.document.and_then(|document| document.member("linux")?.member("seccomp"))
+        else {
             return Ok(());
         };
         seccomp::send_listener(profile, listener, pid, self)

@@ -6,7 +6,9 @@ use crate::io::path::PathBuf;
 use crate::io::show::On;
 use crate::spec::{Device, Spec, User};
 use crate::sys::fd::{CWD, Fd, FdRef};
-use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFCHR, S_IFMT};
+use crate::sys::fs::{
+    self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFCHR, S_IFMT,
+};
 use crate::sys::{Errno, mount, tty};
 use core::ffi::CStr;
 
@@ -46,7 +48,8 @@ fn make(root: FdRef<'_>, dev: FdRef<'_>, device: &Device<'_>) -> crate::sys::Res
     let end = path.as_bytes().iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
     path.truncate(end);
     let path = path.as_c_str();
-    let in_dev = path.to_bytes_with_nul().strip_prefix(b"/dev/").filter(|name| !name.contains(&b'/'));
+    let in_dev =
+        path.to_bytes_with_nul().strip_prefix(b"/dev/").filter(|name| !name.contains(&b'/'));
     if let Some(Ok(name)) = in_dev.map(CStr::from_bytes_with_nul) {
         return make_node(dev, name, device);
     }
@@ -71,7 +74,9 @@ fn make_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::s
             match there.kind() {
                 _ if is_it(&there, device) => Ok(()),
                 // The place of such a bind, from an earlier run.
-                fs::S_IFREG if there.size == 0 && in_user_namespace() => bind_node(directory, name, device),
+                fs::S_IFREG if there.size == 0 && in_user_namespace() => {
+                    bind_node(directory, name, device)
+                }
                 _ => Err(Errno::EEXIST),
             }
         }
@@ -99,7 +104,8 @@ fn in_user_namespace() -> bool {
     let mut map = [0; 64];
     let file = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0);
     let length = file.and_then(|file| fs::read(file.by_ref(), &mut map)).unwrap_or(0);
-    let mut words = map[..length].split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let mut words =
+        map[..length].split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
     !words.by_ref().take(3).eq([&b"0"[..], b"0", b"4294967295"])
 }
 
@@ -155,7 +161,8 @@ pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Resul
     if magic != DEVPTS_SUPER_MAGIC {
         return Err(Error::new(format_args!("a terminal needs devpts at /dev/pts")));
     }
-    let master = fs::open(pts.by_ref(), c"ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW, 0).doing("open /dev/pts/ptmx")?;
+    let master = fs::open(pts.by_ref(), c"ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW, 0)
+        .doing("open /dev/pts/ptmx")?;
     tty::unlock(master.by_ref()).doing("unlock the terminal")?;
     if let Some((rows, columns)) = size {
         tty::set_size(master.by_ref(), rows, columns).doing("set the terminal's size")?;
@@ -168,7 +175,8 @@ pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Resul
 
 fn bind_console(root: FdRef<'_>, terminal: FdRef<'_>) -> crate::sys::Result<()> {
     let directory = root::open(root, c"/dev", O_DIRECTORY)?;
-    match fs::open(directory.by_ref(), c"console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600) {
+    match fs::open(directory.by_ref(), c"console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    {
         Ok(_) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno),
     }

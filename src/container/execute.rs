@@ -21,14 +21,22 @@ pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Erro
     if bytes.contains(&b'/') {
         return match check(name).and_then(|()| found.push_bytes(bytes)) {
             Ok(()) => Ok(()),
-            Err(Errno::ENOENT) => fault(Errno::ENOENT, format_args!("stat {}: {}", ShowC(name), Errno::ENOENT)),
+            Err(Errno::ENOENT) => {
+                fault(Errno::ENOENT, format_args!("stat {}: {}", ShowC(name), Errno::ENOENT))
+            }
             // Callers look for these words.
-            Err(Errno::EISDIR) => fault(Errno::EISDIR, format_args!("{}: {}", Errno::EISDIR, Errno::EACCES)),
+            Err(Errno::EISDIR) => {
+                fault(Errno::EISDIR, format_args!("{}: {}", Errno::EISDIR, Errno::EACCES))
+            }
             Err(errno) => fault(errno, format_args!("{errno}")),
         };
     }
     // Of several PATHs the process gets the last.
-    let path = env.iter().filter_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).last().unwrap_or_default();
+    let path = env
+        .iter()
+        .filter_map(|entry| entry.to_bytes().strip_prefix(b"PATH="))
+        .last()
+        .unwrap_or_default();
     match search(path, bytes, found) {
         true => Ok(()),
         false => fault(Errno::ENOENT, format_args!("executable file not found in $PATH")),
@@ -37,12 +45,14 @@ pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Erro
 
 /// Looks `name` up in each directory of `path`, a value of PATH; false where it is in none.
 pub fn search(path: &[u8], name: &[u8], found: &mut PathBuf) -> bool {
-    path.split(|byte| *byte == b':').filter(|_| !name.is_empty() && !path.is_empty()).any(|directory| {
-        let directory = if directory.is_empty() { b"." } else { directory };
-        found.truncate(0);
-        let made = found.push_bytes(directory).and_then(|()| found.push(name));
-        made.and_then(|()| check(found.as_c_str())).is_ok()
-    })
+    path.split(|byte| *byte == b':').filter(|_| !name.is_empty() && !path.is_empty()).any(
+        |directory| {
+            let directory = if directory.is_empty() { b"." } else { directory };
+            found.truncate(0);
+            let made = found.push_bytes(directory).and_then(|()| found.push(name));
+            made.and_then(|()| check(found.as_c_str())).is_ok()
+        },
+    )
 }
 
 /// Whether it is a file that we may execute.
@@ -64,8 +74,14 @@ pub fn failure(path: &[u8], interpreter: Option<&[u8]>, errno: Errno) -> Error {
     }
     // The file itself was there a moment ago: what is missing is the program that runs it.
     let error = match interpreter {
-        Some(name) => Error::with_errno(format_args!("exec {shown}: its interpreter {}: {errno}", Show(name)), errno),
-        None => Error::with_errno(format_args!("exec {shown}: {errno} (its interpreter is missing)"), errno),
+        Some(name) => Error::with_errno(
+            format_args!("exec {shown}: its interpreter {}: {errno}", Show(name)),
+            errno,
+        ),
+        None => Error::with_errno(
+            format_args!("exec {shown}: {errno} (its interpreter is missing)"),
+            errno,
+        ),
     };
     error.with_status(STATUS_NOT_FOUND)
 }
@@ -94,12 +110,16 @@ pub fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Op
     if let Some(line) = head[..length.min(INTERPRETER_BYTES)].strip_prefix(b"#!") {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
         let line = &line[line.iter().position(|byte| !blank(byte))?..];
-        let end = line.iter().position(|byte| blank(byte) || matches!(byte, b'\n' | 0)).unwrap_or(line.len());
+        let end = line
+            .iter()
+            .position(|byte| blank(byte) || matches!(byte, b'\n' | 0))
+            .unwrap_or(line.len());
         name[..end].copy_from_slice(&line[..end]);
         return Some(&name[..end]);
     }
     // ELF64: e_phoff at 32, e_phentsize at 54, e_phnum at 56; p_type at 0, p_offset at 8, p_filesz at 32.
-    let field = |bytes: &[u8], at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    let field =
+        |bytes: &[u8], at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     if length < 64 || !head.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
@@ -137,7 +157,11 @@ mod tests {
     fn what_cannot_be_found_is_said_as_runc_says_it() {
         fails(c"nosuch", "exec: \"nosuch\": executable file not found in $PATH", 127);
         fails(c"", "exec: \"\": executable file not found in $PATH", 127);
-        fails(c"/proc/nosuch", "exec: \"/proc/nosuch\": stat /proc/nosuch: no such file or directory", 127);
+        fails(
+            c"/proc/nosuch",
+            "exec: \"/proc/nosuch\": stat /proc/nosuch: no such file or directory",
+            127,
+        );
         fails(c"/etc", "exec: \"/etc\": is a directory: permission denied", 126);
         fails(c"/etc/passwd", "exec: \"/etc/passwd\": permission denied", 126);
         fails(c"/etc/passwd/x", "exec: \"/etc/passwd/x\": not a directory", 126);
@@ -153,9 +177,12 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let script = directory.join("script");
         let mut name = [0; INTERPRETER_BYTES];
-        for (text, expected) in
-            [("#! /opt/none -x\n", "/opt/none"), ("#!/opt/none", "/opt/none"), ("#!", "?"), ("", "?")]
-        {
+        for (text, expected) in [
+            ("#! /opt/none -x\n", "/opt/none"),
+            ("#!/opt/none", "/opt/none"),
+            ("#!", "?"),
+            ("", "?"),
+        ] {
             std::fs::write(&script, text).unwrap();
             let path = std::ffi::CString::new(script.to_str().unwrap()).unwrap();
             let found = interpreter(&path, &mut name).unwrap_or(b"?");

@@ -54,7 +54,8 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let tree = match &plan.tree {
         Some(tree) => tree.by_ref(),
         None => {
-            own_tree = mount::clone_tree(CWD, c"", true).doing("copy the mount of the root directory")?;
+            own_tree =
+                mount::clone_tree(CWD, c"", true).doing("copy the mount of the root directory")?;
             own_tree.by_ref()
         }
     };
@@ -70,7 +71,8 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     mounts::mount_all(entered.new, rootfs, spec, from, &mut mounted)?;
     devices::make_all(entered.new, spec)?;
     let terminal = open_terminal(plan, Some(entered.new))?;
-    root::make_directories(entered.new, spec.process.cwd, 0).on("make the working directory", spec.process.cwd)?;
+    root::make_directories(entered.new, spec.process.cwd, 0)
+        .on("make the working directory", spec.process.cwd)?;
     mounted.finish()?;
     if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
@@ -82,7 +84,8 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
     run_hooks(plan, ("createContainer", Status::Creating), (process::getpid(), None), None)?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
-    let places = protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
+    let places =
+        protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
     protect::make_readonly(places, spec.readonly_paths)?;
     protect::mask(places, spec.masked_paths)?;
     root::settle(root.by_ref(), &spec.root)?;
@@ -92,8 +95,10 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
 /// Sets the root of a container in the caller's mount namespace, where nothing is mounted.
 fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
     let wanted = &plan.launch.spec.process;
-    let root = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the root directory")?;
-    root::make_directories(root.by_ref(), wanted.cwd, 0).on("make the working directory", wanted.cwd)?;
+    let root =
+        fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the root directory")?;
+    root::make_directories(root.by_ref(), wanted.cwd, 0)
+        .on("make the working directory", wanted.cwd)?;
     if let Some(channel) = plan.channel.as_ref().filter(|_| plan.launch.host.has_hooks()) {
         channel.ask_for_hooks()?;
     }

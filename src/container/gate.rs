@@ -49,7 +49,10 @@ impl Gate {
             fs::open(directory, name, fs::O_RDWR | fs::O_NOFOLLOW, 0)
         };
         let pipes = match filtered {
-            true => Some([pipe(PIPES[0]).doing("make the gate")?, pipe(PIPES[1]).doing("make the gate")?]),
+            true => Some([
+                pipe(PIPES[0]).doing("make the gate")?,
+                pipe(PIPES[1]).doing("make the gate")?,
+            ]),
             false => None,
         };
         let listener = path(directory).and_then(|path| socket::listen(path.as_c_str(), WAITING));
@@ -66,9 +69,14 @@ impl Gate {
     pub fn wait(&self) -> Result<(Channel, Option<Fd>)> {
         let mut word = [0];
         if let Some([heard, said]) = &self.pipes {
-            while fs::read(heard.by_ref(), &mut word).doing("wait at the gate")? != 1 || word[0] != START {}
+            while fs::read(heard.by_ref(), &mut word).doing("wait at the gate")? != 1
+                || word[0] != START
+            {}
             // They stay open until the exec.
-            return Ok((Channel::over_pipes(Fd::from_raw(heard.raw()), Fd::from_raw(said.raw())), None));
+            return Ok((
+                Channel::over_pipes(Fd::from_raw(heard.raw()), Fd::from_raw(said.raw())),
+                None,
+            ));
         }
         loop {
             let connection = match socket::accept(self.listener.by_ref()) {
@@ -110,7 +118,8 @@ pub fn open(directory: FdRef<'_>, report: Option<FdRef<'_>>) -> Result<Option<Ch
 fn open_pipes(directory: FdRef<'_>) -> sys::Result<Channel> {
     let open = |name, flags| fs::open(directory, name, flags | fs::O_NOFOLLOW, 0);
     // O_RDWR: without a reader O_WRONLY would fail.
-    let (heard, said) = (open(PIPES[0], fs::O_RDWR)?, open(PIPES[1], fs::O_RDONLY | fs::O_NONBLOCK)?);
+    let (heard, said) =
+        (open(PIPES[0], fs::O_RDWR)?, open(PIPES[1], fs::O_RDONLY | fs::O_NONBLOCK)?);
     // Drop messages to an earlier start that has died.
     while fs::read(said.by_ref(), &mut [0; 64]).is_ok_and(|length| length > 0) {}
     fd::set_nonblocking(said.by_ref(), false)?;

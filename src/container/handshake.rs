@@ -246,7 +246,9 @@ impl Channel {
             _ if length == 0 => Message::End,
             (TERMINAL, Some(master)) => Message::Terminal(master),
             (LISTENER, Some(listener)) => Message::Listener(listener),
-            (BORN, Some(pidfd)) if length == HEADER_BYTES + 4 => Message::Born(number as i32, pidfd),
+            (BORN, Some(pidfd)) if length == HEADER_BYTES + 4 => {
+                Message::Born(number as i32, pidfd)
+            }
             (SOURCE, None) if length == HEADER_BYTES + 4 => Message::Source(number as usize),
             (LENT, Some(tree)) => Message::Lent(tree),
             (MAP, None) => Message::Map,
@@ -256,12 +258,17 @@ impl Channel {
             (READY, None) => Message::Ready,
             (FAILED, None) if length >= HEADER_BYTES => {
                 let errno = Errno::new(i32::from(u16::from_le_bytes([packet[2], packet[3]])));
-                let text = core::str::from_utf8(&packet[HEADER_BYTES..length]).unwrap_or("(unreadable error text)");
-                Message::Failed(Error::with_errno(format_args!("{text}"), errno).with_status(packet[1]))
+                let text = core::str::from_utf8(&packet[HEADER_BYTES..length])
+                    .unwrap_or("(unreadable error text)");
+                Message::Failed(
+                    Error::with_errno(format_args!("{text}"), errno).with_status(packet[1]),
+                )
             }
             (kind, _) => {
                 let kind = u32::from(kind);
-                return Err(Error::new(format_args!("the container sent message {kind} of {length} bytes")));
+                return Err(Error::new(format_args!(
+                    "the container sent message {kind} of {length} bytes"
+                )));
             }
         })
     }
@@ -276,11 +283,15 @@ mod tests {
         let (parent, child) = pair().unwrap();
         parent.go().unwrap();
         child.ready().unwrap();
-        child.failed(&Error::with_errno(format_args!("exec: gone"), Errno::ENOENT).with_status(127));
+        child
+            .failed(&Error::with_errno(format_args!("exec: gone"), Errno::ENOENT).with_status(127));
         drop(child);
         assert!(matches!(parent.receive(), Ok(Message::Ready)));
         let Ok(Message::Failed(error)) = parent.receive() else { panic!("no error arrived") };
-        assert_eq!((error.to_string().as_str(), error.errno(), error.status()), ("exec: gone", Errno::ENOENT, 127));
+        assert_eq!(
+            (error.to_string().as_str(), error.errno(), error.status()),
+            ("exec: gone", Errno::ENOENT, 127)
+        );
         assert!(matches!(parent.receive(), Ok(Message::End)));
     }
 

@@ -13,7 +13,13 @@ const UID: usize = 2;
 /// file passwd in `root` does not name one or cannot be read.
 pub fn add(root: FdRef<'_>, process: &Process<'_>, variable: &mut PathBuf) {
     // As in runc 1.3 the last of several counts, and an empty one counts as unset.
-    if process.env.iter().filter(|one| one.to_bytes().starts_with(b"HOME=")).last().is_some_and(|one| one != c"HOME=") {
+    if process
+        .env
+        .iter()
+        .filter(|one| one.to_bytes().starts_with(b"HOME="))
+        .last()
+        .is_some_and(|one| one != c"HOME=")
+    {
         return;
     }
     let mut home = Field::new();
@@ -63,8 +69,11 @@ mod tests {
             String::from_utf8(home.as_bytes().to_vec()).unwrap()
         };
         assert_eq!(of(0, b"A=1\0").as_str(), "HOME=/", "no file");
-        std::fs::write(root.join("etc/passwd"), "a:x:1:1::/a\n\nbad:7\nb:x:2:1:gecos:/home/b:/bin/sh\nc:x:3:1:::\n")
-            .unwrap();
+        std::fs::write(
+            root.join("etc/passwd"),
+            "a:x:1:1::/a\n\nbad:7\nb:x:2:1:gecos:/home/b:/bin/sh\nc:x:3:1:::\n",
+        )
+        .unwrap();
         assert_eq!(of(2, b"A=1\0").as_str(), "HOME=/home/b");
         assert_eq!(of(1, b"").as_str(), "HOME=/a", "no shell");
         assert_eq!(of(3, b"").as_str(), "HOME=/", "an empty one");
@@ -72,7 +81,13 @@ mod tests {
         assert_eq!(of(2, b"A=1\0HOME=/x\0HOME=\0"), "HOME=/home/b", "an empty one is none");
         assert_eq!(of(2, b"A=1\0HOME=\0HOME=/x\0"), "", "the last counts");
         std::fs::remove_file(root.join("etc/passwd")).unwrap();
-        assert!(std::process::Command::new("mkfifo").arg(root.join("etc/passwd")).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(root.join("etc/passwd"))
+                .status()
+                .unwrap()
+                .success()
+        );
         assert_eq!(of(2, b"").as_str(), "HOME=/", "nobody waits for a FIFO");
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -63,7 +63,10 @@ pub fn check(document: Option<Value<'_>>) -> Result<()> {
             if !hook.require_text("path")?.as_escaped().starts_with('/') {
                 return Err(hook.fault_of("path", "must be an absolute path"));
             }
-            if hook.get("timeout")?.is_some_and(|timeout| !timeout.as_i64().is_ok_and(|seconds| seconds > 0)) {
+            if hook
+                .get("timeout")?
+                .is_some_and(|timeout| !timeout.as_i64().is_ok_and(|seconds| seconds > 0))
+            {
                 return Err(hook.fault_of("timeout", "must be greater than zero"));
             }
         }
@@ -88,7 +91,12 @@ pub struct Inside<'a> {
 /// Runs the hooks of one kind as [`run`] does, up to the first that fails.
 ///
 /// `space` is for pointers to the process's environment, which may be large.
-pub fn run_inside(occasion: &Occasion<'_>, kind: &str, inside: &Inside<'_>, space: &mut [usize]) -> Result<()> {
+pub fn run_inside(
+    occasion: &Occasion<'_>,
+    kind: &str,
+    inside: &Inside<'_>,
+    space: &mut [usize],
+) -> Result<()> {
     run_all(occasion, kind, false, Some(inside), space)
 }
 
@@ -131,7 +139,12 @@ fn run_all(
 
 // A frame of its own, for it is large.
 #[inline(never)]
-fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>, space: &mut [usize]) -> Result<()> {
+fn run_one(
+    hook: &Value<'_>,
+    state: FdRef<'_>,
+    inside: Option<&Inside<'_>>,
+    space: &mut [usize],
+) -> Result<()> {
     let mut memory = [0; HOOK_BYTES];
     let mut strings = Strings::new(&mut memory);
     let path = words(hook.member("path").into_iter(), &mut strings)?;
@@ -142,11 +155,14 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>, spac
     let (mut for_args, mut for_env) = ([0; HOOK_STRINGS_MAX], [0; HOOK_STRINGS_MAX]);
     let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
     let env = match inside.and_then(|inside| Some(inside.env?.iter().chain(inside.home))) {
-        _ if hook.member("env").is_some() => StringVector::of_variables(&mut for_env, env.iter()).doing("env")?,
+        _ if hook.member("env").is_some() => {
+            StringVector::of_variables(&mut for_env, env.iter()).doing("env")?
+        }
         Some(env) => StringVector::of_variables(space, env).doing("env")?,
         None => StringVector::environment(),
     };
-    let report = inside.filter(|inside| inside.filter.is_some()).map(|_| Report::new()).transpose()?;
+    let report =
+        inside.filter(|inside| inside.filter.is_some()).map(|_| Report::new()).transpose()?;
     let said = fs::memory_file(c"output").doing("make a file")?;
     fs::seek(state, 0, libc::SEEK_SET).doing("rewind the state")?;
     let process = match clone::fork(0, None).doing("fork")? {
@@ -157,8 +173,10 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>, spac
         clone::Side::Parent(_, process) => process,
     };
     let seconds = hook.member("timeout").and_then(|timeout| timeout.as_u64().ok());
-    let patience = seconds.map_or(-1, |seconds| seconds.saturating_mul(1000).min(i32::MAX as u64) as i32);
-    let in_time = event::poll_one(process.by_ref(), libc::POLLIN, patience).doing("wait for it")? != 0;
+    let patience =
+        seconds.map_or(-1, |seconds| seconds.saturating_mul(1000).min(i32::MAX as u64) as i32);
+    let in_time =
+        event::poll_one(process.by_ref(), libc::POLLIN, patience).doing("wait for it")? != 0;
     if !in_time {
         let _ = process::kill_pidfd(process.by_ref(), signal::SIGKILL);
     }
@@ -170,7 +188,9 @@ fn run_one(hook: &Value<'_>, state: FdRef<'_>, inside: Option<&Inside<'_>>, spac
         }
         Some((_, Ended::Exited(0))) => Ok(()),
         Some(_) if let Some(error) = report.as_ref().and_then(Report::failure) => Err(error),
-        Some((_, Ended::Exited(status))) => Err(failure(format_args!("exit status {status}"), &said)),
+        Some((_, Ended::Exited(status))) => {
+            Err(failure(format_args!("exit status {status}"), &said))
+        }
         Some((_, Ended::Killed(number))) => Err(match signal_words(number) {
             Some(words) => failure(format_args!("signal: {words}"), &said),
             None => failure(format_args!("signal {number}"), &said),
@@ -195,7 +215,10 @@ fn signal_words(number: i32) -> Option<&'static str> {
     })
 }
 
-fn words<'m>(list: impl Iterator<Item = Value<'m>>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+fn words<'m>(
+    list: impl Iterator<Item = Value<'m>>,
+    strings: &mut Strings<'m>,
+) -> Result<Words<'m>> {
     let mut words = strings.begin();
     for word in list {
         word.as_text()?.write_to(&mut words).map_err(|error| word.blame(error))?;
@@ -208,7 +231,8 @@ fn words<'m>(list: impl Iterator<Item = Value<'m>>, strings: &mut Strings<'m>) -
 fn failure(how: core::fmt::Arguments<'_>, said: &Fd) -> Error {
     let mut end = [0; SAID_BYTES];
     let size = fs::stat(said.by_ref(), c"").map_or(0, |stat| stat.size);
-    let length = fs::read_at(said.by_ref(), &mut end, size.saturating_sub(SAID_BYTES as u64)).unwrap_or(0);
+    let length =
+        fs::read_at(said.by_ref(), &mut end, size.saturating_sub(SAID_BYTES as u64)).unwrap_or(0);
     Error::new(format_args!("{how}, output: {}", Show(end[..length].trim_ascii())))
 }
 
@@ -238,7 +262,8 @@ fn become_hook(
             report.about_to_execute(path.to_bytes(), None);
         }
         // Without a listener: no parent waits for a second one.
-        said = said.and_then(|()| privileges::load(&filter.without_listener(), process, false).map(drop));
+        said = said
+            .and_then(|()| privileges::load(&filter.without_listener(), process, false).map(drop));
     }
     let error = match said {
         Ok(()) => {

@@ -29,7 +29,9 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
     open()?;
     match wanted.text("closID")?.map(|name| name.as_escaped().as_bytes()) {
         Some(b"" | b"." | b"..") => Err(wanted.fault_of("closID", "not a name")),
-        Some(name) if name != b"/" && name.contains(&b'/') => Err(wanted.fault_of("closID", "not a name")),
+        Some(name) if name != b"/" && name.contains(&b'/') => {
+            Err(wanted.fault_of("closID", "not a name"))
+        }
         _ => Ok(()),
     }
 }
@@ -45,15 +47,20 @@ pub fn join(document: Option<Value<'_>>, id: Id<'_>, pid: i32) -> Result<()> {
 fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result<()> {
     let name = name(wanted, id)?;
     let is_own = wanted.text("closID")?.is_none();
-    let has_schema =
-        SCHEMAS.iter().any(|key| wanted.member(key).is_some()) || wanted.list_or_none("schemata").next().is_some();
-    let made = if is_own || has_schema { fs::mkdir(place, name.as_c_str(), 0o755) } else { Err(Errno::EEXIST) };
+    let has_schema = SCHEMAS.iter().any(|key| wanted.member(key).is_some())
+        || wanted.list_or_none("schemata").next().is_some();
+    let made = if is_own || has_schema {
+        fs::mkdir(place, name.as_c_str(), 0o755)
+    } else {
+        Err(Errno::EEXIST)
+    };
     let made = match made {
         Ok(()) => true,
         Err(Errno::EEXIST) => false,
         Err(errno) => return Err(errno).doing("make the resctrl group"),
     };
-    let group = fs::open(place, name.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open the resctrl group")?;
+    let group = fs::open(place, name.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY, 0)
+        .doing("open the resctrl group")?;
     let group = group.by_ref();
     let [cache, bandwidth] = SCHEMAS.map(|key| wanted.member(key));
     for (is_cache, schema) in [(true, cache), (false, bandwidth)] {
@@ -64,7 +71,8 @@ fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result
                 continue;
             }
             match is_own || made {
-                true => write_file(group, SCHEMATA, format_args!("{}\n", Show(line))).doing("write schemata")?,
+                true => write_file(group, SCHEMATA, format_args!("{}\n", Show(line)))
+                    .doing("write schemata")?,
                 // Others are in this group.
                 false if has_line(group, line)? => {}
                 false => return Err(schema.fault("not what the group has")),
@@ -72,12 +80,14 @@ fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result
         }
     }
     for schema in wanted.list_or_none("schemata") {
-        write_file(group, SCHEMATA, format_args!("{}\n", schema.as_text()?)).doing("write schemata")?;
+        write_file(group, SCHEMATA, format_args!("{}\n", schema.as_text()?))
+            .doing("write schemata")?;
     }
     let join = |path: &CStr| write_file(group, path, format_args!("{pid}\n")).on("write", path);
     join(c"tasks")?;
     if is_monitored(wanted) {
-        let mut path = PathBuf::format(format_args!("mon_groups/{id}")).doing("monitoring group")?;
+        let mut path =
+            PathBuf::format(format_args!("mon_groups/{id}")).doing("monitoring group")?;
         match fs::mkdir(group, path.as_c_str(), 0o755) {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno).doing("make the monitoring group"),
@@ -126,7 +136,9 @@ pub fn remove(document: Option<Value<'_>>, id: Id<'_>) {
 fn remove_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>) {
     let Ok(mut path) = name(wanted, id) else { return };
     let length = path.as_bytes().len();
-    if is_monitored(wanted) && path.push(b"mon_groups").and_then(|()| path.push(id.as_c_str().to_bytes())).is_ok() {
+    if is_monitored(wanted)
+        && path.push(b"mon_groups").and_then(|()| path.push(id.as_c_str().to_bytes())).is_ok()
+    {
         let _ = fs::rmdir(place, path.as_c_str());
     }
     path.truncate(length);
@@ -143,7 +155,9 @@ fn open() -> Result<Fd> {
     let place = fs::open(CWD, PLACE, fs::O_RDONLY | fs::O_DIRECTORY, 0);
     match place.and_then(|place| Ok((fs::statfs(place.by_ref())?.0, place))) {
         Ok((RDTGROUP_SUPER_MAGIC, place)) => Ok(place),
-        _ => Err(Error::new(format_args!("linux.intelRdt: no resctrl is mounted at /sys/fs/resctrl"))),
+        _ => Err(Error::new(format_args!(
+            "linux.intelRdt: no resctrl is mounted at /sys/fs/resctrl"
+        ))),
     }
 }
 
@@ -157,11 +171,13 @@ mod tests {
     fn check(groups: &[&str], wanted: &str, see: &dyn Fn(&Path, core::result::Result<(), String>)) {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("ocinit-resctrl-{}-{number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("ocinit-resctrl-{}-{number}", std::process::id()));
         for group in groups {
             std::fs::create_dir_all(path.join(group)).unwrap();
             std::fs::write(path.join(group).join("tasks"), "").unwrap();
-            std::fs::write(path.join(group).join("schemata"), "    MB:0= 100\n    L3:0=ff;1=ff\n").unwrap();
+            std::fs::write(path.join(group).join("schemata"), "    MB:0= 100\n    L3:0=ff;1=ff\n")
+                .unwrap();
         }
         let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
         let place = fs::open(CWD, &name, fs::O_RDONLY | fs::O_DIRECTORY, 0).unwrap();
@@ -170,7 +186,9 @@ mod tests {
         let done = join_in(place.by_ref(), &value, id, 7).map_err(|error| error.to_string());
         see(&path, done);
         // The kernel removes the files with their group.
-        for file in ["one/tasks", "one/schemata", "one/mon_groups/one/tasks", "g/mon_groups/one/tasks"] {
+        for file in
+            ["one/tasks", "one/schemata", "one/mon_groups/one/tasks", "g/mon_groups/one/tasks"]
+        {
             let _ = std::fs::remove_file(path.join(file));
         }
         if wanted.contains("enable") {
@@ -202,7 +220,8 @@ mod tests {
 
     #[test]
     fn a_group_that_is_there_is_not_changed() {
-        let same = r#"{"closID":"g","l3CacheSchema":"L3:0=ff;1=ff\nMB:0=5","memBwSchema":"MB:0=100"}"#;
+        let same =
+            r#"{"closID":"g","l3CacheSchema":"L3:0=ff;1=ff\nMB:0=5","memBwSchema":"MB:0=100"}"#;
         for wanted in [same, r#"{"closID":"g"}"#] {
             check(&["", "g"], wanted, &|path, done| {
                 assert_eq!(done, Ok(()));
@@ -225,12 +244,23 @@ mod tests {
 
     #[test]
     fn who_is_monitored_has_a_group_for_that() {
-        check(&["", "g", "g/mon_groups/one"], r#"{"closID":"g","enableMonitoring":true}"#, &|path, done| {
-            assert_eq!(done, Ok(()));
-            assert_eq!((read(path, "g/tasks"), read(path, "g/mon_groups/one/tasks")), ("7\n".into(), "7\n".into()));
-        });
-        check(&["", "g"], r#"{"closID":"g","enableMonitoring":false,"enableCMT":false}"#, &|path, done| {
-            assert_eq!((done, path.join("g/mon_groups").exists()), (Ok(()), false));
-        });
+        check(
+            &["", "g", "g/mon_groups/one"],
+            r#"{"closID":"g","enableMonitoring":true}"#,
+            &|path, done| {
+                assert_eq!(done, Ok(()));
+                assert_eq!(
+                    (read(path, "g/tasks"), read(path, "g/mon_groups/one/tasks")),
+                    ("7\n".into(), "7\n".into())
+                );
+            },
+        );
+        check(
+            &["", "g"],
+            r#"{"closID":"g","enableMonitoring":false,"enableCMT":false}"#,
+            &|path, done| {
+                assert_eq!((done, path.join("g/mon_groups").exists()), (Ok(()), false));
+            },
+        );
     }
 }

@@ -4,7 +4,9 @@
 //! Other processes of its pid namespace can see it by now. docs/system-calls.md lists the calls
 //! that are made under the filter.
 
-use super::child::{Plan, Program, close_others, lead_session, nothing_to_start, run_hooks, watch_parent};
+use super::child::{
+    Plan, Program, close_others, lead_session, nothing_to_start, run_hooks, watch_parent,
+};
 use super::handshake::Channel;
 use super::report::Report;
 use super::seccomp::Filter;
@@ -100,7 +102,10 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     let split = (wanted.args.iter().count() + 1).min(pointers.len());
     let (for_args, for_env) = pointers.split_at_mut(split);
     let args = StringVector::new(for_args, wanted.args.iter());
-    let (args, env) = match (args, StringVector::of_variables(for_env, wanted.env.iter().chain(program.home()))) {
+    let (args, env) = match (
+        args,
+        StringVector::of_variables(for_env, wanted.env.iter().chain(program.home())),
+    ) {
         (Ok(args), Ok(env)) => (args, env),
         _ => {
             let limit = PROCESS_STRINGS_MAX - 2;
@@ -135,7 +140,12 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
 }
 
 #[inline(never)]
-fn enter(plan: &Plan<'_>, program: &Program, has_terminal: bool, opener: &mut Opener) -> Result<()> {
+fn enter(
+    plan: &Plan<'_>,
+    program: &Program,
+    has_terminal: bool,
+    opener: &mut Opener,
+) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     let is_early = plan.filters_early;
     let pid;

@@ -57,7 +57,9 @@ impl Launch<'_> {
         self.filter.is_some_and(|filter| {
             let waits = self.gate.is_some();
             let has_power = waits && !self.spec.process.no_new_privileges;
-            has_power || filter.notifies() && (waits || self.has_hooks_inside()) || stage::is_apart(self)
+            has_power
+                || filter.notifies() && (waits || self.has_hooks_inside())
+                || stage::is_apart(self)
         })
     }
 
@@ -182,7 +184,8 @@ pub(super) fn plan<'a>(
         None => {
             sysctl::check(launch.spec).doing("config.json")?;
             if !owns_mounts {
-                mounts::check_without_namespace(launch.spec, launch.no_pivot).doing("config.json")?;
+                mounts::check_without_namespace(launch.spec, launch.no_pivot)
+                    .doing("config.json")?;
             }
             mounts::prepare(launch.spec, launch.cgroup, channel.is_none())?
         }

@@ -112,7 +112,12 @@ pub fn start(
 
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
 /// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
-pub fn become_process(spec: &Spec<'_>, root: FdRef<'_>, stdio: Stdio<'_>, memory: &mut ContainerMemory) -> Error {
+pub fn become_process(
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    stdio: Stdio<'_>,
+    memory: &mut ContainerMemory,
+) -> Error {
     let ContainerMemory { pointers, seccomp, .. } = memory;
     let filter = match seccomp::of(spec, seccomp) {
         Ok(filter) => filter,
@@ -154,7 +159,11 @@ fn alone<'a>(
 }
 
 /// Writes a line into a file of the kernel's that is there.
-fn write_file(directory: FdRef<'_>, path: &CStr, text: core::fmt::Arguments<'_>) -> crate::sys::Result<()> {
+fn write_file(
+    directory: FdRef<'_>,
+    path: &CStr,
+    text: core::fmt::Arguments<'_>,
+) -> crate::sys::Result<()> {
     let mut line = PathBuf::new();
     line.set(text)?;
     let file = fs::open(directory, path, fs::O_WRONLY | fs::O_NOFOLLOW, 0)?;

@@ -44,7 +44,8 @@ impl Relay {
     /// Makes the directory that is mounted into the container.
     pub fn make(&self, state: FdRef<'_>) -> Result<()> {
         // Any user of the container must get in, so the caller's umask must not count.
-        let made = fs::mkdir(state, DIRECTORY, 0o755).and_then(|()| fs::chmod(state, DIRECTORY, 0o755));
+        let made =
+            fs::mkdir(state, DIRECTORY, 0o755).and_then(|()| fs::chmod(state, DIRECTORY, 0o755));
         made.doing("make the directory for notifications")
     }
 

@@ -24,7 +24,9 @@ pub fn protect() -> Result<()> {
         return Ok(());
     }
     let safe = match mount::clone_tree(file.by_ref(), c"", false) {
-        Ok(tree) => mount::set_attributes(tree.by_ref(), false, mount::attr::RDONLY, 0, 0).map(|()| tree),
+        Ok(tree) => {
+            mount::set_attributes(tree.by_ref(), false, mount::attr::RDONLY, 0, 0).map(|()| tree)
+        }
         // EINVAL: the file's mount belongs to another mount namespace.
         Err(Errno::EPERM | Errno::EINVAL) => copy(file.by_ref()),
         Err(errno) => Err(errno),
@@ -41,7 +43,9 @@ fn is_safe(file: FdRef<'_>) -> sys::Result<bool> {
         return Ok(true);
     }
     let user = process::effective_uid();
-    Ok(user != 0 && fs::stat(file, c"")?.uid != user && fs::access(CWD, OWN_FILE, libc::W_OK).is_err())
+    Ok(user != 0
+        && fs::stat(file, c"")?.uid != user
+        && fs::access(CWD, OWN_FILE, libc::W_OK).is_err())
 }
 
 fn copy(file: FdRef<'_>) -> sys::Result<Fd> {

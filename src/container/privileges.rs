@@ -20,8 +20,9 @@ const _: () = assert!(GROUPS_MAX <= 65_536);
 /// [`limit_processes`].
 pub fn set_limits(limits: &[Limit], forks: bool) -> Result<()> {
     limits.iter().try_for_each(|limit| {
-        let is_lifted =
-            forks && limit.resource == NPROC && process::set_limit(limit.resource, u64::MAX, u64::MAX).is_ok();
+        let is_lifted = forks
+            && limit.resource == NPROC
+            && process::set_limit(limit.resource, u64::MAX, u64::MAX).is_ok();
         if is_lifted { Ok(()) } else { set_limit(limit) }
     })
 }
@@ -34,7 +35,9 @@ pub fn are_processes_limited(limits: &[Limit]) -> bool {
 /// Sets the limit of processes again; under a filter with a mark.
 pub fn limit_processes(limits: &[Limit], mark: Option<Mark>) -> Result<()> {
     limits.iter().filter(|limit| limit.resource == NPROC).try_for_each(|limit| match mark {
-        Some(mark) => mark.set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name()),
+        Some(mark) => mark
+            .set_limit(limit.resource, limit.soft, limit.hard)
+            .context("set rlimit", &limit.name()),
         None => set_limit(limit),
     })
 }
@@ -86,12 +89,18 @@ pub fn drop_to(wanted: &Process<'_>, loaded_later: bool) -> Result<()> {
     let kept = if loaded_later && !wanted.no_new_privileges { ADMIN & ours.permitted } else { 0 };
     // An inheritable capability need not be permitted, but in the bounding set (capset(2)).
     let inheritable = members(sets.inheritable & (ours.inheritable | ours.permitted))
-        .filter(|number| ours.inheritable >> number & 1 != 0 || process::in_bounding(*number) == Ok(true))
+        .filter(|number| {
+            ours.inheritable >> number & 1 != 0 || process::in_bounding(*number) == Ok(true)
+        })
         .fold(0, |set, number| set | 1 << number);
     let effective = sets.effective & permitted;
     process::clear_ambient().doing("clear the ambient capabilities")?;
-    process::set_capabilities(process::Capabilities { effective, permitted: permitted | kept, inheritable })
-        .doing("set the capabilities")?;
+    process::set_capabilities(process::Capabilities {
+        effective,
+        permitted: permitted | kept,
+        inheritable,
+    })
+    .doing("set the capabilities")?;
     for number in members(sets.ambient & inheritable & permitted) {
         process::raise_ambient(number).context("raise ambient capability", &number)?;
     }
@@ -112,7 +121,8 @@ pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Opt
         return filter.load();
     }
     let before = process::capabilities().doing("read the capabilities")?;
-    let raised = process::Capabilities { effective: before.effective | before.permitted & ADMIN, ..before };
+    let raised =
+        process::Capabilities { effective: before.effective | before.permitted & ADMIN, ..before };
     if raised != before {
         process::set_capabilities(raised).doing("raise CAP_SYS_ADMIN")?;
     }
@@ -125,7 +135,12 @@ pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Opt
 
 /// Loads a filter in an intermediate process, which clones the process by the `mark`. Afterwards it
 /// has only the capabilities of the config.
-pub fn load_marked(filter: &Filter<'_>, wanted: &Process<'_>, mark: Mark, others: &[u32]) -> Result<Option<Fd>> {
+pub fn load_marked(
+    filter: &Filter<'_>,
+    wanted: &Process<'_>,
+    mark: Mark,
+    others: &[u32],
+) -> Result<Option<Fd>> {
     if wanted.no_new_privileges {
         return filter.load_marked(mark, others);
     }

@@ -28,13 +28,23 @@ impl Procfs {
     /// A new one of our pid namespace, mounted nowhere: nobody can have put anything over its files.
     pub fn detached() -> sys::Result<Procfs> {
         let context = mount::fs_open(c"proc")?;
-        mount::fs_mount(context.by_ref(), mount::attr::NOSUID | mount::attr::NODEV | mount::attr::NOEXEC).map(Procfs)
+        mount::fs_mount(
+            context.by_ref(),
+            mount::attr::NOSUID | mount::attr::NODEV | mount::attr::NOEXEC,
+        )
+        .map(Procfs)
     }
 
     /// Opens `path`, relative to /proc: `self` is followed; a mount, a link out of any root, or a way out is an error.
     pub fn file(&self, path: &CStr, flags: i32) -> sys::Result<Fd> {
         let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_XDEV | fs::RESOLVE_NO_MAGICLINKS;
-        fs::open_resolved(self.0.by_ref(), path, flags & !(O_CREAT | O_TRUNC) | O_NOFOLLOW, 0, resolve)
+        fs::open_resolved(
+            self.0.by_ref(),
+            path,
+            flags & !(O_CREAT | O_TRUNC) | O_NOFOLLOW,
+            0,
+            resolve,
+        )
     }
 
     /// Writes `value` into the file `path` with one write(2), as the kernel's files want it.
@@ -81,7 +91,8 @@ mod tests {
                 process::exit(i32::from(!(private.is_ok() && run())))
             }
             clone::Side::Parent(_, pidfd) => {
-                let (_, ended) = process::wait(process::Whom::Pidfd(pidfd.by_ref()), true).unwrap().unwrap();
+                let (_, ended) =
+                    process::wait(process::Whom::Pidfd(pidfd.by_ref()), true).unwrap().unwrap();
                 assert_eq!(ended.status(), 0);
             }
         }
@@ -104,9 +115,11 @@ mod tests {
         alone(|| {
             mount::mount(c"tmpfs", c"/proc", c"tmpfs", 0, c"").unwrap();
             fs::mkdir(CWD, c"/proc/self", 0o755).unwrap();
-            let made = fs::open(CWD, c"/proc/self/oom_score_adj", O_WRONLY | O_CREAT, 0o644).unwrap();
+            let made =
+                fs::open(CWD, c"/proc/self/oom_score_adj", O_WRONLY | O_CREAT, 0o644).unwrap();
             let proc = Procfs::open().unwrap();
-            proc.write(c"self/oom_score_adj", b"1") == Ok(()) && fs::stat(made.by_ref(), c"").unwrap().size == 0
+            proc.write(c"self/oom_score_adj", b"1") == Ok(())
+                && fs::stat(made.by_ref(), c"").unwrap().size == 0
         });
         alone(|| {
             // Nor one directory of it, which has the same magic.
@@ -118,10 +131,15 @@ mod tests {
     #[test]
     fn no_way_leads_out() {
         let proc = Procfs::open().unwrap();
-        for path in [c"../etc/passwd", c"/etc/passwd", c"self/root/etc/passwd", c"self/exe", c"self/fd/0"] {
+        for path in
+            [c"../etc/passwd", c"/etc/passwd", c"self/root/etc/passwd", c"self/exe", c"self/fd/0"]
+        {
             assert!(proc.file(path, fs::O_RDONLY).is_err(), "{path:?}");
         }
         assert!(proc.file(c"self/status", fs::O_RDONLY).is_ok());
-        assert!(is_procfs(proc.0.by_ref()) && !is_procfs(fs::open(CWD, c"/", O_PATH, 0).unwrap().by_ref()));
+        assert!(
+            is_procfs(proc.0.by_ref())
+                && !is_procfs(fs::open(CWD, c"/", O_PATH, 0).unwrap().by_ref())
+        );
     }
 }

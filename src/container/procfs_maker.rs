@@ -145,7 +145,11 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
     process::set_dumpable(false)?;
     if !is_alone {
         const ADMIN: u64 = 1 << 21;
-        process::set_capabilities(Capabilities { effective: ADMIN, permitted: ADMIN, inheritable: 0 })?;
+        process::set_capabilities(Capabilities {
+            effective: ADMIN,
+            permitted: ADMIN,
+            inheritable: 0,
+        })?;
     }
     seccomp::confine(&CALLS_OF_OPENERS)
 }
@@ -153,7 +157,8 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
 /// Starts a maker for the pid namespace of this file, without the container's `document`. Returns
 /// false if we may not yet.
 pub fn try_begin(namespace: &Fd, document: Option<Value<'_>>) -> Result<bool> {
-    match begin(namespace.by_ref(), document.map_or(b"", |document| document.as_json().as_bytes())) {
+    match begin(namespace.by_ref(), document.map_or(b"", |document| document.as_json().as_bytes()))
+    {
         Ok(()) => Ok(true),
         // EINVAL: the file is no namespace, which joining it reports.
         Err(Errno::EPERM | Errno::EINVAL) => Ok(false),

@@ -23,7 +23,10 @@ impl Places<'_> {
     /// What is not there needs no protection.
     fn find(&self, path: &CStr) -> crate::sys::Result<Option<Fd>> {
         const PROC: &[u8] = b"/proc/";
-        let in_proc = path.to_bytes_with_nul().strip_prefix(PROC).and_then(|rest| CStr::from_bytes_with_nul(rest).ok());
+        let in_proc = path
+            .to_bytes_with_nul()
+            .strip_prefix(PROC)
+            .and_then(|rest| CStr::from_bytes_with_nul(rest).ok());
         let found = match (self.proc, in_proc) {
             (Some(proc), Some(rest)) => root::open(proc, rest, 0),
             _ => root::open(self.root, path, 0),
@@ -55,7 +58,9 @@ fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
 /// Hides each path: an empty read-only directory over a directory, the null device over anything else.
 pub fn mask(places: Places<'_>, paths: Words<'_>) -> Result<()> {
     let mut covers = Covers { null: None, empty: None };
-    paths.iter().try_for_each(|path| cover(places, path, &mut covers).context("mask", &crate::io::show::ShowC(path)))
+    paths.iter().try_for_each(|path| {
+        cover(places, path, &mut covers).context("mask", &crate::io::show::ShowC(path))
+    })
 }
 
 /// What is laid over others.
@@ -70,7 +75,8 @@ impl Covers {
     /// names.
     fn has(&self, here: &fs::Stat) -> crate::sys::Result<bool> {
         let is_same = |cover: &Option<Fd>| match cover {
-            Some(cover) => fs::stat(cover.by_ref(), c"").map(|it| (it.device, it.inode) == (here.device, here.inode)),
+            Some(cover) => fs::stat(cover.by_ref(), c"")
+                .map(|it| (it.device, it.inode) == (here.device, here.inode)),
             None => Ok(false),
         };
         Ok(here.is_mount_root && (is_same(&self.null)? || is_same(&self.empty)?))
@@ -105,7 +111,9 @@ fn cover(places: Places<'_>, path: &CStr, covers: &mut Covers) -> Result<()> {
 /// A directory with nothing in it that nobody can write, mounted nowhere yet.
 pub fn empty_directory() -> crate::sys::Result<Fd> {
     let context = mount::fs_open(c"tmpfs")?;
-    for (key, value) in [(c"source", c"tmpfs"), (c"nr_blocks", c"1"), (c"nr_inodes", c"1"), (c"mode", c"755")] {
+    for (key, value) in
+        [(c"source", c"tmpfs"), (c"nr_blocks", c"1"), (c"nr_inodes", c"1"), (c"mode", c"755")]
+    {
         mount::fs_set(context.by_ref(), key, value)?;
     }
     mount::fs_mount(context.by_ref(), attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC)

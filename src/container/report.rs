@@ -129,7 +129,9 @@ impl Report {
         let (mut path, mut interpreter) = ([0; PATH_BYTES], [0; execute::INTERPRETER_BYTES]);
         let path = self.text(PATH_LENGTH, 0, &mut path);
         if status != 0 {
-            return Some(Error::with_errno(format_args!("{}", Show(path)), errno).with_status(status as u8));
+            return Some(
+                Error::with_errno(format_args!("{}", Show(path)), errno).with_status(status as u8),
+            );
         }
         let interpreter = self.text(INTERPRETER_LENGTH, PATH_BYTES, &mut interpreter);
         Some(execute::failure(path, Some(interpreter).filter(|name| !name.is_empty()), errno))
@@ -142,7 +144,9 @@ impl Report {
         loop {
             match self.word(ANSWER).load(Ordering::Acquire) {
                 // The parent was killed while whoever listens kept it waiting.
-                0 if self.word(PARENT).load(Ordering::Relaxed) & death::DIED != 0 => process::halt(),
+                0 if self.word(PARENT).load(Ordering::Relaxed) & death::DIED != 0 => {
+                    process::halt()
+                }
                 // futex(2) may be forbidden.
                 0 => core::hint::spin_loop(),
                 answer => return answer == TAKEN,
@@ -182,7 +186,10 @@ mod tests {
         let text = "exec /bin/odd: its interpreter /lib/none: no such file or directory";
         assert_eq!((error.to_string().as_str(), error.status()), (text, 127));
         report.failed(&Error::with_errno(format_args!("odd"), Errno::EPERM));
-        assert_eq!((other.failure().unwrap().to_string().as_str(), other.failure().unwrap().status()), ("odd", 125));
+        assert_eq!(
+            (other.failure().unwrap().to_string().as_str(), other.failure().unwrap().status()),
+            ("odd", 125)
+        );
         report.word(STATUS).store(0, Ordering::Relaxed);
         report.about_to_execute(b"/bin/odd", None);
         // Lengths may be forged.

@@ -12,7 +12,9 @@ use crate::limits::PATH_BYTES;
 use crate::spec::Root;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{self, O_DIRECTORY, O_NOFOLLOW, O_PATH};
-use crate::sys::mount::{self, MNT_DETACH, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, attr};
+use crate::sys::mount::{
+    self, MNT_DETACH, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, attr,
+};
 use crate::sys::{self, Errno};
 use core::ffi::CStr;
 
@@ -163,7 +165,8 @@ pub fn chroot(root: FdRef<'_>) -> Result<()> {
 /// What the root becomes when nothing more is mounted or made in it.
 pub fn settle(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
     if wanted.readonly {
-        mount::set_attributes(root, false, attr::RDONLY, 0, 0).doing("make the root directory read-only")?;
+        mount::set_attributes(root, false, attr::RDONLY, 0, 0)
+            .doing("make the root directory read-only")?;
     }
     let propagation = wanted.propagation & !MS_REC;
     if matches!(propagation, MS_SHARED | MS_UNBINDABLE) {
@@ -185,7 +188,11 @@ pub fn open_parent<'p>(root: FdRef<'_>, path: &'p CStr, make: bool) -> sys::Resu
     let mut directory = PathBuf::from_bytes(b"/")?;
     directory.push_bytes(&bytes[..start])?;
     let directory = directory.as_c_str();
-    let place = if make { make_directories(root, directory, 0) } else { open(root, directory, O_DIRECTORY) };
+    let place = if make {
+        make_directories(root, directory, 0)
+    } else {
+        open(root, directory, O_DIRECTORY)
+    };
     Ok((place?, name))
 }
 

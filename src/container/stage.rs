@@ -11,7 +11,9 @@ use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
 use crate::io::show::{On, ShowC};
 use crate::spec::{Joined, NAMESPACES};
-use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Side};
+use crate::sys::clone::{
+    self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Side,
+};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::vm::Shared;
 use crate::sys::{Errno, erase, fs, process};
@@ -42,25 +44,34 @@ pub fn live(plan: &child::Plan<'_>) -> ! {
 
 fn run(plan: &child::Plan<'_>) -> Result<Side> {
     let (launch, spec) = (plan.launch, plan.launch.spec);
-    let Some(channel) = &plan.channel else { return Err(Error::new(format_args!("no parent to tell"))) };
+    let Some(channel) = &plan.channel else {
+        return Err(Error::new(format_args!("no parent to tell")));
+    };
     child::watch_parent(plan)?;
     // From here on others in the namespaces that we join may see us.
     process::set_dumpable(false).doing("forbid tracing")?;
     let needs_procfs = is_apart(launch) && spec.mounts.iter().any(|mount| mount.kind == c"proc");
     let processes = spec.joined.iter().find(|one| one.kind == CLONE_NEWPID && needs_procfs);
-    let processes =
-        processes.map(|one| fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)).transpose()?;
+    let processes = processes
+        .map(|one| fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path))
+        .transpose()?;
     // With the caller's rights; if those do not suffice, later as root of the user namespace.
-    let mut is_made = processes.as_ref().map_or(Ok(true), |one| procfs_maker::try_begin(one, spec.document))?;
+    let mut is_made =
+        processes.as_ref().map_or(Ok(true), |one| procfs_maker::try_begin(one, spec.document))?;
     match launch.enters {
-        Some((init, kinds)) => clone::join_namespace(init, kinds).doing("join the container's namespaces")?,
+        Some((init, kinds)) => {
+            clone::join_namespace(init, kinds).doing("join the container's namespaces")?
+        }
         None => join(spec.joined)?,
     }
     if let (false, Some(processes)) = (is_made, &processes) {
         is_made = procfs_maker::try_begin(processes, spec.document)?;
     }
     if !is_made {
-        return Err(Error::with_errno(format_args!("make a procfs for the pid namespace"), Errno::EPERM));
+        return Err(Error::with_errno(
+            format_args!("make a procfs for the pid namespace"),
+            Errno::EPERM,
+        ));
     }
     drop(processes);
     let mut left = spec.namespaces & !(CLONE_NEWCGROUP | CLONE_NEWNS);
@@ -113,11 +124,14 @@ fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Resul
     let has_terminal = last_steps::prepare(plan, &program)?;
     channel.clones()?;
     let side = match plan.mark {
-        Some(mark) => last_steps::load_apart(plan, mark, has_terminal).and_then(|()| mark.fork_sibling().doing(CLONE)),
+        Some(mark) => last_steps::load_apart(plan, mark, has_terminal)
+            .and_then(|()| mark.fork_sibling().doing(CLONE)),
         None => clone::fork_sibling(0).doing(CLONE),
     };
     match (&side, plan.mark) {
-        (Ok(Side::Child), _) => process::exit(last_steps::finish(plan, &program, has_terminal).status().into()),
+        (Ok(Side::Child), _) => {
+            process::exit(last_steps::finish(plan, &program, has_terminal).status().into())
+        }
         (Ok(Side::Parent(pid, _)), _) => born.words()[0].store(*pid as u32, Ordering::Release),
         (Err(error), Some(_)) => last_steps::report(plan, error),
         (Err(_), None) => {}
@@ -166,7 +180,10 @@ pub fn kinds_of(pid: i32) -> Result<i32> {
 fn has_users(launch: &Launch<'_>) -> bool {
     match launch.enters {
         Some((_, kinds)) => kinds & CLONE_NEWUSER != 0,
-        None => makes_users(launch) || launch.spec.joined.iter().any(|joined| joined.kind == CLONE_NEWUSER),
+        None => {
+            makes_users(launch)
+                || launch.spec.joined.iter().any(|joined| joined.kind == CLONE_NEWUSER)
+        }
     }
 }
 
@@ -177,7 +194,8 @@ fn join(joined: &[Joined<'_>]) -> Result<()> {
     for (file, one) in files.iter_mut().zip(joined) {
         let open = fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)?;
         // Our own user namespace is not joined a second time.
-        let joins = one.kind != CLONE_NEWUSER || !is_our_user_namespace(&open).on("look at", one.path)?;
+        let joins =
+            one.kind != CLONE_NEWUSER || !is_our_user_namespace(&open).on("look at", one.path)?;
         *file = joins.then_some(open);
     }
     let enter = |one: &Joined<'_>, file: &mut Option<Fd>, last: bool| match file {

@@ -41,12 +41,17 @@ impl<'a> Id<'a> {
     /// A name that was typed, or found in a directory.
     pub fn check(name: &'a CStr) -> Result<Id<'a>> {
         let bytes = name.to_bytes();
-        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-' | b'.');
-        match !matches!(bytes, b"" | b"." | b"..") && bytes.len() <= NAME_BYTES && bytes.iter().all(fits) {
+        let fits =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-' | b'.');
+        match !matches!(bytes, b"" | b"." | b"..")
+            && bytes.len() <= NAME_BYTES
+            && bytes.iter().all(fits)
+        {
             true => Ok(Id(name)),
-            false => {
-                Err(Error::with_errno(format_args!("invalid container ID format: {}", Brief(bytes)), Errno::EINVAL))
-            }
+            false => Err(Error::with_errno(
+                format_args!("invalid container ID format: {}", Brief(bytes)),
+                Errno::EINVAL,
+            )),
         }
     }
 
@@ -87,15 +92,24 @@ fn untrusted(id: Id<'_>, error: Error) -> Error {
 fn check_owner(file: FdRef<'_>, kind: u32) -> Result<()> {
     let (stat, caller) = (fs::stat(file, c"").doing("stat")?, process::effective_uid());
     let text = match () {
-        _ if stat.kind() != kind => format_args!("not a {}", if kind == fs::S_IFDIR { "directory" } else { "file" }),
-        _ if stat.uid != caller => format_args!("it belongs to user {}, and the caller is {caller}", stat.uid),
-        _ if stat.mode & 0o022 != 0 => format_args!("others may write it (mode {:o})", stat.mode & 0o7777),
+        _ if stat.kind() != kind => {
+            format_args!("not a {}", if kind == fs::S_IFDIR { "directory" } else { "file" })
+        }
+        _ if stat.uid != caller => {
+            format_args!("it belongs to user {}, and the caller is {caller}", stat.uid)
+        }
+        _ if stat.mode & 0o022 != 0 => {
+            format_args!("others may write it (mode {:o})", stat.mode & 0o7777)
+        }
         _ => return Ok(()),
     };
     Err(Error::with_errno(text, Errno::EACCES))
 }
 
-fn each_entry(directory: FdRef<'_>, see: &mut dyn FnMut(fs::Entry<'_>) -> Result<()>) -> Result<()> {
+fn each_entry(
+    directory: FdRef<'_>,
+    see: &mut dyn FnMut(fs::Entry<'_>) -> Result<()>,
+) -> Result<()> {
     let mut buffer = [0; 4096];
     loop {
         let bytes = fs::read_directory(directory, &mut buffer).doing("list containers")?;
@@ -133,7 +147,8 @@ impl<'r> Directory<'r> {
             match fs::lock(self.fd(), libc::LOCK_EX | libc::LOCK_NB) {
                 Err(Errno::EAGAIN) if time::monotonic_us() < deadline => drop(event::wait_ms(5)),
                 Err(Errno::EAGAIN) => {
-                    let text = format_args!("container {}: another command is at work on it", self.id);
+                    let text =
+                        format_args!("container {}: another command is at work on it", self.id);
                     return Err(Error::with_errno(text, Errno::EBUSY));
                 }
                 locked => {
@@ -151,7 +166,8 @@ impl<'r> Directory<'r> {
     /// Puts `state` in the place of what was there. Whoever reads gets the one or the other.
     pub fn write(&self, state: &State<'_>) -> Result<()> {
         self.put(STATE_NEW, &mut |output| state.write(self.id, output))?;
-        fs::rename(self.fd(), STATE_NEW, self.fd(), STATE, 0).on("replace the state of container", self.id.0)
+        fs::rename(self.fd(), STATE_NEW, self.fd(), STATE, 0)
+            .on("replace the state of container", self.id.0)
     }
 
     /// Keeps the document that the container is made from.
@@ -175,7 +191,9 @@ impl<'r> Directory<'r> {
     pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
         let StateMemory { document, strings } = memory;
         match self.document(STATE, document) {
-            Ok(document) => State::read(self.id, &document, strings).map_err(|error| self.blame(STATE, error)),
+            Ok(document) => {
+                State::read(self.id, &document, strings).map_err(|error| self.blame(STATE, error))
+            }
             Err(error) if error.errno() == Errno::ENOENT => Err(absent(self.id)),
             Err(error) => Err(error),
         }
@@ -191,7 +209,8 @@ impl<'r> Directory<'r> {
         owner: Option<&[u8]>,
         buffer: &mut [u8],
     ) {
-        let annotations = self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
+        let annotations =
+            self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
         state.describe(self.id, json, status, owner, annotations);
     }
 
@@ -205,7 +224,8 @@ impl<'r> Directory<'r> {
     }
 
     fn read_whole<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
-        let file = fs::open(self.fd(), name, fs::O_RDONLY | fs::O_NOFOLLOW | fs::O_NONBLOCK, 0).map_err(bare)?;
+        let file = fs::open(self.fd(), name, fs::O_RDONLY | fs::O_NOFOLLOW | fs::O_NONBLOCK, 0)
+            .map_err(bare)?;
         check_owner(file.by_ref(), fs::S_IFREG)?;
         let mut length = 0;
         while length < buffer.len() {
@@ -224,7 +244,8 @@ impl<'r> Directory<'r> {
 
     /// Removes the directory with all that is in it.
     pub fn remove(&self) -> Result<()> {
-        let all = fs::open(self.fd(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open container", self.id.0)?;
+        let all = fs::open(self.fd(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)
+            .on("open container", self.id.0)?;
         each_entry(all.by_ref(), &mut |entry| match fs::unlink(self.fd(), entry.name) {
             Err(Errno::EISDIR) => remove_directory(self.fd(), entry.name).on("remove", entry.name),
             removed => removed.on("remove", entry.name),

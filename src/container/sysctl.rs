@@ -26,7 +26,8 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
         };
         match spec.namespaces & kind != 0 || joins_another(spec, kind, file)? {
             true => Ok(()),
-            false => Err(value.fault("it would be the host's: the container has no such namespace of its own")),
+            false => Err(value
+                .fault("it would be the host's: the container has no such namespace of its own")),
         }
     })
 }
@@ -41,7 +42,8 @@ pub fn apply(spec: &Spec<'_>) -> Result<()> {
             None => proc.insert(Procfs::open()?),
         };
         let name = Text::plain(name.to_str().unwrap_or_default()).unwrap_or_default();
-        let path = file_of(&name).map_err(|why| Error::new(format_args!("sysctl {name}: {why}")))?;
+        let path =
+            file_of(&name).map_err(|why| Error::new(format_args!("sysctl {name}: {why}")))?;
         proc.write_past(path.as_c_str(), value.to_bytes()).context("set sysctl", &name)?;
     }
     each(spec, &mut |path, value| {
@@ -105,8 +107,11 @@ fn namespace_of(path: &PathBuf) -> core::result::Result<i32, &'static str> {
 
 /// Whether the container joins a namespace of this kind that is not the one that we are in, which `ours` is.
 fn joins_another(spec: &Spec<'_>, kind: i32, ours: &CStr) -> Result<bool> {
-    let Some(joined) = spec.joined.iter().find(|joined| joined.kind == kind) else { return Ok(false) };
-    let inode = |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
+    let Some(joined) = spec.joined.iter().find(|joined| joined.kind == kind) else {
+        return Ok(false);
+    };
+    let inode =
+        |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
     let theirs = inode(joined.path).on("open namespace", joined.path)?;
     let ours = inode(ours).on("open namespace", ours)?;
     Ok((theirs.device, theirs.inode) != (ours.device, ours.inode))
@@ -137,7 +142,15 @@ mod tests {
         for (name, path, kind) in allowed {
             assert_eq!(of(name), Ok((path.to_string(), kind)), "{name}");
         }
-        for name in ["kernel.core_pattern", "kernel.msgmaxi", "vm.swappiness", "fs.file-max", "fs.mqueue", "net", "k"] {
+        for name in [
+            "kernel.core_pattern",
+            "kernel.msgmaxi",
+            "vm.swappiness",
+            "fs.file-max",
+            "fs.mqueue",
+            "net",
+            "k",
+        ] {
             assert_eq!(of(name), Err("not in any namespace"), "{name}");
         }
         assert!(of("kernel.hostname").unwrap_err().contains("hostname"));

@@ -24,7 +24,11 @@ enum Awaited {
 
 impl Awaited {
     fn of(launch: &Launch<'_>) -> Awaited {
-        if launch.filter.is_some_and(|filter| filter.notifies()) { Awaited::Due } else { Awaited::Done }
+        if launch.filter.is_some_and(|filter| filter.notifies()) {
+            Awaited::Due
+        } else {
+            Awaited::Done
+        }
     }
 }
 
@@ -138,10 +142,12 @@ impl Talk<'_> {
         }
         self.channel.go()?;
         if matches!(self.listener, Awaited::Due) {
-            let intermediate = process::open_pidfd(self.pid).doing("wait for the intermediate process")?;
+            let intermediate =
+                process::open_pidfd(self.pid).doing("wait for the intermediate process")?;
             self.wait_for(Some(intermediate.by_ref()))?;
         }
-        process::wait(Whom::Pidfd(self.pidfd.by_ref()), true).doing("wait for the intermediate process")?;
+        process::wait(Whom::Pidfd(self.pidfd.by_ref()), true)
+            .doing("wait for the intermediate process")?;
         let pid = self.born.take().map_or(0, |born| born.words()[0].load(Ordering::Acquire)) as i32;
         if pid > 0 {
             let pidfd = process::open_pidfd(pid).doing("open the container's process")?;
@@ -203,7 +209,9 @@ impl Talk<'_> {
                     None if ready => return Ok(()),
                     None => return Err(died(&self.pidfd)),
                 },
-                _ if is_entered || ready => return Err(Error::new(format_args!("the container sent what it may not"))),
+                _ if is_entered || ready => {
+                    return Err(Error::new(format_args!("the container sent what it may not")));
+                }
                 Message::Terminal(master) => {
                     // Before the program can write: Go comes later.
                     if launch.shows_terminal {
@@ -224,7 +232,8 @@ impl Talk<'_> {
                     self.stage = Some(core::mem::replace(&mut self.pidfd, pidfd));
                     self.pid = pid;
                     if let Some(stage) = &self.stage {
-                        process::wait(Whom::Pidfd(stage.by_ref()), true).doing("wait for the stage between")?;
+                        process::wait(Whom::Pidfd(stage.by_ref()), true)
+                            .doing("wait for the stage between")?;
                     }
                     self.stage = None;
                     self.born()?;
@@ -238,10 +247,15 @@ impl Talk<'_> {
                 Message::Source(index) => {
                     let bundle = launch.about.map_or(c".", |(_, state)| state.bundle);
                     let (spec, process) = (launch.spec, self.pidfd.by_ref());
-                    mounts::lent::lend(&Borrower { spec, process, bundle, channel: self.channel }, index)?;
+                    mounts::lent::lend(
+                        &Borrower { spec, process, bundle, channel: self.channel },
+                        index,
+                    )?;
                 }
                 Message::Clones | Message::Ready | Message::Listener(_) | Message::Lent(_) => {
-                    return Err(Error::new(format_args!("the container said what is not its turn")));
+                    return Err(Error::new(format_args!(
+                        "the container said what is not its turn"
+                    )));
                 }
             }
         }
@@ -260,7 +274,11 @@ pub fn hear_start(channel: &Channel, report: Option<&Report>) -> Result<()> {
             }
             Message::Failed(error) => return Err(error),
             Message::End if ready => return report.and_then(Report::failure).map_or(Ok(()), Err),
-            _ => return Err(Error::new(format_args!("the container's process died before its exec"))),
+            _ => {
+                return Err(Error::new(format_args!(
+                    "the container's process died before its exec"
+                )));
+            }
         }
     }
 }

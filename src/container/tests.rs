@@ -35,7 +35,8 @@ fn another_user_has_no_privileges_and_its_own_pipes() {
     let mut spec = spec(b"PATH=/bin\0PROBE=process\0");
     spec.process.user = User { uid: 1000, gid: 1001, umask: Some(0o77), ..User::default() };
     spec.process.user.additional_gids.extend(&[1001, 29]).unwrap();
-    spec.process.capabilities = Capabilities { bounding: capability::DEFAULT, ..Capabilities::default() };
+    spec.process.capabilities =
+        Capabilities { bounding: capability::DEFAULT, ..Capabilities::default() };
     let (status, said) = run(&spec, &root).unwrap();
     assert_eq!(status, 0);
     for line in [
@@ -98,7 +99,8 @@ fn a_command_that_cannot_be_executed_says_why() {
     let write = |name: &str, text: &str| {
         let path = root.path.join(name);
         std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
     };
     write("bin/script", "#!/bin/nothing -x\n");
     write("bin/text", "hello");
@@ -109,7 +111,10 @@ fn a_command_that_cannot_be_executed_says_why() {
         (b"/bin/data\0", "126 exec: \"/bin/data\": permission denied"),
         (b"/bin\0", "126 exec: \"/bin\": is a directory: permission denied"),
         (b"text\0", "126 exec /bin/text: exec format error"),
-        (b"script\0", "127 exec /bin/script: its interpreter /bin/nothing: no such file or directory"),
+        (
+            b"script\0",
+            "127 exec /bin/script: its interpreter /bin/nothing: no such file or directory",
+        ),
         (b"\0", "127 exec: \"\": executable file not found in $PATH"),
     ];
     for (args, error) in cases {
@@ -188,7 +193,9 @@ fn signals_reach_the_process_through_the_init() {
     let Some(root) = Fixture::new("signals") else { return };
     let mut spec = spec(b"PATH=/bin\0PROBE=signal\0");
     // PID 1 without a handler gets no SIGTERM; its init's child does.
-    for (init, number, expected) in [(true, signal::SIGTERM, 143), (true, 34, 162), (false, signal::SIGKILL, 137)] {
+    for (init, number, expected) in
+        [(true, signal::SIGTERM, 143), (true, 34, 162), (false, signal::SIGKILL, 137)]
+    {
         spec.init = init;
         let (end, write_end) = fd::pipe().unwrap();
         let stdio = Stdio::Files([write_end.by_ref(); 3]);
@@ -223,7 +230,10 @@ fn a_terminal_is_the_containers_own() {
         while let Ok(count @ 1..) = master.read(&mut buffer) {
             said.push_str(core::str::from_utf8(&buffer[..count]).unwrap());
         }
-        assert!(said.contains("true /dev/pts/0 tty Ok(()) console Ok(()) pts 0 ptmx\r\n"), "{said}");
+        assert!(
+            said.contains("true /dev/pts/0 tty Ok(()) console Ok(()) pts 0 ptmx\r\n"),
+            "{said}"
+        );
         let (_, ended) = process::wait(Whom::Pidfd(running.pidfd.by_ref()), true).unwrap().unwrap();
         assert_eq!(ended.status(), 5);
     }
@@ -251,7 +261,8 @@ fn a_group_is_made_joined_and_removed() {
     spec.process.env = Words::new(b"PATH=/bin\0PROBE=signal\0");
     let (_end, write_end) = fd::pipe().unwrap();
     let stdio = Stdio::Files([write_end.by_ref(); 3]);
-    let running = start(&spec, root.fd.by_ref(), stdio, Some(cgroup.directory()), &mut memory).unwrap();
+    let running =
+        start(&spec, root.fd.by_ref(), stdio, Some(cgroup.directory()), &mut memory).unwrap();
     let procs = |fd: FdRef<'_>| fs::open(fd, c"cgroup.procs", fs::O_RDONLY, 0).map(file);
     let mut members = String::new();
     procs(cgroup.directory()).unwrap().read_to_string(&mut members).unwrap();
@@ -275,7 +286,8 @@ fn a_process_becomes_the_containers() {
     let namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET;
     let Side::Parent(_, pidfd) = fork(namespaces, None).unwrap() else {
         let null = fs::open(CWD, c"/dev/null", fs::O_RDWR, 0).map_or(0, Fd::into_raw);
-        let stdio = Stdio::Files([FdRef::from_raw(null), FdRef::from_raw(null), write_end.by_ref()]);
+        let stdio =
+            Stdio::Files([FdRef::from_raw(null), FdRef::from_raw(null), write_end.by_ref()]);
         // Opened here: the descriptor of the fixture belongs to another mount namespace.
         let error = match fs::open(CWD, &path, fs::O_PATH, 0) {
             Ok(root) => become_process(&spec, root.by_ref(), stdio, &mut memory),

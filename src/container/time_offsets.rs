@@ -30,8 +30,10 @@ pub fn set(spec: &Spec<'_>) -> Result<()> {
     for (clock, offset) in offsets.entries()? {
         let seconds = offset.get("secs")?.map_or(Ok(0), |value| value.as_i64())?;
         let nanoseconds = offset.get("nanosecs")?.map_or(Ok(0), |value| value.as_u64())?;
-        let line = PathBuf::format(format_args!("{clock} {seconds} {nanoseconds}\n")).doing("time offset")?;
-        proc.write(c"self/timens_offsets", line.as_bytes()).context("set the offset of the clock", &clock)?;
+        let line = PathBuf::format(format_args!("{clock} {seconds} {nanoseconds}\n"))
+            .doing("time offset")?;
+        proc.write(c"self/timens_offsets", line.as_bytes())
+            .context("set the offset of the clock", &clock)?;
     }
     Ok(())
 }

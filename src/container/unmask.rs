@@ -36,8 +36,9 @@ pub fn take_away(root: FdRef<'_>) -> Result<()> {
         })?;
         let Some((id, path)) = last else { return Ok(()) };
         take_one(id, &path).on("take away", path.as_c_str())?;
-        done.push(id)
-            .map_err(|_| Error::new(format_args!("more than {KERNEL_VIEWS_MAX} mounts of procfs and sysfs")))?;
+        done.push(id).map_err(|_| {
+            Error::new(format_args!("more than {KERNEL_VIEWS_MAX} mounts of procfs and sysfs"))
+        })?;
     }
 }
 
@@ -92,7 +93,8 @@ fn each(proc: &Procfs, see: &mut dyn FnMut(&Line)) -> Result<()> {
         }
         for &byte in &buffer[..length] {
             if parser.take(byte) {
-                parser.line.is_view = parser.is_whole && matches!(parser.word.as_slice(), b"proc" | b"sysfs");
+                parser.line.is_view =
+                    parser.is_whole && matches!(parser.word.as_slice(), b"proc" | b"sysfs");
                 see(&parser.line);
                 parser = Parser::default();
             }
@@ -172,8 +174,13 @@ mod tests {
         let (mut parser, mut lines) = (Parser::default(), Vec::new());
         for byte in text.bytes() {
             if parser.take(byte) {
-                let is_view = parser.is_whole && matches!(parser.word.as_slice(), b"proc" | b"sysfs");
-                lines.push((parser.line.id, String::from_utf8_lossy(parser.line.path.as_bytes()).into(), is_view));
+                let is_view =
+                    parser.is_whole && matches!(parser.word.as_slice(), b"proc" | b"sysfs");
+                lines.push((
+                    parser.line.id,
+                    String::from_utf8_lossy(parser.line.path.as_bytes()).into(),
+                    is_view,
+                ));
                 parser = Parser::default();
             }
         }
@@ -186,8 +193,16 @@ mod tests {
             1040 22 0:21 /sys /proc/sys ro - proc proc rw\n\
             7 1 0:5 / /a\\040b\\134c rw propagate_from:1 - sysfs a\\040long\\040source ro\n\
             8 1 0:5 / / rw - overlay - rw,lowerdir=/proc\n";
-        let expected = [(22, "/proc", true), (1040, "/proc/sys", false), (7, "/a b\\c", true), (8, "/", false)];
-        assert_eq!(parse(text), expected.map(|(id, path, is_view)| (id, path.to_string(), is_view)));
+        let expected = [
+            (22, "/proc", true),
+            (1040, "/proc/sys", false),
+            (7, "/a b\\c", true),
+            (8, "/", false),
+        ];
+        assert_eq!(
+            parse(text),
+            expected.map(|(id, path, is_view)| (id, path.to_string(), is_view))
+        );
     }
 
     #[test]

@@ -42,7 +42,12 @@ struct Map {
 }
 
 const MAPS: [Map; 2] = [
-    Map { file: c"/proc/self/uid_map", before: None, ranges: c"/etc/subuid", program: b"newuidmap" },
+    Map {
+        file: c"/proc/self/uid_map",
+        before: None,
+        ranges: c"/etc/subuid",
+        program: b"newuidmap",
+    },
     Map {
         file: c"/proc/self/gid_map",
         before: Some(c"/proc/self/setgroups"),
@@ -87,7 +92,8 @@ impl Ids {
 /// Whether this process is in a user namespace that is not the host's: it does not have all numbers there are.
 pub fn is_in_one() -> bool {
     let mut map = [0; 64];
-    let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0).and_then(|file| fs::read(file.by_ref(), &mut map));
+    let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0)
+        .and_then(|file| fs::read(file.by_ref(), &mut map));
     read.is_ok() && !map.windows(10).any(|digits| digits == b"4294967295")
 }
 
@@ -125,7 +131,10 @@ fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
     for n in 0..2 {
         // newuidmap and newgidmap say themselves why not.
         let mapped = helpers[n].as_ref().is_some_and(|helper| {
-            matches!(process::wait(Whom::Pidfd(helper.by_ref()), true), Ok(Some((_, Ended::Exited(0)))))
+            matches!(
+                process::wait(Whom::Pidfd(helper.by_ref()), true),
+                Ok(Some((_, Ended::Exited(0))))
+            )
         });
         if unshared.is_ok() && !mapped {
             ids[n].truncate(1);
@@ -149,7 +158,10 @@ fn unavailable(errno: Errno) -> Error {
     match set {
         Some((path, _, value)) => {
             let path = ShowC(path);
-            Error::with_errno(format_args!("no user namespace: {errno} ({value} in {path} allows them)"), errno)
+            Error::with_errno(
+                format_args!("no user namespace: {errno} ({value} in {path} allows them)"),
+                errno,
+            )
         }
         None => Error::with_errno(format_args!("no user namespace: {errno}"), errno),
     }
@@ -202,7 +214,8 @@ fn add_ranges(map: &Map, uid: u32, login: &Field, mappings: &mut Mappings) -> Re
     })
 }
 
-type SeeLine<'s> = &'s mut dyn FnMut(&Field, [Option<u32>; 2]) -> core::result::Result<(), &'static str>;
+type SeeLine<'s> =
+    &'s mut dyn FnMut(&Field, [Option<u32>; 2]) -> core::result::Result<(), &'static str>;
 
 /// Shows each line's first field, and the numbers that its second and third are.
 fn each_line(path: &'static CStr, see: SeeLine<'_>) -> Result<()> {
@@ -232,7 +245,12 @@ struct Gate {
 
 /// A process that becomes newuidmap or newgidmap for `pid`, when the gate opens where there is one; none where the user has no
 /// ranges, or no such program is there.
-fn start_helper(map: &Map, mappings: &[IdMapping], pid: i32, gate: Option<&mut Gate>) -> Result<Option<Fd>> {
+fn start_helper(
+    map: &Map,
+    mappings: &[IdMapping],
+    pid: i32,
+    gate: Option<&mut Gate>,
+) -> Result<Option<Fd>> {
     let mut program = PathBuf::new();
     let path = process::variable(b"PATH").unwrap_or_default().to_bytes();
     if is_alone(mappings) || !execute::search(path, map.program, &mut program) {
@@ -295,7 +313,8 @@ fn map_one(map: &Map, file: &[u8], mappings: &[IdMapping], pid: i32) -> Result<(
     let mut text = heapless::String::<MAP_BYTES>::new();
     for IdMapping { container, host, size } in mappings {
         let line = format_args!("{container} {host} {size}\n");
-        text.write_fmt(line).map_err(|_| Error::new(format_args!("more than {MAP_BYTES} bytes")))?;
+        text.write_fmt(line)
+            .map_err(|_| Error::new(format_args!("more than {MAP_BYTES} bytes")))?;
     }
     let mut path = PathBuf::new();
     path.set(format_args!("/proc/{pid}/{}", Show(file))).doing("name")?;

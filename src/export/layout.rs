@@ -25,7 +25,8 @@ pub fn copy_parts(
         if let Some((n, count)) = layer {
             watch.begin(n, count, size);
         }
-        let copied = store.blob(digest, size).and_then(|blob| target.copy_blob(&blob, digest, watch));
+        let copied =
+            store.blob(digest, size).and_then(|blob| target.copy_blob(&blob, digest, watch));
         copied.map_err(|error| match layer {
             Some((n, count)) => error.within(format_args!("layer {n} of {count} {digest}")),
             None => error.within(format_args!("blob {digest}")),
@@ -99,7 +100,8 @@ impl Entry<'_> {
         put(sink, format_args!(r#","annotations":{{"{TAG}":"#));
         quoted(tag.as_bytes(), sink);
         let notes = || descriptor.iter().flat_map(|it| it.entries_or_none("annotations"));
-        let is_renamed = !notes().any(|(key, value)| key == TAG && value.as_string().is_some_and(|its| its == *tag));
+        let is_renamed = !notes()
+            .any(|(key, value)| key == TAG && value.as_string().is_some_and(|its| its == *tag));
         let names = if is_renamed { &NAMES[..] } else { &NAMES[..2] };
         for (key, value) in notes().filter(|(key, _)| !is_one_of(key, names)) {
             member(sink, ",", &key, &value);
@@ -115,7 +117,11 @@ fn member(sink: &mut dyn Sink, comma: &str, key: &Text<'_>, value: &Value<'_>) {
 
 /// Writes `oci-layout`, and an `index.json` with the copy under its tag. The `former` index's own
 /// members and its entries of other tags stay.
-pub fn finish_layout(entry: &Entry<'_>, former: Option<Value<'_>>, target: &mut Target<'_>) -> Result<()> {
+pub fn finish_layout(
+    entry: &Entry<'_>,
+    former: Option<Value<'_>>,
+    target: &mut Target<'_>,
+) -> Result<()> {
     let is_same = |it: &Value<'_>| -> Result<bool> {
         let Some(notes) = it.get("annotations")? else { return Ok(false) };
         Ok(notes.text(TAG)?.is_some_and(|name| name == entry.tag))
@@ -134,7 +140,9 @@ pub fn finish_layout(entry: &Entry<'_>, former: Option<Value<'_>>, target: &mut 
             None => put(sink, format_args!("{}", Head(Document::INDEX))),
             Some(former) => {
                 let mut comma = "{";
-                for (key, value) in former.entries().unwrap_or_default().filter(|(key, _)| *key != *"manifests") {
+                for (key, value) in
+                    former.entries().unwrap_or_default().filter(|(key, _)| *key != *"manifests")
+                {
                     member(sink, comma, &key, &value);
                     comma = ",";
                 }

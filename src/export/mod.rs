@@ -47,7 +47,12 @@ impl Watch for Tap<'_> {
 }
 
 /// The digest of a blob, which may be copied meanwhile.
-fn hash_blob(blob: &Section, algorithm: Algorithm, to: Option<FdRef<'_>>, watch: &dyn Watch) -> Result<Digest> {
+fn hash_blob(
+    blob: &Section,
+    algorithm: Algorithm,
+    to: Option<FdRef<'_>>,
+    watch: &dyn Watch,
+) -> Result<Digest> {
     let mut buffer = [0; COPY_BYTES];
     let mut hasher = Hasher::new(algorithm);
     let mut at = 0;
@@ -101,7 +106,8 @@ fn read_layer(
     unpack: &mut UnpackMemory,
     see: &mut dyn FnMut(&mut dyn Source) -> Result<()>,
 ) -> Result<u64> {
-    let layer = rootfs::Layer { blob, digest: layer.digest.as_ref(), diff_id: Some(&layer.diff_id), watch };
+    let layer =
+        rootfs::Layer { blob, digest: layer.digest.as_ref(), diff_id: Some(&layer.diff_id), watch };
     rootfs::read(&layer, unpack, see)
 }
 

@@ -32,8 +32,11 @@ pub struct TargetMemory {
 
 impl TargetMemory {
     /// All zeros.
-    pub const EMPTY: TargetMemory =
-        TargetMemory { written: heapless::Vec::new(), name: PathBuf::new(), partial: PathBuf::new() };
+    pub const EMPTY: TargetMemory = TargetMemory {
+        written: heapless::Vec::new(),
+        name: PathBuf::new(),
+        partial: PathBuf::new(),
+    };
 }
 
 /// What the files go into.
@@ -84,20 +87,24 @@ impl<'a> Target<'a> {
     /// Returns whether the directory holds this blob already. A damaged one is written again.
     fn is_there(&mut self, digest: &Digest, size: u64) -> Result<bool> {
         let mut path = PathBuf::new();
-        path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex())).doing("look")?;
+        path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()))
+            .doing("look")?;
         let key = path_key(path.as_bytes());
         if self.memory.written.contains(&key) {
             return Ok(true);
         }
         let flags = fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY | fs::O_NOFOLLOW;
         let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_MAGICLINKS;
-        let Ok(file) = fs::open_resolved(self.fd, path.as_c_str(), flags, 0, resolve) else { return Ok(false) };
+        let Ok(file) = fs::open_resolved(self.fd, path.as_c_str(), flags, 0, resolve) else {
+            return Ok(false);
+        };
         let stat = fs::stat(file.by_ref(), c"").doing("stat")?;
         if stat.kind() != fs::S_IFREG || stat.size != size {
             return Ok(false);
         }
         let section = Section { file, offset: 0, size };
-        let is_whole = super::hash_blob(&section, digest.algorithm(), None, &()).is_ok_and(|its| its == *digest);
+        let is_whole = super::hash_blob(&section, digest.algorithm(), None, &())
+            .is_ok_and(|its| its == *digest);
         if is_whole {
             self.remember(key)?;
         }
@@ -121,7 +128,8 @@ impl<'a> Target<'a> {
         match self.kind {
             Kind::Directory => {
                 self.memory.partial.set(format_args!("{PARTIAL}")).doing("create")?;
-                self.open = Some(unique::file(self.fd, &mut self.memory.partial, 0o644).doing("create")?);
+                self.open =
+                    Some(unique::file(self.fd, &mut self.memory.partial, 0o644).doing("create")?);
             }
             _ => {
                 let name = self.memory.name.as_bytes();
@@ -207,7 +215,12 @@ impl<'a> Target<'a> {
             // Hash the new file, which only we have open: the source may change meanwhile.
             Some(file) if shares_all(blob, file.by_ref()) => {
                 let file = duplicate(file.by_ref(), 3).doing("read")?;
-                super::hash_blob(&Section { file, offset: 0, size: blob.size }, algorithm, None, watch)?
+                super::hash_blob(
+                    &Section { file, offset: 0, size: blob.size },
+                    algorithm,
+                    None,
+                    watch,
+                )?
             }
             _ => super::hash_blob(blob, algorithm, Some(self.file()), watch)?,
         };

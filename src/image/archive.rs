@@ -73,7 +73,12 @@ pub struct Archive<'m> {
 
 impl<'m> Archive<'m> {
     /// Goes over the tar, which is somewhere in the first `size` bytes of the file; whether it is docker's.
-    pub fn open(file: Fd, size: u64, form: Form, memory: &'m mut ArchiveMemory) -> Result<(Archive<'m>, bool)> {
+    pub fn open(
+        file: Fd,
+        size: u64,
+        form: Form,
+        memory: &'m mut ArchiveMemory,
+    ) -> Result<(Archive<'m>, bool)> {
         memory.entries.clear();
         let whole = Section { file, offset: 0, size };
         let mut name = Name::TOP;
@@ -98,7 +103,9 @@ impl<'m> Archive<'m> {
         let archive = Archive { file: whole.file, size, memory };
         let is_there = |name: &[u8]| archive.content(key(name)).is_some();
         let is_docker = match form {
-            Form::Either if is_there(b"oci-layout") => is_there(b"manifest.json") && archive.lists_nothing()?,
+            Form::Either if is_there(b"oci-layout") => {
+                is_there(b"manifest.json") && archive.lists_nothing()?
+            }
             Form::Either => is_there(b"manifest.json") || is_there(b"repositories"),
             form => form == Form::Docker,
         };
@@ -111,7 +118,9 @@ impl<'m> Archive<'m> {
     /// Returns whether there is an `index.json` that names no image: docker 25 leaves out what has no tag.
     fn lists_nothing(&self) -> Result<bool> {
         let mut buffer = [0; EMPTY_INDEX_BYTES];
-        let Some(index) = self.file(b"index.json")?.filter(|file| file.size <= EMPTY_INDEX_BYTES as u64) else {
+        let Some(index) =
+            self.file(b"index.json")?.filter(|file| file.size <= EMPTY_INDEX_BYTES as u64)
+        else {
             return Ok(false);
         };
         let index = super::store::read(&index, &mut buffer).and_then(json::check);
@@ -119,12 +128,17 @@ impl<'m> Archive<'m> {
     }
 
     /// Shows the name of every file right beneath a folder, some perhaps twice; false where there is none.
-    pub fn each_name(&self, folder: &[u8], see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+    pub fn each_name(
+        &self,
+        folder: &[u8],
+        see: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
         let mut is_any = false;
         let mut name = Name::TOP;
         each_entry(&self.section(Place { offset: 0, size: self.size })?, &mut |entry| {
             name.set(entry.name);
-            let rest = name.as_bytes().strip_prefix(folder).and_then(|rest| rest.strip_prefix(b"/"));
+            let rest =
+                name.as_bytes().strip_prefix(folder).and_then(|rest| rest.strip_prefix(b"/"));
             match rest.filter(|rest| entry.kind == Kind::File && !rest.contains(&b'/')) {
                 Some(name) => {
                     is_any = true;
@@ -146,7 +160,9 @@ impl<'m> Archive<'m> {
         let mut name = Name::TOP;
         name.set(path);
         let mut key = name.key();
-        let fault = |why: &str| Err(Error::new(format_args!("archive: {}: {why}", crate::io::show::Show(path))));
+        let fault = |why: &str| {
+            Err(Error::new(format_args!("archive: {}: {why}", crate::io::show::Show(path))))
+        };
         for links in 0..=ARCHIVE_LINKS_MAX {
             match self.content(key) {
                 Some(Content::File(place)) => return Ok(Some(place)),

@@ -151,7 +151,10 @@ impl<'a> Search<'a> {
         if self.wanted.reference.is_none() && self.wanted.digest.is_none() && self.has_several() {
             self.leave_artifacts_out(buffer);
             if self.has_several() {
-                return Err(Error::new(format_args!("several images, and no tag to choose by: {}", self.tags)));
+                return Err(Error::new(format_args!(
+                    "several images, and no tag to choose by: {}",
+                    self.tags
+                )));
             }
         }
         Ok(())
@@ -159,7 +162,11 @@ impl<'a> Search<'a> {
 
     /// The one entry of the top, whatever it leads to.
     fn entry(&mut self) -> Result<()> {
-        for lead in self.leads.iter().filter(|lead| self.wanted.digest.is_none_or(|digest| digest == lead.digest)) {
+        for lead in self
+            .leads
+            .iter()
+            .filter(|lead| self.wanted.digest.is_none_or(|digest| digest == lead.digest))
+        {
             if self.best.is_some_and(|best| best.digest != lead.digest) {
                 return Err(Error::new(format_args!(
                     "several manifests and no index over them: choose one by its digest"
@@ -186,7 +193,13 @@ impl<'a> Search<'a> {
     /// An entry of the top that has the wanted tag, or any where none is wanted.
     fn top_entry(&mut self, value: &Value<'_>, name: &Text<'_>) -> Result<()> {
         self.is_there = true;
-        let origin = Origin { rank: Rank::Unknown, pinned: false, depth: 0, name: hash_of(name), root: None };
+        let origin = Origin {
+            rank: Rank::Unknown,
+            pinned: false,
+            depth: 0,
+            name: hash_of(name),
+            root: None,
+        };
         self.consider(value, &origin)
     }
 
@@ -198,17 +211,20 @@ impl<'a> Search<'a> {
         {
             return Ok(());
         }
-        let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
+        let platform =
+            value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         // What BuildKit attests about an image stands beside it as an image for no machine.
         if platform.os == "unknown" && !self.takes_artifacts {
             return Ok(());
         }
-        let artifact_type = value.text("artifactType")?.filter(|kind| !kind.is_empty() && !self.takes_artifacts);
+        let artifact_type =
+            value.text("artifactType")?.filter(|kind| !kind.is_empty() && !self.takes_artifacts);
         if let Some(artifact_type) = artifact_type {
             self.others.add(&artifact_type);
             return Ok(());
         }
-        let rank = if platform.is_given() { platform.rank(&self.wanted.platform) } else { origin.rank };
+        let rank =
+            if platform.is_given() { platform.rank(&self.wanted.platform) } else { origin.rank };
         if platform.is_given() && rank == Rank::Other {
             self.platforms.add(&platform);
             // At the top it counts as an image, and it may be the one whose digest is wanted.
@@ -224,7 +240,8 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
-        let Some(media) = Document::named(media_type).filter(|media| media.kind() != Kind::Config) else {
+        let Some(media) = Document::named(media_type).filter(|media| media.kind() != Kind::Config)
+        else {
             self.others.add(&media_type);
             return Ok(());
         };
@@ -241,9 +258,9 @@ impl<'a> Search<'a> {
             root: origin.root.unwrap_or(root),
             name: origin.name,
         };
-        self.leads
-            .push(lead)
-            .map_err(|_| Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests to choose from")))
+        self.leads.push(lead).map_err(|_| {
+            Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests to choose from"))
+        })
     }
 
     /// Entries at the top that are not one image: neither of one digest, nor of one name.
@@ -274,7 +291,9 @@ impl<'a> Search<'a> {
             }
             if self.wanted.digest.is_some() && !lead.pinned {
                 self.unpinned.get_or_insert(lead.digest);
-            } else if lead.rank == Rank::Unknown && leads_to_artifact(self.store, &lead, &mut self.bytes, buffer) {
+            } else if lead.rank == Rank::Unknown
+                && leads_to_artifact(self.store, &lead, &mut self.bytes, buffer)
+            {
                 self.artifact = Some(lead);
             } else {
                 self.compare(lead);
@@ -289,7 +308,9 @@ impl<'a> Search<'a> {
             return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
         }
         if !spend(&mut self.bytes, lead) {
-            return Err(Error::new(format_args!("more than {SEARCH_BYTES} bytes of indexes and manifests to search")));
+            return Err(Error::new(format_args!(
+                "more than {SEARCH_BYTES} bytes of indexes and manifests to search"
+            )));
         }
         let index = read_document(self.store, lead, buffer)?;
         let Lead { rank, pinned, depth, name, root, .. } = *lead;
@@ -322,7 +343,9 @@ impl<'a> Search<'a> {
         let Wanted { reference, digest, index, platform } = self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {
             return Err(match self.tags.count {
-                0 => Error::new(format_args!("no tag \"{tag}\": the images of this layout have no tags")),
+                0 => Error::new(format_args!(
+                    "no tag \"{tag}\": the images of this layout have no tags"
+                )),
                 _ => Error::new(format_args!("no tag \"{tag}\", there is: {}", self.tags)),
             });
         }
@@ -334,7 +357,9 @@ impl<'a> Search<'a> {
             (Some(best), Some(rival)) => {
                 let first = best.digest;
                 let name = reference.unwrap_or("the layout");
-                return Err(Error::new(format_args!("{name} names two images, {first} and {rival}: choose by digest")));
+                return Err(Error::new(format_args!(
+                    "{name} names two images, {first} and {rival}: choose by digest"
+                )));
             }
             _ => (),
         }
@@ -347,8 +372,12 @@ impl<'a> Search<'a> {
                 self.platforms,
                 platform.role()
             )),
-            (Some(digest), None) => Error::new(format_args!("digest {digest} is wanted, and no image has it: refused")),
-            _ if self.others.count > 0 => Error::new(format_args!("no image, only {}", self.others)),
+            (Some(digest), None) => {
+                Error::new(format_args!("digest {digest} is wanted, and no image has it: refused"))
+            }
+            _ if self.others.count > 0 => {
+                Error::new(format_args!("no image, only {}", self.others))
+            }
             _ => Error::new(format_args!("the layout holds no image")),
         })
     }
@@ -359,7 +388,12 @@ impl<'a> Search<'a> {
 type AtTheTop<'v> = &'v mut dyn FnMut(Option<&Value<'_>>, Result<Text<'_>>, usize) -> Result<()>;
 
 /// Shows all entries at the top in their order: of `index.json`, or of `refs/`.
-pub fn each_at_the_top(store: &Store<'_>, wanted: &Wanted<'_>, buffer: &mut Buffer, see: AtTheTop<'_>) -> Result<()> {
+pub fn each_at_the_top(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    buffer: &mut Buffer,
+    see: AtTheTop<'_>,
+) -> Result<()> {
     let is_place = |n| wanted.index.is_none_or(|index| index == n);
     if let Some(section) = store.index()? {
         let mut look = || -> Result<()> {
@@ -431,5 +465,7 @@ fn spend(bytes: &mut u64, lead: &Lead) -> bool {
 fn leads_to_artifact(store: &Store<'_>, lead: &Lead, bytes: &mut u64, buffer: &mut Buffer) -> bool {
     lead.media.kind() == Kind::Manifest
         && spend(bytes, lead)
-        && read_document(store, lead, buffer).and_then(|manifest| is_artifact(&manifest)).unwrap_or(false)
+        && read_document(store, lead, buffer)
+            .and_then(|manifest| is_artifact(&manifest))
+            .unwrap_or(false)
 }

@@ -101,7 +101,11 @@ impl<'m> Config<'m> {
     /// What it says of itself, by the names that its config has for it: architecture, os, variant, os.version, created,
     /// author; as far as it does.
     pub fn about(&self) -> impl Iterator<Item = (&'static str, Text<'m>)> {
-        FIELDS.iter().enumerate().take(6).filter_map(|(index, (_, name, _))| Some((*name, self.text(index)?)))
+        FIELDS
+            .iter()
+            .enumerate()
+            .take(6)
+            .filter_map(|(index, (_, name, _))| Some((*name, self.text(index)?)))
     }
 
     /// The environment, `NAME=VALUE` each.

@@ -28,6 +28,11 @@ impl<'m> Descriptor<'m> {
 
 /// The digest that stands in, or is, `value`.
 pub fn parse(digest: Text<'_>, value: &Value<'_>) -> Result<Digest> {
-    let no_escapes = || Error::new(format_args!("digest \"{digest}\": has characters that no digest has"));
-    digest.as_plain().ok_or_else(no_escapes).and_then(Digest::parse).map_err(|error| value.blame(error))
+    let no_escapes =
+        || Error::new(format_args!("digest \"{digest}\": has characters that no digest has"));
+    digest
+        .as_plain()
+        .ok_or_else(no_escapes)
+        .and_then(Digest::parse)
+        .map_err(|error| value.blame(error))
 }

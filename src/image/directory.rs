@@ -24,7 +24,11 @@ impl Directory {
     }
 
     /// Shows the name of all that is right beneath a folder and is none itself; false where there is no such folder.
-    pub fn each_name(&self, folder: &CStr, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+    pub fn each_name(
+        &self,
+        folder: &CStr,
+        see: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
         let directory = match self.open_beneath(folder, fs::O_RDONLY | fs::O_DIRECTORY) {
             Err(Errno::ENOENT) => return Ok(false),
             directory => directory.on("open", folder)?,
@@ -51,7 +55,9 @@ impl Directory {
         // Looked at before it is opened: to open a device may do something, and a socket says ENXIO.
         let there = match self.open_beneath(path, fs::O_PATH) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-            Err(Errno::EXDEV) => return Err(Error::new(format_args!("{}: leads out of the layout", ShowC(path)))),
+            Err(Errno::EXDEV) => {
+                return Err(Error::new(format_args!("{}: leads out of the layout", ShowC(path))));
+            }
             there => there.on("open", path)?,
         };
         regular(there.by_ref(), path)?;

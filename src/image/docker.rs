@@ -38,21 +38,38 @@ pub fn choose(
 }
 
 /// What an item of `manifest.json` says: the image's layers, and its configuration with the digest that is in its name.
-pub fn of_item(archive: &Archive<'_>, item: &Value<'_>, layers: &mut Layers) -> Result<(Section, Option<Digest>)> {
+pub fn of_item(
+    archive: &Archive<'_>,
+    item: &Value<'_>,
+    layers: &mut Layers,
+) -> Result<(Section, Option<Digest>)> {
     layers.clear();
     for value in item.list("Layers")? {
         let section = named_file(archive, &value)?;
         let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
         let Section { offset, size, .. } = section;
-        let layer = Layer { digest: None, offset, size, compression, foreign: false, diff_id: Digest::ZERO };
-        layers.push(layer).map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
+        let layer = Layer {
+            digest: None,
+            offset,
+            size,
+            compression,
+            foreign: false,
+            diff_id: Digest::ZERO,
+        };
+        layers
+            .push(layer)
+            .map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
     }
     let config = item.require("Config")?;
     Ok((named_file(archive, &config)?, id(config.as_text()?)))
 }
 
 /// Shows what `manifest.json` says of each image.
-pub fn each(archive: &Archive<'_>, buffer: &mut [u8], see: &mut dyn FnMut(&Value<'_>) -> Result<()>) -> Result<()> {
+pub fn each(
+    archive: &Archive<'_>,
+    buffer: &mut [u8],
+    see: &mut dyn FnMut(&Value<'_>) -> Result<()>,
+) -> Result<()> {
     let mut look = || document(archive, buffer)?.items()?.try_for_each(|item| see(&item));
     look().doing("manifest.json")
 }
@@ -61,9 +78,9 @@ pub fn each(archive: &Archive<'_>, buffer: &mut [u8], see: &mut dyn FnMut(&Value
 fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>> {
     match archive.file(b"manifest.json")? {
         Some(file) => json::check(super::store::read(&file, buffer)?),
-        None if archive.file(b"repositories")?.is_some() => {
-            Err(Error::new(format_args!("missing: of docker before 1.10 (repositories): not supported, save it anew")))
-        }
+        None if archive.file(b"repositories")?.is_some() => Err(Error::new(format_args!(
+            "missing: of docker before 1.10 (repositories): not supported, save it anew"
+        ))),
         None => Err(Error::new(format_args!("missing: not what docker save writes"))),
     }
 }
@@ -86,7 +103,11 @@ fn id(path: Text<'_>) -> Option<Digest> {
 }
 
 /// The item of the image that is wanted. Several names of one configuration are one image.
-fn item<'m>(document: &Value<'m>, wanted: &Wanted<'_>, found_tag: &mut super::Tag) -> Result<Value<'m>> {
+fn item<'m>(
+    document: &Value<'m>,
+    wanted: &Wanted<'_>,
+    found_tag: &mut super::Tag,
+) -> Result<Value<'m>> {
     let mut found: Option<Value<'m>> = None;
     let (mut tags, mut several) = (List::new(), false);
     for (n, item) in document.items()?.enumerate() {
@@ -101,7 +122,8 @@ fn item<'m>(document: &Value<'m>, wanted: &Wanted<'_>, found_tag: &mut super::Ta
                 first = super::reference::tag(tag).unwrap_or("");
             }
         }
-        let is_pinned = wanted.digest.as_ref().is_none_or(|digest| id(config).is_none_or(|id| id == *digest));
+        let is_pinned =
+            wanted.digest.as_ref().is_none_or(|digest| id(config).is_none_or(|id| id == *digest));
         if !has_tag || !is_pinned || wanted.index.is_some_and(|index| index != n) {
             continue;
         }
@@ -114,12 +136,16 @@ fn item<'m>(document: &Value<'m>, wanted: &Wanted<'_>, found_tag: &mut super::Ta
         }
     }
     match (found, wanted.reference) {
-        (Some(_), _) if several => {
-            Err(Error::new(format_args!("several images, and nothing to choose by: {tags}, or @0, @1 and so on")))
-        }
+        (Some(_), _) if several => Err(Error::new(format_args!(
+            "several images, and nothing to choose by: {tags}, or @0, @1 and so on"
+        ))),
         (Some(item), _) => Ok(item),
-        (None, Some(tag)) if tags.count == 0 => Err(Error::new(format_args!("no tag \"{tag}\", nor any other"))),
+        (None, Some(tag)) if tags.count == 0 => {
+            Err(Error::new(format_args!("no tag \"{tag}\", nor any other")))
+        }
         (None, Some(tag)) => Err(Error::new(format_args!("no tag \"{tag}\", there is: {tags}"))),
-        (None, None) => Err(Error::new(format_args!("holds no image, or not the one that is wanted"))),
+        (None, None) => {
+            Err(Error::new(format_args!("holds no image, or not the one that is wanted")))
+        }
     }
 }

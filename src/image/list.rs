@@ -26,7 +26,9 @@ impl List {
         if write!(self.text, "{comma}{name}").is_err() {
             self.text.truncate(length);
             self.more += 1;
-        } else if length > 0 && self.text.as_bytes()[self.last..length] == self.text.as_bytes()[length + comma.len()..]
+        } else if length > 0
+            && self.text.as_bytes()[self.last..length]
+                == self.text.as_bytes()[length + comma.len()..]
         {
             self.text.truncate(length);
         } else {

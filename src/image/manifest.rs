@@ -14,7 +14,11 @@ use crate::{Error, Result};
 type Layers = heapless::Vec<Layer, LAYERS_MAX>;
 
 /// Reads the manifest or index that a descriptor leads to, and checks that it is what the descriptor says.
-pub fn read_document<'b>(store: &Store<'_>, lead: &Lead, buffer: &'b mut [u8; DOCUMENT_BYTES]) -> Result<Value<'b>> {
+pub fn read_document<'b>(
+    store: &Store<'_>,
+    lead: &Lead,
+    buffer: &'b mut [u8; DOCUMENT_BYTES],
+) -> Result<Value<'b>> {
     let value = json::check(read_verified(store, &lead.digest, lead.size, buffer)?)?;
     check_form(&value, lead.media.kind(), Some(lead.media))?;
     Ok(value)
@@ -32,7 +36,9 @@ pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) 
         };
         if !is_right {
             let expected = expected.map_or("an index", Document::name);
-            return Err(Error::new(format_args!("mediaType: {said}, where {expected} is expected")));
+            return Err(Error::new(format_args!(
+                "mediaType: {said}, where {expected} is expected"
+            )));
         }
     }
     let foreign: &[&str] = match kind {
@@ -59,13 +65,20 @@ pub fn is_artifact(manifest: &Value<'_>) -> Result<bool> {
 }
 
 /// Reads a manifest: its layers, without their diff_ids, and its configuration.
-pub fn read(store: &Store<'_>, lead: &Lead, layers: &mut Layers, buffer: &mut [u8; DOCUMENT_BYTES]) -> Result<Blob> {
+pub fn read(
+    store: &Store<'_>,
+    lead: &Lead,
+    layers: &mut Layers,
+    buffer: &mut [u8; DOCUMENT_BYTES],
+) -> Result<Blob> {
     let manifest = read_document(store, lead, buffer)?;
     match image_of(&manifest, layers)? {
         Some(id) => Ok(id),
         None => {
             let media_type = config_type(&manifest)?;
-            Err(Error::new(format_args!("an artifact and not an image: its config is {media_type}")))
+            Err(Error::new(format_args!(
+                "an artifact and not an image: its config is {media_type}"
+            )))
         }
     }
 }
@@ -81,7 +94,11 @@ pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob
 
 /// The layers of a manifest, without their diff_ids, and the digest and size of its configuration. What is not to be
 /// unpacked may be of any type.
-pub fn layers_and_config(manifest: &Value<'_>, is_strict: bool, layers: &mut Layers) -> Result<(Digest, u64)> {
+pub fn layers_and_config(
+    manifest: &Value<'_>,
+    is_strict: bool,
+    layers: &mut Layers,
+) -> Result<(Digest, u64)> {
     let config = Descriptor::read(&manifest.require("config")?)?;
     layers.clear();
     for value in manifest.list("layers")? {
@@ -91,7 +108,9 @@ pub fn layers_and_config(manifest: &Value<'_>, is_strict: bool, layers: &mut Lay
             known => known.unwrap_or((Compression::None, false)),
         };
         if is_strict && size == 0 && compression != Compression::None {
-            return Err(value.blame(Error::new(format_args!("no bytes at all are not {media_type}"))));
+            return Err(
+                value.blame(Error::new(format_args!("no bytes at all are not {media_type}")))
+            );
         }
         let digest = Some(digest);
         let layer = Layer { digest, offset: 0, size, compression, foreign, diff_id: Digest::ZERO };
@@ -122,6 +141,8 @@ pub fn read_config<'m>(bytes: &'m mut [u8], layers: &mut Layers) -> Result<Confi
     }
     match layers.len() {
         there if there == count => Ok(config),
-        there => Err(Error::new(format_args!("rootfs.diff_ids: {count} of them, the manifest has {there} layers"))),
+        there => Err(Error::new(format_args!(
+            "rootfs.diff_ids: {count} of them, the manifest has {there} layers"
+        ))),
     }
 }

@@ -79,7 +79,8 @@ const LAYERS: [(&str, bool); 7] = [
 pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
     let fault = |why: &str| Error::new(format_args!("media type {name}: {why}"));
     let plain = name.as_plain().unwrap_or("");
-    let known = LAYERS.iter().find_map(|(base, foreign)| Some((plain.strip_prefix(base)?, *foreign)));
+    let known =
+        LAYERS.iter().find_map(|(base, foreign)| Some((plain.strip_prefix(base)?, *foreign)));
     let (packing, foreign) = known.ok_or_else(|| fault("not a layer of an image"))?;
     match packing {
         "" => Ok((Compression::None, foreign)),
@@ -105,7 +106,9 @@ pub fn sniff(layer: &Section) -> Result<Compression> {
     let count = layer.read_full_at(&mut start, 0)?;
     let compression = Compression::of(&start[..count]);
     let other = match start {
-        _ if compression != Compression::None || &start[257..] == b"ustar" => return Ok(compression),
+        _ if compression != Compression::None || &start[257..] == b"ustar" => {
+            return Ok(compression);
+        }
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => "bzip2",
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
         _ => return Ok(compression),

@@ -38,7 +38,9 @@ pub use store::Store;
 use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::json::Value;
 use crate::io::section::Section;
-use crate::limits::{DOCUMENT_BYTES, DOCUMENTS_READ_BYTES, INDEX_MANIFESTS_MAX, LAYERS_MAX, REFERENCE_BYTES};
+use crate::limits::{
+    DOCUMENT_BYTES, DOCUMENTS_READ_BYTES, INDEX_MANIFESTS_MAX, LAYERS_MAX, REFERENCE_BYTES,
+};
 use crate::{Context, Error, Result};
 use platform::Rank;
 
@@ -146,12 +148,18 @@ pub struct Image<'m> {
 }
 
 /// Finds the wanted image, which must be for the platform that is wanted, with all its layers there.
-pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
+pub fn open<'m>(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    memory: &'m mut ImageMemory,
+) -> Result<Image<'m>> {
     let image = read(store, wanted, memory);
     let Ok(Image { config, layers, .. }) = &image else { return image };
     check_platform(config, &wanted.platform)?;
     for (n, layer) in layers.iter().enumerate() {
-        store.layer(layer).map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
+        store
+            .layer(layer)
+            .map_err(|error| error.within(format_args!("layer {} of {}", n + 1, layers.len())))?;
     }
     image
 }
@@ -160,15 +168,20 @@ pub fn open<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
 pub fn check_platform(config: &Config<'_>, wanted: &Target<'_>) -> Result<()> {
     let platform = Platform::of(config);
     match platform.rank(wanted) {
-        Rank::Other | Rank::Unknown => {
-            Err(Error::new(format_args!("wrong architecture: the image is for {platform}, {} {wanted}", wanted.role())))
-        }
+        Rank::Other | Rank::Unknown => Err(Error::new(format_args!(
+            "wrong architecture: the image is for {platform}, {} {wanted}",
+            wanted.role()
+        ))),
         _ => Ok(()),
     }
 }
 
 /// Finds the wanted image and reads its manifest and its configuration, whatever it is for.
-pub fn read<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
+pub fn read<'m>(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    memory: &'m mut ImageMemory,
+) -> Result<Image<'m>> {
     let ImageMemory { document, layers, leads, tag, .. } = memory;
     tag.clear();
     let (blob, id, id_offset, bytes) = match store {
@@ -179,24 +192,48 @@ pub fn read<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMem
         }
         _ => {
             let chosen = choose::choose(store, wanted, false, leads, tag, document)?;
-            let id = manifest::read(store, &chosen, layers, document).context("manifest", &chosen.digest)?;
-            let bytes = store::read_verified(store, &id.digest, id.size, document).context("config", &id.digest)?;
+            let id = manifest::read(store, &chosen, layers, document)
+                .context("manifest", &chosen.digest)?;
+            let bytes = store::read_verified(store, &id.digest, id.size, document)
+                .context("config", &id.digest)?;
             (Some(chosen.blob()), id, 0, bytes)
         }
     };
     let config = manifest::read_config(bytes, layers).context("config", &id.digest)?;
-    Ok(Image { manifest: blob.unwrap_or(id).digest, tag, id, id_offset, document: blob, config, layers })
+    Ok(Image {
+        manifest: blob.unwrap_or(id).digest,
+        tag,
+        id,
+        id_offset,
+        document: blob,
+        config,
+        layers,
+    })
 }
 
 /// Reads the image of an item of a docker-archive's `manifest.json`.
-pub fn read_docker<'m>(store: &Store<'_>, item: &Value<'_>, memory: &'m mut ImageMemory) -> Result<Image<'m>> {
+pub fn read_docker<'m>(
+    store: &Store<'_>,
+    item: &Value<'_>,
+    memory: &'m mut ImageMemory,
+) -> Result<Image<'m>> {
     let ImageMemory { document, layers, tag, documents_read, .. } = memory;
-    let Store::Docker(archive) = store else { return Err(Error::new(format_args!("not a docker-archive"))) };
+    let Store::Docker(archive) = store else {
+        return Err(Error::new(format_args!("not a docker-archive")));
+    };
     let (section, expected) = docker::of_item(archive, item, layers).doing("manifest.json")?;
     documents_read.add(section.size)?;
     let (id, bytes) = docker_config(&section, &[expected], document)?;
     let config = manifest::read_config(bytes, layers).context("config", &id.digest)?;
-    Ok(Image { manifest: id.digest, tag, id, id_offset: section.offset, document: None, config, layers })
+    Ok(Image {
+        manifest: id.digest,
+        tag,
+        id,
+        id_offset: section.offset,
+        document: None,
+        config,
+        layers,
+    })
 }
 
 /// A docker-archive's configuration: its document and bytes, which must have all digests that are expected.

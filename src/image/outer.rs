@@ -53,7 +53,12 @@ pub struct Outer<'a> {
 /// Shows each entry that is a file, a directory or the like, of a tar that begins where this file or device does.
 pub fn each_entry(whole: &Section, see: &mut dyn FnMut(&Outer<'_>) -> Result<()>) -> Result<()> {
     let mut buffer = [0; 4096];
-    let mut tar = OuterTar { reader: whole.reader(&mut buffer), end: whole.size, name: Name::new(), link: Name::new() };
+    let mut tar = OuterTar {
+        reader: whole.reader(&mut buffer),
+        end: whole.size,
+        name: Name::new(),
+        link: Name::new(),
+    };
     while let Some((kind, offset, size)) = tar.next().doing("archive")? {
         see(&Outer { kind, name: &tar.name, link: &tar.link, offset, size })?;
     }
@@ -80,7 +85,8 @@ impl OuterTar<'_> {
             let kind = header.kind();
             let is_extension = matches!(kind, b'x' | b'X' | b'g' | b'L' | b'K');
             let impossible = || fault("impossible size in the");
-            let mut size = header.size().and_then(|size| u64::try_from(size).ok()).ok_or_else(impossible)?;
+            let mut size =
+                header.size().and_then(|size| u64::try_from(size).ok()).ok_or_else(impossible)?;
             if !is_extension {
                 size = real_size.unwrap_or(size);
                 if !is_named {
@@ -115,10 +121,12 @@ impl OuterTar<'_> {
                         set(place, until_nul(contents));
                     }
                 } else {
-                    let malformed = |why: &str| Error::new(format_args!("pax header at byte {at}: {why}"));
+                    let malformed =
+                        |why: &str| Error::new(format_args!("pax header at byte {at}: {why}"));
                     let records = pax::check(contents).map_err(malformed)?;
                     // Nothing takes back what was said before, as an empty value does elsewhere.
-                    for (key, value) in pax::Records(records).filter(|(_, value)| !value.is_empty()) {
+                    for (key, value) in pax::Records(records).filter(|(_, value)| !value.is_empty())
+                    {
                         match key {
                             b"path" => {
                                 is_named = true;
@@ -128,14 +136,20 @@ impl OuterTar<'_> {
                                 is_linked = true;
                                 set(&mut self.link, value);
                             }
-                            b"size" => real_size = Some(crate::io::text::decimal(value).ok_or_else(impossible)?),
+                            b"size" => {
+                                real_size =
+                                    Some(crate::io::text::decimal(value).ok_or_else(impossible)?)
+                            }
                             _ => (),
                         }
                     }
                 }
             }
             // The last block may lack its padding.
-            let next = offset.saturating_add(size).checked_next_multiple_of(BLOCK as u64).ok_or_else(impossible)?;
+            let next = offset
+                .saturating_add(size)
+                .checked_next_multiple_of(BLOCK as u64)
+                .ok_or_else(impossible)?;
             self.reader.skip(next.saturating_sub(self.reader.position()))?;
             if !is_extension {
                 let kind = match kind {
@@ -149,9 +163,15 @@ impl OuterTar<'_> {
         }
     }
 
-    fn contents<'b>(&mut self, size: u64, buffer: &'b mut [u8; ARCHIVE_PAX_BYTES]) -> Result<&'b [u8]> {
+    fn contents<'b>(
+        &mut self,
+        size: u64,
+        buffer: &'b mut [u8; ARCHIVE_PAX_BYTES],
+    ) -> Result<&'b [u8]> {
         let Some(place) = buffer.get_mut(..size as usize) else {
-            return Err(Error::new(format_args!("a header of {size} bytes, more than {ARCHIVE_PAX_BYTES}")));
+            return Err(Error::new(format_args!(
+                "a header of {size} bytes, more than {ARCHIVE_PAX_BYTES}"
+            )));
         };
         let there = self.reader.read_full(place)?;
         Ok(&place[..there])

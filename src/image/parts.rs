@@ -23,7 +23,11 @@ pub struct Part<'a> {
 }
 
 /// The entry of `index.json` that is wanted, be it an index or a manifest, and its tag.
-pub fn select<'m>(store: &Store<'_>, wanted: &Wanted<'_>, memory: &'m mut ImageMemory) -> Result<(Blob, &'m str)> {
+pub fn select<'m>(
+    store: &Store<'_>,
+    wanted: &Wanted<'_>,
+    memory: &'m mut ImageMemory,
+) -> Result<(Blob, &'m str)> {
     let ImageMemory { document, leads, tag, .. } = memory;
     let lead = choose::choose(store, wanted, true, leads, tag, document)?;
     Ok((lead.blob(), tag))
@@ -37,7 +41,8 @@ pub fn select_artifact<'m>(
 ) -> Result<Option<(Blob, &'m str)>> {
     let ImageMemory { document, leads, tag, .. } = memory;
     let lead = choose::choose(store, wanted, true, leads, tag, document)?;
-    let is_it = lead.media.kind() == Kind::Manifest && is_artifact(&read_document(store, &lead, document)?)?;
+    let is_it = lead.media.kind() == Kind::Manifest
+        && is_artifact(&read_document(store, &lead, document)?)?;
     Ok(is_it.then_some((lead.blob(), tag)))
 }
 
@@ -51,11 +56,14 @@ pub fn descriptor<'b>(
     place: &'b mut [u8],
 ) -> &'b mut [u8] {
     let mut length = 0;
-    let scope = Scope { wanted: Wanted { digest: Some(*digest), ..*wanted }, is_of_platform: false };
+    let scope =
+        Scope { wanted: Wanted { digest: Some(*digest), ..*wanted }, is_of_platform: false };
     // Faults of other entries do not matter here.
     let _ = survey(store, &scope, indexes, &mut |found| {
         let text = found.descriptor.as_json().as_bytes();
-        if let Some(place) = place.get_mut(..text.len()).filter(|_| length == 0 && found.digest == *digest) {
+        if let Some(place) =
+            place.get_mut(..text.len()).filter(|_| length == 0 && found.digest == *digest)
+        {
             place.copy_from_slice(text);
             length = text.len();
         }
@@ -79,16 +87,22 @@ pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'
     while let Some(lead) = leads.pop() {
         bytes += lead.size;
         if bytes > SEARCH_BYTES {
-            return Err(Error::new(format_args!("more than {SEARCH_BYTES} bytes of indexes and manifests")));
+            return Err(Error::new(format_args!(
+                "more than {SEARCH_BYTES} bytes of indexes and manifests"
+            )));
         }
         let mut look = || -> Result<()> {
             let value = read_document(store, &lead, document)?;
             see(Part { digest: &lead.digest, size: lead.size, layer: None })?;
             if lead.media.kind() == Kind::Index {
                 if usize::from(lead.depth) >= INDEX_DEPTH {
-                    return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
+                    return Err(Error::new(format_args!(
+                        "nested deeper than {INDEX_DEPTH} indexes"
+                    )));
                 }
-                return value.list("manifests")?.try_for_each(|value| follow(&value, lead.depth + 1, leads, see));
+                return value
+                    .list("manifests")?
+                    .try_for_each(|value| follow(&value, lead.depth + 1, leads, see));
             }
             show(&value.require("config")?, None, see)?;
             let count = value.list("layers")?.count();
@@ -101,7 +115,10 @@ pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'
                 see(Part { digest: &digest, size, layer: Some((n + 1, count)) })
             })
         };
-        look().context(if lead.media.kind() == Kind::Index { "index" } else { "manifest" }, &lead.digest)?;
+        look().context(
+            if lead.media.kind() == Kind::Index { "index" } else { "manifest" },
+            &lead.digest,
+        )?;
     }
     Ok(())
 }
@@ -121,7 +138,9 @@ fn follow(value: &Value<'_>, depth: u8, leads: &mut choose::Leads, see: See<'_>)
 }
 
 fn push(leads: &mut choose::Leads, lead: Lead) -> Result<()> {
-    leads.push(lead).map_err(|_| Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")))
+    leads
+        .push(lead)
+        .map_err(|_| Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")))
 }
 
 /// Shows what a descriptor tells of.

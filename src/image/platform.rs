@@ -69,7 +69,11 @@ impl<'m> Platform<'m> {
     /// Reads a platform.
     pub fn read(value: &Value<'m>) -> Result<Platform<'m>> {
         let text = |key: &str| value.text(key).map(Option::unwrap_or_default);
-        Ok(Platform { architecture: text("architecture")?, os: text("os")?, variant: text("variant")? })
+        Ok(Platform {
+            architecture: text("architecture")?,
+            os: text("os")?,
+            variant: text("variant")?,
+        })
     }
 
     /// That of an image.
@@ -149,7 +153,8 @@ mod tests {
         let mut parts = platform.split('/');
         let mut next = || parts.next().unwrap_or("");
         let mut document =
-            format!(r#"{{"os":"{}","architecture":"{}","variant":"{}"}}"#, next(), next(), next()).into_bytes();
+            format!(r#"{{"os":"{}","architecture":"{}","variant":"{}"}}"#, next(), next(), next())
+                .into_bytes();
         let platform = json::check(&mut document).unwrap();
         let mut parts = wanted.split('/');
         let mut next = || parts.next().unwrap_or("");

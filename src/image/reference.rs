@@ -35,7 +35,9 @@ pub fn check_name(name: &str) -> Result<()> {
         && tag.len() <= TAG_MAX
         && tag.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'));
     if !is_tag {
-        return fault("its tag must be up to 128 of A-Z a-z 0-9 _ . -, and begin with a letter, a digit or _");
+        return fault(
+            "its tag must be up to 128 of A-Z a-z 0-9 _ . -, and begin with a letter, a digit or _",
+        );
     }
     let path = colon(name).and_then(|at| name.get(..at)).unwrap_or(name);
     let (host, path) = match split_once(path, b'/') {
@@ -52,8 +54,10 @@ pub fn check_name(name: &str) -> Result<()> {
         return fault("not of a-z 0-9, with . _ __ or - between them and / between its parts");
     }
     // The length counts with the default host and path, as podman spells them out.
-    let before =
-        host.map_or(if path.contains('/') { "docker.io/" } else { "docker.io/library/" }.len(), |host| host.len() + 1);
+    let before = host.map_or(
+        if path.contains('/') { "docker.io/" } else { "docker.io/library/" }.len(),
+        |host| host.len() + 1,
+    );
     if before + path.len() > NAME_MAX {
         return fault("longer than 255 characters, with its host");
     }
@@ -72,7 +76,8 @@ fn is_host(first: &str) -> bool {
 fn is_component(part: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = part.as_bytes();
-    let ends_plain = [bytes.first(), bytes.last()].iter().all(|end| end.is_some_and(|&byte| is_plain(byte)));
+    let ends_plain =
+        [bytes.first(), bytes.last()].iter().all(|end| end.is_some_and(|&byte| is_plain(byte)));
     ends_plain
         && bytes.split(|&byte| is_plain(byte)).all(|between| match between {
             b"" | b"." | b"_" | b"__" => true,
@@ -83,13 +88,18 @@ fn is_component(part: &str) -> bool {
 /// Returns whether it is a host name: dotted names of letters, digits and inner dashes, and perhaps
 /// a port. podman takes no IPv6 address either.
 fn is_host_name(host: &str) -> bool {
-    let (name, port) = split_once(host, b':').map_or((host, None), |(name, port)| (name, Some(port)));
+    let (name, port) =
+        split_once(host, b':').map_or((host, None), |(name, port)| (name, Some(port)));
     let is_label = |label: &str| {
         let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(is_inner)
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(is_inner)
     };
     name.split('.').all(is_label)
-        && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+        && port
+            .is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn full(name: &str) -> Full<'_> {
@@ -180,7 +190,9 @@ mod tests {
         ] {
             assert!(check_name(name).is_err(), "{name}");
         }
-        for (name, its) in [("a:5000/b", None), ("a:5000/b:c", Some("c")), ("b:", Some("")), ("", None)] {
+        for (name, its) in
+            [("a:5000/b", None), ("a:5000/b:c", Some("c")), ("b:", Some("")), ("", None)]
+        {
             assert_eq!(tag(name), its);
         }
     }

@@ -31,7 +31,12 @@ impl<'m> Store<'m> {
     }
 
     /// What is in a tar, which is somewhere in the first `size` bytes: the length of the file or block device.
-    pub fn open_archive(file: Fd, size: u64, form: Form, memory: &'m mut ArchiveMemory) -> Result<Store<'m>> {
+    pub fn open_archive(
+        file: Fd,
+        size: u64,
+        form: Form,
+        memory: &'m mut ArchiveMemory,
+    ) -> Result<Store<'m>> {
         let (archive, is_docker) = Archive::open(file, size, form, memory)?;
         Ok(if is_docker { Store::Docker(archive) } else { Store::Archive(archive) })
     }
@@ -39,7 +44,9 @@ impl<'m> Store<'m> {
     /// Opens the stored bytes of a layer.
     pub fn layer(&self, layer: &Layer) -> Result<Section> {
         let blob = match (self, &layer.digest) {
-            (Store::Docker(archive), _) => archive.section(Place { offset: layer.offset, size: layer.size }),
+            (Store::Docker(archive), _) => {
+                archive.section(Place { offset: layer.offset, size: layer.size })
+            }
             (_, digest) => self.blob(digest.as_ref().unwrap_or(&layer.diff_id), layer.size),
         };
         blob.map_err(|error| match layer.foreign {
@@ -55,7 +62,9 @@ impl<'m> Store<'m> {
         };
         if blob.size != size {
             let there = blob.size;
-            return Err(Error::new(format_args!("blob {digest}: size mismatch: expected {size} bytes, found {there}")));
+            return Err(Error::new(format_args!(
+                "blob {digest}: size mismatch: expected {size} bytes, found {there}"
+            )));
         }
         Ok(blob)
     }
@@ -69,9 +78,13 @@ impl<'m> Store<'m> {
     /// whose names are no digests that can be verified.
     pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
         let mut others = 0;
-        for (algorithm, folder) in [(Algorithm::Sha256, c"blobs/sha256"), (Algorithm::Sha512, c"blobs/sha512")] {
+        for (algorithm, folder) in
+            [(Algorithm::Sha256, c"blobs/sha256"), (Algorithm::Sha512, c"blobs/sha512")]
+        {
             self.each_name(folder, &mut |name| {
-                let digest = core::str::from_utf8(name).ok().and_then(|name| Digest::from_hex(algorithm, name));
+                let digest = core::str::from_utf8(name)
+                    .ok()
+                    .and_then(|name| Digest::from_hex(algorithm, name));
                 let Some(digest) = digest else {
                     others += 1;
                     return Ok(());
@@ -85,14 +98,19 @@ impl<'m> Store<'m> {
     /// Opens an image's configuration.
     pub fn config(&self, image: &Image<'_>) -> Result<Section> {
         match self {
-            Store::Docker(archive) => archive.section(Place { offset: image.id_offset, size: image.id.size }),
+            Store::Docker(archive) => {
+                archive.section(Place { offset: image.id_offset, size: image.id.size })
+            }
             _ => self.blob(&image.id.digest, image.id.size),
         }
     }
 
     /// Reads `index.json`. Returns None if it is missing: in a layout of 2016, or an unfinished
     /// one.
-    pub fn index_document<'b>(&self, memory: &'b mut ImageMemory) -> Result<Option<json::Value<'b>>> {
+    pub fn index_document<'b>(
+        &self,
+        memory: &'b mut ImageMemory,
+    ) -> Result<Option<json::Value<'b>>> {
         let Some(section) = self.index()? else { return Ok(None) };
         let index = read(&section, &mut memory.document).and_then(json::check);
         let checked = index.and_then(|index| check_form(&index, Kind::Index, None).map(|()| index));
@@ -110,11 +128,15 @@ impl<'m> Store<'m> {
     }
 
     /// Shows every tag of a layout of 2016, with its descriptor.
-    pub(super) fn references(&self, see: &mut dyn FnMut(&str, Section) -> Result<()>) -> Result<()> {
+    pub(super) fn references(
+        &self,
+        see: &mut dyn FnMut(&str, Section) -> Result<()>,
+    ) -> Result<()> {
         let mut path = PathBuf::new();
         let is_there = self.each_name(c"refs", &mut |name| {
             // Names are of A-Z a-z 0-9 . _ -; others and hidden files are not tags.
-            let Some(name) = core::str::from_utf8(name).ok().filter(|name| !name.starts_with('.')) else {
+            let Some(name) = core::str::from_utf8(name).ok().filter(|name| !name.starts_with('.'))
+            else {
                 return Ok(());
             };
             path.set(format_args!("refs/{name}")).context("refs", &name)?;
@@ -129,7 +151,8 @@ impl<'m> Store<'m> {
     /// The blob of this digest.
     fn find(&self, digest: &Digest) -> Result<Option<Section>> {
         let mut path = PathBuf::new();
-        path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex())).context("blob", digest)?;
+        path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()))
+            .context("blob", digest)?;
         self.file(path.as_c_str())
     }
 
@@ -157,7 +180,9 @@ impl<'m> Store<'m> {
 pub(super) fn read<'b>(section: &Section, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let (size, limit) = (section.size, buffer.len());
     if size > limit as u64 {
-        return Err(Error::new(format_args!("{size} bytes, more than the {limit} a document may have")));
+        return Err(Error::new(format_args!(
+            "{size} bytes, more than the {limit} a document may have"
+        )));
     }
     let bytes = &mut buffer[..size as usize];
     match section.read_full_at(bytes, 0)? as u64 {
@@ -188,13 +213,16 @@ pub(super) fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Digest {
 /// `oci-layout` must be there, and of the one version there has been since June 2016.
 pub(super) fn check_layout_file(section: Option<Section>) -> Result<()> {
     let look = || {
-        let section = section.ok_or_else(|| Error::new(format_args!("missing: not an OCI image layout")))?;
+        let section =
+            section.ok_or_else(|| Error::new(format_args!("missing: not an OCI image layout")))?;
         let mut buffer = [0; LAYOUT_FILE_BYTES];
         let value = json::check(read(&section, &mut buffer)?)?;
         let version = value.require_text("imageLayoutVersion")?;
         match version == "1.0.0" {
             true => Ok(()),
-            false => Err(Error::new(format_args!("version {version} is not supported, only 1.0.0"))),
+            false => {
+                Err(Error::new(format_args!("version {version} is not supported, only 1.0.0")))
+            }
         }
     };
     look().doing("oci-layout")

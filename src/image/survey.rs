@@ -14,7 +14,9 @@ use super::store::{self, Store};
 use super::{Compression, Config, ImageMemory, Layer, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
-use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES};
+use crate::limits::{
+    DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, PENDING_INDEXES_MAX, SEARCH_BYTES,
+};
 use crate::{Context, Error, Result};
 
 type Buffer = [u8; DOCUMENT_BYTES];
@@ -89,7 +91,8 @@ pub fn survey(
     [top, nested]: [&mut Buffer; 2],
     see: &mut dyn FnMut(&Found<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut walk = Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, failed: None, see };
+    let mut walk =
+        Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, failed: None, see };
     let result = each_at_the_top(store, &scope.wanted, top, &mut |value, tag, n| {
         value.map_or(Ok(()), |value| walk.top(value, tag, n, nested))
     });
@@ -128,7 +131,13 @@ struct Walk<'a, 's> {
 
 impl Walk<'_, '_> {
     /// An entry of the top, and all beneath it.
-    fn top(&mut self, value: &Value<'_>, tag: Result<Text<'_>>, top: usize, nested: &mut Buffer) -> Result<()> {
+    fn top(
+        &mut self,
+        value: &Value<'_>,
+        tag: Result<Text<'_>>,
+        top: usize,
+        nested: &mut Buffer,
+    ) -> Result<()> {
         let (tag, fault) = tag.map_or_else(|fault| (Text::EMPTY, Some(fault)), |tag| (tag, None));
         let at = At { tag, top, depth: 0, pinned: false };
         match fault {
@@ -139,17 +148,26 @@ impl Walk<'_, '_> {
             self.bytes = self.bytes.saturating_add(lead.size);
             let mut look = || {
                 if usize::from(depth) > INDEX_DEPTH {
-                    return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
+                    return Err(Error::new(format_args!(
+                        "nested deeper than {INDEX_DEPTH} indexes"
+                    )));
                 }
                 if self.bytes > SEARCH_BYTES {
-                    return Err(Error::new(format_args!("more than {SEARCH_BYTES} bytes of indexes")));
+                    return Err(Error::new(format_args!(
+                        "more than {SEARCH_BYTES} bytes of indexes"
+                    )));
                 }
                 let mut values = read_document(self.store, &lead, nested)?.list("manifests")?;
                 values.try_for_each(|value| self.entry(&value, &At { depth, pinned, ..at }))
             };
             match look().context("index", &lead.digest) {
                 Err(fault) if self.failed.is_none() => {
-                    self.odd(value, &At { depth: depth - 1, pinned, ..at }, Some(lead.digest), fault)?;
+                    self.odd(
+                        value,
+                        &At { depth: depth - 1, pinned, ..at },
+                        Some(lead.digest),
+                        fault,
+                    )?;
                 }
                 result => result?,
             }
@@ -158,7 +176,13 @@ impl Walk<'_, '_> {
     }
 
     /// Shows a malformed entry, or a malformed `index`.
-    fn odd(&mut self, value: &Value<'_>, at: &At<'_>, index: Option<Digest>, fault: Error) -> Result<()> {
+    fn odd(
+        &mut self,
+        value: &Value<'_>,
+        at: &At<'_>,
+        index: Option<Digest>,
+        fault: Error,
+    ) -> Result<()> {
         if self.scope.wanted.digest.is_some() && !at.pinned {
             return Ok(());
         }
@@ -197,12 +221,14 @@ impl Walk<'_, '_> {
 
     fn read(&mut self, value: &Value<'_>, at: &At<'_>) -> Result<()> {
         let At { tag, top, depth, pinned } = *at;
-        let platform = value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
+        let platform =
+            value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
         let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
         let media = Document::named(media_type).filter(|media| media.kind() != Kind::Config);
         let artifact_type = value.text("artifactType")?.filter(|kind| !kind.is_empty());
         let notes = value.get("annotations")?;
-        let attests = notes.map_or(Ok(None), |notes| notes.get("vnd.docker.reference.type"))?.is_some();
+        let attests =
+            notes.map_or(Ok(None), |notes| notes.get("vnd.docker.reference.type"))?.is_some();
         let sort = match media.map(Document::kind) {
             Some(Kind::Index) => Sort::Index,
             _ if attests || platform.os == "unknown" => Sort::Attestation,
@@ -214,10 +240,16 @@ impl Walk<'_, '_> {
         }
         let fault = self.store.blob(&digest, size).err();
         let is_missing = fault.is_some() && self.store.has(&digest).is_ok_and(|is_there| !is_there);
-        let is_pinned = self.scope.wanted.digest.as_ref().is_none_or(|wanted| pinned || *wanted == digest);
+        let is_pinned =
+            self.scope.wanted.digest.as_ref().is_none_or(|wanted| pinned || *wanted == digest);
         if let (Some(media), Sort::Index, None) = (media, sort, &fault) {
-            let pending = Pending { lead: Lead::new(digest, size, media), depth: depth + 1, pinned: is_pinned };
-            let full = |_| Error::new(format_args!("more than {PENDING_INDEXES_MAX} indexes in one"));
+            let pending = Pending {
+                lead: Lead::new(digest, size, media),
+                depth: depth + 1,
+                pinned: is_pinned,
+            };
+            let full =
+                |_| Error::new(format_args!("more than {PENDING_INDEXES_MAX} indexes in one"));
             self.pending.push(pending).map_err(full)?;
         }
         if !is_pinned {
@@ -262,14 +294,23 @@ impl Found<'_> {
 
     /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of types that can be
     /// unpacked.
-    pub fn read<'m>(&self, store: &Store<'_>, is_strict: bool, memory: &'m mut ImageMemory) -> Result<Contents<'m>> {
+    pub fn read<'m>(
+        &self,
+        store: &Store<'_>,
+        is_strict: bool,
+        memory: &'m mut ImageMemory,
+    ) -> Result<Contents<'m>> {
         let ImageMemory { document: buffer, layers, documents_read, .. } = memory;
         documents_read.add(self.size)?;
-        let media = self.media.ok_or_else(|| Error::new(format_args!("{}: not a manifest", self.digest)))?;
+        let media = self
+            .media
+            .ok_or_else(|| Error::new(format_args!("{}: not a manifest", self.digest)))?;
         let within = |error: Error| error.within(format_args!("manifest {}", self.digest));
-        let document = read_document(store, &Lead::new(self.digest, self.size, media), buffer).map_err(within)?;
+        let document = read_document(store, &Lead::new(self.digest, self.size, media), buffer)
+            .map_err(within)?;
         let is_image = self.sort == Sort::Manifest && !is_artifact(&document).map_err(within)?;
-        let config = manifest::layers_and_config(&document, is_image && is_strict, layers).map_err(within)?;
+        let config = manifest::layers_and_config(&document, is_image && is_strict, layers)
+            .map_err(within)?;
         Ok(Contents { is_image, document, config, layers })
     }
 }

@@ -54,7 +54,12 @@ pub fn after(last: &mut Name, next: &mut Disks) -> Result<Option<Disk>> {
         let sectors = sysfs::number(format_args!("/sys/class/block/{name}/size")).unwrap_or(0);
         if sectors > 0 {
             let read_only = sysfs::number(format_args!("/sys/class/block/{name}/ro")) == Some(1);
-            return Ok(Some(Disk { parent: parent(&name), name, size: sectors.saturating_mul(512), read_only }));
+            return Ok(Some(Disk {
+                parent: parent(&name),
+                name,
+                size: sectors.saturating_mul(512),
+                read_only,
+            }));
         }
     }
 }
@@ -65,7 +70,9 @@ fn names_after(last: &Name, next: &mut Disks) -> Result<()> {
     sysfs::each_entry(c"/sys/class/block", &mut |name| {
         // Not disks of memory, and not floppy drives, which take seconds to report that they are
         // empty.
-        if !["ram", "zram", "fd"].iter().any(|prefix| name.starts_with(prefix)) && name > last.as_str() {
+        if !["ram", "zram", "fd"].iter().any(|prefix| name.starts_with(prefix))
+            && name > last.as_str()
+        {
             keep_first(next, sysfs::name(name).context("disk", &name)?);
         }
         Ok(())
@@ -95,7 +102,8 @@ fn parent(name: &str) -> Option<Name> {
 impl Disk {
     /// Opens it for reading. `None`: there is no medium in the drive.
     pub fn open(&self) -> Result<Option<Fd>> {
-        let open = || fs::open(CWD, sysfs::device_node("block", &self.name)?.as_c_str(), O_RDONLY, 0);
+        let open =
+            || fs::open(CWD, sysfs::device_node("block", &self.name)?.as_c_str(), O_RDONLY, 0);
         match open() {
             Err(Errno::ENOMEDIUM) => Ok(None),
             opened => opened.map(Some).doing("open"),
@@ -112,7 +120,8 @@ impl Disk {
             return Ok(Content::Archive);
         }
         let found = superblock::probe(&|offset, buffer| section.read_at(buffer, offset))?;
-        let otherwise = if first[510..] == [0x55, 0xaa] { Content::Partitions } else { Content::Unknown };
+        let otherwise =
+            if first[510..] == [0x55, 0xaa] { Content::Partitions } else { Content::Unknown };
         Ok(found.map_or(otherwise, Content::FileSystem))
     }
 
@@ -137,7 +146,8 @@ impl Disk {
         let mut buffer = [0; 128];
         let name = self.parent.as_ref().unwrap_or(&self.name);
         sysfs::read(format_args!("/sys/class/block/{name}/serial"), &mut buffer) == Ok(serial)
-            || sysfs::read(format_args!("/sys/class/block/{name}/device/serial"), &mut buffer) == Ok(serial)
+            || sysfs::read(format_args!("/sys/class/block/{name}/device/serial"), &mut buffer)
+                == Ok(serial)
     }
 }
 
@@ -160,7 +170,10 @@ impl Uevents {
                 return Ok(false);
             }
             let left_ms = i32::try_from(left_us.div_ceil(1000)).unwrap_or(i32::MAX);
-            if event::poll_one(self.socket.by_ref(), libc::POLLIN, left_ms).doing("wait for devices")? != 0 {
+            if event::poll_one(self.socket.by_ref(), libc::POLLIN, left_ms)
+                .doing("wait for devices")?
+                != 0
+            {
                 self.drain();
                 return Ok(true);
             }
@@ -184,7 +197,8 @@ mod tests {
         for number in (0..1000u32).rev() {
             keep_first(&mut names, sysfs::name(&format!("vd{number:04}")).unwrap());
         }
-        let expected: Vec<String> = (0..DISKS_AT_ONCE).map(|number| format!("vd{number:04}")).collect();
+        let expected: Vec<String> =
+            (0..DISKS_AT_ONCE).map(|number| format!("vd{number:04}")).collect();
         assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), expected);
         keep_first(&mut names, sysfs::name("vd9").unwrap());
         assert_eq!(names.len(), DISKS_AT_ONCE);

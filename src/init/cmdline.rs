@@ -86,7 +86,9 @@ mod tests {
     fn words(line: &str) -> Vec<String> {
         let show = |word: Word<'_>| match word.value {
             None => String::from_utf8_lossy(word.name).into_owned(),
-            Some(value) => format!("{}|{}", String::from_utf8_lossy(word.name), String::from_utf8_lossy(value)),
+            Some(value) => {
+                format!("{}|{}", String::from_utf8_lossy(word.name), String::from_utf8_lossy(value))
+            }
         };
         Words::new(line.as_bytes()).map(show).collect()
     }

@@ -47,7 +47,9 @@ fn parse(line: &[u8]) -> Option<Command> {
     let mut number = || decimal(words.next()?);
     let command = match verb {
         b"size" => Command::Size(number()?.try_into().ok()?, number()?.try_into().ok()?),
-        b"signal" => Command::Signal(number()?.try_into().ok().filter(|n| (1..=SIGNAL_MAX).contains(n))?),
+        b"signal" => {
+            Command::Signal(number()?.try_into().ok().filter(|n| (1..=SIGNAL_MAX).contains(n))?)
+        }
         b"stop" => Command::Stop,
         b"eof" => Command::Eof(number()?),
         b"done" => Command::Done,
@@ -176,14 +178,18 @@ impl Control {
             Some(Command::Stop) => self.stop = true,
             Some(Command::Eof(bytes)) => self.eof = Some(bytes),
             Some(Command::Done) => self.done = true,
-            None => crate::warning!("the host said what we do not know: {}", crate::io::show::Show(line)),
+            None => crate::warning!(
+                "the host said what we do not know: {}",
+                crate::io::show::Show(line)
+            ),
         }
         (self.line_length, self.line_too_long) = (0, false);
     }
 
     /// Whether somebody has the host's end open.
     pub fn is_connected(&self) -> bool {
-        event::poll_one(self.port.by_ref(), libc::POLLIN, 0).is_ok_and(|events| events & libc::POLLHUP == 0)
+        event::poll_one(self.port.by_ref(), libc::POLLIN, 0)
+            .is_ok_and(|events| events & libc::POLLHUP == 0)
     }
 
     /// Waits, up to a deadline, until the host has said what `enough` asks for.
@@ -301,7 +307,9 @@ mod tests {
         let mut buffer = [0; 64];
         let n = fs::read(theirs.by_ref(), &mut buffer).unwrap();
         assert_eq!(&buffer[..n], b"hello 1\nexit 3 4 5\n");
-        for piece in ["si", "ze 1 2\nsignal", " 15\nsignal 2\n", "nonsense\n", &"x".repeat(300), "\neof 7\n"] {
+        for piece in
+            ["si", "ze 1 2\nsignal", " 15\nsignal 2\n", "nonsense\n", &"x".repeat(300), "\neof 7\n"]
+        {
             fs::write_all(theirs.by_ref(), piece.as_bytes()).unwrap();
             control.hear();
         }

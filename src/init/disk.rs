@@ -62,7 +62,13 @@ impl Search<'_> {
 
     /// Finds the one disk with this name that `judge` accepts. Errors of `judge` say why others are
     /// left.
-    fn find(&mut self, which: Which<'_>, key: &str, what: &str, judge: &mut Judge<'_>) -> Result<Chosen> {
+    fn find(
+        &mut self,
+        which: Which<'_>,
+        key: &str,
+        what: &str,
+        judge: &mut Judge<'_>,
+    ) -> Result<Chosen> {
         let deadline = time::monotonic_us() + self.options.wait * 1_000_000;
         loop {
             let mut notes = Notes::default();
@@ -72,7 +78,10 @@ impl Search<'_> {
             self.disks.clear();
             while let Some(disk) = block::after(&mut last, self.disks)? {
                 // A partition of a disk that was taken is part of it: in a bootable iso9660, one holds the same superblock.
-                if taken.as_ref().is_some_and(|taken| disk.parent.as_ref() == Some(&taken.disk.name)) {
+                if taken
+                    .as_ref()
+                    .is_some_and(|taken| disk.parent.as_ref() == Some(&taken.disk.name))
+                {
                     continue;
                 }
                 let judged = disk.content().and_then(|content| {
@@ -85,7 +94,9 @@ impl Search<'_> {
                 });
                 match (judged, &taken) {
                     (Ok(Some(content)), None) => taken = Some(Chosen { disk, content }),
-                    (Ok(Some(_)), Some(first)) => return Err(two(which, key, &first.disk.name, &disk.name)),
+                    (Ok(Some(_)), Some(first)) => {
+                        return Err(two(which, key, &first.disk.name, &disk.name));
+                    }
                     (Ok(None), _) => {}
                     (Err(error), _) => notes.add(&disk.name, &error),
                 }
@@ -96,9 +107,15 @@ impl Search<'_> {
             if !self.uevents.wait(deadline)? {
                 let wait = self.options.wait;
                 return Err(match which {
-                    Which::Auto => Error::new(format_args!("no disk with an image after {wait} s: {notes}")),
-                    _ if is_named => Error::new(format_args!("{key}={which}: no {what} on it after {wait} s: {notes}")),
-                    _ => Error::new(format_args!("{key}={which}: no such disk after {wait} s: {notes}")),
+                    Which::Auto => {
+                        Error::new(format_args!("no disk with an image after {wait} s: {notes}"))
+                    }
+                    _ if is_named => Error::new(format_args!(
+                        "{key}={which}: no {what} on it after {wait} s: {notes}"
+                    )),
+                    _ => Error::new(format_args!(
+                        "{key}={which}: no such disk after {wait} s: {notes}"
+                    )),
                 });
             }
         }
@@ -125,16 +142,20 @@ fn holds_root(content: &Content) -> Result<&Superblock> {
         Content::FileSystem(found) => {
             Err(Error::new(format_args!("{} cannot hold a root file system, ext4 can", found.kind)))
         }
-        _ => Err(Error::new(format_args!("no file system that can hold a root file system, ext4 can"))),
+        _ => Err(Error::new(format_args!(
+            "no file system that can hold a root file system, ext4 can"
+        ))),
     }
 }
 
 fn two(which: Which<'_>, key: &str, first: &Name, second: &Name) -> Error {
     match which {
-        Which::Auto => {
-            Error::new(format_args!("two disks hold an image, /dev/{first} and /dev/{second}: {key}= must say which"))
-        }
-        _ => Error::new(format_args!("{key}={which}: two disks answer to it, /dev/{first} and /dev/{second}")),
+        Which::Auto => Error::new(format_args!(
+            "two disks hold an image, /dev/{first} and /dev/{second}: {key}= must say which"
+        )),
+        _ => Error::new(format_args!(
+            "{key}={which}: two disks answer to it, /dev/{first} and /dev/{second}"
+        )),
     }
 }
 
@@ -148,7 +169,9 @@ fn try_image(
 ) -> Result<()> {
     match content {
         Content::Archive => open_archive(disk, options.path, archive).map(drop),
-        Content::Unknown | Content::Partitions => Err(Error::new(format_args!("{}", Shown(disk, content)))),
+        Content::Unknown | Content::Partitions => {
+            Err(Error::new(format_args!("{}", Shown(disk, content))))
+        }
         Content::FileSystem(found) => {
             // A look must not change a disk that is somebody else's, not even by replaying its journal.
             mount_read_only(disk, found, true, modules)?;
@@ -177,9 +200,11 @@ impl Chosen {
             Content::Unknown | Content::Partitions => {
                 Err(Error::new(format_args!("{}", Shown(&self.disk, &self.content))))
             }
-            Content::FileSystem(found) => mount_read_only(&self.disk, found, self.disk.read_only, modules)
-                .and_then(|()| open_layout(options.path))
-                .map_err(|error| error.within(format_args!("{}", found.kind))),
+            Content::FileSystem(found) => {
+                mount_read_only(&self.disk, found, self.disk.read_only, modules)
+                    .and_then(|()| open_layout(options.path))
+                    .map_err(|error| error.within(format_args!("{}", found.kind)))
+            }
         };
         store.map_err(|error| error.within(format_args!("{self}")))
     }
@@ -207,7 +232,9 @@ impl Display for Chosen {
 
 fn open_archive<'m>(disk: &Disk, path: &str, archive: &'m mut ArchiveMemory) -> Result<Store<'m>> {
     if path != "/" {
-        return Err(Error::new(format_args!("an archive without a file system, where ocinit.path={path} is nothing")));
+        return Err(Error::new(format_args!(
+            "an archive without a file system, where ocinit.path={path} is nothing"
+        )));
     }
     let file = disk.open()?.ok_or_else(|| Error::new(format_args!("no medium")))?;
     Store::open_archive(file, disk.size, Form::Either, archive)
@@ -223,7 +250,12 @@ fn open_layout<'m>(path: &str) -> Result<Store<'m>> {
     if path == "/" { store } else { store.context("path", &path) }
 }
 
-fn mount_read_only(disk: &Disk, found: &Superblock, leave_journal: bool, modules: Modules) -> Result<()> {
+fn mount_read_only(
+    disk: &Disk,
+    found: &Superblock,
+    leave_journal: bool,
+    modules: Modules,
+) -> Result<()> {
     // Overrides the superblock: its `errors=panic` would end the machine.
     let data = match found.kind {
         "ext4" if found.dirty && leave_journal => c"errors=continue,noload",
@@ -233,14 +265,24 @@ fn mount_read_only(disk: &Disk, found: &Superblock, leave_journal: bool, modules
     mount_at(disk, found, IMAGE_PLACE, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, data, modules)
 }
 
-fn mount_at(disk: &Disk, found: &Superblock, place: &CStr, flags: u64, data: &CStr, modules: Modules) -> Result<()> {
+fn mount_at(
+    disk: &Disk,
+    found: &Superblock,
+    place: &CStr,
+    flags: u64,
+    data: &CStr,
+    modules: Modules,
+) -> Result<()> {
     modules.load_for(found.kind)?;
     early::make_directory(place)?;
     let node = super::sysfs::device_node("block", &disk.name).doing("find node")?;
     let kind = PathBuf::from_bytes(found.kind.as_bytes()).context("mount", &found.kind)?;
     let mounted = mount::mount(node.as_c_str(), place, kind.as_c_str(), flags, data);
     match mounted {
-        Err(Errno::ENODEV) => Err(Error::new(format_args!("mount {}: the kernel has no such file system", found.kind))),
+        Err(Errno::ENODEV) => Err(Error::new(format_args!(
+            "mount {}: the kernel has no such file system",
+            found.kind
+        ))),
         mounted => mounted.context("mount", &found.kind),
     }
 }
@@ -330,8 +372,10 @@ impl Display for Notes {
 fn write_modules(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut buffer = [0; 4096];
     let text = super::sysfs::read(format_args!("/proc/modules"), &mut buffer).unwrap_or("");
-    let mut names =
-        text.as_bytes().split(|&byte| byte == b'\n').filter_map(|line| line.split(|&byte| byte == b' ').next());
+    let mut names = text
+        .as_bytes()
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| line.split(|&byte| byte == b' ').next());
     let first = names.next().filter(|name| !name.is_empty()).unwrap_or(b"none");
     write!(f, "{}", crate::io::show::Show(first))?;
     names.try_for_each(|name| write!(f, " {}", crate::io::show::Show(name)))
@@ -344,7 +388,11 @@ mod tests {
     #[test]
     fn disks_are_told_of_in_one_line_of_bounded_length() {
         let mut notes = Notes::default();
-        assert!(notes.to_string().starts_with("there is no disk at all; drivers beside the kernel's own: "));
+        assert!(
+            notes
+                .to_string()
+                .starts_with("there is no disk at all; drivers beside the kernel's own: ")
+        );
         notes.add("vda", &"a tar");
         notes.add("vdb", &"empty");
         assert_eq!(notes.to_string(), "/dev/vda: a tar; /dev/vdb: empty");

@@ -34,9 +34,17 @@ pub fn prepare_process() {
 
 /// Every signal but the faults, which the kernel delivers even where they are blocked.
 pub fn signals() -> SignalSet {
-    [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS]
-        .iter()
-        .fold(SignalSet::ALL, |set, &signal| set.without(signal))
+    [
+        libc::SIGSEGV,
+        libc::SIGBUS,
+        libc::SIGFPE,
+        libc::SIGILL,
+        libc::SIGTRAP,
+        libc::SIGABRT,
+        libc::SIGSYS,
+    ]
+    .iter()
+    .fold(SignalSet::ALL, |set, &signal| set.without(signal))
 }
 
 /// Puts a mount where the root was: the kernel refuses pivot_root(2) away from an initramfs (before Linux 7.0).
@@ -70,11 +78,29 @@ const STRICT: u64 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
 // /dev comes first, so that there is a log for whatever fails after it.
 static EARLY: [Early; 5] = [
-    Early { kind: c"devtmpfs", target: c"/dev", flags: MS_NOSUID | MS_NOEXEC, data: c"mode=0755", needed: false },
+    Early {
+        kind: c"devtmpfs",
+        target: c"/dev",
+        flags: MS_NOSUID | MS_NOEXEC,
+        data: c"mode=0755",
+        needed: false,
+    },
     Early { kind: c"proc", target: c"/proc", flags: STRICT, data: c"", needed: true },
     Early { kind: c"sysfs", target: c"/sys", flags: STRICT, data: c"", needed: true },
-    Early { kind: c"tmpfs", target: c"/run", flags: MS_NOSUID | MS_NODEV, data: c"mode=0755", needed: true },
-    Early { kind: c"cgroup2", target: c"/sys/fs/cgroup", flags: STRICT, data: CGROUP_OPTIONS[0], needed: false },
+    Early {
+        kind: c"tmpfs",
+        target: c"/run",
+        flags: MS_NOSUID | MS_NODEV,
+        data: c"mode=0755",
+        needed: true,
+    },
+    Early {
+        kind: c"cgroup2",
+        target: c"/sys/fs/cgroup",
+        flags: STRICT,
+        data: CGROUP_OPTIONS[0],
+        needed: false,
+    },
 ];
 
 /// Best first: Linux 5.7 has the second word, 4.15 the first. With `nsdelegate` a process may not
@@ -117,7 +143,8 @@ const NODES: [(&CStr, u32, u32, u32); 9] = [
 
 /// A /dev for a kernel without devtmpfs; nodes of disks and ports come when they are asked for (`sysfs::device_node`).
 fn make_dev() -> Result<()> {
-    mount::mount(c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_NOEXEC, c"mode=0755").doing("mount /dev")?;
+    mount::mount(c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_NOEXEC, c"mode=0755")
+        .doing("mount /dev")?;
     for (path, major, minor, mode) in NODES {
         let made = fs::mknod(CWD, path, fs::S_IFCHR | mode, fs::makedev(major, minor));
         made.on("make", path)?;
@@ -146,7 +173,8 @@ pub fn set_log_level(level: Level) {
 pub fn open_console() -> Result<()> {
     // A serial line without a carrier would hold a blocking open for ever.
     let console = fs::open(CWD, c"/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
-    let stream = console.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).doing("open /dev/null")?;
+    let stream =
+        console.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).doing("open /dev/null")?;
     let _ = fd::set_nonblocking(stream.by_ref(), false);
     // Its lines, and a ^D, are for the container's own terminal to make; they may be typed ahead.
     let _ = tty::set_raw(stream.by_ref(), true);
@@ -160,12 +188,15 @@ pub fn open_console() -> Result<()> {
 pub fn open_terminal() -> Result<fd::Fd> {
     let mut buffer = [0; 256];
     // The kernel lists its consoles; the one that /dev/console reads from is the last.
-    let names = sysfs::read(format_args!("/sys/class/tty/console/active"), &mut buffer).unwrap_or("");
+    let names =
+        sysfs::read(format_args!("/sys/class/tty/console/active"), &mut buffer).unwrap_or("");
     let last = names.as_bytes().rsplit(|&byte| byte == b' ').next().unwrap_or(b"");
     let name = core::str::from_utf8(last).ok().filter(|name| !name.is_empty()).unwrap_or("console");
     let path = sysfs::device_node("tty", name).context("find console", &name)?;
     let opened = fs::open(CWD, path.as_c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
-    let terminal = opened.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).context("open console", &name)?;
+    let terminal = opened
+        .or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0))
+        .context("open console", &name)?;
     let _ = fd::set_nonblocking(terminal.by_ref(), false);
     Ok(terminal)
 }

@@ -116,7 +116,8 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     });
     report.end_of("modules");
 
-    let told = Told { line: early::command_line(command_line)?, file: early::map(c"/ocinit.conf")? };
+    let told =
+        Told { line: early::command_line(command_line)?, file: early::map(c"/ocinit.conf")? };
     let options = told.options()?;
     early::set_log_level(options.log);
 
@@ -124,12 +125,15 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     let image_disk = search.image_disk(archive)?;
     let rootfs_disk = options.rootfs.map(|which| search.rootfs_disk(which)).transpose()?;
     if rootfs_disk.as_ref().is_some_and(|disk| disk.is_same(&image_disk)) {
-        return Err(Error::new(format_args!("{image_disk}: holds the image, and ocinit.rootfs= names it too")));
+        return Err(Error::new(format_args!(
+            "{image_disk}: holds the image, and ocinit.rootfs= names it too"
+        )));
     }
     report.end_of("disk");
 
     let store = image_disk.open_store(&options, modules, archive)?;
-    let image = image::open(&store, &wanted(&options)?, documents).context("image on", &image_disk)?;
+    let image =
+        image::open(&store, &wanted(&options)?, documents).context("image on", &image_disk)?;
     crate::info!("image {} on {image_disk}, {} layers", image.manifest, image.layers.len());
     report.end_of("image");
 
@@ -138,27 +142,40 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
         None => rootfs_place::in_memory(options.rootfs_size, budget)?,
         Some(disk) => {
             let mounted = disk.mount_for_rootfs(modules)?;
-            rootfs_place::on_disk(mounted.by_ref()).map_err(|error| error.within(format_args!("{disk}")))?
+            rootfs_place::on_disk(mounted.by_ref())
+                .map_err(|error| error.within(format_args!("{disk}")))?
         }
     };
     // The next phase needs other code: so half of the program need not be in memory at once.
     vm::release_code();
     // A layer that fails ends the boot here: nothing of the image is executed.
-    let unpacked = bundle::unpack_layers(&store, image.layers, root.by_ref(), Powers::Root, &(), unpack)?;
+    let unpacked =
+        bundle::unpack_layers(&store, image.layers, root.by_ref(), Powers::Root, &(), unpack)?;
     unpack.release();
     vm::release_code();
     let Applied { entries, bytes, passes, skipped_xattrs, .. } = unpacked;
-    crate::debug!("{entries} entries, {bytes} bytes, {passes} passes over {} layers", image.layers.len());
+    crate::debug!(
+        "{entries} entries, {bytes} bytes, {passes} passes over {} layers",
+        image.layers.len()
+    );
     if skipped_xattrs > 0 {
-        crate::warning!("skipped {skipped_xattrs} extended attributes that the file system cannot hold");
+        crate::warning!(
+            "skipped {skipped_xattrs} extended attributes that the file system cannot hold"
+        );
     }
     report.end_of("unpack");
 
-    run::Plan { told, options: &options, shm: budget.shm, arguments, strings, container, buffers, streams }.carry_out(
-        &image.config,
-        root.by_ref(),
-        report,
-    )
+    run::Plan {
+        told,
+        options: &options,
+        shm: budget.shm,
+        arguments,
+        strings,
+        container,
+        buffers,
+        streams,
+    }
+    .carry_out(&image.config, root.by_ref(), report)
 }
 
 fn wanted<'a>(options: &Options<'a>) -> Result<image::Wanted<'a>> {

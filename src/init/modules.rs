@@ -59,7 +59,9 @@ fn lines(list: &[u8]) -> impl Iterator<Item = Result<Line<'_>>> {
             None => Ok(Line { file, file_system }),
             Some(word) => {
                 let (list, number, word) = (crate::io::show::ShowC(LIST), index + 1, Show(word));
-                Err(Error::new(format_args!("{list}: line {number}: FILE [FILESYSTEM] expected, then {word}")))
+                Err(Error::new(format_args!(
+                    "{list}: line {number}: FILE [FILESYSTEM] expected, then {word}"
+                )))
             }
         })
     })
@@ -93,7 +95,10 @@ mod tests {
     fn a_list_names_files_and_file_systems() {
         let list = b"# first\nvirtio.ko\n\n  fs/vfat.ko\tvfat \r\nlast.ko";
         let lines: Vec<_> = lines(list).map(|line| line.unwrap()).collect();
-        let line = |file: &'static str, fs: &'static str| Line { file: file.as_bytes(), file_system: fs.as_bytes() };
+        let line = |file: &'static str, fs: &'static str| Line {
+            file: file.as_bytes(),
+            file_system: fs.as_bytes(),
+        };
         assert_eq!(lines, [line("virtio.ko", ""), line("fs/vfat.ko", "vfat"), line("last.ko", "")]);
     }
 

@@ -130,7 +130,11 @@ macro_rules! put {
 
 static KEYS: [Key; 23] = [
     key("disk", "auto, /dev/NAME, LABEL=, UUID= or SERIAL=", put!(disk, text => which(text)?)),
-    key("wait", "seconds, at most 86400", put!(wait, text => values::whole(text).filter(|&s| s <= 86400)?)),
+    key(
+        "wait",
+        "seconds, at most 86400",
+        put!(wait, text => values::whole(text).filter(|&s| s <= 86400)?),
+    ),
     key("path", "an absolute path", put!(path, text => absolute(text)?)),
     key("ref", "the name of an image", put!(reference, text => Some(some(text)?))),
     key(
@@ -144,9 +148,17 @@ static KEYS: [Key; 23] = [
         "a size such as 512M, or a share of memory such as 80%",
         put!(rootfs_size, text => values::share(text)?),
     ),
-    key("net", "host or none", put!(own_network, text => values::choice(text, &[("host", false), ("none", true)])?)),
+    key(
+        "net",
+        "host or none",
+        put!(own_network, text => values::choice(text, &[("host", false), ("none", true)])?),
+    ),
     key("memory", "a size such as 512M", put!(memory, text => Some(values::size(text)?))),
-    key("cpus", "a decimal number from 0.01 to 1000", put!(cpus, text => Some(values::cpus(text)?))),
+    key(
+        "cpus",
+        "a decimal number from 0.01 to 1000",
+        put!(cpus, text => Some(values::cpus(text)?)),
+    ),
     // Up to PID_MAX_LIMIT, the most that the kernel takes.
     key(
         "pids",
@@ -159,9 +171,17 @@ static KEYS: [Key; 23] = [
         "container or exec",
         put!(exec, text => values::choice(text, &[("container", false), ("exec", true)])?),
     ),
-    key("hostname", "1 to 64 letters, digits, '.', '-' or '_'", put!(hostname, text => values::hostname(text)?)),
+    key(
+        "hostname",
+        "1 to 64 letters, digits, '.', '-' or '_'",
+        put!(hostname, text => values::hostname(text)?),
+    ),
     key("tty", "on or off", put!(tty, text => values::switch(text)?)),
-    key("user", "USER or UID, with :GROUP or :GID behind it if wanted", put!(user, text => Some(some(text)?))),
+    key(
+        "user",
+        "USER or UID, with :GROUP or :GID behind it if wanted",
+        put!(user, text => Some(some(text)?)),
+    ),
     key("workdir", "an absolute path", put!(workdir, text => Some(absolute(text)?))),
     key("log", "error, warning, info or debug", put!(log, text => values::choice(text, LEVELS)?)),
     key(
@@ -180,8 +200,12 @@ static KEYS: [Key; 23] = [
     key("env", "NAME=VALUE", |_, _| Some(())),
 ];
 
-const LEVELS: &[(&str, Level)] =
-    &[("error", Level::Error), ("warning", Level::Warning), ("info", Level::Info), ("debug", Level::Debug)];
+const LEVELS: &[(&str, Level)] = &[
+    ("error", Level::Error),
+    ("warning", Level::Warning),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
+];
 
 /// Returns the limits of `nofile=1024:2048,core=0`; None for a malformed one.
 pub fn limits(text: &str) -> impl Iterator<Item = Option<Limit>> {
@@ -231,7 +255,9 @@ impl<'a> Told<'a> {
         let mut seen = 0u32;
         if self.line.trim_ascii_end().len() >= COMMAND_LINE_BYTES {
             let reason = "its end may have been cut off by the boot loader; long arguments belong in /ocinit.conf";
-            return Err(Error::new(format_args!("command line: {COMMAND_LINE_BYTES} bytes or more: {reason}")));
+            return Err(Error::new(format_args!(
+                "command line: {COMMAND_LINE_BYTES} bytes or more: {reason}"
+            )));
         }
         for word in Words::new(self.line).take_while(|word| *word != super::cmdline::DASHES) {
             if let Some(name) = word.name.strip_prefix(b"ocinit.") {
@@ -248,7 +274,9 @@ impl<'a> Told<'a> {
                 // The value may be a secret: only the name is shown.
                 let (number, name) = (index + 1, Show(&name[..name.len().min(64)]));
                 let reason = "not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE";
-                return Err(Error::new(format_args!("/ocinit.conf: record {number} ({name}): {reason}")));
+                return Err(Error::new(format_args!(
+                    "/ocinit.conf: record {number} ({name}): {reason}"
+                )));
             }
         }
         if Words::new(self.line).after_dashes().next().is_some()
@@ -269,7 +297,8 @@ impl<'a> Told<'a> {
     {
         let mut length = 0;
         for Word { name, value } in Words::new(self.line).after_dashes() {
-            let pieces = [name, if value.is_some() { b"=" } else { b"" }, value.unwrap_or(b""), b"\0"];
+            let pieces =
+                [name, if value.is_some() { b"=" } else { b"" }, value.unwrap_or(b""), b"\0"];
             for byte in pieces.into_iter().flatten() {
                 // A word with its NUL is no longer than it was with the space that ends it.
                 if let Some(place) = space.get_mut(length) {
@@ -317,7 +346,9 @@ impl<'a> Iterator for Env<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        for Word { name, value } in self.line.by_ref().take_while(|word| *word != super::cmdline::DASHES) {
+        for Word { name, value } in
+            self.line.by_ref().take_while(|word| *word != super::cmdline::DASHES)
+        {
             if name == b"ocinit.env" && value.is_some() {
                 return value;
             }
@@ -353,7 +384,8 @@ impl<'a> Iterator for Records<'a> {
             let at = self.rest.iter().position(|&byte| byte == end).unwrap_or(self.rest.len());
             let record = &self.rest[..at];
             self.rest = self.rest.get(at + 1..).unwrap_or(&[]);
-            let comment = !self.binary && (record.trim_ascii().is_empty() || record.starts_with(b"#"));
+            let comment =
+                !self.binary && (record.trim_ascii().is_empty() || record.starts_with(b"#"));
             if !record.is_empty() && !comment {
                 return Some(record);
             }
@@ -379,7 +411,8 @@ fn put<'a>(
     let fault = |why: &dyn core::fmt::Display| {
         Error::new(format_args!("{place}: ocinit.{}: {why}", Show(&name[..name.len().min(64)])))
     };
-    let Some((index, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name.as_bytes() == name) else {
+    let Some((index, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name.as_bytes() == name)
+    else {
         return Err(fault(&"unknown key"));
     };
     let repeatable = key.name == "env";
@@ -424,7 +457,9 @@ fn refuse_contradictions(options: &Options<'_>) -> Result<()> {
             (limited, "ocinit.memory=, cpus= or pids="),
         ] {
             if given {
-                return Err(Error::new(format_args!("ocinit.mode=exec has no container for {key}")));
+                return Err(Error::new(format_args!(
+                    "ocinit.mode=exec has no container for {key}"
+                )));
             }
         }
     }

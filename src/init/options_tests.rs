@@ -4,7 +4,9 @@ use super::options::{Options, Told, Which, limits};
 use super::values::Share;
 
 fn options<'a>(line: &'a str, file: &'a str) -> Result<Options<'a>, String> {
-    Told { line: line.as_bytes(), file: file.as_bytes() }.options().map_err(|error| error.to_string())
+    Told { line: line.as_bytes(), file: file.as_bytes() }
+        .options()
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -17,14 +19,28 @@ fn every_key_goes_to_its_place() {
     let o = options(line, file).unwrap();
     assert_eq!(o.disk, Which::Label("\"my image\""));
     assert_eq!((o.wait, o.path, o.reference, o.own_network), (3, "/a", Some("x:1"), true));
-    assert_eq!((o.rootfs_size, o.memory, o.cpus, o.pids), (Share::Percent(50), Some(64 << 20), Some(500), Some(9)));
-    assert_eq!((o.init, o.hostname, o.tty, o.user, o.workdir), (true, "h", true, Some("1:2"), Some("/w")));
+    assert_eq!(
+        (o.rootfs_size, o.memory, o.cpus, o.pids),
+        (Share::Percent(50), Some(64 << 20), Some(500), Some(9))
+    );
+    assert_eq!(
+        (o.init, o.hostname, o.tty, o.user, o.workdir),
+        (true, "h", true, Some("1:2"), Some("/w"))
+    );
     assert!(o.log == crate::log::Level::Debug && o.digest.is_some() && !o.exec);
-    assert_eq!(options("\"ocinit.disk=LABEL=my image\"", "").unwrap().disk, Which::Label("my image"));
+    assert_eq!(
+        options("\"ocinit.disk=LABEL=my image\"", "").unwrap().disk,
+        Which::Label("my image")
+    );
     assert_eq!(options("", "").unwrap(), Options::DEFAULT);
-    let o = options("ocinit.seccomp=off ocinit.no-new-privileges=on ocinit.ulimit=nofile=5:6,core=0", "").unwrap();
+    let o = options(
+        "ocinit.seccomp=off ocinit.no-new-privileges=on ocinit.ulimit=nofile=5:6,core=0",
+        "",
+    )
+    .unwrap();
     assert_eq!((o.seccomp, o.no_new_privileges, o.privileged), (Some(false), true, false));
-    let limits: Vec<_> = limits(o.ulimits).flatten().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
+    let limits: Vec<_> =
+        limits(o.ulimits).flatten().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
     assert_eq!(limits, [("NOFILE", 5, 6), ("CORE", 0, 0)]);
     let o = options("ocinit.privileged=on", "ocinit.seccomp=default").unwrap();
     assert_eq!((o.seccomp, o.privileged), (Some(true), true));
@@ -39,10 +55,18 @@ fn what_is_wrong_is_named() {
         ("ocinit.=1", "", "command line: ocinit.: unknown key"),
         ("ocinit.net=maybe", "", "command line: ocinit.net: 'maybe': host or none expected"),
         ("ocinit.net", "", "command line: ocinit.net: has no value, host or none expected"),
-        ("ocinit.pids=4194305", "", "command line: ocinit.pids: '4194305': a number from 1 to 4194304 expected"),
+        (
+            "ocinit.pids=4194305",
+            "",
+            "command line: ocinit.pids: '4194305': a number from 1 to 4194304 expected",
+        ),
         ("ocinit.seccomp=on", "", "command line: ocinit.seccomp: 'on': default or off expected"),
         ("ocinit.privileged=yes", "", "command line: ocinit.privileged: 'yes': on or off expected"),
-        ("ocinit.no-new-privileges", "", "command line: ocinit.no-new-privileges: has no value, on or off expected"),
+        (
+            "ocinit.no-new-privileges",
+            "",
+            "command line: ocinit.no-new-privileges: has no value, on or off expected",
+        ),
         (
             "ocinit.ulimit=nofile=1,files=2",
             "",
@@ -51,17 +75,37 @@ fn what_is_wrong_is_named() {
         ("ocinit.wait=1 ocinit.wait=1", "", "command line: ocinit.wait: given twice"),
         ("ocinit.wait=1", "ocinit.wait=1", "/ocinit.conf: ocinit.wait: given twice"),
         ("", "x=1", "/ocinit.conf: record 1 (x): not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE"),
-        ("", "arg=\narg", "/ocinit.conf: record 2 (arg): not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE"),
+        (
+            "",
+            "arg=\narg",
+            "/ocinit.conf: record 2 (arg): not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE",
+        ),
         ("", "env==secret", "/ocinit.conf: ocinit.env: NAME=VALUE expected"),
-        ("-- a", "arg=b", "command line: arguments are given both after -- and as arg= in /ocinit.conf"),
-        ("ocinit.rootfs=auto", "", "command line: ocinit.rootfs: 'auto': /dev/NAME, LABEL=, UUID= or SERIAL= expected"),
+        (
+            "-- a",
+            "arg=b",
+            "command line: arguments are given both after -- and as arg= in /ocinit.conf",
+        ),
+        (
+            "ocinit.rootfs=auto",
+            "",
+            "command line: ocinit.rootfs: 'auto': /dev/NAME, LABEL=, UUID= or SERIAL= expected",
+        ),
         (
             "ocinit.disk=/dev/",
             "",
             "command line: ocinit.disk: '/dev/': auto, /dev/NAME, LABEL=, UUID= or SERIAL= expected",
         ),
-        ("ocinit.mode=exec ocinit.tty=on", "", "ocinit.mode=exec has no container for ocinit.tty=on"),
-        ("ocinit.rootfs=/dev/vdb ocinit.disk=/dev/vdb", "", "ocinit.rootfs= and ocinit.disk= name the same disk"),
+        (
+            "ocinit.mode=exec ocinit.tty=on",
+            "",
+            "ocinit.mode=exec has no container for ocinit.tty=on",
+        ),
+        (
+            "ocinit.rootfs=/dev/vdb ocinit.disk=/dev/vdb",
+            "",
+            "ocinit.rootfs= and ocinit.disk= name the same disk",
+        ),
     ] {
         assert_eq!(options(line, file).unwrap_err(), expected);
     }
@@ -82,14 +126,18 @@ fn arguments_and_environment_are_read_in_order() {
         let mut space = [0; 2048];
         told.args(&mut space).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
     };
-    assert_eq!(args("a ocinit.wait=1 -- sh -c \"echo  x\" k=\"v w\"", ""), ["sh", "-c", "echo  x", "k=v w"]);
+    assert_eq!(
+        args("a ocinit.wait=1 -- sh -c \"echo  x\" k=\"v w\"", ""),
+        ["sh", "-c", "echo  x", "k=v w"]
+    );
     assert_eq!(args("-- ocinit.nonsense=1 --", ""), ["ocinit.nonsense=1", "--"]);
     assert_eq!(args("-- \"\" a=\"\" \"b c\"", ""), ["", "a=", "b c"]);
     assert_eq!(args("", "arg=a b\narg=\n"), ["a b", ""]);
     assert_eq!(args("", "arg=a\nb\0arg=#\0"), ["a\nb", "#"]);
     assert!(args("a b --", "").is_empty());
 
-    let told = Told { line: b"ocinit.env=A=1 -- ocinit.env=B=2", file: b"env=A=\xff=\0ocinit.env=C=3\0" };
+    let told =
+        Told { line: b"ocinit.env=A=1 -- ocinit.env=B=2", file: b"env=A=\xff=\0ocinit.env=C=3\0" };
     told.options().unwrap();
     let env: Vec<&[u8]> = told.env().collect();
     assert_eq!(env, [&b"A=1"[..], b"A=\xff=", b"C=3"]);

@@ -19,7 +19,8 @@ pub struct Ports {
     pub stderr: Fd,
 }
 
-const NAMES: [&str; 4] = ["org.ocinit.control", "org.ocinit.stdin", "org.ocinit.stdout", "org.ocinit.stderr"];
+const NAMES: [&str; 4] =
+    ["org.ocinit.control", "org.ocinit.stdin", "org.ocinit.stdout", "org.ocinit.stderr"];
 
 /// How long the ports of a device that can have some are waited for, in microseconds: the host announces them one by
 /// one, and a name comes after its port. A machine with other ports only starts this much later.
@@ -35,7 +36,12 @@ pub fn open(uevents: &Uevents) -> Result<Option<Ports>> {
         let found = find()?;
         if let [Some(control), Some(stdin), Some(stdout), Some(stderr)] = &found {
             let (control, stdin) = (open_port(control)?, open_port(stdin)?);
-            return Ok(Some(Ports { control, stdin, stdout: open_port(stdout)?, stderr: open_port(stderr)? }));
+            return Ok(Some(Ports {
+                control,
+                stdin,
+                stdout: open_port(stdout)?,
+                stderr: open_port(stderr)?,
+            }));
         }
         if !uevents.wait(deadline)? {
             // A host that gave us some of them means to hear of us; without any, stdio is the console.
@@ -48,7 +54,8 @@ pub fn open(uevents: &Uevents) -> Result<Option<Ports>> {
 }
 
 fn missing(found: &[Option<Name>; 4]) -> Error {
-    let missing = NAMES.iter().zip(found).find(|(_, found)| found.is_none()).map_or("", |(name, _)| name);
+    let missing =
+        NAMES.iter().zip(found).find(|(_, found)| found.is_none()).map_or("", |(name, _)| name);
     Error::new(format_args!("virtio port {missing}: missing, while others of ours are there"))
 }
 
@@ -60,8 +67,11 @@ fn machine_can_have_ports() -> Result<bool> {
     let mut can = false;
     sysfs::each_entry(c"/sys/bus/virtio/devices", &mut |name| {
         let mut buffer = [0; 128];
-        if sysfs::read(format_args!("/sys/bus/virtio/devices/{name}/device"), &mut buffer) == Ok(CONSOLE) {
-            let features = sysfs::read(format_args!("/sys/bus/virtio/devices/{name}/features"), &mut buffer);
+        if sysfs::read(format_args!("/sys/bus/virtio/devices/{name}/device"), &mut buffer)
+            == Ok(CONSOLE)
+        {
+            let features =
+                sysfs::read(format_args!("/sys/bus/virtio/devices/{name}/features"), &mut buffer);
             can |= features.is_ok_and(|bits| bits.as_bytes().get(MULTIPORT) == Some(&b'1'));
         }
         Ok(())
@@ -73,7 +83,8 @@ fn find() -> Result<[Option<Name>; 4]> {
     let mut found = [const { None }; 4];
     sysfs::each_entry(c"/sys/class/virtio-ports", &mut |device| {
         let mut buffer = [0; 64];
-        let name = sysfs::read(format_args!("/sys/class/virtio-ports/{device}/name"), &mut buffer).unwrap_or("");
+        let name = sysfs::read(format_args!("/sys/class/virtio-ports/{device}/name"), &mut buffer)
+            .unwrap_or("");
         if let Some(index) = NAMES.iter().position(|wanted| *wanted == name) {
             found[index] = sysfs::name(device).ok();
         }

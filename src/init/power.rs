@@ -54,7 +54,8 @@ static CAN_POWER_OFF: AtomicBool = AtomicBool::new(false);
 
 /// Learns whether the firmware knows how, while there is a /sys: ACPI's tables name the state S5 (soft off).
 pub fn learn() {
-    const TABLES: [&CStr; 2] = [c"/sys/firmware/acpi/tables/DSDT", c"/sys/firmware/acpi/tables/SSDT"];
+    const TABLES: [&CStr; 2] =
+        [c"/sys/firmware/acpi/tables/DSDT", c"/sys/firmware/acpi/tables/SSDT"];
     CAN_POWER_OFF.store(TABLES.iter().any(|table| holds(table, b"_S5_")), Ordering::Relaxed);
 }
 

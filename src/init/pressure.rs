@@ -13,12 +13,21 @@ use core::fmt::Write;
 
 /// Reports in one line what ran out while the container ran.
 #[inline(never)]
-pub fn tell(group: Option<&MachineGroup>, limits: &Resources, root: FdRef<'_>, status: u8, report: &mut Report) {
+pub fn tell(
+    group: Option<&MachineGroup>,
+    limits: &Resources,
+    root: FdRef<'_>,
+    status: u8,
+    report: &mut Report,
+) {
     // Kernels before 6.11 count a failed fork only in the process's own cgroup.
     let count = |file: &CStr, key: &str| {
         let groups = group.iter().flat_map(|group| group.both());
         let mut buffer = [0; 512];
-        groups.map(|group| group.read(file, &mut buffer).map_or(0, |text| number_of(text, key))).max().unwrap_or(0)
+        groups
+            .map(|group| group.read(file, &mut buffer).map_or(0, |text| number_of(text, key)))
+            .max()
+            .unwrap_or(0)
     };
     let seen = Seen {
         killed: count(c"memory.events", "oom_kill"),
@@ -51,7 +60,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn write(&self, status: u8, mebibytes: u64, pids: Option<u64>, line: &mut dyn Write) -> core::fmt::Result {
+    fn write(
+        &self,
+        status: u8,
+        mebibytes: u64,
+        pids: Option<u64>,
+        line: &mut dyn Write,
+    ) -> core::fmt::Result {
         let mut gap = "";
         if self.killed > 0 || self.machine_killed > 0 {
             let who = match (self.killed, i32::from(status) == 128 + signal::SIGKILL) {
@@ -80,7 +95,9 @@ impl Seen {
 /// Returns the number after a word at the start of a line.
 pub fn number_of(text: &[u8], key: &str) -> u64 {
     let mut lines = text.split(|&byte| byte == b'\n');
-    lines.find_map(|line| decimal(line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?)).unwrap_or(0)
+    lines
+        .find_map(|line| decimal(line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?))
+        .unwrap_or(0)
 }
 
 /// Returns a number of /proc/vmstat, which takes more than one read.
@@ -98,17 +115,27 @@ mod tests {
         line
     }
 
-    const NOTHING: Seen = Seen { killed: 0, at_limit: false, forks_refused: 0, machine_killed: 0, is_full: false };
+    const NOTHING: Seen =
+        Seen { killed: 0, at_limit: false, forks_refused: 0, machine_killed: 0, is_full: false };
 
     #[test]
     fn what_ran_out_is_said_in_one_line() {
         assert_eq!(said(NOTHING, 1, None), "");
         let killed = Seen { killed: 1, at_limit: true, machine_killed: 1, ..NOTHING };
-        assert_eq!(said(killed, 137, None), "out of memory: the container was killed (limit 32 MiB)");
+        assert_eq!(
+            said(killed, 137, None),
+            "out of memory: the container was killed (limit 32 MiB)"
+        );
         let one = Seen { killed: 1, machine_killed: 1, ..NOTHING };
-        assert_eq!(said(one, 3, None), "out of memory: a process of the container was killed (the machine has 32 MiB)");
+        assert_eq!(
+            said(one, 3, None),
+            "out of memory: a process of the container was killed (the machine has 32 MiB)"
+        );
         let other = Seen { machine_killed: 1, ..NOTHING };
-        assert_eq!(said(other, 0, None), "out of memory: a process of the machine was killed (the machine has 32 MiB)");
+        assert_eq!(
+            said(other, 0, None),
+            "out of memory: a process of the machine was killed (the machine has 32 MiB)"
+        );
         let all = Seen { forks_refused: 4, is_full: true, killed: 1, at_limit: true, ..NOTHING };
         assert_eq!(
             said(all, 1, Some(9)),
@@ -120,6 +147,9 @@ mod tests {
     #[test]
     fn numbers_are_found_by_their_words() {
         let text = b"low 1\noom 2\noom_kill 3\noom_group_kill 0\n";
-        assert_eq!((number_of(text, "oom"), number_of(text, "oom_kill"), number_of(text, "max")), (2, 3, 0));
+        assert_eq!(
+            (number_of(text, "oom"), number_of(text, "oom_kill"), number_of(text, "max")),
+            (2, 3, 0)
+        );
     }
 }

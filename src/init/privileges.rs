@@ -6,7 +6,9 @@ use super::{sysfs, values};
 use crate::bundle::{self, Security};
 use crate::container::MachineGroup;
 use crate::io::strings::Strings;
-use crate::spec::{CPU_PERIOD_US, Capabilities, Device, Limit, Mount, Resources, Spec, capability, defaults};
+use crate::spec::{
+    CPU_PERIOD_US, Capabilities, Device, Limit, Mount, Resources, Spec, capability, defaults,
+};
 use crate::sys::fd::FdRef;
 use crate::sys::vm::Grown;
 use crate::{Context, Error, Result};
@@ -80,7 +82,8 @@ pub fn limit_shared_memory<'m>(
     }
     if let Some(mount) = mounts.iter_mut().find(|mount| mount.destination == c"/dev/shm") {
         let mut options = strings.begin();
-        for option in mount.options.iter().filter(|option| !option.to_bytes().starts_with(b"size=")) {
+        for option in mount.options.iter().filter(|option| !option.to_bytes().starts_with(b"size="))
+        {
             options.push(option.to_bytes())?;
             options.end_word()?;
         }
@@ -100,7 +103,11 @@ pub fn add_devices<'m>(strings: &mut Strings<'m>, devices: &mut Grown<Device<'m>
 /// Restricts the container to the default devices: a layer may hold a node of every disk, or the
 /// container's root may make one. If the kernel has no device programs, no device on the root file
 /// system can be opened, and the container cannot make any.
-pub fn restrict_devices(group: Option<&MachineGroup>, capabilities: &mut Capabilities, root: FdRef<'_>) {
+pub fn restrict_devices(
+    group: Option<&MachineGroup>,
+    capabilities: &mut Capabilities,
+    root: FdRef<'_>,
+) {
     let restricted = match group {
         Some(group) => group.restrict_devices(),
         None => Err(Error::new(format_args!("no control group"))),

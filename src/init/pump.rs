@@ -56,7 +56,13 @@ pub struct Pump<'m> {
 
 impl<'m> Pump<'m> {
     /// A pump of this kind of source.
-    pub fn new(kind: Kind, source: Fd, sink: Fd, sink_is_terminal: bool, buffer: &'m mut Buffer) -> Pump<'m> {
+    pub fn new(
+        kind: Kind,
+        source: Fd,
+        sink: Fd,
+        sink_is_terminal: bool,
+        buffer: &'m mut Buffer,
+    ) -> Pump<'m> {
         let (source, sink) = (Some(source), Some(sink));
         Pump {
             kind,

@@ -91,7 +91,9 @@ impl Report {
             }
             None => {
                 let before = if within_line { "\n" } else { "" };
-                super::early::say_last_on_console(format_args!("{before}ocinit: exit status {status}\n"));
+                super::early::say_last_on_console(format_args!(
+                    "{before}ocinit: exit status {status}\n"
+                ));
             }
         }
     }

@@ -37,9 +37,11 @@ pub fn in_memory(size: Share, budget: Budget) -> Result<Fd> {
     };
     early::make_directory(PLACE)?;
     let files = bytes / PAGE_BYTES + MORE_FILES;
-    let data = PathBuf::format(format_args!("mode=0755,nr_inodes={files},size={bytes}")).doing("tmpfs")?;
+    let data =
+        PathBuf::format(format_args!("mode=0755,nr_inodes={files},size={bytes}")).doing("tmpfs")?;
     // Not "rootfs": some programs hide mounts of that name.
-    mount::mount(c"tmpfs", PLACE, c"tmpfs", 0, data.as_c_str()).doing("mount tmpfs for the root")?;
+    mount::mount(c"tmpfs", PLACE, c"tmpfs", 0, data.as_c_str())
+        .doing("mount tmpfs for the root")?;
     early::open_directory(PLACE)
 }
 
@@ -65,7 +67,12 @@ impl Budget {
     /// Returns the budget for this machine's available memory.
     pub fn of_machine() -> Budget {
         let kibibytes = sysfs::line(c"/proc/meminfo", "MemAvailable:");
-        Budget::of(kibibytes.map_or_else(|| system::total_memory().unwrap_or(0) / 2, |kibibytes| kibibytes << 10))
+        Budget::of(
+            kibibytes.map_or_else(
+                || system::total_memory().unwrap_or(0) / 2,
+                |kibibytes| kibibytes << 10,
+            ),
+        )
     }
 
     /// A tenth stays for processes and the kernel's caches.
@@ -100,7 +107,9 @@ fn make(disk: FdRef<'_>) -> Result<Fd> {
     let (ours, at) = (&ours, ours.by_ref());
     if fs::stat(at, MARKER).is_err() {
         if !is_empty(ours)? {
-            return Err(Error::new(format_args!("not empty and without our marker, so not ours: left alone")));
+            return Err(Error::new(format_args!(
+                "not empty and without our marker, so not ours: left alone"
+            )));
         }
         fs::open(at, MARKER, O_WRONLY | O_CREAT | O_EXCL, 0o600).doing("make the marker")?;
         // The marker must be on the disk before there is anything that it vouches for.
@@ -120,15 +129,17 @@ fn remove_last_root(ours: FdRef<'_>) -> Result<()> {
     });
     match removed {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
-        Err(errno) => Err(errno).context("remove the root of the last boot:", &ShowC(kept.as_c_str())),
+        Err(errno) => {
+            Err(errno).context("remove the root of the last boot:", &ShowC(kept.as_c_str()))
+        }
     }
 }
 
 /// Takes the flags "immutable" and "append only" from a file or directory, and from the directory that it is in.
 /// Returns true if one of them had such a flag.
 fn make_mutable(directory: FdRef<'_>, name: &CStr) -> bool {
-    let kind =
-        fs::open(directory, name, fs::O_PATH | O_NOFOLLOW, 0).and_then(|file| Ok(fs::stat(file.by_ref(), c"")?.kind()));
+    let kind = fs::open(directory, name, fs::O_PATH | O_NOFOLLOW, 0)
+        .and_then(|file| Ok(fs::stat(file.by_ref(), c"")?.kind()));
     let mut changed = xattr::clear_protection(directory).unwrap_or(false);
     // Only files and directories can have these flags; opening a device might have an effect.
     if matches!(kind, Ok(fs::S_IFREG | fs::S_IFDIR))

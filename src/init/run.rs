@@ -44,14 +44,22 @@ pub struct Plan<'a> {
 impl Plan<'_> {
     /// Starts the container and waits for its end. Not inlined: its frame is large.
     #[inline(never)]
-    pub fn carry_out(self, config: &Config<'_>, root: FdRef<'_>, report: &mut Report) -> Result<Outcome> {
+    pub fn carry_out(
+        self,
+        config: &Config<'_>,
+        root: FdRef<'_>,
+        report: &mut Report,
+    ) -> Result<Outcome> {
         let Plan { told, options, shm, arguments, strings, container, buffers, streams } = self;
         let mut args = told.args(arguments);
         let has_args = args.into_iter().next().is_some();
         let mut env = told.env();
         let mut strings = Strings::new(strings);
         let hostname = strings.add(options.hostname.as_bytes()).doing("ocinit.hostname")?;
-        let workdir = options.workdir.map(|dir| strings.add(dir.as_bytes()).doing("ocinit.workdir")).transpose()?;
+        let workdir = options
+            .workdir
+            .map(|dir| strings.add(dir.as_bytes()).doing("ocinit.workdir"))
+            .transpose()?;
         let overrides = Overrides {
             args: if has_args { Some(&mut args) } else { None },
             env: Some(&mut env),
@@ -97,12 +105,15 @@ impl Plan<'_> {
         let born_in = group.as_ref().map(MachineGroup::directory);
         let (running, streams) = match streams {
             None => start_on_console(&spec, root, born_in, container, buffers)?,
-            Some(ports) if options.tty => start_on_terminal(&spec, root, born_in, container, ports, buffers, report)?,
+            Some(ports) if options.tty => {
+                start_on_terminal(&spec, root, born_in, container, ports, buffers, report)?
+            }
             Some(ports) => start_on_pipes(&spec, root, born_in, container, ports, buffers)?,
         };
         report.end_of("start");
         report.started();
-        let outcome = Supervisor::new(&running, spec.stop_signal, streams, report.control.as_mut())?.run();
+        let outcome =
+            Supervisor::new(&running, spec.stop_signal, streams, report.control.as_mut())?.run();
         report.end_of("run");
         let outcome = outcome?;
         pressure::tell(group.as_ref(), &spec.resources, root, outcome.status, report);
@@ -111,7 +122,12 @@ impl Plan<'_> {
 }
 
 /// `ocinit.mode=exec`: PID 1 becomes the image's process, with the console for stdio. Returns only to say why not.
-fn become_image(spec: &Spec<'_>, root: FdRef<'_>, container: &mut ContainerMemory, report: &mut Report) -> Error {
+fn become_image(
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    container: &mut ContainerMemory,
+    report: &mut Report,
+) -> Error {
     let terminal = match early::open_terminal() {
         Ok(terminal) => terminal,
         Err(error) => return error,
@@ -133,10 +149,17 @@ fn start_on_console<'m>(
 ) -> Result<(Running, Streams<'m>)> {
     let console = early::open_terminal()?;
     if !tty::is_terminal(console.by_ref()) {
-        let running = container::start(spec, root, Stdio::Files([console.by_ref(); 3]), group, container)?;
+        let running =
+            container::start(spec, root, Stdio::Files([console.by_ref(); 3]), group, container)?;
         return Ok((running, Streams::default()));
     }
-    let running = container::start(spec, root, Stdio::Terminal(tty::size(console.by_ref())), group, container)?;
+    let running = container::start(
+        spec,
+        root,
+        Stdio::Terminal(tty::size(console.by_ref())),
+        group,
+        container,
+    )?;
     fd::set_nonblocking(console.by_ref(), true).context("console", &"")?;
     let output = fd::duplicate(console.by_ref(), 3).context("console", &"")?;
     let streams = on_terminal(&running, console, output, buffers)?;
@@ -144,8 +167,16 @@ fn start_on_console<'m>(
 }
 
 /// The pumps of a container that has a terminal.
-fn on_terminal<'m>(running: &Running, stdin: Fd, stdout: Fd, buffers: &'m mut [Buffer; 3]) -> Result<Streams<'m>> {
-    let master = running.terminal.as_ref().ok_or_else(|| Error::new(format_args!("the container has no terminal")))?;
+fn on_terminal<'m>(
+    running: &Running,
+    stdin: Fd,
+    stdout: Fd,
+    buffers: &'m mut [Buffer; 3],
+) -> Result<Streams<'m>> {
+    let master = running
+        .terminal
+        .as_ref()
+        .ok_or_else(|| Error::new(format_args!("the container has no terminal")))?;
     supervise::terminal_streams(master, stdin, stdout, buffers)
 }
 
@@ -159,7 +190,8 @@ fn start_on_pipes<'m>(
 ) -> Result<(Running, Streams<'m>)> {
     let pipe = |ours_is_first: bool| -> Result<(Fd, Fd)> {
         let (read_end, write_end) = fd::pipe().doing("make pipe")?;
-        let (ours, theirs) = if ours_is_first { (read_end, write_end) } else { (write_end, read_end) };
+        let (ours, theirs) =
+            if ours_is_first { (read_end, write_end) } else { (write_end, read_end) };
         fd::set_nonblocking(ours.by_ref(), true).doing("make pipe")?;
         // The process may open it again by name, as /dev/stderr, whoever it runs as.
         let user = &spec.process.user;

@@ -140,7 +140,9 @@ fn vfat(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let (sector, cluster) = (u16_at(&boot, 11), u32::from(boot[13]));
     let fat32 = boot[82..90] == *b"FAT32   ";
     let fat16 = boot[54..59] == *b"FAT12" || boot[54..59] == *b"FAT16";
-    let sane = boot[510..] == [0x55, 0xaa] && matches!(sector, 512 | 1024 | 2048 | 4096) && cluster.is_power_of_two();
+    let sane = boot[510..] == [0x55, 0xaa]
+        && matches!(sector, 512 | 1024 | 2048 | 4096)
+        && cluster.is_power_of_two();
     if !sane || !(fat32 || fat16) {
         return Ok(false);
     }
@@ -154,7 +156,9 @@ fn vfat(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let serial = u32_at(&boot, if fat32 { 67 } else { 39 });
     found.set("vfat", &volume_label(read, root, length)?, b"");
     for nibble in (0..8).rev() {
-        let _ = found.uuid.push(char::from(b"0123456789ABCDEF"[(serial >> (4 * nibble) & 15) as usize]));
+        let _ = found
+            .uuid
+            .push(char::from(b"0123456789ABCDEF"[(serial >> (4 * nibble) & 15) as usize]));
         if nibble == 4 {
             let _ = found.uuid.push('-');
         }

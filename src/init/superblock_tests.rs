@@ -36,10 +36,14 @@ const UUID: &str = "01234567-89ab-cdef-0123-456789abcdef";
 
 #[test]
 fn file_systems_are_known_by_their_superblocks() {
-    let ext = |name, kind| made(name, 4 << 20, "mkfs.ext4", &["-q", "-t", kind, "-L", "my label", "-U", UUID]);
+    let ext = |name, kind| {
+        made(name, 4 << 20, "mkfs.ext4", &["-q", "-t", kind, "-L", "my label", "-U", UUID])
+    };
     check(ext("ext2", "ext2"), "ext4", "my label", UUID);
     check(ext("ext4", "ext4"), "ext4", "my label", UUID);
-    let vfat = |name, size, bits| made(name, size, "mkfs.vfat", &["-F", bits, "-n", "A LABEL", "-i", "1234abcd"]);
+    let vfat = |name, size, bits| {
+        made(name, size, "mkfs.vfat", &["-F", bits, "-n", "A LABEL", "-i", "1234abcd"])
+    };
     check(vfat("fat12", 1 << 20, "12"), "vfat", "A LABEL", "1234-ABCD");
     check(vfat("fat16", 16 << 20, "16"), "vfat", "A LABEL", "1234-ABCD");
     check(vfat("fat32", 64 << 20, "32"), "vfat", "A LABEL", "1234-ABCD");
@@ -61,7 +65,10 @@ fn an_iso_has_its_date_for_a_uuid() {
     disk[0x8000 + 813..0x8000 + 829].copy_from_slice(b"2026112402400099");
     disk[0x8000 + 830..0x8000 + 846].copy_from_slice(b"0000000000000000");
     let found = probe_bytes(&disk).unwrap();
-    assert_eq!((&found.label[..], found.uuid.as_str()), (&b"OCI IMAGE"[..], "2026-11-24-02-40-00-99"));
+    assert_eq!(
+        (&found.label[..], found.uuid.as_str()),
+        (&b"OCI IMAGE"[..], "2026-11-24-02-40-00-99")
+    );
 }
 
 #[test]

@@ -37,7 +37,12 @@ fn meaning(signal: i32, sender: i32) -> Meaning {
         libc::SIGCHLD => Meaning::Child,
         libc::SIGPWR => Meaning::Stop,
         libc::SIGINT if sender == 0 => Meaning::Stop,
-        libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGUSR1 | libc::SIGUSR2 | libc::SIGTERM => Meaning::Forward,
+        libc::SIGHUP
+        | libc::SIGINT
+        | libc::SIGQUIT
+        | libc::SIGUSR1
+        | libc::SIGUSR2
+        | libc::SIGTERM => Meaning::Forward,
         libc::SIGCONT | libc::SIGWINCH | 34.. => Meaning::Forward,
         _ => Meaning::Ignore,
     }
@@ -108,7 +113,15 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     ) -> Result<Supervisor<'a, 'm>> {
         let signals = signal::open(early::signals()).doing("open signalfd")?;
         let stop_timer = event::new_timer().doing("make timer")?;
-        Ok(Supervisor { container, stop_signal, streams, control, signals, stop_timer, status: None })
+        Ok(Supervisor {
+            container,
+            stop_signal,
+            streams,
+            control,
+            signals,
+            stop_timer,
+            status: None,
+        })
     }
 
     /// Looks after the container until it has ended and all its output is passed on.
@@ -116,7 +129,8 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         let set = event::new_set().doing("make epoll set")?;
         for (index, source) in SOURCES.iter().enumerate() {
             if let Some(fd) = (source.fd)(&self) {
-                event::add(&set, fd, EPOLLIN | EPOLLOUT | EPOLLET, index as u64).doing("wait for streams")?;
+                event::add(&set, fd, EPOLLIN | EPOLLOUT | EPOLLET, index as u64)
+                    .doing("wait for streams")?;
             }
         }
         // What came before there was a container.
@@ -128,9 +142,13 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         loop {
             let (finished, timeout_ms) = self.pump();
             if let Some(status) = self.status {
-                let host_is_there = self.control.as_ref().is_none_or(|control| control.is_connected());
+                let host_is_there =
+                    self.control.as_ref().is_none_or(|control| control.is_connected());
                 turns_without_host = if host_is_there { 0 } else { turns_without_host + 1 };
-                if finished || turns_without_host > GONE_TURNS || self.is_console_stuck(&mut progress) {
+                if finished
+                    || turns_without_host > GONE_TURNS
+                    || self.is_console_stuck(&mut progress)
+                {
                     return Ok(self.outcome(status));
                 }
             }
@@ -144,7 +162,9 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     /// terminal that was stopped, by the container or by flow control, is released here. If the
     /// console's other end does not read, we do not wait.
     fn is_console_stuck(&self, progress: &mut Option<(u64, u64)>) -> bool {
-        let Some(stdout) = self.streams.stdout.as_ref().filter(|_| self.control.is_none()) else { return false };
+        let Some(stdout) = self.streams.stdout.as_ref().filter(|_| self.control.is_none()) else {
+            return false;
+        };
         let (now, sink) = (time::monotonic_us(), stdout.sink());
         // A slow line takes seconds for the kernel's buffer before it takes more.
         let unsent = sink.and_then(|console| tty::unsent(console).ok()).unwrap_or(0);
@@ -164,7 +184,12 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     fn outcome(&self, status: u8) -> Outcome {
         let passed = |pump: &Option<Pump<'_>>| pump.as_ref().map_or(0, |pump| pump.passed);
         let within_line = self.streams.stdout.as_ref().is_some_and(|pump| pump.within_line);
-        Outcome { status, within_line, stdout: passed(&self.streams.stdout), stderr: passed(&self.streams.stderr) }
+        Outcome {
+            status,
+            within_line,
+            stdout: passed(&self.streams.stdout),
+            stderr: passed(&self.streams.stderr),
+        }
     }
 
     /// Gives every stream a turn: whether all output has ended, and how long the loop may sleep.

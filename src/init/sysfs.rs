@@ -67,7 +67,10 @@ pub fn write(path: &CStr, value: &[u8]) -> Result<(), Errno> {
 }
 
 /// Calls `visit` with the name of each entry of a directory. One that does not exist has none.
-pub fn each_entry(dir: &CStr, visit: &mut dyn FnMut(&str) -> crate::Result<()>) -> crate::Result<()> {
+pub fn each_entry(
+    dir: &CStr,
+    visit: &mut dyn FnMut(&str) -> crate::Result<()>,
+) -> crate::Result<()> {
     let dir_fd = match fs::open(CWD, dir, O_RDONLY | O_DIRECTORY, 0) {
         Err(Errno::ENOENT) => return Ok(()),
         opened => opened.on("open", dir)?,
@@ -99,9 +102,12 @@ pub fn device_node(class: &str, name: &str) -> Result<PathBuf, Errno> {
     let mut buffer = [0; 32];
     let numbers = read(format_args!("/sys/class/{class}/{name}/dev"), &mut buffer)?;
     let (major, minor) = split_once(numbers, b':').ok_or(Errno::EINVAL)?;
-    let number = |text: &str| values::whole(text).and_then(|number| u32::try_from(number).ok()).ok_or(Errno::EINVAL);
+    let number = |text: &str| {
+        values::whole(text).and_then(|number| u32::try_from(number).ok()).ok_or(Errno::EINVAL)
+    };
     let kind = if class == "block" { fs::S_IFBLK } else { fs::S_IFCHR };
-    match fs::mknod(CWD, path.as_c_str(), kind | 0o600, fs::makedev(number(major)?, number(minor)?)) {
+    match fs::mknod(CWD, path.as_c_str(), kind | 0o600, fs::makedev(number(major)?, number(minor)?))
+    {
         Ok(()) | Err(Errno::EEXIST) => Ok(path),
         Err(errno) => Err(errno),
     }

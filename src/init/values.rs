@@ -32,7 +32,9 @@ pub enum Share {
 /// A size, or a percentage of memory, 1 to 100.
 pub fn share(text: &str) -> Option<Share> {
     match text.strip_suffix("%") {
-        Some(digits) => whole(digits).filter(|percent| (1..=100).contains(percent)).map(Share::Percent),
+        Some(digits) => {
+            whole(digits).filter(|percent| (1..=100).contains(percent)).map(Share::Percent)
+        }
         None => size(text).map(Share::Bytes),
     }
 }
@@ -47,7 +49,8 @@ pub fn cpus(text: &str) -> Option<u64> {
         return None;
     }
     let scale = [1, 100, 10, 1][fraction.len()];
-    let thousandths = whole(whole_part)?.checked_mul(1000)?.checked_add(whole(fraction)? * scale)?;
+    let thousandths =
+        whole(whole_part)?.checked_mul(1000)?.checked_add(whole(fraction)? * scale)?;
     (10..=1_000_000).contains(&thousandths).then_some(thousandths)
 }
 
@@ -115,6 +118,10 @@ mod tests {
     #[test]
     fn hostnames() {
         assert_eq!(hostname("a-b.c_1"), Some("a-b.c_1"));
-        assert!(hostname("").is_none() && hostname("a b").is_none() && hostname(&"x".repeat(65)).is_none());
+        assert!(
+            hostname("").is_none()
+                && hostname("a b").is_none()
+                && hostname(&"x".repeat(65)).is_none()
+        );
     }
 }

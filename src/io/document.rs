@@ -34,7 +34,10 @@ pub fn read_open<'b>(file: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Resu
         let room = buffer.get_mut(len..).unwrap_or(&mut []);
         if room.is_empty() {
             let (name, limit) = (ShowC(name), len - 1);
-            return Err(Error::with_errno(format_args!("{name}: more than {limit} bytes"), Errno::EFBIG));
+            return Err(Error::with_errno(
+                format_args!("{name}: more than {limit} bytes"),
+                Errno::EFBIG,
+            ));
         }
         match fs::read(file, room).on("read", name)? {
             0 => return Ok(buffer.get_mut(..len).unwrap_or(&mut [])),

@@ -131,7 +131,16 @@ impl Table {
 
     fn open_in(root: FdRef<'_>, resolve: u64, name: Name) -> Result<Table> {
         let file = find(root, resolve, &name)?;
-        Ok(Table { name, file, buffer: [0; 4096], start: 0, end: 0, total: 0, line: 1, goes_on: false })
+        Ok(Table {
+            name,
+            file,
+            buffer: [0; 4096],
+            start: 0,
+            end: 0,
+            total: 0,
+            line: 1,
+            goes_on: false,
+        })
     }
 
     /// The next field, ended by a colon, by the line's end, or (where `words`) by a comma. `None` at the file's end.
@@ -208,7 +217,18 @@ mod tests {
     fn a_bad_number_is_no_number() {
         assert_eq!(number(b"0"), Some(0));
         assert_eq!(number(b"4294967294"), Some(4294967294));
-        for bad in ["", "-1", "+1", " 1", "1 ", "0x1", "abc", "4294967295", "4294967296", "18446744073709551616"] {
+        for bad in [
+            "",
+            "-1",
+            "+1",
+            " 1",
+            "1 ",
+            "0x1",
+            "abc",
+            "4294967295",
+            "4294967296",
+            "18446744073709551616",
+        ] {
             assert_eq!(number(bad.as_bytes()), None, "{bad:?}");
         }
     }

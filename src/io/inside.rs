@@ -9,7 +9,13 @@ use core::ffi::CStr;
 
 /// `path` in `root` as a place (`O_PATH`), with further `O_*` flags and `RESOLVE_*`.
 pub fn open(root: FdRef<'_>, path: &CStr, flags: i32, resolve: u64) -> sys::Result<Fd> {
-    fs::open_resolved(root, path, O_PATH | flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve)
+    fs::open_resolved(
+        root,
+        path,
+        O_PATH | flags,
+        0,
+        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
+    )
 }
 
 /// The directory `path` in `root`, made with all that leads to it where it is missing (0755, root's).
@@ -32,13 +38,19 @@ pub fn make(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys:
 /// The same of what is known not to be there.
 // Buffers of its own, that what is there already does not need.
 #[inline(never)]
-pub fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys::Result<Fd> {
+pub fn make_missing(
+    root: FdRef<'_>,
+    path: &CStr,
+    resolve: u64,
+    directory: bool,
+) -> sys::Result<Fd> {
     let last = if directory { O_DIRECTORY } else { 0 };
     let mut path = PathBuf::from_bytes(path.to_bytes())?;
     // As a rule all but the last is there.
     let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-    if let Ok(name) = CStr::from_bytes_with_nul(path.as_c_str().to_bytes_with_nul().get(slash + 1..).unwrap_or(b""))
-        && slash > 0
+    if let Ok(name) = CStr::from_bytes_with_nul(
+        path.as_c_str().to_bytes_with_nul().get(slash + 1..).unwrap_or(b""),
+    ) && slash > 0
     {
         let parent = PathBuf::from_bytes(&path.as_bytes()[..slash])?;
         if let Ok(place) = open(root, parent.as_c_str(), O_DIRECTORY, resolve)
@@ -52,8 +64,13 @@ pub fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool)
         let mut place = open(root, c"/", O_DIRECTORY, 0)?;
         let mut walked = PathBuf::new();
         let (bytes, mut end) = (path.as_bytes(), 0);
-        while let Some(start) = bytes[end..].iter().position(|byte| *byte != b'/').map(|more| end + more) {
-            end = bytes[start..].iter().position(|byte| *byte == b'/').map_or(bytes.len(), |more| start + more);
+        while let Some(start) =
+            bytes[end..].iter().position(|byte| *byte != b'/').map(|more| end + more)
+        {
+            end = bytes[start..]
+                .iter()
+                .position(|byte| *byte == b'/')
+                .map_or(bytes.len(), |more| start + more);
             let rest = &bytes[end..];
             let flags = if rest.iter().all(|byte| *byte == b'/') { last } else { O_DIRECTORY };
             let parent = walked.as_bytes().len();
@@ -62,7 +79,8 @@ pub fn make_missing(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool)
             place = match open(root, walked.as_c_str(), flags, resolve) {
                 Err(Errno::ENOENT) => {
                     let name = walked.as_c_str().to_bytes_with_nul().get(parent + 1..);
-                    let name = CStr::from_bytes_with_nul(name.unwrap_or(b"\0")).map_err(|_| Errno::EINVAL)?;
+                    let name = CStr::from_bytes_with_nul(name.unwrap_or(b"\0"))
+                        .map_err(|_| Errno::EINVAL)?;
                     let made = make_one(place.by_ref(), name, flags);
                     let mut target = [0; PATH_BYTES];
                     match made {

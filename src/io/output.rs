@@ -84,7 +84,9 @@ impl<'b> InMemory<'b> {
     /// Returns the document. An error if it is longer than the buffer.
     pub fn finish(self) -> Result<&'b mut [u8]> {
         let room = self.buffer.len();
-        self.buffer.get_mut(..self.len).ok_or_else(|| Error::new(format_args!("more than {room} bytes")))
+        self.buffer
+            .get_mut(..self.len)
+            .ok_or_else(|| Error::new(format_args!("more than {room} bytes")))
     }
 }
 
@@ -122,7 +124,9 @@ mod tests {
     #[test]
     fn a_document_in_memory_is_whole_or_an_error() {
         let mut buffer = [0; 4];
-        for (pieces, wanted) in [(["ab", "cd"], Ok("abcd")), (["abc", "de"], Err("more than 4 bytes"))] {
+        for (pieces, wanted) in
+            [(["ab", "cd"], Ok("abcd")), (["abc", "de"], Err("more than 4 bytes"))]
+        {
             let mut document = InMemory::new(&mut buffer);
             pieces.iter().for_each(|piece| document.put(piece.as_bytes()));
             match document.finish() {

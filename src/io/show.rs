@@ -85,9 +85,15 @@ mod tests {
         assert_eq!((show(b""), show(b"etc/\xff")), ("".into(), "etc/\\xff".into()));
         let whole = "a".repeat(256);
         assert_eq!(show(whole.as_bytes()), whole);
-        assert_eq!(show(format!("{whole}{whole}z").as_bytes()), format!("{}…{}z", &whole[..192], &whole[..63]));
+        assert_eq!(
+            show(format!("{whole}{whole}z").as_bytes()),
+            format!("{}…{}z", &whole[..192], &whole[..63])
+        );
         for byte in [b"\xff", b"\n", "é".as_bytes()] {
-            assert!(crate::Error::new(format_args!("{}", Brief(&byte.repeat(5000)))).to_string().len() <= 260);
+            assert!(
+                crate::Error::new(format_args!("{}", Brief(&byte.repeat(5000)))).to_string().len()
+                    <= 260
+            );
         }
     }
 }

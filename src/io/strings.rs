@@ -49,7 +49,10 @@ impl<'m> Builder<'_, 'm> {
     /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         if bytes.contains(&0) {
-            return Err(Error::with_errno(format_args!("a NUL byte in {}", super::show::Show(bytes)), Errno::EINVAL));
+            return Err(Error::with_errno(
+                format_args!("a NUL byte in {}", super::show::Show(bytes)),
+                Errno::EINVAL,
+            ));
         }
         self.append(bytes)
     }
@@ -171,7 +174,10 @@ impl Write for Builder<'_, '_> {
 #[cold]
 fn full() -> Error {
     let limit = crate::limits::STRINGS_BYTES;
-    Error::with_errno(format_args!("arguments, environment and names exceed {limit} bytes"), Errno::E2BIG)
+    Error::with_errno(
+        format_args!("arguments, environment and names exceed {limit} bytes"),
+        Errno::E2BIG,
+    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    text.iter().try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+    text.iter()
+        .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
 /// The words of a list that is one text, which takes half the room of a table.
@@ -99,7 +100,8 @@ mod tests {
     #[test]
     fn eight_bytes_at_once_find_what_one_at_a_time_finds() {
         for byte in *b"\0\x01\x1f !\"#/09A[\\]a~\x7f\x80\xa2\xdc\xff" {
-            for (length, at) in (0..18).flat_map(|length| (0..=length).map(move |at| (length, at))) {
+            for (length, at) in (0..18).flat_map(|length| (0..=length).map(move |at| (length, at)))
+            {
                 for around in [b'a', 0x21, 0x80, 0xff, byte ^ 1, byte ^ 0x80] {
                     let mut text = vec![around; length];
                     text[at..].iter_mut().step_by(3).for_each(|place| *place = byte);

@@ -24,7 +24,8 @@ pub fn push_digits(name: &mut PathBuf) -> sys::Result<()> {
 /// Returns whether a name is `prefix` and 16 hex digits.
 pub fn is_made(name: &[u8], prefix: &[u8]) -> bool {
     let digits = name.strip_prefix(prefix).filter(|digits| digits.len() == DIGITS);
-    digits.is_some_and(|digits| digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
+    digits
+        .is_some_and(|digits| digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// Makes and locks a file. `name` is its prefix, and becomes its name.
@@ -43,7 +44,11 @@ pub fn directory(parent: FdRef<'_>, path: &mut PathBuf, mode: u32) -> sys::Resul
     })
 }
 
-fn make(directory: FdRef<'_>, name: &mut PathBuf, create: &dyn Fn(&PathBuf) -> sys::Result<Fd>) -> sys::Result<Fd> {
+fn make(
+    directory: FdRef<'_>,
+    name: &mut PathBuf,
+    create: &dyn Fn(&PathBuf) -> sys::Result<Fd>,
+) -> sys::Result<Fd> {
     let length = name.as_bytes().len();
     let mut tries = TRIES;
     loop {
@@ -55,7 +60,11 @@ fn make(directory: FdRef<'_>, name: &mut PathBuf, create: &dyn Fn(&PathBuf) -> s
             Err(Errno::EEXIST | Errno::ENOENT) if tries > 0 => continue,
             Err(errno) => return Err(errno),
             // A file system without locks makes none that others could find free.
-            Ok(file) if !is_lockable(file.by_ref()) || is_named(directory, name, file.by_ref())? => return Ok(file),
+            Ok(file)
+                if !is_lockable(file.by_ref()) || is_named(directory, name, file.by_ref())? =>
+            {
+                return Ok(file);
+            }
             Ok(_) if tries == 0 => return Err(Errno::EEXIST),
             Ok(_) => continue,
         }
@@ -98,7 +107,10 @@ mod tests {
             let again = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).unwrap();
             assert_eq!(fs::lock(again.by_ref(), libc::LOCK_EX | libc::LOCK_NB), Err(Errno::EAGAIN));
         }
-        assert!(is_named(CWD, &one, first.by_ref()).unwrap() && !is_named(CWD, &one, second.by_ref()).unwrap());
+        assert!(
+            is_named(CWD, &one, first.by_ref()).unwrap()
+                && !is_named(CWD, &one, second.by_ref()).unwrap()
+        );
         std::fs::remove_dir_all(place).unwrap();
         assert!(!is_named(CWD, &one, first.by_ref()).unwrap());
         assert_eq!(file(CWD, &mut new(), 0o600).unwrap_err(), Errno::ENOENT);
@@ -107,9 +119,12 @@ mod tests {
     #[test]
     fn a_name_is_the_prefix_and_digits() {
         assert!(is_made(b"a.partial-0123456789abcdef", b"a.partial-"));
-        for name in
-            ["a.partial-123", "b.partial-0123456789abcdef", "a.partial-0123456789abcdeF", "a.partial-0123456789abcdef0"]
-        {
+        for name in [
+            "a.partial-123",
+            "b.partial-0123456789abcdef",
+            "a.partial-0123456789abcdeF",
+            "a.partial-0123456789abcdef0",
+        ] {
             assert!(!is_made(name.as_bytes(), b"a.partial-"), "{name}");
         }
     }

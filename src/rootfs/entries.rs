@@ -64,7 +64,13 @@ impl<'a, 'h> Applier<'a, 'h> {
         self.parents.close_all_but(None)
     }
 
-    fn act(&mut self, entry: &Entry<'_>, archive: &mut Archive<'_>, name: &mut Name, link: &mut Name) -> Result<()> {
+    fn act(
+        &mut self,
+        entry: &Entry<'_>,
+        archive: &mut Archive<'_>,
+        name: &mut Name,
+        link: &mut Name,
+    ) -> Result<()> {
         let meaning = name.set(entry.name).and_then(|()| name.interpret()).map_err(refused)?;
         match (meaning, self.pass) {
             (Meaning::Make, Pass::All | Pass::Entries) => self.make(entry, archive, name, link),
@@ -76,7 +82,13 @@ impl<'a, 'h> Applier<'a, 'h> {
         }
     }
 
-    fn make(&mut self, entry: &Entry<'_>, archive: &mut Archive<'_>, name: &Name, link: &mut Name) -> Result<()> {
+    fn make(
+        &mut self,
+        entry: &Entry<'_>,
+        archive: &mut Archive<'_>,
+        name: &Name,
+        link: &mut Name,
+    ) -> Result<()> {
         let attributes = self.setter.possible(entry, Attributes::of(entry)?);
         if name.is_root() {
             if entry.kind != Kind::Directory {
@@ -96,7 +108,9 @@ impl<'a, 'h> Applier<'a, 'h> {
             Kind::File if entry.size > 0 || entry.has_xattrs() => {
                 let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
                 let mode = attributes.mode & 0o777;
-                let file = self.create(at, last, |directory| fs::open(directory, last, flags, mode).map(Some))?;
+                let file = self.create(at, last, |directory| {
+                    fs::open(directory, last, flags, mode).map(Some)
+                })?;
                 let file = file.ok_or_else(|| refused("not opened"))?;
                 write_data(file.by_ref(), entry, archive)?;
                 self.setter.set_new(Target::Open(file.by_ref()), entry, &attributes, inherited)?;
@@ -110,7 +124,10 @@ impl<'a, 'h> Applier<'a, 'h> {
             Kind::HardLink => return self.hard_link(at, name, entry, link),
             Kind::Symlink => {
                 let length = entry.link.len();
-                let place = self.target.get_mut(..=length).ok_or_else(|| refused("a target longer than PATH_MAX"))?;
+                let place = self
+                    .target
+                    .get_mut(..=length)
+                    .ok_or_else(|| refused("a target longer than PATH_MAX"))?;
                 place[..length].copy_from_slice(entry.link);
                 place[length] = 0;
                 let target = CStr::from_bytes_until_nul(place).unwrap_or(c"");
@@ -133,7 +150,9 @@ impl<'a, 'h> Applier<'a, 'h> {
                     (kind, device) = (fs::S_IFREG, 0);
                 }
                 let mode = kind | attributes.mode & 0o777;
-                self.create(at, last, |directory| fs::mknod(directory, last, mode, device).map(|()| None))?;
+                self.create(at, last, |directory| {
+                    fs::mknod(directory, last, mode, device).map(|()| None)
+                })?;
             }
         }
         let target = Target::Named(self.parents.directory(at), last);
@@ -156,7 +175,13 @@ impl<'a, 'h> Applier<'a, 'h> {
     }
 
     /// Makes a directory; false where there is one, which has got the entry's attributes.
-    fn make_directory(&mut self, at: At, last: &CStr, entry: &Entry<'_>, attributes: &Attributes) -> Result<bool> {
+    fn make_directory(
+        &mut self,
+        at: At,
+        last: &CStr,
+        entry: &Entry<'_>,
+        attributes: &Attributes,
+    ) -> Result<bool> {
         let mode = attributes.mode & 0o777;
         let mut made = fs::mkdir(self.parents.directory(at), last, mode);
         if made == Err(Errno::EEXIST) {
@@ -170,7 +195,13 @@ impl<'a, 'h> Applier<'a, 'h> {
         made.doing("create").map(|()| true)
     }
 
-    fn renew_directory(&mut self, at: At, last: &CStr, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+    fn renew_directory(
+        &mut self,
+        at: At,
+        last: &CStr,
+        entry: &Entry<'_>,
+        attributes: &Attributes,
+    ) -> Result<()> {
         let flags = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
         let directory = fs::open(self.parents.directory(at), last, flags, 0).doing("open")?;
         self.setter.replace(directory.by_ref(), entry, attributes)?;
@@ -178,8 +209,11 @@ impl<'a, 'h> Applier<'a, 'h> {
     }
 
     fn hard_link(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &mut Name) -> Result<()> {
-        let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno);
-        link.set(entry.link).map_err(|why| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link))))?;
+        let to = |errno: Errno| {
+            Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno)
+        };
+        link.set(entry.link)
+            .map_err(|why| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link))))?;
         let mut tries = 2;
         loop {
             let Some(source) = self.parents.find(link.parent())? else {
@@ -213,7 +247,9 @@ impl<'a, 'h> Applier<'a, 'h> {
 
     /// Makes a hard link to a missing path: a whiteout of this layer may have hidden it.
     fn link_hidden(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &Name) -> Result<()> {
-        let to = |errno: Errno| Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno);
+        let to = |errno: Errno| {
+            Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno)
+        };
         let Some(hidden) = &self.hidden else {
             return Err(if self.has_hidden { unsure() } else { to(Errno::ENOENT) });
         };
@@ -234,7 +270,9 @@ impl<'a, 'h> Applier<'a, 'h> {
             there => there.doing("stat")?,
         };
         let aliased = self.parents.get(at).aliased;
-        if self.pass == Pass::All && self.own.may_hold(name.parent(), name.last().to_bytes(), aliased) {
+        if self.pass == Pass::All
+            && self.own.may_hold(name.parent(), name.last().to_bytes(), aliased)
+        {
             return Err(unsure());
         }
         self.has_hidden = true;
@@ -255,7 +293,9 @@ impl<'a, 'h> Applier<'a, 'h> {
             _ => Some(self.parents.find_or_make(name.parent())?),
         };
         let Some(at) = at else { return Ok(()) };
-        if self.pass == Pass::All && self.own.may_hold_beneath(name.parent(), self.parents.get(at).aliased) {
+        if self.pass == Pass::All
+            && self.own.may_hold_beneath(name.parent(), self.parents.get(at).aliased)
+        {
             return Err(unsure());
         }
         self.has_hidden = true;

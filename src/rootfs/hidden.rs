@@ -57,23 +57,37 @@ impl<'r> Hidden<'r> {
                 Ok(()) | Err(Errno::ENOENT) => return Ok(()),
                 Err(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR | Errno::EISDIR) => {}
                 Err(_) => {
-                    let is_directory = fs::stat(directory, last).is_ok_and(|stat| stat.kind() == fs::S_IFDIR);
-                    let removed =
-                        if is_directory { remove::tree(directory, last) } else { fs::unlink(directory, last) };
+                    let is_directory =
+                        fs::stat(directory, last).is_ok_and(|stat| stat.kind() == fs::S_IFDIR);
+                    let removed = if is_directory {
+                        remove::tree(directory, last)
+                    } else {
+                        fs::unlink(directory, last)
+                    };
                     return removed.doing("remove what is there");
                 }
             }
             if self.places == HIDDEN_PLACES_MAX {
-                return Err(Error::new(format_args!("more than {HIDDEN_PLACES_MAX} whiteouts of one path")));
+                return Err(Error::new(format_args!(
+                    "more than {HIDDEN_PLACES_MAX} whiteouts of one path"
+                )));
             }
             self.places += 1;
         }
     }
 
-    fn hide_in(&self, place: usize, directory: FdRef<'_>, parent: &[u8], last: &CStr) -> sys::Result<()> {
+    fn hide_in(
+        &self,
+        place: usize,
+        directory: FdRef<'_>,
+        parent: &[u8],
+        last: &CStr,
+    ) -> sys::Result<()> {
         let number = PathBuf::format(format_args!("{place}"))?;
         let mut here = make_directory(self.directory.by_ref(), number.as_c_str())?;
-        for component in parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty()) {
+        for component in
+            parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty())
+        {
             here = make_directory(here.by_ref(), PathBuf::from_bytes(component)?.as_c_str())?;
         }
         match fs::rename(directory, last, here.by_ref(), last, libc::RENAME_NOREPLACE) {

@@ -44,7 +44,9 @@ impl Attributes {
 pub fn device(entry: &Entry<'_>) -> Result<u64> {
     match entry.device {
         (major @ 0..=0xfff, minor @ 0..=0xf_ffff) => Ok(fs::makedev(major as u32, minor as u32)),
-        (major, minor) => Err(Error::new(format_args!("device number {major}:{minor} is out of range"))),
+        (major, minor) => {
+            Err(Error::new(format_args!("device number {major}:{minor} is out of range")))
+        }
     }
 }
 
@@ -82,7 +84,9 @@ impl Target<'_> {
     fn set_xattr(self, key: &CStr, value: &[u8]) -> sys::Result<()> {
         match self {
             Target::Open(fd) => xattr::set_fd(fd, key, value),
-            Target::Named(directory, name) => in_directory(directory, || xattr::set(name, key, value)),
+            Target::Named(directory, name) => {
+                in_directory(directory, || xattr::set(name, key, value))
+            }
         }
     }
 
@@ -139,7 +143,10 @@ impl<'a> Setter<'a> {
     /// What of these attributes can be: without privileges we could not enter a directory that is closed to its owner.
     pub fn possible(&mut self, entry: &Entry<'_>, mut attributes: Attributes) -> Attributes {
         const OPEN: u32 = 0o700;
-        if self.powers == Powers::User && entry.kind == Kind::Directory && attributes.mode & OPEN != OPEN {
+        if self.powers == Powers::User
+            && entry.kind == Kind::Directory
+            && attributes.mode & OPEN != OPEN
+        {
             attributes.mode |= OPEN;
             self.applied.losses.count(Loss::Mode);
         }
@@ -167,7 +174,9 @@ impl<'a> Setter<'a> {
             self.set_owner(target, entry, attributes)?;
         }
         if inherited.default_acl && !link {
-            ACLS.iter().try_for_each(|acl| target.remove_xattr(acl)).doing("remove an inherited ACL")?;
+            ACLS.iter()
+                .try_for_each(|acl| target.remove_xattr(acl))
+                .doing("remove an inherited ACL")?;
         }
         if !link && (attributes.mode & 0o7000 != 0 || inherited.setgid || inherited.default_acl) {
             target.chmod(attributes.mode).doing("change the mode")?;
@@ -177,13 +186,20 @@ impl<'a> Setter<'a> {
     }
 
     /// The attributes of a directory that was there before, but for its time: none of the former ones stay.
-    pub fn replace(&mut self, directory: FdRef<'_>, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+    pub fn replace(
+        &mut self,
+        directory: FdRef<'_>,
+        entry: &Entry<'_>,
+        attributes: &Attributes,
+    ) -> Result<()> {
         let target = Target::Open(directory);
         let names = match xattr::list_fd(directory, self.scratch) {
             Err(Errno::EOPNOTSUPP) => &[],
             names => names.doing("list extended attributes")?,
         };
-        let names = names.split_inclusive(|&byte| byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok());
+        let names = names
+            .split_inclusive(|&byte| byte == 0)
+            .filter_map(|name| CStr::from_bytes_with_nul(name).ok());
         for name in names.filter(|name| !is_foreign(name)) {
             target.remove_xattr(name).on("remove extended attribute", name)?;
         }
@@ -193,7 +209,12 @@ impl<'a> Setter<'a> {
     }
 
     /// The owner; or, where it cannot be that one, the caller, and a record of it.
-    fn set_owner(&mut self, target: Target<'_>, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+    fn set_owner(
+        &mut self,
+        target: Target<'_>,
+        entry: &Entry<'_>,
+        attributes: &Attributes,
+    ) -> Result<()> {
         if self.powers != Powers::User {
             match target.chown(attributes.owner) {
                 // Not mapped; or the file system (NFS) knows nothing of namespaces.
@@ -223,26 +244,36 @@ impl<'a> Setter<'a> {
         (self.powers == Powers::User && entry.kind != Kind::Symlink).then_some(attributes.mode)
     }
 
-    fn set_xattrs(&mut self, target: Target<'_>, entry: &Entry<'_>, attributes: &Attributes) -> Result<()> {
+    fn set_xattrs(
+        &mut self,
+        target: Target<'_>,
+        entry: &Entry<'_>,
+        attributes: &Attributes,
+    ) -> Result<()> {
         let mode = self.mode_to_restore(entry, attributes);
         for xattr in entry.xattrs() {
             let mut key = [0; NAME_BYTES + 1];
             let (Xattr::Plain(written, mut value) | Xattr::Encoded(written, mut value)) = xattr;
-            let fault = |why: &str| Error::new(format_args!("extended attribute {}: {why}", Brief(written)));
+            let fault = |why: &str| {
+                Error::new(format_args!("extended attribute {}: {why}", Brief(written)))
+            };
             if let Xattr::Encoded(..) = xattr {
-                let name = pax::unescape(written, &mut key[..NAME_BYTES]).ok_or_else(|| fault("name too long"))?;
+                let name = pax::unescape(written, &mut key[..NAME_BYTES])
+                    .ok_or_else(|| fault("name too long"))?;
                 if name.contains(&0) {
                     return Err(fault("a name with a NUL byte"));
                 }
                 value = pax::base64(value, self.scratch).map_err(fault)?;
             } else {
-                let place = key[..NAME_BYTES].get_mut(..written.len()).ok_or_else(|| fault("name too long"))?;
+                let place = key[..NAME_BYTES]
+                    .get_mut(..written.len())
+                    .ok_or_else(|| fault("name too long"))?;
                 place.copy_from_slice(written);
             }
             let name = CStr::from_bytes_until_nul(&key).unwrap_or(c"");
             let user = name.to_bytes().starts_with(b"user.");
-            let settable =
-                self.powers == Powers::Root || name != powers::OWNER && (user || self.powers == Powers::Namespace);
+            let settable = self.powers == Powers::Root
+                || name != powers::OWNER && (user || self.powers == Powers::Namespace);
             if is_foreign(name) || !settable {
                 self.applied.skipped_xattrs += 1;
                 continue;
@@ -250,7 +281,9 @@ impl<'a> Setter<'a> {
             match set_xattr(target, name, value, mode) {
                 Err(Errno::EOPNOTSUPP) if user => self.applied.skipped_xattrs += 1,
                 // Links and devices cannot have them.
-                Err(Errno::EPERM) if user && matches!(target, Target::Named(..)) => self.applied.skipped_xattrs += 1,
+                Err(Errno::EPERM) if user && matches!(target, Target::Named(..)) => {
+                    self.applied.skipped_xattrs += 1
+                }
                 // trusted.*; ids in capabilities and access control lists that are not mapped.
                 Err(Errno::EPERM | Errno::EINVAL) if !user && self.powers == Powers::Namespace => {
                     self.applied.skipped_xattrs += 1
@@ -280,6 +313,7 @@ fn set_xattr(target: Target<'_>, name: &CStr, value: &[u8], mode: Option<u32>) -
 /// other systems (`com.apple.provenance`), whose names are of none of Linux's classes.
 fn is_foreign(name: &CStr) -> bool {
     let is_of = |class: &[u8]| name.to_bytes().starts_with(class);
-    let is_linux = [&b"user."[..], b"security.", b"trusted.", b"system."].iter().any(|class| is_of(class));
+    let is_linux =
+        [&b"user."[..], b"security.", b"trusted.", b"system."].iter().any(|class| is_of(class));
     !is_linux || name == c"security.selinux" || is_of(b"trusted.overlay.")
 }

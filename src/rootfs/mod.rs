@@ -85,8 +85,11 @@ pub struct UnpackMemory {
 
 impl UnpackMemory {
     /// All zeros.
-    pub const EMPTY: UnpackMemory =
-        UnpackMemory { pipeline: PipelineMemory::EMPTY, tar: TarMemory::EMPTY, apply: ApplyMemory::EMPTY };
+    pub const EMPTY: UnpackMemory = UnpackMemory {
+        pipeline: PipelineMemory::EMPTY,
+        tar: TarMemory::EMPTY,
+        apply: ApplyMemory::EMPTY,
+    };
 
     /// Returns most of it to the kernel, when all layers are unpacked.
     pub fn release(&mut self) {
@@ -210,7 +213,8 @@ fn apply_once(
     let UnpackMemory { pipeline, tar, apply } = memory;
     applied.passes += 1;
     applied.entries = 0;
-    let make = |source: &mut dyn Source| make_entries(source, place, tar, apply, (pass, hidden), applied);
+    let make =
+        |source: &mut dyn Source| make_entries(source, place, tar, apply, (pass, hidden), applied);
     let ((), bytes) = pipeline::run(layer, pipeline, make)?;
     applied.bytes = bytes;
     Ok(())
@@ -218,12 +222,23 @@ fn apply_once(
 
 /// Applies a tar beneath `root` that somebody else vouches for, in one pass: what remains of unpacking when nothing is
 /// inflated and hashed, which the benchmark takes as a floor.
-pub fn apply_tar(source: &mut dyn Source, root: FdRef<'_>, memory: &mut UnpackMemory) -> Result<Applied> {
+pub fn apply_tar(
+    source: &mut dyn Source,
+    root: FdRef<'_>,
+    memory: &mut UnpackMemory,
+) -> Result<Applied> {
     memory.apply.own.clear();
     let umask = fs::umask(0);
     let mut applied = Applied { passes: 1, ..Applied::default() };
     let place = (root, Powers::Root);
-    let made = make_entries(source, place, &mut memory.tar, &mut memory.apply, (Pass::All, None), &mut applied);
+    let made = make_entries(
+        source,
+        place,
+        &mut memory.tar,
+        &mut memory.apply,
+        (Pass::All, None),
+        &mut applied,
+    );
     fs::umask(umask);
     made.map(|_| applied)
 }
@@ -239,7 +254,8 @@ fn make_entries(
     let mut archive = Archive::new(source, tar);
     let parents = Parents::new(root, &mut apply.parents);
     let setting = (powers, &mut apply.xattr[..]);
-    let mut applier = Applier::new(parents, &mut apply.own, setting, &mut apply.target, pass, applied);
+    let mut applier =
+        Applier::new(parents, &mut apply.own, setting, &mut apply.target, pass, applied);
     while let Some(entry) = archive.next(tar)? {
         applier.entry(&entry, &mut archive, &mut apply.name, &mut apply.link)?;
     }

@@ -73,7 +73,10 @@ impl Name {
             return Err("a name that leaves the root");
         }
         self.length = self.last.saturating_sub(1);
-        self.last = self.bytes[..self.length].iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        self.last = self.bytes[..self.length]
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .map_or(0, |slash| slash + 1);
         Ok(())
     }
 
@@ -142,7 +145,11 @@ mod tests {
             let mut name = Name::EMPTY;
             name.set(b"some/longer/name/before").unwrap();
             name.set(written.as_bytes()).unwrap();
-            assert_eq!((name.parent(), name.last().to_bytes()), (parent.as_bytes(), last.as_bytes()), "{written}");
+            assert_eq!(
+                (name.parent(), name.last().to_bytes()),
+                (parent.as_bytes(), last.as_bytes()),
+                "{written}"
+            );
             assert_eq!(name.is_root(), last.is_empty());
         }
     }

@@ -20,7 +20,8 @@ const BENEATH: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl OwnPaths {
     /// All zeros.
-    pub const EMPTY: OwnPaths = OwnPaths { words: [0; OWN_PATHS_BITS / 64], used: false, aliased: false };
+    pub const EMPTY: OwnPaths =
+        OwnPaths { words: [0; OWN_PATHS_BITS / 64], used: false, aliased: false };
 
     /// Forgets all paths.
     pub fn clear(&mut self) {
@@ -36,7 +37,9 @@ impl OwnPaths {
         self.aliased |= aliased;
         let mut hash = Hash::NEW;
         self.set(hash.key() ^ BENEATH);
-        for component in parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty()) {
+        for component in
+            parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty())
+        {
             hash.component(component);
             self.set(hash.key());
             self.set(hash.key() ^ BENEATH);
@@ -86,7 +89,9 @@ fn places(key: u64) -> impl Iterator<Item = (usize, u64)> {
 fn hash_of(parent: &[u8], last: &[u8]) -> Hash {
     let mut hash = Hash::NEW;
     let components = parent.split(|&byte| byte == b'/').chain([last]);
-    components.filter(|component| !component.is_empty()).for_each(|component| hash.component(component));
+    components
+        .filter(|component| !component.is_empty())
+        .for_each(|component| hash.component(component));
     hash
 }
 
@@ -116,7 +121,10 @@ mod tests {
     #[test]
     fn what_was_made_is_held_with_its_parents() {
         let mut own = Box::new(OwnPaths::EMPTY);
-        assert!(!own.may_hold(b"", b"a", true) && !own.may_hold_beneath(b"", true), "nothing was made");
+        assert!(
+            !own.may_hold(b"", b"a", true) && !own.may_hold_beneath(b"", true),
+            "nothing was made"
+        );
         own.insert(b"a/b", b"c", false);
         assert!(own.may_hold(b"a/b", b"c", false));
         assert!(own.may_hold(b"a", b"b", false) && own.may_hold(b"", b"a", false));
@@ -134,14 +142,20 @@ mod tests {
     fn few_paths_are_mistaken() {
         let mut own = Box::new(OwnPaths::EMPTY);
         for n in 0..20_000 {
-            own.insert(format!("usr/share/doc/{}", n / 10).as_bytes(), format!("file{n}").as_bytes(), false);
+            own.insert(
+                format!("usr/share/doc/{}", n / 10).as_bytes(),
+                format!("file{n}").as_bytes(),
+                false,
+            );
         }
         assert!((0..20_000).all(|n| own.may_hold(
             format!("usr/share/doc/{}", n / 10).as_bytes(),
             format!("file{n}").as_bytes(),
             false
         )));
-        let mistaken = (0..10_000).filter(|n| own.may_hold(b"usr/lib", format!("{n}").as_bytes(), false)).count();
+        let mistaken = (0..10_000)
+            .filter(|n| own.may_hold(b"usr/lib", format!("{n}").as_bytes(), false))
+            .count();
         assert!(mistaken < 60, "{mistaken} of 10,000");
     }
 }

@@ -70,7 +70,9 @@ impl<'a> Parents<'a> {
             }
         }
         match self.resolve(path) {
-            Ok((directory, aliased)) => self.enter(path, directory, aliased).context("open", &Brief(path)).map(Some),
+            Ok((directory, aliased)) => {
+                self.enter(path, directory, aliased).context("open", &Brief(path)).map(Some)
+            }
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
             Err(errno) => Err(errno).context("open", &Brief(path)),
         }
@@ -112,7 +114,8 @@ impl<'a> Parents<'a> {
     /// A directory that may be open here got new attributes, and this time: now, or when it is closed.
     pub fn renew(&mut self, directory: FdRef<'_>, time: Time) -> core::result::Result<(), Errno> {
         let stat = fs::stat(directory, c"")?;
-        let same = |parent: &&mut Parent| (parent.device, parent.inode) == (stat.device, stat.inode);
+        let same =
+            |parent: &&mut Parent| (parent.device, parent.inode) == (stat.device, stat.inode);
         match self.open.iter_mut().flatten().find(same) {
             Some(parent) => {
                 (parent.modified, parent.changed) = (time, true);
@@ -125,13 +128,17 @@ impl<'a> Parents<'a> {
 
     /// Closes all but one: before a directory or a symlink goes, which the others may lie beneath.
     pub fn close_all_but(&mut self, at: Option<At>) -> Result<()> {
-        (0..PARENTS_OPEN).filter(|index| Some(At(*index)) != at).try_for_each(|index| self.close(index))
+        (0..PARENTS_OPEN)
+            .filter(|index| Some(At(*index)) != at)
+            .try_for_each(|index| self.close(index))
     }
 
     fn close(&mut self, index: usize) -> Result<()> {
         match self.open[index].take() {
-            Some(parent) if parent.changed => fs::set_times(parent.directory.by_ref(), c"", parent.modified)
-                .context("set the time of", &Brief(&self.paths[index][..parent.length])),
+            Some(parent) if parent.changed => {
+                fs::set_times(parent.directory.by_ref(), c"", parent.modified)
+                    .context("set the time of", &Brief(&self.paths[index][..parent.length]))
+            }
             _ => Ok(()),
         }
     }
@@ -139,14 +146,21 @@ impl<'a> Parents<'a> {
     /// Opens a path beneath the root; whether it goes through a symlink.
     fn resolve(&self, path: &[u8]) -> core::result::Result<(Fd, bool), Errno> {
         let path = PathBuf::from_bytes(if path.is_empty() { b"." } else { path })?;
-        let open = |resolve| fs::open_resolved(self.root, path.as_c_str(), OPEN_DIRECTORY, 0, IN_ROOT | resolve);
+        let open = |resolve| {
+            fs::open_resolved(self.root, path.as_c_str(), OPEN_DIRECTORY, 0, IN_ROOT | resolve)
+        };
         match open(fs::RESOLVE_NO_SYMLINKS) {
             Err(Errno::ELOOP) => open(0).map(|directory| (directory, true)),
             result => result.map(|directory| (directory, false)),
         }
     }
 
-    fn enter(&mut self, path: &[u8], directory: Fd, aliased: bool) -> core::result::Result<At, Errno> {
+    fn enter(
+        &mut self,
+        path: &[u8],
+        directory: Fd,
+        aliased: bool,
+    ) -> core::result::Result<At, Errno> {
         let close = |this: &mut Self, index| this.close(index).map_err(|error| error.errno());
         let mut stat = fs::stat(directory.by_ref(), c"")?;
         // The same directory by another path: its time is the one from before it was changed.
@@ -155,7 +169,8 @@ impl<'a> Parents<'a> {
             close(self, index)?;
             stat = fs::stat(directory.by_ref(), c"")?;
         }
-        let oldest = (0..PARENTS_OPEN).min_by_key(|index| self.open[*index].as_ref().map_or(0, |open| open.last_use));
+        let oldest = (0..PARENTS_OPEN)
+            .min_by_key(|index| self.open[*index].as_ref().map_or(0, |open| open.last_use));
         let index = oldest.unwrap_or(0);
         close(self, index)?;
         self.paths[index][..path.len()].copy_from_slice(path);

@@ -46,8 +46,12 @@ pub struct PipelineMemory {
 
 impl PipelineMemory {
     /// All zeros.
-    pub const EMPTY: PipelineMemory =
-        PipelineMemory { ring: Ring::EMPTY, input: Ring::EMPTY, decoder: MaybeUninit::zeroed(), stack: Stack::EMPTY };
+    pub const EMPTY: PipelineMemory = PipelineMemory {
+        ring: Ring::EMPTY,
+        input: Ring::EMPTY,
+        decoder: MaybeUninit::zeroed(),
+        stack: Stack::EMPTY,
+    };
 
     /// Returns the last layer's memory to the kernel.
     pub fn release(&mut self) {
@@ -74,7 +78,11 @@ pub fn run<T>(
 }
 
 /// The tar's length. In one copy for all consumers, which are called once each.
-fn verified(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<'_>) -> Result<u64> {
+fn verified(
+    layer: &Layer<'_>,
+    memory: &mut PipelineMemory,
+    consume: &mut Consume<'_>,
+) -> Result<u64> {
     let result = stream(layer, memory, consume);
     match result {
         // Bytes that make no sense: most often they are not the layer's, and then that is the error to show.
@@ -88,7 +96,11 @@ fn verified(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consum
 
 type Consume<'a> = dyn FnMut(&mut dyn Source) -> Result<()> + 'a;
 
-fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<'_>) -> Result<u64> {
+fn stream(
+    layer: &Layer<'_>,
+    memory: &mut PipelineMemory,
+    consume: &mut Consume<'_>,
+) -> Result<u64> {
     let compression = compression(layer)?;
     let words = if compression == Compression::Zstd { zstd::Decoder::workspace_words() } else { 0 };
     let mut workspace = Mapping::new(words).doing("map memory for zstd")?;
@@ -110,7 +122,8 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     let stored_hasher = layer
         .digest
         .filter(|digest| {
-            let is_of_tar = |diff_id: &crate::codec::digest::Digest| diff_id.algorithm() == digest.algorithm();
+            let is_of_tar =
+                |diff_id: &crate::codec::digest::Digest| diff_id.algorithm() == digest.algorithm();
             compression != Compression::None || !layer.diff_id.is_some_and(is_of_tar)
         })
         .map(|digest| Hasher::new(digest.algorithm()));
@@ -128,7 +141,9 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     };
 
     let produce = || {
-        let result = Producer { layer, shared: &shared, input, stored, ring, unpacker, at: 0, made: 0 }.run();
+        let result =
+            Producer { layer, shared: &shared, input, stored, ring, unpacker, at: 0, made: 0 }
+                .run();
         shared.stopped.fetch_or(result.is_err(), Ordering::Release);
         shared.ended.store(true, Ordering::Release);
         shared.data.wake();
@@ -144,7 +159,8 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
         shared.space.wake();
         result
     };
-    let (produced, consumed) = thread::alongside(&mut memory.stack, produce, here).doing("start a thread")?;
+    let (produced, consumed) =
+        thread::alongside(&mut memory.stack, produce, here).doing("start a thread")?;
     // A consumer that failed on its own says why; one that was let down says only that.
     let ended_early = consumed.as_ref().is_err_and(|error| error.errno() == LET_DOWN);
     if ended_early || consumed.is_ok() {
@@ -158,7 +174,9 @@ fn stream(layer: &Layer<'_>, memory: &mut PipelineMemory, consume: &mut Consume<
     }
     match (layer.digest, layer.diff_id) {
         (None, Some(diff_id)) => diff_id.expect(&finish(&shared.tar)?).doing("diff_id")?,
-        (Some(_), Some(diff_id)) if has_stored_digest => diff_id.expect(&finish(&shared.tar)?).doing("diff_id")?,
+        (Some(_), Some(diff_id)) if has_stored_digest => {
+            diff_id.expect(&finish(&shared.tar)?).doing("diff_id")?
+        }
         (Some(digest), Some(diff_id)) => diff_id.expect(digest).doing("diff_id")?,
         (_, None) => {}
     }
@@ -340,7 +358,9 @@ impl Producer<'_, '_> {
             }
             if !self.shared.hash_some() {
                 self.shared.data.wake();
-                self.shared.space.sleep(|| ready(self) || self.shared.stopped() || self.shared.hash_some());
+                self.shared
+                    .space
+                    .sleep(|| ready(self) || self.shared.stopped() || self.shared.hash_some());
             }
         }
         !self.shared.stopped()
@@ -384,7 +404,11 @@ impl Producer<'_, '_> {
 }
 
 impl Window for Writer<'_> {
-    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize) {
+    fn inflate(
+        &mut self,
+        state: &mut DecompressorOxide,
+        input: &[u8],
+    ) -> (TINFLStatus, usize, usize) {
         Writer::inflate::<RING_BYTES>(self, state, input, INFLATE_STEP_BYTES)
     }
 
@@ -407,7 +431,10 @@ impl Source for Stream<'_, '_> {
             // In this order: what was written before the end is seen with it.
             if shared.ended.load(Ordering::Acquire) && self.tar.bytes().is_empty() {
                 if shared.stopped() {
-                    return Err(Error::with_errno(format_args!("the layer could not be read"), LET_DOWN));
+                    return Err(Error::with_errno(
+                        format_args!("the layer could not be read"),
+                        LET_DOWN,
+                    ));
                 }
                 break;
             }

@@ -23,7 +23,13 @@ pub fn tree_with(parent: FdRef<'_>, name: &CStr, refused: &mut Refused<'_>) -> R
         Err(Errno::ENOTEMPTY | Errno::EEXIST) => {}
         done => return done,
     }
-    let top = fs::open_resolved(parent, name, OPEN_DIRECTORY, 0, fs::RESOLVE_NO_XDEV | fs::RESOLVE_BENEATH)?;
+    let top = fs::open_resolved(
+        parent,
+        name,
+        OPEN_DIRECTORY,
+        0,
+        fs::RESOLVE_NO_XDEV | fs::RESOLVE_BENEATH,
+    )?;
     empty(top, refused)?;
     fs::rmdir(parent, name)
 }
@@ -43,7 +49,11 @@ fn try_twice(
 ) -> Result<(), Errno> {
     match remove() {
         Err(errno) if !matches!(errno, Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOENT) => {
-            if refused(directory, name, errno) { remove() } else { Err(errno) }
+            if refused(directory, name, errno) {
+                remove()
+            } else {
+                Err(errno)
+            }
         }
         done => done,
     }
@@ -96,7 +106,14 @@ fn remove_entries(directory: FdRef<'_>, refused: &mut Refused<'_>) -> Result<Opt
                     Ok(()) => removed = true,
                     Err(Errno::ENOTEMPTY | Errno::EEXIST) => {
                         let resolve = fs::RESOLVE_NO_XDEV | fs::RESOLVE_BENEATH;
-                        return fs::open_resolved(directory, entry.name, OPEN_DIRECTORY, 0, resolve).map(Some);
+                        return fs::open_resolved(
+                            directory,
+                            entry.name,
+                            OPEN_DIRECTORY,
+                            0,
+                            resolve,
+                        )
+                        .map(Some);
                     }
                     Err(errno) => return Err(errno),
                 }

@@ -26,7 +26,9 @@ fn sweep_all(directory: FdRef<'_>, prefix: &[u8]) -> sys::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        for entry in fs::entries(bytes).filter(|entry| unique::is_made(entry.name.to_bytes(), prefix)) {
+        for entry in
+            fs::entries(bytes).filter(|entry| unique::is_made(entry.name.to_bytes(), prefix))
+        {
             let _ = sweep_one(directory, &PathBuf::from_bytes(entry.name.to_bytes())?);
         }
     }

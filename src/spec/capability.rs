@@ -59,7 +59,14 @@ pub(super) const fn end_of_word(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-pub(super) const fn same(a: &[u8], mut at: usize, a_end: usize, b: &[u8], mut other: usize, b_end: usize) -> bool {
+pub(super) const fn same(
+    a: &[u8],
+    mut at: usize,
+    a_end: usize,
+    b: &[u8],
+    mut other: usize,
+    b_end: usize,
+) -> bool {
     if a_end - at != b_end - other {
         return false;
     }

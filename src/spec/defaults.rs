@@ -5,8 +5,19 @@ use crate::io::strings::Words;
 use crate::sys::fs::S_IFCHR;
 use core::ffi::CStr;
 
-const fn mount(destination: &'static CStr, kind: &'static CStr, options: &'static [u8]) -> Mount<'static> {
-    Mount { destination, kind, source: kind, options: Words::new(options), optional: false, document: None }
+const fn mount(
+    destination: &'static CStr,
+    kind: &'static CStr,
+    options: &'static [u8],
+) -> Mount<'static> {
+    Mount {
+        destination,
+        kind,
+        source: kind,
+        options: Words::new(options),
+        optional: false,
+        document: None,
+    }
 }
 
 const fn optional(mount: Mount<'static>) -> Mount<'static> {
@@ -17,11 +28,18 @@ const fn optional(mount: Mount<'static>) -> Mount<'static> {
 pub const MOUNTS: &[Mount<'static>] = &[
     mount(c"/proc", c"proc", b"nosuid\0noexec\0nodev\0"),
     mount(c"/dev", c"tmpfs", b"nosuid\0strictatime\0mode=755\0size=65536k\0"),
-    mount(c"/dev/pts", c"devpts", b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0gid=5\0"),
+    mount(
+        c"/dev/pts",
+        c"devpts",
+        b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0gid=5\0",
+    ),
     mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0ro\0"),
     optional(mount(c"/sys/fs/cgroup", c"cgroup2", b"ro\0nosuid\0noexec\0nodev\0")),
     optional(mount(c"/dev/mqueue", c"mqueue", b"nosuid\0noexec\0nodev\0")),
-    Mount { source: c"shm", ..mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0") },
+    Mount {
+        source: c"shm",
+        ..mount(c"/dev/shm", c"tmpfs", b"nosuid\0noexec\0nodev\0mode=1777\0size=65536k\0")
+    },
 ];
 
 /// The mounts of a privileged container, which may write in /sys and in its cgroups.
@@ -74,7 +92,11 @@ pub const READONLY_PATHS: Words<'static> =
 /// close every possible fd; others raise it themselves.
 pub const LIMITS: [Limit; 2] = [
     Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 524_288 },
-    Limit { resource: libc::RLIMIT_NPROC as u32, soft: libc::RLIM_INFINITY, hard: libc::RLIM_INFINITY },
+    Limit {
+        resource: libc::RLIMIT_NPROC as u32,
+        soft: libc::RLIM_INFINITY,
+        hard: libc::RLIM_INFINITY,
+    },
 ];
 
 /// Sysctl of its own network namespace: every user may take every port.

@@ -20,7 +20,8 @@ use crate::codec::json::Value;
 use crate::io::strings::Words;
 use crate::limits::GROUPS_MAX;
 use crate::sys::clone::{
-    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME,
+    CLONE_NEWUSER, CLONE_NEWUTS,
 };
 use crate::sys::vm::Grown;
 
@@ -156,7 +157,8 @@ pub struct User {
 
 impl User {
     /// Root, without supplementary groups.
-    pub const ROOT: User = User { uid: 0, gid: 0, additional_gids: Grown::new(GROUPS_MAX), umask: None };
+    pub const ROOT: User =
+        User { uid: 0, gid: 0, additional_gids: Grown::new(GROUPS_MAX), umask: None };
 }
 
 impl Default for User {
@@ -199,8 +201,7 @@ pub struct Limit {
 }
 
 /// The kinds of [`Limit`], without `RLIMIT_`; the place is the number.
-const LIMITS: &str =
-    "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
+const LIMITS: &str = "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
 
 impl Limit {
     /// Number of kinds.
@@ -208,7 +209,8 @@ impl Limit {
 
     /// Returns the kind of this name, without `RLIMIT_`, in upper or lower case.
     pub fn kind(name: &[u8]) -> Option<u32> {
-        let at = crate::io::text::words(LIMITS).position(|known| known.eq_ignore_ascii_case(name))?;
+        let at =
+            crate::io::text::words(LIMITS).position(|known| known.eq_ignore_ascii_case(name))?;
         Some(at as u32)
     }
 

@@ -139,16 +139,22 @@ options! {
 pub fn names() -> impl Iterator<Item = (bool, &'static [u8])> {
     let known = words(NAMES).zip(EFFECTS);
     known.flat_map(|(name, effect)| {
-        [Some((false, name)), (effect & RECURSIVE != 0).then_some((true, name))].into_iter().flatten()
+        [Some((false, name)), (effect & RECURSIVE != 0).then_some((true, name))]
+            .into_iter()
+            .flatten()
     })
 }
 
 /// Its effect, and whether it goes for all that is mounted beneath.
 fn find(option: &[u8]) -> Option<(Effect, bool)> {
-    let of = |name: &[u8]| words(NAMES).zip(EFFECTS).find(|(known, _)| *known == name).map(|(_, effect)| *effect);
+    let of = |name: &[u8]| {
+        words(NAMES).zip(EFFECTS).find(|(known, _)| *known == name).map(|(_, effect)| *effect)
+    };
     match (of(option), option) {
         (Some(effect), _) => Some((effect, false)),
-        (None, [b'r', rest @ ..]) => Some((of(rest).filter(|effect| effect & RECURSIVE != 0)?, true)),
+        (None, [b'r', rest @ ..]) => {
+            Some((of(rest).filter(|effect| effect & RECURSIVE != 0)?, true))
+        }
         _ => None,
     }
 }
@@ -261,19 +267,32 @@ mod tests {
         assert_eq!(of("noatime nostrictatime").own, change(0x10, 0x70));
         assert_eq!(of("rw ro").own, change(1, 0));
         assert_eq!(of("rro rw"), Options { own: change(0, 1), all: change(1, 0), flags: 0 });
-        assert_eq!(of("mode=755 size=1 rdefaults rremount rtmpcopyup rsync rr r"), Options::default());
+        assert_eq!(
+            of("mode=755 size=1 rdefaults rremount rtmpcopyup rsync rr r"),
+            Options::default()
+        );
     }
 
     #[test]
     fn several_options_may_stand_in_one_string() {
-        let split = |text: &[u8]| each(Words::new(text)).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" | ");
-        assert_eq!(split(b"rw\0\0nosuid,,size=64k,\0,\0mode=700\0"), "rw | nosuid | size=64k | mode=700");
+        let split = |text: &[u8]| {
+            each(Words::new(text)).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" | ")
+        };
+        assert_eq!(
+            split(b"rw\0\0nosuid,,size=64k,\0,\0mode=700\0"),
+            "rw | nosuid | size=64k | mode=700"
+        );
         assert_eq!(split(b"lowerdir=/a\\,b:/c,upperdir=/d\0"), "lowerdir=/a\\,b:/c | upperdir=/d");
         assert_eq!(split(b"a\\\\,b\0"), "a\\\\ | b");
         assert_eq!(split(b"context=\"s0:c1,c2\",ro\0"), "context=\"s0:c1,c2\" | ro");
         assert_eq!(of("bind,ro,nosuid rw").own, change(2, 1));
         let readonly = |text: &[u8]| are_readonly(Words::new(text));
-        assert!(readonly(b"ro\0") && readonly(b"nosuid,ro\0") && readonly(b"rro\0") && !readonly(b"ro\0rw\0nosuid\0"));
+        assert!(
+            readonly(b"ro\0")
+                && readonly(b"nosuid,ro\0")
+                && readonly(b"rro\0")
+                && !readonly(b"ro\0rw\0nosuid\0")
+        );
     }
 
     #[test]
@@ -300,15 +319,30 @@ mod tests {
             ("norelatime", 0, 0),
         ];
         for (name, set, clear) in attributes {
-            assert_eq!(of(name), Options { own: change(set, clear), ..Options::default() }, "{name}");
-            assert_eq!(of(&format!("r{name}")), Options { all: change(set, clear), ..Options::default() }, "r{name}");
+            assert_eq!(
+                of(name),
+                Options { own: change(set, clear), ..Options::default() },
+                "{name}"
+            );
+            assert_eq!(
+                of(&format!("r{name}")),
+                Options { all: change(set, clear), ..Options::default() },
+                "r{name}"
+            );
         }
-        for (name, flags) in
-            [("bind", 1), ("rbind", 3), ("idmap", 4), ("ridmap", 12), ("remount", 16), ("tmpcopyup", 32)]
-        {
+        for (name, flags) in [
+            ("bind", 1),
+            ("rbind", 3),
+            ("idmap", 4),
+            ("ridmap", 12),
+            ("remount", 16),
+            ("tmpcopyup", 32),
+        ] {
             assert_eq!(of(name), Options { flags, ..Options::default() }, "{name}");
         }
-        for (name, bits) in [("private", 1 << 18), ("slave", 1 << 19), ("shared", 1 << 20), ("unbindable", 1 << 17)] {
+        for (name, bits) in
+            [("private", 1 << 18), ("slave", 1 << 19), ("shared", 1 << 20), ("unbindable", 1 << 17)]
+        {
             assert_eq!(propagation(name.as_bytes()), Some(bits));
             assert_eq!(propagation(format!("r{name}").as_bytes()), Some(bits | 0x4000));
             assert_eq!(of(name).flags, flag::PROPAGATION);
@@ -317,18 +351,26 @@ mod tests {
         for name in ["defaults", "iversion", "noiversion", "silent", "loud"] {
             assert!(none.add(name.as_bytes()), "{name}");
         }
-        for name in ["sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime", "mode=755", ""] {
+        for name in
+            ["sync", "async", "dirsync", "mand", "nomand", "lazytime", "nolazytime", "mode=755", ""]
+        {
             assert!(!none.add(name.as_bytes()), "{name}");
         }
         assert_eq!(none, Options::default());
-        assert_eq!((propagation(b"ro"), propagation(b"rslavery"), propagation(b"")), (None, None, None));
+        assert_eq!(
+            (propagation(b"ro"), propagation(b"rslavery"), propagation(b"")),
+            (None, None, None)
+        );
     }
 
     #[test]
     fn all_names_are_known() {
         let known: Vec<_> = names().collect();
         // runc 1.3's `features` has these 62 names, and "acl" never was one.
-        assert_eq!(known.iter().filter(|(recursive, _)| !recursive).count(), words(NAMES).count() - 1);
+        assert_eq!(
+            known.iter().filter(|(recursive, _)| !recursive).count(),
+            words(NAMES).count() - 1
+        );
         assert!(known.contains(&(true, b"bind")) && !known.contains(&(true, b"remount")));
         assert!(known.contains(&(true, b"norelatime")) && known.contains(&(false, b"dirsync")));
         for (recursive, name) in known {

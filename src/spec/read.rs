@@ -3,7 +3,8 @@
 mod process;
 
 use super::{
-    Device, IdMapping, Joined, Limit, Mount, NAMESPACES, Process, Resources, Root, Spec, defaults, options, schema,
+    Device, IdMapping, Joined, Limit, Mount, NAMESPACES, Process, Resources, Root, Spec, defaults,
+    options, schema,
 };
 use crate::codec::json::{Text, Value};
 use crate::error::{Error, Result};
@@ -115,7 +116,9 @@ pub fn read_config<'s, 'm: 's>(
         let default = defaults::DEVICES.iter().find(|default| default.path == device.path);
         if default.is_some_and(|default| number(default) != number(&device)) {
             let path = ShowC(device.path);
-            return Err(value.blame(Error::new(format_args!("path: {path}: another device is there"))));
+            return Err(
+                value.blame(Error::new(format_args!("path: {path}: another device is there")))
+            );
         }
         add_to(devices, device, value)?;
     }
@@ -173,7 +176,8 @@ fn is_version(text: &[u8]) -> bool {
             b'0'..=b'9' if digits == 0 || text.get(at - digits) != Some(&b'0') => digits += 1,
             b'.' if digits > 0 && numbers < 2 => (numbers, digits) = (numbers + 1, 0),
             b'-' | b'+' if digits > 0 && numbers == 2 => {
-                let is_label = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+                let is_label =
+                    |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
                 return text.starts_with(b"1.") && at + 1 < text.len() && text.iter().all(is_label);
             }
             _ => return false,
@@ -259,9 +263,11 @@ fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Grown<IdMapping>) -> Res
         let container = number(&value, "containerID");
         let host = number(&value, "hostID");
         let size = number(&value, "size");
-        let overlaps = |a: u32, b: u32, other: u32| a < b.saturating_add(other) && b < a.saturating_add(size);
-        let overlap =
-            |one: &IdMapping| overlaps(container, one.container, one.size) || overlaps(host, one.host, one.size);
+        let overlaps =
+            |a: u32, b: u32, other: u32| a < b.saturating_add(other) && b < a.saturating_add(size);
+        let overlap = |one: &IdMapping| {
+            overlaps(container, one.container, one.size) || overlaps(host, one.host, one.size)
+        };
         if size == 0 || mappings.iter().any(overlap) {
             return Err(value.fault(if size == 0 { "no size" } else { "overlaps another" }));
         }
@@ -291,7 +297,8 @@ fn annotations<'m>(top: &Value<'m>, strings: &mut Strings<'m>) -> Result<Words<'
 }
 
 fn stop_signal(top: &Value<'_>) -> Result<i32> {
-    let value = top.member("annotations").and_then(|all| all.member("org.opencontainers.image.stopSignal"));
+    let value =
+        top.member("annotations").and_then(|all| all.member("org.opencontainers.image.stopSignal"));
     // What it says is the image's maker's, and no reason not to start.
     let text = value.and_then(|value| value.as_text().ok()).unwrap_or(Text::EMPTY);
     Ok(signal::parse(text.as_escaped()).unwrap_or(signal::SIGTERM))

@@ -144,12 +144,16 @@ fn at_most(value: &Value<'_>, most: u64) -> Result<()> {
 }
 
 fn object(value: &Value<'_>, table: u8) -> Result<()> {
-    let members = OBJECTS.get(usize::from(table - if table < b'a' { b'A' } else { b'a' - 26 })).unwrap_or(&"");
+    let members = OBJECTS
+        .get(usize::from(table - if table < b'a' { b'A' } else { b'a' - 26 }))
+        .unwrap_or(&"");
     // A bit for each member of the table: what stands here, and what of it is more than a null.
     let (mut seen, mut given) = (0u32, 0u32);
     for (key, member) in value.entries()? {
         let key = key.as_escaped().as_bytes();
-        let Some((n, kind)) = words(members).enumerate().find(|(_, word)| word.ends_with(key) && name_of(word) == key)
+        let Some((n, kind)) = words(members)
+            .enumerate()
+            .find(|(_, word)| word.ends_with(key) && name_of(word) == key)
         else {
             continue;
         };
@@ -162,8 +166,11 @@ fn object(value: &Value<'_>, table: u8) -> Result<()> {
             check(&member, kind)?;
         }
     }
-    match words(members).enumerate().find(|(n, word)| word.starts_with(b"!") && given & 1 << n == 0) {
-        Some((_, word)) => Err(value.fault_of(core::str::from_utf8(name_of(word)).unwrap_or(""), "missing")),
+    match words(members).enumerate().find(|(n, word)| word.starts_with(b"!") && given & 1 << n == 0)
+    {
+        Some((_, word)) => {
+            Err(value.fault_of(core::str::from_utf8(name_of(word)).unwrap_or(""), "missing"))
+        }
         None => Ok(()),
     }
 }

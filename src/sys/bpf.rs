@@ -19,7 +19,8 @@ pub fn load_device_program(instructions: &[u64]) -> Result<Fd> {
         0,
     ];
     // SAFETY: the start of a `union bpf_attr`; instructions are 8 bytes each, and they and the license outlive the call.
-    unsafe { syscall!(libc::SYS_bpf, PROG_LOAD, attributes.as_ptr(), size_of_val(&attributes)) }.map(Fd::from_answer)
+    unsafe { syscall!(libc::SYS_bpf, PROG_LOAD, attributes.as_ptr(), size_of_val(&attributes)) }
+        .map(Fd::from_answer)
 }
 
 const CGROUP_DEVICE: u32 = 6;
@@ -48,7 +49,8 @@ pub fn device_programs(group: FdRef<'_>) -> Result<Attached> {
     const PROG_QUERY: i32 = 16;
     let mut ids = [0u32; 64];
     let count = ids.len() as u64;
-    let mut query: [u64; 4] = [group.raw() as u64 | u64::from(CGROUP_DEVICE) << 32, 0, ids.as_mut_ptr() as u64, count];
+    let mut query: [u64; 4] =
+        [group.raw() as u64 | u64::from(CGROUP_DEVICE) << 32, 0, ids.as_mut_ptr() as u64, count];
     // SAFETY: the start of a `union bpf_attr`; the kernel writes at most `count` numbers to `ids`, and the count.
     unsafe { syscall!(libc::SYS_bpf, PROG_QUERY, query.as_mut_ptr(), size_of_val(&query)) }?;
     Ok(Attached { ids, count: (query[3] as u32 as usize).min(64) })
@@ -61,9 +63,15 @@ pub fn detach_device_programs(group: FdRef<'_>, programs: &Attached) -> Result<(
     for id in &programs.ids[..programs.count] {
         let attributes = [*id, 0, 0, 0];
         // SAFETY: the start of a `union bpf_attr`.
-        let program =
-            unsafe { syscall!(libc::SYS_bpf, PROG_GET_FD_BY_ID, attributes.as_ptr(), size_of_val(&attributes)) }
-                .map(Fd::from_answer)?;
+        let program = unsafe {
+            syscall!(
+                libc::SYS_bpf,
+                PROG_GET_FD_BY_ID,
+                attributes.as_ptr(),
+                size_of_val(&attributes)
+            )
+        }
+        .map(Fd::from_answer)?;
         attach_or_detach(PROG_DETACH, group, &program, 0)?;
     }
     Ok(())

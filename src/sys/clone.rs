@@ -5,7 +5,10 @@ use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-pub use libc::{CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS};
+pub use libc::{
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
+    CLONE_NEWUTS,
+};
 
 /// A time namespace (linux/sched.h). Not for clone(2), where its bit is part of the exit signal.
 pub const CLONE_NEWTIME: i32 = 0x80;

@@ -1,8 +1,8 @@
 //! Instructions beyond the x86-64 baseline, each behind a function that works without them too.
 
 use core::arch::x86_64::{
-    __m128i, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_set_epi64x,
-    _mm_unpackhi_epi64, _mm_xor_si128,
+    __m128i, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_loadu_si128,
+    _mm_set_epi64x, _mm_unpackhi_epi64, _mm_xor_si128,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
@@ -36,7 +36,10 @@ fn has_pclmul() -> bool {
 macro_rules! advance {
     ($lane:expr, $by:expr, $next:expr) => {
         _mm_xor_si128(
-            _mm_xor_si128(_mm_clmulepi64_si128($lane, $by, 0x00), _mm_clmulepi64_si128($lane, $by, 0x11)),
+            _mm_xor_si128(
+                _mm_clmulepi64_si128($lane, $by, 0x00),
+                _mm_clmulepi64_si128($lane, $by, 0x11),
+            ),
             $next,
         )
     };
@@ -54,7 +57,12 @@ fn fold(state: u32, bytes: &[u8]) -> ([u8; 16], usize) {
         // SAFETY: 64 bytes are there; the loads need no alignment.
         let [a, b, c, d] = unsafe {
             let at = block.as_ptr().cast::<__m128i>();
-            [_mm_loadu_si128(at), _mm_loadu_si128(at.add(1)), _mm_loadu_si128(at.add(2)), _mm_loadu_si128(at.add(3))]
+            [
+                _mm_loadu_si128(at),
+                _mm_loadu_si128(at.add(1)),
+                _mm_loadu_si128(at.add(2)),
+                _mm_loadu_si128(at.add(3)),
+            ]
         };
         lanes = match index {
             0 => [_mm_xor_si128(a, _mm_cvtsi32_si128(state as i32)), b, c, d],

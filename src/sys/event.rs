@@ -80,7 +80,9 @@ pub fn poll_some(fds: &[Option<(FdRef<'_>, i16)>], answers: &mut [i16]) -> Resul
     /// More than anybody asks for.
     const MOST: usize = 4;
     let mut polls = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST];
-    for (poll, (fd, events)) in polls.iter_mut().zip(fds).filter_map(|(poll, fd)| Some((poll, (*fd)?))) {
+    for (poll, (fd, events)) in
+        polls.iter_mut().zip(fds).filter_map(|(poll, fd)| Some((poll, (*fd)?)))
+    {
         (poll.fd, poll.events) = (fd.raw(), events);
     }
     // SAFETY: the kernel reads and writes `MOST` times a `struct pollfd`.

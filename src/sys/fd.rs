@@ -85,7 +85,8 @@ impl FdRef<'_> {
 /// fcntl(2) `F_DUPFD_CLOEXEC`: a second descriptor for the same open file, at least `least`.
 pub fn duplicate(fd: FdRef<'_>, least: i32) -> Result<Fd> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }.map(Fd::from_answer)
+    unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }
+        .map(Fd::from_answer)
 }
 
 /// dup3(2): makes number `target` refer to the open file of `fd`; it stays open across exec.
@@ -117,10 +118,13 @@ pub fn is_inherited(fd: FdRef<'_>) -> bool {
 pub fn fill_standard_streams() -> Result<()> {
     for number in [STDIN, STDOUT, STDERR] {
         // SAFETY: no memory is passed.
-        if let Err(Errno::EBADF) = unsafe { syscall!(libc::SYS_fcntl, number.raw(), libc::F_GETFD) } {
+        if let Err(Errno::EBADF) = unsafe { syscall!(libc::SYS_fcntl, number.raw(), libc::F_GETFD) }
+        {
             // The lowest free number is this one, as all below it are open.
             // SAFETY: the path ends in NUL.
-            unsafe { syscall!(libc::SYS_openat, CWD.raw(), c"/dev/null".as_ptr(), libc::O_RDWR, 0) }?;
+            unsafe {
+                syscall!(libc::SYS_openat, CWD.raw(), c"/dev/null".as_ptr(), libc::O_RDWR, 0)
+            }?;
         }
     }
     Ok(())
@@ -160,6 +164,14 @@ pub fn pipe() -> Result<(Fd, Fd)> {
 pub fn socketpair(kind: i32) -> Result<(Fd, Fd)> {
     let mut pair = [0i32; 2];
     // SAFETY: the kernel writes two descriptors to `pair`.
-    unsafe { syscall!(libc::SYS_socketpair, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, pair.as_mut_ptr()) }?;
+    unsafe {
+        syscall!(
+            libc::SYS_socketpair,
+            libc::AF_UNIX,
+            kind | libc::SOCK_CLOEXEC,
+            0,
+            pair.as_mut_ptr()
+        )
+    }?;
     Ok((Fd::from_raw(pair[0]), Fd::from_raw(pair[1])))
 }

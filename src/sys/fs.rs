@@ -8,8 +8,9 @@ use core::mem::{MaybeUninit, size_of};
 
 pub use super::memory_file::{is_sealed, memory_file, seal, seal_size};
 pub use libc::{
-    O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_TMPFILE,
-    O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, SEEK_CUR, SEEK_SET,
+    O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY,
+    O_RDWR, O_TMPFILE, O_TRUNC, O_WRONLY, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT,
+    S_IFREG, S_IFSOCK, SEEK_CUR, SEEK_SET,
 };
 
 /// openat2(2): treat the directory descriptor as `/`, for absolute paths, `..` and symlinks alike.
@@ -27,17 +28,27 @@ pub const RESOLVE_NO_XDEV: u64 = 0x01;
 #[inline(never)]
 pub fn open(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32) -> Result<Fd> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
-    let fd = unsafe { syscall!(libc::SYS_openat, dir.raw(), path.as_ptr(), flags | libc::O_CLOEXEC, mode) }?;
+    let fd = unsafe {
+        syscall!(libc::SYS_openat, dir.raw(), path.as_ptr(), flags | libc::O_CLOEXEC, mode)
+    }?;
     Ok(Fd::from_answer(fd))
 }
 
 /// openat2(2), close-on-exec, with `RESOLVE_*` flags. `EAGAIN` (a rename raced with `..`) is tried again a few times.
-pub fn open_resolved(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32, resolve: u64) -> Result<Fd> {
+pub fn open_resolved(
+    dir: FdRef<'_>,
+    path: &CStr,
+    flags: i32,
+    mode: u32,
+    resolve: u64,
+) -> Result<Fd> {
     let how: [u64; 3] = [(flags | libc::O_CLOEXEC) as u32 as u64, u64::from(mode), resolve];
     let mut tries = 8;
     loop {
         // SAFETY: `path` is NUL-terminated and `how` is a `struct open_how` of 24 bytes; both outlive the call.
-        let fd = unsafe { syscall!(libc::SYS_openat2, dir.raw(), path.as_ptr(), how.as_ptr(), size_of_val(&how)) };
+        let fd = unsafe {
+            syscall!(libc::SYS_openat2, dir.raw(), path.as_ptr(), how.as_ptr(), size_of_val(&how))
+        };
         tries -= 1;
         match fd {
             Err(Errno::EAGAIN) if tries > 0 => continue,
@@ -55,7 +66,9 @@ pub fn read(fd: FdRef<'_>, buffer: &mut [u8]) -> Result<usize> {
 /// pread64(2). 0 is the end.
 pub fn read_at(fd: FdRef<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
-    retry(|| unsafe { syscall!(libc::SYS_pread64, fd.raw(), buffer.as_mut_ptr(), buffer.len(), offset) })
+    retry(|| unsafe {
+        syscall!(libc::SYS_pread64, fd.raw(), buffer.as_mut_ptr(), buffer.len(), offset)
+    })
 }
 
 /// write(2). May write less than all.
@@ -134,7 +147,9 @@ pub fn symlink(target: &CStr, dir: FdRef<'_>, path: &CStr) -> Result<()> {
 /// linkat(2); the last component of `old` is not followed.
 pub fn link(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
-    unsafe { command!(libc::SYS_linkat, old_dir.raw(), old.as_ptr(), new_dir.raw(), new.as_ptr(), 0) }
+    unsafe {
+        command!(libc::SYS_linkat, old_dir.raw(), old.as_ptr(), new_dir.raw(), new.as_ptr(), 0)
+    }
 }
 
 /// unlinkat(2) of anything but a directory.
@@ -152,7 +167,13 @@ pub fn rmdir(dir: FdRef<'_>, path: &CStr) -> Result<()> {
 }
 
 /// renameat2(2) with flags (0, `RENAME_NOREPLACE`, `RENAME_EXCHANGE`).
-pub fn rename(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr, flags: u32) -> Result<()> {
+pub fn rename(
+    old_dir: FdRef<'_>,
+    old: &CStr,
+    new_dir: FdRef<'_>,
+    new: &CStr,
+    flags: u32,
+) -> Result<()> {
     let (old_dir, new_dir) = (old_dir.raw(), new_dir.raw());
     // SAFETY: both strings are NUL-terminated and outlive the call.
     unsafe { command!(libc::SYS_renameat2, old_dir, old.as_ptr(), new_dir, new.as_ptr(), flags) }
@@ -161,7 +182,9 @@ pub fn rename(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr, fl
 /// readlinkat(2): the target's bytes, cut at the buffer's end. An empty `path` reads the link that `dir` is (O_PATH).
 pub fn readlink<'b>(dir: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
-    let n = unsafe { syscall!(libc::SYS_readlinkat, dir.raw(), path.as_ptr(), buffer.as_mut_ptr(), buffer.len()) }?;
+    let n = unsafe {
+        syscall!(libc::SYS_readlinkat, dir.raw(), path.as_ptr(), buffer.as_mut_ptr(), buffer.len())
+    }?;
     Ok(&buffer[..n])
 }
 
@@ -283,7 +306,8 @@ pub fn access(dir: FdRef<'_>, path: &CStr, how: i32) -> Result<()> {
 /// getdents64(2): fills the buffer with directory entries, to be walked by [`entries`]. Empty at the end.
 pub fn read_directory<'b>(dir: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
-    let n = unsafe { syscall!(libc::SYS_getdents64, dir.raw(), buffer.as_mut_ptr(), buffer.len()) }?;
+    let n =
+        unsafe { syscall!(libc::SYS_getdents64, dir.raw(), buffer.as_mut_ptr(), buffer.len()) }?;
     Ok(&buffer[..n])
 }
 

@@ -12,8 +12,12 @@ use super::{Result, system};
 pub struct Mark(u64);
 
 /// The calls there are, by their numbers, but for clone(2).
-pub const CALLS: [u32; 4] =
-    [libc::SYS_setsid as u32, libc::SYS_capset as u32, libc::SYS_recvmmsg as u32, libc::SYS_exit_group as u32];
+pub const CALLS: [u32; 4] = [
+    libc::SYS_setsid as u32,
+    libc::SYS_capset as u32,
+    libc::SYS_recvmmsg as u32,
+    libc::SYS_exit_group as u32,
+];
 /// Those that few processes need.
 pub const CALL_OF_LIMITS: u32 = libc::SYS_prlimit64 as u32;
 /// The same, of those that have a terminal.
@@ -21,7 +25,8 @@ pub const CALL_OF_TERMINALS: u32 = libc::SYS_ioctl as u32;
 /// The same, of those that run hooks.
 pub const CALL_OF_HOOKS: u32 = libc::SYS_getpid as u32;
 /// clone(2), with these flags alone.
-pub const CLONE: (u32, u32) = (libc::SYS_clone as u32, (libc::CLONE_PARENT | libc::CLONE_PIDFD) as u32);
+pub const CLONE: (u32, u32) =
+    (libc::SYS_clone as u32, (libc::CLONE_PARENT | libc::CLONE_PIDFD) as u32);
 
 impl Mark {
     /// A new one.
@@ -80,10 +85,16 @@ impl Mark {
         // struct mmsghdr: name and its length, vectors and their number, control and its length, flags; the answer's length.
         let mut message = [0, 0, vector.as_ptr() as usize, 1, 0, 0, 0, 0];
         // SAFETY: one `struct mmsghdr`, whose one vector is of one byte; all outlive the call.
-        unsafe { syscall!(libc::SYS_recvmmsg, socket.raw(), message.as_mut_ptr(), 1, 0, 0, self.0) }?;
+        unsafe {
+            syscall!(libc::SYS_recvmmsg, socket.raw(), message.as_mut_ptr(), 1, 0, 0, self.0)
+        }?;
         // SAFETY: both are initialized; the kernel may have written them behind the compiler's back.
-        let (byte, length) =
-            unsafe { (core::ptr::read_volatile(&raw const byte), core::ptr::read_volatile(&raw const message[7])) };
+        let (byte, length) = unsafe {
+            (
+                core::ptr::read_volatile(&raw const byte),
+                core::ptr::read_volatile(&raw const message[7]),
+            )
+        };
         Ok((length as u32 == 1).then_some(byte))
     }
 

@@ -13,7 +13,13 @@ pub fn memory_file(name: &CStr) -> Result<Fd> {
     const DATA: u32 = 0x08;
     let create = |flags: u32| {
         // SAFETY: `name` is NUL-terminated.
-        unsafe { syscall!(libc::SYS_memfd_create, name.as_ptr(), libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags) }
+        unsafe {
+            syscall!(
+                libc::SYS_memfd_create,
+                name.as_ptr(),
+                libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | flags
+            )
+        }
     };
     match create(EXECUTABLE) {
         Err(Errno::EINVAL) => create(0).map(Fd::from_answer),
@@ -22,7 +28,8 @@ pub fn memory_file(name: &CStr) -> Result<Fd> {
     }
 }
 
-const ALL_SEALS: i32 = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+const ALL_SEALS: i32 =
+    libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
 
 /// fcntl(2) `F_ADD_SEALS`: the content of a [`memory_file`] never changes again.
 pub fn seal(file: FdRef<'_>) -> Result<()> {

@@ -6,8 +6,8 @@ use super::syscall::{command, syscall};
 use core::ffi::CStr;
 
 pub use libc::{
-    MNT_DETACH, MS_BIND, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC, MS_RELATIME,
-    MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE,
+    MNT_DETACH, MS_BIND, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC,
+    MS_RELATIME, MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE,
 };
 
 /// mount_setattr(2) and fsmount(2) attributes.
@@ -33,7 +33,16 @@ const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 /// mount(2) of a new file system. `data` is its comma-separated options.
 pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: all strings are NUL-terminated and outlive the call.
-    unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr()) }
+    unsafe {
+        command!(
+            libc::SYS_mount,
+            source.as_ptr(),
+            target.as_ptr(),
+            kind.as_ptr(),
+            flags,
+            data.as_ptr()
+        )
+    }
 }
 
 /// mount(2) with `MS_BIND`, and `MS_REC` where `recursive`.
@@ -98,7 +107,10 @@ pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
 /// open_tree(2) with `OPEN_TREE_CLONE`: a copy of the mount at `path` (what a bind mount attaches), nowhere yet.
 /// The last component is followed; an empty `path` means `dir`.
 pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
-    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
+    let flags = OPEN_TREE_CLONE
+        | libc::O_CLOEXEC
+        | libc::AT_EMPTY_PATH
+        | if recursive { AT_RECURSIVE } else { 0 };
     // SAFETY: `path` is NUL-terminated and outlives the call.
     unsafe { syscall!(libc::SYS_open_tree, dir.raw(), path.as_ptr(), flags) }.map(Fd::from_answer)
 }
@@ -113,7 +125,13 @@ pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
 
 /// mount_setattr(2) (Linux 5.12) of the mount that `mount` is the root of: `set` and `clear` from [`attr`],
 /// `propagation` 0 or one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
-pub fn set_attributes(mount: FdRef<'_>, recursive: bool, set: u64, clear: u64, propagation: u64) -> Result<()> {
+pub fn set_attributes(
+    mount: FdRef<'_>,
+    recursive: bool,
+    set: u64,
+    clear: u64,
+    propagation: u64,
+) -> Result<()> {
     set_attribute_words(mount, recursive, &[set, clear, propagation, 0])
 }
 
@@ -135,8 +153,10 @@ pub fn fs_pick(mount: FdRef<'_>) -> Result<Fd> {
     const FSPICK_CLOEXEC: u32 = 1;
     const FSPICK_EMPTY_PATH: u32 = 8;
     // SAFETY: the empty path is NUL-terminated.
-    unsafe { syscall!(libc::SYS_fspick, mount.raw(), c"".as_ptr(), FSPICK_CLOEXEC | FSPICK_EMPTY_PATH) }
-        .map(Fd::from_answer)
+    unsafe {
+        syscall!(libc::SYS_fspick, mount.raw(), c"".as_ptr(), FSPICK_CLOEXEC | FSPICK_EMPTY_PATH)
+    }
+    .map(Fd::from_answer)
 }
 
 /// fsconfig(2) `FSCONFIG_CMD_RECONFIGURE`.

@@ -8,7 +8,9 @@ use super::syscall::{command, syscall};
 pub fn open_uevents() -> Result<Fd> {
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: no memory is passed.
-    let raw = unsafe { syscall!(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT) }?;
+    let raw = unsafe {
+        syscall!(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_KOBJECT_UEVENT)
+    }?;
     let socket = Fd::from_answer(raw);
     // struct sockaddr_nl: u16 family, u16 padding, u32 pid (0: the kernel chooses), u32 groups.
     let address: [u32; 3] = [libc::AF_NETLINK as u32, 0, 1];
@@ -22,13 +24,16 @@ pub fn open_uevents() -> Result<Fd> {
 pub fn open_routes() -> Result<Fd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }.map(Fd::from_answer)
+    unsafe { syscall!(libc::SYS_socket, libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) }
+        .map(Fd::from_answer)
 }
 
 /// ioctl(2) `SIOCSIFFLAGS`: brings `lo` up in the network namespace of this process.
 pub fn loopback_up() -> Result<()> {
     // SAFETY: no memory is passed.
-    let raw = unsafe { syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) }?;
+    let raw = unsafe {
+        syscall!(libc::SYS_socket, libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)
+    }?;
     let socket = Fd::from_answer(raw);
     set_up(socket.by_ref(), b"lo")
 }

@@ -15,10 +15,14 @@ static ARGV: AtomicUsize = AtomicUsize::new(0);
 ///
 /// # Safety
 /// `argv` points to `argc` NUL-terminated strings that live as long as the process, as main's do.
-pub unsafe fn adopt_argv(argc: c_int, argv: *const *const c_char) -> Result<&'static [&'static CStr]> {
+pub unsafe fn adopt_argv(
+    argc: c_int,
+    argv: *const *const c_char,
+) -> Result<&'static [&'static CStr]> {
     use crate::limits::COMMAND_WORDS_MAX as MAX;
     // `None` is all zeros: the array costs no bytes in the file.
-    static ARGS: crate::sync::TryLock<[Option<&CStr>; MAX]> = crate::sync::TryLock::new([None; MAX]);
+    static ARGS: crate::sync::TryLock<[Option<&CStr>; MAX]> =
+        crate::sync::TryLock::new([None; MAX]);
     let Some(mut guard) = ARGS.try_lock() else { return Ok(&[]) };
     ARGV.store(argv as usize, Ordering::Relaxed);
     let count = argc.max(0) as usize;
@@ -103,7 +107,10 @@ pub struct StringVector<'a> {
 
 impl<'a> StringVector<'a> {
     /// Fills `space` with pointers to `strings`; E2BIG where it has no room for all and the NULL.
-    pub fn new(space: &'a mut [usize], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
+    pub fn new(
+        space: &'a mut [usize],
+        strings: impl Iterator<Item = &'a CStr>,
+    ) -> Result<StringVector<'a>> {
         let mut count = 0;
         for string in strings {
             *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr() as usize;
@@ -114,7 +121,10 @@ impl<'a> StringVector<'a> {
     }
 
     /// The same for variables: of several with one name only the last is taken.
-    pub fn of_variables(space: &'a mut [usize], strings: impl Iterator<Item = &'a CStr>) -> Result<StringVector<'a>> {
+    pub fn of_variables(
+        space: &'a mut [usize],
+        strings: impl Iterator<Item = &'a CStr>,
+    ) -> Result<StringVector<'a>> {
         let mut count = 0;
         for string in strings {
             *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr() as usize;
@@ -184,7 +194,9 @@ pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> 
 pub fn execute_file(file: FdRef<'_>, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
     let (args, env) = (args.first, env.first);
     // SAFETY: the path is empty and NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
-    match unsafe { syscall!(libc::SYS_execveat, file.raw(), c"".as_ptr(), args, env, libc::AT_EMPTY_PATH) } {
+    match unsafe {
+        syscall!(libc::SYS_execveat, file.raw(), c"".as_ptr(), args, env, libc::AT_EMPTY_PATH)
+    } {
         Err(errno) => errno,
         Ok(_) => Errno::NONE,
     }
@@ -347,7 +359,8 @@ pub fn drop_bounding(capability: u32) -> Result<()> {
 /// prctl(2) `PR_CAPBSET_READ`: whether it is in the bounding set. EINVAL where the kernel does not know it.
 pub fn in_bounding(capability: u32) -> Result<bool> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_prctl, libc::PR_CAPBSET_READ, capability, 0, 0, 0) }.map(|answer| answer == 1)
+    unsafe { syscall!(libc::SYS_prctl, libc::PR_CAPBSET_READ, capability, 0, 0, 0) }
+        .map(|answer| answer == 1)
 }
 
 /// prctl(2) `PR_CAP_AMBIENT_CLEAR_ALL`.

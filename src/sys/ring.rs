@@ -62,7 +62,8 @@ unsafe impl Sync for Part<'_> {}
 impl Part<'_> {
     /// Bytes that may be written now. Asked by a reader, it may say less than there is, never more than there will be.
     fn free(&self) -> usize {
-        let slowest = self.taken[0].load(Ordering::Acquire).min(self.taken[1].load(Ordering::Acquire));
+        let slowest =
+            self.taken[0].load(Ordering::Acquire).min(self.taken[1].load(Ordering::Acquire));
         (slowest + self.size as u64).saturating_sub(self.written.load(Ordering::Acquire)) as usize
     }
 }
@@ -123,12 +124,14 @@ impl Writer<'_> {
     ) -> (TINFLStatus, usize, usize) {
         assert!(self.ring.size == N);
         let (at, length) = self.place();
-        let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        let flags =
+            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
         // SAFETY: the slice covers the readers' part too, which they read meanwhile; but `decompress_with_limit` is
         // bound to write only to `at..at + length`, the writer's own part, and reads elsewhere, as they do: no byte is
         // written while another thread reaches it, and a read-read overlap is allowed for bytes nobody writes.
         let whole = unsafe { core::slice::from_raw_parts_mut(self.ring.bytes, N) };
-        let (status, used, made) = decompress_with_limit(state, input, whole, at, length.min(most), flags);
+        let (status, used, made) =
+            decompress_with_limit(state, input, whole, at, length.min(most), flags);
         self.commit(made);
         (status, used, made)
     }
@@ -150,7 +153,8 @@ impl Reader<'_> {
     pub fn bytes(&self) -> &[u8] {
         let taken = self.ring.taken[self.index].load(Ordering::Relaxed);
         let at = taken as usize & (self.ring.size - 1);
-        let length = ((self.ring.written.load(Ordering::Acquire) - taken) as usize).min(self.ring.size - at);
+        let length =
+            ((self.ring.written.load(Ordering::Acquire) - taken) as usize).min(self.ring.size - at);
         // SAFETY: this part is the readers' until `consume`, which cannot be called while the slice lives.
         unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), length) }
     }
@@ -179,7 +183,9 @@ mod tests {
                 sent = sent.wrapping_add(1);
             });
             writer.commit(count);
-            for (reader, seen, most) in [(&mut first, &mut seen_first, 8), (&mut second, &mut seen_second, 2)] {
+            for (reader, seen, most) in
+                [(&mut first, &mut seen_first, 8), (&mut second, &mut seen_second, 2)]
+            {
                 let count = reader.bytes().len().min(most);
                 for &byte in &reader.bytes()[..count] {
                     assert_eq!(byte, *seen);

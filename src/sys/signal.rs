@@ -5,7 +5,8 @@ use super::fd::Fd;
 use super::syscall::{command, syscall};
 
 pub use libc::{
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1,
+    SIGUSR2, SIGWINCH,
 };
 
 /// The largest signal number.
@@ -65,7 +66,8 @@ pub fn open(set: SignalSet) -> Result<Fd> {
 pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
     let mut info = [0u8; 128];
     let n = super::fs::read(signalfd.by_ref(), &mut info).ok()?;
-    let word = |at: usize| u32::from_ne_bytes(info[at..at + 4].try_into().unwrap_or_default()) as i32;
+    let word =
+        |at: usize| u32::from_ne_bytes(info[at..at + 4].try_into().unwrap_or_default()) as i32;
     (n == info.len()).then(|| (word(0), word(12)))
 }
 
@@ -73,7 +75,9 @@ pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
 pub fn wait(set: SignalSet) -> i32 {
     loop {
         // SAFETY: the kernel reads eight bytes; neither information nor a time is passed.
-        if let Ok(number) = unsafe { syscall!(libc::SYS_rt_sigtimedwait, &raw const set.0, 0, 0, 8) } {
+        if let Ok(number) =
+            unsafe { syscall!(libc::SYS_rt_sigtimedwait, &raw const set.0, 0, 0, 8) }
+        {
             return number as i32;
         }
     }
@@ -134,7 +138,10 @@ pub fn parse(text: &str) -> Option<i32> {
         Some((prefix, name)) if prefix.eq_ignore_ascii_case(b"SIG") => name,
         _ => text,
     };
-    if let Some(index) = NAMES.as_bytes().split(|&byte| byte == b' ').position(|known| known.eq_ignore_ascii_case(name))
+    if let Some(index) = NAMES
+        .as_bytes()
+        .split(|&byte| byte == b' ')
+        .position(|known| known.eq_ignore_ascii_case(name))
     {
         return Some(index as i32 + 1);
     }

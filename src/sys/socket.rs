@@ -97,7 +97,8 @@ fn address(path: &CStr) -> Result<Address> {
 
 fn new(kind: i32, flags: i32) -> Result<Fd> {
     // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_socket, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC | flags, 0) }.map(Fd::from_answer)
+    unsafe { syscall!(libc::SYS_socket, libc::AF_UNIX, kind | libc::SOCK_CLOEXEC | flags, 0) }
+        .map(Fd::from_answer)
 }
 
 /// Returns a new `SOCK_SEQPACKET` socket of `AF_UNIX` that listens at `path`, with this backlog.
@@ -134,7 +135,8 @@ pub fn connect_any(name: &CStr, kind: i32) -> Result<Fd> {
 /// accept4(2): the next one that has connected.
 pub fn accept(socket: FdRef<'_>) -> Result<Fd> {
     // SAFETY: the peer's address is not asked for.
-    unsafe { syscall!(libc::SYS_accept4, socket.raw(), 0, 0, libc::SOCK_CLOEXEC) }.map(Fd::from_answer)
+    unsafe { syscall!(libc::SYS_accept4, socket.raw(), 0, 0, libc::SOCK_CLOEXEC) }
+        .map(Fd::from_answer)
 }
 
 /// A new socket of `AF_UNIX` and this kind (`SOCK_*`), connected to the one at `path`.
@@ -162,7 +164,9 @@ mod tests {
         drop((one, write_end));
         let mut buffer = [0; 16];
         assert!(matches!(receive(other.by_ref(), &mut buffer), Ok((5, None))));
-        let (4, Some(sent)) = receive(other.by_ref(), &mut buffer).unwrap() else { panic!("no descriptor") };
+        let (4, Some(sent)) = receive(other.by_ref(), &mut buffer).unwrap() else {
+            panic!("no descriptor")
+        };
         super::super::fs::write_all(sent.by_ref(), b"x").unwrap();
         assert_eq!(super::super::fs::read(end.by_ref(), &mut buffer), Ok(1));
         assert!(matches!(receive(other.by_ref(), &mut buffer), Ok((0, None))));
@@ -186,7 +190,9 @@ mod tests {
         // SAFETY: as in `send`; the control message is of two descriptors.
         unsafe { command!(libc::SYS_sendmsg, one.raw(), &raw const message, 0) }.unwrap();
         drop(write_end);
-        let (1, Some(sent)) = receive(other.by_ref(), &mut [0; 4]).unwrap() else { panic!("no descriptor") };
+        let (1, Some(sent)) = receive(other.by_ref(), &mut [0; 4]).unwrap() else {
+            panic!("no descriptor")
+        };
         drop(sent);
         // Nobody has it open any more.
         fd::set_nonblocking(end.by_ref(), true).unwrap();

@@ -113,7 +113,9 @@ unsafe fn start(
         | libc::CLONE_CHILD_CLEARTID;
     let (all, mut former) = (u64::MAX, 0u64);
     // SAFETY: the kernel reads and writes eight bytes each.
-    unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut former, 8) }?;
+    unsafe {
+        syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut former, 8)
+    }?;
     let answer: isize;
     // SAFETY: the new thread starts after `syscall` with these registers on its own, 16-byte aligned stack; it calls
     // `entry`, which does not return. This thread goes on at the label as if only a system call had been made.

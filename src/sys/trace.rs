@@ -54,7 +54,10 @@ impl Trace {
 impl Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("at")?;
-        self.0.iter().filter(|&&address| address > 0).try_for_each(|address| write!(f, " {address:x}"))
+        self.0
+            .iter()
+            .filter(|&&address| address > 0)
+            .try_for_each(|address| write!(f, " {address:x}"))
     }
 }
 

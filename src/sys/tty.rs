@@ -60,8 +60,12 @@ pub fn restore(terminal: FdRef<'_>, settings: &Settings) -> Result<()> {
 /// ioctl(2) `TCGETS` and `TCSETS`: every byte passes as it is, or as the kernel sets a terminal up.
 pub fn set_raw(terminal: FdRef<'_>, raw: bool) -> Result<()> {
     /// What the kernel's own settings (tty_std_termios) do with bytes, of c_iflag, c_oflag, c_cflag and c_lflag.
-    const COOKED: [u32; 4] =
-        [libc::ICRNL | libc::IXON, libc::OPOST, 0, libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN];
+    const COOKED: [u32; 4] = [
+        libc::ICRNL | libc::IXON,
+        libc::OPOST,
+        0,
+        libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN,
+    ];
     let mut settings = [0u32; 16];
     ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize)?;
     for (flags, cooked) in settings.iter_mut().zip(COOKED) {

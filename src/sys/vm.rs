@@ -44,9 +44,11 @@ impl Mapping {
             return Ok(Mapping { start: core::ptr::NonNull::dangling(), words });
         }
         let length = words.checked_mul(size_of::<u64>()).ok_or(Errno::ENOMEM)?;
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
-        let address = unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, usize::MAX, 0) }?;
+        let address =
+            unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, usize::MAX, 0) }?;
         let start = core::ptr::NonNull::new(address as *mut u64).ok_or(Errno::ENOMEM)?;
         let mut mapping = Mapping { start, words };
         forbid_huge_pages(mapping.words());
@@ -64,7 +66,9 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         if self.words > 0 {
             // SAFETY: mapped by `new`, and nobody borrows it any more.
-            let _ = unsafe { syscall!(libc::SYS_munmap, self.start.as_ptr(), self.words * size_of::<u64>()) };
+            let _ = unsafe {
+                syscall!(libc::SYS_munmap, self.start.as_ptr(), self.words * size_of::<u64>())
+            };
         }
     }
 }
@@ -92,7 +96,8 @@ impl Shared {
     fn map(flags: i32, file: i32) -> Result<Shared> {
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | flags);
         // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
-        let address = unsafe { syscall!(libc::SYS_mmap, 0, Shared::BYTES, protection, flags, file, 0) }?;
+        let address =
+            unsafe { syscall!(libc::SYS_mmap, 0, Shared::BYTES, protection, flags, file, 0) }?;
         core::ptr::NonNull::new(address as *mut AtomicU32).map(Shared).ok_or(Errno::ENOMEM)
     }
 
@@ -106,7 +111,8 @@ impl Shared {
     /// madvise(2) `DONTFORK`: later children of this process do not have it.
     pub fn keep_from_children(&self) -> Result<()> {
         // SAFETY: the advice is about children's address spaces, in which nothing uses it.
-        unsafe { syscall!(libc::SYS_madvise, self.0.as_ptr(), Shared::BYTES, libc::MADV_DONTFORK) }.map(drop)
+        unsafe { syscall!(libc::SYS_madvise, self.0.as_ptr(), Shared::BYTES, libc::MADV_DONTFORK) }
+            .map(drop)
     }
 }
 
@@ -214,7 +220,8 @@ fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
         // SAFETY: the whole mapping belongs to the one list that calls, which is exclusively borrowed.
         unsafe { syscall!(libc::SYS_mremap, address, former, bytes, libc::MREMAP_MAYMOVE) }
     } else {
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
         unsafe { syscall!(libc::SYS_mmap, 0, bytes, protection, flags, -1i32, 0) }
     }?;
@@ -270,7 +277,9 @@ impl<T> Drop for Grown<T> {
         self.truncate(0);
         if self.room > 0 {
             // SAFETY: the mapping is ours, and nobody has a reference into it any more.
-            let _ = unsafe { syscall!(libc::SYS_munmap, self.address.as_ptr(), self.room * size_of::<T>()) };
+            let _ = unsafe {
+                syscall!(libc::SYS_munmap, self.address.as_ptr(), self.room * size_of::<T>())
+            };
         }
     }
 }
@@ -302,7 +311,10 @@ mod tests {
         for _ in 0..10_000 {
             list.push(item.clone()).unwrap();
         }
-        assert_eq!((list.push(item.clone()), std::rc::Rc::strong_count(&item)), (Err(Errno::ENOSPC), 10_001));
+        assert_eq!(
+            (list.push(item.clone()), std::rc::Rc::strong_count(&item)),
+            (Err(Errno::ENOSPC), 10_001)
+        );
         list.truncate(7);
         assert_eq!((list.len(), std::rc::Rc::strong_count(&item)), (7, 8));
         drop(list);

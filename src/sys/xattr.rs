@@ -8,7 +8,9 @@ use core::ffi::CStr;
 /// fsetxattr(2).
 pub fn set_fd(fd: FdRef<'_>, name: &CStr, value: &[u8]) -> Result<()> {
     // SAFETY: `name` is NUL-terminated; the kernel reads `value.len()` bytes of `value`.
-    unsafe { command!(libc::SYS_fsetxattr, fd.raw(), name.as_ptr(), value.as_ptr(), value.len(), 0) }
+    unsafe {
+        command!(libc::SYS_fsetxattr, fd.raw(), name.as_ptr(), value.as_ptr(), value.len(), 0)
+    }
 }
 
 /// lsetxattr(2): of the file itself; `path` is relative to the current directory.
@@ -27,7 +29,9 @@ pub fn length_fd(fd: FdRef<'_>, name: &CStr) -> Result<usize> {
 /// fgetxattr(2): the value. ERANGE where the buffer is too small.
 pub fn get_fd<'b>(fd: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: `name` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
-    let n = unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), buffer.as_mut_ptr(), buffer.len()) }?;
+    let n = unsafe {
+        syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), buffer.as_mut_ptr(), buffer.len())
+    }?;
     Ok(&buffer[..n])
 }
 

@@ -48,7 +48,9 @@ impl<'w> Stream<'w> {
     /// A decoder that works in `workspace`; nothing where that is too small for any frame.
     pub fn new(workspace: &'w mut [u64]) -> Option<Stream<'w>> {
         // SAFETY: as many bytes, aligned to 8, borrowed exclusively for as long as the stream lives.
-        let stream = unsafe { c::ZSTD_initStaticDStream(workspace.as_mut_ptr().cast(), size_of_val(workspace)) };
+        let stream = unsafe {
+            c::ZSTD_initStaticDStream(workspace.as_mut_ptr().cast(), size_of_val(workspace))
+        };
         let stream = NonNull::new(stream)?;
         // The default is 128 MiB, however little of it the content needs. What counts is that the workspace suffices.
         // SAFETY: a stream that was just made.
@@ -70,7 +72,8 @@ impl<'w> Stream<'w> {
             return Err(fault);
         }
         let mut from = c::ZSTD_inBuffer { src: input.as_ptr().cast(), size: input.len(), pos: 0 };
-        let mut to = c::ZSTD_outBuffer { dst: output.as_mut_ptr().cast(), size: output.len(), pos: 0 };
+        let mut to =
+            c::ZSTD_outBuffer { dst: output.as_mut_ptr().cast(), size: output.len(), pos: 0 };
         // SAFETY: two true slices for the length of the call: it keeps pointers into its workspace alone, as
         // ZSTD_d_stableOutBuffer is off.
         let answer = unsafe { c::ZSTD_decompressStream(self.stream.as_ptr(), &mut to, &mut from) };

@@ -25,11 +25,17 @@ struct Ring {
 }
 
 impl Window for Ring {
-    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize) {
+    fn inflate(
+        &mut self,
+        state: &mut DecompressorOxide,
+        input: &[u8],
+    ) -> (TINFLStatus, usize, usize) {
         self.at %= self.bytes.len();
         let most = INFLATE_STEP_BYTES.min(self.bytes.len() - self.at);
-        let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        let (status, used, made) = decompress_with_limit(state, input, &mut self.bytes, self.at, most, flags);
+        let flags =
+            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        let (status, used, made) =
+            decompress_with_limit(state, input, &mut self.bytes, self.at, most, flags);
         self.at += made;
         (status, used, made)
     }
@@ -77,9 +83,14 @@ fn create(mut tar: &[u8], directory: &str) -> Duration {
 fn filter(mut profile: Vec<u8>, file: &str) -> Duration {
     let mut program = Box::new(Program::EMPTY);
     let begin = Instant::now();
-    let filter = compile(json::check(&mut profile).expect("JSON"), &mut program).expect("a profile");
+    let filter =
+        compile(json::check(&mut profile).expect("JSON"), &mut program).expect("a profile");
     let took = begin.elapsed();
-    std::fs::write(file, filter.program().iter().flat_map(|one| one.to_le_bytes()).collect::<Vec<u8>>()).expect(file);
+    std::fs::write(
+        file,
+        filter.program().iter().flat_map(|one| one.to_le_bytes()).collect::<Vec<u8>>(),
+    )
+    .expect(file);
     took
 }
 

@@ -36,7 +36,16 @@ pub struct Case {
 
 /// A case that runs the container and looks at what it printed and its status.
 pub fn case(name: &'static str, rule: &'static str) -> Case {
-    Case { name, rule, patches: Vec::new(), script: None, setup: None, act: Box::new(run), wanted: "", named: &[] }
+    Case {
+        name,
+        rule,
+        patches: Vec::new(),
+        script: None,
+        setup: None,
+        act: Box::new(run),
+        wanted: "",
+        named: &[],
+    }
 }
 
 impl Case {
@@ -86,7 +95,8 @@ impl Case {
     /// What this runtime is said to do instead.
     pub fn told(&self, runtime: Runtime) -> Option<&'static str> {
         let mut rows = DIFFERENCES.iter();
-        rows.find(|(name, other, _)| *name == self.name && *other == runtime).map(|(_, _, how)| *how)
+        rows.find(|(name, other, _)| *name == self.name && *other == runtime)
+            .map(|(_, _, how)| *how)
     }
 
     fn observe(&self, runtime: Runtime) -> String {
@@ -105,7 +115,10 @@ impl Case {
             let said = lab.run();
             let has_all = self.named.iter().all(|word| said.err.contains(word));
             if said.err.lines().count() != 1 || !has_all {
-                seen = format!("refused with {:?}, which is not one line of {:?}", said.err, self.named);
+                seen = format!(
+                    "refused with {:?}, which is not one line of {:?}",
+                    said.err, self.named
+                );
             }
         }
         seen
@@ -125,8 +138,13 @@ impl Case {
         match (seen == self.wanted, told) {
             (true, None) | (false, Some(_)) => None,
             (true, Some(how)) if how.starts_with(AT_TIMES) => None,
-            (true, Some(how)) => Some(format!("{name}: {runtime} does as it should now, and is said to differ: {how}")),
-            (false, None) => Some(format!("{name}: {runtime}:\n    saw    {seen:?}\n    wanted {:?}", self.wanted)),
+            (true, Some(how)) => Some(format!(
+                "{name}: {runtime} does as it should now, and is said to differ: {how}"
+            )),
+            (false, None) => Some(format!(
+                "{name}: {runtime}:\n    saw    {seen:?}\n    wanted {:?}",
+                self.wanted
+            )),
         }
     }
 }
@@ -159,8 +177,10 @@ pub fn refusal(lab: &Lab, words: &[&str]) -> String {
 pub fn check(cases: Vec<Case>) {
     let wanted = std::env::var("OCINIT_CONFORMANCE").unwrap_or_default();
     let only = std::env::var("OCINIT_RUNTIME").unwrap_or_default();
-    let runtimes: Vec<_> =
-        Runtime::ALL.into_iter().filter(|runtime| only.is_empty() || only.contains(runtime.name())).collect();
+    let runtimes: Vec<_> = Runtime::ALL
+        .into_iter()
+        .filter(|runtime| only.is_empty() || only.contains(runtime.name()))
+        .collect();
     let left: VecDeque<_> = cases.iter().filter(|case| case.name.starts_with(&wanted)).collect();
     let (left, wrong) = (Mutex::new(left), Mutex::new(Vec::new()));
     let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4));

@@ -108,12 +108,20 @@ fn log() -> Vec<Case> {
     vec![
         case("log.json", "--log-format json writes an object a line with level, msg and time")
             .act(|lab| {
-                lab.global.extend(["--log", "@DIR@/log", "--log-format", "json"].map(|word| lab.fill(word)));
+                lab.global.extend(
+                    ["--log", "@DIR@/log", "--log-format", "json"].map(|word| lab.fill(word)),
+                );
                 lab.call(&["state", "nobody"]);
                 let text = lab.file("log");
-                let Ok(last) = Json::try_parse(text.lines().last().unwrap_or_default()) else { return text };
+                let Ok(last) = Json::try_parse(text.lines().last().unwrap_or_default()) else {
+                    return text;
+                };
                 let has_time = last.at("time").show().contains('T');
-                format!("{} {} {has_time}", last.at("level").show(), last.at("msg").show().contains("does not exist"))
+                format!(
+                    "{} {} {has_time}",
+                    last.at("level").show(),
+                    last.at("msg").show().contains("does not exist")
+                )
             })
             .gives("error true true"),
         case("log.text", "--log alone writes text")
@@ -131,7 +139,9 @@ fn log() -> Vec<Case> {
             .gives("true"),
         case("log.quiet", "what succeeds writes no error to it")
             .act(|lab| {
-                lab.global.extend(["--log", "@DIR@/log", "--log-format", "json"].map(|word| lab.fill(word)));
+                lab.global.extend(
+                    ["--log", "@DIR@/log", "--log-format", "json"].map(|word| lab.fill(word)),
+                );
                 lab.run();
                 lab.file("log").contains("\"error\"").to_string()
             })
@@ -185,13 +195,19 @@ fn spec() -> Vec<Case> {
 }
 
 fn features() -> Vec<Case> {
-    let field = |name: &'static str, rule: &'static str, path: &'static str, wanted: &'static [&'static str]| {
+    let field = |name: &'static str,
+                 rule: &'static str,
+                 path: &'static str,
+                 wanted: &'static [&'static str]| {
         case(name, rule)
             .act(move |lab| {
                 let said = lab.call(&["features"]);
-                let Ok(features) = Json::try_parse(&said.out) else { return format!("no JSON: {}", said.err) };
+                let Ok(features) = Json::try_parse(&said.out) else {
+                    return format!("no JSON: {}", said.err);
+                };
                 let there: Vec<_> = features.at(path).items().iter().map(Json::show).collect();
-                let missing = wanted.iter().filter(|word| !there.iter().any(|other| other == *word));
+                let missing =
+                    wanted.iter().filter(|word| !there.iter().any(|other| other == *word));
                 missing.copied().collect::<Vec<_>>().join(" ")
             })
             .gives("")
@@ -208,7 +224,14 @@ fn features() -> Vec<Case> {
             "features.hooks",
             "all six kinds",
             "hooks",
-            &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
+            &[
+                "prestart",
+                "createRuntime",
+                "createContainer",
+                "startContainer",
+                "poststart",
+                "poststop",
+            ],
         ),
         field(
             "features.mountOptions",
@@ -279,11 +302,14 @@ fn features() -> Vec<Case> {
             "linux.seccomp.archs",
             &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
         ),
-        case("features.enabled", "seccomp and cgroup v2 are there; systemd's groups and labels as they are")
-            .act(|lab| {
-                let features = Json::try_parse(&lab.call(&["features"]).out).unwrap_or(Json::Null);
-                format!("{} {}", features.at("linux.seccomp.enabled"), features.at("linux.cgroup.v2"))
-            })
-            .gives("true true"),
+        case(
+            "features.enabled",
+            "seccomp and cgroup v2 are there; systemd's groups and labels as they are",
+        )
+        .act(|lab| {
+            let features = Json::try_parse(&lab.call(&["features"]).out).unwrap_or(Json::Null);
+            format!("{} {}", features.at("linux.seccomp.enabled"), features.at("linux.cgroup.v2"))
+        })
+        .gives("true true"),
     ]
 }

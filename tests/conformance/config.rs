@@ -10,7 +10,9 @@ pub fn cases() -> Vec<Case> {
 
 fn version() -> Vec<Case> {
     let mut cases = vec![
-        case("ociVersion.missing", "is REQUIRED").with(r#"{"ociVersion": null}"#).refused_naming(&["ociVersion"]),
+        case("ociVersion.missing", "is REQUIRED")
+            .with(r#"{"ociVersion": null}"#)
+            .refused_naming(&["ociVersion"]),
         case("ociVersion.word", "MUST be a SemVer version")
             .with(r#"{"ociVersion": "latest"}"#)
             .refused_naming(&["ociVersion"]),
@@ -24,7 +26,10 @@ fn version() -> Vec<Case> {
         ("ociVersion.1.2.1", r#"{"ociVersion": "1.2.1"}"#),
         ("ociVersion.1.3.0", r#"{"ociVersion": "1.3.0"}"#),
     ];
-    cases.extend(known.map(|(name, patch)| case(name, "is read").with(patch).sh("echo runs").gives("runs\n")));
+    cases
+        .extend(known.map(|(name, patch)| {
+            case(name, "is read").with(patch).sh("echo runs").gives("runs\n")
+        }));
     cases
 }
 
@@ -39,8 +44,12 @@ fn root() -> Vec<Case> {
             .setup(|lab| std::fs::rename(&lab.rootfs, lab.dir.join("elsewhere")).unwrap())
             .sh("ls -d /bin")
             .gives("/bin\n"),
-        case("root.path.missing", "is REQUIRED").with(r#"{"root": {"path": null}}"#).refused_naming(&["root.path"]),
-        case("root.missing", "is REQUIRED on Linux").with(r#"{"root": null}"#).refused_naming(&["root"]),
+        case("root.path.missing", "is REQUIRED")
+            .with(r#"{"root": {"path": null}}"#)
+            .refused_naming(&["root.path"]),
+        case("root.missing", "is REQUIRED on Linux")
+            .with(r#"{"root": null}"#)
+            .refused_naming(&["root"]),
         case("root.path.absent", "a directory MUST exist there")
             .with(r#"{"root": {"path": "nowhere"}}"#)
             .refused_naming(&["nowhere"]),
@@ -193,7 +202,11 @@ fn documents() -> Vec<Case> {
         ("config.type.arg", r#"{"process": {"args": ["/bin/true", 1]}}"#, &["process.args[1]"]),
         ("config.type.terminal", r#"{"process": {"terminal": "no"}}"#, &["process.terminal"]),
         ("config.type.uid", r#"{"process": {"user": {"uid": "0"}}}"#, &["process.user.uid"]),
-        ("config.type.gids", r#"{"process": {"user": {"additionalGids": 5}}}"#, &["process.user.additionalGids"]),
+        (
+            "config.type.gids",
+            r#"{"process": {"user": {"additionalGids": 5}}}"#,
+            &["process.user.additionalGids"],
+        ),
         (
             "config.type.rlimit",
             r#"{"process": {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": "1", "hard": 1}]}}"#,
@@ -208,16 +221,28 @@ fn documents() -> Vec<Case> {
             &["mounts[5].options"],
         ),
         ("config.type.hooks", r#"{"hooks": []}"#, &["hooks"]),
-        ("config.type.hook", r#"{"hooks": {"poststop": [{"path": 5}]}}"#, &["hooks.poststop[0].path"]),
+        (
+            "config.type.hook",
+            r#"{"hooks": {"poststop": [{"path": 5}]}}"#,
+            &["hooks.poststop[0].path"],
+        ),
         ("config.type.linux", r#"{"linux=": 5}"#, &["linux"]),
-        ("config.type.namespaces", r#"{"linux": {"namespaces": [{"type": 5}]}}"#, &["linux.namespaces[0].type"]),
+        (
+            "config.type.namespaces",
+            r#"{"linux": {"namespaces": [{"type": 5}]}}"#,
+            &["linux.namespaces[0].type"],
+        ),
         (
             "config.type.devices",
             r#"{"linux": {"devices": [{"path": "/dev/x", "type": "c", "major": "1", "minor": 3}]}}"#,
             &["linux.devices[0].major"],
         ),
         ("config.type.sysctl", r#"{"linux": {"sysctl": {"kernel.msgmax": 1}}}"#, &["linux.sysctl"]),
-        ("config.type.seccomp", r#"{"linux": {"seccomp": {"defaultAction": 1}}}"#, &["linux.seccomp.defaultAction"]),
+        (
+            "config.type.seccomp",
+            r#"{"linux": {"seccomp": {"defaultAction": 1}}}"#,
+            &["linux.seccomp.defaultAction"],
+        ),
         (
             "config.type.memory",
             r#"{"linux": {"resources": {"memory": {"limit": "1M"}}}}"#,
@@ -227,7 +252,9 @@ fn documents() -> Vec<Case> {
         ("config.type.masked", r#"{"linux": {"maskedPaths": [1]}}"#, &["linux.maskedPaths[0]"]),
     ];
     cases.extend(types.map(|(name, patch, named)| {
-        case(name, "a wrong type is an error that names the field").with(patch).refused_naming(named)
+        case(name, "a wrong type is an error that names the field")
+            .with(patch)
+            .refused_naming(named)
     }));
     cases
 }

@@ -20,11 +20,28 @@ fn executed(words: &'static [&'static str]) -> impl Fn(&mut Lab) -> String {
 }
 
 fn exec() -> Vec<Case> {
-    let row = |name, rule, words, wanted| case(name, rule).with(SLEEPS).act(executed(words)).gives(wanted);
+    let row = |name, rule, words, wanted| {
+        case(name, rule).with(SLEEPS).act(executed(words)).gives(wanted)
+    };
     let mut cases = vec![
-        row("exec.status", "its status is exec's", &["@ID@", "/bin/sh", "-c", "exit 42"] as &[_], "[42]"),
-        row("exec.killed", "a signal's is 128 and the signal", &["@ID@", "/bin/sh", "-c", "kill -9 $$"], "[137]"),
-        row("exec.path", "it is looked up in the container's PATH", &["@ID@", "echo", "hello"], "hello\n"),
+        row(
+            "exec.status",
+            "its status is exec's",
+            &["@ID@", "/bin/sh", "-c", "exit 42"] as &[_],
+            "[42]",
+        ),
+        row(
+            "exec.killed",
+            "a signal's is 128 and the signal",
+            &["@ID@", "/bin/sh", "-c", "kill -9 $$"],
+            "[137]",
+        ),
+        row(
+            "exec.path",
+            "it is looked up in the container's PATH",
+            &["@ID@", "echo", "hello"],
+            "hello\n",
+        ),
         row(
             "exec.place",
             "it is in the container's namespaces",
@@ -53,7 +70,17 @@ fn exec() -> Vec<Case> {
         row(
             "exec.groups",
             "--additional-gids are its supplementary groups",
-            &["-g", "5", "-g", "7", "@ID@", "sed", "-n", "s/^Groups:[[:space:]]*//p", "/proc/self/status"],
+            &[
+                "-g",
+                "5",
+                "-g",
+                "7",
+                "@ID@",
+                "sed",
+                "-n",
+                "s/^Groups:[[:space:]]*//p",
+                "/proc/self/status",
+            ],
             "5 7 \n",
         ),
         row(
@@ -65,13 +92,29 @@ fn exec() -> Vec<Case> {
         row(
             "exec.cap",
             "--cap adds one",
-            &["--cap", "CAP_CHOWN", "@ID@", "sed", "-n", "s/^CapEff:[[:space:]]*//p", "/proc/self/status"],
+            &[
+                "--cap",
+                "CAP_CHOWN",
+                "@ID@",
+                "sed",
+                "-n",
+                "s/^CapEff:[[:space:]]*//p",
+                "/proc/self/status",
+            ],
             "0000000020000421\n",
         ),
         row(
             "exec.cap-unknown",
             "a capability that there is not is left out",
-            &["--cap", "CAP_NONE", "@ID@", "sed", "-n", "s/^CapEff:[[:space:]]*//p", "/proc/self/status"],
+            &[
+                "--cap",
+                "CAP_NONE",
+                "@ID@",
+                "sed",
+                "-n",
+                "s/^CapEff:[[:space:]]*//p",
+                "/proc/self/status",
+            ],
             "0000000020000420\n",
         ),
         row(
@@ -89,7 +132,12 @@ fn exec() -> Vec<Case> {
         row(
             "exec.cgroup",
             "it is in the container's cgroup",
-            &["@ID@", "/bin/sh", "-c", "test \"$(cat /proc/self/cgroup)\" = \"$(cat /proc/1/cgroup)\" && echo same"],
+            &[
+                "@ID@",
+                "/bin/sh",
+                "-c",
+                "test \"$(cat /proc/self/cgroup)\" = \"$(cat /proc/1/cgroup)\" && echo same",
+            ],
             "same\n",
         ),
         row(
@@ -194,7 +242,9 @@ fn processes() -> Vec<Case> {
             .act(|lab| {
                 begin(lab);
                 let said = lab.call(&["ps", "--format", "json", "@ID@"]);
-                let Ok(list) = Json::try_parse(&said.out) else { return format!("{}{}", said.show(), said.err) };
+                let Ok(list) = Json::try_parse(&said.out) else {
+                    return format!("{}{}", said.show(), said.err);
+                };
                 let pid = lab.state().at("pid").show();
                 format!("{} {}", list.items().len(), list.at("0").show() == pid)
             })
@@ -236,11 +286,14 @@ fn processes() -> Vec<Case> {
                 format!("{} {}", said.out.starts_with("ID"), said.out.lines().count())
             })
             .gives("true 1"),
-        case("list.json.none", "list --format json of nothing is null in runc, an empty list in crun")
-            .act(|lab| {
-                let said = lab.call(&["list", "--format", "json"]);
-                Json::try_parse(&said.out).map_or(said.out, |value| value.to_string())
-            })
-            .gives("null"),
+        case(
+            "list.json.none",
+            "list --format json of nothing is null in runc, an empty list in crun",
+        )
+        .act(|lab| {
+            let said = lab.call(&["list", "--format", "json"]);
+            Json::try_parse(&said.out).map_or(said.out, |value| value.to_string())
+        })
+        .gives("null"),
     ]
 }

@@ -23,35 +23,41 @@ const ALL: &str = r#"{"hooks": {
 fn order() -> Vec<Case> {
     let words = |lab: &Lab| lab.file("order").replace('\n', " ");
     vec![
-        case("hooks.create", "create runs prestart, createRuntime and createContainer, in this order")
-            .with(ALL)
-            .act(move |lab| {
-                let said = lab.create();
-                format!("{}{}", said.err, words(lab))
-            })
-            .gives("prestart createRuntime second createContainer "),
-        case("hooks.start", "start runs startContainer, then the program, and poststart before it returns")
-            .with(ALL)
-            .sh("echo program >>/shared/order; sleep 5")
-            .act(move |lab| {
-                lab.create();
-                std::fs::write(lab.dir.join("order"), "").unwrap();
-                let said = lab.start();
-                // The program and poststart run at the same time.
-                let begin = std::time::Instant::now();
-                let has_poststart = lab.file("order").contains("poststart");
-                while lab.file("order").lines().count() < 3 && begin.elapsed().as_secs() < 5 {
-                    std::thread::sleep(std::time::Duration::from_millis(2));
-                }
-                let order = lab.file("order");
-                format!(
-                    "{}{} {has_poststart} {}",
-                    said.err,
-                    order.starts_with("startContainer\n"),
-                    order.contains("program\n")
-                )
-            })
-            .gives("true true true"),
+        case(
+            "hooks.create",
+            "create runs prestart, createRuntime and createContainer, in this order",
+        )
+        .with(ALL)
+        .act(move |lab| {
+            let said = lab.create();
+            format!("{}{}", said.err, words(lab))
+        })
+        .gives("prestart createRuntime second createContainer "),
+        case(
+            "hooks.start",
+            "start runs startContainer, then the program, and poststart before it returns",
+        )
+        .with(ALL)
+        .sh("echo program >>/shared/order; sleep 5")
+        .act(move |lab| {
+            lab.create();
+            std::fs::write(lab.dir.join("order"), "").unwrap();
+            let said = lab.start();
+            // The program and poststart run at the same time.
+            let begin = std::time::Instant::now();
+            let has_poststart = lab.file("order").contains("poststart");
+            while lab.file("order").lines().count() < 3 && begin.elapsed().as_secs() < 5 {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+            let order = lab.file("order");
+            format!(
+                "{}{} {has_poststart} {}",
+                said.err,
+                order.starts_with("startContainer\n"),
+                order.contains("program\n")
+            )
+        })
+        .gives("true true true"),
         case("hooks.delete", "delete runs poststop, when the container is gone")
             .with(ALL)
             .act(move |lab| {
@@ -70,7 +76,9 @@ fn order() -> Vec<Case> {
                 let said = lab.run();
                 format!("{}{}", said.err, words(lab))
             })
-            .gives("prestart createRuntime second createContainer startContainer poststart poststop "),
+            .gives(
+                "prestart createRuntime second createContainer startContainer poststart poststop ",
+            ),
         case("hooks.delete-force", "delete --force runs poststop too")
             .with(ALL)
             .sh("sleep 100")
@@ -86,14 +94,21 @@ fn order() -> Vec<Case> {
 
 /// What a hook got on its standard input.
 fn state_of(lab: &Lab, file: &str) -> String {
-    let Ok(state) = Json::try_parse(&lab.file(file)) else { return format!("no state: {}", lab.file(file)) };
+    let Ok(state) = Json::try_parse(&lab.file(file)) else {
+        return format!("no state: {}", lab.file(file));
+    };
     let is_right = [
         !state.at("ociVersion").show().is_empty() && *state.at("ociVersion") != Json::Null,
         state.at("id").show() == lab.id,
         state.at("bundle").show() == lab.bundle.to_str().unwrap(),
         state.at("annotations.some.key") == &Json::Null,
     ];
-    format!("{} {} {}", state.at("status").show(), is_right == [true; 4], matches!(state.at("pid"), Json::Number(_)))
+    format!(
+        "{} {} {}",
+        state.at("status").show(),
+        is_right == [true; 4],
+        matches!(state.at("pid"), Json::Number(_))
+    )
 }
 
 fn inputs() -> Vec<Case> {
@@ -208,8 +223,14 @@ fn failures() -> Vec<Case> {
     let rows = [
         ("hooks.fails.prestart", r#"{"hooks": {"prestart": [{"path": "/bin/false"}]}}"#),
         ("hooks.fails.createRuntime", r#"{"hooks": {"createRuntime": [{"path": "/bin/false"}]}}"#),
-        ("hooks.fails.createContainer", r#"{"hooks": {"createContainer": [{"path": "/bin/false"}]}}"#),
-        ("hooks.fails.startContainer", r#"{"hooks": {"startContainer": [{"path": "/bin/false"}]}}"#),
+        (
+            "hooks.fails.createContainer",
+            r#"{"hooks": {"createContainer": [{"path": "/bin/false"}]}}"#,
+        ),
+        (
+            "hooks.fails.startContainer",
+            r#"{"hooks": {"startContainer": [{"path": "/bin/false"}]}}"#,
+        ),
     ];
     for (name, patch) in rows {
         let rule = "a hook that fails ends it with an error, and the program never runs";

@@ -202,12 +202,15 @@ fn over_the_socket(lab: &mut Lab) -> String {
     use std::io::{Read, Write};
     use std::os::fd::FromRawFd;
     let listener = std::os::unix::net::UnixListener::bind(lab.dir.join("sock")).unwrap();
-    let said = lab.call(&["create", "--bundle", "@BUNDLE@", "--console-socket", "@DIR@/sock", "@ID@"]);
+    let said =
+        lab.call(&["create", "--bundle", "@BUNDLE@", "--console-socket", "@DIR@/sock", "@ID@"]);
     if said.status != 0 {
         return said.err;
     }
     let (stream, _) = listener.accept().unwrap();
-    let Some(master) = crate::support::lab::receive_descriptor(&stream) else { return "no descriptor".into() };
+    let Some(master) = crate::support::lab::receive_descriptor(&stream) else {
+        return "no descriptor".into();
+    };
     // SAFETY: the kernel has just made this descriptor for us, nobody else has it.
     let mut master = unsafe { std::fs::File::from_raw_fd(master) };
     lab.start();

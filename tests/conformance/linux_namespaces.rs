@@ -96,7 +96,12 @@ impl Holder {
     fn new(options: &[&str]) -> Holder {
         let mut command = Command::new("unshare");
         let mut holder = Holder(
-            command.args(options).args(["sh", "-c", "echo; exec sleep 1000"]).stdout(Stdio::piped()).spawn().unwrap(),
+            command
+                .args(options)
+                .args(["sh", "-c", "echo; exec sleep 1000"])
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap(),
         );
         // It has them when it speaks.
         let _ = holder.0.stdout.take().unwrap().read(&mut [0]).unwrap();
@@ -119,7 +124,11 @@ fn join(lab: &mut Lab, option: &str, kind: &str, file: &str) -> String {
         r#"{{"hostname": null, "linux": {{"namespaces": [{{"type": "mount"}}, {{"type": "{kind}", "path": "{path}"}}]}}}}"#
     ));
     let said = lab.run();
-    if said.out.trim() == link(&path) { "joined".into() } else { format!("{}: {}", said.show(), said.err) }
+    if said.out.trim() == link(&path) {
+        "joined".into()
+    } else {
+        format!("{}: {}", said.show(), said.err)
+    }
 }
 
 fn joined() -> Vec<Case> {
@@ -178,7 +187,8 @@ fn own(lab: &mut Lab) {
     assert!(Command::new("chown").args(words).arg(&lab.rootfs).status().unwrap().success());
     // The root of the namespace must reach its root file system.
     for place in [&lab.dir, &lab.bundle] {
-        std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
     }
 }
 
@@ -253,13 +263,17 @@ fn wrong() -> Vec<Case> {
             .with(r#"{"linux": {"namespaces+": [{"type": "network", "path": "/no/such"}]}}"#)
             .refused_naming(&["/no/such"]),
         case("namespaces.path.type", "a path of another type MUST be an error")
-            .with(r#"{"linux": {"namespaces+": [{"type": "network", "path": "/proc/self/ns/ipc"}]}}"#)
+            .with(
+                r#"{"linux": {"namespaces+": [{"type": "network", "path": "/proc/self/ns/ipc"}]}}"#,
+            )
             .refused_naming(&["/proc/self/ns/ipc"]),
         case("namespaces.path.file", "a path that is no namespace is an error")
             .with(r#"{"linux": {"namespaces+": [{"type": "network", "path": "/etc/passwd"}]}}"#)
             .refused_naming(&["/etc/passwd"]),
         case("namespaces.path.relative", "a path MUST be absolute")
-            .with(r#"{"linux": {"namespaces+": [{"type": "network", "path": "proc/self/ns/net"}]}}"#)
+            .with(
+                r#"{"linux": {"namespaces+": [{"type": "network", "path": "proc/self/ns/net"}]}}"#,
+            )
             .refused_naming(&["namespaces"]),
     ]
 }

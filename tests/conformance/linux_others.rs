@@ -5,7 +5,10 @@ use std::os::unix::fs::symlink;
 use crate::case::{Case, case, refusal};
 
 pub fn cases() -> Vec<Case> {
-    [sysctl(), masked(), readonly(), propagation(), cgroups(), rare()].into_iter().flatten().collect()
+    [sysctl(), masked(), readonly(), propagation(), cgroups(), rare()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn sysctl() -> Vec<Case> {
@@ -113,7 +116,11 @@ fn propagation() -> Vec<Case> {
     let rows = [
         ("rootfsPropagation.private", r#"{"linux": {"rootfsPropagation": "private"}}"#, ""),
         ("rootfsPropagation.shared", r#"{"linux": {"rootfsPropagation": "shared"}}"#, "shared"),
-        ("rootfsPropagation.unbindable", r#"{"linux": {"rootfsPropagation": "unbindable"}}"#, "unbindable"),
+        (
+            "rootfsPropagation.unbindable",
+            r#"{"linux": {"rootfsPropagation": "unbindable"}}"#,
+            "unbindable",
+        ),
         ("rootfsPropagation.rprivate", r#"{"linux": {"rootfsPropagation": "rprivate"}}"#, ""),
     ];
     let row = |(name, patch, wanted): (&'static str, &'static str, &'static str)| {

@@ -90,9 +90,14 @@ fn the_page_in_docs_is_of_these_cases() {
     ];
     table::check(&sections);
     // A name is one case's, and a difference is a case's.
-    let mut names: Vec<_> = sections.iter().flat_map(|(_, cases)| cases).map(|case| case.name).collect();
+    let mut names: Vec<_> =
+        sections.iter().flat_map(|(_, cases)| cases).map(|case| case.name).collect();
     let count = names.len();
-    let lost: Vec<_> = differences::DIFFERENCES.iter().map(|row| row.0).filter(|name| !names.contains(name)).collect();
+    let lost: Vec<_> = differences::DIFFERENCES
+        .iter()
+        .map(|row| row.0)
+        .filter(|name| !names.contains(name))
+        .collect();
     assert!(lost.is_empty(), "differences of no case: {lost:?}");
     names.sort_unstable();
     names.dedup();

@@ -6,7 +6,10 @@ use crate::case::{Case, case};
 use crate::support::lab::Lab;
 
 pub fn cases() -> Vec<Case> {
-    [places(), kinds(), flags(), recursive(), propagation(), links(), wrong()].into_iter().flatten().collect()
+    [places(), kinds(), flags(), recursive(), propagation(), links(), wrong()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A directory of the bundle with a file, and a mount in it.
@@ -19,7 +22,11 @@ fn source(lab: &mut Lab) {
 fn with_submount(lab: &mut Lab) {
     source(lab);
     let target = lab.bundle.join("vol/sub");
-    let status = std::process::Command::new("mount").args(["-t", "tmpfs", "t"]).arg(&target).status().unwrap();
+    let status = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "t"])
+        .arg(&target)
+        .status()
+        .unwrap();
     assert!(status.success());
     std::fs::write(target.join("deep"), "").unwrap();
 }
@@ -170,7 +177,12 @@ const FLAGS: &[(&str, &str, &str, &str)] = &[
     ("mounts.option.dirsync", "dirsync", r#"["dirsync"]"#, "rw,relatime dirsync"),
     ("mounts.option.lazytime", "lazytime", r#"["lazytime"]"#, "rw,relatime lazytime"),
     ("mounts.option.silent", "silent and loud", r#"["silent", "loud"]"#, "rw,relatime"),
-    ("mounts.option.iversion", "iversion and noiversion", r#"["iversion", "noiversion"]"#, "rw,relatime"),
+    (
+        "mounts.option.iversion",
+        "iversion and noiversion",
+        r#"["iversion", "noiversion"]"#,
+        "rw,relatime",
+    ),
     (
         "mounts.option.many",
         "all that a container's /dev/shm has",
@@ -220,7 +232,12 @@ fn flags() -> Vec<Case> {
 
 fn recursive() -> Vec<Case> {
     let rows = [
-        ("mounts.option.rro", "rro makes what is beneath read-only too", r#"["rbind", "rro"]"#, "ro,relatime"),
+        (
+            "mounts.option.rro",
+            "rro makes what is beneath read-only too",
+            r#"["rbind", "rro"]"#,
+            "ro,relatime",
+        ),
         ("mounts.option.ro.rbind", "ro does not", r#"["rbind", "ro"]"#, "rw,relatime"),
         (
             "mounts.option.rnosuid",
@@ -229,9 +246,19 @@ fn recursive() -> Vec<Case> {
             "rw,nosuid,nodev,noexec,relatime",
         ),
         ("mounts.option.rnoatime", "rnoatime too", r#"["rbind", "rnoatime"]"#, "rw,noatime"),
-        ("mounts.option.rnosymfollow", "rnosymfollow too", r#"["rbind", "rnosymfollow"]"#, "rw,relatime,nosymfollow"),
+        (
+            "mounts.option.rnosymfollow",
+            "rnosymfollow too",
+            r#"["rbind", "rnosymfollow"]"#,
+            "rw,relatime,nosymfollow",
+        ),
     ];
-    let row = |(name, rule, options, wanted): (&'static str, &'static str, &'static str, &'static str)| {
+    let row = |(name, rule, options, wanted): (
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+    )| {
         case(name, rule)
             .setup(move |lab| {
                 lab.merge(&format!(
@@ -249,12 +276,22 @@ fn propagation() -> Vec<Case> {
     let rows = [
         ("mounts.option.private", "private", r#"["bind", "private"]"#, ""),
         ("mounts.option.shared", "shared", r#"["bind", "shared"]"#, "shared"),
-        ("mounts.option.slave", "slave: its master is the caller's mount", r#"["bind", "slave"]"#, ""),
+        (
+            "mounts.option.slave",
+            "slave: its master is the caller's mount",
+            r#"["bind", "slave"]"#,
+            "",
+        ),
         ("mounts.option.unbindable", "unbindable", r#"["bind", "unbindable"]"#, "unbindable"),
         ("mounts.option.rshared", "rshared", r#"["rbind", "rshared"]"#, "shared"),
         ("mounts.option.rprivate", "rprivate", r#"["rbind", "rprivate"]"#, ""),
     ];
-    let row = |(name, rule, options, wanted): (&'static str, &'static str, &'static str, &'static str)| {
+    let row = |(name, rule, options, wanted): (
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+    )| {
         case(name, rule)
             .setup(move |lab| {
                 source(lab);

@@ -3,7 +3,10 @@
 use crate::case::{Case, case};
 
 pub fn cases() -> Vec<Case> {
-    [words(), place(), user(), capabilities(), limits(), scheduling(), ends()].into_iter().flatten().collect()
+    [words(), place(), user(), capabilities(), limits(), scheduling(), ends()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn words() -> Vec<Case> {
@@ -82,26 +85,37 @@ fn user() -> Vec<Case> {
             .with(r#"{"process": {"user": {"uid": 1234, "gid": 4321}}}"#)
             .sh("grep -E '^(Uid|Gid)' /proc/self/status | tr '\\t' ' '")
             .gives("Uid: 1234 1234 1234 1234\nGid: 4321 4321 4321 4321\n"),
-        case("process.user.additionalGids", "additional groups are the process's supplementary groups")
-            .with(r#"{"process": {"user": {"uid": 1000, "gid": 1000, "additionalGids": [5, 2000, 7]}}}"#)
-            .sh("sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status")
-            .gives("5 7 2000 \n"),
-        case("process.user.additionalGids.none", "no group of the caller stays where none is asked for")
-            .sh("sed -n 's/^Groups:[[:space:]]*/-/p' /proc/self/status")
-            .act(|lab| {
-                let run = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
-                let mut command = std::process::Command::new("setpriv");
-                command.args(["--groups", "4,20,2000"]).arg(run.get_program()).args(run.get_args());
-                lab.finish(&mut command).show().replace(' ', "")
-            })
-            .gives("-\n"),
+        case(
+            "process.user.additionalGids",
+            "additional groups are the process's supplementary groups",
+        )
+        .with(
+            r#"{"process": {"user": {"uid": 1000, "gid": 1000, "additionalGids": [5, 2000, 7]}}}"#,
+        )
+        .sh("sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status")
+        .gives("5 7 2000 \n"),
+        case(
+            "process.user.additionalGids.none",
+            "no group of the caller stays where none is asked for",
+        )
+        .sh("sed -n 's/^Groups:[[:space:]]*/-/p' /proc/self/status")
+        .act(|lab| {
+            let run = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
+            let mut command = std::process::Command::new("setpriv");
+            command.args(["--groups", "4,20,2000"]).arg(run.get_program()).args(run.get_args());
+            lab.finish(&mut command).show().replace(' ', "")
+        })
+        .gives("-\n"),
         case("process.user.largest", "4294967294 is a user")
             .with(r#"{"process": {"user": {"uid": 4294967294, "gid": 4294967294}}}"#)
             .sh("id -u; id -g")
             .gives("4294967294\n4294967294\n"),
-        case("process.user.minus-one", "4294967295 means \"leave it\" to the kernel, and is no user")
-            .with(r#"{"process": {"user": {"uid": 4294967295}}}"#)
-            .refused_naming(&["uid"]),
+        case(
+            "process.user.minus-one",
+            "4294967295 means \"leave it\" to the kernel, and is no user",
+        )
+        .with(r#"{"process": {"user": {"uid": 4294967295}}}"#)
+        .refused_naming(&["uid"]),
         case("process.user.wrap", "a uid beyond 32 bits is not cut to one of root's")
             .with(r#"{"process": {"user": {"uid": 4294967296}}}"#)
             .refused_naming(&["process.user.uid"]),
@@ -117,7 +131,10 @@ fn user() -> Vec<Case> {
             .act(|lab| {
                 let run = lab.command(&["run", "--bundle", "@BUNDLE@", "@ID@"]);
                 let mut command = std::process::Command::new("/bin/sh");
-                command.args(["-c", "umask 0031; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+                command
+                    .args(["-c", "umask 0031; exec \"$@\"", "sh"])
+                    .arg(run.get_program())
+                    .args(run.get_args());
                 lab.finish(&mut command).show()
             })
             .gives("0031\n"),
@@ -265,27 +282,40 @@ fn ends() -> Vec<Case> {
             .with(r#"{"linux": {"namespaces": [{"type": "mount"}]}, "hostname": null}"#)
             .sh("kill -9 $$")
             .gives("[137]"),
-        case("process.not-found", "a program that does not exist is said so, in the words that docker looks for")
-            .with(r#"{"process": {"args": ["/no/such"]}}"#)
-            .act(|lab| {
-                let said = lab.run();
-                format!("{} {}", said.verdict(), said.err.contains("no such file or directory"))
-            })
-            .gives("refused true"),
-        case("process.not-in-path", "a program that is nowhere in PATH is said so, in the words that docker looks for")
-            .with(r#"{"process": {"args": ["nosuch"]}}"#)
-            .act(|lab| {
-                let said = lab.run();
-                format!("{} {}", said.verdict(), said.err.contains("executable file not found in $PATH"))
-            })
-            .gives("refused true"),
-        case("process.not-executable", "a file that is no program is said so, in the words that docker looks for")
-            .with(r#"{"process": {"args": ["/etc/passwd"]}}"#)
-            .act(|lab| {
-                let said = lab.run();
-                format!("{} {}", said.verdict(), said.err.contains("permission denied"))
-            })
-            .gives("refused true"),
+        case(
+            "process.not-found",
+            "a program that does not exist is said so, in the words that docker looks for",
+        )
+        .with(r#"{"process": {"args": ["/no/such"]}}"#)
+        .act(|lab| {
+            let said = lab.run();
+            format!("{} {}", said.verdict(), said.err.contains("no such file or directory"))
+        })
+        .gives("refused true"),
+        case(
+            "process.not-in-path",
+            "a program that is nowhere in PATH is said so, in the words that docker looks for",
+        )
+        .with(r#"{"process": {"args": ["nosuch"]}}"#)
+        .act(|lab| {
+            let said = lab.run();
+            format!(
+                "{} {}",
+                said.verdict(),
+                said.err.contains("executable file not found in $PATH")
+            )
+        })
+        .gives("refused true"),
+        case(
+            "process.not-executable",
+            "a file that is no program is said so, in the words that docker looks for",
+        )
+        .with(r#"{"process": {"args": ["/etc/passwd"]}}"#)
+        .act(|lab| {
+            let said = lab.run();
+            format!("{} {}", said.verdict(), said.err.contains("permission denied"))
+        })
+        .gives("refused true"),
         case("process.orphans", "what the program left running ends with it")
             .sh("sleep 1000 & echo started")
             .act(|lab| {
@@ -293,7 +323,9 @@ fn ends() -> Vec<Case> {
                 format!("{}{}", said.show(), lab.leftovers())
             })
             .gives("started\n"),
-        case("process.zombies", "the program is process 1 of its namespace").sh("echo $$").gives("1\n"),
+        case("process.zombies", "the program is process 1 of its namespace")
+            .sh("echo $$")
+            .gives("1\n"),
         case("process.descriptors", "of the runtime's descriptors 0, 1 and 2 are the program's")
             .sh("ls /proc/self/fd | tr '\\n' ' '")
             // 3 is the directory that `ls` reads.

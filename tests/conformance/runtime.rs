@@ -6,7 +6,10 @@ use crate::support::json::Json;
 use crate::support::lab::{Lab, ended};
 
 pub fn cases() -> Vec<Case> {
-    [states(), operations(), runtime_errors::errors(), signals(), runtime_errors::ids()].into_iter().flatten().collect()
+    [states(), operations(), runtime_errors::errors(), signals(), runtime_errors::ids()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 pub const SLEEPS: &str = r#"{"process": {"args": ["/bin/sleep", "1000"]}}"#;
@@ -277,7 +280,12 @@ fn signals() -> Vec<Case> {
         ("kill.realtime", "a real-time signal by number", &["kill", "@ID@", "34"], "34\n"),
         ("kill.all", "--all reaches it too", &["kill", "--all", "@ID@", "TERM"], "TERM\n"),
     ];
-    let row = |(name, rule, words, wanted): (&'static str, &'static str, &'static [&'static str], &'static str)| {
+    let row = |(name, rule, words, wanted): (
+        &'static str,
+        &'static str,
+        &'static [&'static str],
+        &'static str,
+    )| {
         case(name, rule)
             .sh("for s in TERM USR1 34; do trap \"echo $s >/tmp/got\" $s; done; echo ready >/tmp/ready; while :; do sleep 0.01; done")
             .act(move |lab| {

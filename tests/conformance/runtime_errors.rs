@@ -11,7 +11,10 @@ fn refused_at(prepare: fn(&Lab), words: &'static [&'static str]) -> impl Fn(&mut
         let before = lab.status();
         let verdict = lab.call(words).verdict();
         let after = lab.status();
-        format!("{verdict} {before}{}", if before == after { String::new() } else { format!(" then {after}") })
+        format!(
+            "{verdict} {before}{}",
+            if before == after { String::new() } else { format!(" then {after}") }
+        )
     }
 }
 
@@ -47,10 +50,34 @@ pub fn errors() -> Vec<Case> {
             &["run", "--bundle", "@BUNDLE@", "@ID@"],
             "refused running",
         ),
-        row("start.absent", "what is not there MUST be an error", nothing, &["start", "@ID@"], "refused absent"),
-        row("start.running", "what is not created MUST be an error", begin, &["start", "@ID@"], "refused running"),
-        row("start.stopped", "what is not created MUST be an error", stop, &["start", "@ID@"], "refused stopped"),
-        row("kill.absent", "what is not there MUST be an error", nothing, &["kill", "@ID@", "TERM"], "refused absent"),
+        row(
+            "start.absent",
+            "what is not there MUST be an error",
+            nothing,
+            &["start", "@ID@"],
+            "refused absent",
+        ),
+        row(
+            "start.running",
+            "what is not created MUST be an error",
+            begin,
+            &["start", "@ID@"],
+            "refused running",
+        ),
+        row(
+            "start.stopped",
+            "what is not created MUST be an error",
+            stop,
+            &["start", "@ID@"],
+            "refused stopped",
+        ),
+        row(
+            "kill.absent",
+            "what is not there MUST be an error",
+            nothing,
+            &["kill", "@ID@", "TERM"],
+            "refused absent",
+        ),
         row(
             "kill.stopped",
             "what is not created or running MUST be an error",
@@ -58,11 +85,41 @@ pub fn errors() -> Vec<Case> {
             &["kill", "@ID@", "TERM"],
             "refused stopped",
         ),
-        row("delete.absent", "what is not there MUST be an error", nothing, &["delete", "@ID@"], "refused absent"),
-        row("delete.running", "what is not stopped MUST be an error", begin, &["delete", "@ID@"], "refused running"),
-        row("state.absent", "what is not there MUST be an error", nothing, &["state", "@ID@"], "refused absent"),
-        row("exec.stopped", "there is nothing to enter", stop, &["exec", "@ID@", "/bin/true"], "refused stopped"),
-        row("exec.absent", "there is nothing to enter", nothing, &["exec", "@ID@", "/bin/true"], "refused absent"),
+        row(
+            "delete.absent",
+            "what is not there MUST be an error",
+            nothing,
+            &["delete", "@ID@"],
+            "refused absent",
+        ),
+        row(
+            "delete.running",
+            "what is not stopped MUST be an error",
+            begin,
+            &["delete", "@ID@"],
+            "refused running",
+        ),
+        row(
+            "state.absent",
+            "what is not there MUST be an error",
+            nothing,
+            &["state", "@ID@"],
+            "refused absent",
+        ),
+        row(
+            "exec.stopped",
+            "there is nothing to enter",
+            stop,
+            &["exec", "@ID@", "/bin/true"],
+            "refused stopped",
+        ),
+        row(
+            "exec.absent",
+            "there is nothing to enter",
+            nothing,
+            &["exec", "@ID@", "/bin/true"],
+            "refused absent",
+        ),
         row(
             "pause.created",
             "what does not run cannot be paused in runc; crun freezes it",
@@ -70,8 +127,20 @@ pub fn errors() -> Vec<Case> {
             &["pause", "@ID@"],
             "refused stopped",
         ),
-        row("resume.running", "what is not paused cannot be resumed", begin, &["resume", "@ID@"], "refused running"),
-        row("kill.unknown", "an unknown signal is an error", begin, &["kill", "@ID@", "NONSENSE"], "refused running"),
+        row(
+            "resume.running",
+            "what is not paused cannot be resumed",
+            begin,
+            &["resume", "@ID@"],
+            "refused running",
+        ),
+        row(
+            "kill.unknown",
+            "an unknown signal is an error",
+            begin,
+            &["kill", "@ID@", "NONSENSE"],
+            "refused running",
+        ),
         row(
             "kill.large",
             "a number beyond the kernel's is an error",
@@ -97,10 +166,16 @@ pub fn errors() -> Vec<Case> {
                 let null = std::process::Stdio::null;
                 let mut starts: Vec<_> = (0..4)
                     .map(|_| {
-                        lab.command(&["start", "@ID@"]).stdin(null()).stdout(null()).stderr(null()).spawn().unwrap()
+                        lab.command(&["start", "@ID@"])
+                            .stdin(null())
+                            .stdout(null())
+                            .stderr(null())
+                            .spawn()
+                            .unwrap()
                     })
                     .collect();
-                let won = starts.iter_mut().filter_map(ended).filter(|status| status.success()).count();
+                let won =
+                    starts.iter_mut().filter_map(ended).filter(|status| status.success()).count();
                 format!("{won} {}", lab.status())
             })
             .gives("1 running"),
@@ -110,9 +185,17 @@ pub fn errors() -> Vec<Case> {
                 let null = std::process::Stdio::null;
                 let words = ["create", "--bundle", "@BUNDLE@", "@ID@"];
                 let mut creates: Vec<_> = (0..4)
-                    .map(|_| lab.command(&words).stdin(null()).stdout(null()).stderr(null()).spawn().unwrap())
+                    .map(|_| {
+                        lab.command(&words)
+                            .stdin(null())
+                            .stdout(null())
+                            .stderr(null())
+                            .spawn()
+                            .unwrap()
+                    })
                     .collect();
-                let won = creates.iter_mut().filter_map(ended).filter(|status| status.success()).count();
+                let won =
+                    creates.iter_mut().filter_map(ended).filter(|status| status.success()).count();
                 format!("{won} {} {}", lab.status(), lab.start().verdict())
             })
             .gives("1 created ok"),
@@ -131,7 +214,9 @@ pub fn ids() -> Vec<Case> {
         ("id.newline", "a\nb", "an id has no end of line"),
     ];
     let row = |(name, id, rule): (&'static str, &'static str, &'static str)| {
-        case(name, rule).act(move |lab| refusal(lab, &["run", "--bundle", "@BUNDLE@", id])).gives("refused")
+        case(name, rule)
+            .act(move |lab| refusal(lab, &["run", "--bundle", "@BUNDLE@", id]))
+            .gives("refused")
     };
     let mut cases: Vec<_> = refused.map(row).into_iter().collect();
     cases.push(

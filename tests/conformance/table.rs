@@ -17,11 +17,20 @@ pub fn page(sections: &[(&str, Vec<Case>)]) -> String {
         let _ = writeln!(page, "| {name} | {count} | {} | {otherwise} |", count - otherwise);
     }
     for (title, cases) in sections {
-        let _ = write!(page, "\n## {title}\n\n| case | rule | ocinit | runc | crun |\n|---|---|---|---|---|\n");
+        let _ = write!(
+            page,
+            "\n## {title}\n\n| case | rule | ocinit | runc | crun |\n|---|---|---|---|---|\n"
+        );
         for case in cases {
             let cell = |runtime| case.told(runtime).unwrap_or("✓");
             let cells = Runtime::ALL.map(|runtime| cell(runtime).replace('|', "\\|"));
-            let _ = writeln!(page, "| `{}` | {} | {} |", case.name, case.rule.replace('|', "\\|"), cells.join(" | "));
+            let _ = writeln!(
+                page,
+                "| `{}` | {} | {} |",
+                case.name,
+                case.rule.replace('|', "\\|"),
+                cells.join(" | ")
+            );
         }
     }
     page

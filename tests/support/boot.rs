@@ -49,7 +49,11 @@ pub struct Outcome {
 pub fn released() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        super::tool(Command::new(env!("CARGO")).args(["build", "--release", "--quiet"]).current_dir(project()));
+        super::tool(
+            Command::new(env!("CARGO"))
+                .args(["build", "--release", "--quiet"])
+                .current_dir(project()),
+        );
         // Next to the `tmp` of this target, wherever the target directory is.
         Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("release").join("ocinit")
     })
@@ -198,7 +202,10 @@ fn end(child: &mut Child) {
 
 /// Sends a signal by its name.
 pub fn send(child: &Child, signal: &str) {
-    let _ = Command::new("kill").args(["-s", signal, &child.id().to_string()]).stderr(Stdio::null()).status();
+    let _ = Command::new("kill")
+        .args(["-s", signal, &child.id().to_string()])
+        .stderr(Stdio::null())
+        .status();
 }
 
 fn read_all(stream: Option<impl Read>) -> Vec<u8> {
@@ -232,7 +239,10 @@ impl Outcome {
     /// Fails the test unless one single line of standard error holds all of these.
     #[track_caller]
     pub fn expect_line(&self, parts: &[&str]) -> &Outcome {
-        assert!(self.line(parts).is_some(), "no line of standard error holds all of {parts:?}\n{self}");
+        assert!(
+            self.line(parts).is_some(),
+            "no line of standard error holds all of {parts:?}\n{self}"
+        );
         self
     }
 

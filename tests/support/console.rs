@@ -9,7 +9,8 @@ use super::{project, slots, tool, write};
 
 /// The default kernel of `boot` and the folder of its modules.
 pub fn kernel() -> (PathBuf, PathBuf) {
-    let text = String::from_utf8(tool(&mut Command::new(project().join("qemu/kernel")))).expect("two paths");
+    let text = String::from_utf8(tool(&mut Command::new(project().join("qemu/kernel"))))
+        .expect("two paths");
     let mut lines = text.lines().map(PathBuf::from);
     (lines.next().expect("a kernel"), lines.next().expect("modules"))
 }
@@ -40,7 +41,15 @@ pub fn command(directory: &Path, configuration: &str, disk: &Path) -> Command {
     let accel = std::env::var("OCINIT_TEST_ACCEL").unwrap_or_else(|_| "tcg".into());
     let cpu = if accel == "kvm" { "host" } else { "max" };
     let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"]);
+    qemu.args([
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-serial",
+        "stdio",
+    ]);
     qemu.args(["-machine", "pc", "-accel", &accel, "-cpu", cpu, "-smp", "2", "-m", "512"]);
     qemu.arg("-kernel").arg(kernel).arg("-initrd").arg(initramfs);
     qemu.args(["-append", "console=ttyS0 quiet panic=-1"]);

@@ -11,7 +11,8 @@ const MIB: u64 = 1 << 20;
 /// A file of this many MiB, all holes; what it held is gone.
 pub fn blank(file: &Path, mebibytes: u64) {
     let made = OpenOptions::new().create(true).write(true).truncate(true).open(file);
-    made.and_then(|made| made.set_len(mebibytes * MIB)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    made.and_then(|made| made.set_len(mebibytes * MIB))
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }
 
 /// An ext4 file system holding a directory's content; `extra` are words of mkfs (`-L label`).
@@ -30,7 +31,13 @@ pub fn vfat(file: &Path, mebibytes: u64, content: &Path, extra: &[&str]) {
     blank(file, mebibytes);
     tool(Command::new("/usr/sbin/mkfs.vfat").args(extra).arg(file));
     for entry in std::fs::read_dir(content).expect("content") {
-        tool(Command::new("mcopy").args(["-s", "-i"]).arg(file).arg(entry.expect("content").path()).arg("::"));
+        tool(
+            Command::new("mcopy")
+                .args(["-s", "-i"])
+                .arg(file)
+                .arg(entry.expect("content").path())
+                .arg("::"),
+        );
     }
 }
 
@@ -59,7 +66,8 @@ pub fn many_partitions(file: &Path, count: u64) {
     let mut entries = vec![0; ENTRIES * 128];
     for (number, entry) in (0..count).zip(entries.chunks_exact_mut(128)) {
         // Linux file system data; a GUID of its own.
-        entry[..16].copy_from_slice(b"\xaf\x3d\xc6\x0f\x83\x84\x72\x47\x8e\x79\x3d\x69\xd8\x47\x7d\xe4");
+        entry[..16]
+            .copy_from_slice(b"\xaf\x3d\xc6\x0f\x83\x84\x72\x47\x8e\x79\x3d\x69\xd8\x47\x7d\xe4");
         entry[16..24].copy_from_slice(&(number + 1).to_le_bytes());
         entry[32..40].copy_from_slice(&(64 + 8 * number).to_le_bytes());
         entry[40..48].copy_from_slice(&(64 + 8 * number + 7).to_le_bytes());
@@ -70,7 +78,8 @@ pub fn many_partitions(file: &Path, count: u64) {
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(8, &0x0001_0000u32.to_le_bytes());
     put(12, &92u32.to_le_bytes());
-    for (at, number) in [(24, 1), (32, sectors - 1), (40, 34), (48, sectors - 34), (56, 7), (72, 2)] {
+    for (at, number) in [(24, 1), (32, sectors - 1), (40, 34), (48, sectors - 34), (56, 7), (72, 2)]
+    {
         put(at, &u64::to_le_bytes(number));
     }
     put(80, &(ENTRIES as u32).to_le_bytes());
@@ -90,7 +99,9 @@ pub fn many_partitions(file: &Path, count: u64) {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 }
+        })
     })
 }
 

@@ -9,11 +9,17 @@ use super::tar::{Header, Tar};
 /// Returns an image with a file of many gigabytes of zeros. Its end is never reached, so its
 /// digests are wrong.
 pub fn endless(directory: &Path) -> PathBuf {
-    let mut tar = Tar::new().entry(&Header { size: 0o77777777777, ..Header::new("zeros", b'0') }, b"").finish();
+    let mut tar = Tar::new()
+        .entry(&Header { size: 0o77777777777, ..Header::new("zeros", b'0') }, b"")
+        .finish();
     tar.truncate(512);
-    let image = Image::empty().layer(Layer { diff_id: layout::sha256(b""), stored: tar, gzip: false });
+    let image =
+        Image::empty().layer(Layer { diff_id: layout::sha256(b""), stored: tar, gzip: false });
     let (mut layout, stored) = image.write(&directory.join("image"));
-    let blob = std::fs::OpenOptions::new().write(true).open(layout.path(&stored.layers[0].digest)).unwrap();
+    let blob = std::fs::OpenOptions::new()
+        .write(true)
+        .open(layout.path(&stored.layers[0].digest))
+        .unwrap();
     blob.set_len(512 + 0o77777777777 + 513).unwrap();
     // The manifest says how long it is.
     let size = blob.metadata().unwrap().len();

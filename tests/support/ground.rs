@@ -87,7 +87,8 @@ fn watch() {
 /// The threads that run tests, by number and by their names' first fifteen bytes.
 fn tests() -> Vec<(u32, String)> {
     let Ok(entries) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let numbers =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let named = numbers.filter_map(|task| {
         let name = std::fs::read_to_string(format!("/proc/self/task/{task}/comm")).ok()?;
         Some((task, name.trim_end().to_string()))
@@ -101,7 +102,9 @@ fn give_up(name: &str, longest: Duration) -> ! {
     let mut children = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+        let parent = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
         let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
         if let (Some(parent), Some(number)) = (parent, number)
             && parent == std::process::id()

@@ -89,8 +89,15 @@ pub fn busybox_tar_file() -> PathBuf {
 pub fn busybox_binary() -> PathBuf {
     cache::get("busybox-deb", |place| {
         std::fs::create_dir(place).expect("cache");
-        tool(Command::new("apt-get").args(["-qq", "download", "busybox-static"]).current_dir(place));
-        let package = std::fs::read_dir(place).expect("cache").next().expect("a package").expect("cache").path();
+        tool(
+            Command::new("apt-get").args(["-qq", "download", "busybox-static"]).current_dir(place),
+        );
+        let package = std::fs::read_dir(place)
+            .expect("cache")
+            .next()
+            .expect("a package")
+            .expect("cache")
+            .path();
         tool(Command::new("dpkg").arg("-x").arg(package).arg(place));
     })
     .join("bin/busybox")
@@ -105,8 +112,16 @@ fn busybox_tar() -> Vec<u8> {
         .directory("root/", 0o700)
         .directory("tmp/", 0o1777)
         .file("bin/busybox", 0o755, read(&binary))
-        .file("etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
-        .file("etc/group", 0o644, "root:x:0:\napp:x:1000:\nwheel:x:10:root,app\nextra:x:2000:app\nlone:x:3000:\n");
+        .file(
+            "etc/passwd",
+            0o644,
+            "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n",
+        )
+        .file(
+            "etc/group",
+            0o644,
+            "root:x:0:\napp:x:1000:\nwheel:x:10:root,app\nextra:x:2000:app\nlone:x:3000:\n",
+        );
     for applet in applets.lines().filter(|applet| *applet != "busybox") {
         tar = tar.symlink(&format!("bin/{applet}"), "busybox");
     }
@@ -133,7 +148,8 @@ impl Image {
 
     /// The image's configuration as JSON.
     pub fn config_json(&self) -> String {
-        let diff_ids: Vec<String> = self.layers.iter().map(|layer| format!("\"{}\"", layer.diff_id)).collect();
+        let diff_ids: Vec<String> =
+            self.layers.iter().map(|layer| format!("\"{}\"", layer.diff_id)).collect();
         format!(
             r#"{{"architecture":"{}","os":"{}","config":{{{}}},"rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
             self.architecture,
@@ -145,7 +161,8 @@ impl Image {
 
     /// Stores it in a layout without naming it in the index.
     pub fn store(&self, layout: &Layout) -> Stored {
-        let layers: Vec<Blob> = self.layers.iter().map(|layer| layout.blob(&layer.stored)).collect();
+        let layers: Vec<Blob> =
+            self.layers.iter().map(|layer| layout.blob(&layer.stored)).collect();
         let config = layout.blob(self.config_json().as_bytes());
         let manifest = layout.blob(self.manifest_json(&config, &layers).as_bytes());
         Stored { manifest, config, layers }

@@ -35,7 +35,9 @@ impl Json {
             Json::Object(members) => {
                 members.iter().find(|(key, _)| key == name).map_or(&Json::Null, |(_, value)| value)
             }
-            Json::List(items) => name.parse().ok().and_then(|index: usize| items.get(index)).unwrap_or(&Json::Null),
+            Json::List(items) => {
+                name.parse().ok().and_then(|index: usize| items.get(index)).unwrap_or(&Json::Null)
+            }
             _ => &Json::Null,
         })
     }
@@ -88,7 +90,9 @@ impl Json {
             });
             let value = &mut members[place].1;
             match (key.as_bytes().last(), change, value) {
-                (Some(b'+'), Json::List(more), Json::List(items)) => items.extend(more.iter().cloned()),
+                (Some(b'+'), Json::List(more), Json::List(items)) => {
+                    items.extend(more.iter().cloned())
+                }
                 (Some(b'='), change, value) => *value = change.clone(),
                 (_, change, value) => value.merge(change),
             }

@@ -44,9 +44,9 @@ impl Runtime {
     /// The binary of this build (`OCINIT` says another), or Debian's.
     pub fn program(self) -> &'static str {
         match self {
-            Runtime::Ocinit => {
-                OCINIT.get_or_init(|| std::env::var("OCINIT").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ocinit").into()))
-            }
+            Runtime::Ocinit => OCINIT.get_or_init(|| {
+                std::env::var("OCINIT").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ocinit").into())
+            }),
             other => other.name(),
         }
     }
@@ -112,7 +112,8 @@ impl Lab {
         for directory in ["proc", "sys", "dev", "etc", "root", "mnt", "home", "tmp"] {
             std::fs::create_dir(rootfs.join(directory)).expect("rootfs");
         }
-        std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777)).expect("mode");
+        std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777))
+            .expect("mode");
         for file in ["bin/busybox", "etc/passwd", "etc/group"] {
             // Nobody changes them in place, and a copy of busybox is two megabytes.
             std::fs::hard_link(template.join(file), rootfs.join(file)).expect("rootfs");
@@ -170,7 +171,8 @@ impl Lab {
     }
 
     fn save(&self) {
-        std::fs::write(self.bundle.join("config.json"), self.config.to_string()).expect("config.json");
+        std::fs::write(self.bundle.join("config.json"), self.config.to_string())
+            .expect("config.json");
     }
 
     /// This text with this lab's paths in it.
@@ -200,7 +202,8 @@ impl Lab {
     /// Runs a command to its end, with this lab's standard input.
     pub fn finish(&self, command: &mut Command) -> Said {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let [input, out, err] = ["in", "out", "err"].map(|name| self.dir.join(format!("{number}.{name}")));
+        let [input, out, err] =
+            ["in", "out", "err"].map(|name| self.dir.join(format!("{number}.{name}")));
         std::fs::write(&input, &self.input).expect("input");
         let file = |path: &Path| File::create(path).expect("output");
         command.stdin(File::open(&input).expect("input")).stdout(file(&out)).stderr(file(&err));
@@ -222,7 +225,9 @@ impl Lab {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
         };
-        let text = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
+        let text = |path: &Path| {
+            String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+        };
         let said = Said { status, out: text(&out), err: text(&err) };
         for file in [input, out, err] {
             let _ = std::fs::remove_file(file);
@@ -248,7 +253,11 @@ impl Lab {
     /// `state`, parsed; `Null` where it failed.
     pub fn state(&self) -> Json {
         let said = self.call(&["state", "@ID@"]);
-        if said.status == 0 { Json::try_parse(&said.out).unwrap_or(Json::Text(said.out)) } else { Json::Null }
+        if said.status == 0 {
+            Json::try_parse(&said.out).unwrap_or(Json::Text(said.out))
+        } else {
+            Json::Null
+        }
     }
 
     /// The word that `state` gives, or `absent`.
@@ -299,7 +308,9 @@ impl Lab {
     /// What is left of a container that was refused or deleted: nothing, or a list.
     pub fn leftovers(&self) -> String {
         let mut left = Vec::new();
-        let states = std::fs::read_dir(&self.state).map(|entries| entries.filter_map(Result::ok).count()).unwrap_or(0);
+        let states = std::fs::read_dir(&self.state)
+            .map(|entries| entries.filter_map(Result::ok).count())
+            .unwrap_or(0);
         // What a runtime keeps of its own in its root is not a container's: a lock, say.
         if states > 0 && self.state.join(&self.id).exists() {
             left.push("state");
@@ -332,7 +343,8 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let _ = self.call(&["delete", "--force", "@ID@"]);
         let procs = std::fs::read_to_string(self.cgroup().join("cgroup.procs")).unwrap_or_default();
-        for pid in procs.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 1) {
+        for pid in procs.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 1)
+        {
             // SAFETY: kill touches no memory; the process is in the cgroup of this lab's container.
             unsafe { libc::kill(pid, libc::SIGKILL) };
         }
@@ -386,7 +398,8 @@ pub fn done(said: &Said) {
 pub fn refused(lab: &Lab, said: &Said, text: &str) {
     let text = lab.fill(text);
     // In a line of runc's log, quotes are quoted.
-    let is_it =
-        said.status == 1 && said.err.replace('\\', "").contains(&text) && said.err.trim_end().lines().count() == 1;
+    let is_it = said.status == 1
+        && said.err.replace('\\', "").contains(&text)
+        && said.err.trim_end().lines().count() == 1;
     assert!(is_it, "{:?}: wanted {text}: {} {}", lab.runtime, said.status, said.err);
 }

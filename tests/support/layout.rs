@@ -28,7 +28,10 @@ pub struct Blob {
 impl Blob {
     /// A descriptor with more members behind it: `descriptor(MANIFEST, r#","platform":{…}"#)`.
     pub fn descriptor(&self, media_type: &str, more: &str) -> String {
-        format!(r#"{{"mediaType":"{media_type}","digest":"{}","size":{}{more}}}"#, self.digest, self.size)
+        format!(
+            r#"{{"mediaType":"{media_type}","digest":"{}","size":{}{more}}}"#,
+            self.digest, self.size
+        )
     }
 }
 
@@ -94,7 +97,9 @@ impl Layout {
 
     /// Writes a manifest with these descriptors of its configuration and its layers.
     pub fn manifest(&self, config: &str, layers: &str) -> Blob {
-        let text = format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[{layers}]}}"#);
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[{layers}]}}"#
+        );
         self.blob(text.as_bytes())
     }
 
@@ -105,7 +110,10 @@ impl Layout {
 
     /// Writes `index.json` with what was entered.
     pub fn write_index(&self) {
-        let text = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, self.entries.join(","));
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#,
+            self.entries.join(",")
+        );
         super::write(&self.directory.join("index.json"), text);
     }
 
@@ -118,6 +126,13 @@ impl Layout {
 /// A layout directory as an oci-archive beside it.
 pub fn archive(directory: &Path) -> PathBuf {
     let file = directory.with_extension("tar");
-    super::tool(Command::new("tar").arg("-C").arg(directory).args(["--sort=name", "-cf"]).arg(&file).arg("."));
+    super::tool(
+        Command::new("tar")
+            .arg("-C")
+            .arg(directory)
+            .args(["--sort=name", "-cf"])
+            .arg(&file)
+            .arg("."),
+    );
     file
 }

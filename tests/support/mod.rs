@@ -1,5 +1,9 @@
 //! What every test of a real VM needs: images made here, `qemu/boot` with a limit, and a message that shows the log.
-#![allow(dead_code, unused_imports, reason = "each test file is a crate of its own and uses a part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file is a crate of its own and uses a part of this"
+)]
 
 pub mod boot;
 pub mod bundle;
@@ -46,7 +50,8 @@ pub fn ocinit() -> PathBuf {
 pub fn scratch(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scratch").join(name);
     let _ = std::fs::remove_dir_all(&directory);
-    std::fs::create_dir_all(&directory).unwrap_or_else(|error| panic!("create {}: {error}", directory.display()));
+    std::fs::create_dir_all(&directory)
+        .unwrap_or_else(|error| panic!("create {}: {error}", directory.display()));
     directory
 }
 

@@ -69,7 +69,8 @@ impl Model {
     }
 
     fn put(&mut self, path: Path, node: Option<Listed>, number: usize) {
-        let is_directory = |node: &Option<Listed>| node.as_ref().is_none_or(|entry| entry.kind == "dir");
+        let is_directory =
+            |node: &Option<Listed>| node.as_ref().is_none_or(|entry| entry.kind == "dir");
         let there = self.nodes.get(&path).is_some_and(|(there, _)| is_directory(there));
         if !(there && is_directory(&node)) {
             self.nodes.retain(|other, _| !other.starts_with(&path));
@@ -97,7 +98,10 @@ impl Model {
                     if entry.link.starts_with(b"/") {
                         here.clear();
                     }
-                    let parts = entry.link.split(|&byte| byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+                    let parts = entry
+                        .link
+                        .split(|&byte| byte == b'/')
+                        .filter(|part| !matches!(*part, b"" | b"."));
                     left.extend(parts.map(<[u8]>::to_vec).rev());
                 }
                 Some((entry, _)) if entry.as_ref().is_none_or(|entry| entry.kind == "dir") => {}
@@ -126,7 +130,9 @@ impl Model {
         let expected: Vec<_> = self
             .nodes
             .iter()
-            .map(|(path, (node, _))| shown(path, node.as_ref().is_none_or(|entry| entry.kind == "dir")))
+            .map(|(path, (node, _))| {
+                shown(path, node.as_ref().is_none_or(|entry| entry.kind == "dir"))
+            })
             .collect();
         match found.keys().find(|name| *name != "." && !expected.contains(name)) {
             Some(more) => Err(format!("{more} is too much")),
@@ -169,7 +175,11 @@ fn differs(entry: &Listed, there: &Entry) -> Result<(), String> {
         "fifo" => "p",
         other => return Err(format!("type {other}")),
     };
-    let mut wanted = vec![("type", kind.to_string()), ("uid", entry.uid.to_string()), ("gid", entry.gid.to_string())];
+    let mut wanted = vec![
+        ("type", kind.to_string()),
+        ("uid", entry.uid.to_string()),
+        ("gid", entry.gid.to_string()),
+    ];
     if kind != "l" {
         wanted.push(("mode", format!("{:04o}", entry.mode)));
     }
@@ -196,5 +206,9 @@ fn differs(entry: &Listed, there: &Entry) -> Result<(), String> {
         true => mtime.split('.').next() == Some(entry.mtime.to_string().as_str()),
         false => mtime == format!("{}.{:0<9}", entry.mtime, entry.fraction),
     };
-    if is_right { Ok(()) } else { Err(format!("mtime is {mtime}, not {}.{}", entry.mtime, entry.fraction)) }
+    if is_right {
+        Ok(())
+    } else {
+        Err(format!("mtime is {mtime}, not {}.{}", entry.mtime, entry.fraction))
+    }
 }

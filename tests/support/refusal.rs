@@ -52,7 +52,9 @@ pub fn leftovers(lab: &Lab) -> String {
 
 /// What is wrong with an answer that must be one line, which holds all of these, with nothing on standard output.
 pub fn misses(said: &Said, says: &[String], status: i32) -> String {
-    let is_one = said.err.ends_with('\n') && said.err.lines().count() == 1 && said.err.starts_with("ocinit: ");
+    let is_one = said.err.ends_with('\n')
+        && said.err.lines().count() == 1
+        && said.err.starts_with("ocinit: ");
     let holds = says.iter().all(|text| said.err.contains(text));
     match is_one && holds && said.out.is_empty() && said.status == status {
         true => String::new(),
@@ -65,8 +67,13 @@ pub fn misses_in_log(lab: &Lab, said: &Said) -> String {
     let log = lab.file("log");
     let object = Json::try_parse(&log).unwrap_or(Json::Null);
     let [level, message, time] = ["level", "msg", "time"].map(|key| object.at(key).show());
-    let is_it = level == "error" && time.contains('T') && said.err == format!("ocinit: {message}\n");
-    if is_it && log.lines().count() == 1 { String::new() } else { format!("log: {log:?} of {said:?}\n") }
+    let is_it =
+        level == "error" && time.contains('T') && said.err == format!("ocinit: {message}\n");
+    if is_it && log.lines().count() == 1 {
+        String::new()
+    } else {
+        format!("log: {log:?} of {said:?}\n")
+    }
 }
 
 /// Options that ask for a log of JSON in the lab.
@@ -117,6 +124,10 @@ pub fn check<'c>(cases: impl IntoIterator<Item = &'c Case>) {
 }
 
 /// A case without a change of the bundle.
-pub const fn plain(words: &'static [&'static str], says: &'static [&'static str], status: [i32; 2]) -> Case {
+pub const fn plain(
+    words: &'static [&'static str],
+    says: &'static [&'static str],
+    status: [i32; 2],
+) -> Case {
     Case { patch: "{}", damage: |_| (), words, says, status }
 }

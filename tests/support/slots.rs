@@ -12,7 +12,9 @@ pub struct Slot {
 /// As many VMs as there are processors, at most 4; `OCINIT_TEST_SLOTS` says otherwise.
 fn count() -> usize {
     let told = std::env::var("OCINIT_TEST_SLOTS").ok().and_then(|text| text.parse().ok());
-    told.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)))
+    told.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4))
+    })
 }
 
 /// Waits for a free slot.

@@ -75,7 +75,11 @@ impl Tar {
 
     /// A header as told, then `data`, padded to whole blocks.
     pub fn entry(mut self, header: &Header<'_>, data: &[u8]) -> Tar {
-        assert!(header.name.len() <= 100 && header.link.len() <= 100, "use a pax header for {}", header.name);
+        assert!(
+            header.name.len() <= 100 && header.link.len() <= 100,
+            "use a pax header for {}",
+            header.name
+        );
         let mut block = [0_u8; 512];
         let mut put = |at: usize, text: &[u8]| block[at..at + text.len()].copy_from_slice(text);
         put(0, header.name.as_bytes());

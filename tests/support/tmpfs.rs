@@ -17,7 +17,14 @@ pub fn mount_here(directory: &Path, bytes: u64) {
     mount(c"none", &path, c"tmpfs", 0, &options, &check);
 }
 
-fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr, check: &dyn Fn(&str, i32)) {
+fn mount(
+    source: &CStr,
+    target: &CStr,
+    kind: &CStr,
+    flags: u64,
+    data: &CStr,
+    check: &dyn Fn(&str, i32),
+) {
     let [source, target, kind, data] = [source, target, kind, data].map(CStr::as_ptr);
     // SAFETY: all of these end in NUL and live until the call returns; `data` is text, as tmpfs wants it.
     check("mount", unsafe { libc::mount(source, target, kind, flags, data.cast()) });

@@ -33,7 +33,11 @@ pub fn escape(bytes: &[u8]) -> String {
 /// All that is beneath `root`, and the root itself as `.`; directories end in a slash.
 pub fn read(root: &Path) -> BTreeMap<String, Entry> {
     let top = Arc::new(open(root));
-    let entry = Entry { directory: top.clone(), name: b".".to_vec(), metadata: top.metadata().expect("stat") };
+    let entry = Entry {
+        directory: top.clone(),
+        name: b".".to_vec(),
+        metadata: top.metadata().expect("stat"),
+    };
     let mut found = BTreeMap::from([(".".to_string(), entry)]);
     let mut left = VecDeque::from([(top, String::new())]);
     while let Some((directory, path)) = left.pop_front() {
@@ -81,7 +85,11 @@ impl Entry {
 
     /// The bytes of a file.
     pub fn content(&self) -> Vec<u8> {
-        assert!(self.kind() == "f" && self.metadata.len() <= CONTENT_BYTES, "{}", escape(&self.name));
+        assert!(
+            self.kind() == "f" && self.metadata.len() <= CONTENT_BYTES,
+            "{}",
+            escape(&self.name)
+        );
         std::fs::read(self.path()).expect("readable")
     }
 
@@ -92,7 +100,11 @@ impl Entry {
 
     /// The target of a link.
     pub fn link(&self) -> String {
-        let target = if self.kind() == "l" { std::fs::read_link(self.path()).expect("a link") } else { PathBuf::new() };
+        let target = if self.kind() == "l" {
+            std::fs::read_link(self.path()).expect("a link")
+        } else {
+            PathBuf::new()
+        };
         escape(target.as_os_str().as_bytes())
     }
 
@@ -107,7 +119,9 @@ impl Entry {
         let name = CString::new(name).expect("no NUL");
         let mut value = vec![0_u8; 65_536];
         // SAFETY: both strings end in NUL and live until the call returns, the buffer is as long as it says.
-        let length = unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+        let length = unsafe {
+            libc::lgetxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len())
+        };
         value.truncate(usize::try_from(length).ok()?);
         Some(value)
     }
@@ -139,16 +153,24 @@ impl Entry {
     /// Everything that must not change, in a line; the time of the last change of any attribute is part of it.
     pub fn record(&self) -> String {
         let stat = &self.metadata;
-        let content = if self.kind() == "f" && stat.len() < 1 << 20 { self.sha256() } else { String::new() };
+        let content =
+            if self.kind() == "f" && stat.len() < 1 << 20 { self.sha256() } else { String::new() };
         let keys = ["type", "mode", "uid", "gid", "size", "mtime", "link", "dev", "nlink"];
         let known: Vec<_> = keys.iter().map(|key| self.attribute(key)).collect();
-        format!("{} {} {}.{} {content}", known.join(" "), stat.ino(), stat.ctime(), stat.ctime_nsec())
+        format!(
+            "{} {} {}.{} {content}",
+            known.join(" "),
+            stat.ino(),
+            stat.ctime(),
+            stat.ctime_nsec()
+        )
     }
 }
 
 /// Compares with lines of `PATH KEY=VALUE …`: the names exactly (but for `.`), and the attributes that are named.
 pub fn check(expected: &str, found: &BTreeMap<String, Entry>) -> Result<(), String> {
-    let mut names: Vec<_> = expected.lines().map(|line| line.split(' ').next().expect("a path")).collect();
+    let mut names: Vec<_> =
+        expected.lines().map(|line| line.split(' ').next().expect("a path")).collect();
     names.retain(|name| *name != ".");
     names.sort();
     let there: Vec<_> = found.keys().map(String::as_str).filter(|name| *name != ".").collect();
@@ -161,7 +183,11 @@ pub fn check(expected: &str, found: &BTreeMap<String, Entry>) -> Result<(), Stri
         let mut words = line.split(' ');
         let entry = &found[words.next().expect("a path")];
         for word in words {
-            let parts = if word.starts_with("xattr.") { word.rsplit_once('=') } else { word.split_once('=') };
+            let parts = if word.starts_with("xattr.") {
+                word.rsplit_once('=')
+            } else {
+                word.split_once('=')
+            };
             let (key, wanted) = parts.expect("KEY=VALUE");
             let is_right = match key {
                 "same" => entry.metadata.ino() == found[wanted].metadata.ino(),

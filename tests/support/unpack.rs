@@ -21,7 +21,12 @@ impl Case {
     /// An image of these layers.
     pub fn new(name: &str, layers: Vec<Layer>) -> Case {
         let directory = scratch(&format!("unpack-{name}"));
-        let image = Image { architecture: "amd64".into(), os: "linux".into(), config: String::new(), layers };
+        let image = Image {
+            architecture: "amd64".into(),
+            os: "linux".into(),
+            config: String::new(),
+            layers,
+        };
         image.write(&directory.join("image"));
         std::fs::write(directory.join("outside"), "untouched").unwrap();
         Case { directory }
@@ -37,11 +42,13 @@ impl Case {
     pub fn run(&self) -> Unpacked {
         let root = self.directory.join("rootfs");
         let mut command = Command::new(super::ocinit());
-        let output = command.arg("unpack").arg(self.directory.join("image")).arg(&root).output().unwrap();
+        let output =
+            command.arg("unpack").arg(self.directory.join("image")).arg(&root).output().unwrap();
         assert!(output.stdout.is_empty());
         let line = String::from_utf8(output.stderr).unwrap();
         assert_eq!(std::fs::read(self.directory.join("outside")).unwrap(), b"untouched");
-        let mut names: Vec<_> = std::fs::read_dir(&self.directory).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            std::fs::read_dir(&self.directory).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.retain(|name| name != "rootfs");
         assert_eq!(names.len(), 2, "nothing is left beside the root");
         Unpacked { status: output.status.code().unwrap(), line, root }
@@ -63,7 +70,11 @@ impl Case {
         let unpacked = self.run();
         assert_eq!(unpacked.status, 125, "{why}: {}", unpacked.line);
         assert!(unpacked.line.starts_with("ocinit: layer "), "{}", unpacked.line);
-        assert!(unpacked.line.contains(why) && unpacked.line.lines().count() == 1, "{why}: {}", unpacked.line);
+        assert!(
+            unpacked.line.contains(why) && unpacked.line.lines().count() == 1,
+            "{why}: {}",
+            unpacked.line
+        );
         assert!(!unpacked.root.exists(), "a half root is left");
     }
 }

@@ -63,8 +63,9 @@ fn config(case: &Case) -> String {
 fn script(cases: &[Case]) -> String {
     let mut text = PRELUDE.to_string();
     for Case { name, outside, .. } in cases {
-        let outside =
-            outside.strip_prefix('@').map_or(outside.to_string(), |rest| format!("{IN_BACKGROUND}{{ {rest}; }}"));
+        let outside = outside
+            .strip_prefix('@')
+            .map_or(outside.to_string(), |rest| format!("{IN_BACKGROUND}{{ {rest}; }}"));
         let _ = write!(
             text,
             "c={name}; r=/c/$c/rootfs; mkdir -p $r/proc $r/sys $r/dev $r/tmp; cp -a /bin /etc $r\n\
@@ -86,9 +87,12 @@ pub const NOTHING_IS_LEFT: Case = Case {
 /// Boots one machine for all cases. Fails with the output of each case that differs.
 pub fn run(name: &str, cases: &[Case]) {
     let directory = scratch(name);
-    let binary = std::env::var_os("OCINIT").map_or_else(|| super::boot::released().into(), std::path::PathBuf::from);
-    let mut tar =
-        Tar::new().file("ocinit", 0o755, read(&binary)).file("cases.sh", 0o644, script(cases)).directory("c/", 0o755);
+    let binary = std::env::var_os("OCINIT")
+        .map_or_else(|| super::boot::released().into(), std::path::PathBuf::from);
+    let mut tar = Tar::new()
+        .file("ocinit", 0o755, read(&binary))
+        .file("cases.sh", 0o644, script(cases))
+        .directory("c/", 0o755);
     for case in cases {
         tar = tar.directory(&format!("c/{}/", case.name), 0o755);
         tar = tar.file(&format!("c/{}/config.json", case.name), 0o644, config(case));
@@ -96,15 +100,22 @@ pub fn run(name: &str, cases: &[Case]) {
     busybox()
         .layer(Layer::plain(tar.directory("home/", 0o755).directory("home/app/", 0o755)))
         .write(&directory.join("layout"));
-    let boot = Boot::new(directory.join("layout")).append("ocinit.mode=exec").option("--mem", "1024");
+    let boot =
+        Boot::new(directory.join("layout")).append("ocinit.mode=exec").option("--mem", "1024");
     let outcome = boot.timeout(400).arguments(["sh", "/cases.sh"]).run();
     let text = outcome.text().replace('\r', "");
     let mut wrong = String::new();
     for case in cases {
-        let printed = text.split_once(&format!("<<{}>>\n", case.name)).and_then(|(_, rest)| rest.split_once("<<"));
+        let printed = text
+            .split_once(&format!("<<{}>>\n", case.name))
+            .and_then(|(_, rest)| rest.split_once("<<"));
         let printed = printed.map_or("(nothing: it did not come so far)", |(printed, _)| printed);
         if printed != case.prints {
-            let _ = writeln!(wrong, "-- {}: printed\n{printed}-- instead of\n{}", case.name, case.prints);
+            let _ = writeln!(
+                wrong,
+                "-- {}: printed\n{printed}-- instead of\n{}",
+                case.name, case.prints
+            );
         }
     }
     assert!(wrong.is_empty() && text.contains("<<end>>"), "{wrong}\n{outcome}");

@@ -30,13 +30,17 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     container::with(arguments, false, &mut |directory, state, buffer| {
         let interval = arguments.value("interval").unwrap_or(c"5s");
-        let interval_us = quantity::microseconds(interval.to_bytes())
-            .ok_or_else(|| Error::new(format_args!("--interval {}: not a duration", ShowC(interval))))?;
+        let interval_us = quantity::microseconds(interval.to_bytes()).ok_or_else(|| {
+            Error::new(format_args!("--interval {}: not a duration", ShowC(interval)))
+        })?;
         if interval_us == 0 {
             return Err(Error::new(format_args!("duration interval must be greater than 0")));
         }
         if directory.status(state) == Status::Stopped {
-            return Err(Error::new(format_args!("container with id {} is not running", directory.id())));
+            return Err(Error::new(format_args!(
+                "container with id {} is not running",
+                directory.id()
+            )));
         }
         let group = pause::group(directory, state)?;
         let mut files = Files { group: &group, buffer };
@@ -59,11 +63,13 @@ fn watch(id: &CStr, files: &mut Files<'_>, interval_us: u64) -> Result<()> {
     for file in [Some(&processes), memory.as_ref()].into_iter().flatten() {
         event::add(&set, file.by_ref(), libc::EPOLLPRI, 0).doing("watch the container")?;
     }
-    let mut killed = memory.as_ref().and_then(|memory| count(memory, b"oom_kill").ok()).unwrap_or(0);
+    let mut killed =
+        memory.as_ref().and_then(|memory| count(memory, b"oom_kill").ok()).unwrap_or(0);
     let mut next = time::monotonic_us() + interval_us;
     loop {
         // Told of changes after what was read last: all of it is read each time.
-        let now = memory.as_ref().and_then(|memory| count(memory, b"oom_kill").ok()).unwrap_or(killed);
+        let now =
+            memory.as_ref().and_then(|memory| count(memory, b"oom_kill").ok()).unwrap_or(killed);
         if now > killed {
             killed = now;
             tell(id, None)?;
@@ -80,7 +86,8 @@ fn watch(id: &CStr, files: &mut Files<'_>, interval_us: u64) -> Result<()> {
             continue;
         }
         let timeout_ms = left_us.div_ceil(1000).min(1 << 30) as i32;
-        event::wait(&set, &mut [event::Event::default()], timeout_ms).doing("watch the container")?;
+        event::wait(&set, &mut [event::Event::default()], timeout_ms)
+            .doing("watch the container")?;
     }
 }
 

@@ -38,7 +38,8 @@ const IO: [(&str, &str, &[u8]); 4] = [
 
 /// The number behind a key, in a file with a line for each.
 pub(super) fn number(text: &[u8], key: &[u8]) -> Option<u64> {
-    text.split(|byte| *byte == b'\n').find_map(|line| decimal(line.strip_prefix(key)?.strip_prefix(b" ")?))
+    text.split(|byte| *byte == b'\n')
+        .find_map(|line| decimal(line.strip_prefix(key)?.strip_prefix(b" ")?))
 }
 
 impl Files<'_> {
@@ -65,7 +66,8 @@ impl Files<'_> {
                 word => {
                     let at = word.iter().position(|byte| matches!(byte, b'=' | b'?')).unwrap_or(0);
                     let value = word[at + 1..].split(|byte| *byte == b'+');
-                    let value = value.fold(0u64, |sum, source| sum.saturating_add(self.number(source)));
+                    let value =
+                        value.fold(0u64, |sum, source| sum.saturating_add(self.number(source)));
                     if word[at] == b'=' || !matches!(value, 0 | u64::MAX) {
                         json.bytes_key(&word[..at]).number(value);
                     }
@@ -117,11 +119,14 @@ impl Files<'_> {
         json.object_of("psi");
         // Kernels before 5.13 have no `full` line for the CPU.
         for kind in ["some", "full"] {
-            let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(kind.as_bytes()));
+            let line = text
+                .split(|byte| *byte == b'\n')
+                .find_map(|line| line.strip_prefix(kind.as_bytes()));
             json.object_of(kind);
             for key in ["avg10", "avg60", "avg300", "total"] {
                 let mut fields = line.unwrap_or_default().split(|byte| *byte == b' ');
-                let value = fields.find_map(|field| field.strip_prefix(key.as_bytes())?.strip_prefix(b"="));
+                let value =
+                    fields.find_map(|field| field.strip_prefix(key.as_bytes())?.strip_prefix(b"="));
                 json.key(key).number_text(as_go_has_it(value.unwrap_or(b"0")));
             }
             json.end();
@@ -135,11 +140,18 @@ impl Files<'_> {
             let mut is_open = false;
             for line in text.split(|byte| *byte == b'\n') {
                 let mut fields = line.split(|byte| *byte == b' ');
-                let mut device = fields.next().unwrap_or_default().splitn(2, |byte| *byte == b':').filter_map(decimal);
+                let mut device = fields
+                    .next()
+                    .unwrap_or_default()
+                    .splitn(2, |byte| *byte == b':')
+                    .filter_map(decimal);
                 let (Some(major), Some(minor)) = (device.next(), device.next()) else { continue };
                 for field in fields {
                     for (list, key, name) in kinds {
-                        let Some(value) = field.strip_prefix(key.as_bytes()).and_then(decimal) else { continue };
+                        let Some(value) = field.strip_prefix(key.as_bytes()).and_then(decimal)
+                        else {
+                            continue;
+                        };
                         if !core::mem::replace(&mut is_open, true) {
                             json.array_of(list);
                         }
@@ -166,7 +178,8 @@ impl Files<'_> {
         {
             for entry in fs::entries(bytes) {
                 let name = entry.name.to_bytes();
-                let size = name.strip_prefix(b"hugetlb.").and_then(|name| name.strip_suffix(b".current"));
+                let size =
+                    name.strip_prefix(b"hugetlb.").and_then(|name| name.strip_suffix(b".current"));
                 let Some(size) = size.filter(|size| !size.contains(&b'.')) else { continue };
                 let (mut used, mut failed, mut events) = ([0; 32], [0; 64], PathBuf::new());
                 let used = self.group.read(entry.name, &mut used).unwrap_or_default();

@@ -9,8 +9,12 @@ use crate::limits::ERROR_TEXT_BYTES;
 use core::fmt::Write;
 
 /// The members of a layer's descriptor, and what they are called here.
-static LAYER: &[(&str, &str)] =
-    &[("mediaType", "MIMEType"), ("digest", "Digest"), ("size", "Size"), ("annotations", "Annotations")];
+static LAYER: &[(&str, &str)] = &[
+    ("mediaType", "MIMEType"),
+    ("digest", "Digest"),
+    ("size", "Size"),
+    ("annotations", "Annotations"),
+];
 
 /// Likewise those of a configuration, or of the `config` in it; and what stands for one that is absent.
 static CONFIG: &[(&str, &str, Absent)] = &[

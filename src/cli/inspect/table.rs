@@ -53,7 +53,8 @@ struct Bytes(u64);
 
 impl Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut tenths, mut units) = (self.0.saturating_mul(10), ["B", "kB", "MB", "GB", "TB", "PB"].iter());
+        let (mut tenths, mut units) =
+            (self.0.saturating_mul(10), ["B", "kB", "MB", "GB", "TB", "PB"].iter());
         let mut unit = units.next().unwrap_or(&"");
         while tenths >= 9_995
             && let Some(larger) = units.next()
@@ -107,7 +108,9 @@ impl<'a, 'f> Table<'a, 'f> {
         let columns = self.part(what);
         match width {
             0 => self.output.put(b"\n"),
-            _ => (0..(width + 2).saturating_sub(columns).max(2)).for_each(|_| self.output.put(b" ")),
+            _ => {
+                (0..(width + 2).saturating_sub(columns).max(2)).for_each(|_| self.output.put(b" "))
+            }
         }
     }
 
@@ -162,7 +165,9 @@ impl View for Table<'_, '_> {
         self.end_tags();
         let Some((manifest, _)) = manifest else { return };
         self.line(&"Digest", digest);
-        for (key, name) in &[("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")] {
+        for (key, name) in
+            &[("mediaType", "Media type"), ("subject", "Subject"), ("annotations", "Annotations")]
+        {
             self.member(name, manifest.member(key));
         }
     }
@@ -171,9 +176,12 @@ impl View for Table<'_, '_> {
         let document = config.document();
         self.line(&"Config", digest);
         self.line(&"Platform", &Platform::of(config));
-        let (size, s) = (layers.iter().map(|layer| layer.size).sum(), if layers.len() == 1 { "" } else { "s" });
+        let (size, s) =
+            (layers.iter().map(|layer| layer.size).sum(), if layers.len() == 1 { "" } else { "s" });
         self.line(&"Size", &format_args!("{} in {} layer{s}", Bytes(size), layers.len()));
-        for (key, name) in &[("created", "Created"), ("author", "Author"), ("os.version", "OS version")] {
+        for (key, name) in
+            &[("created", "Created"), ("author", "Author"), ("os.version", "OS version")]
+        {
             self.member(name, document.member(key));
         }
         for (key, value) in document.entries_or_none("config") {
@@ -188,7 +196,9 @@ impl View for Table<'_, '_> {
         let (mut layers, mut history) = (layers.iter(), document.list_or_none("history"));
         loop {
             let step = history.next();
-            let is_empty = step.and_then(|step| step.member("empty_layer")).is_some_and(|it| it.as_json() == "true");
+            let is_empty = step
+                .and_then(|step| step.member("empty_layer"))
+                .is_some_and(|it| it.as_json() == "true");
             let layer = if is_empty { None } else { layers.next() };
             if step.is_none() && layer.is_none() {
                 break;
@@ -200,8 +210,11 @@ impl View for Table<'_, '_> {
                 }
                 None => self.titles(&[(DIGEST_DIGITS, "-"), (9, "-")]),
             }
-            let said =
-                |key: &str| step.and_then(|step| step.member(key)).and_then(|it| it.as_string()).unwrap_or(Text::EMPTY);
+            let said = |key: &str| {
+                step.and_then(|step| step.member(key))
+                    .and_then(|it| it.as_string())
+                    .unwrap_or(Text::EMPTY)
+            };
             self.cell(19, &Moment(said("created")));
             self.cell(0, &said("created_by"));
         }
@@ -244,7 +257,11 @@ impl View for Table<'_, '_> {
             self.part(&format_args!("{}{fault}", if row.tag.is_empty() { "" } else { " " }));
         }
         if matches!(row.kind, "artifact" | "attestation") {
-            self.part(&format_args!("{}{}", if row.tag.is_empty() { "" } else { " " }, row.media_type));
+            self.part(&format_args!(
+                "{}{}",
+                if row.tag.is_empty() { "" } else { " " },
+                row.media_type
+            ));
         }
         self.output.put(b"\n");
     }
@@ -262,6 +279,9 @@ impl Display for Moment<'_> {
         if self.0.is_empty() {
             return f.write_str("-");
         }
-        self.0.chars().take(19).try_for_each(|character| f.write_char(if character == 'T' { ' ' } else { character }))
+        self.0
+            .chars()
+            .take(19)
+            .try_for_each(|character| f.write_char(if character == 'T' { ' ' } else { character }))
     }
 }

@@ -23,7 +23,8 @@ pub fn check(document: &mut [u8]) -> Result<Value<'_>> {
         true => fault(pass.read, why),
         false => fault(pass.read, "the document ends early"),
     })?;
-    let text = core::str::from_utf8(&document[..end]).map_err(|error| fault(error.valid_up_to(), "not UTF-8"))?;
+    let text = core::str::from_utf8(&document[..end])
+        .map_err(|error| fault(error.valid_up_to(), "not UTF-8"))?;
     Ok(Value::of_document(text))
 }
 
@@ -103,7 +104,11 @@ impl Pass<'_> {
             };
             if next == Next::CommaOrEnd && depth == 0 {
                 self.white_space();
-                return if self.read == self.bytes.len() { Ok(self.written) } else { Err("more after the end") };
+                return if self.read == self.bytes.len() {
+                    Ok(self.written)
+                } else {
+                    Err("more after the end")
+                };
             }
         }
     }
@@ -246,7 +251,9 @@ impl Pass<'_> {
         self.read += 1;
         let mut unit = 0;
         for _ in 0..4 {
-            let digit = char::from(self.peek()).to_digit(16).ok_or("four hexadecimal digits are missing")?;
+            let digit = char::from(self.peek())
+                .to_digit(16)
+                .ok_or("four hexadecimal digits are missing")?;
             unit = unit << 4 | digit;
             self.read += 1;
         }

@@ -33,7 +33,11 @@ fn every_prefix_is_an_error() {
     let document = DOCUMENT.trim();
     for length in (0..document.len()).filter(|&n| document.is_char_boundary(n)) {
         let error = checked(&document[..length]).unwrap_err();
-        assert_eq!(error, format!("invalid JSON at byte {length}: the document ends early"), "{length}");
+        assert_eq!(
+            error,
+            format!("invalid JSON at byte {length}: the document ends early"),
+            "{length}"
+        );
     }
 }
 
@@ -99,7 +103,8 @@ fn depth_is_bounded() {
 #[test]
 fn values_are_walked_where_they_stand() {
     with(DOCUMENT, |top| {
-        let a: Vec<String> = top.require("a").unwrap().items().unwrap().map(|v| v.as_json().to_string()).collect();
+        let a: Vec<String> =
+            top.require("a").unwrap().items().unwrap().map(|v| v.as_json().to_string()).collect();
         assert_eq!(a, ["1", "-2.5e+3", "true", "false", "null"]);
         let layers = top.require("layers").unwrap();
         let keys: Vec<String> = layers.entries().unwrap().map(|(key, _)| key.to_string()).collect();
@@ -121,21 +126,26 @@ fn values_are_walked_where_they_stand() {
 
 #[test]
 fn a_failure_names_the_path() {
-    let document =
-        r#"{"layers":[{"size":1},{"size":2},{"size":-3,"n":1e3,"d":1,"d":null,"big":18446744073709551616}],"x":null}"#;
+    let document = r#"{"layers":[{"size":1},{"size":2},{"size":-3,"n":1e3,"d":1,"d":null,"big":18446744073709551616}],"x":null}"#;
     with(document, |top| {
         let last = top.require("layers").unwrap().items().unwrap().nth(2).unwrap();
         let error = |value: Value<'_>| value.as_u64().unwrap_err().to_string();
         assert_eq!(error(last.require("size").unwrap()), "layers[2].size: negative");
         assert_eq!(error(last.require("n").unwrap()), "layers[2].n: not a whole number below 2^64");
-        assert_eq!(error(last.require("big").unwrap()), "layers[2].big: not a whole number below 2^64");
+        assert_eq!(
+            error(last.require("big").unwrap()),
+            "layers[2].big: not a whole number below 2^64"
+        );
         assert_eq!(error(last), "layers[2]: not a number");
         assert_eq!(error(top), "not a number");
         assert_eq!(last.require("d").err().unwrap().to_string(), "layers[2].d: given twice");
         assert_eq!(last.require("e").err().unwrap().to_string(), "layers[2].e: missing");
         assert_eq!(top.require("x").err().unwrap().to_string(), "x: missing");
         assert_eq!(last.items().err().unwrap().to_string(), "layers[2]: not an array");
-        assert_eq!(top.require("layers").unwrap().entries().err().unwrap().to_string(), "layers: not an object");
+        assert_eq!(
+            top.require("layers").unwrap().entries().err().unwrap().to_string(),
+            "layers: not an object"
+        );
         assert_eq!(last.text("size").err().unwrap().to_string(), "layers[2].size: not a string");
     });
 }
@@ -144,7 +154,12 @@ fn a_failure_names_the_path() {
 fn text_compares_and_becomes_a_c_string() {
     with(r#"["a\u0062c","x\n\"y\\","\u0000",""]"#, |top| {
         let texts: Vec<Text<'_>> = top.items().unwrap().map(|v| v.as_text().unwrap()).collect();
-        assert!(texts[0] == "abc" && texts[0] != "abd" && texts[0] != "ab" && texts[0].as_plain() == Some("abc"));
+        assert!(
+            texts[0] == "abc"
+                && texts[0] != "abd"
+                && texts[0] != "ab"
+                && texts[0].as_plain() == Some("abc")
+        );
         assert!(texts[1] == "x\n\"y\\" && texts[1].as_plain().is_none());
         assert_eq!(texts[1].to_string(), "x\n\"y\\");
         assert!(texts[2] == "\0" && texts[3].is_empty());

@@ -55,7 +55,10 @@ impl<'m> Text<'m> {
         let mut buffer = [0; 4];
         for character in self.chars() {
             if character == '\0' {
-                return Err(Error::with_errno(format_args!("{self}: a NUL character"), Errno::EINVAL));
+                return Err(Error::with_errno(
+                    format_args!("{self}: a NUL character"),
+                    Errno::EINVAL,
+                ));
             }
             builder.push(character.encode_utf8(&mut buffer).as_bytes())?;
         }
@@ -82,7 +85,8 @@ impl Iterator for Chars<'_> {
             'r' => '\r',
             't' => '\t',
             'u' => {
-                let digits = (0..4).try_fold(0, |code, _| Some(code << 4 | self.0.next()?.to_digit(16)?))?;
+                let digits =
+                    (0..4).try_fold(0, |code, _| Some(code << 4 | self.0.next()?.to_digit(16)?))?;
                 char::from_u32(digits)?
             }
             other => other,

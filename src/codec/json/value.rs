@@ -312,12 +312,19 @@ impl Display for Path<'_, '_> {
         while value.start < self.to.start {
             let inside = |child: &Value<'_>| child.end > self.to.start;
             let child = if value.first_byte() == b'{' {
-                let Some((key, child)) = Entries(value.walk()).find(|(_, child)| inside(child)) else { break };
+                let Some((key, child)) = Entries(value.walk()).find(|(_, child)| inside(child))
+                else {
+                    break;
+                };
                 let dot = if value.start == 0 { "" } else { "." };
                 write!(f, "{dot}{key}")?;
                 child
             } else {
-                let Some((n, child)) = Items(value.walk()).enumerate().find(|(_, child)| inside(child)) else { break };
+                let Some((n, child)) =
+                    Items(value.walk()).enumerate().find(|(_, child)| inside(child))
+                else {
+                    break;
+                };
                 write!(f, "[{n}]")?;
                 child
             };

@@ -46,7 +46,15 @@ impl<'s> Writer<'s> {
 
     /// The same with another indentation; where that is empty, all is on one line, without spaces.
     pub fn with_indent(sink: &'s mut dyn Sink, indent: &'static str) -> Writer<'s> {
-        Writer { sink, indent, objects: 0, depth: 0, is_fresh: true, is_member: false, replaced: false }
+        Writer {
+            sink,
+            indent,
+            objects: 0,
+            depth: 0,
+            is_fresh: true,
+            is_member: false,
+            replaced: false,
+        }
     }
 
     /// Opens an object.
@@ -213,7 +221,10 @@ impl<'s> Writer<'s> {
     }
 
     fn begin_key(&mut self) {
-        debug_assert!(self.objects & 1 != 0 && !self.is_member, "a key belongs into an object, before its value");
+        debug_assert!(
+            self.objects & 1 != 0 && !self.is_member,
+            "a key belongs into an object, before its value"
+        );
         self.next_item();
     }
 
@@ -405,7 +416,9 @@ mod tests {
         let mut bytes = list.into_bytes();
         let list = check(&mut bytes).unwrap();
         let mut items = list.items().unwrap();
-        assert!(items.next().unwrap().as_text().unwrap().chars().eq(format!("{odd},{odd}").chars()));
+        assert!(
+            items.next().unwrap().as_text().unwrap().chars().eq(format!("{odd},{odd}").chars())
+        );
         assert!(items.next().unwrap().text(&odd).unwrap().unwrap().chars().eq(odd.chars()));
     }
 

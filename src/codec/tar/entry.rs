@@ -66,9 +66,12 @@ impl<'m> Entry<'m> {
     /// The extended attributes. Of two with the same name the later one counts: plain ones come last.
     pub fn xattrs(&self) -> impl Iterator<Item = Xattr<'m>> + use<'m> {
         let all = Records(self.globals).chain(Records(self.records));
-        let encoded =
-            all.clone().filter_map(|(key, value)| Some(Xattr::Encoded(key.strip_prefix(b"LIBARCHIVE.xattr.")?, value)));
-        encoded.chain(all.filter_map(|(key, value)| Some(Xattr::Plain(key.strip_prefix(b"SCHILY.xattr.")?, value))))
+        let encoded = all.clone().filter_map(|(key, value)| {
+            Some(Xattr::Encoded(key.strip_prefix(b"LIBARCHIVE.xattr.")?, value))
+        });
+        encoded.chain(all.filter_map(|(key, value)| {
+            Some(Xattr::Plain(key.strip_prefix(b"SCHILY.xattr.")?, value))
+        }))
     }
 }
 
@@ -146,5 +149,7 @@ impl<'m> Overrides<'m> {
 
 /// Whether a record means something here; git and others write global comments, which need no place.
 pub(super) fn matters(key: &[u8]) -> bool {
-    place(key).is_some() || key.starts_with(b"SCHILY.xattr.") || key.starts_with(b"LIBARCHIVE.xattr.")
+    place(key).is_some()
+        || key.starts_with(b"SCHILY.xattr.")
+        || key.starts_with(b"LIBARCHIVE.xattr.")
 }

@@ -171,12 +171,16 @@ impl<'s> Archive<'s> {
         memory.map.clear();
         loop {
             self.skip_entry()?;
-            if self.ended || !self.read_block(&mut memory.block)? || memory.block.iter().all(|&byte| byte == 0) {
+            if self.ended
+                || !self.read_block(&mut memory.block)?
+                || memory.block.iter().all(|&byte| byte == 0)
+            {
                 self.ended = true;
                 let error = self.fault(format_args!("an extended header without an entry"));
                 return if extended { Err(error) } else { Ok(None) };
             }
-            let header = Header::check(&memory.block).ok_or_else(|| self.fault(format_args!("wrong checksum")))?;
+            let header = Header::check(&memory.block)
+                .ok_or_else(|| self.fault(format_args!("wrong checksum")))?;
             let kind = header.kind();
             self.entries += 1;
             if self.entries > ENTRIES_MAX {
@@ -193,12 +197,17 @@ impl<'s> Archive<'s> {
                     continue;
                 }
                 b'L' => name = Some(self.read_extension(size, &mut memory.name, "long name")?),
-                b'K' => link = Some(self.read_extension(size, &mut memory.link, "long link name")?),
+                b'K' => {
+                    link = Some(self.read_extension(size, &mut memory.link, "long link name")?)
+                }
                 b'g' => self.read_globals(size, memory)?,
                 _ => {
-                    let filled = self.read_extension(size, &mut memory.records, "extended header")?;
+                    let filled =
+                        self.read_extension(size, &mut memory.records, "extended header")?;
                     let text = pax::check(&memory.records[..filled]);
-                    records = text.map_err(|why| self.fault(format_args!("extended header: {why}")))?.len();
+                    records = text
+                        .map_err(|why| self.fault(format_args!("extended header: {why}")))?
+                        .len();
                 }
             }
             extended |= kind != b'g';
@@ -343,7 +352,8 @@ impl<'s> Archive<'s> {
     fn read_parted_map(&mut self, records: &[u8], map: &mut Map) -> Result<()> {
         for (key, value) in Records(records) {
             if [OFFSET, NUMBYTES].contains(&key) {
-                let pushed = decimal(value).ok_or(Fault::Malformed).and_then(|value| map.push(value));
+                let pushed =
+                    decimal(value).ok_or(Fault::Malformed).and_then(|value| map.push(value));
                 pushed.map_err(|fault| self.fault(format_args!("{fault}")))?;
             }
         }
@@ -364,12 +374,15 @@ impl<'s> Archive<'s> {
             self.left -= BLOCK as u64;
             for &byte in block.iter() {
                 match byte {
-                    b'0'..=b'9' if digits < 18 => (line, digits) = (line * 10 + u64::from(byte - b'0'), digits + 1),
+                    b'0'..=b'9' if digits < 18 => {
+                        (line, digits) = (line * 10 + u64::from(byte - b'0'), digits + 1)
+                    }
                     b'\n' if digits > 0 => {
                         match &mut expected {
                             None => expected = Some(line.saturating_mul(2)),
                             Some(expected) => {
-                                map.push(line).map_err(|fault| self.fault(format_args!("{fault}")))?;
+                                map.push(line)
+                                    .map_err(|fault| self.fault(format_args!("{fault}")))?;
                                 *expected -= 1;
                             }
                         }
@@ -390,14 +403,16 @@ impl<'s> Archive<'s> {
     }
 
     fn size(&self, value: Option<i64>) -> Result<u64> {
-        u64::try_from(self.checked(value, "size")?).map_err(|_| self.fault(format_args!("negative size")))
+        u64::try_from(self.checked(value, "size")?)
+            .map_err(|_| self.fault(format_args!("negative size")))
     }
 
     /// A number that is not negative: what a pax record says, else what the header says.
     fn decimal(&self, said: Option<&[u8]>, header: Option<i64>, what: &str) -> Result<u64> {
         match said {
             Some(text) => self.checked(decimal(text), what),
-            None => u64::try_from(self.checked(header, what)?).map_err(|_| self.fault(format_args!("negative {what}"))),
+            None => u64::try_from(self.checked(header, what)?)
+                .map_err(|_| self.fault(format_args!("negative {what}"))),
         }
     }
 }

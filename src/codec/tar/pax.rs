@@ -36,7 +36,8 @@ type Split<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
 /// Key and value of the first record, and what follows it.
 fn split(text: &[u8]) -> Result<Split<'_>, &'static str> {
-    let space = text.iter().take(20).position(|&byte| byte == b' ').ok_or("a record without a length")?;
+    let space =
+        text.iter().take(20).position(|&byte| byte == b' ').ok_or("a record without a length")?;
     let length = decimal(&text[..space]).ok_or("a record without a length")?;
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if length > text.len() {
@@ -65,7 +66,11 @@ pub fn time(text: &[u8]) -> Option<(i64, u32)> {
         if !fraction.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        let digits = fraction.iter().map(|digit| u32::from(digit - b'0')).chain(core::iter::repeat(0)).take(9);
+        let digits = fraction
+            .iter()
+            .map(|digit| u32::from(digit - b'0'))
+            .chain(core::iter::repeat(0))
+            .take(9);
         nanoseconds = digits.fold(0, |value, digit| value * 10 + digit);
     }
     Some(match (negative, nanoseconds) {
@@ -92,7 +97,8 @@ pub fn base64<'b>(text: &[u8], buffer: &'b mut [u8]) -> Result<&'b [u8], &'stati
         count += 6;
         if count >= 8 {
             count -= 8;
-            *buffer.get_mut(filled).ok_or("longer than XATTR_DECODED_BYTES")? = (bits >> count) as u8;
+            *buffer.get_mut(filled).ok_or("longer than XATTR_DECODED_BYTES")? =
+                (bits >> count) as u8;
             filled += 1;
         }
     }
@@ -104,7 +110,8 @@ pub fn unescape<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let (mut at, mut filled) = (0, 0);
     while at < text.len() {
         let escaped = text.get(at + 1..at + 3).filter(|_| text[at] == b'%');
-        let byte = escaped.and_then(|hex| u8::from_str_radix(core::str::from_utf8(hex).ok()?, 16).ok());
+        let byte =
+            escaped.and_then(|hex| u8::from_str_radix(core::str::from_utf8(hex).ok()?, 16).ok());
         *buffer.get_mut(filled)? = byte.unwrap_or(text[at]);
         at += if byte.is_some() { 3 } else { 1 };
         filled += 1;

@@ -46,8 +46,11 @@ pub struct Map {
 
 impl Map {
     /// All zeros.
-    pub const EMPTY: Map =
-        Map { segments: [Segment { offset: 0, length: 0 }; SPARSE_SEGMENTS_MAX], count: 0, pending: None };
+    pub const EMPTY: Map = Map {
+        segments: [Segment { offset: 0, length: 0 }; SPARSE_SEGMENTS_MAX],
+        count: 0,
+        pending: None,
+    };
 
     /// Forgets everything.
     pub fn clear(&mut self) {
@@ -59,7 +62,8 @@ impl Map {
         match self.pending.take() {
             None => self.pending = Some(value),
             Some(offset) => {
-                *self.segments.get_mut(self.count).ok_or(Fault::Full)? = Segment { offset, length: value };
+                *self.segments.get_mut(self.count).ok_or(Fault::Full)? =
+                    Segment { offset, length: value };
                 self.count += 1;
             }
         }
@@ -85,7 +89,8 @@ impl Map {
         if text.is_empty() {
             return Ok(());
         }
-        text.split(|&byte| byte == b',').try_for_each(|value| self.push(decimal(value).ok_or(Fault::Malformed)?))
+        text.split(|&byte| byte == b',')
+            .try_for_each(|value| self.push(decimal(value).ok_or(Fault::Malformed)?))
     }
 
     /// The segments of a file of `size` bytes of which `stored` are in the archive.

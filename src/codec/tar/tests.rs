@@ -80,7 +80,11 @@ fn check(bytes: &[u8], expected: &[&str]) {
     assert_eq!(list(&mut Drip(bytes)).unwrap(), whole, "the same fed one byte at a time");
     for end in 0..bytes.len() {
         if let Ok(part) = list(&mut &bytes[..end]) {
-            assert_eq!(part, whole[..part.len()], "a prefix of {end} bytes reads as a prefix or not at all");
+            assert_eq!(
+                part,
+                whole[..part.len()],
+                "a prefix of {end} bytes reads as a prefix or not at all"
+            );
         }
     }
 }
@@ -157,7 +161,11 @@ fn sparse_files_in_every_form() {
         ("GNU.sparse.offset", "50"),
         ("GNU.sparse.numbytes", "1"),
     ]);
-    let comma = records(&[("GNU.sparse.size", "100"), ("GNU.sparse.map", "10,2,50,1"), ("GNU.sparse.name", "s")]);
+    let comma = records(&[
+        ("GNU.sparse.size", "100"),
+        ("GNU.sparse.map", "10,2,50,1"),
+        ("GNU.sparse.name", "s"),
+    ]);
     for own in [plain, comma] {
         let mut bytes = member("x", b'x', &own);
         bytes.extend(member("s", b'0', b"abc"));
@@ -213,8 +221,11 @@ fn a_prefix_belongs_to_ustar_only() {
 #[test]
 fn what_is_wrong_is_said() {
     let sparse = |map| {
-        [member("x", b'x', &records(&[("GNU.sparse.size", "9"), ("GNU.sparse.map", map)])), member("s", b'0', b"abc")]
-            .concat()
+        [
+            member("x", b'x', &records(&[("GNU.sparse.size", "9"), ("GNU.sparse.map", map)])),
+            member("s", b'0', b"abc"),
+        ]
+        .concat()
     };
     let mut negative = block("n", b'0', 0);
     negative[124..136].fill(0xff);
@@ -225,7 +236,10 @@ fn what_is_wrong_is_said() {
         (broken.to_vec(), "wrong checksum"),
         (negative.to_vec(), "negative size"),
         (block("m", b'M', 0).to_vec(), "m: entry of unknown type 'M'"),
-        (block("x", b'x', u64::MAX >> 31).to_vec(), "extended header of 8589934591 bytes exceeds 262144 bytes"),
+        (
+            block("x", b'x', u64::MAX >> 31).to_vec(),
+            "extended header of 8589934591 bytes exceeds 262144 bytes",
+        ),
         (member("x", b'x', b"5 a=b\n"), "a record that does not end"),
         (member("x", b'x', &records(&[("a", "b")])), "an extended header without an entry"),
         (member("f", b'0', b"abc")[..514].to_vec(), "truncated inside an entry (after 514 bytes)"),

@@ -14,7 +14,9 @@ pub fn header(name: &[u8], kind: u8, size: u64) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     let name = &name[..name.len().min(NAME_BYTES)];
     block[field::NAME][..name.len()].copy_from_slice(name);
-    for (range, value) in [(field::MODE, 0o644), (field::UID, 0), (field::GID, 0), (field::MTIME, 0)] {
+    for (range, value) in
+        [(field::MODE, 0o644), (field::UID, 0), (field::GID, 0), (field::MTIME, 0)]
+    {
         octal(&mut block[range], value);
     }
     match size < 1 << 33 {
@@ -50,11 +52,18 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for (name, size) in [("a", 0), ("manifest.json", 0o77_777_777_777), (&"x".repeat(100), 1 << 33), ("b", 1 << 62)]
-        {
+        for (name, size) in [
+            ("a", 0),
+            ("manifest.json", 0o77_777_777_777),
+            (&"x".repeat(100), 1 << 33),
+            ("b", 1 << 62),
+        ] {
             let block = header(name.as_bytes(), b'0', size);
             let read = Header::check(&block).unwrap();
-            assert_eq!((read.name(), read.size(), read.kind()), (name.as_bytes(), Some(size as i64), b'0'));
+            assert_eq!(
+                (read.name(), read.size(), read.kind()),
+                (name.as_bytes(), Some(size as i64), b'0')
+            );
             assert_eq!(
                 (read.mode(), read.uid(), read.mtime(), read.prefix()),
                 (Some(0o644), Some(0), Some(0), &b""[..])

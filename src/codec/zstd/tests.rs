@@ -3,8 +3,8 @@ use super::*;
 const TEXT: &[u8] = b"hello, hello, hello, hello, hello, hello, hello, hello\n";
 /// As `zstd -19 --check` writes it from a pipe: a window of 8 MiB, no content size, a checksum.
 const PACKED: &[u8] = &[
-    0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x68, 0x75, 0x00, 0x00, 0x40, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x2c, 0x20, 0x0a, 0x01,
-    0x00, 0x28, 0x2a, 0x46, 0x0a, 0xb1, 0xc6, 0x59,
+    0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x68, 0x75, 0x00, 0x00, 0x40, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x2c,
+    0x20, 0x0a, 0x01, 0x00, 0x28, 0x2a, 0x46, 0x0a, 0xb1, 0xc6, 0x59,
 ];
 
 /// Everything, fed `piece` bytes at a time and written `most` bytes at a time.
@@ -74,7 +74,8 @@ fn frames_of_both_kinds_stand_in_any_order() {
     ];
     for (parts, content) in streams {
         let bytes = parts.concat();
-        for (piece, most) in [(1, 1), (3, 2), (usize::MAX, 1), (usize::MAX, 1 << 17), (4, 1 << 17)] {
+        for (piece, most) in [(1, 1), (3, 2), (usize::MAX, 1), (usize::MAX, 1 << 17), (4, 1 << 17)]
+        {
             assert_eq!(decode(&bytes, piece, most).unwrap(), content, "{bytes:x?} {piece} {most}");
         }
     }
@@ -98,7 +99,11 @@ fn every_form_of_a_header_is_read() {
         &[0x70, 44, 0],
     ] {
         for piece in [1, usize::MAX] {
-            assert_eq!(decode(&frame(header, &content), piece, 100).unwrap(), content, "{header:x?}");
+            assert_eq!(
+                decode(&frame(header, &content), piece, 100).unwrap(),
+                content,
+                "{header:x?}"
+            );
         }
     }
 }
@@ -122,7 +127,10 @@ fn what_is_no_zstd_is_refused() {
     refused(&damaged(26), "zstd: wrong checksum");
     refused(&frame(&[0x28, 5], b"small"), "zstd: a reserved bit is set");
     refused(&frame(&[0x21, 7, 5], b"small"), "zstd: dictionary 7 is needed, and an image has none");
-    refused(&frame(&[0x22, 0, 1, 5], b"small"), "zstd: dictionary 256 is needed, and an image has none");
+    refused(
+        &frame(&[0x22, 0, 1, 5], b"small"),
+        "zstd: dictionary 256 is needed, and an image has none",
+    );
     // The content is longer, or shorter, than its header says; a block of the reserved kind; a match before the start.
     for (bytes, code) in [
         (frame(&[0x20, 4], b"small"), 20),
@@ -136,13 +144,17 @@ fn what_is_no_zstd_is_refused() {
 
 #[test]
 fn any_part_of_a_stream_is_truncated() {
-    let bytes = [&skippable(0x53, b"note")[..], PACKED, &repeated(1000), &skippable(0x50, b"end")].concat();
+    let bytes =
+        [&skippable(0x53, b"note")[..], PACKED, &repeated(1000), &skippable(0x50, b"end")].concat();
     let ends = [12, 12 + PACKED.len(), bytes.len() - 11, bytes.len()];
     for cut in 0..=bytes.len() {
         for piece in [1, usize::MAX] {
             match decode(&bytes[..cut], piece, 700) {
                 Ok(_) => assert!(ends.contains(&cut), "{cut}"),
-                Err(error) => assert!(!ends.contains(&cut) && error.to_string() == "zstd: truncated", "{cut}: {error}"),
+                Err(error) => assert!(
+                    !ends.contains(&cut) && error.to_string() == "zstd: truncated",
+                    "{cut}: {error}"
+                ),
             }
         }
     }
@@ -164,11 +176,17 @@ fn a_window_is_as_large_as_the_limit_allows() {
     assert!(all.len() == limit as usize && all.iter().all(|&byte| byte == b'x'));
     refused(&repeated(limit + 1), &refusal(u64::from(limit) + 1));
     refused(&frame(&[0xe0, 0, 0, 0, 0, 0, 0, 0, 0x80], TEXT), &refusal(1 << 63));
-    refused(&frame(&[0xc0, 21 << 3 | 1, TEXT.len() as u8, 0, 0, 0, 0, 0, 0, 0], TEXT), &refusal(9 << 28));
+    refused(
+        &frame(&[0xc0, 21 << 3 | 1, TEXT.len() as u8, 0, 0, 0, 0, 0, 0, 0], TEXT),
+        &refusal(9 << 28),
+    );
     // Of a larger window no more is needed than there is content.
     let size = [TEXT.len() as u8, 0, 0, 0];
     for window in [most | 1, 17 << 3, 18 << 3, 21 << 3] {
-        assert_eq!(decode(&frame(&[&[0x80, window][..], &size].concat(), TEXT), usize::MAX, 100).unwrap(), TEXT);
+        assert_eq!(
+            decode(&frame(&[&[0x80, window][..], &size].concat(), TEXT), usize::MAX, 100).unwrap(),
+            TEXT
+        );
     }
 }
 

@@ -108,17 +108,22 @@ impl Program {
 
     /// Appends a rule. `kind` 0, and `major` and `minor` [`ANY`], match all.
     fn rule(&mut self, allow: bool, kind: u32, major: i64, minor: i64, access: u32) -> Result<()> {
-        let conditions = [(2, kind as i64, kind != 0), (4, major, major != ANY), (5, minor, minor != ANY)];
+        let conditions =
+            [(2, kind as i64, kind != 0), (4, major, major != ANY), (5, minor, minor != ANY)];
         let mut left = conditions.iter().filter(|(.., counts)| *counts).count() as i16;
         if left == 0 && access == ALL {
             self.begin(allow);
             return Ok(());
         }
         self.refuses |= !allow;
-        let full = |_| Error::new(format_args!("more than {DEVICE_RULES_MAX} device rules (DEVICE_RULES_MAX)"));
+        let full = |_| {
+            Error::new(format_args!("more than {DEVICE_RULES_MAX} device rules (DEVICE_RULES_MAX)"))
+        };
         for (register, number, counts) in conditions {
             if counts {
-                self.code.push(instruction(SKIP_UNLESS_EQUAL, register, 0, left, number as i32)).map_err(full)?;
+                self.code
+                    .push(instruction(SKIP_UNLESS_EQUAL, register, 0, left, number as i32))
+                    .map_err(full)?;
                 left -= 1;
             }
         }
@@ -129,7 +134,9 @@ impl Program {
     /// The rules of a config, and the defaults after them.
     fn compile(resources: Option<&Value<'_>>) -> Result<Program> {
         let mut program = Program::new();
-        for rule in resources.map_or(Ok(Default::default()), |resources| resources.list("devices"))? {
+        for rule in
+            resources.map_or(Ok(Default::default()), |resources| resources.list("devices"))?
+        {
             let kind = match rule.text("type")?.and_then(|kind| kind.as_plain()) {
                 None | Some("" | "a") => 0,
                 Some("b") => BLOCK,
@@ -160,7 +167,10 @@ impl Program {
         for (kind, major, minor, access) in DEFAULTS {
             program.rule(true, kind, major, minor, access)?;
         }
-        program.code.extend_from_slice(&END).map_err(|_| Error::new(format_args!("too many device rules")))?;
+        program
+            .code
+            .extend_from_slice(&END)
+            .map_err(|_| Error::new(format_args!("too many device rules")))?;
         Ok(program)
     }
 }

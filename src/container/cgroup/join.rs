@@ -42,7 +42,9 @@ impl<'s> Joined<'s> {
         let below = below.filter(|below| !below.is_empty());
         if own.is_empty() {
             return match below {
-                Some(_) => Err(Error::new(format_args!("--cgroup: the container has no cgroup of its own"))),
+                Some(_) => Err(Error::new(format_args!(
+                    "--cgroup: the container has no cgroup of its own"
+                ))),
                 None => Ok(Joined { own, pid, directory: None, is_named: false, rootless }),
             };
         }
@@ -55,7 +57,9 @@ impl<'s> Joined<'s> {
                 let directory = directory.on("open cgroup", own)?;
                 let inner = match way.as_bytes() {
                     [] => Ok(directory),
-                    _ => fs::open_resolved(directory.by_ref(), way.as_c_str(), DIRECTORY, 0, BENEATH),
+                    _ => {
+                        fs::open_resolved(directory.by_ref(), way.as_c_str(), DIRECTORY, 0, BENEATH)
+                    }
                 };
                 Some(inner.on("open cgroup", below.unwrap_or(c""))?)
             }
@@ -96,7 +100,10 @@ impl<'s> Joined<'s> {
             .set(format_args!("/proc/{}/cgroup", self.pid))
             .and_then(|()| super::read(CWD, path.as_c_str(), &mut buffer))
             .doing("find the cgroup of the container's first process")?;
-        let theirs = lines.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::")).unwrap_or_default();
+        let theirs = lines
+            .split(|byte| *byte == b'\n')
+            .find_map(|line| line.strip_prefix(b"0::"))
+            .unwrap_or_default();
         let own = &self.own.to_bytes()[MOUNT.to_bytes().len().min(self.own.to_bytes().len())..];
         let outside = || {
             let theirs = Show(theirs);
@@ -107,9 +114,13 @@ impl<'s> Joined<'s> {
         };
         // If the container's own cgroup exists, the process must be in it or below it.
         let (top, way) = match fs::open(CWD, self.own, DIRECTORY, 0) {
-            Ok(top) => {
-                (top, theirs.strip_prefix(own).filter(|way| way.is_empty() || way[0] == b'/').ok_or_else(outside)?)
-            }
+            Ok(top) => (
+                top,
+                theirs
+                    .strip_prefix(own)
+                    .filter(|way| way.is_empty() || way[0] == b'/')
+                    .ok_or_else(outside)?,
+            ),
             Err(Errno::ENOENT) => (fs::open(CWD, MOUNT, DIRECTORY, 0).on("open", MOUNT)?, theirs),
             Err(errno) => return Err(errno).on("open cgroup", self.own),
         };
@@ -140,7 +151,9 @@ pub fn explain(path: &CStr, error: Error) -> Error {
                 && group.number(c"pids.current").is_some_and(|count| count + more > limit)
             {
                 let path = ShowC(group.path());
-                return error.within(format_args!("the cgroup {path} is at its limit of {limit} processes (pids.max)"));
+                return error.within(format_args!(
+                    "the cgroup {path} is at its limit of {limit} processes (pids.max)"
+                ));
             }
             let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
             path.truncate(slash);
@@ -156,7 +169,10 @@ fn relative(way: &CStr) -> Result<PathBuf> {
         match name {
             b"" | b"." => {}
             b".." if clean.as_bytes().is_empty() => {
-                return Err(Error::new(format_args!("bad sub cgroup path: {} is not a sub cgroup path", ShowC(way))));
+                return Err(Error::new(format_args!(
+                    "bad sub cgroup path: {} is not a sub cgroup path",
+                    ShowC(way)
+                )));
             }
             b".." => {
                 let slash = clean.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
@@ -182,13 +198,18 @@ mod tests {
 
     #[test]
     fn a_way_to_a_cgroup_stays_below_it() {
-        for (way, clean) in [("a", "a"), ("/", ""), ("./a//b/", "a/b"), ("a/../b", "b"), ("a/b/../..", "")] {
+        for (way, clean) in
+            [("a", "a"), ("/", ""), ("./a//b/", "a/b"), ("a/../b", "b"), ("a/b/../..", "")]
+        {
             let way = std::ffi::CString::new(way).unwrap();
             assert_eq!(relative(&way).unwrap().as_bytes(), clean.as_bytes(), "{way:?}");
         }
         for way in [c"..", c"../outside", c"a/../../b", c"/.."] {
             let said = relative(way).map(|_| ()).unwrap_err().to_string();
-            assert_eq!(said, format!("bad sub cgroup path: {} is not a sub cgroup path", way.to_str().unwrap()));
+            assert_eq!(
+                said,
+                format!("bad sub cgroup path: {} is not a sub cgroup path", way.to_str().unwrap())
+            );
         }
     }
 }

@@ -27,7 +27,11 @@ fn owns_files(spec: &Spec<'_>) -> bool {
     let uid = spec.process.user.uid;
     let uid = match spec.namespaces & CLONE_NEWUSER {
         0 => Some(uid),
-        _ => spec.uid_mappings.iter().find(|map| map.holds(uid)).map(|map| uid - map.container + map.host),
+        _ => spec
+            .uid_mappings
+            .iter()
+            .find(|map| map.holds(uid))
+            .map(|map| uid - map.container + map.host),
     };
     uid == Some(process::effective_uid())
 }
@@ -35,12 +39,13 @@ fn owns_files(spec: &Spec<'_>) -> bool {
 /// Returns whether the process has a writable cgroup file system or may mount one: by a capability,
 /// or as root of a new user namespace, which seccomp profiles forbid.
 fn reaches_files(spec: &Spec<'_>) -> bool {
-    let may_mount =
-        capability::by_name(b"CAP_SYS_ADMIN").is_some_and(|bit| spec.process.capabilities.bounding & bit != 0);
+    let may_mount = capability::by_name(b"CAP_SYS_ADMIN")
+        .is_some_and(|bit| spec.process.capabilities.bounding & bit != 0);
     may_mount
         || spec.linux("seccomp").is_none()
         || spec.mounts.iter().any(|mount| {
-            matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2") && !options::are_readonly(mount.options)
+            matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2")
+                && !options::are_readonly(mount.options)
         })
 }
 
@@ -67,7 +72,8 @@ fn lacks_nsdelegate() -> bool {
 fn is_without(line: &[u8]) -> bool {
     let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
     let (kind, _, options) = (fields.next(), fields.next(), fields.next().unwrap_or_default());
-    kind == Some(b"cgroup2") && !options.split(|byte| *byte == b',').any(|option| option == b"nsdelegate")
+    kind == Some(b"cgroup2")
+        && !options.split(|byte| *byte == b',').any(|option| option == b"nsdelegate")
 }
 
 #[cfg(test)]

@@ -60,7 +60,8 @@ impl Cgroup {
         path.push(name.to_bytes()).on("cgroup", name)?;
         let mut text = PathBuf::new();
         let mut buffer = [0; FILE_BYTES];
-        let length = document(resources, &mut text).map(|()| text.as_bytes().len()).on("cgroup", name)?;
+        let length =
+            document(resources, &mut text).map(|()| text.as_bytes().len()).on("cgroup", name)?;
         buffer[..length].copy_from_slice(text.as_bytes());
         let limits = json::check(&mut buffer[..length])?;
         let group = Cgroup::make(&path)?;

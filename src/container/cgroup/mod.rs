@@ -64,7 +64,9 @@ impl Place {
         if let Some(resources) = spec.linux("resources") {
             let mut buffer = [0; FILE_BYTES];
             let controllers = match &root {
-                Ok(root) => Some(read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?),
+                Ok(root) => Some(
+                    read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?,
+                ),
                 Err(_) => None,
             };
             resources::apply(&resources, &mut Target::dry(controllers))?;
@@ -73,13 +75,19 @@ impl Place {
         if root.is_err() {
             return Ok(None);
         }
-        let wanted = spec.linux("cgroupsPath").map(|path| path.as_text()).transpose()?.filter(|path| !path.is_empty());
+        let wanted = spec
+            .linux("cgroupsPath")
+            .map(|path| path.as_text())
+            .transpose()?
+            .filter(|path| !path.is_empty());
         let path = place::path(wanted.as_ref(), id)?;
         if let Some(group) = Cgroup::open(path.as_c_str())? {
             let mut count = 0;
             group.each_process(&mut |_| count += 1)?;
             if count > 0 {
-                return Err(Error::new(format_args!("container's cgroup is not empty: {count} process(es) found")));
+                return Err(Error::new(format_args!(
+                    "container's cgroup is not empty: {count} process(es) found"
+                )));
             }
             if group.is_frozen() {
                 return Err(Error::new(format_args!("container's cgroup unexpectedly frozen")));
@@ -162,11 +170,15 @@ impl Cgroup {
         }
         let mut undo = Undo::new();
         resources::apply(resources, &mut Target::dry_update(self.directory()))
-            .and_then(|()| resources::apply(resources, &mut Target::update(self.directory(), &mut undo)))
+            .and_then(|()| {
+                resources::apply(resources, &mut Target::update(self.directory(), &mut undo))
+            })
             .and_then(|()| match has_rules {
-                true => devices::restrict(Some(resources), self.directory()).or_else(|error| match rootless {
-                    true => Ok(()),
-                    false => Err(error),
+                true => devices::restrict(Some(resources), self.directory()).or_else(|error| {
+                    match rootless {
+                        true => Ok(()),
+                        false => Err(error),
+                    }
                 }),
                 false => Ok(()),
             })
@@ -195,9 +207,11 @@ impl Cgroup {
             place::make_threaded(done.as_c_str());
             Ok(())
         };
-        let mut names = path.as_bytes()[MOUNT.to_bytes().len()..].split(|byte| *byte == b'/').skip(1);
+        let mut names =
+            path.as_bytes()[MOUNT.to_bytes().len()..].split(|byte| *byte == b'/').skip(1);
         let made = names.try_for_each(&mut make).and_then(|()| {
-            let directory = fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
+            let directory =
+                fs::open(CWD, path.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0);
             directory.on("open cgroup", path.as_c_str())
         });
         let kept = kept.unwrap_or(done.as_bytes().len());
@@ -238,7 +252,9 @@ impl Cgroup {
                     && !options::are_readonly(mount.options)
             });
         let uid = spec.process.user.uid;
-        let Some(map) = spec.uid_mappings.iter().find(|map| own && map.holds(uid)) else { return Ok(()) };
+        let Some(map) = spec.uid_mappings.iter().find(|map| own && map.holds(uid)) else {
+            return Ok(());
+        };
         let owner = uid - map.container + map.host;
         let mut buffer = [0; FILE_BYTES];
         let list = fs::open(CWD, c"/sys/kernel/cgroup/delegate", fs::O_RDONLY, 0)

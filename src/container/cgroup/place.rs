@@ -20,14 +20,18 @@ pub(super) fn path(wanted: Option<&Text<'_>>, id: &[u8]) -> Result<PathBuf> {
     let name = match wanted {
         None => id,
         Some(wanted) => {
-            write!(text, "{wanted}").map_err(|_| Error::new(format_args!("cgroupsPath: too long")))?;
+            write!(text, "{wanted}")
+                .map_err(|_| Error::new(format_args!("cgroupsPath: too long")))?;
             text.as_bytes()
         }
     };
     if !name.starts_with(b"/") {
         let mut buffer = [0; crate::limits::PATH_BYTES];
         let own = read(CWD, c"/proc/self/cgroup", &mut buffer).doing("read /proc/self/cgroup")?;
-        let own = own.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::")).unwrap_or_default();
+        let own = own
+            .split(|byte| *byte == b'\n')
+            .find_map(|line| line.strip_prefix(b"0::"))
+            .unwrap_or_default();
         add(&mut path, own)?;
         add(&mut path, b"..")?;
     }
@@ -38,7 +42,9 @@ pub(super) fn path(wanted: Option<&Text<'_>>, id: &[u8]) -> Result<PathBuf> {
     add(&mut path, &clean.as_bytes()[MOUNT.to_bytes().len()..])?;
     match path.as_bytes().len() > parent {
         true => Ok(path),
-        false => Err(Error::new(format_args!("cgroupsPath {}: not a group of its own", Show(name)))),
+        false => {
+            Err(Error::new(format_args!("cgroupsPath {}: not a group of its own", Show(name))))
+        }
     }
 }
 
@@ -68,7 +74,11 @@ pub(super) fn enable(group: &CStr) {
         for name in names.split(u8::is_ascii_whitespace).filter(|name| !name.is_empty()) {
             let _ = text.push_bytes(b" +").and_then(|()| text.push_bytes(name));
         }
-        write_file(group.by_ref(), c"cgroup.subtree_control", format_args!("{}", Show(text.as_bytes())))
+        write_file(
+            group.by_ref(),
+            c"cgroup.subtree_control",
+            format_args!("{}", Show(text.as_bytes())),
+        )
     };
     if write(controllers).is_err() {
         for name in controllers.split(u8::is_ascii_whitespace) {
@@ -82,7 +92,9 @@ pub(super) fn enable(group: &CStr) {
 pub(super) fn make_threaded(group: &CStr) {
     let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
     let mut buffer = [0; FILE_BYTES];
-    if read(group.by_ref(), c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"domain invalid")) {
+    if read(group.by_ref(), c"cgroup.type", &mut buffer)
+        .is_ok_and(|kind| kind.starts_with(b"domain invalid"))
+    {
         let _ = write_file(group.by_ref(), c"cgroup.type", format_args!("threaded"));
     }
 }

@@ -240,7 +240,9 @@ mod tests {
             let sleepers: Vec<_> = (0..10).map(|_| sleeper(&group)).collect();
             group.freeze(frozen).unwrap();
             group.kill_each().unwrap();
-            sleepers.iter().for_each(|(_, pidfd)| assert_eq!(ended(pidfd), Some(Ended::Killed(SIGKILL))));
+            sleepers
+                .iter()
+                .for_each(|(_, pidfd)| assert_eq!(ended(pidfd), Some(Ended::Killed(SIGKILL))));
             assert!(!group.is_frozen());
         }
         group.remove().unwrap();

@@ -79,13 +79,21 @@ pub(super) fn apply(resources: &Value<'_>, target: &mut Target<'_>) -> Result<()
     for (device, limit) in resources.entries_or_none("rdma") {
         for (key, name) in [("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object")] {
             if let Some(number) = limit.member(key) {
-                target.put(&limit, b"rdma.max", format_args!("{device} {name}={}", number.as_json()))?;
+                target.put(
+                    &limit,
+                    b"rdma.max",
+                    format_args!("{device} {name}={}", number.as_json()),
+                )?;
             }
         }
     }
     for (file, value) in resources.entries_or_none("unified") {
         let text = value.as_text()?;
-        target.put(&value, file_name(&value, format_args!("{file}"))?.as_bytes(), format_args!("{text}"))?;
+        target.put(
+            &value,
+            file_name(&value, format_args!("{file}"))?.as_bytes(),
+            format_args!("{text}"),
+        )?;
     }
     Ok(())
 }
@@ -207,10 +215,13 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
         }
     }
     let used = target.current(c"memory.current");
-    let is_checked = memory.member("checkBeforeUpdate").is_some_and(|check| check.as_json() == "true");
+    let is_checked =
+        memory.member("checkBeforeUpdate").is_some_and(|check| check.as_json() == "true");
     for (what, limit) in [("memory+swap", total), ("memory", wanted)] {
         if is_checked && (1..=used).contains(&limit) {
-            return Err(memory.blame(Error::new(format_args!("rejecting {what} limit {limit} <= usage {used}"))));
+            return Err(memory.blame(Error::new(format_args!(
+                "rejecting {what} limit {limit} <= usage {used}"
+            ))));
         }
     }
     let now = if target.is_update { target.current(c"memory.max") } else { -1 };
@@ -227,22 +238,30 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
     let limit = match wanted {
         // Without a limit on memory only swap is limited.
         -1 => 0,
-        0 if now < 0 && both > 0 => return Err(memory.fault_of("swap", "needs a limit on memory alone, too")),
+        0 if now < 0 && both > 0 => {
+            return Err(memory.fault_of("swap", "needs a limit on memory alone, too"));
+        }
         0 => now,
         wanted => wanted,
     };
     if both > 0 && both < limit {
-        return Err(memory.fault_of("swap", "memory and swap together must be at least memory alone"));
+        return Err(
+            memory.fault_of("swap", "memory and swap together must be at least memory alone")
+        );
     }
     let [limit_member, swap_member] = members;
     // A kernel without swap uses none.
-    if both != 0 && (!target.lacks(c"memory.swap.max") || fs::access(CWD, c"/proc/swaps", 0).is_ok()) {
+    if both != 0
+        && (!target.lacks(c"memory.swap.max") || fs::access(CWD, c"/proc/swaps", 0).is_ok())
+    {
         let swap = Max(if both > 0 { both - limit } else { -1 });
         let member = swap_member.or(limit_member).unwrap_or(*memory);
         target.put(&member, b"memory.swap.max", format_args!("{swap}"))?;
     }
     match limit_member {
-        Some(member) if wanted != 0 => target.put(&member, b"memory.max", format_args!("{}", Max(wanted))),
+        Some(member) if wanted != 0 => {
+            target.put(&member, b"memory.max", format_args!("{}", Max(wanted)))
+        }
         _ => Ok(()),
     }
 }

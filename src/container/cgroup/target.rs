@@ -46,7 +46,15 @@ impl<'a> Target<'a> {
 
     /// A dry run for a machine with these controllers, or without cgroup2.
     pub(super) fn dry(controllers: Option<&'a [u8]>) -> Target<'a> {
-        Target { group: None, controllers, is_update: false, is_dry: true, is_count: false, written: 0, undo: None }
+        Target {
+            group: None,
+            controllers,
+            is_update: false,
+            is_dry: true,
+            is_count: false,
+            written: 0,
+            undo: None,
+        }
     }
 
     /// A dry run that counts the lines.
@@ -60,7 +68,12 @@ impl<'a> Target<'a> {
     }
 
     /// Writes `text` to a file line by line, as the kernel takes one line at a time.
-    pub(super) fn put(&mut self, value: &Value<'_>, file: &[u8], text: fmt::Arguments<'_>) -> Result<()> {
+    pub(super) fn put(
+        &mut self,
+        value: &Value<'_>,
+        file: &[u8],
+        text: fmt::Arguments<'_>,
+    ) -> Result<()> {
         self.written += 1;
         let controller = file.split(|byte| *byte == b'.').next().unwrap_or_default();
         let missing = |what: &str| {
@@ -70,7 +83,10 @@ impl<'a> Target<'a> {
         let Some(group) = self.group else {
             return match self.controllers {
                 _ if self.is_count => Ok(()),
-                None => Err(value.fault("there is no cgroup2 at /sys/fs/cgroup, so there are no limits")),
+                None => {
+                    Err(value
+                        .fault("there is no cgroup2 at /sys/fs/cgroup, so there are no limits"))
+                }
                 Some(list) => {
                     let mut known = list.split(u8::is_ascii_whitespace);
                     match controller == b"cgroup" || known.any(|one| one == controller) {
@@ -91,16 +107,21 @@ impl<'a> Target<'a> {
         match done {
             Ok(()) => Ok(()),
             // Not ENOENT's text: docker would report a missing program.
-            Err(Errno::ENOENT) if !self.has(group, controller) => Err(missing(match is_threaded(group) {
-                true => {
-                    "in the control group: it may hold threads alone, as a cgroup above it has processes of its own"
-                }
-                false => "in the control group",
-            })),
-            Err(Errno::ENOENT) => Err(value.blame(Error::new(format_args!("this kernel has no {}", Show(file))))),
-            Err(errno) => {
-                Err(value.blame(Error::with_errno(format_args!("write {text} to {}: {errno}", Show(file)), errno)))
+            Err(Errno::ENOENT) if !self.has(group, controller) => {
+                Err(missing(match is_threaded(group) {
+                    true => {
+                        "in the control group: it may hold threads alone, as a cgroup above it has processes of its own"
+                    }
+                    false => "in the control group",
+                }))
             }
+            Err(Errno::ENOENT) => {
+                Err(value.blame(Error::new(format_args!("this kernel has no {}", Show(file)))))
+            }
+            Err(errno) => Err(value.blame(Error::with_errno(
+                format_args!("write {text} to {}: {errno}", Show(file)),
+                errno,
+            ))),
         }
     }
 
@@ -118,7 +139,8 @@ impl<'a> Target<'a> {
     /// Returns the first number of a file; -1 for `max`, or without a cgroup.
     pub(super) fn current(&self, file: &core::ffi::CStr) -> i64 {
         let mut buffer = [0; FILE_BYTES];
-        let text = self.group.and_then(|group| read(group, file, &mut buffer).ok()).unwrap_or_default();
+        let text =
+            self.group.and_then(|group| read(group, file, &mut buffer).ok()).unwrap_or_default();
         let number = text.split(u8::is_ascii_whitespace).next().and_then(decimal);
         number.map_or(-1, |number| number as i64)
     }

@@ -82,7 +82,9 @@ fn a_group_is_where_the_config_wants_it_and_goes_with_all_in_it() {
         files::create_dir_all(format!("/sys/fs/cgroup/{wanted}/deep/deeper")).unwrap();
         files::create_dir_all(format!("/sys/fs/cgroup/{wanted}/other")).unwrap();
         let (_, pidfd) = sleeper(&group);
-        let inner = Cgroup::open(&cstring(&format!("/sys/fs/cgroup/{wanted}/deep/deeper"))).unwrap().unwrap();
+        let inner = Cgroup::open(&cstring(&format!("/sys/fs/cgroup/{wanted}/deep/deeper")))
+            .unwrap()
+            .unwrap();
         let (_, second) = sleeper(&inner);
         Cgroup::open(group.path()).unwrap().unwrap().remove().unwrap();
         assert_eq!([ended(&pidfd), ended(&second)], [Some(Ended::Killed(signal::SIGKILL)); 2]);
@@ -110,13 +112,17 @@ fn a_failure_removes_what_was_made_and_nothing_else() {
     let id = name("undo");
     let kept = format!("/sys/fs/cgroup/{id}");
     files::create_dir(&kept).unwrap();
-    let linux = |resources: &str| format!(r#"{{"cgroupsPath":"/{id}/a/b","resources":{resources}}}"#);
+    let linux =
+        |resources: &str| format!(r#"{{"cgroupsPath":"/{id}/a/b","resources":{resources}}}"#);
     // No kernel has this file.
     let said = error(&id, &linux(r#"{"unified":{"cgroup.nonsense":"1"}}"#));
     assert_eq!(said, "linux.resources.unified.cgroup.nonsense: this kernel has no cgroup.nonsense");
     assert!(exists(&id) && !exists(&format!("{id}/a")));
     let group = create(&id, &linux("{}")).unwrap().unwrap();
-    assert_eq!(content(&group, "../../cgroup.subtree_control"), content(&group, "../../cgroup.controllers"));
+    assert_eq!(
+        content(&group, "../../cgroup.subtree_control"),
+        content(&group, "../../cgroup.controllers")
+    );
     group.undo();
     assert!(exists(&id) && !exists(&format!("{id}/a")));
     // One that was there and is empty is taken, and stays where its container fails.
@@ -145,7 +151,8 @@ fn a_group_is_frozen_thawed_listed_and_signalled() {
     let inner = Path::new(group.path().to_str().unwrap()).join("inner");
     files::create_dir(&inner).unwrap();
     let inner = Cgroup::open(&cstring(inner.to_str().unwrap())).unwrap().unwrap();
-    let mut sleepers: Vec<_> = (0..100).map(|n| sleeper(if n % 2 == 0 { &group } else { &inner })).collect();
+    let mut sleepers: Vec<_> =
+        (0..100).map(|n| sleeper(if n % 2 == 0 { &group } else { &inner })).collect();
     group.freeze(true).unwrap();
     assert!(group.is_frozen() && content(&group, "cgroup.events").contains("frozen 1"));
     let listed = || {
@@ -197,7 +204,10 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
             "memory.swap: memory and swap together must be at least memory alone",
         ),
         (r#"{"memory":{"swap":4096}}"#, "memory.swap: needs a limit on memory alone, too"),
-        (r#"{"memory":{"limit":-1,"swap":4096}}"#, "memory.swap: no controller memory on this machine"),
+        (
+            r#"{"memory":{"limit":-1,"swap":4096}}"#,
+            "memory.swap: no controller memory on this machine",
+        ),
         (r#"{"pids":{"limit":0}}"#, "pids.limit: no controller pids on this machine"),
         (
             r#"{"blockIO":{"weightDevice":[{"major":8,"minor":0,"leafWeight":500}]}}"#,
@@ -205,7 +215,10 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
         ),
         (r#"{"memory":{"kernel":1}}"#, "memory.kernel: cgroup2 has no such limit"),
         (r#"{"memory":{"swappiness":60}}"#, "memory.swappiness: cgroup2 has no such limit"),
-        (r#"{"memory":{"disableOOMKiller":true}}"#, "memory.disableOOMKiller: cgroup2 has no such limit"),
+        (
+            r#"{"memory":{"disableOOMKiller":true}}"#,
+            "memory.disableOOMKiller: cgroup2 has no such limit",
+        ),
         (r#"{"cpu":{"realtimePeriod":1}}"#, "cpu.realtimePeriod: cgroup2 has no such limit"),
         (r#"{"cpu":{"quota":50000}}"#, "cpu.quota: no controller cpu on this machine"),
         (r#"{"cpu":{"cpus":"0"}}"#, "cpu.cpus: no controller cpuset on this machine"),
@@ -216,15 +229,30 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
             "blockIO.throttleReadBpsDevice[0]: no controller io on this machine",
         ),
         (r#"{"network":{"classID":1}}"#, "network.classID: cgroup2 has no such limit"),
-        (r#"{"network":{"priorities":[{"name":"eth0"}]}}"#, "network.priorities: cgroup2 has no such limit"),
+        (
+            r#"{"network":{"priorities":[{"name":"eth0"}]}}"#,
+            "network.priorities: cgroup2 has no such limit",
+        ),
         (
             r#"{"hugepageLimits":[{"pageSize":"2MB/..","limit":1}]}"#,
             "hugepageLimits[0]: not CONTROLLER.PARAMETER, without slashes",
         ),
-        (r#"{"unified":{"cgroup.procs/x":"1"}}"#, "unified.cgroup.procs/x: not CONTROLLER.PARAMETER, without slashes"),
-        (r#"{"unified":{"memory":"1"}}"#, "unified.memory: not CONTROLLER.PARAMETER, without slashes"),
-        (r#"{"unified":{"memory.max":"1"}}"#, "unified.memory.max: no controller memory on this machine"),
-        (r#"{"rdma":{"mlx5_1":{"hcaHandles":3}}}"#, "rdma.mlx5_1: no controller rdma on this machine"),
+        (
+            r#"{"unified":{"cgroup.procs/x":"1"}}"#,
+            "unified.cgroup.procs/x: not CONTROLLER.PARAMETER, without slashes",
+        ),
+        (
+            r#"{"unified":{"memory":"1"}}"#,
+            "unified.memory: not CONTROLLER.PARAMETER, without slashes",
+        ),
+        (
+            r#"{"unified":{"memory.max":"1"}}"#,
+            "unified.memory.max: no controller memory on this machine",
+        ),
+        (
+            r#"{"rdma":{"mlx5_1":{"hcaHandles":3}}}"#,
+            "rdma.mlx5_1: no controller rdma on this machine",
+        ),
         (r#"{"devices":[{"allow":true,"access":""}]}"#, "devices[0].access: missing"),
         (r#"{"devices":[{"allow":true,"access":"x"}]}"#, "devices[0].access: not of r, w and m"),
         (r#"{"devices":[{"allow":true,"access":"a"}]}"#, "devices[0].access: not of r, w and m"),
@@ -247,17 +275,22 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
     if !known.contains("hugetlb") {
         return eprintln!("skipped: needs the controller hugetlb");
     }
-    let limit =
-        r#"{"resources":{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}],"unified":{"hugetlb.1GB.max":"max"}}}"#;
+    let limit = r#"{"resources":{"hugepageLimits":[{"pageSize":"2MB","limit":4194304}],"unified":{"hugetlb.1GB.max":"max"}}}"#;
     let group = create(&id, limit).unwrap().unwrap();
-    assert_eq!([content(&group, "hugetlb.2MB.max"), content(&group, "hugetlb.2MB.rsvd.max")], ["4194304\n"; 2]);
-    group.update(&json(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}"#), false).unwrap();
+    assert_eq!(
+        [content(&group, "hugetlb.2MB.max"), content(&group, "hugetlb.2MB.rsvd.max")],
+        ["4194304\n"; 2]
+    );
+    group
+        .update(&json(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}"#), false)
+        .unwrap();
     assert_eq!(content(&group, "hugetlb.2MB.max"), "2097152\n");
     let said = group.update(&json(r#"{"memory":{"limit":4096}}"#), false).unwrap_err().to_string();
     assert_eq!(said, "update: memory.limit: no controller memory in the control group");
     group.remove().unwrap();
     let machine = Resources { pids: Some(5), ..Resources::default() };
-    let said = Cgroup::create_for_machine(&cstring(&id), &machine).map(|_| ()).unwrap_err().to_string();
+    let said =
+        Cgroup::create_for_machine(&cstring(&id), &machine).map(|_| ()).unwrap_err().to_string();
     assert_eq!(said, "pids.limit: no controller pids in the control group");
     assert!(!exists(&id));
 }
@@ -270,13 +303,17 @@ fn without_cgroup2_there_are_no_groups_and_limits_are_refused() {
     if mounted.is_err() {
         return eprintln!("skipped: needs root");
     }
-    let devices = r#"{"resources":{"devices":[{"allow":false,"access":"rwm"}],"memory":{"limit":0}}}"#;
+    let devices =
+        r#"{"resources":{"devices":[{"allow":false,"access":"rwm"}],"memory":{"limit":0}}}"#;
     assert!(create("none", devices).unwrap().is_none() && create("none", "{}").unwrap().is_none());
     assert_eq!(
         error("none", r#"{"resources":{"memory":{"limit":4096}}}"#),
         "linux.resources.memory.limit: there is no cgroup2 at /sys/fs/cgroup, so there are no limits"
     );
-    let said = Cgroup::create_for_machine(c"none", &Resources::default()).map(|_| ()).unwrap_err().to_string();
+    let said = Cgroup::create_for_machine(c"none", &Resources::default())
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
     assert_eq!(said, "/sys/fs/cgroup is not cgroup2");
     assert!(!exists("none"));
 }

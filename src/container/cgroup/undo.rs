@@ -42,7 +42,9 @@ impl Undo {
         let start = self.start(self.count);
         let name_bytes = name.to_bytes_with_nul();
         let content = start + name_bytes.len();
-        let Some(room) = self.bytes.get_mut(start..content).filter(|_| self.count < CGROUP_KEPT_FILES_MAX) else {
+        let Some(room) =
+            self.bytes.get_mut(start..content).filter(|_| self.count < CGROUP_KEPT_FILES_MAX)
+        else {
             return Err(full(name));
         };
         room.copy_from_slice(name_bytes);
@@ -123,13 +125,15 @@ fn holds(group: FdRef<'_>, name: &CStr, mut content: &[u8]) -> Option<bool> {
 fn set_back(group: FdRef<'_>, name: &CStr, content: &[u8]) -> Option<()> {
     let mut done = Some(());
     let mut write = |line: &[u8]| {
-        let written = open(group, name, fs::O_WRONLY).and_then(|file| fs::write_all(file.by_ref(), line));
+        let written =
+            open(group, name, fs::O_WRONLY).and_then(|file| fs::write_all(file.by_ref(), line));
         done = done.filter(|()| written.is_ok());
     };
     if let Some((_, none)) = LINES.iter().find(|(file, _)| *file == name) {
         // A line of these is longer than no path.
         each_device(group, name, &mut |device| {
-            let is_new = !content.split(|byte| *byte == b'\n').any(|line| first_word(line) == device);
+            let is_new =
+                !content.split(|byte| *byte == b'\n').any(|line| first_word(line) == device);
             let mut line = PathBuf::new();
             if is_new
                 && line.push_bytes(device).is_ok()

@@ -27,7 +27,11 @@ pub(super) enum Step<'a> {
 /// Walks through `top` and all cgroups below it. A cgroup that vanishes meanwhile is left out.
 ///
 /// ETIME after `deadline_us` (of [`time::monotonic_us`]), ENOSPC beyond [`CGROUP_NAMES_BYTES`].
-pub(super) fn walk(top: FdRef<'_>, deadline_us: u64, step: &mut dyn FnMut(Step<'_>) -> Result<bool>) -> Result<()> {
+pub(super) fn walk(
+    top: FdRef<'_>,
+    deadline_us: u64,
+    step: &mut dyn FnMut(Step<'_>) -> Result<bool>,
+) -> Result<()> {
     let (mut names, mut depth) = (Grown::new(CGROUP_NAMES_BYTES), 0);
     let mut group = match fs::open(top, c".", DIRECTORY, 0) {
         Err(errno) if is_gone(errno) => return Ok(()),
@@ -134,7 +138,10 @@ mod tests {
         std::fs::create_dir_all(top.join("a/b/c")).unwrap();
         std::fs::write(top.join("a/file"), "").unwrap();
         std::os::unix::fs::symlink("/", top.join("a/link")).unwrap();
-        assert_eq!(steps(&top, u64::MAX).unwrap(), ["+a", "+b", "+c", "in", "-c", "in", "-b", "in", "-a", "in"]);
+        assert_eq!(
+            steps(&top, u64::MAX).unwrap(),
+            ["+a", "+b", "+c", "in", "-c", "in", "-b", "in", "-a", "in"]
+        );
         assert_eq!(steps(&top, 0), Err(Errno::ETIME));
         for n in 0..300 {
             std::fs::create_dir(top.join(format!("a/b/{n}"))).unwrap();

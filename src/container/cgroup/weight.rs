@@ -54,9 +54,16 @@ mod tests {
 
     #[test]
     fn weights_are_those_of_the_newest_runc() {
-        for (shares, weight) in
-            [(0, 0), (1, 1), (2, 1), (512, 59), (1024, 100), (2048, 174), (262_144, 10_000), (i64::MAX, 10_000)]
-        {
+        for (shares, weight) in [
+            (0, 0),
+            (1, 1),
+            (2, 1),
+            (512, 59),
+            (1024, 100),
+            (2048, 174),
+            (262_144, 10_000),
+            (i64::MAX, 10_000),
+        ] {
             assert_eq!(of_shares(shares), weight, "{shares}");
         }
         for shares in 3..262_144 {

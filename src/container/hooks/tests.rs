@@ -23,12 +23,18 @@ impl Drop for Place {
 }
 
 /// Runs the hooks of a document that has these, which know this directory as `@`.
-fn hooks(name: &str, kind: &str, all: bool, hooks: &str) -> (Place, core::result::Result<(), String>) {
+fn hooks(
+    name: &str,
+    kind: &str,
+    all: bool,
+    hooks: &str,
+) -> (Place, core::result::Result<(), String>) {
     let place = std::env::temp_dir().join(format!("ocinit-hooks-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&place);
     std::fs::create_dir(&place).unwrap();
     let hooks = hooks.replace('@', place.to_str().unwrap());
-    let mut text = format!(r#"{{"annotations":{{"a":"\"b\""}},"hooks":{{"{kind}":[{hooks}]}}}}"#).into_bytes();
+    let mut text =
+        format!(r#"{{"annotations":{{"a":"\"b\""}},"hooks":{{"{kind}":[{hooks}]}}}}"#).into_bytes();
     let document = Some(json::check(&mut text).unwrap());
     let state = State {
         version: c"1.3.0",
@@ -36,7 +42,8 @@ fn hooks(name: &str, kind: &str, all: bool, hooks: &str) -> (Place, core::result
         process: Process { pid: 12, started: 1 },
         ..State::UNKNOWN
     };
-    let occasion = Occasion { document, id: Id::check(c"one").unwrap(), state, status: Status::Creating };
+    let occasion =
+        Occasion { document, id: Id::check(c"one").unwrap(), state, status: Status::Creating };
     check(document).unwrap();
     let done = run(&occasion, kind, all).map_err(|error| error.to_string());
     (Place(place), done)
@@ -56,7 +63,9 @@ fn each_gets_the_state_and_nothing_else() {
         // The first reads none of it, the second all, and so does the third.
         script("echo first >>@/order"),
         script("/bin/cat >@/state; /bin/ls /proc/self/fd | /usr/bin/wc -l >@/fds"),
-        script("/bin/cat >@/again; /bin/grep -E 'Sig(Blk|Ign)' /proc/self/status >@/signals; echo third >>@/order"),
+        script(
+            "/bin/cat >@/again; /bin/grep -E 'Sig(Blk|Ign)' /proc/self/status >@/signals; echo third >>@/order",
+        ),
     ];
     // What would leak were it not closed.
     let leak = fs::open(CWD, c"/dev/null", fs::O_RDONLY, 0).unwrap();
@@ -89,20 +98,35 @@ fn words_and_variables_are_the_entrys() {
 #[test]
 fn a_failure_says_which_and_why() {
     let fails = |hook: &str, text: &str| {
-        let (place, done) =
-            hooks("fails", "createRuntime", false, &format!("{},{hook},{}", script("exit 0"), script("echo >@/after")));
+        let (place, done) = hooks(
+            "fails",
+            "createRuntime",
+            false,
+            &format!("{},{hook},{}", script("exit 0"), script("echo >@/after")),
+        );
         assert_eq!(done.unwrap_err(), format!("error running createRuntime hook #1: {text}"));
         assert!(!place.join("after").exists(), "none is run after it");
     };
     fails(&script("echo out; echo err >&2; exit 3"), "exit status 3, output: out\\x0aerr");
     fails(&script("kill -9 $$"), "signal: killed, output: ");
-    fails(r#"{"path":"/proc/no/such"}"#, "exit status 127, output: exec /proc/no/such: no such file or directory");
-    fails(r#"{"path":"/etc/passwd"}"#, "exit status 127, output: exec /etc/passwd: permission denied");
+    fails(
+        r#"{"path":"/proc/no/such"}"#,
+        "exit status 127, output: exec /proc/no/such: no such file or directory",
+    );
+    fails(
+        r#"{"path":"/etc/passwd"}"#,
+        "exit status 127, output: exec /etc/passwd: permission denied",
+    );
 }
 
 #[test]
 fn the_last_kind_goes_on_after_a_failure() {
-    let (place, done) = hooks("all", "poststop", true, &format!("{},{}", script("exit 4"), script("echo >@/after")));
+    let (place, done) = hooks(
+        "all",
+        "poststop",
+        true,
+        &format!("{},{}", script("exit 4"), script("echo >@/after")),
+    );
     assert_eq!(done.unwrap_err(), "error running poststop hook #0: exit status 4, output: ");
     assert!(place.join("after").exists());
 }
@@ -112,9 +136,21 @@ fn one_that_takes_too_long_is_killed() {
     let start = Instant::now();
     let hook = r#"{"path":"/bin/sleep","args":["sleep","60"],"timeout":1}"#;
     let done = hooks("late", "poststart", false, hook).1;
-    assert_eq!(done.unwrap_err(), "error running poststart hook #0: hook ran past specified timeout of 1.0s");
+    assert_eq!(
+        done.unwrap_err(),
+        "error running poststart hook #0: hook ran past specified timeout of 1.0s"
+    );
     assert!((1..10).contains(&start.elapsed().as_secs()));
-    assert_eq!(hooks("in-time", "poststart", false, r#"{"path":"/bin/true","timeout":9223372036854775807}"#).1, Ok(()));
+    assert_eq!(
+        hooks(
+            "in-time",
+            "poststart",
+            false,
+            r#"{"path":"/bin/true","timeout":9223372036854775807}"#
+        )
+        .1,
+        Ok(())
+    );
 }
 
 #[test]
@@ -127,7 +163,8 @@ fn who_leaves_a_daemon_or_reads_nothing_keeps_nobody() {
     let pid: i32 = read(&place, "pid").trim().parse().unwrap();
     process::kill(pid, signal::SIGKILL).unwrap();
     // More than a pipe holds.
-    let loud = script("/usr/bin/head -c 300000 /dev/zero | /usr/bin/tr '\\\\0' x; echo end; exit 1");
+    let loud =
+        script("/usr/bin/head -c 300000 /dev/zero | /usr/bin/tr '\\\\0' x; echo end; exit 1");
     let text = hooks("loud", "prestart", false, &loud).1.unwrap_err();
     assert!(text.ends_with("xxxend") && text.len() < 400, "{text}");
 }
@@ -137,11 +174,19 @@ fn what_cannot_be_meant_is_refused_first() {
     for (hook, text) in [
         (r#"{"path":"bin/true"}"#, "hooks.poststop[0].path: must be an absolute path"),
         (r#"{"args":["x"]}"#, "hooks.poststop[0].path: missing"),
-        (r#"{"path":"/bin/true","timeout":0}"#, "hooks.poststop[0].timeout: must be greater than zero"),
-        (r#"{"path":"/bin/true","timeout":-1}"#, "hooks.poststop[0].timeout: must be greater than zero"),
+        (
+            r#"{"path":"/bin/true","timeout":0}"#,
+            "hooks.poststop[0].timeout: must be greater than zero",
+        ),
+        (
+            r#"{"path":"/bin/true","timeout":-1}"#,
+            "hooks.poststop[0].timeout: must be greater than zero",
+        ),
     ] {
-        let mut document =
-            format!(r#"{{"hooks":{{"prestart":[{{"path":"/x","timeout":1}}],"poststop":[{hook}]}}}}"#).into_bytes();
+        let mut document = format!(
+            r#"{{"hooks":{{"prestart":[{{"path":"/x","timeout":1}}],"poststop":[{hook}]}}}}"#
+        )
+        .into_bytes();
         assert_eq!(check(Some(json::check(&mut document).unwrap())).unwrap_err().to_string(), text);
     }
     let many = vec![r#""x""#; HOOK_STRINGS_MAX].join(",");

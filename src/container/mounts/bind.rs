@@ -18,20 +18,28 @@ const NAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | at
 /// The child opens it, because it may lie below the root directory and show an earlier mount. If the
 /// child cannot, or owners are mapped, the parent does: in the child's mount namespace or, if that is
 /// joined, before.
-pub fn make(spec: &Spec<'_>, one: &Mount<'_>, sources: Sources<'_>, options: &Options) -> Result<Fd> {
+pub fn make(
+    spec: &Spec<'_>,
+    one: &Mount<'_>,
+    sources: Sources<'_>,
+    options: &Options,
+) -> Result<Fd> {
     let reached = if is_absolute(one.source) { Ok(()) } else { sources.from.bundle };
-    let open = || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
+    let open =
+        || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
     let has_users = || joins_or_makes(spec, CLONE_NEWUSER);
     let is_mapped = idmap::wanted(one, options)?.is_some();
     let tree = match sources.prepared {
         Some(tree) if is_mapped => fd::duplicate(tree, 3).doing("duplicate a descriptor")?,
         Some(tree) => open().or_else(|_| fd::duplicate(tree, 3)).on("open", one.source)?,
-        None if is_mapped => {
-            sources.borrow().unwrap_or_else(|| Err(Error::new(format_args!("nobody is there to map owners"))))?
-        }
+        None if is_mapped => sources
+            .borrow()
+            .unwrap_or_else(|| Err(Error::new(format_args!("nobody is there to map owners"))))?,
         None => match open() {
             // The parent's error may come from weaker rights than ours, so it does not count.
-            Err(errno) if has_users() => sources.borrow().and_then(Result::ok).ok_or(errno).on("open", one.source)?,
+            Err(errno) if has_users() => {
+                sources.borrow().and_then(Result::ok).ok_or(errno).on("open", one.source)?
+            }
             tree => tree.on("open", one.source)?,
         },
     };

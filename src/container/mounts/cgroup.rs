@@ -29,7 +29,8 @@ pub fn is_shown_without_namespace(spec: &Spec<'_>, one: &Mount<'_>) -> bool {
 
 /// Returns whether the container has a cgroup namespace that is not the caller's.
 fn has_namespace(spec: &Spec<'_>) -> bool {
-    let inode = |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
+    let inode =
+        |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
     let is_ours = |path| match (inode(path), inode(c"/proc/self/ns/cgroup")) {
         (Ok(one), Ok(ours)) => (one.device, one.inode) == (ours.device, ours.inode),
         // The file is not a namespace: joining it fails later.
@@ -54,8 +55,10 @@ pub fn shows_others(spec: &Spec<'_>, group: Option<FdRef<'_>>) -> bool {
 
 /// Parent: returns a private bind of the container's cgroup: mounts on it never reach the host.
 pub fn bind(group: FdRef<'_>) -> Result<Fd> {
-    let tree = mount::clone_tree(group, c"", false).doing("copy the mount of the container's group")?;
-    mount::set_attributes(tree.by_ref(), true, 0, 0, MS_PRIVATE).doing("part with the host's mounts")?;
+    let tree =
+        mount::clone_tree(group, c"", false).doing("copy the mount of the container's group")?;
+    mount::set_attributes(tree.by_ref(), true, 0, 0, MS_PRIVATE)
+        .doing("part with the host's mounts")?;
     Ok(tree)
 }
 
@@ -65,13 +68,17 @@ pub fn instead(options: &Options, error: Error) -> Result<Fd> {
         return Err(error);
     }
     let host = fs::open(CWD, c"/sys/fs/cgroup", fs::O_PATH | fs::O_DIRECTORY, 0);
-    let is_cgroup2 = |fd: &Fd| fs::statfs(fd.by_ref()).is_ok_and(|(magic, ..)| magic == CGROUP2_SUPER_MAGIC);
+    let is_cgroup2 =
+        |fd: &Fd| fs::statfs(fd.by_ref()).is_ok_and(|(magic, ..)| magic == CGROUP2_SUPER_MAGIC);
     let tree = match host.ok().filter(is_cgroup2) {
-        Some(host) => mount::clone_tree(host.by_ref(), c"", true).doing("bind the host's cgroups")?,
+        Some(host) => {
+            mount::clone_tree(host.by_ref(), c"", true).doing("bind the host's cgroups")?
+        }
         // Nothing, rather than what is there: that may be written (CVE-2023-25809).
         None => crate::container::protect::empty_directory().doing("hide the host's cgroups")?,
     };
     change(tree.by_ref(), options)?;
-    mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, MS_PRIVATE).doing("make it read-only")?;
+    mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, MS_PRIVATE)
+        .doing("make it read-only")?;
     Ok(tree)
 }

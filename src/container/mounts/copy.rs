@@ -8,7 +8,9 @@ use crate::error::{Context, Error, Result};
 use crate::io::show::On;
 use crate::limits::{COPY_DEPTH, PATH_BYTES, XATTR_BYTES, XATTR_NAMES_BYTES};
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, Stat};
+use crate::sys::fs::{
+    self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY, Stat,
+};
 use crate::sys::{self, Errno, xattr};
 use core::ffi::CStr;
 
@@ -26,9 +28,13 @@ pub fn directory(source: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
     let mut target = open(target, c".").doing("open the new tmpfs")?;
     let mut level = Level { source: open(source, c".").doing("copy what it hides")?, next: 0 };
     loop {
-        if let Some((deeper, its_target)) = copy_up_to_directory(&mut level, target.by_ref(), &mut buffer)? {
+        if let Some((deeper, its_target)) =
+            copy_up_to_directory(&mut level, target.by_ref(), &mut buffer)?
+        {
             let upper = core::mem::replace(&mut level, deeper);
-            let too_deep = |_| Error::new(format_args!("copy: directories nested more than {COPY_DEPTH} deep"));
+            let too_deep = |_| {
+                Error::new(format_args!("copy: directories nested more than {COPY_DEPTH} deep"))
+            };
             levels.push(upper).map_err(too_deep)?;
             target = its_target;
             continue;
@@ -36,10 +42,12 @@ pub fn directory(source: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
         let Some(upper) = levels.pop() else { return Ok(()) };
         // Nothing more is made in it: now its time can be what it was.
         let source = level.source.by_ref();
-        let copied = fs::stat(source, c"").and_then(|stat| set_attributes(source, target.by_ref(), &stat));
+        let copied =
+            fs::stat(source, c"").and_then(|stat| set_attributes(source, target.by_ref(), &stat));
         copied.doing("copy a directory")?;
         level = upper;
-        target = fs::open(target.by_ref(), c"..", O_RDONLY | O_DIRECTORY, 0).doing("copy a directory")?;
+        target = fs::open(target.by_ref(), c"..", O_RDONLY | O_DIRECTORY, 0)
+            .doing("copy a directory")?;
     }
 }
 
@@ -48,7 +56,11 @@ fn open(directory: FdRef<'_>, name: &CStr) -> sys::Result<Fd> {
 }
 
 /// Copies entries up to the next directory, which it makes and opens: it, and the copy.
-fn copy_up_to_directory(level: &mut Level, target: FdRef<'_>, buffer: &mut [u8]) -> Result<Option<(Level, Fd)>> {
+fn copy_up_to_directory(
+    level: &mut Level,
+    target: FdRef<'_>,
+    buffer: &mut [u8],
+) -> Result<Option<(Level, Fd)>> {
     let source = level.source.by_ref();
     fs::seek(source, level.next, 0).doing("copy a directory")?;
     loop {
@@ -59,7 +71,8 @@ fn copy_up_to_directory(level: &mut Level, target: FdRef<'_>, buffer: &mut [u8])
         for entry in fs::entries(bytes) {
             level.next = entry.next;
             if copy(source, target, entry.name).on("copy", entry.name)? {
-                let deeper = Level { source: open(source, entry.name).on("copy", entry.name)?, next: 0 };
+                let deeper =
+                    Level { source: open(source, entry.name).on("copy", entry.name)?, next: 0 };
                 return Ok(Some((deeper, open(target, entry.name).on("copy", entry.name)?)));
             }
         }
@@ -80,7 +93,11 @@ fn copy(from: FdRef<'_>, to: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
         fs::S_IFLNK => {
             let mut text = [0; PATH_BYTES];
             let length = fs::readlink(from, name, &mut text[..PATH_BYTES - 1])?.len();
-            fs::symlink(CStr::from_bytes_until_nul(&text[..=length]).map_err(|_| Errno::EINVAL)?, to, name)?;
+            fs::symlink(
+                CStr::from_bytes_until_nul(&text[..=length]).map_err(|_| Errno::EINVAL)?,
+                to,
+                name,
+            )?;
         }
         _ => {
             fs::mknod(to, name, stat.mode, fs::makedev(stat.rdev.0, stat.rdev.1))?;
@@ -115,7 +132,10 @@ fn copy_xattrs(source: FdRef<'_>, target: FdRef<'_>) -> sys::Result<()> {
         Err(Errno::EOPNOTSUPP) => return Ok(()),
         names => names?,
     };
-    for name in names.split_inclusive(|&byte| byte == 0).filter_map(|name| CStr::from_bytes_with_nul(name).ok()) {
+    for name in names
+        .split_inclusive(|&byte| byte == 0)
+        .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+    {
         let mut value = [0; XATTR_BYTES];
         let value = xattr::get_fd(source, name, &mut value)?;
         match xattr::set_fd(target, name, value) {

@@ -41,7 +41,8 @@ pub fn make(
     match made {
         Ok(tree) => {
             if cgroup::is_kind(one.kind) && sources.from.prepared.shows_cgroups {
-                mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0).doing("make it read-only")?;
+                mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)
+                    .doing("make it read-only")?;
             }
             if let (true, Some(hidden)) = (options.has(flag::COPY_UP), hidden) {
                 copy::directory(hidden, tree.by_ref())?;
@@ -56,7 +57,8 @@ pub fn make(
                 let tree = mount::clone_tree(CWD, path, true).on("open", path)?;
                 change(tree.by_ref(), options)?;
                 // All of it, as nothing in it is the container's own.
-                mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0).doing("make it read-only")?;
+                mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)
+                    .doing("make it read-only")?;
                 Ok(tree)
             }
             None if cgroup::is_kind(one.kind) => cgroup::instead(options, error),
@@ -77,7 +79,12 @@ fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CS
 }
 
 /// Makes it by fsopen(2).
-pub fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<FdRef<'_>>) -> Result<Fd> {
+pub fn new(
+    spec: &Spec<'_>,
+    one: &Mount<'_>,
+    options: &Options,
+    hidden: Option<FdRef<'_>>,
+) -> Result<Fd> {
     let context = match one.kind {
         kind if kind == c"proc" => procfs_maker::context(),
         kind if cgroup::is_kind(kind) => mount::fs_open(c"cgroup2"),
@@ -97,7 +104,8 @@ pub fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<F
         // What it hides lends its permissions, and a copy its owner; options of the config override them.
         let stat = fs::stat(hidden, c"").doing("stat what it hides")?;
         let mut text = PathBuf::new();
-        for (key, number) in [(c"uid", stat.uid), (c"gid", stat.gid)].into_iter().filter(|_| copies) {
+        for (key, number) in [(c"uid", stat.uid), (c"gid", stat.gid)].into_iter().filter(|_| copies)
+        {
             text.set(format_args!("{number}")).doing("set its owner")?;
             // Nobody's in this user namespace: then it is root's.
             let _ = mount::fs_set(context, key, text.as_c_str());
@@ -108,7 +116,9 @@ pub fn new(spec: &Spec<'_>, one: &Mount<'_>, options: &Options, hidden: Option<F
     configure_all(context, one, options)?;
     let tree = mount::fs_mount(context, options.own.set).doing("make the file system")?;
     if one.kind == c"proc" && procfs_maker::is_there() && !procfs::is_procfs(tree.by_ref()) {
-        return Err(Error::new(format_args!("another process of the pid namespace has made it something else")));
+        return Err(Error::new(format_args!(
+            "another process of the pid namespace has made it something else"
+        )));
     }
     Ok(tree)
 }
@@ -124,9 +134,13 @@ pub fn set_source(context: FdRef<'_>, one: &Mount<'_>) -> Result<()> {
 /// Returns `linux.mountLabel`, for file systems that SELinux does not label itself. As in crun,
 /// there is no label if the kernel runs without SELinux: it does not know the option.
 pub fn label(spec: &Spec<'_>, kind: &CStr) -> Result<Option<PathBuf>> {
-    let Some(label) = spec.linux("mountLabel").and_then(|label| label.as_text().ok()) else { return Ok(None) };
-    let is_labelled = kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
-    if is_labelled || label.is_empty() || matches!(mount::fs_open(c"selinuxfs"), Err(Errno::ENODEV)) {
+    let Some(label) = spec.linux("mountLabel").and_then(|label| label.as_text().ok()) else {
+        return Ok(None);
+    };
+    let is_labelled =
+        kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
+    if is_labelled || label.is_empty() || matches!(mount::fs_open(c"selinuxfs"), Err(Errno::ENODEV))
+    {
         return Ok(None);
     }
     PathBuf::format(format_args!("{label}")).doing("mountLabel").map(Some)
@@ -135,7 +149,8 @@ pub fn label(spec: &Spec<'_>, kind: &CStr) -> Result<Option<PathBuf>> {
 /// Sets that label.
 pub fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()> {
     match label(spec, kind)? {
-        Some(text) => mount::fs_set(context, c"context", text.as_c_str()).on("set its SELinux label", text.as_c_str()),
+        Some(text) => mount::fs_set(context, c"context", text.as_c_str())
+            .on("set its SELinux label", text.as_c_str()),
         None => Ok(()),
     }
 }
@@ -181,6 +196,7 @@ pub fn configure(context: FdRef<'_>, option: &[u8]) -> crate::sys::Result<()> {
     let key = CStr::from_bytes_until_nul(&key).map_err(|_| Errno::EINVAL)?;
     let value = &option[equals + 1..];
     // The quotes only protect commas in the list of options.
-    let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+    let value =
+        value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
     mount::fs_set(context, key, PathBuf::from_bytes(value)?.as_c_str())
 }

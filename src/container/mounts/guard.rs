@@ -26,12 +26,15 @@ impl Guard {
     pub fn of(one: &Mount<'_>, is_bind: bool) -> Result<Guard> {
         let mut path = PathBuf::new();
         let components = one.destination.to_bytes().split(|byte| *byte == b'/');
-        for component in components.filter(|component| !component.is_empty() && *component != b".") {
+        for component in components.filter(|component| !component.is_empty() && *component != b".")
+        {
             if component == b".." {
                 let end = path.as_bytes().iter().rposition(|byte| *byte == b'/');
                 path.truncate(end.unwrap_or(0));
             } else {
-                path.push_bytes(b"/").and_then(|()| path.push_bytes(component)).doing("destination")?;
+                path.push_bytes(b"/")
+                    .and_then(|()| path.push_bytes(component))
+                    .doing("destination")?;
             }
         }
         if path.as_bytes().is_empty() {
@@ -61,7 +64,9 @@ impl Guard {
     pub fn place(&self, opened: sys::Result<Fd>) -> Result<Fd> {
         match opened {
             Err(Errno::ELOOP) if self.resolve() != 0 => Err(Error::with_errno(
-                format_args!("must be mounted on ordinary directory, and the image has a symbolic link there"),
+                format_args!(
+                    "must be mounted on ordinary directory, and the image has a symbolic link there"
+                ),
                 Errno::ELOOP,
             )),
             opened => opened.doing("open its place"),

@@ -48,9 +48,9 @@ pub fn check(spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<()> {
             users.items()?.chain(groups.items()?).try_for_each(|mapping| read(mapping).map(drop))
         }
         Mapping::Container if joins_or_makes(spec, CLONE_NEWUSER) => Ok(()),
-        Mapping::Container => {
-            Err(Error::new(format_args!("idmap needs uidMappings and gidMappings, or a user namespace")))
-        }
+        Mapping::Container => Err(Error::new(format_args!(
+            "idmap needs uidMappings and gidMappings, or a user namespace"
+        ))),
     }
 }
 
@@ -66,7 +66,8 @@ impl Namespaces {
     pub fn get(&mut self, spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<FdRef<'_>> {
         let place = match mapping {
             Mapping::Own(users, groups) => {
-                let (users, groups) = (&mut users.items()?.map(read), &mut groups.items()?.map(read));
+                let (users, groups) =
+                    (&mut users.items()?.map(read), &mut groups.items()?.map(read));
                 self.own.insert(make(users, groups)?)
             }
             Mapping::Container => match &mut self.container {
@@ -83,7 +84,10 @@ fn of_container(spec: &Spec<'_>) -> Result<Fd> {
         return fs::open(CWD, joined.path, fs::O_RDONLY, 0).on("open", joined.path);
     }
     check(spec, Mapping::Container)?;
-    make(&mut spec.uid_mappings.iter().copied().map(Ok), &mut spec.gid_mappings.iter().copied().map(Ok))
+    make(
+        &mut spec.uid_mappings.iter().copied().map(Ok),
+        &mut spec.gid_mappings.iter().copied().map(Ok),
+    )
 }
 
 fn read(mapping: Value<'_>) -> Result<IdMapping> {
@@ -91,7 +95,11 @@ fn read(mapping: Value<'_>) -> Result<IdMapping> {
         let number = u32::try_from(mapping.require_u64(key)?);
         number.map_err(|_| mapping.fault_of(key, "more than 4294967295"))
     };
-    Ok(IdMapping { container: number("containerID")?, host: number("hostID")?, size: number("size")? })
+    Ok(IdMapping {
+        container: number("containerID")?,
+        host: number("hostID")?,
+        size: number("size")?,
+    })
 }
 
 type Mappings<'i> = &'i mut dyn Iterator<Item = Result<IdMapping>>;
@@ -108,7 +116,8 @@ fn make(users: Mappings<'_>, groups: Mappings<'_>) -> Result<Fd> {
             process::exit(0)
         }
         Side::Parent(pid, pidfd) => {
-            let mapped = write_map(pid, "uid_map", users).and_then(|()| write_map(pid, "gid_map", groups));
+            let mapped =
+                write_map(pid, "uid_map", users).and_then(|()| write_map(pid, "gid_map", groups));
             let namespace = mapped.and_then(|()| open_file(pid, "ns/user", fs::O_RDONLY));
             let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
             let _ = process::wait(Whom::Pidfd(pidfd.by_ref()), true);

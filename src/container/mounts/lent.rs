@@ -54,10 +54,13 @@ pub fn lend(borrower: &Borrower<'_>, index: usize) -> Result<()> {
             process::exit(told.is_err().into())
         }
         Side::Parent(_, pidfd) => {
-            let ended = process::wait(Whom::Pidfd(pidfd.by_ref()), true).doing("wait for a helper")?;
+            let ended =
+                process::wait(Whom::Pidfd(pidfd.by_ref()), true).doing("wait for a helper")?;
             match ended.is_some_and(|(_, ended)| ended.status() == 0) {
                 true => Ok(()),
-                false => Err(Error::new(format_args!("the process that opens a mount's source died"))),
+                false => {
+                    Err(Error::new(format_args!("the process that opens a mount's source died")))
+                }
             }
         }
     }
@@ -71,7 +74,8 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
     let mapping = mapping.map(|mapping| ids.get(spec, mapping)).transpose()?;
     let is_bind = options.has(flag::BIND);
     let here = is_bind.then(|| copy(spec, one, &options));
-    clone::join_namespace(borrower.process, CLONE_NEWNS).doing("join the container's mount namespace")?;
+    clone::join_namespace(borrower.process, CLONE_NEWNS)
+        .doing("join the container's mount namespace")?;
     // An absolute source needs no directory.
     let _ = mount::chdir(borrower.bundle);
     let Some(here) = here else {

@@ -33,7 +33,9 @@ pub fn make(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options, place: FdRef<'_>
     let mut data = PathBuf::new();
     let mut flags = 0;
     if let Some(label) = filesystem::label(spec, one.kind)? {
-        data.push_bytes(b"context=\"").and_then(|()| data.push_bytes(label.as_bytes())).doing("mountLabel")?;
+        data.push_bytes(b"context=\"")
+            .and_then(|()| data.push_bytes(label.as_bytes()))
+            .doing("mountLabel")?;
         data.push_bytes(b"\"").doing("mountLabel")?;
     }
     let mut known = Options::default();
@@ -55,8 +57,14 @@ pub fn make(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options, place: FdRef<'_>
     }
     let tree = mount_aside(place, one, flags, data.as_c_str()).doing("make the file system")?;
     if wanted.own.set != 0 {
-        mount::set_attributes(tree.by_ref(), false, wanted.own.set, wanted.own.clear & attr::ATIME_MASK, 0)
-            .doing("change its attributes")?;
+        mount::set_attributes(
+            tree.by_ref(),
+            false,
+            wanted.own.set,
+            wanted.own.clear & attr::ATIME_MASK,
+            0,
+        )
+        .doing("change its attributes")?;
     }
     Ok(tree)
 }
@@ -100,8 +108,11 @@ fn by_layers(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options) -> Result<Fd> {
         if known.add(option) {
             continue;
         }
-        let Some(layers) = option.strip_prefix(b"lowerdir=").filter(|layers| !layers.contains(&b'\\')) else {
-            filesystem::configure(context, option).on("option", ShowOption(option).text().as_c_str())?;
+        let Some(layers) =
+            option.strip_prefix(b"lowerdir=").filter(|layers| !layers.contains(&b'\\'))
+        else {
+            filesystem::configure(context, option)
+                .on("option", ShowOption(option).text().as_c_str())?;
             continue;
         };
         let mut is_data = false;
@@ -113,7 +124,8 @@ fn by_layers(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options) -> Result<Fd> {
             }
             let key = if is_data { c"datadir+" } else { c"lowerdir+" };
             let layer = PathBuf::from_bytes(layer).doing("lowerdir")?;
-            mount::fs_set(context, key, layer.as_c_str()).on("option lowerdir", layer.as_c_str())?;
+            mount::fs_set(context, key, layer.as_c_str())
+                .on("option lowerdir", layer.as_c_str())?;
         }
     }
     // Kernels before 6.8 refuse the option only here.

@@ -96,7 +96,8 @@ pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>, is_alone: bool) -> Re
     prepared.shows_cgroups = cgroup::shows_others(spec, cgroup);
     for (number, one) in spec.mounts.iter().enumerate() {
         let options = Options::of(one.options);
-        let tree = prepare_one(spec, one, &options, cgroup, &mut ids, is_lent).context("mount", &Naming(one))?;
+        let tree = prepare_one(spec, one, &options, cgroup, &mut ids, is_lent)
+            .context("mount", &Naming(one))?;
         if let Some(tree) = tree {
             prepared.trees.push((number, tree)).doing("keep a mount's source")?;
         }
@@ -115,7 +116,9 @@ fn prepare_one(
     let mapping = idmap::wanted(one, options)?;
     if !options.has(flag::BIND) {
         return match cgroup {
-            Some(group) if cgroup::is_shown_without_namespace(spec, one) => cgroup::bind(group).map(Some),
+            Some(group) if cgroup::is_shown_without_namespace(spec, one) => {
+                cgroup::bind(group).map(Some)
+            }
             // On failure the child tries, and reports its error.
             _ if !is_lent && lent::is_overlay(spec, one, options) && !long::is_needed(one) => {
                 Ok(filesystem::new(spec, one, options, None).ok())
@@ -164,7 +167,8 @@ impl Mounted {
     /// Makes read-only what had to be written until now: /dev, and every tmpfs, for mounts in it are made there.
     pub fn finish(&mut self) -> Result<()> {
         for tree in self.readonly_later.iter() {
-            mount::set_attributes(tree.by_ref(), false, attr::RDONLY, 0, 0).doing("make a mount read-only")?;
+            mount::set_attributes(tree.by_ref(), false, attr::RDONLY, 0, 0)
+                .doing("make a mount read-only")?;
         }
         self.readonly_later.truncate(0);
         Ok(())
@@ -173,7 +177,8 @@ impl Mounted {
 
 /// Returns whether the source of a bind is relative to the bundle.
 pub fn has_relative_source(spec: &Spec<'_>) -> bool {
-    let is_relative = |one: &Mount<'_>| Options::of(one.options).has(flag::BIND) && !is_absolute(one.source);
+    let is_relative =
+        |one: &Mount<'_>| Options::of(one.options).has(flag::BIND) && !is_absolute(one.source);
     spec.mounts.iter().any(is_relative)
 }
 
@@ -185,8 +190,9 @@ fn is_absolute(path: &CStr) -> bool {
 pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
     let protects = spec.masked_paths.first().is_some() || spec.readonly_paths.first().is_some();
     // Listed devices, not the default ones.
-    let makes_devices =
-        spec.linux("devices").is_some_and(|list| list.items().is_ok_and(|mut all| all.next().is_some()));
+    let makes_devices = spec
+        .linux("devices")
+        .is_some_and(|list| list.items().is_ok_and(|mut all| all.next().is_some()));
     let reasons = [
         // In runc's words.
         (protects, "unable to restrict sys entries without a private MNT namespace"),
@@ -207,7 +213,13 @@ pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
 
 /// Child: mounts them in order. The process still sees the host's mounts. `rootfs` is the root's
 /// absolute path on the host.
-pub fn mount_all(root: FdRef<'_>, rootfs: &CStr, spec: &Spec<'_>, from: From<'_>, mounted: &mut Mounted) -> Result<()> {
+pub fn mount_all(
+    root: FdRef<'_>,
+    rootfs: &CStr,
+    spec: &Spec<'_>,
+    from: From<'_>,
+    mounted: &mut Mounted,
+) -> Result<()> {
     for (index, one) in spec.mounts.iter().enumerate() {
         let one = &Mount { destination: in_root(one.destination, rootfs), ..*one };
         let sources = Sources { from, prepared: from.prepared.of(index), index };
@@ -255,13 +267,16 @@ fn mount_one(
     let (tree, place);
     if is_bind {
         tree = bind::make(spec, one, sources, &options)?;
-        let directory = fs::stat(tree.by_ref(), c"").doing("stat the source")?.kind() == fs::S_IFDIR;
+        let directory =
+            fs::stat(tree.by_ref(), c"").doing("stat the source")?.kind() == fs::S_IFDIR;
         place = guard.place(inside::make(root, one.destination, guard.resolve(), directory))?;
     } else {
         let found = inside::open(root, one.destination, fs::O_DIRECTORY, guard.resolve());
         let existed = found.is_ok();
         place = guard.place(match found {
-            Err(Errno::ENOENT) => inside::make_missing(root, one.destination, guard.resolve(), true),
+            Err(Errno::ENOENT) => {
+                inside::make_missing(root, one.destination, guard.resolve(), true)
+            }
             found => found,
         })?;
         tree = filesystem::make(spec, one, &options, sources, (place.by_ref(), existed))?;
@@ -282,7 +297,8 @@ fn mount_one(
 fn change(tree: FdRef<'_>, options: &Options) -> Result<()> {
     for (recursive, change) in [(false, options.own), (true, options.all)] {
         if !change.is_empty() {
-            mount::set_attributes(tree, recursive, change.set, change.clear, 0).doing("change its attributes")?;
+            mount::set_attributes(tree, recursive, change.set, change.clear, 0)
+                .doing("change its attributes")?;
         }
     }
     Ok(())
@@ -294,7 +310,8 @@ fn set_propagation(tree: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Resul
         return Ok(());
     }
     for bits in options::each(one.options).filter_map(options::propagation) {
-        mount::set_attributes(tree, bits & MS_REC != 0, 0, 0, bits & !MS_REC).doing("set its propagation")?;
+        mount::set_attributes(tree, bits & MS_REC != 0, 0, 0, bits & !MS_REC)
+            .doing("set its propagation")?;
     }
     Ok(())
 }

@@ -51,14 +51,25 @@ fn at(
     source: &'static CStr,
     options: &'static [u8],
 ) -> Mount<'static> {
-    Mount { destination, kind, source, options: Words::new(options), optional: false, document: None }
+    Mount {
+        destination,
+        kind,
+        source,
+        options: Words::new(options),
+        optional: false,
+        document: None,
+    }
 }
 
 fn tmpfs(destination: &'static CStr, options: &'static [u8]) -> Mount<'static> {
     at(destination, c"tmpfs", c"tmpfs", options)
 }
 
-fn bind(source: &'static CStr, destination: &'static CStr, options: &'static [u8]) -> Mount<'static> {
+fn bind(
+    source: &'static CStr,
+    destination: &'static CStr,
+    options: &'static [u8],
+) -> Mount<'static> {
     at(destination, c"none", source, options)
 }
 
@@ -68,7 +79,11 @@ fn with(more: &[Mount<'static>]) -> &'static [Mount<'static>] {
 }
 
 /// Starts one that lists its mounts: `place type options`, or why it did not start.
-fn start(root: &Fixture, mounts: &[Mount<'static>], change: impl FnOnce(&mut Spec<'static>)) -> Said {
+fn start(
+    root: &Fixture,
+    mounts: &[Mount<'static>],
+    change: impl FnOnce(&mut Spec<'static>),
+) -> Said {
     let mut spec = spec(b"PATH=/bin\0PROBE=mounts\0");
     spec.mounts = with(mounts);
     change(&mut spec);
@@ -80,7 +95,10 @@ fn start(root: &Fixture, mounts: &[Mount<'static>], change: impl FnOnce(&mut Spe
 
 #[track_caller]
 fn expect_line(said: &Said, line: &str) {
-    assert!(said.as_ref().is_ok_and(|said| said.lines().any(|one| one == line)), "{line} in {said:?}");
+    assert!(
+        said.as_ref().is_ok_and(|said| said.lines().any(|one| one == line)),
+        "{line} in {said:?}"
+    );
 }
 
 #[test]
@@ -109,15 +127,21 @@ fn binds_have_the_attributes_that_were_asked_for() {
         "/c/sub tmpfs ro,nodiratime",
     ] {
         // Whatever the host keeps its temporary files on.
-        let kind =
-            said.as_ref().ok().and_then(|said| said.lines().find(|one| one.starts_with("/a ")).map(str::to_owned));
+        let kind = said
+            .as_ref()
+            .ok()
+            .and_then(|said| said.lines().find(|one| one.starts_with("/a ")).map(str::to_owned));
         let kind = kind.as_deref().and_then(|line| line.split(' ').nth(1)).unwrap_or("ext4");
         expect_line(&said, &line.replace("ext4", kind));
     }
     let mode = root.path.join("etc/file").metadata().unwrap().permissions().mode();
     assert_eq!(mode, 0o100755, "the place of a file is a file");
-    let missing = start(&root, &[bind(c"/proc/nosuch/source", c"/a", b"bind\0")], |_| ()).unwrap_err();
-    assert_eq!(missing, "125 mount none at /a: open /proc/nosuch/source: no such file or directory");
+    let missing =
+        start(&root, &[bind(c"/proc/nosuch/source", c"/a", b"bind\0")], |_| ()).unwrap_err();
+    assert_eq!(
+        missing,
+        "125 mount none at /a: open /proc/nosuch/source: no such file or directory"
+    );
     let unknown = start(&root, &[tmpfs(c"/a", b"size=1m\0nosuch=1\0")], |_| ()).unwrap_err();
     assert_eq!(unknown, "125 mount tmpfs at /a: option nosuch=1: invalid argument");
 }
@@ -156,7 +180,8 @@ fn a_device_that_is_there_must_be_that_one() {
     ]));
     // Twice: the second time they are there.
     for _ in 0..2 {
-        start(&root, &[], |spec| spec.devices = [defaults::DEVICES, wanted].concat().leak()).unwrap();
+        start(&root, &[], |spec| spec.devices = [defaults::DEVICES, wanted].concat().leak())
+            .unwrap();
     }
     let of = |name: &str| {
         let stat = root.path.join("opt").join(name).symlink_metadata().unwrap();
@@ -173,7 +198,10 @@ fn a_device_that_is_there_must_be_that_one() {
     ] {
         let all: &[_] = [defaults::DEVICES, &[wrong]].concat().leak();
         let error = start(&root, &[], |spec| spec.devices = all).unwrap_err();
-        assert!(error.starts_with("125 make device /opt/") && error.ends_with("file exists"), "{error}");
+        assert!(
+            error.starts_with("125 make device /opt/") && error.ends_with("file exists"),
+            "{error}"
+        );
     }
 }
 
@@ -188,25 +216,32 @@ fn a_user_namespace_gets_devices_and_what_its_root_could_not_open() {
     let outside = Outside::of(&root);
     std::fs::set_permissions(&outside.0, PermissionsExt::from_mode(0o700)).unwrap();
     let sub = leak(&outside.0.join("sub"));
-    let said =
-        start(&root, &[bind(sub, c"/closed", b"rbind\0ro\0"), bind(sub, c"/mapped", b"rbind\0idmap\0")], |spec| {
+    let said = start(
+        &root,
+        &[bind(sub, c"/closed", b"rbind\0ro\0"), bind(sub, c"/mapped", b"rbind\0idmap\0")],
+        |spec| {
             spec.namespaces |= CLONE_NEWUSER;
             (spec.uid_mappings, spec.gid_mappings) = (IDS, IDS);
-        });
+        },
+    );
     let said = said.unwrap();
-    for part in ["\n/closed ", "\n/mapped ", ",idmapped\n", "\n/dev/null devtmpfs ", "\n/dev/tty devtmpfs "] {
+    for part in
+        ["\n/closed ", "\n/mapped ", ",idmapped\n", "\n/dev/null devtmpfs ", "\n/dev/tty devtmpfs "]
+    {
         assert!(said.contains(part), "{part:?} in {said}");
     }
     // Without a network of its own it has no sysfs of its own.
     let said = start(&root, &[], |spec| {
-        spec.namespaces = (spec.namespaces | CLONE_NEWUSER) & !(clone::CLONE_NEWNET | CLONE_NEWCGROUP);
+        spec.namespaces =
+            (spec.namespaces | CLONE_NEWUSER) & !(clone::CLONE_NEWNET | CLONE_NEWCGROUP);
         (spec.uid_mappings, spec.gid_mappings) = (IDS, IDS);
     });
     let said = said.unwrap();
     let beneath: Vec<_> = said.lines().filter(|line| line.starts_with("/sys")).collect();
     // CVE-2023-25809: nor can it write to cgroups that are not its own.
     assert!(
-        beneath.len() > 1 && beneath.iter().all(|line| line.split(' ').nth(2).unwrap().starts_with("ro")),
+        beneath.len() > 1
+            && beneath.iter().all(|line| line.split(' ').nth(2).unwrap().starts_with("ro")),
         "{said}"
     );
 }
@@ -219,7 +254,11 @@ fn owners_are_mapped_as_the_mount_says() {
     let source = leak(&outside.0);
     let mapped = |document: &'static str, options: &'static [u8], kind: &'static CStr| {
         let document = json::check(document.as_bytes().to_vec().leak()).unwrap();
-        start(&root, &[Mount { document: Some(document), ..at(c"/data", kind, source, options) }], |_| ())
+        start(
+            &root,
+            &[Mount { document: Some(document), ..at(c"/data", kind, source, options) }],
+            |_| (),
+        )
     };
     let both = r#"{"uidMappings": [{"containerID": 1000, "hostID": 0, "size": 1}], "gidMappings": [{"containerID": 1000, "hostID": 0, "size": 1}]}"#;
     for options in [&b"bind\0idmap\0"[..], b"rbind\0ridmap\0", b"bind\0"] {
@@ -227,11 +266,22 @@ fn owners_are_mapped_as_the_mount_says() {
     }
     assert!(mapped(both, b"size=1m\0", c"tmpfs").unwrap_err().ends_with("only binds map owners"));
     let half = r#"{"uidMappings": [{"containerID": 1000, "hostID": 0, "size": 1}]}"#;
-    assert!(mapped(half, b"bind\0", c"none").unwrap_err().ends_with("uidMappings and gidMappings come together"));
+    assert!(
+        mapped(half, b"bind\0", c"none")
+            .unwrap_err()
+            .ends_with("uidMappings and gidMappings come together")
+    );
     let none = mapped("{}", b"bind\0idmap\0", c"none").unwrap_err();
-    assert!(none.ends_with("idmap needs uidMappings and gidMappings, or a user namespace"), "{none}");
+    assert!(
+        none.ends_with("idmap needs uidMappings and gidMappings, or a user namespace"),
+        "{none}"
+    );
     let large = r#"{"uidMappings": [{"containerID": 4294967296, "hostID": 0, "size": 1}], "gidMappings": [{"containerID": 0, "hostID": 0, "size": 1}]}"#;
-    assert!(mapped(large, b"bind\0", c"none").unwrap_err().contains("containerID: more than 4294967295"));
+    assert!(
+        mapped(large, b"bind\0", c"none")
+            .unwrap_err()
+            .contains("containerID: more than 4294967295")
+    );
 
     // And what the mapping does.
     let document = json::check(both.as_bytes().to_vec().leak()).unwrap();
@@ -264,7 +314,8 @@ fn a_tmpfs_begins_as_what_it_hides() {
     chown(&volume, Some(3), Some(4)).unwrap();
     std::fs::set_permissions(&volume, PermissionsExt::from_mode(0o1750)).unwrap();
     symlink("/gone", volume.join("link")).unwrap();
-    let make = |name: &str, mode, number| fs::mknod(CWD, leak(&volume.join(name)), mode, number).unwrap();
+    let make =
+        |name: &str, mode, number| fs::mknod(CWD, leak(&volume.join(name)), mode, number).unwrap();
     make("fifo", fs::S_IFIFO | 0o604, 0);
     make("null", fs::S_IFCHR | 0o606, 0x103);
     make("sock", fs::S_IFSOCK | 0o600, 0);
@@ -277,7 +328,8 @@ fn a_tmpfs_begins_as_what_it_hides() {
         std::fs::create_dir(&target).unwrap();
         mount::mount(c"tmpfs", leak(&target), c"tmpfs", 0, c"").unwrap();
         let open = |path| fs::open(CWD, leak(path), fs::O_PATH, 0).unwrap();
-        copy::directory(open(&volume).by_ref(), open(&target).by_ref()).map_err(|error| error.to_string())?;
+        copy::directory(open(&volume).by_ref(), open(&target).by_ref())
+            .map_err(|error| error.to_string())?;
         let list = |path: &Path| {
             let listed = std::process::Command::new("find")
                 .args([".", "-mindepth", "1", "-printf", "%p %y %m %U %G %l %T@ %s\n"])
@@ -288,7 +340,10 @@ fn a_tmpfs_begins_as_what_it_hides() {
             // A directory's size is its file system's business.
             let mut lines: Vec<_> = text
                 .lines()
-                .map(|line| if line.contains(" d ") { line.rsplit_once(' ').unwrap().0 } else { line }.to_string())
+                .map(|line| {
+                    if line.contains(" d ") { line.rsplit_once(' ').unwrap().0 } else { line }
+                        .to_string()
+                })
                 .collect();
             lines.sort();
             lines
@@ -303,7 +358,11 @@ fn a_tmpfs_begins_as_what_it_hides() {
     });
     std::fs::remove_dir(root.path.join("target")).unwrap();
     // As the container sees it: read-only, with the owner and permissions of what it hides.
-    let said = start(&root, &[tmpfs(c"/vol", b"tmpcopyup\0ro\0nosuid\0"), tmpfs(c"/vol/dir/0d", b"size=1m\0")], |_| ());
+    let said = start(
+        &root,
+        &[tmpfs(c"/vol", b"tmpcopyup\0ro\0nosuid\0"), tmpfs(c"/vol/dir/0d", b"size=1m\0")],
+        |_| (),
+    );
     expect_line(&said, "/vol tmpfs ro,nosuid,relatime");
     assert!(!volume.join("dir/0d").exists());
     let mut deeper = deep;
@@ -322,7 +381,8 @@ fn mounts_travel_as_the_config_says() {
     let path = leak(&outside.0);
     mount::bind(path, path, false).unwrap();
     mount::set_propagation(path, mount::MS_SHARED).unwrap();
-    let sources = [(bind(path, c"/data", b"rbind\0")), bind(path, c"/own", b"rbind\0rslave\0rshared\0")];
+    let sources =
+        [(bind(path, c"/data", b"rbind\0")), bind(path, c"/own", b"rbind\0rslave\0rshared\0")];
     let with = |propagation| {
         let mut spec = spec(b"PATH=/bin\0PROBE=propagation\0");
         spec.mounts = [&sources[..], defaults::MOUNTS].concat().leak();
@@ -341,7 +401,10 @@ fn mounts_travel_as_the_config_says() {
         assert_eq!(with(MS_SLAVE), ["", "master", "shared master", ""]);
         // The host's mount itself, so that what the container mounts there is the host's, too.
         assert_eq!(with(MS_SHARED), ["shared", "shared", "shared master", ""]);
-        assert_eq!(with(mount::MS_UNBINDABLE | MS_REC), ["unbindable", "unbindable", "unbindable", "unbindable"]);
+        assert_eq!(
+            with(mount::MS_UNBINDABLE | MS_REC),
+            ["unbindable", "unbindable", "unbindable", "unbindable"]
+        );
     });
     mount::unmount(path, mount::MNT_DETACH).unwrap();
     // Whatever was shared, nothing of a container's end reached the host.

@@ -46,14 +46,18 @@ struct Address {
 fn each<'m>(document: Option<Value<'m>>) -> impl Iterator<Item = (Value<'m>, Text<'m>, Text<'m>)> {
     let linux = document.and_then(|document| document.member("linux")).unwrap_or_default();
     linux.entries_or_none("netDevices").map(|(host, value)| {
-        let name = value.member("name").and_then(|name| name.as_text().ok()).filter(|name| !name.is_empty());
+        let name = value
+            .member("name")
+            .and_then(|name| name.as_text().ok())
+            .filter(|name| !name.is_empty());
         (value, host, name.unwrap_or(host))
     })
 }
 
 /// Checks the names, and that there is a network namespace to move to, before anything is made.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
-    let has_network = spec.namespaces & CLONE_NEWNET != 0 || spec.joined.iter().any(|one| one.kind == CLONE_NEWNET);
+    let has_network = spec.namespaces & CLONE_NEWNET != 0
+        || spec.joined.iter().any(|one| one.kind == CLONE_NEWNET);
     for (n, (value, host, name)) in each(spec.document).enumerate() {
         if !has_network {
             return Err(value.fault("needs a network namespace"));
@@ -88,19 +92,22 @@ pub fn hand_over(document: Option<Value<'_>>, pid: i32) -> Result<()> {
     if each(document).next().is_none() {
         return Ok(());
     }
-    let ours = fs::open(CWD, c"/proc/thread-self/ns/net", fs::O_RDONLY, 0).doing("open our network namespace")?;
+    let ours = fs::open(CWD, c"/proc/thread-self/ns/net", fs::O_RDONLY, 0)
+        .doing("open our network namespace")?;
     let path = PathBuf::format(format_args!("/proc/{pid}/ns/net"));
     let theirs = path.and_then(|path| fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0));
     let theirs = theirs.doing("open the container's network namespace")?;
     let host = Route::open().doing("open a netlink socket")?;
-    clone::join_namespace(theirs.by_ref(), CLONE_NEWNET).doing("join the container's network namespace")?;
+    clone::join_namespace(theirs.by_ref(), CLONE_NEWNET)
+        .doing("join the container's network namespace")?;
     let container = Route::open();
     clone::join_namespace(ours.by_ref(), CLONE_NEWNET).doing("go back to our network namespace")?;
     let container = container.doing("open a netlink socket")?;
     for moves in [false, true] {
         for (_, device, name) in each(document) {
             let target = moves.then(|| theirs.by_ref());
-            hand_over_one(&host, &container, device, name, target).context("network device", &device)?;
+            hand_over_one(&host, &container, device, name, target)
+                .context("network device", &device)?;
         }
     }
     Ok(())
@@ -118,7 +125,12 @@ fn hand_over_one(
     if !is_pattern(name) {
         match find(container, name) {
             Err(Errno::ENODEV) => {}
-            Ok(_) => return Err(Error::with_errno(format_args!("the container has a device {name}"), Errno::EEXIST)),
+            Ok(_) => {
+                return Err(Error::with_errno(
+                    format_args!("the container has a device {name}"),
+                    Errno::EEXIST,
+                ));
+            }
             Err(errno) => return Err(errno).doing("look for its name in the container"),
         }
     }
@@ -138,12 +150,16 @@ fn hand_over_one(
         let mut fixed = *fixed;
         fixed[4..].copy_from_slice(&place.to_ne_bytes());
         let mut request = Request::new(route::RTM_NEWADDR, NLM_F_CREATE_NEW, &fixed);
-        for (kind, (value, length)) in KEPT.iter().zip(values).filter(|(_, (_, length))| *length > 0) {
+        for (kind, (value, length)) in
+            KEPT.iter().zip(values).filter(|(_, (_, length))| *length > 0)
+        {
             request = request.attribute(*kind, &value[..usize::from(*length)]);
         }
         container.tell(request).doing("give back an address")?;
     }
-    container.tell(Request::new(route::RTM_SETLINK, 0, &link(place, libc::IFF_UP as u32))).doing("set up")
+    container
+        .tell(Request::new(route::RTM_SETLINK, 0, &link(place, libc::IFF_UP as u32)))
+        .doing("set up")
 }
 
 /// The fixed part of a request about a device, which sets these flags.
@@ -165,7 +181,8 @@ fn name_bytes(name: Text<'_>) -> [u8; NAME_BYTES + 1] {
 /// The number of a device by its name. ENODEV where there is none.
 fn find(route: &Route, name: Text<'_>) -> sys::Result<u32> {
     let mut index = 0;
-    let request = Request::new(route::RTM_GETLINK, 0, &link(0, 0)).attribute(IFLA_IFNAME, &name_bytes(name));
+    let request =
+        Request::new(route::RTM_GETLINK, 0, &link(0, 0)).attribute(IFLA_IFNAME, &name_bytes(name));
     route.ask(request, &mut |_, body| index = word(body, 4))?;
     Ok(index)
 }
@@ -218,7 +235,10 @@ pub mod fuzz {
     use crate::{Context, Result};
 
     /// The fixed parts of the addresses that an answer gives the device of this number.
-    pub fn addresses_in(answer: &[u8], index: u32) -> Result<Vec<[u8; ADDRESS_BYTES], NET_ADDRESSES_MAX>> {
+    pub fn addresses_in(
+        answer: &[u8],
+        index: u32,
+    ) -> Result<Vec<[u8; ADDRESS_BYTES], NET_ADDRESSES_MAX>> {
         let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).doing("make a socket")?;
         fs::write_all(theirs.by_ref(), answer).doing("answer")?;
         // Without data reading fails at once.

@@ -17,7 +17,8 @@ impl Container {
             return None;
         }
         clone::unshare(CLONE_NEWNET).unwrap();
-        let child = Command::new("unshare").args(["--net", "cat"]).stdin(Stdio::piped()).spawn().unwrap();
+        let child =
+            Command::new("unshare").args(["--net", "cat"]).stdin(Stdio::piped()).spawn().unwrap();
         let of = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/net")).unwrap();
         while of(&child.id().to_string()) == of("thread-self") {
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -27,7 +28,10 @@ impl Container {
 
     fn ip(&self, words: &str) -> String {
         let target = self.0.id().to_string();
-        let out = Command::new("nsenter").args(["--net", "--target", &target, "ip"]).args(words.split(' ')).output();
+        let out = Command::new("nsenter")
+            .args(["--net", "--target", &target, "ip"])
+            .args(words.split(' '))
+            .output();
         String::from_utf8(out.unwrap().stdout).unwrap()
     }
 
@@ -104,7 +108,10 @@ fn nothing_moves_where_one_cannot() {
     container.ip("link add eth0 type veth peer name eth1");
     ip("link add host0 type veth peer name host1");
     for (devices, text) in [
-        (r#"{"host0":{},"host1":{"name":"eth0"}}"#, "network device host1: the container has a device eth0"),
+        (
+            r#"{"host0":{},"host1":{"name":"eth0"}}"#,
+            "network device host1: the container has a device eth0",
+        ),
         (r#"{"host0":{},"nosuch":{}}"#, "network device nosuch: find: no such device"),
     ] {
         assert_eq!(container.hand_over(devices).unwrap_err(), text);
@@ -119,7 +126,10 @@ fn more_addresses_than_fit_are_an_error() {
     for n in 0..=NET_ADDRESSES_MAX {
         ip(&format!("address add 192.0.2.{n}/32 dev host0"));
     }
-    assert_eq!(container.hand_over(r#"{"host0":{}}"#).unwrap_err(), "network device host0: more than 64 addresses");
+    assert_eq!(
+        container.hand_over(r#"{"host0":{}}"#).unwrap_err(),
+        "network device host0: more than 64 addresses"
+    );
     ip("address del 192.0.2.64/32 dev host0");
     container.hand_over(r#"{"host0":{}}"#).unwrap();
     assert_eq!(container.ip("-o -4 address show host0").lines().count(), NET_ADDRESSES_MAX);
@@ -140,7 +150,12 @@ fn names_are_checked_first() {
         check(&spec).map_err(|error| error.to_string())
     };
     const NEW: &str = r#"{"type":"network"}"#;
-    for good in [r#"{}"#, r#"{"a":{}}"#, r#"{"a":{"name":""}}"#, r#"{"a":{"name":"eth%d"},"b":{"name":"eth%d"}}"#] {
+    for good in [
+        r#"{}"#,
+        r#"{"a":{}}"#,
+        r#"{"a":{"name":""}}"#,
+        r#"{"a":{"name":"eth%d"},"b":{"name":"eth%d"}}"#,
+    ] {
         assert_eq!(check_of(NEW, good), Ok(()), "{good}");
     }
     for bad in [".", "..", "a/b", "a b", "a:b", "sixteen-bytes-it", "%d", "a%", "a\\\\n", "é"] {
@@ -152,5 +167,8 @@ fn names_are_checked_first() {
     }
     let twice = check_of(NEW, r#"{"a":{},"b":{"name":"a"}}"#).unwrap_err();
     assert_eq!(twice, "linux.netDevices.b: two devices of one name");
-    assert_eq!(check_of("", r#"{"a":{}}"#).unwrap_err(), "linux.netDevices.a: needs a network namespace");
+    assert_eq!(
+        check_of("", r#"{"a":{}}"#).unwrap_err(),
+        "linux.netDevices.a: needs a network namespace"
+    );
 }

@@ -11,12 +11,23 @@ use crate::{Context, Result};
 
 /// Connects to the profile's `listenerPath` and sends one state, of the container and of the `process` in it that the filter is
 /// for (as we see it), with the listener.
-pub fn send_listener(profile: Value<'_>, listener: FdRef<'_>, process: i32, container: &Occasion<'_>) -> Result<()> {
+pub fn send_listener(
+    profile: Value<'_>,
+    listener: FdRef<'_>,
+    process: i32,
+    container: &Occasion<'_>,
+) -> Result<()> {
     let path = profile.require_text("listenerPath")?;
     let name = PathBuf::format(format_args!("{path}")).context("connect to", &path)?;
-    let socket = socket::connect(name.as_c_str(), libc::SOCK_STREAM).context("connect to", &path)?;
-    let mut sink =
-        Packets { socket: socket.by_ref(), listener: Some(listener), buffer: [0; OUTPUT_BYTES], len: 0, sent: Ok(()) };
+    let socket =
+        socket::connect(name.as_c_str(), libc::SOCK_STREAM).context("connect to", &path)?;
+    let mut sink = Packets {
+        socket: socket.by_ref(),
+        listener: Some(listener),
+        buffer: [0; OUTPUT_BYTES],
+        len: 0,
+        sent: Ok(()),
+    };
     let mut json = Writer::new(&mut sink);
     json.object();
     json.string_of("ociVersion", container.state.version.to_bytes());

@@ -12,7 +12,9 @@
 //! The other numbers are decided without a look at arguments: the kernel remembers what the container's filter says of them.
 
 use super::Filter;
-use super::program::{ARCHITECTURE, ARGUMENTS, AUDIT_ARCH_X86_64, EQUAL, JUMP, LOAD, NUMBER, RETURN, instruction};
+use super::program::{
+    ARCHITECTURE, ARGUMENTS, AUDIT_ARCH_X86_64, EQUAL, JUMP, LOAD, NUMBER, RETURN, instruction,
+};
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
 use crate::sys::fd::Fd;
 use crate::sys::marked::{self, Mark};
@@ -68,9 +70,10 @@ fn prefix(mark: Mark, others: &[u32]) -> Instructions {
         put(LOAD, 0, 0, place);
         put(EQUAL, 0, left - 2, value);
     }
-    for (place, value, left) in
-        [(MARK, mark.number() as u32, of_mark), (MARK + 4, (mark.number() >> 32) as u32, of_mark - 2)]
-    {
+    for (place, value, left) in [
+        (MARK, mark.number() as u32, of_mark),
+        (MARK + 4, (mark.number() >> 32) as u32, of_mark - 2),
+    ] {
         put(LOAD, 0, 0, place);
         put(EQUAL, 0, left - 2, value);
     }
@@ -86,8 +89,12 @@ mod tests {
     fn run(program: &[u64], data: &[u32; 16]) -> usize {
         let (mut at, mut value) = (0, 0);
         while at < program.len() {
-            let [code, yes, no, number] =
-                [program[at] & 0xffff, program[at] >> 16 & 0xff, program[at] >> 24 & 0xff, program[at] >> 32];
+            let [code, yes, no, number] = [
+                program[at] & 0xffff,
+                program[at] >> 16 & 0xff,
+                program[at] >> 24 & 0xff,
+                program[at] >> 32,
+            ];
             at += 1;
             match code as u16 {
                 LOAD => value = data[number as usize / 4],
@@ -104,7 +111,9 @@ mod tests {
         let mark = Mark::new().unwrap();
         let (low, high) = (mark.number() as u32, (mark.number() >> 32) as u32);
         let (clone, flags) = marked::CLONE;
-        for others in [&[][..], &[marked::CALL_OF_LIMITS, marked::CALL_OF_TERMINALS, marked::CALL_OF_HOOKS]] {
+        for others in
+            [&[][..], &[marked::CALL_OF_LIMITS, marked::CALL_OF_TERMINALS, marked::CALL_OF_HOOKS]]
+        {
             let program = prefix(mark, others);
             assert!(program.len() <= PREFIX_MAX);
             let (allowed, passed_on) = (program.len() - 1, program.len());
@@ -121,7 +130,11 @@ mod tests {
                     (data[0], data[1], data[4]) = (number, arch, first);
                     [data[14], data[15]] = marks;
                     let is_allowed = is_marked && (is_one || number == clone && first == flags);
-                    assert_eq!(run(&program, &data), if is_allowed { allowed } else { passed_on }, "{number}");
+                    assert_eq!(
+                        run(&program, &data),
+                        if is_allowed { allowed } else { passed_on },
+                        "{number}"
+                    );
                 }
             }
             // The flags have 64 bits.

@@ -40,7 +40,9 @@ pub use program::Program;
 pub fn of<'p>(spec: &Spec<'_>, program: &'p mut Program) -> Result<Option<Filter<'p>>> {
     match spec.linux("seccomp") {
         Some(profile) => compile(profile, program).map(Some),
-        None if spec.default_seccomp => compile_default(spec.process.capabilities.bounding, program).map(Some),
+        None if spec.default_seccomp => {
+            compile_default(spec.process.capabilities.bounding, program).map(Some)
+        }
         None => Ok(None),
     }
 }

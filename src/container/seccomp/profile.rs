@@ -32,7 +32,8 @@ pub const ARCHITECTURES: &str = "X86_64 X86 X32 AARCH64 ARM LOONGARCH64 M68K MIP
 /// The flags there are, without `SECCOMP_FILTER_FLAG_`.
 pub const FLAGS: &str = "TSYNC LOG SPEC_ALLOW WAIT_KILLABLE_RECV";
 /// A process that has one thread needs no TSYNC.
-const FLAG_BITS: [u32; 4] = [0, seccomp::FLAG_LOG, seccomp::FLAG_SPEC_ALLOW, seccomp::FLAG_WAIT_KILLABLE_RECV];
+const FLAG_BITS: [u32; 4] =
+    [0, seccomp::FLAG_LOG, seccomp::FLAG_SPEC_ALLOW, seccomp::FLAG_WAIT_KILLABLE_RECV];
 
 const EPERM: u32 = libc::EPERM as u32;
 const ACTION: u32 = 0xffff_0000;
@@ -40,7 +41,8 @@ const ACTION: u32 = 0xffff_0000;
 /// i386's numbers for what is also made through socketcall(2), by that call's number from 1 up (`linux/net.h`), and behind
 /// these for ipc(2): numbers 1 to 4, 11 to 14, 21 to 24 (`linux/ipc.h`).
 const MULTIPLEXED: [u16; 32] = [
-    359, 361, 362, 363, 500, 367, 368, 360, 501, 502, 369, 371, 373, 366, 365, 370, 372, 364, 337, 345, //
+    359, 361, 362, 363, 500, 367, 368, 360, 501, 502, 369, 371, 373, 366, 365, 370, 372, 364, 337,
+    345, //
     503, 393, 394, 504, 400, 401, 399, 402, 397, 398, 395, 396,
 ];
 const SOCKETCALLS: usize = 20;
@@ -52,7 +54,8 @@ const NO_NUMBER: u16 = 500;
 
 /// Compiles a profile. Whatever is wrong with it is an error that names the place.
 pub fn compile<'p>(profile: Value<'_>, program: &'p mut Program) -> Result<Filter<'p>> {
-    let keys = "defaultAction defaultErrnoRet architectures flags listenerPath listenerMetadata syscalls";
+    let keys =
+        "defaultAction defaultErrnoRet architectures flags listenerPath listenerMetadata syscalls";
     let mut members = Members::of(profile, keys);
     members.read()?;
     let default = members.verdict()?;
@@ -99,9 +102,13 @@ pub fn compile_default(bounding: u64, program: &mut Program) -> Result<Filter<'_
         let first = program.conditions.len();
         if let Some(seccomp_default::Condition { operator, value }) = rule.condition {
             let operator = place(OPERATORS, operator.as_bytes()).unwrap_or(0) as u8;
-            program.is_full |= program.conditions.push(Condition { argument: 0, operator, value, masked: 0 }).is_err();
+            program.is_full |= program
+                .conditions
+                .push(Condition { argument: 0, operator, value, masked: 0 })
+                .is_err();
         }
-        let verdict = rule.errno.map_or(seccomp::RETURN_ALLOW, |errno| RETURN_ERRNO | u32::from(errno));
+        let verdict =
+            rule.errno.map_or(seccomp::RETURN_ALLOW, |errno| RETURN_ERRNO | u32::from(errno));
         let wanted = Wanted { verdict, first, end: program.conditions.len(), separate: false };
         rule.each_name(&mut |name| wanted.put_name(program, name));
     });
@@ -172,7 +179,8 @@ impl Wanted {
         if number >= FIRST_MULTIPLEXED
             && let Some(at) = MULTIPLEXED.iter().position(|one| *one == number)
         {
-            let (call, at) = if at < SOCKETCALLS { (SOCKETCALL, at) } else { (IPC, ipc_call(at - SOCKETCALLS)) };
+            let (call, at) =
+                if at < SOCKETCALLS { (SOCKETCALL, at) } else { (IPC, ipc_call(at - SOCKETCALLS)) };
             self.put(program, 1, call, at as u8 + 1);
         }
         if number < NO_NUMBER {

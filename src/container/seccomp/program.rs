@@ -97,8 +97,8 @@ const REACH: usize = 255;
 
 /// x86_64's numbers that x32 has not: the first of these calls have numbers of their own there, from 512 up.
 const NOT_X32: [u16; 50] = [
-    13, 15, 16, 19, 20, 45, 46, 47, 59, 101, 127, 128, 129, 131, 222, 244, 246, 247, 273, 274, 278, 279, 295, 296, 297,
-    299, 307, 310, 311, 54, 55, 206, 209, 322, 327, 328, //
+    13, 15, 16, 19, 20, 45, 46, 47, 59, 101, 127, 128, 129, 131, 222, 244, 246, 247, 273, 274, 278,
+    279, 295, 296, 297, 299, 307, 310, 311, 54, 55, 206, 209, 322, 327, 328, //
     134, 156, 174, 177, 178, 180, 205, 211, 214, 215, 236, 335, 336, 453,
 ];
 const X32_OWN: usize = 512;
@@ -176,7 +176,8 @@ impl Program {
         }
         let x86_64 = self.section(true);
         let kill = self.end(seccomp::RETURN_KILL_THREAD);
-        let other = if self.policy.x86 { self.jump(EQUAL, AUDIT_ARCH_I386, i386, kill) } else { kill };
+        let other =
+            if self.policy.x86 { self.jump(EQUAL, AUDIT_ARCH_I386, i386, kill) } else { kill };
         self.jump(EQUAL, AUDIT_ARCH_X86_64, x86_64, other);
         self.put(LOAD, 0, 0, ARCHITECTURE);
     }
@@ -231,7 +232,12 @@ impl Program {
         while count > 1 {
             for n in 0..count / 2 {
                 let [left, right] = [self.ranges[2 * n], self.ranges[2 * n + 1]];
-                let target = self.jump(GREATER_EQUAL, right.low, right.target as usize, left.target as usize) as u32;
+                let target = self.jump(
+                    GREATER_EQUAL,
+                    right.low,
+                    right.target as usize,
+                    left.target as usize,
+                ) as u32;
                 self.ranges[n] = Range { low: left.low, target };
             }
             if !count.is_multiple_of(2) {
@@ -260,7 +266,8 @@ impl Program {
                 }
             }
             if multiplexed != 0 {
-                let condition = Condition { argument: 0, operator: 0, value: multiplexed.into(), masked: 0 };
+                let condition =
+                    Condition { argument: 0, operator: 0, value: multiplexed.into(), masked: 0 };
                 pass = self.compare(&condition, wide, pass, fail);
             }
             (fail, verdict) = (pass, before);
@@ -309,7 +316,8 @@ impl Program {
         if place >= self.start && place - self.start < reach && self.instructions[place] == wanted {
             return place;
         }
-        let near = self.instructions[self.start..].iter().take(reach).position(|one| *one == wanted);
+        let near =
+            self.instructions[self.start..].iter().take(reach).position(|one| *one == wanted);
         self.ends[last] = match near {
             Some(distance) => self.start + distance,
             None => self.put(RETURN, 0, 0, verdict),

@@ -23,7 +23,8 @@ fn with<T>(profile: &str, see: impl FnOnce(crate::Result<Filter<'_>>) -> T) -> T
 }
 
 fn program(profile: &str) -> Vec<u64> {
-    let program = with(profile, |filter| filter.map(|filter| filter.program().to_vec())).expect(profile);
+    let program =
+        with(profile, |filter| filter.map(|filter| filter.program().to_vec())).expect(profile);
     bpf::verify(&program);
     program
 }
@@ -39,21 +40,36 @@ fn fault(profile: &str) -> String {
 /// A profile that refuses all but what these rules say.
 fn rules(rules: &str) -> String {
     let architectures = r#"["SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32","SCMP_ARCH_ARM"]"#;
-    format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":{architectures},"syscalls":[{rules}]}}"#)
+    format!(
+        r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":{architectures},"syscalls":[{rules}]}}"#
+    )
 }
 
 #[test]
 fn numbers_of_three_architectures() {
-    let names = r#"{"names":["read","ioctl","stat64","_sysctl","no_such_call"],"action":"SCMP_ACT_ALLOW"}"#;
+    let names =
+        r#"{"names":["read","ioctl","stat64","_sysctl","no_such_call"],"action":"SCMP_ACT_ALLOW"}"#;
     let all = program(&rules(names));
     let check = |program: &[u64], arch, wanted: &[(u32, u32)]| {
         for (number, verdict) in wanted {
             assert_eq!(bpf::run(program, arch, *number, [0; 6]).0, *verdict, "{arch:#x} {number}");
         }
     };
-    check(&all, X86_64, &[(0, ALLOW), (1, EPERM), (16, ALLOW), (156, ALLOW), (157, ENOSYS), (X32 - 1, ENOSYS)]);
-    check(&all, X86_64, &[(X32, ALLOW), (X32 + 16, EPERM), (X32 + 514, ALLOW), (X32 + 515, ENOSYS)]);
-    check(&all, I386, &[(3, ALLOW), (54, ALLOW), (195, ALLOW), (149, ALLOW), (0, EPERM), (196, ENOSYS)]);
+    check(
+        &all,
+        X86_64,
+        &[(0, ALLOW), (1, EPERM), (16, ALLOW), (156, ALLOW), (157, ENOSYS), (X32 - 1, ENOSYS)],
+    );
+    check(
+        &all,
+        X86_64,
+        &[(X32, ALLOW), (X32 + 16, EPERM), (X32 + 514, ALLOW), (X32 + 515, ENOSYS)],
+    );
+    check(
+        &all,
+        I386,
+        &[(3, ALLOW), (54, ALLOW), (195, ALLOW), (149, ALLOW), (0, EPERM), (196, ENOSYS)],
+    );
     check(&all, 0x4000_0028, &[(3, KILL)]);
     let alone = format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{names}]}}"#);
     check(&program(&alone), X86_64, &[(0, ALLOW), (157, ENOSYS), (X32, KILL), (u32::MAX, EPERM)]);
@@ -65,12 +81,15 @@ fn numbers_of_three_architectures() {
 
 #[test]
 fn rules_with_and_without_conditions() {
-    let one =
-        |index, op, value: u64, rest| format!(r#"{{"index":{index},"op":"SCMP_CMP_{op}","value":{value}{rest}}}"#);
-    let rule =
-        |action, args: &[String]| format!(r#"{{"names":["dup"],"action":{action},"args":[{}]}}"#, args.join(","));
+    let one = |index, op, value: u64, rest| {
+        format!(r#"{{"index":{index},"op":"SCMP_CMP_{op}","value":{value}{rest}}}"#)
+    };
+    let rule = |action, args: &[String]| {
+        format!(r#"{{"names":["dup"],"action":{action},"args":[{}]}}"#, args.join(","))
+    };
     let allow = r#""SCMP_ACT_ALLOW""#;
-    let run = |list: &[String], args| bpf::run(&program(&rules(&list.join(","))), X86_64, 32, args).0;
+    let run =
+        |list: &[String], args| bpf::run(&program(&rules(&list.join(","))), X86_64, 32, args).0;
     let a = |first, second| [first, second, 0, 0, 0, 0];
     // Both must hold.
     let both = [rule(allow, &[one(0, "EQ", 1, ""), one(1, "GT", 1 << 32, "")])];
@@ -79,16 +98,23 @@ fn rules_with_and_without_conditions() {
         [ALLOW, EPERM, EPERM]
     );
     // Two about the same argument are two rules, and so is the third then.
-    let apart = [rule(allow, &[one(0, "LT", 3, ""), one(0, "GE", 1 << 40, ""), one(1, "EQ", 7, "")])];
-    let verdicts = [a(2, 0), a(3, 0), a((1 << 40) - 1, 7), a(1 << 40, 0)].map(|args| run(&apart, args));
+    let apart =
+        [rule(allow, &[one(0, "LT", 3, ""), one(0, "GE", 1 << 40, ""), one(1, "EQ", 7, "")])];
+    let verdicts =
+        [a(2, 0), a(3, 0), a((1 << 40) - 1, 7), a(1 << 40, 0)].map(|args| run(&apart, args));
     assert_eq!(verdicts, [ALLOW, EPERM, ALLOW, ALLOW]);
     // The first that holds; one without conditions before all others, wherever it stands.
-    let first = [rule(allow, &[one(0, "LE", 5, "")]), rule(r#""SCMP_ACT_TRAP""#, &[one(0, "NE", 9, "")])];
-    assert_eq!([run(&first, a(5, 0)), run(&first, a(6, 0)), run(&first, a(9, 0))], [ALLOW, 0x3_0000, EPERM]);
+    let first =
+        [rule(allow, &[one(0, "LE", 5, "")]), rule(r#""SCMP_ACT_TRAP""#, &[one(0, "NE", 9, "")])];
+    assert_eq!(
+        [run(&first, a(5, 0)), run(&first, a(6, 0)), run(&first, a(9, 0))],
+        [ALLOW, 0x3_0000, EPERM]
+    );
     let last = [&first[..], &[rule(r#""SCMP_ACT_LOG""#, &[]), rule(allow, &[])]].concat();
     assert_eq!(run(&last, a(5, 0)), 0x7ffc_0000);
     // The default is no rule.
-    let default = [rule(r#""SCMP_ACT_ERRNO","errnoRet":1"#, &[]), rule(allow, &[one(0, "EQ", 1, "")])];
+    let default =
+        [rule(r#""SCMP_ACT_ERRNO","errnoRet":1"#, &[]), rule(allow, &[one(0, "EQ", 1, "")])];
     assert_eq!([run(&default, a(1, 0)), run(&default, a(2, 0))], [ALLOW, EPERM]);
     let masked = [rule(allow, &[one(0, "MASKED_EQ", 0xff00_0000_00f0, r#","valueTwo":80"#)])];
     assert_eq!(
@@ -99,12 +125,14 @@ fn rules_with_and_without_conditions() {
 
 #[test]
 fn calls_that_i386_makes_in_two_ways() {
-    let arg = r#"{"index":0,"op":"SCMP_CMP_NE","value":40},{"index":1,"op":"SCMP_CMP_EQ","value":1}"#;
+    let arg =
+        r#"{"index":0,"op":"SCMP_CMP_NE","value":40},{"index":1,"op":"SCMP_CMP_EQ","value":1}"#;
     let listed = rules(&format!(
         r#"{{"names":["socket","semop"],"action":"SCMP_ACT_ALLOW","args":[{arg}]}},{{"names":["shmctl"],"action":"SCMP_ACT_LOG"}}"#
     ));
     let program = program(&listed);
-    let run = |number, first, second| bpf::run(&program, I386, number, [first, second, 0, 0, 0, 0]).0;
+    let run =
+        |number, first, second| bpf::run(&program, I386, number, [first, second, 0, 0, 0, 0]).0;
     assert_eq!([run(359, 2, 1), run(359, 40, 1), run(359, 2, 2)], [ALLOW, EPERM, EPERM]);
     assert_eq!([run(102, 1, 1), run(102, 1, 2), run(102, 2, 1)], [ALLOW, EPERM, EPERM]);
     assert_eq!(
@@ -117,17 +145,20 @@ fn calls_that_i386_makes_in_two_ways() {
 fn flags_and_listeners() {
     let with = |rest: &str| format!(r#"{{"defaultAction":"SCMP_ACT_ALLOW"{rest}}}"#);
     assert_eq!((flags(&with("")), flags(&with(r#","flags":[]"#))), (seccomp::FLAG_SPEC_ALLOW, 0));
-    let four =
-        r#","flags":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]"#;
+    let four = r#","flags":["SECCOMP_FILTER_FLAG_TSYNC","SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]"#;
     assert_eq!(flags(&with(four)), seccomp::FLAG_LOG);
-    let notify = r#","listenerPath":"/a","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]"#;
+    let notify =
+        r#","listenerPath":"/a","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]"#;
     assert_eq!(flags(&with(&format!("{four}{notify}"))), 1 << 1 | 1 << 3 | 1 << 5);
 }
 
 #[test]
 fn errors_name_the_place() {
-    let rule = |rule: &str| rules(&format!(r#"{{"names":["read"],"action":"SCMP_ACT_ALLOW"}},{rule}"#));
-    let arg = |arg: &str| rule(&format!(r#"{{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{{{arg}}}]}}"#));
+    let rule =
+        |rule: &str| rules(&format!(r#"{{"names":["read"],"action":"SCMP_ACT_ALLOW"}},{rule}"#));
+    let arg = |arg: &str| {
+        rule(&format!(r#"{{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{{{arg}}}]}}"#))
+    };
     let notify = |rest: &str, names: &str| {
         format!(
             r#"{{"defaultAction":"SCMP_ACT_ALLOW"{rest},"syscalls":[{{"names":[{names}],"action":"SCMP_ACT_NOTIFY"}}]}}"#
@@ -141,10 +172,22 @@ fn errors_name_the_place() {
             r#"{"defaultAction":"SCMP_ACT_NOTIFY","listenerPath":"/a"}"#.into(),
             "defaultAction: this cannot be the default",
         ),
-        (r#"{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}"#.into(), "defaultErrnoRet: the action takes none"),
-        (r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":65536}"#.into(), "defaultErrnoRet: above 65535"),
-        (r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["x86"]}"#.into(), "architectures[0]: unknown"),
-        (r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_X"]}"#.into(), "flags[0]: unknown"),
+        (
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","defaultErrnoRet":1}"#.into(),
+            "defaultErrnoRet: the action takes none",
+        ),
+        (
+            r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":65536}"#.into(),
+            "defaultErrnoRet: above 65535",
+        ),
+        (
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","architectures":["x86"]}"#.into(),
+            "architectures[0]: unknown",
+        ),
+        (
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_X"]}"#.into(),
+            "flags[0]: unknown",
+        ),
         (
             r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"a"}"#.into(),
             "listenerMetadata: there is no listenerPath",
@@ -174,7 +217,8 @@ fn as_many_instructions_as_there_may_be() {
         )
     };
     let profile = |count| rules(&(0..count).map(rule).collect::<Vec<_>>().join(","));
-    let last = (300..400).rev().find(|count| with(&profile(*count), |filter| filter.is_ok())).unwrap();
+    let last =
+        (300..400).rev().find(|count| with(&profile(*count), |filter| filter.is_ok())).unwrap();
     let most = program(&profile(last));
     assert!(most.len() > 4096 - 12, "{} instructions", most.len());
     for (arch, number) in [(X86_64, 0), (X86_64, X32), (I386, 3)] {
@@ -183,7 +227,8 @@ fn as_many_instructions_as_there_may_be() {
         }
         assert_eq!(bpf::run(&most, arch, number, [last as u64, 0, 0, 0, 0, 0]).0, EPERM);
     }
-    let wanted = "linux.seccomp: a filter of more than 4096 instructions (SECCOMP_INSTRUCTIONS_MAX)";
+    let wanted =
+        "linux.seccomp: a filter of more than 4096 instructions (SECCOMP_INSTRUCTIONS_MAX)";
     assert_eq!([fault(&profile(400)), fault(&profile(3000))], [wanted; 2]);
 }
 
@@ -216,10 +261,15 @@ fn who_listens_gets_the_listener_and_one_state() {
         process::no_new_privileges().unwrap();
         let mut document = profile.clone().into_bytes();
         let value = json::check(&mut document).unwrap();
-        let listener = with(&profile, |filter| filter.unwrap().load()).unwrap().expect("a listener");
+        let listener =
+            with(&profile, |filter| filter.unwrap().load()).unwrap().expect("a listener");
         let mut config = *br#"{"annotations":{"a":"b"}}"#;
-        let state =
-            State { version: c"1.2.0", process: Process { pid: 7, started: 1 }, bundle: c"/b", ..State::UNKNOWN };
+        let state = State {
+            version: c"1.2.0",
+            process: Process { pid: 7, started: 1 },
+            bundle: c"/b",
+            ..State::UNKNOWN
+        };
         let document = Some(json::check(&mut config).unwrap());
         let id = Id::check(c"c").unwrap();
         let container = Occasion { document, id, state, status: Status::Creating };
@@ -228,7 +278,8 @@ fn who_listens_gets_the_listener_and_one_state() {
     let (accepted, _) = server.accept().unwrap();
     let (mut text, mut buffer, mut descriptors) = (Vec::new(), [0; 3000], Vec::new());
     while let (count @ 1.., fd) =
-        sys_socket::receive(crate::sys::fd::FdRef::from_raw(accepted.as_raw_fd()), &mut buffer).unwrap()
+        sys_socket::receive(crate::sys::fd::FdRef::from_raw(accepted.as_raw_fd()), &mut buffer)
+            .unwrap()
     {
         descriptors.extend(fd.map(|fd| (text.len(), fd)));
         text.extend_from_slice(&buffer[..count]);

@@ -17,10 +17,13 @@ const KILL_ROUNDS: usize = 100;
 /// Returns whether the container of this config has its own namespace of this kind: neither a
 /// joined one nor ours.
 pub fn owns_namespace(config: Value<'_>, kind: &str) -> bool {
-    let namespaces = config.member("linux").map(|linux| linux.list_or_none("namespaces")).unwrap_or_default();
+    let namespaces =
+        config.member("linux").map(|linux| linux.list_or_none("namespaces")).unwrap_or_default();
     namespaces.into_iter().any(|one| {
-        let [name, path] = ["type", "path"].map(|key| one.member(key).and_then(|text| text.as_text().ok()));
-        name.is_some_and(|name| name.as_plain() == Some(kind)) && path.is_none_or(|path| path.is_empty())
+        let [name, path] =
+            ["type", "path"].map(|key| one.member(key).and_then(|text| text.as_text().ok()));
+        name.is_some_and(|name| name.as_plain() == Some(kind))
+            && path.is_none_or(|path| path.is_empty())
     })
 }
 
@@ -63,7 +66,11 @@ impl State<'_> {
             return answer.doing("send the signal");
         }
         // The kernel kills a pid namespace together with its first process.
-        let rounds = if config.is_some_and(|config| owns_namespace(config, "pid")) { 0 } else { KILL_ROUNDS };
+        let rounds = if config.is_some_and(|config| owns_namespace(config, "pid")) {
+            0
+        } else {
+            KILL_ROUNDS
+        };
         // The first process last: its namespace leads to the others, and to those that they make
         // meanwhile.
         for _ in 0..rounds {
@@ -131,7 +138,11 @@ fn each_of_namespace(init: i32, kind: &str, see: &mut dyn FnMut(i32)) -> sys::Re
     }
 }
 
-fn namespace<'b>(proc: FdRef<'_>, link: fmt::Arguments<'_>, buffer: &'b mut [u8; LINK_BYTES]) -> sys::Result<&'b [u8]> {
+fn namespace<'b>(
+    proc: FdRef<'_>,
+    link: fmt::Arguments<'_>,
+    buffer: &'b mut [u8; LINK_BYTES],
+) -> sys::Result<&'b [u8]> {
     let path = PathBuf::format(link)?;
     fs::readlink(proc, path.as_c_str(), buffer)
 }

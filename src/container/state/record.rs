@@ -89,7 +89,8 @@ pub struct StateMemory {
 
 impl StateMemory {
     /// All zeros.
-    pub const EMPTY: StateMemory = StateMemory { document: [0; STATE_BYTES], strings: [0; 4 * PATH_BYTES] };
+    pub const EMPTY: StateMemory =
+        StateMemory { document: [0; STATE_BYTES], strings: [0; 4 * PATH_BYTES] };
 }
 
 const TEXTS: [&str; 4] = ["ociVersion", "bundle", "rootfs", "cgroup"];
@@ -120,7 +121,11 @@ impl<'s> State<'s> {
 
     /// Of one that is being made now.
     pub fn new() -> State<'s> {
-        State { created: time::real(), owner: crate::sys::process::effective_uid(), ..State::UNKNOWN }
+        State {
+            created: time::real(),
+            owner: crate::sys::process::effective_uid(),
+            ..State::UNKNOWN
+        }
     }
 
     /// Writes it as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and what else runc tells its
@@ -148,7 +153,8 @@ impl<'s> State<'s> {
             let _ = write!(created, "{}", Rfc3339(self.created));
             json.string_of("created", created.as_bytes());
         }
-        let mut annotations = annotations.and_then(|all| all.entries().ok()).unwrap_or_default().peekable();
+        let mut annotations =
+            annotations.and_then(|all| all.entries().ok()).unwrap_or_default().peekable();
         if annotations.peek().is_some() {
             json.object_of("annotations");
             annotations.for_each(|(key, value)| json.text_key(&key).value(&value));
@@ -161,13 +167,27 @@ impl<'s> State<'s> {
     }
 
     pub(super) fn write(&self, id: Id<'_>, output: &mut dyn Sink) -> Result<()> {
-        let State { version, process, bundle, rootfs, cgroup, created, owner, rootless, terminal, made } = *self;
+        let State {
+            version,
+            process,
+            bundle,
+            rootfs,
+            cgroup,
+            created,
+            owner,
+            rootless,
+            terminal,
+            made,
+        } = *self;
         let mut json = Writer::new(output);
         json.object();
         json.string_of("id", id.as_c_str().to_bytes());
         for (key, text) in TEXTS.iter().zip([version, bundle, rootfs, cgroup]) {
             if text.count_bytes() >= PATH_BYTES {
-                return Err(Error::with_errno(format_args!("{key}: {}", Errno::ENAMETOOLONG), Errno::ENAMETOOLONG));
+                return Err(Error::with_errno(
+                    format_args!("{key}: {}", Errno::ENAMETOOLONG),
+                    Errno::ENAMETOOLONG,
+                ));
             }
             json.string_of(key, text.to_bytes());
         }
@@ -191,7 +211,11 @@ impl<'s> State<'s> {
     }
 
     /// Reads the state of container `id` from a checked document; its texts move to `memory`.
-    pub(super) fn read(id: Id<'_>, document: &Value<'_>, memory: &'s mut [u8]) -> Result<State<'s>> {
+    pub(super) fn read(
+        id: Id<'_>,
+        document: &Value<'_>,
+        memory: &'s mut [u8],
+    ) -> Result<State<'s>> {
         // Renaming a directory beneath the root must not make one container's state another's.
         if document.require_text("id")? != id.0.to_str().unwrap_or("") {
             return Err(document.fault_of("id", "another container's"));
@@ -207,9 +231,12 @@ impl<'s> State<'s> {
         for (key, number) in NUMBERS.iter().zip(&mut numbers) {
             *number = document.require_u64(key)?;
         }
-        let made = MADE.map(|key| document.member(key).and_then(|number| number.as_u64().ok()).unwrap_or(0));
-        let ([version, bundle, rootfs, cgroup], [pid, started, seconds, nanoseconds, owner, rootless, terminal]) =
-            (texts, numbers);
+        let made = MADE
+            .map(|key| document.member(key).and_then(|number| number.as_u64().ok()).unwrap_or(0));
+        let (
+            [version, bundle, rootfs, cgroup],
+            [pid, started, seconds, nanoseconds, owner, rootless, terminal],
+        ) = (texts, numbers);
         // A negative pid would be a group of processes, or all there are.
         let pid = i32::try_from(pid).map_err(|_| document.fault_of("pid", "not a process"))?;
         Ok(State {

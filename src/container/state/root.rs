@@ -44,7 +44,9 @@ impl Root {
         }
         match open(path) {
             Ok(directory) => Ok(Root { directory: Some(directory), made: None }),
-            Err(Errno::ENOENT) if missing == Missing::Ignore => Ok(Root { directory: None, made: None }),
+            Err(Errno::ENOENT) if missing == Missing::Ignore => {
+                Ok(Root { directory: None, made: None })
+            }
             Err(errno) => Err(errno).on("open the state's root", path),
         }
     }
@@ -103,10 +105,14 @@ impl Root {
     /// Sets `path` to the absolute path of a container's directory, which need not exist.
     pub fn path_of(&self, id: Id<'_>, path: &mut PathBuf) -> Result<()> {
         let root = self.directory.as_ref().ok_or_else(|| absent(id))?.raw() as u32;
-        let link = PathBuf::format(format_args!("/proc/self/fd/{root}")).doing("find the state's root")?;
+        let link =
+            PathBuf::format(format_args!("/proc/self/fd/{root}")).doing("find the state's root")?;
         let mut buffer = [0; crate::limits::PATH_BYTES];
-        let root = fs::readlink(CWD, link.as_c_str(), &mut buffer).doing("find the state's root")?;
-        path.push_bytes(root).and_then(|()| path.push(id.0.to_bytes())).doing("find the state's root")
+        let root =
+            fs::readlink(CWD, link.as_c_str(), &mut buffer).doing("find the state's root")?;
+        path.push_bytes(root)
+            .and_then(|()| path.push(id.0.to_bytes()))
+            .doing("find the state's root")
     }
 
     /// Shows the names of all containers that are there now, sorted.
@@ -115,7 +121,8 @@ impl Root {
         let mut names = Names::new();
         fs::seek(root.by_ref(), 0, fs::SEEK_SET).doing("list containers")?;
         each_entry(root.by_ref(), &mut |entry| {
-            let is_one = matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN) && Id::check(entry.name).is_ok();
+            let is_one = matches!(entry.kind, libc::DT_DIR | libc::DT_UNKNOWN)
+                && Id::check(entry.name).is_ok();
             if is_one { names.add(entry.name).map_err(too_many) } else { Ok(()) }
         })?;
         names.sort();
@@ -141,7 +148,8 @@ fn make_directories(path: &CStr) -> Result<Option<MadeRoot>> {
         }
     }
     let Some(former) = former else { return Ok(None) };
-    let base = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the current directory")?;
+    let base =
+        fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the current directory")?;
     Ok(Some(MadeRoot { base, path: part, former }))
 }
 
@@ -169,7 +177,10 @@ struct Names {
 
 impl Names {
     fn new() -> Names {
-        Names { text: Grown::new(CONTAINERS_MAX * (NAME_BYTES + 1)), starts: Grown::new(CONTAINERS_MAX) }
+        Names {
+            text: Grown::new(CONTAINERS_MAX * (NAME_BYTES + 1)),
+            starts: Grown::new(CONTAINERS_MAX),
+        }
     }
 
     fn add(&mut self, name: &CStr) -> sys::Result<()> {

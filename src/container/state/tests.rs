@@ -53,7 +53,10 @@ fn a_root_is_made_for_its_owner_and_its_containers_are_found() {
         ("container with given ID already exists: a", Errno::EEXIST)
     );
     let error = root.container(id(c"c")).err().unwrap();
-    assert_eq!((error.to_string().as_str(), error.errno()), ("container does not exist: c", Errno::ENOENT));
+    assert_eq!(
+        (error.to_string().as_str(), error.errno()),
+        ("container does not exist: c", Errno::ENOENT)
+    );
     // Neither a file nor a link is a container, nor is what no id can name.
     std::fs::write(path.join("file"), "").unwrap();
     std::os::unix::fs::symlink("a", path.join("link")).unwrap();
@@ -93,9 +96,18 @@ fn a_state_is_read_as_it_was_written() {
     for state in [odd_state(), State::UNKNOWN] {
         directory.write(&state).unwrap();
         let read = directory.read(&mut memory).unwrap();
-        assert_eq!((read.version, read.process, read.bundle), (state.version, state.process, state.bundle));
-        assert_eq!((read.rootfs, read.cgroup, read.created), (state.rootfs, state.cgroup, state.created));
-        assert_eq!((read.owner, read.rootless, read.terminal), (state.owner, state.rootless, state.terminal));
+        assert_eq!(
+            (read.version, read.process, read.bundle),
+            (state.version, state.process, state.bundle)
+        );
+        assert_eq!(
+            (read.rootfs, read.cgroup, read.created),
+            (state.rootfs, state.cgroup, state.created)
+        );
+        assert_eq!(
+            (read.owner, read.rootless, read.terminal),
+            (state.owner, state.rootless, state.terminal)
+        );
         assert_eq!(read.made, state.made);
     }
     // The longest that may be, each byte of it escaped.
@@ -110,7 +122,14 @@ fn a_state_is_read_as_it_was_written() {
     let mut document = b"{ \"a\" : [ 1 ] }".to_vec();
     directory.write_config(&crate::codec::json::check(&mut document).unwrap()).unwrap();
     assert_eq!(directory.read_config(&mut [0; 64]).unwrap().as_json(), "{\"a\":[1]}");
-    assert!(directory.read_config(&mut [0; 9]).err().unwrap().to_string().ends_with("config.json: file too large"));
+    assert!(
+        directory
+            .read_config(&mut [0; 9])
+            .err()
+            .unwrap()
+            .to_string()
+            .ends_with("config.json: file too large")
+    );
     directory.remove().unwrap();
     assert!(!place.join("a").exists());
     std::fs::remove_dir_all(place).unwrap();
@@ -125,11 +144,16 @@ fn a_torn_or_hostile_state_is_an_error_that_names_it() {
     let mut memory = memory();
     directory.write(&odd_state()).unwrap();
     let whole = std::fs::read(&file).unwrap();
-    let read = |memory: &mut StateMemory| directory.read(memory).map(|state| state.process).map_err(|e| e.to_string());
+    let read = |memory: &mut StateMemory| {
+        directory.read(memory).map(|state| state.process).map_err(|e| e.to_string())
+    };
     for length in 0..whole.len() - 2 {
         std::fs::write(&file, &whole[..length]).unwrap();
         let error = read(&mut memory).unwrap_err();
-        assert!(error.starts_with("container a: state.json: invalid JSON at byte "), "{length}: {error}");
+        assert!(
+            error.starts_with("container a: state.json: invalid JSON at byte "),
+            "{length}: {error}"
+        );
     }
     let text = String::from_utf8(whole).unwrap();
     for (from, to, wanted) in [
@@ -143,14 +167,20 @@ fn a_torn_or_hostile_state_is_an_error_that_names_it() {
         assert!(text.contains(from));
         std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
         let error = read(&mut memory).unwrap_err();
-        assert!(error.starts_with("container a: state.json: ") && error.contains(wanted), "{error}");
+        assert!(
+            error.starts_with("container a: state.json: ") && error.contains(wanted),
+            "{error}"
+        );
     }
     std::fs::write(&file, vec![b' '; crate::limits::STATE_BYTES]).unwrap();
     assert_eq!(read(&mut memory).unwrap_err(), "container a: state.json: file too large");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(read(&mut memory).unwrap_err(), "container does not exist: a");
     std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
-    assert_eq!(read(&mut memory).unwrap_err(), "container a: state.json: too many levels of symbolic links");
+    assert_eq!(
+        read(&mut memory).unwrap_err(),
+        "container a: state.json: too many levels of symbolic links"
+    );
     std::fs::remove_dir_all(place).unwrap();
 }
 
@@ -172,7 +202,10 @@ fn one_at_a_time_changes_a_container() {
     assert_eq!(one.status(&State::UNKNOWN), Status::Stopped, "nobody else is at work");
     one.remove().unwrap();
     let (status, locked, again) = late.join().unwrap();
-    assert_eq!((status, locked, again), (Status::Creating, Err("container does not exist: a".into()), true));
+    assert_eq!(
+        (status, locked, again),
+        (Status::Creating, Err("container does not exist: a".into()), true)
+    );
     // Whoever has a copy of the descriptor does not keep the lock.
     let held = root.create(id(c"b")).unwrap();
     let copy = crate::sys::fd::duplicate(held.fd(), 3).unwrap();
@@ -188,7 +221,11 @@ fn of_many_that_make_one_container_one_does() {
     Root::open(&c(&place), Missing::Make).unwrap();
     let made: usize = std::thread::scope(|scope| {
         let all: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| Root::open(&c(&place), Missing::Refuse).unwrap().create(id(c"a")).is_ok()))
+            .map(|_| {
+                scope.spawn(|| {
+                    Root::open(&c(&place), Missing::Refuse).unwrap().create(id(c"a")).is_ok()
+                })
+            })
             .collect();
         all.into_iter().map(|one| usize::from(one.join().unwrap())).sum()
     });
@@ -207,7 +244,11 @@ fn a_process_is_known_by_its_start_and_a_zombie_is_none() {
     assert_eq!(directory.status(&state), Status::Running);
     let later = State { process: Process { started: process.started + 1, ..process }, ..state };
     assert_eq!(directory.status(&later), Status::Stopped);
-    assert!(process.open().is_some() && later.process.open().is_none() && Process::NONE.open().is_none());
+    assert!(
+        process.open().is_some()
+            && later.process.open().is_none()
+            && Process::NONE.open().is_none()
+    );
     let socket = std::process::Command::new("python3")
         .args(["-c", "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(1); print(flush=True); sys.stdin.read()"])
         .arg(place.join("a/start.sock"))
@@ -237,7 +278,8 @@ fn a_process_is_known_by_its_start_and_a_zombie_is_none() {
 
 #[test]
 fn times_are_written_as_go_writes_them() {
-    for (nanoseconds, text) in [(0, "Z"), (24_205_480, ".02420548Z"), (999_999_999, ".999999999Z"), (1, ".000000001Z")]
+    for (nanoseconds, text) in
+        [(0, "Z"), (24_205_480, ".02420548Z"), (999_999_999, ".999999999Z"), (1, ".000000001Z")]
     {
         let text = format!("2026-11-24T15:00:00{text}");
         assert_eq!(Rfc3339(Time { seconds: 1_795_532_400, nanoseconds }).to_string(), text);

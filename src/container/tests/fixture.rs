@@ -29,7 +29,8 @@ impl Fixture {
             eprintln!("skipped: needs root");
             return None;
         }
-        let path = std::env::temp_dir().join(format!("ocinit-container-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("ocinit-container-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(path.join("bin")).unwrap();
         let program = std::env::current_exe().unwrap();
@@ -78,7 +79,12 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
         domainname: None,
         mounts: defaults::MOUNTS,
         devices: defaults::DEVICES,
-        namespaces: CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_NEWNET,
+        namespaces: CLONE_NEWNS
+            | CLONE_NEWPID
+            | CLONE_NEWIPC
+            | CLONE_NEWUTS
+            | CLONE_NEWCGROUP
+            | CLONE_NEWNET,
         joined: &[],
         masked_paths: defaults::MASKED_PATHS,
         readonly_paths: defaults::READONLY_PATHS,
@@ -103,7 +109,8 @@ pub struct Reader(Fd);
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        fs::read(self.0.by_ref(), buffer).map_err(|errno| std::io::Error::from_raw_os_error(errno.number()))
+        fs::read(self.0.by_ref(), buffer)
+            .map_err(|errno| std::io::Error::from_raw_os_error(errno.number()))
     }
 }
 
@@ -116,7 +123,8 @@ pub fn run(spec: &Spec<'_>, root: &Fixture) -> std::result::Result<(u8, String),
     let null = fs::open(CWD, c"/dev/null", fs::O_RDWR, 0).unwrap();
     let (end, write_end) = fd::pipe().unwrap();
     let stdio = Stdio::Files([null.by_ref(), null.by_ref(), write_end.by_ref()]);
-    let running = start_with(spec, root, stdio).map_err(|error| format!("{} {error}", error.status()))?;
+    let running =
+        start_with(spec, root, stdio).map_err(|error| format!("{} {error}", error.status()))?;
     drop(write_end);
     let mut said = String::new();
     file(end).read_to_string(&mut said).unwrap();
@@ -137,27 +145,43 @@ fn inside() {
         line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
     };
     let list = |path: &str| {
-        let entries = std::fs::read_dir(path).map(|dir| dir.map(|entry| entry.unwrap().file_name()));
-        let mut names: Vec<_> = entries.unwrap().map(|name| name.to_str().unwrap().to_owned()).collect();
+        let entries =
+            std::fs::read_dir(path).map(|dir| dir.map(|entry| entry.unwrap().file_name()));
+        let mut names: Vec<_> =
+            entries.unwrap().map(|name| name.to_str().unwrap().to_owned()).collect();
         names.sort();
         names.join(" ")
     };
     let write = |path: &str| match std::fs::File::options().write(true).open(path) {
-        Ok(mut file) => file.write(b"0").map_or_else(|error| error.to_string(), |_| "written".into()),
+        Ok(mut file) => {
+            file.write(b"0").map_or_else(|error| error.to_string(), |_| "written".into())
+        }
         Err(error) => error.to_string(),
     };
     let mut said = String::new();
     match probe.as_str() {
         "process" => {
-            for name in ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"] {
+            for name in [
+                "Uid",
+                "Gid",
+                "Groups",
+                "CapInh",
+                "CapPrm",
+                "CapEff",
+                "CapBnd",
+                "CapAmb",
+                "NoNewPrivs",
+            ] {
                 writeln!(said, "{name} {}", of_status(name)).unwrap();
             }
             for name in ["SigBlk", "SigIgn", "Umask", "Tgid"] {
                 writeln!(said, "{name} {}", of_status(name)).unwrap();
             }
             let stat = read("/proc/self/stat");
-            let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().to_owned();
-            writeln!(said, "session {session} cwd {}", std::env::current_dir().unwrap().display()).unwrap();
+            let session =
+                stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap().to_owned();
+            writeln!(said, "session {session} cwd {}", std::env::current_dir().unwrap().display())
+                .unwrap();
             writeln!(said, "oom {}", read("/proc/self/oom_score_adj").trim()).unwrap();
             writeln!(
                 said,
@@ -167,9 +191,13 @@ fn inside() {
             )
             .unwrap();
             writeln!(said, "fds {} net {}", list("/proc/self/fd"), list("/sys/class/net")).unwrap();
-            writeln!(said, "args {} env {}", std::env::args().count(), std::env::vars().count()).unwrap();
-            let stderr =
-                std::fs::File::options().write(true).open("/dev/stderr").map(drop).map_err(|error| error.kind());
+            writeln!(said, "args {} env {}", std::env::args().count(), std::env::vars().count())
+                .unwrap();
+            let stderr = std::fs::File::options()
+                .write(true)
+                .open("/dev/stderr")
+                .map(drop)
+                .map_err(|error| error.kind());
             writeln!(said, "stderr {stderr:?}").unwrap();
         }
         "mounts" => {
@@ -198,7 +226,12 @@ fn inside() {
                 writeln!(said, "{path} {}", write(path)).unwrap();
             }
             let made = std::fs::write("/sys/firmware/x", "").map_err(|error| error.to_string());
-            writeln!(said, "{made:?} {:?}", std::fs::write("/new", "").map_err(|error| error.to_string())).unwrap();
+            writeln!(
+                said,
+                "{made:?} {:?}",
+                std::fs::write("/new", "").map_err(|error| error.to_string())
+            )
+            .unwrap();
             writeln!(said, "root {}", list("/")).unwrap();
         }
         "signal" => {
@@ -224,26 +257,43 @@ fn inside() {
                 process::exit(0)
             }
             let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-            while list("/proc").split(' ').filter(|name| name.parse::<u32>().is_ok()).count() > 2 + 100 {
+            while list("/proc").split(' ').filter(|name| name.parse::<u32>().is_ok()).count()
+                > 2 + 100
+            {
                 assert!(std::time::Instant::now() < deadline, "orphans are not reaped");
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
-            let init = |file: &str| std::fs::read_link(format!("/proc/1/{file}")).map_err(|error| error.kind());
+            let init = |file: &str| {
+                std::fs::read_link(format!("/proc/1/{file}")).map_err(|error| error.kind())
+            };
             writeln!(said, "pid {} exe {:?}", std::process::id(), init("exe")).unwrap();
             let init = read("/proc/1/status");
             for name in ["Name", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp:", "Uid"] {
                 let line = init.lines().find(|line| line.starts_with(name)).unwrap();
-                writeln!(said, "{}", line.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap();
+                writeln!(said, "{}", line.split_whitespace().collect::<Vec<_>>().join(" "))
+                    .unwrap();
             }
         }
         "terminal" => {
             let size = crate::sys::tty::is_terminal(fd::STDIN);
             let link = std::fs::read_link("/proc/self/fd/0").unwrap();
-            let tty = std::fs::File::options().write(true).open("/dev/tty").map(drop).map_err(|error| error.kind());
-            let console =
-                std::fs::File::options().write(true).open("/dev/console").map(drop).map_err(|error| error.kind());
-            writeln!(said, "{size} {} tty {tty:?} console {console:?} pts {}", link.display(), list("/dev/pts"))
-                .unwrap();
+            let tty = std::fs::File::options()
+                .write(true)
+                .open("/dev/tty")
+                .map(drop)
+                .map_err(|error| error.kind());
+            let console = std::fs::File::options()
+                .write(true)
+                .open("/dev/console")
+                .map(drop)
+                .map_err(|error| error.kind());
+            writeln!(
+                said,
+                "{size} {} tty {tty:?} console {console:?} pts {}",
+                link.display(),
+                list("/dev/pts")
+            )
+            .unwrap();
         }
         "exit" => {}
         other => panic!("{other}"),

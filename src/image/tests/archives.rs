@@ -48,7 +48,10 @@ pub(super) fn files(layout: &Layout) -> Vec<(String, Vec<u8>)> {
     for blob in std::fs::read_dir(layout.0.join("blobs/sha256")).unwrap() {
         names.push(format!("blobs/sha256/{}", blob.unwrap().file_name().to_str().unwrap()));
     }
-    names.into_iter().map(|name| (name.clone(), std::fs::read(layout.0.join(name)).unwrap())).collect()
+    names
+        .into_iter()
+        .map(|name| (name.clone(), std::fs::read(layout.0.join(name)).unwrap()))
+        .collect()
 }
 
 fn example() -> Layout {
@@ -69,7 +72,8 @@ pub(super) fn read_as(tar: &[u8], form: Form, wanted: &Wanted<'_>) -> Result<Str
     std::fs::write(&path, tar).unwrap();
     let file = Fd::from_raw(std::fs::File::open(&path).unwrap().into_raw_fd());
     let mut memory = lock(&ARCHIVE);
-    let store = Store::open_archive(file, tar.len() as u64, form, &mut memory).map_err(|error| error.to_string())?;
+    let store = Store::open_archive(file, tar.len() as u64, form, &mut memory)
+        .map_err(|error| error.to_string())?;
     summary(&store, wanted)
 }
 
@@ -87,14 +91,23 @@ fn an_archive_may_have_any_order_and_prefix() {
     assert!(looks_like_archive(&first[..512]) && looks_like_archive(&first));
     files.reverse();
     assert_eq!(read(&ended(&files)).unwrap(), "a");
-    let dotted: Vec<_> = files.iter().map(|(name, bytes)| (format!("./{name}"), bytes.clone())).collect();
+    let dotted: Vec<_> =
+        files.iter().map(|(name, bytes)| (format!("./{name}"), bytes.clone())).collect();
     assert_eq!(read(&[entry("./", b'5', b""), ended(&dotted)].concat()).unwrap(), "a");
     // Without an end, with old bytes after it, and with other files.
     assert_eq!(read(&tar(&files)).unwrap(), "a");
     assert_eq!(read(&[&ended(&files)[..], &[0x5a; 5000]].concat()).unwrap(), "a");
-    assert_eq!(read(&[&ended(&files)[..], &entry("index.json", b'0', b"{}")].concat()).unwrap(), "a");
-    assert_eq!(read(&[&entry("manifest.json", b'0', b"[]")[..], &ended(&files)].concat()).unwrap(), "a");
-    let links = [entry("refs/x", b'2', b""), entry("a", b'1', b""), entry("blobs/sha256", b'5', b"")].concat();
+    assert_eq!(
+        read(&[&ended(&files)[..], &entry("index.json", b'0', b"{}")].concat()).unwrap(),
+        "a"
+    );
+    assert_eq!(
+        read(&[&entry("manifest.json", b'0', b"[]")[..], &ended(&files)].concat()).unwrap(),
+        "a"
+    );
+    let links =
+        [entry("refs/x", b'2', b""), entry("a", b'1', b""), entry("blobs/sha256", b'5', b"")]
+            .concat();
     assert_eq!(read(&[links, ended(&files)].concat()).unwrap(), "a");
 }
 
@@ -105,7 +118,8 @@ fn the_last_entry_of_a_name_counts() {
     let stale = index(&[]);
     let with = |before: &str, after: Option<&str>| {
         let before = entry("index.json", b'0', before.as_bytes());
-        let after = after.map(|text| entry("./index.json", b'0', text.as_bytes())).unwrap_or_default();
+        let after =
+            after.map(|text| entry("./index.json", b'0', text.as_bytes())).unwrap_or_default();
         read(&[before, tar(&files), after, END.to_vec()].concat())
     };
     assert_eq!(with(&stale, None).unwrap(), "a");
@@ -132,17 +146,25 @@ fn extended_headers_are_understood() {
     let mut pax = entry("pax_global_header", b'g', record("comment", "0123456789").as_bytes());
     let mut gnu = Vec::new();
     for (name, bytes) in &files {
-        let records = record("path", name) + &record("mtime", "1.5") + &record("size", &bytes.len().to_string());
-        pax.extend([entry("x", b'x', records.as_bytes()), header(b"short", b'0', "0"), padded(bytes)].concat());
+        let records = record("path", name)
+            + &record("mtime", "1.5")
+            + &record("size", &bytes.len().to_string());
+        pax.extend(
+            [entry("x", b'x', records.as_bytes()), header(b"short", b'0', "0"), padded(bytes)]
+                .concat(),
+        );
         let long = [name.as_bytes(), b"\0"].concat();
         gnu.extend([entry("././@LongLink", b'L', &long), entry("cut", b'0', bytes)].concat());
     }
     assert_eq!(read(&[&pax[..], &END].concat()).unwrap(), "a");
     assert_eq!(read(&[&gnu[..], &END].concat()).unwrap(), "a");
     // An `x` header is for one entry only.
-    let stray = [entry("x", b'x', record("path", "other").as_bytes()), entry("y", b'0', b"")].concat();
+    let stray =
+        [entry("x", b'x', record("path", "other").as_bytes()), entry("y", b'0', b"")].concat();
     assert_eq!(read(&[&stray[..], &tar(&files), &END].concat()).unwrap(), "a");
-    for broken in ["5 path=a\n", "99 path=a\n", "x path=a\n", "9 path=a", "7 path\n", "12 size=-12\n"] {
+    for broken in
+        ["5 path=a\n", "99 path=a\n", "x path=a\n", "9 path=a", "7 path\n", "12 size=-12\n"]
+    {
         let tar = [&entry("x", b'x', broken.as_bytes())[..], &tar(&files), &END].concat();
         error_has(read(&tar), &["archive: ", "header at byte "]);
     }
@@ -187,10 +209,19 @@ fn broken_archives_are_refused() {
     large[124..136].copy_from_slice(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
     seal(&mut large);
     error_has(read(&large), &["truncated: a at byte 0 has 9223372036854775807 bytes"]);
-    for (kind, why) in [(b'3', "index.json: not a regular file"), (b'2', "index.json: a link that leads to nothing")] {
-        error_has(read(&[tar(&files(&layout)), entry("index.json", kind, b""), END.to_vec()].concat()), &[why]);
+    for (kind, why) in [
+        (b'3', "index.json: not a regular file"),
+        (b'2', "index.json: a link that leads to nothing"),
+    ] {
+        error_has(
+            read(&[tar(&files(&layout)), entry("index.json", kind, b""), END.to_vec()].concat()),
+            &[why],
+        );
     }
-    error_has(read(&[&entry("oci-layout", b'0', b"{}")[..], &END].concat()), &["oci-layout: imageLayoutVersion"]);
+    error_has(
+        read(&[&entry("oci-layout", b'0', b"{}")[..], &END].concat()),
+        &["oci-layout: imageLayoutVersion"],
+    );
     error_has(read(&END), &["oci-layout: missing"]);
     error_has(read(b""), &["oci-layout: missing"]);
     for bytes in [&END[..512], &[0xff; 512], &good[..511], b""] {
@@ -202,14 +233,20 @@ fn broken_archives_are_refused() {
 fn an_archive_of_2016_has_refs() {
     let layout = example();
     let manifest = plain(&layout.image("old", "amd64"));
-    let files: Vec<_> = files(&layout).into_iter().filter(|(name, _)| name != "index.json").collect();
-    let refs = [entry("./refs/v1", b'0', b"{"), entry("./refs/v1", b'0', manifest.as_bytes())].concat();
+    let files: Vec<_> =
+        files(&layout).into_iter().filter(|(name, _)| name != "index.json").collect();
+    let refs =
+        [entry("./refs/v1", b'0', b"{"), entry("./refs/v1", b'0', manifest.as_bytes())].concat();
     assert_eq!(read(&[tar(&files), refs, END.to_vec()].concat()).unwrap(), "old");
     error_has(read(&[tar(&files), END.to_vec()].concat()), &["neither index.json nor refs"]);
-    let many: Vec<u8> = (0..65).flat_map(|n| entry(&format!("refs/{n}"), b'0', manifest.as_bytes())).collect();
+    let many: Vec<u8> =
+        (0..65).flat_map(|n| entry(&format!("refs/{n}"), b'0', manifest.as_bytes())).collect();
     assert_eq!(read(&[tar(&files), many.clone(), END.to_vec()].concat()).unwrap(), "old");
     let long = entry(&format!("refs/{}", "x".repeat(90)), b'0', b"{}").repeat(2);
-    error_has(read(&[tar(&files), long, END.to_vec()].concat()), &["refs xxx", "mediaType: missing"]);
+    error_has(
+        read(&[tar(&files), long, END.to_vec()].concat()),
+        &["refs xxx", "mediaType: missing"],
+    );
     // With an index.json they do not matter.
     let whole = [tar(&super::archives::files(&layout)), many, END.to_vec()].concat();
     assert!(read(&whole).is_ok());

@@ -5,7 +5,8 @@ use super::*;
 
 /// A configuration of an image of these layers, and its name's digits.
 fn config(author: &str, layers: &[&str]) -> (String, String) {
-    let ids: Vec<_> = layers.iter().map(|layer| format!(r#""{}""#, digest_of(layer.as_bytes()))).collect();
+    let ids: Vec<_> =
+        layers.iter().map(|layer| format!(r#""{}""#, digest_of(layer.as_bytes()))).collect();
     let text = format!(
         r#"{{"architecture":"amd64","os":"linux","author":"{author}","rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
         ids.join(",")
@@ -14,7 +15,9 @@ fn config(author: &str, layers: &[&str]) -> (String, String) {
 }
 
 fn item(config: &str, tags: &[&str], layers: &[&str]) -> String {
-    let quoted = |list: &[&str]| list.iter().map(|text| format!(r#""{text}""#)).collect::<Vec<_>>().join(",");
+    let quoted = |list: &[&str]| {
+        list.iter().map(|text| format!(r#""{text}""#)).collect::<Vec<_>>().join(",")
+    };
     let tags = if tags.is_empty() { "null".to_string() } else { format!("[{}]", quoted(tags)) };
     format!(r#"{{"Config":"{config}","RepoTags":{tags},"Layers":[{}]}}"#, quoted(layers))
 }
@@ -46,7 +49,11 @@ fn tagged(parts: &[Vec<u8>], tag: &str) -> Result<String, String> {
 fn simple(tags: &[&str]) -> [Vec<u8>; 3] {
     let (id, text) = config("a", &["tar"]);
     let manifest = format!("[{}]", item(&format!("{id}.json"), tags, &["1/layer.tar"]));
-    [file("1/layer.tar", "tar"), file(&format!("{id}.json"), &text), file("manifest.json", &manifest)]
+    [
+        file("1/layer.tar", "tar"),
+        file(&format!("{id}.json"), &text),
+        file("manifest.json", &manifest),
+    ]
 }
 
 #[test]
@@ -54,11 +61,18 @@ fn the_only_image_and_its_names() {
     assert_eq!(any(&simple(&[])).unwrap(), "a");
     let parts = simple(&["busybox:latest", "reg.example:5000/b:v1"]);
     assert_eq!(any(&parts).unwrap(), "a");
-    for name in ["busybox", "busybox:latest", "docker.io/library/busybox", "reg.example:5000/b:v1"] {
+    for name in ["busybox", "busybox:latest", "docker.io/library/busybox", "reg.example:5000/b:v1"]
+    {
         assert_eq!(tagged(&parts, name).unwrap(), "a", "{name}");
     }
-    error_has(tagged(&parts, "busybox:1"), &["manifest.json: no tag \"busybox:1\", there is: busybox:latest, reg.ex"]);
-    error_has(tagged(&simple(&[]), "busybox"), &["manifest.json: no tag \"busybox\", nor any other"]);
+    error_has(
+        tagged(&parts, "busybox:1"),
+        &["manifest.json: no tag \"busybox:1\", there is: busybox:latest, reg.ex"],
+    );
+    error_has(
+        tagged(&simple(&[]), "busybox"),
+        &["manifest.json: no tag \"busybox\", nor any other"],
+    );
 }
 
 #[test]
@@ -91,7 +105,9 @@ fn several_images_are_chosen_by_tag_place_or_id() {
     assert_eq!(pinned(&format!("sha256:{two}")).unwrap(), "two");
     error_has(pinned(&digest_of(b"x").to_string()), &["holds no image, or not the one"]);
     // Two names of one image are no choice.
-    let two_names = [vec![file("manifest.json", &format!("[{},{}]", list[1], list[2]))], parts[1..].to_vec()].concat();
+    let two_names =
+        [vec![file("manifest.json", &format!("[{},{}]", list[1], list[2]))], parts[1..].to_vec()]
+            .concat();
     assert_eq!(any(&two_names).unwrap(), "two");
 }
 
@@ -117,16 +133,25 @@ fn a_layer_may_be_a_link_to_another() {
     assert_eq!(any(&parts(link("c/layer.tar", b'1', "./a/layer.tar"))).unwrap(), "linked");
     let why = "manifest.json: [0].Layers[2]: archive: c/layer.tar: a link that leads to nothing in the archive";
     error_has(any(&parts(link("c/layer.tar", b'2', "/etc/passwd"))), &[why]);
-    error_has(any(&parts(link("c/layer.tar", b'2', "layer.tar"))), &["a link that leads from link to link"]);
+    error_has(
+        any(&parts(link("c/layer.tar", b'2', "layer.tar"))),
+        &["a link that leads from link to link"],
+    );
     error_has(any(&parts(entry("c/layer.tar", b'3', b""))), &["c/layer.tar: not a regular file"]);
-    error_has(any(&parts(entry("e", b'0', b""))), &["manifest.json: [0].Layers[2]: c/layer.tar: not in the archive"]);
+    error_has(
+        any(&parts(entry("e", b'0', b""))),
+        &["manifest.json: [0].Layers[2]: c/layer.tar: not in the archive"],
+    );
     // A name that does not fit into a header.
     let long = format!("{}/layer.tar", "x".repeat(300));
     let manifest = manifest.replace("a/layer.tar", &long);
     let mut named = parts(link("c/layer.tar", b'1', "d")).to_vec();
     named[3] = [entry("././@LongLink", b'L', long.as_bytes()), file("cut", "tar")].concat();
-    named[4] =
-        [entry("././@LongLink", b'K', format!("/{long}\0").as_bytes()), link("b/layer.tar", b'2', "cut")].concat();
+    named[4] = [
+        entry("././@LongLink", b'K', format!("/{long}\0").as_bytes()),
+        link("b/layer.tar", b'2', "cut"),
+    ]
+    .concat();
     let record = format!("{} linkpath={long}\n", long.len() + 14);
     named[5] = [entry("x", b'x', record.as_bytes()), link("c/layer.tar", b'1', "cut")].concat();
     named[9] = file("manifest.json", &manifest);
@@ -140,7 +165,12 @@ fn names_with_a_digest_are_held_to_it() {
         let manifest = format!("[{}]", item(name, &[], &["l"]));
         any(&[file("l", "tar"), file(name, text), file("manifest.json", &manifest)])
     };
-    for name in [format!("{id}.json"), format!("blobs/sha256/{id}"), format!("sha256:{id}"), "config.json".into()] {
+    for name in [
+        format!("{id}.json"),
+        format!("blobs/sha256/{id}"),
+        format!("sha256:{id}"),
+        "config.json".into(),
+    ] {
         assert_eq!(with(&name, &text).unwrap(), "a", "{name}");
         let other = with(&name, &text.replace("\"a\"", "\"b\""));
         if name == "config.json" {
@@ -150,8 +180,14 @@ fn names_with_a_digest_are_held_to_it() {
         }
     }
     error_has(with(&format!("{id}.json"), "{}"), &["config: digest mismatch"]);
-    error_has(with("config.json", &text.replace("amd64", "arm64")), &["for linux/arm64, this machine is linux/amd64"]);
-    error_has(with("config.json", &config("a", &["x", "y"]).1), &["diff_ids: 2 of them, the manifest has 1 layers"]);
+    error_has(
+        with("config.json", &text.replace("amd64", "arm64")),
+        &["for linux/arm64, this machine is linux/amd64"],
+    );
+    error_has(
+        with("config.json", &config("a", &["x", "y"]).1),
+        &["diff_ids: 2 of them, the manifest has 1 layers"],
+    );
 }
 
 #[test]
@@ -174,11 +210,15 @@ fn a_layout_in_the_same_archive_is_preferred() {
     let layout = Layout::new();
     layout.index(&[super::tagged(&layout.image("layout", "amd64"), "v1")]);
     let both = [simple(&["v1"]).concat(), tar(&files(&layout)), END.to_vec()].concat();
-    for (form, author) in [(Form::Either, "layout"), (Form::Layout, "layout"), (Form::Docker, "a")] {
+    for (form, author) in [(Form::Either, "layout"), (Form::Layout, "layout"), (Form::Docker, "a")]
+    {
         assert_eq!(read_as(&both, form, &Wanted::default()).unwrap(), author);
     }
     let docker = simple(&[]).concat();
-    error_has(read_as(&docker, Form::Layout, &Wanted::default()), &["archive: oci-layout: missing"]);
+    error_has(
+        read_as(&docker, Form::Layout, &Wanted::default()),
+        &["archive: oci-layout: missing"],
+    );
     error_has(
         read_as(&tar(&files(&layout)), Form::Docker, &Wanted::default()),
         &["manifest.json: missing: not what docker save writes"],
@@ -187,7 +227,11 @@ fn a_layout_in_the_same_archive_is_preferred() {
 
 #[test]
 fn docker_before_manifest_json_is_named() {
-    let old = [file("1/json", "{}"), file("1/layer.tar", "tar"), file("repositories", r#"{"x":{"latest":"1"}}"#)];
+    let old = [
+        file("1/json", "{}"),
+        file("1/layer.tar", "tar"),
+        file("repositories", r#"{"x":{"latest":"1"}}"#),
+    ];
     error_has(any(&old), &["manifest.json: missing: of docker before 1.10 (repositories)"]);
 }
 
@@ -200,7 +244,10 @@ fn the_list_of_images_is_read_strictly() {
         ("[]", "manifest.json: holds no image"),
         ("[{}]", "manifest.json: [0].Config: missing"),
         (r#"[{"Config":7}]"#, "[0].Config: not a string"),
-        (r#"[{"Config":"../../etc/passwd","Layers":[]}]"#, "[0].Config: ../../etc/passwd: not in the archive"),
+        (
+            r#"[{"Config":"../../etc/passwd","Layers":[]}]"#,
+            "[0].Config: ../../etc/passwd: not in the archive",
+        ),
         (r#"[{"Config":"c","Layers":["l",7]}]"#, "[0].Layers[1]: not a string"),
         (r#"[{"Config":"c","Layers":[""]}]"#, "[0].Layers[0]: : not in the archive"),
         (r#"[{"Config":"c","Layers":["l"],"RepoTags":"x"}]"#, "[0].RepoTags: not an array"),
@@ -208,9 +255,15 @@ fn the_list_of_images_is_read_strictly() {
         error_has(with(text), &[why]);
     }
     let many = vec!["\"l\""; 1025].join(",");
-    error_has(with(&format!(r#"[{{"Config":"c","Layers":[{many}]}}]"#)), &["[0].Layers: more than 1024 layers"]);
+    error_has(
+        with(&format!(r#"[{{"Config":"c","Layers":[{many}]}}]"#)),
+        &["[0].Layers: more than 1024 layers"],
+    );
     let large = vec![b' '; crate::limits::DOCUMENT_BYTES + 1];
-    error_has(any(&[entry("manifest.json", b'0', &large)]), &["manifest.json: 4194305 bytes, more than the 4194304"]);
+    error_has(
+        any(&[entry("manifest.json", b'0', &large)]),
+        &["manifest.json: 4194305 bytes, more than the 4194304"],
+    );
 }
 
 #[test]
@@ -218,7 +271,8 @@ fn every_prefix_of_the_list_is_an_error() {
     let (id, text) = config("a", &["tar"]);
     let manifest = format!("[{}]", item(&id, &["x:1"], &["l"]));
     for length in 0..manifest.len() {
-        let parts = [file("l", "tar"), file(&id, &text), file("manifest.json", &manifest[..length])];
+        let parts =
+            [file("l", "tar"), file(&id, &text), file("manifest.json", &manifest[..length])];
         error_has(any(&parts), &["manifest.json: invalid JSON at byte", "ends early"]);
     }
 }

@@ -26,14 +26,29 @@ fn a_manifest_is_read_strictly() {
     for (fields, why) in [
         (r#""config":CONFIG},"layers":[LAYER}]"#, "schemaVersion: missing"),
         (r#""schemaVersion":1,"config":CONFIG},"layers":[LAYER}]"#, "schemaVersion: not 2"),
-        (r#""schemaVersion":"2","config":CONFIG},"layers":[LAYER}]"#, "schemaVersion: not a number"),
+        (
+            r#""schemaVersion":"2","config":CONFIG},"layers":[LAYER}]"#,
+            "schemaVersion: not a number",
+        ),
         (r#""schemaVersion":2,"layers":[LAYER}]"#, "config: missing"),
         (r#""schemaVersion":2,"config":[],"layers":[LAYER}]"#, "config: not an object"),
         (r#""schemaVersion":2,"config":CONFIG},"layers":{}"#, "layers: not an array"),
-        (r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER}],"layers":[]"#, "layers: given twice"),
-        (r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER}],"manifests":[]"#, "manifests: does not belong"),
-        (r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER,"size":5}]"#, "layers[0].size: given twice"),
-        (r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER},{}]"#, "layers[1].mediaType: missing"),
+        (
+            r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER}],"layers":[]"#,
+            "layers: given twice",
+        ),
+        (
+            r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER}],"manifests":[]"#,
+            "manifests: does not belong",
+        ),
+        (
+            r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER,"size":5}]"#,
+            "layers[0].size: given twice",
+        ),
+        (
+            r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER},{}]"#,
+            "layers[1].mediaType: missing",
+        ),
         (r#""schemaVersion":2,"config":CONFIG},"layers":[LAYER},null]"#, "layers[1]: not a"),
         (
             r#""schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","config":CONFIG},"layers":[LAYER}]"#,
@@ -50,14 +65,20 @@ fn a_descriptor_is_read_strictly() {
     let upper = digest.to_uppercase().replace("SHA", "sha");
     for (descriptor, why) in [
         (format!(r#""digest":"{digest}","size":-1"#), "size: negative"),
-        (format!(r#""digest":"{digest}","size":18446744073709551616"#), "size: not a whole number below 2^64"),
+        (
+            format!(r#""digest":"{digest}","size":18446744073709551616"#),
+            "size: not a whole number below 2^64",
+        ),
         (format!(r#""digest":"{digest}","size":1e3"#), "size: not a whole number"),
         (format!(r#""digest":"{digest}","size":"1""#), "size: not a number"),
         (format!(r#""digest":"{digest}","size":null"#), "size: missing"),
         (format!(r#""digest":"{digest}","size":9223372036854775807"#), "size mismatch"),
         (format!(r#""digest":"{upper}","size":0"#), "not lower-case hex"),
         (r#""digest":"sha256:../../../etc/passwd","size":0"#.into(), "not as long as"),
-        (r#""digest":"md5:d41d8cd98f00b204e9800998ecf8427e","size":0"#.into(), "only sha256 and sha512"),
+        (
+            r#""digest":"md5:d41d8cd98f00b204e9800998ecf8427e","size":0"#.into(),
+            "only sha256 and sha512",
+        ),
         (r#""digest":"sha256:\n","size":0"#.into(), "has characters that no digest has"),
         (r#""digest":7,"size":0"#.into(), "digest: not a string"),
         (r#""size":0"#.into(), "digest: missing"),
@@ -80,7 +101,10 @@ fn sizes_are_bounded_before_anything_is_read() {
     let layout = Layout::new();
     let digest = digest_of(b"x").to_string();
     layout.hollow_blob(&digest, 100 << 20);
-    layout.index(&[format!(r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":{}}}"#, 100 << 20)]);
+    layout.index(&[format!(
+        r#"{{"mediaType":"{MANIFEST}","digest":"{digest}","size":{}}}"#,
+        100 << 20
+    )]);
     error_has(layout.only(), &["104857600 bytes, more than the 4194304 a document may have"]);
     let file = std::fs::File::create(layout.0.join("index.json")).unwrap();
     file.set_len(1 << 40).unwrap();
@@ -91,10 +115,14 @@ fn sizes_are_bounded_before_anything_is_read() {
 fn an_index_and_a_manifest_cannot_be_confused() {
     let layout = Layout::new();
     let image = layout.image("a", "amd64");
-    let both = |extra: &str| format!(r#"{{"schemaVersion":2,"manifests":[{}]{extra}}}"#, plain(&image));
+    let both =
+        |extra: &str| format!(r#"{{"schemaVersion":2,"manifests":[{}]{extra}}}"#, plain(&image));
     for extra in [r#","layers":[]"#, r#","config":{}"#] {
         layout.index(&[plain(&layout.blob(INDEX, &both(extra)))]);
-        error_has(layout.only(), &["index sha256:", "does not belong into a document of this kind"]);
+        error_has(
+            layout.only(),
+            &["index sha256:", "does not belong into a document of this kind"],
+        );
         layout.file("index.json", &both(extra));
         error_has(layout.only(), &["index.json: ", "does not belong"]);
     }
@@ -125,9 +153,15 @@ fn config(text: &str, parts: &[&str]) {
 #[test]
 fn a_configuration_is_read_strictly() {
     let rootfs = format!(r#""rootfs":{{"type":"layers","diff_ids":["{}"]}}"#, digest_of(b""));
-    let with = |fields: &str| format!(r#"{{"architecture":"amd64","os":"linux",{rootfs},{fields}}}"#);
+    let with =
+        |fields: &str| format!(r#"{{"architecture":"amd64","os":"linux",{rootfs},{fields}}}"#);
     config(&with(r#""config":null,"history":null"#), &[]);
-    config(&with(r#""config":{"User":null,"Env":null,"Labels":null,"Volumes":null,"Cmd":null,"Memory":0.5}"#), &[]);
+    config(
+        &with(
+            r#""config":{"User":null,"Env":null,"Labels":null,"Volumes":null,"Cmd":null,"Memory":0.5}"#,
+        ),
+        &[],
+    );
     config(&with(r#""config":{"Labels":{"a":null},"Healthcheck":{"Test":[1]}}"#), &[]);
     for (fields, why) in [
         (r#""config":[]"#, "config: not an object"),
@@ -143,12 +177,24 @@ fn a_configuration_is_read_strictly() {
         config(&with(fields), &[why]);
     }
     let empty = r#"{"architecture":"amd64","os":"linux","rootfs":"#;
-    config(&format!(r#"{empty}{{"type":"layers","diff_ids":[]}}}}"#), &["diff_ids: 0 of them, the manifest has 1"]);
+    config(
+        &format!(r#"{empty}{{"type":"layers","diff_ids":[]}}}}"#),
+        &["diff_ids: 0 of them, the manifest has 1"],
+    );
     config(&format!(r#"{empty}{{"type":"layers"}}}}"#), &["diff_ids: 0 of them"]);
     let id = digest_of(b"");
-    config(&format!(r#"{empty}{{"type":"layers","diff_ids":["{id}","{id}"]}}}}"#), &["2 of them, the manifest has 1"]);
-    config(&format!(r#"{empty}{{"type":"layers","diff_ids":["sha256:"]}}}}"#), &["rootfs.diff_ids[0]: digest"]);
-    config(&format!(r#"{empty}{{"type":"tree","diff_ids":["{id}"]}}}}"#), &["rootfs.type: not layers"]);
+    config(
+        &format!(r#"{empty}{{"type":"layers","diff_ids":["{id}","{id}"]}}}}"#),
+        &["2 of them, the manifest has 1"],
+    );
+    config(
+        &format!(r#"{empty}{{"type":"layers","diff_ids":["sha256:"]}}}}"#),
+        &["rootfs.diff_ids[0]: digest"],
+    );
+    config(
+        &format!(r#"{empty}{{"type":"tree","diff_ids":["{id}"]}}}}"#),
+        &["rootfs.type: not layers"],
+    );
     config(&format!("{empty}null}}"), &["rootfs: missing"]);
     config(&format!(r#"{{"os":"linux",{rootfs}}}"#), &["architecture: missing"]);
     config(&format!(r#"{{"architecture":"amd64",{rootfs}}}"#), &["os: missing"]);
@@ -159,12 +205,17 @@ fn a_configuration_is_read_strictly() {
 #[test]
 fn an_image_that_is_for_nothing_is_for_no_machine() {
     let layout = Layout::new();
-    let config =
-        format!(r#"{{"architecture":"","os":"","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#, digest_of(b""));
+    let config = format!(
+        r#"{{"architecture":"","os":"","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+        digest_of(b"")
+    );
     let (layer, config) = (layout.blob(LAYER, "layer"), layout.blob(CONFIG, &config));
     let manifest = format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{layer}}}]}}"#);
     layout.index(&[plain(&layout.blob(MANIFEST, &manifest))]);
-    error_has(layout.only(), &["wrong architecture: the image is for -, this machine is linux/amd64"]);
+    error_has(
+        layout.only(),
+        &["wrong architecture: the image is for -, this machine is linux/amd64"],
+    );
 }
 
 #[test]
@@ -177,7 +228,8 @@ fn layers_must_be_there_and_readable() {
             r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{id}","{id}"]}}}}"#
         );
         let config = layout.blob(CONFIG, &config);
-        let manifest = format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{}]}}"#, layers.join(","));
+        let manifest =
+            format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{}]}}"#, layers.join(","));
         layout.index(&[plain(&layout.blob(MANIFEST, &manifest))]);
         if remove {
             std::fs::remove_file(layout.blob_path(&digest_of(media_type.as_bytes()))).unwrap();
@@ -198,9 +250,15 @@ fn layers_must_be_there_and_readable() {
         assert_eq!(layer(known, false), Ok(String::new()), "{known}");
     }
     let oci = "application/vnd.oci.image.layer.v1.tar";
-    error_has(layer(&format!("{oci}+gzip+encrypted"), false), &["layers[1]", "the layer is encrypted"]);
+    error_has(
+        layer(&format!("{oci}+gzip+encrypted"), false),
+        &["layers[1]", "the layer is encrypted"],
+    );
     error_has(layer(&format!("{oci}+xz"), false), &["layers[1]", "unknown compression"]);
-    error_has(layer("application/vnd.cncf.helm.chart.content.v1.tar+gzip", false), &["helm", "not a layer"]);
+    error_has(
+        layer("application/vnd.cncf.helm.chart.content.v1.tar+gzip", false),
+        &["helm", "not a layer"],
+    );
     error_has(layer(oci, true), &["layer 2 of 2: blob sha256:", "missing"]);
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
     error_has(layer(foreign, true), &["layer 2 of 2: a foreign layer", "missing"]);
@@ -211,9 +269,10 @@ fn layers_have_a_limit() {
     let layout = Layout::new();
     let layers = vec![layout.blob(LAYER, "layer") + "}"; 1025].join(",");
     let config = layout.blob(CONFIG, "{}");
-    layout.index(&[plain(
-        &layout.blob(MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{layers}]}}"#)),
-    )]);
+    layout.index(&[plain(&layout.blob(
+        MANIFEST,
+        &format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{layers}]}}"#),
+    ))]);
     error_has(layout.only(), &["layers: more than 1024 layers"]);
 }
 

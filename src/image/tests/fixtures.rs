@@ -33,23 +33,37 @@ fn umoci() {
     for text in [UMOCI_EMPTY, UMOCI_EMPTY_CONFIG, UMOCI_TWO, UMOCI_TWO_CONFIG] {
         layout.blob("", text);
     }
-    layout.hollow_blob("sha256:3a8a53107d4d5f1f1db32525559f225bd4f9115d6e1194f82b8f269345ca35ec", 15194);
+    layout.hollow_blob(
+        "sha256:3a8a53107d4d5f1f1db32525559f225bd4f9115d6e1194f82b8f269345ca35ec",
+        15194,
+    );
     let store = Store::open_directory(layout.dir()).unwrap();
     let mut memory = lock(&MEMORY);
-    let image = open(&store, &Wanted { reference: Some("two"), ..Wanted::default() }, &mut memory).unwrap();
+    let image =
+        open(&store, &Wanted { reference: Some("two"), ..Wanted::default() }, &mut memory).unwrap();
     assert_eq!(image.manifest.to_string(), digest_of(UMOCI_TWO.as_bytes()).to_string());
     let config = &image.config;
-    assert!(config.architecture() == "amd64" && config.os() == "linux" && config.user().unwrap() == "1000:1000");
+    assert!(
+        config.architecture() == "amd64"
+            && config.os() == "linux"
+            && config.user().unwrap() == "1000:1000"
+    );
     assert_eq!(strings(config.env()), ["A=\"q\\uote\""]);
     assert_eq!(strings(config.cmd()), ["/bin/sh"]);
     assert!(strings(config.entrypoint()).is_empty());
-    assert!(config.working_dir().is_none() && config.stop_signal().is_none() && config.hostname().is_none());
+    assert!(
+        config.working_dir().is_none()
+            && config.stop_signal().is_none()
+            && config.hostname().is_none()
+    );
     let labels: Vec<_> = config.labels().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(labels, ["a=é😀"]);
     let [layer] = image.layers else { panic!("{:?}", image.layers) };
     assert_eq!((layer.size, layer.compression), (15194, crate::image::Compression::Gzip));
     assert!(layer.diff_id.to_string().starts_with("sha256:53a0e51c"));
-    let image = open(&store, &Wanted { reference: Some("empty"), ..Wanted::default() }, &mut memory).unwrap();
+    let image =
+        open(&store, &Wanted { reference: Some("empty"), ..Wanted::default() }, &mut memory)
+            .unwrap();
     assert!(image.layers.is_empty() && image.config.env().next().is_none());
 }
 
@@ -75,7 +89,9 @@ fn buildah() {
     assert_eq!(strings(config.volumes()), ["/v"]);
     assert_eq!(strings(config.exposed_ports()), ["80/tcp"]);
     assert!(config.working_dir().unwrap() == "/w" && config.stop_signal().unwrap() == "SIGQUIT");
-    assert!(config.created().unwrap() == "2026-11-24T03:03:05.292149085Z" && config.author().is_none());
+    assert!(
+        config.created().unwrap() == "2026-11-24T03:03:05.292149085Z" && config.author().is_none()
+    );
     assert_eq!(image.layers[0].compression, crate::image::Compression::None);
     assert_eq!(image.layers[0].diff_id.to_string(), DIFF_ID);
 }
@@ -107,9 +123,13 @@ fn every_prefix_of_a_document_is_an_error() {
         layout.only()
     };
     for length in 0..BUILDAH_MANIFEST.len() {
-        error_has(manifest(&BUILDAH_MANIFEST[..length]), &["manifest sha256:", "invalid JSON at byte", "ends early"]);
+        error_has(
+            manifest(&BUILDAH_MANIFEST[..length]),
+            &["manifest sha256:", "invalid JSON at byte", "ends early"],
+        );
     }
-    let descriptor = BUILDAH_MANIFEST.split(",\"layers\"").next().unwrap().split("\"config\":").nth(1).unwrap();
+    let descriptor =
+        BUILDAH_MANIFEST.split(",\"layers\"").next().unwrap().split("\"config\":").nth(1).unwrap();
     for length in 0..BUILDAH_CONFIG.len() {
         let config = layout.blob(CONFIG, &BUILDAH_CONFIG[..length]) + "}";
         let result = manifest(&BUILDAH_MANIFEST.replace(descriptor, &config));
@@ -121,10 +141,15 @@ fn every_prefix_of_a_document_is_an_error() {
 fn bytes_that_change_under_a_digest_are_refused() {
     let layout = buildah_layout();
     let digest = digest_of(BUILDAH_CONFIG.as_bytes());
-    std::fs::write(layout.blob_path(&digest), BUILDAH_CONFIG.replace("SIGQUIT", "SIGKILL")).unwrap();
+    std::fs::write(layout.blob_path(&digest), BUILDAH_CONFIG.replace("SIGQUIT", "SIGKILL"))
+        .unwrap();
     error_has(layout.only(), &["config sha256:14c1b9a1", "digest mismatch"]);
-    std::fs::write(layout.blob_path(&digest), BUILDAH_CONFIG.replace("SIGQUIT", "SIGTERMS")).unwrap();
-    error_has(layout.only(), &["config sha256:14c1b9a1", "size mismatch: expected 466 bytes, found 467"]);
+    std::fs::write(layout.blob_path(&digest), BUILDAH_CONFIG.replace("SIGQUIT", "SIGTERMS"))
+        .unwrap();
+    error_has(
+        layout.only(),
+        &["config sha256:14c1b9a1", "size mismatch: expected 466 bytes, found 467"],
+    );
     std::fs::remove_file(layout.blob_path(&digest)).unwrap();
     error_has(layout.only(), &["config sha256:14c1b9a1", "missing"]);
 }

@@ -49,7 +49,11 @@ fn digest_of(bytes: &[u8]) -> Digest {
 impl Layout {
     fn new() -> Layout {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("ocinit-image-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "ocinit-image-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let layout = Layout(std::env::temp_dir().join(name));
         std::fs::create_dir_all(layout.0.join("blobs/sha256")).unwrap();
         layout.file("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
@@ -93,7 +97,10 @@ impl Layout {
             digest_of(b"tar")
         );
         let config = self.blob(CONFIG, &config);
-        self.blob(MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{layer}}}]}}"#))
+        self.blob(
+            MANIFEST,
+            &format!(r#"{{"schemaVersion":2,"config":{config}}},"layers":[{layer}}}]}}"#),
+        )
     }
 
     fn nested(&self, descriptors: &[String]) -> String {
@@ -144,7 +151,8 @@ fn tagged(descriptor: &str, tag: &str) -> String {
 fn platform(descriptor: &str, platform: &str) -> String {
     let mut parts = platform.split('/');
     let (os, architecture) = (parts.next().unwrap(), parts.next().unwrap());
-    let variant = parts.next().map(|variant| format!(r#","variant":"{variant}""#)).unwrap_or_default();
+    let variant =
+        parts.next().map(|variant| format!(r#","variant":"{variant}""#)).unwrap_or_default();
     format!(r#"{descriptor},"platform":{{"os":"{os}","architecture":"{architecture}"{variant}}}"#)
 }
 

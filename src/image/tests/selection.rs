@@ -58,8 +58,9 @@ fn both_keys_of_a_name_and_dockers_are_known() {
 #[test]
 fn the_platform_chooses_and_the_first_of_equals_in_a_nested_index() {
     let layout = Layout::new();
-    let [arm, a, b, v3, none] = [("arm", "arm64"), ("a", "amd64"), ("b", "amd64"), ("v3", "amd64"), ("none", "amd64")]
-        .map(|(salt, architecture)| layout.image(salt, architecture));
+    let [arm, a, b, v3, none] =
+        [("arm", "arm64"), ("a", "amd64"), ("b", "amd64"), ("v3", "amd64"), ("none", "amd64")]
+            .map(|(salt, architecture)| layout.image(salt, architecture));
     let arm64 = platform(&arm, "linux/arm64/v8") + "}";
     let windows = platform(&b, "windows/amd64") + "}";
     let (first, second) = (platform(&a, "linux/amd64") + "}", platform(&b, "linux/amd64") + "}");
@@ -90,9 +91,13 @@ fn the_platform_chooses_and_the_first_of_equals_in_a_nested_index() {
     // Two images of one name that no platform tells apart.
     let two = [&a, &b].map(|image| tagged(&platform(image, "linux/amd64"), "x"));
     layout.index(&two);
-    error_has(layout.tag("x"), &["x names two images", &digest_in(&a), &digest_in(&b), "choose by digest"]);
+    error_has(
+        layout.tag("x"),
+        &["x names two images", &digest_in(&a), &digest_in(&b), "choose by digest"],
+    );
     assert_eq!(layout.open(Some("x"), Some(&digest_in(&b))).unwrap(), "b");
-    let two = [(&arm, "linux/arm64"), (&b, "linux/amd64")].map(|(image, name)| tagged(&platform(image, name), "x"));
+    let two = [(&arm, "linux/arm64"), (&b, "linux/amd64")]
+        .map(|(image, name)| tagged(&platform(image, name), "x"));
     layout.index(&two);
     assert_eq!(layout.tag("x").unwrap(), "b");
 }
@@ -102,7 +107,10 @@ fn the_configuration_says_which_machine_it_is_for() {
     let layout = Layout::new();
     let arm = layout.image("arm", "arm64");
     layout.index(&[tagged(&arm, "v1")]);
-    error_has(layout.only(), &["wrong architecture: the image is for linux/arm64, this machine is linux/amd64"]);
+    error_has(
+        layout.only(),
+        &["wrong architecture: the image is for linux/arm64, this machine is linux/amd64"],
+    );
     layout.index(&[platform(&arm, "linux/amd64") + "}"]);
     error_has(layout.only(), &["wrong architecture: the image is for linux/arm64"]);
     layout.index(&[platform(&arm, "linux/arm64") + "}"]);
@@ -112,7 +120,8 @@ fn the_configuration_says_which_machine_it_is_for() {
 #[test]
 fn a_digest_pins_the_manifest_or_an_index_that_led_to_it() {
     let layout = Layout::new();
-    let (a, b, c) = (layout.image("a", "amd64"), layout.image("b", "amd64"), layout.image("c", "amd64"));
+    let (a, b, c) =
+        (layout.image("a", "amd64"), layout.image("b", "amd64"), layout.image("c", "amd64"));
     let inner = layout.nested(&[plain(&b)]);
     let outer = layout.nested(&[plain(&inner)]);
     layout.index(&[tagged(&a, "a"), tagged(&outer, "b"), tagged(&c, "c")]);
@@ -142,12 +151,15 @@ fn what_is_no_image_is_left_out() {
     let image = layout.image("a", "amd64");
     let other = layout.image("attestation", "amd64");
     let attestation = platform(&other, "unknown/unknown") + "}";
-    let reference = format!(r#"{other},"annotations":{{"vnd.docker.reference.type":"attestation-manifest"}}}}"#);
+    let reference = format!(
+        r#"{other},"annotations":{{"vnd.docker.reference.type":"attestation-manifest"}}}}"#
+    );
     let typed = format!(r#"{other},"artifactType":"application/x.sbom"}}"#);
     let unknown = layout.blob("application/x.unknown+json", "{}") + "}";
     let layer = layout.blob(LAYER, "not a manifest") + "}";
     let empty = layout.blob("application/vnd.oci.empty.v1+json", "{}");
-    let artifact = layout.blob(MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{empty}}},"layers":[]}}"#));
+    let artifact =
+        layout.blob(MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{empty}}},"layers":[]}}"#));
     let nested = layout.nested(&[
         attestation.clone(),
         reference.clone(),
@@ -159,9 +171,18 @@ fn what_is_no_image_is_left_out() {
     ]);
     layout.index(&[tagged(&nested, "v1")]);
     assert_eq!(layout.only().unwrap(), "a");
-    layout.index(&[unknown.clone(), attestation, tagged(&image, "v1"), reference, tagged(&artifact, "signature")]);
+    layout.index(&[
+        unknown.clone(),
+        attestation,
+        tagged(&image, "v1"),
+        reference,
+        tagged(&artifact, "signature"),
+    ]);
     assert_eq!(layout.only().unwrap(), "a");
-    error_has(layout.tag("signature"), &["manifest sha256:", "an artifact", "application/vnd.oci.empty.v1+json"]);
+    error_has(
+        layout.tag("signature"),
+        &["manifest sha256:", "an artifact", "application/vnd.oci.empty.v1+json"],
+    );
     layout.index(&[unknown, typed]);
     error_has(layout.only(), &["no image, only application/x.unknown+json, application/x.sbom"]);
 }
@@ -220,14 +241,19 @@ fn what_nobody_asks_for_may_be_anything() {
     let layout = Layout::new();
     let image = platform(&layout.image("a", "amd64"), "linux/amd64") + "}";
     let strange = r#""digest":"blake3:00","size":1"#;
-    let arm = format!(r#"{{"mediaType":"{MANIFEST}",{strange},"platform":{{"os":"linux","architecture":"arm64"}}}}"#);
+    let arm = format!(
+        r#"{{"mediaType":"{MANIFEST}",{strange},"platform":{{"os":"linux","architecture":"arm64"}}}}"#
+    );
     let unknown = format!(r#"{{"mediaType":"application/x",{strange}}}"#);
     let tag = format!(
         r#"{{"mediaType":"{MANIFEST}",{strange},"annotations":{{"org.opencontainers.image.ref.name":"other"}}}}"#
     );
     layout.index(&[tagged(&layout.nested(&[arm, unknown.clone(), image]), "v1"), unknown, tag]);
     assert_eq!(layout.tag("v1").unwrap(), "a");
-    error_has(layout.tag("other"), &["index.json: manifests[2]: digest \"blake3:00\"", "only sha256 and sha512"]);
+    error_has(
+        layout.tag("other"),
+        &["index.json: manifests[2]: digest \"blake3:00\"", "only sha256 and sha512"],
+    );
 }
 
 #[test]
@@ -235,7 +261,10 @@ fn artifacts_cost_a_bounded_time() {
     let layout = Layout::new();
     let empty = layout.blob("application/vnd.oci.empty.v1+json", "{}");
     let padding = " ".repeat(1_000_000);
-    let artifact = layout.blob(MANIFEST, &format!(r#"{{"schemaVersion":2,"config":{empty}}},"layers":[]}}{padding}"#));
+    let artifact = layout.blob(
+        MANIFEST,
+        &format!(r#"{{"schemaVersion":2,"config":{empty}}},"layers":[]}}{padding}"#),
+    );
     let leaf = layout.nested(&vec![plain(&artifact); 1000]);
     layout.index(&[plain(&layout.nested(&vec![plain(&leaf); 20]))]);
     let start = std::time::Instant::now();
@@ -290,7 +319,10 @@ fn a_platform_that_is_wanted_is_taken_or_missed() {
 #[test]
 fn a_place_in_the_index_chooses() {
     let layout = Layout::new();
-    layout.index(&[tagged(&layout.image("a", "amd64"), "x"), tagged(&layout.image("b", "amd64"), "x")]);
+    layout.index(&[
+        tagged(&layout.image("a", "amd64"), "x"),
+        tagged(&layout.image("b", "amd64"), "x"),
+    ]);
     let store = Store::open_directory(layout.dir()).unwrap();
     let at = |index| summary(&store, &Wanted { index: Some(index), ..Wanted::default() });
     assert_eq!((at(0).unwrap(), at(1).unwrap()), ("a".into(), "b".into()));
@@ -301,7 +333,8 @@ fn a_place_in_the_index_chooses() {
 fn docker_25_has_the_whole_name_beside_the_tag() {
     let layout = Layout::new();
     let notes = r#","annotations":{"io.containerd.image.name":"docker.io/library/busybox:1.36","org.opencontainers.image.ref.name":"1.36"}}"#;
-    layout.index(&[layout.image("a", "amd64") + notes, tagged(&layout.image("b", "amd64"), "other")]);
+    layout
+        .index(&[layout.image("a", "amd64") + notes, tagged(&layout.image("b", "amd64"), "other")]);
     for name in ["1.36", "busybox:1.36", "docker.io/library/busybox:1.36"] {
         assert_eq!(layout.tag(name).unwrap(), "a", "{name}");
     }

@@ -14,8 +14,12 @@ fn digest(bytes: &[u8]) -> Digest {
 /// A file without a name, with something before and after the blob.
 fn section(bytes: &[u8]) -> Section {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("ocinit-pipeline-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let path = std::ffi::CString::new(std::env::temp_dir().join(name).into_os_string().into_encoded_bytes()).unwrap();
+    let name =
+        format!("ocinit-pipeline-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let path = std::ffi::CString::new(
+        std::env::temp_dir().join(name).into_os_string().into_encoded_bytes(),
+    )
+    .unwrap();
     let file = fs::open(CWD, &path, fs::O_CREAT | fs::O_EXCL | fs::O_RDWR, 0o600).unwrap();
     fs::unlink(CWD, &path).unwrap();
     for part in [&b"before"[..], bytes, b"after"] {
@@ -86,8 +90,10 @@ fn what_goes_in_comes_out_verified() {
         for stored in ways {
             let stored_twice = digest(&[&stored[..], &stored, b"x"].concat());
             let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-            let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
-            let (all, length) = run(&layer, &mut memory, |source| collect(source, piece, nap)).unwrap();
+            let layer =
+                Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
+            let (all, length) =
+                run(&layer, &mut memory, |source| collect(source, piece, nap)).unwrap();
             assert!(all == tar && length == count as u64, "{count} bytes, {piece} at a time");
             // What the consumer leaves is hashed all the same.
             assert_eq!(run(&layer, &mut memory, |_| Ok(())).unwrap().1, count as u64);
@@ -118,13 +124,16 @@ fn two_kinds_of_digest_for_one_layer() {
 fn what_is_left_out_is_said() {
     let stored = packed("zstd", b"a layer");
     let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(b"a layer"));
-    let result =
-        run(&Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() }, &mut memory(), |_| {
-            Ok(())
-        });
+    let result = run(
+        &Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() },
+        &mut memory(),
+        |_| Ok(()),
+    );
     match cfg!(feature = "zstd") {
         true => assert_eq!(result.unwrap().1, 7),
-        false => assert_eq!(result.unwrap_err().to_string(), "zstd: this ocinit was built without it"),
+        false => {
+            assert_eq!(result.unwrap_err().to_string(), "zstd: this ocinit was built without it")
+        }
     }
 }
 
@@ -138,7 +147,8 @@ fn neither_side_waits_for_one_that_failed() {
     // The consumer fails at once, or in the middle: its error is the one that counts.
     for after in [0, 1_000_000] {
         let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
-        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
+        let layer =
+            Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
         let fail = |source: &mut dyn Source| -> Result<()> {
             source.skip(after)?;
             Err(Error::with_errno(format_args!("no room"), Errno::ENOSPC))
@@ -149,15 +159,19 @@ fn neither_side_waits_for_one_that_failed() {
 
     // The producer fails, with bytes that are what the digest says, and with bytes that are not.
     let (blob, diff_id) = (section(cut), digest(&tar));
-    for (digest, why) in [(digest(cut), "gzip: truncated"), (digest(&stored), "digest mismatch: expected")] {
-        let layer = Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
+    for (digest, why) in
+        [(digest(cut), "gzip: truncated"), (digest(&stored), "digest mismatch: expected")]
+    {
+        let layer =
+            Layer { blob: &blob, digest: Some(&digest), diff_id: Some(&diff_id), watch: &() };
         let error = run(&layer, &mut memory, |source| collect(source, 100_000, false)).unwrap_err();
         assert!(error.to_string().starts_with(why), "{error}");
     }
 
     // The file is shorter than it was said to be.
     let longer = Section { size: blob.size + 6, ..section(cut) };
-    let layer = Layer { blob: &longer, digest: Some(&diff_id), diff_id: Some(&diff_id), watch: &() };
+    let layer =
+        Layer { blob: &longer, digest: Some(&diff_id), diff_id: Some(&diff_id), watch: &() };
     let error = run(&layer, &mut memory, |_| Ok(())).unwrap_err().to_string();
     assert!(error.starts_with("digest mismatch"), "{error}");
 }

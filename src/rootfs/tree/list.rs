@@ -68,7 +68,10 @@ impl Tree {
                     return Ok(());
                 }
                 at = self.node(at).parent;
-                path.truncate((path.len().saturating_sub(1)).saturating_sub(self.node(at).name.length as usize));
+                path.truncate(
+                    (path.len().saturating_sub(1))
+                        .saturating_sub(self.node(at).name.length as usize),
+                );
             }
             at = self.node(at).next;
         }

@@ -15,7 +15,12 @@ use crate::{Context, Error, Result};
 
 /// Verifies a layer and merges it in the same pass. Returns false if it needs two. After that, or a
 /// failure, the tree is useless.
-pub fn merge(layer: &Layer<'_>, tree: &mut Tree, whiteouts: Whiteouts, memory: &mut UnpackMemory) -> Result<bool> {
+pub fn merge(
+    layer: &Layer<'_>,
+    tree: &mut Tree,
+    whiteouts: Whiteouts,
+    memory: &mut UnpackMemory,
+) -> Result<bool> {
     vm::forbid_huge_pages(memory);
     tree.layer += 1;
     (tree.aliased, tree.has_hidden) = (false, false);
@@ -50,14 +55,21 @@ impl Tree {
         let meaning = name.set(entry.name).and_then(|()| name.interpret()).map_err(refused)?;
         let directory = match (meaning, pass) {
             (Meaning::Make, Pass::All | Pass::Entries) => return self.make(entry, name, link),
-            (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => self.directory(name.parent(), false)?,
-            (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.directory(name.parent(), pass == Pass::All)?,
+            (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => {
+                self.directory(name.parent(), false)?
+            }
+            (Meaning::Opaque, Pass::All | Pass::Whiteouts) => {
+                self.directory(name.parent(), pass == Pass::All)?
+            }
             // An opaque whiteout also makes its directory.
-            (Meaning::Opaque, Pass::Entries) => return self.directory(name.parent(), true).map(drop),
+            (Meaning::Opaque, Pass::Entries) => {
+                return self.directory(name.parent(), true).map(drop);
+            }
             _ => return Ok(()),
         };
         let Some((directory, aliased)) = directory else { return Ok(()) };
-        let is_unsure = pass == Pass::All && (self.aliased || aliased && self.node(ROOT).made_beneath == self.layer);
+        let is_unsure = pass == Pass::All
+            && (self.aliased || aliased && self.node(ROOT).made_beneath == self.layer);
         if meaning == Meaning::Opaque {
             if is_unsure || pass == Pass::All && self.node(directory).made_beneath == self.layer {
                 return Err(unsure());
@@ -68,7 +80,8 @@ impl Tree {
             }
         } else if let Some(hidden) = self.child(directory, name.last().to_bytes()).doing("stat")? {
             let Node { made, made_beneath, .. } = *self.node(hidden);
-            if is_unsure || pass == Pass::All && (made == self.layer || made_beneath == self.layer) {
+            if is_unsure || pass == Pass::All && (made == self.layer || made_beneath == self.layer)
+            {
                 return Err(unsure());
             }
             self.has_hidden = true;
@@ -101,7 +114,8 @@ impl Tree {
         let file = self.add_file(File { mode: fs::S_IFDIR, names: 1, ..File::default() })?;
         self.nodes.push(Node { file, ..Node::default() }).map_err(super::full)?;
         let node = (self.nodes.len() - 1) as u32;
-        let full = |_| Error::new(format_args!("more than {HIDDEN_PLACES_MAX} whiteouts of one path"));
+        let full =
+            |_| Error::new(format_args!("more than {HIDDEN_PLACES_MAX} whiteouts of one path"));
         self.hidden.push(node).map_err(full)?;
         Ok(self.hidden.len())
     }
@@ -110,7 +124,9 @@ impl Tree {
     /// cannot be put there.
     fn place_for(&mut self, top: u32, parent: &[u8], node: u32) -> Result<Option<u32>> {
         let mut at = top;
-        for component in parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty()) {
+        for component in
+            parent.split(|&byte| byte == b'/').filter(|component| !component.is_empty())
+        {
             at = match self.child(at, component).doing("hide")? {
                 Some(there) if self.kind(there) != fs::S_IFDIR => return Ok(None),
                 Some(there) => there,
@@ -131,9 +147,12 @@ impl Tree {
 
     /// Returns the file of a hidden path.
     fn hidden_file(&self, link: &Name) -> Option<u32> {
-        let components = || link.parent().split(|&byte| byte == b'/').chain([link.last().to_bytes()]);
+        let components =
+            || link.parent().split(|&byte| byte == b'/').chain([link.last().to_bytes()]);
         let find = |top: &u32| {
-            components().filter(|it| !it.is_empty()).try_fold(*top, |at, name| self.child(at, name).ok().flatten())
+            components()
+                .filter(|it| !it.is_empty())
+                .try_fold(*top, |at, name| self.child(at, name).ok().flatten())
         };
         self.hidden
             .iter()
@@ -145,7 +164,8 @@ impl Tree {
     #[inline(never)]
     fn make(&mut self, entry: &Entry<'_>, name: &Name, link: &mut Name) -> Result<()> {
         let Attributes { owner, mode, time } = Attributes::of(entry)?;
-        let mut file = File { owner, mode, modified: time.seconds, size: entry.size, ..File::default() };
+        let mut file =
+            File { owner, mode, modified: time.seconds, size: entry.size, ..File::default() };
         if name.is_root() {
             if entry.kind != Kind::Directory {
                 return Err(refused("the root is a directory"));
@@ -211,7 +231,9 @@ impl Tree {
         entry: &Entry<'_>,
         link: &mut Name,
     ) -> Result<()> {
-        let to = |why: &dyn core::fmt::Display| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link)));
+        let to = |why: &dyn core::fmt::Display| {
+            Error::new(format_args!("hard link to {}: {why}", Brief(entry.link)))
+        };
         link.set(entry.link).map_err(|why| to(&why))?;
         let missing = || to(&Errno::ENOENT);
         let found = self.directory(link.parent(), false)?;
@@ -253,7 +275,8 @@ impl Tree {
     /// nothing, or it is made, with its parents, in place of what is no directory, and where dangling links point.
     /// Returns the directory, and whether a symlink was followed.
     fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
-        self.resolve(path, make).context(if make { "create directory" } else { "open" }, &Brief(path))
+        self.resolve(path, make)
+            .context(if make { "create directory" } else { "open" }, &Brief(path))
     }
 
     fn resolve(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
@@ -289,7 +312,8 @@ impl Tree {
                         at = ROOT;
                     }
                     // With the slash that follows the link, or is put there.
-                    start = end.checked_sub(target.len()).ok_or(Errno::ENAMETOOLONG).doing("open")?;
+                    start =
+                        end.checked_sub(target.len()).ok_or(Errno::ENAMETOOLONG).doing("open")?;
                     buffer[start..end].copy_from_slice(target);
                 }
                 _ if !make => return Ok(None),
@@ -310,7 +334,11 @@ impl Tree {
         let above = self.file_of(parent);
         let setgid = above.mode & libc::S_ISGID;
         let owner = (0, if setgid != 0 { above.owner.1 } else { 0 });
-        self.add(parent, name, File { mode: fs::S_IFDIR | 0o755 | setgid, owner, ..File::default() })
+        self.add(
+            parent,
+            name,
+            File { mode: fs::S_IFDIR | 0o755 | setgid, owner, ..File::default() },
+        )
     }
 }
 

@@ -94,7 +94,9 @@ impl Tree {
             hidden: heapless::Vec::new(),
         };
         tree.nodes.push(Node::default()).map_err(full)?;
-        tree.files.push(File { mode: fs::S_IFDIR | 0o755, names: 1, ..File::default() }).map_err(full)?;
+        tree.files
+            .push(File { mode: fs::S_IFDIR | 0o755, names: 1, ..File::default() })
+            .map_err(full)?;
         Ok(tree)
     }
 
@@ -141,7 +143,9 @@ impl Tree {
             return Err(Errno::ENAMETOOLONG);
         }
         let mut at = self.buckets[self.bucket(parent, name)];
-        while at != NONE && (self.node(at).parent != parent || self.text(self.node(at).name) != name) {
+        while at != NONE
+            && (self.node(at).parent != parent || self.text(self.node(at).name) != name)
+        {
             at = self.node(at).chain;
         }
         Ok(Some(at).filter(|at| *at != NONE))
@@ -160,8 +164,10 @@ impl Tree {
             }
         };
         let bucket = self.bucket(parent, name);
-        let (name, next, chain) = (self.add_text(name)?, self.node(parent).first, self.buckets[bucket]);
-        *self.node_mut(node) = Node { parent, next, chain, name, file, made: self.layer, ..Node::default() };
+        let (name, next, chain) =
+            (self.add_text(name)?, self.node(parent).first, self.buckets[bucket]);
+        *self.node_mut(node) =
+            Node { parent, next, chain, name, file, made: self.layer, ..Node::default() };
         self.buckets[bucket] = node;
         self.node_mut(parent).first = node;
         if next != NONE {
@@ -281,7 +287,9 @@ fn full(errno: Errno) -> Error {
     match errno {
         Errno::ENOSPC => {
             let bytes = TREE_TEXT_BYTES;
-            Error::new(format_args!("more than {TREE_NAMES_MAX} names in one image, or {bytes} bytes of them"))
+            Error::new(format_args!(
+                "more than {TREE_NAMES_MAX} names in one image, or {bytes} bytes of them"
+            ))
         }
         errno => Error::with_errno(format_args!("memory for the tree: {errno}"), errno),
     }

@@ -42,14 +42,17 @@ fn a_tree_is_what_was_done_to_it() {
             } else {
                 let is_directory = random(4) == 0;
                 let mode = if is_directory { fs::S_IFDIR } else { fs::S_IFREG };
-                let node = tree.add(parent, name.as_bytes(), File { mode, size: n, ..File::default() }).unwrap();
+                let node = tree
+                    .add(parent, name.as_bytes(), File { mode, size: n, ..File::default() })
+                    .unwrap();
                 model.insert(path.clone(), n);
                 if is_directory {
                     directories.push((node, path));
                 }
             }
         }
-        let expected: Vec<_> = model.into_iter().map(|(path, n)| (path.replace('\x01', "/"), n)).collect();
+        let expected: Vec<_> =
+            model.into_iter().map(|(path, n)| (path.replace('\x01', "/"), n)).collect();
         assert_eq!(listed(tree), expected, "round {round}");
     }
 }

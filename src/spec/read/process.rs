@@ -11,7 +11,9 @@ use heapless::Vec;
 
 /// Shows each capability of a process that there is none of that name. The specification wants a warning, and no more.
 pub fn each_unknown_capability(process: &Process<'_>, see: &mut dyn FnMut(Value<'_>)) {
-    let Some(sets) = process.document.and_then(|document| document.member("capabilities")) else { return };
+    let Some(sets) = process.document.and_then(|document| document.member("capabilities")) else {
+        return;
+    };
     for set in words(capability::SETS) {
         for value in sets.list_or_none(core::str::from_utf8(set).unwrap_or("")) {
             if capability_of(&value).is_none() {
@@ -35,7 +37,8 @@ pub(super) fn process<'s, 'm: 's>(
     for one in value.list_or_none("env") {
         let start = env.len();
         add(one, &mut env)?;
-        if matches!(env.as_bytes().get(start..).unwrap_or(&[]), [b'=', ..]) || !env.as_bytes()[start..].contains(&b'=')
+        if matches!(env.as_bytes().get(start..).unwrap_or(&[]), [b'=', ..])
+            || !env.as_bytes()[start..].contains(&b'=')
         {
             return Err(one.fault("not NAME=VALUE"));
         }
@@ -92,7 +95,9 @@ fn user(process: &Value<'_>) -> Result<User> {
 
 fn capabilities(process: &Value<'_>) -> Capabilities {
     let Some(value) = process.member("capabilities") else { return Capabilities::default() };
-    let set = |key: &str| value.list_or_none(key).fold(0, |bits, one| bits | capability_of(&one).unwrap_or(0));
+    let set = |key: &str| {
+        value.list_or_none(key).fold(0, |bits, one| bits | capability_of(&one).unwrap_or(0))
+    };
     Capabilities {
         bounding: set("bounding"),
         effective: set("effective"),

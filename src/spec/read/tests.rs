@@ -21,7 +21,9 @@ fn read<T>(text: &str, see: impl FnOnce(&Spec<'_>) -> T) -> core::result::Result
     let value = json::check(&mut document).unwrap_or_else(|error| panic!("{error}: {text}"));
     let mut memory = vec![0; STRINGS_BYTES];
     let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::empty());
-    read_config(value, &mut strings, &mut lists).map(|spec| see(&spec)).map_err(|error| error.to_string())
+    read_config(value, &mut strings, &mut lists)
+        .map(|spec| see(&spec))
+        .map_err(|error| error.to_string())
 }
 
 fn fault(text: &str) -> String {
@@ -41,7 +43,9 @@ fn list(words: Words<'_>) -> Vec<String> {
 #[test]
 fn configs_of_real_clients_load() {
     for (name, text) in CLIENTS {
-        let root = read(text, |spec| (spec.root.path.to_owned(), spec.mounts.len(), spec.namespaces & CLONE_NEWNS));
+        let root = read(text, |spec| {
+            (spec.root.path.to_owned(), spec.mounts.len(), spec.namespaces & CLONE_NEWNS)
+        });
         let (root, mounts, own) = root.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(!root.is_empty() && mounts >= 7 && own != 0, "{name}");
     }
@@ -67,18 +71,28 @@ fn all_of_a_config_is_read() {
         assert_eq!((spec.hostname, spec.domainname), (Some(c"4f6bd1f0a0b8"), Some(c"example.org")));
         assert_eq!(spec.root.propagation, MS_SLAVE | MS_REC);
         let [.., odd, bare] = spec.mounts else { panic!() };
-        assert_eq!((odd.destination, list(odd.options)), (c"/relative/path", vec!["bind".into(), "idmap".into()]));
+        assert_eq!(
+            (odd.destination, list(odd.options)),
+            (c"/relative/path", vec!["bind".into(), "idmap".into()])
+        );
         assert_eq!(odd.document.unwrap().list_or_none("uidMappings").count(), 1);
         assert_eq!(
             (bare.destination, bare.kind, bare.source, bare.options.first()),
             (c"/bare", c"none", c"none", None)
         );
-        assert_eq!(spec.namespaces & (CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWNET), CLONE_NEWUSER | CLONE_NEWTIME);
-        assert_eq!((spec.joined[0].kind, spec.joined[0].path), (CLONE_NEWNET, c"/var/run/docker/netns/4f6bd1f0a0b8"));
+        assert_eq!(
+            spec.namespaces & (CLONE_NEWUSER | CLONE_NEWTIME | CLONE_NEWNET),
+            CLONE_NEWUSER | CLONE_NEWTIME
+        );
+        assert_eq!(
+            (spec.joined[0].kind, spec.joined[0].path),
+            (CLONE_NEWNET, c"/var/run/docker/netns/4f6bd1f0a0b8")
+        );
         assert_eq!(spec.uid_mappings, [IdMapping { container: 0, host: 0, size: u32::MAX }]);
         assert_eq!(spec.gid_mappings.len(), 2);
         let at = |path: &CStr| *spec.devices.iter().find(|device| device.path == path).unwrap();
-        let (fuse, sda, fifo, null) = (at(c"/dev/fuse"), at(c"/dev/sda"), at(c"/run/fifo"), at(c"/dev/null"));
+        let (fuse, sda, fifo, null) =
+            (at(c"/dev/fuse"), at(c"/dev/sda"), at(c"/run/fifo"), at(c"/dev/null"));
         assert_eq!((fuse.mode, fuse.major, fuse.minor), (fs::S_IFCHR | 0o666, 10, 229));
         assert_eq!((sda.mode, sda.major, sda.minor), (fs::S_IFBLK | 0o666, 0xfff, 0xf_ffff));
         assert_eq!((fifo.mode, fifo.major), (fs::S_IFIFO | 0o600, 0));
@@ -89,7 +103,9 @@ fn all_of_a_config_is_read() {
         assert_eq!(list(spec.masked_paths).len(), 10);
         assert_eq!(spec.linux("personality").unwrap().text("domain").unwrap().unwrap(), "LINUX32");
         let mut unknown = Vec::new();
-        each_unknown_capability(process, &mut |value| unknown.push(value.fault("unknown").to_string()));
+        each_unknown_capability(process, &mut |value| {
+            unknown.push(value.fault("unknown").to_string())
+        });
         assert_eq!(unknown, ["process.capabilities.ambient[1]: unknown"]);
     })
     .unwrap();
@@ -100,7 +116,10 @@ fn a_container_without_a_process_has_no_word() {
     let text = "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"/r\"}}";
     read(text, |spec| {
         assert!(spec.process.args.first().is_none() && spec.process.document.is_none());
-        assert_eq!((spec.devices.len(), spec.namespaces, spec.root.propagation), (6, 0, MS_PRIVATE));
+        assert_eq!(
+            (spec.devices.len(), spec.namespaces, spec.root.propagation),
+            (6, 0, MS_PRIVATE)
+        );
         assert!(spec.hostname.is_none() && spec.stop_signal == signal::SIGTERM);
     })
     .unwrap();
@@ -126,11 +145,19 @@ fn each_bad_value_is_one_line_that_names_it() {
             "\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":1,\"hard\":1},",
             "process.rlimits[1].type: given twice",
         ),
-        ("\"cwd\"", "\"oomScoreAdj\":1001,\"cwd\"", "process.oomScoreAdj: not within -1000 and 1000"),
+        (
+            "\"cwd\"",
+            "\"oomScoreAdj\":1001,\"cwd\"",
+            "process.oomScoreAdj: not within -1000 and 1000",
+        ),
         ("\"rootfs\"", "\"\"", "root.path: must not be empty"),
         ("{\"type\":\"uts\"},", "", "hostname: needs a uts namespace"),
         ("\"hostname\":\"runc\"", "\"domainname\":\"a\"", ""),
-        ("\"hostname\":\"runc\"", &format!("\"hostname\":\"{}\"", "h".repeat(65)), "hostname: longer than 64 bytes"),
+        (
+            "\"hostname\":\"runc\"",
+            &format!("\"hostname\":\"{}\"", "h".repeat(65)),
+            "hostname: longer than 64 bytes",
+        ),
         ("{\"type\":\"pid\"}", "{\"type\":\"foo\"}", "linux.namespaces[0].type: foo: unknown"),
         (
             "{\"type\":\"ipc\"}",
@@ -143,8 +170,16 @@ fn each_bad_value_is_one_line_that_names_it() {
             "linux.namespaces[0].path: must be an absolute path",
         ),
         ("{\"type\":\"pid\"}", "{\"type\":\"user\"}", "linux.uidMappings: missing"),
-        ("\"linux\":{", "\"linux\":{\"timeOffsets\":{},", "linux.timeOffsets: needs a time namespace"),
-        ("\"linux\":{", "\"linux\":{\"rootfsPropagation\":\"x\",", "linux.rootfsPropagation: x: unknown"),
+        (
+            "\"linux\":{",
+            "\"linux\":{\"timeOffsets\":{},",
+            "linux.timeOffsets: needs a time namespace",
+        ),
+        (
+            "\"linux\":{",
+            "\"linux\":{\"rootfsPropagation\":\"x\",",
+            "linux.rootfsPropagation: x: unknown",
+        ),
         ("\"linux\":{", "\"linux\":{\"rootfsPropagation\":\"rprivate\",", ""),
         (
             "\"linux\":{",
@@ -198,8 +233,14 @@ fn maps_of_ids_are_whole_and_do_not_overlap() {
     assert_eq!(fault(&map(&gid(0, 0, 0))), "linux.gidMappings[0]: no size");
     assert_eq!(fault(&two(gid(0, 0, 10), gid(9, 50, 1))), "linux.gidMappings[1]: overlaps another");
     assert_eq!(fault(&two(gid(0, 5, 10), gid(20, 0, 6))), "linux.gidMappings[1]: overlaps another");
-    assert_eq!(fault(&two(gid(0, 0, u32::MAX), gid(u32::MAX - 1, 0, 1))), "linux.gidMappings[1]: overlaps another");
-    assert_eq!(read(&two(gid(0, 0, 10), gid(10, 10, u32::MAX - 10)), |spec| spec.gid_mappings.len()), Ok(2));
+    assert_eq!(
+        fault(&two(gid(0, 0, u32::MAX), gid(u32::MAX - 1, 0, 1))),
+        "linux.gidMappings[1]: overlaps another"
+    );
+    assert_eq!(
+        read(&two(gid(0, 0, 10), gid(10, 10, u32::MAX - 10)), |spec| spec.gid_mappings.len()),
+        Ok(2)
+    );
     let many: Vec<String> = (0..=ID_MAPPINGS_MAX as u32).map(|n| gid(n, n, 1)).collect();
     assert_eq!(
         fault(&map(&many.join(","))),
@@ -214,9 +255,15 @@ fn a_full_list_is_an_error_that_names_the_limit() {
     assert_eq!(fault(&text), format!("mounts[{MOUNTS_MAX}]: more than {MOUNTS_MAX}"));
     let groups = "7,".repeat(GROUPS_MAX);
     let text = changed("\"gid\":0", &format!("\"gid\":0,\"additionalGids\":[{groups}8]"));
-    assert_eq!(fault(&text), format!("process.user.additionalGids[{GROUPS_MAX}]: more than {GROUPS_MAX} groups"));
+    assert_eq!(
+        fault(&text),
+        format!("process.user.additionalGids[{GROUPS_MAX}]: more than {GROUPS_MAX} groups")
+    );
     let device = "{\"type\":\"p\",\"path\":\"/a\"},".repeat(DEVICES_MAX);
-    let text = changed("\"linux\":{", &format!("\"linux\":{{\"devices\":[{}],", device.trim_end_matches(',')));
+    let text = changed(
+        "\"linux\":{",
+        &format!("\"linux\":{{\"devices\":[{}],", device.trim_end_matches(',')),
+    );
     assert!(fault(&text).ends_with(&format!("more than {DEVICES_MAX}")));
 }
 
@@ -231,11 +278,17 @@ fn a_process_of_its_own_is_checked_alike() {
             .map(|process| list(process.args))
             .map_err(|error| error.to_string())
     };
-    assert_eq!(read("{\"args\":[\"a\",\"\"],\"cwd\":\"/\",\"user\":null}"), Ok(vec!["a".into(), "".into()]));
+    assert_eq!(
+        read("{\"args\":[\"a\",\"\"],\"cwd\":\"/\",\"user\":null}"),
+        Ok(vec!["a".into(), "".into()])
+    );
     assert_eq!(read("{\"args\":[],\"cwd\":\"/\"}"), Err("args: must not be empty".into()));
     assert_eq!(read("{\"args\":[\"a\"]}"), Err("cwd: missing".into()));
     assert_eq!(read("{\"args\":[7],\"cwd\":\"/\"}"), Err("args[0]: not a string".into()));
-    assert_eq!(read("{\"args\":[\"a\"],\"cwd\":\"/\",\"env\":[\"A\"]}"), Err("env[0]: not NAME=VALUE".into()));
+    assert_eq!(
+        read("{\"args\":[\"a\"],\"cwd\":\"/\",\"env\":[\"A\"]}"),
+        Err("env[0]: not NAME=VALUE".into())
+    );
     let long = format!("{{\"args\":[\"{}\"],\"cwd\":\"/\"}}", "a".repeat(5000));
     assert!(read(&long).unwrap_err().contains("exceed"));
 }
@@ -246,8 +299,8 @@ fn versions_are_semver_and_of_the_first() {
         assert!(is_version(good.as_bytes()), "{good}");
     }
     for bad in [
-        "", "1", "1.0", "1.0.", "1.0.0.0", "1.0.0-", "v1.0.0", "2.0.0", "0.5.0", "10.0.0", "1.0.0 ", "1.00.0",
-        "1.01.0", "01.0.0", "1..0", "1.0.0-ä", "1.0-dev",
+        "", "1", "1.0", "1.0.", "1.0.0.0", "1.0.0-", "v1.0.0", "2.0.0", "0.5.0", "10.0.0",
+        "1.0.0 ", "1.00.0", "1.01.0", "01.0.0", "1..0", "1.0.0-ä", "1.0-dev",
     ] {
         assert!(!is_version(bad.as_bytes()), "{bad}");
     }

@@ -73,7 +73,8 @@ fn members_of(at: &Member, found: &mut Vec<Member>) {
 }
 
 fn members() -> Vec<Member> {
-    let top = Member { path: String::new(), before: String::new(), after: String::new(), kind: CONFIG };
+    let top =
+        Member { path: String::new(), before: String::new(), after: String::new(), kind: CONFIG };
     let mut found = Vec::new();
     members_of(&top, &mut found);
     found
@@ -91,7 +92,10 @@ fn every_member_of_a_wrong_type_is_named() {
         (b'#', &["-1", "4294967295", "1.5", "1e3", "\"1\"", "true", "[]", "{}"]),
         (b'8', &["-1", "18446744073709551616", "1.5", "\"1\"", "true", "[]", "{}"]),
         (b'5', &["-2147483649", "2147483648", "1.5", "\"1\"", "true", "[]", "{}"]),
-        (b'9', &["-9223372036854775809", "9223372036854775808", "1.5", "\"1\"", "true", "[]", "{}"]),
+        (
+            b'9',
+            &["-9223372036854775809", "9223372036854775808", "1.5", "\"1\"", "true", "[]", "{}"],
+        ),
         (b'*', &["0", "\"a\"", "true", "{}", "[null]"]),
         (b'%', &["0", "\"a\"", "true", "[]", "{\"any\":null}"]),
     ];
@@ -99,7 +103,8 @@ fn every_member_of_a_wrong_type_is_named() {
     for Member { path, before, after, kind } in members() {
         let first = kind[0];
         let objects: &[&str] = &["0", "\"a\"", "true", "[]"];
-        let values = wrong.iter().find(|(kind, _)| *kind == first).map_or(objects, |(_, values)| values);
+        let values =
+            wrong.iter().find(|(kind, _)| *kind == first).map_or(objects, |(_, values)| values);
         for value in values {
             let said = verdict(&format!("{before}{value}{after}"), CONFIG);
             assert!(said.starts_with(&path), "{path} {value}: {said}");
@@ -124,7 +129,10 @@ fn what_must_be_there_is_missed() {
                 assert_eq!(said, format!("{path}.{name}: missing"));
             }
             // What is missed then is at the top, or further out.
-            None => assert!(said.ends_with(": missing") && !said.starts_with(&format!("{path}.")), "{path}: {said}"),
+            None => assert!(
+                said.ends_with(": missing") && !said.starts_with(&format!("{path}.")),
+                "{path}: {said}"
+            ),
         }
     }
     assert_eq!(verdict("{}", CONFIG), "ociVersion: missing");
@@ -163,7 +171,10 @@ fn the_config_that_has_everything_has_all_that_the_table_has() {
 #[test]
 fn the_text_of_an_error_is_exact() {
     for (text, said) in [
-        ("{\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":7}]}}", "linux.namespaces[1].type: not a string"),
+        (
+            "{\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":7}]}}",
+            "linux.namespaces[1].type: not a string",
+        ),
         ("{\"process\":{\"user\":{\"uid\":-1}}}", "process.user.uid: negative"),
         ("{\"process\":{\"user\":{\"uid\":4294967295}}}", "process.user.uid: exceeds 4294967294"),
         ("{\"process\":{\"cwd\":\"tmp\"}}", "process.cwd: must be an absolute path"),

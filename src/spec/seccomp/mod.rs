@@ -23,8 +23,10 @@ const OLDEST_KERNEL: (u32, u32) = (5, 12);
 const FAMILIES_BELOW: u64 = 12;
 /// socket(2): these families are allowed as well. Left out: families that the kernel has dropped,
 /// AF_ALG (38), and AF_VSOCK (40), which has no namespace.
-const FAMILIES: [u8; 25] =
-    [13, 14, 15, 16, 17, 18, 21, 22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 35, 36, 39, 41, 42, 43, 44, 45];
+const FAMILIES: [u8; 25] = [
+    13, 14, 15, 16, 17, 18, 21, 22, 24, 26, 27, 28, 29, 30, 31, 32, 33, 35, 36, 39, 41, 42, 43, 44,
+    45,
+];
 /// personality(2): Linux, Linux32, both with UNAME26, and the query.
 const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 /// clone(2): no flag that makes a namespace.
@@ -71,8 +73,10 @@ pub struct Condition {
 /// Calls `see` with each rule for a process with this bounding set.
 pub fn each_rule(bounding: u64, see: &mut dyn FnMut(Rule)) {
     let rule = |which| Rule { which, errno: None, condition: None };
-    let given =
-        |name, operator, value| Rule { condition: Some(Condition { operator, value }), ..rule(Which::One(name)) };
+    let given = |name, operator, value| Rule {
+        condition: Some(Condition { operator, value }),
+        ..rule(Which::One(name))
+    };
     see(rule(Which::Always));
     see(given("socket", "LT", FAMILIES_BELOW));
     for family in FAMILIES {
@@ -116,7 +120,9 @@ impl Table {
     /// The places of the system calls that a capability allows.
     fn allowed_with(&self, number: u32) -> impl Iterator<Item = usize> {
         let words = self.with.iter().take(self.count);
-        words.filter(move |word| u32::from(**word >> 10) == number).map(|word| usize::from(word & 0x3ff))
+        words
+            .filter(move |word| u32::from(**word >> 10) == number)
+            .map(|word| usize::from(word & 0x3ff))
     }
 }
 
@@ -136,7 +142,10 @@ pub fn write_default(bounding: u64, json: &mut Writer<'_>) {
         json.array_of("names");
         rule.each_name(&mut |name| json.string(name));
         json.end();
-        json.string_of("action", if rule.errno.is_some() { b"SCMP_ACT_ERRNO" } else { b"SCMP_ACT_ALLOW" });
+        json.string_of(
+            "action",
+            if rule.errno.is_some() { b"SCMP_ACT_ERRNO" } else { b"SCMP_ACT_ALLOW" },
+        );
         if let Some(errno) = rule.errno {
             json.key("errnoRet").number(errno.into());
         }
@@ -179,7 +188,14 @@ const fn read() -> Table {
                     (place, line) = (0, 0);
                 } else {
                     // A name that is unknown, or not in order, ends the compilation here.
-                    while !capability::same(DEFAULT, start, end, TEXT, line, end_of_word(TEXT, line)) {
+                    while !capability::same(
+                        DEFAULT,
+                        start,
+                        end,
+                        TEXT,
+                        line,
+                        end_of_word(TEXT, line),
+                    ) {
                         line = end_of_line(TEXT, line) + 1;
                         place += 1;
                     }
@@ -205,7 +221,10 @@ const fn condition(start: usize, end: usize) -> Option<u16> {
     }
     if capability::same(DEFAULT, start, start + 7, b"KERNEL_", 0, 7) {
         let (major, minor) = (DEFAULT[start + 7] - b'0', DEFAULT[start + 9] - b'0');
-        assert!((major as u32) < OLDEST_KERNEL.0 || major as u32 == OLDEST_KERNEL.0 && minor as u32 <= OLDEST_KERNEL.1);
+        assert!(
+            (major as u32) < OLDEST_KERNEL.0
+                || major as u32 == OLDEST_KERNEL.0 && minor as u32 <= OLDEST_KERNEL.1
+        );
         return None;
     }
     let (known, mut at, mut number) = (capability::NAMES.as_bytes(), 0, 0);

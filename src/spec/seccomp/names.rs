@@ -118,17 +118,31 @@ mod tests {
         let mut lines = core::str::from_utf8(TEXT).unwrap().lines();
         each_name(&mut |_, name| {
             let text = core::str::from_utf8(name.text).unwrap();
-            let shown = |number: u16| if number == NONE { "-".to_string() } else { number.to_string() };
-            assert_eq!(lines.next().unwrap(), format!("{text} {} {}", shown(name.native), shown(name.compat)));
+            let shown =
+                |number: u16| if number == NONE { "-".to_string() } else { number.to_string() };
+            assert_eq!(
+                lines.next().unwrap(),
+                format!("{text} {} {}", shown(name.native), shown(name.compat))
+            );
             let found = find(name.text).unwrap();
-            assert_eq!((found.text, found.native, found.compat), (name.text, name.native, name.compat));
-            for wrong in [&text[1..], &text[..text.len() - 1], &format!("{text} "), &format!("{text}x")] {
-                let is_one =
-                    core::str::from_utf8(TEXT).unwrap().lines().any(|line| line.split(' ').next() == Some(wrong));
+            assert_eq!(
+                (found.text, found.native, found.compat),
+                (name.text, name.native, name.compat)
+            );
+            for wrong in
+                [&text[1..], &text[..text.len() - 1], &format!("{text} "), &format!("{text}x")]
+            {
+                let is_one = core::str::from_utf8(TEXT)
+                    .unwrap()
+                    .lines()
+                    .any(|line| line.split(' ').next() == Some(wrong));
                 assert_eq!(find(wrong.as_bytes()).is_some(), is_one, "{wrong}");
             }
         });
-        assert_eq!((lines.next(), find(b"").is_none(), find(&[b'x'; 300]).is_none()), (None, true, true));
+        assert_eq!(
+            (lines.next(), find(b"").is_none(), find(&[b'x'; 300]).is_none()),
+            (None, true, true)
+        );
         assert!(find(b"accept 43").is_none() && find(b"accept\n").is_none());
     }
 }

@@ -15,8 +15,11 @@ const OWN: &[u8] = b"SCMP_ARCH_X86_64";
 /// Writes a profile for a process with this bounding set. One in the runtime-spec's form stays as
 /// it is. Only members that decide something are checked.
 pub fn resolve(profile: Value<'_>, bounding: u64, json: &mut Writer<'_>) -> Result<()> {
-    let is_given =
-        |key| profile.member(key).is_some_and(|list| list.items().is_ok_and(|mut items| items.next().is_some()));
+    let is_given = |key| {
+        profile
+            .member(key)
+            .is_some_and(|list| list.items().is_ok_and(|mut items| items.next().is_some()))
+    };
     if is_given("architectures") && is_given("archMap") {
         return Err(profile.fault_of("archMap", "use either architectures or archMap"));
     }
@@ -80,12 +83,16 @@ fn rule(rule: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
 /// Returns whether a rule is for a process with this bounding set.
 fn holds(rule: Value<'_>, bounding: u64) -> Result<bool> {
     if let Some(excludes) = rule.member("excludes").filter(|value| !value.is_null())
-        && [of_architecture(excludes)?, any_capability(excludes, bounding)?, of_kernel(excludes)?].contains(&Some(true))
+        && [of_architecture(excludes)?, any_capability(excludes, bounding)?, of_kernel(excludes)?]
+            .contains(&Some(true))
     {
         return Ok(false);
     }
-    let Some(includes) = rule.member("includes").filter(|value| !value.is_null()) else { return Ok(true) };
-    let all = [of_architecture(includes)?, all_capabilities(includes, bounding)?, of_kernel(includes)?];
+    let Some(includes) = rule.member("includes").filter(|value| !value.is_null()) else {
+        return Ok(true);
+    };
+    let all =
+        [of_architecture(includes)?, all_capabilities(includes, bounding)?, of_kernel(includes)?];
     Ok(!all.contains(&Some(false)))
 }
 
@@ -123,11 +130,15 @@ fn all_capabilities(condition: Value<'_>, bounding: u64) -> Result<Option<bool>>
 
 /// Returns whether every kernel that a config is for is at least `minKernel`.
 fn of_kernel(condition: Value<'_>) -> Result<Option<bool>> {
-    let Some(version) = condition.member("minKernel").filter(|value| !value.is_null()) else { return Ok(None) };
+    let Some(version) = condition.member("minKernel").filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
     let text = version.as_text()?.as_escaped().as_bytes();
     let mut numbers = text.splitn(2, |byte| *byte == b'.').map(decimal);
     match (numbers.next().flatten(), numbers.next().flatten()) {
-        (Some(major), Some(minor)) => Ok(Some((major, minor) <= (OLDEST_KERNEL.0.into(), OLDEST_KERNEL.1.into()))),
+        (Some(major), Some(minor)) => {
+            Ok(Some((major, minor) <= (OLDEST_KERNEL.0.into(), OLDEST_KERNEL.1.into())))
+        }
         _ => Err(fault(&version)),
     }
 }
@@ -146,7 +157,8 @@ mod tests {
         let mut document = profile.as_bytes().to_vec();
         let value = json::check(&mut document).expect("JSON");
         let mut text: Vec<u8> = Vec::new();
-        resolve(value, bounding, &mut Writer::with_indent(&mut text, "")).map_err(|error| error.to_string())?;
+        resolve(value, bounding, &mut Writer::with_indent(&mut text, ""))
+            .map_err(|error| error.to_string())?;
         let text = String::from_utf8(text).expect("UTF-8").trim_end().to_string();
         json::check(&mut text.clone().into_bytes()).expect("JSON again");
         Ok(text)
@@ -183,7 +195,11 @@ mod tests {
             (r#""excludes":{"arches":["s390"]}"#, 0, true),
             (r#""excludes":{"arches":["amd64"],"caps":["CAP_CHOWN"]}"#, 0, false),
             (r#""excludes":{"minKernel":"4.8"}"#, 0, false),
-            (r#""includes":{"caps":["CAP_CHOWN"]},"excludes":{"caps":["CAP_SYS_ADMIN"]},"comment":"c""#, chown, true),
+            (
+                r#""includes":{"caps":["CAP_CHOWN"]},"excludes":{"caps":["CAP_SYS_ADMIN"]},"comment":"c""#,
+                chown,
+                true,
+            ),
         ] {
             assert_eq!(is_left(condition, bounding), left, "{condition} {bounding:#x}");
         }
@@ -211,11 +227,20 @@ mod tests {
             ("[]", "not an object"),
             (r#"{"syscalls":{}}"#, "syscalls: not an array"),
             (r#"{"syscalls":[1]}"#, "syscalls[0]: not an object"),
-            (r#"{"syscalls":[{"includes":{"caps":[1]}}]}"#, "syscalls[0].includes.caps[0]: not a string"),
-            (r#"{"syscalls":[{"includes":{"minKernel":"5"}}]}"#, "syscalls[0].includes.minKernel: not MAJOR.MINOR"),
+            (
+                r#"{"syscalls":[{"includes":{"caps":[1]}}]}"#,
+                "syscalls[0].includes.caps[0]: not a string",
+            ),
+            (
+                r#"{"syscalls":[{"includes":{"minKernel":"5"}}]}"#,
+                "syscalls[0].includes.minKernel: not MAJOR.MINOR",
+            ),
             (r#"{"syscalls":[{"name":1}]}"#, "syscalls[0].name: not a string"),
             (r#"{"archMap":[{}]}"#, "archMap[0].architecture: missing"),
-            (r#"{"archMap":[1],"architectures":["a"]}"#, "archMap: use either architectures or archMap"),
+            (
+                r#"{"archMap":[1],"architectures":["a"]}"#,
+                "archMap: use either architectures or archMap",
+            ),
         ] {
             assert_eq!(resolved(profile, 0).expect_err(profile), why, "{profile}");
         }

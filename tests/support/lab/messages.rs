@@ -26,7 +26,8 @@ pub fn receive_text(stream: &std::os::unix::net::UnixStream) -> (String, Option<
     }
     // SAFETY: it is the first header of the message, and holds at least one descriptor if it is of this type.
     let descriptor = unsafe {
-        ((*header).cmsg_type == libc::SCM_RIGHTS).then(|| libc::CMSG_DATA(header).cast::<i32>().read_unaligned())
+        ((*header).cmsg_type == libc::SCM_RIGHTS)
+            .then(|| libc::CMSG_DATA(header).cast::<i32>().read_unaligned())
     };
     (text, descriptor)
 }

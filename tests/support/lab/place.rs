@@ -42,8 +42,13 @@ pub(super) const CONFIG: &str = r#"{
 /// Puts the calling thread, and what it starts, into a mount namespace where [`PLACE`] is memory and `/sys/fs/cgroup`
 /// is cgroup v2, whatever the host has. Needs root.
 pub fn enter() {
-    assert!(!Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(PLACE), "a tmpfs would hide this project");
-    let check = |doing: &str, result: i32| assert!(result == 0, "{doing}: {}", std::io::Error::last_os_error());
+    assert!(
+        !Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(PLACE),
+        "a tmpfs would hide this project"
+    );
+    let check = |doing: &str, result: i32| {
+        assert!(result == 0, "{doing}: {}", std::io::Error::last_os_error())
+    };
     // SAFETY: it changes the view of this thread alone, which shares no working directory with others after it.
     check("unshare (these tests need root)", unsafe { libc::unshare(libc::CLONE_NEWNS) });
     let mount = |target: &CStr, kind: &CStr, flags: u64, data: &CStr| {
@@ -63,7 +68,8 @@ fn make_rootfs(rootfs: &Path) {
         std::fs::create_dir_all(rootfs.join(directory)).expect("rootfs");
     }
     copy_program(busybox_binary(), &rootfs.join("bin/busybox"));
-    std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777)).expect("mode");
+    std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777))
+        .expect("mode");
     let passwd = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
     std::fs::write(rootfs.join("etc/passwd"), passwd).expect("passwd");
     let group = "root:x:0:\napp:x:1000:\nextra:x:2000:app\n";

@@ -50,12 +50,28 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
     let deny_all = r#"{"allow":false,"access":"rwm"}"#;
     let cases: &[(&str, &[Asked])] = &[
         // What every container has, and nothing else.
-        ("", &[(CHARACTER, R | W, 1, 3, 1), (CHARACTER, R, 136, 77, 1), (CHARACTER, R, 1, 1, 0), (BLOCK, R, 1, 3, 0)]),
+        (
+            "",
+            &[
+                (CHARACTER, R | W, 1, 3, 1),
+                (CHARACTER, R, 136, 77, 1),
+                (CHARACTER, R, 1, 1, 0),
+                (BLOCK, R, 1, 3, 0),
+            ],
+        ),
         // Any node may be made, none but those opened.
-        (deny_all, &[(BLOCK, MKNOD, 8, 0, 1), (BLOCK, MKNOD | R, 8, 0, 0), (CHARACTER, W, 5, 2, 1)]),
+        (
+            deny_all,
+            &[(BLOCK, MKNOD, 8, 0, 1), (BLOCK, MKNOD | R, 8, 0, 0), (CHARACTER, W, 5, 2, 1)],
+        ),
         (
             r#"{"allow":false,"access":"rwm"},{"allow":true,"type":"b","major":8,"access":"r"}"#,
-            &[(BLOCK, R, 8, 17, 1), (BLOCK, R | W, 8, 17, 0), (BLOCK, R, 9, 17, 0), (CHARACTER, R, 8, 17, 0)],
+            &[
+                (BLOCK, R, 8, 17, 1),
+                (BLOCK, R | W, 8, 17, 0),
+                (BLOCK, R, 9, 17, 0),
+                (CHARACTER, R, 8, 17, 0),
+            ],
         ),
         // Read and write from two rules are both.
         (
@@ -73,7 +89,10 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
             ],
         ),
         // What the defaults allow cannot be taken away.
-        (r#"{"allow":false,"type":"c","major":1,"minor":3,"access":"rw"}"#, &[(CHARACTER, R | W, 1, 3, 1)]),
+        (
+            r#"{"allow":false,"type":"c","major":1,"minor":3,"access":"rw"}"#,
+            &[(CHARACTER, R | W, 1, 3, 1)],
+        ),
         // `a` denies every access, and allows none.
         (
             r#"{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"ra"}"#,
@@ -93,7 +112,11 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
     for (text, asked) in cases {
         let program = Program::compile(Some(&rules(text))).unwrap();
         for &(kind, access, major, minor, wanted) in *asked {
-            assert_eq!(answer(&program, kind, access, major, minor), wanted, "{text}: {kind} {access} {major}:{minor}");
+            assert_eq!(
+                answer(&program, kind, access, major, minor),
+                wanted,
+                "{text}: {kind} {access} {major}:{minor}"
+            );
         }
     }
     let everything = Program::compile(Some(&rules(r#"{"allow":true,"access":"rwm"}"#))).unwrap();
@@ -140,6 +163,9 @@ fn the_kernel_asks_the_program() {
     };
     many(DEVICE_RULES_MAX).unwrap();
     assert_eq!(opened(), 1);
-    assert_eq!(many(DEVICE_RULES_MAX * 2).unwrap_err().to_string(), "more than 256 device rules (DEVICE_RULES_MAX)");
+    assert_eq!(
+        many(DEVICE_RULES_MAX * 2).unwrap_err().to_string(),
+        "more than 256 device rules (DEVICE_RULES_MAX)"
+    );
     group.remove().unwrap();
 }

@@ -17,7 +17,13 @@ fn nothing_hides_proc_or_what_is_in_it() {
     refused(bind(directory, c"/proc", b"rbind\0"), "mount none at /proc: it is not procfs");
     refused(tmpfs(c"/proc/", b"size=1m\0"), "it is not procfs");
     let hides = "it would hide what is in /proc";
-    for place in [c"/proc/self/attr", c"/proc/1/../sys", c"/proc//sys/kernel", c"/./proc/acpi", c"/proc/sys/net"] {
+    for place in [
+        c"/proc/self/attr",
+        c"/proc/1/../sys",
+        c"/proc//sys/kernel",
+        c"/./proc/acpi",
+        c"/proc/sys/net",
+    ] {
         refused(bind(directory, place, b"rbind\0"), hides);
         refused(tmpfs(place, b"size=1m\0"), hides);
     }
@@ -96,13 +102,19 @@ fn a_swap_of_the_destination_changes_nothing_on_the_host() {
             let open = fs::open(CWD, leak(&volume), fs::O_PATH, 0).unwrap();
             while !done.load(Ordering::Relaxed) {
                 const RENAME_EXCHANGE: u32 = 2;
-                let _ = fs::rename(open.by_ref(), c"place", open.by_ref(), c"link", RENAME_EXCHANGE);
+                let _ =
+                    fs::rename(open.by_ref(), c"place", open.by_ref(), c"link", RENAME_EXCHANGE);
             }
         });
-        let mounts = [bind(leak(&volume), c"/vol", b"bind\0"), tmpfs(c"/vol/place/sub/new", b"size=1m\0")];
+        let mounts =
+            [bind(leak(&volume), c"/vol", b"bind\0"), tmpfs(c"/vol/place/sub/new", b"size=1m\0")];
         for _ in 0..40 {
             if let Ok(said) = start(&root, &mounts, |_| ()) {
-                assert_eq!(said.lines().filter(|line| line.contains("/new tmpfs")).count(), 1, "{said}");
+                assert_eq!(
+                    said.lines().filter(|line| line.contains("/new tmpfs")).count(),
+                    1,
+                    "{said}"
+                );
             }
         }
         done.store(true, Ordering::Relaxed);
@@ -135,14 +147,22 @@ fn the_procfs_that_was_mounted_is_masked_whatever_its_name_is_now() {
         mount::move_to(proc, keep).unwrap();
         std::fs::create_dir_all(root.path.join("proc/sys")).unwrap();
         std::fs::write(root.path.join("proc/keys"), "fake").unwrap();
-        let places = protect::Places { root: fd.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
+        let places =
+            protect::Places { root: fd.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
         protect::mask(places, Words::new(b"/proc/keys\0/proc/acpi\0")).map_err(shown)?;
         protect::make_readonly(places, Words::new(b"/proc/sys\0")).map_err(shown)?;
         let real = std::fs::read_to_string(root.path.join("elsewhere/keys")).unwrap();
-        let write = std::fs::File::options().write(true).open(root.path.join("elsewhere/sys/kernel/hostname"));
+        let write = std::fs::File::options()
+            .write(true)
+            .open(root.path.join("elsewhere/sys/kernel/hostname"));
         let fake = std::fs::read_to_string(root.path.join("proc/keys")).unwrap();
-        let seen = (real.as_str(), write.map(drop).map_err(|error| error.raw_os_error()), fake.as_str());
-        if seen == ("", Err(Some(Errno::EROFS.number())), "fake") { Ok(()) } else { Err(format!("{seen:?}\n")) }
+        let seen =
+            (real.as_str(), write.map(drop).map_err(|error| error.raw_os_error()), fake.as_str());
+        if seen == ("", Err(Some(Errno::EROFS.number())), "fake") {
+            Ok(())
+        } else {
+            Err(format!("{seen:?}\n"))
+        }
     });
     let _ = std::fs::remove_dir(root.path.join("elsewhere"));
 }
@@ -168,7 +188,11 @@ fn a_null_device_or_console_of_the_images_own_is_not_used() {
     fs::mknod(CWD, leak(&dev.join("null")), fs::S_IFCHR | 0o666, fs::makedev(1, 3)).unwrap();
     let said = start(&root, &[bind(leak(&dev), c"/dev", b"rbind\0")], |_| ());
     assert!(said.unwrap().contains("/proc/keys"));
-    assert_eq!(std::fs::read_dir(&dev).unwrap().count(), 1, "devices were made in a /dev that is the host's");
+    assert_eq!(
+        std::fs::read_dir(&dev).unwrap().count(),
+        1,
+        "devices were made in a /dev that is the host's"
+    );
 
     symlink(&secret, dev.join("console")).unwrap();
     let pts = at(c"/dev/pts", c"devpts", c"devpts", b"newinstance\0ptmxmode=0666\0");
@@ -176,7 +200,8 @@ fn a_null_device_or_console_of_the_images_own_is_not_used() {
     let mut spec = spec(b"PATH=/bin\0PROBE=exit\0");
     spec.mounts = with(&[bind(leak(&dev), c"/dev", b"rbind\0"), pts]);
     let terminal = crate::container::Stdio::Terminal(None);
-    let error = crate::container::tests::fixture::start_with(&spec, &root, terminal).map(drop).unwrap_err();
+    let error =
+        crate::container::tests::fixture::start_with(&spec, &root, terminal).map(drop).unwrap_err();
     assert!(error.to_string().starts_with("bind the terminal to /dev/console"), "{error}");
     assert_eq!(secret.metadata().unwrap().uid(), 0);
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), "host");
