@@ -1,7 +1,8 @@
 //! Errors: one line of text that names what was being done, to what, and why it failed.
 //!
-//! An [`Error`] is one number, and owns one of a few static texts until it is dropped: `Result` stays in a register,
-//! and a cause outlives all errors that come and go after it. If all texts are taken, the new error is the one without.
+//! An [`Error`] is one number, and owns one of a few static texts until it is dropped: `Result`
+//! stays in a register, and a cause outlives all errors that come and go after it. If all texts are
+//! taken, the new error is the one without.
 //!
 //! ```text
 //! layer 2 of 3 sha256:ab12…: digest mismatch: the bytes hash to sha256:cd34…
@@ -22,9 +23,10 @@ pub type Result<T> = core::result::Result<T, Error>;
 
 /// What failed, as one line of text, and the errno behind it if there is one.
 ///
-/// One number, never 0, so that a `Result<(), Error>` is one register: from the lowest bit up, 16 bits for the number of
-/// its text, 12 of errno, 2 of exit status (less 125), and a bit that is always set. As wide as a pointer or a length:
-/// a `Result` of one of these is two registers then, and does not go through memory.
+/// One number, never 0, so that a `Result<(), Error>` is one register: from the lowest bit up, 16
+/// bits for the number of its text, 12 of errno, 2 of exit status (less 125), and a bit that is
+/// always set. As wide as a pointer or a length: a `Result` of one of these is two registers then,
+/// and does not go through memory.
 #[must_use]
 pub struct Error(NonZeroU64);
 
@@ -70,7 +72,8 @@ impl Text {
 }
 
 impl Write for Text {
-    /// Text that a reader could be deceived by is escaped ([`visible`]); what does not fit ends in `…`.
+    /// Text that a reader could be deceived by is escaped ([`visible`]); what does not fit ends in
+    /// `…`.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         const ELLIPSIS: &str = "…";
         for character in text.chars() {
@@ -95,13 +98,15 @@ impl Write for Text {
 /// Bytes of one escaped character: `\\u202e`.
 pub const ESCAPE_BYTES: usize = 6;
 
-/// Returns a character as a message shows it, so that a hostile name cannot forge a line: a control character as `\\xNN`;
-/// a character that reorders or hides text, or ends a line, as `\\uNNNN`; each other one as UTF-8.
+/// Returns a character as a message shows it, so that a hostile name cannot forge a line: a control
+/// character as `\\xNN`; a character that reorders or hides text, or ends a line, as `\\uNNNN`;
+/// each other one as UTF-8.
 pub fn visible(character: char, buffer: &mut [u8; ESCAPE_BYTES]) -> &[u8] {
     let code = character as u32;
     let digits: &[u32] = match character {
         '\0'..' ' | '\x7f'..'\u{a0}' => &[4, 0],
-        // The controls of bidirectional text, zero-width characters, line and paragraph separator, byte order mark.
+        // The controls of bidirectional text, zero-width characters, line and paragraph separator,
+        // byte order mark.
         '\u{61c}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
@@ -135,7 +140,8 @@ impl Error {
         Error::with_errno(text, Errno::NONE)
     }
 
-    /// An error that carries `errno` for a caller that decides by it; the text is the caller's, whole.
+    /// An error that carries `errno` for a caller that decides by it; the text is the caller's,
+    /// whole.
     #[cold]
     pub fn with_errno(text: fmt::Arguments<'_>, errno: Errno) -> Error {
         Error(ALWAYS | u64::from(place(&PLACES, text)) | (errno.number() as u64 & 0xfff) << 16)
@@ -279,7 +285,8 @@ impl Display for Doing<'_> {
     }
 }
 
-/// Writes `doing` and a space before the first character of the subject, and no space where it has none.
+/// Writes `doing` and a space before the first character of the subject, and no space where it has
+/// none.
 struct Joined<'a, 'b, 'c> {
     f: &'a mut fmt::Formatter<'b>,
     pending: &'c str,

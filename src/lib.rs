@@ -1,6 +1,7 @@
 //! # ocinit: a static init and OCI runtime without a heap
 //!
-//! One binary with three lives: PID 1 of a virtual machine or board, an OCI runtime, and a CI sandbox.
+//! One binary with three lives: PID 1 of a virtual machine or board, an OCI runtime, and a CI
+//! sandbox.
 //!
 //! The layers, each using only what stands below it (`tests/tidy.rs` checks the edges):
 //!
@@ -20,10 +21,12 @@
 //! ```
 //!
 //! Invariants:
-//! 1. What the compiler cannot check stands in `sys/`, `sync.rs`, `memory.rs` and `main.rs` alone, each use with its reason.
+//! 1. What the compiler cannot check stands in `sys/`, `sync.rs`, `memory.rs` and `main.rs` alone,
+//!    each use with its reason.
 //! 2. `codec` makes no system call; its tests need no kernel.
 //! 3. Nothing recurses on input; depth and length are bounded before parsing.
-//! 4. Every capacity has a name in `limits.rs`; reaching it is an error naming it, never a truncation.
+//! 4. Every capacity has a name in `limits.rs`; reaching it is an error naming it, never a
+//!    truncation.
 //! 5. Names that come from an image are only ever resolved beneath a directory fd.
 //! 6. Only front doors print an error or choose an exit status.
 //! 7. Between clone and exec the child touches only its own stack and memory lent to it.

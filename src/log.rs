@@ -29,7 +29,8 @@ pub enum Format {
     Text = 0,
     /// The same with the level before it, as /dev/kmsg reads it.
     Kmsg = 1,
-    /// `{"level":"error","msg":"text","time":"2026-11-24T12:00:00Z"}`, as runc writes it and its callers read it.
+    /// `{"level":"error","msg":"text","time":"2026-11-24T12:00:00Z"}`, as runc writes it and its
+    /// callers read it.
     Json = 2,
     /// `text`: the caller puts a name before it.
     Bare = 3,
@@ -44,7 +45,8 @@ pub fn set_level(level: Level) {
     MOST.store(level as u8, Ordering::Relaxed);
 }
 
-/// From now on lines go to this descriptor, which stays open for the life of the process; the one before.
+/// From now on lines go to this descriptor, which stays open for the life of the process; the one
+/// before.
 pub fn set_target(fd: FdRef<'static>) -> FdRef<'static> {
     FdRef::from_raw(TARGET.swap(fd.raw(), Ordering::Relaxed))
 }
@@ -114,7 +116,8 @@ fn fields(level: Level, text: fmt::Arguments<'_>, is_json: bool, line: &mut Line
 }
 
 /// The day of the Gregorian calendar that is so many days after 1970-01-01, as (year, month, day).
-/// (Counted from a 1 March, a year's months and leap day fall into a formula: Hinnant, "chrono-compatible date algorithms".)
+/// (Counted from a 1 March, a year's months and leap day fall into a formula: Hinnant,
+/// "chrono-compatible date algorithms".)
 pub fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

@@ -1,14 +1,17 @@
-//! The front door: where the program starts, the panic handler, and the choice between PID 1 and a command.
+//! The front door: where the program starts, the panic handler, and the choice between PID 1 and a
+//! command.
 #![cfg_attr(not(test), no_std, no_main)]
 #![cfg(not(test))]
 
 use core::ffi::{CStr, c_char, c_int};
 
-/// Where the kernel starts the program (linker/build.rs names it), instead of musl's start code: that is 1.3 KiB, for
-/// thread-local storage and standard I/O, which nothing here has. It sets `environ` and calls `start`.
+/// Where the kernel starts the program (linker/build.rs names it), instead of musl's start code:
+/// that is 1.3 KiB, for thread-local storage and standard I/O, which nothing here has. It sets
+/// `environ` and calls `start`.
 ///
 /// # Safety
-/// Called by the kernel alone, on the stack that execve(2) leaves: argc, argv, a null pointer, the environment.
+/// Called by the kernel alone, on the stack that execve(2) leaves: argc, argv, a null pointer, the
+/// environment.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn entry() -> ! {
@@ -40,7 +43,8 @@ unsafe extern "C" fn start(argc: c_int, argv: *const *const c_char) -> ! {
 /// # Safety
 /// As `start`.
 unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
-    // SAFETY: the kernel has put there `argc` pointers to NUL-terminated strings that live as long as the process.
+    // SAFETY: the kernel has put there `argc` pointers to NUL-terminated strings that live as long
+    // as the process.
     let args: &'static [&'static CStr] =
         match unsafe { ocinit::sys::process::adopt_argv(argc, argv) } {
             Ok(args) => args,
@@ -49,7 +53,8 @@ unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
                 return ocinit::error::STATUS_FAILED.into();
             }
         };
-    // The kernel's init may have words of its own (those after ` -- `); PID 1 of a container may be a command.
+    // The kernel's init may have words of its own (those after ` -- `); PID 1 of a container may be
+    // a command.
     let named_init = args
         .first()
         .is_some_and(|name| name.to_bytes().rsplit(|&byte| byte == b'/').next() == Some(b"init"));
@@ -69,6 +74,7 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     if cfg!(debug_assertions) {
         ocinit::init::power::on_panic(format_args!("{info}"))
     }
-    // As long as anything looks at `info`, the file keeps the place and the text of every possible panic: 12 KiB.
+    // As long as anything looks at `info`, the file keeps the place and the text of every possible
+    // panic: 12 KiB.
     ocinit::init::power::on_panic(format_args!("{}", ocinit::sys::trace::Trace::here()))
 }

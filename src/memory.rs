@@ -46,6 +46,7 @@ pub fn claim() -> &'static mut Memory {
     let mut guard = MEMORY.try_lock().expect("memory is claimed once");
     let memory: *mut Memory = &mut *guard;
     core::mem::forget(guard);
-    // SAFETY: the forgotten guard keeps the lock taken for ever: this is the only reference there will be.
+    // SAFETY: the forgotten guard keeps the lock taken for ever: this is the only reference there
+    // will be.
     unsafe { &mut *memory }
 }

@@ -25,7 +25,8 @@ impl<T> TryLock<T> {
     /// Returns the right to the value, or `None` while another has it.
     pub fn try_lock(&self) -> Option<TryGuard<'_, T>> {
         let free = !self.taken.swap(true, Ordering::Acquire);
-        // Not `then_some`: it would make the guard either way, and dropping it would free another's lock.
+        // Not `then_some`: it would make the guard either way, and dropping it would free another's
+        // lock.
         free.then(|| TryGuard { lock: self, exclusive: PhantomData })
     }
 }

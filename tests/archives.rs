@@ -1,4 +1,5 @@
-//! Archives as the peers write them, and as docker wrote them long ago: what is unpacked is what was put in.
+//! Archives as the peers write them, and as docker wrote them long ago: what is unpacked is what
+//! was put in.
 
 mod support;
 
@@ -115,7 +116,8 @@ fn what_skopeo_wrote() {
     );
 }
 
-/// As docker 1.10 to 24 did it: a folder for each layer, and a symlink where a layer was written before.
+/// As docker 1.10 to 24 did it: a folder for each layer, and a symlink where a layer was written
+/// before.
 #[test]
 fn what_docker_wrote_long_ago() {
     let directory = scratch("archives-docker");

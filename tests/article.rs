@@ -1,5 +1,6 @@
-//! The article that this project began with, step by step: a layout becomes a bundle, the bundle runs, `list` and `state` show
-//! it. What ocinit prints is compared with what runc prints of the same bundle, field by field. docs/article.md shows it.
+//! The article that this project began with, step by step: a layout becomes a bundle, the bundle
+//! runs, `list` and `state` show it. What ocinit prints is compared with what runc prints of the
+//! same bundle, field by field. docs/article.md shows it.
 
 mod support;
 
@@ -129,7 +130,8 @@ fn layout_bundle_run_list_state() {
     show(&ours, &theirs);
 }
 
-/// `OCINIT_WRITE=1` writes the page with what was printed; else its steps must be those of this test.
+/// `OCINIT_WRITE=1` writes the page with what was printed; else its steps must be those of this
+/// test.
 fn show(ours: &Shown, theirs: &Shown) {
     let page = project().join("docs/article.md");
     if std::env::var_os("OCINIT_WRITE").is_some() {

@@ -1,5 +1,5 @@
-//! A configuration that is not as it must be: told in one line that names what is wrong, with the exit status that runc
-//! gives, and nothing left behind.
+//! A configuration that is not as it must be: told in one line that names what is wrong, with the
+//! exit status that runc gives, and nothing left behind.
 
 mod support;
 
@@ -202,7 +202,8 @@ fn why_a_process_died_is_heard_however_soon_it_did() {
 const IGNORED: [&str; 7] =
     ["vm", "windows", "solaris", "zos", "com.example.unknown", "process.commandLine", "freebsd"];
 
-/// Each value of a document: where it is, as messages have it, and the same with every index the same.
+/// Each value of a document: where it is, as messages have it, and the same with every index the
+/// same.
 fn each(value: &Json, path: &str, kind: &str, found: &mut Vec<(String, String)>) {
     if !path.is_empty() {
         found.push((path.into(), kind.into()));

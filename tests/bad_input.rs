@@ -1,4 +1,5 @@
-//! Bad input gets one line that names the thing, the place and the reason, status 125, and nothing is executed.
+//! Bad input gets one line that names the thing, the place and the reason, status 125, and nothing
+//! is executed.
 
 mod support;
 
@@ -352,7 +353,8 @@ fn a_manifest_with_too_few_layers() {
     refused(&case.boot(), &["diff_ids", "2 of them", "1 layers"]);
 }
 
-/// The manifest is an index too: which of both a reader sees is an attacker's choice (CVE-2021-41190).
+/// The manifest is an index too: which of both a reader sees is an attacker's choice
+/// (CVE-2021-41190).
 #[test]
 fn a_manifest_that_is_also_an_index() {
     let mut case = case("both", &image());

@@ -1,5 +1,6 @@
-//! A real client: buildah runs commands in its containers by ocinit, and everything is as it is by runc: what is printed, the
-//! exit status, the user, the environment, the volumes; and it builds an image.
+//! A real client: buildah runs commands in its containers by ocinit, and everything is as it is by
+//! runc: what is printed, the exit status, the user, the environment, the volumes; and it builds an
+//! image.
 
 mod support;
 

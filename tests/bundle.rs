@@ -1,5 +1,5 @@
-//! `ocinit bundle`: its config.json beside umoci's and oci-image-tool's. bundle_runs.rs runs bundles.
-//! Why it differs where it does: `docs/bundle.md`.
+//! `ocinit bundle`: its config.json beside umoci's and oci-image-tool's. bundle_runs.rs runs
+//! bundles. Why it differs where it does: `docs/bundle.md`.
 
 mod support;
 

@@ -11,8 +11,8 @@ use support::images::Layer;
 use support::tar::Header;
 use support::{Tar, busybox, scratch};
 
-/// Runs a bundle to its end. The machine's control groups are left alone: the runtime sees a mount namespace of its
-/// own, with version 2 mounted.
+/// Runs a bundle to its end. The machine's control groups are left alone: the runtime sees a mount
+/// namespace of its own, with version 2 mounted.
 fn run(runtime: &[&str], bundle: &Path, name: &str) -> Output {
     let script = "mount -t cgroup2 none /sys/fs/cgroup && cd \"$0\" && exec \"$@\"";
     let mut command = Command::new("unshare");

@@ -1,4 +1,5 @@
-//! The kernel's command line: a clear refusal of everything that is not exactly right, and the kernel's quoting.
+//! The kernel's command line: a clear refusal of everything that is not exactly right, and the
+//! kernel's quoting.
 
 mod support;
 

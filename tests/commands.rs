@@ -1,4 +1,5 @@
-//! What all commands have in common: options, help, messages, a progress line on a terminal, and what Ctrl-C leaves.
+//! What all commands have in common: options, help, messages, a progress line on a terminal, and
+//! what Ctrl-C leaves.
 
 mod support;
 
@@ -234,7 +235,8 @@ fn messages_as_json_are_json() {
     );
 }
 
-/// Starts the command on a terminal, waits for `wanted`, types Ctrl-C, and prints what came and how it ended.
+/// Starts the command on a terminal, waits for `wanted`, types Ctrl-C, and prints what came and how
+/// it ended.
 const TYPE_CONTROL_C: &str = r#"
 import os, pty, sys
 wanted, command = sys.argv[1].encode(), sys.argv[2:]

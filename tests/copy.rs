@@ -1,4 +1,5 @@
-//! `ocinit copy`: from every place to every other, as the peers read it; and nothing left of what fails.
+//! `ocinit copy`: from every place to every other, as the peers read it; and nothing left of what
+//! fails.
 
 mod support;
 
@@ -173,7 +174,8 @@ fn docker_archives_are_read_by_the_peers() {
     // Of the three layers two are one file.
     let list = tool(Command::new("tar").args(["tf", "named.tar"]).current_dir(&directory));
     assert_eq!(String::from_utf8(list).expect("UTF-8").lines().count(), 4);
-    // And back: the configuration is the same, layers are plain, the manifest is the same each time.
+    // And back: the configuration is the same, layers are plain, the manifest is the same each
+    // time.
     copies(&directory, &["docker-archive:named.tar:me/app:v1", "oci:back"]);
     copies(&directory, &["plain.tar", "oci-archive:back.tar:x"]);
     copies(&directory, &["back.tar", "oci:third"]);

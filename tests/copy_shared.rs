@@ -268,7 +268,8 @@ fn what_is_at_work_is_not_swept() {
     assert!(!partial.exists(), "a stale file stays");
 }
 
-/// An attestation as `docker buildx build` writes it beside its image: its config says diff_ids that are no tars.
+/// An attestation as `docker buildx build` writes it beside its image: its config says diff_ids
+/// that are no tars.
 #[test]
 fn attestations_are_copied_and_not_interpreted() {
     let directory = scratch("shared-attestation");

@@ -1,6 +1,7 @@
-//! The public corpus of tar files (`OCINIT_CORPUS`, default `../shared/corpus` beside the project): each file as the one
-//! layer of an image, unpacked by `ocinit unpack`, and the tree compared with what GNU tar and Python list, entry by
-//! entry. Needs root, as unpacking does, and gzip and zstd for what is packed.
+//! The public corpus of tar files (`OCINIT_CORPUS`, default `../shared/corpus` beside the project):
+//! each file as the one layer of an image, unpacked by `ocinit unpack`, and the tree compared with
+//! what GNU tar and Python list, entry by entry. Needs root, as unpacking does, and gzip and zstd
+//! for what is packed.
 
 mod support;
 
@@ -29,7 +30,8 @@ for row in map(json.loads, open(sys.argv[1] + '/EXPECTED.jsonl')):
                   e['mtime'], fraction, e['sha256'], device, sep='\t')
 "#;
 
-/// What others read and no layer may have, and the reason that is said. Their lists are compared all the same.
+/// What others read and no layer may have, and the reason that is said. Their lists are compared
+/// all the same.
 const NO_LAYER: &[(&str, &str)] = &[
     ("cpython/testtar.tar", "uid 4294967295 is more than 4294967294"),
     ("go/pax-bad-hdr-large.tar", "extended header of 1048577 bytes exceeds 262144 bytes"),
@@ -42,7 +44,8 @@ const NO_LAYER: &[(&str, &str)] = &[
 ];
 /// Those of them whose names are longer than PATH_MAX by so much that their headers are not read.
 const UNREAD: &str = "extended header of";
-/// gzip passes over what follows the stream here, with a warning. As a layer it is refused; its tar is not.
+/// gzip passes over what follows the stream here, with a warning. As a layer it is refused; its tar
+/// is not.
 const GARBAGE: &str = "libarchive/test_compat_gzip_2.tgz";
 
 /// What is judged file by file, because the two readers differ.

@@ -1,5 +1,6 @@
-//! Reads the compressed streams of the public corpus (`OCINIT_CORPUS`, default `../shared/corpus` beside the project):
-//! each gives the bytes that are listed for it, or the error that it is given here.
+//! Reads the compressed streams of the public corpus (`OCINIT_CORPUS`, default `../shared/corpus`
+//! beside the project): each gives the bytes that are listed for it, or the error that it is given
+//! here.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
@@ -8,7 +9,8 @@ use ocinit::codec::gzip;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A line per stream: file, format, exit status, size and digest that the tool gives; Python's size and digest or "-".
+/// A line per stream: file, format, exit status, size and digest that the tool gives; Python's size
+/// and digest or "-".
 const FLATTEN: &str = r#"
 import json, sys
 for row in map(json.loads, open(sys.argv[1] + '/EXPECTED-COMPRESSED.jsonl')):
@@ -19,7 +21,8 @@ for row in map(json.loads, open(sys.argv[1] + '/EXPECTED-COMPRESSED.jsonl')):
 
 /// Streams that are refused, and what for.
 const REFUSED: [(&str, &str); 12] = [
-    // gzip says that it is encrypted (a flag that RFC 1952 reserves), zlib that its deflate data is none.
+    // gzip says that it is encrypted (a flag that RFC 1952 reserves), zlib that its deflate data
+    // is none.
     ("klauspost-compress/issue6550.gz", "gzip: reserved flags are set"),
     // Text after the member: gzip warns and ends with 2, Python refuses.
     ("libarchive/test_compat_gzip_2.tgz", "gzip: garbage after the end"),
@@ -30,7 +33,8 @@ const REFUSED: [(&str, &str); 12] = [
     ("klauspost-compress/target.txt.zst", "zstd: invalid data (libzstd's error 20)"),
     // A skippable frame of 4 GiB, of which four bytes are there.
     ("libarchive/test_read_filter_zstd_raw_loop", "zstd: truncated"),
-    // `golden-decompression-errors`: zstd 1.5.4 still took them, from 1.5.6 on they must be errors.
+    // `golden-decompression-errors`: zstd 1.5.4 still took them, from 1.5.6 on they must be
+    // errors.
     ("zstd-golden/off0.bin.zst", "zstd: invalid data (libzstd's error 20)"),
     ("zstd-golden/truncated_huff_state.zst", "zstd: invalid data (libzstd's error 20)"),
     ("zstd-golden/zeroSeq_extraneous.zst", "zstd: invalid data (libzstd's error 20)"),
@@ -39,7 +43,8 @@ const REFUSED: [(&str, &str); 12] = [
     ("zstd-golden/errors/zeroSeq_extraneous.zst", "zstd: invalid data (libzstd's error 20)"),
 ];
 
-/// A block of no sequences whose number takes two bytes: zstd 1.5.4 refused it, the specification and 1.5.7 do not.
+/// A block of no sequences whose number takes two bytes: zstd 1.5.4 refused it, the specification
+/// and 1.5.7 do not.
 const AS_PYTHON: &str = "zstd-golden/zeroSeq_2B.zst";
 
 fn corpus() -> Option<PathBuf> {

@@ -12,7 +12,8 @@ use support::lab::{self, PLACE, Runtime};
 use support::tar::Header;
 use support::{Tar, busybox, tool};
 
-/// An image that was built on a machine with a name and a name server, and holds a device that everybody may write.
+/// An image that was built on a machine with a name and a name server, and holds a device that
+/// everybody may write.
 fn image() -> PathBuf {
     let kmsg = Header { mode: 0o666, device: (1, 11), ..Header::new("kmsg", b'3') };
     let layer = Tar::new()

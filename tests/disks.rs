@@ -61,7 +61,8 @@ fn vfat_by_its_label() {
     outcome.expect_status(0).expect_stdout("vfat\n");
 }
 
-/// `dd` of a short archive over a long one leaves the long one's tail: whole entries, and then half of one.
+/// `dd` of a short archive over a long one leaves the long one's tail: whole entries, and then half
+/// of one.
 #[test]
 fn raw_archive_with_old_bytes_after_its_end() {
     let directory = scratch("disks-old-bytes");

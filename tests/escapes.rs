@@ -1,5 +1,6 @@
-//! Published escapes from runc, crun, youki and their like, tried on ocinit: files, fds and rights within
-//! reach of a container. Each test says what would be seen without the fix. See escapes_links.rs, too.
+//! Published escapes from runc, crun, youki and their like, tried on ocinit: files, fds and rights
+//! within reach of a container. Each test says what would be seen without the fix. See
+//! escapes_links.rs, too.
 
 mod support;
 
@@ -44,9 +45,10 @@ const PRIVILEGED: &str = r#"{"process": {"noNewPrivileges": false, "capabilities
     "effective": ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_CHOWN", "CAP_FOWNER", "CAP_KILL", "CAP_MKNOD"],
     "permitted": ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_CHOWN", "CAP_FOWNER", "CAP_KILL", "CAP_MKNOD"]}}}"#;
 
-/// CVE-2019-5736: the image's program is a link to /proc/self/exe, so that the runtime executes itself in the container; a
-/// library or script then opens the runtime for writing. Without the fix the binary on the host has other bytes, or the
-/// program that was started is the runtime's file itself (its device and inode).
+/// CVE-2019-5736: the image's program is a link to /proc/self/exe, so that the runtime executes
+/// itself in the container; a library or script then opens the runtime for writing. Without the fix
+/// the binary on the host has other bytes, or the program that was started is the runtime's file
+/// itself (its device and inode).
 #[test]
 fn the_runtime_cannot_be_overwritten_through_proc_self_exe() {
     let mut lab = lab();
@@ -65,15 +67,17 @@ fn the_runtime_cannot_be_overwritten_through_proc_self_exe() {
     assert!(std::fs::read(&binary).unwrap() == before, "the binary was changed");
 }
 
-/// The same from the inside: a process waits for what `exec` brings in and opens /proc/PID/exe of it for writing, again and
-/// again. Without the fix one of a hundred finds the runtime's file there, and writes to it when the runtime has ended.
+/// The same from the inside: a process waits for what `exec` brings in and opens /proc/PID/exe of
+/// it for writing, again and again. Without the fix one of a hundred finds the runtime's file
+/// there, and writes to it when the runtime has ended.
 #[test]
 fn the_runtime_cannot_be_overwritten_by_who_waits_for_an_exec() {
     let mut lab = lab();
     let binary = own_copy(&lab);
     let before = std::fs::read(&binary).unwrap();
     let inode = std::fs::metadata(&binary).unwrap().ino();
-    // It is busy as long as it is executed: what is open for reading is opened again for writing until it is free.
+    // It is busy as long as it is executed: what is open for reading is opened again for writing
+    // until it is free.
     let watcher = "cd /proc; echo ready >/tmp/ready; while :; do for p in [0-9]*; do [ $p = 1 ] && continue; \
         i=$(stat -L -c %i $p/exe 2>/dev/null); [ \"$i\" = INODE ] || continue; echo \"$p\" >>/tmp/seen; \
         ( exec 7<$p/exe || exit; n=0; while [ $n -lt 30 ]; do echo x >/proc/self/fd/7 && echo wrote >>/tmp/seen && exit; \
@@ -93,8 +97,9 @@ fn the_runtime_cannot_be_overwritten_by_who_waits_for_an_exec() {
     assert!(std::fs::read(&binary).unwrap() == before, "the binary was changed");
 }
 
-/// CVE-2024-21626: descriptors of the caller, and a working directory through one of them. Without the fix `cwd` is the host's
-/// directory, whose parent's files can be read, and the descriptors are in the list.
+/// CVE-2024-21626: descriptors of the caller, and a working directory through one of them. Without
+/// the fix `cwd` is the host's directory, whose parent's files can be read, and the descriptors are
+/// in the list.
 #[test]
 fn a_leaked_descriptor_is_no_way_out() {
     lab::enter();
@@ -143,7 +148,8 @@ fn a_leaked_descriptor_is_no_way_out_of_exec() {
     }
 }
 
-/// CVE-2022-29162: capabilities that can be inherited by default. Without the fix CapInh is not 0, of run and of exec.
+/// CVE-2022-29162: capabilities that can be inherited by default. Without the fix CapInh is not 0,
+/// of run and of exec.
 #[test]
 fn nothing_is_inheritable_that_nobody_asked_for() {
     let mut lab = lab();
@@ -157,7 +163,8 @@ fn nothing_is_inheritable_that_nobody_asked_for() {
     assert_eq!(said.out, "CapInh:\t0000000000000000\n");
 }
 
-/// CVE-2023-25173, moby 36109, CVE-2022-2989: the caller's supplementary groups. Without the fix they are the container's.
+/// CVE-2023-25173, moby 36109, CVE-2022-2989: the caller's supplementary groups. Without the fix
+/// they are the container's.
 #[test]
 fn the_callers_groups_do_not_come_along() {
     let mut lab = lab();
@@ -180,7 +187,8 @@ fn the_callers_groups_do_not_come_along() {
     );
 }
 
-/// CVE-2026-30892, CVE-2024-40635: a user that is not a number, or too large. Without the fix the process is root's.
+/// CVE-2026-30892, CVE-2024-40635: a user that is not a number, or too large. Without the fix the
+/// process is root's.
 #[test]
 fn a_user_that_cannot_be_read_is_not_root() {
     let mut lab = lab();
@@ -205,8 +213,8 @@ fn a_user_that_cannot_be_read_is_not_root() {
     }
 }
 
-/// What `exec` enters is hostile: its /proc is a volume, /etc/passwd a fifo or an endless file, /bin a link to the host.
-/// Without the fix exec hangs, reads the host's file or grows without end.
+/// What `exec` enters is hostile: its /proc is a volume, /etc/passwd a fifo or an endless file,
+/// /bin a link to the host. Without the fix exec hangs, reads the host's file or grows without end.
 #[test]
 fn a_hostile_root_is_entered_and_not_believed() {
     let mut lab = lab();
@@ -227,7 +235,8 @@ fn a_hostile_root_is_entered_and_not_believed() {
     }
 }
 
-/// runc's ids become directories: without the fix `..` is the directory above the state root, and `delete --force` removes it.
+/// runc's ids become directories: without the fix `..` is the directory above the state root, and
+/// `delete --force` removes it.
 #[test]
 fn an_id_is_a_name_and_no_way() {
     let lab = lab();
@@ -256,14 +265,16 @@ fn an_id_is_a_name_and_no_way() {
     );
 }
 
-/// CVE-2016-9962: what `exec` brings in can be traced by the container before it has given up its powers. Without the fix a
-/// process of the container's that is in its pid namespace attaches to it and reads a descriptor of the host's.
+/// CVE-2016-9962: what `exec` brings in can be traced by the container before it has given up its
+/// powers. Without the fix a process of the container's that is in its pid namespace attaches to it
+/// and reads a descriptor of the host's.
 #[test]
 fn what_enters_has_nothing_of_the_hosts() {
     let mut lab = lab();
     let watcher = "cd /proc; echo ready >/tmp/ready; while :; do for p in [0-9]*; do [ $p = 1 ] && continue; \
         ls -l $p/fd 2>/dev/null | grep -E ' -> (/|[^ps/])' | grep -v -e /dev/null -e '/proc' -e '(deleted)' -e pipe: >>/tmp/seen; done; done";
-    // Root of the container with the capabilities that a container has, CAP_SYS_PTRACE not among them.
+    // Root of the container with the capabilities that a container has, CAP_SYS_PTRACE not among
+    // them.
     lab.script(watcher);
     begin(&lab);
     lab.wait_for_file("b/rootfs/tmp/ready");
@@ -280,8 +291,9 @@ fn what_enters_has_nothing_of_the_hosts() {
     assert!(hosts.is_empty(), "{}", hosts.join("\n"));
 }
 
-/// The same of what is created and waits: it is process 1 of the container, and may wait for long while `exec` enters. Without
-/// the fix its descriptors are ways to the bundle, the state and whatever the caller had as working directory.
+/// The same of what is created and waits: it is process 1 of the container, and may wait for long
+/// while `exec` enters. Without the fix its descriptors are ways to the bundle, the state and
+/// whatever the caller had as working directory.
 #[test]
 fn what_waits_for_its_start_has_nothing_of_the_hosts() {
     let mut lab = lab();
@@ -298,8 +310,8 @@ fn what_waits_for_its_start_has_nothing_of_the_hosts() {
     }
 }
 
-/// TIOCSTI (CVE-2017-5226): the container's program types into the caller's terminal. Without a session of its own what it
-/// typed is on the caller's terminal after it ended.
+/// TIOCSTI (CVE-2017-5226): the container's program types into the caller's terminal. Without a
+/// session of its own what it typed is on the caller's terminal after it ended.
 #[test]
 fn the_callers_terminal_is_not_the_containers() {
     let mut lab = lab();
@@ -313,8 +325,8 @@ fn the_callers_terminal_is_not_the_containers() {
     assert_eq!(said.out.replace('\r', ""), "1 0\nno terminal\n", "{said:?}");
 }
 
-/// CVE-2023-25809: without a cgroup namespace the whole hierarchy is within reach. Without the fix a container that asks for a
-/// `cgroup` mount read-only can write to the group above its own.
+/// CVE-2023-25809: without a cgroup namespace the whole hierarchy is within reach. Without the fix
+/// a container that asks for a `cgroup` mount read-only can write to the group above its own.
 #[test]
 fn a_read_only_cgroup_mount_is_read_only() {
     let mut lab = lab();
@@ -328,8 +340,9 @@ fn a_read_only_cgroup_mount_is_read_only() {
     assert_eq!(said.out, "end\n", "{said:?}");
 }
 
-/// Hooks run with what they are given: none of the runtime's descriptors. Without the fix a hook that forks keeps the state
-/// directory, or the pipe that the runtime waits on, open: `create` hangs, or `run` does.
+/// Hooks run with what they are given: none of the runtime's descriptors. Without the fix a hook
+/// that forks keeps the state directory, or the pipe that the runtime waits on, open: `create`
+/// hangs, or `run` does.
 #[test]
 fn a_hook_that_forks_keeps_nothing() {
     let mut lab = lab();

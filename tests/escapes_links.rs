@@ -1,5 +1,5 @@
-//! Published escapes through links and volumes of the image: its paths must never lead the runtime out of
-//! the root. Each test says what would be seen without the fix.
+//! Published escapes through links and volumes of the image: its paths must never lead the runtime
+//! out of the root. Each test says what would be seen without the fix.
 
 mod support;
 
@@ -14,8 +14,9 @@ fn lab() -> Lab {
     Lab::new(Runtime::Ocinit)
 }
 
-/// CVE-2025-31133, CVE-2026-88265: the image's /dev/null is a link, and what is masked would be what it leads to. Without the
-/// fix the masked file shows /proc/sysrq-trigger, or the secret, and can be written.
+/// CVE-2025-31133, CVE-2026-88265: the image's /dev/null is a link, and what is masked would be
+/// what it leads to. Without the fix the masked file shows /proc/sysrq-trigger, or the secret, and
+/// can be written.
 #[test]
 fn a_mask_is_never_what_the_image_says() {
     let mut lab = lab();
@@ -32,8 +33,9 @@ fn a_mask_is_never_what_the_image_says() {
     assert_eq!(lab.file("b/rootfs/etc/group").lines().count(), 3);
 }
 
-/// CVE-2025-52565, CVE-2026-88264: /dev/console or the terminal's place is a link of the image's. Without the fix the terminal
-/// is bound over the file that it leads to, or that file's owner and mode change.
+/// CVE-2025-52565, CVE-2026-88264: /dev/console or the terminal's place is a link of the image's.
+/// Without the fix the terminal is bound over the file that it leads to, or that file's owner and
+/// mode change.
 #[test]
 fn the_console_is_never_what_the_image_says() {
     let mut lab = lab();
@@ -60,8 +62,9 @@ fn the_console_is_never_what_the_image_says() {
     assert!(said.status != 0 || said.out.starts_with('0'), "bound over the file: {said:?}");
 }
 
-/// CVE-2021-30465, CVE-2024-45310: a destination is swapped for a link to the host while the mounts are made. Without the fix
-/// one of some rounds leaves a file or directory outside the root, or a mount there. (Two processes of one root race here.)
+/// CVE-2021-30465, CVE-2024-45310: a destination is swapped for a link to the host while the mounts
+/// are made. Without the fix one of some rounds leaves a file or directory outside the root, or a
+/// mount there. (Two processes of one root race here.)
 #[test]
 fn a_destination_that_changes_is_no_way_out() {
     let mut lab = lab();
@@ -99,8 +102,9 @@ fn a_destination_that_changes_is_no_way_out() {
     assert!(!lab::mountinfo().contains("/outside"), "mounted outside the root");
 }
 
-/// CVE-2019-16884, CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc, or a directory above it, is a link or a volume.
-/// Without the fix the container starts with a /proc that is the image's, and what is written to it (labels, sysctls) is lost.
+/// CVE-2019-16884, CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc, or a directory above it,
+/// is a link or a volume. Without the fix the container starts with a /proc that is the image's,
+/// and what is written to it (labels, sysctls) is lost.
 #[test]
 fn proc_is_proc() {
     let mut lab = lab();
@@ -112,8 +116,8 @@ fn proc_is_proc() {
     assert!(said.status != 0 || said.out == "1\n", "{said:?}");
 }
 
-/// CVE-2025-52881: a volume over a part of /proc redirects what the runtime writes there. Without the fix the sysctl is in the
-/// volume's file, and the container starts without it.
+/// CVE-2025-52881: a volume over a part of /proc redirects what the runtime writes there. Without
+/// the fix the sysctl is in the volume's file, and the container starts without it.
 #[test]
 fn a_volume_over_proc_does_not_get_what_the_runtime_writes() {
     let mut lab = lab();
@@ -128,8 +132,8 @@ fn a_volume_over_proc_does_not_get_what_the_runtime_writes() {
     assert_eq!(lab.file("b/vol/msgmax"), "untouched", "the write went into the volume: {said:?}");
 }
 
-/// youki GHSA-3q8j-pf29-vwv8: read-only and masked paths that are links of the image's. Without the fix the place that is
-/// meant stays writable, or a place of the host's is mounted over.
+/// youki GHSA-3q8j-pf29-vwv8: read-only and masked paths that are links of the image's. Without the
+/// fix the place that is meant stays writable, or a place of the host's is mounted over.
 #[test]
 fn readonly_and_masked_paths_are_resolved_in_the_root() {
     let mut lab = lab();
@@ -143,8 +147,8 @@ fn readonly_and_masked_paths_are_resolved_in_the_root() {
     assert_eq!(lab.file("host"), "host\n");
 }
 
-/// CVE-2019-18837, CVE-2025-24965: files that a runtime writes into the root, through a link of the image's. Without the fix
-/// the file that it leads to is outside the root, and changes.
+/// CVE-2019-18837, CVE-2025-24965: files that a runtime writes into the root, through a link of the
+/// image's. Without the fix the file that it leads to is outside the root, and changes.
 #[test]
 fn nothing_is_written_through_the_images_links() {
     let mut lab = lab();
@@ -167,7 +171,8 @@ fn nothing_is_written_through_the_images_links() {
     assert!(made.is_empty(), "made outside the root: {made:?}");
 }
 
-/// The checks above would see nothing if the attacks did nothing: Debian 12's crun goes through the image's /dev.
+/// The checks above would see nothing if the attacks did nothing: Debian 12's crun goes through the
+/// image's /dev.
 #[test]
 fn the_attacks_work_on_who_is_open_to_them() {
     lab::enter();

@@ -4,8 +4,8 @@
 //!
 //! `make test-escapes` does it for longer.
 //!
-//! No row was red on older code: none of these races was ever open. So each was seen red on builds that
-//! were weakened by hand, within the 25 turns of the short form:
+//! No row was red on older code: none of these races was ever open. So each was seen red on builds
+//! that were weakened by hand, within the 25 turns of the short form:
 //!
 //! | build | red |
 //! |---|---|
@@ -66,9 +66,9 @@ fn host(lab: &Lab, command: &str) {
     assert!(status.success(), "{command}");
 }
 
-/// Runs a container while `race/place`, a directory, and `race/link`, a link to the host's directory
-/// `outside`, are exchanged in its root all the time. `outside` is a shared mount: a mount on it reaches
-/// the host if `rootfsPropagation` is `rshared`.
+/// Runs a container while `race/place`, a directory, and `race/link`, a link to the host's
+/// directory `outside`, are exchanged in its root all the time. `outside` is a shared mount: a
+/// mount on it reaches the host if `rootfsPropagation` is `rshared`.
 #[track_caller]
 fn attack(patch: &str, link: (&str, &str)) {
     let (target, propagation) = link;
@@ -117,8 +117,8 @@ fn attack(patch: &str, link: (&str, &str)) {
     host(&lab, "umount @DIR@/outside");
 }
 
-/// Upwards from `race`, and absolute: both lead to the host unless they are resolved in the root. The
-/// second word is `rootfsPropagation`.
+/// Upwards from `race`, and absolute: both lead to the host unless they are resolved in the root.
+/// The second word is `rootfsPropagation`.
 const LINKS: [(&str, &str); 2] = [("../../../outside", "rslave"), ("@DIR@/outside", "rshared")];
 
 #[test]
@@ -209,7 +209,8 @@ fn proc_is_a_procfs_or_nothing() {
     let (mut done, mut refused) = (0, 0);
     for _ in 0..lab::turns(25, 1500) {
         let said = lab.run();
-        // One procfs, on the directory whatever its name is now, and /proc/sys in it; or the runtime says why not.
+        // One procfs, on the directory whatever its name is now, and /proc/sys in it; or the
+        // runtime says why not.
         let is_refused = said.status == 1 && said.out.is_empty() && !said.err.is_empty();
         let mut places: Vec<_> =
             said.out.lines().map(|line| line.replace("/proc2", "/proc")).collect();

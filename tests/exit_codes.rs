@@ -155,8 +155,9 @@ fn time_is_up_is_124() {
     outcome.expect_status(124).expect_stdout("started\n").expect_line(&["20"]);
 }
 
-/// Every status on its way through ocinit: in one VM, a shell that is PID 1 starts ocinit 256 times as the PID 1 of a
-/// new pid namespace, where it boots the same disk, runs `exit N` and says on the console what it would report.
+/// Every status on its way through ocinit: in one VM, a shell that is PID 1 starts ocinit 256 times
+/// as the PID 1 of a new pid namespace, where it boots the same disk, runs `exit N` and says on the
+/// console what it would report.
 #[test]
 fn all_of_them_through_the_guest() {
     let directory = scratch("exit-all");
@@ -226,7 +227,8 @@ while b"done\n" not in said:
     });
 }
 
-/// Without a report port (another VMM, a board) the console carries the container's output and the last line the status.
+/// Without a report port (another VMM, a board) the console carries the container's output and the
+/// last line the status.
 #[test]
 fn the_consoles_last_line_says_the_status() {
     let outcome = Boot::new(busybox_layout())

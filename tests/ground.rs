@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use support::boot::finish;
 
-/// This program again, running the one test that is left out otherwise, as nohup, cron and services start it.
+/// This program again, running the one test that is left out otherwise, as nohup, cron and services
+/// start it.
 fn again(test: &str) -> Command {
     let mut command = Command::new("sh");
     let surroundings = "trap '' HUP INT QUIT TERM USR1; umask 077; exec \"$@\"";

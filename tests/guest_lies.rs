@@ -335,7 +335,8 @@ wait_for(b"done\n")"#;
     assert_eq!(read(&log).len(), 64 << 20);
 }
 
-/// After its exit status a guest may still owe output; it does not decide how long SIGTERM waits for that.
+/// After its exit status a guest may still owe output; it does not decide how long SIGTERM waits
+/// for that.
 #[test]
 fn a_guest_that_never_ends_its_output_does_not_outlive_sigterm() {
     let flows = [

@@ -1,8 +1,10 @@
-//! `ocinit unpack` on hundreds of images that lie, break or mean harm. `tests/hostile/make.py` makes them when the test
-//! runs, each with what must happen: one line that holds a text, or a tree. Needs root, as unpacking does.
+//! `ocinit unpack` on hundreds of images that lie, break or mean harm. `tests/hostile/make.py`
+//! makes them when the test runs, each with what must happen: one line that holds a text, or a
+//! tree. Needs root, as unpacking does.
 //!
-//! For each case: nothing outside the root has changed, down to the inodes' change time; it ended within seconds and
-//! within a fixed address space; standard error holds exactly the line that is due; what failed left nothing behind.
+//! For each case: nothing outside the root has changed, down to the inodes' change time; it ended
+//! within seconds and within a fixed address space; standard error holds exactly the line that is
+//! due; what failed left nothing behind.
 
 mod support;
 
@@ -55,7 +57,8 @@ fn cases(top: &Path) -> Vec<Case> {
     list.lines().enumerate().map(parse).collect()
 }
 
-/// What must not change, and what names in layers lead to: files, links, directories, a program with setuid.
+/// What must not change, and what names in layers lead to: files, links, directories, a program
+/// with setuid.
 fn make_canary(canary: &Path) {
     std::fs::create_dir_all(canary.join("dir/inner")).expect("canary");
     for (name, mode) in [("secret", 0o600), ("program", 0o4755), ("dir/file", 0o644)] {
@@ -176,7 +179,8 @@ fn check_nothing_left(case: &Case, root: &Path) -> Result<(), String> {
     }
 }
 
-/// Thousands of files are made in memory, if files have `user.` attributes there: before Linux 6.6 they have none.
+/// Thousands of files are made in memory, if files have `user.` attributes there: before Linux 6.6
+/// they have none.
 fn mount_in_memory(top: &Path) {
     let release = support::read(Path::new("/proc/sys/kernel/osrelease"));
     let mut numbers = release

@@ -1,7 +1,9 @@
-//! Every image command on every hostile layout: one line that says what, the right status, within seconds and a fixed
-//! address space. Nothing is left, and neither the layout nor what is outside of it changes.
+//! Every image command on every hostile layout: one line that says what, the right status, within
+//! seconds and a fixed address space. Nothing is left, and neither the layout nor what is outside
+//! of it changes.
 //!
-//! `hostile.rs` has the contents of layers, and `hostile_layouts.rs` what `qemu/boot` and `qemu/mkdisk` take.
+//! `hostile.rs` has the contents of layers, and `hostile_layouts.rs` what `qemu/boot` and
+//! `qemu/mkdisk` take.
 
 mod support;
 
@@ -20,7 +22,8 @@ use support::{Image, Layout, Tar, ocinit, scratch, tool, tree, write};
 /// A command and what it may use: the static memory is 20 MiB, and `list-files` maps as it needs.
 const LIMITS: [&str; 2] = ["--as=536870912", "--cpu=20"];
 
-/// The commands. `@L@` is the layout, `@O@` an empty folder, `@G@` a layout of the same image that is whole.
+/// The commands. `@L@` is the layout, `@O@` an empty folder, `@G@` a layout of the same image that
+/// is whole.
 const WAYS: [(&str, &str); 14] = [
     ("inspect", "inspect @L@"),
     ("inspect json", "inspect --format json @L@"),
@@ -124,7 +127,8 @@ fn expected(file: &str, kind: &str, way: &str) -> &'static str {
     let is_folder = file.starts_with("blobs");
     let is_blob = ["manifest", "config", "layer"].contains(&file);
     match (file, kind) {
-        // A copy into the layout writes anew what is not as it should be; it removes no folder, and follows no link.
+        // A copy into the layout writes anew what is not as it should be; it removes no folder, and
+        // follows no link.
         _ if way == "copy into" && is_blob => {
             if kind == "a folder" {
                 "is a directory"

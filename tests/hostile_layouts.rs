@@ -259,7 +259,8 @@ fn mkdisk_takes_the_files_of_a_layout_from_an_archive() {
     refused(&outcome, "half", "ext4", "damaged");
 }
 
-/// What stands before an entry's content is read whole by Python's tarfile: a hole of gigabytes, or some KiB of gzip.
+/// What stands before an entry's content is read whole by Python's tarfile: a hole of gigabytes, or
+/// some KiB of gzip.
 #[test]
 fn no_header_of_an_archive_takes_the_hosts_memory() {
     let directory = scratch("hostile-layouts-header");

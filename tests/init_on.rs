@@ -28,7 +28,8 @@ fn ten_thousand_orphans_are_reaped() {
 /// The count above can see a zombie: without an init, a PID 1 that does not wait leaves them.
 #[test]
 fn without_init_zombies_stay() {
-    // Perl-less and C-less: a shell that becomes `sleep` leaves its child to PID 1, which is that `sleep`.
+    // Perl-less and C-less: a shell that becomes `sleep` leaves its child to PID 1, which is that
+    // `sleep`.
     let script =
         r#"( sh -c 'sleep 1; :' & ) ; ( sleep 3; echo zombies=$(zombies) ) & exec sleep 5"#;
     let outcome = Boot::new(busybox_layout()).script(&format!("{ZOMBIES}{script}")).run();

@@ -27,7 +27,8 @@ fn shown(arguments: &[&str], image: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs Python on what is shown as JSON, as `shown`; `a` and `b` are the names of further JSON files.
+/// Runs Python on what is shown as JSON, as `shown`; `a` and `b` are the names of further JSON
+/// files.
 #[track_caller]
 fn check(image: &str, arguments: &[&str], others: &[&Path], program: &str) {
     let text = shown(&[&["--format", "json"], arguments].concat(), image);

@@ -1,5 +1,5 @@
-//! What a container gets to see of its caller and the host, and what of it stays behind: found by reading the runtime as somebody
-//! who wants to get out of it.
+//! What a container gets to see of its caller and the host, and what of it stays behind: found by
+//! reading the runtime as somebody who wants to get out of it.
 
 mod support;
 
@@ -216,7 +216,8 @@ fn the_bundle_of_an_image_is_ours_alone_and_goes_whatever_fails() {
 
 #[test]
 fn a_filter_older_than_our_system_calls_stops_neither_the_process_nor_its_hooks() {
-    // As docker's profiles have it for what they do not know, in a process that may gain privileges: loaded early.
+    // As docker's profiles have it for what they do not know, in a process that may gain
+    // privileges: loaded early.
     lab::enter();
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.script("echo ran");
@@ -231,7 +232,8 @@ fn a_filter_older_than_our_system_calls_stops_neither_the_process_nor_its_hooks(
     assert_eq!(std::fs::read_to_string(lab.rootfs.join("tmp/hooks")).unwrap_or_default(), "hook\n");
 }
 
-/// A container has a session keyring of its own, unless its caller says otherwise; exec makes another.
+/// A container has a session keyring of its own, unless its caller says otherwise; exec makes
+/// another.
 #[test]
 fn the_callers_keyring_is_kept_only_where_that_is_asked_for() {
     lab::enter();

@@ -1,5 +1,5 @@
-//! A runtime that is killed at any moment leaves nothing that `delete --force` does not clean: no mount, no control group, no
-//! process, no state. `OCINIT_ROUNDS=1000` says how often.
+//! A runtime that is killed at any moment leaves nothing that `delete --force` does not clean: no
+//! mount, no control group, no process, no state. `OCINIT_ROUNDS=1000` says how often.
 
 mod support;
 
@@ -20,7 +20,8 @@ fn processes() -> BTreeSet<i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Whether the process has this root, working directory or program of the lab: it is its container's, or was to be.
+/// Whether the process has this root, working directory or program of the lab: it is its
+/// container's, or was to be.
 fn belongs(pid: i32, lab: &Lab) -> bool {
     let links = ["root", "cwd", "exe"]
         .map(|name| std::fs::read_link(format!("/proc/{pid}/{name}")).unwrap_or_default());
@@ -34,7 +35,8 @@ fn belongs(pid: i32, lab: &Lab) -> bool {
             || line.contains(&lab.id))
 }
 
-/// What a process left after its runtime was killed: waited for, as a process dies only after its SIGKILL.
+/// What a process left after its runtime was killed: waited for, as a process dies only after its
+/// SIGKILL.
 fn lingering(before: &BTreeSet<i32>, lab: &Lab) -> Vec<String> {
     let mut left = Vec::new();
     for _ in 0..400 {
@@ -55,7 +57,8 @@ fn lingering(before: &BTreeSet<i32>, lab: &Lab) -> Vec<String> {
     left
 }
 
-/// One round: a command is killed after so long, then `delete --force`; an empty text if nothing is left.
+/// One round: a command is killed after so long, then `delete --force`; an empty text if nothing is
+/// left.
 fn round(words: &[&str], after: Duration) -> String {
     let mut lab = Lab::new(Runtime::Ocinit);
     lab.merge(
@@ -104,7 +107,8 @@ fn rounds(words: &[&str]) {
     lab::enter();
     let count =
         std::env::var("OCINIT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
-    // Spread over the time, in an order that looks random: a step that has no common factor with it.
+    // Spread over the time, in an order that looks random: a step that has no common factor with
+    // it.
     let moments =
         (0..u64::from(count)).map(|number| Duration::from_micros(number * 6_151 % LATEST_US));
     let wrong: Vec<_> =

@@ -1,5 +1,5 @@
-//! Containers that are looked at and ended, by ocinit and, where it does the same, by runc: what is shown, what is said, what
-//! is left.
+//! Containers that are looked at and ended, by ocinit and, where it does the same, by runc: what is
+//! shown, what is said, what is left.
 
 mod support;
 

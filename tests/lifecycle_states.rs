@@ -1,5 +1,5 @@
-//! Commands that look at containers or end them, on states that a test wrote: whatever stands there, each command says what
-//! runc says, and `delete --force` leaves nothing behind.
+//! Commands that look at containers or end them, on states that a test wrote: whatever stands
+//! there, each command says what runc says, and `delete --force` leaves nothing behind.
 
 mod support;
 
@@ -224,7 +224,8 @@ fn a_signal_goes_to_the_process_and_to_no_other() {
     for signal in ["FOO", "SIG", "65", "-1", "", "9x"] {
         root.run(&["kill", "one", "--", signal]).fails(&format!("unknown signal \"{signal}\""));
     }
-    // Options stand anywhere; without a cgroup or a pid namespace of its own, all of a container is its process.
+    // Options stand anywhere; without a cgroup or a pid namespace of its own, all of a container is
+    // its process.
     root.run(&["kill", "one", "KILL", "-a"]).says("");
     assert_eq!(process.ended_by(), 9);
     root.run(&["kill", "--all", "one", "KILL"]).says("");

@@ -1,5 +1,5 @@
-//! `ocinit list-files` against what GNU tar shows of the tree that `ocinit unpack` makes of the same image.
-//! Needs root, as unpacking does.
+//! `ocinit list-files` against what GNU tar shows of the tree that `ocinit unpack` makes of the
+//! same image. Needs root, as unpacking does.
 
 mod support;
 
@@ -41,8 +41,8 @@ fn tar_of(root: &Path) -> String {
     lines
 }
 
-/// Directories of which no layer tells have the time of their unpacking, and none in the list: in both nothing is
-/// compared but what else is said.
+/// Directories of which no layer tells have the time of their unpacking, and none in the list: in
+/// both nothing is compared but what else is said.
 fn without_time_of(text: &str, implied: &[&str]) -> Vec<String> {
     let is_implied = |line: &str| implied.iter().any(|name| line.ends_with(&format!(" {name}")));
     let cut = |line: &str| {

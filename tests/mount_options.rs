@@ -126,8 +126,8 @@ fn layers_may_be_more_than_mount_takes_at_once() {
     let _ = std::process::Command::new("umount").arg(lab.dir.join("ov")).status();
 }
 
-/// Root of the container may not walk to the directories. Without the fix: permission denied, for long
-/// names and for more layers than mount(2) takes, too.
+/// Root of the container may not walk to the directories. Without the fix: permission denied, for
+/// long names and for more layers than mount(2) takes, too.
 #[test]
 fn an_overlay_is_made_for_a_user_namespace() {
     lab::enter();
@@ -181,8 +181,8 @@ fn a_binds_options_are_all_that_it_has() {
 }
 
 /// For root of a user namespace the host's restrictions stay: if unnamed they are kept, and options
-/// against them are refused. Without the fix of its last call a source below a directory that only the
-/// host may search lost them: `rw` made it writable.
+/// against them are refused. Without the fix of its last call a source below a directory that only
+/// the host may search lost them: `rw` made it writable.
 #[test]
 fn what_is_locked_in_a_user_namespace_stays() {
     lab::enter();

@@ -1,5 +1,6 @@
-//! A bind's source is what the container's mount namespace shows there: a mount that the config made before, too, with owners
-//! that are mapped and below directories that root of the user namespace may not search. As runc has it.
+//! A bind's source is what the container's mount namespace shows there: a mount that the config
+//! made before, too, with owners that are mapped and below directories that root of the user
+//! namespace may not search. As runc has it.
 
 mod support;
 
@@ -52,7 +53,8 @@ fn tree(lab: &mut Lab, options: &str, rest: &str) {
     lab.script("cat /final/x/y/z/z/x/y/z/x/file; grep -c idmapped /proc/self/mountinfo");
 }
 
-/// Without the fix a source with mapped owners is opened on the host, where there is no such directory.
+/// Without the fix a source with mapped owners is opened on the host, where there is no such
+/// directory.
 #[test]
 fn a_source_may_be_a_mount_of_the_container() {
     lab::enter();
@@ -82,8 +84,8 @@ fn a_source_may_be_a_mount_of_the_container() {
     }
 }
 
-/// Where the container's root lies below a closed directory, the mount is bound, and not what it hides.
-/// Without the fix the host's directory is bound, in silence.
+/// Where the container's root lies below a closed directory, the mount is bound, and not what it
+/// hides. Without the fix the host's directory is bound, in silence.
 #[test]
 fn a_mount_is_bound_below_closed_directories() {
     lab::enter();
@@ -134,7 +136,8 @@ fn a_layer_of_an_overlay_may_be_a_mount_of_the_container() {
     assert_eq!((said.out.as_str(), said.err.as_str(), new.as_str()), ("mounted\n", "", "new\n"));
 }
 
-/// What the kernel does not copy in the container's namespace, as mounts on it are locked there, comes from the host's.
+/// What the kernel does not copy in the container's namespace, as mounts on it are locked there,
+/// comes from the host's.
 #[test]
 fn a_directory_with_mounts_on_it_is_bound_alone() {
     lab::enter();

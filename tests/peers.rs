@@ -1,5 +1,6 @@
-//! A round trip against the peers: images built by real umoci, buildah and skopeo, unpacked here and by umoci, are the
-//! same tree, entry by entry: type, mode, owner, size, time, link, device, extended attributes, content.
+//! A round trip against the peers: images built by real umoci, buildah and skopeo, unpacked here
+//! and by umoci, are the same tree, entry by entry: type, mode, owner, size, time, link, device,
+//! extended attributes, content.
 
 mod support;
 
@@ -92,7 +93,8 @@ fn expect_same(ours: &[String], theirs: &[String], except: &[&str]) {
     );
 }
 
-/// The layout that umoci makes: a first layer with all there is, and a second one with what `SECOND` changed.
+/// The layout that umoci makes: a first layer with all there is, and a second one with what
+/// `SECOND` changed.
 fn umoci_layout() -> PathBuf {
     cache::get("peers-umoci-3", |place| {
         std::fs::create_dir_all(place).unwrap();
@@ -173,7 +175,8 @@ fn buildah(store: &Path, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_string()
 }
 
-/// An image of 32 layers by buildah, in every form that it and skopeo write: what each is called beneath the folder.
+/// An image of 32 layers by buildah, in every form that it and skopeo write: what each is called
+/// beneath the folder.
 fn buildah_images() -> PathBuf {
     cache::get("peers-buildah-1", |place| {
         std::fs::create_dir_all(place).unwrap();

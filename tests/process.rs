@@ -1,4 +1,5 @@
-//! What the image's process finds: its arguments, environment, user, directory, rights, devices and limits.
+//! What the image's process finds: its arguments, environment, user, directory, rights, devices and
+//! limits.
 
 mod support;
 
@@ -16,8 +17,8 @@ fn configured(name: &str, members: &str) -> Boot {
 /// One line of /proc/self/status, as shell text: `$(status CapEff)`.
 const STATUS: &str = "status() { sed -n \"s/^$1:[[:space:]]*//p\" /proc/self/status | tr '\\t' ' ' | sed 's/ *$//'; }\n";
 
-/// Capabilities of docker's default set: chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service
-/// net_raw sys_chroot mknod audit_write setfcap.
+/// Capabilities of docker's default set: chown dac_override fowner fsetid kill setgid setuid
+/// setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap.
 const DEFAULT_CAPABILITIES: &str = "00000000a80425fb";
 
 /// A volume that the image lacks is made; one that it has is as the image has it.
@@ -176,7 +177,8 @@ fn environment_working_directory_hostname_and_entrypoint() {
     let outcome = boot.append("ocinit.workdir=/tmp").arguments(["by", "hand"]).run();
     outcome.expect_value("in", "/tmp");
     assert!(outcome.text().starts_with("by-hand\n"), "{outcome}");
-    // The user of the command line instead of the image's, and a variable of the configuration file.
+    // The user of the command line instead of the image's, and a variable of the configuration
+    // file.
     let boot = Boot::new(busybox_layout())
         .append("ocinit.user=app:extra")
         .option("--env", "SECRET=of the file");
@@ -263,7 +265,8 @@ fn net_none_leaves_the_loopback_alone() {
 }
 
 /// `StopSignal` is what the container gets for the SIGTERM that `boot` got: see signals.rs.
-/// Here: PID 1 itself becomes the image's process, with the machine's own rights, and no report is made.
+/// Here: PID 1 itself becomes the image's process, with the machine's own rights, and no report is
+/// made.
 #[test]
 fn mode_exec_hands_over_pid_1() {
     let script = format!(

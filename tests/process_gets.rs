@@ -7,8 +7,8 @@ use std::process::Command;
 
 use support::lab::{self, Lab, Runtime, done};
 
-/// `exec`, and a start in a joined pid namespace, write labels to the kernel's file: without SELinux the
-/// kernel says EINVAL; a file that is missing would be ENOENT.
+/// `exec`, and a start in a joined pid namespace, write labels to the kernel's file: without
+/// SELinux the kernel says EINVAL; a file that is missing would be ENOENT.
 #[test]
 fn labels_reach_the_kernel_whoever_writes_them() {
     if !std::path::Path::new("/proc/self/attr/exec").exists()
@@ -221,9 +221,9 @@ fn the_program_may_lie_in_another_mount_namespace() {
     assert_eq!(said.show(), "it runs\n", "{said:?}");
 }
 
-/// Kubernetes makes seven variables for each service. Without the fix 16,382 are the limit, fewer than
-/// the kernel's, and take a minute; exec's process has 256 KiB; a startContainer hook that inherits them
-/// takes 511.
+/// Kubernetes makes seven variables for each service. Without the fix 16,382 are the limit, fewer
+/// than the kernel's, and take a minute; exec's process has 256 KiB; a startContainer hook that
+/// inherits them takes 511.
 #[test]
 fn an_environment_may_be_as_large_as_the_kernel_takes_it() {
     const COUNT: usize = 17_000;

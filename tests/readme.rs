@@ -58,7 +58,8 @@ fn run(steps: &[Step]) -> Vec<String> {
     let limit = LIMIT.as_secs().to_string();
     let mut shell = Command::new("timeout");
     shell.args(["-k", "5", &limit, "unshare", "--mount", "bash"]).arg(&file).current_dir(project());
-    // Variables of the cargo and the make that run this test would reach those of the page: `make run` would print more.
+    // Variables of the cargo and the make that run this test would reach those of the page: `make
+    // run` would print more.
     let is_of_the_test = |name: &str| {
         name.starts_with("MAKE")
             || name == "MFLAGS"

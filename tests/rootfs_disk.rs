@@ -1,4 +1,5 @@
-//! `ocinit.rootfs=`: the container's root on a second disk, made anew at each boot, with nothing of others touched.
+//! `ocinit.rootfs=`: the container's root on a second disk, made anew at each boot, with nothing of
+//! others touched.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! `ocinit unpack --rootless` as an ordinary user: with one id, with ranges of ids, and where there are no namespaces.
-//! Needs root, to become that user and to give it ranges in an /etc of its own.
+//! `ocinit unpack --rootless` as an ordinary user: with one id, with ranges of ids, and where there
+//! are no namespaces. Needs root, to become that user and to give it ranges in an /etc of its own.
 
 mod support;
 
@@ -15,7 +15,8 @@ use support::{Image, Tar, busybox, tool, write};
 /// A user that the machine does not know.
 const USER: &str = "12345";
 
-/// One line for each file: name, mode, owner, length or device, time, link, content; then a tab and its attributes.
+/// One line for each file: name, mode, owner, length or device, time, link, content; then a tab and
+/// its attributes.
 const LIST: &str = r#"
 import hashlib, os, stat, sys
 def show(path, name):
@@ -68,7 +69,8 @@ fn layer() -> Tar {
         .entry(&one("forged", 0o644, (0, 0)), b"y")
 }
 
-/// A directory that an ordinary user can reach: the binary, an image, and a place for what is made of it.
+/// A directory that an ordinary user can reach: the binary, an image, and a place for what is made
+/// of it.
 struct Place(PathBuf);
 
 impl Place {
@@ -157,7 +159,8 @@ fn owner<'l>(listing: &'l Listing, name: &str) -> &'l str {
 const OWNER: &str = "user.rootlesscontainers";
 const UNPACK: &str = "./ocinit unpack --rootless image out/root";
 
-/// The owners that an image of [`layer`] has besides root's, where no id but the user's own is mapped.
+/// The owners that an image of [`layer`] has besides root's, where no id but the user's own is
+/// mapped.
 const RECORDED: [(&str, &str); 9] = [
     ("./d", "08051006"),
     ("./d/f", "08071008"),

@@ -1,5 +1,6 @@
-//! What a container runtime does with control groups, in a machine that has them: cgroup2 with all controllers, which a
-//! shell that is PID 1 mounts. All cases run one after the other in one VM, as root and as an ordinary user.
+//! What a container runtime does with control groups, in a machine that has them: cgroup2 with all
+//! controllers, which a shell that is PID 1 mounts. All cases run one after the other in one VM, as
+//! root and as an ordinary user.
 
 mod support;
 
@@ -148,7 +149,8 @@ const CASES: &[Case] = &[
                   config.json; $o run $c 2>&1; ls -d /sys/fs/cgroup/$c 2>/dev/null",
         prints: "0::/inner\nkept\n",
     },
-    // An ordinary user who was given no group: without limits his container runs in the group that he is in.
+    // An ordinary user who was given no group: without limits his container runs in the group that
+    // he is in.
     Case {
         name: "user",
         linux: r#""uidMappings":[{"containerID":0,"hostID":1000,"size":1}],

@@ -1,5 +1,5 @@
-//! Our seccomp filters beside those that libseccomp makes in runc's hands: the same verdict on every system call.
-//! Needs libseccomp's shared library, which comes with runc.
+//! Our seccomp filters beside those that libseccomp makes in runc's hands: the same verdict on
+//! every system call. Needs libseccomp's shared library, which comes with runc.
 
 #[path = "support/bpf.rs"]
 mod bpf;
@@ -381,7 +381,8 @@ struct Profile {
 }
 
 impl Profile {
-    /// Of many rules about one call where `contradicts`, which even libseccomp does not get right; of one at most otherwise.
+    /// Of many rules about one call where `contradicts`, which even libseccomp does not get right;
+    /// of one at most otherwise.
     fn random(random: &mut Random, names: &[&'static str], contradicts: bool) -> Profile {
         let architectures = random.pick(&[
             "",
@@ -423,7 +424,8 @@ impl Profile {
                 let second =
                     if random.below(2) == 0 { value & random.next() } else { random.next() };
                 let mut operator = random.pick(&OPERATORS);
-                // libseccomp takes "less or equal" of 32 bits behind another condition for "greater".
+                // libseccomp takes "less or equal" of 32 bits behind another condition for
+                // "greater".
                 if operator == "LE" && !contradicts {
                     operator = "LT";
                 }
@@ -442,7 +444,8 @@ impl Profile {
             }
             profile.rules.push(Rule { names: called, action: random.pick(&ACTIONS), args });
         }
-        // runc takes i386's numbers for sockets and IPC as newer than a profile that has nothing higher, even where it has them.
+        // runc takes i386's numbers for sockets and IPC as newer than a profile that has nothing
+        // higher, even where it has them.
         let action = random.pick(&ACTIONS);
         profile.rules.push(Rule { names: vec!["pidfd_open"], action, args: Vec::new() });
         profile

@@ -169,7 +169,8 @@ fn the_tag_of_early_2017() {
     says(&at(&layout, "early"), "rc5");
 }
 
-/// Layers are applied in order, whiteouts hide what lies below them, wherever they stand in their layer.
+/// Layers are applied in order, whiteouts hide what lies below them, wherever they stand in their
+/// layer.
 #[test]
 fn layers_in_order_with_whiteouts() {
     let lower = Tar::new()
@@ -198,7 +199,8 @@ fn layers_in_order_with_whiteouts() {
     Boot::new(&layout.directory).run().expect_status(0).expect_stdout(expected);
 }
 
-/// The tmpfs of Linux 6.1 holds no `user.*` attributes; a container can live without, but is told how many.
+/// The tmpfs of Linux 6.1 holds no `user.*` attributes; a container can live without, but is told
+/// how many.
 #[test]
 fn attributes_that_a_tmpfs_cannot_hold_are_counted() {
     let noted = |tar: Tar, name: &str| {

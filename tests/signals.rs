@@ -1,5 +1,5 @@
-//! SIGTERM and SIGHUP stop the container, SIGINT goes to it, a further one ends the VM; nothing is left running or lying
-//! about.
+//! SIGTERM and SIGHUP stop the container, SIGINT goes to it, a further one ends the VM; nothing is
+//! left running or lying about.
 
 mod support;
 
@@ -150,7 +150,8 @@ fn the_second_signal_ends_the_vm() {
     outcome.expect_stdout("deaf\n").expect_status(128 + 15);
 }
 
-/// An init that never starts a container (busybox takes an absent inittab's defaults) leaves the signal to us.
+/// An init that never starts a container (busybox takes an absent inittab's defaults) leaves the
+/// signal to us.
 #[test]
 fn a_signal_that_no_container_takes_ends_the_vm() {
     let directory = own_layout("untaken");

@@ -1,4 +1,5 @@
-//! The released binary stays below the limit of Cargo.toml without zstd, and zstd takes little more.
+//! The released binary stays below the limit of Cargo.toml without zstd, and zstd takes little
+//! more.
 
 mod support;
 

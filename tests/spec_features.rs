@@ -1,4 +1,5 @@
-//! `ocinit spec` beside `runc spec`, field by field, and its config under runc; `ocinit features` beside runc's.
+//! `ocinit spec` beside `runc spec`, field by field, and its config under runc; `ocinit features`
+//! beside runc's.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! The invariants of `src/lib.rs` that a reader of the text can check: who may use whom, where `unsafe` may stand.
+//! The invariants of `src/lib.rs` that a reader of the text can check: who may use whom, where
+//! `unsafe` may stand.
 
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What all may use of `sys`: an errno is a number and part of an error, `cpu` is instructions, `zstd` works in memory.
+/// What all may use of `sys`: an errno is a number and part of an error, `cpu` is instructions,
+/// `zstd` works in memory.
 const NO_SYSTEM_CALL: &[&str] = &["crate::sys::Errno", "crate::sys::cpu", "crate::sys::zstd"];
 
 /// Where `unsafe` may stand.

@@ -15,7 +15,8 @@ fn copy(directory: &Path) -> String {
     layout.to_str().expect("UTF-8").to_string()
 }
 
-/// Layers, a whiteout and an opaque directory by `umoci insert`, the configuration by `umoci config`.
+/// Layers, a whiteout and an opaque directory by `umoci insert`, the configuration by `umoci
+/// config`.
 #[test]
 fn umoci() {
     let directory = scratch("tools-umoci");

@@ -1,5 +1,5 @@
-//! `ocinit unpack` on layers made here: what a layer does to the tree, and whiteouts in every order.
-//! Needs root, as unpacking does.
+//! `ocinit unpack` on layers made here: what a layer does to the tree, and whiteouts in every
+//! order. Needs root, as unpacking does.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! `ocinit unpack` on layers that lie, leave the root or do not fit: one line each, no root left, nothing outside touched.
-//! Needs root, as unpacking does.
+//! `ocinit unpack` on layers that lie, leave the root or do not fit: one line each, no root left,
+//! nothing outside touched. Needs root, as unpacking does.
 
 mod support;
 
@@ -129,7 +129,8 @@ fn words_that_are_no_command() {
     );
 }
 
-/// What the layers below do with names: every kind of entry, attributes, whiteouts, what is there and makes way.
+/// What the layers below do with names: every kind of entry, attributes, whiteouts, what is there
+/// and makes way.
 fn marked_layers() -> Vec<Tar> {
     let note = [("SCHILY.xattr.user.note", "x"), ("LIBARCHIVE.xattr.user.more", "AQID")];
     let on_link = [("SCHILY.xattr.trusted.note", "x")];
@@ -189,7 +190,8 @@ fn judge(line: &str) -> Result<(), &'static str> {
         | "statx" => {}
         "renameat2" => {}
         "fchownat" | "fchmodat" | "fchmodat2" | "readlinkat" => {}
-        // There is no form with a descriptor: the name is one in the current directory, which was entered by one.
+        // There is no form with a descriptor: the name is one in the current directory, which was
+        // entered by one.
         "lsetxattr" | "lremovexattr" | "lgetxattr" | "llistxattr" => {}
         _ => return Err("not a call that takes a directory's descriptor"),
     }

@@ -1,4 +1,5 @@
-//! Layers packed with zstd: those that real builders write, and every form of a stream, unpacked as their tar is.
+//! Layers packed with zstd: those that real builders write, and every form of a stream, unpacked as
+//! their tar is.
 
 #![cfg(feature = "zstd")]
 

@@ -104,7 +104,8 @@ fn blob_bytes(directory: &Path) -> u64 {
 #[test]
 fn all_of_a_layout_is_verified_each_blob_once() {
     let Everything { layout, .. } = everything("all");
-    // Manifest, config and layers: 4 of the first, 3 each of the two others; an index; 3 of the artifact.
+    // Manifest, config and layers: 4 of the first, 3 each of the two others; an index; 3 of the
+    // artifact.
     let line = format!(
         "verified: images 3, artifacts 1, blobs 14, bytes {}\n",
         blob_bytes(&layout.directory)

@@ -7,15 +7,16 @@ use crate::io::strings::{Builder, Strings, Words};
 use crate::io::text::{hash, words};
 use crate::limits::LABELS_MAX;
 
-/// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata act upon: they would
-/// let an image reach for the host (mounts, hooks' files, systemd's properties, another hypervisor). conversion.md lets a
-/// converter leave such labels out if it says so.
+/// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata
+/// act upon: they would let an image reach for the host (mounts, hooks' files, systemd's
+/// properties, another hypervisor). conversion.md lets a converter leave such labels out if it says
+/// so.
 const RUNTIMES_OWN: &str = "bundle io.katacontainers. io.kubernetes.cri. module.wasm.image/ org.criu. org.systemd.property. run.oci.";
 
 const PREFIX: &[u8] = b"org.opencontainers.image.";
 
-/// Key and value, one after the other: labels, and what the image's config says under the keys of conversion.md unless a
-/// label has that key.
+/// Key and value, one after the other: labels, and what the image's config says under the keys of
+/// conversion.md unless a label has that key.
 pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
     let mut said = strings.begin();
     for (name, value) in config.about() {
@@ -47,7 +48,8 @@ pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Wor
     Ok(said.finish_words())
 }
 
-/// A label's key as JSON writes it. Its hash is compared first, because keys may be long and begin alike.
+/// A label's key as JSON writes it. Its hash is compared first, because keys may be long and begin
+/// alike.
 #[derive(PartialEq)]
 struct Key<'m> {
     hash: u32,
@@ -60,7 +62,8 @@ impl<'m> Key<'m> {
     }
 }
 
-/// Adds an annotation whose value is these texts, with commas between them; none where there is none.
+/// Adds an annotation whose value is these texts, with commas between them; none where there is
+/// none.
 fn imply(
     config: &Config<'_>,
     name: &str,

@@ -134,8 +134,8 @@ pub(super) fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'
     mount
 }
 
-/// Where the user namespace does not have the image's user or group, the process is its root, who owns all that was
-/// unpacked.
+/// Where the user namespace does not have the image's user or group, the process is its root, who
+/// owns all that was unpacked.
 fn fit_user(spec: &mut Spec<'_>) {
     let user = &mut spec.process.user;
     if !holds(spec.uid_mappings, user.uid) || !holds(spec.gid_mappings, user.gid) {
@@ -146,7 +146,8 @@ fn fit_user(spec: &mut Spec<'_>) {
         (user.uid, user.gid) = (0, 0);
         spec.process.capabilities = super::privileges(0, spec.process.capabilities.bounding);
     }
-    // setgroups(2) is denied where newgidmap was not at work, and runc started by a user refuses them in any case.
+    // setgroups(2) is denied where newgidmap was not at work, and runc started by a user refuses
+    // them in any case.
     user.additional_gids.truncate(0);
 }
 

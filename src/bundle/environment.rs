@@ -1,4 +1,5 @@
-//! The environment: what was given, then what the image says, then defaults for names that neither has.
+//! The environment: what was given, then what the image says, then defaults for names that neither
+//! has.
 
 use crate::error::{Context, Error, Result};
 use crate::image::Texts;
@@ -19,7 +20,8 @@ pub struct Defaults<'a> {
     pub terminal: bool,
 }
 
-/// The image's entries stand as they are, two of one name too; those whose name was given are left out.
+/// The image's entries stand as they are, two of one name too; those whose name was given are left
+/// out.
 pub fn merge<'m>(
     image: Texts<'_>,
     given: Option<&mut dyn Iterator<Item = &[u8]>>,
@@ -64,7 +66,8 @@ const FEW: usize = 64;
 /// Size of a place in the table: the entry's start plus one; 0 if the place is free.
 const PLACE_BYTES: usize = 4;
 
-/// The names of the entries that were given, in a hash table if they are many: comparing each with all takes minutes.
+/// The names of the entries that were given, in a hash table if they are many: comparing each with
+/// all takes minutes.
 struct Names {
     /// Places in the table, a power of two; 0 if there is no table.
     places: usize,
@@ -98,7 +101,8 @@ impl Names {
         names
     }
 
-    /// Returns where the entry of this name stands, its NUL included, and the name's place in the table.
+    /// Returns where the entry of this name stands, its NUL included, and the name's place in the
+    /// table.
     fn find(
         &self,
         words: &[u8],

@@ -73,7 +73,8 @@ fn replace(etc: FdRef<'_>, name: &CStr, text: &[u8]) -> crate::sys::Result<()> {
     fs::write_all(file.by_ref(), text)
 }
 
-/// Writes /etc/hosts and /etc/hostname in `root` where they are missing or empty. On a read-only root nothing happens.
+/// Writes /etc/hosts and /etc/hostname in `root` where they are missing or empty. On a read-only
+/// root nothing happens.
 pub fn complete_etc(root: FdRef<'_>, hostname: &CStr) -> Result<()> {
     let name = ShowC(hostname);
     match fs::mkdir(root, c"etc", 0o755) {

@@ -12,8 +12,8 @@ use crate::sys::clone::{
 use crate::sys::mount::MS_PRIVATE;
 use crate::sys::signal::SIGTERM;
 
-/// What `runc spec` writes, with this project's mounts, and what it hides; a user's in a user namespace, with the host's
-/// network.
+/// What `runc spec` writes, with this project's mounts, and what it hides; a user's in a user
+/// namespace, with the host's network.
 pub fn example<'s>(
     rootless: Option<Rootless<'s>>,
     mounts: &'s mut Mounts<'static>,

@@ -1,4 +1,5 @@
-//! Puts image and root file system together into a runtime config (conversion.md of the image-spec).
+//! Puts image and root file system together into a runtime config (conversion.md of the
+//! image-spec).
 
 mod annotations;
 mod caller;
@@ -53,9 +54,11 @@ pub struct Overrides<'a> {
     pub no_network: bool,
     /// It is the child of a reaping, forwarding init of ours.
     pub init: bool,
-    /// It is PID 1 of the machine: no namespaces, all privileges, nothing hidden (for [`crate::container::become_process`]).
+    /// It is PID 1 of the machine: no namespaces, all privileges, nothing hidden (for
+    /// [`crate::container::become_process`]).
     pub machine: bool,
-    /// It is for a config.json, which somebody may change: nothing of it stands in two places ([`for_bundle`]).
+    /// It is for a config.json, which somebody may change: nothing of it stands in two places
+    /// ([`for_bundle`]).
     pub bundle: bool,
     /// What it may use.
     pub resources: Resources,
@@ -87,7 +90,8 @@ pub fn spec_from_image<'m>(
         None => Some(DEFAULT_HOSTNAME),
     };
     let args = match args(config, overrides.args, strings)? {
-        // As `runc spec` and umoci have it: a config must say something, and whoever has the bundle can change it.
+        // As `runc spec` and umoci have it: a config must say something, and whoever has the bundle
+        // can change it.
         args if args.first().is_none() && overrides.bundle => Words::new(b"sh\0"),
         args if args.first().is_none() => {
             return Err(Error::new(format_args!(
@@ -165,7 +169,8 @@ pub fn spec_from_image<'m>(
     })
 }
 
-/// Says what of the image is not carried out. (An error's text has no control characters, whatever the image's has.)
+/// Says what of the image is not carried out. (An error's text has no control characters, whatever
+/// the image's has.)
 fn warn(what: &str, name: &dyn Display, why: &dyn Display) {
     let line = Error::new(format_args!("the image's {what} {name}: {why}"));
     crate::warning!("{line}");

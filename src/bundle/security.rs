@@ -7,7 +7,8 @@ use crate::spec::{Limit, capability};
 /// Restrictions that the caller lifts or adds.
 #[derive(Clone, Copy, Default)]
 pub struct Security {
-    /// All capabilities and devices, nothing filtered, hidden or read-only (docker's `--privileged`).
+    /// All capabilities and devices, nothing filtered, hidden or read-only (docker's
+    /// `--privileged`).
     pub privileged: bool,
     /// An exec never gives more privileges.
     pub no_new_privileges: bool,

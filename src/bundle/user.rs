@@ -4,8 +4,8 @@
 //!  user  uid               group and supplementary groups from the files; a uid that is in none has group 0
 //!  user:group  uid:gid  …  that group, and no supplementary ones
 //! ```
-//! What is all digits is a number, even where a user or group has that name (CVE-2016-3697). A name that is not
-//! found is an error, and so is a bad number: neither ever becomes 0 (CVE-2024-40635).
+//! What is all digits is a number, even where a user or group has that name (CVE-2016-3697). A name
+//! that is not found is an error, and so is a bad number: neither ever becomes 0 (CVE-2024-40635).
 
 use crate::error::{Error, Result};
 use crate::io::fields::{End, Field, Table, number};
@@ -38,8 +38,8 @@ pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
         None if known => add_groups(root, &login, &mut user)?,
         None => {}
     }
-    // The primary group stands among the others, as docker and containerd have it since CVE-2022-2989 and its like:
-    // without it a set-group-ID program could shed it.
+    // The primary group stands among the others, as docker and containerd have it since
+    // CVE-2022-2989 and its like: without it a set-group-ID program could shed it.
     if !user.additional_gids.contains(&user.gid) {
         push(&mut user, None)?;
     }
@@ -140,7 +140,8 @@ fn push(user: &mut User, gid: Option<u32>) -> Result<()> {
     })
 }
 
-/// What is told of a group: once without a member, when its number is read, then once for each member.
+/// What is told of a group: once without a member, when its number is read, then once for each
+/// member.
 type Visit<'v> = &'v mut dyn FnMut(&Table, End, &Field, Option<u32>, Option<&Field>) -> Result<()>;
 
 fn walk_groups(table: &mut Table, visit: Visit<'_>) -> Result<()> {

@@ -1,7 +1,9 @@
-//! Every blob that an image, or a whole layout, is made of: read, hashed, compared, and nothing written.
+//! Every blob that an image, or a whole layout, is made of: read, hashed, compared, and nothing
+//! written.
 //!
-//! First all documents are read, and it is noted what they name, each blob once. Then the notes are gone through: so it is
-//! known from the start how much there is to do, and what a blob is that nothing refers to.
+//! First all documents are read, and it is noted what they name, each blob once. Then the notes are
+//! gone through: so it is known from the start how much there is to do, and what a blob is that
+//! nothing refers to.
 
 use crate::codec::digest::{Digest, Hasher};
 use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
@@ -41,8 +43,8 @@ struct Task {
 }
 
 impl Work {
-    /// Reads and verifies all documents in scope, and notes what they name. Where the scope is everything, also blobs that
-    /// nothing refers to are noted.
+    /// Reads and verifies all documents in scope, and notes what they name. Where the scope is
+    /// everything, also blobs that nothing refers to are noted.
     pub fn collect(
         store: &Store<'_>,
         scope: &Scope<'_>,
@@ -130,7 +132,8 @@ impl Work {
         self.add(&Task { layer, image: Digest::ZERO, number: 0, count: 0, is_done })
     }
 
-    /// Whether it is new. A layer that is the same in two images is one; with another diff_id it is another.
+    /// Whether it is new. A layer that is the same in two images is one; with another diff_id it is
+    /// another.
     fn add(&mut self, task: &Task) -> Result<bool> {
         let is_same = |known: &Task| {
             known.layer.name() == task.layer.name()

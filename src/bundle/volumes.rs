@@ -17,8 +17,9 @@ use core::ffi::CStr;
 /// The mounts of one container, in their order.
 pub type Mounts<'m> = Grown<Mount<'m>>;
 
-/// Makes the directories of volumes that are missing in `root` (0755, root's). For a root that is one container's alone and
-/// is gone with it: there the directory is the volume, and hides nothing of what the image has in it.
+/// Makes the directories of volumes that are missing in `root` (0755, root's). For a root that is
+/// one container's alone and is gone with it: there the directory is the volume, and hides nothing
+/// of what the image has in it.
 pub fn make_volumes(config: &Config<'_>, root: FdRef<'_>, strings: &mut Strings<'_>) -> Result<()> {
     let mut path = PathBuf::new();
     for volume in config.volumes() {
@@ -33,7 +34,8 @@ pub fn make_volumes(config: &Config<'_>, root: FdRef<'_>, strings: &mut Strings<
 }
 
 /// Adds a tmpfs for each volume. It begins as the directory in `root` is: `tmpcopyup` brings what
-/// is in it (runc and crun know that option of the runtime-spec), and its owner and permissions are the directory's.
+/// is in it (runc and crun know that option of the runtime-spec), and its owner and permissions are
+/// the directory's.
 pub fn mount_volumes<'m>(
     config: &Config<'_>,
     root: FdRef<'_>,
@@ -69,7 +71,8 @@ pub fn mount_volumes<'m>(
     Ok(())
 }
 
-/// The options of a volume's mount; `None` where the image has something else than a directory there.
+/// The options of a volume's mount; `None` where the image has something else than a directory
+/// there.
 fn options<'m>(
     root: FdRef<'_>,
     path: &CStr,
@@ -119,8 +122,8 @@ fn destination(volume: &Text<'_>, strings: &mut Strings<'_>, path: &mut PathBuf)
     Ok(())
 }
 
-/// The whole root, or what belongs to the kernel's own file systems. A mount there would hide what protects the host
-/// (CVE-2019-16884); images for systemd name /sys/fs/cgroup.
+/// The whole root, or what belongs to the kernel's own file systems. A mount there would hide what
+/// protects the host (CVE-2019-16884); images for systemd name /sys/fs/cgroup.
 fn is_kernels(path: &[u8]) -> bool {
     let below =
         |top: &&[u8]| path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));

@@ -1,4 +1,5 @@
-//! The words of a command: options by a table, read by getargs where they stand, as often as somebody asks.
+//! The words of a command: options by a table, read by getargs where they stand, as often as
+//! somebody asks.
 
 use super::making::IMAGE;
 use super::{Command, GLOBAL, VERSION, nearest};
@@ -50,12 +51,14 @@ enum Piece<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Before the command is known: options of all commands, then its name. What follows is not looked at.
+    /// Before the command is known: options of all commands, then its name. What follows is not
+    /// looked at.
     pub fn new(words: &'a [&'a CStr]) -> Arguments<'a> {
         Arguments { words, command: None }
     }
 
-    /// The same words as those of `command`, checked: options that it has, with their values, and as many words as it takes.
+    /// The same words as those of `command`, checked: options that it has, with their values, and
+    /// as many words as it takes.
     pub fn of(self, command: &'static Command) -> Result<Arguments<'a>> {
         let arguments = Arguments { command: Some(command), ..self };
         arguments.each(&mut |_| true)?;
@@ -109,7 +112,8 @@ impl<'a> Arguments<'a> {
         (1..).map_while(move |n| self.word_at(n))
     }
 
-    /// One of the words that are no options, from 0 behind the command's name; where it is known how many there are.
+    /// One of the words that are no options, from 0 behind the command's name; where it is known
+    /// how many there are.
     pub fn word(&self, n: usize) -> &'a CStr {
         self.word_at(n + 1).unwrap_or(c"")
     }
@@ -242,7 +246,8 @@ impl Arguments<'_> {
     }
 }
 
-/// A word, or a part of one, as getargs wants it: with the NUL behind it where it reaches to the word's end.
+/// A word, or a part of one, as getargs wants it: with the NUL behind it where it reaches to the
+/// word's end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Word<'a>(&'a [u8]);
 

@@ -1,4 +1,5 @@
-//! Stays with a process that runs in the foreground: passes signals on, relays its terminal, reaps, and ends as it does.
+//! Stays with a process that runs in the foreground: passes signals on, relays its terminal, reaps,
+//! and ends as it does.
 
 use crate::container::Running;
 use crate::container::notify::Relay;
@@ -11,13 +12,14 @@ use crate::{Context, Result};
 
 /// Bytes that are relayed at once.
 const RELAY_BYTES: usize = 4096;
-/// How often the terminal is read before anything else is looked at: a process that never stops writing is still told of
-/// what is typed, and of signals.
+/// How often the terminal is read before anything else is looked at: a process that never stops
+/// writing is still told of what is typed, and of signals.
 const SHOWN_AT_ONCE: u32 = 16;
 /// The same when the process has ended: a terminal holds 64 KiB, and others may still write.
 const SHOWN_AT_END: u32 = 1024;
 
-/// Holds all signals back, from before a process is made: none that comes meanwhile is lost, or ends us before it.
+/// Holds all signals back, from before a process is made: none that comes meanwhile is lost, or
+/// ends us before it.
 pub fn hold_signals() -> Result<()> {
     signal::set_mask(SignalSet::ALL).doing("block signals")
 }
@@ -52,7 +54,8 @@ struct Typed {
     open: bool,
 }
 
-/// Stays with it to its end; its exit status. Signals were held back before it was started. `relay` hears that it is ready.
+/// Stays with it to its end; its exit status. Signals were held back before it was started. `relay`
+/// hears that it is ready.
 pub fn attend(running: &Running, relay: Option<&Relay>) -> Result<u8> {
     let signals = signal::open(SignalSet::ALL).doing("watch signals")?;
     let master = running.terminal.as_ref().map(fd::Fd::by_ref);
@@ -129,13 +132,15 @@ fn copy_size(master: FdRef<'_>) {
     }
 }
 
-/// Shows what the terminal has up to now, by so many reads at most; false when nobody has it open any more.
+/// Shows what the terminal has up to now, by so many reads at most; false when nobody has it open
+/// any more.
 fn show(master: FdRef<'_>, most: u32) -> Result<bool> {
     let mut bytes = [0; RELAY_BYTES];
     for _ in 0..most {
         match fs::read(master, &mut bytes) {
             Ok(0) | Err(Errno::EIO) => return Ok(false),
-            // Where nobody reads it any more it goes nowhere: the process is neither stopped nor left alone for that.
+            // Where nobody reads it any more it goes nowhere: the process is neither stopped nor
+            // left alone for that.
             Ok(length) => drop(fs::write_all(STDOUT, &bytes[..length])),
             Err(Errno::EAGAIN) => return Ok(true),
             Err(errno) => return Err(errno).doing("read the terminal"),

@@ -1,4 +1,5 @@
-//! `ocinit bundle IMAGE BUNDLE`: a root file system and the config.json for it, as runc and crun take them.
+//! `ocinit bundle IMAGE BUNDLE`: a root file system and the config.json for it, as runc and crun
+//! take them.
 
 use super::image::{self, Chosen};
 use super::place::Place;
@@ -71,7 +72,8 @@ pub(super) struct Wanted<'a> {
     pub ids: &'a Ids,
     /// Instead of the image's `Cmd`.
     pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
-    /// It is for this process, which is in the user namespace already, and has a network of its own.
+    /// It is for this process, which is in the user namespace already, and has a network of its
+    /// own.
     pub joins: bool,
 }
 
@@ -137,7 +139,8 @@ fn make_rootfs(bundle: FdRef<'_>) -> sys::Result<Fd> {
     Ok(root)
 }
 
-/// Last of all, and under its name only when it is on the disk: a bundle that has a config is whole.
+/// Last of all, and under its name only when it is on the disk: a bundle that has a config is
+/// whole.
 fn write_config(spec: &Spec<'_>, bundle: FdRef<'_>) -> sys::Result<()> {
     let file = fs::open(bundle, PARTIAL_CONFIG, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o644)?;
     let mut output = Output::new(file.by_ref());

@@ -36,7 +36,8 @@ fn open_root(arguments: &Arguments<'_>, missing: Missing) -> Result<Root> {
     }
     let root = root.map_err(|error| if is_given { error } else { advise(error) })?;
     if is_runtime_directory && missing == Missing::Make {
-        // What has this bit is not removed because nobody has used it for some days (XDG Base Directory Specification).
+        // What has this bit is not removed because nobody has used it for some days (XDG Base
+        // Directory Specification).
         fs::chmod(CWD, path, 0o1700).on("change the mode of", path)?;
     }
     Ok(root)
@@ -58,8 +59,8 @@ fn advise(error: Error) -> Error {
 /// What is done on a container with this state, and room for texts.
 pub(super) type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<i32>;
 
-/// Has `work` done on the container that a command names, with its state, and room for a document or other texts;
-/// `is_locked`: nobody else changes it meanwhile.
+/// Has `work` done on the container that a command names, with its state, and room for a document
+/// or other texts; `is_locked`: nobody else changes it meanwhile.
 #[inline(never)]
 pub(super) fn with(arguments: &Arguments<'_>, is_locked: bool, work: Work<'_>) -> Result<i32> {
     let memory = crate::memory::claim();
@@ -87,7 +88,8 @@ fn place(arguments: &Arguments<'_>, path: &mut PathBuf) -> Result<bool> {
     Ok(end.len() == "/ocinit".len())
 }
 
-/// Root in a user namespace is somebody else, unless the environment says that it logged in as root.
+/// Root in a user namespace is somebody else, unless the environment says that it logged in as
+/// root.
 fn is_root_of_the_host() -> bool {
     let is_first = !userns::is_in_one();
     process::effective_uid() == 0 && (is_first || process::variable(b"USER") == Some(c"root"))

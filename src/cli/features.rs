@@ -1,4 +1,5 @@
-//! `ocinit features`: what this runtime knows (features.md of the runtime-spec), whatever the host has of it.
+//! `ocinit features`: what this runtime knows (features.md of the runtime-spec), whatever the host
+//! has of it.
 
 use super::{Arguments, Command, Run};
 use crate::codec::json::Writer;

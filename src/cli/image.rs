@@ -1,5 +1,5 @@
-//! `IMAGE` on a command line: `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`, as skopeo and podman
-//! write it. `-` is standard input.
+//! `IMAGE` on a command line: `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`, as
+//! skopeo and podman write it. `-` is standard input.
 
 use super::max_size::MaxSize;
 use super::progress::Progress;

@@ -1,7 +1,7 @@
 //! `ocinit inspect IMAGE`: what an image is, or what images there are; for a person or as JSON.
 //!
-//! The names in the JSON are skopeo's where it has one. Nothing is believed less than elsewhere: all documents are
-//! verified before a word of them is shown. Layers are not read.
+//! The names in the JSON are skopeo's where it has one. Nothing is believed less than elsewhere:
+//! all documents are verified before a word of them is shown. Layers are not read.
 
 mod json;
 mod table;
@@ -149,7 +149,8 @@ impl Subject<'_, '_> {
         Ok(())
     }
 
-    /// The digest of the one image that is meant. None where there are several, or no image at all but something else.
+    /// The digest of the one image that is meant. None where there are several, or no image at all
+    /// but something else.
     fn choose(&mut self) -> Result<Option<Digest>> {
         let Subject { store, scope, indexes: [top, nested], memory, entries, fault } = self;
         let is_open = scope.wanted.is_any();
@@ -192,7 +193,8 @@ impl Subject<'_, '_> {
         if is_open && !is_one_name {
             return Ok(None);
         }
-        // Several for one name, or none at all: others would take this one, or say why they take none.
+        // Several for one name, or none at all: others would take this one, or say why they take
+        // none.
         match crate::image::read(store, &scope.wanted, memory) {
             Ok(image) => {
                 if scope.is_of_platform {
@@ -322,7 +324,8 @@ impl Subject<'_, '_> {
     }
 }
 
-/// Returns whether an entry leads to the whole documents of an image, and one of the wanted platform.
+/// Returns whether an entry leads to the whole documents of an image, and one of the wanted
+/// platform.
 fn is_image(
     store: &Store<'_>,
     scope: &Scope<'_>,

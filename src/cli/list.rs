@@ -32,7 +32,8 @@ pub(super) const COMMAND: Command = Command {
 };
 
 const COLUMNS: usize = 6;
-/// As Go's tabwriter has it where runc uses it: no column is narrower, and so much stands between two.
+/// As Go's tabwriter has it where runc uses it: no column is narrower, and so much stands between
+/// two.
 const WIDTH_LEAST: usize = 12;
 const PADDING: usize = 3;
 
@@ -89,8 +90,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     Ok(0)
 }
 
-/// Shows all containers. One that cannot be read keeps nobody from the others; one that is not there any more, or not yet,
-/// is not there.
+/// Shows all containers. One that cannot be read keeps nobody from the others; one that is not
+/// there any more, or not yet, is not there.
 fn each(
     root: &Root,
     space: &mut StateMemory,

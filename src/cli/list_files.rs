@@ -1,4 +1,5 @@
-//! `ocinit list-files IMAGE`: what all layers together come to, as `tar tvf --numeric-owner` would show it.
+//! `ocinit list-files IMAGE`: what all layers together come to, as `tar tvf --numeric-owner` would
+//! show it.
 
 use super::image::{self, Chosen};
 use super::{Arguments, Command, Run};
@@ -49,7 +50,8 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     output.finish().doing("write standard output")
 }
 
-/// Columns of owner, group and size together, unless a line needs more: GNU tar's `ugswidth`, which never shrinks.
+/// Columns of owner, group and size together, unless a line needs more: GNU tar's `ugswidth`, which
+/// never shrinks.
 const OWNER_AND_SIZE_COLUMNS: usize = 19;
 
 #[inline(never)]
@@ -97,7 +99,8 @@ fn mode(file: &Listed<'_>) -> [u8; 10] {
         }
     }
     for (n, letter) in [(3, b's'), (6, b's'), (9, b't')] {
-        // setuid, setgid and sticky stand in the place of an execute permission; in capitals where that is missing.
+        // setuid, setgid and sticky stand in the place of an execute permission; in capitals where
+        // that is missing.
         if file.mode & 0o4000 >> (n / 3 - 1) != 0 {
             text[n] = if text[n] == b'-' { letter.to_ascii_uppercase() } else { letter };
         }
@@ -110,7 +113,8 @@ struct Date(i64);
 
 impl Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Days and years of as many whole cycles of the calendar as bring the oldest time behind 1970.
+        /// Days and years of as many whole cycles of the calendar as bring the oldest time behind
+        /// 1970.
         const CYCLES: i64 = 800_000_000;
         let (days, minutes) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400) / 60);
         let (year, month, day) = crate::log::date((days + CYCLES * 146_097) as u64);
@@ -119,8 +123,8 @@ impl Display for Date {
     }
 }
 
-/// A name on one line, as GNU tar's `--quoting-style=escape` has it: characters that are none to be printed, and bytes
-/// that are no UTF-8, in octal.
+/// A name on one line, as GNU tar's `--quoting-style=escape` has it: characters that are none to be
+/// printed, and bytes that are no UTF-8, in octal.
 fn name(output: &mut Output<'_>, name: &[u8]) {
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -49,8 +49,8 @@ pub(super) const NO_PIVOT: Flag = Flag::switch("no-pivot", 0, "enter the root by
 pub(super) const NO_KEYRING: Flag =
     Flag::switch("no-new-keyring", 0, "the process keeps the caller's session keyring");
 
-/// Where a container's terminal goes, and who hears of its process: what is named relative to where we are, looked up
-/// before the bundle is entered.
+/// Where a container's terminal goes, and who hears of its process: what is named relative to where
+/// we are, looked up before the bundle is entered.
 pub(super) struct Callers<'a> {
     console: Option<Fd>,
     pidfd: Option<Fd>,
@@ -256,7 +256,8 @@ struct Making<'a> {
     made: Made,
 }
 
-/// Makes the container that the words ask for; it waits for its start, or runs. `stays`: we stay with it.
+/// Makes the container that the words ask for; it waits for its start, or runs. `stays`: we stay
+/// with it.
 pub(super) fn make(
     arguments: &Arguments<'_>,
     root: &Root,

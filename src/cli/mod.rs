@@ -66,11 +66,13 @@ pub enum Run {
     Program(fn(&Arguments<'_>) -> Result<()>),
     /// Something with images. It fails with status 125, as docker and podman do.
     Image(fn(&Arguments<'_>) -> Result<()>),
-    /// Something with containers, as runc does it; its exit status. It fails with status 1, or 255 where that is exec.
+    /// Something with containers, as runc does it; its exit status. It fails with status 1, or 255
+    /// where that is exec.
     Container(fn(&Arguments<'_>) -> Result<i32>),
 }
 
-/// So many words that those behind the first are not ours: they are passed on as they are, options and all.
+/// So many words that those behind the first are not ours: they are passed on as they are, options
+/// and all.
 const PASSED_ON: usize = usize::MAX;
 
 impl Command {
@@ -144,7 +146,8 @@ const GLOBAL: &[Flag] = &[
 const VERSION: &str = "version";
 
 /// Whether the words name a command, so that even PID 1 of a container may run it.
-/// The kernel starts its init as `init`, with words of the kernel's command line: they are no command.
+/// The kernel starts its init as `init`, with words of the kernel's command line: they are no
+/// command.
 pub fn is_command(args: &[&CStr]) -> bool {
     let [name, words @ ..] = args else { return false };
     let is_option = |word: &&CStr| word.to_bytes().starts_with(b"-");
@@ -175,7 +178,8 @@ pub fn main(args: &'static [&'static CStr]) -> i32 {
             crate::error!("{error}");
         }
     }
-    // A signal that ended the work was held back until all was cleaned up: now it may end the process.
+    // A signal that ended the work was held back until all was cleaned up: now it may end the
+    // process.
     progress::let_signals_through();
     match result {
         Ok(status) => status,

@@ -1,8 +1,9 @@
 //! The directory or file that a command fills: whole under its name, or not there at all.
 //!
-//! One that is missing is made under a random name that says it is partial, and renamed at the end; a directory that is
-//! there must be empty and is filled in place, for it may be a mount point. A failure restores the
-//! former state; the next command for the same path removes the rests of a killed one.
+//! One that is missing is made under a random name that says it is partial, and renamed at the end;
+//! a directory that is there must be empty and is filled in place, for it may be a mount point. A
+//! failure restores the former state; the next command for the same path removes the rests of a
+//! killed one.
 
 use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
@@ -14,7 +15,8 @@ use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// A directory or file that is being filled. Dropped before [`Place::keep`], it takes back what was made.
+/// A directory or file that is being filled. Dropped before [`Place::keep`], it takes back what was
+/// made.
 pub struct Place<'n> {
     file: Fd,
     is_directory: bool,
@@ -28,8 +30,8 @@ pub struct Place<'n> {
 }
 
 impl<'n> Place<'n> {
-    /// Makes the directory `path` with these permissions, or takes it where it is empty. `what` says what it is for, in
-    /// errors; the name that it has meanwhile is put into `partial`.
+    /// Makes the directory `path` with these permissions, or takes it where it is empty. `what`
+    /// says what it is for, in errors; the name that it has meanwhile is put into `partial`.
     pub fn make(
         what: &str,
         path: &'n CStr,
@@ -164,7 +166,8 @@ fn create(path: &CStr, mode: u32, partial: &mut PathBuf) -> Result<Fd> {
     check_free(name.as_c_str())?;
     set_partial(partial, name.as_bytes()).doing("create")?;
     let directory = unique::directory(CWD, partial, mode).doing("create")?;
-    // Neither the caller's umask nor the time of day: what layers do not say of the root is the same in every run.
+    // Neither the caller's umask nor the time of day: what layers do not say of the root is the
+    // same in every run.
     let set = fs::chmod_fd(directory.by_ref(), mode);
     set.and_then(|()| fs::set_times(directory.by_ref(), c"", fs::Time::default()))
         .doing("create")?;
@@ -213,7 +216,8 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The beginning of the name that it has until all is there. Rests of killed commands that have it are removed.
+/// The beginning of the name that it has until all is there. Rests of killed commands that have it
+/// are removed.
 fn set_partial(partial: &mut PathBuf, path: &[u8]) -> sys::Result<()> {
     const MARK: &[u8] = b".partial-";
     let (parent, last) = split(path);

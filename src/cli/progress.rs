@@ -22,8 +22,9 @@ const BAR_COLUMNS: u16 = 72;
 const STOP: [(i32, &str); 3] =
     [(signal::SIGINT, "SIGINT"), (signal::SIGTERM, "SIGTERM"), (signal::SIGHUP, "SIGHUP")];
 
-/// Draws a line on standard error, where that is a terminal, and ends the work when a signal asks for it. Made, it
-/// holds those signals back, so that what was begun can be taken back; dropped, it takes its line away.
+/// Draws a line on standard error, where that is a terminal, and ends the work when a signal asks
+/// for it. Made, it holds those signals back, so that what was begun can be taken back; dropped, it
+/// takes its line away.
 pub struct Progress {
     draws: bool,
     /// Bytes of all the work.

@@ -1,7 +1,7 @@
 //! Numbers with units, as they are typed: `1.5g`, `1m30s`.
 
-/// The sum of all numbers in a text, each times its unit. `unit` knows what letters stand for. A number may have three
-/// places behind its point that count.
+/// The sum of all numbers in a text, each times its unit. `unit` knows what letters stand for. A
+/// number may have three places behind its point that count.
 pub(super) fn parse(mut text: &[u8], unit: &dyn Fn(&[u8]) -> Option<u64>) -> Option<u64> {
     let mut sum = 0u64;
     while !text.is_empty() {

@@ -13,8 +13,8 @@ pub(super) const FLAG: Flag = Flag::switch(
     "without root: in a user namespace; owners that it has not are recorded, devices are empty files",
 );
 
-/// What may be done to files, by the option. This process is in a user namespace with these ids afterwards, where there
-/// can be one.
+/// What may be done to files, by the option. This process is in a user namespace with these ids
+/// afterwards, where there can be one.
 pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Powers {
     if !is_wanted(arguments) {
         return Powers::Root;

@@ -1,4 +1,5 @@
-//! `ocinit verify IMAGE`: every blob is what its digest says, every layer what its image says; nothing is written.
+//! `ocinit verify IMAGE`: every blob is what its digest says, every layer what its image says;
+//! nothing is written.
 
 use super::progress::Progress;
 use super::{Arguments, Command, Run, image, max_size, print};

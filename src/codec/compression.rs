@@ -1,7 +1,8 @@
 //! How a layer's tar is packed.
 //!
-//! A layer's first bytes decide, not its media type: builders mislabel, and docker, podman and buildah read such images
-//! because they look, too. Nothing is lost by it: the digests say whether the bytes are the layer's.
+//! A layer's first bytes decide, not its media type: builders mislabel, and docker, podman and
+//! buildah read such images because they look, too. Nothing is lost by it: the digests say whether
+//! the bytes are the layer's.
 
 /// The ways a layer may be packed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +16,8 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Bytes at the start of a layer that [`Compression::of`] wants to see, where there are as many.
+    /// Bytes at the start of a layer that [`Compression::of`] wants to see, where there are as
+    /// many.
     pub const LOOKED_AT_BYTES: usize = 262;
 
     /// How a layer that starts so is packed.

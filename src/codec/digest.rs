@@ -1,4 +1,5 @@
-//! Digests as the image-spec writes them (descriptor.md): `algorithm:hex`, and the hashing behind them.
+//! Digests as the image-spec writes them (descriptor.md): `algorithm:hex`, and the hashing behind
+//! them.
 
 use crate::error::{Error, Result};
 use core::fmt;

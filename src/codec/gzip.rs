@@ -1,10 +1,11 @@
 //! gzip (RFC 1952), fed in pieces of any size and inflated into a ring that is also the window.
 //!
-//! Several members count as one stream, and zeros after the last one as padding (builders and tapes leave them).
-//! What is refused: another format or method, reserved flags, a wrong header checksum, deflate data that is none, a
-//! wrong CRC-32 or length, an end before the trailer, anything else after a member. A match that reaches back before
-//! its member's start finds what the ring held there; the CRC-32 tells, or the digest of the inflated
-//! bytes. If the caller checks that digest, the CRC-32 is left out.
+//! Several members count as one stream, and zeros after the last one as padding (builders and tapes
+//! leave them). What is refused: another format or method, reserved flags, a wrong header checksum,
+//! deflate data that is none, a wrong CRC-32 or length, an end before the trailer, anything else
+//! after a member. A match that reaches back before its member's start finds what the ring held
+//! there; the CRC-32 tells, or the digest of the inflated bytes. If the caller checks that digest,
+//! the CRC-32 is left out.
 
 use super::crc32::Crc32;
 use crate::{Error, Result};
@@ -86,8 +87,9 @@ impl Decoder {
         Decoder { body_sum: None, ..Decoder::new() }
     }
 
-    /// Takes some of `input` and writes to `window`: (bytes used, bytes written). Neither only when more input or room
-    /// is needed; at the end of the input it is called with none until it writes nothing.
+    /// Takes some of `input` and writes to `window`: (bytes used, bytes written). Neither only when
+    /// more input or room is needed; at the end of the input it is called with none until it
+    /// writes nothing.
     pub fn step(&mut self, input: &[u8], window: &mut dyn Window) -> Result<(usize, usize)> {
         let mut rest = input;
         while self.stage != Stage::Body {

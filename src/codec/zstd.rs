@@ -1,11 +1,14 @@
-//! zstd (RFC 8878), fed in pieces of any size. libzstd decodes the blocks; what stands around them is read here.
+//! zstd (RFC 8878), fed in pieces of any size. libzstd decodes the blocks; what stands around them
+//! is read here.
 //!
-//! Several frames count as one stream, and skippable ones may stand anywhere (zstd:chunked ends with them). What is
-//! refused: another format, a reserved bit, a dictionary, a window larger than [`ZSTD_WINDOW_BYTES`], blocks that make
-//! no sense, a wrong checksum or content size, an end within a frame, anything else after one.
+//! Several frames count as one stream, and skippable ones may stand anywhere (zstd:chunked ends
+//! with them). What is refused: another format, a reserved bit, a dictionary, a window larger than
+//! [`ZSTD_WINDOW_BYTES`], blocks that make no sense, a wrong checksum or content size, an end
+//! within a frame, anything else after one.
 //!
-//! The window is what a frame refers back to, and memory that it takes. The header says how large it is: for a frame of
-//! a single segment, the whole content; and never more than the content where its size is known.
+//! The window is what a frame refers back to, and memory that it takes. The header says how large
+//! it is: for a frame of a single segment, the whole content; and never more than the content where
+//! its size is known.
 
 use crate::limits::ZSTD_WINDOW_BYTES;
 use crate::sys::zstd::{Fault, Stream, workspace_words};
@@ -43,7 +46,8 @@ pub struct Decoder<'w> {
 }
 
 impl<'w> Decoder<'w> {
-    /// Words of memory that a decoder works in, for any stream. Only what a frame's window needs of them is touched.
+    /// Words of memory that a decoder works in, for any stream. Only what a frame's window needs of
+    /// them is touched.
     pub fn workspace_words() -> usize {
         workspace_words(ZSTD_WINDOW_BYTES as usize)
     }
@@ -67,8 +71,9 @@ impl<'w> Decoder<'w> {
         Ok(decoder)
     }
 
-    /// Takes some of `input` and writes to `output`: (bytes used, bytes written). Neither only when more input or room
-    /// is needed; at the end of the input it is called with none until it writes nothing.
+    /// Takes some of `input` and writes to `output`: (bytes used, bytes written). Neither only when
+    /// more input or room is needed; at the end of the input it is called with none until it
+    /// writes nothing.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize)> {
         let mut rest = input;
         while self.stage != Stage::Blocks {
@@ -147,7 +152,8 @@ impl<'w> Decoder<'w> {
     }
 }
 
-/// Sizes of the fields of a frame's header (RFC 8878 section 3.1.1.1): window, dictionary's number, content size.
+/// Sizes of the fields of a frame's header (RFC 8878 section 3.1.1.1): window, dictionary's number,
+/// content size.
 fn fields(descriptor: u8) -> [usize; 3] {
     let single_segment = descriptor & 1 << 5 != 0;
     let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];

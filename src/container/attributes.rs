@@ -1,5 +1,6 @@
-//! What few processes want: a scheduler, a priority of their input and output, CPUs, a personality, memory of certain nodes,
-//! labels of security modules. (runtime-spec: config.md "Linux Process", config-linux.md.)
+//! What few processes want: a scheduler, a priority of their input and output, CPUs, a personality,
+//! memory of certain nodes, labels of security modules. (runtime-spec: config.md "Linux Process",
+//! config-linux.md.)
 //!
 //! All of it is checked before anything is made, by [`check`], which reads it as [`apply`] does.
 
@@ -78,7 +79,8 @@ pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     }
 }
 
-/// `initial` is where an added process is until it is in the container's cgroup, `final` where it is then.
+/// `initial` is where an added process is until it is in the container's cgroup, `final` where it
+/// is then.
 pub fn set_affinity(process: &Process<'_>, key: &str) -> Result<()> {
     match affinity(process, key)? {
         Some(set) => attributes::set_affinity(&set).context("set the CPUs:", &key),

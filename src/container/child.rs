@@ -1,7 +1,8 @@
 //! The new process between clone3 and execve: one straight line.
 //!
-//! It has a copy of its parent's memory and touches none of it but its stack, what the parent prepared for it, and
-//! the slots of its own errors. It does not log, and every descriptor it opens is close-on-exec.
+//! It has a copy of its parent's memory and touches none of it but its stack, what the parent
+//! prepared for it, and the slots of its own errors. It does not log, and every descriptor it opens
+//! is close-on-exec.
 
 use super::gate::Gate;
 use super::handshake::Channel;
@@ -88,8 +89,8 @@ pub fn live(plan: &Plan<'_>) -> ! {
     process::exit(run(plan).status().into())
 }
 
-/// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by root of the new user
-/// namespace.
+/// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by
+/// root of the new user namespace.
 pub fn made_by_root(launch: &Launch<'_>) -> i32 {
     if makes_users(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
 }
@@ -153,7 +154,8 @@ fn begin(plan: &Plan<'_>) -> Result<()> {
 #[inline(never)]
 pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
-    // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they are.
+    // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they
+    // are.
     process::set_dumpable(false).doing("forbid tracing")?;
     if launch.enters.is_none() {
         // For hooks, too. The process that exec makes begins its own session later.
@@ -187,8 +189,8 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     drop(root);
     program.has_terminal = terminal.is_some();
     drop(terminal);
-    // What the parent has open is nothing to whoever may look at this process, and what it has locked is not locked by it.
-    // Before the filter, which may be older than the system call.
+    // What the parent has open is nothing to whoever may look at this process, and what it has
+    // locked is not locked by it. Before the filter, which may be older than the system call.
     fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
     if let Some(channel) = &plan.channel {
         let gate = launch.gate.iter().flat_map(Gate::descriptors);
@@ -203,7 +205,8 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     privileges::drop_to(wanted, launch.filter.is_some())?;
     check_directory(wanted, entered)?;
 
-    // Changing the user has cleared this, and made us traceable by it or not as /proc/sys/fs/suid_dumpable says.
+    // Changing the user has cleared this, and made us traceable by it or not as
+    // /proc/sys/fs/suid_dumpable says.
     watch_parent(plan)?;
     process::set_dumpable(false).doing("forbid tracing")?;
     match wanted.args.first() {
@@ -228,9 +231,10 @@ pub fn lead_session() -> Result<()> {
     }
 }
 
-/// Closes every descriptor from `first` up but those kept. No `Fd` of one of the others may be dropped later.
-/// Close-on-exec would be too late: the path that is executed may lead through /proc/self/fd to the host
-/// (CVE-2024-21626), and who waits at the gate would hold the lock of a command that was killed.
+/// Closes every descriptor from `first` up but those kept. No `Fd` of one of the others may be
+/// dropped later. Close-on-exec would be too late: the path that is executed may lead through
+/// /proc/self/fd to the host (CVE-2024-21626), and who waits at the gate would hold the lock of a
+/// command that was killed.
 pub fn close_others(first: u32, kept: &mut dyn Iterator<Item = FdRef<'_>>) -> Result<()> {
     /// Three fds of a gate and one of the channel.
     const KEPT_MAX: usize = 4;
@@ -277,7 +281,8 @@ pub fn run_hooks(
     done
 }
 
-/// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container has touched.
+/// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container
+/// has touched.
 pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
     let path =
@@ -304,8 +309,8 @@ pub fn watch_parent(plan: &Plan<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The terminal that the process uses, where it gets one; the parent gets the master. In a `root` that is new it is the
-/// console, too.
+/// The terminal that the process uses, where it gets one; the parent gets the master. In a `root`
+/// that is new it is the console, too.
 pub fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>> {
     let Stdio::Terminal(size) = plan.launch.stdio else { return Ok(None) };
     let (master, terminal) = match root {
@@ -326,7 +331,8 @@ pub fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<
     Ok(Some(terminal))
 }
 
-/// Puts the three in place, and gives the user what is made for it alone, so that it can open /dev/stderr again.
+/// Puts the three in place, and gives the user what is made for it alone, so that it can open
+/// /dev/stderr again.
 fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_>) -> Result<()> {
     let sources = match (stdio, terminal) {
         (Stdio::Files(files), _) => *files,
@@ -344,7 +350,8 @@ fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_
         let personal = stat.kind() == fs::S_IFIFO
             || stat.kind() == fs::S_IFCHR && tty::is_terminal(copy.by_ref());
         if personal && stat.uid != wanted.user.uid {
-            // A file system that knows no owners may refuse; the process can then still use what it has open.
+            // A file system that knows no owners may refuse; the process can then still use what it
+            // has open.
             let _ = fs::chown(copy.by_ref(), c"", wanted.user.uid, u32::MAX);
         }
         fd::duplicate_to(copy.by_ref(), number as i32).doing("duplicate stdio")?;

@@ -1,4 +1,5 @@
-//! From a checked configuration to a container: its directory, its control group, its process; or nothing of them.
+//! From a checked configuration to a container: its directory, its control group, its process; or
+//! nothing of them.
 
 use super::cgroup::{self, Cgroup, Place};
 use super::gate::Gate;
@@ -53,7 +54,8 @@ pub struct Request<'a> {
     pub relay: Option<&'a Relay>,
 }
 
-/// Makes a container, and has `then` do what belongs to it; on failure of either nothing of it is left.
+/// Makes a container, and has `then` do what belongs to it; on failure of either nothing of it is
+/// left.
 pub fn create(
     request: Request<'_>,
     spec: &Spec<'_>,

@@ -22,7 +22,8 @@ const LINKS: [(&CStr, &CStr); 6] = [
     (c"core", c"/proc/kcore"),
 ];
 
-/// Makes the container's devices, and the links beside them. Whoever binds a /dev of his own gets neither.
+/// Makes the container's devices, and the links beside them. Whoever binds a /dev of his own gets
+/// neither.
 pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
     if mounts::binds_dev(spec) {
         return Ok(());

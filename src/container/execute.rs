@@ -10,7 +10,8 @@ use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Looks `name` up as a shell does, into `found`: as it is where it holds a slash, else in each directory of the PATH in `env`.
+/// Looks `name` up as a shell does, into `found`: as it is where it holds a slash, else in each
+/// directory of the PATH in `env`.
 pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Error> {
     let bytes = name.to_bytes();
     let fault = |errno: Errno, text: core::fmt::Arguments<'_>| {
@@ -117,7 +118,8 @@ pub fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Op
         name[..end].copy_from_slice(&line[..end]);
         return Some(&name[..end]);
     }
-    // ELF64: e_phoff at 32, e_phentsize at 54, e_phnum at 56; p_type at 0, p_offset at 8, p_filesz at 32.
+    // ELF64: e_phoff at 32, e_phentsize at 54, e_phnum at 56; p_type at 0, p_offset at 8, p_filesz
+    // at 32.
     let field =
         |bytes: &[u8], at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     if length < 64 || !head.starts_with(b"\x7fELF\x02\x01") {

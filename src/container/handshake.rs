@@ -27,8 +27,8 @@
 //! others. If there is a filter, the intermediate process loads it before, and the process first
 //! waits for a Go. It then executes without Ready, unless it waits at its gate or runs hooks.
 //!
-//! With an init of ours between, it is the init's child that says Ready and Failed. A created container has this
-//! conversation with `create` up to Ready, and the rest of it with `start`.
+//! With an init of ours between, it is the init's child that says Ready and Failed. A created
+//! container has this conversation with `create` up to Ready, and the rest of it with `start`.
 //! One message is one packet: kind, status, errno (two bytes), then text or a number.
 
 use crate::error::{Context, Error, Result};
@@ -170,7 +170,8 @@ impl Channel {
         self.await_go()
     }
 
-    /// Child: about to execute. Returns when it may. Nobody to tell is an error: without its parent the container must not start.
+    /// Child: about to execute. Returns when it may. Nobody to tell is an error: without its parent
+    /// the container must not start.
     pub fn ready(&self) -> Result<()> {
         self.say(READY, &[], None)?;
         self.await_go()

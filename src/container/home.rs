@@ -1,4 +1,5 @@
-//! `HOME` for a process whose environment has none, as every runtime gives it: from the container's own /etc/passwd.
+//! `HOME` for a process whose environment has none, as every runtime gives it: from the container's
+//! own /etc/passwd.
 
 use crate::io::fields::{End, Field, Table};
 use crate::io::path::PathBuf;

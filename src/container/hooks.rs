@@ -1,8 +1,10 @@
-//! Programs that the config wants run at the stations of a container's life (runtime-spec, "POSIX-platform Hooks").
+//! Programs that the config wants run at the stations of a container's life (runtime-spec,
+//! "POSIX-platform Hooks").
 //!
-//! Each gets the container's state on standard input, from a file in memory: nobody waits for one that does not read, and none
-//! is kept waiting. What it says goes to another such file, of which an error shows the end; so one that leaves a process
-//! behind, with all of its descriptors, keeps nobody either.
+//! Each gets the container's state on standard input, from a file in memory: nobody waits for one
+//! that does not read, and none is kept waiting. What it says goes to another such file, of which
+//! an error shows the end; so one that leaves a process behind, with all of its descriptors, keeps
+//! nobody either.
 
 use super::privileges;
 use super::report::Report;
@@ -100,7 +102,8 @@ pub fn run_inside(
     run_all(occasion, kind, false, Some(inside), space)
 }
 
-/// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and all failures are told.
+/// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and
+/// all failures are told.
 pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
     run_all(occasion, kind, all, None, &mut [])
 }

@@ -1,9 +1,10 @@
-//! The tiny init between (`--init`): PID 1 of the namespace, with the privileges of the process it looks after.
+//! The tiny init between (`--init`): PID 1 of the namespace, with the privileges of the process it
+//! looks after.
 //!
-//! It has no descriptor open, so that an end of file means what it says, and cannot be traced (its /proc/1/exe is
-//! ocinit's binary). All signals are blocked since before the fork: none is lost, and PID 1 gets even those that the
-//! kernel would keep from it. What a terminal sends goes to the terminal's foreground group, which is the process's
-//! own: it leads the session.
+//! It has no descriptor open, so that an end of file means what it says, and cannot be traced (its
+//! /proc/1/exe is ocinit's binary). All signals are blocked since before the fork: none is lost,
+//! and PID 1 gets even those that the kernel would keep from it. What a terminal sends goes to the
+//! terminal's foreground group, which is the process's own: it leads the session.
 
 use super::seccomp;
 use crate::sys::process::{self, Whom};

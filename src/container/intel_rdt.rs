@@ -1,7 +1,9 @@
-//! `linux.intelRdt`: a group of resctrl, in which the kernel deals out cache and memory bandwidth (kernel: resctrl.rst).
+//! `linux.intelRdt`: a group of resctrl, in which the kernel deals out cache and memory bandwidth
+//! (kernel: resctrl.rst).
 //!
-//! Without a `closID` the group is the container's, with its name, and is removed with it. One that is named may be others',
-//! too: it is made where it has a schema and is missing, and only looked at where it is there.
+//! Without a `closID` the group is the container's, with its name, and is removed with it. One that
+//! is named may be others', too: it is made where it has a schema and is missing, and only looked
+//! at where it is there.
 
 use super::state::Id;
 use super::write_file;
@@ -167,7 +169,8 @@ mod tests {
     use crate::codec::json;
     use std::path::Path;
 
-    /// A directory that stands for a resctrl, with the files that the kernel would make in these groups.
+    /// A directory that stands for a resctrl, with the files that the kernel would make in these
+    /// groups.
     fn check(groups: &[&str], wanted: &str, see: &dyn Fn(&Path, core::result::Result<(), String>)) {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -209,7 +212,8 @@ mod tests {
         let wanted = r#"{"l3CacheSchema":"L3:0=f\nMB:0=1","memBwSchema":"MB:0=50","schemata":["L2:0=1","L2:1=3"]}"#;
         check(&["", "one"], wanted, &|path, done| {
             assert_eq!(done, Ok(()));
-            // A line is a write of its own; a file that is none of the kernel's keeps what the last ones leave.
+            // A line is a write of its own; a file that is none of the kernel's keeps what the last
+            // ones leave.
             assert!(read(path, "one/schemata").starts_with("L2:1=3\n"));
             assert_eq!(read(path, "one/tasks"), "7\n");
         });

@@ -1,4 +1,5 @@
-//! The parent's side of a start: it makes the process, hears it out, and does for it what only the host's side can.
+//! The parent's side of a start: it makes the process, hears it out, and does for it what only the
+//! host's side can.
 
 use super::gate::Gate;
 use super::handshake::{self, Channel};
@@ -119,7 +120,8 @@ impl Host for Idle {
     }
 }
 
-/// Starts a process. Returns when it has executed, or waits at its gate; on failure nothing of it is left.
+/// Starts a process. Returns when it has executed, or waits at its gate; on failure nothing of it
+/// is left.
 ///
 /// The calling process must have one thread, and nobody else may collect its children meanwhile.
 pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
@@ -173,7 +175,8 @@ pub(super) fn plan<'a>(
     // Without a channel we are PID 1, alone on the machine.
     let owns_mounts = channel.is_none() || mounts::joins_or_makes(launch.spec, CLONE_NEWNS);
     let tree = match launch.root {
-        // Here and not in the child: its mount namespace does not hold the mount that this descriptor knows.
+        // Here and not in the child: its mount namespace does not hold the mount that this
+        // descriptor knows.
         Some(root) if owns_mounts && !launch.rootless => {
             Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?)
         }

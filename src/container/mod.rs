@@ -1,4 +1,5 @@
-//! Starts containers. Knows nothing of images and of PID 1: a [`Spec`] and a root directory are all it takes.
+//! Starts containers. Knows nothing of images and of PID 1: a [`Spec`] and a root directory are all
+//! it takes.
 
 pub mod attributes;
 pub mod cgroup;
@@ -49,7 +50,8 @@ use core::ffi::CStr;
 pub enum Stdio<'a> {
     /// These descriptors become 0, 1 and 2.
     Files([FdRef<'a>; 3]),
-    /// A pseudo-terminal of the container's own /dev/pts, of this size (rows, columns); its master is `Running::terminal`.
+    /// A pseudo-terminal of the container's own /dev/pts, of this size (rows, columns); its master
+    /// is `Running::terminal`.
     Terminal(Option<(u16, u16)>),
 }
 
@@ -93,11 +95,13 @@ impl ContainerMemory {
     };
 }
 
-/// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been executed;
-/// on failure nothing of it is left, and the error's status is 126 or 127 where the command is at fault.
+/// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been
+/// executed; on failure nothing of it is left, and the error's status is 126 or 127 where the
+/// command is at fault.
 ///
-/// The calling process must have one thread, and nobody else may collect its children meanwhile. `root` must have been
-/// opened in its mount namespace, which must have a root that can be pivoted away from.
+/// The calling process must have one thread, and nobody else may collect its children meanwhile.
+/// `root` must have been opened in its mount namespace, which must have a root that can be pivoted
+/// away from.
 pub fn start(
     spec: &Spec<'_>,
     root: FdRef<'_>,
@@ -110,8 +114,9 @@ pub fn start(
     launch::launch(&alone(spec, root, stdio, cgroup, filter), pointers)
 }
 
-/// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not; the root is then
-/// the new one or the old one. Of the namespaces only those of [`Spec::namespaces`] that unshare(2) makes are made.
+/// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not;
+/// the root is then the new one or the old one. Of the namespaces only those of
+/// [`Spec::namespaces`] that unshare(2) makes are made.
 pub fn become_process(
     spec: &Spec<'_>,
     root: FdRef<'_>,

@@ -1,4 +1,5 @@
-//! A service manager's notifications (sd_notify(3)): the container gets a socket of our own, and its READY=1 is passed on.
+//! A service manager's notifications (sd_notify(3)): the container gets a socket of our own, and
+//! its READY=1 is passed on.
 //!
 //! It never gets the caller's socket: with that it could name another main process, or store fds in
 //! the manager. As in runc it sees our socket in a read-only mount, and only READY=1 is passed on.

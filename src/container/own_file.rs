@@ -1,9 +1,10 @@
 //! This program's own file is not to be had by a container (CVE-2019-5736).
 //!
-//! A container whose command is `/proc/self/exe` executes this very file, and whoever is root there could open it through
-//! /proc/PID/exe and write to it later: on the host. So this process executes itself again, from a copy of the file's mount
-//! that is read-only and attached nowhere: no page of it is copied. Who may not make mounts takes a sealed copy in
-//! memory. Neither is needed where the file is on a read-only mount, or cannot be written by the caller.
+//! A container whose command is `/proc/self/exe` executes this very file, and whoever is root there
+//! could open it through /proc/PID/exe and write to it later: on the host. So this process executes
+//! itself again, from a copy of the file's mount that is read-only and attached nowhere: no page of
+//! it is copied. Who may not make mounts takes a sealed copy in memory. Neither is needed where the
+//! file is on a read-only mount, or cannot be written by the caller.
 
 use crate::io::path::PathBuf;
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -17,7 +18,8 @@ const OWN_FILE: &CStr = c"/proc/self/exe";
 /// The name that the process keeps.
 const NAME: &CStr = c"ocinit";
 
-/// Executes this program again, with the same words, from where nobody can write to it; returns where it is there already.
+/// Executes this program again, with the same words, from where nobody can write to it; returns
+/// where it is there already.
 pub fn protect() -> Result<()> {
     let file = fs::open(CWD, OWN_FILE, fs::O_RDONLY, 0).doing("open /proc/self/exe")?;
     if is_safe(file.by_ref()).doing("look at /proc/self/exe")? {

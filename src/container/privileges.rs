@@ -1,4 +1,5 @@
-//! Gives up what the process shall not have: limits, identity, capabilities, in the one order that works.
+//! Gives up what the process shall not have: limits, identity, capabilities, in the one order that
+//! works.
 
 use super::seccomp::Filter;
 use crate::error::{Context, Result};
@@ -46,8 +47,9 @@ fn set_limit(limit: &Limit) -> Result<()> {
     process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name())
 }
 
-/// Sets the supplementary groups. In a user namespace whose maker was given no groups nobody may, which is an error only
-/// where some are wanted; his own, which the process keeps, give it nothing that he has not (user_namespaces(7)).
+/// Sets the supplementary groups. In a user namespace whose maker was given no groups nobody may,
+/// which is an error only where some are wanted; his own, which the process keeps, give it nothing
+/// that he has not (user_namespaces(7)).
 fn set_groups(groups: &[u32]) -> Result<()> {
     match process::set_groups(groups) {
         Err(Errno::EPERM) if groups.is_empty() => Ok(()),
@@ -67,7 +69,8 @@ const ADMIN: u64 = 1 << 21;
 
 /// Becomes the user, with exactly the process's capabilities. If a filter is `loaded_later` by
 /// [`load`], CAP_SYS_ADMIN stays permitted as well, until execve(2) drops it.
-/// A capability that this process does not have itself cannot be given, which is no error (runtime-spec 1.1).
+/// A capability that this process does not have itself cannot be given, which is no error
+/// (runtime-spec 1.1).
 pub fn drop_to(wanted: &Process<'_>, loaded_later: bool) -> Result<()> {
     let sets = &wanted.capabilities;
     // The bounding set first: it takes CAP_SETPCAP.

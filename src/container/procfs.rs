@@ -1,5 +1,5 @@
-//! Files of /proc that are certainly the kernel's: not a mount over one of them, not a file system that calls itself /proc
-//! (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
+//! Files of /proc that are certainly the kernel's: not a mount over one of them, not a file system
+//! that calls itself /proc (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
 
 use crate::error::{Context, Result};
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -16,8 +16,9 @@ const PROC_ROOT_INO: u64 = 1;
 pub struct Procfs(Fd);
 
 impl Procfs {
-    /// The host's: to be opened before the pivot, or before a container's mount namespace is joined. It may be used after
-    /// that, and its `self` is the process that asks. Where there is none, a new one that is mounted nowhere.
+    /// The host's: to be opened before the pivot, or before a container's mount namespace is
+    /// joined. It may be used after that, and its `self` is the process that asks. Where there
+    /// is none, a new one that is mounted nowhere.
     pub fn open() -> Result<Procfs> {
         match fs::open(CWD, c"/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) {
             Ok(proc) if is_root(proc.by_ref()) => Ok(Procfs(proc)),
@@ -25,7 +26,8 @@ impl Procfs {
         }
     }
 
-    /// A new one of our pid namespace, mounted nowhere: nobody can have put anything over its files.
+    /// A new one of our pid namespace, mounted nowhere: nobody can have put anything over its
+    /// files.
     pub fn detached() -> sys::Result<Procfs> {
         let context = mount::fs_open(c"proc")?;
         mount::fs_mount(
@@ -35,7 +37,8 @@ impl Procfs {
         .map(Procfs)
     }
 
-    /// Opens `path`, relative to /proc: `self` is followed; a mount, a link out of any root, or a way out is an error.
+    /// Opens `path`, relative to /proc: `self` is followed; a mount, a link out of any root, or a
+    /// way out is an error.
     pub fn file(&self, path: &CStr, flags: i32) -> sys::Result<Fd> {
         let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_XDEV | fs::RESOLVE_NO_MAGICLINKS;
         fs::open_resolved(
@@ -56,7 +59,8 @@ impl Procfs {
         }
     }
 
-    /// The same, where something in the way (a mount over /proc/sys, as in a container) is passed by.
+    /// The same, where something in the way (a mount over /proc/sys, as in a container) is passed
+    /// by.
     pub fn write_past(&self, path: &CStr, value: &[u8]) -> sys::Result<()> {
         match self.write(path, value) {
             Err(sys::Errno::EXDEV) => Procfs::detached()?.write(path, value),

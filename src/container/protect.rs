@@ -1,5 +1,6 @@
-//! Masked and read-only paths. Every step goes through a descriptor of what was found, so that what is protected is
-//! what was looked at; and what is in /proc is found in the procfs that was mounted there, whatever has that name now.
+//! Masked and read-only paths. Every step goes through a descriptor of what was found, so that what
+//! is protected is what was looked at; and what is in /proc is found in the procfs that was mounted
+//! there, whatever has that name now.
 
 use super::{devices, root};
 use crate::error::{Context, Result};
@@ -55,7 +56,8 @@ fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
     mount::attach(tree.by_ref(), place.by_ref())
 }
 
-/// Hides each path: an empty read-only directory over a directory, the null device over anything else.
+/// Hides each path: an empty read-only directory over a directory, the null device over anything
+/// else.
 pub fn mask(places: Places<'_>, paths: Words<'_>) -> Result<()> {
     let mut covers = Covers { null: None, empty: None };
     paths.iter().try_for_each(|path| {
@@ -66,7 +68,8 @@ pub fn mask(places: Places<'_>, paths: Words<'_>) -> Result<()> {
 /// What is laid over others.
 struct Covers {
     null: Option<Fd>,
-    /// The first directory laid over another: kernels before 6.15 copy only mounts that are attached.
+    /// The first directory laid over another: kernels before 6.15 copy only mounts that are
+    /// attached.
     empty: Option<Fd>,
 }
 

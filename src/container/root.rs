@@ -1,7 +1,8 @@
 //! The container's root directory: how it is entered, and how names in it are resolved.
 //!
-//! Until the pivot every name from the image or the config is resolved by openat2(2) with the root as `/`, to a
-//! descriptor that is then used instead of the name: no symlink of the image leads out, and no path is walked twice.
+//! Until the pivot every name from the image or the config is resolved by openat2(2) with the root
+//! as `/`, to a descriptor that is then used instead of the name: no symlink of the image leads
+//! out, and no path is walked twice.
 
 use super::unmask;
 use crate::error::{Context, Result};
@@ -77,9 +78,10 @@ pub struct Entered<'t> {
 /// and still execute the host's programs. A path would be walked twice, and may lead through
 /// directories that root of a user namespace may not search.
 ///
-/// `propagation` is the config's `rootfsPropagation`, 0 where it says nothing: then what the host mounts still arrives
-/// beneath binds of its directories, and nothing goes the other way. With `MS_SHARED` binds of the host's shared mounts
-/// stay shared; the root itself is nobody's but the container's before [`settle`].
+/// `propagation` is the config's `rootfsPropagation`, 0 where it says nothing: then what the host
+/// mounts still arrives beneath binds of its directories, and nothing goes the other way. With
+/// `MS_SHARED` binds of the host's shared mounts stay shared; the root itself is nobody's but the
+/// container's before [`settle`].
 pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
     let shared = propagation & MS_SHARED != 0;
     match propagation {
@@ -116,7 +118,8 @@ fn holder() -> sys::Result<Fd> {
 }
 
 impl Entered<'_> {
-    /// Makes it `/`, and takes the old root away with everything on it; or, where `no_pivot` says so, leaves it below.
+    /// Makes it `/`, and takes the old root away with everything on it; or, where `no_pivot` says
+    /// so, leaves it below.
     pub fn pivot(self, no_pivot: bool) -> Result<()> {
         if no_pivot {
             return self.move_over();
@@ -139,8 +142,9 @@ impl Entered<'_> {
         mount::chdir(c"/").doing("chdir /")
     }
 
-    /// Where the old root cannot be taken away (an initramfs): it stays below the new one. What of it would let
-    /// the container mount a procfs or sysfs without masks goes, where that is possible.
+    /// Where the old root cannot be taken away (an initramfs): it stays below the new one. What of
+    /// it would let the container mount a procfs or sysfs without masks goes, where that is
+    /// possible.
     fn move_over(self) -> Result<()> {
         if self.shared {
             mount::set_propagation(c"/", MS_PRIVATE).doing("part with the host's mounts")?;
@@ -176,8 +180,8 @@ pub fn settle(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The directory of `path` opened in `root`, and the last component, which is not followed. What is missing of the
-/// directory is made where `make` says so.
+/// The directory of `path` opened in `root`, and the last component, which is not followed. What is
+/// missing of the directory is made where `make` says so.
 pub fn open_parent<'p>(root: FdRef<'_>, path: &'p CStr, make: bool) -> sys::Result<(Fd, &'p CStr)> {
     let bytes = path.to_bytes_with_nul();
     let start = path.to_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);

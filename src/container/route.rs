@@ -1,4 +1,5 @@
-//! Conversations with the kernel about network devices and their addresses (rtnetlink(7)), each of one request and its answer.
+//! Conversations with the kernel about network devices and their addresses (rtnetlink(7)), each of
+//! one request and its answer.
 
 use crate::limits::NETLINK_ANSWER_BYTES;
 use crate::sys::fd::Fd;

@@ -1,8 +1,9 @@
 //! The process between, where namespaces that are there already are joined.
 //!
-//! A process joins a pid or time namespace for its children only, and what it may join depends on whose user namespace it is
-//! in. So a child of ours joins, and makes the container's process as its own sibling: our child, in the end. It stands in
-//! the container's control group already, so that the sibling does.
+//! A process joins a pid or time namespace for its children only, and what it may join depends on
+//! whose user namespace it is in. So a child of ours joins, and makes the container's process as
+//! its own sibling: our child, in the end. It stands in the container's control group already, so
+//! that the sibling does.
 
 use super::handshake::Channel;
 use super::launch::{Launch, makes_users};
@@ -20,7 +21,8 @@ use crate::sys::{Errno, erase, fs, process};
 use core::fmt::Display;
 use core::sync::atomic::Ordering;
 
-/// Whether the container's process cannot be cloned right into its namespaces, or has to wait there for devices of the host.
+/// Whether the container's process cannot be cloned right into its namespaces, or has to wait there
+/// for devices of the host.
 pub fn is_needed(launch: &Launch<'_>) -> bool {
     let spec = launch.spec;
     launch.enters.is_some()

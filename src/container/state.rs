@@ -5,8 +5,8 @@
 //!         config.json   what it was made from, checked; later edits of the bundle's have no effect
 //!         start.sock    a created container listens here for its start
 //! ```
-//! The directory comes first and goes last. A command that changes something holds the lock on it; one that only looks does
-//! not, and may see a container that is being made or removed.
+//! The directory comes first and goes last. A command that changes something holds the lock on it;
+//! one that only looks does not, and may see a container that is being made or removed.
 
 mod processes;
 mod record;
@@ -33,7 +33,8 @@ const STATE: &CStr = c"state.json";
 const STATE_NEW: &CStr = c"state.json.new";
 const CONFIG: &CStr = c"config.json";
 
-/// A container's name: `[A-Za-z0-9_+.-]`, so that it is one component of a path and one word of a line.
+/// A container's name: `[A-Za-z0-9_+.-]`, so that it is one component of a path and one word of a
+/// line.
 #[derive(Clone, Copy)]
 pub struct Id<'a>(&'a CStr);
 
@@ -139,8 +140,8 @@ impl<'r> Directory<'r> {
         self.fd.by_ref()
     }
 
-    /// Keeps other commands from changing this container until this is dropped. ENOENT where it was removed meanwhile,
-    /// EBUSY where somebody else does not come to an end.
+    /// Keeps other commands from changing this container until this is dropped. ENOENT where it was
+    /// removed meanwhile, EBUSY where somebody else does not come to an end.
     pub fn lock(&mut self) -> Result<()> {
         let deadline = time::monotonic_us() + LOCK_WAIT_MS * 1000;
         while !self.locked {
@@ -187,7 +188,8 @@ impl<'r> Directory<'r> {
         output.finish().on("write", name)
     }
 
-    /// What was written last. ENOENT where nothing was: it is just being made or removed, or somebody died at it.
+    /// What was written last. ENOENT where nothing was: it is just being made or removed, or
+    /// somebody died at it.
     pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
         let StateMemory { document, strings } = memory;
         match self.document(STATE, document) {
@@ -199,8 +201,8 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// Writes the state for callers: see [`State::describe`]. `buffer` is for the container's configuration, of which the
-    /// annotations are.
+    /// Writes the state for callers: see [`State::describe`]. `buffer` is for the container's
+    /// configuration, of which the annotations are.
     pub fn describe(
         &self,
         json: &mut Writer<'_>,

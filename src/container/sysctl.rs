@@ -1,4 +1,5 @@
-//! `linux.sysctl`: settings of the kernel that belong to a namespace, and only where that is the container's own.
+//! `linux.sysctl`: settings of the kernel that belong to a namespace, and only where that is the
+//! container's own.
 
 use super::procfs::Procfs;
 use crate::codec::json::{Text, Value};
@@ -67,8 +68,8 @@ fn each(spec: &Spec<'_>, see: &mut dyn FnMut(&PathBuf, &Value<'_>) -> Result<()>
     Ok(())
 }
 
-/// As sysctl(8) reads names: the first separator says which of `.` and `/` separates, the other one is part of a name
-/// (`net.ipv4.conf.eth0/1.forwarding` is `net/ipv4/conf/eth0.1/forwarding`).
+/// As sysctl(8) reads names: the first separator says which of `.` and `/` separates, the other one
+/// is part of a name (`net.ipv4.conf.eth0/1.forwarding` is `net/ipv4/conf/eth0.1/forwarding`).
 fn file_of(name: &Text<'_>) -> core::result::Result<PathBuf, &'static str> {
     let mut path = PathBuf::from_bytes(b"sys/").unwrap_or_default();
     let bytes = name.as_escaped().as_bytes();
@@ -105,7 +106,8 @@ fn namespace_of(path: &PathBuf) -> core::result::Result<i32, &'static str> {
     }
 }
 
-/// Whether the container joins a namespace of this kind that is not the one that we are in, which `ours` is.
+/// Whether the container joins a namespace of this kind that is not the one that we are in, which
+/// `ours` is.
 fn joins_another(spec: &Spec<'_>, kind: i32, ours: &CStr) -> Result<bool> {
     let Some(joined) = spec.joined.iter().find(|joined| joined.kind == kind) else {
         return Ok(false);

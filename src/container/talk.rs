@@ -51,8 +51,9 @@ struct Talk<'a> {
     terminal: Option<Fd>,
 }
 
-/// Hears out a process that was cloned: `staged` if it is an intermediate one. Returns the container's process when that has
-/// executed or waits at its gate. On failure all of them are killed.
+/// Hears out a process that was cloned: `staged` if it is an intermediate one. Returns the
+/// container's process when that has executed or waits at its gate. On failure all of them are
+/// killed.
 pub fn hear_out(
     launch: &Launch<'_>,
     (channel, staged): (&Channel, bool),

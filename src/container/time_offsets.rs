@@ -1,4 +1,5 @@
-//! `linux.timeOffsets`: how far the clocks of a new time namespace are from the host's (time_namespaces(7)).
+//! `linux.timeOffsets`: how far the clocks of a new time namespace are from the host's
+//! (time_namespaces(7)).
 
 use super::procfs::Procfs;
 use crate::error::{Context, Result};
@@ -23,7 +24,8 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Sets them, in the time namespace that this process has made for its children, before the first is in it.
+/// Sets them, in the time namespace that this process has made for its children, before the first
+/// is in it.
 pub fn set(spec: &Spec<'_>) -> Result<()> {
     let Some(offsets) = spec.linux("timeOffsets") else { return Ok(()) };
     let proc = Procfs::open()?;

@@ -102,7 +102,8 @@ fn each(proc: &Procfs, see: &mut dyn FnMut(&Line)) -> Result<()> {
     }
 }
 
-/// Reads `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE OPTIONS`, where blanks are octal (proc(5)).
+/// Reads `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE OPTIONS`, where blanks are
+/// octal (proc(5)).
 #[derive(Default)]
 struct Parser {
     line: Line,

@@ -35,7 +35,8 @@ const WORD_BYTES: usize = 11;
 /// One of the two maps.
 struct Map {
     file: &'static CStr,
-    /// Who may leave groups could get at what a group is kept from: given up before a user maps a group himself.
+    /// Who may leave groups could get at what a group is kept from: given up before a user maps a
+    /// group himself.
     before: Option<&'static CStr>,
     ranges: &'static CStr,
     program: &'static [u8],
@@ -56,7 +57,8 @@ const MAPS: [Map; 2] = [
     },
 ];
 
-/// What may keep user namespaces away: a setting, how the value that does begins, and one that does not.
+/// What may keep user namespaces away: a setting, how the value that does begins, and one that does
+/// not.
 const SWITCHES: [(&CStr, u8, &str); 3] = [
     (c"/proc/sys/kernel/unprivileged_userns_clone", b'0', "1"),
     (c"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", b'1', "0"),
@@ -89,7 +91,8 @@ impl Ids {
     }
 }
 
-/// Whether this process is in a user namespace that is not the host's: it does not have all numbers there are.
+/// Whether this process is in a user namespace that is not the host's: it does not have all numbers
+/// there are.
 pub fn is_in_one() -> bool {
     let mut map = [0; 64];
     let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0)
@@ -97,10 +100,11 @@ pub fn is_in_one() -> bool {
     read.is_ok() && !map.windows(10).any(|digits| digits == b"4294967295")
 }
 
-/// Makes this process root of a new user namespace with these ids and those that the caller was given besides, which
-/// are added. Who is root already stays where he is.
+/// Makes this process root of a new user namespace with these ids and those that the caller was
+/// given besides, which are added. Who is root already stays where he is.
 ///
-/// The process must have one thread. After an error it has an ordinary user's powers, and ids may have no meaning for it.
+/// The process must have one thread. After an error it has an ordinary user's powers, and ids may
+/// have no meaning for it.
 pub fn enter(ids: &mut Ids) -> Result<()> {
     let entered = if ids.0[0][0].host == 0 { Ok(()) } else { try_enter(ids) };
     if entered.is_err() {
@@ -141,7 +145,8 @@ fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
             map_alone(&MAPS[n], ids[n][0].host).map_err(unavailable)?;
         }
     }
-    // AppArmor may let us in and give us no powers there. No capability has this number, which is looked at second.
+    // AppArmor may let us in and give us no powers there. No capability has this number, which is
+    // looked at second.
     match unshared.and_then(|()| process::drop_bounding(u32::MAX)) {
         Err(Errno::EINVAL) => Ok(()),
         answer => Err(unavailable(answer.err().unwrap_or(Errno::NONE))),
@@ -183,7 +188,8 @@ fn write_file(path: &CStr, bytes: &[u8]) -> sys::Result<()> {
     fs::write(file.by_ref(), bytes).map(|_| ())
 }
 
-/// The user's login name: from /etc/passwd, or (users of a directory service) what a login left in the environment.
+/// The user's login name: from /etc/passwd, or (users of a directory service) what a login left in
+/// the environment.
 fn find_login(uid: u32, login: &mut Field) -> Result<()> {
     login.set(process::variable(b"USER").unwrap_or_default().to_bytes());
     let mut found = false;
@@ -243,8 +249,8 @@ struct Gate {
     go: Option<Fd>,
 }
 
-/// A process that becomes newuidmap or newgidmap for `pid`, when the gate opens where there is one; none where the user has no
-/// ranges, or no such program is there.
+/// A process that becomes newuidmap or newgidmap for `pid`, when the gate opens where there is one;
+/// none where the user has no ranges, or no such program is there.
 fn start_helper(
     map: &Map,
     mappings: &[IdMapping],
@@ -298,8 +304,8 @@ fn fork(program: &CStr, words: Words<'_>, gate: Option<&mut Gate>) -> sys::Resul
     }
 }
 
-/// Gives the new user namespace of `pid`, a child that waits for it, its ids: by ourselves where we may, else by newuidmap and
-/// newgidmap.
+/// Gives the new user namespace of `pid`, a child that waits for it, its ids: by ourselves where we
+/// may, else by newuidmap and newgidmap.
 pub fn map(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()> {
     for (map, mappings) in MAPS.iter().zip([uids, gids]) {
         // The names are those of this process, with the pid in place of `self`.

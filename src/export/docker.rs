@@ -1,4 +1,5 @@
-//! What `docker load` and `podman load` read: plain layers, named by their diff_ids, and a manifest.json at the end.
+//! What `docker load` and `podman load` read: plain layers, named by their diff_ids, and a
+//! manifest.json at the end.
 
 use super::{Target, in_layer, put, quoted, read_layer};
 use crate::image::{Compression, Image, Store, sniff, tag_of};
@@ -11,7 +12,8 @@ use crate::sys::fd::FdRef;
 use crate::sys::fs;
 use crate::{Context, Result};
 
-/// Copies an image, whose layers are unpacked. `name` is what it is to be called: `NAME` or `NAME:TAG`.
+/// Copies an image, whose layers are unpacked. `name` is what it is to be called: `NAME` or
+/// `NAME:TAG`.
 pub fn docker_archive(
     store: &Store<'_>,
     image: &Image<'_>,

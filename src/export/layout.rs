@@ -13,7 +13,8 @@ use core::fmt::{self, Display};
 
 const TAG: &str = "org.opencontainers.image.ref.name";
 
-/// Copies a manifest or an index of a layout, and all beneath it, byte for byte. Each blob is verified by its digest.
+/// Copies a manifest or an index of a layout, and all beneath it, byte for byte. Each blob is
+/// verified by its digest.
 pub fn copy_parts(
     store: &Store<'_>,
     top: &Blob,

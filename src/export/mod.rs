@@ -1,8 +1,8 @@
 //! Takes an image to another place: a layout in a directory or a tar, or what `docker load` reads.
 //!
-//! All of it is verified while it is copied: blobs by their digests. A layer is inflated only if it has no digest of its
-//! own, or if it goes where plain layers are wanted; its diff_id is verified then. The caller, who owns the place, removes
-//! it if the copying fails.
+//! All of it is verified while it is copied: blobs by their digests. A layer is inflated only if it
+//! has no digest of its own, or if it goes where plain layers are wanted; its diff_id is verified
+//! then. The caller, who owns the place, removes it if the copying fails.
 
 mod docker;
 mod layout;

@@ -1,4 +1,5 @@
-//! Where files go: beneath a directory, or into a tar. One at a time; one of a name that was written before is left out.
+//! Where files go: beneath a directory, or into a tar. One at a time; one of a name that was
+//! written before is left out.
 //!
 //! A file in a directory has another name until it is whole, and replaces one that was there.
 
@@ -228,8 +229,8 @@ impl<'a> Target<'a> {
         self.end(blob.size)
     }
 
-    /// A file that is put together: `make` is called twice, as its length stands before it; its digest and length.
-    /// Without a name it is a blob.
+    /// A file that is put together: `make` is called twice, as its length stands before it; its
+    /// digest and length. Without a name it is a blob.
     pub fn document(&mut self, name: &str, make: &dyn Fn(&mut dyn Sink)) -> Result<(Digest, u64)> {
         let mut measure = Measure { hasher: Hasher::new(Algorithm::Sha256), size: 0 };
         make(&mut measure);

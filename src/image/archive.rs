@@ -1,9 +1,11 @@
-//! An image in a tar: a layout (oci-archive) or what `docker save` writes, in a file or right on a block device.
+//! An image in a tar: a layout (oci-archive) or what `docker save` writes, in a file or right on a
+//! block device.
 //!
-//! The tar is gone over once, from header to header; what lies where is kept in a bounded table. Entries may come in
-//! any order, and the last one of a name counts. What follows the end of the archive is never looked at: on a block
-//! device it is whatever was there before. Links are followed in the table alone: `docker save` wrote a layer that it
-//! had written before as a symlink.
+//! The tar is gone over once, from header to header; what lies where is kept in a bounded table.
+//! Entries may come in any order, and the last one of a name counts. What follows the end of the
+//! archive is never looked at: on a block device it is whatever was there before. Links are
+//! followed in the table alone: `docker save` wrote a layer that it had written before as a
+//! symlink.
 
 use super::name::{Name, key};
 use super::outer::{Kind, each_entry};
@@ -72,7 +74,8 @@ pub struct Archive<'m> {
 }
 
 impl<'m> Archive<'m> {
-    /// Goes over the tar, which is somewhere in the first `size` bytes of the file; whether it is docker's.
+    /// Goes over the tar, which is somewhere in the first `size` bytes of the file; whether it is
+    /// docker's.
     pub fn open(
         file: Fd,
         size: u64,
@@ -115,7 +118,8 @@ impl<'m> Archive<'m> {
         Ok((archive, is_docker))
     }
 
-    /// Returns whether there is an `index.json` that names no image: docker 25 leaves out what has no tag.
+    /// Returns whether there is an `index.json` that names no image: docker 25 leaves out what has
+    /// no tag.
     fn lists_nothing(&self) -> Result<bool> {
         let mut buffer = [0; EMPTY_INDEX_BYTES];
         let Some(index) =
@@ -127,7 +131,8 @@ impl<'m> Archive<'m> {
         Ok(index.is_ok_and(|index| index.list_or_none("manifests").next().is_none()))
     }
 
-    /// Shows the name of every file right beneath a folder, some perhaps twice; false where there is none.
+    /// Shows the name of every file right beneath a folder, some perhaps twice; false where there
+    /// is none.
     pub fn each_name(
         &self,
         folder: &[u8],

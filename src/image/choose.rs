@@ -1,13 +1,15 @@
 //! From the top of a layout to one manifest: by tag, by digest, by platform.
 //!
-//! What `index.json` lists is looked at in its order, and nested indexes in their place, with a list of what is still
-//! to do instead of recursion. The rules:
-//! - A tag that is wanted must be there; without one there must be only one image: one digest, or one name whose
-//!   manifests differ by platform. Artifacts and attestations are not images.
-//! - A digest that is wanted is that of the manifest, or of an index on the way to it. It also chooses.
-//! - Of several, the best platform wins (the machine's own; a variant of it; none given), and of equals the first within
-//!   a nested index, as image-index.md says. At the top, two images of one tag that no platform tells apart are
-//!   refused: umoci calls that ambiguous, containers/image takes the first, and a guess is not fail-closed.
+//! What `index.json` lists is looked at in its order, and nested indexes in their place, with a
+//! list of what is still to do instead of recursion. The rules:
+//! - A tag that is wanted must be there; without one there must be only one image: one digest, or
+//!   one name whose manifests differ by platform. Artifacts and attestations are not images.
+//! - A digest that is wanted is that of the manifest, or of an index on the way to it. It also
+//!   chooses.
+//! - Of several, the best platform wins (the machine's own; a variant of it; none given), and of
+//!   equals the first within a nested index, as image-index.md says. At the top, two images of one
+//!   tag that no platform tells apart are refused: umoci calls that ambiguous, containers/image
+//!   takes the first, and a guess is not fail-closed.
 
 use super::descriptor::Descriptor;
 use super::list::List;
@@ -61,7 +63,8 @@ impl Lead {
 pub type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
-/// Finds the manifest of the wanted image; or the one entry of `index.json` that is wanted, whatever it leads to.
+/// Finds the manifest of the wanted image; or the one entry of `index.json` that is wanted,
+/// whatever it leads to.
 pub fn choose(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -128,7 +131,8 @@ struct Search<'a> {
     leads: &'a mut Leads,
     /// The name of the chosen entry.
     tag: &'a mut Tag,
-    /// What is there, for errors: tags; platforms that do not suit; media types that are no image's.
+    /// What is there, for errors: tags; platforms that do not suit; media types that are no
+    /// image's.
     tags: List,
     platforms: List,
     others: List,
@@ -269,7 +273,8 @@ impl<'a> Search<'a> {
         self.leads.iter().any(|lead| lead.digest != first.digest && lead.name != first.name)
     }
 
-    /// Signatures and the like, that only their manifests tell from images. What cannot be read stays.
+    /// Signatures and the like, that only their manifests tell from images. What cannot be read
+    /// stays.
     fn leave_artifacts_out(&mut self, buffer: &mut Buffer) {
         let (store, bytes) = (self.store, &mut self.bytes);
         self.leads.retain(|lead| !leads_to_artifact(store, lead, bytes, buffer));

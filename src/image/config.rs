@@ -1,10 +1,11 @@
-//! The image's configuration (config.md): checked once when it is opened, then read where it stands.
+//! The image's configuration (config.md): checked once when it is opened, then read where it
+//! stands.
 
 use crate::Result;
 use crate::codec::json::{Entries, Items, Text, Value};
 
-/// The configuration of an image. Every field that is given out has the type it must have: that was checked.
-/// A text that is absent, null or empty is `None`; a list that is absent or null is empty.
+/// The configuration of an image. Every field that is given out has the type it must have: that was
+/// checked. A text that is absent, null or empty is `None`; a list that is absent or null is empty.
 #[derive(Clone, Copy)]
 pub struct Config<'m> {
     document: Value<'m>,
@@ -52,7 +53,8 @@ macro_rules! texts {
 }
 
 impl<'m> Config<'m> {
-    /// The configuration that a checked document is: every field that this type gives out is looked at.
+    /// The configuration that a checked document is: every field that this type gives out is looked
+    /// at.
     #[inline(never)]
     pub fn read(top: Value<'m>) -> Result<Config<'m>> {
         let config = Config { document: top, process: top.get("config")? };
@@ -98,8 +100,8 @@ impl<'m> Config<'m> {
         self.text(1).unwrap_or(Text::EMPTY)
     }
 
-    /// What it says of itself, by the names that its config has for it: architecture, os, variant, os.version, created,
-    /// author; as far as it does.
+    /// What it says of itself, by the names that its config has for it: architecture, os, variant,
+    /// os.version, created, author; as far as it does.
     pub fn about(&self) -> impl Iterator<Item = (&'static str, Text<'m>)> {
         FIELDS
             .iter()

@@ -23,7 +23,8 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Shows the name of all that is right beneath a folder and is none itself; false where there is no such folder.
+    /// Shows the name of all that is right beneath a folder and is none itself; false where there
+    /// is no such folder.
     pub fn each_name(
         &self,
         folder: &CStr,
@@ -52,7 +53,8 @@ impl Directory {
 
     /// A regular file, whole; `None` where there is none of that name.
     pub fn file(&self, path: &CStr) -> Result<Option<Section>> {
-        // Looked at before it is opened: to open a device may do something, and a socket says ENXIO.
+        // Looked at before it is opened: to open a device may do something, and a socket says
+        // ENXIO.
         let there = match self.open_beneath(path, fs::O_PATH) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(Errno::EXDEV) => {

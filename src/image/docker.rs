@@ -1,11 +1,13 @@
-//! What `docker save` and `podman save` write: `manifest.json` names a configuration and layers for each image.
+//! What `docker save` and `podman save` write: `manifest.json` names a configuration and layers for
+//! each image.
 //!
 //! ```text
 //! manifest.json -> [{"Config": PATH, "RepoTags": [TAG…], "Layers": [PATH…]}…]
 //! ```
 //!
-//! Its paths are keys of the archive's table of contents and nothing else. The only digests there are the diff_ids in
-//! the configuration, and the configuration's own in its name. Before docker 1.10 there was no manifest.json.
+//! Its paths are keys of the archive's table of contents and nothing else. The only digests there
+//! are the diff_ids in the configuration, and the configuration's own in its name. Before docker
+//! 1.10 there was no manifest.json.
 
 use super::archive::Archive;
 use super::list::List;
@@ -21,8 +23,8 @@ use crate::{Context, Error, Result};
 
 type Layers = heapless::Vec<Layer, LAYERS_MAX>;
 
-/// Reads which image is wanted: its layers, without their diff_ids, and its configuration with the digest that is in
-/// its name.
+/// Reads which image is wanted: its layers, without their diff_ids, and its configuration with the
+/// digest that is in its name.
 pub fn choose(
     archive: &Archive<'_>,
     wanted: &Wanted<'_>,
@@ -37,7 +39,8 @@ pub fn choose(
     read().doing("manifest.json")
 }
 
-/// What an item of `manifest.json` says: the image's layers, and its configuration with the digest that is in its name.
+/// What an item of `manifest.json` says: the image's layers, and its configuration with the digest
+/// that is in its name.
 pub fn of_item(
     archive: &Archive<'_>,
     item: &Value<'_>,

@@ -13,7 +13,8 @@ use crate::{Error, Result};
 
 type Layers = heapless::Vec<Layer, LAYERS_MAX>;
 
-/// Reads the manifest or index that a descriptor leads to, and checks that it is what the descriptor says.
+/// Reads the manifest or index that a descriptor leads to, and checks that it is what the
+/// descriptor says.
 pub fn read_document<'b>(
     store: &Store<'_>,
     lead: &Lead,
@@ -83,7 +84,8 @@ pub fn read(
     }
 }
 
-/// Reads a manifest: its layers, without their diff_ids, and its configuration; nothing where it is an artifact's.
+/// Reads a manifest: its layers, without their diff_ids, and its configuration; nothing where it is
+/// an artifact's.
 pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob>> {
     if is_artifact(manifest)? {
         return Ok(None);
@@ -92,8 +94,8 @@ pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob
     Ok(Some(Blob { media: Document::CONFIG, digest, size }))
 }
 
-/// The layers of a manifest, without their diff_ids, and the digest and size of its configuration. What is not to be
-/// unpacked may be of any type.
+/// The layers of a manifest, without their diff_ids, and the digest and size of its configuration.
+/// What is not to be unpacked may be of any type.
 pub fn layers_and_config(
     manifest: &Value<'_>,
     is_strict: bool,

@@ -74,8 +74,9 @@ const LAYERS: [(&str, bool); 7] = [
     ("application/vnd.oci.image.rootfs.tar", false),
 ];
 
-/// How a layer of this media type says it is packed, and whether it is foreign. Whoever unpacks it looks at the bytes
-/// (see [`Compression`]); a packing that nobody knows is refused here, by its name.
+/// How a layer of this media type says it is packed, and whether it is foreign. Whoever unpacks it
+/// looks at the bytes (see [`Compression`]); a packing that nobody knows is refused here, by its
+/// name.
 pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
     let fault = |why: &str| Error::new(format_args!("media type {name}: {why}"));
     let plain = name.as_plain().unwrap_or("");

@@ -5,8 +5,9 @@
 //! manifest.json (docker save) -------------------------------> config, layers
 //! ```
 //!
-//! Nothing is believed before it is checked: a document's size before it is read, its digest before it is parsed, its
-//! own media type against the descriptor's (CVE-2021-41190). Knows nothing about where the layers are unpacked to.
+//! Nothing is believed before it is checked: a document's size before it is read, its digest before
+//! it is parsed, its own media type against the descriptor's (CVE-2021-41190). Knows nothing about
+//! where the layers are unpacked to.
 
 mod archive;
 mod choose;
@@ -74,11 +75,11 @@ impl ImageMemory {
 /// Which image of a layout is wanted.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted<'a> {
-    /// `org.opencontainers.image.ref.name`, the name in `refs/`, or one of docker's `RepoTags`. Without it there must be
-    /// only one image.
+    /// `org.opencontainers.image.ref.name`, the name in `refs/`, or one of docker's `RepoTags`.
+    /// Without it there must be only one image.
     pub reference: Option<&'a str>,
-    /// The manifest's digest, or that of an index that led to it; of a docker-archive, which has neither, that of the
-    /// configuration. Anything else is refused.
+    /// The manifest's digest, or that of an index that led to it; of a docker-archive, which has
+    /// neither, that of the configuration. Anything else is refused.
     pub digest: Option<Digest>,
     /// Its place in `index.json` or `manifest.json`, from 0.
     pub index: Option<usize>,
@@ -147,7 +148,8 @@ pub struct Image<'m> {
     pub layers: &'m [Layer],
 }
 
-/// Finds the wanted image, which must be for the platform that is wanted, with all its layers there.
+/// Finds the wanted image, which must be for the platform that is wanted, with all its layers
+/// there.
 pub fn open<'m>(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -236,7 +238,8 @@ pub fn read_docker<'m>(
     })
 }
 
-/// A docker-archive's configuration: its document and bytes, which must have all digests that are expected.
+/// A docker-archive's configuration: its document and bytes, which must have all digests that are
+/// expected.
 fn docker_config<'b>(
     section: &Section,
     expected: &[Option<Digest>],
@@ -248,8 +251,8 @@ fn docker_config<'b>(
     Ok((Blob { media: Document::CONFIG, digest, size: section.size }, bytes))
 }
 
-/// Bytes of manifests and configurations that a command has read to show all images: a hostile index names one of the
-/// largest size thousands of times.
+/// Bytes of manifests and configurations that a command has read to show all images: a hostile
+/// index names one of the largest size thousands of times.
 struct DocumentsRead(u64);
 
 impl DocumentsRead {

@@ -1,7 +1,7 @@
 //! Names in an archive's table of contents: brought to one form, then only their hash is kept.
 //!
-//! Two names of one hash would be taken for one file. Whoever makes an archive in which that happens deceives nobody:
-//! what is read from it is still compared with its digests.
+//! Two names of one hash would be taken for one file. Whoever makes an archive in which that
+//! happens deceives nobody: what is read from it is still compared with its digests.
 
 use crate::limits::ARCHIVE_NAME_BYTES;
 use core::fmt;

@@ -1,7 +1,8 @@
 //! Goes over a tar from header to header: which file lies where. Contents are not read.
 //!
-//! Of what `codec::tar` knows, a layout's own tar needs names, sizes and places alone; so this takes its headers and
-//! pax records and not its reader, which borrows a quarter of a megabyte for the rest.
+//! Of what `codec::tar` knows, a layout's own tar needs names, sizes and places alone; so this
+//! takes its headers and pax records and not its reader, which borrows a quarter of a megabyte for
+//! the rest.
 
 use crate::codec::tar::{BLOCK, Header, pax, until_nul};
 use crate::io::Source;
@@ -50,7 +51,8 @@ pub struct Outer<'a> {
     pub size: u64,
 }
 
-/// Shows each entry that is a file, a directory or the like, of a tar that begins where this file or device does.
+/// Shows each entry that is a file, a directory or the like, of a tar that begins where this file
+/// or device does.
 pub fn each_entry(whole: &Section, see: &mut dyn FnMut(&Outer<'_>) -> Result<()>) -> Result<()> {
     let mut buffer = [0; 4096];
     let mut tar = OuterTar {
@@ -95,7 +97,8 @@ impl OuterTar<'_> {
                 if !is_linked {
                     set(&mut self.link, header.link());
                 }
-                // Links, devices, directories and fifos have no contents, whatever their size field says.
+                // Links, devices, directories and fifos have no contents, whatever their size field
+                // says.
                 if matches!(kind, b'1'..=b'6' | b'V') {
                     size = 0;
                 }

@@ -74,8 +74,8 @@ pub fn descriptor<'b>(
 
 type See<'a> = &'a mut dyn FnMut(Part<'_>) -> Result<()>;
 
-/// Shows everything that there is beneath a manifest or an index, and that itself. A part that is in it many times is
-/// shown as often.
+/// Shows everything that there is beneath a manifest or an index, and that itself. A part that is
+/// in it many times is shown as often.
 ///
 /// Reads only descriptors, and trusts their media types, as nothing is unpacked here. A missing
 /// foreign layer is left out, as it is not part of the image.

@@ -105,7 +105,8 @@ impl Platform<'_> {
         match (level(variant.as_plain().unwrap_or("?")), level(wanted.variant)) {
             (Some(own), Some(wanted)) if own == wanted => Rank::Exact,
             (Some(own), Some(wanted)) if own < wanted => Rank::Older(own),
-            // Nobody said which variant the machine has: better than nothing, as there may be nothing else.
+            // Nobody said which variant the machine has: better than nothing, as there may be
+            // nothing else.
             _ if wanted.variant.is_empty() => Rank::Variant,
             _ if variant.is_empty() => Rank::Older(0),
             _ => Rank::Other,
@@ -113,8 +114,9 @@ impl Platform<'_> {
     }
 }
 
-/// The place of a variant among those of its architecture, of which a processor also runs all before its own:
-/// `v8.1` is 801. Without a variant the first that there was is meant; for arm that is v7, by everybody's habit.
+/// The place of a variant among those of its architecture, of which a processor also runs all
+/// before its own: `v8.1` is 801. Without a variant the first that there was is meant; for arm that
+/// is v7, by everybody's habit.
 fn level(architecture: &str, variant: &str) -> Option<u16> {
     let implied = match architecture {
         "amd64" => 100,

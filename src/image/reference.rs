@@ -26,7 +26,8 @@ pub fn tag(name: &str) -> Option<&str> {
 const NAME_MAX: usize = 255;
 const TAG_MAX: usize = 128;
 
-/// Returns an error unless docker and podman take this as the name of an image: `[HOST[:PORT]/]PATH[:TAG]`.
+/// Returns an error unless docker and podman take this as the name of an image:
+/// `[HOST[:PORT]/]PATH[:TAG]`.
 pub fn check_name(name: &str) -> Result<()> {
     let fault = |why: &str| Err(Error::new(format_args!("the name \"{name}\": {why}")));
     let tag = tag(name).unwrap_or("latest");

@@ -30,7 +30,8 @@ impl<'m> Store<'m> {
         Directory::open(dir).map(Store::Directory)
     }
 
-    /// What is in a tar, which is somewhere in the first `size` bytes: the length of the file or block device.
+    /// What is in a tar, which is somewhere in the first `size` bytes: the length of the file or
+    /// block device.
     pub fn open_archive(
         file: Fd,
         size: u64,
@@ -74,8 +75,8 @@ impl<'m> Store<'m> {
         Ok(self.find(digest)?.is_some())
     }
 
-    /// Shows every blob that there is, whoever refers to it, and some perhaps twice. The number of files among them
-    /// whose names are no digests that can be verified.
+    /// Shows every blob that there is, whoever refers to it, and some perhaps twice. The number of
+    /// files among them whose names are no digests that can be verified.
     pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
         let mut others = 0;
         for (algorithm, folder) in
@@ -166,7 +167,8 @@ impl<'m> Store<'m> {
         }
     }
 
-    /// Shows the name of every file right beneath a folder of a layout; false where there is no such folder.
+    /// Shows the name of every file right beneath a folder of a layout; false where there is no
+    /// such folder.
     fn each_name(&self, folder: &CStr, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
         match self {
             Store::Directory(directory) => directory.each_name(folder, see),

@@ -1,7 +1,9 @@
-//! All that a layout holds, for those who want to see everything and choose nothing: indexes, images, artifacts.
+//! All that a layout holds, for those who want to see everything and choose nothing: indexes,
+//! images, artifacts.
 //!
-//! `index.json` (or `refs/`) is gone over in its order, and what a nested index lists follows the entry that led to it:
-//! with a list of what is still to do instead of recursion, within the limits that choosing has.
+//! `index.json` (or `refs/`) is gone over in its order, and what a nested index lists follows the
+//! entry that led to it: with a list of what is still to do instead of recursion, within the limits
+//! that choosing has.
 
 use super::choose::{Lead, each_at_the_top};
 use super::descriptor::{self, Descriptor};
@@ -292,8 +294,8 @@ impl Found<'_> {
         self.sort != Sort::Index && self.media.is_some()
     }
 
-    /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of types that can be
-    /// unpacked.
+    /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of
+    /// types that can be unpacked.
     pub fn read<'m>(
         &self,
         store: &Store<'_>,
@@ -315,7 +317,8 @@ impl Found<'_> {
     }
 }
 
-/// Reads the configuration of an image whose manifest was read last, and gives each layer its diff_id.
+/// Reads the configuration of an image whose manifest was read last, and gives each layer its
+/// diff_id.
 pub fn read_config<'m>(
     store: &Store<'_>,
     (digest, size): (Digest, u64),

@@ -162,7 +162,8 @@ impl Uevents {
         net::open_uevents().map(|socket| Uevents { socket }).doing("open netlink socket")
     }
 
-    /// Waits until some device changed; false at the deadline, in microseconds of the monotonic clock.
+    /// Waits until some device changed; false at the deadline, in microseconds of the monotonic
+    /// clock.
     pub fn wait(&self, deadline_us: u64) -> Result<bool> {
         loop {
             let left_us = deadline_us.saturating_sub(time::monotonic_us());

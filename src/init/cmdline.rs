@@ -1,7 +1,8 @@
 //! Words of a kernel command line, cut exactly as the kernel cuts them (lib/cmdline.c, `next_arg`).
 //!
-//! White space ends a word unless it stands in double quotes. Quotes around the whole word or around its value are
-//! taken away; any other quote stays in the text. There is no escape character.
+//! White space ends a word unless it stands in double quotes. Quotes around the whole word or
+//! around its value are taken away; any other quote stays in the text. There is no escape
+//! character.
 
 /// One word: `NAME`, or `NAME=VALUE`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

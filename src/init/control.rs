@@ -21,10 +21,11 @@ use crate::sys::{Errno, event, fs, time};
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicI32, Ordering};
 
-/// How long a full or a missing host is waited for, in milliseconds: once it is gone, nobody will read.
+/// How long a full or a missing host is waited for, in milliseconds: once it is gone, nobody will
+/// read.
 const GONE_MS: u64 = 2000;
-/// The kernel may lose a wake-up of a port that is polled and written ("virtio: console: fix lost wakeup", 2025), so a
-/// write that found no room is tried again after this many milliseconds.
+/// The kernel may lose a wake-up of a port that is polled and written ("virtio: console: fix lost
+/// wakeup", 2025), so a write that found no room is tried again after this many milliseconds.
 pub const RETRY_MS: i32 = 100;
 
 /// The port, for a panic that has nothing else at hand.
@@ -153,7 +154,8 @@ impl Control {
         true
     }
 
-    /// Takes in what the host has said. A read of nothing means that it is not there yet, or no more.
+    /// Takes in what the host has said. A read of nothing means that it is not there yet, or no
+    /// more.
     pub fn hear(&mut self) {
         let mut buffer = [0; 256];
         while let Ok(n @ 1..) = fs::read(self.port.by_ref(), &mut buffer) {
@@ -202,8 +204,8 @@ impl Control {
         }
     }
 
-    /// Waits until the host has everything and says `done`. It may take as long as it likes, for its reader may be slow;
-    /// only a host that is gone is not waited for.
+    /// Waits until the host has everything and says `done`. It may take as long as it likes, for
+    /// its reader may be slow; only a host that is gone is not waited for.
     pub fn farewell(&mut self) {
         let mut gone_since = None;
         loop {
@@ -223,7 +225,8 @@ impl Control {
         }
     }
 
-    /// Waits for the port; one without a host is always ready for poll(2), so then it is the time alone.
+    /// Waits for the port; one without a host is always ready for poll(2), so then it is the time
+    /// alone.
     fn wait(&self, milliseconds: i32) {
         let _ = match self.is_connected() {
             true => event::poll_one(self.port.by_ref(), libc::POLLIN, milliseconds).map(drop),

@@ -77,7 +77,8 @@ impl Search<'_> {
             let mut last = Name::new();
             self.disks.clear();
             while let Some(disk) = block::after(&mut last, self.disks)? {
-                // A partition of a disk that was taken is part of it: in a bootable iso9660, one holds the same superblock.
+                // A partition of a disk that was taken is part of it: in a bootable iso9660, one
+                // holds the same superblock.
                 if taken
                     .as_ref()
                     .is_some_and(|taken| disk.parent.as_ref() == Some(&taken.disk.name))
@@ -173,7 +174,8 @@ fn try_image(
             Err(Error::new(format_args!("{}", Shown(disk, content))))
         }
         Content::FileSystem(found) => {
-            // A look must not change a disk that is somebody else's, not even by replaying its journal.
+            // A look must not change a disk that is somebody else's, not even by replaying its
+            // journal.
             mount_read_only(disk, found, true, modules)?;
             let looked = open_layout(options.path).map(drop);
             let _ = mount::unmount(IMAGE_PLACE, MNT_DETACH);
@@ -287,8 +289,8 @@ fn mount_at(
     }
 }
 
-/// Writes and unmounts what is mounted at a place of ours, if anything is. Where something still holds it, it is at
-/// least written.
+/// Writes and unmounts what is mounted at a place of ours, if anything is. Where something still
+/// holds it, it is at least written.
 pub fn unmount(place: &CStr) {
     match mount::unmount(place, 0) {
         // ENOENT, EINVAL: this boot did not need it.

@@ -1,4 +1,5 @@
-//! The first moments: descriptors, a root that can be pivoted away from, the kernel's file systems, the log.
+//! The first moments: descriptors, a root that can be pivoted away from, the kernel's file systems,
+//! the log.
 
 use super::sysfs;
 use crate::io::show::On;
@@ -13,8 +14,8 @@ use crate::sys::{event, system, time, tty, vm};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// Makes descriptors 0 to 2 refer to something: without /dev/console in the initramfs the kernel leaves them closed,
-/// and the first file opened would become standard input.
+/// Makes descriptors 0 to 2 refer to something: without /dev/console in the initramfs the kernel
+/// leaves them closed, and the first file opened would become standard input.
 pub fn secure_standard_streams() {
     while let Ok(file) = fs::open(CWD, c"/", O_PATH, 0) {
         if file.raw() > 2 {
@@ -24,7 +25,8 @@ pub fn secure_standard_streams() {
     }
 }
 
-/// What PID 1 wants of its process: all signals wait for the loop's signalfd, but for those that mean a fault of ours.
+/// What PID 1 wants of its process: all signals wait for the loop's signalfd, but for those that
+/// mean a fault of ours.
 pub fn prepare_process() {
     fs::umask(0);
     let _ = signal::set_mask(signals());
@@ -47,7 +49,8 @@ pub fn signals() -> SignalSet {
     .fold(SignalSet::ALL, |set, &signal| set.without(signal))
 }
 
-/// Puts a mount where the root was: the kernel refuses pivot_root(2) away from an initramfs (before Linux 7.0).
+/// Puts a mount where the root was: the kernel refuses pivot_root(2) away from an initramfs (before
+/// Linux 7.0).
 pub fn make_root_movable() -> Result<()> {
     make_directory(c"/run")?;
     mount::bind(c"/", c"/run", false).doing("bind /")?;
@@ -141,7 +144,8 @@ const NODES: [(&CStr, u32, u32, u32); 9] = [
     (c"/dev/ptmx", 5, 2, 0o666),
 ];
 
-/// A /dev for a kernel without devtmpfs; nodes of disks and ports come when they are asked for (`sysfs::device_node`).
+/// A /dev for a kernel without devtmpfs; nodes of disks and ports come when they are asked for
+/// (`sysfs::device_node`).
 fn make_dev() -> Result<()> {
     mount::mount(c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_NOEXEC, c"mode=0755")
         .doing("mount /dev")?;
@@ -204,8 +208,9 @@ pub fn open_terminal() -> Result<fd::Fd> {
 /// After so many milliseconds without progress the console counts as unread.
 pub const CONSOLE_STUCK_MS: u64 = 2000;
 
-/// Writes a line to the console itself, as its last: the kernel's word that the machine goes off would come after it.
-/// Waits until the text is on the wire, as long as the console takes bytes at all.
+/// Writes a line to the console itself, as its last: the kernel's word that the machine goes off
+/// would come after it. Waits until the text is on the wire, as long as the console takes bytes at
+/// all.
 pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
     use core::fmt::Write;
     tty::release(fd::STDOUT);

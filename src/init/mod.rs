@@ -4,8 +4,9 @@
 //! disk -> layout -> manifest -> layers -> rootfs -> runtime config -> container -> exit status
 //! ```
 //!
-//! [`boot`] is that story, a phase at a time; each leaves its time in the [`report::Report`]. Whatever fails becomes one
-//! line of text and an exit status, and the machine goes off all the same.
+//! [`boot`] is that story, a phase at a time; each leaves its time in the [`report::Report`].
+//! Whatever fails becomes one line of text and an exit status, and the machine goes off all the
+//! same.
 
 mod block;
 mod cmdline;

@@ -1,6 +1,7 @@
 //! Kernel modules, from an ordered list in the initramfs: `FILE [FILESYSTEM]` a line.
 //!
-//! A line with a file system is loaded when that file system is about to be mounted, the others at the start.
+//! A line with a file system is loaded when that file system is about to be mounted, the others at
+//! the start.
 
 use super::early;
 use crate::io::path::PathBuf;

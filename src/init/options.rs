@@ -1,6 +1,7 @@
 //! What to boot and how: the keys of the command line and of `/ocinit.conf`, read into data.
 //!
-//! A key's whole meaning is its row in [`KEYS`]. Other words of the command line are the kernel's and its modules'.
+//! A key's whole meaning is its row in [`KEYS`]. Other words of the command line are the kernel's
+//! and its modules'.
 
 use super::cmdline::{Word, Words};
 use super::values::{self, Share};
@@ -26,7 +27,8 @@ pub enum Which<'a> {
     Serial(&'a str),
 }
 
-/// Everything that can be told to PID 1, but for the container's arguments and environment (see [`Told`]).
+/// Everything that can be told to PID 1, but for the container's arguments and environment (see
+/// [`Told`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options<'a> {
     /// Where the image is.
@@ -103,7 +105,8 @@ impl Options<'_> {
     };
 }
 
-/// One key: its name after `ocinit.`, what its value must be, and where that goes. `set` says `None` to a bad value.
+/// One key: its name after `ocinit.`, what its value must be, and where that goes. `set` says
+/// `None` to a bad value.
 struct Key {
     name: &'static str,
     expected: &'static str,
@@ -196,7 +199,8 @@ static KEYS: [Key; 23] = [
         "NAME=SOFT[:HARD], more of them after commas,",
         put!(ulimits, text => limits(text).all(|limit| limit.is_some()).then_some(text)?),
     ),
-    // Stays where it stands, for it may be long: see `Told::env`. The only key that may be given twice.
+    // Stays where it stands, for it may be long: see `Told::env`. The only key that may be given
+    // twice.
     key("env", "NAME=VALUE", |_, _| Some(())),
 ];
 
@@ -289,8 +293,8 @@ impl<'a> Told<'a> {
         Ok(options)
     }
 
-    /// The container's arguments in order; none: the image's own. Those of the command line are put into `space`, for
-    /// the quotes inside them are taken away.
+    /// The container's arguments in order; none: the image's own. Those of the command line are put
+    /// into `space`, for the quotes inside them are taken away.
     pub fn args<'s>(self, space: &'s mut [u8; COMMAND_LINE_BYTES + 1]) -> Args<'s>
     where
         'a: 's,
@@ -309,13 +313,15 @@ impl<'a> Told<'a> {
         Args { line: &space[..length], file: Records::new(self.file) }
     }
 
-    /// `NAME=VALUE` of the container's environment; a later one replaces an earlier one of the same name.
+    /// `NAME=VALUE` of the container's environment; a later one replaces an earlier one of the same
+    /// name.
     pub fn env(self) -> Env<'a> {
         Env { line: Words::new(self.line), file: Records::new(self.file) }
     }
 }
 
-/// The container's arguments: first those of the command line, each ended by NUL, then those of the file.
+/// The container's arguments: first those of the command line, each ended by NUL, then those of the
+/// file.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
     line: &'a [u8],
@@ -362,7 +368,8 @@ impl<'a> Iterator for Env<'a> {
     }
 }
 
-/// The records of `/ocinit.conf`: ended by NUL where there is one in the file; else lines, without blank ones and comments.
+/// The records of `/ocinit.conf`: ended by NUL where there is one in the file; else lines, without
+/// blank ones and comments.
 #[derive(Clone, Copy)]
 struct Records<'a> {
     rest: &'a [u8],

@@ -22,8 +22,9 @@ pub struct Ports {
 const NAMES: [&str; 4] =
     ["org.ocinit.control", "org.ocinit.stdin", "org.ocinit.stdout", "org.ocinit.stderr"];
 
-/// How long the ports of a device that can have some are waited for, in microseconds: the host announces them one by
-/// one, and a name comes after its port. A machine with other ports only starts this much later.
+/// How long the ports of a device that can have some are waited for, in microseconds: the host
+/// announces them one by one, and a name comes after its port. A machine with other ports only
+/// starts this much later.
 const WAIT_US: u64 = 5_000_000;
 
 /// Opens the ports. `None`: this machine has none for us.
@@ -44,7 +45,8 @@ pub fn open(uevents: &Uevents) -> Result<Option<Ports>> {
             }));
         }
         if !uevents.wait(deadline)? {
-            // A host that gave us some of them means to hear of us; without any, stdio is the console.
+            // A host that gave us some of them means to hear of us; without any, stdio is the
+            // console.
             return match found.iter().position(Option::is_some) {
                 None => Ok(None),
                 Some(_) => Err(missing(&found)),

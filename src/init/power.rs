@@ -14,10 +14,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// How long one way of going off may take, in milliseconds.
 const ATTEMPT_MS: i32 = 10_000;
 
-/// Turns the machine off; where it cannot, restarts it, which ends many virtual machines; else halts it.
+/// Turns the machine off; where it cannot, restarts it, which ends many virtual machines; else
+/// halts it.
 pub fn off() -> ! {
     fs::sync();
-    // A machine that cannot go off would be halted by the same call, and hang: it must not even be tried.
+    // A machine that cannot go off would be halted by the same call, and hang: it must not even be
+    // tried.
     if CAN_POWER_OFF.load(Ordering::Relaxed) {
         attempt(Power::Off);
     }
@@ -52,7 +54,8 @@ fn reap() {
 
 static CAN_POWER_OFF: AtomicBool = AtomicBool::new(false);
 
-/// Learns whether the firmware knows how, while there is a /sys: ACPI's tables name the state S5 (soft off).
+/// Learns whether the firmware knows how, while there is a /sys: ACPI's tables name the state S5
+/// (soft off).
 pub fn learn() {
     const TABLES: [&CStr; 2] =
         [c"/sys/firmware/acpi/tables/DSDT", c"/sys/firmware/acpi/tables/SSDT"];
@@ -75,7 +78,8 @@ fn holds(path: &CStr, name: &[u8; 4]) -> bool {
     false
 }
 
-/// What a panic leads to: PID 1 says so and turns the machine off, for its end would be the kernel's panic.
+/// What a panic leads to: PID 1 says so and turns the machine off, for its end would be the
+/// kernel's panic.
 pub fn on_panic(info: core::fmt::Arguments<'_>) -> ! {
     static PANICKED: AtomicBool = AtomicBool::new(false);
     if process::getpid() != 1 || clone::is_forked() {

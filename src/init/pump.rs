@@ -1,4 +1,5 @@
-//! One stream between the container and a port: moves what there is, never waits, never loses a byte.
+//! One stream between the container and a port: moves what there is, never waits, never loses a
+//! byte.
 
 use crate::limits::PUMP_BYTES;
 use crate::sys::fd::{Fd, FdRef};
@@ -9,9 +10,11 @@ use crate::sys::{Errno, fs};
 pub enum Kind {
     /// A pipe: its end.
     Pipe,
-    /// A virtio port: the host's side is not open. Its end is told by the control port ([`Pump::set_end`]).
+    /// A virtio port: the host's side is not open. Its end is told by the control port
+    /// ([`Pump::set_end`]).
     Port,
-    /// A pseudo-terminal's master, which says EIO while nobody has the terminal open: its end once the container ended.
+    /// A pseudo-terminal's master, which says EIO while nobody has the terminal open: its end once
+    /// the container ended.
     Terminal,
 }
 
@@ -146,7 +149,8 @@ impl<'m> Pump<'m> {
         false
     }
 
-    /// Writes; whether all is written. Where nobody reads any more the bytes are dropped, as a closed pipe drops them.
+    /// Writes; whether all is written. Where nobody reads any more the bytes are dropped, as a
+    /// closed pipe drops them.
     fn drain(&mut self) -> bool {
         while self.start < self.end {
             let Some(sink) = &self.sink else {

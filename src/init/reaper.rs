@@ -10,8 +10,8 @@ pub fn collect(see: &mut dyn FnMut(i32, Ended)) {
     }
 }
 
-/// Kills every process but this one, and waits until all are gone, up to a deadline: one that hangs in the kernel
-/// must not keep the machine from going off.
+/// Kills every process but this one, and waits until all are gone, up to a deadline: one that hangs
+/// in the kernel must not keep the machine from going off.
 pub fn kill_all() {
     const TURN_MS: i32 = 5;
     const TURNS: u32 = 400;

@@ -1,13 +1,15 @@
 //! Where the container's root file system is made: in memory, or on a disk in a directory of ours.
 //!
-//! On a disk everything is beneath [`DIRECTORY`], which is ours if it is empty or carries [`MARKER`]:
+//! On a disk everything is beneath [`DIRECTORY`], which is ours if it is empty or carries
+//! [`MARKER`]:
 //!
 //! ```text
 //! /ocinit-rootfs/made-anew-at-each-boot    the marker
 //! /ocinit-rootfs/root/                     the container's root
 //! ```
 //!
-//! The marker is made before anything else, so a power cut at any moment leaves a directory that is still ours.
+//! The marker is made before anything else, so a power cut at any moment leaves a directory that is
+//! still ours.
 
 use super::values::Share;
 use super::{early, sysfs};
@@ -135,8 +137,8 @@ fn remove_last_root(ours: FdRef<'_>) -> Result<()> {
     }
 }
 
-/// Takes the flags "immutable" and "append only" from a file or directory, and from the directory that it is in.
-/// Returns true if one of them had such a flag.
+/// Takes the flags "immutable" and "append only" from a file or directory, and from the directory
+/// that it is in. Returns true if one of them had such a flag.
 fn make_mutable(directory: FdRef<'_>, name: &CStr) -> bool {
     let kind = fs::open(directory, name, fs::O_PATH | O_NOFOLLOW, 0)
         .and_then(|file| Ok(fs::stat(file.by_ref(), c"")?.kind()));

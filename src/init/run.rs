@@ -1,4 +1,5 @@
-//! From an unpacked image to its exit status: the runtime config, the container, and whoever looks after it.
+//! From an unpacked image to its exit status: the runtime config, the container, and whoever looks
+//! after it.
 
 use super::control::Control;
 use super::options::{Options, Told};
@@ -17,8 +18,8 @@ use crate::sys::vm::Grown;
 use crate::sys::{fs, tty};
 use crate::{Context, Error, Result};
 
-/// A host that promised a terminal says its size at once; without an answer this many milliseconds later the terminal
-/// starts without one.
+/// A host that promised a terminal says its size at once; without an answer this many milliseconds
+/// later the terminal starts without one.
 const SIZE_WAIT_MS: u64 = 1000;
 
 /// What was told, and the memory for it.
@@ -121,7 +122,8 @@ impl Plan<'_> {
     }
 }
 
-/// `ocinit.mode=exec`: PID 1 becomes the image's process, with the console for stdio. Returns only to say why not.
+/// `ocinit.mode=exec`: PID 1 becomes the image's process, with the console for stdio. Returns only
+/// to say why not.
 fn become_image(
     spec: &Spec<'_>,
     root: FdRef<'_>,
@@ -138,8 +140,8 @@ fn become_image(
     container::become_process(spec, root, stdio, container)
 }
 
-/// The console behind a pseudo-terminal: when the container's process, its session's leader, ends, the kernel hangs a real
-/// terminal up and drops what was not out on the wire yet.
+/// The console behind a pseudo-terminal: when the container's process, its session's leader, ends,
+/// the kernel hangs a real terminal up and drops what was not out on the wire yet.
 fn start_on_console<'m>(
     spec: &Spec<'_>,
     root: FdRef<'_>,
@@ -226,7 +228,8 @@ fn start_on_terminal<'m>(
     });
     let running = container::start(spec, root, Stdio::Terminal(size), group, container)?;
     let streams = on_terminal(&running, stdin, stdout, buffers)?;
-    // A terminal has no standard error of its own; its port stays open, and empty, until the machine goes off.
+    // A terminal has no standard error of its own; its port stays open, and empty, until the
+    // machine goes off.
     stderr.leak();
     Ok((running, streams))
 }

@@ -81,7 +81,8 @@ impl Superblock {
     }
 }
 
-/// ext2, ext3 and ext4 (Documentation/filesystems/ext4/super.rst); the ext4 driver mounts all three.
+/// ext2, ext3 and ext4 (Documentation/filesystems/ext4/super.rst); the ext4 driver mounts all
+/// three.
 fn ext4(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 136] = bytes(read, 1024)?;
     if block[56..58] != [0x53, 0xef] {
@@ -113,7 +114,8 @@ fn erofs(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     Ok(is)
 }
 
-/// iso9660 (ECMA-119 8.4): the primary volume descriptor. Its date of change serves as UUID, or that of its making.
+/// iso9660 (ECMA-119 8.4): the primary volume descriptor. Its date of change serves as UUID, or
+/// that of its making.
 fn iso9660(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 847] = bytes(read, 0x8000)?;
     if block[..7] != *b"\x01CD001\x01" {
@@ -133,8 +135,8 @@ fn iso9660(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     Ok(true)
 }
 
-/// vfat (Microsoft's FAT specification 1.03). The label is the root directory's volume entry, as blkid has it: the one
-/// in the boot sector goes stale when a disk is renamed.
+/// vfat (Microsoft's FAT specification 1.03). The label is the root directory's volume entry, as
+/// blkid has it: the one in the boot sector goes stale when a disk is renamed.
 fn vfat(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let boot: [u8; 512] = bytes(read, 0)?;
     let (sector, cluster) = (u16_at(&boot, 11), u32::from(boot[13]));

@@ -1,7 +1,8 @@
 //! PID 1 while the container runs: one loop over descriptors.
 //!
-//! What is waited for is a row of [`SOURCES`]; a further source is one more row. All are watched edge-triggered, for a
-//! port without a host is always "ready": whoever is woken does all there is to do, and every pump has its turn.
+//! What is waited for is a row of [`SOURCES`]; a further source is one more row. All are watched
+//! edge-triggered, for a port without a host is always "ready": whoever is woken does all there is
+//! to do, and every pump has its turn.
 
 use super::control::{Control, RETRY_MS};
 use super::pump::{Kind, Pump, Step};
@@ -14,7 +15,8 @@ use crate::sys::signal::{self, SignalSet};
 use crate::sys::{time, tty};
 use crate::{Context, Result};
 
-/// After the signal that asks it to stop, a container has this long until it is killed, as with docker.
+/// After the signal that asks it to stop, a container has this long until it is killed, as with
+/// docker.
 const STOP_MS: u64 = 10_000;
 /// Once the host is gone, its streams are waited for this many turns of [`RETRY_MS`].
 const GONE_TURNS: u32 = 20;
@@ -283,7 +285,8 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     }
 }
 
-/// The pumps of a container that has a terminal: its master is read and written through descriptors of their own.
+/// The pumps of a container that has a terminal: its master is read and written through descriptors
+/// of their own.
 pub fn terminal_streams<'m>(
     master: &Fd,
     stdin: Fd,

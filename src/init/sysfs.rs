@@ -19,7 +19,8 @@ pub fn name(text: &str) -> Result<Name, Errno> {
     Name::try_from(text).map_err(|_| Errno::ENAMETOOLONG)
 }
 
-/// The file's text without the white space and NULs around it, as much as `buffer` holds. What is not UTF-8 reads as empty.
+/// The file's text without the white space and NULs around it, as much as `buffer` holds. What is
+/// not UTF-8 reads as empty.
 pub fn read<'b>(path: fmt::Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b str, Errno> {
     let path = PathBuf::format(path)?;
     let file = fs::open(CWD, path.as_c_str(), O_RDONLY, 0)?;
@@ -89,7 +90,8 @@ pub fn each_entry(
     }
 }
 
-/// The path of a device's node, `/dev/NAME`, made from its numbers in sysfs where the kernel has not made it.
+/// The path of a device's node, `/dev/NAME`, made from its numbers in sysfs where the kernel has
+/// not made it.
 pub fn device_node(class: &str, name: &str) -> Result<PathBuf, Errno> {
     let mut path = PathBuf::from_bytes(b"/dev")?;
     // The kernel writes a '/' of a name as '!' in sysfs, as in cciss!c0d0.

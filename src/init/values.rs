@@ -42,7 +42,8 @@ pub fn share(text: &str) -> Option<Share> {
 /// One processor, in the unit of [`cpus`].
 pub const ONE_CPU: u64 = 1000;
 
-/// Processors in thousandths: `2`, `0.5`, `1.25`. At least 0.01, below which the kernel takes no quota.
+/// Processors in thousandths: `2`, `0.5`, `1.25`. At least 0.01, below which the kernel takes no
+/// quota.
 pub fn cpus(text: &str) -> Option<u64> {
     let (whole_part, fraction) = split_once(text, b'.').unwrap_or((text, "0"));
     if whole_part.is_empty() || fraction.is_empty() || fraction.len() > 3 {

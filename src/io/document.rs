@@ -6,10 +6,11 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Reads `path` beneath `directory` (an absolute path leads anywhere) into `buffer`, and returns what it holds.
+/// Reads `path` beneath `directory` (an absolute path leads anywhere) into `buffer`, and returns
+/// what it holds.
 ///
-/// It must be a regular file; neither a FIFO nor a device is waited for. One that has more than `buffer` takes is an
-/// error that names the limit.
+/// It must be a regular file; neither a FIFO nor a device is waited for. One that has more than
+/// `buffer` takes is an error that names the limit.
 pub fn read<'b>(directory: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let flags = fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY;
     let file: Fd = fs::open(directory, path, flags, 0).on("open", path)?;
@@ -20,8 +21,8 @@ pub fn read<'b>(directory: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Resu
     read_open(file.by_ref(), path, buffer)
 }
 
-/// Reads the file that the caller named on the command line. It may be a FIFO, as a shell's `<(...)` is:
-/// the caller wants it waited for.
+/// Reads the file that the caller named on the command line. It may be a FIFO, as a shell's
+/// `<(...)` is: the caller wants it waited for.
 pub fn read_named<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NOCTTY, 0).on("open", path)?;
     read_open(file.by_ref(), path, buffer)

@@ -1,7 +1,9 @@
-//! Reads an image's own /etc/passwd and /etc/group, and the host's, field by field, in constant memory.
+//! Reads an image's own /etc/passwd and /etc/group, and the host's, field by field, in constant
+//! memory.
 //!
-//! The file is found inside its root, is a regular one, and is read up to a limit: neither a link to the host's
-//! (umoci), nor a FIFO or /dev/zero (CVE-2024-9676), nor a file without end (CVE-2026-47262) gets anywhere.
+//! The file is found inside its root, is a regular one, and is read up to a limit: neither a link
+//! to the host's (umoci), nor a FIFO or /dev/zero (CVE-2024-9676), nor a file without end
+//! (CVE-2026-47262) gets anywhere.
 
 use crate::error::{Context, Error, Result};
 use crate::io::show::ShowC;
@@ -143,7 +145,8 @@ impl Table {
         })
     }
 
-    /// The next field, ended by a colon, by the line's end, or (where `words`) by a comma. `None` at the file's end.
+    /// The next field, ended by a colon, by the line's end, or (where `words`) by a comma. `None`
+    /// at the file's end.
     pub fn field(&mut self, field: &mut Field, words: bool) -> Result<Option<End>> {
         field.set(b"");
         let mut any = core::mem::take(&mut self.goes_on);

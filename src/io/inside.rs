@@ -1,4 +1,5 @@
-//! Names resolved inside a root: `/`, `..` and symlinks lead no further than the directory that is the root.
+//! Names resolved inside a root: `/`, `..` and symlinks lead no further than the directory that is
+//! the root.
 
 use super::path::PathBuf;
 use crate::limits::{LINKS_FOLLOWED_MAX, PATH_BYTES};
@@ -18,16 +19,17 @@ pub fn open(root: FdRef<'_>, path: &CStr, flags: i32, resolve: u64) -> sys::Resu
     )
 }
 
-/// The directory `path` in `root`, made with all that leads to it where it is missing (0755, root's).
-/// `resolve` may add `RESOLVE_NO_SYMLINKS`.
+/// The directory `path` in `root`, made with all that leads to it where it is missing (0755,
+/// root's). `resolve` may add `RESOLVE_NO_SYMLINKS`.
 pub fn make_directories(root: FdRef<'_>, path: &CStr, resolve: u64) -> sys::Result<Fd> {
     make(root, path, resolve, true)
 }
 
-/// The directory, or (where it is missing) the empty file `path` in `root`, made with all that leads to it. A symlink to
-/// nothing is followed: what it names is made, inside.
+/// The directory, or (where it is missing) the empty file `path` in `root`, made with all that
+/// leads to it. A symlink to nothing is followed: what it names is made, inside.
 ///
-/// Each component is made by its name alone, in the directory that was just opened (CVE-2024-45310).
+/// Each component is made by its name alone, in the directory that was just opened
+/// (CVE-2024-45310).
 pub fn make(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys::Result<Fd> {
     match open(root, path, if directory { O_DIRECTORY } else { 0 }, resolve) {
         Err(Errno::ENOENT) => make_missing(root, path, resolve, directory),

@@ -6,7 +6,8 @@ use crate::sys::fd::FdRef;
 use crate::sys::{self, Errno, fs};
 use core::fmt;
 
-/// Takes bytes. It keeps a failure to itself until it is finished: whoever encodes need not ask after each piece.
+/// Takes bytes. It keeps a failure to itself until it is finished: whoever encodes need not ask
+/// after each piece.
 pub trait Sink {
     /// Takes these bytes, all of them.
     fn put(&mut self, bytes: &[u8]);

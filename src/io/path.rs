@@ -18,7 +18,8 @@ impl PathBuf {
         PathBuf { bytes: [0; PATH_BYTES], len: 0 }
     }
 
-    /// A path of these bytes. ENAMETOOLONG where they do not fit, EINVAL where there is a NUL among them.
+    /// A path of these bytes. ENAMETOOLONG where they do not fit, EINVAL where there is a NUL among
+    /// them.
     pub fn from_bytes(bytes: &[u8]) -> Result<PathBuf, Errno> {
         let mut path = PathBuf::new();
         path.push_bytes(bytes)?;

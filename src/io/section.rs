@@ -17,7 +17,8 @@ pub struct Section {
 }
 
 impl Section {
-    /// Reads at `at` bytes from the section's start; 0 only at its end. A file that ends early reads as ending there.
+    /// Reads at `at` bytes from the section's start; 0 only at its end. A file that ends early
+    /// reads as ending there.
     pub fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
         let room = (self.size.saturating_sub(at)).min(buffer.len() as u64) as usize;
         if room == 0 {

@@ -20,8 +20,8 @@ impl Display for Show<'_> {
     }
 }
 
-/// The start and the end of bytes that may be long, so that what is said after them is seen, too: a message has
-/// [`crate::limits::ERROR_TEXT_BYTES`], a name four times as many.
+/// The start and the end of bytes that may be long, so that what is said after them is seen, too: a
+/// message has [`crate::limits::ERROR_TEXT_BYTES`], a name four times as many.
 pub struct Brief<'a>(pub &'a [u8]);
 
 impl Display for Brief<'_> {
@@ -36,7 +36,8 @@ impl Display for Brief<'_> {
     }
 }
 
-/// How many of the bytes take no more than `room` when they are shown; what is not ASCII may become four.
+/// How many of the bytes take no more than `room` when they are shown; what is not ASCII may become
+/// four.
 fn fitting(bytes: &mut dyn Iterator<Item = &u8>, mut room: usize) -> usize {
     let mut count = 0;
     for &byte in bytes {

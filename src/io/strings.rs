@@ -1,4 +1,5 @@
-//! A block of NUL-terminated strings: arguments, environment, mount options, decoded from their source once.
+//! A block of NUL-terminated strings: arguments, environment, mount options, decoded from their
+//! source once.
 
 use crate::error::{Error, Result};
 use crate::sys::Errno;
@@ -101,7 +102,8 @@ impl<'m> Builder<'_, 'm> {
         self.len -= range.len();
     }
 
-    /// Reserves bytes at the end of the block until the string is finished. Returns false if there is no room for them.
+    /// Reserves bytes at the end of the block until the string is finished. Returns false if there
+    /// is no room for them.
     pub fn reserve(&mut self, bytes: usize) -> bool {
         let limit = self.strings.free.len().checked_sub(bytes).filter(|limit| *limit >= self.len);
         self.limit = limit.unwrap_or(self.limit);

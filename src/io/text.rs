@@ -1,4 +1,5 @@
-//! Numbers and pieces of text, by bytes: core's `str` would bring searchers, panics and tables of 10 KB.
+//! Numbers and pieces of text, by bytes: core's `str` would bring searchers, panics and tables of
+//! 10 KB.
 
 /// A decimal number without a sign.
 pub fn decimal(text: &[u8]) -> Option<u64> {
@@ -27,13 +28,14 @@ const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Returns the high bit of each byte of `word` that is less than `limit`, which is at most 128. Only the lowest bit of the
-/// result is certain: what is borrowed for it changes the bytes above.
+/// Returns the high bit of each byte of `word` that is less than `limit`, which is at most 128.
+/// Only the lowest bit of the result is certain: what is borrowed for it changes the bytes above.
 const fn less(word: u64, limit: u64) -> u64 {
     word.wrapping_sub(ONES * limit) & !word & ONES << 7
 }
 
-/// Returns how many bytes stand before the first that `mark` marks, eight at once; `is_marked` is the same for one byte.
+/// Returns how many bytes stand before the first that `mark` marks, eight at once; `is_marked` is
+/// the same for one byte.
 #[inline(always)]
 fn before(text: &[u8], mark: impl Fn(u64) -> u64, is_marked: impl Fn(u8) -> bool) -> usize {
     let (words, rest) = text.as_chunks();
@@ -52,7 +54,8 @@ pub fn find(text: &[u8], byte: u8) -> usize {
     before(text, |word| less(word ^ each(byte), 1), |one| one == byte)
 }
 
-/// Returns how many bytes of a JSON string stand for themselves: those before a quote, a backslash or a control character.
+/// Returns how many bytes of a JSON string stand for themselves: those before a quote, a backslash
+/// or a control character.
 #[inline(never)]
 pub fn plain_length(text: &[u8]) -> usize {
     let mark = |word| less(word ^ each(b'"'), 1) | less(word ^ each(b'\\'), 1) | less(word, 0x20);

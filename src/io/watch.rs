@@ -4,7 +4,8 @@ use crate::Result;
 
 /// Told by whoever reads layers, from any thread.
 pub trait Watch: Sync {
-    /// Layer `n` of `count` begins (from 1); it is stored in `size` bytes. It may begin again: it is then read twice.
+    /// Layer `n` of `count` begins (from 1); it is stored in `size` bytes. It may begin again: it
+    /// is then read twice.
     fn begin(&self, n: usize, count: usize, size: u64);
 
     /// The first `at` bytes of the layer have been read. An error ends the work, and is its error.
@@ -15,7 +16,8 @@ pub trait Watch: Sync {
         Ok(())
     }
 
-    /// These are the bytes of the layer that come next, as they are stored; `pass` follows. An error ends the work.
+    /// These are the bytes of the layer that come next, as they are stored; `pass` follows. An
+    /// error ends the work.
     fn take(&self, _stored: &[u8]) -> Result<()> {
         Ok(())
     }

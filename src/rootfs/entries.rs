@@ -1,7 +1,8 @@
 //! What one entry of a layer does to the tree.
 //!
-//! A directory over a directory gives it new attributes. In all other cases what is there goes first and the entry is
-//! made anew: nothing is ever opened and overwritten, which could be a lower layer's hard link, a device or a pipe.
+//! A directory over a directory gives it new attributes. In all other cases what is there goes
+//! first and the entry is made anew: nothing is ever opened and overwritten, which could be a lower
+//! layer's hard link, a device or a pipe.
 
 use super::hidden::Hidden;
 use super::metadata::{self, Attributes, Setter, Target};

@@ -1,5 +1,5 @@
-//! Owner, mode, extended attributes and times, in the order in which the kernel lets them stand: chown clears setuid
-//! and capabilities, chmod an access control list's mask, everything the time.
+//! Owner, mode, extended attributes and times, in the order in which the kernel lets them stand:
+//! chown clears setuid and capabilities, chmod an access control list's mask, everything the time.
 
 use super::Applied;
 use super::powers::{self, Loss, Powers};
@@ -26,7 +26,8 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Those of `entry`; numbers that Linux cannot hold are refused, as cut off they would be somebody else's.
+    /// Those of `entry`; numbers that Linux cannot hold are refused, as cut off they would be
+    /// somebody else's.
     pub fn of(entry: &Entry<'_>) -> Result<Attributes> {
         let id = |value: u64, what: &str| {
             let id = u32::try_from(value).ok().filter(|id| *id != u32::MAX);
@@ -102,7 +103,8 @@ impl Target<'_> {
     }
 }
 
-/// Calls that take no descriptor (those for attributes of links and devices) get a name in the current directory.
+/// Calls that take no descriptor (those for attributes of links and devices) get a name in the
+/// current directory.
 fn in_directory(directory: FdRef<'_>, call: impl FnOnce() -> sys::Result<()>) -> sys::Result<()> {
     let former = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0)?;
     mount::chdir_fd(directory)?;
@@ -140,7 +142,8 @@ impl<'a> Setter<'a> {
         Setter { powers, ids, scratch, applied }
     }
 
-    /// What of these attributes can be: without privileges we could not enter a directory that is closed to its owner.
+    /// What of these attributes can be: without privileges we could not enter a directory that is
+    /// closed to its owner.
     pub fn possible(&mut self, entry: &Entry<'_>, mut attributes: Attributes) -> Attributes {
         const OPEN: u32 = 0o700;
         if self.powers == Powers::User
@@ -161,7 +164,8 @@ impl<'a> Setter<'a> {
         self.powers == Powers::Root
     }
 
-    /// The attributes of something that was just made with the entry's permissions under a umask of 0.
+    /// The attributes of something that was just made with the entry's permissions under a umask of
+    /// 0.
     pub fn set_new(
         &mut self,
         target: Target<'_>,
@@ -185,7 +189,8 @@ impl<'a> Setter<'a> {
         target.set_time(attributes.time).doing("set the time")
     }
 
-    /// The attributes of a directory that was there before, but for its time: none of the former ones stay.
+    /// The attributes of a directory that was there before, but for its time: none of the former
+    /// ones stay.
     pub fn replace(
         &mut self,
         directory: FdRef<'_>,
@@ -239,7 +244,8 @@ impl<'a> Setter<'a> {
         Ok(())
     }
 
-    /// The mode that a file has again after an attribute was set, where its owner may have to be let in for that.
+    /// The mode that a file has again after an attribute was set, where its owner may have to be
+    /// let in for that.
     fn mode_to_restore(&self, entry: &Entry<'_>, attributes: &Attributes) -> Option<u32> {
         (self.powers == Powers::User && entry.kind != Kind::Symlink).then_some(attributes.mode)
     }
@@ -295,7 +301,8 @@ impl<'a> Setter<'a> {
     }
 }
 
-/// Sets an attribute. An ordinary user can set none of a file that he may not write: with a `mode` to restore he may.
+/// Sets an attribute. An ordinary user can set none of a file that he may not write: with a `mode`
+/// to restore he may.
 fn set_xattr(target: Target<'_>, name: &CStr, value: &[u8], mode: Option<u32>) -> sys::Result<()> {
     let mut let_in = false;
     loop {
@@ -309,8 +316,9 @@ fn set_xattr(target: Target<'_>, name: &CStr, value: &[u8], mode: Option<u32>) -
     }
 }
 
-/// Attributes that speak of the machine where the layer was made: its security labels, its overlay's books; and those of
-/// other systems (`com.apple.provenance`), whose names are of none of Linux's classes.
+/// Attributes that speak of the machine where the layer was made: its security labels, its
+/// overlay's books; and those of other systems (`com.apple.provenance`), whose names are of none of
+/// Linux's classes.
 fn is_foreign(name: &CStr) -> bool {
     let is_of = |class: &[u8]| name.to_bytes().starts_with(class);
     let is_linux =

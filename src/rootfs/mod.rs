@@ -1,14 +1,14 @@
 //! Applies layers beneath a directory: the image-spec's layer.md, exactly and within fixed memory.
 //!
-//! A layer's bytes are verified in the same pass that makes its files ([`pipeline`]). Whiteouts hide what lower layers
-//! have and nothing else, wherever they stand in the layer. If one may hit an entry of its own
-//! layer ([`own_paths`]), the pass ends and says so. The caller removes everything, and applies
-//! that layer in two passes: whiteouts first, then entries. The layer's hard links still reach
-//! hidden files ([`hidden`]). So one pass and two give the same result, and a filter's errors never
-//! change it.
+//! A layer's bytes are verified in the same pass that makes its files ([`pipeline`]). Whiteouts
+//! hide what lower layers have and nothing else, wherever they stand in the layer. If one may hit
+//! an entry of its own layer ([`own_paths`]), the pass ends and says so. The caller removes
+//! everything, and applies that layer in two passes: whiteouts first, then entries. The layer's
+//! hard links still reach hidden files ([`hidden`]). So one pass and two give the same result, and
+//! a filter's errors never change it.
 //!
-//! Nothing outside the root can be reached: see [`parents`]. A layer that fails leaves the root half done; the caller,
-//! who owns it, removes it.
+//! Nothing outside the root can be reached: see [`parents`]. A layer that fails leaves the root
+//! half done; the caller, who owns it, removes it.
 
 mod entries;
 mod hidden;
@@ -40,7 +40,8 @@ pub use powers::{Losses, Powers};
 
 /// One layer to apply.
 pub struct Layer<'a> {
-    /// Where its bytes are; `blob.size` is the descriptor's size, already compared with the file's.
+    /// Where its bytes are; `blob.size` is the descriptor's size, already compared with the
+    /// file's.
     pub blob: &'a Section,
     /// Digest of the bytes as they are stored, where it is known.
     pub digest: Option<&'a Digest>,
@@ -167,7 +168,8 @@ pub fn apply(
     }
 }
 
-/// Verifies a layer and makes nothing of it; also that it is a tar throughout. The number of its entries.
+/// Verifies a layer and makes nothing of it; also that it is a tar throughout. The number of its
+/// entries.
 pub fn verify(layer: &Layer<'_>, memory: &mut UnpackMemory) -> Result<u64> {
     vm::forbid_huge_pages(memory);
     let UnpackMemory { pipeline, tar, .. } = memory;
@@ -220,8 +222,8 @@ fn apply_once(
     Ok(())
 }
 
-/// Applies a tar beneath `root` that somebody else vouches for, in one pass: what remains of unpacking when nothing is
-/// inflated and hashed, which the benchmark takes as a floor.
+/// Applies a tar beneath `root` that somebody else vouches for, in one pass: what remains of
+/// unpacking when nothing is inflated and hashed, which the benchmark takes as a floor.
 pub fn apply_tar(
     source: &mut dyn Source,
     root: FdRef<'_>,

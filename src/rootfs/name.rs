@@ -95,8 +95,8 @@ impl Name {
         CStr::from_bytes_until_nul(&self.bytes[self.last..=self.length]).unwrap_or(c"")
     }
 
-    /// What the name asks for, or why it asks for nothing that can be done. A whiteout's marker is cut off:
-    /// [`Name::last`] is then what is to be hidden.
+    /// What the name asks for, or why it asks for nothing that can be done. A whiteout's marker is
+    /// cut off: [`Name::last`] is then what is to be hidden.
     pub fn interpret(&mut self) -> Result<Meaning, &'static str> {
         const MARK: &[u8] = b".wh.";
         const AUFS_MARK: &[u8] = b".wh..wh.";

@@ -1,7 +1,8 @@
-//! Which paths the layer being applied has made, in constant memory: "certainly not" or "maybe" (a Bloom filter).
+//! Which paths the layer being applied has made, in constant memory: "certainly not" or "maybe" (a
+//! Bloom filter).
 //!
-//! A whiteout hides what lower layers have, never what its own layer adds, wherever the two stand in the layer. One
-//! that finds nothing of its own layer in its way is carried out at once.
+//! A whiteout hides what lower layers have, never what its own layer adds, wherever the two stand
+//! in the layer. One that finds nothing of its own layer in its way is carried out at once.
 
 use crate::limits::OWN_PATHS_BITS;
 

@@ -1,7 +1,8 @@
-//! The directories in which entries are made: a few are kept open, and each gets its modification time back.
+//! The directories in which entries are made: a few are kept open, and each gets its modification
+//! time back.
 //!
-//! A path is only ever resolved here, by `openat2` with the root as `/`: no `..`, absolute link or magic link leads
-//! out. All other calls take a descriptor from here and one component.
+//! A path is only ever resolved here, by `openat2` with the root as `/`: no `..`, absolute link or
+//! magic link leads out. All other calls take a descriptor from here and one component.
 
 use super::metadata::Inherited;
 use crate::io::path::PathBuf;
@@ -78,7 +79,8 @@ impl<'a> Parents<'a> {
         }
     }
 
-    /// The directory `path`, made with its parents where it is missing; what is no directory makes way for it.
+    /// The directory `path`, made with its parents where it is missing; what is no directory makes
+    /// way for it.
     pub fn find_or_make(&mut self, path: &[u8]) -> Result<At> {
         if let Some(at) = self.find(path)? {
             return Ok(at);
@@ -111,7 +113,8 @@ impl<'a> Parents<'a> {
         }
     }
 
-    /// A directory that may be open here got new attributes, and this time: now, or when it is closed.
+    /// A directory that may be open here got new attributes, and this time: now, or when it is
+    /// closed.
     pub fn renew(&mut self, directory: FdRef<'_>, time: Time) -> core::result::Result<(), Errno> {
         let stat = fs::stat(directory, c"")?;
         let same =
@@ -194,10 +197,12 @@ fn inherited(directory: FdRef<'_>, stat: &fs::Stat) -> Inherited {
     Inherited { setgid: stat.mode & libc::S_ISGID != 0, default_acl }
 }
 
-/// Makes `path` and what is missing of its parents, as mkdir -p does. A symlink without a target gets one inside the
-/// root, as other implementations do; what else stands in the way is removed, as an entry of its own would do.
+/// Makes `path` and what is missing of its parents, as mkdir -p does. A symlink without a target
+/// gets one inside the root, as other implementations do; what else stands in the way is removed,
+/// as an entry of its own would do.
 ///
-/// It goes down by descriptors, a component at a time: resolving each prefix anew would take the square of the depth.
+/// It goes down by descriptors, a component at a time: resolving each prefix anew would take the
+/// square of the depth.
 #[inline(never)]
 fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Errno> {
     let mut path = PathBuf::from_bytes(path)?;

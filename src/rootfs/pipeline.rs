@@ -6,12 +6,13 @@
 //!                 digest                diff_id                   whichever would wait: hashes instead
 //! ```
 //!
-//! The ring is also inflate's window. zstd's may be larger, and is mapped for as long as such a layer is read; the
-//! decoded bytes are copied to the ring.
+//! The ring is also inflate's window. zstd's may be larger, and is mapped for as long as such a
+//! layer is read; the decoded bytes are copied to the ring.
 //!
-//! Each digest has a reader of its own and a lock that is only tried: a thread that has nothing to do takes a step of
-//! one of them, and sleeps (futex) only where there is no such step either. Hashes tied to a thread cost a tenth more
-//! time, spinning gained nothing, and so did a third thread.
+//! Each digest has a reader of its own and a lock that is only tried: a thread that has nothing to
+//! do takes a step of one of them, and sleeps (futex) only where there is no such step either.
+//! Hashes tied to a thread cost a tenth more time, spinning gained nothing, and so did a third
+//! thread.
 
 use super::Layer;
 use crate::codec::compression::Compression;
@@ -30,7 +31,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::DecompressorOxide;
 
-/// The writer waits until this much of its ring is free, so that the threads do not wake each other for every file.
+/// The writer waits until this much of its ring is free, so that the threads do not wake each other
+/// for every file.
 const ROOM_BYTES: usize = RING_BYTES / 4;
 /// The consumer sleeps until there is this much for it, or the producer has to wait or to read.
 const DATA_BYTES: usize = RING_BYTES / 4;
@@ -60,8 +62,9 @@ impl PipelineMemory {
     }
 }
 
-/// Lends the layer's tar to `consume` and returns what it made of it, with the tar's length, if all of the layer is
-/// what its digests say. `consume` may have acted on bytes that then fail: its caller undoes that.
+/// Lends the layer's tar to `consume` and returns what it made of it, with the tar's length, if all
+/// of the layer is what its digests say. `consume` may have acted on bytes that then fail: its
+/// caller undoes that.
 pub fn run<T>(
     layer: &Layer<'_>,
     memory: &mut PipelineMemory,
@@ -85,7 +88,8 @@ fn verified(
 ) -> Result<u64> {
     let result = stream(layer, memory, consume);
     match result {
-        // Bytes that make no sense: most often they are not the layer's, and then that is the error to show.
+        // Bytes that make no sense: most often they are not the layer's, and then that is the error
+        // to show.
         Err(error) if error.errno() == crate::sys::Errno::NONE => {
             check_stored(layer, memory)?;
             Err(error)
@@ -212,7 +216,8 @@ impl Event {
     /// Sleeps, unless `ready` says that there is something to do. May wake for no reason.
     fn sleep(&self, mut ready: impl FnMut() -> bool) {
         self.0.store(1, Ordering::Relaxed);
-        // Either `ready` sees what the other thread did before it looked here, or it sees that this one sleeps.
+        // Either `ready` sees what the other thread did before it looked here, or it sees that this
+        // one sleeps.
         fence(Ordering::SeqCst);
         if !ready() {
             thread::wait(&self.0, 1);

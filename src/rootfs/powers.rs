@@ -29,7 +29,8 @@ pub enum Powers {
 pub enum Loss {
     /// An owner, which is recorded in [`OWNER`].
     Recorded,
-    /// The owner of what cannot have the attribute: a link, a pipe, a file on a file system without it.
+    /// The owner of what cannot have the attribute: a link, a pipe, a file on a file system without
+    /// it.
     Owner,
     /// A device.
     Device,
@@ -80,8 +81,9 @@ impl Display for Losses {
 /// The extended attribute with the owner that a file would have.
 pub const OWNER: &CStr = c"user.rootlesscontainers";
 
-/// The value of [`OWNER`]: protobuf's `message Resource { uint32 uid = 1; uint32 gid = 2; }`. An id of 0 is the
-/// caller's own and is written as 4294967295, "unchanged", for a 0 would not be written at all.
+/// The value of [`OWNER`]: protobuf's `message Resource { uint32 uid = 1; uint32 gid = 2; }`. An id
+/// of 0 is the caller's own and is written as 4294967295, "unchanged", for a 0 would not be written
+/// at all.
 pub fn owner_record((uid, gid): (u32, u32), buffer: &mut [u8; 12]) -> &[u8] {
     let mut len = 0;
     let mut put = |byte: u8| {

@@ -11,7 +11,8 @@ const OPEN_DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 /// that possible.
 pub type Refused<'a> = dyn FnMut(FdRef<'_>, &CStr, Errno) -> bool + 'a;
 
-/// Removes the directory `name` in `parent` with all that is beneath it. A mount point in it: EXDEV or EBUSY.
+/// Removes the directory `name` in `parent` with all that is beneath it. A mount point in it: EXDEV
+/// or EBUSY.
 pub fn tree(parent: FdRef<'_>, name: &CStr) -> Result<(), Errno> {
     tree_with(parent, name, &mut |_, _, _| false)
 }
@@ -59,8 +60,9 @@ fn try_twice(
     }
 }
 
-/// Goes down into the first directory that is not empty and up again when it is; then it is removed like an empty one
-/// that was met on the way. What has been removed is not met again, so every step is one forward.
+/// Goes down into the first directory that is not empty and up again when it is; then it is removed
+/// like an empty one that was met on the way. What has been removed is not met again, so every step
+/// is one forward.
 fn empty(top: Fd, refused: &mut Refused<'_>) -> Result<(), Errno> {
     let mut here = top;
     let mut depth = 0u64;
@@ -81,11 +83,13 @@ fn empty(top: Fd, refused: &mut Refused<'_>) -> Result<(), Errno> {
 
 /// Removes what can be removed; the first directory that is not empty is opened instead.
 fn remove_entries(directory: FdRef<'_>, refused: &mut Refused<'_>) -> Result<Option<Fd>, Errno> {
-    // Small, because a directory is read again from its start for every one in it that is not empty.
+    // Small, because a directory is read again from its start for every one in it that is not
+    // empty.
     let mut buffer = [0; 2048];
     let mut removed = true;
     while removed {
-        // After removals the place in a directory means nothing on some file systems: from the start until it is empty.
+        // After removals the place in a directory means nothing on some file systems: from the
+        // start until it is empty.
         removed = false;
         fs::seek(directory, 0, libc::SEEK_SET)?;
         loop {

@@ -53,8 +53,8 @@ pub const PRIVILEGED_MOUNTS: &[Mount<'static>] = &[
     MOUNTS[6],
 ];
 
-/// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it. Control groups are for
-/// it to mount.
+/// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it.
+/// Control groups are for it to mount.
 pub const MACHINE_MOUNTS: &[Mount<'static>] = &[
     mount(c"/proc", c"proc", b"nosuid\0noexec\0nodev\0"),
     mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0"),
@@ -67,7 +67,8 @@ const fn device(path: &'static CStr, major: u32, minor: u32) -> Device<'static> 
     Device { path, mode: S_IFCHR | 0o666, major, minor, uid: 0, gid: 0 }
 }
 
-/// The nodes of a container's /dev that the runtime-spec asks for (console and ptmx are made with their terminal).
+/// The nodes of a container's /dev that the runtime-spec asks for (console and ptmx are made with
+/// their terminal).
 pub const DEVICES: &[Device<'static>] = &[
     device(c"/dev/null", 1, 3),
     device(c"/dev/zero", 1, 5),

@@ -1,4 +1,5 @@
-//! The runtime-spec's config as the container core takes it: plain data, its text in blocks that live for `'m`.
+//! The runtime-spec's config as the container core takes it: plain data, its text in blocks that
+//! live for `'m`.
 //!
 //! Knows nothing of images, and makes no system call but for the memory of its lists. [`defaults`]
 //! has docker's defaults.
@@ -42,7 +43,8 @@ pub struct Spec<'m> {
     pub mounts: &'m [Mount<'m>],
     /// The nodes that are made in it.
     pub devices: &'m [Device<'m>],
-    /// The namespaces that are made for it, as `CLONE_NEW*`; those not named here are the caller's.
+    /// The namespaces that are made for it, as `CLONE_NEW*`; those not named here are the
+    /// caller's.
     pub namespaces: i32,
     /// The namespaces that are there already, and that it joins.
     pub joined: &'m [Joined<'m>],
@@ -52,14 +54,15 @@ pub struct Spec<'m> {
     pub readonly_paths: Words<'m>,
     /// What it may use.
     pub resources: Resources,
-    /// No device may be used but those that the specification gives every container: neither one that the image brings, nor
-    /// one that its root makes. Only written to a config.
+    /// No device may be used but those that the specification gives every container: neither one
+    /// that the image brings, nor one that its root makes. Only written to a config.
     pub denies_devices: bool,
     /// Which users of the host the container's are, in a user namespace of its own.
     pub uid_mappings: &'m [IdMapping],
     /// The same for groups.
     pub gid_mappings: &'m [IdMapping],
-    /// What its makers and users say of it: a key, its value, the next key. The container core does not look at it.
+    /// What its makers and users say of it: a key, its value, the next key. The container core
+    /// does not look at it.
     pub annotations: Words<'m>,
     /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
     pub stop_signal: i32,
@@ -73,10 +76,12 @@ pub struct Spec<'m> {
     pub sysctls: Words<'m>,
     /// Every device may be used, and [`Spec::devices`] are made. Only written to a config.
     pub all_devices: bool,
-    /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child (docker's `--init`).
+    /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child
+    /// (docker's `--init`).
     pub init: bool,
-    /// The whole config.json, checked, where the container has one: what only some containers have is read where it
-    /// stands (seccomp, hooks, limits, sysctl, personality, time offsets, Intel RDT, network devices).
+    /// The whole config.json, checked, where the container has one: what only some containers have
+    /// is read where it stands (seccomp, hooks, limits, sysctl, personality, time offsets,
+    /// Intel RDT, network devices).
     pub document: Option<Value<'m>>,
 }
 
@@ -120,8 +125,9 @@ pub struct Process<'m> {
     pub apparmor: Option<&'m CStr>,
     /// Its SELinux label.
     pub selinux: Option<&'m CStr>,
-    /// `process` of the config.json, or the file that exec was given, checked: what only some processes have is read
-    /// where it stands (consoleSize, scheduler, ioPriority, execCPUAffinity).
+    /// `process` of the config.json, or the file that exec was given, checked: what only some
+    /// processes have is read where it stands (consoleSize, scheduler, ioPriority,
+    /// execCPUAffinity).
     pub document: Option<Value<'m>>,
 }
 
@@ -176,7 +182,8 @@ pub struct Capabilities {
     pub effective: u64,
     /// What may become effective.
     pub permitted: u64,
-    /// What an exec may keep. Empty by default in every runtime since 2022 (CVE-2022-29162 and its like).
+    /// What an exec may keep. Empty by default in every runtime since 2022 (CVE-2022-29162 and its
+    /// like).
     pub inheritable: u64,
     /// What an exec keeps without the file's consent.
     pub ambient: u64,
@@ -273,7 +280,8 @@ pub const NAMESPACES: [(&str, i32); 8] = [
 /// The root directory, and how it is mounted.
 #[derive(Clone, Copy)]
 pub struct Root<'m> {
-    /// Where it is: absolute, or relative to the bundle. Empty where whoever starts the container has it open.
+    /// Where it is: absolute, or relative to the bundle. Empty where whoever starts the container
+    /// has it open.
     pub path: &'m CStr,
     /// Nothing on it can be written.
     pub readonly: bool,

@@ -1,5 +1,5 @@
-//! Mount options that concern the mount and not its file system, which gets all others (mount(8), the runtime-spec's
-//! "Linux mount options").
+//! Mount options that concern the mount and not its file system, which gets all others (mount(8),
+//! the runtime-spec's "Linux mount options").
 
 use crate::io::strings::Words;
 use crate::io::text::words;
@@ -32,7 +32,8 @@ pub struct Change {
 }
 
 impl Change {
-    /// A later option wins. How access times are kept is one field of several bits, which the kernel wants whole.
+    /// A later option wins. How access times are kept is one field of several bits, which the
+    /// kernel wants whole.
     fn add(&mut self, set: u64, clear: u64) {
         self.set = self.set & !clear | set;
         self.clear = self.clear & !set | clear;
@@ -159,8 +160,8 @@ fn find(option: &[u8]) -> Option<(Effect, bool)> {
     }
 }
 
-/// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`, with `MS_REC` or without: what the option (or the config's
-/// `rootfsPropagation`) says about how mounts travel.
+/// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`, with `MS_REC` or without: what the
+/// option (or the config's `rootfsPropagation`) says about how mounts travel.
 pub fn propagation(option: &[u8]) -> Option<u64> {
     let (effect, recursive) = find(option)?;
     let bits = u64::from(effect & VALUE) | if recursive { MS_REC } else { 0 };

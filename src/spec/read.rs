@@ -1,4 +1,5 @@
-//! A `config.json`, or the `process` that exec is given, as a [`Spec`]. What only some containers have stays in the document.
+//! A `config.json`, or the `process` that exec is given, as a [`Spec`]. What only some containers
+//! have stays in the document.
 
 mod process;
 
@@ -42,7 +43,8 @@ pub struct Lists<'m> {
 }
 
 impl<'m> Lists<'m> {
-    /// Returns empty lists. They take no page before they have an item: on the stack they touched 33.
+    /// Returns empty lists. They take no page before they have an item: on the stack they touched
+    /// 33.
     pub const fn empty() -> Self {
         Lists {
             mounts: Grown::new(MOUNTS_MAX),
@@ -56,9 +58,11 @@ impl<'m> Lists<'m> {
     }
 }
 
-/// Reads a checked `config.json`. Where it has no process, there is one without a word, which cannot be started.
+/// Reads a checked `config.json`. Where it has no process, there is one without a word, which
+/// cannot be started.
 ///
-/// An error names the member, as in `linux.namespaces[2].type: unknown`; the file's name is the caller's to add.
+/// An error names the member, as in `linux.namespaces[2].type: unknown`; the file's name is the
+/// caller's to add.
 pub fn read_config<'s, 'm: 's>(
     top: Value<'m>,
     strings: &mut Strings<'m>,
@@ -167,7 +171,8 @@ pub fn read_process<'s, 'm: 's>(
     process(value, strings, &mut lists.limits)
 }
 
-/// A version of the specification that this one keeps to (SemVer 2.0.0): whatever is new in a minor one may be ignored.
+/// A version of the specification that this one keeps to (SemVer 2.0.0): whatever is new in a minor
+/// one may be ignored.
 fn is_version(text: &[u8]) -> bool {
     let (mut numbers, mut digits) = (0, 0);
     for (at, &byte) in text.iter().enumerate() {
@@ -276,7 +281,8 @@ fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Grown<IdMapping>) -> Res
     Ok(())
 }
 
-/// How mounts travel; the kernel's default for what is mounted where nothing is said, which `pivot_root` needs as well.
+/// How mounts travel; the kernel's default for what is mounted where nothing is said, which
+/// `pivot_root` needs as well.
 fn propagation(linux: &Value<'_>) -> Result<u64> {
     let Some(value) = linux.member("rootfsPropagation") else { return Ok(MS_PRIVATE) };
     match value.as_text()?.as_escaped().as_bytes() {

@@ -1,7 +1,9 @@
-//! The type of every member of a `config.json` (runtime-spec 1.0 to 1.3, common and Linux), as a table, and its one walker.
+//! The type of every member of a `config.json` (runtime-spec 1.0 to 1.3, common and Linux), as a
+//! table, and its one walker.
 //!
-//! What a value means is for whoever uses it; here a wrong type anywhere becomes an error before anything is made.
-//! Members that the table does not have are ignored, as the specification wants; so are other platforms' sections.
+//! What a value means is for whoever uses it; here a wrong type anywhere becomes an error before
+//! anything is made. Members that the table does not have are ignored, as the specification wants;
+//! so are other platforms' sections.
 
 use crate::codec::json::Value;
 use crate::error::{Error, Result};
@@ -14,8 +16,8 @@ pub const PROCESS: &[u8] = b"B";
 /// `linux.resources`, and the file that `update --resources` is given.
 pub const RESOURCES: &[u8] = b"R";
 
-/// The members of each object: `[!][*|%]KIND` and the name. `!`: it must be there. `*`: an array, `%`: an object with any
-/// names, of that kind. Kinds are
+/// The members of each object: `[!][*|%]KIND` and the name. `!`: it must be there. `*`: an array,
+/// `%`: an object with any names, of that kind. Kinds are
 ///
 /// - `?` a truth value, `'` a string, `.` a string that is not empty, `/` an absolute path
 /// - `2` `4` `8` a number of so many bytes, `5` `9` one of 4 or 8 with a sign, `#` a user or group
@@ -102,7 +104,8 @@ const OBJECTS: [&str; 37] = [
 
 /// Checks a value of a checked document against a kind: [`CONFIG`] and the like.
 ///
-/// It calls itself once for each level of the table, which has nine; how deep the document is does not matter.
+/// It calls itself once for each level of the table, which has nine; how deep the document is does
+/// not matter.
 pub fn check(value: &Value<'_>, kind: &[u8]) -> Result<()> {
     let Some((&first, rest)) = kind.split_first() else { return Ok(()) };
     match first {

@@ -1,4 +1,5 @@
-//! A [`Spec`] as the runtime-spec's `config.json`, its keys in the order of the specification's own Go structs.
+//! A [`Spec`] as the runtime-spec's `config.json`, its keys in the order of the specification's own
+//! Go structs.
 
 use super::{Device, IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability, seccomp};
 use crate::codec::json::Writer;
@@ -7,7 +8,8 @@ use crate::io::text::words;
 use crate::sys::fs::{S_IFBLK, S_IFMT};
 use core::ffi::CStr;
 
-/// The specification's version that it keeps to: what runc 1.1 and crun 1.8 know, and all newer ones.
+/// The specification's version that it keeps to: what runc 1.1 and crun 1.8 know, and all newer
+/// ones.
 const VERSION: &[u8] = b"1.0.2";
 
 /// Writes the config of a container whose root directory is `root`, relative to its bundle.

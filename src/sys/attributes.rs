@@ -1,4 +1,5 @@
-//! How the kernel treats this process: scheduler, priority of its input and output, CPUs, personality, memory nodes.
+//! How the kernel treats this process: scheduler, priority of its input and output, CPUs,
+//! personality, memory nodes.
 
 use super::Result;
 use super::syscall::command;

@@ -4,7 +4,8 @@ use super::Result;
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 
-/// Loads a program that says which devices a control group may use: 1 for yes (`BPF_PROG_TYPE_CGROUP_DEVICE`).
+/// Loads a program that says which devices a control group may use: 1 for yes
+/// (`BPF_PROG_TYPE_CGROUP_DEVICE`).
 pub fn load_device_program(instructions: &[u64]) -> Result<Fd> {
     const PROG_LOAD: i32 = 5;
     const CGROUP_DEVICE: u64 = 15;
@@ -18,7 +19,8 @@ pub fn load_device_program(instructions: &[u64]) -> Result<Fd> {
         0,
         0,
     ];
-    // SAFETY: the start of a `union bpf_attr`; instructions are 8 bytes each, and they and the license outlive the call.
+    // SAFETY: the start of a `union bpf_attr`; instructions are 8 bytes each, and they and the
+    // license outlive the call.
     unsafe { syscall!(libc::SYS_bpf, PROG_LOAD, attributes.as_ptr(), size_of_val(&attributes)) }
         .map(Fd::from_answer)
 }
@@ -31,7 +33,8 @@ fn attach_or_detach(command: i32, group: FdRef<'_>, program: &Fd, flags: u32) ->
     unsafe { command!(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(&attributes)) }
 }
 
-/// Attaches such a program to a group; a device must be allowed by this one and by those of the groups above.
+/// Attaches such a program to a group; a device must be allowed by this one and by those of the
+/// groups above.
 pub fn attach_device_program(group: FdRef<'_>, program: &Fd) -> Result<()> {
     const PROG_ATTACH: i32 = 8;
     const ALLOW_MULTI: u32 = 2;
@@ -51,7 +54,8 @@ pub fn device_programs(group: FdRef<'_>) -> Result<Attached> {
     let count = ids.len() as u64;
     let mut query: [u64; 4] =
         [group.raw() as u64 | u64::from(CGROUP_DEVICE) << 32, 0, ids.as_mut_ptr() as u64, count];
-    // SAFETY: the start of a `union bpf_attr`; the kernel writes at most `count` numbers to `ids`, and the count.
+    // SAFETY: the start of a `union bpf_attr`; the kernel writes at most `count` numbers to `ids`,
+    // and the count.
     unsafe { syscall!(libc::SYS_bpf, PROG_QUERY, query.as_mut_ptr(), size_of_val(&query)) }?;
     Ok(Attached { ids, count: (query[3] as u32 as usize).min(64) })
 }

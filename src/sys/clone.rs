@@ -23,7 +23,8 @@ pub enum Side {
 
 static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process was made by [`fork`]: in a pid namespace of its own, a child of PID 1 is PID 1 too.
+/// Whether this process was made by [`fork`]: in a pid namespace of its own, a child of PID 1 is
+/// PID 1 too.
 pub fn is_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
@@ -45,22 +46,26 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// clone3(2) like fork(2), with `CLONE_NEW*` flags, born in `cgroup` (a directory of cgroup2) where there is one.
+/// clone3(2) like fork(2), with `CLONE_NEW*` flags, born in `cgroup` (a directory of cgroup2) where
+/// there is one.
 ///
 /// The child has a copy of the memory and of the descriptors. The process must have one thread.
 pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
     clone(namespaces, cgroup, libc::SIGCHLD)
 }
 
-/// The same, but the new process is a child of our parent: `CLONE_PARENT`. The pid is the one that we see.
+/// The same, but the new process is a child of our parent: `CLONE_PARENT`. The pid is the one that
+/// we see.
 pub fn fork_sibling(namespaces: i32) -> Result<Side> {
     clone(namespaces | libc::CLONE_PARENT, None, 0)
 }
 
-/// clone(2) with these flags, `CLONE_PIDFD` among them, and the `mark` of a call that needs it (`marked.rs`).
+/// clone(2) with these flags, `CLONE_PIDFD` among them, and the `mark` of a call that needs it
+/// (`marked.rs`).
 pub(super) fn by_clone(flags: u64, mark: u64) -> Result<Side> {
     let mut pidfd = -1i32;
-    // SAFETY: as for clone3(2) below; clone(2) returns the pidfd where it is given room for a parent's thread id.
+    // SAFETY: as for clone3(2) below; clone(2) returns the pidfd where it is given room for a
+    // parent's thread id.
     let pid = unsafe { syscall!(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0, mark) }?;
     Ok(side(pid, &pidfd))
 }
@@ -87,10 +92,12 @@ fn clone(namespaces: i32, cgroup: Option<FdRef<'_>>, exit_signal: i32) -> Result
         cgroup: cgroup.map_or(0, |dir| dir.raw() as u64),
         ..CloneArgs::default()
     };
-    // SAFETY: `args` is a `struct clone_args`; without CLONE_VM the child runs on a copy of this stack, so returning
-    // twice is sound, as for fork(2); the kernel writes the pidfd to the parent's copy.
+    // SAFETY: `args` is a `struct clone_args`; without CLONE_VM the child runs on a copy of this
+    // stack, so returning twice is sound, as for fork(2); the kernel writes the pidfd to the
+    // parent's copy.
     let pid = match unsafe { syscall!(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) } {
-        // Docker's seccomp profile has it that there is no clone3, which cannot be looked into, but for the host's root.
+        // Docker's seccomp profile has it that there is no clone3, which cannot be looked into, but
+        // for the host's root.
         Err(Errno::ENOSYS) if cgroup.is_none() && namespaces & CLONE_NEWTIME == 0 => {
             return by_clone(args.flags | args.exit_signal, 0);
         }

@@ -6,8 +6,9 @@ use core::arch::x86_64::{
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
-/// Folds bytes for CRC-32 (reflected, as in gzip): a state of 0 after these 16 bytes is what `state` is after the
-/// `used` first ones of `bytes`. Nothing where the processor has no PCLMULQDQ or there are fewer than 64 bytes.
+/// Folds bytes for CRC-32 (reflected, as in gzip): a state of 0 after these 16 bytes is what
+/// `state` is after the `used` first ones of `bytes`. Nothing where the processor has no PCLMULQDQ
+/// or there are fewer than 64 bytes.
 pub fn fold_crc32(state: u32, bytes: &[u8]) -> Option<([u8; 16], usize)> {
     if bytes.len() < 64 || !has_pclmul() {
         return None;
@@ -32,7 +33,8 @@ fn has_pclmul() -> bool {
     }
 }
 
-/// One step of folding; a macro, because our code is compiled for size and a function would be called for every 16 bytes.
+/// One step of folding; a macro, because our code is compiled for size and a function would be
+/// called for every 16 bytes.
 macro_rules! advance {
     ($lane:expr, $by:expr, $next:expr) => {
         _mm_xor_si128(

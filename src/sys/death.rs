@@ -1,4 +1,5 @@
-//! The death of this process, told through memory that it shares: a robust futex (set_robust_list(2)).
+//! The death of this process, told through memory that it shares: a robust futex
+//! (set_robust_list(2)).
 //!
 //! A process that may make no system call can learn in no other way that nobody answers any more.
 
@@ -14,7 +15,8 @@ static HEAD: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 /// `struct robust_list`: the only entry, which leads back to the head.
 static ENTRY: AtomicUsize = AtomicUsize::new(0);
 
-/// Has the kernel set [`DIED`] in `word` when this thread ends, however it ends. One word at a time.
+/// Has the kernel set [`DIED`] in `word` when this thread ends, however it ends. One word at a
+/// time.
 pub fn tell_by(word: &AtomicU32) -> Result<()> {
     // SAFETY: no memory is passed.
     word.store(unsafe { syscall!(libc::SYS_gettid) }? as u32, Ordering::Release);
@@ -22,6 +24,7 @@ pub fn tell_by(word: &AtomicU32) -> Result<()> {
     ENTRY.store(&raw const HEAD as usize, Ordering::Relaxed);
     HEAD[0].store(entry, Ordering::Relaxed);
     HEAD[1].store((word.as_ptr() as usize).wrapping_sub(entry), Ordering::Relaxed);
-    // SAFETY: head and entry are static. If the word is unmapped by then, the kernel leaves it alone.
+    // SAFETY: head and entry are static. If the word is unmapped by then, the kernel leaves it
+    // alone.
     unsafe { command!(libc::SYS_set_robust_list, &raw const HEAD, size_of_val(&HEAD)) }
 }

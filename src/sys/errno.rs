@@ -1,15 +1,18 @@
-//! Error numbers, and what they say. A newtype, not an enum: the kernel may answer a number we do not know.
+//! Error numbers, and what they say. A newtype, not an enum: the kernel may answer a number we do
+//! not know.
 
 use core::fmt;
 use core::num::NonZeroI64;
 
-/// An error number from errno(3), never 0, so that a `Result<(), Errno>` is one number too. As wide as what system calls
-/// return: a `Result` of either is two registers then, and does not go through memory.
+/// An error number from errno(3), never 0, so that a `Result<(), Errno>` is one number too. As wide
+/// as what system calls return: a `Result` of either is two registers then, and does not go through
+/// memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Errno(NonZeroI64);
 
 impl Errno {
-    /// No error number: what went wrong was not a system call. The kernel's largest, which it has no use for.
+    /// No error number: what went wrong was not a system call. The kernel's largest, which it has
+    /// no use for.
     pub const NONE: Errno = Errno(NonZeroI64::new(4095).unwrap());
 
     /// By number; 0 is [`Errno::NONE`].
@@ -20,7 +23,8 @@ impl Errno {
         }
     }
 
-    /// What a system call's answer stands for that is not above 0: an error number below it, or none.
+    /// What a system call's answer stands for that is not above 0: an error number below it, or
+    /// none.
     pub(super) fn of_answer(answer: isize) -> Option<Errno> {
         NonZeroI64::new(-answer as i64).map(Errno)
     }
@@ -46,7 +50,8 @@ macro_rules! errnos {
     };
 }
 
-// The texts are those of Go's syscall package where it has one: docker and podman look for them in a runtime's errors.
+// The texts are those of Go's syscall package where it has one: docker and podman look for them in
+// a runtime's errors.
 errnos! {
     EPERM "operation not permitted"
     ENOENT "no such file or directory"

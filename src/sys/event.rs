@@ -53,7 +53,8 @@ pub fn remove(set: &Fd, fd: FdRef<'_>) -> Result<()> {
     control(set, libc::EPOLL_CTL_DEL, fd, 0, 0)
 }
 
-/// epoll_wait(2): what happened, within `timeout_ms` milliseconds (-1: for ever). A signal reads as no events.
+/// epoll_wait(2): what happened, within `timeout_ms` milliseconds (-1: for ever). A signal reads as
+/// no events.
 pub fn wait<'b>(set: &Fd, events: &'b mut [Event], timeout_ms: i32) -> Result<&'b [Event]> {
     let (pointer, room) = (events.as_mut_ptr(), events.len());
     // SAFETY: the kernel writes at most `room` events.
@@ -64,7 +65,8 @@ pub fn wait<'b>(set: &Fd, events: &'b mut [Event], timeout_ms: i32) -> Result<&'
     }
 }
 
-/// poll(2) of one descriptor: what of `POLLIN`, `POLLOUT`, `POLLHUP`, `POLLERR` holds within `timeout_ms` (-1: for ever).
+/// poll(2) of one descriptor: what of `POLLIN`, `POLLOUT`, `POLLHUP`, `POLLERR` holds within
+/// `timeout_ms` (-1: for ever).
 pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
     let mut poll = libc::pollfd { fd: fd.raw(), events: flags, revents: 0 };
     // SAFETY: the kernel reads and writes one `struct pollfd`.
@@ -75,7 +77,8 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
     }
 }
 
-/// poll(2) of some descriptors, without an end: what holds of what each is asked (`POLLIN`, ...). One that is `None` says nothing.
+/// poll(2) of some descriptors, without an end: what holds of what each is asked (`POLLIN`, ...).
+/// One that is `None` says nothing.
 pub fn poll_some(fds: &[Option<(FdRef<'_>, i16)>], answers: &mut [i16]) -> Result<()> {
     /// More than anybody asks for.
     const MOST: usize = 4;

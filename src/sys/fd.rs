@@ -71,7 +71,8 @@ impl Drop for Fd {
 }
 
 impl FdRef<'_> {
-    /// A descriptor by number, for one that is known to be open (0 to 2, or inherited by agreement).
+    /// A descriptor by number, for one that is known to be open (0 to 2, or inherited by
+    /// agreement).
     pub const fn from_raw<'a>(raw: i32) -> FdRef<'a> {
         FdRef(raw, PhantomData)
     }
@@ -106,7 +107,8 @@ pub fn set_cloexec(fd: FdRef<'_>, on: bool) -> Result<()> {
     unsafe { command!(libc::SYS_fcntl, fd.raw(), libc::F_SETFD, flags) }
 }
 
-/// fcntl(2) `F_GETFD`: whether it is open and stays so across exec, as what we were given is and what we open is not.
+/// fcntl(2) `F_GETFD`: whether it is open and stays so across exec, as what we were given is and
+/// what we open is not.
 pub fn is_inherited(fd: FdRef<'_>) -> bool {
     // SAFETY: no memory is passed.
     let flags = unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_GETFD) };
@@ -148,7 +150,8 @@ pub fn close_from(first: u32, at_exec: bool) -> Result<()> {
 
 /// close_range(2): closes `first` to `last`.
 pub fn close_range(first: u32, last: u32) -> Result<()> {
-    // SAFETY: no memory is passed; callers use it where no `Fd` of that range is used or dropped again.
+    // SAFETY: no memory is passed; callers use it where no `Fd` of that range is used or dropped
+    // again.
     unsafe { command!(libc::SYS_close_range, first, last, 0) }
 }
 

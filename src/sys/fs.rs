@@ -34,7 +34,8 @@ pub fn open(dir: FdRef<'_>, path: &CStr, flags: i32, mode: u32) -> Result<Fd> {
     Ok(Fd::from_answer(fd))
 }
 
-/// openat2(2), close-on-exec, with `RESOLVE_*` flags. `EAGAIN` (a rename raced with `..`) is tried again a few times.
+/// openat2(2), close-on-exec, with `RESOLVE_*` flags. `EAGAIN` (a rename raced with `..`) is tried
+/// again a few times.
 pub fn open_resolved(
     dir: FdRef<'_>,
     path: &CStr,
@@ -45,7 +46,8 @@ pub fn open_resolved(
     let how: [u64; 3] = [(flags | libc::O_CLOEXEC) as u32 as u64, u64::from(mode), resolve];
     let mut tries = 8;
     loop {
-        // SAFETY: `path` is NUL-terminated and `how` is a `struct open_how` of 24 bytes; both outlive the call.
+        // SAFETY: `path` is NUL-terminated and `how` is a `struct open_how` of 24 bytes; both
+        // outlive the call.
         let fd = unsafe {
             syscall!(libc::SYS_openat2, dir.raw(), path.as_ptr(), how.as_ptr(), size_of_val(&how))
         };
@@ -179,7 +181,8 @@ pub fn rename(
     unsafe { command!(libc::SYS_renameat2, old_dir, old.as_ptr(), new_dir, new.as_ptr(), flags) }
 }
 
-/// readlinkat(2): the target's bytes, cut at the buffer's end. An empty `path` reads the link that `dir` is (O_PATH).
+/// readlinkat(2): the target's bytes, cut at the buffer's end. An empty `path` reads the link that
+/// `dir` is (O_PATH).
 pub fn readlink<'b>(dir: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
     let n = unsafe {
@@ -217,8 +220,8 @@ pub struct Time {
     pub nanoseconds: u32,
 }
 
-/// utimensat(2): sets the modification time, and the access time alike, of the file itself, never of a link's target.
-/// An empty `path` means the open file `dir`.
+/// utimensat(2): sets the modification time, and the access time alike, of the file itself, never
+/// of a link's target. An empty `path` means the open file `dir`.
 pub fn set_times(dir: FdRef<'_>, path: &CStr, time: Time) -> Result<()> {
     let one = [time.seconds, i64::from(time.nanoseconds)];
     let times: [[i64; 2]; 2] = [one, one];
@@ -226,7 +229,8 @@ pub fn set_times(dir: FdRef<'_>, path: &CStr, time: Time) -> Result<()> {
         true => (core::ptr::null(), 0),
         false => (path.as_ptr(), libc::AT_SYMLINK_NOFOLLOW),
     };
-    // SAFETY: `path` is null (then `dir` is meant) or NUL-terminated; `times` is two `struct timespec`.
+    // SAFETY: `path` is null (then `dir` is meant) or NUL-terminated; `times` is two `struct
+    // timespec`.
     unsafe { command!(libc::SYS_utimensat, dir.raw(), path, times.as_ptr(), flags) }
 }
 
@@ -277,7 +281,8 @@ pub fn stat_target(dir: FdRef<'_>, path: &CStr) -> Result<Stat> {
 fn statx(dir: FdRef<'_>, path: &CStr, flags: i32) -> Result<Stat> {
     let mut buffer = MaybeUninit::<libc::statx>::zeroed();
     let mask = libc::STATX_BASIC_STATS | libc::STATX_MNT_ID;
-    // SAFETY: `path` is NUL-terminated; the kernel fills one `struct statx`, and zeros are valid for what it leaves.
+    // SAFETY: `path` is NUL-terminated; the kernel fills one `struct statx`, and zeros are valid
+    // for what it leaves.
     let s = unsafe {
         syscall!(libc::SYS_statx, dir.raw(), path.as_ptr(), flags, mask, buffer.as_mut_ptr())?;
         buffer.assume_init()
@@ -303,7 +308,8 @@ pub fn access(dir: FdRef<'_>, path: &CStr, how: i32) -> Result<()> {
     unsafe { command!(libc::SYS_faccessat2, dir.raw(), path.as_ptr(), how, libc::AT_EACCESS) }
 }
 
-/// getdents64(2): fills the buffer with directory entries, to be walked by [`entries`]. Empty at the end.
+/// getdents64(2): fills the buffer with directory entries, to be walked by [`entries`]. Empty at
+/// the end.
 pub fn read_directory<'b>(dir: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
     let n =
@@ -353,7 +359,8 @@ pub fn device_size(fd: FdRef<'_>) -> Result<u64> {
 
 /// fstatfs(2): whether nothing can be written through the mount that `fd` was opened on.
 pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
-    // `struct statfs`, in words: glibc's definition, which fuzz targets are built with, hides the flags.
+    // `struct statfs`, in words: glibc's definition, which fuzz targets are built with, hides the
+    // flags.
     const FLAGS: usize = 10;
     let mut words = [0u64; size_of::<libc::statfs>() / 8];
     // SAFETY: the kernel fills one `struct statfs`, which is as long.

@@ -1,5 +1,5 @@
-//! System calls that carry a mark: a number that nobody can guess, in the sixth argument, which none of them has. A filter can
-//! let them pass by it, whatever else it forbids.
+//! System calls that carry a mark: a number that nobody can guess, in the sixth argument, which
+//! none of them has. A filter can let them pass by it, whatever else it forbids.
 
 use super::clone::{self, Side};
 use super::fd::FdRef;
@@ -82,13 +82,15 @@ impl Mark {
     pub fn receive_byte(self, socket: FdRef<'_>) -> Result<Option<u8>> {
         let mut byte = 0u8;
         let vector = [&raw mut byte as usize, 1];
-        // struct mmsghdr: name and its length, vectors and their number, control and its length, flags; the answer's length.
+        // struct mmsghdr: name and its length, vectors and their number, control and its length,
+        // flags; the answer's length.
         let mut message = [0, 0, vector.as_ptr() as usize, 1, 0, 0, 0, 0];
         // SAFETY: one `struct mmsghdr`, whose one vector is of one byte; all outlive the call.
         unsafe {
             syscall!(libc::SYS_recvmmsg, socket.raw(), message.as_mut_ptr(), 1, 0, 0, self.0)
         }?;
-        // SAFETY: both are initialized; the kernel may have written them behind the compiler's back.
+        // SAFETY: both are initialized; the kernel may have written them behind the compiler's
+        // back.
         let (byte, length) = unsafe {
             (
                 core::ptr::read_volatile(&raw const byte),

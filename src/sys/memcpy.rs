@@ -1,8 +1,9 @@
-//! memcpy and memmove. musl answers short copies with `rep movs`, whose start-up halves the speed of inflate
-//! (measured: a whole unpack took 1.15 s with musl's and 0.55 s with these).
+//! memcpy and memmove. musl answers short copies with `rep movs`, whose start-up halves the speed
+//! of inflate (measured: a whole unpack took 1.15 s with musl's and 0.55 s with these).
 //!
-//! Written in assembly, because a loop in Rust may be compiled to a call of the very function it implements.
-//! Only the binary gets them: tests and fuzz targets keep libc's, which their sanitizers watch.
+//! Written in assembly, because a loop in Rust may be compiled to a call of the very function it
+//! implements. Only the binary gets them: tests and fuzz targets keep libc's, which their
+//! sanitizers watch.
 
 use core::arch::naked_asm;
 

@@ -48,17 +48,20 @@ pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr)
 /// mount(2) with `MS_BIND`, and `MS_REC` where `recursive`.
 pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
     let flags = MS_BIND | if recursive { MS_REC } else { 0 };
-    // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a bind.
+    // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a
+    // bind.
     unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, flags, 0) }
 }
 
 /// mount(2) with `MS_MOVE`.
 pub fn move_to(source: &CStr, target: &CStr) -> Result<()> {
-    // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a move.
+    // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a
+    // move.
     unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, libc::MS_MOVE, 0) }
 }
 
-/// mount(2) with one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, and `MS_REC` where wanted.
+/// mount(2) with one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, and `MS_REC` where
+/// wanted.
 pub fn set_propagation(target: &CStr, flags: u64) -> Result<()> {
     // SAFETY: `target` is NUL-terminated and outlives the call; source, type and data are ignored.
     unsafe { command!(libc::SYS_mount, 0, target.as_ptr(), 0, flags, 0) }
@@ -94,7 +97,8 @@ pub fn fs_set_flag(context: FdRef<'_>, key: &CStr) -> Result<()> {
     unsafe { command!(libc::SYS_fsconfig, context.raw(), 0, key.as_ptr(), 0, 0) }
 }
 
-/// fsconfig(2) `FSCONFIG_CMD_CREATE` and fsmount(2) with attributes from [`attr`]: a mount that is nowhere yet.
+/// fsconfig(2) `FSCONFIG_CMD_CREATE` and fsmount(2) with attributes from [`attr`]: a mount that is
+/// nowhere yet.
 pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
     // SAFETY: no memory is passed.
     unsafe {
@@ -104,8 +108,8 @@ pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
     .map(Fd::from_answer)
 }
 
-/// open_tree(2) with `OPEN_TREE_CLONE`: a copy of the mount at `path` (what a bind mount attaches), nowhere yet.
-/// The last component is followed; an empty `path` means `dir`.
+/// open_tree(2) with `OPEN_TREE_CLONE`: a copy of the mount at `path` (what a bind mount attaches),
+/// nowhere yet. The last component is followed; an empty `path` means `dir`.
 pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
     let flags = OPEN_TREE_CLONE
         | libc::O_CLOEXEC
@@ -115,7 +119,8 @@ pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
     unsafe { syscall!(libc::SYS_open_tree, dir.raw(), path.as_ptr(), flags) }.map(Fd::from_answer)
 }
 
-/// move_mount(2): attaches the mount `tree` at the place that `target` has open, so that no path is walked again.
+/// move_mount(2): attaches the mount `tree` at the place that `target` has open, so that no path is
+/// walked again.
 pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     let empty = c"".as_ptr();
@@ -123,8 +128,8 @@ pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_move_mount, tree.raw(), empty, target.raw(), empty, flags) }
 }
 
-/// mount_setattr(2) (Linux 5.12) of the mount that `mount` is the root of: `set` and `clear` from [`attr`],
-/// `propagation` 0 or one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
+/// mount_setattr(2) (Linux 5.12) of the mount that `mount` is the root of: `set` and `clear` from
+/// [`attr`], `propagation` 0 or one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
 pub fn set_attributes(
     mount: FdRef<'_>,
     recursive: bool,
@@ -135,8 +140,8 @@ pub fn set_attributes(
     set_attribute_words(mount, recursive, &[set, clear, propagation, 0])
 }
 
-/// mount_setattr(2) `MOUNT_ATTR_IDMAP` of a mount that is nowhere yet: owners are shown as `namespace`, a user namespace,
-/// maps them.
+/// mount_setattr(2) `MOUNT_ATTR_IDMAP` of a mount that is nowhere yet: owners are shown as
+/// `namespace`, a user namespace, maps them.
 pub fn set_id_mapping(mount: FdRef<'_>, recursive: bool, namespace: FdRef<'_>) -> Result<()> {
     set_attribute_words(mount, recursive, &[attr::IDMAP, 0, 0, namespace.raw() as u64])
 }
@@ -144,11 +149,13 @@ pub fn set_id_mapping(mount: FdRef<'_>, recursive: bool, namespace: FdRef<'_>) -
 fn set_attribute_words(mount: FdRef<'_>, recursive: bool, request: &[u64; 4]) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     let (pointer, size) = (request.as_ptr(), size_of_val(request));
-    // SAFETY: the path is NUL-terminated; `request` is a `struct mount_attr` of 32 bytes; both outlive the call.
+    // SAFETY: the path is NUL-terminated; `request` is a `struct mount_attr` of 32 bytes; both
+    // outlive the call.
     unsafe { command!(libc::SYS_mount_setattr, mount.raw(), c"".as_ptr(), flags, pointer, size) }
 }
 
-/// fspick(2): a context in which the file system at `mount` is configured anew, by [`fs_reconfigure`].
+/// fspick(2): a context in which the file system at `mount` is configured anew, by
+/// [`fs_reconfigure`].
 pub fn fs_pick(mount: FdRef<'_>) -> Result<Fd> {
     const FSPICK_CLOEXEC: u32 = 1;
     const FSPICK_EMPTY_PATH: u32 = 8;
@@ -165,8 +172,8 @@ pub fn fs_reconfigure(context: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_fsconfig, context.raw(), 7, 0, 0, 0) }
 }
 
-/// pivot_root(2) of `.` onto itself: the current directory becomes the root, and the old root is mounted over it,
-/// to be taken away with `unmount(c".", MNT_DETACH)`.
+/// pivot_root(2) of `.` onto itself: the current directory becomes the root, and the old root is
+/// mounted over it, to be taken away with `unmount(c".", MNT_DETACH)`.
 pub fn pivot_here() -> Result<()> {
     // SAFETY: both strings are NUL-terminated.
     unsafe { command!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) }
@@ -190,7 +197,8 @@ pub fn chdir_fd(dir: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_fchdir, dir.raw()) }
 }
 
-/// getcwd(2): fails with ENOENT where the directory is gone; a path that begins `(unreachable)` is outside the root.
+/// getcwd(2): fails with ENOENT where the directory is gone; a path that begins `(unreachable)` is
+/// outside the root.
 pub fn current_directory(buffer: &mut [u8]) -> Result<&CStr> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
     unsafe { syscall!(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) }?;

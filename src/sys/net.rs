@@ -4,7 +4,8 @@ use super::Result;
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 
-/// socket(2), bind(2): the kernel's uevents (netlink(7) `NETLINK_KOBJECT_UEVENT`, group 1), non-blocking.
+/// socket(2), bind(2): the kernel's uevents (netlink(7) `NETLINK_KOBJECT_UEVENT`, group 1),
+/// non-blocking.
 pub fn open_uevents() -> Result<Fd> {
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: no memory is passed.
@@ -19,8 +20,8 @@ pub fn open_uevents() -> Result<Fd> {
     Ok(socket)
 }
 
-/// socket(2): what the kernel tells and is told of network devices (rtnetlink(7)), in the network namespace of this process.
-/// What is written to it goes to the kernel.
+/// socket(2): what the kernel tells and is told of network devices (rtnetlink(7)), in the network
+/// namespace of this process. What is written to it goes to the kernel.
 pub fn open_routes() -> Result<Fd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: no memory is passed.

@@ -35,8 +35,8 @@ pub unsafe fn adopt_argv(
     }
     let args: *const &'static CStr = (&raw const *guard).cast();
     core::mem::forget(guard);
-    // SAFETY: the first `count` are `Some`, which is the reference itself (Option's documentation); the forgotten guard
-    // keeps everybody else from the array for ever.
+    // SAFETY: the first `count` are `Some`, which is the reference itself (Option's documentation);
+    // the forgotten guard keeps everybody else from the array for ever.
     Ok(unsafe { core::slice::from_raw_parts(args, count) })
 }
 
@@ -46,7 +46,8 @@ unsafe extern "C" {
 
 /// The value of an environment variable.
 pub fn variable(name: &[u8]) -> Option<&'static CStr> {
-    // SAFETY: libc sets it before main and nothing changes it or what it points to; it ends in a null pointer.
+    // SAFETY: libc sets it before main and nothing changes it or what it points to; it ends in a
+    // null pointer.
     let mut next = unsafe { environ };
     while !next.is_null() {
         // SAFETY: it points to a string's address, or to the null pointer behind the last one.
@@ -132,12 +133,13 @@ impl<'a> StringVector<'a> {
         }
         *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
         let name = |address: usize| {
-            // SAFETY: the loop above has put there the address of a NUL-terminated string that outlives the vector.
+            // SAFETY: the loop above has put there the address of a NUL-terminated string that
+            // outlives the vector.
             let bytes = unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes();
             bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes)
         };
-        // A hash table of the entries taken, in what `space` has left: 0 is a free place. If it does not
-        // fit, each name is compared with all.
+        // A hash table of the entries taken, in what `space` has left: 0 is a free place. If it
+        // does not fit, each name is compared with all.
         let (entries, rest) = space.split_at_mut(count + 1);
         let size = (count + count / 4 + 1).next_power_of_two();
         let table = rest.get_mut(..size).unwrap_or(&mut []);
@@ -183,7 +185,8 @@ impl<'a> StringVector<'a> {
 
 /// execve(2). Returns only on failure.
 pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
-    // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
+    // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such
+    // strings.
     match unsafe { syscall!(libc::SYS_execve, path.as_ptr(), args.first, env.first) } {
         Err(errno) => errno,
         Ok(_) => Errno::NONE,
@@ -193,7 +196,8 @@ pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> 
 /// execveat(2) with `AT_EMPTY_PATH`: executes the open file. Returns only on failure.
 pub fn execute_file(file: FdRef<'_>, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
     let (args, env) = (args.first, env.first);
-    // SAFETY: the path is empty and NUL-terminated, and a StringVector is a NULL-terminated vector of such strings.
+    // SAFETY: the path is empty and NUL-terminated, and a StringVector is a NULL-terminated vector
+    // of such strings.
     match unsafe {
         syscall!(libc::SYS_execveat, file.raw(), c"".as_ptr(), args, env, libc::AT_EMPTY_PATH)
     } {
@@ -239,7 +243,8 @@ pub enum Whom<'a> {
     Pid(i32),
 }
 
-/// waitid(2) `WEXITED`: collects one child that has ended, as (pid, how). `None` where none has and `block` is false.
+/// waitid(2) `WEXITED`: collects one child that has ended, as (pid, how). `None` where none has and
+/// `block` is false.
 pub fn wait(whom: Whom<'_>, block: bool) -> Result<Option<(i32, Ended)>> {
     let (kind, id) = match whom {
         Whom::Any => (libc::P_ALL, 0),
@@ -256,7 +261,8 @@ pub fn wait(whom: Whom<'_>, block: bool) -> Result<Option<(i32, Ended)>> {
             Ok(_) => break,
         }
     }
-    // SAFETY: zeros are a valid siginfo_t, and after waitid(2) its SIGCHLD fields are the valid ones.
+    // SAFETY: zeros are a valid siginfo_t, and after waitid(2) its SIGCHLD fields are the valid
+    // ones.
     let (code, pid, status) = unsafe {
         let info = info.assume_init();
         (info.si_code, info.si_pid(), info.si_status())
@@ -356,7 +362,8 @@ pub fn drop_bounding(capability: u32) -> Result<()> {
     prctl(libc::PR_CAPBSET_DROP, capability.into(), 0)
 }
 
-/// prctl(2) `PR_CAPBSET_READ`: whether it is in the bounding set. EINVAL where the kernel does not know it.
+/// prctl(2) `PR_CAPBSET_READ`: whether it is in the bounding set. EINVAL where the kernel does not
+/// know it.
 pub fn in_bounding(capability: u32) -> Result<bool> {
     // SAFETY: no memory is passed.
     unsafe { syscall!(libc::SYS_prctl, libc::PR_CAPBSET_READ, capability, 0, 0, 0) }
@@ -378,7 +385,8 @@ pub fn keep_capabilities(on: bool) -> Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, on.into(), 0)
 }
 
-/// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new, empty session keyring instead of the inherited one.
+/// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new, empty session keyring instead of the inherited
+/// one.
 pub fn new_session_keyring() -> Result<()> {
     const JOIN_SESSION_KEYRING: i32 = 1;
     // SAFETY: no name is passed.
@@ -390,7 +398,8 @@ pub fn no_new_privileges() -> Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
-/// prctl(2) `PR_SET_DUMPABLE`: whether others of the same user may trace us and open our /proc files.
+/// prctl(2) `PR_SET_DUMPABLE`: whether others of the same user may trace us and open our /proc
+/// files.
 pub fn set_dumpable(on: bool) -> Result<()> {
     prctl(libc::PR_SET_DUMPABLE, on.into(), 0)
 }

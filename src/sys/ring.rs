@@ -1,7 +1,8 @@
 //! A ring of bytes between threads: one writes, two read, each at its own pace.
 //!
-//! `unsafe` is here because the three work on one buffer at once. Positions count up for ever; the bytes from the
-//! slowest reader to the writer belong to the readers, all others to the writer, so no byte has two owners.
+//! `unsafe` is here because the three work on one buffer at once. Positions count up for ever; the
+//! bytes from the slowest reader to the writer belong to the readers, all others to the writer, so
+//! no byte has two owners.
 
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +45,8 @@ impl<const N: usize> Ring<N> {
     }
 }
 
-/// What the three sides share of a ring; its size is a number here, so that there is one copy of the code for all rings.
+/// What the three sides share of a ring; its size is a number here, so that there is one copy of
+/// the code for all rings.
 #[derive(Clone, Copy)]
 struct Part<'r> {
     bytes: *mut u8,
@@ -54,13 +56,15 @@ struct Part<'r> {
     ring: PhantomData<&'r mut [u8]>,
 }
 
-// SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each in its own part.
+// SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each
+// in its own part.
 unsafe impl Send for Part<'_> {}
 // SAFETY: shared, a side only reads what it may read; see `just_written` and `bytes`.
 unsafe impl Sync for Part<'_> {}
 
 impl Part<'_> {
-    /// Bytes that may be written now. Asked by a reader, it may say less than there is, never more than there will be.
+    /// Bytes that may be written now. Asked by a reader, it may say less than there is, never more
+    /// than there will be.
     fn free(&self) -> usize {
         let slowest =
             self.taken[0].load(Ordering::Acquire).min(self.taken[1].load(Ordering::Acquire));
@@ -91,10 +95,12 @@ impl Writer<'_> {
         (at, self.ring.free().min(self.ring.size - at))
     }
 
-    /// The free bytes that lie in one piece, to be written and then given to the readers by [`Writer::commit`].
+    /// The free bytes that lie in one piece, to be written and then given to the readers by
+    /// [`Writer::commit`].
     pub fn space(&mut self) -> &mut [u8] {
         let (at, length) = self.place();
-        // SAFETY: this part is the writer's, there is one writer, and it is borrowed for as long as the slice lives.
+        // SAFETY: this part is the writer's, there is one writer, and it is borrowed for as long as
+        // the slice lives.
         unsafe { core::slice::from_raw_parts_mut(self.ring.bytes.add(at), length) }
     }
 
@@ -113,9 +119,10 @@ impl Writer<'_> {
         unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), count) }
     }
 
-    /// Inflates `input` into at most `most` free bytes in one piece, with what was written before as the window, and
-    /// gives them to the readers: (status, bytes of input used, bytes written).
-    /// `N` is the ring's size, as a constant: the inflater's inner loop counts with it.
+    /// Inflates `input` into at most `most` free bytes in one piece, with what was written before
+    /// as the window, and gives them to the readers: (status, bytes of input used, bytes
+    /// written). `N` is the ring's size, as a constant: the inflater's inner loop counts with
+    /// it.
     pub fn inflate<const N: usize>(
         &mut self,
         state: &mut DecompressorOxide,
@@ -126,9 +133,10 @@ impl Writer<'_> {
         let (at, length) = self.place();
         let flags =
             inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        // SAFETY: the slice covers the readers' part too, which they read meanwhile; but `decompress_with_limit` is
-        // bound to write only to `at..at + length`, the writer's own part, and reads elsewhere, as they do: no byte is
-        // written while another thread reaches it, and a read-read overlap is allowed for bytes nobody writes.
+        // SAFETY: the slice covers the readers' part too, which they read meanwhile; but
+        // `decompress_with_limit` is bound to write only to `at..at + length`, the writer's
+        // own part, and reads elsewhere, as they do: no byte is written while another
+        // thread reaches it, and a read-read overlap is allowed for bytes nobody writes.
         let whole = unsafe { core::slice::from_raw_parts_mut(self.ring.bytes, N) };
         let (status, used, made) =
             decompress_with_limit(state, input, whole, at, length.min(most), flags);
@@ -155,7 +163,8 @@ impl Reader<'_> {
         let at = taken as usize & (self.ring.size - 1);
         let length =
             ((self.ring.written.load(Ordering::Acquire) - taken) as usize).min(self.ring.size - at);
-        // SAFETY: this part is the readers' until `consume`, which cannot be called while the slice lives.
+        // SAFETY: this part is the readers' until `consume`, which cannot be called while the slice
+        // lives.
         unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), length) }
     }
 

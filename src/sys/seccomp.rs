@@ -51,13 +51,14 @@ pub const CALLS_OF_INITS: [u32; 4] = [
     libc::SYS_exit_group as u32,
 ];
 
-/// `SECCOMP_SET_MODE_FILTER` with these instructions, each a `struct sock_filter` as one number. The listener,
-/// close-on-exec, where it was asked for.
+/// `SECCOMP_SET_MODE_FILTER` with these instructions, each a `struct sock_filter` as one number.
+/// The listener, close-on-exec, where it was asked for.
 pub fn set_filter(flags: u32, program: &[u64]) -> Result<Option<Fd>> {
     const SECCOMP_SET_MODE_FILTER: u32 = 1;
     // struct sock_fprog: u16 length, padding, the address.
     let program = [program.len().min(SECCOMP_INSTRUCTIONS_MAX), program.as_ptr() as usize];
-    // SAFETY: the kernel reads one `struct sock_fprog` and as many instructions as it says, all of which outlive the call.
+    // SAFETY: the kernel reads one `struct sock_fprog` and as many instructions as it says, all of
+    // which outlive the call.
     let answer =
         unsafe { syscall!(libc::SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program.as_ptr()) }?;
     Ok((flags & FLAG_NEW_LISTENER != 0).then(|| Fd::from_answer(answer)))

@@ -71,7 +71,8 @@ pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
     (n == info.len()).then(|| (word(0), word(12)))
 }
 
-/// rt_sigtimedwait(2) without a time: waits for a signal of `set`, which must be blocked; its number.
+/// rt_sigtimedwait(2) without a time: waits for a signal of `set`, which must be blocked; its
+/// number.
 pub fn wait(set: SignalSet) -> i32 {
     loop {
         // SAFETY: the kernel reads eight bytes; neither information nor a time is passed.
@@ -103,7 +104,8 @@ pub fn end_on(signal: i32) {
     let code = end as *const () as u64;
     // struct kernel_sigaction: handler, flags, restorer (which is never returned to), mask.
     let action = [code, SA_RESTORER, code, 0];
-    // SAFETY: the kernel reads one `struct sigaction`, whose handler takes a number and touches no memory.
+    // SAFETY: the kernel reads one `struct sigaction`, whose handler takes a number and touches no
+    // memory.
     let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) };
 }
 

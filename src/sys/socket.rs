@@ -42,7 +42,8 @@ fn header(vector: &[usize; 2], control: Option<&mut Control>) -> Header {
     }
 }
 
-/// sendmsg(2) of `bytes`, and of `fd` where there is one. A peer that is gone is EPIPE, never a signal.
+/// sendmsg(2) of `bytes`, and of `fd` where there is one. A peer that is gone is EPIPE, never a
+/// signal.
 pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()> {
     let vector = [bytes.as_ptr() as usize, bytes.len()];
     let mut control = fd.map(|fd| Control {
@@ -57,7 +58,8 @@ pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()
     unsafe { command!(libc::SYS_sendmsg, socket.raw(), &raw const message, libc::MSG_NOSIGNAL) }
 }
 
-/// recvmsg(2): one message into `buffer`, and the descriptor that came with it. 0 bytes: the peer is gone.
+/// recvmsg(2): one message into `buffer`, and the descriptor that came with it. 0 bytes: the peer
+/// is gone.
 pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd>)> {
     let vector = [buffer.as_mut_ptr() as usize, buffer.len()];
     let mut control = Control::default();
@@ -66,8 +68,8 @@ pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd
     message.control_length = CONTROL_LENGTH;
     let flags = libc::MSG_CMSG_CLOEXEC;
     let count = loop {
-        // SAFETY: `message` is a `struct msghdr`; the kernel writes at most `buffer.len()` bytes to `buffer` and one
-        // control message to `control`, both of which outlive the call.
+        // SAFETY: `message` is a `struct msghdr`; the kernel writes at most `buffer.len()` bytes to
+        // `buffer` and one control message to `control`, both of which outlive the call.
         match unsafe { syscall!(libc::SYS_recvmsg, socket.raw(), &raw mut message, flags) } {
             Err(super::Errno::EINTR) => continue,
             count => break count?,

@@ -1,7 +1,9 @@
-//! One more thread in this address space, for as long as one call lasts; and futexes, to wait without spinning.
+//! One more thread in this address space, for as long as one call lasts; and futexes, to wait
+//! without spinning.
 //!
-//! The thread is made by clone(2) itself: pthreads would bring a heap and a TLS block. Both threads share one TLS
-//! block, so neither may use what lives there (libc's `errno` above all): [`super::syscall`] does not.
+//! The thread is made by clone(2) itself: pthreads would bring a heap and a TLS block. Both threads
+//! share one TLS block, so neither may use what lives there (libc's `errno` above all):
+//! [`super::syscall`] does not.
 
 use super::syscall::syscall;
 use super::{Errno, Result};
@@ -39,8 +41,8 @@ struct Job<F, A> {
     result: Option<A>,
 }
 
-/// Runs `other` in a thread of its own on `stack` and `here` in this one, and returns when both have ended.
-/// All signals are blocked in the other thread.
+/// Runs `other` in a thread of its own on `stack` and `here` in this one, and returns when both
+/// have ended. All signals are blocked in the other thread.
 pub fn alongside<F, A, B>(stack: &mut Stack, other: F, here: impl FnOnce() -> B) -> Result<(A, B)>
 where
     F: FnOnce() -> A + Send,
@@ -50,12 +52,14 @@ where
     // The kernel clears it when the thread has left its stack for good.
     let running = AtomicU32::new(1);
     let top = (&raw mut *stack) as usize + size_of::<Stack>();
-    // SAFETY: `stack` and `job` are lent to the thread alone until `Join` has seen it end, also on unwinding.
+    // SAFETY: `stack` and `job` are lent to the thread alone until `Join` has seen it end, also on
+    // unwinding.
     let thread = unsafe { start(run::<F, A>, (&raw mut job).cast(), top, &running) }?;
     let join = Join { running: &running, thread };
     let here = here();
     drop(join);
-    // SAFETY: the thread has ended: nobody else writes here. Volatile, as the compiler saw nobody write it at all.
+    // SAFETY: the thread has ended: nobody else writes here. Volatile, as the compiler saw nobody
+    // write it at all.
     let result = unsafe { core::ptr::read_volatile(&raw const job.result) };
     core::mem::forget(job);
     result.map(|other| (other, here)).ok_or(Errno::ECHILD)
@@ -72,7 +76,8 @@ impl Drop for Join<'_> {
             // The kernel's wake at a thread's end is not a private one.
             futex(self.running, libc::FUTEX_WAIT, 1);
         }
-        // It is off its stack, but counts as a thread for some microseconds more, in which setns(2) would fail.
+        // It is off its stack, but counts as a thread for some microseconds more, in which setns(2)
+        // would fail.
         let process = super::process::getpid();
         // SAFETY: signal 0 only asks whether there is such a thread; no memory is passed.
         while unsafe { syscall!(libc::SYS_tgkill, process, self.thread, 0) }.is_ok() {
@@ -97,7 +102,8 @@ unsafe extern "C" fn run<F: FnOnce() -> A, A>(job: *mut ()) -> ! {
 /// Makes the thread and returns its number. `running` is set to 0 by the kernel when it ends.
 ///
 /// # Safety
-/// `entry(job)` must be sound on a stack that ends at `top`; all three must live until `running` is 0.
+/// `entry(job)` must be sound on a stack that ends at `top`; all three must live until `running` is
+/// 0.
 unsafe fn start(
     entry: unsafe extern "C" fn(*mut ()) -> !,
     job: *mut (),
@@ -117,8 +123,9 @@ unsafe fn start(
         syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut former, 8)
     }?;
     let answer: isize;
-    // SAFETY: the new thread starts after `syscall` with these registers on its own, 16-byte aligned stack; it calls
-    // `entry`, which does not return. This thread goes on at the label as if only a system call had been made.
+    // SAFETY: the new thread starts after `syscall` with these registers on its own, 16-byte
+    // aligned stack; it calls `entry`, which does not return. This thread goes on at the label
+    // as if only a system call had been made.
     unsafe {
         asm!(
             "syscall",

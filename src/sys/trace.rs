@@ -1,4 +1,5 @@
-//! Where the program is, by the return addresses on its stack: what a release build says of a panic.
+//! Where the program is, by the return addresses on its stack: what a release build says of a
+//! panic.
 
 use core::arch::asm;
 use core::fmt::{self, Display};
@@ -9,14 +10,16 @@ unsafe extern "C" {
     static etext: u8;
 }
 
-/// How much of the stack is looked at: the frames of core's panicking functions and the end of the one that called them.
-/// Above the first frame there are at least as many words of arguments and environment.
+/// How much of the stack is looked at: the frames of core's panicking functions and the end of the
+/// one that called them. Above the first frame there are at least as many words of arguments and
+/// environment.
 const WORDS: usize = 64;
 /// How many addresses are kept: those of core's functions come first.
 const KEPT: usize = 6;
 
-/// Addresses, as `nm` and `addr2line` count on a build of the same source with `CARGO_PROFILE_RELEASE_STRIP=none`: they are
-/// fixed when the program is linked. Nearest first; some are left over from calls that have returned.
+/// Addresses, as `nm` and `addr2line` count on a build of the same source with
+/// `CARGO_PROFILE_RELEASE_STRIP=none`: they are fixed when the program is linked. Nearest first;
+/// some are left over from calls that have returned.
 pub struct Trace([usize; KEPT]);
 
 impl Trace {
@@ -38,7 +41,8 @@ impl Trace {
         let mut found = [0; KEPT];
         let mut places = found.iter_mut();
         for index in 0..WORDS {
-            // SAFETY: the caller vouches for it. Volatile, as the compiler knows nothing of what is there.
+            // SAFETY: the caller vouches for it. Volatile, as the compiler knows nothing of what is
+            // there.
             let word = unsafe { stack.wrapping_add(index).read_volatile() };
             if (1..length).contains(&word.wrapping_sub(start)) {
                 match places.next() {

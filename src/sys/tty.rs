@@ -5,7 +5,8 @@ use super::fd::{Fd, FdRef};
 use super::syscall::syscall;
 
 fn ioctl(fd: FdRef<'_>, request: u64, value: usize) -> Result<usize> {
-    // SAFETY: used below only with requests whose argument is a number, or the address of what the request takes.
+    // SAFETY: used below only with requests whose argument is a number, or the address of what the
+    // request takes.
     unsafe { syscall!(libc::SYS_ioctl, fd.raw(), request, value) }
 }
 
@@ -59,7 +60,8 @@ pub fn restore(terminal: FdRef<'_>, settings: &Settings) -> Result<()> {
 
 /// ioctl(2) `TCGETS` and `TCSETS`: every byte passes as it is, or as the kernel sets a terminal up.
 pub fn set_raw(terminal: FdRef<'_>, raw: bool) -> Result<()> {
-    /// What the kernel's own settings (tty_std_termios) do with bytes, of c_iflag, c_oflag, c_cflag and c_lflag.
+    /// What the kernel's own settings (tty_std_termios) do with bytes, of c_iflag, c_oflag, c_cflag
+    /// and c_lflag.
     const COOKED: [u32; 4] = [
         libc::ICRNL | libc::IXON,
         libc::OPOST,

@@ -6,8 +6,8 @@ use super::{Errno, Result};
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
-/// madvise(2) `NOHUGEPAGE`: one touch of a byte costs 4 KiB and not 2 MiB, whatever the kernel's default is.
-/// A hint: kernels without huge pages answer EINVAL.
+/// madvise(2) `NOHUGEPAGE`: one touch of a byte costs 4 KiB and not 2 MiB, whatever the kernel's
+/// default is. A hint: kernels without huge pages answer EINVAL.
 pub fn forbid_huge_pages<T: ?Sized>(value: &mut T) {
     const PAGE: usize = 4096;
     let start = (&raw mut *value).cast::<u8>() as usize & !(PAGE - 1);
@@ -16,7 +16,8 @@ pub fn forbid_huge_pages<T: ?Sized>(value: &mut T) {
     let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_NOHUGEPAGE) };
 }
 
-/// mmap(2) `MAP_PRIVATE`, read only, for the life of the process. The file must not be truncated while it lives.
+/// mmap(2) `MAP_PRIVATE`, read only, for the life of the process. The file must not be truncated
+/// while it lives.
 pub fn map_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
     if length == 0 {
         return Ok(&[]);
@@ -57,7 +58,8 @@ impl Mapping {
 
     /// All of it.
     pub fn words(&mut self) -> &mut [u64] {
-        // SAFETY: as many words are mapped there until the drop, page-aligned, and this is their one owner.
+        // SAFETY: as many words are mapped there until the drop, page-aligned, and this is their
+        // one owner.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.words) }
     }
 }
@@ -123,14 +125,16 @@ impl Drop for Shared {
     }
 }
 
-/// madvise(2) `DONTNEED`: gives back the whole pages of `bytes`, which read as zeros from now on. Kernels that count a
-/// process's pages lazily (before 6.2) bring VmHWM up to date when they take pages away.
+/// madvise(2) `DONTNEED`: gives back the whole pages of `bytes`, which read as zeros from now on.
+/// Kernels that count a process's pages lazily (before 6.2) bring VmHWM up to date when they take
+/// pages away.
 pub fn release(bytes: &mut [u8]) {
     const PAGE: usize = 4096;
     let start = (bytes.as_mut_ptr() as usize).next_multiple_of(PAGE);
     let end = (bytes.as_mut_ptr() as usize + bytes.len()) & !(PAGE - 1);
     if start < end {
-        // SAFETY: the pages lie inside `bytes`, which is exclusively borrowed, and zeros are valid bytes.
+        // SAFETY: the pages lie inside `bytes`, which is exclusively borrowed, and zeros are valid
+        // bytes.
         let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_DONTNEED) };
     }
 }
@@ -217,7 +221,8 @@ impl<T> Grown<T> {
 #[inline(never)]
 fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
     let address = if former > 0 {
-        // SAFETY: the whole mapping belongs to the one list that calls, which is exclusively borrowed.
+        // SAFETY: the whole mapping belongs to the one list that calls, which is exclusively
+        // borrowed.
         unsafe { syscall!(libc::SYS_mremap, address, former, bytes, libc::MREMAP_MAYMOVE) }
     } else {
         let (protection, flags) =
@@ -256,7 +261,8 @@ impl<T> core::ops::Deref for Grown<T> {
     fn deref(&self) -> &[T] {
         match self.length {
             0 => &[],
-            // SAFETY: so many items were written, or are the zeros of fresh pages; they live as long as `self`.
+            // SAFETY: so many items were written, or are the zeros of fresh pages; they live as
+            // long as `self`.
             length => unsafe { core::slice::from_raw_parts(self.address.as_ptr(), length) },
         }
     }

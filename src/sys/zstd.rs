@@ -1,7 +1,7 @@
 //! libzstd's streaming decoder, in memory that is lent to it.
 //!
-//! `unsafe` is here because the library is C. It has no heap (`.cargo/config.toml`), makes no call to the kernel, and keeps
-//! all of its state in the workspace.
+//! `unsafe` is here because the library is C. It has no heap (`.cargo/config.toml`), makes no call
+//! to the kernel, and keeps all of its state in the workspace.
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -47,13 +47,14 @@ unsafe impl Send for Stream<'_> {}
 impl<'w> Stream<'w> {
     /// A decoder that works in `workspace`; nothing where that is too small for any frame.
     pub fn new(workspace: &'w mut [u64]) -> Option<Stream<'w>> {
-        // SAFETY: as many bytes, aligned to 8, borrowed exclusively for as long as the stream lives.
+        // SAFETY: as many bytes, aligned to 8, borrowed exclusively for as long as the stream
+        // lives.
         let stream = unsafe {
             c::ZSTD_initStaticDStream(workspace.as_mut_ptr().cast(), size_of_val(workspace))
         };
         let stream = NonNull::new(stream)?;
-        // The default is 128 MiB, however little of it the content needs. What counts is that the workspace suffices.
-        // SAFETY: a stream that was just made.
+        // The default is 128 MiB, however little of it the content needs. What counts is that the
+        // workspace suffices. SAFETY: a stream that was just made.
         unsafe { c::ZSTD_DCtx_setMaxWindowSize(stream.as_ptr(), 1 << c::ZSTD_WINDOWLOG_MAX_64) };
         Some(Stream { stream, fault: None, workspace: PhantomData })
     }
@@ -74,8 +75,8 @@ impl<'w> Stream<'w> {
         let mut from = c::ZSTD_inBuffer { src: input.as_ptr().cast(), size: input.len(), pos: 0 };
         let mut to =
             c::ZSTD_outBuffer { dst: output.as_mut_ptr().cast(), size: output.len(), pos: 0 };
-        // SAFETY: two true slices for the length of the call: it keeps pointers into its workspace alone, as
-        // ZSTD_d_stableOutBuffer is off.
+        // SAFETY: two true slices for the length of the call: it keeps pointers into its workspace
+        // alone, as ZSTD_d_stableOutBuffer is off.
         let answer = unsafe { c::ZSTD_decompressStream(self.stream.as_ptr(), &mut to, &mut from) };
         // ZSTD_isError: the negative of a code.
         let code = answer.wrapping_neg();

@@ -1,5 +1,6 @@
-//! The floors of unpacking: one part of the work alone, as the library does it. Prints the seconds it took, once its input
-//! was read. `filter` writes the seccomp filter that ocinit compiles of a profile, for the floor of running.
+//! The floors of unpacking: one part of the work alone, as the library does it. Prints the seconds
+//! it took, once its input was read. `filter` writes the seccomp filter that ocinit compiles of a
+//! profile, for the floor of running.
 //!
 //!     floors inflate LAYER.tar.gz
 //!     floors sha256 FILE...

@@ -1,4 +1,5 @@
-//! A case: a rule of the specification or of runc's command line, what is done, what must be seen, and who differs.
+//! A case: a rule of the specification or of runc's command line, what is done, what must be seen,
+//! and who differs.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -124,7 +125,8 @@ impl Case {
         seen
     }
 
-    /// What is wrong with one runtime's answer. Others than ocinit are asked again: some lose a race now and then.
+    /// What is wrong with one runtime's answer. Others than ocinit are asked again: some lose a
+    /// race now and then.
     fn judge(&self, runtime: Runtime) -> Option<String> {
         let again = if runtime == Runtime::Ocinit { 0 } else { ASKED_AGAIN };
         let first = self.judge_once(runtime)?;
@@ -172,8 +174,9 @@ pub fn refusal(lab: &Lab, words: &[&str]) -> String {
     seen
 }
 
-/// Runs the cases against the runtimes, several at a time, and fails with all that is not as it is said to be.
-/// `OCINIT_CONFORMANCE=process.cwd` runs those whose names begin so, `OCINIT_RUNTIME=runc` asks one runtime alone.
+/// Runs the cases against the runtimes, several at a time, and fails with all that is not as it is
+/// said to be. `OCINIT_CONFORMANCE=process.cwd` runs those whose names begin so,
+/// `OCINIT_RUNTIME=runc` asks one runtime alone.
 pub fn check(cases: Vec<Case>) {
     let wanted = std::env::var("OCINIT_CONFORMANCE").unwrap_or_default();
     let only = std::env::var("OCINIT_RUNTIME").unwrap_or_default();

@@ -129,7 +129,8 @@ fn annotations() -> Vec<Case> {
     ]
 }
 
-/// Documents that are not what the schema says: the message names the file or the field, and nothing is left.
+/// Documents that are not what the schema says: the message names the file or the field, and
+/// nothing is left.
 fn documents() -> Vec<Case> {
     let mut cases = vec![
         case("config.absent", "a bundle without config.json is an error")

@@ -1,4 +1,5 @@
-//! Who does not do what a case says, and what it does instead. A row that is no longer true fails its test.
+//! Who does not do what a case says, and what it does instead. A row that is no longer true fails
+//! its test.
 
 use crate::support::lab::Runtime::{self, Crun, Ocinit, Runc};
 

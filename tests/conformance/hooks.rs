@@ -10,7 +10,8 @@ pub fn cases() -> Vec<Case> {
     [order(), inputs(), failures(), wrong()].into_iter().flatten().collect()
 }
 
-/// A hook of each kind that writes its name to `order`; the two that run in the container write there.
+/// A hook of each kind that writes its name to `order`; the two that run in the container write
+/// there.
 const ALL: &str = r#"{"hooks": {
     "prestart": [{"path": "/bin/sh", "args": ["sh", "-c", "echo prestart >>@DIR@/order"]}],
     "createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "echo createRuntime >>@DIR@/order"]}, {"path": "/bin/sh", "args": ["sh", "-c", "echo second >>@DIR@/order"]}],

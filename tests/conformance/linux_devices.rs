@@ -1,4 +1,5 @@
-//! config-linux.md, "Default devices", "Devices", "Default symbolic links", and the terminal's console.
+//! config-linux.md, "Default devices", "Devices", "Default symbolic links", and the terminal's
+//! console.
 
 use std::os::unix::fs::symlink;
 

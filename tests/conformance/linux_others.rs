@@ -1,4 +1,5 @@
-//! config-linux.md: sysctl, masked and read-only paths, rootfs propagation, cgroups, intelRdt and what else there is.
+//! config-linux.md: sysctl, masked and read-only paths, rootfs propagation, cgroups, intelRdt and
+//! what else there is.
 
 use std::os::unix::fs::symlink;
 

@@ -1,4 +1,5 @@
-//! config-linux.md, "Seccomp". What a filter does to every system call is compared with libseccomp elsewhere.
+//! config-linux.md, "Seccomp". What a filter does to every system call is compared with libseccomp
+//! elsewhere.
 
 use crate::case::{Case, case};
 
@@ -6,7 +7,8 @@ pub fn cases() -> Vec<Case> {
     [actions(), arguments(), notify(), wrong()].into_iter().flatten().collect()
 }
 
-/// Signals that a program may send itself by `kill -0` to `kill -N` while a filter looks at the number: index 1 of kill(2).
+/// Signals that a program may send itself by `kill -0` to `kill -N` while a filter looks at the
+/// number: index 1 of kill(2).
 const COMPARE: &[(&str, &str, &str, &str)] = &[
     ("seccomp.args.eq", "SCMP_CMP_EQ", r#""value": 17"#, "00 17- 18 "),
     ("seccomp.args.ne", "SCMP_CMP_NE", r#""value": 17"#, "00- 17 18- "),

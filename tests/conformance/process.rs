@@ -278,7 +278,8 @@ fn ends() -> Vec<Case> {
     vec![
         case("process.exit", "run gives the program's own status").sh("exit 42").gives("[42]"),
         case("process.killed", "a program that a signal ended is 128 and the signal")
-            // The first process of a pid namespace is not killed by its own signals: its child is, and the shell says so.
+            // The first process of a pid namespace is not killed by its own signals: its child is,
+            // and the shell says so.
             .with(r#"{"linux": {"namespaces": [{"type": "mount"}]}, "hostname": null}"#)
             .sh("kill -9 $$")
             .gives("[137]"),

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::{project, slots};
 
-/// Seconds a VM may take before `boot` ends it: a loaded machine under tcg is slow, a hang is longer.
+/// Seconds a VM may take before `boot` ends it: a loaded machine under tcg is slow, a hang is
+/// longer.
 const TIMEOUT_SECONDS: u64 = 180;
 /// Seconds `boot` itself has to end after that.
 const GRACE_SECONDS: u64 = 30;

@@ -1,5 +1,5 @@
-//! Classic BPF as seccomp(2) takes it: what the kernel checks before it loads a filter, and what a filter then says.
-//! An instruction is a `struct sock_filter` as one number.
+//! Classic BPF as seccomp(2) takes it: what the kernel checks before it loads a filter, and what a
+//! filter then says. An instruction is a `struct sock_filter` as one number.
 
 pub const X86_64: u32 = 0xc000_003e;
 pub const I386: u32 = 0x4000_0003;

@@ -1,10 +1,11 @@
-//! What is made once for all tests of a build: kept under `target/tmp/cache`, made again only if its recipe changed.
+//! What is made once for all tests of a build: kept under `target/tmp/cache`, made again only if
+//! its recipe changed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// The entry of this name, made by `make` into the path it is given if no process has made it before.
-/// Change the name (`busybox-2`) when the recipe changes.
+/// The entry of this name, made by `make` into the path it is given if no process has made it
+/// before. Change the name (`busybox-2`) when the recipe changes.
 pub fn get(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     std::fs::create_dir_all(&cache).expect("cache directory");

@@ -1,4 +1,5 @@
-//! QEMU started by hand, as somebody with another machine monitor does: an initramfs, a disk and a serial console.
+//! QEMU started by hand, as somebody with another machine monitor does: an initramfs, a disk and a
+//! serial console.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +16,8 @@ pub fn kernel() -> (PathBuf, PathBuf) {
     (lines.next().expect("a kernel"), lines.next().expect("modules"))
 }
 
-/// Boots `disk` with this /ocinit.conf and no report port; standard output is what came on the console.
+/// Boots `disk` with this /ocinit.conf and no report port; standard output is what came on the
+/// console.
 pub fn run(directory: &Path, configuration: &str, disk: &Path, limit: Duration) -> Outcome {
     let mut qemu = command(directory, configuration, disk);
     let _slot = slots::take();

@@ -26,7 +26,8 @@ pub fn ext4(file: &Path, mebibytes: u64, content: Option<&Path>, extra: &[&str])
     tool(command.arg(file));
 }
 
-/// A FAT file system holding a directory's content; `extra` are words of mkfs (`-n LABEL`, `-i SERIAL`).
+/// A FAT file system holding a directory's content; `extra` are words of mkfs (`-n LABEL`, `-i
+/// SERIAL`).
 pub fn vfat(file: &Path, mebibytes: u64, content: &Path, extra: &[&str]) {
     blank(file, mebibytes);
     tool(Command::new("/usr/sbin/mkfs.vfat").args(extra).arg(file));

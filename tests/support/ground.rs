@@ -40,10 +40,12 @@ extern "C" fn prepare() {
     if std::env::var_os("PROBE").is_some() {
         return;
     }
-    // SAFETY: there is one thread, these calls take no memory but `set`, and what is set is valid for each.
+    // SAFETY: there is one thread, these calls take no memory but `set`, and what is set is valid
+    // for each.
     unsafe {
         for number in 1..=64 {
-            // Of SIGKILL and SIGSTOP it is refused; SIGPIPE is Rust's own, which ignores it and resets it in children.
+            // Of SIGKILL and SIGSTOP it is refused; SIGPIPE is Rust's own, which ignores it and
+            // resets it in children.
             libc::signal(number, libc::SIG_DFL);
         }
         let mut set = std::mem::zeroed();

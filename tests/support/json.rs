@@ -1,4 +1,5 @@
-//! JSON as the tests of the runtime write and read it: a value, a merge patch (RFC 7396) to change a config.json with.
+//! JSON as the tests of the runtime write and read it: a value, a merge patch (RFC 7396) to change
+//! a config.json with.
 
 use std::fmt;
 
@@ -15,7 +16,8 @@ pub enum Json {
 }
 
 impl Json {
-    /// The value of a text, which is a test's own or a runtime's: what is wrong with it ends the test.
+    /// The value of a text, which is a test's own or a runtime's: what is wrong with it ends the
+    /// test.
     #[track_caller]
     pub fn parse(text: &str) -> Json {
         Json::try_parse(text).unwrap_or_else(|at| panic!("no JSON at byte {at} of {text}"))
@@ -29,7 +31,8 @@ impl Json {
         if reader.at == text.len() { Ok(value) } else { Err(reader.at) }
     }
 
-    /// A member by the names on the way to it, `linux.namespaces.0.type`; `Null` where there is none.
+    /// A member by the names on the way to it, `linux.namespaces.0.type`; `Null` where there is
+    /// none.
     pub fn at(&self, path: &str) -> &Json {
         path.split('.').fold(self, |value, name| match value {
             Json::Object(members) => {
@@ -66,8 +69,9 @@ impl Json {
         }
     }
 
-    /// Changes it as RFC 7396 says: objects are merged, null takes a member away, all else replaces. Two more:
-    /// `"mounts+"` adds the items of a list, `"root="` sets what it is given, null too.
+    /// Changes it as RFC 7396 says: objects are merged, null takes a member away, all else
+    /// replaces. Two more: `"mounts+"` adds the items of a list, `"root="` sets what it is
+    /// given, null too.
     pub fn merge(&mut self, patch: &Json) {
         let Json::Object(changes) = patch else {
             *self = patch.clone();

@@ -1,4 +1,5 @@
-//! A place where runtimes are tried: a bundle of busybox in memory, cgroup v2, a state root of its own.
+//! A place where runtimes are tried: a bundle of busybox in memory, cgroup v2, a state root of its
+//! own.
 
 mod messages;
 mod place;
@@ -17,7 +18,8 @@ pub use messages::{receive_descriptor, receive_text};
 use place::{APPLETS, CONFIG};
 pub use place::{enter, host, mountinfo};
 
-/// Where each thread has its own file system in memory. The path is short: sockets have 108 bytes for theirs.
+/// Where each thread has its own file system in memory. The path is short: sockets have 108 bytes
+/// for theirs.
 pub const PLACE: &str = "/mnt";
 /// What no command of these tests takes; then it hangs.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -160,7 +162,8 @@ impl Lab {
         self
     }
 
-    /// For an ordinary user, who has one id: a user namespace whose root is the user, and no cgroup.
+    /// For an ordinary user, who has one id: a user namespace whose root is the user, and no
+    /// cgroup.
     pub fn for_user(&mut self, user: u32) -> &mut Lab {
         self.merge(&format!(
             r#"{{"linux": {{"cgroupsPath": null,
@@ -358,8 +361,9 @@ pub fn turns(short: u32, long: u32) -> u32 {
     if std::env::var_os("OCINIT_ESCAPES").is_some_and(|form| form == "long") { long } else { short }
 }
 
-/// Copies a program that is executed soon, by a process of its own: another thread's fork would inherit the descriptor that it
-/// is written by, and what is open to be written is not executed (ETXTBSY).
+/// Copies a program that is executed soon, by a process of its own: another thread's fork would
+/// inherit the descriptor that it is written by, and what is open to be written is not executed
+/// (ETXTBSY).
 pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
     let copied = Command::new("cp").arg(from.as_ref()).arg(to).status();
     assert!(copied.expect("cp").success(), "{}", to.display());

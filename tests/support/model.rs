@@ -1,5 +1,6 @@
-//! What a list of tar entries must become as a tree: later entries replace earlier ones, links share a file, parents
-//! that are not listed are made, links among them are followed within the root.
+//! What a list of tar entries must become as a tree: later entries replace earlier ones, links
+//! share a file, parents that are not listed are made, links among them are followed within the
+//! root.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,8 @@ pub struct Listed {
 
 type Path = Vec<Vec<u8>>;
 
-/// The tree in the making: nothing for a directory that no entry names, and a number for those that are one file.
+/// The tree in the making: nothing for a directory that no entry names, and a number for those that
+/// are one file.
 #[derive(Default)]
 pub struct Model {
     nodes: BTreeMap<Path, (Option<Listed>, usize)>,
@@ -32,7 +34,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// The tree that the entries make, or which of them has a name or a target that cannot be in a layer.
+    /// The tree that the entries make, or which of them has a name or a target that cannot be in a
+    /// layer.
     pub fn of(entries: &[Listed]) -> Result<Model, String> {
         let mut model = Model::default();
         for entry in entries {

@@ -1,4 +1,5 @@
-//! What must be refused: in one line, with a status, leaving nothing; and what runc says to the same.
+//! What must be refused: in one line, with a status, leaving nothing; and what runc says to the
+//! same.
 
 use super::json::Json;
 use super::lab::{Lab, Runtime, Said};
@@ -50,7 +51,8 @@ pub fn leftovers(lab: &Lab) -> String {
     left
 }
 
-/// What is wrong with an answer that must be one line, which holds all of these, with nothing on standard output.
+/// What is wrong with an answer that must be one line, which holds all of these, with nothing on
+/// standard output.
 pub fn misses(said: &Said, says: &[String], status: i32) -> String {
     let is_one = said.err.ends_with('\n')
         && said.err.lines().count() == 1

@@ -17,7 +17,8 @@ pub enum Step<'a> {
     Resize(u16, u16),
 }
 
-/// Runs a command at a terminal of 30 rows and 90 columns; standard output is all that came on its screen.
+/// Runs a command at a terminal of 30 rows and 90 columns; standard output is all that came on its
+/// screen.
 pub fn drive(words: &[OsString], steps: &[Step<'_>]) -> Outcome {
     let mut command = Command::new("python3");
     command.arg(project().join("tests/support/terminal.py")).stdin(Stdio::null());

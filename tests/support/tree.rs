@@ -118,7 +118,8 @@ impl Entry {
         let path = CString::new(self.path().into_os_string().into_encoded_bytes()).expect("no NUL");
         let name = CString::new(name).expect("no NUL");
         let mut value = vec![0_u8; 65_536];
-        // SAFETY: both strings end in NUL and live until the call returns, the buffer is as long as it says.
+        // SAFETY: both strings end in NUL and live until the call returns, the buffer is as long as
+        // it says.
         let length = unsafe {
             libc::lgetxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len())
         };
@@ -150,7 +151,8 @@ impl Entry {
         }
     }
 
-    /// Everything that must not change, in a line; the time of the last change of any attribute is part of it.
+    /// Everything that must not change, in a line; the time of the last change of any attribute is
+    /// part of it.
     pub fn record(&self) -> String {
         let stat = &self.metadata;
         let content =
@@ -167,7 +169,8 @@ impl Entry {
     }
 }
 
-/// Compares with lines of `PATH KEY=VALUE …`: the names exactly (but for `.`), and the attributes that are named.
+/// Compares with lines of `PATH KEY=VALUE …`: the names exactly (but for `.`), and the attributes
+/// that are named.
 pub fn check(expected: &str, found: &BTreeMap<String, Entry>) -> Result<(), String> {
     let mut names: Vec<_> =
         expected.lines().map(|line| line.split(' ').next().expect("a path")).collect();

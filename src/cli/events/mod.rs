@@ -1,4 +1,5 @@
-//! `ocinit events ID`: what a container uses, again and again, and when it had too little memory; a line of JSON each.
+//! `ocinit events ID`: what a container uses, again and again, and when it had too little memory; a
+//! line of JSON each.
 
 mod stats;
 

@@ -1,4 +1,5 @@
-//! What a control group has used, as runc's `events` writes it: names and layout are those of cgroups of version 1.
+//! What a control group has used, as runc's `events` writes it: names and layout are those of
+//! cgroups of version 1.
 //!
 //! What version 2 does not count is 0 or left out, as runc does it.
 
@@ -16,9 +17,10 @@ pub(super) struct Files<'a> {
     pub buffer: &'a mut [u8],
 }
 
-/// What there is, in order. `NAME{`: an object, up to its `}`. `NAME=SOURCE`: a number, which `NAME?SOURCE` leaves out
-/// where it is 0 or has no end, as Go and runc do. A source is `FILE` or `FILE/KEY`, in nanoseconds where a `*` follows;
-/// several of them with `+` between are added; `0` is what version 2 does not count. `!` is what has a function.
+/// What there is, in order. `NAME{`: an object, up to its `}`. `NAME=SOURCE`: a number, which
+/// `NAME?SOURCE` leaves out where it is 0 or has no end, as Go and runc do. A source is `FILE` or
+/// `FILE/KEY`, in nanoseconds where a `*` follows; several of them with `+` between are added; `0`
+/// is what version 2 does not count. `!` is what has a function.
 const LAYOUT: &str = "cpu{ usage{ total?cpu.stat/usage_usec* kernel=cpu.stat/system_usec* user=cpu.stat/user_usec* } \
      throttling{ periods?cpu.stat/nr_periods throttledPeriods?cpu.stat/nr_throttled \
      throttledTime?cpu.stat/throttled_usec* } !cpu } \

@@ -16,7 +16,8 @@ static LAYER: &[(&str, &str)] = &[
     ("annotations", "Annotations"),
 ];
 
-/// Likewise those of a configuration, or of the `config` in it; and what stands for one that is absent.
+/// Likewise those of a configuration, or of the `config` in it; and what stands for one that is
+/// absent.
 static CONFIG: &[(&str, &str, Absent)] = &[
     ("created", "Created", Absent::Null),
     ("docker_version", "DockerVersion", Absent::Empty),

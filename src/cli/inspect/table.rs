@@ -129,7 +129,8 @@ impl<'a, 'f> Table<'a, 'f> {
         self.cell(0, what);
     }
 
-    /// A member of a document, where it is there and says something; lists of it go on in lines of their own.
+    /// A member of a document, where it is there and says something; lists of it go on in lines of
+    /// their own.
     fn member(&mut self, name: &dyn Display, value: Option<Value<'_>>) {
         let Some(value) = value.filter(|value| !EMPTY.contains(&value.as_json())) else { return };
         if let Some(members) = value.as_object() {

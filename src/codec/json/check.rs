@@ -1,4 +1,5 @@
-//! The one pass over a document: syntax, depth, UTF-8, and every escape brought to its canonical form.
+//! The one pass over a document: syntax, depth, UTF-8, and every escape brought to its canonical
+//! form.
 
 use super::{Value, value};
 use crate::io::text::plain_length;
@@ -43,7 +44,8 @@ enum Next {
     CommaOrEnd,
 }
 
-/// Reads at `read`, writes at `written`, which never overtakes it. A failure is a text; `read` says where.
+/// Reads at `read`, writes at `written`, which never overtakes it. A failure is a text; `read` says
+/// where.
 struct Pass<'a> {
     bytes: &'a mut [u8],
     read: usize,

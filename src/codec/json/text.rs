@@ -6,8 +6,8 @@ use crate::{Error, Result};
 use core::cmp::Ordering;
 use core::fmt::{self, Display, Write};
 
-/// A string of a checked document, as it stands between its quotes: only `"`, `\` and control characters
-/// are still escaped, each in one way, so equal strings are equal bytes.
+/// A string of a checked document, as it stands between its quotes: only `"`, `\` and control
+/// characters are still escaped, each in one way, so equal strings are equal bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Text<'m>(#[serde(borrow)] &'m str);
@@ -37,7 +37,8 @@ impl<'m> Text<'m> {
         self.0.is_empty()
     }
 
-    /// The text itself, where it holds none of the characters that JSON escapes: names, digests, media types.
+    /// The text itself, where it holds none of the characters that JSON escapes: names, digests,
+    /// media types.
     pub fn as_plain(&self) -> Option<&'m str> {
         (!self.0.as_bytes().contains(&b'\\')).then_some(self.0)
     }

@@ -6,8 +6,8 @@ use crate::{Error, Result};
 use core::fmt::{self, Display};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// A value of a checked document. It owns nothing and knows its place, so an error can name it: `layers[2].size`.
-/// By default it is nothing at all, without a member.
+/// A value of a checked document. It owns nothing and knows its place, so an error can name it:
+/// `layers[2].size`. By default it is nothing at all, without a member.
 #[derive(Clone, Copy, Default)]
 pub struct Value<'m> {
     document: &'m str,
@@ -54,7 +54,8 @@ impl<'m> Value<'m> {
         Error::with_errno(text, error.errno()).with_status(error.status())
     }
 
-    /// The value of `key` in this object; `None` where it is absent or null. A key that stands there twice is an error.
+    /// The value of `key` in this object; `None` where it is absent or null. A key that stands
+    /// there twice is an error.
     pub fn get(&self, key: &str) -> Result<Option<Value<'m>>> {
         let mut found = None;
         for (name, value) in self.entries()? {
@@ -101,7 +102,8 @@ impl<'m> Value<'m> {
         self.require(key)?.as_u64()
     }
 
-    /// The items of the array of `key` in this object; none where it is absent or null (Go's list that was never made).
+    /// The items of the array of `key` in this object; none where it is absent or null (Go's list
+    /// that was never made).
     pub fn list(&self, key: &str) -> Result<Items<'m>> {
         match self.get(key)? {
             Some(list) => list.items(),
@@ -124,8 +126,8 @@ impl<'m> Value<'m> {
         self.as_string().ok_or_else(|| self.fault("not a string"))
     }
 
-    // The next three only ask what a value is. An error has the value's path, which is found by a walk through the
-    // document: to make one for each of many values takes quadratic time.
+    // The next three only ask what a value is. An error has the value's path, which is found by a
+    // walk through the document: to make one for each of many values takes quadratic time.
 
     /// Returns the members if this is an object.
     pub fn as_object(&self) -> Option<Entries<'m>> {
@@ -163,7 +165,8 @@ impl<'m> Value<'m> {
         self.read("neither true nor false")
     }
 
-    /// Whatever serde makes of this value. serde-json-core does not say what it did not like: `expected` does.
+    /// Whatever serde makes of this value. serde-json-core does not say what it did not like:
+    /// `expected` does.
     pub fn read<T: serde::Deserialize<'m>>(&self, expected: &str) -> Result<T> {
         match serde_json_core::from_slice(self.as_json().as_bytes()) {
             Ok((value, _)) => Ok(value),
@@ -232,8 +235,9 @@ impl<'m> Iterator for Entries<'m> {
     }
 }
 
-/// Where objects and arrays of checked documents end, so that they are gone over once: the address of each in the high bits,
-/// its length in the low ones; each has one place, which it shares with others.
+/// Where objects and arrays of checked documents end, so that they are gone over once: the address
+/// of each in the high bits, its length in the low ones; each has one place, which it shares with
+/// others.
 static ENDS: [AtomicU64; ENDS_KEPT] = [const { AtomicU64::new(0) }; ENDS_KEPT];
 const ENDS_KEPT: usize = 512;
 const LENGTH_BITS: u32 = 20;
@@ -300,7 +304,8 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
     at.min(bytes.len())
 }
 
-/// How a value is reached from the top of its document, found again by walking there; `end` follows unless it is the top.
+/// How a value is reached from the top of its document, found again by walking there; `end` follows
+/// unless it is the top.
 struct Path<'a, 'm> {
     to: &'a Value<'m>,
     end: &'a str,

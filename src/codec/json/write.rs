@@ -10,11 +10,12 @@
 //! json.end();                     // whatever is open: first the array, then the object
 //! json.end();
 //! ```
-//! Nothing here can fail: the sink keeps its failures for its end. Commas, line breaks and brackets come by themselves.
+//! Nothing here can fail: the sink keeps its failures for its end. Commas, line breaks and brackets
+//! come by themselves.
 //!
-//! Bytes that are not UTF-8 cannot be said in JSON. They become U+FFFD, as in Go's encoding/json, and
-//! [`Writer::has_replaced`] tells whoever wants to warn. Control characters are escaped, those behind DEL too: what a
-//! hostile image says is harmless on a terminal.
+//! Bytes that are not UTF-8 cannot be said in JSON. They become U+FFFD, as in Go's encoding/json,
+//! and [`Writer::has_replaced`] tells whoever wants to warn. Control characters are escaped, those
+//! behind DEL too: what a hostile image says is harmless on a terminal.
 
 use super::{Text, Value};
 use crate::io::output::Sink;
@@ -282,7 +283,8 @@ impl<'s> Writer<'s> {
         self.sink.put(b"\"");
     }
 
-    /// Escapes what must not stand for itself; of what `is_escaped` as a checked document is, only what it may hold.
+    /// Escapes what must not stand for itself; of what `is_escaped` as a checked document is, only
+    /// what it may hold.
     fn escape(&mut self, text: &str, is_escaped: bool) {
         let bytes = text.as_bytes();
         // What begins at `start` stands for itself.

@@ -63,7 +63,8 @@ impl<'m> Entry<'m> {
         self.xattrs().next().is_some()
     }
 
-    /// The extended attributes. Of two with the same name the later one counts: plain ones come last.
+    /// The extended attributes. Of two with the same name the later one counts: plain ones come
+    /// last.
     pub fn xattrs(&self) -> impl Iterator<Item = Xattr<'m>> + use<'m> {
         let all = Records(self.globals).chain(Records(self.records));
         let encoded = all.clone().filter_map(|(key, value)| {
@@ -147,7 +148,8 @@ impl<'m> Overrides<'m> {
     }
 }
 
-/// Whether a record means something here; git and others write global comments, which need no place.
+/// Whether a record means something here; git and others write global comments, which need no
+/// place.
 pub(super) fn matters(key: &[u8]) -> bool {
     place(key).is_some()
         || key.starts_with(b"SCHILY.xattr.")

@@ -20,7 +20,8 @@ pub(super) mod field {
     pub const MAJOR: Range<usize> = 329..337;
     pub const MINOR: Range<usize> = 337..345;
     pub const PREFIX: Range<usize> = 345..500;
-    /// star keeps times in the prefix's last bytes and says so with `tar\0` at the end of the block.
+    /// star keeps times in the prefix's last bytes and says so with `tar\0` at the end of the
+    /// block.
     pub const STAR_PREFIX: Range<usize> = 345..476;
     pub const STAR_MAGIC: Range<usize> = 508..512;
     /// The old GNU format's sparse map, in the header and in the blocks that go on with it.
@@ -31,7 +32,8 @@ pub(super) mod field {
     pub const MORE_SPARSE_GOES_ON: usize = 504;
 }
 
-/// The sum of eight bytes, and how many of them are negative as signed ones. All at once: a header is 64 times as long.
+/// The sum of eight bytes, and how many of them are negative as signed ones. All at once: a header
+/// is 64 times as long.
 fn sums(bytes: [u8; 8]) -> (i64, i64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let word = u64::from_le_bytes(bytes);
@@ -45,7 +47,8 @@ fn sums(bytes: [u8; 8]) -> (i64, i64) {
 pub struct Header<'b>(pub &'b [u8; BLOCK]);
 
 impl<'b> Header<'b> {
-    /// The block as a header, if its checksum (in unsigned or, as old tars made it, signed bytes) is right.
+    /// The block as a header, if its checksum (in unsigned or, as old tars made it, signed bytes)
+    /// is right.
     pub fn check(block: &'b [u8; BLOCK]) -> Option<Header<'b>> {
         let (mut unsigned, mut high) = (8 * i64::from(b' '), 0);
         for word in block.as_chunks::<8>().0 {
@@ -142,8 +145,8 @@ pub fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or(b"")
 }
 
-/// A number: octal digits among spaces and ended by a space, a NUL or the field; or GNU's base-256, big-endian and
-/// signed, whose first bit is set. Nothing is 0.
+/// A number: octal digits among spaces and ended by a space, a NUL or the field; or GNU's base-256,
+/// big-endian and signed, whose first bit is set. Nothing is 0.
 pub fn number(field: &[u8]) -> Option<i64> {
     let first = *field.first()?;
     if first & 0x80 != 0 {

@@ -8,10 +8,11 @@
 //! }
 //! ```
 //!
-//! What is refused: a wrong checksum, a number that is none, an extended header that breaks its own rules or is
-//! larger than the memory for it, a sparse map that contradicts itself, an end inside an entry, a type that nobody
-//! knows. Where readers differ: a pax `path` wins over a GNU long name; of several `x` headers before an entry the last
-//! one counts alone, as for GNU tar and Go; the archive ends at the first block of zeros or at the end of the bytes.
+//! What is refused: a wrong checksum, a number that is none, an extended header that breaks its own
+//! rules or is larger than the memory for it, a sparse map that contradicts itself, an end inside
+//! an entry, a type that nobody knows. Where readers differ: a pax `path` wins over a GNU long
+//! name; of several `x` headers before an entry the last one counts alone, as for GNU tar and Go;
+//! the archive ends at the first block of zeros or at the end of the bytes.
 
 mod entry;
 mod header;
@@ -83,7 +84,8 @@ impl<'s> Archive<'s> {
         Archive { source, position: 0, left: 0, padding: 0, ended: false, entries: 0 }
     }
 
-    /// How far the archive has been read, in bytes: after [`Archive::next`], where the entry's data begins.
+    /// How far the archive has been read, in bytes: after [`Archive::next`], where the entry's data
+    /// begins.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -165,7 +167,8 @@ impl<'s> Archive<'s> {
         Error::new(format_args!("tar: {why} (before byte {})", self.position))
     }
 
-    /// The next entry, or nothing at the archive's end. What was not read of the last one is passed over.
+    /// The next entry, or nothing at the archive's end. What was not read of the last one is passed
+    /// over.
     pub fn next<'m>(&mut self, memory: &'m mut TarMemory) -> Result<Option<Entry<'m>>> {
         let (mut records, mut name, mut link, mut extended) = (0, None, None, false);
         memory.map.clear();
@@ -227,7 +230,8 @@ impl<'s> Archive<'s> {
         let records = &memory.records[..records];
         let said = Overrides::read(Records(globals).chain(Records(records)));
 
-        // The map of an old sparse file goes on in blocks that take this one's place: nothing may be left in it.
+        // The map of an old sparse file goes on in blocks that take this one's place: nothing may
+        // be left in it.
         let header = Header(&memory.block);
         let (flag, old_size, device) = (header.kind(), header.sparse_size(), header.device());
         let mode = self.checked(header.mode(), "mode")? & 0o7777;
@@ -271,7 +275,8 @@ impl<'s> Archive<'s> {
                 return Err(self.fault(format_args!("{name}: entry of unknown type '{flag}'")));
             }
         };
-        // Nothing but a file has data, whatever size is written there; GNU's incremental dumps list a directory.
+        // Nothing but a file has data, whatever size is written there; GNU's incremental dumps list
+        // a directory.
         let stored = if kind == Kind::File || flag == b'D' { size } else { 0 };
         self.start_entry(stored);
 
@@ -360,7 +365,8 @@ impl<'s> Archive<'s> {
         Ok(())
     }
 
-    /// Form 1.0: lines at the start of the data: how many segments, then offsets and lengths; filled up to a block.
+    /// Form 1.0: lines at the start of the data: how many segments, then offsets and lengths;
+    /// filled up to a block.
     fn read_text_map(&mut self, block: &mut [u8; BLOCK], map: &mut Map) -> Result<()> {
         let malformed = |archive: &Archive<'_>| archive.fault(format_args!("{}", Fault::Malformed));
         let (mut expected, mut line, mut digits) = (None, 0u64, 0);

@@ -53,7 +53,8 @@ fn split(text: &[u8]) -> Result<Split<'_>, &'static str> {
     Ok((&record[..equals], &record[equals + 1..], rest))
 }
 
-/// A time as `[-]SECONDS[.FRACTION]`: (seconds rounded down, nanoseconds). Digits past the ninth are dropped.
+/// A time as `[-]SECONDS[.FRACTION]`: (seconds rounded down, nanoseconds). Digits past the ninth
+/// are dropped.
 pub fn time(text: &[u8]) -> Option<(i64, u32)> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(text) => (true, text),

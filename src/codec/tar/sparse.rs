@@ -1,5 +1,5 @@
-//! GNU sparse files: the map of which parts of a file are stored. Four forms: in the header (old GNU), as pax records
-//! (0.0), as one pax record (0.1), before the data (1.0).
+//! GNU sparse files: the map of which parts of a file are stored. Four forms: in the header (old
+//! GNU), as pax records (0.0), as one pax record (0.1), before the data (1.0).
 
 use super::header::number;
 use crate::io::text::decimal;

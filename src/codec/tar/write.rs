@@ -1,4 +1,5 @@
-//! Headers of a tar that is written: regular files alone, with nothing in them but their names and lengths.
+//! Headers of a tar that is written: regular files alone, with nothing in them but their names and
+//! lengths.
 
 use super::BLOCK;
 use super::header::field;

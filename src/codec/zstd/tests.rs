@@ -37,7 +37,8 @@ fn refused(bytes: &[u8], why: &str) {
     }
 }
 
-/// A frame that begins with these bytes behind the magic number, and has one raw block of `content`.
+/// A frame that begins with these bytes behind the magic number, and has one raw block of
+/// `content`.
 fn frame(header: &[u8], content: &[u8]) -> Vec<u8> {
     let block = (content.len() as u32) << 3 | 1;
     [&MAGIC[..], header, &block.to_le_bytes()[..3], content].concat()
@@ -131,7 +132,8 @@ fn what_is_no_zstd_is_refused() {
         &frame(&[0x22, 0, 1, 5], b"small"),
         "zstd: dictionary 256 is needed, and an image has none",
     );
-    // The content is longer, or shorter, than its header says; a block of the reserved kind; a match before the start.
+    // The content is longer, or shorter, than its header says; a block of the reserved kind; a
+    // match before the start.
     for (bytes, code) in [
         (frame(&[0x20, 4], b"small"), 20),
         (frame(&[0x20, 6], b"small"), 20),

@@ -1,8 +1,9 @@
-//! Device rules, `linux.resources.devices` of the runtime-spec: a BPF program that the kernel asks before a device is
-//! opened or made.
+//! Device rules, `linux.resources.devices` of the runtime-spec: a BPF program that the kernel asks
+//! before a device is opened or made.
 //!
-//! The rules are in order, and the last one that matches counts, for each of "read", "write" and "mknod" by itself. So
-//! the program goes along them with three bits of what is allowed, and compares them with what is wanted at its end:
+//! The rules are in order, and the last one that matches counts, for each of "read", "write" and
+//! "mknod" by itself. So the program goes along them with three bits of what is allowed, and
+//! compares them with what is wanted at its end:
 //!
 //! ```text
 //! r2 type   r3 wanted   r4 major   r5 minor   r6 allowed so far
@@ -22,8 +23,8 @@ const MKNOD: u32 = 1;
 const ALL: u32 = 7;
 const ANY: i64 = -1;
 
-/// What every container may use, whatever its config says, as in runc: type, major, minor, access. Any node may be made;
-/// it cannot be opened.
+/// What every container may use, whatever its config says, as in runc: type, major, minor, access.
+/// Any node may be made; it cannot be opened.
 const DEFAULTS: [(u32, i64, i64, u32); 10] = [
     (CHARACTER, ANY, ANY, MKNOD),
     (BLOCK, ANY, ANY, MKNOD),
@@ -150,7 +151,8 @@ impl Program {
                     'm' => MKNOD,
                     'r' => 2,
                     'w' => 4,
-                    // As a type, `a` is all. runc ignores it as an access: it must not allow anything here.
+                    // As a type, `a` is all. runc ignores it as an access: it must not allow
+                    // anything here.
                     'a' if !allow => ALL,
                     _ => return Err(rule.fault_of("access", "not of r, w and m")),
                 };

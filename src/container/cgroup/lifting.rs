@@ -10,8 +10,8 @@ use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::CWD;
 use crate::sys::{fs, process};
 
-/// Returns true if a container of this config has limits and can lift them: its user owns the files, it can reach them,
-/// and the hierarchy is mounted without `nsdelegate`.
+/// Returns true if a container of this config has limits and can lift them: its user owns the
+/// files, it can reach them, and the hierarchy is mounted without `nsdelegate`.
 pub fn can_lift_limits(spec: &Spec<'_>) -> bool {
     let mut count = Target::count();
     let Some(limits) = spec.linux("resources") else { return false };

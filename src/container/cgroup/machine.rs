@@ -4,9 +4,10 @@
 //! /sys/fs/cgroup/container        limits, device rules: no process
 //! /sys/fs/cgroup/container/init   the same limits: the container's process starts here
 //! ```
-//! The cgroup namespace of the container begins with the lower one. Programs read their limits there, but the upper one
-//! is out of reach: `nsdelegate` alone does not keep root of a further user namespace from writing `memory.max`, once it
-//! has a second cgroup namespace that begins further down.
+//! The cgroup namespace of the container begins with the lower one. Programs read their limits
+//! there, but the upper one is out of reach: `nsdelegate` alone does not keep root of a further
+//! user namespace from writing `memory.max`, once it has a second cgroup namespace that begins
+//! further down.
 
 use super::target::Target;
 use super::{Cgroup, FILE_BYTES, MOUNT, devices, hierarchy, resources};

@@ -1,11 +1,13 @@
-//! A control group of cgroup2 (cgroups(7)): made before its first process, who is born in it, and removed after its last.
+//! A control group of cgroup2 (cgroups(7)): made before its first process, who is born in it, and
+//! removed after its last.
 //!
 //! ```text
 //! find       its place; what the config asks for can be given         nothing is made
 //! create     directories, controllers, limits, devices, owner         undone where one of them fails
 //! open       the group of a container that runs: freeze, signal, read, change, remove
 //! ```
-//! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits are refused.
+//! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits
+//! are refused.
 
 pub mod devices;
 mod join;
@@ -57,8 +59,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Where the config of the container `id` wants its group. Nothing is made, and all is checked: values, controllers,
-    /// and that no container is there already. `None` where there is no cgroup2.
+    /// Where the config of the container `id` wants its group. Nothing is made, and all is checked:
+    /// values, controllers, and that no container is there already. `None` where there is no
+    /// cgroup2.
     pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<Place>> {
         let root = hierarchy();
         if let Some(resources) = spec.linux("resources") {
@@ -101,11 +104,12 @@ impl Place {
         self.path.as_c_str()
     }
 
-    /// Makes the group, gives it the controllers there are, and sets its limits, its devices and its owner. On failure
-    /// nothing of it is left.
+    /// Makes the group, gives it the controllers there are, and sets its limits, its devices and
+    /// its owner. On failure nothing of it is left.
     ///
-    /// `None` where a `rootless` caller (who is not root, or in a user namespace) may not make groups, as long as the
-    /// config asks neither for limits nor for a path: the container is in its caller's group then.
+    /// `None` where a `rootless` caller (who is not root, or in a user namespace) may not make
+    /// groups, as long as the config asks neither for limits nor for a path: the container is
+    /// in its caller's group then.
     pub fn create(&self, spec: &Spec<'_>, rootless: bool) -> Result<Option<Cgroup>> {
         let resources = spec.linux("resources");
         let group = match Cgroup::make(&self.path) {
@@ -235,7 +239,8 @@ impl Cgroup {
         }
     }
 
-    /// Removes what [`Place::create`] made, for who could not start the container. What was there before stays.
+    /// Removes what [`Place::create`] made, for who could not start the container. What was there
+    /// before stays.
     pub fn undo(mut self) {
         if self.kept < self.path.as_bytes().len() {
             let _ = self.empty();
@@ -243,7 +248,8 @@ impl Cgroup {
         }
     }
 
-    /// The runtime-spec's "cgroup ownership": a container that sees a writable cgroup of its own may make groups in it.
+    /// The runtime-spec's "cgroup ownership": a container that sees a writable cgroup of its own
+    /// may make groups in it.
     fn give_to_container(&self, spec: &Spec<'_>, rootless: bool) -> Result<()> {
         let own = spec.namespaces & CLONE_NEWCGROUP != 0
             && spec.mounts.iter().any(|mount| {

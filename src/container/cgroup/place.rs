@@ -11,9 +11,10 @@ use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// The path of the group, absolute and clean, as runc (its cgroupfs driver) chooses it: an absolute path is beneath the
-/// mount; a relative one, or the container's id where the config says nothing, beneath the parent of the caller's own
-/// group: that one has no processes, so that it can give controllers.
+/// The path of the group, absolute and clean, as runc (its cgroupfs driver) chooses it: an absolute
+/// path is beneath the mount; a relative one, or the container's id where the config says nothing,
+/// beneath the parent of the caller's own group: that one has no processes, so that it can give
+/// controllers.
 pub(super) fn path(wanted: Option<&Text<'_>>, id: &[u8]) -> Result<PathBuf> {
     let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).doing("cgroupsPath")?;
     let mut text = PathBuf::new();
@@ -63,8 +64,9 @@ fn add(path: &mut PathBuf, way: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Has a group hand on the controllers it has, as far as it can: a group with processes of its own cannot, and who was
-/// given a group may not beyond it. A limit that is then missing is missed when it is set.
+/// Has a group hand on the controllers it has, as far as it can: a group with processes of its own
+/// cannot, and who was given a group may not beyond it. A limit that is then missing is missed when
+/// it is set.
 pub(super) fn enable(group: &CStr) {
     let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
     let mut buffer = [0; FILE_BYTES];

@@ -14,8 +14,8 @@ use crate::sys::signal::SIGKILL;
 use crate::sys::{self, Errno, event, fs, time};
 use core::ffi::CStr;
 
-/// How long a killed group may take to become empty, and one to freeze, in milliseconds. Processes in the middle of a
-/// long write do either late.
+/// How long a killed group may take to become empty, and one to freeze, in milliseconds. Processes
+/// in the middle of a long write do either late.
 const PATIENCE_MS: u64 = 10_000;
 const EVENTS: &CStr = c"cgroup.events";
 

@@ -1,7 +1,8 @@
 //! Limits: `linux.resources` of the runtime-spec as files of cgroup2.
 //!
-//! One table says which member is which file and how its value is written there. What depends on two members (memory and
-//! swap, quota and period) and lists have a function each. The same walk checks, with nothing written, and sets.
+//! One table says which member is which file and how its value is written there. What depends on
+//! two members (memory and swap, quota and period) and lists have a function each. The same walk
+//! checks, with nothing written, and sets.
 
 use super::target::Target;
 use super::weight;
@@ -16,8 +17,9 @@ use core::fmt;
 
 /// Object, member, file, kind, one after the other. Kinds: see [`one`].
 ///
-/// `idle` stands before `shares`: a group that is idle takes no weight. Kernels without swap, or before 4.3, have no use
-/// for what cgroups of version 1 have and version 2 has not; asking for it is an error.
+/// `idle` stands before `shares`: a group that is idle takes no weight. Kernels without swap, or
+/// before 4.3, have no use for what cgroups of version 1 have and version 2 has not; asking for it
+/// is an error.
 const TABLE: &str = "memory reservation memory.low limit \
      memory kernel - none \
      memory kernelTCP - none \
@@ -40,7 +42,8 @@ const TABLE: &str = "memory reservation memory.low limit \
      network classID - none \
      network priorities - none";
 
-/// What stands for no request in a member that cgroup2 has nothing for: docker writes `"kernel": 0`.
+/// What stands for no request in a member that cgroup2 has nothing for: docker writes `"kernel":
+/// 0`.
 const NOTHING: &str = "0 -1 false [] {}";
 
 /// Sets, or checks, all limits of `linux.resources`, whose types were checked (`spec::schema`).
@@ -266,7 +269,8 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
     }
 }
 
-/// `cpu.quota` and `cpu.period` in microseconds, one file together; the other one stays what it was. And `cpu.burst`.
+/// `cpu.quota` and `cpu.period` in microseconds, one file together; the other one stays what it
+/// was. And `cpu.burst`.
 fn set_quota(cpu: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
     let [mut quota, period] = ["quota", "period"].map(|key| integer(cpu, key));
     let burst = cpu.member("burst");

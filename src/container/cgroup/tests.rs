@@ -1,5 +1,5 @@
-//! Real groups, as root, in a mount namespace of the test's own with cgroup2 where it belongs. What needs controllers
-//! that this machine's cgroup2 has not is tested in a VM (tests/runtime_vm.rs).
+//! Real groups, as root, in a mount namespace of the test's own with cgroup2 where it belongs. What
+//! needs controllers that this machine's cgroup2 has not is tested in a VM (tests/runtime_vm.rs).
 
 use super::*;
 use crate::codec::json;
@@ -10,7 +10,8 @@ use crate::sys::{mount, signal};
 use std::fs as files;
 use std::path::Path;
 
-/// Mounts cgroup2 for this test alone (its thread has a mount namespace of its own then); false where it cannot.
+/// Mounts cgroup2 for this test alone (its thread has a mount namespace of its own then); false
+/// where it cannot.
 pub fn own_hierarchy() -> bool {
     let done = clone::unshare(CLONE_NEWNS)
         .and_then(|()| mount::set_propagation(c"/", libc::MS_REC | libc::MS_PRIVATE))

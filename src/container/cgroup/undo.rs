@@ -1,4 +1,5 @@
-//! What the files of a group held before an update wrote them, so that a failed one leaves every limit as it was.
+//! What the files of a group held before an update wrote them, so that a failed one leaves every
+//! limit as it was.
 
 use crate::io::path::PathBuf;
 use crate::io::show::ShowC;
@@ -17,7 +18,8 @@ const LINES: [(&CStr, &str); 5] = [
     (c"rdma.max", "hca_handle=max hca_object=max"),
 ];
 
-/// Files that a group with processes may not empty again, and what an empty one stands for: the CPUs of the group above.
+/// Files that a group with processes may not empty again, and what an empty one stands for: the
+/// CPUs of the group above.
 const INHERITED: [(&CStr, &CStr); 2] =
     [(c"cpuset.cpus", c"../cpuset.cpus.effective"), (c"cpuset.mems", c"../cpuset.mems.effective")];
 
@@ -34,7 +36,8 @@ impl Undo {
         Undo { bytes: [0; CGROUP_KEPT_BYTES], ends: [0; CGROUP_KEPT_FILES_MAX], count: 0 }
     }
 
-    /// Keeps what a file holds, before it is written for the first time. One that cannot be read sets no limit.
+    /// Keeps what a file holds, before it is written for the first time. One that cannot be read
+    /// sets no limit.
     pub(super) fn keep(&mut self, group: FdRef<'_>, name: &CStr) -> Result<()> {
         if (0..self.count).any(|index| self.file(index).is_some_and(|(kept, _)| kept == name)) {
             return Ok(());
@@ -63,10 +66,12 @@ impl Undo {
         Ok(())
     }
 
-    /// Sets all files back, the last first. `error` is why; what could not be set back is added to it.
+    /// Sets all files back, the last first. `error` is why; what could not be set back is added to
+    /// it.
     pub(super) fn restore(&self, group: FdRef<'_>, error: Error) -> Error {
         let mut left = None;
-        // The second round is for a value that was refused beside another's new one: a quota below the burst.
+        // The second round is for a value that was refused beside another's new one: a quota below
+        // the burst.
         for _ in 0..2 {
             left = None;
             for (name, content) in (0..self.count).rev().filter_map(|index| self.file(index)) {
@@ -121,7 +126,8 @@ fn holds(group: FdRef<'_>, name: &CStr, mut content: &[u8]) -> Option<bool> {
     }
 }
 
-/// Writes a file's old lines, and takes away the limits of devices that had none. `None` where one was refused.
+/// Writes a file's old lines, and takes away the limits of devices that had none. `None` where one
+/// was refused.
 fn set_back(group: FdRef<'_>, name: &CStr, content: &[u8]) -> Option<()> {
     let mut done = Some(());
     let mut write = |line: &[u8]| {

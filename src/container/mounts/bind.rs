@@ -15,9 +15,9 @@ const NAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | at
 
 /// Returns a copy of the source's mount, attached nowhere yet.
 ///
-/// The child opens it, because it may lie below the root directory and show an earlier mount. If the
-/// child cannot, or owners are mapped, the parent does: in the child's mount namespace or, if that is
-/// joined, before.
+/// The child opens it, because it may lie below the root directory and show an earlier mount. If
+/// the child cannot, or owners are mapped, the parent does: in the child's mount namespace or, if
+/// that is joined, before.
 pub fn make(
     spec: &Spec<'_>,
     one: &Mount<'_>,

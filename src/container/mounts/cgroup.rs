@@ -1,8 +1,9 @@
 //! The container's view of cgroup2, by the type `cgroup` or `cgroup2`.
 //!
-//! With a cgroup namespace it is a mount whose root is the container's group. Without one it is a bind of that group. Where
-//! neither can be (no group of its own, a user namespace alone, a host with version 1 alone), the host's hierarchy is shown,
-//! and is read-only, even if the options say otherwise.
+//! With a cgroup namespace it is a mount whose root is the container's group. Without one it is a
+//! bind of that group. Where neither can be (no group of its own, a user namespace alone, a host
+//! with version 1 alone), the host's hierarchy is shown, and is read-only, even if the options say
+//! otherwise.
 
 use super::change;
 use crate::error::{Context, Error, Result};

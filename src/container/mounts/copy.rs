@@ -1,8 +1,9 @@
-//! `tmpcopyup`: a tmpfs begins with what is in the directory that it hides. Every kind of file, with owner, permissions,
-//! time and (files and directories) extended attributes; names of one file become files of their own.
+//! `tmpcopyup`: a tmpfs begins with what is in the directory that it hides. Every kind of file,
+//! with owner, permissions, time and (files and directories) extended attributes; names of one file
+//! become files of their own.
 //!
-//! Nothing recurses: the way down is a list of open directories, each with the place in it where reading goes on. The copy is
-//! attached nowhere yet, so its `..` is nobody's to change.
+//! Nothing recurses: the way down is a list of open directories, each with the place in it where
+//! reading goes on. The copy is attached nowhere yet, so its `..` is nobody's to change.
 
 use crate::error::{Context, Error, Result};
 use crate::io::show::On;

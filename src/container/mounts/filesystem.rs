@@ -67,8 +67,8 @@ pub fn make(
     }
 }
 
-/// What of the host's is shown where the kernel does not let a user namespace have a file system of its own, because what
-/// it shows is the host's, too.
+/// What of the host's is shown where the kernel does not let a user namespace have a file system of
+/// its own, because what it shows is the host's, too.
 fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CStr> {
     let (kind, namespace, path) = match one.kind {
         kind if kind == c"sysfs" => (kind, CLONE_NEWNET, c"/sys"),
@@ -101,7 +101,8 @@ pub fn new(
         && one.kind == c"tmpfs"
         && (copies || !has_mode())
     {
-        // What it hides lends its permissions, and a copy its owner; options of the config override them.
+        // What it hides lends its permissions, and a copy its owner; options of the config override
+        // them.
         let stat = fs::stat(hidden, c"").doing("stat what it hides")?;
         let mut text = PathBuf::new();
         for (key, number) in [(c"uid", stat.uid), (c"gid", stat.gid)].into_iter().filter(|_| copies)
@@ -168,12 +169,14 @@ pub fn configure_all(context: FdRef<'_>, one: &Mount<'_>, options: &Options) -> 
             continue;
         }
         match configure(context, option) {
-            // A group that the user namespace does not have (5, for terminals): they are root's then.
+            // A group that the user namespace does not have (5, for terminals): they are root's
+            // then.
             Err(Errno::EINVAL) if one.kind == c"devpts" && option.starts_with(b"gid=") => {}
             done => done.on("option", ShowOption(option).text().as_c_str())?,
         }
     }
-    // A device that cannot be written is not opened for writing; and a remount means the file system, too.
+    // A device that cannot be written is not opened for writing; and a remount means the file
+    // system, too.
     let whole = is_of_device(one) || options.has(flag::REMOUNT);
     for (bits, word) in [(options.own.set, c"ro"), (options.own.clear, c"rw")] {
         if whole && bits & attr::RDONLY != 0 {

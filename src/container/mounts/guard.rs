@@ -1,6 +1,6 @@
-//! What may be mounted where. /proc, /sys and /dev are looked up by name later, and written to as root: they are never
-//! behind a link of the image (CVE-2019-19921, CVE-2023-27561, CVE-2023-28642, CVE-2026-41579), and nothing but a procfs
-//! is /proc, nor hides what is in it (CVE-2019-16884).
+//! What may be mounted where. /proc, /sys and /dev are looked up by name later, and written to as
+//! root: they are never behind a link of the image (CVE-2019-19921, CVE-2023-27561, CVE-2023-28642,
+//! CVE-2026-41579), and nothing but a procfs is /proc, nor hides what is in it (CVE-2019-16884).
 
 use crate::container::procfs;
 use crate::error::{Context, Error, Result};

@@ -1,5 +1,6 @@
-//! Owners shown by another mapping (mount_setattr(2), "ID-mapped mounts"). The mapping is a user namespace's, which a process
-//! that does nothing else makes; the parent writes its maps, as only who has powers outside can.
+//! Owners shown by another mapping (mount_setattr(2), "ID-mapped mounts"). The mapping is a user
+//! namespace's, which a process that does nothing else makes; the parent writes its maps, as only
+//! who has powers outside can.
 
 use super::joins_or_makes;
 use crate::codec::json::Value;

@@ -1,6 +1,6 @@
-//! The parent opens a source for the child, in the child's mount namespace, where an earlier mount of the
-//! container may be the source. Root of a user namespace cannot search every directory, and only the
-//! parent can map owners.
+//! The parent opens a source for the child, in the child's mount namespace, where an earlier mount
+//! of the container may be the source. Root of a user namespace cannot search every directory, and
+//! only the parent can map owners.
 //!
 //! ```text
 //!  child                           parent                  helper
@@ -10,7 +10,8 @@
 //!    |  <--- Lent + the tree, or Failed ------------------ exits
 //! ```
 //!
-//! A joined mount namespace has other processes, which could mislead the helper: nothing is opened there.
+//! A joined mount namespace has other processes, which could mislead the helper: nothing is opened
+//! there.
 
 use super::{filesystem, idmap, joins_or_makes, long};
 use crate::container::handshake::Channel;
@@ -36,7 +37,8 @@ pub struct Borrower<'a> {
     pub channel: &'a Channel,
 }
 
-/// Parent: sends the child the source of the mount of this number. The current directory is the bundle.
+/// Parent: sends the child the source of the mount of this number. The current directory is the
+/// bundle.
 pub fn lend(borrower: &Borrower<'_>, index: usize) -> Result<()> {
     let Some(one) = borrower.spec.mounts.get(index) else {
         return Err(Error::new(format_args!("the container asked for a mount that there is not")));
@@ -98,7 +100,8 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
     Ok(tree)
 }
 
-/// Returns a copy of a bind's source in this namespace. The container's mounts on it do not reach the host.
+/// Returns a copy of a bind's source in this namespace. The container's mounts on it do not reach
+/// the host.
 pub fn copy(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> crate::sys::Result<Fd> {
     let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL))?;
     if spec.root.propagation & MS_SHARED == 0 || joins_or_makes(spec, CLONE_NEWUSER) {
@@ -112,8 +115,8 @@ pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<(
     mount::set_id_mapping(tree, options.has(flag::IDMAP_ALL), namespace).doing("map owners")
 }
 
-/// True for an overlay whose directories root of the container's user namespace may not reach. Not if it
-/// has `userxattr`: that one is meant for a user namespace.
+/// True for an overlay whose directories root of the container's user namespace may not reach. Not
+/// if it has `userxattr`: that one is meant for a user namespace.
 pub fn is_overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> bool {
     let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER);
     let is_theirs = || options::each(one.options).any(|option| option == b"userxattr");

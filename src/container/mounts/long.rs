@@ -17,7 +17,8 @@ use core::ffi::CStr;
 
 /// The longest value of fsconfig(2), in bytes.
 const VALUE_BYTES: usize = 255;
-/// The longest text of options of mount(2), in bytes: a page with its NUL. A `PathBuf` takes as much.
+/// The longest text of options of mount(2), in bytes: a page with its NUL. A `PathBuf` takes as
+/// much.
 const DATA_BYTES: usize = PATH_BYTES - 1;
 
 /// Returns whether fsconfig(2) would refuse one of the options.

@@ -70,22 +70,23 @@ struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Returns the source, opened by the parent in this mount namespace. None if no parent does that.
+    /// Returns the source, opened by the parent in this mount namespace. None if no parent does
+    /// that.
     fn borrow(&self) -> Option<Result<Fd>> {
         self.from.lender.map(|parent| parent.ask_for_source(self.index as u32))
     }
 }
 
-/// Whether the parent opens sources on request, in the container's mount namespace. Else it opens them
-/// before the clone, in its own.
+/// Whether the parent opens sources on request, in the container's mount namespace. Else it opens
+/// them before the clone, in its own.
 pub fn are_lent(spec: &Spec<'_>) -> bool {
     spec.namespaces & CLONE_NEWNS != 0
 }
 
 /// Parent: opens what the child cannot open later: the container's cgroup, which only this process
-/// knows by its fd; and sources, if the child does not ask for them ([`are_lent`]) or has no parent to
-/// ask (`is_alone`). Checks what it does not open, so an error comes before anything is made. Sources
-/// are relative to the current directory, which must be the bundle.
+/// knows by its fd; and sources, if the child does not ask for them ([`are_lent`]) or has no parent
+/// to ask (`is_alone`). Checks what it does not open, so an error comes before anything is made.
+/// Sources are relative to the current directory, which must be the bundle.
 pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>, is_alone: bool) -> Result<Prepared> {
     let mut prepared = Prepared::NONE;
     let is_lent = !is_alone && are_lent(spec);
@@ -164,7 +165,8 @@ impl Mounted {
         Mounted { proc: None, readonly_later: Grown::new(MOUNTS_MAX) }
     }
 
-    /// Makes read-only what had to be written until now: /dev, and every tmpfs, for mounts in it are made there.
+    /// Makes read-only what had to be written until now: /dev, and every tmpfs, for mounts in it
+    /// are made there.
     pub fn finish(&mut self) -> Result<()> {
         for tree in self.readonly_later.iter() {
             mount::set_attributes(tree.by_ref(), false, attr::RDONLY, 0, 0)

@@ -1,8 +1,9 @@
-//! `linux.netDevices`: network devices of the host that become the container's, with their addresses (runtime-spec 1.3,
-//! "Network Devices").
+//! `linux.netDevices`: network devices of the host that become the container's, with their
+//! addresses (runtime-spec 1.3, "Network Devices").
 //!
-//! The kernel forgets a device's addresses when it changes its namespace, so they are asked for before and given back after.
-//! Nothing is moved before all can be: a virtual device is gone with the namespace of a container that fails.
+//! The kernel forgets a device's addresses when it changes its namespace, so they are asked for
+//! before and given back after. Nothing is moved before all can be: a virtual device is gone with
+//! the namespace of a container that fails.
 
 use super::route::{self, NLM_F_CREATE_NEW, NLM_F_DUMP, Request, Route, word};
 use crate::codec::json::{Text, Value};
@@ -28,7 +29,8 @@ const IFA_BROADCAST: u16 = 4;
 const IFA_FLAGS: u16 = 8;
 const IFA_RT_PRIORITY: u16 = 9;
 const IFA_F_PERMANENT: u32 = 0x80;
-/// `struct ifinfomsg`: u8 family, u8 padding, u16 type, i32 index, u32 flags, u32 which of them are meant.
+/// `struct ifinfomsg`: u8 family, u8 padding, u16 type, i32 index, u32 flags, u32 which of them are
+/// meant.
 const LINK_BYTES: usize = 16;
 /// `struct ifaddrmsg`: u8 family, u8 prefix, u8 flags, u8 scope (0: everywhere), u32 index.
 const ADDRESS_BYTES: usize = 8;
@@ -42,7 +44,8 @@ struct Address {
     values: [([u8; 16], u8); KEPT.len()],
 }
 
-/// The devices that a config hands over: the value, the name on the host, the name in the container.
+/// The devices that a config hands over: the value, the name on the host, the name in the
+/// container.
 fn each<'m>(document: Option<Value<'m>>) -> impl Iterator<Item = (Value<'m>, Text<'m>, Text<'m>)> {
     let linux = document.and_then(|document| document.member("linux")).unwrap_or_default();
     linux.entries_or_none("netDevices").map(|(host, value)| {
@@ -87,7 +90,8 @@ fn is_pattern(name: Text<'_>) -> bool {
     name.as_escaped().as_bytes().windows(2).any(|pair| pair == b"%d")
 }
 
-/// Moves the devices into the network namespace of the process `pid`. Takes power over both namespaces.
+/// Moves the devices into the network namespace of the process `pid`. Takes power over both
+/// namespaces.
 pub fn hand_over(document: Option<Value<'_>>, pid: i32) -> Result<()> {
     if each(document).next().is_none() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! Real devices, in network namespaces of the tests' own. A network namespace is a thread's, so each test has one.
+//! Real devices, in network namespaces of the tests' own. A network namespace is a thread's, so
+//! each test has one.
 
 use super::*;
 use crate::codec::json;

@@ -1,4 +1,5 @@
-//! A filter for a helper of ours that others can reach: a few system calls, and death for all others.
+//! A filter for a helper of ours that others can reach: a few system calls, and death for all
+//! others.
 
 use super::program::{ARCHITECTURE, AUDIT_ARCH_X86_64, EQUAL, LOAD, NUMBER, RETURN, instruction};
 use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_KILL_PROCESS};

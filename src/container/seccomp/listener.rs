@@ -1,4 +1,5 @@
-//! Hands a filter's listener to whoever the config says ("The Container Process State" of the runtime-spec's config-linux.md).
+//! Hands a filter's listener to whoever the config says ("The Container Process State" of the
+//! runtime-spec's config-linux.md).
 
 use crate::codec::json::{Value, Writer};
 use crate::container::hooks::Occasion;
@@ -9,8 +10,8 @@ use crate::sys::fd::FdRef;
 use crate::sys::{self, socket};
 use crate::{Context, Result};
 
-/// Connects to the profile's `listenerPath` and sends one state, of the container and of the `process` in it that the filter is
-/// for (as we see it), with the listener.
+/// Connects to the profile's `listenerPath` and sends one state, of the container and of the
+/// `process` in it that the filter is for (as we see it), with the listener.
 pub fn send_listener(
     profile: Value<'_>,
     listener: FdRef<'_>,

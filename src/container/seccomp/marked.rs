@@ -1,15 +1,18 @@
-//! A filter that lets ocinit's own calls pass by their mark (`sys/marked.rs`), and is the container's for all others.
+//! A filter that lets ocinit's own calls pass by their mark (`sys/marked.rs`), and is the
+//! container's for all others.
 //!
-//! A process that joins others in a pid namespace is under its filter from its first moment: whoever sees it there may have
-//! CAP_SYS_PTRACE, and could make calls through it that the filter forbids, with the CAP_SYS_ADMIN that loading takes. So
-//! the intermediate process loads the filter and clones, and a few calls follow that a profile need not allow. Whoever reads
-//! the mark out of the process's memory can make these few, in that process.
+//! A process that joins others in a pid namespace is under its filter from its first moment:
+//! whoever sees it there may have CAP_SYS_PTRACE, and could make calls through it that the filter
+//! forbids, with the CAP_SYS_ADMIN that loading takes. So the intermediate process loads the filter
+//! and clones, and a few calls follow that a profile need not allow. Whoever reads the mark out of
+//! the process's memory can make these few, in that process.
 //!
 //! ```text
 //!  is it x86_64, and one of those numbers? is the sixth argument the mark? allow
 //!  the container's filter
 //! ```
-//! The other numbers are decided without a look at arguments: the kernel remembers what the container's filter says of them.
+//! The other numbers are decided without a look at arguments: the kernel remembers what the
+//! container's filter says of them.
 
 use super::Filter;
 use super::program::{
@@ -29,8 +32,8 @@ const MARK: u32 = ARGUMENTS + 8 * 5;
 type Instructions = heapless::Vec<u64, SECCOMP_INSTRUCTIONS_MAX>;
 
 impl Filter<'_> {
-    /// Loads it as [`Filter::load`] does, with an exception for calls that carry the mark: those of every process and
-    /// these `others`.
+    /// Loads it as [`Filter::load`] does, with an exception for calls that carry the mark: those of
+    /// every process and these `others`.
     #[inline(never)]
     pub fn load_marked(&self, mark: Mark, others: &[u32]) -> Result<Option<Fd>> {
         let too_many = |_| {

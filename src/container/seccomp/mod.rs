@@ -8,17 +8,22 @@
 //! confine.rs    a filter for a helper of ours               helper
 //! listener.rs   what notifies -> who listens                 parent
 //! ```
-//! A filter does what the one does that runc has libseccomp make, and is smaller: a binary tree over ranges of system calls
-//! with the same verdict. `tests/seccomp.rs` compares both over every number. What runc decides, and so do we:
+//! A filter does what the one does that runc has libseccomp make, and is smaller: a binary tree
+//! over ranges of system calls with the same verdict. `tests/seccomp.rs` compares both over every
+//! number. What runc decides, and so do we:
 //!
-//! - x86_64 is always part of a filter, x86 and x32 where `architectures` has them; a call of any other is killed.
-//! - A rule with the default action is no rule. A rule without conditions stands for itself, whatever else is said of its calls;
-//!   the first of several counts. Of rules with conditions the first that holds counts.
-//! - Conditions of one rule must all hold. Where two are about the same argument, each is a rule of its own.
-//! - Names that nobody knows are passed over. Where the default is to refuse, a system call above all that the profile knows
-//!   fails with ENOSYS: programs try new ones, and fall back.
-//! - i386 and x32 have arguments of 32 bits: the lower half is compared. Where i386 makes calls of sockets and of System V IPC
-//!   through socketcall(2) and ipc(2) as well, a rule goes for both ways.
+//! - x86_64 is always part of a filter, x86 and x32 where `architectures` has them; a call of any
+//!   other is killed.
+//! - A rule with the default action is no rule. A rule without conditions stands for itself,
+//!   whatever else is said of its calls; the first of several counts. Of rules with conditions the
+//!   first that holds counts.
+//! - Conditions of one rule must all hold. Where two are about the same argument, each is a rule of
+//!   its own.
+//! - Names that nobody knows are passed over. Where the default is to refuse, a system call above
+//!   all that the profile knows fails with ENOSYS: programs try new ones, and fall back.
+//! - i386 and x32 have arguments of 32 bits: the lower half is compared. Where i386 makes calls of
+//!   sockets and of System V IPC through socketcall(2) and ipc(2) as well, a rule goes for both
+//!   ways.
 
 mod confine;
 mod listener;
@@ -76,8 +81,9 @@ impl<'p> Filter<'p> {
         Filter { flags, ..*self }
     }
 
-    /// Puts this process under the filter, for ever: what comes next must be allowed. Takes CAP_SYS_ADMIN in the user
-    /// namespace, or no_new_privs. The listener, where the filter notifies.
+    /// Puts this process under the filter, for ever: what comes next must be allowed. Takes
+    /// CAP_SYS_ADMIN in the user namespace, or no_new_privs. The listener, where the filter
+    /// notifies.
     pub fn load(&self) -> Result<Option<Fd>> {
         seccomp::set_filter(self.flags, self.program).doing("load the seccomp filter")
     }

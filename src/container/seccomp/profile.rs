@@ -25,7 +25,8 @@ const RETURNS: [u32; 9] = [
 
 /// The comparisons there are, without `SCMP_CMP_`.
 pub const OPERATORS: &str = "EQ GE GT LE LT MASKED_EQ NE";
-/// The architectures that a profile may name, without `SCMP_ARCH_`. A filter is for the first three.
+/// The architectures that a profile may name, without `SCMP_ARCH_`. A filter is for the first
+/// three.
 pub const ARCHITECTURES: &str = "X86_64 X86 X32 AARCH64 ARM LOONGARCH64 M68K MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 \
     MIPSEL64N32 PARISC PARISC64 PPC PPC64 PPC64LE RISCV64 S390 S390X SH SHEB";
 
@@ -38,8 +39,9 @@ const FLAG_BITS: [u32; 4] =
 const EPERM: u32 = libc::EPERM as u32;
 const ACTION: u32 = 0xffff_0000;
 
-/// i386's numbers for what is also made through socketcall(2), by that call's number from 1 up (`linux/net.h`), and behind
-/// these for ipc(2): numbers 1 to 4, 11 to 14, 21 to 24 (`linux/ipc.h`).
+/// i386's numbers for what is also made through socketcall(2), by that call's number from 1 up
+/// (`linux/net.h`), and behind these for ipc(2): numbers 1 to 4, 11 to 14, 21 to 24
+/// (`linux/ipc.h`).
 const MULTIPLEXED: [u16; 32] = [
     359, 361, 362, 363, 500, 367, 368, 360, 501, 502, 369, 371, 373, 366, 365, 370, 372, 364, 337,
     345, //
@@ -137,7 +139,8 @@ fn add(rule: Value<'_>, program: &mut Program) -> Result<u32> {
         if text.is_empty() {
             return Err(name.fault("empty"));
         }
-        // What the process calls itself to hand over its listener, and whoever listens cannot answer before. (runc writes.)
+        // What the process calls itself to hand over its listener, and whoever listens cannot
+        // answer before. (runc writes.)
         if verdict == RETURN_NOTIFY && (text == b"write" || text == b"sendmsg") {
             return Err(name.fault("not with SCMP_ACT_NOTIFY"));
         }
@@ -288,7 +291,8 @@ impl<'m> Members<'m> {
         self.found[at].map_or(Ok(Items::default()), |list| list.items())
     }
 
-    /// What a filter returns for the action that is the first member, with the errno that is the second.
+    /// What a filter returns for the action that is the first member, with the errno that is the
+    /// second.
     #[inline(never)]
     fn verdict(&self) -> Result<u32> {
         let verdict = RETURNS[word(&self.need(0)?, "SCMP_ACT_", ACTIONS)? % RETURNS.len()];

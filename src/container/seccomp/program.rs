@@ -1,4 +1,5 @@
-//! Puts a filter together, from its last instruction to its first: jumps only go forward, so every target is known.
+//! Puts a filter together, from its last instruction to its first: jumps only go forward, so every
+//! target is known.
 //!
 //! ```text
 //!  load architecture; is it x86_64?, i386?; kill
@@ -22,7 +23,8 @@ pub struct Program {
     instructions: [u64; SECCOMP_INSTRUCTIONS_MAX + 1],
     /// The first instruction; those before it are free.
     pub(super) start: usize,
-    /// What becomes of each system call, of x86_64 and of i386: what the filter returns, or [`RULES_FOLLOW`] and a rule.
+    /// What becomes of each system call, of x86_64 and of i386: what the filter returns, or
+    /// [`RULES_FOLLOW`] and a rule.
     pub(super) verdicts: [[u32; NUMBERS]; 2],
     pub(super) rules: heapless::Vec<Rule, RULES>,
     pub(super) conditions: heapless::Vec<Condition, RULES>,
@@ -34,7 +36,8 @@ pub struct Program {
     pub(super) is_full: bool,
 }
 
-/// A verdict that depends on arguments; the lower half is the last rule's place. The kernel has no such action.
+/// A verdict that depends on arguments; the lower half is the last rule's place. The kernel has no
+/// such action.
 pub(super) const RULES_FOLLOW: u32 = 1 << 16;
 /// No rule of the profile is about it.
 pub(super) const UNKNOWN: u32 = 2 << 16;
@@ -95,7 +98,8 @@ const X32_BIT: u32 = 1 << 30;
 /// How far a conditional jump reaches.
 const REACH: usize = 255;
 
-/// x86_64's numbers that x32 has not: the first of these calls have numbers of their own there, from 512 up.
+/// x86_64's numbers that x32 has not: the first of these calls have numbers of their own there,
+/// from 512 up.
 const NOT_X32: [u16; 50] = [
     13, 15, 16, 19, 20, 45, 46, 47, 59, 101, 127, 128, 129, 131, 222, 244, 246, 247, 273, 274, 278,
     279, 295, 296, 297, 299, 307, 310, 311, 54, 55, 206, 209, 322, 327, 328, //
@@ -227,7 +231,8 @@ impl Program {
                 _ => self.end(verdict),
             } as u32;
         }
-        // Two neighbours become one, which begins with the question which of them it is, until there is one.
+        // Two neighbours become one, which begins with the question which of them it is, until
+        // there is one.
         let mut count = self.ranges.len();
         while count > 1 {
             for n in 0..count / 2 {

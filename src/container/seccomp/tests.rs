@@ -1,4 +1,5 @@
-//! Profiles by what their filters say, in an interpreter and to a thread. `tests/seccomp.rs` has libseccomp beside them.
+//! Profiles by what their filters say, in an interpreter and to a thread. `tests/seccomp.rs` has
+//! libseccomp beside them.
 
 #[path = "../../../tests/support/bpf.rs"]
 mod bpf;

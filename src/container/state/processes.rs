@@ -96,8 +96,8 @@ impl State<'_> {
         self.group()?.map_or(Ok(()), Cgroup::remove)
     }
 
-    /// The cgroup that it has of its own, as long as that is there. The top of the hierarchy, with all processes there
-    /// are, is nobody's.
+    /// The cgroup that it has of its own, as long as that is there. The top of the hierarchy, with
+    /// all processes there are, is nobody's.
     pub fn group(&self) -> Result<Option<Cgroup>> {
         match self.cgroup.to_bytes().strip_prefix(b"/sys/fs/cgroup/") {
             None | Some([]) => Ok(None),

@@ -128,8 +128,8 @@ impl<'s> State<'s> {
         }
     }
 
-    /// Writes it as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and what else runc tells its
-    /// callers, where there is one.
+    /// Writes it as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and
+    /// what else runc tells its callers, where there is one.
     pub fn describe(
         &self,
         id: Id<'_>,

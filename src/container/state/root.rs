@@ -51,7 +51,8 @@ impl Root {
         }
     }
 
-    /// The lock keeps another command from taking the directory back before there is a container in it.
+    /// The lock keeps another command from taking the directory back before there is a container in
+    /// it.
     fn make(path: &CStr) -> Result<Root> {
         loop {
             let made = make_directories(path)?;

@@ -64,13 +64,15 @@ impl Process {
 
     /// A pidfd of it, which never is another's; None where it has ended.
     pub fn open(&self) -> Option<Fd> {
-        // First the descriptor, then the look: what is alive after it was opened is what it refers to.
+        // First the descriptor, then the look: what is alive after it was opened is what it refers
+        // to.
         let pidfd = process::open_pidfd(self.pid).ok()?;
         self.is_alive().then_some(pidfd)
     }
 }
 
-/// The start time in a line of /proc/PID/stat; None for a zombie. The name in it may hold anything, `)` and line feeds too.
+/// The start time in a line of /proc/PID/stat; None for a zombie. The name in it may hold anything,
+/// `)` and line feeds too.
 fn started(line: &[u8]) -> Option<u64> {
     let end = line.iter().rposition(|byte| *byte == b')')?;
     let mut fields = line.get(end + 2..)?.split(|byte| *byte == b' ');

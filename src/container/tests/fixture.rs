@@ -1,5 +1,5 @@
-//! What the tests start: a root directory with this test program in it, which runs there as [`inside`] and so needs
-//! no file of an image but the one it is.
+//! What the tests start: a root directory with this test program in it, which runs there as
+//! [`inside`] and so needs no file of an image but the one it is.
 
 use super::super::*;
 use crate::io::strings::Words;
@@ -132,13 +132,15 @@ pub fn run(spec: &Spec<'_>, root: &Fixture) -> std::result::Result<(u8, String),
     Ok((ended.status(), said))
 }
 
-/// What a container does, by the variable PROBE; it speaks on standard error, where the test harness is silent.
+/// What a container does, by the variable PROBE; it speaks on standard error, where the test
+/// harness is silent.
 #[test]
 #[ignore = "runs inside the containers of the other tests"]
 fn inside() {
     let Ok(probe) = std::env::var("PROBE") else { return };
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string());
-    // The main thread of the test harness may just be starting or joining us, with its signals blocked.
+    // The main thread of the test harness may just be starting or joining us, with its signals
+    // blocked.
     let status = read("/proc/thread-self/status");
     let of_status = |name: &str| {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();

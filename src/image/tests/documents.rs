@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// An image whose manifest has these fields beside `schemaVersion`, with `CONFIG` and `LAYER` for descriptors' starts.
+/// An image whose manifest has these fields beside `schemaVersion`, with `CONFIG` and `LAYER` for
+/// descriptors' starts.
 #[track_caller]
 fn manifest(fields: &str, parts: &[&str]) {
     let layout = Layout::new();

@@ -85,7 +85,8 @@ impl Layout {
         self.file("index.json", &index(descriptors));
     }
 
-    /// An image of one layer; the start of its manifest's descriptor. Images of different `salt` differ.
+    /// An image of one layer; the start of its manifest's descriptor. Images of different `salt`
+    /// differ.
     fn image(&self, salt: &str, architecture: &str) -> String {
         self.image_for(salt, "linux", architecture)
     }

@@ -97,8 +97,8 @@ impl Tree {
         self.text(self.node(node).name)
     }
 
-    /// Sorts a directory's children: a merge sort of a linked list, whose runs double in length. Links back are not
-    /// needed any more, and not kept.
+    /// Sorts a directory's children: a merge sort of a linked list, whose runs double in length.
+    /// Links back are not needed any more, and not kept.
     fn sort_children(&mut self, directory: u32) {
         // runs[n] is a sorted list of 2^n nodes, or none.
         let mut runs = [NONE; 32];

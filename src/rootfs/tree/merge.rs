@@ -1,6 +1,8 @@
-//! What a layer does to the tree: the same as [`crate::rootfs::apply`] does to a directory, entry by entry.
+//! What a layer does to the tree: the same as [`crate::rootfs::apply`] does to a directory, entry
+//! by entry.
 //!
-//! Only here it is known, and not guessed, what the layer itself has made: each name remembers its layer.
+//! Only here it is known, and not guessed, what the layer itself has made: each name remembers its
+//! layer.
 
 use super::{File, NONE, Node, ROOT, Tree};
 use crate::codec::tar::{Archive, Entry, Kind};
@@ -271,9 +273,10 @@ impl Tree {
         self.add_name(parent, last, file).map(drop)
     }
 
-    /// The directory that `path` (from a [`Name`]) leads to, symlinks followed beneath the root. Where there is none:
-    /// nothing, or it is made, with its parents, in place of what is no directory, and where dangling links point.
-    /// Returns the directory, and whether a symlink was followed.
+    /// The directory that `path` (from a [`Name`]) leads to, symlinks followed beneath the root.
+    /// Where there is none: nothing, or it is made, with its parents, in place of what is no
+    /// directory, and where dangling links point. Returns the directory, and whether a symlink
+    /// was followed.
     fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
         self.resolve(path, make)
             .context(if make { "create directory" } else { "open" }, &Brief(path))
@@ -328,8 +331,8 @@ impl Tree {
         Ok(Some((at, followed > 0)))
     }
 
-    /// A directory of which no entry tells, as mkdir(2) makes it: a parent's setgid bit goes on to it. Its time would
-    /// be that of the unpacking; here it is none.
+    /// A directory of which no entry tells, as mkdir(2) makes it: a parent's setgid bit goes on to
+    /// it. Its time would be that of the unpacking; here it is none.
     fn make_directory(&mut self, parent: u32, name: &[u8]) -> Result<u32> {
         let above = self.file_of(parent);
         let setgid = above.mode & libc::S_ISGID;

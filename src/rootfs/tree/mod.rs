@@ -1,9 +1,9 @@
 //! The tree that layers would make, without making it: names and attributes alone.
 //!
-//! Names are nodes in a list that grows ([`Grown`]): each knows its parent, its neighbours and its first child, and a
-//! table of hashes finds one by parent and name, so that a directory of 200,000 entries costs no more than others.
-//! What has a name is a file, which hard links share. Numbers stand for both; 0 is the root, which is nobody's child,
-//! so it also means "none".
+//! Names are nodes in a list that grows ([`Grown`]): each knows its parent, its neighbours and its
+//! first child, and a table of hashes finds one by parent and name, so that a directory of 200,000
+//! entries costs no more than others. What has a name is a file, which hard links share. Numbers
+//! stand for both; 0 is the root, which is nobody's child, so it also means "none".
 
 mod list;
 mod merge;
@@ -51,7 +51,8 @@ struct File {
     /// A symlink's target.
     target: Span,
     names: u32,
-    /// The node that is listed as the file; its others are links to it. Of files that are free, the next of those.
+    /// The node that is listed as the file; its others are links to it. Of files that are free,
+    /// the next of those.
     shown: u32,
 }
 
@@ -126,8 +127,8 @@ impl Tree {
         Ok(Span { start, length: text.len() as u32 })
     }
 
-    /// Where a name's chain begins. The seed is an address that nobody knows before: no image can be made whose names
-    /// all meet in one bucket.
+    /// Where a name's chain begins. The seed is an address that nobody knows before: no image can
+    /// be made whose names all meet in one bucket.
     fn bucket(&self, parent: u32, name: &[u8]) -> usize {
         let seed = self.buckets.as_ptr() as u64 ^ u64::from(parent) << 32;
         let mut hash = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -9,7 +9,8 @@ use crate::limits::GROUPS_MAX;
 use crate::spec::{Capabilities, LIMITS, Limit, Process, User, capability};
 use heapless::Vec;
 
-/// Shows each capability of a process that there is none of that name. The specification wants a warning, and no more.
+/// Shows each capability of a process that there is none of that name. The specification wants a
+/// warning, and no more.
 pub fn each_unknown_capability(process: &Process<'_>, see: &mut dyn FnMut(Value<'_>)) {
     let Some(sets) = process.document.and_then(|document| document.member("capabilities")) else {
         return;

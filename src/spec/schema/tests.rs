@@ -1,7 +1,8 @@
 use super::*;
 use crate::codec::json;
 
-/// A config in which every member of the table stands with a good value, and some that are not in it.
+/// A config in which every member of the table stands with a good value, and some that are not in
+/// it.
 const FULL: &str = include_str!("../../../tests/configs/full.json");
 
 fn verdict(text: &str, kind: &[u8]) -> String {
@@ -10,7 +11,8 @@ fn verdict(text: &str, kind: &[u8]) -> String {
     check(&value, kind).map_or_else(|error| error.to_string(), |()| "good".into())
 }
 
-/// A member of the table: how it is reached from the top, what goes around it, and its kind without `!`.
+/// A member of the table: how it is reached from the top, what goes around it, and its kind without
+/// `!`.
 struct Member {
     path: String,
     before: String,
@@ -161,7 +163,8 @@ fn a_member_is_given_once_and_null_is_as_good_as_nothing() {
 #[test]
 fn the_config_that_has_everything_has_all_that_the_table_has() {
     assert_eq!(verdict(FULL, CONFIG), "good");
-    // Each member of the table is found in it by name, with a value: a wrong name in the table is in neither.
+    // Each member of the table is found in it by name, with a value: a wrong name in the table is
+    // in neither.
     for Member { path, .. } in members() {
         let name = path.rsplit('.').next().unwrap().trim_end_matches("[0]");
         assert!(name == "any" || FULL.contains(&format!("\"{name}\":")), "{path}");

@@ -126,7 +126,8 @@ impl Table {
     }
 }
 
-/// Writes the profile as `linux.seccomp` of a config: x86_64, x86 and x32, and every kernel from [`OLDEST_KERNEL`] on.
+/// Writes the profile as `linux.seccomp` of a config: x86_64, x86 and x32, and every kernel from
+/// [`OLDEST_KERNEL`] on.
 pub fn write_default(bounding: u64, json: &mut Writer<'_>) {
     json.object();
     json.string_of("defaultAction", b"SCMP_ACT_ERRNO");

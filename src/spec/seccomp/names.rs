@@ -1,7 +1,8 @@
 //! System calls by name: their numbers for x86_64 and for i386.
 //!
-//! `syscalls.txt` has the sorted names with both numbers, and is searched as it stands. The compiler
-//! makes a hash table of the places of its lines: no start of a container has to unpack anything.
+//! `syscalls.txt` has the sorted names with both numbers, and is searched as it stands. The
+//! compiler makes a hash table of the places of its lines: no start of a container has to unpack
+//! anything.
 
 pub(super) const TEXT: &[u8] = include_bytes!("syscalls.txt");
 /// No number: the architecture lacks the call.
@@ -13,8 +14,8 @@ pub const COUNT: usize = count(b'\n');
 const SLOTS: usize = 1024;
 const _: () = assert!(COUNT * 2 < SLOTS && TEXT.len() < u16::MAX as usize);
 
-/// Where each line begins, counted from 1: in the slot of its name's hash, or in the next free slot.
-/// A free slot is 0.
+/// Where each line begins, counted from 1: in the slot of its name's hash, or in the next free
+/// slot. A free slot is 0.
 static PLACES: [u16; SLOTS] = places();
 
 const fn places() -> [u16; SLOTS] {

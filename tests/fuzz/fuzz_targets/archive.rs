@@ -7,7 +7,8 @@ use ocinit::image::{Form, Store, Wanted, looks_like_archive, open};
 mod support;
 
 fuzz_target!(|data: &[u8]| {
-    // Most bytes of a header are covered by its checksum, so every block gets the right one where it claims to.
+    // Most bytes of a header are covered by its checksum, so every block gets the right one where
+    // it claims to.
     let mut tar = data.to_vec();
     for block in tar.chunks_exact_mut(512).filter(|block| block[148] == b'?') {
         support::seal(block);

@@ -9,7 +9,8 @@ use ocinit::init::{count_of, host_says, module_lines};
 fn expected_modules(list: &[u8]) -> Vec<Option<(Vec<u8>, Vec<u8>)>> {
     let mut modules = Vec::new();
     for line in list.split(|byte| *byte == b'\n') {
-        let words: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&[u8]> =
+            line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
         match words[..] {
             [] => {}
             [file, ..] if file.starts_with(b"#") => {}
@@ -26,7 +27,8 @@ fn expected_words(line: &[u8]) -> Option<(String, Vec<u64>)> {
     let text = std::str::from_utf8(line).ok()?;
     let words: Vec<&str> = text.split(' ').collect();
     let number = |word: &&str| {
-        (!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())).then(|| word.parse().ok())?
+        (!word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| word.parse().ok())?
     };
     let numbers: Vec<u64> = words[1..].iter().map(number).collect::<Option<_>>()?;
     let fits = match (words[0], &numbers[..]) {
@@ -47,7 +49,10 @@ fuzz_target!(|data: &[u8]| {
                     Ok((file, system)) => Some((file.to_vec(), system.to_vec())),
                     Err(error) => {
                         let error = error.to_string();
-                        assert!(error.starts_with("/lib/modules/list: line ") && !error.contains('\n'), "{error}");
+                        assert!(
+                            error.starts_with("/lib/modules/list: line ") && !error.contains('\n'),
+                            "{error}"
+                        );
                         None
                     }
                 })
@@ -55,8 +60,8 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(ours, expected_modules(data));
         }
         1 => {
-            let found =
-                host_says(data).map(|(word, numbers)| (word.to_string(), numbers.into_iter().flatten().collect()));
+            let found = host_says(data)
+                .map(|(word, numbers)| (word.to_string(), numbers.into_iter().flatten().collect()));
             assert_eq!(found, expected_words(data));
         }
         _ => {
@@ -64,11 +69,15 @@ fuzz_target!(|data: &[u8]| {
             let Ok(key) = std::str::from_utf8(key) else { return };
             let number = |line: &[u8]| {
                 let digits = line.strip_prefix(key.as_bytes())?.strip_prefix(b" ")?;
-                let digits =
-                    std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+                let digits = std::str::from_utf8(digits)
+                    .ok()
+                    .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
                 digits.parse::<u64>().ok()
             };
-            assert_eq!(count_of(text, key), text.split(|byte| *byte == b'\n').find_map(number).unwrap_or(0));
+            assert_eq!(
+                count_of(text, key),
+                text.split(|byte| *byte == b'\n').find_map(number).unwrap_or(0)
+            );
         }
     }
 });

@@ -1,5 +1,5 @@
-//! An image's configuration: whatever it says, it becomes a runtime config that says the same, as JSON that others can
-//! read, or one line.
+//! An image's configuration: whatever it says, it becomes a runtime config that says the same, as
+//! JSON that others can read, or one line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -58,29 +58,43 @@ fuzz_target!(|data: &[u8]| {
         };
         let args = words(spec.process.args);
         let expected = [texts(&oracle, "Entrypoint"), texts(&oracle, "Cmd")].concat();
-        assert!(args == expected || bundle && expected.is_empty() && args == ["sh"], "{args:?}, not {expected:?}");
+        assert!(
+            args == expected || bundle && expected.is_empty() && args == ["sh"],
+            "{args:?}, not {expected:?}"
+        );
         let env = words(spec.process.env);
         // As docker, it drops an empty entry.
-        let given: Vec<String> = texts(&oracle, "Env").into_iter().filter(|entry| !entry.is_empty()).collect();
+        let given: Vec<String> =
+            texts(&oracle, "Env").into_iter().filter(|entry| !entry.is_empty()).collect();
         assert!(env.starts_with(&given), "{env:?}");
         assert!(spec.process.cwd.to_bytes().starts_with(b"/"));
         if !bundle {
             continue;
         }
-        if let Err(error) =
-            for_bundle(&mut spec, &config, root.by_ref(), None, Given::default(), &mut strings, &mut stock)
-        {
+        if let Err(error) = for_bundle(
+            &mut spec,
+            &config,
+            root.by_ref(),
+            None,
+            Given::default(),
+            &mut strings,
+            &mut stock,
+        ) {
             assert!(!error.to_string().contains('\n'));
             continue;
         }
         let mut output = Bytes(Vec::new());
         write_config(&spec, c"rootfs", &mut Writer::new(&mut output));
-        assert!(output.0.iter().all(|&byte| byte >= b' ' || matches!(byte, b'\n' | b'\t')), "a control character");
+        assert!(
+            output.0.iter().all(|&byte| byte >= b' ' || matches!(byte, b'\n' | b'\t')),
+            "a control character"
+        );
         let written: Value = serde_json::from_slice(&output.0).expect("what is written is JSON");
         assert_eq!(written["process"]["args"], Value::from(args));
         assert_eq!(written["process"]["env"], Value::from(env));
         let labels = oracle["config"]["Labels"].as_object().cloned().unwrap_or_default();
-        for (key, label) in labels.iter().filter(|(key, label)| !key.is_empty() && !label.is_null()) {
+        for (key, label) in labels.iter().filter(|(key, label)| !key.is_empty() && !label.is_null())
+        {
             assert_eq!(written["annotations"][key], *label, "label {key}");
         }
     }

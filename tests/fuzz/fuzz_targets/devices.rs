@@ -51,7 +51,9 @@ fn answer(code: &[u64], kind: u64, wanted: u64, major: u64, minor: u64) -> u64 {
 /// Returns the kinds of access that the rules allow.
 fn allowed(rules: &[serde_json::Value], kind: &str, major: i64, minor: i64) -> u64 {
     let mut allowed = 0;
-    let mut apply = |allow: bool, access: u64| allowed = if allow { allowed | access } else { allowed & !access };
+    let mut apply = |allow: bool, access: u64| {
+        allowed = if allow { allowed | access } else { allowed & !access }
+    };
     for rule in rules {
         let number = |key: &str| rule[key].as_i64().unwrap_or(-1);
         let of = rule["type"].as_str().unwrap_or("a");
@@ -59,7 +61,8 @@ fn allowed(rules: &[serde_json::Value], kind: &str, major: i64, minor: i64) -> u
             && [-1, major].contains(&number("major"))
             && [-1, minor].contains(&number("minor"));
         let access = rule["access"].as_str().unwrap_or("");
-        let access = [('m', 1), ('r', 2), ('w', 4)].iter().filter(|(letter, _)| access.contains(*letter));
+        let access =
+            [('m', 1), ('r', 2), ('w', 4)].iter().filter(|(letter, _)| access.contains(*letter));
         if fits {
             apply(rule["allow"].as_bool().unwrap_or(false), access.map(|(_, bit)| bit).sum());
         }
@@ -87,7 +90,11 @@ fuzz_target!(|data: &[u8]| {
     for rule in rules.iter().take(8) {
         for key in ["major", "minor"] {
             let number = rule[key].as_i64().unwrap_or(0);
-            numbers.extend([number, number + 1].into_iter().filter(|number| (0..=0x7fff_ffff).contains(number)));
+            numbers.extend(
+                [number, number + 1]
+                    .into_iter()
+                    .filter(|number| (0..=0x7fff_ffff).contains(number)),
+            );
         }
     }
     for (name, kind) in [("b", 1), ("c", 2)] {

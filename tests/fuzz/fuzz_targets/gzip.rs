@@ -17,9 +17,15 @@ struct Ring {
 }
 
 impl Window for Ring {
-    fn inflate(&mut self, state: &mut DecompressorOxide, input: &[u8]) -> (TINFLStatus, usize, usize) {
-        let flags = inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        let (status, used, made) = decompress_with_limit(state, input, &mut self.bytes, self.at, self.most, flags);
+    fn inflate(
+        &mut self,
+        state: &mut DecompressorOxide,
+        input: &[u8],
+    ) -> (TINFLStatus, usize, usize) {
+        let flags =
+            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        let (status, used, made) =
+            decompress_with_limit(state, input, &mut self.bytes, self.at, self.most, flags);
         self.all.extend(&self.bytes[self.at..self.at + made]);
         self.at = (self.at + made) % self.bytes.len();
         (status, used, made)

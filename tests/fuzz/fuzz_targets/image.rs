@@ -1,7 +1,9 @@
-//! index.json, manifest and configuration, separated by NUL: whatever they say, the answer is an image or one line.
+//! index.json, manifest and configuration, separated by NUL: whatever they say, the answer is an
+//! image or one line.
 //!
-//! The first document is index.json, the others are blobs; `@1`, `@2`, … stand for the digest and size of the blob
-//! of that number, so that documents can be changed without guessing a digest: `"digest":"@1","size":@1`.
+//! The first document is index.json, the others are blobs; `@1`, `@2`, … stand for the digest and
+//! size of the blob of that number, so that documents can be changed without guessing a digest:
+//! `"digest":"@1","size":@1`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -17,14 +19,20 @@ fn digest(bytes: &[u8]) -> Digest {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let mut documents: Vec<Vec<u8>> = data.split(|&byte| byte == 0).take(8).map(<[u8]>::to_vec).collect();
+    let mut documents: Vec<Vec<u8>> =
+        data.split(|&byte| byte == 0).take(8).map(<[u8]>::to_vec).collect();
     // The last one first: a document refers to later ones.
     for at in (0..documents.len()).rev() {
         for later in at + 1..documents.len() {
-            let (hash, size) = (digest(&documents[later]).to_string(), documents[later].len().to_string());
+            let (hash, size) =
+                (digest(&documents[later]).to_string(), documents[later].len().to_string());
+            documents[at] = replace(
+                &documents[at],
+                format!("\"@{later}\"").as_bytes(),
+                format!("\"{hash}\"").as_bytes(),
+            );
             documents[at] =
-                replace(&documents[at], format!("\"@{later}\"").as_bytes(), format!("\"{hash}\"").as_bytes());
-            documents[at] = replace(&documents[at], format!("@{later}").as_bytes(), size.as_bytes());
+                replace(&documents[at], format!("@{later}").as_bytes(), size.as_bytes());
         }
     }
     let mut tar = Vec::new();
@@ -35,7 +43,8 @@ fuzz_target!(|data: &[u8]| {
     }
     let mut memories = support::memories();
     let (image, archive) = &mut *memories;
-    let store = Store::open_archive(support::file(&tar), tar.len() as u64, Form::Either, archive).expect("a layout");
+    let store = Store::open_archive(support::file(&tar), tar.len() as u64, Form::Either, archive)
+        .expect("a layout");
     for wanted in [
         Wanted::default(),
         Wanted { reference: Some("v1"), ..Wanted::default() },
@@ -44,9 +53,15 @@ fuzz_target!(|data: &[u8]| {
         match open(&store, &wanted, image) {
             Ok(image) => {
                 let config = &image.config;
-                let texts = config.env().chain(config.cmd()).chain(config.entrypoint()).chain(config.volumes());
+                let texts = config
+                    .env()
+                    .chain(config.cmd())
+                    .chain(config.entrypoint())
+                    .chain(config.volumes());
                 texts.for_each(|text| drop(text.to_string()));
-                assert!(config.architecture() == "amd64" && config.labels().count() < data.len() + 1);
+                assert!(
+                    config.architecture() == "amd64" && config.labels().count() < data.len() + 1
+                );
             }
             Err(error) => assert!(!error.to_string().contains('\n')),
         }

@@ -18,7 +18,10 @@ fuzz_target!(|data: &[u8]| {
             compare(&value, &oracle, 0);
             let mut bytes = Bytes(Vec::new());
             write(&value, &mut Writer::new(&mut bytes));
-            assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes.0).expect("what was written"), oracle);
+            assert_eq!(
+                serde_json::from_slice::<serde_json::Value>(&bytes.0).expect("what was written"),
+                oracle
+            );
             // The canonical form is its own canonical form.
             let canonical = value.as_json().as_bytes().to_vec();
             let mut again = canonical.clone();
@@ -79,11 +82,13 @@ fn compare(value: &Value<'_>, oracle: &serde_json::Value, depth: usize) {
             items.iter().zip(oracle).for_each(|(value, oracle)| compare(value, oracle, depth + 1));
         }
         serde_json::Value::Object(oracle) => {
-            // Of equal keys serde_json keeps the last value; here they are all walked, and `get` refuses them.
+            // Of equal keys serde_json keeps the last value; here they are all walked, and `get`
+            // refuses them.
             let entries: Vec<_> = value.entries().expect("an object").collect();
             assert!(entries.len() >= oracle.len());
             for (key, oracle) in oracle {
-                let (_, last) = entries.iter().rev().find(|(name, _)| *name == key.as_str()).expect("the key");
+                let (_, last) =
+                    entries.iter().rev().find(|(name, _)| *name == key.as_str()).expect("the key");
                 compare(last, oracle, depth + 1);
             }
         }

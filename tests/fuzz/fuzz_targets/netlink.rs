@@ -29,7 +29,9 @@ fn expected(answer: &[u8]) -> Option<Vec<[u8; 8]>> {
                 let (mut flags, mut attribute) = (u32::from(body[2]), 8);
                 while attribute < body.len() {
                     let length = usize::from(half(body, attribute));
-                    let Some(value) = body.get(attribute + 4..attribute + length).filter(|_| length >= 4) else {
+                    let Some(value) =
+                        body.get(attribute + 4..attribute + length).filter(|_| length >= 4)
+                    else {
                         break;
                     };
                     if half(body, attribute + 2) == 8 {

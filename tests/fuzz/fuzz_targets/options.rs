@@ -1,11 +1,12 @@
-//! The kernel's command line, its first line, and /ocinit.conf behind it: whatever they say, the answer is options or
-//! one line; words are cut as the kernel's own code cuts them.
+//! The kernel's command line, its first line, and /ocinit.conf behind it: whatever they say, the
+//! answer is options or one line; words are cut as the kernel's own code cuts them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::init::Told;
 
-/// The kernel's `next_arg` (lib/cmdline.c) and `parse_args`, put into Rust as they stand: (name, value) of each word.
+/// The kernel's `next_arg` (lib/cmdline.c) and `parse_args`, put into Rust as they stand: (name,
+/// value) of each word.
 fn kernel_words(line: &[u8]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     let space = |byte: u8| matches!(byte, b' ' | 9..=13 | 0xa0);
     let mut args = line.to_vec();
@@ -51,7 +52,9 @@ fn kernel_words(line: &[u8]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         while space(args[at]) {
             at += 1;
         }
-        let text = |from: usize| args[from..].iter().take_while(|&&byte| byte != 0).copied().collect::<Vec<u8>>();
+        let text = |from: usize| {
+            args[from..].iter().take_while(|&&byte| byte != 0).copied().collect::<Vec<u8>>()
+        };
         words.push((text(start), value.map(text)));
     }
     words
@@ -67,7 +70,11 @@ fuzz_target!(|data: &[u8]| {
     let told = Told { line, file };
     if let Err(error) = told.options() {
         let error = error.to_string();
-        assert!(!error.contains('\n') && (error.starts_with("command line: ") || error.contains("ocinit.")), "{error}");
+        assert!(
+            !error.contains('\n')
+                && (error.starts_with("command line: ") || error.contains("ocinit.")),
+            "{error}"
+        );
     }
     let words = kernel_words(line);
     let ours = |word: &&(Vec<u8>, Option<Vec<u8>>)| word.0 != b"--" || word.1.is_some();
@@ -78,10 +85,23 @@ fuzz_target!(|data: &[u8]| {
     }
     let mut space = [0; 2048];
     let args: Vec<_> = told.args(&mut space).map(<[u8]>::to_vec).collect();
-    assert_eq!(args.get(..expected.len()), Some(&expected[..]), "what follows -- in {}", line.escape_ascii());
+    assert_eq!(
+        args.get(..expected.len()),
+        Some(&expected[..]),
+        "what follows -- in {}",
+        line.escape_ascii()
+    );
     let env: Vec<_> = told.env().map(<[u8]>::to_vec).collect();
-    let given =
-        words.iter().take_while(ours).filter(|(name, _)| name == b"ocinit.env").filter_map(|(_, value)| value.clone());
+    let given = words
+        .iter()
+        .take_while(ours)
+        .filter(|(name, _)| name == b"ocinit.env")
+        .filter_map(|(_, value)| value.clone());
     let given: Vec<_> = given.collect();
-    assert_eq!(env.get(..given.len()), Some(&given[..]), "the environment of {}", line.escape_ascii());
+    assert_eq!(
+        env.get(..given.len()),
+        Some(&given[..]),
+        "the environment of {}",
+        line.escape_ascii()
+    );
 });

@@ -20,12 +20,18 @@ fuzz_target!(|data: &[u8]| {
     };
     assert!(state.process.pid >= 0);
     let theirs: serde_json::Value = serde_json::from_slice(data).expect("what we take is JSON");
-    for (key, ours) in
-        [("ociVersion", state.version), ("bundle", state.bundle), ("rootfs", state.rootfs), ("cgroup", state.cgroup)]
-    {
+    for (key, ours) in [
+        ("ociVersion", state.version),
+        ("bundle", state.bundle),
+        ("rootfs", state.rootfs),
+        ("cgroup", state.cgroup),
+    ] {
         assert_eq!(theirs[key].as_str().map(str::as_bytes), Some(ours.to_bytes()), "{key}");
     }
-    assert_eq!((theirs["id"].as_str(), theirs["pid"].as_u64()), (Some("box"), Some(state.process.pid as u64)));
+    assert_eq!(
+        (theirs["id"].as_str(), theirs["pid"].as_u64()),
+        (Some("box"), Some(state.process.pid as u64))
+    );
     struct Text(Vec<u8>);
     impl Sink for Text {
         fn put(&mut self, bytes: &[u8]) {
@@ -48,5 +54,8 @@ fuzz_target!(|data: &[u8]| {
         (again.process.pid, again.process.started, again.owner),
         (state.process.pid, state.process.started, state.owner)
     );
-    assert_eq!((again.rootless, again.terminal, again.made), (state.rootless, state.terminal, state.made));
+    assert_eq!(
+        (again.rootless, again.terminal, again.made),
+        (state.rootless, state.terminal, state.made)
+    );
 });

@@ -26,7 +26,8 @@ fuzz_target!(|data: &[u8]| {
     let Ok(profile) = json::check(&mut document) else { return };
     for bounding in [0, capability::DEFAULT, capability::ALL] {
         let mut resolved = Bytes(Vec::new());
-        match seccomp::resolve(profile, bounding, &mut json::Writer::with_indent(&mut resolved, "")) {
+        match seccomp::resolve(profile, bounding, &mut json::Writer::with_indent(&mut resolved, ""))
+        {
             Ok(()) => drop(json::check(&mut resolved.0).expect("it writes JSON")),
             Err(error) => assert!(!error.to_string().contains('\n')),
         }
@@ -40,10 +41,14 @@ fuzz_target!(|data: &[u8]| {
         for arch in [bpf::X86_64, bpf::I386, 0xc000_00b7] {
             for number in (0..600).chain([u32::MAX, 1 << 31]) {
                 for number in [number, number | bpf::X32] {
-                    let (verdict, steps) = bpf::run(filter.program(), arch, number, [1, u64::MAX, 0, 1 << 32, 2, 3]);
+                    let (verdict, steps) =
+                        bpf::run(filter.program(), arch, number, [1, u64::MAX, 0, 1 << 32, 2, 3]);
                     assert!(steps <= filter.program().len());
                     assert!(
-                        matches!(verdict >> 16, 0 | 3 | 5 | 0x7fc0 | 0x7ff0 | 0x7ffc | 0x7fff | 0x8000),
+                        matches!(
+                            verdict >> 16,
+                            0 | 3 | 5 | 0x7fc0 | 0x7ff0 | 0x7ffc | 0x7fff | 0x8000
+                        ),
                         "{verdict:#x}"
                     );
                 }

@@ -1,4 +1,5 @@
-//! A config.json, or a process.json: it is read, and says what serde_json reads in it, or there is one line.
+//! A config.json, or a process.json: it is read, and says what serde_json reads in it, or there is
+//! one line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +13,11 @@ fn words(words: Words<'_>) -> Vec<String> {
 }
 
 fn texts(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().map(|text| text.as_str().expect("checked").to_string()).collect()
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .map(|text| text.as_str().expect("checked").to_string())
+        .collect()
 }
 
 fn compare(process: &Process<'_>, oracle: &Value) {
@@ -21,14 +26,21 @@ fn compare(process: &Process<'_>, oracle: &Value) {
     assert_eq!(words(process.env), texts(&oracle["env"]));
     assert!(words(process.env).iter().all(|one| one.find('=').is_some_and(|at| at > 0)));
     assert_eq!(u64::from(process.user.uid), oracle["user"]["uid"].as_u64().unwrap_or(0));
-    assert_eq!(process.user.additional_gids.len(), oracle["user"]["additionalGids"].as_array().map_or(0, Vec::len));
+    assert_eq!(
+        process.user.additional_gids.len(),
+        oracle["user"]["additionalGids"].as_array().map_or(0, Vec::len)
+    );
     assert_eq!(process.terminal, oracle["terminal"] == true);
     assert_eq!(process.limits.len(), oracle["rlimits"].as_array().map_or(0, Vec::len));
     let adjustment = oracle["oomScoreAdj"].as_i64();
     assert_eq!(process.oom_score_adj.map(i64::from), adjustment);
     let mut unknown = 0;
     each_unknown_capability(process, &mut |_| unknown += 1);
-    let given = oracle["capabilities"].as_object().into_iter().flatten().filter_map(|(_, set)| set.as_array());
+    let given = oracle["capabilities"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, set)| set.as_array());
     assert!(unknown <= given.map(Vec::len).sum::<usize>());
 }
 
@@ -49,9 +61,13 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(words(spec.masked_paths), texts(&oracle["linux"]["maskedPaths"]));
             assert!(words(spec.masked_paths).iter().all(|path| path.starts_with('/')));
             assert!(
-                spec.devices.len() >= 6 && spec.devices.iter().all(|device| device.path.to_bytes().starts_with(b"/"))
+                spec.devices.len() >= 6
+                    && spec.devices.iter().all(|device| device.path.to_bytes().starts_with(b"/"))
             );
-            assert_eq!(spec.root.path.to_bytes(), oracle["root"]["path"].as_str().expect("checked").as_bytes());
+            assert_eq!(
+                spec.root.path.to_bytes(),
+                oracle["root"]["path"].as_str().expect("checked").as_bytes()
+            );
             let joined: i32 = spec.joined.iter().fold(0, |bits, one| bits | one.kind);
             assert_eq!(joined & spec.namespaces, 0);
         }

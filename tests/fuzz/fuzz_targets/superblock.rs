@@ -17,7 +17,8 @@ fuzz_target!(|data: &[u8]| {
             let room = buffer.len().min(step);
             let buffer = &mut buffer[..room];
             if kind & 1 == 0 {
-                let rest = usize::try_from(offset).ok().and_then(|at| data.get(at..)).unwrap_or_default();
+                let rest =
+                    usize::try_from(offset).ok().and_then(|at| data.get(at..)).unwrap_or_default();
                 let count = rest.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&rest[..count]);
                 return Ok(count);

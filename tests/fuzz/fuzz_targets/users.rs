@@ -1,5 +1,5 @@
-//! `User`, /etc/passwd and /etc/group, separated by NUL: whatever they say, the answer is the one that a few lines of
-//! std give, or one line of text.
+//! `User`, /etc/passwd and /etc/group, separated by NUL: whatever they say, the answer is the one
+//! that a few lines of std give, or one line of text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -60,14 +60,19 @@ fn oracle(wanted: &[u8], passwd: &[u8], group: &[u8]) -> Option<Ids> {
         (Some(chosen), _) => {
             gid = match wanted_number(chosen)? {
                 Some(gid) => gid,
-                None => number(lines(group).find(|fields| fields.len() > 2 && same(fields[0], chosen))?[2])?,
+                None => number(
+                    lines(group).find(|fields| fields.len() > 2 && same(fields[0], chosen))?[2],
+                )?,
             };
         }
         (None, Some((_, gid, login))) => {
             groups.push(gid);
             for fields in lines(group).filter(|fields| fields.len() > 3) {
                 let mut members = fields[3].split(|&byte| byte == b',');
-                if !login.is_empty() && login.len() <= FIELD && members.any(|member| member == login) {
+                if !login.is_empty()
+                    && login.len() <= FIELD
+                    && members.any(|member| member == login)
+                {
                     let gid = number(fields[2])?;
                     if !groups.contains(&gid) {
                         groups.push(gid);

@@ -7,7 +7,12 @@ use ocinit::codec::zstd::Decoder;
 /// Output that is no more worth looking at.
 const BYTES_MAX: usize = 1 << 20;
 
-fn decode(workspace: &mut [u64], bytes: &[u8], piece: usize, most: usize) -> Option<(Vec<u8>, Option<String>)> {
+fn decode(
+    workspace: &mut [u64],
+    bytes: &[u8],
+    piece: usize,
+    most: usize,
+) -> Option<(Vec<u8>, Option<String>)> {
     let mut decoder = Decoder::new(workspace).expect("enough memory");
     let (mut all, mut output) = (Vec::new(), vec![0; most]);
     for mut input in bytes.chunks(piece).chain([&[][..]]) {

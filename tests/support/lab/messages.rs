@@ -10,7 +10,8 @@ pub fn receive_text(stream: &std::os::unix::net::UnixStream) -> (String, Option<
     use std::os::fd::AsRawFd;
     let (mut data, mut control) = ([0_u8; 4096], [0_u64; 32]);
     let mut part = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
-    // SAFETY: zeros are a message header; what it points to lives until the call returns and is as long as it says.
+    // SAFETY: zeros are a message header; what it points to lives until the call returns and is as
+    // long as it says.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
@@ -24,7 +25,8 @@ pub fn receive_text(stream: &std::os::unix::net::UnixStream) -> (String, Option<
     if count < 0 || header.is_null() {
         return (text, None);
     }
-    // SAFETY: it is the first header of the message, and holds at least one descriptor if it is of this type.
+    // SAFETY: it is the first header of the message, and holds at least one descriptor if it is of
+    // this type.
     let descriptor = unsafe {
         ((*header).cmsg_type == libc::SCM_RIGHTS)
             .then(|| libc::CMSG_DATA(header).cast::<i32>().read_unaligned())

@@ -1,4 +1,5 @@
-//! The mount namespace of the labs: a file system in memory, cgroup v2, and the template of all bundles.
+//! The mount namespace of the labs: a file system in memory, cgroup v2, and the template of all
+//! bundles.
 
 use std::ffi::CStr;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +9,8 @@ use std::process::Command;
 use super::super::images::busybox_binary;
 use super::{PLACE, copy_program};
 
-/// Applets that the bundles have; all of busybox's would take longer to link than a container to run.
+/// Applets that the bundles have; all of busybox's would take longer to link than a container to
+/// run.
 pub(super) const APPLETS: &str = "awk basename cat chmod chown cp cut date dd dirname dmesg echo env expr false find grep head hostname id ifconfig ionice ip kill \
     ln ls mkdir mkfifo mknod mount mountpoint mv nice nproc od ping ps pwd readlink rm rmdir route sed seq setsid sh sleep sort stat stty sync tail \
     tee test timeout touch tr true tty umount uname unshare uptime wc which whoami xargs yes";
@@ -39,8 +41,8 @@ pub(super) const CONFIG: &str = r#"{
     "linux": {"namespaces": [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}]}
 }"#;
 
-/// Puts the calling thread, and what it starts, into a mount namespace where [`PLACE`] is memory and `/sys/fs/cgroup`
-/// is cgroup v2, whatever the host has. Needs root.
+/// Puts the calling thread, and what it starts, into a mount namespace where [`PLACE`] is memory
+/// and `/sys/fs/cgroup` is cgroup v2, whatever the host has. Needs root.
 pub fn enter() {
     assert!(
         !Path::new(env!("CARGO_MANIFEST_DIR")).starts_with(PLACE),
@@ -49,11 +51,13 @@ pub fn enter() {
     let check = |doing: &str, result: i32| {
         assert!(result == 0, "{doing}: {}", std::io::Error::last_os_error())
     };
-    // SAFETY: it changes the view of this thread alone, which shares no working directory with others after it.
+    // SAFETY: it changes the view of this thread alone, which shares no working directory with
+    // others after it.
     check("unshare (these tests need root)", unsafe { libc::unshare(libc::CLONE_NEWNS) });
     let mount = |target: &CStr, kind: &CStr, flags: u64, data: &CStr| {
         let [target, kind, data] = [target, kind, data].map(CStr::as_ptr);
-        // SAFETY: all of these end in NUL and live until the call returns; `data` is text, as both want it.
+        // SAFETY: all of these end in NUL and live until the call returns; `data` is text, as both
+        // want it.
         check("mount", unsafe { libc::mount(c"none".as_ptr(), target, kind, flags, data.cast()) });
     };
     mount(c"/", c"", libc::MS_REC | libc::MS_PRIVATE, c"");

@@ -68,7 +68,8 @@ fn a_destination_that_is_a_link_stays_inside() {
     assert_eq!(outside.names(), 2, "something was made on the host");
     assert_eq!(std::fs::read_dir(outside.0.join("sub")).unwrap().count(), 0);
 
-    // A /dev that is a link gets no devices, nor any other mount; without a mount there they are made inside.
+    // A /dev that is a link gets no devices, nor any other mount; without a mount there they are
+    // made inside.
     let _ = std::fs::remove_dir_all(root.path.join("dev"));
     symlink(&up, root.path.join("dev")).unwrap();
     let error = start(&root, &[], |_| ()).unwrap_err();

@@ -6,7 +6,8 @@ use ocinit::memory::{Slot, SlotGuard};
 use ocinit::sys::fd::Fd;
 use std::os::fd::IntoRawFd;
 
-static MEMORIES: Slot<(ImageMemory, ArchiveMemory)> = Slot::new((ImageMemory::EMPTY, ArchiveMemory::EMPTY));
+static MEMORIES: Slot<(ImageMemory, ArchiveMemory)> =
+    Slot::new((ImageMemory::EMPTY, ArchiveMemory::EMPTY));
 
 pub fn memories() -> SlotGuard<'static, (ImageMemory, ArchiveMemory)> {
     MEMORIES.try_lock().expect("one thread")
@@ -23,7 +24,8 @@ pub fn file(bytes: &[u8]) -> Fd {
 
 /// A root directory with these files in its `etc` and nothing else; the one before is gone.
 pub fn root(files: &[(&str, &[u8])]) -> Fd {
-    let path = std::path::Path::new("/dev/shm").join(format!("ocinit-fuzz-root-{}", std::process::id()));
+    let path =
+        std::path::Path::new("/dev/shm").join(format!("ocinit-fuzz-root-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
     std::fs::create_dir_all(path.join("etc")).expect("make");
     for (name, bytes) in files {
