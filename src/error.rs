@@ -45,18 +45,18 @@ pub const STATUS_NOT_FOUND: u8 = 127;
 const NO_TEXT: u16 = u16::MAX;
 
 /// A text, and whether an error owns it.
-struct Place {
+struct Slot {
     is_owned: AtomicBool,
     text: TryLock<Text>,
 }
 
-impl Place {
-    const fn free() -> Place {
-        Place { is_owned: AtomicBool::new(false), text: TryLock::new(Text::EMPTY) }
+impl Slot {
+    const fn free() -> Slot {
+        Slot { is_owned: AtomicBool::new(false), text: TryLock::new(Text::EMPTY) }
     }
 }
 
-static PLACES: [Place; ERRORS_MAX] = [const { Place::free() }; ERRORS_MAX];
+static SLOTS: [Slot; ERRORS_MAX] = [const { Slot::free() }; ERRORS_MAX];
 
 struct Text {
     bytes: [u8; ERROR_TEXT_BYTES],
@@ -122,10 +122,10 @@ pub fn visible(character: char, buffer: &mut [u8; ESCAPE_BYTES]) -> &[u8] {
 }
 
 /// Fills a free place with this text. Returns its number, or [`NO_TEXT`].
-fn place(places: &[Place], text: fmt::Arguments<'_>) -> u16 {
-    let free = |place: &Place| !place.is_owned.swap(true, Ordering::Acquire);
-    let Some(number) = places.iter().position(free) else { return NO_TEXT };
-    if let Some(mut place) = places[number].text.try_lock() {
+fn place(slots: &[Slot], text: fmt::Arguments<'_>) -> u16 {
+    let free = |place: &Slot| !place.is_owned.swap(true, Ordering::Acquire);
+    let Some(number) = slots.iter().position(free) else { return NO_TEXT };
+    if let Some(mut place) = slots[number].text.try_lock() {
         place.len = 0;
         let _ = place.write_fmt(text);
     }
@@ -144,7 +144,7 @@ impl Error {
     /// whole.
     #[cold]
     pub fn with_errno(text: fmt::Arguments<'_>, errno: Errno) -> Error {
-        Error(ALWAYS | u64::from(place(&PLACES, text)) | (errno.number() as u64 & 0xfff) << 16)
+        Error(ALWAYS | u64::from(place(&SLOTS, text)) | (errno.number() as u64 & 0xfff) << 16)
     }
 
     /// The errno behind this error; [`Errno::NONE`] if it did not come from the kernel.
@@ -165,7 +165,7 @@ impl Error {
     #[cold]
     pub fn and(self, after: Error) -> Error {
         if let Some(mut text) =
-            PLACES.get(usize::from(self.number())).and_then(|place| place.text.try_lock())
+            SLOTS.get(usize::from(self.number())).and_then(|place| place.text.try_lock())
         {
             let _ = write!(text, "; {after}");
         }
@@ -208,7 +208,7 @@ impl Clone for Error {
 impl Drop for Error {
     #[inline(never)]
     fn drop(&mut self) {
-        if let Some(place) = PLACES.get(usize::from(self.number())) {
+        if let Some(place) = SLOTS.get(usize::from(self.number())) {
             place.is_owned.store(false, Ordering::Release);
         }
     }
@@ -216,7 +216,7 @@ impl Drop for Error {
 
 impl Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match PLACES.get(usize::from(self.number())).and_then(|place| place.text.try_lock()) {
+        match SLOTS.get(usize::from(self.number())).and_then(|place| place.text.try_lock()) {
             Some(text) => f.write_str(text.as_str()),
             None if self.errno() != Errno::NONE => write!(f, "{}", self.errno()),
             None => write!(f, "an error without a text: there are more than {ERRORS_MAX} at once"),
@@ -363,12 +363,12 @@ mod tests {
 
     #[test]
     fn the_error_that_finds_all_texts_taken_is_the_one_without() {
-        let places = [const { Place::free() }; 2];
-        let taken = [0, 1, 2].map(|n| place(&places, format_args!("error {n}")));
+        let slots = [const { Slot::free() }; 2];
+        let taken = [0, 1, 2].map(|n| place(&slots, format_args!("error {n}")));
         assert_eq!(taken, [0, 1, NO_TEXT]);
-        assert_eq!(places[0].text.try_lock().unwrap().as_str(), "error 0");
-        places[0].is_owned.store(false, Ordering::Release);
-        assert_eq!(place(&places, format_args!("error 3")), 0);
+        assert_eq!(slots[0].text.try_lock().unwrap().as_str(), "error 0");
+        slots[0].is_owned.store(false, Ordering::Release);
+        assert_eq!(place(&slots, format_args!("error 3")), 0);
 
         let mut last = Error(ALWAYS | u64::from(NO_TEXT) | (Errno::ENOENT.number() as u64) << 16);
         assert_eq!(last.to_string(), "no such file or directory");

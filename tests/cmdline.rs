@@ -94,7 +94,7 @@ fn an_open_quote_ends_with_the_line() {
     outcome.expect_status(0).expect_stdout("[open end]\n");
 }
 
-/// Words behind ` -- ` are the container's arguments, in place of the image's Cmd.
+/// PackedStrings behind ` -- ` are the container's arguments, in place of the image's Cmd.
 #[test]
 fn arguments_behind_two_dashes() {
     let append = r#"ocinit.hostname=h -- echo one "two three" ocinit.x=4 --"#;

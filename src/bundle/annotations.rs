@@ -3,7 +3,7 @@
 use crate::codec::json::Text;
 use crate::error::{Context, Error, Result};
 use crate::image::Config;
-use crate::io::strings::{Builder, Strings, Words};
+use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::io::text::{hash, words};
 use crate::limits::LABELS_MAX;
 
@@ -17,7 +17,10 @@ const PREFIX: &[u8] = b"org.opencontainers.image.";
 
 /// Key and value, one after the other: labels, and what the image's config says under the keys of
 /// conversion.md unless a label has that key.
-pub fn collect<'m>(config: &Config<'_>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+pub fn collect<'m>(
+    config: &Config<'_>,
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
     let mut said = strings.begin();
     for (name, value) in config.about() {
         imply(config, name, &mut Some(value).into_iter(), &mut said)?;
@@ -122,7 +125,7 @@ mod tests {
                 .into_bytes();
         let config = Config::read(json::check(&mut text).unwrap()).unwrap();
         let mut memory = vec![0; crate::limits::STRINGS_BYTES];
-        let words = collect(&config, &mut Strings::new(&mut memory)).unwrap();
+        let words = collect(&config, &mut StringBlock::new(&mut memory)).unwrap();
         // Architecture and os come first.
         words.iter().skip(4).map(|word| word.to_str().unwrap().to_string()).collect()
     }

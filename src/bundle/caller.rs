@@ -3,12 +3,12 @@
 use crate::error::{Context, Error, Result};
 use crate::io::document;
 use crate::io::path::PathBuf;
-use crate::io::strings::{Strings, Words};
+use crate::io::strings::{PackedStrings, StringBlock};
 use crate::io::text::decimal;
 use crate::limits::DEVICES_MAX;
 use crate::spec::{Device, Limit, capability, defaults};
 use crate::sys::fd::{CWD, FdRef};
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs, process};
 use core::ffi::CStr;
 
@@ -21,7 +21,7 @@ pub fn capabilities() -> u64 {
 }
 
 /// Returns docker's masked paths, and the thermal_throttle of each CPU here (GHSA-6fw5-f8r9-fgfm).
-pub fn masked_paths<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
+pub fn masked_paths<'m>(strings: &mut StringBlock<'m>) -> Result<PackedStrings<'m>> {
     let mut paths = strings.begin();
     paths.push_words(defaults::MASKED_PATHS)?;
     let mut buffer = [0; 256];
@@ -44,7 +44,7 @@ pub fn masked_paths<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
 
 /// Returns the sysctls for a network namespace of the container's own: those that this kernel has
 /// and our user namespace allows.
-pub fn sysctls<'m>(strings: &mut Strings<'m>) -> Result<Words<'m>> {
+pub fn sysctls<'m>(strings: &mut StringBlock<'m>) -> Result<PackedStrings<'m>> {
     let mut words = strings.begin();
     let is_there = |path| fs::access(CWD, path, 0).is_ok();
     if is_there(c"/proc/sys/net/ipv4/ip_unprivileged_port_start") {
@@ -150,7 +150,10 @@ const NOT_PASSED: [&CStr; 6] = [c"pts", c"shm", c"fd", c"mqueue", c"console", c"
 const DEPTH: usize = 4;
 
 /// Adds all devices of this machine's /dev to those that every container gets.
-pub fn host_devices<'m>(strings: &mut Strings<'m>, devices: &mut Grown<Device<'m>>) -> Result<()> {
+pub fn host_devices<'m>(
+    strings: &mut StringBlock<'m>,
+    devices: &mut MappedVec<Device<'m>>,
+) -> Result<()> {
     let dev = fs::open(CWD, c"/dev", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open /dev")?;
     let mut path = PathBuf::from_bytes(b"/dev").doing("open /dev")?;
     add_devices(dev.by_ref(), &mut path, DEPTH, strings, devices)
@@ -160,8 +163,8 @@ fn add_devices<'m>(
     directory: FdRef<'_>,
     path: &mut PathBuf,
     depth: usize,
-    strings: &mut Strings<'m>,
-    devices: &mut Grown<Device<'m>>,
+    strings: &mut StringBlock<'m>,
+    devices: &mut MappedVec<Device<'m>>,
 ) -> Result<()> {
     let mut buffer = [0; 4096];
     loop {
@@ -257,7 +260,8 @@ mod tests {
     #[test]
     fn devices_of_the_host_are_found_and_a_containers_own_left_out() {
         let mut memory = vec![0; 1 << 16];
-        let (mut strings, mut devices) = (Strings::new(&mut memory), Grown::new(DEVICES_MAX));
+        let (mut strings, mut devices) =
+            (StringBlock::new(&mut memory), MappedVec::new(DEVICES_MAX));
         host_devices(&mut strings, &mut devices).unwrap();
         let has = |path: &CStr| devices.iter().any(|device| device.path == path);
         for path in [c"/dev/null", c"/dev/tty", c"/dev/ptmx", c"/dev/pts/ptmx", c"/dev/console"] {

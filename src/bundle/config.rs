@@ -6,14 +6,14 @@ use super::volumes::{Mounts, mount_volumes};
 use super::{DEFAULT_HOSTNAME, annotations, replace_etc};
 use crate::error::{Error, Result};
 use crate::image::Config;
-use crate::io::inside;
-use crate::io::show::On;
-use crate::io::strings::{Strings, Words};
+use crate::io::in_root;
+use crate::io::lossy::On;
+use crate::io::strings::{PackedStrings, StringBlock};
 use crate::limits::{DEVICES_MAX, MOUNTS_MAX};
 use crate::spec::{Device, IdMapping, Limit, Mount, Spec, defaults};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 
 /// Whom a user namespace's users and groups are on the host.
 #[derive(Clone, Copy)]
@@ -30,15 +30,15 @@ pub struct Rootless<'m> {
 pub struct Stock<'m> {
     mounts: Mounts<'m>,
     limits: heapless::Vec<Limit, { Limit::KINDS }>,
-    devices: Grown<Device<'m>>,
+    devices: MappedVec<Device<'m>>,
 }
 
 impl Stock<'_> {
     /// Nothing in them.
     pub const EMPTY: Stock<'static> = Stock {
-        mounts: Grown::new(MOUNTS_MAX),
+        mounts: MappedVec::new(MOUNTS_MAX),
         limits: heapless::Vec::new(),
-        devices: Grown::new(DEVICES_MAX),
+        devices: MappedVec::new(DEVICES_MAX),
     };
 }
 
@@ -56,7 +56,7 @@ pub fn for_bundle<'s, 'm: 's>(
     root: FdRef<'_>,
     rootless: Option<Rootless<'s>>,
     given: Given<'s>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
     stock: &'s mut Stock<'m>,
 ) -> Result<()> {
     let Stock { mounts, limits, devices } = stock;
@@ -67,7 +67,7 @@ pub fn for_bundle<'s, 'm: 's>(
             && mount.options.iter().any(|option| option == c"ro")
         {
             // `rbind` brings submounts along, which could be written: `rro` makes them read-only.
-            mount.options = Words::new(b"rbind\0nosuid\0noexec\0nodev\0rro\0");
+            mount.options = PackedStrings::new(b"rbind\0nosuid\0noexec\0nodev\0rro\0");
         }
         push(mounts, mount)?;
     }
@@ -103,7 +103,7 @@ pub fn for_bundle<'s, 'm: 's>(
     let has_network = spec.namespaces & CLONE_NEWNET == 0;
     replace_etc(root, spec.hostname.unwrap_or(DEFAULT_HOSTNAME), has_network)?;
     let cwd = spec.process.cwd;
-    inside::make_directories(root, cwd, 0).on("make the image's WorkingDir", cwd).map(drop)
+    in_root::make_directories(root, cwd, 0).on("make the image's WorkingDir", cwd).map(drop)
 }
 
 /// Adds a mount.
@@ -121,13 +121,14 @@ pub(super) fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'
             (mount.kind, mount.source) = (c"none", c"/sys");
             let readonly = mount.options.iter().any(|option| option == c"ro");
             mount.options = match readonly {
-                true => Words::new(b"rbind\0nosuid\0noexec\0nodev\0ro\0"),
-                false => Words::new(b"rbind\0nosuid\0noexec\0nodev\0"),
+                true => PackedStrings::new(b"rbind\0nosuid\0noexec\0nodev\0ro\0"),
+                false => PackedStrings::new(b"rbind\0nosuid\0noexec\0nodev\0"),
             };
         }
         // Group 5 need not exist in the namespace.
         b"devpts" if is_rootless => {
-            mount.options = Words::new(b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0")
+            mount.options =
+                PackedStrings::new(b"nosuid\0noexec\0newinstance\0ptmxmode=0666\0mode=0620\0")
         }
         _ => {}
     }

@@ -3,8 +3,8 @@
 
 use crate::error::{Context, Error, Result};
 use crate::image::Texts;
-use crate::io::show::Brief;
-use crate::io::strings::{Builder, Strings, Words};
+use crate::io::lossy::Elided;
+use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::io::text::hash;
 use crate::spec::defaults;
 use core::ffi::CStr;
@@ -26,13 +26,13 @@ pub fn merge<'m>(
     image: Texts<'_>,
     given: Option<&mut dyn Iterator<Item = &[u8]>>,
     values: &Defaults<'_>,
-    strings: &mut Strings<'m>,
-) -> Result<Words<'m>> {
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
     let mut env = strings.begin();
     let mut count = 0;
     for entry in given.into_iter().flatten() {
         if !entry.contains(&b'=') || entry.starts_with(b"=") {
-            return Err(Error::new(format_args!("env={}: not NAME=VALUE", Brief(entry))));
+            return Err(Error::new(format_args!("env={}: not NAME=VALUE", Elided(entry))));
         }
         env.push(entry)?;
         env.end_word()?;
@@ -188,7 +188,7 @@ mod tests {
 
     fn merged(given: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut memory = vec![0; crate::limits::STRINGS_BYTES];
-        let mut strings = Strings::new(&mut memory);
+        let mut strings = StringBlock::new(&mut memory);
         let values = Defaults { home: b"/", hostname: None, terminal: false };
         let mut given = given.iter().map(Vec::as_slice);
         let words = merge(Texts::default(), Some(&mut given), &values, &mut strings).unwrap();

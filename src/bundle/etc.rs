@@ -6,9 +6,9 @@
 //! knows no name server.
 
 use crate::error::{Context, Result};
+use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, ShowC};
-use crate::io::{document, inside};
+use crate::io::{document, in_root};
 use crate::limits::RESOLV_CONF_BYTES;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs};
@@ -20,7 +20,7 @@ use core::fmt::Write;
 /// If /etc is not a directory, or closed to us, the image's files stay, with a warning.
 /// `has_network`: the container has the caller's network, and so its name servers.
 pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Result<()> {
-    let etc = match inside::make_directories(root, c"/etc", 0) {
+    let etc = match in_root::make_directories(root, c"/etc", 0) {
         Ok(etc) => etc,
         Err(errno @ (Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES | Errno::EPERM)) => {
             keeps(c"/etc", errno);
@@ -28,7 +28,7 @@ pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Resul
         }
         Err(errno) => return Err(errno).doing("make /etc"),
     };
-    let name = ShowC(hostname);
+    let name = LossyC(hostname);
     let mut servers = [0; RESOLV_CONF_BYTES];
     let servers: &[u8] = match document::read(CWD, c"/etc/resolv.conf", &mut servers) {
         Ok(servers) if has_network => servers,
@@ -55,7 +55,7 @@ pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Resul
 
 #[cold]
 fn keeps(path: &CStr, errno: Errno) {
-    crate::warning!("{} is not written for the container: {errno}", ShowC(path));
+    crate::warning!("{} is not written for the container: {errno}", LossyC(path));
 }
 
 /// The lines that docker writes behind the first one.
@@ -76,7 +76,7 @@ fn replace(etc: FdRef<'_>, name: &CStr, text: &[u8]) -> crate::sys::Result<()> {
 /// Writes /etc/hosts and /etc/hostname in `root` where they are missing or empty. On a read-only
 /// root nothing happens.
 pub fn complete_etc(root: FdRef<'_>, hostname: &CStr) -> Result<()> {
-    let name = ShowC(hostname);
+    let name = LossyC(hostname);
     match fs::mkdir(root, c"etc", 0o755) {
         Ok(()) | Err(Errno::EEXIST | Errno::EROFS) => {}
         Err(errno) => return Err(errno).doing("make /etc"),

@@ -3,7 +3,7 @@
 use super::config::{LIMITS, Rootless, for_any_host, push};
 use super::volumes::Mounts;
 use crate::error::Result;
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
@@ -27,8 +27,8 @@ pub fn example<'s>(
     Ok(Spec {
         process: Process {
             terminal: true,
-            args: Words::new(b"sh\0"),
-            env: Words::new(
+            args: PackedStrings::new(b"sh\0"),
+            env: PackedStrings::new(
                 b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0TERM=xterm\0",
             ),
             capabilities: Capabilities::all(capability::LEAST),
@@ -49,10 +49,10 @@ pub fn example<'s>(
         denies_devices: rootless.is_none(),
         uid_mappings,
         gid_mappings,
-        annotations: Words::new(b""),
+        annotations: PackedStrings::new(b""),
         default_seccomp: false,
         seccomp_profile: None,
-        sysctls: Words::default(),
+        sysctls: PackedStrings::default(),
         all_devices: false,
         stop_signal: SIGTERM,
         init: false,

@@ -1,9 +1,9 @@
 //! An image's layers, one over the other, become a root file system.
 
 use crate::image::{Layer, Store};
-use crate::io::watch::Watch;
+use crate::io::observer::Observer;
 use crate::limits::{LAYERS_MAX, RESTARTS_MAX};
-use crate::rootfs::{self, Applied, Powers, UnpackMemory, Whiteouts};
+use crate::rootfs::{self, Applied, Privilege, UnpackMemory, Whiteouts};
 use crate::sys::fd::FdRef;
 use crate::sys::{self, fs};
 use crate::{Context, Error, Result};
@@ -14,8 +14,8 @@ pub fn unpack_layers(
     store: &Store<'_>,
     layers: &[Layer],
     root: FdRef<'_>,
-    powers: Powers,
-    watch: &dyn Watch,
+    powers: Privilege,
+    watch: &dyn Observer,
     memory: &mut UnpackMemory,
 ) -> Result<Applied> {
     let before = fs::stat(root, c"").doing("stat the root")?;
@@ -65,7 +65,7 @@ impl Plan {
         &mut self,
         store: &Store<'_>,
         layers: &[Layer],
-        watch: &dyn Watch,
+        watch: &dyn Observer,
         act: &mut dyn FnMut(&rootfs::Layer<'_>, Whiteouts) -> Result<bool>,
     ) -> Result<bool> {
         let mut unsure = None;
@@ -96,14 +96,14 @@ impl Plan {
 pub fn each_layer(
     store: &Store<'_>,
     layers: &[Layer],
-    watch: &dyn Watch,
+    watch: &dyn Observer,
     act: &mut dyn FnMut(&rootfs::Layer<'_>) -> Result<()>,
 ) -> Result<()> {
     for (n, layer) in layers.iter().enumerate() {
         let act = &mut *act;
         let mut one = || {
             let blob = store.layer(layer)?;
-            watch.begin(n + 1, layers.len(), layer.size);
+            watch.layer(n + 1, layers.len(), layer.size);
             act(&rootfs::Layer {
                 blob: &blob,
                 digest: layer.digest.as_ref(),

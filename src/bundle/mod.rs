@@ -26,7 +26,7 @@ use core::fmt::Display;
 
 use crate::error::{Context, Error, Result};
 use crate::image::{Config, Texts};
-use crate::io::strings::{Builder, Strings, Words};
+use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS,
@@ -78,7 +78,7 @@ pub fn spec_from_image<'m>(
     config: &Config<'_>,
     overrides: Overrides<'_>,
     root: FdRef<'_>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
 ) -> Result<Spec<'m>> {
     let machine = overrides.machine;
     let hostname = match overrides.hostname {
@@ -92,7 +92,7 @@ pub fn spec_from_image<'m>(
     let args = match args(config, overrides.args, strings)? {
         // As `runc spec` and umoci have it: a config must say something, and whoever has the bundle
         // can change it.
-        args if args.first().is_none() && overrides.bundle => Words::new(b"sh\0"),
+        args if args.first().is_none() && overrides.bundle => PackedStrings::new(b"sh\0"),
         args if args.first().is_none() => {
             return Err(Error::new(format_args!(
                 "nothing to execute: the image has neither Entrypoint nor Cmd, and no arguments were given"
@@ -107,7 +107,7 @@ pub fn spec_from_image<'m>(
         (None, None) => {}
     }
     let wanted = wanted.finish()?;
-    let mut home = crate::io::fields::Field::new();
+    let mut home = crate::io::passwd::Field::new();
     let user = user::find(root, wanted.to_bytes(), &mut home)?;
     let Security { privileged, no_new_privileges, unconfined, shows_all } = overrides.security;
     let all = overrides.security.bounding();
@@ -151,18 +151,22 @@ pub fn spec_from_image<'m>(
         devices: if machine { &[] } else { defaults::DEVICES },
         namespaces: if machine { 0 } else { namespaces },
         joined: &[],
-        masked_paths: if hides { caller::masked_paths(strings)? } else { Words::default() },
-        readonly_paths: if hides { defaults::READONLY_PATHS } else { Words::default() },
+        masked_paths: if hides { caller::masked_paths(strings)? } else { PackedStrings::default() },
+        readonly_paths: if hides { defaults::READONLY_PATHS } else { PackedStrings::default() },
         resources: overrides.resources,
         // A layer, or the container's root, may bring any device node.
         denies_devices: !machine && !privileged,
         uid_mappings: &[],
         gid_mappings: &[],
-        annotations: Words::default(),
+        annotations: PackedStrings::default(),
         stop_signal: stop_signal(config, strings)?,
         default_seccomp: !machine && !privileged && !unconfined,
         seccomp_profile: None,
-        sysctls: if own_network != 0 { caller::sysctls(strings)? } else { Words::default() },
+        sysctls: if own_network != 0 {
+            caller::sysctls(strings)?
+        } else {
+            PackedStrings::default()
+        },
         all_devices: privileged && !machine,
         init: overrides.init && !machine,
         document: None,
@@ -189,8 +193,8 @@ fn privileges(uid: u32, all: u64) -> Capabilities {
 fn args<'m>(
     config: &Config<'_>,
     given: Option<&mut dyn Iterator<Item = &[u8]>>,
-    strings: &mut Strings<'m>,
-) -> Result<Words<'m>> {
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
     let mut words = strings.begin();
     add_all(config.entrypoint(), &mut words).doing("the image's Entrypoint")?;
     match given {
@@ -217,7 +221,7 @@ fn add_all(list: Texts<'_>, words: &mut Builder<'_, '_>) -> Result<()> {
 fn directory<'m>(
     config: &Config<'_>,
     given: Option<&CStr>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
 ) -> Result<&'m CStr> {
     let mut path = strings.begin();
     path.push(b"/")?;
@@ -233,7 +237,7 @@ fn directory<'m>(
 }
 
 #[inline(never)]
-fn stop_signal(config: &Config<'_>, strings: &mut Strings<'_>) -> Result<i32> {
+fn stop_signal(config: &Config<'_>, strings: &mut StringBlock<'_>) -> Result<i32> {
     let Some(name) = config.stop_signal() else { return Ok(signal::SIGTERM) };
     let mut text = strings.begin();
     name.write_to(&mut text)?;

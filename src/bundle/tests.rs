@@ -46,7 +46,7 @@ fn in_root<T>(name: &str, test: impl FnOnce(FdRef<'_>) -> T) -> T {
 }
 
 fn user(root: FdRef<'_>, text: &str) -> std::result::Result<(u32, u32, Vec<u32>, String), String> {
-    let mut home = crate::io::fields::Field::new();
+    let mut home = crate::io::passwd::Field::new();
     let user = user::find(root, text.as_bytes(), &mut home).map_err(|error| error.to_string())?;
     let home = String::from_utf8(home.bytes().to_vec()).unwrap();
     Ok((user.uid, user.gid, user.additional_gids.to_vec(), home))
@@ -180,7 +180,7 @@ fn spec(
         format!(r#"{{"architecture":"amd64","os":"linux","config":{config}}}"#).into_bytes();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let mut memory = vec![0; 65536];
-    let mut strings = Strings::new(&mut memory);
+    let mut strings = StringBlock::new(&mut memory);
     let mut overrides = Overrides::default();
     change(&mut overrides);
     let root = Root::new(
@@ -189,7 +189,7 @@ fn spec(
     );
     let spec = spec_from_image(&config, overrides, root.fd.by_ref(), &mut strings)
         .map_err(|error| error.to_string())?;
-    let list = |words: Words<'_>| {
+    let list = |words: PackedStrings<'_>| {
         words.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let process = &spec.process;
@@ -285,7 +285,7 @@ fn volumes_are_directories_where_the_root_is_ones_own() {
         .to_vec();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let mut memory = vec![0; 4096];
-    make_volumes(&config, root.fd.by_ref(), &mut Strings::new(&mut memory)).unwrap();
+    make_volumes(&config, root.fd.by_ref(), &mut StringBlock::new(&mut memory)).unwrap();
     let there = |name: &str| root.path.join(name).is_dir();
     assert!(there("new/in") && there("rel") && there("up") && !there("proc"));
     assert!(!std::path::Path::new("/outside-of-the-root").exists());
@@ -312,7 +312,7 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
                 .into_bytes();
         let config = Config::read(json::check(&mut document).unwrap()).unwrap();
         let (mut memory, mut stock) = (vec![0; 65536], Stock::EMPTY);
-        let mut strings = Strings::new(&mut memory);
+        let mut strings = StringBlock::new(&mut memory);
         in_root(&format!("rootless-{user}-{}", mappings.len()), |root| {
             let overrides = Overrides { bundle: true, ..Overrides::default() };
             let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
@@ -349,7 +349,7 @@ fn too_many_volumes_are_an_error_that_names_the_limit() {
     .into_bytes();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new(MOUNTS_MAX));
-    let mut strings = Strings::new(&mut memory);
+    let mut strings = StringBlock::new(&mut memory);
     let found = in_root("many", |root| {
         volumes::mount_volumes(&config, root, None, &mut strings, &mut mounts)
     });
@@ -370,7 +370,7 @@ fn a_volume_has_its_directorys_owner_where_the_namespace_knows_him() {
         [(None, " uid=7 gid=8"), (Some(&single[..]), ""), (Some(&ranges), " uid=7 gid=8")]
     {
         let (mut memory, mut mounts) = (vec![0; 4096], Mounts::new(4));
-        let mut strings = Strings::new(&mut memory);
+        let mut strings = StringBlock::new(&mut memory);
         let rootless = mappings.map(|ids| Rootless { uids: ids, gids: ids, joins: false });
         volumes::mount_volumes(&config, root.fd.by_ref(), rootless, &mut strings, &mut mounts)
             .unwrap();
@@ -394,7 +394,7 @@ fn a_config_is_read_again_as_it_was_written() {
     let wanted: String = odd.chars().filter(|c| (*c as u32) < 0x10000).collect();
     let config = Config::read(json::check(&mut document).unwrap()).unwrap();
     let (mut memory, mut stock, mut bytes) = (vec![0; 65536], Stock::EMPTY, Vec::new());
-    let mut strings = Strings::new(&mut memory);
+    let mut strings = StringBlock::new(&mut memory);
     in_root("again", |root| {
         let overrides = Overrides { bundle: true, ..Overrides::default() };
         let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();

@@ -8,8 +8,8 @@
 //! that is not found is an error, and so is a bad number: neither ever becomes 0 (CVE-2024-40635).
 
 use crate::error::{Error, Result};
-use crate::io::fields::{End, Field, Table, number};
-use crate::io::show::Brief;
+use crate::io::lossy::Elided;
+use crate::io::passwd::{End, Field, Table, number};
 use crate::limits::GROUPS_MAX;
 use crate::spec::User;
 use crate::sys::fd::FdRef;
@@ -23,7 +23,7 @@ pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
     let mut parts = wanted.splitn(2, |byte| *byte == b':');
     let (name, group) = (parts.next().unwrap_or_default(), parts.next());
     if !wanted.is_empty() && name.is_empty() || group.is_some_and(<[u8]>::is_empty) {
-        return Err(fault("user", wanted, "empty name"));
+        return Err(error("user", wanted, "empty name"));
     }
     let name = if wanted.is_empty() { b"0" } else { name };
     home.set(b"/");
@@ -31,7 +31,7 @@ pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
     let mut user = User { uid: parse("user", name)?.unwrap_or(0), ..User::default() };
     let known = find_user(root, name, &mut user, &mut login, home)?;
     if !known && parse("user", name)?.is_none() {
-        return Err(fault("user", name, "not in the image's /etc/passwd"));
+        return Err(error("user", name, "not in the image's /etc/passwd"));
     }
     match group {
         Some(group) => user.gid = find_group(root, group)?,
@@ -51,7 +51,7 @@ fn parse(what: &str, text: &[u8]) -> Result<Option<u32>> {
     if !text.iter().all(u8::is_ascii_digit) {
         return Ok(None);
     }
-    number(text).map(Some).ok_or_else(|| fault(what, text, "not a number from 0 to 4294967294"))
+    number(text).map(Some).ok_or_else(|| error(what, text, "not a number from 0 to 4294967294"))
 }
 
 /// Takes uid, gid, name and home from the first line that fits; whether there is one.
@@ -76,11 +76,11 @@ fn find_user(
             2 if uid.is_some() => fits = field.number() == uid,
             2 if fits => {
                 user.uid =
-                    field.number().ok_or_else(|| table.fault(end, "the uid is not a number"))?
+                    field.number().ok_or_else(|| table.error(end, "the uid is not a number"))?
             }
             3 if fits => {
                 user.gid =
-                    field.number().ok_or_else(|| table.fault(end, "the gid is not a number"))?
+                    field.number().ok_or_else(|| table.error(end, "the gid is not a number"))?
             }
             5 if fits && !field.bytes().is_empty() => home.set(field.bytes()),
             _ => {}
@@ -91,7 +91,7 @@ fn find_user(
                 return Ok(true);
             }
             if fits {
-                return Err(table.fault(end, "the line ends before the gid"));
+                return Err(table.error(end, "the line ends before the gid"));
             }
             (column, fits) = (0, false);
         }
@@ -107,11 +107,11 @@ fn find_group(root: FdRef<'_>, name: &[u8]) -> Result<u32> {
     let mut found = None;
     walk_groups(&mut Table::open(root, GROUP)?, &mut |table, end, group, gid, member| {
         if found.is_none() && member.is_none() && group.is(name) {
-            found = Some(gid.ok_or_else(|| table.fault(end, "the gid is not a number"))?);
+            found = Some(gid.ok_or_else(|| table.error(end, "the gid is not a number"))?);
         }
         Ok(())
     })?;
-    found.ok_or_else(|| fault("group", name, "not in the image's /etc/group"))
+    found.ok_or_else(|| error("group", name, "not in the image's /etc/group"))
 }
 
 /// Adds every group that lists `login` as a member, after the primary one.
@@ -124,7 +124,7 @@ fn add_groups(root: FdRef<'_>, login: &Field, user: &mut User) -> Result<()> {
     let mut table = Table::open(root, GROUP)?;
     walk_groups(&mut table, &mut |table, end, _, gid, member| {
         if member.is_some_and(|member| member.is(login.bytes())) {
-            let gid = gid.ok_or_else(|| table.fault(end, "the gid is not a number"))?;
+            let gid = gid.ok_or_else(|| table.error(end, "the gid is not a number"))?;
             if !user.additional_gids.contains(&gid) {
                 push(user, Some(gid))?;
             }
@@ -169,6 +169,6 @@ fn walk_groups(table: &mut Table, visit: Visit<'_>) -> Result<()> {
 }
 
 #[cold]
-fn fault(what: &str, name: &[u8], why: &str) -> Error {
-    Error::new(format_args!("{what} \"{}\": {why}", Brief(name)))
+fn error(what: &str, name: &[u8], why: &str) -> Error {
+    Error::new(format_args!("{what} \"{}\": {why}", Elided(name)))
 }

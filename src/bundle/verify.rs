@@ -6,19 +6,21 @@
 //! nothing refers to.
 
 use crate::codec::digest::{Digest, Hasher};
-use crate::image::survey::{Contents, Scope, Sort, docker_images, read_config, survey};
+use crate::image::walk_index::{
+    Contents, EntryKind, Scope, docker_images, read_config, walk_index,
+};
 use crate::image::{Image, ImageMemory, Layer, Store, read_docker};
+use crate::io::observer::Observer;
 use crate::io::section::Section;
-use crate::io::watch::Watch;
 use crate::limits::{DOCUMENT_BYTES, VERIFIED_BLOBS_MAX};
 use crate::rootfs::{self, UnpackMemory};
 use crate::sys::Errno;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::{Context, Error, Result};
 
 /// What is to be verified, and what came of it.
 pub struct Work {
-    tasks: Grown<Task>,
+    tasks: MappedVec<Task>,
     /// Images, of any platform.
     pub images: u64,
     /// Artifacts and attestations.
@@ -52,7 +54,7 @@ impl Work {
         memory: &mut ImageMemory,
     ) -> Result<Work> {
         let mut work = Work {
-            tasks: Grown::new(VERIFIED_BLOBS_MAX),
+            tasks: MappedVec::new(VERIFIED_BLOBS_MAX),
             images: 0,
             artifacts: 0,
             unreferenced: 0,
@@ -63,16 +65,19 @@ impl Work {
             work.docker(store, scope, indexes, memory)?;
             return Ok(work);
         }
-        survey(store, scope, indexes, &mut |found| {
+        walk_index(store, scope, indexes, &mut |found| {
             if let Some(fault) = &found.fault {
                 return Err(fault.clone());
             }
             let is_manifest = found.is_manifest();
             // What was read as a document is not read again.
-            let is_new =
-                work.note(&found.digest, found.size, is_manifest || found.sort == Sort::Index)?;
+            let is_new = work.note(
+                &found.digest,
+                found.size,
+                is_manifest || found.sort == EntryKind::Index,
+            )?;
             if !is_manifest || !is_new {
-                work.artifacts += u64::from(found.sort != Sort::Index && is_new);
+                work.artifacts += u64::from(found.sort != EntryKind::Index && is_new);
                 return Ok(());
             }
             let Contents { is_image, config, layers, .. } = found.read(store, true, memory)?;
@@ -161,14 +166,14 @@ impl Work {
     pub fn run(
         &self,
         store: &Store<'_>,
-        watch: &dyn Watch,
+        watch: &dyn Observer,
         memory: &mut UnpackMemory,
         buffer: &mut [u8],
     ) -> Result<()> {
         let count = self.tasks.iter().filter(|task| !task.is_done).count();
         for (n, task) in self.tasks.iter().filter(|task| !task.is_done).enumerate() {
             let Task { layer, image, number, count: layers, .. } = task;
-            watch.begin(n + 1, count, layer.size);
+            watch.layer(n + 1, count, layer.size);
             let blob = store.layer(layer);
             if *number == 0 {
                 let digest = layer.name();
@@ -192,7 +197,7 @@ impl Work {
 }
 
 /// A blob's digest alone.
-fn check(blob: &Section, digest: &Digest, watch: &dyn Watch, buffer: &mut [u8]) -> Result<()> {
+fn check(blob: &Section, digest: &Digest, watch: &dyn Observer, buffer: &mut [u8]) -> Result<()> {
     let mut hasher = Hasher::new(digest.algorithm());
     let mut at = 0;
     loop {
@@ -201,7 +206,7 @@ fn check(blob: &Section, digest: &Digest, watch: &dyn Watch, buffer: &mut [u8]) 
             count => {
                 hasher.update(&buffer[..count]);
                 at += count as u64;
-                watch.pass(at)?;
+                watch.progress(at)?;
             }
         }
     }

@@ -4,28 +4,32 @@ use super::config::{Rootless, holds, push};
 use crate::codec::json::Text;
 use crate::error::{Context, Result};
 use crate::image::Config;
-use crate::io::inside;
+use crate::io::in_root;
+use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
-use crate::io::show::Show;
-use crate::io::strings::{Strings, Words};
+use crate::io::strings::{PackedStrings, StringBlock};
 use crate::spec::Mount;
 use crate::sys::fd::FdRef;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
 /// The mounts of one container, in their order.
-pub type Mounts<'m> = Grown<Mount<'m>>;
+pub type Mounts<'m> = MappedVec<Mount<'m>>;
 
 /// Makes the directories of volumes that are missing in `root` (0755, root's). For a root that is
 /// one container's alone and is gone with it: there the directory is the volume, and hides nothing
 /// of what the image has in it.
-pub fn make_volumes(config: &Config<'_>, root: FdRef<'_>, strings: &mut Strings<'_>) -> Result<()> {
+pub fn make_volumes(
+    config: &Config<'_>,
+    root: FdRef<'_>,
+    strings: &mut StringBlock<'_>,
+) -> Result<()> {
     let mut path = PathBuf::new();
     for volume in config.volumes() {
         destination(&volume, strings, &mut path)?;
         if !is_kernels(path.as_bytes())
-            && let Err(errno) = inside::make_directories(root, path.as_c_str(), 0)
+            && let Err(errno) = in_root::make_directories(root, path.as_c_str(), 0)
         {
             super::warn("volume", &volume, &errno);
         }
@@ -40,7 +44,7 @@ pub fn mount_volumes<'m>(
     config: &Config<'_>,
     root: FdRef<'_>,
     rootless: Option<Rootless<'_>>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
     mounts: &mut Mounts<'m>,
 ) -> Result<()> {
     let mut path = PathBuf::new();
@@ -77,16 +81,16 @@ fn options<'m>(
     root: FdRef<'_>,
     path: &CStr,
     rootless: Option<Rootless<'_>>,
-    strings: &mut Strings<'m>,
-) -> Result<Option<Words<'m>>> {
+    strings: &mut StringBlock<'m>,
+) -> Result<Option<PackedStrings<'m>>> {
     let (mode, uid, gid) =
-        match inside::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
+        match in_root::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
             Ok(stat) if stat.kind() == fs::S_IFDIR => (stat.mode, stat.uid, stat.gid),
             Err(Errno::ENOENT) => (0o755, 0, 0),
             _ => return Ok(None),
         };
     let mut words = strings.begin();
-    words.push_words(Words::new(b"nosuid\0nodev\0tmpcopyup\0"))?;
+    words.push_words(PackedStrings::new(b"nosuid\0nodev\0tmpcopyup\0"))?;
     words.push(b"mode=")?;
     words.push(&[9, 6, 3, 0].map(|shift: u32| b'0' + (mode >> shift & 7) as u8))?;
     words.end_word()?;
@@ -102,7 +106,7 @@ fn options<'m>(
 }
 
 /// Where a volume is: absolute, without `.`, `..` and doubled slashes, as runtimes read it.
-fn destination(volume: &Text<'_>, strings: &mut Strings<'_>, path: &mut PathBuf) -> Result<()> {
+fn destination(volume: &Text<'_>, strings: &mut StringBlock<'_>, path: &mut PathBuf) -> Result<()> {
     let mut written = strings.begin();
     volume.write_to(&mut written).doing("the image's Volumes")?;
     path.truncate(0);
@@ -115,7 +119,7 @@ fn destination(volume: &Text<'_>, strings: &mut Strings<'_>, path: &mut PathBuf)
             }
             component => {
                 let pushed = path.push_bytes(b"/").and_then(|()| path.push_bytes(component));
-                pushed.context("the image's volume", &Show(component))?;
+                pushed.context("the image's volume", &Lossy(component))?;
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::making::IMAGE;
 use super::{Command, GLOBAL, VERSION, nearest};
-use crate::io::show::{Show, ShowC};
+use crate::io::lossy::{Lossy, LossyC};
 use crate::{Error, Result};
 use core::ffi::CStr;
 use getargs::{Arg, Argument, Options};
@@ -70,7 +70,7 @@ impl<'a> Arguments<'a> {
                 Err(Error::new(format_args!("{name}: no {missing}: usage: ocinit {usage}")))
             }
             _ if count > command.most => {
-                let surplus = ShowC(arguments.word(command.most));
+                let surplus = LossyC(arguments.word(command.most));
                 Err(Error::new(format_args!(
                     "{name}: {surplus}: one word too many: usage: ocinit {usage}"
                 )))
@@ -205,7 +205,7 @@ impl<'a> Arguments<'a> {
                 "" => None,
                 what if what.starts_with('[') => options.value_opt(),
                 what => Some(options.value().map_err(|_| {
-                    Error::new(format_args!("{dashes}{} needs a value: {what}", Show(name)))
+                    Error::new(format_args!("{dashes}{} needs a value: {what}", Lossy(name)))
                 })?),
             };
             if flag.long == IMAGE.long {
@@ -227,7 +227,7 @@ impl Arguments<'_> {
     fn unknown(&self, dashes: &str, name: &[u8], own: &'static [Flag]) -> Error {
         let is_known = |flag: &&Flag| self.command.is_none() || flag.long != VERSION;
         let (name_shown, known) =
-            (Show(name), own.iter().chain(GLOBAL).filter(is_known).map(|flag| flag.long));
+            (Lossy(name), own.iter().chain(GLOBAL).filter(is_known).map(|flag| flag.long));
         let (of, colon) = self.command.map_or(("", ""), |command| (command.name, ": "));
         match nearest(name, &mut { known }) {
             Some(near) if dashes.len() == 2 => Error::new(format_args!(

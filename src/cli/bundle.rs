@@ -2,17 +2,17 @@
 //! take them.
 
 use super::image::{self, Chosen};
-use super::place::Place;
+use super::staged::Staged;
 use super::{Arguments, Command, Flag, Run, rootless, security};
 use crate::bundle::{self, Overrides, Rootless, Stock};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
 use crate::io::output::Output;
 use crate::io::path::PathBuf;
-use crate::io::strings::Strings;
+use crate::io::strings::StringBlock;
 use crate::log::Level;
 use crate::memory::Memory;
-use crate::rootfs::Powers;
+use crate::rootfs::Privilege;
 use crate::spec::{self, Spec};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, fs};
@@ -67,7 +67,7 @@ pub(super) struct Wanted<'a> {
     pub image: &'a CStr,
     /// Where.
     pub bundle: &'a CStr,
-    pub powers: Powers,
+    pub powers: Privilege,
     /// The users and groups of the user namespace, where there is one.
     pub ids: &'a Ids,
     /// Instead of the image's `Cmd`.
@@ -96,7 +96,7 @@ pub(super) fn make(
         &mut memory.unpack,
     )?;
     let mut partial = PathBuf::new();
-    let place = Place::make("bundle", bundle, BUNDLE_MODE, &mut partial)?;
+    let place = Staged::make("bundle", bundle, BUNDLE_MODE, &mut partial)?;
     // The image's directories are for the image's users, whoever may use the bundle.
     let umask = fs::umask(0);
     let root = make_rootfs(place.file()).doing("make rootfs")?;
@@ -109,12 +109,15 @@ pub(super) fn make(
         &mut memory.unpack,
     )?;
     drop(progress);
-    let (mut strings, mut stock) = (Strings::new(&mut memory.strings), Stock::EMPTY);
+    let (mut strings, mut stock) = (StringBlock::new(&mut memory.strings), Stock::EMPTY);
     let terminal = arguments.has("tty");
     let overrides = Overrides { bundle: true, terminal, args, security, ..Overrides::default() };
     let mut spec = bundle::spec_from_image(&image.config, overrides, root.by_ref(), &mut strings)?;
-    let rootless =
-        (powers != Powers::Root).then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins });
+    let rootless = (powers != Privilege::Root).then_some(Rootless {
+        uids: ids.uids(),
+        gids: ids.gids(),
+        joins,
+    });
     bundle::for_bundle(
         &mut spec,
         &image.config,
@@ -126,7 +129,7 @@ pub(super) fn make(
     )?;
     fs::umask(umask);
     write_config(&spec, place.file()).doing("write config.json")?;
-    place.keep()?;
+    place.commit()?;
     rootless::report(if joins { Level::Debug } else { Level::Warning }, &applied);
     Ok(())
 }

@@ -3,8 +3,8 @@
 use super::Arguments;
 use crate::container::state::{Directory, Id, Missing, Root, State};
 use crate::container::userns;
+use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::io::show::On;
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs, process};
 use crate::{Context, Error, Result};

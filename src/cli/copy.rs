@@ -2,15 +2,15 @@
 
 use super::image::{self, PLATFORM, Transport};
 use super::max_size::MaxSize;
-use super::place::{Place, is_empty};
 use super::progress::Progress;
+use super::staged::{Staged, is_empty};
 use super::{Arguments, Command, Flag, Run};
 use crate::codec::json;
 use crate::export::{self, Kind, Target};
 use crate::image::{Blob, Image, ImageMemory, Store, Wanted, check_name, select, select_artifact};
+use crate::io::lossy::LossyC;
+use crate::io::observer::Observer;
 use crate::io::path::PathBuf;
-use crate::io::show::ShowC;
-use crate::io::watch::Watch;
 use crate::limits::REFERENCE_BYTES;
 use crate::memory::Memory;
 use crate::rootfs::stale;
@@ -95,7 +95,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         {
             export::docker_archive(&store, image, goal.name, progress, &mut target, unpack)?;
             target.finish()?;
-            return place.keep();
+            return place.commit();
         }
         if goal.transport == Transport::Oci && place.is_filled_in_place() {
             // First, so that the next copy recognizes the layout if this one is killed.
@@ -125,7 +125,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         let descriptor = if descriptor.is_empty() { None } else { Some(json::check(descriptor)?) };
         export::finish_layout(&export::Entry { top: &top, descriptor, tag }, former, &mut target)?;
         target.finish()?;
-        let made = place.keep();
+        let made = place.commit();
         tries -= 1;
         match made {
             // Another copy has made this layout meanwhile: copy into that.
@@ -159,7 +159,7 @@ fn artifact<'m>(
 
 /// The target of the copy.
 struct Made<'n> {
-    place: Place<'n>,
+    place: Staged<'n>,
     kind: Kind,
     /// The target's layout, if it exists already.
     layout: Option<Store<'static>>,
@@ -180,30 +180,30 @@ fn make<'n>(
             )));
         }
         return new(
-            Place::of(duplicate(STDOUT, 3).doing("standard output")?, partial)?,
+            Staged::of(duplicate(STDOUT, 3).doing("standard output")?, partial)?,
             Kind::Stream,
         );
     }
     if goal.transport != Transport::Oci {
-        return new(Place::make_file("copy to", path, partial)?, Kind::File);
+        return new(Staged::make_file("copy to", path, partial)?, Kind::File);
     }
     let directory = match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY, 0) {
-        Ok(directory) => lock(directory, progress).context("copy to", &ShowC(path))?,
-        Err(_) => return new(Place::make("copy to", path, 0o755, partial)?, Kind::Directory),
+        Ok(directory) => lock(directory, progress).context("copy to", &LossyC(path))?,
+        Err(_) => return new(Staged::make("copy to", path, 0o755, partial)?, Kind::Directory),
     };
     // Partial files of killed copies.
     stale::sweep(directory.by_ref(), export::PARTIAL.as_bytes());
     if fs::stat(directory.by_ref(), c"oci-layout").is_err() {
-        if !is_empty(directory.by_ref()).context("copy to", &ShowC(path))? {
+        if !is_empty(directory.by_ref()).context("copy to", &LossyC(path))? {
             return Err(Error::new(format_args!(
                 "copy to {}: not empty, and no layout",
-                ShowC(path)
+                LossyC(path)
             )));
         }
-        return new(Place::fill(directory, path, partial)?, Kind::Directory);
+        return new(Staged::fill(directory, path, partial)?, Kind::Directory);
     }
     let layout = Store::open_directory(duplicate(directory.by_ref(), 3).doing("open")?)
-        .context("copy to", &ShowC(path))?;
+        .context("copy to", &LossyC(path))?;
     if layout.is_of_2016()? {
         return Err(Error::new(format_args!(
             "a layout of 2016, with refs and no index.json: nothing is added to it"
@@ -211,7 +211,7 @@ fn make<'n>(
     }
     // Blobs can be written side by side: only changing the index needs the lock.
     let _ = fs::lock(directory.by_ref(), libc::LOCK_UN);
-    Ok(Made { place: Place::of(directory, partial)?, kind: Kind::Directory, layout: Some(layout) })
+    Ok(Made { place: Staged::of(directory, partial)?, kind: Kind::Directory, layout: Some(layout) })
 }
 
 /// We report the wait for another copy after so many milliseconds; the second is the interval of
@@ -244,7 +244,7 @@ fn lock(directory: Fd, progress: &Progress) -> Result<Fd> {
         }
         waited += LOOK_MS;
         let _ = wait_ms(LOOK_MS);
-        progress.pass(0)?;
+        progress.progress(0)?;
     }
 }
 

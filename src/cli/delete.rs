@@ -1,7 +1,7 @@
 //! `ocinit delete ID`: removes what is kept of a container that has stopped, or (`--force`) of any.
 
 use super::{Arguments, Command, Flag, Run, container, reached, temporary};
-use crate::container::hooks::{self, Occasion};
+use crate::container::hooks::{self, HookContext};
 use crate::container::intel_rdt;
 use crate::container::state::{Directory, Id, Root, State, StateMemory, Status, owns_namespace};
 use crate::limits::END_WAIT_MS;
@@ -86,8 +86,8 @@ pub(super) fn delete(root: &Root, id: Id<'_>, removal: Removal, memory: &mut Mem
     directory.remove()?;
     crate::debug!("container {id}: its cgroup, bundle and state are removed");
     intel_rdt::remove(document, id);
-    let occasion = Occasion { document, id, state, status: Status::Stopped };
-    if let Err(error) = hooks::run(&occasion, "poststop", true) {
+    let context = HookContext { document, id, state, status: Status::Stopped };
+    if let Err(error) = hooks::run(&context, "poststop", true) {
         crate::warning!("{error}");
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! `ocinit exec ID COMMAND...`: one more process in a container.
 
-use super::{Arguments, Command, Flag, PASSED_ON, Run, attend, container, making};
+use super::{Arguments, Command, Flag, PASSED_ON, Run, container, foreground, making};
 use crate::codec::json;
 use crate::container::cgroup::Joined;
-use crate::container::hooks::Occasion;
+use crate::container::hooks::HookContext;
 use crate::container::launch::{self, Host, Instead, Launch};
 use crate::container::state::{Id, Status};
-use crate::container::{ContainerMemory, attributes, own_file, seccomp, stage};
-use crate::io::show::{Show, ShowC};
-use crate::io::strings::Strings;
+use crate::container::{ContainerMemory, attributes, intermediate, own_file, seccomp};
+use crate::io::lossy::{Lossy, LossyC};
+use crate::io::strings::StringBlock;
 use crate::io::{document, text};
 use crate::limits::GROUPS_MAX;
 use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
@@ -47,7 +47,7 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let stays = !arguments.has("detach");
-    let callers = making::Callers::of(arguments)?;
+    let callers = making::Notify::of(arguments)?;
     let preserved = making::preserved(arguments, 0)?;
     let memory = crate::memory::claim();
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
@@ -62,28 +62,28 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
             "cannot exec in a paused container (use --ignore-paused to override)"
         )));
     }
-    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::empty());
+    let (mut strings, mut lists) = (StringBlock::new(&mut memory.strings), Lists::empty());
     let container =
         spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
     let mut of_file = Lists::empty();
     let process = match arguments.value("process") {
         Some(path) => {
             let value = json::check(document::read_named(path, &mut memory.process)?)
-                .context("process", &ShowC(path))?;
+                .context("process", &LossyC(path))?;
             spec::read_process(value, &mut strings, &mut of_file)
-                .context("process", &ShowC(path))?
+                .context("process", &LossyC(path))?
         }
         None => process(arguments, &container.process, &mut strings)?,
     };
     let terminal = process.terminal || arguments.has("tty");
     attributes::check_process(&process)?;
     attributes::set_affinity(&process, "initial")?;
-    let kinds = stage::kinds_of(state.process.pid)?;
+    let kinds = intermediate::kinds_of(state.process.pid)?;
     let group = Joined::find(&state, arguments.value("cgroup"))?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
     let filter =
         spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
-    let occasion = Occasion { document: spec.document, id, state, status: Status::Running };
+    let context = HookContext { document: spec.document, id, state, status: Status::Running };
     let launch = Launch {
         spec: &spec,
         root: None,
@@ -98,11 +98,11 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         shows_terminal: stays,
         about: None,
         filter,
-        host: &AtContainer { occasion, group: &group },
+        host: &AtContainer { context, group: &group },
     };
     if stays {
         // A signal before this ends us: nothing has been made yet.
-        attend::hold_signals()?;
+        foreground::hold_signals()?;
     }
     let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
     crate::debug!("container {id}: process {} is executed", running.pid);
@@ -110,14 +110,14 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         running.kill();
         return Err(error);
     }
-    if stays { attend::attend(&running, None).map(i32::from) } else { Ok(0) }
+    if stays { foreground::wait(&running, None).map(i32::from) } else { Ok(0) }
 }
 
 /// The container's own process, with what the words say otherwise.
 fn process<'s, 'm: 's>(
     arguments: &Arguments<'_>,
     of: &Process<'s>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
 ) -> Result<Process<'s>> {
     let mut words = strings.begin();
     for word in arguments.words().skip(1) {
@@ -138,7 +138,7 @@ fn process<'s, 'm: 's>(
             _ => None,
         };
         if let Some(why) = fault {
-            let shown = ShowC(variable);
+            let shown = LossyC(variable);
             return Err(Error::new(format_args!(
                 "--env {shown}: invalid environment variable: {why}"
             )));
@@ -155,7 +155,7 @@ fn process<'s, 'm: 's>(
     for name in arguments.values("cap") {
         // As in a config: a capability unknown to the kernel is no error (runtime-spec 1.1).
         let Some(bit) = capability::by_name(name.to_bytes()) else {
-            crate::warning!("--cap {}: there is no such capability: it is left out", ShowC(name));
+            crate::warning!("--cap {}: there is no such capability: it is left out", LossyC(name));
             continue;
         };
         // As in runc, it becomes ambient only if the config makes it inheritable.
@@ -193,7 +193,7 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
         number.filter(|number| *number != u32::MAX).ok_or_else(|| {
             Error::new(format_args!(
                 "{option} {}: neither a number nor two with a colon between",
-                Show(text)
+                Lossy(text)
             ))
         })
     };
@@ -215,25 +215,25 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
 
 /// The container that the process joins.
 struct AtContainer<'a> {
-    occasion: Occasion<'a>,
+    context: HookContext<'a>,
     group: &'a Joined<'a>,
 }
 
 impl Host for AtContainer<'_> {
-    fn born(&self, pid: i32) -> Result<()> {
-        self.occasion.born(pid)
+    fn process_created(&self, pid: i32) -> Result<()> {
+        self.context.process_created(pid)
     }
 
     fn hooks(&self, pid: i32) -> Result<()> {
-        self.occasion.hooks(pid)
+        self.context.hooks(pid)
     }
 
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        self.occasion.listener(pid, listener)
+        self.context.listener(pid, listener)
     }
 
     fn has_hooks(&self) -> bool {
-        self.occasion.has_hooks()
+        self.context.has_hooks()
     }
 
     fn other_cgroup(&self, errno: Errno) -> Result<Instead> {

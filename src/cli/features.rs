@@ -15,7 +15,7 @@ pub(super) const COMMAND: Command = Command {
     words: "",
     least: 0,
     most: 0,
-    about: "Show what the runtime knows of the specification, as JSON.",
+    about: "Lossy what the runtime knows of the specification, as JSON.",
     flags: &[],
     run: Run::Container(run),
 };

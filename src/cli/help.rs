@@ -4,7 +4,7 @@ use super::{
     Arguments, COMMANDS, Command, Flag, GLOBAL, Run, VERSION as VERSION_OPTION, find, nearest,
     print,
 };
-use crate::io::show::ShowC;
+use crate::io::lossy::LossyC;
 use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt;
@@ -30,7 +30,7 @@ pub(super) const VERSION: Command = Command {
     words: "",
     least: 0,
     most: 0,
-    about: "Show the version.",
+    about: "Lossy the version.",
     flags: &[],
     run: Run::Program(|_| version()),
 };
@@ -103,7 +103,7 @@ pub(super) fn command(command: &'static Command) -> Result<()> {
 /// The error for a word that is no command. `failed` becomes the exit status.
 #[cold]
 pub(super) fn unknown(name: &CStr, failed: &mut i32) -> Error {
-    let shown = ShowC(name);
+    let shown = LossyC(name);
     let is_it = |known: &str| known.as_bytes() == name.to_bytes();
     if REFUSED.into_iter().any(is_it) {
         *failed = 1;

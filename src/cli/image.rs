@@ -7,9 +7,9 @@ use super::spool::{inflated, keep, spool};
 use super::{Arguments, Flag};
 use crate::codec::digest::Digest;
 use crate::image::{ArchiveMemory, Form, Image, ImageMemory, Store, Target, Wanted};
+use crate::io::lossy::{Lossy, LossyC};
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
-use crate::io::show::{Show, ShowC};
 use crate::io::text::{decimal, last_of, split_once};
 use crate::limits::DOCUMENT_BYTES;
 use crate::rootfs::UnpackMemory;
@@ -76,7 +76,7 @@ impl Display for GetImage<'_> {
         let last =
             bytes.rsplit(|byte| *byte == b'/').find(|part| !part.is_empty()).unwrap_or(b"image");
         let directory = last.split(|byte| matches!(byte, b':' | b'@')).next().unwrap_or(last);
-        let (name, directory) = (Show(bytes), Show(directory));
+        let (name, directory) = (Lossy(bytes), Lossy(directory));
         write!(
             f,
             "get it by: skopeo copy {prefix}{name} oci:{directory}:latest, then IMAGE is {directory}"
@@ -94,7 +94,7 @@ fn is_name(path: &str) -> bool {
 /// The transport, and what follows it.
 pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
     let text =
-        words.to_str().map_err(|_| Error::new(format_args!("{}: not UTF-8", ShowC(words))))?;
+        words.to_str().map_err(|_| Error::new(format_args!("{}: not UTF-8", LossyC(words))))?;
     let known = TRANSPORTS
         .iter()
         .find_map(|(prefix, transport)| Some((*transport, text.strip_prefix(prefix)?)));
@@ -122,7 +122,7 @@ pub fn choose<'m>(
     let (store, wanted) = open(arguments, name, archive, unpack)?;
     let image = crate::image::open(&store, &wanted, memory)?;
     let bytes = image.layers.iter().map(|layer| layer.size).sum();
-    crate::debug!("image {}: {} layers, {bytes} bytes", ShowC(name), image.layers.len());
+    crate::debug!("image {}: {} layers, {bytes} bytes", LossyC(name), image.layers.len());
     let progress = Progress::start(bytes, MaxSize::typed(arguments)?);
     Ok(Chosen { store, image, progress })
 }
@@ -139,7 +139,7 @@ pub fn open<'m, 'w>(
         let name = rest.strip_prefix(prefix).unwrap_or_default();
         return Err(Error::new(format_args!(
             "image {}: {what}; {}",
-            ShowC(words),
+            LossyC(words),
             GetImage { prefix, name }
         )));
     }
@@ -153,7 +153,7 @@ pub fn open<'m, 'w>(
             name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?,
         );
     }
-    let shown = Show(path.as_bytes());
+    let shown = Lossy(path.as_bytes());
     let file = match path {
         "-" | "/dev/stdin" => spool()?,
         _ => match open_path(path, fs::O_RDONLY) {
@@ -161,7 +161,7 @@ pub fn open<'m, 'w>(
                 return Err(Error::with_errno(
                     format_args!(
                         "image {}: no such file or directory, and IMAGE is a path; {}",
-                        Show(rest.as_bytes()),
+                        Lossy(rest.as_bytes()),
                         GetImage { prefix: DOCKER, name: rest }
                     ),
                     Errno::ENOENT,
@@ -243,7 +243,7 @@ fn target(words: &CStr) -> Result<Target<'_>> {
         is_whole.then_some(Target { os, architecture, variant })
     });
     parts.ok_or_else(|| {
-        Error::new(format_args!("--platform {}: not OS/ARCH or OS/ARCH/VARIANT", ShowC(words)))
+        Error::new(format_args!("--platform {}: not OS/ARCH or OS/ARCH/VARIANT", LossyC(words)))
     })
 }
 

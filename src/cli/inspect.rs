@@ -9,8 +9,8 @@ mod table;
 use super::{Arguments, Command, Flag, Run, choice, image};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
-use crate::image::survey::{
-    Contents, Found, Scope, Sort, config_type, docker_images, read_config, survey,
+use crate::image::walk_index::{
+    Contents, EntryKind, IndexEntry, Scope, config_type, docker_images, read_config, walk_index,
 };
 use crate::image::{
     Config, ImageMemory, Layer, Platform, Store, Wanted, check_platform, read_docker,
@@ -28,7 +28,7 @@ pub(super) const COMMAND: Command = Command {
     words: "IMAGE",
     least: 1,
     most: 1,
-    about: "Show what an image is: its digests, platform, configuration, layers and history. Without a tag, and where \
+    about: "Lossy what an image is: its digests, platform, configuration, layers and history. Without a tag, and where \
             there are several images, show which there are.",
     flags: &[
         Flag::value(
@@ -161,7 +161,7 @@ impl Subject<'_, '_> {
         let mut first: Option<Digest> = None;
         let mut name: heapless::String<REFERENCE_BYTES> = heapless::String::new();
         let (mut is_one, mut is_one_name, mut has_faults) = (true, *entries <= 1, false);
-        survey(store, scope, [top, nested], &mut |found| {
+        walk_index(store, scope, [top, nested], &mut |found| {
             *entries += 1;
             has_faults |= found.fault.is_some();
             if !found.is_manifest() || found.fault.is_some() {
@@ -220,7 +220,7 @@ impl Subject<'_, '_> {
             });
         }
         let Subject { store, indexes: [top, nested], .. } = self;
-        let _ = survey(store, &Scope::default(), [top, nested], &mut |found| {
+        let _ = walk_index(store, &Scope::default(), [top, nested], &mut |found| {
             if found.depth == 0 && !found.tag.is_empty() {
                 view.tag(&found.tag);
             }
@@ -242,7 +242,7 @@ impl Subject<'_, '_> {
             is_of_platform: false,
         };
         let Subject { store, indexes: [top, nested], memory, .. } = self;
-        survey(store, &scope, [top, nested], &mut |found| {
+        walk_index(store, &scope, [top, nested], &mut |found| {
             if !found.is_manifest() || core::mem::replace(&mut is_done, true) {
                 return Ok(());
             }
@@ -281,14 +281,14 @@ impl Subject<'_, '_> {
             }
             Ok(())
         })?;
-        survey(store, scope, [top, nested], &mut |found| {
-            let Found { tag, media_type, size, platform, .. } = *found;
+        walk_index(store, scope, [top, nested], &mut |found| {
+            let IndexEntry { tag, media_type, size, platform, .. } = *found;
             let mut row = Row { tag, media_type, size, platform, ..Row::of(&found.digest) };
             row.kind = match (&found.fault, found.sort) {
                 (Some(_), _) if found.is_missing => "missing",
                 (Some(fault), _) => kind_of_fault(fault),
-                (_, Sort::Index) => "index",
-                (_, Sort::Attestation) => "attestation",
+                (_, EntryKind::Index) => "index",
+                (_, EntryKind::Attestation) => "attestation",
                 _ => "artifact",
             };
             if let Some(fault) = &found.fault {
@@ -329,7 +329,7 @@ impl Subject<'_, '_> {
 fn is_image(
     store: &Store<'_>,
     scope: &Scope<'_>,
-    found: &Found<'_>,
+    found: &IndexEntry<'_>,
     memory: &mut ImageMemory,
 ) -> Result<bool> {
     let contents = found.read(store, false, memory)?;
@@ -344,7 +344,7 @@ fn is_image(
 fn contents<'r>(
     store: &Store<'_>,
     scope: &Scope<'_>,
-    found: &Found<'_>,
+    found: &IndexEntry<'_>,
     memory: &'r mut ImageMemory,
     mut row: Row<'r>,
     view: &mut dyn View,
@@ -352,7 +352,7 @@ fn contents<'r>(
     let Contents { is_image, document, config, layers } = found.read(store, false, memory)?;
     if !is_image {
         let mut row = Row { layers, ..row };
-        if found.sort == Sort::Manifest {
+        if found.sort == EntryKind::Manifest {
             row.media_type = config_type(&document)?;
         }
         view.row(&row);

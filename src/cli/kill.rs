@@ -2,7 +2,7 @@
 
 use super::{Arguments, Command, Flag, Run, container};
 use crate::container::state::{Id, Status, owns_namespace};
-use crate::io::show::ShowC;
+use crate::io::lossy::LossyC;
 use crate::sys::signal::{self, SIGKILL};
 use crate::sys::{Errno, process};
 use crate::{Context, Error, Result};
@@ -60,5 +60,5 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 fn parse(text: &CStr) -> Result<i32> {
     let known =
         text.to_str().ok().and_then(|name| if name == "0" { Some(0) } else { signal::parse(name) });
-    known.ok_or_else(|| Error::new(format_args!("unknown signal \"{}\"", ShowC(text))))
+    known.ok_or_else(|| Error::new(format_args!("unknown signal \"{}\"", LossyC(text))))
 }

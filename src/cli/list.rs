@@ -3,12 +3,12 @@
 use super::{Arguments, Command, Flag, Run, choice, container};
 use crate::codec::json::Writer;
 use crate::container::state::{Directory, Id, Rfc3339, Root, State, StateMemory};
-use crate::io::fields::{End, Field, Table as Passwd};
+use crate::io::lossy::{Lossy, LossyC};
 use crate::io::output::{Output, Sink};
-use crate::io::show::{Show, ShowC};
+use crate::io::passwd::{End, Field, Table as Passwd};
 use crate::limits::TABLE_BYTES;
 use crate::sys::fd::STDOUT;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, process};
 use crate::{Context, Error, Result};
 use core::fmt::{self, Display, Write};
@@ -58,9 +58,9 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
                     &directory.id(),
                     &state.pid(status),
                     &status.name(),
-                    &ShowC(state.bundle),
+                    &LossyC(state.bundle),
                     &Rfc3339(state.created),
-                    &Show(owner.bytes()),
+                    &Lossy(owner.bytes()),
                 ])
             })?;
             table.write(&mut output);
@@ -136,13 +136,13 @@ fn owner() -> Result<Field> {
 /// Lines of a table, kept until it is known how wide each column is.
 struct Table {
     /// Each cell with a NUL behind it, which no cell holds.
-    cells: Grown<u8>,
+    cells: MappedVec<u8>,
     widths: [usize; COLUMNS],
 }
 
 impl Table {
     fn new() -> Table {
-        Table { cells: Grown::new(TABLE_BYTES), widths: [WIDTH_LEAST; COLUMNS] }
+        Table { cells: MappedVec::new(TABLE_BYTES), widths: [WIDTH_LEAST; COLUMNS] }
     }
 
     fn line(&mut self, cells: [&dyn Display; COLUMNS]) -> Result<()> {
@@ -177,7 +177,7 @@ impl Table {
 
 /// Appends a cell's text, and counts its characters.
 struct Counted<'t> {
-    cells: &'t mut Grown<u8>,
+    cells: &'t mut MappedVec<u8>,
     count: usize,
 }
 

@@ -1,7 +1,7 @@
 //! What `create` and `run` have in common: from words and a bundle to a container's process.
 
 use super::bundle::{self, Wanted};
-use super::{Arguments, Flag, attend, temporary};
+use super::{Arguments, Flag, foreground, temporary};
 use crate::codec::json;
 use crate::container::cgroup;
 use crate::container::create::{self, Request};
@@ -10,14 +10,14 @@ use crate::container::state::{Directory, Id, Made, Root};
 use crate::container::userns::{self, Ids};
 use crate::container::{Running, Stdio};
 use crate::io::document;
+use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, Show, ShowC};
-use crate::io::strings::{Strings, Words};
+use crate::io::strings::{PackedStrings, StringBlock};
 use crate::io::text::decimal;
 use crate::io::unique;
 use crate::limits::PATH_BYTES;
 use crate::memory::Memory;
-use crate::rootfs::Powers;
+use crate::rootfs::Privilege;
 use crate::spec::{self, Lists, Mount, Process, capability};
 use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
 use crate::sys::{Errno, fd, fs, mount, process, socket, tty};
@@ -51,21 +51,21 @@ pub(super) const NO_KEYRING: Flag =
 
 /// Where a container's terminal goes, and who hears of its process: what is named relative to where
 /// we are, looked up before the bundle is entered.
-pub(super) struct Callers<'a> {
+pub(super) struct Notify<'a> {
     console: Option<Fd>,
     pidfd: Option<Fd>,
     pid_file: Option<&'a CStr>,
     directory: Fd,
 }
 
-impl<'a> Callers<'a> {
+impl<'a> Notify<'a> {
     /// By the options of a command.
-    pub fn of(arguments: &Arguments<'a>) -> Result<Callers<'a>> {
+    pub fn of(arguments: &Arguments<'a>) -> Result<Notify<'a>> {
         let connect = |option: &str| {
             let path = arguments.value(option)?;
             Some(socket::connect(path, libc::SOCK_STREAM).on(option, path))
         };
-        Ok(Callers {
+        Ok(Notify {
             console: connect("console-socket").transpose()?,
             pidfd: connect("pidfd-socket").transpose()?,
             pid_file: arguments.value("pid-file"),
@@ -141,7 +141,7 @@ pub(super) fn preserved(arguments: &Arguments<'_>, handed: u32) -> Result<u32> {
     let text = arguments.value("preserve-fds").unwrap_or(c"0");
     let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_MAX);
     let count = count
-        .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", ShowC(text))))?
+        .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", LossyC(text))))?
         as u32;
     for number in 0..handed + count {
         let descriptor = 3 + number;
@@ -177,11 +177,11 @@ const PRESERVED_MAX: u64 = 1024;
 
 /// Returns the config's environment, in which a service manager's variables replace older ones.
 fn environment<'m>(
-    of: Words<'_>,
+    of: PackedStrings<'_>,
     listening: u32,
     relay: Option<&Relay>,
-    strings: &mut Strings<'m>,
-) -> Result<Words<'m>> {
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
     let is_listening = listening > 0;
     let names = process::variable(LISTEN_FDNAMES.as_bytes()).filter(|_| is_listening);
     let replaced = [
@@ -225,13 +225,13 @@ fn unpack(
 ) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = match process::effective_uid() {
-        0 => Powers::Root,
-        _ => userns::enter(&mut ids).map(|()| Powers::Namespace)?,
+        0 => Privilege::Root,
+        _ => userns::enter(&mut ids).map(|()| Privilege::Namespace)?,
     };
     let has_args = arguments.words().nth(1).is_some();
     let mut args = arguments.words().skip(1).map(|word| word.to_bytes());
     let args = if has_args { Some(&mut args as &mut dyn Iterator<Item = _>) } else { None };
-    let joins = powers != Powers::Root;
+    let joins = powers != Privilege::Root;
     bundle::make(arguments, Wanted { image, bundle, powers, ids: &ids, args, joins }, memory)
 }
 
@@ -244,7 +244,7 @@ struct Making<'a> {
     waits: bool,
     /// We stay until it ends.
     stays: bool,
-    callers: Callers<'a>,
+    callers: Notify<'a>,
     /// Number of fds from 3 up that it keeps, and of those that are a manager's sockets.
     preserved: u32,
     listening: u32,
@@ -268,7 +268,7 @@ pub(super) fn make(
 ) -> Result<Running> {
     let listening = listening();
     let preserved = preserved(arguments, listening)?;
-    let callers = Callers::of(arguments)?;
+    let callers = Notify::of(arguments)?;
     let (reserved, made) = (None, Made::No);
     let making = Making {
         arguments,
@@ -316,7 +316,7 @@ fn of_image(making: Making<'_>, image: &CStr, memory: &mut Memory) -> Result<Run
         mount::chdir(bundle.as_c_str()).on("enter the bundle", bundle.as_c_str())?;
         if making.stays {
             // Unpacking has unblocked them.
-            attend::hold_signals()?;
+            foreground::hold_signals()?;
         }
         make_here(Making { reserved: Some(&directory), made, ..making }, memory)
     });
@@ -352,7 +352,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
     let top = json::check(text).doing("config.json")?;
-    let (mut strings, mut lists) = (Strings::new(&mut memory.strings), Lists::empty());
+    let (mut strings, mut lists) = (StringBlock::new(&mut memory.strings), Lists::empty());
     if relay.is_some() {
         lists.last_mount = Some(notifications(root, id, &mut strings)?);
     }
@@ -360,11 +360,11 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
     if listening > 0 || relay.is_some() {
         spec.process.env = environment(spec.process.env, listening, relay, &mut strings)?;
     }
-    crate::debug!("config.json of {}: read", ShowC(bundle));
+    crate::debug!("config.json of {}: read", LossyC(bundle));
     spec::each_unknown_capability(&spec.process, &mut |value| {
         crate::warning!(
             "config.json: {}",
-            value.fault("there is no such capability: it is left out")
+            value.error("there is no such capability: it is left out")
         );
     });
     let sets = &spec.process.capabilities;
@@ -372,7 +372,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
         // runc's words, and the kernel's rule (capabilities(7)).
         crate::debug!(
             "can't raise ambient capability CAP_{}: it is not both permitted and inheritable",
-            Show(name)
+            Lossy(name)
         );
     }
     let stdio = callers.stdio(&spec.process, spec.process.terminal, stays)?;
@@ -417,7 +417,7 @@ fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
 }
 
 /// Returns the mount of the state's directory that will hold the process's notification socket.
-fn notifications<'m>(root: &Root, id: Id<'_>, strings: &mut Strings<'m>) -> Result<Mount<'m>> {
+fn notifications<'m>(root: &Root, id: Id<'_>, strings: &mut StringBlock<'m>) -> Result<Mount<'m>> {
     let mut source = PathBuf::new();
     root.path_of(id, &mut source)?;
     source.push(notify::DIRECTORY.to_bytes()).doing("find the directory for notifications")?;
@@ -425,7 +425,7 @@ fn notifications<'m>(root: &Root, id: Id<'_>, strings: &mut Strings<'m>) -> Resu
         destination: notify::PLACE,
         kind: c"bind",
         source: strings.add(source.as_bytes())?,
-        options: Words::new(b"bind\0nosuid\0noexec\0nodev\0ro\0"),
+        options: PackedStrings::new(b"bind\0nosuid\0noexec\0nodev\0ro\0"),
         optional: false,
         document: None,
     })

@@ -1,8 +1,8 @@
 //! `--max-size SIZE`: the most bytes that an image's layers may unpack to.
 
 use super::{Arguments, Flag, quantity};
-use crate::io::show::ShowC;
-use crate::io::watch::Watch;
+use crate::io::lossy::LossyC;
+use crate::io::observer::Observer;
 use crate::sys::Errno;
 use crate::{Error, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -46,15 +46,15 @@ impl MaxSize {
         let fault = || {
             Error::new(format_args!(
                 "--max-size {}: no number of bytes, as 500m or 2g",
-                ShowC(text)
+                LossyC(text)
             ))
         };
         max.map(MaxSize::of).ok_or_else(fault)
     }
 }
 
-impl Watch for MaxSize {
-    fn begin(&self, n: usize, _: usize, _: u64) {
+impl Observer for MaxSize {
+    fn layer(&self, n: usize, _: usize, _: u64) {
         let layer = self.layer.swap(0, Ordering::Relaxed);
         match self.number.swap(n as u64, Ordering::Relaxed) < n as u64 {
             true => drop(self.before.fetch_add(layer, Ordering::Relaxed)),
@@ -63,7 +63,7 @@ impl Watch for MaxSize {
         }
     }
 
-    fn pass(&self, _: u64) -> Result<()> {
+    fn progress(&self, _: u64) -> Result<()> {
         Ok(())
     }
 
@@ -89,9 +89,9 @@ mod tests {
     fn layers_count_once_however_often_they_are_read() {
         let limit = MaxSize::of(10);
         for _ in 0..2 {
-            limit.begin(1, 2, 1);
+            limit.layer(1, 2, 1);
             assert!(limit.unpacked(6).is_ok() && limit.unpacked(3).is_ok());
-            limit.begin(2, 2, 1);
+            limit.layer(2, 2, 1);
             assert!(limit.unpacked(1).is_ok() && limit.unpacked(4).is_ok());
         }
         let error = limit.unpacked(5).unwrap_err();

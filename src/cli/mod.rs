@@ -1,7 +1,6 @@
 //! Commands: a table, and a file for each. Words become one call to the rooms below.
 
 mod arguments;
-mod attend;
 mod bundle;
 mod container;
 mod copy;
@@ -10,6 +9,7 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod foreground;
 mod help;
 mod image;
 mod inspect;
@@ -19,7 +19,6 @@ mod list_files;
 mod making;
 mod max_size;
 mod pause;
-mod place;
 mod progress;
 mod ps;
 mod quantity;
@@ -29,6 +28,7 @@ mod run;
 mod security;
 mod spec;
 mod spool;
+mod staged;
 mod start;
 mod state;
 mod temporary;
@@ -39,7 +39,7 @@ mod verify;
 pub use arguments::{Arguments, Flag};
 
 use crate::error::STATUS_FAILED;
-use crate::io::show::{On, ShowC};
+use crate::io::lossy::{LossyC, On};
 use crate::log::{self, Format, Level};
 use crate::sys::fd::{self, CWD, FdRef, STDERR, STDOUT};
 use crate::sys::{Errno, fs, process, signal};
@@ -272,7 +272,7 @@ fn set_up(arguments: &Arguments<'_>) -> Result<()> {
             Err(Errno::ENXIO) => {
                 return Err(Error::new(format_args!(
                     "open the log {}: no process reads it",
-                    ShowC(name)
+                    LossyC(name)
                 )));
             }
             file => file.on("open the log", name)?,
@@ -297,7 +297,7 @@ fn set_up(arguments: &Arguments<'_>) -> Result<()> {
 /// The value of an option is none of those it can have.
 #[cold]
 fn choice(option: &str, value: &CStr, known: &str) -> Error {
-    Error::new(format_args!("{option} {}: neither {known}", ShowC(value)))
+    Error::new(format_args!("{option} {}: neither {known}", LossyC(value)))
 }
 
 /// Letters of a name that may be wrong for it to be taken for a slip, of one that is long enough.

@@ -1,7 +1,7 @@
 //! How far long work is: a line on a terminal, nothing on a pipe; and what Ctrl-C does to it.
 
 use super::max_size::MaxSize;
-use crate::io::watch::Watch;
+use crate::io::observer::Observer;
 use crate::log;
 use crate::sys::event::wait_ms;
 use crate::sys::fd::STDERR;
@@ -94,22 +94,22 @@ impl Progress {
     }
 }
 
-impl Watch for Progress {
-    fn begin(&self, n: usize, count: usize, size: u64) {
+impl Observer for Progress {
+    fn layer(&self, n: usize, count: usize, size: u64) {
         // A layer that is read again counts once.
         if self.layer.swap(n as u32, Ordering::Relaxed) != n as u32 {
             let former = self.size.swap(size, Ordering::Relaxed);
             self.before.fetch_add(former, Ordering::Relaxed);
         }
         self.count.store(count as u32, Ordering::Relaxed);
-        self.max_size.begin(n, count, size);
+        self.max_size.layer(n, count, size);
     }
 
     fn unpacked(&self, at: u64) -> Result<()> {
         self.max_size.unpacked(at)
     }
 
-    fn pass(&self, at: u64) -> Result<()> {
+    fn progress(&self, at: u64) -> Result<()> {
         if let Some(name) = interrupted() {
             return Err(Error::with_errno(format_args!("interrupted by {name}"), Errno::EINTR));
         }

@@ -17,7 +17,7 @@ pub(super) const COMMAND: Command = Command {
     words: "ID [PS-OPTION]...",
     least: 1,
     most: PASSED_ON,
-    about: "Show the processes of a container. The options behind its ID are those of ps(1), `-ef` where there are none.",
+    about: "Lossy the processes of a container. The options behind its ID are those of ps(1), `-ef` where there are none.",
     flags: &[Flag::value(
         "format",
         b'f',

@@ -4,7 +4,7 @@ use super::{Arguments, Flag};
 use crate::Error;
 use crate::container::userns::{self, Ids};
 use crate::log::{self, Level};
-use crate::rootfs::{Applied, Powers};
+use crate::rootfs::{Applied, Privilege};
 use crate::sys::{Errno, process};
 
 pub(super) const FLAG: Flag = Flag::switch(
@@ -15,15 +15,15 @@ pub(super) const FLAG: Flag = Flag::switch(
 
 /// What may be done to files, by the option. This process is in a user namespace with these ids
 /// afterwards, where there can be one.
-pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Powers {
+pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Privilege {
     if !is_wanted(arguments) {
-        return Powers::Root;
+        return Privilege::Root;
     }
     match userns::enter(ids) {
-        Ok(()) => Powers::Namespace,
+        Ok(()) => Privilege::Namespace,
         Err(error) => {
             crate::warning!("{error}: every file will be the caller's");
-            Powers::User
+            Privilege::User
         }
     }
 }

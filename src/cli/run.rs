@@ -2,7 +2,7 @@
 
 use super::delete::{self, Removal};
 use super::{
-    Arguments, Command, Flag, Run, attend, bundle, container, image, making, reached, security,
+    Arguments, Command, Flag, Run, bundle, container, foreground, image, making, reached, security,
 };
 use crate::container::notify::Relay;
 use crate::container::own_file;
@@ -44,7 +44,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let stays = !arguments.has("detach");
     if stays {
-        attend::hold_signals()?;
+        foreground::hold_signals()?;
         if !arguments.has("no-subreaper") {
             process::set_subreaper().doing("become a subreaper")?;
         }
@@ -60,7 +60,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         }
         return Ok(0);
     }
-    let status = attend::attend(&running, relay.as_ref())?;
+    let status = foreground::wait(&running, relay.as_ref())?;
     if !arguments.has("keep") {
         delete::delete(&root, id, Removal::Ended(status), memory)?;
     } else if let Ok(state) =

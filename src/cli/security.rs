@@ -5,8 +5,8 @@ use crate::bundle::{Given, Security};
 use crate::codec::json::{self, Writer};
 use crate::container::seccomp::{self, Program};
 use crate::io::document;
+use crate::io::lossy::{Lossy, LossyC};
 use crate::io::output::InMemory;
-use crate::io::show::{Show, ShowC};
 use crate::spec::{self, Limit};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
@@ -61,13 +61,13 @@ pub(super) fn of<'m>(
                 return Err(Error::new(format_args!(
                     "--security-opt {}: not one of seccomp=unconfined, seccomp=FILE, no-new-privileges[=true|false], \
                      systempaths=unconfined",
-                    ShowC(option)
+                    LossyC(option)
                 )));
             }
         }
     }
     if let Some(path) = file {
-        let place = ShowC(path);
+        let place = LossyC(path);
         let read = document::read_named(path, text).and_then(json::check);
         let profile = read.context("--security-opt seccomp", &place)?;
         let mut sink = InMemory::new(resolved);
@@ -93,7 +93,7 @@ pub(super) fn of<'m>(
 
 /// Returns a limit from docker's notation.
 fn limit(text: &[u8]) -> Result<Limit> {
-    Limit::parse(text).map_err(|why| Error::new(format_args!("--ulimit {}: {why}", Show(text))))
+    Limit::parse(text).map_err(|why| Error::new(format_args!("--ulimit {}: {why}", Lossy(text))))
 }
 
 #[cfg(test)]

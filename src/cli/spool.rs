@@ -1,9 +1,9 @@
 //! A nameless file for an archive that cannot be read in place: from a pipe, or compressed.
 
 use crate::image::{Compression, sniff};
+use crate::io::lossy::LossyC;
+use crate::io::observer::Observer;
 use crate::io::section::Section;
-use crate::io::show::ShowC;
-use crate::io::watch::Watch;
 use crate::limits::SPOOL_BYTES;
 use crate::rootfs::{self, UnpackMemory};
 use crate::sys::fd::{CWD, Fd, FdRef, STDIN, duplicate};
@@ -38,7 +38,7 @@ pub fn keep(from: FdRef<'_>) -> Result<Fd> {
 /// Returns the tar inside a compressed file. Checks its checksums, as no digest is known.
 pub fn inflated(
     file: &Section,
-    watch: &dyn Watch,
+    watch: &dyn Observer,
     unpack: &mut UnpackMemory,
 ) -> Result<Option<Fd>> {
     if sniff(file)? == Compression::None {
@@ -70,5 +70,5 @@ fn nameless() -> Result<Fd> {
             Err(errno) => why = (place, errno),
         }
     }
-    Err(why.1).context("keep an archive in", &ShowC(why.0))
+    Err(why.1).context("keep an archive in", &LossyC(why.0))
 }

@@ -2,10 +2,10 @@
 
 use super::delete::{self, Removal};
 use super::{Arguments, Command, Run, container};
-use crate::container::gate;
-use crate::container::hooks::{self, Occasion};
+use crate::container::hooks::{self, HookContext};
 use crate::container::notify::Relay;
 use crate::container::report::Report;
+use crate::container::start_socket;
 use crate::container::state::{Id, Status};
 use crate::container::talk;
 use crate::{Error, Result};
@@ -32,21 +32,21 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let report = has_filter.then(Report::with_file).transpose()?;
     let file = report.as_ref().map(|(_, file)| file.by_ref());
     let channel = match directory.status(&state) {
-        Status::Created => gate::open(directory.fd(), file)?,
+        Status::Created => start_socket::release(directory.fd(), file)?,
         Status::Stopped => {
             return Err(Error::new(format_args!("cannot start a container that has stopped")));
         }
         _ => return Err(Error::new(format_args!("cannot start an already running container"))),
     };
-    let Some(channel) = channel else { return Err(gate::nobody_waits()) };
+    let Some(channel) = channel else { return Err(start_socket::nobody_waits()) };
     let relay = Relay::of_environment();
     if let Some(relay) = &relay {
         relay.listen(&directory)?;
     }
     let pidfd = state.process.open();
-    let occasion = Occasion { document: Some(document), id, state, status: Status::Running };
+    let context = HookContext { document: Some(document), id, state, status: Status::Running };
     talk::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
-    let done = hooks::run(&occasion, "poststart", false);
+    let done = hooks::run(&context, "poststart", false);
     if done.is_err() {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).
         drop(directory);

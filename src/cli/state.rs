@@ -12,7 +12,7 @@ pub(super) const COMMAND: Command = Command {
     words: "ID",
     least: 1,
     most: 1,
-    about: "Show the state of a container.",
+    about: "Lossy the state of a container.",
     flags: &[],
     run: Run::Container(run),
 };

@@ -6,8 +6,8 @@
 
 use crate::container::state::{Directory, Id, Made, State};
 use crate::container::userns::{self, Ids};
+use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, ShowC};
 use crate::io::unique;
 use crate::rootfs::remove;
 use crate::spec::VERSION;
@@ -48,7 +48,7 @@ pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
         return Ok(made);
     }
     Err(Error::with_errno(
-        format_args!("make the bundle {}: {}", ShowC(path.as_c_str()), Errno::EEXIST),
+        format_args!("make the bundle {}: {}", LossyC(path.as_c_str()), Errno::EEXIST),
         Errno::EEXIST,
     ))
 }
@@ -100,6 +100,6 @@ fn ignore_absent(removed: crate::sys::Result<()>, path: &CStr) -> Result<()> {
 }
 
 fn keep(path: &CStr) -> Result<()> {
-    crate::warning!("{}: not the bundle that was made: it stays", ShowC(path));
+    crate::warning!("{}: not the bundle that was made: it stays", LossyC(path));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `ocinit unpack [--rootless] IMAGE ROOTFS`: verified, in one pass, into a new directory.
 
 use super::image::{self, Chosen};
-use super::place::Place;
+use super::staged::Staged;
 use super::{Arguments, Command, Run, max_size, rootless};
 use crate::container::userns::Ids;
 use crate::io::path::PathBuf;
@@ -29,7 +29,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         &mut memory.unpack,
     )?;
     let mut partial = PathBuf::new();
-    let place = Place::make("rootfs", arguments.word(1), 0o755, &mut partial)?;
+    let place = Staged::make("rootfs", arguments.word(1), 0o755, &mut partial)?;
     let applied = bundle::unpack_layers(
         &store,
         image.layers,
@@ -38,7 +38,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         &progress,
         &mut memory.unpack,
     )?;
-    place.keep()?;
+    place.commit()?;
     drop(progress);
     rootless::report(Level::Warning, &applied);
     Ok(())

@@ -4,8 +4,8 @@ use super::{Arguments, Command, Flag, Run, container, pause, quantity};
 use crate::codec::json::{self, Value, Writer};
 use crate::container::state::Status;
 use crate::io::document;
+use crate::io::lossy::LossyC;
 use crate::io::output::InMemory;
-use crate::io::show::ShowC;
 use crate::io::text::decimal;
 use crate::limits::DOCUMENT_BYTES;
 use crate::spec::schema;
@@ -117,7 +117,7 @@ fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b
             (_, None) => {
                 return Err(Error::new(format_args!(
                     "invalid value for {option}: {}",
-                    ShowC(given)
+                    LossyC(given)
                 )));
             }
         }

@@ -5,7 +5,7 @@ use super::progress::Progress;
 use super::{Arguments, Command, Run, image, max_size, print};
 use crate::Result;
 use crate::bundle::verify::Work;
-use crate::image::survey::Scope;
+use crate::image::walk_index::Scope;
 use crate::limits::{BLOB_READ_BYTES, DOCUMENT_BYTES};
 use core::fmt::{self, Display};
 

@@ -107,7 +107,7 @@ impl Decoder {
         match status {
             TINFLStatus::Done => self.enter(Stage::Trailer),
             TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => {}
-            _ => return Err(fault("invalid deflate data")),
+            _ => return Err(error("invalid deflate data")),
         }
         Ok((before + used, made))
     }
@@ -116,7 +116,7 @@ impl Decoder {
     pub fn finish(&self) -> Result<()> {
         match self.stage {
             Stage::Between | Stage::Padding => Ok(()),
-            _ => Err(fault("truncated")),
+            _ => Err(error("truncated")),
         }
     }
 
@@ -135,7 +135,7 @@ impl Decoder {
                 // At once, so that what follows a member is known as garbage however short it is.
                 let known = self.filled.min(2);
                 if self.field[..known] != [0x1f, 0x8b][..known] {
-                    return Err(fault(if self.members {
+                    return Err(error(if self.members {
                         "garbage after the end"
                     } else {
                         "not gzip data"
@@ -144,9 +144,9 @@ impl Decoder {
                 if whole {
                     let [_, _, method, flags, ..] = self.field;
                     if method != 8 {
-                        return Err(fault("a method other than deflate"));
+                        return Err(error("a method other than deflate"));
                     } else if flags & flag::RESERVED != 0 {
-                        return Err(fault("reserved flags are set"));
+                        return Err(error("reserved flags are set"));
                     }
                     self.flags = flags;
                     self.header_sum = Crc32::NEW;
@@ -184,7 +184,7 @@ impl Decoder {
             Stage::HeaderSum => {
                 if self.field(rest, 2) {
                     if self.field[..2] != self.header_sum.value().to_le_bytes()[..2] {
-                        return Err(fault("wrong header checksum"));
+                        return Err(error("wrong header checksum"));
                     }
                     self.after(Stage::HeaderSum);
                 }
@@ -194,10 +194,10 @@ impl Decoder {
                 if self.field(rest, 8) {
                     if self.body_sum.is_some_and(|sum| self.field[..4] != sum.value().to_le_bytes())
                     {
-                        return Err(fault("wrong CRC-32"));
+                        return Err(error("wrong CRC-32"));
                     }
                     if self.field[4..8] != self.length.to_le_bytes() {
-                        return Err(fault("wrong length"));
+                        return Err(error("wrong length"));
                     }
                     self.members = true;
                     self.enter(Stage::Between);
@@ -206,7 +206,7 @@ impl Decoder {
             Stage::Between => self.enter(if rest[0] == 0 { Stage::Padding } else { Stage::Fixed }),
             Stage::Padding => {
                 if rest.iter().any(|&byte| byte != 0) {
-                    return Err(fault("garbage after the end"));
+                    return Err(error("garbage after the end"));
                 }
                 *rest = &[];
             }
@@ -248,7 +248,7 @@ impl Default for Decoder {
 }
 
 #[cold]
-fn fault(why: &str) -> Error {
+fn error(why: &str) -> Error {
     Error::new(format_args!("gzip: {why}"))
 }
 

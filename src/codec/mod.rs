@@ -6,5 +6,5 @@ pub mod digest;
 pub mod gzip;
 pub mod json;
 pub mod tar;
-#[cfg_attr(not(feature = "zstd"), path = "zstd_left_out.rs")]
+#[cfg_attr(not(feature = "zstd"), path = "zstd_stub.rs")]
 pub mod zstd;

@@ -54,7 +54,7 @@ impl<'w> Decoder<'w> {
 
     /// A stream that has not begun.
     pub fn new(workspace: &'w mut [u64]) -> Result<Decoder<'w>> {
-        let stream = Stream::new(workspace).ok_or_else(|| fault("too little memory"))?;
+        let stream = Stream::new(workspace).ok_or_else(|| error("too little memory"))?;
         Ok(Decoder {
             stage: Stage::Header,
             header: [0; HEADER_BYTES_MAX],
@@ -100,7 +100,7 @@ impl<'w> Decoder<'w> {
     pub fn finish(&self) -> Result<()> {
         match self.stage {
             Stage::Header if self.filled == 0 && self.frames => Ok(()),
-            _ => Err(fault("truncated")),
+            _ => Err(error("truncated")),
         }
     }
 
@@ -132,7 +132,7 @@ impl<'w> Decoder<'w> {
         let skippable = self.header[0] & 0xf0 == MAGIC_SKIPPABLE[0]
             && self.header[1..known] == MAGIC_SKIPPABLE[1..known];
         if !skippable && self.header[..known] != MAGIC[..known] {
-            return Err(fault(if self.frames { "garbage after the end" } else { "not zstd data" }));
+            return Err(error(if self.frames { "garbage after the end" } else { "not zstd data" }));
         }
         if self.filled < wanted || wanted == 4 || (wanted == 5 && header_bytes(self.header[4]) > 5)
         {
@@ -146,7 +146,7 @@ impl<'w> Decoder<'w> {
         self.stage = Stage::Blocks;
         match self.stream.step(&self.header[..wanted], &mut []) {
             Ok(step) if step.used == wanted => Ok(()),
-            Ok(_) => Err(fault("invalid frame header")),
+            Ok(_) => Err(error("invalid frame header")),
             Err(why) => Err(undecodable(why)),
         }
     }
@@ -171,7 +171,7 @@ fn check_header(header: &[u8]) -> Result<()> {
     let (descriptor, rest) = (header[0], &header[1..]);
     let [window, dictionary, content] = fields(descriptor);
     if descriptor & 1 << 3 != 0 {
-        return Err(fault("a reserved bit is set"));
+        return Err(error("a reserved bit is set"));
     }
     let number = little_endian(&rest[window..window + dictionary]);
     if number != 0 {
@@ -206,13 +206,13 @@ fn little_endian(bytes: &[u8]) -> u64 {
 #[cold]
 fn undecodable(why: Fault) -> Error {
     match why {
-        Fault::CHECKSUM => fault("wrong checksum"),
+        Fault::CHECKSUM => error("wrong checksum"),
         Fault(code) => Error::new(format_args!("zstd: invalid data (libzstd's error {code})")),
     }
 }
 
 #[cold]
-fn fault(why: &str) -> Error {
+fn error(why: &str) -> Error {
     Error::new(format_args!("zstd: {why}"))
 }
 

@@ -109,11 +109,11 @@ pub fn label(process: &Process<'_>, proc: Option<&Procfs>) -> Result<()> {
             }
             written => written,
         };
-        written.context("apply apparmor profile", &crate::io::show::ShowC(profile))?;
+        written.context("apply apparmor profile", &crate::io::lossy::LossyC(profile))?;
     }
     if let Some(label) = process.selinux {
         let written = proc.write_past(c"self/attr/exec", label.to_bytes());
-        written.context("set selinux label", &crate::io::show::ShowC(label))?;
+        written.context("set selinux label", &crate::io::lossy::LossyC(label))?;
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ fn place(value: &Value<'_>, prefix: &str, known: &'static str) -> Result<u32> {
     let found = words(known).position(|word| Some(word) == name);
     found
         .map(|place| place as u32)
-        .ok_or_else(|| value.blame(Error::new(format_args!("{text}: unknown"))))
+        .ok_or_else(|| value.at(Error::new(format_args!("{text}: unknown"))))
 }
 
 fn bits(of: &Value<'_>, prefix: &str, known: &'static str) -> Result<u64> {
@@ -168,9 +168,9 @@ fn io_priority(process: &Process<'_>) -> Result<Option<u32>> {
     };
     let class = wanted.require("class")?;
     match (place(&class, "IOPRIO_CLASS_", CLASSES)?, number(&wanted, "priority")?) {
-        (0, _) => Err(class.fault("unknown")),
+        (0, _) => Err(class.error("unknown")),
         (class, priority @ 0..=7) => Ok(Some(class << 13 | priority as u32)),
-        _ => Err(wanted.fault_of("priority", "not within 0 and 7")),
+        _ => Err(wanted.error_in("priority", "not within 0 and 7")),
     }
 }
 
@@ -188,10 +188,10 @@ fn set_of(list: &Value<'_>) -> Result<Set> {
         let first = ends.next().flatten();
         let last = ends.next().unwrap_or(first);
         let (Some(first), Some(last)) = (first, last) else {
-            return Err(list.fault("not a list of numbers"));
+            return Err(list.error("not a list of numbers"));
         };
         if first > last || last >= 64 * set.len() as u64 {
-            return Err(list.fault("not a range of numbers below 1024"));
+            return Err(list.error("not a range of numbers below 1024"));
         }
         (first..=last).for_each(|number| set[number as usize / 64] |= 1 << (number % 64));
     }
@@ -201,13 +201,13 @@ fn set_of(list: &Value<'_>) -> Result<Set> {
 fn personality(spec: &Spec<'_>) -> Result<Option<u32>> {
     let Some(wanted) = spec.linux("personality") else { return Ok(None) };
     if wanted.list("flags")?.next().is_some() {
-        return Err(wanted.fault_of("flags", "none is supported"));
+        return Err(wanted.error_in("flags", "none is supported"));
     }
     let domain = wanted.require("domain")?;
     match domain.as_text()?.as_escaped() {
         "LINUX" => Ok(Some(0)),
         "LINUX32" => Ok(Some(LINUX32)),
-        other => Err(domain.blame(Error::new(format_args!("{other}: neither LINUX nor LINUX32")))),
+        other => Err(domain.at(Error::new(format_args!("{other}: neither LINUX nor LINUX32")))),
     }
 }
 
@@ -233,7 +233,7 @@ pub fn set_domain_name(name: Option<&CStr>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::codec::json;
-    use crate::io::strings::Strings;
+    use crate::io::strings::StringBlock;
     use crate::spec::{Lists, read_config};
 
     fn with<T>(
@@ -246,7 +246,7 @@ mod tests {
         )
         .into_bytes();
         let mut memory = [0; 4096];
-        let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::empty());
+        let (mut strings, mut lists) = (StringBlock::new(&mut memory), Lists::empty());
         let spec = read_config(json::check(&mut text).unwrap(), &mut strings, &mut lists).unwrap();
         see(&spec).map_err(|error| error.to_string())
     }

@@ -4,21 +4,21 @@
 //! prepared for it, and the slots of its own errors. It does not log, and every descriptor it opens
 //! is close-on-exec.
 
-use super::gate::Gate;
 use super::handshake::Channel;
-use super::hooks::{self, Inside, Occasion};
-use super::launch::{Launch, makes_users};
+use super::hooks::{self, HookContext, Inside};
+use super::launch::{Launch, creates_userns};
 use super::procfs::Procfs;
 use super::report::Report;
 use super::seccomp::Filter;
+use super::start_socket::StartSocket;
 use super::state::{Process, State, Status};
 use super::{
-    Pointers, Stdio, attributes, devices, execute, furnish, home, last_steps, mounts, privileges,
-    procfs_maker, root, write_file,
+    Pointers, Stdio, attributes, devices, execute, home, last_steps, mounts, privileges,
+    procfs_maker, root, set_up_root, write_file,
 };
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, ShowC};
 use crate::limits::PATH_BYTES;
 use crate::spec;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
@@ -42,9 +42,9 @@ pub struct Plan<'a> {
     pub departure: Option<root::Departure>,
     /// The mount namespace is the container's. If not, it is the caller's, and nothing is mounted.
     pub owns_mounts: bool,
-    /// There was a stage between, which has done what needs its powers.
+    /// There was an intermediate process, which has done what needs its powers.
     pub staged: bool,
-    /// Memory for the pid of the container's process, if that is made last (`stage::is_apart`).
+    /// Memory for the pid of the container's process, if that is made last (`intermediate::is_apart`).
     pub born: Option<Shared>,
     /// Memory for the report of a process that is under its filter.
     pub report: Option<Report>,
@@ -85,14 +85,14 @@ impl Plan<'_> {
 }
 
 /// The cloned process's whole life.
-pub fn live(plan: &Plan<'_>) -> ! {
+pub fn child_main(plan: &Plan<'_>) -> ! {
     process::exit(run(plan).status().into())
 }
 
 /// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by
 /// root of the new user namespace.
-pub fn made_by_root(launch: &Launch<'_>) -> i32 {
-    if makes_users(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
+pub fn namespaces_owned_by_root(launch: &Launch<'_>) -> i32 {
+    if creates_userns(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
 }
 
 /// The program: looked up while names still resolve as they do for the process.
@@ -137,10 +137,10 @@ fn begin(plan: &Plan<'_>) -> Result<()> {
     let launch = plan.launch;
     match &plan.channel {
         Some(channel) if plan.staged => channel.await_go()?,
-        Some(channel) if makes_users(launch) => {
+        Some(channel) if creates_userns(launch) => {
             channel.ask_for_ids()?;
             privileges::become_root()?;
-            clone::unshare(made_by_root(launch)).doing("make an ipc namespace")?;
+            clone::unshare(namespaces_owned_by_root(launch)).doing("make an ipc namespace")?;
         }
         _ => {}
     }
@@ -173,7 +173,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     }
     let terminal = match launch.enters {
         Some(_) => open_terminal(plan, None)?,
-        None => furnish::furnish(plan)?,
+        None => set_up_root::set_up_root(plan)?,
     };
 
     procfs_maker::end();
@@ -193,7 +193,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     // locked is not locked by it. Before the filter, which may be older than the system call.
     fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
     if let Some(channel) = &plan.channel {
-        let gate = launch.gate.iter().flat_map(Gate::descriptors);
+        let gate = launch.gate.iter().flat_map(StartSocket::descriptors);
         close_others(3 + launch.preserved, &mut gate.chain([channel.descriptor()]))?;
     }
     // The container may read /proc/PID/environ of this process. Later hooks have another one.
@@ -265,14 +265,14 @@ pub fn run_hooks(
     let Some((id, state)) = plan.launch.about else { return Ok(()) };
     let wanted = &plan.launch.spec.process;
     let state = State { process: Process { pid, ..state.process }, ..state };
-    let occasion = Occasion { document: plan.launch.spec.document, id, state, status };
+    let context = HookContext { document: plan.launch.spec.document, id, state, status };
     let starts = kind == "startContainer";
     let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.filters_early);
     // Lent: execve(2) needs them later.
     let mut pointers = plan.pointers.take();
     let space = pointers.as_deref_mut().map_or(&mut [][..], |pointers| pointers);
     let done = hooks::run_inside(
-        &occasion,
+        &context,
         kind,
         &Inside { env, home, filter, process: wanted, is_filtered },
         space,
@@ -366,7 +366,7 @@ fn check_directory(wanted: &spec::Process<'_>, entered: crate::sys::Result<()>) 
     let inside =
         mount::current_directory(&mut buffer).is_ok_and(|path| path.to_bytes().starts_with(b"/"));
     if !inside {
-        let cwd = ShowC(wanted.cwd);
+        let cwd = LossyC(wanted.cwd);
         return Err(Error::new(format_args!(
             "the working directory {cwd} is outside of the container's root"
         )));

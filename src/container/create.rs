@@ -1,12 +1,12 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or
 //! nothing of them.
 
-use super::cgroup::{self, Cgroup, Place};
-use super::gate::Gate;
-use super::hooks::{self, Occasion};
+use super::cgroup::{self, Cgroup, CgroupPath};
+use super::hooks::{self, HookContext};
 use super::launch::{self, Host, Launch};
 use super::notify::Relay;
 use super::seccomp::{self, Filter};
+use super::start_socket::StartSocket;
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
 use super::{
     ContainerMemory, Pointers, Running, Stdio, attributes, intel_rdt, net_devices, time_offsets,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
-use crate::io::show::ShowC;
+use crate::io::lossy::LossyC;
 use crate::spec::{self, Spec};
 use crate::sys::clone::CLONE_NEWPID;
 use crate::sys::fd::{CWD, FdRef};
@@ -83,7 +83,7 @@ pub fn create(
     let take_back = || if is_ours { directory.remove() } else { Ok(()) };
     let place = match request.without_cgroup {
         true => Ok(None),
-        false => Place::find(spec, request.id.as_c_str().to_bytes()).doing("config.json"),
+        false => CgroupPath::find(spec, request.id.as_c_str().to_bytes()).doing("config.json"),
     };
     let place = match place {
         Ok(place) => place,
@@ -91,7 +91,7 @@ pub fn create(
     };
     let state = State {
         // Before the group is made: whatever becomes of us, its removal finds it.
-        cgroup: place.as_ref().map_or(c"", Place::path),
+        cgroup: place.as_ref().map_or(c"", CgroupPath::path),
         version: spec::VERSION,
         bundle: request.bundle,
         rootfs: request.rootfs,
@@ -109,9 +109,9 @@ pub fn create(
         intel_rdt::remove(spec.document, id);
         let removed = take_back();
         // What hooks have made is theirs to remove, whatever one of them says.
-        let occasion = Occasion { document: spec.document, id, state, status: Status::Stopped };
+        let context = HookContext { document: spec.document, id, state, status: Status::Stopped };
         let hooks =
-            if state.process.pid != 0 { hooks::run(&occasion, "poststop", true) } else { Ok(()) };
+            if state.process.pid != 0 { hooks::run(&context, "poststop", true) } else { Ok(()) };
         error.with(hooks).with(removed)
     })
 }
@@ -127,7 +127,7 @@ struct Wanted<'a> {
 /// Makes its control group, and starts it there.
 fn make(
     wanted: Wanted<'_>,
-    place: Option<&Place>,
+    place: Option<&CgroupPath>,
     host: &AtHost<'_>,
     pointers: &mut Pointers,
     then: &mut dyn FnMut(&Running) -> Result<()>,
@@ -147,7 +147,7 @@ fn make(
     crate::debug!("container {}: its directory is made", host.directory.id());
     let group = place.map_or(Ok(None), |place| place.create(wanted.spec, state.rootless))?;
     match &group {
-        Some(_) => crate::debug!("cgroup {}: made", ShowC(state.cgroup)),
+        Some(_) => crate::debug!("cgroup {}: made", LossyC(state.cgroup)),
         None => crate::debug!("no cgroup of its own"),
     }
     if group.is_none() {
@@ -178,8 +178,11 @@ fn start(
     let filters_early = filter.is_some_and(|filter| {
         !spec.process.no_new_privileges || filter.notifies() || is_among_others
     });
-    let gate =
-        if request.waits { Some(Gate::make(host.directory.fd(), filters_early)?) } else { None };
+    let gate = if request.waits {
+        Some(StartSocket::make(host.directory.fd(), filters_early)?)
+    } else {
+        None
+    };
     let launch = Launch {
         spec,
         root: Some(root),
@@ -214,7 +217,7 @@ fn check(spec: &Spec<'_>) -> Result<()> {
 
 #[cold]
 fn missing_root(path: &CStr, errno: Errno) -> Error {
-    let path = ShowC(path);
+    let path = LossyC(path);
     Error::with_errno(format_args!("config.json: root.path: {path}: {errno}"), errno)
 }
 
@@ -226,8 +229,8 @@ struct AtHost<'a> {
 }
 
 impl AtHost<'_> {
-    fn occasion(&self, status: Status) -> Occasion<'_> {
-        Occasion {
+    fn context(&self, status: Status) -> HookContext<'_> {
+        HookContext {
             document: self.document,
             id: self.directory.id(),
             state: self.state.get(),
@@ -242,12 +245,12 @@ impl AtHost<'_> {
     }
 
     fn run_hooks(&self, kind: &str, status: Status) -> Result<()> {
-        hooks::run(&self.occasion(status), kind, false)
+        hooks::run(&self.context(status), kind, false)
     }
 }
 
 impl Host for AtHost<'_> {
-    fn born(&self, pid: i32) -> Result<()> {
+    fn process_created(&self, pid: i32) -> Result<()> {
         let Some(process) = Process::now(pid) else { return Ok(()) };
         self.remember(process)?;
         intel_rdt::join(self.document, self.directory.id(), pid)?;
@@ -265,7 +268,7 @@ impl Host for AtHost<'_> {
     }
 
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        self.occasion(Status::Creating).listener(pid, listener)
+        self.context(Status::Creating).listener(pid, listener)
     }
 
     fn has_hooks(&self) -> bool {
@@ -274,8 +277,8 @@ impl Host for AtHost<'_> {
 }
 
 /// A container that is there already, where a process starts or is added.
-impl Host for Occasion<'_> {
-    fn born(&self, _: i32) -> Result<()> {
+impl Host for HookContext<'_> {
+    fn process_created(&self, _: i32) -> Result<()> {
         Ok(())
     }
 

@@ -2,8 +2,8 @@
 
 use super::{mounts, root};
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::io::show::On;
 use crate::spec::{Device, Spec, User};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{

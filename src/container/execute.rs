@@ -3,27 +3,27 @@
 //! All names are resolved after the pivot, as the process's own user.
 
 use crate::error::{Error, STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND};
+use crate::io::lossy::{Lossy, LossyC};
 use crate::io::path::PathBuf;
-use crate::io::show::{Show, ShowC};
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
 /// Looks `name` up as a shell does, into `found`: as it is where it holds a slash, else in each
 /// directory of the PATH in `env`.
-pub fn find(name: &CStr, env: Words<'_>, found: &mut PathBuf) -> Result<(), Error> {
+pub fn find(name: &CStr, env: PackedStrings<'_>, found: &mut PathBuf) -> Result<(), Error> {
     let bytes = name.to_bytes();
     let fault = |errno: Errno, text: core::fmt::Arguments<'_>| {
         let missing = errno == Errno::ENOENT;
-        let error = Error::with_errno(format_args!("exec: \"{}\": {text}", ShowC(name)), errno);
+        let error = Error::with_errno(format_args!("exec: \"{}\": {text}", LossyC(name)), errno);
         Err(error.with_status(if missing { STATUS_NOT_FOUND } else { STATUS_NOT_EXECUTABLE }))
     };
     if bytes.contains(&b'/') {
         return match check(name).and_then(|()| found.push_bytes(bytes)) {
             Ok(()) => Ok(()),
             Err(Errno::ENOENT) => {
-                fault(Errno::ENOENT, format_args!("stat {}: {}", ShowC(name), Errno::ENOENT))
+                fault(Errno::ENOENT, format_args!("stat {}: {}", LossyC(name), Errno::ENOENT))
             }
             // Callers look for these words.
             Err(Errno::EISDIR) => {
@@ -68,7 +68,7 @@ fn check(path: &CStr) -> crate::sys::Result<()> {
 /// Returns the error of a failed execve(2). `interpreter` is the one that the file at `path` names,
 /// if it is known.
 pub fn failure(path: &[u8], interpreter: Option<&[u8]>, errno: Errno) -> Error {
-    let shown = Show(path);
+    let shown = Lossy(path);
     if errno != Errno::ENOENT {
         let error = Error::with_errno(format_args!("exec {shown}: {errno}"), errno);
         return error.with_status(STATUS_NOT_EXECUTABLE);
@@ -76,7 +76,7 @@ pub fn failure(path: &[u8], interpreter: Option<&[u8]>, errno: Errno) -> Error {
     // The file itself was there a moment ago: what is missing is the program that runs it.
     let error = match interpreter {
         Some(name) => Error::with_errno(
-            format_args!("exec {shown}: its interpreter {}: {errno}", Show(name)),
+            format_args!("exec {shown}: its interpreter {}: {errno}", Lossy(name)),
             errno,
         ),
         None => Error::with_errno(
@@ -150,7 +150,7 @@ mod tests {
 
     // No process can make a name in /proc, so these stay missing.
     fn fails(name: &CStr, text: &str, status: u8) {
-        let env = Words::new(b"A=1\0PATH=/proc/nowhere:/proc/sys\0");
+        let env = PackedStrings::new(b"A=1\0PATH=/proc/nowhere:/proc/sys\0");
         let error = find(name, env, &mut PathBuf::new()).unwrap_err();
         assert_eq!((error.to_string().as_str(), error.status()), (text, status));
     }
@@ -168,9 +168,9 @@ mod tests {
         fails(c"/etc/passwd", "exec: \"/etc/passwd\": permission denied", 126);
         fails(c"/etc/passwd/x", "exec: \"/etc/passwd/x\": not a directory", 126);
         let mut found = PathBuf::new();
-        find(c"sh", Words::new(b"PATH=/proc/nowhere:/bin\0"), &mut found).unwrap();
+        find(c"sh", PackedStrings::new(b"PATH=/proc/nowhere:/bin\0"), &mut found).unwrap();
         assert_eq!(found.as_bytes(), b"/bin/sh");
-        assert!(find(c"sh", Words::new(b"HOME=/\0"), &mut found).is_err());
+        assert!(find(c"sh", PackedStrings::new(b"HOME=/\0"), &mut found).is_err());
     }
 
     #[test]

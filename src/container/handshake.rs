@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  parent                                    child
-//!  clone3, into the cgroup ----------------> (a stage between, where namespaces are joined: it says Map and Born)
+//!  clone3, into the cgroup ----------------> (an intermediate process, where namespaces are joined: it says Map and Born)
 //!    |  <------ Map ------------------------ in a user namespace without ids
 //!    |  ------- Go ------------------------> own session, namespaces, mounts, devices
 //!    |  <------ Source, a mount's number --- (for each source that it cannot open: mounts/lent.rs)
@@ -11,7 +11,7 @@
 //!    |  <------ Hooks ---------------------- (where the config has some that run on the host now)
 //!    |  ------- Go ------------------------> root, masks, limits, privileges, working directory
 //!    |  <------ Listener + fd -------------- (where a seccomp filter notifies)
-//!    |  <------ Ready ---------------------- the next call is execve; or it waits at its gate (gate.rs)
+//!    |  <------ Ready ---------------------- the next call is execve; or it waits at its gate (start_socket.rs)
 //!    |  ------- Go ------------------------> it lives on without the parent
 //!    |  <------ end of file ---------------- executed: the socket was close-on-exec
 //!    |
@@ -58,7 +58,7 @@ pub enum Message {
     Terminal(Fd),
     /// It needs its user namespace's ids, and waits.
     Map,
-    /// The stage between has made the container's process: its pid, as we see it, and a pidfd.
+    /// The intermediate process has made the container's process: its pid, as we see it, and a pidfd.
     Born(i32, Fd),
     /// The intermediate process is in all of the container's namespaces but its pid namespace, and
     /// has done nothing visible there. It waits.
@@ -125,7 +125,7 @@ impl Channel {
     }
 
     /// Stage between: a child was born.
-    pub fn born(&self, pid: i32, pidfd: FdRef<'_>) -> Result<()> {
+    pub fn process_created(&self, pid: i32, pidfd: FdRef<'_>) -> Result<()> {
         self.say(BORN, &pid.to_le_bytes(), Some(pidfd))
     }
 

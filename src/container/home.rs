@@ -1,7 +1,7 @@
 //! `HOME` for a process whose environment has none, as every runtime gives it: from the container's
 //! own /etc/passwd.
 
-use crate::io::fields::{End, Field, Table};
+use crate::io::passwd::{End, Field, Table};
 use crate::io::path::PathBuf;
 use crate::spec::Process;
 use crate::sys::fd::FdRef;
@@ -52,7 +52,7 @@ fn find(root: FdRef<'_>, uid: u32, home: &mut Field) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::strings::Words;
+    use crate::io::strings::PackedStrings;
     use crate::spec::User;
     use crate::sys::fd::CWD;
     use crate::sys::fs;
@@ -66,7 +66,11 @@ mod tests {
         let of = |uid, env: &'static [u8]| {
             let user = User { uid, ..User::default() };
             let mut home = PathBuf::new();
-            add(fd.by_ref(), &Process { user, env: Words::new(env), ..Process::NONE }, &mut home);
+            add(
+                fd.by_ref(),
+                &Process { user, env: PackedStrings::new(env), ..Process::NONE },
+                &mut home,
+            );
             String::from_utf8(home.as_bytes().to_vec()).unwrap()
         };
         assert_eq!(of(0, b"A=1\0").as_str(), "HOME=/", "no file");

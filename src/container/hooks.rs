@@ -12,9 +12,9 @@ use super::seccomp::Filter;
 use super::state::{Id, State, Status};
 use crate::codec::json::{Value, Writer};
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::{Lossy, LossyC};
 use crate::io::output::Output;
-use crate::io::show::{Show, ShowC};
-use crate::io::strings::{Strings, Words};
+use crate::io::strings::{PackedStrings, StringBlock};
 use crate::limits::{HOOK_BYTES, HOOK_STRINGS_MAX};
 use crate::spec;
 use crate::sys::fd::{self, Fd, FdRef};
@@ -27,7 +27,7 @@ use core::ffi::CStr;
 const SAID_BYTES: usize = 256;
 
 /// Whose hooks they are, and at which station.
-pub struct Occasion<'a> {
+pub struct HookContext<'a> {
     /// The config.
     pub document: Option<Value<'a>>,
     /// The container.
@@ -38,7 +38,7 @@ pub struct Occasion<'a> {
     pub status: Status,
 }
 
-impl Occasion<'_> {
+impl HookContext<'_> {
     /// Writes the container's state as the runtime-spec has it.
     pub fn describe(&self, json: &mut Writer<'_>) {
         let annotations = self.document.and_then(|document| document.member("annotations"));
@@ -63,13 +63,13 @@ pub fn check(document: Option<Value<'_>>) -> Result<()> {
     for (_, list) in hooks.map(|hooks| hooks.entries()).transpose()?.into_iter().flatten() {
         for hook in list.items().into_iter().flatten() {
             if !hook.require_text("path")?.as_escaped().starts_with('/') {
-                return Err(hook.fault_of("path", "must be an absolute path"));
+                return Err(hook.error_in("path", "must be an absolute path"));
             }
             if hook
                 .get("timeout")?
                 .is_some_and(|timeout| !timeout.as_i64().is_ok_and(|seconds| seconds > 0))
             {
-                return Err(hook.fault_of("timeout", "must be greater than zero"));
+                return Err(hook.error_in("timeout", "must be greater than zero"));
             }
         }
     }
@@ -79,7 +79,7 @@ pub fn check(document: Option<Value<'_>>) -> Result<()> {
 /// The context of hooks that a container's process runs.
 pub struct Inside<'a> {
     /// The environment of hooks without their own, instead of ours.
-    pub env: Option<Words<'a>>,
+    pub env: Option<PackedStrings<'a>>,
     /// A variable that is added to it.
     pub home: Option<&'a CStr>,
     /// The filter of the container's process, under which the hooks run.
@@ -94,34 +94,34 @@ pub struct Inside<'a> {
 ///
 /// `space` is for pointers to the process's environment, which may be large.
 pub fn run_inside(
-    occasion: &Occasion<'_>,
+    context: &HookContext<'_>,
     kind: &str,
     inside: &Inside<'_>,
     space: &mut [usize],
 ) -> Result<()> {
-    run_all(occasion, kind, false, Some(inside), space)
+    run_all(context, kind, false, Some(inside), space)
 }
 
 /// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and
 /// all failures are told.
-pub fn run(occasion: &Occasion<'_>, kind: &str, all: bool) -> Result<()> {
-    run_all(occasion, kind, all, None, &mut [])
+pub fn run(context: &HookContext<'_>, kind: &str, all: bool) -> Result<()> {
+    run_all(context, kind, all, None, &mut [])
 }
 
 fn run_all(
-    occasion: &Occasion<'_>,
+    context: &HookContext<'_>,
     kind: &str,
     all: bool,
     inside: Option<&Inside<'_>>,
     space: &mut [usize],
 ) -> Result<()> {
-    let document = &occasion.document;
+    let document = &context.document;
     if !has(*document, kind) {
         return Ok(());
     }
     let file = fs::memory_file(c"state").doing("write the state for hooks")?;
     let mut output = Output::new(file.by_ref());
-    occasion.describe(&mut Writer::with_indent(&mut output, ""));
+    context.describe(&mut Writer::with_indent(&mut output, ""));
     output.finish().doing("write the state for hooks")?;
     let mut failed = Ok(());
     for (n, hook) in of(*document, kind).enumerate() {
@@ -149,7 +149,7 @@ fn run_one(
     space: &mut [usize],
 ) -> Result<()> {
     let mut memory = [0; HOOK_BYTES];
-    let mut strings = Strings::new(&mut memory);
+    let mut strings = StringBlock::new(&mut memory);
     let path = words(hook.member("path").into_iter(), &mut strings)?;
     let args = words(hook.list_or_none("args"), &mut strings)?;
     let env = words(hook.list_or_none("env"), &mut strings)?;
@@ -220,11 +220,11 @@ fn signal_words(number: i32) -> Option<&'static str> {
 
 fn words<'m>(
     list: impl Iterator<Item = Value<'m>>,
-    strings: &mut Strings<'m>,
-) -> Result<Words<'m>> {
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
     let mut words = strings.begin();
     for word in list {
-        word.as_text()?.write_to(&mut words).map_err(|error| word.blame(error))?;
+        word.as_text()?.write_to(&mut words).map_err(|error| word.at(error))?;
         words.end_word()?;
     }
     Ok(words.finish_words())
@@ -236,7 +236,7 @@ fn failure(how: core::fmt::Arguments<'_>, said: &Fd) -> Error {
     let size = fs::stat(said.by_ref(), c"").map_or(0, |stat| stat.size);
     let length =
         fs::read_at(said.by_ref(), &mut end, size.saturating_sub(SAID_BYTES as u64)).unwrap_or(0);
-    Error::new(format_args!("{how}, output: {}", Show(end[..length].trim_ascii())))
+    Error::new(format_args!("{how}, output: {}", Lossy(end[..length].trim_ascii())))
 }
 
 fn become_hook(
@@ -279,7 +279,8 @@ fn become_hook(
         Err(error) => error,
     };
     let mut output = Output::new(fd::STDERR);
-    let _ = core::fmt::Write::write_fmt(&mut output, format_args!("exec {}: {error}", ShowC(path)));
+    let _ =
+        core::fmt::Write::write_fmt(&mut output, format_args!("exec {}: {error}", LossyC(path)));
     let _ = output.finish();
     process::exit(crate::error::STATUS_NOT_FOUND.into())
 }

@@ -13,7 +13,7 @@ use crate::sys::signal::{self, SIGCHLD, SignalSet};
 use crate::sys::{fd, mount};
 
 /// Passes signals on to `payload`, reaps whatever ends, and ends as the payload does.
-pub fn look_after(payload: i32) -> ! {
+pub fn reap_and_forward(payload: i32) -> ! {
     // Neither can fail in a way that matters here.
     let _ = fd::close_from(0, false);
     let _ = mount::chdir(c"/");

@@ -9,8 +9,8 @@ use super::state::Id;
 use super::write_file;
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::{Lossy, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, Show};
 use crate::limits::PATH_BYTES;
 use crate::spec::Spec;
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -30,9 +30,9 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
     let Some(wanted) = spec.linux("intelRdt") else { return Ok(()) };
     open()?;
     match wanted.text("closID")?.map(|name| name.as_escaped().as_bytes()) {
-        Some(b"" | b"." | b"..") => Err(wanted.fault_of("closID", "not a name")),
+        Some(b"" | b"." | b"..") => Err(wanted.error_in("closID", "not a name")),
         Some(name) if name != b"/" && name.contains(&b'/') => {
-            Err(wanted.fault_of("closID", "not a name"))
+            Err(wanted.error_in("closID", "not a name"))
         }
         _ => Ok(()),
     }
@@ -73,11 +73,11 @@ fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result
                 continue;
             }
             match is_own || made {
-                true => write_file(group, SCHEMATA, format_args!("{}\n", Show(line)))
+                true => write_file(group, SCHEMATA, format_args!("{}\n", Lossy(line)))
                     .doing("write schemata")?,
                 // Others are in this group.
                 false if has_line(group, line)? => {}
-                false => return Err(schema.fault("not what the group has")),
+                false => return Err(schema.error("not what the group has")),
             }
         }
     }

@@ -11,7 +11,7 @@ use super::handshake::Channel;
 use super::report::Report;
 use super::seccomp::Filter;
 use super::state::Status;
-use super::{execute, gate, init, privileges};
+use super::{execute, init, privileges, start_socket};
 use crate::error::{Context, Error, Result};
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::sys::fd::{self, Fd};
@@ -32,7 +32,7 @@ struct Opener {
 pub fn prepare(plan: &Plan<'_>, program: &Program) -> Result<bool> {
     let launch = plan.launch;
     match &launch.gate {
-        Some(_) => gate::end_on_signals(),
+        Some(_) => start_socket::end_on_signals(),
         None => signal::reset_all(),
     }
     // The init of `--init` keeps them blocked and loses none.
@@ -176,8 +176,8 @@ fn enter(
                     signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
                 }
                 clone::Side::Parent(pid, _) => {
-                    privileges::settle(wanted)?;
-                    init::look_after(pid)
+                    privileges::apply(wanted)?;
+                    init::reap_and_forward(pid)
                 }
             }
         }

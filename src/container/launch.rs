@@ -1,14 +1,14 @@
 //! The parent's side of a start: it makes the process, hears it out, and does for it what only the
 //! host's side can.
 
-use super::gate::Gate;
 use super::handshake::{self, Channel};
 use super::hooks;
 use super::procfs::Procfs;
 use super::report::Report;
 use super::seccomp::Filter;
+use super::start_socket::StartSocket;
 use super::state::{Id, State};
-use super::{Pointers, Running, Stdio, attributes, child, mounts, stage, sysctl, talk};
+use super::{Pointers, Running, Stdio, attributes, child, intermediate, mounts, sysctl, talk};
 use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
@@ -31,7 +31,7 @@ pub struct Launch<'a> {
     /// The control group that it is born in.
     pub cgroup: Option<FdRef<'a>>,
     /// Where it waits before it executes; it does not wait where there is none.
-    pub gate: Option<Gate>,
+    pub gate: Option<StartSocket>,
     /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
     pub enters: Option<(FdRef<'a>, i32)>,
     /// The old root stays below the new one (an initramfs cannot be taken away).
@@ -60,7 +60,7 @@ impl Launch<'_> {
             let has_power = waits && !self.spec.process.no_new_privileges;
             has_power
                 || filter.notifies() && (waits || self.has_hooks_inside())
-                || stage::is_apart(self)
+                || intermediate::is_apart(self)
         })
     }
 
@@ -72,7 +72,7 @@ impl Launch<'_> {
 /// What happens on the host's side while a container starts.
 pub trait Host {
     /// The process is there, and has done nothing yet that others see.
-    fn born(&self, pid: i32) -> Result<()>;
+    fn process_created(&self, pid: i32) -> Result<()>;
     /// The container's process is this one from now on: the one that set it up has made it, and is
     /// gone.
     fn moved(&self, _pid: i32) -> Result<()> {
@@ -106,7 +106,7 @@ pub enum Instead {
 pub struct Idle;
 
 impl Host for Idle {
-    fn born(&self, _: i32) -> Result<()> {
+    fn process_created(&self, _: i32) -> Result<()> {
         Ok(())
     }
     fn hooks(&self, _: i32) -> Result<()> {
@@ -127,16 +127,16 @@ impl Host for Idle {
 pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let spec = launch.spec;
     let (ours, theirs) = handshake::pair()?;
-    let staged = stage::is_needed(launch);
+    let staged = intermediate::is_needed(launch);
     let mut plan = plan(launch, Some(theirs), staged, pointers)?;
     // Some are made by the child; see there.
-    let by_child = CLONE_NEWNS | CLONE_NEWCGROUP | child::made_by_root(launch);
+    let by_child = CLONE_NEWNS | CLONE_NEWCGROUP | child::namespaces_owned_by_root(launch);
     let namespaces = if staged { 0 } else { spec.namespaces & !by_child };
     match clone(launch, namespaces)? {
         clone::Side::Child => {
             drop(ours);
             plan.depart();
-            if staged { stage::live(&plan) } else { child::live(&plan) }
+            if staged { intermediate::child_main(&plan) } else { child::child_main(&plan) }
         }
         clone::Side::Parent(pid, pidfd) => {
             let (born, report) = (plan.born.take(), plan.report.take());
@@ -193,9 +193,10 @@ pub(super) fn plan<'a>(
             mounts::prepare(launch.spec, launch.cgroup, channel.is_none())?
         }
     };
-    let born = stage::is_apart(launch).then(Shared::new).transpose().doing("map a page")?;
+    let born = intermediate::is_apart(launch).then(Shared::new).transpose().doing("map a page")?;
     let report = launch.filter.filter(|_| channel.is_some()).map(|_| Report::new()).transpose()?;
-    let mark = launch.filter.filter(|_| stage::is_apart(launch)).map(|_| Mark::new()).transpose();
+    let mark =
+        launch.filter.filter(|_| intermediate::is_apart(launch)).map(|_| Mark::new()).transpose();
     Ok(child::Plan {
         launch,
         tree,
@@ -215,6 +216,6 @@ pub(super) fn plan<'a>(
 }
 
 /// Whether the process is root of a user namespace that is made for it.
-pub(super) fn makes_users(launch: &Launch<'_>) -> bool {
+pub(super) fn creates_userns(launch: &Launch<'_>) -> bool {
     launch.spec.namespaces & CLONE_NEWUSER != 0
 }

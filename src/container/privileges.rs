@@ -159,7 +159,7 @@ pub fn load_marked(
 }
 
 /// Gives up CAP_SYS_ADMIN, which was kept to load a filter.
-pub fn settle(wanted: &Process<'_>) -> Result<()> {
+pub fn apply(wanted: &Process<'_>) -> Result<()> {
     give_up(wanted, process::capabilities().doing("read the capabilities")?)
 }
 

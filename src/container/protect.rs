@@ -4,8 +4,8 @@
 
 use super::{devices, root};
 use crate::error::{Context, Result};
-use crate::io::show::On;
-use crate::io::strings::Words;
+use crate::io::lossy::On;
+use crate::io::strings::PackedStrings;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::mount::{self, attr};
 use crate::sys::{Errno, fs};
@@ -41,7 +41,7 @@ impl Places<'_> {
 }
 
 /// Makes each path read-only, with everything mounted beneath it.
-pub fn make_readonly(places: Places<'_>, paths: Words<'_>) -> Result<()> {
+pub fn make_readonly(places: Places<'_>, paths: PackedStrings<'_>) -> Result<()> {
     paths.iter().try_for_each(|path| readonly(places, path).on("make read-only", path))
 }
 
@@ -58,10 +58,10 @@ fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
 
 /// Hides each path: an empty read-only directory over a directory, the null device over anything
 /// else.
-pub fn mask(places: Places<'_>, paths: Words<'_>) -> Result<()> {
+pub fn mask(places: Places<'_>, paths: PackedStrings<'_>) -> Result<()> {
     let mut covers = Covers { null: None, empty: None };
     paths.iter().try_for_each(|path| {
-        cover(places, path, &mut covers).context("mask", &crate::io::show::ShowC(path))
+        cover(places, path, &mut covers).context("mask", &crate::io::lossy::LossyC(path))
     })
 }
 

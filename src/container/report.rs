@@ -14,8 +14,8 @@
 
 use super::execute;
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
-use crate::io::show::Show;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::vm::Shared;
 use crate::sys::{Errno, fs};
@@ -130,7 +130,7 @@ impl Report {
         let path = self.text(PATH_LENGTH, 0, &mut path);
         if status != 0 {
             return Some(
-                Error::with_errno(format_args!("{}", Show(path)), errno).with_status(status as u8),
+                Error::with_errno(format_args!("{}", Lossy(path)), errno).with_status(status as u8),
             );
         }
         let interpreter = self.text(INTERPRETER_LENGTH, PATH_BYTES, &mut interpreter);

@@ -6,8 +6,8 @@
 
 use super::unmask;
 use crate::error::{Context, Result};
-use crate::io::inside;
-pub use crate::io::inside::make_directories;
+use crate::io::in_root;
+pub use crate::io::in_root::make_directories;
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;
 use crate::spec::Root;
@@ -21,7 +21,7 @@ use core::ffi::CStr;
 
 /// `path` in `root`, as a place (`O_PATH`) and with `flags`.
 pub fn open(root: FdRef<'_>, path: &CStr, flags: i32) -> sys::Result<Fd> {
-    inside::open(root, path, flags, 0)
+    in_root::open(root, path, flags, 0)
 }
 
 /// The directory that a process has left for the root directory. unshare(2) moves the current
@@ -167,7 +167,7 @@ pub fn chroot(root: FdRef<'_>) -> Result<()> {
 }
 
 /// What the root becomes when nothing more is mounted or made in it.
-pub fn settle(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
+pub fn apply_root_flags(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
     if wanted.readonly {
         mount::set_attributes(root, false, attr::RDONLY, 0, 0)
             .doing("make the root directory read-only")?;

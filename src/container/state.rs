@@ -13,8 +13,8 @@ mod record;
 mod root;
 mod status;
 
+use crate::io::lossy::{Elided, LossyC, On};
 use crate::io::output::Output;
-use crate::io::show::{Brief, On, ShowC};
 use crate::limits::{LOCK_WAIT_MS, NAME_BYTES, PATH_BYTES};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, Errno, event, fs, process, time};
@@ -50,7 +50,7 @@ impl<'a> Id<'a> {
         {
             true => Ok(Id(name)),
             false => Err(Error::with_errno(
-                format_args!("invalid container ID format: {}", Brief(bytes)),
+                format_args!("invalid container ID format: {}", Elided(bytes)),
                 Errno::EINVAL,
             )),
         }
@@ -64,7 +64,7 @@ impl<'a> Id<'a> {
 
 impl Display for Id<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ShowC(self.0).fmt(f)
+        LossyC(self.0).fmt(f)
     }
 }
 
@@ -194,7 +194,7 @@ impl<'r> Directory<'r> {
         let StateMemory { document, strings } = memory;
         match self.document(STATE, document) {
             Ok(document) => {
-                State::read(self.id, &document, strings).map_err(|error| self.blame(STATE, error))
+                State::read(self.id, &document, strings).map_err(|error| self.at(STATE, error))
             }
             Err(error) if error.errno() == Errno::ENOENT => Err(absent(self.id)),
             Err(error) => Err(error),
@@ -222,7 +222,7 @@ impl<'r> Directory<'r> {
     }
 
     fn document<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
-        self.read_whole(name, buffer).map_err(|error| self.blame(name, error))
+        self.read_whole(name, buffer).map_err(|error| self.at(name, error))
     }
 
     fn read_whole<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
@@ -240,8 +240,8 @@ impl<'r> Directory<'r> {
     }
 
     #[cold]
-    fn blame(&self, name: &CStr, error: Error) -> Error {
-        error.within(format_args!("container {}: {}", self.id, ShowC(name)))
+    fn at(&self, name: &CStr, error: Error) -> Error {
+        error.within(format_args!("container {}: {}", self.id, LossyC(name)))
     }
 
     /// Removes the directory with all that is in it.

@@ -4,8 +4,8 @@
 use super::procfs::Procfs;
 use crate::codec::json::{Text, Value};
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::{Lossy, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, Show};
 use crate::io::text::words;
 use crate::spec::Spec;
 use crate::sys::clone::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS};
@@ -19,7 +19,7 @@ const OF_IPC: &str = "msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_for
 /// Parent: an error where one of them would be the host's too.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
     each(spec, &mut |path, value| {
-        let kind = namespace_of(path).map_err(|why| value.fault(why))?;
+        let kind = namespace_of(path).map_err(|why| value.error(why))?;
         let (kind, file) = match kind {
             CLONE_NEWNET => (kind, c"/proc/self/ns/net"),
             CLONE_NEWIPC => (kind, c"/proc/self/ns/ipc"),
@@ -28,7 +28,7 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
         match spec.namespaces & kind != 0 || joins_another(spec, kind, file)? {
             true => Ok(()),
             false => Err(value
-                .fault("it would be the host's: the container has no such namespace of its own")),
+                .error("it would be the host's: the container has no such namespace of its own")),
         }
     })
 }
@@ -54,8 +54,10 @@ pub fn apply(spec: &Spec<'_>) -> Result<()> {
         };
         let text = value.as_text()?;
         let text = PathBuf::format(format_args!("{text}")).doing("read a value")?;
-        proc.write_past(path.as_c_str(), text.as_bytes())
-            .context("set sysctl", &Show(path.as_bytes().strip_prefix(b"sys/").unwrap_or_default()))
+        proc.write_past(path.as_c_str(), text.as_bytes()).context(
+            "set sysctl",
+            &Lossy(path.as_bytes().strip_prefix(b"sys/").unwrap_or_default()),
+        )
     })
 }
 
@@ -63,7 +65,7 @@ pub fn apply(spec: &Spec<'_>) -> Result<()> {
 fn each(spec: &Spec<'_>, see: &mut dyn FnMut(&PathBuf, &Value<'_>) -> Result<()>) -> Result<()> {
     let Some(settings) = spec.linux("sysctl") else { return Ok(()) };
     for (name, value) in settings.entries()? {
-        see(&file_of(&name).map_err(|why| value.fault(why))?, &value)?;
+        see(&file_of(&name).map_err(|why| value.error(why))?, &value)?;
     }
     Ok(())
 }

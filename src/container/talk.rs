@@ -43,11 +43,11 @@ struct Talk<'a> {
     /// See [`child::Plan::is_released`].
     is_released: bool,
     listener: Awaited,
-    /// The process that we made: the container's, or the stage between.
+    /// The process that we made: the container's, or the intermediate process.
     first: i32,
     pid: i32,
     pidfd: Fd,
-    stage: Option<Fd>,
+    intermediate: Option<Fd>,
     terminal: Option<Fd>,
 }
 
@@ -70,7 +70,7 @@ pub fn hear_out(
         first: pid,
         pid,
         pidfd,
-        stage: None,
+        intermediate: None,
         terminal: None,
     };
     if let (Awaited::Due, Some(report)) = (&talk.listener, &talk.report) {
@@ -79,7 +79,7 @@ pub fn hear_out(
     match talk.hear_out(staged) {
         Ok(()) => Ok(Running { pid: talk.pid, pidfd: talk.pidfd, terminal: talk.terminal }),
         Err(error) => {
-            for process in talk.stage.iter().chain([&talk.pidfd]) {
+            for process in talk.intermediate.iter().chain([&talk.pidfd]) {
                 let _ = process::kill_pidfd(process.by_ref(), signal::SIGKILL);
                 let _ = process::wait(Whom::Pidfd(process.by_ref()), true);
             }
@@ -89,10 +89,10 @@ pub fn hear_out(
 }
 
 impl Talk<'_> {
-    fn born(&self) -> Result<()> {
+    fn process_created(&self) -> Result<()> {
         crate::debug!("process {}: cloned", self.pid);
         child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
-        self.launch.host.born(self.pid)
+        self.launch.host.process_created(self.pid)
     }
 
     /// Returns the next message. Meanwhile takes a listener from the process, which may spin for
@@ -175,7 +175,7 @@ impl Talk<'_> {
     fn hear_out(&mut self, staged: bool) -> Result<()> {
         let (launch, host) = (self.launch, self.launch.host);
         if !staged {
-            self.born()?;
+            self.process_created()?;
         }
         let (mut ready, mut is_entered) = (false, false);
         loop {
@@ -221,7 +221,7 @@ impl Talk<'_> {
                     self.terminal = Some(master);
                 }
                 Message::Placed => {
-                    self.born()?;
+                    self.process_created()?;
                     self.channel.go()?;
                 }
                 Message::Map => {
@@ -230,14 +230,14 @@ impl Talk<'_> {
                     self.channel.go()?;
                 }
                 Message::Born(pid, pidfd) => {
-                    self.stage = Some(core::mem::replace(&mut self.pidfd, pidfd));
+                    self.intermediate = Some(core::mem::replace(&mut self.pidfd, pidfd));
                     self.pid = pid;
-                    if let Some(stage) = &self.stage {
-                        process::wait(Whom::Pidfd(stage.by_ref()), true)
-                            .doing("wait for the stage between")?;
+                    if let Some(intermediate) = &self.intermediate {
+                        process::wait(Whom::Pidfd(intermediate.by_ref()), true)
+                            .doing("wait for the intermediate process")?;
                     }
-                    self.stage = None;
-                    self.born()?;
+                    self.intermediate = None;
+                    self.process_created()?;
                     self.channel.go()?;
                 }
                 Message::Hooks => {

@@ -3,7 +3,7 @@
 pub(super) mod fixture;
 
 use super::*;
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::spec::{Capabilities, Resources, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
@@ -120,7 +120,7 @@ fn a_command_that_cannot_be_executed_says_why() {
     for (args, error) in cases {
         for init in [false, true] {
             let mut spec = spec(b"PATH=/none:/bin\0");
-            spec.process.args = Words::new(args);
+            spec.process.args = PackedStrings::new(args);
             spec.init = init;
             assert_eq!(run(&spec, &root), Err(error.to_string()));
         }
@@ -258,7 +258,7 @@ fn a_group_is_made_joined_and_removed() {
     file(end).read_to_string(&mut said).unwrap();
     assert!(said.contains("cgroup 0::/\n"), "{said}");
     // One that would run on is killed with its group.
-    spec.process.env = Words::new(b"PATH=/bin\0PROBE=signal\0");
+    spec.process.env = PackedStrings::new(b"PATH=/bin\0PROBE=signal\0");
     let (_end, write_end) = fd::pipe().unwrap();
     let stdio = Stdio::Files([write_end.by_ref(); 3]);
     let running =
@@ -279,7 +279,7 @@ fn a_process_becomes_the_containers() {
     // Without devtmpfs, which this machine has only once.
     spec.mounts = &defaults::MACHINE_MOUNTS[..2];
     (spec.devices, spec.namespaces, spec.hostname) = (&[], 0, None);
-    (spec.masked_paths, spec.readonly_paths) = (Words::default(), Words::default());
+    (spec.masked_paths, spec.readonly_paths) = (PackedStrings::default(), PackedStrings::default());
     let path = CString::new(root.path.to_str().unwrap()).unwrap();
     let (end, write_end) = fd::pipe().unwrap();
     let mut memory = Box::new(ContainerMemory::EMPTY);
@@ -314,7 +314,7 @@ fn a_container_without_a_mount_namespace_may_not_mount() {
         run(&spec, &root).unwrap_err(),
         "125 config.json: unable to restrict sys entries without a private MNT namespace"
     );
-    (spec.masked_paths, spec.readonly_paths) = (Words::default(), Words::default());
+    (spec.masked_paths, spec.readonly_paths) = (PackedStrings::default(), PackedStrings::default());
     assert_eq!(
         run(&spec, &root).unwrap_err(),
         "125 config.json: mounts: need a mount namespace of the container's own"

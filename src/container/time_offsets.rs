@@ -12,13 +12,13 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
     let Some(offsets) = spec.linux("timeOffsets") else { return Ok(()) };
     for (clock, offset) in offsets.entries()? {
         if clock != "monotonic" && clock != "boottime" {
-            return Err(offset.fault("neither monotonic nor boottime"));
+            return Err(offset.error("neither monotonic nor boottime"));
         }
         if offset.get("nanosecs")?.map_or(Ok(0), |value| value.as_u64())? >= 1_000_000_000 {
-            return Err(offset.fault_of("nanosecs", "not below a second"));
+            return Err(offset.error_in("nanosecs", "not below a second"));
         }
         if spec.namespaces & CLONE_NEWTIME == 0 {
-            return Err(offset.fault("needs a time namespace of the container's own"));
+            return Err(offset.error("needs a time namespace of the container's own"));
         }
     }
     Ok(())

@@ -5,8 +5,8 @@
 use super::procfs::Procfs;
 use super::protect;
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::io::show::On;
 use crate::io::text::decimal;
 use crate::limits::KERNEL_VIEWS_MAX;
 use crate::sys::fd::{CWD, FdRef};

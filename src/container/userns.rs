@@ -12,10 +12,10 @@
 //! The helpers are made first: inside the namespace a program of root's has no set-user-ID.
 
 use super::execute;
-use crate::io::fields::{End, Field, Table};
+use crate::io::lossy::{Lossy, LossyC};
+use crate::io::passwd::{End, Field, Table};
 use crate::io::path::PathBuf;
-use crate::io::show::{Show, ShowC};
-use crate::io::strings::{Builder, Strings, Words};
+use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::limits::SUBID_RANGES_MAX;
 use crate::spec::IdMapping;
 use crate::sys::fd::{self, CWD, Fd};
@@ -120,7 +120,7 @@ fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
     let mut login = Field::new();
     find_login(uid, &mut login)?;
     let (wait, go) = fd::pipe().doing("start a helper")?;
-    let mut gate = Gate { wait, go: Some(go) };
+    let mut gate = StartSocket { wait, go: Some(go) };
     let mut helpers = [const { None }; 2];
     for n in 0..2 {
         add_ranges(&MAPS[n], uid, &login, &mut ids[n])?;
@@ -162,7 +162,7 @@ fn unavailable(errno: Errno) -> Error {
     });
     match set {
         Some((path, _, value)) => {
-            let path = ShowC(path);
+            let path = LossyC(path);
             Error::with_errno(
                 format_args!("no user namespace: {errno} ({value} in {path} allows them)"),
                 errno,
@@ -236,7 +236,7 @@ fn each_line(path: &'static CStr, see: SeeLine<'_>) -> Result<()> {
         }
         column += 1;
         if end == End::Line {
-            see(&first, numbers).map_err(|why| table.fault(end, why))?;
+            see(&first, numbers).map_err(|why| table.error(end, why))?;
             (column, numbers) = (0, [None; 2]);
         }
     }
@@ -244,7 +244,7 @@ fn each_line(path: &'static CStr, see: SeeLine<'_>) -> Result<()> {
 }
 
 /// What helpers wait at: each for a byte, or for the end.
-struct Gate {
+struct StartSocket {
     wait: Fd,
     go: Option<Fd>,
 }
@@ -255,7 +255,7 @@ fn start_helper(
     map: &Map,
     mappings: &[IdMapping],
     pid: i32,
-    gate: Option<&mut Gate>,
+    gate: Option<&mut StartSocket>,
 ) -> Result<Option<Fd>> {
     let mut program = PathBuf::new();
     let path = process::variable(b"PATH").unwrap_or_default().to_bytes();
@@ -263,7 +263,7 @@ fn start_helper(
         return Ok(None);
     }
     let mut memory = [0; WORDS * WORD_BYTES];
-    let mut strings = Strings::new(&mut memory);
+    let mut strings = StringBlock::new(&mut memory);
     let mut words = strings.begin();
     words.push(map.program)?;
     words.end_word()?;
@@ -284,10 +284,14 @@ fn add_number(words: &mut Builder<'_, '_>, number: u32) -> Result<()> {
     words.end_word()
 }
 
-fn fork(program: &CStr, words: Words<'_>, gate: Option<&mut Gate>) -> sys::Result<Fd> {
+fn fork(
+    program: &CStr,
+    words: PackedStrings<'_>,
+    gate: Option<&mut StartSocket>,
+) -> sys::Result<Fd> {
     let (mut arguments, mut environment) = ([0; WORDS + 1], [0]);
     let arguments = StringVector::new(&mut arguments, words.iter())?;
-    let environment = StringVector::new(&mut environment, Words::default().iter())?;
+    let environment = StringVector::new(&mut environment, PackedStrings::default().iter())?;
     match clone::fork(0, None)? {
         clone::Side::Parent(_, process) => Ok(process),
         clone::Side::Child => {
@@ -310,7 +314,7 @@ pub fn map(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()> {
     for (map, mappings) in MAPS.iter().zip([uids, gids]) {
         // The names are those of this process, with the pid in place of `self`.
         let file = &map.file.to_bytes()[b"/proc/self/".len()..];
-        map_one(map, file, mappings, pid).context("map ids", &Show(file))?;
+        map_one(map, file, mappings, pid).context("map ids", &Lossy(file))?;
     }
     Ok(())
 }
@@ -323,7 +327,7 @@ fn map_one(map: &Map, file: &[u8], mappings: &[IdMapping], pid: i32) -> Result<(
             .map_err(|_| Error::new(format_args!("more than {MAP_BYTES} bytes")))?;
     }
     let mut path = PathBuf::new();
-    path.set(format_args!("/proc/{pid}/{}", Show(file))).doing("name")?;
+    path.set(format_args!("/proc/{pid}/{}", Lossy(file))).doing("name")?;
     match write_file(path.as_c_str(), text.as_bytes()) {
         Err(Errno::EPERM) => {}
         written => return written.doing("write"),
@@ -332,7 +336,7 @@ fn map_one(map: &Map, file: &[u8], mappings: &[IdMapping], pid: i32) -> Result<(
         return match process::wait(Whom::Pidfd(helper.by_ref()), true).doing("wait for a helper")? {
             Some((_, Ended::Exited(0))) => Ok(()),
             // It has said why itself.
-            _ => Err(Error::new(format_args!("{} failed", Show(map.program)))),
+            _ => Err(Error::new(format_args!("{} failed", Lossy(map.program)))),
         };
     }
     if map.before.is_some() {

@@ -4,9 +4,9 @@
 use super::{Target, in_layer, put, quoted, read_layer};
 use crate::image::{Compression, Image, Store, sniff, tag_of};
 use crate::io::Source;
+use crate::io::observer::Observer;
 use crate::io::output::Sink;
 use crate::io::path::PathBuf;
-use crate::io::watch::Watch;
 use crate::rootfs::UnpackMemory;
 use crate::sys::fd::FdRef;
 use crate::sys::fs;
@@ -18,7 +18,7 @@ pub fn docker_archive(
     store: &Store<'_>,
     image: &Image<'_>,
     name: Option<&str>,
-    watch: &dyn Watch,
+    watch: &dyn Observer,
     target: &mut Target<'_>,
     unpack: &mut UnpackMemory,
 ) -> Result<()> {
@@ -29,7 +29,7 @@ pub fn docker_archive(
     for (n, layer) in image.layers.iter().enumerate() {
         let mut copy = || {
             let blob = store.layer(layer)?;
-            watch.begin(n + 1, image.layers.len(), layer.size);
+            watch.layer(n + 1, image.layers.len(), layer.size);
             let size = match sniff(&blob)? {
                 Compression::None => layer.size,
                 _ if target.can_wait() => 0,

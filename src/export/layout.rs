@@ -4,8 +4,8 @@ use super::{Descriptor, Target, copy_layer, hash_blob, put, quoted};
 use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::json::{Items, Text, Value};
 use crate::image::{self, Blob, Compression, Document, Image, ImageMemory, Layer, Part, Store};
+use crate::io::observer::Observer;
 use crate::io::output::Sink;
-use crate::io::watch::Watch;
 use crate::limits::LAYERS_MAX;
 use crate::rootfs::UnpackMemory;
 use crate::{Context, Result};
@@ -19,12 +19,12 @@ pub fn copy_parts(
     store: &Store<'_>,
     top: &Blob,
     memory: &mut ImageMemory,
-    watch: &dyn Watch,
+    watch: &dyn Observer,
     target: &mut Target<'_>,
 ) -> Result<()> {
     image::parts(store, top, memory, &mut |Part { digest, size, layer }| {
         if let Some((n, count)) = layer {
-            watch.begin(n, count, size);
+            watch.layer(n, count, size);
         }
         let copied =
             store.blob(digest, size).and_then(|blob| target.copy_blob(&blob, digest, watch));
@@ -39,7 +39,7 @@ pub fn copy_parts(
 pub fn layout_of_docker(
     store: &Store<'_>,
     image: &Image<'_>,
-    watch: &dyn Watch,
+    watch: &dyn Observer,
     target: &mut Target<'_>,
     unpack: &mut UnpackMemory,
 ) -> Result<Blob> {

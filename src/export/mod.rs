@@ -16,9 +16,9 @@ use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::json::Writer;
 use crate::image::{Layer, Store};
 use crate::io::Source;
+use crate::io::observer::Observer;
 use crate::io::output::Sink;
 use crate::io::section::Section;
-use crate::io::watch::Watch;
 use crate::limits::COPY_BYTES;
 use crate::rootfs::{self, UnpackMemory};
 use crate::sys::fd::FdRef;
@@ -28,20 +28,20 @@ use core::fmt;
 
 /// Lets the stored bytes of a layer through to a file.
 struct Tap<'a> {
-    watch: &'a dyn Watch,
+    watch: &'a dyn Observer,
     file: FdRef<'a>,
 }
 
-impl Watch for Tap<'_> {
-    fn begin(&self, n: usize, count: usize, size: u64) {
-        self.watch.begin(n, count, size);
+impl Observer for Tap<'_> {
+    fn layer(&self, n: usize, count: usize, size: u64) {
+        self.watch.layer(n, count, size);
     }
 
-    fn pass(&self, at: u64) -> Result<()> {
-        self.watch.pass(at)
+    fn progress(&self, at: u64) -> Result<()> {
+        self.watch.progress(at)
     }
 
-    fn take(&self, stored: &[u8]) -> Result<()> {
+    fn bytes(&self, stored: &[u8]) -> Result<()> {
         fs::write_all(self.file, stored).doing("write")
     }
 }
@@ -51,7 +51,7 @@ fn hash_blob(
     blob: &Section,
     algorithm: Algorithm,
     to: Option<FdRef<'_>>,
-    watch: &dyn Watch,
+    watch: &dyn Observer,
 ) -> Result<Digest> {
     let mut buffer = [0; COPY_BYTES];
     let mut hasher = Hasher::new(algorithm);
@@ -66,7 +66,7 @@ fn hash_blob(
             fs::write_all(file, &buffer[..count]).doing("write")?;
         }
         hasher.update(&buffer[..count]);
-        watch.pass(at)?;
+        watch.progress(at)?;
     }
 }
 
@@ -75,13 +75,13 @@ fn copy_layer(
     store: &Store<'_>,
     layer: &Layer,
     (n, count): (usize, usize),
-    watch: &dyn Watch,
+    watch: &dyn Observer,
     target: &mut Target<'_>,
     unpack: &mut UnpackMemory,
 ) -> Result<()> {
     let mut copy = || {
         let blob = store.layer(layer)?;
-        watch.begin(n, count, layer.size);
+        watch.layer(n, count, layer.size);
         if !target.begin_blob(layer.name(), layer.size)? {
             // It is there, but another diff_id may be said of it.
             return read_layer(layer, &blob, watch, unpack, &mut |_| Ok(())).map(drop);
@@ -102,7 +102,7 @@ fn in_layer(error: Error, layer: &Layer, (n, count): (usize, usize)) -> Error {
 fn read_layer(
     layer: &Layer,
     blob: &Section,
-    watch: &dyn Watch,
+    watch: &dyn Observer,
     unpack: &mut UnpackMemory,
     see: &mut dyn FnMut(&mut dyn Source) -> Result<()>,
 ) -> Result<u64> {

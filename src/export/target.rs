@@ -7,12 +7,12 @@ use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::tar::BLOCK;
 use crate::codec::tar::write::{LONG_NAME, NAME_BYTES, header};
 use crate::image::path_key;
+use crate::io::lossy::Lossy;
+use crate::io::observer::Observer;
 use crate::io::output::{Output, Sink};
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
-use crate::io::show::Show;
 use crate::io::unique;
-use crate::io::watch::Watch;
 use crate::limits::ARCHIVE_FILES_MAX;
 use crate::sys::fd::{Fd, FdRef, duplicate};
 use crate::sys::{Errno, fs};
@@ -183,7 +183,7 @@ impl<'a> Target<'a> {
     /// The file is whole, and has so many bytes.
     pub fn end(&mut self, size: u64) -> Result<()> {
         if self.kind == Kind::Directory {
-            return self.keep().context("write", &Show(self.memory.name.as_bytes()));
+            return self.keep().context("write", &Lossy(self.memory.name.as_bytes()));
         }
         if size != self.size {
             let said = self.size;
@@ -202,7 +202,12 @@ impl<'a> Target<'a> {
     }
 
     /// Copies a blob of a layout whose digest alone is to be verified.
-    pub fn copy_blob(&mut self, blob: &Section, digest: &Digest, watch: &dyn Watch) -> Result<()> {
+    pub fn copy_blob(
+        &mut self,
+        blob: &Section,
+        digest: &Digest,
+        watch: &dyn Observer,
+    ) -> Result<()> {
         match self.begin_blob(digest, blob.size)? {
             true => self.fill(blob, digest, watch),
             false => Ok(()),
@@ -210,7 +215,7 @@ impl<'a> Target<'a> {
     }
 
     /// Fills the file that was begun with what must have this digest.
-    pub fn fill(&mut self, blob: &Section, digest: &Digest, watch: &dyn Watch) -> Result<()> {
+    pub fn fill(&mut self, blob: &Section, digest: &Digest, watch: &dyn Observer) -> Result<()> {
         let algorithm = digest.algorithm();
         let found = match &self.open {
             // Hash the new file, which only we have open: the source may change meanwhile.

@@ -8,7 +8,7 @@
 //! symlink.
 
 use super::name::{Name, key};
-use super::outer::{Kind, each_entry};
+use super::tar_index::{Kind, each_entry};
 use crate::codec::json;
 use crate::codec::tar::Header;
 use crate::io::section::Section;
@@ -166,7 +166,7 @@ impl<'m> Archive<'m> {
         name.set(path);
         let mut key = name.key();
         let fault = |why: &str| {
-            Err(Error::new(format_args!("archive: {}: {why}", crate::io::show::Show(path))))
+            Err(Error::new(format_args!("archive: {}: {why}", crate::io::lossy::Lossy(path))))
         };
         for links in 0..=ARCHIVE_LINKS_MAX {
             match self.content(key) {

@@ -28,7 +28,7 @@ use core::fmt::Write;
 
 /// A manifest, or an index that may lead to one.
 #[derive(Clone, Copy)]
-pub struct Lead {
+pub struct Candidate {
     /// The digest of the document.
     pub digest: Digest,
     /// Its size in bytes.
@@ -47,10 +47,19 @@ pub struct Lead {
     name: u64,
 }
 
-impl Lead {
+impl Candidate {
     /// A document that was chosen already.
-    pub fn new(digest: Digest, size: u64, media: Document) -> Lead {
-        Lead { digest, size, media, rank: Rank::Unknown, pinned: false, depth: 0, root: 0, name: 0 }
+    pub fn new(digest: Digest, size: u64, media: Document) -> Candidate {
+        Candidate {
+            digest,
+            size,
+            media,
+            rank: Rank::Unknown,
+            pinned: false,
+            depth: 0,
+            root: 0,
+            name: 0,
+        }
     }
 
     /// Its descriptor.
@@ -60,7 +69,7 @@ impl Lead {
 }
 
 /// What is still to be looked at.
-pub type Leads = heapless::Vec<Lead, INDEX_MANIFESTS_MAX>;
+pub type Candidates = heapless::Vec<Candidate, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
 /// Finds the manifest of the wanted image; or the one entry of `index.json` that is wanted,
@@ -69,10 +78,10 @@ pub fn choose(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
     is_entry: bool,
-    leads: &mut Leads,
+    leads: &mut Candidates,
     tag: &mut Tag,
     buffer: &mut Buffer,
-) -> Result<Lead> {
+) -> Result<Candidate> {
     leads.clear();
     tag.clear();
     let mut search = Search {
@@ -128,7 +137,7 @@ struct Search<'a> {
     wanted: &'a Wanted<'a>,
     /// Entries that are certainly artifacts count, too.
     takes_artifacts: bool,
-    leads: &'a mut Leads,
+    leads: &'a mut Candidates,
     /// The name of the chosen entry.
     tag: &'a mut Tag,
     /// What is there, for errors: tags; platforms that do not suit; media types that are no
@@ -138,10 +147,10 @@ struct Search<'a> {
     others: List,
     /// Bytes of nested documents read so far.
     bytes: u64,
-    best: Option<Lead>,
+    best: Option<Candidate>,
     /// As good as the best, from another entry of the top.
     rival: Option<Digest>,
-    artifact: Option<Lead>,
+    artifact: Option<Candidate>,
     unpinned: Option<Digest>,
     /// Something has the tag that is wanted.
     is_there: bool,
@@ -251,7 +260,7 @@ impl<'a> Search<'a> {
         };
         let is_pin = self.wanted.digest == Some(digest);
         let root = self.leads.len() as u16;
-        let lead = Lead {
+        let lead = Candidate {
             digest,
             size,
             media,
@@ -308,7 +317,7 @@ impl<'a> Search<'a> {
     }
 
     #[inline(never)]
-    fn nested(&mut self, lead: &Lead, buffer: &mut Buffer) -> Result<()> {
+    fn nested(&mut self, lead: &Candidate, buffer: &mut Buffer) -> Result<()> {
         if usize::from(lead.depth) >= INDEX_DEPTH {
             return Err(Error::new(format_args!("nested deeper than {INDEX_DEPTH} indexes")));
         }
@@ -318,7 +327,7 @@ impl<'a> Search<'a> {
             )));
         }
         let index = read_document(self.store, lead, buffer)?;
-        let Lead { rank, pinned, depth, name, root, .. } = *lead;
+        let Candidate { rank, pinned, depth, name, root, .. } = *lead;
         let origin = Origin { rank, pinned, depth: depth + 1, name, root: Some(root) };
         let start = self.leads.len();
         for value in index.list("manifests")? {
@@ -328,7 +337,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn compare(&mut self, lead: Lead) {
+    fn compare(&mut self, lead: Candidate) {
         match &self.best {
             Some(best) if best.rank > lead.rank => (),
             Some(best) if best.rank == lead.rank => {
@@ -344,7 +353,7 @@ impl<'a> Search<'a> {
     }
 
     #[inline(never)]
-    fn verdict(&self) -> Result<Lead> {
+    fn verdict(&self) -> Result<Candidate> {
         let Wanted { reference, digest, index, platform } = self.wanted;
         if let Some(tag) = reference.filter(|_| !self.is_there) {
             return Err(match self.tags.count {
@@ -461,13 +470,18 @@ struct Origin {
 }
 
 /// Whether a document may still be read: its bytes count.
-fn spend(bytes: &mut u64, lead: &Lead) -> bool {
+fn spend(bytes: &mut u64, lead: &Candidate) -> bool {
     *bytes = bytes.saturating_add(lead.size);
     *bytes <= SEARCH_BYTES
 }
 
 /// A manifest that is certainly an artifact's.
-fn leads_to_artifact(store: &Store<'_>, lead: &Lead, bytes: &mut u64, buffer: &mut Buffer) -> bool {
+fn leads_to_artifact(
+    store: &Store<'_>,
+    lead: &Candidate,
+    bytes: &mut u64,
+    buffer: &mut Buffer,
+) -> bool {
     lead.media.kind() == Kind::Manifest
         && spend(bytes, lead)
         && read_document(store, lead, buffer)

@@ -19,7 +19,7 @@ impl<'m> Descriptor<'m> {
     pub fn read(value: &Value<'m>) -> Result<Descriptor<'m>> {
         // `mediatype` is the spelling of the image-spec's own example in 2016.
         let key = if value.get("mediaType")?.is_some() { "mediaType" } else { "mediatype" };
-        let media_type = value.text(key)?.ok_or_else(|| value.fault_of("mediaType", "missing"))?;
+        let media_type = value.text(key)?.ok_or_else(|| value.error_in("mediaType", "missing"))?;
         let digest = value.require_text("digest")?;
         let size = value.require_u64("size")?;
         Ok(Descriptor { media_type, digest: parse(digest, value)?, size })
@@ -34,5 +34,5 @@ pub fn parse(digest: Text<'_>, value: &Value<'_>) -> Result<Digest> {
         .as_plain()
         .ok_or_else(no_escapes)
         .and_then(Digest::parse)
-        .map_err(|error| value.blame(error))
+        .map_err(|error| value.at(error))
 }

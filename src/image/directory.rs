@@ -1,7 +1,7 @@
 //! A layout in a directory. Whatever a name in it says, nothing outside the directory is opened.
 
+use crate::io::lossy::{LossyC, On};
 use crate::io::section::Section;
-use crate::io::show::{On, ShowC};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{Errno, fs};
 use crate::{Error, Result};
@@ -58,7 +58,7 @@ impl Directory {
         let there = match self.open_beneath(path, fs::O_PATH) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(Errno::EXDEV) => {
-                return Err(Error::new(format_args!("{}: leads out of the layout", ShowC(path))));
+                return Err(Error::new(format_args!("{}: leads out of the layout", LossyC(path))));
             }
             there => there.on("open", path)?,
         };
@@ -75,7 +75,7 @@ impl Directory {
 fn regular(file: FdRef<'_>, path: &CStr) -> Result<u64> {
     let stat = fs::stat(file, c"").on("stat", path)?;
     if stat.kind() != fs::S_IFREG {
-        return Err(Error::new(format_args!("{}: not a regular file", ShowC(path))));
+        return Err(Error::new(format_args!("{}: not a regular file", LossyC(path))));
     }
     Ok(stat.size)
 }

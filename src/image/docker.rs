@@ -49,7 +49,7 @@ pub fn of_item(
     layers.clear();
     for value in item.list("Layers")? {
         let section = named_file(archive, &value)?;
-        let compression = media::sniff(&section).map_err(|error| value.blame(error))?;
+        let compression = media::sniff(&section).map_err(|error| value.at(error))?;
         let Section { offset, size, .. } = section;
         let layer = Layer {
             digest: None,
@@ -61,7 +61,7 @@ pub fn of_item(
         };
         layers
             .push(layer)
-            .map_err(|_| item.fault_of("Layers", super::manifest::TOO_MANY_LAYERS))?;
+            .map_err(|_| item.error_in("Layers", super::manifest::TOO_MANY_LAYERS))?;
     }
     let config = item.require("Config")?;
     Ok((named_file(archive, &config)?, id(config.as_text()?)))
@@ -94,7 +94,7 @@ fn named_file(archive: &Archive<'_>, value: &Value<'_>) -> Result<Section> {
     // A path with escapes is none that docker writes.
     let file = archive.file(path.as_plain().unwrap_or("").as_bytes());
     let missing = || Error::new(format_args!("{path}: not in the archive"));
-    file.and_then(|file| file.ok_or_else(missing)).map_err(|error| value.blame(error))
+    file.and_then(|file| file.ok_or_else(missing)).map_err(|error| value.at(error))
 }
 
 /// The digest that a configuration's name is: `HEX.json`, `blobs/sha256/HEX`, `sha256:HEX`.

@@ -1,6 +1,6 @@
 //! The manifest (manifest.md) and the configuration (config.md) of one image.
 
-use super::choose::Lead;
+use super::choose::Candidate;
 use super::config::Config;
 use super::descriptor::{self, Descriptor};
 use super::media::{self, Document, Kind};
@@ -17,7 +17,7 @@ type Layers = heapless::Vec<Layer, LAYERS_MAX>;
 /// descriptor says.
 pub fn read_document<'b>(
     store: &Store<'_>,
-    lead: &Lead,
+    lead: &Candidate,
     buffer: &'b mut [u8; DOCUMENT_BYTES],
 ) -> Result<Value<'b>> {
     let value = json::check(read_verified(store, &lead.digest, lead.size, buffer)?)?;
@@ -28,7 +28,7 @@ pub fn read_document<'b>(
 /// CVE-2021-41190: a document that is a manifest to one reader and an index to another is refused.
 pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) -> Result<()> {
     if document.require_u64("schemaVersion")? != 2 {
-        return Err(document.fault_of("schemaVersion", "not 2"));
+        return Err(document.error_in("schemaVersion", "not 2"));
     }
     if let Some(said) = document.text("mediaType")? {
         let is_right = match expected {
@@ -48,7 +48,7 @@ pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) 
     };
     for key in foreign {
         if document.get(key)?.is_some() {
-            return Err(document.fault_of(key, "does not belong into a document of this kind"));
+            return Err(document.error_in(key, "does not belong into a document of this kind"));
         }
     }
     Ok(())
@@ -68,7 +68,7 @@ pub fn is_artifact(manifest: &Value<'_>) -> Result<bool> {
 /// Reads a manifest: its layers, without their diff_ids, and its configuration.
 pub fn read(
     store: &Store<'_>,
-    lead: &Lead,
+    lead: &Candidate,
     layers: &mut Layers,
     buffer: &mut [u8; DOCUMENT_BYTES],
 ) -> Result<Blob> {
@@ -106,17 +106,15 @@ pub fn layers_and_config(
     for value in manifest.list("layers")? {
         let Descriptor { media_type, digest, size } = Descriptor::read(&value)?;
         let (compression, foreign) = match media::layer(media_type) {
-            Err(error) if is_strict => return Err(value.blame(error)),
+            Err(error) if is_strict => return Err(value.at(error)),
             known => known.unwrap_or((Compression::None, false)),
         };
         if is_strict && size == 0 && compression != Compression::None {
-            return Err(
-                value.blame(Error::new(format_args!("no bytes at all are not {media_type}")))
-            );
+            return Err(value.at(Error::new(format_args!("no bytes at all are not {media_type}"))));
         }
         let digest = Some(digest);
         let layer = Layer { digest, offset: 0, size, compression, foreign, diff_id: Digest::ZERO };
-        layers.push(layer).map_err(|_| manifest.fault_of("layers", TOO_MANY_LAYERS))?;
+        layers.push(layer).map_err(|_| manifest.error_in("layers", TOO_MANY_LAYERS))?;
     }
     Ok((config.digest, config.size))
 }
@@ -131,7 +129,7 @@ pub fn read_config<'m>(bytes: &'m mut [u8], layers: &mut Layers) -> Result<Confi
     let config = Config::read(document)?;
     let rootfs = document.require("rootfs")?;
     if rootfs.require_text("type")? != "layers" {
-        return Err(rootfs.fault_of("type", "not layers"));
+        return Err(rootfs.error_in("type", "not layers"));
     }
     let mut count = 0;
     for value in rootfs.list("diff_ids")? {

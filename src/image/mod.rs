@@ -19,12 +19,12 @@ mod list;
 mod manifest;
 mod media;
 mod name;
-mod outer;
 mod parts;
 mod platform;
 mod reference;
 mod store;
-pub mod survey;
+mod tar_index;
+pub mod walk_index;
 
 pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, Form, looks_like_archive};
@@ -52,7 +52,7 @@ pub struct ImageMemory {
     /// The layers of the chosen image.
     layers: heapless::Vec<Layer, LAYERS_MAX>,
     /// What in an index has not been looked at yet.
-    leads: heapless::Vec<choose::Lead, INDEX_MANIFESTS_MAX>,
+    leads: heapless::Vec<choose::Candidate, INDEX_MANIFESTS_MAX>,
     /// The tag of the chosen image.
     tag: Tag,
     documents_read: DocumentsRead,

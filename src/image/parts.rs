@@ -1,11 +1,11 @@
 //! All that a manifest or an index leads to, part by part: for whoever takes an image elsewhere.
 
-use super::choose::{self, Lead};
+use super::choose::{self, Candidate};
 use super::descriptor::Descriptor;
 use super::manifest::{is_artifact, read_document};
 use super::media::{self, Document, Kind};
 use super::store::Store;
-use super::survey::{Scope, survey};
+use super::walk_index::{Scope, walk_index};
 use super::{Blob, ImageMemory, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::Value;
@@ -59,7 +59,7 @@ pub fn descriptor<'b>(
     let scope =
         Scope { wanted: Wanted { digest: Some(*digest), ..*wanted }, is_of_platform: false };
     // Faults of other entries do not matter here.
-    let _ = survey(store, &scope, indexes, &mut |found| {
+    let _ = walk_index(store, &scope, indexes, &mut |found| {
         let text = found.descriptor.as_json().as_bytes();
         if let Some(place) =
             place.get_mut(..text.len()).filter(|_| length == 0 && found.digest == *digest)
@@ -83,7 +83,7 @@ pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'
     let ImageMemory { document, leads, .. } = memory;
     let mut bytes = 0;
     leads.clear();
-    push(leads, Lead::new(top.digest, top.size, top.media))?;
+    push(leads, Candidate::new(top.digest, top.size, top.media))?;
     while let Some(lead) = leads.pop() {
         bytes += lead.size;
         if bytes > SEARCH_BYTES {
@@ -124,11 +124,16 @@ pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'
 }
 
 /// Takes in what leads on, and shows what does not.
-fn follow(value: &Value<'_>, depth: u8, leads: &mut choose::Leads, see: See<'_>) -> Result<()> {
+fn follow(
+    value: &Value<'_>,
+    depth: u8,
+    leads: &mut choose::Candidates,
+    see: See<'_>,
+) -> Result<()> {
     let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
     match Document::named(media_type).filter(|media| media.kind() != Kind::Config) {
         Some(media) => {
-            let mut lead = Lead::new(digest, size, media);
+            let mut lead = Candidate::new(digest, size, media);
             lead.depth = depth;
             push(leads, lead)
         }
@@ -137,7 +142,7 @@ fn follow(value: &Value<'_>, depth: u8, leads: &mut choose::Leads, see: See<'_>)
     }
 }
 
-fn push(leads: &mut choose::Leads, lead: Lead) -> Result<()> {
+fn push(leads: &mut choose::Candidates, lead: Candidate) -> Result<()> {
     leads
         .push(lead)
         .map_err(|_| Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")))

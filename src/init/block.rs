@@ -1,6 +1,6 @@
 //! The block devices that the kernel has, and how to wait for more.
 
-use super::options::Which;
+use super::options::DiskSelector;
 use super::superblock::{self, Superblock};
 use super::sysfs::{self, Name};
 use crate::image::looks_like_archive;
@@ -126,17 +126,17 @@ impl Disk {
     }
 
     /// Whether it is the one that is named. `content` is what is on it, where that could be read.
-    pub fn is(&self, which: Which<'_>, content: &Content) -> bool {
+    pub fn is(&self, which: DiskSelector<'_>, content: &Content) -> bool {
         let on_it = |test: &dyn Fn(&Superblock) -> bool| match content {
             Content::FileSystem(superblock) => test(superblock),
             _ => false,
         };
         match which {
-            Which::Auto => true,
-            Which::Device(name) => self.name == name,
-            Which::Serial(serial) => self.has_serial(serial),
-            Which::Label(label) => on_it(&|found| found.label == label.as_bytes()),
-            Which::Uuid(uuid) => on_it(&|found| found.uuid.eq_ignore_ascii_case(uuid)),
+            DiskSelector::Auto => true,
+            DiskSelector::Device(name) => self.name == name,
+            DiskSelector::Serial(serial) => self.has_serial(serial),
+            DiskSelector::Label(label) => on_it(&|found| found.label == label.as_bytes()),
+            DiskSelector::Uuid(uuid) => on_it(&|found| found.uuid.eq_ignore_ascii_case(uuid)),
         }
     }
 

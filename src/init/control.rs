@@ -182,7 +182,7 @@ impl Control {
             Some(Command::Done) => self.done = true,
             None => crate::warning!(
                 "the host said what we do not know: {}",
-                crate::io::show::Show(line)
+                crate::io::lossy::Lossy(line)
             ),
         }
         (self.line_length, self.line_too_long) = (0, false);
@@ -206,7 +206,7 @@ impl Control {
 
     /// Waits until the host has everything and says `done`. It may take as long as it likes, for
     /// its reader may be slow; only a host that is gone is not waited for.
-    pub fn farewell(&mut self) {
+    pub fn wait_for_done(&mut self) {
         let mut gone_since = None;
         loop {
             self.flush();
@@ -250,7 +250,7 @@ impl Write for Out<'_> {
 }
 
 /// Says why this is the end, past everything that waits: for a panic.
-pub fn last_words(text: fmt::Arguments<'_>, status: u8) {
+pub fn report_panic(text: fmt::Arguments<'_>, status: u8) {
     let port = PORT.load(Ordering::Relaxed);
     if port < 0 {
         return;

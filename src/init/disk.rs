@@ -4,7 +4,7 @@
 
 use super::block::{self, Content, Disk, Disks, Uevents};
 use super::modules::Modules;
-use super::options::{Options, Which};
+use super::options::{DiskSelector, Options};
 use super::sysfs::Name;
 use super::{early, superblock::Superblock};
 use crate::image::{ArchiveMemory, Form, Store};
@@ -54,7 +54,7 @@ impl Search<'_> {
     }
 
     /// The disk that the root file system is to be made on.
-    pub fn rootfs_disk(&mut self, which: Which<'_>) -> Result<Chosen> {
+    pub fn rootfs_disk(&mut self, which: DiskSelector<'_>) -> Result<Chosen> {
         self.find(which, "ocinit.rootfs", "file system for a root", &mut |disk, content| {
             if names_one(which, disk, content) { Ok(()) } else { holds_root(content).map(drop) }
         })
@@ -64,7 +64,7 @@ impl Search<'_> {
     /// left.
     fn find(
         &mut self,
-        which: Which<'_>,
+        which: DiskSelector<'_>,
         key: &str,
         what: &str,
         judge: &mut Judge<'_>,
@@ -108,7 +108,7 @@ impl Search<'_> {
             if !self.uevents.wait(deadline)? {
                 let wait = self.options.wait;
                 return Err(match which {
-                    Which::Auto => {
+                    DiskSelector::Auto => {
                         Error::new(format_args!("no disk with an image after {wait} s: {notes}"))
                     }
                     _ if is_named => Error::new(format_args!(
@@ -128,10 +128,10 @@ type Judge<'a> = dyn FnMut(&Disk, &Content) -> Result<()> + 'a;
 
 /// Returns true if the name means exactly this disk, regardless of its content. A serial number may
 /// also mean one of its partitions.
-fn names_one(which: Which<'_>, disk: &Disk, content: &Content) -> bool {
+fn names_one(which: DiskSelector<'_>, disk: &Disk, content: &Content) -> bool {
     match which {
-        Which::Auto => false,
-        Which::Serial(_) => disk.parent.is_none() && !matches!(content, Content::Partitions),
+        DiskSelector::Auto => false,
+        DiskSelector::Serial(_) => disk.parent.is_none() && !matches!(content, Content::Partitions),
         _ => true,
     }
 }
@@ -149,9 +149,9 @@ fn holds_root(content: &Content) -> Result<&Superblock> {
     }
 }
 
-fn two(which: Which<'_>, key: &str, first: &Name, second: &Name) -> Error {
+fn two(which: DiskSelector<'_>, key: &str, first: &Name, second: &Name) -> Error {
     match which {
-        Which::Auto => Error::new(format_args!(
+        DiskSelector::Auto => Error::new(format_args!(
             "two disks hold an image, /dev/{first} and /dev/{second}: {key}= must say which"
         )),
         _ => Error::new(format_args!(
@@ -296,7 +296,7 @@ pub fn unmount(place: &CStr) {
         // ENOENT, EINVAL: this boot did not need it.
         Ok(()) | Err(Errno::ENOENT | Errno::EINVAL) => {}
         Err(errno) => {
-            crate::warning!("unmount {}: {errno}", crate::io::show::ShowC(place));
+            crate::warning!("unmount {}: {errno}", crate::io::lossy::LossyC(place));
             fs::sync();
             let _ = mount::remount(place, MS_RDONLY, c"");
         }
@@ -315,7 +315,7 @@ impl Display for Shown<'_> {
             Content::FileSystem(found) => {
                 write!(f, "{}", found.kind)?;
                 if !found.label.is_empty() {
-                    write!(f, " {}", crate::io::show::Show(&found.label))?;
+                    write!(f, " {}", crate::io::lossy::Lossy(&found.label))?;
                 }
                 Ok(())
             }
@@ -327,14 +327,14 @@ impl Display for Shown<'_> {
     }
 }
 
-impl Display for Which<'_> {
+impl Display for DiskSelector<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Which::Auto => write!(f, "auto"),
-            Which::Device(name) => write!(f, "/dev/{name}"),
-            Which::Label(label) => write!(f, "LABEL={label}"),
-            Which::Uuid(uuid) => write!(f, "UUID={uuid}"),
-            Which::Serial(serial) => write!(f, "SERIAL={serial}"),
+            DiskSelector::Auto => write!(f, "auto"),
+            DiskSelector::Device(name) => write!(f, "/dev/{name}"),
+            DiskSelector::Label(label) => write!(f, "LABEL={label}"),
+            DiskSelector::Uuid(uuid) => write!(f, "UUID={uuid}"),
+            DiskSelector::Serial(serial) => write!(f, "SERIAL={serial}"),
         }
     }
 }
@@ -379,8 +379,8 @@ fn write_modules(f: &mut fmt::Formatter<'_>) -> fmt::Result {
         .split(|&byte| byte == b'\n')
         .filter_map(|line| line.split(|&byte| byte == b' ').next());
     let first = names.next().filter(|name| !name.is_empty()).unwrap_or(b"none");
-    write!(f, "{}", crate::io::show::Show(first))?;
-    names.try_for_each(|name| write!(f, " {}", crate::io::show::Show(name)))
+    write!(f, "{}", crate::io::lossy::Lossy(first))?;
+    names.try_for_each(|name| write!(f, " {}", crate::io::lossy::Lossy(name)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! the log.
 
 use super::sysfs;
-use crate::io::show::On;
+use crate::io::lossy::On;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::log::Level;
 use crate::sys::Errno;
@@ -125,7 +125,7 @@ pub fn mount_kernel_file_systems() -> Result<()> {
             Ok(()) => {}
             Err(errno) if *needed => return Err(errno).on("mount", target),
             Err(_) if *target == c"/dev" => make_dev()?,
-            Err(errno) => crate::debug!("mount {}: {errno}", crate::io::show::ShowC(target)),
+            Err(errno) => crate::debug!("mount {}: {errno}", crate::io::lossy::LossyC(target)),
         }
     }
     Ok(())
@@ -265,7 +265,7 @@ pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> 
 
 /// A file of the initramfs, mapped, however long it is; empty where there is none.
 pub fn map(path: &CStr) -> Result<&'static [u8]> {
-    let shown = crate::io::show::ShowC(path);
+    let shown = crate::io::lossy::LossyC(path);
     let file = match fs::open(CWD, path, O_RDONLY, 0) {
         Err(Errno::ENOENT) => return Ok(&[]),
         opened => opened.context("open", &shown)?,

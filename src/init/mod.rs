@@ -37,22 +37,22 @@ mod values;
 pub use {
     control::host_says,
     modules::module_lines,
-    options::{Options, Told},
+    options::{OptionSources, Options},
     pressure::number_of as count_of,
     superblock::{Superblock, probe},
 };
 
 use crate::bundle;
 use crate::image;
-use crate::io::show::Show;
+use crate::io::lossy::Lossy;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::memory::{self, Memory};
-use crate::rootfs::{Applied, Powers};
+use crate::rootfs::{Applied, Privilege};
 use crate::sys::vm;
 use crate::{Context, Error, Result};
 use control::Control;
 #[cfg(not(fuzzing))]
-use options::{Options, Told};
+use options::{OptionSources, Options};
 use report::Report;
 use rootfs_place::Budget;
 use supervise::Outcome;
@@ -117,8 +117,10 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     });
     report.end_of("modules");
 
-    let told =
-        Told { line: early::command_line(command_line)?, file: early::map(c"/ocinit.conf")? };
+    let told = OptionSources {
+        line: early::command_line(command_line)?,
+        file: early::map(c"/ocinit.conf")?,
+    };
     let options = told.options()?;
     early::set_log_level(options.log);
 
@@ -151,7 +153,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     vm::release_code();
     // A layer that fails ends the boot here: nothing of the image is executed.
     let unpacked =
-        bundle::unpack_layers(&store, image.layers, root.by_ref(), Powers::Root, &(), unpack)?;
+        bundle::unpack_layers(&store, image.layers, root.by_ref(), Privilege::Root, &(), unpack)?;
     unpack.release();
     vm::release_code();
     let Applied { entries, bytes, passes, skipped_xattrs, .. } = unpacked;
@@ -200,6 +202,6 @@ fn log_peak_memory() {
     let status = sysfs::read(format_args!("/proc/self/status"), &mut buffer).unwrap_or("");
     let mut lines = status.as_bytes().split(|&byte| byte == b'\n');
     if let Some(peak) = lines.find_map(|line| line.strip_prefix(b"VmHWM:")) {
-        crate::debug!("peak memory of PID 1: {}", Show(peak.trim_ascii()));
+        crate::debug!("peak memory of PID 1: {}", Lossy(peak.trim_ascii()));
     }
 }

@@ -4,8 +4,8 @@
 //! the start.
 
 use super::early;
+use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
-use crate::io::show::Show;
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs, system};
 use crate::{Context, Error, Result};
@@ -59,7 +59,7 @@ fn lines(list: &[u8]) -> impl Iterator<Item = Result<Line<'_>>> {
         Some(match words.next() {
             None => Ok(Line { file, file_system }),
             Some(word) => {
-                let (list, number, word) = (crate::io::show::ShowC(LIST), index + 1, Show(word));
+                let (list, number, word) = (crate::io::lossy::LossyC(LIST), index + 1, Lossy(word));
                 Err(Error::new(format_args!(
                     "{list}: line {number}: FILE [FILESYSTEM] expected, then {word}"
                 )))
@@ -76,7 +76,7 @@ pub fn module_lines(list: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8])>>
 
 /// A module that finds no device of its own says so here, and is not the reason why a boot fails.
 fn load_file(name: &[u8]) -> Result<()> {
-    let shown = Show(name);
+    let shown = Lossy(name);
     let path = PathBuf::format(format_args!("/lib/modules/{shown}")).context("module", &shown)?;
     let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).context("module", &shown)?;
     match system::load_module(file.by_ref()) {

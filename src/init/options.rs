@@ -6,7 +6,7 @@
 use super::cmdline::{Word, Words};
 use super::values::{self, Share};
 use crate::codec::digest::Digest;
-use crate::io::show::Show;
+use crate::io::lossy::Lossy;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::log::Level;
 use crate::spec::Limit;
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// How a disk is named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Which<'a> {
+pub enum DiskSelector<'a> {
     /// The only one that will do.
     Auto,
     /// By the kernel's name, without `/dev/`.
@@ -28,11 +28,11 @@ pub enum Which<'a> {
 }
 
 /// Everything that can be told to PID 1, but for the container's arguments and environment (see
-/// [`Told`]).
+/// [`OptionSources`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options<'a> {
     /// Where the image is.
-    pub disk: Which<'a>,
+    pub disk: DiskSelector<'a>,
     /// How long to wait for disks, in seconds.
     pub wait: u64,
     /// The layout's directory on a file system.
@@ -42,7 +42,7 @@ pub struct Options<'a> {
     /// The digest that pins it.
     pub digest: Option<&'a str>,
     /// The disk that the root file system is made on; a tmpfs without it.
-    pub rootfs: Option<Which<'a>>,
+    pub rootfs: Option<DiskSelector<'a>>,
     /// How large that tmpfs may grow.
     pub rootfs_size: Share,
     /// The container gets a network namespace of its own, with loopback alone.
@@ -80,7 +80,7 @@ pub struct Options<'a> {
 impl Options<'_> {
     /// What holds where nothing is told.
     pub const DEFAULT: Options<'static> = Options {
-        disk: Which::Auto,
+        disk: DiskSelector::Auto,
         wait: 10,
         path: "/",
         reference: None,
@@ -199,7 +199,7 @@ static KEYS: [Key; 23] = [
         "NAME=SOFT[:HARD], more of them after commas,",
         put!(ulimits, text => limits(text).all(|limit| limit.is_some()).then_some(text)?),
     ),
-    // Stays where it stands, for it may be long: see `Told::env`. The only key that may be given
+    // Stays where it stands, for it may be long: see `OptionSources::env`. The only key that may be given
     // twice.
     key("env", "NAME=VALUE", |_, _| Some(())),
 ];
@@ -228,30 +228,30 @@ fn digest(text: &str) -> Option<&str> {
     Digest::parse(text).is_ok().then_some(text)
 }
 
-fn named(text: &str) -> Option<Which<'_>> {
-    let (start, make): (&str, fn(&str) -> Which<'_>) = match text {
-        _ if text.starts_with("/dev/") => ("/dev/", |name| Which::Device(name)),
-        _ if text.starts_with("LABEL=") => ("LABEL=", |label| Which::Label(label)),
-        _ if text.starts_with("UUID=") => ("UUID=", |uuid| Which::Uuid(uuid)),
-        _ => ("SERIAL=", |serial| Which::Serial(serial)),
+fn named(text: &str) -> Option<DiskSelector<'_>> {
+    let (start, make): (&str, fn(&str) -> DiskSelector<'_>) = match text {
+        _ if text.starts_with("/dev/") => ("/dev/", |name| DiskSelector::Device(name)),
+        _ if text.starts_with("LABEL=") => ("LABEL=", |label| DiskSelector::Label(label)),
+        _ if text.starts_with("UUID=") => ("UUID=", |uuid| DiskSelector::Uuid(uuid)),
+        _ => ("SERIAL=", |serial| DiskSelector::Serial(serial)),
     };
     text.strip_prefix(start).and_then(some).map(make)
 }
 
-fn which(text: &str) -> Option<Which<'_>> {
-    if text == "auto" { Some(Which::Auto) } else { named(text) }
+fn which(text: &str) -> Option<DiskSelector<'_>> {
+    if text == "auto" { Some(DiskSelector::Auto) } else { named(text) }
 }
 
 /// Where the options stand: the kernel's command line and the text of `/ocinit.conf`.
 #[derive(Clone, Copy)]
-pub struct Told<'a> {
+pub struct OptionSources<'a> {
     /// /proc/cmdline.
     pub line: &'a [u8],
     /// /ocinit.conf; empty where there is none.
     pub file: &'a [u8],
 }
 
-impl<'a> Told<'a> {
+impl<'a> OptionSources<'a> {
     /// Reads every key. An error names the key and its place.
     #[inline(never)]
     pub fn options(self) -> Result<Options<'a>> {
@@ -276,7 +276,7 @@ impl<'a> Told<'a> {
                 put(&mut options, &mut seen, "/ocinit.conf", name, value)?;
             } else if !(name == b"arg" && value.is_some()) {
                 // The value may be a secret: only the name is shown.
-                let (number, name) = (index + 1, Show(&name[..name.len().min(64)]));
+                let (number, name) = (index + 1, Lossy(&name[..name.len().min(64)]));
                 let reason = "not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE";
                 return Err(Error::new(format_args!(
                     "/ocinit.conf: record {number} ({name}): {reason}"
@@ -416,7 +416,7 @@ fn put<'a>(
     value: Option<&'a [u8]>,
 ) -> Result<()> {
     let fault = |why: &dyn core::fmt::Display| {
-        Error::new(format_args!("{place}: ocinit.{}: {why}", Show(&name[..name.len().min(64)])))
+        Error::new(format_args!("{place}: ocinit.{}: {why}", Lossy(&name[..name.len().min(64)])))
     };
     let Some((index, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name.as_bytes() == name)
     else {
@@ -448,7 +448,7 @@ struct Short<'a>(&'a [u8]);
 
 impl core::fmt::Display for Short<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "'{}'", Show(&self.0[..self.0.len().min(128)]))
+        write!(f, "'{}'", Lossy(&self.0[..self.0.len().min(128)]))
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the command line and `/ocinit.conf` may say, and what is refused.
 
-use super::options::{Options, Told, Which, limits};
+use super::options::{DiskSelector, OptionSources, Options, limits};
 use super::values::Share;
 
 fn options<'a>(line: &'a str, file: &'a str) -> Result<Options<'a>, String> {
-    Told { line: line.as_bytes(), file: file.as_bytes() }
+    OptionSources { line: line.as_bytes(), file: file.as_bytes() }
         .options()
         .map_err(|error| error.to_string())
 }
@@ -17,7 +17,7 @@ fn every_key_goes_to_its_place() {
     let file = "# comment\n\nocinit.init=on\nocinit.hostname=h\nocinit.tty=on\nocinit.user=1:2\nocinit.workdir=/w\n\
         ocinit.log=debug\n";
     let o = options(line, file).unwrap();
-    assert_eq!(o.disk, Which::Label("\"my image\""));
+    assert_eq!(o.disk, DiskSelector::Label("\"my image\""));
     assert_eq!((o.wait, o.path, o.reference, o.own_network), (3, "/a", Some("x:1"), true));
     assert_eq!(
         (o.rootfs_size, o.memory, o.cpus, o.pids),
@@ -30,7 +30,7 @@ fn every_key_goes_to_its_place() {
     assert!(o.log == crate::log::Level::Debug && o.digest.is_some() && !o.exec);
     assert_eq!(
         options("\"ocinit.disk=LABEL=my image\"", "").unwrap().disk,
-        Which::Label("my image")
+        DiskSelector::Label("my image")
     );
     assert_eq!(options("", "").unwrap(), Options::DEFAULT);
     let o = options(
@@ -45,7 +45,10 @@ fn every_key_goes_to_its_place() {
     let o = options("ocinit.privileged=on", "ocinit.seccomp=default").unwrap();
     assert_eq!((o.seccomp, o.privileged), (Some(true), true));
     let o = options("ocinit.mode=exec ocinit.rootfs=SERIAL=7 ocinit.disk=UUID=u", "").unwrap();
-    assert_eq!((o.exec, o.rootfs, o.disk), (true, Some(Which::Serial("7")), Which::Uuid("u")));
+    assert_eq!(
+        (o.exec, o.rootfs, o.disk),
+        (true, Some(DiskSelector::Serial("7")), DiskSelector::Uuid("u"))
+    );
 }
 
 #[test]
@@ -121,7 +124,7 @@ fn a_line_of_the_full_length_is_refused() {
 #[test]
 fn arguments_and_environment_are_read_in_order() {
     let args = |line: &'static str, file: &'static str| -> Vec<String> {
-        let told = Told { line: line.as_bytes(), file: file.as_bytes() };
+        let told = OptionSources { line: line.as_bytes(), file: file.as_bytes() };
         told.options().unwrap();
         let mut space = [0; 2048];
         told.args(&mut space).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
@@ -136,8 +139,10 @@ fn arguments_and_environment_are_read_in_order() {
     assert_eq!(args("", "arg=a\nb\0arg=#\0"), ["a\nb", "#"]);
     assert!(args("a b --", "").is_empty());
 
-    let told =
-        Told { line: b"ocinit.env=A=1 -- ocinit.env=B=2", file: b"env=A=\xff=\0ocinit.env=C=3\0" };
+    let told = OptionSources {
+        line: b"ocinit.env=A=1 -- ocinit.env=B=2",
+        file: b"env=A=\xff=\0ocinit.env=C=3\0",
+    };
     told.options().unwrap();
     let env: Vec<&[u8]> = told.env().collect();
     assert_eq!(env, [&b"A=1"[..], b"A=\xff=", b"C=3"]);

@@ -89,7 +89,7 @@ pub fn on_panic(info: core::fmt::Arguments<'_>) -> ! {
     // A panic in here must not come back here.
     if !PANICKED.swap(true, Ordering::Relaxed) {
         crate::error!("internal error: {info}");
-        control::last_words(format_args!("internal error: {info}"), STATUS_FAILED);
+        control::report_panic(format_args!("internal error: {info}"), STATUS_FAILED);
         let _ = process::kill(-1, signal::SIGKILL);
     }
     off()

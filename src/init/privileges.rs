@@ -5,12 +5,12 @@ use super::rootfs_place::{self, Budget};
 use super::{sysfs, values};
 use crate::bundle::{self, Security};
 use crate::container::MachineGroup;
-use crate::io::strings::Strings;
+use crate::io::strings::StringBlock;
 use crate::spec::{
     CPU_PERIOD_US, Capabilities, Device, Limit, Mount, Resources, Spec, capability, defaults,
 };
 use crate::sys::fd::FdRef;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::{Context, Error, Result};
 
 /// Limits of a process, one of each kind.
@@ -74,7 +74,7 @@ pub const MOUNTS_MAX: usize = 16;
 pub fn limit_shared_memory<'m>(
     defaults: &[Mount<'m>],
     bytes: u64,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
     mounts: &mut heapless::Vec<Mount<'m>, MOUNTS_MAX>,
 ) -> Result<bool> {
     if bytes >= Budget::SHM_BYTES || mounts.extend_from_slice(defaults).is_err() {
@@ -95,7 +95,10 @@ pub fn limit_shared_memory<'m>(
 }
 
 #[inline(never)]
-pub fn add_devices<'m>(strings: &mut Strings<'m>, devices: &mut Grown<Device<'m>>) -> Result<()> {
+pub fn add_devices<'m>(
+    strings: &mut StringBlock<'m>,
+    devices: &mut MappedVec<Device<'m>>,
+) -> Result<()> {
     devices.extend(defaults::DEVICES).doing("list the devices")?;
     bundle::host_devices(strings, devices)
 }

@@ -87,7 +87,7 @@ impl Report {
         match &mut self.control {
             Some(control) => {
                 control.send(format_args!("exit {status} {stdout} {stderr}"));
-                control.farewell();
+                control.wait_for_done();
             }
             None => {
                 let before = if within_line { "\n" } else { "" };

@@ -13,8 +13,8 @@
 
 use super::values::Share;
 use super::{early, sysfs};
+use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
-use crate::io::show::ShowC;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY};
 use crate::sys::{Errno, mount, system, xattr};
@@ -126,13 +126,13 @@ fn make(disk: FdRef<'_>) -> Result<Fd> {
 fn remove_last_root(ours: FdRef<'_>) -> Result<()> {
     let mut kept = PathBuf::new();
     let removed = crate::rootfs::remove::tree_with(ours, ROOT, &mut |directory, name, errno| {
-        let _ = kept.set(format_args!("{}", ShowC(name)));
+        let _ = kept.set(format_args!("{}", LossyC(name)));
         errno == Errno::EPERM && make_mutable(directory, name)
     });
     match removed {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(errno) => {
-            Err(errno).context("remove the root of the last boot:", &ShowC(kept.as_c_str()))
+            Err(errno).context("remove the root of the last boot:", &LossyC(kept.as_c_str()))
         }
     }
 }

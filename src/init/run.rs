@@ -2,7 +2,7 @@
 //! after it.
 
 use super::control::Control;
-use super::options::{Options, Told};
+use super::options::{OptionSources, Options};
 use super::pump::{Buffer, Kind, Pump};
 use super::report::Report;
 use super::supervise::{self, Outcome, Streams, Supervisor};
@@ -10,11 +10,11 @@ use super::{early, pressure, privileges};
 use crate::bundle::{self, Overrides};
 use crate::container::{self, ContainerMemory, MachineGroup, Running, Stdio};
 use crate::image::Config;
-use crate::io::strings::Strings;
+use crate::io::strings::StringBlock;
 use crate::limits::{COMMAND_LINE_BYTES, DEVICES_MAX, STRINGS_BYTES};
 use crate::spec::Spec;
 use crate::sys::fd::{self, Fd, FdRef};
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{fs, tty};
 use crate::{Context, Error, Result};
 
@@ -25,7 +25,7 @@ const SIZE_WAIT_MS: u64 = 1000;
 /// What was told, and the memory for it.
 pub struct Plan<'a> {
     /// Arguments and environment.
-    pub told: Told<'a>,
+    pub told: OptionSources<'a>,
     /// Everything else.
     pub options: &'a Options<'a>,
     /// Size of its /dev/shm, in bytes.
@@ -55,7 +55,7 @@ impl Plan<'_> {
         let mut args = told.args(arguments);
         let has_args = args.into_iter().next().is_some();
         let mut env = told.env();
-        let mut strings = Strings::new(strings);
+        let mut strings = StringBlock::new(strings);
         let hostname = strings.add(options.hostname.as_bytes()).doing("ocinit.hostname")?;
         let workdir = options
             .workdir
@@ -76,7 +76,7 @@ impl Plan<'_> {
             security: privileges::security(options),
         };
         let (mut limits, mut mounts) = Default::default();
-        let mut devices = Grown::new(DEVICES_MAX);
+        let mut devices = MappedVec::new(DEVICES_MAX);
         let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
         let default_mounts = spec.mounts;
         let mut spec: Spec<'_> = spec;

@@ -23,7 +23,7 @@ const GONE_TURNS: u32 = 20;
 
 /// What a signal to PID 1 means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Meaning {
+enum SignalAction {
     /// A child ended.
     Child,
     /// The machine is to stop.
@@ -34,19 +34,19 @@ enum Meaning {
 }
 
 /// Ctrl-Alt-Del is a SIGINT of the kernel's own, whose sender has no pid.
-fn meaning(signal: i32, sender: i32) -> Meaning {
+fn meaning(signal: i32, sender: i32) -> SignalAction {
     match signal {
-        libc::SIGCHLD => Meaning::Child,
-        libc::SIGPWR => Meaning::Stop,
-        libc::SIGINT if sender == 0 => Meaning::Stop,
+        libc::SIGCHLD => SignalAction::Child,
+        libc::SIGPWR => SignalAction::Stop,
+        libc::SIGINT if sender == 0 => SignalAction::Stop,
         libc::SIGHUP
         | libc::SIGINT
         | libc::SIGQUIT
         | libc::SIGUSR1
         | libc::SIGUSR2
-        | libc::SIGTERM => Meaning::Forward,
-        libc::SIGCONT | libc::SIGWINCH | 34.. => Meaning::Forward,
-        _ => Meaning::Ignore,
+        | libc::SIGTERM => SignalAction::Forward,
+        libc::SIGCONT | libc::SIGWINCH | 34.. => SignalAction::Forward,
+        _ => SignalAction::Ignore,
     }
 }
 
@@ -95,8 +95,11 @@ struct Source {
 static SOURCES: [Source; 10] = [
     Source { fd: |s| Some(s.signals.by_ref()), woken: |s| s.take_signals() },
     Source { fd: |s| Some(s.container.pidfd.by_ref()), woken: |s| s.collect() },
-    Source { fd: |s| Some(s.stop_timer.by_ref()), woken: |s| s.lose_patience() },
-    Source { fd: |s| s.control.as_ref().map(|control| control.port()), woken: |s| s.obey() },
+    Source { fd: |s| Some(s.stop_timer.by_ref()), woken: |s| s.on_stop_timeout() },
+    Source {
+        fd: |s| s.control.as_ref().map(|control| control.port()),
+        woken: |s| s.handle_host_commands(),
+    },
     Source { fd: |s| s.streams.stdin.as_ref()?.source(), woken: |_| {} },
     Source { fd: |s| s.streams.stdin.as_ref()?.sink(), woken: |_| {} },
     Source { fd: |s| s.streams.stdout.as_ref()?.source(), woken: |_| {} },
@@ -136,7 +139,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
             }
         }
         // What came before there was a container.
-        self.obey();
+        self.handle_host_commands();
         let mut events = [Event::default(); SOURCES.len()];
         let mut turns_without_host = 0;
         // The time of the console's last progress, and how much it had taken by then.
@@ -225,10 +228,10 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     fn take_signals(&mut self) {
         while let Some((signal, sender)) = signal::next(&self.signals) {
             match meaning(signal, sender) {
-                Meaning::Child => self.collect(),
-                Meaning::Stop => self.stop(),
-                Meaning::Forward => self.signal(signal),
-                Meaning::Ignore => {}
+                SignalAction::Child => self.collect(),
+                SignalAction::Stop => self.stop(),
+                SignalAction::Forward => self.signal(signal),
+                SignalAction::Ignore => {}
             }
         }
     }
@@ -250,7 +253,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         let _ = event::set_timer(&self.stop_timer, STOP_MS);
     }
 
-    fn lose_patience(&mut self) {
+    fn on_stop_timeout(&mut self) {
         self.signal(signal::SIGKILL);
     }
 
@@ -262,7 +265,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     }
 
     /// Does what the host asks for.
-    fn obey(&mut self) {
+    fn handle_host_commands(&mut self) {
         let Some(control) = &mut self.control else { return };
         control.hear();
         let signals = core::mem::take(&mut control.signals);
@@ -310,13 +313,13 @@ mod tests {
     #[test]
     fn signals_to_pid_1_have_their_meanings() {
         for (signal, sender, expected) in [
-            (libc::SIGCHLD, 7, Meaning::Child),
-            (libc::SIGINT, 0, Meaning::Stop),
-            (libc::SIGINT, 7, Meaning::Forward),
-            (libc::SIGPWR, 0, Meaning::Stop),
-            (libc::SIGTERM, 0, Meaning::Forward),
-            (libc::SIGPIPE, 0, Meaning::Ignore),
-            (37, 0, Meaning::Forward),
+            (libc::SIGCHLD, 7, SignalAction::Child),
+            (libc::SIGINT, 0, SignalAction::Stop),
+            (libc::SIGINT, 7, SignalAction::Forward),
+            (libc::SIGPWR, 0, SignalAction::Stop),
+            (libc::SIGTERM, 0, SignalAction::Forward),
+            (libc::SIGPIPE, 0, SignalAction::Ignore),
+            (37, 0, SignalAction::Forward),
         ] {
             assert_eq!(meaning(signal, sender), expected, "{signal}");
         }

@@ -1,8 +1,8 @@
 //! Small files of /sys and /proc.
 
 use super::values;
+use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::io::show::On;
 use crate::io::text::{decimal, split_once};
 use crate::limits::DEVICE_NAME_BYTES;
 use crate::sys::Errno;

@@ -1,6 +1,6 @@
 //! A small file beneath a directory, whole: config.json, process.json, a state.
 
-use super::show::{On, ShowC};
+use super::lossy::{LossyC, On};
 use crate::error::{Error, Result};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
@@ -16,7 +16,7 @@ pub fn read<'b>(directory: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Resu
     let file: Fd = fs::open(directory, path, flags, 0).on("open", path)?;
     let stat = fs::stat(file.by_ref(), c"").on("stat", path)?;
     if stat.kind() != fs::S_IFREG {
-        return Err(Error::new(format_args!("{}: not a regular file", ShowC(path))));
+        return Err(Error::new(format_args!("{}: not a regular file", LossyC(path))));
     }
     read_open(file.by_ref(), path, buffer)
 }
@@ -34,7 +34,7 @@ pub fn read_open<'b>(file: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Resu
     loop {
         let room = buffer.get_mut(len..).unwrap_or(&mut []);
         if room.is_empty() {
-            let (name, limit) = (ShowC(name), len - 1);
+            let (name, limit) = (LossyC(name), len - 1);
             return Err(Error::with_errno(
                 format_args!("{name}: more than {limit} bytes"),
                 Errno::EFBIG,

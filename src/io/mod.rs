@@ -1,16 +1,16 @@
 //! Bytes in and out: the traits that decoders are written against, and files behind them.
 
 pub mod document;
-pub mod fields;
-pub mod inside;
+pub mod in_root;
+pub mod lossy;
+pub mod observer;
 pub mod output;
+pub mod passwd;
 pub mod path;
 pub mod section;
-pub mod show;
 pub mod strings;
 pub mod text;
 pub mod unique;
-pub mod watch;
 
 use crate::Result;
 

@@ -7,14 +7,14 @@ use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 /// A growing block in borrowed memory. Strings put in live as long as the memory.
-pub struct Strings<'m> {
+pub struct StringBlock<'m> {
     free: &'m mut [u8],
 }
 
-impl<'m> Strings<'m> {
+impl<'m> StringBlock<'m> {
     /// An empty block in `memory`.
-    pub fn new(memory: &'m mut [u8]) -> Strings<'m> {
-        Strings { free: memory }
+    pub fn new(memory: &'m mut [u8]) -> StringBlock<'m> {
+        StringBlock { free: memory }
     }
 
     /// A copy of `bytes`. An error where there is a NUL among them or the block is full.
@@ -39,7 +39,7 @@ impl<'m> Strings<'m> {
 
 /// A string being put together.
 pub struct Builder<'s, 'm> {
-    strings: &'s mut Strings<'m>,
+    strings: &'s mut StringBlock<'m>,
     len: usize,
     /// End of the room for the string, and start of the reserved bytes.
     limit: usize,
@@ -51,7 +51,7 @@ impl<'m> Builder<'_, 'm> {
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         if bytes.contains(&0) {
             return Err(Error::with_errno(
-                format_args!("a NUL byte in {}", super::show::Show(bytes)),
+                format_args!("a NUL byte in {}", super::lossy::Lossy(bytes)),
                 Errno::EINVAL,
             ));
         }
@@ -72,7 +72,7 @@ impl<'m> Builder<'_, 'm> {
     }
 
     /// Appends words that are a list already.
-    pub fn push_words(&mut self, words: Words<'_>) -> Result<()> {
+    pub fn push_words(&mut self, words: PackedStrings<'_>) -> Result<()> {
         self.append(words.bytes)
     }
 
@@ -117,10 +117,10 @@ impl<'m> Builder<'_, 'm> {
     }
 
     /// Takes the words in their place in the block, each ended by [`Builder::end_word`].
-    pub fn finish_words(self) -> Words<'m> {
+    pub fn finish_words(self) -> PackedStrings<'m> {
         let (taken, free) = core::mem::take(&mut self.strings.free).split_at_mut(self.len);
         self.strings.free = free;
-        Words { bytes: taken }
+        PackedStrings { bytes: taken }
     }
 
     /// Ends the string and takes its place in the block.
@@ -137,15 +137,15 @@ impl<'m> Builder<'_, 'm> {
 
 /// A list of strings, packed: each ends in a NUL, the next follows.
 #[derive(Clone, Copy, Default)]
-pub struct Words<'m> {
+pub struct PackedStrings<'m> {
     bytes: &'m [u8],
 }
 
-impl<'m> Words<'m> {
+impl<'m> PackedStrings<'m> {
     /// The words of `c"one\0two"`, whose last NUL is the literal's own.
-    pub const fn new(text: &'m [u8]) -> Words<'m> {
+    pub const fn new(text: &'m [u8]) -> PackedStrings<'m> {
         assert!(text.is_empty() || text[text.len() - 1] == 0, "the last word must end in a NUL");
-        Words { bytes: text }
+        PackedStrings { bytes: text }
     }
 
     /// The words in order.
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn strings_are_kept_and_the_block_ends() {
         let mut memory = [0u8; 12];
-        let mut strings = Strings::new(&mut memory);
+        let mut strings = StringBlock::new(&mut memory);
         let first = strings.add(b"abc").unwrap();
         let second = strings.format(format_args!("{}={}", "K", 1)).unwrap();
         assert_eq!((first, second), (c"abc", c"K=1"));
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn words_are_packed_and_walked() {
         let mut memory = [0u8; 12];
-        let mut strings = Strings::new(&mut memory);
+        let mut strings = StringBlock::new(&mut memory);
         let mut list = strings.begin();
         for word in [&b"a"[..], b"", b"drop", b"bc"] {
             list.push(word).unwrap();
@@ -213,6 +213,6 @@ mod tests {
         let words = list.finish_words();
         assert_eq!(words.iter().collect::<Vec<_>>(), [c"a", c"", c"bc"]);
         assert_eq!(strings.add(b"12345").unwrap(), c"12345");
-        assert_eq!(Words::new(b"x\0y\0").iter().count(), 2);
+        assert_eq!(PackedStrings::new(b"x\0y\0").iter().count(), 2);
     }
 }

@@ -5,14 +5,14 @@
 //! layer's hard link, a device or a pipe.
 
 use super::hidden::Hidden;
+use super::layer_paths::OwnPaths;
 use super::metadata::{self, Attributes, Setter, Target};
-use super::name::{Meaning, Name};
-use super::own_paths::OwnPaths;
+use super::name::{Name, WhiteoutKind};
 use super::parents::{At, Parents};
-use super::powers::Powers;
+use super::powers::Privilege;
 use super::{Applied, Pass, remove, unsure};
 use crate::codec::tar::{Archive, Entry, Kind};
-use crate::io::show::Brief;
+use crate::io::lossy::Elided;
 use crate::limits::PATH_BYTES;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, Errno, fs};
@@ -37,7 +37,7 @@ impl<'a, 'h> Applier<'a, 'h> {
     pub fn new(
         parents: Parents<'a>,
         own: &'a mut OwnPaths,
-        (powers, scratch): (Powers, &'a mut [u8]),
+        (powers, scratch): (Privilege, &'a mut [u8]),
         target: &'a mut [u8; PATH_BYTES],
         (pass, hidden): (Pass, Option<&'a mut Hidden<'h>>),
         applied: &'a mut Applied,
@@ -57,7 +57,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         link: &mut Name,
     ) -> Result<()> {
         self.setter.applied.entries += 1;
-        self.act(entry, archive, name, link).context("entry", &Brief(entry.name))
+        self.act(entry, archive, name, link).context("entry", &Elided(entry.name))
     }
 
     /// Restores the times of all directories.
@@ -74,11 +74,15 @@ impl<'a, 'h> Applier<'a, 'h> {
     ) -> Result<()> {
         let meaning = name.set(entry.name).and_then(|()| name.interpret()).map_err(refused)?;
         match (meaning, self.pass) {
-            (Meaning::Make, Pass::All | Pass::Entries) => self.make(entry, archive, name, link),
-            (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => self.whiteout(name),
-            (Meaning::Opaque, Pass::All | Pass::Whiteouts) => self.opaque(name),
+            (WhiteoutKind::Make, Pass::All | Pass::Entries) => {
+                self.make(entry, archive, name, link)
+            }
+            (WhiteoutKind::Whiteout, Pass::All | Pass::Whiteouts) => self.whiteout(name),
+            (WhiteoutKind::Opaque, Pass::All | Pass::Whiteouts) => self.opaque(name),
             // An opaque whiteout also makes its directory.
-            (Meaning::Opaque, Pass::Entries) => self.parents.find_or_make(name.parent()).map(drop),
+            (WhiteoutKind::Opaque, Pass::Entries) => {
+                self.parents.find_or_make(name.parent()).map(drop)
+            }
             _ => Ok(()),
         }
     }
@@ -211,10 +215,11 @@ impl<'a, 'h> Applier<'a, 'h> {
 
     fn hard_link(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &mut Name) -> Result<()> {
         let to = |errno: Errno| {
-            Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno)
+            Error::with_errno(format_args!("hard link to {}: {errno}", Elided(entry.link)), errno)
         };
-        link.set(entry.link)
-            .map_err(|why| Error::new(format_args!("hard link to {}: {why}", Brief(entry.link))))?;
+        link.set(entry.link).map_err(|why| {
+            Error::new(format_args!("hard link to {}: {why}", Elided(entry.link)))
+        })?;
         let mut tries = 2;
         loop {
             let Some(source) = self.parents.find(link.parent())? else {
@@ -249,7 +254,7 @@ impl<'a, 'h> Applier<'a, 'h> {
     /// Makes a hard link to a missing path: a whiteout of this layer may have hidden it.
     fn link_hidden(&mut self, at: At, name: &Name, entry: &Entry<'_>, link: &Name) -> Result<()> {
         let to = |errno: Errno| {
-            Error::with_errno(format_args!("hard link to {}: {errno}", Brief(entry.link)), errno)
+            Error::with_errno(format_args!("hard link to {}: {errno}", Elided(entry.link)), errno)
         };
         let Some(hidden) = &self.hidden else {
             return Err(if self.has_hidden { unsure() } else { to(Errno::ENOENT) });

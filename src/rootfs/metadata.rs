@@ -2,9 +2,9 @@
 //! chown clears setuid and capabilities, chmod an access control list's mask, everything the time.
 
 use super::Applied;
-use super::powers::{self, Loss, Powers};
+use super::powers::{self, Loss, Privilege};
 use crate::codec::tar::{Entry, Kind, Xattr, pax};
-use crate::io::show::{Brief, On};
+use crate::io::lossy::{Elided, On};
 use crate::limits::NAME_BYTES;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::fs::Time;
@@ -124,7 +124,7 @@ pub struct Inherited {
 
 /// Sets what differs from what a new file has by itself.
 pub struct Setter<'a> {
-    powers: Powers,
+    powers: Privilege,
     /// The ids that new files get.
     ids: (u32, u32),
     scratch: &'a mut [u8],
@@ -134,9 +134,9 @@ pub struct Setter<'a> {
 
 impl<'a> Setter<'a> {
     /// `scratch` is for extended attributes.
-    pub fn new(powers: Powers, scratch: &'a mut [u8], applied: &'a mut Applied) -> Setter<'a> {
+    pub fn new(powers: Privilege, scratch: &'a mut [u8], applied: &'a mut Applied) -> Setter<'a> {
         let ids = match powers {
-            Powers::User => (0, 0),
+            Privilege::User => (0, 0),
             _ => (process::effective_uid(), process::effective_gid()),
         };
         Setter { powers, ids, scratch, applied }
@@ -146,7 +146,7 @@ impl<'a> Setter<'a> {
     /// closed to its owner.
     pub fn possible(&mut self, entry: &Entry<'_>, mut attributes: Attributes) -> Attributes {
         const OPEN: u32 = 0o700;
-        if self.powers == Powers::User
+        if self.powers == Privilege::User
             && entry.kind == Kind::Directory
             && attributes.mode & OPEN != OPEN
         {
@@ -158,10 +158,10 @@ impl<'a> Setter<'a> {
 
     /// Whether devices are made here, and not empty files in their place.
     pub fn makes_device(&mut self) -> bool {
-        if self.powers != Powers::Root {
+        if self.powers != Privilege::Root {
             self.applied.losses.count(Loss::Device);
         }
-        self.powers == Powers::Root
+        self.powers == Privilege::Root
     }
 
     /// The attributes of something that was just made with the entry's permissions under a umask of
@@ -220,10 +220,10 @@ impl<'a> Setter<'a> {
         entry: &Entry<'_>,
         attributes: &Attributes,
     ) -> Result<()> {
-        if self.powers != Powers::User {
+        if self.powers != Privilege::User {
             match target.chown(attributes.owner) {
                 // Not mapped; or the file system (NFS) knows nothing of namespaces.
-                Err(Errno::EINVAL | Errno::EPERM) if self.powers == Powers::Namespace => {}
+                Err(Errno::EINVAL | Errno::EPERM) if self.powers == Privilege::Namespace => {}
                 changed => return changed.doing("change the owner"),
             }
             // Not what it was before, or what its directory gave it.
@@ -247,7 +247,7 @@ impl<'a> Setter<'a> {
     /// The mode that a file has again after an attribute was set, where its owner may have to be
     /// let in for that.
     fn mode_to_restore(&self, entry: &Entry<'_>, attributes: &Attributes) -> Option<u32> {
-        (self.powers == Powers::User && entry.kind != Kind::Symlink).then_some(attributes.mode)
+        (self.powers == Privilege::User && entry.kind != Kind::Symlink).then_some(attributes.mode)
     }
 
     fn set_xattrs(
@@ -261,7 +261,7 @@ impl<'a> Setter<'a> {
             let mut key = [0; NAME_BYTES + 1];
             let (Xattr::Plain(written, mut value) | Xattr::Encoded(written, mut value)) = xattr;
             let fault = |why: &str| {
-                Error::new(format_args!("extended attribute {}: {why}", Brief(written)))
+                Error::new(format_args!("extended attribute {}: {why}", Elided(written)))
             };
             if let Xattr::Encoded(..) = xattr {
                 let name = pax::unescape(written, &mut key[..NAME_BYTES])
@@ -278,8 +278,8 @@ impl<'a> Setter<'a> {
             }
             let name = CStr::from_bytes_until_nul(&key).unwrap_or(c"");
             let user = name.to_bytes().starts_with(b"user.");
-            let settable = self.powers == Powers::Root
-                || name != powers::OWNER && (user || self.powers == Powers::Namespace);
+            let settable = self.powers == Privilege::Root
+                || name != powers::OWNER && (user || self.powers == Privilege::Namespace);
             if is_foreign(name) || !settable {
                 self.applied.skipped_xattrs += 1;
                 continue;
@@ -291,7 +291,9 @@ impl<'a> Setter<'a> {
                     self.applied.skipped_xattrs += 1
                 }
                 // trusted.*; ids in capabilities and access control lists that are not mapped.
-                Err(Errno::EPERM | Errno::EINVAL) if !user && self.powers == Powers::Namespace => {
+                Err(Errno::EPERM | Errno::EINVAL)
+                    if !user && self.powers == Privilege::Namespace =>
+                {
                     self.applied.skipped_xattrs += 1
                 }
                 result => result.on("set extended attribute", name)?,

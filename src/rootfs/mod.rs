@@ -2,7 +2,7 @@
 //!
 //! A layer's bytes are verified in the same pass that makes its files ([`pipeline`]). Whiteouts
 //! hide what lower layers have and nothing else, wherever they stand in the layer. If one may hit
-//! an entry of its own layer ([`own_paths`]), the pass ends and says so. The caller removes
+//! an entry of its own layer ([`layer_paths`]), the pass ends and says so. The caller removes
 //! everything, and applies that layer in two passes: whiteouts first, then entries. The layer's
 //! hard links still reach hidden files ([`hidden`]). So one pass and two give the same result, and
 //! a filter's errors never change it.
@@ -12,9 +12,9 @@
 
 mod entries;
 mod hidden;
+mod layer_paths;
 mod metadata;
 pub mod name;
-mod own_paths;
 mod parents;
 pub mod pipeline;
 mod powers;
@@ -25,18 +25,18 @@ pub mod tree;
 use crate::codec::digest::Digest;
 use crate::codec::tar::{Archive, TarMemory};
 use crate::io::Source;
+use crate::io::observer::Observer;
 use crate::io::section::Section;
-use crate::io::watch::Watch;
 use crate::limits::XATTR_DECODED_BYTES;
 use crate::sys::fd::FdRef;
 use crate::sys::{Errno, fs, vm};
 use crate::{Error, Result};
 use entries::Applier;
 use hidden::Hidden;
-use own_paths::OwnPaths;
+use layer_paths::OwnPaths;
 use parents::{Parents, ParentsMemory};
 use pipeline::PipelineMemory;
-pub use powers::{Losses, Powers};
+pub use powers::{Downgrades, Privilege};
 
 /// One layer to apply.
 pub struct Layer<'a> {
@@ -48,7 +48,7 @@ pub struct Layer<'a> {
     /// Digest of the tar, if known. It makes checksums inside the compressed file superfluous.
     pub diff_id: Option<&'a Digest>,
     /// Who watches it being read.
-    pub watch: &'a dyn Watch,
+    pub watch: &'a dyn Observer,
 }
 
 /// What applying a layer came to.
@@ -61,7 +61,7 @@ pub struct Applied {
     /// Extended attributes that the file system cannot hold and a container can live without.
     pub skipped_xattrs: u64,
     /// What could not be made, for lack of powers.
-    pub losses: Losses,
+    pub losses: Downgrades,
     /// Times the layer was read: 1, or 2 if whiteouts came first.
     pub passes: u32,
 }
@@ -154,7 +154,7 @@ pub fn read(
 pub fn apply(
     layer: &Layer<'_>,
     root: FdRef<'_>,
-    powers: Powers,
+    powers: Privilege,
     whiteouts: Whiteouts,
     memory: &mut UnpackMemory,
 ) -> Result<Option<Applied>> {
@@ -185,7 +185,7 @@ pub fn verify(layer: &Layer<'_>, memory: &mut UnpackMemory) -> Result<u64> {
 
 fn apply_passes(
     layer: &Layer<'_>,
-    place: (FdRef<'_>, Powers),
+    place: (FdRef<'_>, Privilege),
     whiteouts: Whiteouts,
     memory: &mut UnpackMemory,
 ) -> Result<Applied> {
@@ -206,7 +206,7 @@ fn apply_passes(
 /// One pass over the layer.
 fn apply_once(
     layer: &Layer<'_>,
-    place: (FdRef<'_>, Powers),
+    place: (FdRef<'_>, Privilege),
     memory: &mut UnpackMemory,
     pass: Pass,
     hidden: Option<&mut Hidden<'_>>,
@@ -232,7 +232,7 @@ pub fn apply_tar(
     memory.apply.own.clear();
     let umask = fs::umask(0);
     let mut applied = Applied { passes: 1, ..Applied::default() };
-    let place = (root, Powers::Root);
+    let place = (root, Privilege::Root);
     let made = make_entries(
         source,
         place,
@@ -247,7 +247,7 @@ pub fn apply_tar(
 
 fn make_entries(
     source: &mut dyn Source,
-    (root, powers): (FdRef<'_>, Powers),
+    (root, powers): (FdRef<'_>, Privilege),
     tar: &mut TarMemory,
     apply: &mut ApplyMemory,
     pass: (Pass, Option<&mut Hidden<'_>>),

@@ -16,7 +16,7 @@ pub struct Name {
 
 /// What an entry asks for (image-spec layer.md, "Whiteouts").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Meaning {
+pub enum WhiteoutKind {
     /// To be made.
     Make,
     /// What lower layers have under the name that follows `.wh.` is gone.
@@ -97,26 +97,26 @@ impl Name {
 
     /// What the name asks for, or why it asks for nothing that can be done. A whiteout's marker is
     /// cut off: [`Name::last`] is then what is to be hidden.
-    pub fn interpret(&mut self) -> Result<Meaning, &'static str> {
+    pub fn interpret(&mut self) -> Result<WhiteoutKind, &'static str> {
         const MARK: &[u8] = b".wh.";
         const AUFS_MARK: &[u8] = b".wh..wh.";
         const OPAQUE: &[u8] = b".wh..wh..opq";
         let parents = self.parent().split(|&byte| byte == b'/');
         if let Some(parent) = parents.into_iter().find(|parent| parent.starts_with(MARK)) {
             let aufs = parent.starts_with(AUFS_MARK);
-            return if aufs { Ok(Meaning::Nothing) } else { Err("a name inside a whiteout") };
+            return if aufs { Ok(WhiteoutKind::Nothing) } else { Err("a name inside a whiteout") };
         }
         let last = self.last().to_bytes();
-        let Some(hidden) = last.strip_prefix(MARK) else { return Ok(Meaning::Make) };
+        let Some(hidden) = last.strip_prefix(MARK) else { return Ok(WhiteoutKind::Make) };
         match hidden {
-            _ if last == OPAQUE => Ok(Meaning::Opaque),
-            _ if last.starts_with(AUFS_MARK) => Ok(Meaning::Nothing),
+            _ if last == OPAQUE => Ok(WhiteoutKind::Opaque),
+            _ if last.starts_with(AUFS_MARK) => Ok(WhiteoutKind::Nothing),
             b"" | b"." | b".." => Err("a whiteout of nothing that can have a name"),
             _ => {
                 let (start, end) = (self.last + MARK.len(), self.length);
                 self.bytes.copy_within(start..=end, self.last);
                 self.length -= MARK.len();
-                Ok(Meaning::Whiteout)
+                Ok(WhiteoutKind::Whiteout)
             }
         }
     }
@@ -168,13 +168,13 @@ mod tests {
     #[test]
     fn whiteouts_are_recognised() {
         for (written, meaning, last) in [
-            ("a/b", Ok(Meaning::Make), "b"),
-            ("a/.wh.b", Ok(Meaning::Whiteout), "b"),
-            (".wh.b", Ok(Meaning::Whiteout), "b"),
-            ("a/.wh..b", Ok(Meaning::Whiteout), ".b"),
-            ("a/.wh..wh..opq", Ok(Meaning::Opaque), ".wh..wh..opq"),
-            ("a/.wh..wh.aufs", Ok(Meaning::Nothing), ".wh..wh.aufs"),
-            (".wh..wh.plnk/1.2", Ok(Meaning::Nothing), "1.2"),
+            ("a/b", Ok(WhiteoutKind::Make), "b"),
+            ("a/.wh.b", Ok(WhiteoutKind::Whiteout), "b"),
+            (".wh.b", Ok(WhiteoutKind::Whiteout), "b"),
+            ("a/.wh..b", Ok(WhiteoutKind::Whiteout), ".b"),
+            ("a/.wh..wh..opq", Ok(WhiteoutKind::Opaque), ".wh..wh..opq"),
+            ("a/.wh..wh.aufs", Ok(WhiteoutKind::Nothing), ".wh..wh.aufs"),
+            (".wh..wh.plnk/1.2", Ok(WhiteoutKind::Nothing), "1.2"),
             ("a/.wh.", Err(()), ""),
             ("a/.wh..", Err(()), ""),
             ("a/.wh...", Err(()), ""),

@@ -5,8 +5,8 @@
 //! magic link leads out. All other calls take a descriptor from here and one component.
 
 use super::metadata::Inherited;
+use crate::io::lossy::Elided;
 use crate::io::path::PathBuf;
-use crate::io::show::Brief;
 use crate::limits::{DANGLING_MAX, PARENTS_OPEN, PATH_BYTES};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, Time};
@@ -72,10 +72,10 @@ impl<'a> Parents<'a> {
         }
         match self.resolve(path) {
             Ok((directory, aliased)) => {
-                self.enter(path, directory, aliased).context("open", &Brief(path)).map(Some)
+                self.enter(path, directory, aliased).context("open", &Elided(path)).map(Some)
             }
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(None),
-            Err(errno) => Err(errno).context("open", &Brief(path)),
+            Err(errno) => Err(errno).context("open", &Elided(path)),
         }
     }
 
@@ -86,9 +86,9 @@ impl<'a> Parents<'a> {
             return Ok(at);
         }
         self.close_all_but(None)?;
-        make_directories(self.root, path).context("create directory", &Brief(path))?;
-        let (directory, aliased) = self.resolve(path).context("open", &Brief(path))?;
-        self.enter(path, directory, aliased).context("open", &Brief(path))
+        make_directories(self.root, path).context("create directory", &Elided(path))?;
+        let (directory, aliased) = self.resolve(path).context("open", &Elided(path))?;
+        self.enter(path, directory, aliased).context("open", &Elided(path))
     }
 
     /// Whether a directory that was found is still open.
@@ -140,7 +140,7 @@ impl<'a> Parents<'a> {
         match self.open[index].take() {
             Some(parent) if parent.changed => {
                 fs::set_times(parent.directory.by_ref(), c"", parent.modified)
-                    .context("set the time of", &Brief(&self.paths[index][..parent.length]))
+                    .context("set the time of", &Elided(&self.paths[index][..parent.length]))
             }
             _ => Ok(()),
         }

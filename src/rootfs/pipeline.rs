@@ -377,10 +377,10 @@ impl Producer<'_, '_> {
         if count == 0 {
             return Err(Error::new(format_args!("truncated: {at} of {size} bytes are there")));
         }
-        self.layer.watch.take(&self.input.space()[..count])?;
+        self.layer.watch.bytes(&self.input.space()[..count])?;
         self.input.commit(count);
         self.at += count as u64;
-        self.layer.watch.pass(self.at)
+        self.layer.watch.progress(self.at)
     }
 
     /// Moves some bytes on from the input to the ring: (bytes taken, bytes made).

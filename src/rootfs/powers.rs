@@ -15,7 +15,7 @@ use core::fmt::{self, Display};
 
 /// What may be done to files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Powers {
+pub enum Privilege {
     /// All that a layer asks for.
     Root,
     /// What root of a user namespace may do: its ids are real.
@@ -40,16 +40,16 @@ pub enum Loss {
 
 /// How often each [`Loss`] was met.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Losses([u64; 4]);
+pub struct Downgrades([u64; 4]);
 
-impl Losses {
+impl Downgrades {
     /// One more.
     pub fn count(&mut self, loss: Loss) {
         self.0[loss as usize] += 1;
     }
 
     /// These and others.
-    pub fn add(&mut self, other: &Losses) {
+    pub fn add(&mut self, other: &Downgrades) {
         (0..self.0.len()).for_each(|n| self.0[n] += other.0[n]);
     }
 
@@ -59,7 +59,7 @@ impl Losses {
     }
 }
 
-impl Display for Losses {
+impl Display for Downgrades {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const TEXTS: [&str; 4] = [
             "owners (recorded in user.rootlesscontainers)",

@@ -1,7 +1,7 @@
 //! What docker gives a container of its own accord: mounts, devices, masked and read-only paths.
 
 use super::{Device, Limit, Mount};
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::sys::fs::S_IFCHR;
 use core::ffi::CStr;
 
@@ -14,7 +14,7 @@ const fn mount(
         destination,
         kind,
         source: kind,
-        options: Words::new(options),
+        options: PackedStrings::new(options),
         optional: false,
         document: None,
     }
@@ -79,15 +79,15 @@ pub const DEVICES: &[Device<'static>] = &[
 ];
 
 /// Paths that are masked. docker also masks each CPU's thermal_throttle, if the machine has it.
-pub const MASKED_PATHS: Words<'static> = Words::new(
+pub const MASKED_PATHS: PackedStrings<'static> = PackedStrings::new(
     b"/proc/asound\0/proc/acpi\0/proc/interrupts\0/proc/kcore\0/proc/keys\0/proc/latency_stats\0\
     /proc/timer_list\0/proc/timer_stats\0/proc/sched_debug\0/proc/scsi\0/sys/firmware\0\
     /sys/devices/virtual/powercap\0",
 );
 
 /// What no container shall write.
-pub const READONLY_PATHS: Words<'static> =
-    Words::new(b"/proc/bus\0/proc/fs\0/proc/irq\0/proc/sys\0/proc/sysrq-trigger\0");
+pub const READONLY_PATHS: PackedStrings<'static> =
+    PackedStrings::new(b"/proc/bus\0/proc/fs\0/proc/irq\0/proc/sys\0/proc/sysrq-trigger\0");
 
 /// docker's limits (its containerd's, since 2.1.5). The soft limit is low because old programs
 /// close every possible fd; others raise it themselves.

@@ -18,13 +18,13 @@ pub use write::write_config;
 use core::ffi::CStr;
 
 use crate::codec::json::Value;
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::limits::GROUPS_MAX;
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME,
     CLONE_NEWUSER, CLONE_NEWUTS,
 };
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 
 /// The specification's version that states say they keep to.
 pub const VERSION: &CStr = c"1.3.0";
@@ -49,9 +49,9 @@ pub struct Spec<'m> {
     /// The namespaces that are there already, and that it joins.
     pub joined: &'m [Joined<'m>],
     /// What nobody in the container shall see.
-    pub masked_paths: Words<'m>,
+    pub masked_paths: PackedStrings<'m>,
     /// What nobody in the container shall write.
-    pub readonly_paths: Words<'m>,
+    pub readonly_paths: PackedStrings<'m>,
     /// What it may use.
     pub resources: Resources,
     /// No device may be used but those that the specification gives every container: neither one
@@ -63,7 +63,7 @@ pub struct Spec<'m> {
     pub gid_mappings: &'m [IdMapping],
     /// What its makers and users say of it: a key, its value, the next key. The container core
     /// does not look at it.
-    pub annotations: Words<'m>,
+    pub annotations: PackedStrings<'m>,
     /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
     pub stop_signal: i32,
     /// docker's default seccomp profile for its bounding set ([`seccomp`]), if [`Spec::document`]
@@ -73,7 +73,7 @@ pub struct Spec<'m> {
     pub seccomp_profile: Option<Value<'m>>,
     /// Sysctls of its namespaces: name, value, next name. A config has its own in
     /// [`Spec::document`].
-    pub sysctls: Words<'m>,
+    pub sysctls: PackedStrings<'m>,
     /// Every device may be used, and [`Spec::devices`] are made. Only written to a config.
     pub all_devices: bool,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child
@@ -106,9 +106,9 @@ pub struct Process<'m> {
     /// Whoever runs it gives it a pseudo-terminal. The container core is told by its caller.
     pub terminal: bool,
     /// Program and arguments. No word at all: the container is made, and cannot be started.
-    pub args: Words<'m>,
+    pub args: PackedStrings<'m>,
     /// `NAME=VALUE` each.
-    pub env: Words<'m>,
+    pub env: PackedStrings<'m>,
     /// The directory it starts in, absolute; made where it is missing.
     pub cwd: &'m CStr,
     /// As whom.
@@ -135,8 +135,8 @@ impl Process<'_> {
     /// None: the container is made, and cannot be started.
     pub const NONE: Process<'static> = Process {
         terminal: false,
-        args: Words::new(b""),
-        env: Words::new(b""),
+        args: PackedStrings::new(b""),
+        env: PackedStrings::new(b""),
         cwd: c"/",
         user: User::ROOT,
         capabilities: Capabilities::all(0),
@@ -156,7 +156,7 @@ pub struct User {
     /// Group number.
     pub gid: u32,
     /// Supplementary groups, all of them.
-    pub additional_gids: Grown<u32>,
+    pub additional_gids: MappedVec<u32>,
     /// The bits that its new files do not get; 0022 where there are none.
     pub umask: Option<u32>,
 }
@@ -164,7 +164,7 @@ pub struct User {
 impl User {
     /// Root, without supplementary groups.
     pub const ROOT: User =
-        User { uid: 0, gid: 0, additional_gids: Grown::new(GROUPS_MAX), umask: None };
+        User { uid: 0, gid: 0, additional_gids: MappedVec::new(GROUPS_MAX), umask: None };
 }
 
 impl Default for User {
@@ -299,7 +299,7 @@ pub struct Mount<'m> {
     /// What it shows; for most types a mere name.
     pub source: &'m CStr,
     /// Options by name: those of [`options`] concern the mount, the others are the file system's.
-    pub options: Words<'m>,
+    pub options: PackedStrings<'m>,
     /// Left out where the kernel does not have this type.
     pub optional: bool,
     /// The mount as config.json has it: `uidMappings` and `gidMappings` are read where they stand.

@@ -1,7 +1,7 @@
 //! Mount options that concern the mount and not its file system, which gets all others (mount(8),
 //! the runtime-spec's "Linux mount options").
 
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::io::text::words;
 use crate::sys::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, attr};
 
@@ -171,7 +171,7 @@ pub fn propagation(option: &[u8]) -> Option<u64> {
 /// Returns each option. Clients also write several into one string, as for mount(8). Commas
 /// separate them, except behind a backslash (overlay) or in quotes (SELinux). Empty ones are left
 /// out.
-pub fn each(words: Words<'_>) -> impl Iterator<Item = &[u8]> {
+pub fn each(words: PackedStrings<'_>) -> impl Iterator<Item = &[u8]> {
     words.iter().flat_map(|word| {
         let mut rest = word.to_bytes();
         core::iter::from_fn(move || {
@@ -197,7 +197,7 @@ fn end_of_first(options: &[u8]) -> usize {
 }
 
 /// Returns whether a mount with these options is read-only.
-pub fn are_readonly(words: Words<'_>) -> bool {
+pub fn are_readonly(words: PackedStrings<'_>) -> bool {
     let Options { own, all, .. } = Options::of(words);
     (own.set | all.set) & attr::RDONLY != 0
 }
@@ -216,7 +216,7 @@ pub fn flag_of_mount(option: &[u8]) -> Option<u64> {
 
 impl Options {
     /// What these come to.
-    pub fn of(words: Words<'_>) -> Options {
+    pub fn of(words: PackedStrings<'_>) -> Options {
         let mut options = Options::default();
         each(words).for_each(|option| {
             options.add(option);
@@ -253,7 +253,7 @@ mod tests {
 
     fn of(options: &str) -> Options {
         let text: String = options.split(' ').map(|word| format!("{word}\0")).collect();
-        Options::of(Words::new(text.as_bytes()))
+        Options::of(PackedStrings::new(text.as_bytes()))
     }
 
     fn change(set: u64, clear: u64) -> Change {
@@ -277,7 +277,10 @@ mod tests {
     #[test]
     fn several_options_may_stand_in_one_string() {
         let split = |text: &[u8]| {
-            each(Words::new(text)).map(String::from_utf8_lossy).collect::<Vec<_>>().join(" | ")
+            each(PackedStrings::new(text))
+                .map(String::from_utf8_lossy)
+                .collect::<Vec<_>>()
+                .join(" | ")
         };
         assert_eq!(
             split(b"rw\0\0nosuid,,size=64k,\0,\0mode=700\0"),
@@ -287,7 +290,7 @@ mod tests {
         assert_eq!(split(b"a\\\\,b\0"), "a\\\\ | b");
         assert_eq!(split(b"context=\"s0:c1,c2\",ro\0"), "context=\"s0:c1,c2\" | ro");
         assert_eq!(of("bind,ro,nosuid rw").own, change(2, 1));
-        let readonly = |text: &[u8]| are_readonly(Words::new(text));
+        let readonly = |text: &[u8]| are_readonly(PackedStrings::new(text));
         assert!(
             readonly(b"ro\0")
                 && readonly(b"nosuid,ro\0")

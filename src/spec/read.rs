@@ -9,12 +9,12 @@ use super::{
 };
 use crate::codec::json::{Text, Value};
 use crate::error::{Error, Result};
-use crate::io::show::ShowC;
-use crate::io::strings::{Builder, Strings, Words};
+use crate::io::lossy::LossyC;
+use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::limits::{DEVICES_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
 use crate::sys::clone::{CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS};
 use crate::sys::mount::MS_PRIVATE;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs, signal};
 use core::ffi::CStr;
 use heapless::Vec;
@@ -32,11 +32,11 @@ const MINOR_MAX: u64 = 0xf_ffff;
 
 /// The lists that a [`Spec`] borrows.
 pub struct Lists<'m> {
-    mounts: Grown<Mount<'m>>,
-    devices: Grown<Device<'m>>,
+    mounts: MappedVec<Mount<'m>>,
+    devices: MappedVec<Device<'m>>,
     limits: Vec<Limit, LIMIT_KINDS>,
-    uids: Grown<IdMapping>,
-    gids: Grown<IdMapping>,
+    uids: MappedVec<IdMapping>,
+    gids: MappedVec<IdMapping>,
     joined: Vec<Joined<'m>, { NAMESPACES.len() }>,
     /// A mount of the runtime's own, after all of the config's.
     pub last_mount: Option<Mount<'m>>,
@@ -47,11 +47,11 @@ impl<'m> Lists<'m> {
     /// 33.
     pub const fn empty() -> Self {
         Lists {
-            mounts: Grown::new(MOUNTS_MAX),
-            devices: Grown::new(DEVICES_MAX),
+            mounts: MappedVec::new(MOUNTS_MAX),
+            devices: MappedVec::new(DEVICES_MAX),
             limits: Vec::new(),
-            uids: Grown::new(ID_MAPPINGS_MAX),
-            gids: Grown::new(ID_MAPPINGS_MAX),
+            uids: MappedVec::new(ID_MAPPINGS_MAX),
+            gids: MappedVec::new(ID_MAPPINGS_MAX),
             joined: Vec::new(),
             last_mount: None,
         }
@@ -65,7 +65,7 @@ impl<'m> Lists<'m> {
 /// caller's to add.
 pub fn read_config<'s, 'm: 's>(
     top: Value<'m>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
     lists: &'s mut Lists<'m>,
 ) -> Result<Spec<'s>> {
     schema::check(&top, schema::CONFIG)?;
@@ -102,14 +102,14 @@ pub fn read_config<'s, 'm: 's>(
         ),
     ];
     if let Some((value, key, _, why)) = needs.iter().find(|(_, _, is_missing, _)| *is_missing) {
-        return Err(value.fault_of(key, why));
+        return Err(value.error_in(key, why));
     }
     map_ids(&linux, "uidMappings", uids)?;
     map_ids(&linux, "gidMappings", gids)?;
     for (key, list) in [("uidMappings", &*uids), ("gidMappings", &*gids)] {
         match (list.is_empty(), has(CLONE_NEWUSER)) {
-            (false, false) => return Err(linux.fault_of(key, "needs a user namespace")),
-            (true, true) if new & CLONE_NEWUSER != 0 => return Err(linux.fault_of(key, "missing")),
+            (false, false) => return Err(linux.error_in(key, "needs a user namespace")),
+            (true, true) if new & CLONE_NEWUSER != 0 => return Err(linux.error_in(key, "missing")),
             _ => {}
         }
     }
@@ -119,10 +119,8 @@ pub fn read_config<'s, 'm: 's>(
         let number = |device: &Device<'_>| (device.mode & fs::S_IFMT, device.major, device.minor);
         let default = defaults::DEVICES.iter().find(|default| default.path == device.path);
         if default.is_some_and(|default| number(default) != number(&device)) {
-            let path = ShowC(device.path);
-            return Err(
-                value.blame(Error::new(format_args!("path: {path}: another device is there")))
-            );
+            let path = LossyC(device.path);
+            return Err(value.at(Error::new(format_args!("path: {path}: another device is there"))));
         }
         add_to(devices, device, value)?;
     }
@@ -134,7 +132,7 @@ pub fn read_config<'s, 'm: 's>(
     Ok(Spec {
         process,
         root: Root {
-            path: string(&root, "path", strings)?.ok_or_else(|| root.fault_of("path", "empty"))?,
+            path: string(&root, "path", strings)?.ok_or_else(|| root.error_in("path", "empty"))?,
             readonly: truth(&root, "readonly"),
             propagation: propagation(&linux)?,
         },
@@ -153,7 +151,7 @@ pub fn read_config<'s, 'm: 's>(
         annotations: annotations(&top, strings)?,
         default_seccomp: false,
         seccomp_profile: None,
-        sysctls: Words::default(),
+        sysctls: PackedStrings::default(),
         all_devices: false,
         stop_signal: stop_signal(&top)?,
         init: false,
@@ -164,7 +162,7 @@ pub fn read_config<'s, 'm: 's>(
 /// Reads a process: the file that `exec --process` is given, checked.
 pub fn read_process<'s, 'm: 's>(
     value: Value<'m>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
     lists: &'s mut Lists<'m>,
 ) -> Result<Process<'s>> {
     schema::check(&value, schema::PROCESS)?;
@@ -200,7 +198,7 @@ fn as_u32(value: Value<'_>) -> u32 {
     value.as_u64().unwrap_or(0) as u32
 }
 
-fn mount<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Mount<'m>> {
+fn mount<'m>(value: Value<'m>, strings: &mut StringBlock<'m>) -> Result<Mount<'m>> {
     Ok(Mount {
         destination: from_root(value, "destination", strings)?,
         kind: string(&value, "type", strings)?.unwrap_or(c"none"),
@@ -211,7 +209,7 @@ fn mount<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Mount<'m>> {
     })
 }
 
-fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>> {
+fn device<'m>(value: Value<'m>, strings: &mut StringBlock<'m>) -> Result<Device<'m>> {
     let kind = value.require("type")?;
     let kind = match kind.as_text()?.as_escaped().as_bytes() {
         b"c" | b"u" => fs::S_IFCHR,
@@ -221,10 +219,10 @@ fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>>
     };
     let part = |key: &str, most: u64| match value.member(key) {
         None if kind == fs::S_IFIFO => Ok(0),
-        None => Err(value.fault_of(key, "missing")),
+        None => Err(value.error_in(key, "missing")),
         Some(number) => match number.as_u64()? {
             small if small <= most => Ok(small as u32),
-            _ => Err(number.fault("too large")),
+            _ => Err(number.error("too large")),
         },
     };
     Ok(Device {
@@ -240,7 +238,7 @@ fn device<'m>(value: Value<'m>, strings: &mut Strings<'m>) -> Result<Device<'m>>
 /// The namespaces that are made.
 fn namespaces<'m>(
     linux: &Value<'m>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
     joined: &mut Vec<Joined<'m>, { NAMESPACES.len() }>,
 ) -> Result<i32> {
     let (mut new, mut seen) = (0, 0);
@@ -251,19 +249,19 @@ fn namespaces<'m>(
             return Err(refused(&name, "unknown"));
         };
         if seen & kind != 0 {
-            return Err(name.fault("given twice"));
+            return Err(name.error("given twice"));
         }
         seen |= kind;
         match string(&value, "path", strings)? {
             Some(path) if is_absolute(path) => push(joined, Joined { kind: *kind, path }, value)?,
-            Some(_) => return Err(value.fault_of("path", "must be an absolute path")),
+            Some(_) => return Err(value.error_in("path", "must be an absolute path")),
             None => new |= kind,
         }
     }
     Ok(new)
 }
 
-fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Grown<IdMapping>) -> Result<()> {
+fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut MappedVec<IdMapping>) -> Result<()> {
     for value in linux.list_or_none(key) {
         let container = number(&value, "containerID");
         let host = number(&value, "hostID");
@@ -274,7 +272,7 @@ fn map_ids(linux: &Value<'_>, key: &str, mappings: &mut Grown<IdMapping>) -> Res
             overlaps(container, one.container, one.size) || overlaps(host, one.host, one.size)
         };
         if size == 0 || mappings.iter().any(overlap) {
-            return Err(value.fault(if size == 0 { "no size" } else { "overlaps another" }));
+            return Err(value.error(if size == 0 { "no size" } else { "overlaps another" }));
         }
         add_to(mappings, IdMapping { container, host, size }, value)?;
     }
@@ -291,7 +289,7 @@ fn propagation(linux: &Value<'_>) -> Result<u64> {
     }
 }
 
-fn annotations<'m>(top: &Value<'m>, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+fn annotations<'m>(top: &Value<'m>, strings: &mut StringBlock<'m>) -> Result<PackedStrings<'m>> {
     let mut said = strings.begin();
     for (key, value) in top.entries_or_none("annotations") {
         put(&key, value, &mut said)?;
@@ -311,7 +309,7 @@ fn stop_signal(top: &Value<'_>) -> Result<i32> {
 }
 
 /// A path that is meant from the root, whatever it begins with.
-fn from_root<'m>(value: Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<&'m CStr> {
+fn from_root<'m>(value: Value<'m>, key: &str, strings: &mut StringBlock<'m>) -> Result<&'m CStr> {
     let path = value.require(key)?;
     let mut builder = strings.begin();
     if !path.as_text()?.as_escaped().starts_with('/') {
@@ -322,7 +320,11 @@ fn from_root<'m>(value: Value<'m>, key: &str, strings: &mut Strings<'m>) -> Resu
 }
 
 /// The strings of a list.
-fn list<'m>(value: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Words<'m>> {
+fn list<'m>(
+    value: &Value<'m>,
+    key: &str,
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
     let mut words = strings.begin();
     for one in value.list_or_none(key) {
         add(one, &mut words)?;
@@ -332,7 +334,11 @@ fn list<'m>(value: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<W
 }
 
 /// A string; none where it is empty, as in Go.
-fn string<'m>(value: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Option<&'m CStr>> {
+fn string<'m>(
+    value: &Value<'m>,
+    key: &str,
+    strings: &mut StringBlock<'m>,
+) -> Result<Option<&'m CStr>> {
     let Some(text) = value.member(key) else { return Ok(None) };
     let mut builder = strings.begin();
     add(text, &mut builder)?;
@@ -344,14 +350,14 @@ fn add(value: Value<'_>, builder: &mut Builder<'_, '_>) -> Result<()> {
 }
 
 fn put(text: &Text<'_>, value: Value<'_>, builder: &mut Builder<'_, '_>) -> Result<()> {
-    text.write_to(builder).map_err(|error| value.blame(error))
+    text.write_to(builder).map_err(|error| value.at(error))
 }
 
 /// A host's or a NIS domain's name.
-fn name<'m>(top: &Value<'m>, key: &str, strings: &mut Strings<'m>) -> Result<Option<&'m CStr>> {
+fn name<'m>(top: &Value<'m>, key: &str, strings: &mut StringBlock<'m>) -> Result<Option<&'m CStr>> {
     let name = string(top, key, strings)?;
     match name.is_some_and(|name| name.count_bytes() > NAME_BYTES) {
-        true => Err(top.fault_of(key, "longer than 64 bytes")),
+        true => Err(top.error_in(key, "longer than 64 bytes")),
         false => Ok(name),
     }
 }
@@ -367,21 +373,21 @@ fn is_absolute(path: &CStr) -> bool {
 /// A word that is none of those there are.
 #[cold]
 fn refused(value: &Value<'_>, why: &str) -> Error {
-    value.blame(Error::new(format_args!("{}: {why}", value.as_text().unwrap_or_default())))
+    value.at(Error::new(format_args!("{}: {why}", value.as_text().unwrap_or_default())))
 }
 
 /// The same for a list that grows.
-fn add_to<T>(list: &mut Grown<T>, item: T, value: Value<'_>) -> Result<()> {
+fn add_to<T>(list: &mut MappedVec<T>, item: T, value: Value<'_>) -> Result<()> {
     let most = list.limit();
     list.push(item).map_err(|errno| match errno {
-        Errno::ENOSPC => value.blame(Error::new(format_args!("more than {most}"))),
-        errno => value.blame(Error::with_errno(format_args!("{errno}"), errno)),
+        Errno::ENOSPC => value.at(Error::new(format_args!("more than {most}"))),
+        errno => value.at(Error::with_errno(format_args!("{errno}"), errno)),
     })
 }
 
 /// One more, unless the list is full.
 fn push<T, const N: usize>(list: &mut Vec<T, N>, item: T, value: Value<'_>) -> Result<()> {
-    list.push(item).map_err(|_| value.blame(Error::new(format_args!("more than {N}"))))
+    list.push(item).map_err(|_| value.at(Error::new(format_args!("more than {N}"))))
 }
 
 #[cfg(test)]

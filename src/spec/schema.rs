@@ -112,22 +112,22 @@ pub fn check(value: &Value<'_>, kind: &[u8]) -> Result<()> {
         b'!' => check(value, rest),
         b'*' => value.items()?.try_for_each(|item| check(&item, rest)),
         b'%' => value.entries()?.try_for_each(|(key, item)| match key.is_empty() {
-            true => Err(item.fault("an empty key")),
+            true => Err(item.error("an empty key")),
             false => check(&item, rest),
         }),
         b'?' => value.as_bool().map(drop),
         b'\'' => value.as_text().map(drop),
         b'.' => match value.as_text()?.is_empty() {
-            true => Err(value.fault("must not be empty")),
+            true => Err(value.error("must not be empty")),
             false => Ok(()),
         },
         b'/' => match value.as_text()?.as_escaped().as_bytes() {
             [b'/', ..] => Ok(()),
-            _ => Err(value.fault("must be an absolute path")),
+            _ => Err(value.error("must be an absolute path")),
         },
         b'5' => match i32::try_from(value.as_i64()?) {
             Ok(_) => Ok(()),
-            Err(_) => Err(value.fault("not a whole number of 32 bits")),
+            Err(_) => Err(value.error("not a whole number of 32 bits")),
         },
         b'9' => value.as_i64().map(drop),
         b'2' => at_most(value, u16::MAX.into()),
@@ -141,7 +141,7 @@ pub fn check(value: &Value<'_>, kind: &[u8]) -> Result<()> {
 
 fn at_most(value: &Value<'_>, most: u64) -> Result<()> {
     match value.as_u64()? > most {
-        true => Err(value.blame(Error::new(format_args!("exceeds {most}")))),
+        true => Err(value.at(Error::new(format_args!("exceeds {most}")))),
         false => Ok(()),
     }
 }
@@ -161,7 +161,7 @@ fn object(value: &Value<'_>, table: u8) -> Result<()> {
             continue;
         };
         if seen & 1 << n != 0 {
-            return Err(member.fault("given twice"));
+            return Err(member.error("given twice"));
         }
         seen |= 1 << n;
         if !member.is_null() {
@@ -172,7 +172,7 @@ fn object(value: &Value<'_>, table: u8) -> Result<()> {
     match words(members).enumerate().find(|(n, word)| word.starts_with(b"!") && given & 1 << n == 0)
     {
         Some((_, word)) => {
-            Err(value.fault_of(core::str::from_utf8(name_of(word)).unwrap_or(""), "missing"))
+            Err(value.error_in(core::str::from_utf8(name_of(word)).unwrap_or(""), "missing"))
         }
         None => Ok(()),
     }

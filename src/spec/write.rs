@@ -3,7 +3,7 @@
 
 use super::{Device, IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability, seccomp};
 use crate::codec::json::Writer;
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::io::text::words;
 use crate::sys::fs::{S_IFBLK, S_IFMT};
 use core::ffi::CStr;
@@ -183,7 +183,7 @@ fn mappings(key: &str, mappings: &[IdMapping], json: &mut Writer<'_>) {
     json.end();
 }
 
-fn list(key: &str, words: Words<'_>, json: &mut Writer<'_>) {
+fn list(key: &str, words: PackedStrings<'_>, json: &mut Writer<'_>) {
     json.array_of(key);
     words.iter().for_each(|word| json.string(word.to_bytes()));
     json.end();

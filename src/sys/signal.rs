@@ -76,9 +76,8 @@ pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
 pub fn wait(set: SignalSet) -> i32 {
     loop {
         // SAFETY: the kernel reads eight bytes; neither information nor a time is passed.
-        if let Ok(number) =
-            unsafe { syscall!(libc::SYS_rt_sigtimedwait, &raw const set.0, 0, 0, 8) }
-        {
+        let number = unsafe { syscall!(libc::SYS_rt_sigtimedwait, &raw const set.0, 0, 0, 8) };
+        if let Ok(number) = number {
             return number as i32;
         }
     }

@@ -158,7 +158,7 @@ pub fn release_code() {
 /// A list in address space of its own, which grows with it: no page is there before it is needed.
 ///
 /// It may move when it grows, as no reference outlives a `&mut`. Dropped, it gives its pages back.
-pub struct Grown<T> {
+pub struct MappedVec<T> {
     /// Dangling while there is no room.
     address: NonNull<T>,
     /// Items that there is address space for.
@@ -172,10 +172,10 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// What a list begins with, in bytes.
 const FIRST_BYTES: usize = 64 << 10;
 
-impl<T> Grown<T> {
+impl<T> MappedVec<T> {
     /// An empty list of at most `limit` items.
-    pub const fn new(limit: usize) -> Grown<T> {
-        Grown { address: NonNull::dangling(), room: 0, length: 0, limit }
+    pub const fn new(limit: usize) -> MappedVec<T> {
+        MappedVec { address: NonNull::dangling(), room: 0, length: 0, limit }
     }
 
     /// Returns how many items there may be.
@@ -237,17 +237,17 @@ fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
     Ok(address)
 }
 
-impl<T: Copy> Grown<T> {
+impl<T: Copy> MappedVec<T> {
     /// Appends items.
     pub fn extend(&mut self, items: &[T]) -> Result<()> {
         items.iter().try_for_each(|item| self.push(*item))
     }
 }
 
-impl Grown<u32> {
+impl MappedVec<u32> {
     /// `length` zeros, for none of which there is a page yet.
-    pub fn zeros(length: usize) -> Result<Grown<u32>> {
-        let mut list = Grown::new(length);
+    pub fn zeros(length: usize) -> Result<MappedVec<u32>> {
+        let mut list = MappedVec::new(length);
         list.grow(length)?;
         // Fresh pages are zeros, which are numbers.
         list.length = length;
@@ -255,7 +255,7 @@ impl Grown<u32> {
     }
 }
 
-impl<T> core::ops::Deref for Grown<T> {
+impl<T> core::ops::Deref for MappedVec<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -268,7 +268,7 @@ impl<T> core::ops::Deref for Grown<T> {
     }
 }
 
-impl<T> core::ops::DerefMut for Grown<T> {
+impl<T> core::ops::DerefMut for MappedVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         match self.length {
             0 => &mut [],
@@ -278,7 +278,7 @@ impl<T> core::ops::DerefMut for Grown<T> {
     }
 }
 
-impl<T> Drop for Grown<T> {
+impl<T> Drop for MappedVec<T> {
     fn drop(&mut self) {
         self.truncate(0);
         if self.room > 0 {
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_list_grows_to_its_limit() {
-        let mut list = Grown::new(100_000);
+        let mut list = MappedVec::new(100_000);
         assert!(list.is_empty());
         for n in 0..100_000u64 {
             list.push(n * n).unwrap();
@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn items_are_dropped_once() {
         let item = std::rc::Rc::new(());
-        let mut list = Grown::new(10_000);
+        let mut list = MappedVec::new(10_000);
         for _ in 0..10_000 {
             list.push(item.clone()).unwrap();
         }
@@ -329,9 +329,9 @@ mod tests {
 
     #[test]
     fn zeros_are_there_at_once() {
-        let mut list = Grown::zeros(1 << 20).unwrap();
+        let mut list = MappedVec::zeros(1 << 20).unwrap();
         list[1 << 19] = 7;
         assert_eq!((list.len(), list.iter().sum::<u32>()), (1 << 20, 7));
-        assert_eq!(Grown::<[u64; 3]>::new(1).len(), 0);
+        assert_eq!(MappedVec::<[u64; 3]>::new(1).len(), 0);
     }
 }

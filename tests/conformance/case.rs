@@ -31,7 +31,7 @@ pub struct Case {
     setup: Option<Setup>,
     act: Act,
     wanted: &'static str,
-    /// Words that ocinit's message holds when it refuses.
+    /// PackedStrings that ocinit's message holds when it refuses.
     named: &'static [&'static str],
 }
 

@@ -84,7 +84,7 @@ impl Boot {
         self
     }
 
-    /// Words of the kernel's command line.
+    /// PackedStrings of the kernel's command line.
     pub fn append(self, words: &str) -> Boot {
         self.option("--append", words)
     }

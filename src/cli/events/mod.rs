@@ -7,8 +7,8 @@ use super::{Arguments, Command, Flag, Run, container, pause, quantity};
 use crate::codec::json::Writer;
 use crate::container::Cgroup;
 use crate::container::state::Status;
+use crate::io::lossy::LossyC;
 use crate::io::output::Output;
-use crate::io::show::ShowC;
 use crate::sys::fd::{Fd, STDOUT};
 use crate::sys::{Errno, event, fs, time};
 use crate::{Context, Error, Result};
@@ -20,7 +20,7 @@ pub(super) const COMMAND: Command = Command {
     words: "ID",
     least: 1,
     most: 1,
-    about: "Show what a container uses, and when it had too little memory, until it ends.",
+    about: "Lossy what a container uses, and when it had too little memory, until it ends.",
     flags: &[
         Flag::switch("stats", 0, "show what it uses once"),
         Flag::value("interval", 0, "TIME", "how often it is shown: 5s, if not given"),
@@ -32,7 +32,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     container::with(arguments, false, &mut |directory, state, buffer| {
         let interval = arguments.value("interval").unwrap_or(c"5s");
         let interval_us = quantity::microseconds(interval.to_bytes()).ok_or_else(|| {
-            Error::new(format_args!("--interval {}: not a duration", ShowC(interval)))
+            Error::new(format_args!("--interval {}: not a duration", LossyC(interval)))
         })?;
         if interval_us == 0 {
             return Err(Error::new(format_args!("duration interval must be greater than 0")));

@@ -4,8 +4,8 @@ use super::{Row, View};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
 use crate::image::{Config, Layer, Platform};
+use crate::io::lossy::Lossy;
 use crate::io::output::{Output, Sink};
-use crate::io::show::Show;
 use core::fmt::{self, Display, Write};
 
 /// Columns of the names before what they name.
@@ -151,7 +151,7 @@ impl View for Table<'_, '_> {
     }
 
     fn begin(&mut self, name: &[u8]) {
-        self.line(&"Name", &Show(name));
+        self.line(&"Name", &Lossy(name));
     }
 
     fn tag(&mut self, tag: &Text<'_>) {

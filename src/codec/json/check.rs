@@ -12,25 +12,25 @@ const _: () = assert!(JSON_DEPTH == 64);
 
 /// Checks a whole document and rewrites it in place (it never grows); the value it holds.
 pub fn check(document: &mut [u8]) -> Result<Value<'_>> {
-    if let Err(error) = core::str::from_utf8(document) {
-        return Err(fault(error.valid_up_to(), "not UTF-8"));
+    if let Err(utf8) = core::str::from_utf8(document) {
+        return Err(error(utf8.valid_up_to(), "not UTF-8"));
     }
     if document.starts_with(b"\xef\xbb\xbf") {
-        return Err(fault(0, "a byte order mark"));
+        return Err(error(0, "a byte order mark"));
     }
     value::forget_ends();
     let mut pass = Pass { bytes: document, read: 0, written: 0 };
     let end = pass.document().map_err(|why| match pass.read < pass.bytes.len() {
-        true => fault(pass.read, why),
-        false => fault(pass.read, "the document ends early"),
+        true => error(pass.read, why),
+        false => error(pass.read, "the document ends early"),
     })?;
     let text = core::str::from_utf8(&document[..end])
-        .map_err(|error| fault(error.valid_up_to(), "not UTF-8"))?;
+        .map_err(|utf8| error(utf8.valid_up_to(), "not UTF-8"))?;
     Ok(Value::of_document(text))
 }
 
 #[cold]
-fn fault(at: usize, why: &str) -> Error {
+fn error(at: usize, why: &str) -> Error {
     Error::new(format_args!("invalid JSON at byte {at}: {why}"))
 }
 

@@ -164,7 +164,7 @@ fn text_compares_and_becomes_a_c_string() {
         assert_eq!(texts[1].to_string(), "x\n\"y\\");
         assert!(texts[2] == "\0" && texts[3].is_empty());
         let mut memory = [0; 64];
-        let mut strings = crate::io::strings::Strings::new(&mut memory);
+        let mut strings = crate::io::strings::StringBlock::new(&mut memory);
         let mut c_string = |text: Text<'_>| {
             let mut builder = strings.begin();
             text.write_to(&mut builder).and_then(|()| builder.finish())

@@ -37,19 +37,19 @@ impl<'m> Value<'m> {
 
     /// An error about this value: `layers[2].size: why`.
     #[cold]
-    pub fn fault(&self, why: &str) -> Error {
+    pub fn error(&self, why: &str) -> Error {
         Error::new(format_args!("{}{why}", Path { to: self, end: ": " }))
     }
 
     /// An error about a member of this object, there or not: `layers[2].size: why`.
     #[cold]
-    pub fn fault_of(&self, key: &str, why: &str) -> Error {
+    pub fn error_in(&self, key: &str, why: &str) -> Error {
         Error::new(format_args!("{}{key}: {why}", Path { to: self, end: "." }))
     }
 
     /// Another error, about this value: `layers[2]: error`.
     #[cold]
-    pub fn blame(&self, error: Error) -> Error {
+    pub fn at(&self, error: Error) -> Error {
         let text = format_args!("{}{error}", Path { to: self, end: ": " });
         Error::with_errno(text, error.errno()).with_status(error.status())
     }
@@ -60,7 +60,7 @@ impl<'m> Value<'m> {
         let mut found = None;
         for (name, value) in self.entries()? {
             if name == *key && found.replace(value).is_some() {
-                return Err(self.fault_of(key, "given twice"));
+                return Err(self.error_in(key, "given twice"));
             }
         }
         Ok(found.filter(|value| !value.is_null()))
@@ -74,7 +74,7 @@ impl<'m> Value<'m> {
 
     /// The value of `key` in this object, which must be there.
     pub fn require(&self, key: &str) -> Result<Value<'m>> {
-        self.get(key)?.ok_or_else(|| self.fault_of(key, "missing"))
+        self.get(key)?.ok_or_else(|| self.error_in(key, "missing"))
     }
 
     /// The text of `key` in this object.
@@ -113,17 +113,17 @@ impl<'m> Value<'m> {
 
     /// The members of this object, in order.
     pub fn entries(&self) -> Result<Entries<'m>> {
-        self.as_object().ok_or_else(|| self.fault("not an object"))
+        self.as_object().ok_or_else(|| self.error("not an object"))
     }
 
     /// The items of this array, in order.
     pub fn items(&self) -> Result<Items<'m>> {
-        self.as_array().ok_or_else(|| self.fault("not an array"))
+        self.as_array().ok_or_else(|| self.error("not an array"))
     }
 
     /// This string.
     pub fn as_text(&self) -> Result<Text<'m>> {
-        self.as_string().ok_or_else(|| self.fault("not a string"))
+        self.as_string().ok_or_else(|| self.error("not a string"))
     }
 
     // The next three only ask what a value is. An error has the value's path, which is found by a
@@ -170,7 +170,7 @@ impl<'m> Value<'m> {
     pub fn read<T: serde::Deserialize<'m>>(&self, expected: &str) -> Result<T> {
         match serde_json_core::from_slice(self.as_json().as_bytes()) {
             Ok((value, _)) => Ok(value),
-            Err(_) => Err(self.fault(expected)),
+            Err(_) => Err(self.error(expected)),
         }
     }
 

@@ -396,7 +396,10 @@ mod tests {
             json.key(&odd).string(odd.as_bytes());
             json.end();
         });
-        assert!(!once.contains('\u{9b}') && !once.contains('\x7f'), "a terminal would obey");
+        assert!(
+            !once.contains('\u{9b}') && !once.contains('\x7f'),
+            "a terminal would handle_host_commands"
+        );
         let mut bytes = once.clone().into_bytes();
         let value = check(&mut bytes).unwrap();
         let (key, text) = value.entries().unwrap().next().unwrap();

@@ -25,7 +25,7 @@ pub use header::{BLOCK, Header, until_nul};
 pub use sparse::Segment;
 
 use crate::io::Source;
-use crate::io::show::{Brief, Show};
+use crate::io::lossy::{Elided, Lossy};
 use crate::io::text::decimal;
 use crate::limits::{ENTRIES_MAX, PATH_BYTES, PAX_BYTES, PAX_GLOBAL_BYTES};
 use crate::{Error, Result};
@@ -147,7 +147,7 @@ impl<'s> Archive<'s> {
     fn read_extension(&mut self, size: u64, place: &mut [u8], what: &str) -> Result<usize> {
         let limit = place.len() as u64;
         if size > limit {
-            return Err(self.fault(format_args!("{what} of {size} bytes exceeds {limit} bytes")));
+            return Err(self.error(format_args!("{what} of {size} bytes exceeds {limit} bytes")));
         }
         self.start_entry(size);
         let mut filled = 0;
@@ -163,7 +163,7 @@ impl<'s> Archive<'s> {
     }
 
     #[cold]
-    fn fault(&self, why: core::fmt::Arguments<'_>) -> Error {
+    fn error(&self, why: core::fmt::Arguments<'_>) -> Error {
         Error::new(format_args!("tar: {why} (before byte {})", self.position))
     }
 
@@ -179,15 +179,15 @@ impl<'s> Archive<'s> {
                 || memory.block.iter().all(|&byte| byte == 0)
             {
                 self.ended = true;
-                let error = self.fault(format_args!("an extended header without an entry"));
+                let error = self.error(format_args!("an extended header without an entry"));
                 return if extended { Err(error) } else { Ok(None) };
             }
             let header = Header::check(&memory.block)
-                .ok_or_else(|| self.fault(format_args!("wrong checksum")))?;
+                .ok_or_else(|| self.error(format_args!("wrong checksum")))?;
             let kind = header.kind();
             self.entries += 1;
             if self.entries > ENTRIES_MAX {
-                return Err(self.fault(format_args!("more than {ENTRIES_MAX} entries")));
+                return Err(self.error(format_args!("more than {ENTRIES_MAX} entries")));
             }
             if !matches!(kind, b'L' | b'K' | b'x' | b'X' | b'g' | b'V') {
                 break;
@@ -209,7 +209,7 @@ impl<'s> Archive<'s> {
                         self.read_extension(size, &mut memory.records, "extended header")?;
                     let text = pax::check(&memory.records[..filled]);
                     records = text
-                        .map_err(|why| self.fault(format_args!("extended header: {why}")))?
+                        .map_err(|why| self.error(format_args!("extended header: {why}")))?
                         .len();
                 }
             }
@@ -271,8 +271,8 @@ impl<'s> Archive<'s> {
             b'5' | b'D' => Kind::Directory,
             b'6' => Kind::Fifo,
             _ => {
-                let (name, flag) = (Brief(name), Show(&[flag]));
-                return Err(self.fault(format_args!("{name}: entry of unknown type '{flag}'")));
+                let (name, flag) = (Elided(name), Lossy(&[flag]));
+                return Err(self.error(format_args!("{name}: entry of unknown type '{flag}'")));
             }
         };
         // Nothing but a file has data, whatever size is written there; GNU's incremental dumps list
@@ -310,7 +310,7 @@ impl<'s> Archive<'s> {
             } else if text_first {
                 self.read_text_map(&mut memory.block, &mut memory.map)?;
             } else if let Some(list) = said.of(Key::SparseMap) {
-                memory.map.push_list(list).map_err(|fault| self.fault(format_args!("{fault}")))?;
+                memory.map.push_list(list).map_err(|fault| self.error(format_args!("{fault}")))?;
             } else if parted {
                 self.read_parted_map(records, &mut memory.map)?;
             }
@@ -320,7 +320,7 @@ impl<'s> Archive<'s> {
                     entry.size = self.size(size.and_then(|size| i64::try_from(size).ok()))?;
                 }
                 let segments = memory.map.segments(entry.size, self.left);
-                entry.sparse = Some(segments.map_err(|fault| self.fault(format_args!("{fault}")))?);
+                entry.sparse = Some(segments.map_err(|fault| self.error(format_args!("{fault}")))?);
             }
         }
         Ok(entry)
@@ -332,7 +332,7 @@ impl<'s> Archive<'s> {
         let place = &mut memory.globals[length..];
         let filled = self.read_extension(size, place, "global extended header")?;
         let text = pax::check(&place[..filled]);
-        let text = text.map_err(|why| self.fault(format_args!("global extended header: {why}")))?;
+        let text = text.map_err(|why| self.error(format_args!("global extended header: {why}")))?;
         if Records(text).any(|(key, _)| matters(key)) {
             memory.globals_length += text.len();
         }
@@ -341,13 +341,13 @@ impl<'s> Archive<'s> {
 
     fn read_old_map(&mut self, block: &mut [u8; BLOCK], map: &mut Map) -> Result<()> {
         let (fields, mut goes_on) = Header(block).sparse();
-        map.push_fields(fields).map_err(|fault| self.fault(format_args!("{fault}")))?;
+        map.push_fields(fields).map_err(|fault| self.error(format_args!("{fault}")))?;
         while goes_on {
             if !self.read_block(block)? {
                 return Err(truncated(self.position));
             }
             let (fields, more) = header::more_sparse(block);
-            map.push_fields(fields).map_err(|fault| self.fault(format_args!("{fault}")))?;
+            map.push_fields(fields).map_err(|fault| self.error(format_args!("{fault}")))?;
             goes_on = more;
         }
         Ok(())
@@ -359,7 +359,7 @@ impl<'s> Archive<'s> {
             if [OFFSET, NUMBYTES].contains(&key) {
                 let pushed =
                     decimal(value).ok_or(Fault::Malformed).and_then(|value| map.push(value));
-                pushed.map_err(|fault| self.fault(format_args!("{fault}")))?;
+                pushed.map_err(|fault| self.error(format_args!("{fault}")))?;
             }
         }
         Ok(())
@@ -368,7 +368,7 @@ impl<'s> Archive<'s> {
     /// Form 1.0: lines at the start of the data: how many segments, then offsets and lengths;
     /// filled up to a block.
     fn read_text_map(&mut self, block: &mut [u8; BLOCK], map: &mut Map) -> Result<()> {
-        let malformed = |archive: &Archive<'_>| archive.fault(format_args!("{}", Fault::Malformed));
+        let malformed = |archive: &Archive<'_>| archive.error(format_args!("{}", Fault::Malformed));
         let (mut expected, mut line, mut digits) = (None, 0u64, 0);
         while expected != Some(0) {
             if self.left < BLOCK as u64 {
@@ -388,7 +388,7 @@ impl<'s> Archive<'s> {
                             None => expected = Some(line.saturating_mul(2)),
                             Some(expected) => {
                                 map.push(line)
-                                    .map_err(|fault| self.fault(format_args!("{fault}")))?;
+                                    .map_err(|fault| self.error(format_args!("{fault}")))?;
                                 *expected -= 1;
                             }
                         }
@@ -405,12 +405,12 @@ impl<'s> Archive<'s> {
     }
 
     fn checked<T>(&self, value: Option<T>, what: &str) -> Result<T> {
-        value.ok_or_else(|| self.fault(format_args!("{what} is not a number")))
+        value.ok_or_else(|| self.error(format_args!("{what} is not a number")))
     }
 
     fn size(&self, value: Option<i64>) -> Result<u64> {
         u64::try_from(self.checked(value, "size")?)
-            .map_err(|_| self.fault(format_args!("negative size")))
+            .map_err(|_| self.error(format_args!("negative size")))
     }
 
     /// A number that is not negative: what a pax record says, else what the header says.
@@ -418,7 +418,7 @@ impl<'s> Archive<'s> {
         match said {
             Some(text) => self.checked(decimal(text), what),
             None => u64::try_from(self.checked(header, what)?)
-                .map_err(|_| self.fault(format_args!("negative {what}"))),
+                .map_err(|_| self.error(format_args!("negative {what}"))),
         }
     }
 }

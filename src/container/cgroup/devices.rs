@@ -142,7 +142,7 @@ impl Program {
                 None | Some("" | "a") => 0,
                 Some("b") => BLOCK,
                 Some("c") => CHARACTER,
-                Some(_) => return Err(rule.fault_of("type", "not a, b or c")),
+                Some(_) => return Err(rule.error_in("type", "not a, b or c")),
             };
             let allow = rule.get("allow")?.map_or(Ok(false), |allow| allow.as_bool())?;
             let mut access = 0;
@@ -154,15 +154,15 @@ impl Program {
                     // As a type, `a` is all. runc ignores it as an access: it must not allow
                     // anything here.
                     'a' if !allow => ALL,
-                    _ => return Err(rule.fault_of("access", "not of r, w and m")),
+                    _ => return Err(rule.error_in("access", "not of r, w and m")),
                 };
             }
             if access == 0 {
-                return Err(rule.fault_of("access", "missing"));
+                return Err(rule.error_in("access", "missing"));
             }
             let number = |key| match rule.get(key)?.map_or(Ok(ANY), |value| value.as_i64())? {
                 number @ ANY..=0x7fff_ffff => Ok(number),
-                _ => Err(rule.fault_of(key, "not a device number")),
+                _ => Err(rule.error_in(key, "not a device number")),
             };
             program.rule(allow, kind, number("major")?, number("minor")?, access)?;
         }

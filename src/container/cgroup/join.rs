@@ -8,8 +8,8 @@
 use super::{Cgroup, FILE_BYTES, MOUNT};
 use crate::container::launch::Instead;
 use crate::container::state::State;
+use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, Show, ShowC};
 use crate::io::text::decimal;
 use crate::limits::PATH_BYTES;
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -106,10 +106,10 @@ impl<'s> Joined<'s> {
             .unwrap_or_default();
         let own = &self.own.to_bytes()[MOUNT.to_bytes().len().min(self.own.to_bytes().len())..];
         let outside = || {
-            let theirs = Show(theirs);
+            let theirs = Lossy(theirs);
             Error::new(format_args!(
                 "the container's first process is in the cgroup {theirs}, outside of the container's own, {}",
-                ShowC(self.own)
+                LossyC(self.own)
             ))
         };
         // If the container's own cgroup exists, the process must be in it or below it.
@@ -129,10 +129,10 @@ impl<'s> Joined<'s> {
             return Ok(Some(top));
         }
         path.truncate(0);
-        path.push_bytes(way).context("cgroup", &Show(theirs))?;
+        path.push_bytes(way).context("cgroup", &Lossy(theirs))?;
         match fs::open_resolved(top.by_ref(), path.as_c_str(), DIRECTORY, 0, BENEATH) {
             Err(Errno::EXDEV) => Err(outside()),
-            inner => inner.context("open cgroup", &Show(theirs)).map(Some),
+            inner => inner.context("open cgroup", &Lossy(theirs)).map(Some),
         }
     }
 }
@@ -150,7 +150,7 @@ pub fn explain(path: &CStr, error: Error) -> Error {
                 && let Some(limit) = group.number(c"pids.max")
                 && group.number(c"pids.current").is_some_and(|count| count + more > limit)
             {
-                let path = ShowC(group.path());
+                let path = LossyC(group.path());
                 return error.within(format_args!(
                     "the cgroup {path} is at its limit of {limit} processes (pids.max)"
                 ));
@@ -171,14 +171,14 @@ fn relative(way: &CStr) -> Result<PathBuf> {
             b".." if clean.as_bytes().is_empty() => {
                 return Err(Error::new(format_args!(
                     "bad sub cgroup path: {} is not a sub cgroup path",
-                    ShowC(way)
+                    LossyC(way)
                 )));
             }
             b".." => {
                 let slash = clean.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
                 clean.truncate(slash);
             }
-            name => clean.push(name).context("--cgroup", &ShowC(way))?,
+            name => clean.push(name).context("--cgroup", &LossyC(way))?,
         }
     }
     Ok(clean)

@@ -23,8 +23,8 @@ mod weight;
 
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, Show, ShowC};
 use crate::spec::{Spec, options};
 use crate::sys::clone::CLONE_NEWCGROUP;
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -52,17 +52,17 @@ pub struct Cgroup {
 }
 
 /// Where the group of a container will be.
-pub struct Place {
+pub struct CgroupPath {
     path: PathBuf,
     /// The config says where.
     is_wanted: bool,
 }
 
-impl Place {
+impl CgroupPath {
     /// Where the config of the container `id` wants its group. Nothing is made, and all is checked:
     /// values, controllers, and that no container is there already. `None` where there is no
     /// cgroup2.
-    pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<Place>> {
+    pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<CgroupPath>> {
         let root = hierarchy();
         if let Some(resources) = spec.linux("resources") {
             let mut buffer = [0; FILE_BYTES];
@@ -96,7 +96,7 @@ impl Place {
                 return Err(Error::new(format_args!("container's cgroup unexpectedly frozen")));
             }
         }
-        Ok(Some(Place { path, is_wanted: wanted.is_some() }))
+        Ok(Some(CgroupPath { path, is_wanted: wanted.is_some() }))
     }
 
     /// The absolute path that the group will have.
@@ -239,7 +239,7 @@ impl Cgroup {
         }
     }
 
-    /// Removes what [`Place::create`] made, for who could not start the container. What was there
+    /// Removes what [`CgroupPath::create`] made, for who could not start the container. What was there
     /// before stays.
     pub fn undo(mut self) {
         if self.kept < self.path.as_bytes().len() {
@@ -280,7 +280,7 @@ impl Cgroup {
             match given {
                 Err(Errno::ENOENT) => {}
                 Err(_) if rootless => {}
-                given => given.context("give to the container", &Show(file))?,
+                given => given.context("give to the container", &Lossy(file))?,
             }
         }
         Ok(())
@@ -293,7 +293,7 @@ fn hierarchy() -> Result<Fd> {
     let root = fs::open(CWD, MOUNT, fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open", MOUNT)?;
     match fs::statfs(root.by_ref()) {
         Ok((CGROUP2_SUPER_MAGIC, ..)) => Ok(root),
-        _ => Err(Error::new(format_args!("{} is not cgroup2", ShowC(MOUNT)))),
+        _ => Err(Error::new(format_args!("{} is not cgroup2", LossyC(MOUNT)))),
     }
 }
 

@@ -3,8 +3,8 @@
 use super::{FILE_BYTES, MOUNT, read};
 use crate::codec::json::Text;
 use crate::container::write_file;
+use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
-use crate::io::show::Show;
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
@@ -44,7 +44,7 @@ pub(super) fn path(wanted: Option<&Text<'_>>, id: &[u8]) -> Result<PathBuf> {
     match path.as_bytes().len() > parent {
         true => Ok(path),
         false => {
-            Err(Error::new(format_args!("cgroupsPath {}: not a group of its own", Show(name))))
+            Err(Error::new(format_args!("cgroupsPath {}: not a group of its own", Lossy(name))))
         }
     }
 }
@@ -58,7 +58,7 @@ fn add(path: &mut PathBuf, way: &[u8]) -> Result<()> {
                 let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
                 path.truncate(slash.max(MOUNT.to_bytes().len()));
             }
-            name => path.push(name).context("cgroupsPath", &Show(name))?,
+            name => path.push(name).context("cgroupsPath", &Lossy(name))?,
         }
     }
     Ok(())
@@ -79,7 +79,7 @@ pub(super) fn enable(group: &CStr) {
         write_file(
             group.by_ref(),
             c"cgroup.subtree_control",
-            format_args!("{}", Show(text.as_bytes())),
+            format_args!("{}", Lossy(text.as_bytes())),
         )
     };
     if write(controllers).is_err() {

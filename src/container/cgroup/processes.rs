@@ -5,7 +5,7 @@ use super::walk::{Step, is_gone, walk};
 use super::{Cgroup, FILE_BYTES};
 use crate::container::write_file;
 use crate::error::{Context, Error, Result};
-use crate::io::show::{On, ShowC};
+use crate::io::lossy::{LossyC, On};
 use crate::io::text::decimal;
 use crate::limits::{CGROUP_NAMES_BYTES, CGROUP_WALK_MS};
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -35,7 +35,7 @@ impl Cgroup {
         match walk(self.directory(), deadline(CGROUP_WALK_MS), &mut each) {
             Err(Errno::ENOSPC) => Err(Error::new(format_args!(
                 "the names of cgroups in {} take more than {CGROUP_NAMES_BYTES} bytes (CGROUP_NAMES_BYTES)",
-                ShowC(self.path())
+                LossyC(self.path())
             ))),
             answer => answer.on("list the processes of", self.path()),
         }

@@ -7,8 +7,8 @@
 use super::target::Target;
 use super::weight;
 use crate::codec::json::Value;
+use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
-use crate::io::show::Show;
 use crate::io::text::words;
 use crate::sys::fd::CWD;
 use crate::sys::fs;
@@ -107,7 +107,7 @@ fn file_name(value: &Value<'_>, name: fmt::Arguments<'_>) -> Result<PathBuf> {
     let fits = path.set(name).is_ok();
     match fits && path.as_bytes().contains(&b'.') && !path.as_bytes().contains(&b'/') {
         true => Ok(path),
-        false => Err(value.fault("not CONTROLLER.PARAMETER, without slashes")),
+        false => Err(value.error("not CONTROLLER.PARAMETER, without slashes")),
     }
 }
 
@@ -118,7 +118,7 @@ fn one(value: &Value<'_>, file: &str, kind: &str, target: &mut Target<'_>) -> Re
         "none" => {
             return match words(NOTHING).any(|word| word == value.as_json().as_bytes()) {
                 true => Ok(()),
-                false => Err(value.fault("cgroup2 has no such limit")),
+                false => Err(value.error("cgroup2 has no such limit")),
             };
         }
         "text" => {
@@ -146,7 +146,7 @@ fn one(value: &Value<'_>, file: &str, kind: &str, target: &mut Target<'_>) -> Re
                 let [major, minor, weight, rate] =
                     ["major", "minor", "weight", "rate"].map(|key| integer(&device, key));
                 if integer(&device, "leafWeight") != 0 {
-                    return Err(device.fault_of("leafWeight", "cgroup2 has no such limit"));
+                    return Err(device.error_in("leafWeight", "cgroup2 has no such limit"));
                 }
                 let mut name = PathBuf::new();
                 let _ = name.set(format_args!("{major}:{minor} "));
@@ -177,7 +177,7 @@ fn put_weight(value: &Value<'_>, device: &str, weight: i64, target: &mut Target<
     match weight {
         0 => Ok(()),
         10..=1000 => target.put(value, file.as_bytes(), format_args!("{device}{scaled}")),
-        _ => Err(value.fault("not 10 to 1000")),
+        _ => Err(value.error("not 10 to 1000")),
     }
 }
 
@@ -193,7 +193,7 @@ fn as_integer(value: &Value<'_>) -> i64 {
 
 /// A limit is -1, for none, or more.
 fn at_least_none(value: &Value<'_>, limit: i64) -> Result<()> {
-    if limit < -1 { Err(value.fault("below -1")) } else { Ok(()) }
+    if limit < -1 { Err(value.error("below -1")) } else { Ok(()) }
 }
 
 /// A limit as cgroup2 has it; -1 is none.
@@ -222,9 +222,8 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
         memory.member("checkBeforeUpdate").is_some_and(|check| check.as_json() == "true");
     for (what, limit) in [("memory+swap", total), ("memory", wanted)] {
         if is_checked && (1..=used).contains(&limit) {
-            return Err(memory.blame(Error::new(format_args!(
-                "rejecting {what} limit {limit} <= usage {used}"
-            ))));
+            return Err(memory
+                .at(Error::new(format_args!("rejecting {what} limit {limit} <= usage {used}"))));
         }
     }
     let now = if target.is_update { target.current(c"memory.max") } else { -1 };
@@ -242,14 +241,14 @@ fn set_memory(memory: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
         // Without a limit on memory only swap is limited.
         -1 => 0,
         0 if now < 0 && both > 0 => {
-            return Err(memory.fault_of("swap", "needs a limit on memory alone, too"));
+            return Err(memory.error_in("swap", "needs a limit on memory alone, too"));
         }
         0 => now,
         wanted => wanted,
     };
     if both > 0 && both < limit {
         return Err(
-            memory.fault_of("swap", "memory and swap together must be at least memory alone")
+            memory.error_in("swap", "memory and swap together must be at least memory alone")
         );
     }
     let [limit_member, swap_member] = members;
@@ -290,7 +289,7 @@ fn set_quota(cpu: &Value<'_>, target: &mut Target<'_>) -> Result<()> {
         if period != 0 {
             let _ = fmt::write(&mut text, format_args!(" {period}"));
         }
-        target.put(&member, b"cpu.max", format_args!("{}", Show(text.as_bytes())))?;
+        target.put(&member, b"cpu.max", format_args!("{}", Lossy(text.as_bytes())))?;
     }
     put_burst(target)
 }

@@ -3,8 +3,8 @@
 use super::undo::Undo;
 use super::{FILE_BYTES, read};
 use crate::codec::json::Value;
+use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
-use crate::io::show::Show;
 use crate::io::text::decimal;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, Errno, fs};
@@ -77,15 +77,15 @@ impl<'a> Target<'a> {
         self.written += 1;
         let controller = file.split(|byte| *byte == b'.').next().unwrap_or_default();
         let missing = |what: &str| {
-            let name = Show(controller);
-            value.blame(Error::new(format_args!("no controller {name} {what}")))
+            let name = Lossy(controller);
+            value.at(Error::new(format_args!("no controller {name} {what}")))
         };
         let Some(group) = self.group else {
             return match self.controllers {
                 _ if self.is_count => Ok(()),
                 None => {
                     Err(value
-                        .fault("there is no cgroup2 at /sys/fs/cgroup, so there are no limits"))
+                        .error("there is no cgroup2 at /sys/fs/cgroup, so there are no limits"))
                 }
                 Some(list) => {
                     let mut known = list.split(u8::is_ascii_whitespace);
@@ -116,10 +116,10 @@ impl<'a> Target<'a> {
                 }))
             }
             Err(Errno::ENOENT) => {
-                Err(value.blame(Error::new(format_args!("this kernel has no {}", Show(file)))))
+                Err(value.at(Error::new(format_args!("this kernel has no {}", Lossy(file)))))
             }
-            Err(errno) => Err(value.blame(Error::with_errno(
-                format_args!("write {text} to {}: {errno}", Show(file)),
+            Err(errno) => Err(value.at(Error::with_errno(
+                format_args!("write {text} to {}: {errno}", Lossy(file)),
                 errno,
             ))),
         }

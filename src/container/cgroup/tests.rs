@@ -36,7 +36,7 @@ fn json(text: &str) -> Value<'static> {
 fn create(id: &str, linux: &str) -> Result<Option<Cgroup>> {
     let document = json(&format!(r#"{{"linux":{linux}}}"#));
     let spec = Spec { document: Some(document), ..crate::container::tests::fixture::spec(b"") };
-    Place::find(&spec, id.as_bytes())?.map_or(Ok(None), |place| place.create(&spec, false))
+    CgroupPath::find(&spec, id.as_bytes())?.map_or(Ok(None), |place| place.create(&spec, false))
 }
 
 fn error(id: &str, linux: &str) -> String {

@@ -1,8 +1,8 @@
 //! What the files of a group held before an update wrote them, so that a failed one leaves every
 //! limit as it was.
 
+use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
-use crate::io::show::ShowC;
 use crate::limits::{CGROUP_KEPT_BYTES, CGROUP_KEPT_FILES_MAX};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs;
@@ -84,7 +84,7 @@ impl Undo {
             }
         }
         match left {
-            Some(name) => error.within(format_args!("{} could not be set back", ShowC(name))),
+            Some(name) => error.within(format_args!("{} could not be set back", LossyC(name))),
             None => error,
         }
     }
@@ -103,7 +103,7 @@ impl Undo {
 fn full(name: &CStr) -> Error {
     Error::new(format_args!(
         "{}: an update changes at most {CGROUP_KEPT_FILES_MAX} files, which hold {CGROUP_KEPT_BYTES} bytes",
-        ShowC(name)
+        LossyC(name)
     ))
 }
 

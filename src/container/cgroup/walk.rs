@@ -6,7 +6,7 @@
 
 use crate::limits::CGROUP_NAMES_BYTES;
 use crate::sys::fd::FdRef;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, Result, fs, time};
 use core::ffi::CStr;
 
@@ -32,7 +32,7 @@ pub(super) fn walk(
     deadline_us: u64,
     step: &mut dyn FnMut(Step<'_>) -> Result<bool>,
 ) -> Result<()> {
-    let (mut names, mut depth) = (Grown::new(CGROUP_NAMES_BYTES), 0);
+    let (mut names, mut depth) = (MappedVec::new(CGROUP_NAMES_BYTES), 0);
     let mut group = match fs::open(top, c".", DIRECTORY, 0) {
         Err(errno) if is_gone(errno) => return Ok(()),
         group => group?,
@@ -78,7 +78,7 @@ fn last(names: &[u8]) -> (usize, &CStr) {
 }
 
 /// Appends an empty name and the names of all cgroups in `group`.
-fn read_names(group: FdRef<'_>, names: &mut Grown<u8>) -> Result<()> {
+fn read_names(group: FdRef<'_>, names: &mut MappedVec<u8>) -> Result<()> {
     names.push(0)?;
     // A directory without subdirectories has two links: its name and `.`.
     if fs::stat(group, c"").is_ok_and(|stat| stat.links == 2) {

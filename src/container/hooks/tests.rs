@@ -42,10 +42,10 @@ fn hooks(
         process: Process { pid: 12, started: 1 },
         ..State::UNKNOWN
     };
-    let occasion =
-        Occasion { document, id: Id::check(c"one").unwrap(), state, status: Status::Creating };
+    let context =
+        HookContext { document, id: Id::check(c"one").unwrap(), state, status: Status::Creating };
     check(document).unwrap();
-    let done = run(&occasion, kind, all).map_err(|error| error.to_string());
+    let done = run(&context, kind, all).map_err(|error| error.to_string());
     (Place(place), done)
 }
 

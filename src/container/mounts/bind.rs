@@ -2,7 +2,7 @@
 
 use super::{Sources, change, idmap, is_absolute, joins_or_makes};
 use crate::error::{Context, Error, Result};
-use crate::io::show::On;
+use crate::io::lossy::On;
 use crate::spec::options::{Change, Options, flag};
 use crate::spec::{Mount, Spec};
 use crate::sys::clone::CLONE_NEWUSER;

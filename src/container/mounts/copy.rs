@@ -6,7 +6,7 @@
 //! reading goes on. The copy is attached nowhere yet, so its `..` is nobody's to change.
 
 use crate::error::{Context, Error, Result};
-use crate::io::show::On;
+use crate::io::lossy::On;
 use crate::limits::{COPY_DEPTH, PATH_BYTES, XATTR_BYTES, XATTR_NAMES_BYTES};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{

@@ -5,8 +5,8 @@
 use super::joins_or_makes;
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::io::show::On;
 use crate::spec::options::{Options, flag};
 use crate::spec::{IdMapping, Mount, Spec};
 use crate::sys::clone::{self, CLONE_NEWUSER, Side};
@@ -94,7 +94,7 @@ fn of_container(spec: &Spec<'_>) -> Result<Fd> {
 fn read(mapping: Value<'_>) -> Result<IdMapping> {
     let number = |key| {
         let number = u32::try_from(mapping.require_u64(key)?);
-        number.map_err(|_| mapping.fault_of(key, "more than 4294967295"))
+        number.map_err(|_| mapping.error_in(key, "more than 4294967295"))
     };
     Ok(IdMapping {
         container: number("containerID")?,

@@ -16,7 +16,7 @@
 use super::{filesystem, idmap, joins_or_makes, long};
 use crate::container::handshake::Channel;
 use crate::error::{Context, Error, Result};
-use crate::io::show::On;
+use crate::io::lossy::On;
 use crate::spec::options::{self, Options, flag};
 use crate::spec::{Mount, Spec};
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWUSER, Side};

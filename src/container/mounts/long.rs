@@ -4,8 +4,8 @@
 
 use super::filesystem::{self, set_source};
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::io::show::On;
 use crate::limits::PATH_BYTES;
 use crate::spec::options::{self, Options};
 use crate::spec::{Mount, Spec};

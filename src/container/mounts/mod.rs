@@ -20,28 +20,28 @@ mod long;
 use super::handshake::Channel;
 use super::root;
 use crate::error::{Context, Error, Result};
-use crate::io::inside;
-use crate::io::show::{On, ShowC};
+use crate::io::in_root;
+use crate::io::lossy::{LossyC, On};
 use crate::limits::MOUNTS_MAX;
 use crate::spec::options::{self, Options, flag};
 use crate::spec::{Mount, Spec};
 use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::mount::{self, MS_REC, attr};
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
 use core::fmt;
 
 /// What the parent opened, by the number of the mount, and what it knows of cgroups.
 pub struct Prepared {
-    trees: Grown<(usize, Fd)>,
+    trees: MappedVec<(usize, Fd)>,
     shows_cgroups: bool,
 }
 
 impl Prepared {
     /// Nothing: for a process that opens everything itself.
-    pub const NONE: Prepared = Prepared { trees: Grown::new(MOUNTS_MAX), shows_cgroups: false };
+    pub const NONE: Prepared = Prepared { trees: MappedVec::new(MOUNTS_MAX), shows_cgroups: false };
 
     fn of(&self, index: usize) -> Option<FdRef<'_>> {
         self.trees.iter().find(|(number, _)| *number == index).map(|(_, tree)| tree.by_ref())
@@ -156,13 +156,13 @@ pub struct Mounted {
     /// The procfs at /proc, by its own root: a name can be made to mean something else.
     pub proc: Option<Fd>,
     /// Those that become read-only when everything is in them.
-    readonly_later: Grown<Fd>,
+    readonly_later: MappedVec<Fd>,
 }
 
 impl Mounted {
     /// Nothing yet.
     pub const fn new() -> Mounted {
-        Mounted { proc: None, readonly_later: Grown::new(MOUNTS_MAX) }
+        Mounted { proc: None, readonly_later: MappedVec::new(MOUNTS_MAX) }
     }
 
     /// Makes read-only what had to be written until now: /dev, and every tmpfs, for mounts in it
@@ -271,13 +271,13 @@ fn mount_one(
         tree = bind::make(spec, one, sources, &options)?;
         let directory =
             fs::stat(tree.by_ref(), c"").doing("stat the source")?.kind() == fs::S_IFDIR;
-        place = guard.place(inside::make(root, one.destination, guard.resolve(), directory))?;
+        place = guard.place(in_root::make(root, one.destination, guard.resolve(), directory))?;
     } else {
-        let found = inside::open(root, one.destination, fs::O_DIRECTORY, guard.resolve());
+        let found = in_root::open(root, one.destination, fs::O_DIRECTORY, guard.resolve());
         let existed = found.is_ok();
         place = guard.place(match found {
             Err(Errno::ENOENT) => {
-                inside::make_missing(root, one.destination, guard.resolve(), true)
+                in_root::make_missing(root, one.destination, guard.resolve(), true)
             }
             found => found,
         })?;
@@ -334,7 +334,7 @@ struct Naming<'a>(&'a Mount<'a>);
 impl fmt::Display for Naming<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.0.kind.is_empty() { c"none" } else { self.0.kind };
-        write!(f, "{} at {}", ShowC(kind), ShowC(self.0.destination))
+        write!(f, "{} at {}", LossyC(kind), LossyC(self.0.destination))
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::codec::json;
 use crate::container::protect;
 use crate::container::tests::fixture::{Fixture, run, spec};
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::spec::{Device, IdMapping, Root, defaults};
 use crate::sys::clone::{self, CLONE_NEWCGROUP};
 use crate::sys::fd::CWD;
@@ -55,7 +55,7 @@ fn at(
         destination,
         kind,
         source,
-        options: Words::new(options),
+        options: PackedStrings::new(options),
         optional: false,
         document: None,
     }

@@ -63,13 +63,13 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
         || spec.joined.iter().any(|one| one.kind == CLONE_NEWNET);
     for (n, (value, host, name)) in each(spec.document).enumerate() {
         if !has_network {
-            return Err(value.fault("needs a network namespace"));
+            return Err(value.error("needs a network namespace"));
         }
         if !is_name(host, false) || !is_name(name, true) {
-            return Err(value.fault("not the name of a network device"));
+            return Err(value.error("not the name of a network device"));
         }
         if !is_pattern(name) && each(spec.document).take(n).any(|(_, _, other)| other == name) {
-            return Err(value.fault("two devices of one name"));
+            return Err(value.error("two devices of one name"));
         }
     }
     Ok(())

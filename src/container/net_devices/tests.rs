@@ -145,7 +145,7 @@ fn names_are_checked_first() {
         .into_bytes();
         let document = json::check(&mut text).unwrap();
         let mut memory = [0; 4096];
-        let mut strings = crate::io::strings::Strings::new(&mut memory);
+        let mut strings = crate::io::strings::StringBlock::new(&mut memory);
         let mut lists = crate::spec::Lists::empty();
         let spec = crate::spec::read_config(document, &mut strings, &mut lists).unwrap();
         check(&spec).map_err(|error| error.to_string())

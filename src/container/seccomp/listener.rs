@@ -2,7 +2,7 @@
 //! runtime-spec's config-linux.md).
 
 use crate::codec::json::{Value, Writer};
-use crate::container::hooks::Occasion;
+use crate::container::hooks::HookContext;
 use crate::io::output::Sink;
 use crate::io::path::PathBuf;
 use crate::limits::OUTPUT_BYTES;
@@ -16,7 +16,7 @@ pub fn send_listener(
     profile: Value<'_>,
     listener: FdRef<'_>,
     process: i32,
-    container: &Occasion<'_>,
+    container: &HookContext<'_>,
 ) -> Result<()> {
     let path = profile.require_text("listenerPath")?;
     let name = PathBuf::format(format_args!("{path}")).context("connect to", &path)?;

@@ -62,11 +62,11 @@ pub fn compile<'p>(profile: Value<'_>, program: &'p mut Program) -> Result<Filte
     members.read()?;
     let default = members.verdict()?;
     if default == RETURN_NOTIFY {
-        return Err(members.fault(0, "this cannot be the default"));
+        return Err(members.error(0, "this cannot be the default"));
     }
     let has_path = members.found[4].is_some();
     if !has_path && members.found[5].is_some() {
-        return Err(members.fault(5, "there is no listenerPath"));
+        return Err(members.error(5, "there is no listenerPath"));
     }
     program.clear(default);
     for architecture in members.items(2)? {
@@ -91,7 +91,7 @@ pub fn compile<'p>(profile: Value<'_>, program: &'p mut Program) -> Result<Filte
     } else if has_path {
         bits |= seccomp::FLAG_NEW_LISTENER;
     } else {
-        return Err(members.fault(4, "missing, and there is SCMP_ACT_NOTIFY"));
+        return Err(members.error(4, "missing, and there is SCMP_ACT_NOTIFY"));
     }
     Ok(Filter { program: program.assemble()?, flags: bits })
 }
@@ -137,17 +137,17 @@ fn add(rule: Value<'_>, program: &mut Program) -> Result<u32> {
         // No system call has a character that is escaped.
         let text = name.as_text()?.as_escaped().as_bytes();
         if text.is_empty() {
-            return Err(name.fault("empty"));
+            return Err(name.error("empty"));
         }
         // What the process calls itself to hand over its listener, and whoever listens cannot
         // answer before. (runc writes.)
         if verdict == RETURN_NOTIFY && (text == b"write" || text == b"sendmsg") {
-            return Err(name.fault("not with SCMP_ACT_NOTIFY"));
+            return Err(name.error("not with SCMP_ACT_NOTIFY"));
         }
         wanted.put_name(program, text);
     }
     if empty {
-        return Err(members.fault(3, "empty"));
+        return Err(members.error(3, "empty"));
     }
     if program.rules.len() == rules {
         program.conditions.truncate(first);
@@ -235,7 +235,7 @@ fn condition(arg: Value<'_>) -> Result<Condition> {
     members.read()?;
     let argument = match members.number(0)? {
         argument @ 0..=5 => argument as u8,
-        _ => return Err(members.fault(0, "above 5")),
+        _ => return Err(members.error(0, "above 5")),
     };
     let operator = word(&members.need(1)?, "SCMP_CMP_", OPERATORS)? as u8;
     let masked = if members.found[3].is_some() { members.number(3)? } else { 0 };
@@ -263,7 +263,7 @@ impl<'m> Members<'m> {
                 && !value.is_null()
                 && place.replace(value).is_some()
             {
-                return Err(value.fault("given twice"));
+                return Err(value.error("given twice"));
             }
         }
         Ok(())
@@ -271,14 +271,14 @@ impl<'m> Members<'m> {
 
     #[cold]
     #[inline(never)]
-    fn fault(&self, at: usize, why: &str) -> Error {
+    fn error(&self, at: usize, why: &str) -> Error {
         let key = words(self.keys).nth(at).and_then(|key| core::str::from_utf8(key).ok());
-        self.object.fault_of(key.unwrap_or(""), why)
+        self.object.error_in(key.unwrap_or(""), why)
     }
 
     #[inline(never)]
     fn need(&self, at: usize) -> Result<Value<'m>> {
-        self.found[at].ok_or_else(|| self.fault(at, "missing"))
+        self.found[at].ok_or_else(|| self.error(at, "missing"))
     }
 
     #[inline(never)]
@@ -301,11 +301,11 @@ impl<'m> Members<'m> {
             return Ok(if takes_errno { verdict | EPERM } else { verdict });
         }
         if !takes_errno {
-            return Err(self.fault(1, "the action takes none"));
+            return Err(self.error(1, "the action takes none"));
         }
         match self.number(1)? {
             number @ 0..=0xffff => Ok(verdict | number as u32),
-            _ => Err(self.fault(1, "above 65535")),
+            _ => Err(self.error(1, "above 65535")),
         }
     }
 }
@@ -314,7 +314,7 @@ impl<'m> Members<'m> {
 fn word(value: &Value<'_>, prefix: &str, list: &'static str) -> Result<usize> {
     let text = value.as_text()?.as_escaped().as_bytes().strip_prefix(prefix.as_bytes());
     let at = text.and_then(|text| place(list, text));
-    at.ok_or_else(|| value.fault("unknown"))
+    at.ok_or_else(|| value.error("unknown"))
 }
 
 fn place(list: &'static str, text: &[u8]) -> Option<usize> {

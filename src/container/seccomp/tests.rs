@@ -6,7 +6,7 @@ mod bpf;
 
 use super::*;
 use crate::codec::json;
-use crate::container::hooks::Occasion;
+use crate::container::hooks::HookContext;
 use crate::container::state::{Id, Process, State, Status};
 use crate::sys::{process, socket as sys_socket};
 use bpf::{I386, X32, X86_64};
@@ -34,7 +34,7 @@ fn flags(profile: &str) -> u32 {
     with(profile, |filter| filter.map(|filter| filter.flags())).expect(profile)
 }
 
-fn fault(profile: &str) -> String {
+fn error(profile: &str) -> String {
     with(profile, |filter| filter.map(|filter| filter.flags()).expect_err(profile).to_string())
 }
 
@@ -206,7 +206,7 @@ fn errors_name_the_place() {
         (notify("", r#""mkdir""#), "listenerPath: missing, and there is SCMP_ACT_NOTIFY"),
         (notify(path, r#""mkdir","write""#), "syscalls[0].names[1]: not with SCMP_ACT_NOTIFY"),
     ] {
-        assert_eq!(fault(&profile), wanted, "{profile}");
+        assert_eq!(error(&profile), wanted, "{profile}");
     }
 }
 
@@ -230,7 +230,7 @@ fn as_many_instructions_as_there_may_be() {
     }
     let wanted =
         "linux.seccomp: a filter of more than 4096 instructions (SECCOMP_INSTRUCTIONS_MAX)";
-    assert_eq!([fault(&profile(400)), fault(&profile(3000))], [wanted; 2]);
+    assert_eq!([error(&profile(400)), error(&profile(3000))], [wanted; 2]);
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn who_listens_gets_the_listener_and_one_state() {
         };
         let document = Some(json::check(&mut config).unwrap());
         let id = Id::check(c"c").unwrap();
-        let container = Occasion { document, id, state, status: Status::Creating };
+        let container = HookContext { document, id, state, status: Status::Creating };
         send_listener(value, listener.by_ref(), 8, &container)
     });
     let (accepted, _) = server.accept().unwrap();
@@ -299,7 +299,8 @@ fn who_listens_gets_the_listener_and_one_state() {
     std::fs::remove_file(&path).unwrap();
     let mut document = br#"{"listenerPath":"/proc/nowhere"}"#.to_vec();
     let id = Id::check(c"c").unwrap();
-    let nobody = Occasion { document: None, id, state: State::UNKNOWN, status: Status::Creating };
+    let nobody =
+        HookContext { document: None, id, state: State::UNKNOWN, status: Status::Creating };
     let value = json::check(&mut document).unwrap();
     let error = send_listener(value, crate::sys::fd::STDIN, 1, &nobody).unwrap_err();
     assert_eq!(error.to_string(), "connect to /proc/nowhere: no such file or directory");

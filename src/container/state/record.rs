@@ -3,7 +3,7 @@
 use super::{Id, Process, Status, Writer};
 use crate::codec::json::Value;
 use crate::io::output::Sink;
-use crate::io::strings::Strings;
+use crate::io::strings::StringBlock;
 use crate::limits::{PATH_BYTES, STATE_BYTES};
 use crate::sys::fd::FdRef;
 use crate::sys::fs::{self, Time};
@@ -218,9 +218,9 @@ impl<'s> State<'s> {
     ) -> Result<State<'s>> {
         // Renaming a directory beneath the root must not make one container's state another's.
         if document.require_text("id")? != id.0.to_str().unwrap_or("") {
-            return Err(document.fault_of("id", "another container's"));
+            return Err(document.error_in("id", "another container's"));
         }
-        let mut strings = Strings::new(memory);
+        let mut strings = StringBlock::new(memory);
         let mut texts = [c""; TEXTS.len()];
         for (key, text) in TEXTS.iter().zip(&mut texts) {
             let mut builder = strings.begin();
@@ -238,7 +238,7 @@ impl<'s> State<'s> {
             [pid, started, seconds, nanoseconds, owner, rootless, terminal],
         ) = (texts, numbers);
         // A negative pid would be a group of processes, or all there are.
-        let pid = i32::try_from(pid).map_err(|_| document.fault_of("pid", "not a process"))?;
+        let pid = i32::try_from(pid).map_err(|_| document.error_in("pid", "not a process"))?;
         Ok(State {
             version,
             process: Process { pid, started },

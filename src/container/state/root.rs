@@ -1,11 +1,11 @@
 //! The directory of all containers.
 
 use super::{Directory, Id, absent, check_owner, each_entry, taken, untrusted};
+use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::io::show::On;
 use crate::limits::{CONTAINERS_MAX, NAME_BYTES};
 use crate::sys::fd::{CWD, Fd, FdRef};
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
@@ -172,15 +172,15 @@ impl MadeRoot {
 
 /// Names, each with its NUL, and where each begins.
 struct Names {
-    text: Grown<u8>,
-    starts: Grown<u32>,
+    text: MappedVec<u8>,
+    starts: MappedVec<u32>,
 }
 
 impl Names {
     fn new() -> Names {
         Names {
-            text: Grown::new(CONTAINERS_MAX * (NAME_BYTES + 1)),
-            starts: Grown::new(CONTAINERS_MAX),
+            text: MappedVec::new(CONTAINERS_MAX * (NAME_BYTES + 1)),
+            starts: MappedVec::new(CONTAINERS_MAX),
         }
     }
 

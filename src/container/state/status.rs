@@ -1,7 +1,7 @@
 //! Whether a container's process is there, and what the container is doing.
 
 use super::{Directory, State};
-use crate::container::gate;
+use crate::container::start_socket;
 use crate::io::path::PathBuf;
 use crate::io::text;
 use crate::sys::fd::{CWD, Fd};
@@ -98,7 +98,7 @@ impl Directory<'_> {
         match state.group() {
             // One that waits for its start can be paused, too.
             Ok(Some(group)) if group.is_frozen() => Status::Paused,
-            _ if gate::listens(self.fd()) => Status::Created,
+            _ if start_socket::listens(self.fd()) => Status::Created,
             _ => Status::Running,
         }
     }

@@ -2,7 +2,7 @@
 //! [`inside`] and so needs no file of an image but the one it is.
 
 use super::super::*;
-use crate::io::strings::Words;
+use crate::io::strings::PackedStrings;
 use crate::spec::{Capabilities, Process, Resources, Root, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD};
@@ -59,11 +59,11 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
         denies_devices: false,
         uid_mappings: &[],
         gid_mappings: &[],
-        annotations: Words::default(),
+        annotations: PackedStrings::default(),
         process: Process {
             terminal: false,
-            args: Words::new(ARGS),
-            env: Words::new(env),
+            args: PackedStrings::new(ARGS),
+            env: PackedStrings::new(env),
             cwd: c"/work/here",
             user: User::default(),
             capabilities: Capabilities::all(capability::DEFAULT),
@@ -91,7 +91,7 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
         resources: Resources::default(),
         default_seccomp: false,
         seccomp_profile: None,
-        sysctls: Words::default(),
+        sysctls: PackedStrings::default(),
         all_devices: false,
         stop_signal: signal::SIGTERM,
         init: false,

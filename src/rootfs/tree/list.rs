@@ -4,7 +4,7 @@ use super::{File, NONE, Node, ROOT, Tree, full};
 use crate::Result;
 use crate::limits::TREE_TEXT_BYTES;
 use crate::sys::fs;
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 
 /// One name of the tree.
 pub struct Listed<'a> {
@@ -29,7 +29,8 @@ pub struct Listed<'a> {
 impl Tree {
     /// Shows all names. Hard links are links to the name that comes first in this order.
     pub fn list(mut self, see: &mut dyn FnMut(&Listed<'_>) -> Result<()>) -> Result<()> {
-        let (mut path, mut first) = (Grown::new(TREE_TEXT_BYTES), Grown::new(TREE_TEXT_BYTES));
+        let (mut path, mut first) =
+            (MappedVec::new(TREE_TEXT_BYTES), MappedVec::new(TREE_TEXT_BYTES));
         let mut at = ROOT;
         loop {
             let length = path.len();
@@ -78,7 +79,7 @@ impl Tree {
     }
 
     /// Writes a node's path to `path`.
-    fn path_of(&self, node: u32, path: &mut Grown<u8>) -> Result<()> {
+    fn path_of(&self, node: u32, path: &mut MappedVec<u8>) -> Result<()> {
         path.truncate(0);
         let mut at = node;
         // From its end to its start, byte by byte, and then turned round.

@@ -6,10 +6,10 @@
 
 use super::{File, NONE, Node, ROOT, Tree};
 use crate::codec::tar::{Archive, Entry, Kind};
-use crate::io::show::Brief;
+use crate::io::lossy::Elided;
 use crate::limits::{HIDDEN_PLACES_MAX, LINKS_FOLLOWED_MAX, PATH_BYTES};
 use crate::rootfs::metadata::{Attributes, device};
-use crate::rootfs::name::{Meaning, Name};
+use crate::rootfs::name::{Name, WhiteoutKind};
 use crate::rootfs::pipeline;
 use crate::rootfs::{ApplyMemory, Layer, Pass, UNSURE, UnpackMemory, Whiteouts, unsure};
 use crate::sys::{Errno, fs, vm};
@@ -37,7 +37,7 @@ pub fn merge(
         let merged = pipeline::run(layer, pipeline, |source| {
             let mut archive = Archive::new(source, tar);
             while let Some(entry) = archive.next(tar)? {
-                tree.entry(&entry, *pass, apply).context("entry", &Brief(entry.name))?;
+                tree.entry(&entry, *pass, apply).context("entry", &Elided(entry.name))?;
             }
             Ok(())
         });
@@ -56,15 +56,15 @@ impl Tree {
         let ApplyMemory { name, link, .. } = memory;
         let meaning = name.set(entry.name).and_then(|()| name.interpret()).map_err(refused)?;
         let directory = match (meaning, pass) {
-            (Meaning::Make, Pass::All | Pass::Entries) => return self.make(entry, name, link),
-            (Meaning::Whiteout, Pass::All | Pass::Whiteouts) => {
+            (WhiteoutKind::Make, Pass::All | Pass::Entries) => return self.make(entry, name, link),
+            (WhiteoutKind::Whiteout, Pass::All | Pass::Whiteouts) => {
                 self.directory(name.parent(), false)?
             }
-            (Meaning::Opaque, Pass::All | Pass::Whiteouts) => {
+            (WhiteoutKind::Opaque, Pass::All | Pass::Whiteouts) => {
                 self.directory(name.parent(), pass == Pass::All)?
             }
             // An opaque whiteout also makes its directory.
-            (Meaning::Opaque, Pass::Entries) => {
+            (WhiteoutKind::Opaque, Pass::Entries) => {
                 return self.directory(name.parent(), true).map(drop);
             }
             _ => return Ok(()),
@@ -72,7 +72,7 @@ impl Tree {
         let Some((directory, aliased)) = directory else { return Ok(()) };
         let is_unsure = pass == Pass::All
             && (self.aliased || aliased && self.node(ROOT).made_beneath == self.layer);
-        if meaning == Meaning::Opaque {
+        if meaning == WhiteoutKind::Opaque {
             if is_unsure || pass == Pass::All && self.node(directory).made_beneath == self.layer {
                 return Err(unsure());
             }
@@ -234,7 +234,7 @@ impl Tree {
         link: &mut Name,
     ) -> Result<()> {
         let to = |why: &dyn core::fmt::Display| {
-            Error::new(format_args!("hard link to {}: {why}", Brief(entry.link)))
+            Error::new(format_args!("hard link to {}: {why}", Elided(entry.link)))
         };
         link.set(entry.link).map_err(|why| to(&why))?;
         let missing = || to(&Errno::ENOENT);
@@ -279,7 +279,7 @@ impl Tree {
     /// was followed.
     fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
         self.resolve(path, make)
-            .context(if make { "create directory" } else { "open" }, &Brief(path))
+            .context(if make { "create directory" } else { "open" }, &Elided(path))
     }
 
     fn resolve(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {

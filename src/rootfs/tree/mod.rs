@@ -1,6 +1,6 @@
 //! The tree that layers would make, without making it: names and attributes alone.
 //!
-//! Names are nodes in a list that grows ([`Grown`]): each knows its parent, its neighbours and its
+//! Names are nodes in a list that grows ([`MappedVec`]): each knows its parent, its neighbours and its
 //! first child, and a table of hashes finds one by parent and name, so that a directory of 200,000
 //! entries costs no more than others. What has a name is a file, which hard links share. Numbers
 //! stand for both; 0 is the root, which is nobody's child, so it also means "none".
@@ -12,7 +12,7 @@ pub use list::Listed;
 pub use merge::merge;
 
 use crate::limits::{HIDDEN_PLACES_MAX, NAME_BYTES, TREE_BUCKETS, TREE_NAMES_MAX, TREE_TEXT_BYTES};
-use crate::sys::vm::Grown;
+use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 
@@ -58,10 +58,10 @@ struct File {
 
 /// The tree.
 pub struct Tree {
-    nodes: Grown<Node>,
-    files: Grown<File>,
-    text: Grown<u8>,
-    buckets: Grown<u32>,
+    nodes: MappedVec<Node>,
+    files: MappedVec<File>,
+    text: MappedVec<u8>,
+    buckets: MappedVec<u32>,
     free_node: u32,
     free_file: u32,
     /// The layer that is being merged, from 1.
@@ -82,10 +82,10 @@ impl Tree {
     /// The root alone, as a runtime makes it where no layer says anything of it.
     pub fn new() -> Result<Tree> {
         let mut tree = Tree {
-            nodes: Grown::new(TREE_NAMES_MAX),
-            files: Grown::new(TREE_NAMES_MAX),
-            text: Grown::new(TREE_TEXT_BYTES),
-            buckets: Grown::zeros(TREE_BUCKETS).doing("memory for the tree")?,
+            nodes: MappedVec::new(TREE_NAMES_MAX),
+            files: MappedVec::new(TREE_NAMES_MAX),
+            text: MappedVec::new(TREE_TEXT_BYTES),
+            buckets: MappedVec::zeros(TREE_BUCKETS).doing("memory for the tree")?,
             free_node: NONE,
             free_file: NONE,
             layer: 0,

@@ -3,7 +3,7 @@
 use super::{LIMIT_KINDS, add, as_u32, list, number, push, refused, string, truth};
 use crate::codec::json::Value;
 use crate::error::{Error, Result};
-use crate::io::strings::Strings;
+use crate::io::strings::StringBlock;
 use crate::io::text::words;
 use crate::limits::GROUPS_MAX;
 use crate::spec::{Capabilities, LIMITS, Limit, Process, User, capability};
@@ -27,12 +27,12 @@ pub fn each_unknown_capability(process: &Process<'_>, see: &mut dyn FnMut(Value<
 /// One that was checked.
 pub(super) fn process<'s, 'm: 's>(
     value: Value<'m>,
-    strings: &mut Strings<'m>,
+    strings: &mut StringBlock<'m>,
     limits: &'s mut Vec<Limit, LIMIT_KINDS>,
 ) -> Result<Process<'s>> {
     let args = list(&value, "args", strings)?;
     if args.first().is_none() {
-        return Err(value.fault_of("args", "must not be empty"));
+        return Err(value.error_in("args", "must not be empty"));
     }
     let mut env = strings.begin();
     for one in value.list_or_none("env") {
@@ -41,7 +41,7 @@ pub(super) fn process<'s, 'm: 's>(
         if matches!(env.as_bytes().get(start..).unwrap_or(&[]), [b'=', ..])
             || !env.as_bytes()[start..].contains(&b'=')
         {
-            return Err(one.fault("not NAME=VALUE"));
+            return Err(one.error("not NAME=VALUE"));
         }
         env.end_word()?;
     }
@@ -49,14 +49,14 @@ pub(super) fn process<'s, 'm: 's>(
     for one in value.list_or_none("rlimits") {
         let limit = limit(&one)?;
         if limits.iter().any(|other| other.resource == limit.resource) {
-            return Err(one.fault_of("type", "given twice"));
+            return Err(one.error_in("type", "given twice"));
         }
         push(limits, limit, one)?;
     }
     let oom_score_adj = match value.get("oomScoreAdj")? {
         Some(score) => Some(match score.as_i64()? {
             number @ -1000..=1000 => number as i16,
-            _ => return Err(score.fault("not within -1000 and 1000")),
+            _ => return Err(score.error("not within -1000 and 1000")),
         }),
         None => None,
     };
@@ -84,11 +84,11 @@ fn user(process: &Value<'_>) -> Result<User> {
     if let Some(umask) = value.get("umask")? {
         user.umask = match umask.as_u64()? {
             bits @ ..=0o777 => Some(bits as u32),
-            _ => return Err(umask.fault("not within 0 and 511")),
+            _ => return Err(umask.error("not within 0 and 511")),
         };
     }
     for gid in value.list_or_none("additionalGids") {
-        let full = |_| gid.blame(Error::new(format_args!("more than {GROUPS_MAX} groups")));
+        let full = |_| gid.at(Error::new(format_args!("more than {GROUPS_MAX} groups")));
         user.additional_gids.push(as_u32(gid)).map_err(full)?;
     }
     Ok(user)
@@ -120,7 +120,7 @@ fn limit(value: &Value<'_>) -> Result<Limit> {
     };
     let (soft, hard) = (value.require_u64("soft")?, value.require_u64("hard")?);
     match soft > hard {
-        true => Err(value.fault_of("soft", "exceeds hard")),
+        true => Err(value.error_in("soft", "exceeds hard")),
         false => Ok(Limit { resource: resource as u32, soft, hard }),
     }
 }

@@ -20,13 +20,13 @@ fn read<T>(text: &str, see: impl FnOnce(&Spec<'_>) -> T) -> core::result::Result
     let mut document = text.as_bytes().to_vec();
     let value = json::check(&mut document).unwrap_or_else(|error| panic!("{error}: {text}"));
     let mut memory = vec![0; STRINGS_BYTES];
-    let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::empty());
+    let (mut strings, mut lists) = (StringBlock::new(&mut memory), Lists::empty());
     read_config(value, &mut strings, &mut lists)
         .map(|spec| see(&spec))
         .map_err(|error| error.to_string())
 }
 
-fn fault(text: &str) -> String {
+fn error(text: &str) -> String {
     read(text, |_| ()).err().unwrap_or_else(|| panic!("accepted: {text}"))
 }
 
@@ -36,7 +36,7 @@ fn changed(from: &str, to: &str) -> String {
     RUNC.replacen(from, to, 1)
 }
 
-fn list(words: Words<'_>) -> Vec<String> {
+fn list(words: PackedStrings<'_>) -> Vec<String> {
     words.iter().map(|word| word.to_str().unwrap().to_string()).collect()
 }
 
@@ -104,7 +104,7 @@ fn all_of_a_config_is_read() {
         assert_eq!(spec.linux("personality").unwrap().text("domain").unwrap().unwrap(), "LINUX32");
         let mut unknown = Vec::new();
         each_unknown_capability(process, &mut |value| {
-            unknown.push(value.fault("unknown").to_string())
+            unknown.push(value.error("unknown").to_string())
         });
         assert_eq!(unknown, ["process.capabilities.ambient[1]: unknown"]);
     })
@@ -211,7 +211,7 @@ fn each_bad_value_is_one_line_that_names_it() {
         let text = changed(from, to);
         match said {
             "" => read(&text, |_| ()).unwrap_or_else(|error| panic!("{to}: {error}")),
-            said => assert_eq!(fault(&text), said, "{to}"),
+            said => assert_eq!(error(&text), said, "{to}"),
         }
     }
 }
@@ -229,12 +229,12 @@ fn maps_of_ids_are_whole_and_do_not_overlap() {
         format!("{{\"containerID\":{container},\"hostID\":{host},\"size\":{size}}}")
     };
     let two = |a: String, b: String| map(&format!("{a},{b}"));
-    assert_eq!(fault(&map("")), "linux.gidMappings: missing");
-    assert_eq!(fault(&map(&gid(0, 0, 0))), "linux.gidMappings[0]: no size");
-    assert_eq!(fault(&two(gid(0, 0, 10), gid(9, 50, 1))), "linux.gidMappings[1]: overlaps another");
-    assert_eq!(fault(&two(gid(0, 5, 10), gid(20, 0, 6))), "linux.gidMappings[1]: overlaps another");
+    assert_eq!(error(&map("")), "linux.gidMappings: missing");
+    assert_eq!(error(&map(&gid(0, 0, 0))), "linux.gidMappings[0]: no size");
+    assert_eq!(error(&two(gid(0, 0, 10), gid(9, 50, 1))), "linux.gidMappings[1]: overlaps another");
+    assert_eq!(error(&two(gid(0, 5, 10), gid(20, 0, 6))), "linux.gidMappings[1]: overlaps another");
     assert_eq!(
-        fault(&two(gid(0, 0, u32::MAX), gid(u32::MAX - 1, 0, 1))),
+        error(&two(gid(0, 0, u32::MAX), gid(u32::MAX - 1, 0, 1))),
         "linux.gidMappings[1]: overlaps another"
     );
     assert_eq!(
@@ -243,7 +243,7 @@ fn maps_of_ids_are_whole_and_do_not_overlap() {
     );
     let many: Vec<String> = (0..=ID_MAPPINGS_MAX as u32).map(|n| gid(n, n, 1)).collect();
     assert_eq!(
-        fault(&map(&many.join(","))),
+        error(&map(&many.join(","))),
         format!("linux.gidMappings[{ID_MAPPINGS_MAX}]: more than {ID_MAPPINGS_MAX}")
     );
 }
@@ -252,11 +252,11 @@ fn maps_of_ids_are_whole_and_do_not_overlap() {
 fn a_full_list_is_an_error_that_names_the_limit() {
     let mount = "{\"destination\":\"/a\"},".repeat(MOUNTS_MAX);
     let text = changed("\"mounts\":[", &format!("\"mounts\":[{mount}"));
-    assert_eq!(fault(&text), format!("mounts[{MOUNTS_MAX}]: more than {MOUNTS_MAX}"));
+    assert_eq!(error(&text), format!("mounts[{MOUNTS_MAX}]: more than {MOUNTS_MAX}"));
     let groups = "7,".repeat(GROUPS_MAX);
     let text = changed("\"gid\":0", &format!("\"gid\":0,\"additionalGids\":[{groups}8]"));
     assert_eq!(
-        fault(&text),
+        error(&text),
         format!("process.user.additionalGids[{GROUPS_MAX}]: more than {GROUPS_MAX} groups")
     );
     let device = "{\"type\":\"p\",\"path\":\"/a\"},".repeat(DEVICES_MAX);
@@ -264,7 +264,7 @@ fn a_full_list_is_an_error_that_names_the_limit() {
         "\"linux\":{",
         &format!("\"linux\":{{\"devices\":[{}],", device.trim_end_matches(',')),
     );
-    assert!(fault(&text).ends_with(&format!("more than {DEVICES_MAX}")));
+    assert!(error(&text).ends_with(&format!("more than {DEVICES_MAX}")));
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn a_process_of_its_own_is_checked_alike() {
         let mut document = text.as_bytes().to_vec();
         let value = json::check(&mut document).unwrap();
         let mut memory = vec![0; 4096];
-        let (mut strings, mut lists) = (Strings::new(&mut memory), Lists::empty());
+        let (mut strings, mut lists) = (StringBlock::new(&mut memory), Lists::empty());
         read_process(value, &mut strings, &mut lists)
             .map(|process| list(process.args))
             .map_err(|error| error.to_string())

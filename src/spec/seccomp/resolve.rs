@@ -21,7 +21,7 @@ pub fn resolve(profile: Value<'_>, bounding: u64, json: &mut Writer<'_>) -> Resu
             .is_some_and(|list| list.items().is_ok_and(|mut items| items.next().is_some()))
     };
     if is_given("architectures") && is_given("archMap") {
-        return Err(profile.fault_of("archMap", "use either architectures or archMap"));
+        return Err(profile.error_in("archMap", "use either architectures or archMap"));
     }
     json.object();
     for (key, value) in profile.entries()? {
@@ -139,13 +139,13 @@ fn of_kernel(condition: Value<'_>) -> Result<Option<bool>> {
         (Some(major), Some(minor)) => {
             Ok(Some((major, minor) <= (OLDEST_KERNEL.0.into(), OLDEST_KERNEL.1.into())))
         }
-        _ => Err(fault(&version)),
+        _ => Err(error(&version)),
     }
 }
 
 #[cold]
-fn fault(version: &Value<'_>) -> Error {
-    version.fault("not MAJOR.MINOR")
+fn error(version: &Value<'_>) -> Error {
+    version.error("not MAJOR.MINOR")
 }
 
 #[cfg(test)]

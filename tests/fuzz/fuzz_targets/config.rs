@@ -7,7 +7,7 @@ use ocinit::bundle::{Given, Overrides, Stock, for_bundle, spec_from_image};
 use ocinit::codec::json::{self, Writer};
 use ocinit::image::Config;
 use ocinit::io::output::Sink;
-use ocinit::io::strings::{Strings, Words};
+use ocinit::io::strings::{StringBlock, PackedStrings};
 use ocinit::spec::write_config;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ impl Sink for Bytes {
     }
 }
 
-fn words(words: Words<'_>) -> Vec<String> {
+fn words(words: PackedStrings<'_>) -> Vec<String> {
     words.iter().map(|word| String::from_utf8_lossy(word.to_bytes()).into_owned()).collect()
 }
 
@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
     ]);
     for bundle in [false, true] {
         let mut memory = vec![0; 16 * data.len() + (64 << 10)];
-        let mut strings = Strings::new(&mut memory);
+        let mut strings = StringBlock::new(&mut memory);
         let mut stock = Stock::EMPTY;
         let overrides = Overrides { bundle, ..Overrides::default() };
         let mut spec = match spec_from_image(&config, overrides, root.by_ref(), &mut strings) {

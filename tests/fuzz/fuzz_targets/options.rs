@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ocinit::init::Told;
+use ocinit::init::OptionSources;
 
 /// The kernel's `next_arg` (lib/cmdline.c) and `parse_args`, put into Rust as they stand: (name,
 /// value) of each word.
@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
     if line.contains(&0) || line.len() >= 2047 {
         return;
     }
-    let told = Told { line, file };
+    let told = OptionSources { line, file };
     if let Err(error) = told.options() {
         let error = error.to_string();
         assert!(

@@ -4,11 +4,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
-use ocinit::io::strings::{Strings, Words};
+use ocinit::io::strings::{StringBlock, PackedStrings};
 use ocinit::spec::{Lists, Process, each_unknown_capability, read_config, read_process};
 use serde_json::Value;
 
-fn words(words: Words<'_>) -> Vec<String> {
+fn words(words: PackedStrings<'_>) -> Vec<String> {
     words.iter().map(|word| String::from_utf8_lossy(word.to_bytes()).into_owned()).collect()
 }
 
@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(value) = json::check(&mut document) else { return };
     let oracle: Value = serde_json::from_slice(data).expect("what is accepted is JSON");
     let mut memory = vec![0; 4 * data.len() + 4096];
-    let (mut strings, mut lists) = (Strings::new(&mut memory), Box::new(Lists::empty()));
+    let (mut strings, mut lists) = (StringBlock::new(&mut memory), Box::new(Lists::empty()));
     match read_config(value, &mut strings, &mut lists) {
         Ok(spec) => {
             match oracle["process"].is_null() {
@@ -74,7 +74,7 @@ fuzz_target!(|data: &[u8]| {
         Err(error) => assert!(!error.to_string().contains('\n')),
     }
     let mut memory = vec![0; 4 * data.len() + 4096];
-    let (mut strings, mut lists) = (Strings::new(&mut memory), Box::new(Lists::empty()));
+    let (mut strings, mut lists) = (StringBlock::new(&mut memory), Box::new(Lists::empty()));
     match read_process(value, &mut strings, &mut lists) {
         Ok(process) => compare(&process, &oracle),
         Err(error) => assert!(!error.to_string().contains('\n')),

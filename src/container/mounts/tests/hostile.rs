@@ -80,7 +80,7 @@ fn a_destination_that_is_a_link_stays_inside() {
     let _ = std::fs::remove_dir_all(root.path.join(&out[1..]));
     let said = start(&root, &[], |spec| {
         spec.mounts = &defaults::MOUNTS[..1];
-        spec.masked_paths = Words::default();
+        spec.masked_paths = PackedStrings::default();
     });
     assert!(said.is_ok(), "{said:?}");
     assert!(root.path.join(&out[1..]).join("null").symlink_metadata().unwrap().rdev() == 0x103);
@@ -150,8 +150,8 @@ fn the_procfs_that_was_mounted_is_masked_whatever_its_name_is_now() {
         std::fs::write(root.path.join("proc/keys"), "fake").unwrap();
         let places =
             protect::Places { root: fd.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
-        protect::mask(places, Words::new(b"/proc/keys\0/proc/acpi\0")).map_err(shown)?;
-        protect::make_readonly(places, Words::new(b"/proc/sys\0")).map_err(shown)?;
+        protect::mask(places, PackedStrings::new(b"/proc/keys\0/proc/acpi\0")).map_err(shown)?;
+        protect::make_readonly(places, PackedStrings::new(b"/proc/sys\0")).map_err(shown)?;
         let real = std::fs::read_to_string(root.path.join("elsewhere/keys")).unwrap();
         let write = std::fs::File::options()
             .write(true)

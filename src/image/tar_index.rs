@@ -6,8 +6,8 @@
 
 use crate::codec::tar::{BLOCK, Header, pax, until_nul};
 use crate::io::Source;
+use crate::io::lossy::Lossy;
 use crate::io::section::{Section, SectionReader};
-use crate::io::show::Show;
 use crate::limits::{ARCHIVE_NAME_BYTES, ARCHIVE_PAX_BYTES};
 use crate::{Context, Error, Result};
 
@@ -105,7 +105,7 @@ impl OuterTar<'_> {
             }
             let offset = self.reader.position();
             if self.end.saturating_sub(offset) < size {
-                let (name, all) = (Show(&self.name), self.end);
+                let (name, all) = (Lossy(&self.name), self.end);
                 return Err(Error::new(format_args!(
                     "truncated: {name} at byte {at} has {size} bytes, of {all} in all"
                 )));

@@ -6,7 +6,7 @@
 //! (CVE-2026-47262) gets anywhere.
 
 use crate::error::{Context, Error, Result};
-use crate::io::show::ShowC;
+use crate::io::lossy::LossyC;
 use crate::limits::{PASSWD_BYTES, PASSWD_FIELD_BYTES};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
@@ -101,7 +101,7 @@ struct Name {
 
 impl core::fmt::Display for Name {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}{}", self.whose, ShowC(self.path))
+        write!(f, "{}{}", self.whose, LossyC(self.path))
     }
 }
 
@@ -173,7 +173,7 @@ impl Table {
     }
 
     /// An error about the line that the last field was on.
-    pub fn fault(&self, ended: End, why: &str) -> Error {
+    pub fn error(&self, ended: End, why: &str) -> Error {
         let line = self.line - u32::from(ended == End::Line);
         Error::new(format_args!("line {line} of {}: {why}", self.name))
     }

@@ -16,14 +16,14 @@ use super::child::{Plan, open_terminal, run_hooks};
 use super::state::Status;
 use super::{attributes, devices, mounts, protect, root, sysctl};
 use crate::error::{Context, Result};
-use crate::io::show::On;
+use crate::io::lossy::On;
 use crate::sys::fd::{self, CWD, Fd};
 use crate::sys::{clone, fs, mount, net, process, system};
 
 /// Makes the surroundings of a new container's process, up to its root. Returns its terminal, if
 /// any.
 #[inline(never)]
-pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
+pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let (launch, spec) = (plan.launch, plan.launch.spec);
     // Not by the clone itself: the cgroup namespace would be rooted at the parent's cgroup.
     if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
@@ -88,7 +88,7 @@ pub fn furnish(plan: &Plan<'_>) -> Result<Option<Fd>> {
         protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
     protect::make_readonly(places, spec.readonly_paths)?;
     protect::mask(places, spec.masked_paths)?;
-    root::settle(root.by_ref(), &spec.root)?;
+    root::apply_root_flags(root.by_ref(), &spec.root)?;
     Ok(terminal)
 }
 

@@ -34,15 +34,15 @@ const HARMLESS: [i32; 9] = [
 ];
 
 /// The gate. None of its fds is 0, 1 or 2: those are open when it is made.
-pub struct Gate {
+pub struct StartSocket {
     listener: Fd,
     /// The FIFOs of a process that waits under a filter: it needs only read(2) and write(2).
     pipes: Option<[Fd; 2]>,
 }
 
-impl Gate {
+impl StartSocket {
     /// Makes it in a state directory.
-    pub fn make(directory: FdRef<'_>, filtered: bool) -> Result<Gate> {
+    pub fn make(directory: FdRef<'_>, filtered: bool) -> Result<StartSocket> {
         let pipe = |name: &CStr| {
             fs::mknod(directory, name, fs::S_IFIFO | 0o600, 0)?;
             // O_RDWR: opening does not wait for the other end, and reading meets no end of file.
@@ -56,7 +56,7 @@ impl Gate {
             false => None,
         };
         let listener = path(directory).and_then(|path| socket::listen(path.as_c_str(), WAITING));
-        Ok(Gate { listener: listener.doing("make the gate")?, pipes })
+        Ok(StartSocket { listener: listener.doing("make the gate")?, pipes })
     }
 
     /// Returns the fds that the process keeps open.
@@ -101,7 +101,7 @@ pub fn listens(directory: FdRef<'_>) -> bool {
 
 /// Starts the waiting process, and sends it this file, if any. Returns the conversation with it;
 /// None if no process waits.
-pub fn open(directory: FdRef<'_>, report: Option<FdRef<'_>>) -> Result<Option<Channel>> {
+pub fn release(directory: FdRef<'_>, report: Option<FdRef<'_>>) -> Result<Option<Channel>> {
     match open_pipes(directory) {
         Err(Errno::ENOENT) => {}
         channel => return channel.doing("open the gate").map(Some),

@@ -5,8 +5,8 @@
 //! failure restores the former state; the next command for the same path removes the rests of a
 //! killed one.
 
+use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
-use crate::io::show::ShowC;
 use crate::io::unique;
 use crate::limits::NAME_BYTES;
 use crate::rootfs::{remove, stale};
@@ -15,9 +15,9 @@ use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// A directory or file that is being filled. Dropped before [`Place::keep`], it takes back what was
+/// A directory or file that is being filled. Dropped before [`Staged::commit`], it takes back what was
 /// made.
-pub struct Place<'n> {
+pub struct Staged<'n> {
     file: Fd,
     is_directory: bool,
     /// Where it will be.
@@ -29,7 +29,7 @@ pub struct Place<'n> {
     kept: bool,
 }
 
-impl<'n> Place<'n> {
+impl<'n> Staged<'n> {
     /// Makes the directory `path` with these permissions, or takes it where it is empty. `what`
     /// says what it is for, in errors; the name that it has meanwhile is put into `partial`.
     pub fn make(
@@ -37,25 +37,25 @@ impl<'n> Place<'n> {
         path: &'n CStr,
         mode: u32,
         partial: &'n mut PathBuf,
-    ) -> Result<Place<'n>> {
-        let file = open(path, mode, partial).context(what, &ShowC(path))?;
-        Place::new(file, true, path, partial)
+    ) -> Result<Staged<'n>> {
+        let file = open(path, mode, partial).context(what, &LossyC(path))?;
+        Staged::new(file, true, path, partial)
     }
 
     /// Makes a file, of which nothing has the name.
-    pub fn make_file(what: &str, path: &'n CStr, partial: &'n mut PathBuf) -> Result<Place<'n>> {
-        let file = open_file(path, partial).context(what, &ShowC(path))?;
-        Place::new(file, false, path, partial)
+    pub fn make_file(what: &str, path: &'n CStr, partial: &'n mut PathBuf) -> Result<Staged<'n>> {
+        let file = open_file(path, partial).context(what, &LossyC(path))?;
+        Staged::new(file, false, path, partial)
     }
 
     /// An empty directory that is there, and is filled in place.
-    pub fn fill(directory: Fd, path: &'n CStr, none: &'n PathBuf) -> Result<Place<'n>> {
-        Place::new(directory, true, path, none)
+    pub fn fill(directory: Fd, path: &'n CStr, none: &'n PathBuf) -> Result<Staged<'n>> {
+        Staged::new(directory, true, path, none)
     }
 
     /// A target that stays, even on failure: the caller takes back what it wrote.
-    pub fn of(file: Fd, none: &'n PathBuf) -> Result<Place<'n>> {
-        let mut place = Place::new(file, false, c"", none)?;
+    pub fn of(file: Fd, none: &'n PathBuf) -> Result<Staged<'n>> {
+        let mut place = Staged::new(file, false, c"", none)?;
         place.kept = true;
         Ok(place)
     }
@@ -65,9 +65,9 @@ impl<'n> Place<'n> {
         is_directory: bool,
         path: &'n CStr,
         partial: &'n PathBuf,
-    ) -> Result<Place<'n>> {
+    ) -> Result<Staged<'n>> {
         let before = fs::stat(file.by_ref(), c"").doing("stat")?;
-        Ok(Place { file, is_directory, path, partial, before, kept: false })
+        Ok(Staged { file, is_directory, path, partial, before, kept: false })
     }
 
     /// The file to be filled, or the directory.
@@ -81,7 +81,7 @@ impl<'n> Place<'n> {
     }
 
     /// All is there: it gets its name. EEXIST or ENOTEMPTY: something else has got it meanwhile.
-    pub fn keep(mut self) -> Result<()> {
+    pub fn commit(mut self) -> Result<()> {
         if !self.partial.as_bytes().is_empty() {
             let partial = self.partial.as_c_str();
             let renamed = match self.is_directory {
@@ -89,7 +89,7 @@ impl<'n> Place<'n> {
                 true => fs::rename(CWD, partial, CWD, self.path, 0),
                 false => name_file(partial, self.path),
             };
-            renamed.context("rename to", &ShowC(self.path))?;
+            renamed.context("rename to", &LossyC(self.path))?;
         }
         self.kept = true;
         Ok(())
@@ -114,7 +114,7 @@ impl<'n> Place<'n> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Staged<'_> {
     fn drop(&mut self) {
         if !self.kept
             && let Err(errno) = self.undo()
@@ -190,7 +190,7 @@ fn check_free(path: &CStr) -> Result<()> {
                 .map(drop)
                 .map_err(|errno| {
                     Error::with_errno(
-                        format_args!("its directory {}: {errno}", ShowC(parent.as_c_str())),
+                        format_args!("its directory {}: {errno}", LossyC(parent.as_c_str())),
                         errno,
                     )
                 });

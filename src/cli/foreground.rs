@@ -56,7 +56,7 @@ struct Typed {
 
 /// Stays with it to its end; its exit status. Signals were held back before it was started. `relay`
 /// hears that it is ready.
-pub fn attend(running: &Running, relay: Option<&Relay>) -> Result<u8> {
+pub fn wait(running: &Running, relay: Option<&Relay>) -> Result<u8> {
     let signals = signal::open(SignalSet::ALL).doing("watch signals")?;
     let master = running.terminal.as_ref().map(fd::Fd::by_ref);
     let raw = Raw(None);

@@ -6,11 +6,11 @@
 //! that the sibling does.
 
 use super::handshake::Channel;
-use super::launch::{Launch, makes_users};
+use super::launch::{Launch, creates_userns};
 use super::{child, last_steps, privileges, procfs_maker, time_offsets};
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
-use crate::io::show::{On, ShowC};
 use crate::spec::{Joined, NAMESPACES};
 use crate::sys::clone::{
     self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Side,
@@ -31,10 +31,10 @@ pub fn is_needed(launch: &Launch<'_>) -> bool {
         || spec.linux("netDevices").is_some()
 }
 
-/// The stage's whole life; or the container's process's.
-pub fn live(plan: &child::Plan<'_>) -> ! {
+/// The whole life of the intermediate process; or the container's process's.
+pub fn child_main(plan: &child::Plan<'_>) -> ! {
     let error = match run(plan) {
-        Ok(Side::Child) => child::live(plan),
+        Ok(Side::Child) => child::child_main(plan),
         Ok(Side::Parent(..)) => process::exit(0),
         Err(error) => error,
     };
@@ -77,7 +77,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     }
     drop(processes);
     let mut left = spec.namespaces & !(CLONE_NEWCGROUP | CLONE_NEWNS);
-    if makes_users(launch) {
+    if creates_userns(launch) {
         // The parent writes to files of ours, which are only its own as long as we can be traced.
         process::set_dumpable(true).doing("allow tracing")?;
         clone::unshare(CLONE_NEWUSER).doing("make a user namespace")?;
@@ -106,7 +106,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     }
     let side = clone::fork_sibling(left).doing(CLONE)?;
     if let Side::Parent(pid, pidfd) = &side {
-        channel.born(*pid, pidfd.by_ref())?;
+        channel.process_created(*pid, pidfd.by_ref())?;
     }
     Ok(side)
 }
@@ -183,7 +183,7 @@ fn has_users(launch: &Launch<'_>) -> bool {
     match launch.enters {
         Some((_, kinds)) => kinds & CLONE_NEWUSER != 0,
         None => {
-            makes_users(launch)
+            creates_userns(launch)
                 || launch.spec.joined.iter().any(|joined| joined.kind == CLONE_NEWUSER)
         }
     }
@@ -204,7 +204,7 @@ fn join(joined: &[Joined<'_>]) -> Result<()> {
         Some(open) => match clone::join_namespace(open.by_ref(), one.kind) {
             Err(Errno::EPERM) if !last => Ok(()),
             Err(Errno::EINVAL) => {
-                let path = ShowC(one.path);
+                let path = LossyC(one.path);
                 Err(Error::with_errno(
                     format_args!("join namespace {path}: not of the type it is given for"),
                     Errno::EINVAL,

@@ -6,9 +6,9 @@ use core::fmt::{self, Display};
 
 /// Shows bytes as text, with `\xNN` for bytes that are not UTF-8. An `Error` and the log escape
 /// deceptive characters besides.
-pub struct Show<'a>(pub &'a [u8]);
+pub struct Lossy<'a>(pub &'a [u8]);
 
-impl Display for Show<'_> {
+impl Display for Lossy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             f.write_str(chunk.valid())?;
@@ -22,17 +22,17 @@ impl Display for Show<'_> {
 
 /// The start and the end of bytes that may be long, so that what is said after them is seen, too: a
 /// message has [`crate::limits::ERROR_TEXT_BYTES`], a name four times as many.
-pub struct Brief<'a>(pub &'a [u8]);
+pub struct Elided<'a>(pub &'a [u8]);
 
-impl Display for Brief<'_> {
+impl Display for Elided<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let start = fitting(&mut self.0.iter(), 192);
         let end = fitting(&mut self.0[start..].iter().rev(), 64);
-        Show(&self.0[..start]).fmt(f)?;
+        Lossy(&self.0[..start]).fmt(f)?;
         if start + end < self.0.len() {
             f.write_str("…")?;
         }
-        Show(&self.0[self.0.len() - end..]).fmt(f)
+        Lossy(&self.0[self.0.len() - end..]).fmt(f)
     }
 }
 
@@ -51,11 +51,11 @@ fn fitting(bytes: &mut dyn Iterator<Item = &u8>, mut room: usize) -> usize {
 }
 
 /// A C string shown the same way.
-pub struct ShowC<'a>(pub &'a CStr);
+pub struct LossyC<'a>(pub &'a CStr);
 
-impl Display for ShowC<'_> {
+impl Display for LossyC<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Show(self.0.to_bytes()).fmt(f)
+        Lossy(self.0.to_bytes()).fmt(f)
     }
 }
 
@@ -73,7 +73,7 @@ impl<T> On<T> for Result<T, Errno> {
 
 #[cold]
 fn failed(doing: &str, path: &CStr, errno: Errno) -> crate::Error {
-    crate::Error::with_errno(format_args!("{doing} {}: {errno}", ShowC(path)), errno)
+    crate::Error::with_errno(format_args!("{doing} {}: {errno}", LossyC(path)), errno)
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn long_names_are_shown_by_their_ends() {
-        let show = |bytes: &[u8]| Brief(bytes).to_string();
+        let show = |bytes: &[u8]| Elided(bytes).to_string();
         assert_eq!((show(b""), show(b"etc/\xff")), ("".into(), "etc/\\xff".into()));
         let whole = "a".repeat(256);
         assert_eq!(show(whole.as_bytes()), whole);
@@ -92,7 +92,7 @@ mod tests {
         );
         for byte in [b"\xff", b"\n", "é".as_bytes()] {
             assert!(
-                crate::Error::new(format_args!("{}", Brief(&byte.repeat(5000)))).to_string().len()
+                crate::Error::new(format_args!("{}", Elided(&byte.repeat(5000)))).to_string().len()
                     <= 260
             );
         }

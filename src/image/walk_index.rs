@@ -5,7 +5,7 @@
 //! entry that led to it: with a list of what is still to do instead of recursion, within the limits
 //! that choosing has.
 
-use super::choose::{Lead, each_at_the_top};
+use super::choose::{Candidate, each_at_the_top};
 use super::descriptor::{self, Descriptor};
 use super::docker;
 pub use super::manifest::config_type;
@@ -25,7 +25,7 @@ type Buffer = [u8; DOCUMENT_BYTES];
 
 /// What a descriptor in an index says that it leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sort {
+pub enum EntryKind {
     /// Another index.
     Index,
     /// A manifest: of an image, or of an artifact that only the manifest tells from one.
@@ -37,7 +37,7 @@ pub enum Sort {
 }
 
 /// One entry of an index.
-pub struct Found<'a> {
+pub struct IndexEntry<'a> {
     /// The name of the entry at the top that it is or that led to it; empty where that has none.
     pub tag: Text<'a>,
     /// The number of that entry, from 0.
@@ -45,7 +45,7 @@ pub struct Found<'a> {
     /// Indexes above it.
     pub depth: u8,
     /// What it leads to.
-    pub sort: Sort,
+    pub sort: EntryKind,
     /// The type of its document, or of the artifact.
     pub media_type: Text<'a>,
     /// What it says it runs on.
@@ -87,11 +87,11 @@ impl Scope<'_> {
 /// Shows all entries of all indexes of a layout, with the fault of each that cannot be read. An
 /// index whose entries cannot be read is shown again. `top` and `nested` are buffers for the
 /// indexes.
-pub fn survey(
+pub fn walk_index(
     store: &Store<'_>,
     scope: &Scope<'_>,
     [top, nested]: [&mut Buffer; 2],
-    see: &mut dyn FnMut(&Found<'_>) -> Result<()>,
+    see: &mut dyn FnMut(&IndexEntry<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut walk =
         Walk { store, scope, pending: heapless::Vec::new(), bytes: 0, count: 0, failed: None, see };
@@ -104,7 +104,7 @@ pub fn survey(
 /// An index that has not been gone over yet.
 #[derive(Clone, Copy)]
 struct Pending {
-    lead: Lead,
+    lead: Candidate,
     depth: u8,
     pinned: bool,
 }
@@ -128,7 +128,7 @@ struct Walk<'a, 's> {
     count: usize,
     /// What ended the walk was no fault of an index.
     failed: Option<Error>,
-    see: &'a mut dyn FnMut(&Found<'_>) -> Result<()>,
+    see: &'a mut dyn FnMut(&IndexEntry<'_>) -> Result<()>,
 }
 
 impl Walk<'_, '_> {
@@ -190,11 +190,11 @@ impl Walk<'_, '_> {
         }
         let own = || value.require_text("digest").and_then(|text| descriptor::parse(text, value));
         let digest = index.or_else(|| own().ok()).unwrap_or(Digest::ZERO);
-        self.show(&Found {
+        self.show(&IndexEntry {
             tag: at.tag,
             top: at.top,
             depth: at.depth,
-            sort: if index.is_some() { Sort::Index } else { Sort::Artifact },
+            sort: if index.is_some() { EntryKind::Index } else { EntryKind::Artifact },
             media_type: Text::EMPTY,
             platform: Platform::default(),
             digest,
@@ -206,7 +206,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    fn show(&mut self, found: &Found<'_>) -> Result<()> {
+    fn show(&mut self, found: &IndexEntry<'_>) -> Result<()> {
         (self.see)(found).inspect_err(|error| self.failed = Some(error.clone()))
     }
 
@@ -232,10 +232,10 @@ impl Walk<'_, '_> {
         let attests =
             notes.map_or(Ok(None), |notes| notes.get("vnd.docker.reference.type"))?.is_some();
         let sort = match media.map(Document::kind) {
-            Some(Kind::Index) => Sort::Index,
-            _ if attests || platform.os == "unknown" => Sort::Attestation,
-            Some(_) if artifact_type.is_none() => Sort::Manifest,
-            _ => Sort::Artifact,
+            Some(Kind::Index) => EntryKind::Index,
+            _ if attests || platform.os == "unknown" => EntryKind::Attestation,
+            Some(_) if artifact_type.is_none() => EntryKind::Manifest,
+            _ => EntryKind::Artifact,
         };
         if self.scope.is_of_platform && platform.rank(&self.scope.wanted.platform) == Rank::Other {
             return Ok(());
@@ -244,9 +244,9 @@ impl Walk<'_, '_> {
         let is_missing = fault.is_some() && self.store.has(&digest).is_ok_and(|is_there| !is_there);
         let is_pinned =
             self.scope.wanted.digest.as_ref().is_none_or(|wanted| pinned || *wanted == digest);
-        if let (Some(media), Sort::Index, None) = (media, sort, &fault) {
+        if let (Some(media), EntryKind::Index, None) = (media, sort, &fault) {
             let pending = Pending {
-                lead: Lead::new(digest, size, media),
+                lead: Candidate::new(digest, size, media),
                 depth: depth + 1,
                 pinned: is_pinned,
             };
@@ -259,7 +259,7 @@ impl Walk<'_, '_> {
         }
         let media_type = artifact_type.unwrap_or(media_type);
         let descriptor = *value;
-        self.show(&Found {
+        self.show(&IndexEntry {
             tag,
             top,
             depth,
@@ -288,10 +288,10 @@ pub struct Contents<'m> {
     pub layers: &'m [Layer],
 }
 
-impl Found<'_> {
+impl IndexEntry<'_> {
     /// Whether it leads to a manifest, of whatever.
     pub fn is_manifest(&self) -> bool {
-        self.sort != Sort::Index && self.media.is_some()
+        self.sort != EntryKind::Index && self.media.is_some()
     }
 
     /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of
@@ -308,9 +308,10 @@ impl Found<'_> {
             .media
             .ok_or_else(|| Error::new(format_args!("{}: not a manifest", self.digest)))?;
         let within = |error: Error| error.within(format_args!("manifest {}", self.digest));
-        let document = read_document(store, &Lead::new(self.digest, self.size, media), buffer)
+        let document = read_document(store, &Candidate::new(self.digest, self.size, media), buffer)
             .map_err(within)?;
-        let is_image = self.sort == Sort::Manifest && !is_artifact(&document).map_err(within)?;
+        let is_image =
+            self.sort == EntryKind::Manifest && !is_artifact(&document).map_err(within)?;
         let config = manifest::layers_and_config(&document, is_image && is_strict, layers)
             .map_err(within)?;
         Ok(Contents { is_image, document, config, layers })
