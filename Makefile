@@ -35,8 +35,8 @@ test: setup build ## all of the tests, most of them in virtual machines
 
 # A test of the long form may take an hour where the processors are busy.
 test-escapes: setup build ## the escapes that are races, in their long form: more than an hour
-	OCINIT_ESCAPES=long OCINIT_TEST_LONGEST=3600 cargo test --no-fail-fast \
-	    --test escapes --test escapes_links --test escapes_racing --test escapes_racing_mounts
+	OCINIT_ESCAPES=long OCINIT_TEST_LONGEST=3600 cargo test --test all -- \
+	    escapes:: escapes_links:: escapes_racing:: escapes_racing_mounts::
 
 size: build ## size of the stripped binary, and what the largest part of it is
 	@linker/size

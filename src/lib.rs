@@ -33,7 +33,7 @@
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(test)]
-#[path = "../tests/support/ground.rs"]
+#[path = "../tests/all/support/ground.rs"]
 mod ground;
 
 pub mod bundle;

@@ -1,5 +1,5 @@
 //! Real groups, as root, in a mount namespace of the test's own with cgroup2 where it belongs. What
-//! needs controllers that this machine's cgroup2 has not is tested in a VM (tests/runtime_vm.rs).
+//! needs controllers that this machine's cgroup2 has not is tested in a VM (tests/all/runtime_vm.rs).
 
 use super::*;
 use crate::codec::json;

@@ -9,7 +9,7 @@
 //! listener.rs   what notifies -> who listens                 parent
 //! ```
 //! A filter does what the one does that runc has libseccomp make, and is smaller: a binary tree
-//! over ranges of system calls with the same verdict. `tests/seccomp.rs` compares both over every
+//! over ranges of system calls with the same verdict. `tests/all/seccomp.rs` compares both over every
 //! number. What runc decides, and so do we:
 //!
 //! - x86_64 is always part of a filter, x86 and x32 where `architectures` has them; a call of any

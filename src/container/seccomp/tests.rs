@@ -1,7 +1,7 @@
-//! Profiles by what their filters say, in an interpreter and to a thread. `tests/seccomp.rs` has
+//! Profiles by what their filters say, in an interpreter and to a thread. `tests/all/seccomp.rs` has
 //! libseccomp beside them.
 
-#[path = "../../../tests/support/bpf.rs"]
+#[path = "../../../tests/all/support/bpf.rs"]
 mod bpf;
 
 use super::*;

@@ -8,7 +8,7 @@ use ocinit::container::seccomp::{Program, compile};
 use ocinit::io::output::Sink;
 use ocinit::spec::{capability, seccomp};
 
-#[path = "../../support/bpf.rs"]
+#[path = "../../all/support/bpf.rs"]
 mod bpf;
 
 struct Bytes(Vec<u8>);
