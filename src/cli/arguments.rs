@@ -1,47 +1,22 @@
-//! The words of a command: options by a table, read by getargs where they stand, as often as
-//! somebody asks.
+//! The words of a command: options by a table, read by getargs where they stand.
 
-use super::making::IMAGE;
-use super::{Command, GLOBAL, VERSION, nearest};
+use super::command::{Command, Flag, GLOBAL, Usage, VERSION};
+use super::nearest::nearest;
+use super::options::IMAGE;
 use crate::io::lossy::{Lossy, LossyC};
 use crate::{Error, Result};
 use core::ffi::CStr;
 use getargs::{Arg, Argument, Options};
 
-/// An option of a command.
-pub struct Flag {
-    /// Its name after `--`.
-    pub long: &'static str,
-    /// Its letter after `-`; 0 where it has none.
-    pub short: u8,
-    /// What its value is called; empty where it takes none. In brackets: only after a `=`.
-    pub value: &'static str,
-    /// For `--help`.
-    pub about: &'static str,
-}
+/// Different options that one command may be given.
+const GIVEN_MAX: usize = 40;
 
-impl Flag {
-    /// An option that is there or not.
-    pub const fn switch(long: &'static str, short: u8, about: &'static str) -> Flag {
-        Flag { long, short, value: "", about }
-    }
-
-    /// An option with a value.
-    pub const fn value(
-        long: &'static str,
-        short: u8,
-        value: &'static str,
-        about: &'static str,
-    ) -> Flag {
-        Flag { long, short, value, about }
-    }
-}
-
-/// What was typed, without the program's name.
-#[derive(Clone, Copy)]
+/// What was typed, without the program's name. The options are read once.
 pub struct Arguments<'a> {
     words: &'a [&'a CStr],
     command: Option<&'static Command>,
+    /// Each option that was given, once, with its last value.
+    given: heapless::Vec<(&'static str, Option<&'a CStr>), GIVEN_MAX>,
 }
 
 /// One thing that was typed.
@@ -51,18 +26,21 @@ enum Piece<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Before the command is known: options of all commands, then its name. What follows is not
-    /// looked at.
+    /// Returns the options before the command's name. What follows the name is not looked at.
     pub fn new(words: &'a [&'a CStr]) -> Arguments<'a> {
-        Arguments { words, command: None }
+        let mut arguments = Arguments { words, command: None, given: heapless::Vec::new() };
+        // `name` returns the error.
+        let _ = arguments.read();
+        arguments
     }
 
-    /// The same words as those of `command`, checked: options that it has, with their values, and
-    /// as many words as it takes.
-    pub fn of(self, command: &'static Command) -> Result<Arguments<'a>> {
-        let arguments = Arguments { command: Some(command), ..self };
-        arguments.each(&mut |_| true)?;
-        let (count, name, usage) = (arguments.words().count(), command.name, super::Usage(command));
+    /// Returns the same words as those of `command`, checked: options that it has, with their
+    /// values, and as many words as it takes.
+    pub fn of(&self, command: &'static Command) -> Result<Arguments<'a>> {
+        let (words, given) = (self.words, heapless::Vec::new());
+        let mut arguments = Arguments { words, command: Some(command), given };
+        arguments.read()?;
+        let (count, name, usage) = (arguments.words().count(), command.name, Usage(command));
         match () {
             _ if arguments.has("help") => Ok(arguments),
             _ if count < command.least => {
@@ -79,89 +57,140 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Walks all words, and keeps the options.
+    fn read(&mut self) -> Result<()> {
+        let mut walk = self.walk();
+        while let Some(piece) = walk.next()? {
+            let Piece::Given(flag, value) = piece else { continue };
+            match self.given.iter_mut().find(|(long, _)| *long == flag.long) {
+                Some((_, last)) => *last = value,
+                None => self
+                    .given
+                    .push((flag.long, value))
+                    .map_err(|_| Error::new(format_args!("more than {GIVEN_MAX} options")))?,
+            }
+        }
+        Ok(())
+    }
+
     /// The command's name.
     pub fn name(&self) -> Result<Option<&'a CStr>> {
-        let mut name = None;
-        self.each(&mut |piece| match piece {
-            Piece::Word(word) => {
-                name = Some(word);
-                false
+        let mut walk = self.walk();
+        while let Some(piece) = walk.next()? {
+            if let Piece::Word(name) = piece {
+                return Ok(Some(name));
             }
-            Piece::Given(..) => true,
-        })?;
-        Ok(name)
+        }
+        Ok(None)
+    }
+
+    fn last(&self, long: &str) -> Option<Option<&'a CStr>> {
+        self.given.iter().find(|(name, _)| *name == long).map(|(_, value)| *value)
     }
 
     /// Whether an option was given.
     pub fn has(&self, long: &str) -> bool {
-        self.given(long, 0).is_some()
+        self.last(long).is_some()
     }
 
     /// The value of an option; the last one counts.
     pub fn value(&self, long: &str) -> Option<&'a CStr> {
-        (0..).map_while(|n| self.given(long, n)).last().flatten()
+        self.last(long).flatten()
     }
 
     /// The values of an option that may be given many times, in order.
-    pub fn values(self, long: &'static str) -> impl Iterator<Item = &'a CStr> {
-        (0..).map_while(move |n| self.given(long, n).flatten())
+    pub fn values(&self, long: &'static str) -> Values<'a> {
+        Values { walk: self.walk(), long }
     }
 
     /// The words that are no options, after the command's name.
-    pub fn words(self) -> impl Iterator<Item = &'a CStr> {
-        (1..).map_while(move |n| self.word_at(n))
+    pub fn words(&self) -> TypedWords<'a> {
+        let mut words = TypedWords(self.walk());
+        let _ = words.next();
+        words
     }
 
     /// One of the words that are no options, from 0 behind the command's name; where it is known
     /// how many there are.
     pub fn word(&self, n: usize) -> &'a CStr {
-        self.word_at(n + 1).unwrap_or(c"")
+        self.words().nth(n).unwrap_or(c"")
     }
 
-    fn word_at(&self, index: usize) -> Option<&'a CStr> {
-        let (mut left, mut found) = (index + 1, None);
-        let _ = self.each(&mut |piece| {
-            if let Piece::Word(word) = piece {
-                left -= 1;
-                if left == 0 {
-                    found = Some(word);
-                }
-            }
-            left > 0
-        });
-        found
+    fn walk(&self) -> Walk<'a> {
+        let word: fn(&&'a CStr) -> Word<'a> = |word| Word(word.to_bytes_with_nul());
+        Walk {
+            options: Options::new(self.words.iter().map(word)),
+            command: self.command,
+            words: 0,
+            is_begun: false,
+            passes_on: self.command.is_some_and(Command::passes_on),
+        }
     }
+}
 
-    /// The use of an option after so many other uses of it, and its value.
-    fn given(&self, long: &str, mut after: usize) -> Option<Option<&'a CStr>> {
-        let mut found = None;
-        let _ = self.each(&mut |piece| match piece {
-            Piece::Given(flag, value) if flag.long == long => {
-                found = (after == 0).then_some(value);
-                after = after.wrapping_sub(1);
-                found.is_none()
-            }
-            _ => true,
-        });
-        found
-    }
+/// The values of one option, in order.
+pub struct Values<'a> {
+    walk: Walk<'a>,
+    long: &'static str,
+}
 
-    /// Shows each piece until `see` says no.
-    fn each(&self, see: &mut dyn FnMut(Piece<'a>) -> bool) -> Result<()> {
-        let mut options =
-            Options::new(self.words.iter().map(|word| Word(word.to_bytes_with_nul())));
-        let (mut words, mut is_begun) = (0, false);
-        let mut passes_on = self.command.is_some_and(Command::passes_on);
+impl<'a> Iterator for Values<'a> {
+    type Item = &'a CStr;
+
+    fn next(&mut self) -> Option<&'a CStr> {
         loop {
+            match self.walk.next().ok()?? {
+                Piece::Given(flag, value) if flag.long == self.long => return value,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The words that are no options.
+pub struct TypedWords<'a>(Walk<'a>);
+
+impl<'a> Iterator for TypedWords<'a> {
+    type Item = &'a CStr;
+
+    fn next(&mut self) -> Option<&'a CStr> {
+        loop {
+            if let Piece::Word(word) = self.0.next().ok()?? {
+                return Some(word);
+            }
+        }
+    }
+}
+
+type Source<'a> = core::iter::Map<core::slice::Iter<'a, &'a CStr>, fn(&&'a CStr) -> Word<'a>>;
+
+/// Reads the words from the first to the last; without a command it ends at the first that is no
+/// option.
+struct Walk<'a> {
+    options: Options<Word<'a>, Source<'a>>,
+    command: Option<&'static Command>,
+    /// Words that were no options.
+    words: usize,
+    is_begun: bool,
+    passes_on: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn next(&mut self) -> Result<Option<Piece<'a>>> {
+        loop {
+            // The options behind the name are not known before the command is.
+            if self.command.is_none() && self.words > 0 {
+                return Ok(None);
+            }
             // Words after the first: always for exec, after an image for other commands.
-            let is_raw = words > 1 && passes_on;
+            let is_raw = self.words > 1 && self.passes_on;
             let next = match is_raw {
-                true => Ok(options.next_positional().map(Arg::Positional)),
-                false => options.next_arg(),
+                true => Ok(self.options.next_positional().map(Arg::Positional)),
+                false => self.options.next_arg(),
             };
             let next =
                 next.map_err(|_| Error::new(format_args!("an option has a value it cannot take")))?;
-            let Some(next) = next else { return Ok(()) };
+            let Some(next) = next else { return Ok(None) };
             let letter;
             let (dashes, name) = match next {
                 Arg::Long(name) => ("--", name.bytes()),
@@ -171,31 +200,29 @@ impl<'a> Arguments<'a> {
                 }
                 Arg::Positional(word) => {
                     // One `--` may stand before the words that are passed on.
-                    let is_first = is_raw && !core::mem::replace(&mut is_begun, true);
-                    if is_first && word.ends_opts() && !options.opts_ended() {
+                    let is_first = is_raw && !core::mem::replace(&mut self.is_begun, true);
+                    if is_first && word.ends_opts() && !self.options.opts_ended() {
                         continue;
                     }
-                    words += 1;
-                    // Whose options follow a name is not known before the command is.
-                    match see(Piece::Word(word.value())) && self.command.is_some() {
-                        true => continue,
-                        false => return Ok(()),
-                    }
+                    self.words += 1;
+                    return Ok(Some(Piece::Word(word.value())));
                 }
             };
             let is_long = dashes.len() == 2;
-            let own = self.command.filter(|_| words > 0).map_or(&[][..], |command| command.flags);
+            let command = self.command.filter(|_| self.words > 0);
+            let own = command.map_or(&[][..], |command| command.flags);
             let is_it = |flag: &&Flag| {
                 if is_long { flag.long.as_bytes() == name } else { name == [flag.short] }
             };
             // `-v` after a command's name is free for another option: a command has no version.
-            let global = GLOBAL.iter().filter(|flag| words == 0 || flag.long != VERSION);
+            let is_before = self.words == 0;
+            let global = GLOBAL.iter().filter(|flag| is_before || flag.long != VERSION);
             let Some(flag) = own.iter().chain(global).find(is_it) else {
-                return Err(self.unknown(dashes, name, own));
+                return Err(unknown(self.command, dashes, name, own));
             };
             let value = match flag.value {
                 // As Go has it.
-                "" if is_long => match options.value_opt().map(Word::bytes) {
+                "" if is_long => match self.options.value_opt().map(Word::bytes) {
                     None | Some(b"true") => None,
                     Some(b"false") => continue,
                     Some(_) => {
@@ -203,47 +230,48 @@ impl<'a> Arguments<'a> {
                     }
                 },
                 "" => None,
-                what if what.starts_with('[') => options.value_opt(),
-                what => Some(options.value().map_err(|_| {
+                what if what.starts_with('[') => self.options.value_opt(),
+                what => Some(self.options.value().map_err(|_| {
                     Error::new(format_args!("{dashes}{} needs a value: {what}", Lossy(name)))
                 })?),
             };
             if flag.long == IMAGE.long {
-                if words > 1 {
-                    return Err(self.late_image());
+                if self.words > 1 {
+                    let name = self.command.map_or("", |command| command.name);
+                    return Err(Error::new(format_args!(
+                        "{name}: --image stands before the ID: what follows the ID is the command in the image"
+                    )));
                 }
-                passes_on = true;
+                self.passes_on = true;
             }
-            let piece = Piece::Given(flag, value.map(Word::value));
-            if !see(piece) {
-                return Ok(());
-            }
+            return Ok(Some(Piece::Given(flag, value.map(Word::value))));
         }
     }
 }
 
-impl Arguments<'_> {
-    #[cold]
-    fn unknown(&self, dashes: &str, name: &[u8], own: &'static [Flag]) -> Error {
-        let is_known = |flag: &&Flag| self.command.is_none() || flag.long != VERSION;
-        let (name_shown, known) =
-            (Lossy(name), own.iter().chain(GLOBAL).filter(is_known).map(|flag| flag.long));
-        let (of, colon) = self.command.map_or(("", ""), |command| (command.name, ": "));
-        match nearest(name, &mut { known }) {
-            Some(near) if dashes.len() == 2 => Error::new(format_args!(
-                "{of}{colon}no option --{name_shown}; did you mean --{near}?"
-            )),
-            _ => Error::new(format_args!("{of}{colon}no option {dashes}{name_shown}: see --help")),
+#[cold]
+fn unknown(
+    command: Option<&'static Command>,
+    dashes: &str,
+    name: &[u8],
+    own: &'static [Flag],
+) -> Error {
+    let is_known = |flag: &&Flag| command.is_none() || flag.long != VERSION;
+    let (name_shown, known) =
+        (Lossy(name), own.iter().chain(GLOBAL).filter(is_known).map(|flag| flag.long));
+    let (of, colon) = command.map_or(("", ""), |command| (command.name, ": "));
+    match nearest(name, &mut { known }) {
+        Some(near) if dashes.len() == 2 => {
+            Error::new(format_args!("{of}{colon}no option --{name_shown}; did you mean --{near}?"))
         }
+        _ => Error::new(format_args!("{of}{colon}no option {dashes}{name_shown}: see --help")),
     }
+}
 
-    #[cold]
-    fn late_image(&self) -> Error {
-        let name = self.command.map_or("", |command| command.name);
-        Error::new(format_args!(
-            "{name}: --image stands before the ID: what follows the ID is the command in the image"
-        ))
-    }
+/// The value of an option is none of those it can have.
+#[cold]
+pub fn choice(option: &str, value: &CStr, known: &str) -> Error {
+    Error::new(format_args!("{option} {}: neither {known}", LossyC(value)))
 }
 
 /// A word, or a part of one, as getargs wants it: with the NUL behind it where it reaches to the
@@ -297,7 +325,7 @@ impl Argument for Word<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PASSED_ON, Run};
+    use super::super::command::{PASSED_ON, Run};
     use super::*;
 
     const TEST: Command = Command {

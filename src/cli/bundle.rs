@@ -1,9 +1,11 @@
 //! `ocinit bundle IMAGE BUNDLE`: a root file system and the config.json for it, as runc and crun
 //! take them.
 
+use super::arguments::Arguments;
+use super::command::{Command, Run};
 use super::image::{self, Chosen};
 use super::staged::Staged;
-use super::{Arguments, Command, Flag, Run, rootless, security};
+use super::{options, rootless, security};
 use crate::bundle::{self, Overrides, Rootless, Stock};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
@@ -26,19 +28,17 @@ pub(super) const COMMAND: Command = Command {
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
     flags: &[
-        image::PLATFORM,
-        image::REF,
-        super::max_size::FLAG,
-        rootless::FLAG,
-        TTY,
-        security::PRIVILEGED,
-        security::OPTION,
-        security::ULIMIT,
+        options::PLATFORM,
+        options::REF,
+        options::MAX_SIZE,
+        options::ROOTLESS,
+        options::TTY,
+        options::PRIVILEGED,
+        options::SECURITY_OPT,
+        options::ULIMIT,
     ],
     run: Run::Image(run),
 };
-
-pub(super) const TTY: Flag = Flag::switch("tty", b't', "the process gets a terminal");
 
 /// The root directory's name in the bundle.
 const ROOTFS: &CStr = c"rootfs";

@@ -1,6 +1,6 @@
 //! What commands on containers have in common: where their state is kept.
 
-use super::Arguments;
+use super::arguments::Arguments;
 use crate::container::state::{Directory, Id, Missing, Root, State};
 use crate::container::userns;
 use crate::io::lossy::On;

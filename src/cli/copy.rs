@@ -1,10 +1,12 @@
 //! `ocinit copy SRC DST`: an image from one place to another, verified on its way.
 
-use super::image::{self, PLATFORM, Transport};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
+use super::image::{self, Transport};
 use super::max_size::MaxSize;
+use super::options;
 use super::progress::Progress;
 use super::staged::{Staged, is_empty};
-use super::{Arguments, Command, Flag, Run};
 use crate::codec::json;
 use crate::export::{self, Kind, Target};
 use crate::image::{Blob, Image, ImageMemory, Store, Wanted, check_name, select, select_artifact};
@@ -29,7 +31,7 @@ pub(super) const COMMAND: Command = Command {
     about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], \
             each blob verified by its digest; - is standard input or output.",
     flags: &[
-        PLATFORM,
+        options::PLATFORM,
         Flag::switch("all", b'a', "the images for all platforms, with the index over them"),
     ],
     run: Run::Image(run),

@@ -1,6 +1,8 @@
 //! `ocinit create ID`: a container that waits for its start.
 
-use super::{Arguments, Command, Run, bundle, container, image, making, security};
+use super::arguments::Arguments;
+use super::command::{Command, Run};
+use super::{container, making, options};
 use crate::Result;
 use crate::container::notify::Relay;
 use crate::container::own_file;
@@ -14,21 +16,21 @@ pub(super) const COMMAND: Command = Command {
     most: COMMAND_WORDS_MAX,
     about: "Make a container, which waits for its start.",
     flags: &[
-        making::BUNDLE,
-        making::IMAGE,
-        image::PLATFORM,
-        image::REF,
-        super::max_size::FLAG,
-        bundle::TTY,
-        security::PRIVILEGED,
-        security::OPTION,
-        security::ULIMIT,
-        making::CONSOLE,
-        making::PID_FILE,
-        making::PIDFD,
-        making::PRESERVED,
-        making::NO_PIVOT,
-        making::NO_KEYRING,
+        options::BUNDLE,
+        options::IMAGE,
+        options::PLATFORM,
+        options::REF,
+        options::MAX_SIZE,
+        options::TTY,
+        options::PRIVILEGED,
+        options::SECURITY_OPT,
+        options::ULIMIT,
+        options::CONSOLE,
+        options::PID_FILE,
+        options::PIDFD,
+        options::PRESERVED,
+        options::NO_PIVOT,
+        options::NO_KEYRING,
     ],
     run: Run::Container(run),
 };

@@ -1,6 +1,8 @@
 //! `ocinit delete ID`: removes what is kept of a container that has stopped, or (`--force`) of any.
 
-use super::{Arguments, Command, Flag, Run, container, reached, temporary};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
+use super::{container, reached, temporary};
 use crate::container::hooks::{self, HookContext};
 use crate::container::intel_rdt;
 use crate::container::state::{Directory, Id, Root, State, StateMemory, Status, owns_namespace};

@@ -1,6 +1,8 @@
 //! `ocinit exec ID COMMAND...`: one more process in a container.
 
-use super::{Arguments, Command, Flag, PASSED_ON, Run, container, foreground, making};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, PASSED_ON, Run};
+use super::{container, foreground, making, options};
 use crate::codec::json;
 use crate::container::cgroup::Joined;
 use crate::container::hooks::HookContext;
@@ -36,10 +38,10 @@ pub(super) const COMMAND: Command = Command {
         Flag::value("process-label", 0, "LABEL", "its SELinux label"),
         Flag::value("cgroup", 0, "PATH", "a cgroup below the container's"),
         Flag::switch("ignore-paused", 0, "even if the container is paused"),
-        making::CONSOLE,
-        making::PID_FILE,
-        making::PIDFD,
-        making::PRESERVED,
+        options::CONSOLE,
+        options::PID_FILE,
+        options::PIDFD,
+        options::PRESERVED,
     ],
     run: Run::Container(run),
 };

@@ -1,7 +1,8 @@
 //! `ocinit features`: what this runtime knows (features.md of the runtime-spec), whatever the host
 //! has of it.
 
-use super::{Arguments, Command, Run};
+use super::arguments::Arguments;
+use super::command::{Command, Run};
 use crate::codec::json::Writer;
 use crate::container::{attributes, seccomp};
 use crate::io::output::Output;
@@ -15,7 +16,7 @@ pub(super) const COMMAND: Command = Command {
     words: "",
     least: 0,
     most: 0,
-    about: "Lossy what the runtime knows of the specification, as JSON.",
+    about: "Show what the runtime knows of the specification, as JSON.",
     flags: &[],
     run: Run::Container(run),
 };

@@ -1,9 +1,10 @@
 //! `ocinit help`, `--help` and `version`; and the error for an unknown command.
 
-use super::{
-    Arguments, COMMANDS, Command, Flag, GLOBAL, Run, VERSION as VERSION_OPTION, find, nearest,
-    print,
-};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, GLOBAL, Run, Usage, VERSION as VERSION_OPTION};
+use super::nearest::nearest;
+use super::print::print;
+use super::{COMMANDS, find};
 use crate::io::lossy::LossyC;
 use crate::{Error, Result};
 use core::ffi::CStr;
@@ -30,7 +31,7 @@ pub(super) const VERSION: Command = Command {
     words: "",
     least: 0,
     most: 0,
-    about: "Lossy the version.",
+    about: "Show the version.",
     flags: &[],
     run: Run::Program(|_| version()),
 };
@@ -117,18 +118,6 @@ pub(super) fn unknown(name: &CStr, failed: &mut i32) -> Error {
     match nearest(name.to_bytes(), &mut COMMANDS.iter().map(|command| command.name)) {
         Some(near) => Error::new(format_args!("unknown command {shown}; did you mean {near}?")),
         None => Error::new(format_args!("unknown command {shown}: see ocinit --help")),
-    }
-}
-
-/// How a command is called.
-pub(super) struct Usage(pub(super) &'static Command);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Command { name, words, flags, .. } = self.0;
-        let options = if flags.is_empty() { "" } else { " [OPTION]..." };
-        let space = if words.is_empty() { "" } else { " " };
-        write!(f, "{name}{options}{space}{words}")
     }
 }
 

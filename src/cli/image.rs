@@ -1,10 +1,10 @@
 //! `IMAGE` on a command line: `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`, as
 //! skopeo and podman write it. `-` is standard input.
 
+use super::arguments::Arguments;
 use super::max_size::MaxSize;
 use super::progress::Progress;
 use super::spool::{inflated, keep, spool};
-use super::{Arguments, Flag};
 use crate::codec::digest::Digest;
 use crate::image::{ArchiveMemory, Form, Image, ImageMemory, Store, Target, Wanted};
 use crate::io::lossy::{Lossy, LossyC};
@@ -18,14 +18,6 @@ use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
-
-/// Which of the images for many platforms.
-pub const PLATFORM: Flag = Flag::value(
-    "platform",
-    0,
-    "OS/ARCH[/VARIANT]",
-    "the image for this platform, not for this machine",
-);
 
 /// Where an image is, by the word before its path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,9 +93,6 @@ pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
     Ok(known.unwrap_or((Transport::Any, text)))
 }
 
-/// The option of a command that gives the tag apart from the image.
-pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
-
 /// The image that a command is about, all of its layers there, and how far it is with them.
 pub struct Chosen<'m> {
     pub store: Store<'m>,
@@ -147,7 +136,7 @@ pub fn open<'m, 'w>(
     if let Some(platform) = arguments.value("platform") {
         wanted.platform = target(platform)?;
     }
-    if let Some(name) = arguments.value(REF.long) {
+    if let Some(name) = arguments.value("ref") {
         let name = name.to_str().ok().filter(|_| wanted.reference.is_none());
         wanted.reference = Some(
             name.ok_or_else(|| Error::new(format_args!("--ref: the image has a tag already")))?,

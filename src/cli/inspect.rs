@@ -6,7 +6,9 @@
 mod json;
 mod table;
 
-use super::{Arguments, Command, Flag, Run, choice, image};
+use super::arguments::{Arguments, choice};
+use super::command::{Command, Flag, Run};
+use super::{image, options};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Items, Text, Value};
 use crate::image::walk_index::{
@@ -28,7 +30,7 @@ pub(super) const COMMAND: Command = Command {
     words: "IMAGE",
     least: 1,
     most: 1,
-    about: "Lossy what an image is: its digests, platform, configuration, layers and history. Without a tag, and where \
+    about: "Show what an image is: its digests, platform, configuration, layers and history. Without a tag, and where \
             there are several images, show which there are.",
     flags: &[
         Flag::value(
@@ -37,7 +39,7 @@ pub(super) const COMMAND: Command = Command {
             "table|json",
             "for a person, which is the default, or for a program",
         ),
-        image::PLATFORM,
+        options::PLATFORM,
     ],
     run: Run::Image(run),
 };

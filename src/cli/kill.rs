@@ -1,6 +1,8 @@
 //! `ocinit kill ID [SIGNAL]`: sends a signal to a container.
 
-use super::{Arguments, Command, Flag, Run, container};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
+use super::container;
 use crate::container::state::{Id, Status, owns_namespace};
 use crate::io::lossy::LossyC;
 use crate::sys::signal::{self, SIGKILL};

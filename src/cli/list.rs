@@ -1,6 +1,8 @@
 //! `ocinit list`: all containers, as a table, as JSON, or by name.
 
-use super::{Arguments, Command, Flag, Run, choice, container};
+use super::arguments::{Arguments, choice};
+use super::command::{Command, Flag, Run};
+use super::container;
 use crate::codec::json::Writer;
 use crate::container::state::{Directory, Id, Rfc3339, Root, State, StateMemory};
 use crate::io::lossy::{Lossy, LossyC};

@@ -1,8 +1,10 @@
 //! `ocinit list-files IMAGE`: what all layers together come to, as `tar tvf --numeric-owner` would
 //! show it.
 
+use super::arguments::Arguments;
+use super::command::{Command, Run};
 use super::image::{self, Chosen};
-use super::{Arguments, Command, Run};
+use super::options;
 use crate::io::output::{Output, Sink};
 use crate::rootfs::tree::{Listed, Tree};
 use crate::sys::fd::STDOUT;
@@ -16,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: 1,
     about: "Verify an image and list the files its layers come to, without unpacking them.",
-    flags: &[image::PLATFORM, super::max_size::FLAG],
+    flags: &[options::PLATFORM, options::MAX_SIZE],
     run: Run::Image(run),
 };
 

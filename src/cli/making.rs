@@ -1,7 +1,8 @@
 //! What `create` and `run` have in common: from words and a bundle to a container's process.
 
+use super::arguments::Arguments;
 use super::bundle::{self, Wanted};
-use super::{Arguments, Flag, foreground, temporary};
+use super::{foreground, temporary};
 use crate::codec::json;
 use crate::container::cgroup;
 use crate::container::create::{self, Request};
@@ -24,30 +25,6 @@ use crate::sys::{Errno, fd, fs, mount, process, socket, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt;
-
-pub(super) const BUNDLE: Flag =
-    Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
-pub(super) const IMAGE: Flag = Flag::value(
-    "image",
-    0,
-    "IMAGE",
-    "an image instead of a bundle; words after the ID are arguments in the place of its Cmd",
-);
-pub(super) const CONSOLE: Flag = Flag::value(
-    "console-socket",
-    0,
-    "SOCKET",
-    "a socket that gets the master of the process's terminal",
-);
-pub(super) const PID_FILE: Flag =
-    Flag::value("pid-file", 0, "FILE", "a file that gets the process's pid");
-pub(super) const PIDFD: Flag =
-    Flag::value("pidfd-socket", 0, "SOCKET", "a socket that gets a pidfd of the process");
-pub(super) const PRESERVED: Flag =
-    Flag::value("preserve-fds", 0, "N", "descriptors from 3 up that the process keeps");
-pub(super) const NO_PIVOT: Flag = Flag::switch("no-pivot", 0, "enter the root by chroot");
-pub(super) const NO_KEYRING: Flag =
-    Flag::switch("no-new-keyring", 0, "the process keeps the caller's session keyring");
 
 /// Where a container's terminal goes, and who hears of its process: what is named relative to where
 /// we are, looked up before the bundle is entered.

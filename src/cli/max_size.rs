@@ -1,18 +1,12 @@
 //! `--max-size SIZE`: the most bytes that an image's layers may unpack to.
 
-use super::{Arguments, Flag, quantity};
+use super::arguments::Arguments;
+use super::quantity;
 use crate::io::lossy::LossyC;
 use crate::io::observer::Observer;
 use crate::sys::Errno;
 use crate::{Error, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
-
-pub(super) const FLAG: Flag = Flag::value(
-    "max-size",
-    0,
-    "SIZE",
-    "refuse an image whose layers unpack to more bytes than this: 500m, 2g",
-);
 
 /// Counts the bytes of the layers' tars, each layer once.
 pub(super) struct MaxSize {
@@ -41,7 +35,7 @@ impl MaxSize {
 
     /// Returns the limit that was typed, or none.
     pub fn typed(arguments: &Arguments<'_>) -> Result<MaxSize> {
-        let Some(text) = arguments.value(FLAG.long) else { return Ok(MaxSize::none()) };
+        let Some(text) = arguments.value("max-size") else { return Ok(MaxSize::none()) };
         let max = quantity::bytes(text.to_bytes());
         let fault = || {
             Error::new(format_args!(

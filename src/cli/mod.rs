@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bundle;
+mod command;
 mod container;
 mod copy;
 mod create;
@@ -18,7 +19,10 @@ mod list;
 mod list_files;
 mod making;
 mod max_size;
+mod nearest;
+mod options;
 mod pause;
+mod print;
 mod progress;
 mod ps;
 mod quantity;
@@ -36,54 +40,15 @@ mod unpack;
 mod update;
 mod verify;
 
-pub use arguments::{Arguments, Flag};
-
 use crate::error::STATUS_FAILED;
 use crate::io::lossy::{LossyC, On};
 use crate::log::{self, Format, Level};
-use crate::sys::fd::{self, CWD, FdRef, STDERR, STDOUT};
+use crate::sys::fd::{self, CWD, STDERR};
 use crate::sys::{Errno, fs, process, signal};
 use crate::{Context, Error, Result};
+use arguments::{Arguments, choice};
+use command::{Command, Run, VERSION};
 use core::ffi::CStr;
-use core::fmt::{self, Write};
-use help::Usage;
-
-/// A command.
-pub struct Command {
-    name: &'static str,
-    /// The words it takes, as its usage shows them, and how many at least and at most.
-    words: &'static str,
-    least: usize,
-    most: usize,
-    about: &'static str,
-    flags: &'static [Flag],
-    run: Run,
-}
-
-/// What a command does.
-pub enum Run {
-    /// Shows something about this program.
-    Program(fn(&Arguments<'_>) -> Result<()>),
-    /// Something with images. It fails with status 125, as docker and podman do.
-    Image(fn(&Arguments<'_>) -> Result<()>),
-    /// Something with containers, as runc does it; its exit status. It fails with status 1, or 255
-    /// where that is exec.
-    Container(fn(&Arguments<'_>) -> Result<i32>),
-}
-
-/// So many words that those behind the first are not ours: they are passed on as they are, options
-/// and all.
-const PASSED_ON: usize = usize::MAX;
-
-impl Command {
-    fn passes_on(&self) -> bool {
-        self.most == PASSED_ON
-    }
-
-    fn is_of_runtime(&self) -> bool {
-        matches!(self.run, Run::Container(_))
-    }
-}
 
 const COMMANDS: &[&Command] = &[
     &inspect::COMMAND,
@@ -113,37 +78,6 @@ const COMMANDS: &[&Command] = &[
 
 /// Commands that make a cgroup, and cannot leave that to systemd.
 const MAKING: [&str; 2] = [run::COMMAND.name, create::COMMAND.name];
-
-/// Options that every command has; they may stand before its name, too.
-const GLOBAL: &[Flag] = &[
-    Flag::switch("quiet", b'q', "print nothing but errors"),
-    Flag::value("root", 0, "DIR", "where the state of containers is kept"),
-    Flag::value("log", 0, "FILE", "write messages to the end of FILE"),
-    Flag::value("log-format", 0, "text|json", "how messages are written"),
-    Flag::switch("debug", 0, "more messages"),
-    Flag {
-        long: "rootless",
-        short: 0,
-        value: "[=BOOL|auto]",
-        about: "accepted, as ocinit sees for itself",
-    },
-    Flag::value(
-        "cgroup-manager",
-        0,
-        "cgroupfs|disabled",
-        "with or without a cgroup for the container",
-    ),
-    Flag::switch(
-        "systemd-cgroup",
-        0,
-        "refused where a container is made: cgroups are made without systemd",
-    ),
-    Flag::switch("help", b'h', "show this"),
-    Flag::switch(VERSION, b'v', "show the version"),
-];
-
-/// The option that stands before a command's name only.
-const VERSION: &str = "version";
 
 /// Whether the words name a command, so that even PID 1 of a container may run it.
 /// The kernel starts its init as `init`, with words of the kernel's command line: they are no
@@ -294,62 +228,6 @@ fn set_up(arguments: &Arguments<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The value of an option is none of those it can have.
-#[cold]
-fn choice(option: &str, value: &CStr, known: &str) -> Error {
-    Error::new(format_args!("{option} {}: neither {known}", LossyC(value)))
-}
-
-/// Letters of a name that may be wrong for it to be taken for a slip, of one that is long enough.
-const SLIPS_MAX: usize = 2;
-/// Longer names are not compared, in bytes.
-const COMPARED_BYTES: usize = 24;
-
-/// The name that is nearest to what was typed, if one is near.
-fn nearest<'k>(typed: &[u8], known: &mut dyn Iterator<Item = &'k str>) -> Option<&'k str> {
-    let mut best = None;
-    for name in known {
-        let distance = edit_distance(typed, name.as_bytes());
-        if distance <= SLIPS_MAX.min((name.len() + 1) / 3)
-            && best.is_none_or(|(least, _)| distance < least)
-        {
-            best = Some((distance, name));
-        }
-    }
-    best.map(|(_, name)| name)
-}
-
-/// Levenshtein's: letters to insert, to remove or to change.
-fn edit_distance(a: &[u8], b: &[u8]) -> usize {
-    if a.len().max(b.len()) > COMPARED_BYTES {
-        return usize::MAX;
-    }
-    let mut row: [usize; COMPARED_BYTES + 1] = core::array::from_fn(|n| n);
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = core::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
-/// Prints to standard output.
-fn print(text: fmt::Arguments<'_>) -> Result<()> {
-    struct Output(FdRef<'static>, crate::sys::Result<()>);
-    impl Write for Output {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.1 = self.1.and_then(|()| fs::write_all(self.0, text.as_bytes()));
-            self.1.map_err(|_| fmt::Error)
-        }
-    }
-    let mut output = Output(STDOUT, Ok(()));
-    let _ = output.write_fmt(text);
-    output.1.doing("write standard output")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,21 +240,5 @@ mod tests {
         assert!(!is_command(&[c"/init", c"unpack"]));
         assert!(!is_command(&[c"/sbin/init", c"--help"]));
         assert!(!is_command(&[c"ocinit", c"sh"]) && !is_command(&[c"ocinit"]));
-    }
-
-    #[test]
-    fn a_slip_is_near_and_another_word_is_not() {
-        let near = |typed: &str| {
-            nearest(typed.as_bytes(), &mut ["unpack", "inspect", "ps", "list"].into_iter())
-        };
-        for (typed, name) in
-            [("unpak", "unpack"), ("inpsect", "inspect"), ("lst", "list"), ("unpack", "unpack")]
-        {
-            assert_eq!(near(typed), Some(name));
-        }
-        for typed in ["", "x", "frobnicate", "inspectinspectinspectinspect"] {
-            assert_eq!(near(typed), None, "{typed}");
-        }
-        assert_eq!(edit_distance(b"kitten", b"sitting"), 3);
     }
 }

@@ -1,6 +1,8 @@
 //! `ocinit pause ID`, `ocinit resume ID`: a container's processes stand still, and go on.
 
-use super::{Arguments, Command, Run, container};
+use super::arguments::Arguments;
+use super::command::{Command, Run};
+use super::container;
 use crate::container::Cgroup;
 use crate::container::state::{Directory, State, Status};
 use crate::{Error, Result};

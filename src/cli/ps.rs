@@ -1,6 +1,8 @@
 //! `ocinit ps ID`: the processes of a container: their numbers, or what ps(1) says of them.
 
-use super::{Arguments, Command, Flag, PASSED_ON, Run, choice, container};
+use super::arguments::{Arguments, choice};
+use super::command::{Command, Flag, PASSED_ON, Run};
+use super::container;
 use crate::codec::json::Writer;
 use crate::container::execute;
 use crate::container::state::Id;
@@ -17,7 +19,7 @@ pub(super) const COMMAND: Command = Command {
     words: "ID [PS-OPTION]...",
     least: 1,
     most: PASSED_ON,
-    about: "Lossy the processes of a container. The options behind its ID are those of ps(1), `-ef` where there are none.",
+    about: "Show the processes of a container. The options behind its ID are those of ps(1), `-ef` where there are none.",
     flags: &[Flag::value(
         "format",
         b'f',

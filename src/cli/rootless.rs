@@ -1,17 +1,11 @@
 //! `--rootless`: what an ordinary user can make of an image, and what not.
 
-use super::{Arguments, Flag};
+use super::arguments::Arguments;
 use crate::Error;
 use crate::container::userns::{self, Ids};
 use crate::log::{self, Level};
 use crate::rootfs::{Applied, Privilege};
 use crate::sys::{Errno, process};
-
-pub(super) const FLAG: Flag = Flag::switch(
-    "rootless",
-    0,
-    "without root: in a user namespace; owners that it has not are recorded, devices are empty files",
-);
 
 /// What may be done to files, by the option. This process is in a user namespace with these ids
 /// afterwards, where there can be one.
@@ -30,7 +24,7 @@ pub(super) fn powers(arguments: &Arguments<'_>, ids: &mut Ids) -> Privilege {
 
 /// Among the options of all commands it has a value.
 fn is_wanted(arguments: &Arguments<'_>) -> bool {
-    arguments.has(FLAG.long) && arguments.value(FLAG.long) != Some(c"false")
+    arguments.has("rootless") && arguments.value("rootless") != Some(c"false")
 }
 
 /// What only root may do, and somebody else tried, has another way.

@@ -1,9 +1,9 @@
 //! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
 
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
 use super::delete::{self, Removal};
-use super::{
-    Arguments, Command, Flag, Run, bundle, container, foreground, image, making, reached, security,
-};
+use super::{container, foreground, making, options, reached};
 use crate::container::notify::Relay;
 use crate::container::own_file;
 use crate::container::state::Id;
@@ -18,24 +18,24 @@ pub(super) const COMMAND: Command = Command {
     most: COMMAND_WORDS_MAX,
     about: "Make a container, start it and stay with it; ends with its process's exit status.",
     flags: &[
-        making::BUNDLE,
-        making::IMAGE,
-        image::PLATFORM,
-        image::REF,
-        super::max_size::FLAG,
-        bundle::TTY,
-        security::PRIVILEGED,
-        security::OPTION,
-        security::ULIMIT,
+        options::BUNDLE,
+        options::IMAGE,
+        options::PLATFORM,
+        options::REF,
+        options::MAX_SIZE,
+        options::TTY,
+        options::PRIVILEGED,
+        options::SECURITY_OPT,
+        options::ULIMIT,
         Flag::switch("detach", b'd', "do not stay"),
         Flag::switch("keep", 0, "the container is not deleted when it has ended"),
         Flag::switch("no-subreaper", 0, "do not look after processes that lose their parent"),
-        making::CONSOLE,
-        making::PID_FILE,
-        making::PIDFD,
-        making::PRESERVED,
-        making::NO_PIVOT,
-        making::NO_KEYRING,
+        options::CONSOLE,
+        options::PID_FILE,
+        options::PIDFD,
+        options::PRESERVED,
+        options::NO_PIVOT,
+        options::NO_KEYRING,
     ],
     run: Run::Container(run),
 };

@@ -1,6 +1,6 @@
 //! docker's options for the restrictions of an image's container.
 
-use super::{Arguments, Flag};
+use super::arguments::Arguments;
 use crate::bundle::{Given, Security};
 use crate::codec::json::{self, Writer};
 use crate::container::seccomp::{self, Program};
@@ -10,20 +10,6 @@ use crate::io::output::InMemory;
 use crate::spec::{self, Limit};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
-
-pub(super) const PRIVILEGED: Flag = Flag::switch(
-    "privileged",
-    0,
-    "all capabilities and devices; nothing is filtered, hidden or read-only",
-);
-pub(super) const OPTION: Flag = Flag::value(
-    "security-opt",
-    0,
-    "OPTION",
-    "seccomp=unconfined or seccomp=FILE, no-new-privileges, systempaths=unconfined",
-);
-pub(super) const ULIMIT: Flag =
-    Flag::value("ulimit", 0, "NAME=SOFT[:HARD]", "a limit, as in nofile=1024:4096; -1 is none");
 
 /// Limits of the options `--ulimit`.
 pub(super) type Limits = heapless::Vec<Limit, { Limit::KINDS }>;

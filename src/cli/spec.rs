@@ -1,6 +1,8 @@
 //! `ocinit spec`: a config.json to begin with.
 
-use super::{Arguments, Command, Flag, Run, making};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
+use super::options;
 use crate::bundle::{self, Mounts, Rootless};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
@@ -19,7 +21,7 @@ pub(super) const COMMAND: Command = Command {
     most: 0,
     about: "Write a config.json for a root directory of the name rootfs.",
     flags: &[
-        making::BUNDLE,
+        options::BUNDLE,
         Flag::switch("rootless", 0, "for an ordinary user, in a user namespace"),
     ],
     run: Run::Container(run),

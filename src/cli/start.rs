@@ -1,7 +1,9 @@
 //! `ocinit start ID`: the process of a created container executes its program.
 
+use super::arguments::Arguments;
+use super::command::{Command, Run};
+use super::container;
 use super::delete::{self, Removal};
-use super::{Arguments, Command, Run, container};
 use crate::container::hooks::{self, HookContext};
 use crate::container::notify::Relay;
 use crate::container::report::Report;

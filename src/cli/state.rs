@@ -1,6 +1,8 @@
 //! `ocinit state ID`: what a container is doing, as JSON.
 
-use super::{Arguments, Command, Run, container};
+use super::arguments::Arguments;
+use super::command::{Command, Run};
+use super::container;
 use crate::codec::json::Writer;
 use crate::container::state::Id;
 use crate::io::output::Output;
@@ -12,7 +14,7 @@ pub(super) const COMMAND: Command = Command {
     words: "ID",
     least: 1,
     most: 1,
-    about: "Lossy the state of a container.",
+    about: "Show the state of a container.",
     flags: &[],
     run: Run::Container(run),
 };

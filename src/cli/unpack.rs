@@ -1,8 +1,10 @@
 //! `ocinit unpack [--rootless] IMAGE ROOTFS`: verified, in one pass, into a new directory.
 
+use super::arguments::Arguments;
+use super::command::{Command, Run};
 use super::image::{self, Chosen};
 use super::staged::Staged;
-use super::{Arguments, Command, Run, max_size, rootless};
+use super::{options, rootless};
 use crate::container::userns::Ids;
 use crate::io::path::PathBuf;
 use crate::log::Level;
@@ -14,7 +16,7 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and unpack its layers into the directory ROOTFS, which is made or is empty.",
-    flags: &[image::PLATFORM, max_size::FLAG, rootless::FLAG],
+    flags: &[options::PLATFORM, options::MAX_SIZE, options::ROOTLESS],
     run: Run::Image(run),
 };
 

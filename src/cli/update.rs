@@ -1,6 +1,8 @@
 //! `ocinit update ID`: other limits for a container that runs.
 
-use super::{Arguments, Command, Flag, Run, container, pause, quantity};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
+use super::{container, pause, quantity};
 use crate::codec::json::{self, Value, Writer};
 use crate::container::state::Status;
 use crate::io::document;

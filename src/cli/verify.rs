@@ -1,8 +1,11 @@
 //! `ocinit verify IMAGE`: every blob is what its digest says, every layer what its image says;
 //! nothing is written.
 
+use super::arguments::Arguments;
+use super::command::{Command, Run};
+use super::print::print;
 use super::progress::Progress;
-use super::{Arguments, Command, Run, image, max_size, print};
+use super::{image, max_size, options};
 use crate::Result;
 use crate::bundle::verify::Work;
 use crate::image::walk_index::Scope;
@@ -16,7 +19,7 @@ pub(super) const COMMAND: Command = Command {
     most: 1,
     about: "Verify an image, or all that is in a layout: each blob against its digest, each layer as a tar and against \
             its diff_id.",
-    flags: &[image::PLATFORM, max_size::FLAG],
+    flags: &[options::PLATFORM, options::MAX_SIZE],
     run: Run::Image(run),
 };
 

@@ -3,7 +3,9 @@
 
 mod stats;
 
-use super::{Arguments, Command, Flag, Run, container, pause, quantity};
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
+use super::{container, pause, quantity};
 use crate::codec::json::Writer;
 use crate::container::Cgroup;
 use crate::container::state::Status;
@@ -20,7 +22,7 @@ pub(super) const COMMAND: Command = Command {
     words: "ID",
     least: 1,
     most: 1,
-    about: "Lossy what a container uses, and when it had too little memory, until it ends.",
+    about: "Show what a container uses, and when it had too little memory, until it ends.",
     flags: &[
         Flag::switch("stats", 0, "show what it uses once"),
         Flag::value("interval", 0, "TIME", "how often it is shown: 5s, if not given"),
