@@ -113,7 +113,7 @@ impl<'m> Archive<'m> {
             form => form == Form::Docker,
         };
         if !is_docker {
-            super::store::check_layout_file(archive.file(b"oci-layout")?).doing("archive")?;
+            super::document::check_layout_file(archive.file(b"oci-layout")?).doing("archive")?;
         }
         Ok((archive, is_docker))
     }
@@ -127,7 +127,7 @@ impl<'m> Archive<'m> {
         else {
             return Ok(false);
         };
-        let index = super::store::read(&index, &mut buffer).and_then(json::check);
+        let index = super::document::read(&index, &mut buffer).and_then(json::check);
         Ok(index.is_ok_and(|index| index.list_or_none("manifests").next().is_none()))
     }
 

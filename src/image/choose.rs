@@ -11,65 +11,24 @@
 //!   tag that no platform tells apart are refused: umoci calls that ambiguous, containers/image
 //!   takes the first, and a guess is not fail-closed.
 
+use super::Wanted;
+use super::candidate::{Candidate, Candidates};
 use super::descriptor::Descriptor;
+use super::document::{check_form, read};
 use super::list::List;
-use super::manifest::{check_form, is_artifact, read_document};
+use super::manifest::{is_artifact, read_document};
 use super::media::{Document, Kind};
+use super::memory::Tag;
 use super::name::Hash;
 use super::platform::{Platform, Rank};
 use super::reference::same_reference;
-use super::store::{Store, read};
-use super::{Blob, Tag, Wanted};
+use super::store::Store;
 use crate::codec::digest::Digest;
 use crate::codec::json::{self, Text, Value};
 use crate::limits::{DOCUMENT_BYTES, INDEX_DEPTH, INDEX_MANIFESTS_MAX, SEARCH_BYTES};
 use crate::{Context, Error, Result};
 use core::fmt::Write;
 
-/// A manifest, or an index that may lead to one.
-#[derive(Clone, Copy)]
-pub struct Candidate {
-    /// The digest of the document.
-    pub digest: Digest,
-    /// Its size in bytes.
-    pub size: u64,
-    /// What it is.
-    pub media: Document,
-    /// How well its platform suits.
-    rank: Rank,
-    /// It, or an index that led to it, has the digest that is wanted.
-    pinned: bool,
-    /// Indexes above it.
-    pub depth: u8,
-    /// Which entry of the top it is, or came from.
-    root: u16,
-    /// Of the name at the top: entries of one name are one image for many platforms.
-    name: u64,
-}
-
-impl Candidate {
-    /// A document that was chosen already.
-    pub fn new(digest: Digest, size: u64, media: Document) -> Candidate {
-        Candidate {
-            digest,
-            size,
-            media,
-            rank: Rank::Unknown,
-            pinned: false,
-            depth: 0,
-            root: 0,
-            name: 0,
-        }
-    }
-
-    /// Its descriptor.
-    pub fn blob(&self) -> Blob {
-        Blob { media: self.media, digest: self.digest, size: self.size }
-    }
-}
-
-/// What is still to be looked at.
-pub type Candidates = heapless::Vec<Candidate, INDEX_MANIFESTS_MAX>;
 type Buffer = [u8; DOCUMENT_BYTES];
 
 /// Finds the manifest of the wanted image; or the one entry of `index.json` that is wanted,

@@ -19,7 +19,7 @@ impl Directory {
     /// The layout in this directory.
     pub fn open(dir: Fd) -> Result<Directory> {
         let directory = Directory { dir };
-        super::store::check_layout_file(directory.file(c"oci-layout")?)?;
+        super::document::check_layout_file(directory.file(c"oci-layout")?)?;
         Ok(directory)
     }
 

@@ -29,7 +29,7 @@ pub fn choose(
     archive: &Archive<'_>,
     wanted: &Wanted<'_>,
     layers: &mut Layers,
-    tag: &mut super::Tag,
+    tag: &mut super::memory::Tag,
     buffer: &mut [u8],
 ) -> Result<(Section, Option<Digest>)> {
     let mut read = || -> Result<(Section, Option<Digest>)> {
@@ -80,7 +80,7 @@ pub fn each(
 /// `manifest.json`.
 fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>> {
     match archive.file(b"manifest.json")? {
-        Some(file) => json::check(super::store::read(&file, buffer)?),
+        Some(file) => json::check(super::document::read(&file, buffer)?),
         None if archive.file(b"repositories")?.is_some() => Err(Error::new(format_args!(
             "missing: of docker before 1.10 (repositories): not supported, save it anew"
         ))),
@@ -109,7 +109,7 @@ fn id(path: Text<'_>) -> Option<Digest> {
 fn item<'m>(
     document: &Value<'m>,
     wanted: &Wanted<'_>,
-    found_tag: &mut super::Tag,
+    found_tag: &mut super::memory::Tag,
 ) -> Result<Value<'m>> {
     let mut found: Option<Value<'m>> = None;
     let (mut tags, mut several) = (List::new(), false);
@@ -133,7 +133,7 @@ fn item<'m>(
         match &found {
             Some(former) => several |= former.require_text("Config")? != config,
             None => {
-                super::set_tag(found_tag, first);
+                super::memory::set_tag(found_tag, first);
                 found = Some(item);
             }
         }

@@ -1,8 +1,9 @@
 //! The manifest (manifest.md) and the configuration (config.md) of one image.
 
-use super::choose::Candidate;
+use super::candidate::Candidate;
 use super::config::Config;
 use super::descriptor::{self, Descriptor};
+use super::document::check_form;
 use super::media::{self, Document, Kind};
 use super::store::{Store, read_verified};
 use super::{Blob, Compression, Layer};
@@ -23,35 +24,6 @@ pub fn read_document<'b>(
     let value = json::check(read_verified(store, &lead.digest, lead.size, buffer)?)?;
     check_form(&value, lead.media.kind(), Some(lead.media))?;
     Ok(value)
-}
-
-/// CVE-2021-41190: a document that is a manifest to one reader and an index to another is refused.
-pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) -> Result<()> {
-    if document.require_u64("schemaVersion")? != 2 {
-        return Err(document.error_in("schemaVersion", "not 2"));
-    }
-    if let Some(said) = document.text("mediaType")? {
-        let is_right = match expected {
-            Some(expected) => said == expected.name(),
-            None => Document::named(said).is_some_and(|said| said.kind() == kind),
-        };
-        if !is_right {
-            let expected = expected.map_or("an index", Document::name);
-            return Err(Error::new(format_args!(
-                "mediaType: {said}, where {expected} is expected"
-            )));
-        }
-    }
-    let foreign: &[&str] = match kind {
-        Kind::Index => &["layers", "config"],
-        _ => &["manifests"],
-    };
-    for key in foreign {
-        if document.get(key)?.is_some() {
-            return Err(document.error_in(key, "does not belong into a document of this kind"));
-        }
-    }
-    Ok(())
 }
 
 /// The configuration's media type.

@@ -1,6 +1,7 @@
 //! All that a manifest or an index leads to, part by part: for whoever takes an image elsewhere.
 
-use super::choose::{self, Candidate};
+use super::candidate::{self, Candidate};
+use super::choose;
 use super::descriptor::Descriptor;
 use super::manifest::{is_artifact, read_document};
 use super::media::{self, Document, Kind};
@@ -127,7 +128,7 @@ pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'
 fn follow(
     value: &Value<'_>,
     depth: u8,
-    leads: &mut choose::Candidates,
+    leads: &mut candidate::Candidates,
     see: See<'_>,
 ) -> Result<()> {
     let Descriptor { media_type, digest, size } = Descriptor::read(value)?;
@@ -142,7 +143,7 @@ fn follow(
     }
 }
 
-fn push(leads: &mut choose::Candidates, lead: Candidate) -> Result<()> {
+fn push(leads: &mut candidate::Candidates, lead: Candidate) -> Result<()> {
     leads
         .push(lead)
         .map_err(|_| Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")))

@@ -2,14 +2,14 @@
 
 use super::archive::{Archive, Form, Place};
 use super::directory::Directory;
-use super::manifest::check_form;
+use super::document::{check_form, digest_of, read};
 use super::media::Kind;
 use super::{ArchiveMemory, Image, ImageMemory, Layer};
-use crate::codec::digest::{Algorithm, Digest, Hasher};
+use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::json;
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
-use crate::limits::{DOCUMENT_BYTES, LAYOUT_FILE_BYTES};
+use crate::limits::DOCUMENT_BYTES;
 use crate::sys::fd::Fd;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
@@ -178,21 +178,6 @@ impl<'m> Store<'m> {
     }
 }
 
-/// The bytes of a document that no digest vouches for.
-pub(super) fn read<'b>(section: &Section, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
-    let (size, limit) = (section.size, buffer.len());
-    if size > limit as u64 {
-        return Err(Error::new(format_args!(
-            "{size} bytes, more than the {limit} a document may have"
-        )));
-    }
-    let bytes = &mut buffer[..size as usize];
-    match section.read_full_at(bytes, 0)? as u64 {
-        n if n == size => Ok(bytes),
-        n => Err(Error::new(format_args!("ends after {n} of {size} bytes"))),
-    }
-}
-
 /// The bytes of a document, once they have the size and the digest they should have.
 pub(super) fn read_verified<'b>(
     store: &Store<'_>,
@@ -203,29 +188,4 @@ pub(super) fn read_verified<'b>(
     let bytes = read(&store.blob(digest, size)?, buffer)?;
     digest.expect(&digest_of(bytes, digest.algorithm()))?;
     Ok(bytes)
-}
-
-/// The digest of these bytes.
-pub(super) fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Digest {
-    let mut hasher = Hasher::new(algorithm);
-    hasher.update(bytes);
-    hasher.finish()
-}
-
-/// `oci-layout` must be there, and of the one version there has been since June 2016.
-pub(super) fn check_layout_file(section: Option<Section>) -> Result<()> {
-    let look = || {
-        let section =
-            section.ok_or_else(|| Error::new(format_args!("missing: not an OCI image layout")))?;
-        let mut buffer = [0; LAYOUT_FILE_BYTES];
-        let value = json::check(read(&section, &mut buffer)?)?;
-        let version = value.require_text("imageLayoutVersion")?;
-        match version == "1.0.0" {
-            true => Ok(()),
-            false => {
-                Err(Error::new(format_args!("version {version} is not supported, only 1.0.0")))
-            }
-        }
-    };
-    look().doing("oci-layout")
 }

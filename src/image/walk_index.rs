@@ -5,7 +5,8 @@
 //! entry that led to it: with a list of what is still to do instead of recursion, within the limits
 //! that choosing has.
 
-use super::choose::{Candidate, each_at_the_top};
+use super::candidate::Candidate;
+use super::choose::each_at_the_top;
 use super::descriptor::{self, Descriptor};
 use super::docker;
 pub use super::manifest::config_type;

@@ -1,0 +1,52 @@
+//! A manifest that may be the wanted one, or an index that may lead to it.
+
+use super::media::Document;
+use super::platform::Rank;
+use super::types::Blob;
+use crate::codec::digest::Digest;
+use crate::limits::INDEX_MANIFESTS_MAX;
+
+/// A manifest, or an index that may lead to one.
+#[derive(Clone, Copy)]
+pub struct Candidate {
+    /// The digest of the document.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it is.
+    pub media: Document,
+    /// How well its platform suits.
+    pub(super) rank: Rank,
+    /// It, or an index that led to it, has the digest that is wanted.
+    pub(super) pinned: bool,
+    /// Indexes above it.
+    pub depth: u8,
+    /// Which entry of the top it is, or came from.
+    pub(super) root: u16,
+    /// Of the name at the top: entries of one name are one image for many platforms.
+    pub(super) name: u64,
+}
+
+impl Candidate {
+    /// A document that was chosen already.
+    pub fn new(digest: Digest, size: u64, media: Document) -> Candidate {
+        Candidate {
+            digest,
+            size,
+            media,
+            rank: Rank::Unknown,
+            pinned: false,
+            depth: 0,
+            root: 0,
+            name: 0,
+        }
+    }
+
+    /// Its descriptor.
+    pub fn blob(&self) -> Blob {
+        Blob { media: self.media, digest: self.digest, size: self.size }
+    }
+}
+
+/// What is still to be looked at.
+pub type Candidates = heapless::Vec<Candidate, INDEX_MANIFESTS_MAX>;
