@@ -6,6 +6,7 @@
 
 use super::handshake::Channel;
 use super::hooks::{self, HookContext, Inside};
+use super::kernel_file::write_file;
 use super::launch::{Launch, creates_userns};
 use super::procfs::Procfs;
 use super::report::Report;
@@ -14,7 +15,7 @@ use super::start_socket::StartSocket;
 use super::state::{Process, State, Status};
 use super::{
     Pointers, Stdio, attributes, devices, execute, home, last_steps, mounts, privileges,
-    procfs_maker, root, set_up_root, write_file,
+    procfs_maker, root, set_up_root,
 };
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{LossyC, On};

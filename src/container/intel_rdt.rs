@@ -5,8 +5,8 @@
 //! is named may be others', too: it is made where it has a schema and is missing, and only looked
 //! at where it is there.
 
+use super::kernel_file::write_file;
 use super::state::Id;
-use super::write_file;
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{Lossy, On};

@@ -173,7 +173,7 @@ pub(super) fn plan<'a>(
     pointers: &'a mut Pointers,
 ) -> Result<child::Plan<'a>> {
     // Without a channel we are PID 1, alone on the machine.
-    let owns_mounts = channel.is_none() || mounts::joins_or_makes(launch.spec, CLONE_NEWNS);
+    let owns_mounts = channel.is_none() || launch.spec.joins_or_makes(CLONE_NEWNS);
     let tree = match launch.root {
         // Here and not in the child: its mount namespace does not hold the mount that this
         // descriptor knows.

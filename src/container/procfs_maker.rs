@@ -16,7 +16,7 @@
 //! If user namespaces are forbidden, the opener keeps CAP_SYS_ADMIN: opening a context needs it.
 //! A filter allows maker and opener eight calls: nobody uses an opener to mount anything.
 
-use super::{protect, seccomp};
+use super::{empty, seccomp};
 use crate::codec::json::Value;
 use crate::error::{Context, Result};
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Side};
@@ -122,7 +122,7 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
         clone::unshare(CLONE_NEWNS)?;
     }
     mount::set_propagation(c"/", MS_SLAVE | MS_REC)?;
-    let empty = protect::empty_directory()?;
+    let empty = empty::directory()?;
     let old = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0)?;
     mount::attach(empty.by_ref(), old.by_ref())?;
     mount::chdir_fd(empty.by_ref())?;

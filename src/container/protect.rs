@@ -2,7 +2,7 @@
 //! is protected is what was looked at; and what is in /proc is found in the procfs that was mounted
 //! there, whatever has that name now.
 
-use super::{devices, root};
+use super::{devices, empty, root};
 use crate::error::{Context, Result};
 use crate::io::lossy::On;
 use crate::io::strings::PackedStrings;
@@ -102,22 +102,11 @@ fn cover(places: Places<'_>, path: &CStr, covers: &mut Covers) -> Result<()> {
         match &mut covers.empty {
             Some(empty) => empty,
             first => {
-                let tree = first.insert(empty_directory().doing("make a tmpfs")?);
+                let tree = first.insert(empty::directory().doing("make a tmpfs")?);
                 return mount::attach(tree.by_ref(), place).doing("attach");
             }
         }
     };
     let tree = mount::clone_tree(cover.by_ref(), c"", false).doing("copy a mount")?;
     mount::attach(tree.by_ref(), place).doing("attach")
-}
-
-/// A directory with nothing in it that nobody can write, mounted nowhere yet.
-pub fn empty_directory() -> crate::sys::Result<Fd> {
-    let context = mount::fs_open(c"tmpfs")?;
-    for (key, value) in
-        [(c"source", c"tmpfs"), (c"nr_blocks", c"1"), (c"nr_inodes", c"1"), (c"mode", c"755")]
-    {
-        mount::fs_set(context.by_ref(), key, value)?;
-    }
-    mount::fs_mount(context.by_ref(), attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC)
 }

@@ -60,7 +60,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
         }
     };
     // In a mount namespace of a new user namespace the kernel has made all mounts slaves.
-    let has_users = mounts::joins_or_makes(spec, clone::CLONE_NEWUSER);
+    let has_users = spec.joins_or_makes(clone::CLONE_NEWUSER);
     let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation })?;
     let mut mounted = mounts::Mounted::new();
     let from = mounts::From {

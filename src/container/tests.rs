@@ -6,8 +6,9 @@ use super::*;
 use crate::io::strings::PackedStrings;
 use crate::spec::{Capabilities, Resources, User, capability, defaults};
 use crate::sys::clone::*;
-use crate::sys::fd::{self, CWD};
+use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::fs;
+use crate::sys::process::{self, Whom};
 
 use crate::sys::signal;
 use fixture::{Fixture, file, run, spec, start_with};

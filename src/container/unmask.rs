@@ -2,8 +2,8 @@
 //! namespace mount a procfs or sysfs if it can see one without masks. So, as in runc, those of the
 //! host are unmounted: all that mountinfo lists.
 
+use super::empty;
 use super::procfs::Procfs;
-use super::protect;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
@@ -65,7 +65,7 @@ fn take_one(id: u64, path: &PathBuf) -> sys::Result<()> {
     mount::set_propagation(path, MS_SLAVE | MS_REC)?;
     match mount::unmount(path, MNT_DETACH) {
         Err(Errno::EINVAL | Errno::EPERM) => {
-            let cover = protect::empty_directory()?;
+            let cover = empty::directory()?;
             mount::attach(cover.by_ref(), place.by_ref())
         }
         done => done,

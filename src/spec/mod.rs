@@ -86,6 +86,12 @@ pub struct Spec<'m> {
 }
 
 impl<'m> Spec<'m> {
+    /// Returns whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the
+    /// caller's.
+    pub fn joins_or_makes(&self, kind: i32) -> bool {
+        self.namespaces & kind != 0 || self.joined.iter().any(|one| one.kind == kind)
+    }
+
     /// A member of the config's `linux`, where the container has a config.
     pub fn linux(&self, key: &str) -> Option<Value<'m>> {
         self.document?.member("linux")?.member(key)

@@ -2,7 +2,7 @@
 
 use super::{FILE_BYTES, MOUNT, read};
 use crate::codec::json::Text;
-use crate::container::write_file;
+use crate::container::kernel_file::write_file;
 use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
 use crate::sys::fd::CWD;

@@ -3,7 +3,7 @@
 use super::target::is_threaded;
 use super::walk::{Step, is_gone, walk};
 use super::{Cgroup, FILE_BYTES};
-use crate::container::write_file;
+use crate::container::kernel_file::write_file;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{LossyC, On};
 use crate::io::text::decimal;

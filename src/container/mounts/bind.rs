@@ -1,6 +1,9 @@
 //! Bind mounts.
 
-use super::{Sources, change, idmap, is_absolute, joins_or_makes};
+use super::attributes::change;
+use super::idmap;
+use super::sources::Sources;
+use super::wanted::is_absolute;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::spec::options::{Change, Options, flag};
@@ -27,7 +30,7 @@ pub fn make(
     let reached = if is_absolute(one.source) { Ok(()) } else { sources.from.bundle };
     let open =
         || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
-    let has_users = || joins_or_makes(spec, CLONE_NEWUSER);
+    let has_users = || spec.joins_or_makes(CLONE_NEWUSER);
     let is_mapped = idmap::wanted(one, options)?.is_some();
     let tree = match sources.prepared {
         Some(tree) if is_mapped => fd::duplicate(tree, 3).doing("duplicate a descriptor")?,

@@ -5,7 +5,7 @@
 //! with version 1 alone), the host's hierarchy is shown, and is read-only, even if the options say
 //! otherwise.
 
-use super::change;
+use super::attributes::change;
 use crate::error::{Context, Error, Result};
 use crate::limits::PATH_BYTES;
 use crate::spec::options::Options;
@@ -76,7 +76,7 @@ pub fn instead(options: &Options, error: Error) -> Result<Fd> {
             mount::clone_tree(host.by_ref(), c"", true).doing("bind the host's cgroups")?
         }
         // Nothing, rather than what is there: that may be written (CVE-2023-25809).
-        None => crate::container::protect::empty_directory().doing("hide the host's cgroups")?,
+        None => crate::container::empty::directory().doing("hide the host's cgroups")?,
     };
     change(tree.by_ref(), options)?;
     mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, MS_PRIVATE)

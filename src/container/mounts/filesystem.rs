@@ -1,7 +1,9 @@
 //! A file system, configured and mounted nowhere yet.
 
+use super::attributes::change;
 use super::long::{self, ShowOption};
-use super::{Sources, cgroup, change, copy, joins_or_makes, lent};
+use super::sources::Sources;
+use super::{cgroup, copy, lent};
 use crate::container::{procfs, procfs_maker};
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
@@ -75,7 +77,7 @@ fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CS
         kind => (kind, CLONE_NEWPID, c"/proc"),
     };
     let shows = kind == c"sysfs" || kind == c"proc";
-    (shows && errno == Errno::EPERM && !joins_or_makes(spec, namespace)).then_some(path)
+    (shows && errno == Errno::EPERM && !spec.joins_or_makes(namespace)).then_some(path)
 }
 
 /// Makes it by fsopen(2).

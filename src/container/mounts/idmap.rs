@@ -2,7 +2,6 @@
 //! namespace's, which a process that does nothing else makes; the parent writes its maps, as only
 //! who has powers outside can.
 
-use super::joins_or_makes;
 use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
@@ -48,7 +47,7 @@ pub fn check(spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<()> {
         Mapping::Own(users, groups) => {
             users.items()?.chain(groups.items()?).try_for_each(|mapping| read(mapping).map(drop))
         }
-        Mapping::Container if joins_or_makes(spec, CLONE_NEWUSER) => Ok(()),
+        Mapping::Container if spec.joins_or_makes(CLONE_NEWUSER) => Ok(()),
         Mapping::Container => Err(Error::new(format_args!(
             "idmap needs uidMappings and gidMappings, or a user namespace"
         ))),

@@ -13,7 +13,7 @@
 //! A joined mount namespace has other processes, which could mislead the helper: nothing is opened
 //! there.
 
-use super::{filesystem, idmap, joins_or_makes, long};
+use super::{filesystem, idmap, long};
 use crate::container::handshake::Channel;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
@@ -104,7 +104,7 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
 /// the host.
 pub fn copy(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> crate::sys::Result<Fd> {
     let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL))?;
-    if spec.root.propagation & MS_SHARED == 0 || joins_or_makes(spec, CLONE_NEWUSER) {
+    if spec.root.propagation & MS_SHARED == 0 || spec.joins_or_makes(CLONE_NEWUSER) {
         mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE)?;
     }
     Ok(tree)
@@ -118,7 +118,7 @@ pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<(
 /// True for an overlay whose directories root of the container's user namespace may not reach. Not
 /// if it has `userxattr`: that one is meant for a user namespace.
 pub fn is_overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> bool {
-    let is_ours = one.kind == c"overlay" && joins_or_makes(spec, CLONE_NEWUSER);
+    let is_ours = one.kind == c"overlay" && spec.joins_or_makes(CLONE_NEWUSER);
     let is_theirs = || options::each(one.options).any(|option| option == b"userxattr");
     is_ours && !options.has(flag::BIND) && !options.has(flag::REMOUNT) && !is_theirs()
 }

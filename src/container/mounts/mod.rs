@@ -8,6 +8,7 @@
 //!  (other owners, closed directories)
 //! ```
 
+mod attributes;
 mod bind;
 mod cgroup;
 mod copy;
@@ -16,72 +17,27 @@ mod guard;
 mod idmap;
 pub mod lent;
 mod long;
+mod sources;
+mod wanted;
 
-use super::handshake::Channel;
 use super::root;
 use crate::error::{Context, Error, Result};
 use crate::io::in_root;
 use crate::io::lossy::{LossyC, On};
 use crate::limits::MOUNTS_MAX;
-use crate::spec::options::{self, Options, flag};
+use crate::spec::options::{Options, flag};
 use crate::spec::{Mount, Spec};
-use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWUSER};
+use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::mount::{self, MS_REC, attr};
+use crate::sys::mount::{self, attr};
 use crate::sys::vm::MappedVec;
-use crate::sys::{self, Errno, fs};
+use crate::sys::{Errno, fs};
+use attributes::{change, set_propagation};
 use core::ffi::CStr;
 use core::fmt;
-
-/// What the parent opened, by the number of the mount, and what it knows of cgroups.
-pub struct Prepared {
-    trees: MappedVec<(usize, Fd)>,
-    shows_cgroups: bool,
-}
-
-impl Prepared {
-    /// Nothing: for a process that opens everything itself.
-    pub const NONE: Prepared = Prepared { trees: MappedVec::new(MOUNTS_MAX), shows_cgroups: false };
-
-    fn of(&self, index: usize) -> Option<FdRef<'_>> {
-        self.trees.iter().find(|(number, _)| *number == index).map(|(_, tree)| tree.by_ref())
-    }
-}
-
-/// What all mounts need besides the config.
-#[derive(Clone, Copy)]
-pub struct From<'a> {
-    /// What the parent has opened.
-    pub prepared: &'a Prepared,
-    /// Ok if the bundle is the current directory, else the errno of entering it.
-    pub bundle: sys::Result<()>,
-    /// The parent, if it opens sources in this mount namespace on request.
-    pub lender: Option<&'a Channel>,
-}
-
-/// What a mount needs besides its own line in the config.
-#[derive(Clone, Copy)]
-struct Sources<'a> {
-    from: From<'a>,
-    /// The parent's copy of its source, if it made one.
-    prepared: Option<FdRef<'a>>,
-    /// The mount's number in the config.
-    index: usize,
-}
-
-impl Sources<'_> {
-    /// Returns the source, opened by the parent in this mount namespace. None if no parent does
-    /// that.
-    fn borrow(&self) -> Option<Result<Fd>> {
-        self.from.lender.map(|parent| parent.ask_for_source(self.index as u32))
-    }
-}
-
-/// Whether the parent opens sources on request, in the container's mount namespace. Else it opens
-/// them before the clone, in its own.
-pub fn are_lent(spec: &Spec<'_>) -> bool {
-    spec.namespaces & CLONE_NEWNS != 0
-}
+use sources::Sources;
+pub use sources::{From, Prepared};
+pub use wanted::{are_lent, binds_dev, check_without_namespace, has_relative_source};
 
 /// Parent: opens what the child cannot open later: the container's cgroup, which only this process
 /// knows by its fd; and sources, if the child does not ask for them ([`are_lent`]) or has no parent
@@ -129,7 +85,7 @@ fn prepare_one(
     }
     let Some(mapping) = mapping else {
         // The child may have more rights, or see an earlier mount there.
-        let is_needed = !is_lent && joins_or_makes(spec, CLONE_NEWUSER);
+        let is_needed = !is_lent && spec.joins_or_makes(CLONE_NEWUSER);
         return Ok(is_needed.then(|| lent::copy(spec, one, options).ok()).flatten());
     };
     if is_lent {
@@ -138,17 +94,6 @@ fn prepare_one(
     let tree = lent::copy(spec, one, options).on("open", one.source)?;
     lent::map(tree.by_ref(), options, ids.get(spec, mapping)?)?;
     Ok(Some(tree))
-}
-
-/// Whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the caller's.
-pub fn joins_or_makes(spec: &Spec<'_>, kind: i32) -> bool {
-    spec.namespaces & kind != 0 || spec.joined.iter().any(|one| one.kind == kind)
-}
-
-/// Whether the config binds something there itself: whoever brings a /dev has in it what he wants.
-pub fn binds_dev(spec: &Spec<'_>) -> bool {
-    let at_dev = |one: &Mount<'_>| guard::Guard::of(one, true).is_ok_and(|guard| guard.is_dev());
-    spec.mounts.iter().any(|one| at_dev(one) && Options::of(one.options).has(flag::BIND))
 }
 
 /// What later steps need of the mounts.
@@ -174,42 +119,6 @@ impl Mounted {
         }
         self.readonly_later.truncate(0);
         Ok(())
-    }
-}
-
-/// Returns whether the source of a bind is relative to the bundle.
-pub fn has_relative_source(spec: &Spec<'_>) -> bool {
-    let is_relative =
-        |one: &Mount<'_>| Options::of(one.options).has(flag::BIND) && !is_absolute(one.source);
-    spec.mounts.iter().any(is_relative)
-}
-
-fn is_absolute(path: &CStr) -> bool {
-    path.to_bytes().starts_with(b"/")
-}
-
-/// Returns an error if a container in the caller's mount namespace would change that.
-pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
-    let protects = spec.masked_paths.first().is_some() || spec.readonly_paths.first().is_some();
-    // Listed devices, not the default ones.
-    let makes_devices = spec
-        .linux("devices")
-        .is_some_and(|list| list.items().is_ok_and(|mut all| all.next().is_some()));
-    let reasons = [
-        // In runc's words.
-        (protects, "unable to restrict sys entries without a private MNT namespace"),
-        (!spec.mounts.is_empty(), "mounts: need a mount namespace of the container's own"),
-        (makes_devices, "linux.devices: need a mount namespace of the container's own"),
-        (spec.root.readonly, "root.readonly: needs a mount namespace of the container's own"),
-        (
-            spec.linux("rootfsPropagation").is_some(),
-            "linux.rootfsPropagation: needs a mount namespace of the container's own",
-        ),
-        (no_pivot, "--no-pivot: needs a mount namespace of the container's own"),
-    ];
-    match reasons.iter().find(|(is_wanted, _)| *is_wanted) {
-        Some((_, why)) => Err(Error::new(format_args!("{why}"))),
-        None => Ok(()),
     }
 }
 
@@ -291,29 +200,6 @@ fn mount_one(
         mounted.proc = Some(tree);
     } else if later {
         mounted.readonly_later.push(tree).doing("keep a mount that becomes read-only")?;
-    }
-    Ok(())
-}
-
-/// Changes the attributes of a mount, and of those beneath it.
-fn change(tree: FdRef<'_>, options: &Options) -> Result<()> {
-    for (recursive, change) in [(false, options.own), (true, options.all)] {
-        if !change.is_empty() {
-            mount::set_attributes(tree, recursive, change.set, change.clear, 0)
-                .doing("change its attributes")?;
-        }
-    }
-    Ok(())
-}
-
-/// In their order: `slave`, then `shared` is both.
-fn set_propagation(tree: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Result<()> {
-    if !options.has(flag::PROPAGATION) {
-        return Ok(());
-    }
-    for bits in options::each(one.options).filter_map(options::propagation) {
-        mount::set_attributes(tree, bits & MS_REC != 0, 0, 0, bits & !MS_REC)
-            .doing("set its propagation")?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::io::strings::PackedStrings;
 use crate::spec::{Device, IdMapping, Root, defaults};
 use crate::sys::clone::{self, CLONE_NEWCGROUP};
 use crate::sys::fd::CWD;
-use crate::sys::mount::{MS_SHARED, MS_SLAVE};
+use crate::sys::mount::{MS_REC, MS_SHARED, MS_SLAVE};
 use crate::sys::process::{self, Whom};
 use std::ffi::{CStr, CString};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

@@ -1,7 +1,7 @@
 //! The text of `state.json`.
 
-use super::{Id, Process, Status, Writer};
-use crate::codec::json::Value;
+use super::{Id, Process, Status};
+use crate::codec::json::{Value, Writer};
 use crate::io::output::Sink;
 use crate::io::strings::StringBlock;
 use crate::limits::{PATH_BYTES, STATE_BYTES};
@@ -11,6 +11,9 @@ use crate::sys::{self, Errno, time};
 use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display, Write};
+
+// Every text of a state fits, escaped.
+const _: () = assert!(STATE_BYTES >= 4 * 6 * PATH_BYTES + 1024);
 
 /// What is kept of a container.
 #[derive(Clone, Copy)]

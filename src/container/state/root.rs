@@ -1,6 +1,7 @@
 //! The directory of all containers.
 
-use super::{Directory, Id, absent, check_owner, each_entry, taken, untrusted};
+use super::Id;
+use super::directory::{Directory, absent, check_owner, each_entry};
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
 use crate::limits::{CONTAINERS_MAX, NAME_BYTES};
@@ -9,6 +10,16 @@ use crate::sys::vm::MappedVec;
 use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
+
+#[cold]
+fn taken(id: Id<'_>) -> Error {
+    Error::with_errno(format_args!("container with given ID already exists: {id}"), Errno::EEXIST)
+}
+
+#[cold]
+fn untrusted(id: Id<'_>, error: Error) -> Error {
+    error.within(format_args!("container {id}: its state is not trusted"))
+}
 
 /// What to do if the root is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! States on a real directory.
 
 use super::*;
+use crate::limits::PATH_BYTES;
+use crate::sys::Errno;
 use crate::sys::fs::Time;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf as StdPath};
 
 fn scratch(name: &str) -> StdPath {

@@ -2,10 +2,12 @@
 //! [`inside`] and so needs no file of an image but the one it is.
 
 use super::super::*;
+use crate::Result;
 use crate::io::strings::PackedStrings;
-use crate::spec::{Capabilities, Process, Resources, Root, User, capability, defaults};
+use crate::spec::{Capabilities, Process, Resources, Root, Spec, User, capability, defaults};
 use crate::sys::clone::*;
-use crate::sys::fd::{self, CWD};
+use crate::sys::fd::{self, CWD, Fd};
+use crate::sys::process::{self, Whom};
 
 use crate::sys::{Errno, signal};
 use crate::sys::{fs, mount as mounts};

@@ -1,0 +1,32 @@
+//! A container's process, once it runs, and its standard streams.
+
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::process::{self, Whom};
+use crate::sys::signal;
+
+/// A container whose process has been executed.
+pub struct Running {
+    /// Its pid, as we see it.
+    pub pid: i32,
+    /// Readable when it ends.
+    pub pidfd: Fd,
+    /// The master of its terminal, where it has one.
+    pub terminal: Option<Fd>,
+}
+
+impl Running {
+    /// Kills it and collects it, where it is our child.
+    pub fn kill(&self) {
+        let _ = process::kill_pidfd(self.pidfd.by_ref(), signal::SIGKILL);
+        let _ = process::wait(Whom::Pidfd(self.pidfd.by_ref()), true);
+    }
+}
+
+/// Standard input, output and error of the container's process.
+pub enum Stdio<'a> {
+    /// These descriptors become 0, 1 and 2.
+    Files([FdRef<'a>; 3]),
+    /// A pseudo-terminal of the container's own /dev/pts, of this size (rows, columns); its master
+    /// is `Running::terminal`.
+    Terminal(Option<(u16, u16)>),
+}
