@@ -2,18 +2,27 @@
 
 fn main() {
     let directory = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    println!("cargo::rerun-if-changed=linker/static.ld");
+    let link = |option: &str| println!("cargo::rustc-link-arg-bins=-Wl,{option}");
+    println!("cargo::rerun-if-changed=linker");
     println!("cargo::rustc-link-arg-bins={directory}/linker/static.ld");
-    println!("cargo::rerun-if-changed=linker/unwind.ld");
-    println!("cargo::rustc-link-arg-bins=-Wl,-T,{directory}/linker/unwind.ld,--no-eh-frame-hdr");
-    // No padding to whole pages between code and constants: 8 KiB. No RELRO, whose alignment is 4 KiB: musl's start code of
-    // a static program never makes those pages read-only anyway.
-    println!("cargo::rustc-link-arg-bins=-Wl,-z,noseparate-code,-z,norelro");
-    // Data starts in the file where code ends, and in memory on the next page at the same offset: no padding to a whole
-    // page in between. No build id, which nobody looks up.
-    println!("cargo::rustc-link-arg-bins=-Wl,-z,common-page-size=64,--build-id=none");
+    link(&format!("-T,{directory}/linker/unwind.ld,--no-eh-frame-hdr"));
+    link(&format!("-T,{directory}/linker/relocations.ld"));
+    // No build id: nothing looks it up.
+    link("--build-id=none");
     // Our own start code: src/main.rs. musl's is linked and then dropped, as nothing calls it.
-    println!("cargo::rustc-link-arg-bins=-Wl,-e,entry");
-    // Prebuilt `core` stands behind libc on the link line, and in a debug build it alone needs this one.
-    println!("cargo::rustc-link-arg-bins=-Wl,--undefined=bcmp");
+    link("-e,entry");
+    // That start code names musl's set-up of the stack protector, whose object has the two symbols
+    // of the stack protector that are ours.
+    link("--defsym=__init_ssp=0");
+    // Prebuilt `core` stands behind libc on the link line, and in a debug build it alone needs it.
+    link("--undefined=bcmp");
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if flags.contains("relocation-model=static") {
+        // The smallest file (linker/board.toml), docs/size.md: no padding to whole pages between
+        // code, constants and data, and so nothing that could be made read-only.
+        link("-z,noseparate-code,-z,norelro,-z,common-page-size=64");
+    } else {
+        // Addresses to relocate take two bits each and not 24 bytes; `entry` reads them.
+        link("-z,pack-relative-relocs,-z,separate-code,-z,relro,-z,now");
+    }
 }

@@ -145,8 +145,8 @@ unsafe extern "C" {
     static etext: u8;
 }
 
-/// madvise(2) `DONTNEED` of the program's code: needed pages come back from the file, and those of
-/// a finished phase take no memory.
+/// madvise(2) `DONTNEED` of the program's code and constants: needed pages come back from the file,
+/// and those of a finished phase take no memory.
 pub fn release_code() {
     const PAGE: usize = 4096;
     let start = (&raw const __executable_start).addr() & !(PAGE - 1);
