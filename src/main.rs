@@ -91,7 +91,7 @@ unsafe extern "C" fn entry() -> ! {
         memsz = const core::mem::offset_of!(libc::Elf64_Phdr, p_memsz),
         relro = const libc::PT_GNU_RELRO,
         read = const libc::PROT_READ,
-        mprotect = const libc::SYS_mprotect,
+        mprotect = const ocinit::sys::vm::MPROTECT,
         start = sym start,
     )
 }

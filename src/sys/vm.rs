@@ -6,6 +6,9 @@ use super::{Errno, Result};
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
+/// The number of mprotect(2), for the start code alone (main.rs): nothing else changes a mapping.
+pub const MPROTECT: i64 = libc::SYS_mprotect;
+
 /// madvise(2) `NOHUGEPAGE`: one touch of a byte costs 4 KiB and not 2 MiB, whatever the kernel's
 /// default is. A hint: kernels without huge pages answer EINVAL.
 pub fn forbid_huge_pages<T: ?Sized>(value: &mut T) {
