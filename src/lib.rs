@@ -3,7 +3,7 @@
 //! One binary with three lives: PID 1 of a virtual machine or board, an OCI runtime, and a CI
 //! sandbox.
 //!
-//! The layers, each using only what stands below it (`tests/tidy.rs` checks the edges):
+//! The layers, each using only what stands below it (`tests/tidy/` checks the edges):
 //!
 //! ```text
 //!         main

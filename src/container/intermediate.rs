@@ -6,7 +6,8 @@
 //! that the sibling does.
 
 use super::handshake::Channel;
-use super::launch::{Launch, creates_userns};
+use super::prepared::Plan;
+use super::request::{Launch, creates_userns};
 use super::{child, last_steps, privileges, procfs_maker, time_offsets};
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{LossyC, On};
@@ -32,7 +33,7 @@ pub fn is_needed(launch: &Launch<'_>) -> bool {
 }
 
 /// The whole life of the intermediate process; or the container's process's.
-pub fn child_main(plan: &child::Plan<'_>) -> ! {
+pub fn child_main(plan: &Plan<'_>) -> ! {
     let error = match run(plan) {
         Ok(Side::Child) => child::child_main(plan),
         Ok(Side::Parent(..)) => process::exit(0),
@@ -44,7 +45,7 @@ pub fn child_main(plan: &child::Plan<'_>) -> ! {
     process::exit(error.status().into())
 }
 
-fn run(plan: &child::Plan<'_>) -> Result<Side> {
+fn run(plan: &Plan<'_>) -> Result<Side> {
     let (launch, spec) = (plan.launch, plan.launch.spec);
     let Some(channel) = &plan.channel else {
         return Err(Error::new(format_args!("no parent to tell")));
@@ -52,7 +53,8 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
     child::watch_parent(plan)?;
     // From here on others in the namespaces that we join may see us.
     process::set_dumpable(false).doing("forbid tracing")?;
-    let needs_procfs = is_apart(launch) && spec.mounts.iter().any(|mount| mount.kind == c"proc");
+    let needs_procfs =
+        launch.is_made_apart() && spec.mounts.iter().any(|mount| mount.kind == c"proc");
     let processes = spec.joined.iter().find(|one| one.kind == CLONE_NEWPID && needs_procfs);
     let processes = processes
         .map(|one| fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path))
@@ -114,7 +116,7 @@ fn run(plan: &child::Plan<'_>) -> Result<Side> {
 /// Sets up everything first, and makes the container's process last. That process never has more
 /// than the container, whose processes see it and may have CAP_SYS_PTRACE. The intermediate process
 /// is in no pid namespace of the container.
-fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side> {
+fn make_apart(plan: &Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side> {
     let mut program = child::Program::default();
     child::set_up(plan, &mut program)?;
     if let Some(document) = plan.launch.spec.document.filter(|_| !plan.has_hooks_inside) {
@@ -146,11 +148,6 @@ fn make_apart(plan: &child::Plan<'_>, channel: &Channel, born: &Shared) -> Resul
 }
 
 const CLONE: &str = "clone the container's process";
-
-/// Returns whether the process is made in a pid namespace with other processes.
-pub fn is_apart(launch: &Launch<'_>) -> bool {
-    launch.enters.is_some() || launch.spec.joined.iter().any(|one| one.kind == CLONE_NEWPID)
-}
 
 /// The kinds (`CLONE_NEW*`) of which the process `pid` has other namespaces than we.
 pub fn kinds_of(pid: i32) -> Result<i32> {

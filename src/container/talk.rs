@@ -1,9 +1,9 @@
 //! The parent's side of the conversation with a new process (`handshake.rs`).
 
 use super::handshake::{Channel, Message};
-use super::launch::Launch;
 use super::mounts::lent::Borrower;
 use super::report::Report;
+use super::request::Launch;
 use super::{Running, attributes, child, mounts, userns};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, Whom};
@@ -40,7 +40,7 @@ struct Talk<'a> {
     born: Option<Shared>,
     /// Memory for the report of a process under its filter.
     report: Option<Report>,
-    /// See [`child::Plan::is_released`].
+    /// See [`Plan::is_released`].
     is_released: bool,
     listener: Awaited,
     /// The process that we made: the container's, or the intermediate process.

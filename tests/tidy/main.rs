@@ -1,6 +1,8 @@
 //! The invariants of `src/lib.rs` that a reader of the text can check: who may use whom, where
 //! `unsafe` may stand.
 
+mod circles;
+
 use std::path::{Path, PathBuf};
 
 /// Below every room: what all may use.

@@ -1,0 +1,124 @@
+//! What is started, and how; and what the host's side does meanwhile.
+
+use super::hooks;
+use super::running::Stdio;
+use super::seccomp::Filter;
+use super::start_socket::StartSocket;
+use super::state::{Id, State};
+use crate::spec::Spec;
+use crate::sys::Errno;
+use crate::sys::clone::{CLONE_NEWPID, CLONE_NEWUSER};
+use crate::sys::fd::{Fd, FdRef};
+use crate::{Error, Result};
+
+/// What is started, and how.
+pub struct Launch<'a> {
+    /// What is wanted.
+    pub spec: &'a Spec<'a>,
+    /// The root directory, opened in our mount namespace; None for exec in a container.
+    pub root: Option<FdRef<'a>>,
+    /// We are not the machine's root: the child makes mounts that we may not make.
+    pub rootless: bool,
+    /// What becomes 0, 1 and 2.
+    pub stdio: Stdio<'a>,
+    /// The control group that it is born in.
+    pub cgroup: Option<FdRef<'a>>,
+    /// Where it waits before it executes; it does not wait where there is none.
+    pub gate: Option<StartSocket>,
+    /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
+    pub enters: Option<(FdRef<'a>, i32)>,
+    /// The old root stays below the new one (an initramfs cannot be taken away).
+    pub no_pivot: bool,
+    /// Descriptors from 3 up that it keeps.
+    pub preserved: u32,
+    /// It keeps our session keyring.
+    pub keeps_keyring: bool,
+    /// We copy its terminal's output to our terminal, which turns LF into CR LF itself.
+    pub shows_terminal: bool,
+    /// The container, for its hooks: its name, and what is known of it.
+    pub about: Option<(Id<'a>, State<'a>)>,
+    /// What system calls it may make.
+    pub filter: Option<Filter<'a>>,
+    /// What the host's side has to do meanwhile.
+    pub host: &'a dyn Host,
+}
+
+impl Launch<'_> {
+    /// Returns whether the process is made in a pid namespace with other processes.
+    pub fn is_made_apart(&self) -> bool {
+        self.enters.is_some() || self.spec.joined.iter().any(|one| one.kind == CLONE_NEWPID)
+    }
+
+    /// Returns whether the filter is loaded before the gate and the hooks. It is if loading it
+    /// needs a capability that is gone later, or if a listener is told during `create`, or if
+    /// other processes see this one. If not, only execve(2) follows it.
+    pub(super) fn filters_early(&self) -> bool {
+        self.filter.is_some_and(|filter| {
+            let waits = self.gate.is_some();
+            let has_power = waits && !self.spec.process.no_new_privileges;
+            has_power
+                || filter.notifies() && (waits || self.has_hooks_inside())
+                || self.is_made_apart()
+        })
+    }
+
+    pub(super) fn has_hooks_inside(&self) -> bool {
+        self.about.is_some() && hooks::has(self.spec.document, "startContainer")
+    }
+}
+
+/// What happens on the host's side while a container starts.
+pub trait Host {
+    /// The process is there, and has done nothing yet that others see.
+    fn process_created(&self, pid: i32) -> Result<()>;
+    /// The container's process is this one from now on: the one that set it up has made it, and is
+    /// gone.
+    fn moved(&self, _pid: i32) -> Result<()> {
+        Ok(())
+    }
+    /// The mounts are made: the hooks of the host are due.
+    fn hooks(&self, pid: i32) -> Result<()>;
+    /// Where the seccomp filter of the process notifies.
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()>;
+    /// Some hooks are due on the host before the pivot.
+    fn has_hooks(&self) -> bool;
+    /// Returns where to create the process after clone3(2) failed with `errno` for
+    /// [`Launch::cgroup`].
+    fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
+        let _ = errno;
+        Ok(Instead::Nowhere)
+    }
+}
+
+/// Where to create a process that cannot start in its cgroup.
+pub enum Instead {
+    /// Nowhere: it is an error.
+    Nowhere,
+    /// In this cgroup.
+    Of(Fd),
+    /// In the caller's cgroup.
+    OfCaller,
+}
+
+/// A host that has nothing to do.
+pub struct Idle;
+
+impl Host for Idle {
+    fn process_created(&self, _: i32) -> Result<()> {
+        Ok(())
+    }
+    fn hooks(&self, _: i32) -> Result<()> {
+        Ok(())
+    }
+    fn listener(&self, _: i32, _: FdRef<'_>) -> Result<()> {
+        Err(Error::new(format_args!("a seccomp filter that notifies needs somebody who listens")))
+    }
+    fn has_hooks(&self) -> bool {
+        false
+    }
+}
+
+/// Whether the process is root of a user namespace that is made for it.
+pub(super) fn creates_userns(launch: &Launch<'_>) -> bool {
+    launch.spec.namespaces & CLONE_NEWUSER != 0
+}
