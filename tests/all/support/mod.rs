@@ -1,6 +1,5 @@
 //! What every test of a real VM needs: images made here, `qemu/boot` with a limit, and a message
 //! that shows the log.
-#![allow(dead_code, unused_imports, reason = "until what nothing uses is removed")]
 
 pub mod boot;
 pub mod bpf;
