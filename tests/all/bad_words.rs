@@ -1,4 +1,4 @@
-//! PackedStrings of a command that cannot be, containers that are not there, programs and images that
+//! Words of a command that cannot be, containers that are not there, programs and images that
 //! cannot be run: one line, the exit status that runc gives, and nothing left behind. And what is
 //! passed on where nothing is wrong.
 

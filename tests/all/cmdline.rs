@@ -92,7 +92,7 @@ fn an_open_quote_ends_with_the_line() {
     outcome.expect_status(0).expect_stdout("[open end]\n");
 }
 
-/// PackedStrings behind ` -- ` are the container's arguments, in place of the image's Cmd.
+/// Words behind ` -- ` are the container's arguments, in place of the image's Cmd.
 #[test]
 fn arguments_behind_two_dashes() {
     let append = r#"ocinit.hostname=h -- echo one "two three" ocinit.x=4 --"#;

@@ -31,7 +31,7 @@ pub struct Case {
     setup: Option<Setup>,
     act: Act,
     wanted: &'static str,
-    /// PackedStrings that ocinit's message holds when it refuses.
+    /// Words that ocinit's message holds when it refuses.
     named: &'static [&'static str],
 }
 

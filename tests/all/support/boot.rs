@@ -84,7 +84,7 @@ impl Boot {
         self
     }
 
-    /// PackedStrings of the kernel's command line.
+    /// Words of the kernel's command line.
     pub fn append(self, words: &str) -> Boot {
         self.option("--append", words)
     }
