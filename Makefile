@@ -1,6 +1,6 @@
 # ocinit: `make run` boots an OCI image in a virtual machine, on a fresh Debian 12 with Rust.
 .DEFAULT_GOAL := help
-.PHONY: help setup build run test test-escapes check size bench-boot bench-unpack bench-run fuzz clean
+.PHONY: help setup build board features reproducible run test test-escapes check size bench-boot bench-unpack bench-run fuzz clean
 
 # Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
@@ -18,6 +18,17 @@ setup: ## install what is missing: Debian packages (root or sudo), Rust's musl t
 build: ## build the release binary
 	@qemu/setup $(TO_RUN)
 	cargo build --release
+
+BOARD := --config linker/board.toml --profile small --no-default-features --features init --target-dir target/board
+
+board: ## build PID 1 alone, as small as it gets: target/board/x86_64-unknown-linux-musl/small/ocinit
+	cargo build $(BOARD)
+
+features: ## check each feature alone: clippy, build, unit tests (zstd is no program without one of the others)
+	for features in init runtime tools init,zstd; do \
+	    echo "--features $$features"; set -- --no-default-features --features $$features; \
+	    cargo clippy "$$@" -- -D warnings && cargo build "$$@" --target-dir target/features && cargo test --lib "$$@" || exit 1; \
+	done
 
 run: build ## boot the demonstration image and show what it prints, and how long each phase took
 	qemu/boot --timings "$$(qemu/demo-image)"

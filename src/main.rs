@@ -107,7 +107,7 @@ static mut __stack_chk_guard: usize = 0;
 #[cfg(feature = "zstd")]
 #[unsafe(no_mangle)]
 extern "C" fn __stack_chk_fail() -> ! {
-    ocinit::init::power::on_panic(format_args!("a buffer on the stack overflowed"))
+    on_panic(format_args!("a buffer on the stack overflowed"))
 }
 
 /// Runs the program to its end. `protected` is the answer of `entry`'s mprotect(2).
@@ -117,7 +117,7 @@ extern "C" fn __stack_chk_fail() -> ! {
 unsafe extern "C" fn start(argc: c_int, argv: *const *const c_char, protected: c_int) -> ! {
     if protected != 0 {
         let errno = ocinit::sys::Errno::new(-protected);
-        ocinit::init::power::on_panic(format_args!("make constants read-only: {errno}"))
+        on_panic(format_args!("make constants read-only: {errno}"))
     }
     // SAFETY: the caller vouches for both.
     let status = unsafe { run(argc, argv) };
@@ -144,7 +144,8 @@ unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
     let named_init = args
         .first()
         .is_some_and(|name| name.to_bytes().rsplit(|&byte| byte == b'/').next() == Some(b"init"));
-    if ocinit::sys::process::getpid() == 1 && (named_init || !ocinit::cli::is_command(args)) {
+    let is_init = || named_init || !HAS_COMMANDS || !ocinit::cli::is_command(args);
+    if cfg!(feature = "init") && ocinit::sys::process::getpid() == 1 && is_init() {
         ocinit::init::main()
     }
     // First of all, so that each stream gets its own number. No message: there may be no standard
@@ -152,15 +153,38 @@ unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
     if ocinit::sys::fd::fill_standard_streams().is_err() {
         return ocinit::error::STATUS_NO_STREAMS.into();
     }
-    ocinit::cli::main(args)
+    if HAS_COMMANDS {
+        return ocinit::cli::main(args);
+    }
+    let word = args.get(1).copied().unwrap_or_default();
+    ocinit::error!(
+        "{}: this ocinit is an init alone, built without commands (features runtime, tools)",
+        ocinit::io::lossy::LossyC(word)
+    );
+    ocinit::error::STATUS_FAILED.into()
 }
+
+/// Whether any of the commands is built in.
+const HAS_COMMANDS: bool = cfg!(any(feature = "runtime", feature = "tools"));
+
+#[cfg(not(any(feature = "init", feature = "runtime", feature = "tools")))]
+compile_error!("a program of nothing: choose features among init, runtime and tools");
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     if cfg!(debug_assertions) {
-        ocinit::init::power::on_panic(format_args!("{info}"))
+        on_panic(format_args!("{info}"))
     }
     // As long as anything looks at `info`, the file keeps the place and the text of every possible
     // panic: 12 KiB.
-    ocinit::init::power::on_panic(format_args!("{}", ocinit::sys::trace::Trace::here()))
+    on_panic(format_args!("{}", ocinit::sys::trace::Trace::here()))
+}
+
+/// Reports `what` and ends the process; PID 1 turns the machine off.
+fn on_panic(what: core::fmt::Arguments<'_>) -> ! {
+    if cfg!(feature = "init") {
+        ocinit::init::power::on_panic(what)
+    }
+    ocinit::error!("internal error: {what}");
+    ocinit::sys::process::exit(ocinit::error::STATUS_FAILED.into())
 }

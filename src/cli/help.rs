@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::command::{Command, Flag, GLOBAL, Run, Usage, VERSION as VERSION_OPTION};
 use super::nearest::nearest;
 use super::print::print;
-use super::{COMMANDS, find};
+use super::{Entry, built, find};
 use crate::io::lossy::LossyC;
 use crate::{Error, Result};
 use core::ffi::CStr;
@@ -106,6 +106,11 @@ pub(super) fn command(command: &'static Command) -> Result<()> {
 pub(super) fn unknown(name: &CStr, failed: &mut i32) -> Error {
     let shown = LossyC(name);
     let is_it = |known: &str| known.as_bytes() == name.to_bytes();
+    if let Some(Entry { name, feature, .. }) = Entry::of(name) {
+        return Error::new(format_args!(
+            "{name}: this ocinit was built without it (feature {feature})"
+        ));
+    }
     if REFUSED.into_iter().any(is_it) {
         *failed = 1;
         return Error::new(format_args!(
@@ -115,7 +120,7 @@ pub(super) fn unknown(name: &CStr, failed: &mut i32) -> Error {
     if let Some((_, instead)) = ELSEWHERE.iter().find(|(known, _)| is_it(known)) {
         return Error::new(format_args!("unknown command {shown}: {instead}"));
     }
-    match nearest(name.to_bytes(), &mut COMMANDS.iter().map(|command| command.name)) {
+    match nearest(name.to_bytes(), &mut built().map(|command| command.name)) {
         Some(near) => Error::new(format_args!("unknown command {shown}; did you mean {near}?")),
         None => Error::new(format_args!("unknown command {shown}: see ocinit --help")),
     }
@@ -164,13 +169,17 @@ struct Help;
 impl fmt::Display for Help {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("usage: ocinit COMMAND ...\n")?;
-        for title in SECTIONS {
+        let is_there = |title: &&str| built().any(|command| section(command) == *title);
+        for title in SECTIONS.into_iter().filter(is_there) {
             writeln!(f, "\n{title}:")?;
-            for command in COMMANDS.iter().filter(|command| section(command) == title) {
+            for command in built().filter(|command| section(command) == title) {
                 writeln!(f, "  {}\n      {}", Usage(command), command.about)?;
             }
         }
         f.write_str("\nocinit COMMAND --help shows a command's options.\n")?;
-        f.write_str("As PID 1 it boots the OCI image on a disk: see README.md.\n")
+        f.write_str(match cfg!(feature = "init") {
+            true => "As PID 1 it boots the OCI image on a disk: see README.md.\n",
+            false => "It was built without PID 1 (feature init).\n",
+        })
     }
 }

@@ -50,31 +50,64 @@ use arguments::{Arguments, choice};
 use command::{Command, Run, VERSION};
 use core::ffi::CStr;
 
-const COMMANDS: &[&Command] = &[
-    &inspect::COMMAND,
-    &verify::COMMAND,
-    &unpack::COMMAND,
-    &bundle::COMMAND,
-    &list_files::COMMAND,
-    &copy::COMMAND,
-    &run::COMMAND,
-    &create::COMMAND,
-    &start::COMMAND,
-    &exec::COMMAND,
-    &state::COMMAND,
-    &list::COMMAND,
-    &ps::COMMAND,
-    &pause::PAUSE,
-    &pause::RESUME,
-    &update::COMMAND,
-    &events::COMMAND,
-    &kill::COMMAND,
-    &delete::COMMAND,
-    &spec::COMMAND,
-    &features::COMMAND,
-    &help::HELP,
-    &help::VERSION,
+/// Every command, by the feature of Cargo.toml that brings it. One that is not built in is named, and
+/// its code is not linked: nothing refers to it.
+const COMMANDS: &[Entry] = &[
+    tool(&inspect::COMMAND),
+    tool(&verify::COMMAND),
+    tool(&unpack::COMMAND),
+    tool(&bundle::COMMAND),
+    tool(&list_files::COMMAND),
+    tool(&copy::COMMAND),
+    runtime(&run::COMMAND),
+    runtime(&create::COMMAND),
+    runtime(&start::COMMAND),
+    runtime(&exec::COMMAND),
+    runtime(&state::COMMAND),
+    runtime(&list::COMMAND),
+    runtime(&ps::COMMAND),
+    runtime(&pause::PAUSE),
+    runtime(&pause::RESUME),
+    runtime(&update::COMMAND),
+    runtime(&events::COMMAND),
+    runtime(&kill::COMMAND),
+    runtime(&delete::COMMAND),
+    runtime(&spec::COMMAND),
+    runtime(&features::COMMAND),
+    Entry::new("", true, &help::HELP),
+    Entry::new("", true, &help::VERSION),
 ];
+
+const fn tool(command: &'static Command) -> Entry {
+    Entry::new("tools", cfg!(feature = "tools"), command)
+}
+
+const fn runtime(command: &'static Command) -> Entry {
+    Entry::new("runtime", cfg!(feature = "runtime"), command)
+}
+
+/// A row of the table of commands.
+struct Entry {
+    name: &'static str,
+    feature: &'static str,
+    command: Option<&'static Command>,
+}
+
+impl Entry {
+    const fn new(feature: &'static str, is_built: bool, command: &'static Command) -> Entry {
+        let name = command.name;
+        Entry { name, feature, command: if is_built { Some(command) } else { None } }
+    }
+
+    fn of(word: &CStr) -> Option<&'static Entry> {
+        COMMANDS.iter().find(|entry| entry.name.as_bytes() == word.to_bytes())
+    }
+}
+
+/// Returns all commands that are built in.
+fn built() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().filter_map(|entry| entry.command)
+}
 
 /// Commands that make a cgroup, and cannot leave that to systemd.
 const MAKING: [&str; 2] = [run::COMMAND.name, create::COMMAND.name];
@@ -90,11 +123,11 @@ pub fn is_command(args: &[&CStr]) -> bool {
         .skip_while(|word| is_option(word))
         .chain(words.iter().filter(|word| is_option(word)));
     !name.to_bytes().ends_with(b"/init")
-        && words.next().is_some_and(|word| find(word).is_some() || is_option(word))
+        && words.next().is_some_and(|word| Entry::of(word).is_some() || is_option(word))
 }
 
 fn find(word: &CStr) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| command.name.as_bytes() == word.to_bytes()).copied()
+    Entry::of(word)?.command
 }
 
 /// Runs a command; its exit status.

@@ -33,6 +33,8 @@ fn without_zstd() -> PathBuf {
             "--bin",
             "ocinit",
             "--no-default-features",
+            "--features",
+            "init,runtime,tools",
             "--target-dir",
         ]);
         support::tool(command.arg(&target).current_dir(support::project()));
