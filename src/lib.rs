@@ -9,8 +9,10 @@
 //!         main
 //!        /    \
 //!     init    cli              front doors: the only ones that print or choose an exit status
-//!        \    /  \
-//!        bundle  export        puts image, rootfs and spec together; takes an image (image, rootfs) elsewhere
+//!        \    /
+//!        engine                use cases: one struct in, one result out; no words, no printing
+//!        /    \
+//!     bundle  export           puts image, rootfs and spec together; takes an image (image, rootfs) elsewhere
 //!     /    |     \
 //!  image  rootfs  spec <- container
 //!     \    |     /       \
@@ -40,6 +42,7 @@ pub mod bundle;
 pub mod cli;
 pub mod codec;
 pub mod container;
+pub mod engine;
 pub mod error;
 pub mod export;
 pub mod image;

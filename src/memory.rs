@@ -8,34 +8,13 @@ use crate::sync::TryLock;
 pub struct Memory {
     /// PID 1 itself.
     pub init: crate::init::InitMemory,
-    /// Reading an image: its documents and the list of its layers.
-    pub image: crate::image::ImageMemory,
-    /// What is where in an oci-archive.
-    pub archive: crate::image::ArchiveMemory,
-    /// Unpacking layers.
-    pub unpack: crate::rootfs::UnpackMemory,
-    /// Taking an image elsewhere.
-    pub export: crate::export::TargetMemory,
-    /// Text of one container's arguments, environment and names.
-    pub strings: [u8; crate::limits::STRINGS_BYTES],
-    /// A container's config.json.
-    pub config: [u8; crate::limits::CONFIG_BYTES],
-    /// The process that exec is given.
-    pub process: [u8; crate::limits::PROCESS_BYTES],
-    /// Starting a container.
-    pub container: crate::container::ContainerMemory,
+    /// The use cases.
+    pub engine: crate::engine::EngineMemory,
 }
 
 static MEMORY: TryLock<Memory> = TryLock::new(Memory {
     init: crate::init::InitMemory::EMPTY,
-    image: crate::image::ImageMemory::EMPTY,
-    archive: crate::image::ArchiveMemory::EMPTY,
-    unpack: crate::rootfs::UnpackMemory::EMPTY,
-    export: crate::export::TargetMemory::EMPTY,
-    strings: [0; crate::limits::STRINGS_BYTES],
-    config: [0; crate::limits::CONFIG_BYTES],
-    process: [0; crate::limits::PROCESS_BYTES],
-    container: crate::container::ContainerMemory::EMPTY,
+    engine: crate::engine::EngineMemory::EMPTY,
 });
 
 /// The memory, once: whoever calls first keeps it for the life of the process.

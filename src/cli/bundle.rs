@@ -9,11 +9,11 @@ use super::{options, rootless, security};
 use crate::bundle::{self, Overrides, Rootless, Stock};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
+use crate::engine::EngineMemory;
 use crate::io::output::Output;
 use crate::io::path::PathBuf;
 use crate::io::strings::StringBlock;
 use crate::log::Level;
-use crate::memory::Memory;
 use crate::rootfs::Privilege;
 use crate::spec::{self, Spec};
 use crate::sys::fd::{Fd, FdRef};
@@ -59,7 +59,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
         args: None,
         joins: false,
     };
-    make(arguments, wanted, crate::memory::claim())
+    make(arguments, wanted, &mut crate::memory::claim().engine)
 }
 
 /// What is made of which image.
@@ -81,7 +81,7 @@ pub(super) struct Wanted<'a> {
 pub(super) fn make(
     arguments: &Arguments<'_>,
     wanted: Wanted<'_>,
-    memory: &mut Memory,
+    memory: &mut EngineMemory,
 ) -> Result<()> {
     let Wanted { image, bundle, powers, ids, args, joins } = wanted;
     let mut limits = security::Limits::new();

@@ -1,7 +1,7 @@
 //! What commands on containers have in common: where their state is kept.
 
 use super::arguments::Arguments;
-use crate::container::state::{Directory, Id, Missing, Root, State};
+use crate::container::state::{Missing, Root};
 use crate::container::userns;
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
@@ -54,23 +54,6 @@ fn advise(error: Error) -> Error {
         }
         _ => error,
     }
-}
-
-/// What is done on a container with this state, and room for texts.
-pub(super) type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<i32>;
-
-/// Has `work` done on the container that a command names, with its state, and room for a document
-/// or other texts; `is_locked`: nobody else changes it meanwhile.
-#[inline(never)]
-pub(super) fn with(arguments: &Arguments<'_>, is_locked: bool, work: Work<'_>) -> Result<i32> {
-    let memory = crate::memory::claim();
-    let root = root(arguments, false)?;
-    let mut directory = root.container(Id::check(arguments.word(0))?)?;
-    if is_locked {
-        directory.lock()?;
-    }
-    let state = directory.read(&mut memory.container.state)?;
-    work(&directory, &state, &mut memory.strings)
 }
 
 /// Where it is, by runc's rules; whether that is in XDG_RUNTIME_DIR.

@@ -8,13 +8,13 @@ use super::options;
 use super::progress::Progress;
 use super::staged::{Staged, is_empty};
 use crate::codec::json;
+use crate::engine::EngineMemory;
 use crate::export::{self, Kind, Target};
 use crate::image::{Blob, Image, ImageMemory, Store, Wanted, check_name, select, select_artifact};
 use crate::io::lossy::LossyC;
 use crate::io::observer::Observer;
 use crate::io::path::PathBuf;
 use crate::limits::REFERENCE_BYTES;
-use crate::memory::Memory;
 use crate::rootfs::stale;
 use crate::sys::event::wait_ms;
 use crate::sys::fd::{CWD, Fd, STDOUT, duplicate};
@@ -54,9 +54,15 @@ enum What<'m> {
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let Memory {
-        archive, image: documents, unpack, export: names, strings, config: scratch, ..
-    } = crate::memory::claim();
+    let EngineMemory {
+        archive,
+        image: documents,
+        unpack,
+        export: names,
+        strings,
+        config: scratch,
+        ..
+    } = &mut crate::memory::claim().engine;
     let goal = goal(arguments.word(1))?;
     let (store, wanted) = image::open(arguments, arguments.word(0), archive, unpack)?;
     let as_it_stands =

@@ -38,7 +38,7 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let relay = Relay::of_environment();
     making::make(arguments, &root, id, [true, false], relay.as_ref(), memory)
         .inspect_err(|_| root.take_back())?;

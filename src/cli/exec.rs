@@ -9,6 +9,7 @@ use crate::container::hooks::HookContext;
 use crate::container::launch::{self, Host, Instead, Launch};
 use crate::container::state::{Id, Status};
 use crate::container::{ContainerMemory, attributes, intermediate, own_file, seccomp};
+use crate::engine;
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::strings::StringBlock;
 use crate::io::{document, text};
@@ -51,7 +52,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let stays = !arguments.has("detach");
     let callers = making::Notify::of(arguments)?;
     let preserved = making::preserved(arguments, 0)?;
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
     let directory = root.container(id)?;
     let ContainerMemory { pointers, seccomp, state, .. } = &mut memory.container;
@@ -104,7 +105,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     };
     if stays {
         // A signal before this ends us: nothing has been made yet.
-        foreground::hold_signals()?;
+        engine::hold_signals()?;
     }
     let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
     crate::debug!("container {id}: process {} is executed", running.pid);

@@ -18,12 +18,6 @@ const SHOWN_AT_ONCE: u32 = 16;
 /// The same when the process has ended: a terminal holds 64 KiB, and others may still write.
 const SHOWN_AT_END: u32 = 1024;
 
-/// Holds all signals back, from before a process is made: none that comes meanwhile is lost, or
-/// ends us before it.
-pub fn hold_signals() -> Result<()> {
-    signal::set_mask(SignalSet::ALL).doing("block signals")
-}
-
 /// Our own terminal, raw as long as this is alive.
 struct Raw(Option<Settings>);
 

@@ -82,7 +82,7 @@ trait View {
 type Indexes<'a> = [&'a mut [u8; DOCUMENT_BYTES]; 2];
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let (store, wanted) =
         image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
     let scope = Scope { wanted, is_of_platform: arguments.has("platform") };

@@ -3,15 +3,17 @@
 use super::arguments::{Arguments, choice};
 use super::command::{Command, Flag, Run};
 use super::container;
+use super::notices::warn;
 use crate::codec::json::Writer;
-use crate::container::state::{Directory, Id, Rfc3339, Root, State, StateMemory};
+use crate::container::state::Rfc3339;
+use crate::engine::list::each;
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::output::{Output, Sink};
 use crate::io::passwd::{End, Field, Table as Passwd};
 use crate::limits::TABLE_BYTES;
 use crate::sys::fd::STDOUT;
+use crate::sys::process;
 use crate::sys::vm::MappedVec;
-use crate::sys::{Errno, process};
 use crate::{Context, Error, Result};
 use core::fmt::{self, Display, Write};
 
@@ -40,7 +42,7 @@ const WIDTH_LEAST: usize = 12;
 const PADDING: usize = 3;
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let root = container::root_of_all(arguments)?;
     let format = arguments.value("format").unwrap_or(c"table");
     let mut output = Output::new(STDOUT);
@@ -54,7 +56,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
             let owner = owner()?;
             let mut table = Table::new();
             table.line([&"ID", &"PID", &"STATUS", &"BUNDLE", &"CREATED", &"OWNER"])?;
-            each(&root, space, &mut |directory, state| {
+            each(&root, space, &warn, &mut |directory, state| {
                 let status = directory.status(state);
                 table.line([
                     &directory.id(),
@@ -71,7 +73,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
             let owner = owner()?;
             let mut json = Writer::with_indent(&mut output, "");
             let mut is_empty = true;
-            each(&root, space, &mut |directory, state| {
+            each(&root, space, &warn, &mut |directory, state| {
                 if core::mem::replace(&mut is_empty, false) {
                     json.array();
                 }
@@ -90,30 +92,6 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     }
     output.finish().doing("write standard output")?;
     Ok(0)
-}
-
-/// Shows all containers. One that cannot be read keeps nobody from the others; one that is not
-/// there any more, or not yet, is not there.
-fn each(
-    root: &Root,
-    space: &mut StateMemory,
-    see: &mut dyn FnMut(&Directory<'_>, &State<'_>) -> Result<()>,
-) -> Result<()> {
-    root.each(&mut |id: Id<'_>| {
-        let directory = root.container(id);
-        let read = match &directory {
-            Ok(directory) => directory.read(space).map(|state| (directory, state)),
-            Err(error) => Err(error.clone()),
-        };
-        match read {
-            Ok((directory, state)) => see(directory, &state),
-            Err(error) if error.errno() == Errno::ENOENT => Ok(()),
-            Err(error) => {
-                crate::warning!("{error}");
-                Ok(())
-            }
-        }
-    })
 }
 
 /// Returns the owner's name, or `#` and its number: the caller, as we read no other user's state.

@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let Chosen { store, image, progress } = image::choose(
         arguments,
         arguments.word(0),

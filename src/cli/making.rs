@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::bundle::{self, Wanted};
-use super::{foreground, temporary};
+use super::notices::warn;
 use crate::codec::json;
 use crate::container::cgroup;
 use crate::container::create::{self, Request};
@@ -10,6 +10,7 @@ use crate::container::notify::{self, Relay};
 use crate::container::state::{Directory, Id, Made, Root};
 use crate::container::userns::{self, Ids};
 use crate::container::{Running, Stdio};
+use crate::engine::{self, EngineMemory, image_bundle};
 use crate::io::document;
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
@@ -17,7 +18,6 @@ use crate::io::strings::{PackedStrings, StringBlock};
 use crate::io::text::decimal;
 use crate::io::unique;
 use crate::limits::PATH_BYTES;
-use crate::memory::Memory;
 use crate::rootfs::Privilege;
 use crate::spec::{self, Lists, Mount, Process, capability};
 use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
@@ -198,7 +198,7 @@ fn unpack(
     arguments: &Arguments<'_>,
     image: &CStr,
     bundle: &CStr,
-    memory: &mut Memory,
+    memory: &mut EngineMemory,
 ) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = match process::effective_uid() {
@@ -241,7 +241,7 @@ pub(super) fn make(
     id: Id<'_>,
     [waits, stays]: [bool; 2],
     relay: Option<&Relay>,
-    memory: &mut Memory,
+    memory: &mut EngineMemory,
 ) -> Result<Running> {
     let listening = listening();
     let preserved = preserved(arguments, listening)?;
@@ -285,15 +285,15 @@ pub(super) fn make(
 }
 
 /// Writes the state before the image is unpacked: if we are killed, `delete` can remove it.
-fn of_image(making: Making<'_>, image: &CStr, memory: &mut Memory) -> Result<Running> {
+fn of_image(making: Making<'_>, image: &CStr, memory: &mut EngineMemory) -> Result<Running> {
     let directory = making.root.create(making.id)?;
     let mut bundle = PathBuf::new();
-    let created = temporary::make(&directory, &mut bundle).and_then(|made| {
+    let created = image_bundle::make(&directory, &mut bundle).and_then(|made| {
         unpack(making.arguments, image, bundle.as_c_str(), memory)?;
         mount::chdir(bundle.as_c_str()).on("enter the bundle", bundle.as_c_str())?;
         if making.stays {
             // Unpacking has unblocked them.
-            foreground::hold_signals()?;
+            engine::hold_signals()?;
         }
         make_here(Making { reserved: Some(&directory), made, ..making }, memory)
     });
@@ -305,13 +305,13 @@ fn of_image(making: Making<'_>, image: &CStr, memory: &mut Memory) -> Result<Run
     created
 }
 
-fn take_back(directory: &Directory<'_>, memory: &mut Memory) -> Result<()> {
-    temporary::remove(&directory.read(&mut memory.container.state)?)?;
+fn take_back(directory: &Directory<'_>, memory: &mut EngineMemory) -> Result<()> {
+    image_bundle::remove(&directory.read(&mut memory.container.state)?, &warn)?;
     directory.remove()
 }
 
 /// The same of the bundle that is the current directory.
-fn make_here(making: Making<'_>, memory: &mut Memory) -> Result<Running> {
+fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
     let Making {
         arguments,
         root,

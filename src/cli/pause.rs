@@ -3,9 +3,8 @@
 use super::arguments::Arguments;
 use super::command::{Command, Run};
 use super::container;
-use crate::container::Cgroup;
-use crate::container::state::{Directory, State, Status};
-use crate::{Error, Result};
+use crate::container::state::Id;
+use crate::{Result, engine};
 
 pub(super) const PAUSE: Command = Command {
     name: "pause",
@@ -25,23 +24,6 @@ pub(super) const RESUME: Command = Command {
 };
 
 fn freeze(arguments: &Arguments<'_>, on: bool) -> Result<i32> {
-    container::with(arguments, true, &mut |directory, state, _| {
-        let is_right = match directory.status(state) {
-            Status::Created | Status::Running => on,
-            Status::Paused => !on,
-            _ => false,
-        };
-        if !is_right {
-            let what = if on { "running" } else { "paused" };
-            return Err(Error::new(format_args!("container not {what}: {}", directory.id())));
-        }
-        group(directory, state)?.freeze(on).map(|()| 0)
-    })
-}
-
-/// The control group that a command needs.
-pub(super) fn group(directory: &Directory<'_>, state: &State<'_>) -> Result<Cgroup> {
-    state
-        .group()?
-        .ok_or_else(|| Error::new(format_args!("container {} has no cgroup", directory.id())))
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    engine::pause::freeze(&root, id, on, &mut crate::memory::claim().engine).map(|()| 0)
 }

@@ -6,9 +6,9 @@ use super::container;
 use crate::codec::json::Writer;
 use crate::container::execute;
 use crate::container::state::Id;
+use crate::engine::processes::processes;
 use crate::io::output::{Output, Sink};
 use crate::io::text;
-use crate::limits::PROCESS_STRINGS_MAX;
 use crate::sys::fd::{self, Fd, STDOUT};
 use crate::sys::process::{self, Ended, StringVector, Whom};
 use crate::sys::{clone, fs};
@@ -30,25 +30,10 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let format = arguments.value("format").unwrap_or(c"table");
-    let root = container::root(arguments, false)?;
-    let directory = root.container(Id::check(arguments.word(0))?)?;
-    let state = directory.read(&mut memory.container.state)?;
-    let (pids, mut count) = (&mut memory.container.pointers, 0);
-    let mut is_full = false;
-    let config =
-        if state.cgroup.is_empty() { directory.read_config(&mut memory.config).ok() } else { None };
-    state.each_process(config, &mut |pid| match pids.get_mut(count) {
-        Some(place) => (*place, count) = (pid as usize, count + 1),
-        None => is_full = true,
-    })?;
-    if is_full {
-        return Err(Error::new(format_args!("more than {PROCESS_STRINGS_MAX} processes")));
-    }
-    let pids = &mut pids[..count];
-    // For the table, which looks each up.
-    pids.sort_unstable();
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let pids = processes(&root, id, &mut memory.container, &mut memory.config)?;
     let mut output = Output::new(STDOUT);
     match format.to_bytes() {
         b"json" => {

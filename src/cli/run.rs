@@ -2,11 +2,13 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::delete::{self, Removal};
-use super::{container, foreground, making, options, reached};
+use super::notices::warn;
+use super::{container, foreground, making, options};
 use crate::container::notify::Relay;
 use crate::container::own_file;
 use crate::container::state::Id;
+use crate::engine;
+use crate::engine::delete::{Removal, delete, report_limits};
 use crate::limits::COMMAND_WORDS_MAX;
 use crate::sys::process;
 use crate::{Context, Result};
@@ -44,13 +46,13 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let stays = !arguments.has("detach");
     if stays {
-        foreground::hold_signals()?;
+        engine::hold_signals()?;
         if !arguments.has("no-subreaper") {
             process::set_subreaper().doing("become a subreaper")?;
         }
     }
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let relay = Relay::of_environment();
     let running = making::make(arguments, &root, id, [false, stays], relay.as_ref(), memory)
         .inspect_err(|_| root.take_back())?;
@@ -62,11 +64,9 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     }
     let status = foreground::wait(&running, relay.as_ref())?;
     if !arguments.has("keep") {
-        delete::delete(&root, id, Removal::Ended(status), memory)?;
-    } else if let Ok(state) =
-        root.container(id).and_then(|directory| directory.read(&mut memory.container.state))
-    {
-        reached::warn(&state, status);
+        delete(&root, id, Removal::Ended(status), memory, &warn)?;
+    } else {
+        report_limits(&root, id, status, memory, &warn);
     }
     Ok(status.into())
 }

@@ -3,14 +3,9 @@
 use super::arguments::Arguments;
 use super::command::{Command, Run};
 use super::container;
-use super::delete::{self, Removal};
-use crate::container::hooks::{self, HookContext};
-use crate::container::notify::Relay;
-use crate::container::report::Report;
-use crate::container::start_socket;
-use crate::container::state::{Id, Status};
-use crate::container::talk;
-use crate::{Error, Result};
+use super::notices::warn;
+use crate::container::state::Id;
+use crate::{Result, engine};
 
 pub(super) const COMMAND: Command = Command {
     name: "start",
@@ -23,42 +18,6 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let memory = crate::memory::claim();
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
-    let mut directory = root.container(id)?;
-    directory.lock()?;
-    let state = directory.read(&mut memory.container.state)?;
-    let document = directory.read_config(&mut memory.config)?;
-    let has_filter =
-        document.member("linux").is_some_and(|linux| linux.member("seccomp").is_some());
-    let report = has_filter.then(Report::with_file).transpose()?;
-    let file = report.as_ref().map(|(_, file)| file.by_ref());
-    let channel = match directory.status(&state) {
-        Status::Created => start_socket::release(directory.fd(), file)?,
-        Status::Stopped => {
-            return Err(Error::new(format_args!("cannot start a container that has stopped")));
-        }
-        _ => return Err(Error::new(format_args!("cannot start an already running container"))),
-    };
-    let Some(channel) = channel else { return Err(start_socket::nobody_waits()) };
-    let relay = Relay::of_environment();
-    if let Some(relay) = &relay {
-        relay.listen(&directory)?;
-    }
-    let pidfd = state.process.open();
-    let context = HookContext { document: Some(document), id, state, status: Status::Running };
-    talk::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
-    let done = hooks::run(&context, "poststart", false);
-    if done.is_err() {
-        // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).
-        drop(directory);
-        delete::delete(&root, id, Removal::Forced, memory)?;
-        return done.map(|()| 0);
-    }
-    // Unlocks the container: other commands may use it while it gets ready.
-    drop(directory);
-    if let (Some(relay), Some(pidfd)) = (relay, pidfd) {
-        relay.wait(state.process.pid, pidfd.by_ref());
-    }
-    Ok(0)
+    engine::start::start(&root, id, &mut crate::memory::claim().engine, &warn).map(|()| 0)
 }

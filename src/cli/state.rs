@@ -5,6 +5,7 @@ use super::command::{Command, Run};
 use super::container;
 use crate::codec::json::Writer;
 use crate::container::state::Id;
+use crate::engine;
 use crate::io::output::Output;
 use crate::sys::fd::STDOUT;
 use crate::{Context, Result};
@@ -20,14 +21,14 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let memory = crate::memory::claim();
-    let root = container::root(arguments, false)?;
-    let directory = root.container(Id::check(arguments.word(0))?)?;
-    let state = directory.read(&mut memory.container.state)?;
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let memory = &mut crate::memory::claim().engine;
     let mut output = Output::new(STDOUT);
-    let mut json = Writer::with_indent(&mut output, "  ");
-    // runc has this field, too, and leaves it empty here.
-    directory.describe(&mut json, &state, directory.status(&state), Some(b""), &mut memory.strings);
-    output.finish().doing("write standard output")?;
-    Ok(0)
+    engine::with(&root, id, false, memory, &mut |directory, state, texts| {
+        let mut json = Writer::with_indent(&mut output, "  ");
+        // runc has this field, too, and leaves it empty here.
+        directory.describe(&mut json, state, directory.status(state), Some(b""), texts);
+        Ok(())
+    })?;
+    output.finish().doing("write standard output").map(|()| 0)
 }

@@ -22,7 +22,7 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let powers = rootless::powers(arguments, &mut Ids::of_caller());
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let Chosen { store, image, progress } = image::choose(
         arguments,
         arguments.word(0),

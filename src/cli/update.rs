@@ -2,15 +2,14 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::{container, pause, quantity};
-use crate::codec::json::{self, Value, Writer};
-use crate::container::state::Status;
+use super::{container, quantity};
+use crate::codec::json::Writer;
+use crate::container::state::Id;
+use crate::engine::update::update;
 use crate::io::document;
 use crate::io::lossy::LossyC;
 use crate::io::output::InMemory;
 use crate::io::text::decimal;
-use crate::limits::DOCUMENT_BYTES;
-use crate::spec::schema;
 use crate::sys::fd::STDIN;
 use crate::{Error, Result};
 
@@ -74,20 +73,17 @@ const MEMBERS: [(&str, &str, &str, Kind); 14] = [
 ];
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    container::with(arguments, true, &mut |directory, state, buffer| {
-        if matches!(directory.status(state), Status::Stopped | Status::Creating) {
-            return Err(Error::new(format_args!("container not running: {}", directory.id())));
-        }
-        let buffer = &mut buffer[..DOCUMENT_BYTES];
-        let document = match arguments.value("resources") {
-            None => by_options(arguments, buffer)?,
-            Some(name) if name == c"-" => document::read_open(STDIN, c"standard input", buffer)?,
-            Some(path) => document::read_named(path, buffer)?,
-        };
-        let resources: Value<'_> = json::check(document)?;
-        schema::check(&resources, schema::RESOURCES)?;
-        pause::group(directory, state)?.update(&resources, state.rootless).map(|()| 0)
-    })
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let memory = &mut crate::memory::claim().engine;
+    update(&root, id, &|buffer| read(arguments, buffer), memory).map(|()| 0)
+}
+
+fn read<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+    match arguments.value("resources") {
+        None => by_options(arguments, buffer),
+        Some(name) if name == c"-" => document::read_open(STDIN, c"standard input", buffer),
+        Some(path) => document::read_named(path, buffer),
+    }
 }
 
 /// Returns the document that says the same as these options.

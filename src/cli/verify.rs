@@ -24,7 +24,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let memory = crate::memory::claim();
+    let memory = &mut crate::memory::claim().engine;
     let (store, wanted) =
         image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
     let scope = Scope { wanted, is_of_platform: arguments.has("platform") };

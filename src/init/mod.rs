@@ -43,6 +43,7 @@ pub use {
 };
 
 use crate::bundle;
+use crate::engine::EngineMemory;
 use crate::image;
 use crate::io::lossy::Lossy;
 use crate::limits::COMMAND_LINE_BYTES;
@@ -96,7 +97,8 @@ pub fn main() -> ! {
 
 /// From the kernel's hands to the container's exit status.
 fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
-    let Memory { init, archive, image: documents, unpack, strings, container, .. } = memory;
+    let Memory { init, engine } = memory;
+    let EngineMemory { archive, image: documents, unpack, strings, container, .. } = engine;
     let InitMemory { command_line, arguments, disks, buffers } = init;
 
     early::prepare_process();

@@ -13,10 +13,25 @@ const GROUND: &[&str] = &["error", "log", "limits", "sync"];
 const EDGES: &[(&str, &[&str])] = &[
     ("main", &["init", "cli", "sys"]),
     ("lib", &[]),
-    ("init", &["bundle", "container", "image", "rootfs", "spec", "codec", "io", "sys", "memory"]),
+    (
+        "init",
+        &[
+            "engine",
+            "bundle",
+            "container",
+            "image",
+            "rootfs",
+            "spec",
+            "codec",
+            "io",
+            "sys",
+            "memory",
+        ],
+    ),
     (
         "cli",
         &[
+            "engine",
             "bundle",
             "container",
             "export",
@@ -29,6 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "memory",
         ],
     ),
+    ("engine", &["bundle", "export", "container", "image", "rootfs", "spec", "codec", "io", "sys"]),
     ("bundle", &["image", "rootfs", "spec", "codec", "io", "sys"]),
     ("export", &["image", "rootfs", "codec", "io", "sys"]),
     ("container", &["spec", "codec", "io", "sys"]),
@@ -47,6 +63,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "init",
             "cli",
+            "engine",
             "bundle",
             "export",
             "container",

@@ -10,7 +10,7 @@ use crate::io::text::{decimal, words};
 use crate::sys::fs;
 
 /// The files of a group, and room for one of them.
-pub(super) struct Files<'a> {
+pub struct Files<'a> {
     /// The group.
     pub group: &'a Cgroup,
     /// Room for the largest file, and for names.
@@ -39,14 +39,14 @@ const IO: [(&str, &str, &[u8]); 4] = [
 ];
 
 /// The number behind a key, in a file with a line for each.
-pub(super) fn number(text: &[u8], key: &[u8]) -> Option<u64> {
+pub fn number(text: &[u8], key: &[u8]) -> Option<u64> {
     text.split(|byte| *byte == b'\n')
         .find_map(|line| decimal(line.strip_prefix(key)?.strip_prefix(b" ")?))
 }
 
 impl Files<'_> {
     /// Writes the members of `data`.
-    pub(super) fn write(&mut self, json: &mut Writer<'_>) {
+    pub fn write(&mut self, json: &mut Writer<'_>) {
         for word in words(LAYOUT) {
             match word {
                 b"}" => json.end(),

@@ -4,6 +4,7 @@
 //! `delete` finds the bundle even if we are killed. A name proves nothing: a user may choose the
 //! same.
 
+use super::{Notice, Notices};
 use crate::container::state::{Directory, Id, Made, State};
 use crate::container::userns::{self, Ids};
 use crate::io::lossy::{LossyC, On};
@@ -68,7 +69,7 @@ fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
 
 /// Removes the bundle of this state if we made it, and if it is still the same directory. A
 /// non-root caller enters a user namespace first.
-pub fn remove(state: &State<'_>) -> Result<()> {
+pub fn remove(state: &State<'_>, notices: Notices<'_>) -> Result<()> {
     let path = state.bundle;
     match state.made {
         Made::No => return Ok(()),
@@ -78,11 +79,11 @@ pub fn remove(state: &State<'_>) -> Result<()> {
     }
     let directory = match fs::open(CWD, path, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0) {
         Err(Errno::ENOENT) => return Ok(()),
-        Err(Errno::ENOTDIR | Errno::ELOOP) => return keep(path),
+        Err(Errno::ENOTDIR | Errno::ELOOP) => return keep(path, notices),
         directory => directory.on("open", path)?,
     };
     if Made::of(directory.by_ref()).on("stat", path)? != state.made {
-        return keep(path);
+        return keep(path, notices);
     }
     if process::effective_uid() != 0 {
         userns::enter(&mut Ids::of_caller())?;
@@ -99,7 +100,7 @@ fn ignore_absent(removed: crate::sys::Result<()>, path: &CStr) -> Result<()> {
     }
 }
 
-fn keep(path: &CStr) -> Result<()> {
-    crate::warning!("{}: not the bundle that was made: it stays", LossyC(path));
+fn keep(path: &CStr, notices: Notices<'_>) -> Result<()> {
+    notices(&Notice::OtherBundle(path));
     Ok(())
 }

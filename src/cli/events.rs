@@ -1,0 +1,64 @@
+//! `ocinit events ID`: what a container uses, again and again, and when it had too little memory; a
+//! line of JSON each.
+
+use super::arguments::Arguments;
+use super::command::{Command, Flag, Run};
+use super::{container, quantity};
+use crate::codec::json::Writer;
+use crate::container::state::Id;
+use crate::engine::events::{Event, observe};
+use crate::engine::stats::Files;
+use crate::io::lossy::LossyC;
+use crate::io::output::Output;
+use crate::sys::fd::STDOUT;
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+pub(super) const COMMAND: Command = Command {
+    name: "events",
+    words: "ID",
+    least: 1,
+    most: 1,
+    about: "Show what a container uses, and when it had too little memory, until it ends.",
+    flags: &[
+        Flag::switch("stats", 0, "show what it uses once"),
+        Flag::value("interval", 0, "TIME", "how often it is shown: 5s, if not given"),
+    ],
+    run: Run::Container(run),
+};
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let interval_us = interval(arguments.value("interval").unwrap_or(c"5s"))?;
+    let interval_us = (!arguments.has("stats")).then_some(interval_us);
+    let name = id.as_c_str();
+    observe(&root, id, interval_us, &mut crate::memory::claim().engine, &mut |event| match event {
+        Event::Stats(files) => tell(name, Some(files)),
+        Event::OutOfMemory => tell(name, None),
+    })
+    .map(|()| 0)
+}
+
+fn interval(text: &CStr) -> Result<u64> {
+    match quantity::microseconds(text.to_bytes()) {
+        None => Err(Error::new(format_args!("--interval {}: not a duration", LossyC(text)))),
+        Some(0) => Err(Error::new(format_args!("duration interval must be greater than 0"))),
+        Some(interval_us) => Ok(interval_us),
+    }
+}
+
+/// Writes one line: what there is in these files, or that memory was too little.
+fn tell(id: &CStr, files: Option<&mut Files<'_>>) -> Result<()> {
+    let mut output = Output::new(STDOUT);
+    let mut json = Writer::with_indent(&mut output, "");
+    json.object();
+    json.string_of("type", if files.is_some() { b"stats" } else { b"oom" });
+    json.string_of("id", id.to_bytes());
+    if let Some(files) = files {
+        json.object_of("data");
+        files.write(&mut json);
+        json.end();
+    }
+    json.end();
+    output.finish().doing("write standard output")
+}

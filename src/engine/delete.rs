@@ -1,0 +1,126 @@
+//! Removes what is kept of a container, and what it left: cgroup, bundle, state.
+
+use super::{EngineMemory, Notice, Notices, image_bundle, limits_reached};
+use crate::container::hooks::{self, HookContext};
+use crate::container::intel_rdt;
+use crate::container::state::{Directory, Id, Root, State, StateMemory, Status, owns_namespace};
+use crate::limits::END_WAIT_MS;
+use crate::sys::{Errno, event, process, signal};
+use crate::{Context, Error, Result};
+
+/// Which containers are removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// One that has stopped, or was never started.
+    OfStopped,
+    /// One in any state.
+    Forced,
+    /// One whose process has ended with this status: limits that it reached are reported first.
+    Ended(u8),
+}
+
+/// Removes a container.
+pub fn delete(
+    root: &Root,
+    id: Id<'_>,
+    removal: Removal,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<()> {
+    let is_forced = removal != Removal::OfStopped;
+    let mut directory = root.container(id)?;
+    if removal == Removal::Forced {
+        free(&directory, &mut memory.container.state);
+    }
+    directory.lock()?;
+    let state = match directory.read(&mut memory.container.state) {
+        // `create` died before it wrote state.json.
+        Err(error) if error.errno() == Errno::ENOENT => State::UNKNOWN,
+        Err(error) if is_forced => {
+            notices(&Notice::Failed(&error));
+            State::UNKNOWN
+        }
+        state => state?,
+    };
+    match directory.status(&state) {
+        Status::Stopped => {}
+        // As runc and crun have it, and containerd wants it: what was never started may go.
+        Status::Created => end(&directory, &state, &mut memory.config)?,
+        _ if is_forced => end(&directory, &state, &mut memory.config)?,
+        status => {
+            return Err(Error::new(format_args!(
+                "cannot delete container {id} that is not stopped: {}",
+                status.name()
+            )));
+        }
+    }
+    if let Removal::Ended(status) = removal {
+        limits_reached::report(&state, status, notices);
+    }
+    crate::debug!("container {id}: its process has ended");
+    state.remove_rest()?;
+    // Hooks come last, when there is no file of the container's left.
+    let document = directory.read_config(&mut memory.config).ok();
+    // Before the state, which records that there is one.
+    image_bundle::remove(&state, notices)?;
+    directory.remove()?;
+    crate::debug!("container {id}: its cgroup, bundle and state are removed");
+    intel_rdt::remove(document, id);
+    let context = HookContext { document, id, state, status: Status::Stopped };
+    if let Err(error) = hooks::run(&context, "poststop", true) {
+        notices(&Notice::Failed(&error));
+    }
+    Ok(())
+}
+
+/// Gives notice of the limits that a container, which is not deleted, has reached. It ended with
+/// `status`.
+pub fn report_limits(
+    root: &Root,
+    id: Id<'_>,
+    status: u8,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) {
+    if let Ok(directory) = root.container(id)
+        && let Ok(state) = directory.read(&mut memory.container.state)
+    {
+        limits_reached::report(&state, status, notices);
+    }
+}
+
+/// Kills a container that is being made in a frozen cgroup: its `create` waits for it, and holds
+/// the lock meanwhile.
+fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
+    if directory.is_locked_by_others()
+        && let Ok(state) = directory.read(memory)
+        && let Ok(Some(group)) = state.group()
+        && group.stands_still()
+    {
+        let _ = group.kill_all();
+    }
+}
+
+/// Kills the container's process and sees it end. Whose child it is collects it.
+fn end(directory: &Directory<'_>, state: &State<'_>, buffer: &mut [u8]) -> Result<()> {
+    let Some(pidfd) = state.process.open() else { return Ok(()) };
+    // Without a cgroup the other processes are found by this one's namespaces, while it lives.
+    if state.group()?.is_none()
+        && let Ok(config) = directory.read_config(buffer)
+        && !owns_namespace(config, "pid")
+    {
+        state.signal_all(Some(config), signal::SIGKILL)?;
+    }
+    match process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(errno) => return Err(errno).doing("kill the container"),
+    }
+    match event::poll_one(pidfd.by_ref(), libc::POLLIN, END_WAIT_MS)
+        .doing("wait for the container's end")?
+    {
+        0 => {
+            Err(Error::new(format_args!("container {}: its process does not end", directory.id())))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,58 @@
+//! Sends a signal to a container.
+
+use super::EngineMemory;
+use crate::container::state::{Id, Root, Status, owns_namespace};
+use crate::sys::signal::SIGKILL;
+use crate::sys::{Errno, process};
+use crate::{Context, Error, Result};
+
+/// Which processes get the signal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The container's own process. SIGKILL ends the others with it.
+    Process,
+    /// All processes of the container.
+    All,
+}
+
+/// Sends `signal`; 0 only asks whether a process would get one.
+pub fn kill(
+    root: &Root,
+    id: Id<'_>,
+    signal: i32,
+    target: Target,
+    memory: &mut EngineMemory,
+) -> Result<()> {
+    let directory = root.container(id)?;
+    let state = directory.read(&mut memory.container.state)?;
+    // Without a cgroup the config tells which processes are the container's.
+    let config = match signal == SIGKILL || state.cgroup.is_empty() {
+        true => directory.read_config(&mut memory.config).ok(),
+        false => None,
+    };
+    if target == Target::All {
+        return state.signal_all(config, signal);
+    }
+    // In its own pid namespace the first process takes all others with it. Otherwise, as in runc,
+    // we kill each of them.
+    if signal == SIGKILL && config.is_some_and(|config| !owns_namespace(config, "pid")) {
+        let mut count = 0;
+        state.each_process(config, &mut |_| count += 1)?;
+        if count > 0 {
+            return state.signal_all(config, signal);
+        }
+    }
+    let sent = match state.process.open() {
+        Some(pidfd) if directory.status(&state) != Status::Stopped => {
+            process::kill_pidfd(pidfd.by_ref(), signal)
+        }
+        _ => Err(Errno::ESRCH),
+    };
+    match sent {
+        // The words that containerd looks for.
+        Err(Errno::ESRCH) => {
+            Err(Error::new(format_args!("container not running: {}", directory.id())))
+        }
+        sent => sent.doing("send the signal"),
+    }
+}

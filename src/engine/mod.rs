@@ -1,0 +1,90 @@
+//! Use cases: what a command or PID 1 does once its words are read. A use case takes one struct and
+//! returns one result.
+//!
+//! This room owns no words of a command line and prints nothing. What the user should hear of while
+//! a use case goes on is a [`Notice`] to the caller.
+
+pub mod delete;
+pub mod events;
+pub mod image_bundle;
+pub mod kill;
+pub mod limits_reached;
+pub mod list;
+mod notice;
+pub mod pause;
+pub mod processes;
+pub mod start;
+pub mod stats;
+pub mod update;
+
+pub use notice::{Notice, Notices};
+
+use crate::container::ContainerMemory;
+use crate::container::state::{Directory, Id, Root, State};
+use crate::export::TargetMemory;
+use crate::image::{ArchiveMemory, ImageMemory};
+use crate::limits::{CONFIG_BYTES, PROCESS_BYTES, STRINGS_BYTES};
+use crate::rootfs::UnpackMemory;
+use crate::sys::signal::{self, SignalSet};
+use crate::{Context, Result};
+
+/// What the use cases borrow.
+pub struct EngineMemory {
+    /// Reading an image: its documents and the list of its layers.
+    pub image: ImageMemory,
+    /// What is where in an oci-archive.
+    pub archive: ArchiveMemory,
+    /// Unpacking layers.
+    pub unpack: UnpackMemory,
+    /// Taking an image elsewhere.
+    pub export: TargetMemory,
+    /// Text of one container's arguments, environment and names.
+    pub strings: [u8; STRINGS_BYTES],
+    /// A container's config.json.
+    pub config: [u8; CONFIG_BYTES],
+    /// The process that exec is given.
+    pub process: [u8; PROCESS_BYTES],
+    /// Starting a container.
+    pub container: ContainerMemory,
+}
+
+impl EngineMemory {
+    /// All zeros.
+    pub const EMPTY: EngineMemory = EngineMemory {
+        image: ImageMemory::EMPTY,
+        archive: ArchiveMemory::EMPTY,
+        unpack: UnpackMemory::EMPTY,
+        export: TargetMemory::EMPTY,
+        strings: [0; STRINGS_BYTES],
+        config: [0; CONFIG_BYTES],
+        process: [0; PROCESS_BYTES],
+        container: ContainerMemory::EMPTY,
+    };
+}
+
+/// What is done on a container with this state, and space for texts.
+pub type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<()>;
+
+/// Calls `work` with the container's state and space for a document or other texts. `is_locked`: no
+/// other command changes the container meanwhile.
+#[inline(never)]
+pub fn with(
+    root: &Root,
+    id: Id<'_>,
+    is_locked: bool,
+    memory: &mut EngineMemory,
+    work: Work<'_>,
+) -> Result<()> {
+    let mut directory = root.container(id)?;
+    if is_locked {
+        directory.lock()?;
+    }
+    let state = directory.read(&mut memory.container.state)?;
+    work(&directory, &state, &mut memory.strings)
+}
+
+/// Blocks all signals. Called before a process is made, so that no signal that comes meanwhile is
+/// lost or ends us.
+pub fn hold_signals() -> Result<()> {
+    signal::set_mask(SignalSet::ALL).doing("block signals")
+}

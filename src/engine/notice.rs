@@ -1,0 +1,104 @@
+//! What the user should hear of although a use case goes on. The front door decides how to say it.
+
+use crate::Error;
+use crate::io::lossy::LossyC;
+use core::ffi::CStr;
+use core::fmt::{self, Display};
+
+/// Something the user should hear of. The use case goes on.
+pub enum Notice<'a> {
+    /// This failed, and the use case goes on without it.
+    Failed(&'a Error),
+    /// The kernel killed a process for want of memory.
+    OutOfMemory {
+        /// It was the container's own process.
+        is_own: bool,
+        /// memory.max, in bytes.
+        limit: Option<u64>,
+    },
+    /// So many processes could not be made.
+    TooManyProcesses {
+        /// How many.
+        failed: u64,
+        /// pids.max.
+        limit: Option<u64>,
+    },
+    /// This bundle is not the one that was made for the container: it is not removed.
+    OtherBundle(&'a CStr),
+}
+
+/// Takes notices as they come.
+pub type Notices<'n> = &'n dyn Fn(&Notice<'_>);
+
+impl Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Notice::Failed(error) => write!(f, "{error}"),
+            Notice::OutOfMemory { is_own, limit } => {
+                let who = if is_own { "the container" } else { "a process of the container" };
+                write!(f, "out of memory: {who} was killed")?;
+                limit.map_or(Ok(()), |limit| write!(f, " (limit {})", Bytes(limit)))
+            }
+            Notice::TooManyProcesses { failed, limit } => {
+                write!(f, "too many processes: {failed} could not be made")?;
+                limit.map_or(Ok(()), |limit| write!(f, " (limit {limit})"))
+            }
+            Notice::OtherBundle(path) => {
+                write!(f, "{}: not the bundle that was made: it stays", LossyC(path))
+            }
+        }
+    }
+}
+
+/// Bytes in the largest unit that they are a multiple of.
+struct Bytes(u64);
+
+impl Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
+            if self.0 > 0 && self.0.trailing_zeros() >= shift {
+                return write!(f, "{} {unit}", self.0 >> shift);
+            }
+        }
+        write!(f, "{} bytes", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_exactly() {
+        for (bytes, text) in [
+            (32 << 20, "32 MiB"),
+            (1 << 30, "1 GiB"),
+            (1536 << 20, "1536 MiB"),
+            (4096, "4 KiB"),
+            (1001, "1001 bytes"),
+            (0, "0 bytes"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn limits_are_named_where_they_are_known() {
+        for (notice, text) in [
+            (
+                Notice::OutOfMemory { is_own: true, limit: Some(32 << 20) },
+                "out of memory: the container was killed (limit 32 MiB)",
+            ),
+            (
+                Notice::OutOfMemory { is_own: false, limit: None },
+                "out of memory: a process of the container was killed",
+            ),
+            (
+                Notice::TooManyProcesses { failed: 3, limit: Some(9) },
+                "too many processes: 3 could not be made (limit 9)",
+            ),
+        ] {
+            assert_eq!(notice.to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Freezes and thaws a container's processes.
+
+use super::EngineMemory;
+use crate::container::Cgroup;
+use crate::container::state::{Directory, Id, Root, State, Status};
+use crate::{Error, Result};
+
+/// Freezes the container's processes, or thaws them.
+pub fn freeze(root: &Root, id: Id<'_>, on: bool, memory: &mut EngineMemory) -> Result<()> {
+    super::with(root, id, true, memory, &mut |directory, state, _| {
+        let is_right = match directory.status(state) {
+            Status::Created | Status::Running => on,
+            Status::Paused => !on,
+            _ => false,
+        };
+        if !is_right {
+            let what = if on { "running" } else { "paused" };
+            return Err(Error::new(format_args!("container not {what}: {}", directory.id())));
+        }
+        group(directory, state)?.freeze(on)
+    })
+}
+
+/// Returns the container's cgroup, which the caller needs.
+pub(super) fn group(directory: &Directory<'_>, state: &State<'_>) -> Result<Cgroup> {
+    state
+        .group()?
+        .ok_or_else(|| Error::new(format_args!("container {} has no cgroup", directory.id())))
+}
