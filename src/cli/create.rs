@@ -7,6 +7,7 @@ use crate::Result;
 use crate::container::notify::Relay;
 use crate::container::own_file;
 use crate::container::state::Id;
+use crate::engine::create::Start;
 use crate::limits::COMMAND_WORDS_MAX;
 
 pub(super) const COMMAND: Command = Command {
@@ -40,7 +41,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
     let memory = &mut crate::memory::claim().engine;
     let relay = Relay::of_environment();
-    making::make(arguments, &root, id, [true, false], relay.as_ref(), memory)
+    making::make(arguments, &root, id, Start::Later, false, relay.as_ref(), memory)
         .inspect_err(|_| root.take_back())?;
     Ok(0)
 }

@@ -2,22 +2,16 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, PASSED_ON, Run};
+use super::notices::warn;
 use super::{container, foreground, making, options};
-use crate::codec::json;
-use crate::container::cgroup::Joined;
-use crate::container::hooks::HookContext;
-use crate::container::launch::{self, Host, Instead, Launch};
-use crate::container::state::{Id, Status};
-use crate::container::{ContainerMemory, attributes, intermediate, own_file, seccomp};
-use crate::engine;
+use crate::container::own_file;
+use crate::container::state::Id;
+use crate::engine::exec::{Changes, Exec, ProcessFrom, exec, too_many_groups};
 use crate::io::lossy::{Lossy, LossyC};
-use crate::io::strings::StringBlock;
-use crate::io::{document, text};
-use crate::limits::GROUPS_MAX;
-use crate::spec::{self, Capabilities, Lists, Process, Spec, User, capability};
-use crate::sys::Errno;
-use crate::sys::fd::FdRef;
-use crate::{Context, Error, Result};
+use crate::io::text;
+use crate::spec::capability;
+use crate::{Error, Result};
+use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
     name: "exec",
@@ -50,89 +44,39 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
     own_file::protect()?;
     let stays = !arguments.has("detach");
-    let callers = making::Notify::of(arguments)?;
-    let preserved = making::preserved(arguments, 0)?;
-    let memory = &mut crate::memory::claim().engine;
+    let notify = making::notify(arguments)?;
+    let preserved = making::preserved(arguments)?;
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
-    let directory = root.container(id)?;
-    let ContainerMemory { pointers, seccomp, state, .. } = &mut memory.container;
-    let state = directory.read(state)?;
-    let Some(init) = state.process.open() else {
-        return Err(Error::new(format_args!("cannot exec a container that has stopped")));
-    };
-    if directory.status(&state) == Status::Paused && !arguments.has("ignore-paused") {
-        return Err(Error::new(format_args!(
-            "cannot exec in a paused container (use --ignore-paused to override)"
-        )));
-    }
-    let (mut strings, mut lists) = (StringBlock::new(&mut memory.strings), Lists::empty());
-    let container =
-        spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
-    let mut of_file = Lists::empty();
+    let (mut args, mut env) = (arguments.words().skip(1), arguments.values("env"));
     let process = match arguments.value("process") {
-        Some(path) => {
-            let value = json::check(document::read_named(path, &mut memory.process)?)
-                .context("process", &LossyC(path))?;
-            spec::read_process(value, &mut strings, &mut of_file)
-                .context("process", &LossyC(path))?
+        Some(path) => ProcessFrom::File(path),
+        None => {
+            let mut changes = changes(arguments, &mut args, &mut env)?;
+            identity(arguments, &mut changes)?;
+            ProcessFrom::Container(changes)
         }
-        None => process(arguments, &container.process, &mut strings)?,
     };
-    let terminal = process.terminal || arguments.has("tty");
-    attributes::check_process(&process)?;
-    attributes::set_affinity(&process, "initial")?;
-    let kinds = intermediate::kinds_of(state.process.pid)?;
-    let group = Joined::find(&state, arguments.value("cgroup"))?;
-    let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
-    let filter =
-        spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
-    let context = HookContext { document: spec.document, id, state, status: Status::Running };
-    let launch = Launch {
-        spec: &spec,
-        root: None,
-        stdio: callers.stdio(&spec.process, terminal, stays)?,
-        cgroup: group.directory(),
-        gate: None,
-        enters: Some((init.by_ref(), kinds)),
-        rootless: false,
-        no_pivot: false,
+    let wanted = Exec {
+        root: &root,
+        id,
+        process,
+        adds_terminal: arguments.has("tty"),
+        cgroup: arguments.value("cgroup"),
         preserved,
-        keeps_keyring: false,
-        shows_terminal: stays,
-        about: None,
-        filter,
-        host: &AtContainer { context, group: &group },
+        ignores_pause: arguments.has("ignore-paused"),
+        stays,
+        notify: &notify,
     };
-    if stays {
-        // A signal before this ends us: nothing has been made yet.
-        engine::hold_signals()?;
-    }
-    let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
-    crate::debug!("container {id}: process {} is executed", running.pid);
-    if let Err(error) = callers.tell(&running) {
-        running.kill();
-        return Err(error);
-    }
+    let running = exec(wanted, &mut crate::memory::claim().engine, &warn)?;
     if stays { foreground::wait(&running, None).map(i32::from) } else { Ok(0) }
 }
 
-/// The container's own process, with what the words say otherwise.
-fn process<'s, 'm: 's>(
-    arguments: &Arguments<'_>,
-    of: &Process<'s>,
-    strings: &mut StringBlock<'m>,
-) -> Result<Process<'s>> {
-    let mut words = strings.begin();
-    for word in arguments.words().skip(1) {
-        words.push(word.to_bytes())?;
-        words.end_word()?;
-    }
-    let args = words.finish_words();
-    if args.first().is_none() {
-        return Err(Error::new(format_args!("exec: no command given")));
-    }
-    let mut env = strings.begin();
-    env.push_words(of.env)?;
+/// Returns what the process has otherwise than the container's.
+fn changes<'a>(
+    arguments: &Arguments<'a>,
+    args: &'a mut dyn Iterator<Item = &'a CStr>,
+    env: &'a mut dyn Iterator<Item = &'a CStr>,
+) -> Result<Changes<'a>> {
     for variable in arguments.values("env") {
         // In runc's words.
         let fault = match variable.to_bytes() {
@@ -146,50 +90,34 @@ fn process<'s, 'm: 's>(
                 "--env {shown}: invalid environment variable: {why}"
             )));
         }
-        env.push(variable.to_bytes())?;
-        env.end_word()?;
     }
-    let env = env.finish_words();
-    let cwd = match arguments.value("cwd") {
-        Some(directory) => strings.add(directory.to_bytes())?,
-        None => of.cwd,
-    };
-    let mut capabilities = of.capabilities;
+    let mut capabilities = 0;
     for name in arguments.values("cap") {
         // As in a config: a capability unknown to the kernel is no error (runtime-spec 1.1).
-        let Some(bit) = capability::by_name(name.to_bytes()) else {
-            crate::warning!("--cap {}: there is no such capability: it is left out", LossyC(name));
-            continue;
-        };
-        // As in runc, it becomes ambient only if the config makes it inheritable.
-        let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
-        [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= bit);
+        match capability::by_name(name.to_bytes()) {
+            Some(bit) => capabilities |= bit,
+            None => crate::warning!(
+                "--cap {}: there is no such capability: it is left out",
+                LossyC(name)
+            ),
+        }
     }
-    let mut label = |option: &str, of| match arguments.value(option) {
-        Some(label) => strings.add(label.to_bytes()).map(Some),
-        None => Ok(of),
-    };
-    let (apparmor, selinux) =
-        (label("apparmor", of.apparmor)?, label("process-label", of.selinux)?);
-    let no_new_privileges = of.no_new_privileges || arguments.has("no-new-privs");
-    Ok(Process {
-        terminal: false,
+    Ok(Changes {
         args,
         env,
-        cwd,
-        user: user(arguments, &of.user)?,
+        cwd: arguments.value("cwd"),
+        uid: None,
+        gid: None,
+        additional_gids: heapless::Vec::new(),
         capabilities,
-        no_new_privileges,
-        apparmor,
-        selinux,
-        ..*of
+        no_new_privileges: arguments.has("no-new-privs"),
+        apparmor: arguments.value("apparmor"),
+        selinux: arguments.value("process-label"),
     })
 }
 
-/// `UID[:GID]`, and further groups; what is not said is the container's.
-fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
-    let mut user = User { uid: of.uid, gid: of.gid, umask: of.umask, ..User::default() };
-    user.additional_gids.extend(&of.additional_gids).doing("copy the groups")?;
+/// `UID[:GID]`, and further groups.
+fn identity(arguments: &Arguments<'_>, changes: &mut Changes<'_>) -> Result<()> {
     let number = |option: &str, text: &[u8]| {
         let number = text::decimal(text).and_then(|number| u32::try_from(number).ok());
         // The highest number means "no change" to the kernel.
@@ -202,50 +130,14 @@ fn user(arguments: &Arguments<'_>, of: &User) -> Result<User> {
     };
     if let Some(text) = arguments.value("user") {
         let mut parts = text.to_bytes().splitn(2, |byte| *byte == b':');
-        user.uid = number("--user", parts.next().unwrap_or_default())?;
+        changes.uid = Some(number("--user", parts.next().unwrap_or_default())?);
         if let Some(gid) = parts.next() {
-            user.gid = number("--user", gid)?;
+            changes.gid = Some(number("--user", gid)?);
         }
     }
     for text in arguments.values("additional-gids") {
         let gid = number("--additional-gids", text.to_bytes())?;
-        user.additional_gids
-            .push(gid)
-            .map_err(|_| Error::new(format_args!("more than {GROUPS_MAX} groups")))?;
+        changes.additional_gids.push(gid).map_err(|_| too_many_groups())?;
     }
-    Ok(user)
-}
-
-/// The container that the process joins.
-struct AtContainer<'a> {
-    context: HookContext<'a>,
-    group: &'a Joined<'a>,
-}
-
-impl Host for AtContainer<'_> {
-    fn process_created(&self, pid: i32) -> Result<()> {
-        self.context.process_created(pid)
-    }
-
-    fn hooks(&self, pid: i32) -> Result<()> {
-        self.context.hooks(pid)
-    }
-
-    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        self.context.listener(pid, listener)
-    }
-
-    fn has_hooks(&self) -> bool {
-        self.context.has_hooks()
-    }
-
-    fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
-        let instead = self.group.instead(errno)?;
-        if matches!(instead, Instead::OfCaller) {
-            crate::warning!(
-                "the process is in your cgroup, without the container's limits: to join it: {errno}"
-            );
-        }
-        Ok(instead)
-    }
+    Ok(())
 }

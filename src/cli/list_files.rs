@@ -3,13 +3,15 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::image::{self, Chosen};
-use super::options;
+use super::max_size::MaxSize;
+use super::progress::Progress;
+use super::{image, options};
+use crate::engine::list_files::list_files;
 use crate::io::output::{Output, Sink};
-use crate::rootfs::tree::{Listed, Tree};
+use crate::rootfs::tree::Listed;
 use crate::sys::fd::STDOUT;
 use crate::sys::fs;
-use crate::{Context, Result, bundle};
+use crate::{Context, Result};
 use core::fmt::{self, Display, Write};
 
 pub(super) const COMMAND: Command = Command {
@@ -23,26 +25,11 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let memory = &mut crate::memory::claim().engine;
-    let Chosen { store, image, progress } = image::choose(
-        arguments,
-        arguments.word(0),
-        &mut memory.archive,
-        &mut memory.image,
-        &mut memory.unpack,
-    )?;
-    let mut plan = bundle::Plan::NONE;
-    let tree = loop {
-        let mut tree = Tree::new()?;
-        let is_done =
-            plan.each_layer(&store, image.layers, &progress, &mut |layer, whiteouts| {
-                crate::rootfs::tree::merge(layer, &mut tree, whiteouts, &mut memory.unpack)
-            })?;
-        if is_done {
-            break tree;
-        }
-    };
-    progress.end();
+    let limit = MaxSize::typed(arguments)?;
+    let query = image::query(arguments, arguments.word(0), &limit)?;
+    let progress = Progress::new(limit.again());
+    let tree = list_files(&query, &progress, &mut crate::memory::claim().engine)?;
+    progress.release();
     let mut output = Output::new(STDOUT);
     let mut width = OWNER_AND_SIZE_COLUMNS;
     tree.list(&mut |file| {

@@ -33,6 +33,11 @@ impl MaxSize {
         }
     }
 
+    /// Returns the same limit, with nothing counted yet.
+    pub fn again(&self) -> MaxSize {
+        MaxSize::of(self.max)
+    }
+
     /// Returns the limit that was typed, or none.
     pub fn typed(arguments: &Arguments<'_>) -> Result<MaxSize> {
         let Some(text) = arguments.value("max-size") else { return Ok(MaxSize::none()) };

@@ -31,8 +31,6 @@ mod rootless;
 mod run;
 mod security;
 mod spec;
-mod spool;
-mod staged;
 mod start;
 mod state;
 mod unpack;

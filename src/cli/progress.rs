@@ -23,13 +23,13 @@ const STOP: [(i32, &str); 3] =
     [(signal::SIGINT, "SIGINT"), (signal::SIGTERM, "SIGTERM"), (signal::SIGHUP, "SIGHUP")];
 
 /// Draws a line on standard error, where that is a terminal, and ends the work when a signal asks
-/// for it. Made, it holds those signals back, so that what was begun can be taken back; dropped, it
-/// takes its line away.
+/// for it. From the beginning it holds those signals back, so that what was begun can be taken
+/// back; dropped, it takes its line away.
 pub struct Progress {
     draws: bool,
     /// Bytes of all the work.
-    total: u64,
-    started_us: u64,
+    total: AtomicU64,
+    started_us: AtomicU64,
     drawn_us: AtomicU64,
     drawn: AtomicBool,
     /// Bytes of the layers before this one, and of this one.
@@ -41,18 +41,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Work on layers of `total` bytes begins.
-    pub fn start(total: u64, max_size: MaxSize) -> Progress {
-        // What is ignored stays so: blocked, it would wait like the others.
-        let held = STOP.iter().filter(|(number, _)| !signal::is_ignored(*number));
-        let _ = signal::set_mask(held.fold(SignalSet::NONE, |set, (number, _)| set.with(*number)));
-        let now = time::monotonic_us();
+    /// Returns an observer that shows nothing before [`Observer::begin`].
+    pub fn new(max_size: MaxSize) -> Progress {
         Progress {
             draws: log::is_plain() && tty::is_terminal(STDERR) && may_use_escapes(),
-            total,
-            started_us: now,
-            // The first line comes late enough that short work shows none.
-            drawn_us: AtomicU64::new(now),
+            total: AtomicU64::new(0),
+            started_us: AtomicU64::new(0),
+            drawn_us: AtomicU64::new(0),
             drawn: AtomicBool::new(false),
             before: AtomicU64::new(0),
             size: AtomicU64::new(0),
@@ -62,16 +57,16 @@ impl Progress {
         }
     }
 
-    /// What was held back for is done: signals act at once again.
-    pub fn end(self) {
+    /// Lets signals act at once again: nothing is left to take back.
+    pub fn release(self) {
         let _ = signal::set_mask(SignalSet::NONE);
     }
 
     fn draw(&self, at: u64, now: u64) {
         let columns = tty::size(STDERR).map_or(80, |(_, columns)| columns);
         let done = self.before.load(Ordering::Relaxed) + at;
-        let total = self.total.max(done).max(1);
-        let speed = done / (now - self.started_us).max(1);
+        let total = self.total.load(Ordering::Relaxed).max(done).max(1);
+        let speed = done / (now - self.started_us.load(Ordering::Relaxed)).max(1);
         let mut line: heapless::String<160> = heapless::String::new();
         let (layer, count) =
             (self.layer.load(Ordering::Relaxed), self.count.load(Ordering::Relaxed));
@@ -95,6 +90,23 @@ impl Progress {
 }
 
 impl Observer for Progress {
+    fn begin(&self, total: u64) {
+        // What is ignored stays so: blocked, it would wait like the others.
+        let held = STOP.iter().filter(|(number, _)| !signal::is_ignored(*number));
+        let _ = signal::set_mask(held.fold(SignalSet::NONE, |set, (number, _)| set.with(*number)));
+        let now = time::monotonic_us();
+        self.total.store(total, Ordering::Relaxed);
+        self.started_us.store(now, Ordering::Relaxed);
+        // The first line comes late enough that short work shows none.
+        self.drawn_us.store(now, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        if self.drawn.swap(false, Ordering::Relaxed) {
+            let _ = fs::write_all(STDERR, b"\r\x1b[K");
+        }
+    }
+
     fn layer(&self, n: usize, count: usize, size: u64) {
         // A layer that is read again counts once.
         if self.layer.swap(n as u32, Ordering::Relaxed) != n as u32 {
@@ -124,9 +136,7 @@ impl Observer for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.drawn.load(Ordering::Relaxed) {
-            let _ = fs::write_all(STDERR, b"\r\x1b[K");
-        }
+        self.end();
     }
 }
 

@@ -8,6 +8,7 @@ use crate::container::notify::Relay;
 use crate::container::own_file;
 use crate::container::state::Id;
 use crate::engine;
+use crate::engine::create::Start;
 use crate::engine::delete::{Removal, delete, report_limits};
 use crate::limits::COMMAND_WORDS_MAX;
 use crate::sys::process;
@@ -54,7 +55,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
     let memory = &mut crate::memory::claim().engine;
     let relay = Relay::of_environment();
-    let running = making::make(arguments, &root, id, [false, stays], relay.as_ref(), memory)
+    let running = making::make(arguments, &root, id, Start::Now, stays, relay.as_ref(), memory)
         .inspect_err(|_| root.take_back())?;
     if !stays {
         if let Some(relay) = relay {

@@ -1,28 +1,15 @@
 //! docker's options for the restrictions of an image's container.
 
 use super::arguments::Arguments;
-use crate::bundle::{Given, Security};
-use crate::codec::json::{self, Writer};
-use crate::container::seccomp::{self, Program};
-use crate::io::document;
+use crate::bundle::Security;
+use crate::engine::security::{Limits, Restrictions};
 use crate::io::lossy::{Lossy, LossyC};
-use crate::io::output::InMemory;
-use crate::spec::{self, Limit};
-use crate::{Context, Error, Result};
+use crate::spec::Limit;
+use crate::{Error, Result};
 use core::ffi::CStr;
 
-/// Limits of the options `--ulimit`.
-pub(super) type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
-
-/// Reads the options. A seccomp profile is read to the first buffer and resolved to the second. It
-/// is compiled once here, so that its errors come before anything is made.
-pub(super) fn of<'m>(
-    arguments: &Arguments<'_>,
-    limits: &'m mut Limits,
-    [text, resolved]: [&'m mut [u8]; 2],
-    program: &mut Program,
-) -> Result<(Security, Given<'m>)> {
-    let mut given = Given::default();
+/// Reads the options.
+pub fn parse<'a>(arguments: &Arguments<'a>) -> Result<Restrictions<'a>> {
     let mut security = Security { privileged: arguments.has("privileged"), ..Security::default() };
     let mut file = None;
     for option in arguments.values("security-opt") {
@@ -52,20 +39,7 @@ pub(super) fn of<'m>(
             }
         }
     }
-    if let Some(path) = file {
-        let place = LossyC(path);
-        let read = document::read_named(path, text).and_then(json::check);
-        let profile = read.context("--security-opt seccomp", &place)?;
-        let mut sink = InMemory::new(resolved);
-        let bounding = security.bounding();
-        let mut json = Writer::with_indent(&mut sink, "");
-        spec::seccomp::resolve(profile, bounding, &mut json)
-            .context("--security-opt seccomp", &place)?;
-        let profile =
-            sink.finish().and_then(json::check).context("--security-opt seccomp", &place)?;
-        seccomp::compile(profile, program).context("--security-opt seccomp", &place)?;
-        given.profile = Some(profile);
-    }
+    let mut limits = Limits::new();
     for one in arguments.values("ulimit") {
         let limit = limit(one.to_bytes())?;
         match limits.iter_mut().find(|other| other.resource == limit.resource) {
@@ -73,8 +47,7 @@ pub(super) fn of<'m>(
             None => drop(limits.push(limit)),
         }
     }
-    given.limits = limits;
-    Ok((security, given))
+    Ok(Restrictions { security, profile: file, limits })
 }
 
 /// Returns a limit from docker's notation.

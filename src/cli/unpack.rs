@@ -2,13 +2,14 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::image::{self, Chosen};
-use super::staged::Staged;
-use super::{options, rootless};
+use super::max_size::MaxSize;
+use super::notices::warn;
+use super::progress::Progress;
+use super::{image, options, rootless};
+use crate::Result;
 use crate::container::userns::Ids;
-use crate::io::path::PathBuf;
+use crate::engine::unpack::{Unpack, unpack};
 use crate::log::Level;
-use crate::{Result, bundle};
 
 pub(super) const COMMAND: Command = Command {
     name: "unpack",
@@ -22,25 +23,11 @@ pub(super) const COMMAND: Command = Command {
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let powers = rootless::powers(arguments, &mut Ids::of_caller());
-    let memory = &mut crate::memory::claim().engine;
-    let Chosen { store, image, progress } = image::choose(
-        arguments,
-        arguments.word(0),
-        &mut memory.archive,
-        &mut memory.image,
-        &mut memory.unpack,
-    )?;
-    let mut partial = PathBuf::new();
-    let place = Staged::make("rootfs", arguments.word(1), 0o755, &mut partial)?;
-    let applied = bundle::unpack_layers(
-        &store,
-        image.layers,
-        place.file(),
-        powers,
-        &progress,
-        &mut memory.unpack,
-    )?;
-    place.commit()?;
+    let limit = MaxSize::typed(arguments)?;
+    let image = image::query(arguments, arguments.word(0), &limit)?;
+    let wanted = Unpack { image, rootfs: arguments.word(1), powers };
+    let progress = Progress::new(limit.again());
+    let applied = unpack(&wanted, &progress, &mut crate::memory::claim().engine, &warn)?;
     drop(progress);
     rootless::report(Level::Warning, &applied);
     Ok(())

@@ -3,13 +3,13 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
+use super::max_size::MaxSize;
 use super::print::print;
 use super::progress::Progress;
-use super::{image, max_size, options};
+use super::{image, options};
 use crate::Result;
 use crate::bundle::verify::Work;
-use crate::image::walk_index::Scope;
-use crate::limits::{BLOB_READ_BYTES, DOCUMENT_BYTES};
+use crate::engine::verify::verify;
 use core::fmt::{self, Display};
 
 pub(super) const COMMAND: Command = Command {
@@ -24,19 +24,10 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let memory = &mut crate::memory::claim().engine;
-    let (store, wanted) =
-        image::open(arguments, arguments.word(0), &mut memory.archive, &mut memory.unpack)?;
-    let scope = Scope { wanted, is_of_platform: arguments.has("platform") };
-    let indexes = image::index_buffers(&mut memory.strings);
-    let work = Work::collect(&store, &scope, indexes, &mut memory.image)?;
-    if work.images + work.artifacts == 0 {
-        // Whoever chooses an image says best why there is none.
-        crate::image::open(&store, &scope.wanted, &mut memory.image)?;
-    }
-    let progress = Progress::start(work.size().1, max_size::MaxSize::typed(arguments)?);
-    let mut buffer = [0; BLOB_READ_BYTES];
-    work.run(&store, &progress, &mut memory.unpack, &mut buffer)?;
+    let limit = MaxSize::typed(arguments)?;
+    let query = image::query(arguments, arguments.word(0), &limit)?;
+    let progress = Progress::new(limit.again());
+    let work = verify(&query, &progress, &mut crate::memory::claim().engine)?;
     drop(progress);
     match arguments.has("quiet") {
         true => Ok(()),
@@ -73,5 +64,3 @@ impl Display for Said<'_> {
         Ok(())
     }
 }
-
-const _: () = assert!(crate::limits::STRINGS_BYTES >= 2 * DOCUMENT_BYTES);

@@ -4,18 +4,32 @@
 //! This room owns no words of a command line and prints nothing. What the user should hear of while
 //! a use case goes on is a [`Notice`] to the caller.
 
+mod archive_file;
+pub mod bundle;
+pub mod copy;
+pub mod create;
 pub mod delete;
 pub mod events;
-pub mod image_bundle;
+pub mod exec;
+mod image_bundle;
+pub mod inspect;
 pub mod kill;
-pub mod limits_reached;
+mod limits_reached;
 pub mod list;
+pub mod list_files;
 mod notice;
+pub mod notify;
 pub mod pause;
 pub mod processes;
+pub mod resolve;
+pub mod security;
+pub mod service_manager;
+mod staged;
 pub mod start;
 pub mod stats;
+pub mod unpack;
 pub mod update;
+pub mod verify;
 
 pub use notice::{Notice, Notices};
 

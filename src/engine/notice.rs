@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::io::lossy::LossyC;
+use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
@@ -25,6 +26,18 @@ pub enum Notice<'a> {
     },
     /// This bundle is not the one that was made for the container: it is not removed.
     OtherBundle(&'a CStr),
+    /// After a failure not everything that was made could be removed.
+    NotRemoved(Errno),
+    /// Text for config.json was not UTF-8, and JSON has nothing else.
+    Replaced,
+    /// The process could not join the container's cgroup: it is in the caller's.
+    CgroupOfCaller(Errno),
+    /// The container can write its own limits.
+    LiftableLimits,
+    /// The layout that is copied to cannot be locked.
+    NotLocked(Errno),
+    /// Another copy has locked the layout.
+    WaitsForCopy,
 }
 
 /// Takes notices as they come.
@@ -46,6 +59,25 @@ impl Display for Notice<'_> {
             Notice::OtherBundle(path) => {
                 write!(f, "{}: not the bundle that was made: it stays", LossyC(path))
             }
+            Notice::NotRemoved(errno) => {
+                write!(f, "what was made could not all be removed: {errno}")
+            }
+            Notice::Replaced => {
+                f.write_str("config.json: what is not UTF-8 was replaced, as JSON cannot say it")
+            }
+            Notice::CgroupOfCaller(errno) => write!(
+                f,
+                "the process is in your cgroup, without the container's limits: to join it: {errno}"
+            ),
+            Notice::LiftableLimits => f.write_str(
+                "/sys/fs/cgroup is mounted without nsdelegate: the container can lift its limits \
+                 (mount -o remount,nsdelegate /sys/fs/cgroup)",
+            ),
+            Notice::NotLocked(errno) => write!(
+                f,
+                "the layout cannot be locked ({errno}): another copy into it may lose its tag"
+            ),
+            Notice::WaitsForCopy => f.write_str("waiting for another copy into the same layout"),
         }
     }
 }

@@ -4,6 +4,12 @@ use crate::Result;
 
 /// Called by the code that reads layers, from any thread.
 pub trait Observer: Sync {
+    /// The work begins: its layers are stored in `total` bytes together.
+    fn begin(&self, _total: u64) {}
+
+    /// The work has ended. What the observer shows is taken away.
+    fn end(&self) {}
+
     /// Layer `n` of `count` begins (from 1); it is stored in `size` bytes. It may begin again: it
     /// is then read twice.
     fn layer(&self, n: usize, count: usize, size: u64);

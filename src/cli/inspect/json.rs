@@ -1,8 +1,8 @@
 //! The same for a program: one object.
 
-use super::{Row, View};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value, Writer};
+use crate::engine::inspect::{Row, View};
 use crate::image::{Config, Layer};
 use crate::io::output::Sink;
 use crate::limits::ERROR_TEXT_BYTES;

@@ -1,8 +1,8 @@
 //! The same for a person: what there is to say line by line, and lists in columns.
 
-use super::{Row, View};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
+use crate::engine::inspect::{Row, View};
 use crate::image::{Config, Layer, Platform};
 use crate::io::lossy::Lossy;
 use crate::io::output::{Output, Sink};

@@ -5,6 +5,7 @@
 //! failure restores the former state; the next command for the same path removes the rests of a
 //! killed one.
 
+use super::{Notice, Notices};
 use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
 use crate::io::unique;
@@ -27,6 +28,7 @@ pub struct Staged<'n> {
     /// Its owner, mode and time before.
     before: fs::Stat,
     kept: bool,
+    notices: Notices<'n>,
 }
 
 impl<'n> Staged<'n> {
@@ -37,25 +39,36 @@ impl<'n> Staged<'n> {
         path: &'n CStr,
         mode: u32,
         partial: &'n mut PathBuf,
+        notices: Notices<'n>,
     ) -> Result<Staged<'n>> {
         let file = open(path, mode, partial).context(what, &LossyC(path))?;
-        Staged::new(file, true, path, partial)
+        Staged::new(file, true, path, partial, notices)
     }
 
     /// Makes a file, of which nothing has the name.
-    pub fn make_file(what: &str, path: &'n CStr, partial: &'n mut PathBuf) -> Result<Staged<'n>> {
+    pub fn make_file(
+        what: &str,
+        path: &'n CStr,
+        partial: &'n mut PathBuf,
+        notices: Notices<'n>,
+    ) -> Result<Staged<'n>> {
         let file = open_file(path, partial).context(what, &LossyC(path))?;
-        Staged::new(file, false, path, partial)
+        Staged::new(file, false, path, partial, notices)
     }
 
     /// An empty directory that is there, and is filled in place.
-    pub fn fill(directory: Fd, path: &'n CStr, none: &'n PathBuf) -> Result<Staged<'n>> {
-        Staged::new(directory, true, path, none)
+    pub fn fill(
+        directory: Fd,
+        path: &'n CStr,
+        none: &'n PathBuf,
+        notices: Notices<'n>,
+    ) -> Result<Staged<'n>> {
+        Staged::new(directory, true, path, none, notices)
     }
 
     /// A target that stays, even on failure: the caller takes back what it wrote.
-    pub fn of(file: Fd, none: &'n PathBuf) -> Result<Staged<'n>> {
-        let mut place = Staged::new(file, false, c"", none)?;
+    pub fn of(file: Fd, none: &'n PathBuf, notices: Notices<'n>) -> Result<Staged<'n>> {
+        let mut place = Staged::new(file, false, c"", none, notices)?;
         place.kept = true;
         Ok(place)
     }
@@ -65,9 +78,10 @@ impl<'n> Staged<'n> {
         is_directory: bool,
         path: &'n CStr,
         partial: &'n PathBuf,
+        notices: Notices<'n>,
     ) -> Result<Staged<'n>> {
         let before = fs::stat(file.by_ref(), c"").doing("stat")?;
-        Ok(Staged { file, is_directory, path, partial, before, kept: false })
+        Ok(Staged { file, is_directory, path, partial, before, kept: false, notices })
     }
 
     /// The file to be filled, or the directory.
@@ -119,7 +133,7 @@ impl Drop for Staged<'_> {
         if !self.kept
             && let Err(errno) = self.undo()
         {
-            crate::warning!("what was made could not all be removed: {errno}");
+            (self.notices)(&Notice::NotRemoved(errno));
         }
     }
 }

@@ -1,0 +1,124 @@
+//! Makes a bundle of an image: a root file system and the config.json for it, as runc and crun take
+//! them.
+
+use super::resolve::{ImageQuery, resolve};
+use super::security::{self, Restrictions};
+use super::staged::Staged;
+use super::unpack::make_rootfs;
+use super::{EngineMemory, Notice, Notices};
+use crate::bundle::{self, Overrides, Rootless, Stock};
+use crate::codec::json::Writer;
+use crate::container::userns::Ids;
+use crate::io::observer::Observer;
+use crate::io::output::Output;
+use crate::io::path::PathBuf;
+use crate::io::strings::StringBlock;
+use crate::rootfs::{Applied, Privilege};
+use crate::spec::{self, Spec};
+use crate::sys::fd::{Fd, FdRef};
+use crate::sys::{self, fs};
+use crate::{Context, Result};
+use core::ffi::CStr;
+
+/// The root directory's name in the bundle.
+const ROOTFS: &CStr = c"rootfs";
+const CONFIG: &CStr = c"config.json";
+/// What the config is called until it is whole.
+const PARTIAL_CONFIG: &CStr = c"config.json.partial";
+/// Only its owner's: there are programs in it that change their user, and devices.
+const BUNDLE_MODE: u32 = 0o700;
+
+/// An image, and what its container gets otherwise than the image says.
+pub struct FromImage<'a> {
+    /// The image.
+    pub image: ImageQuery<'a>,
+    /// In place of the image's `Cmd`.
+    pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
+    /// The process gets a terminal.
+    pub terminal: bool,
+    /// Restrictions that are lifted or added.
+    pub restrictions: &'a Restrictions<'a>,
+}
+
+/// Where a bundle is made, and for whom.
+pub struct Place<'a> {
+    /// The bundle.
+    pub bundle: &'a CStr,
+    /// What may be done to files.
+    pub powers: Privilege,
+    /// The users and groups of the user namespace, if there is one.
+    pub ids: &'a Ids,
+    /// The container joins the user namespace that this process is in, and has a network of its
+    /// own.
+    pub joins: bool,
+}
+
+/// Makes the bundle, or leaves nothing behind.
+pub fn make(
+    from: FromImage<'_>,
+    place: &Place<'_>,
+    watch: &dyn Observer,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<Applied> {
+    let FromImage { image, args, terminal, restrictions } = from;
+    let Place { bundle, powers, ids, joins } = *place;
+    let documents = [&mut memory.process[..], &mut memory.config[..]];
+    let given = security::read(restrictions, documents, &mut memory.container.seccomp)?;
+    let unpack = &mut memory.unpack;
+    let resolved = resolve(&image, &mut memory.archive, &mut memory.image, unpack)?;
+    watch.begin(resolved.bytes());
+    let mut partial = PathBuf::new();
+    let place = Staged::make("bundle", bundle, BUNDLE_MODE, &mut partial, notices)?;
+    // The image's directories are for the image's users, whoever may use the bundle.
+    let umask = fs::umask(0);
+    let root = make_root(place.file()).doing("make rootfs")?;
+    let applied = make_rootfs(&resolved, root.by_ref(), powers, watch, unpack)?;
+    watch.end();
+    let config = &resolved.image.config;
+    let (mut strings, mut stock) = (StringBlock::new(&mut memory.strings), Stock::EMPTY);
+    let security = restrictions.security;
+    let overrides = Overrides { bundle: true, terminal, args, security, ..Overrides::default() };
+    let mut spec = bundle::spec_from_image(config, overrides, root.by_ref(), &mut strings)?;
+    let rootless = (powers != Privilege::Root).then_some(Rootless {
+        uids: ids.uids(),
+        gids: ids.gids(),
+        joins,
+    });
+    bundle::for_bundle(
+        &mut spec,
+        config,
+        root.by_ref(),
+        rootless,
+        given,
+        &mut strings,
+        &mut stock,
+    )?;
+    fs::umask(umask);
+    write_config(&spec, place.file(), notices).doing("write config.json")?;
+    place.commit()?;
+    Ok(applied)
+}
+
+/// As `unpack` makes one.
+fn make_root(bundle: FdRef<'_>) -> sys::Result<Fd> {
+    fs::mkdir(bundle, ROOTFS, 0o755)?;
+    let root = fs::open(bundle, ROOTFS, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
+    fs::set_times(root.by_ref(), c"", fs::Time::default())?;
+    Ok(root)
+}
+
+/// Last of all, and under its name only when it is on the disk: a bundle that has a config is
+/// whole.
+fn write_config(spec: &Spec<'_>, bundle: FdRef<'_>, notices: Notices<'_>) -> sys::Result<()> {
+    let file = fs::open(bundle, PARTIAL_CONFIG, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o644)?;
+    let mut output = Output::new(file.by_ref());
+    let mut json = Writer::new(&mut output);
+    spec::write_config(spec, ROOTFS, &mut json);
+    if json.has_replaced() {
+        notices(&Notice::Replaced);
+    }
+    output.finish()?;
+    fs::sync_file(file.by_ref())?;
+    fs::rename(bundle, PARTIAL_CONFIG, bundle, CONFIG, 0)
+}

@@ -1,0 +1,231 @@
+//! Makes a container: from a bundle or an image to its process.
+
+use super::bundle::{self, FromImage, Place};
+use super::notify::Notify;
+use super::{EngineMemory, Notice, Notices, hold_signals, image_bundle, service_manager};
+use crate::codec::json;
+use crate::container::Running;
+use crate::container::cgroup;
+use crate::container::create::{self, Request};
+use crate::container::notify::Relay;
+use crate::container::state::{Directory, Id, Made, Root};
+use crate::container::userns::{self, Ids};
+use crate::io::document;
+use crate::io::lossy::{Lossy, LossyC, On};
+use crate::io::observer::Observer;
+use crate::io::path::PathBuf;
+use crate::io::strings::StringBlock;
+use crate::limits::PATH_BYTES;
+use crate::rootfs::{Applied, Privilege};
+use crate::spec::{self, Lists, capability};
+use crate::sys::fd::CWD;
+use crate::sys::{mount, process};
+use crate::{Context, Result};
+use core::ffi::CStr;
+
+/// When the container's process executes its program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At once.
+    Now,
+    /// When `start` releases it.
+    Later,
+}
+
+/// A container that is to be made.
+pub struct Create<'a> {
+    /// Where states are kept.
+    pub root: &'a Root,
+    /// Its name.
+    pub id: Id<'a>,
+    /// When it starts.
+    pub start: Start,
+    /// The caller stays with it in the foreground.
+    pub stays: bool,
+    /// Who hears of its process.
+    pub notify: &'a Notify<'a>,
+    /// Fds from 3 up that the process keeps, beside those of a service manager.
+    pub preserved: u32,
+    /// Passes READY=1 on to the service manager.
+    pub relay: Option<&'a Relay>,
+    /// The old root stays below the new one.
+    pub no_pivot: bool,
+    /// It gets no cgroup of its own.
+    pub without_cgroup: bool,
+    /// It keeps the caller's session keyring.
+    pub keeps_keyring: bool,
+}
+
+/// What a container is made of.
+pub enum Source<'a> {
+    /// A bundle; the current directory if there is no path.
+    Bundle(Option<&'a CStr>),
+    /// An image, unpacked to a bundle of this container alone.
+    Image(FromImage<'a>),
+}
+
+/// A container that was made.
+pub struct Created {
+    /// Its process.
+    pub running: Running,
+    /// How its image was unpacked.
+    pub applied: Option<Applied>,
+}
+
+/// Makes a container, which runs or waits for its start. If it fails, nothing of it is left.
+pub fn create(
+    wanted: &Create<'_>,
+    source: Source<'_>,
+    watch: &dyn Observer,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<Created> {
+    let listening = service_manager::listening();
+    let preserved = service_manager::preserved(wanted.preserved, listening)?;
+    let (reserved, made) = (None, Made::No);
+    let making = Making { wanted, listening, preserved, reserved, made, notices };
+    match source {
+        Source::Image(image) => of_image(making, image, watch, memory),
+        Source::Bundle(bundle) => {
+            if let Some(bundle) = bundle {
+                mount::chdir(bundle).on("enter the bundle", bundle)?;
+            }
+            Ok(Created { running: make_here(making, memory)?, applied: None })
+        }
+    }
+}
+
+/// A container that is being made.
+struct Making<'a> {
+    wanted: &'a Create<'a>,
+    /// Sockets that a service manager has handed over.
+    listening: u32,
+    /// Fds from 3 up that the process keeps, those sockets among them.
+    preserved: u32,
+    /// Its state directory, if it exists already.
+    reserved: Option<&'a Directory<'a>>,
+    /// Whether we made its bundle.
+    made: Made,
+    notices: Notices<'a>,
+}
+
+/// Writes the state before the image is unpacked: if we are killed, `delete` can remove it.
+fn of_image(
+    making: Making<'_>,
+    image: FromImage<'_>,
+    watch: &dyn Observer,
+    memory: &mut EngineMemory,
+) -> Result<Created> {
+    let (wanted, notices) = (making.wanted, making.notices);
+    let directory = wanted.root.create(wanted.id)?;
+    let mut bundle = PathBuf::new();
+    let created = image_bundle::make(&directory, &mut bundle).and_then(|made| {
+        let applied = unpack(image, bundle.as_c_str(), watch, memory, notices)?;
+        mount::chdir(bundle.as_c_str()).on("enter the bundle", bundle.as_c_str())?;
+        if wanted.stays {
+            // Unpacking has unblocked them.
+            hold_signals()?;
+        }
+        let running = make_here(Making { reserved: Some(&directory), made, ..making }, memory)?;
+        Ok(Created { running, applied: Some(applied) })
+    });
+    if created.is_err()
+        && let Err(error) = take_back(&directory, memory, notices)
+    {
+        notices(&Notice::Failed(&error));
+    }
+    created
+}
+
+fn take_back(
+    directory: &Directory<'_>,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<()> {
+    image_bundle::remove(&directory.read(&mut memory.container.state)?, notices)?;
+    directory.remove()
+}
+
+/// Fills the bundle of a container with an image. A non-root caller is then in a user namespace.
+fn unpack(
+    image: FromImage<'_>,
+    bundle: &CStr,
+    watch: &dyn Observer,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<Applied> {
+    let mut ids = Ids::of_caller();
+    let powers = match process::effective_uid() {
+        0 => Privilege::Root,
+        _ => userns::enter(&mut ids).map(|()| Privilege::Namespace)?,
+    };
+    let joins = powers != Privilege::Root;
+    bundle::make(image, &Place { bundle, powers, ids: &ids, joins }, watch, memory, notices)
+}
+
+/// Makes the container of the bundle that is the current directory.
+fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
+    let Making { wanted, listening, preserved, reserved, made, notices } = making;
+    let Create { root, id, start, stays, notify, relay, .. } = *wanted;
+    let mut buffer = [0; PATH_BYTES];
+    let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
+    let text = document::read(CWD, c"config.json", &mut memory.config)?;
+    let top = json::check(text).doing("config.json")?;
+    let (mut strings, mut lists) = (StringBlock::new(&mut memory.strings), Lists::empty());
+    if relay.is_some() {
+        lists.last_mount = Some(service_manager::notifications(root, id, &mut strings)?);
+    }
+    let mut spec = spec::read_config(top, &mut strings, &mut lists).doing("config.json")?;
+    if listening > 0 || relay.is_some() {
+        spec.process.env =
+            service_manager::environment(spec.process.env, listening, relay, &mut strings)?;
+    }
+    crate::debug!("config.json of {}: read", LossyC(bundle));
+    spec::each_unknown_capability(&spec.process, &mut |value| {
+        let error = value.error("there is no such capability: it is left out");
+        notices(&Notice::Failed(&error.within(format_args!("config.json"))));
+    });
+    let sets = &spec.process.capabilities;
+    for name in capability::names(sets.ambient & !(sets.inheritable & sets.permitted)) {
+        // runc's words, and the kernel's rule (capabilities(7)).
+        crate::debug!(
+            "can't raise ambient capability CAP_{}: it is not both permitted and inheritable",
+            Lossy(name)
+        );
+    }
+    let stdio = notify.stdio(&spec.process, spec.process.terminal, stays)?;
+    let mut absolute = PathBuf::new();
+    let rootfs = match spec.root.path.to_bytes() {
+        [b'/', ..] => spec.root.path,
+        relative => {
+            absolute
+                .push_bytes(bundle.to_bytes())
+                .and_then(|()| absolute.push(relative))
+                .doing("root.path")?;
+            absolute.as_c_str()
+        }
+    };
+    let (waits, without_cgroup) = (start == Start::Later, wanted.without_cgroup);
+    let request = Request {
+        id,
+        root,
+        reserved,
+        made,
+        bundle,
+        rootfs,
+        waits,
+        stdio,
+        preserved,
+        no_pivot: wanted.no_pivot,
+        without_cgroup,
+        keeps_keyring: wanted.keeps_keyring,
+        shows_terminal: stays,
+        relay,
+    };
+    let running =
+        create::create(request, &spec, &mut memory.container, &mut |running| notify.send(running))?;
+    if !waits && !without_cgroup && cgroup::can_lift_limits(&spec) {
+        notices(&Notice::LiftableLimits);
+    }
+    Ok(running)
+}

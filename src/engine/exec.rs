@@ -1,0 +1,243 @@
+//! One more process in a container.
+
+use super::notify::Notify;
+use super::{EngineMemory, Notice, Notices, hold_signals, service_manager};
+use crate::codec::json;
+use crate::container::cgroup::Joined;
+use crate::container::hooks::HookContext;
+use crate::container::launch::{self, Host, Instead, Launch};
+use crate::container::state::{Id, Root, Status};
+use crate::container::{ContainerMemory, Running, attributes, intermediate, seccomp};
+use crate::io::document;
+use crate::io::lossy::LossyC;
+use crate::io::strings::StringBlock;
+use crate::limits::GROUPS_MAX;
+use crate::spec::{self, Capabilities, Lists, Process, Spec, User};
+use crate::sys::Errno;
+use crate::sys::fd::FdRef;
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// A process that is to be executed.
+pub struct Exec<'a> {
+    /// Where states are kept.
+    pub root: &'a Root,
+    /// The container.
+    pub id: Id<'a>,
+    /// The process.
+    pub process: ProcessFrom<'a>,
+    /// It gets a terminal even if the process says otherwise.
+    pub adds_terminal: bool,
+    /// A cgroup below the container's.
+    pub cgroup: Option<&'a CStr>,
+    /// Fds from 3 up that it keeps.
+    pub preserved: u32,
+    /// The container may be paused.
+    pub ignores_pause: bool,
+    /// The caller stays with it in the foreground.
+    pub stays: bool,
+    /// Who hears of it.
+    pub notify: &'a Notify<'a>,
+}
+
+/// Where the process is described.
+pub enum ProcessFrom<'a> {
+    /// In a file, as config.json has it.
+    File(&'a CStr),
+    /// In the container's config.json, with these changes.
+    Container(Changes<'a>),
+}
+
+/// What the process has otherwise than the container's own.
+pub struct Changes<'a> {
+    /// Its arguments; at least one.
+    pub args: &'a mut dyn Iterator<Item = &'a CStr>,
+    /// `NAME=VALUE`, beside the container's.
+    pub env: &'a mut dyn Iterator<Item = &'a CStr>,
+    /// Where it starts.
+    pub cwd: Option<&'a CStr>,
+    /// Its user.
+    pub uid: Option<u32>,
+    /// Its group.
+    pub gid: Option<u32>,
+    /// Groups beside the container's.
+    pub additional_gids: heapless::Vec<u32, GROUPS_MAX>,
+    /// Capabilities beside the container's.
+    pub capabilities: u64,
+    /// An exec never gives it more privileges.
+    pub no_new_privileges: bool,
+    /// Its AppArmor profile.
+    pub apparmor: Option<&'a CStr>,
+    /// Its SELinux label.
+    pub selinux: Option<&'a CStr>,
+}
+
+/// Executes the process. Returns when that is done.
+pub fn exec(
+    mut wanted: Exec<'_>,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<Running> {
+    let preserved = service_manager::preserved(wanted.preserved, 0)?;
+    let (root, id) = (wanted.root, wanted.id);
+    let directory = root.container(id)?;
+    let ContainerMemory { pointers, seccomp, state, .. } = &mut memory.container;
+    let state = directory.read(state)?;
+    let Some(init) = state.process.open() else {
+        return Err(Error::new(format_args!("cannot exec a container that has stopped")));
+    };
+    if directory.status(&state) == Status::Paused && !wanted.ignores_pause {
+        return Err(Error::new(format_args!(
+            "cannot exec in a paused container (use --ignore-paused to override)"
+        )));
+    }
+    let (mut strings, mut lists) = (StringBlock::new(&mut memory.strings), Lists::empty());
+    let container =
+        spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
+    let mut of_file = Lists::empty();
+    let process = match wanted.process {
+        ProcessFrom::File(path) => {
+            let value = json::check(document::read_named(path, &mut memory.process)?)
+                .context("process", &LossyC(path))?;
+            spec::read_process(value, &mut strings, &mut of_file)
+                .context("process", &LossyC(path))?
+        }
+        ProcessFrom::Container(ref mut changes) => {
+            changed(changes, &container.process, &mut strings)?
+        }
+    };
+    let stays = wanted.stays;
+    let terminal = process.terminal || wanted.adds_terminal;
+    attributes::check_process(&process)?;
+    attributes::set_affinity(&process, "initial")?;
+    let kinds = intermediate::kinds_of(state.process.pid)?;
+    let group = Joined::find(&state, wanted.cgroup)?;
+    let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
+    let filter =
+        spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
+    let context = HookContext { document: spec.document, id, state, status: Status::Running };
+    let launch = Launch {
+        spec: &spec,
+        root: None,
+        stdio: wanted.notify.stdio(&spec.process, terminal, stays)?,
+        cgroup: group.directory(),
+        gate: None,
+        enters: Some((init.by_ref(), kinds)),
+        rootless: false,
+        no_pivot: false,
+        preserved,
+        keeps_keyring: false,
+        shows_terminal: stays,
+        about: None,
+        filter,
+        host: &AtContainer { context, group: &group, notices },
+    };
+    if stays {
+        // A signal before this ends us: nothing has been made yet.
+        hold_signals()?;
+    }
+    let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
+    crate::debug!("container {id}: process {} is executed", running.pid);
+    if let Err(error) = wanted.notify.send(&running) {
+        running.kill();
+        return Err(error);
+    }
+    Ok(running)
+}
+
+/// Returns the container's own process with these changes.
+fn changed<'s, 'm: 's>(
+    changes: &mut Changes<'_>,
+    of: &Process<'s>,
+    strings: &mut StringBlock<'m>,
+) -> Result<Process<'s>> {
+    let mut words = strings.begin();
+    for word in &mut *changes.args {
+        words.push(word.to_bytes())?;
+        words.end_word()?;
+    }
+    let args = words.finish_words();
+    if args.first().is_none() {
+        return Err(Error::new(format_args!("exec: no command given")));
+    }
+    let mut env = strings.begin();
+    env.push_words(of.env)?;
+    for variable in &mut *changes.env {
+        env.push(variable.to_bytes())?;
+        env.end_word()?;
+    }
+    let env = env.finish_words();
+    let cwd = match changes.cwd {
+        Some(directory) => strings.add(directory.to_bytes())?,
+        None => of.cwd,
+    };
+    let mut capabilities = of.capabilities;
+    // As in runc, they become ambient only if the config makes them inheritable.
+    let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
+    [bounding, effective, permitted, ambient]
+        .into_iter()
+        .for_each(|set| *set |= changes.capabilities);
+    let mut label = |label: Option<&CStr>, of| match label {
+        Some(label) => strings.add(label.to_bytes()).map(Some),
+        None => Ok(of),
+    };
+    let (apparmor, selinux) =
+        (label(changes.apparmor, of.apparmor)?, label(changes.selinux, of.selinux)?);
+    let (uid, gid) = (changes.uid.unwrap_or(of.user.uid), changes.gid.unwrap_or(of.user.gid));
+    let mut user = User { uid, gid, umask: of.user.umask, ..User::default() };
+    user.additional_gids.extend(&of.user.additional_gids).doing("copy the groups")?;
+    for gid in &changes.additional_gids {
+        user.additional_gids.push(*gid).map_err(|_| too_many_groups())?;
+    }
+    Ok(Process {
+        terminal: false,
+        args,
+        env,
+        cwd,
+        user,
+        capabilities,
+        no_new_privileges: of.no_new_privileges || changes.no_new_privileges,
+        apparmor,
+        selinux,
+        ..*of
+    })
+}
+
+/// The error for one group too many.
+#[cold]
+pub fn too_many_groups() -> Error {
+    Error::new(format_args!("more than {GROUPS_MAX} groups"))
+}
+
+/// The container that the process joins.
+struct AtContainer<'a> {
+    context: HookContext<'a>,
+    group: &'a Joined<'a>,
+    notices: Notices<'a>,
+}
+
+impl Host for AtContainer<'_> {
+    fn process_created(&self, pid: i32) -> Result<()> {
+        self.context.process_created(pid)
+    }
+
+    fn hooks(&self, pid: i32) -> Result<()> {
+        self.context.hooks(pid)
+    }
+
+    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
+        self.context.listener(pid, listener)
+    }
+
+    fn has_hooks(&self) -> bool {
+        self.context.has_hooks()
+    }
+
+    fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
+        let instead = self.group.instead(errno)?;
+        if matches!(instead, Instead::OfCaller) {
+            (self.notices)(&Notice::CgroupOfCaller(errno));
+        }
+        Ok(instead)
+    }
+}

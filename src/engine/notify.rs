@@ -1,0 +1,100 @@
+//! Who hears of a container's process: the console socket, the pidfd socket, the pid file.
+
+use crate::container::{Running, Stdio};
+use crate::io::lossy::On;
+use crate::io::path::PathBuf;
+use crate::io::unique;
+use crate::spec::Process;
+use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
+use crate::sys::{fs, socket, tty};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
+
+/// Where a container's terminal goes, and who hears of its process: what is named relative to where
+/// we are, looked up before the bundle is entered.
+pub struct Notify<'a> {
+    console: Option<Fd>,
+    pidfd: Option<Fd>,
+    pid_file: Option<&'a CStr>,
+    directory: Fd,
+}
+
+impl<'a> Notify<'a> {
+    /// Connects to the two sockets, and remembers where the file will be.
+    pub fn connect(
+        console: Option<&CStr>,
+        pidfd: Option<&CStr>,
+        pid_file: Option<&'a CStr>,
+    ) -> Result<Notify<'a>> {
+        let connect = |what: &str, path: Option<&CStr>| {
+            path.map(|path| socket::connect(path, libc::SOCK_STREAM).on(what, path)).transpose()
+        };
+        Ok(Notify {
+            console: connect("console-socket", console)?,
+            pidfd: connect("pidfd-socket", pidfd)?,
+            pid_file,
+            directory: fs::open(CWD, c".", fs::O_PATH, 0).doing("open the current directory")?,
+        })
+    }
+
+    /// Standard streams for a process that has a terminal or none, and is left alone or not.
+    pub fn stdio(
+        &self,
+        process: &Process<'_>,
+        terminal: bool,
+        stays: bool,
+    ) -> Result<Stdio<'static>> {
+        match (terminal, &self.console) {
+            (true, None) if !stays => Err(Error::new(format_args!(
+                "cannot allocate tty if ocinit will detach without setting console socket"
+            ))),
+            (false, Some(_)) => Err(Error::new(format_args!(
+                "cannot use console socket if ocinit will not detach or allocate tty"
+            ))),
+            (true, _) => Ok(Stdio::Terminal(console_size(process).or_else(|| tty::size(STDIN)))),
+            (false, None) => Ok(Stdio::Files([STDIN, STDOUT, STDERR])),
+        }
+    }
+
+    /// Sends the process to all of them.
+    pub fn send(&self, running: &Running) -> Result<()> {
+        if let (Some(console), Some(master)) = (&self.console, &running.terminal) {
+            let send = socket::send(console.by_ref(), b"/dev/ptmx", Some(master.by_ref()));
+            send.doing("send the terminal to the console socket")?;
+        }
+        if let Some(pidfd) = &self.pidfd {
+            let send = socket::send(pidfd.by_ref(), b"pidfd", Some(running.pidfd.by_ref()));
+            send.doing("send the pidfd")?;
+        }
+        match self.pid_file {
+            Some(path) => {
+                write_pid(self.directory.by_ref(), path, running.pid).on("write the pid file", path)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The size (rows, columns) that the config has for the terminal.
+fn console_size(process: &Process<'_>) -> Option<(u16, u16)> {
+    let size = process.document?.member("consoleSize")?;
+    let side = |key| size.member(key)?.as_u64().ok().map(|side| side as u16);
+    Some((side("height")?, side("width")?))
+}
+
+/// Whole under its name, or not there.
+fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<()> {
+    let mut partial = PathBuf::from_bytes(path.to_bytes())?;
+    partial.push_bytes(b".partial-")?;
+    // A new name: neither another user's link nor another file of the caller's.
+    let file = unique::file(directory, &mut partial, 0o666)?;
+    let mut text = PathBuf::new();
+    text.set(format_args!("{pid}"))?;
+    let written = fs::write_all(file.by_ref(), text.as_bytes());
+    let named =
+        written.and_then(|()| fs::rename(directory, partial.as_c_str(), directory, path, 0));
+    if named.is_err() {
+        let _ = fs::unlink(directory, partial.as_c_str());
+    }
+    named
+}

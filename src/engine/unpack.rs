@@ -1,0 +1,50 @@
+//! Unpacks an image, verified, in one pass.
+
+use super::resolve::{ImageQuery, Resolved, resolve};
+use super::staged::Staged;
+use super::{EngineMemory, Notices};
+use crate::io::observer::Observer;
+use crate::io::path::PathBuf;
+use crate::rootfs::{Applied, Privilege, UnpackMemory};
+use crate::sys::fd::FdRef;
+use crate::{Result, bundle};
+use core::ffi::CStr;
+
+/// What is unpacked, and where.
+pub struct Unpack<'a> {
+    /// The image.
+    pub image: ImageQuery<'a>,
+    /// The directory, which is made or is empty.
+    pub rootfs: &'a CStr,
+    /// What may be done to files.
+    pub powers: Privilege,
+}
+
+/// Unpacks an image into a directory, or leaves nothing behind.
+pub fn unpack(
+    wanted: &Unpack<'_>,
+    watch: &dyn Observer,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<Applied> {
+    let EngineMemory { archive, image, unpack, .. } = memory;
+    let resolved = resolve(&wanted.image, archive, image, unpack)?;
+    watch.begin(resolved.bytes());
+    let mut partial = PathBuf::new();
+    let place = Staged::make("rootfs", wanted.rootfs, 0o755, &mut partial, notices)?;
+    let applied = make_rootfs(&resolved, place.file(), wanted.powers, watch, unpack)?;
+    place.commit()?;
+    watch.end();
+    Ok(applied)
+}
+
+/// Verifies all layers of an image and applies them to `root`, which is empty.
+pub fn make_rootfs(
+    resolved: &Resolved<'_>,
+    root: FdRef<'_>,
+    powers: Privilege,
+    watch: &dyn Observer,
+    memory: &mut UnpackMemory,
+) -> Result<Applied> {
+    bundle::unpack_layers(&resolved.store, resolved.image.layers, root, powers, watch, memory)
+}
