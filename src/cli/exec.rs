@@ -9,6 +9,7 @@ use crate::container::state::Id;
 use crate::engine::exec::{Changes, Exec, ProcessFrom, exec, too_many_groups};
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::text;
+use crate::limits::GROUPS_MAX;
 use crate::spec::capability;
 use crate::{Error, Result};
 use core::ffi::CStr;
@@ -47,13 +48,13 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let notify = making::notify(arguments)?;
     let preserved = making::preserved(arguments)?;
     let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let mut gids = heapless::Vec::new();
     let (mut args, mut env) = (arguments.words().skip(1), arguments.values("env"));
     let process = match arguments.value("process") {
         Some(path) => ProcessFrom::File(path),
         None => {
-            let mut changes = changes(arguments, &mut args, &mut env)?;
-            identity(arguments, &mut changes)?;
-            ProcessFrom::Container(changes)
+            groups(arguments, &mut gids)?;
+            ProcessFrom::Container(changes(arguments, &mut args, &mut env, &gids)?)
         }
     };
     let wanted = Exec {
@@ -76,7 +77,9 @@ fn changes<'a>(
     arguments: &Arguments<'a>,
     args: &'a mut dyn Iterator<Item = &'a CStr>,
     env: &'a mut dyn Iterator<Item = &'a CStr>,
+    additional_gids: &'a [u32],
 ) -> Result<Changes<'a>> {
+    let (uid, gid) = user(arguments)?;
     for variable in arguments.values("env") {
         // In runc's words.
         let fault = match variable.to_bytes() {
@@ -106,9 +109,9 @@ fn changes<'a>(
         args,
         env,
         cwd: arguments.value("cwd"),
-        uid: None,
-        gid: None,
-        additional_gids: heapless::Vec::new(),
+        uid,
+        gid,
+        additional_gids,
         capabilities,
         no_new_privileges: arguments.has("no-new-privs"),
         apparmor: arguments.value("apparmor"),
@@ -116,28 +119,30 @@ fn changes<'a>(
     })
 }
 
-/// `UID[:GID]`, and further groups.
-fn identity(arguments: &Arguments<'_>, changes: &mut Changes<'_>) -> Result<()> {
-    let number = |option: &str, text: &[u8]| {
-        let number = text::decimal(text).and_then(|number| u32::try_from(number).ok());
-        // The highest number means "no change" to the kernel.
-        number.filter(|number| *number != u32::MAX).ok_or_else(|| {
-            Error::new(format_args!(
-                "{option} {}: neither a number nor two with a colon between",
-                Lossy(text)
-            ))
-        })
-    };
-    if let Some(text) = arguments.value("user") {
-        let mut parts = text.to_bytes().splitn(2, |byte| *byte == b':');
-        changes.uid = Some(number("--user", parts.next().unwrap_or_default())?);
-        if let Some(gid) = parts.next() {
-            changes.gid = Some(number("--user", gid)?);
-        }
-    }
+/// Returns the numbers of `UID[:GID]`.
+fn user(arguments: &Arguments<'_>) -> Result<(Option<u32>, Option<u32>)> {
+    let Some(text) = arguments.value("user") else { return Ok((None, None)) };
+    let mut parts = text.to_bytes().splitn(2, |byte| *byte == b':');
+    let uid = number("--user", parts.next().unwrap_or_default())?;
+    let gid = parts.next().map(|gid| number("--user", gid)).transpose()?;
+    Ok((Some(uid), gid))
+}
+
+fn groups(arguments: &Arguments<'_>, gids: &mut heapless::Vec<u32, GROUPS_MAX>) -> Result<()> {
     for text in arguments.values("additional-gids") {
         let gid = number("--additional-gids", text.to_bytes())?;
-        changes.additional_gids.push(gid).map_err(|_| too_many_groups())?;
+        gids.push(gid).map_err(|_| too_many_groups())?;
     }
     Ok(())
+}
+
+/// Returns the number of a user or group. The highest means "no change" to the kernel.
+fn number(option: &str, text: &[u8]) -> Result<u32> {
+    let number = text::decimal(text).and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| *number != u32::MAX).ok_or_else(|| {
+        Error::new(format_args!(
+            "{option} {}: neither a number nor two with a colon between",
+            Lossy(text)
+        ))
+    })
 }

@@ -61,7 +61,7 @@ pub struct Changes<'a> {
     /// Its group.
     pub gid: Option<u32>,
     /// Groups beside the container's.
-    pub additional_gids: heapless::Vec<u32, GROUPS_MAX>,
+    pub additional_gids: &'a [u32],
     /// Capabilities beside the container's.
     pub capabilities: u64,
     /// An exec never gives it more privileges.
@@ -186,7 +186,7 @@ fn changed<'s, 'm: 's>(
     let (uid, gid) = (changes.uid.unwrap_or(of.user.uid), changes.gid.unwrap_or(of.user.gid));
     let mut user = User { uid, gid, umask: of.user.umask, ..User::default() };
     user.additional_gids.extend(&of.user.additional_gids).doing("copy the groups")?;
-    for gid in &changes.additional_gids {
+    for gid in changes.additional_gids {
         user.additional_gids.push(*gid).map_err(|_| too_many_groups())?;
     }
     Ok(Process {
