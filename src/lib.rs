@@ -15,10 +15,10 @@
 //!     bundle  export           puts image, rootfs and spec together; takes an image (image, rootfs) elsewhere
 //!     /    |     \
 //!  image  rootfs  spec <- container
-//!     \    |     /       \
-//!        codec            sys
-//!          |
-//!          io -> sys
+//!     \    |     /       |
+//!        codec         watch    the one event loop: init, cli and container wait by it
+//!            \        /
+//!             io -> sys
 //!    error  log  limits  sync        ground, used by all
 //! ```
 //!
@@ -55,5 +55,6 @@ pub mod rootfs;
 pub mod spec;
 pub mod sync;
 pub mod sys;
+pub mod watch;
 
 pub use error::{Context, Error, Result};

@@ -213,6 +213,9 @@ pub const DEVICE_NAME_BYTES: usize = 64;
 pub const PHASES_MAX: usize = 16;
 /// One stream's bytes between a port and the container; a pipe holds as many.
 pub const PUMP_BYTES: usize = 64 << 10;
+/// Files, processes and times that one loop waits for. A container takes nine in PID 1: its process,
+/// both ends of three streams, its hook's time, its stop's.
+pub const WATCHED_MAX: usize = 64;
 /// Lines to the host that it has not read yet: all of a boot's, with one long error.
 pub const CONTROL_OUT_BYTES: usize = 4096;
 /// One line from the host, in bytes.

@@ -26,7 +26,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 const GONE_MS: u64 = 2000;
 /// The kernel may lose a wake-up of a port that is polled and written ("virtio: console: fix lost
 /// wakeup", 2025), so a write that found no room is tried again after this many milliseconds.
-pub const RETRY_MS: i32 = 100;
+pub const RETRY_MS: u64 = 100;
 
 /// The port, for a panic that has nothing else at hand.
 static PORT: AtomicI32 = AtomicI32::new(-1);
@@ -121,7 +121,7 @@ impl Control {
 
     /// Sends one line; what the host does not take at once waits.
     pub fn send(&mut self, line: fmt::Arguments<'_>) {
-        for _ in 0..GONE_MS / RETRY_MS as u64 {
+        for _ in 0..GONE_MS / RETRY_MS {
             let before = self.out_end;
             let mut out = Out { control: self };
             if out.write_fmt(line).is_ok() && out.write_str("\n").is_ok() {
@@ -130,7 +130,7 @@ impl Control {
             }
             self.out_end = before;
             if !self.flush() {
-                let _ = event::wait_ms(RETRY_MS);
+                let _ = event::wait_ms(RETRY_MS as i32);
             }
         }
         crate::warning!("the host does not read, dropped: {line}");
@@ -199,7 +199,7 @@ impl Control {
         let deadline = time::monotonic_us() + milliseconds * 1000;
         self.hear();
         while !enough(self) && time::monotonic_us() < deadline {
-            self.wait(RETRY_MS);
+            self.wait(RETRY_MS as i32);
             self.hear();
         }
     }
@@ -221,7 +221,7 @@ impl Control {
                 (false, Some(since)) if now - since > GONE_MS * 1000 => return,
                 _ => {}
             }
-            self.wait(RETRY_MS);
+            self.wait(RETRY_MS as i32);
         }
     }
 

@@ -21,7 +21,6 @@ mod ports;
 pub mod power;
 mod pressure;
 mod privileges;
-mod pump;
 mod reaper;
 mod report;
 mod rootfs_place;
@@ -50,6 +49,7 @@ use crate::limits::COMMAND_LINE_BYTES;
 use crate::memory::{self, Memory};
 use crate::rootfs::{Applied, Privilege};
 use crate::sys::vm;
+use crate::watch::pump::Buffer;
 use crate::{Context, Error, Result};
 use control::Control;
 #[cfg(not(fuzzing))]
@@ -64,7 +64,7 @@ pub struct InitMemory {
     arguments: [u8; COMMAND_LINE_BYTES + 1],
     disks: block::Disks,
     /// Of standard input, output and error.
-    buffers: [pump::Buffer; 3],
+    buffers: [Buffer; 3],
 }
 
 impl InitMemory {

@@ -1,14 +1,7 @@
-//! Collects children that have ended: PID 1 is the parent of every orphan.
+//! Ends what is left when the machine goes off.
 
-use crate::sys::process::{self, Ended, Whom};
+use crate::sys::process::{self, Whom};
 use crate::sys::{Errno, event, signal};
-
-/// Collects all that have ended by now, and shows each.
-pub fn collect(see: &mut dyn FnMut(i32, Ended)) {
-    while let Ok(Some((pid, ended))) = process::wait(Whom::Any, false) {
-        see(pid, ended);
-    }
-}
 
 /// Kills every process but this one, and waits until all are gone, up to a deadline: one that hangs
 /// in the kernel must not keep the machine from going off.

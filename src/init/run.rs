@@ -3,7 +3,6 @@
 
 use super::control::Control;
 use super::options::{OptionSources, Options};
-use super::pump::{Buffer, Kind, Pump};
 use super::report::Report;
 use super::supervise::{self, Outcome, Streams, Supervisor};
 use super::{early, pressure, privileges};
@@ -16,6 +15,7 @@ use crate::spec::Spec;
 use crate::sys::fd::{self, Fd, FdRef};
 use crate::sys::vm::MappedVec;
 use crate::sys::{fs, tty};
+use crate::watch::pump::{Buffer, Kind, Pump};
 use crate::{Context, Error, Result};
 
 /// A host that promised a terminal says its size at once; without an answer this many milliseconds

@@ -1,18 +1,18 @@
 //! PID 1 while the container runs: one loop over descriptors.
 //!
-//! What is waited for is a row of [`SOURCES`]; a further source is one more row. All are watched
-//! edge-triggered, for a port without a host is always "ready": whoever is woken does all there is
-//! to do, and every pump has its turn.
+//! What is waited for is a row of the [`Loop`]; a further source is one more row. Fds are watched
+//! edge-triggered, because a port without a host is always "ready": every pump then moves all it
+//! can.
 
 use super::control::{Control, RETRY_MS};
-use super::pump::{Kind, Pump, Step};
-use super::{early, reaper};
+use super::early;
 use crate::container::Running;
-use crate::sys::event::{self, EPOLLET, EPOLLIN, EPOLLOUT, Event};
-use crate::sys::fd::{self, Fd, FdRef};
+use crate::sys::fd::{self, Fd};
 use crate::sys::process;
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::{time, tty};
+use crate::watch::pump::{Buffer, Kind, Pump, Step};
+use crate::watch::{Happened, Interest, Loop, Token};
 use crate::{Context, Result};
 
 /// After the signal that asks it to stop, a container has this long until it is killed, as with
@@ -24,8 +24,6 @@ const GONE_TURNS: u32 = 20;
 /// What a signal to PID 1 means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SignalAction {
-    /// A child ended.
-    Child,
     /// The machine is to stop.
     Stop,
     /// The container gets it.
@@ -36,7 +34,6 @@ enum SignalAction {
 /// Ctrl-Alt-Del is a SIGINT of the kernel's own, whose sender has no pid.
 fn meaning(signal: i32, sender: i32) -> SignalAction {
     match signal {
-        libc::SIGCHLD => SignalAction::Child,
         libc::SIGPWR => SignalAction::Stop,
         libc::SIGINT if sender == 0 => SignalAction::Stop,
         libc::SIGHUP
@@ -80,33 +77,13 @@ pub struct Supervisor<'a, 'm> {
     stop_signal: i32,
     streams: Streams<'m>,
     control: Option<&'a mut Control>,
-    signals: Fd,
-    stop_timer: Fd,
+    events: Loop,
+    /// The control port.
+    host: Option<Token>,
+    /// Says when the container is killed, if it does not stop.
+    stop: Option<Token>,
     status: Option<u8>,
 }
-
-/// Something that wakes the loop.
-struct Source {
-    fd: for<'s> fn(&'s Supervisor<'_, '_>) -> Option<FdRef<'s>>,
-    woken: fn(&mut Supervisor<'_, '_>),
-}
-
-// Pumps have their turn whatever woke the loop, so their rows have nothing to do.
-static SOURCES: [Source; 10] = [
-    Source { fd: |s| Some(s.signals.by_ref()), woken: |s| s.take_signals() },
-    Source { fd: |s| Some(s.container.pidfd.by_ref()), woken: |s| s.collect() },
-    Source { fd: |s| Some(s.stop_timer.by_ref()), woken: |s| s.on_stop_timeout() },
-    Source {
-        fd: |s| s.control.as_ref().map(|control| control.port()),
-        woken: |s| s.handle_host_commands(),
-    },
-    Source { fd: |s| s.streams.stdin.as_ref()?.source(), woken: |_| {} },
-    Source { fd: |s| s.streams.stdin.as_ref()?.sink(), woken: |_| {} },
-    Source { fd: |s| s.streams.stdout.as_ref()?.source(), woken: |_| {} },
-    Source { fd: |s| s.streams.stdout.as_ref()?.sink(), woken: |_| {} },
-    Source { fd: |s| s.streams.stderr.as_ref()?.source(), woken: |_| {} },
-    Source { fd: |s| s.streams.stderr.as_ref()?.sink(), woken: |_| {} },
-];
 
 impl<'a, 'm> Supervisor<'a, 'm> {
     /// A loop for a container that has been started.
@@ -116,36 +93,40 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         streams: Streams<'m>,
         control: Option<&'a mut Control>,
     ) -> Result<Supervisor<'a, 'm>> {
-        let signals = signal::open(early::signals()).doing("open signalfd")?;
-        let stop_timer = event::new_timer().doing("make timer")?;
+        let mut events = Loop::new(early::signals())?;
+        events.process(container.pid, container.pidfd.by_ref())?;
+        // Edges: a port without a host is always "ready". The pumps have their turn whatever
+        // woke the loop.
+        let host = match &control {
+            Some(control) => Some(events.add(control.port(), Interest::EDGES)?),
+            None => None,
+        };
+        for pump in [&streams.stdin, &streams.stdout, &streams.stderr].into_iter().flatten() {
+            for end in [pump.source(), pump.sink()].into_iter().flatten() {
+                events.add(end, Interest::EDGES)?;
+            }
+        }
         Ok(Supervisor {
             container,
             stop_signal,
             streams,
             control,
-            signals,
-            stop_timer,
+            events,
+            host,
+            stop: None,
             status: None,
         })
     }
 
     /// Looks after the container until it has ended and all its output is passed on.
     pub fn run(mut self) -> Result<Outcome> {
-        let set = event::new_set().doing("make epoll set")?;
-        for (index, source) in SOURCES.iter().enumerate() {
-            if let Some(fd) = (source.fd)(&self) {
-                event::add(&set, fd, EPOLLIN | EPOLLOUT | EPOLLET, index as u64)
-                    .doing("wait for streams")?;
-            }
-        }
-        // What came before there was a container.
-        self.handle_host_commands();
-        let mut events = [Event::default(); SOURCES.len()];
         let mut turns_without_host = 0;
         // The time of the console's last progress, and how much it had taken by then.
         let mut progress: Option<(u64, u64)> = None;
+        // What came before there was a container.
+        self.handle_host_commands();
         loop {
-            let (finished, timeout_ms) = self.pump();
+            let (finished, at_most_ms) = self.pump();
             if let Some(status) = self.status {
                 let host_is_there =
                     self.control.as_ref().is_none_or(|control| control.is_connected());
@@ -157,9 +138,25 @@ impl<'a, 'm> Supervisor<'a, 'm> {
                     return Ok(self.outcome(status));
                 }
             }
-            for woken in event::wait(&set, &mut events, timeout_ms).doing("wait")? {
-                (SOURCES[woken.key() as usize].woken)(&mut self);
+            self.events.wait(at_most_ms)?;
+            while let Some(happened) = self.events.take()? {
+                self.handle(happened);
             }
+        }
+    }
+
+    fn handle(&mut self, happened: Happened) {
+        match happened {
+            Happened::Signal(signal, sender) => match meaning(signal, sender) {
+                SignalAction::Stop => self.stop(),
+                SignalAction::Forward => self.signal(signal),
+                SignalAction::Ignore => {}
+            },
+            Happened::Ended(_, ended) => self.status = Some(ended.status()),
+            Happened::Due(token) if self.stop == Some(token) => self.signal(signal::SIGKILL),
+            Happened::Ready(token, _) if self.host == Some(token) => self.handle_host_commands(),
+            // The pumps have their turn anyway.
+            Happened::Due(_) | Happened::Ready(..) => {}
         }
     }
 
@@ -197,18 +194,19 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         }
     }
 
-    /// Gives every stream a turn: whether all output has ended, and how long the loop may sleep.
-    fn pump(&mut self) -> (bool, i32) {
+    /// Gives every stream a turn. Returns whether all output has ended, and how long the loop may
+    /// sleep, in milliseconds.
+    fn pump(&mut self) -> (bool, Option<u64>) {
         let ended = self.status.is_some();
         let Streams { stdin, stdout, stderr } = &mut self.streams;
         let mut finished = true;
-        let mut timeout_ms = -1;
+        let mut at_most_ms = None;
         for pump in [stdout, stderr].into_iter().flatten() {
             let step = pump.step(ended);
             finished &= step == Step::Finished;
             match step {
-                Step::More => timeout_ms = 0,
-                Step::Stuck if timeout_ms != 0 => timeout_ms = RETRY_MS,
+                Step::More => at_most_ms = Some(0),
+                Step::Stuck if at_most_ms.is_none() => at_most_ms = Some(RETRY_MS),
                 _ => {}
             }
         }
@@ -216,45 +214,23 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         if let Some(pump) = stdin.as_mut().filter(|_| !ended)
             && pump.step(false) == Step::More
         {
-            timeout_ms = 0;
+            at_most_ms = Some(0);
         }
         let waits = self.control.as_mut().is_some_and(|control| !control.flush());
-        if timeout_ms < 0 && (waits || ended) {
-            timeout_ms = RETRY_MS;
+        if at_most_ms.is_none() && (waits || ended) {
+            at_most_ms = Some(RETRY_MS);
         }
-        (finished, timeout_ms)
+        (finished, at_most_ms)
     }
 
-    fn take_signals(&mut self) {
-        while let Some((signal, sender)) = signal::next(&self.signals) {
-            match meaning(signal, sender) {
-                SignalAction::Child => self.collect(),
-                SignalAction::Stop => self.stop(),
-                SignalAction::Forward => self.signal(signal),
-                SignalAction::Ignore => {}
-            }
-        }
-    }
-
-    /// The one place where children are collected.
-    fn collect(&mut self) {
-        let ours = self.container.pid;
-        let status = &mut self.status;
-        reaper::collect(&mut |pid, ended| {
-            if pid == ours {
-                *status = Some(ended.status());
-            }
-        });
-    }
-
-    /// As `docker stop`: the image's own stop signal, and after a while SIGKILL.
+    /// Sends the image's own stop signal, and after a while SIGKILL, as `docker stop` does.
     fn stop(&mut self) {
         self.signal(self.stop_signal);
-        let _ = event::set_timer(&self.stop_timer, STOP_MS);
-    }
-
-    fn on_stop_timeout(&mut self) {
-        self.signal(signal::SIGKILL);
+        if let Some(before) = self.stop.take() {
+            self.events.remove(before);
+        }
+        // Rows never run out here: there are a dozen.
+        self.stop = self.events.after(STOP_MS).ok();
     }
 
     fn signal(&mut self, signal: i32) {
@@ -294,7 +270,7 @@ pub fn terminal_streams<'m>(
     master: &Fd,
     stdin: Fd,
     stdout: Fd,
-    buffers: &'m mut [super::pump::Buffer; 3],
+    buffers: &'m mut [Buffer; 3],
 ) -> Result<Streams<'m>> {
     fd::set_nonblocking(master.by_ref(), true).doing("terminal")?;
     let again = || fd::duplicate(master.by_ref(), 3).doing("terminal");
@@ -313,7 +289,6 @@ mod tests {
     #[test]
     fn signals_to_pid_1_have_their_meanings() {
         for (signal, sender, expected) in [
-            (libc::SIGCHLD, 7, SignalAction::Child),
             (libc::SIGINT, 0, SignalAction::Stop),
             (libc::SIGINT, 7, SignalAction::Forward),
             (libc::SIGPWR, 0, SignalAction::Stop),

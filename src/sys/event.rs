@@ -1,10 +1,10 @@
-//! Waiting for several descriptors at once, and timers.
+//! Waits for fds: epoll(7) and poll(2).
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 use super::{Errno, Result};
 
-pub use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
+pub use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI};
 
 /// One event: which, and the caller's number for it.
 #[repr(C, packed)]
@@ -20,9 +20,9 @@ impl Event {
         self.key
     }
 
-    /// Whether one of `EPOLL*` is among what happened.
-    pub fn has(self, flags: i32) -> bool {
-        self.events & flags as u32 != 0
+    /// Returns what happened, of `EPOLL*`.
+    pub fn flags(self) -> u32 {
+        self.events
     }
 }
 
@@ -32,25 +32,25 @@ pub fn new_set() -> Result<Fd> {
     unsafe { syscall!(libc::SYS_epoll_create1, libc::EPOLL_CLOEXEC) }.map(Fd::from_answer)
 }
 
-fn control(set: &Fd, operation: i32, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
+fn control(set: &Fd, operation: i32, number: i32, flags: i32, key: u64) -> Result<()> {
     let event = Event { events: flags as u32, key };
     // SAFETY: the kernel reads one `struct epoll_event`.
-    unsafe { command!(libc::SYS_epoll_ctl, set.raw(), operation, fd.raw(), &raw const event) }
+    unsafe { command!(libc::SYS_epoll_ctl, set.raw(), operation, number, &raw const event) }
 }
 
 /// epoll_ctl(2) `ADD`: waits for `flags` on `fd`, to be told with `key`.
 pub fn add(set: &Fd, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
-    control(set, libc::EPOLL_CTL_ADD, fd, flags, key)
+    control(set, libc::EPOLL_CTL_ADD, fd.raw(), flags, key)
 }
 
-/// epoll_ctl(2) `MOD`.
-pub fn change(set: &Fd, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
-    control(set, libc::EPOLL_CTL_MOD, fd, flags, key)
+/// epoll_ctl(2) `MOD` of the fd of this number; EBADF or ENOENT if it is no longer in the set.
+pub fn change(set: &Fd, number: i32, flags: i32, key: u64) -> Result<()> {
+    control(set, libc::EPOLL_CTL_MOD, number, flags, key)
 }
 
-/// epoll_ctl(2) `DEL`.
-pub fn remove(set: &Fd, fd: FdRef<'_>) -> Result<()> {
-    control(set, libc::EPOLL_CTL_DEL, fd, 0, 0)
+/// epoll_ctl(2) `DEL` of the fd of this number; EBADF or ENOENT if it is no longer in the set.
+pub fn remove(set: &Fd, number: i32) -> Result<()> {
+    control(set, libc::EPOLL_CTL_DEL, number, 0, 0)
 }
 
 /// epoll_wait(2): what happened, within `timeout_ms` milliseconds (-1: for ever). A signal reads as
@@ -103,18 +103,4 @@ pub fn poll_some(fds: &[Option<(FdRef<'_>, i16)>], answers: &mut [i16]) -> Resul
 pub fn wait_ms(milliseconds: i32) -> Result<()> {
     // SAFETY: no descriptors are passed.
     unsafe { command!(libc::SYS_poll, 0, 0, milliseconds) }
-}
-
-/// timerfd_create(2) on the monotonic clock, non-blocking.
-pub fn new_timer() -> Result<Fd> {
-    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
-    // SAFETY: no memory is passed.
-    unsafe { syscall!(libc::SYS_timerfd_create, libc::CLOCK_MONOTONIC, flags) }.map(Fd::from_answer)
-}
-
-/// timerfd_settime(2): readable once, this many milliseconds from now; 0 disarms it.
-pub fn set_timer(timer: &Fd, milliseconds: u64) -> Result<()> {
-    let value = [0i64, 0, (milliseconds / 1000) as i64, (milliseconds % 1000) as i64 * 1_000_000];
-    // SAFETY: the kernel reads one `struct itimerspec`.
-    unsafe { command!(libc::SYS_timerfd_settime, timer.raw(), 0, value.as_ptr(), 0) }
 }

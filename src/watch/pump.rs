@@ -1,5 +1,4 @@
-//! One stream between the container and a port: moves what there is, never waits, never loses a
-//! byte.
+//! One stream of a container: moves the bytes that there are, never waits, never loses one.
 
 use crate::limits::PUMP_BYTES;
 use crate::sys::fd::{Fd, FdRef};
@@ -46,7 +45,7 @@ pub struct Pump<'m> {
     sink: Option<Fd>,
     /// The sink is a terminal, which is told its input's end by a character.
     sink_is_terminal: bool,
-    buffer: &'m mut Buffer,
+    buffer: &'m mut [u8],
     start: usize,
     end: usize,
     taken: u64,
@@ -64,7 +63,7 @@ impl<'m> Pump<'m> {
         source: Fd,
         sink: Fd,
         sink_is_terminal: bool,
-        buffer: &'m mut Buffer,
+        buffer: &'m mut [u8],
     ) -> Pump<'m> {
         let (source, sink) = (Some(source), Some(sink));
         Pump {
@@ -114,7 +113,7 @@ impl<'m> Pump<'m> {
     fn fill(&mut self, container_ended: bool) -> bool {
         let Some(source) = &self.source else { return false };
         let left = self.end_at.map_or(u64::MAX, |end| end.saturating_sub(self.taken));
-        let room = left.min(PUMP_BYTES as u64) as usize;
+        let room = left.min(self.buffer.len() as u64) as usize;
         (self.start, self.end) = (0, 0);
         if room == 0 {
             return self.finish();
