@@ -1,22 +1,25 @@
 //! Stays with a process that runs in the foreground: passes signals on, relays its terminal, reaps,
-//! and ends as it does.
+//! and ends as it does. A reader of its output that stands still keeps no signal back.
 
 use crate::container::Running;
 use crate::container::notify::Relay;
 use crate::sys::fd::{self, FdRef, STDIN, STDOUT};
-use crate::sys::process::{self, Whom};
-use crate::sys::signal::{self, SIGCHLD, SignalSet};
+use crate::sys::process;
+use crate::sys::signal::{self, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SignalSet};
 use crate::sys::tty::{self, Settings};
-use crate::sys::{Errno, event, fs};
+use crate::watch::end::End;
+use crate::watch::pump::{Kind, Pump, Step};
+use crate::watch::{Happened, Interest, Loop, Token};
 use crate::{Context, Result};
 
 /// Bytes that are relayed at once.
 const RELAY_BYTES: usize = 4096;
-/// How often the terminal is read before anything else is looked at: a process that never stops
-/// writing is still told of what is typed, and of signals.
-const SHOWN_AT_ONCE: u32 = 16;
-/// The same when the process has ended: a terminal holds 64 KiB, and others may still write.
-const SHOWN_AT_END: u32 = 1024;
+/// Bytes that are shown after the process has ended: a terminal holds 64 KiB, and others may still
+/// write.
+const SHOWN_AT_END: u64 = 4 << 20;
+/// Once a signal has asked for the end, and the process has ended, the reader of standard output
+/// has this long to take something, in milliseconds.
+const UNREAD_MS: u64 = 1000;
 
 /// Our own terminal, raw as long as this is alive.
 struct Raw(Option<Settings>);
@@ -39,85 +42,82 @@ impl Drop for Raw {
     }
 }
 
-/// What was typed and not taken yet.
-struct Typed {
-    bytes: [u8; RELAY_BYTES],
-    start: usize,
-    end: usize,
-    /// There may be more.
-    open: bool,
+/// The terminal of the process, relayed to our own streams.
+struct Relayed<'m> {
+    master: FdRef<'m>,
+    typed: Pump<'m>,
+    shown: Pump<'m>,
+    /// Bytes that were read when the process ended.
+    read_by_end: Option<u64>,
 }
 
-/// Stays with it to its end; its exit status. Signals were held back before it was started. `relay`
-/// hears that it is ready.
+/// Stays with it to its end. Returns its exit status. Signals were held back before it was started.
+/// `relay` hears that it is ready.
 pub fn wait(running: &Running, relay: Option<&Relay>) -> Result<u8> {
-    let signals = signal::open(SignalSet::ALL).doing("watch signals")?;
-    let master = running.terminal.as_ref().map(fd::Fd::by_ref);
+    let mut events = Loop::new(SignalSet::ALL)?;
+    events.process(running.pid, running.pidfd.by_ref())?;
+    let socket = relay.and_then(Relay::socket);
+    let mut heard = socket.map(|socket| events.add(socket, Interest::READ)).transpose()?;
     let raw = Raw(None);
-    let _raw = if master.is_some() { Raw::set() } else { raw };
-    if let Some(master) = master {
-        fd::set_nonblocking(master, true).doing("relay the terminal")?;
-        copy_size(master);
-    }
-    let mut typed = Typed { bytes: [0; RELAY_BYTES], start: 0, end: 0, open: master.is_some() };
-    let mut shown = master;
-    let mut heard = relay.and_then(Relay::socket);
+    let _raw = if running.terminal.is_some() { Raw::set() } else { raw };
+    let mut buffers = [[0; RELAY_BYTES]; 2];
+    let mut relayed = match &running.terminal {
+        Some(master) => Some(Relayed::begin(master.by_ref(), &mut events, &mut buffers)?),
+        None => None,
+    };
+    let mut status = None;
+    // The user wants the end: a reader that stands still does not keep us longer than this.
+    let mut is_told_to_end = false;
+    let mut patience: Option<(Token, u64)> = None;
     loop {
-        let waits = typed.start < typed.end;
-        let keyboard = (typed.open && !waits).then_some((STDIN, libc::POLLIN));
-        let wanted = if waits { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
-        let mut answers = [0; 4];
-        let sources = [
-            Some((signals.by_ref(), libc::POLLIN)),
-            keyboard,
-            shown.map(|master| (master, wanted)),
-            heard.map(|socket| (socket, libc::POLLIN)),
-        ];
-        event::poll_some(&sources, &mut answers).doing("wait for the process")?;
-        if let Some(relay) = relay.filter(|relay| answers[3] != 0 && relay.hears_ready()) {
-            // We stay the main process: the manager knows our pid, and we end as the container
-            // does.
-            relay.tell(process::getpid(), false);
-            heard = None;
+        let step = relayed.as_mut().map_or(Step::Finished, |relayed| relayed.step(status));
+        let at_most_ms = match (step, status) {
+            (Step::Idle | Step::Finished, Some(status)) => return Ok(status),
+            (Step::More, _) => Some(0),
+            _ => None,
+        };
+        if let (Some(relayed), None, true, Some(_)) = (&relayed, patience, is_told_to_end, status) {
+            patience = Some((events.after(UNREAD_MS)?, relayed.shown.passed));
         }
-        if let Some(master) = shown {
-            if answers[1] != 0 {
-                typed.take();
-            }
-            typed.pass_on(master);
-            if answers[2] & !libc::POLLOUT != 0 && !show(master, SHOWN_AT_ONCE)? {
-                shown = None;
-            }
-        }
-        while let Some((number, _)) = signal::next(&signals) {
-            match number {
-                SIGCHLD => {
-                    if let Some(status) = reap(running.pid) {
-                        if let Some(master) = shown {
-                            show(master, SHOWN_AT_END)?;
-                        }
-                        return Ok(status);
+        events.wait(at_most_ms)?;
+        while let Some(happened) = events.take()? {
+            match happened {
+                Happened::Ended(_, ended) => status = Some(ended.status()),
+                Happened::Signal(libc::SIGWINCH, _) if let Some(relayed) = &relayed => {
+                    copy_size(relayed.master);
+                }
+                // Ours, from writing to nobody.
+                Happened::Signal(SIGPIPE, _) if relayed.is_some() => {}
+                Happened::Signal(number, _) => {
+                    is_told_to_end |= [SIGTERM, SIGINT, SIGHUP, SIGQUIT].contains(&number);
+                    if status.is_none() {
+                        // ESRCH: it has just ended, which we hear next.
+                        let _ = process::kill_pidfd(running.pidfd.by_ref(), number);
                     }
                 }
-                libc::SIGWINCH if master.is_some() => master.into_iter().for_each(copy_size),
-                // Ours, from writing to nobody.
-                libc::SIGPIPE if master.is_some() => {}
-                // ESRCH: it has just ended, and a SIGCHLD comes.
-                number => drop(process::kill_pidfd(running.pidfd.by_ref(), number)),
+                Happened::Ready(token, _) => {
+                    if heard == Some(token)
+                        && let Some(relay) = relay.filter(|relay| relay.hears_ready())
+                    {
+                        // We stay the main process: the manager knows our pid, and we end as the
+                        // container does.
+                        relay.tell(process::getpid(), false);
+                        events.remove(token);
+                        heard = None;
+                    }
+                }
+                Happened::Due(_) => {
+                    let passed = relayed.as_ref().map_or(0, |relayed| relayed.shown.passed);
+                    match (patience.take(), status) {
+                        (Some((_, before)), Some(status)) if before == passed => {
+                            return Ok(status);
+                        }
+                        _ => {}
+                    }
+                }
             }
         }
     }
-}
-
-/// One SIGCHLD may stand for many children. The exit status of `pid`, where it has ended.
-fn reap(pid: i32) -> Option<u8> {
-    let mut status = None;
-    while let Ok(Some((child, ended))) = process::wait(Whom::Any, false) {
-        if child == pid {
-            status = Some(ended.status());
-        }
-    }
-    status
 }
 
 fn copy_size(master: FdRef<'_>) {
@@ -126,38 +126,34 @@ fn copy_size(master: FdRef<'_>) {
     }
 }
 
-/// Shows what the terminal has up to now, by so many reads at most; false when nobody has it open
-/// any more.
-fn show(master: FdRef<'_>, most: u32) -> Result<bool> {
-    let mut bytes = [0; RELAY_BYTES];
-    for _ in 0..most {
-        match fs::read(master, &mut bytes) {
-            Ok(0) | Err(Errno::EIO) => return Ok(false),
-            // Where nobody reads it any more it goes nowhere: the process is neither stopped nor
-            // left alone for that.
-            Ok(length) => drop(fs::write_all(STDOUT, &bytes[..length])),
-            Err(Errno::EAGAIN) => return Ok(true),
-            Err(errno) => return Err(errno).doing("read the terminal"),
+impl<'m> Relayed<'m> {
+    fn begin(
+        master: FdRef<'m>,
+        events: &mut Loop,
+        [first, second]: &'m mut [[u8; RELAY_BYTES]; 2],
+    ) -> Result<Relayed<'m>> {
+        fd::set_nonblocking(master, true).doing("relay the terminal")?;
+        copy_size(master);
+        let again = || fd::duplicate(master, 3).doing("relay the terminal");
+        // Its end is no byte of the terminal's: the process may go on without our input.
+        let typed = Pump::new(Kind::Terminal, End::input(STDIN), again()?, false, first);
+        let shown = Pump::new(Kind::Terminal, again()?, End::output(STDOUT), false, second);
+        for end in [typed.source(), typed.sink(), shown.source(), shown.sink()] {
+            end.map(|end| events.add(end, Interest::EDGES)).transpose()?;
         }
-    }
-    Ok(true)
-}
-
-impl Typed {
-    fn take(&mut self) {
-        match fs::read(STDIN, &mut self.bytes) {
-            Ok(length @ 1..) => (self.start, self.end) = (0, length),
-            _ => self.open = false,
-        }
+        Ok(Relayed { master, typed, shown, read_by_end: None })
     }
 
-    fn pass_on(&mut self, master: FdRef<'_>) {
-        if self.start < self.end {
-            match fs::write(master, &self.bytes[self.start..self.end]) {
-                Ok(length) => self.start += length,
-                Err(Errno::EAGAIN) => {}
-                Err(_) => (self.start, self.open) = (self.end, false),
-            }
+    /// Moves what can be moved now. Returns how the output stands.
+    fn step(&mut self, status: Option<u8>) -> Step {
+        let step = self.shown.step(status.is_some());
+        if status.is_none() {
+            // Nobody reads it after the end.
+            let typed = self.typed.step(false);
+            return if typed == Step::More { Step::More } else { step };
         }
+        let read = self.shown.taken;
+        let others_write = read - *self.read_by_end.get_or_insert(read) > SHOWN_AT_END;
+        if step == Step::More && others_write { Step::Finished } else { step }
     }
 }

@@ -58,6 +58,14 @@ pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()
     unsafe { command!(libc::SYS_sendmsg, socket.raw(), &raw const message, libc::MSG_NOSIGNAL) }
 }
 
+/// sendto(2) with `MSG_DONTWAIT`: sends some of `bytes`; EAGAIN if there is no room now.
+pub fn send_now(socket: FdRef<'_>, bytes: &[u8]) -> Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    let (pointer, length) = (bytes.as_ptr(), bytes.len());
+    // SAFETY: the kernel reads `bytes.len()` bytes; no address is passed.
+    unsafe { syscall!(libc::SYS_sendto, socket.raw(), pointer, length, flags, 0, 0) }
+}
+
 /// recvmsg(2): one message into `buffer`, and the descriptor that came with it. 0 bytes: the peer
 /// is gone.
 pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd>)> {

@@ -9,6 +9,7 @@
 //! its signals it collects all of them: those of a row become [`Happened::Ended`], orphans vanish.
 
 pub mod children;
+pub mod end;
 pub mod pump;
 
 use crate::limits::WATCHED_MAX;
@@ -69,7 +70,7 @@ pub enum Happened {
 #[derive(Clone, Copy)]
 enum Row {
     Free,
-    /// This fd. `always`: a file that epoll does not take, for it is always ready.
+    /// This fd. `always`: a file that epoll does not take, for it is always ready. It has one edge.
     File {
         number: i32,
         interest: Interest,
@@ -273,7 +274,11 @@ impl Loop {
                     self.remove(token);
                     return Ok(Some(Happened::Due(token)));
                 }
-                Row::File { always: true, interest, .. } if interest != Interest::NONE => {
+                Row::File { number, always: true, interest } if interest != Interest::NONE => {
+                    if interest == Interest::EDGES {
+                        let interest = Interest::NONE;
+                        self.rows[row] = Row::File { number, always: true, interest };
+                    }
                     return Ok(Some(Happened::Ready(token, interest)));
                 }
                 _ => {}

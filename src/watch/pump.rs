@@ -1,8 +1,9 @@
 //! One stream of a container: moves the bytes that there are, never waits, never loses one.
 
+use super::end::End;
 use crate::limits::PUMP_BYTES;
-use crate::sys::fd::{Fd, FdRef};
-use crate::sys::{Errno, fs};
+use crate::sys::Errno;
+use crate::sys::fd::FdRef;
 
 /// What a read of nothing means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,17 +39,18 @@ const ROUNDS: usize = 8;
 /// What a terminal takes for the end of its input (VEOF, ^D).
 const END_OF_TRANSMISSION: u8 = 4;
 
-/// A stream: both ends non-blocking, and the bytes between them.
+/// A stream: two ends that never wait, and the bytes between them.
 pub struct Pump<'m> {
     kind: Kind,
-    source: Option<Fd>,
-    sink: Option<Fd>,
+    source: Option<End>,
+    sink: Option<End>,
     /// The sink is a terminal, which is told its input's end by a character.
     sink_is_terminal: bool,
     buffer: &'m mut [u8],
     start: usize,
     end: usize,
-    taken: u64,
+    /// Bytes that were read.
+    pub taken: u64,
     end_at: Option<u64>,
     /// Bytes that the sink took.
     pub passed: u64,
@@ -60,12 +62,12 @@ impl<'m> Pump<'m> {
     /// A pump of this kind of source.
     pub fn new(
         kind: Kind,
-        source: Fd,
-        sink: Fd,
+        source: impl Into<End>,
+        sink: impl Into<End>,
         sink_is_terminal: bool,
         buffer: &'m mut [u8],
     ) -> Pump<'m> {
-        let (source, sink) = (Some(source), Some(sink));
+        let (source, sink) = (Some(source.into()), Some(sink.into()));
         Pump {
             kind,
             source,
@@ -83,12 +85,12 @@ impl<'m> Pump<'m> {
 
     /// Where it reads, until that has ended.
     pub fn source(&self) -> Option<FdRef<'_>> {
-        self.source.as_ref().map(Fd::by_ref)
+        self.source.as_ref().map(End::by_ref)
     }
 
     /// Where it writes, until nobody reads there any more.
     pub fn sink(&self) -> Option<FdRef<'_>> {
-        self.sink.as_ref().map(Fd::by_ref)
+        self.sink.as_ref().map(End::by_ref)
     }
 
     /// The source ends after this many bytes in all.
@@ -118,7 +120,7 @@ impl<'m> Pump<'m> {
         if room == 0 {
             return self.finish();
         }
-        match (fs::read(source.by_ref(), &mut self.buffer[..room]), self.kind) {
+        match (source.read(&mut self.buffer[..room]), self.kind) {
             (Ok(n @ 1..), _) => {
                 self.end = n;
                 self.taken += n as u64;
@@ -156,7 +158,7 @@ impl<'m> Pump<'m> {
                 self.start = self.end;
                 break;
             };
-            match fs::write(sink.by_ref(), &self.buffer[self.start..self.end]) {
+            match sink.write(&self.buffer[self.start..self.end]) {
                 Ok(n @ 1..) => {
                     self.start += n;
                     self.within_line = self.buffer[self.start - 1] != b'\n';
@@ -178,7 +180,8 @@ impl<'m> Pump<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::fd;
+    use crate::sys::fd::{self, Fd};
+    use crate::sys::fs;
 
     /// A pump between two pipes, and the far ends of both.
     fn pump(kind: Kind) -> (Fd, Pump<'static>, Fd) {

@@ -28,6 +28,7 @@ mod escapes_racing;
 mod escapes_racing_mounts;
 mod exit_codes;
 mod filter_order;
+mod foreground;
 mod ground;
 mod guest_lies;
 mod hostile;
