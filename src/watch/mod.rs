@@ -197,7 +197,7 @@ impl Loop {
     }
 
     /// Returns the next thing that happens.
-    pub fn next(&mut self) -> Result<Happened> {
+    pub fn next_event(&mut self) -> Result<Happened> {
         loop {
             if let Some(happened) = self.take()? {
                 return Ok(happened);

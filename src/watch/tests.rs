@@ -52,9 +52,9 @@ fn an_fd_is_ready_when_there_is_something_and_by_its_own_token() {
     events.wait(Some(0)).unwrap();
     assert_eq!(events.take().unwrap(), None);
     fs::write_all(said.by_ref(), b"x").unwrap();
-    assert_eq!(events.next().unwrap(), Happened::Ready(read, Interest::READ));
+    assert_eq!(events.next_event().unwrap(), Happened::Ready(read, Interest::READ));
     // A level: told again until it is read.
-    assert_eq!(events.next().unwrap(), Happened::Ready(read, Interest::READ));
+    assert_eq!(events.next_event().unwrap(), Happened::Ready(read, Interest::READ));
     events.change(read, Interest::NONE).unwrap();
     events.wait(Some(0)).unwrap();
     assert_eq!(events.take().unwrap(), None);
@@ -67,7 +67,7 @@ fn a_hang_up_counts_as_readable() {
     let (heard, said) = pipe();
     let token = events.add(heard.by_ref(), Interest::READ).unwrap();
     drop(said);
-    let Happened::Ready(told, what) = events.next().unwrap() else { panic!("not ready") };
+    let Happened::Ready(told, what) = events.next_event().unwrap() else { panic!("not ready") };
     assert!(told == token && what.is_readable() && !what.has(Interest::READ));
 }
 
@@ -78,13 +78,13 @@ fn a_file_that_epoll_does_not_take_is_always_ready() {
     let (heard, said) = pipe();
     let always = events.add(null.by_ref(), Interest::READ).unwrap();
     let other = events.add(heard.by_ref(), Interest::READ).unwrap();
-    assert_eq!(events.next().unwrap(), Happened::Ready(always, Interest::READ));
+    assert_eq!(events.next_event().unwrap(), Happened::Ready(always, Interest::READ));
     // And keeps no other from its turn.
     fs::write_all(said.by_ref(), b"x").unwrap();
-    assert_eq!(events.next().unwrap(), Happened::Ready(other, Interest::READ));
-    assert_eq!(events.next().unwrap(), Happened::Ready(always, Interest::READ));
+    assert_eq!(events.next_event().unwrap(), Happened::Ready(other, Interest::READ));
+    assert_eq!(events.next_event().unwrap(), Happened::Ready(always, Interest::READ));
     events.change(always, Interest::NONE).unwrap();
-    assert_eq!(events.next().unwrap(), Happened::Ready(other, Interest::READ));
+    assert_eq!(events.next_event().unwrap(), Happened::Ready(other, Interest::READ));
     assert_eq!(events.take().unwrap(), None);
 }
 
@@ -96,7 +96,7 @@ fn a_child_is_collected_once_and_its_row_is_gone() {
     events.wait(Some(0)).unwrap();
     assert_eq!(events.take().unwrap(), None);
     drop(said);
-    assert_eq!(events.next().unwrap(), Happened::Ended(token, Ended::Exited(7)));
+    assert_eq!(events.next_event().unwrap(), Happened::Ended(token, Ended::Exited(7)));
     assert_eq!(children::ended_of(pid), Err(Errno::ECHILD));
     assert!(events.row_of(token).is_none());
     events.wait(Some(0)).unwrap();
@@ -109,7 +109,7 @@ fn signals_have_their_senders_and_orphans_vanish() {
         let Ok(mut events) = Loop::new(SignalSet::ALL) else { return 1 };
         let us = process::getpid();
         must!(process::kill(us, libc::SIGTERM).is_ok());
-        must!(events.next().ok() == Some(Happened::Signal(libc::SIGTERM, us)));
+        must!(events.next_event().ok() == Some(Happened::Signal(libc::SIGTERM, us)));
         // One SIGCHLD stands for all of them.
         let (orphan, _orphan_fd, orphan_said) = child(1);
         let (pid, pidfd, said) = child(9);
@@ -118,7 +118,7 @@ fn signals_have_their_senders_and_orphans_vanish() {
         // Its end is heard of before the other one's.
         let _ = event::wait_ms(50);
         drop(said);
-        must!(events.next().ok() == Some(Happened::Ended(token, Ended::Exited(9))));
+        must!(events.next_event().ok() == Some(Happened::Ended(token, Ended::Exited(9))));
         while events.take().ok() != Some(None) {}
         must!(events.wait(Some(100)).is_ok() && events.take().ok() == Some(None));
         must!(children::ended_of(orphan) == Err(Errno::ECHILD));
@@ -135,9 +135,9 @@ fn times_come_in_their_order_and_not_before() {
     let never = events.after(u64::MAX).unwrap();
     let gone = events.after(1).unwrap();
     events.remove(gone);
-    assert_eq!(events.next().unwrap(), Happened::Due(sooner));
+    assert_eq!(events.next_event().unwrap(), Happened::Due(sooner));
     assert!(time::monotonic_us() - begin >= 20_000);
-    assert_eq!(events.next().unwrap(), Happened::Due(later));
+    assert_eq!(events.next_event().unwrap(), Happened::Due(later));
     assert!(time::monotonic_us() - begin >= 60_000);
     events.wait(Some(10)).unwrap();
     assert_eq!(events.take().unwrap(), None);
@@ -155,7 +155,7 @@ fn what_is_removed_while_its_event_waits_is_not_told() {
             events.add(heard.by_ref(), Interest::READ).unwrap()
         })
         .collect();
-    let Happened::Ready(first, _) = events.next().unwrap() else { panic!("not ready") };
+    let Happened::Ready(first, _) = events.next_event().unwrap() else { panic!("not ready") };
     let second = tokens.iter().copied().find(|token| *token != first).unwrap();
     events.remove(second);
     // Its row is used again at once, by one that is not ready.
@@ -191,7 +191,7 @@ fn the_number_of_a_closed_file_may_come_again() {
     let new = events.add(again.by_ref(), Interest::READ).unwrap();
     events.remove(old);
     fs::write_all(other_said.by_ref(), b"x").unwrap();
-    assert_eq!(events.next().unwrap(), Happened::Ready(new, Interest::READ));
+    assert_eq!(events.next_event().unwrap(), Happened::Ready(new, Interest::READ));
     drop(said);
 }
 
@@ -273,7 +273,7 @@ fn a_flood_of_signals_starves_nobody() {
         must!((signals, ready, dues) == (64, 1, 1));
         events.remove(token);
         while signals < 200 {
-            must!(events.next().ok() == Some(Happened::Signal(40, us)));
+            must!(events.next_event().ok() == Some(Happened::Signal(40, us)));
             signals += 1;
         }
         must!(events.wait(Some(0)).is_ok() && events.take().ok() == Some(None));
