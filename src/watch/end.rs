@@ -98,7 +98,7 @@ mod tests {
     fn fill(end: &End) -> usize {
         let mut taken = 0;
         loop {
-            match end.write(&[b'x'; 5000]) {
+            match end.write(&[b'x'; 4096]) {
                 Ok(n) => taken += n,
                 Err(errno) => {
                     assert_eq!(errno, Errno::EAGAIN);
