@@ -5,7 +5,7 @@ use crate::container::Running;
 use crate::container::notify::Relay;
 use crate::sys::fd::{self, FdRef, STDIN, STDOUT};
 use crate::sys::process;
-use crate::sys::signal::{self, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SignalSet};
+use crate::sys::signal::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SignalSet};
 use crate::sys::tty::{self, Settings};
 use crate::watch::end::End;
 use crate::watch::pump::{Kind, Pump, Step};
