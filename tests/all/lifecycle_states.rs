@@ -1,24 +1,24 @@
 //! Commands that look at containers or end them, on states that a test wrote: whatever stands
 //! there, each command says what runc says, and `delete --force` leaves nothing behind.
+//! lifecycle_lists.rs has `state`, `list` and `ps`.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::support::{read, scratch, write};
 
 /// A directory of states.
-struct Root(PathBuf);
+pub struct Root(pub PathBuf);
 
 /// What a command said.
-struct Said {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Said {
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Said {
-    fn of(output: Output) -> Said {
+    pub fn of(output: Output) -> Said {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said {
             status: output.status.code(),
@@ -29,7 +29,7 @@ impl Said {
 
     /// It failed as a runtime does, with this one line.
     #[track_caller]
-    fn fails(&self, line: &str) {
+    pub fn fails(&self, line: &str) {
         assert_eq!(
             (self.stderr.as_str(), self.status),
             (&*format!("ocinit: {line}\n"), Some(1)),
@@ -40,7 +40,7 @@ impl Said {
 
     /// It did what it was told to, and said this.
     #[track_caller]
-    fn says(&self, stdout: &str) {
+    pub fn says(&self, stdout: &str) {
         assert_eq!(
             (self.stdout.as_str(), self.stderr.as_str(), self.status),
             (stdout, "", Some(0))
@@ -49,11 +49,11 @@ impl Said {
 }
 
 impl Root {
-    fn new(name: &str) -> Root {
+    pub fn new(name: &str) -> Root {
         Root(scratch(name).join("states"))
     }
 
-    fn run(&self, words: &[&str]) -> Said {
+    pub fn run(&self, words: &[&str]) -> Said {
         Said::of(
             Command::new(env!("CARGO_BIN_EXE_ocinit"))
                 .arg("--root")
@@ -64,12 +64,12 @@ impl Root {
         )
     }
 
-    fn directory(&self, id: &str) -> PathBuf {
+    pub fn directory(&self, id: &str) -> PathBuf {
         self.0.join(id)
     }
 
     /// A container with this process.
-    fn add(&self, id: &str, (pid, started): (u32, u64), bundle: &str) {
+    pub fn add(&self, id: &str, (pid, started): (u32, u64), bundle: &str) {
         std::fs::create_dir_all(self.directory(id)).unwrap();
         let state = format!(
             r#"{{"id":"{id}","ociVersion":"1.0.2","bundle":"{bundle}","rootfs":"{bundle}/rootfs","cgroup":"",
@@ -85,15 +85,15 @@ impl Root {
 }
 
 /// A process of the host that stands for a container's.
-struct Process(Child);
+pub struct Process(pub Child);
 
 impl Process {
-    fn new() -> Process {
+    pub fn new() -> Process {
         Process(Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap())
     }
 
     /// Its number and start time.
-    fn who(&self) -> (u32, u64) {
+    pub fn who(&self) -> (u32, u64) {
         let stat =
             String::from_utf8(read(Path::new(&format!("/proc/{}/stat", self.0.id())))).unwrap();
         let fields = stat.rsplit_once(')').unwrap().1;
@@ -101,12 +101,12 @@ impl Process {
     }
 
     /// The signal that ends it.
-    fn ended_by(&mut self) -> i32 {
+    pub fn ended_by(&mut self) -> i32 {
         use std::os::unix::process::ExitStatusExt;
         self.0.wait().unwrap().signal().unwrap()
     }
 
-    fn is_alive(&mut self) -> bool {
+    pub fn is_alive(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
     }
 }
@@ -116,74 +116,6 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-#[test]
-fn a_state_is_what_the_specification_and_runc_have() {
-    let (root, process) = (Root::new("states-state"), Process::new());
-    root.add("one", process.who(), "/b");
-    root.add("two", (0, 0), "/b");
-    let text = |id: &str, pid: u32, status: &str| {
-        format!(
-            "{{\n  \"ociVersion\": \"1.0.2\",\n  \"id\": \"{id}\",\n  \"pid\": {pid},\n  \"status\": \"{status}\",\n  \
-             \"bundle\": \"/b\",\n  \"rootfs\": \"/b/rootfs\",\n  \"created\": \"2026-11-24T15:00:00.02420548Z\",\n  \
-             \"annotations\": {{\n    \"org.example\": \"A \\\"b\\\"\"\n  }},\n  \"owner\": \"\"\n}}\n"
-        )
-    };
-    root.run(&["state", "one"]).says(&text("one", process.0.id(), "running"));
-    root.run(&["state", "two"]).says(&text("two", 0, "stopped"));
-    // A configuration that was lost takes only the annotations along.
-    std::fs::remove_file(root.directory("two").join("config.json")).unwrap();
-    let said = root.run(&["state", "two"]);
-    assert!(said.status == Some(0) && !said.stdout.contains("annotations"), "{}", said.stdout);
-}
-
-#[test]
-fn a_list_is_laid_out_as_go_does_it() {
-    let (root, process) = (Root::new("states-list"), Process::new());
-    // As in the newest runc, only the default root may be missing.
-    let missing = format!("open the state's root {}: no such file or directory", root.0.display());
-    root.run(&["list"]).fails(&missing);
-    root.run(&["delete", "-f", "one"]).says("");
-    std::fs::create_dir(&root.0).unwrap();
-    root.run(&["list"]).says("ID          PID         STATUS      BUNDLE      CREATED     OWNER\n");
-    root.run(&["list", "-f", "json"]).says("null\n");
-    root.run(&["list", "-q"]).says("");
-    root.add("b-longer-name", process.who(), "/some/where/else");
-    root.add("a", (0, 0), "/b");
-    let pid = format!("{:<12}", process.0.id());
-    root.run(&["list"]).says(&format!(
-        "ID              PID         STATUS      BUNDLE             CREATED                         OWNER\n\
-         a               0           stopped     /b                 2026-11-24T15:00:00.02420548Z   root\n\
-         b-longer-name   {pid}running     /some/where/else   2026-11-24T15:00:00.02420548Z   root\n"
-    ));
-    root.run(&["list", "--quiet"]).says("a\nb-longer-name\n");
-    let one = |id: &str, pid: u32, status: &str, bundle: &str| {
-        format!(
-            r#"{{"ociVersion":"1.0.2","id":"{id}","pid":{pid},"status":"{status}","bundle":"{bundle}","rootfs":"{bundle}/rootfs","created":"2026-11-24T15:00:00.02420548Z","annotations":{{"org.example":"A \"b\""}},"owner":"root"}}"#
-        )
-    };
-    let both = format!(
-        "[{},{}]\n",
-        one("a", 0, "stopped", "/b"),
-        one("b-longer-name", process.0.id(), "running", "/some/where/else")
-    );
-    root.run(&["list", "--format=json"]).says(&both);
-    root.run(&["list", "--format=xml"]).fails("--format xml: neither table nor json");
-    // What cannot be read is told, and keeps nobody from the others. What is no container is none.
-    write(&root.directory("a").join("state.json"), "{");
-    std::fs::create_dir(root.directory("empty")).unwrap();
-    write(&root.directory("file"), "");
-    std::os::unix::fs::symlink("a", root.directory("link")).unwrap();
-    let said = root.run(&["list", "-f", "json"]);
-    assert_eq!(
-        said.stdout,
-        format!("[{}]\n", one("b-longer-name", process.0.id(), "running", "/some/where/else"))
-    );
-    assert_eq!(
-        said.stderr,
-        "ocinit: container a: state.json: invalid JSON at byte 1: the document ends early\n"
-    );
 }
 
 #[test]
@@ -248,43 +180,6 @@ fn a_process_that_nobody_has_collected_has_stopped() {
     assert!(root.run(&["state", "one"]).stdout.contains("\"pid\": 0,\n  \"status\": \"stopped\""));
     root.run(&["kill", "one"]).fails("container not running: one");
     root.run(&["delete", "one"]).says("");
-}
-
-#[test]
-fn processes_are_shown_by_number_and_by_ps() {
-    let (root, process) = (Root::new("states-ps"), Process::new());
-    root.add("one", process.who(), "/b");
-    let pid = process.0.id();
-    root.run(&["ps", "-f", "json", "one"]).says(&format!("[{pid}]\n"));
-    let said = root.run(&["ps", "one"]);
-    let lines: Vec<_> = said.stdout.lines().collect();
-    assert!(
-        lines.len() == 2 && lines[0].starts_with("UID ") && lines[1].ends_with(" sleep 1000"),
-        "{}",
-        said.stdout
-    );
-    // Options behind the name are those of ps.
-    let said = root.run(&["ps", "one", "-o", "pid=X,args", "-e"]);
-    said.fails("couldn't find PID field in ps output");
-    let said = root.run(&["ps", "one", "-e", "-o", "pid,args"]);
-    assert_eq!(
-        said.stdout.split_whitespace().collect::<Vec<_>>(),
-        ["PID", "COMMAND", &pid.to_string(), "sleep", "1000"]
-    );
-    let said = root.run(&["ps", "one", "--frobnicate"]);
-    assert!(
-        said.status == Some(1) && said.stderr.ends_with("ocinit: ps failed\n"),
-        "{}",
-        said.stderr
-    );
-    drop(process);
-    root.run(&["ps", "-f", "json", "one"]).says("null\n");
-    assert_eq!(root.run(&["ps", "one"]).stdout.lines().count(), 1);
-    let none = Command::new(env!("CARGO_BIN_EXE_ocinit"))
-        .args(["--root", root.0.to_str().unwrap(), "ps", "one"])
-        .env("PATH", "/proc/nowhere")
-        .output();
-    Said::of(none.unwrap()).fails("ps: executable file not found in $PATH");
 }
 
 #[test]
@@ -431,56 +326,5 @@ fn what_ocinit_does_not_do_is_refused_in_one_line() {
         &["--rootless=auto", "--debug", "--systemd-cgroup=false"],
     ] {
         root.run(&[words, &["state", "one"]].concat()).fails("container does not exist: one");
-    }
-}
-
-#[test]
-fn an_ordinary_user_has_states_of_his_own() {
-    let place = scratch("states-user");
-    std::fs::set_permissions(&place, PermissionsExt::from_mode(0o777)).unwrap();
-    let root = Root(place.join("ocinit"));
-    root.add("one", (0, 0), "/b");
-    let list = |runtime_directory: Option<&Path>, uid: &str| {
-        let mut command = Command::new("setpriv");
-        command.args([&format!("--reuid={uid}"), "--regid=65534", "--clear-groups", "--"]);
-        command.args([env!("CARGO_BIN_EXE_ocinit"), "list", "-q"]).env_remove("XDG_RUNTIME_DIR");
-        command.envs(runtime_directory.map(|path| ("XDG_RUNTIME_DIR", path)));
-        Said::of(command.output().unwrap()).stdout
-    };
-    assert_eq!(list(Some(&place), "65534"), "one\n");
-    assert!(
-        !list(None, "65534").contains("one") && !list(Some(&place), "0").contains("one"),
-        "root has its own"
-    );
-}
-
-/// A root with many containers is read once, and each container is looked up once.
-#[test]
-fn a_list_of_many_takes_as_many_steps_as_there_are() {
-    let root = Root::new("states-many");
-    let count = 400;
-    for n in 0..count {
-        root.add(&format!("container-with-a-name-{n:03}"), (0, 0), "/b");
-    }
-    for format in ["table", "json"] {
-        let log = root.0.parent().unwrap().join("trace");
-        let mut command = Command::new("strace");
-        command
-            .args(["-e", "trace=getdents64,openat,open", "-o"])
-            .arg(&log)
-            .arg(env!("CARGO_BIN_EXE_ocinit"));
-        let said = Said::of(
-            command.arg("--root").arg(&root.0).args(["list", "-f", format]).output().unwrap(),
-        );
-        assert_eq!(said.status, Some(0), "{}", said.stderr);
-        assert!(said.stdout.matches("container-with-a-name").count() == count, "{}", said.stdout);
-        let trace = String::from_utf8(read(&log)).unwrap();
-        // 24 bytes and a name each, in buffers of 4096.
-        assert!(
-            trace.matches("getdents64").count() < count / 10,
-            "{format}: the names are read again and again"
-        );
-        assert!(trace.matches("/etc/passwd").count() <= 1, "{format}");
-        assert!(trace.matches("state.json").count() == count, "{format}: each is read once");
     }
 }

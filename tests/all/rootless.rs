@@ -1,5 +1,4 @@
-//! `ocinit unpack --rootless` as an ordinary user: with one id, with ranges of ids, and where there
-//! are no namespaces. Needs root, to become that user and to give it ranges in an /etc of its own.
+//! `ocinit unpack --rootless` as an ordinary user: with one id and with ranges of ids. Needs root, to become that user and to give it ranges in an /etc of its own.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -11,11 +10,11 @@ use crate::support::tar::Header;
 use crate::support::{Image, Tar, busybox, copy_program, tool, write};
 
 /// A user that the machine does not know.
-const USER: &str = "12345";
+pub const USER: &str = "12345";
 
 /// One line for each file: name, mode, owner, length or device, time, link, content; then a tab and
 /// its attributes.
-const LIST: &str = r#"
+pub const LIST: &str = r#"
 import hashlib, os, stat, sys
 def show(path, name):
     s = os.lstat(path)
@@ -32,10 +31,10 @@ show(sys.argv[1], '.')
 "#;
 
 /// What is known of a file: the line without attributes, and those.
-type Listing = BTreeMap<String, (String, String)>;
+pub type Listing = BTreeMap<String, (String, String)>;
 
 /// Files of all kinds, owners, modes and attributes that an ordinary user has trouble with.
-fn layer() -> Tar {
+pub fn layer() -> Tar {
     let with =
         |name: &'static str, kind, mode, owner| Header { mode, owner, ..Header::new(name, kind) };
     let capability = "\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
@@ -69,10 +68,10 @@ fn layer() -> Tar {
 
 /// A directory that an ordinary user can reach: the binary, an image, and a place for what is made
 /// of it.
-struct Place(PathBuf);
+pub struct Place(pub PathBuf);
 
 impl Place {
-    fn new(name: &str, layers: Vec<Layer>) -> Place {
+    pub fn new(name: &str, layers: Vec<Layer>) -> Place {
         Place::of(
             name,
             Image {
@@ -84,7 +83,7 @@ impl Place {
         )
     }
 
-    fn of(name: &str, image: Image) -> Place {
+    pub fn of(name: &str, image: Image) -> Place {
         let place =
             std::env::temp_dir().join(format!("ocinit-rootless-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&place);
@@ -97,14 +96,14 @@ impl Place {
     }
 
     /// Runs a shell's script here as an ordinary user.
-    fn run(&self, script: &str) -> Output {
+    pub fn run(&self, script: &str) -> Output {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", USER, "--regid", USER, "--clear-groups", "sh", "-c", script]);
         command.current_dir(&self.0).env("HOME", self.0.join("out")).output().unwrap()
     }
 
     /// The same in a mount namespace where the user has a name, and these ranges of ids.
-    fn run_with_ranges(&self, ranges: &str, script: &str) -> Output {
+    pub fn run_with_ranges(&self, ranges: &str, script: &str) -> Output {
         write(
             &self.0.join("passwd"),
             format!("root:x:0:0::/root:/bin/sh\ntester:x:{USER}:{USER}::/:/bin/sh\n"),
@@ -120,7 +119,7 @@ impl Place {
         command.args(["-m", "sh", "-c", &setup]).current_dir(&self.0).output().unwrap()
     }
 
-    fn list(&self, root: &str) -> Listing {
+    pub fn list(&self, root: &str) -> Listing {
         let text = tool(Command::new("python3").args(["-c", LIST]).arg(self.0.join(root)));
         let lines = String::from_utf8(text).unwrap();
         let part = |line: &str| {
@@ -131,7 +130,7 @@ impl Place {
         lines.lines().map(part).collect()
     }
 
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         std::fs::read_dir(self.0.join("out")).unwrap().next().is_none()
     }
 }
@@ -143,23 +142,23 @@ impl Drop for Place {
 }
 
 #[track_caller]
-fn expect(output: &Output, status: i32, lines: &[&str]) {
+pub fn expect(output: &Output, status: i32, lines: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{said}");
     assert_eq!(said.lines().collect::<Vec<_>>(), lines);
 }
 
 #[track_caller]
-fn owner<'l>(listing: &'l Listing, name: &str) -> &'l str {
+pub fn owner<'l>(listing: &'l Listing, name: &str) -> &'l str {
     listing[name].0.split(' ').nth(1).unwrap()
 }
 
-const OWNER: &str = "user.rootlesscontainers";
-const UNPACK: &str = "./ocinit unpack --rootless image out/root";
+pub const OWNER: &str = "user.rootlesscontainers";
+pub const UNPACK: &str = "./ocinit unpack --rootless image out/root";
 
 /// The owners that an image of [`layer`] has besides root's, where no id but the user's own is
 /// mapped.
-const RECORDED: [(&str, &str); 9] = [
+pub const RECORDED: [(&str, &str); 9] = [
     ("./d", "08051006"),
     ("./d/f", "08071008"),
     ("./hard", "08071008"),
@@ -251,120 +250,6 @@ fn a_bad_layer_leaves_nothing_of_foreign_owners() {
     assert_eq!(output.status.code(), Some(125), "{line}");
     assert!(line.contains("diff_id: digest mismatch") && line.lines().count() == 1, "{line}");
     assert!(place.is_empty());
-}
-
-#[test]
-fn ranges_that_cannot_be_used() {
-    let place = Place::new("unused", vec![Layer::plain(Tar::new().file("x", 0o600, "x"))]);
-    let fails = "every file will be the caller's";
-    let many: String = (0..33).map(|n| format!("tester:{}:10\n", 100_000 + 10 * n)).collect();
-    for (ranges, script, why) in [
-        ("tester:100000:65536\n", &format!("PATH=/nowhere {UNPACK}"), ""),
-        (
-            many.as_str(),
-            &UNPACK.into(),
-            "line 33 of /etc/subuid: more ranges of one user than are taken",
-        ),
-        ("tester:none:1\n", &UNPACK.into(), "line 1 of /etc/subuid: not a range of ids"),
-        // newuidmap refuses what is the host's own.
-        ("tester:100000:65536\ntester:4294967294:9\n", &UNPACK.into(), "newuidmap"),
-    ] {
-        let output = place.run_with_ranges(ranges, script);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{ranges}: {said}");
-        assert!(
-            said.contains(why) && said.contains(fails) == why.starts_with("line "),
-            "{ranges}: {said}"
-        );
-        assert_eq!(owner(&place.list("out/root"), "./x"), "12345:12345");
-        std::fs::remove_dir_all(place.0.join("out/root")).unwrap();
-    }
-}
-
-#[test]
-fn where_there_are_no_namespaces_files_are_the_callers() {
-    let place = Place::new("alone", vec![Layer::gzip(layer())]);
-    // The kernel makes no user namespace for a process in a chroot.
-    let user = format!("--userspec={USER}:{USER}");
-    let mut command = Command::new("chroot");
-    command.arg(user).arg(&place.0).args([
-        "/ocinit",
-        "unpack",
-        "--rootless",
-        "/image",
-        "/out/root",
-    ]);
-    let summary = "ocinit: what could not be made without root: 9 owners (recorded in user.rootlesscontainers), \
-                   2 owners of links and pipes (lost), 2 devices (empty files instead), \
-                   2 directories closed to their owner (left open)";
-    expect(
-        &command.output().unwrap(),
-        0,
-        &[
-            "ocinit: no user namespace: operation not permitted: every file will be the caller's",
-            summary,
-            "ocinit: 3 extended attributes were skipped",
-        ],
-    );
-    let ours = place.list("out/root");
-    assert!(
-        ours.len() == 21 && ours.keys().all(|name| owner(&ours, name) == "12345:12345"),
-        "{ours:?}"
-    );
-    assert!(
-        ours["./closed"].0.starts_with("40700 ") && ours["./closed/deep"].0.starts_with("40700 ")
-    );
-    // A file that its own owner may not write has its mode again.
-    assert!(ours["./d/f"].0.starts_with("100444 ") && ours["./xattr"].0.starts_with("100400 "));
-    assert_eq!(ours["./xattr"].1, format!("{OWNER}=08011001 user.test=76"));
-    for (name, _) in RECORDED {
-        assert!(ours[name].1.starts_with(OWNER), "{name}");
-    }
-}
-
-#[test]
-fn a_namespace_that_gets_no_ids_is_as_good_as_none() {
-    let place = Place::new("unmapped", vec![Layer::gzip(layer())]);
-    let setup = format!(
-        "mount --make-rprivate / && mount -o remount,ro,bind /proc && \
-         exec setpriv --reuid {USER} --regid {USER} --clear-groups {UNPACK}"
-    );
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", &setup])
-        .current_dir(&place.0)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.starts_with("ocinit: no user namespace: read-only file system: "), "{said}");
-    let ours = place.list("out/root");
-    assert!(
-        ours.len() == 21 && ours.keys().all(|name| owner(&ours, name) == "12345:12345"),
-        "{ours:?}"
-    );
-    RECORDED.iter().for_each(|(name, value)| assert_eq!(ours[*name].1, format!("{OWNER}={value}")));
-}
-
-#[test]
-fn the_sysctl_that_is_in_the_way_is_named() {
-    let place = Place::new("sysctl", vec![Layer::plain(Tar::new().file("x", 0o600, "x"))]);
-    // A limit of a user namespace of this test's own.
-    write(&place.0.join("ranges"), "root:0:65536\n");
-    let inside = format!(
-        "echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --reuid {USER} --regid {USER} --clear-groups {UNPACK}"
-    );
-    let setup = format!(
-        "mount --make-rprivate / && touch /etc/subuid /etc/subgid && mount --bind ranges /etc/subuid && \
-         mount --bind ranges /etc/subgid && exec unshare -U --map-users=0,0,65536 --map-groups=0,0,65536 sh -c '{inside}'"
-    );
-    let output = Command::new("unshare")
-        .args(["-m", "sh", "-c", &setup])
-        .current_dir(&place.0)
-        .output()
-        .unwrap();
-    let line = "ocinit: no user namespace: no space left on device (1000 in /proc/sys/user/max_user_namespaces allows them): \
-                every file will be the caller's";
-    expect(&output, 0, &[line]);
 }
 
 #[test]
