@@ -37,6 +37,8 @@
 #[cfg(test)]
 #[path = "../tests/all/support/ground.rs"]
 mod ground;
+#[cfg(test)]
+mod pages;
 
 pub mod bundle;
 pub mod cli;

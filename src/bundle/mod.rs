@@ -27,7 +27,11 @@ use core::fmt::Display;
 use crate::error::{Context, Error, Result};
 use crate::image::{Config, Texts};
 use crate::io::strings::{Builder, PackedStrings, StringBlock};
-use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
+use crate::io::units;
+use crate::spec::settings::Draft;
+use crate::spec::{
+    CPU_PERIOD_US, Capabilities, Process, Resources, Root, Spec, capability, defaults,
+};
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS,
 };
@@ -45,9 +49,9 @@ pub struct Overrides<'a> {
     /// Instead of the image's `User`.
     pub user: Option<&'a str>,
     /// Instead of the image's `WorkingDir`.
-    pub workdir: Option<&'a CStr>,
+    pub workdir: Option<&'a str>,
     /// At most 64 bytes; [`DEFAULT_HOSTNAME`] where there is none.
-    pub hostname: Option<&'a CStr>,
+    pub hostname: Option<&'a str>,
     /// The process gets a pseudo-terminal: `TERM` is set where the image does not.
     pub terminal: bool,
     /// It gets a network namespace of its own, with nothing but loopback.
@@ -66,6 +70,28 @@ pub struct Overrides<'a> {
     pub security: Security,
 }
 
+impl<'a> Overrides<'a> {
+    /// Returns what the user said; arguments and environment are not in a draft.
+    pub fn of(draft: &Draft<'a>) -> Overrides<'a> {
+        let quota = |thousandths: u64| thousandths * CPU_PERIOD_US / units::ONE;
+        Overrides {
+            user: draft.user,
+            workdir: draft.workdir,
+            hostname: draft.hostname,
+            terminal: draft.terminal,
+            no_network: draft.own_network,
+            init: draft.init,
+            resources: Resources {
+                memory: draft.memory,
+                cpu_quota_us: draft.cpus.map(quota),
+                pids: draft.pids,
+            },
+            security: Security::of(draft),
+            ..Overrides::default()
+        }
+    }
+}
+
 /// The name of a container that was given none.
 pub const DEFAULT_HOSTNAME: &CStr = c"ocinit";
 /// The longest host name, in bytes (`__NEW_UTS_LEN`).
@@ -82,10 +108,10 @@ pub fn spec_from_image<'m>(
 ) -> Result<Spec<'m>> {
     let machine = overrides.machine;
     let hostname = match overrides.hostname {
-        Some(name) if name.is_empty() || name.count_bytes() > HOSTNAME_BYTES => {
+        Some(name) if name.is_empty() || name.len() > HOSTNAME_BYTES => {
             return Err(Error::new(format_args!("a hostname has 1 to {HOSTNAME_BYTES} bytes")));
         }
-        Some(name) => Some(strings.add(name.to_bytes())?),
+        Some(name) => Some(strings.add(name.as_bytes())?),
         None if machine => None,
         None => Some(DEFAULT_HOSTNAME),
     };
@@ -220,13 +246,13 @@ fn add_all(list: Texts<'_>, words: &mut Builder<'_, '_>) -> Result<()> {
 /// Where the process starts; a relative directory is meant from `/`.
 fn directory<'m>(
     config: &Config<'_>,
-    given: Option<&CStr>,
+    given: Option<&str>,
     strings: &mut StringBlock<'m>,
 ) -> Result<&'m CStr> {
     let mut path = strings.begin();
     path.push(b"/")?;
     match (given, config.working_dir()) {
-        (Some(given), _) => path.push(given.to_bytes())?,
+        (Some(given), _) => path.push(given.as_bytes())?,
         (None, Some(directory)) => directory.write_to(&mut path).doing("the image's WorkingDir")?,
         (None, None) => {}
     }

@@ -2,6 +2,7 @@
 
 use super::caller;
 use crate::codec::json::Value;
+use crate::spec::settings::{Draft, Filter};
 use crate::spec::{Limit, capability};
 
 /// Restrictions that the caller lifts or adds.
@@ -19,6 +20,16 @@ pub struct Security {
 }
 
 impl Security {
+    /// Returns what the draft lifts and adds.
+    pub fn of(draft: &Draft<'_>) -> Security {
+        Security {
+            privileged: draft.privileged,
+            no_new_privileges: draft.no_new_privileges,
+            unconfined: draft.filter == Some(Filter::Unconfined),
+            shows_all: draft.shows_all,
+        }
+    }
+
     /// Returns the bounding set of a process with all that this allows.
     pub fn bounding(&self) -> u64 {
         if self.privileged { caller::capabilities() } else { capability::DEFAULT }

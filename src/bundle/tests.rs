@@ -237,7 +237,7 @@ fn the_environment_is_the_images_but_for_what_was_given() {
     let found = spec(config, |overrides| {
         overrides.env = Some(Box::leak(Box::new(given.iter().copied())));
         overrides.terminal = true;
-        overrides.hostname = Some(c"box");
+        overrides.hostname = Some("box");
     });
     let env = found.unwrap().split('|').nth(1).unwrap().to_owned();
     assert_eq!(env, "NEW=n A=last=x HOME=/h B=2 FLAG PATH=/p AB=x HOSTNAME=box TERM=xterm");
@@ -252,7 +252,7 @@ fn the_environment_is_the_images_but_for_what_was_given() {
 fn what_was_given_goes_before_the_images() {
     let found = spec(r#"{"Cmd":["c"],"User":"nobody","WorkingDir":"/w"}"#, |overrides| {
         overrides.user = Some("app");
-        overrides.workdir = Some(c"/other");
+        overrides.workdir = Some("/other");
     });
     assert!(found.unwrap().ends_with("|/other|1000|0|15"));
     assert!(spec(r#"{"Cmd":["c"],"StopSignal":"SIGNO"}"#, |_| {}).unwrap_err().contains("SIGNO"));

@@ -6,7 +6,7 @@ use super::command::{Command, Run};
 use super::max_size::MaxSize;
 use super::notices::warn;
 use super::progress::Progress;
-use super::{image, options, rootless, security};
+use super::{image, options, rootless, settings};
 use crate::Result;
 use crate::container::userns::Ids;
 use crate::engine::bundle::{FromImage, Place, make};
@@ -34,13 +34,12 @@ pub(super) const COMMAND: Command = Command {
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let mut ids = Ids::of_caller();
     let powers = rootless::powers(arguments, &mut ids);
-    let restrictions = security::parse(arguments)?;
+    let draft = settings::draft(arguments)?;
     let limit = MaxSize::typed(arguments)?;
     let from = FromImage {
         image: image::query(arguments, arguments.word(0), &limit)?,
         args: None,
-        terminal: arguments.has("tty"),
-        restrictions: &restrictions,
+        draft: &draft,
     };
     let place = Place { bundle: arguments.word(1), powers, ids: &ids, joins: false };
     let progress = Progress::new(limit.again());

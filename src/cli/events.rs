@@ -3,13 +3,14 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::{container, quantity};
+use super::container;
 use crate::codec::json::Writer;
 use crate::container::state::Id;
 use crate::engine::events::{Event, observe};
 use crate::engine::stats::Files;
 use crate::io::lossy::LossyC;
 use crate::io::output::Output;
+use crate::io::units;
 use crate::sys::fd::STDOUT;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
@@ -40,7 +41,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 }
 
 fn interval(text: &CStr) -> Result<u64> {
-    match quantity::microseconds(text.to_bytes()) {
+    match units::microseconds(text.to_bytes(), None) {
         None => Err(Error::new(format_args!("--interval {}: not a duration", LossyC(text)))),
         Some(0) => Err(Error::new(format_args!("duration interval must be greater than 0"))),
         Some(interval_us) => Ok(interval_us),

@@ -164,6 +164,15 @@ fn section(command: &Command) -> &'static str {
     }
 }
 
+/// Returns each group with its commands.
+#[cfg(all(test, feature = "tools", feature = "runtime"))]
+pub(super) fn sections()
+-> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static Command>)> {
+    SECTIONS.into_iter().map(|title| {
+        (title, built().filter(move |command| section(command) == title))
+    })
+}
+
 struct Help;
 
 impl fmt::Display for Help {

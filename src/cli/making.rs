@@ -4,7 +4,7 @@ use super::arguments::Arguments;
 use super::max_size::MaxSize;
 use super::notices::warn;
 use super::progress::Progress;
-use super::{image, rootless, security};
+use super::{image, rootless, settings};
 use crate::container::Running;
 use crate::container::notify::Relay;
 use crate::container::state::{Id, Root};
@@ -12,11 +12,11 @@ use crate::engine::EngineMemory;
 use crate::engine::bundle::FromImage;
 use crate::engine::create::{Create, Source, Start, create};
 use crate::engine::notify::Notify;
-use crate::engine::security::Restrictions;
 use crate::engine::service_manager::PRESERVED_MAX;
 use crate::io::lossy::LossyC;
 use crate::io::text::decimal;
 use crate::log::Level;
+use crate::spec::settings::Draft;
 use crate::{Error, Result};
 
 /// Returns the sockets and the file that hear of the process.
@@ -62,9 +62,9 @@ pub fn make(
         keeps_keyring: arguments.has("no-new-keyring"),
     };
     // Without an image nothing reads these options: `Source::Bundle` refuses them.
-    let (limit, restrictions) = match arguments.value("image") {
-        Some(_) => (MaxSize::typed(arguments)?, security::parse(arguments)?),
-        None => (MaxSize::none(), Restrictions::default()),
+    let (limit, draft) = match arguments.value("image") {
+        Some(_) => (MaxSize::typed(arguments)?, settings::draft(arguments)?),
+        None => (MaxSize::none(), Draft::EMPTY),
     };
     let mut args = arguments.words().skip(1).map(|word| word.to_bytes());
     let has_args = arguments.words().nth(1).is_some();
@@ -75,8 +75,7 @@ pub fn make(
         (Some(name), None) => Source::Image(FromImage {
             image: image::query(arguments, name, &limit)?,
             args: if has_args { Some(&mut args) } else { None },
-            terminal: arguments.has("tty"),
-            restrictions: &restrictions,
+            draft: &draft,
         }),
         (None, _) if has_args => {
             return Err(Error::new(format_args!(

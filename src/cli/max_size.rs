@@ -1,9 +1,9 @@
 //! `--max-size SIZE`: the most bytes that an image's layers may unpack to.
 
 use super::arguments::Arguments;
-use super::quantity;
 use crate::io::lossy::LossyC;
 use crate::io::observer::Observer;
+use crate::io::units;
 use crate::sys::Errno;
 use crate::{Error, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +41,7 @@ impl MaxSize {
     /// Returns the limit that was typed, or none.
     pub fn typed(arguments: &Arguments<'_>) -> Result<MaxSize> {
         let Some(text) = arguments.value("max-size") else { return Ok(MaxSize::none()) };
-        let max = quantity::bytes(text.to_bytes());
+        let max = units::size(text.to_bytes());
         let fault = || {
             Error::new(format_args!(
                 "--max-size {}: no number of bytes, as 500m or 2g",

@@ -1,6 +1,7 @@
 //! Options that several commands have.
 
 use super::command::Flag;
+use super::settings::flag;
 
 pub const BUNDLE: Flag =
     Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
@@ -33,20 +34,10 @@ pub const PLATFORM: Flag = Flag::value(
 );
 /// The option of a command that gives the tag apart from the image.
 pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
-pub const TTY: Flag = Flag::switch("tty", b't', "the process gets a terminal");
-pub const PRIVILEGED: Flag = Flag::switch(
-    "privileged",
-    0,
-    "all capabilities and devices; nothing is filtered, hidden or read-only",
-);
-pub const SECURITY_OPT: Flag = Flag::value(
-    "security-opt",
-    0,
-    "OPTION",
-    "seccomp=unconfined or seccomp=FILE, no-new-privileges, systempaths=unconfined",
-);
-pub const ULIMIT: Flag =
-    Flag::value("ulimit", 0, "NAME=SOFT[:HARD]", "a limit, as in nofile=1024:4096; -1 is none");
+pub const TTY: Flag = flag("tty");
+pub const PRIVILEGED: Flag = flag("privileged");
+pub const SECURITY_OPT: Flag = flag("security-opt");
+pub const ULIMIT: Flag = flag("ulimit");
 pub const MAX_SIZE: Flag = Flag::value(
     "max-size",
     0,

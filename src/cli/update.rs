@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::{container, quantity};
+use super::container;
 use crate::codec::json::Writer;
 use crate::container::state::Id;
 use crate::engine::update::update;
@@ -10,6 +10,7 @@ use crate::io::document;
 use crate::io::lossy::LossyC;
 use crate::io::output::InMemory;
 use crate::io::text::decimal;
+use crate::io::units;
 use crate::sys::fd::STDIN;
 use crate::{Error, Result};
 
@@ -130,7 +131,7 @@ fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b
 fn number(text: &[u8], kind: &Kind) -> Option<i64> {
     let (sign, digits) = text.strip_prefix(b"-").map_or((1, text), |digits| (-1, digits));
     let number = match kind {
-        Kind::Bytes if sign > 0 => quantity::bytes(digits),
+        Kind::Bytes if sign > 0 => units::size(digits),
         // Of sizes none but -1.
         Kind::Bytes if digits != b"1" => None,
         _ => decimal(digits),

@@ -2,7 +2,7 @@
 //! them.
 
 use super::resolve::{ImageQuery, resolve};
-use super::security::{self, Restrictions};
+use super::security;
 use super::staged::Staged;
 use super::unpack::make_rootfs;
 use super::{EngineMemory, Notice, Notices};
@@ -14,6 +14,7 @@ use crate::io::output::Output;
 use crate::io::path::PathBuf;
 use crate::io::strings::StringBlock;
 use crate::rootfs::{Applied, Privilege};
+use crate::spec::settings::Draft;
 use crate::spec::{self, Spec};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, fs};
@@ -34,10 +35,8 @@ pub struct FromImage<'a> {
     pub image: ImageQuery<'a>,
     /// In place of the image's `Cmd`.
     pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
-    /// The process gets a terminal.
-    pub terminal: bool,
-    /// Restrictions that are lifted or added.
-    pub restrictions: &'a Restrictions<'a>,
+    /// What the user said of it.
+    pub draft: &'a Draft<'a>,
 }
 
 /// Where a bundle is made, and for whom.
@@ -61,10 +60,10 @@ pub fn make(
     memory: &mut EngineMemory,
     notices: Notices<'_>,
 ) -> Result<Applied> {
-    let FromImage { image, args, terminal, restrictions } = from;
+    let FromImage { image, args, draft } = from;
     let Place { bundle, powers, ids, joins } = *place;
     let documents = [&mut memory.process[..], &mut memory.config[..]];
-    let given = security::read(restrictions, documents, &mut memory.container.seccomp)?;
+    let given = security::read(draft, documents, &mut memory.container.seccomp)?;
     let unpack = &mut memory.unpack;
     let resolved = resolve(&image, &mut memory.archive, &mut memory.image, unpack)?;
     watch.begin(resolved.bytes());
@@ -77,8 +76,7 @@ pub fn make(
     watch.end();
     let config = &resolved.image.config;
     let (mut strings, mut stock) = (StringBlock::new(&mut memory.strings), Stock::EMPTY);
-    let security = restrictions.security;
-    let overrides = Overrides { bundle: true, terminal, args, security, ..Overrides::default() };
+    let overrides = Overrides { bundle: true, args, ..Overrides::of(draft) };
     let mut spec = bundle::spec_from_image(config, overrides, root.by_ref(), &mut strings)?;
     let rootless = (powers != Privilege::Root).then_some(Rootless {
         uids: ids.uids(),

@@ -22,7 +22,7 @@ pub mod notify;
 pub mod pause;
 pub mod processes;
 pub mod resolve;
-pub mod security;
+mod security;
 pub mod service_manager;
 mod staged;
 pub mod start;

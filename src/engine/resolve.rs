@@ -126,11 +126,20 @@ pub fn resolve<'m>(
     unpack: &mut UnpackMemory,
 ) -> Result<Resolved<'m>> {
     let (store, wanted) = open(query, archive, unpack)?;
-    let image = crate::image::open(&store, &wanted, memory)?;
-    let resolved = Resolved { store, image };
+    let resolved = in_store(store, &wanted, memory)?;
     let (count, bytes) = (resolved.image.layers.len(), resolved.bytes());
     crate::debug!("image {}: {count} layers, {bytes} bytes", LossyC(query.name));
     Ok(resolved)
+}
+
+/// Finds the image in a store that is open.
+pub fn in_store<'m>(
+    store: Store<'m>,
+    wanted: &Wanted<'_>,
+    memory: &'m mut ImageMemory,
+) -> Result<Resolved<'m>> {
+    let image = crate::image::open(&store, wanted, memory)?;
+    Ok(Resolved { store, image })
 }
 
 /// Opens the store that the image's name begins with. Returns also which of its images is wanted.

@@ -30,7 +30,6 @@ mod superblock;
 mod superblock_tests;
 mod supervise;
 mod sysfs;
-mod values;
 
 #[cfg(fuzzing)]
 pub use {
@@ -41,8 +40,9 @@ pub use {
     superblock::{Superblock, probe},
 };
 
-use crate::bundle;
 use crate::engine::EngineMemory;
+use crate::engine::resolve::in_store;
+use crate::engine::unpack::make_rootfs;
 use crate::image;
 use crate::io::lossy::Lossy;
 use crate::limits::COMMAND_LINE_BYTES;
@@ -137,8 +137,9 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     report.end_of("disk");
 
     let store = image_disk.open_store(&options, modules, archive)?;
-    let image =
-        image::open(&store, &wanted(&options)?, documents).context("image on", &image_disk)?;
+    let resolved =
+        in_store(store, &wanted(&options)?, documents).context("image on", &image_disk)?;
+    let image = &resolved.image;
     crate::info!("image {} on {image_disk}, {} layers", image.manifest, image.layers.len());
     report.end_of("image");
 
@@ -154,8 +155,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     // The next phase needs other code: so half of the program need not be in memory at once.
     vm::release_code();
     // A layer that fails ends the boot here: nothing of the image is executed.
-    let unpacked =
-        bundle::unpack_layers(&store, image.layers, root.by_ref(), Privilege::Root, &(), unpack)?;
+    let unpacked = make_rootfs(&resolved, root.by_ref(), Privilege::Root, &(), unpack)?;
     unpack.release();
     vm::release_code();
     let Applied { entries, bytes, passes, skipped_xattrs, .. } = unpacked;

@@ -4,12 +4,12 @@
 //! and its modules'.
 
 use super::cmdline::{Word, Words};
-use super::values::{self, Share};
 use crate::codec::digest::Digest;
 use crate::io::lossy::Lossy;
+use crate::io::units::{self, SECOND_US, Share};
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::log::Level;
-use crate::spec::Limit;
+use crate::spec::settings::{self, Draft, choice};
 use crate::{Error, Result};
 
 /// How a disk is named.
@@ -29,7 +29,7 @@ pub enum DiskSelector<'a> {
 
 /// Everything that can be told to PID 1, but for the container's arguments and environment (see
 /// [`OptionSources`]).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options<'a> {
     /// Where the image is.
     pub disk: DiskSelector<'a>,
@@ -45,36 +45,12 @@ pub struct Options<'a> {
     pub rootfs: Option<DiskSelector<'a>>,
     /// How large that tmpfs may grow.
     pub rootfs_size: Share,
-    /// The container gets a network namespace of its own, with loopback alone.
-    pub own_network: bool,
-    /// memory.max, in bytes.
-    pub memory: Option<u64>,
-    /// cpu.max, in thousandths of a processor.
-    pub cpus: Option<u64>,
-    /// pids.max.
-    pub pids: Option<u64>,
-    /// An init of ours between PID 1 of the container and its process.
-    pub init: bool,
     /// PID 1 itself becomes the container's process.
     pub exec: bool,
-    /// The container's host name.
-    pub hostname: &'a str,
-    /// The container gets a pseudo-terminal.
-    pub tty: bool,
-    /// In place of the image's User.
-    pub user: Option<&'a str>,
-    /// In place of the image's WorkingDir.
-    pub workdir: Option<&'a str>,
     /// How much is logged.
     pub log: Level,
-    /// docker's default seccomp profile. None: on if there is a container.
-    pub seccomp: Option<bool>,
-    /// An exec never gives more privileges.
-    pub no_new_privileges: bool,
-    /// All capabilities and devices; nothing is filtered, hidden or read-only.
-    pub privileged: bool,
-    /// Limits beside the default ones: [`limits`] has checked them.
-    pub ulimits: &'a str,
+    /// What the container gets.
+    pub draft: Draft<'a>,
 }
 
 impl Options<'_> {
@@ -87,21 +63,9 @@ impl Options<'_> {
         digest: None,
         rootfs: None,
         rootfs_size: Share::Percent(80),
-        own_network: false,
-        memory: None,
-        cpus: None,
-        pids: None,
-        init: false,
         exec: false,
-        hostname: "ocinit",
-        tty: false,
-        user: None,
-        workdir: None,
         log: Level::Info,
-        seccomp: None,
-        no_new_privileges: false,
-        privileged: false,
-        ulimits: "",
+        draft: Draft::EMPTY,
     };
 }
 
@@ -111,14 +75,34 @@ struct Key {
     name: &'static str,
     expected: &'static str,
     set: for<'a> fn(&mut Options<'a>, &'a str) -> Option<()>,
+    /// What the value means, and what holds without it, for README and the manual.
+    #[cfg(test)]
+    texts: (&'static str, &'static str),
 }
 
+/// `texts` are left out of the program.
 const fn key(
     name: &'static str,
     expected: &'static str,
+    texts: (&'static str, &'static str),
     set: for<'a> fn(&mut Options<'a>, &'a str) -> Option<()>,
 ) -> Key {
-    Key { name, expected, set }
+    let _ = texts;
+    Key {
+        name,
+        expected,
+        set,
+        #[cfg(test)]
+        texts,
+    }
+}
+
+/// Returns each key with its texts: those of the boot, then those of the container.
+#[cfg(test)]
+pub fn documented() -> Vec<(&'static str, &'static str, &'static str)> {
+    let boot = KEYS.iter().map(|key| (key.name, key.texts.0, key.texts.1));
+    let rows = settings::rows().iter().filter(|row| !row.key.is_empty());
+    boot.chain(rows.map(|row| (row.key, row.texts.0, row.texts.1))).collect()
 }
 
 /// `|options, text| options.FIELD = VALUE`, where VALUE may end early with `?`.
@@ -131,78 +115,91 @@ macro_rules! put {
     };
 }
 
-static KEYS: [Key; 23] = [
-    key("disk", "auto, /dev/NAME, LABEL=, UUID= or SERIAL=", put!(disk, text => which(text)?)),
+/// Keys of the boot. Those of the container are rows of [`settings`].
+static KEYS: [Key; 10] = [
+    key(
+        "disk",
+        "auto, /dev/NAME, LABEL=, UUID= or SERIAL=",
+        (
+            "`auto`, `/dev/NAME`, `LABEL=`, `UUID=` or `SERIAL=`: the disk with the image",
+            "`auto`: the one disk that holds one",
+        ),
+        put!(disk, text => which(text)?),
+    ),
     key(
         "wait",
         "seconds, at most 86400",
-        put!(wait, text => values::whole(text).filter(|&s| s <= 86400)?),
+        ("how long to wait for disks: seconds, or a duration such as `1m30s`", "10"),
+        put!(wait, text => seconds(text)?),
     ),
-    key("path", "an absolute path", put!(path, text => absolute(text)?)),
-    key("ref", "the name of an image", put!(reference, text => Some(some(text)?))),
+    key(
+        "path",
+        "an absolute path",
+        ("directory of the layout on its file system", "`/`"),
+        put!(path, text => absolute(text)?),
+    ),
+    key(
+        "ref",
+        "the name of an image",
+        ("tag of the image", "the only image"),
+        put!(reference, text => Some(some(text)?)),
+    ),
     key(
         "digest",
         "sha256: and 64 lower-case hex digits, or sha512: and 128",
+        (
+            "`sha256:…` of the manifest, or of an index that leads to it; anything else is refused",
+            "",
+        ),
         put!(digest, text => Some(digest(text)?)),
     ),
-    key("rootfs", "/dev/NAME, LABEL=, UUID= or SERIAL=", put!(rootfs, text => Some(named(text)?))),
+    key(
+        "rootfs",
+        "/dev/NAME, LABEL=, UUID= or SERIAL=",
+        (
+            "`/dev/NAME`, `LABEL=`, …: disk for the root file system, in a directory made anew at each boot",
+            "a tmpfs",
+        ),
+        put!(rootfs, text => Some(named(text)?)),
+    ),
     key(
         "rootfs-size",
         "a size such as 512M, or a share of memory such as 80%",
-        put!(rootfs_size, text => values::share(text)?),
+        (
+            "size of the tmpfs: bytes, `512M`, `50%` (a share is no more than fits into memory beside the rest)",
+            "`80%`",
+        ),
+        put!(rootfs_size, text => units::share(text.as_bytes())?),
     ),
-    key(
-        "net",
-        "host or none",
-        put!(own_network, text => values::choice(text, &[("host", false), ("none", true)])?),
-    ),
-    key("memory", "a size such as 512M", put!(memory, text => Some(values::size(text)?))),
-    key(
-        "cpus",
-        "a decimal number from 0.01 to 1000",
-        put!(cpus, text => Some(values::cpus(text)?)),
-    ),
-    // Up to PID_MAX_LIMIT, the most that the kernel takes.
-    key(
-        "pids",
-        "a number from 1 to 4194304",
-        put!(pids, text => Some(values::whole(text).filter(|n| (1..=4 << 20).contains(n))?)),
-    ),
-    key("init", "on or off", put!(init, text => values::switch(text)?)),
     key(
         "mode",
         "container or exec",
-        put!(exec, text => values::choice(text, &[("container", false), ("exec", true)])?),
+        ("`container`; `exec`: the image's process becomes PID 1 itself", "`container`"),
+        put!(exec, text => {
+            choice(text.as_bytes(), &[("container", false), ("exec", true)])?
+        }),
     ),
     key(
-        "hostname",
-        "1 to 64 letters, digits, '.', '-' or '_'",
-        put!(hostname, text => values::hostname(text)?),
+        "log",
+        "error, warning, info or debug",
+        ("`error`, `warning`, `info`, `debug`", "`info`"),
+        put!(log, text => choice(text.as_bytes(), LEVELS)?),
     ),
-    key("tty", "on or off", put!(tty, text => values::switch(text)?)),
+    // Stays where it stands, for it may be long: see `OptionSources::env`. The only key that may be
+    // given twice.
     key(
-        "user",
-        "USER or UID, with :GROUP or :GID behind it if wanted",
-        put!(user, text => Some(some(text)?)),
+        "env",
+        "NAME=VALUE",
+        ("`NAME=VALUE`, a variable over the image's own; it may be given more than once", ""),
+        |_, _| Some(()),
     ),
-    key("workdir", "an absolute path", put!(workdir, text => Some(absolute(text)?))),
-    key("log", "error, warning, info or debug", put!(log, text => values::choice(text, LEVELS)?)),
-    key(
-        "seccomp",
-        "default or off",
-        put!(seccomp, text => Some(values::choice(text, &[("default", true), ("off", false)])?)),
-    ),
-    key("no-new-privileges", "on or off", put!(no_new_privileges, text => values::switch(text)?)),
-    key("privileged", "on or off", put!(privileged, text => values::switch(text)?)),
-    key(
-        "ulimit",
-        "NAME=SOFT[:HARD], more of them after commas,",
-        put!(ulimits, text => limits(text).all(|limit| limit.is_some()).then_some(text)?),
-    ),
-    // Stays where it stands, for it may be long: see `OptionSources::env`. The only key that may be given
-    // twice.
-    key("env", "NAME=VALUE", |_, _| Some(())),
 ];
+
+/// Returns whole seconds, at most a day.
+fn seconds(text: &str) -> Option<u64> {
+    let us = units::microseconds(text.as_bytes(), Some(SECOND_US))?;
+    Some(us.div_ceil(SECOND_US)).filter(|seconds| *seconds <= 86_400)
+}
 
 const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),
@@ -210,11 +207,6 @@ const LEVELS: &[(&str, Level)] = &[
     ("info", Level::Info),
     ("debug", Level::Debug),
 ];
-
-/// Returns the limits of `nofile=1024:2048,core=0`; None for a malformed one.
-pub fn limits(text: &str) -> impl Iterator<Item = Option<Limit>> {
-    text.as_bytes().split(|&byte| byte == b',').map(|one| Limit::parse(one).ok())
-}
 
 fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
@@ -418,16 +410,18 @@ fn put<'a>(
     let fault = |why: &dyn core::fmt::Display| {
         Error::new(format_args!("{place}: ocinit.{}: {why}", Lossy(&name[..name.len().min(64)])))
     };
-    let Some((index, key)) = KEYS.iter().enumerate().find(|(_, key)| key.name.as_bytes() == name)
-    else {
-        return Err(fault(&"unknown key"));
+    let boot = KEYS.iter().position(|key| key.name.as_bytes() == name);
+    let row = settings::rows().iter().position(|row| row.key.as_bytes() == name);
+    let (index, expected) = match (boot, row) {
+        (Some(n), _) => (n, KEYS[n].expected),
+        (None, Some(n)) if !name.is_empty() => (KEYS.len() + n, settings::rows()[n].expected),
+        _ => return Err(fault(&"unknown key")),
     };
-    let repeatable = key.name == "env";
+    let repeatable = name == b"env";
     if *seen & (1 << index) != 0 && !repeatable {
         return Err(fault(&"given twice"));
     }
     *seen |= 1 << index;
-    let expected = key.expected;
     let Some(value) = value else {
         return Err(fault(&format_args!("has no value, {expected} expected")));
     };
@@ -436,11 +430,11 @@ fn put<'a>(
         let named = value.iter().position(|&byte| byte == b'=').is_some_and(|at| at > 0);
         return if named { Ok(()) } else { Err(fault(&format_args!("{expected} expected"))) };
     }
-    let text = core::str::from_utf8(value).ok();
-    match text.and_then(|text| (key.set)(options, text)) {
-        Some(()) => Ok(()),
-        None => Err(fault(&format_args!("{}: {expected} expected", Short(value)))),
-    }
+    let set = core::str::from_utf8(value).ok().and_then(|text| match boot {
+        Some(n) => (KEYS[n].set)(options, text),
+        None => (settings::rows()[row?].set)(&mut options.draft, text.as_bytes()).ok(),
+    });
+    set.ok_or_else(|| fault(&format_args!("{}: {expected} expected", Short(value))))
 }
 
 /// A value in a message: its first 128 bytes.
@@ -456,11 +450,12 @@ impl core::fmt::Display for Short<'_> {
 fn refuse_contradictions(options: &Options<'_>) -> Result<()> {
     let refuse = |what: &str| Err(Error::new(format_args!("{what}")));
     if options.exec {
-        let limited = options.memory.is_some() || options.cpus.is_some() || options.pids.is_some();
+        let Draft { memory, cpus, pids, init, terminal, own_network, .. } = options.draft;
+        let limited = memory.is_some() || cpus.is_some() || pids.is_some();
         for (given, key) in [
-            (options.init, "ocinit.init=on"),
-            (options.tty, "ocinit.tty=on"),
-            (options.own_network, "ocinit.net=none"),
+            (init, "ocinit.init=on"),
+            (terminal, "ocinit.tty=on"),
+            (own_network, "ocinit.net=none"),
             (limited, "ocinit.memory=, cpus= or pids="),
         ] {
             if given {

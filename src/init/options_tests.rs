@@ -1,7 +1,9 @@
 //! What the command line and `/ocinit.conf` may say, and what is refused.
 
-use super::options::{DiskSelector, OptionSources, Options, limits};
-use super::values::Share;
+use super::options::{DiskSelector, OptionSources, Options, documented};
+use crate::io::units::Share;
+use crate::pages::{hold, hold_table, roff};
+use crate::spec::settings::Filter;
 
 fn options<'a>(line: &'a str, file: &'a str) -> Result<Options<'a>, String> {
     OptionSources { line: line.as_bytes(), file: file.as_bytes() }
@@ -18,14 +20,14 @@ fn every_key_goes_to_its_place() {
         ocinit.log=debug\n";
     let o = options(line, file).unwrap();
     assert_eq!(o.disk, DiskSelector::Label("\"my image\""));
-    assert_eq!((o.wait, o.path, o.reference, o.own_network), (3, "/a", Some("x:1"), true));
+    assert_eq!((o.wait, o.path, o.reference, o.draft.own_network), (3, "/a", Some("x:1"), true));
     assert_eq!(
-        (o.rootfs_size, o.memory, o.cpus, o.pids),
+        (o.rootfs_size, o.draft.memory, o.draft.cpus, o.draft.pids),
         (Share::Percent(50), Some(64 << 20), Some(500), Some(9))
     );
     assert_eq!(
-        (o.init, o.hostname, o.tty, o.user, o.workdir),
-        (true, "h", true, Some("1:2"), Some("/w"))
+        (o.draft.init, o.draft.hostname, o.draft.terminal, o.draft.user, o.draft.workdir),
+        (true, Some("h"), true, Some("1:2"), Some("/w"))
     );
     assert!(o.log == crate::log::Level::Debug && o.digest.is_some() && !o.exec);
     assert_eq!(
@@ -38,12 +40,18 @@ fn every_key_goes_to_its_place() {
         "",
     )
     .unwrap();
-    assert_eq!((o.seccomp, o.no_new_privileges, o.privileged), (Some(false), true, false));
+    assert_eq!(
+        (o.draft.filter, o.draft.no_new_privileges, o.draft.privileged),
+        (Some(Filter::Unconfined), true, false)
+    );
     let limits: Vec<_> =
-        limits(o.ulimits).flatten().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
+        o.draft.limits.iter().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
     assert_eq!(limits, [("NOFILE", 5, 6), ("CORE", 0, 0)]);
     let o = options("ocinit.privileged=on", "ocinit.seccomp=default").unwrap();
-    assert_eq!((o.seccomp, o.privileged), (Some(true), true));
+    assert_eq!((o.draft.filter, o.draft.privileged), (Some(Filter::Default), true));
+    for (text, seconds) in [("3", 3), ("10s", 10), ("1m30s", 90), ("1500ms", 2), ("1d", 86_400)] {
+        assert_eq!(options(&format!("ocinit.wait={text}"), "").unwrap().wait, seconds, "{text}");
+    }
     let o = options("ocinit.mode=exec ocinit.rootfs=SERIAL=7 ocinit.disk=UUID=u", "").unwrap();
     assert_eq!(
         (o.exec, o.rootfs, o.disk),
@@ -146,4 +154,36 @@ fn arguments_and_environment_are_read_in_order() {
     told.options().unwrap();
     let env: Vec<&[u8]> = told.env().collect();
     assert_eq!(env, [&b"A=1"[..], b"A=\xff=", b"C=3"]);
+}
+
+#[test]
+fn readme_has_every_key() {
+    let rows: Vec<String> = documented()
+        .iter()
+        .map(|(key, value, default)| {
+            let space = if default.is_empty() { "" } else { " " };
+            format!("| `ocinit.{key}` | {value} | {default}{space}|")
+        })
+        .collect();
+    hold_table("| key | value | default |", &rows);
+}
+
+#[test]
+fn the_manual_has_every_key() {
+    let mut page = String::from(
+        ".TH OCINIT.CONF 5 \"\" \"ocinit\" \"File Formats\"\n.SH NAME\n\
+         ocinit.conf \\- what PID 1 boots, and how\n.SH DESCRIPTION\n\
+         The kernel's command line has \\fBocinit.\\fIKEY\\fB=\\fIVALUE\\fR words, and the image's\n\
+         arguments after \\fB\\-\\-\\fR. The file \\fB/ocinit.conf\\fR of the initramfs may have the same,\n\
+         a line each: \\fBocinit.\\fIKEY\\fB=\\fIVALUE\\fR, \\fBarg=\\fIARGUMENT\\fR, \\fBenv=\\fINAME=VALUE\\fR;\n\
+         or each ended by NUL, for values that hold newlines.\n.SH KEYS\n",
+    );
+    for (key, value, default) in documented() {
+        page += &format!(".TP\n\\fBocinit.{}\\fR\n{}.\n", roff(key), roff(value));
+        if !default.is_empty() {
+            page += &format!("Without it: {}.\n", roff(default));
+        }
+    }
+    page += ".SH \"SEE ALSO\"\n.BR ocinit (1)\n";
+    hold("docs/man/ocinit.conf.5", &page);
 }

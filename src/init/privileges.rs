@@ -1,50 +1,22 @@
 //! The container's restrictions and limits: docker's defaults, changed by the options.
 
-use super::options::{self, Options};
 use super::rootfs_place::{self, Budget};
-use super::{sysfs, values};
-use crate::bundle::{self, Security};
+use super::sysfs;
+use crate::bundle;
 use crate::container::MachineGroup;
 use crate::io::strings::StringBlock;
-use crate::spec::{
-    CPU_PERIOD_US, Capabilities, Device, Limit, Mount, Resources, Spec, capability, defaults,
-};
+use crate::spec::settings::{Draft, Filter, Limits};
+use crate::spec::{Capabilities, Device, Mount, Resources, Spec, capability, defaults};
 use crate::sys::fd::FdRef;
 use crate::sys::vm::MappedVec;
 use crate::{Context, Error, Result};
 
-/// Limits of a process, one of each kind.
-pub type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
-
-/// Returns the restrictions that the options lift or add.
-pub fn security(options: &Options<'_>) -> Security {
-    Security {
-        privileged: options.privileged,
-        no_new_privileges: options.no_new_privileges,
-        unconfined: options.seccomp == Some(false),
-        ..Security::default()
-    }
-}
-
-/// Applies the other options. They also count if PID 1 itself becomes the process.
-pub fn apply<'l>(options: &Options<'_>, spec: &mut Spec<'l>, limits: &'l mut Limits) {
-    spec.process.no_new_privileges = options.no_new_privileges;
-    spec.default_seccomp |= options.seccomp == Some(true);
-    // Of several limits of one kind the last counts.
-    let mut given = Limits::new();
-    for limit in options::limits(options.ulimits).flatten() {
-        match given.iter_mut().find(|other| other.resource == limit.resource) {
-            Some(other) => *other = limit,
-            None => drop(given.push(limit)),
-        }
-    }
-    bundle::limits(&given, limits);
+/// Applies what the user said of the process. It also counts if PID 1 itself becomes the process.
+pub fn apply<'l>(draft: &Draft<'_>, spec: &mut Spec<'l>, limits: &'l mut Limits) {
+    spec.process.no_new_privileges = draft.no_new_privileges;
+    spec.default_seccomp |= draft.filter == Some(Filter::Default);
+    bundle::limits(&draft.limits, limits);
     spec.process.limits = limits;
-}
-
-pub fn resources(options: &Options<'_>) -> Resources {
-    let quota = |thousandths: u64| thousandths * CPU_PERIOD_US / values::ONE_CPU;
-    Resources { memory: options.memory, cpu_quota_us: options.cpus.map(quota), pids: options.pids }
 }
 
 /// Makes the container's cgroup. A kernel without cgroup2 is an error only if limits are asked for.

@@ -11,10 +11,10 @@
 //! The marker is made before anything else, so a power cut at any moment leaves a directory that is
 //! still ours.
 
-use super::values::Share;
 use super::{early, sysfs};
 use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
+use crate::io::units::Share;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY};
 use crate::sys::{Errno, mount, system, xattr};

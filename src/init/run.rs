@@ -6,12 +6,13 @@ use super::options::{OptionSources, Options};
 use super::report::Report;
 use super::supervise::{self, Outcome, Streams, Supervisor};
 use super::{early, pressure, privileges};
-use crate::bundle::{self, Overrides};
+use crate::bundle::{self, DEFAULT_HOSTNAME, Overrides};
 use crate::container::{self, ContainerMemory, MachineGroup, Running, Stdio};
 use crate::image::Config;
 use crate::io::strings::StringBlock;
 use crate::limits::{COMMAND_LINE_BYTES, DEVICES_MAX, STRINGS_BYTES};
 use crate::spec::Spec;
+use crate::spec::settings::Limits;
 use crate::sys::fd::{self, Fd, FdRef};
 use crate::sys::vm::MappedVec;
 use crate::sys::{fs, tty};
@@ -52,48 +53,38 @@ impl Plan<'_> {
         report: &mut Report,
     ) -> Result<Outcome> {
         let Plan { told, options, shm, arguments, strings, container, buffers, streams } = self;
+        let draft = &options.draft;
         let mut args = told.args(arguments);
         let has_args = args.into_iter().next().is_some();
         let mut env = told.env();
         let mut strings = StringBlock::new(strings);
-        let hostname = strings.add(options.hostname.as_bytes()).doing("ocinit.hostname")?;
-        let workdir = options
-            .workdir
-            .map(|dir| strings.add(dir.as_bytes()).doing("ocinit.workdir"))
-            .transpose()?;
         let overrides = Overrides {
             args: if has_args { Some(&mut args) } else { None },
             env: Some(&mut env),
-            user: options.user,
-            workdir,
-            hostname: Some(hostname),
-            terminal: options.tty && streams.is_some(),
-            no_network: options.own_network,
-            init: options.init,
+            hostname: draft.hostname.or(DEFAULT_HOSTNAME.to_str().ok()),
+            terminal: draft.terminal && streams.is_some(),
             machine: options.exec,
-            bundle: false,
-            resources: privileges::resources(options),
-            security: privileges::security(options),
+            ..Overrides::of(draft)
         };
-        let (mut limits, mut mounts) = Default::default();
+        let (mut limits, mut mounts) = (Limits::new(), Default::default());
         let mut devices = MappedVec::new(DEVICES_MAX);
         let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
         let default_mounts = spec.mounts;
         let mut spec: Spec<'_> = spec;
-        privileges::apply(options, &mut spec, &mut limits);
+        privileges::apply(draft, &mut spec, &mut limits);
         bundle::make_volumes(config, root, &mut strings)?;
         report.end_of("config");
 
         if options.exec {
             return Err(become_image(&spec, root, container, report));
         }
-        bundle::complete_etc(root, hostname)?;
+        bundle::complete_etc(root, spec.hostname.unwrap_or(DEFAULT_HOSTNAME))?;
         privileges::allow_ports_and_ping();
         if privileges::limit_shared_memory(default_mounts, shm, &mut strings, &mut mounts)? {
             spec.mounts = &mounts;
         }
         let group = privileges::control_group(&spec.resources)?;
-        if options.privileged {
+        if draft.privileged {
             privileges::add_devices(&mut strings, &mut devices)?;
             spec.devices = &devices;
         } else {
@@ -106,7 +97,7 @@ impl Plan<'_> {
         let born_in = group.as_ref().map(MachineGroup::directory);
         let (running, streams) = match streams {
             None => start_on_console(&spec, root, born_in, container, buffers)?,
-            Some(ports) if options.tty => {
+            Some(ports) if draft.terminal => {
                 start_on_terminal(&spec, root, born_in, container, ports, buffers, report)?
             }
             Some(ports) => start_on_pipes(&spec, root, born_in, container, ports, buffers)?,

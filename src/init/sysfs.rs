@@ -1,6 +1,5 @@
 //! Small files of /sys and /proc.
 
-use super::values;
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
 use crate::io::text::{decimal, split_once};
@@ -105,7 +104,7 @@ pub fn device_node(class: &str, name: &str) -> Result<PathBuf, Errno> {
     let numbers = read(format_args!("/sys/class/{class}/{name}/dev"), &mut buffer)?;
     let (major, minor) = split_once(numbers, b':').ok_or(Errno::EINVAL)?;
     let number = |text: &str| {
-        values::whole(text).and_then(|number| u32::try_from(number).ok()).ok_or(Errno::EINVAL)
+        decimal(text.as_bytes()).and_then(|number| u32::try_from(number).ok()).ok_or(Errno::EINVAL)
     };
     let kind = if class == "block" { fs::S_IFBLK } else { fs::S_IFCHR };
     match fs::mknod(CWD, path.as_c_str(), kind | 0o600, fs::makedev(number(major)?, number(minor)?))

@@ -11,6 +11,7 @@ pub mod section;
 pub mod strings;
 pub mod text;
 pub mod unique;
+pub mod units;
 
 use crate::Result;
 

@@ -10,6 +10,7 @@ pub mod options;
 mod read;
 pub mod schema;
 pub mod seccomp;
+pub mod settings;
 mod write;
 
 pub use read::{Lists, each_unknown_capability, read_config, read_process};
@@ -203,7 +204,7 @@ impl Capabilities {
 }
 
 /// One `RLIMIT_*`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {
     /// Which.
     pub resource: u32,

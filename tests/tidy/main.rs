@@ -141,7 +141,7 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
 
 fn source(name: String, text: String) -> Source {
     // A file that is all tests is declared as `#[cfg(test)] mod tests;` by another.
-    let all_tests = name.ends_with("tests.rs") || name.contains("/tests/");
+    let all_tests = name == "pages.rs" || name.ends_with("tests.rs") || name.contains("/tests/");
     let mut code = Vec::new();
     for line in text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")) {
         let line = line.trim_start();
@@ -330,6 +330,32 @@ fn only_front_doors_print_errors() {
         );
     }
     expect_none(found, "an error printed below the front doors");
+}
+
+#[test]
+fn use_cases_print_nothing_and_know_no_words() {
+    let words = ["error!(", "warning!(", "info!(", "log::line(", "Arguments<", "Flag", "Command"];
+    let is_wrong = |line: &str| {
+        let line = without_strings(line).replace("fmt::Arguments<", "");
+        words.iter().any(|word| line.contains(word))
+    };
+    assert!(is_wrong("    crate::warning!(\"x\");") && !is_wrong("text: fmt::Arguments<'_>"));
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| room_of(&source.name) == "engine") {
+        let lines = source.code.iter().filter(|line| is_wrong(line));
+        found.extend(lines.map(|line| format!("{}: {line}", source.name)));
+    }
+    expect_none(found, "engine/ takes structs, returns results and gives notices");
+}
+
+#[test]
+fn words_of_a_command_line_do_not_leave_cli() {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| room_of(&source.name) != "cli") {
+        let lines = source.code.iter().filter(|line| line.contains("cli::arguments"));
+        found.extend(lines.map(|line| format!("{}: {line}", source.name)));
+    }
+    expect_none(found, "Arguments outside cli/");
 }
 
 #[test]

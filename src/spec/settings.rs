@@ -1,0 +1,426 @@
+//! What a user may say of the container of an image: one row for each thing, whether it is an option
+//! of `run --image` or a key of PID 1.
+//!
+//! A row writes to the [`Draft`]; the front doors find their rows here, and so do the help, README's
+//! tables and the pages of the manual.
+
+use super::Limit;
+use crate::io::text;
+use crate::io::units;
+
+/// Limits of a process, one of each kind.
+pub type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
+
+/// Which system calls the process may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filter<'m> {
+    /// docker's default profile.
+    Default,
+    /// All of them.
+    Unconfined,
+    /// The profile in this file.
+    File(&'m [u8]),
+}
+
+/// The container that the user wants, as far as the image or a default does not say it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draft<'m> {
+    /// A network namespace with nothing but loopback.
+    pub own_network: bool,
+    /// memory.max, in bytes.
+    pub memory: Option<u64>,
+    /// cpu.max, in thousandths of a processor.
+    pub cpus: Option<u64>,
+    /// pids.max.
+    pub pids: Option<u64>,
+    /// A small init of ours is the parent of the process.
+    pub init: bool,
+    /// The host name.
+    pub hostname: Option<&'m str>,
+    /// The process gets a terminal.
+    pub terminal: bool,
+    /// In place of the image's User.
+    pub user: Option<&'m str>,
+    /// In place of the image's WorkingDir.
+    pub workdir: Option<&'m str>,
+    /// Which system calls. None: the default of a container.
+    pub filter: Option<Filter<'m>>,
+    /// An exec never gives more privileges.
+    pub no_new_privileges: bool,
+    /// All capabilities and devices; nothing is filtered, hidden or read-only.
+    pub privileged: bool,
+    /// Nothing of /proc and /sys is hidden or read-only.
+    pub shows_all: bool,
+    /// Limits beside the default ones.
+    pub limits: Limits,
+}
+
+impl Draft<'_> {
+    /// Nothing was said.
+    pub const EMPTY: Draft<'static> = Draft {
+        own_network: false,
+        memory: None,
+        cpus: None,
+        pids: None,
+        init: false,
+        hostname: None,
+        terminal: false,
+        user: None,
+        workdir: None,
+        filter: None,
+        no_new_privileges: false,
+        privileged: false,
+        shows_all: false,
+        limits: Limits::new(),
+    };
+
+    /// Adds a limit; of one kind the last counts.
+    fn limit(&mut self, limit: Limit) {
+        match self.limits.iter_mut().find(|other| other.resource == limit.resource) {
+            Some(other) => *other = limit,
+            // There is room for every kind.
+            None => drop(self.limits.push(limit)),
+        }
+    }
+}
+
+/// Why a value is refused; empty if there is no more to say than what was expected.
+pub type Refusal = &'static str;
+
+/// Writes a value to the draft.
+pub type Set = for<'m> fn(&mut Draft<'m>, &'m [u8]) -> core::result::Result<(), Refusal>;
+
+/// One thing that may be said.
+pub struct Setting {
+    /// The option of `run --image`, without dashes; empty if it is none.
+    pub option: &'static str,
+    /// The option's letter; 0 if it has none.
+    pub short: u8,
+    /// What the option's value is called; empty if it takes none.
+    pub value: &'static str,
+    /// What the option does, for its help.
+    pub about: &'static str,
+    /// The key of PID 1, without `ocinit.`; empty if it is none.
+    pub key: &'static str,
+    /// What the key's value must be, for its error.
+    pub expected: &'static str,
+    /// Writes a value. An option that takes none is `on`.
+    pub set: Set,
+    /// What the key's value means, and what holds without it, for README and the manual.
+    #[cfg(test)]
+    pub texts: (&'static str, &'static str),
+}
+
+const NO_OPTION: Setting = Setting {
+    option: "",
+    short: 0,
+    value: "",
+    about: "",
+    key: "",
+    expected: "",
+    set: |_, _| Ok(()),
+    #[cfg(test)]
+    texts: ("", ""),
+};
+
+/// The row of an option.
+const fn option(
+    option: &'static str,
+    short: u8,
+    value: &'static str,
+    about: &'static str,
+    set: Set,
+) -> Setting {
+    Setting { option, short, value, about, set, ..NO_OPTION }
+}
+
+/// The row of a key. `texts` are left out of the program.
+const fn key(
+    key: &'static str,
+    expected: &'static str,
+    texts: (&'static str, &'static str),
+    set: Set,
+) -> Setting {
+    NO_OPTION.keyed(key, expected, texts, set)
+}
+
+impl Setting {
+    /// The same row with a key.
+    const fn keyed(
+        self,
+        key: &'static str,
+        expected: &'static str,
+        texts: (&'static str, &'static str),
+        set: Set,
+    ) -> Setting {
+        let _ = texts;
+        Setting {
+            key,
+            expected,
+            set,
+            #[cfg(test)]
+            texts,
+            ..self
+        }
+    }
+}
+
+/// `|draft, value| draft.FIELD = VALUE`, where VALUE may end early with `?`.
+macro_rules! put {
+    ($field:ident, $value:ident => $result:expr) => {
+        |draft, $value| {
+            let mut put = || {
+                draft.$field = $result;
+                Some(())
+            };
+            put().ok_or("")
+        }
+    };
+}
+
+const SWITCH: &str = "on or off";
+
+/// All rows.
+pub const SETTINGS: [Setting; 14] = [
+    key(
+        "net",
+        "host or none",
+        ("`host` (the machine's), `none` (a new, empty one)", "`host`"),
+        put!(own_network, value => choice(value, &[("host", false), ("none", true)])?),
+    ),
+    key(
+        "memory",
+        "a size such as 512M",
+        ("limit of the container's memory: bytes, `512M`, `1.5g`", ""),
+        put!(memory, value => Some(units::size(value).filter(|bytes| *bytes > 0)?)),
+    ),
+    key(
+        "cpus",
+        "a decimal number from 0.01 to 1000",
+        ("limit of the container's CPU time, in processors: `1.5`", ""),
+        // Below 0.01 the kernel takes no quota.
+        put!(cpus, value => {
+            Some(units::thousandths(value).filter(|cpus| (10..=1_000_000).contains(cpus))?)
+        }),
+    ),
+    key(
+        "pids",
+        "a number from 1 to 4194304",
+        ("limit of the container's processes and threads", ""),
+        // Up to PID_MAX_LIMIT, the most that the kernel takes.
+        put!(pids, value => Some(text::decimal(value).filter(|n| (1..=4 << 20).contains(n))?)),
+    ),
+    key(
+        "init",
+        SWITCH,
+        ("`on`: a small init of ours is the container's PID 1, as docker's `--init`", "`off`"),
+        put!(init, value => switch(value)?),
+    ),
+    key(
+        "seccomp",
+        "default or off",
+        (
+            "`default`: docker's profile; `off`: every system call",
+            "`default`; `off` in `mode=exec`",
+        ),
+        put!(filter, value => Some(choice(
+            value,
+            &[("default", Filter::Default), ("off", Filter::Unconfined)],
+        )?)),
+    ),
+    key(
+        "no-new-privileges",
+        SWITCH,
+        ("`on`: set-user-id programs and file capabilities give nothing more", "`off`"),
+        put!(no_new_privileges, value => switch(value)?),
+    ),
+    option(
+        "privileged",
+        0,
+        "",
+        "all capabilities and devices; nothing is filtered, hidden or read-only",
+        |_, _| Ok(()),
+    )
+    .keyed(
+        "privileged",
+        SWITCH,
+        ("`on`: all capabilities and devices; nothing is filtered, hidden or read-only", "`off`"),
+        put!(privileged, value => switch(value)?),
+    ),
+    option(
+        "security-opt",
+        0,
+        "OPTION",
+        "seccomp=unconfined or seccomp=FILE, no-new-privileges, systempaths=unconfined",
+        security_option,
+    ),
+    option(
+        "ulimit",
+        0,
+        "NAME=SOFT[:HARD]",
+        "a limit, as in nofile=1024:4096; -1 is none",
+        |_, _| Ok(()),
+    )
+    .keyed(
+        "ulimit",
+        "NAME=SOFT[:HARD], more of them after commas,",
+        (
+            "limits as docker writes them, commas between: `nofile=1024:4096,core=0`",
+            "`nofile=1024:524288,nproc=-1`",
+        ),
+        |draft, value| {
+            for one in value.split(|byte| *byte == b',') {
+                draft.limit(Limit::parse(one)?);
+            }
+            Ok(())
+        },
+    ),
+    key(
+        "hostname",
+        "1 to 64 letters, digits, '.', '-' or '_'",
+        ("the container's host name", "`ocinit`"),
+        put!(hostname, value => Some(hostname(value)?)),
+    ),
+    key(
+        "user",
+        "USER or UID, with :GROUP or :GID behind it if wanted",
+        (
+            "as whom the process runs: `USER`, `UID`, with `:GROUP` or `:GID` behind it",
+            "the image's",
+        ),
+        put!(user, value => Some(utf8(value).filter(|text| !text.is_empty())?)),
+    ),
+    key(
+        "workdir",
+        "an absolute path",
+        ("where the process starts", "the image's"),
+        put!(workdir, value => Some(utf8(value).filter(|text| text.starts_with('/'))?)),
+    ),
+    option("tty", b't', "", "the process gets a terminal", |_, _| Ok(())).keyed(
+        "tty",
+        SWITCH,
+        ("`on`: a pseudo-terminal", "`off`"),
+        put!(terminal, value => switch(value)?),
+    ),
+];
+
+static ROWS: [Setting; SETTINGS.len()] = SETTINGS;
+
+/// Returns all rows.
+pub fn rows() -> &'static [Setting] {
+    &ROWS
+}
+
+/// docker's `--security-opt`. Older versions took a colon.
+fn security_option<'m>(
+    draft: &mut Draft<'m>,
+    value: &'m [u8],
+) -> core::result::Result<(), Refusal> {
+    let end = value.iter().position(|byte| matches!(byte, b'=' | b':')).unwrap_or(value.len());
+    match (&value[..end], value.get(end + 1..)) {
+        (b"no-new-privileges", None | Some(b"true")) => draft.no_new_privileges = true,
+        (b"no-new-privileges", Some(b"false")) => draft.no_new_privileges = false,
+        (b"systempaths", Some(b"unconfined")) => draft.shows_all = true,
+        // Already so: there is no such confinement.
+        (b"apparmor", Some(b"unconfined")) | (b"label", Some(b"disable")) => {}
+        (b"seccomp", Some(b"unconfined")) => draft.filter = Some(Filter::Unconfined),
+        (b"seccomp", Some(b"builtin")) => draft.filter = Some(Filter::Default),
+        (b"seccomp", Some(path @ [_, ..])) => draft.filter = Some(Filter::File(path)),
+        _ => {
+            return Err(
+                "not one of seccomp=unconfined, seccomp=FILE, no-new-privileges[=true|false], \
+                 systempaths=unconfined",
+            );
+        }
+    }
+    Ok(())
+}
+
+fn utf8(value: &[u8]) -> Option<&str> {
+    core::str::from_utf8(value).ok()
+}
+
+/// `on` or `off`.
+fn switch(value: &[u8]) -> Option<bool> {
+    choice(value, &[("on", true), ("off", false)])
+}
+
+/// One of a few words.
+pub fn choice<T: Copy>(value: &[u8], choices: &[(&str, T)]) -> Option<T> {
+    choices.iter().find(|(word, _)| word.as_bytes() == value).map(|(_, value)| *value)
+}
+
+/// A name that may stand in a UTS namespace: 1 to 64 letters, digits, dots, dashes, underscores.
+fn hostname(value: &[u8]) -> Option<&str> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let fits = (1..=64).contains(&value.len()) && value.iter().all(is_plain);
+    utf8(value).filter(|_| fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set<'m>(key: &str, value: &'m str) -> core::result::Result<Draft<'m>, Refusal> {
+        let setting = rows().iter().find(|row| row.key == key).expect("a key");
+        let mut draft = Draft::EMPTY;
+        (setting.set)(&mut draft, value.as_bytes()).map(|()| draft)
+    }
+
+    #[test]
+    fn no_two_rows_say_the_same() {
+        let is_twice = |name: fn(&Setting) -> &'static str| {
+            let names: Vec<_> = rows().iter().map(name).filter(|name| !name.is_empty()).collect();
+            names.iter().any(|one| names.iter().filter(|other| *other == one).count() > 1)
+        };
+        assert!(!is_twice(|row| row.key) && !is_twice(|row| row.option));
+        for row in rows() {
+            assert!(row.key.is_empty() || !row.texts.0.is_empty(), "{}", row.key);
+            assert!(row.option.is_empty() || !row.about.is_empty(), "{}", row.option);
+        }
+    }
+
+    #[test]
+    fn processors_are_thousandths_that_the_kernel_takes() {
+        for (text, expected) in
+            [("1", Some(1000)), ("0.010", Some(10)), ("0.009", None), ("0", None)]
+        {
+            assert_eq!(set("cpus", text).ok().map(|draft| draft.cpus.unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_not_0() {
+        assert_eq!(set("memory", "1.5G").unwrap().memory, Some(3 << 29));
+        assert!(set("memory", "0").is_err() && set("memory", "1x").is_err());
+    }
+
+    #[test]
+    fn hostnames() {
+        assert_eq!(set("hostname", "a-b.c_1").unwrap().hostname, Some("a-b.c_1"));
+        let long = "x".repeat(65);
+        for text in ["", "a b", &long] {
+            assert!(set("hostname", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_are_written_as_docker_takes_them() {
+        let draft = set("ulimit", "nofile=1024:524288,core=0,memlock=-1:-1,nofile=5:6").unwrap();
+        let limits: Vec<_> =
+            draft.limits.iter().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
+        assert_eq!(limits, [("NOFILE", 5, 6), ("CORE", 0, 0), ("MEMLOCK", u64::MAX, u64::MAX)]);
+        for (text, why) in [
+            ("nofile", "not NAME=SOFT[:HARD]"),
+            ("files=1", "there is no such limit"),
+            ("nofile=", "not a number"),
+            ("nofile=1:", "not a number"),
+            ("nofile=1:2:3", "not a number"),
+            ("nofile=-2", "not a number"),
+            ("nofile=20:10", "the soft limit is above the hard one"),
+            ("nofile=-1:10", "the soft limit is above the hard one"),
+        ] {
+            assert_eq!(set("ulimit", text).unwrap_err(), why, "{text}");
+        }
+    }
+}
