@@ -38,6 +38,7 @@
 #[path = "../tests/all/support/ground.rs"]
 mod ground;
 #[cfg(test)]
+#[path = "../tests/all/support/pages.rs"]
 mod pages;
 
 pub mod bundle;

@@ -168,9 +168,9 @@ fn section(command: &Command) -> &'static str {
 #[cfg(all(test, feature = "tools", feature = "runtime"))]
 pub(super) fn sections()
 -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static Command>)> {
-    SECTIONS.into_iter().map(|title| {
-        (title, built().filter(move |command| section(command) == title))
-    })
+    SECTIONS
+        .into_iter()
+        .map(|title| (title, built().filter(move |command| section(command) == title)))
 }
 
 struct Help;
