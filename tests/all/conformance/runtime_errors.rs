@@ -4,151 +4,63 @@ use super::case::{Case, case, refusal};
 use super::runtime::{SLEEPS, begin};
 use crate::support::lab::{Lab, ended};
 
-/// Returns a check that `words` are refused after `prepare`, and that the status stays the same.
-fn refused_at(prepare: fn(&Lab), words: &'static [&'static str]) -> impl Fn(&mut Lab) -> String {
-    move |lab| {
-        prepare(lab);
-        let before = lab.status();
-        let verdict = lab.call(words).verdict();
-        let after = lab.status();
-        format!(
-            "{verdict} {before}{}",
-            if before == after { String::new() } else { format!(" then {after}") }
-        )
+/// Name, rule, the container's state, and the command that is refused there and changes nothing.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    ("create.twice", IN_USE, "created", "create --bundle @BUNDLE@ @ID@"),
+    ("run.twice", IN_USE, "running", "run --bundle @BUNDLE@ @ID@"),
+    ("start.absent", NOT_THERE, "absent", "start @ID@"),
+    ("start.running", "what is not created MUST be an error", "running", "start @ID@"),
+    ("start.stopped", "what is not created MUST be an error", "stopped", "start @ID@"),
+    ("kill.absent", NOT_THERE, "absent", "kill @ID@ TERM"),
+    (
+        "kill.stopped",
+        "what is not created or running MUST be an error",
+        "stopped",
+        "kill @ID@ TERM",
+    ),
+    ("delete.absent", NOT_THERE, "absent", "delete @ID@"),
+    ("delete.running", "what is not stopped MUST be an error", "running", "delete @ID@"),
+    ("state.absent", NOT_THERE, "absent", "state @ID@"),
+    ("exec.stopped", "there is nothing to enter", "stopped", "exec @ID@ /bin/true"),
+    ("exec.absent", "there is nothing to enter", "absent", "exec @ID@ /bin/true"),
+    ("pause.created", NOT_PAUSED, "stopped", "pause @ID@"),
+    ("resume.running", "what is not paused cannot be resumed", "running", "resume @ID@"),
+    ("kill.unknown", "an unknown signal is an error", "running", "kill @ID@ NONSENSE"),
+    ("kill.large", "a number beyond the kernel's is an error", "running", "kill @ID@ 99"),
+];
+const IN_USE: &str = "an id that is in use MUST be an error";
+const NOT_THERE: &str = "what is not there MUST be an error";
+const NOT_PAUSED: &str = "what does not run cannot be paused in runc; crun freezes it";
+
+/// Brings the container into a state.
+fn prepare(lab: &Lab, state: &str) {
+    match state {
+        "absent" => {}
+        "created" => drop(lab.create()),
+        "running" => begin(lab),
+        "stopped" => {
+            begin(lab);
+            // It may have ended by itself.
+            lab.call(&["kill", "@ID@", "KILL"]);
+            lab.wait_for("stopped");
+        }
+        _ => panic!("{state} is no state"),
     }
 }
 
-fn nothing(_: &Lab) {}
-
-fn create(lab: &Lab) {
-    lab.create();
-}
-
-fn stop(lab: &Lab) {
-    begin(lab);
-    // It may have ended by itself.
-    lab.call(&["kill", "@ID@", "KILL"]);
-    lab.wait_for("stopped");
+/// Returns what a command is answered in a state: `refused`, and the state, which must not change.
+fn answer(lab: &Lab, state: &str, command: &str) -> String {
+    prepare(lab, state);
+    let words: Vec<&str> = command.split(' ').collect();
+    let [before, verdict, after] = [lab.status(), lab.call(&words).verdict().into(), lab.status()];
+    if before == state && after == state { verdict } else { format!("{verdict} {before} {after}") }
 }
 
 pub fn errors() -> Vec<Case> {
-    let row = |name, rule, prepare, words, wanted| {
-        case(name, rule).with(SLEEPS).act(refused_at(prepare, words)).gives(wanted)
+    let row = |&(name, rule, state, command): &(_, _, &'static str, &'static str)| {
+        case(name, rule).with(SLEEPS).act(move |lab| answer(lab, state, command)).gives("refused")
     };
-    let mut cases = vec![
-        row(
-            "create.twice",
-            "an id that is in use MUST be an error",
-            create as fn(&Lab),
-            &["create", "--bundle", "@BUNDLE@", "@ID@"] as &[_],
-            "refused created",
-        ),
-        row(
-            "run.twice",
-            "an id that is in use MUST be an error",
-            begin,
-            &["run", "--bundle", "@BUNDLE@", "@ID@"],
-            "refused running",
-        ),
-        row(
-            "start.absent",
-            "what is not there MUST be an error",
-            nothing,
-            &["start", "@ID@"],
-            "refused absent",
-        ),
-        row(
-            "start.running",
-            "what is not created MUST be an error",
-            begin,
-            &["start", "@ID@"],
-            "refused running",
-        ),
-        row(
-            "start.stopped",
-            "what is not created MUST be an error",
-            stop,
-            &["start", "@ID@"],
-            "refused stopped",
-        ),
-        row(
-            "kill.absent",
-            "what is not there MUST be an error",
-            nothing,
-            &["kill", "@ID@", "TERM"],
-            "refused absent",
-        ),
-        row(
-            "kill.stopped",
-            "what is not created or running MUST be an error",
-            stop,
-            &["kill", "@ID@", "TERM"],
-            "refused stopped",
-        ),
-        row(
-            "delete.absent",
-            "what is not there MUST be an error",
-            nothing,
-            &["delete", "@ID@"],
-            "refused absent",
-        ),
-        row(
-            "delete.running",
-            "what is not stopped MUST be an error",
-            begin,
-            &["delete", "@ID@"],
-            "refused running",
-        ),
-        row(
-            "state.absent",
-            "what is not there MUST be an error",
-            nothing,
-            &["state", "@ID@"],
-            "refused absent",
-        ),
-        row(
-            "exec.stopped",
-            "there is nothing to enter",
-            stop,
-            &["exec", "@ID@", "/bin/true"],
-            "refused stopped",
-        ),
-        row(
-            "exec.absent",
-            "there is nothing to enter",
-            nothing,
-            &["exec", "@ID@", "/bin/true"],
-            "refused absent",
-        ),
-        row(
-            "pause.created",
-            "what does not run cannot be paused in runc; crun freezes it",
-            stop,
-            &["pause", "@ID@"],
-            "refused stopped",
-        ),
-        row(
-            "resume.running",
-            "what is not paused cannot be resumed",
-            begin,
-            &["resume", "@ID@"],
-            "refused running",
-        ),
-        row(
-            "kill.unknown",
-            "an unknown signal is an error",
-            begin,
-            &["kill", "@ID@", "NONSENSE"],
-            "refused running",
-        ),
-        row(
-            "kill.large",
-            "a number beyond the kernel's is an error",
-            begin,
-            &["kill", "@ID@", "99"],
-            "refused running",
-        ),
-    ];
+    let mut cases: Vec<Case> = REFUSED.iter().map(row).collect();
     cases.extend([
         case("create.twice.message", "the message says \"exists\", as clients look for")
             .act(|lab| {
