@@ -5,11 +5,14 @@ use super::handshake::{self, Channel};
 use super::procfs::Procfs;
 use super::report::Report;
 pub use super::request::{Host, Idle, Instead, Launch};
-use super::{Pointers, Running, attributes, child, intermediate, mounts, sysctl, talk};
+use super::starting::{Made, Starting};
+use super::{Pointers, Running, attributes, child, intermediate, mounts, sysctl};
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS};
 use crate::sys::marked::Mark;
 use crate::sys::mount;
+use crate::sys::signal::SignalSet;
 use crate::sys::vm::Shared;
+use crate::watch::Loop;
 use crate::{Context, Result};
 use core::cell::Cell;
 
@@ -18,6 +21,16 @@ use core::cell::Cell;
 ///
 /// The calling process must have one thread, and nobody else may collect its children meanwhile.
 pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
+    let mut events = Loop::new(SignalSet::NONE)?;
+    begin(launch, &mut events, pointers)?.finish(&mut events)
+}
+
+/// Makes the process, and returns a start that goes on at each event.
+pub fn begin<'a>(
+    launch: &'a Launch<'a>,
+    events: &mut Loop,
+    pointers: &mut Pointers,
+) -> Result<Starting<'a>> {
     let spec = launch.spec;
     let (ours, theirs) = handshake::pair()?;
     let staged = intermediate::is_needed(launch);
@@ -36,7 +49,12 @@ pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
             let is_released = plan.is_released();
             // Its channel, too: only the child's copy keeps the conversation open.
             drop(plan);
-            talk::hear_out(launch, (&ours, staged), (pid, pidfd), (born, report, is_released))
+            Starting::new(
+                launch,
+                ours,
+                Made { staged, pid, pidfd, born, report, is_released },
+                events,
+            )
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::container::hooks::{self, HookContext};
 use crate::container::notify::Relay;
 use crate::container::report::Report;
 use crate::container::start_socket;
+use crate::container::starting;
 use crate::container::state::{Id, Root, Status};
-use crate::container::talk;
 use crate::{Error, Result};
 
 /// Starts the container. With a service manager it returns only when the container is ready or has
@@ -40,7 +40,7 @@ pub fn start(
     }
     let pidfd = state.process.open();
     let context = HookContext { document: Some(document), id, state, status: Status::Running };
-    talk::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
+    starting::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
     let done = hooks::run(&context, "poststart", false);
     if done.is_err() {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).

@@ -13,3 +13,9 @@ pub fn ended() -> Option<(i32, Ended)> {
 pub fn ended_of(pid: i32) -> sys::Result<Option<Ended>> {
     process::wait(Whom::Pid(pid), false).map(|ended| ended.map(|(_, how)| how))
 }
+
+/// Waits for the end of the child of this pid, and collects it: for a caller that cannot go on
+/// before.
+pub fn await_end_of(pid: i32) {
+    let _ = process::wait(Whom::Pid(pid), true);
+}

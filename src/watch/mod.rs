@@ -140,6 +140,11 @@ impl Loop {
         })
     }
 
+    /// Returns whether all children are collected here, those without a row too.
+    pub fn collects(&self) -> bool {
+        self.collects
+    }
+
     /// Waits for `interest` in `fd`, which the caller keeps open until it removes the row.
     pub fn add(&mut self, fd: FdRef<'_>, interest: Interest) -> Result<Token> {
         let token = self.free()?;

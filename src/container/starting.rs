@@ -1,0 +1,486 @@
+//! The parent's side of the conversation with a new process (`handshake.rs`), a step at each event.
+
+use super::handshake::{Channel, Message};
+use super::mounts::lent::Borrower;
+use super::report::Report;
+use super::request::Launch;
+use super::{Running, attributes, child, mounts, userns};
+use crate::sys::fd::Fd;
+use crate::sys::process::{self, Ended};
+use crate::sys::vm::Shared;
+use crate::sys::{signal, tty};
+use crate::watch::{Happened, Interest, Loop, Token, children};
+use crate::{Context, Error, Result};
+use core::sync::atomic::Ordering;
+
+/// The listener of a filter that notifies. It comes once.
+enum Awaited {
+    /// The process has not offered it yet.
+    Due,
+    /// We have it, and whoever listens has not.
+    Here(Fd),
+    /// It was handed on, or the filter has none. A message that offers one is an error.
+    Done,
+}
+
+impl Awaited {
+    fn of(launch: &Launch<'_>) -> Awaited {
+        if launch.filter.is_some_and(|filter| filter.notifies()) {
+            Awaited::Due
+        } else {
+            Awaited::Done
+        }
+    }
+}
+
+/// Where a start stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The process sets itself up, and asks for what it cannot do.
+    SettingUp,
+    /// The intermediate process has made the container's, and is ending.
+    HandingOver,
+    /// The intermediate process makes the container's, where others may forge its messages.
+    Adopting,
+    /// Those others may have forged each message from here on.
+    Entered,
+    /// It may go on to its exec.
+    Ready,
+    /// It is dead: how it ended comes next.
+    Dying,
+    /// The start has failed: what was made is killed, and its end comes next.
+    Undoing,
+}
+
+/// How a start stands after a step.
+pub enum Step {
+    /// More has to happen.
+    Wait,
+    /// The process has executed, or waits at its gate: [`Starting::into_running`].
+    Started,
+    /// Nothing of it is left.
+    Failed(Error),
+}
+
+/// A start that gives control back: it answers one message of the new process at each event.
+pub struct Starting<'a> {
+    launch: &'a Launch<'a>,
+    channel: Channel,
+    phase: Phase,
+    /// The row of the channel.
+    heard: Token,
+    /// The row of the process, while its end is waited for; always if the loop collects all.
+    row: Option<Token>,
+    /// When to look again whether the process offers its listener.
+    look: Option<Token>,
+    /// Memory for the pid that the intermediate process makes; None once that was read.
+    born: Option<Shared>,
+    /// Memory for the report of a process under its filter.
+    report: Option<Report>,
+    /// See [`super::prepared::Plan::is_released`].
+    is_released: bool,
+    listener: Awaited,
+    /// The process that we made: the container's, or the intermediate process.
+    first: i32,
+    pid: i32,
+    pidfd: Fd,
+    /// How that process ended.
+    ended: Option<Ended>,
+    /// The container's process, made by an intermediate one that is ending.
+    next: Option<(i32, Fd)>,
+    terminal: Option<Fd>,
+    /// Why it is undone.
+    error: Option<Error>,
+}
+
+/// What the start made: the process, and what it shares with us.
+pub struct Made {
+    /// It is an intermediate process.
+    pub staged: bool,
+    /// Its pid.
+    pub pid: i32,
+    /// Its pidfd.
+    pub pidfd: Fd,
+    /// See there.
+    pub born: Option<Shared>,
+    /// See there.
+    pub report: Option<Report>,
+    /// See there.
+    pub is_released: bool,
+}
+
+/// How often we look whether a process offers its listener and spins, in milliseconds.
+const LOOK_MS: u64 = 1;
+
+impl<'a> Starting<'a> {
+    /// Hears out a process that was cloned. On failure it is killed.
+    pub(super) fn new(
+        launch: &'a Launch<'a>,
+        channel: Channel,
+        made: Made,
+        events: &mut Loop,
+    ) -> Result<Starting<'a>> {
+        let Made { staged, pid, pidfd, born, report, is_released } = made;
+        let heard = match events.add(channel.descriptor(), Interest::READ) {
+            Ok(heard) => heard,
+            Err(error) => {
+                end(pid, &pidfd);
+                return Err(error);
+            }
+        };
+        let mut starting = Starting {
+            launch,
+            channel,
+            phase: Phase::SettingUp,
+            heard,
+            row: None,
+            look: None,
+            born,
+            report,
+            is_released,
+            listener: Awaited::of(launch),
+            first: pid,
+            pid,
+            pidfd,
+            ended: None,
+            next: None,
+            terminal: None,
+            error: None,
+        };
+        let begun = starting.begin(staged, events);
+        match begun {
+            Ok(()) => Ok(starting),
+            Err(error) => {
+                starting.abandon(events);
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&mut self, staged: bool, events: &mut Loop) -> Result<()> {
+        if events.collects() {
+            self.watch_end(events)?;
+        }
+        if let (Awaited::Due, Some(report)) = (&self.listener, &self.report) {
+            report.tell_of_death();
+            self.look = Some(events.after(LOOK_MS)?);
+        }
+        if staged { Ok(()) } else { self.process_created() }
+    }
+
+    /// Waits for the end of the start, and for nothing else.
+    pub fn finish(mut self, events: &mut Loop) -> Result<Running> {
+        loop {
+            let happened = match events.next_event() {
+                Ok(happened) => happened,
+                Err(error) => {
+                    self.abandon(events);
+                    return Err(error);
+                }
+            };
+            match self.step(&happened, events) {
+                Step::Wait => {}
+                Step::Started => return Ok(self.into_running().0),
+                Step::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Returns the process of a start that has succeeded; and if the loop collects all children,
+    /// the row of the process, or how it has ended already.
+    pub fn into_running(self) -> (Running, Option<Token>, Option<Ended>) {
+        let Starting { pid, pidfd, terminal, row, ended, .. } = self;
+        (Running { pid, pidfd, terminal }, row, ended)
+    }
+
+    /// Does what an event asks for. One of another row changes nothing.
+    pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Step {
+        let done = match *happened {
+            Happened::Ready(token, _) if token == self.heard => self.hear(events),
+            Happened::Due(token) if self.look == Some(token) => self.look(events),
+            Happened::Ended(token, ended) if self.row == Some(token) => {
+                (self.row, self.ended) = (None, Some(ended));
+                self.process_ended(ended, events)
+            }
+            _ => return Step::Wait,
+        };
+        let done = done.unwrap_or_else(|error| self.undo(error, events));
+        if !matches!(done, Step::Wait) {
+            self.forget(events);
+        }
+        done
+    }
+
+    /// Takes our rows out of the loop, but the one of a process that runs.
+    fn forget(&mut self, events: &mut Loop) {
+        events.remove(self.heard);
+        self.look.take().into_iter().for_each(|token| events.remove(token));
+    }
+
+    /// Kills what was made, and goes on when that has ended.
+    fn undo(&mut self, error: Error, events: &mut Loop) -> Step {
+        self.phase = Phase::Undoing;
+        self.forget(events);
+        self.error = Some(error);
+        for pidfd in self.next.iter().map(|(_, pidfd)| pidfd).chain([&self.pidfd]) {
+            let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
+        }
+        self.undo_next(events)
+    }
+
+    fn undo_next(&mut self, events: &mut Loop) -> Step {
+        loop {
+            if self.ended.is_none() {
+                match self.watch_end(events) {
+                    Ok(()) => return Step::Wait,
+                    Err(_) => end(self.pid, &self.pidfd),
+                }
+            }
+            let Some((pid, pidfd)) = self.next.take() else { break };
+            (self.pid, self.pidfd, self.ended) = (pid, pidfd, None);
+        }
+        Step::Failed(self.error.take().unwrap_or_else(forged))
+    }
+
+    /// The same, but waits here: the loop cannot.
+    fn abandon(&mut self, events: &mut Loop) {
+        self.forget(events);
+        self.row.take().into_iter().for_each(|token| events.remove(token));
+        for (pid, pidfd) in self.next.iter().map(|(pid, pidfd)| (*pid, pidfd)) {
+            end(pid, pidfd);
+        }
+        if self.ended.is_none() {
+            end(self.pid, &self.pidfd);
+        }
+    }
+
+    fn watch_end(&mut self, events: &mut Loop) -> Result<()> {
+        if self.row.is_none() {
+            self.row = Some(events.process(self.pid, self.pidfd.by_ref())?);
+        }
+        Ok(())
+    }
+
+    /// The process is another one from now on, which the last one made.
+    fn take_over(&mut self, pid: i32, pidfd: Fd, events: &mut Loop) -> Result<()> {
+        (self.pid, self.pidfd, self.ended) = (pid, pidfd, None);
+        if events.collects() { self.watch_end(events) } else { Ok(()) }
+    }
+
+    fn process_created(&self) -> Result<()> {
+        crate::debug!("process {}: cloned", self.pid);
+        child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
+        self.launch.host.process_created(self.pid)
+    }
+
+    /// Takes the listener from the process, which may spin for that.
+    fn look(&mut self, events: &mut Loop) -> Result<Step> {
+        self.look = None;
+        if let (Awaited::Due, Some(report)) = (&self.listener, &self.report) {
+            match report.take(self.pidfd.by_ref()) {
+                Some(listener) => {
+                    self.listener = Awaited::Here(listener);
+                    // An intermediate process first makes the process whose pid the listener needs.
+                    if self.phase != Phase::Adopting {
+                        self.hand_on()?;
+                    }
+                    self.report.iter().for_each(Report::go_on);
+                }
+                None => self.look = Some(events.after(LOOK_MS)?),
+            }
+        }
+        Ok(Step::Wait)
+    }
+
+    /// Sends the listener to whoever listens, with the pid that is known by now.
+    fn hand_on(&mut self) -> Result<()> {
+        match core::mem::replace(&mut self.listener, Awaited::Done) {
+            Awaited::Here(listener) => self.launch.host.listener(self.pid, listener.by_ref()),
+            other => {
+                self.listener = other;
+                Ok(())
+            }
+        }
+    }
+
+    /// What follows from the end of a process.
+    fn process_ended(&mut self, ended: Ended, events: &mut Loop) -> Result<Step> {
+        match self.phase {
+            Phase::HandingOver => {
+                let Some((pid, pidfd)) = self.next.take() else { return Err(forged()) };
+                self.take_over(pid, pidfd, events)?;
+                events.change(self.heard, Interest::READ)?;
+                self.phase = Phase::SettingUp;
+                self.process_created()?;
+                self.channel.go()?;
+            }
+            Phase::Adopting => self.adopt(events)?,
+            Phase::Dying => return Err(died(ended)),
+            Phase::Undoing => return Ok(self.undo_next(events)),
+            // What it said before comes first.
+            Phase::SettingUp | Phase::Entered | Phase::Ready => {}
+        }
+        Ok(Step::Wait)
+    }
+
+    /// Waits for the end of an intermediate process. What the container's process says comes later.
+    fn await_intermediate(&mut self, phase: Phase, events: &mut Loop) -> Result<Step> {
+        self.phase = phase;
+        events.change(self.heard, Interest::NONE)?;
+        match self.ended {
+            Some(ended) => self.process_ended(ended, events),
+            None => self.watch_end(events).map(|()| Step::Wait),
+        }
+    }
+
+    /// Takes over the container's process, which is our child: the intermediate process has ended.
+    fn adopt(&mut self, events: &mut Loop) -> Result<()> {
+        let pid = self.born.take().map_or(0, |born| born.words()[0].load(Ordering::Acquire)) as i32;
+        if pid <= 0 {
+            if let Some(error) = self.report.as_ref().and_then(Report::failure) {
+                return Err(error);
+            }
+            return Err(match self.channel.receive()? {
+                Message::Failed(error) => error,
+                _ => Error::new(format_args!("the intermediate process died")),
+            });
+        }
+        let pidfd = process::open_pidfd(pid).doing("open the container's process")?;
+        self.take_over(pid, pidfd, events)?;
+        events.change(self.heard, Interest::READ)?;
+        self.phase = Phase::Entered;
+        self.launch.host.moved(pid)?;
+        if self.launch.filter.is_some() {
+            // It waits under its filter.
+            attributes::schedule(pid, &self.launch.spec.process)?;
+            self.hand_on()?;
+            self.channel.go()?;
+            if self.is_released {
+                self.phase = Phase::Ready;
+            }
+        }
+        Ok(())
+    }
+
+    /// What each message means in each phase.
+    fn hear(&mut self, events: &mut Loop) -> Result<Step> {
+        if matches!(self.phase, Phase::HandingOver | Phase::Adopting | Phase::Dying) {
+            // Its other end is gone, which an fd always tells.
+            return Ok(Step::Wait);
+        }
+        let launch = self.launch;
+        match (self.phase, self.channel.receive()?) {
+            (_, Message::Failed(error)) => return Err(error),
+            (_, Message::Listener(listener)) if matches!(self.listener, Awaited::Due) => {
+                self.listener = Awaited::Here(listener);
+                self.hand_on()?;
+            }
+            (phase, Message::End) => match self.report.as_ref().and_then(Report::failure) {
+                Some(error) => return Err(error),
+                None if phase == Phase::Ready => return Ok(Step::Started),
+                None => {
+                    self.phase = Phase::Dying;
+                    events.remove(self.heard);
+                    match self.ended {
+                        Some(ended) => return Err(died(ended)),
+                        None => self.watch_end(events)?,
+                    }
+                }
+            },
+            (Phase::SettingUp, Message::Clones) => {
+                if launch.enters.is_some() {
+                    child::adjust_oom_score(self.first, &launch.spec.process)?;
+                }
+                self.channel.go()?;
+                return self.await_intermediate(Phase::Adopting, events);
+            }
+            (Phase::SettingUp | Phase::Entered, Message::Ready) => {
+                crate::debug!("process {}: set up, about to exec or to wait", self.pid);
+                if self.phase == Phase::Entered && launch.filter.is_none() {
+                    attributes::schedule(self.pid, &launch.spec.process)?;
+                }
+                self.channel.go()?;
+                self.phase = Phase::Ready;
+                if launch.gate.is_some() {
+                    return Ok(Step::Started);
+                }
+            }
+            (Phase::SettingUp, Message::Terminal(master)) => {
+                // Before the program can write: Go comes later.
+                if launch.shows_terminal {
+                    tty::keep_line_feeds(master.by_ref()).doing("set up the terminal")?;
+                }
+                self.terminal = Some(master);
+            }
+            (Phase::SettingUp, Message::Placed) => {
+                self.process_created()?;
+                self.channel.go()?;
+            }
+            (Phase::SettingUp, Message::Map) => {
+                crate::debug!("process {}: maps its users and groups", self.first);
+                userns::map(self.first, launch.spec.uid_mappings, launch.spec.gid_mappings)?;
+                self.channel.go()?;
+            }
+            (Phase::SettingUp, Message::Born(pid, pidfd)) => {
+                self.next = Some((pid, pidfd));
+                return self.await_intermediate(Phase::HandingOver, events);
+            }
+            (Phase::SettingUp, Message::Hooks) => {
+                crate::debug!("process {}: its mounts are made; hooks of the host", self.pid);
+                launch.host.hooks(self.pid)?;
+                self.channel.go()?;
+            }
+            (Phase::SettingUp, Message::Source(index)) => {
+                let bundle = launch.about.map_or(c".", |(_, state)| state.bundle);
+                let (spec, process) = (launch.spec, self.pidfd.by_ref());
+                mounts::lent::lend(
+                    &Borrower { spec, process, bundle, channel: &self.channel },
+                    index,
+                )?;
+            }
+            (Phase::SettingUp, _) => {
+                return Err(Error::new(format_args!("the container said what is not its turn")));
+            }
+            _ => return Err(forged()),
+        }
+        Ok(Step::Wait)
+    }
+}
+
+#[cold]
+fn forged() -> Error {
+    Error::new(format_args!("the container sent what it may not"))
+}
+
+/// Kills a process that cannot be waited for by the loop, and collects it.
+fn end(pid: i32, pidfd: &Fd) {
+    let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
+    children::await_end_of(pid);
+}
+
+/// Hears out a container whose gate was opened, up to its exec.
+pub fn hear_start(channel: &Channel, report: Option<&Report>) -> Result<()> {
+    let mut ready = false;
+    loop {
+        match channel.receive()? {
+            Message::Ready if !ready => {
+                crate::debug!("released, about to exec");
+                channel.go()?;
+                ready = true;
+            }
+            Message::Failed(error) => return Err(error),
+            Message::End if ready => return report.and_then(Report::failure).map_or(Ok(()), Err),
+            _ => {
+                return Err(Error::new(format_args!(
+                    "the container's process died before its exec"
+                )));
+            }
+        }
+    }
+}
+
+fn died(ended: Ended) -> Error {
+    let ended = u32::from(ended.status());
+    let hint = if ended == 128 + signal::SIGKILL as u32 { " (too little memory?)" } else { "" };
+    Error::new(format_args!("the container's process died before its exec, status {ended}{hint}"))
+}
