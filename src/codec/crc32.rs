@@ -1,6 +1,6 @@
 //! CRC-32 as gzip has it (RFC 1952 section 8).
 
-use crate::sys::cpu;
+use crate::sys::arch::crc32;
 
 /// A checksum in progress.
 #[derive(Clone, Copy)]
@@ -12,7 +12,7 @@ impl Crc32 {
 
     /// Takes more bytes in.
     pub fn update(&mut self, mut bytes: &[u8]) {
-        if let Some((folded, used)) = cpu::fold_crc32(self.0, bytes) {
+        if let Some((folded, used)) = crc32::fold(self.0, bytes) {
             self.0 = by_table(0, &folded);
             bytes = &bytes[used..];
         }

@@ -3,6 +3,7 @@
 use super::Config;
 use crate::Result;
 use crate::codec::json::{Text, Value};
+use crate::sys::arch::GO_NAME;
 use core::fmt::{self, Display};
 
 /// How well a platform suits.
@@ -33,7 +34,7 @@ pub struct Target<'a> {
 
 impl Target<'_> {
     /// This machine's.
-    pub const MACHINE: Target<'static> = Target { os: "linux", architecture: "amd64", variant: "" };
+    pub const MACHINE: Target<'static> = Target { os: "linux", architecture: GO_NAME, variant: "" };
 
     /// How an error names it.
     pub fn role(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! Takes out of memory what a process must not have any more, because others may soon look into it.
 
-use core::arch::asm;
+use super::arch;
 use core::ffi::{CStr, c_char};
 
 unsafe extern "C" {
@@ -31,7 +31,5 @@ pub fn environment() {
 pub fn bytes(secret: &[u8]) {
     // SAFETY: the bytes are mapped and writable (a buffer of ours, or the kernel's strings), and
     // the caller is done with them.
-    unsafe {
-        asm!("rep stosb", inout("rcx") secret.len() => _, inout("rdi") secret.as_ptr() => _, in("al") 0u8, options(nostack));
-    }
+    unsafe { arch::zero(secret.as_ptr(), secret.len()) }
 }

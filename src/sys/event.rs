@@ -2,27 +2,24 @@
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
-use super::{Errno, Result};
+use super::{Errno, Result, arch};
 
 pub use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI};
 
 /// One event: which, and the caller's number for it.
-#[repr(C, packed)]
+#[repr(transparent)]
 #[derive(Clone, Copy, Default)]
-pub struct Event {
-    events: u32,
-    key: u64,
-}
+pub struct Event(arch::EpollEvent);
 
 impl Event {
     /// The caller's number.
     pub fn key(self) -> u64 {
-        self.key
+        self.0.key
     }
 
     /// Returns what happened, of `EPOLL*`.
     pub fn flags(self) -> u32 {
-        self.events
+        self.0.events
     }
 }
 
@@ -33,7 +30,7 @@ pub fn new_set() -> Result<Fd> {
 }
 
 fn control(set: &Fd, operation: i32, number: i32, flags: i32, key: u64) -> Result<()> {
-    let event = Event { events: flags as u32, key };
+    let event = arch::EpollEvent { events: flags as u32, key };
     // SAFETY: the kernel reads one `struct epoll_event`.
     unsafe { command!(libc::SYS_epoll_ctl, set.raw(), operation, number, &raw const event) }
 }

@@ -6,10 +6,10 @@
 //! intent. Every descriptor is close-on-exec from birth. Nothing here decides, prints, or retries
 //! (but for `EINTR` where a call cannot have had an effect yet).
 
+pub mod arch;
 pub mod attributes;
 pub mod bpf;
 pub mod clone;
-pub mod cpu;
 pub mod death;
 pub mod erase;
 pub mod errno;
@@ -17,7 +17,6 @@ pub mod event;
 pub mod fd;
 pub mod fs;
 pub mod marked;
-pub mod memcpy;
 mod memory_file;
 pub mod mount;
 pub mod net;

@@ -95,8 +95,7 @@ pub fn exit(status: i32) -> ! {
 /// Ends the process without a system call: a privileged instruction is a SIGSEGV, even for PID 1.
 pub fn halt() -> ! {
     loop {
-        // SAFETY: it touches no memory.
-        unsafe { core::arch::asm!("hlt", options(nomem, nostack)) };
+        super::arch::fault();
     }
 }
 

@@ -1,8 +1,8 @@
 //! Signals: masks, dispositions, and signalfd.
 
-use super::Result;
 use super::fd::Fd;
 use super::syscall::{command, syscall};
+use super::{Result, arch};
 
 pub use libc::{
     SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1,
@@ -99,22 +99,12 @@ pub fn reset(signal: i32) {
 /// rt_sigaction(2): `signal` ends this process with status 128 + its number. PID 1 needs that
 /// handler: without one it ignores signals. execve(2) resets it.
 pub fn end_on(signal: i32) {
-    const SA_RESTORER: u64 = 0x0400_0000;
-    let code = end as *const () as u64;
+    let code = arch::end_by_signal as *const () as u64;
     // struct kernel_sigaction: handler, flags, restorer (which is never returned to), mask.
-    let action = [code, SA_RESTORER, code, 0];
+    let action = [code, arch::SA_RESTORER, code, 0];
     // SAFETY: the kernel reads one `struct sigaction`, whose handler takes a number and touches no
     // memory.
     let _ = unsafe { syscall!(libc::SYS_rt_sigaction, signal, action.as_ptr(), 0, 8) };
-}
-
-/// A signal handler: exit_group(128 + `signal`); a fault if a seccomp filter forbids that.
-///
-/// # Safety
-/// None: it touches no memory, and never returns.
-#[unsafe(naked)]
-unsafe extern "C" fn end(_signal: i32) {
-    core::arch::naked_asm!("add edi, 128", "mov eax, {number}", "syscall", "hlt", number = const libc::SYS_exit_group)
 }
 
 /// rt_sigaction(2): ignores `signal`.

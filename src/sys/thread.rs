@@ -6,9 +6,8 @@
 //! [`super::syscall`] does not.
 
 use super::syscall::syscall;
-use super::{Errno, Result};
+use super::{Errno, Result, arch};
 use crate::limits::THREAD_STACK_BYTES;
-use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 /// The stack of a second thread. Its pages cost nothing until they are used.
@@ -122,26 +121,8 @@ unsafe fn start(
     unsafe {
         syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut former, 8)
     }?;
-    let answer: isize;
-    // SAFETY: the new thread starts after `syscall` with these registers on its own, 16-byte
-    // aligned stack; it calls `entry`, which does not return. This thread goes on at the label
-    // as if only a system call had been made.
-    unsafe {
-        asm!(
-            "syscall",
-            "test rax, rax",
-            "jnz 2f",
-            "xor ebp, ebp",
-            "mov rdi, r13",
-            "call r12",
-            "ud2",
-            "2:",
-            inlateout("rax") libc::SYS_clone as isize => answer,
-            in("rdi") flags as usize, in("rsi") top & !15, in("rdx") 0usize, in("r10") running.as_ptr(), in("r8") 0usize,
-            in("r12") entry, in("r13") job,
-            lateout("rcx") _, lateout("r11") _,
-        );
-    }
+    // SAFETY: the caller vouches for `entry`, `job` and `top`; `flags` share all memory.
+    let answer = unsafe { arch::clone_thread(flags, top, running.as_ptr(), entry, job) };
     // SAFETY: the kernel reads eight bytes.
     unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const former, 0, 8) }?;
     if answer < 0 { Err(Errno::new(-answer as i32)) } else { Ok(answer as i32) }

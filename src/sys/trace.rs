@@ -1,7 +1,7 @@
 //! Where the program is, by the return addresses on its stack: what a release build says of a
 //! panic.
 
-use core::arch::asm;
+use super::arch;
 use core::fmt::{self, Display};
 
 unsafe extern "C" {
@@ -29,9 +29,7 @@ impl Trace {
     /// Returns the caller's.
     #[inline(always)]
     pub fn here() -> Trace {
-        let stack: *const usize;
-        // SAFETY: copies a register.
-        unsafe { asm!("mov {}, rsp", out(reg) stack, options(nomem, nostack, preserves_flags)) };
+        let stack = arch::stack_pointer();
         // SAFETY: the stack is mapped from its pointer up, `WORDS` above any frame of ours as well.
         unsafe { Trace::of(stack) }
     }

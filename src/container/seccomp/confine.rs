@@ -1,7 +1,8 @@
 //! A filter for a helper of ours that others can reach: a few system calls, and death for all
 //! others.
 
-use super::program::{ARCHITECTURE, AUDIT_ARCH_X86_64, EQUAL, LOAD, NUMBER, RETURN, instruction};
+use super::program::{ARCHITECTURE, EQUAL, LOAD, NUMBER, RETURN, instruction};
+use crate::sys::arch::AUDIT_ARCH;
 use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_KILL_PROCESS};
 use crate::sys::{self, Errno, process};
 
@@ -25,7 +26,7 @@ fn program(calls: &[u32]) -> heapless::Vec<u64, { CALLS_MAX + 5 }> {
         let _ = all.push(instruction(code, yes as u8, no as u8, value));
     };
     put(LOAD, 0, 0, ARCHITECTURE);
-    put(EQUAL, 0, calls.len() + 1, AUDIT_ARCH_X86_64);
+    put(EQUAL, 0, calls.len() + 1, AUDIT_ARCH);
     put(LOAD, 0, 0, NUMBER);
     for (n, call) in calls.iter().enumerate() {
         put(EQUAL, calls.len() - n, 0, *call);

@@ -15,10 +15,9 @@
 //! container's filter says of them.
 
 use super::Filter;
-use super::program::{
-    ARCHITECTURE, ARGUMENTS, AUDIT_ARCH_X86_64, EQUAL, JUMP, LOAD, NUMBER, RETURN, instruction,
-};
+use super::program::{ARCHITECTURE, ARGUMENTS, EQUAL, JUMP, LOAD, NUMBER, RETURN, instruction};
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
+use crate::sys::arch::AUDIT_ARCH;
 use crate::sys::fd::Fd;
 use crate::sys::marked::{self, Mark};
 use crate::sys::seccomp::{self, RETURN_ALLOW};
@@ -62,7 +61,7 @@ fn prefix(mark: Mark, others: &[u32]) -> Instructions {
     let end = of_clone + of_mark;
     let count = calls().count();
     put(LOAD, 0, 0, ARCHITECTURE);
-    put(EQUAL, 0, count + 3 + end, AUDIT_ARCH_X86_64);
+    put(EQUAL, 0, count + 3 + end, AUDIT_ARCH);
     put(LOAD, 0, 0, NUMBER);
     for (n, call) in calls().enumerate() {
         put(EQUAL, count - n + 1 + of_clone, 0, *call);
@@ -124,10 +123,10 @@ mod tests {
             for number in 0..600 {
                 let is_one = marked::CALLS.contains(&number) || others.contains(&number);
                 for (arch, first, marks, is_marked) in [
-                    (AUDIT_ARCH_X86_64, flags, [low, high], true),
-                    (AUDIT_ARCH_X86_64, 0, [low, high], true),
-                    (AUDIT_ARCH_X86_64, flags, [low, !high], false),
-                    (AUDIT_ARCH_X86_64, flags, [!low, high], false),
+                    (AUDIT_ARCH, flags, [low, high], true),
+                    (AUDIT_ARCH, 0, [low, high], true),
+                    (AUDIT_ARCH, flags, [low, !high], false),
+                    (AUDIT_ARCH, flags, [!low, high], false),
                     (0x4000_0003, flags, [low, high], false),
                 ] {
                     (data[0], data[1], data[4]) = (number, arch, first);
@@ -141,7 +140,7 @@ mod tests {
                 }
             }
             // The flags have 64 bits.
-            (data[0], data[1], data[4], data[5]) = (clone, AUDIT_ARCH_X86_64, flags, 1);
+            (data[0], data[1], data[4], data[5]) = (clone, AUDIT_ARCH, flags, 1);
             [data[14], data[15]] = [low, high];
             assert_eq!(run(&program, &data), passed_on);
         }

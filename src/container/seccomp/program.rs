@@ -9,6 +9,7 @@
 //! ```
 
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
+use crate::sys::arch::{AUDIT_ARCH, AUDIT_ARCH_COMPAT, X32_BIT};
 use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_ERRNO, RETURN_LOG, RETURN_TRACE};
 use crate::{Error, Result};
 
@@ -90,10 +91,6 @@ pub(super) const RETURN: u16 = 0x06;
 pub(super) const NUMBER: u32 = 0;
 pub(super) const ARCHITECTURE: u32 = 4;
 pub(super) const ARGUMENTS: u32 = 16;
-
-pub(super) const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
-const AUDIT_ARCH_I386: u32 = 0x4000_0003;
-const X32_BIT: u32 = 1 << 30;
 
 /// How far a conditional jump reaches.
 const REACH: usize = 255;
@@ -181,8 +178,8 @@ impl Program {
         let x86_64 = self.section(true);
         let kill = self.end(seccomp::RETURN_KILL_THREAD);
         let other =
-            if self.policy.x86 { self.jump(EQUAL, AUDIT_ARCH_I386, i386, kill) } else { kill };
-        self.jump(EQUAL, AUDIT_ARCH_X86_64, x86_64, other);
+            if self.policy.x86 { self.jump(EQUAL, AUDIT_ARCH_COMPAT, i386, kill) } else { kill };
+        self.jump(EQUAL, AUDIT_ARCH, x86_64, other);
         self.put(LOAD, 0, 0, ARCHITECTURE);
     }
 

@@ -6,11 +6,12 @@ use crate::codec::json::{Value, Writer};
 use crate::error::{Error, Result};
 use crate::io::text::decimal;
 use crate::spec::capability;
+use crate::sys::arch;
 
 /// This machine's architecture, as docker calls it.
-const ARCHITECTURE: &[u8] = b"amd64";
+const ARCHITECTURE: &[u8] = arch::GO_NAME.as_bytes();
 /// The same as libseccomp calls it.
-const OWN: &[u8] = b"SCMP_ARCH_X86_64";
+const OWN: &[u8] = arch::SECCOMP_NAME.as_bytes();
 
 /// Writes a profile for a process with this bounding set. One in the runtime-spec's form stays as
 /// it is. Only members that decide something are checked.
