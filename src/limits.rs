@@ -94,8 +94,8 @@ pub const TABLE_BYTES: usize = CONTAINERS_MAX * 1024;
 pub const STATE_BYTES: usize = 100 << 10;
 /// How long a command waits for another that changes the same container, in milliseconds.
 pub const LOCK_WAIT_MS: u64 = 10_000;
-/// Path, arguments and environment of one hook, in bytes. Those of real ones have some hundred.
-pub const HOOK_BYTES: usize = 64 << 10;
+/// Hooks of one container, of all kinds together. Real ones have a handful.
+pub const HOOKS_MAX: usize = 128;
 /// Arguments of one hook, and variables of its environment, each with the null pointer behind them.
 pub const HOOK_STRINGS_MAX: usize = 512;
 /// The caller's /etc/resolv.conf, in bytes, for a container in its network. glibc reads three
@@ -118,6 +118,10 @@ pub const CGROUP_KEPT_FILES_MAX: usize = 64;
 pub const CGROUP_KEPT_BYTES: usize = 16 << 10;
 /// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
+/// Rules of one seccomp profile. docker's has some 20; a generated one has one for each call.
+pub const SECCOMP_RULES_MAX: usize = SECCOMP_INSTRUCTIONS_MAX / 2;
+/// Conditions of all its rules. Each takes two instructions of the filter at least.
+pub const SECCOMP_CONDITIONS_MAX: usize = SECCOMP_INSTRUCTIONS_MAX / 2;
 /// Mounts of one container. Shared servers and Kubernetes pods with many volumes have some hundred.
 pub const MOUNTS_MAX: usize = 1024;
 /// Mounts of procfs and sysfs that are unmounted if there is no pivot. Machines have one of each.
@@ -127,6 +131,9 @@ pub const KERNEL_VIEWS_MAX: usize = 256;
 pub const DEVICES_MAX: usize = 512;
 /// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
 pub const ID_MAPPINGS_MAX: usize = 340;
+/// All lists of a config.json, and of the process that `exec` is given, in bytes: room for the
+/// most mounts, devices, rules and hooks, and for 10,000 mappings of mounts' ids.
+pub const SPEC_LISTS_BYTES: usize = 512 << 10;
 /// How deep directories may be nested in one that is copied into a tmpfs, a descriptor each.
 pub const COPY_DEPTH: usize = 128;
 /// Names of one copied file's extended attributes, in bytes; the value of one of them. Files have a
@@ -138,6 +145,8 @@ pub const XATTR_BYTES: usize = 4096;
 /// What the kernel says of network devices at once, in bytes: one of its pages, or two where the
 /// answer is long.
 pub const NETLINK_ANSWER_BYTES: usize = 8 << 10;
+/// Network devices of the host that one container gets. One or two are usual.
+pub const NET_DEVICES_MAX: usize = 256;
 /// Addresses that a network device takes with it into a container. One or two are usual.
 pub const NET_ADDRESSES_MAX: usize = 64;
 

@@ -9,7 +9,6 @@ use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
     CLONE_NEWUTS,
 };
-use crate::sys::mount::MS_PRIVATE;
 use crate::sys::signal::SIGTERM;
 
 /// What `runc spec` writes, with this project's mounts, and what it hides; a user's in a user
@@ -36,7 +35,7 @@ pub fn example<'s>(
             limits: LIMITS,
             ..Process::NONE
         },
-        root: Root { path: c"rootfs", readonly: true, propagation: MS_PRIVATE },
+        root: Root { path: c"rootfs", readonly: true, propagation: None },
         hostname: Some(super::DEFAULT_HOSTNAME),
         domainname: None,
         mounts,
@@ -56,6 +55,6 @@ pub fn example<'s>(
         all_devices: false,
         stop_signal: SIGTERM,
         init: false,
-        document: None,
+        ..Spec::NONE
     })
 }

@@ -36,7 +36,6 @@ use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS,
 };
 use crate::sys::fd::FdRef;
-use crate::sys::mount::MS_PRIVATE;
 use crate::sys::signal;
 
 /// What the caller of an image wants otherwise than the image says.
@@ -157,8 +156,7 @@ pub fn spec_from_image<'m>(
         limits: if machine { &[] } else { &defaults::LIMITS },
         oom_score_adj: Some(0),
         apparmor: None,
-        selinux: None,
-        document: None,
+        ..Process::NONE
     };
     let own_network = if overrides.no_network { CLONE_NEWNET } else { 0 };
     let hides = !machine && !privileged && !shows_all;
@@ -166,7 +164,7 @@ pub fn spec_from_image<'m>(
         CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | own_network;
     Ok(Spec {
         process,
-        root: Root { path: c"", readonly: false, propagation: MS_PRIVATE },
+        root: Root { path: c"", readonly: false, propagation: None },
         hostname,
         domainname: None,
         mounts: match (machine, privileged) {
@@ -195,7 +193,7 @@ pub fn spec_from_image<'m>(
         },
         all_devices: privileged && !machine,
         init: overrides.init && !machine,
-        document: None,
+        ..Spec::NONE
     })
 }
 

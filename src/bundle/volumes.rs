@@ -68,7 +68,8 @@ pub fn mount_volumes<'m>(
             source: c"tmpfs",
             options,
             optional: false,
-            document: None,
+            uid_mappings: &[],
+            gid_mappings: &[],
         };
         push(mounts, mount)?;
     }

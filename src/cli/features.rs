@@ -4,10 +4,9 @@
 use super::arguments::Arguments;
 use super::command::{Command, Run};
 use crate::codec::json::Writer;
-use crate::container::{attributes, seccomp};
 use crate::io::output::Output;
 use crate::io::text::words;
-use crate::spec::{NAMESPACES, capability, options};
+use crate::spec::{NAMESPACES, attributes, capability, options, syscalls};
 use crate::sys::fd::STDOUT;
 use crate::{Context, Result};
 
@@ -50,11 +49,11 @@ fn write(json: &mut Writer<'_>) {
     switches(json, "cgroup", "-v1 v2 -systemd -systemdUser rdma");
     json.end();
     switches(json, "seccomp", "enabled");
-    list(json, "actions", "SCMP_ACT_", seccomp::ACTIONS);
-    list(json, "operators", "SCMP_CMP_", seccomp::OPERATORS);
-    list(json, "archs", "SCMP_ARCH_", seccomp::ARCHITECTURES);
-    list(json, "knownFlags", "SECCOMP_FILTER_FLAG_", seccomp::FLAGS);
-    list(json, "supportedFlags", "SECCOMP_FILTER_FLAG_", seccomp::FLAGS);
+    list(json, "actions", "SCMP_ACT_", syscalls::ACTIONS);
+    list(json, "operators", "SCMP_CMP_", syscalls::OPERATORS);
+    list(json, "archs", "SCMP_ARCH_", syscalls::ARCHITECTURES);
+    list(json, "knownFlags", "SECCOMP_FILTER_FLAG_", syscalls::FLAGS);
+    list(json, "supportedFlags", "SECCOMP_FILTER_FLAG_", syscalls::FLAGS);
     json.end();
     for name in ["apparmor", "selinux", "netDevices"] {
         switches(json, name, "enabled");

@@ -18,7 +18,7 @@ use crate::error::{Context, Error, Result};
 use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;
-use crate::spec;
+use crate::spec::{self, HookKind};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::{Errno, clone, erase, event, fs, mount, process, signal, tty};
 use core::ffi::CStr;
@@ -197,15 +197,15 @@ pub fn close_others(first: u32, kept: &mut dyn Iterator<Item = FdRef<'_>>) -> Re
 /// one is given. Hooks without an environment get the process's, and `home`.
 pub fn run_hooks(
     plan: &Plan<'_>,
-    (kind, status): (&str, Status),
+    (kind, status): (HookKind, Status),
     (pid, home): (i32, Option<&CStr>),
     filter: Option<&Filter<'_>>,
 ) -> Result<()> {
     let Some((id, state)) = plan.launch.about else { return Ok(()) };
     let wanted = &plan.launch.spec.process;
     let state = State { process: Process { pid, ..state.process }, ..state };
-    let context = HookContext { document: plan.launch.spec.document, id, state, status };
-    let starts = kind == "startContainer";
+    let context = HookContext { spec: plan.launch.spec, id, state, status };
+    let starts = kind == HookKind::StartContainer;
     let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.filters_early);
     // Lent: execve(2) needs them later.
     let mut pointers = plan.pointers.take();

@@ -8,14 +8,10 @@ use super::notify::Relay;
 use super::seccomp::{self, Filter};
 use super::start_socket::StartSocket;
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
-use super::{
-    ContainerMemory, Pointers, Running, Stdio, attributes, intel_rdt, net_devices, time_offsets,
-    userns,
-};
-use crate::codec::json::Value;
+use super::{ContainerMemory, Pointers, Running, Stdio, intel_rdt, net_devices, userns};
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::LossyC;
-use crate::spec::{self, Spec};
+use crate::spec::{self, HookKind, Spec};
 use crate::sys::clone::CLONE_NEWPID;
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{Errno, fs, process};
@@ -62,7 +58,7 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    check(spec).doing("config.json")?;
+    intel_rdt::check(spec).doing("config.json")?;
     let ContainerMemory { seccomp, pointers, .. } = memory;
     let filter = seccomp::of(spec, seccomp).doing("config.json")?;
     // Root of a new user namespace opens it itself, where only that one may.
@@ -101,17 +97,20 @@ pub fn create(
         ..State::new()
     };
     let id = request.id;
-    let host = AtHost { directory, document: spec.document, state: Cell::new(state) };
+    let host = AtHost { directory, spec, state: Cell::new(state) };
     let wanted = Wanted { request, spec, root: root.by_ref(), filter };
     let made = make(wanted, place.as_ref(), &host, pointers, then);
     made.map_err(|error| {
         let state = State { process: host.state.get().process, ..state };
-        intel_rdt::remove(spec.document, id);
+        intel_rdt::remove(spec, id);
         let removed = take_back();
         // What hooks have made is theirs to remove, whatever one of them says.
-        let context = HookContext { document: spec.document, id, state, status: Status::Stopped };
-        let hooks =
-            if state.process.pid != 0 { hooks::run(&context, "poststop", true) } else { Ok(()) };
+        let context = HookContext { spec, id, state, status: Status::Stopped };
+        let hooks = if state.process.pid != 0 {
+            hooks::run(&context, HookKind::Poststop, true)
+        } else {
+            Ok(())
+        };
         error.with(hooks).with(removed)
     })
 }
@@ -134,8 +133,8 @@ fn make(
 ) -> Result<Running> {
     let mut state = host.state.get();
     host.directory.write(&state)?;
-    if let Some(document) = &wanted.spec.document {
-        host.directory.write_config(document)?;
+    if !wanted.spec.source.is_empty() {
+        host.directory.write_config(wanted.spec.source)?;
     }
     if let Some(relay) = wanted.request.relay {
         relay.make(host.directory.fd())?;
@@ -201,18 +200,9 @@ fn start(
     };
     let running = launch::launch(&launch, pointers)?;
     if !request.waits {
-        host.run_hooks("poststart", Status::Running).inspect_err(|_| running.kill())?;
+        host.run_hooks(HookKind::Poststart, Status::Running).inspect_err(|_| running.kill())?;
     }
     Ok(running)
-}
-
-/// Whether all that is wanted can be, as far as that can be told before anything is made.
-fn check(spec: &Spec<'_>) -> Result<()> {
-    hooks::check(spec.document)?;
-    attributes::check(spec)?;
-    time_offsets::check(spec)?;
-    intel_rdt::check(spec)?;
-    net_devices::check(spec)
 }
 
 #[cold]
@@ -224,18 +214,13 @@ fn missing_root(path: &CStr, errno: Errno) -> Error {
 /// The host's side of a container that is being made.
 struct AtHost<'a> {
     directory: &'a Directory<'a>,
-    document: Option<Value<'a>>,
+    spec: &'a Spec<'a>,
     state: Cell<State<'a>>,
 }
 
 impl AtHost<'_> {
     fn context(&self, status: Status) -> HookContext<'_> {
-        HookContext {
-            document: self.document,
-            id: self.directory.id(),
-            state: self.state.get(),
-            status,
-        }
+        HookContext { spec: self.spec, id: self.directory.id(), state: self.state.get(), status }
     }
 
     /// Writes down which process the container's is.
@@ -244,7 +229,7 @@ impl AtHost<'_> {
         self.directory.write(&self.state.get())
     }
 
-    fn run_hooks(&self, kind: &str, status: Status) -> Result<()> {
+    fn run_hooks(&self, kind: HookKind, status: Status) -> Result<()> {
         hooks::run(&self.context(status), kind, false)
     }
 }
@@ -253,8 +238,8 @@ impl Host for AtHost<'_> {
     fn process_created(&self, pid: i32) -> Result<()> {
         let Some(process) = Process::now(pid) else { return Ok(()) };
         self.remember(process)?;
-        intel_rdt::join(self.document, self.directory.id(), pid)?;
-        net_devices::hand_over(self.document, pid)
+        intel_rdt::join(self.spec, self.directory.id(), pid)?;
+        net_devices::hand_over(self.spec.net_devices, pid)
     }
 
     fn moved(&self, pid: i32) -> Result<()> {
@@ -263,8 +248,8 @@ impl Host for AtHost<'_> {
     }
 
     fn hooks(&self, _: i32) -> Result<()> {
-        self.run_hooks("prestart", Status::Creating)?;
-        self.run_hooks("createRuntime", Status::Creating)
+        self.run_hooks(HookKind::Prestart, Status::Creating)?;
+        self.run_hooks(HookKind::CreateRuntime, Status::Creating)
     }
 
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
@@ -272,7 +257,8 @@ impl Host for AtHost<'_> {
     }
 
     fn has_hooks(&self) -> bool {
-        hooks::has(self.document, "prestart") || hooks::has(self.document, "createRuntime")
+        let hooks = &self.spec.hooks;
+        [HookKind::Prestart, HookKind::CreateRuntime].iter().any(|kind| !hooks.of(*kind).is_empty())
     }
 }
 
@@ -287,12 +273,10 @@ impl Host for HookContext<'_> {
     }
 
     fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        let Some(profile) =
-            self.document.and_then(|document| document.member("linux")?.member("seccomp"))
-        else {
-            return Ok(());
-        };
-        seccomp::send_listener(profile, listener, pid, self)
+        match &self.spec.seccomp {
+            Some(profile) => seccomp::send_listener(profile, listener, pid, self),
+            None => Ok(()),
+        }
     }
 
     fn has_hooks(&self) -> bool {

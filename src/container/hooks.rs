@@ -10,13 +10,13 @@ use super::privileges;
 use super::report::Report;
 use super::seccomp::Filter;
 use super::state::{Id, State, Status};
-use crate::codec::json::{Value, Writer};
+use crate::codec::json::Writer;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::output::Output;
-use crate::io::strings::{PackedStrings, StringBlock};
-use crate::limits::{HOOK_BYTES, HOOK_STRINGS_MAX};
-use crate::spec;
+use crate::io::strings::PackedStrings;
+use crate::limits::HOOK_STRINGS_MAX;
+use crate::spec::{self, Hook, HookKind, Spec};
 use crate::sys::fd::{self, Fd, FdRef};
 use crate::sys::process::{self, Ended, StringVector, Whom};
 use crate::sys::signal::{self, SignalSet};
@@ -29,7 +29,7 @@ const SAID_BYTES: usize = 256;
 /// Whose hooks they are, and at which station.
 pub struct HookContext<'a> {
     /// The config.
-    pub document: Option<Value<'a>>,
+    pub spec: &'a Spec<'a>,
     /// The container.
     pub id: Id<'a>,
     /// What is known of it; the pid is the one that the hook would see.
@@ -41,39 +41,8 @@ pub struct HookContext<'a> {
 impl HookContext<'_> {
     /// Writes the container's state as the runtime-spec has it.
     pub fn describe(&self, json: &mut Writer<'_>) {
-        let annotations = self.document.and_then(|document| document.member("annotations"));
-        self.state.describe(self.id, json, self.status, None, annotations);
+        self.state.describe(self.id, json, self.status, None, self.spec.annotations);
     }
-}
-
-/// The hooks of one kind.
-fn of<'m>(document: Option<Value<'m>>, kind: &str) -> impl Iterator<Item = Value<'m>> {
-    let hooks = document.and_then(|document| document.member("hooks"));
-    hooks.map(|hooks| hooks.list_or_none(kind)).unwrap_or_default()
-}
-
-/// Whether there are hooks of this kind.
-pub fn has(document: Option<Value<'_>>, kind: &str) -> bool {
-    of(document, kind).next().is_some()
-}
-
-/// Checks what the hooks of all kinds say, before anything is made.
-pub fn check(document: Option<Value<'_>>) -> Result<()> {
-    let hooks = document.and_then(|document| document.member("hooks"));
-    for (_, list) in hooks.map(|hooks| hooks.entries()).transpose()?.into_iter().flatten() {
-        for hook in list.items().into_iter().flatten() {
-            if !hook.require_text("path")?.as_escaped().starts_with('/') {
-                return Err(hook.error_in("path", "must be an absolute path"));
-            }
-            if hook
-                .get("timeout")?
-                .is_some_and(|timeout| !timeout.as_i64().is_ok_and(|seconds| seconds > 0))
-            {
-                return Err(hook.error_in("timeout", "must be greater than zero"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The context of hooks that a container's process runs.
@@ -95,7 +64,7 @@ pub struct Inside<'a> {
 /// `space` is for pointers to the process's environment, which may be large.
 pub fn run_inside(
     context: &HookContext<'_>,
-    kind: &str,
+    kind: HookKind,
     inside: &Inside<'_>,
     space: &mut [usize],
 ) -> Result<()> {
@@ -104,19 +73,19 @@ pub fn run_inside(
 
 /// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and
 /// all failures are told.
-pub fn run(context: &HookContext<'_>, kind: &str, all: bool) -> Result<()> {
+pub fn run(context: &HookContext<'_>, kind: HookKind, all: bool) -> Result<()> {
     run_all(context, kind, all, None, &mut [])
 }
 
 fn run_all(
     context: &HookContext<'_>,
-    kind: &str,
+    kind: HookKind,
     all: bool,
     inside: Option<&Inside<'_>>,
     space: &mut [usize],
 ) -> Result<()> {
-    let document = &context.document;
-    if !has(*document, kind) {
+    let hooks = context.spec.hooks.of(kind);
+    if hooks.is_empty() {
         return Ok(());
     }
     let file = fs::memory_file(c"state").doing("write the state for hooks")?;
@@ -124,10 +93,10 @@ fn run_all(
     context.describe(&mut Writer::with_indent(&mut output, ""));
     output.finish().doing("write the state for hooks")?;
     let mut failed = Ok(());
-    for (n, hook) in of(*document, kind).enumerate() {
-        let done = run_one(&hook, file.by_ref(), inside, space);
+    for (n, hook) in hooks.iter().enumerate() {
+        let done = run_one(hook, file.by_ref(), inside, space);
         if let Err(error) = done {
-            let error = error.within(format_args!("error running {kind} hook #{n}"));
+            let error = error.within(format_args!("error running {} hook #{n}", kind.name()));
             failed = Err(match failed {
                 Ok(()) => error,
                 Err(first) => Error::and(first, error),
@@ -143,26 +112,21 @@ fn run_all(
 // A frame of its own, for it is large.
 #[inline(never)]
 fn run_one(
-    hook: &Value<'_>,
+    hook: &Hook<'_>,
     state: FdRef<'_>,
     inside: Option<&Inside<'_>>,
     space: &mut [usize],
 ) -> Result<()> {
-    let mut memory = [0; HOOK_BYTES];
-    let mut strings = StringBlock::new(&mut memory);
-    let path = words(hook.member("path").into_iter(), &mut strings)?;
-    let args = words(hook.list_or_none("args"), &mut strings)?;
-    let env = words(hook.list_or_none("env"), &mut strings)?;
     // As exec(3) has it where nothing is said: the program's own name.
-    let args = if args.first().is_none() { path } else { args };
+    let name = hook.args.first().is_none().then_some(hook.path);
     let (mut for_args, mut for_env) = ([0; HOOK_STRINGS_MAX], [0; HOOK_STRINGS_MAX]);
-    let args = StringVector::new(&mut for_args, args.iter()).doing("args")?;
-    let env = match inside.and_then(|inside| Some(inside.env?.iter().chain(inside.home))) {
-        _ if hook.member("env").is_some() => {
-            StringVector::of_variables(&mut for_env, env.iter()).doing("env")?
-        }
-        Some(env) => StringVector::of_variables(space, env).doing("env")?,
-        None => StringVector::environment(),
+    let args =
+        StringVector::new(&mut for_args, name.into_iter().chain(hook.args.iter())).doing("args")?;
+    let of_process = inside.and_then(|inside| Some(inside.env?.iter().chain(inside.home)));
+    let env = match (hook.env, of_process) {
+        (Some(env), _) => StringVector::of_variables(&mut for_env, env.iter()).doing("env")?,
+        (None, Some(env)) => StringVector::of_variables(space, env).doing("env")?,
+        (None, None) => StringVector::environment(),
     };
     let report =
         inside.filter(|inside| inside.filter.is_some()).map(|_| Report::new()).transpose()?;
@@ -171,13 +135,13 @@ fn run_one(
     let process = match clone::fork(0, None).doing("fork")? {
         clone::Side::Child => {
             let stdio = [state, said.by_ref(), said.by_ref()];
-            become_hook(stdio, (path.first().unwrap_or(c""), &args, &env), inside, report.as_ref())
+            become_hook(stdio, (hook.path, &args, &env), inside, report.as_ref())
         }
         clone::Side::Parent(_, process) => process,
     };
-    let seconds = hook.member("timeout").and_then(|timeout| timeout.as_u64().ok());
+    let seconds = hook.timeout_s;
     let patience =
-        seconds.map_or(-1, |seconds| seconds.saturating_mul(1000).min(i32::MAX as u64) as i32);
+        seconds.map_or(-1, |seconds| seconds.saturating_mul(1000).min(i32::MAX as u32) as i32);
     let in_time =
         event::poll_one(process.by_ref(), libc::POLLIN, patience).doing("wait for it")? != 0;
     if !in_time {
@@ -216,18 +180,6 @@ fn signal_words(number: i32) -> Option<&'static str> {
         libc::SIGTERM => "terminated",
         _ => return None,
     })
-}
-
-fn words<'m>(
-    list: impl Iterator<Item = Value<'m>>,
-    strings: &mut StringBlock<'m>,
-) -> Result<PackedStrings<'m>> {
-    let mut words = strings.begin();
-    for word in list {
-        word.as_text()?.write_to(&mut words).map_err(|error| word.at(error))?;
-        words.end_word()?;
-    }
-    Ok(words.finish_words())
 }
 
 #[cold]

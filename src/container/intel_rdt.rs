@@ -7,12 +7,12 @@
 
 use super::kernel_file::write_file;
 use super::state::Id;
-use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
-use crate::io::lossy::{Lossy, On};
+use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;
 use crate::spec::Spec;
+use crate::spec::attributes::IntelRdt;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
@@ -22,35 +22,36 @@ const PLACE: &CStr = c"/sys/fs/resctrl";
 /// What statfs(2) says of it.
 const RDTGROUP_SUPER_MAGIC: i64 = 0x0765_5821;
 const SCHEMATA: &CStr = c"schemata";
-/// Members that are what an existing group must have already.
-const SCHEMAS: [&str; 2] = ["l3CacheSchema", "memBwSchema"];
 
 /// Checks that there is a resctrl, where one is wanted, and the name of the group.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
-    let Some(wanted) = spec.linux("intelRdt") else { return Ok(()) };
+    let Some(wanted) = &spec.intel_rdt else { return Ok(()) };
     open()?;
-    match wanted.text("closID")?.map(|name| name.as_escaped().as_bytes()) {
-        Some(b"" | b"." | b"..") => Err(wanted.error_in("closID", "not a name")),
-        Some(name) if name != b"/" && name.contains(&b'/') => {
-            Err(wanted.error_in("closID", "not a name"))
-        }
-        _ => Ok(()),
+    let is_name = match wanted.clos_id.map(CStr::to_bytes) {
+        Some(b"" | b"." | b"..") => false,
+        Some(name) => name == b"/" || !name.contains(&b'/'),
+        None => true,
+    };
+    match is_name {
+        true => Ok(()),
+        false => Err(Error::new(format_args!("linux.intelRdt.closID: not a name"))),
     }
 }
 
 /// Puts a process into its group, which is made where it may be.
-pub fn join(document: Option<Value<'_>>, id: Id<'_>, pid: i32) -> Result<()> {
-    match wanted(document) {
-        Some(wanted) => join_in(open()?.by_ref(), &wanted, id, pid).doing("linux.intelRdt"),
+pub fn join(spec: &Spec<'_>, id: Id<'_>, pid: i32) -> Result<()> {
+    match &spec.intel_rdt {
+        Some(wanted) => join_in(open()?.by_ref(), wanted, id, pid).doing("linux.intelRdt"),
         None => Ok(()),
     }
 }
 
-fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result<()> {
+fn join_in(place: FdRef<'_>, wanted: &IntelRdt<'_>, id: Id<'_>, pid: i32) -> Result<()> {
     let name = name(wanted, id)?;
-    let is_own = wanted.text("closID")?.is_none();
-    let has_schema = SCHEMAS.iter().any(|key| wanted.member(key).is_some())
-        || wanted.list_or_none("schemata").next().is_some();
+    let is_own = wanted.clos_id.is_none();
+    // What an existing group must have already.
+    let (cache, bandwidth) = (wanted.l3_cache, wanted.memory_bandwidth);
+    let has_schema = cache.is_some() || bandwidth.is_some() || wanted.schemata.first().is_some();
     let made = if is_own || has_schema {
         fs::mkdir(place, name.as_c_str(), 0o755)
     } else {
@@ -64,11 +65,14 @@ fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result
     let group = fs::open(place, name.as_c_str(), fs::O_RDONLY | fs::O_DIRECTORY, 0)
         .doing("open the resctrl group")?;
     let group = group.by_ref();
-    let [cache, bandwidth] = SCHEMAS.map(|key| wanted.member(key));
-    for (is_cache, schema) in [(true, cache), (false, bandwidth)] {
-        let Some(schema) = schema else { continue };
-        let lines = PathBuf::format(format_args!("{}", schema.as_text()?)).doing("schema")?;
-        for line in lines.as_bytes().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+    for (key, schema) in [("l3CacheSchema", cache), ("memBwSchema", bandwidth)] {
+        let is_cache = key == "l3CacheSchema";
+        for line in schema
+            .unwrap_or_default()
+            .to_bytes()
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii)
+        {
             if line.is_empty() || is_cache && bandwidth.is_some() && line.starts_with(b"MB:") {
                 continue;
             }
@@ -77,17 +81,17 @@ fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result
                     .doing("write schemata")?,
                 // Others are in this group.
                 false if has_line(group, line)? => {}
-                false => return Err(schema.error("not what the group has")),
+                false => return Err(Error::new(format_args!("{key}: not what the group has"))),
             }
         }
     }
-    for schema in wanted.list_or_none("schemata") {
-        write_file(group, SCHEMATA, format_args!("{}\n", schema.as_text()?))
+    for schema in wanted.schemata.iter() {
+        write_file(group, SCHEMATA, format_args!("{}\n", LossyC(schema)))
             .doing("write schemata")?;
     }
     let join = |path: &CStr| write_file(group, path, format_args!("{pid}\n")).on("write", path);
     join(c"tasks")?;
-    if is_monitored(wanted) {
+    if wanted.is_monitored {
         let mut path =
             PathBuf::format(format_args!("mon_groups/{id}")).doing("monitoring group")?;
         match fs::mkdir(group, path.as_c_str(), 0o755) {
@@ -101,18 +105,15 @@ fn join_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>, pid: i32) -> Result
 }
 
 /// The path of the group in resctrl; `/` is that itself.
-fn name(wanted: &Value<'_>, id: Id<'_>) -> Result<PathBuf> {
-    match wanted.text("closID")? {
-        Some(group) => PathBuf::format(format_args!("./{group}")),
+fn name(wanted: &IntelRdt<'_>, id: Id<'_>) -> Result<PathBuf> {
+    match wanted.clos_id {
+        Some(group) => PathBuf::from_bytes(b"./").and_then(|mut path| {
+            path.push_bytes(group.to_bytes())?;
+            Ok(path)
+        }),
         None => PathBuf::format(format_args!("./{id}")),
     }
     .doing("resctrl group")
-}
-
-fn is_monitored(wanted: &Value<'_>) -> bool {
-    ["enableMonitoring", "enableCMT", "enableMBM"]
-        .iter()
-        .any(|key| wanted.member(key).is_some_and(|value| value.as_json() == "true"))
 }
 
 /// Whether the group's `schemata` has this line; the kernel writes it with blanks of its own.
@@ -129,28 +130,26 @@ fn has_line(group: FdRef<'_>, line: &[u8]) -> Result<bool> {
 }
 
 /// Removes what was the container's alone.
-pub fn remove(document: Option<Value<'_>>, id: Id<'_>) {
-    if let (Some(wanted), Ok(place)) = (wanted(document), open()) {
-        remove_in(place.by_ref(), &wanted, id);
+pub fn remove(spec: &Spec<'_>, id: Id<'_>) {
+    if let Some(wanted) = &spec.intel_rdt
+        && let Ok(place) = open()
+    {
+        remove_in(place.by_ref(), wanted, id);
     }
 }
 
-fn remove_in(place: FdRef<'_>, wanted: &Value<'_>, id: Id<'_>) {
+fn remove_in(place: FdRef<'_>, wanted: &IntelRdt<'_>, id: Id<'_>) {
     let Ok(mut path) = name(wanted, id) else { return };
     let length = path.as_bytes().len();
-    if is_monitored(wanted)
+    if wanted.is_monitored
         && path.push(b"mon_groups").and_then(|()| path.push(id.as_c_str().to_bytes())).is_ok()
     {
         let _ = fs::rmdir(place, path.as_c_str());
     }
     path.truncate(length);
-    if wanted.member("closID").is_none() {
+    if wanted.clos_id.is_none() {
         let _ = fs::rmdir(place, path.as_c_str());
     }
-}
-
-fn wanted(document: Option<Value<'_>>) -> Option<Value<'_>> {
-    document?.member("linux")?.member("intelRdt")
 }
 
 fn open() -> Result<Fd> {
@@ -166,7 +165,6 @@ fn open() -> Result<Fd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::json;
     use std::path::Path;
 
     /// A directory that stands for a resctrl, with the files that the kernel would make in these
@@ -184,8 +182,8 @@ mod tests {
         }
         let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
         let place = fs::open(CWD, &name, fs::O_RDONLY | fs::O_DIRECTORY, 0).unwrap();
-        let mut text = wanted.as_bytes().to_vec();
-        let (value, id) = (json::check(&mut text).unwrap(), Id::check(c"one").unwrap());
+        let spec = crate::spec::leaked_linux(&format!(r#"{{"intelRdt":{wanted}}}"#), "").unwrap();
+        let (value, id) = (spec.intel_rdt.unwrap(), Id::check(c"one").unwrap());
         let done = join_in(place.by_ref(), &value, id, 7).map_err(|error| error.to_string());
         see(&path, done);
         // The kernel removes the files with their group.

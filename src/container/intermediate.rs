@@ -29,7 +29,7 @@ pub fn is_needed(launch: &Launch<'_>) -> bool {
     launch.enters.is_some()
         || !spec.joined.is_empty()
         || spec.namespaces & CLONE_NEWTIME != 0
-        || spec.linux("netDevices").is_some()
+        || !spec.net_devices.is_empty()
 }
 
 /// The whole life of the intermediate process; or the container's process's.
@@ -61,7 +61,7 @@ fn run(plan: &Plan<'_>) -> Result<Side> {
         .transpose()?;
     // With the caller's rights; if those do not suffice, later as root of the user namespace.
     let mut is_made =
-        processes.as_ref().map_or(Ok(true), |one| procfs_maker::try_begin(one, spec.document))?;
+        processes.as_ref().map_or(Ok(true), |one| procfs_maker::try_begin(one, spec))?;
     match launch.enters {
         Some((init, kinds)) => {
             clone::join_namespace(init, kinds).doing("join the container's namespaces")?
@@ -69,7 +69,7 @@ fn run(plan: &Plan<'_>) -> Result<Side> {
         None => join(spec.joined)?,
     }
     if let (false, Some(processes)) = (is_made, &processes) {
-        is_made = procfs_maker::try_begin(processes, spec.document)?;
+        is_made = procfs_maker::try_begin(processes, spec)?;
     }
     if !is_made {
         return Err(Error::with_errno(
@@ -119,9 +119,8 @@ fn run(plan: &Plan<'_>) -> Result<Side> {
 fn make_apart(plan: &Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side> {
     let mut program = child::Program::default();
     child::set_up(plan, &mut program)?;
-    if let Some(document) = plan.launch.spec.document.filter(|_| !plan.has_hooks_inside) {
-        // Hooks of the host have secrets in it.
-        erase::bytes(document.as_json().as_bytes());
+    if !plan.has_hooks_inside {
+        plan.launch.spec.each_secret(&mut erase::bytes);
     }
     // The pid goes through memory that the container has not: it could forge a message.
     born.keep_from_children().doing("keep a page from the container")?;

@@ -14,6 +14,7 @@ use super::state::Status;
 use super::{execute, init, privileges, start_socket};
 use crate::error::{Context, Error, Result};
 use crate::limits::PROCESS_STRINGS_MAX;
+use crate::spec::HookKind;
 use crate::sys::fd::{self, Fd};
 use crate::sys::marked::{self, Mark};
 use crate::sys::process::{self, StringVector};
@@ -213,7 +214,12 @@ fn enter(
     }
     let filter = launch.filter.as_ref().filter(|_| !is_early);
     if plan.has_hooks_inside {
-        run_hooks(plan, ("startContainer", Status::Created), (pid, program.home()), filter)?;
+        run_hooks(
+            plan,
+            (HookKind::StartContainer, Status::Created),
+            (pid, program.home()),
+            filter,
+        )?;
     }
     let Some(channel) = channel else { return Ok(()) };
     if !is_early && launch.gate.is_none() {

@@ -17,8 +17,8 @@
 //! A filter allows maker and opener eight calls: nobody uses an opener to mount anything.
 
 use super::{empty, seccomp};
-use crate::codec::json::Value;
 use crate::error::{Context, Result};
+use crate::spec::Spec;
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Side};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
@@ -33,14 +33,14 @@ static SOCKET: AtomicI32 = AtomicI32::new(-1);
 static MAKER: AtomicI32 = AtomicI32::new(0);
 
 /// Starts a maker for this pid namespace. EPERM if we may not join the namespace yet.
-fn begin(namespace: FdRef<'_>, document: &[u8]) -> sys::Result<()> {
+fn begin(namespace: FdRef<'_>, spec: &Spec<'_>) -> sys::Result<()> {
     let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET)?;
     match clone::fork(0, None)? {
         Side::Child => {
             drop(ours);
             // Others can read an opener's memory.
             erase::environment();
-            erase::bytes(document);
+            spec.each_secret(&mut erase::bytes);
             serve(namespace, &theirs)
         }
         Side::Parent(pid, _) => {
@@ -154,11 +154,10 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
     seccomp::confine(&CALLS_OF_OPENERS)
 }
 
-/// Starts a maker for the pid namespace of this file, without the container's `document`. Returns
-/// false if we may not yet.
-pub fn try_begin(namespace: &Fd, document: Option<Value<'_>>) -> Result<bool> {
-    match begin(namespace.by_ref(), document.map_or(b"", |document| document.as_json().as_bytes()))
-    {
+/// Starts a maker for the pid namespace of this file, without what is
+/// secret in the container's config. Returns false if we may not yet.
+pub fn try_begin(namespace: &Fd, spec: &Spec<'_>) -> Result<bool> {
+    match begin(namespace.by_ref(), spec) {
         Ok(()) => Ok(true),
         // EINVAL: the file is no namespace, which joining it reports.
         Err(Errno::EPERM | Errno::EINVAL) => Ok(false),

@@ -1,11 +1,10 @@
 //! What is started, and how; and what the host's side does meanwhile.
 
-use super::hooks;
 use super::running::Stdio;
 use super::seccomp::Filter;
 use super::start_socket::StartSocket;
 use super::state::{Id, State};
-use crate::spec::Spec;
+use crate::spec::{HookKind, Spec};
 use crate::sys::Errno;
 use crate::sys::clone::{CLONE_NEWPID, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
@@ -63,7 +62,7 @@ impl Launch<'_> {
     }
 
     pub(super) fn has_hooks_inside(&self) -> bool {
-        self.about.is_some() && hooks::has(self.spec.document, "startContainer")
+        self.about.is_some() && !self.spec.hooks.of(HookKind::StartContainer).is_empty()
     }
 }
 

@@ -172,9 +172,9 @@ pub fn apply_root_flags(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
         mount::set_attributes(root, false, attr::RDONLY, 0, 0)
             .doing("make the root directory read-only")?;
     }
-    let propagation = wanted.propagation & !MS_REC;
+    let propagation = wanted.propagation() & !MS_REC;
     if matches!(propagation, MS_SHARED | MS_UNBINDABLE) {
-        let all = wanted.propagation & MS_REC != 0;
+        let all = wanted.propagation() & MS_REC != 0;
         mount::set_attributes(root, all, 0, 0, propagation).doing("set the root's propagation")?;
     }
     Ok(())

@@ -17,6 +17,7 @@ use super::state::Status;
 use super::{attributes, devices, mounts, protect, root, sysctl};
 use crate::error::{Context, Result};
 use crate::io::lossy::On;
+use crate::spec::HookKind;
 use crate::sys::fd::{self, CWD, Fd};
 use crate::sys::{clone, fs, mount, net, process, system};
 
@@ -61,7 +62,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     };
     // In a mount namespace of a new user namespace the kernel has made all mounts slaves.
     let has_users = spec.joins_or_makes(clone::CLONE_NEWUSER);
-    let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation })?;
+    let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation() })?;
     let mut mounted = mounts::Mounted::new();
     let from = mounts::From {
         prepared: &plan.prepared,
@@ -81,7 +82,12 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     fs::umask(umask);
     // As in runc, their working directory is the container's root.
     mount::chdir_fd(entered.new).doing("enter the root directory")?;
-    run_hooks(plan, ("createContainer", Status::Creating), (process::getpid(), None), None)?;
+    run_hooks(
+        plan,
+        (HookKind::CreateContainer, Status::Creating),
+        (process::getpid(), None),
+        None,
+    )?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
     entered.pivot(launch.no_pivot)?;
     let places =
@@ -103,7 +109,12 @@ fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
         channel.ask_for_hooks()?;
     }
     fs::umask(umask);
-    run_hooks(plan, ("createContainer", Status::Creating), (process::getpid(), None), None)?;
+    run_hooks(
+        plan,
+        (HookKind::CreateContainer, Status::Creating),
+        (process::getpid(), None),
+        None,
+    )?;
     root::chroot(root.by_ref())?;
     open_terminal(plan, None)
 }

@@ -17,7 +17,6 @@ mod status;
 
 pub use directory::Directory;
 pub use id::Id;
-pub use processes::owns_namespace;
 pub use record::{Made, Rfc3339, State, StateMemory};
 pub use root::{Missing, Root};
 pub use status::{Process, Status};

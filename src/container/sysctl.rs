@@ -2,9 +2,8 @@
 //! container's own.
 
 use super::procfs::Procfs;
-use crate::codec::json::{Text, Value};
 use crate::error::{Context, Error, Result};
-use crate::io::lossy::{Lossy, On};
+use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
 use crate::io::text::words;
 use crate::spec::Spec;
@@ -18,8 +17,9 @@ const OF_IPC: &str = "msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_for
 
 /// Parent: an error where one of them would be the host's too.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
-    each(spec, &mut |path, value| {
-        let kind = namespace_of(path).map_err(|why| value.error(why))?;
+    spec.sysctls.each_pair(&mut |name, _| {
+        let kind = file_of(name).and_then(|path| namespace_of(&path));
+        let kind = kind.map_err(|why| refused(name, why))?;
         let (kind, file) = match kind {
             CLONE_NEWNET => (kind, c"/proc/self/ns/net"),
             CLONE_NEWIPC => (kind, c"/proc/self/ns/ipc"),
@@ -27,8 +27,10 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
         };
         match spec.namespaces & kind != 0 || joins_another(spec, kind, file)? {
             true => Ok(()),
-            false => Err(value
-                .error("it would be the host's: the container has no such namespace of its own")),
+            false => Err(refused(
+                name,
+                "it would be the host's: the container has no such namespace of its own",
+            )),
         }
     })
 }
@@ -36,52 +38,36 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
 /// Child: sets them, through a /proc that no container has touched (CVE-2025-52881).
 pub fn apply(spec: &Spec<'_>) -> Result<()> {
     let mut proc = None;
-    let mut words = spec.sysctls.iter();
-    while let (Some(name), Some(value)) = (words.next(), words.next()) {
+    spec.sysctls.each_pair(&mut |name, value| {
         let proc = match &proc {
             Some(proc) => proc,
             None => proc.insert(Procfs::open()?),
         };
-        let name = Text::plain(name.to_str().unwrap_or_default()).unwrap_or_default();
-        let path =
-            file_of(&name).map_err(|why| Error::new(format_args!("sysctl {name}: {why}")))?;
-        proc.write_past(path.as_c_str(), value.to_bytes()).context("set sysctl", &name)?;
-    }
-    each(spec, &mut |path, value| {
-        let proc = match &proc {
-            Some(proc) => proc,
-            None => proc.insert(Procfs::open()?),
-        };
-        let text = value.as_text()?;
-        let text = PathBuf::format(format_args!("{text}")).doing("read a value")?;
-        proc.write_past(path.as_c_str(), text.as_bytes()).context(
+        let path = file_of(name).map_err(|why| refused(name, why))?;
+        proc.write_past(path.as_c_str(), value.to_bytes()).context(
             "set sysctl",
             &Lossy(path.as_bytes().strip_prefix(b"sys/").unwrap_or_default()),
         )
     })
 }
 
-/// Shows each file, relative to /proc, and what is to be in it.
-fn each(spec: &Spec<'_>, see: &mut dyn FnMut(&PathBuf, &Value<'_>) -> Result<()>) -> Result<()> {
-    let Some(settings) = spec.linux("sysctl") else { return Ok(()) };
-    for (name, value) in settings.entries()? {
-        see(&file_of(&name).map_err(|why| value.error(why))?, &value)?;
-    }
-    Ok(())
+#[cold]
+fn refused(name: &CStr, why: &str) -> Error {
+    Error::new(format_args!("linux.sysctl.{}: {why}", LossyC(name)))
 }
 
 /// As sysctl(8) reads names: the first separator says which of `.` and `/` separates, the other one
 /// is part of a name (`net.ipv4.conf.eth0/1.forwarding` is `net/ipv4/conf/eth0.1/forwarding`).
-fn file_of(name: &Text<'_>) -> core::result::Result<PathBuf, &'static str> {
+fn file_of(name: &CStr) -> core::result::Result<PathBuf, &'static str> {
     let mut path = PathBuf::from_bytes(b"sys/").unwrap_or_default();
-    let bytes = name.as_escaped().as_bytes();
+    let bytes = name.to_bytes();
     let slashed = bytes.iter().find(|byte| matches!(byte, b'.' | b'/')) == Some(&b'/');
     for &byte in bytes {
         let written = match byte {
             b'.' if !slashed => b'/',
             b'/' if !slashed => b'.',
-            // No file there has one, nor what JSON escapes with it.
-            b'\\' => return Err("not a name"),
+            // No file there has one.
+            b'\\' | b'"' | ..b' ' => return Err("not a name"),
             byte => byte,
         };
         path.push_bytes(&[written]).map_err(|_| "not a name")?;
@@ -126,7 +112,7 @@ mod tests {
     use super::*;
 
     fn of(name: &str) -> std::result::Result<(String, i32), &'static str> {
-        let path = file_of(&Text::plain(name).unwrap())?;
+        let path = file_of(&std::ffi::CString::new(name).unwrap())?;
         let kind = namespace_of(&path)?;
         Ok((String::from_utf8(path.as_bytes()[4..].to_vec()).unwrap(), kind))
     }

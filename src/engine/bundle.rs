@@ -15,7 +15,7 @@ use crate::io::path::PathBuf;
 use crate::io::strings::StringBlock;
 use crate::rootfs::{Applied, Privilege};
 use crate::spec::settings::Draft;
-use crate::spec::{self, Spec};
+use crate::spec::{self, Spec, SpecMemory};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, fs};
 use crate::{Context, Result};
@@ -63,7 +63,8 @@ pub fn make(
     let FromImage { image, args, draft } = from;
     let Place { bundle, powers, ids, joins } = *place;
     let documents = [&mut memory.process[..], &mut memory.config[..]];
-    let given = security::read(draft, documents, &mut memory.container.seccomp)?;
+    let room = &mut SpecMemory::new(&mut memory.strings, &mut memory.lists);
+    let given = security::read(draft, documents, room, &mut memory.container.seccomp)?;
     let unpack = &mut memory.unpack;
     let resolved = resolve(&image, &mut memory.archive, &mut memory.image, unpack)?;
     watch.begin(resolved.bytes());

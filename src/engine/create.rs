@@ -3,7 +3,6 @@
 use super::bundle::{self, FromImage, Place};
 use super::notify::Notify;
 use super::{EngineMemory, Notice, Notices, hold_signals, image_bundle, service_manager};
-use crate::codec::json;
 use crate::container::Running;
 use crate::container::cgroup;
 use crate::container::create::{self, Request};
@@ -14,10 +13,9 @@ use crate::io::document;
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::observer::Observer;
 use crate::io::path::PathBuf;
-use crate::io::strings::StringBlock;
 use crate::limits::PATH_BYTES;
 use crate::rootfs::{Applied, Privilege};
-use crate::spec::{self, Lists, capability};
+use crate::spec::{self, SpecMemory, capability};
 use crate::sys::fd::CWD;
 use crate::sys::{mount, process};
 use crate::{Context, Result};
@@ -170,21 +168,20 @@ fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
-    let top = json::check(text).doing("config.json")?;
-    let (mut strings, mut lists) = (StringBlock::new(&mut memory.strings), Lists::empty());
-    if relay.is_some() {
-        lists.last_mount = Some(service_manager::notifications(root, id, &mut strings)?);
-    }
-    let mut spec = spec::read_config(top, &mut strings, &mut lists).doing("config.json")?;
+    let mut room = SpecMemory::new(&mut memory.strings, &mut memory.lists);
+    let last_mount = match relay {
+        Some(_) => Some(service_manager::notifications(root, id, &mut room.strings)?),
+        None => None,
+    };
+    let mut spec = spec::read_new(text, &mut room, last_mount, &mut |note| {
+        notices(&Notice::Failed(&note.within(format_args!("config.json"))));
+    })
+    .doing("config.json")?;
     if listening > 0 || relay.is_some() {
         spec.process.env =
-            service_manager::environment(spec.process.env, listening, relay, &mut strings)?;
+            service_manager::environment(spec.process.env, listening, relay, &mut room.strings)?;
     }
     crate::debug!("config.json of {}: read", LossyC(bundle));
-    spec::each_unknown_capability(&spec.process, &mut |value| {
-        let error = value.error("there is no such capability: it is left out");
-        notices(&Notice::Failed(&error.within(format_args!("config.json"))));
-    });
     let sets = &spec.process.capabilities;
     for name in capability::names(sets.ambient & !(sets.inheritable & sets.permitted)) {
         // runc's words, and the kernel's rule (capabilities(7)).

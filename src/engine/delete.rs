@@ -3,10 +3,15 @@
 use super::{EngineMemory, Notice, Notices, image_bundle, limits_reached};
 use crate::container::hooks::{self, HookContext};
 use crate::container::intel_rdt;
-use crate::container::state::{Directory, Id, Root, State, StateMemory, Status, owns_namespace};
+use crate::container::state::{Directory, Id, Root, State, StateMemory, Status};
 use crate::limits::END_WAIT_MS;
+use crate::spec::{self, HookKind, Spec, SpecMemory};
+use crate::sys::clone::CLONE_NEWPID;
 use crate::sys::{Errno, event, process, signal};
 use crate::{Context, Error, Result};
+
+/// The config of a container whose own cannot be read.
+const NOTHING: &Spec<'_> = &Spec::NONE;
 
 /// Which containers are removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,11 +47,15 @@ pub fn delete(
         }
         state => state?,
     };
+    let mut room = SpecMemory::new(&mut memory.strings, &mut memory.lists);
+    let spec =
+        directory.read_config(&mut memory.config).and_then(|config| spec::read(config, &mut room));
+    let spec = spec.as_ref().unwrap_or(NOTHING);
     match directory.status(&state) {
         Status::Stopped => {}
         // As runc and crun have it, and containerd wants it: what was never started may go.
-        Status::Created => end(&directory, &state, &mut memory.config)?,
-        _ if is_forced => end(&directory, &state, &mut memory.config)?,
+        Status::Created => end(&directory, &state, spec)?,
+        _ if is_forced => end(&directory, &state, spec)?,
         status => {
             return Err(Error::new(format_args!(
                 "cannot delete container {id} that is not stopped: {}",
@@ -59,15 +68,14 @@ pub fn delete(
     }
     crate::debug!("container {id}: its process has ended");
     state.remove_rest()?;
-    // Hooks come last, when there is no file of the container's left.
-    let document = directory.read_config(&mut memory.config).ok();
     // Before the state, which records that there is one.
     image_bundle::remove(&state, notices)?;
     directory.remove()?;
     crate::debug!("container {id}: its cgroup, bundle and state are removed");
-    intel_rdt::remove(document, id);
-    let context = HookContext { document, id, state, status: Status::Stopped };
-    if let Err(error) = hooks::run(&context, "poststop", true) {
+    intel_rdt::remove(spec, id);
+    // Hooks come last, when there is no file of the container's left.
+    let context = HookContext { spec, id, state, status: Status::Stopped };
+    if let Err(error) = hooks::run(&context, HookKind::Poststop, true) {
         notices(&Notice::Failed(&error));
     }
     Ok(())
@@ -102,14 +110,12 @@ fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
 }
 
 /// Kills the container's process and sees it end. Whose child it is collects it.
-fn end(directory: &Directory<'_>, state: &State<'_>, buffer: &mut [u8]) -> Result<()> {
+fn end(directory: &Directory<'_>, state: &State<'_>, spec: &Spec<'_>) -> Result<()> {
     let Some(pidfd) = state.process.open() else { return Ok(()) };
     // Without a cgroup the other processes are found by this one's namespaces, while it lives.
-    if state.group()?.is_none()
-        && let Ok(config) = directory.read_config(buffer)
-        && !owns_namespace(config, "pid")
-    {
-        state.signal_all(Some(config), signal::SIGKILL)?;
+    let is_read = !spec.source.is_empty();
+    if is_read && spec.namespaces & CLONE_NEWPID == 0 && state.group()?.is_none() {
+        state.signal_all(spec.namespaces, signal::SIGKILL)?;
     }
     match process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL) {
         Ok(()) | Err(Errno::ESRCH) => {}

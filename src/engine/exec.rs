@@ -2,7 +2,6 @@
 
 use super::notify::Notify;
 use super::{EngineMemory, Notice, Notices, hold_signals, service_manager};
-use crate::codec::json;
 use crate::container::cgroup::Joined;
 use crate::container::hooks::HookContext;
 use crate::container::launch::{self, Host, Instead, Launch};
@@ -12,7 +11,7 @@ use crate::io::document;
 use crate::io::lossy::LossyC;
 use crate::io::strings::StringBlock;
 use crate::limits::GROUPS_MAX;
-use crate::spec::{self, Capabilities, Lists, Process, Spec, User};
+use crate::spec::{self, Capabilities, Process, Spec, SpecMemory, User};
 use crate::sys::Errno;
 use crate::sys::fd::FdRef;
 use crate::{Context, Error, Result};
@@ -91,31 +90,27 @@ pub fn exec(
             "cannot exec in a paused container (use --ignore-paused to override)"
         )));
     }
-    let (mut strings, mut lists) = (StringBlock::new(&mut memory.strings), Lists::empty());
-    let container =
-        spec::read_config(directory.read_config(&mut memory.config)?, &mut strings, &mut lists)?;
-    let mut of_file = Lists::empty();
+    let mut room = SpecMemory::new(&mut memory.strings, &mut memory.lists);
+    let container = spec::read(directory.read_config(&mut memory.config)?, &mut room)?;
     let process = match wanted.process {
         ProcessFrom::File(path) => {
-            let value = json::check(document::read_named(path, &mut memory.process)?)
-                .context("process", &LossyC(path))?;
-            spec::read_process(value, &mut strings, &mut of_file)
-                .context("process", &LossyC(path))?
+            let text = document::read_named(path, &mut memory.process)?;
+            spec::read_process(text, &mut room).context("process", &LossyC(path))?
         }
         ProcessFrom::Container(ref mut changes) => {
-            changed(changes, &container.process, &mut strings)?
+            changed(changes, &container.process, &mut room.strings)?
         }
     };
     let stays = wanted.stays;
     let terminal = process.terminal || wanted.adds_terminal;
-    attributes::check_process(&process)?;
-    attributes::set_affinity(&process, "initial")?;
+    if let Some(cpus) = &process.cpus_initial {
+        attributes::set_affinity(cpus, "initial")?;
+    }
     let kinds = intermediate::kinds_of(state.process.pid)?;
     let group = Joined::find(&state, wanted.cgroup)?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
-    let filter =
-        spec.linux("seccomp").map(|profile| seccomp::compile(profile, seccomp)).transpose()?;
-    let context = HookContext { document: spec.document, id, state, status: Status::Running };
+    let filter = seccomp::of(&spec, seccomp)?;
+    let context = HookContext { spec: &spec, id, state, status: Status::Running };
     let launch = Launch {
         spec: &spec,
         root: None,

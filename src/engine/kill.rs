@@ -1,7 +1,9 @@
 //! Sends a signal to a container.
 
 use super::EngineMemory;
-use crate::container::state::{Id, Root, Status, owns_namespace};
+use crate::container::state::{Id, Root, Status};
+use crate::spec;
+use crate::sys::clone::CLONE_NEWPID;
 use crate::sys::signal::SIGKILL;
 use crate::sys::{Errno, process};
 use crate::{Context, Error, Result};
@@ -26,20 +28,21 @@ pub fn kill(
     let directory = root.container(id)?;
     let state = directory.read(&mut memory.container.state)?;
     // Without a cgroup the config tells which processes are the container's.
-    let config = match signal == SIGKILL || state.cgroup.is_empty() {
-        true => directory.read_config(&mut memory.config).ok(),
+    let namespaces = match signal == SIGKILL || state.cgroup.is_empty() {
+        true => directory.read_config(&mut memory.config).and_then(spec::read_namespaces).ok(),
         false => None,
     };
+    let all = namespaces.unwrap_or(0);
     if target == Target::All {
-        return state.signal_all(config, signal);
+        return state.signal_all(all, signal);
     }
     // In its own pid namespace the first process takes all others with it. Otherwise, as in runc,
     // we kill each of them.
-    if signal == SIGKILL && config.is_some_and(|config| !owns_namespace(config, "pid")) {
+    if signal == SIGKILL && namespaces.is_some_and(|kinds| kinds & CLONE_NEWPID == 0) {
         let mut count = 0;
-        state.each_process(config, &mut |_| count += 1)?;
+        state.each_process(all, &mut |_| count += 1)?;
         if count > 0 {
-            return state.signal_all(config, signal);
+            return state.signal_all(all, signal);
         }
     }
     let sent = match state.process.open() {

@@ -39,6 +39,8 @@ use crate::export::TargetMemory;
 use crate::image::{ArchiveMemory, ImageMemory};
 use crate::limits::{CONFIG_BYTES, PROCESS_BYTES, STRINGS_BYTES};
 use crate::rootfs::UnpackMemory;
+use crate::spec::SpecMemory;
+use crate::sys::arena::Word;
 use crate::sys::signal::{self, SignalSet};
 use crate::{Context, Result};
 
@@ -54,6 +56,8 @@ pub struct EngineMemory {
     pub export: TargetMemory,
     /// Text of one container's arguments, environment and names.
     pub strings: [u8; STRINGS_BYTES],
+    /// Its lists: mounts, devices, hooks, rules.
+    pub lists: [Word; SpecMemory::LISTS],
     /// A container's config.json.
     pub config: [u8; CONFIG_BYTES],
     /// The process that exec is given.
@@ -70,6 +74,7 @@ impl EngineMemory {
         unpack: UnpackMemory::EMPTY,
         export: TargetMemory::EMPTY,
         strings: [0; STRINGS_BYTES],
+        lists: [Word::uninit(); SpecMemory::LISTS],
         config: [0; CONFIG_BYTES],
         process: [0; PROCESS_BYTES],
         container: ContainerMemory::EMPTY,

@@ -51,7 +51,7 @@ impl<'a> Notify<'a> {
             (false, Some(_)) => Err(Error::new(format_args!(
                 "cannot use console socket if ocinit will not detach or allocate tty"
             ))),
-            (true, _) => Ok(Stdio::Terminal(console_size(process).or_else(|| tty::size(STDIN)))),
+            (true, _) => Ok(Stdio::Terminal(process.console_size.or_else(|| tty::size(STDIN)))),
             (false, None) => Ok(Stdio::Files([STDIN, STDOUT, STDERR])),
         }
     }
@@ -73,13 +73,6 @@ impl<'a> Notify<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// The size (rows, columns) that the config has for the terminal.
-fn console_size(process: &Process<'_>) -> Option<(u16, u16)> {
-    let size = process.document?.member("consoleSize")?;
-    let side = |key| size.member(key)?.as_u64().ok().map(|side| side as u16);
-    Some((side("height")?, side("width")?))
 }
 
 /// Whole under its name, or not there.

@@ -3,6 +3,7 @@
 use crate::container::ContainerMemory;
 use crate::container::state::{Id, Root};
 use crate::limits::PROCESS_STRINGS_MAX;
+use crate::spec;
 use crate::{Error, Result};
 
 /// Returns the pids of the container's processes, in order.
@@ -16,8 +17,11 @@ pub fn processes<'m>(
     let state = directory.read(&mut memory.state)?;
     let (pids, mut count) = (&mut memory.pointers, 0);
     let mut is_full = false;
-    let config = if state.cgroup.is_empty() { directory.read_config(config).ok() } else { None };
-    state.each_process(config, &mut |pid| match pids.get_mut(count) {
+    let namespaces = match state.cgroup.is_empty() {
+        true => directory.read_config(config).and_then(spec::read_namespaces),
+        false => Ok(0),
+    };
+    state.each_process(namespaces.unwrap_or(0), &mut |pid| match pids.get_mut(count) {
         Some(place) => (*place, count) = (pid as usize, count + 1),
         None => is_full = true,
     })?;

@@ -7,8 +7,8 @@ use crate::io::document;
 use crate::io::lossy::Lossy;
 use crate::io::output::InMemory;
 use crate::io::path::PathBuf;
-use crate::spec;
 use crate::spec::settings::{Draft, Filter};
+use crate::spec::{self, SpecMemory};
 use crate::{Context, Result};
 
 /// Reads the seccomp profile to the first buffer and resolves it to the second. It is compiled once
@@ -16,6 +16,7 @@ use crate::{Context, Result};
 pub fn read<'m>(
     draft: &'m Draft<'_>,
     [text, resolved]: [&'m mut [u8]; 2],
+    room: &mut SpecMemory<'_>,
     program: &mut Program,
 ) -> Result<Given<'m>> {
     let mut given = Given { limits: &draft.limits, ..Given::default() };
@@ -29,7 +30,9 @@ pub fn read<'m>(
         let bounding = Security::of(draft).bounding();
         spec::seccomp::resolve(profile, bounding, &mut json).context(option, &place)?;
         let profile = sink.finish().and_then(json::check).context(option, &place)?;
-        seccomp::compile(profile, program).context(option, &place)?;
+        spec::read_seccomp(profile, room)
+            .and_then(|profile| seccomp::compile(&profile, program).map(drop))
+            .context(option, &place)?;
         given.profile = Some(profile);
     }
     Ok(given)

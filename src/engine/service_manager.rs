@@ -102,6 +102,7 @@ pub fn notifications<'m>(
         source: strings.add(source.as_bytes())?,
         options: PackedStrings::new(b"bind\0nosuid\0noexec\0nodev\0ro\0"),
         optional: false,
-        document: None,
+        uid_mappings: &[],
+        gid_mappings: &[],
     })
 }

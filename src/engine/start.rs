@@ -8,6 +8,7 @@ use crate::container::report::Report;
 use crate::container::start_socket;
 use crate::container::starting;
 use crate::container::state::{Id, Root, Status};
+use crate::spec::{self, HookKind, SpecMemory};
 use crate::{Error, Result};
 
 /// Starts the container. With a service manager it returns only when the container is ready or has
@@ -21,10 +22,9 @@ pub fn start(
     let mut directory = root.container(id)?;
     directory.lock()?;
     let state = directory.read(&mut memory.container.state)?;
-    let document = directory.read_config(&mut memory.config)?;
-    let has_filter =
-        document.member("linux").is_some_and(|linux| linux.member("seccomp").is_some());
-    let report = has_filter.then(Report::with_file).transpose()?;
+    let mut room = SpecMemory::new(&mut memory.strings, &mut memory.lists);
+    let spec = spec::read(directory.read_config(&mut memory.config)?, &mut room)?;
+    let report = spec.is_filtered().then(Report::with_file).transpose()?;
     let file = report.as_ref().map(|(_, file)| file.by_ref());
     let channel = match directory.status(&state) {
         Status::Created => start_socket::release(directory.fd(), file)?,
@@ -39,9 +39,9 @@ pub fn start(
         relay.listen(&directory)?;
     }
     let pidfd = state.process.open();
-    let context = HookContext { document: Some(document), id, state, status: Status::Running };
+    let context = HookContext { spec: &spec, id, state, status: Status::Running };
     starting::hear_start(&channel, report.as_ref().map(|(report, _)| report))?;
-    let done = hooks::run(&context, "poststart", false);
+    let done = hooks::run(&context, HookKind::Poststart, false);
     if done.is_err() {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).
         drop(directory);

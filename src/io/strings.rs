@@ -158,6 +158,23 @@ impl<'m> PackedStrings<'m> {
         })
     }
 
+    /// Returns all words as they stand, each with its NUL.
+    pub fn as_bytes(self) -> &'m [u8] {
+        self.bytes
+    }
+
+    /// Calls `see` with each pair of words: name and value.
+    pub fn each_pair<E>(
+        self,
+        see: &mut dyn FnMut(&'m CStr, &'m CStr) -> core::result::Result<(), E>,
+    ) -> core::result::Result<(), E> {
+        let mut words = self.iter();
+        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+            see(name, value)?;
+        }
+        Ok(())
+    }
+
     /// The first word.
     pub fn first(self) -> Option<&'m CStr> {
         self.iter().next()

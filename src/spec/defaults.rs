@@ -16,7 +16,8 @@ const fn mount(
         source: kind,
         options: PackedStrings::new(options),
         optional: false,
-        document: None,
+        uid_mappings: &[],
+        gid_mappings: &[],
     }
 }
 

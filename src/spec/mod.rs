@@ -4,16 +4,24 @@
 //! Knows nothing of images, and makes no system call but for the memory of its lists. [`defaults`]
 //! has docker's defaults.
 
+pub mod attributes;
 pub mod capability;
 pub mod defaults;
+mod hook;
+pub mod memory;
 pub mod options;
 mod read;
 pub mod schema;
 pub mod seccomp;
 pub mod settings;
+pub mod syscalls;
 mod write;
 
-pub use read::{Lists, each_unknown_capability, read_config, read_process};
+pub use hook::{Hook, HookKind, Hooks};
+pub use memory::SpecMemory;
+#[cfg(test)]
+pub use read::{leaked, leaked_linux};
+pub use read::{read, read_annotations, read_namespaces, read_new, read_process, read_seccomp};
 pub use write::write_config;
 
 use core::ffi::CStr;
@@ -25,7 +33,11 @@ use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME,
     CLONE_NEWUSER, CLONE_NEWUTS,
 };
+use crate::sys::mount::MS_PRIVATE;
+use crate::sys::signal;
 use crate::sys::vm::MappedVec;
+use attributes::{ClockOffset, IntelRdt, MemoryPolicy, NetDevice, NumberSet, Scheduler};
+use syscalls::Seccomp;
 
 /// The specification's version that states say they keep to.
 pub const VERSION: &CStr = c"1.3.0";
@@ -67,35 +79,107 @@ pub struct Spec<'m> {
     pub annotations: PackedStrings<'m>,
     /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
     pub stop_signal: i32,
-    /// docker's default seccomp profile for its bounding set ([`seccomp`]), if [`Spec::document`]
-    /// has none.
+    /// docker's default seccomp profile for its bounding set ([`mod@seccomp`]), if it has none of
+    /// its own.
     pub default_seccomp: bool,
     /// The profile to write instead, in the runtime-spec's form.
     pub seccomp_profile: Option<Value<'m>>,
-    /// Sysctls of its namespaces: name, value, next name. A config has its own in
-    /// [`Spec::document`].
+    /// Sysctls of its namespaces: name, value, next name.
     pub sysctls: PackedStrings<'m>,
+    /// The SELinux label of its file systems.
+    pub mount_label: Option<&'m CStr>,
+    /// Where its cgroup is wanted.
+    pub cgroup_path: Option<&'m CStr>,
+    /// Programs that are run with it.
+    pub hooks: Hooks<'m>,
+    /// Which system calls it may make.
+    pub seccomp: Option<Seccomp<'m>>,
+    /// How far the clocks of [`attributes::CLOCKS`] are from the host's.
+    pub clocks: [Option<ClockOffset>; 2],
+    /// What personality(2) takes.
+    pub personality: Option<u32>,
+    /// On which memory nodes its pages are.
+    pub memory_policy: Option<MemoryPolicy>,
+    /// Its group of resctrl.
+    pub intel_rdt: Option<IntelRdt<'m>>,
+    /// Network devices of the host that become its own.
+    pub net_devices: &'m [NetDevice<'m>],
     /// Every device may be used, and [`Spec::devices`] are made. Only written to a config.
     pub all_devices: bool,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child
     /// (docker's `--init`).
     pub init: bool,
-    /// The whole config.json, checked, where the container has one: what only some containers have
-    /// is read where it stands (seccomp, hooks, limits, sysctl, personality, time offsets,
-    /// Intel RDT, network devices).
+    /// The checked text of the config.json that it was read from, for later commands. Empty if it
+    /// was not read.
+    pub source: &'m [u8],
+    /// `linux.resources`, checked.
     pub document: Option<Value<'m>>,
 }
 
-impl<'m> Spec<'m> {
+impl Spec<'_> {
+    /// A container that has nothing of its own.
+    pub const NONE: Spec<'static> = Spec {
+        process: Process::NONE,
+        root: Root { path: c"", readonly: false, propagation: None },
+        hostname: None,
+        domainname: None,
+        mounts: &[],
+        devices: &[],
+        namespaces: 0,
+        joined: &[],
+        masked_paths: PackedStrings::new(b""),
+        readonly_paths: PackedStrings::new(b""),
+        resources: Resources { memory: None, cpu_quota_us: None, pids: None },
+        denies_devices: false,
+        uid_mappings: &[],
+        gid_mappings: &[],
+        annotations: PackedStrings::new(b""),
+        stop_signal: signal::SIGTERM,
+        default_seccomp: false,
+        seccomp_profile: None,
+        sysctls: PackedStrings::new(b""),
+        mount_label: None,
+        cgroup_path: None,
+        hooks: Hooks::NONE,
+        seccomp: None,
+        clocks: [None; 2],
+        personality: None,
+        memory_policy: None,
+        intel_rdt: None,
+        net_devices: &[],
+        all_devices: false,
+        init: false,
+        source: b"",
+        document: None,
+    };
+
     /// Returns whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the
     /// caller's.
     pub fn joins_or_makes(&self, kind: i32) -> bool {
         self.namespaces & kind != 0 || self.joined.iter().any(|one| one.kind == kind)
     }
 
-    /// A member of the config's `linux`, where the container has a config.
-    pub fn linux(&self, key: &str) -> Option<Value<'m>> {
-        self.document?.member("linux")?.member(key)
+    /// Returns the devices that are not the default ones behind them.
+    pub fn own_devices(&self) -> &[Device<'_>] {
+        let is_own = |device: &Device<'_>| !defaults::DEVICES.contains(device);
+        let count = self.devices.iter().rposition(is_own).map_or(0, |last| last + 1);
+        &self.devices[..count]
+    }
+
+    /// Returns whether a filter of system calls is asked for.
+    pub fn is_filtered(&self) -> bool {
+        self.seccomp.is_some() || self.default_seccomp
+    }
+
+    /// Calls `see` with each text that only the host's side needs: a config's hooks may have
+    /// secrets in their environment.
+    pub fn each_secret(&self, see: &mut dyn FnMut(&[u8])) {
+        see(self.source);
+        for hook in self.hooks.all() {
+            see(hook.path.to_bytes());
+            see(hook.args.as_bytes());
+            see(hook.env.unwrap_or_default().as_bytes());
+        }
     }
 }
 
@@ -132,10 +216,16 @@ pub struct Process<'m> {
     pub apparmor: Option<&'m CStr>,
     /// Its SELinux label.
     pub selinux: Option<&'m CStr>,
-    /// `process` of the config.json, or the file that exec was given, checked: what only some
-    /// processes have is read where it stands (consoleSize, scheduler, ioPriority,
-    /// execCPUAffinity).
-    pub document: Option<Value<'m>>,
+    /// Rows and columns of its terminal.
+    pub console_size: Option<(u16, u16)>,
+    /// How the kernel schedules it.
+    pub scheduler: Option<Scheduler>,
+    /// Class and priority of its input and output, as ioprio_set(2) takes them.
+    pub io_priority: Option<u32>,
+    /// The CPUs of an added process until it is in the container's cgroup.
+    pub cpus_initial: Option<NumberSet>,
+    /// The CPUs of an added process from then on.
+    pub cpus_final: Option<NumberSet>,
 }
 
 impl Process<'_> {
@@ -152,7 +242,11 @@ impl Process<'_> {
         oom_score_adj: None,
         apparmor: None,
         selinux: None,
-        document: None,
+        console_size: None,
+        scheduler: None,
+        io_priority: None,
+        cpus_initial: None,
+        cpus_final: None,
     };
 }
 
@@ -292,8 +386,17 @@ pub struct Root<'m> {
     pub path: &'m CStr,
     /// Nothing on it can be written.
     pub readonly: bool,
-    /// `MS_PRIVATE`, `MS_SLAVE`, …: how mounts travel between it and where it came from.
-    pub propagation: u64,
+    /// `MS_PRIVATE`, `MS_SLAVE`, …: how mounts travel between it and where it came from, if that
+    /// is said.
+    pub propagation: Option<u64>,
+}
+
+impl Root<'_> {
+    /// Returns how mounts travel. The default is the kernel's for new mounts, and `pivot_root`
+    /// needs it.
+    pub fn propagation(&self) -> u64 {
+        self.propagation.unwrap_or(MS_PRIVATE)
+    }
 }
 
 /// One mount.
@@ -309,12 +412,14 @@ pub struct Mount<'m> {
     pub options: PackedStrings<'m>,
     /// Left out where the kernel does not have this type.
     pub optional: bool,
-    /// The mount as config.json has it: `uidMappings` and `gidMappings` are read where they stand.
-    pub document: Option<Value<'m>>,
+    /// Whom its users are shown as, in place of the container's own mapping.
+    pub uid_mappings: &'m [IdMapping],
+    /// The same for groups.
+    pub gid_mappings: &'m [IdMapping],
 }
 
 /// One device node.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Device<'m> {
     /// Where, absolute, as seen in the container.
     pub path: &'m CStr,

@@ -7,6 +7,7 @@
 //! (but for `EINTR` where a call cannot have had an effect yet).
 
 pub mod arch;
+pub mod arena;
 pub mod attributes;
 pub mod bpf;
 pub mod clone;

@@ -5,7 +5,8 @@ use crate::support::bpf::{self, I386, X32, X86_64};
 use crate::support::{scratch, tool, write};
 use ocinit::codec::json;
 use ocinit::container::seccomp::{Program, compile, compile_default};
-use ocinit::spec::{capability, seccomp};
+use ocinit::spec::{SpecMemory, capability, read_seccomp, seccomp};
+use ocinit::sys::arena::Word;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -23,7 +24,12 @@ pub fn python() -> Command {
 pub fn ours(profile: &str) -> Vec<u64> {
     let mut document = profile.as_bytes().to_vec();
     let mut program = Box::new(Program::EMPTY);
-    let filter = compile(json::check(&mut document).expect("JSON"), &mut program);
+    let (mut text, mut lists) =
+        (vec![0; 4 * profile.len()], vec![Word::uninit(); SpecMemory::LISTS]);
+    let mut memory = SpecMemory::new(&mut text, &mut lists);
+    let value = json::check(&mut document).expect("JSON");
+    let filter =
+        read_seccomp(value, &mut memory).and_then(|profile| compile(&profile, &mut program));
     let filter = filter.unwrap_or_else(|error| panic!("{error}: {profile}"));
     bpf::verify(filter.program());
     filter.program().to_vec()

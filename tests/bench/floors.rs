@@ -15,6 +15,8 @@ use ocinit::codec::json;
 use ocinit::container::seccomp::{Program, compile};
 use ocinit::limits::{INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
 use ocinit::rootfs::{self, UnpackMemory};
+use ocinit::spec::{SpecMemory, read_seccomp};
+use ocinit::sys::arena::Word;
 use ocinit::sys::fd::CWD;
 use ocinit::sys::fs;
 use std::time::{Duration, Instant};
@@ -83,9 +85,12 @@ fn create(mut tar: &[u8], directory: &str) -> Duration {
 /// Compiles a seccomp profile, and writes its instructions in seccomp(2)'s form.
 fn filter(mut profile: Vec<u8>, file: &str) -> Duration {
     let mut program = Box::new(Program::EMPTY);
+    let (mut text, mut lists) =
+        (vec![0; 4 * profile.len()], vec![Word::uninit(); SpecMemory::LISTS]);
     let begin = Instant::now();
-    let filter =
-        compile(json::check(&mut profile).expect("JSON"), &mut program).expect("a profile");
+    let value = json::check(&mut profile).expect("JSON");
+    let profile = read_seccomp(value, &mut SpecMemory::new(&mut text, &mut lists));
+    let filter = compile(&profile.expect("a profile"), &mut program).expect("a filter");
     let took = begin.elapsed();
     std::fs::write(
         file,

@@ -14,7 +14,7 @@ use crate::sys::{fs, process};
 /// files, it can reach them, and the hierarchy is mounted without `nsdelegate`.
 pub fn can_lift_limits(spec: &Spec<'_>) -> bool {
     let mut count = Target::count();
-    let Some(limits) = spec.linux("resources") else { return false };
+    let Some(limits) = spec.document else { return false };
     resources::apply(&limits, &mut count).is_ok()
         && count.written() > 0
         && owns_files(spec)
@@ -42,7 +42,7 @@ fn reaches_files(spec: &Spec<'_>) -> bool {
     let may_mount = capability::by_name(b"CAP_SYS_ADMIN")
         .is_some_and(|bit| spec.process.capabilities.bounding & bit != 0);
     may_mount
-        || spec.linux("seccomp").is_none()
+        || !spec.is_filtered()
         || spec.mounts.iter().any(|mount| {
             matches!(mount.kind.to_bytes(), b"cgroup" | b"cgroup2")
                 && !options::are_readonly(mount.options)

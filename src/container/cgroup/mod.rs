@@ -64,7 +64,7 @@ impl CgroupPath {
     /// cgroup2.
     pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<CgroupPath>> {
         let root = hierarchy();
-        if let Some(resources) = spec.linux("resources") {
+        if let Some(resources) = spec.document {
             let mut buffer = [0; FILE_BYTES];
             let controllers = match &root {
                 Ok(root) => Some(
@@ -78,12 +78,7 @@ impl CgroupPath {
         if root.is_err() {
             return Ok(None);
         }
-        let wanted = spec
-            .linux("cgroupsPath")
-            .map(|path| path.as_text())
-            .transpose()?
-            .filter(|path| !path.is_empty());
-        let path = place::path(wanted.as_ref(), id)?;
+        let path = place::path(spec.cgroup_path, id)?;
         if let Some(group) = Cgroup::open(path.as_c_str())? {
             let mut count = 0;
             group.each_process(&mut |_| count += 1)?;
@@ -96,7 +91,7 @@ impl CgroupPath {
                 return Err(Error::new(format_args!("container's cgroup unexpectedly frozen")));
             }
         }
-        Ok(Some(CgroupPath { path, is_wanted: wanted.is_some() }))
+        Ok(Some(CgroupPath { path, is_wanted: spec.cgroup_path.is_some() }))
     }
 
     /// The absolute path that the group will have.
@@ -111,7 +106,7 @@ impl CgroupPath {
     /// groups, as long as the config asks neither for limits nor for a path: the container is
     /// in its caller's group then.
     pub fn create(&self, spec: &Spec<'_>, rootless: bool) -> Result<Option<Cgroup>> {
-        let resources = spec.linux("resources");
+        let resources = spec.document;
         let group = match Cgroup::make(&self.path) {
             Err(error) if rootless && !self.is_wanted && place::is_forbidden(error.errno()) => {
                 let mut count = Target::count();

@@ -1,7 +1,6 @@
 //! Where a container's group is, and which controllers it can have there.
 
 use super::{FILE_BYTES, MOUNT, read};
-use crate::codec::json::Text;
 use crate::container::kernel_file::write_file;
 use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
@@ -9,23 +8,14 @@ use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
-use core::fmt::Write;
 
 /// The path of the group, absolute and clean, as runc (its cgroupfs driver) chooses it: an absolute
 /// path is beneath the mount; a relative one, or the container's id where the config says nothing,
 /// beneath the parent of the caller's own group: that one has no processes, so that it can give
 /// controllers.
-pub(super) fn path(wanted: Option<&Text<'_>>, id: &[u8]) -> Result<PathBuf> {
+pub(super) fn path(wanted: Option<&CStr>, id: &[u8]) -> Result<PathBuf> {
     let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).doing("cgroupsPath")?;
-    let mut text = PathBuf::new();
-    let name = match wanted {
-        None => id,
-        Some(wanted) => {
-            write!(text, "{wanted}")
-                .map_err(|_| Error::new(format_args!("cgroupsPath: too long")))?;
-            text.as_bytes()
-        }
-    };
+    let name = wanted.map_or(id, CStr::to_bytes);
     if !name.starts_with(b"/") {
         let mut buffer = [0; crate::limits::PATH_BYTES];
         let own = read(CWD, c"/proc/self/cgroup", &mut buffer).doing("read /proc/self/cgroup")?;

@@ -34,8 +34,7 @@ fn json(text: &str) -> Value<'static> {
 
 /// A group at this path beneath the mount, made for a config with this `linux`.
 fn create(id: &str, linux: &str) -> Result<Option<Cgroup>> {
-    let document = json(&format!(r#"{{"linux":{linux}}}"#));
-    let spec = Spec { document: Some(document), ..crate::container::tests::fixture::spec(b"") };
+    let spec = crate::spec::leaked_linux(linux, "")?;
     CgroupPath::find(&spec, id.as_bytes())?.map_or(Ok(None), |place| place.create(&spec, false))
 }
 
@@ -231,7 +230,7 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
         ),
         (r#"{"network":{"classID":1}}"#, "network.classID: cgroup2 has no such limit"),
         (
-            r#"{"network":{"priorities":[{"name":"eth0"}]}}"#,
+            r#"{"network":{"priorities":[{"name":"eth0","priority":0}]}}"#,
             "network.priorities: cgroup2 has no such limit",
         ),
         (
@@ -257,8 +256,14 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
         (r#"{"devices":[{"allow":true,"access":""}]}"#, "devices[0].access: missing"),
         (r#"{"devices":[{"allow":true,"access":"x"}]}"#, "devices[0].access: not of r, w and m"),
         (r#"{"devices":[{"allow":true,"access":"a"}]}"#, "devices[0].access: not of r, w and m"),
-        (r#"{"devices":[{"type":"p","access":"r"}]}"#, "devices[0].type: not a, b or c"),
-        (r#"{"devices":[{"major":-2,"access":"r"}]}"#, "devices[0].major: not a device number"),
+        (
+            r#"{"devices":[{"allow":true,"type":"p","access":"r"}]}"#,
+            "devices[0].type: not a, b or c",
+        ),
+        (
+            r#"{"devices":[{"allow":true,"major":-2,"access":"r"}]}"#,
+            "devices[0].major: not a device number",
+        ),
     ] {
         assert_eq!(refused(resources), said, "{resources}");
     }

@@ -2,7 +2,6 @@
 
 use super::super::state::Process;
 use super::*;
-use crate::codec::json;
 use crate::sys::fd::CWD;
 use std::time::{Duration, Instant};
 
@@ -33,18 +32,21 @@ fn hooks(
     let _ = std::fs::remove_dir_all(&place);
     std::fs::create_dir(&place).unwrap();
     let hooks = hooks.replace('@', place.to_str().unwrap());
-    let mut text =
-        format!(r#"{{"annotations":{{"a":"\"b\""}},"hooks":{{"{kind}":[{hooks}]}}}}"#).into_bytes();
-    let document = Some(json::check(&mut text).unwrap());
+    let members = format!(r#","annotations":{{"a":"\"b\""}},"hooks":{{"{kind}":[{hooks}]}}"#);
+    let spec = spec::leaked_linux("{}", &members).unwrap();
+    let kind = HookKind::ALL.into_iter().find(|known| known.name() == kind).unwrap();
     let state = State {
         version: c"1.3.0",
         bundle: c"/some/bundle",
         process: Process { pid: 12, started: 1 },
         ..State::UNKNOWN
     };
-    let context =
-        HookContext { document, id: Id::check(c"one").unwrap(), state, status: Status::Creating };
-    check(document).unwrap();
+    let context = HookContext {
+        spec: &spec,
+        id: Id::check(c"one").unwrap(),
+        state,
+        status: Status::Creating,
+    };
     let done = run(&context, kind, all).map_err(|error| error.to_string());
     (Place(place), done)
 }
@@ -183,11 +185,10 @@ fn what_cannot_be_meant_is_refused_first() {
             "hooks.poststop[0].timeout: must be greater than zero",
         ),
     ] {
-        let mut document = format!(
-            r#"{{"hooks":{{"prestart":[{{"path":"/x","timeout":1}}],"poststop":[{hook}]}}}}"#
-        )
-        .into_bytes();
-        assert_eq!(check(Some(json::check(&mut document).unwrap())).unwrap_err().to_string(), text);
+        let hooks =
+            format!(r#","hooks":{{"prestart":[{{"path":"/x","timeout":1}}],"poststop":[{hook}]}}"#);
+        let error = spec::leaked_linux("{}", &hooks).map(drop).unwrap_err();
+        assert_eq!(error.to_string(), text);
     }
     let many = vec![r#""x""#; HOOK_STRINGS_MAX].join(",");
     let hook = format!(r#"{{"path":"/bin/true","args":[{many}]}}"#);

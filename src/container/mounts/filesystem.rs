@@ -136,24 +136,18 @@ pub fn set_source(context: FdRef<'_>, one: &Mount<'_>) -> Result<()> {
 
 /// Returns `linux.mountLabel`, for file systems that SELinux does not label itself. As in crun,
 /// there is no label if the kernel runs without SELinux: it does not know the option.
-pub fn label(spec: &Spec<'_>, kind: &CStr) -> Result<Option<PathBuf>> {
-    let Some(label) = spec.linux("mountLabel").and_then(|label| label.as_text().ok()) else {
-        return Ok(None);
-    };
+pub fn label<'m>(spec: &Spec<'m>, kind: &CStr) -> Option<&'m CStr> {
+    let label = spec.mount_label?;
     let is_labelled =
         kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
-    if is_labelled || label.is_empty() || matches!(mount::fs_open(c"selinuxfs"), Err(Errno::ENODEV))
-    {
-        return Ok(None);
-    }
-    PathBuf::format(format_args!("{label}")).doing("mountLabel").map(Some)
+    let is_left_out = is_labelled || matches!(mount::fs_open(c"selinuxfs"), Err(Errno::ENODEV));
+    (!is_left_out).then_some(label)
 }
 
 /// Sets that label.
 pub fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()> {
-    match label(spec, kind)? {
-        Some(text) => mount::fs_set(context, c"context", text.as_c_str())
-            .on("set its SELinux label", text.as_c_str()),
+    match label(spec, kind) {
+        Some(label) => mount::fs_set(context, c"context", label).on("set its SELinux label", label),
         None => Ok(()),
     }
 }

@@ -2,7 +2,6 @@
 //! namespace's, which a process that does nothing else makes; the parent writes its maps, as only
 //! who has powers outside can.
 
-use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
@@ -20,19 +19,15 @@ pub enum Mapping<'m> {
     /// The container's user namespace.
     Container,
     /// The mount's own: users, groups.
-    Own(Value<'m>, Value<'m>),
+    Own(&'m [IdMapping], &'m [IdMapping]),
 }
 
 /// What the mount asks for.
 pub fn wanted<'m>(one: &Mount<'m>, options: &Options) -> Result<Option<Mapping<'m>>> {
-    let list = |key| {
-        let list = one.document.and_then(|document| document.member(key));
-        list.filter(|list| list.items().is_ok_and(|mut items| items.next().is_some()))
-    };
-    let mapping = match (list("uidMappings"), list("gidMappings")) {
-        (Some(users), Some(groups)) => Mapping::Own(users, groups),
-        (None, None) if options.has(flag::IDMAP) => Mapping::Container,
-        (None, None) => return Ok(None),
+    let mapping = match (one.uid_mappings, one.gid_mappings) {
+        ([], []) if options.has(flag::IDMAP) => Mapping::Container,
+        ([], []) => return Ok(None),
+        (users @ [_, ..], groups @ [_, ..]) => Mapping::Own(users, groups),
         _ => return Err(Error::new(format_args!("uidMappings and gidMappings come together"))),
     };
     match options.has(flag::BIND) {
@@ -44,9 +39,7 @@ pub fn wanted<'m>(one: &Mount<'m>, options: &Options) -> Result<Option<Mapping<'
 /// Whether there are mappings for it, as far as that can be told without a namespace.
 pub fn check(spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<()> {
     match mapping {
-        Mapping::Own(users, groups) => {
-            users.items()?.chain(groups.items()?).try_for_each(|mapping| read(mapping).map(drop))
-        }
+        Mapping::Own(..) => Ok(()),
         Mapping::Container if spec.joins_or_makes(CLONE_NEWUSER) => Ok(()),
         Mapping::Container => Err(Error::new(format_args!(
             "idmap needs uidMappings and gidMappings, or a user namespace"
@@ -65,11 +58,7 @@ impl Namespaces {
     /// The one of this mapping.
     pub fn get(&mut self, spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<FdRef<'_>> {
         let place = match mapping {
-            Mapping::Own(users, groups) => {
-                let (users, groups) =
-                    (&mut users.items()?.map(read), &mut groups.items()?.map(read));
-                self.own.insert(make(users, groups)?)
-            }
+            Mapping::Own(users, groups) => self.own.insert(make(users, groups)?),
             Mapping::Container => match &mut self.container {
                 Some(known) => known,
                 place => place.insert(of_container(spec)?),
@@ -84,28 +73,11 @@ fn of_container(spec: &Spec<'_>) -> Result<Fd> {
         return fs::open(CWD, joined.path, fs::O_RDONLY, 0).on("open", joined.path);
     }
     check(spec, Mapping::Container)?;
-    make(
-        &mut spec.uid_mappings.iter().copied().map(Ok),
-        &mut spec.gid_mappings.iter().copied().map(Ok),
-    )
+    make(spec.uid_mappings, spec.gid_mappings)
 }
-
-fn read(mapping: Value<'_>) -> Result<IdMapping> {
-    let number = |key| {
-        let number = u32::try_from(mapping.require_u64(key)?);
-        number.map_err(|_| mapping.error_in(key, "more than 4294967295"))
-    };
-    Ok(IdMapping {
-        container: number("containerID")?,
-        host: number("hostID")?,
-        size: number("size")?,
-    })
-}
-
-type Mappings<'i> = &'i mut dyn Iterator<Item = Result<IdMapping>>;
 
 /// A user namespace with these maps, which lasts as long as its descriptor.
-fn make(users: Mappings<'_>, groups: Mappings<'_>) -> Result<Fd> {
+fn make(users: &[IdMapping], groups: &[IdMapping]) -> Result<Fd> {
     let (end, other_end) = fd::pipe().doing("make a pipe")?;
     match clone::fork(CLONE_NEWUSER, None).doing("make a user namespace")? {
         Side::Child => {
@@ -126,10 +98,10 @@ fn make(users: Mappings<'_>, groups: Mappings<'_>) -> Result<Fd> {
     }
 }
 
-fn write_map(pid: i32, name: &str, mappings: Mappings<'_>) -> Result<()> {
+fn write_map(pid: i32, name: &str, mappings: &[IdMapping]) -> Result<()> {
     let mut text = PathBuf::new();
     for mapping in mappings {
-        let IdMapping { container, host, size } = mapping?;
+        let IdMapping { container, host, size } = mapping;
         let line = writeln!(text, "{container} {host} {size}");
         line.map_err(|_| Error::new(format_args!("too many mappings of ids")))?;
     }

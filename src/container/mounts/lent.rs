@@ -104,7 +104,7 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
 /// the host.
 pub fn copy(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> crate::sys::Result<Fd> {
     let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL))?;
-    if spec.root.propagation & MS_SHARED == 0 || spec.joins_or_makes(CLONE_NEWUSER) {
+    if spec.root.propagation() & MS_SHARED == 0 || spec.joins_or_makes(CLONE_NEWUSER) {
         mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE)?;
     }
     Ok(tree)

@@ -33,9 +33,9 @@ pub fn is_needed(one: &Mount<'_>) -> bool {
 pub fn make(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options, place: FdRef<'_>) -> Result<Fd> {
     let mut data = PathBuf::new();
     let mut flags = 0;
-    if let Some(label) = filesystem::label(spec, one.kind)? {
+    if let Some(label) = filesystem::label(spec, one.kind) {
         data.push_bytes(b"context=\"")
-            .and_then(|()| data.push_bytes(label.as_bytes()))
+            .and_then(|()| data.push_bytes(label.to_bytes()))
             .doing("mountLabel")?;
         data.push_bytes(b"\"").doing("mountLabel")?;
     }

@@ -34,9 +34,7 @@ pub fn is_absolute(path: &CStr) -> bool {
 pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
     let protects = spec.masked_paths.first().is_some() || spec.readonly_paths.first().is_some();
     // Listed devices, not the default ones.
-    let makes_devices = spec
-        .linux("devices")
-        .is_some_and(|list| list.items().is_ok_and(|mut all| all.next().is_some()));
+    let makes_devices = !spec.own_devices().is_empty();
     let reasons = [
         // In runc's words.
         (protects, "unable to restrict sys entries without a private MNT namespace"),
@@ -44,7 +42,7 @@ pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
         (makes_devices, "linux.devices: need a mount namespace of the container's own"),
         (spec.root.readonly, "root.readonly: needs a mount namespace of the container's own"),
         (
-            spec.linux("rootfsPropagation").is_some(),
+            spec.root.propagation.is_some(),
             "linux.rootfsPropagation: needs a mount namespace of the container's own",
         ),
         (no_pivot, "--no-pivot: needs a mount namespace of the container's own"),

@@ -6,14 +6,15 @@
 //! the namespace of a container that fails.
 
 use super::route::{self, NLM_F_CREATE_NEW, NLM_F_DUMP, Request, Route, word};
-use crate::codec::json::{Text, Value};
 use crate::error::{Context, Error, Result};
+use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
 use crate::limits::NET_ADDRESSES_MAX;
-use crate::spec::Spec;
+use crate::spec::attributes::NetDevice;
 use crate::sys::clone::{self, CLONE_NEWNET};
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::{self, Errno, fs};
+use core::ffi::CStr;
 use heapless::Vec;
 
 /// The longest name, in bytes (IFNAMSIZ less a NUL).
@@ -44,56 +45,10 @@ struct Address {
     values: [([u8; 16], u8); KEPT.len()],
 }
 
-/// The devices that a config hands over: the value, the name on the host, the name in the
-/// container.
-fn each<'m>(document: Option<Value<'m>>) -> impl Iterator<Item = (Value<'m>, Text<'m>, Text<'m>)> {
-    let linux = document.and_then(|document| document.member("linux")).unwrap_or_default();
-    linux.entries_or_none("netDevices").map(|(host, value)| {
-        let name = value
-            .member("name")
-            .and_then(|name| name.as_text().ok())
-            .filter(|name| !name.is_empty());
-        (value, host, name.unwrap_or(host))
-    })
-}
-
-/// Checks the names, and that there is a network namespace to move to, before anything is made.
-pub fn check(spec: &Spec<'_>) -> Result<()> {
-    let has_network = spec.namespaces & CLONE_NEWNET != 0
-        || spec.joined.iter().any(|one| one.kind == CLONE_NEWNET);
-    for (n, (value, host, name)) in each(spec.document).enumerate() {
-        if !has_network {
-            return Err(value.error("needs a network namespace"));
-        }
-        if !is_name(host, false) || !is_name(name, true) {
-            return Err(value.error("not the name of a network device"));
-        }
-        if !is_pattern(name) && each(spec.document).take(n).any(|(_, _, other)| other == name) {
-            return Err(value.error("two devices of one name"));
-        }
-    }
-    Ok(())
-}
-
-/// What the kernel takes for a name; `%d` in it stands for a number that is free.
-fn is_name(name: Text<'_>, may_be_pattern: bool) -> bool {
-    let bytes = name.as_escaped().as_bytes();
-    let bad = |byte: &u8| matches!(byte, 0..=b' ' | 0x7f.. | b'/' | b':' | b'\\');
-    let percents = bytes.iter().filter(|byte| **byte == b'%').count();
-    (1..=NAME_BYTES).contains(&bytes.len())
-        && !matches!(bytes, b"." | b"..")
-        && !bytes.iter().any(bad)
-        && (percents == 0 || may_be_pattern && percents == 1 && is_pattern(name))
-}
-
-fn is_pattern(name: Text<'_>) -> bool {
-    name.as_escaped().as_bytes().windows(2).any(|pair| pair == b"%d")
-}
-
 /// Moves the devices into the network namespace of the process `pid`. Takes power over both
 /// namespaces.
-pub fn hand_over(document: Option<Value<'_>>, pid: i32) -> Result<()> {
-    if each(document).next().is_none() {
+pub fn hand_over(devices: &[NetDevice<'_>], pid: i32) -> Result<()> {
+    if devices.is_empty() {
         return Ok(());
     }
     let ours = fs::open(CWD, c"/proc/thread-self/ns/net", fs::O_RDONLY, 0)
@@ -108,10 +63,10 @@ pub fn hand_over(document: Option<Value<'_>>, pid: i32) -> Result<()> {
     clone::join_namespace(ours.by_ref(), CLONE_NEWNET).doing("go back to our network namespace")?;
     let container = container.doing("open a netlink socket")?;
     for moves in [false, true] {
-        for (_, device, name) in each(document) {
+        for device in devices {
             let target = moves.then(|| theirs.by_ref());
-            hand_over_one(&host, &container, device, name, target)
-                .context("network device", &device)?;
+            hand_over_one(&host, &container, device, target)
+                .context("network device", &LossyC(device.host))?;
         }
     }
     Ok(())
@@ -121,17 +76,17 @@ pub fn hand_over(document: Option<Value<'_>>, pid: i32) -> Result<()> {
 fn hand_over_one(
     host: &Route,
     container: &Route,
-    device: Text<'_>,
-    name: Text<'_>,
+    device: &NetDevice<'_>,
     target: Option<FdRef<'_>>,
 ) -> Result<()> {
-    let index = find(host, device).doing("find")?;
-    if !is_pattern(name) {
+    let NetDevice { host: known_as, name } = *device;
+    let index = find(host, known_as).doing("find")?;
+    if !device.is_pattern() {
         match find(container, name) {
             Err(Errno::ENODEV) => {}
             Ok(_) => {
                 return Err(Error::with_errno(
-                    format_args!("the container has a device {name}"),
+                    format_args!("the container has a device {}", LossyC(name)),
                     Errno::EEXIST,
                 ));
             }
@@ -176,14 +131,14 @@ fn link(index: u32, flags: u32) -> [u8; LINK_BYTES] {
 }
 
 /// A name with a NUL.
-fn name_bytes(name: Text<'_>) -> [u8; NAME_BYTES + 1] {
+fn name_bytes(name: &CStr) -> [u8; NAME_BYTES + 1] {
     let mut bytes = [0; NAME_BYTES + 1];
-    bytes.iter_mut().zip(name.as_escaped().as_bytes()).for_each(|(place, byte)| *place = *byte);
+    bytes.iter_mut().zip(name.to_bytes()).for_each(|(place, byte)| *place = *byte);
     bytes
 }
 
 /// The number of a device by its name. ENODEV where there is none.
-fn find(route: &Route, name: Text<'_>) -> sys::Result<u32> {
+fn find(route: &Route, name: &CStr) -> sys::Result<u32> {
     let mut index = 0;
     let request =
         Request::new(route::RTM_GETLINK, 0, &link(0, 0)).attribute(IFLA_IFNAME, &name_bytes(name));

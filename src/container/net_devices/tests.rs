@@ -2,7 +2,7 @@
 //! each test has one.
 
 use super::*;
-use crate::codec::json;
+use crate::spec::leaked_linux;
 use crate::sys::process;
 use std::process::{Child, Command, Stdio};
 
@@ -37,9 +37,9 @@ impl Container {
     }
 
     fn hand_over(&self, devices: &str) -> core::result::Result<(), String> {
-        let mut text = format!(r#"{{"linux":{{"netDevices":{devices}}}}}"#).into_bytes();
-        let document = json::check(&mut text).unwrap();
-        hand_over(Some(document), self.0.id() as i32).map_err(|error| error.to_string())
+        let linux = format!(r#"{{"namespaces":[{{"type":"network"}}],"netDevices":{devices}}}"#);
+        let spec = leaked_linux(&linux, "").unwrap();
+        hand_over(spec.net_devices, self.0.id() as i32).map_err(|error| error.to_string())
     }
 }
 
@@ -139,16 +139,8 @@ fn more_addresses_than_fit_are_an_error() {
 #[test]
 fn names_are_checked_first() {
     let check_of = |network: &str, devices: &str| {
-        let mut text = format!(
-            r#"{{"ociVersion":"1.3.0","root":{{"path":"/"}},"linux":{{"namespaces":[{network}],"netDevices":{devices}}}}}"#
-        )
-        .into_bytes();
-        let document = json::check(&mut text).unwrap();
-        let mut memory = [0; 4096];
-        let mut strings = crate::io::strings::StringBlock::new(&mut memory);
-        let mut lists = crate::spec::Lists::empty();
-        let spec = crate::spec::read_config(document, &mut strings, &mut lists).unwrap();
-        check(&spec).map_err(|error| error.to_string())
+        let linux = format!(r#"{{"namespaces":[{network}],"netDevices":{devices}}}"#);
+        leaked_linux(&linux, "").map(drop).map_err(|error| error.to_string())
     };
     const NEW: &str = r#"{"type":"network"}"#;
     for good in [

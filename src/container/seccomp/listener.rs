@@ -1,27 +1,26 @@
 //! Hands a filter's listener to whoever the config says ("The Container Process State" of the
 //! runtime-spec's config-linux.md).
 
-use crate::codec::json::{Value, Writer};
+use crate::Result;
+use crate::codec::json::Writer;
 use crate::container::hooks::HookContext;
+use crate::io::lossy::On;
 use crate::io::output::Sink;
-use crate::io::path::PathBuf;
 use crate::limits::OUTPUT_BYTES;
+use crate::spec::syscalls::Seccomp;
 use crate::sys::fd::FdRef;
 use crate::sys::{self, socket};
-use crate::{Context, Result};
 
 /// Connects to the profile's `listenerPath` and sends one state, of the container and of the
 /// `process` in it that the filter is for (as we see it), with the listener.
 pub fn send_listener(
-    profile: Value<'_>,
+    profile: &Seccomp<'_>,
     listener: FdRef<'_>,
     process: i32,
     container: &HookContext<'_>,
 ) -> Result<()> {
-    let path = profile.require_text("listenerPath")?;
-    let name = PathBuf::format(format_args!("{path}")).context("connect to", &path)?;
-    let socket =
-        socket::connect(name.as_c_str(), libc::SOCK_STREAM).context("connect to", &path)?;
+    let path = profile.listener_path.unwrap_or_default();
+    let socket = socket::connect(path, libc::SOCK_STREAM).on("connect to", path)?;
     let mut sink = Packets {
         socket: socket.by_ref(),
         listener: Some(listener),
@@ -36,14 +35,14 @@ pub fn send_listener(
     json.string(b"seccompFd");
     json.end();
     json.key("pid").number(process as u64);
-    if let Some(metadata) = profile.text("listenerMetadata")? {
-        json.key("metadata").text(&metadata);
+    if let Some(metadata) = profile.listener_metadata {
+        json.string_of("metadata", metadata.to_bytes());
     }
     json.key("state");
     container.describe(&mut json);
     json.end();
     sink.flush();
-    sink.sent.context("send the seccomp listener to", &path)
+    sink.sent.on("send the seccomp listener to", path)
 }
 
 /// The first bytes take the listener with them, and no others.

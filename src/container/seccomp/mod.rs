@@ -1,7 +1,7 @@
 //! seccomp: the `linux.seccomp` of a config, compiled to the classic BPF that the kernel takes.
 //!
 //! ```text
-//! profile.rs    JSON -> what becomes of each system call     parent
+//! profile.rs    spec -> what becomes of each system call     parent
 //! program.rs    what becomes of each call -> instructions
 //! mod.rs        instructions -> the kernel                   child
 //! marked.rs     the same in a pid namespace of others        intermediate process
@@ -38,12 +38,12 @@ use crate::{Context, Result};
 
 pub use confine::confine;
 pub use listener::send_listener;
-pub use profile::{ACTIONS, ARCHITECTURES, FLAGS, OPERATORS, compile, compile_default};
+pub use profile::{compile, compile_default};
 pub use program::Program;
 
 /// Returns a container's filter: its config.json's, or the default one if it asks for that.
 pub fn of<'p>(spec: &Spec<'_>, program: &'p mut Program) -> Result<Option<Filter<'p>>> {
-    match spec.linux("seccomp") {
+    match &spec.seccomp {
         Some(profile) => compile(profile, program).map(Some),
         None if spec.default_seccomp => {
             compile_default(spec.process.capabilities.bounding, program).map(Some)

@@ -9,6 +9,7 @@
 //! ```
 
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
+use crate::spec::syscalls::Condition;
 use crate::sys::arch::{AUDIT_ARCH, AUDIT_ARCH_COMPAT, X32_BIT};
 use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_ERRNO, RETURN_LOG, RETURN_TRACE};
 use crate::{Error, Result};
@@ -53,19 +54,6 @@ pub(super) struct Rule {
     pub multiplexed: u8,
     /// The call's verdict without it: another rule that is looked at first, or none.
     pub before: u32,
-}
-
-/// What an argument must be.
-#[derive(Clone, Copy)]
-pub(super) struct Condition {
-    /// 0 to 5.
-    pub argument: u8,
-    /// How they are compared: a place in [`OPERATORS`](super::OPERATORS).
-    pub operator: u8,
-    /// With what; the mask, where there is one.
-    pub value: u64,
-    /// What is to be left behind the mask.
-    pub masked: u64,
 }
 
 pub(super) const EQUAL: u16 = 0x15;

@@ -8,6 +8,9 @@ use super::*;
 use crate::codec::json;
 use crate::container::hooks::HookContext;
 use crate::container::state::{Id, Process, State, Status};
+use crate::limits::SPEC_LISTS_BYTES;
+use crate::spec;
+use crate::sys::arena::Word;
 use crate::sys::{process, socket as sys_socket};
 use bpf::{I386, X32, X86_64};
 use std::os::fd::AsRawFd;
@@ -20,7 +23,11 @@ const KILL: u32 = 0;
 fn with<T>(profile: &str, see: impl FnOnce(crate::Result<Filter<'_>>) -> T) -> T {
     let mut document = profile.as_bytes().to_vec();
     let value = json::check(&mut document).expect("JSON");
-    see(compile(value, &mut Box::new(Program::EMPTY)))
+    let text = vec![0; 4 * profile.len() + 64].leak();
+    let lists = vec![Word::uninit(); SPEC_LISTS_BYTES / 8].leak();
+    let read = spec::read_seccomp(value, &mut spec::SpecMemory::new(text, lists));
+    let mut program = Box::new(Program::EMPTY);
+    see(read.and_then(|profile| compile(&profile, &mut program)))
 }
 
 fn program(profile: &str) -> Vec<u64> {
@@ -230,7 +237,7 @@ fn as_many_instructions_as_there_may_be() {
     }
     let wanted =
         "linux.seccomp: a filter of more than 4096 instructions (SECCOMP_INSTRUCTIONS_MAX)";
-    assert_eq!([error(&profile(400)), error(&profile(3000))], [wanted; 2]);
+    assert_eq!([error(&profile(400)), error(&profile(2000))], [wanted; 2]);
 }
 
 #[test]
@@ -260,21 +267,19 @@ fn who_listens_gets_the_listener_and_one_state() {
     );
     let client = std::thread::spawn(move || {
         process::no_new_privileges().unwrap();
-        let mut document = profile.clone().into_bytes();
-        let value = json::check(&mut document).unwrap();
+        let linux = format!(r#"{{"seccomp":{profile}}}"#);
+        let spec = spec::leaked_linux(&linux, r#","annotations":{"a":"b"}"#).unwrap();
         let listener =
             with(&profile, |filter| filter.unwrap().load()).unwrap().expect("a listener");
-        let mut config = *br#"{"annotations":{"a":"b"}}"#;
         let state = State {
             version: c"1.2.0",
             process: Process { pid: 7, started: 1 },
             bundle: c"/b",
             ..State::UNKNOWN
         };
-        let document = Some(json::check(&mut config).unwrap());
         let id = Id::check(c"c").unwrap();
-        let container = HookContext { document, id, state, status: Status::Creating };
-        send_listener(value, listener.by_ref(), 8, &container)
+        let container = HookContext { spec: &spec, id, state, status: Status::Creating };
+        send_listener(&spec.seccomp.unwrap(), listener.by_ref(), 8, &container)
     });
     let (accepted, _) = server.accept().unwrap();
     let (mut text, mut buffer, mut descriptors) = (Vec::new(), [0; 3000], Vec::new());
@@ -297,11 +302,11 @@ fn who_listens_gets_the_listener_and_one_state() {
     // Nobody there is an error.
     drop(server);
     std::fs::remove_file(&path).unwrap();
-    let mut document = br#"{"listenerPath":"/proc/nowhere"}"#.to_vec();
+    let nowhere = r#"{"seccomp":{"defaultAction":"SCMP_ACT_LOG","listenerPath":"/proc/nowhere"}}"#;
+    let spec = spec::leaked_linux(nowhere, "").unwrap();
     let id = Id::check(c"c").unwrap();
-    let nobody =
-        HookContext { document: None, id, state: State::UNKNOWN, status: Status::Creating };
-    let value = json::check(&mut document).unwrap();
-    let error = send_listener(value, crate::sys::fd::STDIN, 1, &nobody).unwrap_err();
+    let nobody = HookContext { spec: &spec, id, state: State::UNKNOWN, status: Status::Creating };
+    let profile = spec.seccomp.unwrap();
+    let error = send_listener(&profile, crate::sys::fd::STDIN, 1, &nobody).unwrap_err();
     assert_eq!(error.to_string(), "connect to /proc/nowhere: no such file or directory");
 }

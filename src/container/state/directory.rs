@@ -3,10 +3,12 @@
 use super::id::Id;
 use super::record::{State, StateMemory};
 use super::status::Status;
-use crate::codec::json::{Value, Writer};
+use crate::codec::json::{self, Writer};
 use crate::io::lossy::{LossyC, On};
 use crate::io::output::Output;
-use crate::limits::LOCK_WAIT_MS;
+use crate::io::strings::{PackedStrings, StringBlock};
+use crate::limits::{CONFIG_BYTES, LOCK_WAIT_MS};
+use crate::spec;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, Errno, event, fs, process, time};
 use crate::{Context, Error, Result};
@@ -109,11 +111,11 @@ impl<'r> Directory<'r> {
             .on("replace the state of container", self.id.0)
     }
 
-    /// Keeps the document that the container is made from.
-    pub fn write_config(&self, document: &Value<'_>) -> Result<()> {
+    /// Keeps the config that the container is made from.
+    pub fn write_config(&self, config: &[u8]) -> Result<()> {
         self.put(CONFIG, &mut |output| {
             use crate::io::output::Sink;
-            output.put(document.as_json().as_bytes());
+            output.put(config);
             Ok(())
         })
     }
@@ -130,17 +132,17 @@ impl<'r> Directory<'r> {
     /// somebody died at it.
     pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
         let StateMemory { document, strings } = memory;
-        match self.document(STATE, document) {
-            Ok(document) => {
-                State::read(self.id, &document, strings).map_err(|error| self.at(STATE, error))
-            }
+        match self.whole(STATE, document) {
+            Ok(document) => json::check(document)
+                .and_then(|document| State::read(self.id, &document, strings))
+                .map_err(|error| self.at(STATE, error)),
             Err(error) if error.errno() == Errno::ENOENT => Err(absent(self.id)),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes the state for callers: see [`State::describe`]. `buffer` is for the container's
-    /// configuration, of which the annotations are.
+    /// Writes the state for callers: see [`State::describe`]. `buffer` is for
+    /// the container's config, of which the annotations are, and for their text.
     pub fn describe(
         &self,
         json: &mut Writer<'_>,
@@ -149,28 +151,32 @@ impl<'r> Directory<'r> {
         owner: Option<&[u8]>,
         buffer: &mut [u8],
     ) {
-        let annotations =
-            self.read_config(buffer).ok().and_then(|config| config.member("annotations"));
+        let (document, text) = buffer.split_at_mut(buffer.len().min(CONFIG_BYTES));
+        let mut strings = StringBlock::new(text);
+        let annotations = self
+            .read_config(document)
+            .and_then(|config| spec::read_annotations(config, &mut strings))
+            .unwrap_or(PackedStrings::new(b""));
         state.describe(self.id, json, status, owner, annotations);
     }
 
-    /// The document that the container was made from.
-    pub fn read_config<'b>(&self, buffer: &'b mut [u8]) -> Result<Value<'b>> {
-        self.document(CONFIG, buffer)
+    /// Reads the config that the container was made from, for [`spec::read`] and its like.
+    pub fn read_config<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+        self.whole(CONFIG, buffer)
     }
 
-    fn document<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+    fn whole<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
         self.read_whole(name, buffer).map_err(|error| self.at(name, error))
     }
 
-    fn read_whole<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<Value<'b>> {
+    fn read_whole<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
         let file = fs::open(self.fd(), name, fs::O_RDONLY | fs::O_NOFOLLOW | fs::O_NONBLOCK, 0)
             .map_err(bare)?;
         check_owner(file.by_ref(), fs::S_IFREG)?;
         let mut length = 0;
         while length < buffer.len() {
             match fs::read(file.by_ref(), &mut buffer[length..]).map_err(bare)? {
-                0 => return crate::codec::json::check(&mut buffer[..length]),
+                0 => return Ok(&mut buffer[..length]),
                 count => length += count,
             }
         }

@@ -1,10 +1,10 @@
 //! All processes of a container, and what is left where they were.
 
 use super::State;
-use crate::codec::json::Value;
 use crate::container::Cgroup;
 use crate::io::path::PathBuf;
 use crate::io::text;
+use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWPID};
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::signal::SIGKILL;
 use crate::sys::{self, Errno, fs, process};
@@ -14,24 +14,13 @@ use core::fmt;
 /// Rounds of a kill: each finds processes that were made during the one before.
 const KILL_ROUNDS: usize = 100;
 
-/// Returns whether the container of this config has its own namespace of this kind: neither a
-/// joined one nor ours.
-pub fn owns_namespace(config: Value<'_>, kind: &str) -> bool {
-    let namespaces =
-        config.member("linux").map(|linux| linux.list_or_none("namespaces")).unwrap_or_default();
-    namespaces.into_iter().any(|one| {
-        let [name, path] =
-            ["type", "path"].map(|key| one.member(key).and_then(|text| text.as_text().ok()));
-        name.is_some_and(|name| name.as_plain() == Some(kind))
-            && path.is_none_or(|path| path.is_empty())
-    })
-}
-
 impl State<'_> {
     /// Calls `see` with the pid, as we see it, of each process: those in its cgroup, if it has one.
-    /// If not, those in its own pid or mount namespace (by its `config`). If it has neither, only
-    /// its first.
-    pub fn each_process(&self, config: Option<Value<'_>>, see: &mut dyn FnMut(i32)) -> Result<()> {
+    /// If not, those in its own pid or mount namespace (`namespaces`, as [`spec::read_namespaces`]
+    /// has them). If it has neither, only its first.
+    ///
+    /// [`spec::read_namespaces`]: crate::spec::read_namespaces
+    pub fn each_process(&self, namespaces: i32, see: &mut dyn FnMut(i32)) -> Result<()> {
         if let Some(group) = self.group()? {
             return group.each_process(see);
         }
@@ -39,8 +28,8 @@ impl State<'_> {
         if !self.process.is_alive() {
             return Ok(());
         }
-        let owns = |kind| config.is_some_and(|config| owns_namespace(config, kind));
-        let kind = match (owns("pid"), owns("mount")) {
+        let owns = |kind| namespaces & kind != 0;
+        let kind = match (owns(CLONE_NEWPID), owns(CLONE_NEWNS)) {
             (true, _) => "pid",
             (false, true) => "mnt",
             (false, false) => {
@@ -52,7 +41,7 @@ impl State<'_> {
     }
 
     /// Sends a signal to all of them.
-    pub fn signal_all(&self, config: Option<Value<'_>>, signal: i32) -> Result<()> {
+    pub fn signal_all(&self, namespaces: i32, signal: i32) -> Result<()> {
         if let Some(group) = self.group()? {
             return group.signal(signal);
         }
@@ -62,20 +51,16 @@ impl State<'_> {
             Err(errno) => answer = Err(errno),
         };
         if signal != SIGKILL {
-            self.each_process(config, &mut send)?;
+            self.each_process(namespaces, &mut send)?;
             return answer.doing("send the signal");
         }
         // The kernel kills a pid namespace together with its first process.
-        let rounds = if config.is_some_and(|config| owns_namespace(config, "pid")) {
-            0
-        } else {
-            KILL_ROUNDS
-        };
+        let rounds = if namespaces & CLONE_NEWPID != 0 { 0 } else { KILL_ROUNDS };
         // The first process last: its namespace leads to the others, and to those that they make
         // meanwhile.
         for _ in 0..rounds {
             let mut others = 0;
-            self.each_process(config, &mut |pid| {
+            self.each_process(namespaces, &mut |pid| {
                 if pid != self.process.pid {
                     others += 1;
                     send(pid);

@@ -3,7 +3,7 @@
 use super::{Id, Process, Status};
 use crate::codec::json::{Value, Writer};
 use crate::io::output::Sink;
-use crate::io::strings::StringBlock;
+use crate::io::strings::{PackedStrings, StringBlock};
 use crate::limits::{PATH_BYTES, STATE_BYTES};
 use crate::sys::fd::FdRef;
 use crate::sys::fs::{self, Time};
@@ -139,7 +139,7 @@ impl<'s> State<'s> {
         json: &mut Writer<'_>,
         status: Status,
         owner: Option<&[u8]>,
-        annotations: Option<Value<'_>>,
+        annotations: PackedStrings<'_>,
     ) {
         let pid = self.pid(status);
         json.object();
@@ -156,11 +156,12 @@ impl<'s> State<'s> {
             let _ = write!(created, "{}", Rfc3339(self.created));
             json.string_of("created", created.as_bytes());
         }
-        let mut annotations =
-            annotations.and_then(|all| all.entries().ok()).unwrap_or_default().peekable();
-        if annotations.peek().is_some() {
+        if annotations.first().is_some() {
             json.object_of("annotations");
-            annotations.for_each(|(key, value)| json.text_key(&key).value(&value));
+            let _ = annotations.each_pair::<()>(&mut |key, value| {
+                json.bytes_key(key.to_bytes()).string(value.to_bytes());
+                Ok(())
+            });
             json.end();
         }
         if let Some(owner) = owner {

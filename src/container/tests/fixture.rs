@@ -4,13 +4,12 @@
 use super::super::*;
 use crate::Result;
 use crate::io::strings::PackedStrings;
-use crate::spec::{Capabilities, Process, Resources, Root, Spec, User, capability, defaults};
+use crate::spec::{Capabilities, Process, Spec, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD, Fd};
 use crate::sys::process::{self, Whom};
 
-use crate::sys::{Errno, signal};
-use crate::sys::{fs, mount as mounts};
+use crate::sys::{Errno, fs};
 use std::ffi::CString;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -58,27 +57,16 @@ const ARGS: &[u8] = b"probe\0container::tests::fixture::inside\0--exact\0--ignor
 
 pub fn spec(env: &'static [u8]) -> Spec<'static> {
     Spec {
-        denies_devices: false,
-        uid_mappings: &[],
-        gid_mappings: &[],
-        annotations: PackedStrings::default(),
         process: Process {
-            terminal: false,
             args: PackedStrings::new(ARGS),
             env: PackedStrings::new(env),
             cwd: c"/work/here",
-            user: User::default(),
             capabilities: Capabilities::all(capability::DEFAULT),
             no_new_privileges: true,
-            limits: &[],
             oom_score_adj: Some(0),
-            apparmor: None,
-            selinux: None,
-            document: None,
+            ..Process::NONE
         },
-        root: Root { path: c"", readonly: false, propagation: mounts::MS_PRIVATE },
         hostname: Some(c"box"),
-        domainname: None,
         mounts: defaults::MOUNTS,
         devices: defaults::DEVICES,
         namespaces: CLONE_NEWNS
@@ -87,17 +75,9 @@ pub fn spec(env: &'static [u8]) -> Spec<'static> {
             | CLONE_NEWUTS
             | CLONE_NEWCGROUP
             | CLONE_NEWNET,
-        joined: &[],
         masked_paths: defaults::MASKED_PATHS,
         readonly_paths: defaults::READONLY_PATHS,
-        resources: Resources::default(),
-        default_seccomp: false,
-        seccomp_profile: None,
-        sysctls: PackedStrings::default(),
-        all_devices: false,
-        stop_signal: signal::SIGTERM,
-        init: false,
-        document: None,
+        ..Spec::NONE
     }
 }
 

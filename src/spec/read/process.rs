@@ -1,35 +1,24 @@
 //! The process of a config.json, or the one that exec is given.
 
-use super::{LIMIT_KINDS, add, as_u32, list, number, push, refused, string, truth};
+use super::members::{
+    add, as_u32, flags, list, number, number_set, place, refused, signed, string, truth,
+};
 use crate::codec::json::Value;
 use crate::error::{Error, Result};
-use crate::io::strings::StringBlock;
 use crate::io::text::words;
 use crate::limits::GROUPS_MAX;
+use crate::spec::attributes::{IO_CLASS_SHIFT, IO_CLASSES, POLICIES, POLICY_FLAGS, Scheduler};
+use crate::spec::memory::{Note, SpecMemory};
 use crate::spec::{Capabilities, LIMITS, Limit, Process, User, capability};
-use heapless::Vec;
 
-/// Shows each capability of a process that there is none of that name. The specification wants a
+/// One that was checked. `note` hears of capabilities that there are not: the specification wants a
 /// warning, and no more.
-pub fn each_unknown_capability(process: &Process<'_>, see: &mut dyn FnMut(Value<'_>)) {
-    let Some(sets) = process.document.and_then(|document| document.member("capabilities")) else {
-        return;
-    };
-    for set in words(capability::SETS) {
-        for value in sets.list_or_none(core::str::from_utf8(set).unwrap_or("")) {
-            if capability_of(&value).is_none() {
-                see(value);
-            }
-        }
-    }
-}
-
-/// One that was checked.
-pub(super) fn process<'s, 'm: 's>(
-    value: Value<'m>,
-    strings: &mut StringBlock<'m>,
-    limits: &'s mut Vec<Limit, LIMIT_KINDS>,
-) -> Result<Process<'s>> {
+pub(super) fn process<'m>(
+    value: Value<'_>,
+    memory: &mut SpecMemory<'m>,
+    note: Note<'_>,
+) -> Result<Process<'m>> {
+    let strings = &mut memory.strings;
     let args = list(&value, "args", strings)?;
     if args.first().is_none() {
         return Err(value.error_in("args", "must not be empty"));
@@ -46,13 +35,17 @@ pub(super) fn process<'s, 'm: 's>(
         env.end_word()?;
     }
     let env = env.finish_words();
-    for one in value.list_or_none("rlimits") {
-        let limit = limit(&one)?;
-        if limits.iter().any(|other| other.resource == limit.resource) {
-            return Err(one.error_in("type", "given twice"));
-        }
-        push(limits, limit, one)?;
-    }
+    let limits = memory.read_list(
+        value.list_or_none("rlimits"),
+        Limit::KINDS,
+        &mut |one, _, before: &[Limit]| {
+            let limit = limit(&one)?;
+            match before.iter().any(|other| other.resource == limit.resource) {
+                true => Err(one.error_in("type", "given twice")),
+                false => Ok(limit),
+            }
+        },
+    )?;
     let oom_score_adj = match value.get("oomScoreAdj")? {
         Some(score) => Some(match score.as_i64()? {
             number @ -1000..=1000 => number as i16,
@@ -60,19 +53,26 @@ pub(super) fn process<'s, 'm: 's>(
         }),
         None => None,
     };
+    let strings = &mut memory.strings;
+    let affinity = value.member("execCPUAffinity").unwrap_or_default();
+    let cpus = |key| affinity.member(key).map(|list| number_set(&list)).transpose();
     Ok(Process {
         terminal: truth(&value, "terminal"),
         args,
         env,
         cwd: string(&value, "cwd", strings)?.unwrap_or(c"/"),
         user: user(&value)?,
-        capabilities: capabilities(&value),
+        capabilities: capabilities(&value, note),
         no_new_privileges: truth(&value, "noNewPrivileges"),
         limits,
         oom_score_adj,
         apparmor: string(&value, "apparmorProfile", strings)?,
         selinux: string(&value, "selinuxLabel", strings)?,
-        document: Some(value),
+        console_size: console_size(&value),
+        scheduler: scheduler(&value)?,
+        io_priority: io_priority(&value)?,
+        cpus_initial: cpus("initial")?,
+        cpus_final: cpus("final")?,
     })
 }
 
@@ -94,22 +94,53 @@ fn user(process: &Value<'_>) -> Result<User> {
     Ok(user)
 }
 
-fn capabilities(process: &Value<'_>) -> Capabilities {
+fn capabilities(process: &Value<'_>, note: Note<'_>) -> Capabilities {
     let Some(value) = process.member("capabilities") else { return Capabilities::default() };
-    let set = |key: &str| {
-        value.list_or_none(key).fold(0, |bits, one| bits | capability_of(&one).unwrap_or(0))
-    };
-    Capabilities {
-        bounding: set("bounding"),
-        effective: set("effective"),
-        permitted: set("permitted"),
-        inheritable: set("inheritable"),
-        ambient: set("ambient"),
+    let mut sets = [0; 5];
+    for (name, set) in words(capability::SETS).zip(&mut sets) {
+        for one in value.list_or_none(core::str::from_utf8(name).unwrap_or("")) {
+            match capability_of(&one) {
+                Some(bit) => *set |= bit,
+                None => note(one.error("there is no such capability: it is left out")),
+            }
+        }
     }
+    let [bounding, effective, inheritable, permitted, ambient] = sets;
+    Capabilities { bounding, effective, permitted, inheritable, ambient }
 }
 
 fn capability_of(value: &Value<'_>) -> Option<u64> {
     capability::by_name(value.as_text().ok()?.as_plain()?.as_bytes())
+}
+
+fn console_size(process: &Value<'_>) -> Option<(u16, u16)> {
+    let size = process.member("consoleSize")?;
+    let side = |key| size.member(key)?.as_u64().ok().map(|side| side as u16);
+    Some((side("height")?, side("width")?))
+}
+
+fn scheduler(process: &Value<'_>) -> Result<Option<Scheduler>> {
+    let Some(wanted) = process.member("scheduler") else { return Ok(None) };
+    Ok(Some(Scheduler {
+        size: 0,
+        policy: place(&wanted.require("policy")?, "SCHED_", POLICIES)? as u32,
+        flags: flags(&wanted, "SCHED_FLAG_", POLICY_FLAGS)?,
+        nice: signed(&wanted, "nice")? as i32,
+        priority: signed(&wanted, "priority")? as u32,
+        runtime: signed(&wanted, "runtime")? as u64,
+        deadline: signed(&wanted, "deadline")? as u64,
+        period: signed(&wanted, "period")? as u64,
+    }))
+}
+
+fn io_priority(process: &Value<'_>) -> Result<Option<u32>> {
+    let Some(wanted) = process.member("ioPriority") else { return Ok(None) };
+    let class = wanted.require("class")?;
+    match (place(&class, "IOPRIO_CLASS_", IO_CLASSES)?, signed(&wanted, "priority")?) {
+        (0, _) => Err(class.error("unknown")),
+        (class, priority @ 0..=7) => Ok(Some((class as u32) << IO_CLASS_SHIFT | priority as u32)),
+        _ => Err(wanted.error_in("priority", "not within 0 and 7")),
+    }
 }
 
 fn limit(value: &Value<'_>) -> Result<Limit> {

@@ -1,7 +1,10 @@
 use super::*;
 use crate::codec::json;
-use crate::limits::{GROUPS_MAX, STRINGS_BYTES};
+use crate::limits::{DEVICES_MAX, GROUPS_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX, STRINGS_BYTES};
+use crate::spec::IdMapping;
+use crate::sys::arena::Word;
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME};
+use crate::sys::fs;
 use crate::sys::mount::{MS_REC, MS_SLAVE};
 use std::vec::Vec;
 
@@ -18,12 +21,16 @@ const CLIENTS: [(&str, &str); 5] = [
 /// Reads `text`, and what `see` makes of it.
 fn read<T>(text: &str, see: impl FnOnce(&Spec<'_>) -> T) -> core::result::Result<T, String> {
     let mut document = text.as_bytes().to_vec();
-    let value = json::check(&mut document).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let mut memory = vec![0; STRINGS_BYTES];
-    let (mut strings, mut lists) = (StringBlock::new(&mut memory), Lists::empty());
-    read_config(value, &mut strings, &mut lists)
+    json::check(&mut document.clone()).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let (mut memory, mut lists) = (vec![0; STRINGS_BYTES], lists());
+    let mut memory = SpecMemory::new(&mut memory, &mut lists);
+    super::read(&mut document, &mut memory)
         .map(|spec| see(&spec))
         .map_err(|error| error.to_string())
+}
+
+fn lists() -> Vec<Word> {
+    vec![Word::uninit(); SpecMemory::LISTS]
 }
 
 fn error(text: &str) -> String {
@@ -69,13 +76,13 @@ fn all_of_a_config_is_read() {
         let limit = process.limits[0];
         assert_eq!((limit.resource, limit.soft, limit.hard), (7, 1024, u64::MAX));
         assert_eq!((spec.hostname, spec.domainname), (Some(c"4f6bd1f0a0b8"), Some(c"example.org")));
-        assert_eq!(spec.root.propagation, MS_SLAVE | MS_REC);
+        assert_eq!(spec.root.propagation, Some(MS_SLAVE | MS_REC));
         let [.., odd, bare] = spec.mounts else { panic!() };
         assert_eq!(
             (odd.destination, list(odd.options)),
             (c"/relative/path", vec!["bind".into(), "idmap".into()])
         );
-        assert_eq!(odd.document.unwrap().list_or_none("uidMappings").count(), 1);
+        assert_eq!(odd.uid_mappings.len(), 1);
         assert_eq!(
             (bare.destination, bare.kind, bare.source, bare.options.first()),
             (c"/bare", c"none", c"none", None)
@@ -101,25 +108,23 @@ fn all_of_a_config_is_read() {
         assert_eq!(list(spec.annotations)[..2], ["org.opencontainers.image.stopSignal", "SIGQUIT"]);
         assert_eq!(spec.stop_signal, 3);
         assert_eq!(list(spec.masked_paths).len(), 10);
-        assert_eq!(spec.linux("personality").unwrap().text("domain").unwrap().unwrap(), "LINUX32");
-        let mut unknown = Vec::new();
-        each_unknown_capability(process, &mut |value| {
-            unknown.push(value.error("unknown").to_string())
-        });
-        assert_eq!(unknown, ["process.capabilities.ambient[1]: unknown"]);
+        assert_eq!(spec.personality, Some(8));
     })
     .unwrap();
+    let (mut memory, mut lists, mut unknown) = (vec![0; STRINGS_BYTES], lists(), Vec::new());
+    let mut memory = SpecMemory::new(&mut memory, &mut lists);
+    let mut document = FULL.as_bytes().to_vec();
+    read_new(&mut document, &mut memory, None, &mut |note| unknown.push(note.to_string())).unwrap();
+    let why = "process.capabilities.ambient[1]: there is no such capability: it is left out";
+    assert_eq!(unknown, [why]);
 }
 
 #[test]
 fn a_container_without_a_process_has_no_word() {
     let text = "{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"/r\"}}";
     read(text, |spec| {
-        assert!(spec.process.args.first().is_none() && spec.process.document.is_none());
-        assert_eq!(
-            (spec.devices.len(), spec.namespaces, spec.root.propagation),
-            (6, 0, MS_PRIVATE)
-        );
+        assert!(spec.process.args.first().is_none() && spec.process.scheduler.is_none());
+        assert_eq!((spec.devices.len(), spec.namespaces, spec.root.propagation), (6, 0, None));
         assert!(spec.hostname.is_none() && spec.stop_signal == signal::SIGTERM);
     })
     .unwrap();
@@ -271,10 +276,8 @@ fn a_full_list_is_an_error_that_names_the_limit() {
 fn a_process_of_its_own_is_checked_alike() {
     let read = |text: &str| {
         let mut document = text.as_bytes().to_vec();
-        let value = json::check(&mut document).unwrap();
-        let mut memory = vec![0; 4096];
-        let (mut strings, mut lists) = (StringBlock::new(&mut memory), Lists::empty());
-        read_process(value, &mut strings, &mut lists)
+        let (mut memory, mut lists) = (vec![0; 4096], lists());
+        read_process(&mut document, &mut SpecMemory::new(&mut memory, &mut lists))
             .map(|process| list(process.args))
             .map_err(|error| error.to_string())
     };

@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
 use ocinit::container::seccomp::{Program, compile};
 use ocinit::io::output::Sink;
-use ocinit::spec::{capability, seccomp};
+use ocinit::spec::{SpecMemory, capability, read_seccomp, seccomp};
+use ocinit::sys::arena::Word;
 
 #[path = "../../all/support/bpf.rs"]
 mod bpf;
@@ -32,8 +33,14 @@ fuzz_target!(|data: &[u8]| {
             Err(error) => assert!(!error.to_string().contains('\n')),
         }
     }
+    let (mut text, mut lists) =
+        (vec![0; 4 * data.len() + 64], vec![Word::uninit(); SpecMemory::LISTS]);
+    let profile = match read_seccomp(profile, &mut SpecMemory::new(&mut text, &mut lists)) {
+        Ok(profile) => profile,
+        Err(error) => return assert!(!error.to_string().contains('\n')),
+    };
     PROGRAM.with_borrow_mut(|program| {
-        let filter = match compile(profile, program) {
+        let filter = match compile(&profile, program) {
             Ok(filter) => filter,
             Err(error) => return assert!(!error.to_string().contains('\n')),
         };

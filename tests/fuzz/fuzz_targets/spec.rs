@@ -4,8 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
-use ocinit::io::strings::{StringBlock, PackedStrings};
-use ocinit::spec::{Lists, Process, each_unknown_capability, read_config, read_process};
+use ocinit::io::strings::PackedStrings;
+use ocinit::spec::{Process, SpecMemory, read_new, read_process};
+use ocinit::sys::arena::Word;
 use serde_json::Value;
 
 fn words(words: PackedStrings<'_>) -> Vec<String> {
@@ -34,23 +35,26 @@ fn compare(process: &Process<'_>, oracle: &Value) {
     assert_eq!(process.limits.len(), oracle["rlimits"].as_array().map_or(0, Vec::len));
     let adjustment = oracle["oomScoreAdj"].as_i64();
     assert_eq!(process.oom_score_adj.map(i64::from), adjustment);
-    let mut unknown = 0;
-    each_unknown_capability(process, &mut |_| unknown += 1);
-    let given = oracle["capabilities"]
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut document = data.to_vec();
+    if json::check(&mut document).is_err() {
+        return;
+    }
+    let oracle: Value = serde_json::from_slice(data).expect("what is accepted is JSON");
+    let mut memory = vec![0; 4 * data.len() + 4096];
+    let mut lists = vec![Word::uninit(); SpecMemory::LISTS];
+    let (mut room, mut unknown) = (SpecMemory::new(&mut memory, &mut lists), 0);
+    let mut document = data.to_vec();
+    let spec = read_new(&mut document, &mut room, None, &mut |_| unknown += 1);
+    let given = oracle["process"]["capabilities"]
         .as_object()
         .into_iter()
         .flatten()
         .filter_map(|(_, set)| set.as_array());
     assert!(unknown <= given.map(Vec::len).sum::<usize>());
-}
-
-fuzz_target!(|data: &[u8]| {
-    let mut document = data.to_vec();
-    let Ok(value) = json::check(&mut document) else { return };
-    let oracle: Value = serde_json::from_slice(data).expect("what is accepted is JSON");
-    let mut memory = vec![0; 4 * data.len() + 4096];
-    let (mut strings, mut lists) = (StringBlock::new(&mut memory), Box::new(Lists::empty()));
-    match read_config(value, &mut strings, &mut lists) {
+    match spec {
         Ok(spec) => {
             match oracle["process"].is_null() {
                 true => assert!(spec.process.args.first().is_none()),
@@ -74,8 +78,9 @@ fuzz_target!(|data: &[u8]| {
         Err(error) => assert!(!error.to_string().contains('\n')),
     }
     let mut memory = vec![0; 4 * data.len() + 4096];
-    let (mut strings, mut lists) = (StringBlock::new(&mut memory), Box::new(Lists::empty()));
-    match read_process(value, &mut strings, &mut lists) {
+    let mut lists = vec![Word::uninit(); SpecMemory::LISTS];
+    let mut document = data.to_vec();
+    match read_process(&mut document, &mut SpecMemory::new(&mut memory, &mut lists)) {
         Ok(process) => compare(&process, &oracle),
         Err(error) => assert!(!error.to_string().contains('\n')),
     }

@@ -1,0 +1,88 @@
+//! Programs that the config wants run at the stations of a container's life.
+
+use crate::io::strings::PackedStrings;
+use core::ffi::CStr;
+
+/// A station of a container's life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HookKind {
+    /// Deprecated: as [`HookKind::CreateRuntime`], and before it.
+    Prestart,
+    /// On the host, when the namespaces and mounts are made.
+    CreateRuntime,
+    /// In the container's namespaces, before the pivot.
+    CreateContainer,
+    /// In the container, before its program.
+    StartContainer,
+    /// On the host, when the program is executed.
+    Poststart,
+    /// On the host, when the container is deleted.
+    Poststop,
+}
+
+impl HookKind {
+    /// All of them, in the order of a container's life.
+    pub const ALL: [HookKind; 6] = [
+        HookKind::Prestart,
+        HookKind::CreateRuntime,
+        HookKind::CreateContainer,
+        HookKind::StartContainer,
+        HookKind::Poststart,
+        HookKind::Poststop,
+    ];
+
+    /// Returns the member of `hooks`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HookKind::Prestart => "prestart",
+            HookKind::CreateRuntime => "createRuntime",
+            HookKind::CreateContainer => "createContainer",
+            HookKind::StartContainer => "startContainer",
+            HookKind::Poststart => "poststart",
+            HookKind::Poststop => "poststop",
+        }
+    }
+}
+
+/// One program.
+#[derive(Clone, Copy)]
+pub struct Hook<'m> {
+    /// Its file, absolute.
+    pub path: &'m CStr,
+    /// Its arguments from the zeroth on. None: the path alone.
+    pub args: PackedStrings<'m>,
+    /// Its environment, `NAME=VALUE` each, if it has its own.
+    pub env: Option<PackedStrings<'m>>,
+    /// It is killed after so many seconds.
+    pub timeout_s: Option<u32>,
+}
+
+/// The hooks of all kinds.
+#[derive(Clone, Copy, Default)]
+pub struct Hooks<'m> {
+    all: &'m [Hook<'m>],
+    /// Where each kind ends in the list.
+    ends: [u16; HookKind::ALL.len()],
+}
+
+impl<'m> Hooks<'m> {
+    /// No hook.
+    pub const NONE: Hooks<'static> = Hooks { all: &[], ends: [0; HookKind::ALL.len()] };
+
+    /// Returns hooks of a list, in the order of their kinds; `ends` says where each kind ends.
+    pub(super) fn new(all: &'m [Hook<'m>], ends: [u16; HookKind::ALL.len()]) -> Hooks<'m> {
+        Hooks { all, ends }
+    }
+
+    /// Returns the hooks of one kind, in their order.
+    pub fn of(&self, kind: HookKind) -> &'m [Hook<'m>] {
+        let number = kind as usize;
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.all.get(start.into()..self.ends[number].into()).unwrap_or(&[])
+    }
+
+    /// Returns the hooks of all kinds.
+    pub fn all(&self) -> &'m [Hook<'m>] {
+        self.all
+    }
+}

@@ -1,0 +1,65 @@
+//! Where the text and the lists of a [`Spec`](super::Spec) are.
+
+use crate::codec::json::{Items, Value};
+use crate::error::{Error, Result};
+use crate::io::strings::StringBlock;
+use crate::limits::SPEC_LISTS_BYTES;
+use crate::sys::arena::{Arena, List, Word};
+
+/// Gets what is no error, and yet is not done: a line about it.
+pub type Note<'n> = &'n mut dyn FnMut(Error);
+
+/// Reads one item of a list, with those before it.
+type ReadItem<'r, 'v, 'm, T> = &'r mut dyn FnMut(Value<'v>, &mut SpecMemory<'m>, &[T]) -> Result<T>;
+
+/// Where the text and the lists of a [`Spec`] are.
+pub struct SpecMemory<'m> {
+    /// Its text.
+    pub strings: StringBlock<'m>,
+    lists: Arena<'m>,
+}
+
+impl<'m> SpecMemory<'m> {
+    /// How many words the lists of every config fit in.
+    pub const LISTS: usize = SPEC_LISTS_BYTES / size_of::<Word>();
+
+    /// Room for text and for lists.
+    pub fn new(text: &'m mut [u8], lists: &'m mut [Word]) -> SpecMemory<'m> {
+        SpecMemory { strings: StringBlock::new(text), lists: Arena::new(lists) }
+    }
+
+    /// Begins a list of at most `most` items.
+    pub(super) fn list<T: Copy>(&mut self, most: usize) -> Result<List<'m, T>> {
+        self.lists.list(most).ok_or_else(|| {
+            Error::new(format_args!("its lists exceed {SPEC_LISTS_BYTES} bytes (SPEC_LISTS_BYTES)"))
+        })
+    }
+
+    /// Reads a list of at most `most` items. `read` gets those before, too.
+    pub(super) fn read_list<'v, T: Copy>(
+        &mut self,
+        items: Items<'v>,
+        most: usize,
+        read: ReadItem<'_, 'v, 'm, T>,
+    ) -> Result<&'m [T]> {
+        let mut list = self.list(items.clone().count().min(most))?;
+        for value in items {
+            let item = read(value, self, list.as_slice())?;
+            push(&mut list, item, value, most)?;
+        }
+        Ok(list.finish())
+    }
+}
+
+/// One more item, unless there are as many as there may be.
+pub(super) fn push<T: Copy>(
+    list: &mut List<'_, T>,
+    item: T,
+    value: Value<'_>,
+    most: usize,
+) -> Result<()> {
+    match list.push(item) {
+        true => Ok(()),
+        false => Err(value.at(Error::new(format_args!("more than {most}")))),
+    }
+}
