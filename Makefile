@@ -24,6 +24,9 @@ BOARD := --config linker/board.toml --profile small --no-default-features --feat
 board: ## build PID 1 alone, as small as it gets: target/board/x86_64-unknown-linux-musl/small/ocinit
 	cargo build $(BOARD)
 
+reproducible: ## build HEAD in two clones and compare the programs
+	@linker/reproducible
+
 features: ## check each feature alone: clippy, build, unit tests (zstd is no program without one of the others)
 	for features in init runtime tools init,zstd; do \
 	    echo "--features $$features"; set -- --no-default-features --features $$features; \
