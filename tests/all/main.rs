@@ -49,6 +49,7 @@ mod lifecycle_containers;
 mod lifecycle_lists;
 mod lifecycle_owned;
 mod lifecycle_states;
+mod linked;
 mod list_files;
 mod machine;
 mod machine_defaults;
