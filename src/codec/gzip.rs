@@ -1,28 +1,45 @@
-//! gzip (RFC 1952), fed in pieces of any size and inflated into a ring that is also the window.
+//! gzip (RFC 1952), fed in pieces of any size and inflated into space of any size.
 //!
 //! Several members count as one stream, and zeros after the last one as padding (builders and tapes
 //! leave them). What is refused: another format or method, reserved flags, a wrong header checksum,
 //! deflate data that is none, a wrong CRC-32 or length, an end before the trailer, anything else
-//! after a member. A match that reaches back before its member's start finds what the ring held
+//! after a member. A match that reaches back before its member's start finds what the window held
 //! there; the CRC-32 tells, or the digest of the inflated bytes. If the caller checks that digest,
 //! the CRC-32 is left out.
 
 use super::crc32::Crc32;
+use crate::limits::GZIP_WINDOW_BYTES;
 use crate::{Error, Result};
 use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::DecompressorOxide;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 
-/// Where the inflated bytes go.
-pub trait Window {
-    /// Inflates into what room there is: (status, bytes of input used, bytes written).
+/// The bytes that were inflated last, which deflate refers back to. It is memory of the decoder
+/// alone: what it makes is copied out, so no other thread reads what is written here.
+pub struct Window {
+    bytes: [u8; GZIP_WINDOW_BYTES],
+    at: usize,
+}
+
+impl Window {
+    /// Before any byte.
+    pub const EMPTY: Window = Window { bytes: [0; GZIP_WINDOW_BYTES], at: 0 };
+
+    /// Inflates into `output`: (status, bytes of input used, bytes written).
     fn inflate(
         &mut self,
         state: &mut DecompressorOxide,
         input: &[u8],
-    ) -> (TINFLStatus, usize, usize);
-
-    /// The last `count` bytes that one call of [`Window::inflate`] wrote.
-    fn just_written(&self, count: usize) -> &[u8];
+        output: &mut [u8],
+    ) -> (TINFLStatus, usize, usize) {
+        const FLAGS: u32 =
+            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
+        let most = output.len().min(self.bytes.len() - self.at);
+        let (status, used, made) =
+            decompress_with_limit(state, input, &mut self.bytes, self.at, most, FLAGS);
+        output[..made].copy_from_slice(&self.bytes[self.at..][..made]);
+        self.at = (self.at + made) % self.bytes.len();
+        (status, used, made)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,10 +104,15 @@ impl Decoder {
         Decoder { body_sum: None, ..Decoder::new() }
     }
 
-    /// Takes some of `input` and writes to `window`: (bytes used, bytes written). Neither only when
+    /// Takes some of `input` and writes to `output`: (bytes used, bytes written). Neither only when
     /// more input or room is needed; at the end of the input it is called with none until it
-    /// writes nothing.
-    pub fn step(&mut self, input: &[u8], window: &mut dyn Window) -> Result<(usize, usize)> {
+    /// writes nothing. `window` is the same for all of a stream.
+    pub fn step(
+        &mut self,
+        input: &[u8],
+        window: &mut Window,
+        output: &mut [u8],
+    ) -> Result<(usize, usize)> {
         let mut rest = input;
         while self.stage != Stage::Body {
             if rest.is_empty() {
@@ -99,9 +121,9 @@ impl Decoder {
             self.frame(&mut rest)?;
         }
         let before = input.len() - rest.len();
-        let (status, used, made) = window.inflate(&mut self.inflate, rest);
+        let (status, used, made) = window.inflate(&mut self.inflate, rest, output);
         if let Some(sum) = &mut self.body_sum {
-            sum.update(window.just_written(made));
+            sum.update(&output[..made]);
         }
         self.length = self.length.wrapping_add(made as u32);
         match status {

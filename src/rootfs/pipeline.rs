@@ -28,8 +28,6 @@ use crate::sys::vm::Mapping;
 use crate::{Context, Error, Result};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::DecompressorOxide;
 
 /// The writer waits until this much of its ring is free, so that the threads do not wake each other
 /// for every file.
@@ -42,6 +40,7 @@ const INPUT_ROOM_BYTES: usize = INPUT_BYTES / 4;
 pub struct PipelineMemory {
     ring: Ring<RING_BYTES>,
     input: Ring<INPUT_BYTES>,
+    window: Window,
     decoder: MaybeUninit<Decoder>,
     stack: Stack,
 }
@@ -51,6 +50,7 @@ impl PipelineMemory {
     pub const EMPTY: PipelineMemory = PipelineMemory {
         ring: Ring::EMPTY,
         input: Ring::EMPTY,
+        window: Window::EMPTY,
         decoder: MaybeUninit::zeroed(),
         stack: Stack::EMPTY,
     };
@@ -111,10 +111,13 @@ fn stream(
     let unpacker = match compression {
         Compression::None => Unpacker::None,
         // The tar's digest replaces the checksum.
-        Compression::Gzip => Unpacker::Gzip(memory.decoder.write(match layer.diff_id {
-            None => Decoder::new(),
-            Some(_) => Decoder::without_sum(),
-        })),
+        Compression::Gzip => Unpacker::Gzip(
+            memory.decoder.write(match layer.diff_id {
+                None => Decoder::new(),
+                Some(_) => Decoder::without_sum(),
+            }),
+            &mut memory.window,
+        ),
         Compression::Zstd => Unpacker::Zstd(match layer.diff_id {
             None => zstd::Decoder::new(workspace.words())?,
             Some(_) => zstd::Decoder::without_sum(workspace.words())?,
@@ -304,7 +307,7 @@ fn compression(layer: &Layer<'_>) -> Result<Compression> {
 /// What makes the tar of the stored bytes.
 enum Unpacker<'a> {
     None,
-    Gzip(&'a mut Decoder),
+    Gzip(&'a mut Decoder, &'a mut Window),
     Zstd(zstd::Decoder<'a>),
 }
 
@@ -348,7 +351,7 @@ impl Producer<'_, '_> {
                 debug_assert!(!pending, "there was input and room");
                 return match &self.unpacker {
                     Unpacker::None => Ok(()),
-                    Unpacker::Gzip(decoder) => decoder.finish(),
+                    Unpacker::Gzip(decoder, _) => decoder.finish(),
                     Unpacker::Zstd(decoder) => decoder.finish(),
                 };
             }
@@ -387,7 +390,13 @@ impl Producer<'_, '_> {
     fn step(&mut self) -> Result<(usize, usize)> {
         let bytes = self.stored.bytes();
         let (used, made) = match &mut self.unpacker {
-            Unpacker::Gzip(decoder) => decoder.step(bytes, &mut self.ring)?,
+            Unpacker::Gzip(decoder, window) => {
+                let space = self.ring.space();
+                let most = space.len().min(INFLATE_STEP_BYTES);
+                let (used, made) = decoder.step(bytes, window, &mut space[..most])?;
+                self.ring.commit(made);
+                (used, made)
+            }
             Unpacker::Zstd(decoder) => {
                 let (used, made) = decoder.step(bytes, self.ring.space())?;
                 self.ring.commit(made);
@@ -405,20 +414,6 @@ impl Producer<'_, '_> {
         self.made += made as u64;
         self.layer.watch.unpacked(self.made)?;
         Ok((used, made))
-    }
-}
-
-impl Window for Writer<'_> {
-    fn inflate(
-        &mut self,
-        state: &mut DecompressorOxide,
-        input: &[u8],
-    ) -> (TINFLStatus, usize, usize) {
-        Writer::inflate::<RING_BYTES>(self, state, input, INFLATE_STEP_BYTES)
-    }
-
-    fn just_written(&self, count: usize) -> &[u8] {
-        Writer::just_written(self, count)
     }
 }
 

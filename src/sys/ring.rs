@@ -6,8 +6,6 @@
 
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 
 /// Memory for a ring of `N` bytes, a power of two.
 pub struct Ring<const N: usize> {
@@ -59,7 +57,7 @@ struct Part<'r> {
 // SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each
 // in its own part.
 unsafe impl Send for Part<'_> {}
-// SAFETY: shared, a side only reads what it may read; see `just_written` and `bytes`.
+// SAFETY: shared, a side only reads what it may read; see `bytes`.
 unsafe impl Sync for Part<'_> {}
 
 impl Part<'_> {
@@ -108,40 +106,6 @@ impl Writer<'_> {
     pub fn commit(&mut self, count: usize) {
         assert!(count <= self.place().1);
         self.ring.written.fetch_add(count as u64, Ordering::Release);
-    }
-
-    /// The `count` bytes before the next one, which must be in one piece.
-    pub fn just_written(&self, count: usize) -> &[u8] {
-        let end = self.ring.written.load(Ordering::Relaxed);
-        let at = end.saturating_sub(count as u64) as usize & (self.ring.size - 1);
-        assert!(count as u64 <= end && at + count <= self.ring.size);
-        // SAFETY: only this writer changes any byte, and not while it is borrowed.
-        unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), count) }
-    }
-
-    /// Inflates `input` into at most `most` free bytes in one piece, with what was written before
-    /// as the window, and gives them to the readers: (status, bytes of input used, bytes
-    /// written). `N` is the ring's size, as a constant: the inflater's inner loop counts with
-    /// it.
-    pub fn inflate<const N: usize>(
-        &mut self,
-        state: &mut DecompressorOxide,
-        input: &[u8],
-        most: usize,
-    ) -> (TINFLStatus, usize, usize) {
-        assert!(self.ring.size == N);
-        let (at, length) = self.place();
-        let flags =
-            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        // SAFETY: the slice covers the readers' part too, which they read meanwhile; but
-        // `decompress_with_limit` is bound to write only to `at..at + length`, the writer's
-        // own part, and reads elsewhere, as they do: no byte is written while another
-        // thread reaches it, and a read-read overlap is allowed for bytes nobody writes.
-        let whole = unsafe { core::slice::from_raw_parts_mut(self.ring.bytes, N) };
-        let (status, used, made) =
-            decompress_with_limit(state, input, whole, at, length.min(most), flags);
-        self.commit(made);
-        (status, used, made)
     }
 }
 

@@ -2,8 +2,6 @@
 //! beside the project): each gives the bytes that are listed for it, or the error that it is given
 //! here.
 
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 use ocinit::codec::digest::{Algorithm, Hasher};
 use ocinit::codec::gzip;
 use std::path::PathBuf;
@@ -61,34 +59,6 @@ fn corpus() -> Option<PathBuf> {
     path.join("EXPECTED-COMPRESSED.jsonl").exists().then_some(path)
 }
 
-/// The ring that gzip inflates into.
-struct Ring {
-    bytes: Vec<u8>,
-    at: usize,
-    written: Vec<u8>,
-}
-
-impl gzip::Window for Ring {
-    fn inflate(
-        &mut self,
-        state: &mut DecompressorOxide,
-        input: &[u8],
-    ) -> (TINFLStatus, usize, usize) {
-        let flags =
-            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        let (status, used, made) =
-            decompress_with_limit(state, input, &mut self.bytes, self.at, usize::MAX, flags);
-        self.written.clear();
-        self.written.extend(&self.bytes[self.at..self.at + made]);
-        self.at = (self.at + made) % self.bytes.len();
-        (status, used, made)
-    }
-
-    fn just_written(&self, count: usize) -> &[u8] {
-        &self.written[..count]
-    }
-}
-
 /// Takes some of the input and gives what it made of it: (bytes used, bytes made).
 type Step<'a> = &'a mut dyn FnMut(&[u8], &mut dyn FnMut(&[u8])) -> ocinit::Result<(usize, usize)>;
 
@@ -114,11 +84,11 @@ fn decode(format: &str, bytes: &[u8], piece: usize) -> Result<(u64, String), Str
     let result = match format {
         "gzip" => {
             let mut decoder = Box::new(gzip::Decoder::new());
-            let mut ring = Ring { bytes: vec![0; 64 << 10], at: 0, written: Vec::new() };
+            let mut window = Box::new(gzip::Window::EMPTY);
+            let mut output = vec![0; 32 << 10];
             let all = run(&mut |input, take| {
-                let (used, made) = decoder.step(input, &mut ring)?;
-                take(&ring.written[..made]);
-                ring.written.clear();
+                let (used, made) = decoder.step(input, &mut window, &mut output)?;
+                take(&output[..made]);
                 Ok((used, made))
             });
             all.and_then(|()| decoder.finish())

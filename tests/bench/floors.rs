@@ -7,13 +7,11 @@
 //!     floors create LAYER.tar DIRECTORY
 //!     floors filter PROFILE.json FILE
 
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 use ocinit::codec::digest::{Algorithm, Hasher};
 use ocinit::codec::gzip::{Decoder, Window};
 use ocinit::codec::json;
 use ocinit::container::seccomp::{Program, compile};
-use ocinit::limits::{INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
+use ocinit::limits::{INFLATE_STEP_BYTES, INPUT_BYTES};
 use ocinit::rootfs::{self, UnpackMemory};
 use ocinit::spec::{SpecMemory, read_seccomp};
 use ocinit::sys::arena::Word;
@@ -21,44 +19,17 @@ use ocinit::sys::fd::CWD;
 use ocinit::sys::fs;
 use std::time::{Duration, Instant};
 
-struct Ring {
-    bytes: Vec<u8>,
-    /// Where the next byte goes, and the end of what was written last.
-    at: usize,
-}
-
-impl Window for Ring {
-    fn inflate(
-        &mut self,
-        state: &mut DecompressorOxide,
-        input: &[u8],
-    ) -> (TINFLStatus, usize, usize) {
-        self.at %= self.bytes.len();
-        let most = INFLATE_STEP_BYTES.min(self.bytes.len() - self.at);
-        let flags =
-            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        let (status, used, made) =
-            decompress_with_limit(state, input, &mut self.bytes, self.at, most, flags);
-        self.at += made;
-        (status, used, made)
-    }
-
-    fn just_written(&self, count: usize) -> &[u8] {
-        &self.bytes[self.at - count..self.at]
-    }
-}
-
 fn inflate(stored: &[u8]) -> Duration {
-    let mut ring = Ring { bytes: vec![0; RING_BYTES], at: 0 };
-    let mut decoder = Box::new(Decoder::new());
+    let (mut window, mut decoder) = (Box::new(Window::EMPTY), Box::new(Decoder::new()));
+    let mut output = vec![0; INFLATE_STEP_BYTES];
     let begin = Instant::now();
+    let mut step = |piece: &[u8]| decoder.step(piece, &mut window, &mut output).expect("gzip");
     for mut piece in stored.chunks(INPUT_BYTES) {
         while !piece.is_empty() {
-            let (used, _) = decoder.step(piece, &mut ring).expect("gzip");
-            piece = &piece[used..];
+            piece = &piece[step(piece).0..];
         }
     }
-    while decoder.step(&[], &mut ring).expect("gzip").1 > 0 {}
+    while step(&[]).1 > 0 {}
     decoder.finish().expect("the whole of it");
     begin.elapsed()
 }

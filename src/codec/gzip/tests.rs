@@ -1,5 +1,4 @@
 use super::*;
-use miniz_oxide::inflate::core::{decompress_with_limit, inflate_flags};
 
 /// What the deflate data below holds.
 const TEXT: &str = "digestblobrootfsblobbundlebundlebundle whiteoutblobbundlelayer  layerbundlerootfswhiteoutblob\nlayerlayerlayernamespacelayer whiteout layernamespacewhiteoutbundlebundlenamespacewhiteout\nwhiteoutwhiteoutbundlerootfslayer namespaceblobdigestrootfsblob\nnamespace namespacewhiteoutrootfsrootfsbundlenamespace layerbundlewhiteout  digest\nnamespace\nblobbundlenamespaceblobdigestnamespace \nbundlelayerbundlelayerrootfs digestdigestnamespacewhiteoutlayerwhiteoutnamespacenamespacewhiteout namespace\n\nbundlerootfsnamespacelayer namespacedigestnamespacenamespacewhiteout layerbundle\nnamespacewhiteoutnamespace bundle\n \nlayernamespacenamespace\nbundlelayerwhiteoutdigestnamespacedigestblobnamespacerootfslayerblobbloblayerbundlelayerrootfswhiteoutrootfsblobdigest\nrootfsblobdigestdigestrootfsnamespacedigestrootfsrootfsbundle\nbundlebundlebloblayerrootfs \n whiteoutrootfsblobrootfsnamespacewhiteout layerwhiteoutlayer digestlayerdigestbundlenamespace namespacewhiteoutnamespacebundlewhiteoutnamespacelayer \n layerrootfsdigestwhiteoutlayerrootfsblobblobrootfsrootfsdigest rootfsdigestlayernamespacelayerwhiteoutbundledigestnamespacelayer whiteout\nblobwhiteout whiteoutbundleblob rootfsnamespacebundlelayer\n rootfslayerdigestwhiteout\ndigest\n whiteoutrootfsblob namespace\nnamespacebundlenamespacewhiteoutbloblayerblobdigestdigestdigestnamespacewhiteoutrootfs\nnamespacerootfs\n\n\nblobrootfswhiteout";
@@ -26,48 +25,26 @@ const DEFLATED: &[u8] = &[
     0xe0, 0x2c, 0x76, 0xd7, 0x7f,
 ];
 
-/// A small ring of 64 KiB, of which at most `most` bytes are written at a time.
-struct Small {
-    bytes: Vec<u8>,
-    at: usize,
-    most: usize,
-    all: Vec<u8>,
-}
-
-impl Window for Small {
-    fn inflate(
-        &mut self,
-        state: &mut DecompressorOxide,
-        input: &[u8],
-    ) -> (TINFLStatus, usize, usize) {
-        let flags =
-            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        let (status, used, made) =
-            decompress_with_limit(state, input, &mut self.bytes, self.at, self.most, flags);
-        self.all.extend(&self.bytes[self.at..self.at + made]);
-        self.at = (self.at + made) % self.bytes.len();
-        (status, used, made)
-    }
-
-    fn just_written(&self, count: usize) -> &[u8] {
-        &self.all[self.all.len() - count..]
-    }
-}
-
 /// Everything, fed `piece` bytes at a time and written `most` bytes at a time.
 fn decode(bytes: &[u8], piece: usize, most: usize) -> Result<Vec<u8>> {
-    let mut window = Small { bytes: vec![0; 64 << 10], at: 0, most, all: Vec::new() };
-    let mut decoder = Box::new(Decoder::new());
+    let (mut window, mut decoder) = (Box::new(Window::EMPTY), Box::new(Decoder::new()));
+    let (mut output, mut all) = (vec![0; most.min(1 << 16)], Vec::new());
     for mut input in bytes.chunks(piece) {
         while !input.is_empty() {
-            let (used, made) = decoder.step(input, &mut window)?;
+            let (used, made) = decoder.step(input, &mut window, &mut output)?;
             assert!(used + made > 0, "no progress");
             input = &input[used..];
+            all.extend(&output[..made]);
         }
     }
-    while decoder.step(&[], &mut window)?.1 > 0 {}
+    loop {
+        match decoder.step(&[], &mut window, &mut output)?.1 {
+            0 => break,
+            made => all.extend(&output[..made]),
+        }
+    }
     decoder.finish()?;
-    Ok(window.all)
+    Ok(all)
 }
 
 fn check(bytes: &[u8], expected: &[u8]) {

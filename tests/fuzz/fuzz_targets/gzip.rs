@@ -2,65 +2,34 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 use ocinit::codec::gzip::{Decoder, Window};
 
 /// Output that is no more worth looking at.
 const BYTES_MAX: usize = 1 << 20;
 
-struct Ring {
-    bytes: Vec<u8>,
-    at: usize,
-    most: usize,
-    all: Vec<u8>,
-}
-
-impl Window for Ring {
-    fn inflate(
-        &mut self,
-        state: &mut DecompressorOxide,
-        input: &[u8],
-    ) -> (TINFLStatus, usize, usize) {
-        let flags =
-            inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_IGNORE_ADLER32;
-        let (status, used, made) =
-            decompress_with_limit(state, input, &mut self.bytes, self.at, self.most, flags);
-        self.all.extend(&self.bytes[self.at..self.at + made]);
-        self.at = (self.at + made) % self.bytes.len();
-        (status, used, made)
-    }
-
-    fn just_written(&self, count: usize) -> &[u8] {
-        &self.all[self.all.len() - count..]
-    }
-}
-
 fn decode(bytes: &[u8], piece: usize, most: usize) -> Option<(Vec<u8>, Option<String>)> {
-    let mut ring = Ring { bytes: vec![0; 64 << 10], at: 0, most, all: Vec::new() };
-    let mut decoder = Box::new(Decoder::new());
-    for mut input in bytes.chunks(piece) {
-        while !input.is_empty() {
-            match decoder.step(input, &mut ring) {
+    let (mut window, mut decoder) = (Box::new(Window::EMPTY), Box::new(Decoder::new()));
+    let (mut output, mut all) = (vec![0; most.min(1 << 16)], Vec::new());
+    // An empty piece at the end: what is left to write.
+    for mut input in bytes.chunks(piece).chain([&[][..]]) {
+        loop {
+            match decoder.step(input, &mut window, &mut output) {
                 Ok((used, made)) => {
-                    assert!(used + made > 0, "no progress");
+                    all.extend(&output[..made]);
+                    assert!(input.is_empty() || used + made > 0, "no progress");
+                    if used == input.len() && (made == 0 || used > 0) {
+                        break;
+                    }
                     input = &input[used..];
                 }
-                Err(error) => return Some((ring.all, Some(error.to_string()))),
+                Err(error) => return Some((all, Some(error.to_string()))),
             }
-            if ring.all.len() > BYTES_MAX {
+            if all.len() > BYTES_MAX {
                 return None;
             }
         }
     }
-    loop {
-        match decoder.step(&[], &mut ring) {
-            Ok((_, 0)) => break,
-            Ok(_) => {}
-            Err(error) => return Some((ring.all, Some(error.to_string()))),
-        }
-    }
-    Some((ring.all, decoder.finish().err().map(|error| error.to_string())))
+    Some((all, decoder.finish().err().map(|error| error.to_string())))
 }
 
 fuzz_target!(|data: &[u8]| {
