@@ -17,6 +17,7 @@ pub mod kill;
 mod limits_reached;
 pub mod list;
 pub mod list_files;
+pub mod machine;
 mod notice;
 pub mod notify;
 pub mod pause;

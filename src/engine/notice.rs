@@ -34,6 +34,10 @@ pub enum Notice<'a> {
     CgroupOfCaller(Errno),
     /// The container can write its own limits.
     LiftableLimits,
+    /// The machine has no cgroup for the container, which has no limits.
+    NoCgroup(&'a Error),
+    /// The kernel has no device rules: the container's root has no devices.
+    NoDeviceRules(&'a Error),
     /// The layout that is copied to cannot be locked.
     NotLocked(Errno),
     /// Another copy has locked the layout.
@@ -73,6 +77,10 @@ impl Display for Notice<'_> {
                 "/sys/fs/cgroup is mounted without nsdelegate: the container can lift its limits \
                  (mount -o remount,nsdelegate /sys/fs/cgroup)",
             ),
+            Notice::NoCgroup(error) => write!(f, "no control group: {error}"),
+            Notice::NoDeviceRules(error) => {
+                write!(f, "no device rules, so the root has no devices at all: {error}")
+            }
             Notice::NotLocked(errno) => write!(
                 f,
                 "the layout cannot be locked ({errno}): another copy into it may lose its tag"

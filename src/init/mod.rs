@@ -20,7 +20,6 @@ mod options_tests;
 mod ports;
 pub mod power;
 mod pressure;
-mod privileges;
 mod reaper;
 mod report;
 mod rootfs_place;

@@ -12,6 +12,7 @@
 //! still ours.
 
 use super::{early, sysfs};
+use crate::engine::machine::SHM_BYTES;
 use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
 use crate::io::units::Share;
@@ -63,9 +64,6 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// docker's size.
-    pub const SHM_BYTES: u64 = 64 << 20;
-
     /// Returns the budget for this machine's available memory.
     pub fn of_machine() -> Budget {
         let kibibytes = sysfs::line(c"/proc/meminfo", "MemAvailable:");
@@ -79,7 +77,7 @@ impl Budget {
 
     /// A tenth stays for processes and the kernel's caches.
     fn of(available: u64) -> Budget {
-        let shm = (available / 6).min(Budget::SHM_BYTES);
+        let shm = (available / 6).min(SHM_BYTES);
         Budget { shm, root: available - available / 10 - shm }
     }
 }

@@ -5,16 +5,15 @@ use super::control::Control;
 use super::options::{OptionSources, Options};
 use super::report::Report;
 use super::supervise::{self, Outcome, Streams, Supervisor};
-use super::{early, pressure, privileges};
-use crate::bundle::{self, DEFAULT_HOSTNAME, Overrides};
+use super::{early, pressure, rootfs_place, sysfs};
 use crate::container::{self, ContainerMemory, MachineGroup, Running, Stdio};
+use crate::engine::Notice;
+use crate::engine::machine::{self, Machine};
 use crate::image::Config;
 use crate::io::strings::StringBlock;
-use crate::limits::{COMMAND_LINE_BYTES, DEVICES_MAX, STRINGS_BYTES};
+use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
 use crate::spec::Spec;
-use crate::spec::settings::Limits;
 use crate::sys::fd::{self, Fd, FdRef};
-use crate::sys::vm::MappedVec;
 use crate::sys::{fs, tty};
 use crate::watch::pump::{Buffer, Kind, Pump};
 use crate::{Context, Error, Result};
@@ -57,59 +56,56 @@ impl Plan<'_> {
         let mut args = told.args(arguments);
         let has_args = args.into_iter().next().is_some();
         let mut env = told.env();
-        let mut strings = StringBlock::new(strings);
-        let overrides = Overrides {
+        let machine = Machine {
+            config,
+            draft,
             args: if has_args { Some(&mut args) } else { None },
-            env: Some(&mut env),
-            hostname: draft.hostname.or(DEFAULT_HOSTNAME.to_str().ok()),
+            env: &mut env,
             terminal: draft.terminal && streams.is_some(),
-            machine: options.exec,
-            ..Overrides::of(draft)
+            becomes: options.exec,
+            root,
+            shm,
+            forbid_devices: &|| rootfs_place::forbid_devices(root),
         };
-        let (mut limits, mut mounts) = (Limits::new(), Default::default());
-        let mut devices = MappedVec::new(DEVICES_MAX);
-        let spec = bundle::spec_from_image(config, overrides, root, &mut strings)?;
-        let default_mounts = spec.mounts;
-        let mut spec: Spec<'_> = spec;
-        privileges::apply(draft, &mut spec, &mut limits);
-        bundle::make_volumes(config, root, &mut strings)?;
-        report.end_of("config");
-
-        if options.exec {
-            return Err(become_image(&spec, root, container, report));
-        }
-        bundle::complete_etc(root, spec.hostname.unwrap_or(DEFAULT_HOSTNAME))?;
-        privileges::allow_ports_and_ping();
-        if privileges::limit_shared_memory(default_mounts, shm, &mut strings, &mut mounts)? {
-            spec.mounts = &mounts;
-        }
-        let group = privileges::control_group(&spec.resources)?;
-        if draft.privileged {
-            privileges::add_devices(&mut strings, &mut devices)?;
-            spec.devices = &devices;
-        } else {
-            privileges::restrict_devices(group.as_ref(), &mut spec.process.capabilities, root);
-        }
-        // A VM whose kernel has no loopback device has no network to speak of.
-        if let Err(errno) = crate::sys::net::loopback_up() {
-            crate::debug!("loopback: {errno}");
-        }
-        let born_in = group.as_ref().map(MachineGroup::directory);
-        let (running, streams) = match streams {
-            None => start_on_console(&spec, root, born_in, container, buffers)?,
-            Some(ports) if draft.terminal => {
-                start_on_terminal(&spec, root, born_in, container, ports, buffers, report)?
+        let warn = |notice: &Notice<'_>| crate::warning!("{notice}");
+        let (mut ports, mut buffers, mut ended) = (streams, Some(buffers), None);
+        machine::run(machine, &mut StringBlock::new(strings), &warn, &mut |spec, group| {
+            report.end_of("config");
+            if options.exec {
+                return Err(become_image(spec, root, container, report));
             }
-            Some(ports) => start_on_pipes(&spec, root, born_in, container, ports, buffers)?,
-        };
-        report.end_of("start");
-        report.started();
-        let outcome =
-            Supervisor::new(&running, spec.stop_signal, streams, report.control.as_mut())?.run();
-        report.end_of("run");
-        let outcome = outcome?;
-        pressure::tell(group.as_ref(), &spec.resources, root, outcome.status, report);
-        Ok(outcome)
+            prepare_network();
+            let born_in = group.map(MachineGroup::directory);
+            let Some(buffers) = buffers.take() else { return Ok(()) };
+            let (running, streams) = match ports.take() {
+                None => start_on_console(spec, root, born_in, container, buffers)?,
+                Some(ports) if draft.terminal => {
+                    start_on_terminal(spec, root, born_in, container, ports, buffers, report)?
+                }
+                Some(ports) => start_on_pipes(spec, root, born_in, container, ports, buffers)?,
+            };
+            report.end_of("start");
+            report.started();
+            let outcome =
+                Supervisor::new(&running, spec.stop_signal, streams, report.control.as_mut())?
+                    .run();
+            report.end_of("run");
+            let outcome = outcome?;
+            pressure::tell(group, &spec.resources, root, outcome.status, report);
+            ended = Some(outcome);
+            Ok(())
+        })?;
+        ended.ok_or_else(|| Error::new(format_args!("the container was not started")))
+    }
+}
+
+/// Sets docker's sysctls in the machine's network: every user may take every port and send ping.
+/// Raises the loopback device: a VM whose kernel has none has no network to speak of.
+fn prepare_network() {
+    let _ = sysfs::write(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0\n");
+    let _ = sysfs::write(c"/proc/sys/net/ipv4/ping_group_range", b"0 2147483647\n");
+    if let Err(errno) = crate::sys::net::loopback_up() {
+        crate::debug!("loopback: {errno}");
     }
 }
 
