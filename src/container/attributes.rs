@@ -5,7 +5,7 @@
 use super::procfs::Procfs;
 use crate::error::{Context, Error, Result};
 use crate::spec::attributes::NumberSet;
-use crate::spec::{Process, Spec};
+use crate::spec::{Process, Spec, TAKES_CONFIGS};
 use crate::sys::{Errno, attributes, system};
 use core::ffi::CStr;
 
@@ -15,14 +15,23 @@ const ALL_CPUS: usize = 8192 / 64;
 /// Gives the process `pid` its scheduler; 0 is this one.
 pub fn schedule(pid: i32, process: &Process<'_>) -> Result<()> {
     match &process.scheduler {
-        Some(wanted) => attributes::set_scheduler(pid, wanted).doing("set the scheduler"),
-        None => Ok(()),
+        Some(wanted) if TAKES_CONFIGS => {
+            attributes::set_scheduler(pid, wanted).doing("set the scheduler")
+        }
+        _ => Ok(()),
     }
 }
 
 /// Applies all attributes but the scheduler to this process and its children, while it may.
 /// `is_new`: a new container's process, to which exec's CPU affinity does not apply.
 pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
+    // The caller's affinity is not inherited: the cpuset of the cgroup counts. An error does not
+    // matter.
+    let all = || attributes::set_affinity(&[u64::MAX; ALL_CPUS]);
+    if !TAKES_CONFIGS {
+        let _ = all();
+        return Ok(());
+    }
     if let Some(wanted) = spec.process.io_priority {
         attributes::set_io_priority(wanted).doing("set the priority of input and output")?;
     }
@@ -32,9 +41,7 @@ pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     if let Some(policy) = &spec.memory_policy {
         attributes::set_memory_policy(policy.mode, &policy.nodes).doing("set the memory policy")?;
     }
-    // The caller's affinity is not inherited: the cpuset of the cgroup counts. An error does not
-    // matter.
-    let _ = attributes::set_affinity(&[u64::MAX; ALL_CPUS]);
+    let _ = all();
     match &spec.process.cpus_final {
         Some(cpus) if !is_new => set_affinity(cpus, "final"),
         _ => Ok(()),

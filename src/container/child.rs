@@ -201,7 +201,9 @@ pub fn run_hooks(
     (pid, home): (i32, Option<&CStr>),
     filter: Option<&Filter<'_>>,
 ) -> Result<()> {
-    let Some((id, state)) = plan.launch.about else { return Ok(()) };
+    let Some((id, state)) = plan.launch.about.filter(|_| spec::TAKES_CONFIGS) else {
+        return Ok(());
+    };
     let wanted = &plan.launch.spec.process;
     let state = State { process: Process { pid, ..state.process }, ..state };
     let context = HookContext { spec: plan.launch.spec, id, state, status };

@@ -12,7 +12,7 @@ use super::{child, last_steps, privileges, procfs_maker, time_offsets};
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
-use crate::spec::{Joined, NAMESPACES};
+use crate::spec::{self, Joined, NAMESPACES};
 use crate::sys::clone::{
     self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Side,
 };
@@ -26,10 +26,11 @@ use core::sync::atomic::Ordering;
 /// for devices of the host.
 pub fn is_needed(launch: &Launch<'_>) -> bool {
     let spec = launch.spec;
-    launch.enters.is_some()
-        || !spec.joined.is_empty()
-        || spec.namespaces & CLONE_NEWTIME != 0
-        || !spec.net_devices.is_empty()
+    spec::TAKES_CONFIGS
+        && (launch.enters.is_some()
+            || !spec.joined.is_empty()
+            || spec.namespaces & CLONE_NEWTIME != 0
+            || !spec.net_devices.is_empty())
 }
 
 /// The whole life of the intermediate process; or the container's process's.

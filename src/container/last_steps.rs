@@ -14,7 +14,7 @@ use super::state::Status;
 use super::{execute, init, privileges, start_socket};
 use crate::error::{Context, Error, Result};
 use crate::limits::PROCESS_STRINGS_MAX;
-use crate::spec::HookKind;
+use crate::spec::{HookKind, TAKES_CONFIGS};
 use crate::sys::fd::{self, Fd};
 use crate::sys::marked::{self, Mark};
 use crate::sys::process::{self, StringVector};
@@ -196,7 +196,7 @@ fn enter(
         }
     }
     let mut channel = plan.channel.as_ref();
-    if let (Some(creator), Some(gate)) = (channel, &launch.gate) {
+    if TAKES_CONFIGS && let (Some(creator), Some(gate)) = (channel, &launch.gate) {
         creator.ready()?;
         let (opened, file) = gate.wait()?;
         if !is_early {

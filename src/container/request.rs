@@ -4,7 +4,7 @@ use super::running::Stdio;
 use super::seccomp::Filter;
 use super::start_socket::StartSocket;
 use super::state::{Id, State};
-use crate::spec::{HookKind, Spec};
+use crate::spec::{self, HookKind, Spec};
 use crate::sys::Errno;
 use crate::sys::clone::{CLONE_NEWPID, CLONE_NEWUSER};
 use crate::sys::fd::{Fd, FdRef};
@@ -45,7 +45,9 @@ pub struct Launch<'a> {
 impl Launch<'_> {
     /// Returns whether the process is made in a pid namespace with other processes.
     pub fn is_made_apart(&self) -> bool {
-        self.enters.is_some() || self.spec.joined.iter().any(|one| one.kind == CLONE_NEWPID)
+        spec::TAKES_CONFIGS
+            && (self.enters.is_some()
+                || self.spec.joined.iter().any(|one| one.kind == CLONE_NEWPID))
     }
 
     /// Returns whether the filter is loaded before the gate and the hooks. It is if loading it
@@ -62,7 +64,9 @@ impl Launch<'_> {
     }
 
     pub(super) fn has_hooks_inside(&self) -> bool {
-        self.about.is_some() && !self.spec.hooks.of(HookKind::StartContainer).is_empty()
+        spec::TAKES_CONFIGS
+            && self.about.is_some()
+            && !self.spec.hooks.of(HookKind::StartContainer).is_empty()
     }
 }
 
@@ -119,5 +123,5 @@ impl Host for Idle {
 
 /// Whether the process is root of a user namespace that is made for it.
 pub(super) fn creates_userns(launch: &Launch<'_>) -> bool {
-    launch.spec.namespaces & CLONE_NEWUSER != 0
+    spec::TAKES_CONFIGS && launch.spec.namespaces & CLONE_NEWUSER != 0
 }

@@ -26,6 +26,11 @@ pub use write::write_config;
 
 use core::ffi::CStr;
 
+/// Whether configs of others are carried out. Without the feature `runtime` there is PID 1's config
+/// alone, which joins no namespace and has neither hooks nor a user namespace: the code for those is
+/// not linked.
+pub const TAKES_CONFIGS: bool = cfg!(any(feature = "runtime", test));
+
 use crate::codec::json::Value;
 use crate::io::strings::PackedStrings;
 use crate::limits::GROUPS_MAX;

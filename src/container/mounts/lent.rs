@@ -18,7 +18,7 @@ use crate::container::handshake::Channel;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::spec::options::{self, Options, flag};
-use crate::spec::{Mount, Spec};
+use crate::spec::{Mount, Spec, TAKES_CONFIGS};
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::mount::{self, MS_SHARED, MS_SLAVE};
@@ -118,7 +118,7 @@ pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<(
 /// True for an overlay whose directories root of the container's user namespace may not reach. Not
 /// if it has `userxattr`: that one is meant for a user namespace.
 pub fn is_overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> bool {
-    let is_ours = one.kind == c"overlay" && spec.joins_or_makes(CLONE_NEWUSER);
+    let is_ours = TAKES_CONFIGS && one.kind == c"overlay" && spec.joins_or_makes(CLONE_NEWUSER);
     let is_theirs = || options::each(one.options).any(|option| option == b"userxattr");
     is_ours && !options.has(flag::BIND) && !options.has(flag::REMOUNT) && !is_theirs()
 }
