@@ -1,23 +1,26 @@
 //! What `create` and `run` have in common: from words to a container that is to be made.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, choice};
 use super::max_size::MaxSize;
 use super::notices::warn;
 use super::progress::Progress;
-use super::{image, rootless, settings};
+use super::{container, image, rootless, settings};
+use crate::codec::json::Writer;
 use crate::container::Running;
 use crate::container::notify::Relay;
 use crate::container::state::{Id, Root};
 use crate::engine::EngineMemory;
 use crate::engine::bundle::FromImage;
-use crate::engine::create::{Create, Source, Start, create};
+use crate::engine::create::{Create, Source, Start, create, plan};
 use crate::engine::notify::Notify;
 use crate::engine::service_manager::PRESERVED_MAX;
 use crate::io::lossy::LossyC;
+use crate::io::output::Output;
 use crate::io::text::decimal;
 use crate::log::Level;
 use crate::spec::settings::Draft;
-use crate::{Error, Result};
+use crate::sys::fd::STDOUT;
+use crate::{Context, Error, Result};
 
 /// Returns the sockets and the file that hear of the process.
 pub fn notify<'a>(arguments: &Arguments<'a>) -> Result<Notify<'a>> {
@@ -35,6 +38,43 @@ pub fn preserved(arguments: &Arguments<'_>) -> Result<u32> {
     count
         .map(|count| count as u32)
         .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", LossyC(text))))
+}
+
+/// Prints what would be made of a bundle.
+pub fn dry_run(arguments: &Arguments<'_>) -> Result<i32> {
+    if arguments.value("image").is_some() {
+        return Err(Error::new(format_args!(
+            "--dry-run is for a bundle: an image's config depends on what it unpacks to"
+        )));
+    }
+    let format = arguments.value("format").unwrap_or(c"text");
+    let is_json = match format.to_bytes() {
+        b"text" => false,
+        b"json" => true,
+        _ => return Err(choice("--format", format, "text nor json")),
+    };
+    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    // Nobody is told of a process: none is made.
+    let notify = Notify::connect(None, None, None)?;
+    let wanted = Create {
+        root: &root,
+        id,
+        start: Start::Later,
+        stays: true,
+        notify: &notify,
+        preserved: preserved(arguments)?,
+        relay: None,
+        no_pivot: arguments.has("no-pivot"),
+        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
+        keeps_keyring: arguments.has("no-new-keyring"),
+    };
+    let memory = &mut crate::memory::claim().engine;
+    let mut output = Output::new(STDOUT);
+    plan(&wanted, arguments.value("bundle"), memory, &warn, &mut |plan, place| match is_json {
+        true => plan.write(place, &mut Writer::with_indent(&mut output, "  ")),
+        false => plan.write_text(place, &mut output),
+    })?;
+    output.finish().doing("write standard output").map(|()| 0)
 }
 
 /// Makes the container that the words ask for. `stays`: the caller stays with it.

@@ -5,6 +5,10 @@ use super::settings::flag;
 
 pub const BUNDLE: Flag =
     Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
+pub const DRY_RUN: Flag =
+    Flag::switch("dry-run", 0, "print what would be made of the bundle; make nothing");
+pub const PLAN_FORMAT: Flag =
+    Flag::value("format", 0, "text|json", "how --dry-run prints it; text, if not given");
 pub const IMAGE: Flag = Flag::value(
     "image",
     0,

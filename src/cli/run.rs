@@ -39,11 +39,16 @@ pub(super) const COMMAND: Command = Command {
         options::PRESERVED,
         options::NO_PIVOT,
         options::NO_KEYRING,
+        options::DRY_RUN,
+        options::PLAN_FORMAT,
     ],
     run: Run::Container(run),
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    if arguments.has("dry-run") {
+        return making::dry_run(arguments);
+    }
     own_file::protect()?;
     let stays = !arguments.has("detach");
     if stays {

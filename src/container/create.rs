@@ -5,16 +5,17 @@ use super::cgroup::{self, Cgroup, CgroupPath};
 use super::hooks::{self, HookContext};
 use super::launch::{self, Host, Launch};
 use super::notify::Relay;
+use super::plan::Plan;
 use super::seccomp::{self, Filter};
 use super::start_socket::StartSocket;
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
 use super::{ContainerMemory, Pointers, Running, Stdio, intel_rdt, net_devices, userns};
-use crate::error::{Context, Error, Result};
+use crate::error::Result;
 use crate::io::lossy::LossyC;
 use crate::spec::{self, HookKind, Spec};
 use crate::sys::clone::CLONE_NEWPID;
-use crate::sys::fd::{CWD, FdRef};
-use crate::sys::{Errno, fs, process};
+use crate::sys::fd::FdRef;
+use crate::sys::process;
 use core::cell::Cell;
 use core::ffi::CStr;
 
@@ -58,14 +59,9 @@ pub fn create(
     memory: &mut ContainerMemory,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    intel_rdt::check(spec).doing("config.json")?;
     let ContainerMemory { seccomp, pointers, .. } = memory;
-    let filter = seccomp::of(spec, seccomp).doing("config.json")?;
-    // Root of a new user namespace opens it itself, where only that one may.
-    let root = match fs::open(CWD, request.rootfs, fs::O_PATH | fs::O_DIRECTORY, 0) {
-        Ok(root) => root,
-        Err(errno) => return Err(missing_root(request.rootfs, errno)),
-    };
+    let plan = Plan::decide(request, spec, seccomp)?;
+    let (root, request) = (plan.open_root()?, &plan.request);
     // First of all, for an id that is taken is what the caller must hear of.
     let created;
     let directory = match request.reserved {
@@ -77,11 +73,7 @@ pub fn create(
     };
     let is_ours = request.reserved.is_none();
     let take_back = || if is_ours { directory.remove() } else { Ok(()) };
-    let place = match request.without_cgroup {
-        true => Ok(None),
-        false => CgroupPath::find(spec, request.id.as_c_str().to_bytes()).doing("config.json"),
-    };
-    let place = match place {
+    let place = match plan.cgroup() {
         Ok(place) => place,
         Err(error) => return Err(error.with(take_back())),
     };
@@ -98,6 +90,7 @@ pub fn create(
     };
     let id = request.id;
     let host = AtHost { directory, spec, state: Cell::new(state) };
+    let Plan { request, spec, filter } = plan;
     let wanted = Wanted { request, spec, root: root.by_ref(), filter };
     let made = make(wanted, place.as_ref(), &host, pointers, then);
     made.map_err(|error| {
@@ -203,12 +196,6 @@ fn start(
         host.run_hooks(HookKind::Poststart, Status::Running).inspect_err(|_| running.kill())?;
     }
     Ok(running)
-}
-
-#[cold]
-fn missing_root(path: &CStr, errno: Errno) -> Error {
-    let path = LossyC(path);
-    Error::with_errno(format_args!("config.json: root.path: {path}: {errno}"), errno)
 }
 
 /// The host's side of a container that is being made.

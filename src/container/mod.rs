@@ -23,6 +23,7 @@ mod mounts;
 pub mod net_devices;
 pub mod notify;
 pub mod own_file;
+pub mod plan;
 mod prepared;
 mod privileges;
 pub mod procfs;

@@ -3,22 +3,23 @@
 use super::bundle::{self, FromImage, Place};
 use super::notify::Notify;
 use super::{EngineMemory, Notice, Notices, hold_signals, image_bundle, service_manager};
-use crate::container::Running;
-use crate::container::cgroup;
+use crate::container::cgroup::{self, CgroupPath};
 use crate::container::create::{self, Request};
 use crate::container::notify::Relay;
+use crate::container::plan::Plan;
 use crate::container::state::{Directory, Id, Made, Root};
 use crate::container::userns::{self, Ids};
+use crate::container::{ContainerMemory, Running};
 use crate::io::document;
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::observer::Observer;
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;
 use crate::rootfs::{Applied, Privilege};
-use crate::spec::{self, SpecMemory, capability};
+use crate::spec::{self, Spec, SpecMemory, capability};
 use crate::sys::fd::CWD;
 use crate::sys::{mount, process};
-use crate::{Context, Result};
+use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
 /// When the container's process executes its program.
@@ -161,8 +162,50 @@ fn unpack(
     bundle::make(image, &Place { bundle, powers, ids: &ids, joins }, watch, memory, notices)
 }
 
+/// Decides what making the container of a bundle comes to, and has `show` show it. Makes nothing.
+pub fn plan(
+    wanted: &Create<'_>,
+    bundle: Option<&CStr>,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+    show: &mut dyn FnMut(&Plan<'_>, Option<&CgroupPath>) -> Result<()>,
+) -> Result<()> {
+    wanted.root.check_free(wanted.id)?;
+    if let Some(bundle) = bundle {
+        mount::chdir(bundle).on("enter the bundle", bundle)?;
+    }
+    let (preserved, made) = (wanted.preserved, Made::No);
+    let making = Making { wanted, listening: 0, preserved, reserved: None, made, notices };
+    with_bundle(making, memory, &mut |request, spec, container| {
+        let plan = Plan::decide(request, spec, &mut container.seccomp)?;
+        plan.open_root()?;
+        let place = plan.cgroup()?;
+        plan.check_start()?;
+        show(&plan, place.as_ref())
+    })
+}
+
 /// Makes the container of the bundle that is the current directory.
 fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
+    let (wanted, notices) = (making.wanted, making.notices);
+    let mut running = None;
+    with_bundle(making, memory, &mut |request, spec, container| {
+        let (waits, without_cgroup) = (request.waits, request.without_cgroup);
+        let notify = wanted.notify;
+        running = Some(create::create(request, spec, container, &mut |one| notify.send(one))?);
+        if !waits && !without_cgroup && cgroup::can_lift_limits(spec) {
+            notices(&Notice::LiftableLimits);
+        }
+        Ok(())
+    })?;
+    running.ok_or_else(|| Error::new(format_args!("no container was made")))
+}
+
+/// What is done with a bundle whose config was read.
+type Act<'a> = &'a mut dyn FnMut(Request<'_>, &Spec<'_>, &mut ContainerMemory) -> Result<()>;
+
+/// Reads the bundle that is the current directory, and has `act` act on it.
+fn with_bundle(making: Making<'_>, memory: &mut EngineMemory, act: Act<'_>) -> Result<()> {
     let Making { wanted, listening, preserved, reserved, made, notices } = making;
     let Create { root, id, start, stays, notify, relay, .. } = *wanted;
     let mut buffer = [0; PATH_BYTES];
@@ -219,10 +262,5 @@ fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
         shows_terminal: stays,
         relay,
     };
-    let running =
-        create::create(request, &spec, &mut memory.container, &mut |running| notify.send(running))?;
-    if !waits && !without_cgroup && cgroup::can_lift_limits(&spec) {
-        notices(&Notice::LiftableLimits);
-    }
-    Ok(running)
+    act(request, &spec, &mut memory.container)
 }

@@ -168,6 +168,22 @@ pub fn propagation(option: &[u8]) -> Option<u64> {
     (effect & KIND == PROPAGATION).then_some(bits)
 }
 
+/// Returns the word for how mounts travel; nothing for what is none.
+pub fn propagation_name(bits: u64) -> &'static str {
+    let is_recursive = bits & MS_REC != 0;
+    match (bits & !MS_REC, is_recursive) {
+        (MS_SHARED, false) => "shared",
+        (MS_SHARED, true) => "rshared",
+        (MS_SLAVE, false) => "slave",
+        (MS_SLAVE, true) => "rslave",
+        (MS_PRIVATE, false) => "private",
+        (MS_PRIVATE, true) => "rprivate",
+        (MS_UNBINDABLE, false) => "unbindable",
+        (MS_UNBINDABLE, true) => "runbindable",
+        _ => "",
+    }
+}
+
 /// Returns each option. Clients also write several into one string, as for mount(8). Commas
 /// separate them, except behind a backslash (overlay) or in quotes (SELinux). Empty ones are left
 /// out.

@@ -58,6 +58,7 @@ mod mount_options;
 mod mount_peers;
 mod mount_sources;
 mod peers;
+mod plans;
 mod process;
 mod process_gets;
 mod readme;

@@ -35,7 +35,7 @@ pub use devices::device_program;
 pub use join::{Joined, explain};
 pub use lifting::can_lift_limits;
 pub use machine::MachineGroup;
-use target::Target;
+use target::{See, Target};
 use undo::Undo;
 
 /// Where cgroup2 is mounted, if it is.
@@ -97,6 +97,15 @@ impl CgroupPath {
     /// The absolute path that the group will have.
     pub fn path(&self) -> &CStr {
         self.path.as_c_str()
+    }
+
+    /// Calls `see` with each file that will be written, and its value. Weights are those of a kernel
+    /// with the scheduler BFQ.
+    pub fn lines(&self, spec: &Spec<'_>, see: See<'_>) -> Result<()> {
+        match &spec.document {
+            Some(resources) => resources::apply(resources, &mut Target::show(see)),
+            None => Ok(()),
+        }
     }
 
     /// Makes the group, gives it the controllers there are, and sets its limits, its devices and

@@ -12,6 +12,9 @@ use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 
+/// Gets a file of a cgroup, and a value.
+pub type See<'a> = &'a mut dyn FnMut(&[u8], fmt::Arguments<'_>);
+
 /// The target of limits.
 pub(super) struct Target<'a> {
     /// The cgroup. None for a dry run before there is one.
@@ -24,6 +27,8 @@ pub(super) struct Target<'a> {
     is_dry: bool,
     is_count: bool,
     written: usize,
+    /// Gets each file and what would be written to it.
+    see: Option<See<'a>>,
     /// Keeps what is written over.
     undo: Option<&'a mut Undo>,
 }
@@ -53,6 +58,7 @@ impl<'a> Target<'a> {
             is_dry: true,
             is_count: false,
             written: 0,
+            see: None,
             undo: None,
         }
     }
@@ -60,6 +66,11 @@ impl<'a> Target<'a> {
     /// A dry run that counts the lines.
     pub(super) fn count() -> Target<'a> {
         Target { is_count: true, ..Target::dry(None) }
+    }
+
+    /// A dry run that shows the lines.
+    pub(super) fn show(see: See<'a>) -> Target<'a> {
+        Target { see: Some(see), ..Target::count() }
     }
 
     /// Returns how many lines were written, or would be.
@@ -75,6 +86,9 @@ impl<'a> Target<'a> {
         text: fmt::Arguments<'_>,
     ) -> Result<()> {
         self.written += 1;
+        if let Some(see) = &mut self.see {
+            see(file, text);
+        }
         let controller = file.split(|byte| *byte == b'.').next().unwrap_or_default();
         let missing = |what: &str| {
             let name = Lossy(controller);

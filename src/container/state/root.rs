@@ -101,6 +101,15 @@ impl Root {
         Ok(directory)
     }
 
+    /// Returns an error if there is a container of this name.
+    pub fn check_free(&self, id: Id<'_>) -> Result<()> {
+        match self.container(id) {
+            Ok(_) => Err(taken(id)),
+            Err(error) if error.errno() == Errno::ENOENT => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens a container's directory; ENOENT if there is none.
     pub fn container<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
         let root = self.directory.as_ref().ok_or_else(|| absent(id))?.by_ref();

@@ -1,0 +1,77 @@
+//! What making a container comes to, decided before anything is made.
+//!
+//! [`create`](super::create::create) carries out the same [`Plan`] that a dry run shows.
+
+mod text;
+mod write;
+
+use super::cgroup::CgroupPath;
+use super::create::Request;
+use super::seccomp::{self, Filter, Program};
+use super::{intel_rdt, mounts, sysctl};
+use crate::error::{Context, Error, Result};
+use crate::io::lossy::LossyC;
+use crate::spec::Spec;
+use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWTIME};
+use crate::sys::fd::{CWD, Fd};
+use crate::sys::fs;
+
+/// What is done for a container.
+pub struct Plan<'a> {
+    /// Its name and places.
+    pub request: Request<'a>,
+    /// What is wanted: namespaces, mounts, devices, hooks, the process.
+    pub spec: &'a Spec<'a>,
+    /// What system calls it may make.
+    pub filter: Option<Filter<'a>>,
+}
+
+impl<'a> Plan<'a> {
+    /// Decides all that needs no look at other containers. Nothing is made.
+    pub fn decide(
+        request: Request<'a>,
+        spec: &'a Spec<'a>,
+        program: &'a mut Program,
+    ) -> Result<Plan<'a>> {
+        intel_rdt::check(spec).doing("config.json")?;
+        let filter = seccomp::of(spec, program).doing("config.json")?;
+        Ok(Plan { request, spec, filter })
+    }
+
+    /// Returns where its cgroup will be; None without one. Checks its limits as well.
+    pub fn cgroup(&self) -> Result<Option<CgroupPath>> {
+        match self.request.without_cgroup {
+            true => Ok(None),
+            false => CgroupPath::find(self.spec, self.request.id.as_c_str().to_bytes())
+                .doing("config.json"),
+        }
+    }
+
+    /// Opens the root directory. Root of a new user namespace opens it itself, where only that one
+    /// may.
+    pub fn open_root(&self) -> Result<Fd> {
+        let path = self.request.rootfs;
+        fs::open(CWD, path, fs::O_PATH | fs::O_DIRECTORY, 0).map_err(|errno| {
+            let path = LossyC(path);
+            Error::with_errno(format_args!("config.json: root.path: {path}: {errno}"), errno)
+        })
+    }
+
+    /// Returns whether an intermediate process joins namespaces for it.
+    pub fn has_intermediate(&self) -> bool {
+        let spec = self.spec;
+        !spec.joined.is_empty()
+            || spec.namespaces & CLONE_NEWTIME != 0
+            || !spec.net_devices.is_empty()
+    }
+
+    /// Makes the checks that a start makes before it clones.
+    pub fn check_start(&self) -> Result<()> {
+        sysctl::check(self.spec).doing("config.json")?;
+        match self.spec.joins_or_makes(CLONE_NEWNS) {
+            true => Ok(()),
+            false => mounts::check_without_namespace(self.spec, self.request.no_pivot)
+                .doing("config.json"),
+        }
+    }
+}

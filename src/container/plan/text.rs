@@ -1,0 +1,117 @@
+//! A plan as lines of text: a word, and what it is about. Names are shown so that none forges a
+//! line.
+
+use super::Plan;
+use super::write::{capability_sets, env_names, options_of};
+use crate::Result;
+use crate::container::cgroup::CgroupPath;
+use crate::io::lossy::{Lossy, LossyC};
+use crate::io::strings::PackedStrings;
+use crate::spec::options;
+use crate::spec::{HookKind, IdMapping, NAMESPACES, capability};
+use core::fmt::{Result as Written, Write};
+
+impl Plan<'_> {
+    /// Writes all of it. What could not be written is an error of `out`.
+    pub fn write_text(&self, place: Option<&CgroupPath>, out: &mut dyn Write) -> Result<()> {
+        let _ = self.start(out);
+        if let Some(place) = place {
+            let _ = writeln!(out, "cgroup {}", LossyC(place.path()));
+            place.lines(self.spec, &mut |file, value| {
+                let _ = writeln!(out, "limit {} = {value}", Lossy(file));
+            })?;
+        }
+        let _ = self.end(out);
+        Ok(())
+    }
+
+    fn start(&self, out: &mut dyn Write) -> Written {
+        let (request, spec) = (&self.request, self.spec);
+        writeln!(out, "container {} of {}", request.id, LossyC(request.bundle))?;
+        let propagation = options::propagation_name(spec.root.propagation());
+        let how = if request.no_pivot { "chroot" } else { "pivot" };
+        let readonly = if spec.root.readonly { ", read-only" } else { "" };
+        let root = LossyC(request.rootfs);
+        writeln!(out, "root {root} ({how}, {propagation}{readonly})")?;
+        for (name, kind) in NAMESPACES {
+            match spec.joined.iter().find(|one| one.kind == kind) {
+                Some(joined) => writeln!(out, "namespace {name} joined: {}", LossyC(joined.path))?,
+                None if spec.namespaces & kind != 0 => writeln!(out, "namespace {name} new")?,
+                None => writeln!(out, "namespace {name} the caller's")?,
+            }
+        }
+        if self.has_intermediate() {
+            writeln!(out, "intermediate process")?;
+        }
+        mappings("users", spec.uid_mappings, out)?;
+        mappings("groups", spec.gid_mappings, out)?;
+        for one in spec.mounts {
+            let (kind, source) = (LossyC(one.kind), LossyC(one.source));
+            write!(out, "mount {} type {kind} source {source}", LossyC(one.destination))?;
+            for (name, own) in [("flags", true), ("data", false)] {
+                let mut between = " ";
+                for option in options_of(one, own) {
+                    if between == " " {
+                        write!(out, " {name}")?;
+                    }
+                    write!(out, "{between}{}", Lossy(option))?;
+                    between = ",";
+                }
+            }
+            writeln!(out)?;
+            mappings("  users", one.uid_mappings, out)?;
+            mappings("  groups", one.gid_mappings, out)?;
+        }
+        for device in spec.devices {
+            let (path, mode) = (LossyC(device.path), device.mode & 0o7777);
+            writeln!(out, "device {path} {}:{} mode {mode:o}", device.major, device.minor)?;
+        }
+        each("masked", spec.masked_paths, out)?;
+        each("read-only", spec.readonly_paths, out)?;
+        spec.sysctls.each_pair(&mut |name, value| {
+            writeln!(out, "sysctl {} = {}", LossyC(name), LossyC(value))
+        })
+    }
+
+    fn end(&self, out: &mut dyn Write) -> Written {
+        let (spec, process) = (self.spec, &self.spec.process);
+        match &self.filter {
+            Some(filter) => {
+                let length = filter.program().len();
+                writeln!(out, "seccomp {length} instructions, else {}", self.default_action())?;
+            }
+            None => writeln!(out, "seccomp none")?,
+        }
+        for kind in HookKind::ALL {
+            for hook in spec.hooks.of(kind) {
+                writeln!(out, "hook {} {}", kind.name(), LossyC(hook.path))?;
+            }
+        }
+        for (name, set) in capability_sets(process) {
+            write!(out, "capabilities {name}")?;
+            capability::names(set).try_for_each(|name| write!(out, " {}", Lossy(name)))?;
+            writeln!(out)?;
+        }
+        write!(out, "user {}:{}", process.user.uid, process.user.gid)?;
+        process.user.additional_gids.iter().try_for_each(|gid| write!(out, " {gid}"))?;
+        writeln!(out)?;
+        writeln!(out, "no new privileges {}", process.no_new_privileges)?;
+        writeln!(out, "directory {}", LossyC(process.cwd))?;
+        write!(out, "environment")?;
+        env_names(process).try_for_each(|name| write!(out, " {}", Lossy(name)))?;
+        writeln!(out)?;
+        write!(out, "program")?;
+        process.args.iter().try_for_each(|word| write!(out, " {}", LossyC(word)))?;
+        writeln!(out)
+    }
+}
+
+fn mappings(what: &str, mappings: &[IdMapping], out: &mut dyn Write) -> Written {
+    mappings.iter().try_for_each(|one| {
+        writeln!(out, "{what} {} are {} size {}", one.container, one.host, one.size)
+    })
+}
+
+fn each(what: &str, words: PackedStrings<'_>, out: &mut dyn Write) -> Written {
+    words.iter().try_for_each(|word| writeln!(out, "{what} {}", LossyC(word)))
+}
