@@ -136,7 +136,7 @@ impl<'m> Builder<'_, 'm> {
 }
 
 /// A list of strings, packed: each ends in a NUL, the next follows.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct PackedStrings<'m> {
     bytes: &'m [u8],
 }

@@ -49,7 +49,7 @@ pub struct ClockOffset {
 }
 
 /// A group of resctrl.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct IntelRdt<'m> {
     /// The group's name; the container's own group if there is none.
     pub clos_id: Option<&'m CStr>,
@@ -64,7 +64,7 @@ pub struct IntelRdt<'m> {
 }
 
 /// A network device of the host that becomes the container's.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct NetDevice<'m> {
     /// Its name on the host.
     pub host: &'m CStr,

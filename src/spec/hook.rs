@@ -45,7 +45,7 @@ impl HookKind {
 }
 
 /// One program.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Hook<'m> {
     /// Its file, absolute.
     pub path: &'m CStr,
@@ -58,7 +58,7 @@ pub struct Hook<'m> {
 }
 
 /// The hooks of all kinds.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct Hooks<'m> {
     all: &'m [Hook<'m>],
     /// Where each kind ends in the list.

@@ -22,7 +22,7 @@ pub use memory::SpecMemory;
 #[cfg(test)]
 pub use read::{leaked, leaked_linux};
 pub use read::{read, read_annotations, read_namespaces, read_new, read_process, read_seccomp};
-pub use write::write_config;
+pub use write::{write, write_config};
 
 use core::ffi::CStr;
 
@@ -189,7 +189,7 @@ impl Spec<'_> {
 }
 
 /// A namespace that is joined.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Joined<'m> {
     /// `CLONE_NEW*`.
     pub kind: i32,
@@ -384,7 +384,7 @@ pub const NAMESPACES: [(&str, i32); 8] = [
 ];
 
 /// The root directory, and how it is mounted.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Root<'m> {
     /// Where it is: absolute, or relative to the bundle. Empty where whoever starts the container
     /// has it open.
@@ -405,7 +405,7 @@ impl Root<'_> {
 }
 
 /// One mount.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Mount<'m> {
     /// Where, absolute, as seen in the container.
     pub destination: &'m CStr,

@@ -40,7 +40,7 @@ const ACTION: u32 = 0xffff_0000;
 const DATA: u32 = 0xffff;
 
 /// A profile in the runtime-spec's form.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Seccomp<'m> {
     /// What the filter returns where no rule holds.
     pub default: u32,
@@ -74,7 +74,7 @@ impl Seccomp<'_> {
 }
 
 /// What becomes of some system calls.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SyscallRule<'m> {
     /// Their names. Unknown ones count for nothing.
     pub names: PackedStrings<'m>,

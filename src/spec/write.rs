@@ -1,27 +1,38 @@
 //! A [`Spec`] as the runtime-spec's `config.json`, its keys in the order of the specification's own
 //! Go structs.
 
+mod linux;
+
 use super::{Device, IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability, seccomp};
 use crate::codec::json::Writer;
 use crate::io::strings::PackedStrings;
 use crate::io::text::words;
-use crate::sys::fs::{S_IFBLK, S_IFMT};
+use crate::spec::options::propagation_name;
+use crate::sys::fs::{S_IFBLK, S_IFIFO, S_IFMT};
 use core::ffi::CStr;
 
 /// The specification's version that it keeps to: what runc 1.1 and crun 1.8 know, and all newer
 /// ones.
 const VERSION: &[u8] = b"1.0.2";
 
+/// Writes a config: [`read`](super::read) returns the same spec.
+pub fn write(spec: &Spec<'_>, json: &mut Writer<'_>) {
+    write_config(spec, spec.root.path, json);
+}
+
 /// Writes the config of a container whose root directory is `root`, relative to its bundle.
 ///
-/// Writes no limits of resources: they depend on the machine. A runtime makes the default devices
-/// itself, so devices are written only if all may be used.
+/// A runtime makes the default devices itself, so the others alone are written, unless all may be
+/// used.
 pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.object();
     json.string_of("ociVersion", VERSION);
-    json.object_of("process");
-    process(&spec.process, json);
-    json.end();
+    // Without a word it is none, and cannot be started.
+    if spec.process.args.first().is_some() {
+        json.object_of("process");
+        process(&spec.process, json);
+        json.end();
+    }
     json.object_of("root");
     json.string_of("path", root.to_bytes());
     if spec.root.readonly {
@@ -31,9 +42,13 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     if let Some(name) = spec.hostname {
         json.string_of("hostname", name.to_bytes());
     }
+    if let Some(name) = spec.domainname {
+        json.string_of("domainname", name.to_bytes());
+    }
     json.array_of("mounts");
     spec.mounts.iter().for_each(|one| mount(one, json));
     json.end();
+    linux::hooks(&spec.hooks, json);
     json.object_of("annotations");
     let mut words = spec.annotations.iter();
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
@@ -51,7 +66,9 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
         }
         json.end();
     }
-    if spec.denies_devices || spec.all_devices {
+    if let Some(resources) = &spec.document {
+        json.key("resources").value(resources);
+    } else if spec.denies_devices || spec.all_devices {
         json.object_of("resources");
         json.array_of("devices");
         json.object();
@@ -61,36 +78,68 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
         json.end();
         json.end();
     }
-    if spec.all_devices {
+    if let Some(path) = spec.cgroup_path {
+        json.string_of("cgroupsPath", path.to_bytes());
+    }
+    let devices = if spec.all_devices { spec.devices } else { spec.own_devices() };
+    if !devices.is_empty() {
         json.array_of("devices");
-        spec.devices.iter().for_each(|one| device(one, json));
+        devices.iter().for_each(|one| device(one, json));
         json.end();
     }
-    match &spec.seccomp_profile {
-        Some(profile) => json.key("seccomp").value(profile),
-        None if spec.default_seccomp => {
+    linux::net_devices(spec.net_devices, json);
+    match (&spec.seccomp_profile, &spec.seccomp) {
+        (Some(profile), _) => json.key("seccomp").value(profile),
+        (None, Some(profile)) => linux::seccomp(profile, json),
+        (None, None) if spec.default_seccomp => {
             json.key("seccomp");
             seccomp::write_default(spec.process.capabilities.bounding, json);
         }
-        None => {}
+        (None, None) => {}
+    }
+    if let Some(propagation) = spec.root.propagation {
+        json.string_of("rootfsPropagation", propagation_name(propagation).as_bytes());
     }
     json.array_of("namespaces");
     for (name, flag) in NAMESPACES {
-        if spec.namespaces & flag != 0 {
+        let joined = spec.joined.iter().find(|one| one.kind == flag);
+        if spec.namespaces & flag != 0 || joined.is_some() {
             json.object();
             json.string_of("type", name.as_bytes());
+            if let Some(joined) = joined {
+                json.string_of("path", joined.path.to_bytes());
+            }
             json.end();
         }
     }
     json.end();
     list("maskedPaths", spec.masked_paths, json);
     list("readonlyPaths", spec.readonly_paths, json);
+    if let Some(label) = spec.mount_label {
+        json.string_of("mountLabel", label.to_bytes());
+    }
+    if let Some(wanted) = &spec.intel_rdt {
+        linux::intel_rdt(wanted, json);
+    }
+    if let Some(policy) = &spec.memory_policy {
+        linux::memory_policy(policy, json);
+    }
+    if let Some(domain) = spec.personality {
+        linux::personality(domain, json);
+    }
+    linux::clocks(&spec.clocks, json);
     json.end();
     json.end();
 }
 
 fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     json.key("terminal").boolean(process.terminal);
+    if let Some((height, width)) = process.console_size {
+        json.object_of("consoleSize");
+        json.key("height").number(height.into());
+        json.key("width").number(width.into());
+        json.end();
+    }
     json.object_of("user");
     let user = &process.user;
     json.key("uid").number(user.uid.into());
@@ -141,9 +190,13 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
         json.end();
     }
     json.key("noNewPrivileges").boolean(process.no_new_privileges);
+    if let Some(profile) = process.apparmor {
+        json.string_of("apparmorProfile", profile.to_bytes());
+    }
     if let Some(adjustment) = process.oom_score_adj {
         json.key("oomScoreAdj").signed(adjustment.into());
     }
+    linux::scheduling(process, json);
 }
 
 fn mount(mount: &Mount<'_>, json: &mut Writer<'_>) {
@@ -152,17 +205,25 @@ fn mount(mount: &Mount<'_>, json: &mut Writer<'_>) {
     json.string_of("type", mount.kind.to_bytes());
     json.string_of("source", mount.source.to_bytes());
     list("options", mount.options, json);
+    mappings("uidMappings", mount.uid_mappings, json);
+    mappings("gidMappings", mount.gid_mappings, json);
     json.end();
 }
 
 fn device(device: &Device<'_>, json: &mut Writer<'_>) {
     json.object();
     json.string_of("path", device.path.to_bytes());
-    let is_block = device.mode & S_IFMT == S_IFBLK;
-    json.string_of("type", if is_block { b"b" } else { b"c" });
+    json.string_of(
+        "type",
+        match device.mode & S_IFMT {
+            S_IFBLK => b"b",
+            S_IFIFO => b"p",
+            _ => b"c",
+        },
+    );
     json.key("major").number(device.major.into());
     json.key("minor").number(device.minor.into());
-    json.key("fileMode").number((device.mode & 0o777).into());
+    json.key("fileMode").number((device.mode & 0o7777).into());
     json.key("uid").number(device.uid.into());
     json.key("gid").number(device.gid.into());
     json.end();
@@ -188,3 +249,6 @@ fn list(key: &str, words: PackedStrings<'_>, json: &mut Writer<'_>) {
     words.iter().for_each(|word| json.string(word.to_bytes()));
     json.end();
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::syscall::command;
 
 /// `struct sched_attr` of its first version, less the size that stands before it.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct Scheduler {
     /// Its own size, which [`set_scheduler`] fills in.
     pub size: u32,

@@ -5,9 +5,24 @@
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
 use ocinit::io::strings::PackedStrings;
-use ocinit::spec::{Process, SpecMemory, read_new, read_process};
+use ocinit::io::output::Sink;
+use ocinit::spec::{Process, Spec, SpecMemory, read, read_new, read_process, write};
 use ocinit::sys::arena::Word;
 use serde_json::Value;
+
+struct Bytes(Vec<u8>);
+
+impl Sink for Bytes {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+fn written(spec: &Spec<'_>) -> Vec<u8> {
+    let mut bytes = Bytes(Vec::new());
+    write(spec, &mut json::Writer::with_indent(&mut bytes, ""));
+    bytes.0
+}
 
 fn words(words: PackedStrings<'_>) -> Vec<String> {
     words.iter().map(|word| String::from_utf8_lossy(word.to_bytes()).into_owned()).collect()
@@ -72,6 +87,13 @@ fuzz_target!(|data: &[u8]| {
                 spec.root.path.to_bytes(),
                 oracle["root"]["path"].as_str().expect("checked").as_bytes()
             );
+            let text = written(&spec);
+            let mut again = text.clone();
+            let mut memory = vec![0; 4 * data.len() + 4096];
+            let mut lists = vec![Word::uninit(); SpecMemory::LISTS];
+            let mut room = SpecMemory::new(&mut memory, &mut lists);
+            let second = read(&mut again, &mut room).expect("what is written is read");
+            assert_eq!(written(&second), text);
             let joined: i32 = spec.joined.iter().fold(0, |bits, one| bits | one.kind);
             assert_eq!(joined & spec.namespaces, 0);
         }
