@@ -11,6 +11,7 @@ VERSION = b"1"
 LINE_MAX = 4096  # bytes of one line, of the control port or of a log
 PHASES_MAX = 16  # PHASES_MAX in src/limits.rs
 COUNT_MAX = 1 << 63  # bytes, or microseconds
+JOB = re.compile(rb"[A-Za-z0-9._-]{1,32} (started|(out|err) ([0-9a-f]{2})+|failed .*|exit [0-9]{1,3})", re.DOTALL)
 NUMBER = re.compile(rb"[0-9]{1,19}")
 
 
@@ -49,7 +50,7 @@ class Report:
     def _take(self, line):
         verb, space, rest = line.partition(b" ")
         known = {b"hello": self._hello, b"started": self._started, b"error": self._error}
-        known |= {b"phase": self._phase, b"exit": self._exit}
+        known |= {b"phase": self._phase, b"job": self._job, b"exit": self._exit}
         if verb not in known or (verb != b"hello" and not self.greeted) or not known[verb](rest if rest else space):
             raise Lie(f"the guest said `{shown(line[:100])}`: no line of the control protocol, or not at this place")
         return verb.decode()
@@ -86,6 +87,10 @@ class Report:
             return False
         self.phases.append((words[0], start, end))
         return True
+
+    def _job(self, rest):
+        # Of another container: `start` on the control port asks for one.
+        return self.started and JOB.fullmatch(rest) is not None
 
     def _exit(self, rest):
         numbers = [count(word) for word in rest.split(b" ")]

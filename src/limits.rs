@@ -225,14 +225,22 @@ pub const DEVICE_NAME_BYTES: usize = 64;
 pub const PHASES_MAX: usize = 16;
 /// One stream's bytes between a port and the container; a pipe holds as many.
 pub const PUMP_BYTES: usize = 64 << 10;
-/// Files, processes and times that one loop waits for. A container takes nine in PID 1: its process,
-/// both ends of three streams, its hook's time, its stop's.
+/// Files, processes and times that one loop waits for. PID 1 has the control port and
+/// the main container's process, streams and stop; each job has five.
 pub const WATCHED_MAX: usize = 64;
 /// Lines to the host that it has not read yet: all of a boot's, with one long error.
 pub const CONTROL_OUT_BYTES: usize = 4096;
-/// One line from the host, in bytes.
-pub const CONTROL_LINE_BYTES: usize = 128;
+/// One line from the host, in bytes: a job's program with its arguments.
+pub const CONTROL_LINE_BYTES: usize = 1024;
+/// Containers beside the main one, at once.
+pub const JOBS_MAX: usize = 8;
+/// The name of one, in bytes.
+pub const JOB_NAME_BYTES: usize = 32;
+/// Bytes of its output in one line to the host, which has two digits for each.
+pub const JOB_PIECE_BYTES: usize = 512;
 
+const _: () = assert!(WATCHED_MAX >= 16 + 5 * JOBS_MAX);
+const _: () = assert!(CONTROL_OUT_BYTES >= 2 * JOB_PIECE_BYTES + 64);
 const _: () = assert!(CONTROL_OUT_BYTES >= 2 * ERROR_TEXT_BYTES + PHASES_MAX * 64);
 const _: () = assert!(RING_BYTES.is_power_of_two());
 const _: () = assert!(GZIP_WINDOW_BYTES.is_power_of_two() && GZIP_WINDOW_BYTES >= 32 << 10);

@@ -148,7 +148,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     // /proc/sys/fs/suid_dumpable says.
     watch_parent(plan)?;
     process::set_dumpable(false).doing("forbid tracing")?;
-    match wanted.args.first() {
+    match launch.args().first() {
         Some(name) => execute::find(name, wanted.env, &mut program.path)?,
         None if launch.gate.is_some() => {}
         None => return Err(nothing_to_start()),

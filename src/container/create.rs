@@ -176,6 +176,7 @@ fn start(
         None
     };
     let launch = Launch {
+        args: None,
         spec,
         root: Some(root),
         rootless: state.rootless,

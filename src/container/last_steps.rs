@@ -100,9 +100,9 @@ pub fn finish(plan: &Plan<'_>, program: &Program, has_terminal: bool) -> Error {
 fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     let pointers = plan.pointers.take().map_or(&mut [][..], |pointers| pointers);
-    let split = (wanted.args.iter().count() + 1).min(pointers.len());
+    let split = (plan.launch.args().iter().count() + 1).min(pointers.len());
     let (for_args, for_env) = pointers.split_at_mut(split);
-    let args = StringVector::new(for_args, wanted.args.iter());
+    let args = StringVector::new(for_args, plan.launch.args().iter());
     let (args, env) = match (
         args,
         StringVector::of_variables(for_env, wanted.env.iter().chain(program.home())),

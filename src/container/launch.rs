@@ -22,12 +22,14 @@ use core::cell::Cell;
 /// The calling process must have one thread, and nobody else may collect its children meanwhile.
 pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let mut events = Loop::new(SignalSet::NONE)?;
-    begin(launch, &mut events, pointers)?.finish(&mut events)
+    begin(launch, launch, &mut events, pointers)?.finish(&mut events)
 }
 
-/// Makes the process, and returns a start that goes on at each event.
+/// Makes the process, and returns a start that goes on at each event. The start keeps only `like`,
+/// which must be the same but for the program and its streams.
 pub fn begin<'a>(
-    launch: &'a Launch<'a>,
+    launch: &Launch<'_>,
+    like: &'a Launch<'a>,
     events: &mut Loop,
     pointers: &mut Pointers,
 ) -> Result<Starting<'a>> {
@@ -50,7 +52,7 @@ pub fn begin<'a>(
             // Its channel, too: only the child's copy keeps the conversation open.
             drop(plan);
             Starting::new(
-                launch,
+                like,
                 ours,
                 Made { staged, pid, pidfd, born, report, is_released },
                 events,

@@ -1,29 +1,66 @@
 //! Starts by PID 1: a container without a state directory, or PID 1 itself as the process.
 
-use super::memory::ContainerMemory;
+use super::launch::Launch;
+use super::memory::{ContainerMemory, Pointers};
 use super::running::{Running, Stdio};
+use super::starting::Starting;
 use super::{child, launch, seccomp};
+use crate::io::strings::PackedStrings;
 use crate::spec::Spec;
 use crate::sys::fd::FdRef;
+use crate::watch::Loop;
 use crate::{Error, Result};
 
-/// Starts a container on the directory `root`, born in `cgroup`. Returns when its process has been
-/// executed; on failure nothing of it is left, and the error's status is 126 or 127 where the
-/// command is at fault.
+/// Starts containers of one configuration on the directory `root`, born in `cgroup`.
 ///
-/// The calling process must have one thread, and nobody else may collect its children meanwhile.
-/// `root` must have been opened in its mount namespace, which must have a root that can be pivoted
-/// away from.
-pub fn start(
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
-    stdio: Stdio<'_>,
-    cgroup: Option<FdRef<'_>>,
-    memory: &mut ContainerMemory,
-) -> Result<Running> {
-    let ContainerMemory { pointers, seccomp, .. } = memory;
-    let filter = seccomp::of(spec, seccomp)?;
-    launch::launch(&alone(spec, root, stdio, cgroup, filter), pointers)
+/// The calling process must have one thread. `root` must have been opened in its mount namespace,
+/// which must have a root that can be pivoted away from.
+pub struct Starter<'a> {
+    /// The configuration.
+    pub spec: &'a Spec<'a>,
+    root: FdRef<'a>,
+    cgroup: Option<FdRef<'a>>,
+    filter: Option<seccomp::Filter<'a>>,
+    pointers: &'a mut Pointers,
+}
+
+impl<'a> Starter<'a> {
+    /// Reads the seccomp profile.
+    pub fn new(
+        spec: &'a Spec<'a>,
+        root: FdRef<'a>,
+        cgroup: Option<FdRef<'a>>,
+        memory: &'a mut ContainerMemory,
+    ) -> Result<Starter<'a>> {
+        let ContainerMemory { pointers, seccomp, .. } = memory;
+        let filter = seccomp::of(spec, seccomp)?;
+        Ok(Starter { spec, root, cgroup, filter, pointers })
+    }
+
+    /// Starts the configuration's program. Returns when its process has been executed; on failure
+    /// nothing of it is left, and the error's status is 126 or 127 where the command is at fault.
+    /// Nobody else may collect our children meanwhile.
+    pub fn start(&mut self, stdio: Stdio<'_>) -> Result<Running> {
+        let launch = alone(self.spec, self.root, stdio, self.cgroup, self.filter);
+        launch::launch(&launch, self.pointers)
+    }
+
+    /// Returns what [`Starter::begin`] wants to keep.
+    pub fn like(&self) -> Launch<'a> {
+        alone(self.spec, self.root, Stdio::Terminal(None), self.cgroup, self.filter)
+    }
+
+    /// Begins the start of another program.
+    pub fn begin<'b>(
+        &mut self,
+        like: &'b Launch<'b>,
+        args: PackedStrings<'_>,
+        stdio: Stdio<'_>,
+        events: &mut Loop,
+    ) -> Result<Starting<'b>> {
+        let launch = alone(self.spec, self.root, stdio, self.cgroup, self.filter);
+        launch::begin(&Launch { args: Some(args), ..launch }, like, events, self.pointers)
+    }
 }
 
 /// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not;
@@ -59,6 +96,7 @@ fn alone<'a>(
 ) -> launch::Launch<'a> {
     launch::Launch {
         spec,
+        args: None,
         root: Some(root),
         stdio,
         cgroup,

@@ -45,7 +45,8 @@ mod unmask;
 pub mod userns;
 
 pub use cgroup::{Cgroup, MachineGroup};
-pub use machine::{become_process, start};
+pub use launch::Launch;
+pub use machine::{Starter, become_process};
 pub use memory::{ContainerMemory, Pointers};
 pub use running::{Running, Stdio};
 

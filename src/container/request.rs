@@ -4,6 +4,7 @@ use super::running::Stdio;
 use super::seccomp::Filter;
 use super::start_socket::StartSocket;
 use super::state::{Id, State};
+use crate::io::strings::PackedStrings;
 use crate::spec::{self, HookKind, Spec};
 use crate::sys::Errno;
 use crate::sys::clone::{CLONE_NEWPID, CLONE_NEWUSER};
@@ -14,6 +15,8 @@ use crate::{Error, Result};
 pub struct Launch<'a> {
     /// What is wanted.
     pub spec: &'a Spec<'a>,
+    /// Its program and arguments, instead of the spec's.
+    pub args: Option<PackedStrings<'a>>,
     /// The root directory, opened in our mount namespace; None for exec in a container.
     pub root: Option<FdRef<'a>>,
     /// We are not the machine's root: the child makes mounts that we may not make.
@@ -43,6 +46,11 @@ pub struct Launch<'a> {
 }
 
 impl Launch<'_> {
+    /// Returns the program and its arguments.
+    pub fn args(&self) -> PackedStrings<'_> {
+        self.args.unwrap_or(self.spec.process.args)
+    }
+
     /// Returns whether the process is made in a pid namespace with other processes.
     pub fn is_made_apart(&self) -> bool {
         spec::TAKES_CONFIGS

@@ -222,9 +222,7 @@ impl<'a> Starting<'a> {
         self.phase = Phase::Undoing;
         self.forget(events);
         self.error = Some(error);
-        for pidfd in self.next.iter().map(|(_, pidfd)| pidfd).chain([&self.pidfd]) {
-            let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
-        }
+        self.kill();
         self.undo_next(events)
     }
 
@@ -242,8 +240,15 @@ impl<'a> Starting<'a> {
         Step::Failed(self.error.take().unwrap_or_else(forged))
     }
 
-    /// The same, but waits here: the loop cannot.
-    fn abandon(&mut self, events: &mut Loop) {
+    /// Kills what was made; the next step tells the failure.
+    pub fn kill(&self) {
+        for pidfd in self.next.iter().map(|(_, pidfd)| pidfd).chain([&self.pidfd]) {
+            let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
+        }
+    }
+
+    /// Kills what was made, and waits for its end here, where the loop cannot.
+    pub fn abandon(&mut self, events: &mut Loop) {
         self.forget(events);
         self.row.take().into_iter().for_each(|token| events.remove(token));
         for (pid, pidfd) in self.next.iter().map(|(pid, pidfd)| (*pid, pidfd)) {

@@ -11,7 +11,7 @@ use crate::sys::fs;
 use crate::sys::process::{self, Whom};
 
 use crate::sys::signal;
-use fixture::{Fixture, file, run, spec, start_with};
+use fixture::{Fixture, file, run, spec, start, start_with};
 use std::ffi::CString;
 use std::io::Read;
 

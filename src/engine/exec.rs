@@ -112,6 +112,7 @@ pub fn exec(
     let filter = seccomp::of(&spec, seccomp)?;
     let context = HookContext { spec: &spec, id, state, status: Status::Running };
     let launch = Launch {
+        args: None,
         spec: &spec,
         root: None,
         stdio: wanted.notify.stdio(&spec.process, terminal, stays)?,

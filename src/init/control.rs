@@ -5,16 +5,22 @@
 //!                 phase NAME START_US END_US    microseconds since the kernel's boot
 //!                 started                       the container's process was executed
 //!                 error TEXT                    the one line
+//!                 job NAME started              another container was executed
+//!                 job NAME out|err HEX          bytes of its output, two digits each
+//!                 job NAME failed TEXT          it could not start; the others go on
+//!                 job NAME exit STATUS          its last line
 //!                 exit STATUS STDOUT STDERR     last: status, and the bytes of both streams
 //! host -> guest   size ROWS COLUMNS             of the terminal
 //!                 signal NUMBER                 for the container
 //!                 stop                          the container: its StopSignal, and SIGKILL later
 //!                 eof BYTES                     standard input ends after so many
+//!                 start NAME -- ARG...          another container beside the main one; in an ARG
+//!                                               %XX is a byte
 //!                 done                          everything is delivered: power off
 //! ```
 
 use crate::io::text::decimal;
-use crate::limits::{CONTROL_LINE_BYTES, CONTROL_OUT_BYTES};
+use crate::limits::{CONTROL_LINE_BYTES, CONTROL_OUT_BYTES, JOB_NAME_BYTES, JOBS_MAX};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::signal::{SIGNAL_MAX, SignalSet};
 use crate::sys::{Errno, event, fs, time};
@@ -71,6 +77,41 @@ pub fn host_says(line: &[u8]) -> Option<(&'static str, [Option<u64>; 2])> {
     })
 }
 
+/// Another container that the host wants.
+pub struct Start {
+    /// Its name.
+    pub name: heapless::String<JOB_NAME_BYTES>,
+    /// Its program and arguments, a NUL behind each.
+    pub args: heapless::Vec<u8, CONTROL_LINE_BYTES>,
+}
+
+/// Reads `NAME -- ARG...`. Returns None if it is not that.
+fn parse_start(line: &[u8]) -> Option<Start> {
+    let mut words = line.split(|&byte| byte == b' ');
+    let name = core::str::from_utf8(words.next()?).ok()?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_plain) || words.next()? != b"--" {
+        return None;
+    }
+    let mut args = heapless::Vec::new();
+    for mut word in words {
+        while let [first, rest @ ..] = word {
+            let (byte, rest) = match (first, rest) {
+                (b'%', [high, low, rest @ ..]) => {
+                    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                    ((digit(high)? << 4 | digit(low)?) as u8, rest)
+                }
+                (b'%', _) => return None,
+                (byte, rest) => (*byte, rest),
+            };
+            args.push(byte).ok().filter(|()| byte != 0)?;
+            word = rest;
+        }
+        args.push(0).ok()?;
+    }
+    (!args.is_empty()).then_some(Start { name: heapless::String::try_from(name).ok()?, args })
+}
+
 /// The control port, what waits to be written to it, and what the host has said so far.
 pub struct Control {
     port: Fd,
@@ -90,6 +131,8 @@ pub struct Control {
     pub eof: Option<u64>,
     /// Nobody waits for us any more.
     pub done: bool,
+    /// Other containers that are to start, until they are taken.
+    pub starts: heapless::Vec<Start, JOBS_MAX>,
 }
 
 impl Control {
@@ -109,6 +152,7 @@ impl Control {
             stop: false,
             eof: None,
             done: false,
+            starts: heapless::Vec::new(),
         };
         control.send(format_args!("hello 1"));
         control
@@ -174,6 +218,15 @@ impl Control {
             return;
         }
         let line = &self.line[..self.line_length];
+        if let Some(start) =
+            line.strip_prefix(b"start ").filter(|_| !self.line_too_long).and_then(parse_start)
+        {
+            if let Err(start) = self.starts.push(start) {
+                crate::warning!("job {}: more than {JOBS_MAX} at once (JOBS_MAX)", start.name);
+            }
+            self.line_length = 0;
+            return;
+        }
         match parse(line).filter(|_| !self.line_too_long) {
             Some(Command::Size(rows, columns)) => self.size = Some((rows, columns)),
             Some(Command::Signal(number)) => self.signals = self.signals.with(number),
@@ -302,6 +355,29 @@ mod tests {
     }
 
     #[test]
+    fn starts_of_the_host() {
+        for (line, expected) in [
+            ("a -- sh", Some("a:sh|")),
+            ("b.1 -- sh -c echo%20x%25%0A%41 ", Some("b.1:sh|-c|echo x%\nA||")),
+            ("a --", None),
+            ("a -- ", Some("a:|")),
+            ("a sh", None),
+            ("-- sh", None),
+            ("a/b -- sh", None),
+            ("a -- sh%0", None),
+            ("a -- sh%zz", None),
+            ("a -- sh%00", None),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -- sh", None),
+        ] {
+            let shown = parse_start(line.as_bytes()).map(|start| {
+                let args = String::from_utf8(start.args.to_vec()).unwrap().replace('\0', "|");
+                format!("{}:{args}", start.name)
+            });
+            assert_eq!(shown.as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn words_are_exchanged_in_pieces() {
         let (ours, theirs) = fd::socketpair(libc::SOCK_STREAM).unwrap();
         fd::set_nonblocking(ours.by_ref(), true).unwrap();
@@ -310,9 +386,14 @@ mod tests {
         let mut buffer = [0; 64];
         let n = fs::read(theirs.by_ref(), &mut buffer).unwrap();
         assert_eq!(&buffer[..n], b"hello 1\nexit 3 4 5\n");
-        for piece in
-            ["si", "ze 1 2\nsignal", " 15\nsignal 2\n", "nonsense\n", &"x".repeat(300), "\neof 7\n"]
-        {
+        for piece in [
+            "si",
+            "ze 1 2\nsignal",
+            " 15\nsignal 2\n",
+            "nonsense\n",
+            &"x".repeat(3000),
+            "\neof 7\n",
+        ] {
             fs::write_all(theirs.by_ref(), piece.as_bytes()).unwrap();
             control.hear();
         }

@@ -13,6 +13,7 @@ mod cmdline;
 mod control;
 mod disk;
 mod early;
+mod jobs;
 mod modules;
 mod options;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::options::{OptionSources, Options};
 use super::report::Report;
 use super::supervise::{self, Outcome, Streams, Supervisor};
 use super::{early, pressure, rootfs_place, sysfs};
-use crate::container::{self, ContainerMemory, MachineGroup, Running, Stdio};
+use crate::container::{self, ContainerMemory, MachineGroup, Running, Starter, Stdio};
 use crate::engine::Notice;
 use crate::engine::machine::{self, Machine};
 use crate::image::Config;
@@ -77,18 +77,19 @@ impl Plan<'_> {
             prepare_network();
             let born_in = group.map(MachineGroup::directory);
             let Some(buffers) = buffers.take() else { return Ok(()) };
+            let mut starter = Starter::new(spec, root, born_in, container)?;
+            let like = starter.like();
             let (running, streams) = match ports.take() {
-                None => start_on_console(spec, root, born_in, container, buffers)?,
+                None => start_on_console(&mut starter, buffers)?,
                 Some(ports) if draft.terminal => {
-                    start_on_terminal(spec, root, born_in, container, ports, buffers, report)?
+                    start_on_terminal(&mut starter, ports, buffers, report)?
                 }
-                Some(ports) => start_on_pipes(spec, root, born_in, container, ports, buffers)?,
+                Some(ports) => start_on_pipes(&mut starter, ports, buffers)?,
             };
             report.end_of("start");
             report.started();
             let outcome =
-                Supervisor::new(&running, spec.stop_signal, streams, report.control.as_mut())?
-                    .run();
+                Supervisor::new(&running, starter, &like, streams, report.control.as_mut())?.run();
             report.end_of("run");
             let outcome = outcome?;
             pressure::tell(group, &spec.resources, root, outcome.status, report);
@@ -130,25 +131,15 @@ fn become_image(
 /// The console behind a pseudo-terminal: when the container's process, its session's leader, ends,
 /// the kernel hangs a real terminal up and drops what was not out on the wire yet.
 fn start_on_console<'m>(
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
-    group: Option<FdRef<'_>>,
-    container: &mut ContainerMemory,
+    starter: &mut Starter<'_>,
     buffers: &'m mut [Buffer; 3],
 ) -> Result<(Running, Streams<'m>)> {
     let console = early::open_terminal()?;
     if !tty::is_terminal(console.by_ref()) {
-        let running =
-            container::start(spec, root, Stdio::Files([console.by_ref(); 3]), group, container)?;
+        let running = starter.start(Stdio::Files([console.by_ref(); 3]))?;
         return Ok((running, Streams::default()));
     }
-    let running = container::start(
-        spec,
-        root,
-        Stdio::Terminal(tty::size(console.by_ref())),
-        group,
-        container,
-    )?;
+    let running = starter.start(Stdio::Terminal(tty::size(console.by_ref())))?;
     fd::set_nonblocking(console.by_ref(), true).context("console", &"")?;
     let output = fd::duplicate(console.by_ref(), 3).context("console", &"")?;
     let streams = on_terminal(&running, console, output, buffers)?;
@@ -170,13 +161,11 @@ fn on_terminal<'m>(
 }
 
 fn start_on_pipes<'m>(
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
-    group: Option<FdRef<'_>>,
-    container: &mut ContainerMemory,
+    starter: &mut Starter<'_>,
     [stdin_port, stdout_port, stderr_port]: [Fd; 3],
     [first, second, third]: &'m mut [Buffer; 3],
 ) -> Result<(Running, Streams<'m>)> {
+    let spec = starter.spec;
     let pipe = |ours_is_first: bool| -> Result<(Fd, Fd)> {
         let (read_end, write_end) = fd::pipe().doing("make pipe")?;
         let (ours, theirs) =
@@ -191,7 +180,7 @@ fn start_on_pipes<'m>(
     let (stdout, their_stdout) = pipe(true)?;
     let (stderr, their_stderr) = pipe(true)?;
     let stdio = Stdio::Files([their_stdin.by_ref(), their_stdout.by_ref(), their_stderr.by_ref()]);
-    let running = container::start(spec, root, stdio, group, container)?;
+    let running = starter.start(stdio)?;
     let streams = Streams {
         stdin: Some(Pump::new(Kind::Port, stdin_port, stdin, false, first)),
         stdout: Some(Pump::new(Kind::Pipe, stdout, stdout_port, false, second)),
@@ -201,10 +190,7 @@ fn start_on_pipes<'m>(
 }
 
 fn start_on_terminal<'m>(
-    spec: &Spec<'_>,
-    root: FdRef<'_>,
-    group: Option<FdRef<'_>>,
-    container: &mut ContainerMemory,
+    starter: &mut Starter<'_>,
     [stdin, stdout, stderr]: [Fd; 3],
     buffers: &'m mut [Buffer; 3],
     report: &mut Report,
@@ -213,7 +199,7 @@ fn start_on_terminal<'m>(
         control.hear_until(|control: &Control| control.size.is_some(), SIZE_WAIT_MS);
         control.size.take()
     });
-    let running = container::start(spec, root, Stdio::Terminal(size), group, container)?;
+    let running = starter.start(Stdio::Terminal(size))?;
     let streams = on_terminal(&running, stdin, stdout, buffers)?;
     // A terminal has no standard error of its own; its port stays open, and empty, until the
     // machine goes off.

@@ -6,7 +6,8 @@
 
 use super::control::{Control, RETRY_MS};
 use super::early;
-use crate::container::Running;
+use super::jobs::Jobs;
+use crate::container::{Launch, Running, Starter};
 use crate::sys::fd::{self, Fd};
 use crate::sys::process;
 use crate::sys::signal::{self, SignalSet};
@@ -74,7 +75,11 @@ pub struct Outcome {
 /// Everything that the loop looks after.
 pub struct Supervisor<'a, 'm> {
     container: &'a Running,
-    stop_signal: i32,
+    /// The row of its process.
+    process: Token,
+    starter: Starter<'a>,
+    like: &'a Launch<'a>,
+    jobs: Jobs<'a>,
     streams: Streams<'m>,
     control: Option<&'a mut Control>,
     events: Loop,
@@ -89,12 +94,13 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     /// A loop for a container that has been started.
     pub fn new(
         container: &'a Running,
-        stop_signal: i32,
+        starter: Starter<'a>,
+        like: &'a Launch<'a>,
         streams: Streams<'m>,
         control: Option<&'a mut Control>,
     ) -> Result<Supervisor<'a, 'm>> {
         let mut events = Loop::new(early::signals())?;
-        events.process(container.pid, container.pidfd.by_ref())?;
+        let process = events.process(container.pid, container.pidfd.by_ref())?;
         // Edges: a port without a host is always "ready". The pumps have their turn whatever
         // woke the loop.
         let host = match &control {
@@ -108,7 +114,10 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         }
         Ok(Supervisor {
             container,
-            stop_signal,
+            process,
+            starter,
+            like,
+            jobs: Jobs::default(),
             streams,
             control,
             events,
@@ -131,7 +140,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
                 let host_is_there =
                     self.control.as_ref().is_none_or(|control| control.is_connected());
                 turns_without_host = if host_is_there { 0 } else { turns_without_host + 1 };
-                if finished
+                if finished && self.jobs.is_empty()
                     || turns_without_host > GONE_TURNS
                     || self.is_console_stuck(&mut progress)
                 {
@@ -152,11 +161,18 @@ impl<'a, 'm> Supervisor<'a, 'm> {
                 SignalAction::Forward => self.signal(signal),
                 SignalAction::Ignore => {}
             },
-            Happened::Ended(_, ended) => self.status = Some(ended.status()),
+            Happened::Ended(token, ended) if token == self.process => {
+                self.status = Some(ended.status());
+                self.jobs.stop(self.like.spec.stop_signal, STOP_MS, &mut self.events);
+            }
             Happened::Due(token) if self.stop == Some(token) => self.signal(signal::SIGKILL),
             Happened::Ready(token, _) if self.host == Some(token) => self.handle_host_commands(),
             // The pumps have their turn anyway.
-            Happened::Due(_) | Happened::Ready(..) => {}
+            _ => {
+                if let Some(control) = &mut self.control {
+                    self.jobs.handle(&happened, control, &mut self.events);
+                }
+            }
         }
     }
 
@@ -216,7 +232,13 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         {
             at_most_ms = Some(0);
         }
-        let waits = self.control.as_mut().is_some_and(|control| !control.flush());
+        let mut waits = false;
+        if let Some(control) = &mut self.control {
+            if self.jobs.pump(control) {
+                at_most_ms = Some(0);
+            }
+            waits = !control.flush();
+        }
         if at_most_ms.is_none() && (waits || ended) {
             at_most_ms = Some(RETRY_MS);
         }
@@ -225,7 +247,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
 
     /// Sends the image's own stop signal, and after a while SIGKILL, as `docker stop` does.
     fn stop(&mut self) {
-        self.signal(self.stop_signal);
+        self.signal(self.like.spec.stop_signal);
         if let Some(before) = self.stop.take() {
             self.events.remove(before);
         }
@@ -247,6 +269,9 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         let signals = core::mem::take(&mut control.signals);
         let (size, eof) = (control.size.take(), control.eof.take());
         let stop = core::mem::take(&mut control.stop);
+        for start in core::mem::take(&mut control.starts) {
+            self.jobs.start(start, &mut self.starter, self.like, control, &mut self.events);
+        }
         for number in 1..=signal::SIGNAL_MAX {
             if signals.0 & SignalSet::NONE.with(number).0 != 0 {
                 self.signal(number);

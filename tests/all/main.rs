@@ -42,6 +42,7 @@ mod init_on;
 mod inspect;
 mod inspect_wrong;
 mod isolation;
+mod jobs_vm;
 mod kill_rounds;
 mod labels_vm;
 mod lifecycle_commands;

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::io::strings::PackedStrings;
 use crate::spec::{Capabilities, Process, Spec, capability, defaults};
 use crate::sys::clone::*;
-use crate::sys::fd::{self, CWD, Fd};
+use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process::{self, Whom};
 
 use crate::sys::{Errno, fs};
@@ -284,4 +284,15 @@ fn inside() {
     }
     eprint!("{said}");
     process::exit(std::env::var("STATUS").map_or(0, |status| status.parse().unwrap()));
+}
+
+/// Starts a container as PID 1 does, and waits for its exec.
+pub fn start(
+    spec: &Spec<'_>,
+    root: FdRef<'_>,
+    stdio: Stdio<'_>,
+    cgroup: Option<FdRef<'_>>,
+    memory: &mut ContainerMemory,
+) -> Result<Running> {
+    Starter::new(spec, root, cgroup, memory)?.start(stdio)
 }
