@@ -362,6 +362,21 @@ fn words_of_a_command_line_do_not_leave_cli() {
     expect_none(found, "Arguments outside cli/");
 }
 
+/// What of `container/` still reads JSON: a container's own state, and its limits.
+const READS_JSON: [&str; 2] = ["container/state", "container/cgroup/"];
+
+#[test]
+fn a_config_is_data_where_containers_are_made() {
+    let names = |line: &&String| line.contains("Value<") || line.contains("json::Value");
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| room_of(&source.name) == "container") {
+        if !READS_JSON.iter().any(|name| source.name.starts_with(name)) {
+            found.extend(source.code.iter().filter(names).map(|l| format!("{}: {l}", source.name)));
+        }
+    }
+    expect_none(found, "spec::read alone reads a config");
+}
+
 #[test]
 fn nothing_is_left_to_do() {
     let words = ["todo!", "unimplemented!", "TODO", "FIXME", "XXX", "dbg!"];
