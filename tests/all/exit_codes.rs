@@ -3,7 +3,7 @@
 use crate::support;
 use crate::support::elf::program;
 use crate::support::images::{Layer, busybox_layout};
-use crate::support::{Boot, Image, Tar, busybox, scratch};
+use crate::support::{Boot, Image, Layout, Tar, busybox, scratch};
 
 fn image(name: &str, image: &Image) -> Boot {
     let directory = scratch(&format!("exit-{name}"));
@@ -154,21 +154,44 @@ fn time_is_up_is_124() {
     outcome.expect_status(124).expect_stdout("started\n").expect_line(&["20"]);
 }
 
+/// Ends with the status that its argument says, in decimal: the image of one file that is unpacked
+/// 256 times below.
+fn exits_as_told() -> Vec<u8> {
+    program(&[
+        0x48, 0x8b, 0x74, 0x24, 0x10, // mov rsi, [rsp+16]: the first argument
+        0x31, 0xff, // xor edi, edi
+        0x0f, 0xb6, 0x06, // next: movzx eax, byte [rsi]
+        0x84, 0xc0, // test al, al
+        0x74, 0x0c, // je end
+        0x6b, 0xff, 10, // imul edi, edi, 10
+        0x8d, 0x7c, 0x07, 0xd0, // lea edi, [rdi+rax-'0']
+        0x48, 0xff, 0xc6, // inc rsi
+        0xeb, 0xed, // jmp next
+        0xb8, 231, 0, 0, 0, // end: mov eax, exit_group
+        0x0f, 0x05, // syscall
+    ])
+}
+
 /// Every status on its way through ocinit: in one VM, a shell that is PID 1 starts ocinit 256 times
-/// as the PID 1 of a new pid namespace, where it boots the same disk, runs `exit N` and says on the
-/// console what it would report.
+/// as the PID 1 of a new pid namespace, where it boots an image of the same disk, runs a program
+/// that ends with N and says on the console what it would report.
 #[test]
 fn all_of_them_through_the_guest() {
     let directory = scratch("exit-all");
     let own =
         Layer::plain(Tar::new().file("ocinit", 0o755, support::read(support::boot::released())));
-    let (layout, _) = busybox().layer(own).write(&directory.join("layout"));
+    let mut layout = Layout::create(&directory.join("layout"));
+    busybox().layer(own).add(&mut layout, "shell");
+    let it = Layer::plain(Tar::new().file("it", 0o755, exits_as_told()));
+    Image::empty().config(r#""Cmd":["/it"]"#).layer(it).add(&mut layout, "exit");
+    layout.write_index();
     let script = r"n=0; while [ $n -lt 256 ]; do
-        printf 'ocinit.disk=/dev/vda\0arg=sh\0arg=-c\0arg=exit %s\0' $n >/ocinit.conf; echo expected status $n;
+        printf 'ocinit.disk=/dev/vda\0ocinit.ref=exit\0arg=/it\0arg=%s\0' $n >/ocinit.conf; echo expected status $n;
         unshare -mpf /ocinit; n=$((n+1)); done; echo all done; poweroff -f"
         .replace('\n', " ");
-    let configuration =
-        format!("ocinit.disk=/dev/vda\nocinit.mode=exec\narg=sh\narg=-c\narg={script}\n");
+    let configuration = format!(
+        "ocinit.disk=/dev/vda\nocinit.ref=shell\nocinit.mode=exec\narg=sh\narg=-c\narg={script}\n"
+    );
     let limit = std::time::Duration::from_secs(600);
     let outcome = support::console::run(&directory, &configuration, &layout.archive(), limit);
     let text = outcome.text().replace('\r', "");
