@@ -4,20 +4,22 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::support::boot::{finish, send};
-use crate::support::images::busybox_layout;
-use crate::support::{Boot, slots};
+use crate::support::images::{Layer, busybox_layout, compiled};
+use crate::support::{Boot, Tar, busybox, scratch, slots};
 
 const ZOMBIES: &str = "zombies() { cat /proc/[0-9]*/stat 2>/dev/null | grep -c ') Z '; }\n";
 
 /// Ten thousand processes whose parent is gone before them, then one look at what is left of them.
 #[test]
 fn ten_thousand_orphans_are_reaped() {
+    let program = Tar::new().file("orphans", 0o755, compiled("orphans"));
+    let layout = scratch("init-on-orphans").join("layout");
+    busybox().layer(Layer::plain(program)).write(&layout);
     let script = r#"
-        echo pid=$$; echo init=$(tr '\0' ' ' </proc/1/cmdline)
-        n=0; while [ $n -lt 10000 ]; do ( : & ); n=$((n+1)); done
+        echo pid=$$; echo init=$(tr '\0' ' ' </proc/1/cmdline); /orphans 10000
         last=$(sh -c 'echo $$'); echo made=$([ $last -gt 20000 ] && echo enough)
         for second in 1 2 3 4 5; do sleep 1; z=$(zombies); [ $z = 0 ] && break; done; echo zombies=$z; exit 6"#;
-    let boot = Boot::new(busybox_layout()).append("ocinit.init=on").timeout(400);
+    let boot = Boot::new(layout).append("ocinit.init=on").timeout(400);
     let outcome = boot.script(&format!("{ZOMBIES}{script}")).run();
     outcome.expect_status(6).expect_value("zombies", "0").expect_value("made", "enough");
     assert_ne!(outcome.value("pid"), "1", "{outcome}");

@@ -6,28 +6,16 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support;
-use crate::support::images::{Layer, busybox_layout};
+use crate::support::images::{Layer, busybox_layout, compiled};
 use crate::support::layout::archive;
-use crate::support::{Boot, Tar, busybox, console, disk, project, scratch, tool};
-
-/// `attack.c`, compiled.
-fn attack() -> Vec<u8> {
-    let program = support::cache::get("attack-3", |place| {
-        let source = project().join("tests/all/support/attack.c");
-        tool(
-            Command::new("gcc")
-                .args(["-O1", "-Wall", "-Werror", "-static", "-o"])
-                .arg(place)
-                .arg(source),
-        );
-    });
-    support::read(&program)
-}
+use crate::support::{Boot, Tar, busybox, console, disk, scratch, tool};
 
 /// busybox with `/attack`.
 fn layout(name: &str) -> PathBuf {
     let directory = scratch(&format!("machine-{name}")).join("layout");
-    busybox().layer(Layer::plain(Tar::new().file("attack", 0o755, attack()))).write(&directory);
+    busybox()
+        .layer(Layer::plain(Tar::new().file("attack", 0o755, compiled("attack"))))
+        .write(&directory);
     directory
 }
 

@@ -1,26 +1,11 @@
 //! Defaults of PID 1's container: docker's, and the keys that change them.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::support;
-use crate::support::images::{Layer, busybox_layout};
+use crate::support::images::{Layer, busybox_layout, compiled};
 use crate::support::tar::Header;
-use crate::support::{Boot, Tar, busybox, disk, project, scratch, tool};
-
-/// `attack.c`, compiled.
-fn attack() -> Vec<u8> {
-    let program = support::cache::get("attack-3", |place| {
-        let source = project().join("tests/all/support/attack.c");
-        tool(
-            Command::new("gcc")
-                .args(["-O1", "-Wall", "-Werror", "-static", "-o"])
-                .arg(place)
-                .arg(source),
-        );
-    });
-    support::read(&program)
-}
+use crate::support::{Boot, Tar, busybox, disk, scratch};
 
 /// Name, type and number of nodes in a layer, all of mode 0666: the machine's disks and more.
 const NODES: [(&str, u8, (u32, u32)); 9] = [
@@ -38,8 +23,8 @@ const NODES: [(&str, u8, (u32, u32)); 9] = [
 /// busybox with `/attack`, which is set-user-id in `/suid`, and the nodes.
 fn layout(name: &str) -> PathBuf {
     let mut tar = Tar::new()
-        .file("attack", 0o755, attack())
-        .file("suid", 0o4755, attack())
+        .file("attack", 0o755, compiled("attack"))
+        .file("suid", 0o4755, compiled("attack"))
         .directory("n/", 0o755);
     for (name, kind, device) in NODES {
         tar = tar.entry(&Header { mode: 0o666, device, ..Header::new(name, kind) }, b"");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::layout::{Blob, Layout, MANIFEST, gzip, platform, sha256, tagged, zstd};
-use super::{Tar, cache, read, tool};
+use super::{Tar, cache, project, read, tool};
 
 /// Media type of a layer that is a tar.
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -83,6 +83,16 @@ pub fn busybox() -> Image {
 /// The layer of [`busybox`], as a tar.
 pub fn busybox_tar_file() -> PathBuf {
     cache::get("busybox.tar", |place| super::write(place, busybox_tar()))
+}
+
+/// Returns the static program of `support/NAME.c`.
+pub fn compiled(name: &str) -> Vec<u8> {
+    let source = project().join("tests/all/support").join(name).with_extension("c");
+    let entry = format!("{name}-{}", sha256(&read(&source)).replace(':', "-"));
+    read(&cache::get(&entry, |place| {
+        let mut gcc = Command::new("gcc");
+        tool(gcc.args(["-O1", "-Wall", "-Werror", "-static", "-o"]).arg(place).arg(&source));
+    }))
 }
 
 /// Debian's busybox-static, unpacked and not installed.
