@@ -38,10 +38,11 @@ run: build ## boot the demonstration image and show what it prints, and how long
 	@echo; echo "image:   $$(qemu/demo-image)"; echo "program: $(CURDIR)/target/x86_64-unknown-linux-musl/release/ocinit"
 
 # What takes less than two minutes and finds most: the unit tests, the rules for the source, each
-# case of conformance/ asked of ocinit alone, hostile images. One module a line.
+# case of conformance/ asked of ocinit alone, hostile images, golden plans. One module a line.
 FAST := src:: tidy:: \
     conformance:: \
-    hostile::
+    hostile:: \
+    plans::
 
 check: setup ## formatting, clippy and the tests that are quick: under two minutes
 	cargo fmt --check
