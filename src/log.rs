@@ -1,11 +1,11 @@
 //! One line, one write(2). PID 1 logs to /dev/kmsg, commands to standard error.
 
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::error::{ESCAPE_BYTES, visible};
 use crate::limits::LOG_LINE_BYTES;
-use crate::sys::fd::FdRef;
+use crate::sys::fd::{FdRef, STDERR, StaticFd};
 
 /// How much a line matters; the number is the kernel's log level (printk).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -37,7 +37,7 @@ pub enum Format {
 }
 
 static MOST: AtomicU8 = AtomicU8::new(Level::Info as u8);
-static TARGET: AtomicI32 = AtomicI32::new(2);
+static TARGET: StaticFd = StaticFd::new(STDERR);
 static FORMAT: AtomicU8 = AtomicU8::new(Format::Text as u8);
 
 /// Lines of a level above this are dropped.
@@ -48,7 +48,7 @@ pub fn set_level(level: Level) {
 /// From now on lines go to this descriptor, which stays open for the life of the process; the one
 /// before.
 pub fn set_target(fd: FdRef<'static>) -> FdRef<'static> {
-    FdRef::from_raw(TARGET.swap(fd.raw(), Ordering::Relaxed))
+    TARGET.replace(fd).unwrap_or(STDERR)
 }
 
 /// From now on lines are written like this.
@@ -84,7 +84,7 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
         let _ = write!(Visible(&mut line), "{text}");
     }
     line.bytes[line.len] = b'\n';
-    let target = FdRef::from_raw(TARGET.load(Ordering::Relaxed));
+    let target = TARGET.get().unwrap_or(STDERR);
     let _ = crate::sys::fs::write_all(target, &line.bytes[..=line.len]);
 }
 

@@ -88,8 +88,9 @@ pub const START: u8 = b'!';
 
 /// One end of the conversation: a socket, or one pipe to read and one to write.
 pub struct Channel {
-    from: Fd,
-    to: Option<Fd>,
+    socket: Option<Fd>,
+    /// From the other side, to it.
+    pipes: [FdRef<'static>; 2],
 }
 
 /// Both ends: the parent's, the child's. None is 0, 1 or 2, which the child replaces.
@@ -102,16 +103,20 @@ pub fn pair() -> Result<(Channel, Channel)> {
 impl Channel {
     /// A conversation that goes on over this socket.
     pub fn over(socket: Fd) -> Channel {
-        Channel { from: socket, to: None }
+        Channel { socket: Some(socket), pipes: [fd::STDIN; 2] }
     }
 
     /// The same over pipes, which carry no fds.
-    pub fn over_pipes(from: Fd, to: Fd) -> Channel {
-        Channel { from, to: Some(to) }
+    pub fn over_pipes(from: FdRef<'static>, to: FdRef<'static>) -> Channel {
+        Channel { socket: None, pipes: [from, to] }
+    }
+
+    fn from(&self) -> FdRef<'_> {
+        self.socket.as_ref().map_or(self.pipes[0], Fd::by_ref)
     }
 
     fn to(&self) -> FdRef<'_> {
-        self.to.as_ref().unwrap_or(&self.from).by_ref()
+        self.socket.as_ref().map_or(self.pipes[1], Fd::by_ref)
     }
 
     /// Child: hands over the master of its terminal.
@@ -182,9 +187,9 @@ impl Channel {
         let mut kind = [0];
         // Not recvmsg(2): nearly every filter allows read(2).
         loop {
-            match fs::read(self.from.by_ref(), &mut kind).doing("hear from the parent")? {
+            match fs::read(self.from(), &mut kind).doing("hear from the parent")? {
                 1 if kind[0] == GO => return Ok(()),
-                1 if kind[0] == START && self.to.is_some() => self.say(READY, &[], None)?,
+                1 if kind[0] == START && self.socket.is_none() => self.say(READY, &[], None)?,
                 _ => return Err(Error::new(format_args!("the parent has ended"))),
             }
         }
@@ -192,7 +197,7 @@ impl Channel {
 
     /// Child under a filter: waits by a `mark` until the parent says that it may go on.
     pub fn await_marked(&self, mark: Mark) -> Result<()> {
-        match mark.receive_byte(self.from.by_ref()).doing("hear from the parent")? {
+        match mark.receive_byte(self.from()).doing("hear from the parent")? {
             Some(GO) => Ok(()),
             _ => Err(Error::new(format_args!("the parent has ended"))),
         }
@@ -200,9 +205,9 @@ impl Channel {
 
     /// Parent: the child may go on.
     pub fn go(&self) -> Result<()> {
-        match &self.to {
-            Some(pipe) => fs::write(pipe.by_ref(), &[GO]).map(drop),
-            None => socket::send(self.from.by_ref(), &[GO], None),
+        match &self.socket {
+            None => fs::write(self.to(), &[GO]).map(drop),
+            Some(socket) => socket::send(socket.by_ref(), &[GO], None),
         }
         .doing("tell the container")
     }
@@ -231,15 +236,15 @@ impl Channel {
 
     /// For poll(2): hung up means that the other end is gone.
     pub fn descriptor(&self) -> FdRef<'_> {
-        self.from.by_ref()
+        self.from()
     }
 
     /// Parent: the next message.
     pub fn receive(&self) -> Result<Message> {
         let mut packet = [0u8; HEADER_BYTES + ERROR_TEXT_BYTES];
-        let heard = match self.to {
-            Some(_) => fs::read(self.from.by_ref(), &mut packet).map(|length| (length, None)),
-            None => socket::receive(self.from.by_ref(), &mut packet),
+        let heard = match self.socket {
+            None => fs::read(self.from(), &mut packet).map(|length| (length, None)),
+            Some(_) => socket::receive(self.from(), &mut packet),
         };
         let (length, fd) = heard.doing("hear from the container")?;
         let number = u32::from_le_bytes([packet[4], packet[5], packet[6], packet[7]]);

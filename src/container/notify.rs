@@ -86,15 +86,12 @@ impl Relay {
     /// the main one.
     pub fn wait(&self, pid: i32, pidfd: FdRef<'_>) {
         while let Some(socket) = self.socket() {
-            let mut answers = [0; 2];
-            let sources = [Some((socket, libc::POLLIN)), Some((pidfd, libc::POLLIN))];
-            if event::poll_some(&sources, &mut answers).is_err() {
-                return;
-            }
+            let sources = [(socket, libc::POLLIN), (pidfd, libc::POLLIN)];
+            let Ok([_, ended]) = event::poll(sources) else { return };
             if self.hears_ready() {
                 return self.tell(pid, true);
             }
-            if answers[1] != 0 {
+            if ended != 0 {
                 return;
             }
         }

@@ -19,6 +19,7 @@
 use super::{empty, seccomp};
 use crate::error::{Context, Result};
 use crate::spec::Spec;
+use crate::sync::TryLock;
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Side};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
@@ -28,7 +29,7 @@ use crate::sys::{self, Errno, erase, fs, signal, socket};
 use core::sync::atomic::{AtomicI32, Ordering};
 
 /// The intermediate process's end of the socket.
-static SOCKET: AtomicI32 = AtomicI32::new(-1);
+static SOCKET: TryLock<Option<Fd>> = TryLock::new(None);
 /// The maker's pid.
 static MAKER: AtomicI32 = AtomicI32::new(0);
 
@@ -46,28 +47,36 @@ fn begin(namespace: FdRef<'_>, spec: &Spec<'_>) -> sys::Result<()> {
         Side::Parent(pid, _) => {
             drop(theirs);
             MAKER.store(pid, Ordering::Relaxed);
-            SOCKET.store(ours.into_raw(), Ordering::Relaxed);
+            keep(Some(ours));
             answer().map(drop).inspect_err(|_| end())
         }
     }
 }
 
+/// Puts a socket in its place. Returns the one before.
+fn keep(socket: Option<Fd>) -> Option<Fd> {
+    SOCKET.try_lock().and_then(|mut place| core::mem::replace(&mut *place, socket))
+}
+
+fn with_socket<T>(work: impl FnOnce(FdRef<'_>) -> sys::Result<T>) -> sys::Result<T> {
+    let place = SOCKET.try_lock().ok_or(Errno::EBUSY)?;
+    work(place.as_ref().ok_or(Errno::EBADF)?.by_ref())
+}
+
 /// Ends the maker, if there is one.
 pub fn end() {
-    let raw = SOCKET.swap(-1, Ordering::Relaxed);
-    if raw >= 0 {
-        drop(Fd::from_raw(raw));
+    if let Some(socket) = keep(None) {
+        drop(socket);
         let _ = process::wait(Whom::Pid(MAKER.load(Ordering::Relaxed)), true);
     }
 }
 
 /// Returns a file system context for a procfs: from the maker, if there is one.
 pub fn context() -> sys::Result<Fd> {
-    let raw = SOCKET.load(Ordering::Relaxed);
-    if raw < 0 {
+    if !is_there() {
         return mount::fs_open(c"proc");
     }
-    fs::write(FdRef::from_raw(raw), &[1])?;
+    with_socket(|socket| fs::write(socket, &[1]))?;
     let context = answer()?.ok_or(Errno::EIO)?;
     // A traced opener could send the context of another file system, with a source of the host.
     // Only procfs knows this option.
@@ -77,13 +86,13 @@ pub fn context() -> sys::Result<Fd> {
 
 /// Returns whether contexts come from a maker: then the caller must check what it makes of them.
 pub fn is_there() -> bool {
-    SOCKET.load(Ordering::Relaxed) >= 0
+    SOCKET.try_lock().is_some_and(|socket| socket.is_some())
 }
 
 /// Reads an answer of the maker or an opener: an errno or 0, and the fd that came along.
 fn answer() -> sys::Result<Option<Fd>> {
     let mut word = [0; 2];
-    match socket::receive(FdRef::from_raw(SOCKET.load(Ordering::Relaxed)), &mut word)? {
+    match with_socket(|socket| socket::receive(socket, &mut word))? {
         (2, file) if word == [0, 0] => Ok(file),
         (2, _) => Err(Errno::new(i32::from(u16::from_le_bytes(word)))),
         _ => Err(Errno::EIO),

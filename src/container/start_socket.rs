@@ -36,8 +36,9 @@ const HARMLESS: [i32; 9] = [
 /// The gate. None of its fds is 0, 1 or 2: those are open when it is made.
 pub struct StartSocket {
     listener: Fd,
-    /// The FIFOs of a process that waits under a filter: it needs only read(2) and write(2).
-    pipes: Option<[Fd; 2]>,
+    /// The FIFOs of a process that waits under a filter: it needs only read(2) and write(2). They
+    /// stay open until the exec.
+    pipes: Option<[FdRef<'static>; 2]>,
 }
 
 impl StartSocket {
@@ -50,8 +51,8 @@ impl StartSocket {
         };
         let pipes = match filtered {
             true => Some([
-                pipe(PIPES[0]).doing("make the gate")?,
-                pipe(PIPES[1]).doing("make the gate")?,
+                pipe(PIPES[0]).doing("make the gate")?.leak(),
+                pipe(PIPES[1]).doing("make the gate")?.leak(),
             ]),
             false => None,
         };
@@ -61,7 +62,7 @@ impl StartSocket {
 
     /// Returns the fds that the process keeps open.
     pub fn descriptors(&self) -> impl Iterator<Item = FdRef<'_>> {
-        core::iter::once(&self.listener).chain(self.pipes.iter().flatten()).map(Fd::by_ref)
+        core::iter::once(self.listener.by_ref()).chain(self.pipes.iter().flatten().copied())
     }
 
     /// Waits in the container for a start. Returns the conversation with it, and the file that came
@@ -69,14 +70,9 @@ impl StartSocket {
     pub fn wait(&self) -> Result<(Channel, Option<Fd>)> {
         let mut word = [0];
         if let Some([heard, said]) = &self.pipes {
-            while fs::read(heard.by_ref(), &mut word).doing("wait at the gate")? != 1
-                || word[0] != START
-            {}
+            while fs::read(*heard, &mut word).doing("wait at the gate")? != 1 || word[0] != START {}
             // They stay open until the exec.
-            return Ok((
-                Channel::over_pipes(Fd::from_raw(heard.raw()), Fd::from_raw(said.raw())),
-                None,
-            ));
+            return Ok((Channel::over_pipes(*heard, *said), None));
         }
         loop {
             let connection = match socket::accept(self.listener.by_ref()) {
@@ -124,7 +120,8 @@ fn open_pipes(directory: FdRef<'_>) -> sys::Result<Channel> {
     while fs::read(said.by_ref(), &mut [0; 64]).is_ok_and(|length| length > 0) {}
     fd::set_nonblocking(said.by_ref(), false)?;
     fs::write(heard.by_ref(), &[START])?;
-    Ok(Channel::over_pipes(said, heard))
+    // They stay open until `start` ends.
+    Ok(Channel::over_pipes(said.leak(), heard.leak()))
 }
 
 fn connect(directory: FdRef<'_>, flags: i32) -> sys::Result<Fd> {

@@ -286,9 +286,8 @@ fn a_process_becomes_the_containers() {
     let mut memory = Box::new(ContainerMemory::EMPTY);
     let namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET;
     let Side::Parent(_, pidfd) = fork(namespaces, None).unwrap() else {
-        let null = fs::open(CWD, c"/dev/null", fs::O_RDWR, 0).map_or(0, Fd::into_raw);
-        let stdio =
-            Stdio::Files([FdRef::from_raw(null), FdRef::from_raw(null), write_end.by_ref()]);
+        let null = fs::open(CWD, c"/dev/null", fs::O_RDWR, 0).map_or(fd::STDIN, Fd::leak);
+        let stdio = Stdio::Files([null, null, write_end.by_ref()]);
         // Opened here: the descriptor of the fixture belongs to another mount namespace.
         let error = match fs::open(CWD, &path, fs::O_PATH, 0) {
             Ok(root) => become_process(&spec, root.by_ref(), stdio, &mut memory),

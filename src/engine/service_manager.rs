@@ -6,7 +6,6 @@ use crate::io::path::PathBuf;
 use crate::io::strings::{PackedStrings, StringBlock};
 use crate::io::text::decimal;
 use crate::spec::Mount;
-use crate::sys::fd::FdRef;
 use crate::sys::{Errno, fd, process};
 use crate::{Context, Error, Result};
 use core::fmt;
@@ -72,7 +71,7 @@ pub fn preserved(typed: u32, handed: u32) -> Result<u32> {
     for number in 0..handed + typed {
         let descriptor = 3 + number;
         // One of ours with this number would show the container the host.
-        if fd::is_inherited(FdRef::from_raw(descriptor as i32)) {
+        if fd::is_inherited(descriptor) {
             continue;
         }
         let (option, n) = if number < handed {

@@ -21,11 +21,10 @@
 
 use crate::io::text::decimal;
 use crate::limits::{CONTROL_LINE_BYTES, CONTROL_OUT_BYTES, JOB_NAME_BYTES, JOBS_MAX};
-use crate::sys::fd::{Fd, FdRef};
+use crate::sys::fd::{Fd, FdRef, StaticFd};
 use crate::sys::signal::{SIGNAL_MAX, SignalSet};
 use crate::sys::{Errno, event, fs, time};
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicI32, Ordering};
 
 /// How long a full or a missing host is waited for, in milliseconds: once it is gone, nobody will
 /// read.
@@ -35,7 +34,7 @@ const GONE_MS: u64 = 2000;
 pub const RETRY_MS: u64 = 100;
 
 /// The port, for a panic that has nothing else at hand.
-static PORT: AtomicI32 = AtomicI32::new(-1);
+static PORT: StaticFd = StaticFd::EMPTY;
 
 /// What the host may say.
 #[derive(PartialEq, Eq, Debug)]
@@ -114,7 +113,7 @@ fn parse_start(line: &[u8]) -> Option<Start> {
 
 /// The control port, what waits to be written to it, and what the host has said so far.
 pub struct Control {
-    port: Fd,
+    port: FdRef<'static>,
     out: [u8; CONTROL_OUT_BYTES],
     out_start: usize,
     out_end: usize,
@@ -138,7 +137,8 @@ pub struct Control {
 impl Control {
     /// Greets the host over a port that has just been opened, non-blocking.
     pub fn new(port: Fd) -> Control {
-        PORT.store(port.raw(), Ordering::Relaxed);
+        let port = port.leak();
+        PORT.replace(port);
         let mut control = Control {
             port,
             out: [0; CONTROL_OUT_BYTES],
@@ -160,7 +160,7 @@ impl Control {
 
     /// The port.
     pub fn port(&self) -> FdRef<'_> {
-        self.port.by_ref()
+        self.port
     }
 
     /// Sends one line; what the host does not take at once waits.
@@ -183,7 +183,7 @@ impl Control {
     /// Writes what waits; whether that is all.
     pub fn flush(&mut self) -> bool {
         while self.out_start < self.out_end {
-            match fs::write(self.port.by_ref(), &self.out[self.out_start..self.out_end]) {
+            match fs::write(self.port, &self.out[self.out_start..self.out_end]) {
                 Ok(n) if n > 0 => self.out_start += n,
                 Ok(_) | Err(Errno::EAGAIN) => {
                     self.out.copy_within(self.out_start..self.out_end, 0);
@@ -202,7 +202,7 @@ impl Control {
     /// more.
     pub fn hear(&mut self) {
         let mut buffer = [0; 256];
-        while let Ok(n @ 1..) = fs::read(self.port.by_ref(), &mut buffer) {
+        while let Ok(n @ 1..) = fs::read(self.port, &mut buffer) {
             for &byte in &buffer[..n] {
                 self.hear_byte(byte);
             }
@@ -243,8 +243,7 @@ impl Control {
 
     /// Whether somebody has the host's end open.
     pub fn is_connected(&self) -> bool {
-        event::poll_one(self.port.by_ref(), libc::POLLIN, 0)
-            .is_ok_and(|events| events & libc::POLLHUP == 0)
+        event::poll_one(self.port, libc::POLLIN, 0).is_ok_and(|events| events & libc::POLLHUP == 0)
     }
 
     /// Waits, up to a deadline, until the host has said what `enough` asks for.
@@ -282,7 +281,7 @@ impl Control {
     /// alone.
     fn wait(&self, milliseconds: i32) {
         let _ = match self.is_connected() {
-            true => event::poll_one(self.port.by_ref(), libc::POLLIN, milliseconds).map(drop),
+            true => event::poll_one(self.port, libc::POLLIN, milliseconds).map(drop),
             false => event::wait_ms(milliseconds),
         };
     }
@@ -304,10 +303,7 @@ impl Write for Out<'_> {
 
 /// Says why this is the end, past everything that waits: for a panic.
 pub fn report_panic(text: fmt::Arguments<'_>, status: u8) {
-    let port = PORT.load(Ordering::Relaxed);
-    if port < 0 {
-        return;
-    }
+    let Some(port) = PORT.get() else { return };
     let mut line: heapless::Vec<u8, 512> = heapless::Vec::new();
     // What is too long for one line of a panic is cut.
     let _ = write!(line, "error {text}");
@@ -315,7 +311,6 @@ pub fn report_panic(text: fmt::Arguments<'_>, status: u8) {
     for byte in line.iter_mut().filter(|byte| **byte == b'\n') {
         *byte = b' ';
     }
-    let port = FdRef::from_raw(port);
     let _ = fs::write_all(port, &line);
     line.clear();
     let _ = write!(line, "\nexit {} 0 0\n", u32::from(status));

@@ -274,7 +274,7 @@ pub fn map(path: &CStr) -> Result<&'static [u8]> {
     if stat.kind() != fs::S_IFREG {
         return Err(Error::new(format_args!("{shown}: not a regular file")));
     }
-    vm::map_file(file.by_ref(), stat.size as usize).context("map", &shown)
+    vm::read_file(file.by_ref(), stat.size as usize).context("read", &shown)
 }
 
 /// Opens a directory of ours.

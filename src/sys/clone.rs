@@ -13,6 +13,16 @@ pub use libc::{
 /// A time namespace (linux/sched.h). Not for clone(2), where its bit is part of the exit signal.
 pub const CLONE_NEWTIME: i32 = 0x80;
 
+/// All flags for namespaces. Others could let the child share this process's memory.
+const NAMESPACES: i32 = CLONE_NEWCGROUP
+    | CLONE_NEWIPC
+    | CLONE_NEWNET
+    | CLONE_NEWNS
+    | CLONE_NEWPID
+    | CLONE_NEWTIME
+    | CLONE_NEWUSER
+    | CLONE_NEWUTS;
+
 /// Who we are after [`fork`].
 pub enum Side {
     /// The new process, with a copy of our memory.
@@ -49,7 +59,8 @@ struct CloneArgs {
 /// clone3(2) like fork(2), with `CLONE_NEW*` flags, born in `cgroup` (a directory of cgroup2) where
 /// there is one.
 ///
-/// The child has a copy of the memory and of the descriptors. The process must have one thread.
+/// The child has a copy of the memory and of the fds, and the calling thread alone: what another
+/// thread has begun stands still there for ever. EINVAL for other flags, such as `CLONE_VM`.
 pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
     clone(namespaces, cgroup, libc::SIGCHLD)
 }
@@ -77,11 +88,14 @@ fn side(pid: usize, pidfd: &i32) -> Side {
         return Side::Child;
     }
     // SAFETY: the kernel has just written it.
-    Side::Parent(pid as i32, Fd::from_raw(unsafe { core::ptr::read_volatile(pidfd) }))
+    Side::Parent(pid as i32, Fd::from_answer(unsafe { core::ptr::read_volatile(pidfd) } as usize))
 }
 
 fn clone(namespaces: i32, cgroup: Option<FdRef<'_>>, exit_signal: i32) -> Result<Side> {
     const CLONE_INTO_CGROUP: u64 = 1 << 33;
+    if namespaces & !(NAMESPACES | libc::CLONE_PARENT) != 0 {
+        return Err(Errno::EINVAL);
+    }
     let mut pidfd = -1i32;
     let args = CloneArgs {
         flags: namespaces as u32 as u64

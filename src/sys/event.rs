@@ -74,26 +74,14 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
     }
 }
 
-/// poll(2) of some descriptors, without an end: what holds of what each is asked (`POLLIN`, ...).
-/// One that is `None` says nothing.
-pub fn poll_some(fds: &[Option<(FdRef<'_>, i16)>], answers: &mut [i16]) -> Result<()> {
-    /// More than anybody asks for.
-    const MOST: usize = 4;
-    let mut polls = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST];
-    for (poll, (fd, events)) in
-        polls.iter_mut().zip(fds).filter_map(|(poll, fd)| Some((poll, (*fd)?)))
-    {
-        (poll.fd, poll.events) = (fd.raw(), events);
+/// ppoll(2) without an end. Returns for each fd which of the asked events (`POLLIN`, ...) hold.
+pub fn poll<const N: usize>(asked: [(FdRef<'_>, i16); N]) -> Result<[i16; N]> {
+    let mut polls = asked.map(|(fd, events)| libc::pollfd { fd: fd.raw(), events, revents: 0 });
+    // SAFETY: the kernel reads and writes `N` times a `struct pollfd`; no time and no signals.
+    match unsafe { syscall!(libc::SYS_ppoll, polls.as_mut_ptr(), N, 0, 0, 0) } {
+        Ok(_) | Err(Errno::EINTR) => Ok(polls.map(|poll| poll.revents)),
+        Err(errno) => Err(errno),
     }
-    // SAFETY: the kernel reads and writes `MOST` times a `struct pollfd`.
-    match unsafe { syscall!(libc::SYS_poll, polls.as_mut_ptr(), MOST, -1i32) } {
-        Ok(_) | Err(Errno::EINTR) => {}
-        Err(errno) => return Err(errno),
-    }
-    for (answer, poll) in answers.iter_mut().zip(polls) {
-        *answer = poll.revents;
-    }
-    Ok(())
 }
 
 /// poll(2) of nothing: waits this many milliseconds, or until a signal is handled.

@@ -3,6 +3,7 @@
 use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::marker::PhantomData;
+use core::sync::atomic::{AtomicI32, Ordering};
 
 /// A descriptor of ours, closed on drop. As wide as an [`Errno`](super::Errno), see there.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,9 +23,12 @@ pub const STDOUT: FdRef<'static> = FdRef(1, PhantomData);
 pub const STDERR: FdRef<'static> = FdRef(2, PhantomData);
 
 impl Fd {
-    /// Takes ownership of a descriptor that a system call has just returned, or that was inherited.
-    pub fn from_raw(raw: i32) -> Fd {
-        Fd(raw.into())
+    /// Takes ownership of an fd by its number.
+    ///
+    /// # Safety
+    /// It is open, and nothing else owns it.
+    pub const unsafe fn from_raw(raw: i32) -> Fd {
+        Fd(raw as i64)
     }
 
     /// What a system call that makes a descriptor returned.
@@ -71,15 +75,46 @@ impl Drop for Fd {
 }
 
 impl FdRef<'_> {
-    /// A descriptor by number, for one that is known to be open (0 to 2, or inherited by
-    /// agreement).
-    pub const fn from_raw<'a>(raw: i32) -> FdRef<'a> {
+    /// Borrows an fd by its number.
+    ///
+    /// # Safety
+    /// It stays open for `'a`.
+    pub const unsafe fn from_raw<'a>(raw: i32) -> FdRef<'a> {
         FdRef(raw, PhantomData)
     }
 
     /// The number.
     pub const fn raw(self) -> i32 {
         self.0
+    }
+}
+
+/// A place for an fd that stays open for the life of the process: for a signal's or a panic's code,
+/// which gets no argument.
+pub struct StaticFd(AtomicI32);
+
+impl StaticFd {
+    /// Holds nothing yet.
+    pub const EMPTY: StaticFd = StaticFd(AtomicI32::new(-1));
+
+    /// Holds this one at first.
+    pub const fn new(fd: FdRef<'static>) -> StaticFd {
+        StaticFd(AtomicI32::new(fd.0))
+    }
+
+    /// Puts `fd` in the place. Returns what was there.
+    pub fn replace(&self, fd: FdRef<'static>) -> Option<FdRef<'static>> {
+        StaticFd::of(self.0.swap(fd.0, Ordering::Relaxed))
+    }
+
+    /// Returns what is there.
+    pub fn get(&self) -> Option<FdRef<'static>> {
+        StaticFd::of(self.0.load(Ordering::Relaxed))
+    }
+
+    fn of(raw: i32) -> Option<FdRef<'static>> {
+        // Only `FdRef<'static>`s were put there.
+        (raw != -1).then_some(FdRef(raw, PhantomData))
     }
 }
 
@@ -109,9 +144,9 @@ pub fn set_cloexec(fd: FdRef<'_>, on: bool) -> Result<()> {
 
 /// fcntl(2) `F_GETFD`: whether it is open and stays so across exec, as what we were given is and
 /// what we open is not.
-pub fn is_inherited(fd: FdRef<'_>) -> bool {
+pub fn is_inherited(number: u32) -> bool {
     // SAFETY: no memory is passed.
-    let flags = unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_GETFD) };
+    let flags = unsafe { syscall!(libc::SYS_fcntl, number, libc::F_GETFD) };
     flags == Ok(0)
 }
 
@@ -160,7 +195,7 @@ pub fn pipe() -> Result<(Fd, Fd)> {
     let mut pair = [0i32; 2];
     // SAFETY: the kernel writes two descriptors to `pair`.
     unsafe { syscall!(libc::SYS_pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC) }?;
-    Ok((Fd::from_raw(pair[0]), Fd::from_raw(pair[1])))
+    Ok(pair.map(|raw| Fd::from_answer(raw as usize)).into())
 }
 
 /// socketpair(2) of `AF_UNIX`, of kind `SOCK_STREAM` or `SOCK_SEQPACKET`.
@@ -176,5 +211,5 @@ pub fn socketpair(kind: i32) -> Result<(Fd, Fd)> {
             pair.as_mut_ptr()
         )
     }?;
-    Ok((Fd::from_raw(pair[0]), Fd::from_raw(pair[1])))
+    Ok(pair.map(|raw| Fd::from_answer(raw as usize)).into())
 }

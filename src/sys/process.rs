@@ -350,15 +350,18 @@ pub fn capabilities() -> Result<Capabilities> {
     Ok(Capabilities { effective: join(0), permitted: join(1), inheritable: join(2) })
 }
 
+/// # Safety
+/// The option's arguments are numbers.
 #[inline(never)]
-fn prctl(option: i32, a: u64, b: u64) -> Result<()> {
-    // SAFETY: used below only with options whose arguments are numbers.
+unsafe fn prctl(option: i32, a: u64, b: u64) -> Result<()> {
+    // SAFETY: the caller vouches for the arguments.
     unsafe { command!(libc::SYS_prctl, option, a, b, 0, 0) }
 }
 
 /// prctl(2) `PR_CAPBSET_DROP`. EINVAL where the kernel does not know the capability.
 pub fn drop_bounding(capability: u32) -> Result<()> {
-    prctl(libc::PR_CAPBSET_DROP, capability.into(), 0)
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_CAPBSET_DROP, capability.into(), 0) }
 }
 
 /// prctl(2) `PR_CAPBSET_READ`: whether it is in the bounding set. EINVAL where the kernel does not
@@ -371,17 +374,20 @@ pub fn in_bounding(capability: u32) -> Result<bool> {
 
 /// prctl(2) `PR_CAP_AMBIENT_CLEAR_ALL`.
 pub fn clear_ambient() -> Result<()> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0)
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0) }
 }
 
 /// prctl(2) `PR_CAP_AMBIENT_RAISE`.
 pub fn raise_ambient(capability: u32) -> Result<()> {
-    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into())
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into()) }
 }
 
 /// prctl(2) `PR_SET_KEEPCAPS`: permitted capabilities outlive the next change of uid.
 pub fn keep_capabilities(on: bool) -> Result<()> {
-    prctl(libc::PR_SET_KEEPCAPS, on.into(), 0)
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_SET_KEEPCAPS, on.into(), 0) }
 }
 
 /// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new, empty session keyring instead of the inherited
@@ -394,23 +400,27 @@ pub fn new_session_keyring() -> Result<()> {
 
 /// prctl(2) `PR_SET_NO_NEW_PRIVS`.
 pub fn no_new_privileges() -> Result<()> {
-    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0) }
 }
 
 /// prctl(2) `PR_SET_DUMPABLE`: whether others of the same user may trace us and open our /proc
 /// files.
 pub fn set_dumpable(on: bool) -> Result<()> {
-    prctl(libc::PR_SET_DUMPABLE, on.into(), 0)
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_SET_DUMPABLE, on.into(), 0) }
 }
 
 /// prctl(2) `PR_SET_CHILD_SUBREAPER`.
 pub fn set_subreaper() -> Result<()> {
-    prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0)
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0) }
 }
 
 /// prctl(2) `PR_SET_PDEATHSIG`: the signal we get when our parent ends.
 pub fn set_parent_death_signal(signal: i32) -> Result<()> {
-    prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0)
+    // SAFETY: numbers.
+    unsafe { prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0) }
 }
 
 /// prctl(2) `PR_SET_NAME`: the name in /proc/self/comm, 15 bytes of it.

@@ -1,8 +1,8 @@
 //! seccomp(2): a filter over the system calls of this process and of those it makes.
 
-use super::Result;
 use super::fd::Fd;
 use super::syscall::syscall;
+use super::{Errno, Result};
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
 
 /// Every verdict but "allow" may be logged.
@@ -52,11 +52,15 @@ pub const CALLS_OF_INITS: [u32; 4] = [
 ];
 
 /// `SECCOMP_SET_MODE_FILTER` with these instructions, each a `struct sock_filter` as one number.
-/// The listener, close-on-exec, where it was asked for.
+/// Returns the listener, close-on-exec, if it was asked for. E2BIG if the program is longer than
+/// the kernel takes.
 pub fn set_filter(flags: u32, program: &[u64]) -> Result<Option<Fd>> {
     const SECCOMP_SET_MODE_FILTER: u32 = 1;
+    if program.len() > SECCOMP_INSTRUCTIONS_MAX {
+        return Err(Errno::E2BIG);
+    }
     // struct sock_fprog: u16 length, padding, the address.
-    let program = [program.len().min(SECCOMP_INSTRUCTIONS_MAX), program.as_ptr() as usize];
+    let program = [program.len(), program.as_ptr() as usize];
     // SAFETY: the kernel reads one `struct sock_fprog` and as many instructions as it says, all of
     // which outlive the call.
     let answer =

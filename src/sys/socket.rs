@@ -86,7 +86,8 @@ pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd
     // SAFETY: the kernel may have written it behind the compiler's back.
     let control = unsafe { core::ptr::read_volatile(&raw const control) };
     let rights = control.level == libc::SOL_SOCKET && control.kind == libc::SCM_RIGHTS;
-    let fd = (message.control_length >= CONTROL_LENGTH && rights).then(|| Fd::from_raw(control.fd));
+    let fd = (message.control_length >= CONTROL_LENGTH && rights)
+        .then(|| Fd::from_answer(control.fd as usize));
     Ok((count, fd))
 }
 

@@ -4,22 +4,25 @@ use super::Result;
 use super::fd::{Fd, FdRef};
 use super::syscall::syscall;
 
-fn ioctl(fd: FdRef<'_>, request: u64, value: usize) -> Result<usize> {
-    // SAFETY: used below only with requests whose argument is a number, or the address of what the
-    // request takes.
+/// # Safety
+/// `value` is a number, or the address of what the request takes.
+unsafe fn ioctl(fd: FdRef<'_>, request: u64, value: usize) -> Result<usize> {
+    // SAFETY: the caller vouches for `value`.
     unsafe { syscall!(libc::SYS_ioctl, fd.raw(), request, value) }
 }
 
 /// ioctl(2) `TIOCSPTLCK` with 0: the terminal's other end may be opened.
 pub fn unlock(master: FdRef<'_>) -> Result<()> {
     let no = 0i32;
-    ioctl(master, libc::TIOCSPTLCK as u64, &raw const no as usize).map(drop)
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(master, libc::TIOCSPTLCK as u64, &raw const no as usize) }.map(drop)
 }
 
 /// ioctl(2) `TIOCGPTN`: its number N in /dev/pts/N.
 pub fn number(master: FdRef<'_>) -> Result<u32> {
     let mut number = 0u32;
-    ioctl(master, libc::TIOCGPTN as u64, &raw mut number as usize)?;
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(master, libc::TIOCGPTN as u64, &raw mut number as usize) }?;
     Ok(number)
 }
 
@@ -27,19 +30,22 @@ pub fn number(master: FdRef<'_>) -> Result<u32> {
 pub fn open_peer(master: FdRef<'_>) -> Result<Fd> {
     const TIOCGPTPEER: u64 = 0x5441;
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-    ioctl(master, TIOCGPTPEER, flags as usize).map(Fd::from_answer)
+    // SAFETY: a number.
+    unsafe { ioctl(master, TIOCGPTPEER, flags as usize) }.map(Fd::from_answer)
 }
 
 /// ioctl(2) `TIOCSWINSZ`.
 pub fn set_size(terminal: FdRef<'_>, rows: u16, columns: u16) -> Result<()> {
     let size: [u16; 4] = [rows, columns, 0, 0];
-    ioctl(terminal, libc::TIOCSWINSZ as u64, size.as_ptr() as usize).map(drop)
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(terminal, libc::TIOCSWINSZ as u64, size.as_ptr() as usize) }.map(drop)
 }
 
 /// ioctl(2) `TIOCGWINSZ`: rows and columns, where the terminal knows.
 pub fn size(terminal: FdRef<'_>) -> Option<(u16, u16)> {
     let mut size = [0u16; 4];
-    ioctl(terminal, libc::TIOCGWINSZ as u64, size.as_mut_ptr() as usize).ok()?;
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(terminal, libc::TIOCGWINSZ as u64, size.as_mut_ptr() as usize) }.ok()?;
     (size[0] > 0 && size[1] > 0).then_some((size[0], size[1]))
 }
 
@@ -49,13 +55,15 @@ pub struct Settings([u32; 16]);
 /// ioctl(2) `TCGETS`.
 pub fn settings(terminal: FdRef<'_>) -> Result<Settings> {
     let mut settings = [0u32; 16];
-    ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize)?;
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize) }?;
     Ok(Settings(settings))
 }
 
 /// ioctl(2) `TCSETS`.
 pub fn restore(terminal: FdRef<'_>, settings: &Settings) -> Result<()> {
-    ioctl(terminal, libc::TCSETS as u64, settings.0.as_ptr() as usize).map(drop)
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(terminal, libc::TCSETS as u64, settings.0.as_ptr() as usize) }.map(drop)
 }
 
 /// ioctl(2) `TCGETS` and `TCSETS`: every byte passes as it is, or as the kernel sets a terminal up.
@@ -69,11 +77,13 @@ pub fn set_raw(terminal: FdRef<'_>, raw: bool) -> Result<()> {
         libc::ICANON | libc::ECHO | libc::ISIG | libc::IEXTEN,
     ];
     let mut settings = [0u32; 16];
-    ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize)?;
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize) }?;
     for (flags, cooked) in settings.iter_mut().zip(COOKED) {
         *flags = if raw { *flags & !cooked } else { *flags | cooked };
     }
-    ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize).map(drop)
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize) }.map(drop)
 }
 
 /// ioctl(2) `TCGETS` and `TCSETS` without `ONLCR`: the terminal adds no CR to a line feed.
@@ -85,35 +95,42 @@ pub fn keep_line_feeds(terminal: FdRef<'_>) -> Result<()> {
 
 /// ioctl(2) `TIOCSCTTY`: this terminal controls our session, of which we must be the leader.
 pub fn make_controlling(terminal: FdRef<'_>) -> Result<()> {
-    ioctl(terminal, libc::TIOCSCTTY as u64, 0).map(drop)
+    // SAFETY: a number.
+    unsafe { ioctl(terminal, libc::TIOCSCTTY as u64, 0) }.map(drop)
 }
 
 /// ioctl(2) `TCSBRK` with 1 (tcdrain(3)): waits until all that was written is out.
 pub fn drain(terminal: FdRef<'_>) -> Result<()> {
-    ioctl(terminal, libc::TCSBRK as u64, 1).map(drop)
+    // SAFETY: a number.
+    unsafe { ioctl(terminal, libc::TCSBRK as u64, 1) }.map(drop)
 }
 
 /// ioctl(2) `TCXONC` with `TCOON`, and flow control off (`TCSETS`): stopped output goes on.
 pub fn release(terminal: FdRef<'_>) {
     const TCOON: usize = 1;
-    let _ = ioctl(terminal, libc::TCXONC as u64, TCOON);
+    // SAFETY: a number.
+    let _ = unsafe { ioctl(terminal, libc::TCXONC as u64, TCOON) };
     let mut settings = [0u32; 16];
-    if ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize).is_ok() {
+    // SAFETY: the address of what the request takes.
+    if unsafe { ioctl(terminal, libc::TCGETS as u64, settings.as_mut_ptr() as usize) }.is_ok() {
         settings[0] &= !(libc::IXON | libc::IXOFF);
         settings[2] &= !libc::CRTSCTS;
-        let _ = ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize);
+        // SAFETY: the address of what the request takes.
+        let _ = unsafe { ioctl(terminal, libc::TCSETS as u64, settings.as_ptr() as usize) };
     }
 }
 
 /// ioctl(2) `TIOCOUTQ`: returns how many written bytes are not out yet.
 pub fn unsent(terminal: FdRef<'_>) -> Result<u32> {
     let mut count = 0u32;
-    ioctl(terminal, libc::TIOCOUTQ as u64, &raw mut count as usize)?;
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(terminal, libc::TIOCOUTQ as u64, &raw mut count as usize) }?;
     Ok(count)
 }
 
 /// ioctl(2) `TCGETS`: whether it is a terminal at all.
 pub fn is_terminal(fd: FdRef<'_>) -> bool {
     let mut settings = [0u8; 64];
-    ioctl(fd, libc::TCGETS as u64, settings.as_mut_ptr() as usize).is_ok()
+    // SAFETY: the address of what the request takes.
+    unsafe { ioctl(fd, libc::TCGETS as u64, settings.as_mut_ptr() as usize) }.is_ok()
 }

@@ -19,20 +19,19 @@ pub fn forbid_huge_pages<T: ?Sized>(value: &mut T) {
     let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_NOHUGEPAGE) };
 }
 
-/// mmap(2) `MAP_PRIVATE`, read only, for the life of the process. The file must not be truncated
-/// while it lives.
-pub fn map_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
-    if length == 0 {
-        return Ok(&[]);
+/// Reads a whole file of `length` bytes into pages of its own, which stay for the life of the
+/// process. Returns as many bytes as the file has.
+pub fn read_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
+    let mut bytes = MappedVec::<u8>::zeroed(length)?;
+    let mut filled = 0;
+    while filled < length {
+        match super::fs::read(file, &mut bytes[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
     }
-    let (protection, flags) = (libc::PROT_READ, libc::MAP_PRIVATE);
-    // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
-    let address = unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, file.raw(), 0) }?;
-    if address == 0 {
-        return Err(Errno::ENOMEM);
-    }
-    // SAFETY: `length` readable bytes are mapped there, and are never unmapped.
-    Ok(unsafe { core::slice::from_raw_parts(address as *const u8, length) })
+    bytes.truncate(filled);
+    Ok(bytes.leak())
 }
 
 /// Memory that was not there before and is gone when this is dropped.
@@ -248,13 +247,33 @@ impl<T: Copy> MappedVec<T> {
 }
 
 impl MappedVec<u32> {
-    /// `length` zeros, for none of which there is a page yet.
+    /// Returns `length` zeros, for none of which there is a page yet.
     pub fn zeros(length: usize) -> Result<MappedVec<u32>> {
         let mut list = MappedVec::new(length);
         list.grow(length)?;
         // Fresh pages are zeros, which are numbers.
         list.length = length;
         Ok(list)
+    }
+}
+
+impl MappedVec<u8> {
+    /// Returns `length` zeros, as [`MappedVec::zeros`].
+    fn zeroed(length: usize) -> Result<MappedVec<u8>> {
+        let mut list = MappedVec::new(length);
+        list.grow(length)?;
+        list.length = length;
+        Ok(list)
+    }
+
+    /// Returns the bytes, whose mapping stays for ever.
+    fn leak(self) -> &'static [u8] {
+        let list = core::mem::ManuallyDrop::new(self);
+        match list.length {
+            0 => &[],
+            // SAFETY: so many bytes are mapped there, and nothing unmaps or changes them again.
+            length => unsafe { core::slice::from_raw_parts(list.address.as_ptr(), length) },
+        }
     }
 }
 

@@ -281,12 +281,11 @@ fn who_listens_gets_the_listener_and_one_state() {
         let container = HookContext { spec: &spec, id, state, status: Status::Creating };
         send_listener(&spec.seccomp.unwrap(), listener.by_ref(), 8, &container)
     });
-    let (accepted, _) = server.accept().unwrap();
+    let (stream, _) = server.accept().unwrap();
+    // SAFETY: `stream` stays open to the end of this test.
+    let accepted = unsafe { crate::sys::fd::FdRef::from_raw(stream.as_raw_fd()) };
     let (mut text, mut buffer, mut descriptors) = (Vec::new(), [0; 3000], Vec::new());
-    while let (count @ 1.., fd) =
-        sys_socket::receive(crate::sys::fd::FdRef::from_raw(accepted.as_raw_fd()), &mut buffer)
-            .unwrap()
-    {
+    while let (count @ 1.., fd) = sys_socket::receive(accepted, &mut buffer).unwrap() {
         descriptors.extend(fd.map(|fd| (text.len(), fd)));
         text.extend_from_slice(&buffer[..count]);
     }

@@ -66,11 +66,10 @@ fn read(tar: &[u8]) -> Result<String, String> {
 
 /// What is the author of the image that is wanted of an archive that is to be of this form.
 pub(super) fn read_as(tar: &[u8], form: Form, wanted: &Wanted<'_>) -> Result<String, String> {
-    use std::os::fd::IntoRawFd;
     let scratch = Layout::new();
     let path = scratch.0.join("archive.tar");
     std::fs::write(&path, tar).unwrap();
-    let file = Fd::from_raw(std::fs::File::open(&path).unwrap().into_raw_fd());
+    let file = open_path(&path);
     let mut memory = lock(&ARCHIVE);
     let store = Store::open_archive(file, tar.len() as u64, form, &mut memory)
         .map_err(|error| error.to_string())?;

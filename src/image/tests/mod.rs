@@ -46,6 +46,11 @@ fn digest_of(bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
+fn open_path(path: &std::path::Path) -> Fd {
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+    crate::sys::fs::open(crate::sys::fd::CWD, &path, crate::sys::fs::O_RDONLY, 0).unwrap()
+}
+
 impl Layout {
     fn new() -> Layout {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -109,8 +114,7 @@ impl Layout {
     }
 
     fn dir(&self) -> Fd {
-        use std::os::fd::IntoRawFd;
-        Fd::from_raw(std::fs::File::open(&self.0).unwrap().into_raw_fd())
+        open_path(&self.0)
     }
 
     fn open(&self, reference: Option<&str>, digest: Option<&str>) -> Result<String, String> {

@@ -2,14 +2,14 @@
 #![allow(dead_code)]
 
 use ocinit::image::{ArchiveMemory, ImageMemory};
-use ocinit::memory::{Slot, SlotGuard};
+use ocinit::sync::{TryGuard, TryLock};
 use ocinit::sys::fd::Fd;
 use std::os::fd::IntoRawFd;
 
-static MEMORIES: Slot<(ImageMemory, ArchiveMemory)> =
-    Slot::new((ImageMemory::EMPTY, ArchiveMemory::EMPTY));
+static MEMORIES: TryLock<(ImageMemory, ArchiveMemory)> =
+    TryLock::new((ImageMemory::EMPTY, ArchiveMemory::EMPTY));
 
-pub fn memories() -> SlotGuard<'static, (ImageMemory, ArchiveMemory)> {
+pub fn memories() -> TryGuard<'static, (ImageMemory, ArchiveMemory)> {
     MEMORIES.try_lock().expect("one thread")
 }
 
@@ -19,7 +19,8 @@ pub fn file(bytes: &[u8]) -> Fd {
     std::fs::write(&path, bytes).expect("write");
     let file = std::fs::File::open(&path).expect("open");
     std::fs::remove_file(&path).expect("remove");
-    Fd::from_raw(file.into_raw_fd())
+    // SAFETY: `into_raw_fd` gives the ownership.
+    unsafe { Fd::from_raw(file.into_raw_fd()) }
 }
 
 /// A root directory with these files in its `etc` and nothing else; the one before is gone.
@@ -31,7 +32,8 @@ pub fn root(files: &[(&str, &[u8])]) -> Fd {
     for (name, bytes) in files {
         std::fs::write(path.join("etc").join(name), bytes).expect("write");
     }
-    Fd::from_raw(std::fs::File::open(&path).expect("open").into_raw_fd())
+    // SAFETY: `into_raw_fd` gives the ownership.
+    unsafe { Fd::from_raw(std::fs::File::open(&path).expect("open").into_raw_fd()) }
 }
 
 pub fn seal(block: &mut [u8]) {
