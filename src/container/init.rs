@@ -1,16 +1,19 @@
 //! The tiny init between (`--init`): PID 1 of the namespace, with the privileges of the process it
 //! looks after.
 //!
+//! It waits by rt_sigtimedwait(2) and not by the event loop, because a loop has fds, and takes
+//! system calls that its filter does not allow.
 //! It has no descriptor open, so that an end of file means what it says, and cannot be traced (its
 //! /proc/1/exe is ocinit's binary). All signals are blocked since before the fork: none is lost,
 //! and PID 1 gets even those that the kernel would keep from it. What a terminal sends goes to the
 //! terminal's foreground group, which is the process's own: it leads the session.
 
 use super::seccomp;
-use crate::sys::process::{self, Whom};
+use crate::sys::process;
 use crate::sys::seccomp::CALLS_OF_INITS;
 use crate::sys::signal::{self, SIGCHLD, SignalSet};
 use crate::sys::{fd, mount};
+use crate::watch::children;
 
 /// Passes signals on to `payload`, reaps whatever ends, and ends as the payload does.
 pub fn reap_and_forward(payload: i32) -> ! {
@@ -33,7 +36,7 @@ pub fn reap_and_forward(payload: i32) -> ! {
 
 /// One SIGCHLD may stand for many children.
 fn reap(payload: i32) {
-    while let Ok(Some((pid, ended))) = process::wait(Whom::Any, false) {
+    while let Some((pid, ended)) = children::ended() {
         if pid == payload {
             process::exit(ended.status().into());
         }

@@ -2,6 +2,7 @@
 //! `unsafe` may stand.
 
 mod circles;
+mod waits;
 
 use std::path::{Path, PathBuf};
 
