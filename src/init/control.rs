@@ -34,7 +34,7 @@ const GONE_MS: u64 = 2000;
 pub const RETRY_MS: u64 = 100;
 
 /// The port, for a panic that has nothing else at hand.
-static PORT: StaticFd = StaticFd::EMPTY;
+static PORT: StaticFd = StaticFd::empty();
 
 /// What the host may say.
 #[derive(PartialEq, Eq, Debug)]

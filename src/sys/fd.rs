@@ -95,7 +95,9 @@ pub struct StaticFd(AtomicI32);
 
 impl StaticFd {
     /// Holds nothing yet.
-    pub const EMPTY: StaticFd = StaticFd(AtomicI32::new(-1));
+    pub const fn empty() -> StaticFd {
+        StaticFd(AtomicI32::new(-1))
+    }
 
     /// Holds this one at first.
     pub const fn new(fd: FdRef<'static>) -> StaticFd {
