@@ -152,7 +152,7 @@ pub const NET_ADDRESSES_MAX: usize = 64;
 
 /// The window that inflate refers back into, in bytes: RFC 1951 wants 32 KiB, and miniz_oxide a
 /// power of two.
-pub const GZIP_WINDOW_BYTES: usize = 32 << 10;
+pub const GZIP_WINDOW_BYTES: usize = 64 << 10;
 /// Bytes between the thread that inflates and the one that creates, a power of two. 128 KiB cost
 /// 6 % of the speed, 1 MiB gained 2 %.
 pub const RING_BYTES: usize = 256 << 10;
