@@ -10,7 +10,7 @@ import threading
 import time
 
 from common import one_line, shown
-from guest import Lines
+from control import Lines
 
 CHUNK = 65536  # bytes read at once
 LOG_FILE_MAX = 64 << 20  # bytes of a --log: a guest must not fill the disk

@@ -1,4 +1,4 @@
-"""control_lines.py FOLDER ROUNDS: random conversations of a guest, read by FOLDER/guest.py and by a second reading.
+"""control_lines.py FOLDER ROUNDS: random conversations of a guest, read by FOLDER/control.py and by a second reading.
 
 The second one looks at the whole text at once, with one expression for each line; the two must agree.
 """
@@ -7,7 +7,7 @@ import re
 import sys
 
 sys.path.insert(0, sys.argv[1])
-from guest import Lie, Report
+from control import Lie, Report
 
 SEED = 20211
 COUNT = 1 << 63

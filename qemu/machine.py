@@ -18,8 +18,8 @@ import tty
 import initramfs
 from common import FAILED, shown
 from configuration import command_line, in_memory, records
-from guest import Lie, Report
-from machines import QEMU, qemu_command, start_qemu
+from control import Lie, Report
+from command import QEMU, qemu_command, start_qemu
 from streams import CHUNK, Console, Input, Log, LogFile, Output, Waker
 
 TIMED_OUT = 124
