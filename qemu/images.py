@@ -1,53 +1,65 @@
-"""OCI images made from Debian's packages, for the demonstration, the benchmark and the tests: layered with umoci."""
+"""OCI images of Debian's packages, layered with umoci: for demonstration, benchmarks and tests."""
 
 import hashlib
 import io
 import pathlib
 import subprocess
 import tarfile
+from collections.abc import Callable, Iterable
 
-from common import cache, debian_package, made_once, run
+from cache import cache, made_once
+from debian import debian_package
+from tools import StrPath, run
 
 TAG = "latest"
 
 
 class Layer:
-    """A tar in memory, of things that root owns."""
+    """A tar in memory of files that root owns."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.bytes = io.BytesIO()
-        self.tar = tarfile.open(fileobj=self.bytes, mode="w")
+        self.tar = tarfile.TarFile(fileobj=self.bytes, mode="w")
 
-    def add(self, name, kind=tarfile.REGTYPE, data=b"", mode=0o644, link=""):
+    def add(
+        self,
+        name: str,
+        kind: bytes = tarfile.REGTYPE,
+        data: bytes = b"",
+        mode: int = 0o644,
+        link: str = "",
+    ) -> "Layer":
         entry = tarfile.TarInfo(name)
         entry.type, entry.mode, entry.linkname, entry.size = kind, mode, link, len(data)
         self.tar.addfile(entry, io.BytesIO(data))
         return self
 
-    def directory(self, name, mode=0o755):
+    def directory(self, name: str, mode: int = 0o755) -> "Layer":
         return self.add(name, tarfile.DIRTYPE, mode=mode)
 
-    def symlink(self, name, target):
+    def symlink(self, name: str, target: str) -> "Layer":
         return self.add(name, tarfile.SYMTYPE, mode=0o777, link=target)
 
-    def file(self, name, text, mode=0o644):
-        return self.add(name, data=text if isinstance(text, bytes) else text.encode(), mode=mode)
+    def file(self, name: str, text: str | bytes, mode: int = 0o644) -> "Layer":
+        data = text if isinstance(text, bytes) else text.encode()
+        return self.add(name, data=data, mode=mode)
 
-    def write(self, path):
+    def write(self, path: StrPath) -> None:
         self.tar.close()
         pathlib.Path(path).write_bytes(self.bytes.getvalue())
 
 
-def busybox():
-    """Debian's static busybox, and the names it answers to."""
+def busybox() -> tuple[pathlib.Path, list[str]]:
+    """Returns Debian's static busybox and the names that it answers to."""
     package = debian_package("busybox-static")
-    program = next(path for path in (package / "bin/busybox", package / "usr/bin/busybox") if path.exists())
+    places = (package / "bin/busybox", package / "usr/bin/busybox")
+    program = next(path for path in places if path.exists())
     listed = subprocess.run([program, "--list"], check=True, stdout=subprocess.PIPE, text=True)
     return program, listed.stdout.split()
 
 
-def busybox_layer():
-    """A root file system of busybox alone."""
+def busybox_layer() -> Layer:
+    """Returns a root file system of busybox alone."""
     program, applets = busybox()
     layer = Layer()
     for name in ["bin", "dev", "etc", "proc", "root", "sys", "usr", "usr/bin", "var"]:
@@ -56,13 +68,14 @@ def busybox_layer():
     layer.file("bin/busybox", program.read_bytes(), 0o755)
     for applet in sorted(set(applets) - {"busybox"}):
         layer.symlink(f"bin/{applet}", "busybox")
-    layer.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
+    root, nobody = "root:x:0:0:root:/root:/bin/sh", "nobody:x:65534:65534:nobody:/:/bin/false"
+    layer.file("etc/passwd", f"{root}\n{nobody}\n")
     layer.file("etc/group", "root:x:0:\nnogroup:x:65534:\n")
     return layer
 
 
-def assemble(layout, layers, *configuration):
-    """An OCI layout of tar files, by umoci."""
+def assemble(layout: StrPath, layers: Iterable[StrPath], *configuration: str) -> None:
+    """Makes an OCI layout of tar files, by umoci."""
     image = f"{layout}:{TAG}"
     run("umoci", "init", "--layout", layout)
     run("umoci", "new", "--image", image)
@@ -71,9 +84,10 @@ def assemble(layout, layers, *configuration):
     run("umoci", "config", "--image", image, *configuration)
 
 
-def made(name, recipe, *sources):
-    """The layout `name` in the cache; made by `recipe(folder)` once for each version of the files it depends on."""
-    key = hashlib.sha256(b"".join(pathlib.Path(source).read_bytes() for source in [__file__, *sources])).hexdigest()[:12]
+def made(name: str, recipe: Callable[[pathlib.Path], None], *sources: StrPath) -> pathlib.Path:
+    """Returns the layout `name` in the cache. `recipe` makes it once per version of `sources`."""
+    content = b"".join(pathlib.Path(source).read_bytes() for source in (__file__, *sources))
+    key = hashlib.sha256(content).hexdigest()[:12]
     place = cache("images") / f"{name}-{key}"
     with made_once(place) as folder:
         if folder:

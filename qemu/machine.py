@@ -1,430 +1,425 @@
-"""The machine while it runs: streams, terminal, control port, signals, and its end."""
+"""A machine while it runs: its streams, its control port, what signals ask of it, and its end.
 
-import array
+    with Machine(prepare(Options("image", arguments=("echo", "hi"))), Streams(0, 1, 2)) as machine:
+        end = machine.wait()
+
+`Machine` starts QEMU; `wait` carries the streams and returns the End with the exit status. Several
+machines may run at once: each is started and waited for in a thread of its own, because the kernel
+kills QEMU with the thread that started it. `send_signal` may be called from any thread;
+`catch_signals` makes the process's signals those of one machine.
+"""
+
 import collections
 import contextlib
-import errno
-import fcntl
+import math
 import os
-import pathlib
-import re
 import select
 import signal
 import socket
-import termios
 import time
-import tty
+from collections.abc import Sequence
+from types import TracebackType
 
-import initramfs
-from common import FAILED, shown
-from configuration import command_line, in_memory, records
-from control import Lie, Report
-from command import QEMU, qemu_command, start_qemu
-from streams import CHUNK, Console, Input, Log, LogFile, Output, Waker
+import verdict
+from command import Command
+from control import Lie, Port, Report
+from failure import FAILED
+from plan import Plan
+from signals import FORWARDED, STOP_PATIENCE, STOPPING, Requests, Unanswered
+from streams import Console, HasFd, Input, Log, LogFile, LogTail, Output, Streams, Waker
+from terminal import Terminal
+from verdict import READER_LEFT, TIMED_OUT, End
 
-TIMED_OUT = 124
-READER_LEFT = 128 + signal.SIGPIPE
-PORTS = ["control", "stdin", "stdout", "stderr"]  # named org.ocinit.X in the guest
+PORTS = ("control", "stdin", "stdout", "stderr")  # named org.ocinit.X in the guest
 LOG_TAIL = 40  # lines of log shown on failure
 POWER_OFF = 10  # seconds from `done` until the machine must be off
-LAST_WORDS = 1  # seconds that a killed machine's output gets to be read
-SIGNAL_PATIENCE = 10  # seconds that a signal waits for a container to be started that can take it
-STOP_PATIENCE = 20  # seconds that the guest has to end its container, which it kills after ten (STOP_MS)
-OWED_MAX = 4 << 20  # bytes of a stream that an ended container's pipes and ports can still hold, with room
-LOST = 10  # seconds that bytes may still come which the guest said it had written
-UNSAID_MAX = 65536  # bytes kept for a guest that does not read its control port
-READER_GRACE = 2  # seconds a container whose stdout has no reader may still use to end by itself
+LAST_WORDS = 1  # seconds for a killed machine's output to be read
+OWED_MAX = 4 << 20  # bytes that an ended container's pipes and ports can still hold, with room
+LOST = 10  # seconds for bytes to come that the guest said it had written
+READER_GRACE = 2  # seconds for a container to end by itself after its stdout's reader went away
 
 
-class Terminal:
-    """The terminal we were started from, raw for as long as the container has it."""
+class Ended(Exception):
+    """The boot is over."""
 
-    def __init__(self, wanted):
-        # One in the background is another program's for now: to read it or to set it would stop us.
-        self.is_background = os.isatty(0) and in_background()
-        self.is_ours = wanted and os.isatty(0) and not self.is_background
-        self.saved = None
-
-    def make_raw(self):
-        if self.is_ours:
-            self.saved = self.saved or termios.tcgetattr(0)
-            tty.setraw(0, termios.TCSANOW)  # not FLUSH: it drops input typed ahead; not DRAIN: it can wait for ever
-
-    def restore(self):
-        if self.saved:
-            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # we may have been put in the background
-            with contextlib.suppress(termios.error):
-                termios.tcsetattr(0, termios.TCSANOW, self.saved)
-            self.saved = None
-
-    def size(self):
-        """Rows and columns, of whichever of our descriptors is a terminal."""
-        for descriptor in (0, 1, 2):
-            if os.isatty(descriptor):
-                window = array.array("H", [0, 0, 0, 0])
-                fcntl.ioctl(descriptor, termios.TIOCGWINSZ, window)
-                if window[0] and window[1]:
-                    return window[0], window[1]
-        return None
-
-
-def in_background():
-    try:
-        return os.tcgetpgrp(0) != os.getpgrp()
-    except OSError:
-        return False  # a terminal, but not the one that controls us: nobody stops us
-
-
-class End(Exception):
-    """The boot is over: with this status, this message, and the log's tail where that helps."""
-
-    def __init__(self, status, message=None, tail=False):
-        super().__init__(message)
-        self.status, self.message, self.tail = status, message, tail
+    def __init__(self, end: End) -> None:
+        super().__init__(end.message)
+        self.end = end
 
 
 class Machine:
     """A started QEMU, its streams, and what the guest has reported."""
 
-    FORWARDED = [signal.SIGINT, signal.SIGQUIT]
-    STOPPING = [signal.SIGTERM, signal.SIGHUP]  # as `docker stop`: the image's StopSignal, and KILL after ten seconds
-
-    def __init__(self, options, kernel, modules, accel, memory, disks, reference):
-        self.options = options
-        self.log_tail = collections.deque(maxlen=LOG_TAIL)  # lines as bytes
-        self.report = Report()
-        self.told = False  # the guest got `done`
-        self.eof_told = False
-        self.requests = []  # lines for the guest about signals, until its container runs
-        self.patient_until = float("inf")  # while one waits
-        self.signals = []  # all that were acted on
-        self.stop_by = float("inf")
-        self.reader_time_before = 0
-        self.pending_signals = []  # caught, not yet acted on
-        self.resized = False
-        self.unsaid = bytearray()  # text for the control port that does not fit yet
-        self.poll = select.poll()
-        self.terminal = Terminal(options.tty)
-        self.waker = Waker()
-        self.log_file = LogFile(options.log) if options.log else None
-
-        names = [] if options.console else PORTS
-        pairs = {name: socket.socketpair() for name in ["console", *names]}
-        ours = {name: pair[0] for name, pair in pairs.items()}
-        theirs = {name: pair[1].fileno() for name, pair in pairs.items()}
-        self.sockets = list(ours.values())
-        if options.initramfs:
-            base = pathlib.Path(options.initramfs).read_bytes()
-        else:
-            transport = initramfs.MMIO if options.machine == "microvm" else initramfs.PCI
-            base = initramfs.build(options.init, modules, transport)
-        initrd = in_memory(base + initramfs.configuration(records(options, reference)))
-        ports = {name: theirs[name] for name in names}
-        command = qemu_command(
-            options.machine, accel, kernel, command_line(options, options.machine, accel),
-            memory, options.cpus, initrd, disks, theirs["console"], ports
-        )
-        inherited = [initrd, *theirs.values(), *(disk.descriptor for disk in disks)]
-        self.qemu = start_qemu(command, inherited)
+    def __init__(self, plan: Plan, streams: Streams | None = None) -> None:
+        self.plan = plan
+        self.streams = streams or Streams()
+        self.report = Report()  # stays empty without report ports
+        self.log_tail: LogTail = collections.deque(maxlen=LOG_TAIL)
+        self.terminal = Terminal(plan.guest.tty, self.streams)
+        self.requests = Requests(self._request)
+        self._pending: collections.deque[int] = collections.deque()  # signals not yet acted on
+        self._catches_signals = False
+        self._resized = False
+        self._told = False  # the guest got `done`
+        self._eof_told = False
+        self._is_off = False
+        self._stop_by = math.inf
+        self._reader_time_before = 0.0  # a stop
+        self._power_off_by = math.inf
+        self._reader_left_until = math.inf
+        self._poll = select.poll()
+        with contextlib.ExitStack() as fds:
+            self._waker = Waker()
+            fds.callback(self._waker.close)
+            self._log_file = LogFile(plan.log) if plan.log else None
+            if self._log_file:
+                fds.callback(self._log_file.close)
+            ours = self._start(fds)
+            self._fds = fds.pop_all()
         self.started = time.monotonic()
-        for _, socket_ in pairs.values():
-            socket_.close()
-        for descriptor in [initrd, *(disk.descriptor for disk in disks)]:
-            os.close(descriptor)
+        self._sockets = list(ours.values())
+        self._deadline = self.started + plan.timeout if plan.timeout else math.inf
 
-        self.logs = [Log(self.qemu.stdout, self.log_tail, options.verbose, self.log_file, self.waker)]
-        if options.console:
-            self.control = None
-            self.outputs = [Console("console", ours["console"], 1, self.waker, self.log_tail)]
-            self.input = Input(ours["console"], self.waker)
-        else:
-            self.control = ours["control"]
-            self.control.setblocking(False)
-            self.logs.append(Log(ours["console"], self.log_tail, options.verbose, self.log_file, self.waker))
-            self.outputs = [
-                Output("stdout", ours["stdout"], 1, self.waker),
-                Output("stderr", ours["stderr"], 2, self.waker),
+        stdout = self.qemu.stdout
+        assert stdout
+        self.port: Port | None = None
+        self.logs = [self._log(stdout)]
+        if plan.console:
+            target = self.streams.stdout
+            tail = self.log_tail
+            self.outputs: Sequence[Output] = [
+                Console("console", ours["console"], target, self._waker, tail)
             ]
-            self.input = Input(ours["stdin"], self.waker)
+            self.input = Input(self.streams.stdin, ours["console"], self._waker)
+        else:
+            self.port = Port(ours["control"])
+            self.logs.append(self._log(ours["console"]))
+            self.outputs = [
+                Output("stdout", ours["stdout"], self.streams.stdout, self._waker),
+                Output("stderr", ours["stderr"], self.streams.stderr, self._waker),
+            ]
+            self.input = Input(self.streams.stdin, ours["stdin"], self._waker)
+        self._fds.callback(self.input.close)
+
+    def _start(self, fds: contextlib.ExitStack) -> dict[str, socket.socket]:
+        """Starts QEMU and returns our ends of its sockets, which `fds` will close."""
+        plan = self.plan
+        ports = () if plan.console else PORTS
+        with contextlib.ExitStack() as inherited:
+            for disk in plan.disks:
+                inherited.callback(os.close, disk.fd)
+            ours, theirs = {}, {}
+            for name in ("console", *ports):
+                end, other = socket.socketpair()
+                ours[name] = fds.enter_context(end)
+                theirs[name] = inherited.enter_context(other).fileno()
+            initrd = in_memory(plan.initrd())
+            inherited.callback(os.close, initrd)
+            self.qemu = Command(
+                machine=plan.machine,
+                accelerator=plan.accelerator,
+                kernel=plan.kernel.image,
+                append=plan.guest.command_line(plan.machine, plan.accelerator, plan.cpus),
+                memory_mib=plan.memory_mib,
+                cpus=plan.cpus,
+                initrd=initrd,
+                disks=plan.disks,
+                console=theirs["console"],
+                ports={name: theirs[name] for name in ports},
+            ).start()
+        return ours
+
+    def _log(self, source: HasFd) -> Log:
+        return Log(source, self.log_tail, self.plan.guest.verbose, self._log_file, self._waker)
+
+    def send_signal(self, number: int) -> None:
+        """Asks for what `boot` does at this signal. May be called from any thread."""
+        self._pending.append(number)
+        self._waker.wake()
+
+    def catch_signals(self) -> None:
+        """Makes the process's signals those of this machine; the main thread alone may do that."""
+        self._catches_signals = True
+        signal.set_wakeup_fd(self._waker.writer, warn_on_full_buffer=False)
+        for number in (*FORWARDED, *STOPPING):
+            is_ignored = signal.getsignal(number) == signal.SIG_IGN
+            if number != signal.SIGHUP or not is_ignored:  # nohup means it
+                signal.signal(number, lambda number, _: self._pending.append(number))
+        if self.plan.guest.tty:
+            signal.signal(signal.SIGWINCH, lambda *_: self._window_changed())
+            signal.signal(signal.SIGCONT, lambda *_: self._continued())
+
+    def _window_changed(self) -> None:
+        self._resized = True
+
+    def _continued(self) -> None:
+        if self.report.started:
+            self.terminal.make_raw()
 
     # -- the loop
 
-    def run(self):
-        """Until the machine is off and all it wrote is delivered; returns the container's exit status."""
-        self.catch_signals()
+    def wait(self) -> End:
+        """Carries the streams until the machine is off and all it wrote is delivered."""
+        try:
+            return self._serve()
+        except Ended as ended:
+            return ended.end
+        except Unanswered as unanswered:
+            return End(128 + unanswered.number, str(unanswered))
+        except Lie as lie:
+            return End(FAILED, str(lie))
+
+    def _serve(self) -> End:
         for thread in [*self.logs, *self.outputs]:
             thread.start()
-        self.begin_input()
+        self._begin_input()
         off = os.pidfd_open(self.qemu.pid)
-        for descriptor in [self.waker.reader, off]:
-            self.poll.register(descriptor, select.POLLIN)
-        if self.control:
-            self.poll.register(self.control, select.POLLIN)
-        self.poll.register(1, 0)  # only whether its reader left
-        deadline = self.started + self.options.timeout if self.options.timeout else float("inf")
-        power_off = reader_left = float("inf")
-        is_off = False
-        while True:
-            now = time.monotonic()
-            if self.told:
-                deadline = reader_left = float("inf")  # all was delivered: nothing can go wrong with it any more
-            if now >= deadline:
-                raise End(TIMED_OUT, f"timed out after {self.options.timeout:g} seconds: the machine was killed", tail=True)
-            if now >= self.patient_until:
-                self.give_up_on(self.signals[0], f"no container took it in {SIGNAL_PATIENCE} seconds")
-            if now >= self.stop_deadline():
-                self.give_up_on(self.signals[-1], f"the container did not end in {STOP_PATIENCE} seconds")
-            if now >= reader_left:
-                raise End(READER_LEFT)
-            if now >= self.lost_deadline() and not any(output.has_more() for output in self.outputs):
-                raise self.loss()
-            if now >= power_off and not is_off:
-                self.qemu.kill()  # that it cannot power off changes nothing either
-            deadlines = [deadline, reader_left, self.patient_until, self.stop_deadline(), self.lost_deadline()]
-            wait = min([*deadlines, float("inf") if is_off else power_off]) - now
-            for descriptor, events in self.poll.poll(None if wait == float("inf") else max(0, wait) * 1000 + 1):
-                if descriptor == self.waker.reader:
-                    self.waker.clear()
-                elif descriptor == off:
-                    is_off = True
-                    self.poll.unregister(off)
-                    for socket_ in self.sockets:  # another process may hold the other end, but QEMU has ended
-                        with contextlib.suppress(OSError):
-                            socket_.shutdown(socket.SHUT_RD)
-                elif descriptor == 1:
-                    self.poll.unregister(1)
-                    reader_left = now + READER_GRACE
-                elif not self.converse(events):
-                    self.poll.unregister(self.control)
-            self.act_on_signals()
-            self.look_after_streams()
-            if self.report.status is not None and not self.told and all(output.complete() for output in self.outputs):
-                self.told = True
-                self.say("done")
-                power_off = time.monotonic() + POWER_OFF
-            if is_off and all(output.ended for output in self.outputs):
-                while self.control and self.read_control():
-                    pass  # what it said last
-                return self.verdict()
+        try:
+            self._poll.register(self._waker.reader, select.POLLIN)
+            self._poll.register(off, select.POLLIN)
+            if self.port:
+                self._poll.register(self.port, select.POLLIN)
+            self._poll.register(self.streams.stdout, 0)  # only whether its reader left
+            while True:
+                now = time.monotonic()
+                self._check_deadlines(now)
+                for fd, events in self._poll.poll(self._poll_timeout(now)):
+                    self._take_event(fd, events, off, now)
+                self._act_on_signals()
+                self._look_after_streams()
+                self._say_done()
+                if self._is_off and all(output.ended for output in self.outputs):
+                    while self._read_port():
+                        pass  # its last lines
+                    return self._verdict()
+        finally:
+            os.close(off)
 
-    def begin_input(self):
+    def _check_deadlines(self, now: float) -> None:
+        if now >= self._deadline:
+            took = f"timed out after {self.plan.timeout:g} seconds"
+            raise Ended(End(TIMED_OUT, f"{took}: the machine was killed", show_log=True))
+        self.requests.check(now)
+        if now >= self._stop_deadline():
+            why = f"the container did not end in {STOP_PATIENCE} seconds"
+            raise Unanswered(self.requests.taken[-1], why)
+        if now >= self._reader_left_until:
+            raise Ended(End(READER_LEFT))
+        is_late = now >= self._lost_deadline()
+        is_lost = is_late and not any(output.has_more() for output in self.outputs)
+        if is_lost and (end := verdict.loss(self.outputs)):
+            raise Ended(end)
+        if now >= self._power_off_by and not self._is_off:
+            self.qemu.kill()  # a machine that cannot power off changes no status
+
+    def _poll_timeout(self, now: float) -> float | None:
+        """Returns the milliseconds until the next deadline, or None."""
+        wait = min(
+            self._deadline,
+            self._reader_left_until,
+            self.requests.patient_until,
+            self._stop_deadline(),
+            self._lost_deadline(),
+            math.inf if self._is_off else self._power_off_by,
+        )
+        return None if wait == math.inf else max(0, wait - now) * 1000 + 1
+
+    def _take_event(self, fd: int, events: int, off: int, now: float) -> None:
+        if fd == self._waker.reader:
+            self._waker.clear()
+        elif fd == off:
+            self._is_off = True
+            self._poll.unregister(off)
+            # Another process may hold the other ends, but QEMU has ended.
+            for end in self._sockets:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RD)
+        elif fd == self.streams.stdout:
+            self._poll.unregister(fd)
+            if not self._told:
+                self._reader_left_until = now + READER_GRACE
+        elif self.port:
+            if events & select.POLLOUT:
+                self._send()
+            if events & ~select.POLLOUT and not self._read_port():
+                self._poll.unregister(self.port)
+
+    def _begin_input(self) -> None:
         if self.terminal.is_background:
             self.input.complete = True  # counts as empty
-        elif not self.terminal.is_ours or self.options.console:
+        elif not self.terminal.is_ours or self.plan.console:
             self.terminal.make_raw()
             self.input.start()
-        # Else when the container runs: until then the terminal is as it was, and ^C is for us.
+        # Otherwise when the container runs: until then ^C is ours and the terminal as it was.
 
-    def look_after_streams(self):
-        for thread in [*self.logs, *self.outputs, self.input]:
-            if thread.broken:
-                raise End(FAILED, thread.broken)
-        for output in self.outputs:
-            if output.exceeded():
-                raise End(FAILED, f"the guest wrote more to the container's {output.name} than the bytes that it reported")
-            if output.error is None:
-                continue
-            if output.error.errno in (errno.EPIPE, errno.ECONNRESET):
-                raise End(READER_LEFT)
-            raise End(FAILED, f"cannot write the container's {output.name}: {output.error.strerror}")
-        if self.input.complete and not self.eof_told:
-            self.eof_told = True
-            self.say(f"eof {self.input.sent}")
-        if self.resized:
-            self.resized = False
-            self.say_size()
+    def _look_after_streams(self) -> None:
+        if end := verdict.broken([*self.logs, *self.outputs, self.input]):
+            raise Ended(end)
+        if self.input.complete and not self._eof_told:
+            self._eof_told = True
+            self._say(f"eof {self.input.sent}")
+        if self._resized:
+            self._resized = False
+            self._say_size()
 
-    def lost_deadline(self):
+    def _say_done(self) -> None:
+        """Lets the guest power off once all it wrote is delivered: no error can follow."""
+        is_complete = all(output.complete() for output in self.outputs)
+        if self.report.status is not None and not self._told and is_complete:
+            self._told = True
+            self._say("done")
+            self._power_off_by = time.monotonic() + POWER_OFF
+            self._deadline = self._reader_left_until = math.inf
+
+    def _lost_deadline(self) -> float:
         """Returns when bytes that the guest reported, and that have not come, count as lost."""
-        waits = [output.waits_since for output in self.outputs if output.wanted is not None and not output.complete()]
-        return min((since + LOST for since in waits if since is not None), default=float("inf"))
+        waits = [output.waits_since for output in self.outputs if output.missing() > 0]
+        return min((since + LOST for since in waits if since is not None), default=math.inf)
 
-    def stop_deadline(self):
-        """Returns when we give up on a container that was to stop; its last output may wait for our reader."""
+    def _stop_deadline(self) -> float:
+        """Returns when we give up on a stop. Time that our reader took does not count."""
         if self.report.status is None:
-            return self.stop_by
-        if self.told:
-            return float("inf")
-        # More than a port and its pipes hold is a lie, and a flood would count as its reader's time on a busy host.
-        if any(output.wanted - output.delivered > OWED_MAX for output in self.outputs):
-            return self.stop_by
-        return self.stop_by + self.reader_time() - self.reader_time_before
+            return self._stop_by
+        if self._told:
+            return math.inf
+        # More than ports and pipes hold is a lie: a flood must not count as our reader's time.
+        if any(output.missing() > OWED_MAX for output in self.outputs):
+            return self._stop_by
+        return self._stop_by + self._reader_time() - self._reader_time_before
 
-    def reader_time(self):
+    def _reader_time(self) -> float:
         return sum(output.reader_time() for output in self.outputs)
 
-    def loss(self):
-        for output in self.outputs:
-            if not output.complete():
-                lost = output.wanted - output.delivered
-                return End(FAILED, f"{lost} of {output.wanted} bytes of the container's {output.name} were lost", tail=True)
-        return None
+    # -- the control port
 
-    def verdict(self):
-        """What a machine that is off leaves us to say."""
-        status = self.qemu.wait()
-        for log in self.logs:
-            # QEMU is gone, so its end of file is near; a busy machine may need seconds to read up to it.
-            log.join(timeout=10)
-        self.look_after_streams()
-        if self.options.console:
-            return self.with_log(self.console_verdict(status))
-        error = None if self.report.error is None else f"ocinit: {shown(self.report.error)}"
-        if self.report.status is None:
-            raise End(FAILED, error or self.cause(status), tail=error is None)
-        if loss := self.loss():
-            raise loss
-        if error:
-            raise End(self.with_log(self.report.status), error)
-        return self.with_log(self.report.status)
-
-    def with_log(self, status):
-        """Returns the status, unless the --log could not be written."""
-        return FAILED if self.log_file and self.log_file.failed else status
-
-    def console_verdict(self, status):
-        """Without a report the console's last line says the exit status; an image's own init only powers off."""
-        for line in reversed(self.log_tail):
-            if b"Kernel panic" in line:
-                break
-            said = re.search(rb"ocinit: exit status ([0-9]{1,3})$", line)
-            if said and int(said[1]) < 256:
-                return int(said[1])
-        panicked = any(b"Kernel panic" in line for line in self.log_tail)
-        if "ocinit.mode=exec" in self.options.append.split() and status == 0 and not panicked:
-            return 0
-        raise End(FAILED, self.cause(status))
-
-    def cause(self, status):
-        """Why a machine ended that did not report."""
-        for line in self.log_tail:
-            if b"Kernel panic" in line:
-                return f"the guest's kernel panicked: {shown(line.partition(b'not syncing: ')[2])}"
-        if status != 0:
-            how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
-            return f"{QEMU} failed ({how}) before the guest reported"
-        return "the machine went off before the guest reported"
-
-    # -- control
-
-    def converse(self, events):
-        """Reads the guest's lines and sends those that wait. Returns false when no more can come."""
-        if events & select.POLLOUT:
-            self.send()
-        return not events & ~select.POLLOUT or self.read_control()
-
-    def read_control(self):
-        """Takes what the guest says; false when it will say no more."""
-        try:
-            data = self.control.recv(CHUNK)
-        except BlockingIOError:
+    def _read_port(self) -> bool:
+        """Acts on what the guest says. Returns false when no more can come."""
+        if not self.port:
+            return False
+        data = self.port.receive()
+        if data is None:
             return True
-        except ConnectionResetError:
-            data = b""
-        try:
-            for verb in self.report.feed(data):
-                self.act_on(verb)
-        except Lie as lie:
-            raise End(FAILED, str(lie)) from None
+        for verb in self.report.feed(data):
+            self._act_on(verb)
         return bool(data)
 
-    def act_on(self, verb):
-        if verb == "hello" and self.options.tty:
-            self.say_size()
+    def _act_on(self, verb: str) -> None:
+        if verb == "hello" and self.plan.guest.tty:
+            self._say_size()
         elif verb == "started":
-            if self.requests:
-                self.patient_until = float("inf")
-            for line in self.requests:
-                self.request(line)
+            self.requests.container_runs()
             if self.terminal.is_ours:
                 self.terminal.make_raw()
                 self.input.start()
         elif verb == "exit":
+            now = time.monotonic()
             for output, count in zip(self.outputs, self.report.wanted, strict=True):
-                output.waits_since = output.waits_since and time.monotonic()
-                output.wanted = count
+                output.expect(count, now)
             self.input.stop()
 
-    def say(self, line):
-        """Sends a line to the guest. It is dropped if the guest does not read and the buffer is full."""
-        if self.control and len(self.unsaid) < UNSAID_MAX:
-            self.unsaid += line.encode() + b"\n"
-            self.send()
+    def _say(self, line: str) -> None:
+        """Sends a line to the guest, if it has a control port."""
+        if self.port:
+            self.port.say(line)
+            self._poll_port()
 
-    def send(self):
-        """Sends what the port takes at once, and polls for the rest."""
-        try:
-            del self.unsaid[: self.control.send(self.unsaid)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.unsaid.clear()  # the machine is gone
-        with contextlib.suppress(OSError):  # do not wait for it
-            self.poll.modify(self.control, select.POLLIN | (select.POLLOUT if self.unsaid else 0))
+    def _send(self) -> None:
+        if self.port:
+            self.port.send()
+            self._poll_port()
 
-    def say_size(self):
-        size = self.terminal.size()
-        if size:
-            self.say(f"size {size[0]} {size[1]}")
+    def _poll_port(self) -> None:
+        """Polls the port for room as long as a line waits."""
+        if self.port:
+            events = select.POLLIN | (select.POLLOUT if self.port.unsent else 0)
+            with contextlib.suppress(OSError):  # it was unregistered
+                self._poll.modify(self.port, events)
+
+    def _say_size(self) -> None:
+        if size := self.terminal.size():
+            self._say(f"size {size[0]} {size[1]}")
 
     # -- signals
 
-    def catch_signals(self):
-        signal.set_wakeup_fd(self.waker.writer, warn_on_full_buffer=False)
-        for number in [*self.FORWARDED, *self.STOPPING]:
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means it
-                signal.signal(number, lambda number, _: self.pending_signals.append(number))
-        if self.options.tty:
-            signal.signal(signal.SIGWINCH, lambda *_: setattr(self, "resized", True))
-            signal.signal(signal.SIGCONT, lambda *_: self.report.started and self.terminal.make_raw())
+    def _act_on_signals(self) -> None:
+        while self._pending:
+            number = self._pending.popleft()
+            if not self.port:
+                raise Unanswered(number, "there is no control port")
+            self.requests.take(number, time.monotonic(), self.report.started)
 
-    def act_on_signals(self):
-        """The first signal goes to the container or stops it. The next ends the machine, unless it stops after a SIGINT."""
-        while self.pending_signals:
-            number = self.pending_signals.pop(0)
-            stops = number in self.STOPPING
-            if not self.control:
-                self.give_up_on(number, "there is no control port")
-            if self.signals and (not stops or self.signals[-1] in self.STOPPING):
-                self.give_up_on(number, "the second one")
-            self.signals.append(number)
-            line = "stop" if stops else f"signal {number}"
-            if self.report.started:
-                self.request(line)
-            else:
-                self.requests.append(line)
-                self.patient_until = min(self.patient_until, time.monotonic() + SIGNAL_PATIENCE)
-
-    def request(self, line):
+    def _request(self, line: str) -> None:
         """Passes a signal to the guest; a stop gets a deadline."""
-        self.say(line)
+        self._say(line)
         if line == "stop":
-            self.stop_by = time.monotonic() + STOP_PATIENCE
-            self.reader_time_before = self.reader_time()
-
-    def give_up_on(self, number, why):
-        raise End(128 + number, f"{signal.Signals(number).name}: {why}: the machine was killed")
+            self._stop_by = time.monotonic() + STOP_PATIENCE
+            self._reader_time_before = self._reader_time()
 
     # -- the end
 
-    def close(self):
-        """Ends the machine, restores the terminal, and lets signals end us again."""
+    def _verdict(self) -> End:
+        """Returns the End of a machine that is off."""
+        status = self.qemu.wait()
+        for log in self.logs:
+            # QEMU is gone, so its end of file is near; a busy host may take seconds to reach it.
+            log.join(timeout=10)
+        self._look_after_streams()
+        if self.port:
+            end = verdict.reported(self.report, self.outputs, self.log_tail, status)
+        else:
+            end = verdict.printed(self.plan.guest, self.log_tail, status)
+        return self._with_log(end)
+
+    def _with_log(self, end: End) -> End:
+        """Returns `end`; its status is FAILED if the --log could not be written."""
+        is_failed = self._log_file is not None and self._log_file.failed
+        return End(FAILED, end.message, end.show_log) if is_failed else end
+
+    def close(self) -> None:
+        """Ends the machine, restores the terminal, and lets signals end the process again."""
         self.qemu.kill()
         self.qemu.wait()
         for output in self.outputs:
-            output.join(timeout=LAST_WORDS)
+            if output.ident:
+                output.join(timeout=LAST_WORDS)
         self.terminal.restore()
-        for number in [*self.FORWARDED, *self.STOPPING]:
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)
+        if self._catches_signals:
+            for number in (*FORWARDED, *STOPPING):
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    signal.signal(number, signal.SIG_DFL)
+
+    def _release(self) -> None:
+        """Closes our fds, unless a thread still waits for a reader of our streams."""
+        self.input.stop()
+        for end in self._sockets:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        threads = [thread for thread in [*self.logs, *self.outputs, self.input] if thread.ident]
+        for thread in threads:
+            thread.join(timeout=LAST_WORDS)
+        if self._catches_signals:
+            signal.set_wakeup_fd(-1)
+        if not any(thread.is_alive() for thread in threads):
+            self._fds.close()
+            if self.qemu.stdout:
+                self.qemu.stdout.close()
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        self._release()
 
 
-def timings(machine, seconds_before):
-    """How long each phase took, in milliseconds; PID 1 starts where its first phase does."""
-    phases = machine.report.phases
-    rows = [("host: disk, initramfs", seconds_before * 1e3)]
-    if phases:
-        rows.append(("kernel", phases[0][1] / 1e3))
-    rows += [(shown(name), (end - start) / 1e3) for name, start, end in phases]
-    rows.append(("in all", seconds_before * 1e3 + (time.monotonic() - machine.started) * 1e3))
-    return [f"{name:<24}{milliseconds:>10.1f} ms" for name, milliseconds in rows]
+def in_memory(data: bytes) -> int:
+    """Returns the fd of a memfd with these bytes."""
+    fd = os.memfd_create("ocinit")
+    with open(fd, "wb", closefd=False) as file:
+        file.write(data)
+    return fd

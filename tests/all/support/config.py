@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""Lists a config.json, a line per fact, sorted, so that two of them can be compared: members by their path, mounts by
-their destination, options and capabilities as sets. Arguments: FILE."""
+"""Lists a config.json, a sorted line for each fact, so that two of them can be compared.
+
+Members have their path, mounts their destination; options and capabilities are sets.
+Arguments: FILE.
+"""
 
 import json
 import sys
@@ -13,7 +16,9 @@ def facts(value, path):
     elif path == "mounts":
         for mount in value:
             options = ",".join(sorted(mount.pop("options", [])))
-            yield f"mount {mount.pop('destination')} {mount.pop('type')} {mount.pop('source', '-')} {options}".rstrip()
+            source = mount.pop("source", "-")
+            place = f"{mount.pop('destination')} {mount.pop('type')}"
+            yield f"mount {place} {source} {options}".rstrip()
             assert not mount, mount
     elif path == "linux.namespaces":
         yield path + " " + " ".join(sorted(namespace["type"] for namespace in value))

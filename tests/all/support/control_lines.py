@@ -1,7 +1,9 @@
-"""control_lines.py FOLDER ROUNDS: random conversations of a guest, read by FOLDER/control.py and by a second reading.
+"""control_lines.py FOLDER ROUNDS: random conversations, read by FOLDER/control.py and once more.
 
-The second one looks at the whole text at once, with one expression for each line; the two must agree.
+The second reading looks at the whole text at once, by an expression for each line. The two must
+agree.
 """
+
 import random
 import re
 import sys
@@ -12,16 +14,47 @@ from control import Lie, Report
 SEED = 20211
 COUNT = 1 << 63
 PIECES = [
-    b"hello 1", b"hello 2", b"hello", b"started", b"started ", b"error", b"error x y", b"error \x1b\xff", b"phase a 1 2",
-    b"phase a 2 1", b"phase a 1", b"phase  1 2", b"exit 0 0 0", b"exit 255 1 2", b"exit 256 0 0", b"exit -1 0 0",
-    b"exit 0 9223372036854775808 0", b"exit 0 9223372036854775809 0", b"exit 0 0", b"", b" ", b"\0", b"x" * 4096,
-    b"error " + b"y" * 4090, b"error " + b"y" * 4091, "exit \u0663 0 0".encode(), b"exit 0 0 0\r", b"EXIT 0 0 0",
+    b"hello 1",
+    b"hello 2",
+    b"hello",
+    b"started",
+    b"started ",
+    b"error",
+    b"error x y",
+    b"error \x1b\xff",
+    b"phase a 1 2",
+    b"phase a 2 1",
+    b"phase a 1",
+    b"phase  1 2",
+    b"exit 0 0 0",
+    b"exit 255 1 2",
+    b"exit 256 0 0",
+    b"exit -1 0 0",
+    b"exit 0 9223372036854775808 0",
+    b"exit 0 9223372036854775809 0",
+    b"exit 0 0",
+    b"",
+    b" ",
+    b"\0",
+    b"x" * 4096,
+    b"error " + b"y" * 4090,
+    b"error " + b"y" * 4091,
+    "exit \u0663 0 0".encode(),
+    b"exit 0 0 0\r",
+    b"EXIT 0 0 0",
 ]
 
 
 def second_reading(text):
     """The state that `text` leads to, or None if it is no conversation."""
-    state = {"greeted": False, "started": False, "error": None, "phases": 0, "status": None, "wanted": []}
+    state = {
+        "greeted": False,
+        "started": False,
+        "error": None,
+        "phases": 0,
+        "status": None,
+        "wanted": [],
+    }
     *lines, rest = text.split(b"\n")
     for line in lines:
         if state["status"] is not None or len(line) > 4096:
@@ -67,14 +100,23 @@ def first_reading(text, chance):
         assert "\n" not in str(lie) and str(lie).isprintable(), lie
         return None
     return {
-        "greeted": report.greeted, "started": report.started, "error": report.error,
-        "phases": len(report.phases), "status": report.status, "wanted": report.wanted,
+        "greeted": report.greeted,
+        "started": report.started,
+        "error": report.error,
+        "phases": len(report.phases),
+        "status": report.status,
+        "wanted": report.wanted,
     }
 
 
 def conversation(chance):
     if chance.random() < 0.5:  # mostly right, so that the later lines are reached
-        lines = [b"hello 1", *[b"phase p 1 2"] * chance.choice([0, 1, 15, 16, 17]), b"started", b"exit 3 4 5"]
+        lines = [
+            b"hello 1",
+            *[b"phase p 1 2"] * chance.choice([0, 1, 15, 16, 17]),
+            b"started",
+            b"exit 3 4 5",
+        ]
         if chance.random() < 0.5:
             lines.insert(chance.randrange(len(lines) + 1), chance.choice(PIECES))
     else:

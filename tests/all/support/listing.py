@@ -1,13 +1,23 @@
 #!/usr/bin/env python3
-"""Lists a tree, a line per entry, sorted: name, type, mode, owner, size, modification time in nanoseconds, link target,
-device number, the first name of a hard link, extended attributes, SHA-256 of the content. Arguments: ROOT."""
+"""Lists a tree, a sorted line for each entry.
+
+A line has name, type, mode, owner, size, modification time in nanoseconds, link target, device
+number, the first name of a hard link, extended attributes, SHA-256 of the content. Arguments: ROOT.
+"""
 
 import hashlib
 import os
 import stat
 import sys
 
-KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink", stat.S_IFCHR: "char", stat.S_IFBLK: "block", stat.S_IFIFO: "fifo"}
+KINDS = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "dir",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFCHR: "char",
+    stat.S_IFBLK: "block",
+    stat.S_IFIFO: "fifo",
+}
 
 
 def text(name):
@@ -19,7 +29,10 @@ def entry(root, name, first_names):
     there = os.lstat(path)
     kind = KINDS[stat.S_IFMT(there.st_mode)]
     first = first_names.setdefault((there.st_dev, there.st_ino), name)
-    xattrs = ",".join(f"{key}={os.getxattr(path, key, follow_symlinks=False).hex()}" for key in sorted(os.listxattr(path, follow_symlinks=False)))
+    xattrs = ",".join(
+        f"{key}={os.getxattr(path, key, follow_symlinks=False).hex()}"
+        for key in sorted(os.listxattr(path, follow_symlinks=False))
+    )
     digest = ""
     if kind == "file":
         with open(path, "rb") as file:
@@ -43,7 +56,9 @@ def main(root):
     root = os.fsencode(root)
     names, first_names = [b""], {}
     for directory, directories, files in os.walk(root):
-        names += [os.path.relpath(os.path.join(directory, name), root) for name in directories + files]
+        names += [
+            os.path.relpath(os.path.join(directory, name), root) for name in directories + files
+        ]
     for name in sorted(names):
         print("\t".join(entry(root, name, first_names)))
 

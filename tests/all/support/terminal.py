@@ -1,8 +1,10 @@
-"""terminal.py STEP WORD ... -- COMMAND...: runs COMMAND at a pseudo-terminal of its own, 30 rows by 90 columns.
+"""terminal.py STEP WORD ... -- COMMAND...: runs COMMAND at a terminal, 30 rows by 90 columns.
 
-Steps are carried out in order: `expect TEXT` (what came before it is used up), `type TEXT`, `resize "ROWS COLUMNS"`.
-The screen goes to standard output, a step that fails to standard error, and the command's status is ours.
+The steps are carried out in order: `expect TEXT` (all before it is used up), `type TEXT`,
+`resize "ROWS COLUMNS"`. The screen goes to stdout, a step that fails to stderr, and the command's
+status is ours.
 """
+
 import fcntl
 import os
 import pty
@@ -18,8 +20,8 @@ STEP_SECONDS = 150
 
 def main():
     split = sys.argv.index("--")
-    steps = list(zip(sys.argv[1:split:2], sys.argv[2:split:2]))
-    command = sys.argv[split + 1:]
+    steps = list(zip(sys.argv[1:split:2], sys.argv[2:split:2], strict=True))
+    command = sys.argv[split + 1 :]
     pid, master = pty.fork()
     if pid == 0:
         resize(0, 30, 90)
@@ -43,7 +45,9 @@ def main():
     while read(master, seen, STEP_SECONDS):
         pass
     _, status = os.waitpid(pid, 0)
-    sys.exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+    sys.exit(
+        os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    )
 
 
 def resize(terminal, rows, columns):
@@ -55,7 +59,7 @@ def expect(master, seen, text):
     while text not in seen:
         if not read(master, seen, max(0, deadline - time.monotonic())):
             return False
-    del seen[:seen.index(text) + len(text)]
+    del seen[: seen.index(text) + len(text)]
     return True
 
 
