@@ -1,10 +1,10 @@
 # ocinit: `make run` boots an OCI image in a virtual machine, on a fresh Debian 12 with Rust.
 .DEFAULT_GOAL := help
-.PHONY: help setup build board features reproducible run test test-escapes check size bench-boot bench-unpack bench-run fuzz clean
+.PHONY: help setup build board features reproducible run test test-escapes check lint-python size bench-boot bench-unpack bench-run fuzz clean
 
 # Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
-TO_TEST := $(TO_RUN) binutils bubblewrap buildah crun dosfstools e2fsprogs erofs-utils iproute2 kmod mmdebstrap mtools oci-image-tool procps runc skopeo squashfs-tools strace uidmap xorriso zstd
+TO_TEST := $(TO_RUN) binutils bubblewrap buildah crun dosfstools e2fsprogs erofs-utils iproute2 kmod mmdebstrap mtools mypy oci-image-tool procps python3-venv runc skopeo squashfs-tools strace uidmap xorriso zstd
 
 # Seconds that `make fuzz` gives each target.
 SECONDS ?= 60
@@ -44,10 +44,19 @@ FAST := src:: tidy:: \
     hostile:: \
     plans::
 
-check: setup ## formatting, clippy and the tests that are quick: under two minutes
+check: setup lint-python ## formatting, clippy and the tests that are quick: under two minutes
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	OCINIT_RUNTIME=ocinit tests/run $(FAST)
+
+# mypy reads what has types: qemu/ and what the benchmarks share.
+TYPED  := $(wildcard qemu/*.py qemu/tests/*.py) $(addprefix qemu/, boot bench-boot debian-image demo-image kernel mkdisk mkinitramfs) tests/bench/measuring.py
+PYTHON := $(TYPED) tests/run linker/size $(addprefix tests/bench/, run unpack) $(wildcard tests/all/support/*.py)
+
+lint-python: setup ## the Python files: ruff, mypy, unit tests of qemu/, which need no VM
+	@ruff=$$(qemu/setup --ruff) && "$$ruff" check --config qemu/ruff.toml $(PYTHON) && "$$ruff" format --check --config qemu/ruff.toml $(PYTHON)
+	mypy --config-file qemu/mypy.ini $(TYPED)
+	PYTHONPATH=qemu python3 -B -W error -m unittest discover -s qemu/tests
 
 test: setup build ## all of the tests, most of them in virtual machines, and what each took
 	cargo fmt --check
