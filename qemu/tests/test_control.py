@@ -41,6 +41,10 @@ LIES = [
     b"hello 1\nphase x 1 %d\n" % (COUNT_MAX + 1),
     b"hello 1\nphase x 1 99999999999999999999999\n",
     "hello 1\nphase x 1 \u0662\n".encode(),
+    b"hello 1\njob a started\n",  # before the container's own start
+    b"hello 1\nstarted\njob a b started\n",
+    b"hello 1\nstarted\njob a out 0\n",
+    b"hello 1\nstarted\njob a exit 1000\n",
     b"hello 1\nexit 256 0 0\n",
     b"hello 1\nexit -1 0 0\n",
     b"hello 1\nexit +1 0 0\n",
@@ -107,6 +111,12 @@ class Believed(unittest.TestCase):
             self.assertEqual(report.wanted, [COUNT_MAX, 0])
             self.assertEqual(report.error, error)
             self.assertEqual(len(report.phases), PHASES_MAX)
+
+    def test_the_lines_of_another_container(self) -> None:
+        jobs = [b"a started", b"a out 00ff", b"a err 0a", b"a failed no: x", b"a exit 0"]
+        text = b"hello 1\nstarted\n" + b"".join(b"job %s\n" % job for job in jobs)
+        verbs, report, lie = read(text, 1)
+        self.assertEqual((verbs[2:], report.status, lie), (["job"] * len(jobs), None, None))
 
     def test_the_end_of_file_adds_nothing(self) -> None:
         _, report, _ = read(WHOLE + b"", 5)

@@ -1,6 +1,8 @@
-"""jobs.py FILE BOOT [WORD]...: runs BOOT. Says the lines of FILE to the guest once its container has started, and
-writes what the guest says of its jobs to FILE.said: a line for each, output as Python shows bytes.
+"""jobs.py FILE BOOT [WORD]...: runs BOOT, says the lines of FILE when its container runs.
+
+What the guest says of its jobs goes to FILE.said: a line for each, output as Python shows bytes.
 """
+
 import pathlib
 import runpy
 import sys
@@ -15,7 +17,7 @@ except ImportError:
     import guest as messages
     import running as machine
 
-said = pathlib.Path(f"{requests}.said").open("w", buffering=1)
+said = pathlib.Path(f"{requests}.said").open("w", buffering=1)  # noqa: SIM115
 
 
 class Report(messages.Report):
