@@ -7,7 +7,7 @@ import unittest
 
 from support import HEX, InFolder
 
-from disks import Disk, further_disk, image_disk, split_reference
+from disks import Disk, further_disk, image_disk, made_disk, split_reference
 from failure import Failure
 
 
@@ -130,6 +130,14 @@ class Image(InFolder):
                 image_disk(str(path), "raw")
         with self.assertRaisesRegex(Failure, "--fs ext4 makes a disk of a layout"):
             image_disk(str(fifo), "ext4")
+
+    def test_mkdisks_error_has_no_fd_in_it(self) -> None:
+        empty = self.folder / "empty"
+        empty.mkdir()
+        fd = os.open(empty, os.O_RDONLY)
+        self.addCleanup(os.close, fd)
+        with self.assertRaisesRegex(Failure, "^/shown: not an OCI layout"):
+            made_disk(f"/proc/self/fd/{fd}", "/shown", "vfat", (), [fd])
 
     def test_mkdisks_error_names_the_image(self) -> None:
         (self.layout() / "secret").touch()

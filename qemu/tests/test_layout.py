@@ -133,6 +133,10 @@ class Directory(InFolder):
                     pass
         with self.changed(), source.open(words) as file:
             pass  # not read to its end
+        with self.changed(), source.open(words) as file:
+            while file.read(2):
+                pass
+            blob.write_bytes(b"y")  # of the same size, after it was read
 
     def changed(self) -> contextlib.AbstractContextManager[object]:
         return self.assertRaisesRegex(Failure, "changed while it was read")

@@ -235,7 +235,7 @@ class LogTest(unittest.TestCase):
             with limit, tell:
                 log = LogFile(path)
                 for _ in range(5):
-                    log.write(b"x" * (1 << 20))
+                    log.write(b"x" * 1_000_000)
             log.close()
             self.assertEqual(os.path.getsize(path), 3 << 20)
         self.assertEqual(said, [f"boot: {path}: the log is written no further than 3 MiB"])
