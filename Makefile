@@ -1,6 +1,6 @@
 # ocinit: `make run` boots an OCI image in a virtual machine, on a fresh Debian 12 with Rust.
 .DEFAULT_GOAL := help
-.PHONY: help setup build board features reproducible run test test-escapes check lint-python size bench-boot bench-unpack bench-run fuzz clean
+.PHONY: help setup build board features reproducible run test test-escapes check lint-python size bench-boot bench-unpack bench-run fuzz miri clean
 
 # Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
@@ -91,6 +91,14 @@ fuzz: setup ## run every fuzz target for SECONDS, 60 if not said (needs cargo-fu
 	    mkdir -p tests/fuzz/corpus/$$target; \
 	    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target x86_64-unknown-linux-gnu $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(SECONDS) || exit 1; \
 	done
+
+# Miri runs no assembly and no C: the rooms that need neither, on the host's target.
+MIRI := sync:: sys::ring io::strings io::path io::text codec::json codec::tar codec::crc32::tests::known rootfs::name error::
+
+miri: ## run the unit tests of what is unsafe or reads hostile bytes under Miri (needs a nightly toolchain)
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "make miri: Miri is missing: rustup toolchain install nightly && rustup component add --toolchain nightly miri rust-src" >&2; exit 1; }
+	CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER= MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib \
+	    --target x86_64-unknown-linux-gnu --target-dir target/miri --no-default-features -- $(MIRI) --skip linear_time --skip every_prefix
 
 clean: ## remove what was built (what was fetched stays in ~/.cache/ocinit)
 	cargo clean

@@ -22,6 +22,9 @@ pub fn forbid_huge_pages<T: ?Sized>(value: &mut T) {
 /// Reads a whole file of `length` bytes into pages of its own, which stay for the life of the
 /// process. Returns as many bytes as the file has.
 pub fn read_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
+    if length == 0 {
+        return Ok(&[]);
+    }
     let mut bytes = MappedVec::<u8>::zeroed(length)?;
     let mut filled = 0;
     while filled < length {
@@ -315,6 +318,22 @@ impl<T> Drop for MappedVec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_read_whole_and_an_empty_one_is_no_error() {
+        let path = std::env::temp_dir().join(format!("ocinit-vm-{}", std::process::id()));
+        let open = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+            super::super::fs::open(super::super::fd::CWD, &path, 0, 0).unwrap()
+        };
+        let (empty, short) = (open(b""), open(b"some words"));
+        assert_eq!(read_file(empty.by_ref(), 0).unwrap(), b"");
+        assert_eq!(read_file(short.by_ref(), 10).unwrap(), b"some words");
+        // The file has shrunk since its size was asked for.
+        assert_eq!(read_file(open(b"some").by_ref(), 10).unwrap(), b"some");
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn a_list_grows_to_its_limit() {

@@ -54,7 +54,12 @@ fn board() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let make = support::tool(
-            Command::new("make").args(["-n", "board"]).current_dir(support::project()),
+            // `make test` gives its own variables along.
+            Command::new("make")
+                .args(["-n", "board"])
+                .env_remove("MAKEFLAGS")
+                .env_remove("MAKELEVEL")
+                .current_dir(support::project()),
         );
         let line = String::from_utf8(make).expect("make's text");
         let words = line.trim().strip_prefix("cargo ").expect("one command of cargo").split(' ');

@@ -40,6 +40,7 @@ macro_rules! functions {
         ///
         /// # Safety
         /// The arguments must be what the call expects: addresses valid for what the kernel does with them.
+        #[cfg(not(miri))]
         #[inline(always)]
         pub unsafe fn $name(number: libc::c_long, args: [usize; $count]) -> isize {
             let value: isize;

@@ -32,10 +32,12 @@ const UNSET: [&str; 16] = [
 ];
 
 /// Run by the C library before `main`, while there is one thread.
+#[cfg(not(miri))]
 #[used]
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = prepare;
 
+#[cfg_attr(miri, expect(dead_code, reason = "Miri knows no signals"))]
 extern "C" fn prepare() {
     // In a unit test's container the program shows what it was given.
     if std::env::var_os("PROBE").is_some() {
