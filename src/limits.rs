@@ -154,7 +154,7 @@ pub const NET_ADDRESSES_MAX: usize = 64;
 /// of two; 32 KiB are 2 % slower, because the inner loop ends at the window's end.
 pub const GZIP_WINDOW_BYTES: usize = 64 << 10;
 /// Bytes between the thread that inflates and the one that creates, a power of two. 256 KiB are no
-/// faster, and PID 1's peak would pass 1 MiB.
+/// faster, and take as much more.
 pub const RING_BYTES: usize = 128 << 10;
 /// Compressed bytes read ahead, shared by inflate and the digest; a power of two.
 pub const INPUT_BYTES: usize = 32 << 10;
