@@ -2,6 +2,7 @@
 
 use super::super::state::Process;
 use super::*;
+use crate::sys::Errno;
 use crate::sys::fd::CWD;
 use std::time::{Duration, Instant};
 
@@ -131,6 +132,22 @@ fn the_last_kind_goes_on_after_a_failure() {
     );
     assert_eq!(done.unwrap_err(), "error running poststop hook #0: exit status 4, output: ");
     assert!(place.join("after").exists());
+}
+
+/// A cause keeps its text, errno and status, whatever cleanup makes and drops after it.
+#[test]
+fn nine_failing_poststop_hooks_follow_the_cause() {
+    let scripts: Vec<_> = (1..=9).map(|n| script(&format!("exit {n}"))).collect();
+    let cause = Error::with_errno(format_args!("the cause"), Errno::ENOSPC).with_status(126);
+    let (_place, done) = hooks("nine", "poststop", true, &scripts.join(","));
+    let error = cause.with(done.map_err(|text| Error::new(format_args!("{text}"))));
+    let text = error.to_string();
+    assert!(text.starts_with("the cause; error running poststop hook #0: exit status 1"), "{text}");
+    for n in 0..9 {
+        let hook = format!("poststop hook #{n}: exit status {}", n + 1);
+        assert!(text.contains(&hook), "{hook} is missing: {text}");
+    }
+    assert_eq!((error.errno(), error.status()), (Errno::ENOSPC, 126));
 }
 
 #[test]
