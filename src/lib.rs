@@ -14,10 +14,10 @@
 //!        /    \
 //!     bundle  export           puts image, rootfs and spec together; takes an image (image, rootfs) elsewhere
 //!     /    |     \
-//!  image  rootfs  spec <- container
-//!     \    |     /       |
-//!        codec         watch    the one event loop: init, cli and container wait by it
-//!            \        /
+//!  image  rootfs  spec <- cgroup <- container
+//!     \    |     /                    |
+//!        codec                      watch    the one event loop: init, cli and container wait by it
+//!            \                     /
 //!             io -> sys
 //!    error  log  limits  sync        ground, used by all
 //! ```
@@ -42,6 +42,7 @@ mod ground;
 mod pages;
 
 pub mod bundle;
+pub mod cgroup;
 pub mod cli;
 pub mod codec;
 pub mod container;

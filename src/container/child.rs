@@ -5,7 +5,6 @@
 //! is close-on-exec.
 
 use super::hooks::{self, HookContext, Inside};
-use super::kernel_file::write_file;
 pub use super::prepared::Plan;
 use super::request::{Launch, creates_userns};
 use super::seccomp::Filter;
@@ -15,6 +14,7 @@ use super::{
     Stdio, attributes, devices, execute, home, last_steps, privileges, procfs_maker, set_up_root,
 };
 use crate::error::{Context, Error, Result};
+use crate::io::kernel_file::write_file;
 use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;

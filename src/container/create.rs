@@ -1,7 +1,6 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or
 //! nothing of them.
 
-use super::cgroup::{self, Cgroup, CgroupPath};
 use super::hooks::{self, HookContext};
 use super::launch::{self, Host, Launch};
 use super::notify::Relay;
@@ -10,6 +9,7 @@ use super::seccomp::{self, Filter};
 use super::start_socket::StartSocket;
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
 use super::{ContainerMemory, Pointers, Running, Stdio, intel_rdt, net_devices, userns};
+use crate::cgroup::{self, Cgroup, CgroupPath};
 use crate::error::Result;
 use crate::io::lossy::LossyC;
 use crate::spec::{self, HookKind, Spec};

@@ -5,9 +5,9 @@
 //! is named may be others', too: it is made where it has a schema and is missing, and only looked
 //! at where it is there.
 
-use super::kernel_file::write_file;
 use super::state::Id;
 use crate::error::{Context, Error, Result};
+use crate::io::kernel_file::write_file;
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;

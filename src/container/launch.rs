@@ -4,9 +4,10 @@
 use super::handshake::{self, Channel};
 use super::procfs::Procfs;
 use super::report::Report;
-pub use super::request::{Host, Idle, Instead, Launch};
+pub use super::request::{Host, Idle, Launch};
 use super::starting::{Made, Starting};
 use super::{Pointers, Running, attributes, child, intermediate, mounts, sysctl};
+use crate::cgroup::Instead;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS};
 use crate::sys::marked::Mark;
 use crate::sys::mount;

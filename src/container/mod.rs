@@ -2,7 +2,6 @@
 //! it takes.
 
 pub mod attributes;
-pub mod cgroup;
 mod child;
 pub mod create;
 mod devices;
@@ -14,7 +13,6 @@ pub mod hooks;
 mod init;
 pub mod intel_rdt;
 pub mod intermediate;
-mod kernel_file;
 mod last_steps;
 pub mod launch;
 mod machine;
@@ -44,7 +42,6 @@ mod time_offsets;
 mod unmask;
 pub mod userns;
 
-pub use cgroup::{Cgroup, MachineGroup};
 pub use launch::Launch;
 pub use machine::{Starter, become_process};
 pub use memory::{ContainerMemory, Pointers};

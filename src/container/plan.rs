@@ -5,10 +5,10 @@
 mod text;
 mod write;
 
-use super::cgroup::CgroupPath;
 use super::create::Request;
 use super::seccomp::{self, Filter, Program};
 use super::{intel_rdt, mounts, sysctl};
+use crate::cgroup::CgroupPath;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::LossyC;
 use crate::spec::Spec;

@@ -4,11 +4,12 @@ use super::running::Stdio;
 use super::seccomp::Filter;
 use super::start_socket::StartSocket;
 use super::state::{Id, State};
+use crate::cgroup::Instead;
 use crate::io::strings::PackedStrings;
 use crate::spec::{self, HookKind, Spec};
 use crate::sys::Errno;
 use crate::sys::clone::{CLONE_NEWPID, CLONE_NEWUSER};
-use crate::sys::fd::{Fd, FdRef};
+use crate::sys::fd::FdRef;
 use crate::{Error, Result};
 
 /// What is started, and how.
@@ -99,16 +100,6 @@ pub trait Host {
         let _ = errno;
         Ok(Instead::Nowhere)
     }
-}
-
-/// Where to create a process that cannot start in its cgroup.
-pub enum Instead {
-    /// Nowhere: it is an error.
-    Nowhere,
-    /// In this cgroup.
-    Of(Fd),
-    /// In the caller's cgroup.
-    OfCaller,
 }
 
 /// A host that has nothing to do.

@@ -3,6 +3,7 @@
 pub(super) mod fixture;
 
 use super::*;
+use crate::cgroup::{self, Cgroup};
 use crate::io::strings::PackedStrings;
 use crate::spec::{Capabilities, Resources, User, capability, defaults};
 use crate::sys::clone::*;

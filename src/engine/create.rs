@@ -3,7 +3,7 @@
 use super::bundle::{self, FromImage, Place};
 use super::notify::Notify;
 use super::{EngineMemory, Notice, Notices, hold_signals, image_bundle, service_manager};
-use crate::container::cgroup::{self, CgroupPath};
+use crate::cgroup::{self, CgroupPath};
 use crate::container::create::{self, Request};
 use crate::container::notify::Relay;
 use crate::container::plan::Plan;

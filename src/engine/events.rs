@@ -2,7 +2,7 @@
 
 use super::stats::{self, Files};
 use super::{EngineMemory, pause};
-use crate::container::Cgroup;
+use crate::cgroup::Cgroup;
 use crate::container::state::{Id, Root, Status};
 use crate::sys::fd::Fd;
 use crate::sys::{Errno, event, fs, time};

@@ -2,9 +2,9 @@
 
 use super::notify::Notify;
 use super::{EngineMemory, Notice, Notices, hold_signals, service_manager};
-use crate::container::cgroup::Joined;
+use crate::cgroup::{Instead, Joined};
 use crate::container::hooks::HookContext;
-use crate::container::launch::{self, Host, Instead, Launch};
+use crate::container::launch::{self, Host, Launch};
 use crate::container::state::{Id, Root, Status};
 use crate::container::{ContainerMemory, Running, attributes, intermediate, seccomp};
 use crate::io::document;
@@ -107,7 +107,7 @@ pub fn exec(
         attributes::set_affinity(cpus, "initial")?;
     }
     let kinds = intermediate::kinds_of(state.process.pid)?;
-    let group = Joined::find(&state, wanted.cgroup)?;
+    let group = Joined::find(state.cgroup, state.process.pid, state.rootless, wanted.cgroup)?;
     let spec = Spec { process, namespaces: 0, joined: &[], init: false, ..container };
     let filter = seccomp::of(&spec, seccomp)?;
     let context = HookContext { spec: &spec, id, state, status: Status::Running };

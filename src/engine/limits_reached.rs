@@ -1,7 +1,7 @@
 //! Limits that a container has reached: reported at its end, as its exit status does not show them.
 
 use super::{Notice, Notices};
-use crate::container::Cgroup;
+use crate::cgroup::Cgroup;
 use crate::container::state::State;
 use crate::sys::process::Ended;
 use crate::sys::signal::SIGKILL;

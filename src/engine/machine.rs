@@ -3,7 +3,7 @@
 
 use super::{Notice, Notices};
 use crate::bundle::{self, DEFAULT_HOSTNAME, Overrides};
-use crate::container::MachineGroup;
+use crate::cgroup::MachineGroup;
 use crate::image::Config;
 use crate::io::strings::StringBlock;
 use crate::limits::DEVICES_MAX;

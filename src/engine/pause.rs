@@ -1,7 +1,7 @@
 //! Freezes and thaws a container's processes.
 
 use super::EngineMemory;
-use crate::container::Cgroup;
+use crate::cgroup::Cgroup;
 use crate::container::state::{Directory, Id, Root, State, Status};
 use crate::{Error, Result};
 

@@ -3,8 +3,8 @@
 //!
 //! What version 2 does not count is 0 or left out, as runc does it.
 
+use crate::cgroup::Cgroup;
 use crate::codec::json::Writer;
-use crate::container::Cgroup;
 use crate::io::path::PathBuf;
 use crate::io::text::{decimal, words};
 use crate::sys::fs;

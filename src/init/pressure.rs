@@ -3,7 +3,7 @@
 
 use super::report::Report;
 use super::sysfs;
-use crate::container::MachineGroup;
+use crate::cgroup::MachineGroup;
 use crate::io::text::decimal;
 use crate::spec::Resources;
 use crate::sys::fd::FdRef;

@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod in_root;
+pub mod kernel_file;
 pub mod lossy;
 pub mod observer;
 pub mod output;

@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "engine",
             "bundle",
             "container",
+            "cgroup",
             "image",
             "rootfs",
             "spec",
@@ -36,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "engine",
             "bundle",
             "container",
+            "cgroup",
             "export",
             "image",
             "rootfs",
@@ -53,6 +55,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "bundle",
             "export",
             "container",
+            "cgroup",
             "image",
             "rootfs",
             "spec",
@@ -64,7 +67,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("bundle", &["image", "rootfs", "spec", "codec", "io", "sys"]),
     ("export", &["image", "rootfs", "codec", "io", "sys"]),
-    ("container", &["spec", "codec", "watch", "io", "sys"]),
+    ("container", &["cgroup", "spec", "codec", "watch", "io", "sys"]),
+    ("cgroup", &["spec", "codec", "io", "sys"]),
     ("image", &["codec", "io", "sys"]),
     ("rootfs", &["codec", "io", "sys"]),
     ("spec", &["codec", "io", "sys"]),
@@ -85,6 +89,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "bundle",
             "export",
             "container",
+            "cgroup",
             "image",
             "rootfs",
             "spec",
@@ -363,8 +368,8 @@ fn words_of_a_command_line_do_not_leave_cli() {
     expect_none(found, "Arguments outside cli/");
 }
 
-/// What of `container/` still reads JSON: a container's own state, and its limits.
-const READS_JSON: [&str; 2] = ["container/state", "container/cgroup/"];
+/// What of `container/` reads JSON: a container's own state.
+const READS_JSON: [&str; 1] = ["container/state"];
 
 #[test]
 fn a_config_is_data_where_containers_are_made() {

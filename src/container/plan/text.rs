@@ -4,7 +4,7 @@
 use super::Plan;
 use super::write::{capability_sets, env_names, options_of};
 use crate::Result;
-use crate::container::cgroup::CgroupPath;
+use crate::cgroup::CgroupPath;
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::strings::PackedStrings;
 use crate::spec::options;

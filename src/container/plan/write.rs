@@ -1,8 +1,8 @@
 //! A plan as JSON, for programs. It is no config, and may change with `planVersion`.
 
 use super::Plan;
+use crate::cgroup::CgroupPath;
 use crate::codec::json::Writer;
-use crate::container::cgroup::CgroupPath;
 use crate::io::lossy::Lossy;
 use crate::io::strings::PackedStrings;
 use crate::spec::options::{self, Options};

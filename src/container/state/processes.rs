@@ -1,7 +1,7 @@
 //! All processes of a container, and what is left where they were.
 
 use super::State;
-use crate::container::Cgroup;
+use crate::cgroup::Cgroup;
 use crate::io::path::PathBuf;
 use crate::io::text;
 use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWPID};

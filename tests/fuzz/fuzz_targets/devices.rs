@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
-use ocinit::container::cgroup::device_program;
+use ocinit::cgroup::device_program;
 
 /// runc's devices of every container: type, major, minor, access.
 const DEFAULTS: [(&str, i64, i64, u64); 10] = [

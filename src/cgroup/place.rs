@@ -1,7 +1,7 @@
 //! Where a container's group is, and which controllers it can have there.
 
 use super::{FILE_BYTES, MOUNT, read};
-use crate::container::kernel_file::write_file;
+use crate::io::kernel_file::write_file;
 use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
 use crate::sys::fd::CWD;

@@ -6,8 +6,6 @@
 //! below the container's own cgroup, so that the container cannot lead us out of it.
 
 use super::{Cgroup, FILE_BYTES, MOUNT};
-use crate::container::launch::Instead;
-use crate::container::state::State;
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
 use crate::io::text::decimal;
@@ -19,6 +17,16 @@ use core::ffi::CStr;
 
 const DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 const BENEATH: u64 = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_SYMLINKS | fs::RESOLVE_NO_XDEV;
+
+/// Where to create a process that cannot start in its cgroup.
+pub enum Instead {
+    /// Nowhere: it is an error.
+    Nowhere,
+    /// In this cgroup.
+    Of(Fd),
+    /// In the caller's cgroup.
+    OfCaller,
+}
 
 /// A container's cgroup, for exec's process.
 pub struct Joined<'s> {
@@ -35,10 +43,14 @@ pub struct Joined<'s> {
 }
 
 impl<'s> Joined<'s> {
-    /// Finds the cgroup of this state's container, or the one `below` it.
-    pub fn find(state: &State<'s>, below: Option<&CStr>) -> Result<Joined<'s>> {
-        let State { cgroup: own, rootless, .. } = *state;
-        let pid = state.process.pid;
+    /// Finds the cgroup at `own` (empty: none), or the one `below` it. `pid` is the container's
+    /// first process.
+    pub fn find(
+        own: &'s CStr,
+        pid: i32,
+        rootless: bool,
+        below: Option<&CStr>,
+    ) -> Result<Joined<'s>> {
         let below = below.filter(|below| !below.is_empty());
         if own.is_empty() {
             return match below {

@@ -32,7 +32,7 @@ use crate::sys::{self, Errno, fs};
 use core::ffi::CStr;
 #[cfg(fuzzing)]
 pub use devices::device_program;
-pub use join::{Joined, explain};
+pub use join::{Instead, Joined, explain};
 pub use lifting::can_lift_limits;
 pub use machine::MachineGroup;
 use target::{See, Target};

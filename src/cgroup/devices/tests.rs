@@ -1,6 +1,6 @@
 use super::*;
-use crate::container::cgroup::Cgroup;
-use crate::container::cgroup::tests::own_hierarchy;
+use crate::cgroup::Cgroup;
+use crate::cgroup::tests::own_hierarchy;
 use crate::spec::Resources;
 use crate::sys::clone::{Side, fork};
 use crate::sys::fd::CWD;

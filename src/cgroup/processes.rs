@@ -3,8 +3,8 @@
 use super::target::is_threaded;
 use super::walk::{Step, is_gone, walk};
 use super::{Cgroup, FILE_BYTES};
-use crate::container::kernel_file::write_file;
 use crate::error::{Context, Error, Result};
+use crate::io::kernel_file::write_file;
 use crate::io::lossy::{LossyC, On};
 use crate::io::text::decimal;
 use crate::limits::{CGROUP_NAMES_BYTES, CGROUP_WALK_MS};
