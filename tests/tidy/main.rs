@@ -2,103 +2,11 @@
 //! `unsafe` may stand.
 
 mod circles;
+mod edges;
 mod waits;
 
+use edges::{EDGES, GROUND};
 use std::path::{Path, PathBuf};
-
-/// Below every room: what all may use.
-const GROUND: &[&str] = &["error", "log", "limits", "sync"];
-
-/// The drawing in `src/lib.rs`: a room, and the rooms it may use besides the ground.
-/// `memory` lends buffers whose types live in every room, so it may name them all.
-const EDGES: &[(&str, &[&str])] = &[
-    ("main", &["init", "cli", "sys"]),
-    ("lib", &[]),
-    (
-        "init",
-        &[
-            "engine",
-            "bundle",
-            "container",
-            "cgroup",
-            "image",
-            "rootfs",
-            "spec",
-            "codec",
-            "watch",
-            "io",
-            "sys",
-            "memory",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "engine",
-            "bundle",
-            "container",
-            "cgroup",
-            "export",
-            "image",
-            "rootfs",
-            "spec",
-            "codec",
-            "watch",
-            "io",
-            "sys",
-            "memory",
-        ],
-    ),
-    (
-        "engine",
-        &[
-            "bundle",
-            "export",
-            "container",
-            "cgroup",
-            "image",
-            "rootfs",
-            "spec",
-            "codec",
-            "watch",
-            "io",
-            "sys",
-        ],
-    ),
-    ("bundle", &["image", "rootfs", "spec", "codec", "io", "sys"]),
-    ("export", &["image", "rootfs", "codec", "io", "sys"]),
-    ("container", &["cgroup", "spec", "codec", "watch", "io", "sys"]),
-    ("cgroup", &["spec", "codec", "io", "sys"]),
-    ("image", &["codec", "io", "sys"]),
-    ("rootfs", &["codec", "io", "sys"]),
-    ("spec", &["codec", "io", "sys"]),
-    ("codec", &["io"]),
-    ("watch", &["io", "sys"]),
-    ("io", &["sys"]),
-    ("sys", &[]),
-    ("sync", &[]),
-    ("error", &["sys"]),
-    ("log", &["sys"]),
-    ("limits", &[]),
-    (
-        "memory",
-        &[
-            "init",
-            "cli",
-            "engine",
-            "bundle",
-            "export",
-            "container",
-            "cgroup",
-            "image",
-            "rootfs",
-            "spec",
-            "codec",
-            "io",
-            "sys",
-        ],
-    ),
-];
 
 /// What all may use of `sys`: an errno is a number and part of an error, `cpu` is instructions,
 /// `zstd` works in memory.
