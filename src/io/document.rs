@@ -1,4 +1,4 @@
-//! A small file beneath a directory, whole: config.json, process.json, a state.
+//! A small whole file beneath a directory: config.json, process.json, a state.
 
 use super::lossy::{LossyC, On};
 use crate::error::{Error, Result};
@@ -6,11 +6,11 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Reads `path` beneath `directory` (an absolute path leads anywhere) into `buffer`, and returns
-/// what it holds.
+/// Reads `path` beneath `directory` into `buffer`. An absolute path leaves the directory. Returns
+/// the content.
 ///
-/// It must be a regular file; neither a FIFO nor a device is waited for. One that has more than
-/// `buffer` takes is an error that names the limit.
+/// The file must be a regular one, so that a FIFO or a device cannot block. A file larger than
+/// `buffer` is an error that names the limit.
 pub fn read<'b>(directory: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let flags = fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY;
     let file: Fd = fs::open(directory, path, flags, 0).on("open", path)?;
@@ -21,14 +21,14 @@ pub fn read<'b>(directory: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Resu
     read_open(file.by_ref(), path, buffer)
 }
 
-/// Reads the file that the caller named on the command line. It may be a FIFO, as a shell's
-/// `<(...)` is: the caller wants it waited for.
+/// Reads the file that the user named on the command line. Returns the content. The file may be a
+/// FIFO, such as a shell's `<(...)`: the user wants to wait for it.
 pub fn read_named<'b>(path: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NOCTTY, 0).on("open", path)?;
     read_open(file.by_ref(), path, buffer)
 }
 
-/// The same of a file that is open, or of a pipe, up to its end.
+/// Reads an open file or pipe up to its end. Returns the content.
 pub fn read_open<'b>(file: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let mut len = 0;
     loop {

@@ -1,5 +1,4 @@
-//! Names resolved inside a root: `/`, `..` and symlinks lead no further than the directory that is
-//! the root.
+//! Names resolved inside a root: `/`, `..` and symlinks never leave the root directory.
 
 use super::path::PathBuf;
 use crate::limits::{LINKS_FOLLOWED_MAX, PATH_BYTES};
@@ -8,7 +7,7 @@ use crate::sys::fs::{self, O_DIRECTORY, O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGI
 use crate::sys::{self, Errno};
 use core::ffi::CStr;
 
-/// `path` in `root` as a place (`O_PATH`), with further `O_*` flags and `RESOLVE_*`.
+/// Opens `path` in `root` with `O_PATH`, further `O_*` flags and `RESOLVE_*`.
 pub fn open(root: FdRef<'_>, path: &CStr, flags: i32, resolve: u64) -> sys::Result<Fd> {
     fs::open_resolved(
         root,
@@ -19,17 +18,16 @@ pub fn open(root: FdRef<'_>, path: &CStr, flags: i32, resolve: u64) -> sys::Resu
     )
 }
 
-/// The directory `path` in `root`, made with all that leads to it where it is missing (0755,
-/// root's). `resolve` may add `RESOLVE_NO_SYMLINKS`.
+/// Opens the directory `path` in `root`. Makes missing components first (0755, owned by root).
+/// `resolve` may add `RESOLVE_NO_SYMLINKS`.
 pub fn make_directories(root: FdRef<'_>, path: &CStr, resolve: u64) -> sys::Result<Fd> {
     make(root, path, resolve, true)
 }
 
-/// The directory, or (where it is missing) the empty file `path` in `root`, made with all that
-/// leads to it. A symlink to nothing is followed: what it names is made, inside.
+/// Opens the directory or file `path` in `root`. Makes missing directories, and a missing file as
+/// an empty one. Follows a dangling symlink and makes its target, inside `root`.
 ///
-/// Each component is made by its name alone, in the directory that was just opened
-/// (CVE-2024-45310).
+/// Each component is made by its name alone in the directory that was just opened (CVE-2024-45310).
 pub fn make(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys::Result<Fd> {
     match open(root, path, if directory { O_DIRECTORY } else { 0 }, resolve) {
         Err(Errno::ENOENT) => make_missing(root, path, resolve, directory),
@@ -37,8 +35,8 @@ pub fn make(root: FdRef<'_>, path: &CStr, resolve: u64, directory: bool) -> sys:
     }
 }
 
-/// The same of what is known not to be there.
-// Buffers of its own, that what is there already does not need.
+/// Does the same as [`make`] for a path that is known to be missing.
+// A function of its own, because its buffers are needed only here.
 #[inline(never)]
 pub fn make_missing(
     root: FdRef<'_>,
@@ -48,7 +46,7 @@ pub fn make_missing(
 ) -> sys::Result<Fd> {
     let last = if directory { O_DIRECTORY } else { 0 };
     let mut path = PathBuf::from_bytes(path.to_bytes())?;
-    // As a rule all but the last is there.
+    // As a rule only the last component is missing.
     let slash = path.as_bytes().iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     if let Ok(name) = CStr::from_bytes_with_nul(
         path.as_c_str().to_bytes_with_nul().get(slash + 1..).unwrap_or(b""),
@@ -89,7 +87,7 @@ pub fn make_missing(
                         Ok(()) => open(root, walked.as_c_str(), flags, resolve)?,
                         Err(Errno::EEXIST) if tries > 0 => {
                             tries -= 1;
-                            // Or somebody else has just made it.
+                            // Or another process has just made it.
                             if let Ok(target) = fs::readlink(place.by_ref(), name, &mut target) {
                                 walked.truncate(if target.starts_with(b"/") { 0 } else { parent });
                                 walked.push(target)?;
@@ -109,7 +107,7 @@ pub fn make_missing(
     }
 }
 
-/// A directory, or an empty file.
+/// Makes a directory, or an empty file.
 fn make_one(directory: FdRef<'_>, name: &CStr, flags: i32) -> sys::Result<()> {
     match flags {
         0 => fs::mknod(directory, name, fs::S_IFREG | 0o755, 0),
@@ -138,7 +136,7 @@ mod tests {
         make_directories(fd, c"a/../d/e", 0).unwrap();
         make(fd, c"/etc/hosts", 0, false).unwrap();
         assert!(root.join("a/b/c").is_dir() && root.join("d/e").is_dir() && is_file("etc/hosts"));
-        // Links to nothing, as images have them: /etc/resolv.conf of systemd's.
+        // Dangling links as in images, for example systemd's /etc/resolv.conf.
         symlink("../run/systemd/stub", root.join("etc/resolv.conf")).unwrap();
         symlink("/run/gone", root.join("var")).unwrap();
         symlink("../../../../out", root.join("up")).unwrap();

@@ -1,11 +1,11 @@
-//! How bytes that may be anything are shown in a message.
+//! Bytes of any content, shown in a message.
 
 use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// Shows bytes as text, with `\xNN` for bytes that are not UTF-8. An `Error` and the log escape
-/// deceptive characters besides.
+/// Shows bytes as text, with `\xNN` for bytes that are not UTF-8. `Error` and the log also escape
+/// deceptive characters.
 pub struct Lossy<'a>(pub &'a [u8]);
 
 impl Display for Lossy<'_> {
@@ -20,8 +20,8 @@ impl Display for Lossy<'_> {
     }
 }
 
-/// The start and the end of bytes that may be long, so that what is said after them is seen, too: a
-/// message has [`crate::limits::ERROR_TEXT_BYTES`], a name four times as many.
+/// Shows the start and the end of long bytes, so that the text after them fits the message. A
+/// message has [`crate::limits::ERROR_TEXT_BYTES`]; a name may have four times as many.
 pub struct Elided<'a>(pub &'a [u8]);
 
 impl Display for Elided<'_> {
@@ -36,7 +36,7 @@ impl Display for Elided<'_> {
     }
 }
 
-/// How many of the bytes take no more than `room` when they are shown; what is not ASCII may become
+/// Returns how many of the bytes take at most `room` when shown. A byte outside ASCII may take
 /// four.
 fn fitting(bytes: &mut dyn Iterator<Item = &u8>, mut room: usize) -> usize {
     let mut count = 0;
@@ -50,7 +50,7 @@ fn fitting(bytes: &mut dyn Iterator<Item = &u8>, mut room: usize) -> usize {
     count
 }
 
-/// A C string shown the same way.
+/// Shows a C string like [`Lossy`].
 pub struct LossyC<'a>(pub &'a CStr);
 
 impl Display for LossyC<'_> {
@@ -59,9 +59,9 @@ impl Display for LossyC<'_> {
     }
 }
 
-/// What was being done to which file, added to a failure: `open /etc/passwd: permission denied`.
+/// Adds the action and the file to a failure: `open /etc/passwd: permission denied`.
 pub trait On<T> {
-    /// `doing path: cause`.
+    /// Returns the error `doing path: cause`.
     fn on(self, doing: &str, path: &CStr) -> crate::Result<T>;
 }
 

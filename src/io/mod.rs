@@ -1,4 +1,4 @@
-//! Bytes in and out: the traits that decoders are written against, and files behind them.
+//! Bytes in and out: the traits for decoders, and files behind them.
 
 pub mod document;
 pub mod in_root;
@@ -16,15 +16,15 @@ pub mod units;
 
 use crate::Result;
 
-/// A stream that lends its bytes instead of copying them.
+/// A stream that lends its bytes without a copy.
 pub trait Source {
-    /// The bytes that are there now, at least one; empty only at the end. May wait.
+    /// Returns the available bytes, at least one; none only at the end. May wait.
     fn peek(&mut self) -> Result<&[u8]>;
 
-    /// Takes the first `count` bytes of what `peek` showed last.
+    /// Removes the first `count` of the bytes that `peek` returned last.
     fn consume(&mut self, count: usize);
 
-    /// Passes over `count` bytes; returns how many there were before the end.
+    /// Skips `count` bytes. Returns how many there were before the end.
     fn skip(&mut self, mut count: u64) -> Result<u64> {
         let mut passed = 0;
         while count > 0 {
@@ -40,7 +40,7 @@ pub trait Source {
         Ok(passed)
     }
 
-    /// Fills `buffer`; returns how many bytes there were before the end.
+    /// Fills `buffer`. Returns the number of bytes before the end.
     fn read_full(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -57,7 +57,7 @@ pub trait Source {
     }
 }
 
-/// A slice is a source: what tests and fuzz targets read.
+/// A slice is a source for tests and fuzz targets.
 impl Source for &[u8] {
     fn peek(&mut self) -> Result<&[u8]> {
         Ok(self)

@@ -2,19 +2,19 @@
 
 use crate::Result;
 
-/// Called by the code that reads layers, from any thread.
+/// The code that reads layers calls it, from any thread.
 pub trait Observer: Sync {
-    /// The work begins: its layers are stored in `total` bytes together.
+    /// The work begins: its compressed layers have `total` bytes together.
     fn begin(&self, _total: u64) {}
 
-    /// The work has ended. What the observer shows is taken away.
+    /// The work has ended: remove the progress display.
     fn end(&self) {}
 
-    /// Layer `n` of `count` begins (from 1); it is stored in `size` bytes. It may begin again: it
-    /// is then read twice.
+    /// Layer `n` of `count` begins (from 1), with `size` compressed bytes. It may begin twice,
+    /// because it may be read twice.
     fn layer(&self, n: usize, count: usize, size: u64);
 
-    /// The first `at` bytes of the layer have been read. An error ends the work, and is its error.
+    /// The first `at` bytes of the layer have been read. A returned error ends the work.
     fn progress(&self, at: u64) -> Result<()>;
 
     /// The layer has unpacked to `at` bytes so far. A returned error ends the work.
@@ -22,8 +22,7 @@ pub trait Observer: Sync {
         Ok(())
     }
 
-    /// These are the bytes of the layer that come next, as they are stored; `progress` follows. An
-    /// error ends the work.
+    /// The next compressed bytes of the layer; `progress` follows. A returned error ends the work.
     fn bytes(&self, _stored: &[u8]) -> Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Bytes on their way out: a sink that encoders write to, and a descriptor behind a small buffer.
+//! Sinks for bytes: the trait that encoders write to, and a buffered file.
 
 use crate::error::{Error, Result};
 use crate::limits::OUTPUT_BYTES;
@@ -6,18 +6,18 @@ use crate::sys::fd::FdRef;
 use crate::sys::{self, Errno, fs};
 use core::fmt;
 
-/// Takes bytes. It keeps a failure to itself until it is finished: whoever encodes need not ask
-/// after each piece.
+/// Takes bytes. It keeps a failure until it is finished, so an encoder need not check each piece.
 pub trait Sink {
-    /// Takes these bytes, all of them.
+    /// Takes all of these bytes.
     fn put(&mut self, bytes: &[u8]);
 }
 
-/// A file, pipe or terminal that is written in large pieces.
+/// A file, pipe or terminal, written in large pieces.
 ///
 /// ```text
 /// let mut output = Output::new(STDOUT);
-/// let _ = write!(output, "{} layers\n", 3);      // or output.put(bytes), or json::Writer::new(&mut output)
+/// // Or output.put(bytes), or json::Writer::new(&mut output).
+/// let _ = write!(output, "{} layers\n", 3);
 /// output.finish().doing("write standard output")?;
 /// ```
 pub struct Output<'f> {
@@ -28,12 +28,12 @@ pub struct Output<'f> {
 }
 
 impl<'f> Output<'f> {
-    /// Nothing is written before there is a buffer full of it, or [`Output::finish`].
+    /// Returns an empty output. It writes when its buffer is full, and in [`Output::finish`].
     pub const fn new(fd: FdRef<'f>) -> Output<'f> {
         Output { fd, buffer: [0; OUTPUT_BYTES], len: 0, failed: None }
     }
 
-    /// Writes what is left. The first failure of any write, if there was one.
+    /// Writes the rest. Returns the first failure of any write.
     pub fn finish(mut self) -> sys::Result<()> {
         self.flush();
         self.failed.map_or(Ok(()), Err)
@@ -72,17 +72,17 @@ impl fmt::Write for Output<'_> {
 /// A document in memory.
 pub struct InMemory<'b> {
     buffer: &'b mut [u8],
-    /// Length of the document, which may exceed the buffer's.
+    /// Length of the document. It may exceed the buffer's.
     len: usize,
 }
 
 impl<'b> InMemory<'b> {
-    /// Begins a document in this buffer.
+    /// Begins a document in `buffer`.
     pub fn new(buffer: &'b mut [u8]) -> InMemory<'b> {
         InMemory { buffer, len: 0 }
     }
 
-    /// Returns the document. An error if it is longer than the buffer.
+    /// Returns the document, or an error if it is longer than the buffer.
     pub fn finish(self) -> Result<&'b mut [u8]> {
         let room = self.buffer.len();
         self.buffer

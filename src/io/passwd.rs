@@ -1,9 +1,8 @@
-//! Reads an image's own /etc/passwd and /etc/group, and the host's, field by field, in constant
-//! memory.
+//! Reads /etc/passwd and /etc/group of an image or the host, field by field, in constant memory.
 //!
-//! The file is found inside its root, is a regular one, and is read up to a limit: neither a link
-//! to the host's (umoci), nor a FIFO or /dev/zero (CVE-2024-9676), nor a file without end
-//! (CVE-2026-47262) gets anywhere.
+//! An image's file is found inside its root, is a regular file, and is read up to a limit. So a
+//! link to the host's file (umoci), a FIFO or /dev/zero (CVE-2024-9676) and an endless file
+//! (CVE-2026-47262) fail.
 
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::LossyC;
@@ -12,11 +11,11 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// One field, or as much of it as may matter.
+/// One field, cut at the length that may matter.
 pub struct Field {
     bytes: [u8; PASSWD_FIELD_BYTES],
     len: usize,
-    /// It was longer: equal to nothing.
+    /// The field was longer, so it equals nothing.
     cut: bool,
 }
 
@@ -27,28 +26,28 @@ impl Default for Field {
 }
 
 impl Field {
-    /// Empty.
+    /// Returns an empty field.
     pub const fn new() -> Field {
         Field { bytes: [0; PASSWD_FIELD_BYTES], len: 0, cut: false }
     }
 
-    /// Its bytes.
+    /// Returns the field's bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
-    /// These bytes instead.
+    /// Replaces the bytes.
     pub fn set(&mut self, bytes: &[u8]) {
         (self.len, self.cut) = (0, false);
         bytes.iter().for_each(|byte| self.push(*byte));
     }
 
-    /// It was longer than what is kept of it.
+    /// Returns true if the field was longer than its kept bytes.
     pub fn is_cut(&self) -> bool {
         self.cut
     }
 
-    /// The same as another.
+    /// Becomes a copy of `other`.
     pub fn copy(&mut self, other: &Field) {
         self.set(other.bytes());
         self.cut = other.cut;
@@ -64,35 +63,35 @@ impl Field {
         }
     }
 
-    /// Whether it is exactly this.
+    /// Returns true if the whole field equals `wanted`.
     pub fn is(&self, wanted: &[u8]) -> bool {
         !self.cut && self.bytes() == wanted
     }
 
-    /// The user or group number that it is, if it is one.
+    /// Returns the field as a user or group ID, if it is one.
     pub fn number(&self) -> Option<u32> {
         if self.cut { None } else { number(self.bytes()) }
     }
 }
 
-/// A user or group number: digits only, and not -1, which means "no change" to the kernel.
+/// Returns a user or group ID: digits only, and not -1, which the kernel reads as "no change".
 pub fn number(bytes: &[u8]) -> Option<u32> {
     let number = u32::try_from(crate::io::text::decimal(bytes)?).ok();
     number.filter(|number| *number != u32::MAX)
 }
 
-/// What ended a field.
+/// The end of a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
-    /// Another field of the line follows.
+    /// A colon: another field of the line follows.
     Field,
-    /// Another word of the same field follows, after a comma.
+    /// A comma: another word of the same field follows.
     Word,
-    /// The line ended.
+    /// The line's end.
     Line,
 }
 
-/// Whose file it is, and which.
+/// The file's name, and whether it is the image's.
 #[derive(Clone, Copy)]
 struct Name {
     whose: &'static str,
@@ -105,28 +104,28 @@ impl core::fmt::Display for Name {
     }
 }
 
-/// A file of lines of fields.
+/// A file with a line for each user or group, and fields in a line.
 pub struct Table {
     name: Name,
-    /// None where it is not there.
+    /// None if the file does not exist.
     file: Option<Fd>,
     buffer: [u8; 4096],
     start: usize,
     end: usize,
     total: u64,
     line: u32,
-    /// Another field or word of the line follows, even if it is empty and the file ends there.
+    /// Another field or word of the line follows, even if it is empty at the file's end.
     goes_on: bool,
 }
 
 impl Table {
-    /// Opens `path` in the image's `root`; where there is none, it has no line.
+    /// Opens `path` in the image's `root`. A missing file has no lines.
     pub fn open(root: FdRef<'_>, path: &'static CStr) -> Result<Table> {
         let resolve = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS;
         Table::open_in(root, resolve, Name { whose: "the image's ", path })
     }
 
-    /// Opens the host's `path`; where there is none, it has no line.
+    /// Opens the host's `path`. A missing file has no lines.
     pub fn open_on_host(path: &'static CStr) -> Result<Table> {
         Table::open_in(CWD, 0, Name { whose: "", path })
     }
@@ -145,15 +144,15 @@ impl Table {
         })
     }
 
-    /// The next field, ended by a colon, by the line's end, or (where `words`) by a comma. `None`
-    /// at the file's end.
+    /// Reads the next field. A colon, the line's end or (if `words`) a comma ends it. Returns
+    /// `None` at the file's end.
     pub fn field(&mut self, field: &mut Field, words: bool) -> Result<Option<End>> {
         field.set(b"");
         let mut any = core::mem::take(&mut self.goes_on);
         loop {
             let byte = match self.byte()? {
                 Some(byte) => byte,
-                // The last line may lack its end.
+                // The last line may lack its newline.
                 None if any => b'\n',
                 None => return Ok(None),
             };
@@ -172,7 +171,7 @@ impl Table {
         }
     }
 
-    /// An error about the line that the last field was on.
+    /// Returns an error about the line of the last field.
     pub fn error(&self, ended: End, why: &str) -> Error {
         let line = self.line - u32::from(ended == End::Line);
         Error::new(format_args!("line {line} of {}: {why}", self.name))
@@ -198,7 +197,7 @@ impl Table {
 
 fn find(root: FdRef<'_>, resolve: u64, name: &Name) -> Result<Option<Fd>> {
     let mut found = None;
-    // A look before it is opened: opening a device may have an effect.
+    // O_PATH first, for a check of the type: opening a device may have an effect.
     for flags in [fs::O_PATH, fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY] {
         let file = match fs::open_resolved(root, name.path, flags, 0, resolve) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),

@@ -13,33 +13,32 @@ pub struct PathBuf {
 }
 
 impl PathBuf {
-    /// The empty path.
+    /// Returns the empty path.
     pub const fn new() -> PathBuf {
         PathBuf { bytes: [0; PATH_BYTES], len: 0 }
     }
 
-    /// A path of these bytes. ENAMETOOLONG where they do not fit, EINVAL where there is a NUL among
-    /// them.
+    /// Returns a path of these bytes. ENAMETOOLONG if they do not fit, EINVAL if one is a NUL.
     pub fn from_bytes(bytes: &[u8]) -> Result<PathBuf, Errno> {
         let mut path = PathBuf::new();
         path.push_bytes(bytes)?;
         Ok(path)
     }
 
-    /// A path from a format: `PathBuf::format(format_args!("/proc/{pid}/ns"))`.
+    /// Returns a path from a format: `PathBuf::format(format_args!("/proc/{pid}/ns"))`.
     pub fn format(text: fmt::Arguments<'_>) -> Result<PathBuf, Errno> {
         let mut path = PathBuf::new();
         path.set(text)?;
         Ok(path)
     }
 
-    /// Becomes the path that a format makes, where it stands.
+    /// Replaces the path by a format's text, in place.
     pub fn set(&mut self, text: fmt::Arguments<'_>) -> Result<(), Errno> {
         self.truncate(0);
         fmt::write(self, text).map_err(|_| Errno::ENAMETOOLONG)
     }
 
-    /// Appends bytes as they are.
+    /// Appends bytes unchanged.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         if bytes.contains(&0) {
             return Err(Errno::EINVAL);
@@ -54,7 +53,7 @@ impl PathBuf {
         Ok(())
     }
 
-    /// Appends a component, with a `/` before it where there is none.
+    /// Appends a component, after a `/` if the path does not end in one.
     pub fn push(&mut self, component: &[u8]) -> Result<(), Errno> {
         if self.len > 0 && self.bytes[self.len - 1] != b'/' {
             self.push_bytes(b"/")?;
@@ -62,18 +61,18 @@ impl PathBuf {
         self.push_bytes(component)
     }
 
-    /// Cuts it back to `len` bytes.
+    /// Shortens the path to `len` bytes.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
         self.bytes[self.len] = 0;
     }
 
-    /// The bytes without the NUL.
+    /// Returns the bytes without the NUL.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
-    /// For a system call.
+    /// Returns the path for a system call.
     pub fn as_c_str(&self) -> &CStr {
         CStr::from_bytes_with_nul(&self.bytes[..=self.len]).unwrap_or(c"")
     }

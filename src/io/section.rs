@@ -1,4 +1,4 @@
-//! A part of a file: where a blob lies, in a file of its own or inside an archive.
+//! A part of a file: a blob in its own file or inside an archive.
 
 use super::Source;
 use crate::sys::fd::Fd;
@@ -10,15 +10,15 @@ use crate::{Context, Result};
 pub struct Section {
     /// The file or block device.
     pub file: Fd,
-    /// Where the section begins, in bytes.
+    /// Start of the section, in bytes.
     pub offset: u64,
-    /// How long it is, in bytes.
+    /// Length of the section, in bytes.
     pub size: u64,
 }
 
 impl Section {
-    /// Reads at `at` bytes from the section's start; 0 only at its end. A file that ends early
-    /// reads as ending there.
+    /// Reads at `at` bytes from the section's start. Returns the number of bytes, 0 only at its
+    /// end. If the file ends early, the section ends there.
     pub fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
         let room = (self.size.saturating_sub(at)).min(buffer.len() as u64) as usize;
         if room == 0 {
@@ -27,7 +27,7 @@ impl Section {
         fs::read_at(self.file.by_ref(), &mut buffer[..room], self.offset + at).doing("read")
     }
 
-    /// Fills `buffer` from `at`; returns how many bytes there were.
+    /// Fills `buffer` from `at`. Returns the number of bytes before the end.
     pub fn read_full_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -39,17 +39,17 @@ impl Section {
         Ok(filled)
     }
 
-    /// Reads it in order through `buffer`, from its start.
+    /// Returns a reader from the section's start, through `buffer`.
     pub fn reader<'a>(&'a self, buffer: &'a mut [u8]) -> SectionReader<'a> {
         SectionReader { section: self, buffer, next: 0, start: 0, end: 0 }
     }
 }
 
-/// Reads a [`Section`] in order; passing over bytes costs nothing.
+/// Reads a [`Section`] in order. Skipping bytes costs no read.
 pub struct SectionReader<'a> {
     section: &'a Section,
     buffer: &'a mut [u8],
-    /// What of the section is read next into the buffer.
+    /// The part of the section that the buffer gets next.
     next: u64,
     /// The unread part of the buffer.
     start: usize,
@@ -57,7 +57,7 @@ pub struct SectionReader<'a> {
 }
 
 impl SectionReader<'_> {
-    /// How far the reader is, in bytes from the section's start.
+    /// Returns the reader's position, in bytes from the section's start.
     pub fn position(&self) -> u64 {
         self.next - (self.end - self.start) as u64
     }

@@ -1,47 +1,47 @@
-//! A block of NUL-terminated strings: arguments, environment, mount options, decoded from their
-//! source once.
+//! A block of NUL-terminated strings, decoded once from their source: arguments, environment, mount
+//! options.
 
 use crate::error::{Error, Result};
 use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 
-/// A growing block in borrowed memory. Strings put in live as long as the memory.
+/// A growing block in borrowed memory. Its strings live as long as the memory.
 pub struct StringBlock<'m> {
     free: &'m mut [u8],
 }
 
 impl<'m> StringBlock<'m> {
-    /// An empty block in `memory`.
+    /// Returns an empty block in `memory`.
     pub fn new(memory: &'m mut [u8]) -> StringBlock<'m> {
         StringBlock { free: memory }
     }
 
-    /// A copy of `bytes`. An error where there is a NUL among them or the block is full.
+    /// Copies `bytes`. An error if one is a NUL or the block is full.
     pub fn add(&mut self, bytes: &[u8]) -> Result<&'m CStr> {
         let mut builder = self.begin();
         builder.push(bytes)?;
         builder.finish()
     }
 
-    /// The string that a format makes: `strings.format(format_args!("HOSTNAME={name}"))`.
+    /// Adds a format's text: `strings.format(format_args!("HOSTNAME={name}"))`.
     pub fn format(&mut self, text: fmt::Arguments<'_>) -> Result<&'m CStr> {
         let mut builder = self.begin();
         builder.push_format(text)?;
         builder.finish()
     }
 
-    /// A string that is put together piece by piece; nothing is taken until it is finished.
+    /// Begins a string of several pieces. It takes its place in the block when it is finished.
     pub fn begin(&mut self) -> Builder<'_, 'm> {
         Builder { limit: self.free.len(), strings: self, len: 0, failed: None }
     }
 }
 
-/// A string being put together.
+/// A string of several pieces.
 pub struct Builder<'s, 'm> {
     strings: &'s mut StringBlock<'m>,
     len: usize,
-    /// End of the room for the string, and start of the reserved bytes.
+    /// End of the string's room, and start of the reserved bytes.
     limit: usize,
     failed: Option<Error>,
 }
@@ -66,64 +66,64 @@ impl<'m> Builder<'_, 'm> {
         Ok(())
     }
 
-    /// Appends what a format makes.
+    /// Appends a format's text.
     pub fn push_format(&mut self, text: fmt::Arguments<'_>) -> Result<()> {
         self.write_fmt(text).map_err(|_| self.failed.take().unwrap_or_else(full))
     }
 
-    /// Appends words that are a list already.
+    /// Appends the words of another list.
     pub fn push_words(&mut self, words: PackedStrings<'_>) -> Result<()> {
         self.append(words.bytes)
     }
 
-    /// How many bytes there are so far.
+    /// Returns the number of bytes so far.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Nothing was put in yet.
+    /// Returns true if there are no bytes yet.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The bytes so far.
+    /// Returns the bytes so far.
     pub fn as_bytes(&self) -> &[u8] {
         &self.strings.free[..self.len]
     }
 
-    /// Ends a word of a list; see [`Builder::finish_words`].
+    /// Ends a word of a list (see [`Builder::finish_words`]).
     pub fn end_word(&mut self) -> Result<()> {
         self.append(b"\0")
     }
 
-    /// Takes out what stands in this range; what follows it moves up.
+    /// Removes a range of bytes. The bytes after it move up.
     pub fn remove(&mut self, range: core::ops::Range<usize>) {
         self.strings.free.copy_within(range.end..self.len, range.start);
         self.len -= range.len();
     }
 
-    /// Reserves bytes at the end of the block until the string is finished. Returns false if there
-    /// is no room for them.
+    /// Reserves bytes at the end of the block until the string is finished. Returns false if they
+    /// do not fit.
     pub fn reserve(&mut self, bytes: usize) -> bool {
         let limit = self.strings.free.len().checked_sub(bytes).filter(|limit| *limit >= self.len);
         self.limit = limit.unwrap_or(self.limit);
         limit.is_some()
     }
 
-    /// Returns the bytes so far, and the reserved ones.
+    /// Returns the bytes so far, and the reserved bytes.
     pub fn with_reserved(&mut self) -> (&mut [u8], &mut [u8]) {
         let (string, reserved) = self.strings.free.split_at_mut(self.limit);
         (&mut string[..self.len], reserved)
     }
 
-    /// Takes the words in their place in the block, each ended by [`Builder::end_word`].
+    /// Stores the words, each ended by [`Builder::end_word`], in the block. Returns them.
     pub fn finish_words(self) -> PackedStrings<'m> {
         let (taken, free) = core::mem::take(&mut self.strings.free).split_at_mut(self.len);
         self.strings.free = free;
         PackedStrings { bytes: taken }
     }
 
-    /// Ends the string and takes its place in the block.
+    /// Ends the string, stores it in the block and returns it.
     pub fn finish(self) -> Result<&'m CStr> {
         if self.len >= self.strings.free.len() {
             return Err(full());
@@ -135,20 +135,20 @@ impl<'m> Builder<'_, 'm> {
     }
 }
 
-/// A list of strings, packed: each ends in a NUL, the next follows.
+/// A list of consecutive strings, each ended by a NUL.
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct PackedStrings<'m> {
     bytes: &'m [u8],
 }
 
 impl<'m> PackedStrings<'m> {
-    /// The words of `c"one\0two"`, whose last NUL is the literal's own.
+    /// Returns the words of `c"one\0two"`. The literal adds the last NUL.
     pub const fn new(text: &'m [u8]) -> PackedStrings<'m> {
         assert!(text.is_empty() || text[text.len() - 1] == 0, "the last word must end in a NUL");
         PackedStrings { bytes: text }
     }
 
-    /// The words in order.
+    /// Returns the words in order.
     pub fn iter(self) -> impl Iterator<Item = &'m CStr> + Clone {
         let mut rest = self.bytes;
         core::iter::from_fn(move || {
@@ -158,7 +158,7 @@ impl<'m> PackedStrings<'m> {
         })
     }
 
-    /// Returns all words as they stand, each with its NUL.
+    /// Returns the bytes of all words, each with its NUL.
     pub fn as_bytes(self) -> &'m [u8] {
         self.bytes
     }
@@ -175,7 +175,7 @@ impl<'m> PackedStrings<'m> {
         Ok(())
     }
 
-    /// The first word.
+    /// Returns the first word.
     pub fn first(self) -> Option<&'m CStr> {
         self.iter().next()
     }

@@ -1,7 +1,7 @@
-//! Numbers and pieces of text, by bytes: core's `str` would bring searchers, panics and tables of
-//! 10 KB.
+//! Numbers and pieces of text, by bytes: core's `str` would add 10 KB of searchers, panics and
+//! tables.
 
-/// A decimal number without a sign.
+/// Returns a decimal number without a sign, or None.
 pub fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -10,7 +10,7 @@ pub fn decimal(text: &[u8]) -> Option<u64> {
         .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }
 
-/// The words of a list that is one text, which takes half the room of a table.
+/// Returns the words of a list that is one text. It takes half the space of a table.
 pub fn words(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
     let mut rest = Some(list.as_bytes());
     core::iter::from_fn(move || {
@@ -23,18 +23,18 @@ pub fn words(list: &'static str) -> impl Iterator<Item = &'static [u8]> {
 
 const ONES: u64 = each(1);
 
-/// Returns a word whose bytes are all this one.
+/// Returns a word that has `byte` eight times.
 const fn each(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
 /// Returns the high bit of each byte of `word` that is less than `limit`, which is at most 128.
-/// Only the lowest bit of the result is certain: what is borrowed for it changes the bytes above.
+/// Only the lowest bit of the result is certain, because borrows change the bytes above it.
 const fn less(word: u64, limit: u64) -> u64 {
     word.wrapping_sub(ONES * limit) & !word & ONES << 7
 }
 
-/// Returns how many bytes stand before the first that `mark` marks, eight at once; `is_marked` is
+/// Returns the number of bytes before the first that `mark` marks, eight at once. `is_marked` is
 /// the same for one byte.
 #[inline(always)]
 fn before(text: &[u8], mark: impl Fn(u64) -> u64, is_marked: impl Fn(u8) -> bool) -> usize {
@@ -48,32 +48,32 @@ fn before(text: &[u8], mark: impl Fn(u64) -> u64, is_marked: impl Fn(u8) -> bool
     8 * words.len() + rest.iter().position(|byte| is_marked(*byte)).unwrap_or(rest.len())
 }
 
-/// Returns where the first `byte` is; the length of the text if there is none.
+/// Returns the index of the first `byte`, or the length of the text if there is none.
 #[inline(never)]
 pub fn find(text: &[u8], byte: u8) -> usize {
     before(text, |word| less(word ^ each(byte), 1), |one| one == byte)
 }
 
-/// Returns how many bytes of a JSON string stand for themselves: those before a quote, a backslash
-/// or a control character.
+/// Returns the number of bytes before the first quote, backslash or control character of a JSON
+/// string.
 #[inline(never)]
 pub fn plain_length(text: &[u8]) -> usize {
     let mark = |word| less(word ^ each(b'"'), 1) | less(word ^ each(b'\\'), 1) | less(word, 0x20);
     before(text, mark, |byte| matches!(byte, b'"' | b'\\' | ..b' '))
 }
 
-/// What stands before the first `byte` (of ASCII), and what stands after it.
+/// Returns the text before and after the first `byte` (ASCII).
 pub fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
     let at = text.bytes().position(|one| one == byte)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// Where the last `byte` (of ASCII) stands.
+/// Returns the index of the last `byte` (ASCII).
 pub fn last_of(text: &str, byte: u8) -> Option<usize> {
     text.as_bytes().iter().rposition(|&one| one == byte)
 }
 
-/// Returns the FNV-1a hash of these bytes.
+/// Returns the FNV-1a hash of the bytes.
 pub fn hash(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

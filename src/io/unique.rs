@@ -1,8 +1,8 @@
-//! New files and directories under unique names that cannot be guessed: a prefix and 16 hex digits.
+//! New files and directories under unguessable unique names: a prefix and 16 hex digits.
 //!
 //! Each is made with O_EXCL, never through a symlink, and stays locked (flock(2)) while its fd is
-//! open. So a name without a lock belongs to a killed command. A pid in the name would not do: two
-//! pid namespaces have the same.
+//! open. So a name without a lock belongs to a killed command. A pid would not be unique, because
+//! two pid namespaces share numbers.
 
 use super::path::PathBuf;
 use crate::sys::fd::{Fd, FdRef};
@@ -14,21 +14,21 @@ pub const DIGITS: usize = 16;
 /// Names to try before EEXIST is an error. One suffices unless another process removes it at once.
 const TRIES: usize = 16;
 
-/// Appends 16 hex digits of the kernel's random numbers.
+/// Appends 16 random hex digits from the kernel.
 pub fn push_digits(name: &mut PathBuf) -> sys::Result<()> {
     let mut bytes = [0; DIGITS / 2];
     system::random(&mut bytes)?;
     write!(name, "{:016x}", u64::from_ne_bytes(bytes)).map_err(|_| Errno::ENAMETOOLONG)
 }
 
-/// Returns whether a name is `prefix` and 16 hex digits.
+/// Returns whether `name` is `prefix` and 16 hex digits.
 pub fn is_made(name: &[u8], prefix: &[u8]) -> bool {
     let digits = name.strip_prefix(prefix).filter(|digits| digits.len() == DIGITS);
     digits
         .is_some_and(|digits| digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')))
 }
 
-/// Makes and locks a file. `name` is its prefix, and becomes its name.
+/// Makes and locks a file. `name` holds the prefix, and then the whole name.
 pub fn file(directory: FdRef<'_>, name: &mut PathBuf, mode: u32) -> sys::Result<Fd> {
     make(directory, name, &|name| {
         let flags = fs::O_RDWR | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
@@ -36,7 +36,7 @@ pub fn file(directory: FdRef<'_>, name: &mut PathBuf, mode: u32) -> sys::Result<
     })
 }
 
-/// Makes and locks a directory. `path` is its prefix, and becomes its path.
+/// Makes and locks a directory. `path` holds the prefix, and then the whole path.
 pub fn directory(parent: FdRef<'_>, path: &mut PathBuf, mode: u32) -> sys::Result<Fd> {
     make(parent, path, &|path| {
         fs::mkdir(parent, path.as_c_str(), mode)?;
@@ -56,10 +56,10 @@ fn make(
         push_digits(name)?;
         tries -= 1;
         match create(name) {
-            // ENOENT: a sweep that came before the lock removed the directory.
+            // ENOENT: a sweep removed the directory before it was locked.
             Err(Errno::EEXIST | Errno::ENOENT) if tries > 0 => continue,
             Err(errno) => return Err(errno),
-            // A file system without locks makes none that others could find free.
+            // A file system without locks: a sweep finds no free name there either.
             Ok(file)
                 if !is_lockable(file.by_ref()) || is_named(directory, name, file.by_ref())? =>
             {
@@ -71,12 +71,12 @@ fn make(
     }
 }
 
-/// Locks the file. Returns false if the file system has no such locks.
+/// Locks the file. Returns false if the file system has no locks.
 fn is_lockable(file: FdRef<'_>) -> bool {
     !matches!(fs::lock(file, libc::LOCK_EX | libc::LOCK_NB), Err(errno) if errno != Errno::EAGAIN)
 }
 
-/// Returns whether `name` still is this file.
+/// Returns whether `name` still refers to `file`.
 pub fn is_named(directory: FdRef<'_>, name: &PathBuf, file: FdRef<'_>) -> sys::Result<bool> {
     let there = match fs::stat(directory, name.as_c_str()) {
         Err(Errno::ENOENT) => return Ok(false),

@@ -1,22 +1,22 @@
-//! Sizes, shares and durations as people write them, docker's and systemd's spellings alike:
+//! Sizes, shares and durations as the user writes them, in docker's and systemd's spellings:
 //! `512M`, `1.5g`, `64 KiB`, `50%`, `10s`, `1m30s`, `5min 20s`.
 //!
-//! Each function returns None for text that it does not know, and for a value that is too large. The
-//! caller says what was expected.
+//! Each function returns None for unknown text and for a value that is too large. The caller says
+//! what it expected.
 
 use super::text::decimal;
 
-/// Decimal places that count. Further ones are left out.
+/// Decimal places that count. Further digits are dropped.
 const PLACES_MAX: u32 = 3;
 
-/// A decimal number: `digits` over ten to the power of `places`.
+/// A decimal number: `digits` / 10^`places`.
 struct Number {
     digits: u64,
     places: u32,
 }
 
 impl Number {
-    /// Reads the number that `text` begins with. Returns it and the rest.
+    /// Returns the number at the start of `text`, and the rest.
     fn read(text: &[u8]) -> Option<(Number, &[u8])> {
         let (mut digits, mut places, mut at) = (0u64, None, 0);
         while let Some(byte @ (b'0'..=b'9' | b'.')) = text.get(at) {
@@ -32,7 +32,7 @@ impl Number {
             };
         }
         let (number, rest) = text.split_at_checked(at)?;
-        // A point alone is no number.
+        // A lone point is not a number.
         number.iter().any(u8::is_ascii_digit).then_some(())?;
         Some((Number { digits, places: places.unwrap_or(0) }, rest))
     }
@@ -45,8 +45,8 @@ impl Number {
     }
 }
 
-/// Returns the bytes of a size. Units are of 1024, as in docker and systemd: `k`, `M`, `G`, `T`, `P`
-/// in either case, with `B` or `iB` behind it if wanted.
+/// Returns the bytes of a size. The units `k`, `M`, `G`, `T`, `P` (either case, optionally with `B`
+/// or `iB`) are powers of 1024, as in docker and systemd.
 pub fn size(text: &[u8]) -> Option<u64> {
     let (number, letters) = Number::read(text)?;
     let (power, rest) = match letters.trim_ascii_start() {
@@ -64,16 +64,16 @@ pub fn size(text: &[u8]) -> Option<u64> {
     number.times(1 << (10 * power))
 }
 
-/// A size, or a part of something.
+/// A size, or a percentage of something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Share {
     /// Bytes.
     Bytes(u64),
-    /// 1 to 100.
+    /// From 1 to 100.
     Percent(u64),
 }
 
-/// Returns a size that is not 0, or a percentage.
+/// Returns a nonzero size, or a percentage.
 pub fn share(text: &[u8]) -> Option<Share> {
     match text.strip_suffix(b"%") {
         Some(digits) => {
@@ -83,11 +83,11 @@ pub fn share(text: &[u8]) -> Option<Share> {
     }
 }
 
-/// One, in the unit of [`thousandths`].
+/// The number 1 in the unit of [`thousandths`].
 pub const ONE: u64 = 1000;
 
-/// Returns a number in thousandths: `2`, `0.5`, `1.25`. No digit is left out: an error is better
-/// than another number.
+/// Returns a number in thousandths: `2`, `0.5`, `1.25`. A fourth decimal place gives None instead
+/// of a rounded number.
 pub fn thousandths(text: &[u8]) -> Option<u64> {
     let (number, rest) = Number::read(text)?;
     let point = text.iter().position(|byte| *byte == b'.');
@@ -97,7 +97,7 @@ pub fn thousandths(text: &[u8]) -> Option<u64> {
     number.times(ONE)
 }
 
-/// Letters that stand for a time, and how many microseconds that is: Go's (docker) and systemd's.
+/// Go's (docker's) and systemd's unit names, with their microseconds.
 const TIMES: [(&str, u64); 13] = [
     ("ns", 0),
     ("us", 1),
@@ -117,8 +117,8 @@ const TIMES: [(&str, u64); 13] = [
 /// One second, in microseconds.
 pub const SECOND_US: u64 = 1_000_000;
 
-/// Returns the microseconds of a duration, the sum of its parts. Each part has a unit; `bare` is that
-/// of a number alone, if it may stand without.
+/// Returns the microseconds of a duration, the sum of its parts. Each part has a unit. `bare` is
+/// the unit of a number alone, if that is allowed.
 pub fn microseconds(text: &[u8], bare: Option<u64>) -> Option<u64> {
     if let (Some(unit), Some(number)) = (bare, decimal(text)) {
         return number.checked_mul(unit);
