@@ -1,4 +1,4 @@
-//! What `docker load` and `podman load` read: plain layers, named by their diff_ids, and a
+//! Archives for `docker load` and `podman load`: uncompressed layers, named by their diff_ids, and
 //! manifest.json at the end.
 
 use super::{Target, in_layer, put, quoted, read_layer};
@@ -12,8 +12,7 @@ use crate::sys::fd::FdRef;
 use crate::sys::fs;
 use crate::{Context, Result};
 
-/// Copies an image, whose layers are unpacked. `name` is what it is to be called: `NAME` or
-/// `NAME:TAG`.
+/// Copies an image with its layers uncompressed. `name` is its new name: `NAME` or `NAME:TAG`.
 pub fn docker_archive(
     store: &Store<'_>,
     image: &Image<'_>,
@@ -33,7 +32,7 @@ pub fn docker_archive(
             let size = match sniff(&blob)? {
                 Compression::None => layer.size,
                 _ if target.can_wait() => 0,
-                // The length stands before the bytes, so they are unpacked twice.
+                // The length precedes the bytes, so the layer is unpacked twice.
                 _ => read_layer(layer, &blob, watch, unpack, &mut |_| Ok(()))?,
             };
             if target.begin(format_args!("{}.tar", layer.diff_id.hex()), size)? {
@@ -71,7 +70,7 @@ pub fn docker_archive(
     target.document("manifest.json", &manifest).map(drop)
 }
 
-/// Writes all of a tar.
+/// Writes a whole tar.
 fn pour(tar: &mut dyn Source, file: FdRef<'_>) -> Result<()> {
     loop {
         let bytes = tar.peek()?;

@@ -1,4 +1,4 @@
-//! Layouts (image-layout.md): blobs as they are, and an `index.json` that names what was copied.
+//! Layouts (image-layout.md): unchanged blobs, and an `index.json` that names the copy.
 
 use super::{Descriptor, Target, copy_layer, hash_blob, put, quoted};
 use crate::codec::digest::{Algorithm, Digest};
@@ -13,8 +13,8 @@ use core::fmt::{self, Display};
 
 const TAG: &str = "org.opencontainers.image.ref.name";
 
-/// Copies a manifest or an index of a layout, and all beneath it, byte for byte. Each blob is
-/// verified by its digest.
+/// Copies a manifest or an index of a layout, and all beneath it, byte for byte. It verifies each
+/// blob's digest.
 pub fn copy_parts(
     store: &Store<'_>,
     top: &Blob,
@@ -35,7 +35,7 @@ pub fn copy_parts(
     })
 }
 
-/// Copies an image that has no manifest, and makes one: the same for the same image.
+/// Copies an image without a manifest, and makes one. The same image gives the same manifest.
 pub fn layout_of_docker(
     store: &Store<'_>,
     image: &Image<'_>,
@@ -48,7 +48,7 @@ pub fn layout_of_docker(
     for (n, (layer, its)) in layers.iter_mut().zip(image.layers).enumerate() {
         *layer = *its;
         if layer.compression != Compression::None {
-            // Nothing says it, and the blob's name stands before its bytes.
+            // The digest is unknown, and as the blob's name it precedes the bytes.
             layer.digest = Some(hash_blob(&store.layer(layer)?, Algorithm::Sha256, None, &())?);
         }
         copy_layer(store, layer, (n + 1, image.layers.len()), watch, target, unpack)?;
@@ -68,18 +68,18 @@ pub fn layout_of_docker(
     Ok(Blob { media: Document::MANIFEST, digest, size })
 }
 
-/// Writes `oci-layout`, first of all: it marks a layout, even an unfinished one.
+/// Writes `oci-layout` first: it marks even an unfinished layout.
 pub fn begin_layout(target: &mut Target<'_>) -> Result<()> {
     target.document("oci-layout", &|sink| sink.put(br#"{"imageLayoutVersion":"1.0.0"}"#)).map(drop)
 }
 
-/// An entry for the new index: the same as in the source, but for its names.
+/// An entry for the new index: the source's descriptor with new names.
 pub struct Entry<'a> {
     /// The document.
     pub top: &'a Blob,
     /// Its descriptor in the source; None if it was made here.
     pub descriptor: Option<Value<'a>>,
-    /// Its tag here.
+    /// Its tag in the copy.
     pub tag: &'a str,
 }
 
@@ -111,13 +111,13 @@ impl Entry<'_> {
     }
 }
 
-/// Writes a member of an object as it stands in another document.
+/// Copies a member of an object from another document.
 fn member(sink: &mut dyn Sink, comma: &str, key: &Text<'_>, value: &Value<'_>) {
     put(sink, format_args!(r#"{comma}"{}":{}"#, key.as_escaped(), value.as_json()));
 }
 
-/// Writes `oci-layout`, and an `index.json` with the copy under its tag. The `former` index's own
-/// members and its entries of other tags stay.
+/// Writes `oci-layout`, and an `index.json` with the copy under its tag. The `former` index keeps
+/// its own members and its entries of other tags.
 pub fn finish_layout(
     entry: &Entry<'_>,
     former: Option<Value<'_>>,
@@ -131,7 +131,7 @@ pub fn finish_layout(
         Some(former) => former.list("manifests")?,
         None => Items::default(),
     };
-    // Looked at before it is written, where nothing may fail any more.
+    // Check the entries now, because writing them cannot fail any more.
     items.clone().try_for_each(|item| is_same(&item).map(drop)).doing("index.json")?;
     if former.is_none() {
         begin_layout(target)?;
@@ -160,7 +160,7 @@ pub fn finish_layout(
     target.document("index.json", &index).map(drop)
 }
 
-/// How a manifest and an index begin.
+/// The start of a manifest or an index.
 struct Head(Document);
 
 impl Display for Head {

@@ -1,8 +1,8 @@
-//! Takes an image to another place: a layout in a directory or a tar, or what `docker load` reads.
+//! Copies an image to another place: a layout in a directory or a tar, or docker's form.
 //!
-//! All of it is verified while it is copied: blobs by their digests. A layer is inflated only if it
-//! has no digest of its own, or if it goes where plain layers are wanted; its diff_id is verified
-//! then. The caller, who owns the place, removes it if the copying fails.
+//! It verifies everything on the way: blobs by their digests. It inflates a layer only if the layer
+//! has no digest of its own, or if the target wants it uncompressed; then it verifies the diff_id.
+//! If the copy fails, the caller removes the target.
 
 mod docker;
 mod layout;
@@ -26,7 +26,7 @@ use crate::sys::fs;
 use crate::{Context, Error, Result};
 use core::fmt;
 
-/// Lets the stored bytes of a layer through to a file.
+/// Copies the stored bytes of a layer to a file while they are read.
 struct Tap<'a> {
     watch: &'a dyn Observer,
     file: FdRef<'a>,
@@ -46,7 +46,7 @@ impl Observer for Tap<'_> {
     }
 }
 
-/// The digest of a blob, which may be copied meanwhile.
+/// Returns the digest of a blob, and copies it to a file if one is given.
 fn hash_blob(
     blob: &Section,
     algorithm: Algorithm,
@@ -70,7 +70,7 @@ fn hash_blob(
     }
 }
 
-/// Copies a layer as it is stored, under its digest, and verifies it and its tar.
+/// Copies a stored layer under its digest, and verifies it and its tar.
 fn copy_layer(
     store: &Store<'_>,
     layer: &Layer,
@@ -83,7 +83,7 @@ fn copy_layer(
         let blob = store.layer(layer)?;
         watch.layer(n, count, layer.size);
         if !target.begin_blob(layer.name(), layer.size)? {
-            // It is there, but another diff_id may be said of it.
+            // The blob exists, but its diff_id may differ here.
             return read_layer(layer, &blob, watch, unpack, &mut |_| Ok(())).map(drop);
         }
         let tap = Tap { watch, file: target.file() };
@@ -98,7 +98,7 @@ fn in_layer(error: Error, layer: &Layer, (n, count): (usize, usize)) -> Error {
     error.within(format_args!("layer {n} of {count} {}", layer.name()))
 }
 
-/// Verifies a layer and shows its tar; the length of that.
+/// Verifies a layer and passes on its tar. Returns the tar's length.
 fn read_layer(
     layer: &Layer,
     blob: &Section,
@@ -111,7 +111,7 @@ fn read_layer(
     rootfs::read(&layer, unpack, see)
 }
 
-/// The start of a descriptor (descriptor.md), which is left open: media type, digest, size.
+/// The open start of a descriptor (descriptor.md): media type, digest, size.
 struct Descriptor<'a>(&'a str, &'a Digest, u64);
 
 impl fmt::Display for Descriptor<'_> {
@@ -121,7 +121,7 @@ impl fmt::Display for Descriptor<'_> {
     }
 }
 
-/// Text that holds nothing that JSON escapes.
+/// Writes text without characters that JSON escapes.
 fn put(sink: &mut dyn Sink, text: fmt::Arguments<'_>) {
     struct Text<'s>(&'s mut dyn Sink);
     impl fmt::Write for Text<'_> {
@@ -133,7 +133,7 @@ fn put(sink: &mut dyn Sink, text: fmt::Arguments<'_>) {
     let _ = fmt::write(&mut Text(sink), text);
 }
 
-/// A string of JSON.
+/// Writes a JSON string.
 fn quoted(text: &[u8], sink: &mut dyn Sink) {
     Writer::new(sink).string(text);
 }

@@ -1,7 +1,7 @@
-//! Where files go: beneath a directory, or into a tar. One at a time; one of a name that was
-//! written before is left out.
+//! The files of a copy, in a directory or a tar. One at a time; a name that was written before is
+//! skipped.
 //!
-//! A file in a directory has another name until it is whole, and replaces one that was there.
+//! A file in a directory has a temporary name until it is complete, and then replaces an older one.
 
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::tar::BLOCK;
@@ -21,18 +21,18 @@ use crate::{Context, Error, Result};
 /// Prefix of the name of an unfinished file.
 pub const PARTIAL: &str = ".partial-";
 
-/// Names of files.
+/// Names of written files.
 pub struct TargetMemory {
-    /// What was written, by what it is found by.
+    /// Keys of the written files.
     written: heapless::Vec<u64, ARCHIVE_FILES_MAX>,
-    /// The file that was begun.
+    /// The begun file's name.
     name: PathBuf,
-    /// Its name until it is whole.
+    /// Its temporary name.
     partial: PathBuf,
 }
 
 impl TargetMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: TargetMemory = TargetMemory {
         written: heapless::Vec::new(),
         name: PathBuf::new(),
@@ -40,39 +40,39 @@ impl TargetMemory {
     };
 }
 
-/// What the files go into.
+/// The kind of target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A directory.
     Directory,
-    /// A tar in a file that is empty.
+    /// A tar in an empty file.
     File,
-    /// A tar on its way to somewhere: what was written cannot be changed any more.
+    /// A tar in a pipe: written bytes cannot be changed any more.
     Stream,
 }
 
-/// A directory or a tar that is being filled.
+/// A directory or a tar to be filled.
 pub struct Target<'a> {
     /// The directory, or the tar.
     fd: FdRef<'a>,
     kind: Kind,
     memory: &'a mut TargetMemory,
-    /// The file that is being written to the directory.
+    /// The begun file of the directory.
     open: Option<Fd>,
-    /// How far the tar is, in bytes.
+    /// The tar's length so far, in bytes.
     at: u64,
-    /// How long the file was said to be.
+    /// The announced length of the file.
     size: u64,
 }
 
 impl<'a> Target<'a> {
-    /// Nothing is in it yet.
+    /// Returns an empty target.
     pub fn new(fd: FdRef<'a>, kind: Kind, memory: &'a mut TargetMemory) -> Target<'a> {
         memory.written.clear();
         Target { fd, kind, memory, open: None, at: 0, size: 0 }
     }
 
-    /// A file's length may turn out when it is written: it need not be known before.
+    /// Returns true if a file's length may be unknown until it is written.
     pub fn can_wait(&self) -> bool {
         self.kind != Kind::Stream
     }
@@ -85,7 +85,7 @@ impl<'a> Target<'a> {
         self.begin(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()), size)
     }
 
-    /// Returns whether the directory holds this blob already. A damaged one is written again.
+    /// Returns whether the directory holds this blob. A damaged one is written again.
     fn is_there(&mut self, digest: &Digest, size: u64) -> Result<bool> {
         let mut path = PathBuf::new();
         path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()))
@@ -117,7 +117,7 @@ impl<'a> Target<'a> {
         self.memory.written.push(key).map_err(full)
     }
 
-    /// Begins a file of so many bytes; false where it is there already.
+    /// Begins a file of `size` bytes. Returns false if it was written already.
     pub fn begin(&mut self, name: core::fmt::Arguments<'_>, size: u64) -> Result<bool> {
         self.memory.name.set(name).doing("write")?;
         let key = path_key(self.memory.name.as_bytes());
@@ -136,7 +136,7 @@ impl<'a> Target<'a> {
                 let name = self.memory.name.as_bytes();
                 let mut at = self.at + BLOCK as u64;
                 if name.len() > NAME_BYTES {
-                    // With its NUL, in whole blocks.
+                    // The name with its NUL, in whole blocks.
                     let mut block = [0; BLOCK];
                     let room = block.get_mut(..name.len());
                     room.ok_or(Errno::ENAMETOOLONG).doing("write")?.copy_from_slice(name);
@@ -151,12 +151,12 @@ impl<'a> Target<'a> {
         Ok(true)
     }
 
-    /// A file in a directory is whole.
+    /// Renames a complete file in a directory to its final name.
     fn keep(&mut self) -> core::result::Result<(), Errno> {
         let Some(file) = &self.open else { return Ok(()) };
         fs::sync_file(file.by_ref())?;
         let partial = self.memory.partial.as_c_str();
-        // Beneath the layout, without following links: another user may have made it.
+        // Resolve beneath the layout without links, because another user may have made it.
         let (mut parent, mut name) = (None, self.memory.name.as_bytes());
         while let Some(slash) = name.iter().position(|&byte| byte == b'/') {
             let component = PathBuf::from_bytes(&name[..slash])?;
@@ -175,12 +175,12 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    /// Where the bytes of the file that was begun go.
+    /// Returns the file for the bytes of the begun one.
     pub fn file(&self) -> FdRef<'_> {
         self.open.as_ref().map_or(self.fd, Fd::by_ref)
     }
 
-    /// The file is whole, and has so many bytes.
+    /// Ends the file, which has `size` bytes.
     pub fn end(&mut self, size: u64) -> Result<()> {
         if self.kind == Kind::Directory {
             return self.keep().context("write", &Lossy(self.memory.name.as_bytes()));
@@ -201,7 +201,7 @@ impl<'a> Target<'a> {
         put(self.fd, &[0; BLOCK][..padding])
     }
 
-    /// Copies a blob of a layout whose digest alone is to be verified.
+    /// Copies a blob of a layout, verified by its digest alone.
     pub fn copy_blob(
         &mut self,
         blob: &Section,
@@ -214,7 +214,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Fills the file that was begun with what must have this digest.
+    /// Fills the begun file with the blob, which must have this digest.
     pub fn fill(&mut self, blob: &Section, digest: &Digest, watch: &dyn Observer) -> Result<()> {
         let algorithm = digest.algorithm();
         let found = match &self.open {
@@ -234,8 +234,8 @@ impl<'a> Target<'a> {
         self.end(blob.size)
     }
 
-    /// A file that is put together: `make` is called twice, as its length stands before it; its
-    /// digest and length. Without a name it is a blob.
+    /// Writes a generated file. It calls `make` twice, because the length precedes the bytes.
+    /// Returns digest and length. An empty name makes a blob.
     pub fn document(&mut self, name: &str, make: &dyn Fn(&mut dyn Sink)) -> Result<(Digest, u64)> {
         let mut measure = Measure { hasher: Hasher::new(Algorithm::Sha256), size: 0 };
         make(&mut measure);
@@ -253,7 +253,7 @@ impl<'a> Target<'a> {
         Ok((digest, size))
     }
 
-    /// All files are there: ends the tar, and sees to it that it stays.
+    /// Ends the tar, and syncs everything to the disk.
     pub fn finish(self) -> Result<()> {
         if self.kind != Kind::Directory {
             put(self.fd, &[0; 2 * BLOCK])?;
@@ -286,7 +286,7 @@ fn put(file: FdRef<'_>, bytes: &[u8]) -> Result<()> {
     fs::write_all(file, bytes).doing("write")
 }
 
-/// Takes the digest and the length of what a document will be.
+/// Computes the digest and the length of a document.
 struct Measure {
     hasher: Hasher,
     size: u64,

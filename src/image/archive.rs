@@ -1,11 +1,10 @@
-//! An image in a tar: a layout (oci-archive) or what `docker save` writes, in a file or right on a
-//! block device.
+//! An image in a tar: a layout (oci-archive) or docker's form, in a file or directly on a block
+//! device.
 //!
-//! The tar is gone over once, from header to header; what lies where is kept in a bounded table.
-//! Entries may come in any order, and the last one of a name counts. What follows the end of the
-//! archive is never looked at: on a block device it is whatever was there before. Links are
-//! followed in the table alone: `docker save` wrote a layer that it had written before as a
-//! symlink.
+//! One walk over the headers fills a bounded table of contents. Entries may come in any order, and
+//! the last one of a name counts. Bytes after the end of the archive are ignored, because a block
+//! device keeps old ones there. Links are resolved in the table alone: `docker save` stored a
+//! repeated layer as a symlink.
 
 use super::name::{Name, key};
 use super::tar_index::{Kind, each_entry};
@@ -25,21 +24,21 @@ pub struct ArchiveMemory {
 }
 
 impl ArchiveMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: ArchiveMemory = ArchiveMemory { entries: heapless::Vec::new() };
 }
 
-/// Where a file lies.
+/// The location of a file.
 #[derive(Clone, Copy)]
 pub struct Place {
-    /// In bytes from the start of the file or device.
+    /// Start, in bytes from the start of the file or device.
     pub offset: u64,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 struct Entry {
-    /// Of its name.
+    /// Key of its name.
     key: u64,
     content: Content,
 }
@@ -47,35 +46,35 @@ struct Entry {
 #[derive(Clone, Copy)]
 enum Content {
     File(Place),
-    /// The key of what it leads to.
+    /// The key of its target.
     Link(u64),
     /// A device, a directory or the like.
     Other,
 }
 
-/// What an archive is to be taken for.
+/// The form that an archive is read in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// A layout if the archive holds one, else docker's form. Since docker 25 `docker save` writes
-    /// both; then a layout that names no image does not count.
+    /// A layout if the archive has one, else docker's form. Since docker 25 `docker save` writes
+    /// both; a layout that names no image does not count.
     Either,
     /// A layout.
     Layout,
-    /// What `docker save` writes.
+    /// The form of `docker save`.
     Docker,
 }
 
-/// An image, or several, in a tar.
+/// One or more images in a tar.
 pub struct Archive<'m> {
     file: Fd,
-    /// How far the file or device reaches.
+    /// Size of the file or device.
     size: u64,
     memory: &'m ArchiveMemory,
 }
 
 impl<'m> Archive<'m> {
-    /// Goes over the tar, which is somewhere in the first `size` bytes of the file; whether it is
-    /// docker's.
+    /// Reads the headers of the tar in the first `size` bytes of the file. Returns the archive, and
+    /// whether its form is docker's.
     pub fn open(
         file: Fd,
         size: u64,
@@ -118,8 +117,8 @@ impl<'m> Archive<'m> {
         Ok((archive, is_docker))
     }
 
-    /// Returns whether there is an `index.json` that names no image: docker 25 leaves out what has
-    /// no tag.
+    /// Returns whether `index.json` exists and names no image: docker 25 leaves out untagged
+    /// images.
     fn lists_nothing(&self) -> Result<bool> {
         let mut buffer = [0; EMPTY_INDEX_BYTES];
         let Some(index) =
@@ -131,8 +130,8 @@ impl<'m> Archive<'m> {
         Ok(index.is_ok_and(|index| index.list_or_none("manifests").next().is_none()))
     }
 
-    /// Shows the name of every file right beneath a folder, some perhaps twice; false where there
-    /// is none.
+    /// Calls `see` with the name of every file directly in a folder, some perhaps twice. Returns
+    /// false if the folder does not exist.
     pub fn each_name(
         &self,
         folder: &[u8],
@@ -155,12 +154,12 @@ impl<'m> Archive<'m> {
         Ok(is_any)
     }
 
-    /// The regular file of this name, which is in the one form.
+    /// Returns the regular file of this normalized name.
     pub fn file(&self, name: &[u8]) -> Result<Option<Section>> {
         self.find(name)?.map(|place| self.section(place)).transpose()
     }
 
-    /// Where the regular file of this name lies; links are followed.
+    /// Returns the location of the regular file of this name, after links.
     fn find(&self, path: &[u8]) -> Result<Option<Place>> {
         let mut name = Name::TOP;
         name.set(path);
@@ -184,14 +183,14 @@ impl<'m> Archive<'m> {
         self.memory.entries.iter().rev().find(|entry| entry.key == key).map(|entry| entry.content)
     }
 
-    /// A part of the archive.
+    /// Returns a part of the archive.
     pub fn section(&self, place: Place) -> Result<Section> {
         let file = duplicate(self.file.by_ref(), 3).doing("archive")?;
         Ok(Section { file, offset: place.offset, size: place.size })
     }
 }
 
-/// Whether a disk or file that begins with these 512 bytes is a tar.
+/// Returns whether a disk or file that begins with these 512 bytes is a tar.
 pub fn looks_like_archive(first: &[u8]) -> bool {
     first.first_chunk().is_some_and(|block| Header::check(block).is_some())
 }

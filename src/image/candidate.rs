@@ -6,29 +6,27 @@ use super::types::Blob;
 use crate::codec::digest::Digest;
 use crate::limits::INDEX_MANIFESTS_MAX;
 
-/// A manifest, or an index that may lead to one.
 #[derive(Clone, Copy)]
 pub struct Candidate {
     /// The digest of the document.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// What it is.
     pub media: Document,
     /// How well its platform suits.
     pub(super) rank: Rank,
-    /// It, or an index that led to it, has the digest that is wanted.
+    /// It, or an index above it, has the wanted digest.
     pub(super) pinned: bool,
     /// Indexes above it.
     pub depth: u8,
-    /// Which entry of the top it is, or came from.
+    /// The number of the top entry that it is or came from.
     pub(super) root: u16,
-    /// Of the name at the top: entries of one name are one image for many platforms.
+    /// Hash of that entry's name: entries of one name are one image for many platforms.
     pub(super) name: u64,
 }
 
 impl Candidate {
-    /// A document that was chosen already.
+    /// Returns a chosen document.
     pub fn new(digest: Digest, size: u64, media: Document) -> Candidate {
         Candidate {
             digest,
@@ -42,11 +40,11 @@ impl Candidate {
         }
     }
 
-    /// Its descriptor.
+    /// Returns its descriptor.
     pub fn blob(&self) -> Blob {
         Blob { media: self.media, digest: self.digest, size: self.size }
     }
 }
 
-/// What is still to be looked at.
+/// Documents that are still to be read.
 pub type Candidates = heapless::Vec<Candidate, INDEX_MANIFESTS_MAX>;

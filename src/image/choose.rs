@@ -1,15 +1,15 @@
 //! From the top of a layout to one manifest: by tag, by digest, by platform.
 //!
-//! What `index.json` lists is looked at in its order, and nested indexes in their place, with a
-//! list of what is still to do instead of recursion. The rules:
-//! - A tag that is wanted must be there; without one there must be only one image: one digest, or
-//!   one name whose manifests differ by platform. Artifacts and attestations are not images.
-//! - A digest that is wanted is that of the manifest, or of an index on the way to it. It also
-//!   chooses.
-//! - Of several, the best platform wins (the machine's own; a variant of it; none given), and of
-//!   equals the first within a nested index, as image-index.md says. At the top, two images of one
-//!   tag that no platform tells apart are refused: umoci calls that ambiguous, containers/image
-//!   takes the first, and a guess is not fail-closed.
+//! The search takes `index.json` in order, and nested indexes in their place. A list of pending
+//! documents replaces recursion. The rules:
+//!
+//! - A wanted tag must exist. Without one there must be only one image: one digest, or one name
+//!   whose manifests differ by platform. Artifacts and attestations are not images.
+//! - A wanted digest is that of the manifest, or of an index above it. It also chooses.
+//! - The best platform wins: the machine's own, then a variant of it, then none. Of equals the
+//!   first within a nested index wins (image-index.md). Two images of one tag and platform at the
+//!   top are refused: umoci calls that ambiguous. containers/image takes the first, but a guess is
+//!   not fail-closed.
 
 use super::Wanted;
 use super::candidate::{Candidate, Candidates};
@@ -31,8 +31,7 @@ use core::fmt::Write;
 
 type Buffer = [u8; DOCUMENT_BYTES];
 
-/// Finds the manifest of the wanted image; or the one entry of `index.json` that is wanted,
-/// whatever it leads to.
+/// Finds the manifest of the wanted image, or the one wanted entry of `index.json`, of any kind.
 pub fn choose(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -61,7 +60,7 @@ pub fn choose(
     };
     search.begin(buffer)?;
     if is_entry && search.leads.is_empty() {
-        // If there is no image, the name may mean an artifact.
+        // If no image has the name, it may name an artifact.
         search.takes_artifacts = true;
         search.begin(buffer)?;
     }
@@ -84,7 +83,7 @@ pub fn choose(
     Ok(lead)
 }
 
-/// A hash suffices: on a collision two names would count as one image for two platforms.
+/// Returns a hash of the name. On a collision two names would count as one image for two platforms.
 fn hash_of(name: &Text<'_>) -> u64 {
     let mut hash = Hash::NEW;
     let _ = write!(hash, "{name}");
@@ -97,9 +96,9 @@ struct Search<'a> {
     /// Entries that are certainly artifacts count, too.
     takes_artifacts: bool,
     leads: &'a mut Candidates,
-    /// The name of the chosen entry.
+    /// The tag of the chosen entry.
     tag: &'a mut Tag,
-    /// What is there, for errors: tags; platforms that do not suit; media types that are no
+    /// For errors: the tags, the platforms that do not suit, the media types that are not an
     /// image's.
     tags: List,
     platforms: List,
@@ -107,16 +106,16 @@ struct Search<'a> {
     /// Bytes of nested documents read so far.
     bytes: u64,
     best: Option<Candidate>,
-    /// As good as the best, from another entry of the top.
+    /// A manifest as good as the best, from another top entry.
     rival: Option<Digest>,
     artifact: Option<Candidate>,
     unpinned: Option<Digest>,
-    /// Something has the tag that is wanted.
+    /// The wanted tag exists.
     is_there: bool,
 }
 
 impl<'a> Search<'a> {
-    /// What is at the top of the layout: one image, or what is wanted.
+    /// Queues the top of the layout: its one image, or the wanted one.
     #[inline(never)]
     fn begin(&mut self, buffer: &mut Buffer) -> Result<()> {
         self.top(buffer)?;
@@ -132,7 +131,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// The one entry of the top, whatever it leads to.
+    /// Queues the one entry of the top, of any kind.
     fn entry(&mut self) -> Result<()> {
         for lead in self
             .leads
@@ -149,7 +148,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Takes in `index.json`, or `refs/`.
+    /// Reads `index.json`, or `refs/`.
     fn top(&mut self, buffer: &mut Buffer) -> Result<()> {
         each_at_the_top(self.store, self.wanted, buffer, &mut |value, name, _| {
             let name = name?;
@@ -162,7 +161,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// An entry of the top that has the wanted tag, or any where none is wanted.
+    /// Considers a top entry that has the wanted tag, or any entry if none is wanted.
     fn top_entry(&mut self, value: &Value<'_>, name: &Text<'_>) -> Result<()> {
         self.is_there = true;
         let origin = Origin {
@@ -175,7 +174,7 @@ impl<'a> Search<'a> {
         self.consider(value, &origin)
     }
 
-    /// Takes a descriptor in, unless it is certainly none of an image.
+    /// Queues a descriptor, unless it certainly is not an image's.
     fn consider(&mut self, value: &Value<'_>, origin: &Origin) -> Result<()> {
         if let Some(notes) = value.get("annotations")?
             && notes.get("vnd.docker.reference.type")?.is_some()
@@ -185,7 +184,7 @@ impl<'a> Search<'a> {
         }
         let platform =
             value.get("platform")?.map_or(Ok(Platform::default()), |it| Platform::read(&it))?;
-        // What BuildKit attests about an image stands beside it as an image for no machine.
+        // BuildKit lists an attestation as an image for an unknown machine.
         if platform.os == "unknown" && !self.takes_artifacts {
             return Ok(());
         }
@@ -199,7 +198,7 @@ impl<'a> Search<'a> {
             if platform.is_given() { platform.rank(&self.wanted.platform) } else { origin.rank };
         if platform.is_given() && rank == Rank::Other {
             self.platforms.add(&platform);
-            // At the top it counts as an image, and it may be the one whose digest is wanted.
+            // At the top it counts as an image, and its digest may be the wanted one.
             if origin.root.is_some() && self.wanted.digest.is_none() {
                 return Ok(());
             }
@@ -207,7 +206,7 @@ impl<'a> Search<'a> {
         if let Some(media_type) = value.text("mediaType")?
             && Document::named(media_type).is_none()
         {
-            // With a digest, perhaps, that cannot be verified here; but nobody asks for it.
+            // Its digest may be of an unknown algorithm, but no search wants it.
             self.others.add(&media_type);
             return Ok(());
         }
@@ -223,7 +222,7 @@ impl<'a> Search<'a> {
             digest,
             size,
             media,
-            // What is asked for by digest is opened, and then judged by its own configuration.
+            // A digest's document is opened, and then judged by its own configuration.
             rank: if is_pin { rank.max(Rank::Unknown) } else { rank },
             pinned: origin.pinned || is_pin,
             depth: origin.depth,
@@ -235,20 +234,20 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Entries at the top that are not one image: neither of one digest, nor of one name.
+    /// Returns whether the top entries are more than one image: neither one digest nor one name.
     fn has_several(&self) -> bool {
         let Some(first) = self.leads.first() else { return false };
         self.leads.iter().any(|lead| lead.digest != first.digest && lead.name != first.name)
     }
 
-    /// Signatures and the like, that only their manifests tell from images. What cannot be read
-    /// stays.
+    /// Removes artifacts that only their manifests tell from images, such as signatures. Unreadable
+    /// entries stay.
     fn leave_artifacts_out(&mut self, buffer: &mut Buffer) {
         let (store, bytes) = (self.store, &mut self.bytes);
         self.leads.retain(|lead| !leads_to_artifact(store, lead, bytes, buffer));
     }
 
-    /// Goes through what there is to do, until nothing is left.
+    /// Reads pending documents until the list is empty.
     fn follow(&mut self, buffer: &mut Buffer) -> Result<()> {
         while let Some(lead) = self.leads.pop() {
             if lead.rank == Rank::Other {
@@ -256,7 +255,7 @@ impl<'a> Search<'a> {
             }
             if lead.media.kind() == Kind::Index {
                 let result = self.nested(&lead, buffer);
-                // Where a digest is asked for, what is wrong elsewhere does not matter.
+                // With a wanted digest, errors elsewhere do not matter.
                 if lead.pinned || self.wanted.digest.is_none() {
                     result.context("index", &lead.digest)?;
                 }
@@ -356,11 +355,11 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Sees an entry at the top: the entry if it is wanted, its tag, its number. The tag is empty if
-/// there is none, and an error if the annotations are malformed.
+/// Gets a top entry: the entry if it is wanted, its tag, its number. The tag is empty if there is
+/// none, and an error if the annotations are malformed.
 type AtTheTop<'v> = &'v mut dyn FnMut(Option<&Value<'_>>, Result<Text<'_>>, usize) -> Result<()>;
 
-/// Shows all entries at the top in their order: of `index.json`, or of `refs/`.
+/// Calls `see` with each top entry in order, of `index.json` or of `refs/`.
 pub fn each_at_the_top(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -394,9 +393,9 @@ pub fn each_at_the_top(
     })
 }
 
-/// The names of an entry at the top.
+/// The names of a top entry.
 struct Named<'m> {
-    /// Its tag; empty where it has none.
+    /// Its tag, or empty.
     name: Text<'m>,
     full_name: Option<&'m str>,
 }
@@ -408,18 +407,18 @@ impl<'m> Named<'m> {
         let note = |key: &str| notes.map_or(Ok(None), |notes| notes.text(key));
         let name = note("org.opencontainers.image.ref.name")?;
         let name = if name.is_some() { name } else { note("org.opencontainers.ref.name")? };
-        // docker save cuts the name to its tag, and has it whole here.
+        // docker save shortens ref.name to the tag; this annotation has the whole name.
         let full_name = note("io.containerd.image.name")?.and_then(|name| name.as_plain());
         Ok(Named { name: name.unwrap_or(Text::EMPTY), full_name })
     }
 
-    /// Whether it is the one that is wanted.
+    /// Returns whether it is the wanted entry.
     fn is(&self, wanted: &str) -> bool {
         self.name == wanted || self.full_name.is_some_and(|full| same_reference(full, wanted))
     }
 }
 
-/// What a descriptor inherits from the index it stands in.
+/// The properties that a descriptor inherits from its index.
 struct Origin {
     rank: Rank,
     pinned: bool,
@@ -428,13 +427,13 @@ struct Origin {
     root: Option<u16>,
 }
 
-/// Whether a document may still be read: its bytes count.
+/// Counts a document's bytes. Returns whether it may still be read.
 fn spend(bytes: &mut u64, lead: &Candidate) -> bool {
     *bytes = bytes.saturating_add(lead.size);
     *bytes <= SEARCH_BYTES
 }
 
-/// A manifest that is certainly an artifact's.
+/// Returns whether the candidate is a manifest that certainly is an artifact's.
 fn leads_to_artifact(
     store: &Store<'_>,
     lead: &Candidate,

@@ -1,11 +1,10 @@
-//! The image's configuration (config.md): checked once when it is opened, then read where it
-//! stands.
+//! The image's configuration (config.md): checked once at opening, then read in place.
 
 use crate::Result;
 use crate::codec::json::{Entries, Items, Text, Value};
 
-/// The configuration of an image. Every field that is given out has the type it must have: that was
-/// checked. A text that is absent, null or empty is `None`; a list that is absent or null is empty.
+/// The configuration of an image, with all types checked. A text that is absent, null or empty is
+/// `None`; a list that is absent or null is empty.
 #[derive(Clone, Copy)]
 pub struct Config<'m> {
     document: Value<'m>,
@@ -13,7 +12,7 @@ pub struct Config<'m> {
     process: Option<Value<'m>>,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Clone, Copy)]
 enum Kind {
     Text,
@@ -21,11 +20,11 @@ enum Kind {
     List,
     /// An object whose values are texts, or null.
     Labels,
-    /// An object whose keys are what counts.
+    /// An object whose keys are the values.
     Set,
 }
 
-/// Where the fields stand: at the top, or in `config`.
+/// The fields at the top (false) and in `config` (true).
 static FIELDS: [(bool, &str, Kind); 17] = [
     (false, "architecture", Kind::Text),
     (false, "os", Kind::Text),
@@ -53,8 +52,7 @@ macro_rules! texts {
 }
 
 impl<'m> Config<'m> {
-    /// The configuration that a checked document is: every field that this type gives out is looked
-    /// at.
+    /// Checks the type of every field of a document. Returns the configuration.
     #[inline(never)]
     pub fn read(top: Value<'m>) -> Result<Config<'m>> {
         let config = Config { document: top, process: top.get("config")? };
@@ -85,23 +83,23 @@ impl<'m> Config<'m> {
         9 hostname "docker's field, of which the image-spec knows nothing."
     }
 
-    /// All of it, as it stands.
+    /// Returns the whole document.
     pub fn document(&self) -> Value<'m> {
         self.document
     }
 
-    /// The processor the image is for, in Go's names.
+    /// Returns the processor the image is for, in Go's names.
     pub fn architecture(&self) -> Text<'m> {
         self.text(0).unwrap_or(Text::EMPTY)
     }
 
-    /// The operating system the image is for, in Go's names.
+    /// Returns the operating system the image is for, in Go's names.
     pub fn os(&self) -> Text<'m> {
         self.text(1).unwrap_or(Text::EMPTY)
     }
 
-    /// What it says of itself, by the names that its config has for it: architecture, os, variant,
-    /// os.version, created, author; as far as it does.
+    /// Returns its self-description by the config's names: architecture, os, variant, os.version,
+    /// created, author. Absent ones are left out.
     pub fn about(&self) -> impl Iterator<Item = (&'static str, Text<'m>)> {
         FIELDS
             .iter()
@@ -110,37 +108,37 @@ impl<'m> Config<'m> {
             .filter_map(|(index, (_, name, _))| Some((*name, self.text(index)?)))
     }
 
-    /// The environment, `NAME=VALUE` each.
+    /// Returns the environment, `NAME=VALUE` each.
     pub fn env(&self) -> Texts<'m> {
         self.list(11)
     }
 
-    /// What is executed, before the arguments.
+    /// Returns the words that precede the arguments.
     pub fn entrypoint(&self) -> Texts<'m> {
         self.list(12)
     }
 
-    /// Arguments of the entrypoint, or the command where there is none.
+    /// Returns the entrypoint's arguments, or the command if there is no entrypoint.
     pub fn cmd(&self) -> Texts<'m> {
         self.list(13)
     }
 
-    /// Features that the operating system must have.
+    /// Returns the features that the operating system must have.
     pub fn os_features(&self) -> Texts<'m> {
         self.list(10)
     }
 
-    /// Labels, name and value. A name may stand there twice: the last one counts.
+    /// Returns labels, name and value. Of a repeated name the last one counts.
     pub fn labels(&self) -> impl Iterator<Item = (Text<'m>, Text<'m>)> + use<'m> {
         self.map(14).map(|(name, value)| (name, value.as_string().unwrap_or(Text::EMPTY)))
     }
 
-    /// Directories that are to be volumes.
+    /// Returns the directories that become volumes.
     pub fn volumes(&self) -> impl Iterator<Item = Text<'m>> + use<'m> {
         self.map(15).map(|(name, _)| name)
     }
 
-    /// Ports it listens on: `port/tcp`, `port/udp`, or `port`, which is tcp.
+    /// Returns exposed ports: `port/tcp`, `port/udp`, or `port`, which is tcp.
     pub fn exposed_ports(&self) -> impl Iterator<Item = Text<'m>> + use<'m> {
         self.map(16).map(|(name, _)| name)
     }

@@ -1,21 +1,21 @@
-//! Descriptors (descriptor.md): what all other documents are made of.
+//! Descriptors (descriptor.md), which all other documents refer with.
 
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
 use crate::{Error, Result};
 
-/// What a document says about another document, or about a layer.
+/// A document's reference to another document or a layer.
 pub struct Descriptor<'m> {
-    /// What it is.
+    /// The type of the document.
     pub media_type: Text<'m>,
     /// The digest of its bytes.
     pub digest: Digest,
-    /// Their number.
+    /// Size in bytes.
     pub size: u64,
 }
 
 impl<'m> Descriptor<'m> {
-    /// Reads a descriptor. Its `urls` and `data` are never used.
+    /// Reads a descriptor. It never uses `urls` and `data`.
     pub fn read(value: &Value<'m>) -> Result<Descriptor<'m>> {
         // `mediatype` is the spelling of the image-spec's own example in 2016.
         let key = if value.get("mediaType")?.is_some() { "mediaType" } else { "mediatype" };
@@ -26,7 +26,7 @@ impl<'m> Descriptor<'m> {
     }
 }
 
-/// The digest that stands in, or is, `value`.
+/// Returns the digest in `value`.
 pub fn parse(digest: Text<'_>, value: &Value<'_>) -> Result<Digest> {
     let no_escapes =
         || Error::new(format_args!("digest \"{digest}\": has characters that no digest has"));

@@ -1,4 +1,4 @@
-//! A layout in a directory. Whatever a name in it says, nothing outside the directory is opened.
+//! A layout in a directory. No name in it can open a file outside the directory.
 
 use crate::io::lossy::{LossyC, On};
 use crate::io::section::Section;
@@ -7,7 +7,7 @@ use crate::sys::{Errno, fs};
 use crate::{Error, Result};
 use core::ffi::CStr;
 
-/// A directory, in a directory entry.
+/// A directory, in getdents64(2).
 const DT_DIR: u8 = 4;
 
 /// A layout in a directory.
@@ -16,15 +16,14 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// The layout in this directory.
+    /// Returns the layout in this directory.
     pub fn open(dir: Fd) -> Result<Directory> {
         let directory = Directory { dir };
         super::document::check_layout_file(directory.file(c"oci-layout")?)?;
         Ok(directory)
     }
 
-    /// Shows the name of all that is right beneath a folder and is none itself; false where there
-    /// is no such folder.
+    /// Calls `see` with each non-directory in `folder`. Returns false if the folder does not exist.
     pub fn each_name(
         &self,
         folder: &CStr,
@@ -51,10 +50,10 @@ impl Directory {
         fs::open_resolved(self.dir.by_ref(), path, flags, 0, resolve)
     }
 
-    /// A regular file, whole; `None` where there is none of that name.
+    /// Opens a whole regular file. Returns `None` if the name does not exist.
     pub fn file(&self, path: &CStr) -> Result<Option<Section>> {
-        // Looked at before it is opened: to open a device may do something, and a socket says
-        // ENXIO.
+        // O_PATH first, for a check of the type: opening a device may have an effect, and a socket
+        // gives ENXIO.
         let there = match self.open_beneath(path, fs::O_PATH) {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(Errno::EXDEV) => {
@@ -63,7 +62,7 @@ impl Directory {
             there => there.on("open", path)?,
         };
         regular(there.by_ref(), path)?;
-        // Non-blocking: it may be a FIFO by now, which must not hang us.
+        // Non-blocking, because another process may have replaced it by a FIFO.
         let flags = fs::O_RDONLY | fs::O_NONBLOCK | fs::O_NOCTTY;
         let file = self.open_beneath(path, flags).on("open", path)?;
         let size = regular(file.by_ref(), path)?;
@@ -71,7 +70,7 @@ impl Directory {
     }
 }
 
-/// Returns the size of a regular file; an error if it is something else.
+/// Returns the size of a regular file, or an error for another type.
 fn regular(file: FdRef<'_>, path: &CStr) -> Result<u64> {
     let stat = fs::stat(file, c"").on("stat", path)?;
     if stat.kind() != fs::S_IFREG {

@@ -1,13 +1,13 @@
-//! What `docker save` and `podman save` write: `manifest.json` names a configuration and layers for
-//! each image.
+//! Archives of `docker save` and `podman save`: `manifest.json` names a configuration and layers
+//! for each image.
 //!
 //! ```text
 //! manifest.json -> [{"Config": PATH, "RepoTags": [TAG…], "Layers": [PATH…]}…]
 //! ```
 //!
-//! Its paths are keys of the archive's table of contents and nothing else. The only digests there
-//! are the diff_ids in the configuration, and the configuration's own in its name. Before docker
-//! 1.10 there was no manifest.json.
+//! Its paths are only keys of the archive's table of contents. The archive has no digests but the
+//! diff_ids in the configuration, and the configuration's own in its name. `docker save` before
+//! 1.10 wrote no manifest.json.
 
 use super::archive::Archive;
 use super::list::List;
@@ -23,8 +23,8 @@ use crate::{Context, Error, Result};
 
 type Layers = heapless::Vec<Layer, LAYERS_MAX>;
 
-/// Reads which image is wanted: its layers, without their diff_ids, and its configuration with the
-/// digest that is in its name.
+/// Reads the item of the wanted image: its layers, without their diff_ids, and its configuration
+/// with the digest in its name.
 pub fn choose(
     archive: &Archive<'_>,
     wanted: &Wanted<'_>,
@@ -39,8 +39,8 @@ pub fn choose(
     read().doing("manifest.json")
 }
 
-/// What an item of `manifest.json` says: the image's layers, and its configuration with the digest
-/// that is in its name.
+/// Returns the image of an item of `manifest.json`: its layers, and its configuration with the
+/// digest in its name.
 pub fn of_item(
     archive: &Archive<'_>,
     item: &Value<'_>,
@@ -67,7 +67,7 @@ pub fn of_item(
     Ok((named_file(archive, &config)?, id(config.as_text()?)))
 }
 
-/// Shows what `manifest.json` says of each image.
+/// Calls `see` with each item of `manifest.json`.
 pub fn each(
     archive: &Archive<'_>,
     buffer: &mut [u8],
@@ -77,7 +77,7 @@ pub fn each(
     look().doing("manifest.json")
 }
 
-/// `manifest.json`.
+/// Returns `manifest.json`.
 fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>> {
     match archive.file(b"manifest.json")? {
         Some(file) => json::check(super::document::read(&file, buffer)?),
@@ -88,16 +88,16 @@ fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>
     }
 }
 
-/// The file whose path is this value.
+/// Returns the file at the path in `value`.
 fn named_file(archive: &Archive<'_>, value: &Value<'_>) -> Result<Section> {
     let path = value.as_text()?;
-    // A path with escapes is none that docker writes.
+    // docker writes no path that needs escapes.
     let file = archive.file(path.as_plain().unwrap_or("").as_bytes());
     let missing = || Error::new(format_args!("{path}: not in the archive"));
     file.and_then(|file| file.ok_or_else(missing)).map_err(|error| value.at(error))
 }
 
-/// The digest that a configuration's name is: `HEX.json`, `blobs/sha256/HEX`, `sha256:HEX`.
+/// Returns the digest in a configuration's name: `HEX.json`, `blobs/sha256/HEX`, `sha256:HEX`.
 fn id(path: Text<'_>) -> Option<Digest> {
     let path = path.as_plain()?;
     let name = path.get(last_of(path, b'/').map_or(0, |slash| slash + 1)..)?;
@@ -105,7 +105,7 @@ fn id(path: Text<'_>) -> Option<Digest> {
     Digest::from_hex(Algorithm::Sha256, name.strip_suffix(".json").unwrap_or(name))
 }
 
-/// The item of the image that is wanted. Several names of one configuration are one image.
+/// Returns the item of the wanted image. Several names of one configuration are one image.
 fn item<'m>(
     document: &Value<'m>,
     wanted: &Wanted<'_>,

@@ -1,4 +1,4 @@
-//! The bytes of one JSON document, and what its form must be.
+//! The bytes of one JSON document, and the checks of its form.
 
 use super::media::{Document, Kind};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
@@ -7,7 +7,7 @@ use crate::io::section::Section;
 use crate::limits::LAYOUT_FILE_BYTES;
 use crate::{Context, Error, Result};
 
-/// The bytes of a document that no digest vouches for.
+/// Returns the bytes of a document without a digest.
 pub(super) fn read<'b>(section: &Section, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
     let (size, limit) = (section.size, buffer.len());
     if size > limit as u64 {
@@ -22,14 +22,15 @@ pub(super) fn read<'b>(section: &Section, buffer: &'b mut [u8]) -> Result<&'b mu
     }
 }
 
-/// The digest of these bytes.
+/// Returns the digest of the bytes.
 pub(super) fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Digest {
     let mut hasher = Hasher::new(algorithm);
     hasher.update(bytes);
     hasher.finish()
 }
 
-/// CVE-2021-41190: a document that is a manifest to one reader and an index to another is refused.
+/// Refuses a document that one reader takes for a manifest and another for an index
+/// (CVE-2021-41190).
 pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) -> Result<()> {
     if document.require_u64("schemaVersion")? != 2 {
         return Err(document.error_in("schemaVersion", "not 2"));
@@ -58,7 +59,7 @@ pub fn check_form(document: &Value<'_>, kind: Kind, expected: Option<Document>) 
     Ok(())
 }
 
-/// `oci-layout` must be there, and of the one version there has been since June 2016.
+/// Checks `oci-layout`: it must exist and have version 1.0.0, the only one since June 2016.
 pub(super) fn check_layout_file(section: Option<Section>) -> Result<()> {
     let look = || {
         let section =

@@ -1,24 +1,24 @@
-//! The names that an error lists.
+//! A list of names for an error.
 
 use crate::limits::TAG_LIST_BYTES;
 use core::fmt::{self, Display, Write};
 
-/// Some names for an error message, and the number of those that did not fit.
+/// Some names for an error message, and the number of further ones.
 pub struct List {
     text: heapless::String<TAG_LIST_BYTES>,
     last: usize,
-    /// How many were added.
+    /// Number of names.
     pub count: usize,
     more: usize,
 }
 
 impl List {
-    /// None yet.
+    /// Returns an empty list.
     pub fn new() -> List {
         List { text: heapless::String::new(), last: 0, count: 0, more: 0 }
     }
 
-    /// A name that was just added is not added again.
+    /// Adds a name, unless it is the last one again.
     pub fn add(&mut self, name: &dyn Display) {
         let length = self.text.len();
         let comma = if length == 0 { "" } else { ", " };

@@ -14,8 +14,7 @@ use crate::{Error, Result};
 
 type Layers = heapless::Vec<Layer, LAYERS_MAX>;
 
-/// Reads the manifest or index that a descriptor leads to, and checks that it is what the
-/// descriptor says.
+/// Reads the manifest or index of a descriptor, and checks it against the descriptor.
 pub fn read_document<'b>(
     store: &Store<'_>,
     lead: &Candidate,
@@ -26,18 +25,18 @@ pub fn read_document<'b>(
     Ok(value)
 }
 
-/// The configuration's media type.
+/// Returns the configuration's media type.
 #[inline(never)]
 pub fn config_type<'m>(manifest: &Value<'m>) -> Result<Text<'m>> {
     manifest.require("config")?.require_text("mediaType")
 }
 
-/// Whether the configuration is none of an image: then the manifest is an artifact's.
+/// Returns whether the configuration is not an image's: then the manifest is an artifact's.
 pub fn is_artifact(manifest: &Value<'_>) -> Result<bool> {
     Ok(Document::named(config_type(manifest)?).is_none_or(|media| media.kind() != Kind::Config))
 }
 
-/// Reads a manifest: its layers, without their diff_ids, and its configuration.
+/// Reads a manifest. Returns its layers, without their diff_ids, and its configuration.
 pub fn read(
     store: &Store<'_>,
     lead: &Candidate,
@@ -56,8 +55,8 @@ pub fn read(
     }
 }
 
-/// Reads a manifest: its layers, without their diff_ids, and its configuration; nothing where it is
-/// an artifact's.
+/// Reads a manifest. Returns its layers, without their diff_ids, and its configuration; None for an
+/// artifact's.
 pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob>> {
     if is_artifact(manifest)? {
         return Ok(None);
@@ -66,8 +65,8 @@ pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob
     Ok(Some(Blob { media: Document::CONFIG, digest, size }))
 }
 
-/// The layers of a manifest, without their diff_ids, and the digest and size of its configuration.
-/// What is not to be unpacked may be of any type.
+/// Returns the layers of a manifest, without their diff_ids, and digest and size of its
+/// configuration. Layers that are not unpacked may have any type.
 pub fn layers_and_config(
     manifest: &Value<'_>,
     is_strict: bool,
@@ -91,11 +90,11 @@ pub fn layers_and_config(
     Ok((config.digest, config.size))
 }
 
-/// What is wrong with a list of layers that is longer than any.
+/// The error for a list of layers beyond the limit.
 pub const TOO_MANY_LAYERS: &str = "more than 1024 layers";
 const _: () = assert!(LAYERS_MAX == 1024);
 
-/// Reads a verified configuration, and gives each layer its diff_id.
+/// Reads a verified configuration, and fills in the layers' diff_ids.
 pub fn read_config<'m>(bytes: &'m mut [u8], layers: &mut Layers) -> Result<Config<'m>> {
     let document = json::check(bytes)?;
     let config = Config::read(document)?;

@@ -1,18 +1,18 @@
-//! Media types: today's, docker's, and those of the image-spec's drafts.
+//! Media types: the OCI's, docker's, and those of the image-spec's drafts.
 
 use super::Compression;
 use crate::codec::json::Text;
 use crate::io::section::Section;
 use crate::{Error, Result};
 
-/// What a document is.
+/// The kind of a document.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A list of manifests.
     Index,
     /// One image.
     Manifest,
-    /// How an image wants to be run.
+    /// An image's configuration.
     Config,
 }
 
@@ -29,40 +29,40 @@ const DOCUMENTS: [(&str, Kind); 8] = [
     ("application/vnd.oci.image.serialization.config.v1+json", Kind::Config),
 ];
 
-/// A media type of a document, as its place in the table.
+/// A media type of a document: its index in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Document(u8);
 
 impl Document {
-    /// Today's, of an index.
+    /// The OCI's type of an index.
     pub const INDEX: Document = Document(0);
-    /// Today's, of a manifest.
+    /// The OCI's type of a manifest.
     pub const MANIFEST: Document = Document(1);
-    /// Today's, of a configuration.
+    /// The OCI's type of a configuration.
     pub const CONFIG: Document = Document(2);
 
-    /// The media type of that name, where it is one of those above.
+    /// Returns the media type of this name, if it is in the table.
     pub fn of(name: &str) -> Option<Document> {
         DOCUMENTS.iter().position(|(known, _)| name == *known).map(|at| Document(at as u8))
     }
 
-    /// The media type of that name, where it is one of those above.
+    /// Returns the media type of this name, if it is in the table.
     pub fn named(name: Text<'_>) -> Option<Document> {
         Document::of(name.as_plain()?)
     }
 
-    /// What it is the media type of.
+    /// Returns the kind of its document.
     pub fn kind(self) -> Kind {
         DOCUMENTS[usize::from(self.0)].1
     }
 
-    /// Its name.
+    /// Returns its name.
     pub fn name(self) -> &'static str {
         DOCUMENTS[usize::from(self.0)].0
     }
 }
 
-/// Media types of layers, without what follows for the compression; whether the layer is foreign.
+/// Media types of layers, without the suffix for the compression; true for foreign layers.
 const LAYERS: [(&str, bool); 7] = [
     ("application/vnd.oci.image.layer.v1.tar", false),
     ("application/vnd.oci.image.layer.nondistributable.v1.tar", true),
@@ -74,9 +74,8 @@ const LAYERS: [(&str, bool); 7] = [
     ("application/vnd.oci.image.rootfs.tar", false),
 ];
 
-/// How a layer of this media type says it is packed, and whether it is foreign. Whoever unpacks it
-/// looks at the bytes (see [`Compression`]); a packing that nobody knows is refused here, by its
-/// name.
+/// Returns the compression that a layer's media type names, and whether it is foreign. An unknown
+/// compression is an error with its name. The unpacker goes by the bytes (see [`Compression`]).
 pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
     let fault = |why: &str| Error::new(format_args!("media type {name}: {why}"));
     let plain = name.as_plain().unwrap_or("");
@@ -92,7 +91,7 @@ pub fn layer(name: Text<'_>) -> Result<(Compression, bool)> {
     }
 }
 
-/// The media type of a layer that is packed so.
+/// Returns the media type of a layer with this compression.
 pub fn layer_name(compression: Compression) -> &'static str {
     match compression {
         Compression::None => "application/vnd.oci.image.layer.v1.tar",
@@ -101,7 +100,7 @@ pub fn layer_name(compression: Compression) -> &'static str {
     }
 }
 
-/// How a layer is packed of which nothing says it: by its first bytes.
+/// Returns the compression of a layer by its first bytes.
 pub fn sniff(layer: &Section) -> Result<Compression> {
     let mut start = [0; Compression::LOOKED_AT_BYTES];
     let count = layer.read_full_at(&mut start, 0)?;

@@ -5,24 +5,24 @@ use super::types::Layer;
 use crate::limits::{DOCUMENT_BYTES, DOCUMENTS_READ_BYTES, LAYERS_MAX, REFERENCE_BYTES};
 use crate::{Error, Result};
 
-/// What reading an image borrows.
+/// The buffers for reading an image.
 pub struct ImageMemory {
-    /// One JSON document at a time; the config stays in it.
+    /// One JSON document at a time, at last the configuration.
     pub(super) document: [u8; DOCUMENT_BYTES],
     /// The layers of the chosen image.
     pub(super) layers: heapless::Vec<Layer, LAYERS_MAX>,
-    /// What in an index has not been looked at yet.
+    /// Entries of indexes that are still to be read.
     pub(super) leads: Candidates,
     /// The tag of the chosen image.
     pub(super) tag: Tag,
     pub(super) documents_read: DocumentsRead,
 }
 
-/// A tag; empty where there is none, or none that fits.
+/// A tag; empty if there is none, or if it does not fit.
 pub(super) type Tag = heapless::String<REFERENCE_BYTES>;
 
 impl ImageMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: ImageMemory = ImageMemory {
         document: [0; DOCUMENT_BYTES],
         layers: heapless::Vec::new(),
@@ -32,8 +32,8 @@ impl ImageMemory {
     };
 }
 
-/// Bytes of manifests and configurations that a command has read to show all images: a hostile
-/// index names one of the largest size thousands of times.
+/// Bytes of manifests and configurations that a command has read to list all images. It is limited,
+/// because a hostile index names one large document thousands of times.
 pub(super) struct DocumentsRead(u64);
 
 impl DocumentsRead {

@@ -5,9 +5,9 @@
 //! manifest.json (docker save) -------------------------------> config, layers
 //! ```
 //!
-//! Nothing is believed before it is checked: a document's size before it is read, its digest before
-//! it is parsed, its own media type against the descriptor's (CVE-2021-41190). Knows nothing about
-//! where the layers are unpacked to.
+//! Each document is checked first: its size before it is read, its digest before it is parsed, its
+//! own media type against the descriptor's (CVE-2021-41190). This room does not know where layers
+//! are unpacked.
 
 mod archive;
 mod candidate;
@@ -48,8 +48,7 @@ use crate::io::section::Section;
 use crate::{Context, Error, Result};
 use platform::Rank;
 
-/// Finds the wanted image, which must be for the platform that is wanted, with all its layers
-/// there.
+/// Finds the wanted image. It must be for the wanted platform, and all its layers must exist.
 pub fn open<'m>(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -78,7 +77,7 @@ pub fn check_platform(config: &Config<'_>, wanted: &Target<'_>) -> Result<()> {
     }
 }
 
-/// Finds the wanted image and reads its manifest and its configuration, whatever it is for.
+/// Finds the wanted image and reads its manifest and configuration, for any platform.
 pub fn read<'m>(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -138,8 +137,8 @@ pub fn read_docker<'m>(
     })
 }
 
-/// A docker-archive's configuration: its document and bytes, which must have all digests that are
-/// expected.
+/// Returns a docker-archive's configuration: its document and bytes, which must have all expected
+/// digests.
 fn docker_config<'b>(
     section: &Section,
     expected: &[Option<Digest>],

@@ -1,7 +1,7 @@
-//! Names in an archive's table of contents: brought to one form, then only their hash is kept.
+//! Names in an archive's table of contents: normalized, then only their hash is kept.
 //!
-//! Two names of one hash would be taken for one file. Whoever makes an archive in which that
-//! happens deceives nobody: what is read from it is still compared with its digests.
+//! Two names of one hash count as one file. A forged collision gains nothing, because the digests
+//! still verify each file.
 
 use crate::limits::ARCHIVE_NAME_BYTES;
 use core::fmt;
@@ -10,10 +10,10 @@ use core::fmt;
 pub struct Hash(pub u64);
 
 impl Hash {
-    /// The hash of nothing yet.
+    /// The hash of no bytes.
     pub const NEW: Hash = Hash(0xcbf2_9ce4_8422_2325);
 
-    /// Takes more bytes in.
+    /// Adds bytes.
     pub fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
@@ -28,20 +28,20 @@ impl fmt::Write for Hash {
     }
 }
 
-/// A path in an archive, without empty, `.` and `..` components; none leads out of the archive.
+/// A path in an archive, without empty, `.` and `..` components; it cannot leave the archive.
 pub struct Name(heapless::Vec<u8, ARCHIVE_NAME_BYTES>);
 
 impl Name {
     /// The archive's top.
     pub const TOP: Name = Name(heapless::Vec::new());
 
-    /// Becomes this path from the top. One that is too long is cut: then it is no name of anything.
+    /// Becomes this path from the top. A path that is too long is cut and matches nothing.
     pub fn set(&mut self, path: &[u8]) {
         self.0.clear();
         self.follow(path);
     }
 
-    /// Becomes the place that a symlink of this name and target leads to.
+    /// Becomes the target of a symlink at this name.
     pub fn follow_link(&mut self, target: &[u8]) {
         match target.first() {
             Some(b'/') => self.0.clear(),
@@ -71,18 +71,18 @@ impl Name {
         self.0.truncate(end);
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// What it is found by.
+    /// Returns its key in the table.
     pub fn key(&self) -> u64 {
         key(&self.0)
     }
 }
 
-/// What a path that is in the one form is found by.
+/// Returns the key of a normalized path.
 pub fn key(path: &[u8]) -> u64 {
     let mut hash = Hash::NEW;
     hash.add(path);

@@ -1,4 +1,4 @@
-//! All that a manifest or an index leads to, part by part: for whoever takes an image elsewhere.
+//! All parts that a manifest or an index leads to, for a copy of the image.
 
 use super::candidate::{self, Candidate};
 use super::choose;
@@ -19,11 +19,11 @@ pub struct Part<'a> {
     pub digest: &'a Digest,
     /// Length in bytes.
     pub size: u64,
-    /// For a layer or an artifact's blob: its number from 1, and how many there are.
+    /// For a layer or an artifact's blob: its number from 1, and the count.
     pub layer: Option<(usize, usize)>,
 }
 
-/// The entry of `index.json` that is wanted, be it an index or a manifest, and its tag.
+/// Returns the wanted entry of `index.json` (an index or a manifest), and its tag.
 pub fn select<'m>(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -48,7 +48,7 @@ pub fn select_artifact<'m>(
 }
 
 /// Copies a document's descriptor from its index to `place`. Returns it; empty if there is none, or
-/// if it is larger than `place`.
+/// if it does not fit.
 pub fn descriptor<'b>(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
@@ -59,7 +59,7 @@ pub fn descriptor<'b>(
     let mut length = 0;
     let scope =
         Scope { wanted: Wanted { digest: Some(*digest), ..*wanted }, is_of_platform: false };
-    // Faults of other entries do not matter here.
+    // Errors of other entries do not matter here.
     let _ = walk_index(store, &scope, indexes, &mut |found| {
         let text = found.descriptor.as_json().as_bytes();
         if let Some(place) =
@@ -75,11 +75,11 @@ pub fn descriptor<'b>(
 
 type See<'a> = &'a mut dyn FnMut(Part<'_>) -> Result<()>;
 
-/// Shows everything that there is beneath a manifest or an index, and that itself. A part that is
-/// in it many times is shown as often.
+/// Calls `see` with each part beneath a manifest or an index, and with that itself. It repeats a
+/// part that occurs several times.
 ///
-/// Reads only descriptors, and trusts their media types, as nothing is unpacked here. A missing
-/// foreign layer is left out, as it is not part of the image.
+/// Reads only descriptors and trusts their media types, because nothing is unpacked here. Skips a
+/// missing foreign layer, because it is not part of the image.
 pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'_>) -> Result<()> {
     let ImageMemory { document, leads, .. } = memory;
     let mut bytes = 0;
@@ -124,7 +124,7 @@ pub fn parts(store: &Store<'_>, top: &Blob, memory: &mut ImageMemory, see: See<'
     Ok(())
 }
 
-/// Takes in what leads on, and shows what does not.
+/// Queues manifests and indexes, and calls `see` with other parts.
 fn follow(
     value: &Value<'_>,
     depth: u8,
@@ -149,7 +149,7 @@ fn push(leads: &mut candidate::Candidates, lead: Candidate) -> Result<()> {
         .map_err(|_| Error::new(format_args!("more than {INDEX_MANIFESTS_MAX} manifests")))
 }
 
-/// Shows what a descriptor tells of.
+/// Calls `see` with the part that a descriptor names.
 fn show(value: &Value<'_>, layer: Option<(usize, usize)>, see: See<'_>) -> Result<()> {
     let Descriptor { digest, size, .. } = Descriptor::read(value)?;
     see(Part { digest: &digest, size, layer })

@@ -1,4 +1,4 @@
-//! Platforms (image-index.md), and how well they suit the one that is wanted.
+//! Platforms (image-index.md), and how well they suit the wanted one.
 
 use super::Config;
 use crate::Result;
@@ -6,37 +6,37 @@ use crate::codec::json::{Text, Value};
 use crate::sys::arch::GO_NAME;
 use core::fmt::{self, Display};
 
-/// How well a platform suits.
+/// How well a platform suits, from worst to best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// It is another one.
+    /// Another platform.
     Other,
-    /// None is given.
+    /// No platform is given.
     Unknown,
-    /// This one, in a variant that not every machine has.
+    /// The wanted one, in a variant that not every machine supports.
     Variant,
-    /// This one, in an older variant; the newer the better.
+    /// The wanted one, in an older variant; a newer one is better.
     Older(u16),
-    /// This one.
+    /// The wanted one.
     Exact,
 }
 
-/// The platform that is wanted, in Go's names.
+/// The wanted platform, in Go's names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target<'a> {
     /// Operating system.
     pub os: &'a str,
     /// Processor.
     pub architecture: &'a str,
-    /// Of the processor; empty where it does not matter.
+    /// Variant of the processor; empty if it does not matter.
     pub variant: &'a str,
 }
 
 impl Target<'_> {
-    /// This machine's.
+    /// This machine's platform.
     pub const MACHINE: Target<'static> = Target { os: "linux", architecture: GO_NAME, variant: "" };
 
-    /// How an error names it.
+    /// Returns its name in errors.
     pub fn role(&self) -> &'static str {
         if *self == Target::MACHINE { "this machine is" } else { "wanted is" }
     }
@@ -55,14 +55,14 @@ impl Display for Target<'_> {
     }
 }
 
-/// What a manifest in an index, or an image, is for. What is not said is empty.
+/// The platform of an image or of an index entry. Missing members are empty.
 #[derive(Clone, Copy, Default)]
 pub struct Platform<'m> {
     /// In Go's names.
     pub architecture: Text<'m>,
     /// In Go's names.
     pub os: Text<'m>,
-    /// Of the architecture: `v8`.
+    /// Variant of the architecture: `v8`.
     pub variant: Text<'m>,
 }
 
@@ -77,7 +77,7 @@ impl<'m> Platform<'m> {
         })
     }
 
-    /// That of an image.
+    /// Returns the platform of an image.
     pub fn of(config: &Config<'m>) -> Platform<'m> {
         let (architecture, os) = (config.architecture(), config.os());
         Platform { architecture, os, variant: config.variant().unwrap_or(Text::EMPTY) }
@@ -85,12 +85,12 @@ impl<'m> Platform<'m> {
 }
 
 impl Platform<'_> {
-    /// It says something.
+    /// Returns true if it has any member.
     pub fn is_given(&self) -> bool {
         !self.os.is_empty() || !self.architecture.is_empty()
     }
 
-    /// How well it suits the one that is wanted.
+    /// Returns how well it suits the wanted one.
     pub fn rank(&self, wanted: &Target<'_>) -> Rank {
         if !self.is_given() {
             return Rank::Unknown;
@@ -106,8 +106,7 @@ impl Platform<'_> {
         match (level(variant.as_plain().unwrap_or("?")), level(wanted.variant)) {
             (Some(own), Some(wanted)) if own == wanted => Rank::Exact,
             (Some(own), Some(wanted)) if own < wanted => Rank::Older(own),
-            // Nobody said which variant the machine has: better than nothing, as there may be
-            // nothing else.
+            // The machine's variant is unknown: this one beats no image at all.
             _ if wanted.variant.is_empty() => Rank::Variant,
             _ if variant.is_empty() => Rank::Older(0),
             _ => Rank::Other,
@@ -115,9 +114,8 @@ impl Platform<'_> {
     }
 }
 
-/// The place of a variant among those of its architecture, of which a processor also runs all
-/// before its own: `v8.1` is 801. Without a variant the first that there was is meant; for arm that
-/// is v7, by everybody's habit.
+/// Returns the rank of a variant within its architecture: `v8.1` is 801. A processor also runs all
+/// lower ones. No variant means the first one; for arm, by convention, v7.
 fn level(architecture: &str, variant: &str) -> Option<u16> {
     let implied = match architecture {
         "amd64" => 100,

@@ -1,9 +1,9 @@
-//! Names of images as docker and podman write them: a short one and a full one may be the same.
+//! Names of images as docker and podman write them: a short and a full name may be the same.
 
 use crate::io::text::{last_of, split_once};
 use crate::{Error, Result};
 
-/// A name with what it leaves out filled in.
+/// A name with the defaults filled in.
 #[derive(PartialEq, Eq)]
 struct Full<'a> {
     registry: &'a str,
@@ -11,18 +11,18 @@ struct Full<'a> {
     tag: &'a str,
 }
 
-/// Where the tag begins: behind the last colon, if no slash follows it.
+/// Returns the position of the tag's colon: the last one, if no slash follows it.
 fn colon(name: &str) -> Option<usize> {
     let at = last_of(name, b':')?;
     last_of(name, b'/').is_none_or(|slash| slash < at).then_some(at)
 }
 
-/// The tag of a name, if it has one.
+/// Returns the tag of a name, if it has one.
 pub fn tag(name: &str) -> Option<&str> {
     colon(name).and_then(|at| name.get(at + 1..))
 }
 
-/// Most characters of a name without its tag, and of a tag.
+/// Most characters of a name without its tag.
 const NAME_MAX: usize = 255;
 const TAG_MAX: usize = 128;
 
@@ -54,7 +54,7 @@ pub fn check_name(name: &str) -> Result<()> {
     if !path.split('/').all(is_component) {
         return fault("not of a-z 0-9, with . _ __ or - between them and / between its parts");
     }
-    // The length counts with the default host and path, as podman spells them out.
+    // The length includes the default host and path, as in podman.
     let before = host.map_or(
         if path.contains('/') { "docker.io/" } else { "docker.io/library/" }.len(),
         |host| host.len() + 1,
@@ -87,7 +87,7 @@ fn is_component(part: &str) -> bool {
 }
 
 /// Returns whether it is a host name: dotted names of letters, digits and inner dashes, and perhaps
-/// a port. podman takes no IPv6 address either.
+/// a port. podman refuses IPv6 addresses, too.
 fn is_host_name(host: &str) -> bool {
     let (name, port) =
         split_once(host, b':').map_or((host, None), |(name, port)| (name, Some(port)));
@@ -118,7 +118,7 @@ fn full(name: &str) -> Full<'_> {
     Full { registry, path, tag }
 }
 
-/// Whether two names are one: `busybox` is `docker.io/library/busybox:latest`.
+/// Returns whether two names are equal: `busybox` is `docker.io/library/busybox:latest`.
 pub fn same_reference(one: &str, other: &str) -> bool {
     one == other || full(one) == full(other)
 }

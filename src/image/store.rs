@@ -1,4 +1,4 @@
-//! Where an image's documents and blobs are.
+//! The source of an image's documents and blobs.
 
 use super::archive::{Archive, Form, Place};
 use super::directory::Directory;
@@ -14,24 +14,23 @@ use crate::sys::fd::Fd;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// An OCI layout, in a directory or in a tar, or what `docker save` writes.
+/// An OCI layout in a directory or a tar, or an archive of `docker save`.
 pub enum Store<'m> {
-    /// A directory; nothing is ever opened but beneath it.
+    /// A directory; every name is opened beneath it.
     Directory(Directory),
-    /// An oci-archive: a tar in a file, or right on a block device.
+    /// An oci-archive: a tar in a file, or directly on a block device.
     Archive(Archive<'m>),
-    /// A docker-archive: a tar likewise.
+    /// A docker-archive: a tar in a file, or directly on a block device.
     Docker(Archive<'m>),
 }
 
 impl<'m> Store<'m> {
-    /// The OCI layout in a directory.
+    /// Opens the OCI layout in a directory.
     pub fn open_directory(dir: Fd) -> Result<Store<'m>> {
         Directory::open(dir).map(Store::Directory)
     }
 
-    /// What is in a tar, which is somewhere in the first `size` bytes: the length of the file or
-    /// block device.
+    /// Opens a tar in the first `size` bytes of a file or block device.
     pub fn open_archive(
         file: Fd,
         size: u64,
@@ -70,13 +69,13 @@ impl<'m> Store<'m> {
         Ok(blob)
     }
 
-    /// Returns whether there is a blob of this digest, of any size.
+    /// Returns whether a blob of this digest exists, of any size.
     pub fn has(&self, digest: &Digest) -> Result<bool> {
         Ok(self.find(digest)?.is_some())
     }
 
-    /// Shows every blob that there is, whoever refers to it, and some perhaps twice. The number of
-    /// files among them whose names are no digests that can be verified.
+    /// Calls `see` with every blob, referenced or not, some perhaps twice. Returns the number of
+    /// files among them whose names are not digests of a known algorithm.
     pub fn each_blob(&self, see: &mut dyn FnMut(Digest, Section) -> Result<()>) -> Result<u64> {
         let mut others = 0;
         for (algorithm, folder) in
@@ -123,19 +122,19 @@ impl<'m> Store<'m> {
         Ok(self.index()?.is_none() && self.each_name(c"refs", &mut |_| Ok(()))?)
     }
 
-    /// `index.json`; layouts of 2016 have none.
+    /// Returns `index.json`. Layouts of 2016 have none.
     pub(super) fn index(&self) -> Result<Option<Section>> {
         self.file(c"index.json")
     }
 
-    /// Shows every tag of a layout of 2016, with its descriptor.
+    /// Calls `see` with every tag of a layout of 2016, and its descriptor.
     pub(super) fn references(
         &self,
         see: &mut dyn FnMut(&str, Section) -> Result<()>,
     ) -> Result<()> {
         let mut path = PathBuf::new();
         let is_there = self.each_name(c"refs", &mut |name| {
-            // Names are of A-Z a-z 0-9 . _ -; others and hidden files are not tags.
+            // Names consist of A-Z a-z 0-9 . _ -; others and hidden files are not tags.
             let Some(name) = core::str::from_utf8(name).ok().filter(|name| !name.starts_with('.'))
             else {
                 return Ok(());
@@ -149,7 +148,7 @@ impl<'m> Store<'m> {
         }
     }
 
-    /// The blob of this digest.
+    /// Returns the blob of this digest.
     fn find(&self, digest: &Digest) -> Result<Option<Section>> {
         let mut path = PathBuf::new();
         path.set(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()))
@@ -157,18 +156,18 @@ impl<'m> Store<'m> {
         self.file(path.as_c_str())
     }
 
-    /// A file of a layout, by its path.
+    /// Opens a file of a layout by its path.
     fn file(&self, path: &CStr) -> Result<Option<Section>> {
         match self {
             Store::Directory(directory) => directory.file(path),
             Store::Archive(archive) => archive.file(path.to_bytes()),
-            // There the configuration tells what is what.
+            // In docker's form the configuration has all names.
             Store::Docker(_) => Ok(None),
         }
     }
 
-    /// Shows the name of every file right beneath a folder of a layout; false where there is no
-    /// such folder.
+    /// Calls `see` with the name of every file directly in a folder of a layout. Returns false if
+    /// the folder does not exist.
     fn each_name(&self, folder: &CStr, see: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
         match self {
             Store::Directory(directory) => directory.each_name(folder, see),
@@ -178,7 +177,7 @@ impl<'m> Store<'m> {
     }
 }
 
-/// The bytes of a document, once they have the size and the digest they should have.
+/// Returns the bytes of a document after a check of its size and digest.
 pub(super) fn read_verified<'b>(
     store: &Store<'_>,
     digest: &Digest,

@@ -1,8 +1,7 @@
-//! Goes over a tar from header to header: which file lies where. Contents are not read.
+//! Walks over a tar from header to header: which file lies where. It skips contents.
 //!
-//! Of what `codec::tar` knows, a layout's own tar needs names, sizes and places alone; so this
-//! takes its headers and pax records and not its reader, which borrows a quarter of a megabyte for
-//! the rest.
+//! A layout's tar needs only names, sizes and offsets. So this uses the headers and pax records of
+//! `codec::tar`, but not its reader, which borrows a quarter of a megabyte.
 
 use crate::codec::tar::{BLOCK, Header, pax, until_nul};
 use crate::io::Source;
@@ -11,48 +10,46 @@ use crate::io::section::{Section, SectionReader};
 use crate::limits::{ARCHIVE_NAME_BYTES, ARCHIVE_PAX_BYTES};
 use crate::{Context, Error, Result};
 
-/// Any name that a header of bounded length has.
+/// The longest name in a header of bounded length.
 type Name = heapless::Vec<u8, ARCHIVE_NAME_BYTES>;
 const _: () = assert!(ARCHIVE_NAME_BYTES >= ARCHIVE_PAX_BYTES);
 
-/// A tar of which the headers are wanted.
+/// A tar, read for its headers.
 struct OuterTar<'a> {
     reader: SectionReader<'a>,
-    /// How far the file or device reaches.
+    /// Size of the file or device.
     end: u64,
     name: Name,
     link: Name,
 }
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A regular file.
     File,
-    /// A symlink: its target is seen from where it is.
+    /// A symlink: its target is relative to its directory.
     Symlink,
-    /// A hard link: its target is seen from the top.
+    /// A hard link: its target is relative to the archive's top.
     HardLink,
     /// Anything else.
     Other,
 }
 
-/// An entry, and where its contents are.
+/// An entry, and the location of its contents.
 pub struct Outer<'a> {
-    /// What it is.
     pub kind: Kind,
-    /// Its name, as it stands there.
+    /// Its name, unchanged.
     pub name: &'a [u8],
-    /// Where it leads, if it is a link.
+    /// Its target, if it is a link.
     pub link: &'a [u8],
-    /// In bytes from the start of the file or device.
+    /// Start of the contents, in bytes from the start of the file or device.
     pub offset: u64,
-    /// In bytes.
+    /// Size of the contents in bytes.
     pub size: u64,
 }
 
-/// Shows each entry that is a file, a directory or the like, of a tar that begins where this file
-/// or device does.
+/// Calls `see` with each entry of the tar at the start of this file or device.
 pub fn each_entry(whole: &Section, see: &mut dyn FnMut(&Outer<'_>) -> Result<()>) -> Result<()> {
     let mut buffer = [0; 4096];
     let mut tar = OuterTar {
@@ -68,7 +65,7 @@ pub fn each_entry(whole: &Section, see: &mut dyn FnMut(&Outer<'_>) -> Result<()>
 }
 
 impl OuterTar<'_> {
-    /// What the next entry is, and where its contents are; `None` at the end of the archive.
+    /// Returns the next entry's type, and the location of its contents; `None` at the end.
     fn next(&mut self) -> Result<Option<(Kind, u64, u64)>> {
         let (mut is_named, mut is_linked, mut real_size) = (false, false, None);
         loop {
@@ -76,7 +73,7 @@ impl OuterTar<'_> {
             let fault = |why: &str| Error::new(format_args!("{why} header at byte {at}"));
             let mut block = [0; BLOCK];
             let there = self.reader.read_full(&mut block)?;
-            // One block of zeros ends an archive, as for GNU tar; some have none.
+            // One block of zeros ends an archive, as in GNU tar. Some archives have none.
             if there == 0 || (there == BLOCK && block == [0; BLOCK]) {
                 return Ok(None);
             }
@@ -118,7 +115,7 @@ impl OuterTar<'_> {
                     _ => (&mut is_named, &mut self.name),
                 };
                 if matches!(kind, b'L' | b'K') {
-                    // What a pax header says wins, wherever it stands.
+                    // A pax header wins at any position.
                     if !*is_set {
                         *is_set = true;
                         set(place, until_nul(contents));
@@ -127,7 +124,7 @@ impl OuterTar<'_> {
                     let malformed =
                         |why: &str| Error::new(format_args!("pax header at byte {at}: {why}"));
                     let records = pax::check(contents).map_err(malformed)?;
-                    // Nothing takes back what was said before, as an empty value does elsewhere.
+                    // An empty value is ignored. Elsewhere it takes the former value back.
                     for (key, value) in pax::Records(records).filter(|(_, value)| !value.is_empty())
                     {
                         match key {

@@ -1,4 +1,4 @@
-//! The image that is wanted, and what was found: its documents and layers.
+//! The wanted image, and the found one: its documents and layers.
 
 use super::config::Config;
 use super::media::Document;
@@ -6,23 +6,23 @@ use super::platform::Target;
 use crate::codec::compression::Compression;
 use crate::codec::digest::Digest;
 
-/// Which image of a layout is wanted.
+/// The selection of an image of a layout.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted<'a> {
-    /// `org.opencontainers.image.ref.name`, the name in `refs/`, or one of docker's `RepoTags`.
-    /// Without it there must be only one image.
+    /// `org.opencontainers.image.ref.name`, the name in `refs/`, or one of docker's `RepoTags`. If
+    /// None, there must be only one image.
     pub reference: Option<&'a str>,
-    /// The manifest's digest, or that of an index that led to it; of a docker-archive, which has
-    /// neither, that of the configuration. Anything else is refused.
+    /// The digest of the manifest, or of an index above it. For a docker-archive, which has
+    /// neither: the digest of the configuration. Another digest is an error.
     pub digest: Option<Digest>,
-    /// Its place in `index.json` or `manifest.json`, from 0.
+    /// The position in `index.json` or `manifest.json`, from 0.
     pub index: Option<usize>,
-    /// What it must run on.
+    /// The platform it must be for.
     pub platform: Target<'a>,
 }
 
 impl Wanted<'_> {
-    /// Nothing says which, but for the platform.
+    /// Returns true if only the platform is given.
     pub fn is_any(&self) -> bool {
         self.reference.is_none() && self.digest.is_none() && self.index.is_none()
     }
@@ -31,52 +31,52 @@ impl Wanted<'_> {
 /// One layer, lowest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer {
-    /// Digest of the bytes as they are stored; a docker-archive does not have it.
+    /// Digest of the stored bytes. A docker-archive does not have it.
     pub digest: Option<Digest>,
-    /// Where they are in a docker-archive.
+    /// The offset in a docker-archive.
     pub(super) offset: u64,
-    /// Their number.
+    /// Size of the stored bytes.
     pub size: u64,
-    /// How they are packed, as the media type has it; the bytes may be of another mind.
+    /// Compression by the media type. The bytes may contradict it.
     pub compression: Compression,
-    /// It was not meant to be distributed: its blob may be elsewhere.
+    /// A nondistributable layer, whose blob may be elsewhere.
     pub foreign: bool,
     /// Digest of the tar.
     pub diff_id: Digest,
 }
 
 impl Layer {
-    /// The digest that it is known by.
+    /// Returns the digest that names it in messages.
     pub fn name(&self) -> &Digest {
         self.digest.as_ref().unwrap_or(&self.diff_id)
     }
 }
 
-/// A document, as a descriptor tells of it.
+/// A document, as its descriptor describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Blob {
-    /// What it is.
+    /// Media type of the document.
     pub media: Document,
     /// The digest of its bytes.
     pub digest: Digest,
-    /// Their number.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// An image: verified documents, and layers whose blobs are there with the right size.
+/// An image: verified documents, and layers whose blobs exist with the right size.
 #[derive(Clone, Copy)]
 pub struct Image<'m> {
-    /// The digest of its manifest; in a docker-archive, which has none, of its configuration.
+    /// The digest of its manifest. For a docker-archive, which has none: of its configuration.
     pub manifest: Digest,
-    /// Its tag; empty where it has none.
+    /// Its tag, or empty.
     pub tag: &'m str,
-    /// The document that its configuration is.
+    /// Its configuration's document.
     pub id: Blob,
-    /// Where that lies in a docker-archive.
+    /// The offset of that document in a docker-archive.
     pub(super) id_offset: u64,
-    /// The document that its manifest is; a docker-archive has none.
+    /// Its manifest's document. A docker-archive has none.
     pub document: Option<Blob>,
-    /// How it wants to be run.
+    /// Its configuration.
     pub config: Config<'m>,
     /// Its layers, lowest first.
     pub layers: &'m [Layer],

@@ -1,9 +1,7 @@
-//! All that a layout holds, for those who want to see everything and choose nothing: indexes,
-//! images, artifacts.
+//! A walk over all of a layout: indexes, images, artifacts. It chooses nothing.
 //!
-//! `index.json` (or `refs/`) is gone over in its order, and what a nested index lists follows the
-//! entry that led to it: with a list of what is still to do instead of recursion, within the limits
-//! that choosing has.
+//! It takes `index.json` (or `refs/`) in order. The entries of a nested index follow the entry that
+//! led to it. A list of pending indexes replaces recursion; the limits are those of `choose`.
 
 use super::candidate::Candidate;
 use super::choose::each_at_the_top;
@@ -24,70 +22,70 @@ use crate::{Context, Error, Result};
 
 type Buffer = [u8; DOCUMENT_BYTES];
 
-/// What a descriptor in an index says that it leads to.
+/// The kind of document that a descriptor leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EntryKind {
     /// Another index.
     Index,
-    /// A manifest: of an image, or of an artifact that only the manifest tells from one.
+    /// A manifest of an image, or of an artifact that only the manifest can tell.
     Manifest,
-    /// What a builder attests about an image that stands beside it.
+    /// A builder's attestation about a neighbouring image.
     Attestation,
-    /// A manifest of an artifact, or something of an unknown media type.
+    /// An artifact's manifest, or a document of an unknown media type.
     Artifact,
 }
 
 /// One entry of an index.
 pub struct IndexEntry<'a> {
-    /// The name of the entry at the top that it is or that led to it; empty where that has none.
+    /// The tag of the top entry that it is or that led to it. Empty if that has no tag.
     pub tag: Text<'a>,
-    /// The number of that entry, from 0.
+    /// The number of that top entry, from 0.
     pub top: usize,
-    /// Indexes above it.
+    /// Number of indexes above it.
     pub depth: u8,
-    /// What it leads to.
+    /// The kind of its document.
     pub sort: EntryKind,
-    /// The type of its document, or of the artifact.
+    /// The media type of its document, or the type of the artifact.
     pub media_type: Text<'a>,
-    /// What it says it runs on.
+    /// The platform in its descriptor.
     pub platform: Platform<'a>,
     /// The digest of the document.
     pub digest: Digest,
     /// The size of the document in bytes.
     pub size: u64,
-    /// Why the document or the entry cannot be read. The digest may then be [`Digest::ZERO`].
+    /// The reason why the document or the entry cannot be read. The digest may then be
+    /// [`Digest::ZERO`].
     pub fault: Option<Error>,
     /// The document is missing. An index may name images of other platforms that were not copied.
     pub is_missing: bool,
-    /// The entry, as it stands in its index.
+    /// The descriptor in its index.
     pub descriptor: Value<'a>,
     media: Option<Document>,
 }
 
-/// What is looked at.
+/// The entries to look at.
 #[derive(Clone, Copy, Default)]
 pub struct Scope<'a> {
-    /// Its tag, its digest or that of an index above it, its place at the top.
+    /// A tag, a digest (its own or of an index above it), a place at the top.
     pub wanted: Wanted<'a>,
-    /// Only what runs on its platform, which otherwise counts for nothing.
+    /// Only entries of the wanted platform; otherwise the platform is ignored.
     pub is_of_platform: bool,
 }
 
 impl Scope<'_> {
-    /// Returns whether an image suits the wanted platform; true if none is wanted.
+    /// Returns whether an image suits the wanted platform, or true if none is wanted.
     pub fn takes(&self, config: &Config<'_>) -> bool {
         !self.is_of_platform || super::check_platform(config, &self.wanted.platform).is_ok()
     }
 
-    /// All that there is.
+    /// Returns true if the scope has no restriction.
     pub fn is_everything(&self) -> bool {
         self.wanted.is_any() && !self.is_of_platform
     }
 }
 
-/// Shows all entries of all indexes of a layout, with the fault of each that cannot be read. An
-/// index whose entries cannot be read is shown again. `top` and `nested` are buffers for the
-/// indexes.
+/// Calls `see` with each entry of each index, with an error for each unreadable one. An index whose
+/// entries cannot be read is reported again. `top` and `nested` are buffers for the indexes.
 pub fn walk_index(
     store: &Store<'_>,
     scope: &Scope<'_>,
@@ -102,7 +100,7 @@ pub fn walk_index(
     walk.failed.map_or(result, Err)
 }
 
-/// An index that has not been gone over yet.
+/// An index whose entries are still to be read.
 #[derive(Clone, Copy)]
 struct Pending {
     lead: Candidate,
@@ -110,13 +108,13 @@ struct Pending {
     pinned: bool,
 }
 
-/// Where an entry stands.
+/// The position of an entry.
 #[derive(Clone, Copy)]
 struct At<'a> {
     tag: Text<'a>,
     top: usize,
     depth: u8,
-    /// The entry is beneath the index whose digest is wanted.
+    /// The entry is beneath the index of the wanted digest.
     pinned: bool,
 }
 
@@ -124,16 +122,16 @@ struct Walk<'a, 's> {
     store: &'a Store<'s>,
     scope: &'a Scope<'a>,
     pending: heapless::Vec<Pending, PENDING_INDEXES_MAX>,
-    /// Bytes of nested indexes, and entries of all.
+    /// Bytes of nested indexes, and the number of entries of all.
     bytes: u64,
     count: usize,
-    /// What ended the walk was no fault of an index.
+    /// An error that no index caused; it ends the walk.
     failed: Option<Error>,
     see: &'a mut dyn FnMut(&IndexEntry<'_>) -> Result<()>,
 }
 
 impl Walk<'_, '_> {
-    /// An entry of the top, and all beneath it.
+    /// Walks over a top entry, and all beneath it.
     fn top(
         &mut self,
         value: &Value<'_>,
@@ -178,7 +176,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Shows a malformed entry, or a malformed `index`.
+    /// Reports a malformed entry, or a malformed `index`.
     fn odd(
         &mut self,
         value: &Value<'_>,
@@ -277,26 +275,26 @@ impl Walk<'_, '_> {
     }
 }
 
-/// What a manifest holds, verified.
+/// A verified manifest's contents.
 pub struct Contents<'m> {
-    /// It is an image's.
+    /// It is an image's manifest.
     pub is_image: bool,
     /// The manifest itself.
     pub document: Value<'m>,
-    /// The digest of its configuration, and the size in bytes.
+    /// Digest and size (bytes) of its configuration.
     pub config: (Digest, u64),
-    /// Its layers, without diff_ids; an artifact's parts.
+    /// Its layers, without diff_ids; or an artifact's parts.
     pub layers: &'m [Layer],
 }
 
 impl IndexEntry<'_> {
-    /// Whether it leads to a manifest, of whatever.
+    /// Returns whether the entry leads to a manifest of any kind.
     pub fn is_manifest(&self) -> bool {
         self.sort != EntryKind::Index && self.media.is_some()
     }
 
-    /// Reads the manifest that this entry leads to. If it `is_strict`, an image's layers must be of
-    /// types that can be unpacked.
+    /// Reads the manifest of this entry. If `is_strict`, an image's layers must be of types that
+    /// can be unpacked.
     pub fn read<'m>(
         &self,
         store: &Store<'_>,
@@ -319,8 +317,8 @@ impl IndexEntry<'_> {
     }
 }
 
-/// Reads the configuration of an image whose manifest was read last, and gives each layer its
-/// diff_id.
+/// Reads the configuration of the image whose manifest was read last, and fills in the layers'
+/// diff_ids.
 pub fn read_config<'m>(
     store: &Store<'_>,
     (digest, size): (Digest, u64),
@@ -333,7 +331,7 @@ pub fn read_config<'m>(
     Ok((config, layers))
 }
 
-/// Shows what `manifest.json` says of each image of a docker-archive.
+/// Calls `see` with each item of `manifest.json` of a docker-archive.
 pub fn docker_images(
     store: &Store<'_>,
     buffer: &mut Buffer,
@@ -346,7 +344,7 @@ pub fn docker_images(
 }
 
 impl Layer {
-    /// Bytes of which nothing is known but their digest.
+    /// Returns a layer of which only digest and size are known.
     pub fn blob(digest: Digest, size: u64) -> Layer {
         let (digest, diff_id) = (Some(digest), Digest::ZERO);
         Layer { digest, offset: 0, size, compression: Compression::None, foreign: false, diff_id }

@@ -64,7 +64,7 @@ fn read(tar: &[u8]) -> Result<String, String> {
     read_as(tar, Form::Either, &Wanted::default())
 }
 
-/// What is the author of the image that is wanted of an archive that is to be of this form.
+/// Returns the author of the wanted image, read from an archive in this form.
 pub(super) fn read_as(tar: &[u8], form: Form, wanted: &Wanted<'_>) -> Result<String, String> {
     let scratch = Layout::new();
     let path = scratch.0.join("archive.tar");

@@ -1,4 +1,4 @@
-//! What `docker save` writes, in all the forms that it has had since manifest.json.
+//! Archives of `docker save`, in all their forms since manifest.json.
 
 use super::archives::{END, entry, files, read_as, seal, tar};
 use super::*;
@@ -104,7 +104,7 @@ fn several_images_are_chosen_by_tag_place_or_id() {
     };
     assert_eq!(pinned(&format!("sha256:{two}")).unwrap(), "two");
     error_has(pinned(&digest_of(b"x").to_string()), &["holds no image, or not the one"]);
-    // Two names of one image are no choice.
+    // Two names of one image are one image.
     let two_names =
         [vec![file("manifest.json", &format!("[{},{}]", list[1], list[2]))], parts[1..].to_vec()]
             .concat();

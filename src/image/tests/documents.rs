@@ -1,9 +1,9 @@
-//! Documents that are not what they should be.
+//! Malformed documents.
 
 use super::*;
 
-/// An image whose manifest has these fields beside `schemaVersion`, with `CONFIG` and `LAYER` for
-/// descriptors' starts.
+/// Expects an error for a manifest of these fields beside `schemaVersion`. `CONFIG` and `LAYER`
+/// stand for descriptors' starts.
 #[track_caller]
 fn manifest(fields: &str, parts: &[&str]) {
     let layout = Layout::new();

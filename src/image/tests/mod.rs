@@ -1,4 +1,4 @@
-//! Layouts built file by file, and what is made of them.
+//! Layouts built file by file, and how they are read.
 
 mod archives;
 mod docker;
@@ -31,7 +31,7 @@ fn lock<T>(slot: &'static TryLock<T>) -> TryGuard<'static, T> {
     }
 }
 
-/// A layout in a directory of its own, removed when it is dropped.
+/// A layout in a directory of its own, removed on drop.
 struct Layout(PathBuf);
 
 impl Drop for Layout {
@@ -73,14 +73,14 @@ impl Layout {
         self.0.join(format!("blobs/sha256/{}", digest.hex()))
     }
 
-    /// Stores a blob; the start of its descriptor, to be followed by `}` or `,…}`.
+    /// Stores a blob. Returns the start of its descriptor, to be followed by `}` or `,…}`.
     fn blob(&self, media_type: &str, text: &str) -> String {
         let digest = digest_of(text.as_bytes());
         std::fs::write(self.blob_path(&digest), text).unwrap();
         format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{}"#, text.len())
     }
 
-    /// A blob of that many zeros that claims to be of that digest: layers are not read here.
+    /// Stores a blob of zeros under a false digest: layers are not read here.
     fn hollow_blob(&self, digest: &str, size: u64) {
         let file = std::fs::File::create(self.blob_path(&Digest::parse(digest).unwrap())).unwrap();
         file.set_len(size).unwrap();
@@ -90,8 +90,8 @@ impl Layout {
         self.file("index.json", &index(descriptors));
     }
 
-    /// An image of one layer; the start of its manifest's descriptor. Images of different `salt`
-    /// differ.
+    /// Stores an image of one layer. Returns the start of its manifest's descriptor. Images of
+    /// different `salt` differ.
     fn image(&self, salt: &str, architecture: &str) -> String {
         self.image_for(salt, "linux", architecture)
     }
@@ -123,7 +123,7 @@ impl Layout {
         summary(&store, &Wanted { reference, digest, ..Wanted::default() })
     }
 
-    /// The author of the image of this tag: the salt it was made with.
+    /// Returns the author of the tagged image: its salt.
     fn tag(&self, tag: &str) -> Result<String, String> {
         self.open(Some(tag), None)
     }
@@ -147,12 +147,12 @@ fn index(descriptors: &[String]) -> String {
     format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, descriptors.join(","))
 }
 
-/// A descriptor's start, with a tag.
+/// Returns a descriptor's start, with a tag.
 fn tagged(descriptor: &str, tag: &str) -> String {
     format!(r#"{descriptor},"annotations":{{"org.opencontainers.image.ref.name":"{tag}"}}}}"#)
 }
 
-/// A descriptor's start, with a platform.
+/// Returns a descriptor's start, with a platform.
 fn platform(descriptor: &str, platform: &str) -> String {
     let mut parts = platform.split('/');
     let (os, architecture) = (parts.next().unwrap(), parts.next().unwrap());

@@ -88,7 +88,7 @@ fn the_platform_chooses_and_the_first_of_equals_in_a_nested_index() {
     error_has(layout.tag("multi"), &["wrong architecture", both]);
     layout.index(&[windows, arm64]);
     error_has(layout.only(), &["wrong architecture", "windows/amd64, linux/arm64/v8"]);
-    // Two images of one name that no platform tells apart.
+    // Two images of one name and one platform.
     let two = [&a, &b].map(|image| tagged(&platform(image, "linux/amd64"), "x"));
     layout.index(&two);
     error_has(
@@ -138,7 +138,7 @@ fn a_digest_pins_the_manifest_or_an_index_that_led_to_it() {
     layout.index(&[plain(&both)]);
     assert_eq!(layout.pin(&digest_in(&b)).unwrap(), "b");
     assert_eq!(layout.pin(&digest_in(&both)).unwrap(), "a");
-    // Elsewhere something is missing: that does not matter to who asks for a digest.
+    // A missing document elsewhere does not matter to a wanted digest.
     layout.index(&[tagged(&both, "both"), tagged(&a, "a")]);
     std::fs::remove_file(layout.blob_path(&Digest::parse(&digest_in(&both)).unwrap())).unwrap();
     assert_eq!(layout.pin(&digest_in(&a)).unwrap(), "a");
@@ -231,7 +231,7 @@ fn a_layout_of_2016_has_a_file_for_each_tag() {
     assert_eq!(layout.tag("v1.0").unwrap(), "a");
     error_has(layout.tag("v3"), &["refs v3: invalid JSON at byte 1: the document ends early"]);
     std::fs::remove_file(layout.0.join("refs/v3")).unwrap();
-    // index.json, where it is there, is what counts.
+    // If index.json exists, refs/ is ignored.
     layout.index(&[tagged(&b, "b")]);
     assert_eq!(layout.only().unwrap(), "b");
 }
@@ -308,7 +308,7 @@ fn a_platform_that_is_wanted_is_taken_or_missed() {
             "the image is for linux/amd64, linux/arm64/v8, linux/arm/v6, linux/arm/v7, windows/amd64, wanted is linux/arm/v5",
         ],
     );
-    // An index that does not say it: then the configuration does.
+    // An index without platforms: the configuration decides.
     layout.index(&[plain(&layout.image("plain", "arm64"))]);
     let store = Store::open_directory(layout.dir()).unwrap();
     let arm = Target { os: "linux", architecture: "arm64", variant: "" };
