@@ -1,13 +1,12 @@
-//! How a layer's tar is packed.
+//! The compression of a layer's tar.
 //!
-//! A layer's first bytes decide, not its media type: builders mislabel, and docker, podman and
-//! buildah read such images because they look, too. Nothing is lost by it: the digests say whether
-//! the bytes are the layer's.
+//! A layer's first bytes decide, not its media type. Builders mislabel layers, and docker, podman
+//! and buildah look at the bytes, too. The digests still verify the bytes.
 
-/// The ways a layer may be packed.
+/// The compressions of a layer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Compression {
-    /// Not at all.
+    /// A plain tar.
     None,
     /// gzip (RFC 1952).
     Gzip,
@@ -16,19 +15,18 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Bytes at the start of a layer that [`Compression::of`] wants to see, where there are as
-    /// many.
+    /// Number of first bytes of a layer that [`Compression::of`] looks at.
     pub const LOOKED_AT_BYTES: usize = 262;
 
-    /// How a layer that starts so is packed.
+    /// Returns the compression of a layer with these first bytes.
     pub fn of(start: &[u8]) -> Compression {
-        // A tar's first bytes are a file's name, which may be anything.
+        // A tar begins with a file's name, which may have any bytes.
         if start.get(257..262) == Some(b"ustar") {
             return Compression::None;
         }
         match start {
             [0x1f, 0x8b, ..] => Compression::Gzip,
-            // A frame, or one to be skipped.
+            // A frame, or a skippable one.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
             _ => Compression::None,
         }
@@ -54,7 +52,7 @@ mod tests {
         ] {
             assert_eq!(Compression::of(start), compression, "{start:?}");
         }
-        // A tar whose first file has an odd name.
+        // A tar whose first file's name is a magic number.
         for name in [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd"] {
             let mut block = [0; 512];
             block[..name.len()].copy_from_slice(name);

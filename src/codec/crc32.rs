@@ -1,4 +1,4 @@
-//! CRC-32 as gzip has it (RFC 1952 section 8).
+//! CRC-32 as in gzip (RFC 1952 section 8).
 
 use crate::sys::arch::crc32;
 
@@ -7,10 +7,10 @@ use crate::sys::arch::crc32;
 pub struct Crc32(u32);
 
 impl Crc32 {
-    /// The checksum of nothing.
+    /// The checksum of no bytes.
     pub const NEW: Crc32 = Crc32(!0);
 
-    /// Takes more bytes in.
+    /// Adds bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         if let Some((folded, used)) = crc32::fold(self.0, bytes) {
             self.0 = by_table(0, &folded);
@@ -19,13 +19,14 @@ impl Crc32 {
         self.0 = by_table(self.0, bytes);
     }
 
-    /// The checksum of all bytes.
+    /// Returns the checksum of all bytes.
     pub fn value(self) -> u32 {
         !self.0
     }
 }
 
-/// What a byte does to the state. One table of 1 KiB: nearly all processors fold instead.
+/// The effect of a byte on the state. One table of 1 KiB suffices, because nearly all processors
+/// fold by instruction instead.
 static TABLE: [u32; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use core::fmt;
 use sha2::Digest as _;
 
-/// The algorithms that can be verified here.
+/// The supported algorithms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Algorithm {
@@ -16,7 +16,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// As it is written before the colon, and as the folder in `blobs/` is called.
+    /// Returns its name before the colon and as the folder in `blobs/`.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Sha256 => "sha256",
@@ -24,7 +24,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes of a digest.
+    /// Returns the bytes of a digest.
     pub const fn size(self) -> usize {
         match self {
             Algorithm::Sha256 => 32,
@@ -33,7 +33,7 @@ impl Algorithm {
     }
 }
 
-/// A digest that is well-formed and can be verified; its text is safe as a file name.
+/// A well-formed digest of a supported algorithm. Its text is safe as a file name.
 #[derive(Clone, Copy)]
 pub struct Digest {
     algorithm: Algorithm,
@@ -41,10 +41,10 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// sha256 of nothing in particular: a place to be filled.
+    /// A placeholder.
     pub const ZERO: Digest = Digest { algorithm: Algorithm::Sha256, bytes: [0; 64] };
 
-    /// Reads `sha256:` or `sha512:` and as many lower-case hexadecimal digits as the algorithm has.
+    /// Reads `sha256:` or `sha512:` and the algorithm's number of lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Result<Digest> {
         let fault = |why: &str| Error::new(format_args!("digest \"{text}\": {why}"));
         let (name, digits) =
@@ -60,7 +60,7 @@ impl Digest {
         Digest::from_hex(algorithm, digits).ok_or_else(|| fault("not lower-case hex"))
     }
 
-    /// The digest that these lower-case hexadecimal digits are, as many as the algorithm has.
+    /// Returns the digest of the algorithm's number of lower-case hexadecimal digits.
     pub fn from_hex(algorithm: Algorithm, digits: &str) -> Option<Digest> {
         if digits.len() != 2 * algorithm.size() {
             return None;
@@ -72,22 +72,22 @@ impl Digest {
         Some(digest)
     }
 
-    /// Its algorithm.
+    /// Returns its algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Its bytes, as many as the algorithm has.
+    /// Returns its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.algorithm.size()]
     }
 
-    /// The digits alone, for a file name: `write!(name, "{}", digest.hex())`.
+    /// Returns the digits alone, for a file name: `write!(name, "{}", digest.hex())`.
     pub fn hex(&self) -> impl fmt::Display + '_ {
         Hex(self.bytes())
     }
 
-    /// An error saying both, unless `found` is this digest.
+    /// Returns an error that names both, unless `found` is this digest.
     pub fn expect(&self, found: &Digest) -> Result<()> {
         if self == found {
             return Ok(());
@@ -142,7 +142,7 @@ pub enum Hasher {
 }
 
 impl Hasher {
-    /// The hash of nothing yet.
+    /// Returns the hash of no bytes.
     pub fn new(algorithm: Algorithm) -> Hasher {
         match algorithm {
             Algorithm::Sha256 => Hasher::Sha256(sha2::Sha256::new()),
@@ -150,7 +150,7 @@ impl Hasher {
         }
     }
 
-    /// Takes more bytes in.
+    /// Adds bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Hasher::Sha256(hash) => hash.update(bytes),
@@ -158,7 +158,7 @@ impl Hasher {
         }
     }
 
-    /// The digest of all bytes.
+    /// Returns the digest of all bytes.
     pub fn finish(self) -> Digest {
         let mut bytes = [0; 64];
         match self {

@@ -1,11 +1,13 @@
 //! gzip (RFC 1952), fed in pieces of any size and inflated into space of any size.
 //!
-//! Several members count as one stream, and zeros after the last one as padding (builders and tapes
-//! leave them). What is refused: another format or method, reserved flags, a wrong header checksum,
-//! deflate data that is none, a wrong CRC-32 or length, an end before the trailer, anything else
-//! after a member. A match that reaches back before its member's start finds what the window held
-//! there; the CRC-32 tells, or the digest of the inflated bytes. If the caller checks that digest,
-//! the CRC-32 is left out.
+//! Several members are one stream, and zeros after the last one are padding (builders and tapes
+//! leave them). Errors: another format or method, reserved flags, a wrong header checksum,
+//! malformed deflate data, a wrong CRC-32 or length, an end before the trailer, other bytes after a
+//! member.
+//!
+//! A match may reach back before its member's start and gets old bytes of the window. The CRC-32 or
+//! the digest of the inflated bytes detects that. If the caller checks that digest, the CRC-32 is
+//! left out.
 
 use super::crc32::Crc32;
 use crate::limits::GZIP_WINDOW_BYTES;
@@ -13,18 +15,18 @@ use crate::{Error, Result};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress_with_limit, inflate_flags};
 
-/// The bytes that were inflated last, which deflate refers back to. It is memory of the decoder
-/// alone: what it makes is copied out, so no other thread reads what is written here.
+/// The last inflated bytes, which deflate refers back to. Only the decoder uses this memory: its
+/// output is copied out, so no other thread reads it.
 pub struct Window {
     bytes: [u8; GZIP_WINDOW_BYTES],
     at: usize,
 }
 
 impl Window {
-    /// Before any byte.
+    /// The window of an empty stream.
     pub const EMPTY: Window = Window { bytes: [0; GZIP_WINDOW_BYTES], at: 0 };
 
-    /// Inflates into `output`: (status, bytes of input used, bytes written).
+    /// Inflates into `output`. Returns (status, bytes of input used, bytes written).
     fn inflate(
         &mut self,
         state: &mut DecompressorOxide,
@@ -44,10 +46,10 @@ impl Window {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
-    /// The ten bytes that every member starts with.
+    /// The ten bytes at the start of every member.
     Fixed,
     ExtraLength,
-    /// So many bytes of the extra field to come.
+    /// Number of bytes of the extra field that are still to come.
     Extra(u16),
     Name,
     Comment,
@@ -71,20 +73,20 @@ mod flag {
 pub struct Decoder {
     stage: Stage,
     flags: u8,
-    /// A field that may arrive in pieces.
+    /// A field, which may arrive in pieces.
     field: [u8; 10],
     filled: usize,
     header_sum: Crc32,
     /// None if the caller checks a digest of the inflated bytes.
     body_sum: Option<Crc32>,
     length: u32,
-    /// One member has ended.
+    /// A member has ended.
     members: bool,
     inflate: DecompressorOxide,
 }
 
 impl Decoder {
-    /// A stream that has not begun.
+    /// Returns a decoder at the start of a stream.
     pub fn new() -> Decoder {
         Decoder {
             stage: Stage::Fixed,
@@ -99,14 +101,14 @@ impl Decoder {
         }
     }
 
-    /// The same without the CRC-32: the caller checks a digest of the inflated bytes.
+    /// Does the same without the CRC-32, because the caller checks a digest of the inflated bytes.
     pub fn without_sum() -> Decoder {
         Decoder { body_sum: None, ..Decoder::new() }
     }
 
-    /// Takes some of `input` and writes to `output`: (bytes used, bytes written). Neither only when
-    /// more input or room is needed; at the end of the input it is called with none until it
-    /// writes nothing. `window` is the same for all of a stream.
+    /// Inflates a part of `input` into `output`. Returns (bytes used, bytes written). Both are 0
+    /// only if it needs more input or space. At the end the caller passes no input until it writes
+    /// nothing. The caller passes the same `window` for the whole stream.
     pub fn step(
         &mut self,
         input: &[u8],
@@ -134,7 +136,7 @@ impl Decoder {
         Ok((before + used, made))
     }
 
-    /// To be called when all input has been used: an error unless the stream is complete.
+    /// Returns an error unless the stream is complete. Called after all input has been used.
     pub fn finish(&self) -> Result<()> {
         match self.stage {
             Stage::Between | Stage::Padding => Ok(()),
@@ -147,14 +149,15 @@ impl Decoder {
         self.filled = 0;
     }
 
-    /// Takes bytes of what is around the deflate data; at least one.
+    /// Consumes at least one byte of a member's header or trailer.
     // A frame of its own: 0.2 KB.
     #[inline(never)]
     fn frame(&mut self, rest: &mut &[u8]) -> Result<()> {
         match self.stage {
             Stage::Fixed => {
                 let whole = self.field(rest, 10);
-                // At once, so that what follows a member is known as garbage however short it is.
+                // Check the magic number early, so that even short garbage after a member is named
+                // as such.
                 let known = self.filled.min(2);
                 if self.field[..known] != [0x1f, 0x8b][..known] {
                     return Err(error(if self.members {
@@ -236,7 +239,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Goes on to the next field of the header that the flags announce.
+    /// Goes on to the next header field that the flags announce.
     fn after(&mut self, stage: Stage) {
         const OPTIONAL: [(Stage, u8); 4] = [
             (Stage::ExtraLength, flag::EXTRA),
@@ -253,7 +256,7 @@ impl Decoder {
         }
     }
 
-    /// Collects `size` bytes in `field`; true when they are all there.
+    /// Collects `size` bytes in `field`. Returns true when it is complete.
     fn field(&mut self, rest: &mut &[u8], size: usize) -> bool {
         let count = rest.len().min(size - self.filled);
         self.field[self.filled..self.filled + count].copy_from_slice(&rest[..count]);

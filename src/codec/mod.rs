@@ -1,4 +1,4 @@
-//! Formats: pure, no paths, no system calls.
+//! Formats: pure code, without paths and system calls.
 
 pub mod compression;
 pub mod crc32;

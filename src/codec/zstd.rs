@@ -1,35 +1,35 @@
-//! zstd (RFC 8878), fed in pieces of any size. libzstd decodes the blocks; what stands around them
-//! is read here.
+//! zstd (RFC 8878), fed in pieces of any size. libzstd decodes the blocks; this file reads their
+//! frames.
 //!
-//! Several frames count as one stream, and skippable ones may stand anywhere (zstd:chunked ends
-//! with them). What is refused: another format, a reserved bit, a dictionary, a window larger than
-//! [`ZSTD_WINDOW_BYTES`], blocks that make no sense, a wrong checksum or content size, an end
-//! within a frame, anything else after one.
+//! Several frames are one stream, and skippable frames may stand anywhere (zstd:chunked ends with
+//! them). Errors: another format, a reserved bit, a dictionary, a window larger than
+//! [`ZSTD_WINDOW_BYTES`], malformed blocks, a wrong checksum or content size, an end within a
+//! frame, other bytes after one.
 //!
-//! The window is what a frame refers back to, and memory that it takes. The header says how large
-//! it is: for a frame of a single segment, the whole content; and never more than the content where
-//! its size is known.
+//! The window is the content that a frame refers back to; it takes memory. The header gives its
+//! size: for a frame of a single segment, the whole content. It is never more than a known content
+//! size.
 
 use crate::limits::ZSTD_WINDOW_BYTES;
 use crate::sys::zstd::{Fault, Stream, workspace_words};
 use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Its first byte may be 50 to 5f.
+/// The first byte may be 50 to 5f.
 const MAGIC_SKIPPABLE: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
 /// Magic number and size of a skippable frame.
 const SKIPPABLE_HEADER_BYTES: usize = 8;
 /// Magic number, descriptor, window, dictionary's number, content size.
 const HEADER_BYTES_MAX: usize = 18;
 
-/// libzstd refuses a header that names a larger window, however little of it the content needs.
+/// libzstd refuses a header with a larger window, even if the content is small.
 const NAMED_WINDOW_BYTES_MAX: u64 = 1 << 31;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Before the first byte of a frame, or in its header.
     Header,
-    /// So many bytes of a skippable frame to come.
+    /// Number of bytes of a skippable frame that are still to come.
     Skip(u32),
     Blocks,
 }
@@ -37,22 +37,22 @@ enum Stage {
 /// A zstd stream being read.
 pub struct Decoder<'w> {
     stage: Stage,
-    /// A header that may arrive in pieces.
+    /// A header, which may arrive in pieces.
     header: [u8; HEADER_BYTES_MAX],
     filled: usize,
-    /// One frame has ended, of whichever kind.
+    /// A frame of either kind has ended.
     frames: bool,
     stream: Stream<'w>,
 }
 
 impl<'w> Decoder<'w> {
-    /// Words of memory that a decoder works in, for any stream. Only what a frame's window needs of
-    /// them is touched.
+    /// Returns the words of memory for a decoder of any stream. It touches only the part that a
+    /// frame's window needs.
     pub fn workspace_words() -> usize {
         workspace_words(ZSTD_WINDOW_BYTES as usize)
     }
 
-    /// A stream that has not begun.
+    /// Returns a decoder at the start of a stream.
     pub fn new(workspace: &'w mut [u64]) -> Result<Decoder<'w>> {
         let stream = Stream::new(workspace).ok_or_else(|| error("too little memory"))?;
         Ok(Decoder {
@@ -64,16 +64,17 @@ impl<'w> Decoder<'w> {
         })
     }
 
-    /// The same without the frames' checksums: the caller checks a digest of the content.
+    /// Does the same without the frames' checksums, because the caller checks a digest of the
+    /// content.
     pub fn without_sum(workspace: &'w mut [u64]) -> Result<Decoder<'w>> {
         let mut decoder = Decoder::new(workspace)?;
         decoder.stream.ignore_checksum();
         Ok(decoder)
     }
 
-    /// Takes some of `input` and writes to `output`: (bytes used, bytes written). Neither only when
-    /// more input or room is needed; at the end of the input it is called with none until it
-    /// writes nothing.
+    /// Decodes a part of `input` into `output`. Returns (bytes used, bytes written). Both are 0
+    /// only if it needs more input or space. At the end the caller passes no input until it writes
+    /// nothing.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize)> {
         let mut rest = input;
         while self.stage != Stage::Blocks {
@@ -96,7 +97,7 @@ impl<'w> Decoder<'w> {
         Ok((input.len() - rest.len() + step.used, step.made))
     }
 
-    /// To be called when all input has been used: an error unless the stream is complete.
+    /// Returns an error unless the stream is complete. Called after all input has been used.
     pub fn finish(&self) -> Result<()> {
         match self.stage {
             Stage::Header if self.filled == 0 && self.frames => Ok(()),
@@ -115,7 +116,7 @@ impl<'w> Decoder<'w> {
         }
     }
 
-    /// Takes bytes of a header, at least one, and begins what it announces when it is there.
+    /// Collects at least one byte of a header, and acts on a complete one.
     fn take_header(&mut self, rest: &mut &[u8]) -> Result<()> {
         let wanted = match (self.filled, self.header[0] == MAGIC[0]) {
             (..4, _) => 4,
@@ -127,7 +128,7 @@ impl<'w> Decoder<'w> {
         self.header[self.filled..self.filled + count].copy_from_slice(&rest[..count]);
         self.filled += count;
         *rest = &rest[count..];
-        // At once, so that what follows a frame is known as garbage however short it is.
+        // Check the magic number early, so that even short garbage after a frame is named as such.
         let known = self.filled.min(4);
         let skippable = self.header[0] & 0xf0 == MAGIC_SKIPPABLE[0]
             && self.header[1..known] == MAGIC_SKIPPABLE[1..known];
@@ -152,8 +153,8 @@ impl<'w> Decoder<'w> {
     }
 }
 
-/// Sizes of the fields of a frame's header (RFC 8878 section 3.1.1.1): window, dictionary's number,
-/// content size.
+/// Returns the sizes of a frame header's fields (RFC 8878 section 3.1.1.1): window, dictionary's
+/// number, content size.
 fn fields(descriptor: u8) -> [usize; 3] {
     let single_segment = descriptor & 1 << 5 != 0;
     let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
@@ -161,12 +162,12 @@ fn fields(descriptor: u8) -> [usize; 3] {
     [usize::from(!single_segment), dictionary, content]
 }
 
-/// Length of a frame's header, with its magic number.
+/// Returns the length of a frame's header, including its magic number.
 fn header_bytes(descriptor: u8) -> usize {
     5 + fields(descriptor).iter().sum::<usize>()
 }
 
-/// Refuses a frame that cannot be decoded here; `header` begins with the descriptor.
+/// Refuses a frame that cannot be decoded here. `header` begins with the descriptor.
 fn check_header(header: &[u8]) -> Result<()> {
     let (descriptor, rest) = (header[0], &header[1..]);
     let [window, dictionary, content] = fields(descriptor);

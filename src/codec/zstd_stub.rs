@@ -1,24 +1,24 @@
-//! In place of zstd, where it was left out of the build: no stream can be begun.
+//! Replaces zstd in a build without it: no stream can be begun.
 
 use crate::{Error, Result};
 use core::convert::Infallible;
 use core::marker::PhantomData;
 
-/// There is none.
+/// Never constructed: zstd is not compiled in.
 pub struct Decoder<'w>(Infallible, PhantomData<&'w mut [u64]>);
 
 impl<'w> Decoder<'w> {
-    /// None.
+    /// Returns 0.
     pub fn workspace_words() -> usize {
         0
     }
 
-    /// An error that says so.
+    /// Returns an error, because zstd is not compiled in.
     pub fn new(_: &'w mut [u64]) -> Result<Decoder<'w>> {
         Err(Error::new(format_args!("zstd: this ocinit was built without it")))
     }
 
-    /// An error that says so.
+    /// Returns an error, because zstd is not compiled in.
     pub fn without_sum(workspace: &'w mut [u64]) -> Result<Decoder<'w>> {
         Decoder::new(workspace)
     }

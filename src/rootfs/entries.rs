@@ -1,8 +1,8 @@
-//! What one entry of a layer does to the tree.
+//! Applies one entry of a layer to the tree.
 //!
-//! A directory over a directory gives it new attributes. In all other cases what is there goes
-//! first and the entry is made anew: nothing is ever opened and overwritten, which could be a lower
-//! layer's hard link, a device or a pipe.
+//! A directory over a directory gives it new attributes. In all other cases the existing file is
+//! removed first and the entry is made anew. An existing file is never overwritten, because it may
+//! be a lower layer's hard link, a device or a pipe.
 
 use super::hidden::Hidden;
 use super::layer_paths::OwnPaths;
@@ -28,12 +28,12 @@ pub struct Applier<'a, 'h> {
     pass: Pass,
     /// The place for hidden files, if the layer is applied in two passes.
     hidden: Option<&'a mut Hidden<'h>>,
-    /// A whiteout was carried out, in the only pass.
+    /// The only pass has carried out a whiteout.
     has_hidden: bool,
 }
 
 impl<'a, 'h> Applier<'a, 'h> {
-    /// A pass that begins.
+    /// Begins a pass.
     pub fn new(
         parents: Parents<'a>,
         own: &'a mut OwnPaths,
@@ -109,7 +109,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         self.own.insert(name.parent(), last.to_bytes(), parent.aliased);
         self.parents.touch(at);
         match entry.kind {
-            // A regular file without content is cheaper to make when it is not opened.
+            // An empty regular file is made without open(2), which is cheaper.
             Kind::File if entry.size > 0 || entry.has_xattrs() => {
                 let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
                 let mode = attributes.mode & 0o777;
@@ -164,7 +164,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         self.setter.set_new(target, entry, &attributes, inherited)
     }
 
-    /// Makes something in place of what is there.
+    /// Makes a file in place of an existing one.
     fn create(
         &mut self,
         at: At,
@@ -179,7 +179,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         made.doing("create")
     }
 
-    /// Makes a directory; false where there is one, which has got the entry's attributes.
+    /// Makes a directory. Returns false if it exists; it then has the entry's attributes.
     fn make_directory(
         &mut self,
         at: At,
@@ -223,7 +223,7 @@ impl<'a, 'h> Applier<'a, 'h> {
         let mut tries = 2;
         loop {
             let Some(source) = self.parents.find(link.parent())? else {
-                // The lookup may have closed the target's directory, as the oldest one open.
+                // The lookup may have closed the target's directory, if that was the oldest.
                 let at = self.parents.find_or_make(name.parent())?;
                 return self.link_hidden(at, name, entry, link);
             };
@@ -271,7 +271,7 @@ impl<'a, 'h> Applier<'a, 'h> {
     fn whiteout(&mut self, name: &Name) -> Result<()> {
         let Some(at) = self.parents.find(name.parent())? else { return Ok(()) };
         match fs::stat(self.parents.directory(at), name.last()) {
-            // Docker writes whiteouts of what never was.
+            // Docker also writes whiteouts for files that never existed.
             Err(Errno::ENOENT) => return Ok(()),
             there => there.doing("stat")?,
         };
@@ -315,7 +315,7 @@ impl<'a, 'h> Applier<'a, 'h> {
     }
 }
 
-/// Removes what has this name, if there is anything.
+/// Removes the file of this name, if it exists.
 fn remove_existing(parents: &mut Parents<'_>, at: At, last: &CStr) -> Result<()> {
     let there = match fs::stat(parents.directory(at), last) {
         Err(Errno::ENOENT) => return Ok(()),

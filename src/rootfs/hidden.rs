@@ -1,7 +1,7 @@
-//! A place for the files that a layer's whiteouts hide: its hard links may still name them.
+//! The files that a layer's whiteouts hide are kept, because its hard links may still name them.
 //!
-//! It is a directory in the root with a random name. Beneath it each file keeps its path, in one of
-//! the directories 0, 1 and so on: in the next one if another hidden file has that path already.
+//! They lie in a directory of the root with a random name. Each keeps its path beneath one of the
+//! subdirectories 0, 1 and so on: the next one if a hidden file already has that path.
 
 use super::name::Name;
 use super::remove;
@@ -102,8 +102,7 @@ impl<'r> Hidden<'r> {
         let listed = fs::open(directory, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open")?;
         let mut buffer = [0; 2048];
         loop {
-            // Start again: on some file systems a rename makes the position in a directory
-            // meaningless.
+            // Start again: on some file systems a rename invalidates the position in a directory.
             fs::seek(listed.by_ref(), 0, fs::SEEK_SET).doing("read")?;
             let mut is_any = false;
             loop {

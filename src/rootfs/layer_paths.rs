@@ -1,8 +1,8 @@
-//! Which paths the layer being applied has made, in constant memory: "certainly not" or "maybe" (a
-//! Bloom filter).
+//! The paths that the present layer has made, in constant memory: a Bloom filter says "certainly
+//! not" or "maybe".
 //!
-//! A whiteout hides what lower layers have, never what its own layer adds, wherever the two stand
-//! in the layer. One that finds nothing of its own layer in its way is carried out at once.
+//! A whiteout hides only files of lower layers, never of its own layer, in any order of the
+//! entries. A whiteout that certainly hits no path of its own layer is carried out at once.
 
 use crate::limits::OWN_PATHS_BITS;
 
@@ -10,17 +10,17 @@ use crate::limits::OWN_PATHS_BITS;
 pub struct OwnPaths {
     words: [u64; OWN_PATHS_BITS / 64],
     used: bool,
-    /// An entry went through a symlinked parent: the paths say nothing certain any more.
+    /// An entry went through a symlinked parent, so a path is no longer certain.
     aliased: bool,
 }
 
 /// Bits per path.
 const PROBES: u64 = 4;
-/// Told apart: "this path was made" and "something beneath this path was made".
+/// Mixed into the hash to tell "something beneath this path was made" from "this path was made".
 const BENEATH: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl OwnPaths {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: OwnPaths =
         OwnPaths { words: [0; OWN_PATHS_BITS / 64], used: false, aliased: false };
 
@@ -32,7 +32,7 @@ impl OwnPaths {
         (self.used, self.aliased) = (false, false);
     }
 
-    /// Remembers that `parent/last` was made; `parent` was reached through a symlink if `aliased`.
+    /// Adds `parent/last`. `aliased` means that `parent` was reached through a symlink.
     pub fn insert(&mut self, parent: &[u8], last: &[u8], aliased: bool) {
         self.used = true;
         self.aliased |= aliased;
@@ -49,17 +49,17 @@ impl OwnPaths {
         self.set(hash.key());
     }
 
-    /// An entry depends on a path through a symlink.
+    /// Notes that an entry depends on a path through a symlink.
     pub fn alias(&mut self) {
         (self.used, self.aliased) = (true, true);
     }
 
-    /// Whether `parent/last` or something beneath it may have been made.
+    /// Returns whether `parent/last` or a path beneath it may have been made.
     pub fn may_hold(&self, parent: &[u8], last: &[u8], aliased: bool) -> bool {
         self.unsure(aliased) || self.has(hash_of(parent, last).key())
     }
 
-    /// Whether something beneath `directory` may have been made.
+    /// Returns whether a path beneath `directory` may have been made.
     pub fn may_hold_beneath(&self, directory: &[u8], aliased: bool) -> bool {
         self.unsure(aliased) || self.has(hash_of(directory, b"").key() ^ BENEATH)
     }
@@ -108,7 +108,7 @@ impl Hash {
         }
     }
 
-    /// Spreads the state over all bits.
+    /// Returns the state, spread over all bits.
     fn key(&self) -> u64 {
         let mixed = (self.0 ^ self.0 >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
         mixed ^ mixed >> 32

@@ -1,5 +1,6 @@
-//! Owner, mode, extended attributes and times, in the order in which the kernel lets them stand:
-//! chown clears setuid and capabilities, chmod an access control list's mask, everything the time.
+//! Owner, mode, extended attributes and times, in this order, because later calls clear earlier
+//! results. chown(2) clears setuid and capabilities, chmod(2) changes the ACL mask, and all change
+//! the time.
 
 use super::Applied;
 use super::powers::{self, Loss, Privilege};
@@ -14,7 +15,7 @@ use core::ffi::CStr;
 
 const ACLS: [&CStr; 2] = [c"system.posix_acl_access", c"system.posix_acl_default"];
 
-/// What an entry says about its file, checked.
+/// The checked attributes of an entry.
 #[derive(Clone, Copy)]
 pub struct Attributes {
     /// Owner and group.
@@ -26,8 +27,8 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Those of `entry`; numbers that Linux cannot hold are refused, as cut off they would be
-    /// somebody else's.
+    /// Returns the attributes of `entry`. A number that Linux cannot hold is an error, because the
+    /// cut value could be another user.
     pub fn of(entry: &Entry<'_>) -> Result<Attributes> {
         let id = |value: u64, what: &str| {
             let id = u32::try_from(value).ok().filter(|id| *id != u32::MAX);
@@ -41,7 +42,7 @@ impl Attributes {
     }
 }
 
-/// The device number of an entry, within what the kernel has bits for.
+/// Returns the device number of an entry, or an error if the kernel has too few bits for it.
 pub fn device(entry: &Entry<'_>) -> Result<u64> {
     match entry.device {
         (major @ 0..=0xfff, minor @ 0..=0xf_ffff) => Ok(fs::makedev(major as u32, minor as u32)),
@@ -51,12 +52,12 @@ pub fn device(entry: &Entry<'_>) -> Result<u64> {
     }
 }
 
-/// Something to set attributes of: an open file, or a name in a directory.
+/// A file whose attributes are set: open, or a name in a directory.
 #[derive(Clone, Copy)]
 pub enum Target<'a> {
     /// A regular file or a directory.
     Open(FdRef<'a>),
-    /// Anything, by directory and name; a link itself, not what it points to.
+    /// Any file, by directory and name. A symlink is not followed.
     Named(FdRef<'a>, &'a CStr),
 }
 
@@ -103,8 +104,8 @@ impl Target<'_> {
     }
 }
 
-/// Calls that take no descriptor (those for attributes of links and devices) get a name in the
-/// current directory.
+/// Calls `call` in `directory`. Some system calls for links and devices take no directory fd, so
+/// they get a name in the current directory.
 fn in_directory(directory: FdRef<'_>, call: impl FnOnce() -> sys::Result<()>) -> sys::Result<()> {
     let former = fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0)?;
     mount::chdir_fd(directory)?;
@@ -113,27 +114,27 @@ fn in_directory(directory: FdRef<'_>, call: impl FnOnce() -> sys::Result<()>) ->
     result
 }
 
-/// What something new gets from the directory it is made in.
+/// The properties that a new file inherits from its directory.
 #[derive(Clone, Copy)]
 pub struct Inherited {
-    /// The directory's group, and in a directory its setgid bit.
+    /// The directory's group, and for a new directory its setgid bit.
     pub setgid: bool,
     /// An access control list.
     pub default_acl: bool,
 }
 
-/// Sets what differs from what a new file has by itself.
+/// Sets the attributes that differ from a new file's.
 pub struct Setter<'a> {
     powers: Privilege,
-    /// The ids that new files get.
+    /// The owner of new files.
     ids: (u32, u32),
     scratch: &'a mut [u8],
-    /// What all entries came to.
+    /// The counts over all entries.
     pub applied: &'a mut Applied,
 }
 
 impl<'a> Setter<'a> {
-    /// `scratch` is for extended attributes.
+    /// Returns a setter. `scratch` holds extended attributes.
     pub fn new(powers: Privilege, scratch: &'a mut [u8], applied: &'a mut Applied) -> Setter<'a> {
         let ids = match powers {
             Privilege::User => (0, 0),
@@ -142,8 +143,8 @@ impl<'a> Setter<'a> {
         Setter { powers, ids, scratch, applied }
     }
 
-    /// What of these attributes can be: without privileges we could not enter a directory that is
-    /// closed to its owner.
+    /// Returns the attributes that are possible here. Without privilege we could not enter a
+    /// directory that is closed to its owner.
     pub fn possible(&mut self, entry: &Entry<'_>, mut attributes: Attributes) -> Attributes {
         const OPEN: u32 = 0o700;
         if self.powers == Privilege::User
@@ -156,7 +157,7 @@ impl<'a> Setter<'a> {
         attributes
     }
 
-    /// Whether devices are made here, and not empty files in their place.
+    /// Returns true if devices are made, false if empty files replace them.
     pub fn makes_device(&mut self) -> bool {
         if self.powers != Privilege::Root {
             self.applied.losses.count(Loss::Device);
@@ -164,8 +165,7 @@ impl<'a> Setter<'a> {
         self.powers == Privilege::Root
     }
 
-    /// The attributes of something that was just made with the entry's permissions under a umask of
-    /// 0.
+    /// Sets the attributes of a new file that was made with the entry's mode and umask 0.
     pub fn set_new(
         &mut self,
         target: Target<'_>,
@@ -189,8 +189,7 @@ impl<'a> Setter<'a> {
         target.set_time(attributes.time).doing("set the time")
     }
 
-    /// The attributes of a directory that was there before, but for its time: none of the former
-    /// ones stay.
+    /// Replaces all attributes of an existing directory, except for its time.
     pub fn replace(
         &mut self,
         directory: FdRef<'_>,
@@ -213,7 +212,7 @@ impl<'a> Setter<'a> {
         self.set_xattrs(target, entry, attributes)
     }
 
-    /// The owner; or, where it cannot be that one, the caller, and a record of it.
+    /// Sets the owner. If that is not possible, sets the caller and records the owner.
     fn set_owner(
         &mut self,
         target: Target<'_>,
@@ -222,11 +221,11 @@ impl<'a> Setter<'a> {
     ) -> Result<()> {
         if self.powers != Privilege::User {
             match target.chown(attributes.owner) {
-                // Not mapped; or the file system (NFS) knows nothing of namespaces.
+                // The id is not mapped, or the file system (NFS) ignores user namespaces.
                 Err(Errno::EINVAL | Errno::EPERM) if self.powers == Privilege::Namespace => {}
                 changed => return changed.doing("change the owner"),
             }
-            // Not what it was before, or what its directory gave it.
+            // The former owner, or one inherited from the directory, must not stay.
             target.chown((0, 0)).doing("change the owner")?;
         }
         if attributes.owner == (0, 0) {
@@ -244,8 +243,7 @@ impl<'a> Setter<'a> {
         Ok(())
     }
 
-    /// The mode that a file has again after an attribute was set, where its owner may have to be
-    /// let in for that.
+    /// Returns the mode to restore after xattrs are set, if the owner first needs write permission.
     fn mode_to_restore(&self, entry: &Entry<'_>, attributes: &Attributes) -> Option<u32> {
         (self.powers == Privilege::User && entry.kind != Kind::Symlink).then_some(attributes.mode)
     }
@@ -286,11 +284,11 @@ impl<'a> Setter<'a> {
             }
             match set_xattr(target, name, value, mode) {
                 Err(Errno::EOPNOTSUPP) if user => self.applied.skipped_xattrs += 1,
-                // Links and devices cannot have them.
+                // Links and devices cannot have user.* attributes.
                 Err(Errno::EPERM) if user && matches!(target, Target::Named(..)) => {
                     self.applied.skipped_xattrs += 1
                 }
-                // trusted.*; ids in capabilities and access control lists that are not mapped.
+                // trusted.*, or unmapped ids in capabilities and ACLs.
                 Err(Errno::EPERM | Errno::EINVAL)
                     if !user && self.powers == Privilege::Namespace =>
                 {
@@ -303,8 +301,8 @@ impl<'a> Setter<'a> {
     }
 }
 
-/// Sets an attribute. An ordinary user can set none of a file that he may not write: with a `mode`
-/// to restore he may.
+/// Sets an attribute. If there is a `mode` to restore, makes the file writable first: an ordinary
+/// user needs that.
 fn set_xattr(target: Target<'_>, name: &CStr, value: &[u8], mode: Option<u32>) -> sys::Result<()> {
     let mut let_in = false;
     loop {
@@ -318,9 +316,9 @@ fn set_xattr(target: Target<'_>, name: &CStr, value: &[u8], mode: Option<u32>) -
     }
 }
 
-/// Attributes that speak of the machine where the layer was made: its security labels, its
-/// overlay's books; and those of other systems (`com.apple.provenance`), whose names are of none of
-/// Linux's classes.
+/// Returns true for attributes of the machine that made the layer (security labels, overlay's
+/// records) and of other systems (`com.apple.provenance`). The names of the latter have no Linux
+/// namespace prefix.
 fn is_foreign(name: &CStr) -> bool {
     let is_of = |class: &[u8]| name.to_bytes().starts_with(class);
     let is_linux =

@@ -1,14 +1,14 @@
 //! Applies layers beneath a directory: the image-spec's layer.md, exactly and within fixed memory.
 //!
-//! A layer's bytes are verified in the same pass that makes its files ([`pipeline`]). Whiteouts
-//! hide what lower layers have and nothing else, wherever they stand in the layer. If one may hit
-//! an entry of its own layer ([`layer_paths`]), the pass ends and says so. The caller removes
-//! everything, and applies that layer in two passes: whiteouts first, then entries. The layer's
-//! hard links still reach hidden files ([`hidden`]). So one pass and two give the same result, and
-//! a filter's errors never change it.
+//! The pass that makes a layer's files also verifies its bytes ([`pipeline`]). Whiteouts hide only
+//! files of lower layers, in any order of the entries. If a whiteout may hit an entry of its own
+//! layer ([`layer_paths`]), the pass ends and says so. The caller removes everything, and applies
+//! that layer in two passes: whiteouts first, then entries. The layer's hard links still reach
+//! hidden files ([`hidden`]). So one pass and two give the same result, and a false positive of the
+//! filter never changes it.
 //!
-//! Nothing outside the root can be reached: see [`parents`]. A layer that fails leaves the root
-//! half done; the caller, who owns it, removes it.
+//! No entry can reach outside the root (see [`parents`]). A layer that fails leaves the root
+//! incomplete; the caller, who owns it, removes it.
 
 mod entries;
 mod hidden;
@@ -40,44 +40,43 @@ pub use powers::{Downgrades, Privilege};
 
 /// One layer to apply.
 pub struct Layer<'a> {
-    /// Where its bytes are; `blob.size` is the descriptor's size, already compared with the
-    /// file's.
+    /// The stored bytes. `blob.size` is the descriptor's size, already compared with the file's.
     pub blob: &'a Section,
-    /// Digest of the bytes as they are stored, where it is known.
+    /// Digest of the stored bytes, if known.
     pub digest: Option<&'a Digest>,
     /// Digest of the tar, if known. It makes checksums inside the compressed file superfluous.
     pub diff_id: Option<&'a Digest>,
-    /// Who watches it being read.
+    /// The observer of the progress.
     pub watch: &'a dyn Observer,
 }
 
-/// What applying a layer came to.
+/// The counts of an applied layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Applied {
-    /// Entries of the tar, whiteouts too.
+    /// Entries of the tar, including whiteouts.
     pub entries: u64,
     /// Bytes of the tar.
     pub bytes: u64,
-    /// Extended attributes that the file system cannot hold and a container can live without.
+    /// Extended attributes that the file system cannot hold and that a container can do without.
     pub skipped_xattrs: u64,
-    /// What could not be made, for lack of powers.
+    /// The properties that could not be made for lack of privilege.
     pub losses: Downgrades,
     /// Times the layer was read: 1, or 2 if whiteouts came first.
     pub passes: u32,
 }
 
-/// How a layer's whiteouts are carried out.
+/// The handling of a layer's whiteouts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Whiteouts {
-    /// Not at all: the lowest layer has nothing to hide.
+    /// Ignored: the lowest layer hides nothing.
     Nothing,
-    /// In their order, until one may hit an entry of its own layer.
+    /// In order, until one may hit an entry of its own layer.
     InOrder,
     /// All in a first pass of their own.
     First,
 }
 
-/// What unpacking borrows.
+/// The buffers for unpacking.
 pub struct UnpackMemory {
     pipeline: PipelineMemory,
     tar: TarMemory,
@@ -85,26 +84,26 @@ pub struct UnpackMemory {
 }
 
 impl UnpackMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: UnpackMemory = UnpackMemory {
         pipeline: PipelineMemory::EMPTY,
         tar: TarMemory::EMPTY,
         apply: ApplyMemory::EMPTY,
     };
 
-    /// Returns most of it to the kernel, when all layers are unpacked.
+    /// Returns most of the memory to the kernel after the last layer.
     pub fn release(&mut self) {
         self.pipeline.release();
     }
 }
 
-/// What making the entries borrows.
+/// The buffers for making entries.
 struct ApplyMemory {
     own: OwnPaths,
     parents: ParentsMemory,
     name: name::Name,
     link: name::Name,
-    /// A symlink's target with its NUL.
+    /// A symlink's target and its NUL.
     target: [u8; crate::limits::PATH_BYTES],
     xattr: [u8; XATTR_DECODED_BYTES],
 }
@@ -120,7 +119,7 @@ impl ApplyMemory {
     };
 }
 
-/// What of a layer a pass carries out.
+/// The part of a layer that a pass carries out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pass {
     /// Everything.
@@ -139,7 +138,7 @@ fn unsure() -> Error {
     Error::with_errno(format_args!("a whiteout of what its own layer adds"), UNSURE)
 }
 
-/// Verifies a layer and shows its tar to `see`; the tar's length in bytes.
+/// Verifies a layer and passes its tar to `see`. Returns the tar's length in bytes.
 pub fn read(
     layer: &Layer<'_>,
     memory: &mut UnpackMemory,
@@ -150,7 +149,8 @@ pub fn read(
 }
 
 /// Verifies a layer and applies it beneath `root` in the same pass. Returns None if one pass does
-/// not suffice: then the root is useless, and the layer must be applied with [`Whiteouts::First`].
+/// not suffice. Then the root is useless, and the caller applies the layer with
+/// [`Whiteouts::First`].
 pub fn apply(
     layer: &Layer<'_>,
     root: FdRef<'_>,
@@ -168,7 +168,7 @@ pub fn apply(
     }
 }
 
-/// Verifies a layer and makes nothing of it; also that it is a tar throughout. The number of its
+/// Verifies a layer, and that it is a tar throughout. Makes no files. Returns the number of its
 /// entries.
 pub fn verify(layer: &Layer<'_>, memory: &mut UnpackMemory) -> Result<u64> {
     vm::forbid_huge_pages(memory);
@@ -203,7 +203,7 @@ fn apply_passes(
     Ok(applied)
 }
 
-/// One pass over the layer.
+/// Makes one pass over the layer.
 fn apply_once(
     layer: &Layer<'_>,
     place: (FdRef<'_>, Privilege),
@@ -222,8 +222,8 @@ fn apply_once(
     Ok(())
 }
 
-/// Applies a tar beneath `root` that somebody else vouches for, in one pass: what remains of
-/// unpacking when nothing is inflated and hashed, which the benchmark takes as a floor.
+/// Applies a trusted tar beneath `root`, in one pass. The benchmark takes this as a floor, because
+/// it neither inflates nor hashes.
 pub fn apply_tar(
     source: &mut dyn Source,
     root: FdRef<'_>,

@@ -1,37 +1,37 @@
-//! What an entry's name means: a path beneath the root, or a whiteout.
+//! The meaning of an entry's name: a path beneath the root, or a whiteout.
 
 use crate::limits::PATH_BYTES;
 use core::ffi::CStr;
 
-/// A name made safe: components separated by single slashes, none of them empty, `.` or `..`.
+/// A safe name: components between single slashes, none of them empty, `.` or `..`.
 ///
-/// The last one stands apart, so that it and its parent can each be given to a system call.
+/// The last component is stored apart, so that it and its parent are each ready for a system call.
 pub struct Name {
-    /// `parent NUL last NUL`, or `last NUL` for what lies in the root.
+    /// `parent NUL last NUL`, or `last NUL` for a file directly in the root.
     bytes: [u8; PATH_BYTES + 1],
     length: usize,
-    /// Where the last component begins.
+    /// Start of the last component.
     last: usize,
 }
 
-/// What an entry asks for (image-spec layer.md, "Whiteouts").
+/// The action of an entry (image-spec layer.md, "Whiteouts").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WhiteoutKind {
-    /// To be made.
+    /// Make the file.
     Make,
-    /// What lower layers have under the name that follows `.wh.` is gone.
+    /// Hide the lower layers' file of the name after `.wh.`.
     Whiteout,
-    /// All that lower layers have in the parent is gone.
+    /// Hide all files of lower layers in the parent.
     Opaque,
-    /// The books of AUFS, which no image needs.
+    /// Ignore: AUFS's own records.
     Nothing,
 }
 
 impl Name {
-    /// All zeros: the root.
+    /// The root. Zeros, so that it lies in `.bss`.
     pub const EMPTY: Name = Name { bytes: [0; PATH_BYTES + 1], length: 0, last: 0 };
 
-    /// Takes a name as an archive or a link has it, absolute or not, or says why it is none.
+    /// Sets a name from an archive or a link, absolute or not. Returns the reason if it is invalid.
     pub fn set(&mut self, written: &[u8]) -> Result<(), &'static str> {
         (self.length, self.last) = (0, 0);
         if written.is_empty() {
@@ -80,23 +80,23 @@ impl Name {
         Ok(())
     }
 
-    /// Whether it is the root itself.
+    /// Returns whether it is the root itself.
     pub fn is_root(&self) -> bool {
         self.length == 0
     }
 
-    /// The path of the directory it lies in; empty for the root.
+    /// Returns the path of its directory; empty for the root.
     pub fn parent(&self) -> &[u8] {
         &self.bytes[..self.last.saturating_sub(1)]
     }
 
-    /// Its last component, for a system call.
+    /// Returns its last component, for a system call.
     pub fn last(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes[self.last..=self.length]).unwrap_or(c"")
     }
 
-    /// What the name asks for, or why it asks for nothing that can be done. A whiteout's marker is
-    /// cut off: [`Name::last`] is then what is to be hidden.
+    /// Returns the name's action, or the reason why it is invalid. It removes a whiteout's prefix:
+    /// [`Name::last`] is then the file to hide.
     pub fn interpret(&mut self) -> Result<WhiteoutKind, &'static str> {
         const MARK: &[u8] = b".wh.";
         const AUFS_MARK: &[u8] = b".wh..wh.";

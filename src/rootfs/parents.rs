@@ -1,8 +1,7 @@
-//! The directories in which entries are made: a few are kept open, and each gets its modification
-//! time back.
+//! The directories of the entries. A few stay open, and each gets its modification time back.
 //!
-//! A path is only ever resolved here, by `openat2` with the root as `/`: no `..`, absolute link or
-//! magic link leads out. All other calls take a descriptor from here and one component.
+//! Paths are resolved only here, by `openat2` with the root as `/`: no `..`, absolute link or magic
+//! link leaves the root. All other calls take a fd from here and one component.
 
 use super::metadata::Inherited;
 use crate::io::lossy::Elided;
@@ -17,7 +16,7 @@ use crate::{Context, Result};
 pub struct ParentsMemory([[u8; PATH_BYTES]; PARENTS_OPEN]);
 
 impl ParentsMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: ParentsMemory = ParentsMemory([[0; PATH_BYTES]; PARENTS_OPEN]);
 }
 
@@ -27,13 +26,13 @@ pub struct Parent {
     length: usize,
     device: u64,
     inode: u64,
-    /// Its time before anything was made in it, or what its own entry says.
+    /// Its time before the first change, or the time in its own entry.
     modified: Time,
     changed: bool,
     last_use: u64,
     /// Its path goes through a symlink.
     pub aliased: bool,
-    /// What is made in it gets this from it.
+    /// The properties that new files in it inherit.
     pub inherited: Inherited,
 }
 
@@ -45,7 +44,7 @@ pub struct Parents<'a> {
     clock: u64,
 }
 
-/// Which of the open directories; good until the next call that takes `&mut`.
+/// Index of an open directory; valid until the next call that takes `&mut`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct At(usize);
 
@@ -54,12 +53,12 @@ const OPEN_PATH: i32 = fs::O_PATH | fs::O_DIRECTORY;
 const IN_ROOT: u64 = fs::RESOLVE_IN_ROOT | fs::RESOLVE_NO_MAGICLINKS;
 
 impl<'a> Parents<'a> {
-    /// None open yet.
+    /// Returns an empty set.
     pub fn new(root: FdRef<'a>, memory: &'a mut ParentsMemory) -> Parents<'a> {
         Parents { root, paths: &mut memory.0, open: [const { None }; PARENTS_OPEN], clock: 0 }
     }
 
-    /// The directory `path` (from a [`super::name::Name`]), or nothing where there is none.
+    /// Returns the directory `path` (from a [`super::name::Name`]), or None if it does not exist.
     pub fn find(&mut self, path: &[u8]) -> Result<Option<At>> {
         self.clock += 1;
         for index in 0..PARENTS_OPEN {
@@ -79,8 +78,7 @@ impl<'a> Parents<'a> {
         }
     }
 
-    /// The directory `path`, made with its parents where it is missing; what is no directory makes
-    /// way for it.
+    /// Returns the directory `path`. Makes it and missing parents, in place of non-directories.
     pub fn find_or_make(&mut self, path: &[u8]) -> Result<At> {
         if let Some(at) = self.find(path)? {
             return Ok(at);
@@ -91,30 +89,30 @@ impl<'a> Parents<'a> {
         self.enter(path, directory, aliased).context("open", &Elided(path))
     }
 
-    /// Whether a directory that was found is still open.
+    /// Returns whether a found directory is still open.
     pub fn is_open(&self, at: At) -> bool {
         self.open[at.0].is_some()
     }
 
-    /// A directory that was found.
+    /// Returns a found directory.
     pub fn get(&self, at: At) -> &Parent {
         self.open[at.0].as_ref().expect("found since the last change")
     }
 
-    /// Its descriptor.
+    /// Returns its fd.
     pub fn directory(&self, at: At) -> FdRef<'_> {
         self.get(at).directory.by_ref()
     }
 
-    /// Something is about to be made or removed in it.
+    /// Marks a directory in which a file is about to be made or removed.
     pub fn touch(&mut self, at: At) {
         if let Some(parent) = &mut self.open[at.0] {
             parent.changed = true;
         }
     }
 
-    /// A directory that may be open here got new attributes, and this time: now, or when it is
-    /// closed.
+    /// Notes the new attributes of a directory that may be open here. Its time is set now, or when
+    /// it is closed.
     pub fn renew(&mut self, directory: FdRef<'_>, time: Time) -> core::result::Result<(), Errno> {
         let stat = fs::stat(directory, c"")?;
         let same =
@@ -129,7 +127,8 @@ impl<'a> Parents<'a> {
         Ok(())
     }
 
-    /// Closes all but one: before a directory or a symlink goes, which the others may lie beneath.
+    /// Closes all but one. Callers do this before they remove a directory or symlink, because
+    /// others may lie beneath it.
     pub fn close_all_but(&mut self, at: Option<At>) -> Result<()> {
         (0..PARENTS_OPEN)
             .filter(|index| Some(At(*index)) != at)
@@ -146,7 +145,7 @@ impl<'a> Parents<'a> {
         }
     }
 
-    /// Opens a path beneath the root; whether it goes through a symlink.
+    /// Opens a path beneath the root. Returns whether it goes through a symlink, too.
     fn resolve(&self, path: &[u8]) -> core::result::Result<(Fd, bool), Errno> {
         let path = PathBuf::from_bytes(if path.is_empty() { b"." } else { path })?;
         let open = |resolve| {
@@ -166,7 +165,7 @@ impl<'a> Parents<'a> {
     ) -> core::result::Result<At, Errno> {
         let close = |this: &mut Self, index| this.close(index).map_err(|error| error.errno());
         let mut stat = fs::stat(directory.by_ref(), c"")?;
-        // The same directory by another path: its time is the one from before it was changed.
+        // The same directory by another path: keep the time from before its change.
         let same = |parent: &Parent| (parent.device, parent.inode) == (stat.device, stat.inode);
         if let Some(index) = self.open.iter().position(|parent| parent.as_ref().is_some_and(same)) {
             close(self, index)?;
@@ -197,12 +196,11 @@ fn inherited(directory: FdRef<'_>, stat: &fs::Stat) -> Inherited {
     Inherited { setgid: stat.mode & libc::S_ISGID != 0, default_acl }
 }
 
-/// Makes `path` and what is missing of its parents, as mkdir -p does. A symlink without a target
-/// gets one inside the root, as other implementations do; what else stands in the way is removed,
-/// as an entry of its own would do.
+/// Makes `path` and its missing parents, like mkdir -p. The target of a dangling symlink is made
+/// inside the root, as in other implementations. Other non-directories are removed, as an explicit
+/// entry would do.
 ///
-/// It goes down by descriptors, a component at a time: resolving each prefix anew would take the
-/// square of the depth.
+/// It opens one component at a time: resolving each prefix again would take quadratic time.
 #[inline(never)]
 fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Errno> {
     let mut path = PathBuf::from_bytes(path)?;
@@ -213,7 +211,7 @@ fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Er
         let end = start + rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
         let name = PathBuf::from_bytes(&path.as_bytes()[start..end])?;
         let name = name.as_c_str();
-        // The target of a link may have these.
+        // A link's target may have these components.
         if matches!(name.to_bytes(), b"" | b".") {
             start = end + 1;
             continue;
@@ -223,7 +221,7 @@ fn make_directories(root: FdRef<'_>, path: &[u8]) -> core::result::Result<(), Er
             _ => fs::open(here.by_ref(), name, OPEN_PATH | fs::O_NOFOLLOW, 0),
         };
         let deeper = match deeper {
-            // A symlink, which is followed within the root; or something else.
+            // A symlink, which is followed inside the root, or another non-directory.
             Err(Errno::ELOOP | Errno::ENOTDIR) => {
                 let prefix = PathBuf::from_bytes(&path.as_bytes()[..end])?;
                 fs::open_resolved(root, prefix.as_c_str(), OPEN_PATH, 0, IN_ROOT)

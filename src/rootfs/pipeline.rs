@@ -1,18 +1,17 @@
 //! Reads, inflates, hashes and hands out one layer, by two threads over one ring.
 //!
 //! ```text
-//! blob --read--> input ring --inflate--> ring --> consumer        the other thread: read, inflate
-//!                    |                     |                      this thread: the consumer, creating files
-//!                 digest                diff_id                   whichever would wait: hashes instead
+//! blob --read--> input ring --inflate--> ring --> consumer   the other thread: read, inflate
+//!                    |                     |                 this thread: the consumer, files
+//!                  digest                diff_id             whichever would wait: hash instead
 //! ```
 //!
-//! The ring is also inflate's window. zstd's may be larger, and is mapped for as long as such a
-//! layer is read; the decoded bytes are copied to the ring.
+//! The ring is also inflate's window. zstd's window may be larger; it is mapped while such a layer
+//! is read, and the decoded bytes are copied to the ring.
 //!
-//! Each digest has a reader of its own and a lock that is only tried: a thread that has nothing to
-//! do takes a step of one of them, and sleeps (futex) only where there is no such step either.
-//! Hashes tied to a thread cost a tenth more time, spinning gained nothing, and so did a third
-//! thread.
+//! Each digest has its own reader and a lock that is only tried. An idle thread takes a step of a
+//! digest; if there is no step either, it sleeps (futex). Hashes bound to a thread took a tenth
+//! longer. Spinning and a third thread gained nothing.
 
 use super::Layer;
 use crate::codec::compression::Compression;
@@ -29,14 +28,14 @@ use crate::{Context, Error, Result};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
-/// The writer waits until this much of its ring is free, so that the threads do not wake each other
-/// for every file.
+/// The writer waits for this much free space, so that the threads do not wake each other for every
+/// file.
 const ROOM_BYTES: usize = RING_BYTES / 4;
-/// The consumer sleeps until there is this much for it, or the producer has to wait or to read.
+/// The consumer sleeps until this much is ready, or until the producer must wait or read.
 const DATA_BYTES: usize = RING_BYTES / 4;
 const INPUT_ROOM_BYTES: usize = INPUT_BYTES / 4;
 
-/// What the pipeline borrows.
+/// The pipeline's buffers.
 pub struct PipelineMemory {
     ring: Ring<RING_BYTES>,
     input: Ring<INPUT_BYTES>,
@@ -46,7 +45,7 @@ pub struct PipelineMemory {
 }
 
 impl PipelineMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: PipelineMemory = PipelineMemory {
         ring: Ring::EMPTY,
         input: Ring::EMPTY,
@@ -62,9 +61,8 @@ impl PipelineMemory {
     }
 }
 
-/// Lends the layer's tar to `consume` and returns what it made of it, with the tar's length, if all
-/// of the layer is what its digests say. `consume` may have acted on bytes that then fail: its
-/// caller undoes that.
+/// Lends the layer's tar to `consume`. Returns its result and the tar's length, if the layer
+/// matches its digests. `consume` may have used bytes that fail later: the caller undoes that.
 pub fn run<T>(
     layer: &Layer<'_>,
     memory: &mut PipelineMemory,
@@ -80,7 +78,7 @@ pub fn run<T>(
     made.map(|made| (made, bytes)).ok_or_else(|| Error::new(format_args!("the layer was not read")))
 }
 
-/// The tar's length. In one copy for all consumers, which are called once each.
+/// Returns the tar's length. It is not generic, so that one copy of the code serves all consumers.
 fn verified(
     layer: &Layer<'_>,
     memory: &mut PipelineMemory,
@@ -88,8 +86,7 @@ fn verified(
 ) -> Result<u64> {
     let result = stream(layer, memory, consume);
     match result {
-        // Bytes that make no sense: most often they are not the layer's, and then that is the error
-        // to show.
+        // Malformed bytes are most often not the layer's: then the digest mismatch is the error.
         Err(error) if error.errno() == crate::sys::Errno::NONE => {
             check_stored(layer, memory)?;
             Err(error)
@@ -125,7 +122,7 @@ fn stream(
     };
     let (ring, tar, tar_hashed) = memory.ring.split();
     let (input, stored, stored_hashed) = memory.input.split();
-    // A plain tar is what is stored: hashed once where both digests are of one kind.
+    // A plain tar is its stored bytes: hash once if both digests have one algorithm.
     let stored_hasher = layer
         .digest
         .filter(|digest| {
@@ -168,14 +165,14 @@ fn stream(
     };
     let (produced, consumed) =
         thread::alongside(&mut memory.stack, produce, here).doing("start a thread")?;
-    // A consumer that failed on its own says why; one that was let down says only that.
+    // A consumer that failed by itself has the cause; one with `LET_DOWN` does not.
     let ended_early = consumed.as_ref().is_err_and(|error| error.errno() == LET_DOWN);
     if ended_early || consumed.is_ok() {
         produced?;
     }
     let consumed = consumed?;
 
-    // The stored bytes first: if they differ, the tar does, too.
+    // The stored bytes first: if they differ, the tar differs, too.
     if let Some(digest) = layer.digest {
         digest.expect(&finish(if has_stored_digest { &shared.stored } else { &shared.tar })?)?;
     }
@@ -190,7 +187,7 @@ fn stream(
     Ok(consumed)
 }
 
-/// The blob's digest alone, on the way out after a failure.
+/// Checks the blob's digest alone, after a failure.
 #[cold]
 fn check_stored(layer: &Layer<'_>, memory: &mut PipelineMemory) -> Result<()> {
     let Some(digest) = layer.digest else { return Ok(()) };
@@ -209,18 +206,17 @@ fn check_stored(layer: &Layer<'_>, memory: &mut PipelineMemory) -> Result<()> {
     digest.expect(&hasher.finish())
 }
 
-/// A consumer fails with this where the producer did, which then says why.
+/// The consumer's error if the producer failed; the producer then has the cause.
 const LET_DOWN: crate::sys::Errno = crate::sys::Errno::ECHILD;
 
 /// One thread sleeps on it, the other wakes it.
 struct Event(AtomicU32);
 
 impl Event {
-    /// Sleeps, unless `ready` says that there is something to do. May wake for no reason.
+    /// Sleeps unless `ready` returns true. May wake without a reason.
     fn sleep(&self, mut ready: impl FnMut() -> bool) {
         self.0.store(1, Ordering::Relaxed);
-        // Either `ready` sees what the other thread did before it looked here, or it sees that this
-        // one sleeps.
+        // Either `ready` sees the other thread's write, or that thread sees that this one sleeps.
         fence(Ordering::SeqCst);
         if !ready() {
             thread::wait(&self.0, 1);
@@ -243,12 +239,12 @@ impl Event {
 
 struct Hashing<'r> {
     reader: Reader<'r>,
-    /// Nothing where these bytes need no digest.
+    /// None if these bytes need no digest.
     hasher: Option<Hasher>,
 }
 
 impl Hashing<'_> {
-    /// Hashes some bytes; false where there are none.
+    /// Hashes some bytes. Returns false if there are none.
     fn step(&mut self) -> bool {
         let bytes = self.reader.bytes();
         let bytes = &bytes[..bytes.len().min(HASH_STEP_BYTES)];
@@ -261,8 +257,8 @@ impl Hashing<'_> {
     }
 }
 
-/// Hashes the rest when both threads are done. Returns the digest; an error if there is none,
-/// because the layer would not be verified.
+/// Hashes the rest when both threads have ended. Returns the digest. Without one it is an error,
+/// because the layer would be unverified.
 fn finish(slot: &TryLock<Hashing<'_>>) -> Result<crate::codec::digest::Digest> {
     let digest = slot.try_lock().and_then(|mut hashing| {
         while hashing.step() {}
@@ -271,15 +267,15 @@ fn finish(slot: &TryLock<Hashing<'_>>) -> Result<crate::codec::digest::Digest> {
     digest.ok_or_else(|| Error::new(format_args!("the digest was not computed")))
 }
 
-/// What both threads see.
+/// The state that both threads share.
 struct Shared<'r> {
-    /// Woken when there is more of the tar.
+    /// Woken when the tar has more bytes.
     data: Event,
-    /// Woken when there is room in a ring.
+    /// Woken when a ring has free space.
     space: Event,
-    /// No more of the tar will come.
+    /// The tar is complete.
     ended: AtomicBool,
-    /// One side failed: the other has no reason to go on.
+    /// One side failed, so the other ends.
     stopped: AtomicBool,
     tar: TryLock<Hashing<'r>>,
     stored: TryLock<Hashing<'r>>,
@@ -290,21 +286,21 @@ impl Shared<'_> {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Takes a step of a digest that nobody is at; false where there is none.
+    /// Takes a step of a digest that is not locked. Returns false if there is none.
     fn hash_some(&self) -> bool {
         self.tar.try_lock().is_some_and(|mut tar| tar.step())
             || self.stored.try_lock().is_some_and(|mut stored| stored.step())
     }
 }
 
-/// How the layer is packed, by its first bytes.
+/// Returns the layer's compression, by its first bytes.
 fn compression(layer: &Layer<'_>) -> Result<Compression> {
     let mut start = [0; Compression::LOOKED_AT_BYTES];
     let count = layer.blob.read_at(&mut start, 0)?;
     Ok(Compression::of(&start[..count]))
 }
 
-/// What makes the tar of the stored bytes.
+/// The decoder from stored bytes to the tar.
 enum Unpacker<'a> {
     None,
     Gzip(&'a mut Decoder, &'a mut Window),
@@ -319,9 +315,9 @@ struct Producer<'a, 'r> {
     stored: Reader<'r>,
     ring: Writer<'r>,
     unpacker: Unpacker<'a>,
-    /// Bytes of the blob that have been read.
+    /// Bytes of the blob read so far.
     at: u64,
-    /// Bytes of the tar that have been made.
+    /// Bytes of the tar made so far.
     made: u64,
 }
 
@@ -334,7 +330,7 @@ impl Producer<'_, '_> {
             }
             let pending = !self.stored.bytes().is_empty();
             if !pending && self.at < size {
-                // All is inflated, and the digest is behind.
+                // All is inflated, but a digest is behind.
                 if !self.wait(|this| this.input.free() >= INPUT_ROOM_BYTES) {
                     return Ok(());
                 }
@@ -358,7 +354,7 @@ impl Producer<'_, '_> {
         }
     }
 
-    /// Hashes or sleeps until `ready`; false where there is no reason to go on.
+    /// Hashes or sleeps until `ready`. Returns false if the work should end.
     fn wait(&mut self, ready: impl Fn(&Self) -> bool) -> bool {
         while !ready(self) {
             if self.shared.stopped() {
@@ -386,7 +382,7 @@ impl Producer<'_, '_> {
         self.layer.watch.progress(self.at)
     }
 
-    /// Moves some bytes on from the input to the ring: (bytes taken, bytes made).
+    /// Moves some bytes from the input to the ring. Returns (bytes taken, bytes made).
     fn step(&mut self) -> Result<(usize, usize)> {
         let bytes = self.stored.bytes();
         let (used, made) = match &mut self.unpacker {
@@ -428,7 +424,7 @@ impl Source for Stream<'_, '_> {
     fn peek(&mut self) -> Result<&[u8]> {
         let shared = self.shared;
         while self.tar.bytes().is_empty() {
-            // In this order: what was written before the end is seen with it.
+            // The order matters: bytes written before the end are then visible.
             if shared.ended.load(Ordering::Acquire) && self.tar.bytes().is_empty() {
                 if shared.stopped() {
                     return Err(Error::with_errno(

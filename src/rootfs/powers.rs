@@ -1,59 +1,60 @@
-//! What may be done to files here, and what becomes of an entry where not all may be.
+//! The privilege to change files, and the handling of entries that exceed it.
 //!
 //! ```text
 //!            owner                               device         other attributes
 //! Root       set                                 made           set
-//! Namespace  set; recorded where not mapped      an empty file  set, but for those that the kernel refuses
-//! User       0:0 is the caller, others recorded  an empty file  of user.* only; directories stay open to their owner
+//! Namespace  set; recorded if not mapped         an empty file  set, unless the kernel refuses
+//! User       0:0 is the caller, others recorded  an empty file  of user.* only; a directory stays
+//!                                                               open to its owner
 //! ```
 //!
-//! Owners are recorded as umoci does it, in an attribute that PRoot and umoci read
+//! Owners are recorded as in umoci, in an attribute that PRoot and umoci read
 //! (<https://github.com/rootless-containers/proto>).
 
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// What may be done to files.
+/// The privilege to change files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Privilege {
-    /// All that a layer asks for.
+    /// Real root: everything that a layer asks for.
     Root,
-    /// What root of a user namespace may do: its ids are real.
+    /// Root of a user namespace: its mapped ids are real.
     Namespace,
-    /// What an ordinary user may do.
+    /// An ordinary user.
     User,
 }
 
-/// What could not be made as the layer has it, for lack of powers.
+/// A property of a layer that could not be made for lack of privilege.
 #[derive(Clone, Copy)]
 pub enum Loss {
     /// An owner, which is recorded in [`OWNER`].
     Recorded,
-    /// The owner of what cannot have the attribute: a link, a pipe, a file on a file system without
-    /// it.
+    /// The owner of a file that cannot have the attribute: a link, a pipe, a file on a file system
+    /// without xattrs.
     Owner,
-    /// A device.
+    /// A device node.
     Device,
     /// The mode of a directory that is closed to its owner.
     Mode,
 }
 
-/// How often each [`Loss`] was met.
+/// Number of occurrences of each [`Loss`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Downgrades([u64; 4]);
 
 impl Downgrades {
-    /// One more.
+    /// Counts one occurrence.
     pub fn count(&mut self, loss: Loss) {
         self.0[loss as usize] += 1;
     }
 
-    /// These and others.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Downgrades) {
         (0..self.0.len()).for_each(|n| self.0[n] += other.0[n]);
     }
 
-    /// Whether there were none.
+    /// Returns true if all counts are 0.
     pub fn is_empty(&self) -> bool {
         self.0 == [0; 4]
     }
@@ -78,12 +79,12 @@ impl Display for Downgrades {
     }
 }
 
-/// The extended attribute with the owner that a file would have.
+/// The extended attribute that records a file's owner.
 pub const OWNER: &CStr = c"user.rootlesscontainers";
 
-/// The value of [`OWNER`]: protobuf's `message Resource { uint32 uid = 1; uint32 gid = 2; }`. An id
-/// of 0 is the caller's own and is written as 4294967295, "unchanged", for a 0 would not be written
-/// at all.
+/// Returns the value of [`OWNER`]: protobuf's `message Resource { uint32 uid = 1; uint32 gid = 2;
+/// }`. An id of 0 is the caller's own. It is written as 4294967295, "unchanged", because protobuf
+/// omits 0.
 pub fn owner_record((uid, gid): (u32, u32), buffer: &mut [u8; 12]) -> &[u8] {
     let mut len = 0;
     let mut put = |byte: u8| {

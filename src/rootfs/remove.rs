@@ -1,4 +1,4 @@
-//! Removing trees without recursion, with two descriptors at a time, and never across a mount.
+//! Removes trees without recursion, with two open fds at a time, and never across a mount.
 
 use crate::sys::Errno;
 use crate::sys::fd::{Fd, FdRef};
@@ -7,17 +7,17 @@ use core::ffi::CStr;
 
 const OPEN_DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 
-/// Called with the directory and name of a file that cannot be removed. Returns true if it has made
-/// that possible.
+/// Gets the directory and name of a file that cannot be removed. Returns true if it has made the
+/// removal possible.
 pub type Refused<'a> = dyn FnMut(FdRef<'_>, &CStr, Errno) -> bool + 'a;
 
-/// Removes the directory `name` in `parent` with all that is beneath it. A mount point in it: EXDEV
-/// or EBUSY.
+/// Removes the directory `name` in `parent` and all beneath it. EXDEV or EBUSY if it has a mount
+/// point.
 pub fn tree(parent: FdRef<'_>, name: &CStr) -> Result<(), Errno> {
     tree_with(parent, name, &mut |_, _, _| false)
 }
 
-/// The same, but calls `refused` for each file that cannot be removed before it gives up.
+/// Does the same, but calls `refused` for each file that cannot be removed before it gives up.
 pub fn tree_with(parent: FdRef<'_>, name: &CStr, refused: &mut Refused<'_>) -> Result<(), Errno> {
     let mut remove = || try_twice(parent, name, refused, &|| fs::rmdir(parent, name));
     match remove() {
@@ -35,13 +35,13 @@ pub fn tree_with(parent: FdRef<'_>, name: &CStr, refused: &mut Refused<'_>) -> R
     fs::rmdir(parent, name)
 }
 
-/// Removes all that is in `directory`.
+/// Removes all files in `directory`.
 pub fn children(directory: FdRef<'_>) -> Result<(), Errno> {
     empty(fs::open(directory, c".", OPEN_DIRECTORY, 0)?, &mut |_, _, _| false)
 }
 
-/// Tries again if `refused` has changed something. The caller handles missing and non-empty
-/// directories.
+/// Calls `refused` after a failure, and tries again if that has changed something. The caller
+/// handles missing and non-empty directories.
 fn try_twice(
     directory: FdRef<'_>,
     name: &CStr,
@@ -60,9 +60,8 @@ fn try_twice(
     }
 }
 
-/// Goes down into the first directory that is not empty and up again when it is; then it is removed
-/// like an empty one that was met on the way. What has been removed is not met again, so every step
-/// is one forward.
+/// Empties a directory. It enters the first non-empty directory, and goes up when that is empty;
+/// the parent then removes it. Each step removes something, so the walk ends.
 fn empty(top: Fd, refused: &mut Refused<'_>) -> Result<(), Errno> {
     let mut here = top;
     let mut depth = 0u64;
@@ -81,15 +80,14 @@ fn empty(top: Fd, refused: &mut Refused<'_>) -> Result<(), Errno> {
     }
 }
 
-/// Removes what can be removed; the first directory that is not empty is opened instead.
+/// Removes the entries. Opens and returns the first directory that is not empty.
 fn remove_entries(directory: FdRef<'_>, refused: &mut Refused<'_>) -> Result<Option<Fd>, Errno> {
-    // Small, because a directory is read again from its start for every one in it that is not
-    // empty.
+    // Small, because a directory is read again from its start after each non-empty one in it.
     let mut buffer = [0; 2048];
     let mut removed = true;
     while removed {
-        // After removals the place in a directory means nothing on some file systems: from the
-        // start until it is empty.
+        // On some file systems a removal invalidates the position in a directory: start again until
+        // it is empty.
         removed = false;
         fs::seek(directory, 0, libc::SEEK_SET)?;
         loop {

@@ -1,4 +1,4 @@
-//! Rests of killed commands: names of [`crate::io::unique`] that no process has locked.
+//! Removes files that killed commands left: names of [`crate::io::unique`] without a lock.
 
 use super::remove;
 use crate::io::path::PathBuf;
@@ -6,11 +6,11 @@ use crate::io::unique;
 use crate::sys::fd::FdRef;
 use crate::sys::{self, fs, process};
 
-/// 9p and FUSE (virtiofs), where a lock may hold on one machine only, and another may be at work.
+/// 9p and FUSE (virtiofs): a lock may hold on one machine only, and a command of another may run.
 const LOCAL_LOCKS: [i64; 2] = [0x0102_1997, 0x6573_5546];
 
-/// Removes the caller's files of names with `prefix` and 16 hex digits that no running command
-/// uses. Those that cannot be removed stay: they hinder no other command.
+/// Removes the caller's files named `prefix` and 16 hex digits that no running command uses.
+/// Ignores errors, because such a file hinders no other command.
 pub fn sweep(directory: FdRef<'_>, prefix: &[u8]) {
     let _ = sweep_all(directory, prefix);
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What the deflate data below holds.
+/// The inflated text of the data below.
 const TEXT: &str = "digestblobrootfsblobbundlebundlebundle whiteoutblobbundlelayer  layerbundlerootfswhiteoutblob\nlayerlayerlayernamespacelayer whiteout layernamespacewhiteoutbundlebundlenamespacewhiteout\nwhiteoutwhiteoutbundlerootfslayer namespaceblobdigestrootfsblob\nnamespace namespacewhiteoutrootfsrootfsbundlenamespace layerbundlewhiteout  digest\nnamespace\nblobbundlenamespaceblobdigestnamespace \nbundlelayerbundlelayerrootfs digestdigestnamespacewhiteoutlayerwhiteoutnamespacenamespacewhiteout namespace\n\nbundlerootfsnamespacelayer namespacedigestnamespacenamespacewhiteout layerbundle\nnamespacewhiteoutnamespace bundle\n \nlayernamespacenamespace\nbundlelayerwhiteoutdigestnamespacedigestblobnamespacerootfslayerblobbloblayerbundlelayerrootfswhiteoutrootfsblobdigest\nrootfsblobdigestdigestrootfsnamespacedigestrootfsrootfsbundle\nbundlebundlebloblayerrootfs \n whiteoutrootfsblobrootfsnamespacewhiteout layerwhiteoutlayer digestlayerdigestbundlenamespace namespacewhiteoutnamespacebundlewhiteoutnamespacelayer \n layerrootfsdigestwhiteoutlayerrootfsblobblobrootfsrootfsdigest rootfsdigestlayernamespacelayerwhiteoutbundledigestnamespacelayer whiteout\nblobwhiteout whiteoutbundleblob rootfsnamespacebundlelayer\n rootfslayerdigestwhiteout\ndigest\n whiteoutrootfsblob namespace\nnamespacebundlenamespacewhiteoutbloblayerblobdigestdigestdigestnamespacewhiteoutrootfs\nnamespacerootfs\n\n\nblobrootfswhiteout";
 /// As zlib writes it: one block with codes of its own.
 const DEFLATED: &[u8] = &[
@@ -25,7 +25,7 @@ const DEFLATED: &[u8] = &[
     0xe0, 0x2c, 0x76, 0xd7, 0x7f,
 ];
 
-/// Everything, fed `piece` bytes at a time and written `most` bytes at a time.
+/// Decodes everything, with at most `piece` bytes of input and `most` of output at a time.
 fn decode(bytes: &[u8], piece: usize, most: usize) -> Result<Vec<u8>> {
     let (mut window, mut decoder) = (Box::new(Window::EMPTY), Box::new(Decoder::new()));
     let (mut output, mut all) = (vec![0; most.min(1 << 16)], Vec::new());

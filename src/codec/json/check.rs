@@ -1,5 +1,5 @@
-//! The one pass over a document: syntax, depth, UTF-8, and every escape brought to its canonical
-//! form.
+//! The one pass over a document: it checks syntax, depth and UTF-8, and makes every escape
+//! canonical.
 
 use super::{Value, value};
 use crate::io::text::plain_length;
@@ -7,10 +7,10 @@ use crate::limits::JSON_DEPTH;
 use crate::{Error, Result};
 
 const TOO_DEEP: &str = "nested deeper than 64 levels";
-// What is open is one bit a level, and the text above says how many.
+// Each open level takes one bit of a word. The error text names the same depth.
 const _: () = assert!(JSON_DEPTH == 64);
 
-/// Checks a whole document and rewrites it in place (it never grows); the value it holds.
+/// Checks a whole document and rewrites it in place (it never grows). Returns its value.
 pub fn check(document: &mut [u8]) -> Result<Value<'_>> {
     if let Err(utf8) = core::str::from_utf8(document) {
         return Err(error(utf8.valid_up_to(), "not UTF-8"));
@@ -34,7 +34,7 @@ fn error(at: usize, why: &str) -> Error {
     Error::new(format_args!("invalid JSON at byte {at}: {why}"))
 }
 
-/// What may come next.
+/// The tokens that may come next.
 #[derive(Clone, Copy, PartialEq)]
 enum Next {
     Value,
@@ -44,8 +44,8 @@ enum Next {
     CommaOrEnd,
 }
 
-/// Reads at `read`, writes at `written`, which never overtakes it. A failure is a text; `read` says
-/// where.
+/// Reads at `read` and writes at `written`, which never overtakes it. An error is a text; `read` is
+/// its position.
 struct Pass<'a> {
     bytes: &'a mut [u8],
     read: usize,
@@ -115,7 +115,7 @@ impl Pass<'_> {
         }
     }
 
-    /// The next byte. Past the end it is 0, which is refused wherever it stands.
+    /// Returns the next byte. Past the end it is 0, which is invalid everywhere.
     fn peek(&self) -> u8 {
         self.bytes.get(self.read).copied().unwrap_or(0)
     }
@@ -125,7 +125,7 @@ impl Pass<'_> {
         self.written += 1;
     }
 
-    /// Passes one byte on; only after `peek` has shown that there is one.
+    /// Copies one byte, which `peek` has shown.
     fn copy(&mut self) {
         let byte = self.peek();
         self.read += 1;
@@ -229,7 +229,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// `\uXXXX`, or two of them that are a surrogate pair.
+    /// Reads `\uXXXX`, or two of them that are a surrogate pair.
     fn code_point(&mut self) -> Step<char> {
         let first = self.code_unit()?;
         let code = match first {
@@ -262,7 +262,7 @@ impl Pass<'_> {
         Ok(unit)
     }
 
-    /// At most as long as the escape that it was: six bytes, or twelve.
+    /// Writes a character. It is at most as long as its escape: six bytes, or twelve.
     fn emit_character(&mut self, character: char) {
         let short = match character {
             '"' | '\\' => character as u8,

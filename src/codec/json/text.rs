@@ -6,8 +6,8 @@ use crate::{Error, Result};
 use core::cmp::Ordering;
 use core::fmt::{self, Display, Write};
 
-/// A string of a checked document, as it stands between its quotes: only `"`, `\` and control
-/// characters are still escaped, each in one way, so equal strings are equal bytes.
+/// A string of a checked document, as it stands between its quotes. Only `"`, `\` and control
+/// characters are escaped, each in one way, so equal strings are equal bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Text<'m>(#[serde(borrow)] &'m str);
@@ -16,39 +16,39 @@ impl<'m> Text<'m> {
     /// The empty text.
     pub const EMPTY: Text<'static> = Text("");
 
-    /// The bytes between the quotes of a string that was checked.
+    /// Returns the string whose checked bytes between the quotes are `raw`.
     pub(super) fn between_quotes(raw: &'m str) -> Text<'m> {
         Text(raw)
     }
 
-    /// A text that JSON writes as it stands.
+    /// Returns a text, if JSON writes it without escapes.
     pub fn plain(text: &'m str) -> Option<Text<'m>> {
         let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..b' ');
         (!text.as_bytes().iter().any(is_special)).then_some(Text(text))
     }
 
-    /// The text as JSON has it between quotes.
+    /// Returns the text with its JSON escapes.
     pub fn as_escaped(&self) -> &'m str {
         self.0
     }
 
-    /// It has no character.
+    /// Returns true if it has no characters.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The text itself, where it holds none of the characters that JSON escapes: names, digests,
-    /// media types.
+    /// Returns the text itself, if JSON escapes none of its characters. That holds for names,
+    /// digests and media types.
     pub fn as_plain(&self) -> Option<&'m str> {
         (!self.0.as_bytes().contains(&b'\\')).then_some(self.0)
     }
 
-    /// Its characters, decoded. U+0000 is among them where the document has `\u0000`.
+    /// Returns its decoded characters. `\u0000` gives U+0000.
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + 'm {
         Chars(self.0.chars())
     }
 
-    /// Appends it to a C string in the making. A NUL character is an error.
+    /// Appends it to a C string. A NUL character is an error.
     pub fn write_to(&self, builder: &mut Builder<'_, '_>) -> Result<()> {
         if let Some(plain) = self.as_plain() {
             return builder.push(plain.as_bytes());
@@ -112,7 +112,7 @@ impl fmt::Debug for Text<'_> {
 
 impl PartialEq<str> for Text<'_> {
     fn eq(&self, other: &str) -> bool {
-        // An escape is longer than what it stands for.
+        // An escape is longer than its character.
         match self.0.len().cmp(&other.len()) {
             Ordering::Less => false,
             Ordering::Equal => self.0 == other && self.as_plain().is_some(),

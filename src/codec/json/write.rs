@@ -1,4 +1,4 @@
-//! Writes JSON (RFC 8259) piece by piece, indented by tabs as `runc spec` does, to a [`Sink`].
+//! Writes JSON (RFC 8259) piece by piece to a [`Sink`], indented by tabs like `runc spec`.
 //!
 //! ```text
 //! let mut json = Writer::new(&mut output);
@@ -7,15 +7,16 @@
 //! json.key("size").number(3);
 //! json.key("tags").array();
 //! json.string(b"one");
-//! json.end();                     // whatever is open: first the array, then the object
+//! json.end();                     // the innermost: first the array, then the object
 //! json.end();
 //! ```
-//! Nothing here can fail: the sink keeps its failures for its end. Commas, line breaks and brackets
-//! come by themselves.
 //!
-//! Bytes that are not UTF-8 cannot be said in JSON. They become U+FFFD, as in Go's encoding/json,
-//! and [`Writer::has_replaced`] tells whoever wants to warn. Control characters are escaped, those
-//! behind DEL too: what a hostile image says is harmless on a terminal.
+//! No call can fail, because the sink keeps its failure for its end. Commas, line breaks and
+//! brackets are added automatically.
+//!
+//! Bytes that are not UTF-8 become U+FFFD, as in Go's encoding/json; [`Writer::has_replaced`]
+//! reports that. Control characters, including U+0080 to U+009F, are escaped, so a hostile image's
+//! text is harmless on a terminal.
 
 use super::{Text, Value};
 use crate::io::output::Sink;
@@ -24,28 +25,29 @@ use crate::limits::JSON_DEPTH;
 /// A document being written.
 pub struct Writer<'s> {
     sink: &'s mut dyn Sink,
-    /// Before each value, once for each level; where it is empty, all is on one line.
+    /// Indentation of one level. If it is empty, everything is on one line.
     indent: &'static str,
-    /// What is open, a bit a level, 1 for an object; the innermost is the lowest.
+    /// The open levels, a bit each, 1 for an object; the innermost is the lowest bit.
     objects: u64,
     depth: usize,
-    /// Nothing stands in the innermost object or array yet.
+    /// The innermost object or array is still empty.
     is_fresh: bool,
-    /// The next value belongs to a key that was written.
+    /// The next value belongs to a written key.
     is_member: bool,
     replaced: bool,
 }
 
-// What is open is one bit a level.
+// Each open level takes one bit.
 const _: () = assert!(JSON_DEPTH <= 64);
 
 impl<'s> Writer<'s> {
-    /// An empty document. It is whole when its one value is, and ends with a line feed then.
+    /// Returns an empty document. Its one value completes it, and then a line feed follows.
     pub fn new(sink: &'s mut dyn Sink) -> Writer<'s> {
         Writer::with_indent(sink, "\t")
     }
 
-    /// The same with another indentation; where that is empty, all is on one line, without spaces.
+    /// Does the same with another indentation. If it is empty, everything is on one line, without
+    /// spaces.
     pub fn with_indent(sink: &'s mut dyn Sink, indent: &'static str) -> Writer<'s> {
         Writer {
             sink,
@@ -68,7 +70,7 @@ impl<'s> Writer<'s> {
         self.open(false);
     }
 
-    /// Closes what was opened last.
+    /// Closes the innermost object or array.
     pub fn end(&mut self) {
         debug_assert!(self.depth > 0 && !self.is_member, "nothing is open, or a key has no value");
         self.depth -= 1;
@@ -80,27 +82,27 @@ impl<'s> Writer<'s> {
         self.after_value();
     }
 
-    /// A member's name; its value follows: `json.key("size").number(3)`.
+    /// Writes a member's name. Its value follows: `json.key("size").number(3)`.
     pub fn key(&mut self, name: &str) -> &mut Writer<'s> {
         self.bytes_key(name.as_bytes())
     }
 
-    /// A member that is an object, which is opened.
+    /// Opens a member that is an object.
     pub fn object_of(&mut self, name: &str) {
         self.key(name).object();
     }
 
-    /// A member that is an array, which is opened.
+    /// Opens a member that is an array.
     pub fn array_of(&mut self, name: &str) {
         self.key(name).array();
     }
 
-    /// A member that is a string.
+    /// Writes a member that is a string.
     pub fn string_of(&mut self, name: &str, bytes: &[u8]) {
         self.key(name).string(bytes);
     }
 
-    /// A member's name of bytes that may be anything.
+    /// Writes a member's name from any bytes.
     pub fn bytes_key(&mut self, name: &[u8]) -> &mut Writer<'s> {
         self.begin_key();
         self.sink.put(b"\"");
@@ -109,19 +111,19 @@ impl<'s> Writer<'s> {
         self.end_key()
     }
 
-    /// A member's name out of another document.
+    /// Writes a member's name from another document.
     pub fn text_key(&mut self, name: &Text<'_>) -> &mut Writer<'s> {
         self.begin_key();
         self.quote_text(name);
         self.end_key()
     }
 
-    /// A string of these bytes.
+    /// Writes the bytes as a string.
     pub fn string(&mut self, bytes: &[u8]) {
         self.concat("", bytes);
     }
 
-    /// A string of these bytes with a word before them: `json.concat("CAP_", b"KILL")`.
+    /// Writes a prefix and bytes as one string: `json.concat("CAP_", b"KILL")`.
     pub fn concat(&mut self, prefix: &str, bytes: &[u8]) {
         self.before_value();
         self.sink.put(b"\"");
@@ -131,14 +133,14 @@ impl<'s> Writer<'s> {
         self.after_value();
     }
 
-    /// A string out of another document.
+    /// Writes a string from another document.
     pub fn text(&mut self, text: &Text<'_>) {
         self.before_value();
         self.quote_text(text);
         self.after_value();
     }
 
-    /// A string that is put together from several pieces of text.
+    /// Writes several texts as one string.
     pub fn joined(&mut self, pieces: &mut dyn Iterator<Item = Text<'_>>, between: &str) {
         self.before_value();
         self.sink.put(b"\"");
@@ -152,13 +154,13 @@ impl<'s> Writer<'s> {
         self.after_value();
     }
 
-    /// A number without a sign.
+    /// Writes a number without a sign.
     pub fn number(&mut self, number: u64) {
         self.before_value();
         self.digits(number);
     }
 
-    /// A number that may be negative.
+    /// Writes a number that may be negative.
     pub fn signed(&mut self, number: i64) {
         self.before_value();
         if number < 0 {
@@ -167,27 +169,27 @@ impl<'s> Writer<'s> {
         self.digits(number.unsigned_abs());
     }
 
-    /// A number that is text already: `4.16`.
+    /// Writes a number from its text: `4.16`.
     pub fn number_text(&mut self, text: &str) {
         self.word(text);
     }
 
-    /// `true` or `false`.
+    /// Writes `true` or `false`.
     pub fn boolean(&mut self, value: bool) {
         self.word(if value { "true" } else { "false" });
     }
 
-    /// `null`.
+    /// Writes `null`.
     pub fn null(&mut self) {
         self.word("null");
     }
 
-    /// A whole value out of another document, on one line.
+    /// Writes a whole value from another document on one line.
     pub fn value(&mut self, value: &Value<'_>) {
         self.word(value.as_json());
     }
 
-    /// Something was not UTF-8.
+    /// Returns true if some bytes were not UTF-8.
     pub fn has_replaced(&self) -> bool {
         self.replaced
     }
@@ -283,11 +285,11 @@ impl<'s> Writer<'s> {
         self.sink.put(b"\"");
     }
 
-    /// Escapes what must not stand for itself; of what `is_escaped` as a checked document is, only
-    /// what it may hold.
+    /// Escapes special characters. Text that `is_escaped`, from a checked document, keeps its
+    /// escapes.
     fn escape(&mut self, text: &str, is_escaped: bool) {
         let bytes = text.as_bytes();
-        // What begins at `start` stands for itself.
+        // Bytes from `start` on need no escape.
         let (mut start, mut at) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
             let second = bytes.get(at + 1).copied().unwrap_or(0);
@@ -383,7 +385,7 @@ mod tests {
         assert_eq!(String::from_utf8(bytes).unwrap(), "{\"a\":[1,2],\"b\":{}}\n");
     }
 
-    /// Every character that is special anywhere, and one of each length.
+    /// Returns every special character, and one of each length.
     fn odd() -> String {
         ('\0'..='\u{a1}').chain("é€😀\u{2028}\u{fffd}\u{ffff}".chars()).collect()
     }
@@ -405,7 +407,7 @@ mod tests {
         let (key, text) = value.entries().unwrap().next().unwrap();
         let text = text.as_text().unwrap();
         assert!(key.chars().eq(odd.chars()) && text.chars().eq(odd.chars()));
-        // And what was read is written again as it stood, as text and as a value.
+        // A read document is written unchanged, as text and as a value.
         let again = written(|json| {
             json.object();
             json.text_key(&key).text(&text);

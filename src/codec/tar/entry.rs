@@ -1,9 +1,9 @@
-//! One entry: what it is, and what pax records say of it.
+//! One entry: its header, and its pax records.
 
 use super::pax::Records;
 use super::sparse::Segment;
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A regular file.
@@ -24,46 +24,46 @@ pub enum Kind {
 
 /// One entry.
 pub struct Entry<'m> {
-    /// What it is.
+    /// Type of the file.
     pub kind: Kind,
-    /// Its name as it is written: may be absolute, hold `.` and `..`, end in a slash, or be empty.
+    /// Its name, unchanged: may be absolute, hold `.` and `..`, end in a slash, or be empty.
     pub name: &'m [u8],
     /// The target of a link.
     pub link: &'m [u8],
     /// Permissions with setuid, setgid and sticky bits.
     pub mode: u32,
-    /// Owner; may be more than Linux can hold.
+    /// Owner; may exceed Linux's range.
     pub uid: u64,
-    /// Group; may be more than Linux can hold.
+    /// Group; may exceed Linux's range.
     pub gid: u64,
-    /// Length of the file, with its holes.
+    /// Length of the file, including its holes.
     pub size: u64,
     /// Modification time: seconds since 1970, and nanoseconds.
     pub mtime: (i64, u32),
-    /// Major and minor number of a device; may be more than Linux can hold.
+    /// Major and minor number of a device; may exceed Linux's range.
     pub device: (u64, u64),
-    /// Where the stored bytes of a sparse file belong.
+    /// The positions of a sparse file's stored bytes.
     pub sparse: Option<&'m [Segment]>,
-    /// pax records for all entries and for this one.
+    /// pax records of all entries, and of this one.
     pub(super) globals: &'m [u8],
     pub(super) records: &'m [u8],
 }
 
 /// An extended attribute.
 pub enum Xattr<'m> {
-    /// Name and value as they are (`SCHILY.xattr.`).
+    /// Plain name and value (`SCHILY.xattr.`).
     Plain(&'m [u8], &'m [u8]),
     /// Name for [`pax::unescape`], value for [`pax::base64`] (`LIBARCHIVE.xattr.`).
     Encoded(&'m [u8], &'m [u8]),
 }
 
 impl<'m> Entry<'m> {
-    /// Whether there is any extended attribute.
+    /// Returns whether there is any extended attribute.
     pub fn has_xattrs(&self) -> bool {
         self.xattrs().next().is_some()
     }
 
-    /// The extended attributes. Of two with the same name the later one counts: plain ones come
+    /// Returns the extended attributes. Of two with one name the later one counts: plain ones come
     /// last.
     pub fn xattrs(&self) -> impl Iterator<Item = Xattr<'m>> + use<'m> {
         let all = Records(self.globals).chain(Records(self.records));
@@ -76,7 +76,7 @@ impl<'m> Entry<'m> {
     }
 }
 
-/// What a pax record may say of an entry.
+/// The pax records that change an entry.
 #[derive(Clone, Copy)]
 pub(super) enum Key {
     Path,
@@ -113,23 +113,23 @@ const KEYS: [&[u8]; 13] = [
 ];
 const _: () = assert!(KEYS.len() == Key::SparseMajor as usize + 2);
 
-/// The place of a record's key among the values.
+/// Returns the index of a record's key.
 #[inline(never)]
 fn place(key: &[u8]) -> Option<usize> {
     let at = KEYS.iter().position(|known| *known == key)?;
     Some(if at > Key::SparseMajor as usize { Key::SparseSize as usize } else { at })
 }
 
-/// Whether a record's value is a name, which has no NUL in it.
+/// Returns whether a record's value is a name, which cannot have a NUL.
 pub(super) fn is_name(key: &[u8]) -> bool {
     place(key).is_some_and(|place| place <= Key::SparseName as usize)
 }
 
-/// What pax records say, where they say something.
+/// The values of pax records.
 pub(super) struct Overrides<'m>([Option<&'m [u8]>; KEYS.len() - 1]);
 
 impl<'m> Overrides<'m> {
-    /// An empty value takes back what was said before.
+    /// An empty value takes the former value back.
     // A frame of its own: 0.2 KB.
     #[inline(never)]
     pub(super) fn read(records: impl Iterator<Item = (&'m [u8], &'m [u8])>) -> Overrides<'m> {
@@ -142,14 +142,14 @@ impl<'m> Overrides<'m> {
         all
     }
 
-    /// What was said last.
+    /// Returns the last value.
     pub(super) fn of(&self, key: Key) -> Option<&'m [u8]> {
         self.0[key as usize]
     }
 }
 
-/// Whether a record means something here; git and others write global comments, which need no
-/// place.
+/// Returns whether a record has a meaning here. Others, such as git's global comments, are not
+/// stored.
 pub(super) fn matters(key: &[u8]) -> bool {
     place(key).is_some()
         || key.starts_with(b"SCHILY.xattr.")

@@ -1,8 +1,8 @@
-//! One header block of 512 bytes: its fields as v7, POSIX ustar, GNU and star have them.
+//! One header block of 512 bytes, with its fields in v7, POSIX ustar, GNU and star.
 
 use core::ops::Range;
 
-/// Everything in a tar comes in blocks of this many bytes.
+/// A tar consists of blocks of this many bytes.
 pub const BLOCK: usize = 512;
 
 pub(super) mod field {
@@ -20,11 +20,11 @@ pub(super) mod field {
     pub const MAJOR: Range<usize> = 329..337;
     pub const MINOR: Range<usize> = 337..345;
     pub const PREFIX: Range<usize> = 345..500;
-    /// star keeps times in the prefix's last bytes and says so with `tar\0` at the end of the
+    /// star keeps times in the prefix's last bytes, and marks that by `tar\0` at the end of the
     /// block.
     pub const STAR_PREFIX: Range<usize> = 345..476;
     pub const STAR_MAGIC: Range<usize> = 508..512;
-    /// The old GNU format's sparse map, in the header and in the blocks that go on with it.
+    /// The old GNU format's sparse map, in the header and in its continuation blocks.
     pub const SPARSE: Range<usize> = 386..482;
     pub const SPARSE_GOES_ON: usize = 482;
     pub const SPARSE_SIZE: Range<usize> = 483..495;
@@ -32,8 +32,8 @@ pub(super) mod field {
     pub const MORE_SPARSE_GOES_ON: usize = 504;
 }
 
-/// The sum of eight bytes, and how many of them are negative as signed ones. All at once: a header
-/// is 64 times as long.
+/// Returns the sum of eight bytes, and the number of negative ones if they are signed. Eight at
+/// once for speed.
 fn sums(bytes: [u8; 8]) -> (i64, i64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let word = u64::from_le_bytes(bytes);
@@ -42,13 +42,12 @@ fn sums(bytes: [u8; 8]) -> (i64, i64) {
     (sum as i64, ((word >> 7 & ONES).wrapping_mul(ONES) >> 56) as i64)
 }
 
-/// A header block whose checksum is right.
+/// A header block with a correct checksum.
 #[derive(Clone, Copy)]
 pub struct Header<'b>(pub &'b [u8; BLOCK]);
 
 impl<'b> Header<'b> {
-    /// The block as a header, if its checksum (in unsigned or, as old tars made it, signed bytes)
-    /// is right.
+    /// Returns the block as a header if its checksum is correct. Old tars summed signed bytes.
     pub fn check(block: &'b [u8; BLOCK]) -> Option<Header<'b>> {
         let (mut unsigned, mut high) = (8 * i64::from(b' '), 0);
         for word in block.as_chunks::<8>().0 {
@@ -69,12 +68,12 @@ impl<'b> Header<'b> {
         until_nul(&self.0[range])
     }
 
-    /// The name, without its prefix.
+    /// Returns the name without its prefix.
     pub fn name(self) -> &'b [u8] {
         self.text(field::NAME)
     }
 
-    /// What stands before the name and a `/`, in the formats that have it.
+    /// Returns the part before the name and a `/`, in the formats that have it.
     pub fn prefix(self) -> &'b [u8] {
         match &self.0[field::MAGIC] {
             b"ustar\0" if &self.0[field::STAR_MAGIC] == b"tar\0" => self.text(field::STAR_PREFIX),
@@ -84,73 +83,73 @@ impl<'b> Header<'b> {
         }
     }
 
-    /// The target of a link.
+    /// Returns the target of a link.
     pub fn link(self) -> &'b [u8] {
         self.text(field::LINK)
     }
 
-    /// The type flag.
+    /// Returns the type flag.
     pub fn kind(self) -> u8 {
         self.0[field::KIND]
     }
 
-    /// Permissions, and in some archives the file type.
+    /// Returns the permissions; some archives include the file type.
     pub fn mode(self) -> Option<i64> {
         number(&self.0[field::MODE])
     }
 
-    /// Owner.
+    /// Returns the owner.
     pub fn uid(self) -> Option<i64> {
         number(&self.0[field::UID])
     }
 
-    /// Group.
+    /// Returns the group.
     pub fn gid(self) -> Option<i64> {
         number(&self.0[field::GID])
     }
 
-    /// Bytes of data that follow.
+    /// Returns the number of data bytes that follow.
     pub fn size(self) -> Option<i64> {
         number(&self.0[field::SIZE])
     }
 
-    /// Modification time in seconds.
+    /// Returns the modification time in seconds.
     pub fn mtime(self) -> Option<i64> {
         number(&self.0[field::MTIME])
     }
 
-    /// Major and minor number of a device.
+    /// Returns major and minor number of a device.
     pub fn device(self) -> Option<(i64, i64)> {
         number(&self.0[field::MAJOR]).zip(number(&self.0[field::MINOR]))
     }
 
-    /// The size of an old GNU sparse file with its holes.
+    /// Returns the size of an old GNU sparse file, including its holes.
     pub fn sparse_size(self) -> Option<i64> {
         number(&self.0[field::SPARSE_SIZE])
     }
 
-    /// The start of an old GNU sparse map, and whether a block that goes on with it follows.
+    /// Returns the start of an old GNU sparse map, and whether a continuation block follows.
     pub fn sparse(self) -> (&'b [u8], bool) {
         (&self.0[field::SPARSE], self.0[field::SPARSE_GOES_ON] != 0)
     }
 }
 
-/// A block that goes on with an old GNU sparse map, and whether another one follows.
+/// Returns the map in a continuation block, and whether another block follows.
 pub fn more_sparse(block: &[u8; BLOCK]) -> (&[u8], bool) {
     (&block[field::MORE_SPARSE], block[field::MORE_SPARSE_GOES_ON] != 0)
 }
 
-/// What stands before the first NUL.
+/// Returns the bytes before the first NUL.
 pub fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|&byte| byte == 0).next().unwrap_or(b"")
 }
 
-/// A number: octal digits among spaces and ended by a space, a NUL or the field; or GNU's base-256,
-/// big-endian and signed, whose first bit is set. Nothing is 0.
+/// Returns a number. It is octal: digits among spaces, ended by a space, a NUL or the field's end.
+/// Or it is GNU's base-256: big-endian and signed, with the first bit set. An empty field is 0.
 pub fn number(field: &[u8]) -> Option<i64> {
     let first = *field.first()?;
     if first & 0x80 != 0 {
-        // The marker bit aside, it is two's complement.
+        // Without the marker bit it is two's complement.
         let mut value = if first & 0x40 != 0 { -1i128 << 6 } else { 0 } | i128::from(first & 0x3f);
         for &byte in &field[1..] {
             value = value << 8 | i128::from(byte);

@@ -8,11 +8,13 @@
 //! }
 //! ```
 //!
-//! What is refused: a wrong checksum, a number that is none, an extended header that breaks its own
-//! rules or is larger than the memory for it, a sparse map that contradicts itself, an end inside
-//! an entry, a type that nobody knows. Where readers differ: a pax `path` wins over a GNU long
-//! name; of several `x` headers before an entry the last one counts alone, as for GNU tar and Go;
-//! the archive ends at the first block of zeros or at the end of the bytes.
+//! Errors: a wrong checksum, a malformed number, an extended header that breaks its own rules or
+//! exceeds its buffer, a sparse map that contradicts itself, an end inside an entry, an unknown
+//! type.
+//!
+//! Where readers differ: a pax `path` wins over a GNU long name. Of several `x` headers before an
+//! entry only the last counts, as in GNU tar and Go. The archive ends at the first block of zeros
+//! or at the end of the bytes.
 
 mod entry;
 mod header;
@@ -37,13 +39,13 @@ use sparse::{Fault, Map};
 const OFFSET: &[u8] = b"GNU.sparse.offset";
 const NUMBYTES: &[u8] = b"GNU.sparse.numbytes";
 
-/// What reading an archive borrows; entries live in it.
+/// The buffers for reading an archive; entries borrow from it.
 pub struct TarMemory {
     block: [u8; BLOCK],
     /// The GNU long name and long link name of the next entry.
     name: [u8; PATH_BYTES],
     link: [u8; PATH_BYTES],
-    /// pax records of the next entry, and those for all that follow.
+    /// pax records of the next entry, and of all that follow.
     records: [u8; PAX_BYTES],
     globals: [u8; PAX_GLOBAL_BYTES],
     globals_length: usize,
@@ -51,7 +53,7 @@ pub struct TarMemory {
 }
 
 impl TarMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: TarMemory = TarMemory {
         block: [0; BLOCK],
         name: [0; PATH_BYTES],
@@ -66,36 +68,37 @@ impl TarMemory {
 /// An archive being read.
 pub struct Archive<'s> {
     source: &'s mut dyn Source,
-    /// Bytes of the archive that have been passed.
+    /// Bytes of the archive consumed so far.
     position: u64,
-    /// Stored bytes of the present entry that have not been read.
+    /// Stored bytes of the present entry that are still unread.
     left: u64,
-    /// Bytes that fill up its last block.
+    /// Padding of its last block, in bytes.
     padding: u64,
     ended: bool,
-    /// Entries that have been read.
+    /// Number of entries read so far.
     entries: u64,
 }
 
 impl<'s> Archive<'s> {
-    /// The archive that `source` holds from here on. All of it is read with this `memory`.
+    /// Returns the archive that starts at `source`'s position. The caller passes the same `memory`
+    /// to all calls.
     pub fn new(source: &'s mut dyn Source, memory: &mut TarMemory) -> Archive<'s> {
         memory.globals_length = 0;
         Archive { source, position: 0, left: 0, padding: 0, ended: false, entries: 0 }
     }
 
-    /// How far the archive has been read, in bytes: after [`Archive::next`], where the entry's data
-    /// begins.
+    /// Returns the position in the archive, in bytes. After [`Archive::next`] the entry's data
+    /// begins there.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Stored bytes of the present entry that have not been read.
+    /// Returns the stored bytes of the present entry that are still unread.
     pub fn left(&self) -> u64 {
         self.left
     }
 
-    /// Bytes of the present entry, at least one until all have been seen.
+    /// Returns bytes of the present entry, at least one until its end.
     pub fn data(&mut self) -> Result<&[u8]> {
         if self.left == 0 {
             return Ok(&[]);
@@ -107,14 +110,14 @@ impl<'s> Archive<'s> {
         Ok(&bytes[..bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX))])
     }
 
-    /// Takes the first `count` bytes of what [`Archive::data`] showed last.
+    /// Removes the first `count` of the bytes that [`Archive::data`] returned last.
     pub fn consume(&mut self, count: usize) {
         self.source.consume(count);
         self.left -= count as u64;
         self.position += count as u64;
     }
 
-    /// Passes over what is left of the present entry.
+    /// Skips the rest of the present entry.
     fn skip_entry(&mut self) -> Result<()> {
         let left = core::mem::take(&mut self.left);
         let passed = self.source.skip(left)?;
@@ -122,7 +125,7 @@ impl<'s> Archive<'s> {
         if passed < left {
             return Err(truncated(self.position));
         }
-        // The last entry's padding is missing from some archives.
+        // Some archives lack the last entry's padding.
         self.position += self.source.skip(core::mem::take(&mut self.padding))?;
         Ok(())
     }
@@ -132,7 +135,7 @@ impl<'s> Archive<'s> {
         self.padding = stored.wrapping_neg() % BLOCK as u64;
     }
 
-    /// Reads one block; false at the end of the bytes.
+    /// Reads one block. Returns false at the end of the bytes.
     fn read_block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool> {
         let there = self.source.read_full(block)?;
         self.position += there as u64;
@@ -143,7 +146,7 @@ impl<'s> Archive<'s> {
         }
     }
 
-    /// Reads all data of an extended header to `place`; how much it was.
+    /// Reads all data of an extended header to `place`. Returns its length.
     fn read_extension(&mut self, size: u64, place: &mut [u8], what: &str) -> Result<usize> {
         let limit = place.len() as u64;
         if size > limit {
@@ -167,8 +170,7 @@ impl<'s> Archive<'s> {
         Error::new(format_args!("tar: {why} (before byte {})", self.position))
     }
 
-    /// The next entry, or nothing at the archive's end. What was not read of the last one is passed
-    /// over.
+    /// Returns the next entry, or None at the archive's end. Skips the rest of the former one.
     pub fn next<'m>(&mut self, memory: &'m mut TarMemory) -> Result<Option<Entry<'m>>> {
         let (mut records, mut name, mut link, mut extended) = (0, None, None, false);
         memory.map.clear();
@@ -194,7 +196,7 @@ impl<'s> Archive<'s> {
             }
             let size = self.size(header.size())?;
             match kind {
-                // A volume's label: of no meaning here, nor is what some write after it.
+                // A volume's label has no meaning here, nor has any data after it.
                 b'V' => {
                     self.start_entry(size);
                     continue;
@@ -218,7 +220,7 @@ impl<'s> Archive<'s> {
         self.entry(memory, records, name, link).map(Some)
     }
 
-    /// The entry whose header is in `memory.block`.
+    /// Returns the entry of the header in `memory.block`.
     fn entry<'m>(
         &mut self,
         memory: &'m mut TarMemory,
@@ -230,8 +232,7 @@ impl<'s> Archive<'s> {
         let records = &memory.records[..records];
         let said = Overrides::read(Records(globals).chain(Records(records)));
 
-        // The map of an old sparse file goes on in blocks that take this one's place: nothing may
-        // be left in it.
+        // The continuation blocks of an old sparse map replace this block: borrow nothing from it.
         let header = Header(&memory.block);
         let (flag, old_size, device) = (header.kind(), header.sparse_size(), header.device());
         let mode = self.checked(header.mode(), "mode")? & 0o7777;
@@ -275,8 +276,8 @@ impl<'s> Archive<'s> {
                 return Err(self.error(format_args!("{name}: entry of unknown type '{flag}'")));
             }
         };
-        // Nothing but a file has data, whatever size is written there; GNU's incremental dumps list
-        // a directory.
+        // Only a file has data, whatever its size field says; GNU's incremental dumps list a
+        // directory.
         let stored = if kind == Kind::File || flag == b'D' { size } else { 0 };
         self.start_entry(stored);
 
@@ -326,7 +327,7 @@ impl<'s> Archive<'s> {
         Ok(entry)
     }
 
-    /// Keeps the records of a `g` header that mean something, for all entries to come.
+    /// Keeps the known records of a `g` header, for all further entries.
     fn read_globals(&mut self, size: u64, memory: &mut TarMemory) -> Result<()> {
         let length = memory.globals_length;
         let place = &mut memory.globals[length..];
@@ -353,7 +354,7 @@ impl<'s> Archive<'s> {
         Ok(())
     }
 
-    /// Form 0.0: each offset and each length a record of its own.
+    /// Reads a map of form 0.0: each offset and each length is a record.
     fn read_parted_map(&mut self, records: &[u8], map: &mut Map) -> Result<()> {
         for (key, value) in Records(records) {
             if [OFFSET, NUMBYTES].contains(&key) {
@@ -365,8 +366,8 @@ impl<'s> Archive<'s> {
         Ok(())
     }
 
-    /// Form 1.0: lines at the start of the data: how many segments, then offsets and lengths;
-    /// filled up to a block.
+    /// Reads a map of form 1.0, lines at the start of the data: the number of segments, then
+    /// offsets and lengths, padded to a block.
     fn read_text_map(&mut self, block: &mut [u8; BLOCK], map: &mut Map) -> Result<()> {
         let malformed = |archive: &Archive<'_>| archive.error(format_args!("{}", Fault::Malformed));
         let (mut expected, mut line, mut digits) = (None, 0u64, 0);
@@ -413,7 +414,7 @@ impl<'s> Archive<'s> {
             .map_err(|_| self.error(format_args!("negative size")))
     }
 
-    /// A number that is not negative: what a pax record says, else what the header says.
+    /// Returns a number that is not negative: from a pax record, else from the header.
     fn decimal(&self, said: Option<&[u8]>, header: Option<i64>, what: &str) -> Result<u64> {
         match said {
             Some(text) => self.checked(decimal(text), what),
@@ -432,7 +433,7 @@ fn truncated(position: u64) -> Error {
     Error::new(format_args!("tar: truncated inside an entry (after {position} bytes)"))
 }
 
-/// `prefix/name`; both come from one block, so there is room.
+/// Returns `prefix/name`. Both come from one block, so they fit.
 fn join<'b>(prefix: &[u8], name: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
     let mut length = 0;
     let slash: &[u8] = if prefix.is_empty() { b"" } else { b"/" };

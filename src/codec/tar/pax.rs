@@ -1,8 +1,8 @@
-//! pax extended headers: records `LENGTH KEY=VALUE\n`, the length counting all of it.
+//! pax extended headers: records `LENGTH KEY=VALUE\n`; the length includes itself.
 
 use crate::io::text::decimal;
 
-/// Walks records that [`check`] has passed.
+/// Iterates over records that [`check`] accepted.
 #[derive(Clone)]
 pub struct Records<'a>(pub &'a [u8]);
 
@@ -16,7 +16,8 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// The records at the start of `text` (NULs may follow), or what is wrong with it.
+/// Returns the records at the start of `text` (NULs may follow), or the reason why they are
+/// invalid.
 pub fn check(text: &[u8]) -> Result<&[u8], &'static str> {
     let mut rest = text;
     while rest.iter().any(|&byte| byte != 0) {
@@ -34,7 +35,7 @@ pub fn check(text: &[u8]) -> Result<&[u8], &'static str> {
 
 type Split<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
-/// Key and value of the first record, and what follows it.
+/// Returns key and value of the first record, and the rest.
 fn split(text: &[u8]) -> Result<Split<'_>, &'static str> {
     let space =
         text.iter().take(20).position(|&byte| byte == b' ').ok_or("a record without a length")?;
@@ -53,8 +54,8 @@ fn split(text: &[u8]) -> Result<Split<'_>, &'static str> {
     Ok((&record[..equals], &record[equals + 1..], rest))
 }
 
-/// A time as `[-]SECONDS[.FRACTION]`: (seconds rounded down, nanoseconds). Digits past the ninth
-/// are dropped.
+/// Returns a time `[-]SECONDS[.FRACTION]` as (seconds rounded down, nanoseconds). Digits past the
+/// ninth are dropped.
 pub fn time(text: &[u8]) -> Option<(i64, u32)> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(text) => (true, text),
@@ -81,7 +82,7 @@ pub fn time(text: &[u8]) -> Option<(i64, u32)> {
     })
 }
 
-/// The bytes that a `LIBARCHIVE.xattr.` value stands for (base64), in `buffer`.
+/// Decodes a `LIBARCHIVE.xattr.` value (base64) into `buffer`.
 pub fn base64<'b>(text: &[u8], buffer: &'b mut [u8]) -> Result<&'b [u8], &'static str> {
     let (mut bits, mut count, mut filled) = (0u32, 0, 0);
     let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
@@ -106,7 +107,7 @@ pub fn base64<'b>(text: &[u8], buffer: &'b mut [u8]) -> Result<&'b [u8], &'stati
     if count >= 6 || padding > 2 { Err("not base64") } else { Ok(&buffer[..filled]) }
 }
 
-/// The name that a `LIBARCHIVE.xattr.` key stands for (`%XX` for some bytes), in `buffer`.
+/// Decodes the name in a `LIBARCHIVE.xattr.` key (`%XX` for some bytes) into `buffer`.
 pub fn unescape<'b>(text: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let (mut at, mut filled) = (0, 0);
     while at < text.len() {

@@ -1,5 +1,5 @@
-//! GNU sparse files: the map of which parts of a file are stored. Four forms: in the header (old
-//! GNU), as pax records (0.0), as one pax record (0.1), before the data (1.0).
+//! The map of a GNU sparse file: which parts of it are stored. Four forms: in the header (old GNU),
+//! as pax records (0.0), as one pax record (0.1), before the data (1.0).
 
 use super::header::number;
 use crate::io::text::decimal;
@@ -9,20 +9,20 @@ use core::fmt;
 /// A stored part of a sparse file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Segment {
-    /// Where it lies in the file, in bytes.
+    /// Offset in the file, in bytes.
     pub offset: u64,
-    /// How long it is.
+    /// Length in bytes.
     pub length: u64,
 }
 
-/// What is wrong with a map.
+/// The error of a map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// Not written as its form wants it.
+    /// It violates its form's syntax.
     Malformed,
-    /// More segments than memory is set aside for.
+    /// It has more segments than the capacity.
     Full,
-    /// Segments that overlap, go backwards, or end after the file.
+    /// Segments overlap, go backwards, or end after the file.
     Inconsistent,
 }
 
@@ -40,24 +40,24 @@ impl fmt::Display for Fault {
 pub struct Map {
     segments: [Segment; SPARSE_SEGMENTS_MAX],
     count: usize,
-    /// The offset of a segment whose length has not come yet.
+    /// The offset of a segment whose length is still to come.
     pending: Option<u64>,
 }
 
 impl Map {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: Map = Map {
         segments: [Segment { offset: 0, length: 0 }; SPARSE_SEGMENTS_MAX],
         count: 0,
         pending: None,
     };
 
-    /// Forgets everything.
+    /// Removes all segments.
     pub fn clear(&mut self) {
         (self.count, self.pending) = (0, None);
     }
 
-    /// Takes the next number of the map: an offset, then a length, and so on.
+    /// Adds the next number of the map: an offset, then a length, and so on.
     pub fn push(&mut self, value: u64) -> Result<(), Fault> {
         match self.pending.take() {
             None => self.pending = Some(value),
@@ -70,7 +70,7 @@ impl Map {
         Ok(())
     }
 
-    /// Takes offset and length fields of the old GNU form; an empty one ends them.
+    /// Adds offset and length fields of the old GNU form. An empty field ends them.
     pub fn push_fields(&mut self, fields: &[u8]) -> Result<(), Fault> {
         for pair in fields.chunks_exact(24) {
             if pair[12] == 0 {
@@ -84,7 +84,7 @@ impl Map {
         Ok(())
     }
 
-    /// Takes a comma-separated list (form 0.1).
+    /// Adds a comma-separated list (form 0.1).
     pub fn push_list(&mut self, text: &[u8]) -> Result<(), Fault> {
         if text.is_empty() {
             return Ok(());
@@ -93,7 +93,7 @@ impl Map {
             .try_for_each(|value| self.push(decimal(value).ok_or(Fault::Malformed)?))
     }
 
-    /// The segments of a file of `size` bytes of which `stored` are in the archive.
+    /// Returns the segments of a file of `size` bytes with `stored` bytes in the archive.
     pub fn segments(&self, size: u64, stored: u64) -> Result<&[Segment], Fault> {
         let segments = &self.segments[..self.count];
         let (mut end, mut sum) = (0u64, 0u64);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::sys::Errno;
 
-/// A header block; `size` and the rest are octal text.
+/// A header block. `size` and further numbers are octal text.
 fn block(name: &str, kind: u8, size: u64) -> [u8; BLOCK] {
     let mut block = [0u8; BLOCK];
     block[..name.len()].copy_from_slice(name.as_bytes());

@@ -1,15 +1,14 @@
-//! Headers of a tar that is written: regular files alone, with nothing in them but their names and
-//! lengths.
+//! Writes headers of a tar of regular files, with only names and lengths.
 
 use super::BLOCK;
 use super::header::field;
 
-/// The name that a header of kind `L` has, whose content is the name of the file after it.
+/// The name in a header of kind `L`. Its content is the name of the next file.
 pub const LONG_NAME: &[u8] = b"././@LongLink";
 /// The longest name that a header holds, in bytes.
 pub const NAME_BYTES: usize = field::NAME.end - field::NAME.start;
 
-/// A header in GNU's format: every reader knows it, and it has no limit on a file's length.
+/// Returns a header in GNU's format: every reader knows it, and it has no limit on a file's length.
 /// `kind` is `0` for a file, `L` for a long name.
 pub fn header(name: &[u8], kind: u8, size: u64) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
@@ -22,7 +21,7 @@ pub fn header(name: &[u8], kind: u8, size: u64) -> [u8; BLOCK] {
     }
     match size < 1 << 33 {
         true => octal(&mut block[field::SIZE], size),
-        // Base 256, big-endian, behind a bit that says so.
+        // Base 256, big-endian, after a marker bit.
         false => {
             block[field::SIZE.start] = 0x80;
             block[field::SIZE.end - 8..field::SIZE.end].copy_from_slice(&size.to_be_bytes());
@@ -36,7 +35,7 @@ pub fn header(name: &[u8], kind: u8, size: u64) -> [u8; BLOCK] {
     block
 }
 
-/// Digits up to a NUL at the end.
+/// Writes octal digits and a NUL.
 fn octal(place: &mut [u8], mut value: u64) {
     let Some((last, digits)) = place.split_last_mut() else { return };
     *last = 0;

@@ -7,7 +7,7 @@ const PACKED: &[u8] = &[
     0x20, 0x0a, 0x01, 0x00, 0x28, 0x2a, 0x46, 0x0a, 0xb1, 0xc6, 0x59,
 ];
 
-/// Everything, fed `piece` bytes at a time and written `most` bytes at a time.
+/// Decodes everything, with at most `piece` bytes of input and `most` of output at a time.
 fn decode(bytes: &[u8], piece: usize, most: usize) -> Result<Vec<u8>> {
     let mut workspace = vec![0; Decoder::workspace_words()];
     let mut decoder = Decoder::new(&mut workspace)?;
@@ -37,8 +37,7 @@ fn refused(bytes: &[u8], why: &str) {
     }
 }
 
-/// A frame that begins with these bytes behind the magic number, and has one raw block of
-/// `content`.
+/// A frame with these header bytes after the magic number, and one raw block of `content`.
 fn frame(header: &[u8], content: &[u8]) -> Vec<u8> {
     let block = (content.len() as u32) << 3 | 1;
     [&MAGIC[..], header, &block.to_le_bytes()[..3], content].concat()
@@ -85,7 +84,7 @@ fn frames_of_both_kinds_stand_in_any_order() {
 #[test]
 fn every_form_of_a_header_is_read() {
     let content = [b'a'; 300];
-    // Window and no size, sizes of one to eight bytes, numbers of dictionaries that mean none.
+    // A window without a size, sizes of one to eight bytes, dictionary numbers that mean "none".
     for header in [
         &[0x00, 0x00][..],
         &[0x01, 0x00, 0],
@@ -182,7 +181,7 @@ fn a_window_is_as_large_as_the_limit_allows() {
         &frame(&[0xc0, 21 << 3 | 1, TEXT.len() as u8, 0, 0, 0, 0, 0, 0, 0], TEXT),
         &refusal(9 << 28),
     );
-    // Of a larger window no more is needed than there is content.
+    // A window larger than the content needs only the content's size.
     let size = [TEXT.len() as u8, 0, 0, 0];
     for window in [most | 1, 17 << 3, 18 << 3, 21 << 3] {
         assert_eq!(
@@ -204,11 +203,11 @@ fn frames_of_many_sizes_share_one_workspace() {
 fn too_little_memory_is_an_error() {
     assert!(Decoder::new(&mut []).is_err());
     assert!(Decoder::new(&mut [0; 100]).is_err());
-    // Enough for the decoder, and not for the window.
+    // Enough for the decoder, but not for the window.
     let mut workspace = vec![0; workspace_words(1 << 10)];
     let mut decoder = Decoder::new(&mut workspace).unwrap();
     let error = decoder.step(PACKED, &mut [0; 100]).unwrap_err().to_string();
     assert_eq!(error, "zstd: invalid data (libzstd's error 64)");
-    // And it says so again.
+    // A second call repeats the error.
     assert_eq!(decoder.step(PACKED, &mut [0; 100]).unwrap_err().to_string(), error);
 }

@@ -11,7 +11,7 @@ fn digest(bytes: &[u8]) -> Digest {
     hasher.finish()
 }
 
-/// A file without a name, with something before and after the blob.
+/// A file without a name, with bytes before and after the blob.
 fn section(bytes: &[u8]) -> Section {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name =
@@ -57,7 +57,7 @@ fn memory() -> Box<PipelineMemory> {
     Box::new(PipelineMemory::EMPTY)
 }
 
-/// Reads all, `piece` bytes at a time, after a nap where one is wanted.
+/// Reads everything, `piece` bytes at a time, after a sleep if `nap`.
 fn collect(source: &mut dyn Source, piece: usize, nap: bool) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     while let bytes @ [_, ..] = source.peek()? {
@@ -95,9 +95,9 @@ fn what_goes_in_comes_out_verified() {
             let (all, length) =
                 run(&layer, &mut memory, |source| collect(source, piece, nap)).unwrap();
             assert!(all == tar && length == count as u64, "{count} bytes, {piece} at a time");
-            // What the consumer leaves is hashed all the same.
+            // Bytes that the consumer leaves are hashed, too.
             assert_eq!(run(&layer, &mut memory, |_| Ok(())).unwrap().1, count as u64);
-            // Where nobody knows the stored digest, the other one is what counts.
+            // If the stored digest is unknown, the other one decides.
             let unknown = Layer { digest: None, ..layer };
             assert_eq!(run(&unknown, &mut memory, |_| Ok(())).unwrap().1, count as u64);
             let other = Layer { diff_id: Some(&stored_twice), ..unknown };
@@ -144,7 +144,7 @@ fn neither_side_waits_for_one_that_failed() {
     let cut = &stored[..stored.len() / 2];
     let mut memory = memory();
 
-    // The consumer fails at once, or in the middle: its error is the one that counts.
+    // The consumer fails at once, or in the middle: its error is returned.
     for after in [0, 1_000_000] {
         let (blob, digest, diff_id) = (section(&stored), digest(&stored), digest(&tar));
         let layer =
@@ -157,7 +157,7 @@ fn neither_side_waits_for_one_that_failed() {
         assert_eq!((error.to_string().as_str(), error.errno()), ("no room", Errno::ENOSPC));
     }
 
-    // The producer fails, with bytes that are what the digest says, and with bytes that are not.
+    // The producer fails, on bytes with the right digest and with a wrong one.
     let (blob, diff_id) = (section(cut), digest(&tar));
     for (digest, why) in
         [(digest(cut), "gzip: truncated"), (digest(&stored), "digest mismatch: expected")]
@@ -168,7 +168,7 @@ fn neither_side_waits_for_one_that_failed() {
         assert!(error.to_string().starts_with(why), "{error}");
     }
 
-    // The file is shorter than it was said to be.
+    // The file is shorter than announced.
     let longer = Section { size: blob.size + 6, ..section(cut) };
     let layer =
         Layer { blob: &longer, digest: Some(&diff_id), diff_id: Some(&diff_id), watch: &() };

@@ -1,4 +1,4 @@
-//! The tree in order: each directory before what is in it, and its names sorted by their bytes.
+//! The tree in order: each directory before its names, and those sorted by their bytes.
 
 use super::{File, NONE, Node, ROOT, Tree, full};
 use crate::Result;
@@ -8,7 +8,7 @@ use crate::sys::vm::MappedVec;
 
 /// One name of the tree.
 pub struct Listed<'a> {
-    /// Its path without a slash at the start; empty for the root.
+    /// Path without a leading slash; empty for the root.
     pub path: &'a [u8],
     /// Type and permissions.
     pub mode: u32,
@@ -16,18 +16,18 @@ pub struct Listed<'a> {
     pub owner: (u32, u32),
     /// Length of a file in bytes.
     pub size: u64,
-    /// Seconds since 1970; 0 for a directory of which no layer tells.
+    /// Seconds since 1970; 0 for a directory that no layer describes.
     pub modified: i64,
     /// Major and minor number of a device.
     pub device: (u32, u32),
-    /// A symlink's target, or the path of the first name of the same file.
+    /// A symlink's target, or the first path of the same file.
     pub link: &'a [u8],
-    /// Another name of a file that was shown.
+    /// A further name of an earlier file.
     pub is_hard_link: bool,
 }
 
 impl Tree {
-    /// Shows all names. Hard links are links to the name that comes first in this order.
+    /// Calls `see` with all names. A hard link refers to the first name in this order.
     pub fn list(mut self, see: &mut dyn FnMut(&Listed<'_>) -> Result<()>) -> Result<()> {
         let (mut path, mut first) =
             (MappedVec::new(TREE_TEXT_BYTES), MappedVec::new(TREE_TEXT_BYTES));
@@ -63,7 +63,7 @@ impl Tree {
                 }
             }
             path.truncate(length);
-            // On to the next, or the next of the nearest one above that has one.
+            // Go to the next sibling, or to the next sibling of the nearest ancestor that has one.
             while self.node(at).next == NONE {
                 if at == ROOT {
                     return Ok(());
@@ -82,7 +82,7 @@ impl Tree {
     fn path_of(&self, node: u32, path: &mut MappedVec<u8>) -> Result<()> {
         path.truncate(0);
         let mut at = node;
-        // From its end to its start, byte by byte, and then turned round.
+        // Build it backwards, byte by byte, and reverse it.
         while at != ROOT {
             let Node { parent, name, .. } = *self.node(at);
             let slash: &[u8] = if at == node { b"" } else { b"/" };
@@ -98,10 +98,10 @@ impl Tree {
         self.text(self.node(node).name)
     }
 
-    /// Sorts a directory's children: a merge sort of a linked list, whose runs double in length.
-    /// Links back are not needed any more, and not kept.
+    /// Sorts a directory's children by a merge sort of the linked list, with runs of doubling
+    /// length. Back links are no longer needed and are not kept.
     fn sort_children(&mut self, directory: u32) {
-        // runs[n] is a sorted list of 2^n nodes, or none.
+        // runs[n] is a sorted list of 2^n nodes, or empty.
         let mut runs = [NONE; 32];
         let mut rest = self.node(directory).first;
         while rest != NONE {

@@ -1,8 +1,6 @@
-//! What a layer does to the tree: the same as [`crate::rootfs::apply`] does to a directory, entry
-//! by entry.
+//! Applies a layer to the tree, entry by entry, like [`crate::rootfs::apply`] to a directory.
 //!
-//! Only here it is known, and not guessed, what the layer itself has made: each name remembers its
-//! layer.
+//! Here the layer's own paths are known exactly, because each name has the number of its layer.
 
 use super::{File, NONE, Node, ROOT, Tree};
 use crate::codec::tar::{Archive, Entry, Kind};
@@ -15,8 +13,8 @@ use crate::rootfs::{ApplyMemory, Layer, Pass, UNSURE, UnpackMemory, Whiteouts, u
 use crate::sys::{Errno, fs, vm};
 use crate::{Context, Error, Result};
 
-/// Verifies a layer and merges it in the same pass. Returns false if it needs two. After that, or a
-/// failure, the tree is useless.
+/// Verifies a layer and merges it in the same pass. Returns false if it needs two passes. After
+/// that, or an error, the tree is useless.
 pub fn merge(
     layer: &Layer<'_>,
     tree: &mut Tree,
@@ -51,7 +49,7 @@ pub fn merge(
 }
 
 impl Tree {
-    /// Carries out an entry, or not: that is for `pass` to say.
+    /// Carries out an entry if `pass` includes it.
     fn entry(&mut self, entry: &Entry<'_>, pass: Pass, memory: &mut ApplyMemory) -> Result<()> {
         let ApplyMemory { name, link, .. } = memory;
         let meaning = name.set(entry.name).and_then(|()| name.interpret()).map_err(refused)?;
@@ -122,8 +120,8 @@ impl Tree {
         Ok(self.hidden.len())
     }
 
-    /// Returns the directory `parent` beneath `top`, and makes it if it is missing. None if `node`
-    /// cannot be put there.
+    /// Returns the directory `parent` beneath `top`, made if it is missing. None if `node` cannot
+    /// be put there.
     fn place_for(&mut self, top: u32, parent: &[u8], node: u32) -> Result<Option<u32>> {
         let mut at = top;
         for component in
@@ -215,7 +213,7 @@ impl Tree {
         self.add(parent, last, file).map(drop)
     }
 
-    /// A directory that is there gets new attributes.
+    /// Gives an existing directory new attributes.
     fn renew(&mut self, node: u32, attributes: File) {
         let layer = self.layer;
         self.node_mut(node).made = layer;
@@ -263,7 +261,7 @@ impl Tree {
                 return Ok(());
             }
             self.remove(there);
-            // What was in the way may have held the source.
+            // The removed file may have contained the source.
             source = find(self)?.ok_or_else(missing)?;
         }
         if self.kind(source) == fs::S_IFDIR {
@@ -273,17 +271,16 @@ impl Tree {
         self.add_name(parent, last, file).map(drop)
     }
 
-    /// The directory that `path` (from a [`Name`]) leads to, symlinks followed beneath the root.
-    /// Where there is none: nothing, or it is made, with its parents, in place of what is no
-    /// directory, and where dangling links point. Returns the directory, and whether a symlink
-    /// was followed.
+    /// Returns the directory at `path` (from a [`Name`]), and whether a symlink was followed.
+    /// Symlinks stay beneath the root. If it is missing: None, or with `make` it is made with its
+    /// parents. It then replaces non-directories, and targets of dangling links are made.
     fn directory(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
         self.resolve(path, make)
             .context(if make { "create directory" } else { "open" }, &Elided(path))
     }
 
     fn resolve(&mut self, path: &[u8], make: bool) -> Result<Option<(u32, bool)>> {
-        // What is still to go stands at the end, so that a link's target fits before it.
+        // The remaining path is at the end, so that a link's target fits before it.
         let mut buffer = [0; 2 * PATH_BYTES];
         let mut start = buffer.len() - path.len();
         buffer[start..].copy_from_slice(path);
@@ -314,7 +311,7 @@ impl Tree {
                     if target.starts_with(b"/") {
                         at = ROOT;
                     }
-                    // With the slash that follows the link, or is put there.
+                    // Include the slash after the link, or add one.
                     start =
                         end.checked_sub(target.len()).ok_or(Errno::ENAMETOOLONG).doing("open")?;
                     buffer[start..end].copy_from_slice(target);
@@ -331,8 +328,8 @@ impl Tree {
         Ok(Some((at, followed > 0)))
     }
 
-    /// A directory of which no entry tells, as mkdir(2) makes it: a parent's setgid bit goes on to
-    /// it. Its time would be that of the unpacking; here it is none.
+    /// Makes a directory that no entry describes, like mkdir(2): it inherits a parent's setgid bit.
+    /// Its time is 0 here, because it would be the time of unpacking.
     fn make_directory(&mut self, parent: u32, name: &[u8]) -> Result<u32> {
         let above = self.file_of(parent);
         let setgid = above.mode & libc::S_ISGID;

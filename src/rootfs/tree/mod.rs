@@ -1,9 +1,9 @@
 //! The tree that layers would make, without making it: names and attributes alone.
 //!
-//! Names are nodes in a list that grows ([`MappedVec`]): each knows its parent, its neighbours and its
-//! first child, and a table of hashes finds one by parent and name, so that a directory of 200,000
-//! entries costs no more than others. What has a name is a file, which hard links share. Numbers
-//! stand for both; 0 is the root, which is nobody's child, so it also means "none".
+//! Names are nodes in a growing list ([`MappedVec`]). Each has its parent, its siblings and its
+//! first child. A hash table finds a node by parent and name, so a directory of 200,000 entries
+//! costs no more than others. A name refers to a file, which hard links share. Numbers stand for
+//! nodes and files. 0 is the root, which has no parent, so it also means "none".
 
 mod list;
 mod merge;
@@ -16,7 +16,7 @@ use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 
-/// A place in the text: names and link targets.
+/// A range of the text buffer, for names and link targets.
 #[derive(Clone, Copy, Default)]
 struct Span {
     start: u32,
@@ -29,11 +29,11 @@ struct Node {
     first: u32,
     next: u32,
     previous: u32,
-    /// The next one in its bucket; of nodes that are free, the next of those.
+    /// The next node of its bucket, or of the free list.
     chain: u32,
     name: Span,
     file: u32,
-    /// The layer that made it last, and the last one that made something beneath it.
+    /// The layer that made it last, and the last layer that made something beneath it.
     made: u16,
     made_beneath: u16,
 }
@@ -51,8 +51,8 @@ struct File {
     /// A symlink's target.
     target: Span,
     names: u32,
-    /// The node that is listed as the file; its others are links to it. Of files that are free,
-    /// the next of those.
+    /// The node that is listed as the file; the others are hard links to it. For a free file: the
+    /// next free one.
     shown: u32,
 }
 
@@ -64,13 +64,13 @@ pub struct Tree {
     buckets: MappedVec<u32>,
     free_node: u32,
     free_file: u32,
-    /// The layer that is being merged, from 1.
+    /// The number of the layer being merged, from 1.
     layer: u16,
     /// An entry of that layer went through a symlink.
     aliased: bool,
-    /// A whiteout of it was carried out.
+    /// A whiteout of that layer was carried out.
     has_hidden: bool,
-    /// It is merged in two passes, and hidden files go to one of these places.
+    /// The layer is merged in two passes, and hidden files go to one of these places.
     is_hiding: bool,
     hidden: heapless::Vec<u32, HIDDEN_PLACES_MAX>,
 }
@@ -79,7 +79,7 @@ const ROOT: u32 = 0;
 const NONE: u32 = 0;
 
 impl Tree {
-    /// The root alone, as a runtime makes it where no layer says anything of it.
+    /// Returns the root alone, with a runtime's default attributes.
     pub fn new() -> Result<Tree> {
         let mut tree = Tree {
             nodes: MappedVec::new(TREE_NAMES_MAX),
@@ -127,8 +127,8 @@ impl Tree {
         Ok(Span { start, length: text.len() as u32 })
     }
 
-    /// Where a name's chain begins. The seed is an address that nobody knows before: no image can
-    /// be made whose names all meet in one bucket.
+    /// Returns the index of a name's chain. The seed is a random address, so an image cannot aim
+    /// all names at one bucket.
     fn bucket(&self, parent: u32, name: &[u8]) -> usize {
         let seed = self.buckets.as_ptr() as u64 ^ u64::from(parent) << 32;
         let mut hash = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -138,7 +138,7 @@ impl Tree {
         (hash >> 40) as usize % TREE_BUCKETS
     }
 
-    /// The child of this name; ENAMETOOLONG for a name that no file can have.
+    /// Returns the child of this name. ENAMETOOLONG for a name that is too long for a file.
     fn child(&self, parent: u32, name: &[u8]) -> core::result::Result<Option<u32>, Errno> {
         if name.len() > NAME_BYTES {
             return Err(Errno::ENAMETOOLONG);
@@ -152,7 +152,7 @@ impl Tree {
         Ok(Some(at).filter(|at| *at != NONE))
     }
 
-    /// Gives a name that is not there yet to a file that is.
+    /// Gives an existing file a new name.
     fn add_name(&mut self, parent: u32, name: &[u8], file: u32) -> Result<u32> {
         let node = match self.free_node {
             NONE => {
@@ -179,7 +179,7 @@ impl Tree {
         Ok(node)
     }
 
-    /// All above `node` have something beneath them that this layer made.
+    /// Marks all ancestors of `node`: this layer made something beneath them.
     fn mark_above(&mut self, mut node: u32) {
         let layer = self.layer;
         while node != ROOT {
@@ -190,7 +190,7 @@ impl Tree {
         }
     }
 
-    /// A file that has no name yet.
+    /// Adds a file without a name.
     fn add_file(&mut self, file: File) -> Result<u32> {
         match self.free_file {
             NONE => {
@@ -205,13 +205,13 @@ impl Tree {
         }
     }
 
-    /// A new file under a name that is not there yet.
+    /// Adds a file under a new name.
     fn add(&mut self, parent: u32, name: &[u8], file: File) -> Result<u32> {
         let file = self.add_file(file)?;
         self.add_name(parent, name, file)
     }
 
-    /// Removes a name and all that is beneath it.
+    /// Removes a name and all names beneath it.
     fn remove(&mut self, top: u32) {
         let above = self.node(top).parent;
         let mut at = top;
@@ -223,14 +223,14 @@ impl Tree {
         }
     }
 
-    /// Removes all that is in a directory.
+    /// Removes all names in a directory.
     fn remove_children(&mut self, directory: u32) {
         while let first @ 1.. = self.node(directory).first {
             self.remove(first);
         }
     }
 
-    /// Moves a name, with all beneath it, to another directory, which has no such name.
+    /// Moves a name, and all beneath it, to a directory without such a name.
     fn relink(&mut self, node: u32, parent: u32) {
         self.unlink(node);
         let bucket = self.bucket(parent, self.text(self.node(node).name));
@@ -266,7 +266,7 @@ impl Tree {
         }
     }
 
-    /// Removes a name with nothing beneath it. Returns its parent.
+    /// Removes a name without children. Returns its parent.
     fn remove_leaf(&mut self, node: u32) -> u32 {
         let Node { parent, file, .. } = *self.node(node);
         self.unlink(node);

@@ -1,7 +1,7 @@
 use super::*;
 use std::collections::BTreeMap;
 
-/// Path and number of the file behind it, of all names but the root's.
+/// Returns path and file number of all names but the root's.
 fn listed(tree: Tree) -> Vec<(String, u64)> {
     let mut found = Vec::new();
     tree.list(&mut |file| {
