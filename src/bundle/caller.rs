@@ -6,7 +6,7 @@ use crate::io::path::PathBuf;
 use crate::io::strings::{PackedStrings, StringBlock};
 use crate::io::text::decimal;
 use crate::limits::DEVICES_MAX;
-use crate::spec::{Device, Limit, capability, defaults};
+use crate::spec::{Device, Rlimit, capability, defaults};
 use crate::sys::fd::{CWD, FdRef};
 use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs, process};
@@ -65,12 +65,12 @@ pub fn sysctls<'m>(strings: &mut StringBlock<'m>) -> Result<PackedStrings<'m>> {
 }
 
 /// Fills `all` with docker's limits, lowered to what the caller may set, and the `given` ones.
-pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>) {
+pub fn rlimits(given: &[Rlimit], all: &mut heapless::Vec<Rlimit, { Rlimit::KINDS }>) {
     let is_free = Groups::of_caller().is_all()
         && process::capabilities()
             .is_ok_and(|sets| sets.effective & capability::set("SYS_RESOURCE") != 0);
     let most = number_in(c"/proc/sys/fs/nr_open").unwrap_or(u64::MAX);
-    for limit in defaults::LIMITS {
+    for limit in defaults::RLIMITS {
         let own = process::limit(limit.resource).unwrap_or((0, limit.hard));
         let most = if limit.resource == libc::RLIMIT_NOFILE as u32 { most } else { u64::MAX };
         let allowed = allowed(limit, if is_free { u64::MAX } else { own.1 }.min(most));
@@ -89,8 +89,8 @@ pub fn limits(given: &[Limit], all: &mut heapless::Vec<Limit, { Limit::KINDS }>)
 }
 
 /// Returns the limit with both values lowered to `most`.
-fn allowed(limit: Limit, most: u64) -> Limit {
-    Limit { soft: limit.soft.min(most), hard: limit.hard.min(most), ..limit }
+fn allowed(limit: Rlimit, most: u64) -> Rlimit {
+    Rlimit { soft: limit.soft.min(most), hard: limit.hard.min(most), ..limit }
 }
 
 /// The groups of the user namespace that we are in.
@@ -239,16 +239,16 @@ mod tests {
 
     #[test]
     fn a_limit_goes_as_far_as_its_caller_may() {
-        let [files, _] = defaults::LIMITS;
+        let [files, _] = defaults::RLIMITS;
         for (most, soft, hard) in
             [(u64::MAX, 1024, 524_288), (20_000, 1024, 20_000), (512, 512, 512)]
         {
             let limit = allowed(files, most);
             assert_eq!((limit.soft, limit.hard), (soft, hard));
         }
-        let given = [Limit { resource: files.resource, soft: 5, hard: 6 }];
+        let given = [Rlimit { resource: files.resource, soft: 5, hard: 6 }];
         let mut all = heapless::Vec::new();
-        limits(&given, &mut all);
+        rlimits(&given, &mut all);
         let of_files: Vec<_> =
             all.iter().filter(|limit| limit.resource == files.resource).collect();
         assert_eq!(

@@ -10,7 +10,7 @@ use crate::io::in_root;
 use crate::io::lossy::On;
 use crate::io::strings::{PackedStrings, StringBlock};
 use crate::limits::{DEVICES_MAX, MOUNTS_MAX};
-use crate::spec::{Device, IdMapping, Limit, Mount, Spec, defaults};
+use crate::spec::{Device, IdMapping, Mount, Rlimit, Spec, defaults};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
 use crate::sys::vm::MappedVec;
@@ -29,7 +29,7 @@ pub struct Rootless<'m> {
 /// Where a config's lists are.
 pub struct Stock<'m> {
     mounts: Mounts<'m>,
-    limits: heapless::Vec<Limit, { Limit::KINDS }>,
+    rlimits: heapless::Vec<Rlimit, { Rlimit::KINDS }>,
     devices: MappedVec<Device<'m>>,
 }
 
@@ -37,14 +37,14 @@ impl Stock<'_> {
     /// Nothing in them.
     pub const EMPTY: Stock<'static> = Stock {
         mounts: MappedVec::new(MOUNTS_MAX),
-        limits: heapless::Vec::new(),
+        rlimits: heapless::Vec::new(),
         devices: MappedVec::new(DEVICES_MAX),
     };
 }
 
 /// Same limits as `runc spec`.
-pub(super) const LIMITS: &[Limit] =
-    &[Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
+pub(super) const RLIMITS: &[Rlimit] =
+    &[Rlimit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
 
 /// Turns the config of [`super::spec_from_image`] into one for a bundle. Also makes the image's
 /// WorkingDir in `root`, and the files of /etc that a runtime writes. `stock` holds its lists.
@@ -59,7 +59,7 @@ pub fn for_bundle<'s, 'm: 's>(
     strings: &mut StringBlock<'m>,
     stock: &'s mut Stock<'m>,
 ) -> Result<()> {
-    let Stock { mounts, limits, devices } = stock;
+    let Stock { mounts, rlimits, devices } = stock;
     for mount in if spec.all_devices { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS } {
         let mut mount = for_any_host(mount, rootless.is_some());
         if mount.destination == c"/sys"
@@ -74,8 +74,8 @@ pub fn for_bundle<'s, 'm: 's>(
     mount_volumes(config, root, rootless, strings, mounts)?;
     spec.mounts = mounts;
     spec.annotations = annotations::collect(config, strings)?;
-    caller::limits(given.limits, limits);
-    spec.process.limits = limits;
+    caller::rlimits(given.rlimits, rlimits);
+    spec.process.rlimits = rlimits;
     spec.process.oom_score_adj = None;
     spec.seccomp_profile = given.profile;
     if spec.all_devices {

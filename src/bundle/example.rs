@@ -1,6 +1,6 @@
 //! The config of a container that nothing is known of: something to change.
 
-use super::config::{LIMITS, Rootless, for_any_host, push};
+use super::config::{RLIMITS, Rootless, for_any_host, push};
 use super::volumes::Mounts;
 use crate::error::Result;
 use crate::io::strings::PackedStrings;
@@ -32,7 +32,7 @@ pub fn example<'s>(
             ),
             capabilities: Capabilities::all(capability::LEAST),
             no_new_privileges: true,
-            limits: LIMITS,
+            rlimits: RLIMITS,
             ..Process::NONE
         },
         root: Root { path: c"rootfs", readonly: true, propagation: None },

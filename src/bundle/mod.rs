@@ -13,7 +13,7 @@ mod user;
 pub mod verify;
 mod volumes;
 
-pub use caller::{host_devices, limits};
+pub use caller::{host_devices, rlimits};
 pub use config::{Rootless, Stock, for_bundle};
 pub use etc::{complete_etc, replace_etc};
 pub use example::example;
@@ -153,7 +153,7 @@ pub fn spec_from_image<'m>(
         user,
         capabilities,
         no_new_privileges: no_new_privileges && !machine,
-        limits: if machine { &[] } else { &defaults::LIMITS },
+        rlimits: if machine { &[] } else { &defaults::RLIMITS },
         oom_score_adj: Some(0),
         apparmor: None,
         ..Process::NONE

@@ -3,7 +3,7 @@
 use super::caller;
 use crate::codec::json::Value;
 use crate::spec::settings::{Draft, Filter};
-use crate::spec::{Limit, capability};
+use crate::spec::{Rlimit, capability};
 
 /// Restrictions that the caller lifts or adds.
 #[derive(Clone, Copy, Default)]
@@ -42,5 +42,5 @@ pub struct Given<'a> {
     /// A seccomp profile of the runtime-spec's form instead of docker's.
     pub profile: Option<Value<'a>>,
     /// Limits in addition to the default ones; of one kind, these count.
-    pub limits: &'a [Limit],
+    pub rlimits: &'a [Rlimit],
 }

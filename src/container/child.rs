@@ -137,7 +137,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     }
     // The container may read /proc/PID/environ of this process. Later hooks have another one.
     erase::environment();
-    privileges::set_limits(wanted.limits, plan.is_apart())?;
+    privileges::set_limits(wanted.rlimits, plan.is_apart())?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));

@@ -55,7 +55,7 @@ pub fn load_apart(plan: &Plan<'_>, mark: Mark, has_terminal: bool) -> Result<()>
     let wanted = &plan.launch.spec.process;
     let mut others = heapless::Vec::<u32, 3>::new();
     for (call, is_made) in [
-        (marked::CALL_OF_LIMITS, privileges::are_processes_limited(wanted.limits)),
+        (marked::CALL_OF_LIMITS, privileges::are_processes_limited(wanted.rlimits)),
         (marked::CALL_OF_TERMINALS, has_terminal),
         (marked::CALL_OF_HOOKS, plan.has_hooks_inside),
     ] {
@@ -153,7 +153,7 @@ fn enter(
     if let (Some(mark), Some(channel)) = (plan.mark, &plan.channel) {
         // A new process leads no session: EPERM cannot happen.
         mark.new_session().doing("setsid")?;
-        privileges::limit_processes(wanted.limits, Some(mark))?;
+        privileges::limit_processes(wanted.rlimits, Some(mark))?;
         if has_terminal {
             must(program.has_terminal, mark.make_controlling(fd::STDIN))?;
         }
@@ -167,7 +167,7 @@ fn enter(
         if plan.is_apart() {
             watch_parent(plan)?;
             lead_session()?;
-            privileges::limit_processes(wanted.limits, None)?;
+            privileges::limit_processes(wanted.rlimits, None)?;
         }
         if launch.spec.init {
             signal::set_mask(SignalSet::ALL).doing("block signals")?;

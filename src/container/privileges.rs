@@ -4,7 +4,7 @@
 use super::seccomp::Filter;
 use crate::error::{Context, Result};
 use crate::limits::GROUPS_MAX;
-use crate::spec::{Limit, Process};
+use crate::spec::{Process, Rlimit};
 use crate::sys::fd::Fd;
 use crate::sys::marked::Mark;
 use crate::sys::{Errno, process};
@@ -19,8 +19,8 @@ const _: () = assert!(GROUPS_MAX <= 65_536);
 /// Sets resource limits; needs privileges if a hard limit rises. `forks`: this process still makes
 /// another as its user. So it lifts its limit of processes, if it may, and the other calls
 /// [`limit_processes`].
-pub fn set_limits(limits: &[Limit], forks: bool) -> Result<()> {
-    limits.iter().try_for_each(|limit| {
+pub fn set_limits(rlimits: &[Rlimit], forks: bool) -> Result<()> {
+    rlimits.iter().try_for_each(|limit| {
         let is_lifted = forks
             && limit.resource == NPROC
             && process::set_limit(limit.resource, u64::MAX, u64::MAX).is_ok();
@@ -29,13 +29,13 @@ pub fn set_limits(limits: &[Limit], forks: bool) -> Result<()> {
 }
 
 /// Returns whether [`limit_processes`] makes a call.
-pub fn are_processes_limited(limits: &[Limit]) -> bool {
-    limits.iter().any(|limit| limit.resource == NPROC)
+pub fn are_processes_limited(rlimits: &[Rlimit]) -> bool {
+    rlimits.iter().any(|limit| limit.resource == NPROC)
 }
 
 /// Sets the limit of processes again; under a filter with a mark.
-pub fn limit_processes(limits: &[Limit], mark: Option<Mark>) -> Result<()> {
-    limits.iter().filter(|limit| limit.resource == NPROC).try_for_each(|limit| match mark {
+pub fn limit_processes(rlimits: &[Rlimit], mark: Option<Mark>) -> Result<()> {
+    rlimits.iter().filter(|limit| limit.resource == NPROC).try_for_each(|limit| match mark {
         Some(mark) => mark
             .set_limit(limit.resource, limit.soft, limit.hard)
             .context("set rlimit", &limit.name()),
@@ -43,7 +43,7 @@ pub fn limit_processes(limits: &[Limit], mark: Option<Mark>) -> Result<()> {
     })
 }
 
-fn set_limit(limit: &Limit) -> Result<()> {
+fn set_limit(limit: &Rlimit) -> Result<()> {
     process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name())
 }
 

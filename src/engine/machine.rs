@@ -7,7 +7,7 @@ use crate::cgroup::MachineGroup;
 use crate::image::Config;
 use crate::io::strings::StringBlock;
 use crate::limits::DEVICES_MAX;
-use crate::spec::settings::{Draft, Filter, Limits};
+use crate::spec::settings::{Draft, Filter, Rlimits};
 use crate::spec::{Capabilities, Device, Mount, Resources, Spec, capability, defaults};
 use crate::sys::fd::FdRef;
 use crate::sys::vm::MappedVec;
@@ -56,12 +56,12 @@ pub fn run(
         machine: becomes,
         ..Overrides::of(draft)
     };
-    let (mut limits, mut mounts) = (Limits::new(), Default::default());
+    let (mut rlimits, mut mounts) = (Rlimits::new(), Default::default());
     let mut devices = MappedVec::new(DEVICES_MAX);
     let spec = bundle::spec_from_image(config, overrides, root, strings)?;
     let default_mounts = spec.mounts;
     let mut spec: Spec<'_> = spec;
-    apply(draft, &mut spec, &mut limits);
+    apply(draft, &mut spec, &mut rlimits);
     bundle::make_volumes(config, root, strings)?;
     if becomes {
         return start(&spec, None);
@@ -83,11 +83,11 @@ pub fn run(
 }
 
 /// Applies what the user said of the process. It also counts if PID 1 itself becomes the process.
-fn apply<'l>(draft: &Draft<'_>, spec: &mut Spec<'l>, limits: &'l mut Limits) {
+fn apply<'l>(draft: &Draft<'_>, spec: &mut Spec<'l>, rlimits: &'l mut Rlimits) {
     spec.process.no_new_privileges = draft.no_new_privileges;
     spec.default_seccomp |= draft.filter == Some(Filter::Default);
-    bundle::limits(&draft.limits, limits);
-    spec.process.limits = limits;
+    bundle::rlimits(&draft.rlimits, rlimits);
+    spec.process.rlimits = rlimits;
 }
 
 /// Makes the container's cgroup. A kernel without cgroup2 is an error only if limits are asked for.

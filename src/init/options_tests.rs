@@ -44,9 +44,9 @@ fn every_key_goes_to_its_place() {
         (o.draft.filter, o.draft.no_new_privileges, o.draft.privileged),
         (Some(Filter::Unconfined), true, false)
     );
-    let limits: Vec<_> =
-        o.draft.limits.iter().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
-    assert_eq!(limits, [("NOFILE", 5, 6), ("CORE", 0, 0)]);
+    let rlimits: Vec<_> =
+        o.draft.rlimits.iter().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
+    assert_eq!(rlimits, [("NOFILE", 5, 6), ("CORE", 0, 0)]);
     let o = options("ocinit.privileged=on", "ocinit.seccomp=default").unwrap();
     assert_eq!((o.draft.filter, o.draft.privileged), (Some(Filter::Default), true));
     for (text, seconds) in [("3", 3), ("10s", 10), ("1m30s", 90), ("1500ms", 2), ("1d", 86_400)] {

@@ -1,6 +1,6 @@
 //! What docker gives a container of its own accord: mounts, devices, masked and read-only paths.
 
-use super::{Device, Limit, Mount};
+use super::{Device, Mount, Rlimit};
 use crate::io::strings::PackedStrings;
 use crate::sys::fs::S_IFCHR;
 use core::ffi::CStr;
@@ -92,9 +92,9 @@ pub const READONLY_PATHS: PackedStrings<'static> =
 
 /// docker's limits (its containerd's, since 2.1.5). The soft limit is low because old programs
 /// close every possible fd; others raise it themselves.
-pub const LIMITS: [Limit; 2] = [
-    Limit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 524_288 },
-    Limit {
+pub const RLIMITS: [Rlimit; 2] = [
+    Rlimit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 524_288 },
+    Rlimit {
         resource: libc::RLIMIT_NPROC as u32,
         soft: libc::RLIM_INFINITY,
         hard: libc::RLIM_INFINITY,

@@ -11,6 +11,7 @@ mod hook;
 pub mod memory;
 pub mod options;
 mod read;
+mod rlimit;
 pub mod schema;
 pub mod seccomp;
 pub mod settings;
@@ -22,6 +23,7 @@ pub use memory::SpecMemory;
 #[cfg(test)]
 pub use read::{leaked, leaked_linux};
 pub use read::{read, read_annotations, read_namespaces, read_new, read_process, read_seccomp};
+pub use rlimit::Rlimit;
 pub use write::{write, write_config};
 
 use core::ffi::CStr;
@@ -214,7 +216,7 @@ pub struct Process<'m> {
     /// An exec never gives it more privileges than it has.
     pub no_new_privileges: bool,
     /// Limits that differ from the caller's.
-    pub limits: &'m [Limit],
+    pub rlimits: &'m [Rlimit],
     /// -1000 to 1000; the caller's where there is none.
     pub oom_score_adj: Option<i16>,
     /// Its AppArmor profile.
@@ -243,7 +245,7 @@ impl Process<'_> {
         user: User::ROOT,
         capabilities: Capabilities::all(0),
         no_new_privileges: false,
-        limits: &[],
+        rlimits: &[],
         oom_score_adj: None,
         apparmor: None,
         selinux: None,
@@ -299,57 +301,6 @@ impl Capabilities {
     /// As root has them: bounding, effective and permitted alike, and nothing to inherit.
     pub const fn all(set: u64) -> Capabilities {
         Capabilities { bounding: set, effective: set, permitted: set, inheritable: 0, ambient: 0 }
-    }
-}
-
-/// One `RLIMIT_*`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limit {
-    /// Which.
-    pub resource: u32,
-    /// What holds.
-    pub soft: u64,
-    /// What it may be raised to.
-    pub hard: u64,
-}
-
-/// The kinds of [`Limit`], without `RLIMIT_`; the place is the number.
-const LIMITS: &str = "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
-
-impl Limit {
-    /// Number of kinds.
-    pub const KINDS: usize = 16;
-
-    /// Returns the kind of this name, without `RLIMIT_`, in upper or lower case.
-    pub fn kind(name: &[u8]) -> Option<u32> {
-        let at =
-            crate::io::text::words(LIMITS).position(|known| known.eq_ignore_ascii_case(name))?;
-        Some(at as u32)
-    }
-
-    /// Reads docker's notation, `nofile=1024:524288`. Without the second number the first counts
-    /// for both.
-    pub fn parse(text: &[u8]) -> core::result::Result<Limit, &'static str> {
-        let at = text.iter().position(|byte| *byte == b'=').ok_or("not NAME=SOFT[:HARD]")?;
-        let (name, values) = (&text[..at], &text[at + 1..]);
-        let resource = Limit::kind(name).ok_or("there is no such limit")?;
-        let mut values = values.splitn(2, |byte| *byte == b':');
-        let number = |text: &[u8]| match text {
-            b"-1" | b"unlimited" => Some(libc::RLIM_INFINITY),
-            digits => crate::io::text::decimal(digits),
-        };
-        let soft = values.next().and_then(number).ok_or("not a number")?;
-        let hard = values.next().map_or(Some(soft), number).ok_or("not a number")?;
-        if soft > hard {
-            return Err("the soft limit is above the hard one");
-        }
-        Ok(Limit { resource, soft, hard })
-    }
-
-    /// Its name, without `RLIMIT_`.
-    pub fn name(&self) -> &'static str {
-        let name = crate::io::text::words(LIMITS).nth(self.resource as usize);
-        name.and_then(|name| core::str::from_utf8(name).ok()).unwrap_or("")
     }
 }
 

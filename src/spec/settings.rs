@@ -4,12 +4,12 @@
 //! A row writes to the [`Draft`]; the front doors find their rows here, and so do the help, README's
 //! tables and the pages of the manual.
 
-use super::Limit;
+use super::Rlimit;
 use crate::io::text;
 use crate::io::units;
 
 /// Limits of a process, one of each kind.
-pub type Limits = heapless::Vec<Limit, { Limit::KINDS }>;
+pub type Rlimits = heapless::Vec<Rlimit, { Rlimit::KINDS }>;
 
 /// Which system calls the process may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +52,7 @@ pub struct Draft<'m> {
     /// Nothing of /proc and /sys is hidden or read-only.
     pub shows_all: bool,
     /// Limits beside the default ones.
-    pub limits: Limits,
+    pub rlimits: Rlimits,
 }
 
 impl Draft<'_> {
@@ -71,15 +71,15 @@ impl Draft<'_> {
         no_new_privileges: false,
         privileged: false,
         shows_all: false,
-        limits: Limits::new(),
+        rlimits: Rlimits::new(),
     };
 
     /// Adds a limit; of one kind the last counts.
-    fn limit(&mut self, limit: Limit) {
-        match self.limits.iter_mut().find(|other| other.resource == limit.resource) {
+    fn limit(&mut self, limit: Rlimit) {
+        match self.rlimits.iter_mut().find(|other| other.resource == limit.resource) {
             Some(other) => *other = limit,
             // There is room for every kind.
-            None => drop(self.limits.push(limit)),
+            None => drop(self.rlimits.push(limit)),
         }
     }
 }
@@ -270,7 +270,7 @@ pub const SETTINGS: [Setting; 14] = [
         ),
         |draft, value| {
             for one in value.split(|byte| *byte == b',') {
-                draft.limit(Limit::parse(one)?);
+                draft.limit(Rlimit::parse(one)?);
             }
             Ok(())
         },
@@ -407,9 +407,9 @@ mod tests {
     #[test]
     fn limits_are_written_as_docker_takes_them() {
         let draft = set("ulimit", "nofile=1024:524288,core=0,memlock=-1:-1,nofile=5:6").unwrap();
-        let limits: Vec<_> =
-            draft.limits.iter().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
-        assert_eq!(limits, [("NOFILE", 5, 6), ("CORE", 0, 0), ("MEMLOCK", u64::MAX, u64::MAX)]);
+        let rlimits: Vec<_> =
+            draft.rlimits.iter().map(|limit| (limit.name(), limit.soft, limit.hard)).collect();
+        assert_eq!(rlimits, [("NOFILE", 5, 6), ("CORE", 0, 0), ("MEMLOCK", u64::MAX, u64::MAX)]);
         for (text, why) in [
             ("nofile", "not NAME=SOFT[:HARD]"),
             ("files=1", "there is no such limit"),

@@ -3,7 +3,8 @@
 
 mod linux;
 
-use super::{Device, IdMapping, LIMITS, Mount, NAMESPACES, Process, Spec, capability, seccomp};
+use super::rlimit::RLIMITS;
+use super::{Device, IdMapping, Mount, NAMESPACES, Process, Spec, capability, seccomp};
 use crate::codec::json::Writer;
 use crate::io::strings::PackedStrings;
 use crate::io::text::words;
@@ -174,11 +175,11 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
         }
     }
     json.end();
-    if !process.limits.is_empty() {
+    if !process.rlimits.is_empty() {
         json.array_of("rlimits");
-        for limit in process.limits {
+        for limit in process.rlimits {
             json.object();
-            for (number, name) in words(LIMITS).enumerate() {
+            for (number, name) in words(RLIMITS).enumerate() {
                 if number == limit.resource as usize {
                     json.key("type").concat("RLIMIT_", name);
                 }

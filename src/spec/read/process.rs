@@ -9,7 +9,8 @@ use crate::io::text::words;
 use crate::limits::GROUPS_MAX;
 use crate::spec::attributes::{IO_CLASS_SHIFT, IO_CLASSES, POLICIES, POLICY_FLAGS, Scheduler};
 use crate::spec::memory::{Note, SpecMemory};
-use crate::spec::{Capabilities, LIMITS, Limit, Process, User, capability};
+use crate::spec::rlimit::RLIMITS;
+use crate::spec::{Capabilities, Process, Rlimit, User, capability};
 
 /// One that was checked. `note` hears of capabilities that there are not: the specification wants a
 /// warning, and no more.
@@ -35,10 +36,10 @@ pub(super) fn process<'m>(
         env.end_word()?;
     }
     let env = env.finish_words();
-    let limits = memory.read_list(
+    let rlimits = memory.read_list(
         value.list_or_none("rlimits"),
-        Limit::KINDS,
-        &mut |one, _, before: &[Limit]| {
+        Rlimit::KINDS,
+        &mut |one, _, before: &[Rlimit]| {
             let limit = limit(&one)?;
             match before.iter().any(|other| other.resource == limit.resource) {
                 true => Err(one.error_in("type", "given twice")),
@@ -64,7 +65,7 @@ pub(super) fn process<'m>(
         user: user(&value)?,
         capabilities: capabilities(&value, note),
         no_new_privileges: truth(&value, "noNewPrivileges"),
-        limits,
+        rlimits,
         oom_score_adj,
         apparmor: string(&value, "apparmorProfile", strings)?,
         selinux: string(&value, "selinuxLabel", strings)?,
@@ -143,15 +144,15 @@ fn io_priority(process: &Value<'_>) -> Result<Option<u32>> {
     }
 }
 
-fn limit(value: &Value<'_>) -> Result<Limit> {
+fn limit(value: &Value<'_>) -> Result<Rlimit> {
     let kind = value.require_text("type")?;
     let name = kind.as_escaped().as_bytes().strip_prefix(b"RLIMIT_");
-    let Some(resource) = words(LIMITS).position(|known| Some(known) == name) else {
+    let Some(resource) = words(RLIMITS).position(|known| Some(known) == name) else {
         return Err(refused(&value.require("type")?, "unknown"));
     };
     let (soft, hard) = (value.require_u64("soft")?, value.require_u64("hard")?);
     match soft > hard {
         true => Err(value.error_in("soft", "exceeds hard")),
-        false => Ok(Limit { resource: resource as u32, soft, hard }),
+        false => Ok(Rlimit { resource: resource as u32, soft, hard }),
     }
 }

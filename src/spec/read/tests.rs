@@ -73,7 +73,7 @@ fn all_of_a_config_is_read() {
         assert_eq!((process.oom_score_adj, process.cwd), (Some(-1000), c"/"));
         assert_eq!((process.capabilities.ambient, process.capabilities.inheritable), (1 << 5, 0));
         assert_ne!(process.capabilities.bounding, 0);
-        let limit = process.limits[0];
+        let limit = process.rlimits[0];
         assert_eq!((limit.resource, limit.soft, limit.hard), (7, 1024, u64::MAX));
         assert_eq!((spec.hostname, spec.domainname), (Some(c"4f6bd1f0a0b8"), Some(c"example.org")));
         assert_eq!(spec.root.propagation, Some(MS_SLAVE | MS_REC));

@@ -49,7 +49,7 @@ fn compare(name: &str, a: &Spec<'_>, b: &Spec<'_>) {
         memory_policy intel_rdt net_devices all_devices init;
         process seccomp_profile source document);
     same!(Process of &a.process, b.process; terminal args env cwd capabilities no_new_privileges
-        limits oom_score_adj apparmor selinux console_size scheduler io_priority cpus_initial
+        rlimits oom_score_adj apparmor selinux console_size scheduler io_priority cpus_initial
         cpus_final; user);
     same!(User of &a.process.user, b.process.user; uid gid umask; additional_gids);
     assert_eq!(a.process.user.additional_gids[..], b.process.user.additional_gids[..]);

@@ -47,7 +47,7 @@ fn compare(process: &Process<'_>, oracle: &Value) {
         oracle["user"]["additionalGids"].as_array().map_or(0, Vec::len)
     );
     assert_eq!(process.terminal, oracle["terminal"] == true);
-    assert_eq!(process.limits.len(), oracle["rlimits"].as_array().map_or(0, Vec::len));
+    assert_eq!(process.rlimits.len(), oracle["rlimits"].as_array().map_or(0, Vec::len));
     let adjustment = oracle["oomScoreAdj"].as_i64();
     assert_eq!(process.oom_score_adj.map(i64::from), adjustment);
 }
