@@ -1,8 +1,8 @@
-//! Errors: one line of text that names what was being done, to what, and why it failed.
+//! Errors: one line of text with the action, its object and the reason.
 //!
-//! An [`Error`] is one number, and owns one of a few static texts until it is dropped: `Result`
-//! stays in a register, and a cause outlives all errors that come and go after it. If all texts are
-//! taken, the new error is the one without.
+//! An [`Error`] is one number, and owns one of a few static texts until it is dropped. So `Result`
+//! fits a register, and a cause outlives all errors that are made and dropped after it. If all
+//! texts are taken, the new error has none.
 //!
 //! ```text
 //! layer 2 of 3 sha256:ab12…: digest mismatch: the bytes hash to sha256:cd34…
@@ -21,27 +21,27 @@ use crate::sys::Errno;
 /// The result of everything above `sys`.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// What failed, as one line of text, and the errno behind it if there is one.
+/// A failure: one line of text, and the errno behind it if there is one.
 ///
-/// One number, never 0, so that a `Result<(), Error>` is one register: from the lowest bit up, 16
-/// bits for the number of its text, 12 of errno, 2 of exit status (less 125), and a bit that is
-/// always set. As wide as a pointer or a length: a `Result` of one of these is two registers then,
-/// and does not go through memory.
+/// The number is never 0, so that a `Result<(), Error>` is one register. From the lowest bit up: 16
+/// bits of text number, 12 of errno, 2 of exit status (less 125), and a bit that is always set. It
+/// is as wide as a pointer or a length. So a `Result` of one of these is two registers, and avoids
+/// memory.
 #[must_use]
 pub struct Error(NonZeroU64);
 
 const ALWAYS: NonZeroU64 = NonZeroU64::new(1 << 31).unwrap();
 
-/// ocinit's own failure, as docker and podman say it.
+/// ocinit's own failure, as in docker and podman.
 pub const STATUS_FAILED: u8 = 125;
-/// A standard stream is closed and nothing can take its place.
+/// A standard stream is closed and cannot be replaced.
 pub const STATUS_NO_STREAMS: u8 = 255;
-/// The container's command was found and cannot be executed.
+/// The container's command exists but is not executable.
 pub const STATUS_NOT_EXECUTABLE: u8 = 126;
-/// The container's command was not found.
+/// The container's command does not exist.
 pub const STATUS_NOT_FOUND: u8 = 127;
 
-/// The number of an error that got no text.
+/// The text number of an error without a text.
 const NO_TEXT: u16 = u16::MAX;
 
 /// A text, and whether an error owns it.
@@ -72,7 +72,7 @@ impl Text {
 }
 
 impl Write for Text {
-    /// Text that a reader could be deceived by is escaped ([`visible`]); what does not fit ends in
+    /// Appends text. Deceptive characters are escaped ([`visible`]); text that does not fit ends in
     /// `…`.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         const ELLIPSIS: &str = "…";
@@ -95,12 +95,12 @@ impl Write for Text {
     }
 }
 
-/// Bytes of one escaped character: `\\u202e`.
+/// Bytes of the longest escape: `\\u202e`.
 pub const ESCAPE_BYTES: usize = 6;
 
-/// Returns a character as a message shows it, so that a hostile name cannot forge a line: a control
-/// character as `\\xNN`; a character that reorders or hides text, or ends a line, as `\\uNNNN`;
-/// each other one as UTF-8.
+/// Returns a character as messages show it, so that a hostile name cannot forge a line. A control
+/// character becomes `\\xNN`. A character that reorders or hides text, or ends a line, becomes
+/// `\\uNNNN`. Each other one stays as UTF-8.
 pub fn visible(character: char, buffer: &mut [u8; ESCAPE_BYTES]) -> &[u8] {
     let code = character as u32;
     let digits: &[u32] = match character {
@@ -121,7 +121,7 @@ pub fn visible(character: char, buffer: &mut [u8; ESCAPE_BYTES]) -> &[u8] {
     &buffer[..2 + digits.len()]
 }
 
-/// Fills a free place with this text. Returns its number, or [`NO_TEXT`].
+/// Stores a text in a free slot. Returns its number, or [`NO_TEXT`].
 fn place(slots: &[Slot], text: fmt::Arguments<'_>) -> u16 {
     let free = |place: &Slot| !place.is_owned.swap(true, Ordering::Acquire);
     let Some(number) = slots.iter().position(free) else { return NO_TEXT };
@@ -133,35 +133,34 @@ fn place(slots: &[Slot], text: fmt::Arguments<'_>) -> u16 {
 }
 
 impl Error {
-    /// An error with this text: `Error::new(format_args!("blob {digest}: missing"))`.
+    /// Returns an error with this text: `Error::new(format_args!("blob {digest}: missing"))`.
     #[cold]
     #[inline(never)]
     pub fn new(text: fmt::Arguments<'_>) -> Error {
         Error::with_errno(text, Errno::NONE)
     }
 
-    /// An error that carries `errno` for a caller that decides by it; the text is the caller's,
-    /// whole.
+    /// Returns an error with `errno` for the caller's decisions. It does not add errno's own text.
     #[cold]
     pub fn with_errno(text: fmt::Arguments<'_>, errno: Errno) -> Error {
         Error(ALWAYS | u64::from(place(&SLOTS, text)) | (errno.number() as u64 & 0xfff) << 16)
     }
 
-    /// The errno behind this error; [`Errno::NONE`] if it did not come from the kernel.
+    /// Returns the errno behind this error, or [`Errno::NONE`] if it did not come from the kernel.
     pub fn errno(&self) -> Errno {
         Errno::new((self.0.get() >> 16 & 0xfff) as i32)
     }
 
-    /// The same error, seen from further out: `context: text`.
+    /// Adds context: `context: text`.
     #[cold]
     pub fn within(self, context: fmt::Arguments<'_>) -> Error {
         let longer = Error::with_errno(format_args!("{context}: {self}"), self.errno())
             .with_status(self.status());
-        // Without a place for the longer text the cause is worth more than the context.
+        // If the longer text finds no slot, the cause is more useful than the context.
         if longer.number() == NO_TEXT { self } else { longer }
     }
 
-    /// The same error, with one that came of cleaning up after it: `text; after`.
+    /// Adds an error of the cleanup after this one: `text; after`.
     #[cold]
     pub fn and(self, after: Error) -> Error {
         if let Some(mut text) =
@@ -172,7 +171,7 @@ impl Error {
         self
     }
 
-    /// The same error, with that of the cleanup, if it failed.
+    /// Adds the cleanup's error, if it failed.
     pub fn with(self, cleanup: Result<()>) -> Error {
         match cleanup {
             Ok(()) => self,
@@ -184,12 +183,12 @@ impl Error {
         self.0.get() as u16
     }
 
-    /// The exit status this error asks for: [`STATUS_FAILED`] unless it was told otherwise.
+    /// Returns the exit status for this error: [`STATUS_FAILED`] unless another was set.
     pub fn status(&self) -> u8 {
         STATUS_FAILED + (self.0.get() >> 28 & 3) as u8
     }
 
-    /// The same error, asking for another exit status: one of the three above.
+    /// Sets another exit status: one of the three above.
     pub fn with_status(mut self, status: u8) -> Error {
         let status = u64::from(status.saturating_sub(STATUS_FAILED) & 3) << 28;
         self.0 = ALWAYS | self.0.get() & !(3 << 28) | status;
@@ -198,7 +197,7 @@ impl Error {
 }
 
 impl Clone for Error {
-    /// Returns another error that says the same, with a text of its own.
+    /// Returns an error with a copy of the text.
     #[cold]
     fn clone(&self) -> Error {
         Error::with_errno(format_args!("{self}"), self.errno()).with_status(self.status())
@@ -230,12 +229,13 @@ impl fmt::Debug for Error {
     }
 }
 
-/// Adds what was being done, and to what, to a failure.
+/// Adds the action and its object to a failure.
 pub trait Context<T> {
-    /// `doing: cause`, as in `pivot_root: invalid argument`.
+    /// Returns `doing: cause`, as in `pivot_root: invalid argument`.
     fn doing(self, doing: &str) -> Result<T>;
 
-    /// `doing subject: cause`, as in `mount /proc: permission denied`. `subject` may be `&""`.
+    /// Returns `doing subject: cause`, as in `mount /proc: permission denied`. `subject` may be
+    /// `&""`.
     fn context(self, doing: &str, subject: &dyn Display) -> Result<T>;
 }
 
@@ -285,8 +285,8 @@ impl Display for Doing<'_> {
     }
 }
 
-/// Writes `doing` and a space before the first character of the subject, and no space where it has
-/// none.
+/// Writes `doing` and a space before the first character of the subject, and no space if it is
+/// empty.
 struct Joined<'a, 'b, 'c> {
     f: &'a mut fmt::Formatter<'b>,
     pending: &'c str,

@@ -7,32 +7,32 @@ use crate::error::{ESCAPE_BYTES, visible};
 use crate::limits::LOG_LINE_BYTES;
 use crate::sys::fd::{FdRef, STDERR, StaticFd};
 
-/// How much a line matters; the number is the kernel's log level (printk).
+/// The severity of a line. The number is the kernel's log level (printk).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Level {
     /// The run fails because of this.
     Error = 3,
-    /// Something was skipped or is odd, and the run goes on.
+    /// Something was skipped or is odd, but the run goes on.
     Warning = 4,
     /// A phase ended.
     Info = 6,
-    /// For whoever looks for a fault in ocinit.
+    /// For debugging ocinit itself.
     Debug = 7,
 }
 
-/// How a line is written.
+/// The form of a line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Format {
     /// `ocinit: text`.
     Text = 0,
-    /// The same with the level before it, as /dev/kmsg reads it.
+    /// The same after the level, as /dev/kmsg reads it.
     Kmsg = 1,
-    /// `{"level":"error","msg":"text","time":"2026-11-24T12:00:00Z"}`, as runc writes it and its
-    /// callers read it.
+    /// `{"level":"error","msg":"text","time":"2026-11-24T12:00:00Z"}`, the form of runc that its
+    /// clients read.
     Json = 2,
-    /// `text`: the caller puts a name before it.
+    /// `text`: the caller adds a name.
     Bare = 3,
 }
 
@@ -45,24 +45,24 @@ pub fn set_level(level: Level) {
     MOST.store(level as u8, Ordering::Relaxed);
 }
 
-/// From now on lines go to this descriptor, which stays open for the life of the process; the one
-/// before.
+/// Sends further lines to this fd, which stays open for the life of the process. Returns the former
+/// fd.
 pub fn set_target(fd: FdRef<'static>) -> FdRef<'static> {
     TARGET.replace(fd).unwrap_or(STDERR)
 }
 
-/// From now on lines are written like this.
+/// Sets the form of further lines.
 pub fn set_format(format: Format) {
     FORMAT.store(format as u8, Ordering::Relaxed);
 }
 
-/// Whether somebody reads along who may be shown more than lines: plain text, and not only errors.
+/// Returns true if progress output is appropriate: text format, level info or lower.
 pub fn is_plain() -> bool {
     FORMAT.load(Ordering::Relaxed) == Format::Text as u8
         && MOST.load(Ordering::Relaxed) >= Level::Info as u8
 }
 
-/// Writes `ocinit: text` as one line. Failing to is nobody's error.
+/// Writes `ocinit: text` as one line. Ignores a failure.
 pub fn line(level: Level, text: fmt::Arguments<'_>) {
     if level as u8 > MOST.load(Ordering::Relaxed) {
         return;
@@ -72,7 +72,7 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     if format == Format::Json as u8 {
         fields(level, text, true, &mut line);
     } else if level == Level::Debug && format != Format::Kmsg as u8 {
-        // Like runc's: the level marks it as no message for the user.
+        // Like runc: the level marks it as not meant for the user.
         fields(level, text, false, &mut line);
     } else if format == Format::Bare as u8 {
         let _ = write!(line, "{text}");
@@ -88,10 +88,10 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     let _ = crate::sys::fs::write_all(target, &line.bytes[..=line.len]);
 }
 
-/// What may follow a text that fills its line: the end of a JSON object, the end of the line.
+/// Bytes after a text that fills its line: the end of a JSON object, the end of the line.
 const LINE_END_BYTES: usize = 48;
 
-/// Level, text and time, as JSON or as `key=value`.
+/// Writes level, text and time, as JSON or as `key=value`.
 fn fields(level: Level, text: fmt::Arguments<'_>, is_json: bool, line: &mut Line) {
     let level = match level {
         Level::Error => "error",
@@ -115,9 +115,9 @@ fn fields(level: Level, text: fmt::Arguments<'_>, is_json: bool, line: &mut Line
     line.len += end.len();
 }
 
-/// The day of the Gregorian calendar that is so many days after 1970-01-01, as (year, month, day).
-/// (Counted from a 1 March, a year's months and leap day fall into a formula: Hinnant,
-/// "chrono-compatible date algorithms".)
+/// Returns the Gregorian date `days` after 1970-01-01, as (year, month, day). A year that starts on
+/// 1 March has its leap day last, so a formula gives the month (Hinnant, "chrono-compatible date
+/// algorithms").
 pub fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
@@ -129,7 +129,7 @@ pub fn date(days: u64) -> (u64, u64, u64) {
     (year + era * 400 + u64::from(month <= 2), month, day)
 }
 
-/// Writes untrusted text: each character as [`visible`] shows it.
+/// Writes untrusted text, each character as [`visible`] returns it.
 struct Visible<'a>(&'a mut Line);
 
 impl Write for Visible<'_> {
@@ -139,7 +139,7 @@ impl Write for Visible<'_> {
     }
 }
 
-/// The inside of a JSON string.
+/// Writes the inside of a JSON string.
 struct Escaped<'a>(&'a mut Line);
 
 impl Write for Escaped<'_> {
@@ -165,7 +165,7 @@ struct Line {
 }
 
 impl Line {
-    /// Appends a piece whole, or not at all.
+    /// Appends the whole piece, or nothing.
     fn push_whole(&mut self, piece: &[u8]) -> fmt::Result {
         if self.len + piece.len() > LOG_LINE_BYTES {
             return Err(fmt::Error);

@@ -1,5 +1,4 @@
-//! The front door: where the program starts, the panic handler, and the choice between PID 1 and a
-//! command.
+//! The program's start, the panic handler, and the choice between PID 1 and a command.
 #![cfg_attr(not(test), no_std, no_main)]
 #![cfg(not(test))]
 
@@ -7,8 +6,8 @@ use core::ffi::{CStr, c_char, c_int};
 
 ocinit::sys::arch::entry!(start);
 
-/// The stack protector's secret (`-mstack-protector-guard=global`, .cargo/config.toml). `entry` sets
-/// it before this page becomes read-only.
+/// The stack protector's secret (`-mstack-protector-guard=global`, .cargo/config.toml). `entry`
+/// sets it before this page becomes read-only.
 #[cfg(feature = "zstd")]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".data.rel.ro")]
@@ -30,17 +29,17 @@ unsafe extern "C" fn start(argc: c_int, argv: *const *const c_char, protected: c
         let errno = ocinit::sys::Errno::new(-protected);
         on_panic(format_args!("make constants read-only: {errno}"))
     }
-    // SAFETY: the caller vouches for both.
+    // SAFETY: the caller guarantees both arguments.
     let status = unsafe { run(argc, argv) };
     ocinit::sys::process::exit(status)
 }
 
-/// The kernel's `/init` is PID 1, everybody else types a command. The exit status.
+/// Runs PID 1 if the process is the kernel's `/init`, or else a command. Returns the exit status.
 ///
 /// # Safety
-/// As `start`.
+/// Same as `start`.
 unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
-    // SAFETY: the kernel has put there `argc` pointers to NUL-terminated strings that live as long
+    // SAFETY: the kernel stores `argc` pointers to NUL-terminated strings there; they live as long
     // as the process.
     let args: &'static [&'static CStr] =
         match unsafe { ocinit::sys::process::adopt_argv(argc, argv) } {
@@ -50,8 +49,8 @@ unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
                 return ocinit::error::STATUS_FAILED.into();
             }
         };
-    // The kernel's init may have words of its own (those after ` -- `); PID 1 of a container may be
-    // a command.
+    // The kernel's init may have arguments (those after ` -- `), and PID 1 of a container may be a
+    // command.
     let named_init = args
         .first()
         .is_some_and(|name| name.to_bytes().rsplit(|&byte| byte == b'/').next() == Some(b"init"));
@@ -59,8 +58,8 @@ unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
     if cfg!(feature = "init") && ocinit::sys::process::getpid() == 1 && is_init() {
         ocinit::init::main()
     }
-    // First of all, so that each stream gets its own number. No message: there may be no standard
-    // error. (The kernel's init has no /dev yet; it opens its console as soon as it has one.)
+    // First of all, so that each stream gets its own number. It gives no message, because stderr
+    // may be closed. The kernel's init has no /dev yet; it opens its console later.
     if ocinit::sys::fd::fill_standard_streams().is_err() {
         return ocinit::error::STATUS_NO_STREAMS.into();
     }
@@ -75,7 +74,7 @@ unsafe fn run(argc: c_int, argv: *const *const c_char) -> c_int {
     ocinit::error::STATUS_FAILED.into()
 }
 
-/// Whether any of the commands is built in.
+/// True if any command is compiled in.
 const HAS_COMMANDS: bool = cfg!(any(feature = "runtime", feature = "tools"));
 
 #[cfg(not(any(feature = "init", feature = "runtime", feature = "tools")))]
@@ -86,8 +85,7 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     if cfg!(debug_assertions) {
         on_panic(format_args!("{info}"))
     }
-    // As long as anything looks at `info`, the file keeps the place and the text of every possible
-    // panic: 12 KiB.
+    // Any use of `info` keeps the location and text of every possible panic in the file: 12 KiB.
     on_panic(format_args!("{}", ocinit::sys::trace::Trace::here()))
 }
 

@@ -1,10 +1,10 @@
-//! The large static buffers, claimed once and lent to one stage at a time.
+//! The large static buffers, claimed once and lent to one phase at a time.
 //!
-//! All are zeros, so they cost no bytes in the file, and no page until it is touched.
+//! All are zeros, so they take no space in the file, and no page until it is touched.
 
 use crate::sync::TryLock;
 
-/// Everything large, by the stage that borrows it.
+/// All large buffers, by the phase that borrows them.
 pub struct Memory {
     /// PID 1 itself.
     pub init: crate::init::InitMemory,
@@ -17,15 +17,14 @@ static MEMORY: TryLock<Memory> = TryLock::new(Memory {
     engine: crate::engine::EngineMemory::EMPTY,
 });
 
-/// The memory, once: whoever calls first keeps it for the life of the process.
+/// Returns the memory. The first caller keeps it for the life of the process.
 ///
 /// # Panics
-/// When called a second time, which is a mistake in the program.
+/// If it is called a second time, which is a bug.
 pub fn claim() -> &'static mut Memory {
     let mut guard = MEMORY.try_lock().expect("memory is claimed once");
     let memory: *mut Memory = &mut *guard;
     core::mem::forget(guard);
-    // SAFETY: the forgotten guard keeps the lock taken for ever: this is the only reference there
-    // will be.
+    // SAFETY: the forgotten guard keeps the lock for ever, so this is the only reference.
     unsafe { &mut *memory }
 }

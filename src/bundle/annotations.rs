@@ -1,4 +1,4 @@
-//! What the image says of itself, as annotations of the runtime config.
+//! The image's self-description, as annotations of the runtime config.
 
 use crate::codec::json::Text;
 use crate::error::{Context, Error, Result};
@@ -7,16 +7,15 @@ use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::io::text::{hash, words};
 use crate::limits::LABELS_MAX;
 
-/// The keys (or where they end in a dot or slash, their beginnings) that runc, crun, youki and Kata
-/// act upon: they would let an image reach for the host (mounts, hooks' files, systemd's
-/// properties, another hypervisor). conversion.md lets a converter leave such labels out if it says
-/// so.
+/// Keys (or prefixes, if they end in a dot or slash) that runc, crun, youki and Kata act upon. An
+/// image could reach the host by them: mounts, hooks' files, systemd's properties, another
+/// hypervisor. conversion.md lets a converter leave such labels out if it says so.
 const RUNTIMES_OWN: &str = "bundle io.katacontainers. io.kubernetes.cri. module.wasm.image/ org.criu. org.systemd.property. run.oci.";
 
 const PREFIX: &[u8] = b"org.opencontainers.image.";
 
-/// Key and value, one after the other: labels, and what the image's config says under the keys of
-/// conversion.md unless a label has that key.
+/// Returns keys and values in turn: the labels, and the config's values under the keys of
+/// conversion.md that no label has.
 pub fn collect<'m>(
     config: &Config<'_>,
     strings: &mut StringBlock<'m>,
@@ -35,7 +34,7 @@ pub fn collect<'m>(
     }
     for (n, (key, value)) in config.labels().enumerate() {
         let name = key.as_escaped().as_bytes();
-        // A key must be something, and of two that are alike the last one counts.
+        // An empty key is invalid, and of two equal ones the last one counts.
         if name.is_empty() || keys[n + 1..].contains(&keys[n]) {
             continue;
         }
@@ -51,7 +50,7 @@ pub fn collect<'m>(
     Ok(said.finish_words())
 }
 
-/// A label's key as JSON writes it. Its hash is compared first, because keys may be long and begin
+/// A label's key in its JSON form. Its hash is compared first, because keys may be long and begin
 /// alike.
 #[derive(PartialEq)]
 struct Key<'m> {
@@ -65,8 +64,7 @@ impl<'m> Key<'m> {
     }
 }
 
-/// Adds an annotation whose value is these texts, with commas between them; none where there is
-/// none.
+/// Adds an annotation of these texts, separated by commas; none if there are no texts.
 fn imply(
     config: &Config<'_>,
     name: &str,
@@ -96,7 +94,7 @@ fn add(text: &Text<'_>, words: &mut Builder<'_, '_>) -> Result<()> {
     text.write_to(words).doing("the image's annotations")
 }
 
-/// The last label whose key `is_it`, as JSON writes it; which of them it is.
+/// Returns the index of the last label for whose key (in its JSON form) `is_it` is true.
 fn last_label(config: &Config<'_>, is_it: &dyn Fn(&[u8]) -> bool) -> Option<usize> {
     let (mut n, mut found) = (0, None);
     for (key, _) in config.labels() {
@@ -108,7 +106,7 @@ fn last_label(config: &Config<'_>, is_it: &dyn Fn(&[u8]) -> bool) -> Option<usiz
     found
 }
 
-/// Whether a key is `own`, or begins with it where that ends in a dot or slash.
+/// Returns whether a key is `own`, or begins with it if `own` ends in a dot or slash.
 fn is_of(key: &[u8], own: &[u8]) -> bool {
     key.strip_prefix(own)
         .is_some_and(|rest| rest.is_empty() || matches!(own.last(), Some(b'.' | b'/')))

@@ -1,4 +1,4 @@
-//! How far docker's defaults reach here: limited by the machine and by the caller's privileges.
+//! docker's defaults, limited to the machine and to the caller's privileges.
 
 use crate::error::{Context, Error, Result};
 use crate::io::document;
@@ -12,7 +12,7 @@ use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs, process};
 use core::ffi::CStr;
 
-/// Returns the capabilities that the kernel knows and the caller may give away.
+/// Returns the capabilities that the kernel knows and the caller may pass on.
 pub fn capabilities() -> u64 {
     let is_root = process::effective_uid() == 0;
     // A non-root caller enters a user namespace later, whose root begins with all capabilities.
@@ -64,7 +64,7 @@ pub fn sysctls<'m>(strings: &mut StringBlock<'m>) -> Result<PackedStrings<'m>> {
     Ok(words.finish_words())
 }
 
-/// Fills `all` with docker's limits, lowered to what the caller may set, and the `given` ones.
+/// Fills `all` with docker's limits, lowered to the caller's maximum, and with the `given` ones.
 pub fn rlimits(given: &[Rlimit], all: &mut heapless::Vec<Rlimit, { Rlimit::KINDS }>) {
     let is_free = Groups::of_caller().is_all()
         && process::capabilities()
@@ -74,7 +74,7 @@ pub fn rlimits(given: &[Rlimit], all: &mut heapless::Vec<Rlimit, { Rlimit::KINDS
         let own = process::limit(limit.resource).unwrap_or((0, limit.hard));
         let most = if limit.resource == libc::RLIMIT_NOFILE as u32 { most } else { u64::MAX };
         let allowed = allowed(limit, if is_free { u64::MAX } else { own.1 }.min(most));
-        // A limit that changes nothing here could be refused on another machine.
+        // Another machine could refuse a limit, so one that changes nothing is left out.
         if (allowed.soft, allowed.hard) != own {
             // `all` has room for one limit of each kind.
             let _ = all.push(allowed);
@@ -93,9 +93,9 @@ fn allowed(limit: Rlimit, most: u64) -> Rlimit {
     Rlimit { soft: limit.soft.min(most), hard: limit.hard.min(most), ..limit }
 }
 
-/// The groups of the user namespace that we are in.
+/// The groups of our user namespace.
 struct Groups {
-    /// Extents (first in the namespace, first outside, count), as /proc/self/gid_map has them.
+    /// Extents (first in the namespace, first outside, count), as in /proc/self/gid_map.
     extents: heapless::Vec<[u64; 3], { crate::limits::ID_MAPPINGS_MAX }>,
 }
 
@@ -122,12 +122,12 @@ impl Groups {
         Groups { extents }
     }
 
-    /// It is the machine's own.
+    /// Returns whether they are the machine's own groups.
     fn is_all(&self) -> bool {
         matches!(self.extents[..], [[0, 0, count]] if count >= u64::from(u32::MAX))
     }
 
-    /// Returns the last group of the unbroken range from 0, as far as ping_group_range takes it.
+    /// Returns the last group of the unbroken range from 0, up to the maximum of ping_group_range.
     fn range(&self) -> Option<u64> {
         let mut end = 0;
         while let Some([inside, _, count]) =
@@ -144,12 +144,12 @@ fn number_in(path: &CStr) -> Option<u64> {
     decimal(document::read(CWD, path, &mut buffer).ok()?.trim_ascii())
 }
 
-/// Names in /dev that are not passed on: the container has its own.
+/// Names in /dev that are not passed on, because the container has its own.
 const NOT_PASSED: [&CStr; 6] = [c"pts", c"shm", c"fd", c"mqueue", c"console", c"ptmx"];
 /// The deepest level of devices in /dev (`/dev/bus/usb/001/001`).
 const DEPTH: usize = 4;
 
-/// Adds all devices of this machine's /dev to those that every container gets.
+/// Adds all devices of this machine's /dev to the default ones.
 pub fn host_devices<'m>(
     strings: &mut StringBlock<'m>,
     devices: &mut MappedVec<Device<'m>>,

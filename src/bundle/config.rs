@@ -1,4 +1,4 @@
-//! The runtime config of a bundle: for whatever runtime, on whatever host.
+//! The runtime config of a bundle, for any runtime on any host.
 
 use super::caller;
 use super::security::Given;
@@ -15,18 +15,19 @@ use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
 use crate::sys::vm::MappedVec;
 
-/// Whom a user namespace's users and groups are on the host.
+/// The mappings of a user namespace's users and groups to the host's.
 #[derive(Clone, Copy)]
 pub struct Rootless<'m> {
-    /// Users; one of them is 0.
+    /// Users; one maps 0.
     pub uids: &'m [IdMapping],
-    /// Groups; one of them is 0.
+    /// Groups; one maps 0.
     pub gids: &'m [IdMapping],
-    /// This process is in that namespace already; the container gets a network of its own in it.
+    /// This process is in that namespace already. The container gets its own network namespace in
+    /// it.
     pub joins: bool,
 }
 
-/// Where a config's lists are.
+/// The memory for a config's lists.
 pub struct Stock<'m> {
     mounts: Mounts<'m>,
     rlimits: heapless::Vec<Rlimit, { Rlimit::KINDS }>,
@@ -34,7 +35,7 @@ pub struct Stock<'m> {
 }
 
 impl Stock<'_> {
-    /// Nothing in them.
+    /// Empty lists.
     pub const EMPTY: Stock<'static> = Stock {
         mounts: MappedVec::new(MOUNTS_MAX),
         rlimits: heapless::Vec::new(),
@@ -42,14 +43,14 @@ impl Stock<'_> {
     };
 }
 
-/// Same limits as `runc spec`.
+/// The limits of `runc spec`.
 pub(super) const RLIMITS: &[Rlimit] =
     &[Rlimit { resource: libc::RLIMIT_NOFILE as u32, soft: 1024, hard: 1024 }];
 
 /// Turns the config of [`super::spec_from_image`] into one for a bundle. Also makes the image's
-/// WorkingDir in `root`, and the files of /etc that a runtime writes. `stock` holds its lists.
+/// WorkingDir in `root`, and a runtime's files of /etc. `stock` holds its lists.
 ///
-/// With `rootless` it is for a user who is not root: in a user namespace, with the host's network.
+/// With `rootless` it is for a non-root user: in a user namespace, with the host's network.
 pub fn for_bundle<'s, 'm: 's>(
     spec: &mut Spec<'s>,
     config: &Config<'_>,
@@ -66,7 +67,7 @@ pub fn for_bundle<'s, 'm: 's>(
             && mount.kind == c"none"
             && mount.options.iter().any(|option| option == c"ro")
         {
-            // `rbind` brings submounts along, which could be written: `rro` makes them read-only.
+            // `rbind` includes submounts, which could be writable: `rro` makes them read-only.
             mount.options = PackedStrings::new(b"rbind\0nosuid\0noexec\0nodev\0rro\0");
         }
         push(mounts, mount)?;
@@ -106,16 +107,16 @@ pub fn for_bundle<'s, 'm: 's>(
     in_root::make_directories(root, cwd, 0).on("make the image's WorkingDir", cwd).map(drop)
 }
 
-/// Adds a mount.
+/// Appends a mount, or returns an error that names the limit.
 pub fn push<'m>(mounts: &mut Mounts<'m>, mount: Mount<'m>) -> Result<()> {
     mounts.push(mount).map_err(|_| Error::new(format_args!("more than {MOUNTS_MAX} mounts")))
 }
 
-/// A default mount that a runtime can make without knowing which control groups the host has.
+/// Returns a default mount that works without knowledge of the host's cgroups.
 pub(super) fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'static> {
     let mut mount = *mount;
     match mount.kind.to_bytes() {
-        // Whichever version the host has: runc and crun go by the host, not by this word.
+        // runc and crun mount the host's cgroup version, whatever the word is.
         b"cgroup2" => (mount.kind, mount.source) = (c"cgroup", c"cgroup"),
         b"sysfs" if is_rootless => {
             (mount.kind, mount.source) = (c"none", c"/sys");
@@ -135,8 +136,7 @@ pub(super) fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'
     mount
 }
 
-/// Where the user namespace does not have the image's user or group, the process is its root, who
-/// owns all that was unpacked.
+/// Replaces an unmapped user or group by the user namespace's root, who owns all unpacked files.
 fn fit_user(spec: &mut Spec<'_>) {
     let user = &mut spec.process.user;
     if !holds(spec.uid_mappings, user.uid) || !holds(spec.gid_mappings, user.gid) {
@@ -147,12 +147,12 @@ fn fit_user(spec: &mut Spec<'_>) {
         (user.uid, user.gid) = (0, 0);
         spec.process.capabilities = super::privileges(0, spec.process.capabilities.bounding);
     }
-    // setgroups(2) is denied where newgidmap was not at work, and runc started by a user refuses
-    // them in any case.
+    // setgroups(2) is denied without newgidmap, and a non-root runc always refuses supplementary
+    // groups.
     user.additional_gids.truncate(0);
 }
 
-/// Whether a user or group of the container is among these.
+/// Returns whether these mappings include a user or group of the container.
 pub fn holds(mappings: &[IdMapping], id: u32) -> bool {
     mappings.iter().any(|mapping| mapping.holds(id))
 }

@@ -1,5 +1,4 @@
-//! The environment: what was given, then what the image says, then defaults for names that neither
-//! has.
+//! The environment: the user's entries, then the image's, then defaults for names in neither.
 
 use crate::error::{Context, Error, Result};
 use crate::image::Texts;
@@ -10,18 +9,18 @@ use crate::spec::defaults;
 use core::ffi::CStr;
 use core::ops::Range;
 
-/// Where the defaults come from.
+/// The values of default entries.
 pub struct Defaults<'a> {
-    /// The user's, from /etc/passwd.
+    /// The user's home directory, from /etc/passwd.
     pub home: &'a [u8],
-    /// Of a host with a name.
+    /// The host name, if the container has one.
     pub hostname: Option<&'a CStr>,
-    /// The process has one.
+    /// The process has a terminal.
     pub terminal: bool,
 }
 
-/// The image's entries stand as they are, two of one name too; those whose name was given are left
-/// out.
+/// Appends the image's entries unchanged, even two of one name. It leaves out those whose name the
+/// user gave.
 pub fn merge<'m>(
     image: Texts<'_>,
     given: Option<&mut dyn Iterator<Item = &[u8]>>,
@@ -61,24 +60,24 @@ pub fn merge<'m>(
     Ok(env.finish_words())
 }
 
-/// Up to so many entries, each is compared with all others.
+/// Up to this number of entries, each is compared with all others.
 const FEW: usize = 64;
-/// Size of a place in the table: the entry's start plus one; 0 if the place is free.
+/// Bytes of a table entry: the string's start plus one, or 0 if it is free.
 const PLACE_BYTES: usize = 4;
 
-/// The names of the entries that were given, in a hash table if they are many: comparing each with
-/// all takes minutes.
+/// The names of the user's entries, in a hash table if there are many: pairwise comparison takes
+/// minutes.
 struct Names {
-    /// Places in the table, a power of two; 0 if there is no table.
+    /// Entries in the table, a power of two; 0 if there is no table.
     places: usize,
 }
 
 impl Names {
-    /// Empties the first of two entries with one name. The table lies in memory that `env`
+    /// Empties the earlier of two entries with one name. The table lies in memory that `env`
     /// reserves.
     fn of(env: &mut Builder<'_, '_>, count: usize) -> Names {
         let places = (2 * count).next_power_of_two();
-        // Without room for a table each entry is compared with all others.
+        // If the table does not fit, each entry is compared with all others.
         let places = if count > FEW && env.reserve(places * PLACE_BYTES) { places } else { 0 };
         let names = Names { places };
         let (words, table) = env.with_reserved();
@@ -101,8 +100,8 @@ impl Names {
         names
     }
 
-    /// Returns where the entry of this name stands, its NUL included, and the name's place in the
-    /// table.
+    /// Returns the range of the entry with this name, including its NUL, and the name's table
+    /// entry.
     fn find(
         &self,
         words: &[u8],
@@ -126,7 +125,7 @@ impl Names {
         }
     }
 
-    /// True if the entry that begins at `start`, the last, has the name of one before `end`.
+    /// Returns whether the last entry, at `start`, has the name of an entry before `end`.
     fn is_among(&self, env: &mut Builder<'_, '_>, end: usize, start: usize) -> bool {
         let (words, table) = env.with_reserved();
         let (given, last) = words.split_at(start);
@@ -134,7 +133,7 @@ impl Names {
     }
 }
 
-/// Removes empty words: the places of overridden entries.
+/// Removes the empty words of overridden entries.
 fn drop_empty(env: &mut Builder<'_, '_>) {
     let (words, _) = env.with_reserved();
     let (mut kept, mut start) = (0, 0);
@@ -160,7 +159,7 @@ fn name_of(entry: &[u8]) -> &[u8] {
     entry.split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
-/// Where the entry of this name stands, its NUL included.
+/// Returns the range of the entry with this name, including its NUL.
 fn position(words: &[u8], name: &[u8]) -> Option<Range<usize>> {
     let mut start = 0;
     while start < words.len() {
@@ -172,7 +171,7 @@ fn position(words: &[u8], name: &[u8]) -> Option<Range<usize>> {
     None
 }
 
-/// The entry at `start`, its NUL included, if it has this name.
+/// Returns the range of the entry at `start`, including its NUL, if it has this name.
 fn position_at(words: &[u8], start: usize, name: &[u8]) -> Option<Range<usize>> {
     let rest = words.get(start..)?;
     let length = rest.iter().position(|byte| *byte == 0)?;
@@ -218,7 +217,8 @@ mod tests {
             (0..60_000).map(|n| format!("NAME_OF_{n}={n}").into_bytes()).collect();
         let started = Instant::now();
         assert_eq!(merged(&given).len(), given.len() + 2);
-        // Unoptimised and beside other tests; comparing each with all would take minutes.
+        // The limit allows for an unoptimised build beside other tests; pairwise comparison takes
+        // minutes.
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }

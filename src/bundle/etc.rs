@@ -1,9 +1,9 @@
 //! The files of /etc that a container expects from its runtime.
 //!
-//! docker mounts its own over the image's. Our root belongs to one container, so we write them to
-//! it. A bundle gets new ones ([`replace_etc`]): the image's describe the machine that built it.
-//! PID 1 only fills in missing or empty ones ([`complete_etc`]). It writes no /etc/resolv.conf: it
-//! knows no name server.
+//! docker mounts its own over the image's. Our root belongs to one container, so we write to it. A
+//! bundle gets new files ([`replace_etc`]), because the image's describe the machine that built it.
+//! PID 1 only fills in missing or empty ones ([`complete_etc`]). It writes no /etc/resolv.conf,
+//! because it knows no name server.
 
 use crate::error::{Context, Result};
 use crate::io::lossy::{LossyC, On};
@@ -16,9 +16,8 @@ use core::ffi::CStr;
 use core::fmt::Write;
 
 /// Replaces /etc/hosts, /etc/hostname and /etc/resolv.conf in `root`. A directory of such a name
-/// stays.
-/// If /etc is not a directory, or closed to us, the image's files stay, with a warning.
-/// `has_network`: the container has the caller's network, and so its name servers.
+/// stays. If /etc is not a directory, or inaccessible, the image's files stay, with a warning.
+/// `has_network` means that the container shares the caller's network, and so its name servers.
 pub fn replace_etc(root: FdRef<'_>, hostname: &CStr, has_network: bool) -> Result<()> {
     let etc = match in_root::make_directories(root, c"/etc", 0) {
         Ok(etc) => etc,
@@ -58,11 +57,11 @@ fn keeps(path: &CStr, errno: Errno) {
     crate::warning!("{} is not written for the container: {errno}", LossyC(path));
 }
 
-/// The lines that docker writes behind the first one.
+/// The lines that docker writes after the first one.
 const IPV6_HOSTS: &str = "::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\nff00::\tip6-mcastprefix\n\
     ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 
-/// Replaces a file or link by a new file. Neither a link's target nor other hard links change.
+/// Replaces a file or link by a new file. It changes neither a link's target nor other hard links.
 fn replace(etc: FdRef<'_>, name: &CStr, text: &[u8]) -> crate::sys::Result<()> {
     match fs::unlink(etc, name) {
         Ok(()) | Err(Errno::ENOENT) => {}
@@ -73,8 +72,8 @@ fn replace(etc: FdRef<'_>, name: &CStr, text: &[u8]) -> crate::sys::Result<()> {
     fs::write_all(file.by_ref(), text)
 }
 
-/// Writes /etc/hosts and /etc/hostname in `root` where they are missing or empty. On a read-only
-/// root nothing happens.
+/// Writes /etc/hosts and /etc/hostname in `root` if they are missing or empty. Ignores a read-only
+/// root.
 pub fn complete_etc(root: FdRef<'_>, hostname: &CStr) -> Result<()> {
     let name = LossyC(hostname);
     match fs::mkdir(root, c"etc", 0o755) {
@@ -101,7 +100,7 @@ fn fill(root: FdRef<'_>, path: &CStr, text: &[u8]) -> crate::sys::Result<()> {
             }
             fs::open_resolved(root, path, fs::O_WRONLY | fs::O_NONBLOCK, 0, resolve)
         }
-        // O_EXCL: a link to nothing is the image's business.
+        // O_EXCL: a dangling link of the image stays.
         Err(Errno::ENOENT) => {
             let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL;
             fs::open_resolved(root, path, flags, 0o644, resolve)

@@ -1,4 +1,4 @@
-//! The config of a container that nothing is known of: something to change.
+//! The example config, for the user to edit.
 
 use super::config::{RLIMITS, Rootless, for_any_host, push};
 use super::volumes::Mounts;
@@ -11,8 +11,8 @@ use crate::sys::clone::{
 };
 use crate::sys::signal::SIGTERM;
 
-/// What `runc spec` writes, with this project's mounts, and what it hides; a user's in a user
-/// namespace, with the host's network.
+/// Returns the config of `runc spec`, with this project's mounts and hidden paths. A non-root
+/// user's has a user namespace and the host's network.
 pub fn example<'s>(
     rootless: Option<Rootless<'s>>,
     mounts: &'s mut Mounts<'static>,

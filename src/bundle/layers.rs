@@ -1,4 +1,4 @@
-//! An image's layers, one over the other, become a root file system.
+//! Applies an image's layers in order, into one root file system.
 
 use crate::image::{Layer, Store};
 use crate::io::observer::Observer;
@@ -8,8 +8,8 @@ use crate::sys::fd::FdRef;
 use crate::sys::{self, fs};
 use crate::{Context, Error, Result};
 
-/// Verifies and applies all layers, lowest first. Returns their sum. `root` is empty at first, and
-/// is emptied again if a layer turns out to need two passes.
+/// Verifies and applies all layers, lowest first. Returns the sum of their counts. `root` is empty
+/// at first. It is emptied again if a layer turns out to need two passes.
 pub fn unpack_layers(
     store: &Store<'_>,
     layers: &[Layer],
@@ -49,7 +49,7 @@ fn empty(root: FdRef<'_>, before: &fs::Stat) -> sys::Result<()> {
     fs::set_times(root, c"", before.modified)
 }
 
-/// Which layers are applied in two passes.
+/// The layers that are applied in two passes.
 pub struct Plan {
     first: [bool; LAYERS_MAX],
     restarts: usize,
@@ -92,7 +92,7 @@ impl Plan {
     }
 }
 
-/// Does something with each layer, lowest first. An error says which one it was.
+/// Calls `act` with each layer, lowest first. An error names the layer.
 pub fn each_layer(
     store: &Store<'_>,
     layers: &[Layer],

@@ -1,5 +1,4 @@
-//! Puts image and root file system together into a runtime config (conversion.md of the
-//! image-spec).
+//! Combines image and root file system into a runtime config (conversion.md of the image-spec).
 
 mod annotations;
 mod caller;
@@ -38,39 +37,40 @@ use crate::sys::clone::{
 use crate::sys::fd::FdRef;
 use crate::sys::signal;
 
-/// What the caller of an image wants otherwise than the image says.
+/// The user's settings that override the image's.
 #[derive(Default)]
 pub struct Overrides<'a> {
-    /// Instead of the image's `Cmd`; `Entrypoint` stays, as with `docker run IMAGE ARG…`.
+    /// Replaces the image's `Cmd`. `Entrypoint` stays, as with `docker run IMAGE ARG…`.
     pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
-    /// `NAME=VALUE` each; they replace the image's by name, a later one an earlier one.
+    /// `NAME=VALUE` each. They replace the image's by name, and a later one replaces an earlier
+    /// one.
     pub env: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
-    /// Instead of the image's `User`.
+    /// Replaces the image's `User`.
     pub user: Option<&'a str>,
-    /// Instead of the image's `WorkingDir`.
+    /// Replaces the image's `WorkingDir`.
     pub workdir: Option<&'a str>,
-    /// At most 64 bytes; [`DEFAULT_HOSTNAME`] where there is none.
+    /// At most 64 bytes; [`DEFAULT_HOSTNAME`] if None.
     pub hostname: Option<&'a str>,
-    /// The process gets a pseudo-terminal: `TERM` is set where the image does not.
+    /// The process gets a pseudo-terminal, and `TERM` if the image does not set it.
     pub terminal: bool,
-    /// It gets a network namespace of its own, with nothing but loopback.
+    /// The container gets its own network namespace, with loopback only.
     pub no_network: bool,
-    /// It is the child of a reaping, forwarding init of ours.
+    /// The process is the child of our reaping and forwarding init.
     pub init: bool,
-    /// It is PID 1 of the machine: no namespaces, all privileges, nothing hidden (for
+    /// The process is PID 1 of the machine: no namespaces, all privileges, no hidden paths (for
     /// [`crate::container::become_process`]).
     pub machine: bool,
-    /// It is for a config.json, which somebody may change: nothing of it stands in two places
+    /// The config becomes a config.json for the user to edit, so no value stands in two places
     /// ([`for_bundle`]).
     pub bundle: bool,
-    /// What it may use.
+    /// Resource limits.
     pub resources: Resources,
-    /// Capabilities, seccomp and limits that the caller chose.
+    /// The user's capabilities, seccomp profile and limits.
     pub security: Security,
 }
 
 impl<'a> Overrides<'a> {
-    /// Returns what the user said; arguments and environment are not in a draft.
+    /// Returns the draft's settings. Arguments and environment are not in a draft.
     pub fn of(draft: &Draft<'a>) -> Overrides<'a> {
         let quota = |thousandths: u64| thousandths * CPU_PERIOD_US / units::ONE;
         Overrides {
@@ -91,14 +91,14 @@ impl<'a> Overrides<'a> {
     }
 }
 
-/// The name of a container that was given none.
+/// The host name if none is given.
 pub const DEFAULT_HOSTNAME: &CStr = c"ocinit";
 /// The longest host name, in bytes (`__NEW_UTS_LEN`).
 const HOSTNAME_BYTES: usize = 64;
 
-/// The runtime config of an image whose layers are in `root`; its text goes to `strings`.
+/// Returns the runtime config of an image whose layers are in `root`. `strings` holds its text.
 ///
-/// Only reads in `root`: /etc/passwd and /etc/group, neither of which leads out of it.
+/// It only reads in `root`: /etc/passwd and /etc/group, resolved beneath it.
 pub fn spec_from_image<'m>(
     config: &Config<'_>,
     overrides: Overrides<'_>,
@@ -115,8 +115,8 @@ pub fn spec_from_image<'m>(
         None => Some(DEFAULT_HOSTNAME),
     };
     let args = match args(config, overrides.args, strings)? {
-        // As `runc spec` and umoci have it: a config must say something, and whoever has the bundle
-        // can change it.
+        // Same default as `runc spec` and umoci: a config needs a program, and the user can edit
+        // it.
         args if args.first().is_none() && overrides.bundle => PackedStrings::new(b"sh\0"),
         args if args.first().is_none() => {
             return Err(Error::new(format_args!(
@@ -178,7 +178,7 @@ pub fn spec_from_image<'m>(
         masked_paths: if hides { caller::masked_paths(strings)? } else { PackedStrings::default() },
         readonly_paths: if hides { defaults::READONLY_PATHS } else { PackedStrings::default() },
         resources: overrides.resources,
-        // A layer, or the container's root, may bring any device node.
+        // A layer, or the container's root, may contain any device node.
         denies_devices: !machine && !privileged,
         uid_mappings: &[],
         gid_mappings: &[],
@@ -197,23 +197,23 @@ pub fn spec_from_image<'m>(
     })
 }
 
-/// Says what of the image is not carried out. (An error's text has no control characters, whatever
-/// the image's has.)
+/// Warns about an ignored property of the image. An error's text has no control characters, so an
+/// image cannot forge lines.
 fn warn(what: &str, name: &dyn Display, why: &dyn Display) {
     let line = Error::new(format_args!("the image's {what} {name}: {why}"));
     crate::warning!("{line}");
 }
 
-/// What docker lets a user do.
+/// Returns docker's capabilities for a user.
 fn privileges(uid: u32, all: u64) -> Capabilities {
     match uid {
         0 => Capabilities::all(all),
-        // What an exec would leave it, which docker sets as well.
+        // The sets that an execve(2) would leave; docker sets them as well.
         _ => Capabilities { bounding: all, ..Capabilities::default() },
     }
 }
 
-/// Entrypoint and Cmd, or Entrypoint and what was given.
+/// Returns Entrypoint and Cmd, or Entrypoint and the user's arguments.
 fn args<'m>(
     config: &Config<'_>,
     given: Option<&mut dyn Iterator<Item = &[u8]>>,
@@ -241,7 +241,7 @@ fn add_all(list: Texts<'_>, words: &mut Builder<'_, '_>) -> Result<()> {
     Ok(())
 }
 
-/// Where the process starts; a relative directory is meant from `/`.
+/// Returns the working directory. A relative one starts at `/`.
 fn directory<'m>(
     config: &Config<'_>,
     given: Option<&str>,

@@ -5,22 +5,22 @@ use crate::codec::json::Value;
 use crate::spec::settings::{Draft, Filter};
 use crate::spec::{Rlimit, capability};
 
-/// Restrictions that the caller lifts or adds.
+/// Restrictions that the user lifts or adds.
 #[derive(Clone, Copy, Default)]
 pub struct Security {
-    /// All capabilities and devices, nothing filtered, hidden or read-only (docker's
+    /// All capabilities and devices; nothing is filtered, hidden or read-only (docker's
     /// `--privileged`).
     pub privileged: bool,
-    /// An exec never gives more privileges.
+    /// execve(2) grants no privileges (docker's `no-new-privileges`).
     pub no_new_privileges: bool,
     /// No seccomp profile: all system calls are allowed.
     pub unconfined: bool,
-    /// Nothing of /proc and /sys is hidden or read-only (docker's `systempaths=unconfined`).
+    /// No path of /proc and /sys is hidden or read-only (docker's `systempaths=unconfined`).
     pub shows_all: bool,
 }
 
 impl Security {
-    /// Returns what the draft lifts and adds.
+    /// Returns the restrictions in the draft.
     pub fn of(draft: &Draft<'_>) -> Security {
         Security {
             privileged: draft.privileged,
@@ -30,17 +30,17 @@ impl Security {
         }
     }
 
-    /// Returns the bounding set of a process with all that this allows.
+    /// Returns the largest bounding set that the restrictions allow.
     pub fn bounding(&self) -> u64 {
         if self.privileged { caller::capabilities() } else { capability::DEFAULT }
     }
 }
 
-/// Further settings that the caller gives a config.
+/// Further settings of the user for a config.
 #[derive(Clone, Copy, Default)]
 pub struct Given<'a> {
-    /// A seccomp profile of the runtime-spec's form instead of docker's.
+    /// A seccomp profile in the runtime-spec's form instead of docker's.
     pub profile: Option<Value<'a>>,
-    /// Limits in addition to the default ones; of one kind, these count.
+    /// Limits in addition to the default ones. They win over defaults of the same kind.
     pub rlimits: &'a [Rlimit],
 }

@@ -1,4 +1,4 @@
-//! Conversion, on small images and root directories made here.
+//! Conversion of small images and root directories made here.
 
 use super::*;
 use crate::codec::json;
@@ -7,7 +7,7 @@ use crate::sys::fs;
 use std::ffi::CString;
 use std::path::PathBuf;
 
-/// A directory that is removed again.
+/// A directory, removed on drop.
 struct Root {
     path: PathBuf,
     fd: Fd,
@@ -171,7 +171,7 @@ fn long_lines_take_no_memory_and_endless_files_end() {
     assert!(user(root.fd.by_ref(), "app").unwrap_err().contains("supplementary groups"));
 }
 
-/// The spec of an image with this `config`, as lines.
+/// Returns the spec of an image with this `config`, as lines.
 fn spec(
     config: &str,
     change: impl FnOnce(&mut Overrides<'_>),

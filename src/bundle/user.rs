@@ -1,11 +1,12 @@
 //! The image's `User`, in every form, looked up in the image's own files.
 //!
 //! ```text
-//!  user  uid               group and supplementary groups from the files; a uid that is in none has group 0
-//!  user:group  uid:gid  …  that group, and no supplementary ones
+//! user        uid          group and supplementary groups from the files; an unknown uid has group 0
+//! user:group  uid:gid  …   that group, and no supplementary ones
 //! ```
-//! What is all digits is a number, even where a user or group has that name (CVE-2016-3697). A name
-//! that is not found is an error, and so is a bad number: neither ever becomes 0 (CVE-2024-40635).
+//!
+//! Digits alone are an ID, even if a user or group has that name (CVE-2016-3697). An unknown name
+//! and a bad number are errors: neither ever becomes 0 (CVE-2024-40635).
 
 use crate::error::{Error, Result};
 use crate::io::lossy::Elided;
@@ -17,7 +18,8 @@ use crate::sys::fd::FdRef;
 const PASSWD: &core::ffi::CStr = c"/etc/passwd";
 const GROUP: &core::ffi::CStr = c"/etc/group";
 
-/// Whom `wanted` names; nobody named is root. `home` becomes the user's, or `/`.
+/// Returns the user that `wanted` names, or root if it is empty. Sets `home` to the user's home
+/// directory, or `/`.
 #[inline(never)]
 pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
     let mut parts = wanted.splitn(2, |byte| *byte == b':');
@@ -38,15 +40,15 @@ pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
         None if known => add_groups(root, &login, &mut user)?,
         None => {}
     }
-    // The primary group stands among the others, as docker and containerd have it since
-    // CVE-2022-2989 and its like: without it a set-group-ID program could shed it.
+    // The supplementary groups include the primary one, as in docker and containerd since
+    // CVE-2022-2989 and others. Otherwise a set-group-ID program could drop it.
     if !user.additional_gids.contains(&user.gid) {
         push(&mut user, None)?;
     }
     Ok(user)
 }
 
-/// A number, where it is meant as one.
+/// Returns the number, if the text is one.
 fn parse(what: &str, text: &[u8]) -> Result<Option<u32>> {
     if !text.iter().all(u8::is_ascii_digit) {
         return Ok(None);
@@ -54,7 +56,7 @@ fn parse(what: &str, text: &[u8]) -> Result<Option<u32>> {
     number(text).map(Some).ok_or_else(|| error(what, text, "not a number from 0 to 4294967294"))
 }
 
-/// Takes uid, gid, name and home from the first line that fits; whether there is one.
+/// Takes uid, gid, name and home from the first line that matches. Returns whether there is one.
 fn find_user(
     root: FdRef<'_>,
     name: &[u8],
@@ -99,7 +101,7 @@ fn find_user(
     Ok(false)
 }
 
-/// The number of a group given by name or number.
+/// Returns the ID of a group given by name or number.
 fn find_group(root: FdRef<'_>, name: &[u8]) -> Result<u32> {
     if let Some(gid) = parse("group", name)? {
         return Ok(gid);
@@ -114,7 +116,7 @@ fn find_group(root: FdRef<'_>, name: &[u8]) -> Result<u32> {
     found.ok_or_else(|| error("group", name, "not in the image's /etc/group"))
 }
 
-/// Adds every group that lists `login` as a member, after the primary one.
+/// Adds every group that has `login` as a member, after the primary one.
 fn add_groups(root: FdRef<'_>, login: &Field, user: &mut User) -> Result<()> {
     push(user, None)?;
     // A line of passwd may have no name; a group of nobody has one member of that name.
@@ -140,8 +142,7 @@ fn push(user: &mut User, gid: Option<u32>) -> Result<()> {
     })
 }
 
-/// What is told of a group: once without a member, when its number is read, then once for each
-/// member.
+/// Gets a group: once without a member, when its ID is read, then once for each member.
 type Visit<'v> = &'v mut dyn FnMut(&Table, End, &Field, Option<u32>, Option<&Field>) -> Result<()>;
 
 fn walk_groups(table: &mut Table, visit: Visit<'_>) -> Result<()> {

@@ -1,9 +1,7 @@
-//! Every blob that an image, or a whole layout, is made of: read, hashed, compared, and nothing
-//! written.
+//! Verifies every blob of an image or of a whole layout. It writes nothing.
 //!
-//! First all documents are read, and it is noted what they name, each blob once. Then the notes are
-//! gone through: so it is known from the start how much there is to do, and what a blob is that
-//! nothing refers to.
+//! First it reads all documents and lists the blobs that they name, each once. Then it verifies the
+//! listed blobs. So the total is known from the start, and so are unreferenced blobs.
 
 use crate::codec::digest::{Digest, Hasher};
 use crate::image::walk_index::{
@@ -18,35 +16,35 @@ use crate::sys::Errno;
 use crate::sys::vm::MappedVec;
 use crate::{Context, Error, Result};
 
-/// What is to be verified, and what came of it.
+/// The blobs to verify, and the counts.
 pub struct Work {
     tasks: MappedVec<Task>,
-    /// Images, of any platform.
+    /// Number of images, of any platform.
     pub images: u64,
-    /// Artifacts and attestations.
+    /// Number of artifacts and attestations.
     pub artifacts: u64,
-    /// Blobs that nothing refers to.
+    /// Number of unreferenced blobs.
     pub unreferenced: u64,
-    /// Files beside the blobs whose names are no digests that can be verified.
+    /// Number of files beside the blobs whose names are not digests of a known algorithm.
     pub others: u64,
-    /// Foreign layers that are not there, as they need not be.
+    /// Number of missing foreign layers, which are optional.
     pub foreign: u64,
 }
 
 #[derive(Clone, Copy)]
 struct Task {
     layer: Layer,
-    /// The manifest that names it, and its number and theirs among the layers; 0 where it is none.
+    /// The manifest that names it, its number and the number of layers; 0 if it is not a layer.
     image: Digest,
     number: u16,
     count: u16,
-    /// It is a document, and was verified when it was read.
+    /// A document, which was verified when it was read.
     is_done: bool,
 }
 
 impl Work {
-    /// Reads and verifies all documents in scope, and notes what they name. Where the scope is
-    /// everything, also blobs that nothing refers to are noted.
+    /// Reads and verifies all documents in scope, and lists their blobs. If the scope is
+    /// everything, it lists unreferenced blobs, too.
     pub fn collect(
         store: &Store<'_>,
         scope: &Scope<'_>,
@@ -70,7 +68,7 @@ impl Work {
                 return Err(fault.clone());
             }
             let is_manifest = found.is_manifest();
-            // What was read as a document is not read again.
+            // A blob that was read as a document is not read again.
             let is_new = work.note(
                 &found.digest,
                 found.size,
@@ -137,8 +135,8 @@ impl Work {
         self.add(&Task { layer, image: Digest::ZERO, number: 0, count: 0, is_done })
     }
 
-    /// Whether it is new. A layer that is the same in two images is one; with another diff_id it is
-    /// another.
+    /// Adds a task. Returns whether it is new. A layer of two images counts once, unless their
+    /// diff_ids differ.
     fn add(&mut self, task: &Task) -> Result<bool> {
         let is_same = |known: &Task| {
             known.layer.name() == task.layer.name()
@@ -157,12 +155,12 @@ impl Work {
         self.tasks.push(*task).map_err(full).map(|()| true)
     }
 
-    /// Number of blobs, and their bytes as they are stored.
+    /// Returns the number of blobs, and the sum of their stored bytes.
     pub fn size(&self) -> (u64, u64) {
         (self.tasks.len() as u64, self.tasks.iter().map(|task| task.layer.size).sum())
     }
 
-    /// Verifies what was noted; the first fault ends it.
+    /// Verifies the listed blobs, up to the first error.
     pub fn run(
         &self,
         store: &Store<'_>,
@@ -196,7 +194,7 @@ impl Work {
     }
 }
 
-/// A blob's digest alone.
+/// Verifies a blob by its digest alone.
 fn check(blob: &Section, digest: &Digest, watch: &dyn Observer, buffer: &mut [u8]) -> Result<()> {
     let mut hasher = Hasher::new(digest.algorithm());
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! The image's `Volumes`: places for data that is not the image's.
+//! The image's `Volumes`: mounts for data that does not belong to the image.
 
 use super::config::{Rootless, holds, push};
 use crate::codec::json::Text;
@@ -14,12 +14,12 @@ use crate::sys::vm::MappedVec;
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// The mounts of one container, in their order.
+/// The mounts of one container, in order.
 pub type Mounts<'m> = MappedVec<Mount<'m>>;
 
-/// Makes the directories of volumes that are missing in `root` (0755, root's). For a root that is
-/// one container's alone and is gone with it: there the directory is the volume, and hides nothing
-/// of what the image has in it.
+/// Makes the missing directories of volumes in `root` (0755, owned by root). It is for a root that
+/// belongs to one container and goes with it. There the directory is the volume, and keeps the
+/// image's files visible.
 pub fn make_volumes(
     config: &Config<'_>,
     root: FdRef<'_>,
@@ -37,9 +37,8 @@ pub fn make_volumes(
     Ok(())
 }
 
-/// Adds a tmpfs for each volume. It begins as the directory in `root` is: `tmpcopyup` brings what
-/// is in it (runc and crun know that option of the runtime-spec), and its owner and permissions are
-/// the directory's.
+/// Adds a tmpfs for each volume, with a copy of the directory in `root`. `tmpcopyup` copies its
+/// files (runc and crun know that option of the runtime-spec). Owner and mode are the directory's.
 pub fn mount_volumes<'m>(
     config: &Config<'_>,
     root: FdRef<'_>,
@@ -76,8 +75,7 @@ pub fn mount_volumes<'m>(
     Ok(())
 }
 
-/// The options of a volume's mount; `None` where the image has something else than a directory
-/// there.
+/// Returns the options of a volume's mount; `None` if the image has a non-directory there.
 fn options<'m>(
     root: FdRef<'_>,
     path: &CStr,
@@ -95,7 +93,7 @@ fn options<'m>(
     words.push(b"mode=")?;
     words.push(&[9, 6, 3, 0].map(|shift: u32| b'0' + (mode >> shift & 7) as u8))?;
     words.end_word()?;
-    // Who is not in the user namespace owns nothing there; then the mount is its root's.
+    // If the owner is not mapped, the mount belongs to the user namespace's root.
     let is_known = rootless.is_none_or(|ids| holds(ids.uids, uid) && holds(ids.gids, gid));
     for (name, id) in [("uid", uid), ("gid", gid)] {
         if is_known {
@@ -106,7 +104,7 @@ fn options<'m>(
     Ok(Some(words.finish_words()))
 }
 
-/// Where a volume is: absolute, without `.`, `..` and doubled slashes, as runtimes read it.
+/// Sets the volume's path as runtimes read it: absolute, without `.`, `..` and doubled slashes.
 fn destination(volume: &Text<'_>, strings: &mut StringBlock<'_>, path: &mut PathBuf) -> Result<()> {
     let mut written = strings.begin();
     volume.write_to(&mut written).doing("the image's Volumes")?;
@@ -127,8 +125,8 @@ fn destination(volume: &Text<'_>, strings: &mut StringBlock<'_>, path: &mut Path
     Ok(())
 }
 
-/// The whole root, or what belongs to the kernel's own file systems. A mount there would hide what
-/// protects the host (CVE-2019-16884); images for systemd name /sys/fs/cgroup.
+/// Returns true for the root and for the kernel's own file systems. A mount there would hide the
+/// host's protection (CVE-2019-16884); images for systemd name /sys/fs/cgroup.
 fn is_kernels(path: &[u8]) -> bool {
     let below =
         |top: &&[u8]| path.strip_prefix(*top).is_some_and(|rest| matches!(rest, [] | [b'/', ..]));
