@@ -6,11 +6,9 @@ use super::command::{Command, Run};
 use super::max_size::MaxSize;
 use super::notices::warn;
 use super::progress::Progress;
-use super::{image, options, rootless, settings};
+use super::{image, options, settings};
 use crate::Result;
-use crate::container::userns::Ids;
-use crate::engine::bundle::{FromImage, Place, make};
-use crate::log::Level;
+use crate::engine::bundle::{Bundle, make_bundle};
 
 pub(super) const COMMAND: Command = Command {
     name: "bundle",
@@ -31,20 +29,18 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Image(run),
 };
 
+fn parse<'a>(arguments: &Arguments<'a>, limit: &'a MaxSize) -> Result<Bundle<'a>> {
+    Ok(Bundle {
+        draft: settings::parse(arguments)?,
+        image: image::parse(arguments, limit)?,
+        bundle: arguments.word(1),
+        is_rootless: options::parse_rootless(arguments),
+    })
+}
+
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let mut ids = Ids::of_caller();
-    let powers = rootless::powers(arguments, &mut ids);
-    let draft = settings::draft(arguments)?;
-    let limit = MaxSize::typed(arguments)?;
-    let from = FromImage {
-        image: image::query(arguments, arguments.word(0), &limit)?,
-        args: None,
-        draft: &draft,
-    };
-    let place = Place { bundle: arguments.word(1), powers, ids: &ids, joins: false };
+    let limit = MaxSize::parse(arguments)?;
+    let wanted = parse(arguments, &limit)?;
     let progress = Progress::new(limit.again());
-    let applied = make(from, &place, &progress, &mut crate::memory::claim().engine, &warn)?;
-    drop(progress);
-    rootless::report(Level::Warning, &applied);
-    Ok(())
+    make_bundle(wanted, &progress, &mut crate::memory::claim().engine, &warn)
 }

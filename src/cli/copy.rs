@@ -23,13 +23,17 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Image(run),
 };
 
-fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let any_size = MaxSize::none();
-    let wanted = Copy {
-        image: image::query(arguments, arguments.word(0), &any_size)?,
+fn parse<'a>(arguments: &Arguments<'a>, any_size: &'a MaxSize) -> Result<Copy<'a>> {
+    Ok(Copy {
+        image: image::parse(arguments, any_size)?,
         target: arguments.word(1),
         all: arguments.has("all"),
-    };
+    })
+}
+
+fn run(arguments: &Arguments<'_>) -> Result<()> {
+    let any_size = MaxSize::none();
+    let wanted = parse(arguments, &any_size)?;
     let progress = Progress::new(MaxSize::none());
     copy(&wanted, &progress, &mut crate::memory::claim().engine, &warn)
 }

@@ -2,11 +2,11 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::{container, making, options};
+use super::container::{self, Container};
+use super::{making, options};
 use crate::Result;
 use crate::container::notify::Relay;
 use crate::container::own_file;
-use crate::container::state::Id;
 use crate::engine::create::Start;
 use crate::limits::COMMAND_WORDS_MAX;
 
@@ -43,7 +43,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
         return making::dry_run(arguments);
     }
     own_file::protect()?;
-    let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
+    let Container { root, id } = container::parse(arguments)?;
+    let root = root.make()?;
     let memory = &mut crate::memory::claim().engine;
     let relay = Relay::of_environment();
     making::make(arguments, &root, id, Start::Later, false, relay.as_ref(), memory)

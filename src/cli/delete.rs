@@ -2,10 +2,9 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::container;
+use super::container::{self, Container};
 use super::notices::warn;
 use crate::Result;
-use crate::container::state::{Id, Root};
 use crate::engine::delete::{Removal, delete};
 use crate::sys::Errno;
 
@@ -24,24 +23,20 @@ pub(super) const COMMAND: Command = Command {
 };
 
 struct Delete<'a> {
-    id: Id<'a>,
-    root: Root,
-    is_forced: bool,
+    container: Container<'a>,
+    removal: Removal,
 }
 
 fn parse<'a>(arguments: &Arguments<'a>) -> Result<Delete<'a>> {
-    Ok(Delete {
-        id: Id::check(arguments.word(0))?,
-        root: container::root(arguments, false)?,
-        is_forced: arguments.has("force"),
-    })
+    let is_forced = arguments.has("force");
+    let removal = if is_forced { Removal::Forced } else { Removal::OfStopped };
+    Ok(Delete { container: container::parse(arguments)?, removal })
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let Delete { id, root, is_forced } = parse(arguments)?;
-    let removal = if is_forced { Removal::Forced } else { Removal::OfStopped };
-    match delete(&root, id, removal, &mut crate::memory::claim().engine, &warn) {
-        Err(error) if is_forced && error.errno() == Errno::ENOENT => Ok(0),
+    let Delete { container: Container { root, id }, removal } = parse(arguments)?;
+    match delete(&root.open()?, id, removal, &mut crate::memory::claim().engine, &warn) {
+        Err(error) if removal == Removal::Forced && error.errno() == Errno::ENOENT => Ok(0),
         done => done.map(|()| 0),
     }
 }

@@ -3,16 +3,14 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::container;
+use super::container::{self, Container};
+use super::print::to_stdout;
 use crate::codec::json::Writer;
-use crate::container::state::Id;
 use crate::engine::events::{Event, observe};
 use crate::engine::stats::Files;
 use crate::io::lossy::LossyC;
-use crate::io::output::Output;
 use crate::io::units;
-use crate::sys::fd::STDOUT;
-use crate::{Context, Error, Result};
+use crate::{Error, Result};
 use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
@@ -28,14 +26,26 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Container(run),
 };
 
-fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+struct Events<'a> {
+    container: Container<'a>,
+    /// None: once.
+    interval_us: Option<u64>,
+}
+
+fn parse<'a>(arguments: &Arguments<'a>) -> Result<Events<'a>> {
+    let container = container::parse(arguments)?;
     let interval_us = interval(arguments.value("interval").unwrap_or(c"5s"))?;
-    let interval_us = (!arguments.has("stats")).then_some(interval_us);
+    Ok(Events { container, interval_us: (!arguments.has("stats")).then_some(interval_us) })
+}
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let Events { container: Container { root, id }, interval_us } = parse(arguments)?;
     let name = id.as_c_str();
-    observe(&root, id, interval_us, &mut crate::memory::claim().engine, &mut |event| match event {
-        Event::Stats(files) => tell(name, Some(files)),
-        Event::OutOfMemory => tell(name, None),
+    observe(&root.open()?, id, interval_us, &mut crate::memory::claim().engine, &mut |event| {
+        match event {
+            Event::Stats(files) => tell(name, Some(files)),
+            Event::OutOfMemory => tell(name, None),
+        }
     })
     .map(|()| 0)
 }
@@ -49,17 +59,18 @@ fn interval(text: &CStr) -> Result<u64> {
 }
 
 /// Writes one line: what there is in these files, or that memory was too little.
-fn tell(id: &CStr, files: Option<&mut Files<'_>>) -> Result<()> {
-    let mut output = Output::new(STDOUT);
-    let mut json = Writer::with_indent(&mut output, "");
-    json.object();
-    json.string_of("type", if files.is_some() { b"stats" } else { b"oom" });
-    json.string_of("id", id.to_bytes());
-    if let Some(files) = files {
-        json.object_of("data");
-        files.write(&mut json);
+fn tell(id: &CStr, mut files: Option<&mut Files<'_>>) -> Result<()> {
+    to_stdout(|output| {
+        let mut json = Writer::with_indent(output, "");
+        json.object();
+        json.string_of("type", if files.is_some() { b"stats" } else { b"oom" });
+        json.string_of("id", id.to_bytes());
+        if let Some(files) = &mut files {
+            json.object_of("data");
+            files.write(&mut json);
+            json.end();
+        }
         json.end();
-    }
-    json.end();
-    output.finish().doing("write standard output")
+        Ok(())
+    })
 }

@@ -2,11 +2,12 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, PASSED_ON, Run};
+use super::container::{self, Container};
 use super::notices::warn;
-use super::{container, foreground, making, options};
+use super::{making, options};
 use crate::container::own_file;
-use crate::container::state::Id;
 use crate::engine::exec::{Changes, Exec, ProcessFrom, exec, too_many_groups};
+use crate::engine::foreground;
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::text;
 use crate::limits::GROUPS_MAX;
@@ -47,7 +48,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     let stays = !arguments.has("detach");
     let notify = making::notify(arguments)?;
     let preserved = making::preserved(arguments)?;
-    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let Container { root, id } = container::parse(arguments)?;
+    let root = root.open()?;
     let mut gids = heapless::Vec::new();
     let (mut args, mut env) = (arguments.words().skip(1), arguments.values("env"));
     let process = match arguments.value("process") {

@@ -9,8 +9,13 @@ use crate::io::text::{last_of, split_once};
 use crate::{Error, Result};
 use core::ffi::CStr;
 
-/// Returns the query for the image `name`.
-pub fn query<'a>(
+/// Returns the image that the first word names.
+pub fn parse<'a>(arguments: &Arguments<'a>, limit: &'a MaxSize) -> Result<ImageQuery<'a>> {
+    parse_named(arguments, arguments.word(0), limit)
+}
+
+/// Returns the image `name`.
+pub fn parse_named<'a>(
     arguments: &Arguments<'a>,
     name: &'a CStr,
     limit: &'a MaxSize,

@@ -6,14 +6,15 @@
 mod json;
 mod table;
 
-use super::arguments::{Arguments, choice};
+use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
 use super::max_size::MaxSize;
+use super::options::Format;
+use super::print::to_stdout;
 use super::{image, options};
+use crate::Result;
 use crate::engine::inspect::inspect;
-use crate::io::output::Output;
-use crate::sys::fd::STDOUT;
-use crate::{Context, Result};
+use crate::engine::resolve::ImageQuery;
 
 pub(super) const COMMAND: Command = Command {
     name: "inspect",
@@ -34,17 +35,29 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Image(run),
 };
 
+struct Inspect<'a> {
+    image: ImageQuery<'a>,
+    format: Format,
+}
+
+fn parse<'a>(arguments: &Arguments<'a>, any_size: &'a MaxSize) -> Result<Inspect<'a>> {
+    Ok(Inspect {
+        image: image::parse(arguments, any_size)?,
+        format: options::parse_format(arguments, "table")?,
+    })
+}
+
 fn run(arguments: &Arguments<'_>) -> Result<()> {
     let any_size = MaxSize::none();
-    let query = image::query(arguments, arguments.word(0), &any_size)?;
-    let format = arguments.value("format").unwrap_or(c"table");
+    let Inspect { image, format } = parse(arguments, &any_size)?;
     let memory = &mut crate::memory::claim().engine;
-    let mut output = Output::new(STDOUT);
-    let fault = match format.to_bytes() {
-        b"table" => inspect(&query, &mut table::Table::new(&mut output), memory)?,
-        b"json" => inspect(&query, &mut json::Document::new(&mut output), memory)?,
-        _ => return Err(choice("--format", format, "table nor json")),
-    };
-    output.finish().doing("write standard output")?;
+    let mut fault = None;
+    to_stdout(|output| {
+        fault = match format {
+            Format::Person => inspect(&image, &mut table::Table::new(output), memory)?,
+            Format::Program => inspect(&image, &mut json::Document::new(output), memory)?,
+        };
+        Ok(())
+    })?;
     fault.map_or(Ok(()), Err)
 }

@@ -2,8 +2,7 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::container;
-use crate::container::state::{Id, Root};
+use super::container::{self, Container};
 use crate::engine::kill::{Target, kill};
 use crate::io::lossy::LossyC;
 use crate::sys::signal;
@@ -22,23 +21,21 @@ pub(super) const COMMAND: Command = Command {
 
 struct Kill<'a> {
     signal: i32,
-    root: Root,
-    id: Id<'a>,
+    container: Container<'a>,
     target: Target,
 }
 
 fn parse<'a>(arguments: &Arguments<'a>) -> Result<Kill<'a>> {
     Ok(Kill {
         signal: signal_of(arguments.words().nth(1).unwrap_or(c"TERM"))?,
-        root: container::root(arguments, false)?,
-        id: Id::check(arguments.word(0))?,
+        container: container::parse(arguments)?,
         target: if arguments.has("all") { Target::All } else { Target::Process },
     })
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let Kill { signal, root, id, target } = parse(arguments)?;
-    kill(&root, id, signal, target, &mut crate::memory::claim().engine).map(|()| 0)
+    let Kill { signal, container: Container { root, id }, target } = parse(arguments)?;
+    kill(&root.open()?, id, signal, target, &mut crate::memory::claim().engine).map(|()| 0)
 }
 
 /// 0 is sent to find out whether anybody would get a signal.

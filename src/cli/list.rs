@@ -1,18 +1,19 @@
 //! `ocinit list`: all containers, as a table, as JSON, or by name.
 
-use super::arguments::{Arguments, choice};
+use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::container;
 use super::notices::warn;
+use super::options::Format;
+use super::print::to_stdout;
+use super::{container, options};
 use crate::codec::json::Writer;
-use crate::container::state::Rfc3339;
-use crate::engine::list::each;
+use crate::container::state::{Rfc3339, Root};
+use crate::engine::EngineMemory;
+use crate::engine::list::{each, owner};
+use crate::engine::state_root::StateRoot;
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::output::{Output, Sink};
-use crate::io::passwd::{End, Field, Table as Passwd};
 use crate::limits::TABLE_BYTES;
-use crate::sys::fd::STDOUT;
-use crate::sys::process;
 use crate::sys::vm::MappedVec;
 use crate::{Context, Error, Result};
 use core::fmt::{self, Display, Write};
@@ -41,76 +42,74 @@ const COLUMNS: usize = 6;
 const WIDTH_LEAST: usize = 12;
 const PADDING: usize = 3;
 
-fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let memory = &mut crate::memory::claim().engine;
-    let root = container::root_of_all(arguments)?;
-    let format = arguments.value("format").unwrap_or(c"table");
-    let mut output = Output::new(STDOUT);
-    let space = &mut memory.container.state;
-    match format.to_bytes() {
-        b"table" | b"json" if arguments.has("quiet") => root.each(&mut |id| {
-            let _ = writeln!(output, "{id}");
-            Ok(())
-        })?,
-        b"table" => {
-            let owner = owner()?;
-            let mut table = Table::new();
-            table.line([&"ID", &"PID", &"STATUS", &"BUNDLE", &"CREATED", &"OWNER"])?;
-            each(&root, space, &warn, &mut |directory, state| {
-                let status = directory.status(state);
-                table.line([
-                    &directory.id(),
-                    &state.pid(status),
-                    &status.name(),
-                    &LossyC(state.bundle),
-                    &Rfc3339(state.created),
-                    &Lossy(owner.bytes()),
-                ])
-            })?;
-            table.write(&mut output);
-        }
-        b"json" => {
-            let owner = owner()?;
-            let mut json = Writer::with_indent(&mut output, "");
-            let mut is_empty = true;
-            each(&root, space, &warn, &mut |directory, state| {
-                if core::mem::replace(&mut is_empty, false) {
-                    json.array();
-                }
-                directory.describe(
-                    &mut json,
-                    state,
-                    directory.status(state),
-                    Some(owner.bytes()),
-                    &mut memory.strings,
-                );
-                Ok(())
-            })?;
-            if is_empty { json.null() } else { json.end() }
-        }
-        _ => return Err(choice("--format", format, "table nor json")),
-    }
-    output.finish().doing("write standard output")?;
-    Ok(0)
+struct List<'a> {
+    root: StateRoot<'a>,
+    format: Format,
+    /// Only their names, whatever the format.
+    only_names: bool,
 }
 
-/// Returns the owner's name, or `#` and its number: the caller, as we read no other user's state.
-fn owner() -> Result<Field> {
-    let uid = process::effective_uid();
-    let mut table = Passwd::open_on_host(c"/etc/passwd")?;
-    let (mut name, mut field, mut column) = (Field::new(), Field::new(), 0);
-    while let Some(end) = table.field(&mut field, false)? {
-        match column {
-            0 => name.copy(&field),
-            2 if field.number() == Some(uid) => return Ok(name),
-            _ => {}
+fn parse<'a>(arguments: &Arguments<'a>) -> Result<List<'a>> {
+    Ok(List {
+        root: container::parse_root(arguments),
+        format: options::parse_format(arguments, "table")?,
+        only_names: arguments.has("quiet"),
+    })
+}
+
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let List { root, format, only_names } = parse(arguments)?;
+    let memory = &mut crate::memory::claim().engine;
+    let root = root.open_for_list()?;
+    to_stdout(|output| match format {
+        _ if only_names => root.each(&mut |id| {
+            let _ = writeln!(output, "{id}");
+            Ok(())
+        }),
+        Format::Person => as_table(&root, output, memory),
+        Format::Program => as_json(&root, output, memory),
+    })
+    .map(|()| 0)
+}
+
+fn as_table(root: &Root, output: &mut Output<'_>, memory: &mut EngineMemory) -> Result<()> {
+    let owner = owner()?;
+    let mut table = Table::new();
+    table.line([&"ID", &"PID", &"STATUS", &"BUNDLE", &"CREATED", &"OWNER"])?;
+    each(root, &mut memory.container.state, &warn, &mut |directory, state| {
+        let status = directory.status(state);
+        table.line([
+            &directory.id(),
+            &state.pid(status),
+            &status.name(),
+            &LossyC(state.bundle),
+            &Rfc3339(state.created),
+            &Lossy(owner.bytes()),
+        ])
+    })?;
+    table.write(output);
+    Ok(())
+}
+
+fn as_json(root: &Root, output: &mut Output<'_>, memory: &mut EngineMemory) -> Result<()> {
+    let owner = owner()?;
+    let mut json = Writer::with_indent(output, "");
+    let mut is_empty = true;
+    let EngineMemory { container, strings, .. } = memory;
+    each(root, &mut container.state, &warn, &mut |directory, state| {
+        if core::mem::replace(&mut is_empty, false) {
+            json.array();
         }
-        column = if end == End::Line { 0 } else { column + 1 };
+        let status = directory.status(state);
+        directory.describe(&mut json, state, status, Some(owner.bytes()), strings);
+        Ok(())
+    })?;
+    if is_empty {
+        json.null()
+    } else {
+        json.end()
     }
-    let mut text: heapless::String<16> = heapless::String::new();
-    let _ = write!(text, "#{uid}");
-    name.set(text.as_bytes());
-    Ok(name)
+    Ok(())
 }
 
 /// Lines of a table, kept until it is known how wide each column is.

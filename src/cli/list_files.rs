@@ -4,14 +4,14 @@
 use super::arguments::Arguments;
 use super::command::{Command, Run};
 use super::max_size::MaxSize;
+use super::print::to_stdout;
 use super::progress::Progress;
 use super::{image, options};
+use crate::Result;
 use crate::engine::list_files::list_files;
 use crate::io::output::{Output, Sink};
 use crate::rootfs::tree::Listed;
-use crate::sys::fd::STDOUT;
 use crate::sys::fs;
-use crate::{Context, Result};
 use core::fmt::{self, Display, Write};
 
 pub(super) const COMMAND: Command = Command {
@@ -25,18 +25,18 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let limit = MaxSize::typed(arguments)?;
-    let query = image::query(arguments, arguments.word(0), &limit)?;
+    let limit = MaxSize::parse(arguments)?;
+    let image = image::parse(arguments, &limit)?;
     let progress = Progress::new(limit.again());
-    let tree = list_files(&query, &progress, &mut crate::memory::claim().engine)?;
+    let tree = list_files(&image, &progress, &mut crate::memory::claim().engine)?;
     progress.release();
-    let mut output = Output::new(STDOUT);
     let mut width = OWNER_AND_SIZE_COLUMNS;
-    tree.list(&mut |file| {
-        line(&mut output, file, &mut width);
-        Ok(())
-    })?;
-    output.finish().doing("write standard output")
+    to_stdout(|output| {
+        tree.list(&mut |file| {
+            line(output, file, &mut width);
+            Ok(())
+        })
+    })
 }
 
 /// Columns of owner, group and size together, unless a line needs more: GNU tar's `ugswidth`, which

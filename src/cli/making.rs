@@ -1,10 +1,12 @@
 //! What `create` and `run` have in common: from words to a container that is to be made.
 
-use super::arguments::{Arguments, choice};
+use super::arguments::Arguments;
+use super::container::Container;
 use super::max_size::MaxSize;
 use super::notices::warn;
+use super::options::{self, Format};
 use super::progress::Progress;
-use super::{container, image, rootless, settings};
+use super::{container, image, settings};
 use crate::codec::json::Writer;
 use crate::container::Running;
 use crate::container::notify::Relay;
@@ -17,7 +19,6 @@ use crate::engine::service_manager::PRESERVED_MAX;
 use crate::io::lossy::LossyC;
 use crate::io::output::Output;
 use crate::io::text::decimal;
-use crate::log::Level;
 use crate::spec::settings::Draft;
 use crate::sys::fd::STDOUT;
 use crate::{Context, Error, Result};
@@ -47,13 +48,9 @@ pub fn dry_run(arguments: &Arguments<'_>) -> Result<i32> {
             "--dry-run is for a bundle: an image's config depends on what it unpacks to"
         )));
     }
-    let format = arguments.value("format").unwrap_or(c"text");
-    let is_json = match format.to_bytes() {
-        b"text" => false,
-        b"json" => true,
-        _ => return Err(choice("--format", format, "text nor json")),
-    };
-    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let format = options::parse_format(arguments, "text")?;
+    let Container { root, id } = container::parse(arguments)?;
+    let root = root.open()?;
     // Nobody is told of a process: none is made.
     let notify = Notify::connect(None, None, None)?;
     let wanted = Create {
@@ -70,9 +67,9 @@ pub fn dry_run(arguments: &Arguments<'_>) -> Result<i32> {
     };
     let memory = &mut crate::memory::claim().engine;
     let mut output = Output::new(STDOUT);
-    plan(&wanted, arguments.value("bundle"), memory, &warn, &mut |plan, place| match is_json {
-        true => plan.write(place, &mut Writer::with_indent(&mut output, "  ")),
-        false => plan.write_text(place, &mut output),
+    plan(&wanted, arguments.value("bundle"), memory, &warn, &mut |plan, place| match format {
+        Format::Program => plan.write(place, &mut Writer::with_indent(&mut output, "  ")),
+        Format::Person => plan.write_text(place, &mut output),
     })?;
     output.finish().doing("write standard output").map(|()| 0)
 }
@@ -103,7 +100,7 @@ pub fn make(
     };
     // Without an image nothing reads these options: `Source::Bundle` refuses them.
     let (limit, draft) = match arguments.value("image") {
-        Some(_) => (MaxSize::typed(arguments)?, settings::draft(arguments)?),
+        Some(_) => (MaxSize::parse(arguments)?, settings::parse(arguments)?),
         None => (MaxSize::none(), Draft::EMPTY),
     };
     let mut args = arguments.words().skip(1).map(|word| word.to_bytes());
@@ -113,7 +110,7 @@ pub fn make(
             return Err(Error::new(format_args!("--image and --bundle: one or the other")));
         }
         (Some(name), None) => Source::Image(FromImage {
-            image: image::query(arguments, name, &limit)?,
+            image: image::parse_named(arguments, name, &limit)?,
             args: if has_args { Some(&mut args) } else { None },
             draft: &draft,
         }),
@@ -134,9 +131,5 @@ pub fn make(
         }
     };
     let progress = Progress::new(limit.again());
-    let created = create(&wanted, source, &progress, memory, &warn)?;
-    if let Some(applied) = &created.applied {
-        rootless::report(Level::Debug, applied);
-    }
-    Ok(created.running)
+    create(&wanted, source, &progress, memory, &warn)
 }

@@ -39,7 +39,7 @@ impl MaxSize {
     }
 
     /// Returns the limit that was typed, or none.
-    pub fn typed(arguments: &Arguments<'_>) -> Result<MaxSize> {
+    pub fn parse(arguments: &Arguments<'_>) -> Result<MaxSize> {
         let Some(text) = arguments.value("max-size") else { return Ok(MaxSize::none()) };
         let max = units::size(text.to_bytes());
         let fault = || {

@@ -10,7 +10,6 @@ mod delete;
 mod events;
 mod exec;
 mod features;
-mod foreground;
 mod help;
 mod image;
 mod inspect;
@@ -28,7 +27,6 @@ mod pause;
 mod print;
 mod progress;
 mod ps;
-mod rootless;
 mod run;
 mod settings;
 mod spec;
@@ -38,6 +36,7 @@ mod unpack;
 mod update;
 mod verify;
 
+use crate::engine::rootless;
 use crate::error::STATUS_FAILED;
 use crate::io::lossy::{LossyC, On};
 use crate::log::{self, Format, Level};
@@ -190,7 +189,9 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
     match command.run {
         Run::Program(run) => run(&arguments).map(|()| 0),
         Run::Image(run) => {
-            run(&arguments).map(|()| 0).map_err(|error| rootless::advise(error, &arguments))
+            let is_rootless = options::parse_rootless(&arguments);
+            let advise = |error| if is_rootless { error } else { rootless::advise(error) };
+            run(&arguments).map(|()| 0).map_err(advise)
         }
         Run::Container(run) => {
             if command.name == "exec" {

@@ -1,7 +1,10 @@
 //! Options that several commands have.
 
+use super::arguments::Arguments;
 use super::command::Flag;
 use super::settings::flag;
+use crate::io::lossy::LossyC;
+use crate::{Error, Result};
 
 pub const BUNDLE: Flag =
     Flag::value("bundle", b'b', "DIR", "the bundle: the current directory, if not given");
@@ -53,3 +56,29 @@ pub const ROOTLESS: Flag = Flag::switch(
     0,
     "without root: in a user namespace; owners that it has not are recorded, devices are empty files",
 );
+
+/// Returns true for --rootless. Among the options of all commands it has a value.
+pub fn parse_rootless(arguments: &Arguments<'_>) -> bool {
+    arguments.has("rootless") && arguments.value("rootless") != Some(c"false")
+}
+
+/// Whom something is shown to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A person: as a table, or as text.
+    Person,
+    /// A program: as JSON.
+    Program,
+}
+
+/// Returns the value of --format. `person` is the word for a person, and the default.
+pub fn parse_format(arguments: &Arguments<'_>, person: &str) -> Result<Format> {
+    let Some(format) = arguments.value("format") else { return Ok(Format::Person) };
+    match format.to_bytes() {
+        word if word == person.as_bytes() => Ok(Format::Person),
+        b"json" => Ok(Format::Program),
+        _ => {
+            Err(Error::new(format_args!("--format {}: neither {person} nor json", LossyC(format))))
+        }
+    }
+}

@@ -2,8 +2,8 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::container;
-use crate::container::state::Id;
+use super::container::{self, Container};
+use crate::engine::pause::Freezing;
 use crate::{Result, engine};
 
 pub(super) const PAUSE: Command = Command {
@@ -13,17 +13,17 @@ pub(super) const PAUSE: Command = Command {
     most: 1,
     about: "Let all processes of a container stand still.",
     flags: &[],
-    run: Run::Container(|arguments| freeze(arguments, true)),
+    run: Run::Container(|arguments| freeze(arguments, Freezing::Freeze)),
 };
 
 pub(super) const RESUME: Command = Command {
     name: "resume",
     about: "Let the processes of a container that was paused go on.",
-    run: Run::Container(|arguments| freeze(arguments, false)),
+    run: Run::Container(|arguments| freeze(arguments, Freezing::Thaw)),
     ..PAUSE
 };
 
-fn freeze(arguments: &Arguments<'_>, on: bool) -> Result<i32> {
-    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
-    engine::pause::freeze(&root, id, on, &mut crate::memory::claim().engine).map(|()| 0)
+fn freeze(arguments: &Arguments<'_>, wanted: Freezing) -> Result<i32> {
+    let Container { root, id } = container::parse(arguments)?;
+    engine::pause::freeze(&root.open()?, id, wanted, &mut crate::memory::claim().engine).map(|()| 0)
 }

@@ -2,14 +2,14 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
+use super::container::{self, Container};
 use super::notices::warn;
-use super::{container, foreground, making, options};
+use super::{making, options};
 use crate::container::notify::Relay;
 use crate::container::own_file;
-use crate::container::state::Id;
-use crate::engine;
 use crate::engine::create::Start;
 use crate::engine::delete::{Removal, delete, report_limits};
+use crate::engine::{self, foreground};
 use crate::limits::COMMAND_WORDS_MAX;
 use crate::sys::process;
 use crate::{Context, Result};
@@ -57,7 +57,8 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
             process::set_subreaper().doing("become a subreaper")?;
         }
     }
-    let (root, id) = (container::root(arguments, true)?, Id::check(arguments.word(0))?);
+    let Container { root, id } = container::parse(arguments)?;
+    let root = root.make()?;
     let memory = &mut crate::memory::claim().engine;
     let relay = Relay::of_environment();
     let running = making::make(arguments, &root, id, Start::Now, stays, relay.as_ref(), memory)

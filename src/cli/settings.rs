@@ -34,7 +34,7 @@ const fn is_same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Returns what the options say of the container.
-pub fn draft<'a>(arguments: &Arguments<'a>) -> Result<Draft<'a>> {
+pub fn parse<'a>(arguments: &Arguments<'a>) -> Result<Draft<'a>> {
     let mut draft = Draft::EMPTY;
     for row in rows().iter().filter(|row| !row.option.is_empty() && arguments.has(row.option)) {
         if row.value.is_empty() {

@@ -3,15 +3,8 @@
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
 use super::options;
-use crate::bundle::{self, Mounts, Rootless};
-use crate::codec::json::Writer;
-use crate::container::userns::Ids;
-use crate::io::lossy::On;
-use crate::io::output::Output;
-use crate::spec::{Spec, write_config};
-use crate::sys::fd::CWD;
-use crate::sys::{self, Errno, fs, mount};
-use crate::{Context, Error, Result};
+use crate::Result;
+use crate::engine::example::{For, write_example};
 use core::ffi::CStr;
 
 pub(super) const COMMAND: Command = Command {
@@ -27,31 +20,21 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Container(run),
 };
 
-const CONFIG: &CStr = c"config.json";
+struct Example<'a> {
+    bundle: Option<&'a CStr>,
+    whose: For,
+}
 
-fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    if let Some(bundle) = arguments.value("bundle") {
-        mount::chdir(bundle).on("enter the bundle", bundle)?;
-    }
-    let (ids, mut mounts) = (Ids::of_caller(), Mounts::new(crate::limits::MOUNTS_MAX));
+fn parse<'a>(arguments: &Arguments<'a>) -> Example<'a> {
     // Among the options of all commands it has a value, and means something else.
     let is_rootless = arguments.has("rootless") && arguments.value("rootless").is_none();
-    let rootless =
-        is_rootless.then_some(Rootless { uids: ids.uids(), gids: ids.gids(), joins: false });
-    let spec = bundle::example(rootless, &mut mounts)?;
-    match write(&spec) {
-        Err(Errno::EEXIST) => {
-            Err(Error::new(format_args!("File config.json exists. Remove it first")))
-        }
-        written => written.doing("write config.json").map(|()| 0),
+    Example {
+        bundle: arguments.value("bundle"),
+        whose: if is_rootless { For::User } else { For::Root },
     }
 }
 
-fn write(spec: &Spec<'_>) -> sys::Result<()> {
-    let file = fs::open(CWD, CONFIG, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o666)?;
-    let mut output = Output::new(file.by_ref());
-    write_config(spec, spec.root.path, &mut Writer::new(&mut output));
-    output.finish().inspect_err(|_| {
-        let _ = fs::unlink(CWD, CONFIG);
-    })
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let Example { bundle, whose } = parse(arguments);
+    write_example(bundle, whose).map(|()| 0)
 }

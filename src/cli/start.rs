@@ -2,9 +2,8 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::container;
+use super::container::{self, Container};
 use super::notices::warn;
-use crate::container::state::Id;
 use crate::{Result, engine};
 
 pub(super) const COMMAND: Command = Command {
@@ -18,6 +17,6 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
-    engine::start::start(&root, id, &mut crate::memory::claim().engine, &warn).map(|()| 0)
+    let Container { root, id } = container::parse(arguments)?;
+    engine::start::start(&root.open()?, id, &mut crate::memory::claim().engine, &warn).map(|()| 0)
 }

@@ -2,13 +2,11 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::container;
+use super::container::{self, Container};
+use super::print::to_stdout;
+use crate::Result;
 use crate::codec::json::Writer;
-use crate::container::state::Id;
-use crate::engine;
-use crate::io::output::Output;
-use crate::sys::fd::STDOUT;
-use crate::{Context, Result};
+use crate::engine::{self, Lock};
 
 pub(super) const COMMAND: Command = Command {
     name: "state",
@@ -21,14 +19,15 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
-    let memory = &mut crate::memory::claim().engine;
-    let mut output = Output::new(STDOUT);
-    engine::with(&root, id, false, memory, &mut |directory, state, texts| {
-        let mut json = Writer::with_indent(&mut output, "  ");
-        // runc has this field, too, and leaves it empty here.
-        directory.describe(&mut json, state, directory.status(state), Some(b""), texts);
-        Ok(())
-    })?;
-    output.finish().doing("write standard output").map(|()| 0)
+    let Container { root, id } = container::parse(arguments)?;
+    let (root, memory) = (root.open()?, &mut crate::memory::claim().engine);
+    to_stdout(|output| {
+        engine::with(&root, id, Lock::No, memory, &mut |directory, state, texts| {
+            let mut json = Writer::with_indent(output, "  ");
+            // runc has this field, too, and leaves it empty here.
+            directory.describe(&mut json, state, directory.status(state), Some(b""), texts);
+            Ok(())
+        })
+    })
+    .map(|()| 0)
 }

@@ -5,11 +5,9 @@ use super::command::{Command, Run};
 use super::max_size::MaxSize;
 use super::notices::warn;
 use super::progress::Progress;
-use super::{image, options, rootless};
+use super::{image, options};
 use crate::Result;
-use crate::container::userns::Ids;
 use crate::engine::unpack::{Unpack, unpack};
-use crate::log::Level;
 
 pub(super) const COMMAND: Command = Command {
     name: "unpack",
@@ -21,14 +19,17 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Image(run),
 };
 
+fn parse<'a>(arguments: &Arguments<'a>, limit: &'a MaxSize) -> Result<Unpack<'a>> {
+    Ok(Unpack {
+        image: image::parse(arguments, limit)?,
+        rootfs: arguments.word(1),
+        is_rootless: options::parse_rootless(arguments),
+    })
+}
+
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let powers = rootless::powers(arguments, &mut Ids::of_caller());
-    let limit = MaxSize::typed(arguments)?;
-    let image = image::query(arguments, arguments.word(0), &limit)?;
-    let wanted = Unpack { image, rootfs: arguments.word(1), powers };
+    let limit = MaxSize::parse(arguments)?;
+    let wanted = parse(arguments, &limit)?;
     let progress = Progress::new(limit.again());
-    let applied = unpack(&wanted, &progress, &mut crate::memory::claim().engine, &warn)?;
-    drop(progress);
-    rootless::report(Level::Warning, &applied);
-    Ok(())
+    unpack(&wanted, &progress, &mut crate::memory::claim().engine, &warn)
 }

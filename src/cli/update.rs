@@ -2,9 +2,8 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::container;
+use super::container::{self, Container};
 use crate::codec::json::Writer;
-use crate::container::state::Id;
 use crate::engine::update::update;
 use crate::io::document;
 use crate::io::lossy::LossyC;
@@ -74,7 +73,8 @@ const MEMBERS: [(&str, &str, &str, Kind); 14] = [
 ];
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let (root, id) = (container::root(arguments, false)?, Id::check(arguments.word(0))?);
+    let Container { root, id } = container::parse(arguments)?;
+    let root = root.open()?;
     let memory = &mut crate::memory::claim().engine;
     update(&root, id, &|buffer| read(arguments, buffer), memory).map(|()| 0)
 }

@@ -9,6 +9,7 @@ use super::progress::Progress;
 use super::{image, options};
 use crate::Result;
 use crate::bundle::verify::Work;
+use crate::engine::resolve::ImageQuery;
 use crate::engine::verify::verify;
 use core::fmt::{self, Display};
 
@@ -23,16 +24,26 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Image(run),
 };
 
+struct Verify<'a> {
+    image: ImageQuery<'a>,
+    is_quiet: bool,
+}
+
+fn parse<'a>(arguments: &Arguments<'a>, limit: &'a MaxSize) -> Result<Verify<'a>> {
+    let image = image::parse(arguments, limit)?;
+    Ok(Verify { image, is_quiet: arguments.has("quiet") })
+}
+
 fn run(arguments: &Arguments<'_>) -> Result<()> {
-    let limit = MaxSize::typed(arguments)?;
-    let query = image::query(arguments, arguments.word(0), &limit)?;
+    let limit = MaxSize::parse(arguments)?;
+    let Verify { image, is_quiet } = parse(arguments, &limit)?;
     let progress = Progress::new(limit.again());
-    let work = verify(&query, &progress, &mut crate::memory::claim().engine)?;
+    let work = verify(&image, &progress, &mut crate::memory::claim().engine)?;
     drop(progress);
-    match arguments.has("quiet") {
-        true => Ok(()),
-        false => print(format_args!("verified{}\n", Said(&work))),
+    if is_quiet {
+        return Ok(());
     }
+    print(format_args!("verified{}\n", Said(&work)))
 }
 
 /// What is counted, in the order of the counts below.

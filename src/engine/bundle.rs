@@ -2,10 +2,9 @@
 //! them.
 
 use super::resolve::{ImageQuery, resolve};
-use super::security;
 use super::staged::Staged;
 use super::unpack::make_rootfs;
-use super::{EngineMemory, Notice, Notices};
+use super::{EngineMemory, Notice, Notices, rootless, security};
 use crate::bundle::{self, Overrides, Rootless, Stock};
 use crate::codec::json::Writer;
 use crate::container::userns::Ids;
@@ -39,8 +38,37 @@ pub struct FromImage<'a> {
     pub draft: &'a Draft<'a>,
 }
 
+/// A bundle that is to be made for the user.
+pub struct Bundle<'a> {
+    /// The image.
+    pub image: ImageQuery<'a>,
+    /// The directory, which is made or is empty.
+    pub bundle: &'a CStr,
+    /// For an ordinary user, in a user namespace.
+    pub is_rootless: bool,
+    /// What the user said of the container.
+    pub draft: Draft<'a>,
+}
+
+/// Makes a bundle for the user, or leaves nothing behind.
+pub fn make_bundle(
+    wanted: Bundle<'_>,
+    watch: &dyn Observer,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
+) -> Result<()> {
+    let Bundle { image, bundle, is_rootless, draft } = wanted;
+    let mut ids = Ids::of_caller();
+    let powers = rootless::enter(is_rootless, &mut ids, notices);
+    let from = FromImage { image, args: None, draft: &draft };
+    let place = Place { bundle, powers, ids: &ids, joins: false };
+    let applied = make(from, &place, watch, memory, notices)?;
+    rootless::report(&applied, notices);
+    Ok(())
+}
+
 /// Where a bundle is made, and for whom.
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     /// The bundle.
     pub bundle: &'a CStr,
     /// What may be done to files.
@@ -53,7 +81,7 @@ pub struct Place<'a> {
 }
 
 /// Makes the bundle, or leaves nothing behind.
-pub fn make(
+pub(super) fn make(
     from: FromImage<'_>,
     place: &Place<'_>,
     watch: &dyn Observer,

@@ -2,7 +2,7 @@
 
 use super::bundle::{self, FromImage, Place};
 use super::notify::Notify;
-use super::{EngineMemory, Notice, Notices, hold_signals, image_bundle, service_manager};
+use super::{EngineMemory, Notice, Notices, hold_signals, image_bundle, rootless, service_manager};
 use crate::cgroup::{self, CgroupPath};
 use crate::container::create::{self, Request};
 use crate::container::notify::Relay;
@@ -63,22 +63,15 @@ pub enum Source<'a> {
     Image(FromImage<'a>),
 }
 
-/// A container that was made.
-pub struct Created {
-    /// Its process.
-    pub running: Running,
-    /// How its image was unpacked.
-    pub applied: Option<Applied>,
-}
-
-/// Makes a container, which runs or waits for its start. If it fails, nothing of it is left.
+/// Makes a container, which runs or waits for its start. Returns its process. If it fails, nothing
+/// of it is left.
 pub fn create(
     wanted: &Create<'_>,
     source: Source<'_>,
     watch: &dyn Observer,
     memory: &mut EngineMemory,
     notices: Notices<'_>,
-) -> Result<Created> {
+) -> Result<Running> {
     let listening = service_manager::listening();
     let preserved = service_manager::preserved(wanted.preserved, listening)?;
     let (reserved, made) = (None, Made::No);
@@ -89,7 +82,7 @@ pub fn create(
             if let Some(bundle) = bundle {
                 mount::chdir(bundle).on("enter the bundle", bundle)?;
             }
-            Ok(Created { running: make_here(making, memory)?, applied: None })
+            make_here(making, memory)
         }
     }
 }
@@ -114,7 +107,7 @@ fn of_image(
     image: FromImage<'_>,
     watch: &dyn Observer,
     memory: &mut EngineMemory,
-) -> Result<Created> {
+) -> Result<Running> {
     let (wanted, notices) = (making.wanted, making.notices);
     let directory = wanted.root.create(wanted.id)?;
     let mut bundle = PathBuf::new();
@@ -125,8 +118,9 @@ fn of_image(
             // Unpacking has unblocked them.
             hold_signals()?;
         }
-        let running = make_here(Making { reserved: Some(&directory), made, ..making }, memory)?;
-        Ok(Created { running, applied: Some(applied) })
+        // Every rootless runtime lacks it: it is for those who look.
+        rootless::report(&applied, &|notice| crate::debug!("{notice}"));
+        make_here(Making { reserved: Some(&directory), made, ..making }, memory)
     });
     if created.is_err()
         && let Err(error) = take_back(&directory, memory, notices)

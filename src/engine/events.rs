@@ -1,7 +1,7 @@
 //! Observes what a container uses, and when it had too little memory.
 
 use super::stats::{self, Files};
-use super::{EngineMemory, pause};
+use super::{EngineMemory, Lock, pause};
 use crate::cgroup::Cgroup;
 use crate::container::state::{Id, Root, Status};
 use crate::sys::fd::Fd;
@@ -28,7 +28,7 @@ pub fn observe(
     memory: &mut EngineMemory,
     tell: Tell<'_>,
 ) -> Result<()> {
-    super::with(root, id, false, memory, &mut |directory, state, buffer| {
+    super::with(root, id, Lock::No, memory, &mut |directory, state, buffer| {
         if directory.status(state) == Status::Stopped {
             return Err(Error::new(format_args!("container with id {id} is not running")));
         }

@@ -3,7 +3,9 @@
 use super::{Notice, Notices};
 use crate::Result;
 use crate::container::state::{Directory, Id, Root, State, StateMemory};
-use crate::sys::Errno;
+use crate::io::passwd::{End, Field, Table};
+use crate::sys::{Errno, process};
+use core::fmt::Write;
 
 /// Calls `see` with each container. One that cannot be read is a notice; one that disappears
 /// meanwhile is left out.
@@ -28,4 +30,23 @@ pub fn each(
             }
         }
     })
+}
+
+/// Returns the owner's name, or `#` and its number: the caller, as we read no other user's state.
+pub fn owner() -> Result<Field> {
+    let uid = process::effective_uid();
+    let mut table = Table::open_on_host(c"/etc/passwd")?;
+    let (mut name, mut field, mut column) = (Field::new(), Field::new(), 0);
+    while let Some(end) = table.field(&mut field, false)? {
+        match column {
+            0 => name.copy(&field),
+            2 if field.number() == Some(uid) => return Ok(name),
+            _ => {}
+        }
+        column = if end == End::Line { 0 } else { column + 1 };
+    }
+    let mut text: heapless::String<16> = heapless::String::new();
+    let _ = write!(text, "#{uid}");
+    name.set(text.as_bytes());
+    Ok(name)
 }

@@ -10,7 +10,10 @@ pub mod copy;
 pub mod create;
 pub mod delete;
 pub mod events;
+pub mod example;
 pub mod exec;
+pub mod features;
+pub mod foreground;
 mod image_bundle;
 pub mod inspect;
 pub mod kill;
@@ -23,10 +26,12 @@ pub mod notify;
 pub mod pause;
 pub mod processes;
 pub mod resolve;
+pub mod rootless;
 mod security;
 pub mod service_manager;
 mod staged;
 pub mod start;
+pub mod state_root;
 pub mod stats;
 pub mod unpack;
 pub mod update;
@@ -85,18 +90,26 @@ impl EngineMemory {
 /// What is done on a container with this state, and space for texts.
 pub type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<()>;
 
-/// Calls `work` with the container's state and space for a document or other texts. `is_locked`: no
-/// other command changes the container meanwhile.
+/// Whether other commands may change a container meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// They may not.
+    Yes,
+    /// They may.
+    No,
+}
+
+/// Calls `work` with the container's state and space for a document or other texts.
 #[inline(never)]
 pub fn with(
     root: &Root,
     id: Id<'_>,
-    is_locked: bool,
+    lock: Lock,
     memory: &mut EngineMemory,
     work: Work<'_>,
 ) -> Result<()> {
     let mut directory = root.container(id)?;
-    if is_locked {
+    if lock == Lock::Yes {
         directory.lock()?;
     }
     let state = directory.read(&mut memory.container.state)?;

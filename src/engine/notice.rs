@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::io::lossy::LossyC;
+use crate::rootfs::Downgrades;
 use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
@@ -42,6 +43,12 @@ pub enum Notice<'a> {
     NotLocked(Errno),
     /// Another copy has locked the layout.
     WaitsForCopy,
+    /// There is no user namespace to unpack in.
+    NoNamespace(&'a Error),
+    /// What could not be made of an image without root.
+    Losses(&'a Downgrades),
+    /// So many extended attributes were skipped.
+    SkippedXattrs(u64),
 }
 
 /// Takes notices as they come.
@@ -86,6 +93,11 @@ impl Display for Notice<'_> {
                 "the layout cannot be locked ({errno}): another copy into it may lose its tag"
             ),
             Notice::WaitsForCopy => f.write_str("waiting for another copy into the same layout"),
+            Notice::NoNamespace(error) => write!(f, "{error}: every file will be the caller's"),
+            Notice::Losses(losses) => {
+                write!(f, "what could not be made without root: {losses}")
+            }
+            Notice::SkippedXattrs(count) => write!(f, "{count} extended attributes were skipped"),
         }
     }
 }

@@ -1,13 +1,23 @@
 //! Freezes and thaws a container's processes.
 
-use super::EngineMemory;
+use super::{EngineMemory, Lock};
 use crate::cgroup::Cgroup;
 use crate::container::state::{Directory, Id, Root, State, Status};
 use crate::{Error, Result};
 
+/// What is done with the processes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Freezing {
+    /// They stand still.
+    Freeze,
+    /// They go on.
+    Thaw,
+}
+
 /// Freezes the container's processes, or thaws them.
-pub fn freeze(root: &Root, id: Id<'_>, on: bool, memory: &mut EngineMemory) -> Result<()> {
-    super::with(root, id, true, memory, &mut |directory, state, _| {
+pub fn freeze(root: &Root, id: Id<'_>, wanted: Freezing, memory: &mut EngineMemory) -> Result<()> {
+    let on = wanted == Freezing::Freeze;
+    super::with(root, id, Lock::Yes, memory, &mut |directory, state, _| {
         let is_right = match directory.status(state) {
             Status::Created | Status::Running => on,
             Status::Paused => !on,

@@ -2,7 +2,8 @@
 
 use super::resolve::{ImageQuery, Resolved, resolve};
 use super::staged::Staged;
-use super::{EngineMemory, Notices};
+use super::{EngineMemory, Notices, rootless};
+use crate::container::userns::Ids;
 use crate::io::observer::Observer;
 use crate::io::path::PathBuf;
 use crate::rootfs::{Applied, Privilege, UnpackMemory};
@@ -16,8 +17,8 @@ pub struct Unpack<'a> {
     pub image: ImageQuery<'a>,
     /// The directory, which is made or is empty.
     pub rootfs: &'a CStr,
-    /// What may be done to files.
-    pub powers: Privilege,
+    /// For an ordinary user, in a user namespace.
+    pub is_rootless: bool,
 }
 
 /// Unpacks an image into a directory, or leaves nothing behind.
@@ -26,16 +27,18 @@ pub fn unpack(
     watch: &dyn Observer,
     memory: &mut EngineMemory,
     notices: Notices<'_>,
-) -> Result<Applied> {
+) -> Result<()> {
+    let powers = rootless::enter(wanted.is_rootless, &mut Ids::of_caller(), notices);
     let EngineMemory { archive, image, unpack, .. } = memory;
     let resolved = resolve(&wanted.image, archive, image, unpack)?;
     watch.begin(resolved.bytes());
     let mut partial = PathBuf::new();
     let place = Staged::make("rootfs", wanted.rootfs, 0o755, &mut partial, notices)?;
-    let applied = make_rootfs(&resolved, place.file(), wanted.powers, watch, unpack)?;
+    let applied = make_rootfs(&resolved, place.file(), powers, watch, unpack)?;
     place.commit()?;
     watch.end();
-    Ok(applied)
+    rootless::report(&applied, notices);
+    Ok(())
 }
 
 /// Verifies all layers of an image and applies them to `root`, which is empty.

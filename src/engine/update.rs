@@ -1,6 +1,6 @@
 //! Changes the limits of a running container.
 
-use super::{EngineMemory, pause};
+use super::{EngineMemory, Lock, pause};
 use crate::codec::json::{self, Value};
 use crate::container::state::{Id, Root, Status};
 use crate::limits::DOCUMENT_BYTES;
@@ -18,7 +18,7 @@ pub fn update(
     read: ReadLimits<'_>,
     memory: &mut EngineMemory,
 ) -> Result<()> {
-    super::with(root, id, true, memory, &mut |directory, state, buffer| {
+    super::with(root, id, Lock::Yes, memory, &mut |directory, state, buffer| {
         if matches!(directory.status(state), Status::Stopped | Status::Creating) {
             return Err(Error::new(format_args!("container not running: {}", directory.id())));
         }

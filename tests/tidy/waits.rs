@@ -8,7 +8,7 @@ const COLLECTORS: &[&str] = &[
     "watch/children.rs",
     "init/reaper.rs",
     "init/power.rs",
-    "cli/ps.rs",
+    "engine/processes.rs",
     "container/hooks.rs",
     "container/mounts/idmap.rs",
     "container/mounts/lent.rs",
