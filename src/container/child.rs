@@ -20,12 +20,13 @@ use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;
 use crate::spec::{self, HookKind};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
-use crate::sys::{Errno, clone, erase, event, fs, mount, process, signal, tty};
+use crate::sys::last_work::LastWork;
+use crate::sys::{Errno, clone, event, fs, mount, process, signal, tty};
 use core::ffi::CStr;
 
 /// The cloned process's whole life.
-pub fn child_main(plan: &Plan<'_>) -> ! {
-    process::exit(run(plan).status().into())
+pub fn child_main(plan: &Plan<'_>, last: LastWork) -> ! {
+    process::exit(run(plan, Some(last)).status().into())
 }
 
 /// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by
@@ -54,14 +55,15 @@ impl Program {
     }
 }
 
-/// Runs everything up to the exec. Returns only an error, which the parent has received.
-pub fn run(plan: &Plan<'_>) -> Error {
+/// Runs everything up to the exec. Returns only an error, which the parent has received; a process
+/// that has a parent does its last work here.
+pub fn run(plan: &Plan<'_>, last: Option<LastWork>) -> Error {
     let mut program = Program::default();
     let done = begin(plan)
-        .and_then(|()| set_up(plan, &mut program))
+        .and_then(|()| set_up(plan, &mut program, last))
         .and_then(|()| last_steps::prepare(plan, &program));
     match done {
-        Ok(has_terminal) => last_steps::finish(plan, &program, has_terminal),
+        Ok(has_terminal) => last_steps::finish(plan, &program, has_terminal, last),
         Err(error) => {
             if let Some(channel) = &plan.channel {
                 channel.failed(&error);
@@ -91,7 +93,7 @@ fn begin(plan: &Plan<'_>) -> Result<()> {
 /// and working directory. Of the host only the standard streams and the parent's channel are open,
 /// and the caller's environment is gone from its memory.
 #[inline(never)]
-pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
+pub fn set_up(plan: &Plan<'_>, program: &mut Program, last: Option<LastWork>) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they
     // are.
@@ -130,13 +132,19 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program) -> Result<()> {
     drop(terminal);
     // What the parent has open is nothing to whoever may look at this process, and what it has
     // locked is not locked by it. Before the filter, which may be older than the system call.
-    fd::close_from(3 + launch.preserved, true).doing("close all descriptors at exec")?;
-    if let Some(channel) = &plan.channel {
-        let gate = launch.gate.iter().flat_map(StartSocket::descriptors);
-        close_others(3 + launch.preserved, &mut gate.chain([channel.descriptor()]))?;
+    fd::set_cloexec_from(3 + launch.preserved).doing("close all descriptors at exec")?;
+    if let (Some(channel), Some(last)) = (&plan.channel, last) {
+        // Close-on-exec is too late: the path that is executed may lead through /proc/self/fd to the
+        // host (CVE-2024-21626), and who waits at the gate would hold the lock of a command that was
+        // killed.
+        let [one, two, three] = launch.gate.as_ref().map_or([None; 3], StartSocket::descriptors);
+        let kept = [Some(channel.descriptor()), one, two, three];
+        last.close_others(3 + launch.preserved, &kept).doing("close descriptors")?;
     }
-    // The container may read /proc/PID/environ of this process. Later hooks have another one.
-    erase::environment();
+    if let Some(last) = last {
+        // The container may read /proc/PID/environ of this process. Later hooks have another one.
+        last.erase_environment();
+    }
     privileges::set_limits(wanted.rlimits, plan.is_apart())?;
     // Tried with all privileges first: a user need not be able to enter the directory it starts in.
     let entered = mount::chdir(wanted.cwd);
@@ -168,29 +176,6 @@ pub fn lead_session() -> Result<()> {
         Ok(()) | Err(Errno::EPERM) => Ok(()),
         Err(errno) => Err(errno).doing("setsid"),
     }
-}
-
-/// Closes every descriptor from `first` up but those kept. No `Fd` of one of the others may be
-/// dropped later. Close-on-exec would be too late: the path that is executed may lead through
-/// /proc/self/fd to the host (CVE-2024-21626), and who waits at the gate would hold the lock of a
-/// command that was killed.
-pub fn close_others(first: u32, kept: &mut dyn Iterator<Item = FdRef<'_>>) -> Result<()> {
-    /// Three fds of a gate and one of the channel.
-    const KEPT_MAX: usize = 4;
-    // u32::MAX is no fd: it ends the last gap.
-    let mut numbers = [u32::MAX; KEPT_MAX + 1];
-    for (number, one) in numbers.iter_mut().zip(kept) {
-        *number = one.raw() as u32;
-    }
-    numbers.sort_unstable();
-    let mut start = first;
-    for number in numbers {
-        if start < number {
-            fd::close_range(start, number - 1).doing("close descriptors")?;
-        }
-        start = start.max(number.saturating_add(1));
-    }
-    Ok(())
 }
 
 /// Runs hooks in the container's namespaces, where its process has this `pid`; under the filter if

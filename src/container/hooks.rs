@@ -207,7 +207,7 @@ fn become_hook(
             // The container's process has reset its signals already.
             return Ok(());
         }
-        fd::close_from(3, true)?;
+        fd::set_cloexec_from(3)?;
         signal::reset_all();
         signal::set_mask(SignalSet::NONE)
     };

@@ -9,16 +9,17 @@
 //! terminal's foreground group, which is the process's own: it leads the session.
 
 use super::seccomp;
+use crate::sys::last_work::LastWork;
+use crate::sys::mount;
 use crate::sys::process;
 use crate::sys::seccomp::CALLS_OF_INITS;
 use crate::sys::signal::{self, SIGCHLD, SignalSet};
-use crate::sys::{fd, mount};
 use crate::watch::children;
 
 /// Passes signals on to `payload`, reaps whatever ends, and ends as the payload does.
-pub fn reap_and_forward(payload: i32) -> ! {
+pub fn reap_and_forward(payload: i32, last: LastWork) -> ! {
     // Neither can fail in a way that matters here.
-    let _ = fd::close_from(0, false);
+    let _ = last.close_others(0, &[]);
     let _ = mount::chdir(c"/");
     let _ = process::set_parent_death_signal(0);
     let _ = process::set_name(c"init");

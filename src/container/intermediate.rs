@@ -17,8 +17,9 @@ use crate::sys::clone::{
     self, CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, Side,
 };
 use crate::sys::fd::{CWD, Fd};
+use crate::sys::last_work::LastWork;
 use crate::sys::vm::Shared;
-use crate::sys::{Errno, erase, fs, process};
+use crate::sys::{Errno, fs, process};
 use core::fmt::Display;
 use core::sync::atomic::Ordering;
 
@@ -34,9 +35,9 @@ pub fn is_needed(launch: &Launch<'_>) -> bool {
 }
 
 /// The whole life of the intermediate process; or the container's process's.
-pub fn child_main(plan: &Plan<'_>) -> ! {
-    let error = match run(plan) {
-        Ok(Side::Child) => child::child_main(plan),
+pub fn child_main(plan: &Plan<'_>, last: LastWork) -> ! {
+    let error = match run(plan, last) {
+        Ok(Side::Child) => child::child_main(plan, last),
         Ok(Side::Parent(..)) => process::exit(0),
         Err(error) => error,
     };
@@ -46,7 +47,7 @@ pub fn child_main(plan: &Plan<'_>) -> ! {
     process::exit(error.status().into())
 }
 
-fn run(plan: &Plan<'_>) -> Result<Side> {
+fn run(plan: &Plan<'_>, last: LastWork) -> Result<Side> {
     let (launch, spec) = (plan.launch, plan.launch.spec);
     let Some(channel) = &plan.channel else {
         return Err(Error::new(format_args!("no parent to tell")));
@@ -105,7 +106,7 @@ fn run(plan: &Plan<'_>) -> Result<Side> {
             clone::unshare(left).doing("make namespaces")?;
             channel.placed()?;
         }
-        return make_apart(plan, channel, born);
+        return make_apart(plan, (channel, born), last);
     }
     let side = clone::fork_sibling(left).doing(CLONE)?;
     if let Side::Parent(pid, pidfd) = &side {
@@ -117,11 +118,15 @@ fn run(plan: &Plan<'_>) -> Result<Side> {
 /// Sets up everything first, and makes the container's process last. That process never has more
 /// than the container, whose processes see it and may have CAP_SYS_PTRACE. The intermediate process
 /// is in no pid namespace of the container.
-fn make_apart(plan: &Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side> {
+fn make_apart(
+    plan: &Plan<'_>,
+    (channel, born): (&Channel, &Shared),
+    last: LastWork,
+) -> Result<Side> {
     let mut program = child::Program::default();
-    child::set_up(plan, &mut program)?;
+    child::set_up(plan, &mut program, Some(last))?;
     if !plan.has_hooks_inside {
-        plan.launch.spec.each_secret(&mut erase::bytes);
+        plan.launch.spec.each_secret(&mut |secret| last.erase(secret));
     }
     // The pid goes through memory that the container has not: it could forge a message.
     born.keep_from_children().doing("keep a page from the container")?;
@@ -133,9 +138,9 @@ fn make_apart(plan: &Plan<'_>, channel: &Channel, born: &Shared) -> Result<Side>
         None => clone::fork_sibling(0).doing(CLONE),
     };
     match (&side, plan.mark) {
-        (Ok(Side::Child), _) => {
-            process::exit(last_steps::finish(plan, &program, has_terminal).status().into())
-        }
+        (Ok(Side::Child), _) => process::exit(
+            last_steps::finish(plan, &program, has_terminal, Some(last)).status().into(),
+        ),
         (Ok(Side::Parent(pid, _)), _) => born.words()[0].store(*pid as u32, Ordering::Release),
         (Err(error), Some(_)) => last_steps::report(plan, error),
         (Err(_), None) => {}

@@ -4,9 +4,7 @@
 //! Other processes of its pid namespace can see it by now. docs/system-calls.md lists the calls
 //! that are made under the filter.
 
-use super::child::{
-    Plan, Program, close_others, lead_session, nothing_to_start, run_hooks, watch_parent,
-};
+use super::child::{Plan, Program, lead_session, nothing_to_start, run_hooks, watch_parent};
 use super::handshake::Channel;
 use super::report::Report;
 use super::seccomp::Filter;
@@ -16,6 +14,7 @@ use crate::error::{Context, Error, Result};
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec::{HookKind, TAKES_CONFIGS};
 use crate::sys::fd::{self, Fd};
+use crate::sys::last_work::{self, LastWork};
 use crate::sys::marked::{self, Mark};
 use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
@@ -76,9 +75,14 @@ pub fn report(plan: &Plan<'_>, error: &Error) {
 }
 
 /// Runs the rest, when everything is set up. Returns only an error, which the parent has received.
-pub fn finish(plan: &Plan<'_>, program: &Program, has_terminal: bool) -> Error {
+pub fn finish(
+    plan: &Plan<'_>,
+    program: &Program,
+    has_terminal: bool,
+    last: Option<LastWork>,
+) -> Error {
     let mut opener = Opener::default();
-    let error = match enter(plan, program, has_terminal, &mut opener) {
+    let error = match enter(plan, program, has_terminal, (&mut opener, last)) {
         Ok(()) => execute(plan, program, &opener),
         Err(error) => error,
     };
@@ -145,7 +149,7 @@ fn enter(
     plan: &Plan<'_>,
     program: &Program,
     has_terminal: bool,
-    opener: &mut Opener,
+    (opener, last): (&mut Opener, Option<LastWork>),
 ) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
     let is_early = plan.filters_early;
@@ -178,7 +182,7 @@ fn enter(
                 }
                 clone::Side::Parent(pid, _) => {
                     privileges::apply(wanted)?;
-                    init::reap_and_forward(pid)
+                    last_work::run(init::reap_and_forward, pid)
                 }
             }
         }
@@ -203,7 +207,10 @@ fn enter(
             process::set_dumpable(false).doing("forbid tracing")?;
             // Closes the gate and the creator's channel, which are of no use any more.
             let file = file.as_ref().map(Fd::by_ref);
-            close_others(3 + launch.preserved, &mut file.into_iter().chain([opened.descriptor()]))?;
+            if let Some(last) = last {
+                let kept = [file, Some(opened.descriptor())];
+                last.close_others(3 + launch.preserved, &kept).doing("close descriptors")?;
+            }
             opener.report = file.map(Report::adopt).transpose()?;
             signal::reset_all();
         }

@@ -9,6 +9,7 @@ use super::starting::{Made, Starting};
 use super::{Pointers, Running, attributes, child, intermediate, mounts, sysctl};
 use crate::cgroup::Instead;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS};
+use crate::sys::last_work;
 use crate::sys::marked::Mark;
 use crate::sys::mount;
 use crate::sys::signal::SignalSet;
@@ -45,7 +46,7 @@ pub fn begin<'a>(
         clone::Side::Child => {
             drop(ours);
             plan.depart();
-            if staged { intermediate::child_main(&plan) } else { child::child_main(&plan) }
+            last_work::run(if staged { intermediate::child_main } else { child::child_main }, &plan)
         }
         clone::Side::Parent(pid, pidfd) => {
             let (born, report) = (plan.born.take(), plan.report.take());

@@ -80,7 +80,7 @@ pub fn become_process(
     match launch::plan(&alone(spec, root, stdio, None, filter), None, false, pointers) {
         Ok(mut plan) => {
             plan.depart();
-            child::run(&plan)
+            child::run(&plan, None)
         }
         Err(error) => error,
     }

@@ -22,10 +22,11 @@ use crate::spec::Spec;
 use crate::sync::TryLock;
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Side};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
+use crate::sys::last_work::{self, LastWork};
 use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
 use crate::sys::process::{self, Capabilities, Whom};
 use crate::sys::seccomp::CALLS_OF_OPENERS;
-use crate::sys::{self, Errno, erase, fs, signal, socket};
+use crate::sys::{self, Errno, fs, signal, socket};
 use core::sync::atomic::{AtomicI32, Ordering};
 
 /// The intermediate process's end of the socket.
@@ -39,10 +40,7 @@ fn begin(namespace: FdRef<'_>, spec: &Spec<'_>) -> sys::Result<()> {
     match clone::fork(0, None)? {
         Side::Child => {
             drop(ours);
-            // Others can read an opener's memory.
-            erase::environment();
-            spec.each_secret(&mut erase::bytes);
-            serve(namespace, &theirs)
+            last_work::run(serve, (namespace, &theirs, spec))
         }
         Side::Parent(pid, _) => {
             drop(theirs);
@@ -106,8 +104,11 @@ fn reply(socket: FdRef<'_>, done: sys::Result<Option<Fd>>) {
 }
 
 /// Runs the maker.
-fn serve(namespace: FdRef<'_>, socket: &Fd) -> ! {
-    let done = give_everything_up(namespace, socket);
+fn serve((namespace, socket, spec): (FdRef<'_>, &Fd, &Spec<'_>), last: LastWork) -> ! {
+    // Others can read an opener's memory.
+    last.erase_environment();
+    spec.each_secret(&mut |secret| last.erase(secret));
+    let done = give_everything_up(namespace, socket, last);
     let is_ready = done.is_ok();
     reply(socket.by_ref(), done.map(|()| None));
     while is_ready && fs::read(socket.by_ref(), &mut [0]) == Ok(1) {
@@ -123,7 +124,7 @@ fn serve(namespace: FdRef<'_>, socket: &Fd) -> ! {
     process::exit(0)
 }
 
-fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
+fn give_everything_up(namespace: FdRef<'_>, socket: &Fd, last: LastWork) -> sys::Result<()> {
     process::set_parent_death_signal(signal::SIGKILL)?;
     clone::join_namespace(namespace, CLONE_NEWPID)?;
     let is_alone = clone::unshare(CLONE_NEWUSER | CLONE_NEWNS).is_ok();
@@ -146,11 +147,7 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd) -> sys::Result<()> {
     }
     mount::chdir(c"/")?;
     drop((empty, old));
-    let number = socket.raw() as u32;
-    if number > 0 {
-        fd::close_range(0, number - 1)?;
-    }
-    fd::close_range(number + 1, u32::MAX)?;
+    last.close_others(0, &[Some(socket.by_ref())])?;
     process::set_dumpable(false)?;
     if !is_alone {
         const ADMIN: u64 = 1 << 21;

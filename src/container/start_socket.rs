@@ -61,8 +61,9 @@ impl StartSocket {
     }
 
     /// Returns the fds that the process keeps open.
-    pub fn descriptors(&self) -> impl Iterator<Item = FdRef<'_>> {
-        core::iter::once(self.listener.by_ref()).chain(self.pipes.iter().flatten().copied())
+    pub fn descriptors(&self) -> [Option<FdRef<'_>>; 3] {
+        let [first, second] = self.pipes.map_or([None; 2], |pipes| pipes.map(Some));
+        [Some(self.listener.by_ref()), first, second]
     }
 
     /// Waits in the container for a start. Returns the conversation with it, and the file that came

@@ -178,17 +178,19 @@ pub fn set_nonblocking(fd: FdRef<'_>, on: bool) -> Result<()> {
     unsafe { command!(libc::SYS_fcntl, fd.raw(), libc::F_SETFL, flags) }
 }
 
-/// close_range(2) from `first` up: closes at once, or (`at_exec`) marks close-on-exec.
-pub fn close_from(first: u32, at_exec: bool) -> Result<()> {
-    let flags = if at_exec { 1 << 2 } else { 0 };
-    // SAFETY: no memory is passed; callers use it where no `Fd` above `first` is used again.
-    unsafe { command!(libc::SYS_close_range, first, u32::MAX, flags) }
+/// close_range(2) `CLOEXEC`: marks every fd from `first` up close-on-exec.
+pub fn set_cloexec_from(first: u32) -> Result<()> {
+    const CLOSE_RANGE_CLOEXEC: i32 = 1 << 2;
+    // SAFETY: no memory is passed, and no fd is closed.
+    unsafe { command!(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) }
 }
 
 /// close_range(2): closes `first` to `last`.
-pub fn close_range(first: u32, last: u32) -> Result<()> {
-    // SAFETY: no memory is passed; callers use it where no `Fd` of that range is used or dropped
-    // again.
+///
+/// # Safety
+/// No [`Fd`] or [`FdRef`] of that range is used or dropped again: its number may be another file's.
+pub(super) unsafe fn close_range(first: u32, last: u32) -> Result<()> {
+    // SAFETY: no memory is passed; the caller vouches for the owners.
     unsafe { command!(libc::SYS_close_range, first, last, 0) }
 }
 
