@@ -5,6 +5,7 @@ use crate::Result;
 use core::fmt;
 
 /// An option of a command.
+#[derive(Clone, Copy)]
 pub struct Flag {
     /// Its name after `--`.
     pub long: &'static str,

@@ -2,12 +2,12 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::container::{self, Container};
-use super::{making, options};
+use super::making::{self, Typed};
+use super::notices::warn;
+use super::options;
 use crate::Result;
-use crate::container::notify::Relay;
 use crate::container::own_file;
-use crate::engine::create::Start;
+use crate::engine::create::create;
 use crate::limits::COMMAND_WORDS_MAX;
 
 pub(super) const COMMAND: Command = Command {
@@ -16,38 +16,17 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: COMMAND_WORDS_MAX,
     about: "Make a container, which waits for its start.",
-    flags: &[
-        options::BUNDLE,
-        options::IMAGE,
-        options::PLATFORM,
-        options::REF,
-        options::MAX_SIZE,
-        options::TTY,
-        options::PRIVILEGED,
-        options::SECURITY_OPT,
-        options::ULIMIT,
-        options::CONSOLE,
-        options::PID_FILE,
-        options::PIDFD,
-        options::PRESERVED,
-        options::NO_PIVOT,
-        options::NO_KEYRING,
-        options::DRY_RUN,
-        options::PLAN_FORMAT,
-    ],
+    flags: &options::of_making::<0, { options::SHARED }>([]),
     run: Run::Container(run),
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    if arguments.has("dry-run") {
-        return making::dry_run(arguments);
-    }
+    let making = match making::parse(arguments)? {
+        Typed::Plan(dry_run) => return dry_run.print(),
+        Typed::Make(making) => making,
+    };
     own_file::protect()?;
-    let Container { root, id } = container::parse(arguments)?;
-    let root = root.make()?;
-    let memory = &mut crate::memory::claim().engine;
-    let relay = Relay::of_environment();
-    making::make(arguments, &root, id, Start::Later, false, relay.as_ref(), memory)
-        .inspect_err(|_| root.take_back())?;
-    Ok(0)
+    making.carry_out(&mut |wanted, source, watch| {
+        create(wanted, source, watch, &mut crate::memory::claim().engine, &warn).map(|()| 0)
+    })
 }

@@ -1,17 +1,17 @@
 //! `ocinit exec ID COMMAND...`: one more process in a container.
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, TypedWords, Values};
 use super::command::{Command, Flag, PASSED_ON, Run};
 use super::container::{self, Container};
 use super::notices::warn;
-use super::{making, options};
+use super::options;
 use crate::container::own_file;
+use crate::engine::Attach;
 use crate::engine::exec::{Changes, Exec, ProcessFrom, exec, too_many_groups};
-use crate::engine::foreground;
+use crate::engine::notify::Listeners;
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::text;
 use crate::limits::GROUPS_MAX;
-use crate::spec::capability;
 use crate::{Error, Result};
 use core::ffi::CStr;
 
@@ -43,86 +43,107 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Container(run),
 };
 
-fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    own_file::protect()?;
-    let stays = !arguments.has("detach");
-    let notify = making::notify(arguments)?;
-    let preserved = making::preserved(arguments)?;
-    let Container { root, id } = container::parse(arguments)?;
-    let root = root.open()?;
-    let mut gids = heapless::Vec::new();
-    let (mut args, mut env) = (arguments.words().skip(1), arguments.values("env"));
-    let process = match arguments.value("process") {
-        Some(path) => ProcessFrom::File(path),
-        None => {
-            groups(arguments, &mut gids)?;
-            ProcessFrom::Container(changes(arguments, &mut args, &mut env, &gids)?)
-        }
-    };
-    let wanted = Exec {
-        root: &root,
-        id,
+/// What is typed: what [`Exec`] borrows.
+struct Typed<'a> {
+    container: Container<'a>,
+    /// The process; the container's own, with the changes below, if it is None.
+    process: Option<&'a CStr>,
+    args: TypedWords<'a>,
+    env: Values<'a>,
+    capabilities: Values<'a>,
+    gids: heapless::Vec<u32, GROUPS_MAX>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    cwd: Option<&'a CStr>,
+    no_new_privileges: bool,
+    apparmor: Option<&'a CStr>,
+    selinux: Option<&'a CStr>,
+    adds_terminal: bool,
+    cgroup: Option<&'a CStr>,
+    preserved: u32,
+    ignores_pause: bool,
+    attach: Attach,
+    listeners: Listeners<'a>,
+}
+
+fn parse<'a>(arguments: &Arguments<'a>) -> Result<Typed<'a>> {
+    let preserved = options::parse_preserved(arguments)?;
+    let (container, process) = (container::parse(arguments)?, arguments.value("process"));
+    let (mut gids, mut user) = (heapless::Vec::new(), (None, None));
+    if process.is_none() {
+        parse_groups(arguments, &mut gids)?;
+        user = parse_user(arguments)?;
+        arguments.values("env").try_for_each(check_variable)?;
+    }
+    let (mut args, (uid, gid)) = (arguments.words(), user);
+    let _ = args.next();
+    Ok(Typed {
+        container,
         process,
+        args,
+        env: arguments.values("env"),
+        capabilities: arguments.values("cap"),
+        gids,
+        uid,
+        gid,
+        cwd: arguments.value("cwd"),
+        no_new_privileges: arguments.has("no-new-privs"),
+        apparmor: arguments.value("apparmor"),
+        selinux: arguments.value("process-label"),
         adds_terminal: arguments.has("tty"),
         cgroup: arguments.value("cgroup"),
         preserved,
         ignores_pause: arguments.has("ignore-paused"),
-        stays,
-        notify: &notify,
-    };
-    let running = exec(wanted, &mut crate::memory::claim().engine, &warn)?;
-    if stays { foreground::wait(&running, None).map(i32::from) } else { Ok(0) }
-}
-
-/// Returns what the process has otherwise than the container's.
-fn changes<'a>(
-    arguments: &Arguments<'a>,
-    args: &'a mut dyn Iterator<Item = &'a CStr>,
-    env: &'a mut dyn Iterator<Item = &'a CStr>,
-    additional_gids: &'a [u32],
-) -> Result<Changes<'a>> {
-    let (uid, gid) = user(arguments)?;
-    for variable in arguments.values("env") {
-        // In runc's words.
-        let fault = match variable.to_bytes() {
-            [b'=', ..] => Some("name cannot be empty"),
-            bytes if !bytes.contains(&b'=') => Some("missing '='"),
-            _ => None,
-        };
-        if let Some(why) = fault {
-            let shown = LossyC(variable);
-            return Err(Error::new(format_args!(
-                "--env {shown}: invalid environment variable: {why}"
-            )));
-        }
-    }
-    let mut capabilities = 0;
-    for name in arguments.values("cap") {
-        // As in a config: a capability unknown to the kernel is no error (runtime-spec 1.1).
-        match capability::by_name(name.to_bytes()) {
-            Some(bit) => capabilities |= bit,
-            None => crate::warning!(
-                "--cap {}: there is no such capability: it is left out",
-                LossyC(name)
-            ),
-        }
-    }
-    Ok(Changes {
-        args,
-        env,
-        cwd: arguments.value("cwd"),
-        uid,
-        gid,
-        additional_gids,
-        capabilities,
-        no_new_privileges: arguments.has("no-new-privs"),
-        apparmor: arguments.value("apparmor"),
-        selinux: arguments.value("process-label"),
+        attach: options::parse_attach(arguments),
+        listeners: options::parse_listeners(arguments),
     })
 }
 
+fn run(arguments: &Arguments<'_>) -> Result<i32> {
+    let mut typed = parse(arguments)?;
+    own_file::protect()?;
+    let process = match typed.process {
+        Some(path) => ProcessFrom::File(path),
+        None => ProcessFrom::Container(Changes {
+            args: &mut typed.args,
+            env: &mut typed.env,
+            cwd: typed.cwd,
+            uid: typed.uid,
+            gid: typed.gid,
+            additional_gids: &typed.gids,
+            capabilities: &mut typed.capabilities,
+            no_new_privileges: typed.no_new_privileges,
+            apparmor: typed.apparmor,
+            selinux: typed.selinux,
+        }),
+    };
+    let wanted = Exec {
+        root: typed.container.root,
+        id: typed.container.id,
+        process,
+        adds_terminal: typed.adds_terminal,
+        cgroup: typed.cgroup,
+        preserved: typed.preserved,
+        ignores_pause: typed.ignores_pause,
+        attach: typed.attach,
+        listeners: typed.listeners,
+    };
+    exec(wanted, &mut crate::memory::claim().engine, &warn).map(i32::from)
+}
+
+/// Returns an error for what is not NAME=VALUE, in runc's words.
+fn check_variable(variable: &CStr) -> Result<()> {
+    let why = match variable.to_bytes() {
+        [b'=', ..] => "name cannot be empty",
+        bytes if !bytes.contains(&b'=') => "missing '='",
+        _ => return Ok(()),
+    };
+    let shown = LossyC(variable);
+    Err(Error::new(format_args!("--env {shown}: invalid environment variable: {why}")))
+}
+
 /// Returns the numbers of `UID[:GID]`.
-fn user(arguments: &Arguments<'_>) -> Result<(Option<u32>, Option<u32>)> {
+fn parse_user(arguments: &Arguments<'_>) -> Result<(Option<u32>, Option<u32>)> {
     let Some(text) = arguments.value("user") else { return Ok((None, None)) };
     let mut parts = text.to_bytes().splitn(2, |byte| *byte == b':');
     let uid = number("--user", parts.next().unwrap_or_default())?;
@@ -130,7 +151,10 @@ fn user(arguments: &Arguments<'_>) -> Result<(Option<u32>, Option<u32>)> {
     Ok((Some(uid), gid))
 }
 
-fn groups(arguments: &Arguments<'_>, gids: &mut heapless::Vec<u32, GROUPS_MAX>) -> Result<()> {
+fn parse_groups(
+    arguments: &Arguments<'_>,
+    gids: &mut heapless::Vec<u32, GROUPS_MAX>,
+) -> Result<()> {
     for text in arguments.values("additional-gids") {
         let gid = number("--additional-gids", text.to_bytes())?;
         gids.push(gid).map_err(|_| too_many_groups())?;

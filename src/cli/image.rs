@@ -1,16 +1,16 @@
 //! `IMAGE` on a command line, and the options that say which image of several is meant.
 
 use super::arguments::Arguments;
-use super::max_size::MaxSize;
 use crate::engine::resolve::ImageQuery;
 use crate::image::Target;
 use crate::io::lossy::LossyC;
+use crate::io::observer::Observer;
 use crate::io::text::{last_of, split_once};
 use crate::{Error, Result};
 use core::ffi::CStr;
 
 /// Returns the image that the first word names.
-pub fn parse<'a>(arguments: &Arguments<'a>, limit: &'a MaxSize) -> Result<ImageQuery<'a>> {
+pub fn parse<'a>(arguments: &Arguments<'a>, limit: &'a dyn Observer) -> Result<ImageQuery<'a>> {
     parse_named(arguments, arguments.word(0), limit)
 }
 
@@ -18,7 +18,7 @@ pub fn parse<'a>(arguments: &Arguments<'a>, limit: &'a MaxSize) -> Result<ImageQ
 pub fn parse_named<'a>(
     arguments: &Arguments<'a>,
     name: &'a CStr,
-    limit: &'a MaxSize,
+    limit: &'a dyn Observer,
 ) -> Result<ImageQuery<'a>> {
     let platform = arguments.value("platform").map(target).transpose()?;
     Ok(ImageQuery { name, platform, reference: arguments.value("ref"), limit })

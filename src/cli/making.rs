@@ -1,119 +1,76 @@
 //! What `create` and `run` have in common: from words to a container that is to be made.
 
-use super::arguments::Arguments;
-use super::container::Container;
+use super::arguments::{Arguments, TypedWords};
+use super::container::{self, Container};
+use super::image;
 use super::max_size::MaxSize;
 use super::notices::warn;
 use super::options::{self, Format};
+use super::print::to_stdout;
 use super::progress::Progress;
-use super::{container, image, settings};
+use super::settings;
 use crate::codec::json::Writer;
-use crate::container::Running;
-use crate::container::notify::Relay;
-use crate::container::state::{Id, Root};
-use crate::engine::EngineMemory;
 use crate::engine::bundle::FromImage;
-use crate::engine::create::{Create, Source, Start, create, plan};
-use crate::engine::notify::Notify;
-use crate::engine::service_manager::PRESERVED_MAX;
-use crate::io::lossy::LossyC;
-use crate::io::output::Output;
-use crate::io::text::decimal;
+use crate::engine::create::{Create, Source, plan};
+use crate::engine::resolve::ImageQuery;
+use crate::io::observer::Observer;
 use crate::spec::settings::Draft;
-use crate::sys::fd::STDOUT;
-use crate::{Context, Error, Result};
+use crate::{Error, Result};
+use core::ffi::CStr;
 
-/// Returns the sockets and the file that hear of the process.
-pub fn notify<'a>(arguments: &Arguments<'a>) -> Result<Notify<'a>> {
-    Notify::connect(
-        arguments.value("console-socket"),
-        arguments.value("pidfd-socket"),
-        arguments.value("pid-file"),
-    )
+/// What is typed.
+pub(super) enum Typed<'a> {
+    /// A container that is to be made.
+    Make(Making<'a>),
+    /// A bundle whose plan is to be printed.
+    Plan(DryRun<'a>),
 }
 
-/// Returns the number of --preserve-fds.
-pub fn preserved(arguments: &Arguments<'_>) -> Result<u32> {
-    let text = arguments.value("preserve-fds").unwrap_or(c"0");
-    let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_MAX);
-    count
-        .map(|count| count as u32)
-        .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", LossyC(text))))
+/// A container that is to be made.
+pub(super) struct Making<'a> {
+    create: Create<'a>,
+    from: From<'a>,
 }
 
-/// Prints what would be made of a bundle.
-pub fn dry_run(arguments: &Arguments<'_>) -> Result<i32> {
-    if arguments.value("image").is_some() {
-        return Err(Error::new(format_args!(
-            "--dry-run is for a bundle: an image's config depends on what it unpacks to"
-        )));
+/// What it is made of.
+enum From<'a> {
+    Bundle(Option<&'a CStr>),
+    Image {
+        /// Without its limit.
+        image: ImageQuery<'a>,
+        limit: MaxSize,
+        draft: Draft<'a>,
+        /// In place of the image's `Cmd`, if there are any.
+        args: Option<TypedWords<'a>>,
+    },
+}
+
+/// A bundle whose plan is to be printed.
+pub(super) struct DryRun<'a> {
+    create: Create<'a>,
+    bundle: Option<&'a CStr>,
+    format: Format,
+}
+
+/// Returns what is to be made, or only printed.
+pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Typed<'a>> {
+    if arguments.has("dry-run") {
+        return parse_dry_run(arguments).map(Typed::Plan);
     }
-    let format = options::parse_format(arguments, "text")?;
-    let Container { root, id } = container::parse(arguments)?;
-    let root = root.open()?;
-    // Nobody is told of a process: none is made.
-    let notify = Notify::connect(None, None, None)?;
-    let wanted = Create {
-        root: &root,
-        id,
-        start: Start::Later,
-        stays: true,
-        notify: &notify,
-        preserved: preserved(arguments)?,
-        relay: None,
-        no_pivot: arguments.has("no-pivot"),
-        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
-        keeps_keyring: arguments.has("no-new-keyring"),
-    };
-    let memory = &mut crate::memory::claim().engine;
-    let mut output = Output::new(STDOUT);
-    plan(&wanted, arguments.value("bundle"), memory, &warn, &mut |plan, place| match format {
-        Format::Program => plan.write(place, &mut Writer::with_indent(&mut output, "  ")),
-        Format::Person => plan.write_text(place, &mut output),
-    })?;
-    output.finish().doing("write standard output").map(|()| 0)
-}
-
-/// Makes the container that the words ask for. `stays`: the caller stays with it.
-pub fn make(
-    arguments: &Arguments<'_>,
-    root: &Root,
-    id: Id<'_>,
-    start: Start,
-    stays: bool,
-    relay: Option<&Relay>,
-    memory: &mut EngineMemory,
-) -> Result<Running> {
-    let preserved = preserved(arguments)?;
-    let notify = notify(arguments)?;
-    let wanted = Create {
-        root,
-        id,
-        start,
-        stays,
-        notify: &notify,
-        preserved,
-        relay,
-        no_pivot: arguments.has("no-pivot"),
-        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
-        keeps_keyring: arguments.has("no-new-keyring"),
-    };
-    // Without an image nothing reads these options: `Source::Bundle` refuses them.
-    let (limit, draft) = match arguments.value("image") {
-        Some(_) => (MaxSize::parse(arguments)?, settings::parse(arguments)?),
-        None => (MaxSize::none(), Draft::EMPTY),
-    };
-    let mut args = arguments.words().skip(1).map(|word| word.to_bytes());
+    let create = parse_create(arguments)?;
+    let mut words = arguments.words();
+    let _ = words.next();
     let has_args = arguments.words().nth(1).is_some();
-    let source = match (arguments.value("image"), arguments.value("bundle")) {
+    let from = match (arguments.value("image"), arguments.value("bundle")) {
         (Some(_), Some(_)) => {
             return Err(Error::new(format_args!("--image and --bundle: one or the other")));
         }
-        (Some(name), None) => Source::Image(FromImage {
-            image: image::parse_named(arguments, name, &limit)?,
-            args: if has_args { Some(&mut args) } else { None },
-            draft: &draft,
-        }),
+        (Some(name), None) => {
+            let limit = MaxSize::parse(arguments)?;
+            let draft = settings::parse(arguments)?;
+            let image = image::parse_named(arguments, name, &())?;
+            From::Image { image, limit, draft, args: has_args.then_some(words) }
+        }
         (None, _) if has_args => {
             return Err(Error::new(format_args!(
                 "arguments are for --image: a bundle has its own in config.json"
@@ -127,9 +84,69 @@ pub fn make(
                     )));
                 }
             }
-            Source::Bundle(bundle)
+            From::Bundle(bundle)
         }
     };
-    let progress = Progress::new(limit.again());
-    create(&wanted, source, &progress, memory, &warn)
+    Ok(Typed::Make(Making { create, from }))
+}
+
+fn parse_dry_run<'a>(arguments: &Arguments<'a>) -> Result<DryRun<'a>> {
+    if arguments.value("image").is_some() {
+        return Err(Error::new(format_args!(
+            "--dry-run is for a bundle: an image's config depends on what it unpacks to"
+        )));
+    }
+    let format = options::parse_format(arguments, "text")?;
+    Ok(DryRun { create: parse_create(arguments)?, bundle: arguments.value("bundle"), format })
+}
+
+fn parse_create<'a>(arguments: &Arguments<'a>) -> Result<Create<'a>> {
+    let Container { root, id } = container::parse(arguments)?;
+    Ok(Create {
+        root,
+        id,
+        listeners: options::parse_listeners(arguments),
+        preserved: options::parse_preserved(arguments)?,
+        no_pivot: arguments.has("no-pivot"),
+        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
+        keeps_keyring: arguments.has("no-new-keyring"),
+    })
+}
+
+/// Makes a container, and may stay with it. Returns the exit status.
+pub(super) type Make<'m> = &'m mut dyn FnMut(&Create<'_>, Source<'_>, &dyn Observer) -> Result<i32>;
+
+impl Making<'_> {
+    /// Has `make` make it.
+    pub fn carry_out(self, make: Make<'_>) -> Result<i32> {
+        let Making { create, from } = self;
+        match from {
+            From::Bundle(path) => make(&create, Source::Bundle(path), &()),
+            From::Image { image, limit, draft, args } => {
+                let mut args = args.map(|words| words.map(|word| word.to_bytes()));
+                let progress = Progress::new(limit.again());
+                let from = FromImage {
+                    image: ImageQuery { limit: &limit, ..image },
+                    args: args.as_mut().map(|args| args as &mut dyn Iterator<Item = _>),
+                    draft: &draft,
+                };
+                make(&create, Source::Image(from), &progress)
+            }
+        }
+    }
+}
+
+impl DryRun<'_> {
+    /// Prints what would be made.
+    pub fn print(&self) -> Result<i32> {
+        let DryRun { create, bundle, format } = self;
+        let memory = &mut crate::memory::claim().engine;
+        to_stdout(|output| {
+            plan(create, *bundle, memory, &warn, &mut |plan, place| match format {
+                Format::Program => plan.write(place, &mut Writer::with_indent(output, "  ")),
+                Format::Person => plan.write_text(place, output),
+            })
+        })
+        .map(|()| 0)
+    }
 }

@@ -3,7 +3,11 @@
 use super::arguments::Arguments;
 use super::command::Flag;
 use super::settings::flag;
+use crate::engine::Attach;
+use crate::engine::notify::Listeners;
+use crate::engine::service_manager::PRESERVED_MAX;
 use crate::io::lossy::LossyC;
+use crate::io::text::decimal;
 use crate::{Error, Result};
 
 pub const BUNDLE: Flag =
@@ -41,6 +45,27 @@ pub const PLATFORM: Flag = Flag::value(
 );
 /// The option of a command that gives the tag apart from the image.
 pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
+/// Options of `create` and `run`: what they make, then `more`, then how.
+pub const fn of_making<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) -> [Flag; ALL] {
+    assert!(ALL == WHAT.len() + MORE + HOW.len());
+    let mut all = [BUNDLE; ALL];
+    let mut n = 0;
+    while n < ALL {
+        all[n] = match n {
+            n if n < WHAT.len() => WHAT[n],
+            n if n < WHAT.len() + MORE => more[n - WHAT.len()],
+            n => HOW[n - WHAT.len() - MORE],
+        };
+        n += 1;
+    }
+    all
+}
+const WHAT: [Flag; 9] =
+    [BUNDLE, IMAGE, PLATFORM, REF, MAX_SIZE, TTY, PRIVILEGED, SECURITY_OPT, ULIMIT];
+const HOW: [Flag; 8] =
+    [CONSOLE, PID_FILE, PIDFD, PRESERVED, NO_PIVOT, NO_KEYRING, DRY_RUN, PLAN_FORMAT];
+/// How many options `create` and `run` share.
+pub const SHARED: usize = WHAT.len() + HOW.len();
 pub const TTY: Flag = flag("tty");
 pub const PRIVILEGED: Flag = flag("privileged");
 pub const SECURITY_OPT: Flag = flag("security-opt");
@@ -60,6 +85,29 @@ pub const ROOTLESS: Flag = Flag::switch(
 /// Returns true for --rootless. Among the options of all commands it has a value.
 pub fn parse_rootless(arguments: &Arguments<'_>) -> bool {
     arguments.has("rootless") && arguments.value("rootless") != Some(c"false")
+}
+
+/// Returns who hears of the process.
+pub fn parse_listeners<'a>(arguments: &Arguments<'a>) -> Listeners<'a> {
+    Listeners {
+        console: arguments.value("console-socket"),
+        pidfd: arguments.value("pidfd-socket"),
+        pid_file: arguments.value("pid-file"),
+    }
+}
+
+/// Returns the number of --preserve-fds.
+pub fn parse_preserved(arguments: &Arguments<'_>) -> Result<u32> {
+    let text = arguments.value("preserve-fds").unwrap_or(c"0");
+    let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_MAX);
+    count
+        .map(|count| count as u32)
+        .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", LossyC(text))))
+}
+
+/// Returns whether the caller stays with the process.
+pub fn parse_attach(arguments: &Arguments<'_>) -> Attach {
+    if arguments.has("detach") { Attach::No } else { Attach::Yes }
 }
 
 /// Whom something is shown to.

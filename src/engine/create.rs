@@ -1,8 +1,11 @@
 //! Makes a container: from a bundle or an image to its process.
 
 use super::bundle::{self, FromImage, Place};
-use super::notify::Notify;
-use super::{EngineMemory, Notice, Notices, hold_signals, image_bundle, rootless, service_manager};
+use super::notify::{Listeners, Notify};
+use super::state_root::StateRoot;
+use super::{
+    Attach, EngineMemory, Notice, Notices, hold_signals, image_bundle, rootless, service_manager,
+};
 use crate::cgroup::{self, CgroupPath};
 use crate::container::create::{self, Request};
 use crate::container::notify::Relay;
@@ -34,19 +37,13 @@ pub enum Start {
 /// A container that is to be made.
 pub struct Create<'a> {
     /// Where states are kept.
-    pub root: &'a Root,
+    pub root: StateRoot<'a>,
     /// Its name.
     pub id: Id<'a>,
-    /// When it starts.
-    pub start: Start,
-    /// The caller stays with it in the foreground.
-    pub stays: bool,
     /// Who hears of its process.
-    pub notify: &'a Notify<'a>,
+    pub listeners: Listeners<'a>,
     /// Fds from 3 up that the process keeps, beside those of a service manager.
     pub preserved: u32,
-    /// Passes READY=1 on to the service manager.
-    pub relay: Option<&'a Relay>,
     /// The old root stays below the new one.
     pub no_pivot: bool,
     /// It gets no cgroup of its own.
@@ -63,33 +60,66 @@ pub enum Source<'a> {
     Image(FromImage<'a>),
 }
 
-/// Makes a container, which runs or waits for its start. Returns its process. If it fails, nothing
-/// of it is left.
+/// Makes a container that waits for its start. If it fails, nothing of it is left.
 pub fn create(
     wanted: &Create<'_>,
     source: Source<'_>,
     watch: &dyn Observer,
     memory: &mut EngineMemory,
     notices: Notices<'_>,
+) -> Result<()> {
+    let root = wanted.root.make()?;
+    let relay = Relay::of_environment();
+    let how = How { root: &root, start: Start::Later, attach: Attach::No, relay: relay.as_ref() };
+    make(wanted, &how, source, watch, memory, notices).map(drop)
+}
+
+/// How a container is made.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    /// Where states are kept.
+    pub root: &'a Root,
+    /// When it starts.
+    pub start: Start,
+    /// Whether the caller stays with it.
+    pub attach: Attach,
+    /// Passes READY=1 on to the service manager.
+    pub relay: Option<&'a Relay>,
+}
+
+/// Makes a container. Returns its process. If it fails, nothing of it is left, nor a root that was
+/// made for it.
+pub(super) fn make(
+    wanted: &Create<'_>,
+    how: &How<'_>,
+    source: Source<'_>,
+    watch: &dyn Observer,
+    memory: &mut EngineMemory,
+    notices: Notices<'_>,
 ) -> Result<Running> {
-    let listening = service_manager::listening();
-    let preserved = service_manager::preserved(wanted.preserved, listening)?;
-    let (reserved, made) = (None, Made::No);
-    let making = Making { wanted, listening, preserved, reserved, made, notices };
-    match source {
-        Source::Image(image) => of_image(making, image, watch, memory),
-        Source::Bundle(bundle) => {
-            if let Some(bundle) = bundle {
-                mount::chdir(bundle).on("enter the bundle", bundle)?;
+    let made = Notify::connect(&wanted.listeners).and_then(|notify| {
+        let listening = service_manager::listening();
+        let preserved = service_manager::preserved(wanted.preserved, listening)?;
+        let (notify, reserved, made) = (&notify, None, Made::No);
+        let making = Making { wanted, how, notify, listening, preserved, reserved, made, notices };
+        match source {
+            Source::Image(image) => of_image(making, image, watch, memory),
+            Source::Bundle(bundle) => {
+                if let Some(bundle) = bundle {
+                    mount::chdir(bundle).on("enter the bundle", bundle)?;
+                }
+                make_here(making, memory)
             }
-            make_here(making, memory)
         }
-    }
+    });
+    made.inspect_err(|_| how.root.take_back())
 }
 
 /// A container that is being made.
 struct Making<'a> {
     wanted: &'a Create<'a>,
+    how: &'a How<'a>,
+    notify: &'a Notify<'a>,
     /// Sockets that a service manager has handed over.
     listening: u32,
     /// Fds from 3 up that the process keeps, those sockets among them.
@@ -108,13 +138,13 @@ fn of_image(
     watch: &dyn Observer,
     memory: &mut EngineMemory,
 ) -> Result<Running> {
-    let (wanted, notices) = (making.wanted, making.notices);
-    let directory = wanted.root.create(wanted.id)?;
+    let (how, notices) = (making.how, making.notices);
+    let directory = how.root.create(making.wanted.id)?;
     let mut bundle = PathBuf::new();
     let created = image_bundle::make(&directory, &mut bundle).and_then(|made| {
         let applied = unpack(image, bundle.as_c_str(), watch, memory, notices)?;
         mount::chdir(bundle.as_c_str()).on("enter the bundle", bundle.as_c_str())?;
-        if wanted.stays {
+        if how.attach == Attach::Yes {
             // Unpacking has unblocked them.
             hold_signals()?;
         }
@@ -164,12 +194,16 @@ pub fn plan(
     notices: Notices<'_>,
     show: &mut dyn FnMut(&Plan<'_>, Option<&CgroupPath>) -> Result<()>,
 ) -> Result<()> {
-    wanted.root.check_free(wanted.id)?;
+    let root = &wanted.root.open()?;
+    // Nobody is told of a process: none is made.
+    let notify = &Notify::connect(&Listeners::default())?;
+    root.check_free(wanted.id)?;
     if let Some(bundle) = bundle {
         mount::chdir(bundle).on("enter the bundle", bundle)?;
     }
-    let (preserved, made) = (wanted.preserved, Made::No);
-    let making = Making { wanted, listening: 0, preserved, reserved: None, made, notices };
+    let how = &How { root, start: Start::Later, attach: Attach::Yes, relay: None };
+    let (listening, preserved, reserved, made) = (0, wanted.preserved, None, Made::No);
+    let making = Making { wanted, how, notify, listening, preserved, reserved, made, notices };
     with_bundle(making, memory, &mut |request, spec, container| {
         let plan = Plan::decide(request, spec, &mut container.seccomp)?;
         plan.open_root()?;
@@ -181,11 +215,10 @@ pub fn plan(
 
 /// Makes the container of the bundle that is the current directory.
 fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
-    let (wanted, notices) = (making.wanted, making.notices);
+    let (notify, notices) = (making.notify, making.notices);
     let mut running = None;
     with_bundle(making, memory, &mut |request, spec, container| {
         let (waits, without_cgroup) = (request.waits, request.without_cgroup);
-        let notify = wanted.notify;
         running = Some(create::create(request, spec, container, &mut |one| notify.send(one))?);
         if !waits && !without_cgroup && cgroup::can_lift_limits(spec) {
             notices(&Notice::LiftableLimits);
@@ -200,8 +233,8 @@ type Act<'a> = &'a mut dyn FnMut(Request<'_>, &Spec<'_>, &mut ContainerMemory) -
 
 /// Reads the bundle that is the current directory, and has `act` act on it.
 fn with_bundle(making: Making<'_>, memory: &mut EngineMemory, act: Act<'_>) -> Result<()> {
-    let Making { wanted, listening, preserved, reserved, made, notices } = making;
-    let Create { root, id, start, stays, notify, relay, .. } = *wanted;
+    let Making { wanted, how, notify, listening, preserved, reserved, made, notices } = making;
+    let (id, How { root, start, attach, relay }) = (wanted.id, *how);
     let mut buffer = [0; PATH_BYTES];
     let bundle = mount::current_directory(&mut buffer).doing("find the bundle")?;
     let text = document::read(CWD, c"config.json", &mut memory.config)?;
@@ -227,7 +260,7 @@ fn with_bundle(making: Making<'_>, memory: &mut EngineMemory, act: Act<'_>) -> R
             Lossy(name)
         );
     }
-    let stdio = notify.stdio(&spec.process, spec.process.terminal, stays)?;
+    let stdio = notify.stdio(&spec.process, spec.process.terminal, attach)?;
     let mut absolute = PathBuf::new();
     let rootfs = match spec.root.path.to_bytes() {
         [b'/', ..] => spec.root.path,
@@ -253,7 +286,7 @@ fn with_bundle(making: Making<'_>, memory: &mut EngineMemory, act: Act<'_>) -> R
         no_pivot: wanted.no_pivot,
         without_cgroup,
         keeps_keyring: wanted.keeps_keyring,
-        shows_terminal: stays,
+        shows_terminal: attach == Attach::Yes,
         relay,
     };
     act(request, &spec, &mut memory.container)

@@ -1,17 +1,18 @@
 //! One more process in a container.
 
-use super::notify::Notify;
-use super::{EngineMemory, Notice, Notices, hold_signals, service_manager};
+use super::notify::{Listeners, Notify};
+use super::state_root::StateRoot;
+use super::{Attach, EngineMemory, Notice, Notices, foreground, hold_signals, service_manager};
 use crate::cgroup::{Instead, Joined};
 use crate::container::hooks::HookContext;
 use crate::container::launch::{self, Host, Launch};
-use crate::container::state::{Id, Root, Status};
+use crate::container::state::{Id, Status};
 use crate::container::{ContainerMemory, Running, attributes, intermediate, seccomp};
 use crate::io::document;
 use crate::io::lossy::LossyC;
 use crate::io::strings::StringBlock;
 use crate::limits::GROUPS_MAX;
-use crate::spec::{self, Capabilities, Process, Spec, SpecMemory, User};
+use crate::spec::{self, Capabilities, Process, Spec, SpecMemory, User, capability};
 use crate::sys::Errno;
 use crate::sys::fd::FdRef;
 use crate::{Context, Error, Result};
@@ -20,7 +21,7 @@ use core::ffi::CStr;
 /// A process that is to be executed.
 pub struct Exec<'a> {
     /// Where states are kept.
-    pub root: &'a Root,
+    pub root: StateRoot<'a>,
     /// The container.
     pub id: Id<'a>,
     /// The process.
@@ -33,10 +34,10 @@ pub struct Exec<'a> {
     pub preserved: u32,
     /// The container may be paused.
     pub ignores_pause: bool,
-    /// The caller stays with it in the foreground.
-    pub stays: bool,
+    /// Whether the caller stays with it.
+    pub attach: Attach,
     /// Who hears of it.
-    pub notify: &'a Notify<'a>,
+    pub listeners: Listeners<'a>,
 }
 
 /// Where the process is described.
@@ -61,8 +62,8 @@ pub struct Changes<'a> {
     pub gid: Option<u32>,
     /// Groups beside the container's.
     pub additional_gids: &'a [u32],
-    /// Capabilities beside the container's.
-    pub capabilities: u64,
+    /// Names of capabilities beside the container's.
+    pub capabilities: &'a mut dyn Iterator<Item = &'a CStr>,
     /// An exec never gives it more privileges.
     pub no_new_privileges: bool,
     /// Its AppArmor profile.
@@ -71,14 +72,24 @@ pub struct Changes<'a> {
     pub selinux: Option<&'a CStr>,
 }
 
+/// Executes the process. Returns its exit status once it has ended; 0 at once if the caller does not
+/// stay.
+pub fn exec(wanted: Exec<'_>, memory: &mut EngineMemory, notices: Notices<'_>) -> Result<u8> {
+    let attach = wanted.attach;
+    let running = execute(wanted, memory, notices)?;
+    if attach == Attach::Yes { foreground::wait(&running, None) } else { Ok(0) }
+}
+
 /// Executes the process. Returns when that is done.
-pub fn exec(
+fn execute(
     mut wanted: Exec<'_>,
     memory: &mut EngineMemory,
     notices: Notices<'_>,
 ) -> Result<Running> {
+    let notify = Notify::connect(&wanted.listeners)?;
+    let root = wanted.root.open()?;
     let preserved = service_manager::preserved(wanted.preserved, 0)?;
-    let (root, id) = (wanted.root, wanted.id);
+    let id = wanted.id;
     let directory = root.container(id)?;
     let ContainerMemory { pointers, seccomp, state, .. } = &mut memory.container;
     let state = directory.read(state)?;
@@ -98,10 +109,10 @@ pub fn exec(
             spec::read_process(text, &mut room).context("process", &LossyC(path))?
         }
         ProcessFrom::Container(ref mut changes) => {
-            changed(changes, &container.process, &mut room.strings)?
+            changed(changes, &container.process, &mut room.strings, notices)?
         }
     };
-    let stays = wanted.stays;
+    let attach = wanted.attach;
     let terminal = process.terminal || wanted.adds_terminal;
     if let Some(cpus) = &process.cpus_initial {
         attributes::set_affinity(cpus, "initial")?;
@@ -115,7 +126,7 @@ pub fn exec(
         args: None,
         spec: &spec,
         root: None,
-        stdio: wanted.notify.stdio(&spec.process, terminal, stays)?,
+        stdio: notify.stdio(&spec.process, terminal, attach)?,
         cgroup: group.directory(),
         gate: None,
         enters: Some((init.by_ref(), kinds)),
@@ -123,18 +134,18 @@ pub fn exec(
         no_pivot: false,
         preserved,
         keeps_keyring: false,
-        shows_terminal: stays,
+        shows_terminal: attach == Attach::Yes,
         about: None,
         filter,
         host: &AtContainer { context, group: &group, notices },
     };
-    if stays {
+    if attach == Attach::Yes {
         // A signal before this ends us: nothing has been made yet.
         hold_signals()?;
     }
     let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
     crate::debug!("container {id}: process {} is executed", running.pid);
-    if let Err(error) = wanted.notify.send(&running) {
+    if let Err(error) = notify.send(&running) {
         running.kill();
         return Err(error);
     }
@@ -146,6 +157,7 @@ fn changed<'s, 'm: 's>(
     changes: &mut Changes<'_>,
     of: &Process<'s>,
     strings: &mut StringBlock<'m>,
+    notices: Notices<'_>,
 ) -> Result<Process<'s>> {
     let mut words = strings.begin();
     for word in &mut *changes.args {
@@ -167,12 +179,18 @@ fn changed<'s, 'm: 's>(
         Some(directory) => strings.add(directory.to_bytes())?,
         None => of.cwd,
     };
+    let mut more = 0;
+    for name in &mut *changes.capabilities {
+        // As in a config: a capability unknown to the kernel is no error (runtime-spec 1.1).
+        match capability::by_name(name.to_bytes()) {
+            Some(bit) => more |= bit,
+            None => notices(&Notice::NoSuchCapability(name)),
+        }
+    }
     let mut capabilities = of.capabilities;
     // As in runc, they become ambient only if the config makes them inheritable.
     let Capabilities { bounding, effective, permitted, ambient, .. } = &mut capabilities;
-    [bounding, effective, permitted, ambient]
-        .into_iter()
-        .for_each(|set| *set |= changes.capabilities);
+    [bounding, effective, permitted, ambient].into_iter().for_each(|set| *set |= more);
     let mut label = |label: Option<&CStr>, of| match label {
         Some(label) => strings.add(label.to_bytes()).map(Some),
         None => Ok(of),

@@ -27,6 +27,7 @@ pub mod pause;
 pub mod processes;
 pub mod resolve;
 pub mod rootless;
+pub mod run;
 mod security;
 pub mod service_manager;
 mod staged;
@@ -90,6 +91,15 @@ impl EngineMemory {
 /// What is done on a container with this state, and space for texts.
 pub type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<()>;
 
+/// Whether the caller stays with a process in the foreground.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Attach {
+    /// It does.
+    Yes,
+    /// It leaves the process alone.
+    No,
+}
+
 /// Whether other commands may change a container meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
@@ -118,6 +128,6 @@ pub fn with(
 
 /// Blocks all signals. Called before a process is made, so that no signal that comes meanwhile is
 /// lost or ends us.
-pub fn hold_signals() -> Result<()> {
+fn hold_signals() -> Result<()> {
     signal::set_mask(SignalSet::ALL).doing("block signals")
 }

@@ -43,6 +43,8 @@ pub enum Notice<'a> {
     NotLocked(Errno),
     /// Another copy has locked the layout.
     WaitsForCopy,
+    /// There is no capability of this name.
+    NoSuchCapability(&'a CStr),
     /// There is no user namespace to unpack in.
     NoNamespace(&'a Error),
     /// What could not be made of an image without root.
@@ -93,6 +95,9 @@ impl Display for Notice<'_> {
                 "the layout cannot be locked ({errno}): another copy into it may lose its tag"
             ),
             Notice::WaitsForCopy => f.write_str("waiting for another copy into the same layout"),
+            Notice::NoSuchCapability(name) => {
+                write!(f, "--cap {}: there is no such capability: it is left out", LossyC(name))
+            }
             Notice::NoNamespace(error) => write!(f, "{error}: every file will be the caller's"),
             Notice::Losses(losses) => {
                 write!(f, "what could not be made without root: {losses}")

@@ -1,5 +1,6 @@
 //! Who hears of a container's process: the console socket, the pidfd socket, the pid file.
 
+use super::Attach;
 use crate::container::{Running, Stdio};
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
@@ -9,6 +10,17 @@ use crate::sys::fd::{CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
 use crate::sys::{fs, socket, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
+
+/// Who hears of a container's process, by the names that the user gave.
+#[derive(Clone, Copy, Default)]
+pub struct Listeners<'a> {
+    /// A socket that gets the master of its terminal.
+    pub console: Option<&'a CStr>,
+    /// A socket that gets a pidfd of it.
+    pub pidfd: Option<&'a CStr>,
+    /// A file that gets its pid.
+    pub pid_file: Option<&'a CStr>,
+}
 
 /// Where a container's terminal goes, and who hears of its process: what is named relative to where
 /// we are, looked up before the bundle is entered.
@@ -21,11 +33,8 @@ pub struct Notify<'a> {
 
 impl<'a> Notify<'a> {
     /// Connects to the two sockets, and remembers where the file will be.
-    pub fn connect(
-        console: Option<&CStr>,
-        pidfd: Option<&CStr>,
-        pid_file: Option<&'a CStr>,
-    ) -> Result<Notify<'a>> {
+    pub fn connect(listeners: &Listeners<'a>) -> Result<Notify<'a>> {
+        let Listeners { console, pidfd, pid_file } = *listeners;
         let connect = |what: &str, path: Option<&CStr>| {
             path.map(|path| socket::connect(path, libc::SOCK_STREAM).on(what, path)).transpose()
         };
@@ -42,10 +51,10 @@ impl<'a> Notify<'a> {
         &self,
         process: &Process<'_>,
         terminal: bool,
-        stays: bool,
+        attach: Attach,
     ) -> Result<Stdio<'static>> {
         match (terminal, &self.console) {
-            (true, None) if !stays => Err(Error::new(format_args!(
+            (true, None) if attach == Attach::No => Err(Error::new(format_args!(
                 "cannot allocate tty if ocinit will detach without setting console socket"
             ))),
             (false, Some(_)) => Err(Error::new(format_args!(
