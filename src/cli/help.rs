@@ -17,14 +17,23 @@ pub(super) const HELP: Command = Command {
     most: 1,
     about: "List the commands, or show the options of one.",
     flags: &[],
-    run: Run::Program(|arguments: &Arguments<'_>| match arguments.words().next() {
+    run: Run::Program(run),
+};
+
+/// Returns the word for a command, if there is one.
+fn parse<'a>(arguments: &Arguments<'a>) -> Option<&'a CStr> {
+    arguments.words().next()
+}
+
+fn run(arguments: &Arguments<'_>) -> Result<()> {
+    match parse(arguments) {
         None => overview(),
         Some(name) => match find(name) {
             Some(known) => command(known),
             None => Err(unknown(name, &mut 0)),
         },
-    }),
-};
+    }
+}
 
 pub(super) const VERSION: Command = Command {
     name: "version",

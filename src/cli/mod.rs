@@ -10,6 +10,7 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod global;
 mod help;
 mod image;
 mod inspect;
@@ -36,14 +37,13 @@ mod unpack;
 mod update;
 mod verify;
 
+use crate::Result;
 use crate::engine::rootless;
 use crate::error::STATUS_FAILED;
-use crate::io::lossy::{LossyC, On};
-use crate::log::{self, Format, Level};
-use crate::sys::fd::{self, CWD, STDERR};
-use crate::sys::{Errno, fs, process, signal};
-use crate::{Context, Error, Result};
-use arguments::{Arguments, choice};
+use crate::log::{self, Format};
+use crate::sys::fd::STDERR;
+use crate::sys::{process, signal};
+use arguments::Arguments;
 use command::{Command, Run, VERSION};
 use core::ffi::CStr;
 
@@ -164,7 +164,7 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
     let command = match name.and_then(find) {
         Some(command) if !arguments.has(VERSION) => command,
         _ => {
-            set_up(&arguments)?;
+            global::parse(&arguments).set_up()?;
             return match name {
                 _ if arguments.has(VERSION) => help::version(),
                 Some(name) => Err(help::unknown(name, failed)),
@@ -181,7 +181,7 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
     }
     // Even what is wrong with the options goes to the log that those before the name ask for.
     let checked = arguments.of(command);
-    set_up(checked.as_ref().unwrap_or(&arguments))?;
+    global::parse(checked.as_ref().unwrap_or(&arguments)).set_up()?;
     let arguments = checked?;
     if arguments.has("help") {
         return help::command(command).map(|()| 0);
@@ -198,7 +198,7 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
                 // Not one of the process's own, most probably.
                 *failed = 255;
             }
-            check_manager(command, &arguments)?;
+            global::parse_manager(command, &arguments)?;
             // runc's callers read the text. With an image the exit status is docker's: 126, 127.
             run(&arguments)
                 .map_err(|error| if makes_image { error } else { error.with_status(STATUS_FAILED) })
@@ -210,54 +210,6 @@ fn is_image_option(word: &&CStr) -> bool {
     word.to_bytes()
         .strip_prefix(b"--image")
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'=')))
-}
-
-/// Returns an error for an unknown manager, and if `create` or `run` is to leave cgroups to
-/// systemd.
-fn check_manager(command: &Command, arguments: &Arguments<'_>) -> Result<()> {
-    let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");
-    let is_systemd = match manager.to_bytes() {
-        b"cgroupfs" | b"disabled" => arguments.has("systemd-cgroup"),
-        b"systemd" => true,
-        _ => return Err(choice("--cgroup-manager", manager, "cgroupfs nor disabled")),
-    };
-    match is_systemd && MAKING.contains(&command.name) {
-        true => Err(Error::new(format_args!(
-            "--systemd-cgroup: ocinit makes cgroups without systemd, as with --cgroup-manager cgroupfs"
-        ))),
-        false => Ok(()),
-    }
-}
-
-/// Where messages go, which, and how they are written.
-fn set_up(arguments: &Arguments<'_>) -> Result<()> {
-    if let Some(name) = arguments.value("log") {
-        // O_NONBLOCK: neither a FIFO without a reader nor a full one may stop a container.
-        let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND | fs::O_NONBLOCK | fs::O_NOCTTY;
-        let file = match fs::open(CWD, name, flags, 0o644) {
-            Err(Errno::ENXIO) => {
-                return Err(Error::new(format_args!(
-                    "open the log {}: no process reads it",
-                    LossyC(name)
-                )));
-            }
-            file => file.on("open the log", name)?,
-        };
-        // Not as one of the container's first three.
-        log::set_target(fd::duplicate(file.by_ref(), 3).doing("duplicate a descriptor")?.leak());
-    }
-    let format = arguments.value("log-format").unwrap_or(c"text");
-    match format.to_bytes() {
-        b"text" => {}
-        b"json" => log::set_format(Format::Json),
-        _ => return Err(choice("--log-format", format, "text nor json")),
-    }
-    if arguments.has("quiet") {
-        log::set_level(Level::Error);
-    } else if arguments.has("debug") {
-        log::set_level(Level::Debug);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -13,17 +13,17 @@ pub(super) const PAUSE: Command = Command {
     most: 1,
     about: "Let all processes of a container stand still.",
     flags: &[],
-    run: Run::Container(|arguments| freeze(arguments, Freezing::Freeze)),
+    run: Run::Container(|arguments| run(arguments, Freezing::Freeze)),
 };
 
 pub(super) const RESUME: Command = Command {
     name: "resume",
     about: "Let the processes of a container that was paused go on.",
-    run: Run::Container(|arguments| freeze(arguments, Freezing::Thaw)),
+    run: Run::Container(|arguments| run(arguments, Freezing::Thaw)),
     ..PAUSE
 };
 
-fn freeze(arguments: &Arguments<'_>, wanted: Freezing) -> Result<i32> {
+fn run(arguments: &Arguments<'_>, wanted: Freezing) -> Result<i32> {
     let Container { root, id } = container::parse(arguments)?;
     engine::pause::freeze(&root.open()?, id, wanted, &mut crate::memory::claim().engine).map(|()| 0)
 }

@@ -20,6 +20,7 @@ pub mod kill;
 mod limits_reached;
 pub mod list;
 pub mod list_files;
+pub mod log_file;
 pub mod machine;
 mod notice;
 pub mod notify;

@@ -2,6 +2,7 @@
 //! `unsafe` may stand.
 
 mod circles;
+mod doors;
 mod edges;
 mod waits;
 
@@ -141,6 +142,12 @@ fn lines_with(source: &Source, words: &[&str]) -> Vec<String> {
     let number_of = |(at, line): (usize, &String)| format!("{}:{}: {line}", source.name, at + 1);
     let hit = |line: &str| words.iter().any(|wanted| holds_word(&without_strings(line), wanted));
     source.code.iter().enumerate().filter(|(_, line)| hit(line)).map(number_of).collect()
+}
+
+/// Returns the lines of a text that hold a word outside strings.
+fn lines_of_word(text: &str, word: &str) -> Vec<String> {
+    let hit = |line: &&str| holds_word(&without_strings(line), word);
+    text.lines().filter(hit).map(str::to_string).collect()
 }
 
 fn without_strings(line: &str) -> String {
