@@ -1,7 +1,7 @@
 //! JSON (RFC 8259) without a heap and without recursion: checked once in place, then read where it
 //! stands.
 //!
-//! [`check`] goes over a document once. It accepts exactly RFC 8259, except for text that two
+//! [`check()`] goes over a document once. It accepts exactly RFC 8259, except for text that two
 //! readers could take differently (a byte order mark, unpaired surrogates, bytes after the end). It
 //! leaves the document in one canonical form: no white space between tokens, and no escapes in
 //! strings but for `"`, `\` and control characters. Equal strings are then equal bytes, so

@@ -53,7 +53,7 @@ pub struct Entry<'m> {
 pub enum Xattr<'m> {
     /// Plain name and value (`SCHILY.xattr.`).
     Plain(&'m [u8], &'m [u8]),
-    /// Name for [`pax::unescape`], value for [`pax::base64`] (`LIBARCHIVE.xattr.`).
+    /// Name for [`super::pax::unescape`], value for [`super::pax::base64`] (`LIBARCHIVE.xattr.`).
     Encoded(&'m [u8], &'m [u8]),
 }
 

@@ -1,6 +1,6 @@
 //! Tar archives, read as a stream: v7, POSIX ustar, pax, GNU, star.
 //!
-//! ```ignore
+//! ```text
 //! let mut archive = Archive::new(source, memory);
 //! while let Some(entry) = archive.next(memory)? {
 //!     // … entry.name, entry.kind …
