@@ -49,8 +49,8 @@ check: setup lint-python ## formatting, clippy and the tests that are quick: und
 	cargo clippy --all-targets -- -D warnings
 	OCINIT_RUNTIME=ocinit tests/run $(FAST)
 
-# mypy reads what has types: qemu/ and what the benchmarks share.
-TYPED  := $(wildcard qemu/*.py qemu/tests/*.py) $(addprefix qemu/, boot bench-boot debian-image demo-image kernel mkdisk mkinitramfs) tests/bench/measuring.py
+# mypy reads the typed files: qemu/, the hostile images, the benchmarks' common part.
+TYPED  := $(wildcard qemu/*.py qemu/tests/*.py tests/all/hostile/*.py) $(addprefix qemu/, boot bench-boot debian-image demo-image kernel mkdisk mkinitramfs) tests/bench/measuring.py
 PYTHON := $(TYPED) tests/run linker/size $(addprefix tests/bench/, run unpack) $(wildcard tests/all/support/*.py)
 
 lint-python: setup ## the Python files: ruff, mypy, unit tests of qemu/, which need no VM

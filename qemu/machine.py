@@ -11,7 +11,6 @@ kills QEMU with the thread that started it. `send_signal` may be called from any
 
 import collections
 import contextlib
-import math
 import os
 import select
 import signal
@@ -21,30 +20,18 @@ from collections.abc import Sequence
 from types import TracebackType
 
 import verdict
-from command import Command
 from control import Lie, Port, Report
+from deadlines import Deadlines
 from failure import FAILED
 from plan import Plan
-from signals import FORWARDED, STOP_PATIENCE, STOPPING, Requests, Unanswered
+from signals import FORWARDED, STOPPING, Requests, Unanswered
+from starting import start
 from streams import Console, HasFd, Input, Log, LogFile, LogTail, Output, Streams, Waker
 from terminal import Terminal
-from verdict import READER_LEFT, TIMED_OUT, End
+from verdict import End, Ended
 
-PORTS = ("control", "stdin", "stdout", "stderr")  # named org.ocinit.X in the guest
 LOG_TAIL = 40  # lines of log shown on failure
-POWER_OFF = 10  # seconds from `done` until the machine must be off
 LAST_WORDS = 1  # seconds for a killed machine's output to be read
-OWED_MAX = 4 << 20  # bytes that an ended container's pipes and ports can still hold, with room
-LOST = 10  # seconds for bytes to come that the guest said it had written
-READER_GRACE = 2  # seconds for a container to end by itself after its stdout's reader went away
-
-
-class Ended(Exception):
-    """The boot is over."""
-
-    def __init__(self, end: End) -> None:
-        super().__init__(end.message)
-        self.end = end
 
 
 class Machine:
@@ -60,13 +47,8 @@ class Machine:
         self._pending: collections.deque[int] = collections.deque()  # signals not yet acted on
         self._catches_signals = False
         self._resized = False
-        self._told = False  # the guest got `done`
         self._eof_told = False
         self._is_off = False
-        self._stop_by = math.inf
-        self._reader_time_before = 0.0  # a stop
-        self._power_off_by = math.inf
-        self._reader_left_until = math.inf
         self._poll = select.poll()
         with contextlib.ExitStack() as fds:
             self._waker = Waker()
@@ -74,11 +56,11 @@ class Machine:
             self._log_file = LogFile(plan.log) if plan.log else None
             if self._log_file:
                 fds.callback(self._log_file.close)
-            ours = self._start(fds)
+            self.qemu, ours = start(plan, fds)
             self._fds = fds.pop_all()
         self.started = time.monotonic()
         self._sockets = list(ours.values())
-        self._deadline = self.started + plan.timeout if plan.timeout else math.inf
+        self._deadlines = Deadlines(plan.timeout, self.report, self.requests)
 
         stdout = self.qemu.stdout
         assert stdout
@@ -99,35 +81,8 @@ class Machine:
                 Output("stderr", ours["stderr"], self.streams.stderr, self._waker),
             ]
             self.input = Input(self.streams.stdin, ours["stdin"], self._waker)
+        self._deadlines.outputs = self.outputs
         self._fds.callback(self.input.close)
-
-    def _start(self, fds: contextlib.ExitStack) -> dict[str, socket.socket]:
-        """Starts QEMU and returns our ends of its sockets, which `fds` will close."""
-        plan = self.plan
-        ports = () if plan.console else PORTS
-        with contextlib.ExitStack() as inherited:
-            for disk in plan.disks:
-                inherited.callback(os.close, disk.fd)
-            ours, theirs = {}, {}
-            for name in ("console", *ports):
-                end, other = socket.socketpair()
-                ours[name] = fds.enter_context(end)
-                theirs[name] = inherited.enter_context(other).fileno()
-            initrd = in_memory(plan.initrd())
-            inherited.callback(os.close, initrd)
-            self.qemu = Command(
-                machine=plan.machine,
-                accelerator=plan.accelerator,
-                kernel=plan.kernel.image,
-                append=plan.guest.command_line(plan.machine, plan.accelerator, plan.cpus),
-                memory_mib=plan.memory_mib,
-                cpus=plan.cpus,
-                initrd=initrd,
-                disks=plan.disks,
-                console=theirs["console"],
-                ports={name: theirs[name] for name in ports},
-            ).start()
-        return ours
 
     def _log(self, source: HasFd) -> Log:
         return Log(source, self.log_tail, self.plan.guest.verbose, self._log_file, self._waker)
@@ -182,8 +137,10 @@ class Machine:
             self._poll.register(self.streams.stdout, 0)  # only whether its reader left
             while True:
                 now = time.monotonic()
-                self._check_deadlines(now)
-                for fd, events in self._poll.poll(self._poll_timeout(now)):
+                self._deadlines.check(now)
+                if self._deadlines.must_be_off(now) and not self._is_off:
+                    self.qemu.kill()  # a machine that cannot power off changes no status
+                for fd, events in self._poll.poll(self._deadlines.poll_timeout(now, self._is_off)):
                     self._take_event(fd, events, off, now)
                 self._act_on_signals()
                 self._look_after_streams()
@@ -194,35 +151,6 @@ class Machine:
                     return self._verdict()
         finally:
             os.close(off)
-
-    def _check_deadlines(self, now: float) -> None:
-        if now >= self._deadline:
-            took = f"timed out after {self.plan.timeout:g} seconds"
-            raise Ended(End(TIMED_OUT, f"{took}: the machine was killed", show_log=True))
-        self.requests.check(now)
-        if now >= self._stop_deadline():
-            why = f"the container did not end in {STOP_PATIENCE} seconds"
-            raise Unanswered(self.requests.taken[-1], why)
-        if now >= self._reader_left_until:
-            raise Ended(End(READER_LEFT))
-        is_late = now >= self._lost_deadline()
-        is_lost = is_late and not any(output.has_more() for output in self.outputs)
-        if is_lost and (end := verdict.loss(self.outputs)):
-            raise Ended(end)
-        if now >= self._power_off_by and not self._is_off:
-            self.qemu.kill()  # a machine that cannot power off changes no status
-
-    def _poll_timeout(self, now: float) -> float | None:
-        """Returns the milliseconds until the next deadline, or None."""
-        wait = min(
-            self._deadline,
-            self._reader_left_until,
-            self.requests.patient_until,
-            self._stop_deadline(),
-            self._lost_deadline(),
-            math.inf if self._is_off else self._power_off_by,
-        )
-        return None if wait == math.inf else max(0, wait - now) * 1000 + 1
 
     def _take_event(self, fd: int, events: int, off: int, now: float) -> None:
         if fd == self._waker.reader:
@@ -236,8 +164,7 @@ class Machine:
                     end.shutdown(socket.SHUT_RD)
         elif fd == self.streams.stdout:
             self._poll.unregister(fd)
-            if not self._told:
-                self._reader_left_until = now + READER_GRACE
+            self._deadlines.reader_left(now)
         elif self.port:
             if events & select.POLLOUT:
                 self._send()
@@ -265,30 +192,9 @@ class Machine:
     def _say_done(self) -> None:
         """Lets the guest power off once all it wrote is delivered: no error can follow."""
         is_complete = all(output.complete() for output in self.outputs)
-        if self.report.status is not None and not self._told and is_complete:
-            self._told = True
+        if self.report.status is not None and not self._deadlines.is_done and is_complete:
             self._say("done")
-            self._power_off_by = time.monotonic() + POWER_OFF
-            self._deadline = self._reader_left_until = math.inf
-
-    def _lost_deadline(self) -> float:
-        """Returns when bytes that the guest reported, and that have not come, count as lost."""
-        waits = [output.waits_since for output in self.outputs if output.missing() > 0]
-        return min((since + LOST for since in waits if since is not None), default=math.inf)
-
-    def _stop_deadline(self) -> float:
-        """Returns when we give up on a stop. Time that our reader took does not count."""
-        if self.report.status is None:
-            return self._stop_by
-        if self._told:
-            return math.inf
-        # More than ports and pipes hold is a lie: a flood must not count as our reader's time.
-        if any(output.missing() > OWED_MAX for output in self.outputs):
-            return self._stop_by
-        return self._stop_by + self._reader_time() - self._reader_time_before
-
-    def _reader_time(self) -> float:
-        return sum(output.reader_time() for output in self.outputs)
+            self._deadlines.done()
 
     # -- the control port
 
@@ -352,8 +258,7 @@ class Machine:
         """Passes a signal to the guest; a stop gets a deadline."""
         self._say(line)
         if line == "stop":
-            self._stop_by = time.monotonic() + STOP_PATIENCE
-            self._reader_time_before = self._reader_time()
+            self._deadlines.stop()
 
     # -- the end
 
@@ -415,11 +320,3 @@ class Machine:
     ) -> None:
         self.close()
         self._release()
-
-
-def in_memory(data: bytes) -> int:
-    """Returns the fd of a memfd with these bytes."""
-    fd = os.memfd_create("ocinit")
-    with open(fd, "wb", closefd=False) as file:
-        file.write(data)
-    return fd

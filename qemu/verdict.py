@@ -26,6 +26,14 @@ class End:
     show_log: bool = False
 
 
+class Ended(Exception):
+    """The boot is over."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end.message)
+        self.end = end
+
+
 def reported(report: Report, outputs: Sequence[Output], tail: LogTail, status: int) -> End:
     """Returns the End of a machine with report ports; `status` is QEMU's."""
     error = None if report.error is None else f"ocinit: {shown(report.error)}"

@@ -1,24 +1,37 @@
 """index.json, indexes and manifests: forms, confusion, recursion, size, and JSON itself."""
 
-import json
 import os
+from typing import Any
 
-from image import CONFIG, INDEX, LAYER, MANIFEST, Image, Layer, digest, encode, gives, gzipped, refuses, store
-from tarball import *
+from image import (
+    INDEX,
+    LAYER,
+    MANIFEST,
+    Change,
+    ChangeText,
+    Image,
+    Layer,
+    digest,
+    encode,
+    gives,
+    refuses,
+    store,
+)
+from tarball import file, tar
 
 TAR = tar(file("a", "x"))
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 
 
-def manifest(name, line, change, **options):
+def manifest(name: str, line: str, change: Change, **options: object) -> None:
     refuses(f"manifest-{name}", Image(TAR, manifest=change), line, **options)
 
 
-def manifest_text(name, line, change):
+def manifest_text(name: str, line: str, change: ChangeText) -> None:
     refuses(f"manifest-{name}", Image(TAR, manifest_text=change), line)
 
 
-def index(name, line, change, **options):
+def index(name: str, line: str, change: Change, **options: object) -> None:
     refuses(f"index-{name}", Image(TAR, index=change), line, **options)
 
 
@@ -34,68 +47,188 @@ manifest("no-config", "config: missing", lambda m: m.pop("config") and m)
 manifest("config-null", "config: ", lambda m: m.update(config=None))
 manifest("layers-object", "layers: ", lambda m: m.update(layers={}))
 manifest("layer-null", "layers[0]: ", lambda m: m.update(layers=[None]))
-manifest("layer-no-type", "layers[0].mediaType: missing", lambda m: m["layers"][0].pop("mediaType") and m)
-manifest("layer-no-digest", "layers[0].digest: missing", lambda m: m["layers"][0].pop("digest") and m)
+manifest(
+    "layer-no-type", "layers[0].mediaType: missing", lambda m: m["layers"][0].pop("mediaType") and m
+)
+manifest(
+    "layer-no-digest", "layers[0].digest: missing", lambda m: m["layers"][0].pop("digest") and m
+)
 manifest("layer-no-size", "layers[0].size: missing", lambda m: m["layers"][0].pop("size") and m)
-manifest("layer-unknown-type", "media type application/x-tar: not a layer of an image", lambda m: m["layers"][0].update(mediaType="application/x-tar"))
-manifest("layer-unknown-compression", "unknown compression", lambda m: m["layers"][0].update(mediaType=LAYER + "+xz"))
-manifest("layer-encrypted", "the layer is encrypted", lambda m: m["layers"][0].update(mediaType=LAYER + "+gzip+encrypted"))
-manifest("artifact", "an artifact and not an image", lambda m: m["config"].update(mediaType="application/vnd.oci.empty.v1+json"))
-manifest("artifact-of-helm", "an artifact and not an image", lambda m: m["config"].update(mediaType="application/vnd.cncf.helm.config.v1+json"))
+manifest(
+    "layer-unknown-type",
+    "media type application/x-tar: not a layer of an image",
+    lambda m: m["layers"][0].update(mediaType="application/x-tar"),
+)
+manifest(
+    "layer-unknown-compression",
+    "unknown compression",
+    lambda m: m["layers"][0].update(mediaType=LAYER + "+xz"),
+)
+manifest(
+    "layer-encrypted",
+    "the layer is encrypted",
+    lambda m: m["layers"][0].update(mediaType=LAYER + "+gzip+encrypted"),
+)
+manifest(
+    "artifact",
+    "an artifact and not an image",
+    lambda m: m["config"].update(mediaType="application/vnd.oci.empty.v1+json"),
+)
+manifest(
+    "artifact-of-helm",
+    "an artifact and not an image",
+    lambda m: m["config"].update(mediaType="application/vnd.cncf.helm.config.v1+json"),
+)
 # CVE-2021-41190: one document that is two.
-manifest("with-manifests", "manifests: does not belong into a document of this kind", lambda m: m.update(manifests=[]))
+manifest(
+    "with-manifests",
+    "manifests: does not belong into a document of this kind",
+    lambda m: m.update(manifests=[]),
+)
 manifest("calls-itself-index", "mediaType: " + INDEX, lambda m: m.update(mediaType=INDEX))
-manifest("calls-itself-docker", f"mediaType: {DOCKER}, where {MANIFEST} is expected", lambda m: m.update(mediaType=DOCKER))
-index("with-layers", "index.json: layers: does not belong into a document of this kind", lambda i: i.update(layers=[]))
+manifest(
+    "calls-itself-docker",
+    f"mediaType: {DOCKER}, where {MANIFEST} is expected",
+    lambda m: m.update(mediaType=DOCKER),
+)
+index(
+    "with-layers",
+    "index.json: layers: does not belong into a document of this kind",
+    lambda i: i.update(layers=[]),
+)
 index("with-config", "index.json: config: does not belong", lambda i: i.update(config={}))
 index("calls-itself-manifest", "mediaType: " + MANIFEST, lambda i: i.update(mediaType=MANIFEST))
-index("descriptor-says-index", "mediaType: " + MANIFEST, lambda i: i["manifests"][0].update(mediaType=INDEX))
+index(
+    "descriptor-says-index",
+    "mediaType: " + MANIFEST,
+    lambda i: i["manifests"][0].update(mediaType=INDEX),
+)
 index("empty", "the layout holds no image", lambda i: i.update(manifests=[]))
 index("manifests-null", "the layout holds no image", lambda i: i.update(manifests=None))
 index("manifests-missing", "the layout holds no image", lambda i: i.pop("manifests") and i)
 index("manifests-object", "index.json: manifests: ", lambda i: i.update(manifests={}))
-index("unknown-type", "no image, only text/plain", lambda i: i["manifests"][0].update(mediaType="text/plain"))
-index("type-with-newline", "no image, only a\\x0aocinit: all is well", lambda i: i["manifests"][0].update(mediaType="a\nocinit: all is well"))
+index(
+    "unknown-type",
+    "no image, only text/plain",
+    lambda i: i["manifests"][0].update(mediaType="text/plain"),
+)
+index(
+    "type-with-newline",
+    "no image, only a\\x0aocinit: all is well",
+    lambda i: i["manifests"][0].update(mediaType="a\nocinit: all is well"),
+)
 index("platform-text", "platform: ", lambda i: i["manifests"][0].update(platform="linux/amd64"))
 index("annotations-list", "annotations: ", lambda i: i["manifests"][0].update(annotations=[]))
-index("annotation-number", "org.opencontainers.image.ref.name: ", lambda i: i["manifests"][0].update(annotations={"org.opencontainers.image.ref.name": 1}))
-index("other-platform", "wrong architecture: the image is for linux/s390x", lambda i: i["manifests"][0].update(platform={"os": "linux", "architecture": "s390x"}))
-index("two-images", "several images, and no tag to choose by: a, b", lambda i: i["manifests"].extend(
-    [{**i["manifests"][0], "annotations": {"org.opencontainers.image.ref.name": "a"}},
-     {**i["manifests"][0], "digest": digest(b"x"), "annotations": {"org.opencontainers.image.ref.name": "b"}}]))
-gives("index-unknown-types-skipped", Image(TAR, index=lambda i: i["manifests"].insert(0, {"mediaType": "text/plain", "digest": "md5:1", "size": -1})), "a content=x")
-gives("index-attestation-skipped", Image(TAR, index=lambda i: i["manifests"].insert(0, {**i["manifests"][0], "digest": digest(b"x"), "platform": {"os": "unknown", "architecture": "unknown"},
-      "annotations": {"vnd.docker.reference.type": "attestation-manifest"}})), "a content=x")
-gives("manifest-docker", Image(Layer(TAR, media="application/vnd.docker.image.rootfs.diff.tar"), manifest=lambda m: m.update(mediaType=DOCKER),
-      index=lambda i: i["manifests"][0].update(mediaType=DOCKER)), "a content=x")
-gives("manifest-null-members", Image(TAR, manifest=lambda m: m.update(annotations=None, subject=None, artifactType=None)), "a content=x")
+index(
+    "annotation-number",
+    "org.opencontainers.image.ref.name: ",
+    lambda i: i["manifests"][0].update(annotations={"org.opencontainers.image.ref.name": 1}),
+)
+index(
+    "other-platform",
+    "wrong architecture: the image is for linux/s390x",
+    lambda i: i["manifests"][0].update(platform={"os": "linux", "architecture": "s390x"}),
+)
+index(
+    "two-images",
+    "several images, and no tag to choose by: a, b",
+    lambda i: i["manifests"].extend(
+        [
+            {**i["manifests"][0], "annotations": {"org.opencontainers.image.ref.name": "a"}},
+            {
+                **i["manifests"][0],
+                "digest": digest(b"x"),
+                "annotations": {"org.opencontainers.image.ref.name": "b"},
+            },
+        ]
+    ),
+)
+gives(
+    "index-unknown-types-skipped",
+    Image(
+        TAR,
+        index=lambda i: i["manifests"].insert(
+            0, {"mediaType": "text/plain", "digest": "md5:1", "size": -1}
+        ),
+    ),
+    "a content=x",
+)
+gives(
+    "index-attestation-skipped",
+    Image(
+        TAR,
+        index=lambda i: i["manifests"].insert(
+            0,
+            {
+                **i["manifests"][0],
+                "digest": digest(b"x"),
+                "platform": {"os": "unknown", "architecture": "unknown"},
+                "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+            },
+        ),
+    ),
+    "a content=x",
+)
+gives(
+    "manifest-docker",
+    Image(
+        Layer(TAR, media="application/vnd.docker.image.rootfs.diff.tar"),
+        manifest=lambda m: m.update(mediaType=DOCKER),
+        index=lambda i: i["manifests"][0].update(mediaType=DOCKER),
+    ),
+    "a content=x",
+)
+gives(
+    "manifest-null-members",
+    Image(TAR, manifest=lambda m: m.update(annotations=None, subject=None, artifactType=None)),
+    "a content=x",
+)
 
 # Foreign layers: unpacked where they are there, never fetched where not (CVE-2020-15157).
 FOREIGN = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 gives("foreign-there", Layer(TAR, media=FOREIGN, urls=["http://127.0.0.1:1/x"]), "a content=x")
-refuses("foreign-missing", Image(Layer(TAR, media=FOREIGN, urls=["http://127.0.0.1:1/x"]), after=lambda place: os.unlink(os.path.join(place, "blobs", "sha256", digest(TAR)[7:]))),
-        "a foreign layer, which is not part of the image: blob sha256:")
-refuses("foreign-docker-missing", Image(Layer(TAR, media="application/vnd.docker.image.rootfs.foreign.diff.tar"), after=lambda place: os.unlink(os.path.join(place, "blobs", "sha256", digest(TAR)[7:]))),
-        "a foreign layer, which is not part of the image: blob sha256:")
-gives("descriptor-data-ignored", Image(TAR, manifest=lambda m: m["config"].update(data="bm90IHRoZSBjb25maWc=")), "a content=x")
+refuses(
+    "foreign-missing",
+    Image(
+        Layer(TAR, media=FOREIGN, urls=["http://127.0.0.1:1/x"]),
+        after=lambda place: os.unlink(os.path.join(place, "blobs", "sha256", digest(TAR)[7:])),
+    ),
+    "a foreign layer, which is not part of the image: blob sha256:",
+)
+refuses(
+    "foreign-docker-missing",
+    Image(
+        Layer(TAR, media="application/vnd.docker.image.rootfs.foreign.diff.tar"),
+        after=lambda place: os.unlink(os.path.join(place, "blobs", "sha256", digest(TAR)[7:])),
+    ),
+    "a foreign layer, which is not part of the image: blob sha256:",
+)
+gives(
+    "descriptor-data-ignored",
+    Image(TAR, manifest=lambda m: m["config"].update(data="bm90IHRoZSBjb25maWc=")),
+    "a content=x",
+)
 
 
 # Indexes in indexes.
-def nested(depth, name=None, **more):
-    """index.json leads through so many indexes to the manifest."""
-    def change(i):
-        change.entries = i["manifests"]
+def nested(depth: int) -> Image:
+    """Returns an image whose index.json leads through `depth` indexes to the manifest."""
+    entries: list[Any] = []
+
+    def change(i: Any) -> object:
+        entries.extend(i["manifests"])
         return i
 
-    def after(place):
-        entries = change.entries
+    def after(place: str) -> None:
+        nonlocal entries
         for _ in range(depth):
             document = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
             store(place, document)
             entries = [{"mediaType": INDEX, "digest": digest(document), "size": len(document)}]
         with open(os.path.join(place, "index.json"), "wb") as out:
             out.write(encode({"schemaVersion": 2, "manifests": entries}))
-    return Image(TAR, index=change, after=after, **more)
+
+    return Image(TAR, index=change, after=after)
 
 
 gives("index-nested", nested(1), "a content=x")
@@ -103,69 +236,262 @@ gives("index-nested-4", nested(4), "a content=x")
 refuses("index-nested-5", nested(5), "nested deeper than 4 indexes")
 refuses("index-nested-500", nested(500), "nested deeper than 4 indexes")
 # No index can name itself by its digest, but one can be stored under a digest that is not its own.
-itself = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": INDEX, "digest": "sha256:" + "0" * 64, "size": 181}]})
-refuses("index-names-itself", Image(TAR, index=lambda i: i.update(manifests=[{"mediaType": INDEX, "digest": "sha256:" + "0" * 64, "size": len(itself)}]),
-        after=lambda place: store(place, itself, "sha256:" + "0" * 64)), "digest mismatch: expected sha256:0000")
+itself = encode(
+    {
+        "schemaVersion": 2,
+        "mediaType": INDEX,
+        "manifests": [{"mediaType": INDEX, "digest": "sha256:" + "0" * 64, "size": 181}],
+    }
+)
+refuses(
+    "index-names-itself",
+    Image(
+        TAR,
+        index=lambda i: i.update(
+            manifests=[{"mediaType": INDEX, "digest": "sha256:" + "0" * 64, "size": len(itself)}]
+        ),
+        after=lambda place: store(place, itself, "sha256:" + "0" * 64),
+    ),
+    "digest mismatch: expected sha256:0000",
+)
 
 
-def wide(count):
-    """An index of as many indexes as may be, each naming the next layer of as many."""
-    def after(place):
-        entries = []
+def wide(count: int) -> Image:
+    """Returns an image with `count` indexes in its index, each with `count` more, three levels."""
+
+    def after(place: str) -> None:
+        entries: list[Any] = []
         for depth in range(3):
-            document = encode({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries * (count if depth else 0), "annotations": {"depth": str(depth)}})
+            document = encode(
+                {
+                    "schemaVersion": 2,
+                    "mediaType": INDEX,
+                    "manifests": entries * (count if depth else 0),
+                    "annotations": {"depth": str(depth)},
+                }
+            )
             store(place, document)
             entries = [{"mediaType": INDEX, "digest": digest(document), "size": len(document)}]
         with open(os.path.join(place, "index.json"), "wb") as out:
             out.write(encode({"schemaVersion": 2, "manifests": entries * count}))
+
     return Image(TAR, after=after)
 
 
 refuses("index-wide", wide(900), "more than 33554432 bytes of indexes and manifests to search")
 refuses("index-wide-30", wide(30), "the layout holds no image")
-refuses("index-5000-manifests", Image(TAR, index=lambda i: i.update(manifests=i["manifests"] * 5000)), "more than ")
-gives("index-1000-same", Image(TAR, index=lambda i: i.update(manifests=i["manifests"] * 1000)), "a content=x")
-gives("index-1000-artifacts", Image(TAR, index=lambda i: i["manifests"].extend([{"mediaType": "text/plain", "digest": digest(b""), "size": 0}] * 1000)), "a content=x")
+refuses(
+    "index-5000-manifests",
+    Image(TAR, index=lambda i: i.update(manifests=i["manifests"] * 5000)),
+    "more than ",
+)
+gives(
+    "index-1000-same",
+    Image(TAR, index=lambda i: i.update(manifests=i["manifests"] * 1000)),
+    "a content=x",
+)
+gives(
+    "index-1000-artifacts",
+    Image(
+        TAR,
+        index=lambda i: i["manifests"].extend(
+            [{"mediaType": "text/plain", "digest": digest(b""), "size": 0}] * 1000
+        ),
+    ),
+    "a content=x",
+)
 
 # Size: a document of 100 MB is refused before a byte of it is read.
-refuses("manifest-100-MB", Image(TAR, index=lambda i: i["manifests"][0].update(digest="sha256:" + "1" * 64, size=100 << 20),
-        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 4194304")
-refuses("config-100-MB", Image(TAR, manifest=lambda m: m["config"].update(digest="sha256:" + "1" * 64, size=100 << 20),
-        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20)), "104857600 bytes, more than the 4194304")
-refuses("config-4-MiB-and-1", Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) + 1 - len(text))),
-        "4194305 bytes, more than the 4194304")
-gives("config-4-MiB", Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) - len(text))), "a content=x")
+refuses(
+    "manifest-100-MB",
+    Image(
+        TAR,
+        index=lambda i: i["manifests"][0].update(digest="sha256:" + "1" * 64, size=100 << 20),
+        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20),
+    ),
+    "104857600 bytes, more than the 4194304",
+)
+refuses(
+    "config-100-MB",
+    Image(
+        TAR,
+        manifest=lambda m: m["config"].update(digest="sha256:" + "1" * 64, size=100 << 20),
+        after=lambda place: os.truncate(store(place, b"", "sha256:" + "1" * 64), 100 << 20),
+    ),
+    "104857600 bytes, more than the 4194304",
+)
+refuses(
+    "config-4-MiB-and-1",
+    Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) + 1 - len(text))),
+    "4194305 bytes, more than the 4194304",
+)
+gives(
+    "config-4-MiB",
+    Image(TAR, config_text=lambda text: text + b" " * ((4 << 20) - len(text))),
+    "a content=x",
+)
 
 # JSON.
-manifest_text("duplicate-layers", "layers: ", lambda t: t.replace(b'"layers":', b'"layers":[],"layers":'))
-manifest_text("duplicate-by-escape", "layers: ", lambda t: t.replace(b'"layers":', b'"la\\u0079ers":[],"layers":'))
-manifest_text("duplicate-config", "config: ", lambda t: t.replace(b'"config":', b'"config":{},"config":'))
-manifest_text("duplicate-digest", "digest: ", lambda t: t.replace(b'"digest":', b'"digest":"","digest":'))
-gives("manifest-folded-keys", Image(TAR, manifest_text=lambda t: t.replace(b'"schemaVersion"', b'"Layers":[],"LAYERS":[],"Config":null,"schemaVersion"')), "a content=x")
-refuses("manifest-only-folded-keys", Image(TAR, manifest_text=lambda t: t.replace(b'"layers"', b'"Layers"')), "rootfs.diff_ids: 1 of them, the manifest has 0 layers")
-gives("manifest-kelvin-key", Image(TAR, manifest_text=lambda t: t.replace(b'"schemaVersion"', '"layer\u017f":[],"schemaVersion"'.encode())), "a content=x")
-gives("manifest-escaped-keys", Image(TAR, manifest_text=lambda t: t.replace(b'"layers"', b'"la\\u0079ers"').replace(b'"mediaType"', b'"media\\u0054ype"').replace(b"application/", b"application\\/")), "a content=x")
+manifest_text(
+    "duplicate-layers", "layers: ", lambda t: t.replace(b'"layers":', b'"layers":[],"layers":')
+)
+manifest_text(
+    "duplicate-by-escape",
+    "layers: ",
+    lambda t: t.replace(b'"layers":', b'"la\\u0079ers":[],"layers":'),
+)
+manifest_text(
+    "duplicate-config", "config: ", lambda t: t.replace(b'"config":', b'"config":{},"config":')
+)
+manifest_text(
+    "duplicate-digest", "digest: ", lambda t: t.replace(b'"digest":', b'"digest":"","digest":')
+)
+gives(
+    "manifest-folded-keys",
+    Image(
+        TAR,
+        manifest_text=lambda t: t.replace(
+            b'"schemaVersion"', b'"Layers":[],"LAYERS":[],"Config":null,"schemaVersion"'
+        ),
+    ),
+    "a content=x",
+)
+refuses(
+    "manifest-only-folded-keys",
+    Image(TAR, manifest_text=lambda t: t.replace(b'"layers"', b'"Layers"')),
+    "rootfs.diff_ids: 1 of them, the manifest has 0 layers",
+)
+gives(
+    "manifest-kelvin-key",
+    Image(
+        TAR,
+        manifest_text=lambda t: t.replace(
+            b'"schemaVersion"', '"layer\u017f":[],"schemaVersion"'.encode()
+        ),
+    ),
+    "a content=x",
+)
+gives(
+    "manifest-escaped-keys",
+    Image(
+        TAR,
+        manifest_text=lambda t: (
+            t.replace(b'"layers"', b'"la\\u0079ers"')
+            .replace(b'"mediaType"', b'"media\\u0054ype"')
+            .replace(b"application/", b"application\\/")
+        ),
+    ),
+    "a content=x",
+)
 manifest_text("bom", "invalid JSON at byte 0: a byte order mark", lambda t: b"\xef\xbb\xbf" + t)
 manifest_text("utf16", "invalid JSON", lambda t: t.decode().encode("utf-16"))
-manifest_text("not-utf8", "not UTF-8", lambda t: t.replace(b'"schemaVersion"', b'"x":"\xff","schemaVersion"'))
-manifest_text("lone-surrogate", "invalid JSON", lambda t: t.replace(b'"schemaVersion"', b'"\\ud800":1,"schemaVersion"'))
-manifest_text("low-surrogate-first", "invalid JSON", lambda t: t.replace(b'"schemaVersion"', b'"\\udc00\\ud800":1,"schemaVersion"'))
-gives("manifest-surrogate-pair", Image(TAR, manifest_text=lambda t: t.replace(b'"schemaVersion"', b'"\\ud83d\\ude00":1,"schemaVersion"')), "a content=x")
-gives("manifest-nul-in-text", Image(TAR, manifest_text=lambda t: t.replace(b'"schemaVersion"', b'"x\\u0000":"\\u0000","schemaVersion"')), "a content=x")
-manifest_text("control-in-text", "invalid JSON", lambda t: t.replace(b'"schemaVersion"', b'"x":"\n","schemaVersion"'))
-manifest_text("bad-escape", "invalid JSON", lambda t: t.replace(b'"schemaVersion"', b'"x":"\\x41","schemaVersion"'))
+manifest_text(
+    "not-utf8", "not UTF-8", lambda t: t.replace(b'"schemaVersion"', b'"x":"\xff","schemaVersion"')
+)
+manifest_text(
+    "lone-surrogate",
+    "invalid JSON",
+    lambda t: t.replace(b'"schemaVersion"', b'"\\ud800":1,"schemaVersion"'),
+)
+manifest_text(
+    "low-surrogate-first",
+    "invalid JSON",
+    lambda t: t.replace(b'"schemaVersion"', b'"\\udc00\\ud800":1,"schemaVersion"'),
+)
+gives(
+    "manifest-surrogate-pair",
+    Image(
+        TAR,
+        manifest_text=lambda t: t.replace(
+            b'"schemaVersion"', b'"\\ud83d\\ude00":1,"schemaVersion"'
+        ),
+    ),
+    "a content=x",
+)
+gives(
+    "manifest-nul-in-text",
+    Image(
+        TAR,
+        manifest_text=lambda t: t.replace(
+            b'"schemaVersion"', b'"x\\u0000":"\\u0000","schemaVersion"'
+        ),
+    ),
+    "a content=x",
+)
+manifest_text(
+    "control-in-text",
+    "invalid JSON",
+    lambda t: t.replace(b'"schemaVersion"', b'"x":"\n","schemaVersion"'),
+)
+manifest_text(
+    "bad-escape",
+    "invalid JSON",
+    lambda t: t.replace(b'"schemaVersion"', b'"x":"\\x41","schemaVersion"'),
+)
 manifest_text("trailing-comma", "invalid JSON", lambda t: t[:-1] + b",}")
 manifest_text("comment", "invalid JSON", lambda t: b"/* */" + t)
 manifest_text("single-quotes", "invalid JSON", lambda t: t.replace(b'"', b"'"))
-manifest_text("nan", "invalid JSON", lambda t: t.replace(b'"schemaVersion"', b'"x":NaN,"schemaVersion"'))
-manifest_text("leading-zero", "invalid JSON", lambda t: t.replace(b'"schemaVersion":2', b'"schemaVersion":02'))
+manifest_text(
+    "nan", "invalid JSON", lambda t: t.replace(b'"schemaVersion"', b'"x":NaN,"schemaVersion"')
+)
+manifest_text(
+    "leading-zero", "invalid JSON", lambda t: t.replace(b'"schemaVersion":2', b'"schemaVersion":02')
+)
 manifest_text("two-documents", "invalid JSON", lambda t: t + t)
 manifest_text("cut", "the document ends early", lambda t: t[:-1])
 manifest_text("nul-after", "invalid JSON", lambda t: t + b"\0")
-manifest_text("depth-100", "nested deeper than 64 levels", lambda t: t.replace(b'"schemaVersion"', b'"x":' + b"[" * 100 + b"]" * 100 + b',"schemaVersion"'))
-manifest_text("depth-500000", "nested deeper than 64 levels", lambda t: t.replace(b'"schemaVersion"', b'"x":' + b"[" * 500_000 + b"]" * 500_000 + b',"schemaVersion"'))
-gives("manifest-depth-60", Image(TAR, manifest_text=lambda t: t.replace(b'"schemaVersion"', b'"x":' + b'{"y":[' * 30 + b"]}" * 30 + b',"schemaVersion"')), "a content=x")
-gives("manifest-many-members", Image(TAR, manifest_text=lambda t: t.replace(b'"schemaVersion"', b"".join(b'"k%d":0,' % n for n in range(60_000)) + b'"schemaVersion"')), "a content=x")
-gives("manifest-long-number", Image(TAR, manifest_text=lambda t: t.replace(b'"schemaVersion"', b'"x":' + b"9" * 500_000 + b',"schemaVersion"')), "a content=x")
-refuses("index-bom", Image(TAR, index_text=lambda t: b"\xef\xbb\xbf" + t), "index.json: invalid JSON at byte 0: a byte order mark")
-refuses("index-duplicate-manifests", Image(TAR, index_text=lambda t: t.replace(b'"manifests":', b'"manifests":[],"manifests":')), "index.json: manifests: ")
+manifest_text(
+    "depth-100",
+    "nested deeper than 64 levels",
+    lambda t: t.replace(
+        b'"schemaVersion"', b'"x":' + b"[" * 100 + b"]" * 100 + b',"schemaVersion"'
+    ),
+)
+manifest_text(
+    "depth-500000",
+    "nested deeper than 64 levels",
+    lambda t: t.replace(
+        b'"schemaVersion"', b'"x":' + b"[" * 500_000 + b"]" * 500_000 + b',"schemaVersion"'
+    ),
+)
+gives(
+    "manifest-depth-60",
+    Image(
+        TAR,
+        manifest_text=lambda t: t.replace(
+            b'"schemaVersion"', b'"x":' + b'{"y":[' * 30 + b"]}" * 30 + b',"schemaVersion"'
+        ),
+    ),
+    "a content=x",
+)
+gives(
+    "manifest-many-members",
+    Image(
+        TAR,
+        manifest_text=lambda t: t.replace(
+            b'"schemaVersion"',
+            b"".join(b'"k%d":0,' % n for n in range(60_000)) + b'"schemaVersion"',
+        ),
+    ),
+    "a content=x",
+)
+gives(
+    "manifest-long-number",
+    Image(
+        TAR,
+        manifest_text=lambda t: t.replace(
+            b'"schemaVersion"', b'"x":' + b"9" * 500_000 + b',"schemaVersion"'
+        ),
+    ),
+    "a content=x",
+)
+refuses(
+    "index-bom",
+    Image(TAR, index_text=lambda t: b"\xef\xbb\xbf" + t),
+    "index.json: invalid JSON at byte 0: a byte order mark",
+)
+refuses(
+    "index-duplicate-manifests",
+    Image(TAR, index_text=lambda t: t.replace(b'"manifests":', b'"manifests":[],"manifests":')),
+    "index.json: manifests: ",
+)
