@@ -19,6 +19,7 @@ SUBJECTS = (
     "documents",
     "gzip_streams",
     "headers",
+    "indexes",
     "layouts",
     "limits",
     "links",
