@@ -1,37 +1,24 @@
 //! # ocinit: a static init and OCI runtime without a heap
 //!
-//! One binary with three lives: PID 1 of a virtual machine or board, an OCI runtime, and a CI
-//! sandbox.
+//! One binary with three lives. Each begins at a front door, which calls the use cases:
 //!
-//! The layers, each using only what stands below it (`tests/tidy/` checks the edges):
+//! | life | front door | then |
+//! |---|---|---|
+//! | PID 1 of a virtual machine or board | [`init::main`] | [`init`] tells the phases; [`engine::unpack::make_rootfs`], [`engine::machine::run`] |
+//! | OCI runtime with runc's command line | [`cli::main`] | [`engine::create::create`], [`engine::start::start`], [`engine::exec::exec`], [`engine::delete::delete`] |
+//! | image tools and CI sandbox | [`cli::main`] | [`engine::unpack::unpack`], [`engine::copy::copy`], [`engine::verify::verify`], [`engine::run::run`] |
 //!
-//! ```text
-//!         main
-//!        /    \
-//!     init    cli              front doors: the only ones that print or choose an exit status
-//!        \    /
-//!        engine                use cases: one struct in, one result out; no words, no printing
-//!        /    \
-//!     bundle  export           puts image, rootfs and spec together; takes an image (image, rootfs) elsewhere
-//!     /    |     \
-//!  image  rootfs  spec <- cgroup <- container
-//!     \    |     /                    |
-//!        codec                      watch    the one event loop: init, cli and container wait by it
-//!            \                     /
-//!             io -> sys
-//!    error  log  limits  sync        ground, used by all
-//! ```
+//! Below the use cases are the rooms:
 //!
-//! Invariants:
-//! 1. What the compiler cannot check stands in `sys/`, `sync.rs`, `memory.rs` and `main.rs` alone,
-//!    each use with its reason.
-//! 2. `codec` makes no system call; its tests need no kernel.
-//! 3. Nothing recurses on input; depth and length are bounded before parsing.
-//! 4. Every capacity has a name in `limits.rs`; reaching it is an error naming it, never a
-//!    truncation.
-//! 5. Names that come from an image are only ever resolved beneath a directory fd.
-//! 6. Only front doors print an error or choose an exit status.
-//! 7. Between clone and exec the child touches only its own stack and memory lent to it.
+//! - An image: [`image::open`] finds it, [`rootfs::apply`] unpacks a layer, and
+//!   [`bundle::spec_from_image`] turns its configuration into a [`spec::Spec`].
+//! - A config.json: [`spec::read()`] turns it into a [`spec::Spec`].
+//! - A container: [`container::plan`] decides, [`container::create::create`] makes it, and
+//!   [`container::launch::launch`] starts its process in a [`cgroup::Cgroup`].
+//! - All waiting: [`watch::Loop`]. All system calls: [`sys`].
+//!
+//! ARCHITECTURE.md has the drawing of the rooms, the invariants, and where to change what.
+#![allow(rustdoc::private_intra_doc_links)] // The documentation is built with private items.
 #![cfg_attr(not(test), no_std)]
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! A value behind a lock that is only ever tried.
+//! A value behind a lock that is only tried, never waited for.
 //!
-//! The few lines of `unsafe` here hand out what is inside to one at a time.
+//! The few lines of `unsafe` here give one user at a time access to the value.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// A value behind a lock that is only ever tried.
+/// A value behind a lock that is only tried, never waited for.
 pub struct TryLock<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
@@ -22,19 +22,19 @@ impl<T> TryLock<T> {
         TryLock { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
-    /// Returns the right to the value, or `None` while another has it.
+    /// Returns access to the value, or `None` while another user has it.
     pub fn try_lock(&self) -> Option<TryGuard<'_, T>> {
         let free = !self.taken.swap(true, Ordering::Acquire);
-        // Not `then_some`: it would make the guard either way, and dropping it would free another's
-        // lock.
+        // Not `then_some`: it would make the guard in any case, and its drop would release another
+        // user's lock.
         free.then(|| TryGuard { lock: self, exclusive: PhantomData })
     }
 }
 
-/// The right to the value; dropping it gives the lock back.
+/// Access to the value; its drop releases the lock.
 pub struct TryGuard<'a, T> {
     lock: &'a TryLock<T>,
-    /// The guard is as good as `&mut T`: `Sync` only where `T` is.
+    /// The guard is like `&mut T`: `Sync` only if `T` is.
     exclusive: PhantomData<&'a mut T>,
 }
 

@@ -1,9 +1,9 @@
 //! The cgroup in which exec's process is created.
 //!
-//! It is the container's own. But a container may make cgroups in it and pass controllers on to
-//! them (systemd, docker in a container): then the kernel allows no process in the outer one. We
-//! take the cgroup of the container's first process instead, as runc and crun do. It is looked up
-//! below the container's own cgroup, so that the container cannot lead us out of it.
+//! It is the container's own. But a container may make cgroups in it and enable controllers for
+//! them (systemd, docker in a container). Then the kernel allows no process in the outer one. We
+//! use the cgroup of the container's first process instead, as runc and crun do. It is looked up
+//! beneath the container's own cgroup, so the container cannot lead us out of it.
 
 use super::{Cgroup, FILE_BYTES, MOUNT};
 use crate::io::lossy::{Lossy, LossyC, On};
@@ -20,7 +20,7 @@ const BENEATH: u64 = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_SYMLINKS | fs::RESOLVE
 
 /// Where to create a process that cannot start in its cgroup.
 pub enum Instead {
-    /// Nowhere: it is an error.
+    /// Nowhere: an error.
     Nowhere,
     /// In this cgroup.
     Of(Fd),
@@ -30,13 +30,13 @@ pub enum Instead {
 
 /// A container's cgroup, for exec's process.
 pub struct Joined<'s> {
-    /// Its path, as the state has it.
+    /// Its path, from the state.
     own: &'s CStr,
     /// The container's first process.
     pid: i32,
     /// The cgroup for the new process. None if the container has no cgroup of its own.
     directory: Option<Fd>,
-    /// The caller named it, so no other may be taken.
+    /// The user named it, so no other may replace it.
     is_named: bool,
     /// The container was made without root.
     rootless: bool,
@@ -79,7 +79,7 @@ impl<'s> Joined<'s> {
         Ok(joined)
     }
 
-    /// Its directory, for `CLONE_INTO_CGROUP`.
+    /// Returns its directory, for `CLONE_INTO_CGROUP`.
     pub fn directory(&self) -> Option<FdRef<'_>> {
         self.directory.as_ref().map(Fd::by_ref)
     }
@@ -88,12 +88,12 @@ impl<'s> Joined<'s> {
     pub fn instead(&self, errno: Errno) -> Result<Instead> {
         match errno {
             _ if self.is_named || self.own.is_empty() => Ok(Instead::Nowhere),
-            // It passes controllers on; it is threaded; it was removed.
+            // It enables controllers for others; it is threaded; it was removed.
             Errno::EBUSY | Errno::EOPNOTSUPP | Errno::ENODEV | Errno::ENOENT => {
                 Ok(self.of_first_process()?.map_or(Instead::Nowhere, Instead::Of))
             }
-            // As in runc: the user may not write the cgroup above both its session and the
-            // container.
+            // As in runc: the user may not write the common parent of its session's and the
+            // container's cgroup.
             Errno::EACCES | Errno::EPERM if self.rootless => Ok(Instead::OfCaller),
             _ => Ok(Instead::Nowhere),
         }
@@ -104,7 +104,7 @@ impl<'s> Joined<'s> {
         explain(self.own, error)
     }
 
-    /// The cgroup of the container's first process.
+    /// Returns the cgroup of the container's first process.
     fn of_first_process(&self) -> Result<Option<Fd>> {
         let mut path = PathBuf::new();
         let mut buffer = [0; PATH_BYTES + FILE_BYTES];
@@ -174,7 +174,7 @@ pub fn explain(path: &CStr, error: Error) -> Error {
     error
 }
 
-/// Returns the relative path from a cgroup to one below it; refuses `.` and `..`.
+/// Returns the relative path from a cgroup to one beneath it. Refuses `.` and `..`.
 fn relative(way: &CStr) -> Result<PathBuf> {
     let mut clean = PathBuf::new();
     for name in way.to_bytes().split(|byte| *byte == b'/') {

@@ -1,4 +1,4 @@
-//! Where a container's group is, and which controllers it can have there.
+//! The path of a container's cgroup, and the controllers it can have there.
 
 use super::{FILE_BYTES, MOUNT, read};
 use crate::io::kernel_file::write_file;
@@ -9,9 +9,9 @@ use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// The path of the group, absolute and clean, as runc (its cgroupfs driver) chooses it: an absolute
-/// path is beneath the mount; a relative one, or the container's id where the config says nothing,
-/// beneath the parent of the caller's own group: that one has no processes, so that it can give
+/// Returns the path of the cgroup, absolute and clean, by the rules of runc's cgroupfs driver. An
+/// absolute path is beneath the mount. A relative one, or by default the container's ID, is beneath
+/// the parent of the caller's own cgroup. That parent has no processes, so it can enable
 /// controllers.
 pub(super) fn path(wanted: Option<&CStr>, id: &[u8]) -> Result<PathBuf> {
     let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).doing("cgroupsPath")?;
@@ -27,7 +27,7 @@ pub(super) fn path(wanted: Option<&CStr>, id: &[u8]) -> Result<PathBuf> {
         add(&mut path, b"..")?;
     }
     let parent = path.as_bytes().len();
-    // Cleaned by itself: `..` does not lead out of where it is put.
+    // Clean it alone, so that `..` does not leave its parent.
     let mut clean = PathBuf::from_bytes(MOUNT.to_bytes()).doing("cgroupsPath")?;
     add(&mut clean, name)?;
     add(&mut path, &clean.as_bytes()[MOUNT.to_bytes().len()..])?;
@@ -39,7 +39,7 @@ pub(super) fn path(wanted: Option<&CStr>, id: &[u8]) -> Result<PathBuf> {
     }
 }
 
-/// Goes along a path from where it is; `..` stays beneath the mount.
+/// Appends a path; `..` stays beneath the mount.
 fn add(path: &mut PathBuf, way: &[u8]) -> Result<()> {
     for name in way.split(|byte| *byte == b'/') {
         match name {
@@ -54,9 +54,9 @@ fn add(path: &mut PathBuf, way: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Has a group hand on the controllers it has, as far as it can: a group with processes of its own
-/// cannot, and who was given a group may not beyond it. A limit that is then missing is missed when
-/// it is set.
+/// Enables a cgroup's controllers for its children, as far as possible. A cgroup with processes
+/// cannot, and a delegated one is limited by its owner. A missing controller is reported when the
+/// limit is written.
 pub(super) fn enable(group: &CStr) {
     let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
     let mut buffer = [0; FILE_BYTES];
@@ -79,8 +79,8 @@ pub(super) fn enable(group: &CStr) {
     }
 }
 
-/// Makes a cgroup threaded if the kernel allows nothing else: a cgroup above it has processes, or
-/// is threaded. It then gets the controllers that can limit threads: cpu, cpuset, pids.
+/// Makes a cgroup threaded if the kernel requires it, because a cgroup above has processes or is
+/// threaded. It then gets the controllers for threads: cpu, cpuset, pids.
 pub(super) fn make_threaded(group: &CStr) {
     let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
     let mut buffer = [0; FILE_BYTES];
@@ -91,7 +91,7 @@ pub(super) fn make_threaded(group: &CStr) {
     }
 }
 
-/// Removes the groups of a path beyond `kept`, which have no processes.
+/// Removes the empty cgroups of a path after its first `kept` bytes.
 pub(super) fn remove_empty(path: &mut PathBuf, kept: usize) {
     while path.as_bytes().len() > kept {
         let _ = fs::rmdir(CWD, path.as_c_str());
@@ -100,7 +100,7 @@ pub(super) fn remove_empty(path: &mut PathBuf, kept: usize) {
     }
 }
 
-/// The caller may not make groups there.
+/// Returns whether the errno means that the caller may not make cgroups there.
 pub(super) fn is_forbidden(errno: Errno) -> bool {
     matches!(errno, Errno::EACCES | Errno::EPERM | Errno::EROFS)
 }

@@ -1,5 +1,4 @@
-//! What the files of a group held before an update wrote them, so that a failed one leaves every
-//! limit as it was.
+//! The contents of a cgroup's files before an update, so that a failed update restores every limit.
 
 use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
@@ -9,7 +8,7 @@ use crate::sys::fs;
 use crate::{Error, Result};
 use core::ffi::CStr;
 
-/// Files whose lines each begin with a device, and what takes the limits of one away.
+/// Files with a device at the start of each line, and the value that removes a device's limits.
 const LINES: [(&CStr, &str); 5] = [
     (c"io.max", "rbps=max wbps=max riops=max wiops=max"),
     (c"io.weight", "default"),
@@ -18,15 +17,15 @@ const LINES: [(&CStr, &str); 5] = [
     (c"rdma.max", "hca_handle=max hca_object=max"),
 ];
 
-/// Files that a group with processes may not empty again, and what an empty one stands for: the
-/// CPUs of the group above.
+/// Files that cannot be emptied while the cgroup has processes, and the meaning of an empty one:
+/// the parent's CPUs.
 const INHERITED: [(&CStr, &CStr); 2] =
     [(c"cpuset.cpus", c"../cpuset.cpus.effective"), (c"cpuset.mems", c"../cpuset.mems.effective")];
 
-/// The files in the order of their first writing: each name, NUL, content.
+/// The files in the order of their first write: each name, NUL, content.
 pub(super) struct Undo {
     bytes: [u8; CGROUP_KEPT_BYTES],
-    /// Where each file ends.
+    /// The end of each file.
     ends: [usize; CGROUP_KEPT_FILES_MAX],
     count: usize,
 }
@@ -36,8 +35,7 @@ impl Undo {
         Undo { bytes: [0; CGROUP_KEPT_BYTES], ends: [0; CGROUP_KEPT_FILES_MAX], count: 0 }
     }
 
-    /// Keeps what a file holds, before it is written for the first time. One that cannot be read
-    /// sets no limit.
+    /// Stores a file's content before its first write. An unreadable one sets no limit.
     pub(super) fn keep(&mut self, group: FdRef<'_>, name: &CStr) -> Result<()> {
         if (0..self.count).any(|index| self.file(index).is_some_and(|(kept, _)| kept == name)) {
             return Ok(());
@@ -66,11 +64,11 @@ impl Undo {
         Ok(())
     }
 
-    /// Sets all files back, the last first. `error` is why; what could not be set back is added to
-    /// it.
+    /// Restores all files, the last first. `error` is the cause; files that could not be restored
+    /// are added to it.
     pub(super) fn restore(&self, group: FdRef<'_>, error: Error) -> Error {
         let mut left = None;
-        // The second round is for a value that was refused beside another's new one: a quota below
+        // A second round, because a value may be refused beside another's new one: a quota below
         // the burst.
         for _ in 0..2 {
             left = None;
@@ -111,7 +109,7 @@ fn open(group: FdRef<'_>, name: &CStr, how: i32) -> crate::sys::Result<Fd> {
     fs::open(group, name, how | fs::O_NOFOLLOW, 0)
 }
 
-/// Whether a file holds exactly that.
+/// Returns whether a file has exactly this content.
 fn holds(group: FdRef<'_>, name: &CStr, mut content: &[u8]) -> Option<bool> {
     let file = open(group, name, fs::O_RDONLY).ok()?;
     let mut buffer = [0; super::FILE_BYTES];
@@ -126,8 +124,8 @@ fn holds(group: FdRef<'_>, name: &CStr, mut content: &[u8]) -> Option<bool> {
     }
 }
 
-/// Writes a file's old lines, and takes away the limits of devices that had none. `None` where one
-/// was refused.
+/// Restores a file's old lines, and removes limits of devices that had none. Returns `None` if a
+/// write was refused.
 fn set_back(group: FdRef<'_>, name: &CStr, content: &[u8]) -> Option<()> {
     let mut done = Some(());
     let mut write = |line: &[u8]| {
@@ -136,7 +134,7 @@ fn set_back(group: FdRef<'_>, name: &CStr, content: &[u8]) -> Option<()> {
         done = done.filter(|()| written.is_ok());
     };
     if let Some((_, none)) = LINES.iter().find(|(file, _)| *file == name) {
-        // A line of these is longer than no path.
+        // Such a line is shorter than a path.
         each_device(group, name, &mut |device| {
             let is_new =
                 !content.split(|byte| *byte == b'\n').any(|line| first_word(line) == device);
@@ -165,7 +163,7 @@ fn first_word(line: &[u8]) -> &[u8] {
     line.split(|byte| *byte == b' ').next().unwrap_or_default()
 }
 
-/// Gives the first word of each line of a file.
+/// Calls `give` with the first word of each line of a file.
 fn each_device(group: FdRef<'_>, name: &CStr, give: &mut dyn FnMut(&[u8])) -> Option<()> {
     let file = open(group, name, fs::O_RDONLY).ok()?;
     let mut bytes = [0; CGROUP_KEPT_BYTES];

@@ -1,8 +1,8 @@
-//! A cgroup and all cgroups in it, one after the other.
+//! Walks over a cgroup and all cgroups beneath it.
 //!
 //! A container that may make cgroups chooses their depth and number. So the walk goes down by one
 //! name and up by `..`: paths may have any length, two fds suffice, and each directory is read
-//! once. A stack holds the names to come: for each open directory an empty name, then its cgroups.
+//! once. A stack holds the pending names: for each open directory an empty name, then its cgroups.
 
 use crate::limits::CGROUP_NAMES_BYTES;
 use crate::sys::fd::FdRef;
@@ -24,7 +24,7 @@ pub(super) enum Step<'a> {
     Left(FdRef<'a>, &'a CStr),
 }
 
-/// Walks through `top` and all cgroups below it. A cgroup that vanishes meanwhile is left out.
+/// Walks over `top` and all cgroups beneath it. Skips a cgroup that vanishes meanwhile.
 ///
 /// ETIME after `deadline_us` (of [`time::monotonic_us`]), ENOSPC beyond [`CGROUP_NAMES_BYTES`].
 pub(super) fn walk(

@@ -1,7 +1,8 @@
-//! `cpu.shares` of cgroups of version 1 as `cpu.weight` of version 2.
+//! Converts `cpu.shares` of cgroup v1 to `cpu.weight` of v2.
 
-/// Returns the weight of 1 to 10,000 for these shares of 2 to 262,144, as runc and crun have it
-/// since 2025: the common 1024 is 100, both ends are ends. 0 for 0, which is no request.
+/// Returns the weight of 1 to 10,000 for these shares of 2 to 262,144, as in runc and crun since
+/// 2025. The usual 1024 gives 100, and the ends give the ends. Returns 0 for 0, which means that
+/// none is set.
 ///
 /// ```text
 /// ceil(10 ^ ((l^2 + 125 l) / 612 - 7 / 34)), l = log2(shares)

@@ -1,5 +1,4 @@
-//! `ocinit bundle IMAGE BUNDLE`: a root file system and the config.json for it, as runc and crun
-//! take them.
+//! `ocinit bundle IMAGE BUNDLE`: makes a root file system and its config.json, for runc and crun.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};

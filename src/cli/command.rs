@@ -1,4 +1,4 @@
-//! What a command is, how it is called, and the options that every command has.
+//! A command: its name, its usage, and the options of every command.
 
 use super::arguments::Arguments;
 use crate::Result;
@@ -9,21 +9,21 @@ use core::fmt;
 pub struct Flag {
     /// Its name after `--`.
     pub long: &'static str,
-    /// Its letter after `-`; 0 where it has none.
+    /// Its letter after `-`, or 0.
     pub short: u8,
-    /// What its value is called; empty where it takes none. In brackets: only after a `=`.
+    /// The name of its value; empty if it takes none. Brackets mean: only after a `=`.
     pub value: &'static str,
-    /// For `--help`.
+    /// Its description in `--help`.
     pub about: &'static str,
 }
 
 impl Flag {
-    /// An option that is there or not.
+    /// Returns an option without a value.
     pub const fn switch(long: &'static str, short: u8, about: &'static str) -> Flag {
         Flag { long, short, value: "", about }
     }
 
-    /// An option with a value.
+    /// Returns an option with a value.
     pub const fn value(
         long: &'static str,
         short: u8,
@@ -37,7 +37,7 @@ impl Flag {
 /// A command.
 pub struct Command {
     pub name: &'static str,
-    /// The words it takes, as its usage shows them, and how many at least and at most.
+    /// Its words in the usage line, and their least and greatest number.
     pub words: &'static str,
     pub least: usize,
     pub most: usize,
@@ -46,19 +46,18 @@ pub struct Command {
     pub run: Run,
 }
 
-/// What a command does.
+/// The kind and the function of a command.
 pub enum Run {
-    /// Shows something about this program.
+    /// About this program.
     Program(fn(&Arguments<'_>) -> Result<()>),
-    /// Something with images. It fails with status 125, as docker and podman do.
+    /// On images. A failure has status 125, as in docker and podman.
     Image(fn(&Arguments<'_>) -> Result<()>),
-    /// Something with containers, as runc does it; its exit status. It fails with status 1, or 255
-    /// where that is exec.
+    /// On containers, like runc. Returns the exit status. A failure has status 1, or 255 for exec.
     Container(fn(&Arguments<'_>) -> Result<i32>),
 }
 
-/// So many words that those behind the first are not ours: they are passed on as they are, options
-/// and all.
+/// A number of words without a limit: those after the first are passed on unchanged, including
+/// options.
 pub const PASSED_ON: usize = usize::MAX;
 
 impl Command {
@@ -71,7 +70,7 @@ impl Command {
     }
 }
 
-/// Options that every command has; they may stand before its name, too.
+/// Options of every command; they may also precede its name.
 pub const GLOBAL: &[Flag] = &[
     Flag::switch("quiet", b'q', "print nothing but errors"),
     Flag::value("root", 0, "DIR", "where the state of containers is kept"),
@@ -99,10 +98,10 @@ pub const GLOBAL: &[Flag] = &[
     Flag::switch(VERSION, b'v', "show the version"),
 ];
 
-/// The option that stands before a command's name only.
+/// The option that is valid only before a command's name.
 pub const VERSION: &str = "version";
 
-/// How a command is called.
+/// The usage line of a command.
 pub struct Usage(pub &'static Command);
 
 impl fmt::Display for Usage {

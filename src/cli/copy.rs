@@ -1,4 +1,4 @@
-//! `ocinit copy SRC DST`: an image from one place to another, verified on its way.
+//! `ocinit copy SRC DST`: copies an image, verified on the way.
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};

@@ -1,4 +1,4 @@
-//! `ocinit create ID`: a container that waits for its start.
+//! `ocinit create ID`: makes a container that waits for its start.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};

@@ -1,4 +1,4 @@
-//! `ocinit delete ID`: removes what is kept of a container that has stopped, or (`--force`) of any.
+//! `ocinit delete ID`: removes the state of a stopped container, or (`--force`) of any.
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};

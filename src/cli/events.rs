@@ -1,5 +1,5 @@
-//! `ocinit events ID`: what a container uses, again and again, and when it had too little memory; a
-//! line of JSON each.
+//! `ocinit events ID`: a container's resource usage at intervals, and its OOM events, a line of
+//! JSON each.
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
@@ -58,7 +58,7 @@ fn interval(text: &CStr) -> Result<u64> {
     }
 }
 
-/// Writes one line: what there is in these files, or that memory was too little.
+/// Writes one line: the statistics of these files, or an OOM event.
 fn tell(id: &CStr, mut files: Option<&mut Files<'_>>) -> Result<()> {
     to_stdout(|output| {
         let mut json = Writer::with_indent(output, "");

@@ -1,4 +1,4 @@
-//! `ocinit exec ID COMMAND...`: one more process in a container.
+//! `ocinit exec ID COMMAND...`: runs a further process in a container.
 
 use super::arguments::{Arguments, TypedWords, Values};
 use super::command::{Command, Flag, PASSED_ON, Run};
@@ -142,7 +142,7 @@ fn check_variable(variable: &CStr) -> Result<()> {
     Err(Error::new(format_args!("--env {shown}: invalid environment variable: {why}")))
 }
 
-/// Returns the numbers of `UID[:GID]`.
+/// Returns the user and group IDs of `UID[:GID]`.
 fn parse_user(arguments: &Arguments<'_>) -> Result<(Option<u32>, Option<u32>)> {
     let Some(text) = arguments.value("user") else { return Ok((None, None)) };
     let mut parts = text.to_bytes().splitn(2, |byte| *byte == b':');
@@ -162,7 +162,7 @@ fn parse_groups(
     Ok(())
 }
 
-/// Returns the number of a user or group. The highest means "no change" to the kernel.
+/// Returns a user or group ID. The highest means "no change" to the kernel.
 fn number(option: &str, text: &[u8]) -> Result<u32> {
     let number = text::decimal(text).and_then(|number| u32::try_from(number).ok());
     number.filter(|number| *number != u32::MAX).ok_or_else(|| {

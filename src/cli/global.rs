@@ -43,7 +43,7 @@ impl Messages<'_> {
     }
 }
 
-/// Returns an error for an unknown manager, and if `create` or `run` is to leave cgroups to
+/// Returns an error for an unknown manager, and if `create` or `run` should leave cgroups to
 /// systemd.
 pub(super) fn parse_manager(command: &Command, arguments: &Arguments<'_>) -> Result<()> {
     let manager = arguments.value("cgroup-manager").unwrap_or(c"cgroupfs");

@@ -45,7 +45,7 @@ pub(super) const VERSION: Command = Command {
     run: Run::Program(|_| version()),
 };
 
-/// Global options without a meaning for images.
+/// Global options that do not apply to images.
 const OF_RUNTIME: [&str; 4] = ["root", "rootless", "cgroup-manager", "systemd-cgroup"];
 
 /// runc's commands that ocinit refuses: podman takes a working `checkpoint --help` for support.
@@ -110,7 +110,7 @@ pub(super) fn command(command: &'static Command) -> Result<()> {
     print(format_args!("{}", CommandHelp(command)))
 }
 
-/// The error for a word that is no command. `failed` becomes the exit status.
+/// Returns the error for an unknown command. `failed` becomes the exit status.
 #[cold]
 pub(super) fn unknown(name: &CStr, failed: &mut i32) -> Error {
     let shown = LossyC(name);
@@ -140,7 +140,7 @@ struct CommandHelp(&'static Command);
 impl fmt::Display for CommandHelp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "usage: ocinit {}\n\n{}\n\n", Usage(self.0), self.0.about)?;
-        // The command has an option of its own with this name.
+        // The command's own option has this name.
         let is_own = |flag: &&Flag| self.0.flags.iter().any(|own| own.long == flag.long);
         let is_shown = |flag: &&Flag| self.0.is_of_runtime() || !OF_RUNTIME.contains(&flag.long);
         let of_all = GLOBAL

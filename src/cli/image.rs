@@ -1,4 +1,4 @@
-//! `IMAGE` on a command line, and the options that say which image of several is meant.
+//! `IMAGE` on a command line, and the options that select one of several images.
 
 use super::arguments::Arguments;
 use crate::engine::resolve::ImageQuery;
@@ -24,12 +24,12 @@ pub fn parse_named<'a>(
     Ok(ImageQuery { name, platform, reference: arguments.value("ref"), limit })
 }
 
-/// The platform that `--platform` asks for.
+/// Returns the platform of `--platform`.
 fn target(words: &CStr) -> Result<Target<'_>> {
     let text = words.to_str().unwrap_or("");
     let parts = split_once(text, b'/').and_then(|(os, rest)| {
         let (architecture, variant) = split_once(rest, b'/').unwrap_or((rest, ""));
-        // Names that uname(1) and debian have.
+        // Names of uname(1) and debian.
         let architecture = match architecture {
             "x86_64" => "amd64",
             "aarch64" => "arm64",

@@ -1,7 +1,7 @@
-//! `ocinit inspect IMAGE`: what an image is, or what images there are; for a person or as JSON.
+//! `ocinit inspect IMAGE`: an image, or the list of images, as text or as JSON.
 //!
-//! The names in the JSON are skopeo's where it has one. Nothing is believed less than elsewhere:
-//! all documents are verified before a word of them is shown. Layers are not read.
+//! The names in the JSON are skopeo's if it has them. All documents are verified before any of
+//! their text is shown. Layers are not read.
 
 mod json;
 mod table;

@@ -38,7 +38,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     kill(&root.open()?, id, signal, target, &mut crate::memory::claim().engine).map(|()| 0)
 }
 
-/// 0 is sent to find out whether anybody would get a signal.
+/// Returns the signal's number. 0 only checks whether the process exists.
 fn signal_of(text: &CStr) -> Result<i32> {
     let known =
         text.to_str().ok().and_then(|name| if name == "0" { Some(0) } else { signal::parse(name) });

@@ -1,5 +1,5 @@
-//! `ocinit list-files IMAGE`: what all layers together come to, as `tar tvf --numeric-owner` would
-//! show it.
+//! `ocinit list-files IMAGE`: the merged tree of all layers, in the form of `tar tvf
+//! --numeric-owner`.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
@@ -39,8 +39,8 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     })
 }
 
-/// Columns of owner, group and size together, unless a line needs more: GNU tar's `ugswidth`, which
-/// never shrinks.
+/// Columns of owner, group and size together; a longer line widens them. This is GNU tar's
+/// `ugswidth`, which never shrinks.
 const OWNER_AND_SIZE_COLUMNS: usize = 19;
 
 #[inline(never)]
@@ -70,7 +70,7 @@ fn line(output: &mut Output<'_>, file: &Listed<'_>, width: &mut usize) {
     output.put(b"\n");
 }
 
-/// `drwxr-xr-x`, as ls(1) has it, and `h` for a further name of a file.
+/// Returns `drwxr-xr-x`, like ls(1), and `h` for a further name of a file.
 fn mode(file: &Listed<'_>) -> [u8; 10] {
     let mut text = *b"-rwxrwxrwx";
     text[0] = match file.mode & fs::S_IFMT {
@@ -88,8 +88,8 @@ fn mode(file: &Listed<'_>) -> [u8; 10] {
         }
     }
     for (n, letter) in [(3, b's'), (6, b's'), (9, b't')] {
-        // setuid, setgid and sticky stand in the place of an execute permission; in capitals where
-        // that is missing.
+        // setuid, setgid and sticky replace an execute permission; capitals mean that it is
+        // missing.
         if file.mode & 0o4000 >> (n / 3 - 1) != 0 {
             text[n] = if text[n] == b'-' { letter.to_ascii_uppercase() } else { letter };
         }
@@ -102,8 +102,7 @@ struct Date(i64);
 
 impl Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Days and years of as many whole cycles of the calendar as bring the oldest time behind
-        /// 1970.
+        /// Days and years of whole cycles of the calendar that move the oldest time after 1970.
         const CYCLES: i64 = 800_000_000;
         let (days, minutes) = (self.0.div_euclid(86_400), self.0.rem_euclid(86_400) / 60);
         let (year, month, day) = crate::log::date((days + CYCLES * 146_097) as u64);
@@ -112,8 +111,8 @@ impl Display for Date {
     }
 }
 
-/// A name on one line, as GNU tar's `--quoting-style=escape` has it: characters that are none to be
-/// printed, and bytes that are no UTF-8, in octal.
+/// Writes a name on one line, like GNU tar's `--quoting-style=escape`: unprintable characters, and
+/// bytes that are not UTF-8, in octal.
 fn name(output: &mut Output<'_>, name: &[u8]) {
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -1,4 +1,4 @@
-//! What `create` and `run` have in common: from words to a container that is to be made.
+//! The common part of `create` and `run`: from options to a container.
 
 use super::arguments::{Arguments, TypedWords};
 use super::container::{self, Container};

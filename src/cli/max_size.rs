@@ -1,4 +1,4 @@
-//! `--max-size SIZE`: the most bytes that an image's layers may unpack to.
+//! `--max-size SIZE`: the largest unpacked size of an image's layers, in bytes.
 
 use super::arguments::Arguments;
 use crate::io::lossy::LossyC;
@@ -19,7 +19,7 @@ pub(super) struct MaxSize {
 }
 
 impl MaxSize {
-    /// Any size.
+    /// Returns no limit.
     pub fn none() -> MaxSize {
         MaxSize::of(u64::MAX)
     }
@@ -33,12 +33,12 @@ impl MaxSize {
         }
     }
 
-    /// Returns the same limit, with nothing counted yet.
+    /// Returns the same limit, with counts of 0.
     pub fn again(&self) -> MaxSize {
         MaxSize::of(self.max)
     }
 
-    /// Returns the limit that was typed, or none.
+    /// Returns the given limit, or none.
     pub fn parse(arguments: &Arguments<'_>) -> Result<MaxSize> {
         let Some(text) = arguments.value("max-size") else { return Ok(MaxSize::none()) };
         let max = units::size(text.to_bytes());

@@ -1,4 +1,4 @@
-//! Commands: a table, and a file for each. Words become one call to the rooms below.
+//! Commands: a table, and a file for each. A file turns words into one call to the rooms below.
 
 mod arguments;
 mod bundle;
@@ -47,8 +47,8 @@ use arguments::Arguments;
 use command::{Command, Run, VERSION};
 use core::ffi::CStr;
 
-/// Every command, by the feature of Cargo.toml that brings it. One that is not built in is named, and
-/// its code is not linked: nothing refers to it.
+/// Every command, by the feature of Cargo.toml that includes it. A left-out one is only named:
+/// without a reference its code is not linked.
 const COMMANDS: &[Entry] = &[
     tool(&inspect::COMMAND),
     tool(&verify::COMMAND),
@@ -101,7 +101,7 @@ impl Entry {
     }
 }
 
-/// Returns all commands that are built in.
+/// Returns all commands that are compiled in.
 fn built() -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().filter_map(|entry| entry.command)
 }
@@ -109,8 +109,8 @@ fn built() -> impl Iterator<Item = &'static Command> {
 /// Commands that make a cgroup, and cannot leave that to systemd.
 const MAKING: [&str; 2] = [run::COMMAND.name, create::COMMAND.name];
 
-/// Whether the words name a command, so that even PID 1 of a container may run it.
-/// The kernel starts its init as `init`, with words of the kernel's command line: they are no
+/// Returns whether the words name a command, so that even PID 1 of a container may run it. The
+/// kernel starts its init as `init`, with words of the kernel's command line, which are not a
 /// command.
 pub fn is_command(args: &[&CStr]) -> bool {
     let [name, words @ ..] = args else { return false };
@@ -127,23 +127,22 @@ fn find(word: &CStr) -> Option<&'static Command> {
     Entry::of(word)?.command
 }
 
-/// Runs a command; its exit status.
+/// Runs a command. Returns its exit status.
 pub fn main(args: &'static [&'static CStr]) -> i32 {
-    // Who starts us may ignore it; nobody could wait for a child then.
+    // The caller may ignore SIGCHLD; then a child could not be waited for.
     signal::reset(signal::SIGCHLD);
     log::set_format(plain_format());
     let mut failed = STATUS_FAILED.into();
     let result = run(Arguments::new(args.get(1..).unwrap_or(&[])), args, &mut failed);
     if let Err(error) = &result {
         crate::error!("{error}");
-        // A log file is for programs; whoever sees standard error is told, too.
+        // A log file is for programs; the user on stderr gets the error, too.
         if log::set_target(STDERR).raw() != STDERR.raw() {
             log::set_format(plain_format());
             crate::error!("{error}");
         }
     }
-    // A signal that ended the work was held back until all was cleaned up: now it may end the
-    // process.
+    // A signal that ended the work was held back for the cleanup: now it may end the process.
     progress::let_signals_through();
     match result {
         Ok(status) => status,
@@ -152,13 +151,13 @@ pub fn main(args: &'static [&'static CStr]) -> i32 {
     }
 }
 
-/// Returns the format of lines on standard error. conmon sets this variable and reads the lines;
-/// podman puts our name before each.
+/// Returns the format of lines on stderr. conmon sets this variable and reads the lines; podman
+/// prefixes our name.
 fn plain_format() -> Format {
     if process::variable(b"_OCI_SYNCPIPE").is_some() { Format::Bare } else { Format::Text }
 }
 
-/// `failed` becomes the exit status of a failure of ours.
+/// `failed` becomes the exit status of our own failure.
 fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i32> {
     let name = arguments.name()?;
     let command = match name.and_then(find) {
@@ -176,10 +175,10 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
     let mut makes_image = false;
     if command.is_of_runtime() {
         makes_image = MAKING.contains(&command.name) && typed.iter().any(is_image_option);
-        // As docker and podman have it for a container of an image: 1 may be its process's.
+        // As in docker and podman for a container of an image: 1 may be its process's status.
         *failed = if makes_image { STATUS_FAILED.into() } else { 1 };
     }
-    // Even what is wrong with the options goes to the log that those before the name ask for.
+    // Errors in the options go to the log that the options before the name select.
     let checked = arguments.of(command);
     global::parse(checked.as_ref().unwrap_or(&arguments)).set_up()?;
     let arguments = checked?;
@@ -195,11 +194,11 @@ fn run(arguments: Arguments<'_>, typed: &[&CStr], failed: &mut i32) -> Result<i3
         }
         Run::Container(run) => {
             if command.name == "exec" {
-                // Not one of the process's own, most probably.
+                // 255, because a process's own status is seldom that.
                 *failed = 255;
             }
             global::parse_manager(command, &arguments)?;
-            // runc's callers read the text. With an image the exit status is docker's: 126, 127.
+            // runc's clients parse the text. With an image the exit status is docker's: 126, 127.
             run(&arguments)
                 .map_err(|error| if makes_image { error } else { error.with_status(STATUS_FAILED) })
         }

@@ -1,11 +1,11 @@
-//! The known name that is nearest to what was typed.
+//! The known name that is nearest to a typed word.
 
-/// Letters of a name that may be wrong for it to be taken for a slip, of one that is long enough.
+/// Most wrong letters of a long enough name that count as a typing error.
 const SLIPS_MAX: usize = 2;
 /// Longer names are not compared, in bytes.
 const COMPARED_BYTES: usize = 24;
 
-/// The name that is nearest to what was typed, if one is near.
+/// Returns the nearest known name, if one is near.
 pub fn nearest<'k>(typed: &[u8], known: &mut dyn Iterator<Item = &'k str>) -> Option<&'k str> {
     let mut best = None;
     for name in known {
@@ -19,7 +19,7 @@ pub fn nearest<'k>(typed: &[u8], known: &mut dyn Iterator<Item = &'k str>) -> Op
     best.map(|(_, name)| name)
 }
 
-/// Levenshtein's: letters to insert, to remove or to change.
+/// Returns Levenshtein's distance: letters to insert, to remove or to change.
 fn edit_distance(a: &[u8], b: &[u8]) -> usize {
     if a.len().max(b.len()) > COMPARED_BYTES {
         return usize::MAX;

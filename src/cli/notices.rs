@@ -1,4 +1,4 @@
-//! Prints what the use cases have to say while they go on.
+//! Prints the use cases' notices while they run.
 
 use crate::engine::Notice;
 

@@ -1,4 +1,4 @@
-//! Options that several commands have.
+//! Options of several commands.
 
 use super::arguments::Arguments;
 use super::command::Flag;
@@ -36,14 +36,14 @@ pub const PRESERVED: Flag =
 pub const NO_PIVOT: Flag = Flag::switch("no-pivot", 0, "enter the root by chroot");
 pub const NO_KEYRING: Flag =
     Flag::switch("no-new-keyring", 0, "the process keeps the caller's session keyring");
-/// Which of the images for many platforms.
+/// Selects one of the images for many platforms.
 pub const PLATFORM: Flag = Flag::value(
     "platform",
     0,
     "OS/ARCH[/VARIANT]",
     "the image for this platform, not for this machine",
 );
-/// The option of a command that gives the tag apart from the image.
+/// The option that gives the tag apart from the image.
 pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
 /// Options of `create` and `run`: what they make, then `more`, then how.
 pub const fn of_making<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) -> [Flag; ALL] {

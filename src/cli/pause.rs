@@ -1,4 +1,4 @@
-//! `ocinit pause ID`, `ocinit resume ID`: a container's processes stand still, and go on.
+//! `ocinit pause ID`, `ocinit resume ID`: freezes and thaws a container's processes.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};

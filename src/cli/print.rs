@@ -1,5 +1,3 @@
-//! Prints to standard output.
-
 use crate::io::output::Output;
 use crate::sys::fd::{FdRef, STDOUT};
 use crate::sys::fs;

@@ -1,4 +1,4 @@
-//! How far long work is: a line on a terminal, nothing on a pipe; and what Ctrl-C does to it.
+//! The progress of long work, on a terminal only, and the handling of Ctrl-C.
 
 use super::max_size::MaxSize;
 use crate::io::observer::Observer;
@@ -11,23 +11,22 @@ use crate::{Error, Result};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// Between two drawings, in microseconds.
+/// Microseconds between two drawings.
 const DRAW_US: u64 = 100_000;
-/// Cells of the bar.
+/// Columns of the bar.
 const BAR_CELLS: u64 = 24;
-/// Columns below which there is no bar, only numbers.
+/// On a narrower terminal only numbers are drawn.
 const BAR_COLUMNS: u16 = 72;
 
-/// What asks a command to stop.
+/// The signals that ask a command to stop.
 const STOP: [(i32, &str); 3] =
     [(signal::SIGINT, "SIGINT"), (signal::SIGTERM, "SIGTERM"), (signal::SIGHUP, "SIGHUP")];
 
-/// Draws a line on standard error, where that is a terminal, and ends the work when a signal asks
-/// for it. From the beginning it holds those signals back, so that what was begun can be taken
-/// back; dropped, it takes its line away.
+/// Draws a line on a terminal's stderr, and ends the work when a signal asks for it. From the start
+/// it holds those signals back, so that the command can clean up. Erases its line on drop.
 pub struct Progress {
     draws: bool,
-    /// Bytes of all the work.
+    /// Bytes of all work.
     total: AtomicU64,
     started_us: AtomicU64,
     drawn_us: AtomicU64,
@@ -57,7 +56,7 @@ impl Progress {
         }
     }
 
-    /// Lets signals act at once again: nothing is left to take back.
+    /// Lets signals act at once again, because no cleanup is left.
     pub fn release(self) {
         let _ = signal::set_mask(SignalSet::NONE);
     }
@@ -91,13 +90,13 @@ impl Progress {
 
 impl Observer for Progress {
     fn begin(&self, total: u64) {
-        // What is ignored stays so: blocked, it would wait like the others.
+        // An ignored signal stays ignored: if it were blocked, it would become pending.
         let held = STOP.iter().filter(|(number, _)| !signal::is_ignored(*number));
         let _ = signal::set_mask(held.fold(SignalSet::NONE, |set, (number, _)| set.with(*number)));
         let now = time::monotonic_us();
         self.total.store(total, Ordering::Relaxed);
         self.started_us.store(now, Ordering::Relaxed);
-        // The first line comes late enough that short work shows none.
+        // The first line is delayed, so that short work shows none.
         self.drawn_us.store(now, Ordering::Relaxed);
     }
 
@@ -140,23 +139,23 @@ impl Drop for Progress {
     }
 }
 
-/// Whether the user wants a terminal's escape sequences: neither <https://no-color.org> nor a terminal that has none.
+/// Returns whether escape sequences are wanted: neither <https://no-color.org> nor a dumb terminal.
 fn may_use_escapes() -> bool {
     let is_dumb = process::variable(b"TERM").is_some_and(|term| term.to_bytes() == b"dumb");
     !is_dumb && process::variable(b"NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// The signal that asks us to stop, if one waits.
+/// Returns the pending signal that asks us to stop, if any.
 fn interrupted() -> Option<&'static str> {
     let waiting = signal::pending();
     STOP.iter().find(|(number, _)| waiting.with(*number) == waiting).map(|(_, name)| *name)
 }
 
-/// Signals that were held back act now: the caller's shell sees which one ended the command.
+/// Delivers the held signals now, so that the caller's shell sees the one that ended the command.
 pub fn let_signals_through() {
     if interrupted().is_some() {
         let _ = signal::set_mask(SignalSet::NONE);
-        // A signal that somebody else still blocks or ignores does nothing: go on to exit.
+        // A signal that is blocked or ignored elsewhere has no effect: go on to exit.
         let _ = wait_ms(0);
     }
 }

@@ -1,4 +1,5 @@
-//! `ocinit run ID`: a container from its start to its end, with the exit status of its process.
+//! `ocinit run ID`: runs a container from its start to its end, with the exit status of its
+//! process.
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};

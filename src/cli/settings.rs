@@ -1,4 +1,4 @@
-//! Options that are settings: see [`crate::spec::settings`].
+//! Options that are settings (see [`crate::spec::settings`]).
 
 use super::arguments::Arguments;
 use super::command::Flag;
@@ -33,7 +33,7 @@ const fn is_same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// Returns what the options say of the container.
+/// Returns the container's settings from the options.
 pub fn parse<'a>(arguments: &Arguments<'a>) -> Result<Draft<'a>> {
     let mut draft = Draft::EMPTY;
     for row in rows().iter().filter(|row| !row.option.is_empty() && arguments.has(row.option)) {

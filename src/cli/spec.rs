@@ -1,4 +1,4 @@
-//! `ocinit spec`: a config.json to begin with.
+//! `ocinit spec`: writes an example config.json.
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
@@ -26,7 +26,7 @@ struct Example<'a> {
 }
 
 fn parse<'a>(arguments: &Arguments<'a>) -> Example<'a> {
-    // Among the options of all commands it has a value, and means something else.
+    // Among the global options --rootless has a value and another meaning.
     let is_rootless = arguments.has("rootless") && arguments.value("rootless").is_none();
     Example {
         bundle: arguments.value("bundle"),

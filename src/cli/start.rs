@@ -1,4 +1,4 @@
-//! `ocinit start ID`: the process of a created container executes its program.
+//! `ocinit start ID`: executes the program of a created container.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};

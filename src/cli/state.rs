@@ -1,4 +1,4 @@
-//! `ocinit state ID`: what a container is doing, as JSON.
+//! `ocinit state ID`: the state of a container, as JSON.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};

@@ -1,4 +1,5 @@
-//! `ocinit unpack [--rootless] IMAGE ROOTFS`: verified, in one pass, into a new directory.
+//! `ocinit unpack [--rootless] IMAGE ROOTFS`: unpacks and verifies an image in one pass into a new
+//! directory.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};

@@ -1,5 +1,5 @@
-//! `ocinit verify IMAGE`: every blob is what its digest says, every layer what its image says;
-//! nothing is written.
+//! `ocinit verify IMAGE`: verifies every blob by its digest and every layer by its diff_id. It
+//! writes nothing.
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
@@ -46,7 +46,7 @@ fn run(arguments: &Arguments<'_>) -> Result<()> {
     print(format_args!("verified{}\n", Said(&work)))
 }
 
-/// What is counted, in the order of the counts below.
+/// The names of the counts, in their order below.
 static COUNTED: [&str; 7] = [
     "images",
     "artifacts",
@@ -57,7 +57,7 @@ static COUNTED: [&str; 7] = [
     "files not looked at, as their names are no digests",
 ];
 
-/// What was verified, and what was not.
+/// The verified and the skipped blobs.
 struct Said<'a>(&'a Work);
 
 impl Display for Said<'_> {

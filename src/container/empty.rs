@@ -1,9 +1,9 @@
-//! An empty directory: a read-only tmpfs that is mounted nowhere.
+//! An empty directory: a read-only tmpfs that is not attached.
 
 use crate::sys::fd::Fd;
 use crate::sys::mount::{self, attr};
 
-/// Returns the root of a new one: read-only, empty, not yet mounted.
+/// Returns the root of a new one: read-only, empty, not attached.
 pub fn directory() -> crate::sys::Result<Fd> {
     let context = mount::fs_open(c"tmpfs")?;
     for (key, value) in

@@ -1,4 +1,4 @@
-//! Finds the program and executes it, and says in runc's words why not.
+//! Finds the program and executes it. Its errors have runc's words.
 //!
 //! All names are resolved after the pivot, as the process's own user.
 
@@ -10,8 +10,8 @@ use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Looks `name` up as a shell does, into `found`: as it is where it holds a slash, else in each
-/// directory of the PATH in `env`.
+/// Finds `name` like a shell: unchanged if it has a slash, else in each directory of the PATH in
+/// `env`. Stores the path in `found`.
 pub fn find(name: &CStr, env: PackedStrings<'_>, found: &mut PathBuf) -> Result<(), Error> {
     let bytes = name.to_bytes();
     let fault = |errno: Errno, text: core::fmt::Arguments<'_>| {
@@ -25,7 +25,7 @@ pub fn find(name: &CStr, env: PackedStrings<'_>, found: &mut PathBuf) -> Result<
             Err(Errno::ENOENT) => {
                 fault(Errno::ENOENT, format_args!("stat {}: {}", LossyC(name), Errno::ENOENT))
             }
-            // Callers look for these words.
+            // Clients look for these words.
             Err(Errno::EISDIR) => {
                 fault(Errno::EISDIR, format_args!("{}: {}", Errno::EISDIR, Errno::EACCES))
             }
@@ -44,7 +44,7 @@ pub fn find(name: &CStr, env: PackedStrings<'_>, found: &mut PathBuf) -> Result<
     }
 }
 
-/// Looks `name` up in each directory of `path`, a value of PATH; false where it is in none.
+/// Finds `name` in each directory of `path`, a value of PATH. Returns false if none has it.
 pub fn search(path: &[u8], name: &[u8], found: &mut PathBuf) -> bool {
     path.split(|byte| *byte == b':').filter(|_| !name.is_empty() && !path.is_empty()).any(
         |directory| {
@@ -56,7 +56,7 @@ pub fn search(path: &[u8], name: &[u8], found: &mut PathBuf) -> bool {
     )
 }
 
-/// Whether it is a file that we may execute.
+/// Returns an error unless it is a file that we may execute.
 fn check(path: &CStr) -> crate::sys::Result<()> {
     let place = fs::open(CWD, path, fs::O_PATH, 0)?;
     match fs::stat(place.by_ref(), c"")?.kind() {
@@ -73,7 +73,7 @@ pub fn failure(path: &[u8], interpreter: Option<&[u8]>, errno: Errno) -> Error {
         let error = Error::with_errno(format_args!("exec {shown}: {errno}"), errno);
         return error.with_status(STATUS_NOT_EXECUTABLE);
     }
-    // The file itself was there a moment ago: what is missing is the program that runs it.
+    // The file exists, so its interpreter is missing.
     let error = match interpreter {
         Some(name) => Error::with_errno(
             format_args!("exec {shown}: its interpreter {}: {errno}", Lossy(name)),
@@ -87,19 +87,19 @@ pub fn failure(path: &[u8], interpreter: Option<&[u8]>, errno: Errno) -> Error {
     error.with_status(STATUS_NOT_FOUND)
 }
 
-/// What the kernel reads of a file to decide how it is run (BINPRM_BUF_SIZE).
+/// Bytes of a file that the kernel reads to decide how it is run (BINPRM_BUF_SIZE).
 pub const INTERPRETER_BYTES: usize = 256;
 
-/// The interpreter that a script's first line or an ELF file's PT_INTERP names.
+/// Returns the interpreter in a script's first line or an ELF file's PT_INTERP.
 #[inline(never)]
 pub fn interpreter<'b>(path: &CStr, name: &'b mut [u8; INTERPRETER_BYTES]) -> Option<&'b [u8]> {
-    /// With the tables of most ELF files.
+    /// Includes the tables of most ELF files.
     const HEAD_BYTES: usize = 1024;
     let file = fs::open(CWD, path, fs::O_RDONLY | fs::O_NONBLOCK, 0).ok()?;
     let mut head = [0; HEAD_BYTES];
     let length = fs::read_at(file.by_ref(), &mut head, 0).ok()?;
     let head = &head[..length];
-    // Fills `part` with what is at `offset`, and returns how much that is.
+    // Fills `part` with the bytes at `offset`, and returns their number.
     let read = |part: &mut [u8], offset: u64| {
         let end = (offset as usize).checked_add(part.len())?;
         match head.get(offset as usize..end) {

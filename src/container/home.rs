@@ -1,17 +1,17 @@
-//! `HOME` for a process whose environment has none, as every runtime gives it: from the container's
-//! own /etc/passwd.
+//! Adds `HOME` to an environment that lacks it, from the container's own /etc/passwd, like every
+//! runtime.
 
 use crate::io::passwd::{End, Field, Table};
 use crate::io::path::PathBuf;
 use crate::spec::Process;
 use crate::sys::fd::FdRef;
 
-/// Where a home directory stands in a line of /etc/passwd, and where the user's number.
+/// Fields of a line of /etc/passwd: the home directory, and the user ID.
 const HOME: usize = 5;
 const UID: usize = 2;
 
-/// Returns `HOME=DIRECTORY` of the user, or nothing if HOME is set. The directory is `/` if the
-/// file passwd in `root` does not name one or cannot be read.
+/// Sets `variable` to `HOME=DIRECTORY` of the user, or to nothing if HOME is set. The directory is
+/// `/` if the file passwd in `root` has none for the user or is unreadable.
 pub fn add(root: FdRef<'_>, process: &Process<'_>, variable: &mut PathBuf) {
     // As in runc 1.3 the last of several counts, and an empty one counts as unset.
     if process

@@ -1,9 +1,9 @@
-//! `linux.intelRdt`: a group of resctrl, in which the kernel deals out cache and memory bandwidth
+//! `linux.intelRdt`: a resctrl group, in which the kernel allocates cache and memory bandwidth
 //! (kernel: resctrl.rst).
 //!
-//! Without a `closID` the group is the container's, with its name, and is removed with it. One that
-//! is named may be others', too: it is made where it has a schema and is missing, and only looked
-//! at where it is there.
+//! Without a `closID` the group is the container's, with its name, and is removed with it. A named
+//! group may be shared: if it is missing and there is a schema, it is made; an existing one is only
+//! checked.
 
 use super::state::Id;
 use crate::error::{Context, Error, Result};
@@ -17,13 +17,13 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Where it is mounted, by everybody's agreement.
+/// The usual mount point of resctrl.
 const PLACE: &CStr = c"/sys/fs/resctrl";
-/// What statfs(2) says of it.
+/// statfs(2)'s type of a resctrl.
 const RDTGROUP_SUPER_MAGIC: i64 = 0x0765_5821;
 const SCHEMATA: &CStr = c"schemata";
 
-/// Checks that there is a resctrl, where one is wanted, and the name of the group.
+/// Returns an error if a wanted resctrl is missing, or if the group's name is invalid.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
     let Some(wanted) = &spec.intel_rdt else { return Ok(()) };
     open()?;
@@ -38,7 +38,7 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
     }
 }
 
-/// Puts a process into its group, which is made where it may be.
+/// Moves a process into its group. Makes the group if allowed.
 pub fn join(spec: &Spec<'_>, id: Id<'_>, pid: i32) -> Result<()> {
     match &spec.intel_rdt {
         Some(wanted) => join_in(open()?.by_ref(), wanted, id, pid).doing("linux.intelRdt"),
@@ -49,7 +49,7 @@ pub fn join(spec: &Spec<'_>, id: Id<'_>, pid: i32) -> Result<()> {
 fn join_in(place: FdRef<'_>, wanted: &IntelRdt<'_>, id: Id<'_>, pid: i32) -> Result<()> {
     let name = name(wanted, id)?;
     let is_own = wanted.clos_id.is_none();
-    // What an existing group must have already.
+    // Lines that an existing group must already have.
     let (cache, bandwidth) = (wanted.l3_cache, wanted.memory_bandwidth);
     let has_schema = cache.is_some() || bandwidth.is_some() || wanted.schemata.first().is_some();
     let made = if is_own || has_schema {
@@ -79,7 +79,7 @@ fn join_in(place: FdRef<'_>, wanted: &IntelRdt<'_>, id: Id<'_>, pid: i32) -> Res
             match is_own || made {
                 true => write_file(group, SCHEMATA, format_args!("{}\n", Lossy(line)))
                     .doing("write schemata")?,
-                // Others are in this group.
+                // The group is shared.
                 false if has_line(group, line)? => {}
                 false => return Err(Error::new(format_args!("{key}: not what the group has"))),
             }
@@ -104,7 +104,7 @@ fn join_in(place: FdRef<'_>, wanted: &IntelRdt<'_>, id: Id<'_>, pid: i32) -> Res
     Ok(())
 }
 
-/// The path of the group in resctrl; `/` is that itself.
+/// Returns the path of the group in resctrl; `/` is the root group.
 fn name(wanted: &IntelRdt<'_>, id: Id<'_>) -> Result<PathBuf> {
     match wanted.clos_id {
         Some(group) => PathBuf::from_bytes(b"./").and_then(|mut path| {
@@ -116,7 +116,7 @@ fn name(wanted: &IntelRdt<'_>, id: Id<'_>) -> Result<PathBuf> {
     .doing("resctrl group")
 }
 
-/// Whether the group's `schemata` has this line; the kernel writes it with blanks of its own.
+/// Returns whether the group's `schemata` has this line. The kernel writes it with other blanks.
 fn has_line(group: FdRef<'_>, line: &[u8]) -> Result<bool> {
     let mut buffer = [0; PATH_BYTES];
     let length = fs::open(group, SCHEMATA, fs::O_RDONLY, 0)
@@ -129,7 +129,7 @@ fn has_line(group: FdRef<'_>, line: &[u8]) -> Result<bool> {
     Ok(buffer[..length].split(|byte| *byte == b'\n').any(|other| is_same(line, other)))
 }
 
-/// Removes what was the container's alone.
+/// Removes the container's own groups.
 pub fn remove(spec: &Spec<'_>, id: Id<'_>) {
     if let Some(wanted) = &spec.intel_rdt
         && let Ok(place) = open()
@@ -167,8 +167,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// A directory that stands for a resctrl, with the files that the kernel would make in these
-    /// groups.
+    /// A directory that stands for a resctrl, with the kernel's files for these groups.
     fn check(groups: &[&str], wanted: &str, see: &dyn Fn(&Path, core::result::Result<(), String>)) {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -210,8 +209,7 @@ mod tests {
         let wanted = r#"{"l3CacheSchema":"L3:0=f\nMB:0=1","memBwSchema":"MB:0=50","schemata":["L2:0=1","L2:1=3"]}"#;
         check(&["", "one"], wanted, &|path, done| {
             assert_eq!(done, Ok(()));
-            // A line is a write of its own; a file that is none of the kernel's keeps what the last
-            // ones leave.
+            // Each line is a separate write; a plain file keeps what the last ones leave.
             assert!(read(path, "one/schemata").starts_with("L2:1=3\n"));
             assert_eq!(read(path, "one/tasks"), "7\n");
         });

@@ -1,8 +1,8 @@
-//! The last steps of a process, with its final user and capabilities, up to the exec. Its filter
+//! The last steps of a process before execve(2), with its final user and capabilities. Its filter
 //! may forbid some of them.
 //!
-//! Other processes of its pid namespace can see it by now. docs/system-calls.md lists the calls
-//! that are made under the filter.
+//! Other processes of its pid namespace can already see it. docs/system-calls.md lists the system
+//! calls under the filter.
 
 use super::child::{Plan, Program, lead_session, nothing_to_start, run_hooks, watch_parent};
 use super::handshake::Channel;
@@ -20,35 +20,35 @@ use crate::sys::process::{self, StringVector};
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::{Errno, clone, tty};
 
-/// The start that opened the gate: it receives errors from then on.
+/// The `start` that released the process: it receives errors from then on.
 #[derive(Default)]
 struct Opener {
     channel: Option<Channel>,
     report: Option<Report>,
 }
 
-/// Sets up signals, which a process inherits from an intermediate one. Returns whether standard
-/// input is a terminal.
+/// Sets up signals, which a process inherits from an intermediate one. Returns whether stdin is a
+/// terminal.
 pub fn prepare(plan: &Plan<'_>, program: &Program) -> Result<bool> {
     let launch = plan.launch;
     match &launch.gate {
         Some(_) => start_socket::end_on_signals(),
         None => signal::reset_all(),
     }
-    // The init of `--init` keeps them blocked and loses none.
+    // The init of `--init` keeps them blocked, so it loses none.
     if !launch.spec.init {
         signal::set_mask(SignalSet::NONE).doing("unblock all signals")?;
     }
     if launch.gate.is_some() {
-        // Without root only this lets `exec` join our namespaces meanwhile. Nothing of the host is
+        // Only this lets a non-root `exec` join our namespaces meanwhile. No fd of the host is
         // open.
         process::set_dumpable(launch.rootless).doing("let the user in")?;
     }
     Ok(program.has_terminal || tty::is_terminal(fd::STDIN))
 }
 
-/// Intermediate process: loads the filter, which the process that it makes inherits. The parent
-/// has the listener when this returns.
+/// Intermediate process: loads the filter, which the process that it makes inherits. On return the
+/// parent has the listener.
 pub fn load_apart(plan: &Plan<'_>, mark: Mark, has_terminal: bool) -> Result<()> {
     let (Some(filter), Some(report)) = (&plan.launch.filter, &plan.report) else { return Ok(()) };
     let wanted = &plan.launch.spec.process;
@@ -59,7 +59,7 @@ pub fn load_apart(plan: &Plan<'_>, mark: Mark, has_terminal: bool) -> Result<()>
         (marked::CALL_OF_HOOKS, plan.has_hooks_inside),
     ] {
         if is_made {
-            // There is room for each.
+            // Each fits.
             let _ = others.push(call);
         }
     }
@@ -67,14 +67,14 @@ pub fn load_apart(plan: &Plan<'_>, mark: Mark, has_terminal: bool) -> Result<()>
     hand_over(listener, report, plan.channel.as_ref())
 }
 
-/// Writes the error into the memory that the parent reads: a filter may forbid write(2).
+/// Writes the error to memory that the parent reads, because a filter may forbid write(2).
 pub fn report(plan: &Plan<'_>, error: &Error) {
     if let Some(report) = &plan.report {
         report.failed(error);
     }
 }
 
-/// Runs the rest, when everything is set up. Returns only an error, which the parent has received.
+/// Carries out the rest after the set-up. Returns only an error, which the parent has received.
 pub fn finish(
     plan: &Plan<'_>,
     program: &Program,
@@ -92,14 +92,15 @@ pub fn finish(
     if let Some(mark) = plan.mark.filter(|_| plan.is_released()) {
         mark.exit(error.status().into());
     }
-    // Errors after the gate go to the start that opened it.
+    // After the start socket, errors go to the `start` that released the process.
     if let Some(channel) = opener.channel.as_ref().or(plan.channel.as_ref()) {
         channel.failed(&error);
     }
     error
 }
 
-/// Loads a filter that is not early, and executes: nothing comes between. Returns only an error.
+/// Loads a filter that is not early, and executes the program directly after it. Returns only an
+/// error.
 #[inline(never)]
 fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
@@ -155,13 +156,13 @@ fn enter(
     let is_early = plan.filters_early;
     let pid;
     if let (Some(mark), Some(channel)) = (plan.mark, &plan.channel) {
-        // A new process leads no session: EPERM cannot happen.
+        // A new process leads no session, so EPERM cannot happen.
         mark.new_session().doing("setsid")?;
         privileges::limit_processes(wanted.rlimits, Some(mark))?;
         if has_terminal {
             must(program.has_terminal, mark.make_controlling(fd::STDIN))?;
         }
-        // The parent knows its pid by now, and whoever listens has the listener.
+        // The parent knows its pid now, and the listener's receiver has the fd.
         channel.await_marked(mark)?;
         if plan.is_released() {
             return Ok(());
@@ -189,10 +190,10 @@ fn enter(
         if has_terminal {
             must(program.has_terminal, tty::make_controlling(fd::STDIN))?;
         }
-        // These calls come before the filter: docs/system-calls.md.
+        // These system calls come before the filter (docs/system-calls.md).
         pid = process::getpid();
         if is_early || launch.gate.is_some() {
-            // From here the end of the conversation shows that it has died.
+            // From here the channel's end shows that the process has died.
             process::set_parent_death_signal(0).doing("outlive the parent")?;
         }
         if let (true, Some(filter), Some(report)) = (is_early, &launch.filter, &plan.report) {
@@ -205,7 +206,7 @@ fn enter(
         let (opened, file) = gate.wait()?;
         if !is_early {
             process::set_dumpable(false).doing("forbid tracing")?;
-            // Closes the gate and the creator's channel, which are of no use any more.
+            // Close the start socket and the creator's channel, which are no longer needed.
             let file = file.as_ref().map(Fd::by_ref);
             if let Some(last) = last {
                 let kept = [file, Some(opened.descriptor())];
@@ -235,7 +236,7 @@ fn enter(
     channel.ready()
 }
 
-/// Puts this process under the filter. If the filter notifies, the parent has its listener then.
+/// Puts this process under the filter. If the filter notifies, the parent then has its listener.
 fn load(
     plan: &Plan<'_>,
     filter: &Filter<'_>,
@@ -251,13 +252,13 @@ fn hand_over(listener: Option<Fd>, report: &Report, channel: Option<&Channel>) -
     if let (false, Some(channel)) = (is_taken, channel) {
         channel.listener(listener.by_ref())?;
     }
-    // Left to close-on-exec: the filter may forbid close(2), or notify its listener.
+    // Close-on-exec closes it: the filter may forbid close(2), or pass it to its listener.
     listener.leak();
     Ok(())
 }
 
-/// Only a terminal of the process's own must control its session. An inherited one does if it is
-/// free, for ^C.
+/// Only the process's own terminal must become its controlling terminal. An inherited one does if
+/// it is free, for ^C.
 fn must(is_required: bool, taken: crate::sys::Result<()>) -> Result<()> {
     if is_required { taken.doing("take the terminal") } else { Ok(()) }
 }

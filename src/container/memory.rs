@@ -1,23 +1,23 @@
-//! The memory that starting a container borrows.
+//! The buffers for starting a container.
 
 use super::{seccomp, state};
 use crate::limits::PROCESS_STRINGS_MAX;
 
-/// Pointers to strings, as execve(2) takes them.
+/// Pointers to strings for execve(2).
 pub type Pointers = [usize; PROCESS_STRINGS_MAX];
 
-/// What starting a container borrows.
+/// The buffers for starting a container.
 pub struct ContainerMemory {
-    /// Pointers to arguments and environment, as execve(2) takes them.
+    /// Pointers to arguments and environment for execve(2).
     pub pointers: Pointers,
-    /// A container's state that was read.
+    /// For reading a container's state.
     pub state: state::StateMemory,
     /// The seccomp filter.
     pub seccomp: seccomp::Program,
 }
 
 impl ContainerMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: ContainerMemory = ContainerMemory {
         pointers: [0; PROCESS_STRINGS_MAX],
         state: state::StateMemory::EMPTY,

@@ -1,8 +1,9 @@
-//! A service manager's notifications (sd_notify(3)): the container gets a socket of our own, and
-//! its READY=1 is passed on.
+//! A service manager's notifications (sd_notify(3)): the container gets a socket of ours, and its
+//! READY=1 is forwarded.
 //!
-//! It never gets the caller's socket: with that it could name another main process, or store fds in
-//! the manager. As in runc it sees our socket in a read-only mount, and only READY=1 is passed on.
+//! It never gets the caller's socket, because with that it could name another main process, or
+//! store fds in the manager. As in runc it sees our socket in a read-only mount, and only READY=1
+//! is forwarded.
 
 use super::state::Directory;
 use crate::io::path::PathBuf;
@@ -14,7 +15,7 @@ use core::ffi::CStr;
 
 /// The variable that names the manager's socket, and in the container ours.
 pub const VARIABLE: &str = "NOTIFY_SOCKET";
-/// Where the directory is mounted in the container, and what its variable says.
+/// The mount point of the directory in the container, and the value of its variable.
 pub const PLACE: &CStr = c"/run/notify";
 /// The path of our socket there.
 pub const SOCKET: &str = "/run/notify/notify.sock";
@@ -24,9 +25,9 @@ const NAME: &str = "notify.sock";
 
 /// Longest message of a container, in bytes; the same as systemd's.
 const MESSAGE_BYTES: usize = 4096;
-/// Messages that are read at once. A socket holds ten.
+/// Messages read at once. A socket holds ten.
 const MESSAGES_AT_ONCE: usize = 16;
-/// Timeout for the manager to read our message, in milliseconds (as in runc).
+/// Milliseconds for the manager to read our message (as in runc).
 const BARRIER_WAIT_MS: i32 = 30_000;
 
 /// The manager, and our socket for the container's messages.
@@ -44,7 +45,7 @@ impl Relay {
 
     /// Makes the directory that is mounted into the container.
     pub fn make(&self, state: FdRef<'_>) -> Result<()> {
-        // Any user of the container must get in, so the caller's umask must not count.
+        // Any user of the container must have access, whatever the caller's umask is.
         let made =
             fs::mkdir(state, DIRECTORY, 0o755).and_then(|()| fs::chmod(state, DIRECTORY, 0o755));
         made.doing("make the directory for notifications")
@@ -71,9 +72,9 @@ impl Relay {
     pub fn hears_ready(&self) -> bool {
         let Some(socket) = self.socket() else { return false };
         let mut message = [0; MESSAGE_BYTES];
-        // Bounded: a container that floods the socket must not hold up signals and its end.
+        // Bounded: a container that floods the socket must not delay signals and its end.
         for _ in 0..MESSAGES_AT_ONCE {
-            // read(2): the kernel closes fds that come along.
+            // read(2), because the kernel then closes fds in a message.
             let Ok(length) = fs::read(socket, &mut message) else { return false };
             if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
                 return true;
@@ -82,8 +83,7 @@ impl Relay {
         false
     }
 
-    /// Waits until the container is ready or has ended. Then tells the manager that its process is
-    /// the main one.
+    /// Waits until the container is ready or has ended. Then tells the manager its main process.
     pub fn wait(&self, pid: i32, pidfd: FdRef<'_>) {
         while let Some(socket) = self.socket() {
             let sources = [(socket, libc::POLLIN), (pidfd, libc::POLLIN)];
@@ -97,8 +97,8 @@ impl Relay {
         }
     }
 
-    /// Tells the manager that the container is ready, and its main process. `is_last`: we end now,
-    /// so we wait until the manager has checked the sender.
+    /// Tells the manager that the container is ready, and its main process. `is_last` means that we
+    /// end now: then it waits until the manager has checked the sender.
     pub fn tell(&self, main: i32, is_last: bool) {
         if let Err(errno) = self.try_to_tell(main, is_last) {
             crate::warning!("tell the service manager that the container is ready: {errno}");
@@ -123,11 +123,12 @@ impl Relay {
 
 fn listen(state: FdRef<'_>) -> sys::Result<Fd> {
     let directory = fs::open(state, DIRECTORY, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
-    // A socket's path has at most 108 bytes: by the directory's fd it is short.
+    // Through the directory's fd, because a socket's path has at most 108 bytes.
     let path = PathBuf::format(format_args!("/proc/self/fd/{}/{NAME}", directory.raw() as u32))?;
     // A failed start may have left its socket.
     let _ = fs::unlink(CWD, path.as_c_str());
-    // Any user of the container may send. Not by chmod(2): the container may have put a link there.
+    // Any user of the container may send. Not by chmod(2), because the container may have put a
+    // link there.
     let mask = fs::umask(0);
     let socket = socket::hear(path.as_c_str());
     fs::umask(mask);

@@ -1,10 +1,10 @@
-//! This program's own file is not to be had by a container (CVE-2019-5736).
+//! Protects this program's own file from containers (CVE-2019-5736).
 //!
-//! A container whose command is `/proc/self/exe` executes this very file, and whoever is root there
-//! could open it through /proc/PID/exe and write to it later: on the host. So this process executes
-//! itself again, from a copy of the file's mount that is read-only and attached nowhere: no page of
-//! it is copied. Who may not make mounts takes a sealed copy in memory. Neither is needed where the
-//! file is on a read-only mount, or cannot be written by the caller.
+//! A container whose command is `/proc/self/exe` executes this file. Its root could open the file
+//! through /proc/PID/exe and later write to it, on the host. So this process executes itself again,
+//! from a read-only detached copy of the file's mount, which copies no page. Without the right to
+//! mount it uses a sealed copy in a memfd. Neither is needed if the file is on a read-only mount,
+//! or the caller cannot write it.
 
 use crate::io::path::PathBuf;
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -13,13 +13,13 @@ use crate::sys::{self, Errno, fs, mount};
 use crate::{Context, Result};
 use core::ffi::CStr;
 
-/// Our own file, as the kernel has executed it.
+/// Our own file, as the kernel executed it.
 const OWN_FILE: &CStr = c"/proc/self/exe";
-/// The name that the process keeps.
+/// The process's name afterwards.
 const NAME: &CStr = c"ocinit";
 
-/// Executes this program again, with the same words, from where nobody can write to it; returns
-/// where it is there already.
+/// Executes this program again, with the same arguments, from an unwritable file. Returns if it
+/// runs from one already.
 pub fn protect() -> Result<()> {
     let file = fs::open(CWD, OWN_FILE, fs::O_RDONLY, 0).doing("open /proc/self/exe")?;
     if is_safe(file.by_ref()).doing("look at /proc/self/exe")? {
@@ -40,7 +40,7 @@ pub fn protect() -> Result<()> {
 
 fn is_safe(file: FdRef<'_>) -> sys::Result<bool> {
     if fs::is_on_readonly_mount(file)? || fs::is_sealed(file) {
-        // Executed by a descriptor: some kernels name the process by its number.
+        // After fexecve(3) some kernels name the process by the fd's number.
         process::set_name(NAME)?;
         return Ok(true);
     }
@@ -54,7 +54,7 @@ fn copy(file: FdRef<'_>) -> sys::Result<Fd> {
     let copy = fs::memory_file(NAME)?;
     while fs::send_file(file, copy.by_ref(), usize::MAX >> 33)? > 0 {}
     fs::seal(copy.by_ref())?;
-    // What somebody has open to write is not executed.
+    // execve(2) refuses a file that is open for writing.
     let path = PathBuf::format(format_args!("/proc/self/fd/{}", copy.raw() as u32))?;
     fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0)
 }

@@ -1,4 +1,4 @@
-//! Gives up what the process shall not have: limits, identity, capabilities, in the one order that
+//! Drops privileges to the process's limits, identity and capabilities, in the only order that
 //! works.
 
 use super::seccomp::Filter;
@@ -9,16 +9,16 @@ use crate::sys::fd::Fd;
 use crate::sys::marked::Mark;
 use crate::sys::{Errno, process};
 
-/// More than the kernel has; it says EINVAL at the first that it does not know.
+/// More than the kernel has; it gives EINVAL at the first unknown one.
 const CAPABILITIES_MAX: u32 = 64;
 
 const NPROC: u32 = libc::RLIMIT_NPROC as u32;
 
 const _: () = assert!(GROUPS_MAX <= 65_536);
 
-/// Sets resource limits; needs privileges if a hard limit rises. `forks`: this process still makes
-/// another as its user. So it lifts its limit of processes, if it may, and the other calls
-/// [`limit_processes`].
+/// Sets resource limits. A higher hard limit needs privileges. `forks` means that this process
+/// still makes another as its user. So it lifts its limit of processes, if it may, and the other
+/// calls [`limit_processes`].
 pub fn set_limits(rlimits: &[Rlimit], forks: bool) -> Result<()> {
     rlimits.iter().try_for_each(|limit| {
         let is_lifted = forks
@@ -28,12 +28,12 @@ pub fn set_limits(rlimits: &[Rlimit], forks: bool) -> Result<()> {
     })
 }
 
-/// Returns whether [`limit_processes`] makes a call.
+/// Returns whether [`limit_processes`] makes a system call.
 pub fn are_processes_limited(rlimits: &[Rlimit]) -> bool {
     rlimits.iter().any(|limit| limit.resource == NPROC)
 }
 
-/// Sets the limit of processes again; under a filter with a mark.
+/// Sets the limit of processes again, under a filter by a mark.
 pub fn limit_processes(rlimits: &[Rlimit], mark: Option<Mark>) -> Result<()> {
     rlimits.iter().filter(|limit| limit.resource == NPROC).try_for_each(|limit| match mark {
         Some(mark) => mark
@@ -47,9 +47,9 @@ fn set_limit(limit: &Rlimit) -> Result<()> {
     process::set_limit(limit.resource, limit.soft, limit.hard).context("set rlimit", &limit.name())
 }
 
-/// Sets the supplementary groups. In a user namespace whose maker was given no groups nobody may,
-/// which is an error only where some are wanted; his own, which the process keeps, give it nothing
-/// that he has not (user_namespaces(7)).
+/// Sets the supplementary groups. A user namespace without a map of groups forbids that, which is
+/// an error only if some are wanted. The process then keeps the caller's groups, which give it
+/// nothing new (user_namespaces(7)).
 fn set_groups(groups: &[u32]) -> Result<()> {
     match process::set_groups(groups) {
         Err(Errno::EPERM) if groups.is_empty() => Ok(()),
@@ -57,7 +57,7 @@ fn set_groups(groups: &[u32]) -> Result<()> {
     }
 }
 
-/// Becomes root of the user namespace that this process is in, with all powers there.
+/// Becomes root of this process's user namespace, with all capabilities there.
 pub fn become_root() -> Result<()> {
     set_groups(&[])?;
     process::set_gid(0).doing("become root of the user namespace")?;
@@ -67,13 +67,12 @@ pub fn become_root() -> Result<()> {
 /// CAP_SYS_ADMIN, which seccomp(2) needs without no_new_privs.
 const ADMIN: u64 = 1 << 21;
 
-/// Becomes the user, with exactly the process's capabilities. If a filter is `loaded_later` by
-/// [`load`], CAP_SYS_ADMIN stays permitted as well, until execve(2) drops it.
-/// A capability that this process does not have itself cannot be given, which is no error
-/// (runtime-spec 1.1).
+/// Becomes the user, with exactly the process's capabilities. If [`load`] loads a filter later
+/// (`loaded_later`), CAP_SYS_ADMIN stays permitted until execve(2). A capability that this process
+/// lacks is left out, which is not an error (runtime-spec 1.1).
 pub fn drop_to(wanted: &Process<'_>, loaded_later: bool) -> Result<()> {
     let sets = &wanted.capabilities;
-    // The bounding set first: it takes CAP_SETPCAP.
+    // The bounding set first, because it needs CAP_SETPCAP.
     for number in (0..CAPABILITIES_MAX).filter(|number| sets.bounding >> number & 1 == 0) {
         match process::drop_bounding(number) {
             Err(Errno::EINVAL) => break,
@@ -90,7 +89,7 @@ pub fn drop_to(wanted: &Process<'_>, loaded_later: bool) -> Result<()> {
     let ours = process::capabilities().doing("read the capabilities")?;
     let permitted = sets.permitted & ours.permitted;
     let kept = if loaded_later && !wanted.no_new_privileges { ADMIN & ours.permitted } else { 0 };
-    // An inheritable capability need not be permitted, but in the bounding set (capset(2)).
+    // An inheritable capability must be in the bounding set, but need not be permitted (capset(2)).
     let inheritable = members(sets.inheritable & (ours.inheritable | ours.permitted))
         .filter(|number| {
             ours.inheritable >> number & 1 != 0 || process::in_bounding(*number) == Ok(true)
@@ -118,7 +117,8 @@ fn members(set: u64) -> impl Iterator<Item = u32> {
 }
 
 /// Puts this process under a filter, after [`drop_to`]. Returns its listener, if it notifies.
-/// CAP_SYS_ADMIN stays, unless it `ends` here: giving it up takes a system call under the filter.
+/// CAP_SYS_ADMIN stays unless it `ends` here, because dropping it takes a system call under the
+/// filter.
 pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Option<Fd>> {
     if wanted.no_new_privileges {
         return filter.load();
@@ -137,7 +137,7 @@ pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Opt
 }
 
 /// Loads a filter in an intermediate process, which clones the process by the `mark`. Afterwards it
-/// has only the capabilities of the config.
+/// has only the config's capabilities.
 pub fn load_marked(
     filter: &Filter<'_>,
     wanted: &Process<'_>,
@@ -158,7 +158,7 @@ pub fn load_marked(
     Ok(listener)
 }
 
-/// Gives up CAP_SYS_ADMIN, which was kept to load a filter.
+/// Drops CAP_SYS_ADMIN, which was kept to load a filter.
 pub fn apply(wanted: &Process<'_>) -> Result<()> {
     give_up(wanted, process::capabilities().doing("read the capabilities")?)
 }

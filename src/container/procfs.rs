@@ -1,5 +1,5 @@
-//! Files of /proc that are certainly the kernel's: not a mount over one of them, not a file system
-//! that calls itself /proc (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
+//! Files of /proc that are certainly the kernel's: neither a mount over one of them, nor another
+//! file system at /proc (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
 
 use crate::error::{Context, Result};
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -7,7 +7,7 @@ use crate::sys::fs::{self, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_TRUNC, O_
 use crate::sys::{self, mount};
 use core::ffi::CStr;
 
-/// What statfs(2) says of a procfs.
+/// statfs(2)'s type of a procfs.
 pub const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 /// The inode of its root; no other directory of it has this number.
 const PROC_ROOT_INO: u64 = 1;
@@ -16,9 +16,9 @@ const PROC_ROOT_INO: u64 = 1;
 pub struct Procfs(Fd);
 
 impl Procfs {
-    /// The host's: to be opened before the pivot, or before a container's mount namespace is
-    /// joined. It may be used after that, and its `self` is the process that asks. Where there
-    /// is none, a new one that is mounted nowhere.
+    /// Opens the host's procfs. Callers do that before the pivot, or before they join a container's
+    /// mount namespace. It stays usable afterwards, and its `self` is the process that asks. If
+    /// /proc is missing, makes a new detached one.
     pub fn open() -> Result<Procfs> {
         match fs::open(CWD, c"/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0) {
             Ok(proc) if is_root(proc.by_ref()) => Ok(Procfs(proc)),
@@ -26,8 +26,7 @@ impl Procfs {
         }
     }
 
-    /// A new one of our pid namespace, mounted nowhere: nobody can have put anything over its
-    /// files.
+    /// Makes a detached one of our pid namespace: no mount can hide its files.
     pub fn detached() -> sys::Result<Procfs> {
         let context = mount::fs_open(c"proc")?;
         mount::fs_mount(
@@ -37,7 +36,7 @@ impl Procfs {
         .map(Procfs)
     }
 
-    /// Opens `path`, relative to /proc: `self` is followed; a mount, a link out of any root, or a
+    /// Opens `path`, relative to /proc. It follows `self`; a mount, a link out of any root, or a
     /// way out is an error.
     pub fn file(&self, path: &CStr, flags: i32) -> sys::Result<Fd> {
         let resolve = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_XDEV | fs::RESOLVE_NO_MAGICLINKS;
@@ -50,7 +49,7 @@ impl Procfs {
         )
     }
 
-    /// Writes `value` into the file `path` with one write(2), as the kernel's files want it.
+    /// Writes `value` to the file `path` with one write(2), as the kernel's files require.
     pub fn write(&self, path: &CStr, value: &[u8]) -> sys::Result<()> {
         let file = self.file(path, O_WRONLY)?;
         match fs::write(file.by_ref(), value)? == value.len() {
@@ -59,8 +58,7 @@ impl Procfs {
         }
     }
 
-    /// The same, where something in the way (a mount over /proc/sys, as in a container) is passed
-    /// by.
+    /// Does the same past a mount in the way (over /proc/sys, as in a container).
     pub fn write_past(&self, path: &CStr, value: &[u8]) -> sys::Result<()> {
         match self.write(path, value) {
             Err(sys::Errno::EXDEV) => Procfs::detached()?.write(path, value),
@@ -69,12 +67,12 @@ impl Procfs {
     }
 }
 
-/// Whether this directory is the root of a procfs.
+/// Returns whether this directory is the root of a procfs.
 fn is_root(directory: FdRef<'_>) -> bool {
     is_procfs(directory) && fs::stat(directory, c"").is_ok_and(|stat| stat.inode == PROC_ROOT_INO)
 }
 
-/// Whether this file is on a procfs.
+/// Returns whether this file is on a procfs.
 pub fn is_procfs(file: FdRef<'_>) -> bool {
     fs::statfs(file).is_ok_and(|(magic, ..)| magic == PROC_SUPER_MAGIC)
 }
@@ -84,7 +82,7 @@ mod tests {
     use super::*;
     use crate::sys::{Errno, clone, process};
 
-    /// In a child with mounts of its own.
+    /// Runs this in a child with its own mounts.
     fn alone(run: impl FnOnce() -> bool) {
         if process::effective_uid() != 0 {
             return eprintln!("skipped: needs root");
@@ -126,7 +124,7 @@ mod tests {
                 && fs::stat(made.by_ref(), c"").unwrap().size == 0
         });
         alone(|| {
-            // Nor one directory of it, which has the same magic.
+            // Nor a subdirectory of a procfs, which has the same type.
             mount::bind(c"/proc/sys", c"/proc", false).unwrap();
             Procfs::open().unwrap().write(c"self/oom_score_adj", b"1") == Ok(())
         });

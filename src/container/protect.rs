@@ -1,6 +1,6 @@
-//! Masked and read-only paths. Every step goes through a descriptor of what was found, so that what
-//! is protected is what was looked at; and what is in /proc is found in the procfs that was mounted
-//! there, whatever has that name now.
+//! Masked and read-only paths. Every step uses the fd of the found file, so the checked file is the
+//! protected one. Files in /proc are found in the procfs that was mounted there, whatever has that
+//! name now.
 
 use super::{devices, empty, root};
 use crate::error::{Context, Result};
@@ -11,7 +11,7 @@ use crate::sys::mount::{self, attr};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// Where paths are found.
+/// The directories in which paths are found.
 #[derive(Clone, Copy)]
 pub struct Places<'a> {
     /// The container's root.
@@ -21,7 +21,7 @@ pub struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// What is not there needs no protection.
+    /// Opens a path. Returns None if it is missing: then it needs no protection.
     fn find(&self, path: &CStr) -> crate::sys::Result<Option<Fd>> {
         const PROC: &[u8] = b"/proc/";
         let in_proc = path
@@ -40,7 +40,7 @@ impl Places<'_> {
     }
 }
 
-/// Makes each path read-only, with everything mounted beneath it.
+/// Makes each path read-only, with all mounts beneath it.
 pub fn make_readonly(places: Places<'_>, paths: PackedStrings<'_>) -> Result<()> {
     paths.iter().try_for_each(|path| readonly(places, path).on("make read-only", path))
 }
@@ -48,7 +48,7 @@ pub fn make_readonly(places: Places<'_>, paths: PackedStrings<'_>) -> Result<()>
 fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
     let Some(place) = places.find(path)? else { return Ok(()) };
     if fs::stat(place.by_ref(), c"")?.is_mount_root {
-        // No second mount: on a bind shared with the host it would appear there, too.
+        // Not a second mount, which would also appear on the host if the bind is shared.
         return mount::set_attributes(place.by_ref(), true, attr::RDONLY, 0, 0);
     }
     let tree = mount::clone_tree(place.by_ref(), c"", true)?;
@@ -56,8 +56,8 @@ fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
     mount::attach(tree.by_ref(), place.by_ref())
 }
 
-/// Hides each path: an empty read-only directory over a directory, the null device over anything
-/// else.
+/// Hides each path: by an empty read-only directory over a directory, by the null device over any
+/// other file.
 pub fn mask(places: Places<'_>, paths: PackedStrings<'_>) -> Result<()> {
     let mut covers = Covers { null: None, empty: None };
     paths.iter().try_for_each(|path| {
@@ -65,17 +65,15 @@ pub fn mask(places: Places<'_>, paths: PackedStrings<'_>) -> Result<()> {
     })
 }
 
-/// What is laid over others.
+/// The mounts that hide others.
 struct Covers {
     null: Option<Fd>,
-    /// The first directory laid over another: kernels before 6.15 copy only mounts that are
-    /// attached.
+    /// The first directory that hides another: kernels before 6.15 copy only attached mounts.
     empty: Option<Fd>,
 }
 
 impl Covers {
-    /// Returns whether this place is protected already: a path may be listed twice, or by two
-    /// names.
+    /// Returns whether this path is protected already: it may be listed twice, or by two names.
     fn has(&self, here: &fs::Stat) -> crate::sys::Result<bool> {
         let is_same = |cover: &Option<Fd>| match cover {
             Some(cover) => fs::stat(cover.by_ref(), c"")

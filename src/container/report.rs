@@ -1,5 +1,5 @@
-//! Reports of a process that is under its filter to its parent: through shared memory, as the
-//! filter may forbid every system call.
+//! Reports of a process under its filter to its parent, through shared memory, because the filter
+//! may forbid every system call.
 //!
 //! ```text
 //!  process                                       parent
@@ -10,7 +10,9 @@
 //!  execve(2)
 //!    errno, then a fault that kills ----------> end of file on the channel, then the errno
 //! ```
-//! The parent trusts none of these numbers and texts: any process of the container may write them.
+//!
+//! The parent trusts none of these numbers and texts, because any process of the container may
+//! write them.
 
 use super::execute;
 use crate::error::{Context, Error, Result};
@@ -30,9 +32,9 @@ const PATH_LENGTH: usize = 3;
 const INTERPRETER_LENGTH: usize = 4;
 /// An exit status; not 0 if the text is a whole error.
 const STATUS: usize = 5;
-/// The kernel's word about the parent: it has died.
+/// The kernel's mark that the parent has died.
 const PARENT: usize = 6;
-/// Text begins here, four bytes a word.
+/// Start of the text, four bytes a word.
 const TEXT: usize = 8;
 
 /// The parent's answers about a listener.
@@ -47,13 +49,12 @@ const _: () = assert!(TEXT * 4 + PATH_BYTES + execute::INTERPRETER_BYTES <= Shar
 pub struct Report(Shared);
 
 impl Report {
-    /// For a process that this one makes.
+    /// Returns a report for a process that this one makes.
     pub fn new() -> Result<Report> {
         Shared::new().map(Report).doing("map a page")
     }
 
-    /// Returns a report for a process that exists already, and the file to send it:
-    /// [`Report::adopt`].
+    /// Returns a report for an existing process, and the file to send it ([`Report::adopt`]).
     pub fn with_file() -> Result<(Report, Fd)> {
         let file = fs::memory_file(c"report").doing("make a file in memory")?;
         fs::truncate(file.by_ref(), Shared::BYTES as u64).doing("make a file in memory")?;
@@ -71,13 +72,13 @@ impl Report {
         &self.0.words()[place]
     }
 
-    /// Parent: has the kernel tell a process that offers a listener if this one dies.
+    /// Parent: lets the kernel tell a process that offers a listener if this one dies.
     pub fn tell_of_death(&self) {
-        // A kernel without futexes: nobody learns of it.
+        // A kernel without futexes: the process is not told.
         let _ = death::tell_by(self.word(PARENT));
     }
 
-    /// Process: notes the program that it is about to execute.
+    /// Process: stores the program that it is about to execute.
     pub fn about_to_execute(&self, path: &[u8], interpreter: Option<&[u8]>) {
         self.put(PATH_LENGTH, 0, path, PATH_BYTES);
         if let Some(interpreter) = interpreter {
@@ -104,13 +105,14 @@ impl Report {
         &buffer[..length]
     }
 
-    /// Process: execve(2) failed. Ends this process by a fault, as exit_group(2) may be forbidden.
+    /// Process: reports that execve(2) failed. Ends this process by a fault, because exit_group(2)
+    /// may be forbidden.
     pub fn not_executed(&self, errno: Errno) -> ! {
         self.word(ERRNO).store(errno.number() as u32, Ordering::Release);
         process::halt()
     }
 
-    /// Process: notes the error for which it gives up. It may still try to send it.
+    /// Process: stores its final error. It may still try to send it.
     pub fn failed(&self, error: &Error) {
         let text = PathBuf::format(format_args!("{error}")).unwrap_or_default();
         self.put(PATH_LENGTH, 0, text.as_bytes(), PATH_BYTES);
@@ -118,7 +120,7 @@ impl Report {
         self.word(STATUS).store(error.status().into(), Ordering::Release);
     }
 
-    /// Parent, after the end of the conversation: returns the error of execve(2), if it failed.
+    /// Parent, after the channel's end: returns the error of execve(2), if it failed.
     pub fn failure(&self) -> Option<Error> {
         let status = self.word(STATUS).load(Ordering::Acquire);
         let number = self.word(ERRNO).load(Ordering::Acquire);
@@ -143,7 +145,7 @@ impl Report {
         self.word(LISTENER).store(listener.raw() as u32 + 1, Ordering::Release);
         loop {
             match self.word(ANSWER).load(Ordering::Acquire) {
-                // The parent was killed while whoever listens kept it waiting.
+                // The parent was killed while the listener's receiver kept it waiting.
                 0 if self.word(PARENT).load(Ordering::Relaxed) & death::DIED != 0 => {
                     process::halt()
                 }
@@ -155,7 +157,7 @@ impl Report {
     }
 
     /// Parent: takes the fd that the process offers, once. The process waits for [`Report::go_on`].
-    /// Returns None if it offers none, or if we may not take it: the process sends it then.
+    /// Returns None if it offers none, or if we may not take it: then the process sends it.
     pub fn take(&self, process: FdRef<'_>) -> Option<Fd> {
         let number = self.word(LISTENER).swap(0, Ordering::Acquire).checked_sub(1)?;
         let taken = process::take_descriptor(process, number as i32);
@@ -165,7 +167,7 @@ impl Report {
         taken.ok()
     }
 
-    /// Parent: the process may go on.
+    /// Parent: lets the process go on.
     pub fn go_on(&self) {
         self.word(ANSWER).store(TAKEN, Ordering::Release);
     }

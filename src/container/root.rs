@@ -1,8 +1,8 @@
 //! The container's root directory: how it is entered, and how names in it are resolved.
 //!
 //! Until the pivot every name from the image or the config is resolved by openat2(2) with the root
-//! as `/`, to a descriptor that is then used instead of the name: no symlink of the image leads
-//! out, and no path is walked twice.
+//! as `/`. The resulting fd then replaces the name. So a symlink of the image cannot leave the
+//! root, and no path is resolved twice.
 
 use super::unmask;
 use crate::error::{Context, Result};
@@ -19,14 +19,14 @@ use crate::sys::mount::{
 use crate::sys::{self, Errno};
 use core::ffi::CStr;
 
-/// `path` in `root`, as a place (`O_PATH`) and with `flags`.
+/// Opens `path` in `root` with `O_PATH` and `flags`.
 pub fn open(root: FdRef<'_>, path: &CStr, flags: i32) -> sys::Result<Fd> {
     in_root::open(root, path, flags, 0)
 }
 
-/// The directory that a process has left for the root directory. unshare(2) moves the current
+/// The directory that a process left for the root directory. unshare(2) moves the current
 /// directory, and no other fd, into a new mount namespace. So the process needs no path to the root
-/// there, which root of a user namespace may not be able to walk.
+/// there. Root of a user namespace may lack access to that path.
 pub struct Departure {
     /// Device and inode.
     id: (u64, u64),
@@ -39,8 +39,8 @@ impl Departure {
         mount::chdir_fd(root).map(|()| Departure { id })
     }
 
-    /// Enters the former directory in the new mount namespace, where an old fd is of no use: by its
-    /// path, or as a parent of the root directory if the path cannot be walked.
+    /// Enters the former directory in the new mount namespace, where an old fd is useless. It uses
+    /// the path, or a parent of the root directory if the path is inaccessible.
     pub fn back(&self, path: &CStr) -> sys::Result<()> {
         let found = match fs::open(CWD, path, O_PATH | O_DIRECTORY, 0) {
             Ok(directory) if id(directory.by_ref()) == Ok(self.id) => Ok(directory),
@@ -65,7 +65,7 @@ fn id(directory: FdRef<'_>) -> sys::Result<(u64, u64)> {
     fs::stat(directory, c"").map(|stat| (stat.device, stat.inode))
 }
 
-/// The root as it is before and after the pivot.
+/// The root before and after the pivot.
 pub struct Entered<'t> {
     /// The container's root directory, mounted at `root.path` in this namespace.
     pub new: FdRef<'t>,
@@ -75,18 +75,18 @@ pub struct Entered<'t> {
 }
 
 /// Attaches the detached mount `tree` at the current directory, `root.path`. Hooks find it there
-/// and still execute the host's programs. A path would be walked twice, and may lead through
-/// directories that root of a user namespace may not search.
+/// and still execute the host's programs. A path would be resolved twice, and may pass directories
+/// that root of a user namespace cannot search.
 ///
-/// `propagation` is the config's `rootfsPropagation`, 0 where it says nothing: then what the host
-/// mounts still arrives beneath binds of its directories, and nothing goes the other way. With
-/// `MS_SHARED` binds of the host's shared mounts stay shared; the root itself is nobody's but the
-/// container's before [`settle`].
+/// `propagation` is the config's `rootfsPropagation`, or 0 if that is absent. Then new mounts of
+/// the host still arrive beneath binds of its directories, and none goes the other way. With
+/// `MS_SHARED` binds of the host's shared mounts stay shared. The root itself stays private until
+/// [`apply_root_flags`].
 pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
     let shared = propagation & MS_SHARED != 0;
     match propagation {
-        // Mounts here must not reach the host through the mount that holds the root directory, and
-        // pivot_root(2) takes no shared one.
+        // Mounts here must not reach the host through the root directory's mount, and pivot_root(2)
+        // refuses a shared one.
         _ if shared => {
             let holder = holder().doing("find the mount of the root directory")?;
             mount::set_attributes(holder.by_ref(), false, 0, 0, MS_PRIVATE)
@@ -107,7 +107,7 @@ const PRIVATE_ALL: u64 = MS_PRIVATE | MS_REC;
 /// Returns the root of the mount that the current directory is on.
 fn holder() -> sys::Result<Fd> {
     let mut directory = fs::open(CWD, c".", O_PATH | O_DIRECTORY, 0)?;
-    // No directory is deeper than a path is long.
+    // A directory's depth is limited by the length of its path.
     for _ in 0..PATH_BYTES {
         if fs::stat(directory.by_ref(), c"")?.is_mount_root {
             return Ok(directory);
@@ -118,15 +118,16 @@ fn holder() -> sys::Result<Fd> {
 }
 
 impl Entered<'_> {
-    /// Makes it `/`, and takes the old root away with everything on it; or, where `no_pivot` says
-    /// so, leaves it below.
+    /// Makes it `/`, and detaches the old root with all mounts on it. With `no_pivot` the old root
+    /// stays beneath.
     pub fn pivot(self, no_pivot: bool) -> Result<()> {
         if no_pivot {
             return self.move_over();
         }
         mount::chdir_fd(self.new).doing("enter the root directory")?;
         match mount::pivot_here() {
-            // `/` is shared and no mount. Not earlier: binds made before must stay shared.
+            // `/` is shared and not a mount. Not earlier, because binds made before must stay
+            // shared.
             Err(Errno::EINVAL) if self.shared => {
                 mount::set_propagation(c"/", MS_PRIVATE).and_then(|()| mount::pivot_here())
             }
@@ -135,16 +136,16 @@ impl Entered<'_> {
         .doing("pivot_root")?;
         mount::chdir_fd(self.old.by_ref()).doing("enter the old root")?;
         if self.shared {
-            // Or it would be taken away from the host.
+            // Otherwise the host would lose the mounts, too.
             mount::set_propagation(c".", MS_SLAVE | MS_REC).doing("part with the host's mounts")?;
         }
         mount::unmount(c".", MNT_DETACH).doing("take away the old root")?;
         mount::chdir(c"/").doing("chdir /")
     }
 
-    /// Where the old root cannot be taken away (an initramfs): it stays below the new one. What of
-    /// it would let the container mount a procfs or sysfs without masks goes, where that is
-    /// possible.
+    /// Moves the root over an old root that cannot be detached (an initramfs). Unmounts, if
+    /// possible, all mounts beneath that would let the container mount a procfs or sysfs without
+    /// masks.
     fn move_over(self) -> Result<()> {
         if self.shared {
             mount::set_propagation(c"/", MS_PRIVATE).doing("part with the host's mounts")?;
@@ -166,7 +167,7 @@ pub fn chroot(root: FdRef<'_>) -> Result<()> {
     mount::chdir(c"/").doing("chdir /")
 }
 
-/// What the root becomes when nothing more is mounted or made in it.
+/// Applies the root's flags when all mounts and files in it are made.
 pub fn apply_root_flags(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
     if wanted.readonly {
         mount::set_attributes(root, false, attr::RDONLY, 0, 0)
@@ -180,8 +181,8 @@ pub fn apply_root_flags(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The directory of `path` opened in `root`, and the last component, which is not followed. What is
-/// missing of the directory is made where `make` says so.
+/// Opens the directory of `path` in `root`. Returns it and the last component, which is not
+/// followed. `make` makes missing directories.
 pub fn open_parent<'p>(root: FdRef<'_>, path: &'p CStr, make: bool) -> sys::Result<(Fd, &'p CStr)> {
     let bytes = path.to_bytes_with_nul();
     let start = path.to_bytes().iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
@@ -200,7 +201,7 @@ pub fn open_parent<'p>(root: FdRef<'_>, path: &'p CStr, make: bool) -> sys::Resu
     Ok((place?, name))
 }
 
-/// A file that must be there already, in a directory of ours, and no symlink.
+/// Opens an existing file, not a symlink, in a directory of ours.
 pub fn open_exactly(directory: FdRef<'_>, name: &CStr) -> sys::Result<Fd> {
     fs::open(directory, name, O_PATH | O_NOFOLLOW, 0)
 }

@@ -1,5 +1,5 @@
-//! Conversations with the kernel about network devices and their addresses (rtnetlink(7)), each of
-//! one request and its answer.
+//! Requests to the kernel about network devices and their addresses (rtnetlink(7)), each with its
+//! answer.
 
 use crate::limits::NETLINK_ANSWER_BYTES;
 use crate::sys::fd::Fd;
@@ -9,13 +9,13 @@ use crate::sys::{Errno, Result, fs, net};
 pub const RTM_GETLINK: u16 = 18;
 /// Changes a device.
 pub const RTM_SETLINK: u16 = 19;
-/// Adds an address, and is how the kernel tells one.
+/// Adds an address; also the kind of an address in an answer.
 pub const RTM_NEWADDR: u16 = 20;
 /// Asks for addresses.
 pub const RTM_GETADDR: u16 = 22;
-/// All there are.
+/// Asks for all.
 pub const NLM_F_DUMP: u16 = 0x300;
-/// What is there already is an error.
+/// An existing one is an error.
 pub const NLM_F_CREATE_NEW: u16 = 0x600;
 
 const NLM_F_REQUEST_ACK: u16 = 0x5;
@@ -24,14 +24,14 @@ const NLMSG_DONE: u16 = 3;
 /// `struct nlmsghdr`: u32 length, u16 kind, u16 flags, u32 number, u32 port.
 pub const HEADER_BYTES: usize = 16;
 
-/// A request in the making.
+/// A request.
 pub struct Request {
     bytes: [u8; 256],
     length: usize,
 }
 
 impl Request {
-    /// A request with these `NLM_F_*` and this fixed part; attributes follow.
+    /// Returns a request with these `NLM_F_*` and this fixed part; attributes follow.
     pub fn new(kind: u16, flags: u16, fixed: &[u8]) -> Request {
         let mut request = Request { bytes: [0; 256], length: HEADER_BYTES };
         request.bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
@@ -40,7 +40,8 @@ impl Request {
         request
     }
 
-    /// An attribute: `struct rtattr` (u16 length, u16 kind) and its value, padded to four bytes.
+    /// Appends an attribute: `struct rtattr` (u16 length, u16 kind) and its value, padded to four
+    /// bytes.
     pub fn attribute(mut self, kind: u16, value: &[u8]) -> Request {
         let head = u32::from(value.len() as u16 + 4) | u32::from(kind) << 16;
         self.push(&head.to_ne_bytes());
@@ -48,29 +49,30 @@ impl Request {
         self
     }
 
-    // What is pushed are numbers, names of devices and addresses, a handful of them: there is room.
+    // A request has only a few numbers, names of devices and addresses, so it fits.
     fn push(&mut self, bytes: &[u8]) {
         self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
         self.length = (self.length + bytes.len()).next_multiple_of(4);
     }
 }
 
-/// A conversation in the network namespace in which it was opened.
+/// A socket in the network namespace in which it was opened.
 pub struct Route(Fd);
 
 impl Route {
-    /// In this process's network namespace.
+    /// Opens a socket in this process's network namespace.
     pub fn open() -> Result<Route> {
         net::open_routes().map(Route)
     }
 
-    /// Talks to the peer of any socket.
+    /// Uses any socket's peer.
     #[cfg(fuzzing)]
     pub fn of(socket: Fd) -> Route {
         Route(socket)
     }
 
-    /// Asks, and shows each message that answers: its kind, and what follows its header.
+    /// Sends a request, and calls `see` with each message of the answer: its kind, and the bytes
+    /// after its header.
     pub fn ask(&self, mut request: Request, see: &mut dyn FnMut(u16, &[u8])) -> Result<()> {
         let length = request.length as u32;
         request.bytes[..4].copy_from_slice(&length.to_ne_bytes());
@@ -93,20 +95,20 @@ impl Route {
                     kind => see(kind, body),
                 }
             }
-            // Cut short, as no answer is.
+            // Cut short, which no answer is.
             if !rest.is_empty() || length == 0 {
                 return Err(Errno::EIO);
             }
         }
     }
 
-    /// The same, where the answer is only whether it was done.
+    /// Sends a request that is only acknowledged.
     pub fn tell(&self, request: Request) -> Result<()> {
         self.ask(request, &mut |_, _| ())
     }
 }
 
-/// The attributes in `bytes`: kind and value of each.
+/// Returns the attributes in `bytes`: kind and value of each.
 pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     core::iter::from_fn(move || {
         let length = usize::from(half(bytes, 0));
@@ -117,14 +119,14 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-/// The first message: its kind, what follows its header, and what follows it.
+/// Returns the first message (its kind, and the bytes after its header), and the bytes after it.
 fn next(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let length = word(bytes, 0) as usize;
     let body = bytes.get(HEADER_BYTES..length)?;
     Some((half(bytes, 4), body, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
-/// A number of four bytes; 0 behind the end.
+/// Returns a number of four bytes, or 0 after the end.
 pub fn word(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).and_then(|word| word.try_into().ok()).map_or(0, u32::from_ne_bytes)
 }

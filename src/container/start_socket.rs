@@ -1,10 +1,11 @@
-//! Where a created container waits for its start: a socket in its state directory.
+//! The socket in its state directory at which a created container waits for its start.
 //!
 //! The container's process listens there while it waits. So a connection proves that the container
-//! is created and not started. A peer that sends nothing only asks that; a peer that sends
-//! [`START`] begins the conversation of `handshake.rs`, up to the exec. A process under its filter
-//! may not be allowed to accept: it only listens, and has the conversation over two FIFOs. If the
-//! process dies, nothing is left to clean up: connections are refused.
+//! is created and not started. A peer that sends nothing only checks that. A peer that sends
+//! [`START`] begins the conversation of `handshake.rs`, up to execve(2).
+//!
+//! A filter may forbid accept(2): such a process only listens, and uses two FIFOs for the
+//! conversation. If the process dies, nothing is left to clean up, because connections are refused.
 
 use super::handshake::{Channel, START};
 use crate::io::path::PathBuf;
@@ -17,7 +18,7 @@ use core::ffi::CStr;
 const NAME: &str = "start.sock";
 /// The FIFOs' names: to the process, and from it.
 const PIPES: [&CStr; 2] = [c"start.in", c"start.out"];
-/// Those who may ask at once.
+/// The socket's backlog.
 const WAITING: u32 = 128;
 
 /// Signals that do not end a process by default.
@@ -33,20 +34,20 @@ const HARMLESS: [i32; 9] = [
     libc::SIGTTOU,
 ];
 
-/// The gate. None of its fds is 0, 1 or 2: those are open when it is made.
+/// The start socket. None of its fds is 0, 1 or 2, which are open when it is made.
 pub struct StartSocket {
     listener: Fd,
     /// The FIFOs of a process that waits under a filter: it needs only read(2) and write(2). They
-    /// stay open until the exec.
+    /// stay open until execve(2).
     pipes: Option<[FdRef<'static>; 2]>,
 }
 
 impl StartSocket {
-    /// Makes it in a state directory.
+    /// Makes the socket in a state directory.
     pub fn make(directory: FdRef<'_>, filtered: bool) -> Result<StartSocket> {
         let pipe = |name: &CStr| {
             fs::mknod(directory, name, fs::S_IFIFO | 0o600, 0)?;
-            // O_RDWR: opening does not wait for the other end, and reading meets no end of file.
+            // O_RDWR: opening does not wait for the other end, and a read gets no end of file.
             fs::open(directory, name, fs::O_RDWR | fs::O_NOFOLLOW, 0)
         };
         let pipes = match filtered {
@@ -66,19 +67,19 @@ impl StartSocket {
         [Some(self.listener.by_ref()), first, second]
     }
 
-    /// Waits in the container for a start. Returns the conversation with it, and the file that came
-    /// along; FIFOs carry no file.
+    /// Waits in the container for a start. Returns the channel to it, and the file that it sent.
+    /// FIFOs carry no file.
     pub fn wait(&self) -> Result<(Channel, Option<Fd>)> {
         let mut word = [0];
         if let Some([heard, said]) = &self.pipes {
             while fs::read(*heard, &mut word).doing("wait at the gate")? != 1 || word[0] != START {}
-            // They stay open until the exec.
+            // They stay open until execve(2).
             return Ok((Channel::over_pipes(*heard, *said), None));
         }
         loop {
             let connection = match socket::accept(self.listener.by_ref()) {
                 Err(Errno::EINTR) => continue,
-                // Even EMFILE, from the process's own limit: it would fail the next time, too.
+                // Even EMFILE of the process's own limit is final: it would fail again.
                 connection => connection.doing("accept at the gate")?,
             };
             if let Ok((1, file)) = socket::receive(connection.by_ref(), &mut word)
@@ -90,14 +91,14 @@ impl StartSocket {
     }
 }
 
-/// Whether somebody waits there: asked by a connection on which nothing is said.
+/// Returns whether a process waits there: asks by a connection without a message.
 pub fn listens(directory: FdRef<'_>) -> bool {
-    // EAGAIN: he does, and others have asked before he looked.
+    // EAGAIN: the backlog is full, so the container is listening.
     matches!(connect(directory, libc::SOCK_NONBLOCK), Ok(_) | Err(Errno::EAGAIN))
 }
 
-/// Starts the waiting process, and sends it this file, if any. Returns the conversation with it;
-/// None if no process waits.
+/// Starts the waiting process, and sends it this file, if any. Returns the channel to it, or None
+/// if no process waits.
 pub fn release(directory: FdRef<'_>, report: Option<FdRef<'_>>) -> Result<Option<Channel>> {
     match open_pipes(directory) {
         Err(Errno::ENOENT) => {}
@@ -111,13 +112,13 @@ pub fn release(directory: FdRef<'_>, report: Option<FdRef<'_>>) -> Result<Option
     Ok(Some(Channel::over(connection)))
 }
 
-/// The same for a process that waits under a filter.
+/// Does the same for a process that waits under a filter.
 fn open_pipes(directory: FdRef<'_>) -> sys::Result<Channel> {
     let open = |name, flags| fs::open(directory, name, flags | fs::O_NOFOLLOW, 0);
     // O_RDWR: without a reader O_WRONLY would fail.
     let (heard, said) =
         (open(PIPES[0], fs::O_RDWR)?, open(PIPES[1], fs::O_RDONLY | fs::O_NONBLOCK)?);
-    // Drop messages to an earlier start that has died.
+    // Drop messages to an earlier `start` that has died.
     while fs::read(said.by_ref(), &mut [0; 64]).is_ok_and(|length| length > 0) {}
     fd::set_nonblocking(said.by_ref(), false)?;
     fs::write(heard.by_ref(), &[START])?;
@@ -129,7 +130,8 @@ fn connect(directory: FdRef<'_>, flags: i32) -> sys::Result<Fd> {
     socket::connect(path(directory)?.as_c_str(), libc::SOCK_SEQPACKET | flags)
 }
 
-/// A path of a socket has 108 bytes: through the directory's descriptor it is short.
+/// Returns the socket's path. It leads through the directory's fd, because a socket's path has at
+/// most 108 bytes.
 fn path(directory: FdRef<'_>) -> sys::Result<PathBuf> {
     PathBuf::format(format_args!("/proc/self/fd/{}/{NAME}", directory.raw() as u32))
 }
@@ -144,7 +146,7 @@ pub fn end_on_signals() {
     }
 }
 
-/// The error of a start that comes too late.
+/// Returns the error of a start that comes too late.
 pub fn nobody_waits() -> Error {
     Error::new(format_args!("cannot start a container that has stopped or is running already"))
 }

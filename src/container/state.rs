@@ -1,12 +1,13 @@
-//! What is known of containers between two commands: a directory for each beneath one root.
+//! The state of containers between two commands: a directory for each beneath one root.
 //!
 //! ```text
-//! ROOT/ID/state.json    who it is; replaced, never changed
-//!         config.json   what it was made from, checked; later edits of the bundle's have no effect
+//! ROOT/ID/state.json    the container's state; replaced, never changed
+//!         config.json   its config, checked; later edits of the bundle's have no effect
 //!         start.sock    a created container listens here for its start
 //! ```
-//! The directory comes first and goes last. A command that changes something holds the lock on it;
-//! one that only looks does not, and may see a container that is being made or removed.
+//!
+//! The directory is made first and removed last. A command that changes something holds the lock on
+//! it. One that only reads does not, and may see a container that is being made or removed.
 
 mod directory;
 mod id;
@@ -29,7 +30,7 @@ pub mod fuzz {
     use crate::codec::json::Value;
     use crate::io::output::Sink;
 
-    /// The state in a checked document.
+    /// Reads the state in a checked document.
     pub fn read<'s>(id: Id<'_>, document: &Value<'_>, memory: &'s mut [u8]) -> Result<State<'s>> {
         State::read(id, document, memory)
     }

@@ -1,4 +1,4 @@
-//! `linux.timeOffsets`: how far the clocks of a new time namespace are from the host's
+//! `linux.timeOffsets`: the offsets of a new time namespace's clocks from the host's
 //! (time_namespaces(7)).
 
 use super::procfs::Procfs;
@@ -8,7 +8,7 @@ use crate::spec::Spec;
 use crate::spec::attributes::{CLOCKS, ClockOffset};
 
 /// Sets them, in the time namespace that this process has made for its children, before the first
-/// is in it.
+/// child.
 pub fn set(spec: &Spec<'_>) -> Result<()> {
     if spec.clocks == [None; 2] {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Without a pivot the host's mounts stay below the container's root. The kernel lets a user
-//! namespace mount a procfs or sysfs if it can see one without masks. So, as in runc, those of the
-//! host are unmounted: all that mountinfo lists.
+//! Without a pivot the host's mounts stay beneath the container's root. A user namespace may mount
+//! a procfs or sysfs if it can see one without masks. So, as in runc, the host's are unmounted: all
+//! that mountinfo lists.
 
 use super::empty;
 use super::procfs::Procfs;
@@ -14,8 +14,8 @@ use crate::sys::fs::{self, O_PATH};
 use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
 use crate::sys::{self, Errno};
 
-/// Unmounts each procfs and sysfs of this mount namespace that is not below the mount `root`,
-/// innermost first. One that cannot be unmounted is covered.
+/// Unmounts each procfs and sysfs of this mount namespace that is not beneath the mount `root`,
+/// innermost first. Covers one that cannot be unmounted.
 pub fn take_away(root: FdRef<'_>) -> Result<()> {
     let proc = Procfs::open()?;
     let own = fs::stat(root, c"").doing("stat the root directory")?.mount_id;
@@ -53,7 +53,7 @@ fn is_below(path: &PathBuf, root: &PathBuf) -> bool {
 fn take_one(id: u64, path: &PathBuf) -> sys::Result<()> {
     let path = path.as_c_str();
     let place = match fs::open(CWD, path, O_PATH, 0) {
-        // It was unmounted together with the one below it.
+        // It was unmounted together with its parent mount.
         Err(Errno::ENOENT) => return Ok(()),
         place => place?,
     };
@@ -61,7 +61,7 @@ fn take_one(id: u64, path: &PathBuf) -> sys::Result<()> {
         // Another mount hides all of it.
         return Ok(());
     }
-    // Else the host's mount would go as well.
+    // Otherwise the host's mount would be unmounted, too.
     mount::set_propagation(path, MS_SLAVE | MS_REC)?;
     match mount::unmount(path, MNT_DETACH) {
         Err(Errno::EINVAL | Errno::EPERM) => {
@@ -102,16 +102,16 @@ fn each(proc: &Procfs, see: &mut dyn FnMut(&Line)) -> Result<()> {
     }
 }
 
-/// Reads `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE OPTIONS`, where blanks are
+/// Parses `ID PARENT MAJOR:MINOR ROOT PATH OPTIONS [TAG...] - TYPE SOURCE OPTIONS`, with blanks in
 /// octal (proc(5)).
 #[derive(Default)]
 struct Parser {
     line: Line,
     /// The number of the field; all optional fields count as 6.
     field: u8,
-    /// The field, unless it is the path; cut if it is longer.
+    /// The field, unless it is the path; cut if it is too long.
     word: heapless::Vec<u8, 24>,
-    /// The digits of an escaped byte to come, and its value so far.
+    /// Digits of an escaped byte that are still to come, and its value so far.
     escape: (u8, u8),
     is_whole: bool,
 }

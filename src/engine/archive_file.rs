@@ -1,4 +1,4 @@
-//! A nameless file for an archive that cannot be read in place: from a pipe, or compressed.
+//! An unnamed file for an archive that cannot be read in place: from a pipe, or compressed.
 
 use crate::image::{Compression, sniff};
 use crate::io::lossy::LossyC;
@@ -10,7 +10,7 @@ use crate::sys::fd::{CWD, Fd, FdRef, STDIN, duplicate};
 use crate::sys::{Errno, fs, process, tty};
 use crate::{Context, Error, Result};
 
-/// Standard input as a file.
+/// Returns standard input as a file.
 pub fn spool() -> Result<Fd> {
     let stat = fs::stat(STDIN, c"").doing("standard input")?;
     let is_whole = stat.kind() == fs::S_IFREG && fs::seek(STDIN, 0, fs::SEEK_CUR) == Ok(0);
@@ -23,7 +23,7 @@ pub fn spool() -> Result<Fd> {
     keep(STDIN).doing("standard input")
 }
 
-/// Returns a file with all that a pipe or socket gives.
+/// Returns a file with all bytes of a pipe or socket.
 pub fn keep(from: FdRef<'_>) -> Result<Fd> {
     let file = nameless()?;
     let mut buffer = [0; SPOOL_BYTES];
@@ -35,7 +35,7 @@ pub fn keep(from: FdRef<'_>) -> Result<Fd> {
     }
 }
 
-/// Returns the tar inside a compressed file. Checks its checksums, as no digest is known.
+/// Returns the tar inside a compressed file. Checks its checksums, because no digest is known.
 pub fn inflated(
     file: &Section,
     watch: &dyn Observer,
@@ -60,7 +60,7 @@ pub fn inflated(
     Ok(Some(to))
 }
 
-/// A file that has no name, where there is room for such.
+/// Makes an unnamed file in a directory with enough space.
 fn nameless() -> Result<Fd> {
     let told = process::variable(b"TMPDIR").filter(|path| !path.is_empty());
     let mut why = (c"/tmp", Errno::ENOENT);

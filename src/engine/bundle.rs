@@ -1,5 +1,4 @@
-//! Makes a bundle of an image: a root file system and the config.json for it, as runc and crun take
-//! them.
+//! Makes a bundle of an image: a root file system and its config.json, for runc and crun.
 
 use super::resolve::{ImageQuery, resolve};
 use super::staged::Staged;
@@ -23,18 +22,18 @@ use core::ffi::CStr;
 /// The root directory's name in the bundle.
 const ROOTFS: &CStr = c"rootfs";
 const CONFIG: &CStr = c"config.json";
-/// What the config is called until it is whole.
+/// Name of the incomplete config.
 const PARTIAL_CONFIG: &CStr = c"config.json.partial";
-/// Only its owner's: there are programs in it that change their user, and devices.
+/// Closed to other users, because it has set-user-ID programs and devices.
 const BUNDLE_MODE: u32 = 0o700;
 
-/// An image, and what its container gets otherwise than the image says.
+/// An image, and the settings of its container.
 pub struct FromImage<'a> {
     /// The image.
     pub image: ImageQuery<'a>,
-    /// In place of the image's `Cmd`.
+    /// Replaces the image's `Cmd`.
     pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
-    /// What the user said of it.
+    /// The user's settings.
     pub draft: &'a Draft<'a>,
 }
 
@@ -67,16 +66,15 @@ pub fn make_bundle(
     Ok(())
 }
 
-/// Where a bundle is made, and for whom.
+/// The place and the owner of a bundle.
 pub(super) struct Place<'a> {
-    /// The bundle.
+    /// The bundle's directory.
     pub bundle: &'a CStr,
-    /// What may be done to files.
+    /// The privilege to change files.
     pub powers: Privilege,
     /// The users and groups of the user namespace, if there is one.
     pub ids: &'a Ids,
-    /// The container joins the user namespace that this process is in, and has a network of its
-    /// own.
+    /// The container joins the user namespace of this process, and has its own network namespace.
     pub joins: bool,
 }
 
@@ -98,7 +96,7 @@ pub(super) fn make(
     watch.begin(resolved.bytes());
     let mut partial = PathBuf::new();
     let place = Staged::make("bundle", bundle, BUNDLE_MODE, &mut partial, notices)?;
-    // The image's directories are for the image's users, whoever may use the bundle.
+    // The image's directories keep their modes, whatever the umask is.
     let umask = fs::umask(0);
     let root = make_root(place.file()).doing("make rootfs")?;
     let applied = make_rootfs(&resolved, root.by_ref(), powers, watch, unpack)?;
@@ -127,7 +125,7 @@ pub(super) fn make(
     Ok(applied)
 }
 
-/// As `unpack` makes one.
+/// Makes the root directory, as `unpack` does.
 fn make_root(bundle: FdRef<'_>) -> sys::Result<Fd> {
     fs::mkdir(bundle, ROOTFS, 0o755)?;
     let root = fs::open(bundle, ROOTFS, fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW, 0)?;
@@ -135,8 +133,8 @@ fn make_root(bundle: FdRef<'_>) -> sys::Result<Fd> {
     Ok(root)
 }
 
-/// Last of all, and under its name only when it is on the disk: a bundle that has a config is
-/// whole.
+/// Writes the config last, and renames it when it is on the disk: a bundle with a config is
+/// complete.
 fn write_config(spec: &Spec<'_>, bundle: FdRef<'_>, notices: Notices<'_>) -> sys::Result<()> {
     let file = fs::open(bundle, PARTIAL_CONFIG, fs::O_WRONLY | fs::O_CREAT | fs::O_EXCL, 0o644)?;
     let mut output = Output::new(file.by_ref());

@@ -1,4 +1,4 @@
-//! Copies an image from one place to another, and verifies it on its way.
+//! Copies an image, and verifies it on the way.
 
 use super::resolve::{self, ImageQuery, Transport};
 use super::staged::{Staged, is_empty};
@@ -18,7 +18,7 @@ use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Where it goes.
+/// The target.
 struct Goal<'w> {
     transport: Transport,
     path: &'w str,
@@ -26,25 +26,25 @@ struct Goal<'w> {
     name: Option<&'w str>,
 }
 
-/// What is copied.
+/// The source.
 enum What<'m> {
-    /// A document of a layout: all that is beneath it, as it stands there.
+    /// A document of a layout, with all beneath it, unchanged.
     Document(Blob),
-    /// An image, which gets other documents.
+    /// An image, which gets new documents.
     Image(&'m Image<'m>),
 }
 
-/// What is copied, and where to.
+/// An image and the target.
 pub struct Copy<'a> {
     /// The image.
     pub image: ImageQuery<'a>,
-    /// `oci:PATH[:TAG]` and the like.
+    /// `oci:PATH[:TAG]` and similar.
     pub target: &'a CStr,
-    /// The images for all platforms, with the index over them.
+    /// Copies the images for all platforms, and their index.
     pub all: bool,
 }
 
-/// Copies an image. If it fails, the target is as it was.
+/// Copies an image. A failure leaves the target unchanged.
 pub fn copy(
     wanted: &Copy<'_>,
     watch: &dyn Observer,
@@ -170,11 +170,11 @@ fn artifact<'m>(
 struct Made<'n> {
     place: Staged<'n>,
     kind: Kind,
-    /// The target's layout, if it exists already.
+    /// The existing layout at the target.
     layout: Option<Store<'static>>,
 }
 
-/// Makes what is to be written, or refuses; with a layout that is there already.
+/// Makes the target, or returns an error. The result includes an existing layout.
 fn make<'n>(
     goal: &Goal<'_>,
     path: &'n CStr,
@@ -221,7 +221,7 @@ fn make<'n>(
             "a layout of 2016, with refs and no index.json: nothing is added to it"
         )));
     }
-    // Blobs can be written side by side: only changing the index needs the lock.
+    // Copies may write blobs at the same time: only a change of the index needs the lock.
     let _ = fs::lock(directory.by_ref(), libc::LOCK_UN);
     Ok(Made {
         place: Staged::of(directory, partial, notices)?,
@@ -230,15 +230,15 @@ fn make<'n>(
     })
 }
 
-/// We report the wait for another copy after so many milliseconds; the second is the interval of
-/// tries.
+/// Milliseconds of waiting for another copy after which we report it. The second constant is the
+/// interval of attempts.
 const SAID_AFTER_MS: i32 = 5000;
 const LOOK_MS: i32 = 10;
 
-/// Warned that there is no lock: one command asks for two.
+/// The missing lock was reported: one command locks twice.
 static SAID: AtomicBool = AtomicBool::new(false);
 
-/// Locks the layout against other copies until it is closed; waits for one that has the lock.
+/// Locks the layout against other copies until it is closed. Waits for another copy's lock.
 fn lock(directory: Fd, watch: &dyn Observer, notices: Notices<'_>) -> Result<Fd> {
     let mut waited = 0;
     loop {
@@ -262,7 +262,7 @@ fn lock(directory: Fd, watch: &dyn Observer, notices: Notices<'_>) -> Result<Fd>
     }
 }
 
-/// The transport, the path and the name after it.
+/// Returns the transport, the path and the name after it.
 fn goal(words: &CStr) -> Result<Goal<'_>> {
     let (transport, rest) = resolve::transport(words)?;
     let (path, wanted) = resolve::split(rest)?;

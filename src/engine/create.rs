@@ -25,7 +25,7 @@ use crate::sys::{mount, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// When the container's process executes its program.
+/// The time at which the container's process executes its program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// At once.
@@ -34,17 +34,17 @@ pub enum Start {
     Later,
 }
 
-/// A container that is to be made.
+/// A container to make.
 pub struct Create<'a> {
     /// Where states are kept.
     pub root: StateRoot<'a>,
     /// Its name.
     pub id: Id<'a>,
-    /// Who hears of its process.
+    /// The receivers of its process's pid.
     pub listeners: Listeners<'a>,
-    /// Fds from 3 up that the process keeps, beside those of a service manager.
+    /// Fds from 3 up that the process keeps, in addition to a service manager's.
     pub preserved: u32,
-    /// The old root stays below the new one.
+    /// Leaves the old root beneath the new one.
     pub no_pivot: bool,
     /// It gets no cgroup of its own.
     pub without_cgroup: bool,
@@ -52,11 +52,11 @@ pub struct Create<'a> {
     pub keeps_keyring: bool,
 }
 
-/// What a container is made of.
+/// The source of a container.
 pub enum Source<'a> {
     /// A bundle; the current directory if there is no path.
     Bundle(Option<&'a CStr>),
-    /// An image, unpacked to a bundle of this container alone.
+    /// An image, unpacked to a bundle for this container alone.
     Image(FromImage<'a>),
 }
 
@@ -77,13 +77,13 @@ pub fn create(
 /// How a container is made.
 #[derive(Clone, Copy)]
 pub(super) struct How<'a> {
-    /// Where states are kept.
+    /// The state root.
     pub root: &'a Root,
     /// When it starts.
     pub start: Start,
     /// Whether the caller stays with it.
     pub attach: Attach,
-    /// Passes READY=1 on to the service manager.
+    /// Forwards READY=1 to the service manager.
     pub relay: Option<&'a Relay>,
 }
 
@@ -115,14 +115,14 @@ pub(super) fn make(
     made.inspect_err(|_| how.root.take_back())
 }
 
-/// A container that is being made.
+/// A container in progress.
 struct Making<'a> {
     wanted: &'a Create<'a>,
     how: &'a How<'a>,
     notify: &'a Notify<'a>,
-    /// Sockets that a service manager has handed over.
+    /// Number of sockets from a service manager.
     listening: u32,
-    /// Fds from 3 up that the process keeps, those sockets among them.
+    /// Fds from 3 up that the process keeps, including those sockets.
     preserved: u32,
     /// Its state directory, if it exists already.
     reserved: Option<&'a Directory<'a>>,
@@ -169,7 +169,7 @@ fn take_back(
     directory.remove()
 }
 
-/// Fills the bundle of a container with an image. A non-root caller is then in a user namespace.
+/// Unpacks an image to the container's bundle. A non-root caller is then in a user namespace.
 fn unpack(
     image: FromImage<'_>,
     bundle: &CStr,
@@ -186,7 +186,7 @@ fn unpack(
     bundle::make(image, &Place { bundle, powers, ids: &ids, joins }, watch, memory, notices)
 }
 
-/// Decides what making the container of a bundle comes to, and has `show` show it. Makes nothing.
+/// Plans the container of a bundle, and calls `show` with the plan. Makes nothing.
 pub fn plan(
     wanted: &Create<'_>,
     bundle: Option<&CStr>,
@@ -195,7 +195,7 @@ pub fn plan(
     show: &mut dyn FnMut(&Plan<'_>, Option<&CgroupPath>) -> Result<()>,
 ) -> Result<()> {
     let root = &wanted.root.open()?;
-    // Nobody is told of a process: none is made.
+    // Without notifications, because no process is made.
     let notify = &Notify::connect(&Listeners::default())?;
     root.check_free(wanted.id)?;
     if let Some(bundle) = bundle {
@@ -213,7 +213,7 @@ pub fn plan(
     })
 }
 
-/// Makes the container of the bundle that is the current directory.
+/// Makes the container of the bundle in the current directory.
 fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
     let (notify, notices) = (making.notify, making.notices);
     let mut running = None;
@@ -228,10 +228,10 @@ fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
     running.ok_or_else(|| Error::new(format_args!("no container was made")))
 }
 
-/// What is done with a bundle whose config was read.
+/// Gets a bundle's request and spec.
 type Act<'a> = &'a mut dyn FnMut(Request<'_>, &Spec<'_>, &mut ContainerMemory) -> Result<()>;
 
-/// Reads the bundle that is the current directory, and has `act` act on it.
+/// Reads the bundle in the current directory, and calls `act`.
 fn with_bundle(making: Making<'_>, memory: &mut EngineMemory, act: Act<'_>) -> Result<()> {
     let Making { wanted, how, notify, listening, preserved, reserved, made, notices } = making;
     let (id, How { root, start, attach, relay }) = (wanted.id, *how);

@@ -1,4 +1,4 @@
-//! Removes what is kept of a container, and what it left: cgroup, bundle, state.
+//! Removes a container: its cgroup, bundle and state.
 
 use super::{EngineMemory, Notice, Notices, image_bundle, limits_reached};
 use crate::container::hooks::{self, HookContext};
@@ -10,17 +10,17 @@ use crate::sys::clone::CLONE_NEWPID;
 use crate::sys::{Errno, event, process, signal};
 use crate::{Context, Error, Result};
 
-/// The config of a container whose own cannot be read.
+/// Stands for a config that cannot be read.
 const NOTHING: &Spec<'_> = &Spec::NONE;
 
-/// Which containers are removed.
+/// The containers that may be removed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// One that has stopped, or was never started.
+    /// A stopped one, or one that was never started.
     OfStopped,
     /// One in any state.
     Forced,
-    /// One whose process has ended with this status: limits that it reached are reported first.
+    /// One whose process ended with this status. Reports the limits that it reached first.
     Ended(u8),
 }
 
@@ -53,7 +53,7 @@ pub fn delete(
     let spec = spec.as_ref().unwrap_or(NOTHING);
     match directory.status(&state) {
         Status::Stopped => {}
-        // As runc and crun have it, and containerd wants it: what was never started may go.
+        // As in runc and crun: containerd wants to delete a container that was never started.
         Status::Created => end(&directory, &state, spec)?,
         _ if is_forced => end(&directory, &state, spec)?,
         status => {
@@ -68,12 +68,12 @@ pub fn delete(
     }
     crate::debug!("container {id}: its process has ended");
     state.remove_rest()?;
-    // Before the state, which records that there is one.
+    // Before the state, which records the bundle.
     image_bundle::remove(&state, notices)?;
     directory.remove()?;
     crate::debug!("container {id}: its cgroup, bundle and state are removed");
     intel_rdt::remove(spec, id);
-    // Hooks come last, when there is no file of the container's left.
+    // Hooks run last, when no file of the container is left.
     let context = HookContext { spec, id, state, status: Status::Stopped };
     if let Err(error) = hooks::run(&context, HookKind::Poststop, true) {
         notices(&Notice::Failed(&error));
@@ -81,8 +81,7 @@ pub fn delete(
     Ok(())
 }
 
-/// Gives notice of the limits that a container, which is not deleted, has reached. It ended with
-/// `status`.
+/// Reports the limits that a container reached. It ended with `status`, and is not deleted.
 pub fn report_limits(
     root: &Root,
     id: Id<'_>,
@@ -97,8 +96,8 @@ pub fn report_limits(
     }
 }
 
-/// Kills a container that is being made in a frozen cgroup: its `create` waits for it, and holds
-/// the lock meanwhile.
+/// Kills a starting container in a frozen cgroup, because its `create` waits for it and holds the
+/// lock.
 fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
     if directory.is_locked_by_others()
         && let Ok(state) = directory.read(memory)
@@ -109,7 +108,7 @@ fn free(directory: &Directory<'_>, memory: &mut StateMemory) {
     }
 }
 
-/// Kills the container's process and sees it end. Whose child it is collects it.
+/// Kills the container's process and waits for its end. Its parent collects it.
 fn end(directory: &Directory<'_>, state: &State<'_>, spec: &Spec<'_>) -> Result<()> {
     let Some(pidfd) = state.process.open() else { return Ok(()) };
     // Without a cgroup the other processes are found by this one's namespaces, while it lives.

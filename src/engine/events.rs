@@ -1,4 +1,4 @@
-//! Observes what a container uses, and when it had too little memory.
+//! Reports a container's statistics, and its OOM kills.
 
 use super::stats::{self, Files};
 use super::{EngineMemory, Lock, pause};
@@ -8,19 +8,18 @@ use crate::sys::fd::Fd;
 use crate::sys::{Errno, event, fs, time};
 use crate::{Context, Error, Result};
 
-/// Something that happened, or was due.
+/// An event of a container.
 pub enum Event<'e, 'f> {
-    /// What the container uses can be read now.
+    /// The statistics are due, and can be read now.
     Stats(&'e mut Files<'f>),
-    /// A process was killed for want of memory.
+    /// A process was killed for lack of memory.
     OutOfMemory,
 }
 
-/// Is told of each event; an error ends the observation.
+/// Receives each event. An error ends the observation.
 pub type Tell<'t> = &'t mut dyn FnMut(Event<'_, '_>) -> Result<()>;
 
-/// Tells what the container uses: once if there is no interval, else until it has no process any
-/// more.
+/// Reports the statistics: once without an interval, else until the container has no process left.
 pub fn observe(
     root: &Root,
     id: Id<'_>,
@@ -41,11 +40,11 @@ pub fn observe(
     })
 }
 
-/// Tells of a container until it has no process any more.
+/// Reports events until the container has no process left.
 fn watch(files: &mut Files<'_>, interval_us: u64, tell: Tell<'_>) -> Result<()> {
     let watched = |group: &Cgroup, name| fs::open(group.directory(), name, fs::O_RDONLY, 0);
     let processes = watched(files.group, c"cgroup.events").doing("watch the container")?;
-    // Not where there is no such controller.
+    // None if the memory controller is missing.
     let memory = watched(files.group, c"memory.events").ok();
     let set = event::new_set().doing("watch the container")?;
     for file in [Some(&processes), memory.as_ref()].into_iter().flatten() {
@@ -55,7 +54,7 @@ fn watch(files: &mut Files<'_>, interval_us: u64, tell: Tell<'_>) -> Result<()> 
         memory.as_ref().and_then(|memory| count(memory, b"oom_kill").ok()).unwrap_or(0);
     let mut next = time::monotonic_us() + interval_us;
     loop {
-        // Told of changes after what was read last: all of it is read each time.
+        // epoll compares with the last read, so the whole file is read each time.
         let now =
             memory.as_ref().and_then(|memory| count(memory, b"oom_kill").ok()).unwrap_or(killed);
         if now > killed {
@@ -63,7 +62,7 @@ fn watch(files: &mut Files<'_>, interval_us: u64, tell: Tell<'_>) -> Result<()> 
             tell(Event::OutOfMemory)?;
         }
         match count(&processes, b"populated") {
-            // The group is gone.
+            // The cgroup is removed.
             Ok(0) | Err(Errno::ENODEV) => return Ok(()),
             answer => answer.doing("watch the container")?,
         };
@@ -79,7 +78,7 @@ fn watch(files: &mut Files<'_>, interval_us: u64, tell: Tell<'_>) -> Result<()> 
     }
 }
 
-/// A number of a file that has a line for each.
+/// Returns a number of a file with a line for each.
 fn count(file: &Fd, key: &[u8]) -> crate::sys::Result<u64> {
     let mut buffer = [0; 512];
     let length = fs::read_at(file.by_ref(), &mut buffer, 0)?;

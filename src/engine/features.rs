@@ -52,12 +52,12 @@ pub fn write_features(json: &mut Writer<'_>) {
     json.object_of("annotations");
     json.string_of("org.ocinit.version", env!("CARGO_PKG_VERSION").as_bytes());
     json.end();
-    // None of a config's annotations changes what is done: not the same as not to know.
+    // Known and empty, because no annotation of a config changes anything.
     list(json, "potentiallyUnsafeConfigAnnotations", "", "");
     json.end();
 }
 
-/// Opens an object of truth values; a name with `-` is false.
+/// Opens an object of booleans; a name with `-` is false.
 fn switches(json: &mut Writer<'_>, key: &str, names: &'static str) {
     json.object_of(key);
     for name in words(names) {

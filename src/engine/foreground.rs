@@ -1,5 +1,5 @@
-//! Stays with a process that runs in the foreground: passes signals on, relays its terminal, reaps,
-//! and ends as it does. A reader of its output that stands still keeps no signal back.
+//! Attends a foreground process: forwards signals, relays its terminal, reaps, and returns its
+//! status. A stalled reader of its output delays no signal.
 
 use crate::container::Running;
 use crate::container::notify::Relay;
@@ -12,16 +12,16 @@ use crate::watch::pump::{Kind, Pump, Step};
 use crate::watch::{Happened, Interest, Loop, Token};
 use crate::{Context, Result};
 
-/// Bytes that are relayed at once.
+/// Bytes relayed at once.
 const RELAY_BYTES: usize = 4096;
-/// Bytes that are shown after the process has ended: a terminal holds 64 KiB, and others may still
-/// write.
+/// Most bytes to relay after the process has ended: a terminal holds 64 KiB, and other processes
+/// may still write.
 const SHOWN_AT_END: u64 = 4 << 20;
-/// Once a signal has asked for the end, and the process has ended, the reader of standard output
-/// has this long to take something, in milliseconds.
+/// Milliseconds for a stalled reader of stdout, after a signal has asked for the end and the
+/// process has ended.
 const UNREAD_MS: u64 = 1000;
 
-/// Our own terminal, raw as long as this is alive.
+/// Our own terminal, in raw mode until drop.
 struct Raw(Option<Settings>);
 
 impl Raw {
@@ -47,12 +47,12 @@ struct Relayed<'m> {
     master: FdRef<'m>,
     typed: Pump<'m>,
     shown: Pump<'m>,
-    /// Bytes that were read when the process ended.
+    /// Bytes read when the process ended.
     read_by_end: Option<u64>,
 }
 
-/// Stays with it to its end. Returns its exit status. Signals were held back before it was started.
-/// `relay` hears that it is ready.
+/// Waits for the end of the process. Returns its exit status. The caller held signals back before
+/// the start. `relay` is notified when it is ready.
 pub fn wait(running: &Running, relay: Option<&Relay>) -> Result<u8> {
     let mut events = Loop::new(SignalSet::ALL)?;
     events.process(running.pid, running.pidfd.by_ref())?;
@@ -66,7 +66,7 @@ pub fn wait(running: &Running, relay: Option<&Relay>) -> Result<u8> {
         None => None,
     };
     let mut status = None;
-    // The user wants the end: a reader that stands still does not keep us longer than this.
+    // The user asked for the end: a stalled reader delays it no longer than this.
     let mut is_told_to_end = false;
     let mut patience: Option<(Token, u64)> = None;
     loop {
@@ -86,12 +86,12 @@ pub fn wait(running: &Running, relay: Option<&Relay>) -> Result<u8> {
                 Happened::Signal(libc::SIGWINCH, _) if let Some(relayed) = &relayed => {
                     copy_size(relayed.master);
                 }
-                // Ours, from writing to nobody.
+                // Ours, from a write to a closed stream.
                 Happened::Signal(SIGPIPE, _) if relayed.is_some() => {}
                 Happened::Signal(number, _) => {
                     is_told_to_end |= [SIGTERM, SIGINT, SIGHUP, SIGQUIT].contains(&number);
                     if status.is_none() {
-                        // ESRCH: it has just ended, which we hear next.
+                        // ESRCH: it has just ended; the next event says so.
                         let _ = process::kill_pidfd(running.pidfd.by_ref(), number);
                     }
                 }
@@ -99,8 +99,8 @@ pub fn wait(running: &Running, relay: Option<&Relay>) -> Result<u8> {
                     if heard == Some(token)
                         && let Some(relay) = relay.filter(|relay| relay.hears_ready())
                     {
-                        // We stay the main process: the manager knows our pid, and we end as the
-                        // container does.
+                        // We stay the main process: the manager knows our pid, and we end with the
+                        // container's status.
                         relay.tell(process::getpid(), false);
                         events.remove(token);
                         heard = None;
@@ -135,7 +135,7 @@ impl<'m> Relayed<'m> {
         fd::set_nonblocking(master, true).doing("relay the terminal")?;
         copy_size(master);
         let again = || fd::duplicate(master, 3).doing("relay the terminal");
-        // Its end is no byte of the terminal's: the process may go on without our input.
+        // The end of our input is not sent as a byte, so the process may go on.
         let typed = Pump::new(Kind::Terminal, End::input(STDIN), again()?, false, first);
         let shown = Pump::new(Kind::Terminal, again()?, End::output(STDOUT), false, second);
         for end in [typed.source(), typed.sink(), shown.source(), shown.sink()] {
@@ -144,11 +144,11 @@ impl<'m> Relayed<'m> {
         Ok(Relayed { master, typed, shown, read_by_end: None })
     }
 
-    /// Moves what can be moved now. Returns how the output stands.
+    /// Moves the bytes that can be moved now. Returns the state of the output.
     fn step(&mut self, status: Option<u8>) -> Step {
         let step = self.shown.step(status.is_some());
         if status.is_none() {
-            // Nobody reads it after the end.
+            // After the end nothing reads it.
             let typed = self.typed.step(false);
             return if typed == Step::More { Step::More } else { step };
         }

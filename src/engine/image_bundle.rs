@@ -1,8 +1,8 @@
-//! The bundle that `run --image` makes: a directory of its container alone, removed with it.
+//! The bundle of `run --image`: a directory for its container alone, removed with it.
 //!
-//! The container's state records the directory, and that we made it. It is written first, so that
-//! `delete` finds the bundle even if we are killed. A name proves nothing: a user may choose the
-//! same.
+//! The container's state records the directory and that we made it. It is written first, so that
+//! `delete` finds the bundle even if we are killed. The name is no proof, because a user may choose
+//! the same.
 
 use super::{Notice, Notices};
 use crate::container::state::{Directory, Id, Made, State};
@@ -17,9 +17,9 @@ use crate::sys::{Errno, fs, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// What its name begins with.
+/// Prefix of its name.
 const PREFIX: &[u8] = b"ocinit-bundle-";
-/// Where it is, if the environment does not say: on a disk, for images are larger than memory.
+/// Its directory by default: on a disk, because images are larger than memory.
 const PLACE: &CStr = c"/var/tmp";
 /// Names to try.
 const TRIES: usize = 8;
@@ -54,7 +54,7 @@ pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
     ))
 }
 
-/// Sets `path` to a name that cannot be guessed, and differs in all pid namespaces.
+/// Sets `path` to an unguessable name, unique across pid namespaces.
 fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
     let place = process::variable(b"TMPDIR")
         .filter(|place| place.to_bytes().starts_with(b"/"))
@@ -94,7 +94,7 @@ pub fn remove(state: &State<'_>, notices: Notices<'_>) -> Result<()> {
 
 fn ignore_absent(removed: crate::sys::Result<()>, path: &CStr) -> Result<()> {
     match removed {
-        // Made::Soon: another process has made something of this name, so it is not ours.
+        // Made::Soon: another process made this name, so it is not ours.
         Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => Ok(()),
         removed => removed.on("remove", path),
     }

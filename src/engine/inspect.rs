@@ -1,7 +1,7 @@
-//! What an image is, or which images there are.
+//! Shows an image, or the list of images.
 //!
-//! The names in the JSON are skopeo's where it has one. Nothing is believed less than elsewhere:
-//! all documents are verified before a word of them is shown. Layers are not read.
+//! The names in the JSON are skopeo's if it has them. All documents are verified before any of
+//! their text is shown. Layers are not read.
 
 use super::EngineMemory;
 use super::resolve::{ImageQuery, index_buffers, open};
@@ -19,16 +19,16 @@ use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// One entry of a list of what there is.
+/// One entry of the list.
 #[derive(Clone)]
 pub struct Row<'a> {
-    /// Its tag; empty if it has none.
+    /// Its tag, or empty.
     pub tag: Text<'a>,
     /// Further tags, in a docker-archive.
     pub tags: Items<'a>,
-    /// What it is, in a word.
+    /// Its kind, in a word.
     pub kind: &'static str,
-    /// Why it cannot be shown.
+    /// The reason why it cannot be shown.
     pub fault: Option<Error>,
     /// Its media type.
     pub media_type: Text<'a>,
@@ -38,34 +38,34 @@ pub struct Row<'a> {
     pub size: u64,
     /// The platform it is for.
     pub platform: Platform<'a>,
-    /// When it was made, as its configuration says.
+    /// Its creation time, from its configuration.
     pub created: Text<'a>,
     /// Its layers.
     pub layers: &'a [Layer],
 }
 
-/// How it is shown.
+/// A form of output.
 pub trait View {
-    /// Whether an image that is shown is listed, too, where there is no other.
+    /// Returns true if a shown image is also listed when it is the only one.
     fn lists_even_one(&self) -> bool;
-    /// All begins: what was typed.
+    /// Begins the output with the typed name.
     fn begin(&mut self, name: &[u8]);
-    /// A tag of those there are.
+    /// Shows one of the tags.
     fn tag(&mut self, tag: &Text<'_>);
-    /// The image that was chosen: its manifest, which a docker-archive does not have.
+    /// Shows the chosen image's manifest. A docker-archive has none.
     fn manifest(&mut self, digest: &Digest, manifest: Option<(Value<'_>, u64)>);
-    /// Then its configuration.
+    /// Shows its configuration.
     fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]);
-    /// One of those there are.
+    /// Shows one entry of the list.
     fn row(&mut self, row: &Row<'_>);
-    /// That was all.
+    /// Ends the output.
     fn end(&mut self);
 }
 
 type Indexes<'a> = [&'a mut [u8; DOCUMENT_BYTES]; 2];
 
-/// Shows the image that is meant, or all images there are. Returns the first fault of an entry that
-/// was shown all the same.
+/// Shows the selected image, or the list of all. Returns the first error of an entry that was shown
+/// nevertheless.
 pub fn inspect(
     image: &ImageQuery<'_>,
     view: &mut dyn View,
@@ -93,10 +93,9 @@ struct Subject<'a, 'm> {
     scope: Scope<'a>,
     indexes: Indexes<'m>,
     memory: &'m mut ImageMemory,
-    /// How many entries there are in scope.
+    /// Number of entries in scope.
     entries: usize,
-    /// The first fault of an entry that is shown all the same. Text, as an `Error` is soon
-    /// overwritten.
+    /// The first error of an entry that is shown nevertheless, as text.
     fault: Fault,
 }
 
@@ -110,7 +109,7 @@ fn keep(place: &mut Fault, error: &Error) {
     }
 }
 
-/// Returns the kind to show for an entry whose document cannot be read.
+/// Returns the kind of an entry whose document cannot be read.
 fn kind_of_fault(fault: &Error) -> &'static str {
     if fault.errno() == Errno::NONE { "damaged" } else { "unreadable" }
 }
@@ -130,8 +129,8 @@ impl Subject<'_, '_> {
         Ok(())
     }
 
-    /// The digest of the one image that is meant. None where there are several, or no image at all
-    /// but something else.
+    /// Returns the digest of the selected image. None if there are several, or none but other
+    /// documents.
     fn choose(&mut self) -> Result<Option<Digest>> {
         let Subject { store, scope, indexes: [top, nested], memory, entries, fault } = self;
         let is_open = scope.wanted.is_any();
@@ -174,8 +173,8 @@ impl Subject<'_, '_> {
         if is_open && !is_one_name {
             return Ok(None);
         }
-        // Several for one name, or none at all: others would take this one, or say why they take
-        // none.
+        // Several for one name, or none at all: the selection would take this one, or give the
+        // reason.
         match crate::image::read(store, &scope.wanted, memory) {
             Ok(image) => {
                 if scope.is_of_platform {
@@ -193,7 +192,7 @@ impl Subject<'_, '_> {
         }
     }
 
-    /// All tags there are. What is wrong with an index elsewhere is not this image's fault.
+    /// Shows all tags. An error of another index does not concern this image.
     fn tags(&mut self, view: &mut dyn View) -> Result<()> {
         if let Store::Docker(_) = self.store {
             return docker_images(&self.store, self.indexes[0], &mut |item| {
@@ -236,7 +235,7 @@ impl Subject<'_, '_> {
         })
     }
 
-    /// Shows the list. `is_any`: an image was shown before.
+    /// Shows the list. `is_any` means that an image was shown before.
     fn rows(&mut self, mut is_any: bool, view: &mut dyn View) -> Result<()> {
         let Subject { store, scope, indexes: [top, nested], memory, fault: first_fault, .. } = self;
         docker_images(store, top, &mut |item| {
@@ -305,8 +304,7 @@ impl Subject<'_, '_> {
     }
 }
 
-/// Returns whether an entry leads to the whole documents of an image, and one of the wanted
-/// platform.
+/// Returns whether an entry leads to all documents of an image of the wanted platform.
 fn is_image(
     store: &Store<'_>,
     scope: &Scope<'_>,
@@ -349,7 +347,7 @@ fn contents<'r>(
 }
 
 impl<'a> Row<'a> {
-    /// Nothing but a digest.
+    /// Returns a row with only a digest.
     fn of(digest: &'a Digest) -> Row<'a> {
         let (tag, platform) = (Text::EMPTY, Platform::default());
         Row {
@@ -366,7 +364,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// An image, and what its configuration says, which counts more than an index.
+    /// Adds an image and its configuration, which overrides the index.
     fn image(&mut self, config: &Config<'a>, layers: &'a [Layer]) {
         (self.kind, self.layers) = ("image", layers);
         self.platform = Platform::of(config);

@@ -8,16 +8,16 @@ use crate::sys::signal::SIGKILL;
 use crate::sys::{Errno, process};
 use crate::{Context, Error, Result};
 
-/// Which processes get the signal.
+/// The processes that get the signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Target {
-    /// The container's own process. SIGKILL ends the others with it.
+    /// The container's own process. Its SIGKILL ends the others, too.
     Process,
     /// All processes of the container.
     All,
 }
 
-/// Sends `signal`; 0 only asks whether a process would get one.
+/// Sends `signal`; 0 only checks whether a process exists.
 pub fn kill(
     root: &Root,
     id: Id<'_>,
@@ -27,7 +27,7 @@ pub fn kill(
 ) -> Result<()> {
     let directory = root.container(id)?;
     let state = directory.read(&mut memory.container.state)?;
-    // Without a cgroup the config tells which processes are the container's.
+    // Without a cgroup the container's processes are found by its namespaces.
     let namespaces = match signal == SIGKILL || state.cgroup.is_empty() {
         true => directory.read_config(&mut memory.config).and_then(spec::read_namespaces).ok(),
         false => None,
@@ -36,8 +36,8 @@ pub fn kill(
     if target == Target::All {
         return state.signal_all(all, signal);
     }
-    // In its own pid namespace the first process takes all others with it. Otherwise, as in runc,
-    // we kill each of them.
+    // The end of a pid namespace's first process ends all others. Without one we kill each process,
+    // as runc does.
     if signal == SIGKILL && namespaces.is_some_and(|kinds| kinds & CLONE_NEWPID == 0) {
         let mut count = 0;
         state.each_process(all, &mut |_| count += 1)?;
@@ -52,7 +52,7 @@ pub fn kill(
         _ => Err(Errno::ESRCH),
     };
     match sent {
-        // The words that containerd looks for.
+        // containerd looks for these words.
         Err(Errno::ESRCH) => {
             Err(Error::new(format_args!("container not running: {}", directory.id())))
         }

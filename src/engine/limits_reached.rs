@@ -1,4 +1,5 @@
-//! Limits that a container has reached: reported at its end, as its exit status does not show them.
+//! Limits that a container has reached. They are reported at its end, because its exit status does
+//! not show them.
 
 use super::{Notice, Notices};
 use crate::cgroup::Cgroup;
@@ -7,7 +8,7 @@ use crate::sys::process::Ended;
 use crate::sys::signal::SIGKILL;
 use core::ffi::CStr;
 
-/// Gives notice of each limit that the container, which ended with `status`, has reached.
+/// Sends a notice for each limit that the container reached. It ended with `status`.
 pub fn report(state: &State<'_>, status: u8, notices: Notices<'_>) {
     let Ok(Some(group)) = state.group() else { return };
     let group = &group;
@@ -21,7 +22,7 @@ pub fn report(state: &State<'_>, status: u8, notices: Notices<'_>) {
     }
 }
 
-/// Returns the number behind `key` in a file with a line for each; 0 if there is none.
+/// Returns the number after `key` in a file with a line for each, or 0.
 fn count(group: &Cgroup, file: &CStr, key: &str) -> u64 {
     let mut buffer = [0; 512];
     let text = group.read(file, &mut buffer).unwrap_or_default();

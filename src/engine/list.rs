@@ -7,8 +7,8 @@ use crate::io::passwd::{End, Field, Table};
 use crate::sys::{Errno, process};
 use core::fmt::Write;
 
-/// Calls `see` with each container. One that cannot be read is a notice; one that disappears
-/// meanwhile is left out.
+/// Calls `see` with each container. An unreadable one is a notice; one that disappears meanwhile is
+/// skipped.
 pub fn each(
     root: &Root,
     space: &mut StateMemory,
@@ -32,7 +32,8 @@ pub fn each(
     })
 }
 
-/// Returns the owner's name, or `#` and its number: the caller, as we read no other user's state.
+/// Returns the owner's name, or `#` and its ID. It is the caller, because we read no other user's
+/// state.
 pub fn owner() -> Result<Field> {
     let uid = process::effective_uid();
     let mut table = Table::open_on_host(c"/etc/passwd")?;

@@ -1,4 +1,4 @@
-//! The files that all layers of an image together come to, without unpacking them.
+//! The merged tree of an image's layers, without unpacking them.
 
 use super::EngineMemory;
 use super::resolve::{ImageQuery, resolve};
@@ -6,7 +6,7 @@ use crate::io::observer::Observer;
 use crate::rootfs::tree::{Tree, merge};
 use crate::{Result, bundle};
 
-/// Verifies an image. Returns its files.
+/// Verifies an image. Returns its merged tree.
 pub fn list_files(
     image: &ImageQuery<'_>,
     watch: &dyn Observer,

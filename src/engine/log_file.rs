@@ -8,7 +8,7 @@ use core::ffi::CStr;
 
 /// Opens the file, or makes it, and sends all further messages to its end.
 pub fn open_log(name: &CStr) -> Result<()> {
-    // O_NONBLOCK: neither a FIFO without a reader nor a full one may stop a container.
+    // O_NONBLOCK, because neither a FIFO without a reader nor a full one may stop a container.
     let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND | fs::O_NONBLOCK | fs::O_NOCTTY;
     let file = match fs::open(CWD, name, flags, 0o644) {
         Err(Errno::ENXIO) => {

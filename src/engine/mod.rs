@@ -1,8 +1,8 @@
-//! Use cases: what a command or PID 1 does once its words are read. A use case takes one struct and
-//! returns one result.
+//! Use cases: the work of a command or of PID 1 after its words are parsed. A use case takes one
+//! struct and returns one result.
 //!
-//! This room owns no words of a command line and prints nothing. What the user should hear of while
-//! a use case goes on is a [`Notice`] to the caller.
+//! This room parses no command line and prints nothing. While a use case goes on, it sends a
+//! [`Notice`] to the caller.
 
 mod archive_file;
 pub mod bundle;
@@ -52,30 +52,30 @@ use crate::sys::arena::Word;
 use crate::sys::signal::{self, SignalSet};
 use crate::{Context, Result};
 
-/// What the use cases borrow.
+/// The use cases' buffers.
 pub struct EngineMemory {
-    /// Reading an image: its documents and the list of its layers.
+    /// For an image's documents and the list of its layers.
     pub image: ImageMemory,
-    /// What is where in an oci-archive.
+    /// For an archive's table of contents.
     pub archive: ArchiveMemory,
-    /// Unpacking layers.
+    /// For unpacking layers.
     pub unpack: UnpackMemory,
-    /// Taking an image elsewhere.
+    /// For copying an image.
     pub export: TargetMemory,
-    /// Text of one container's arguments, environment and names.
+    /// One container's arguments, environment and names.
     pub strings: [u8; STRINGS_BYTES],
     /// Its lists: mounts, devices, hooks, rules.
     pub lists: [Word; SpecMemory::LISTS],
     /// A container's config.json.
     pub config: [u8; CONFIG_BYTES],
-    /// The process that exec is given.
+    /// The process file of exec.
     pub process: [u8; PROCESS_BYTES],
-    /// Starting a container.
+    /// For starting a container.
     pub container: ContainerMemory,
 }
 
 impl EngineMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: EngineMemory = EngineMemory {
         image: ImageMemory::EMPTY,
         archive: ArchiveMemory::EMPTY,
@@ -89,7 +89,7 @@ impl EngineMemory {
     };
 }
 
-/// What is done on a container with this state, and space for texts.
+/// Gets a container's state, and a buffer for texts.
 pub type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<()>;
 
 /// Whether the caller stays with a process in the foreground.
@@ -127,8 +127,8 @@ pub fn with(
     work(&directory, &state, &mut memory.strings)
 }
 
-/// Blocks all signals. Called before a process is made, so that no signal that comes meanwhile is
-/// lost or ends us.
+/// Blocks all signals. Called before a process is made, so that a signal is neither lost nor ends
+/// us.
 fn hold_signals() -> Result<()> {
     signal::set_mask(SignalSet::ALL).doing("block signals")
 }

@@ -1,4 +1,4 @@
-//! What the user should hear of although a use case goes on. The front door decides how to say it.
+//! Notices to the user while a use case goes on. The front door prints them.
 
 use crate::Error;
 use crate::io::lossy::LossyC;
@@ -7,29 +7,29 @@ use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// Something the user should hear of. The use case goes on.
+/// A notice to the user. The use case goes on.
 pub enum Notice<'a> {
-    /// This failed, and the use case goes on without it.
+    /// A step failed, and the use case goes on without it.
     Failed(&'a Error),
-    /// The kernel killed a process for want of memory.
+    /// The kernel killed a process for lack of memory.
     OutOfMemory {
         /// It was the container's own process.
         is_own: bool,
         /// memory.max, in bytes.
         limit: Option<u64>,
     },
-    /// So many processes could not be made.
+    /// Processes could not be made.
     TooManyProcesses {
-        /// How many.
+        /// Their number.
         failed: u64,
         /// pids.max.
         limit: Option<u64>,
     },
-    /// This bundle is not the one that was made for the container: it is not removed.
+    /// The bundle's directory is not the container's, so it is not removed.
     OtherBundle(&'a CStr),
-    /// After a failure not everything that was made could be removed.
+    /// The cleanup after a failure is incomplete.
     NotRemoved(Errno),
-    /// Text for config.json was not UTF-8, and JSON has nothing else.
+    /// Text for config.json was not UTF-8, which JSON requires.
     Replaced,
     /// The process could not join the container's cgroup: it is in the caller's.
     CgroupOfCaller(Errno),
@@ -37,9 +37,9 @@ pub enum Notice<'a> {
     LiftableLimits,
     /// The machine has no cgroup for the container, which has no limits.
     NoCgroup(&'a Error),
-    /// The kernel has no device rules: the container's root has no devices.
+    /// The kernel has no device rules, so the container's root directory has no devices.
     NoDeviceRules(&'a Error),
-    /// The layout that is copied to cannot be locked.
+    /// The target layout cannot be locked.
     NotLocked(Errno),
     /// Another copy has locked the layout.
     WaitsForCopy,
@@ -53,7 +53,7 @@ pub enum Notice<'a> {
     SkippedXattrs(u64),
 }
 
-/// Takes notices as they come.
+/// Receives notices.
 pub type Notices<'n> = &'n dyn Fn(&Notice<'_>);
 
 impl Display for Notice<'_> {
@@ -107,7 +107,7 @@ impl Display for Notice<'_> {
     }
 }
 
-/// Bytes in the largest unit that they are a multiple of.
+/// Bytes, in the largest unit that divides them.
 struct Bytes(u64);
 
 impl Display for Bytes {

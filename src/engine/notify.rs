@@ -1,4 +1,4 @@
-//! Who hears of a container's process: the console socket, the pidfd socket, the pid file.
+//! The receivers of a container's process: the console socket, the pidfd socket, the pid file.
 
 use super::Attach;
 use crate::container::{Running, Stdio};
@@ -22,8 +22,8 @@ pub struct Listeners<'a> {
     pub pid_file: Option<&'a CStr>,
 }
 
-/// Where a container's terminal goes, and who hears of its process: what is named relative to where
-/// we are, looked up before the bundle is entered.
+/// The socket for a container's terminal, and the receivers of its process. Relative paths are
+/// resolved before the bundle becomes the current directory.
 pub struct Notify<'a> {
     console: Option<Fd>,
     pidfd: Option<Fd>,
@@ -32,7 +32,7 @@ pub struct Notify<'a> {
 }
 
 impl<'a> Notify<'a> {
-    /// Connects to the two sockets, and remembers where the file will be.
+    /// Connects to the two sockets, and opens the file's directory.
     pub fn connect(listeners: &Listeners<'a>) -> Result<Notify<'a>> {
         let Listeners { console, pidfd, pid_file } = *listeners;
         let connect = |what: &str, path: Option<&CStr>| {
@@ -46,7 +46,7 @@ impl<'a> Notify<'a> {
         })
     }
 
-    /// Standard streams for a process that has a terminal or none, and is left alone or not.
+    /// Returns the standard streams of a process, with or without a terminal, attended or detached.
     pub fn stdio(
         &self,
         process: &Process<'_>,
@@ -65,7 +65,7 @@ impl<'a> Notify<'a> {
         }
     }
 
-    /// Sends the process to all of them.
+    /// Sends the process to all receivers.
     pub fn send(&self, running: &Running) -> Result<()> {
         if let (Some(console), Some(master)) = (&self.console, &running.terminal) {
             let send = socket::send(console.by_ref(), b"/dev/ptmx", Some(master.by_ref()));
@@ -84,11 +84,11 @@ impl<'a> Notify<'a> {
     }
 }
 
-/// Whole under its name, or not there.
+/// Writes the pid file completely, or not at all.
 fn write_pid(directory: FdRef<'_>, path: &CStr, pid: i32) -> crate::sys::Result<()> {
     let mut partial = PathBuf::from_bytes(path.to_bytes())?;
     partial.push_bytes(b".partial-")?;
-    // A new name: neither another user's link nor another file of the caller's.
+    // A new name avoids another user's link and another file of the caller.
     let file = unique::file(directory, &mut partial, 0o666)?;
     let mut text = PathBuf::new();
     text.set(format_args!("{pid}"))?;

@@ -31,7 +31,7 @@ pub fn freeze(root: &Root, id: Id<'_>, wanted: Freezing, memory: &mut EngineMemo
     })
 }
 
-/// Returns the container's cgroup, which the caller needs.
+/// Returns the container's cgroup, or an error if it has none.
 pub(super) fn group(directory: &Directory<'_>, state: &State<'_>) -> Result<Cgroup> {
     state
         .group()?

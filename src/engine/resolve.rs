@@ -1,5 +1,5 @@
-//! Finds an image by its name: `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`, as
-//! skopeo and podman write it. `-` is standard input.
+//! Finds an image by its name in the form of skopeo and podman:
+//! `[oci:|oci-archive:|docker-archive:]PATH[:TAG|:@INDEX][@DIGEST]`. `-` is stdin.
 
 use super::archive_file::{inflated, keep, spool};
 use crate::codec::digest::Digest;
@@ -17,16 +17,16 @@ use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// Where an image is, by the word before its path.
+/// The kind of an image's source, by the word before its path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
-    /// None: what is there says it.
+    /// No word: the source's content decides.
     Any,
     /// A layout in a directory.
     Oci,
     /// A layout in a tar.
     OciArchive,
-    /// What `docker save` writes.
+    /// An archive of `docker save`.
     DockerArchive,
 }
 
@@ -52,7 +52,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
 ];
 const NO_NETWORK: &str = "ocinit has no network, and IMAGE is a path";
 
-/// The command that makes a layout from an image that is elsewhere.
+/// The command that makes a layout from an image in a registry or storage.
 struct GetImage<'a> {
     prefix: &'a str,
     name: &'a str,
@@ -81,7 +81,7 @@ fn is_name(path: &str) -> bool {
     !is_path && !bytes.is_empty() && !bytes.ends_with(b".tar")
 }
 
-/// The transport, and what follows it.
+/// Returns the transport, and the text after it.
 pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
     let text =
         words.to_str().map_err(|_| Error::new(format_args!("{}: not UTF-8", LossyC(words))))?;
@@ -91,28 +91,28 @@ pub fn transport(words: &CStr) -> Result<(Transport, &str)> {
     Ok(known.unwrap_or((Transport::Any, text)))
 }
 
-/// Which image is meant.
+/// The selection of an image.
 pub struct ImageQuery<'a> {
-    /// The name.
+    /// The name on the command line.
     pub name: &'a CStr,
     /// The platform, if it is not this machine's.
     pub platform: Option<Target<'a>>,
-    /// The tag, if the name does not say it.
+    /// The tag, if the name has none.
     pub reference: Option<&'a CStr>,
-    /// Ends the reading of a compressed archive that is too large.
+    /// Aborts reading a compressed archive that is too large.
     pub limit: &'a dyn Observer,
 }
 
-/// An image, and the store that holds all of its layers.
+/// An image, and the store of its layers.
 pub struct Resolved<'m> {
-    /// Where it is.
+    /// The source of its blobs.
     pub store: Store<'m>,
     /// Its documents.
     pub image: Image<'m>,
 }
 
 impl Resolved<'_> {
-    /// Returns how many bytes its layers take as they are stored.
+    /// Returns the sum of its layers' stored bytes.
     pub fn bytes(&self) -> u64 {
         self.image.layers.iter().map(|layer| layer.size).sum()
     }
@@ -132,7 +132,7 @@ pub fn resolve<'m>(
     Ok(resolved)
 }
 
-/// Finds the image in a store that is open.
+/// Finds the image in an open store.
 pub fn in_store<'m>(
     store: Store<'m>,
     wanted: &Wanted<'_>,
@@ -142,7 +142,7 @@ pub fn in_store<'m>(
     Ok(Resolved { store, image })
 }
 
-/// Opens the store that the image's name begins with. Returns also which of its images is wanted.
+/// Opens the store in the image's name. Returns it, and the selection of its image.
 pub fn open<'m, 'w>(
     query: &ImageQuery<'w>,
     memory: &'m mut ArchiveMemory,
@@ -207,7 +207,7 @@ pub fn open<'m, 'w>(
     Ok((store.context("image", &shown)?, wanted))
 }
 
-/// Returns the file itself, or a nameless one with the content of a pipe or compressed archive.
+/// Returns the file itself, or an unnamed one with the content of a pipe or compressed archive.
 fn whole(file: Fd, limit: &dyn Observer, unpack: &mut UnpackMemory) -> Result<(Fd, fs::Stat)> {
     let mut file = file;
     let mut stat = fs::stat(file.by_ref(), c"").doing("stat")?;
@@ -238,13 +238,13 @@ fn open_path(path: &str, flags: i32) -> sys::Result<Fd> {
 
 const _: () = assert!(crate::limits::STRINGS_BYTES >= 2 * DOCUMENT_BYTES);
 
-/// Two buffers for indexes, out of one that no command needs before an image is chosen.
+/// Returns two buffers for indexes, from one that is unused until an image is chosen.
 pub fn index_buffers(strings: &mut [u8]) -> [&mut [u8; DOCUMENT_BYTES]; 2] {
     let (one, rest) = strings.split_first_chunk_mut().expect("it is larger than two documents");
     [one, rest.first_chunk_mut().expect("it is larger than two documents")]
 }
 
-/// The path, and what follows it; a path that is there is taken whole.
+/// Returns the path and the selection after it. An existing path is taken whole.
 pub fn split(text: &str) -> Result<(&str, Wanted<'_>)> {
     let mut wanted = Wanted::default();
     if !matches!(open_path(text, fs::O_PATH), Err(Errno::ENOENT | Errno::ENOTDIR)) {

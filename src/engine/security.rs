@@ -1,4 +1,4 @@
-//! The seccomp profile that the user chose for an image's container.
+//! The user's seccomp profile for an image's container.
 
 use crate::bundle::{Given, Security};
 use crate::codec::json::{self, Writer};
@@ -11,8 +11,8 @@ use crate::spec::settings::{Draft, Filter};
 use crate::spec::{self, SpecMemory};
 use crate::{Context, Result};
 
-/// Reads the seccomp profile to the first buffer and resolves it to the second. It is compiled once
-/// here, so that its errors come before anything is made.
+/// Reads the seccomp profile to the first buffer and resolves it to the second. Compiles it once
+/// here, so that its errors come before any effect.
 pub fn read<'m>(
     draft: &'m Draft<'_>,
     [text, resolved]: [&'m mut [u8]; 2],

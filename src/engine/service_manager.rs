@@ -1,4 +1,4 @@
-//! What a service manager hands over: sockets (sd_listen_fds(3)), and where it listens for READY=1.
+//! Handover from a service manager: sockets (sd_listen_fds(3)), and its socket for READY=1.
 
 use crate::container::notify::{self, Relay};
 use crate::container::state::{Id, Root};
@@ -10,7 +10,8 @@ use crate::sys::{Errno, fd, process};
 use crate::{Context, Error, Result};
 use core::fmt;
 
-/// Returns how many sockets, from 3 up, a service manager has passed to us (sd_listen_fds(3)).
+/// Returns the number of sockets, from fd 3 up, that a service manager passed to us
+/// (sd_listen_fds(3)).
 pub fn listening() -> u32 {
     let number =
         |name: &str| process::variable(name.as_bytes()).and_then(|text| decimal(text.to_bytes()));
@@ -51,7 +52,7 @@ pub fn environment<'m>(
         |text: fmt::Arguments<'_>| words.push_format(text).and_then(|()| words.end_word());
     if is_listening {
         add(format_args!("{LISTEN_FDS}={listening}"))?;
-        // Its pid as it sees it, in its own pid namespace.
+        // Its pid in its own pid namespace.
         add(format_args!("{LISTEN_PID}=1"))?;
     }
     if relay.is_some() {
@@ -65,12 +66,12 @@ pub fn environment<'m>(
     Ok(words.finish_words())
 }
 
-/// Returns how many fds from 3 up the process keeps: `typed` ones after the `handed` ones. All of
-/// them must be open.
+/// Returns the number of fds from 3 up that the process keeps: the `handed` ones, and then `typed`
+/// ones. All of them must be open.
 pub fn preserved(typed: u32, handed: u32) -> Result<u32> {
     for number in 0..handed + typed {
         let descriptor = 3 + number;
-        // One of ours with this number would show the container the host.
+        // A fd of ours with this number would give the container access to the host.
         if fd::is_inherited(descriptor) {
             continue;
         }
@@ -79,14 +80,14 @@ pub fn preserved(typed: u32, handed: u32) -> Result<u32> {
         } else {
             ("--preserve-fds", number - handed)
         };
-        // In runc's words, too.
+        // runc's words are included.
         let text = format_args!("{option}: descriptor {descriptor} is not open (preserved-fd {n})");
         return Err(Error::with_errno(text, Errno::EBADF));
     }
     Ok(handed + typed)
 }
 
-/// Returns the mount of the state's directory that will hold the process's notification socket.
+/// Returns the mount of the state directory that will hold the process's notification socket.
 pub fn notifications<'m>(
     root: &Root,
     id: Id<'_>,

@@ -1,9 +1,8 @@
-//! The directory or file that a command fills: whole under its name, or not there at all.
+//! The directory or file that a command makes: complete under its name, or absent.
 //!
-//! One that is missing is made under a random name that says it is partial, and renamed at the end;
-//! a directory that is there must be empty and is filled in place, for it may be a mount point. A
-//! failure restores the former state; the next command for the same path removes the rests of a
-//! killed one.
+//! A new one has a random partial name until the end, when it is renamed. An existing directory
+//! must be empty, and is filled in place, because it may be a mount point. A failure restores the
+//! former state. The next command for the same path removes leftovers of a killed one.
 
 use super::{Notice, Notices};
 use crate::io::lossy::LossyC;
@@ -16,24 +15,23 @@ use crate::sys::{self, Errno, fs};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// A directory or file that is being filled. Dropped before [`Staged::commit`], it takes back what was
-/// made.
+/// A directory or file in progress. On drop before [`Staged::commit`] it is removed.
 pub struct Staged<'n> {
     file: Fd,
     is_directory: bool,
-    /// Where it will be.
+    /// Its final path.
     path: &'n CStr,
-    /// Where it is until then; empty where it is there already.
+    /// Its partial path, or empty if it is filled in place.
     partial: &'n PathBuf,
-    /// Its owner, mode and time before.
+    /// Former owner, mode and time.
     before: fs::Stat,
     kept: bool,
     notices: Notices<'n>,
 }
 
 impl<'n> Staged<'n> {
-    /// Makes the directory `path` with these permissions, or takes it where it is empty. `what`
-    /// says what it is for, in errors; the name that it has meanwhile is put into `partial`.
+    /// Makes the directory `path` with this mode, or accepts an empty one. Errors name its purpose
+    /// `what`. `partial` gets its partial name.
     pub fn make(
         what: &str,
         path: &'n CStr,
@@ -45,7 +43,7 @@ impl<'n> Staged<'n> {
         Staged::new(file, true, path, partial, notices)
     }
 
-    /// Makes a file, of which nothing has the name.
+    /// Makes a file. An existing one is an error.
     pub fn make_file(
         what: &str,
         path: &'n CStr,
@@ -56,7 +54,7 @@ impl<'n> Staged<'n> {
         Staged::new(file, false, path, partial, notices)
     }
 
-    /// An empty directory that is there, and is filled in place.
+    /// Accepts an existing empty directory, to fill it in place.
     pub fn fill(
         directory: Fd,
         path: &'n CStr,
@@ -66,7 +64,7 @@ impl<'n> Staged<'n> {
         Staged::new(directory, true, path, none, notices)
     }
 
-    /// A target that stays, even on failure: the caller takes back what it wrote.
+    /// Returns a target that stays, even on failure: the caller removes its own files.
     pub fn of(file: Fd, none: &'n PathBuf, notices: Notices<'n>) -> Result<Staged<'n>> {
         let mut place = Staged::new(file, false, c"", none, notices)?;
         place.kept = true;
@@ -84,22 +82,22 @@ impl<'n> Staged<'n> {
         Ok(Staged { file, is_directory, path, partial, before, kept: false, notices })
     }
 
-    /// The file to be filled, or the directory.
+    /// Returns the file or the directory to fill.
     pub fn file(&self) -> FdRef<'_> {
         self.file.by_ref()
     }
 
-    /// It is a directory that was there, empty, before it was filled.
+    /// Returns true if the directory existed before, empty.
     pub fn is_filled_in_place(&self) -> bool {
         self.is_directory && self.partial.as_bytes().is_empty()
     }
 
-    /// All is there: it gets its name. EEXIST or ENOTEMPTY: something else has got it meanwhile.
+    /// Gives the complete target its name. EEXIST or ENOTEMPTY: another process has taken the name.
     pub fn commit(mut self) -> Result<()> {
         if !self.partial.as_bytes().is_empty() {
             let partial = self.partial.as_c_str();
             let renamed = match self.is_directory {
-                // Over nothing, or over an empty directory.
+                // The name is free, or an empty directory.
                 true => fs::rename(CWD, partial, CWD, self.path, 0),
                 false => name_file(partial, self.path),
             };
@@ -109,13 +107,13 @@ impl<'n> Staged<'n> {
         Ok(())
     }
 
-    /// Takes back what was made.
+    /// Removes what was made.
     fn undo(&self) -> sys::Result<()> {
         if self.is_directory {
             remove::children(self.file())?;
         }
         match self.partial.as_bytes() {
-            // A layer may have set what the directory itself is.
+            // A layer may have set the directory's own attributes.
             b"" => {
                 let (directory, before) = (self.file(), &self.before);
                 fs::chown(directory, c"", before.uid, before.gid)?;
@@ -138,10 +136,10 @@ impl Drop for Staged<'_> {
     }
 }
 
-/// Gives a file its name, unless something has it.
+/// Gives a file its name, unless that exists.
 fn name_file(partial: &CStr, path: &CStr) -> sys::Result<()> {
     match fs::rename(CWD, partial, CWD, path, libc::RENAME_NOREPLACE) {
-        // The file system does not know the flag; link(2) does not replace either.
+        // The file system does not know the flag. link(2) does not replace a file either.
         Err(Errno::EINVAL | Errno::ENOSYS) => {
             fs::link(CWD, partial, CWD, path)?;
             fs::unlink(CWD, partial)
@@ -163,7 +161,7 @@ fn open(path: &CStr, mode: u32, partial: &mut PathBuf) -> Result<Fd> {
     }
 }
 
-/// Whether nothing is in a directory.
+/// Returns whether a directory is empty.
 pub fn is_empty(directory: FdRef<'_>) -> Result<bool> {
     let directory = fs::open(directory, c".", fs::O_RDONLY | fs::O_DIRECTORY, 0).doing("open")?;
     let mut buffer = [0; 1024];
@@ -180,8 +178,8 @@ fn create(path: &CStr, mode: u32, partial: &mut PathBuf) -> Result<Fd> {
     check_free(name.as_c_str())?;
     set_partial(partial, name.as_bytes()).doing("create")?;
     let directory = unique::directory(CWD, partial, mode).doing("create")?;
-    // Neither the caller's umask nor the time of day: what layers do not say of the root is the
-    // same in every run.
+    // Neither umask nor time of day: attributes of the root that no layer sets are equal in every
+    // run.
     let set = fs::chmod_fd(directory.by_ref(), mode);
     set.and_then(|()| fs::set_times(directory.by_ref(), c"", fs::Time::default()))
         .doing("create")?;
@@ -194,7 +192,7 @@ fn open_file(path: &CStr, partial: &mut PathBuf) -> Result<Fd> {
     unique::file(CWD, partial, 0o644).doing("create")
 }
 
-/// An error, before any work, unless nothing has this name and its directory is there.
+/// Returns an error before any work, unless the name is free and its directory exists.
 fn check_free(path: &CStr) -> Result<()> {
     let there = match fs::stat(CWD, path) {
         Ok(there) => there,
@@ -221,7 +219,7 @@ fn check_free(path: &CStr) -> Result<()> {
     )))
 }
 
-/// The directory of a path, and its last component.
+/// Returns the directory of a path, and its last component.
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&byte| byte == b'/') {
         None => (b".", path),
@@ -230,8 +228,7 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The beginning of the name that it has until all is there. Rests of killed commands that have it
-/// are removed.
+/// Sets the prefix of the partial name. Removes leftovers of killed commands with this prefix.
 fn set_partial(partial: &mut PathBuf, path: &[u8]) -> sys::Result<()> {
     const MARK: &[u8] = b".partial-";
     let (parent, last) = split(path);

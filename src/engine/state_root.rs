@@ -42,7 +42,7 @@ impl StateRoot<'_> {
         let is_given = self.given.is_some();
         let mut root = Root::open(path, missing);
         if !is_given && missing == Missing::Make && process::effective_uid() != 0 {
-            // Another user's root: no container's directory could be made in it.
+            // Another user's root, in which no container's directory can be made.
             let access =
                 fs::access(CWD, path, libc::W_OK | libc::X_OK).on("open the state's root", path);
             root = root.and_then(|root| access.map(|()| root));
@@ -80,7 +80,7 @@ enum Place {
     Other,
 }
 
-/// If the caller may not use the default root, the error names another.
+/// If the caller may not use the default root, the error suggests another.
 fn advise(error: Error) -> Error {
     match error.errno() {
         Errno::EACCES | Errno::EPERM | Errno::EROFS if process::effective_uid() != 0 => {

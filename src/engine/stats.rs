@@ -1,7 +1,7 @@
-//! What a control group has used, as runc's `events` writes it: names and layout are those of
-//! cgroups of version 1.
+//! A cgroup's statistics in the form of runc's `events`: its names and layout are those of cgroup
+//! v1.
 //!
-//! What version 2 does not count is 0 or left out, as runc does it.
+//! Values that cgroup v2 does not count are 0 or absent, as in runc.
 
 use crate::cgroup::Cgroup;
 use crate::codec::json::Writer;
@@ -9,18 +9,18 @@ use crate::io::path::PathBuf;
 use crate::io::text::{decimal, words};
 use crate::sys::fs;
 
-/// The files of a group, and room for one of them.
+/// The files of a cgroup, and a buffer for one of them.
 pub struct Files<'a> {
-    /// The group.
+    /// The cgroup.
     pub group: &'a Cgroup,
-    /// Room for the largest file, and for names.
+    /// Large enough for the largest file, and for names.
     pub buffer: &'a mut [u8],
 }
 
-/// What there is, in order. `NAME{`: an object, up to its `}`. `NAME=SOURCE`: a number, which
-/// `NAME?SOURCE` leaves out where it is 0 or has no end, as Go and runc do. A source is `FILE` or
-/// `FILE/KEY`, in nanoseconds where a `*` follows; several of them with `+` between are added; `0`
-/// is what version 2 does not count. `!` is what has a function.
+/// The members in order. `NAME{` begins an object, `}` ends it. `NAME=SOURCE` is a number.
+/// `NAME?SOURCE` leaves it out if it is 0 or "max", as Go and runc do. A source is `FILE` or
+/// `FILE/KEY`; a `*` after it means nanoseconds. A `+` adds several. `0` is a value that cgroup v2
+/// does not count. `!` has a function of its own.
 const LAYOUT: &str = "cpu{ usage{ total?cpu.stat/usage_usec* kernel=cpu.stat/system_usec* user=cpu.stat/user_usec* } \
      throttling{ periods?cpu.stat/nr_periods throttledPeriods?cpu.stat/nr_throttled \
      throttledTime?cpu.stat/throttled_usec* } !cpu } \
@@ -30,7 +30,7 @@ const LAYOUT: &str = "cpu{ usage{ total?cpu.stat/usage_usec* kernel=cpu.stat/sys
      swap{ limit=memory.swap.max+memory.max usage?memory.swap.current+memory.current failcnt=0 } \
      kernel{ limit=0 failcnt=0 } kernelTCP{ limit=0 failcnt=0 } !raw !memory } \
      pids{ !pids limit?pids.max } blkio{ !io !io-pressure } hugetlb{ !huge } intel_rdt{ }";
-/// A device's numbers in io.stat, two for each list, and what they are called there.
+/// A device's numbers in io.stat, two for each list, and their names in the lists.
 const IO: [(&str, &str, &[u8]); 4] = [
     ("ioServiceBytesRecursive", "rbytes=", b"Read"),
     ("ioServiceBytesRecursive", "wbytes=", b"Write"),
@@ -38,7 +38,7 @@ const IO: [(&str, &str, &[u8]); 4] = [
     ("ioServicedRecursive", "wios=", b"Write"),
 ];
 
-/// The number behind a key, in a file with a line for each.
+/// Returns the number after a key, in a file with a line for each.
 pub fn number(text: &[u8], key: &[u8]) -> Option<u64> {
     text.split(|byte| *byte == b'\n')
         .find_map(|line| decimal(line.strip_prefix(key)?.strip_prefix(b" ")?))
@@ -54,7 +54,7 @@ impl Files<'_> {
                 b"!pids" => {
                     let mut count = self.number(b"pids.current");
                     if count == 0 {
-                        // Without that controller they are counted.
+                        // Without the pids controller they are counted.
                         let _ = self.group.each_process(&mut |_| count += 1);
                     }
                     unless_zero(json, "current", count);
@@ -79,7 +79,7 @@ impl Files<'_> {
         json.key("network_interfaces").null();
     }
 
-    /// A number of a file, 0 where it is not there; `max` is the largest there is.
+    /// Returns a number of a file, or 0 if the file is missing. `max` is the largest number.
     fn number(&mut self, source: &[u8]) -> u64 {
         let (source, unit) = source.strip_suffix(b"*").map_or((source, 1), |source| (source, 1000));
         let mut parts = source.split(|byte| *byte == b'/');
@@ -92,7 +92,7 @@ impl Files<'_> {
         value.unwrap_or(0) * unit
     }
 
-    /// A file's text; nothing where the group has no such file.
+    /// Returns a file's text, or nothing if the file is missing.
     fn text(&mut self, name: &[u8]) -> &[u8] {
         let name = PathBuf::from_bytes(name).unwrap_or_default();
         self.group.read(name.as_c_str(), self.buffer).unwrap_or_default()
@@ -112,7 +112,7 @@ impl Files<'_> {
         }
     }
 
-    /// Writes pressure stall information; nothing if the kernel does not count it.
+    /// Writes pressure stall information, if the kernel counts it.
     fn pressure(&mut self, json: &mut Writer<'_>, file: &[u8]) {
         let text = self.text(file);
         if text.is_empty() {
@@ -172,7 +172,7 @@ impl Files<'_> {
         }
     }
 
-    /// The sizes are in the names of the group's files.
+    /// The page sizes are in the names of the cgroup's files.
     fn huge_pages(&mut self, json: &mut Writer<'_>) {
         let directory = fs::open(self.group.directory(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0);
         while let Ok(directory) = &directory
@@ -198,7 +198,7 @@ impl Files<'_> {
     }
 }
 
-/// A number without the zeros at the end of its fraction: `4.10` is 4.1.
+/// Returns a number without trailing zeros of its fraction: `4.10` is 4.1.
 fn as_go_has_it(number: &[u8]) -> &str {
     let mut number = number;
     if number.contains(&b'.') {
@@ -210,7 +210,7 @@ fn as_go_has_it(number: &[u8]) -> &str {
     core::str::from_utf8(number).unwrap_or("0")
 }
 
-/// Go leaves out what is 0.
+/// Writes a number unless it is 0, as Go does.
 fn unless_zero(json: &mut Writer<'_>, key: &str, value: u64) {
     if value != 0 {
         json.key(key).number(value);

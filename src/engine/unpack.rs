@@ -1,4 +1,4 @@
-//! Unpacks an image, verified, in one pass.
+//! Unpacks and verifies an image in one pass.
 
 use super::resolve::{ImageQuery, Resolved, resolve};
 use super::staged::Staged;
@@ -11,11 +11,11 @@ use crate::sys::fd::FdRef;
 use crate::{Result, bundle};
 use core::ffi::CStr;
 
-/// What is unpacked, and where.
+/// An image and the target directory.
 pub struct Unpack<'a> {
     /// The image.
     pub image: ImageQuery<'a>,
-    /// The directory, which is made or is empty.
+    /// A new or empty directory.
     pub rootfs: &'a CStr,
     /// For an ordinary user, in a user namespace.
     pub is_rootless: bool,
@@ -41,7 +41,7 @@ pub fn unpack(
     Ok(())
 }
 
-/// Verifies all layers of an image and applies them to `root`, which is empty.
+/// Verifies all layers of an image and applies them to the empty directory `root`.
 pub fn make_rootfs(
     resolved: &Resolved<'_>,
     root: FdRef<'_>,

@@ -1,4 +1,4 @@
-//! Verifies an image, or all that is in a layout; writes nothing.
+//! Verifies an image, or all of a layout. It writes nothing.
 
 use super::EngineMemory;
 use super::resolve::{ImageQuery, index_buffers, open};
@@ -8,7 +8,7 @@ use crate::image::walk_index::Scope;
 use crate::io::observer::Observer;
 use crate::limits::BLOB_READ_BYTES;
 
-/// Reads every blob. Returns what was verified.
+/// Reads every blob. Returns the counts.
 pub fn verify(
     image: &ImageQuery<'_>,
     watch: &dyn Observer,

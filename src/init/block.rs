@@ -1,4 +1,4 @@
-//! The block devices that the kernel has, and how to wait for more.
+//! The kernel's block devices, and how to wait for more.
 
 use super::options::DiskSelector;
 use super::superblock::{self, Superblock};
@@ -14,29 +14,29 @@ use crate::{Context, Result};
 /// A disk or a partition.
 #[derive(Clone)]
 pub struct Disk {
-    /// The kernel's name for it, without `/dev/`.
+    /// The kernel's name without `/dev/`.
     pub name: Name,
-    /// The disk that it is a partition of.
+    /// The disk of a partition.
     pub parent: Option<Name>,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Nothing can be written to it.
+    /// The kernel refuses writes.
     pub read_only: bool,
 }
 
-/// Names of the next disks, in order.
+/// Names of the next disks, sorted.
 pub type Disks = heapless::Vec<Name, DISKS_AT_ONCE>;
 
-/// What is on a disk.
+/// The content of a disk.
 #[derive(Clone)]
 pub enum Content {
-    /// A tar, right on the device.
+    /// A tar, directly on the device.
     Archive,
     /// A file system.
     FileSystem(Superblock),
     /// Only a boot sector's mark: file systems are on its partitions.
     Partitions,
-    /// Nothing known here.
+    /// Unknown content.
     Unknown,
 }
 
@@ -50,7 +50,7 @@ pub fn after(last: &mut Name, next: &mut Disks) -> Result<Option<Disk>> {
         let Some(name) = next.first().cloned() else { return Ok(None) };
         next.remove(0);
         last.clone_from(&name);
-        // An empty drive, a loop device without a file.
+        // A drive without a medium, or a loop device without a file.
         let sectors = sysfs::number(format_args!("/sys/class/block/{name}/size")).unwrap_or(0);
         if sectors > 0 {
             let read_only = sysfs::number(format_args!("/sys/class/block/{name}/ro")) == Some(1);
@@ -68,8 +68,7 @@ pub fn after(last: &mut Name, next: &mut Disks) -> Result<Option<Disk>> {
 fn names_after(last: &Name, next: &mut Disks) -> Result<()> {
     next.clear();
     sysfs::each_entry(c"/sys/class/block", &mut |name| {
-        // Not disks of memory, and not floppy drives, which take seconds to report that they are
-        // empty.
+        // Skip RAM disks, and floppy drives, which take seconds to report that they are empty.
         if !["ram", "zram", "fd"].iter().any(|prefix| name.starts_with(prefix))
             && name > last.as_str()
         {
@@ -79,7 +78,7 @@ fn names_after(last: &Name, next: &mut Disks) -> Result<()> {
     })
 }
 
-/// Inserts a name in order. If there is no room, the last name is dropped.
+/// Inserts a name in order. If the list is full, the last name is dropped.
 fn keep_first(names: &mut Disks, name: Name) {
     let at = names.iter().position(|other| name < *other).unwrap_or(names.len());
     if names.is_full() && at < names.len() {
@@ -89,7 +88,7 @@ fn keep_first(names: &mut Disks, name: Name) {
     let _ = names.insert(at, name);
 }
 
-/// The disk that a partition is on: `/sys/class/block/vda1` leads to `…/block/vda/vda1`.
+/// Returns the disk of a partition: `/sys/class/block/vda1` leads to `…/block/vda/vda1`.
 fn parent(name: &str) -> Option<Name> {
     sysfs::number(format_args!("/sys/class/block/{name}/partition"))?;
     let path = crate::io::path::PathBuf::format(format_args!("/sys/class/block/{name}")).ok()?;
@@ -100,7 +99,7 @@ fn parent(name: &str) -> Option<Name> {
 }
 
 impl Disk {
-    /// Opens it for reading. `None`: there is no medium in the drive.
+    /// Opens it for reading. Returns `None` if the drive has no medium.
     pub fn open(&self) -> Result<Option<Fd>> {
         let open =
             || fs::open(CWD, sysfs::device_node("block", &self.name)?.as_c_str(), O_RDONLY, 0);
@@ -110,7 +109,7 @@ impl Disk {
         }
     }
 
-    /// What is on it.
+    /// Returns its content.
     pub fn content(&self) -> Result<Content> {
         let Some(file) = self.open()? else { return Ok(Content::Unknown) };
         let section = Section { file, offset: 0, size: self.size };
@@ -125,7 +124,7 @@ impl Disk {
         Ok(found.map_or(otherwise, Content::FileSystem))
     }
 
-    /// Whether it is the one that is named. `content` is what is on it, where that could be read.
+    /// Returns whether `which` names it. `content` is its content, if readable.
     pub fn is(&self, which: DiskSelector<'_>, content: &Content) -> bool {
         let on_it = |test: &dyn Fn(&Superblock) -> bool| match content {
             Content::FileSystem(superblock) => test(superblock),
@@ -151,19 +150,19 @@ impl Disk {
     }
 }
 
-/// The kernel's word that a device came or changed.
+/// The kernel's messages about new and changed devices.
 pub struct Uevents {
     socket: Fd,
 }
 
 impl Uevents {
-    /// Hears everything from now on: to be opened before one looks at what is there.
+    /// Opens the socket. Callers do that before they list devices, so that no event is lost.
     pub fn open() -> Result<Uevents> {
         net::open_uevents().map(|socket| Uevents { socket }).doing("open netlink socket")
     }
 
-    /// Waits until some device changed; false at the deadline, in microseconds of the monotonic
-    /// clock.
+    /// Waits until a device changed. Returns false at the deadline, in microseconds of the
+    /// monotonic clock.
     pub fn wait(&self, deadline_us: u64) -> Result<bool> {
         loop {
             let left_us = deadline_us.saturating_sub(time::monotonic_us());
@@ -181,7 +180,7 @@ impl Uevents {
         }
     }
 
-    /// Forgets what came. An overflow (ENOBUFS) means that something did.
+    /// Reads and drops all messages. An overflow (ENOBUFS) means that there were some.
     fn drain(&self) {
         let mut buffer = [0; 512];
         while !matches!(fs::read(self.socket.by_ref(), &mut buffer), Err(Errno::EAGAIN) | Ok(0)) {}

@@ -1,29 +1,28 @@
-//! Words of a kernel command line, cut exactly as the kernel cuts them (lib/cmdline.c, `next_arg`).
+//! Words of a kernel command line, split exactly like the kernel's `next_arg` (lib/cmdline.c).
 //!
-//! White space ends a word unless it stands in double quotes. Quotes around the whole word or
-//! around its value are taken away; any other quote stays in the text. There is no escape
-//! character.
+//! White space ends a word unless it is in double quotes. Quotes around the whole word or around
+//! its value are removed; any other quote stays. There is no escape character.
 
 /// One word: `NAME`, or `NAME=VALUE`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Word<'a> {
-    /// What stands before the first `=`.
+    /// The part before the first `=`.
     pub name: &'a [u8],
-    /// What stands after it.
+    /// The part after it.
     pub value: Option<&'a [u8]>,
 }
 
-/// Walks the words of a line.
+/// Iterates over the words of a line.
 #[derive(Clone, Copy)]
 pub struct Words<'a>(&'a [u8]);
 
 impl<'a> Words<'a> {
-    /// The words of `line`.
+    /// Returns the words of `line`.
     pub fn new(line: &'a [u8]) -> Words<'a> {
         Words(skip_space(line))
     }
 
-    /// Passes over the words up to ` -- `: what stands after it is for init.
+    /// Skips the words up to ` -- `: the words after it are for init.
     pub fn after_dashes(mut self) -> Words<'a> {
         let _ = self.by_ref().find(|word| *word == DASHES);
         self
@@ -33,7 +32,7 @@ impl<'a> Words<'a> {
 /// The word that ends the kernel's own.
 pub const DASHES: Word<'static> = Word { name: b"--", value: None };
 
-/// The kernel's isspace: ASCII's six, and Latin-1's no-break space.
+/// Returns the kernel's isspace: ASCII's six, and Latin-1's no-break space.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 0x09..=0x0d | 0xa0)
 }
@@ -58,7 +57,7 @@ impl<'a> Iterator for Words<'a> {
                 length = index;
                 break;
             }
-            // A word that begins with `=` has its name up to the next one, as in the kernel.
+            // As in the kernel, a word that begins with `=` has its name up to the next one.
             if equals == 0 && byte == b'=' {
                 equals = index;
             }
@@ -66,7 +65,7 @@ impl<'a> Iterator for Words<'a> {
         }
         self.0 = skip_space(&line[length..]);
         let mut word = &line[..length];
-        // One closing quote goes, be it the word's or the value's.
+        // Remove one closing quote, either the word's or the value's.
         let value_quoted = equals != 0 && word.get(equals + 1) == Some(&b'"');
         if quoted || value_quoted {
             word = word.strip_suffix(b"\"").unwrap_or(word);

@@ -26,17 +26,16 @@ use crate::sys::signal::{SIGNAL_MAX, SignalSet};
 use crate::sys::{Errno, event, fs, time};
 use core::fmt::{self, Write};
 
-/// How long a full or a missing host is waited for, in milliseconds: once it is gone, nobody will
-/// read.
+/// Milliseconds to wait for a host that has disconnected: then it will read no more.
 const GONE_MS: u64 = 2000;
-/// The kernel may lose a wake-up of a port that is polled and written ("virtio: console: fix lost
-/// wakeup", 2025), so a write that found no room is tried again after this many milliseconds.
+/// Milliseconds until a write without room is tried again. The kernel may lose a wake-up of a port
+/// that is polled and written ("virtio: console: fix lost wakeup", 2025).
 pub const RETRY_MS: u64 = 100;
 
-/// The port, for a panic that has nothing else at hand.
+/// The port, for a panic, which has no other reference to it.
 static PORT: StaticFd = StaticFd::empty();
 
-/// What the host may say.
+/// A command from the host.
 #[derive(PartialEq, Eq, Debug)]
 enum Command {
     Size(u16, u16),
@@ -46,7 +45,7 @@ enum Command {
     Done,
 }
 
-/// One line from the host. `None`: not one of ours.
+/// Parses one line from the host. Returns `None` for an unknown one.
 fn parse(line: &[u8]) -> Option<Command> {
     let mut words = line.split(|&byte| byte == b' ');
     let verb = words.next()?;
@@ -64,7 +63,7 @@ fn parse(line: &[u8]) -> Option<Command> {
     words.next().is_none().then_some(command)
 }
 
-/// For the fuzzer: the verb and the numbers of one line from the host.
+/// For the fuzzer: returns verb and numbers of one line from the host.
 #[cfg(fuzzing)]
 pub fn host_says(line: &[u8]) -> Option<(&'static str, [Option<u64>; 2])> {
     parse(line).map(|command| match command {
@@ -76,15 +75,15 @@ pub fn host_says(line: &[u8]) -> Option<(&'static str, [Option<u64>; 2])> {
     })
 }
 
-/// Another container that the host wants.
+/// A job that the host starts.
 pub struct Start {
-    /// Its name.
+    /// The job's name.
     pub name: heapless::String<JOB_NAME_BYTES>,
-    /// Its program and arguments, a NUL behind each.
+    /// Its program and arguments, each ended by a NUL.
     pub args: heapless::Vec<u8, CONTROL_LINE_BYTES>,
 }
 
-/// Reads `NAME -- ARG...`. Returns None if it is not that.
+/// Parses `NAME -- ARG...`. Returns None for anything else.
 fn parse_start(line: &[u8]) -> Option<Start> {
     let mut words = line.split(|&byte| byte == b' ');
     let name = core::str::from_utf8(words.next()?).ok()?;
@@ -111,7 +110,7 @@ fn parse_start(line: &[u8]) -> Option<Start> {
     (!args.is_empty()).then_some(Start { name: heapless::String::try_from(name).ok()?, args })
 }
 
-/// The control port, what waits to be written to it, and what the host has said so far.
+/// The control port, its pending lines, and the host's commands so far.
 pub struct Control {
     port: FdRef<'static>,
     out: [u8; CONTROL_OUT_BYTES],
@@ -120,22 +119,22 @@ pub struct Control {
     line: [u8; CONTROL_LINE_BYTES],
     line_length: usize,
     line_too_long: bool,
-    /// The terminal's size, until it is taken.
+    /// The terminal's new size, until it is taken.
     pub size: Option<(u16, u16)>,
     /// Signals for the container, until they are taken.
     pub signals: SignalSet,
-    /// The container is to stop; cleared when that is handled.
+    /// The container is to stop. The handler clears it.
     pub stop: bool,
-    /// Where standard input ends.
+    /// Length of standard input, in bytes, once the host has sent it.
     pub eof: Option<u64>,
-    /// Nobody waits for us any more.
+    /// The host has received everything.
     pub done: bool,
-    /// Other containers that are to start, until they are taken.
+    /// Jobs to start, until they are taken.
     pub starts: heapless::Vec<Start, JOBS_MAX>,
 }
 
 impl Control {
-    /// Greets the host over a port that has just been opened, non-blocking.
+    /// Sends the greeting over a port that was just opened, non-blocking.
     pub fn new(port: Fd) -> Control {
         let port = port.leak();
         PORT.replace(port);
@@ -158,12 +157,12 @@ impl Control {
         control
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> FdRef<'_> {
         self.port
     }
 
-    /// Sends one line; what the host does not take at once waits.
+    /// Sends one line. Bytes that the host does not take at once wait.
     pub fn send(&mut self, line: fmt::Arguments<'_>) {
         for _ in 0..GONE_MS / RETRY_MS {
             let before = self.out_end;
@@ -180,7 +179,7 @@ impl Control {
         crate::warning!("the host does not read, dropped: {line}");
     }
 
-    /// Writes what waits; whether that is all.
+    /// Writes pending bytes. Returns true if none are left.
     pub fn flush(&mut self) -> bool {
         while self.out_start < self.out_end {
             match fs::write(self.port, &self.out[self.out_start..self.out_end]) {
@@ -198,8 +197,7 @@ impl Control {
         true
     }
 
-    /// Takes in what the host has said. A read of nothing means that it is not there yet, or no
-    /// more.
+    /// Reads the host's commands. A read of 0 bytes means that no host is connected.
     pub fn hear(&mut self) {
         let mut buffer = [0; 256];
         while let Ok(n @ 1..) = fs::read(self.port, &mut buffer) {
@@ -241,12 +239,12 @@ impl Control {
         (self.line_length, self.line_too_long) = (0, false);
     }
 
-    /// Whether somebody has the host's end open.
+    /// Returns whether a process has the host's end open.
     pub fn is_connected(&self) -> bool {
         event::poll_one(self.port, libc::POLLIN, 0).is_ok_and(|events| events & libc::POLLHUP == 0)
     }
 
-    /// Waits, up to a deadline, until the host has said what `enough` asks for.
+    /// Waits until `enough` is true of the host's commands, up to a deadline.
     pub fn hear_until(&mut self, enough: fn(&Control) -> bool, milliseconds: u64) {
         let deadline = time::monotonic_us() + milliseconds * 1000;
         self.hear();
@@ -256,8 +254,8 @@ impl Control {
         }
     }
 
-    /// Waits until the host has everything and says `done`. It may take as long as it likes, for
-    /// its reader may be slow; only a host that is gone is not waited for.
+    /// Waits until the host has everything and says `done`. A connected host may take any time,
+    /// because its reader may be slow.
     pub fn wait_for_done(&mut self) {
         let mut gone_since = None;
         loop {
@@ -277,8 +275,8 @@ impl Control {
         }
     }
 
-    /// Waits for the port; one without a host is always ready for poll(2), so then it is the time
-    /// alone.
+    /// Waits for the port. Without a host poll(2) always reports it ready, so then it sleeps
+    /// instead.
     fn wait(&self, milliseconds: i32) {
         let _ = match self.is_connected() {
             true => event::poll_one(self.port, libc::POLLIN, milliseconds).map(drop),
@@ -301,13 +299,13 @@ impl Write for Out<'_> {
     }
 }
 
-/// Says why this is the end, past everything that waits: for a panic.
+/// Sends the reason of a panic, without the pending lines.
 pub fn report_panic(text: fmt::Arguments<'_>, status: u8) {
     let Some(port) = PORT.get() else { return };
     let mut line: heapless::Vec<u8, 512> = heapless::Vec::new();
-    // What is too long for one line of a panic is cut.
+    // Text beyond one line is cut.
     let _ = write!(line, "error {text}");
-    // A panic's text has two lines; the protocol has one.
+    // A panic's text has two lines, but the protocol has one.
     for byte in line.iter_mut().filter(|byte| **byte == b'\n') {
         *byte = b' ';
     }

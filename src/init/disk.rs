@@ -1,6 +1,6 @@
 //! Finds the image's disk and the root file system's disk, and mounts them.
 //!
-//! Nothing is guessed: where two disks would do, both are named and none is taken.
+//! It never guesses: if two disks match, the error names both.
 
 use super::block::{self, Content, Disk, Disks, Uevents};
 use super::modules::Modules;
@@ -18,31 +18,31 @@ use crate::{Context, Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display, Write};
 
-/// Where the image's disk is mounted.
+/// Mount point of the image's disk.
 pub const IMAGE_PLACE: &CStr = c"/run/image";
-/// Where the root file system's disk is mounted.
+/// Mount point of the root file system's disk.
 pub const ROOTFS_DISK_PLACE: &CStr = c"/run/disk";
 
-/// What finding disks borrows and needs.
+/// The inputs of a search for a disk.
 pub struct Search<'a> {
-    /// What was told.
+    /// The user's options.
     pub options: &'a Options<'a>,
-    /// File systems may be modules.
+    /// Modules of file systems.
     pub modules: Modules,
-    /// Opened before anything was loaded.
+    /// Opened before the first module was loaded.
     pub uevents: &'a Uevents,
-    /// Space for the list.
+    /// Buffer for the list.
     pub disks: &'a mut Disks,
 }
 
-/// A disk that was chosen, and what is on it.
+/// A chosen disk, and its content.
 pub struct Chosen {
     disk: Disk,
     content: Content,
 }
 
 impl Search<'_> {
-    /// The disk that holds the image.
+    /// Returns the image's disk.
     pub fn image_disk(&mut self, archive: &mut ArchiveMemory) -> Result<Chosen> {
         let (modules, options) = (self.modules, self.options);
         self.find(options.disk, "ocinit.disk", "image", &mut |disk, content| {
@@ -53,15 +53,15 @@ impl Search<'_> {
         })
     }
 
-    /// The disk that the root file system is to be made on.
+    /// Returns the disk for the root file system.
     pub fn rootfs_disk(&mut self, which: DiskSelector<'_>) -> Result<Chosen> {
         self.find(which, "ocinit.rootfs", "file system for a root", &mut |disk, content| {
             if names_one(which, disk, content) { Ok(()) } else { holds_root(content).map(drop) }
         })
     }
 
-    /// Finds the one disk with this name that `judge` accepts. Errors of `judge` say why others are
-    /// left.
+    /// Returns the one disk with this name that `judge` accepts. The error has `judge`'s reasons
+    /// against the others.
     fn find(
         &mut self,
         which: DiskSelector<'_>,
@@ -77,8 +77,8 @@ impl Search<'_> {
             let mut last = Name::new();
             self.disks.clear();
             while let Some(disk) = block::after(&mut last, self.disks)? {
-                // A partition of a disk that was taken is part of it: in a bootable iso9660, one
-                // holds the same superblock.
+                // Skip a partition of a chosen disk: in a bootable iso9660, one holds the same
+                // superblock.
                 if taken
                     .as_ref()
                     .is_some_and(|taken| disk.parent.as_ref() == Some(&taken.disk.name))
@@ -123,11 +123,11 @@ impl Search<'_> {
     }
 }
 
-/// Accepts a disk, or returns an error that says why not.
+/// Accepts a disk, or returns the reason why not.
 type Judge<'a> = dyn FnMut(&Disk, &Content) -> Result<()> + 'a;
 
-/// Returns true if the name means exactly this disk, regardless of its content. A serial number may
-/// also mean one of its partitions.
+/// Returns true if the name means exactly this disk, whatever its content. A serial number may also
+/// mean one of its partitions.
 fn names_one(which: DiskSelector<'_>, disk: &Disk, content: &Content) -> bool {
     match which {
         DiskSelector::Auto => false,
@@ -160,7 +160,7 @@ fn two(which: DiskSelector<'_>, key: &str, first: &Name, second: &Name) -> Error
     }
 }
 
-/// Whether there is an OCI layout on a disk; it is left as it was.
+/// Checks that a disk has an OCI layout. Leaves it unmounted and unchanged.
 fn try_image(
     disk: &Disk,
     content: &Content,
@@ -174,8 +174,7 @@ fn try_image(
             Err(Error::new(format_args!("{}", Shown(disk, content))))
         }
         Content::FileSystem(found) => {
-            // A look must not change a disk that is somebody else's, not even by replaying its
-            // journal.
+            // The look must not change the disk, not even replay its journal.
             mount_read_only(disk, found, true, modules)?;
             let looked = open_layout(options.path).map(drop);
             let _ = mount::unmount(IMAGE_PLACE, MNT_DETACH);
@@ -185,12 +184,12 @@ fn try_image(
 }
 
 impl Chosen {
-    /// Whether they are one disk.
+    /// Returns whether both are one disk.
     pub fn is_same(&self, other: &Chosen) -> bool {
         self.disk.name == other.disk.name
     }
 
-    /// Opens the layout on it, mounting it where it is a file system.
+    /// Opens its layout. Mounts a file system first.
     pub fn open_store<'m>(
         &self,
         options: &Options<'_>,
@@ -211,14 +210,14 @@ impl Chosen {
         store.map_err(|error| error.within(format_args!("{self}")))
     }
 
-    /// Mounts it for writing at [`ROOTFS_DISK_PLACE`].
+    /// Mounts it read-write at [`ROOTFS_DISK_PLACE`].
     pub fn mount_for_rootfs(&self, modules: Modules) -> Result<Fd> {
         let mount = || {
             let found = holds_root(&self.content)?;
             if self.disk.read_only {
                 return Err(Error::with_errno(format_args!("the disk is read-only"), Errno::EROFS));
             }
-            // No nosuid: a root file system needs its set-user-id programs.
+            // Without nosuid, because a root file system needs its set-user-ID programs.
             mount_at(&self.disk, found, ROOTFS_DISK_PLACE, 0, c"errors=remount-ro", modules)?;
             early::open_directory(ROOTFS_DISK_PLACE)
         };
@@ -258,7 +257,7 @@ fn mount_read_only(
     leave_journal: bool,
     modules: Modules,
 ) -> Result<()> {
-    // Overrides the superblock: its `errors=panic` would end the machine.
+    // Override the superblock: its `errors=panic` would end the machine.
     let data = match found.kind {
         "ext4" if found.dirty && leave_journal => c"errors=continue,noload",
         "ext4" => c"errors=continue",
@@ -289,11 +288,10 @@ fn mount_at(
     }
 }
 
-/// Writes and unmounts what is mounted at a place of ours, if anything is. Where something still
-/// holds it, it is at least written.
+/// Syncs and unmounts one of our mount points, if it is mounted. A busy one is at least synced.
 pub fn unmount(place: &CStr) {
     match mount::unmount(place, 0) {
-        // ENOENT, EINVAL: this boot did not need it.
+        // ENOENT, EINVAL: it is not mounted.
         Ok(()) | Err(Errno::ENOENT | Errno::EINVAL) => {}
         Err(errno) => {
             crate::warning!("unmount {}: {errno}", crate::io::lossy::LossyC(place));
@@ -303,7 +301,7 @@ pub fn unmount(place: &CStr) {
     }
 }
 
-/// A disk and what is on it, for whoever looks for the right one.
+/// A disk and its content, for the user's choice.
 struct Shown<'a>(&'a Disk, &'a Content);
 
 impl Display for Shown<'_> {
@@ -339,7 +337,7 @@ impl Display for DiskSelector<'_> {
     }
 }
 
-/// What was seen, disk by disk, in one line.
+/// The rejected disks and the reasons, in one line.
 #[derive(Default)]
 struct Notes {
     text: heapless::String<DISK_NOTES_BYTES>,
@@ -370,7 +368,7 @@ impl Display for Notes {
     }
 }
 
-/// Writes the names of the loaded modules: without the right one there is no disk.
+/// Writes the names of the loaded modules, because a missing one may hide a disk.
 fn write_modules(f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut buffer = [0; 4096];
     let text = super::sysfs::read(format_args!("/proc/modules"), &mut buffer).unwrap_or("");

@@ -1,5 +1,4 @@
-//! The first moments: descriptors, a root that can be pivoted away from, the kernel's file systems,
-//! the log.
+//! The first steps: fds, a root that pivot_root(2) can leave, the kernel's file systems, the log.
 
 use super::sysfs;
 use crate::io::lossy::On;
@@ -14,8 +13,8 @@ use crate::sys::{event, system, time, tty, vm};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// Makes descriptors 0 to 2 refer to something: without /dev/console in the initramfs the kernel
-/// leaves them closed, and the first file opened would become standard input.
+/// Opens fds 0 to 2. Without /dev/console in the initramfs the kernel leaves them closed, and the
+/// first opened file would become standard input.
 pub fn secure_standard_streams() {
     while let Ok(file) = fs::open(CWD, c"/", O_PATH, 0) {
         if file.raw() > 2 {
@@ -25,16 +24,16 @@ pub fn secure_standard_streams() {
     }
 }
 
-/// What PID 1 wants of its process: all signals wait for the loop's signalfd, but for those that
-/// mean a fault of ours.
+/// Prepares the process of PID 1: all signals wait for the loop's signalfd, except for our own
+/// faults.
 pub fn prepare_process() {
     fs::umask(0);
     let _ = signal::set_mask(signals());
-    // Ctrl-Alt-Del is a request to stop, not a reset.
+    // Ctrl-Alt-Del then asks for a stop instead of a reset.
     let _ = system::disable_ctrl_alt_del();
 }
 
-/// Every signal but the faults, which the kernel delivers even where they are blocked.
+/// Returns every signal but the faults, which the kernel delivers even if they are blocked.
 pub fn signals() -> SignalSet {
     [
         libc::SIGSEGV,
@@ -49,8 +48,7 @@ pub fn signals() -> SignalSet {
     .fold(SignalSet::ALL, |set, &signal| set.without(signal))
 }
 
-/// Puts a mount where the root was: the kernel refuses pivot_root(2) away from an initramfs (before
-/// Linux 7.0).
+/// Mounts over the root, because pivot_root(2) cannot leave an initramfs (before Linux 7.0).
 pub fn make_root_movable() -> Result<()> {
     make_directory(c"/run")?;
     mount::bind(c"/", c"/run", false).doing("bind /")?;
@@ -60,7 +58,7 @@ pub fn make_root_movable() -> Result<()> {
     mount::chdir(c"/").doing("enter /")
 }
 
-/// mkdir(2) that does not mind an existing directory.
+/// Makes a directory, or accepts an existing one.
 pub fn make_directory(path: &CStr) -> Result<()> {
     match fs::mkdir(CWD, path, 0o755) {
         Ok(()) | Err(Errno::EEXIST) => Ok(()),
@@ -68,7 +66,7 @@ pub fn make_directory(path: &CStr) -> Result<()> {
     }
 }
 
-/// One of the kernel's file systems.
+/// A file system of the kernel.
 struct Early {
     kind: &'static CStr,
     target: &'static CStr,
@@ -79,7 +77,7 @@ struct Early {
 
 const STRICT: u64 = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-// /dev comes first, so that there is a log for whatever fails after it.
+// /dev comes first, so that later failures have a log.
 static EARLY: [Early; 5] = [
     Early {
         kind: c"devtmpfs",
@@ -106,14 +104,14 @@ static EARLY: [Early; 5] = [
     },
 ];
 
-/// Best first: Linux 5.7 has the second word, 4.15 the first. With `nsdelegate` a process may not
+/// Best first: Linux 5.7 has the second word, 4.15 the first. With `nsdelegate` a process cannot
 /// write the limits of its cgroup namespace's root.
 const CGROUP_OPTIONS: [&CStr; 3] = [c"nsdelegate,memory_recursiveprot", c"nsdelegate", c""];
 
-/// Mounts them; a kernel without devtmpfs gets a /dev of ours.
+/// Mounts them. A kernel without devtmpfs gets our own /dev.
 pub fn mount_kernel_file_systems() -> Result<()> {
     for Early { kind, target, flags, data, needed } in &EARLY {
-        // sysfs lets nobody make its directories, and has those that are needed.
+        // sysfs refuses mkdir(2), and already has the needed directories.
         let _ = fs::mkdir(CWD, target, 0o755);
         let mut mounted = mount::mount(kind, target, kind, *flags, data);
         for options in CGROUP_OPTIONS.iter().skip(1) {
@@ -131,7 +129,7 @@ pub fn mount_kernel_file_systems() -> Result<()> {
     Ok(())
 }
 
-/// The nodes that every /dev has: name, major, minor, mode.
+/// The nodes of every /dev: name, major, minor, mode.
 const NODES: [(&CStr, u32, u32, u32); 9] = [
     (c"/dev/null", 1, 3, 0o666),
     (c"/dev/zero", 1, 5, 0o666),
@@ -144,7 +142,7 @@ const NODES: [(&CStr, u32, u32, u32); 9] = [
     (c"/dev/ptmx", 5, 2, 0o666),
 ];
 
-/// A /dev for a kernel without devtmpfs; nodes of disks and ports come when they are asked for
+/// Makes a /dev for a kernel without devtmpfs. Nodes of disks and ports are made on demand
 /// (`sysfs::device_node`).
 fn make_dev() -> Result<()> {
     mount::mount(c"tmpfs", c"/dev", c"tmpfs", MS_NOSUID | MS_NOEXEC, c"mode=0755")
@@ -156,7 +154,7 @@ fn make_dev() -> Result<()> {
     Ok(())
 }
 
-/// Opens the kernel's log for our lines, none of them to be dropped for coming too fast.
+/// Opens the kernel's log for our lines, without a rate limit.
 pub fn open_log() {
     let _ = sysfs::write(c"/proc/sys/kernel/printk_devkmsg", b"on\n");
     if let Ok(log) = fs::open(CWD, c"/dev/kmsg", O_WRONLY, 0) {
@@ -165,7 +163,7 @@ pub fn open_log() {
     }
 }
 
-/// Sets how much is logged; who asks for debug lines also gets them on the console.
+/// Sets the log level. Level debug also shows the lines on the console.
 pub fn set_log_level(level: Level) {
     crate::log::set_level(level);
     if level == Level::Debug {
@@ -173,14 +171,14 @@ pub fn set_log_level(level: Level) {
     }
 }
 
-/// Puts the console on descriptors 0 to 2; /dev/null where there is none.
+/// Opens the console as fds 0 to 2, or /dev/null if there is none.
 pub fn open_console() -> Result<()> {
-    // A serial line without a carrier would hold a blocking open for ever.
+    // A blocking open of a serial line without a carrier would never return.
     let console = fs::open(CWD, c"/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK, 0);
     let stream =
         console.or_else(|_| fs::open(CWD, c"/dev/null", O_RDWR, 0)).doing("open /dev/null")?;
     let _ = fd::set_nonblocking(stream.by_ref(), false);
-    // Its lines, and a ^D, are for the container's own terminal to make; they may be typed ahead.
+    // The container's own terminal handles lines and ^D, which may be typed ahead.
     let _ = tty::set_raw(stream.by_ref(), true);
     for number in 0..3 {
         fd::duplicate_to(stream.by_ref(), number).context("open standard stream", &number)?;
@@ -188,10 +186,10 @@ pub fn open_console() -> Result<()> {
     Ok(())
 }
 
-/// The terminal that /dev/console stands for: a controlling terminal must be the real device.
+/// Opens the terminal behind /dev/console, because a controlling terminal must be the real device.
 pub fn open_terminal() -> Result<fd::Fd> {
     let mut buffer = [0; 256];
-    // The kernel lists its consoles; the one that /dev/console reads from is the last.
+    // The kernel lists its consoles. /dev/console reads from the last one.
     let names =
         sysfs::read(format_args!("/sys/class/tty/console/active"), &mut buffer).unwrap_or("");
     let last = names.as_bytes().rsplit(|&byte| byte == b' ').next().unwrap_or(b"");
@@ -205,12 +203,11 @@ pub fn open_terminal() -> Result<fd::Fd> {
     Ok(terminal)
 }
 
-/// After so many milliseconds without progress the console counts as unread.
+/// Milliseconds without progress after which the console counts as unread.
 pub const CONSOLE_STUCK_MS: u64 = 2000;
 
-/// Writes a line to the console itself, as its last: the kernel's word that the machine goes off
-/// would come after it. Waits until the text is on the wire, as long as the console takes bytes at
-/// all.
+/// Writes the last line to the console itself. Through /dev/kmsg it could follow the kernel's
+/// message about power off. Waits until the text is sent, as long as the console takes bytes.
 pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
     use core::fmt::Write;
     tty::release(fd::STDOUT);
@@ -234,7 +231,7 @@ pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
         }
         unsent = left;
         if rest.is_empty() && unsent == 0 {
-            // The last bytes are in the device: this wait is short.
+            // The last bytes are in the device, so this wait is short.
             let _ = tty::drain(fd::STDOUT);
             return;
         }
@@ -245,7 +242,7 @@ pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
     }
 }
 
-/// Interval of looks at the console, in milliseconds.
+/// Interval of checks of the console, in milliseconds.
 const CONSOLE_TURN_MS: i32 = 10;
 
 /// Returns the kernel's command line, without the newline of /proc/cmdline.
@@ -258,12 +255,12 @@ pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> 
             n => length += n,
         }
     }
-    // The kernel appends a newline: within an open quote it would belong to the last word.
+    // The kernel appends a newline, which would join the last word if a quote is open.
     let line = &buffer[..length];
     Ok(line.strip_suffix(b"\n").unwrap_or(line))
 }
 
-/// A file of the initramfs, mapped, however long it is; empty where there is none.
+/// Maps a whole file of the initramfs. Returns an empty slice if it is missing.
 pub fn map(path: &CStr) -> Result<&'static [u8]> {
     let shown = crate::io::lossy::LossyC(path);
     let file = match fs::open(CWD, path, O_RDONLY, 0) {
@@ -277,7 +274,7 @@ pub fn map(path: &CStr) -> Result<&'static [u8]> {
     vm::read_file(file.by_ref(), stat.size as usize).context("read", &shown)
 }
 
-/// Opens a directory of ours.
+/// Opens one of our directories.
 pub fn open_directory(path: &CStr) -> Result<fd::Fd> {
     fs::open(CWD, path, O_RDONLY | O_DIRECTORY, 0).on("open", path)
 }

@@ -1,8 +1,8 @@
-//! Further containers of the machine, beside the main one: each in namespaces of its own, from the
-//! same image root, with the main one's configuration but for its program.
+//! Further containers beside the main one (jobs). Each has its own namespaces, the same image root,
+//! and the main one's configuration except for its program.
 //!
-//! Their streams are lines of the control port (`control.rs`), because a virtio port cannot be added
-//! to a machine that runs. They have no standard input.
+//! Their streams are lines of the control port (`control.rs`), because a running machine gets no
+//! further virtio ports. They have no standard input.
 
 use super::control::{Control, Start};
 use crate::container::starting::{Starting, Step};
@@ -16,29 +16,29 @@ use crate::watch::{Happened, Interest, Loop, Token};
 use crate::{Context, Error, Result};
 use core::fmt;
 
-/// Where a job stands.
+/// The state of a job.
 enum JobState<'m> {
     Starting(Starting<'m>),
-    /// It runs; its row is gone once it has ended.
+    /// It runs. Its row is gone once it has ended.
     Running(Running, Option<Token>),
-    /// It has ended with this status; its output may still come.
+    /// It ended with this status. Its output may still come.
     Ended(u8),
 }
 
 struct Job<'m> {
     start: Start,
     state: JobState<'m>,
-    /// Its standard output and error, until they end.
+    /// Its standard output and error, until their ends.
     streams: [Option<Fd>; 2],
-    /// Says when it is killed, if it does not stop.
+    /// The row of the time at which it is killed.
     stop: Option<Token>,
 }
 
-/// All of them.
+/// All jobs.
 #[derive(Default)]
 pub struct Jobs<'m> {
     jobs: [Option<Job<'m>>; JOBS_MAX],
-    /// The main container has ended: no other starts.
+    /// The main container has ended, so no job starts any more.
     are_stopping: bool,
 }
 
@@ -52,12 +52,13 @@ impl fmt::Display for Hex<'_> {
 }
 
 impl<'m> Jobs<'m> {
-    /// Returns whether none is left.
+    /// Returns true if no job is left.
     pub fn is_empty(&self) -> bool {
         self.jobs.iter().all(Option::is_none)
     }
 
-    /// Begins the start that the host asked for. A failure is told, and changes nothing else.
+    /// Begins the start that the host asked for. A failure goes to the host, and changes no other
+    /// job.
     pub fn start(
         &mut self,
         start: Start,
@@ -105,7 +106,7 @@ impl<'m> Jobs<'m> {
         Ok(())
     }
 
-    /// Does what an event means for any of them.
+    /// Handles an event of any job.
     pub fn handle(&mut self, happened: &Happened, control: &mut Control, events: &mut Loop) {
         for place in &mut self.jobs {
             let Some(job) = place else { continue };
@@ -120,8 +121,7 @@ impl<'m> Jobs<'m> {
         }
     }
 
-    /// Passes on what they have said, as far as the host takes it. Returns whether there may be
-    /// more.
+    /// Sends the jobs' output as far as the host takes it. Returns whether there may be more.
     pub fn pump(&mut self, control: &mut Control) -> bool {
         let mut more = false;
         for place in &mut self.jobs {
@@ -136,11 +136,12 @@ impl<'m> Jobs<'m> {
         more
     }
 
-    /// The main container has ended: each gets the stop signal, and after `patience_ms` SIGKILL.
+    /// Sends each job the stop signal, and SIGKILL after `patience_ms`, because the main container
+    /// has ended.
     pub fn stop(&mut self, number: i32, patience_ms: u64, events: &mut Loop) {
         self.are_stopping = true;
         for job in self.jobs.iter_mut().flatten() {
-            // One that starts has no program that could hear a signal.
+            // A starting job has no program yet that could handle a signal.
             let number =
                 if matches!(job.state, JobState::Running(..)) { number } else { signal::SIGKILL };
             job.signal(number);
@@ -152,7 +153,7 @@ impl<'m> Jobs<'m> {
 impl Job<'_> {
     fn signal(&self, number: i32) {
         match &self.state {
-            // One that is ending at this moment needs no signal.
+            // ESRCH: it is ending, and needs no signal.
             JobState::Running(running, _) => {
                 let _ = process::kill_pidfd(running.pidfd.by_ref(), number);
             }
@@ -161,7 +162,7 @@ impl Job<'_> {
         }
     }
 
-    /// Returns how its start went, when that is known.
+    /// Returns the result of its start, when that is known.
     fn handle(&mut self, happened: &Happened, events: &mut Loop) -> Option<Result<()>> {
         match (&mut self.state, *happened) {
             (_, Happened::Due(token)) if self.stop == Some(token) => {
@@ -199,11 +200,11 @@ impl Job<'_> {
     fn pump(&mut self, control: &mut Control) -> bool {
         let mut more = false;
         if matches!(self.state, JobState::Starting(_)) {
-            // What it says comes after `started`.
+            // Its output comes after `started`.
             return false;
         }
         for (stream, kind) in self.streams.iter_mut().zip(["out", "err"]) {
-            // A line only where all others are gone: the port's own come first.
+            // Send a line only when all earlier ones are gone: the main container's come first.
             let Some(fd) = stream.as_ref().filter(|_| control.flush()) else { continue };
             let mut piece = [0; JOB_PIECE_BYTES];
             match fs::read(fd.by_ref(), &mut piece) {
@@ -220,7 +221,7 @@ impl Job<'_> {
     }
 }
 
-/// Returns our end, non-blocking, and the process's, which is its user's.
+/// Returns our end, non-blocking, and the process's end, owned by its user.
 fn pipe(starter: &Starter<'_>) -> Result<(Fd, Fd)> {
     let (ours, theirs) = fd::pipe().doing("make pipe")?;
     fd::set_nonblocking(ours.by_ref(), true).doing("make pipe")?;

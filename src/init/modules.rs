@@ -1,7 +1,6 @@
-//! Kernel modules, from an ordered list in the initramfs: `FILE [FILESYSTEM]` a line.
+//! Kernel modules, from an ordered list in the initramfs: a line is `FILE [FILESYSTEM]`.
 //!
-//! A line with a file system is loaded when that file system is about to be mounted, the others at
-//! the start.
+//! A line with a file system is loaded before that file system is mounted, the others at the start.
 
 use super::early;
 use crate::io::lossy::Lossy;
@@ -10,10 +9,10 @@ use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs, system};
 use crate::{Context, Error, Result};
 
-/// Where the list and the modules are.
+/// The list. The modules lie beside it.
 const LIST: &core::ffi::CStr = c"/lib/modules/list";
 
-/// The list; empty where the initramfs has none, because its kernel needs no modules.
+/// The list. It is empty if the kernel needs no modules.
 #[derive(Clone, Copy)]
 pub struct Modules(&'static [u8]);
 
@@ -23,12 +22,12 @@ impl Modules {
         early::map(LIST).map(Modules)
     }
 
-    /// Loads, in order, the modules that are wanted from the start.
+    /// Loads the modules without a file system, in order.
     pub fn load_first(self) -> Result<()> {
         self.load(b"")
     }
 
-    /// Loads, in order, the modules that a file system needs.
+    /// Loads a file system's modules, in order.
     pub fn load_for(self, file_system: &str) -> Result<()> {
         self.load(file_system.as_bytes())
     }
@@ -44,7 +43,7 @@ impl Modules {
     }
 }
 
-/// One module: its file, and the file system that needs it (empty: none in particular).
+/// One module: its file, and its file system, or empty.
 #[derive(PartialEq, Eq, Debug)]
 struct Line<'a> {
     file: &'a [u8],
@@ -68,13 +67,13 @@ fn lines(list: &[u8]) -> impl Iterator<Item = Result<Line<'_>>> {
     })
 }
 
-/// For the fuzzer: file and file system of each line.
+/// For the fuzzer: returns file and file system of each line.
 #[cfg(fuzzing)]
 pub fn module_lines(list: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8])>> {
     lines(list).map(|line| line.map(|line| (line.file, line.file_system)))
 }
 
-/// A module that finds no device of its own says so here, and is not the reason why a boot fails.
+/// Loads a module. Ignores one that finds no device, because that does not stop a boot.
 fn load_file(name: &[u8]) -> Result<()> {
     let shown = Lossy(name);
     let path = PathBuf::format(format_args!("/lib/modules/{shown}")).context("module", &shown)?;

@@ -1,4 +1,4 @@
-//! The machine's named virtio ports, which carry the container's streams and our report.
+//! The machine's named virtio ports, for the container's streams and our report.
 
 use super::block::Uevents;
 use super::sysfs::{self, Name};
@@ -9,11 +9,11 @@ use crate::{Context, Error, Result};
 
 /// The four ports, open and non-blocking.
 pub struct Ports {
-    /// The report and the host's requests.
+    /// Our report and the host's commands.
     pub control: Fd,
     /// The container's standard input.
     pub stdin: Fd,
-    /// Its standard output, or its terminal's.
+    /// Its standard output, or its terminal.
     pub stdout: Fd,
     /// Its standard error.
     pub stderr: Fd,
@@ -22,12 +22,12 @@ pub struct Ports {
 const NAMES: [&str; 4] =
     ["org.ocinit.control", "org.ocinit.stdin", "org.ocinit.stdout", "org.ocinit.stderr"];
 
-/// How long the ports of a device that can have some are waited for, in microseconds: the host
-/// announces them one by one, and a name comes after its port. A machine with other ports only
-/// starts this much later.
+/// Microseconds to wait for the ports of a device that may have several. The host announces them
+/// one by one, and a name comes after its port. A machine with other ports only starts this much
+/// later.
 const WAIT_US: u64 = 5_000_000;
 
-/// Opens the ports. `None`: this machine has none for us.
+/// Opens the ports. Returns `None` if this machine has none of them.
 pub fn open(uevents: &Uevents) -> Result<Option<Ports>> {
     if !machine_can_have_ports()? {
         return Ok(None);
@@ -45,8 +45,8 @@ pub fn open(uevents: &Uevents) -> Result<Option<Ports>> {
             }));
         }
         if !uevents.wait(deadline)? {
-            // A host that gave us some of them means to hear of us; without any, stdio is the
-            // console.
+            // A host with some of the ports expects a report, so a missing one is an error. Without
+            // any, stdio is the console.
             return match found.iter().position(Option::is_some) {
                 None => Ok(None),
                 Some(_) => Err(missing(&found)),
@@ -61,9 +61,9 @@ fn missing(found: &[Option<Name>; 4]) -> Error {
     Error::new(format_args!("virtio port {missing}: missing, while others of ours are there"))
 }
 
-/// Whether there is a virtio console device that can have more than one port.
+/// Returns whether there is a virtio console device that may have several ports.
 fn machine_can_have_ports() -> Result<bool> {
-    /// VIRTIO_ID_CONSOLE, and the number of VIRTIO_CONSOLE_F_MULTIPORT.
+    /// VIRTIO_ID_CONSOLE.
     const CONSOLE: &str = "0x0003";
     const MULTIPORT: usize = 1;
     let mut can = false;

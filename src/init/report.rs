@@ -1,4 +1,4 @@
-//! One record of how the boot went: each phase with its time, for the log and for the host.
+//! The record of the boot: each phase with its times, for the log and for the host.
 
 use super::control::Control;
 use super::supervise::Outcome;
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::limits::PHASES_MAX;
 use crate::sys::time;
 
-/// One phase: its name, when it began and when it ended, in microseconds of the monotonic clock.
+/// One phase: its name, start and end, in microseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Phase {
     name: &'static str,
@@ -14,20 +14,20 @@ pub struct Phase {
     end_us: u64,
 }
 
-/// The record, and the host that reads it where there is one.
+/// The record, and the host that gets it if there is one.
 pub struct Report {
     phases: heapless::Vec<Phase, PHASES_MAX>,
-    /// How many of them the host has been told.
+    /// Number of phases that the host has received.
     told: usize,
     since_us: u64,
-    /// The host has received an error: it takes only one.
+    /// The host has received an error. It gets only one.
     told_error: bool,
     /// The control port, once it is open.
     pub control: Option<Control>,
 }
 
 impl Report {
-    /// The first phase begins now.
+    /// Returns a record whose first phase begins now.
     pub fn new() -> Report {
         Report {
             phases: heapless::Vec::new(),
@@ -38,7 +38,7 @@ impl Report {
         }
     }
 
-    /// The phase that is going on ends under this name, and the next one begins.
+    /// Ends the present phase under this name, and begins the next one.
     pub fn end_of(&mut self, name: &'static str) {
         let end_us = time::monotonic_us();
         let phase = Phase { name, start_us: self.since_us, end_us };
@@ -50,7 +50,7 @@ impl Report {
         self.tell_phases();
     }
 
-    /// From now on the host hears of everything, also of what was before.
+    /// Connects the host, and sends it the phases so far.
     pub fn set_control(&mut self, control: Control) {
         self.control = Some(control);
         self.tell_phases();
@@ -64,14 +64,14 @@ impl Report {
         self.told = self.phases.len();
     }
 
-    /// The container's process was executed.
+    /// Reports that the container's process was executed.
     pub fn started(&mut self) {
         if let Some(control) = &mut self.control {
             control.send(format_args!("started"));
         }
     }
 
-    /// Why there will be no container.
+    /// Reports the reason why no container runs.
     pub fn error(&mut self, error: &Error) {
         crate::error!("{error}");
         if let Some(control) = self.control.as_mut().filter(|_| !self.told_error) {
@@ -80,7 +80,8 @@ impl Report {
         }
     }
 
-    /// The last word, and the wait until it is taken. Without a host it is the console's last line.
+    /// Sends the exit status and waits until the host has it. Without a host it is the console's
+    /// last line.
     pub fn exit(&mut self, outcome: &Outcome) {
         let Outcome { status, stdout, stderr, within_line } = *outcome;
         let status = u32::from(status);

@@ -1,14 +1,13 @@
-//! Where the container's root file system is made: in memory, or on a disk in a directory of ours.
+//! The place of the container's root file system: in memory, or in our directory on a disk.
 //!
-//! On a disk everything is beneath [`DIRECTORY`], which is ours if it is empty or carries
-//! [`MARKER`]:
+//! On a disk everything lies beneath [`DIRECTORY`], which is ours if it is empty or has [`MARKER`]:
 //!
 //! ```text
 //! /ocinit-rootfs/made-anew-at-each-boot    the marker
 //! /ocinit-rootfs/root/                     the container's root
 //! ```
 //!
-//! The marker is made before anything else, so a power cut at any moment leaves a directory that is
+//! The marker is made before all else, so a power cut at any moment leaves a directory that is
 //! still ours.
 
 use super::{early, sysfs};
@@ -22,13 +21,13 @@ use crate::sys::{Errno, mount, system, xattr};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// Where the tmpfs is mounted.
+/// Mount point of the tmpfs.
 const PLACE: &CStr = c"/run/rootfs";
 const DIRECTORY: &CStr = c"ocinit-rootfs";
 const MARKER: &CStr = c"made-anew-at-each-boot";
 const ROOT: &CStr = c"root";
 
-/// Makes a tmpfs of this size. A share of memory is at most the budget's.
+/// Makes a tmpfs of this size. A share of memory is limited to the budget.
 #[inline(never)]
 pub fn in_memory(size: Share, budget: Budget) -> Result<Fd> {
     let bytes = match size {
@@ -48,13 +47,13 @@ pub fn in_memory(size: Share, budget: Budget) -> Result<Fd> {
     early::open_directory(PLACE)
 }
 
-/// A file that is not empty takes a page.
+/// Bytes of a page, which each non-empty file takes.
 const PAGE_BYTES: u64 = 4096;
 /// Inodes for directories, links and empty files, which take no page.
 const MORE_FILES: u64 = 16 << 10;
 
-/// The memory that each tmpfs may take, in bytes: together at most the free memory. So a writer
-/// gets ENOSPC before the kernel kills a process.
+/// The largest size of each tmpfs, in bytes; together at most the free memory. So a writer gets
+/// ENOSPC before the kernel kills a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
     /// The root file system.
@@ -75,23 +74,24 @@ impl Budget {
         )
     }
 
-    /// A tenth stays for processes and the kernel's caches.
+    /// Returns the shares of `available` bytes. A tenth stays for processes and the kernel's
+    /// caches.
     fn of(available: u64) -> Budget {
         let shm = (available / 6).min(SHM_BYTES);
         Budget { shm, root: available - available / 10 - shm }
     }
 }
 
-/// Remounts the root's file system so that no device on it can be opened.
+/// Remounts the root's file system with nodev.
 pub fn forbid_devices(root: FdRef<'_>) {
-    // The root of the mount is one of these two.
+    // The root lies on one of these two mounts.
     let disk = early::open_directory(super::disk::ROOTFS_DISK_PLACE);
     for place in [Some(root), disk.as_ref().ok().map(Fd::by_ref)].into_iter().flatten() {
         let _ = mount::set_attributes(place, false, mount::attr::NODEV, 0, 0);
     }
 }
 
-/// An empty directory on a disk's file system, whose root is `disk`.
+/// Makes an empty directory on a disk's file system, whose root is `disk`.
 pub fn on_disk(disk: FdRef<'_>) -> Result<Fd> {
     make(disk).doing("/ocinit-rootfs")
 }
@@ -112,7 +112,7 @@ fn make(disk: FdRef<'_>) -> Result<Fd> {
             )));
         }
         fs::open(at, MARKER, O_WRONLY | O_CREAT | O_EXCL, 0o600).doing("make the marker")?;
-        // The marker must be on the disk before there is anything that it vouches for.
+        // The marker must be on the disk before any other file.
         fs::sync_fs(at).doing("write the marker")?;
     }
     remove_last_root(at)?;
@@ -120,7 +120,7 @@ fn make(disk: FdRef<'_>) -> Result<Fd> {
     fs::open(at, ROOT, flags, 0).doing("open root")
 }
 
-/// Removes the last boot's root, with files that its container made immutable.
+/// Removes the last boot's root, even files that its container made immutable.
 fn remove_last_root(ours: FdRef<'_>) -> Result<()> {
     let mut kept = PathBuf::new();
     let removed = crate::rootfs::remove::tree_with(ours, ROOT, &mut |directory, name, errno| {
@@ -135,13 +135,13 @@ fn remove_last_root(ours: FdRef<'_>) -> Result<()> {
     }
 }
 
-/// Takes the flags "immutable" and "append only" from a file or directory, and from the directory
-/// that it is in. Returns true if one of them had such a flag.
+/// Clears the flags "immutable" and "append only" of a file or directory, and of its parent.
+/// Returns true if one of them had such a flag.
 fn make_mutable(directory: FdRef<'_>, name: &CStr) -> bool {
     let kind = fs::open(directory, name, fs::O_PATH | O_NOFOLLOW, 0)
         .and_then(|file| Ok(fs::stat(file.by_ref(), c"")?.kind()));
     let mut changed = xattr::clear_protection(directory).unwrap_or(false);
-    // Only files and directories can have these flags; opening a device might have an effect.
+    // Only files and directories can have these flags; opening a device may have an effect.
     if matches!(kind, Ok(fs::S_IFREG | fs::S_IFDIR))
         && let Ok(file) = fs::open(directory, name, O_RDONLY | O_NOFOLLOW | fs::O_NONBLOCK, 0)
     {

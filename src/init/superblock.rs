@@ -1,35 +1,35 @@
-//! Which file system a disk holds, its label and its UUID, as blkid(8) prints them.
+//! The file system of a disk, with its label and UUID as blkid(8) prints them.
 
 use core::fmt::Write;
 
-/// A label: bytes, for some write Latin-1.
+/// A label. It is bytes, because some programs write Latin-1.
 pub type Label = heapless::Vec<u8, 64>;
 /// A UUID as text.
 pub type Uuid = heapless::String<36>;
 
-/// What was recognised.
+/// A recognized file system.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Superblock {
-    /// The file system as mount(2) calls it.
+    /// Its name for mount(2).
     pub kind: &'static str,
-    /// Its label; empty where it has none.
+    /// Its label, or empty.
     pub label: Label,
-    /// Its UUID; empty where it has none.
+    /// Its UUID, or empty.
     pub uuid: Uuid,
-    /// ext4 was not unmounted: its journal is to be replayed.
+    /// ext4 was not unmounted, so its journal needs a replay.
     pub dirty: bool,
 }
 
-/// Reads at a place of the disk; how many bytes there were.
+/// Reads at an offset of the disk. Returns the number of bytes.
 pub type ReadAt<'a> = &'a dyn Fn(u64, &mut [u8]) -> crate::Result<usize>;
 
-/// Fills in what it finds; whether it did.
+/// Fills in a found file system. Returns whether it found one.
 type Probe = fn(ReadAt<'_>, &mut Superblock) -> crate::Result<bool>;
 
-/// In this order: vfat comes last, for its mark is the weakest.
+/// In this order: vfat comes last, because its mark is the weakest.
 static PROBES: [Probe; 5] = [squashfs, ext4, erofs, iso9660, vfat];
 
-/// The first file system that the disk looks like.
+/// Returns the first file system whose mark matches.
 pub fn probe(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
     let mut found = Superblock::default();
     for probe in &PROBES {
@@ -40,7 +40,7 @@ pub fn probe(read: ReadAt<'_>) -> crate::Result<Option<Superblock>> {
     Ok(None)
 }
 
-/// `N` bytes from `offset`; what lies beyond the disk's end reads as zeros.
+/// Returns `N` bytes from `offset`. Bytes beyond the disk's end read as zeros.
 fn bytes<const N: usize>(read: ReadAt<'_>, offset: u64) -> crate::Result<[u8; N]> {
     let mut buffer = [0; N];
     fill(read, offset, &mut buffer)?;
@@ -94,7 +94,7 @@ fn ext4(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     Ok(true)
 }
 
-/// squashfs 4: neither label nor UUID.
+/// squashfs 4 has neither label nor UUID.
 fn squashfs(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 32] = bytes(read, 0)?;
     let is = block[..4] == *b"hsqs" && u16_at(&block, 28) == 4;
@@ -114,8 +114,8 @@ fn erofs(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     Ok(is)
 }
 
-/// iso9660 (ECMA-119 8.4): the primary volume descriptor. Its date of change serves as UUID, or
-/// that of its making.
+/// iso9660 (ECMA-119 8.4): the primary volume descriptor. Its modification date, or its creation
+/// date, serves as UUID.
 fn iso9660(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let block: [u8; 847] = bytes(read, 0x8000)?;
     if block[..7] != *b"\x01CD001\x01" {
@@ -135,8 +135,8 @@ fn iso9660(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     Ok(true)
 }
 
-/// vfat (Microsoft's FAT specification 1.03). The label is the root directory's volume entry, as
-/// blkid has it: the one in the boot sector goes stale when a disk is renamed.
+/// vfat (Microsoft's FAT specification 1.03). The label is the root directory's volume entry, as in
+/// blkid. The one in the boot sector goes stale when a disk is renamed.
 fn vfat(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     let boot: [u8; 512] = bytes(read, 0)?;
     let (sector, cluster) = (u16_at(&boot, 11), u32::from(boot[13]));
@@ -168,7 +168,7 @@ fn vfat(read: ReadAt<'_>, found: &mut Superblock) -> crate::Result<bool> {
     Ok(true)
 }
 
-/// The volume entry's name, looked for in the root directory's first cluster.
+/// Returns the volume entry's name from the root directory's first cluster.
 fn volume_label(read: ReadAt<'_>, root: u64, length: u32) -> crate::Result<[u8; 11]> {
     const VOLUME: u8 = 0x08;
     const LONG_NAME: u8 = 0x0f;

@@ -1,4 +1,4 @@
-//! Superblocks as today's mkfs programs write them, and bytes that are none.
+//! Superblocks of today's mkfs programs, and other bytes.
 
 use super::superblock::{Superblock, probe};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ fn probe_bytes(disk: &[u8]) -> Option<Superblock> {
     probe(&read).unwrap()
 }
 
-/// A disk made by `program ARGS… FILE`; `None` where the machine does not have the program.
+/// A disk made by `program ARGS… FILE`; `None` if the program is not installed.
 fn made(name: &str, size: u64, program: &str, args: &[&str]) -> Option<(PathBuf, Vec<u8>)> {
     let path = std::env::temp_dir().join(format!("ocinit-{name}-{}", std::process::id()));
     std::fs::File::create(&path).unwrap().set_len(size).unwrap();
@@ -76,7 +76,7 @@ fn what_is_no_file_system_is_not_taken_for_one() {
     assert_eq!(probe_bytes(&[]), None);
     assert_eq!(probe_bytes(&[0; 70_000]), None);
     assert_eq!(probe_bytes(&[0xff; 70_000]), None);
-    // A partition table alone has the boot sector's mark too.
+    // A bare partition table has the boot sector's mark, too.
     let mut table = vec![0; 1024];
     table[510..512].copy_from_slice(&[0x55, 0xaa]);
     assert_eq!(probe_bytes(&table), None);

@@ -1,6 +1,6 @@
-//! PID 1 while the container runs: one loop over descriptors.
+//! PID 1 while the container runs: one loop over fds.
 //!
-//! What is waited for is a row of the [`Loop`]; a further source is one more row. Fds are watched
+//! Each source is a row of the [`Loop`]; a further source is one more row. Fds are watched
 //! edge-triggered, because a port without a host is always "ready": every pump then moves all it
 //! can.
 
@@ -16,23 +16,22 @@ use crate::watch::pump::{Buffer, Kind, Pump, Step};
 use crate::watch::{Happened, Interest, Loop, Token};
 use crate::{Context, Result};
 
-/// After the signal that asks it to stop, a container has this long until it is killed, as with
-/// docker.
+/// Milliseconds from the stop signal to SIGKILL, as in docker.
 const STOP_MS: u64 = 10_000;
-/// Once the host is gone, its streams are waited for this many turns of [`RETRY_MS`].
+/// Turns of [`RETRY_MS`] to wait for the streams after the host has disconnected.
 const GONE_TURNS: u32 = 20;
 
-/// What a signal to PID 1 means.
+/// The meaning of a signal to PID 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SignalAction {
-    /// The machine is to stop.
+    /// Stops the machine.
     Stop,
-    /// The container gets it.
+    /// Goes to the container.
     Forward,
     Ignore,
 }
 
-/// Ctrl-Alt-Del is a SIGINT of the kernel's own, whose sender has no pid.
+/// Returns the meaning of a signal. Ctrl-Alt-Del is a SIGINT from the kernel, with sender 0.
 fn meaning(signal: i32, sender: i32) -> SignalAction {
     match signal {
         libc::SIGPWR => SignalAction::Stop,
@@ -48,7 +47,7 @@ fn meaning(signal: i32, sender: i32) -> SignalAction {
     }
 }
 
-/// The container's three streams; a terminal has no third.
+/// The container's three streams. A terminal has no third.
 #[derive(Default)]
 pub struct Streams<'m> {
     /// From the port to the container.
@@ -59,23 +58,23 @@ pub struct Streams<'m> {
     pub stderr: Option<Pump<'m>>,
 }
 
-/// How it ended.
+/// The container's end.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
-    /// The container's exit status, as a shell says it.
+    /// The container's exit status, in a shell's numbers.
     pub status: u8,
     /// Bytes of its standard output, or its terminal's.
     pub stdout: u64,
     /// Bytes of its standard error.
     pub stderr: u64,
-    /// Its standard output did not end with a line.
+    /// The last byte of its standard output does not end a line.
     pub within_line: bool,
 }
 
-/// Everything that the loop looks after.
+/// The state of PID 1's loop.
 pub struct Supervisor<'a, 'm> {
     container: &'a Running,
-    /// The row of its process.
+    /// The row of the container's process.
     process: Token,
     starter: Starter<'a>,
     like: &'a Launch<'a>,
@@ -85,13 +84,13 @@ pub struct Supervisor<'a, 'm> {
     events: Loop,
     /// The control port.
     host: Option<Token>,
-    /// Says when the container is killed, if it does not stop.
+    /// The row of the time at which the container is killed.
     stop: Option<Token>,
     status: Option<u8>,
 }
 
 impl<'a, 'm> Supervisor<'a, 'm> {
-    /// A loop for a container that has been started.
+    /// Returns a loop for a started container.
     pub fn new(
         container: &'a Running,
         starter: Starter<'a>,
@@ -101,8 +100,8 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     ) -> Result<Supervisor<'a, 'm>> {
         let mut events = Loop::new(early::signals())?;
         let process = events.process(container.pid, container.pidfd.by_ref())?;
-        // Edges: a port without a host is always "ready". The pumps have their turn whatever
-        // woke the loop.
+        // Edge-triggered, because a port without a host is always "ready". The pumps run after
+        // every event.
         let host = match &control {
             Some(control) => Some(events.add(control.port(), Interest::EDGES)?),
             None => None,
@@ -127,12 +126,12 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         })
     }
 
-    /// Looks after the container until it has ended and all its output is passed on.
+    /// Waits until the container has ended and all its output is passed on.
     pub fn run(mut self) -> Result<Outcome> {
         let mut turns_without_host = 0;
-        // The time of the console's last progress, and how much it had taken by then.
+        // The time of the console's last progress, and the bytes it had taken by then.
         let mut progress: Option<(u64, u64)> = None;
-        // What came before there was a container.
+        // Commands from before the container's start.
         self.handle_host_commands();
         loop {
             let (finished, at_most_ms) = self.pump();
@@ -167,7 +166,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
             }
             Happened::Due(token) if self.stop == Some(token) => self.signal(signal::SIGKILL),
             Happened::Ready(token, _) if self.host == Some(token) => self.handle_host_commands(),
-            // The pumps have their turn anyway.
+            // The pumps run anyway.
             _ => {
                 if let Some(control) = &mut self.control {
                     self.jobs.handle(&happened, control, &mut self.events);
@@ -176,15 +175,15 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         }
     }
 
-    /// Returns true if the container has ended and the console takes no more of its output. A
-    /// terminal that was stopped, by the container or by flow control, is released here. If the
-    /// console's other end does not read, we do not wait.
+    /// Returns true if the container has ended and the console takes no more of its output.
+    /// Releases a terminal that the container or flow control stopped. If the console's other end
+    /// does not read, we do not wait.
     fn is_console_stuck(&self, progress: &mut Option<(u64, u64)>) -> bool {
         let Some(stdout) = self.streams.stdout.as_ref().filter(|_| self.control.is_none()) else {
             return false;
         };
         let (now, sink) = (time::monotonic_us(), stdout.sink());
-        // A slow line takes seconds for the kernel's buffer before it takes more.
+        // A slow line drains the kernel's buffer for seconds before it takes more.
         let unsent = sink.and_then(|console| tty::unsent(console).ok()).unwrap_or(0);
         let sent = stdout.passed.saturating_sub(u64::from(unsent));
         match *progress {
@@ -210,8 +209,8 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         }
     }
 
-    /// Gives every stream a turn. Returns whether all output has ended, and how long the loop may
-    /// sleep, in milliseconds.
+    /// Runs every pump once. Returns whether all output has ended, and the longest time to sleep,
+    /// in milliseconds.
     fn pump(&mut self) -> (bool, Option<u64>) {
         let ended = self.status.is_some();
         let Streams { stdin, stdout, stderr } = &mut self.streams;
@@ -226,7 +225,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
                 _ => {}
             }
         }
-        // Nobody reads it any more once the container has ended.
+        // Without the container nothing reads stdin any more.
         if let Some(pump) = stdin.as_mut().filter(|_| !ended)
             && pump.step(false) == Step::More
         {
@@ -245,24 +244,24 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         (finished, at_most_ms)
     }
 
-    /// Sends the image's own stop signal, and after a while SIGKILL, as `docker stop` does.
+    /// Sends the image's StopSignal, and SIGKILL later, like `docker stop`.
     fn stop(&mut self) {
         self.signal(self.like.spec.stop_signal);
         if let Some(before) = self.stop.take() {
             self.events.remove(before);
         }
-        // Rows never run out here: there are a dozen.
+        // The loop has a free row: there are only a dozen.
         self.stop = self.events.after(STOP_MS).ok();
     }
 
     fn signal(&mut self, signal: i32) {
         if self.status.is_none() {
-            // One that is ending at this moment needs no signal.
+            // ESRCH: the process is ending, and needs no signal.
             let _ = process::kill_pidfd(self.container.pidfd.by_ref(), signal);
         }
     }
 
-    /// Does what the host asks for.
+    /// Carries out the host's commands.
     fn handle_host_commands(&mut self) {
         let Some(control) = &mut self.control else { return };
         control.hear();
@@ -289,8 +288,8 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     }
 }
 
-/// The pumps of a container that has a terminal: its master is read and written through descriptors
-/// of their own.
+/// Returns the pumps of a container with a terminal. They read and write its master through
+/// separate fds.
 pub fn terminal_streams<'m>(
     master: &Fd,
     stdin: Fd,

@@ -10,16 +10,16 @@ use crate::sys::fs::{self, O_DIRECTORY, O_RDONLY, O_WRONLY};
 use core::ffi::CStr;
 use core::fmt;
 
-/// A kernel's name for a device.
+/// A kernel's device name.
 pub type Name = heapless::String<DEVICE_NAME_BYTES>;
 
-/// A copy of `text`; ENAMETOOLONG where it does not fit.
+/// Returns a copy of `text`, or ENAMETOOLONG.
 pub fn name(text: &str) -> Result<Name, Errno> {
     Name::try_from(text).map_err(|_| Errno::ENAMETOOLONG)
 }
 
-/// The file's text without the white space and NULs around it, as much as `buffer` holds. What is
-/// not UTF-8 reads as empty.
+/// Returns the file's text without surrounding white space and NULs, as much as `buffer` holds.
+/// Text that is not UTF-8 reads as empty.
 pub fn read<'b>(path: fmt::Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b str, Errno> {
     let path = PathBuf::format(path)?;
     let file = fs::open(CWD, path.as_c_str(), O_RDONLY, 0)?;
@@ -31,7 +31,7 @@ pub fn read<'b>(path: fmt::Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b st
     Ok(core::str::from_utf8(text).unwrap_or(""))
 }
 
-/// The file's number; `None` where there is no such file, or no number in it.
+/// Returns the file's number, or `None` if the file or the number is missing.
 pub fn number(path: fmt::Arguments<'_>) -> Option<u64> {
     decimal(read(path, &mut [0; 32]).ok()?.as_bytes())
 }
@@ -54,7 +54,8 @@ pub fn line(path: &CStr, key: &str) -> Option<u64> {
             }
             start += length + 1;
         }
-        // Keep an unfinished line; one that is longer than the buffer is skipped: no wanted one is.
+        // Keep an unfinished line. Skip one that is longer than the buffer, because no wanted line
+        // is.
         kept = if start == 0 && filled == buffer.len() { 0 } else { filled - start };
         buffer.copy_within(filled - kept..filled, 0);
     }
@@ -66,7 +67,7 @@ pub fn write(path: &CStr, value: &[u8]) -> Result<(), Errno> {
     fs::write_all(file.by_ref(), value)
 }
 
-/// Calls `visit` with the name of each entry of a directory. One that does not exist has none.
+/// Calls `visit` with the name of each entry of a directory, if that exists.
 pub fn each_entry(
     dir: &CStr,
     visit: &mut dyn FnMut(&str) -> crate::Result<()>,
@@ -89,11 +90,11 @@ pub fn each_entry(
     }
 }
 
-/// The path of a device's node, `/dev/NAME`, made from its numbers in sysfs where the kernel has
-/// not made it.
+/// Returns the path of a device's node, `/dev/NAME`. If the kernel has not made the node, makes it
+/// from its numbers in sysfs.
 pub fn device_node(class: &str, name: &str) -> Result<PathBuf, Errno> {
     let mut path = PathBuf::from_bytes(b"/dev")?;
-    // The kernel writes a '/' of a name as '!' in sysfs, as in cciss!c0d0.
+    // sysfs writes a '/' of a name as '!', as in cciss!c0d0.
     for part in name.as_bytes().split(|&byte| byte == b'!') {
         path.push(part)?;
     }

@@ -1,20 +1,20 @@
-//! Capabilities by name, and the set that docker gives a container.
+//! Capabilities by name, and docker's default set.
 
 use crate::io::text::words;
 
-/// `CAP_*` without its prefix; the place is the number.
+/// `CAP_*` without the prefix; the index is the number.
 pub const NAMES: &str = "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE \
     NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT \
     SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE \
     AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ \
     PERFMON BPF CHECKPOINT_RESTORE";
-/// How many capabilities there are.
+/// Number of capabilities.
 pub const COUNT: u32 = 41;
 
-/// The five sets of a process, as config.json names them.
+/// The five sets of a process, by their names in config.json.
 pub const SETS: &str = "bounding effective inheritable permitted ambient";
 
-/// The bit of a capability, by its name with `CAP_`. The case matters, as it does to runc.
+/// Returns the bit of a capability, by its name with `CAP_`. The case matters, as in runc.
 pub fn by_name(name: &[u8]) -> Option<u64> {
     let name = name.strip_prefix(b"CAP_")?;
     words(NAMES).position(|known| known == name).map(|number| 1 << number)
@@ -25,17 +25,17 @@ pub fn names(set: u64) -> impl Iterator<Item = &'static [u8]> {
     words(NAMES).enumerate().filter(move |(number, _)| set >> number & 1 != 0).map(|(_, name)| name)
 }
 
-/// Every capability there is; the kernel takes those that it knows.
+/// All known capabilities.
 pub const ALL: u64 = (1 << COUNT) - 1;
 
 /// The fourteen that docker gives root in a container.
 pub const DEFAULT: u64 = set("CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID \
     SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE");
 
-/// The three that `runc spec` gives a container which nobody has said anything about.
+/// The three in the example of `runc spec`.
 pub const LEAST: u64 = set("AUDIT_WRITE KILL NET_BIND_SERVICE");
 
-/// The bits of these names, worked out by the compiler.
+/// Returns the bits of these names, at compile time.
 pub const fn set(names: &str) -> u64 {
     let (names, known) = (names.as_bytes(), NAMES.as_bytes());
     let (mut bits, mut start) = (0, 0);

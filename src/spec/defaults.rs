@@ -1,4 +1,4 @@
-//! What docker gives a container of its own accord: mounts, devices, masked and read-only paths.
+//! docker's defaults: mounts, devices, masked and read-only paths.
 
 use super::{Device, Mount, Rlimit};
 use crate::io::strings::PackedStrings;
@@ -54,8 +54,8 @@ pub const PRIVILEGED_MOUNTS: &[Mount<'static>] = &[
     MOUNTS[6],
 ];
 
-/// The file systems of a machine whose PID 1 comes from the image: nothing is hidden from it.
-/// Control groups are for it to mount.
+/// The file systems of a machine whose PID 1 comes from the image. No path is hidden, and PID 1
+/// mounts cgroups itself.
 pub const MACHINE_MOUNTS: &[Mount<'static>] = &[
     mount(c"/proc", c"proc", b"nosuid\0noexec\0nodev\0"),
     mount(c"/sys", c"sysfs", b"nosuid\0noexec\0nodev\0"),
@@ -68,8 +68,7 @@ const fn device(path: &'static CStr, major: u32, minor: u32) -> Device<'static> 
     Device { path, mode: S_IFCHR | 0o666, major, minor, uid: 0, gid: 0 }
 }
 
-/// The nodes of a container's /dev that the runtime-spec asks for (console and ptmx are made with
-/// their terminal).
+/// The runtime-spec's default nodes of /dev. console and ptmx are made with their terminal.
 pub const DEVICES: &[Device<'static>] = &[
     device(c"/dev/null", 1, 3),
     device(c"/dev/zero", 1, 5),
@@ -86,7 +85,7 @@ pub const MASKED_PATHS: PackedStrings<'static> = PackedStrings::new(
     /sys/devices/virtual/powercap\0",
 );
 
-/// What no container shall write.
+/// Paths that are read-only in a container.
 pub const READONLY_PATHS: PackedStrings<'static> =
     PackedStrings::new(b"/proc/bus\0/proc/fs\0/proc/irq\0/proc/sys\0/proc/sysrq-trigger\0");
 
@@ -101,12 +100,12 @@ pub const RLIMITS: [Rlimit; 2] = [
     },
 ];
 
-/// Sysctl of its own network namespace: every user may take every port.
+/// Sysctl of its own network namespace: every user may bind low ports.
 pub const PORT_START: (&CStr, &CStr) = (c"net.ipv4.ip_unprivileged_port_start", c"0");
-/// The same for ping: the groups from 0 to the number that follows.
+/// Sysctl of its own network namespace: every group may send ping. The last group follows.
 pub const PING_GROUPS: &CStr = c"net.ipv4.ping_group_range";
-/// The highest group that [`PING_GROUPS`] takes.
+/// The largest group of [`PING_GROUPS`].
 pub const PING_GROUP_MAX: u32 = i32::MAX as u32;
 
-/// PATH where the image has none.
+/// PATH if the image sets none.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

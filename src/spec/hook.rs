@@ -1,12 +1,12 @@
-//! Programs that the config wants run at the stations of a container's life.
+//! Programs of the config for the stages of a container's life.
 
 use crate::io::strings::PackedStrings;
 use core::ffi::CStr;
 
-/// A station of a container's life.
+/// A stage of a container's life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HookKind {
-    /// Deprecated: as [`HookKind::CreateRuntime`], and before it.
+    /// Deprecated: like [`HookKind::CreateRuntime`], and before it.
     Prestart,
     /// On the host, when the namespaces and mounts are made.
     CreateRuntime,
@@ -21,7 +21,7 @@ pub enum HookKind {
 }
 
 impl HookKind {
-    /// All of them, in the order of a container's life.
+    /// All kinds, in the order of a container's life.
     pub const ALL: [HookKind; 6] = [
         HookKind::Prestart,
         HookKind::CreateRuntime,
@@ -49,11 +49,11 @@ impl HookKind {
 pub struct Hook<'m> {
     /// Its file, absolute.
     pub path: &'m CStr,
-    /// Its arguments from the zeroth on. None: the path alone.
+    /// Its arguments from `argv[0]`. If None, the path alone.
     pub args: PackedStrings<'m>,
-    /// Its environment, `NAME=VALUE` each, if it has its own.
+    /// Its own environment, `NAME=VALUE` each.
     pub env: Option<PackedStrings<'m>>,
-    /// It is killed after so many seconds.
+    /// Seconds after which it is killed.
     pub timeout_s: Option<u32>,
 }
 
@@ -61,7 +61,7 @@ pub struct Hook<'m> {
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct Hooks<'m> {
     all: &'m [Hook<'m>],
-    /// Where each kind ends in the list.
+    /// End of each kind in the list.
     ends: [u16; HookKind::ALL.len()],
 }
 
@@ -69,12 +69,12 @@ impl<'m> Hooks<'m> {
     /// No hook.
     pub const NONE: Hooks<'static> = Hooks { all: &[], ends: [0; HookKind::ALL.len()] };
 
-    /// Returns hooks of a list, in the order of their kinds; `ends` says where each kind ends.
+    /// Returns hooks of a list, in the order of their kinds. `ends` has the end of each kind.
     pub(super) fn new(all: &'m [Hook<'m>], ends: [u16; HookKind::ALL.len()]) -> Hooks<'m> {
         Hooks { all, ends }
     }
 
-    /// Returns the hooks of one kind, in their order.
+    /// Returns the hooks of one kind, in order.
     pub fn of(&self, kind: HookKind) -> &'m [Hook<'m>] {
         let number = kind as usize;
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);

@@ -1,32 +1,31 @@
 //! Limits of a process: setrlimit(2), the runtime-spec's POSIXRlimit.
 
-/// One `RLIMIT_*`.
+/// A limit `RLIMIT_*`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rlimit {
-    /// Which.
+    /// The number of `RLIMIT_*`.
     pub resource: u32,
-    /// What holds.
+    /// The soft limit, which is enforced.
     pub soft: u64,
-    /// What it may be raised to.
+    /// The hard limit, up to which a process may raise the soft one.
     pub hard: u64,
 }
 
-/// The kinds of [`Rlimit`], without `RLIMIT_`; the place is the number.
+/// The kinds of [`Rlimit`] without `RLIMIT_`; the index is the number.
 pub(super) const RLIMITS: &str = "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO RTTIME";
 
 impl Rlimit {
     /// Number of kinds.
     pub const KINDS: usize = 16;
 
-    /// Returns the kind of this name, without `RLIMIT_`, in upper or lower case.
+    /// Returns the kind of this name without `RLIMIT_`, in upper or lower case.
     pub fn kind(name: &[u8]) -> Option<u32> {
         let at =
             crate::io::text::words(RLIMITS).position(|known| known.eq_ignore_ascii_case(name))?;
         Some(at as u32)
     }
 
-    /// Reads docker's notation, `nofile=1024:524288`. Without the second number the first counts
-    /// for both.
+    /// Reads docker's notation, `nofile=1024:524288`. A single number is both limits.
     pub fn parse(text: &[u8]) -> core::result::Result<Rlimit, &'static str> {
         let at = text.iter().position(|byte| *byte == b'=').ok_or("not NAME=SOFT[:HARD]")?;
         let (name, values) = (&text[..at], &text[at + 1..]);
@@ -44,7 +43,7 @@ impl Rlimit {
         Ok(Rlimit { resource, soft, hard })
     }
 
-    /// Its name, without `RLIMIT_`.
+    /// Returns its name without `RLIMIT_`.
     pub fn name(&self) -> &'static str {
         let name = crate::io::text::words(RLIMITS).nth(self.resource as usize);
         name.and_then(|name| core::str::from_utf8(name).ok()).unwrap_or("")

@@ -1,10 +1,10 @@
-//! How the kernel treats this process: scheduler, priority of its input and output, CPUs,
-//! personality, memory nodes.
+//! The kernel's treatment of this process: scheduler, I/O priority, CPUs, personality, memory
+//! nodes.
 
 use super::Result;
 use super::syscall::command;
 
-/// `struct sched_attr` of its first version, less the size that stands before it.
+/// `struct sched_attr` of its first version.
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq, Debug)]
 pub struct Scheduler {
@@ -14,7 +14,7 @@ pub struct Scheduler {
     pub policy: u32,
     /// `SCHED_FLAG_*`.
     pub flags: u64,
-    /// -20 to 19, for `SCHED_OTHER` and `SCHED_BATCH`.
+    /// From -20 to 19, for `SCHED_OTHER` and `SCHED_BATCH`.
     pub nice: i32,
     /// For `SCHED_FIFO` and `SCHED_RR`.
     pub priority: u32,
@@ -29,11 +29,11 @@ pub struct Scheduler {
 /// sched_setattr(2) of the process `pid`; 0 is this one.
 pub fn set_scheduler(pid: i32, wanted: &Scheduler) -> Result<()> {
     let wanted = Scheduler { size: size_of::<Scheduler>() as u32, ..*wanted };
-    // SAFETY: the kernel reads as many bytes as the structure says it has.
+    // SAFETY: the kernel reads as many bytes as the structure's size field says.
     unsafe { command!(libc::SYS_sched_setattr, pid, &raw const wanted, 0) }
 }
 
-/// ioprio_set(2) of this process; class in the bits from 13 up.
+/// ioprio_set(2) of this process. The class is in the bits from 13 up.
 pub fn set_io_priority(priority: u32) -> Result<()> {
     const IOPRIO_WHO_PROCESS: i32 = 1;
     // SAFETY: no memory is passed.
@@ -52,13 +52,13 @@ pub fn set_personality(domain: u32) -> Result<()> {
     unsafe { command!(libc::SYS_personality, domain) }
 }
 
-/// set_mempolicy(2): `MPOL_*` with its flags, and a bit for each node. No bit at all is no set.
+/// set_mempolicy(2): `MPOL_*` with its flags, and a bit for each node. No bits mean an empty set.
 pub fn set_memory_policy(mode: u32, nodes: &[u64]) -> Result<()> {
     let (pointer, bits) = match nodes.iter().all(|word| *word == 0) {
         true => (core::ptr::null(), 0),
-        // The kernel looks at one bit less.
+        // The kernel ignores the last bit.
         false => (nodes.as_ptr(), size_of_val(nodes) * 8 + 1),
     };
-    // SAFETY: the kernel reads as many bits, less one, or nothing.
+    // SAFETY: the kernel reads that many bits, less one, or nothing.
     unsafe { command!(libc::SYS_set_mempolicy, mode, pointer, bits) }
 }

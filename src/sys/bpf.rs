@@ -1,10 +1,10 @@
-//! bpf(2), as far as a control group's device rules need it.
+//! bpf(2) for a cgroup's device rules.
 
 use super::Result;
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 
-/// Loads a program that says which devices a control group may use: 1 for yes
+/// Loads a program that decides which devices a cgroup may use: 1 allows
 /// (`BPF_PROG_TYPE_CGROUP_DEVICE`).
 pub fn load_device_program(instructions: &[u64]) -> Result<Fd> {
     const PROG_LOAD: i32 = 5;
@@ -33,8 +33,8 @@ fn attach_or_detach(command: i32, group: FdRef<'_>, program: &Fd, flags: u32) ->
     unsafe { command!(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(&attributes)) }
 }
 
-/// Attaches such a program to a group; a device must be allowed by this one and by those of the
-/// groups above.
+/// Attaches such a program to a cgroup. A device must be allowed by it and by those of all cgroups
+/// above.
 pub fn attach_device_program(group: FdRef<'_>, program: &Fd) -> Result<()> {
     const PROG_ATTACH: i32 = 8;
     const ALLOW_MULTI: u32 = 2;

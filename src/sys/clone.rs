@@ -1,4 +1,4 @@
-//! clone3(2): a child with new namespaces, a pidfd, and a cgroup from birth.
+//! clone3(2): a child with new namespaces, a pidfd, and a cgroup from its start.
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
@@ -23,18 +23,18 @@ const NAMESPACES: i32 = CLONE_NEWCGROUP
     | CLONE_NEWUSER
     | CLONE_NEWUTS;
 
-/// Who we are after [`fork`].
+/// The two results of [`fork`].
 pub enum Side {
-    /// The new process, with a copy of our memory.
+    /// The new process, with a copy of the memory.
     Child,
-    /// We, with the child's pid (as we see it) and a pidfd for it.
+    /// The calling process, with the child's pid (in our namespace) and a pidfd for it.
     Parent(i32, Fd),
 }
 
 static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process was made by [`fork`]: in a pid namespace of its own, a child of PID 1 is
-/// PID 1 too.
+/// Returns whether [`fork`] made this process. In its own pid namespace, a child of PID 1 is PID 1,
+/// too.
 pub fn is_forked() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
@@ -56,32 +56,32 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// clone3(2) like fork(2), with `CLONE_NEW*` flags, born in `cgroup` (a directory of cgroup2) where
-/// there is one.
+/// clone3(2) like fork(2), with `CLONE_NEW*` flags, in `cgroup` (a directory of cgroup2) if it is
+/// given.
 ///
-/// The child has a copy of the memory and of the fds, and the calling thread alone: what another
-/// thread has begun stands still there for ever. EINVAL for other flags, such as `CLONE_VM`.
+/// The child has a copy of the memory and of the fds, and only the calling thread. Other threads'
+/// unfinished changes stay unfinished there. EINVAL for other flags, such as `CLONE_VM`.
 pub fn fork(namespaces: i32, cgroup: Option<FdRef<'_>>) -> Result<Side> {
     clone(namespaces, cgroup, libc::SIGCHLD)
 }
 
-/// The same, but the new process is a child of our parent: `CLONE_PARENT`. The pid is the one that
-/// we see.
+/// Does the same, but the new process is a child of our parent: `CLONE_PARENT`. The pid is in our
+/// namespace.
 pub fn fork_sibling(namespaces: i32) -> Result<Side> {
     clone(namespaces | libc::CLONE_PARENT, None, 0)
 }
 
-/// clone(2) with these flags, `CLONE_PIDFD` among them, and the `mark` of a call that needs it
-/// (`marked.rs`).
+/// clone(2) with these flags, including `CLONE_PIDFD`, and the `mark` of a system call that needs
+/// it (`marked.rs`).
 pub(super) fn by_clone(flags: u64, mark: u64) -> Result<Side> {
     let mut pidfd = -1i32;
-    // SAFETY: as for clone3(2) below; clone(2) returns the pidfd where it is given room for a
-    // parent's thread id.
+    // SAFETY: as for clone3(2) below; clone(2) returns the pidfd in the argument for the parent's
+    // thread ID.
     let pid = unsafe { syscall!(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0, mark) }?;
     Ok(side(pid, &pidfd))
 }
 
-/// Who we are by the answer of the call.
+/// Returns the side, by the system call's result.
 fn side(pid: usize, pidfd: &i32) -> Side {
     if pid == 0 {
         FORKED.store(true, Ordering::Relaxed);
@@ -110,8 +110,8 @@ fn clone(namespaces: i32, cgroup: Option<FdRef<'_>>, exit_signal: i32) -> Result
     // stack, so returning twice is sound, as for fork(2); the kernel writes the pidfd to the
     // parent's copy.
     let pid = match unsafe { syscall!(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) } {
-        // Docker's seccomp profile has it that there is no clone3, which cannot be looked into, but
-        // for the host's root.
+        // docker's seccomp profile hides clone3 (ENOSYS) except from the host's root, because a
+        // filter cannot see its flags.
         Err(Errno::ENOSYS) if cgroup.is_none() && namespaces & CLONE_NEWTIME == 0 => {
             return by_clone(args.flags | args.exit_signal, 0);
         }

@@ -1,7 +1,6 @@
-//! The death of this process, told through memory that it shares: a robust futex
-//! (set_robust_list(2)).
+//! Reports the death of this process through shared memory: a robust futex (set_robust_list(2)).
 //!
-//! A process that may make no system call can learn in no other way that nobody answers any more.
+//! A process that may make no system call has no other way to learn that its peer has died.
 
 use super::Result;
 use super::syscall::{command, syscall};
@@ -10,12 +9,13 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 /// `FUTEX_OWNER_DIED`: the kernel sets this bit of the word.
 pub const DIED: u32 = 0x4000_0000;
 
-/// `struct robust_list_head`: the first entry, the way from an entry to its word, nothing pending.
+/// `struct robust_list_head`: the first entry, the offset from an entry to its word, nothing
+/// pending.
 static HEAD: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 /// `struct robust_list`: the only entry, which leads back to the head.
 static ENTRY: AtomicUsize = AtomicUsize::new(0);
 
-/// Has the kernel set [`DIED`] in `word` when this thread ends, however it ends. One word at a
+/// Makes the kernel set [`DIED`] in `word` when this thread ends in any way. Only one word at a
 /// time.
 pub fn tell_by(word: &AtomicU32) -> Result<()> {
     // SAFETY: no memory is passed.

@@ -1,21 +1,20 @@
-//! Error numbers, and what they say. A newtype, not an enum: the kernel may answer a number we do
-//! not know.
+//! Error numbers, and their texts. A newtype, not an enum, because the kernel may return an unknown
+//! number.
 
 use core::fmt;
 use core::num::NonZeroI64;
 
-/// An error number from errno(3), never 0, so that a `Result<(), Errno>` is one number too. As wide
-/// as what system calls return: a `Result` of either is two registers then, and does not go through
-/// memory.
+/// An error number of errno(3), never 0, so that a `Result<(), Errno>` is one number, too. It is as
+/// wide as a system call's result. So a `Result` of either is two registers, and avoids memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Errno(NonZeroI64);
 
 impl Errno {
-    /// No error number: what went wrong was not a system call. The kernel's largest, which it has
-    /// no use for.
+    /// No error number: the failure was not a system call's. It is the kernel's largest, which the
+    /// kernel does not use.
     pub const NONE: Errno = Errno(NonZeroI64::new(4095).unwrap());
 
-    /// By number; 0 is [`Errno::NONE`].
+    /// Returns an error number; 0 is [`Errno::NONE`].
     pub const fn new(number: i32) -> Errno {
         match NonZeroI64::new(number as i64) {
             Some(number) => Errno(number),
@@ -23,13 +22,12 @@ impl Errno {
         }
     }
 
-    /// What a system call's answer stands for that is not above 0: an error number below it, or
-    /// none.
+    /// Returns the error number of a system call's result that is not above 0, or None for 0.
     pub(super) fn of_answer(answer: isize) -> Option<Errno> {
         NonZeroI64::new(-answer as i64).map(Errno)
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn number(self) -> i32 {
         self.0.get() as i32
     }
@@ -50,8 +48,7 @@ macro_rules! errnos {
     };
 }
 
-// The texts are those of Go's syscall package where it has one: docker and podman look for them in
-// a runtime's errors.
+// Go's texts if its syscall package has one: docker and podman look for them in a runtime's errors.
 errnos! {
     EPERM "operation not permitted"
     ENOENT "no such file or directory"

@@ -6,18 +6,18 @@ use super::{Errno, Result, arch};
 
 pub use libc::{EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI};
 
-/// One event: which, and the caller's number for it.
+/// One event: its flags, and the caller's key.
 #[repr(transparent)]
 #[derive(Clone, Copy, Default)]
 pub struct Event(arch::EpollEvent);
 
 impl Event {
-    /// The caller's number.
+    /// Returns the caller's key.
     pub fn key(self) -> u64 {
         self.0.key
     }
 
-    /// Returns what happened, of `EPOLL*`.
+    /// Returns the flags of `EPOLL*`.
     pub fn flags(self) -> u32 {
         self.0.events
     }
@@ -35,22 +35,22 @@ fn control(set: &Fd, operation: i32, number: i32, flags: i32, key: u64) -> Resul
     unsafe { command!(libc::SYS_epoll_ctl, set.raw(), operation, number, &raw const event) }
 }
 
-/// epoll_ctl(2) `ADD`: waits for `flags` on `fd`, to be told with `key`.
+/// epoll_ctl(2) `ADD`: waits for `flags` on `fd`, reported with `key`.
 pub fn add(set: &Fd, fd: FdRef<'_>, flags: i32, key: u64) -> Result<()> {
     control(set, libc::EPOLL_CTL_ADD, fd.raw(), flags, key)
 }
 
-/// epoll_ctl(2) `MOD` of the fd of this number; EBADF or ENOENT if it is no longer in the set.
+/// epoll_ctl(2) `MOD` of the fd of this number. EBADF or ENOENT if it is no longer in the set.
 pub fn change(set: &Fd, number: i32, flags: i32, key: u64) -> Result<()> {
     control(set, libc::EPOLL_CTL_MOD, number, flags, key)
 }
 
-/// epoll_ctl(2) `DEL` of the fd of this number; EBADF or ENOENT if it is no longer in the set.
+/// epoll_ctl(2) `DEL` of the fd of this number. EBADF or ENOENT if it is no longer in the set.
 pub fn remove(set: &Fd, number: i32) -> Result<()> {
     control(set, libc::EPOLL_CTL_DEL, number, 0, 0)
 }
 
-/// epoll_wait(2): what happened, within `timeout_ms` milliseconds (-1: for ever). A signal reads as
+/// epoll_wait(2): returns events within `timeout_ms` milliseconds (-1: for ever). A signal reads as
 /// no events.
 pub fn wait<'b>(set: &Fd, events: &'b mut [Event], timeout_ms: i32) -> Result<&'b [Event]> {
     let (pointer, room) = (events.as_mut_ptr(), events.len());
@@ -62,8 +62,8 @@ pub fn wait<'b>(set: &Fd, events: &'b mut [Event], timeout_ms: i32) -> Result<&'
     }
 }
 
-/// poll(2) of one descriptor: what of `POLLIN`, `POLLOUT`, `POLLHUP`, `POLLERR` holds within
-/// `timeout_ms` (-1: for ever).
+/// poll(2) of one fd: returns which of `POLLIN`, `POLLOUT`, `POLLHUP`, `POLLERR` hold within
+/// `timeout_ms` milliseconds (-1: for ever).
 pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
     let mut poll = libc::pollfd { fd: fd.raw(), events: flags, revents: 0 };
     // SAFETY: the kernel reads and writes one `struct pollfd`.
@@ -74,7 +74,7 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
     }
 }
 
-/// ppoll(2) without an end. Returns for each fd which of the asked events (`POLLIN`, ...) hold.
+/// ppoll(2) without a timeout. Returns for each fd which of the wanted events (`POLLIN`, ...) hold.
 pub fn poll<const N: usize>(asked: [(FdRef<'_>, i16); N]) -> Result<[i16; N]> {
     let mut polls = asked.map(|(fd, events)| libc::pollfd { fd: fd.raw(), events, revents: 0 });
     // SAFETY: the kernel reads and writes `N` times a `struct pollfd`; no time and no signals.
@@ -84,8 +84,8 @@ pub fn poll<const N: usize>(asked: [(FdRef<'_>, i16); N]) -> Result<[i16; N]> {
     }
 }
 
-/// poll(2) of nothing: waits this many milliseconds, or until a signal is handled.
+/// poll(2) without fds: waits this many milliseconds, or until a signal is handled.
 pub fn wait_ms(milliseconds: i32) -> Result<()> {
-    // SAFETY: no descriptors are passed.
+    // SAFETY: no fds are passed.
     unsafe { command!(libc::SYS_poll, 0, 0, milliseconds) }
 }

@@ -1,19 +1,19 @@
-//! File descriptors: owned ones are closed when dropped, borrowed ones cannot outlive their owner.
+//! Fds: an owned one is closed on drop, a borrowed one cannot outlive its owner.
 
 use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicI32, Ordering};
 
-/// A descriptor of ours, closed on drop. As wide as an [`Errno`](super::Errno), see there.
+/// An owned fd, closed on drop. As wide as an [`Errno`], for its reason.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fd(i64);
 
-/// A descriptor somebody else owns.
+/// A borrowed fd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FdRef<'a>(i32, PhantomData<&'a Fd>);
 
-/// The current directory, for calls that take a directory descriptor.
+/// The current directory, for system calls that take a directory fd.
 pub const CWD: FdRef<'static> = FdRef(libc::AT_FDCWD, PhantomData);
 /// Standard input.
 pub const STDIN: FdRef<'static> = FdRef(0, PhantomData);
@@ -31,7 +31,7 @@ impl Fd {
         Fd(raw as i64)
     }
 
-    /// What a system call that makes a descriptor returned.
+    /// Returns the fd that a system call made.
     pub(super) fn from_answer(answer: usize) -> Fd {
         Fd(answer as i64)
     }
@@ -41,7 +41,7 @@ impl Fd {
         FdRef(self.0 as i32, PhantomData)
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn raw(&self) -> i32 {
         self.0 as i32
     }
@@ -58,7 +58,7 @@ impl Fd {
         raw
     }
 
-    /// close(2), with its result: the last chance of a file system to say that a write failed.
+    /// close(2), with its result: a file system may report a failed write only here.
     pub fn close(self) -> Result<()> {
         // SAFETY: `self` owns the descriptor and is forgotten by `into_raw`, so it is closed once.
         unsafe { command!(libc::SYS_close, self.into_raw()) }
@@ -66,10 +66,10 @@ impl Fd {
 }
 
 impl Drop for Fd {
-    // Out of line: there are hundreds of drops.
+    // Out of line, because there are hundreds of drops.
     #[inline(never)]
     fn drop(&mut self) {
-        // SAFETY: `self` owns the descriptor, and nobody can use it after its drop.
+        // SAFETY: `self` owns the fd, and it is not used after its drop.
         let _ = unsafe { syscall!(libc::SYS_close, self.0) };
     }
 }
@@ -83,52 +83,52 @@ impl FdRef<'_> {
         FdRef(raw, PhantomData)
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn raw(self) -> i32 {
         self.0
     }
 }
 
-/// A place for an fd that stays open for the life of the process: for a signal's or a panic's code,
-/// which gets no argument.
+/// A fd that stays open for the life of the process, for a signal's or a panic's code, which gets
+/// no argument.
 pub struct StaticFd(AtomicI32);
 
 impl StaticFd {
-    /// Holds nothing yet.
+    /// Returns an empty place.
     pub const fn empty() -> StaticFd {
         StaticFd(AtomicI32::new(-1))
     }
 
-    /// Holds this one at first.
+    /// Returns a place with this fd.
     pub const fn new(fd: FdRef<'static>) -> StaticFd {
         StaticFd(AtomicI32::new(fd.0))
     }
 
-    /// Puts `fd` in the place. Returns what was there.
+    /// Stores `fd`. Returns the former one.
     pub fn replace(&self, fd: FdRef<'static>) -> Option<FdRef<'static>> {
         StaticFd::of(self.0.swap(fd.0, Ordering::Relaxed))
     }
 
-    /// Returns what is there.
+    /// Returns the fd, if there is one.
     pub fn get(&self) -> Option<FdRef<'static>> {
         StaticFd::of(self.0.load(Ordering::Relaxed))
     }
 
     fn of(raw: i32) -> Option<FdRef<'static>> {
-        // Only `FdRef<'static>`s were put there.
+        // Only `FdRef<'static>`s were stored.
         (raw != -1).then_some(FdRef(raw, PhantomData))
     }
 }
 
-/// fcntl(2) `F_DUPFD_CLOEXEC`: a second descriptor for the same open file, at least `least`.
+/// fcntl(2) `F_DUPFD_CLOEXEC`: returns a further fd of the same open file, at least `least`.
 pub fn duplicate(fd: FdRef<'_>, least: i32) -> Result<Fd> {
     // SAFETY: no memory is passed.
     unsafe { syscall!(libc::SYS_fcntl, fd.raw(), libc::F_DUPFD_CLOEXEC, least) }
         .map(Fd::from_answer)
 }
 
-/// dup3(2): makes number `target` refer to the open file of `fd`; it stays open across exec.
-/// Where they are the same number, only close-on-exec is cleared.
+/// dup3(2): makes fd `target` refer to the open file of `fd`, and keeps it open at exec. If both
+/// are the same number, only clears close-on-exec.
 pub fn duplicate_to(fd: FdRef<'_>, target: i32) -> Result<()> {
     if fd.raw() == target {
         return set_cloexec(fd, false);
@@ -144,23 +144,23 @@ pub fn set_cloexec(fd: FdRef<'_>, on: bool) -> Result<()> {
     unsafe { command!(libc::SYS_fcntl, fd.raw(), libc::F_SETFD, flags) }
 }
 
-/// fcntl(2) `F_GETFD`: whether it is open and stays so across exec, as what we were given is and
-/// what we open is not.
+/// fcntl(2) `F_GETFD`: returns whether it is open and not close-on-exec. That holds for inherited
+/// fds, but not for our own.
 pub fn is_inherited(number: u32) -> bool {
     // SAFETY: no memory is passed.
     let flags = unsafe { syscall!(libc::SYS_fcntl, number, libc::F_GETFD) };
     flags == Ok(0)
 }
 
-/// Opens /dev/null on each of 0, 1 and 2 that is closed: else the next opened file would become a
-/// standard stream. Must be called before any other file is opened.
+/// Opens /dev/null on each of 0, 1 and 2 that is closed. Otherwise the next opened file would
+/// become a standard stream, so this must come before any other open(2).
 pub fn fill_standard_streams() -> Result<()> {
     for number in [STDIN, STDOUT, STDERR] {
         // SAFETY: no memory is passed.
         if let Err(Errno::EBADF) = unsafe { syscall!(libc::SYS_fcntl, number.raw(), libc::F_GETFD) }
         {
-            // The lowest free number is this one, as all below it are open.
-            // SAFETY: the path ends in NUL.
+            // The lowest free number is this one, because all lower ones are open. SAFETY: the path
+            // ends in NUL.
             unsafe {
                 syscall!(libc::SYS_openat, CWD.raw(), c"/dev/null".as_ptr(), libc::O_RDWR, 0)
             }?;
@@ -194,7 +194,7 @@ pub(super) unsafe fn close_range(first: u32, last: u32) -> Result<()> {
     unsafe { command!(libc::SYS_close_range, first, last, 0) }
 }
 
-/// pipe2(2): (read end, write end).
+/// pipe2(2): returns (read end, write end).
 pub fn pipe() -> Result<(Fd, Fd)> {
     let mut pair = [0i32; 2];
     // SAFETY: the kernel writes two descriptors to `pair`.

@@ -1,4 +1,4 @@
-//! Files and directories: everything relative to a directory descriptor.
+//! Files and directories, all relative to a directory fd.
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
@@ -13,15 +13,15 @@ pub use libc::{
     S_IFREG, S_IFSOCK, SEEK_CUR, SEEK_SET,
 };
 
-/// openat2(2): treat the directory descriptor as `/`, for absolute paths, `..` and symlinks alike.
+/// openat2(2): treat the directory fd as `/`, for absolute paths, `..` and symlinks.
 pub const RESOLVE_IN_ROOT: u64 = 0x10;
-/// openat2(2): fail with EXDEV where the path leaves the directory.
+/// openat2(2): fail with EXDEV if the path leaves the directory.
 pub const RESOLVE_BENEATH: u64 = 0x08;
 /// openat2(2): fail with ELOOP on any symlink.
 pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 /// openat2(2): fail with ELOOP on the links of /proc that lead out of any root.
 pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
-/// openat2(2): fail with EXDEV where the path crosses a mount point.
+/// openat2(2): fail with EXDEV if the path crosses a mount point.
 pub const RESOLVE_NO_XDEV: u64 = 0x01;
 
 /// openat(2), close-on-exec.
@@ -59,13 +59,13 @@ pub fn open_resolved(
     }
 }
 
-/// read(2). 0 is the end.
+/// read(2). Returns 0 at the end.
 pub fn read(fd: FdRef<'_>, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
     retry(|| unsafe { syscall!(libc::SYS_read, fd.raw(), buffer.as_mut_ptr(), buffer.len()) })
 }
 
-/// pread64(2). 0 is the end.
+/// pread64(2). Returns 0 at the end.
 pub fn read_at(fd: FdRef<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
     retry(|| unsafe {
@@ -73,7 +73,7 @@ pub fn read_at(fd: FdRef<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
     })
 }
 
-/// write(2). May write less than all.
+/// write(2). May write only a part.
 pub fn write(fd: FdRef<'_>, bytes: &[u8]) -> Result<usize> {
     // SAFETY: the kernel reads at most `bytes.len()` bytes from `bytes`.
     retry(|| unsafe { syscall!(libc::SYS_write, fd.raw(), bytes.as_ptr(), bytes.len()) })
@@ -90,13 +90,13 @@ pub fn write_all(fd: FdRef<'_>, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// pwrite64(2). May write less than all.
+/// pwrite64(2). May write only a part.
 pub fn write_at(fd: FdRef<'_>, bytes: &[u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel reads at most `bytes.len()` bytes from `bytes`.
     retry(|| unsafe { syscall!(libc::SYS_pwrite64, fd.raw(), bytes.as_ptr(), bytes.len(), offset) })
 }
 
-/// sendfile(2): copies up to `count` bytes from where `from` is to where `to` is. 0 is the end.
+/// sendfile(2): copies up to `count` bytes between the files' positions. Returns 0 at the end.
 pub fn send_file(from: FdRef<'_>, to: FdRef<'_>, count: usize) -> Result<usize> {
     // SAFETY: no memory is passed.
     retry(|| unsafe { syscall!(libc::SYS_sendfile, to.raw(), from.raw(), 0, count) })
@@ -116,7 +116,7 @@ pub fn seek(fd: FdRef<'_>, offset: i64, whence: i32) -> Result<u64> {
     unsafe { syscall!(libc::SYS_lseek, fd.raw(), offset, whence) }.map(|at| at as u64)
 }
 
-/// ftruncate(2): makes the file `length` bytes long; what is new is a hole.
+/// ftruncate(2): sets the length in bytes; new bytes are a hole.
 pub fn truncate(fd: FdRef<'_>, length: u64) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_ftruncate, fd.raw(), length) }
@@ -128,7 +128,7 @@ pub fn mkdir(dir: FdRef<'_>, path: &CStr, mode: u32) -> Result<()> {
     unsafe { command!(libc::SYS_mkdirat, dir.raw(), path.as_ptr(), mode) }
 }
 
-/// mknodat(2). `mode` holds the file type; `device` is from [`makedev`].
+/// mknodat(2). `mode` includes the file type; `device` is from [`makedev`].
 pub fn mknod(dir: FdRef<'_>, path: &CStr, mode: u32, device: u64) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     unsafe { command!(libc::SYS_mknodat, dir.raw(), path.as_ptr(), mode, device) }
@@ -146,7 +146,7 @@ pub fn symlink(target: &CStr, dir: FdRef<'_>, path: &CStr) -> Result<()> {
     unsafe { command!(libc::SYS_symlinkat, target.as_ptr(), dir.raw(), path.as_ptr()) }
 }
 
-/// linkat(2); the last component of `old` is not followed.
+/// linkat(2). The last component of `old` is not followed.
 pub fn link(old_dir: FdRef<'_>, old: &CStr, new_dir: FdRef<'_>, new: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
     unsafe {
@@ -181,8 +181,8 @@ pub fn rename(
     unsafe { command!(libc::SYS_renameat2, old_dir, old.as_ptr(), new_dir, new.as_ptr(), flags) }
 }
 
-/// readlinkat(2): the target's bytes, cut at the buffer's end. An empty `path` reads the link that
-/// `dir` is (O_PATH).
+/// readlinkat(2): returns the target's bytes, cut at the buffer's end. With an empty `path`, `dir`
+/// must be a symlink (O_PATH).
 pub fn readlink<'b>(dir: FdRef<'_>, path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: `path` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
     let n = unsafe {
@@ -205,7 +205,7 @@ pub fn chmod_fd(fd: FdRef<'_>, mode: u32) -> Result<()> {
     unsafe { command!(libc::SYS_fchmod, fd.raw(), mode) }
 }
 
-/// fchmodat(2): **follows a symlink**; for a name just made, in a directory nobody else writes.
+/// fchmodat(2): **follows a symlink**. For a new name in a directory that no other user writes.
 pub fn chmod(dir: FdRef<'_>, path: &CStr, mode: u32) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     unsafe { command!(libc::SYS_fchmodat, dir.raw(), path.as_ptr(), mode) }
@@ -216,12 +216,12 @@ pub fn chmod(dir: FdRef<'_>, path: &CStr, mode: u32) -> Result<()> {
 pub struct Time {
     /// Whole seconds, rounded down.
     pub seconds: i64,
-    /// The rest.
+    /// Nanoseconds in addition.
     pub nanoseconds: u32,
 }
 
-/// utimensat(2): sets the modification time, and the access time alike, of the file itself, never
-/// of a link's target. An empty `path` means the open file `dir`.
+/// utimensat(2): sets modification and access time of the file itself, never of a link's target. An
+/// empty `path` means the open file `dir`.
 pub fn set_times(dir: FdRef<'_>, path: &CStr, time: Time) -> Result<()> {
     let one = [time.seconds, i64::from(time.nanoseconds)];
     let times: [[i64; 2]; 2] = [one, one];
@@ -234,35 +234,35 @@ pub fn set_times(dir: FdRef<'_>, path: &CStr, time: Time) -> Result<()> {
     unsafe { command!(libc::SYS_utimensat, dir.raw(), path, times.as_ptr(), flags) }
 }
 
-/// What statx(2) says of a file.
+/// The result of statx(2).
 #[derive(Clone, Copy, Debug)]
 pub struct Stat {
-    /// Type and permissions.
+    /// Type and mode.
     pub mode: u32,
     /// Owner.
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Names the file has.
+    /// Number of hard links.
     pub links: u32,
     /// Length in bytes.
     pub size: u64,
     /// Inode number, unique on its device.
     pub inode: u64,
-    /// The device the file is on, as [`makedev`] writes it.
+    /// Device number of its file system, from [`makedev`].
     pub device: u64,
-    /// The device the file is (character and block devices), major and minor.
+    /// Major and minor number of a character or block device.
     pub rdev: (u32, u32),
     /// Last modification.
     pub modified: Time,
-    /// Mount the file was reached through.
+    /// ID of the mount through which it was reached.
     pub mount_id: u64,
     /// The file is the root of a mount.
     pub is_mount_root: bool,
 }
 
 impl Stat {
-    /// The file type alone, to compare with `S_IF*`.
+    /// Returns the file type, to compare with `S_IF*`.
     pub fn kind(&self) -> u32 {
         self.mode & S_IFMT
     }
@@ -273,7 +273,7 @@ pub fn stat(dir: FdRef<'_>, path: &CStr) -> Result<Stat> {
     statx(dir, path, libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH)
 }
 
-/// statx(2) of what a path leads to.
+/// statx(2) of a path's target.
 pub fn stat_target(dir: FdRef<'_>, path: &CStr) -> Result<Stat> {
     statx(dir, path, 0)
 }
@@ -282,7 +282,7 @@ fn statx(dir: FdRef<'_>, path: &CStr, flags: i32) -> Result<Stat> {
     let mut buffer = MaybeUninit::<libc::statx>::zeroed();
     let mask = libc::STATX_BASIC_STATS | libc::STATX_MNT_ID;
     // SAFETY: `path` is NUL-terminated; the kernel fills one `struct statx`, and zeros are valid
-    // for what it leaves.
+    // for the rest.
     let s = unsafe {
         syscall!(libc::SYS_statx, dir.raw(), path.as_ptr(), flags, mask, buffer.as_mut_ptr())?;
         buffer.assume_init()
@@ -302,14 +302,14 @@ fn statx(dir: FdRef<'_>, path: &CStr, flags: i32) -> Result<Stat> {
     })
 }
 
-/// faccessat2(2) with the effective ids; `how` is of `R_OK`, `W_OK`, `X_OK`.
+/// faccessat2(2) with the effective ids. `how` is of `R_OK`, `W_OK`, `X_OK`.
 pub fn access(dir: FdRef<'_>, path: &CStr, how: i32) -> Result<()> {
     // SAFETY: `path` is NUL-terminated and outlives the call.
     unsafe { command!(libc::SYS_faccessat2, dir.raw(), path.as_ptr(), how, libc::AT_EACCESS) }
 }
 
-/// getdents64(2): fills the buffer with directory entries, to be walked by [`entries`]. Empty at
-/// the end.
+/// getdents64(2): fills the buffer with directory entries, for [`entries`]. Returns nothing at the
+/// end.
 pub fn read_directory<'b>(dir: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
     let n =
@@ -322,15 +322,15 @@ pub fn read_directory<'b>(dir: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u
 pub struct Entry<'b> {
     /// Its name.
     pub name: &'b CStr,
-    /// Its type (`DT_DIR`, …); `DT_UNKNOWN` where the file system does not say.
+    /// Its type (`DT_DIR`, …), or `DT_UNKNOWN` if the file system does not say.
     pub kind: u8,
     /// Its inode number.
     pub inode: u64,
-    /// Where the directory is read on behind it, for [`seek`].
+    /// The position after it, for [`seek`].
     pub next: i64,
 }
 
-/// Walks what [`read_directory`] returned, without `.` and `..`.
+/// Iterates over the result of [`read_directory`], without `.` and `..`.
 pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     core::iter::from_fn(move || {
         loop {
@@ -348,7 +348,7 @@ pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     })
 }
 
-/// ioctl(2) `BLKGETSIZE64`: the size of a block device in bytes.
+/// ioctl(2) `BLKGETSIZE64`: returns the size of a block device in bytes.
 pub fn device_size(fd: FdRef<'_>) -> Result<u64> {
     const BLKGETSIZE64: u64 = 0x8008_1272;
     let mut size = 0u64;
@@ -357,10 +357,9 @@ pub fn device_size(fd: FdRef<'_>) -> Result<u64> {
     Ok(size)
 }
 
-/// fstatfs(2): whether nothing can be written through the mount that `fd` was opened on.
+/// fstatfs(2): returns whether the mount of `fd` is read-only.
 pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
-    // `struct statfs`, in words: glibc's definition, which fuzz targets are built with, hides the
-    // flags.
+    // `struct statfs` in words, because glibc's definition, for fuzz targets, hides the flags.
     const FLAGS: usize = 10;
     let mut words = [0u64; size_of::<libc::statfs>() / 8];
     // SAFETY: the kernel fills one `struct statfs`, which is as long.
@@ -368,7 +367,7 @@ pub fn is_on_readonly_mount(fd: FdRef<'_>) -> Result<bool> {
     Ok(words[FLAGS] & libc::ST_RDONLY != 0)
 }
 
-/// fstatfs(2): (file system magic, block size in bytes, blocks, free blocks).
+/// fstatfs(2): returns (file system type, block size in bytes, blocks, free blocks).
 pub fn statfs(fd: FdRef<'_>) -> Result<(i64, u64, u64, u64)> {
     let mut buffer = MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: the kernel fills one `struct statfs`.
@@ -379,31 +378,31 @@ pub fn statfs(fd: FdRef<'_>) -> Result<(i64, u64, u64, u64)> {
     Ok((s.f_type as i64, s.f_bsize as u64, s.f_blocks, s.f_bavail))
 }
 
-/// sync(2): writes everything, on every file system.
+/// sync(2): writes every file system to its disk.
 pub fn sync() {
     // SAFETY: no memory is passed.
     let _ = unsafe { syscall!(libc::SYS_sync) };
 }
 
-/// syncfs(2): writes everything of the file system that `fd` is on.
+/// syncfs(2): writes the file system of `fd` to its disk.
 pub fn sync_fs(fd: FdRef<'_>) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_syncfs, fd.raw()) }
 }
 
-/// fsync(2): writes what of this file is not on its disk yet.
+/// fsync(2): writes this file to its disk.
 pub fn sync_file(fd: FdRef<'_>) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_fsync, fd.raw()) }
 }
 
-/// flock(2) with `LOCK_*`; EAGAIN where `LOCK_NB` finds it taken.
+/// flock(2) with `LOCK_*`. EAGAIN if it is locked and `LOCK_NB` is set.
 pub fn lock(fd: FdRef<'_>, operation: i32) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_flock, fd.raw(), operation) }
 }
 
-/// umask(2): the bits that new files do not get; returns the former ones.
+/// umask(2): sets the mode bits that new files lack. Returns the former ones.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: no memory is passed.
     unsafe { syscall!(libc::SYS_umask, mask) }.unwrap_or(0) as u32

@@ -41,20 +41,19 @@ impl LastWork {
         }
     }
 
-    /// Overwrites the environment that this process was given: its variables are gone, in
-    /// /proc/PID/environ as well.
+    /// Overwrites the environment of this process, in /proc/PID/environ as well.
     pub fn erase_environment(self) {
-        // SAFETY: the start code sets it to a NULL-terminated vector, and nothing changes that.
+        // SAFETY: the start code sets it to a NULL-terminated vector, and it never changes.
         let mut next = unsafe { environ };
         while !next.is_null() {
-            // SAFETY: it points to a string's address, or to the null pointer behind the last one.
+            // SAFETY: it points to a string's address, or to the null pointer after the last one.
             let text = unsafe { *next };
             if text.is_null() {
                 return;
             }
             // SAFETY: a NUL-terminated string of the kernel's.
             self.erase(unsafe { CStr::from_ptr(text) }.to_bytes());
-            // SAFETY: not behind the null pointer, which ended the loop.
+            // SAFETY: not after the null pointer, which ended the loop.
             next = unsafe { next.add(1) };
         }
     }

@@ -1,5 +1,5 @@
-//! System calls that carry a mark: a number that nobody can guess, in the sixth argument, which
-//! none of them has. A filter can let them pass by it, whatever else it forbids.
+//! System calls that carry a mark: an unguessable number in the sixth argument, which none of them
+//! uses. A filter can let them pass by it, whatever else it forbids.
 
 use super::clone::{self, Side};
 use super::fd::FdRef;
@@ -11,37 +11,37 @@ use super::{Result, system};
 #[derive(Clone, Copy)]
 pub struct Mark(u64);
 
-/// The calls there are, by their numbers, but for clone(2).
+/// The marked system calls, except for clone(2).
 pub const CALLS: [u32; 4] = [
     libc::SYS_setsid as u32,
     libc::SYS_capset as u32,
     libc::SYS_recvmmsg as u32,
     libc::SYS_exit_group as u32,
 ];
-/// Those that few processes need.
+/// Only for processes with a limit of processes.
 pub const CALL_OF_LIMITS: u32 = libc::SYS_prlimit64 as u32;
-/// The same, of those that have a terminal.
+/// Only for processes with a terminal.
 pub const CALL_OF_TERMINALS: u32 = libc::SYS_ioctl as u32;
-/// The same, of those that run hooks.
+/// Only for processes with hooks.
 pub const CALL_OF_HOOKS: u32 = libc::SYS_getpid as u32;
-/// clone(2), with these flags alone.
+/// clone(2), only with these flags.
 pub const CLONE: (u32, u32) =
     (libc::SYS_clone as u32, (libc::CLONE_PARENT | libc::CLONE_PIDFD) as u32);
 
 impl Mark {
-    /// A new one.
+    /// Returns a new random mark.
     pub fn new() -> Result<Mark> {
         let mut bytes = [0; 8];
         system::random(&mut bytes)?;
         Ok(Mark(u64::from_ne_bytes(bytes)))
     }
 
-    /// For a filter.
+    /// Returns its number, for a filter.
     pub fn number(self) -> u64 {
         self.0
     }
 
-    /// clone(2) as [`clone::fork_sibling`] has it.
+    /// clone(2) like [`clone::fork_sibling`].
     pub fn fork_sibling(self) -> Result<Side> {
         clone::by_clone(CLONE.1.into(), self.0)
     }
@@ -72,13 +72,14 @@ impl Mark {
         unsafe { command!(libc::SYS_prlimit64, 0, resource, limits.as_ptr(), 0, 0, self.0) }
     }
 
-    /// ioctl(2) `TIOCSCTTY`: this terminal controls our session, of which we must be the leader.
+    /// ioctl(2) `TIOCSCTTY`: makes this our session's controlling terminal. We must be the session
+    /// leader.
     pub fn make_controlling(self, terminal: FdRef<'_>) -> Result<()> {
         // SAFETY: no memory is passed.
         unsafe { command!(libc::SYS_ioctl, terminal.raw(), libc::TIOCSCTTY, 0, 0, 0, self.0) }
     }
 
-    /// recvmmsg(2): one message of one byte; `None` if the peer is gone.
+    /// recvmmsg(2): receives one message of one byte. Returns `None` if the peer is closed.
     pub fn receive_byte(self, socket: FdRef<'_>) -> Result<Option<u8>> {
         let mut byte = 0u8;
         let vector = [&raw mut byte as usize, 1];
@@ -89,8 +90,7 @@ impl Mark {
         unsafe {
             syscall!(libc::SYS_recvmmsg, socket.raw(), message.as_mut_ptr(), 1, 0, 0, self.0)
         }?;
-        // SAFETY: both are initialized; the kernel may have written them behind the compiler's
-        // back.
+        // SAFETY: both are initialized. Volatile, because the kernel may have written them.
         let (byte, length) = unsafe {
             (
                 core::ptr::read_volatile(&raw const byte),

@@ -1,4 +1,4 @@
-//! Files in memory: memfd_create(2) and its seals. [`super::fs`] re-exports them.
+//! Anonymous files: memfd_create(2) and its seals. [`super::fs`] re-exports them.
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
@@ -7,9 +7,9 @@ use core::ffi::CStr;
 
 /// memfd_create(2) of a file that may be sealed, and executed if the machine allows that.
 pub fn memory_file(name: &CStr) -> Result<Fd> {
-    /// `MFD_EXEC`; kernels before 6.3 do not know it and do not need it.
+    /// `MFD_EXEC`; kernels before 6.3 neither know nor need it.
     const EXECUTABLE: u32 = 0x10;
-    /// `MFD_NOEXEC_SEAL`, which the sysctl vm.memfd_noexec=2 demands.
+    /// `MFD_NOEXEC_SEAL`, which the sysctl vm.memfd_noexec=2 requires.
     const DATA: u32 = 0x08;
     let create = |flags: u32| {
         // SAFETY: `name` is NUL-terminated.

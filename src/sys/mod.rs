@@ -1,10 +1,10 @@
 //! Every system call, each behind one small safe function that returns `Result<_, Errno>`.
 //!
-//! `unsafe` lives in this folder because this is where the program talks to the kernel; each use
-//! gives its reason. Calls are made with the `syscall` instruction and not through libc's wrappers:
-//! threads here share one TLS block, so nothing may write `errno`. Multiplexed calls are split by
-//! intent. Every descriptor is close-on-exec from birth. Nothing here decides, prints, or retries
-//! (but for `EINTR` where a call cannot have had an effect yet).
+//! `unsafe` is in this folder because here the program calls the kernel; each use gives its reason.
+//! System calls use the `syscall` instruction and not libc's wrappers. Threads here share one TLS
+//! block, so no code may write `errno`. Multiplexed system calls are split by intent. Every fd is
+//! close-on-exec from the start. No function decides or prints. None retries but for `EINTR`, if
+//! the system call cannot have had an effect yet.
 
 pub mod arch;
 pub mod arena;

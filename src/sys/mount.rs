@@ -45,7 +45,7 @@ pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr)
     }
 }
 
-/// mount(2) with `MS_BIND`, and `MS_REC` where `recursive`.
+/// mount(2) with `MS_BIND`, and `MS_REC` if `recursive`.
 pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
     let flags = MS_BIND | if recursive { MS_REC } else { 0 };
     // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a
@@ -60,8 +60,8 @@ pub fn move_to(source: &CStr, target: &CStr) -> Result<()> {
     unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, libc::MS_MOVE, 0) }
 }
 
-/// mount(2) with one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, and `MS_REC` where
-/// wanted.
+/// mount(2) with one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, and perhaps
+/// `MS_REC`.
 pub fn set_propagation(target: &CStr, flags: u64) -> Result<()> {
     // SAFETY: `target` is NUL-terminated and outlives the call; source, type and data are ignored.
     unsafe { command!(libc::SYS_mount, 0, target.as_ptr(), 0, flags, 0) }
@@ -79,7 +79,7 @@ pub fn unmount(target: &CStr, flags: i32) -> Result<()> {
     unsafe { command!(libc::SYS_umount2, target.as_ptr(), flags | libc::UMOUNT_NOFOLLOW) }
 }
 
-/// fsopen(2): a context in which a file system of this type is configured.
+/// fsopen(2): returns a context for a file system of this type.
 pub fn fs_open(kind: &CStr) -> Result<Fd> {
     // SAFETY: `kind` is NUL-terminated and outlives the call.
     unsafe { syscall!(libc::SYS_fsopen, kind.as_ptr(), 1) }.map(Fd::from_answer)
@@ -97,8 +97,8 @@ pub fn fs_set_flag(context: FdRef<'_>, key: &CStr) -> Result<()> {
     unsafe { command!(libc::SYS_fsconfig, context.raw(), 0, key.as_ptr(), 0, 0) }
 }
 
-/// fsconfig(2) `FSCONFIG_CMD_CREATE` and fsmount(2) with attributes from [`attr`]: a mount that is
-/// nowhere yet.
+/// fsconfig(2) `FSCONFIG_CMD_CREATE` and fsmount(2) with attributes from [`attr`]: returns a
+/// detached mount.
 pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
     // SAFETY: no memory is passed.
     unsafe {
@@ -108,8 +108,8 @@ pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
     .map(Fd::from_answer)
 }
 
-/// open_tree(2) with `OPEN_TREE_CLONE`: a copy of the mount at `path` (what a bind mount attaches),
-/// nowhere yet. The last component is followed; an empty `path` means `dir`.
+/// open_tree(2) with `OPEN_TREE_CLONE`: returns a detached copy of the mount at `path`, as for a
+/// bind mount. The last component is followed; an empty `path` means `dir`.
 pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
     let flags = OPEN_TREE_CLONE
         | libc::O_CLOEXEC
@@ -119,8 +119,8 @@ pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
     unsafe { syscall!(libc::SYS_open_tree, dir.raw(), path.as_ptr(), flags) }.map(Fd::from_answer)
 }
 
-/// move_mount(2): attaches the mount `tree` at the place that `target` has open, so that no path is
-/// walked again.
+/// move_mount(2): attaches the mount `tree` at the open `target`, so that no path is resolved
+/// again.
 pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     let empty = c"".as_ptr();
@@ -140,8 +140,8 @@ pub fn set_attributes(
     set_attribute_words(mount, recursive, &[set, clear, propagation, 0])
 }
 
-/// mount_setattr(2) `MOUNT_ATTR_IDMAP` of a mount that is nowhere yet: owners are shown as
-/// `namespace`, a user namespace, maps them.
+/// mount_setattr(2) `MOUNT_ATTR_IDMAP` of a detached mount: maps owners by the user namespace
+/// `namespace`.
 pub fn set_id_mapping(mount: FdRef<'_>, recursive: bool, namespace: FdRef<'_>) -> Result<()> {
     set_attribute_words(mount, recursive, &[attr::IDMAP, 0, 0, namespace.raw() as u64])
 }
@@ -154,8 +154,7 @@ fn set_attribute_words(mount: FdRef<'_>, recursive: bool, request: &[u64; 4]) ->
     unsafe { command!(libc::SYS_mount_setattr, mount.raw(), c"".as_ptr(), flags, pointer, size) }
 }
 
-/// fspick(2): a context in which the file system at `mount` is configured anew, by
-/// [`fs_reconfigure`].
+/// fspick(2): returns a context for [`fs_reconfigure`] of the file system at `mount`.
 pub fn fs_pick(mount: FdRef<'_>) -> Result<Fd> {
     const FSPICK_CLOEXEC: u32 = 1;
     const FSPICK_EMPTY_PATH: u32 = 8;
@@ -172,8 +171,8 @@ pub fn fs_reconfigure(context: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_fsconfig, context.raw(), 7, 0, 0, 0) }
 }
 
-/// pivot_root(2) of `.` onto itself: the current directory becomes the root, and the old root is
-/// mounted over it, to be taken away with `unmount(c".", MNT_DETACH)`.
+/// pivot_root(2) of `.` onto itself. The current directory becomes the root, and the old root is
+/// mounted over it, to be detached by `unmount(c".", MNT_DETACH)`.
 pub fn pivot_here() -> Result<()> {
     // SAFETY: both strings are NUL-terminated.
     unsafe { command!(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) }
@@ -197,8 +196,8 @@ pub fn chdir_fd(dir: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_fchdir, dir.raw()) }
 }
 
-/// getcwd(2): fails with ENOENT where the directory is gone; a path that begins `(unreachable)` is
-/// outside the root.
+/// getcwd(2). ENOENT if the directory is removed. A path that begins `(unreachable)` is outside the
+/// root.
 pub fn current_directory(buffer: &mut [u8]) -> Result<&CStr> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
     unsafe { syscall!(libc::SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) }?;

@@ -1,10 +1,10 @@
-//! The little of the network that an init needs: loopback, and the kernel's device events.
+//! The network for an init: loopback, and the kernel's device events.
 
 use super::Result;
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 
-/// socket(2), bind(2): the kernel's uevents (netlink(7) `NETLINK_KOBJECT_UEVENT`, group 1),
+/// socket(2), bind(2): returns the kernel's uevents (netlink(7) `NETLINK_KOBJECT_UEVENT`, group 1),
 /// non-blocking.
 pub fn open_uevents() -> Result<Fd> {
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -20,8 +20,8 @@ pub fn open_uevents() -> Result<Fd> {
     Ok(socket)
 }
 
-/// socket(2): what the kernel tells and is told of network devices (rtnetlink(7)), in the network
-/// namespace of this process. What is written to it goes to the kernel.
+/// socket(2): returns a socket to the kernel's network devices (rtnetlink(7)), in the network
+/// namespace of this process.
 pub fn open_routes() -> Result<Fd> {
     let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
     // SAFETY: no memory is passed.

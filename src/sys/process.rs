@@ -1,4 +1,4 @@
-//! One process: its identity, privileges, what it executes and how it ends.
+//! One process: its identity, its privileges, its execve(2) and its end.
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
@@ -8,10 +8,10 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Where main's argument vector is.
+/// The address of main's argument vector.
 static ARGV: AtomicUsize = AtomicUsize::new(0);
 
-/// The argument vector as a slice; E2BIG where it has more than `COMMAND_WORDS_MAX` words.
+/// Returns the argument vector as a slice. E2BIG if it has more than `COMMAND_WORDS_MAX` words.
 ///
 /// # Safety
 /// `argv` points to `argc` NUL-terminated strings that live as long as the process, as main's do.
@@ -20,7 +20,7 @@ pub unsafe fn adopt_argv(
     argv: *const *const c_char,
 ) -> Result<&'static [&'static CStr]> {
     use crate::limits::COMMAND_WORDS_MAX as MAX;
-    // `None` is all zeros: the array costs no bytes in the file.
+    // `None` is all zeros, so the array takes no bytes in the file.
     static ARGS: crate::sync::TryLock<[Option<&CStr>; MAX]> =
         crate::sync::TryLock::new([None; MAX]);
     let Some(mut guard) = ARGS.try_lock() else { return Ok(&[]) };
@@ -30,13 +30,13 @@ pub unsafe fn adopt_argv(
         return Err(Errno::E2BIG);
     }
     for (index, place) in guard.iter_mut().take(count).enumerate() {
-        // SAFETY: `index` is below `argc`, and the caller vouches for the strings.
+        // SAFETY: `index` is below `argc`, and the caller guarantees the strings.
         *place = Some(unsafe { CStr::from_ptr(*argv.add(index)) });
     }
     let args: *const &'static CStr = (&raw const *guard).cast();
     core::mem::forget(guard);
     // SAFETY: the first `count` are `Some`, which is the reference itself (Option's documentation);
-    // the forgotten guard keeps everybody else from the array for ever.
+    // the forgotten guard locks the array for ever.
     Ok(unsafe { core::slice::from_raw_parts(args, count) })
 }
 
@@ -44,20 +44,19 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// The value of an environment variable.
+/// Returns the value of an environment variable.
 pub fn variable(name: &[u8]) -> Option<&'static CStr> {
-    // SAFETY: libc sets it before main and nothing changes it or what it points to; it ends in a
-    // null pointer.
+    // SAFETY: the start code sets it before main, and it never changes; it ends in a null pointer.
     let mut next = unsafe { environ };
     while !next.is_null() {
-        // SAFETY: it points to a string's address, or to the null pointer behind the last one.
+        // SAFETY: it points to a string's address, or to the null pointer after the last one.
         let pair = unsafe { *next };
         if pair.is_null() {
             break;
         }
         // SAFETY: a NUL-terminated string that lives as long as the process.
         let pair = unsafe { CStr::from_ptr(pair) };
-        // SAFETY: not behind the null pointer, which ended the loop.
+        // SAFETY: not after the null pointer, which ended the loop.
         next = unsafe { next.add(1) };
         if let Some([b'=', ..]) = pair.to_bytes().strip_prefix(name) {
             return CStr::from_bytes_with_nul(&pair.to_bytes_with_nul()[name.len() + 1..]).ok();
@@ -99,14 +98,14 @@ pub fn halt() -> ! {
     }
 }
 
-/// A NULL-terminated vector of NUL-terminated strings, as execve(2) takes it.
+/// A NULL-terminated vector of NUL-terminated strings, for execve(2).
 pub struct StringVector<'a> {
     first: *const usize,
     strings: PhantomData<&'a CStr>,
 }
 
 impl<'a> StringVector<'a> {
-    /// Fills `space` with pointers to `strings`; E2BIG where it has no room for all and the NULL.
+    /// Fills `space` with pointers to `strings`. E2BIG if they and the NULL do not fit.
     pub fn new(
         space: &'a mut [usize],
         strings: impl Iterator<Item = &'a CStr>,
@@ -120,7 +119,7 @@ impl<'a> StringVector<'a> {
         Ok(StringVector { first: space.as_ptr(), strings: PhantomData })
     }
 
-    /// The same for variables: of several with one name only the last is taken.
+    /// Does the same for variables: of several with one name only the last is kept.
     pub fn of_variables(
         space: &'a mut [usize],
         strings: impl Iterator<Item = &'a CStr>,
@@ -132,13 +131,13 @@ impl<'a> StringVector<'a> {
         }
         *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
         let name = |address: usize| {
-            // SAFETY: the loop above has put there the address of a NUL-terminated string that
+            // SAFETY: the loop above has stored there the address of a NUL-terminated string that
             // outlives the vector.
             let bytes = unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes();
             bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes)
         };
-        // A hash table of the entries taken, in what `space` has left: 0 is a free place. If it
-        // does not fit, each name is compared with all.
+        // A hash table of the kept entries, in the rest of `space`: 0 is a free slot. If it does
+        // not fit, each name is compared with all.
         let (entries, rest) = space.split_at_mut(count + 1);
         let size = (count + count / 4 + 1).next_power_of_two();
         let table = rest.get_mut(..size).unwrap_or(&mut []);
@@ -170,19 +169,20 @@ impl<'a> StringVector<'a> {
         Ok(StringVector { first: space[first..].as_ptr(), strings: PhantomData })
     }
 
-    /// The words that this process was given, its name first.
+    /// Returns this process's arguments, its name first.
     pub fn arguments() -> StringVector<'static> {
         StringVector { first: ARGV.load(Ordering::Relaxed) as *const usize, strings: PhantomData }
     }
 
-    /// The environment that this process was given.
+    /// Returns this process's environment.
     pub fn environment() -> StringVector<'static> {
-        // SAFETY: libc sets it before main to a NULL-terminated vector, and nothing changes it.
+        // SAFETY: the start code sets it to a NULL-terminated vector before main, and it never
+        // changes.
         StringVector { first: unsafe { environ }.cast(), strings: PhantomData }
     }
 }
 
-/// execve(2). Returns only on failure.
+/// execve(2). Returns only after a failure.
 pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
     // SAFETY: `path` is NUL-terminated, and a StringVector is a NULL-terminated vector of such
     // strings.
@@ -192,7 +192,7 @@ pub fn execute(path: &CStr, args: &StringVector<'_>, env: &StringVector<'_>) -> 
     }
 }
 
-/// execveat(2) with `AT_EMPTY_PATH`: executes the open file. Returns only on failure.
+/// execveat(2) with `AT_EMPTY_PATH`: executes the open file. Returns only after a failure.
 pub fn execute_file(file: FdRef<'_>, args: &StringVector<'_>, env: &StringVector<'_>) -> Errno {
     let (args, env) = (args.first, env.first);
     // SAFETY: the path is empty and NUL-terminated, and a StringVector is a NULL-terminated vector
@@ -212,17 +212,17 @@ pub fn take_descriptor(process: FdRef<'_>, number: i32) -> Result<Fd> {
     unsafe { syscall!(libc::SYS_pidfd_getfd, process.raw(), number, 0) }.map(Fd::from_answer)
 }
 
-/// How a child ended.
+/// A child's end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ended {
-    /// It called exit with this status, 0 to 255.
+    /// It called exit(3) with this status, 0 to 255.
     Exited(u8),
     /// This signal killed it.
     Killed(i32),
 }
 
 impl Ended {
-    /// The status as a shell says it: 128 + n for signal n.
+    /// Returns the status in a shell's form: 128 + n for signal n.
     pub fn status(self) -> u8 {
         match self {
             Ended::Exited(status) => status,
@@ -231,7 +231,7 @@ impl Ended {
     }
 }
 
-/// Whom [`wait`] waits for.
+/// The child that [`wait`] waits for.
 #[derive(Clone, Copy)]
 pub enum Whom<'a> {
     /// Any child.
@@ -242,8 +242,8 @@ pub enum Whom<'a> {
     Pid(i32),
 }
 
-/// waitid(2) `WEXITED`: collects one child that has ended, as (pid, how). `None` where none has and
-/// `block` is false.
+/// waitid(2) `WEXITED`: collects one ended child, as (pid, end). Returns `None` if none has ended
+/// and `block` is false.
 pub fn wait(whom: Whom<'_>, block: bool) -> Result<Option<(i32, Ended)>> {
     let (kind, id) = match whom {
         Whom::Any => (libc::P_ALL, 0),
@@ -303,13 +303,13 @@ pub fn set_groups(groups: &[u32]) -> Result<()> {
     unsafe { command!(libc::SYS_setgroups, groups.len(), groups.as_ptr()) }
 }
 
-/// setresgid(2) with all three alike.
+/// setresgid(2) with three equal IDs.
 pub fn set_gid(gid: u32) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_setresgid, gid, gid, gid) }
 }
 
-/// setresuid(2) with all three alike.
+/// setresuid(2) with three equal IDs.
 pub fn set_uid(uid: u32) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { command!(libc::SYS_setresuid, uid, uid, uid) }
@@ -318,15 +318,15 @@ pub fn set_uid(uid: u32) -> Result<()> {
 /// The three sets of capset(2), a bit per capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Capabilities {
-    /// What system calls are checked against.
+    /// The set that system calls check.
     pub effective: u64,
-    /// What may become effective.
+    /// The set that may become effective.
     pub permitted: u64,
-    /// What an exec may keep.
+    /// The set that execve(2) may keep.
     pub inheritable: u64,
 }
 
-/// The header and the two data blocks of capset(2) version 3.
+/// Returns header and data blocks of capset(2) version 3.
 pub(super) fn capability_sets(sets: Capabilities) -> ([u32; 2], [[u32; 3]; 2]) {
     let Capabilities { effective, permitted, inheritable } = sets;
     let half = |shift: u32| [effective, permitted, inheritable].map(|set| (set >> shift) as u32);
@@ -354,18 +354,18 @@ pub fn capabilities() -> Result<Capabilities> {
 /// The option's arguments are numbers.
 #[inline(never)]
 unsafe fn prctl(option: i32, a: u64, b: u64) -> Result<()> {
-    // SAFETY: the caller vouches for the arguments.
+    // SAFETY: the caller guarantees the arguments.
     unsafe { command!(libc::SYS_prctl, option, a, b, 0, 0) }
 }
 
-/// prctl(2) `PR_CAPBSET_DROP`. EINVAL where the kernel does not know the capability.
+/// prctl(2) `PR_CAPBSET_DROP`. EINVAL if the kernel does not know the capability.
 pub fn drop_bounding(capability: u32) -> Result<()> {
     // SAFETY: numbers.
     unsafe { prctl(libc::PR_CAPBSET_DROP, capability.into(), 0) }
 }
 
-/// prctl(2) `PR_CAPBSET_READ`: whether it is in the bounding set. EINVAL where the kernel does not
-/// know it.
+/// prctl(2) `PR_CAPBSET_READ`: returns whether it is in the bounding set. EINVAL if the kernel does
+/// not know it.
 pub fn in_bounding(capability: u32) -> Result<bool> {
     // SAFETY: no memory is passed.
     unsafe { syscall!(libc::SYS_prctl, libc::PR_CAPBSET_READ, capability, 0, 0, 0) }
@@ -384,13 +384,13 @@ pub fn raise_ambient(capability: u32) -> Result<()> {
     unsafe { prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, capability.into()) }
 }
 
-/// prctl(2) `PR_SET_KEEPCAPS`: permitted capabilities outlive the next change of uid.
+/// prctl(2) `PR_SET_KEEPCAPS`: permitted capabilities survive the next change of UID.
 pub fn keep_capabilities(on: bool) -> Result<()> {
     // SAFETY: numbers.
     unsafe { prctl(libc::PR_SET_KEEPCAPS, on.into(), 0) }
 }
 
-/// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: a new, empty session keyring instead of the inherited
+/// keyctl(2) `KEYCTL_JOIN_SESSION_KEYRING`: replaces the inherited session keyring by a new, empty
 /// one.
 pub fn new_session_keyring() -> Result<()> {
     const JOIN_SESSION_KEYRING: i32 = 1;
@@ -404,8 +404,8 @@ pub fn no_new_privileges() -> Result<()> {
     unsafe { prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0) }
 }
 
-/// prctl(2) `PR_SET_DUMPABLE`: whether others of the same user may trace us and open our /proc
-/// files.
+/// prctl(2) `PR_SET_DUMPABLE`: sets whether processes of the same user may trace us and open our
+/// /proc files.
 pub fn set_dumpable(on: bool) -> Result<()> {
     // SAFETY: numbers.
     unsafe { prctl(libc::PR_SET_DUMPABLE, on.into(), 0) }
@@ -417,13 +417,13 @@ pub fn set_subreaper() -> Result<()> {
     unsafe { prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0) }
 }
 
-/// prctl(2) `PR_SET_PDEATHSIG`: the signal we get when our parent ends.
+/// prctl(2) `PR_SET_PDEATHSIG`: sets the signal for our parent's end.
 pub fn set_parent_death_signal(signal: i32) -> Result<()> {
     // SAFETY: numbers.
     unsafe { prctl(libc::PR_SET_PDEATHSIG, signal as u64, 0) }
 }
 
-/// prctl(2) `PR_SET_NAME`: the name in /proc/self/comm, 15 bytes of it.
+/// prctl(2) `PR_SET_NAME`: sets the name in /proc/self/comm, up to 15 bytes.
 pub fn set_name(name: &CStr) -> Result<()> {
     // SAFETY: `name` is NUL-terminated; the kernel reads at most 16 bytes up to its end.
     unsafe { command!(libc::SYS_prctl, libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) }

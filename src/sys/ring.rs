@@ -1,8 +1,8 @@
 //! A ring of bytes between threads: one writes, two read, each at its own pace.
 //!
-//! `unsafe` is here because the three work on one buffer at once. Positions count up for ever; the
-//! bytes from the slowest reader to the writer belong to the readers, all others to the writer, so
-//! no byte has two owners.
+//! `unsafe` is here because the three use one buffer at once. Positions only grow. The bytes from
+//! the slowest reader to the writer belong to the readers, all others to the writer, so no byte has
+//! two owners.
 
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ pub struct Ring<const N: usize> {
 }
 
 impl<const N: usize> Ring<N> {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: Ring<N> = {
         assert!(N.is_power_of_two());
         Ring { bytes: [0; N], written: 0, taken: [0; 2] }
@@ -26,7 +26,7 @@ impl<const N: usize> Ring<N> {
         super::vm::release(&mut self.bytes);
     }
 
-    /// Empties the ring and hands out its one writer and its two readers.
+    /// Empties the ring and returns its one writer and its two readers.
     pub fn split(&mut self) -> (Writer<'_>, Reader<'_>, Reader<'_>) {
         (self.written, self.taken) = (0, [0; 2]);
         let [first, second] = &mut self.taken;
@@ -43,8 +43,8 @@ impl<const N: usize> Ring<N> {
     }
 }
 
-/// What the three sides share of a ring; its size is a number here, so that there is one copy of
-/// the code for all rings.
+/// The three sides' common view of a ring. Its size is a number here, so that all rings share one
+/// copy of the code.
 #[derive(Clone, Copy)]
 struct Part<'r> {
     bytes: *mut u8,
@@ -57,12 +57,12 @@ struct Part<'r> {
 // SAFETY: `bytes` is reached only through the `Writer` and the two `Reader`s of one `split`, each
 // in its own part.
 unsafe impl Send for Part<'_> {}
-// SAFETY: shared, a side only reads what it may read; see `bytes`.
+// SAFETY: a shared side only reads its own part (see `bytes`).
 unsafe impl Sync for Part<'_> {}
 
 impl Part<'_> {
-    /// Bytes that may be written now. Asked by a reader, it may say less than there is, never more
-    /// than there will be.
+    /// Returns the bytes that may be written now. For a reader the number may be too small, but
+    /// never too large.
     fn free(&self) -> usize {
         let slowest =
             self.taken[0].load(Ordering::Acquire).min(self.taken[1].load(Ordering::Acquire));
@@ -76,24 +76,24 @@ pub struct Writer<'r> {
 }
 
 impl Writer<'_> {
-    /// Bytes that may be written now.
+    /// Returns the bytes that may be written now.
     pub fn free(&self) -> usize {
         self.ring.free()
     }
 
-    /// Bytes that the first reader has not taken yet.
+    /// Returns the bytes that the first reader has not consumed yet.
     pub fn unread(&self) -> usize {
         let taken = self.ring.taken[0].load(Ordering::Acquire);
         self.ring.written.load(Ordering::Relaxed).saturating_sub(taken) as usize
     }
 
-    /// Where the next byte goes, and how many fit there in one piece.
+    /// Returns the next byte's index, and the bytes that fit there in one piece.
     fn place(&self) -> (usize, usize) {
         let at = self.ring.written.load(Ordering::Relaxed) as usize & (self.ring.size - 1);
         (at, self.ring.free().min(self.ring.size - at))
     }
 
-    /// The free bytes that lie in one piece, to be written and then given to the readers by
+    /// Returns the free bytes in one piece, to be written and then passed to the readers by
     /// [`Writer::commit`].
     pub fn space(&mut self) -> &mut [u8] {
         let (at, length) = self.place();
@@ -102,26 +102,26 @@ impl Writer<'_> {
         unsafe { core::slice::from_raw_parts_mut(self.ring.bytes.add(at), length) }
     }
 
-    /// Gives the first `count` bytes of [`Writer::space`] to the readers.
+    /// Passes the first `count` bytes of [`Writer::space`] to the readers.
     pub fn commit(&mut self, count: usize) {
         assert!(count <= self.place().1);
         self.ring.written.fetch_add(count as u64, Ordering::Release);
     }
 }
 
-/// One of the sides that read.
+/// A side that reads.
 pub struct Reader<'r> {
     ring: Part<'r>,
     index: usize,
 }
 
 impl Reader<'_> {
-    /// Bytes that the writer may write now.
+    /// Returns the bytes that the writer may write now.
     pub fn free(&self) -> usize {
         self.ring.free()
     }
 
-    /// The unread bytes that lie in one piece; empty only where there are none.
+    /// Returns the unread bytes in one piece; empty only if there are none.
     pub fn bytes(&self) -> &[u8] {
         let taken = self.ring.taken[self.index].load(Ordering::Relaxed);
         let at = taken as usize & (self.ring.size - 1);
@@ -132,7 +132,7 @@ impl Reader<'_> {
         unsafe { core::slice::from_raw_parts(self.ring.bytes.add(at), length) }
     }
 
-    /// Takes the first `count` of [`Reader::bytes`].
+    /// Removes the first `count` of [`Reader::bytes`].
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.bytes().len());
         self.ring.taken[self.index].fetch_add(count as u64, Ordering::Release);

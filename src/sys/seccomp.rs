@@ -1,37 +1,38 @@
-//! seccomp(2): a filter over the system calls of this process and of those it makes.
+//! seccomp(2): a filter of the system calls of this process and of its children.
 
 use super::fd::Fd;
 use super::syscall::syscall;
 use super::{Errno, Result};
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
 
-/// Every verdict but "allow" may be logged.
+/// Logs every action but "allow".
 pub const FLAG_LOG: u32 = 1 << 1;
-/// Speculative store bypass is not disabled for the process.
+/// Does not disable speculative store bypass for the process.
 pub const FLAG_SPEC_ALLOW: u32 = 1 << 2;
-/// There is a descriptor that notifications come from.
+/// Returns a fd for notifications.
 pub const FLAG_NEW_LISTENER: u32 = 1 << 3;
-/// A system call that somebody was notified of is only interrupted by a signal that kills.
+/// Only a fatal signal interrupts a system call that was notified.
 pub const FLAG_WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
-/// What a filter may return. The lower half of an errno's and of a tracer's is a number.
+/// Return values of a filter. The lower half of an errno's and of a tracer's is a number.
 pub const RETURN_KILL_PROCESS: u32 = 0x8000_0000;
 /// Kills the thread with SIGSYS.
 pub const RETURN_KILL_THREAD: u32 = 0;
-/// Sends it SIGSYS.
+/// Sends the thread SIGSYS.
 pub const RETURN_TRAP: u32 = 0x0003_0000;
-/// The call fails with this errno.
+/// The system call fails with this errno.
 pub const RETURN_ERRNO: u32 = 0x0005_0000;
-/// Whoever listens is notified, and decides.
+/// Notifies the listener, which decides.
 pub const RETURN_NOTIFY: u32 = 0x7fc0_0000;
-/// The tracer is told this number.
+/// Passes the tracer this number.
 pub const RETURN_TRACE: u32 = 0x7ff0_0000;
-/// The call is made, and logged.
+/// Allows the system call, and logs it.
 pub const RETURN_LOG: u32 = 0x7ffc_0000;
-/// The call is made.
+/// Allows the system call.
 pub const RETURN_ALLOW: u32 = 0x7fff_0000;
 
-/// The calls of the process that opens a procfs in a pid namespace of others, and of its parent.
+/// The system calls of the process that opens a procfs in another's pid namespace, and of its
+/// parent.
 pub const CALLS_OF_OPENERS: [u32; 8] = [
     libc::SYS_read as u32,
     libc::SYS_sendmsg as u32,
@@ -43,7 +44,7 @@ pub const CALLS_OF_OPENERS: [u32; 8] = [
     libc::SYS_exit_group as u32,
 ];
 
-/// The calls of the init of `--init`.
+/// The system calls of the init of `--init`.
 pub const CALLS_OF_INITS: [u32; 4] = [
     libc::SYS_rt_sigtimedwait as u32,
     libc::SYS_waitid as u32,
@@ -52,8 +53,8 @@ pub const CALLS_OF_INITS: [u32; 4] = [
 ];
 
 /// `SECCOMP_SET_MODE_FILTER` with these instructions, each a `struct sock_filter` as one number.
-/// Returns the listener, close-on-exec, if it was asked for. E2BIG if the program is longer than
-/// the kernel takes.
+/// Returns the listener, close-on-exec, if it was asked for. E2BIG if the program exceeds the
+/// kernel's limit.
 pub fn set_filter(flags: u32, program: &[u64]) -> Result<Option<Fd>> {
     const SECCOMP_SET_MODE_FILTER: u32 = 1;
     if program.len() > SECCOMP_INSTRUCTIONS_MAX {

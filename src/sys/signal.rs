@@ -12,7 +12,7 @@ pub use libc::{
 /// The largest signal number.
 pub const SIGNAL_MAX: i32 = 64;
 
-/// A set of signals, a bit per signal less one, as the kernel has it.
+/// A set of signals in the kernel's form: a bit for each signal, less one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SignalSet(pub u64);
 
@@ -22,12 +22,12 @@ impl SignalSet {
     /// Every signal.
     pub const ALL: SignalSet = SignalSet(u64::MAX);
 
-    /// This set and `signal`.
+    /// Returns this set and `signal`.
     pub const fn with(self, signal: i32) -> SignalSet {
         SignalSet(self.0 | 1 << (signal - 1))
     }
 
-    /// This set less `signal`.
+    /// Returns this set without `signal`.
     pub const fn without(self, signal: i32) -> SignalSet {
         SignalSet(self.0 & !(1 << (signal - 1)))
     }
@@ -39,7 +39,7 @@ pub fn set_mask(set: SignalSet) -> Result<()> {
     unsafe { command!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const set.0, 0, 8) }
 }
 
-/// rt_sigpending(2): the blocked signals that wait for this thread or for the process.
+/// rt_sigpending(2): returns the pending blocked signals of this thread and of the process.
 pub fn pending() -> SignalSet {
     let mut set = 0u64;
     // SAFETY: the kernel writes eight bytes.
@@ -47,7 +47,8 @@ pub fn pending() -> SignalSet {
     SignalSet(set)
 }
 
-/// rt_sigaction(2): whether `signal` is ignored, as nohup(1) and a shell's background jobs have it.
+/// rt_sigaction(2): returns whether `signal` is ignored, as under nohup(1) and in a shell's
+/// background jobs.
 pub fn is_ignored(signal: i32) -> bool {
     let mut action = [0u64; 4];
     // SAFETY: the kernel writes one `struct sigaction`.
@@ -55,14 +56,14 @@ pub fn is_ignored(signal: i32) -> bool {
     action[0] == 1
 }
 
-/// signalfd4(2) with `SFD_NONBLOCK`: the signals of `set`, which must be blocked, are read from it.
+/// signalfd4(2) with `SFD_NONBLOCK`: returns a fd for the signals of `set`, which must be blocked.
 pub fn open(set: SignalSet) -> Result<Fd> {
     let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
     // SAFETY: the kernel reads eight bytes.
     unsafe { syscall!(libc::SYS_signalfd4, -1i32, &raw const set.0, 8, flags) }.map(Fd::from_answer)
 }
 
-/// The next signal that waits in a signalfd, as (number, pid of its sender).
+/// Returns the next pending signal of a signalfd, as (number, pid of its sender).
 pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
     let mut info = [0u8; 128];
     let n = super::fs::read(signalfd.by_ref(), &mut info).ok()?;
@@ -71,11 +72,11 @@ pub fn next(signalfd: &Fd) -> Option<(i32, i32)> {
     (n == info.len()).then(|| (word(0), word(12)))
 }
 
-/// rt_sigtimedwait(2) without a time: waits for a signal of `set`, which must be blocked; its
-/// number.
+/// rt_sigtimedwait(2) without a timeout: waits for a signal of `set`, which must be blocked.
+/// Returns its number.
 pub fn wait(set: SignalSet) -> i32 {
     loop {
-        // SAFETY: the kernel reads eight bytes; neither information nor a time is passed.
+        // SAFETY: the kernel reads eight bytes; neither a siginfo nor a timeout is passed.
         let number = unsafe { syscall!(libc::SYS_rt_sigtimedwait, &raw const set.0, 0, 0, 8) };
         if let Ok(number) = number {
             return number as i32;
@@ -83,12 +84,13 @@ pub fn wait(set: SignalSet) -> i32 {
     }
 }
 
-/// rt_sigaction(2): every signal back to its default (ignored ones would stay ignored across exec).
+/// rt_sigaction(2): sets every signal to its default, because ignored ones would stay ignored at
+/// exec.
 pub fn reset_all() {
     (1..=SIGNAL_MAX).for_each(reset);
 }
 
-/// rt_sigaction(2): one signal back to its default. SIGKILL and SIGSTOP have it anyway.
+/// rt_sigaction(2): sets one signal to its default. SIGKILL and SIGSTOP always have it.
 pub fn reset(signal: i32) {
     // struct kernel_sigaction: handler (0 is SIG_DFL), flags, restorer, mask.
     let default = [0u64; 4];
@@ -97,10 +99,11 @@ pub fn reset(signal: i32) {
 }
 
 /// rt_sigaction(2): `signal` ends this process with status 128 + its number. PID 1 needs that
-/// handler: without one it ignores signals. execve(2) resets it.
+/// handler, because without one it ignores signals. execve(2) resets it.
 pub fn end_on(signal: i32) {
     let code = arch::end_by_signal as *const () as u64;
-    // struct kernel_sigaction: handler, flags, restorer (which is never returned to), mask.
+    // struct kernel_sigaction: handler, flags, restorer (never used, because the handler does not
+    // return), mask.
     let action = [code, arch::SA_RESTORER, code, 0];
     // SAFETY: the kernel reads one `struct sigaction`, whose handler takes a number and touches no
     // memory.
@@ -118,7 +121,7 @@ pub fn ignore(signal: i32) -> Result<()> {
 const NAMES: &str = "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP \
     TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS";
 
-/// A signal by number or name: `15`, `TERM`, `SIGTERM`, `sigterm`, `SIGRTMIN+3`, `RTMAX-1`.
+/// Returns a signal by number or name: `15`, `TERM`, `SIGTERM`, `sigterm`, `SIGRTMIN+3`, `RTMAX-1`.
 pub fn parse(text: &str) -> Option<i32> {
     const RT_MIN: i32 = 34;
     let text = text.as_bytes();
@@ -150,7 +153,7 @@ pub fn parse(text: &str) -> Option<i32> {
     (RT_MIN..=SIGNAL_MAX).contains(&number).then_some(number)
 }
 
-/// A small number with or without a sign.
+/// Returns a small number with or without a sign.
 fn number(text: &[u8]) -> Option<i32> {
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1, digits),

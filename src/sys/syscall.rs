@@ -1,14 +1,14 @@
-//! System calls of zero to six arguments, and what the kernel answers.
+//! System calls of zero to six arguments, and the kernel's results.
 
 use super::{Errno, Result};
 
-/// Turns the kernel's answer into a result: -4095..=-1 are error numbers.
+/// Converts the kernel's result: -4095..=-1 are error numbers.
 #[inline]
 pub(super) fn answer(value: isize) -> Result<usize> {
     if (-4095..0).contains(&value) { Err(Errno::new(-value as i32)) } else { Ok(value as usize) }
 }
 
-/// The same of a call whose answer says nothing but whether it was done.
+/// Converts the result of a system call that only succeeds or fails.
 #[inline]
 pub(super) fn done(value: isize) -> Result<()> {
     Errno::of_answer(value.min(0)).map_or(Ok(()), Err)
@@ -32,12 +32,12 @@ macro_rules! raw {
             [$a as usize, $b as usize, $c as usize, $d as usize, $e as usize, $f as usize]) };
 }
 
-/// `syscall!(SYS_read, fd, pointer, length)`: what the kernel answers.
+/// `syscall!(SYS_read, fd, pointer, length)`: returns the kernel's result.
 macro_rules! syscall {
     ($($word:expr),+ $(,)?) => { $crate::sys::syscall::answer($crate::sys::syscall::raw!($($word),+)) };
 }
 
-/// `command!(SYS_fchdir, fd)`: whether the kernel did it.
+/// `command!(SYS_fchdir, fd)`: returns whether it succeeded.
 macro_rules! command {
     ($($word:expr),+ $(,)?) => { $crate::sys::syscall::done($crate::sys::syscall::raw!($($word),+)) };
 }

@@ -11,18 +11,18 @@ pub fn load_module(file: FdRef<'_>) -> Result<()> {
     unsafe { command!(libc::SYS_finit_module, file.raw(), c"".as_ptr(), 0) }
 }
 
-/// What reboot(2) can do.
+/// The actions of reboot(2).
 #[derive(Clone, Copy)]
 pub enum Power {
-    /// Off.
+    /// Power off.
     Off,
-    /// On again.
+    /// Restart.
     Restart,
-    /// Stopped, with the power on.
+    /// Halt, with the power on.
     Halt,
 }
 
-/// reboot(2). Returns only to say why not.
+/// reboot(2). Returns only an error.
 pub fn power(what: Power) -> Result<()> {
     let command = match what {
         Power::Off => libc::LINUX_REBOOT_CMD_POWER_OFF,
@@ -53,7 +53,7 @@ pub fn set_domain_name(name: &[u8]) -> Result<()> {
     unsafe { command!(libc::SYS_setdomainname, name.as_ptr(), name.len()) }
 }
 
-/// The memory of the machine, in bytes (sysinfo(2)).
+/// Returns the memory of the machine, in bytes (sysinfo(2)).
 pub fn total_memory() -> Result<u64> {
     let mut info = MaybeUninit::<libc::sysinfo>::zeroed();
     // SAFETY: the kernel fills one `struct sysinfo`.

@@ -1,9 +1,9 @@
-//! One more thread in this address space, for as long as one call lasts; and futexes, to wait
-//! without spinning.
+//! A second thread in this address space during one call; and futexes, for waiting without
+//! spinning.
 //!
-//! The thread is made by clone(2) itself: pthreads would bring a heap and a TLS block. Both threads
-//! share one TLS block, so neither may use what lives there (libc's `errno` above all):
-//! [`super::syscall`] does not.
+//! clone(2) makes the thread, because pthreads would add a heap and a TLS block. Both threads share
+//! one TLS block, so neither may use its content (above all libc's `errno`): [`super::syscall`]
+//! does not.
 
 use super::syscall::syscall;
 use super::{Errno, Result, arch};
@@ -15,50 +15,50 @@ use core::sync::atomic::{AtomicU32, Ordering};
 pub struct Stack([u8; THREAD_STACK_BYTES]);
 
 impl Stack {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: Stack = Stack([0; THREAD_STACK_BYTES]);
 }
 
-/// futex(2) `WAIT`: sleeps while `word` is `expected`. May wake for no reason.
+/// futex(2) `WAIT`: sleeps while `word` is `expected`. May wake without a reason.
 pub fn wait(word: &AtomicU32, expected: u32) {
     futex(word, libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, expected);
 }
 
-/// futex(2) `WAKE`: ends the sleep of one who waits for `word`.
+/// futex(2) `WAKE`: wakes one thread that waits for `word`.
 pub fn wake(word: &AtomicU32) {
     futex(word, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1);
 }
 
 fn futex(word: &AtomicU32, operation: i32, value: u32) {
-    // SAFETY: the kernel reads the word, which outlives the call. Every answer means "look again".
+    // SAFETY: the kernel reads the word, which outlives the call. Every result means "look again".
     let _ = unsafe { syscall!(libc::SYS_futex, word.as_ptr(), operation, value, 0) };
 }
 
-/// What the new thread finds at its start, on the stack of the thread that waits for it.
+/// The new thread's input, on the stack of the thread that waits for it.
 struct Job<F, A> {
     work: Option<F>,
     result: Option<A>,
 }
 
-/// Runs `other` in a thread of its own on `stack` and `here` in this one, and returns when both
-/// have ended. All signals are blocked in the other thread.
+/// Runs `other` in a new thread on `stack` and `here` in this one. Returns when both have ended.
+/// All signals are blocked in the other thread.
 pub fn alongside<F, A, B>(stack: &mut Stack, other: F, here: impl FnOnce() -> B) -> Result<(A, B)>
 where
     F: FnOnce() -> A + Send,
     A: Send,
 {
     let mut job = Job { work: Some(other), result: None };
-    // The kernel clears it when the thread has left its stack for good.
+    // The kernel clears it when the thread has left its stack for ever.
     let running = AtomicU32::new(1);
     let top = (&raw mut *stack) as usize + size_of::<Stack>();
-    // SAFETY: `stack` and `job` are lent to the thread alone until `Join` has seen it end, also on
+    // SAFETY: only the thread uses `stack` and `job` until `Join` has seen its end, even on
     // unwinding.
     let thread = unsafe { start(run::<F, A>, (&raw mut job).cast(), top, &running) }?;
     let join = Join { running: &running, thread };
     let here = here();
     drop(join);
-    // SAFETY: the thread has ended: nobody else writes here. Volatile, as the compiler saw nobody
-    // write it at all.
+    // SAFETY: the thread has ended, so no other code writes here. Volatile, because the compiler
+    // saw no write at all.
     let result = unsafe { core::ptr::read_volatile(&raw const job.result) };
     core::mem::forget(job);
     result.map(|other| (other, here)).ok_or(Errno::ECHILD)
@@ -75,10 +75,10 @@ impl Drop for Join<'_> {
             // The kernel's wake at a thread's end is not a private one.
             futex(self.running, libc::FUTEX_WAIT, 1);
         }
-        // It is off its stack, but counts as a thread for some microseconds more, in which setns(2)
-        // would fail.
+        // It has left its stack, but counts as a thread for some microseconds more, in which
+        // setns(2) fails.
         let process = super::process::getpid();
-        // SAFETY: signal 0 only asks whether there is such a thread; no memory is passed.
+        // SAFETY: signal 0 only checks whether the thread exists; no memory is passed.
         while unsafe { syscall!(libc::SYS_tgkill, process, self.thread, 0) }.is_ok() {
             // SAFETY: no memory is passed.
             let _ = unsafe { syscall!(libc::SYS_sched_yield) };
@@ -93,12 +93,12 @@ unsafe extern "C" fn run<F: FnOnce() -> A, A>(job: *mut ()) -> ! {
     let job = unsafe { &mut *job.cast::<Job<F, A>>() };
     job.result = job.work.take().map(|work| work());
     loop {
-        // SAFETY: ends this thread alone; its stack is not touched again.
+        // SAFETY: ends only this thread; its stack is not used again.
         let _ = unsafe { syscall!(libc::SYS_exit, 0) };
     }
 }
 
-/// Makes the thread and returns its number. `running` is set to 0 by the kernel when it ends.
+/// Makes the thread. Returns its number. The kernel sets `running` to 0 when it ends.
 ///
 /// # Safety
 /// `entry(job)` must be sound on a stack that ends at `top`; all three must live until `running` is
@@ -121,7 +121,7 @@ unsafe fn start(
     unsafe {
         syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, &raw mut former, 8)
     }?;
-    // SAFETY: the caller vouches for `entry`, `job` and `top`; `flags` share all memory.
+    // SAFETY: the caller guarantees `entry`, `job` and `top`; `flags` share all memory.
     let answer = unsafe { arch::clone_thread(flags, top, running.as_ptr(), entry, job) };
     // SAFETY: the kernel reads eight bytes.
     unsafe { syscall!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const former, 0, 8) }?;

@@ -19,7 +19,7 @@ pub fn real() -> Time {
     Time { seconds: time[0], nanoseconds: time[1] as u32 }
 }
 
-/// The same in whole seconds since 1970.
+/// Returns the time in whole seconds since 1970.
 pub fn real_seconds() -> u64 {
     real().seconds.max(0) as u64
 }

@@ -1,5 +1,4 @@
-//! Where the program is, by the return addresses on its stack: what a release build says of a
-//! panic.
+//! Return addresses on the stack: the position of a panic in a release build.
 
 use super::arch;
 use core::fmt::{self, Display};
@@ -13,20 +12,19 @@ unsafe extern "C" {
     static etext: u8;
 }
 
-/// How much of the stack is looked at: the frames of core's panicking functions and the end of the
-/// one that called them. Above the first frame there are at least as many words of arguments and
-/// environment.
+/// Words of the stack to search: the frames of core's panicking functions and the end of their
+/// caller's. Above the first frame there are at least as many words of arguments and environment.
 const WORDS: usize = 64;
-/// How many addresses are kept: those of core's functions come first.
+/// Number of stored addresses; those of core's functions come first.
 const KEPT: usize = 6;
 
-/// Addresses, counted from the program's first byte, nearest first. Some are left over from calls
-/// that have returned. `nm` and `addr2line` count alike on a build of the same source with
-/// `CARGO_PROFILE_RELEASE_STRIP=none`; a build for fixed addresses begins at 0x400000 there.
+/// Addresses relative to the program's first byte, nearest first. Some are leftovers of calls that
+/// have returned. `nm` and `addr2line` use the same offsets on a build with
+/// `CARGO_PROFILE_RELEASE_STRIP=none`. A build for fixed addresses begins at 0x400000 there.
 pub struct Trace([usize; KEPT]);
 
 impl Trace {
-    /// Returns the caller's.
+    /// Returns the caller's addresses.
     #[inline(always)]
     pub fn here() -> Trace {
         let stack = arch::stack_pointer();
@@ -43,8 +41,8 @@ impl Trace {
         let mut found = [0; KEPT];
         let mut places = found.iter_mut();
         for index in 0..WORDS {
-            // SAFETY: the caller vouches for it. Volatile, as the compiler knows nothing of what is
-            // there.
+            // SAFETY: the caller guarantees it. Volatile, because the compiler does not know these
+            // bytes.
             let word = unsafe { stack.wrapping_add(index).read_volatile() };
             if (1..length).contains(&word.wrapping_sub(code)) {
                 match places.next() {
@@ -76,7 +74,7 @@ mod tests {
         let start = (&raw const __executable_start).addr();
         let mut words = [0usize; WORDS];
         (words[3], words[5], words[9]) = (start + 0x123, start - 1, start + 0xabc);
-        // SAFETY: so many words are there.
+        // SAFETY: the array has that many words.
         let trace = unsafe { Trace::of(words.as_ptr()) };
         assert_eq!(trace.to_string(), "at 123 abc");
     }

@@ -6,21 +6,21 @@ use super::{Errno, Result};
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 
-/// The number of mprotect(2), for the start code alone (main.rs): nothing else changes a mapping.
+/// The number of mprotect(2), only for the start code (main.rs).
 pub const MPROTECT: i64 = libc::SYS_mprotect;
 
-/// madvise(2) `NOHUGEPAGE`: one touch of a byte costs 4 KiB and not 2 MiB, whatever the kernel's
-/// default is. A hint: kernels without huge pages answer EINVAL.
+/// madvise(2) `NOHUGEPAGE`: the first touch of a page costs 4 KiB and not 2 MiB, whatever the
+/// kernel's default is. Ignores EINVAL, which kernels without huge pages return.
 pub fn forbid_huge_pages<T: ?Sized>(value: &mut T) {
     const PAGE: usize = 4096;
     let start = (&raw mut *value).cast::<u8>() as usize & !(PAGE - 1);
     let end = (&raw mut *value).cast::<u8>() as usize + size_of_val(value);
-    // SAFETY: the advice changes how pages are backed, never what they hold.
+    // SAFETY: the advice changes how pages are backed, never their content.
     let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_NOHUGEPAGE) };
 }
 
-/// Reads a whole file of `length` bytes into pages of its own, which stay for the life of the
-/// process. Returns as many bytes as the file has.
+/// Reads a whole file of `length` bytes into its own pages, which stay for the life of the process.
+/// Returns the file's bytes.
 pub fn read_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
     if length == 0 {
         return Ok(&[]);
@@ -37,14 +37,14 @@ pub fn read_file(file: FdRef<'_>, length: usize) -> Result<&'static [u8]> {
     Ok(bytes.leak())
 }
 
-/// Memory that was not there before and is gone when this is dropped.
+/// An anonymous mapping, unmapped on drop.
 pub struct Mapping {
     start: core::ptr::NonNull<u64>,
     words: usize,
 }
 
 impl Mapping {
-    /// mmap(2) `MAP_ANONYMOUS`: so many words of zeros, of which an untouched page costs nothing.
+    /// mmap(2) `MAP_ANONYMOUS` of `words` zero words. Untouched pages cost nothing.
     pub fn new(words: usize) -> Result<Mapping> {
         if words == 0 {
             return Ok(Mapping { start: core::ptr::NonNull::dangling(), words });
@@ -52,7 +52,7 @@ impl Mapping {
         let length = words.checked_mul(size_of::<u64>()).ok_or(Errno::ENOMEM)?;
         let (protection, flags) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+        // SAFETY: the kernel chooses the address, so none of our mappings is replaced.
         let address =
             unsafe { syscall!(libc::SYS_mmap, 0, length, protection, flags, usize::MAX, 0) }?;
         let start = core::ptr::NonNull::new(address as *mut u64).ok_or(Errno::ENOMEM)?;
@@ -61,10 +61,10 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// All of it.
+    /// Returns all words.
     pub fn words(&mut self) -> &mut [u64] {
-        // SAFETY: as many words are mapped there until the drop, page-aligned, and this is their
-        // one owner.
+        // SAFETY: that many words are mapped there until the drop, page-aligned, with this one
+        // owner.
         unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.words) }
     }
 }
@@ -72,7 +72,7 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         if self.words > 0 {
-            // SAFETY: mapped by `new`, and nobody borrows it any more.
+            // SAFETY: mapped by `new`, and no longer borrowed.
             let _ = unsafe {
                 syscall!(libc::SYS_munmap, self.start.as_ptr(), self.words * size_of::<u64>())
             };
@@ -95,14 +95,14 @@ impl Shared {
         Shared::map(libc::MAP_ANONYMOUS, -1)
     }
 
-    /// The same for a file in memory of [`Shared::BYTES`].
+    /// Maps an anonymous file of [`Shared::BYTES`].
     pub fn of_file(file: FdRef<'_>) -> Result<Shared> {
         Shared::map(0, file.raw())
     }
 
     fn map(flags: i32, file: i32) -> Result<Shared> {
         let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | flags);
-        // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+        // SAFETY: the kernel chooses the address, so none of our mappings is replaced.
         let address =
             unsafe { syscall!(libc::SYS_mmap, 0, Shared::BYTES, protection, flags, file, 0) }?;
         core::ptr::NonNull::new(address as *mut AtomicU32).map(Shared).ok_or(Errno::ENOMEM)
@@ -130,9 +130,8 @@ impl Drop for Shared {
     }
 }
 
-/// madvise(2) `DONTNEED`: gives back the whole pages of `bytes`, which read as zeros from now on.
-/// Kernels that count a process's pages lazily (before 6.2) bring VmHWM up to date when they take
-/// pages away.
+/// madvise(2) `DONTNEED`: releases the whole pages of `bytes`, which then read as zeros. Kernels
+/// that count pages lazily (before 6.2) update VmHWM when pages are released.
 pub fn release(bytes: &mut [u8]) {
     const PAGE: usize = 4096;
     let start = (bytes.as_mut_ptr() as usize).next_multiple_of(PAGE);
@@ -150,8 +149,8 @@ unsafe extern "C" {
     static etext: u8;
 }
 
-/// madvise(2) `DONTNEED` of the program's code and constants: needed pages come back from the file,
-/// and those of a finished phase take no memory.
+/// madvise(2) `DONTNEED` of the program's code and constants. Needed pages are read from the file
+/// again; those of a finished phase take no memory.
 pub fn release_code() {
     const PAGE: usize = 4096;
     let start = (&raw const __executable_start).addr() & !(PAGE - 1);
@@ -160,13 +159,13 @@ pub fn release_code() {
     let _ = unsafe { syscall!(libc::SYS_madvise, start, end - start, libc::MADV_DONTNEED) };
 }
 
-/// A list in address space of its own, which grows with it: no page is there before it is needed.
+/// A growing list in its own mapping, which needs pages only for its items.
 ///
-/// It may move when it grows, as no reference outlives a `&mut`. Dropped, it gives its pages back.
+/// It may move when it grows, because no reference outlives a `&mut`. It unmaps its pages on drop.
 pub struct MappedVec<T> {
-    /// Dangling while there is no room.
+    /// Dangling while there is no mapping.
     address: NonNull<T>,
-    /// Items that there is address space for.
+    /// Number of items that fit the mapping.
     room: usize,
     length: usize,
     limit: usize,
@@ -174,36 +173,36 @@ pub struct MappedVec<T> {
 
 /// A smaller mapping gets no huge page, which would be touched as a whole.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
-/// What a list begins with, in bytes.
+/// Bytes of a list's first mapping.
 const FIRST_BYTES: usize = 64 << 10;
 
 impl<T> MappedVec<T> {
-    /// An empty list of at most `limit` items.
+    /// Returns an empty list of at most `limit` items.
     pub const fn new(limit: usize) -> MappedVec<T> {
         MappedVec { address: NonNull::dangling(), room: 0, length: 0, limit }
     }
 
-    /// Returns how many items there may be.
+    /// Returns the largest number of items.
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Appends an item. ENOSPC at the limit, ENOMEM where the kernel gives no more.
+    /// Appends an item. ENOSPC at the limit, ENOMEM if the kernel has no memory.
     pub fn push(&mut self, item: T) -> Result<()> {
         if self.length == self.room {
             self.grow(self.length + 1)?;
         }
-        // SAFETY: there is room for one more behind the last, aligned as a page is.
+        // SAFETY: one more fits after the last, aligned like a page.
         unsafe { self.address.add(self.length).write(item) };
         self.length += 1;
         Ok(())
     }
 
-    /// Drops all items but the first `length`.
+    /// Drops all items after the first `length`.
     pub fn truncate(&mut self, length: usize) {
         while self.length > length {
             self.length -= 1;
-            // SAFETY: this item was written, and is no longer counted: nobody else drops it.
+            // SAFETY: this item was written, and is no longer counted, so it is dropped once.
             unsafe { self.address.add(self.length).drop_in_place() };
         }
     }
@@ -222,7 +221,7 @@ impl<T> MappedVec<T> {
     }
 }
 
-/// Makes a mapping of its own, or makes one larger, that nobody has a reference into; its address.
+/// Maps, or grows with mremap(2), an anonymous region without live references. Returns its address.
 #[inline(never)]
 fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
     let address = if former > 0 {
@@ -232,7 +231,7 @@ fn remap(address: usize, former: usize, bytes: usize) -> Result<usize> {
     } else {
         let (protection, flags) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: the kernel chooses the place, so no mapping of ours is replaced.
+        // SAFETY: the kernel chooses the address, so none of our mappings is replaced.
         unsafe { syscall!(libc::SYS_mmap, 0, bytes, protection, flags, -1i32, 0) }
     }?;
     if bytes >= HUGE_PAGE_BYTES {
@@ -250,11 +249,11 @@ impl<T: Copy> MappedVec<T> {
 }
 
 impl MappedVec<u32> {
-    /// Returns `length` zeros, for none of which there is a page yet.
+    /// Returns `length` zeros, without pages until they are written.
     pub fn zeros(length: usize) -> Result<MappedVec<u32>> {
         let mut list = MappedVec::new(length);
         list.grow(length)?;
-        // Fresh pages are zeros, which are numbers.
+        // Fresh pages are zeros, which are valid numbers.
         list.length = length;
         Ok(list)
     }
@@ -269,12 +268,12 @@ impl MappedVec<u8> {
         Ok(list)
     }
 
-    /// Returns the bytes, whose mapping stays for ever.
+    /// Returns the bytes, whose mapping stays for the life of the process.
     fn leak(self) -> &'static [u8] {
         let list = core::mem::ManuallyDrop::new(self);
         match list.length {
             0 => &[],
-            // SAFETY: so many bytes are mapped there, and nothing unmaps or changes them again.
+            // SAFETY: that many bytes are mapped there, and are never unmapped or changed again.
             length => unsafe { core::slice::from_raw_parts(list.address.as_ptr(), length) },
         }
     }
@@ -286,7 +285,7 @@ impl<T> core::ops::Deref for MappedVec<T> {
     fn deref(&self) -> &[T] {
         match self.length {
             0 => &[],
-            // SAFETY: so many items were written, or are the zeros of fresh pages; they live as
+            // SAFETY: that many items were written, or are the zeros of fresh pages; they live as
             // long as `self`.
             length => unsafe { core::slice::from_raw_parts(self.address.as_ptr(), length) },
         }
@@ -307,7 +306,7 @@ impl<T> Drop for MappedVec<T> {
     fn drop(&mut self) {
         self.truncate(0);
         if self.room > 0 {
-            // SAFETY: the mapping is ours, and nobody has a reference into it any more.
+            // SAFETY: the mapping is ours, and no reference into it is left.
             let _ = unsafe {
                 syscall!(libc::SYS_munmap, self.address.as_ptr(), self.room * size_of::<T>())
             };
@@ -330,7 +329,7 @@ mod tests {
         let (empty, short) = (open(b""), open(b"some words"));
         assert_eq!(read_file(empty.by_ref(), 0).unwrap(), b"");
         assert_eq!(read_file(short.by_ref(), 10).unwrap(), b"some words");
-        // The file has shrunk since its size was asked for.
+        // The file has become shorter since its stat(2).
         assert_eq!(read_file(open(b"some").by_ref(), 10).unwrap(), b"some");
         std::fs::remove_file(&path).unwrap();
     }

@@ -13,20 +13,20 @@ pub fn set_fd(fd: FdRef<'_>, name: &CStr, value: &[u8]) -> Result<()> {
     }
 }
 
-/// lsetxattr(2): of the file itself; `path` is relative to the current directory.
+/// lsetxattr(2) of the file itself; `path` is relative to the current directory.
 pub fn set(path: &CStr, name: &CStr, value: &[u8]) -> Result<()> {
     let (bytes, len) = (value.as_ptr(), value.len());
     // SAFETY: both strings are NUL-terminated; the kernel reads `len` bytes of `value`.
     unsafe { command!(libc::SYS_lsetxattr, path.as_ptr(), name.as_ptr(), bytes, len, 0) }
 }
 
-/// fgetxattr(2) without its value: how long that is. ENODATA where there is none.
+/// fgetxattr(2) without a buffer: returns the value's length. ENODATA if there is none.
 pub fn length_fd(fd: FdRef<'_>, name: &CStr) -> Result<usize> {
     // SAFETY: `name` is NUL-terminated; with a length of 0 the kernel writes nothing.
     unsafe { syscall!(libc::SYS_fgetxattr, fd.raw(), name.as_ptr(), 0, 0) }
 }
 
-/// fgetxattr(2): the value. ERANGE where the buffer is too small.
+/// fgetxattr(2): returns the value. ERANGE if the buffer is too small.
 pub fn get_fd<'b>(fd: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: `name` is NUL-terminated; the kernel writes at most `buffer.len()` bytes to `buffer`.
     let n = unsafe {
@@ -35,13 +35,13 @@ pub fn get_fd<'b>(fd: FdRef<'_>, name: &CStr, buffer: &'b mut [u8]) -> Result<&'
     Ok(&buffer[..n])
 }
 
-/// lremovexattr(2): of the file itself; `path` is relative to the current directory.
+/// lremovexattr(2) of the file itself; `path` is relative to the current directory.
 pub fn remove(path: &CStr, name: &CStr) -> Result<()> {
     // SAFETY: both strings are NUL-terminated and outlive the call.
     unsafe { command!(libc::SYS_lremovexattr, path.as_ptr(), name.as_ptr()) }
 }
 
-/// flistxattr(2): NUL-terminated names, one after the other. ERANGE where the buffer is too small.
+/// flistxattr(2): returns NUL-terminated names. ERANGE if the buffer is too small.
 pub fn list_fd<'b>(fd: FdRef<'_>, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes to `buffer`.
     let n = unsafe { syscall!(libc::SYS_flistxattr, fd.raw(), buffer.as_mut_ptr(), buffer.len()) }?;

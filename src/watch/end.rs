@@ -1,36 +1,37 @@
-//! One end of a pump: an fd that is read or written without waiting.
+//! One end of a pump: a fd that is read or written without blocking.
 //!
-//! `O_NONBLOCK` belongs to the open file description, which our caller and others share with us: it
-//! stays as it is on every fd that we were given. A pipe or a terminal is opened again instead, which
-//! gives a description of our own. A socket cannot be opened, but takes a flag with each call. Where
-//! opening fails (another user's terminal, no /proc) and for all other files, poll(2) is asked
-//! before each call, and at most `PIPE_BUF` bytes are written: as many as a pipe that polls as
-//! writable takes at once. (`RWF_NOWAIT` works for pipes since Linux 6.5 only, for terminals never.)
+//! `O_NONBLOCK` belongs to the open file description, which our caller and others share. So it
+//! stays unchanged on every fd that we were given. A pipe or a terminal is opened again, which
+//! gives our own description. A socket cannot be opened, but takes a flag with each call.
+//!
+//! If opening fails (another user's terminal, no /proc), and for all other files, poll(2) comes
+//! before each call. A write is then at most `PIPE_BUF` bytes, which a pipe that polls as writable
+//! takes at once. (`RWF_NOWAIT` works for pipes only since Linux 6.5, and never for terminals.)
 
 use crate::io::path::PathBuf;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{self, O_NOCTTY, O_NONBLOCK, O_WRONLY};
 use crate::sys::{self, Errno, event, socket, tty};
 
-/// See there.
+/// One end; see the module.
 pub enum End {
-    /// A description of our own that never waits.
+    /// Our own description, which never blocks.
     Own(Fd),
-    /// A description that others share, and that may wait.
+    /// A description that others share, and that may block.
     Shared(FdRef<'static>),
     /// A socket that others share.
     Socket(FdRef<'static>),
 }
 
 impl From<Fd> for End {
-    /// An fd of ours, which is non-blocking.
+    /// Returns the end of a fd of ours, which is non-blocking.
     fn from(fd: Fd) -> End {
         End::Own(fd)
     }
 }
 
 impl End {
-    /// Returns the end that writes to an fd that we were given.
+    /// Returns the end that writes to a fd that we were given.
     pub fn output(fd: FdRef<'static>) -> End {
         let kind = fs::stat(fd, c"").map_or(0, |stat| stat.kind());
         if kind == fs::S_IFSOCK {
@@ -46,7 +47,7 @@ impl End {
         End::Shared(fd)
     }
 
-    /// Returns the end that reads an fd that we were given.
+    /// Returns the end that reads a fd that we were given.
     pub fn input(fd: FdRef<'static>) -> End {
         End::Shared(fd)
     }
@@ -59,7 +60,7 @@ impl End {
         }
     }
 
-    /// read(2); EAGAIN if there is nothing now.
+    /// read(2). EAGAIN if there are no bytes now.
     pub(super) fn read(&self, buffer: &mut [u8]) -> sys::Result<usize> {
         if let End::Shared(fd) = self {
             ask(*fd, libc::POLLIN)?;
@@ -67,7 +68,7 @@ impl End {
         fs::read(self.by_ref(), buffer)
     }
 
-    /// write(2) of some of `bytes`; EAGAIN if it takes none now.
+    /// write(2) of some of `bytes`. EAGAIN if there is no room now.
     pub(super) fn write(&self, bytes: &[u8]) -> sys::Result<usize> {
         match self {
             End::Own(fd) => fs::write(fd.by_ref(), bytes),
@@ -94,7 +95,7 @@ mod tests {
         unsafe { libc::fcntl(fd.raw(), libc::F_GETFL) }
     }
 
-    /// Writes until the end takes no more, and returns how much it took.
+    /// Writes until there is no room. Returns the number of bytes.
     fn fill(end: &End) -> usize {
         let mut taken = 0;
         loop {

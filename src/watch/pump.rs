@@ -1,65 +1,65 @@
-//! One stream of a container: moves the bytes that there are, never waits, never loses one.
+//! Moves the bytes of one stream of a container. It never blocks and never loses a byte.
 
 use super::end::End;
 use crate::limits::PUMP_BYTES;
 use crate::sys::Errno;
 use crate::sys::fd::FdRef;
 
-/// What a read of nothing means.
+/// The meaning of a read of 0 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// A pipe: its end.
+    /// A pipe: it has ended.
     Pipe,
-    /// A virtio port: the host's side is not open. Its end is told by the control port
+    /// A virtio port: the host's side is closed. The control port announces its end
     /// ([`Pump::set_end`]).
     Port,
-    /// A pseudo-terminal's master, which says EIO while nobody has the terminal open: its end once
-    /// the container ended.
+    /// A pseudo-terminal's master. It gives EIO while no process has the terminal open: that is the
+    /// end once the container has ended.
     Terminal,
 }
 
-/// How a pump stands after a step.
+/// The state of a pump after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// There may be more to move at once.
     More,
-    /// Nothing to read now.
+    /// There is nothing to read now.
     Idle,
-    /// There are bytes that cannot be written now.
+    /// The sink takes no bytes now.
     Stuck,
-    /// Everything was moved, and there will be no more.
+    /// All bytes were moved, and no more will come.
     Finished,
 }
 
 /// The buffer of one pump.
 pub type Buffer = [u8; PUMP_BYTES];
 
-/// How often a pump reads and writes before the others have their turn.
+/// Reads and writes of a pump before the others' turn.
 const ROUNDS: usize = 8;
-/// What a terminal takes for the end of its input (VEOF, ^D).
+/// The character that ends a terminal's input (VEOF, ^D).
 const END_OF_TRANSMISSION: u8 = 4;
 
-/// A stream: two ends that never wait, and the bytes between them.
+/// A stream: two non-blocking ends, and the bytes between them.
 pub struct Pump<'m> {
     kind: Kind,
     source: Option<End>,
     sink: Option<End>,
-    /// The sink is a terminal, which is told its input's end by a character.
+    /// The sink is a terminal, whose input ends by a character.
     sink_is_terminal: bool,
     buffer: &'m mut [u8],
     start: usize,
     end: usize,
-    /// Bytes that were read.
+    /// Bytes read so far.
     pub taken: u64,
     end_at: Option<u64>,
-    /// Bytes that the sink took.
+    /// Bytes written so far.
     pub passed: u64,
-    /// The last of them does not end a line.
+    /// The last written byte does not end a line.
     pub within_line: bool,
 }
 
 impl<'m> Pump<'m> {
-    /// A pump of this kind of source.
+    /// Returns a pump for this kind of source.
     pub fn new(
         kind: Kind,
         source: impl Into<End>,
@@ -83,22 +83,22 @@ impl<'m> Pump<'m> {
         }
     }
 
-    /// Where it reads, until that has ended.
+    /// Returns the fd it reads, until its end.
     pub fn source(&self) -> Option<FdRef<'_>> {
         self.source.as_ref().map(End::by_ref)
     }
 
-    /// Where it writes, until nobody reads there any more.
+    /// Returns the fd it writes, until its reader is gone.
     pub fn sink(&self) -> Option<FdRef<'_>> {
         self.sink.as_ref().map(End::by_ref)
     }
 
-    /// The source ends after this many bytes in all.
+    /// Sets the total length of the source, in bytes.
     pub fn set_end(&mut self, bytes: u64) {
         self.end_at = Some(bytes);
     }
 
-    /// Moves what can be moved now.
+    /// Moves the bytes that can be moved now.
     pub fn step(&mut self, container_ended: bool) -> Step {
         for _ in 0..ROUNDS {
             if self.start == self.end && !self.fill(container_ended) {
@@ -111,7 +111,7 @@ impl<'m> Pump<'m> {
         Step::More
     }
 
-    /// Reads; whether there is something to write now.
+    /// Reads. Returns whether there are bytes to write.
     fn fill(&mut self, container_ended: bool) -> bool {
         let Some(source) = &self.source else { return false };
         let left = self.end_at.map_or(u64::MAX, |end| end.saturating_sub(self.taken));
@@ -136,22 +136,22 @@ impl<'m> Pump<'m> {
         }
     }
 
-    /// The source has ended; whether there is something to write for it.
+    /// Handles the source's end. Returns whether there are bytes to write for it.
     fn finish(&mut self) -> bool {
         self.source = None;
         if self.sink_is_terminal {
             (self.buffer[0], self.end) = (END_OF_TRANSMISSION, 1);
             return true;
         }
-        // A port stays open until the machine goes off; a pipe's reader is told by closing it.
+        // A port stays open until the machine goes off. A pipe's reader sees that it is closed.
         if self.kind == Kind::Port {
             self.sink = None;
         }
         false
     }
 
-    /// Writes; whether all is written. Where nobody reads any more the bytes are dropped, as a
-    /// closed pipe drops them.
+    /// Writes. Returns whether all bytes are written. If the reader is gone, drops the bytes, like
+    /// a closed pipe.
     fn drain(&mut self) -> bool {
         while self.start < self.end {
             let Some(sink) = &self.sink else {
@@ -183,7 +183,7 @@ mod tests {
     use crate::sys::fd::{self, Fd};
     use crate::sys::fs;
 
-    /// A pump between two pipes, and the far ends of both.
+    /// Returns a pump between two pipes, and the far ends of both.
     fn pump(kind: Kind) -> (Fd, Pump<'static>, Fd) {
         let (source, feed) = fd::pipe().unwrap();
         let (drain, sink) = fd::pipe().unwrap();

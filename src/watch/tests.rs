@@ -19,8 +19,8 @@ fn child(status: i32) -> (i32, Fd, Fd) {
     }
 }
 
-/// Runs `check` in a process of its own, with all signals blocked: a test's process has threads.
-/// `check` returns the number of the line that is wrong, or 0.
+/// Runs `check` in a process of its own with all signals blocked, because a test's process has
+/// threads. `check` returns the number of the wrong line, or 0.
 fn alone(check: fn() -> u32) {
     match clone::fork(0, None).unwrap() {
         Side::Child => {
@@ -53,7 +53,7 @@ fn an_fd_is_ready_when_there_is_something_and_by_its_own_token() {
     assert_eq!(events.take().unwrap(), None);
     fs::write_all(said.by_ref(), b"x").unwrap();
     assert_eq!(events.next_event().unwrap(), Happened::Ready(read, Interest::READ));
-    // A level: told again until it is read.
+    // Level-triggered: reported again until it is read.
     assert_eq!(events.next_event().unwrap(), Happened::Ready(read, Interest::READ));
     events.change(read, Interest::NONE).unwrap();
     events.wait(Some(0)).unwrap();
@@ -79,7 +79,7 @@ fn a_file_that_epoll_does_not_take_is_always_ready() {
     let always = events.add(null.by_ref(), Interest::READ).unwrap();
     let other = events.add(heard.by_ref(), Interest::READ).unwrap();
     assert_eq!(events.next_event().unwrap(), Happened::Ready(always, Interest::READ));
-    // And keeps no other from its turn.
+    // It does not delay the other one.
     fs::write_all(said.by_ref(), b"x").unwrap();
     assert_eq!(events.next_event().unwrap(), Happened::Ready(other, Interest::READ));
     assert_eq!(events.next_event().unwrap(), Happened::Ready(always, Interest::READ));
@@ -115,7 +115,7 @@ fn signals_have_their_senders_and_orphans_vanish() {
         let (pid, pidfd, said) = child(9);
         let Ok(token) = events.process(pid, pidfd.by_ref()) else { return 1 };
         drop(orphan_said);
-        // Its end is heard of before the other one's.
+        // The second child's end is reported only after the first one's.
         let _ = event::wait_ms(50);
         drop(said);
         must!(events.next_event().ok() == Some(Happened::Ended(token, Ended::Exited(9))));
@@ -158,7 +158,7 @@ fn what_is_removed_while_its_event_waits_is_not_told() {
     let Happened::Ready(first, _) = events.next_event().unwrap() else { panic!("not ready") };
     let second = tokens.iter().copied().find(|token| *token != first).unwrap();
     events.remove(second);
-    // Its row is used again at once, by one that is not ready.
+    // Its row is reused at once, by a fd that is not ready.
     let (silent, _keeps) = pipe();
     let new = events.add(silent.by_ref(), Interest::READ).unwrap();
     assert!(new.row == second.row && new != second);
@@ -169,7 +169,7 @@ fn what_is_removed_while_its_event_waits_is_not_told() {
     }
     assert_eq!(told.len(), 2);
     assert!(!told.contains(&second) && !told.contains(&new));
-    // A token of the past does nothing to the row's new owner.
+    // An old token does not affect the row's new owner.
     events.remove(second);
     events.change(second, Interest::NONE).unwrap();
     assert!(events.row_of(new).is_some());
@@ -224,7 +224,7 @@ fn a_turn_tells_all_that_happened_and_nothing_twice() {
     event::poll_one(pidfd.by_ref(), libc::POLLIN, -1).unwrap();
     let due = events.after(0).unwrap();
     events.wait(None).unwrap();
-    // A second wait within a turn begins no other.
+    // A second wait within a turn begins no new turn.
     events.wait(None).unwrap();
     let (mut ends, mut dues) = (0, 0);
     while let Some(happened) = events.take().unwrap() {
@@ -252,7 +252,7 @@ fn a_flood_of_signals_starves_nobody() {
     alone(|| {
         let Ok(mut events) = Loop::new(SignalSet::ALL) else { return 1 };
         let us = process::getpid();
-        // Real-time signals wait in a queue, one by one.
+        // Real-time signals queue one by one.
         for _ in 0..200 {
             must!(process::kill(us, 40).is_ok());
         }

@@ -3,7 +3,7 @@
 /// Below every room: what all may use.
 pub const GROUND: &[&str] = &["error", "log", "limits", "sync"];
 
-/// The drawing in `src/lib.rs`: a room, and the rooms it may use besides the ground.
+/// The drawing in ARCHITECTURE.md: a room, and the rooms it may use besides the ground.
 /// `memory` lends buffers whose types live in every room, so it may name them all.
 pub const EDGES: &[(&str, &[&str])] = &[
     ("main", &["init", "cli", "sys"]),

@@ -1,5 +1,5 @@
-//! The invariants of `src/lib.rs` that a reader of the text can check: who may use whom, where
-//! `unsafe` may stand.
+//! The invariants of ARCHITECTURE.md that a reader of the text can check, such as the edges between
+//! rooms and the places of `unsafe`.
 
 mod circles;
 mod doors;
@@ -161,7 +161,10 @@ fn expect_none(found: Vec<String>, rule: &str) {
 
 #[test]
 fn rooms_use_only_what_stands_below_them() {
-    expect_none(sources().iter().flat_map(wrong_edges).collect(), "see the drawing in src/lib.rs");
+    expect_none(
+        sources().iter().flat_map(wrong_edges).collect(),
+        "see the drawing in ARCHITECTURE.md",
+    );
 }
 
 #[test]

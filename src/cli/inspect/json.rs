@@ -1,4 +1,4 @@
-//! The same for a program: one object.
+//! Writes one JSON object, for programs.
 
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value, Writer};
@@ -8,7 +8,7 @@ use crate::io::output::Sink;
 use crate::limits::ERROR_TEXT_BYTES;
 use core::fmt::Write;
 
-/// The members of a layer's descriptor, and what they are called here.
+/// The members of a layer's descriptor, and their names here.
 static LAYER: &[(&str, &str)] = &[
     ("mediaType", "MIMEType"),
     ("digest", "Digest"),
@@ -16,8 +16,8 @@ static LAYER: &[(&str, &str)] = &[
     ("annotations", "Annotations"),
 ];
 
-/// Likewise those of a configuration, or of the `config` in it; and what stands for one that is
-/// absent.
+/// The members of a configuration, or of the `config` in it, their names here, and the value for an
+/// absent one.
 static CONFIG: &[(&str, &str, Absent)] = &[
     ("created", "Created", Absent::Null),
     ("docker_version", "DockerVersion", Absent::Empty),
@@ -28,23 +28,23 @@ static CONFIG: &[(&str, &str, Absent)] = &[
     ("Env", "Env", Absent::Null),
 ];
 
-/// What is written where there is nothing.
+/// The value for an absent member.
 enum Absent {
     Null,
     Empty,
     LeftOut,
 }
 
-/// A document being written.
+/// A document in progress.
 pub struct Document<'s> {
     json: Writer<'s>,
-    /// In the list of tags, or of manifests.
+    /// Inside the list of tags, or of manifests.
     in_tags: bool,
     in_rows: bool,
 }
 
 impl<'s> Document<'s> {
-    /// An empty one.
+    /// Returns an empty one.
     pub fn new(sink: &'s mut dyn Sink) -> Document<'s> {
         Document { json: Writer::new(sink), in_tags: false, in_rows: false }
     }
@@ -60,7 +60,7 @@ impl<'s> Document<'s> {
         self.json.string(text.as_bytes());
     }
 
-    /// A value of another document; null where it is absent.
+    /// Writes a value of another document, or null if it is absent.
     #[inline(never)]
     fn value(&mut self, key: &str, value: Option<Value<'_>>) {
         match (self.json.key(key), value) {
@@ -69,7 +69,7 @@ impl<'s> Document<'s> {
         }
     }
 
-    /// The bytes of the manifest or index itself; null if there is none, as in a docker-archive.
+    /// Writes the size of the manifest or index; null if there is none, as in a docker-archive.
     fn document_size(&mut self, size: u64) {
         match (self.json.key("DocumentSize"), size) {
             (json, 0) => json.null(),
@@ -77,7 +77,7 @@ impl<'s> Document<'s> {
         }
     }
 
-    /// The bytes of all layers, as they are stored.
+    /// Writes the sum of the layers' stored bytes.
     fn layers_size(&mut self, layers: &[Layer]) {
         self.json.key("LayersSize").number(layers.iter().map(|layer| layer.size).sum());
     }
@@ -125,7 +125,7 @@ impl View for Document<'_> {
     fn config(&mut self, digest: &Digest, config: &Config<'_>, layers: &[Layer]) {
         let document = config.document();
         for (key, name, absent) in CONFIG {
-            // Only what stands in the inner one is called there as it is here.
+            // Members of the inner `config` keep their names here.
             let object = if key == name { document.member("config") } else { Some(document) };
             let value = object.and_then(|object| object.member(key));
             match absent {

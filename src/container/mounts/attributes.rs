@@ -17,7 +17,7 @@ pub fn change(tree: FdRef<'_>, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// In their order: `slave`, then `shared` is both.
+/// Sets the propagation options in order: `slave` and then `shared` is both.
 pub fn set_propagation(tree: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Result<()> {
     if !options.has(flag::PROPAGATION) {
         return Ok(());

@@ -1,9 +1,9 @@
-//! `tmpcopyup`: a tmpfs begins with what is in the directory that it hides. Every kind of file,
-//! with owner, permissions, time and (files and directories) extended attributes; names of one file
-//! become files of their own.
+//! `tmpcopyup`: a tmpfs begins with a copy of the directory that it hides. It copies every kind of
+//! file with owner, mode, time and (for files and directories) extended attributes. Hard links
+//! become separate files.
 //!
-//! Nothing recurses: the way down is a list of open directories, each with the place in it where
-//! reading goes on. The copy is attached nowhere yet, so its `..` is nobody's to change.
+//! Nothing recurses: the path down is a list of open directories, each with its read position. The
+//! copy is not attached yet, so no other process can change its `..`.
 
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
@@ -15,14 +15,14 @@ use crate::sys::fs::{
 use crate::sys::{self, Errno, xattr};
 use core::ffi::CStr;
 
-/// One directory on the way down.
+/// One directory on the path down.
 struct Level {
     source: Fd,
-    /// Where reading goes on.
+    /// The read position.
     next: i64,
 }
 
-/// Copies what is in `source` into `target`, an empty directory.
+/// Copies all files in `source` into the empty directory `target`.
 pub fn directory(source: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
     let mut levels = heapless::Vec::<Level, COPY_DEPTH>::new();
     let mut buffer = [0; 2048];
@@ -41,7 +41,7 @@ pub fn directory(source: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
             continue;
         }
         let Some(upper) = levels.pop() else { return Ok(()) };
-        // Nothing more is made in it: now its time can be what it was.
+        // Its files are complete, so its time can be set.
         let source = level.source.by_ref();
         let copied =
             fs::stat(source, c"").and_then(|stat| set_attributes(source, target.by_ref(), &stat));
@@ -56,7 +56,7 @@ fn open(directory: FdRef<'_>, name: &CStr) -> sys::Result<Fd> {
     fs::open(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0)
 }
 
-/// Copies entries up to the next directory, which it makes and opens: it, and the copy.
+/// Copies entries up to the next directory. Makes and opens that, and returns it and its copy.
 fn copy_up_to_directory(
     level: &mut Level,
     target: FdRef<'_>,
@@ -80,7 +80,7 @@ fn copy_up_to_directory(
     }
 }
 
-/// Copies one entry. True where it is a directory: without what is in it.
+/// Copies one entry. Returns true for a directory, whose files are not copied yet.
 fn copy(from: FdRef<'_>, to: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
     let stat = &fs::stat(from, name)?;
     match stat.kind() {
@@ -111,7 +111,7 @@ fn copy(from: FdRef<'_>, to: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
     fs::set_times(to, name, stat.modified).map(|()| false)
 }
 
-/// In the order in which the kernel lets them stand; both are open.
+/// Sets attributes in this order, because later calls clear earlier results. Both files are open.
 fn set_attributes(source: FdRef<'_>, target: FdRef<'_>, stat: &Stat) -> sys::Result<()> {
     set_owner(target, c"", stat)?;
     fs::chmod_fd(target, stat.mode & 0o7777)?;
@@ -121,7 +121,7 @@ fn set_attributes(source: FdRef<'_>, target: FdRef<'_>, stat: &Stat) -> sys::Res
 
 fn set_owner(directory: FdRef<'_>, name: &CStr, stat: &Stat) -> sys::Result<()> {
     match fs::chown(directory, name, stat.uid, stat.gid) {
-        // Not mapped in this user namespace: it is root's.
+        // The owner is not mapped in this user namespace, so it stays root's.
         Err(Errno::EINVAL) => Ok(()),
         done => done,
     }
@@ -140,7 +140,7 @@ fn copy_xattrs(source: FdRef<'_>, target: FdRef<'_>) -> sys::Result<()> {
         let mut value = [0; XATTR_BYTES];
         let value = xattr::get_fd(source, name, &mut value)?;
         match xattr::set_fd(target, name, value) {
-            // A tmpfs does not have this class (user.* before Linux 6.6), or we may not set it.
+            // A tmpfs lacks this class (user.* before Linux 6.6), or we may not set it.
             Err(Errno::EOPNOTSUPP | Errno::EPERM) => {}
             done => done?,
         }

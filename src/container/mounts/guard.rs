@@ -1,6 +1,7 @@
-//! What may be mounted where. /proc, /sys and /dev are looked up by name later, and written to as
-//! root: they are never behind a link of the image (CVE-2019-19921, CVE-2023-27561, CVE-2023-28642,
-//! CVE-2026-41579), and nothing but a procfs is /proc, nor hides what is in it (CVE-2019-16884).
+//! Restrictions on mount points. /proc, /sys and /dev are later resolved by name, and written to as
+//! root. So they are never behind a link of the image (CVE-2019-19921, CVE-2023-27561,
+//! CVE-2023-28642, CVE-2026-41579). Only a procfs may be /proc, and no mount may hide its files
+//! (CVE-2019-16884).
 
 use crate::container::procfs;
 use crate::error::{Context, Error, Result};
@@ -10,7 +11,7 @@ use crate::spec::Mount;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::{self, Errno, fs};
 
-/// Files of /proc that may be hidden, for lxcfs and its like.
+/// Files of /proc that may be hidden, for lxcfs and others.
 const PROC_FILES: &str = "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid \
     sys/crypto/fips_enabled";
 
@@ -22,7 +23,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Of a mount.
+    /// Returns the guard of a mount.
     pub fn of(one: &Mount<'_>, is_bind: bool) -> Result<Guard> {
         let mut path = PathBuf::new();
         let components = one.destination.to_bytes().split(|byte| *byte == b'/');
@@ -45,22 +46,22 @@ impl Guard {
         Ok(Guard { path, straight, is_procfs })
     }
 
-    /// It is /proc.
+    /// Returns whether it is /proc.
     pub fn is_proc(&self) -> bool {
         self.path.as_bytes() == b"/proc"
     }
 
-    /// It is /dev.
+    /// Returns whether it is /dev.
     pub fn is_dev(&self) -> bool {
         self.path.as_bytes() == b"/dev"
     }
 
-    /// `RESOLVE_*` for opening its place.
+    /// Returns the `RESOLVE_*` flags for opening its place.
     pub fn resolve(&self) -> u64 {
         if self.straight || self.is_proc() { fs::RESOLVE_NO_SYMLINKS } else { 0 }
     }
 
-    /// Its place, or what is said where there is none.
+    /// Returns its place, or the error if it cannot be opened.
     pub fn place(&self, opened: sys::Result<Fd>) -> Result<Fd> {
         match opened {
             Err(Errno::ELOOP) if self.resolve() != 0 => Err(Error::with_errno(
@@ -73,7 +74,8 @@ impl Guard {
         }
     }
 
-    /// Whether a mount may hide this place, whose name may have been a link into a procfs.
+    /// Returns an error if a mount may not hide this place, whose name may have been a link into a
+    /// procfs.
     pub fn check_place(&self, place: FdRef<'_>) -> Result<()> {
         let in_proc = self.path.as_bytes().strip_prefix(b"/proc/");
         let allowed = match in_proc {
@@ -86,7 +88,7 @@ impl Guard {
         }
     }
 
-    /// Whether what is mounted may be there.
+    /// Returns an error if this tree may not be mounted there.
     pub fn check_tree(&self, tree: FdRef<'_>) -> Result<()> {
         match self.is_proc() && !self.is_procfs && !procfs::is_procfs(tree) {
             true => Err(Error::new(format_args!("it is not procfs"))),

@@ -1,4 +1,4 @@
-//! Where the source of a mount comes from: the parent opened it, it lends it, or the child opens it.
+//! The source of a mount: the parent opened it, it lends it, or the child opens it.
 
 use crate::container::handshake::Channel;
 use crate::error::Result;
@@ -7,14 +7,14 @@ use crate::sys;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::vm::MappedVec;
 
-/// What the parent opened, by the number of the mount, and what it knows of cgroups.
+/// The sources that the parent opened, by mount number, and whether cgroups are visible.
 pub struct Prepared {
     pub(super) trees: MappedVec<(usize, Fd)>,
     pub(super) shows_cgroups: bool,
 }
 
 impl Prepared {
-    /// Nothing: for a process that opens everything itself.
+    /// No sources: for a process that opens everything itself.
     pub const NONE: Prepared = Prepared { trees: MappedVec::new(MOUNTS_MAX), shows_cgroups: false };
 
     pub(super) fn of(&self, index: usize) -> Option<FdRef<'_>> {
@@ -22,10 +22,10 @@ impl Prepared {
     }
 }
 
-/// What all mounts need besides the config.
+/// The inputs of all mounts besides the config.
 #[derive(Clone, Copy)]
 pub struct From<'a> {
-    /// What the parent has opened.
+    /// The sources that the parent opened.
     pub prepared: &'a Prepared,
     /// Ok if the bundle is the current directory, else the errno of entering it.
     pub bundle: sys::Result<()>,
@@ -33,7 +33,7 @@ pub struct From<'a> {
     pub lender: Option<&'a Channel>,
 }
 
-/// What a mount needs besides its own line in the config.
+/// The inputs of a mount besides its own config.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
     pub from: From<'a>,

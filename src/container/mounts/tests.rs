@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 type Said = std::result::Result<String, String>;
 
-/// A directory beside a root, which is the host's.
+/// A directory beside a root, which stands for the host.
 struct Outside(PathBuf);
 
 impl Outside {
@@ -73,12 +73,12 @@ fn bind(
     at(destination, c"none", source, options)
 }
 
-/// The container's usual mounts, and these.
+/// The container's default mounts, and these.
 fn with(more: &[Mount<'static>]) -> &'static [Mount<'static>] {
     [defaults::MOUNTS, more].concat().leak()
 }
 
-/// Starts one that lists its mounts: `place type options`, or why it did not start.
+/// Starts one that lists its mounts: `place type options`. Returns that or the error.
 fn start(
     root: &Fixture,
     mounts: &[Mount<'static>],
@@ -126,7 +126,7 @@ fn binds_have_the_attributes_that_were_asked_for() {
         "/c ext4 rw,nosuid,relatime",
         "/c/sub tmpfs ro,nodiratime",
     ] {
-        // Whatever the host keeps its temporary files on.
+        // The type of file system that holds the host's temporary files.
         let kind = said
             .as_ref()
             .ok()
@@ -146,7 +146,7 @@ fn binds_have_the_attributes_that_were_asked_for() {
     assert_eq!(unknown, "125 mount tmpfs at /a: option nosuch=1: invalid argument");
 }
 
-/// Runs this in a child with mounts of its own.
+/// Runs this in a child with its own mounts.
 fn alone(run: impl FnOnce() -> std::result::Result<(), String>) {
     match clone::fork(clone::CLONE_NEWNS, None).unwrap() {
         clone::Side::Child => {
@@ -178,7 +178,7 @@ fn a_device_that_is_there_must_be_that_one() {
         device(c"/opt/fifo", fs::S_IFIFO | 0o640, (0, 0)),
         device(c"/opt/loop", fs::S_IFBLK | 0o600, (7, 0)),
     ]));
-    // Twice: the second time they are there.
+    // Twice: the second time the directories exist.
     for _ in 0..2 {
         start(&root, &[], |spec| spec.devices = [defaults::DEVICES, wanted].concat().leak())
             .unwrap();
@@ -230,7 +230,7 @@ fn a_user_namespace_gets_devices_and_what_its_root_could_not_open() {
     {
         assert!(said.contains(part), "{part:?} in {said}");
     }
-    // Without a network of its own it has no sysfs of its own.
+    // Without its own network namespace it has no sysfs of its own.
     let said = start(&root, &[], |spec| {
         spec.namespaces =
             (spec.namespaces | CLONE_NEWUSER) & !(clone::CLONE_NEWNET | CLONE_NEWCGROUP);
@@ -238,7 +238,7 @@ fn a_user_namespace_gets_devices_and_what_its_root_could_not_open() {
     });
     let said = said.unwrap();
     let beneath: Vec<_> = said.lines().filter(|line| line.starts_with("/sys")).collect();
-    // CVE-2023-25809: nor can it write to cgroups that are not its own.
+    // CVE-2023-25809: it cannot write to other cgroups.
     assert!(
         beneath.len() > 1
             && beneath.iter().all(|line| line.split(' ').nth(2).unwrap().starts_with("ro")),
@@ -274,7 +274,7 @@ fn owners_are_mapped_as_the_mount_says() {
         none.ends_with("idmap needs uidMappings and gidMappings, or a user namespace"),
         "{none}"
     );
-    // And what the mapping does.
+    // And the effect of the mapping.
     let one = bind(source, c"/data", b"bind\0idmap\0");
     let one = Mount { uid_mappings: MAP, gid_mappings: MAP, ..one };
     let mut spec = spec(b"");
@@ -295,7 +295,7 @@ fn a_tmpfs_begins_as_what_it_hides() {
     }
     std::fs::create_dir_all(&deep).unwrap();
     std::fs::write(deep.join("leaf"), "end").unwrap();
-    // More names than one read of the directory gives.
+    // More names than one getdents64(2) returns.
     for number in 0..300 {
         std::fs::write(volume.join(format!("dir/{number}")), number.to_string()).unwrap();
     }
@@ -328,7 +328,7 @@ fn a_tmpfs_begins_as_what_it_hides() {
                 .output()
                 .unwrap();
             let text = String::from_utf8(listed.stdout).unwrap();
-            // A directory's size is its file system's business.
+            // A directory's size depends on the file system.
             let mut lines: Vec<_> = text
                 .lines()
                 .map(|line| {
@@ -348,7 +348,7 @@ fn a_tmpfs_begins_as_what_it_hides() {
         if same && content { Ok(()) } else { Err(format!("{copied:?}\n{wanted:?}\n")) }
     });
     std::fs::remove_dir(root.path.join("target")).unwrap();
-    // As the container sees it: read-only, with the owner and permissions of what it hides.
+    // The container's view: read-only, with owner and mode of the hidden directory.
     let said = start(
         &root,
         &[tmpfs(c"/vol", b"tmpcopyup\0ro\0nosuid\0"), tmpfs(c"/vol/dir/0d", b"size=1m\0")],
@@ -390,7 +390,7 @@ fn mounts_travel_as_the_config_says() {
         assert_eq!(with(0), ["", "master", "shared master", ""]);
         assert_eq!(with(mount::MS_PRIVATE | MS_REC), ["", "", "shared", ""]);
         assert_eq!(with(MS_SLAVE), ["", "master", "shared master", ""]);
-        // The host's mount itself, so that what the container mounts there is the host's, too.
+        // The host's mount itself, so that a mount of the container on it appears on the host.
         assert_eq!(with(MS_SHARED), ["shared", "shared", "shared master", ""]);
         assert_eq!(
             with(mount::MS_UNBINDABLE | MS_REC),
@@ -398,7 +398,7 @@ fn mounts_travel_as_the_config_says() {
         );
     });
     mount::unmount(path, mount::MNT_DETACH).unwrap();
-    // Whatever was shared, nothing of a container's end reached the host.
+    // Whatever was shared, a container's end does not reach the host.
     assert!(Path::new("/proc/self/status").exists() && outside.0.join("file").exists());
     result.unwrap();
 }

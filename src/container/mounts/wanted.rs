@@ -1,4 +1,4 @@
-//! What a config's mounts are, before any of them is made.
+//! Properties of a config's mounts, before any of them is made.
 
 use super::guard::Guard;
 use crate::error::{Error, Result};
@@ -7,8 +7,8 @@ use crate::spec::{Mount, Spec};
 use crate::sys::clone::CLONE_NEWNS;
 use core::ffi::CStr;
 
-/// Whether the parent opens sources on request, in the container's mount namespace. Else it opens
-/// them before the clone, in its own.
+/// Returns whether the parent opens sources on request, in the container's mount namespace.
+/// Otherwise it opens them before the clone, in its own.
 pub fn are_lent(spec: &Spec<'_>) -> bool {
     spec.namespaces & CLONE_NEWNS != 0
 }
@@ -36,7 +36,7 @@ pub fn check_without_namespace(spec: &Spec<'_>, no_pivot: bool) -> Result<()> {
     // Listed devices, not the default ones.
     let makes_devices = !spec.own_devices().is_empty();
     let reasons = [
-        // In runc's words.
+        // runc's words.
         (protects, "unable to restrict sys entries without a private MNT namespace"),
         (!spec.mounts.is_empty(), "mounts: need a mount namespace of the container's own"),
         (makes_devices, "linux.devices: need a mount namespace of the container's own"),

@@ -1,9 +1,9 @@
-//! `linux.netDevices`: network devices of the host that become the container's, with their
+//! `linux.netDevices`: network devices that move from the host to the container, with their
 //! addresses (runtime-spec 1.3, "Network Devices").
 //!
-//! The kernel forgets a device's addresses when it changes its namespace, so they are asked for
-//! before and given back after. Nothing is moved before all can be: a virtual device is gone with
-//! the namespace of a container that fails.
+//! The kernel drops a device's addresses when it changes its namespace, so they are read before and
+//! added after. No device is moved before all can be, because a virtual device is destroyed with a
+//! failed container's namespace.
 
 use super::route::{self, NLM_F_CREATE_NEW, NLM_F_DUMP, Request, Route, word};
 use crate::error::{Context, Error, Result};
@@ -30,22 +30,22 @@ const IFA_BROADCAST: u16 = 4;
 const IFA_FLAGS: u16 = 8;
 const IFA_RT_PRIORITY: u16 = 9;
 const IFA_F_PERMANENT: u32 = 0x80;
-/// `struct ifinfomsg`: u8 family, u8 padding, u16 type, i32 index, u32 flags, u32 which of them are
-/// meant.
+/// `struct ifinfomsg`: u8 family, u8 padding, u16 type, i32 index, u32 flags, u32 mask of changed
+/// flags.
 const LINK_BYTES: usize = 16;
-/// `struct ifaddrmsg`: u8 family, u8 prefix, u8 flags, u8 scope (0: everywhere), u32 index.
+/// `struct ifaddrmsg`: u8 family, u8 prefix, u8 flags, u8 scope (0: global), u32 index.
 const ADDRESS_BYTES: usize = 8;
 
-/// Attributes of an address that go with it. Its label is made of the device's name.
+/// Attributes of an address that move with it. Its label depends on the device's name.
 const KEPT: [u16; 5] = [IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, IFA_RT_PRIORITY];
 
-/// An address: the fixed part, and the attributes of [`KEPT`], as long as they are.
+/// An address: the fixed part, and the attributes of [`KEPT`].
 struct Address {
     fixed: [u8; ADDRESS_BYTES],
     values: [([u8; 16], u8); KEPT.len()],
 }
 
-/// Moves the devices into the network namespace of the process `pid`. Takes power over both
+/// Moves the devices into the network namespace of the process `pid`. Needs privilege over both
 /// namespaces.
 pub fn hand_over(devices: &[NetDevice<'_>], pid: i32) -> Result<()> {
     if devices.is_empty() {
@@ -72,7 +72,7 @@ pub fn hand_over(devices: &[NetDevice<'_>], pid: i32) -> Result<()> {
     Ok(())
 }
 
-/// Moves one, or (without a `target`) only looks whether it can be moved.
+/// Moves one or, without a `target`, only checks whether it can be moved.
 fn hand_over_one(
     host: &Route,
     container: &Route,
@@ -95,7 +95,7 @@ fn hand_over_one(
     }
     let Some(target) = target else { return Ok(()) };
     let addresses = addresses(host, index)?;
-    // Its number there, which is all that is known of it where the kernel chooses the name.
+    // Its index there. If the kernel chooses the name, only the index is known.
     let mut place = index;
     while has(container, place).doing("find a number for it")? {
         place += 1;
@@ -121,7 +121,7 @@ fn hand_over_one(
         .doing("set up")
 }
 
-/// The fixed part of a request about a device, which sets these flags.
+/// Returns the fixed part of a request that sets these flags of a device.
 fn link(index: u32, flags: u32) -> [u8; LINK_BYTES] {
     let mut link = [0; LINK_BYTES];
     for (place, number) in link[4..].chunks_exact_mut(4).zip([index, flags, flags]) {
@@ -130,14 +130,14 @@ fn link(index: u32, flags: u32) -> [u8; LINK_BYTES] {
     link
 }
 
-/// A name with a NUL.
+/// Returns a name with a NUL.
 fn name_bytes(name: &CStr) -> [u8; NAME_BYTES + 1] {
     let mut bytes = [0; NAME_BYTES + 1];
     bytes.iter_mut().zip(name.to_bytes()).for_each(|(place, byte)| *place = *byte);
     bytes
 }
 
-/// The number of a device by its name. ENODEV where there is none.
+/// Returns the index of a device by its name. ENODEV if there is none.
 fn find(route: &Route, name: &CStr) -> sys::Result<u32> {
     let mut index = 0;
     let request =
@@ -153,7 +153,7 @@ fn has(route: &Route, index: u32) -> sys::Result<bool> {
     }
 }
 
-/// The addresses of a device that somebody gave it for good, and that are meant for everywhere.
+/// Returns the permanent addresses of a device with global scope.
 fn addresses(route: &Route, index: u32) -> Result<Vec<Address, NET_ADDRESSES_MAX>> {
     let mut list = Vec::new();
     let mut is_full = false;
@@ -185,7 +185,7 @@ fn addresses(route: &Route, index: u32) -> Result<Vec<Address, NET_ADDRESSES_MAX
     }
 }
 
-/// What the kernel answers, for the fuzzer.
+/// Parses the kernel's answers, for the fuzzer.
 #[cfg(fuzzing)]
 pub mod fuzz {
     use super::{ADDRESS_BYTES, Route, Vec, addresses};
@@ -193,14 +193,14 @@ pub mod fuzz {
     use crate::sys::{fd, fs};
     use crate::{Context, Result};
 
-    /// The fixed parts of the addresses that an answer gives the device of this number.
+    /// Returns the fixed parts of the addresses of this device in an answer.
     pub fn addresses_in(
         answer: &[u8],
         index: u32,
     ) -> Result<Vec<[u8; ADDRESS_BYTES], NET_ADDRESSES_MAX>> {
         let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).doing("make a socket")?;
         fs::write_all(theirs.by_ref(), answer).doing("answer")?;
-        // Without data reading fails at once.
+        // Without data a read fails at once.
         fd::set_nonblocking(ours.by_ref(), true).doing("make a socket")?;
         Ok(addresses(&Route::of(ours), index)?.iter().map(|address| address.fixed).collect())
     }

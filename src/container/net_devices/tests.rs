@@ -1,4 +1,4 @@
-//! Real devices, in network namespaces of the tests' own. A network namespace is a thread's, so
+//! Real devices, in the tests' own network namespaces. A network namespace belongs to a thread, so
 //! each test has one.
 
 use super::*;
@@ -6,11 +6,11 @@ use crate::spec::leaked_linux;
 use crate::sys::process;
 use std::process::{Child, Command, Stdio};
 
-/// A process in a network namespace of its own.
+/// A process in its own network namespace.
 struct Container(Child);
 
 impl Container {
-    /// And this thread in another. `None` where that cannot be.
+    /// Also moves this thread to another one. Returns `None` if that is not possible.
     fn new() -> Option<Container> {
         let has_ip = Command::new("ip").arg("-V").stdout(Stdio::null()).status().is_ok();
         if process::effective_uid() != 0 || !has_ip {

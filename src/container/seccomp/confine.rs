@@ -1,5 +1,5 @@
-//! A filter for a helper of ours that others can reach: a few system calls, and death for all
-//! others.
+//! A filter for a helper of ours that other processes can reach: it allows a few system calls, and
+//! kills for all others.
 
 use super::program::{ARCHITECTURE, EQUAL, LOAD, NUMBER, RETURN, instruction};
 use crate::sys::arch::AUDIT_ARCH;
@@ -9,7 +9,7 @@ use crate::sys::{self, Errno, process};
 /// System calls, at most.
 const CALLS_MAX: usize = 16;
 
-/// Puts this process under it, with no_new_privs. A kernel without seccomp does without.
+/// Puts this process under the filter, with no_new_privs. Does nothing on a kernel without seccomp.
 pub fn confine(calls: &[u32]) -> sys::Result<()> {
     process::no_new_privileges()?;
     match seccomp::set_filter(0, &program(calls)) {
@@ -22,7 +22,7 @@ fn program(calls: &[u32]) -> heapless::Vec<u64, { CALLS_MAX + 5 }> {
     let calls = &calls[..calls.len().min(CALLS_MAX)];
     let mut all = heapless::Vec::new();
     let mut put = |code, yes: usize, no: usize, value| {
-        // There is room for all of them.
+        // All of them fit.
         let _ = all.push(instruction(code, yes as u8, no as u8, value));
     };
     put(LOAD, 0, 0, ARCHITECTURE);

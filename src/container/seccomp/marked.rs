@@ -1,18 +1,19 @@
-//! A filter that lets ocinit's own calls pass by their mark (`sys/marked.rs`), and is the
+//! A filter that lets ocinit's own system calls pass by their mark (`sys/marked.rs`), and is the
 //! container's for all others.
 //!
-//! A process that joins others in a pid namespace is under its filter from its first moment:
-//! whoever sees it there may have CAP_SYS_PTRACE, and could make calls through it that the filter
-//! forbids, with the CAP_SYS_ADMIN that loading takes. So the intermediate process loads the filter
-//! and clones, and a few calls follow that a profile need not allow. Whoever reads the mark out of
-//! the process's memory can make these few, in that process.
+//! A process that joins others in a pid namespace is under its filter from its first moment. The
+//! others may have CAP_SYS_PTRACE, and could otherwise make it use the CAP_SYS_ADMIN that loading a
+//! filter takes. So the intermediate process loads the filter and clones. A few system calls follow
+//! that a profile need not allow. A process that reads the mark from memory can only make these
+//! few, in that process.
 //!
 //! ```text
 //!  is it x86_64, and one of those numbers? is the sixth argument the mark? allow
 //!  the container's filter
 //! ```
-//! The other numbers are decided without a look at arguments: the kernel remembers what the
-//! container's filter says of them.
+//!
+//! The other numbers are decided without a look at arguments, so the kernel can cache the
+//! container's decision.
 
 use super::Filter;
 use super::program::{ARCHITECTURE, ARGUMENTS, EQUAL, JUMP, LOAD, NUMBER, RETURN, instruction};
@@ -31,8 +32,8 @@ const MARK: u32 = ARGUMENTS + 8 * 5;
 type Instructions = heapless::Vec<u64, SECCOMP_INSTRUCTIONS_MAX>;
 
 impl Filter<'_> {
-    /// Loads it as [`Filter::load`] does, with an exception for calls that carry the mark: those of
-    /// every process and these `others`.
+    /// Loads the filter like [`Filter::load`], with an exception for system calls that carry the
+    /// mark: every process's and these `others`.
     #[inline(never)]
     pub fn load_marked(&self, mark: Mark, others: &[u32]) -> Result<Option<Fd>> {
         let too_many = |_| {
@@ -47,16 +48,16 @@ impl Filter<'_> {
     }
 }
 
-/// What comes before the filter.
+/// Returns the instructions before the filter.
 fn prefix(mark: Mark, others: &[u32]) -> Instructions {
     let calls = || marked::CALLS.iter().chain(others);
     let (clone, flags) = marked::CLONE;
     let mut all = Instructions::new();
     let mut put = |code, yes: usize, no: usize, value| {
-        // There is room for all of them.
+        // All of them fit.
         let _ = all.push(instruction(code, yes as u8, no as u8, value));
     };
-    // Behind the questions for numbers: what is asked of clone(2), the mark, and the verdict.
+    // After the numbers: the check of clone(2), the check of the mark, and the verdict.
     let (of_clone, of_mark) = (4, 5);
     let end = of_clone + of_mark;
     let count = calls().count();
@@ -87,7 +88,8 @@ fn prefix(mark: Mark, others: &[u32]) -> Instructions {
 mod tests {
     use super::*;
 
-    /// What the prefix says of a call: the place where it ends, behind it the container's filter.
+    /// Returns the address at which the prefix ends for a system call. The container's filter
+    /// follows it.
     fn run(program: &[u64], data: &[u32; 16]) -> usize {
         let (mut at, mut value) = (0, 0);
         while at < program.len() {

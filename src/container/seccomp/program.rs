@@ -1,11 +1,11 @@
-//! Puts a filter together, from its last instruction to its first: jumps only go forward, so every
-//! target is known.
+//! Builds a filter from its last instruction to its first. Jumps only go forward, so every target
+//! is known.
 //!
 //! ```text
 //!  load architecture; is it x86_64?, i386?; kill
-//!  load number; a binary tree over ranges of numbers         x86_64, and x32, whose numbers have bit 30 set
-//!  conditions of some calls, verdicts
-//!  the same again                                            i386
+//!  load number; a binary tree over ranges of numbers    x86_64, and x32, whose numbers have bit 30
+//!  conditions of some system calls, verdicts
+//!  the same again                                       i386
 //! ```
 
 use crate::limits::SECCOMP_INSTRUCTIONS_MAX;
@@ -14,52 +14,53 @@ use crate::sys::arch::{AUDIT_ARCH, AUDIT_ARCH_COMPAT, X32_BIT};
 use crate::sys::seccomp::{self, RETURN_ALLOW, RETURN_ERRNO, RETURN_LOG, RETURN_TRACE};
 use crate::{Error, Result};
 
-/// Numbers of system calls of one architecture; the highest is x32's 547.
+/// System call numbers of one architecture; the highest is x32's 547.
 pub(super) const NUMBERS: usize = 576;
-/// A rule with conditions takes two instructions at least, and so does a condition.
+/// Rules with conditions: each takes at least two instructions, and so does a condition.
 const RULES: usize = SECCOMP_INSTRUCTIONS_MAX / 2;
 
-/// What a filter is made in; it stays there.
+/// The memory in which a filter is built and stays.
 pub struct Program {
-    /// The first place stays free: where it is used there were too many.
+    /// The first entry stays free. If it is used, there were too many.
     instructions: [u64; SECCOMP_INSTRUCTIONS_MAX + 1],
-    /// The first instruction; those before it are free.
+    /// The first instruction. The entries before it are free.
     pub(super) start: usize,
-    /// What becomes of each system call, of x86_64 and of i386: what the filter returns, or
+    /// The verdict of each system call, of x86_64 and of i386: the filter's return value, or
     /// [`RULES_FOLLOW`] and a rule.
     pub(super) verdicts: [[u32; NUMBERS]; 2],
     pub(super) rules: heapless::Vec<Rule, RULES>,
     pub(super) conditions: heapless::Vec<Condition, RULES>,
     ranges: heapless::Vec<Range, { 2 * NUMBERS + 8 }>,
     pub(super) policy: Policy,
-    /// Where two verdicts are returned.
+    /// Addresses of two return instructions.
     ends: [usize; 2],
-    /// There are more rules or conditions than a filter could have.
+    /// There are more rules or conditions than a filter can have.
     pub(super) is_full: bool,
 }
 
-/// A verdict that depends on arguments; the lower half is the last rule's place. The kernel has no
+/// A verdict that depends on arguments; the lower half is the last rule's index. The kernel has no
 /// such action.
 pub(super) const RULES_FOLLOW: u32 = 1 << 16;
-/// No rule of the profile is about it.
+/// No rule of the profile names it.
 pub(super) const UNKNOWN: u32 = 2 << 16;
 
-/// What is done with a system call whose arguments are such.
+/// The verdict for a system call with certain arguments.
 pub(super) struct Rule {
-    /// What the filter returns.
+    /// The filter's return value.
     pub verdict: u32,
-    /// Its conditions, all of which must hold.
+    /// The range of its conditions, all of which must hold.
     pub conditions: (u16, u16),
-    /// Where not 0: instead of what is said of the first argument, it must be this.
+    /// If it is not 0, the first argument must equal it; conditions on the first argument do not
+    /// apply.
     pub multiplexed: u8,
-    /// The call's verdict without it: another rule that is looked at first, or none.
+    /// The system call's verdict without this rule: another rule that precedes it, or none.
     pub before: u32,
 }
 
 pub(super) const EQUAL: u16 = 0x15;
 const GREATER: u16 = 0x25;
 const GREATER_EQUAL: u16 = 0x35;
-/// The comparison of each operator, and whether the condition holds where it does not.
+/// The comparison of each operator, and whether the condition holds if the comparison is false.
 const COMPARISONS: [(u16, bool); 7] = [
     (EQUAL, false),
     (GREATER_EQUAL, false),
@@ -80,11 +81,11 @@ pub(super) const NUMBER: u32 = 0;
 pub(super) const ARCHITECTURE: u32 = 4;
 pub(super) const ARGUMENTS: u32 = 16;
 
-/// How far a conditional jump reaches.
+/// The longest conditional jump.
 const REACH: usize = 255;
 
-/// x86_64's numbers that x32 has not: the first of these calls have numbers of their own there,
-/// from 512 up.
+/// x86_64's numbers that x32 lacks: the first of these calls have their own x32 numbers, from 512
+/// up.
 const NOT_X32: [u16; 50] = [
     13, 15, 16, 19, 20, 45, 46, 47, 59, 101, 127, 128, 129, 131, 222, 244, 246, 247, 273, 274, 278,
     279, 295, 296, 297, 299, 307, 310, 311, 54, 55, 206, 209, 322, 327, 328, //
@@ -97,11 +98,11 @@ const X32_END: usize = 548;
 #[derive(Clone, Copy)]
 struct Range {
     low: u32,
-    /// What they get; once it is placed, where.
+    /// Their verdict; once it is placed, its address.
     target: u32,
 }
 
-/// What the whole profile says.
+/// The settings of the whole profile.
 pub(super) struct Policy {
     pub default: u32,
     pub x86: bool,
@@ -109,7 +110,7 @@ pub(super) struct Policy {
 }
 
 impl Program {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: Program = Program {
         instructions: [0; SECCOMP_INSTRUCTIONS_MAX + 1],
         start: 0,
@@ -122,7 +123,7 @@ impl Program {
         is_full: false,
     };
 
-    /// Makes it anew.
+    /// Starts anew.
     pub(super) fn clear(&mut self, default: u32) {
         self.policy = Policy { default, x86: false, x32: false };
         self.start = self.instructions.len();
@@ -133,7 +134,7 @@ impl Program {
         self.conditions.clear();
     }
 
-    /// The instructions of the whole filter.
+    /// Returns the instructions of the whole filter.
     pub(super) fn assemble(&mut self) -> Result<&[u64]> {
         if !self.is_full {
             self.put_all();
@@ -160,7 +161,7 @@ impl Program {
             self.add_ranges(X32_BIT, 1);
         } else {
             self.add_range(X32_BIT, seccomp::RETURN_KILL_THREAD);
-            // A tracer's way to skip a call.
+            // A tracer uses this number to skip a system call.
             self.add_range(u32::MAX, self.policy.default);
         }
         let x86_64 = self.section(true);
@@ -171,7 +172,7 @@ impl Program {
         self.put(LOAD, 0, 0, ARCHITECTURE);
     }
 
-    /// Verdicts of i386 become those of x32: x86_64's, in other places.
+    /// Turns the verdicts of i386 into those of x32: x86_64's, at other numbers.
     fn become_x32(&mut self) {
         self.verdicts[1] = self.verdicts[0];
         for (own, number) in (X32_OWN..).zip(&NOT_X32) {
@@ -182,10 +183,10 @@ impl Program {
         }
     }
 
-    /// Adds the ranges of one table of verdicts, up to the highest number there can be.
+    /// Adds the ranges of one table of verdicts, up to the highest possible number.
     fn add_ranges(&mut self, base: u32, table: usize) {
         let default = self.policy.default;
-        // A permissive default is for what is newer than the profile, too.
+        // A permissive default also applies to system calls newer than the profile.
         let permissive = matches!(default & 0xffff_0000, RETURN_ALLOW | RETURN_LOG | RETURN_TRACE);
         let highest = self.verdicts[table].iter().rposition(|verdict| *verdict != UNKNOWN);
         let highest = highest.filter(|_| !permissive).unwrap_or(NUMBERS);
@@ -201,23 +202,23 @@ impl Program {
 
     fn add_range(&mut self, low: u32, target: u32) {
         if self.ranges.last().is_none_or(|range| range.target != target) {
-            // There is room for one of each number.
+            // One of each number fits.
             let _ = self.ranges.push(Range { low, target });
         }
     }
 
-    /// All of what one architecture needs; where it begins.
+    /// Adds all instructions of one architecture. Returns the address of the first.
     fn section(&mut self, wide: bool) -> usize {
         for n in 0..self.ranges.len() {
             let verdict = self.ranges[n].target;
             self.ranges[n].target = match verdict & 0xffff_0000 {
-                // x32's numbers have their bit, and its arguments 32.
+                // x32's numbers have their bit, and its arguments 32 bits.
                 RULES_FOLLOW => self.decide(verdict, wide && self.ranges[n].low < X32_BIT),
                 _ => self.end(verdict),
             } as u32;
         }
-        // Two neighbours become one, which begins with the question which of them it is, until
-        // there is one.
+        // Join two neighbours into one that begins with the comparison between them, until one is
+        // left.
         let mut count = self.ranges.len();
         while count > 1 {
             for n in 0..count / 2 {
@@ -242,7 +243,8 @@ impl Program {
         self.put(LOAD, 0, 0, NUMBER)
     }
 
-    /// A call's rules, from the last to the first; where they begin.
+    /// Adds a system call's rules, from the last to the first. Returns the address of the first
+    /// instruction.
     fn decide(&mut self, mut verdict: u32, wide: bool) -> usize {
         let mut fail = self.end(self.policy.default);
         while verdict & 0xffff_0000 == RULES_FOLLOW {
@@ -265,7 +267,7 @@ impl Program {
         fail
     }
 
-    /// Compares an argument, by halves where it is wide.
+    /// Compares an argument, in two halves if it is wide.
     fn compare(&mut self, condition: &Condition, wide: bool, pass: usize, fail: usize) -> usize {
         let (jump, negated) = COMPARISONS[usize::from(condition.operator) % COMPARISONS.len()];
         let masks = condition.operator == MASKED_EQUAL;
@@ -295,13 +297,14 @@ impl Program {
         self.put(LOAD, 0, 0, place);
     }
 
-    /// Where the filter ends with this verdict: there may be such a place within reach.
+    /// Returns an address that ends the filter with this verdict, perhaps an existing one within
+    /// reach.
     fn end(&mut self, verdict: u32) -> usize {
         let wanted = instruction(RETURN, 0, 0, verdict);
-        // Most often it is one of two that were wanted last: the default, or what the profile says.
+        // Most often it is one of the two last ones: the default, or the profile's action.
         let last = verdict as usize >> 17 & 1;
         let place = self.ends[last];
-        // Two less: a jump that goes there may need another place for its other target.
+        // Two less, because a jump there may need another instruction for its other target.
         let reach = REACH - 1;
         if place >= self.start && place - self.start < reach && self.instructions[place] == wanted {
             return place;
@@ -315,7 +318,8 @@ impl Program {
         self.ends[last]
     }
 
-    /// A place within reach that leads to `target`, with room for so many more instructions.
+    /// Returns an address within reach that leads to `target`, with room for `room` more
+    /// instructions.
     fn near(&mut self, target: usize, room: usize) -> usize {
         if target - self.start + room <= REACH {
             return target;
@@ -341,7 +345,7 @@ impl Program {
     }
 }
 
-/// A `struct sock_filter`.
+/// Returns a `struct sock_filter`.
 pub(super) fn instruction(code: u16, yes: u8, no: u8, value: u32) -> u64 {
     u64::from(code) | u64::from(yes) << 16 | u64::from(no) << 24 | u64::from(value) << 32
 }

@@ -1,4 +1,4 @@
-//! One container's directory: its lock, its files, its end.
+//! One container's directory: its lock, its files, its removal.
 
 use super::id::Id;
 use super::record::{State, StateMemory};
@@ -29,7 +29,7 @@ pub(super) fn absent(id: Id<'_>) -> Error {
 }
 
 /// Returns an error unless the open file or directory belongs to the caller, and only the caller
-/// may write it. If not, another user's state could name any process and directory to root.
+/// may write it. Otherwise another user's state could name any process and directory to root.
 pub(super) fn check_owner(file: FdRef<'_>, kind: u32) -> Result<()> {
     let (stat, caller) = (fs::stat(file, c"").doing("stat")?, process::effective_uid());
     let text = match () {
@@ -70,18 +70,18 @@ pub struct Directory<'r> {
 }
 
 impl<'r> Directory<'r> {
-    /// Whose it is.
+    /// Returns the container's name.
     pub fn id(&self) -> Id<'r> {
         self.id
     }
 
-    /// For what others keep in it.
+    /// Returns its fd, for other files in it.
     pub fn fd(&self) -> FdRef<'_> {
         self.fd.by_ref()
     }
 
-    /// Keeps other commands from changing this container until this is dropped. ENOENT where it was
-    /// removed meanwhile, EBUSY where somebody else does not come to an end.
+    /// Keeps other commands from changing this container until drop. ENOENT if it was removed
+    /// meanwhile, EBUSY if another command does not end.
     pub fn lock(&mut self) -> Result<()> {
         let deadline = time::monotonic_us() + LOCK_WAIT_MS * 1000;
         while !self.locked {
@@ -104,14 +104,14 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// Puts `state` in the place of what was there. Whoever reads gets the one or the other.
+    /// Replaces the state atomically by `state`.
     pub fn write(&self, state: &State<'_>) -> Result<()> {
         self.put(STATE_NEW, &mut |output| state.write(self.id, output))?;
         fs::rename(self.fd(), STATE_NEW, self.fd(), STATE, 0)
             .on("replace the state of container", self.id.0)
     }
 
-    /// Keeps the config that the container is made from.
+    /// Stores the container's config.
     pub fn write_config(&self, config: &[u8]) -> Result<()> {
         self.put(CONFIG, &mut |output| {
             use crate::io::output::Sink;
@@ -128,8 +128,8 @@ impl<'r> Directory<'r> {
         output.finish().on("write", name)
     }
 
-    /// What was written last. ENOENT where nothing was: it is just being made or removed, or
-    /// somebody died at it.
+    /// Reads the last state. ENOENT if there is none: the container is just being made or removed,
+    /// or a command died meanwhile.
     pub fn read<'b>(&self, memory: &'b mut StateMemory) -> Result<State<'b>> {
         let StateMemory { document, strings } = memory;
         match self.whole(STATE, document) {
@@ -141,8 +141,8 @@ impl<'r> Directory<'r> {
         }
     }
 
-    /// Writes the state for callers: see [`State::describe`]. `buffer` is for
-    /// the container's config, of which the annotations are, and for their text.
+    /// Writes the state for callers (see [`State::describe`]). `buffer` holds the container's
+    /// config, for its annotations, and their text.
     pub fn describe(
         &self,
         json: &mut Writer<'_>,
@@ -160,7 +160,7 @@ impl<'r> Directory<'r> {
         state.describe(self.id, json, status, owner, annotations);
     }
 
-    /// Reads the config that the container was made from, for [`spec::read`] and its like.
+    /// Reads the container's config for [`spec::read`] and similar.
     pub fn read_config<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
         self.whole(CONFIG, buffer)
     }
@@ -188,7 +188,7 @@ impl<'r> Directory<'r> {
         error.within(format_args!("container {}: {}", self.id, LossyC(name)))
     }
 
-    /// Removes the directory with all that is in it.
+    /// Removes the directory with all its files.
     pub fn remove(&self) -> Result<()> {
         let all = fs::open(self.fd(), c".", fs::O_RDONLY | fs::O_DIRECTORY, 0)
             .on("open container", self.id.0)?;
@@ -197,7 +197,7 @@ impl<'r> Directory<'r> {
             removed => removed.on("remove", entry.name),
         })?;
         fs::rmdir(self.root, self.id.0).on("remove the directory of container", self.id.0)?;
-        // Commands that wait for the lock see at once that the container is gone.
+        // Commands that wait for the lock then see that the container is gone.
         let _ = fs::lock(self.fd(), libc::LOCK_UN);
         Ok(())
     }
@@ -217,7 +217,7 @@ fn remove_directory(parent: FdRef<'_>, name: &CStr) -> sys::Result<()> {
 }
 
 impl Drop for Directory<'_> {
-    /// Not left to the last close: a child may have a copy.
+    /// Unlocks at once, because a child may have a copy of the fd.
     fn drop(&mut self) {
         if self.locked {
             let _ = fs::lock(self.fd(), libc::LOCK_UN);

@@ -7,13 +7,13 @@ use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// A container's name: `[A-Za-z0-9_+.-]`, so that it is one component of a path and one word of a
+/// A container's name of `[A-Za-z0-9_+.-]`, so that it is one path component and one word of a
 /// line.
 #[derive(Clone, Copy)]
 pub struct Id<'a>(pub(super) &'a CStr);
 
 impl<'a> Id<'a> {
-    /// A name that was typed, or found in a directory.
+    /// Checks a name from the command line or a directory.
     pub fn check(name: &'a CStr) -> Result<Id<'a>> {
         let bytes = name.to_bytes();
         let fits =
@@ -30,7 +30,7 @@ impl<'a> Id<'a> {
         }
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn as_c_str(self) -> &'a CStr {
         self.0
     }

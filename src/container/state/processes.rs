@@ -1,4 +1,4 @@
-//! All processes of a container, and what is left where they were.
+//! All processes of a container, and the removal of its cgroup.
 
 use super::State;
 use crate::cgroup::Cgroup;
@@ -11,20 +11,20 @@ use crate::sys::{self, Errno, fs, process};
 use crate::{Context, Result};
 use core::fmt;
 
-/// Rounds of a kill: each finds processes that were made during the one before.
+/// Rounds of a kill: each finds processes that were made during the former one.
 const KILL_ROUNDS: usize = 100;
 
 impl State<'_> {
-    /// Calls `see` with the pid, as we see it, of each process: those in its cgroup, if it has one.
-    /// If not, those in its own pid or mount namespace (`namespaces`, as [`spec::read_namespaces`]
-    /// has them). If it has neither, only its first.
+    /// Calls `see` with the pid, in our namespace, of each process: those in its cgroup, if it has
+    /// one. Otherwise those in its own pid or mount namespace (`namespaces` from
+    /// [`spec::read_namespaces`]). If it has neither, only its first.
     ///
     /// [`spec::read_namespaces`]: crate::spec::read_namespaces
     pub fn each_process(&self, namespaces: i32, see: &mut dyn FnMut(i32)) -> Result<()> {
         if let Some(group) = self.group()? {
             return group.each_process(see);
         }
-        // The number of one that has ended may be another's by now.
+        // The pid of an ended process may be reused.
         if !self.process.is_alive() {
             return Ok(());
         }
@@ -56,8 +56,7 @@ impl State<'_> {
         }
         // The kernel kills a pid namespace together with its first process.
         let rounds = if namespaces & CLONE_NEWPID != 0 { 0 } else { KILL_ROUNDS };
-        // The first process last: its namespace leads to the others, and to those that they make
-        // meanwhile.
+        // The first process last, because its namespace leads to the others, even to new ones.
         for _ in 0..rounds {
             let mut others = 0;
             self.each_process(namespaces, &mut |pid| {
@@ -76,17 +75,16 @@ impl State<'_> {
         answer.doing("send the signal")
     }
 
-    /// Kills what is left of it, and removes its cgroup.
+    /// Kills its remaining processes, and removes its cgroup.
     pub fn remove_rest(&self) -> Result<()> {
         self.group()?.map_or(Ok(()), Cgroup::remove)
     }
 
-    /// The cgroup that it has of its own, as long as that is there. The top of the hierarchy, with
-    /// all processes there are, is nobody's.
+    /// Returns its own cgroup, if that exists. Never the hierarchy's root, which has all processes.
     pub fn group(&self) -> Result<Option<Cgroup>> {
         match self.cgroup.to_bytes().strip_prefix(b"/sys/fs/cgroup/") {
             None | Some([]) => Ok(None),
-            // Somebody else wrote this state.
+            // Another program wrote this state.
             Some(path) if path.split(|byte| *byte == b'/').any(|part| part == b"..") => Ok(None),
             Some(_) => Cgroup::open(self.cgroup),
         }
@@ -97,7 +95,7 @@ impl State<'_> {
 const LINK_BYTES: usize = 32;
 
 /// Calls `see` with the processes in `init`'s namespace of this kind (a name of /proc/PID/ns). In
-/// our own namespace others cannot be told apart: only `init`.
+/// our own namespace the others are unknown: only `init`.
 fn each_of_namespace(init: i32, kind: &str, see: &mut dyn FnMut(i32)) -> sys::Result<()> {
     let proc = fs::open(CWD, c"/proc", fs::O_RDONLY | fs::O_DIRECTORY, 0)?;
     let (mut wanted, mut other, mut buffer) = ([0; LINK_BYTES], [0; LINK_BYTES], [0; 4096]);
@@ -115,7 +113,7 @@ fn each_of_namespace(init: i32, kind: &str, see: &mut dyn FnMut(i32)) -> sys::Re
             return Ok(());
         }
         for pid in fs::entries(bytes).filter_map(|entry| text::decimal(entry.name.to_bytes())) {
-            // Those that have ended meanwhile, and those of others.
+            // Skip ended processes, and other users'.
             if namespace(proc.by_ref(), format_args!("{pid}/ns/{kind}"), &mut other) == Ok(wanted) {
                 see(pid as i32);
             }

@@ -15,22 +15,22 @@ use core::fmt::{self, Display, Write};
 // Every text of a state fits, escaped.
 const _: () = assert!(STATE_BYTES >= 4 * 6 * PATH_BYTES + 1024);
 
-/// What is kept of a container.
+/// The saved state of a container.
 #[derive(Clone, Copy)]
 pub struct State<'s> {
     /// `ociVersion` of its configuration.
     pub version: &'s CStr,
-    /// Its process. While it is being made, and where that came to nothing, there is none: pid 0.
+    /// Its process. While it is being made, and after a failure, pid 0.
     pub process: Process,
     /// Its bundle, absolute.
     pub bundle: &'s CStr,
     /// Its root directory, absolute.
     pub rootfs: &'s CStr,
-    /// The directory of its cgroup, absolute; empty where it has none of its own.
+    /// The directory of its cgroup, absolute; empty if it has no own one.
     pub cgroup: &'s CStr,
-    /// When it was made.
+    /// Its creation time.
     pub created: Time,
-    /// Who made it.
+    /// The user that made it.
     pub owner: u32,
     /// It was made without root.
     pub rootless: bool,
@@ -40,14 +40,14 @@ pub struct State<'s> {
     pub made: Made,
 }
 
-/// A directory that we made. Device and inode tell it from a later one of the same path.
+/// A directory that we made. Device and inode distinguish it from a later one of the same path.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Made {
-    /// We made none: the bundle is the caller's.
+    /// The bundle is the caller's.
     No,
-    /// It is about to be made: it may exist and be empty.
+    /// It will be made: it may exist and be empty.
     Soon,
-    /// This one, as [`fs::Stat`] has it.
+    /// This one, by its [`fs::Stat`].
     This {
         /// Device number of its file system.
         device: u64,
@@ -63,8 +63,8 @@ impl Made {
         Ok(Made::This { device, inode })
     }
 
-    /// Returns the numbers in state.json. [0, 0] and [0, 1] are no directory: no inode is 0, and
-    /// device 0 has none of number 1.
+    /// Returns the numbers in state.json. [0, 0] and [0, 1] cannot be directories: no inode is 0,
+    /// and device 0 has none of number 1.
     fn numbers(self) -> [u64; 2] {
         match self {
             Made::No => [0, 0],
@@ -82,7 +82,7 @@ impl Made {
     }
 }
 
-/// What reading a state borrows.
+/// The buffers for reading a state.
 pub struct StateMemory {
     /// The document.
     pub document: [u8; STATE_BYTES],
@@ -91,7 +91,7 @@ pub struct StateMemory {
 }
 
 impl StateMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: StateMemory =
         StateMemory { document: [0; STATE_BYTES], strings: [0; 4 * PATH_BYTES] };
 }
@@ -103,7 +103,7 @@ const NUMBERS: [&str; 7] =
 const MADE: [&str; 2] = ["bundleDevice", "bundleInode"];
 
 impl<'s> State<'s> {
-    /// Of a container of which nothing else is known.
+    /// The state of a container of which nothing is known.
     pub const UNKNOWN: State<'static> = State {
         version: c"",
         process: Process::NONE,
@@ -117,12 +117,12 @@ impl<'s> State<'s> {
         made: Made::No,
     };
 
-    /// The number of its process, for whoever is told this status: 0 where it has none.
+    /// Returns the pid of its process as shown with this status, or 0.
     pub fn pid(&self, status: Status) -> i32 {
         if status == Status::Stopped { 0 } else { self.process.pid }
     }
 
-    /// Of one that is being made now.
+    /// Returns the state of a container that is being made.
     pub fn new() -> State<'s> {
         State {
             created: time::real(),
@@ -131,8 +131,8 @@ impl<'s> State<'s> {
         }
     }
 
-    /// Writes it as the runtime-spec has it ("State"), for hooks and callers; with the `owner`, and
-    /// what else runc tells its callers, where there is one.
+    /// Writes it in the runtime-spec's form ("State"), for hooks and callers. With an `owner` it
+    /// has runc's further members.
     pub fn describe(
         &self,
         id: Id<'_>,
@@ -214,13 +214,13 @@ impl<'s> State<'s> {
         Ok(())
     }
 
-    /// Reads the state of container `id` from a checked document; its texts move to `memory`.
+    /// Reads the state of container `id` from a checked document. `memory` holds its texts.
     pub(super) fn read(
         id: Id<'_>,
         document: &Value<'_>,
         memory: &'s mut [u8],
     ) -> Result<State<'s>> {
-        // Renaming a directory beneath the root must not make one container's state another's.
+        // A renamed directory must not turn one container's state into another's.
         if document.require_text("id")? != id.0.to_str().unwrap_or("") {
             return Err(document.error_in("id", "another container's"));
         }
@@ -241,7 +241,7 @@ impl<'s> State<'s> {
             [version, bundle, rootfs, cgroup],
             [pid, started, seconds, nanoseconds, owner, rootless, terminal],
         ) = (texts, numbers);
-        // A negative pid would be a group of processes, or all there are.
+        // A negative pid would be a process group, or all processes.
         let pid = i32::try_from(pid).map_err(|_| document.error_in("pid", "not a process"))?;
         Ok(State {
             version,
@@ -264,7 +264,7 @@ impl Default for State<'_> {
     }
 }
 
-/// A time of UTC as Go writes it: RFC 3339 with as many digits of a second as there are.
+/// A time in UTC as Go writes it: RFC 3339 with all nonzero digits of a second.
 pub struct Rfc3339(pub Time);
 
 impl Display for Rfc3339 {

@@ -1,4 +1,4 @@
-//! The directory of all containers.
+//! The directory of all containers' states.
 
 use super::Id;
 use super::directory::{Directory, absent, check_owner, each_entry};
@@ -21,7 +21,7 @@ fn untrusted(id: Id<'_>, error: Error) -> Error {
     error.within(format_args!("container {id}: its state is not trusted"))
 }
 
-/// What to do if the root is missing.
+/// The behaviour if the root is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// An error.
@@ -62,8 +62,8 @@ impl Root {
         }
     }
 
-    /// The lock keeps another command from taking the directory back before there is a container in
-    /// it.
+    /// Makes the directory. The lock keeps another command from removing it before it has a
+    /// container.
     fn make(path: &CStr) -> Result<Root> {
         loop {
             let made = make_directories(path)?;
@@ -79,14 +79,14 @@ impl Root {
         }
     }
 
-    /// Removes the directories that we made for the root, unless another command uses them by now.
+    /// Removes the directories that we made for the root, unless another command uses them.
     pub fn take_back(&self) {
         if let (Some(directory), Some(made)) = (&self.directory, &self.made) {
             let _ = made.remove(directory.by_ref());
         }
     }
 
-    /// A new container's directory, locked.
+    /// Makes a new container's directory, locked.
     pub fn create<'r>(&'r self, id: Id<'r>) -> Result<Directory<'r>> {
         let root = self.directory.as_ref().ok_or_else(|| absent(id))?.by_ref();
         let made = fs::mkdir(root, id.0, 0o711);
@@ -101,7 +101,8 @@ impl Root {
         Ok(directory)
     }
 
-    /// Returns an error if there is a container of this name.
+    /// Early check before expensive work: returns an error if the container exists. `create` checks
+    /// again.
     pub fn check_free(&self, id: Id<'_>) -> Result<()> {
         match self.container(id) {
             Ok(_) => Err(taken(id)),
@@ -136,7 +137,7 @@ impl Root {
             .doing("find the state's root")
     }
 
-    /// Shows the names of all containers that are there now, sorted.
+    /// Calls `see` with the names of all containers, sorted.
     pub fn each(&self, see: &mut dyn FnMut(Id<'_>) -> Result<()>) -> Result<()> {
         let Some(root) = &self.directory else { return Ok(()) };
         let mut names = Names::new();
@@ -190,7 +191,7 @@ impl MadeRoot {
     }
 }
 
-/// Names, each with its NUL, and where each begins.
+/// Names, each with its NUL, and the start of each.
 struct Names {
     text: MappedVec<u8>,
     starts: MappedVec<u32>,

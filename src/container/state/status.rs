@@ -1,4 +1,4 @@
-//! Whether a container's process is there, and what the container is doing.
+//! The status of a container, by its process.
 
 use super::{Directory, State};
 use crate::container::start_socket;
@@ -7,10 +7,10 @@ use crate::io::text;
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::{Errno, fs, process};
 
-/// What a container is doing (runtime-spec, "State").
+/// The status of a container (runtime-spec, "State").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
-    /// Somebody is making it.
+    /// A command is making it.
     Creating,
     /// It waits for its start.
     Created,
@@ -18,12 +18,12 @@ pub enum Status {
     Running,
     /// Its cgroup is frozen.
     Paused,
-    /// It has no process, or has never got one.
+    /// It has no process, or never had one.
     Stopped,
 }
 
 impl Status {
-    /// As the specification writes it.
+    /// Returns the specification's word.
     pub fn name(self) -> &'static str {
         match self {
             Status::Creating => "creating",
@@ -35,12 +35,12 @@ impl Status {
     }
 }
 
-/// A process that is told from a later one with the same number.
+/// A process, distinguished from a later one with the same pid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Process {
-    /// Its number, as we see it; 0 for none.
+    /// Its pid in our namespace; 0 for none.
     pub pid: i32,
-    /// When it was started, in clock ticks since the boot (/proc/PID/stat, field 22).
+    /// Its start time, in clock ticks since the boot (/proc/PID/stat, field 22).
     pub started: u64,
 }
 
@@ -48,7 +48,7 @@ impl Process {
     /// No process.
     pub const NONE: Process = Process { pid: 0, started: 0 };
 
-    /// The one that has this number now. None where it has ended, collected or not.
+    /// Returns the process with this pid. None if it has ended, collected or not.
     pub fn now(pid: i32) -> Option<Process> {
         let path = PathBuf::format(format_args!("/proc/{pid}/stat")).ok()?;
         let file = fs::open(CWD, path.as_c_str(), fs::O_RDONLY, 0).ok()?;
@@ -57,22 +57,21 @@ impl Process {
         started(&buffer[..length]).map(|started| Process { pid, started })
     }
 
-    /// Whether it is still there.
+    /// Returns whether it has not ended.
     pub fn is_alive(&self) -> bool {
         self.pid > 0 && Process::now(self.pid) == Some(*self)
     }
 
-    /// A pidfd of it, which never is another's; None where it has ended.
+    /// Returns its own pidfd, never another process's. None if it has ended.
     pub fn open(&self) -> Option<Fd> {
-        // First the descriptor, then the look: what is alive after it was opened is what it refers
-        // to.
+        // First open, then check: if it is alive after that, the pidfd refers to it.
         let pidfd = process::open_pidfd(self.pid).ok()?;
         self.is_alive().then_some(pidfd)
     }
 }
 
-/// The start time in a line of /proc/PID/stat; None for a zombie. The name in it may hold anything,
-/// `)` and line feeds too.
+/// Returns the start time in a line of /proc/PID/stat; None for a zombie. The name in it may have
+/// any bytes, even `)` and line feeds.
 fn started(line: &[u8]) -> Option<u64> {
     let end = line.iter().rposition(|byte| *byte == b')')?;
     let mut fields = line.get(end + 2..)?.split(|byte| *byte == b' ');
@@ -84,7 +83,7 @@ fn started(line: &[u8]) -> Option<u64> {
 }
 
 impl Directory<'_> {
-    /// What the container of this state is doing.
+    /// Returns the status of the container with this state.
     pub fn status(&self, state: &State<'_>) -> Status {
         if state.process.pid == 0 {
             return match self.is_locked_by_others() {
@@ -96,7 +95,7 @@ impl Directory<'_> {
             return Status::Stopped;
         }
         match state.group() {
-            // One that waits for its start can be paused, too.
+            // A container that waits for its start can be paused, too.
             Ok(Some(group)) if group.is_frozen() => Status::Paused,
             _ if start_socket::listens(self.fd()) => Status::Created,
             _ => Status::Running,

@@ -1,4 +1,4 @@
-//! States on a real directory.
+//! States in a real directory.
 
 use super::*;
 use crate::limits::PATH_BYTES;
@@ -59,7 +59,7 @@ fn a_root_is_made_for_its_owner_and_its_containers_are_found() {
         (error.to_string().as_str(), error.errno()),
         ("container does not exist: c", Errno::ENOENT)
     );
-    // Neither a file nor a link is a container, nor is what no id can name.
+    // Neither a file, a link nor an invalid ID is a container.
     std::fs::write(path.join("file"), "").unwrap();
     std::os::unix::fs::symlink("a", path.join("link")).unwrap();
     std::fs::create_dir(path.join("not an id")).unwrap();
@@ -112,7 +112,7 @@ fn a_state_is_read_as_it_was_written() {
         );
         assert_eq!(read.made, state.made);
     }
-    // The longest that may be, each byte of it escaped.
+    // The longest texts, each byte of them escaped.
     let long = CString::new(vec![1; PATH_BYTES - 1]).unwrap();
     let state = State { bundle: &long, rootfs: &long, cgroup: &long, ..odd_state() };
     directory.write(&state).unwrap();
@@ -207,7 +207,7 @@ fn one_at_a_time_changes_a_container() {
         (status, locked, again),
         (Status::Creating, Err("container does not exist: a".into()), true)
     );
-    // Whoever has a copy of the descriptor does not keep the lock.
+    // A copy of the fd does not keep the lock.
     let held = root.create(id(c"b")).unwrap();
     let copy = crate::sys::fd::duplicate(held.fd(), 3).unwrap();
     drop(held);
@@ -258,7 +258,7 @@ fn a_process_is_known_by_its_start_and_a_zombie_is_none() {
         .spawn();
     let mut socket = socket.unwrap();
     std::io::Read::read(socket.stdout.as_mut().unwrap(), &mut [0]).unwrap();
-    // More often than connections may wait there.
+    // More often than the backlog has room.
     for _ in 0..5 {
         assert_eq!(directory.status(&state), Status::Created);
     }

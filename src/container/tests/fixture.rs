@@ -1,5 +1,5 @@
-//! What the tests start: a root directory with this test program in it, which runs there as
-//! [`inside`] and so needs no file of an image but the one it is.
+//! The tests' containers: a root directory with this test program, which runs there as [`inside`]
+//! and needs no other file.
 
 use super::super::*;
 use crate::Result;
@@ -17,14 +17,14 @@ use std::path::PathBuf;
 
 /// A root directory with this program in it.
 pub struct Fixture {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// The same, open.
+    /// Its fd.
     pub fd: Fd,
 }
 
 impl Fixture {
-    /// `None` where this user cannot start containers.
+    /// Returns `None` if this user cannot start containers.
     pub fn new(name: &str) -> Option<Fixture> {
         if process::effective_uid() != 0 {
             eprintln!("skipped: needs root");
@@ -86,7 +86,7 @@ pub fn start_with(spec: &Spec<'_>, root: &Fixture, stdio: Stdio<'_>) -> Result<R
     start(spec, root.fd.by_ref(), stdio, None, &mut memory)
 }
 
-/// Reads and nothing else.
+/// Reads from a fd.
 pub struct Reader(Fd);
 
 impl Read for Reader {
@@ -100,7 +100,7 @@ pub fn file(fd: Fd) -> Reader {
     Reader(fd)
 }
 
-/// Runs it to its end: how it ended and what it said, without the noise of the test harness.
+/// Runs it to its end. Returns its status and its output, without the test harness's lines.
 pub fn run(spec: &Spec<'_>, root: &Fixture) -> std::result::Result<(u8, String), String> {
     let null = fs::open(CWD, c"/dev/null", fs::O_RDWR, 0).unwrap();
     let (end, write_end) = fd::pipe().unwrap();
@@ -114,15 +114,14 @@ pub fn run(spec: &Spec<'_>, root: &Fixture) -> std::result::Result<(u8, String),
     Ok((ended.status(), said))
 }
 
-/// What a container does, by the variable PROBE; it speaks on standard error, where the test
-/// harness is silent.
+/// The container's program, selected by the variable PROBE. It writes to stderr, because the test
+/// harness writes to stdout.
 #[test]
 #[ignore = "runs inside the containers of the other tests"]
 fn inside() {
     let Ok(probe) = std::env::var("PROBE") else { return };
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string());
-    // The main thread of the test harness may just be starting or joining us, with its signals
-    // blocked.
+    // The main thread of the test harness may just start or join us, with its signals blocked.
     let status = read("/proc/thread-self/status");
     let of_status = |name: &str| {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
@@ -223,8 +222,8 @@ fn inside() {
             std::thread::sleep(std::time::Duration::from_secs(20));
         }
         "orphans" => {
-            // A child that starts ten thousand processes that outlive it, each for no time at all.
-            // A small machine runs out of processes until the init has reaped some.
+            // A child that starts ten thousand orphans that end at once. A small machine runs out
+            // of processes until the init has reaped some.
             let fork = || loop {
                 match fork(0, None) {
                     Err(Errno::EAGAIN) => std::thread::sleep(std::time::Duration::from_millis(10)),
@@ -286,7 +285,7 @@ fn inside() {
     process::exit(std::env::var("STATUS").map_or(0, |status| status.parse().unwrap()));
 }
 
-/// Starts a container as PID 1 does, and waits for its exec.
+/// Starts a container like PID 1, and waits for execve(2).
 pub fn start(
     spec: &Spec<'_>,
     root: FdRef<'_>,

@@ -18,7 +18,7 @@ const CLIENTS: [(&str, &str); 5] = [
     ("docker", include_str!("../../../tests/configs/docker.json")),
 ];
 
-/// Reads `text`, and what `see` makes of it.
+/// Reads `text`. Returns the result of `see`.
 fn read<T>(text: &str, see: impl FnOnce(&Spec<'_>) -> T) -> core::result::Result<T, String> {
     let mut document = text.as_bytes().to_vec();
     json::check(&mut document.clone()).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -37,7 +37,7 @@ fn error(text: &str) -> String {
     read(text, |_| ()).err().unwrap_or_else(|| panic!("accepted: {text}"))
 }
 
-/// `runc spec`'s config with one text of it replaced.
+/// Returns `runc spec`'s config with one text replaced.
 fn changed(from: &str, to: &str) -> String {
     assert!(RUNC.contains(from), "{from}");
     RUNC.replacen(from, to, 1)

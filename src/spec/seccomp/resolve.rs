@@ -1,4 +1,4 @@
-//! Turns a profile in docker's form into the runtime-spec's: decides its conditions on
+//! Converts a profile from docker's form to the runtime-spec's: evaluates its conditions on
 //! architectures, kernels and capabilities.
 
 use super::OLDEST_KERNEL;
@@ -8,13 +8,13 @@ use crate::io::text::decimal;
 use crate::spec::capability;
 use crate::sys::arch;
 
-/// This machine's architecture, as docker calls it.
+/// This machine's architecture, in docker's name.
 const ARCHITECTURE: &[u8] = arch::GO_NAME.as_bytes();
-/// The same as libseccomp calls it.
+/// This machine's architecture, in libseccomp's name.
 const OWN: &[u8] = arch::SECCOMP_NAME.as_bytes();
 
-/// Writes a profile for a process with this bounding set. One in the runtime-spec's form stays as
-/// it is. Only members that decide something are checked.
+/// Writes a profile for a process with this bounding set. One in the runtime-spec's form stays
+/// unchanged. Only members that decide a condition are checked.
 pub fn resolve(profile: Value<'_>, bounding: u64, json: &mut Writer<'_>) -> Result<()> {
     let is_given = |key| {
         profile
@@ -81,7 +81,7 @@ fn rule(rule: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether a rule is for a process with this bounding set.
+/// Returns whether a rule applies to a process with this bounding set.
 fn holds(rule: Value<'_>, bounding: u64) -> Result<bool> {
     if let Some(excludes) = rule.member("excludes").filter(|value| !value.is_null())
         && [of_architecture(excludes)?, any_capability(excludes, bounding)?, of_kernel(excludes)?]
@@ -102,7 +102,7 @@ fn list<'m>(of: Value<'m>, key: &str) -> Result<impl Iterator<Item = Value<'m>> 
     Ok(list.map(|list| list.items()).transpose()?.into_iter().flatten())
 }
 
-/// Returns whether this machine is among `arches`; None without that member.
+/// Returns whether this machine is among `arches`, or None without that member.
 fn of_architecture(condition: Value<'_>) -> Result<Option<bool>> {
     let mut found = None;
     for one in list(condition, "arches")? {
@@ -129,7 +129,7 @@ fn all_capabilities(condition: Value<'_>, bounding: u64) -> Result<Option<bool>>
     Ok(found)
 }
 
-/// Returns whether every kernel that a config is for is at least `minKernel`.
+/// Returns whether every supported kernel is at least `minKernel`.
 fn of_kernel(condition: Value<'_>) -> Result<Option<bool>> {
     let Some(version) = condition.member("minKernel").filter(|value| !value.is_null()) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Members of a config.json that few containers have.
+//! Writes rare members of a config.json.
 
 use super::list;
 use crate::codec::json::Writer;
@@ -13,7 +13,7 @@ use crate::spec::{HookKind, Hooks, Process};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// Writes a member whose value is a word of a list, with what all of them begin with.
+/// Writes a member whose value is a word of a list, after the words' common prefix.
 fn word_of(key: &str, prefix: &str, known: &'static str, place: usize, json: &mut Writer<'_>) {
     json.key(key).concat(prefix, words(known).nth(place).unwrap_or_default());
 }
@@ -54,7 +54,7 @@ fn text_of(key: &str, text: Option<&CStr>, json: &mut Writer<'_>) {
     }
 }
 
-/// Writes a process's scheduler and what follows it, in the specification's order.
+/// Writes a process's scheduler and the members after it, in the specification's order.
 pub(super) fn scheduling(process: &Process<'_>, json: &mut Writer<'_>) {
     if let Some(wanted) = &process.scheduler {
         json.object_of("scheduler");
@@ -88,7 +88,7 @@ pub(super) fn scheduling(process: &Process<'_>, json: &mut Writer<'_>) {
     }
 }
 
-/// Writes the hooks, if there are some.
+/// Writes the hooks, if there are any.
 pub(super) fn hooks(hooks: &Hooks<'_>, json: &mut Writer<'_>) {
     if hooks.all().is_empty() {
         return;
@@ -169,7 +169,7 @@ pub(super) fn intel_rdt(wanted: &IntelRdt<'_>, json: &mut Writer<'_>) {
     json.end();
 }
 
-/// Writes on which nodes pages are taken.
+/// Writes the memory policy.
 pub(super) fn memory_policy(policy: &MemoryPolicy, json: &mut Writer<'_>) {
     json.object_of("memoryPolicy");
     let mode = policy.mode & ((1 << MEMORY_FLAG_SHIFT) - 1);
@@ -189,7 +189,7 @@ pub(super) fn personality(domain: u32, json: &mut Writer<'_>) {
     json.end();
 }
 
-/// Writes the clocks' offsets, if there are some.
+/// Writes the clocks' offsets, if there are any.
 pub(super) fn clocks(clocks: &[Option<ClockOffset>; 2], json: &mut Writer<'_>) {
     if *clocks == [None; 2] {
         return;
@@ -206,7 +206,7 @@ pub(super) fn clocks(clocks: &[Option<ClockOffset>; 2], json: &mut Writer<'_>) {
     json.end();
 }
 
-/// Writes the host's devices that become the container's, if there are some.
+/// Writes the host's network devices that move to the container, if there are any.
 pub(super) fn net_devices(devices: &[NetDevice<'_>], json: &mut Writer<'_>) {
     if devices.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! System calls for Miri, which runs no assembly: through libc, whose calls it knows.
+//! System calls for Miri, which runs no assembly: through libc, whose functions it knows.
 
 macro_rules! functions {
     ($($name:ident $count:literal: ($($index:literal),*);)*) => { $(
@@ -7,7 +7,7 @@ macro_rules! functions {
         /// # Safety
         /// As on a processor.
         pub unsafe fn $name(number: libc::c_long, args: [usize; $count]) -> isize {
-            // SAFETY: the caller vouches for the arguments.
+            // SAFETY: the caller guarantees the arguments.
             let value = unsafe { libc::syscall(number, $(args[$index]),*) };
             let _ = args;
             match value {

@@ -1,6 +1,6 @@
-//! All that the processor decides: how a system call is made, how the program and its threads start,
-//! which layouts and numbers differ. Another processor is a file beside `x86_64.rs` with the same
-//! names; ARCHITECTURE.md lists what else a port takes.
+//! All that depends on the processor: how a system call is made, how the program and its threads
+//! start, layouts and numbers. Another processor is a file beside `x86_64.rs` with the same names;
+//! ARCHITECTURE.md lists all parts of a port.
 //!
 //! `unsafe` is here because this is assembly.
 

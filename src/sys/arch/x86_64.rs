@@ -10,20 +10,20 @@ pub use crate::entry;
 use core::arch::asm;
 use core::ffi::c_int;
 
-/// The processor, in the words of Go and of the image-spec.
+/// The processor, in Go's and the image-spec's words.
 pub const GO_NAME: &str = "amd64";
 /// The processor, in libseccomp's words.
 pub const SECCOMP_NAME: &str = "SCMP_ARCH_X86_64";
 /// `AUDIT_ARCH_X86_64` of linux/audit.h: `seccomp_data.arch` of a native system call.
 pub const AUDIT_ARCH: u32 = 0xc000_003e;
-/// `AUDIT_ARCH_I386`: that of a 32-bit program.
+/// `AUDIT_ARCH_I386` of linux/audit.h, for a 32-bit program.
 pub const AUDIT_ARCH_COMPAT: u32 = 0x4000_0003;
 /// `__X32_SYSCALL_BIT` of asm/unistd.h.
 pub const X32_BIT: u32 = 1 << 30;
-/// The kernel wants a restorer in every `struct sigaction`.
+/// `SA_RESTORER`: the kernel requires a restorer in every `struct sigaction`.
 pub const SA_RESTORER: u64 = 0x0400_0000;
 
-/// `struct epoll_event`, which is packed on this processor alone (linux/eventpoll.h).
+/// `struct epoll_event`, which is packed only on this processor (linux/eventpoll.h).
 #[repr(C, packed)]
 #[derive(Clone, Copy, Default)]
 pub struct EpollEvent {
@@ -33,18 +33,21 @@ pub struct EpollEvent {
     pub key: u64,
 }
 
-/// One function for each number of arguments: a register that the kernel ignores need not be set.
+/// One function for each number of arguments, because a register that the kernel ignores need not
+/// be set.
 macro_rules! functions {
     ($($name:ident $count:literal: ($($register:tt $index:literal),*);)*) => { $(
         /// Makes system call `number`.
         ///
         /// # Safety
-        /// The arguments must be what the call expects: addresses valid for what the kernel does with them.
+        /// The arguments must be valid for the system call: addresses for all that the kernel does
+        /// with them.
         #[cfg(not(miri))]
         #[inline(always)]
         pub unsafe fn $name(number: libc::c_long, args: [usize; $count]) -> isize {
             let value: isize;
-            // SAFETY: the caller vouches for the arguments; the instruction clobbers only rcx, r11 and rax.
+            // SAFETY: the caller guarantees the arguments; the instruction clobbers only rcx, r11
+            // and rax.
             unsafe {
                 asm!(
                     "syscall",
@@ -71,7 +74,7 @@ functions! {
 }
 
 /// clone(2) of a thread, which calls `entry(job)` on the stack that ends at `top`. The kernel sets
-/// `running` to 0 when it ends. Returns the kernel's answer, to the calling thread alone.
+/// `running` to 0 when it ends. Returns the kernel's result, only to the calling thread.
 ///
 /// # Safety
 /// `flags` must share all memory. `entry(job)` must be sound on that stack; all three must live
@@ -85,8 +88,8 @@ pub unsafe fn clone_thread(
 ) -> isize {
     let answer: isize;
     // SAFETY: the new thread starts after `syscall` with these registers on its own, 16-byte
-    // aligned stack; it calls `entry`, which does not return. This thread goes on at the label
-    // as if only a system call had been made.
+    // aligned stack; it calls `entry`, which does not return. This thread continues at the label,
+    // as after any system call.
     unsafe {
         asm!(
             "syscall",
@@ -107,7 +110,7 @@ pub unsafe fn clone_thread(
     answer
 }
 
-/// A privileged instruction: SIGSEGV, even for PID 1.
+/// Executes a privileged instruction: SIGSEGV, even for PID 1.
 pub fn fault() {
     // SAFETY: it touches no memory.
     unsafe { asm!("hlt", options(nomem, nostack)) };
@@ -122,21 +125,21 @@ pub fn stack_pointer() -> *const usize {
     stack
 }
 
-/// Writes zeros that the optimizer keeps, also if nothing reads them.
+/// Writes zeros that the optimizer keeps, even if they are never read.
 ///
 /// # Safety
-/// The bytes are mapped and writable, and nothing relies on what they hold.
+/// The bytes are mapped and writable, and no code needs their content.
 pub unsafe fn zero(bytes: *const u8, count: usize) {
-    // SAFETY: the caller vouches for it.
+    // SAFETY: the caller guarantees it.
     unsafe {
         asm!("rep stosb", inout("rcx") count => _, inout("rdi") bytes => _, in("al") 0u8, options(nostack));
     }
 }
 
-/// A signal handler: exit_group(128 + `signal`); a fault if a seccomp filter forbids that.
+/// A signal handler: exit_group(128 + `signal`), or a fault if a seccomp filter forbids that.
 ///
 /// # Safety
-/// None: it touches no memory, and never returns.
+/// No precondition: it touches no memory, and never returns.
 #[unsafe(naked)]
 pub unsafe extern "C" fn end_by_signal(_signal: c_int) {
     core::arch::naked_asm!(

@@ -1,4 +1,4 @@
-//! Roots and volumes that mean harm: each published escape that goes through a mount.
+//! Hostile roots and volumes: each published escape through a mount.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn nothing_hides_proc_or_what_is_in_it() {
     refused(tmpfs(c"/link/sys", b"size=1m\0"), hides);
     refused(at(c"/proc/sys", c"proc", c"proc", b""), hides);
     refused(tmpfs(c"/proc/sys", b"remount\0size=1m\0"), hides);
-    // Emulated files may, and another procfs.
+    // Binds of emulated files, and another procfs, are allowed.
     let allowed = [bind(file, c"/proc/cpuinfo", b"bind\0"), bind(file, c"/proc/uptime", b"bind\0")];
     expect_line(&start(&root, &[], |_| ()), "/proc proc rw,nosuid,nodev,noexec,relatime");
     assert!(start(&root, &allowed, |_| ()).unwrap().contains("\n/proc/cpuinfo "));
@@ -68,7 +68,7 @@ fn a_destination_that_is_a_link_stays_inside() {
     assert_eq!(outside.names(), 2, "something was made on the host");
     assert_eq!(std::fs::read_dir(outside.0.join("sub")).unwrap().count(), 0);
 
-    // A /dev that is a link gets no devices, nor any other mount; without a mount there they are
+    // A /dev that is a link gets no devices, and no other mount. Without a mount there they are
     // made inside.
     let _ = std::fs::remove_dir_all(root.path.join("dev"));
     symlink(&up, root.path.join("dev")).unwrap();
@@ -126,7 +126,7 @@ fn a_swap_of_the_destination_changes_nothing_on_the_host() {
 
 #[test]
 fn the_procfs_that_was_mounted_is_masked_whatever_its_name_is_now() {
-    // CVE-2019-19921, CVE-2023-28642: between mount and mask /proc becomes something else.
+    // CVE-2019-19921, CVE-2023-28642: between mount and mask /proc is replaced.
     let Some(root) = Fixture::new("proc-swapped") else { return };
     let spec = { spec(b"") };
     alone(|| {

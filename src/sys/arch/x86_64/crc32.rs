@@ -1,4 +1,4 @@
-//! Instructions beyond the x86-64 baseline, each behind a function that works without them too.
+//! Instructions beyond the x86-64 baseline, each in a function that also works without them.
 
 use core::arch::x86_64::{
     __m128i, _mm_clmulepi64_si128, _mm_cvtsi32_si128, _mm_cvtsi128_si64, _mm_loadu_si128,
@@ -6,9 +6,9 @@ use core::arch::x86_64::{
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
-/// Folds bytes for CRC-32 (reflected, as in gzip): a state of 0 after these 16 bytes is what
-/// `state` is after the `used` first ones of `bytes`. Nothing where the processor has no PCLMULQDQ
-/// or there are fewer than 64 bytes.
+/// Folds bytes for CRC-32 (reflected, as in gzip). A state of 0 after the returned 16 bytes equals
+/// `state` after the first `used` of `bytes`. Returns None if the processor has no PCLMULQDQ or
+/// there are fewer than 64 bytes.
 pub fn fold(state: u32, bytes: &[u8]) -> Option<([u8; 16], usize)> {
     if bytes.len() < 64 || !has_pclmul() {
         return None;
@@ -24,7 +24,7 @@ fn has_pclmul() -> bool {
     if cfg!(miri) {
         return false;
     }
-    // Remembered, because CPUID traps in a VM.
+    // Cached, because CPUID traps in a VM.
     static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
     match KNOWN.load(Ordering::Relaxed) {
         UNKNOWN => {
@@ -36,8 +36,8 @@ fn has_pclmul() -> bool {
     }
 }
 
-/// One step of folding; a macro, because our code is compiled for size and a function would be
-/// called for every 16 bytes.
+/// One step of folding. It is a macro, because our code is compiled for size and would call a
+/// function for every 16 bytes.
 macro_rules! advance {
     ($lane:expr, $by:expr, $next:expr) => {
         _mm_xor_si128(
@@ -59,7 +59,7 @@ fn fold_by_pclmul(state: u32, bytes: &[u8]) -> ([u8; 16], usize) {
     let (blocks, _) = bytes.as_chunks::<64>();
     let mut lanes = [_mm_set_epi64x(0, 0); 4];
     for (index, block) in blocks.iter().enumerate() {
-        // SAFETY: 64 bytes are there; the loads need no alignment.
+        // SAFETY: there are 64 bytes; the loads need no alignment.
         let [a, b, c, d] = unsafe {
             let at = block.as_ptr().cast::<__m128i>();
             [

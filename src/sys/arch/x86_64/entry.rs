@@ -1,28 +1,28 @@
-//! Where the kernel starts the program.
+//! The program's first instructions.
 
 /// Defines `entry`, the program's first instruction (linker/build.rs names it), in place of musl's
-/// start code. That is 1.3 KiB for thread-local storage and standard I/O, which are not used here.
+/// start code. That has 1.3 KiB for thread-local storage and standard I/O, which are unused here.
 ///
-/// It does what a dynamic linker does for others, before any Rust runs. It adds the program's
-/// address to every word of `.relr.dyn` (DT_RELR of the ELF specification: an even word is an
-/// address, an odd one a bitmap of the 63 words behind). It takes the stack protector's secret from
-/// AT_RANDOM, and makes PT_GNU_RELRO read-only. Then it sets `environ` and calls `$start` with
-/// argc, argv and the answer of mprotect(2).
+/// It does a dynamic linker's work before any Rust runs. It adds the program's address to every
+/// word of `.relr.dyn` (DT_RELR of the ELF specification: an even word is an address, an odd one a
+/// bitmap of the next 63 words). It takes the stack protector's secret from AT_RANDOM, and makes
+/// PT_GNU_RELRO read-only. Then it sets `environ` and calls `$start` with argc, argv and the result
+/// of mprotect(2).
 #[macro_export]
 macro_rules! entry {
     ($start:path) => {
         /// The program's first instruction.
         ///
         /// # Safety
-        /// Called by the kernel alone, on the stack that execve(2) leaves: argc, argv, a null
-        /// pointer, the environment, a null pointer, the auxiliary vector.
+        /// Only the kernel calls it, on the stack of execve(2): argc, argv, a null pointer, the
+        /// environment, a null pointer, the auxiliary vector.
         #[unsafe(naked)]
         #[unsafe(no_mangle)]
         unsafe extern "C" fn entry() -> ! {
             core::arch::naked_asm!(
                 "xor ebp, ebp",
                 "lea rax, [rip + __ehdr_start]",
-                // rcx: the next word of .relr.dyn; rdi: the word behind the last address.
+                // rcx: the next word of .relr.dyn; rdi: the word after the last address.
                 "lea rcx, [rip + __relr_start]",
                 "lea rdx, [rip + __relr_end]",
                 "20: cmp rcx, rdx",
@@ -42,7 +42,7 @@ macro_rules! entry {
                 "jmp 22b",
                 "23: add rdi, 8 * 63",
                 "jmp 20b",
-                // rdx: the environment, and the auxiliary vector behind its null pointer.
+                // rdx: the environment, and the auxiliary vector after its null pointer.
                 "30: mov rdi, [rsp]",
                 "lea rdx, [rsp + 8 * rdi + 16]",
                 "mov [rip + environ], rdx",
@@ -56,10 +56,10 @@ macro_rules! entry {
                 "jne 32b",
                 "mov rcx, [rdx - 8]",
                 "mov rcx, [rcx]",
-                // One byte is 0, so that no string that runs over brings the secret along.
+                // One byte is 0, so that an overlong string read cannot reveal the secret.
                 "xor ch, ch",
                 "mov [rip + __stack_chk_guard], rcx",
-                // The program headers stand behind the ELF header.
+                // The program headers follow the ELF header.
                 "40: movzx ecx, word ptr [rax + {phnum}]",
                 "lea rsi, [rax + {ehdr_bytes} - {phdr_bytes}]",
                 "41: add rsi, {phdr_bytes}",
