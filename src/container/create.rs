@@ -1,14 +1,15 @@
 //! From a checked configuration to a container: its directory, its control group, its process; or
 //! nothing of them.
 
+use super::due::{Due, Record};
 use super::hooks::{self, HookContext};
-use super::launch::{self, Host, Launch};
+use super::launch::{self, Launch};
 use super::notify::Relay;
 use super::plan::Plan;
-use super::seccomp::{self, Filter};
+use super::seccomp::Filter;
 use super::start_socket::StartSocket;
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
-use super::{ContainerMemory, Pointers, Running, Stdio, intel_rdt, net_devices, userns};
+use super::{ContainerMemory, Pointers, Running, Stdio, intel_rdt, userns};
 use crate::cgroup::{self, Cgroup, CgroupPath};
 use crate::error::Result;
 use crate::io::lossy::LossyC;
@@ -89,12 +90,12 @@ pub fn create(
         ..State::new()
     };
     let id = request.id;
-    let host = AtHost { directory, spec, state: Cell::new(state) };
+    let process = Cell::new(state.process);
     let Plan { request, spec, filter } = plan;
-    let wanted = Wanted { request, spec, root: root.by_ref(), filter };
-    let made = make(wanted, place.as_ref(), &host, pointers, then);
+    let wanted = Wanted { request, spec, directory, root: root.by_ref(), filter };
+    let made = make(wanted, (place.as_ref(), state), &process, pointers, then);
     made.map_err(|error| {
-        let state = State { process: host.state.get().process, ..state };
+        let state = State { process: process.get(), ..state };
         intel_rdt::remove(spec, id);
         let removed = take_back();
         // What hooks have made is theirs to remove, whatever one of them says.
@@ -112,6 +113,7 @@ pub fn create(
 struct Wanted<'a> {
     request: Request<'a>,
     spec: &'a Spec<'a>,
+    directory: &'a Directory<'a>,
     root: FdRef<'a>,
     filter: Option<Filter<'a>>,
 }
@@ -119,24 +121,24 @@ struct Wanted<'a> {
 /// Makes its control group, and starts it there.
 fn make(
     wanted: Wanted<'_>,
-    place: Option<&CgroupPath>,
-    host: &AtHost<'_>,
+    (place, mut state): (Option<&CgroupPath>, State<'_>),
+    process: &Cell<Process>,
     pointers: &mut Pointers,
     then: &mut dyn FnMut(&Running) -> Result<()>,
 ) -> Result<Running> {
-    let mut state = host.state.get();
-    host.directory.write(&state)?;
+    let directory = wanted.directory;
+    directory.write(&state)?;
     if !wanted.spec.source.is_empty() {
-        host.directory.write_config(wanted.spec.source)?;
+        directory.write_config(wanted.spec.source)?;
     }
     if let Some(relay) = wanted.request.relay {
-        relay.make(host.directory.fd())?;
+        relay.make(directory.fd())?;
         // A created container's messages are relayed by `start`.
         if !wanted.request.waits {
-            relay.listen(host.directory)?;
+            relay.listen(directory)?;
         }
     }
-    crate::debug!("container {}: its directory is made", host.directory.id());
+    crate::debug!("container {}: its directory is made", directory.id());
     let group = place.map_or(Ok(None), |place| place.create(wanted.spec, state.rootless))?;
     match &group {
         Some(_) => crate::debug!("cgroup {}: made", LossyC(state.cgroup)),
@@ -144,9 +146,8 @@ fn make(
     }
     if group.is_none() {
         state.cgroup = c"";
-        host.state.set(state);
     }
-    let made = start(wanted, group.as_ref(), host, pointers)
+    let made = start(wanted, group.as_ref(), (state, process), pointers)
         .map_err(|error| cgroup::explain(state.cgroup, error))
         .and_then(|running| {
             let told = then(&running).map(|()| running.pid);
@@ -161,20 +162,18 @@ fn make(
 fn start(
     wanted: Wanted<'_>,
     group: Option<&Cgroup>,
-    host: &AtHost<'_>,
+    (state, process): (State<'_>, &Cell<Process>),
     pointers: &mut Pointers,
 ) -> Result<Running> {
-    let Wanted { request, spec, root, filter } = wanted;
-    let state = host.state.get();
+    let Wanted { request, spec, directory, root, filter } = wanted;
     let is_among_others = spec.joined.iter().any(|one| one.kind == CLONE_NEWPID);
     let filters_early = filter.is_some_and(|filter| {
         !spec.process.no_new_privileges || filter.notifies() || is_among_others
     });
-    let gate = if request.waits {
-        Some(StartSocket::make(host.directory.fd(), filters_early)?)
-    } else {
-        None
-    };
+    let gate =
+        if request.waits { Some(StartSocket::make(directory.fd(), filters_early)?) } else { None };
+    let context = HookContext { spec, id: request.id, state, status: Status::Creating };
+    let record = Record { directory, context, process };
     let launch = Launch {
         args: None,
         spec,
@@ -190,84 +189,18 @@ fn start(
         shows_terminal: request.shows_terminal,
         about: Some((request.id, state)),
         filter,
-        host,
+        due: Due {
+            container: Some(context),
+            record: Some(&record),
+            hooks: &[HookKind::Prestart, HookKind::CreateRuntime],
+            cgroup: None,
+        },
     };
     let running = launch::launch(&launch, pointers)?;
     if !request.waits {
-        host.run_hooks(HookKind::Poststart, Status::Running).inspect_err(|_| running.kill())?;
+        let state = State { process: process.get(), ..state };
+        let context = HookContext { state, status: Status::Running, ..context };
+        hooks::run(&context, HookKind::Poststart, false).inspect_err(|_| running.kill())?;
     }
     Ok(running)
-}
-
-/// The host's side of a container that is being made.
-struct AtHost<'a> {
-    directory: &'a Directory<'a>,
-    spec: &'a Spec<'a>,
-    state: Cell<State<'a>>,
-}
-
-impl AtHost<'_> {
-    fn context(&self, status: Status) -> HookContext<'_> {
-        HookContext { spec: self.spec, id: self.directory.id(), state: self.state.get(), status }
-    }
-
-    /// Writes down which process the container's is.
-    fn remember(&self, process: Process) -> Result<()> {
-        self.state.set(State { process, ..self.state.get() });
-        self.directory.write(&self.state.get())
-    }
-
-    fn run_hooks(&self, kind: HookKind, status: Status) -> Result<()> {
-        hooks::run(&self.context(status), kind, false)
-    }
-}
-
-impl Host for AtHost<'_> {
-    fn process_created(&self, pid: i32) -> Result<()> {
-        let Some(process) = Process::now(pid) else { return Ok(()) };
-        self.remember(process)?;
-        intel_rdt::join(self.spec, self.directory.id(), pid)?;
-        net_devices::hand_over(self.spec.net_devices, pid)
-    }
-
-    fn moved(&self, pid: i32) -> Result<()> {
-        // One that has died already says why in what is heard next.
-        Process::now(pid).map_or(Ok(()), |process| self.remember(process))
-    }
-
-    fn hooks(&self, _: i32) -> Result<()> {
-        self.run_hooks(HookKind::Prestart, Status::Creating)?;
-        self.run_hooks(HookKind::CreateRuntime, Status::Creating)
-    }
-
-    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        self.context(Status::Creating).listener(pid, listener)
-    }
-
-    fn has_hooks(&self) -> bool {
-        let hooks = &self.spec.hooks;
-        [HookKind::Prestart, HookKind::CreateRuntime].iter().any(|kind| !hooks.of(*kind).is_empty())
-    }
-}
-
-/// A container that is there already, where a process starts or is added.
-impl Host for HookContext<'_> {
-    fn process_created(&self, _: i32) -> Result<()> {
-        Ok(())
-    }
-
-    fn hooks(&self, _: i32) -> Result<()> {
-        Ok(())
-    }
-
-    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        match &self.spec.seccomp {
-            Some(profile) => seccomp::send_listener(profile, listener, pid, self),
-            None => Ok(()),
-        }
-    }
-
-    fn has_hooks(&self) -> bool {
-        false
-    }
 }

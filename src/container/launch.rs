@@ -4,10 +4,11 @@
 use super::handshake::{self, Channel};
 use super::procfs::Procfs;
 use super::report::Report;
-pub use super::request::{Host, Idle, Launch};
+pub use super::request::Launch;
 use super::starting::{Made, Starting};
 use super::{Pointers, Running, attributes, child, intermediate, mounts, sysctl};
 use crate::cgroup::Instead;
+use crate::sys::Errno;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS};
 use crate::sys::last_work;
 use crate::sys::marked::Mark;
@@ -42,7 +43,8 @@ pub fn begin<'a>(
     // Some are made by the child; see there.
     let by_child = CLONE_NEWNS | CLONE_NEWCGROUP | child::namespaces_owned_by_root(launch);
     let namespaces = if staged { 0 } else { spec.namespaces & !by_child };
-    match clone(launch, namespaces)? {
+    let (side, of_caller) = clone(launch, namespaces)?;
+    match side {
         clone::Side::Child => {
             drop(ours);
             plan.depart();
@@ -56,7 +58,7 @@ pub fn begin<'a>(
             Starting::new(
                 like,
                 ours,
-                Made { staged, pid, pidfd, born, report, is_released },
+                Made { staged, pid, pidfd, born, report, is_released, of_caller },
                 events,
             )
         }
@@ -66,18 +68,24 @@ pub fn begin<'a>(
 /// Attempts to find another cgroup: the container may move its processes before the clone.
 const CGROUP_TRIES: usize = 4;
 
-/// Makes the process, in its cgroup or in the one that `other_cgroup` names.
-fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<clone::Side> {
+/// Makes the process, in its cgroup or in another one. Returns as well why it is in the caller's,
+/// if it is.
+fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<(clone::Side, Option<Errno>)> {
     let mut side = clone::fork(namespaces, launch.cgroup);
+    let mut of_caller = None;
     for _ in 0..CGROUP_TRIES {
-        let Err(errno) = side else { break };
-        side = match launch.host.other_cgroup(errno)? {
+        let (Err(errno), Some(joined)) = (&side, launch.due.cgroup) else { break };
+        let errno = *errno;
+        side = match joined.instead(errno)? {
             Instead::Nowhere => break,
             Instead::Of(group) => clone::fork(namespaces, Some(group.by_ref())),
-            Instead::OfCaller => clone::fork(namespaces, None),
+            Instead::OfCaller => {
+                of_caller = Some(errno);
+                clone::fork(namespaces, None)
+            }
         };
     }
-    side.doing("clone the container's process")
+    side.doing("clone the container's process").map(|side| (side, of_caller))
 }
 
 /// All that can be done before there is a child.

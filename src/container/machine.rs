@@ -1,5 +1,6 @@
 //! Starts by PID 1: a container without a state directory, or PID 1 itself as the process.
 
+use super::due::Due;
 use super::launch::Launch;
 use super::memory::{ContainerMemory, Pointers};
 use super::running::{Running, Stdio};
@@ -109,6 +110,6 @@ fn alone<'a>(
         shows_terminal: false,
         about: None,
         filter,
-        host: &launch::Idle,
+        due: Due::NOTHING,
     }
 }

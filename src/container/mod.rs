@@ -5,6 +5,7 @@ pub mod attributes;
 mod child;
 pub mod create;
 mod devices;
+mod due;
 mod empty;
 pub mod execute;
 mod handshake;
@@ -42,6 +43,7 @@ mod time_offsets;
 mod unmask;
 pub mod userns;
 
+pub use due::Due;
 pub use launch::Launch;
 pub use machine::{Starter, become_process};
 pub use memory::{ContainerMemory, Pointers};

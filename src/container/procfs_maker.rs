@@ -24,9 +24,10 @@ use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Side};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::last_work::{self, LastWork};
 use crate::sys::mount::{self, MNT_DETACH, MS_REC, MS_SLAVE};
-use crate::sys::process::{self, Capabilities, Whom};
+use crate::sys::process::{self, Capabilities};
 use crate::sys::seccomp::CALLS_OF_OPENERS;
 use crate::sys::{self, Errno, fs, signal, socket};
+use crate::watch::children;
 use core::sync::atomic::{AtomicI32, Ordering};
 
 /// The intermediate process's end of the socket.
@@ -65,7 +66,7 @@ fn with_socket<T>(work: impl FnOnce(FdRef<'_>) -> sys::Result<T>) -> sys::Result
 pub fn end() {
     if let Some(socket) = keep(None) {
         drop(socket);
-        let _ = process::wait(Whom::Pid(MAKER.load(Ordering::Relaxed)), true);
+        let _ = children::await_end_of(MAKER.load(Ordering::Relaxed));
     }
 }
 
@@ -117,7 +118,7 @@ fn serve((namespace, socket, spec): (FdRef<'_>, &Fd, &Spec<'_>), last: LastWork)
                 reply(socket.by_ref(), mount::fs_open(c"proc").map(Some));
                 process::exit(0)
             }
-            Ok(Side::Parent(_, opener)) => drop(process::wait(Whom::Pidfd(opener.by_ref()), true)),
+            Ok(Side::Parent(_, opener)) => drop(children::await_end(opener.by_ref())),
             Err(errno) => reply(socket.by_ref(), Err(errno)),
         }
     }

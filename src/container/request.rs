@@ -1,16 +1,14 @@
-//! What is started, and how; and what the host's side does meanwhile.
+//! What is started, and how.
 
+use super::due::Due;
 use super::running::Stdio;
 use super::seccomp::Filter;
 use super::start_socket::StartSocket;
 use super::state::{Id, State};
-use crate::cgroup::Instead;
 use crate::io::strings::PackedStrings;
 use crate::spec::{self, HookKind, Spec};
-use crate::sys::Errno;
 use crate::sys::clone::{CLONE_NEWPID, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
-use crate::{Error, Result};
 
 /// What is started, and how.
 pub struct Launch<'a> {
@@ -43,7 +41,7 @@ pub struct Launch<'a> {
     /// What system calls it may make.
     pub filter: Option<Filter<'a>>,
     /// What the host's side has to do meanwhile.
-    pub host: &'a dyn Host,
+    pub due: Due<'a>,
 }
 
 impl Launch<'_> {
@@ -76,47 +74,6 @@ impl Launch<'_> {
         spec::TAKES_CONFIGS
             && self.about.is_some()
             && !self.spec.hooks.of(HookKind::StartContainer).is_empty()
-    }
-}
-
-/// What happens on the host's side while a container starts.
-pub trait Host {
-    /// The process is there, and has done nothing yet that others see.
-    fn process_created(&self, pid: i32) -> Result<()>;
-    /// The container's process is this one from now on: the one that set it up has made it, and is
-    /// gone.
-    fn moved(&self, _pid: i32) -> Result<()> {
-        Ok(())
-    }
-    /// The mounts are made: the hooks of the host are due.
-    fn hooks(&self, pid: i32) -> Result<()>;
-    /// Where the seccomp filter of the process notifies.
-    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()>;
-    /// Some hooks are due on the host before the pivot.
-    fn has_hooks(&self) -> bool;
-    /// Returns where to create the process after clone3(2) failed with `errno` for
-    /// [`Launch::cgroup`].
-    fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
-        let _ = errno;
-        Ok(Instead::Nowhere)
-    }
-}
-
-/// A host that has nothing to do.
-pub struct Idle;
-
-impl Host for Idle {
-    fn process_created(&self, _: i32) -> Result<()> {
-        Ok(())
-    }
-    fn hooks(&self, _: i32) -> Result<()> {
-        Ok(())
-    }
-    fn listener(&self, _: i32, _: FdRef<'_>) -> Result<()> {
-        Err(Error::new(format_args!("a seccomp filter that notifies needs somebody who listens")))
-    }
-    fn has_hooks(&self) -> bool {
-        false
     }
 }
 

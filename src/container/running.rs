@@ -1,8 +1,9 @@
 //! A container's process, once it runs, and its standard streams.
 
 use crate::sys::fd::{Fd, FdRef};
-use crate::sys::process::{self, Whom};
+use crate::sys::process;
 use crate::sys::signal;
+use crate::watch::children;
 
 /// A container whose process has been executed.
 pub struct Running {
@@ -18,7 +19,7 @@ impl Running {
     /// Kills it and collects it, where it is our child.
     pub fn kill(&self) {
         let _ = process::kill_pidfd(self.pidfd.by_ref(), signal::SIGKILL);
-        let _ = process::wait(Whom::Pidfd(self.pidfd.by_ref()), true);
+        let _ = children::await_end(self.pidfd.by_ref());
     }
 }
 

@@ -75,7 +75,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     root::make_directories(entered.new, spec.process.cwd, 0)
         .on("make the working directory", spec.process.cwd)?;
     mounted.finish()?;
-    if let Some(channel) = plan.channel.as_ref().filter(|_| launch.host.has_hooks()) {
+    if let Some(channel) = plan.channel.as_ref().filter(|_| launch.due.has_hooks()) {
         channel.ask_for_hooks()?;
     }
     // Hooks get the caller's umask back: their files must not be writable by all.
@@ -105,7 +105,7 @@ fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
         fs::open(CWD, c".", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open the root directory")?;
     root::make_directories(root.by_ref(), wanted.cwd, 0)
         .on("make the working directory", wanted.cwd)?;
-    if let Some(channel) = plan.channel.as_ref().filter(|_| plan.launch.host.has_hooks()) {
+    if let Some(channel) = plan.channel.as_ref().filter(|_| plan.launch.due.has_hooks()) {
         channel.ask_for_hooks()?;
     }
     fs::umask(umask);

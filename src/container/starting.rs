@@ -1,14 +1,24 @@
 //! The parent's side of the conversation with a new process (`handshake.rs`), a step at each event.
 
+mod errand;
+mod hear;
+mod released;
+mod table;
+
+pub use released::{Released, release};
+
 use super::handshake::{Channel, Message};
-use super::mounts::lent::Borrower;
 use super::report::Report;
 use super::request::Launch;
-use super::{Running, attributes, child, mounts, userns};
+use super::{Running, attributes, child};
+use errand::{Errand, Then};
+use table::Phase;
+
+use crate::sys::Errno;
 use crate::sys::fd::Fd;
 use crate::sys::process::{self, Ended};
+use crate::sys::signal;
 use crate::sys::vm::Shared;
-use crate::sys::{signal, tty};
 use crate::watch::{Happened, Interest, Loop, Token, children};
 use crate::{Context, Error, Result};
 use core::sync::atomic::Ordering;
@@ -33,25 +43,6 @@ impl Awaited {
     }
 }
 
-/// Where a start stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// The process sets itself up, and asks for what it cannot do.
-    SettingUp,
-    /// The intermediate process has made the container's, and is ending.
-    HandingOver,
-    /// The intermediate process makes the container's, where others may forge its messages.
-    Adopting,
-    /// Those others may have forged each message from here on.
-    Entered,
-    /// It may go on to its exec.
-    Ready,
-    /// It is dead: how it ended comes next.
-    Dying,
-    /// The start has failed: what was made is killed, and its end comes next.
-    Undoing,
-}
-
 /// How a start stands after a step.
 pub enum Step {
     /// More has to happen.
@@ -71,6 +62,8 @@ pub struct Starting<'a> {
     heard: Token,
     /// The row of the process, while its end is waited for; always if the loop collects all.
     row: Option<Token>,
+    /// What is done for it, and what follows.
+    errand: Option<(Errand<'a>, Then)>,
     /// When to look again whether the process offers its listener.
     look: Option<Token>,
     /// Memory for the pid that the intermediate process makes; None once that was read.
@@ -79,6 +72,8 @@ pub struct Starting<'a> {
     report: Option<Report>,
     /// See [`super::prepared::Plan::is_released`].
     is_released: bool,
+    /// See [`Starting::is_in_cgroup_of_caller`].
+    of_caller: Option<Errno>,
     listener: Awaited,
     /// The process that we made: the container's, or the intermediate process.
     first: i32,
@@ -107,6 +102,8 @@ pub struct Made {
     pub report: Option<Report>,
     /// See there.
     pub is_released: bool,
+    /// See there.
+    pub of_caller: Option<Errno>,
 }
 
 /// How often we look whether a process offers its listener and spins, in milliseconds.
@@ -120,7 +117,7 @@ impl<'a> Starting<'a> {
         made: Made,
         events: &mut Loop,
     ) -> Result<Starting<'a>> {
-        let Made { staged, pid, pidfd, born, report, is_released } = made;
+        let Made { staged, pid, pidfd, born, report, is_released, of_caller } = made;
         let heard = match events.add(channel.descriptor(), Interest::READ) {
             Ok(heard) => heard,
             Err(error) => {
@@ -134,10 +131,12 @@ impl<'a> Starting<'a> {
             phase: Phase::SettingUp,
             heard,
             row: None,
+            errand: None,
             look: None,
             born,
             report,
             is_released,
+            of_caller,
             listener: Awaited::of(launch),
             first: pid,
             pid,
@@ -163,8 +162,8 @@ impl<'a> Starting<'a> {
         }
         if let (Awaited::Due, Some(report)) = (&self.listener, &self.report) {
             report.tell_of_death();
-            self.look = Some(events.after(LOOK_MS)?);
         }
+        self.look_later(events)?;
         if staged { Ok(()) } else { self.process_created() }
     }
 
@@ -186,6 +185,11 @@ impl<'a> Starting<'a> {
         }
     }
 
+    /// Returns why the process is in the caller's cgroup, if it is.
+    pub fn is_in_cgroup_of_caller(&self) -> Option<Errno> {
+        self.of_caller
+    }
+
     /// Returns the process of a start that has succeeded; and if the loop collects all children,
     /// the row of the process, or how it has ended already.
     pub fn into_running(self) -> (Running, Option<Token>, Option<Ended>) {
@@ -202,7 +206,7 @@ impl<'a> Starting<'a> {
                 (self.row, self.ended) = (None, Some(ended));
                 self.process_ended(ended, events)
             }
-            _ => return Step::Wait,
+            _ => self.errand_step(happened, events),
         };
         let done = done.unwrap_or_else(|error| self.undo(error, events));
         if !matches!(done, Step::Wait) {
@@ -221,6 +225,7 @@ impl<'a> Starting<'a> {
     fn undo(&mut self, error: Error, events: &mut Loop) -> Step {
         self.phase = Phase::Undoing;
         self.forget(events);
+        self.end_errand(events);
         self.error = Some(error);
         self.kill();
         self.undo_next(events)
@@ -245,11 +250,13 @@ impl<'a> Starting<'a> {
         for pidfd in self.next.iter().map(|(_, pidfd)| pidfd).chain([&self.pidfd]) {
             let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
         }
+        self.errand.iter().for_each(|(errand, _)| errand.kill());
     }
 
     /// Kills what was made, and waits for its end here, where the loop cannot.
     pub fn abandon(&mut self, events: &mut Loop) {
         self.forget(events);
+        self.end_errand(events);
         self.row.take().into_iter().for_each(|token| events.remove(token));
         for (pid, pidfd) in self.next.iter().map(|(pid, pidfd)| (*pid, pidfd)) {
             end(pid, pidfd);
@@ -275,37 +282,7 @@ impl<'a> Starting<'a> {
     fn process_created(&self) -> Result<()> {
         crate::debug!("process {}: cloned", self.pid);
         child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
-        self.launch.host.process_created(self.pid)
-    }
-
-    /// Takes the listener from the process, which may spin for that.
-    fn look(&mut self, events: &mut Loop) -> Result<Step> {
-        self.look = None;
-        if let (Awaited::Due, Some(report)) = (&self.listener, &self.report) {
-            match report.take(self.pidfd.by_ref()) {
-                Some(listener) => {
-                    self.listener = Awaited::Here(listener);
-                    // An intermediate process first makes the process whose pid the listener needs.
-                    if self.phase != Phase::Adopting {
-                        self.hand_on()?;
-                    }
-                    self.report.iter().for_each(Report::go_on);
-                }
-                None => self.look = Some(events.after(LOOK_MS)?),
-            }
-        }
-        Ok(Step::Wait)
-    }
-
-    /// Sends the listener to whoever listens, with the pid that is known by now.
-    fn hand_on(&mut self) -> Result<()> {
-        match core::mem::replace(&mut self.listener, Awaited::Done) {
-            Awaited::Here(listener) => self.launch.host.listener(self.pid, listener.by_ref()),
-            other => {
-                self.listener = other;
-                Ok(())
-            }
-        }
+        self.launch.due.record.map_or(Ok(()), |record| record.process_created(self.pid))
     }
 
     /// What follows from the end of a process.
@@ -319,11 +296,13 @@ impl<'a> Starting<'a> {
                 self.process_created()?;
                 self.channel.go()?;
             }
-            Phase::Adopting => self.adopt(events)?,
+            Phase::Adopting => return self.adopt(events),
             Phase::Dying => return Err(died(ended)),
             Phase::Undoing => return Ok(self.undo_next(events)),
+            // Nobody may be there to take its listener.
+            _ if matches!(self.errand, Some((Errand::Listener(_), _))) => return Err(died(ended)),
             // What it said before comes first.
-            Phase::SettingUp | Phase::Entered | Phase::Ready => {}
+            _ => {}
         }
         Ok(Step::Wait)
     }
@@ -331,7 +310,7 @@ impl<'a> Starting<'a> {
     /// Waits for the end of an intermediate process. What the container's process says comes later.
     fn await_intermediate(&mut self, phase: Phase, events: &mut Loop) -> Result<Step> {
         self.phase = phase;
-        events.change(self.heard, Interest::NONE)?;
+        events.change(self.heard, Interest::PAUSED)?;
         match self.ended {
             Some(ended) => self.process_ended(ended, events),
             None => self.watch_end(events).map(|()| Step::Wait),
@@ -339,7 +318,7 @@ impl<'a> Starting<'a> {
     }
 
     /// Takes over the container's process, which is our child: the intermediate process has ended.
-    fn adopt(&mut self, events: &mut Loop) -> Result<()> {
+    fn adopt(&mut self, events: &mut Loop) -> Result<Step> {
         let pid = self.born.take().map_or(0, |born| born.words()[0].load(Ordering::Acquire)) as i32;
         if pid <= 0 {
             if let Some(error) = self.report.as_ref().and_then(Report::failure) {
@@ -354,101 +333,13 @@ impl<'a> Starting<'a> {
         self.take_over(pid, pidfd, events)?;
         events.change(self.heard, Interest::READ)?;
         self.phase = Phase::Entered;
-        self.launch.host.moved(pid)?;
-        if self.launch.filter.is_some() {
-            // It waits under its filter.
-            attributes::schedule(pid, &self.launch.spec.process)?;
-            self.hand_on()?;
-            self.channel.go()?;
-            if self.is_released {
-                self.phase = Phase::Ready;
-            }
-        }
-        Ok(())
-    }
-
-    /// What each message means in each phase.
-    fn hear(&mut self, events: &mut Loop) -> Result<Step> {
-        if matches!(self.phase, Phase::HandingOver | Phase::Adopting | Phase::Dying) {
-            // Its other end is gone, which an fd always tells.
+        self.launch.due.record.map_or(Ok(()), |record| record.moved(pid))?;
+        if self.launch.filter.is_none() {
             return Ok(Step::Wait);
         }
-        let launch = self.launch;
-        match (self.phase, self.channel.receive()?) {
-            (_, Message::Failed(error)) => return Err(error),
-            (_, Message::Listener(listener)) if matches!(self.listener, Awaited::Due) => {
-                self.listener = Awaited::Here(listener);
-                self.hand_on()?;
-            }
-            (phase, Message::End) => match self.report.as_ref().and_then(Report::failure) {
-                Some(error) => return Err(error),
-                None if phase == Phase::Ready => return Ok(Step::Started),
-                None => {
-                    self.phase = Phase::Dying;
-                    events.remove(self.heard);
-                    match self.ended {
-                        Some(ended) => return Err(died(ended)),
-                        None => self.watch_end(events)?,
-                    }
-                }
-            },
-            (Phase::SettingUp, Message::Clones) => {
-                if launch.enters.is_some() {
-                    child::adjust_oom_score(self.first, &launch.spec.process)?;
-                }
-                self.channel.go()?;
-                return self.await_intermediate(Phase::Adopting, events);
-            }
-            (Phase::SettingUp | Phase::Entered, Message::Ready) => {
-                crate::debug!("process {}: set up, about to exec or to wait", self.pid);
-                if self.phase == Phase::Entered && launch.filter.is_none() {
-                    attributes::schedule(self.pid, &launch.spec.process)?;
-                }
-                self.channel.go()?;
-                self.phase = Phase::Ready;
-                if launch.gate.is_some() {
-                    return Ok(Step::Started);
-                }
-            }
-            (Phase::SettingUp, Message::Terminal(master)) => {
-                // Before the program can write: Go comes later.
-                if launch.shows_terminal {
-                    tty::keep_line_feeds(master.by_ref()).doing("set up the terminal")?;
-                }
-                self.terminal = Some(master);
-            }
-            (Phase::SettingUp, Message::Placed) => {
-                self.process_created()?;
-                self.channel.go()?;
-            }
-            (Phase::SettingUp, Message::Map) => {
-                crate::debug!("process {}: maps its users and groups", self.first);
-                userns::map(self.first, launch.spec.uid_mappings, launch.spec.gid_mappings)?;
-                self.channel.go()?;
-            }
-            (Phase::SettingUp, Message::Born(pid, pidfd)) => {
-                self.next = Some((pid, pidfd));
-                return self.await_intermediate(Phase::HandingOver, events);
-            }
-            (Phase::SettingUp, Message::Hooks) => {
-                crate::debug!("process {}: its mounts are made; hooks of the host", self.pid);
-                launch.host.hooks(self.pid)?;
-                self.channel.go()?;
-            }
-            (Phase::SettingUp, Message::Source(index)) => {
-                let bundle = launch.about.map_or(c".", |(_, state)| state.bundle);
-                let (spec, process) = (launch.spec, self.pidfd.by_ref());
-                mounts::lent::lend(
-                    &Borrower { spec, process, bundle, channel: &self.channel },
-                    index,
-                )?;
-            }
-            (Phase::SettingUp, _) => {
-                return Err(Error::new(format_args!("the container said what is not its turn")));
-            }
-            _ => return Err(forged()),
-        }
-        Ok(Step::Wait)
+        // It waits under its filter.
+        attributes::schedule(pid, &self.launch.spec.process)?;
+        self.hand_on(Then::Adopted, events)
     }
 }
 
@@ -463,25 +354,9 @@ fn end(pid: i32, pidfd: &Fd) {
     children::await_end_of(pid);
 }
 
-/// Hears out a container whose gate was opened, up to its exec.
-pub fn hear_start(channel: &Channel, report: Option<&Report>) -> Result<()> {
-    let mut ready = false;
-    loop {
-        match channel.receive()? {
-            Message::Ready if !ready => {
-                crate::debug!("released, about to exec");
-                channel.go()?;
-                ready = true;
-            }
-            Message::Failed(error) => return Err(error),
-            Message::End if ready => return report.and_then(Report::failure).map_or(Ok(()), Err),
-            _ => {
-                return Err(Error::new(format_args!(
-                    "the container's process died before its exec"
-                )));
-            }
-        }
-    }
+#[cold]
+fn died_before_exec() -> Error {
+    Error::new(format_args!("the container's process died before its exec"))
 }
 
 fn died(ended: Ended) -> Error {
@@ -489,3 +364,6 @@ fn died(ended: Ended) -> Error {
     let hint = if ended == 128 + signal::SIGKILL as u32 { " (too little memory?)" } else { "" };
     Error::new(format_args!("the container's process died before its exec, status {ended}{hint}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,19 +11,23 @@
 //!
 //! The helpers are made first: inside the namespace a program of root's has no set-user-ID.
 
+mod mapping;
+
+pub use mapping::Mapping;
+
 use super::execute;
-use crate::io::lossy::{Lossy, LossyC};
+use crate::io::lossy::LossyC;
 use crate::io::passwd::{End, Field, Table};
 use crate::io::path::PathBuf;
 use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::limits::SUBID_RANGES_MAX;
 use crate::spec::IdMapping;
 use crate::sys::fd::{self, CWD, Fd};
-use crate::sys::process::{self, Ended, StringVector, Whom};
+use crate::sys::process::{self, Ended, StringVector};
 use crate::sys::{self, Errno, clone, fs};
+use crate::watch::children;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
-use core::fmt::Write;
 
 /// The caller's own id, and ranges.
 const MAPPINGS: usize = 1 + SUBID_RANGES_MAX;
@@ -134,11 +138,8 @@ fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
     }
     for n in 0..2 {
         // newuidmap and newgidmap say themselves why not.
-        let mapped = helpers[n].as_ref().is_some_and(|helper| {
-            matches!(
-                process::wait(Whom::Pidfd(helper.by_ref()), true),
-                Ok(Some((_, Ended::Exited(0))))
-            )
+        let mapped = helpers[n].as_ref().is_some_and(|(_, helper)| {
+            matches!(children::await_end(helper.by_ref()), Ok(Some(Ended::Exited(0))))
         });
         if unshared.is_ok() && !mapped {
             ids[n].truncate(1);
@@ -249,14 +250,14 @@ struct StartSocket {
     go: Option<Fd>,
 }
 
-/// A process that becomes newuidmap or newgidmap for `pid`, when the gate opens where there is one;
-/// none where the user has no ranges, or no such program is there.
+/// Makes a process that becomes newuidmap or newgidmap for `pid`, once the gate opens if there is
+/// one. Returns its pid and pidfd; None if the user has no ranges, or there is no such program.
 fn start_helper(
     map: &Map,
     mappings: &[IdMapping],
     pid: i32,
     gate: Option<&mut StartSocket>,
-) -> Result<Option<Fd>> {
+) -> Result<Option<(i32, Fd)>> {
     let mut program = PathBuf::new();
     let path = process::variable(b"PATH").unwrap_or_default().to_bytes();
     if is_alone(mappings) || !execute::search(path, map.program, &mut program) {
@@ -288,12 +289,12 @@ fn fork(
     program: &CStr,
     words: PackedStrings<'_>,
     gate: Option<&mut StartSocket>,
-) -> sys::Result<Fd> {
+) -> sys::Result<(i32, Fd)> {
     let (mut arguments, mut environment) = ([0; WORDS + 1], [0]);
     let arguments = StringVector::new(&mut arguments, words.iter())?;
     let environment = StringVector::new(&mut environment, PackedStrings::default().iter())?;
     match clone::fork(0, None)? {
-        clone::Side::Parent(_, process) => Ok(process),
+        clone::Side::Parent(pid, process) => Ok((pid, process)),
         clone::Side::Child => {
             let may_go = gate.is_none_or(|gate| {
                 // Or we would wait for our own end.
@@ -307,45 +308,3 @@ fn fork(
         }
     }
 }
-
-/// Gives the new user namespace of `pid`, a child that waits for it, its ids: by ourselves where we
-/// may, else by newuidmap and newgidmap.
-pub fn map(pid: i32, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()> {
-    for (map, mappings) in MAPS.iter().zip([uids, gids]) {
-        // The names are those of this process, with the pid in place of `self`.
-        let file = &map.file.to_bytes()[b"/proc/self/".len()..];
-        map_one(map, file, mappings, pid).context("map ids", &Lossy(file))?;
-    }
-    Ok(())
-}
-
-fn map_one(map: &Map, file: &[u8], mappings: &[IdMapping], pid: i32) -> Result<()> {
-    let mut text = heapless::String::<MAP_BYTES>::new();
-    for IdMapping { container, host, size } in mappings {
-        let line = format_args!("{container} {host} {size}\n");
-        text.write_fmt(line)
-            .map_err(|_| Error::new(format_args!("more than {MAP_BYTES} bytes")))?;
-    }
-    let mut path = PathBuf::new();
-    path.set(format_args!("/proc/{pid}/{}", Lossy(file))).doing("name")?;
-    match write_file(path.as_c_str(), text.as_bytes()) {
-        Err(Errno::EPERM) => {}
-        written => return written.doing("write"),
-    }
-    if let Some(helper) = start_helper(map, mappings, pid, None)? {
-        return match process::wait(Whom::Pidfd(helper.by_ref()), true).doing("wait for a helper")? {
-            Some((_, Ended::Exited(0))) => Ok(()),
-            // It has said why itself.
-            _ => Err(Error::new(format_args!("{} failed", Lossy(map.program)))),
-        };
-    }
-    if map.before.is_some() {
-        let mut setgroups = PathBuf::new();
-        setgroups.set(format_args!("/proc/{pid}/setgroups")).doing("name")?;
-        write_file(setgroups.as_c_str(), b"deny").doing("deny setgroups")?;
-    }
-    write_file(path.as_c_str(), text.as_bytes()).doing("write")
-}
-
-/// Lines of 33 bytes, of which the kernel takes 340, in a page.
-const MAP_BYTES: usize = 4095;

@@ -3,18 +3,18 @@
 use super::notify::{Listeners, Notify};
 use super::state_root::StateRoot;
 use super::{Attach, EngineMemory, Notice, Notices, foreground, hold_signals, service_manager};
-use crate::cgroup::{Instead, Joined};
+use crate::cgroup::Joined;
 use crate::container::hooks::HookContext;
-use crate::container::launch::{self, Host, Launch};
+use crate::container::launch::{self, Launch};
 use crate::container::state::{Id, Status};
-use crate::container::{ContainerMemory, Running, attributes, intermediate, seccomp};
+use crate::container::{ContainerMemory, Due, Running, attributes, intermediate, seccomp};
 use crate::io::document;
 use crate::io::lossy::LossyC;
 use crate::io::strings::StringBlock;
 use crate::limits::GROUPS_MAX;
 use crate::spec::{self, Capabilities, Process, Spec, SpecMemory, User, capability};
-use crate::sys::Errno;
-use crate::sys::fd::FdRef;
+use crate::sys::signal::SignalSet;
+use crate::watch::Loop;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -137,13 +137,20 @@ fn execute(
         shows_terminal: attach == Attach::Yes,
         about: None,
         filter,
-        host: &AtContainer { context, group: &group, notices },
+        due: Due { container: Some(context), cgroup: Some(&group), ..Due::NOTHING },
     };
     if attach == Attach::Yes {
         // A signal before this ends us: nothing has been made yet.
         hold_signals()?;
     }
-    let running = launch::launch(&launch, pointers).map_err(|error| group.explain(error))?;
+    let mut events = Loop::new(SignalSet::NONE)?;
+    let started = launch::begin(&launch, &launch, &mut events, pointers).and_then(|starting| {
+        if let Some(errno) = starting.is_in_cgroup_of_caller() {
+            notices(&Notice::CgroupOfCaller(errno));
+        }
+        starting.finish(&mut events)
+    });
+    let running = started.map_err(|error| group.explain(error))?;
     crate::debug!("container {id}: process {} is executed", running.pid);
     if let Err(error) = notify.send(&running) {
         running.kill();
@@ -221,37 +228,4 @@ fn changed<'s, 'm: 's>(
 #[cold]
 pub fn too_many_groups() -> Error {
     Error::new(format_args!("more than {GROUPS_MAX} groups"))
-}
-
-/// The container that the process joins.
-struct AtContainer<'a> {
-    context: HookContext<'a>,
-    group: &'a Joined<'a>,
-    notices: Notices<'a>,
-}
-
-impl Host for AtContainer<'_> {
-    fn process_created(&self, pid: i32) -> Result<()> {
-        self.context.process_created(pid)
-    }
-
-    fn hooks(&self, pid: i32) -> Result<()> {
-        self.context.hooks(pid)
-    }
-
-    fn listener(&self, pid: i32, listener: FdRef<'_>) -> Result<()> {
-        self.context.listener(pid, listener)
-    }
-
-    fn has_hooks(&self) -> bool {
-        self.context.has_hooks()
-    }
-
-    fn other_cgroup(&self, errno: Errno) -> Result<Instead> {
-        let instead = self.group.instead(errno)?;
-        if matches!(instead, Instead::OfCaller) {
-            (self.notices)(&Notice::CgroupOfCaller(errno));
-        }
-        Ok(instead)
-    }
 }

@@ -7,8 +7,9 @@ use crate::io::text;
 use crate::limits::PROCESS_STRINGS_MAX;
 use crate::spec;
 use crate::sys::fd::{self, Fd};
-use crate::sys::process::{self, Ended, StringVector, Whom};
+use crate::sys::process::{self, Ended, StringVector};
 use crate::sys::{clone, fs};
+use crate::watch::children;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -80,9 +81,9 @@ pub fn describe<'a>(
         buffer.copy_within(whole..end, 0);
         kept = end - whole;
     }
-    match process::wait(Whom::Pidfd(ps.by_ref()), true).doing("wait for ps")? {
-        Some((_, Ended::Exited(0))) => Ok(()),
-        Some((_, Ended::Exited(127))) => {
+    match children::await_end(ps.by_ref()).doing("wait for ps")? {
+        Some(Ended::Exited(0)) => Ok(()),
+        Some(Ended::Exited(127)) => {
             Err(Error::new(format_args!("ps: executable file not found in $PATH")))
         }
         _ => Err(Error::new(format_args!("ps failed"))),

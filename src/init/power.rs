@@ -5,9 +5,10 @@ use crate::error::STATUS_FAILED;
 use crate::sys::clone::{self, Side};
 use crate::sys::fd::CWD;
 use crate::sys::fs::{self, O_RDONLY};
-use crate::sys::process::{self, Whom};
+use crate::sys::process;
 use crate::sys::system::{self, Power};
 use crate::sys::{event, signal};
+use crate::watch::children;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,7 +50,7 @@ fn attempt(what: Power) {
 }
 
 fn reap() {
-    while let Ok(Some(_)) = process::wait(Whom::Any, false) {}
+    while children::ended().is_some() {}
 }
 
 static CAN_POWER_OFF: AtomicBool = AtomicBool::new(false);

@@ -1,22 +1,33 @@
 //! Ends what is left when the machine goes off.
 
-use crate::sys::process::{self, Whom};
-use crate::sys::{Errno, event, signal};
+use crate::Result;
+use crate::sys::process;
+use crate::sys::signal::{self, SIGCHLD, SignalSet};
+use crate::watch::{Happened, Loop, children};
 
-/// Kills every process but this one, and waits until all are gone, up to a deadline: one that hangs
-/// in the kernel must not keep the machine from going off.
+/// How long killed processes may take, in milliseconds: one that hangs in the kernel must not keep
+/// the machine from going off.
+const PATIENCE_MS: u64 = 2000;
+
+/// Kills every process but this one, and waits until all are gone.
 pub fn kill_all() {
-    const TURN_MS: i32 = 5;
-    const TURNS: u32 = 400;
     let _ = process::kill(-1, signal::SIGKILL);
-    for _ in 0..TURNS {
-        match process::wait(Whom::Any, false) {
-            Ok(Some(_)) => continue,
-            Err(Errno::ECHILD) => return,
-            _ => {
-                let _ = event::wait_ms(TURN_MS);
+    if !are_gone_in_time().unwrap_or(false) {
+        crate::warning!("some processes cannot be killed");
+    }
+}
+
+fn are_gone_in_time() -> Result<bool> {
+    // It collects all children: SIGCHLD is blocked since the boot.
+    let mut events = Loop::new(SignalSet::NONE.with(SIGCHLD))?;
+    events.after(PATIENCE_MS)?;
+    while !children::are_gone() {
+        events.wait(None)?;
+        while let Some(happened) = events.take()? {
+            if let Happened::Due(_) = happened {
+                return Ok(children::are_gone());
             }
         }
     }
-    crate::warning!("some processes cannot be killed");
+    Ok(true)
 }

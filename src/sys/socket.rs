@@ -45,6 +45,11 @@ fn header(vector: &[usize; 2], control: Option<&mut Control>) -> Header {
 /// sendmsg(2) of `bytes`, and of `fd` where there is one. A peer that is gone is EPIPE, never a
 /// signal.
 pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()> {
+    send_some(socket, bytes, fd).map(drop)
+}
+
+/// The same. Returns how many bytes the socket took; `fd` goes with the first of them.
+pub fn send_some(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<usize> {
     let vector = [bytes.as_ptr() as usize, bytes.len()];
     let mut control = fd.map(|fd| Control {
         length: CONTROL_LENGTH,
@@ -55,7 +60,7 @@ pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()
     });
     let message = header(&vector, control.as_mut());
     // SAFETY: `message` is a `struct msghdr` whose one vector and control buffer outlive the call.
-    unsafe { command!(libc::SYS_sendmsg, socket.raw(), &raw const message, libc::MSG_NOSIGNAL) }
+    unsafe { syscall!(libc::SYS_sendmsg, socket.raw(), &raw const message, libc::MSG_NOSIGNAL) }
 }
 
 /// sendto(2) with `MSG_DONTWAIT`: sends some of `bytes`; EAGAIN if there is no room now.

@@ -34,6 +34,8 @@ pub struct Interest(u32);
 impl Interest {
     /// Nothing but the end: errors and hang-ups are always told.
     pub const NONE: Interest = Interest(0);
+    /// Nothing; its end is told once, and not at each turn.
+    pub const PAUSED: Interest = Interest(EPOLLET as u32);
     /// It can be read.
     pub const READ: Interest = Interest(EPOLLIN as u32);
     /// It can be written.
@@ -42,6 +44,11 @@ impl Interest {
     pub const CHANGE: Interest = Interest(EPOLLPRI as u32);
     /// Both directions, told once at each change: the caller then reads and writes all it can.
     pub const EDGES: Interest = Interest((EPOLLIN | EPOLLOUT | EPOLLET) as u32);
+
+    /// Returns whether it waits for more than the end.
+    fn is_of_more(self) -> bool {
+        self.0 & (EPOLLIN | EPOLLOUT | EPOLLPRI) as u32 != 0
+    }
 
     /// Returns whether one of `others` is in it.
     pub fn has(self, others: Interest) -> bool {
@@ -188,6 +195,11 @@ impl Loop {
         Ok(())
     }
 
+    /// Returns whether the row of this token is there.
+    pub fn has(&self, token: Token) -> bool {
+        self.row_of(token).is_some()
+    }
+
     /// Ends a row. What has happened to it and was not told is forgotten.
     pub fn remove(&mut self, token: Token) {
         match self.row_of(token) {
@@ -226,7 +238,7 @@ impl Loop {
                     sooner(due_us.saturating_sub(time::monotonic_us()));
                     has_own = true;
                 }
-                Row::File { always: true, interest, .. } if *interest != Interest::NONE => {
+                Row::File { always: true, interest, .. } if interest.is_of_more() => {
                     sooner(0);
                     has_own = true;
                 }
@@ -279,7 +291,7 @@ impl Loop {
                     self.remove(token);
                     return Ok(Some(Happened::Due(token)));
                 }
-                Row::File { number, always: true, interest } if interest != Interest::NONE => {
+                Row::File { number, always: true, interest } if interest.is_of_more() => {
                     if interest == Interest::EDGES {
                         let interest = Interest::NONE;
                         self.rows[row] = Row::File { number, always: true, interest };

@@ -2,8 +2,10 @@
 
 use super::super::state::Process;
 use super::*;
-use crate::sys::Errno;
-use crate::sys::fd::CWD;
+use crate::limits::HOOK_STRINGS_MAX;
+use crate::spec;
+use crate::sys::fd::{self, CWD};
+use crate::sys::{Errno, process, signal};
 use std::time::{Duration, Instant};
 
 /// A directory, removed at the end.

@@ -9,8 +9,9 @@ use crate::spec::options::{Options, flag};
 use crate::spec::{IdMapping, Mount, Spec};
 use crate::sys::clone::{self, CLONE_NEWUSER, Side};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
-use crate::sys::process::{self, Whom};
+use crate::sys::process;
 use crate::sys::{fs, signal};
+use crate::watch::children;
 use core::fmt::Write;
 
 /// Where a mapping comes from.
@@ -92,7 +93,7 @@ fn make(users: &[IdMapping], groups: &[IdMapping]) -> Result<Fd> {
                 write_map(pid, "uid_map", users).and_then(|()| write_map(pid, "gid_map", groups));
             let namespace = mapped.and_then(|()| open_file(pid, "ns/user", fs::O_RDONLY));
             let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
-            let _ = process::wait(Whom::Pidfd(pidfd.by_ref()), true);
+            let _ = children::await_end(pidfd.by_ref());
             namespace
         }
     }

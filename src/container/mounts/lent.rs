@@ -5,7 +5,7 @@
 //! ```text
 //!  child                           parent                  helper
 //!  Source, the mount's number ---> forks ----------------> opens the source in the caller's namespace
-//!    |                             waits for it            joins the child's mount namespace, opens it there
+//!    |                             goes on at its end      joins the child's mount namespace, opens it there
 //!    |                                                     maps owners
 //!    |  <--- Lent + the tree, or Failed ------------------ exits
 //! ```
@@ -22,8 +22,10 @@ use crate::spec::{Mount, Spec, TAKES_CONFIGS};
 use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWUSER, Side};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::mount::{self, MS_SHARED, MS_SLAVE};
-use crate::sys::process::{self, Whom};
+use crate::sys::process::{self, Ended};
 use crate::sys::{Errno, fs, signal};
+use crate::watch::Loop;
+use crate::watch::children::Helper;
 use core::ffi::CStr;
 
 /// The child that asks.
@@ -37,9 +39,9 @@ pub struct Borrower<'a> {
     pub channel: &'a Channel,
 }
 
-/// Parent: sends the child the source of the mount of this number. The current directory is the
-/// bundle.
-pub fn lend(borrower: &Borrower<'_>, index: usize) -> Result<()> {
+/// Parent: makes a process that sends the child the source of the mount of this number. The current
+/// directory is the bundle.
+pub fn lend(borrower: &Borrower<'_>, index: usize, events: &mut Loop) -> Result<Helper> {
     let Some(one) = borrower.spec.mounts.get(index) else {
         return Err(Error::new(format_args!("the container asked for a mount that there is not")));
     };
@@ -55,16 +57,15 @@ pub fn lend(borrower: &Borrower<'_>, index: usize) -> Result<()> {
             };
             process::exit(told.is_err().into())
         }
-        Side::Parent(_, pidfd) => {
-            let ended =
-                process::wait(Whom::Pidfd(pidfd.by_ref()), true).doing("wait for a helper")?;
-            match ended.is_some_and(|(_, ended)| ended.status() == 0) {
-                true => Ok(()),
-                false => {
-                    Err(Error::new(format_args!("the process that opens a mount's source died")))
-                }
-            }
-        }
+        Side::Parent(pid, pidfd) => Helper::watch(pid, pidfd, events),
+    }
+}
+
+/// Returns what the end of that process means.
+pub fn verdict(ended: Ended) -> Result<()> {
+    match ended {
+        Ended::Exited(0) => Ok(()),
+        _ => Err(Error::new(format_args!("the process that opens a mount's source died"))),
     }
 }
 

@@ -37,7 +37,7 @@ use crate::sys::seccomp;
 use crate::{Context, Result};
 
 pub use confine::confine;
-pub use listener::send_listener;
+pub use listener::Sending;
 pub use profile::{compile, compile_default};
 pub use program::Program;
 
@@ -70,7 +70,7 @@ impl<'p> Filter<'p> {
         self.flags
     }
 
-    /// Loading it gives a listener, which somebody waits for: [`send_listener`].
+    /// Loading it gives a listener, which somebody waits for: [`Sending`].
     pub fn notifies(&self) -> bool {
         self.flags & seccomp::FLAG_NEW_LISTENER != 0
     }

@@ -6,21 +6,18 @@ mod bpf;
 
 use super::*;
 use crate::codec::json;
-use crate::container::hooks::HookContext;
-use crate::container::state::{Id, Process, State, Status};
 use crate::limits::SPEC_LISTS_BYTES;
 use crate::spec;
 use crate::sys::arena::Word;
-use crate::sys::{process, socket as sys_socket};
+use crate::sys::process;
 use bpf::{I386, X32, X86_64};
-use std::os::fd::AsRawFd;
 
 const ALLOW: u32 = 0x7fff_0000;
 const EPERM: u32 = 0x0005_0001;
 const ENOSYS: u32 = 0x0005_0000 | 38;
 const KILL: u32 = 0;
 
-fn with<T>(profile: &str, see: impl FnOnce(crate::Result<Filter<'_>>) -> T) -> T {
+pub(super) fn with<T>(profile: &str, see: impl FnOnce(crate::Result<Filter<'_>>) -> T) -> T {
     let mut document = profile.as_bytes().to_vec();
     let value = json::check(&mut document).expect("JSON");
     let text = vec![0; 4 * profile.len() + 64].leak();
@@ -253,59 +250,4 @@ fn a_thread_under_a_filter() {
     });
     assert_eq!(errnos.join().unwrap(), (Some(99), Some(98), true));
     assert_eq!(std::fs::create_dir("/proc/nowhere/at/all").unwrap_err().raw_os_error(), Some(2));
-}
-
-#[test]
-fn who_listens_gets_the_listener_and_one_state() {
-    let path = std::env::temp_dir().join(format!("ocinit-listener-{}", std::process::id()));
-    let _ = std::fs::remove_file(&path);
-    let server = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let long = "m".repeat(10_000);
-    let profile = format!(
-        r#"{{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"{}","listenerMetadata":"{long}","syscalls":[{{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}}]}}"#,
-        path.display()
-    );
-    let client = std::thread::spawn(move || {
-        process::no_new_privileges().unwrap();
-        let linux = format!(r#"{{"seccomp":{profile}}}"#);
-        let spec = spec::leaked_linux(&linux, r#","annotations":{"a":"b"}"#).unwrap();
-        let listener =
-            with(&profile, |filter| filter.unwrap().load()).unwrap().expect("a listener");
-        let state = State {
-            version: c"1.2.0",
-            process: Process { pid: 7, started: 1 },
-            bundle: c"/b",
-            ..State::UNKNOWN
-        };
-        let id = Id::check(c"c").unwrap();
-        let container = HookContext { spec: &spec, id, state, status: Status::Creating };
-        send_listener(&spec.seccomp.unwrap(), listener.by_ref(), 8, &container)
-    });
-    let (stream, _) = server.accept().unwrap();
-    // SAFETY: `stream` stays open to the end of this test.
-    let accepted = unsafe { crate::sys::fd::FdRef::from_raw(stream.as_raw_fd()) };
-    let (mut text, mut buffer, mut descriptors) = (Vec::new(), [0; 3000], Vec::new());
-    while let (count @ 1.., fd) = sys_socket::receive(accepted, &mut buffer).unwrap() {
-        descriptors.extend(fd.map(|fd| (text.len(), fd)));
-        text.extend_from_slice(&buffer[..count]);
-    }
-    client.join().unwrap().unwrap();
-    let [(0, listener)] = &descriptors[..] else { panic!("{} descriptors", descriptors.len()) };
-    let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.raw())).unwrap();
-    assert!(link.to_str().unwrap().contains("seccomp"), "{link:?}");
-    let state = json::check(&mut text).unwrap();
-    let wanted = format!(
-        r#"{{"ociVersion":"1.2.0","fds":["seccompFd"],"pid":8,"metadata":"{long}","state":{{"ociVersion":"1.2.0","id":"c","pid":7,"status":"creating","bundle":"/b","annotations":{{"a":"b"}}}}}}"#
-    );
-    assert_eq!(state.as_json(), wanted);
-    // Nobody there is an error.
-    drop(server);
-    std::fs::remove_file(&path).unwrap();
-    let nowhere = r#"{"seccomp":{"defaultAction":"SCMP_ACT_LOG","listenerPath":"/proc/nowhere"}}"#;
-    let spec = spec::leaked_linux(nowhere, "").unwrap();
-    let id = Id::check(c"c").unwrap();
-    let nobody = HookContext { spec: &spec, id, state: State::UNKNOWN, status: Status::Creating };
-    let profile = spec.seccomp.unwrap();
-    let error = send_listener(&profile, crate::sys::fd::STDIN, 1, &nobody).unwrap_err();
-    assert_eq!(error.to_string(), "connect to /proc/nowhere: no such file or directory");
 }

@@ -1,0 +1,154 @@
+//! What each message of a new process means in each phase of its start. This is the one place that
+//! decides it.
+
+use super::super::handshake::Message;
+use super::{died_before_exec, forged};
+use crate::sys::fd::Fd;
+use crate::{Error, Result};
+
+/// Where a start stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// The process sets itself up, and asks for what it cannot do.
+    SettingUp,
+    /// The intermediate process has made the container's, and is ending.
+    HandingOver,
+    /// The intermediate process makes the container's, where others may forge its messages.
+    Adopting,
+    /// Those others may have forged each message from here on.
+    Entered,
+    /// It may go on to its exec.
+    Ready,
+    /// A created container was released: a later command hears it.
+    Released,
+    /// The same, and it may go on to its exec.
+    Executing,
+    /// It is dead: how it ended comes next.
+    Dying,
+    /// The start has failed: what was made is killed, and its end comes next.
+    Undoing,
+}
+
+impl Phase {
+    /// Returns whether messages are heard. If not, only the other end's closing can be told.
+    pub fn hears(self) -> bool {
+        !matches!(self, Phase::HandingOver | Phase::Adopting | Phase::Dying | Phase::Undoing)
+    }
+}
+
+/// What is done.
+pub enum Action {
+    /// The start has failed.
+    Fail(Error),
+    /// Whoever listens gets this.
+    Listener(Fd),
+    /// The program was executed, if no report says otherwise.
+    Executed,
+    /// The process has died, as its report or its status says.
+    Died,
+    /// The intermediate process may make the container's, and end.
+    Adopt,
+    /// It may execute, or wait at its gate.
+    Execute,
+    /// The caller has the terminal.
+    Terminal(Fd),
+    /// The intermediate process counts as the container's for now.
+    Place,
+    /// Its ids are mapped.
+    Map,
+    /// The intermediate process ends, and this is the container's.
+    HandOver(i32, Fd),
+    /// The hooks of the host run.
+    Hooks,
+    /// The source of the mount of this number is opened for it.
+    Lend(usize),
+}
+
+/// Returns what is done. `listener_is_due`: the filter has a listener that was not offered yet.
+pub fn action(phase: Phase, message: Message, listener_is_due: bool) -> Result<Action> {
+    use Phase::{Entered, Executing, Ready, Released, SettingUp};
+    Ok(match (phase, message) {
+        (_, Message::Failed(error)) => Action::Fail(error),
+        (Ready | Executing, Message::End) => Action::Executed,
+        (Released, Message::Ready) => Action::Execute,
+        (Released | Executing, _) => return Err(died_before_exec()),
+        (_, Message::Listener(listener)) if listener_is_due => Action::Listener(listener),
+        (_, Message::End) => Action::Died,
+        (SettingUp | Entered, Message::Ready) => Action::Execute,
+        (SettingUp, Message::Clones) => Action::Adopt,
+        (SettingUp, Message::Terminal(master)) => Action::Terminal(master),
+        (SettingUp, Message::Placed) => Action::Place,
+        (SettingUp, Message::Map) => Action::Map,
+        (SettingUp, Message::Born(pid, pidfd)) => Action::HandOver(pid, pidfd),
+        (SettingUp, Message::Hooks) => Action::Hooks,
+        (SettingUp, Message::Source(index)) => Action::Lend(index),
+        (SettingUp, _) => {
+            return Err(Error::new(format_args!("the container said what is not its turn")));
+        }
+        _ => return Err(forged()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::fd;
+
+    fn file() -> Fd {
+        fd::pipe().unwrap().0
+    }
+
+    /// All messages, in one order.
+    fn all() -> Vec<Message> {
+        vec![
+            Message::Terminal(file()),
+            Message::Map,
+            Message::Born(7, file()),
+            Message::Placed,
+            Message::Clones,
+            Message::Source(3),
+            Message::Lent(file()),
+            Message::Hooks,
+            Message::Listener(file()),
+            Message::Ready,
+            Message::Failed(Error::new(format_args!("x"))),
+            Message::End,
+        ]
+    }
+
+    /// A letter for what is done: `-` is an error.
+    fn row(phase: Phase, listener_is_due: bool) -> String {
+        let letter = |message| match action(phase, message, listener_is_due) {
+            Err(_) => '-',
+            Ok(Action::Fail(_)) => 'F',
+            Ok(Action::Listener(_)) => 'L',
+            Ok(Action::Executed) => 'X',
+            Ok(Action::Died) => 'D',
+            Ok(Action::Adopt) => 'A',
+            Ok(Action::Execute) => 'E',
+            Ok(Action::Terminal(_)) => 'T',
+            Ok(Action::Place) => 'P',
+            Ok(Action::Map) => 'M',
+            Ok(Action::HandOver(7, _)) => 'B',
+            Ok(Action::HandOver(..)) => '?',
+            Ok(Action::Hooks) => 'H',
+            Ok(Action::Lend(_)) => 'S',
+        };
+        all().into_iter().map(letter).collect()
+    }
+
+    #[test]
+    fn each_message_has_one_meaning_in_each_phase() {
+        for (phase, expected, with_listener) in [
+            (Phase::SettingUp, "TMBPAS-H-EFD", "TMBPAS-HLEFD"),
+            // Others may have forged these: nothing is done for them.
+            (Phase::Entered, "---------EFD", "--------LEFD"),
+            (Phase::Ready, "----------FX", "--------L-FX"),
+            (Phase::Released, "---------EF-", "---------EF-"),
+            (Phase::Executing, "----------FX", "----------FX"),
+        ] {
+            assert_eq!(row(phase, false), expected, "{phase:?}");
+            assert_eq!(row(phase, true), with_listener, "{phase:?}");
+        }
+    }
+}
