@@ -6,17 +6,16 @@ use super::notices::warn;
 use super::options::Format;
 use super::print::to_stdout;
 use super::{container, options};
+use crate::Result;
 use crate::codec::json::Writer;
 use crate::container::state::{Rfc3339, Root};
 use crate::engine::EngineMemory;
 use crate::engine::list::{each, owner};
 use crate::engine::state_root::StateRoot;
 use crate::io::lossy::{Lossy, LossyC};
-use crate::io::output::{Output, Sink};
-use crate::limits::TABLE_BYTES;
-use crate::sys::vm::MappedVec;
-use crate::{Context, Error, Result};
-use core::fmt::{self, Display, Write};
+use crate::io::output::Output;
+use crate::io::table::Table;
+use core::fmt::Write;
 
 pub(super) const COMMAND: Command = Command {
     name: "list",
@@ -35,12 +34,6 @@ pub(super) const COMMAND: Command = Command {
     ],
     run: Run::Container(run),
 };
-
-const COLUMNS: usize = 6;
-/// As Go's tabwriter has it where runc uses it: no column is narrower, and so much stands between
-/// two.
-const WIDTH_LEAST: usize = 12;
-const PADDING: usize = 3;
 
 struct List<'a> {
     root: StateRoot<'a>,
@@ -74,8 +67,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
 
 fn as_table(root: &Root, output: &mut Output<'_>, memory: &mut EngineMemory) -> Result<()> {
     let owner = owner()?;
-    let mut table = Table::new();
-    table.line([&"ID", &"PID", &"STATUS", &"BUNDLE", &"CREATED", &"OWNER"])?;
+    let mut table = Table::new([&"ID", &"PID", &"STATUS", &"BUNDLE", &"CREATED", &"OWNER"])?;
     each(root, &mut memory.container.state, &warn, &mut |directory, state| {
         let status = directory.status(state);
         table.line([
@@ -110,59 +102,4 @@ fn as_json(root: &Root, output: &mut Output<'_>, memory: &mut EngineMemory) -> R
         json.end()
     }
     Ok(())
-}
-
-/// Lines of a table, kept until it is known how wide each column is.
-struct Table {
-    /// Each cell with a NUL behind it, which no cell holds.
-    cells: MappedVec<u8>,
-    widths: [usize; COLUMNS],
-}
-
-impl Table {
-    fn new() -> Table {
-        Table { cells: MappedVec::new(TABLE_BYTES), widths: [WIDTH_LEAST; COLUMNS] }
-    }
-
-    fn line(&mut self, cells: [&dyn Display; COLUMNS]) -> Result<()> {
-        for (cell, width) in cells.iter().zip(&mut self.widths) {
-            let mut counted = Counted { cells: &mut self.cells, count: 0 };
-            write!(counted, "{cell}").map_err(|_| {
-                Error::new(format_args!("more than {TABLE_BYTES} bytes of a table"))
-            })?;
-            *width = (*width).max(counted.count + PADDING);
-            self.cells.push(0).doing("keep a table")?;
-        }
-        Ok(())
-    }
-
-    fn write(&self, output: &mut Output<'_>) {
-        let columns = self.widths.iter().enumerate().cycle();
-        for (cell, (n, width)) in self.cells.split(|byte| *byte == 0).zip(columns) {
-            if n == 0 && cell.is_empty() {
-                // The text behind the last NUL.
-                return;
-            }
-            output.put(cell);
-            // Counts characters: bytes that continue one are left out.
-            let count = cell.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-            match n + 1 < COLUMNS {
-                true => (count..*width).for_each(|_| output.put(b" ")),
-                false => output.put(b"\n"),
-            }
-        }
-    }
-}
-
-/// Appends a cell's text, and counts its characters.
-struct Counted<'t> {
-    cells: &'t mut MappedVec<u8>,
-    count: usize,
-}
-
-impl Write for Counted<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.count += text.chars().count();
-        self.cells.extend(text.as_bytes()).map_err(|_| fmt::Error)
-    }
 }

@@ -25,6 +25,7 @@ mod reaper;
 mod report;
 mod rootfs_place;
 mod run;
+mod sources;
 mod superblock;
 #[cfg(test)]
 mod superblock_tests;
@@ -35,8 +36,9 @@ mod sysfs;
 pub use {
     control::host_says,
     modules::module_lines,
-    options::{OptionSources, Options},
+    options::Options,
     pressure::number_of as count_of,
+    sources::OptionSources,
     superblock::{Superblock, probe},
 };
 
@@ -53,9 +55,11 @@ use crate::watch::pump::Buffer;
 use crate::{Context, Error, Result};
 use control::Control;
 #[cfg(not(fuzzing))]
-use options::{OptionSources, Options};
+use options::Options;
 use report::Report;
 use rootfs_place::Budget;
+#[cfg(not(fuzzing))]
+use sources::OptionSources;
 use supervise::Outcome;
 
 /// What PID 1 itself borrows.

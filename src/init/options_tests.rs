@@ -1,6 +1,7 @@
 //! What the command line and `/ocinit.conf` may say, and what is refused.
 
-use super::options::{DiskSelector, OptionSources, Options, documented};
+use super::options::{DiskSelector, Options, documented};
+use super::sources::OptionSources;
 use crate::io::units::Share;
 use crate::pages::{hold, hold_table, roff};
 use crate::spec::settings::Filter;

@@ -2,8 +2,9 @@
 //! after it.
 
 use super::control::Control;
-use super::options::{OptionSources, Options};
+use super::options::Options;
 use super::report::Report;
+use super::sources::OptionSources;
 use super::supervise::{self, Outcome, Streams, Supervisor};
 use super::{early, pressure, rootfs_place, sysfs};
 use crate::cgroup::MachineGroup;

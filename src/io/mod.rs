@@ -10,6 +10,7 @@ pub mod passwd;
 pub mod path;
 pub mod section;
 pub mod strings;
+pub mod table;
 pub mod text;
 pub mod unique;
 pub mod units;

@@ -13,20 +13,23 @@
 //! digest; if there is no step either, it sleeps (futex). Hashes bound to a thread took a tenth
 //! longer. Spinning and a third thread gained nothing.
 
+mod shared;
+
 use super::Layer;
 use crate::codec::compression::Compression;
 use crate::codec::digest::Hasher;
 use crate::codec::gzip::{Decoder, Window};
 use crate::codec::zstd;
 use crate::io::Source;
-use crate::limits::{HASH_STEP_BYTES, INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
+use crate::limits::{INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
 use crate::sync::TryLock;
 use crate::sys::ring::{Reader, Ring, Writer};
 use crate::sys::thread::{self, Stack};
 use crate::sys::vm::Mapping;
 use crate::{Context, Error, Result};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use core::sync::atomic::{AtomicBool, Ordering};
+use shared::{Event, Hashing, Shared, finish};
 
 /// The writer waits for this much free space, so that the threads do not wake each other for every
 /// file.
@@ -133,8 +136,8 @@ fn stream(
         .map(|digest| Hasher::new(digest.algorithm()));
     let has_stored_digest = stored_hasher.is_some();
     let shared = Shared {
-        data: Event(AtomicU32::new(0)),
-        space: Event(AtomicU32::new(0)),
+        data: Event::new(),
+        space: Event::new(),
         ended: AtomicBool::new(false),
         stopped: AtomicBool::new(false),
         tar: TryLock::new(Hashing {
@@ -208,90 +211,6 @@ fn check_stored(layer: &Layer<'_>, memory: &mut PipelineMemory) -> Result<()> {
 
 /// The consumer's error if the producer failed; the producer then has the cause.
 const LET_DOWN: crate::sys::Errno = crate::sys::Errno::ECHILD;
-
-/// One thread sleeps on it, the other wakes it.
-struct Event(AtomicU32);
-
-impl Event {
-    /// Sleeps unless `ready` returns true. May wake without a reason.
-    fn sleep(&self, mut ready: impl FnMut() -> bool) {
-        self.0.store(1, Ordering::Relaxed);
-        // Either `ready` sees the other thread's write, or that thread sees that this one sleeps.
-        fence(Ordering::SeqCst);
-        if !ready() {
-            thread::wait(&self.0, 1);
-        }
-        self.0.store(0, Ordering::Relaxed);
-    }
-
-    fn sleeps(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.0.load(Ordering::Relaxed) != 0
-    }
-
-    fn wake(&self) {
-        if self.sleeps() {
-            self.0.store(0, Ordering::Relaxed);
-            thread::wake(&self.0);
-        }
-    }
-}
-
-struct Hashing<'r> {
-    reader: Reader<'r>,
-    /// None if these bytes need no digest.
-    hasher: Option<Hasher>,
-}
-
-impl Hashing<'_> {
-    /// Hashes some bytes. Returns false if there are none.
-    fn step(&mut self) -> bool {
-        let bytes = self.reader.bytes();
-        let bytes = &bytes[..bytes.len().min(HASH_STEP_BYTES)];
-        if let Some(hasher) = &mut self.hasher {
-            hasher.update(bytes);
-        }
-        let count = bytes.len();
-        self.reader.consume(count);
-        count > 0
-    }
-}
-
-/// Hashes the rest when both threads have ended. Returns the digest. Without one it is an error,
-/// because the layer would be unverified.
-fn finish(slot: &TryLock<Hashing<'_>>) -> Result<crate::codec::digest::Digest> {
-    let digest = slot.try_lock().and_then(|mut hashing| {
-        while hashing.step() {}
-        hashing.hasher.take().map(Hasher::finish)
-    });
-    digest.ok_or_else(|| Error::new(format_args!("the digest was not computed")))
-}
-
-/// The state that both threads share.
-struct Shared<'r> {
-    /// Woken when the tar has more bytes.
-    data: Event,
-    /// Woken when a ring has free space.
-    space: Event,
-    /// The tar is complete.
-    ended: AtomicBool,
-    /// One side failed, so the other ends.
-    stopped: AtomicBool,
-    tar: TryLock<Hashing<'r>>,
-    stored: TryLock<Hashing<'r>>,
-}
-
-impl Shared<'_> {
-    fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
-    }
-
-    /// Takes a step of a digest that is not locked. Returns false if there is none.
-    fn hash_some(&self) -> bool {
-        self.tar.try_lock().is_some_and(|mut tar| tar.step())
-            || self.stored.try_lock().is_some_and(|mut stored| stored.step())
-    }
-}
 
 /// Returns the layer's compression, by its first bytes.
 fn compression(layer: &Layer<'_>) -> Result<Compression> {

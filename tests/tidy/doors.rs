@@ -8,7 +8,6 @@ const READERS: [&str; 4] = ["cli/arguments.rs", "cli/command.rs", "cli/mod.rs", 
 /// What `cli` may use of `sys` beside an errno: what prints, and names without a system call.
 const SYS_IN_CLI: &[(&str, &str)] = &[
     ("cli/kill.rs", "crate::sys::signal"),
-    ("cli/list.rs", "crate::sys::vm::MappedVec"),
     ("cli/list_files.rs", "crate::sys::fs"),
     ("cli/mod.rs", "crate::sys::fd::STDERR"),
     ("cli/mod.rs", "crate::sys::{process, signal}"),

@@ -6,8 +6,11 @@ use crate::engine::inspect::{Row, View};
 use crate::image::{Config, Layer, Platform};
 use crate::io::lossy::Lossy;
 use crate::io::output::{Output, Sink};
+use crate::io::table;
 use core::fmt::{self, Display, Write};
 
+/// Spaces between two columns.
+const GAP: usize = 2;
 /// Columns of the names before what they name.
 const NAME_COLUMNS: usize = 14;
 /// Digits that a digest is shortened to, as docker does.
@@ -22,30 +25,6 @@ pub struct Table<'a, 'f> {
     /// In the line of tags, or the list.
     in_tags: bool,
     in_rows: bool,
-}
-
-/// Escapes control characters, as errors do, and counts the columns.
-struct Cell<'a, 'f> {
-    output: &'a mut Output<'f>,
-    columns: usize,
-}
-
-impl Write for Cell<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            let mut buffer = [0; 4];
-            self.columns += 1;
-            match character {
-                '\0'..' ' | '\x7f'..'\u{a0}' => {
-                    let hex = |shift: u32| b"0123456789abcdef"[(character as usize) >> shift & 15];
-                    self.output.put(&[b'\\', b'x', hex(4), hex(0)]);
-                    self.columns += 3;
-                }
-                _ => self.output.put(character.encode_utf8(&mut buffer).as_bytes()),
-            }
-        }
-        Ok(())
-    }
 }
 
 /// A number of bytes as a person takes it in: `80.6 MB`.
@@ -96,21 +75,17 @@ impl<'a, 'f> Table<'a, 'f> {
         Table { output, in_tags: false, in_rows: false }
     }
 
-    /// Something in the line; how many columns it took.
-    fn part(&mut self, what: &dyn Display) -> usize {
-        let mut cell = Cell { output: self.output, columns: 0 };
-        let _ = write!(cell, "{what}");
-        cell.columns
+    /// Writes a part of the line.
+    fn part(&mut self, what: &dyn Display) {
+        table::part(self.output, what);
     }
 
-    /// One cell, filled up to its width, and two spaces more; the last one of a line has none.
+    /// Writes a cell of a column with this width, and the gap behind it; 0: the last one of a line.
     fn cell(&mut self, width: usize, what: &dyn Display) {
-        let columns = self.part(what);
+        let columns = table::part(self.output, what);
         match width {
             0 => self.output.put(b"\n"),
-            _ => {
-                (0..(width + 2).saturating_sub(columns).max(2)).for_each(|_| self.output.put(b" "))
-            }
+            _ => table::fill(self.output, columns, width + GAP, GAP),
         }
     }
 

@@ -3,6 +3,7 @@ use crate::codec::digest::{Algorithm, Digest};
 use crate::io::section::Section;
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
+use core::sync::atomic::AtomicU32;
 use std::io::Write;
 
 fn digest(bytes: &[u8]) -> Digest {
