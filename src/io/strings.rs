@@ -55,10 +55,11 @@ impl<'m> Builder<'_, 'm> {
                 Errno::EINVAL,
             ));
         }
-        self.append(bytes)
+        self.push_checked(bytes)
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Appends bytes without a NUL among them.
+    pub fn push_checked(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.len + bytes.len();
         let room = &mut self.strings.free[..self.limit];
         room.get_mut(self.len..end).ok_or_else(full)?.copy_from_slice(bytes);
@@ -73,7 +74,7 @@ impl<'m> Builder<'_, 'm> {
 
     /// Appends the words of another list.
     pub fn push_words(&mut self, words: PackedStrings<'_>) -> Result<()> {
-        self.append(words.bytes)
+        self.push_checked(words.bytes)
     }
 
     /// Returns the number of bytes so far.
@@ -93,7 +94,7 @@ impl<'m> Builder<'_, 'm> {
 
     /// Ends a word of a list (see [`Builder::finish_words`]).
     pub fn end_word(&mut self) -> Result<()> {
-        self.append(b"\0")
+        self.push_checked(b"\0")
     }
 
     /// Removes a range of bytes. The bytes after it move up.

@@ -1,6 +1,6 @@
 //! Where the text and the lists of a [`Spec`](super::Spec) are.
 
-use crate::codec::json::{Items, Value};
+use crate::codec::json::{Ends, Items, Value};
 use crate::error::{Error, Result};
 use crate::io::strings::StringBlock;
 use crate::limits::SPEC_LISTS_BYTES;
@@ -30,9 +30,14 @@ impl<'m> SpecMemory<'m> {
 
     /// Begins a list of at most `most` items.
     pub(super) fn list<T: Copy>(&mut self, most: usize) -> Result<List<'m, T>> {
-        self.lists.list(most).ok_or_else(|| {
-            Error::new(format_args!("its lists exceed {SPEC_LISTS_BYTES} bytes (SPEC_LISTS_BYTES)"))
-        })
+        self.lists.list(most).ok_or_else(no_room)
+    }
+
+    /// Returns room for the ends of a document's objects and arrays.
+    pub(super) fn ends(&mut self) -> Result<&'m mut Ends> {
+        let mut ends = self.list(size_of::<Ends>() / size_of::<u64>())?;
+        while ends.push(0) {}
+        ends.finish().first_chunk_mut().ok_or_else(no_room)
     }
 
     /// Reads a list of at most `most` items. `read` gets those before, too.
@@ -62,4 +67,9 @@ pub(super) fn push<T: Copy>(
         true => Ok(()),
         false => Err(value.at(Error::new(format_args!("more than {most}")))),
     }
+}
+
+#[cold]
+fn no_room() -> Error {
+    Error::new(format_args!("its lists exceed {SPEC_LISTS_BYTES} bytes (SPEC_LISTS_BYTES)"))
 }

@@ -8,16 +8,16 @@ mod process;
 mod seccomp;
 
 use super::memory::{Note, SpecMemory};
+use super::schema::{self, Member, members};
 use super::syscalls::Seccomp;
-use super::{Mount, NAMESPACES, Process, Root, Spec, options, schema};
+use super::{Mount, NAMESPACES, Process, Root, Spec, options};
 use crate::codec::json::{self, Text, Value};
 use crate::error::Result;
 use crate::io::strings::{PackedStrings, StringBlock};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS};
 use crate::sys::signal;
 use core::ffi::CStr;
-use lists::{devices, map_ids, mounts, namespaces};
-use members::{list, pairs, refused, string, truth};
+use members::{needed, pairs, paths, refused, string, truth};
 use process::process;
 
 /// The longest host or domain name, in bytes (`__NEW_UTS_LEN`).
@@ -40,39 +40,49 @@ pub fn read_new<'m>(
     last_mount: Option<Mount<'m>>,
     note: Note<'_>,
 ) -> Result<Spec<'m>> {
-    let top = json::check(document)?;
-    schema::check(&top, schema::CONFIG)?;
-    let version = top.require("ociVersion")?;
+    let top = json::check_with(document, memory.ends()?)?;
+    members!(CONFIG of Some(&top) =>
+        version, process, root, hostname, domainname, mounts, hooks, annotations, linux
+    );
+    let (version, root) = (needed(version), needed(root));
     if !is_version(version.as_text()?.as_escaped().as_bytes()) {
-        return Err(refused(&version, "not a version 1.x.y"));
+        return Err(refused(version, "not a version 1.x.y"));
     }
-    let linux = top.member("linux").unwrap_or_default();
-    let process = match top.member("process") {
-        Some(value) => process(value, memory, note)?,
+    let mut has_unknown = false;
+    let read_process = match process {
+        Some(value) => self::process(value, memory, &mut |_| has_unknown = true)?,
         None => Process::NONE,
     };
-    let root = top.require("root")?;
-    let hostname = name(&top, "hostname", &mut memory.strings)?;
-    let domainname = name(&top, "domainname", &mut memory.strings)?;
-    let mounts = mounts(&top, last_mount, memory)?;
-    let (namespaces, joined) = namespaces(&linux, memory)?;
+    let hostname = name(hostname, &mut memory.strings)?;
+    let domainname = name(domainname, &mut memory.strings)?;
+    let mounts = lists::mounts(&top, mounts, last_mount, memory)?;
+    members!(LINUX of linux.as_ref() =>
+        uids, gids, sysctls, resources, cgroup_path, namespaces, devices, net_devices, seccomp,
+        propagation, masked_paths, readonly_paths, mount_label, intel_rdt, memory_policy,
+        personality, clocks
+    );
+    if let Some(resources) = resources {
+        schema::check(resources, schema::RESOURCES)?;
+    }
+    let linux = needed(linux);
+    let (namespaces, joined) = lists::namespaces(namespaces, memory)?;
     let has = |kind: i32| namespaces & kind != 0 || joined.iter().any(|one| one.kind == kind);
     let needs = [
         (&top, "hostname", hostname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
         (&top, "domainname", domainname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
         // One that is joined has processes in it, and its clocks no longer change.
         (
-            &linux,
+            linux,
             "timeOffsets",
-            namespaces & CLONE_NEWTIME == 0 && linux.member("timeOffsets").is_some(),
+            namespaces & CLONE_NEWTIME == 0 && clocks.is_some(),
             "needs a time namespace",
         ),
     ];
     if let Some((value, key, _, why)) = needs.iter().find(|(_, _, is_missing, _)| *is_missing) {
         return Err(value.error_in(key, why));
     }
-    let uids = map_ids(&linux, "uidMappings", memory)?;
-    let gids = map_ids(&linux, "gidMappings", memory)?;
+    let uids = lists::map_ids(uids, memory)?;
+    let gids = lists::map_ids(gids, memory)?;
     for (key, list) in [("uidMappings", uids), ("gidMappings", gids)] {
         match (list.is_empty(), has(CLONE_NEWUSER)) {
             (false, false) => return Err(linux.error_in(key, "needs a user namespace")),
@@ -82,15 +92,15 @@ pub fn read_new<'m>(
             _ => {}
         }
     }
-    let devices = devices(&linux, memory)?;
+    let devices = lists::devices(linux, devices, memory)?;
+    members!(ROOT of Some(root) => path, readonly);
     let root = Root {
-        path: string(&root, "path", &mut memory.strings)?
-            .ok_or_else(|| root.error_in("path", "empty"))?,
-        readonly: truth(&root, "readonly"),
-        propagation: propagation(&linux)?,
+        path: string(path, &mut memory.strings)?.ok_or_else(|| root.error_in("path", "empty"))?,
+        readonly: truth(readonly),
+        propagation: self::propagation(propagation)?,
     };
-    Ok(Spec {
-        process,
+    let spec = Spec {
+        process: read_process,
         root,
         hostname,
         domainname,
@@ -98,29 +108,37 @@ pub fn read_new<'m>(
         devices,
         namespaces,
         joined,
-        masked_paths: list(&linux, "maskedPaths", &mut memory.strings)?,
-        readonly_paths: list(&linux, "readonlyPaths", &mut memory.strings)?,
+        masked_paths: paths(masked_paths, &mut memory.strings)?,
+        readonly_paths: paths(readonly_paths, &mut memory.strings)?,
         uid_mappings: uids,
         gid_mappings: gids,
-        annotations: pairs(&top, "annotations", &mut memory.strings)?,
-        stop_signal: stop_signal(&top)?,
-        sysctls: pairs(&linux, "sysctl", &mut memory.strings)?,
-        mount_label: string(&linux, "mountLabel", &mut memory.strings)?,
-        cgroup_path: string(&linux, "cgroupsPath", &mut memory.strings)?,
-        hooks: hooks::hooks(&top, memory)?,
-        seccomp: match linux.member("seccomp") {
+        annotations: pairs(annotations, &mut memory.strings)?,
+        stop_signal: stop_signal(annotations)?,
+        sysctls: pairs(sysctls, &mut memory.strings)?,
+        mount_label: string(mount_label, &mut memory.strings)?,
+        cgroup_path: string(cgroup_path, &mut memory.strings)?,
+        hooks: hooks::hooks(hooks, memory)?,
+        seccomp: match seccomp {
             Some(profile) => Some(seccomp::profile(profile, memory)?),
             None => None,
         },
-        clocks: linux::clocks(&linux)?,
-        personality: linux::personality(&linux)?,
-        memory_policy: linux::memory_policy(&linux)?,
-        intel_rdt: linux::intel_rdt(&linux, &mut memory.strings)?,
-        net_devices: linux::net_devices(&linux, has(CLONE_NEWNET), memory)?,
+        clocks: linux::clocks(clocks)?,
+        personality: linux::personality(personality)?,
+        memory_policy: linux::memory_policy(memory_policy)?,
+        intel_rdt: linux::intel_rdt(intel_rdt, &mut memory.strings)?,
+        net_devices: linux::net_devices(net_devices, has(CLONE_NEWNET), memory)?,
         source: top.as_json().as_bytes(),
-        document: linux.member("resources"),
+        document: *resources,
         ..Spec::NONE
-    })
+    };
+    // An error stands alone: these lines come when there is none.
+    if has_unknown {
+        let sets = needed(process).member("capabilities");
+        process::capabilities(&sets, &mut |one| {
+            note(one.error("there is no such capability: it is left out"))
+        })?;
+    }
+    Ok(spec)
 }
 
 /// Reads a process: the file that `exec --process` is given.
@@ -128,14 +146,13 @@ pub fn read_process<'m>(
     document: &'m mut [u8],
     memory: &mut SpecMemory<'m>,
 ) -> Result<Process<'m>> {
-    let value = json::check(document)?;
-    schema::check(&value, schema::PROCESS)?;
-    process(value, memory, &mut |_| ())
+    let value = json::check_with(document, memory.ends()?)?;
+    process(&value, memory, &mut |_| ())
 }
 
 /// Reads a seccomp profile of the runtime-spec's form.
 pub fn read_seccomp<'m>(profile: Value<'_>, memory: &mut SpecMemory<'m>) -> Result<Seccomp<'m>> {
-    seccomp::profile(profile, memory)
+    seccomp::profile(&profile, memory)
 }
 
 /// Reads the annotations of a saved config alone.
@@ -143,7 +160,7 @@ pub fn read_annotations<'m>(
     document: &mut [u8],
     strings: &mut StringBlock<'m>,
 ) -> Result<PackedStrings<'m>> {
-    pairs(&json::check(document)?, "annotations", strings)
+    pairs(&json::check(document)?.member("annotations"), strings)
 }
 
 /// Reads the namespaces alone that a saved config has made: neither joined ones nor the caller's.
@@ -184,27 +201,27 @@ fn is_version(text: &[u8]) -> bool {
     text.starts_with(b"1.") && numbers == 2 && digits > 0
 }
 
-fn propagation(linux: &Value<'_>) -> Result<Option<u64>> {
-    let Some(value) = linux.member("rootfsPropagation") else { return Ok(None) };
+fn propagation(value: &Member<'_>) -> Result<Option<u64>> {
+    let Some(value) = value else { return Ok(None) };
     match value.as_text()?.as_escaped().as_bytes() {
         b"" => Ok(None),
-        word => options::propagation(word).ok_or_else(|| refused(&value, "unknown")).map(Some),
+        word => options::propagation(word).ok_or_else(|| refused(value, "unknown")).map(Some),
     }
 }
 
-fn stop_signal(top: &Value<'_>) -> Result<i32> {
+fn stop_signal(annotations: &Member<'_>) -> Result<i32> {
     let value =
-        top.member("annotations").and_then(|all| all.member("org.opencontainers.image.stopSignal"));
+        annotations.as_ref().and_then(|all| all.member("org.opencontainers.image.stopSignal"));
     // What it says is the image's maker's, and no reason not to start.
     let text = value.and_then(|value| value.as_text().ok()).unwrap_or(Text::EMPTY);
     Ok(signal::parse(text.as_escaped()).unwrap_or(signal::SIGTERM))
 }
 
 /// A host's or a NIS domain's name.
-fn name<'m>(top: &Value<'_>, key: &str, strings: &mut StringBlock<'m>) -> Result<Option<&'m CStr>> {
-    let name = string(top, key, strings)?;
+fn name<'m>(value: &Member<'_>, strings: &mut StringBlock<'m>) -> Result<Option<&'m CStr>> {
+    let name = string(value, strings)?;
     match name.is_some_and(|name| name.count_bytes() > NAME_BYTES) {
-        true => Err(top.error_in(key, "longer than 64 bytes")),
+        true => Err(needed(value).error("longer than 64 bytes")),
         false => Ok(name),
     }
 }

@@ -64,10 +64,10 @@ impl<'m, T: Copy> List<'m, T> {
     }
 
     /// Returns the items. The rest of its room stays unused.
-    pub fn finish(self) -> &'m [T] {
+    pub fn finish(self) -> &'m mut [T] {
         let (items, _) = self.items.split_at_mut(self.length);
         // SAFETY: so many items were written.
-        unsafe { items.assume_init_ref() }
+        unsafe { items.assume_init_mut() }
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(arena.list::<[u32; 4]>(1).unwrap().finish(), [[0; 4]; 0]);
         assert_eq!(
             (bytes.finish(), pairs.finish()),
-            (&[0, 1, 2, 3, 4, 5, 6, 7, 8][..], &[(7, 8)][..])
+            (&mut [0, 1, 2, 3, 4, 5, 6, 7, 8][..], &mut [(7, 8)][..])
         );
     }
 }

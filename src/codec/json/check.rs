@@ -1,7 +1,7 @@
 //! The one pass over a document: it checks syntax, depth and UTF-8, and makes every escape
 //! canonical.
 
-use super::{Value, value};
+use super::{Ends, Value, value};
 use crate::io::text::plain_length;
 use crate::limits::JSON_DEPTH;
 use crate::{Error, Result};
@@ -12,21 +12,29 @@ const _: () = assert!(JSON_DEPTH == 64);
 
 /// Checks a whole document and rewrites it in place (it never grows). Returns its value.
 pub fn check(document: &mut [u8]) -> Result<Value<'_>> {
+    let text = rewrite(document, None)?;
+    Ok(Value::of_document(text, None))
+}
+
+/// The same, and keeps where objects and arrays end: each walk is then as long as what it looks at.
+pub fn check_with<'m>(document: &'m mut [u8], ends: &'m mut Ends) -> Result<Value<'m>> {
+    let text = rewrite(document, Some(ends))?;
+    Ok(Value::of_document(text, Some(ends)))
+}
+
+fn rewrite<'m>(document: &'m mut [u8], ends: Option<&mut Ends>) -> Result<&'m str> {
     if let Err(utf8) = core::str::from_utf8(document) {
         return Err(error(utf8.valid_up_to(), "not UTF-8"));
     }
     if document.starts_with(b"\xef\xbb\xbf") {
         return Err(error(0, "a byte order mark"));
     }
-    value::forget_ends();
-    let mut pass = Pass { bytes: document, read: 0, written: 0 };
+    let mut pass = Pass { bytes: document, ends, read: 0, written: 0 };
     let end = pass.document().map_err(|why| match pass.read < pass.bytes.len() {
         true => error(pass.read, why),
         false => error(pass.read, "the document ends early"),
     })?;
-    let text = core::str::from_utf8(&document[..end])
-        .map_err(|utf8| error(utf8.valid_up_to(), "not UTF-8"))?;
-    Ok(Value::of_document(text))
+    core::str::from_utf8(&document[..end]).map_err(|utf8| error(utf8.valid_up_to(), "not UTF-8"))
 }
 
 #[cold]
@@ -48,6 +56,7 @@ enum Next {
 /// its position.
 struct Pass<'a> {
     bytes: &'a mut [u8],
+    ends: Option<&'a mut Ends>,
     read: usize,
     written: usize,
 }
@@ -100,7 +109,9 @@ impl Pass<'_> {
                     };
                     self.expect(end, why)?;
                     (objects, depth) = (objects >> 1, depth - 1);
-                    value::keep_end(self.bytes, starts[depth], self.written);
+                    if let Some(ends) = &mut self.ends {
+                        value::keep_end(ends, starts[depth], self.written);
+                    }
                     Next::CommaOrEnd
                 }
             };

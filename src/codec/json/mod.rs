@@ -8,8 +8,9 @@
 //! `la\u0079ers` is `layers`.
 //!
 //! A [`Value`] is a span of the checked document. Lists and objects are walked in place, so their
-//! length has no limit. serde reads single values and small fixed structs from a value's span
-//! ([`Value::read`]). The value's path in the document completes serde's errors.
+//! length has no limit; [`check_with`] also keeps where they end ([`Ends`]). serde reads single
+//! values and small fixed structs from a value's span ([`Value::read`]). The value's path in the
+//! document completes serde's errors.
 //!
 //! [`Writer`] writes a document; a [`Text`] or [`Value`] is copied unchanged.
 
@@ -18,9 +19,9 @@ mod text;
 mod value;
 mod write;
 
-pub use check::check;
+pub use check::{check, check_with};
 pub use text::Text;
-pub use value::{Entries, Items, Value};
+pub use value::{Ends, Entries, Items, Value};
 pub use write::Writer;
 
 #[cfg(test)]

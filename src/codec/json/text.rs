@@ -1,6 +1,7 @@
 //! A string of a checked document.
 
 use crate::io::strings::Builder;
+use crate::io::text::find;
 use crate::sys::Errno;
 use crate::{Error, Result};
 use core::cmp::Ordering;
@@ -40,7 +41,7 @@ impl<'m> Text<'m> {
     /// Returns the text itself, if JSON escapes none of its characters. That holds for names,
     /// digests and media types.
     pub fn as_plain(&self) -> Option<&'m str> {
-        (!self.0.as_bytes().contains(&b'\\')).then_some(self.0)
+        (find(self.0.as_bytes(), b'\\') == self.0.len()).then_some(self.0)
     }
 
     /// Returns its decoded characters. `\u0000` gives U+0000.
@@ -51,7 +52,8 @@ impl<'m> Text<'m> {
     /// Appends it to a C string. A NUL character is an error.
     pub fn write_to(&self, builder: &mut Builder<'_, '_>) -> Result<()> {
         if let Some(plain) = self.as_plain() {
-            return builder.push(plain.as_bytes());
+            // A NUL is a control character, which is escaped.
+            return builder.push_checked(plain.as_bytes());
         }
         let mut buffer = [0; 4];
         for character in self.chars() {

@@ -4,21 +4,24 @@ use super::Text;
 use crate::io::text::plain_length;
 use crate::{Error, Result};
 use core::fmt::{self, Display};
-use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A value of a checked document. It owns nothing and knows its place, so an error can name it:
 /// `layers[2].size`. By default it is nothing at all, without a member.
 #[derive(Clone, Copy, Default)]
 pub struct Value<'m> {
     document: &'m str,
+    ends: Option<&'m Ends>,
     start: u32,
     end: u32,
 }
 
 impl<'m> Value<'m> {
+    /// Nothing at all.
+    pub const NOTHING: Value<'static> = Value { document: "", ends: None, start: 0, end: 0 };
+
     /// The value that a whole checked document is.
-    pub(super) fn of_document(document: &'m str) -> Value<'m> {
-        Value { document, start: 0, end: document.len() as u32 }
+    pub(super) fn of_document(document: &'m str, ends: Option<&'m Ends>) -> Value<'m> {
+        Value { document, ends, start: 0, end: document.len() as u32 }
     }
 
     /// The text of this value, in its canonical form.
@@ -175,7 +178,7 @@ impl<'m> Value<'m> {
     }
 
     fn walk(&self) -> Walk<'m> {
-        Walk { document: self.document, at: self.start as usize + 1 }
+        Walk { document: self.document, ends: self.ends, at: self.start as usize + 1 }
     }
 }
 
@@ -183,6 +186,7 @@ impl<'m> Value<'m> {
 #[derive(Clone, Default)]
 struct Walk<'m> {
     document: &'m str,
+    ends: Option<&'m Ends>,
     /// Behind the opening bracket or the last value.
     at: usize,
 }
@@ -201,8 +205,9 @@ impl<'m> Walk<'m> {
     /// The value that begins here.
     fn take(&mut self) -> Value<'m> {
         let start = self.at;
-        self.at = end_of_value(self.document.as_bytes(), start);
-        Value { document: self.document, start: start as u32, end: self.at as u32 }
+        let Walk { document, ends, .. } = *self;
+        self.at = end_of_value(document.as_bytes(), ends, start);
+        Value { document, ends, start: start as u32, end: self.at as u32 }
     }
 }
 
@@ -235,38 +240,34 @@ impl<'m> Iterator for Entries<'m> {
     }
 }
 
-/// Where objects and arrays of checked documents end, so that they are gone over once: the address
-/// of each in the high bits, its length in the low ones; each has one place, which it shares with
-/// others.
-static ENDS: [AtomicU64; ENDS_KEPT] = [const { AtomicU64::new(0) }; ENDS_KEPT];
-const ENDS_KEPT: usize = 512;
-const LENGTH_BITS: u32 = 20;
-/// Shorter ones are as soon gone over again.
+/// Where long objects and arrays of a document end, so that a walk does not go through them: the
+/// start in the high half, the end in the low one. Each has one place, which it shares with others;
+/// a place without one is 0.
+pub type Ends = [u64; ENDS];
+
+const ENDS: usize = 512;
+/// Shorter ones are as soon gone through.
 const WORTH_KEEPING: usize = 32;
 
-/// Forgets them: another text may stand where they were.
-pub(super) fn forget_ends() {
-    ENDS.iter().for_each(|end| end.store(0, Ordering::Relaxed));
-}
-
-/// Remembers where an object or array ends.
-pub(super) fn keep_end(bytes: &[u8], start: usize, end: usize) {
-    let length = end - start;
-    if length > WORTH_KEEPING && length < 1 << LENGTH_BITS {
-        let (place, address) = kept(bytes, start);
-        place.store(address | length as u64, Ordering::Relaxed);
+/// Keeps where an object or array ends.
+pub(super) fn keep_end(ends: &mut Ends, start: usize, end: usize) {
+    if end - start > WORTH_KEEPING {
+        ends[place_of(start)] = (start as u64) << 32 | end as u64;
     }
 }
 
-/// The place of what begins here, and its address as it is kept.
-fn kept(bytes: &[u8], at: usize) -> (&'static AtomicU64, u64) {
-    let address = bytes.as_ptr() as u64 + at as u64;
-    let mixed = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 55;
-    (&ENDS[mixed as usize % ENDS_KEPT], address << LENGTH_BITS)
+/// Returns where the object or array that begins here ends, if that is known.
+fn end_of(ends: &Ends, start: usize) -> Option<usize> {
+    let kept = ends[place_of(start)];
+    (kept >> 32 == start as u64 && kept != 0).then_some(kept as u32 as usize)
+}
+
+fn place_of(start: usize) -> usize {
+    ((start as u32).wrapping_mul(0x9e37_79b9) >> 23) as usize % ENDS
 }
 
 /// Where the value that begins at `at` ends, in checked text: syntax and depth need no second look.
-fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
+fn end_of_value(bytes: &[u8], ends: Option<&Ends>, mut at: usize) -> usize {
     let mut depth = 0usize;
     while let Some(&byte) = bytes.get(at) {
         match byte {
@@ -280,14 +281,10 @@ fn end_of_value(bytes: &[u8], mut at: usize) -> usize {
                     at += 2;
                 }
             }
-            b'[' | b'{' => {
-                let (place, address) = kept(bytes, at);
-                let end = place.load(Ordering::Relaxed);
-                match end >> LENGTH_BITS == address >> LENGTH_BITS {
-                    true => at += (end & ((1 << LENGTH_BITS) - 1)) as usize - 1,
-                    false => depth += 1,
-                }
-            }
+            b'[' | b'{' => match ends.and_then(|ends| end_of(ends, at)) {
+                Some(end) => at = end - 1,
+                None => depth += 1,
+            },
             // The end of what surrounds a number, or a word like `true`.
             b']' | b'}' | b',' if depth == 0 => return at,
             b']' | b'}' => depth -= 1,
@@ -313,7 +310,7 @@ struct Path<'a, 'm> {
 
 impl Display for Path<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut value = Value::of_document(self.to.document);
+        let mut value = Value::of_document(self.to.document, self.to.ends);
         while value.start < self.to.start {
             let inside = |child: &Value<'_>| child.end > self.to.start;
             let child = if value.first_byte() == b'{' {

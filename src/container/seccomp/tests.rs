@@ -203,7 +203,10 @@ fn errors_name_the_place() {
         ),
         (rule(r#"{"names":["read"]}"#), "syscalls[1].action: missing"),
         (rule(r#"{"names":[],"action":"SCMP_ACT_ALLOW"}"#), "syscalls[1].names: empty"),
-        (rule(r#"{"names":["a",""],"action":"SCMP_ACT_ALLOW"}"#), "syscalls[1].names[1]: empty"),
+        (
+            rule(r#"{"names":["a",""],"action":"SCMP_ACT_ALLOW"}"#),
+            "syscalls[1].names[1]: must not be empty",
+        ),
         (arg(r#""index":6,"value":0,"op":"SCMP_CMP_EQ""#), "syscalls[1].args[0].index: above 5"),
         (arg(r#""index":0,"value":0,"op":"EQ""#), "syscalls[1].args[0].op: unknown"),
         (arg(r#""index":0,"op":"SCMP_CMP_EQ""#), "syscalls[1].args[0].value: missing"),

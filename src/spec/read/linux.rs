@@ -1,6 +1,6 @@
 //! Members of `linux` that few configs have.
 
-use super::members::{flags, list, number_set, place, put, string, truth};
+use super::members::{flags, items, list, number_set, place, put, signed, string, truth};
 use crate::codec::json::{Text, Value};
 use crate::error::{Error, Result};
 use crate::io::strings::StringBlock;
@@ -10,20 +10,22 @@ use crate::spec::attributes::{
     MemoryPolicy, NetDevice, NumberSet,
 };
 use crate::spec::memory::{SpecMemory, push};
+use crate::spec::schema::{self, Member, members};
 use core::ffi::CStr;
 
 /// The longest name of a network device, in bytes (IFNAMSIZ less a NUL).
 const DEVICE_NAME_BYTES: usize = 15;
 
-pub(super) fn clocks(linux: &Value<'_>) -> Result<[Option<ClockOffset>; 2]> {
+pub(super) fn clocks(offsets: &Member<'_>) -> Result<[Option<ClockOffset>; 2]> {
     let mut clocks = [None; 2];
-    for (name, offset) in linux.entries_or_none("timeOffsets") {
+    let given = offsets.map(schema::entries).transpose()?;
+    for (name, offset) in given.unwrap_or_default() {
         let known = CLOCKS.iter().zip(&mut clocks).find(|(known, _)| name == **known);
         let Some((_, clock)) = known else {
             return Err(offset.error("neither monotonic nor boottime"));
         };
-        let part = |key| offset.get(key)?.map_or(Ok(0), |value| value.as_i64());
-        let (seconds, nanoseconds) = (part("secs")?, part("nanosecs")?);
+        members!(OFFSET of Some(&offset) => seconds, nanoseconds);
+        let (seconds, nanoseconds) = (signed(seconds)?, signed(nanoseconds)?);
         if !(0..1_000_000_000).contains(&nanoseconds) {
             return Err(offset.error_in("nanosecs", "not below a second"));
         }
@@ -32,12 +34,13 @@ pub(super) fn clocks(linux: &Value<'_>) -> Result<[Option<ClockOffset>; 2]> {
     Ok(clocks)
 }
 
-pub(super) fn personality(linux: &Value<'_>) -> Result<Option<u32>> {
-    let Some(wanted) = linux.member("personality") else { return Ok(None) };
-    if wanted.list("flags")?.next().is_some() {
+pub(super) fn personality(wanted: &Member<'_>) -> Result<Option<u32>> {
+    members!(PERSONALITY of wanted.as_ref() => domain, flags);
+    let (Some(wanted), Some(domain)) = (wanted, domain) else { return Ok(None) };
+    if let Some(flag) = items(flags).next() {
+        flag.as_text()?;
         return Err(wanted.error_in("flags", "none is supported"));
     }
-    let domain = wanted.require("domain")?;
     match domain.as_text()?.as_escaped() {
         "LINUX" => Ok(Some(0)),
         "LINUX32" => Ok(Some(LINUX32)),
@@ -45,51 +48,56 @@ pub(super) fn personality(linux: &Value<'_>) -> Result<Option<u32>> {
     }
 }
 
-pub(super) fn memory_policy(linux: &Value<'_>) -> Result<Option<MemoryPolicy>> {
-    let Some(wanted) = linux.member("memoryPolicy") else { return Ok(None) };
-    let mode = place(&wanted.require("mode")?, "MPOL_", MEMORY_MODES)? as u32;
-    let flags = flags(&wanted, "MPOL_F_", MEMORY_FLAGS)? as u32;
-    let nodes = match wanted.get("nodes")? {
-        Some(nodes) if !nodes.as_text()?.is_empty() => number_set(&nodes)?,
+pub(super) fn memory_policy(wanted: &Member<'_>) -> Result<Option<MemoryPolicy>> {
+    members!(MEMORY_POLICY of wanted.as_ref() => mode, nodes, flag_words);
+    let Some(mode) = mode else { return Ok(None) };
+    let mode = place(mode, "MPOL_", MEMORY_MODES)? as u32;
+    let flags = flags(flag_words, "MPOL_F_", MEMORY_FLAGS)? as u32;
+    let nodes = match nodes {
+        Some(nodes) if !nodes.as_text()?.is_empty() => number_set(nodes)?,
         _ => NumberSet::default(),
     };
     Ok(Some(MemoryPolicy { mode: mode | flags << MEMORY_FLAG_SHIFT, nodes }))
 }
 
 pub(super) fn intel_rdt<'m>(
-    linux: &Value<'_>,
+    wanted: &Member<'_>,
     strings: &mut StringBlock<'m>,
 ) -> Result<Option<IntelRdt<'m>>> {
-    let Some(wanted) = linux.member("intelRdt") else { return Ok(None) };
+    members!(INTEL_RDT of wanted.as_ref() =>
+        clos_id, schemata, l3_cache, memory_bandwidth, monitoring, cmt, mbm
+    );
+    if wanted.is_none() {
+        return Ok(None);
+    }
     // One that is empty is no name, and is refused where the group is looked for.
-    let text = |key, strings: &mut StringBlock<'m>| match wanted.member(key) {
+    let text = |text: &Member<'_>, strings: &mut StringBlock<'m>| match text {
         Some(value) if value.as_text()?.is_empty() => Ok(Some(c"")),
-        _ => string(&wanted, key, strings),
+        _ => string(text, strings),
     };
     Ok(Some(IntelRdt {
-        clos_id: text("closID", strings)?,
-        schemata: list(&wanted, "schemata", strings)?,
-        l3_cache: text("l3CacheSchema", strings)?,
-        memory_bandwidth: text("memBwSchema", strings)?,
-        is_monitored: ["enableMonitoring", "enableCMT", "enableMBM"]
-            .iter()
-            .any(|key| truth(&wanted, key)),
+        clos_id: text(clos_id, strings)?,
+        schemata: list(schemata, strings)?,
+        l3_cache: text(l3_cache, strings)?,
+        memory_bandwidth: text(memory_bandwidth, strings)?,
+        is_monitored: truth(monitoring) || truth(cmt) || truth(mbm),
     }))
 }
 
 /// Checks the names as well, and that there is a network namespace to move to.
 pub(super) fn net_devices<'m>(
-    linux: &Value<'_>,
+    devices: &Member<'_>,
     has_network: bool,
     memory: &mut SpecMemory<'m>,
 ) -> Result<&'m [NetDevice<'m>]> {
-    let given = linux.entries_or_none("netDevices");
+    let given = devices.map(schema::entries).transpose()?.unwrap_or_default();
     let mut list = memory.list(given.clone().count().min(NET_DEVICES_MAX))?;
     for (host, value) in given {
         if !has_network {
             return Err(value.error("needs a network namespace"));
         }
-        let given = value.member("name").and_then(|name| name.as_string());
+        members!(NET_DEVICE of Some(&value) => given);
+        let given = given.as_ref().and_then(|name| name.as_string());
         let host = copy(&host, value, &mut memory.strings)?;
         let name = match given.filter(|name| !name.is_empty()) {
             Some(name) => copy(&name, value, &mut memory.strings)?,

@@ -1,12 +1,15 @@
 //! Mounts, devices, namespaces and mappings of ids.
 
-use super::members::{as_u32, from_root, is_absolute, list, number, refused, string};
+use super::members::{
+    as_u32, from_root, is_absolute, items, list, needed, number, refused, string,
+};
 use crate::codec::json::Value;
 use crate::error::{Error, Result};
 use crate::io::lossy::LossyC;
 use crate::io::strings::StringBlock;
 use crate::limits::{DEVICES_MAX, ID_MAPPINGS_MAX, MOUNTS_MAX};
 use crate::spec::memory::{SpecMemory, push};
+use crate::spec::schema::{self, Member, members};
 use crate::spec::{Device, IdMapping, Joined, Mount, NAMESPACES, defaults};
 use crate::sys::fs;
 
@@ -16,10 +19,11 @@ const MINOR_MAX: u64 = 0xf_ffff;
 
 pub(super) fn mounts<'m>(
     top: &Value<'_>,
+    mounts: &Member<'_>,
     last: Option<Mount<'m>>,
     memory: &mut SpecMemory<'m>,
 ) -> Result<&'m [Mount<'m>]> {
-    let given = top.list_or_none("mounts");
+    let given = items(mounts);
     let count = given.clone().count() + usize::from(last.is_some());
     let mut list = memory.list(count.min(MOUNTS_MAX))?;
     for value in given {
@@ -32,17 +36,16 @@ pub(super) fn mounts<'m>(
 }
 
 fn mount<'m>(value: Value<'_>, memory: &mut SpecMemory<'m>) -> Result<Mount<'m>> {
-    let mut mappings = |key| {
-        memory
-            .read_list(value.list_or_none(key), ID_MAPPINGS_MAX, &mut |one, _, _| Ok(mapping(&one)))
-    };
-    let (uid_mappings, gid_mappings) = (mappings("uidMappings")?, mappings("gidMappings")?);
+    members!(MOUNT of Some(&value) => destination, kind, source, options, uids, gids);
+    let mut mappings =
+        |list| memory.read_list(items(list), ID_MAPPINGS_MAX, &mut |one, _, _| mapping(one));
+    let (uid_mappings, gid_mappings) = (mappings(uids)?, mappings(gids)?);
     let strings = &mut memory.strings;
     Ok(Mount {
-        destination: from_root(value, "destination", strings)?,
-        kind: string(&value, "type", strings)?.unwrap_or(c"none"),
-        source: string(&value, "source", strings)?.unwrap_or(c"none"),
-        options: list(&value, "options", strings)?,
+        destination: from_root(needed(destination), strings)?,
+        kind: string(kind, strings)?.unwrap_or(c"none"),
+        source: string(source, strings)?.unwrap_or(c"none"),
+        options: list(options, strings)?,
         optional: false,
         uid_mappings,
         gid_mappings,
@@ -51,9 +54,10 @@ fn mount<'m>(value: Value<'_>, memory: &mut SpecMemory<'m>) -> Result<Mount<'m>>
 
 pub(super) fn devices<'m>(
     linux: &Value<'_>,
+    devices: &Member<'_>,
     memory: &mut SpecMemory<'m>,
 ) -> Result<&'m [Device<'m>]> {
-    let given = linux.list_or_none("devices");
+    let given = items(devices);
     let count = given.clone().count() + defaults::DEVICES.len();
     let mut list = memory.list(count.min(DEVICES_MAX))?;
     for value in given {
@@ -76,14 +80,15 @@ pub(super) fn devices<'m>(
 }
 
 fn device<'m>(value: Value<'_>, strings: &mut StringBlock<'m>) -> Result<Device<'m>> {
-    let kind = value.require("type")?;
-    let kind = match kind.as_text()?.as_escaped().as_bytes() {
+    members!(DEVICE of Some(&value) => word, path, major, minor, mode, uid, gid);
+    let word = needed(word);
+    let kind = match word.as_text()?.as_escaped().as_bytes() {
         b"c" | b"u" => fs::S_IFCHR,
         b"b" => fs::S_IFBLK,
         b"p" => fs::S_IFIFO,
-        _ => return Err(refused(&value.require("type")?, "none of c, u, b and p")),
+        _ => return Err(refused(word, "none of c, u, b and p")),
     };
-    let part = |key: &str, most: u64| match value.member(key) {
+    let part = |part: &Member<'_>, key: &str, most: u64| match part {
         None if kind == fs::S_IFIFO => Ok(0),
         None => Err(value.error_in(key, "missing")),
         Some(number) => match number.as_u64()? {
@@ -92,33 +97,34 @@ fn device<'m>(value: Value<'_>, strings: &mut StringBlock<'m>) -> Result<Device<
         },
     };
     Ok(Device {
-        path: from_root(value, "path", strings)?,
-        mode: kind | value.member("fileMode").map_or(0o666, as_u32) & 0o7777,
-        major: part("major", MAJOR_MAX)?,
-        minor: part("minor", MINOR_MAX)?,
-        uid: number(&value, "uid"),
-        gid: number(&value, "gid"),
+        path: from_root(needed(path), strings)?,
+        mode: kind | mode.as_ref().map_or(0o666, as_u32) & 0o7777,
+        major: part(major, "major", MAJOR_MAX)?,
+        minor: part(minor, "minor", MINOR_MAX)?,
+        uid: number(uid),
+        gid: number(gid),
     })
 }
 
 /// The namespaces that are made, and those that are joined.
 pub(super) fn namespaces<'m>(
-    linux: &Value<'_>,
+    namespaces: &Member<'_>,
     memory: &mut SpecMemory<'m>,
 ) -> Result<(i32, &'m [Joined<'m>])> {
     let (mut new, mut seen) = (0, 0);
     let mut joined = memory.list(NAMESPACES.len())?;
-    for value in linux.list_or_none("namespaces") {
-        let name = value.require("type")?;
+    for value in items(namespaces) {
+        members!(NAMESPACE of Some(&value) => name, path);
+        let name = needed(name);
         let text = name.as_text()?;
         let Some((_, kind)) = NAMESPACES.iter().find(|(known, _)| text == *known) else {
-            return Err(refused(&name, "unknown"));
+            return Err(refused(name, "unknown"));
         };
         if seen & kind != 0 {
             return Err(name.error("given twice"));
         }
         seen |= kind;
-        match string(&value, "path", &mut memory.strings)? {
+        match string(path, &mut memory.strings)? {
             Some(path) if is_absolute(path) => {
                 push(&mut joined, Joined { kind: *kind, path }, value, NAMESPACES.len())?
             }
@@ -129,18 +135,17 @@ pub(super) fn namespaces<'m>(
     Ok((new, joined.finish()))
 }
 
-fn mapping(value: &Value<'_>) -> IdMapping {
-    let [container, host, size] = ["containerID", "hostID", "size"].map(|key| number(value, key));
-    IdMapping { container, host, size }
+fn mapping(value: Value<'_>) -> Result<IdMapping> {
+    members!(MAPPING of Some(&value) => container, host, size);
+    Ok(IdMapping { container: number(container), host: number(host), size: number(size) })
 }
 
 pub(super) fn map_ids<'m>(
-    linux: &Value<'_>,
-    key: &str,
+    mappings: &Member<'_>,
     memory: &mut SpecMemory<'m>,
 ) -> Result<&'m [IdMapping]> {
-    memory.read_list(linux.list_or_none(key), ID_MAPPINGS_MAX, &mut |value, _, before| {
-        let one @ IdMapping { container, host, size } = mapping(&value);
+    memory.read_list(items(mappings), ID_MAPPINGS_MAX, &mut |value, _, before| {
+        let one @ IdMapping { container, host, size } = mapping(value)?;
         let overlaps =
             |a: u32, b: u32, other: u32| a < b.saturating_add(other) && b < a.saturating_add(size);
         let overlap = |one: &IdMapping| {

@@ -1,52 +1,76 @@
-//! Members of objects whose types were checked, by their keys.
+//! Values of members whose types were checked, and items of arrays, which are checked here.
 
-use crate::codec::json::{Text, Value};
+use crate::codec::json::{Items, Text, Value};
 use crate::error::{Error, Result};
 use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::io::text::{decimal, words};
 use crate::spec::attributes::NumberSet;
+use crate::spec::schema::{self, Member};
 use core::ffi::CStr;
 
 /// A number that was checked; 0 where there is none.
-pub(super) fn number(value: &Value<'_>, key: &str) -> u32 {
-    value.member(key).map_or(0, as_u32)
+pub(super) fn number(value: &Member<'_>) -> u32 {
+    value.as_ref().map_or(0, as_u32)
 }
 
-pub(super) fn as_u32(value: Value<'_>) -> u32 {
+pub(super) fn as_u32(value: &Value<'_>) -> u32 {
     value.as_u64().unwrap_or(0) as u32
 }
 
-pub(super) fn signed(of: &Value<'_>, key: &str) -> Result<i64> {
-    of.get(key)?.map_or(Ok(0), |value| value.as_i64())
+pub(super) fn signed(value: &Member<'_>) -> Result<i64> {
+    value.as_ref().map_or(Ok(0), |value| value.as_i64())
 }
 
-pub(super) fn truth(value: &Value<'_>, key: &str) -> bool {
-    value.member(key).is_some_and(|value| value.as_json() == "true")
+pub(super) fn truth(value: &Member<'_>) -> bool {
+    value.as_ref().is_some_and(|value| value.as_json() == "true")
+}
+
+/// The items of an array; none without one.
+pub(super) fn items<'v>(list: &Member<'v>) -> Items<'v> {
+    list.as_ref().and_then(|list| list.as_array()).unwrap_or_default()
+}
+
+/// What the table says must be there.
+pub(super) fn needed<'a, 'v>(value: &'a Member<'v>) -> &'a Value<'v> {
+    value.as_ref().unwrap_or(&Value::NOTHING)
 }
 
 /// A path that is meant from the root, whatever it begins with.
-pub(super) fn from_root<'m>(
-    value: Value<'_>,
-    key: &str,
-    strings: &mut StringBlock<'m>,
-) -> Result<&'m CStr> {
-    let path = value.require(key)?;
+pub(super) fn from_root<'m>(path: &Value<'_>, strings: &mut StringBlock<'m>) -> Result<&'m CStr> {
     let mut builder = strings.begin();
     if !path.as_text()?.as_escaped().starts_with('/') {
         builder.push(b"/")?;
     }
-    add(path, &mut builder)?;
+    add(*path, &mut builder)?;
     builder.finish()
 }
 
 /// The strings of a list.
 pub(super) fn list<'m>(
-    value: &Value<'_>,
-    key: &str,
+    list: &Member<'_>,
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
+    words_of(list, b"'", strings)
+}
+
+/// The absolute paths of a list.
+pub(super) fn paths<'m>(
+    list: &Member<'_>,
+    strings: &mut StringBlock<'m>,
+) -> Result<PackedStrings<'m>> {
+    words_of(list, b"/", strings)
+}
+
+fn words_of<'m>(
+    list: &Member<'_>,
+    kind: &[u8],
     strings: &mut StringBlock<'m>,
 ) -> Result<PackedStrings<'m>> {
     let mut words = strings.begin();
-    for one in value.list_or_none(key) {
+    for one in items(list) {
+        if kind != b"'" {
+            schema::one(&one, kind)?;
+        }
         add(one, &mut words)?;
         words.end_word()?;
     }
@@ -55,12 +79,12 @@ pub(super) fn list<'m>(
 
 /// The members of an object whose names are the config's own: name, value, next name.
 pub(super) fn pairs<'m>(
-    object: &Value<'_>,
-    key: &str,
+    object: &Member<'_>,
     strings: &mut StringBlock<'m>,
 ) -> Result<PackedStrings<'m>> {
     let mut said = strings.begin();
-    for (key, value) in object.entries_or_none(key) {
+    let entries = object.map(schema::entries).transpose()?;
+    for (key, value) in entries.unwrap_or_default() {
         put(&key, value, &mut said)?;
         said.end_word()?;
         add(value, &mut said)?;
@@ -71,13 +95,12 @@ pub(super) fn pairs<'m>(
 
 /// A string; none where it is empty, as in Go.
 pub(super) fn string<'m>(
-    value: &Value<'_>,
-    key: &str,
+    text: &Member<'_>,
     strings: &mut StringBlock<'m>,
 ) -> Result<Option<&'m CStr>> {
-    let Some(text) = value.member(key) else { return Ok(None) };
+    let Some(text) = text else { return Ok(None) };
     let mut builder = strings.begin();
-    add(text, &mut builder)?;
+    add(*text, &mut builder)?;
     if builder.is_empty() { Ok(None) } else { builder.finish().map(Some) }
 }
 
@@ -102,8 +125,8 @@ pub(super) fn place(value: &Value<'_>, prefix: &str, known: &'static str) -> Res
 }
 
 /// A bit for each flag, by its place in a list.
-pub(super) fn flags(of: &Value<'_>, prefix: &str, known: &'static str) -> Result<u64> {
-    of.list("flags")?.try_fold(0, |bits, flag| Ok(bits | 1 << place(&flag, prefix, known)?))
+pub(super) fn flags(list: &Member<'_>, prefix: &str, known: &'static str) -> Result<u64> {
+    items(list).try_fold(0, |bits, flag| Ok(bits | 1 << place(&flag, prefix, known)?))
 }
 
 /// CPUs or nodes: `0-3,7`.

@@ -1,84 +1,154 @@
 use super::*;
 use crate::codec::json;
+use crate::io::text::words;
+use crate::spec::read::{read, read_process};
+use crate::spec::{Process, Spec, SpecMemory};
+use crate::sys::arena::Word as Room;
 
 /// A config in which every member of the table stands with a good value, and some that are not in
 /// it.
 const FULL: &str = include_str!("../../../tests/configs/full.json");
 
-fn verdict(text: &str, kind: &[u8]) -> String {
-    let mut document = text.as_bytes().to_vec();
-    let value = json::check(&mut document).unwrap_or_else(|error| panic!("{error}: {text}"));
-    check(&value, kind).map_or_else(|error| error.to_string(), |()| "good".into())
+fn verdict(text: &str) -> String {
+    let (mut document, mut strings, mut lists) = room(text);
+    let read = read(&mut document, &mut SpecMemory::new(&mut strings, &mut lists));
+    read.map_or_else(|error| error.to_string(), |_: Spec<'_>| "good".into())
 }
 
-/// A member of the table: how it is reached from the top, what goes around it, and its kind without
-/// `!`.
+fn verdict_of_process(text: &str) -> String {
+    let (mut document, mut strings, mut lists) = room(text);
+    let read = read_process(&mut document, &mut SpecMemory::new(&mut strings, &mut lists));
+    read.map_or_else(|error| error.to_string(), |_: Process<'_>| "good".into())
+}
+
+fn room(text: &str) -> (Vec<u8>, Vec<u8>, Vec<Room>) {
+    let lists = vec![Room::uninit(); SpecMemory::LISTS];
+    (text.as_bytes().to_vec(), vec![0; 4 * text.len() + 4096], lists)
+}
+
+fn verdict_of_resources(text: &str) -> String {
+    let mut document = text.as_bytes().to_vec();
+    let value = json::check(&mut document).unwrap_or_else(|error| panic!("{error}: {text}"));
+    check(&value, RESOURCES).map_or_else(|error| error.to_string(), |()| "good".into())
+}
+
+/// A step from a value to one in it.
+#[derive(Clone, PartialEq)]
+enum Step {
+    Key(String),
+    First,
+}
+
+/// A member of the table: how it is reached from the top, and its kind without `!`.
+#[derive(Clone)]
 struct Member {
-    path: String,
-    before: String,
-    after: String,
+    steps: Vec<Step>,
     kind: &'static [u8],
+}
+
+impl Member {
+    fn path(&self) -> String {
+        self.steps.iter().fold(String::new(), |path, step| match step {
+            Step::Key(name) if path.is_empty() => name.clone(),
+            Step::Key(name) => format!("{path}.{name}"),
+            Step::First => format!("{path}[0]"),
+        })
+    }
+
+    fn within(&self, step: Step, kind: &'static [u8]) -> Member {
+        Member { steps: [&self.steps[..], &[step]].concat(), kind }
+    }
+
+    /// The full config with `text` in place of this member.
+    fn replaced(&self, text: &str) -> String {
+        let mut full = FULL.as_bytes().to_vec();
+        patched(json::check(&mut full).ok(), &self.steps, &mut |_| text.to_string())
+    }
+}
+
+/// The text of `value` with what `change` makes of the value behind `steps`; an empty text takes a
+/// member away.
+fn patched<'v>(
+    value: Option<Value<'v>>,
+    steps: &[Step],
+    change: &mut dyn FnMut(Option<Value<'v>>) -> String,
+) -> String {
+    let Some((step, rest)) = steps.split_first() else { return change(value) };
+    let (mut parts, mut is_done) = (Vec::new(), false);
+    match step {
+        Step::Key(name) => {
+            for (key, member) in value.unwrap_or_default().as_object().unwrap_or_default() {
+                let is_it = key == name.as_str();
+                is_done |= is_it;
+                let text = match is_it {
+                    true => patched(Some(member), rest, change),
+                    false => member.as_json().to_string(),
+                };
+                if !text.is_empty() {
+                    parts.push(format!("\"{}\":{text}", key.as_escaped()));
+                }
+            }
+            if !is_done {
+                let text = patched(None, rest, change);
+                if !text.is_empty() {
+                    parts.push(format!("\"{name}\":{text}"));
+                }
+            }
+            format!("{{{}}}", parts.join(","))
+        }
+        Step::First => {
+            let items = value.unwrap_or_default().as_array().unwrap_or_default();
+            parts.extend(items.map(Some).enumerate().map(|(n, item)| match n {
+                0 => patched(item, rest, change),
+                _ => item.unwrap_or_default().as_json().to_string(),
+            }));
+            if parts.is_empty() {
+                parts.push(patched(None, rest, change));
+            }
+            format!("[{}]", parts.join(","))
+        }
+    }
+}
+
+/// The key of the first member of the object at `steps` in the full config.
+fn first_key(steps: &[Step]) -> String {
+    let (mut full, mut key) = (FULL.as_bytes().to_vec(), String::new());
+    patched(json::check(&mut full).ok(), steps, &mut |object| {
+        let first = object.unwrap_or_default().as_object().unwrap_or_default().next();
+        key = first.map_or("any".into(), |(key, _)| key.to_string());
+        String::new()
+    });
+    key
 }
 
 fn members_of(at: &Member, found: &mut Vec<Member>) {
     let table = match at.kind {
-        [b'*', rest @ ..] => {
-            let Member { path, before, after, .. } = at;
-            let inner = Member {
-                path: format!("{path}[0]"),
-                before: format!("{before}["),
-                after: format!("]{after}"),
-                kind: rest,
+        [mark @ (b'*' | b'%'), rest @ ..] => {
+            let step = match mark {
+                b'*' => Step::First,
+                _ => Step::Key(first_key(&at.steps)),
             };
-            found.push(Member {
-                path: inner.path.clone(),
-                before: inner.before.clone(),
-                after: inner.after.clone(),
-                kind: rest,
-            });
-            return members_of(&inner, found);
-        }
-        [b'%', rest @ ..] => {
-            let Member { path, before, after, .. } = at;
-            let inner = Member {
-                path: format!("{path}.any"),
-                before: format!("{before}{{\"any\":"),
-                after: format!("}}{after}"),
-                kind: rest,
-            };
-            found.push(Member {
-                path: inner.path.clone(),
-                before: inner.before.clone(),
-                after: inner.after.clone(),
-                kind: rest,
-            });
+            let inner = at.within(step, rest);
+            found.push(inner.clone());
             return members_of(&inner, found);
         }
         [table, ..] if table.is_ascii_alphabetic() => *table,
         _ => return,
     };
-    assert!(at.path.matches(['.', '[']).count() < 12, "the table leads to itself: {}", at.path);
-    let index = usize::from(table - if table < b'a' { b'A' } else { b'a' - 26 });
-    for word in words(OBJECTS[index]) {
-        let name = std::str::from_utf8(name_of(word)).unwrap();
-        assert!(!name.is_empty(), "{}", OBJECTS[index]);
-        let dot = if at.path.is_empty() { "" } else { "." };
-        let member = Member {
-            path: format!("{}{dot}{name}", at.path),
-            before: format!("{}{{\"{name}\":", at.before),
-            after: format!("}}{}", at.after),
-            kind: word.strip_prefix(b"!").unwrap_or(word),
-        };
+    assert!(at.steps.len() < 12, "the table leads to itself: {}", at.path());
+    for word in words(OBJECTS[index(table)]) {
+        let name = std::str::from_utf8(&word[kind_length(word)..]).unwrap();
+        assert!(!name.is_empty(), "{}", OBJECTS[index(table)]);
+        let kind = word.strip_prefix(b"!").unwrap_or(word);
+        let member = at.within(Step::Key(name.into()), kind);
         members_of(&member, found);
         found.push(member);
     }
 }
 
-fn members() -> Vec<Member> {
-    let top =
-        Member { path: String::new(), before: String::new(), after: String::new(), kind: CONFIG };
+fn all_members() -> Vec<Member> {
     let mut found = Vec::new();
-    members_of(&top, &mut found);
+    members_of(&Member { steps: Vec::new(), kind: b"A" }, &mut found);
     found
 }
 
@@ -99,16 +169,16 @@ fn every_member_of_a_wrong_type_is_named() {
             &["-9223372036854775809", "9223372036854775808", "1.5", "\"1\"", "true", "[]", "{}"],
         ),
         (b'*', &["0", "\"a\"", "true", "{}", "[null]"]),
-        (b'%', &["0", "\"a\"", "true", "[]", "{\"any\":null}"]),
+        (b'%', &["0", "\"a\"", "true", "[]", "{\"monotonic\":null}"]),
     ];
     let mut tried = 0;
-    for Member { path, before, after, kind } in members() {
-        let first = kind[0];
+    for member in all_members() {
+        let (first, path) = (member.kind[0], member.path());
         let objects: &[&str] = &["0", "\"a\"", "true", "[]"];
         let values =
             wrong.iter().find(|(kind, _)| *kind == first).map_or(objects, |(_, values)| values);
         for value in values {
-            let said = verdict(&format!("{before}{value}{after}"), CONFIG);
+            let said = verdict(&member.replaced(value));
             assert!(said.starts_with(&path), "{path} {value}: {said}");
             assert!(!said.ends_with("missing"), "{path} {value}: {said}");
             tried += 1;
@@ -119,85 +189,112 @@ fn every_member_of_a_wrong_type_is_named() {
 
 #[test]
 fn what_must_be_there_is_missed() {
-    for Member { path, before, after, kind } in members() {
-        if !kind[0].is_ascii_alphabetic() {
+    for member in all_members() {
+        let [table, ..] = *member.kind else { continue };
+        if !table.is_ascii_alphabetic() {
             continue;
         }
-        let index = usize::from(kind[0] - if kind[0] < b'a' { b'A' } else { b'a' - 26 });
-        let said = verdict(&format!("{before}{{}}{after}"), CONFIG);
-        match words(OBJECTS[index]).find(|word| word.starts_with(b"!")) {
-            Some(word) => {
-                let name = std::str::from_utf8(name_of(word)).unwrap();
-                assert_eq!(said, format!("{path}.{name}: missing"));
-            }
-            // What is missed then is at the top, or further out.
-            None => assert!(
-                said.ends_with(": missing") && !said.starts_with(&format!("{path}.")),
-                "{path}: {said}"
-            ),
+        let (said, path) = (verdict(&member.replaced("{}")), member.path());
+        if let Some(word) = words(OBJECTS[index(table)]).find(|word| word.starts_with(b"!")) {
+            let name = std::str::from_utf8(&word[kind_length(word)..]).unwrap();
+            assert_eq!(said, format!("{path}.{name}: missing"));
         }
     }
-    assert_eq!(verdict("{}", CONFIG), "ociVersion: missing");
-    assert_eq!(verdict("{\"ociVersion\":null}", CONFIG), "ociVersion: missing");
-    assert_eq!(verdict("{\"ociVersion\":\"1.0.0\"}", CONFIG), "root: missing");
-    assert_eq!(verdict("{}", PROCESS), "cwd: missing");
-    assert_eq!(verdict("{}", RESOURCES), "good");
+    assert_eq!(verdict("{}"), "ociVersion: missing");
+    assert_eq!(verdict("{\"ociVersion\":null}"), "ociVersion: missing");
+    assert_eq!(verdict("{\"ociVersion\":\"1.0.0\"}"), "root: missing");
+    assert_eq!(verdict_of_process("{}"), "cwd: missing");
+    assert_eq!(verdict_of_resources("{}"), "good");
 }
 
 #[test]
 fn a_member_is_given_once_and_null_is_as_good_as_nothing() {
-    for Member { path, before, after, kind } in members() {
-        if kind[0] == b'*' || kind[0] == b'%' || path.ends_with(']') || path.ends_with(".any") {
+    for member in all_members() {
+        let Some((Step::Key(name), parent)) = member.steps.split_last() else { continue };
+        let path = member.path();
+        if matches!(member.kind[0], b'*' | b'%') || !is_in_a_table(name) {
             continue;
         }
-        let name = path.rsplit('.').next().unwrap();
-        let said = verdict(&format!("{before}null,\"{name}\":null{after}"), CONFIG);
+        let mut full = FULL.as_bytes().to_vec();
+        let twice = patched(json::check(&mut full).ok(), parent, &mut |object| {
+            let text = object.map_or("{}", |object| object.as_json());
+            let inside = text[1..text.len() - 1].trim_matches(',');
+            let comma = if inside.is_empty() { "" } else { "," };
+            format!("{{{inside}{comma}\"{name}\":null,\"{name}\":null}}")
+        });
+        let said = verdict(&twice);
         assert!(said.starts_with(&path) && said.ends_with(": given twice"), "{path}: {said}");
-        let said = verdict(&format!("{before}null{after}"), CONFIG);
-        assert!(said.ends_with(": missing"), "{path}: {said}");
+        assert_eq!(verdict(&member.replaced("null")), verdict(&member.replaced("")), "{path}");
     }
-    assert_eq!(verdict("{\"memory\":null,\"unified\":null,\"devices\":null}", RESOURCES), "good");
-    assert_eq!(verdict("{\"unified\":{\"\":\"1\"}}", RESOURCES), "unified.: an empty key");
+    let nulls = "{\"memory\":null,\"unified\":null,\"devices\":null}";
+    assert_eq!(verdict_of_resources(nulls), "good");
+    assert_eq!(verdict_of_resources("{\"unified\":{\"\":\"1\"}}"), "unified.: an empty key");
+    assert_eq!(
+        verdict("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"/\"},\"annotations\":{\"\":\"\"}}"),
+        "annotations.: an empty key"
+    );
+}
+
+/// Whether a table has this name: others are the config's own, which nobody reads twice.
+fn is_in_a_table(name: &str) -> bool {
+    OBJECTS
+        .iter()
+        .any(|table| words(table).any(|word| &word[kind_length(word)..] == name.as_bytes()))
 }
 
 #[test]
 fn the_config_that_has_everything_has_all_that_the_table_has() {
-    assert_eq!(verdict(FULL, CONFIG), "good");
+    assert_eq!(verdict(FULL), "good");
     // Each member of the table is found in it by name, with a value: a wrong name in the table is
     // in neither.
-    for Member { path, .. } in members() {
-        let name = path.rsplit('.').next().unwrap().trim_end_matches("[0]");
-        assert!(name == "any" || FULL.contains(&format!("\"{name}\":")), "{path}");
+    for member in all_members() {
+        if let Some(Step::Key(name)) = member.steps.last() {
+            assert!(FULL.contains(&format!("\"{name}\":")), "{}", member.path());
+        }
     }
 }
 
 #[test]
-fn the_text_of_an_error_is_exact() {
-    for (text, said) in [
-        (
-            "{\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":7}]}}",
-            "linux.namespaces[1].type: not a string",
-        ),
-        ("{\"process\":{\"user\":{\"uid\":-1}}}", "process.user.uid: negative"),
-        ("{\"process\":{\"user\":{\"uid\":4294967295}}}", "process.user.uid: exceeds 4294967294"),
-        ("{\"process\":{\"cwd\":\"tmp\"}}", "process.cwd: must be an absolute path"),
-        ("{\"linux\":[]}", "linux: not an object"),
-        ("{\"annotations\":{\"a\":1}}", "annotations.a: not a string"),
-        ("[]", "not an object"),
-    ] {
-        assert_eq!(verdict(text, CONFIG), said);
+fn members_are_found_in_any_order() {
+    let mut text = String::from("{\"z\":0");
+    let mut table: Vec<_> = words(OBJECTS[index(CAPABILITIES)]).collect();
+    table.rotate_left(2);
+    table.reverse();
+    for (n, word) in table.iter().enumerate() {
+        let name = std::str::from_utf8(&word[kind_length(word)..]).unwrap();
+        text += &format!(",\"x{name}\":0,\"{name}\":[{n}]");
     }
+    let mut document = (text + "}").into_bytes();
+    let mut found = [None; 5];
+    fill(Some(&json::check(&mut document).unwrap()), CAPABILITIES, &mut found).unwrap();
+    let found = found.map(|list| list.unwrap().as_json().to_string());
+    assert_eq!(found, ["[1]", "[0]", "[4]", "[3]", "[2]"]);
+}
+
+#[test]
+fn the_text_of_an_error_is_exact() {
+    for (from, to, said) in [
+        ("\"type\":\"pid\"", "\"type\":7", "linux.namespaces[3].type: not a string"),
+        ("\"uid\":1000", "\"uid\":-1", "process.user.uid: negative"),
+        ("\"uid\":1000", "\"uid\":4294967295", "process.user.uid: exceeds 4294967294"),
+        ("\"cwd\":\"/\"", "\"cwd\":\"tmp\"", "process.cwd: must be an absolute path"),
+    ] {
+        assert!(FULL.contains(from), "{from}");
+        assert_eq!(verdict(&FULL.replacen(from, to, 1)), said);
+    }
+    assert_eq!(verdict("[]"), "not an object");
 }
 
 #[test]
 fn hostile_sizes_take_no_stack_and_no_time() {
     // As deep as a document may be, where anything may stand; and as wide.
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(62), "]".repeat(62));
-    assert_eq!(verdict(&deep, PROCESS), "cwd: missing");
+    assert_eq!(verdict_of_process(&deep), "cwd: missing");
     let nested = format!("{{\"linux\":{}1{}}}", "{\"linux\":".repeat(60), "}".repeat(60));
-    assert_eq!(verdict(&nested, CONFIG), "ociVersion: missing");
-    let wide = format!("{{\"env\":[{}\"\"],\"cwd\":\"/\"}}", "\"a=b\",".repeat(170_000));
-    assert_eq!(verdict(&wide, PROCESS), "good");
+    assert_eq!(verdict(&nested), "ociVersion: missing");
+    let args = "\"args\":[\"a\"],\"cwd\":\"/\"}";
+    let wide = format!("{{\"env\":[{}\"a=\"],{args}", "\"a=b\",".repeat(170_000));
+    assert_eq!(verdict_of_process(&wide), "good");
     let strangers: String = (0..60_000).map(|n| format!("\"k{n}\":1,")).collect();
-    assert_eq!(verdict(&format!("{{{strangers}\"cwd\":\"/\"}}"), PROCESS), "good");
+    assert_eq!(verdict_of_process(&format!("{{{strangers}{args}")), "good");
 }

@@ -1,8 +1,7 @@
 //! System calls by name: their numbers for x86_64 and for i386.
 //!
-//! `syscalls.txt` has the sorted names with both numbers, and is searched as it stands. The
-//! compiler makes a hash table of the places of its lines: no start of a container has to unpack
-//! anything.
+//! `syscalls.txt` has the sorted names with both numbers. The compiler packs them into rows, and
+//! makes a hash table of the rows' places: no start of a container has to unpack anything.
 
 pub(super) const TEXT: &[u8] = include_bytes!("syscalls.txt");
 /// No number: the architecture lacks the call.
@@ -11,29 +10,67 @@ pub const NONE: u16 = 0x1ff;
 /// How many there are.
 pub const COUNT: usize = count(b'\n');
 
-const SLOTS: usize = 1024;
-const _: () = assert!(COUNT * 2 < SLOTS && TEXT.len() < u16::MAX as usize);
+/// What a row has beside the name: the name's length, and two numbers of two bytes.
+const ROW_REST: usize = 5;
+/// The size of all rows.
+const ROWS_BYTES: usize = name_bytes() + COUNT * ROW_REST;
 
-/// Where each line begins, counted from 1: in the slot of its name's hash, or in the next free
+/// The rows: the length of the name, both numbers, the name.
+static ROWS: [u8; ROWS_BYTES] = rows();
+
+const SLOTS: usize = 1024;
+const _: () = assert!(COUNT * 2 < SLOTS && ROWS_BYTES < u16::MAX as usize);
+
+/// Where each row begins, counted from 1: in the slot of its name's hash, or in the next free
 /// slot. A free slot is 0.
 static PLACES: [u16; SLOTS] = places();
 
-const fn places() -> [u16; SLOTS] {
-    let (mut places, mut start) = ([0; SLOTS], 0);
+const fn name_bytes() -> usize {
+    let (mut bytes, mut at, mut is_name) = (0, 0, true);
+    while at < TEXT.len() {
+        is_name &= TEXT[at] != b' ';
+        bytes += is_name as usize;
+        is_name |= TEXT[at] == b'\n';
+        at += 1;
+    }
+    bytes
+}
+
+const fn rows() -> [u8; ROWS_BYTES] {
+    let (mut rows, mut row, mut start) = ([0; ROWS_BYTES], 0, 0);
     while start < TEXT.len() {
         let mut end = start;
         while TEXT[end] != b' ' {
+            rows[row + ROW_REST + end - start] = TEXT[end];
             end += 1;
         }
-        let mut slot = hash(TEXT, start, end);
+        let (mut numbers, mut column, mut at) = ([0u16; 2], 0, end + 1);
+        while TEXT[at] != b'\n' {
+            match TEXT[at] {
+                b' ' => column += 1,
+                b'-' => numbers[column] = NONE,
+                digit => numbers[column] = numbers[column] * 10 + (digit - b'0') as u16,
+            }
+            at += 1;
+        }
+        rows[row] = (end - start) as u8;
+        [rows[row + 1], rows[row + 2]] = numbers[0].to_le_bytes();
+        [rows[row + 3], rows[row + 4]] = numbers[1].to_le_bytes();
+        (row, start) = (row + ROW_REST + end - start, at + 1);
+    }
+    rows
+}
+
+const fn places() -> [u16; SLOTS] {
+    let (mut places, mut row) = ([0; SLOTS], 0);
+    while row < ROWS_BYTES {
+        let end = row + ROW_REST + ROWS[row] as usize;
+        let mut slot = hash(&ROWS, row + ROW_REST, end);
         while places[slot] != 0 {
             slot = (slot + 1) % SLOTS;
         }
-        places[slot] = start as u16 + 1;
-        while TEXT[end] != b'\n' {
-            end += 1;
-        }
-        start = end + 1;
+        places[slot] = row as u16 + 1;
+        row = end;
     }
     places
 }
@@ -69,32 +106,23 @@ pub struct Name {
     pub compat: u16,
 }
 
-/// Returns the system call whose line begins at `start`, and where the next line begins.
-fn read(start: usize) -> (Name, usize) {
-    let line = TEXT.get(start..).unwrap_or(&[]);
-    let length = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
-    let (text, behind) = line.split_at(length);
-    let (mut numbers, mut column, mut next) = ([0; 2], 0, start + length + 1);
-    for byte in behind.iter().skip(1) {
-        next += 1;
-        match byte {
-            b'\n' => break,
-            b' ' => column = 1,
-            b'-' => numbers[column] = NONE,
-            digit => numbers[column] = numbers[column] * 10 + u16::from(digit.wrapping_sub(b'0')),
-        }
-    }
-    (Name { text, native: numbers[0], compat: numbers[1] }, next)
+/// Returns the system call whose row begins here, and where the next row begins.
+fn read(row: usize) -> Option<(Name, usize)> {
+    let (head, rest) = ROWS.get(row..)?.split_first_chunk::<ROW_REST>()?;
+    let [length, native_low, native_high, low, high] = *head;
+    let text = rest.get(..length.into())?;
+    let (native, compat) =
+        (u16::from_le_bytes([native_low, native_high]), u16::from_le_bytes([low, high]));
+    Some((Name { text, native, compat }, row + ROW_REST + text.len()))
 }
 
 /// Returns the system call of this name.
 pub fn find(name: &[u8]) -> Option<Name> {
     let mut slot = hash(name, 0, name.len());
     loop {
-        let start = usize::from(PLACES[slot]).checked_sub(1)?;
-        let line = TEXT.get(start..).unwrap_or(&[]);
-        if line.starts_with(name) && line.get(name.len()) == Some(&b' ') && !name.contains(&b' ') {
-            return Some(read(start).0);
+        let (found, _) = read(usize::from(PLACES[slot]).checked_sub(1)?)?;
+        if found.text == name {
+            return Some(found);
         }
         slot = (slot + 1) % SLOTS;
     }
@@ -102,11 +130,10 @@ pub fn find(name: &[u8]) -> Option<Name> {
 
 /// Calls `see` with each system call and its place.
 pub fn each_name(see: &mut dyn FnMut(usize, &Name)) {
-    let mut start = 0;
-    for at in 0..COUNT {
-        let (name, next) = read(start);
+    let (mut row, mut at) = (0, 0);
+    while let Some((name, next)) = read(row) {
         see(at, &name);
-        start = next;
+        (row, at) = (next, at + 1);
     }
 }
 
