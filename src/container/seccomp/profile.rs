@@ -59,7 +59,7 @@ pub fn compile_default(bounding: u64, program: &mut Program) -> Result<Filter<'_
         let verdict =
             rule.errno.map_or(seccomp::RETURN_ALLOW, |errno| RETURN_ERRNO | u32::from(errno));
         let wanted = Wanted { verdict, first, end: program.conditions.len(), separate: false };
-        rule.each_name(&mut |name| wanted.put_name(program, name));
+        rule.each_call(&mut |call| wanted.put_call(program, call));
     });
     Ok(Filter { program: program.assemble()?, flags: seccomp::FLAG_SPEC_ALLOW })
 }
@@ -95,13 +95,17 @@ struct Wanted {
 impl Wanted {
     /// Adds a system call by its name; an unknown name is ignored.
     fn put_name(&self, program: &mut Program, name: &[u8]) {
-        if let Some(seccomp_default::Name { native, compat, .. }) = seccomp_default::find(name) {
-            if native != NONE {
-                self.put(program, 0, native, 0);
-            }
-            if compat != NONE && program.policy.x86 {
-                self.put_compat(program, compat);
-            }
+        if let Some(call) = seccomp_default::find(name) {
+            self.put_call(program, &call);
+        }
+    }
+
+    fn put_call(&self, program: &mut Program, call: &seccomp_default::Name) {
+        if call.native != NONE {
+            self.put(program, 0, call.native, 0);
+        }
+        if call.compat != NONE && program.policy.x86 {
+            self.put_compat(program, call.compat);
         }
     }
 

@@ -32,6 +32,11 @@ const PERSONALITIES: [u64; 5] = [0, 8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 /// clone(2): no flag that makes a namespace.
 const CLONE_NAMESPACES: u64 = 0x7e02_0000;
 
+const SOCKET: Name = names::known(b"socket");
+const PERSONALITY: Name = names::known(b"personality");
+const CLONE: Name = names::known(b"clone");
+const CLONE3: Name = names::known(b"clone3");
+
 /// The compiled table.
 struct Table {
     always: [u8; COUNT.div_ceil(8)],
@@ -48,7 +53,7 @@ enum Which {
     Always,
     /// Those that this capability allows.
     With(u32),
-    One(&'static str),
+    One(Name),
 }
 
 /// A rule of the profile, all of whose conditions but those on arguments hold.
@@ -73,17 +78,17 @@ pub struct Condition {
 /// Calls `see` with each rule for a process with this bounding set.
 pub fn each_rule(bounding: u64, see: &mut dyn FnMut(Rule)) {
     let rule = |which| Rule { which, errno: None, condition: None };
-    let given = |name, operator, value| Rule {
+    let given = |call, operator, value| Rule {
         condition: Some(Condition { operator, value }),
-        ..rule(Which::One(name))
+        ..rule(Which::One(call))
     };
     see(rule(Which::Always));
-    see(given("socket", "LT", FAMILIES_BELOW));
+    see(given(SOCKET, "LT", FAMILIES_BELOW));
     for family in FAMILIES {
-        see(given("socket", "EQ", family.into()));
+        see(given(SOCKET, "EQ", family.into()));
     }
     for personality in PERSONALITIES {
-        see(given("personality", "EQ", personality));
+        see(given(PERSONALITY, "EQ", personality));
     }
     for number in 0..capability::COUNT {
         if bounding >> number & 1 != 0 && TABLE.allowed_with(number).next().is_some() {
@@ -91,25 +96,25 @@ pub fn each_rule(bounding: u64, see: &mut dyn FnMut(Rule)) {
         }
     }
     if bounding & capability::set("SYS_ADMIN") == 0 {
-        see(given("clone", "MASKED_EQ", CLONE_NAMESPACES));
+        see(given(CLONE, "MASKED_EQ", CLONE_NAMESPACES));
         // A filter cannot see clone3's flags. With ENOSYS programs fall back to clone(2).
-        see(Rule { errno: Some(libc::ENOSYS as u16), ..rule(Which::One("clone3")) });
+        see(Rule { errno: Some(libc::ENOSYS as u16), ..rule(Which::One(CLONE3)) });
     }
 }
 
 impl Rule {
-    /// Shows the name of each of its system calls.
-    pub fn each_name(&self, see: &mut dyn FnMut(&[u8])) {
+    /// Calls `see` with each of its system calls.
+    pub fn each_call(&self, see: &mut dyn FnMut(&Name)) {
         match self.which {
-            Which::One(name) => see(name.as_bytes()),
+            Which::One(call) => see(&call),
             Which::Always => each_name(&mut |at, name| {
                 if TABLE.always[at / 8] >> (at % 8) & 1 != 0 {
-                    see(name.text);
+                    see(name);
                 }
             }),
             Which::With(number) => each_name(&mut |at, name| {
                 if TABLE.allowed_with(number).any(|one| one == at) {
-                    see(name.text);
+                    see(name);
                 }
             }),
         }
@@ -141,7 +146,7 @@ pub fn write_default(bounding: u64, json: &mut Writer<'_>) {
     each_rule(bounding, &mut |rule| {
         json.object();
         json.array_of("names");
-        rule.each_name(&mut |name| json.string(name));
+        rule.each_call(&mut |call| json.string(call.text));
         json.end();
         json.string_of(
             "action",

@@ -1,7 +1,8 @@
-//! System calls by name: their numbers for x86_64 and for i386.
+//! System calls: their names, and their numbers for x86_64 and for i386.
 //!
-//! `syscalls.txt` has the sorted names with both numbers. The compiler packs them into rows, and
-//! makes a hash table of the rows' places: no start of a container has to unpack anything.
+//! `syscalls.txt` has the sorted names with both numbers. The compiler packs its lines and makes a
+//! hash table of their places: no start of a container has to unpack anything. PID 1 alone compiles
+//! no profile but docker's, which knows system calls by their lines: there the names are left out.
 
 pub(super) const TEXT: &[u8] = include_bytes!("syscalls.txt");
 /// No number: the architecture lacks the call.
@@ -10,67 +11,84 @@ pub const NONE: u16 = 0x1ff;
 /// How many there are.
 pub const COUNT: usize = count(b'\n');
 
-/// What a row has beside the name: the name's length, and two numbers of two bytes.
-const ROW_REST: usize = 5;
-/// The size of all rows.
-const ROWS_BYTES: usize = name_bytes() + COUNT * ROW_REST;
+/// Whether a profile may name a call, and a config.json names those of docker's.
+const NAMED: bool = cfg!(any(feature = "runtime", feature = "tools", test));
 
-/// The rows: the length of the name, both numbers, the name.
-static ROWS: [u8; ROWS_BYTES] = rows();
+/// What a line becomes: both numbers, and its name behind the name's length.
+const NUMBERS: usize = 4;
+static LINES: [u8; lines_bytes()] = lines();
 
-const SLOTS: usize = 1024;
-const _: () = assert!(COUNT * 2 < SLOTS && ROWS_BYTES < u16::MAX as usize);
-
-/// Where each row begins, counted from 1: in the slot of its name's hash, or in the next free
-/// slot. A free slot is 0.
-static PLACES: [u16; SLOTS] = places();
-
-const fn name_bytes() -> usize {
-    let (mut bytes, mut at, mut is_name) = (0, 0, true);
+const fn lines_bytes() -> usize {
+    let (mut bytes, mut at) = (0, 0);
     while at < TEXT.len() {
-        is_name &= TEXT[at] != b' ';
-        bytes += is_name as usize;
-        is_name |= TEXT[at] == b'\n';
-        at += 1;
+        let end = end_of_name(at);
+        bytes += NUMBERS + if NAMED { 1 + end - at } else { 0 };
+        at = number(number(end + 1).1 + 1).1 + 1;
     }
     bytes
 }
 
-const fn rows() -> [u8; ROWS_BYTES] {
-    let (mut rows, mut row, mut start) = ([0; ROWS_BYTES], 0, 0);
-    while start < TEXT.len() {
-        let mut end = start;
-        while TEXT[end] != b' ' {
-            rows[row + ROW_REST + end - start] = TEXT[end];
-            end += 1;
-        }
-        let (mut numbers, mut column, mut at) = ([0u16; 2], 0, end + 1);
-        while TEXT[at] != b'\n' {
-            match TEXT[at] {
-                b' ' => column += 1,
-                b'-' => numbers[column] = NONE,
-                digit => numbers[column] = numbers[column] * 10 + (digit - b'0') as u16,
+const fn lines() -> [u8; lines_bytes()] {
+    let (mut lines, mut used, mut at) = ([0; lines_bytes()], 0, 0);
+    while at < TEXT.len() {
+        let end = end_of_name(at);
+        let (native, next) = number(end + 1);
+        let (compat, next) = number(next + 1);
+        [lines[used], lines[used + 1]] = native.to_le_bytes();
+        [lines[used + 2], lines[used + 3]] = compat.to_le_bytes();
+        used += NUMBERS;
+        if NAMED {
+            lines[used] = (end - at) as u8;
+            used += 1;
+            while at < end {
+                lines[used] = TEXT[at];
+                used += 1;
+                at += 1;
             }
-            at += 1;
         }
-        rows[row] = (end - start) as u8;
-        [rows[row + 1], rows[row + 2]] = numbers[0].to_le_bytes();
-        [rows[row + 3], rows[row + 4]] = numbers[1].to_le_bytes();
-        (row, start) = (row + ROW_REST + end - start, at + 1);
+        at = next + 1;
     }
-    rows
+    lines
 }
 
+const fn end_of_name(mut at: usize) -> usize {
+    while TEXT[at] != b' ' {
+        at += 1;
+    }
+    at
+}
+
+/// Returns the number at `at`, and where it ends.
+const fn number(mut at: usize) -> (u16, usize) {
+    if TEXT[at] == b'-' {
+        return (NONE, at + 1);
+    }
+    let mut number = 0;
+    while TEXT[at].is_ascii_digit() {
+        number = number * 10 + (TEXT[at] - b'0') as u16;
+        at += 1;
+    }
+    (number, at)
+}
+
+const SLOTS: usize = 1024;
+const _: () = assert!(COUNT * 2 < SLOTS && lines_bytes() < u16::MAX as usize);
+
+/// Where each line begins, counted from 1: in the slot of its name's hash, or in the next free
+/// slot. A free slot is 0.
+static PLACES: [u16; SLOTS] = places();
+
 const fn places() -> [u16; SLOTS] {
-    let (mut places, mut row) = ([0; SLOTS], 0);
-    while row < ROWS_BYTES {
-        let end = row + ROW_REST + ROWS[row] as usize;
-        let mut slot = hash(&ROWS, row + ROW_REST, end);
+    let (mut places, mut at, mut start) = ([0; SLOTS], 0, 0);
+    while at < TEXT.len() {
+        let end = end_of_name(at);
+        let mut slot = hash(TEXT, at, end);
         while places[slot] != 0 {
             slot = (slot + 1) % SLOTS;
         }
-        places[slot] = row as u16 + 1;
-        row = end;
+        places[slot] = start as u16 + 1;
+        start += NUMBERS + 1 + end - at;
+        at = number(number(end + 1).1 + 1).1 + 1;
     }
     places
 }
@@ -98,7 +116,7 @@ const fn count(byte: u8) -> usize {
 /// One system call.
 #[derive(Clone, Copy)]
 pub struct Name {
-    /// Its name.
+    /// Its name, if names are not left out.
     pub text: &'static [u8],
     /// The number of x86_64, and mostly of x32, too; or [`NONE`].
     pub native: u16,
@@ -106,21 +124,37 @@ pub struct Name {
     pub compat: u16,
 }
 
-/// Returns the system call whose row begins here, and where the next row begins.
-fn read(row: usize) -> Option<(Name, usize)> {
-    let (head, rest) = ROWS.get(row..)?.split_first_chunk::<ROW_REST>()?;
-    let [length, native_low, native_high, low, high] = *head;
-    let text = rest.get(..length.into())?;
-    let (native, compat) =
-        (u16::from_le_bytes([native_low, native_high]), u16::from_le_bytes([low, high]));
-    Some((Name { text, native, compat }, row + ROW_REST + text.len()))
+/// Returns the system call of this name, when the program is compiled.
+pub const fn known(name: &'static [u8]) -> Name {
+    let mut at = 0;
+    loop {
+        let end = end_of_name(at);
+        let (native, next) = number(end + 1);
+        let (compat, next) = number(next + 1);
+        if crate::spec::capability::same(name, 0, name.len(), TEXT, at, end) {
+            return Name { text: name, native, compat };
+        }
+        at = next + 1;
+    }
+}
+
+/// Returns the system call of the first line of `lines`, and the other lines.
+fn read(lines: &'static [u8]) -> Option<(Name, &'static [u8])> {
+    let (&[one, two, three, four], behind) = lines.split_first_chunk::<NUMBERS>()?;
+    let (text, rest) = match behind.split_first() {
+        Some((length, behind)) if NAMED => behind.split_at_checked(usize::from(*length))?,
+        _ => (&[][..], behind),
+    };
+    let native = u16::from_le_bytes([one, two]);
+    Some((Name { text, native, compat: u16::from_le_bytes([three, four]) }, rest))
 }
 
 /// Returns the system call of this name.
 pub fn find(name: &[u8]) -> Option<Name> {
     let mut slot = hash(name, 0, name.len());
     loop {
-        let (found, _) = read(usize::from(PLACES[slot]).checked_sub(1)?)?;
+        let start = usize::from(PLACES[slot]).checked_sub(1)?;
+        let (found, _) = read(LINES.get(start..)?)?;
         if found.text == name {
             return Some(found);
         }
@@ -130,10 +164,10 @@ pub fn find(name: &[u8]) -> Option<Name> {
 
 /// Calls `see` with each system call and its place.
 pub fn each_name(see: &mut dyn FnMut(usize, &Name)) {
-    let (mut row, mut at) = (0, 0);
-    while let Some((name, next)) = read(row) {
+    let (mut lines, mut at) = (&LINES[..], 0);
+    while let Some((name, rest)) = read(lines) {
         see(at, &name);
-        (row, at) = (next, at + 1);
+        (lines, at) = (rest, at + 1);
     }
 }
 
