@@ -55,7 +55,7 @@ pub fn set_affinity(cpus: &NumberSet, which: &str) -> Result<()> {
 
 /// Has the next exec take the labels of security modules.
 pub fn label(process: &Process<'_>, proc: Option<&Procfs>) -> Result<()> {
-    let Some(proc) = proc else { return Ok(()) };
+    let Some(proc) = proc.filter(|_| TAKES_CONFIGS) else { return Ok(()) };
     if let Some(profile) = process.apparmor {
         let mut text = crate::io::path::PathBuf::new();
         let text = text
@@ -85,7 +85,7 @@ pub fn label(process: &Process<'_>, proc: Option<&Procfs>) -> Result<()> {
 
 /// Whether a process wants a label.
 pub fn is_labelled(process: &Process<'_>) -> bool {
-    process.apparmor.is_some() || process.selinux.is_some()
+    TAKES_CONFIGS && (process.apparmor.is_some() || process.selinux.is_some())
 }
 
 fn is_apparmor_there() -> bool {
@@ -94,7 +94,7 @@ fn is_apparmor_there() -> bool {
 
 /// Sets the NIS domain's name.
 pub fn set_domain_name(name: Option<&CStr>) -> Result<()> {
-    name.map_or(Ok(()), |name| {
+    name.filter(|_| TAKES_CONFIGS).map_or(Ok(()), |name| {
         system::set_domain_name(name.to_bytes()).doing("set the domain's name")
     })
 }

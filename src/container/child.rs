@@ -210,7 +210,9 @@ pub fn run_hooks(
 /// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container
 /// has touched.
 pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
-    let Some(adjustment) = wanted.oom_score_adj else { return Ok(()) };
+    let Some(adjustment) = wanted.oom_score_adj.filter(|_| spec::TAKES_CONFIGS) else {
+        return Ok(());
+    };
     let path =
         PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
     match write_file(CWD, path.as_c_str(), format_args!("{adjustment}")) {

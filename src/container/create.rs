@@ -166,7 +166,7 @@ fn start(
     pointers: &mut Pointers,
 ) -> Result<Running> {
     let Wanted { request, spec, directory, root, filter } = wanted;
-    let is_among_others = spec.joined.iter().any(|one| one.kind == CLONE_NEWPID);
+    let is_among_others = spec.joined().iter().any(|one| one.kind == CLONE_NEWPID);
     let filters_early = filter.is_some_and(|filter| {
         !spec.process.no_new_privileges || filter.notifies() || is_among_others
     });

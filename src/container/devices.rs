@@ -4,7 +4,7 @@ use super::{mounts, root};
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::spec::{Device, Spec, User};
+use crate::spec::{Device, Spec, TAKES_CONFIGS, User};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{
     self, O_CREAT, O_DIRECTORY, O_EXCL, O_NOCTTY, O_NOFOLLOW, O_RDWR, O_WRONLY, S_IFCHR, S_IFMT,
@@ -66,16 +66,18 @@ fn make_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::s
         Ok(()) if device.uid | device.gid == 0 => Ok(()),
         Ok(()) => fs::chown(directory, name, device.uid, device.gid),
         // In a user namespace nobody makes devices: the host's is shown.
-        Err(Errno::EPERM) => match fs::mknod(directory, name, fs::S_IFREG | 0o666, 0) {
-            Ok(()) | Err(Errno::EEXIST) => bind_node(directory, name, device),
-            Err(errno) => Err(errno),
-        },
+        Err(Errno::EPERM) if TAKES_CONFIGS => {
+            match fs::mknod(directory, name, fs::S_IFREG | 0o666, 0) {
+                Ok(()) | Err(Errno::EEXIST) => bind_node(directory, name, device),
+                Err(errno) => Err(errno),
+            }
+        }
         Err(Errno::EEXIST) => {
             let there = fs::stat(directory, name)?;
             match there.kind() {
                 _ if is_it(&there, device) => Ok(()),
                 // The place of such a bind, from an earlier run.
-                fs::S_IFREG if there.size == 0 && in_user_namespace() => {
+                fs::S_IFREG if TAKES_CONFIGS && there.size == 0 && in_user_namespace() => {
                     bind_node(directory, name, device)
                 }
                 _ => Err(Errno::EEXIST),

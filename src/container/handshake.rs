@@ -82,6 +82,14 @@ pub enum Message {
     End,
 }
 
+impl Message {
+    /// Returns whether the process of PID 1's own container may say it: it has no hooks, no
+    /// intermediate process, no listener, and no users or sources of its own.
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self, Message::Terminal(_) | Message::Ready | Message::Failed(_) | Message::End)
+    }
+}
+
 /// The first byte from a start. To a process that waits for [`GO`] it means that its parent is
 /// gone.
 pub const START: u8 = b'!';

@@ -29,7 +29,7 @@ pub fn is_needed(launch: &Launch<'_>) -> bool {
     let spec = launch.spec;
     spec::TAKES_CONFIGS
         && (launch.enters.is_some()
-            || !spec.joined.is_empty()
+            || !spec.joined().is_empty()
             || spec.namespaces & CLONE_NEWTIME != 0
             || !spec.net_devices.is_empty())
 }
@@ -57,7 +57,7 @@ fn run(plan: &Plan<'_>, last: LastWork) -> Result<Side> {
     process::set_dumpable(false).doing("forbid tracing")?;
     let needs_procfs =
         launch.is_made_apart() && spec.mounts.iter().any(|mount| mount.kind == c"proc");
-    let processes = spec.joined.iter().find(|one| one.kind == CLONE_NEWPID && needs_procfs);
+    let processes = spec.joined().iter().find(|one| one.kind == CLONE_NEWPID && needs_procfs);
     let processes = processes
         .map(|one| fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path))
         .transpose()?;
@@ -68,7 +68,7 @@ fn run(plan: &Plan<'_>, last: LastWork) -> Result<Side> {
         Some((init, kinds)) => {
             clone::join_namespace(init, kinds).doing("join the container's namespaces")?
         }
-        None => join(spec.joined)?,
+        None => join(spec.joined())?,
     }
     if let (false, Some(processes)) = (is_made, &processes) {
         is_made = procfs_maker::try_begin(processes, spec)?;
@@ -186,7 +186,7 @@ fn has_users(launch: &Launch<'_>) -> bool {
         Some((_, kinds)) => kinds & CLONE_NEWUSER != 0,
         None => {
             creates_userns(launch)
-                || launch.spec.joined.iter().any(|joined| joined.kind == CLONE_NEWUSER)
+                || launch.spec.joined().iter().any(|joined| joined.kind == CLONE_NEWUSER)
         }
     }
 }

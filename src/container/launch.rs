@@ -8,6 +8,7 @@ pub use super::request::Launch;
 use super::starting::{Made, Starting};
 use super::{Pointers, Running, attributes, child, intermediate, mounts, sysctl};
 use crate::cgroup::Instead;
+use crate::spec::TAKES_CONFIGS;
 use crate::sys::Errno;
 use crate::sys::clone::{self, CLONE_NEWCGROUP, CLONE_NEWNS};
 use crate::sys::last_work;
@@ -74,7 +75,10 @@ fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<(clone::Side, Option<Er
     let mut side = clone::fork(namespaces, launch.cgroup);
     let mut of_caller = None;
     for _ in 0..CGROUP_TRIES {
-        let (Err(errno), Some(joined)) = (&side, launch.due.cgroup) else { break };
+        let (Err(errno), Some(joined)) = (&side, launch.due.cgroup.filter(|_| TAKES_CONFIGS))
+        else {
+            break;
+        };
         let errno = *errno;
         side = match joined.instead(errno)? {
             Instead::Nowhere => break,
@@ -96,7 +100,8 @@ pub(super) fn plan<'a>(
     pointers: &'a mut Pointers,
 ) -> Result<child::Plan<'a>> {
     // Without a channel we are PID 1, alone on the machine.
-    let owns_mounts = channel.is_none() || launch.spec.joins_or_makes(CLONE_NEWNS);
+    let owns_mounts =
+        !TAKES_CONFIGS || channel.is_none() || launch.spec.joins_or_makes(CLONE_NEWNS);
     let tree = match launch.root {
         // Here and not in the child: its mount namespace does not hold the mount that this
         // descriptor knows.

@@ -60,7 +60,7 @@ impl<'a> Plan<'a> {
     /// Returns whether an intermediate process joins namespaces for it.
     pub fn has_intermediate(&self) -> bool {
         let spec = self.spec;
-        !spec.joined.is_empty()
+        !spec.joined().is_empty()
             || spec.namespaces & CLONE_NEWTIME != 0
             || !spec.net_devices.is_empty()
     }

@@ -48,7 +48,7 @@ impl Plan<'_> {
     pub fn depart(&mut self) {
         // Another mount namespace has other directories.
         let joins_mounts =
-            self.launch.spec.joined.iter().any(|joined| joined.kind == clone::CLONE_NEWNS);
+            self.launch.spec.joined().iter().any(|joined| joined.kind == clone::CLONE_NEWNS);
         self.departure = self
             .launch
             .root

@@ -54,7 +54,7 @@ impl Launch<'_> {
     pub fn is_made_apart(&self) -> bool {
         spec::TAKES_CONFIGS
             && (self.enters.is_some()
-                || self.spec.joined.iter().any(|one| one.kind == CLONE_NEWPID))
+                || self.spec.joined().iter().any(|one| one.kind == CLONE_NEWPID))
     }
 
     /// Returns whether the filter is loaded before the gate and the hooks. It is if loading it

@@ -17,7 +17,7 @@ use super::state::Status;
 use super::{attributes, devices, mounts, protect, root, sysctl};
 use crate::error::{Context, Result};
 use crate::io::lossy::On;
-use crate::spec::HookKind;
+use crate::spec::{HookKind, TAKES_CONFIGS};
 use crate::sys::fd::{self, CWD, Fd};
 use crate::sys::{clone, fs, mount, net, process, system};
 
@@ -48,7 +48,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
         clone::unshare(clone::CLONE_NEWNS).doing("make a mount namespace")?;
     }
     let umask = fs::umask(0);
-    if !plan.owns_mounts {
+    if TAKES_CONFIGS && !plan.owns_mounts {
         return chroot(plan, umask);
     }
     let own_tree;
@@ -61,7 +61,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
         }
     };
     // In a mount namespace of a new user namespace the kernel has made all mounts slaves.
-    let has_users = spec.joins_or_makes(clone::CLONE_NEWUSER);
+    let has_users = spec.has_users();
     let entered = root::enter(tree, if has_users { 0 } else { spec.root.propagation() })?;
     let mut mounted = mounts::Mounted::new();
     let from = mounts::From {
@@ -75,7 +75,8 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     root::make_directories(entered.new, spec.process.cwd, 0)
         .on("make the working directory", spec.process.cwd)?;
     mounted.finish()?;
-    if let Some(channel) = plan.channel.as_ref().filter(|_| launch.due.has_hooks()) {
+    if let Some(channel) = plan.channel.as_ref().filter(|_| TAKES_CONFIGS && launch.due.has_hooks())
+    {
         channel.ask_for_hooks()?;
     }
     // Hooks get the caller's umask back: their files must not be writable by all.
@@ -89,7 +90,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
         None,
     )?;
     let root = fd::duplicate(entered.new, 3).doing("duplicate a descriptor")?;
-    entered.pivot(launch.no_pivot)?;
+    entered.pivot(TAKES_CONFIGS && launch.no_pivot)?;
     let places =
         protect::Places { root: root.by_ref(), proc: mounted.proc.as_ref().map(Fd::by_ref) };
     protect::make_readonly(places, spec.readonly_paths)?;
@@ -122,7 +123,7 @@ fn chroot(plan: &Plan<'_>, umask: u32) -> Result<Option<Fd>> {
 /// Enters the bundle if a bind's source is relative to it. Returns an error if that fails.
 fn enter_bundle(plan: &Plan<'_>) -> crate::sys::Result<()> {
     let Some((_, state)) = plan.launch.about else { return Ok(()) };
-    if !mounts::has_relative_source(plan.launch.spec) {
+    if !TAKES_CONFIGS || !mounts::has_relative_source(plan.launch.spec) {
         return Ok(());
     }
     match &plan.departure {

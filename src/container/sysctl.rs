@@ -6,7 +6,7 @@ use crate::error::{Context, Error, Result};
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
 use crate::io::text::words;
-use crate::spec::Spec;
+use crate::spec::{Spec, TAKES_CONFIGS};
 use crate::sys::clone::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS};
 use crate::sys::fd::CWD;
 use crate::sys::fs;
@@ -17,6 +17,9 @@ const OF_IPC: &str = "msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_for
 
 /// Parent: an error where one of them would be the host's too.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
+    if !TAKES_CONFIGS {
+        return Ok(());
+    }
     spec.sysctls.each_pair(&mut |name, _| {
         let kind = file_of(name).and_then(|path| namespace_of(&path));
         let kind = kind.map_err(|why| refused(name, why))?;
@@ -37,6 +40,9 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
 
 /// Child: sets them, through a /proc that no container has touched (CVE-2025-52881).
 pub fn apply(spec: &Spec<'_>) -> Result<()> {
+    if !TAKES_CONFIGS {
+        return Ok(());
+    }
     let mut proc = None;
     spec.sysctls.each_pair(&mut |name, value| {
         let proc = match &proc {
@@ -97,7 +103,7 @@ fn namespace_of(path: &PathBuf) -> core::result::Result<i32, &'static str> {
 /// Whether the container joins a namespace of this kind that is not the one that we are in, which
 /// `ours` is.
 fn joins_another(spec: &Spec<'_>, kind: i32, ours: &CStr) -> Result<bool> {
-    let Some(joined) = spec.joined.iter().find(|joined| joined.kind == kind) else {
+    let Some(joined) = spec.joined().iter().find(|joined| joined.kind == kind) else {
         return Ok(false);
     };
     let inode =

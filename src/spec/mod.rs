@@ -163,7 +163,18 @@ impl Spec<'_> {
     /// Returns whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the
     /// caller's.
     pub fn joins_or_makes(&self, kind: i32) -> bool {
-        self.namespaces & kind != 0 || self.joined.iter().any(|one| one.kind == kind)
+        self.namespaces & kind != 0 || self.joined().iter().any(|one| one.kind == kind)
+    }
+
+    /// Returns the namespaces that are joined. Only a config.json has some.
+    pub fn joined(&self) -> &[Joined<'_>] {
+        if TAKES_CONFIGS { self.joined } else { &[] }
+    }
+
+    /// Returns whether the container has a user namespace that is not the caller's. Only a
+    /// config.json asks for one.
+    pub fn has_users(&self) -> bool {
+        TAKES_CONFIGS && self.joins_or_makes(crate::sys::clone::CLONE_NEWUSER)
     }
 
     /// Returns the devices that are not the default ones behind them.

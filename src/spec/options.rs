@@ -22,6 +22,15 @@ pub mod flag {
     pub const PROPAGATION: u32 = 64;
 }
 
+/// The flags that only a config.json asks for.
+const OF_CONFIGS: u32 = flag::BIND
+    | flag::BIND_ALL
+    | flag::IDMAP
+    | flag::IDMAP_ALL
+    | flag::REMOUNT
+    | flag::COPY_UP
+    | flag::PROPAGATION;
+
 /// Attributes that change: `clear` is cleared, then `set` is set, both of [`attr`].
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Change {
@@ -257,9 +266,10 @@ impl Options {
         true
     }
 
-    /// Any of these flags.
+    /// Any of these flags. PID 1's own mounts have none of [`OF_CONFIGS`].
     pub fn has(&self, flags: u32) -> bool {
-        self.flags & flags != 0
+        let known = if super::TAKES_CONFIGS { flags } else { flags & !OF_CONFIGS };
+        self.flags & known != 0
     }
 }
 

@@ -8,7 +8,6 @@ use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::spec::options::{Change, Options, flag};
 use crate::spec::{Mount, Spec};
-use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::mount::{self, attr};
 use crate::sys::{self, Errno};
@@ -30,7 +29,7 @@ pub fn make(
     let reached = if is_absolute(one.source) { Ok(()) } else { sources.from.bundle };
     let open =
         || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
-    let has_users = || spec.joins_or_makes(CLONE_NEWUSER);
+    let has_users = || spec.has_users();
     let is_mapped = idmap::wanted(one, options)?.is_some();
     let tree = match sources.prepared {
         Some(tree) if is_mapped => fd::duplicate(tree, 3).doing("duplicate a descriptor")?,

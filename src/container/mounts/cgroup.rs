@@ -37,7 +37,7 @@ fn has_namespace(spec: &Spec<'_>) -> bool {
         // The file is not a namespace: joining it fails later.
         _ => false,
     };
-    let joined = spec.joined.iter().find(|one| one.kind == CLONE_NEWCGROUP);
+    let joined = spec.joined().iter().find(|one| one.kind == CLONE_NEWCGROUP);
     spec.namespaces & CLONE_NEWCGROUP != 0 || joined.is_some_and(|one| !is_ours(one.path))
 }
 

@@ -10,7 +10,7 @@ use crate::io::lossy::On;
 use crate::io::path::PathBuf;
 use crate::limits::NAME_BYTES;
 use crate::spec::options::{self, Options, flag};
-use crate::spec::{Mount, Spec};
+use crate::spec::{Mount, Spec, TAKES_CONFIGS};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWPID};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::mount::{self, attr};
@@ -77,7 +77,8 @@ fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CS
         kind => (kind, CLONE_NEWPID, c"/proc"),
     };
     let shows = kind == c"sysfs" || kind == c"proc";
-    (shows && errno == Errno::EPERM && !spec.joins_or_makes(namespace)).then_some(path)
+    (TAKES_CONFIGS && shows && errno == Errno::EPERM && !spec.joins_or_makes(namespace))
+        .then_some(path)
 }
 
 /// Makes it by fsopen(2).
@@ -137,7 +138,7 @@ pub fn set_source(context: FdRef<'_>, one: &Mount<'_>) -> Result<()> {
 /// Returns `linux.mountLabel`, for file systems that SELinux does not label itself. As in crun,
 /// there is no label if the kernel runs without SELinux: it does not know the option.
 pub fn label<'m>(spec: &Spec<'m>, kind: &CStr) -> Option<&'m CStr> {
-    let label = spec.mount_label?;
+    let label = spec.mount_label.filter(|_| TAKES_CONFIGS)?;
     let is_labelled =
         kind == c"proc" || kind == c"sysfs" || kind == c"mqueue" || cgroup::is_kind(kind);
     let is_left_out = is_labelled || matches!(mount::fs_open(c"selinuxfs"), Err(Errno::ENODEV));

@@ -6,7 +6,7 @@ use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
 use crate::spec::options::{Options, flag};
-use crate::spec::{IdMapping, Mount, Spec};
+use crate::spec::{IdMapping, Mount, Spec, TAKES_CONFIGS};
 use crate::sys::clone::{self, CLONE_NEWUSER, Side};
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::process;
@@ -25,6 +25,9 @@ pub enum Mapping<'m> {
 
 /// What the mount asks for.
 pub fn wanted<'m>(one: &Mount<'m>, options: &Options) -> Result<Option<Mapping<'m>>> {
+    if !TAKES_CONFIGS {
+        return Ok(None);
+    }
     let mapping = match (one.uid_mappings, one.gid_mappings) {
         ([], []) if options.has(flag::IDMAP) => Mapping::Container,
         ([], []) => return Ok(None),
@@ -41,7 +44,7 @@ pub fn wanted<'m>(one: &Mount<'m>, options: &Options) -> Result<Option<Mapping<'
 pub fn check(spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<()> {
     match mapping {
         Mapping::Own(..) => Ok(()),
-        Mapping::Container if spec.joins_or_makes(CLONE_NEWUSER) => Ok(()),
+        Mapping::Container if spec.has_users() => Ok(()),
         Mapping::Container => Err(Error::new(format_args!(
             "idmap needs uidMappings and gidMappings, or a user namespace"
         ))),
@@ -70,7 +73,7 @@ impl Namespaces {
 }
 
 fn of_container(spec: &Spec<'_>) -> Result<Fd> {
-    if let Some(joined) = spec.joined.iter().find(|one| one.kind == CLONE_NEWUSER) {
+    if let Some(joined) = spec.joined().iter().find(|one| one.kind == CLONE_NEWUSER) {
         return fs::open(CWD, joined.path, fs::O_RDONLY, 0).on("open", joined.path);
     }
     check(spec, Mapping::Container)?;

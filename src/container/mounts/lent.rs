@@ -19,7 +19,7 @@ use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
 use crate::spec::options::{self, Options, flag};
 use crate::spec::{Mount, Spec, TAKES_CONFIGS};
-use crate::sys::clone::{self, CLONE_NEWNS, CLONE_NEWUSER, Side};
+use crate::sys::clone::{self, CLONE_NEWNS, Side};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::mount::{self, MS_SHARED, MS_SLAVE};
 use crate::sys::process::{self, Ended};
@@ -105,7 +105,7 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
 /// the host.
 pub fn copy(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> crate::sys::Result<Fd> {
     let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL))?;
-    if spec.root.propagation() & MS_SHARED == 0 || spec.joins_or_makes(CLONE_NEWUSER) {
+    if spec.root.propagation() & MS_SHARED == 0 || spec.has_users() {
         mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE)?;
     }
     Ok(tree)
@@ -119,7 +119,7 @@ pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<(
 /// True for an overlay whose directories root of the container's user namespace may not reach. Not
 /// if it has `userxattr`: that one is meant for a user namespace.
 pub fn is_overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> bool {
-    let is_ours = TAKES_CONFIGS && one.kind == c"overlay" && spec.joins_or_makes(CLONE_NEWUSER);
+    let is_ours = TAKES_CONFIGS && one.kind == c"overlay" && spec.has_users();
     let is_theirs = || options::each(one.options).any(|option| option == b"userxattr");
     is_ours && !options.has(flag::BIND) && !options.has(flag::REMOUNT) && !is_theirs()
 }

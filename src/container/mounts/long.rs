@@ -8,7 +8,7 @@ use crate::io::lossy::On;
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;
 use crate::spec::options::{self, Options};
-use crate::spec::{Mount, Spec};
+use crate::spec::{Mount, Spec, TAKES_CONFIGS};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::fs::{self, O_DIRECTORY, O_PATH};
 use crate::sys::mount::{self, MNT_DETACH, attr};
@@ -23,10 +23,11 @@ const DATA_BYTES: usize = PATH_BYTES - 1;
 
 /// Returns whether fsconfig(2) would refuse one of the options.
 pub fn is_needed(one: &Mount<'_>) -> bool {
-    options::each(one.options).any(|option| {
-        let value = option.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or(option);
-        value.len() > VALUE_BYTES || option.windows(2).any(|pair| pair == b"\\,")
-    })
+    TAKES_CONFIGS
+        && options::each(one.options).any(|option| {
+            let value = option.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or(option);
+            value.len() > VALUE_BYTES || option.windows(2).any(|pair| pair == b"\\,")
+        })
 }
 
 /// Makes it, mounted nowhere yet; `place` is where it will be.

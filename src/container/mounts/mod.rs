@@ -27,7 +27,6 @@ use crate::io::lossy::{LossyC, On};
 use crate::limits::MOUNTS_MAX;
 use crate::spec::options::{Options, flag};
 use crate::spec::{Mount, Spec};
-use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::mount::{self, attr};
 use crate::sys::vm::MappedVec;
@@ -85,7 +84,7 @@ fn prepare_one(
     }
     let Some(mapping) = mapping else {
         // The child may have more rights, or see an earlier mount there.
-        let is_needed = !is_lent && spec.joins_or_makes(CLONE_NEWUSER);
+        let is_needed = !is_lent && spec.has_users();
         return Ok(is_needed.then(|| lent::copy(spec, one, options).ok()).flatten());
     };
     if is_lent {

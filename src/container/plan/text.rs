@@ -34,7 +34,7 @@ impl Plan<'_> {
         let root = LossyC(request.rootfs);
         writeln!(out, "root {root} ({how}, {propagation}{readonly})")?;
         for (name, kind) in NAMESPACES {
-            match spec.joined.iter().find(|one| one.kind == kind) {
+            match spec.joined().iter().find(|one| one.kind == kind) {
                 Some(joined) => writeln!(out, "namespace {name} joined: {}", LossyC(joined.path))?,
                 None if spec.namespaces & kind != 0 => writeln!(out, "namespace {name} new")?,
                 None => writeln!(out, "namespace {name} the caller's")?,

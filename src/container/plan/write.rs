@@ -31,7 +31,7 @@ impl Plan<'_> {
         json.end();
         json.array_of("namespaces");
         for (name, kind) in NAMESPACES {
-            let joined = spec.joined.iter().find(|one| one.kind == kind);
+            let joined = spec.joined().iter().find(|one| one.kind == kind);
             if joined.is_some() || spec.namespaces & kind != 0 {
                 json.object();
                 json.string_of("type", name.as_bytes());

@@ -31,7 +31,7 @@ mod marked;
 mod profile;
 mod program;
 
-use crate::spec::Spec;
+use crate::spec::{Spec, TAKES_CONFIGS};
 use crate::sys::fd::Fd;
 use crate::sys::seccomp;
 use crate::{Context, Result};
@@ -44,11 +44,11 @@ pub use program::Program;
 /// Returns a container's filter: its config.json's, or the default one if it asks for that.
 pub fn of<'p>(spec: &Spec<'_>, program: &'p mut Program) -> Result<Option<Filter<'p>>> {
     match &spec.seccomp {
-        Some(profile) => compile(profile, program).map(Some),
-        None if spec.default_seccomp => {
+        Some(profile) if TAKES_CONFIGS => compile(profile, program).map(Some),
+        _ if spec.default_seccomp => {
             compile_default(spec.process.capabilities.bounding, program).map(Some)
         }
-        None => Ok(None),
+        _ => Ok(None),
     }
 }
 

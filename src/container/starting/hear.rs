@@ -8,6 +8,7 @@ use super::super::{attributes, child, hooks};
 use super::errand::{Errand, Then};
 use super::table::{Action, Phase, action};
 use super::{Awaited, LOOK_MS, Starting, Step, died};
+use crate::spec::TAKES_CONFIGS;
 use crate::sys::tty;
 use crate::watch::{Happened, Interest, Loop};
 use crate::{Context, Error, Result};
@@ -112,6 +113,9 @@ impl<'a> Starting<'a> {
 
     /// Sends the listener to whoever listens, with the pid that is known by now.
     pub(super) fn hand_on(&mut self, then: Then, events: &mut Loop) -> Result<Step> {
+        if !TAKES_CONFIGS {
+            return self.go_on(then, events);
+        }
         let listener = match core::mem::replace(&mut self.listener, Awaited::Done) {
             Awaited::Here(listener) => listener,
             other => {
@@ -144,7 +148,8 @@ impl<'a> Starting<'a> {
     /// Takes the listener from the process, which may spin for that.
     pub(super) fn look(&mut self, events: &mut Loop) -> Result<Step> {
         self.look = None;
-        if let (Awaited::Due, Some(report)) = (&self.listener, &self.report)
+        if TAKES_CONFIGS
+            && let (Awaited::Due, Some(report)) = (&self.listener, &self.report)
             && let Some(listener) = report.take(self.pidfd.by_ref())
         {
             self.listener = Awaited::Here(listener);
@@ -170,7 +175,9 @@ impl<'a> Starting<'a> {
 
     /// Does what an event means for the errand.
     pub(super) fn errand_step(&mut self, happened: &Happened, events: &mut Loop) -> Result<Step> {
-        let Some((errand, then)) = &mut self.errand else { return Ok(Step::Wait) };
+        let Some((errand, then)) = self.errand.as_mut().filter(|_| TAKES_CONFIGS) else {
+            return Ok(Step::Wait);
+        };
         let Some(done) = errand.step(happened, events) else { return Ok(Step::Wait) };
         let then = *then;
         self.errand = None;
@@ -184,7 +191,8 @@ impl<'a> Starting<'a> {
         match then {
             Then::Hear => {}
             Then::Go => self.channel.go()?,
-            Then::Hooks(from) => return self.run_hooks(from, events),
+            Then::Hooks(from) if TAKES_CONFIGS => return self.run_hooks(from, events),
+            Then::Hooks(_) => {}
             Then::GoOn => self.report.iter().for_each(Report::go_on),
             Then::Adopted => {
                 self.channel.go()?;
@@ -198,7 +206,7 @@ impl<'a> Starting<'a> {
 
     /// Ends the errand, which is not needed any more.
     pub(super) fn end_errand(&mut self, events: &mut Loop) {
-        if let Some((errand, _)) = self.errand.take() {
+        if let Some((errand, _)) = self.errand.take().filter(|_| TAKES_CONFIGS) {
             errand.abandon(events);
         }
     }

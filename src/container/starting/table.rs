@@ -3,6 +3,7 @@
 
 use super::super::handshake::Message;
 use super::{died_before_exec, forged};
+use crate::spec::TAKES_CONFIGS;
 use crate::sys::fd::Fd;
 use crate::{Error, Result};
 
@@ -67,6 +68,9 @@ pub enum Action {
 /// Returns what is done. `listener_is_due`: the filter has a listener that was not offered yet.
 pub fn action(phase: Phase, message: Message, listener_is_due: bool) -> Result<Action> {
     use Phase::{Entered, Executing, Ready, Released, SettingUp};
+    if !TAKES_CONFIGS && !message.is_of_machine() {
+        return Err(forged());
+    }
     Ok(match (phase, message) {
         (_, Message::Failed(error)) => Action::Fail(error),
         (Ready | Executing, Message::End) => Action::Executed,
