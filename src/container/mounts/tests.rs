@@ -7,6 +7,7 @@ use crate::container::protect;
 use crate::container::tests::fixture::{Fixture, run, spec};
 use crate::io::strings::PackedStrings;
 use crate::spec::{Device, IdMapping, Root, defaults};
+use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::clone::{self, CLONE_NEWCGROUP};
 use crate::sys::fd::CWD;
 use crate::sys::mount::{MS_REC, MS_SHARED, MS_SLAVE};
