@@ -1,12 +1,13 @@
 //! # ocinit: a static init and OCI runtime without a heap
 //!
-//! One binary with three lives. Each begins at a front door, which calls the use cases:
+//! One binary with three lives. Each begins at a front door, which calls the use cases in [`engine`]:
 //!
-//! | life | front door | then |
-//! |---|---|---|
-//! | PID 1 of a virtual machine or board | [`init::main`] | [`init`] tells the phases; [`engine::unpack::make_rootfs`], [`engine::machine::run`] |
-//! | OCI runtime with runc's command line | [`cli::main`] | [`engine::create::create`], [`engine::start::start`], [`engine::exec::exec`], [`engine::delete::delete`] |
-//! | image tools and CI sandbox | [`cli::main`] | [`engine::unpack::unpack`], [`engine::copy::copy`], [`engine::verify::verify`], [`engine::run::run`] |
+//! - PID 1 of a virtual machine or board: [`init::main`], whose phases [`init`] lists. It calls
+//!   [`engine::unpack::make_rootfs`] and [`engine::machine::run`].
+//! - An OCI runtime with runc's command line: [`cli::main`], then [`engine::create::create`],
+//!   [`engine::start::start`], [`engine::exec::exec`], [`engine::delete::delete`].
+//! - Image tools and a CI sandbox: [`cli::main`], then [`engine::unpack::unpack`],
+//!   [`engine::copy::copy`], [`engine::verify::verify`], [`engine::run::run`].
 //!
 //! Below the use cases are the rooms:
 //!

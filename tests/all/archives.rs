@@ -1,5 +1,4 @@
-//! Archives as the peers write them, and as docker wrote them long ago: what is unpacked is what
-//! was put in.
+//! Archives of the peers, and of old docker versions: the unpacked files equal the packed ones.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -179,7 +178,7 @@ fn gunzip(bytes: &[u8]) -> Vec<u8> {
     tool(Command::new("gzip").arg("-dc").arg(&file))
 }
 
-/// 127 layers with long names, and more files than anybody looks at.
+/// 127 layers with long names, and very many files.
 #[test]
 fn a_large_archive() {
     let directory = scratch("archives-large");

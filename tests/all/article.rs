@@ -1,6 +1,5 @@
-//! The article that this project began with, step by step: a layout becomes a bundle, the bundle
-//! runs, `list` and `state` show it. What ocinit prints is compared with what runc prints of the
-//! same bundle, field by field. docs/article.md shows it.
+//! The steps of docs/article.md: a layout becomes a bundle, the bundle runs, `list` and `state`
+//! show it. ocinit's output is compared with runc's on the same bundle, field by field.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

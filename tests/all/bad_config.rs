@@ -1,5 +1,4 @@
-//! A configuration that is not as it must be: told in one line that names what is wrong, with the
-//! exit status that runc gives, and nothing left behind.
+//! Malformed configurations: one line that names the fault, runc's exit status, and no leftovers.
 
 use crate::support::json::Json;
 use crate::support::lab::{self, Lab, Runtime};

@@ -1,5 +1,5 @@
-//! Bad input gets one line that names the thing, the place and the reason, status 125, and nothing
-//! is executed.
+//! Bad input gives one line with the thing, the place and the reason, and status 125; nothing is
+//! executed.
 
 use crate::support;
 use crate::support::images::{Layer, Stored, busybox_layout};

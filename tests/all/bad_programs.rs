@@ -1,5 +1,5 @@
-//! Programs and images that cannot be run: one line in the words that callers know, the exit status
-//! that runc gives, and nothing left behind.
+//! Programs and images that cannot be run: one line in the words that clients look for, runc's exit
+//! status, and no leftovers.
 
 use crate::support::images::Layer;
 use crate::support::lab::{self, Lab, Runtime};

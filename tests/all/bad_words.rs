@@ -129,7 +129,7 @@ fn a_terminal_that_has_nowhere_to_go_is_told() {
             |lab| write(&lab.dir.join("console"), ""),
             &["console-socket @DIR@/console: connection refused"],
         ),
-        // Nobody listens there any more.
+        // No process listens there any more.
         of(
             TO_SOCKET,
             |lab| drop(std::os::unix::net::UnixListener::bind(lab.dir.join("console")).unwrap()),

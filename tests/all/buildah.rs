@@ -1,6 +1,5 @@
-//! A real client: buildah runs commands in its containers by ocinit, and everything is as it is by
-//! runc: what is printed, the exit status, the user, the environment, the volumes; and it builds an
-//! image.
+//! A real client: buildah runs commands in its containers by ocinit. Output, exit status, user,
+//! environment and volumes equal runc's; and it builds an image.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

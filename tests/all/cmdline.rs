@@ -1,5 +1,5 @@
-//! The kernel's command line: a clear refusal of everything that is not exactly right, and the
-//! kernel's quoting.
+//! The kernel's command line: an error for everything that is not exactly right, and the kernel's
+//! quoting.
 
 use crate::support::Boot;
 use crate::support::images::busybox_layout;

@@ -1,5 +1,5 @@
-//! What all commands have in common: options, help, messages, a progress line on a terminal, and
-//! what Ctrl-C leaves.
+//! The common part of all commands: options, help, messages, a progress line on a terminal, and the
+//! state after Ctrl-C.
 
 use std::process::{Command, Output};
 

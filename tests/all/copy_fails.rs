@@ -1,4 +1,4 @@
-//! `ocinit copy` of what is spoiled, onto a full disk, or interrupted: one line, and nothing left.
+//! `ocinit copy` of damaged images, to a full disk, or interrupted: one line, and no leftovers.
 
 use std::process::{Command, Stdio};
 

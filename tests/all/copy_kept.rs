@@ -1,4 +1,4 @@
-//! `ocinit copy` keeps what it does not interpret: attestations, artifacts, members of an index. Also:
+//! `ocinit copy` keeps uninterpreted parts: attestations, artifacts, members of an index. Also:
 //! layouts of links, and layouts without locks.
 
 use std::os::unix::fs::{MetadataExt, symlink};

@@ -193,7 +193,7 @@ fn read(mut bytes: &[u8]) -> Result<Vec<Listed>, String> {
 #[test]
 fn the_corpus_unpacks_as_gnu_tar_and_python_list_it() {
     let Some(corpus) = corpus() else {
-        // Not through the test's own output, which nobody sees where it passes.
+        // Not through the test's own output, which is hidden if it passes.
         let _ = std::fs::write(
             "/dev/stderr",
             "SKIPPED: no corpus at OCINIT_CORPUS or ../shared/corpus\n",

@@ -1,6 +1,5 @@
 //! Reads the compressed streams of the public corpus (`OCINIT_CORPUS`, default `../shared/corpus`
-//! beside the project): each gives the bytes that are listed for it, or the error that it is given
-//! here.
+//! beside the project). Each gives the listed bytes, or the error listed here.
 
 use ocinit::codec::digest::{Algorithm, Hasher};
 use ocinit::codec::gzip;

@@ -6,9 +6,8 @@ use std::process::Command;
 use crate::support;
 use crate::support::{Boot, Outcome, project, tool};
 
-/// What PID 1 may hold of memory at its peak, the pages of its program included. The kernel counts to
-/// some dozen pages a thread (before 6.2), so this leaves room above the 1,040 to 1,084 KiB of
-/// 2026-12-01.
+/// PID 1's largest peak of memory, including the program's pages. The kernel (before 6.2) counts to
+/// some dozen pages a thread, so this is above the 1,040 to 1,084 KiB of 2026-12-01.
 const PEAK_KIB_MAX: u64 = 1152;
 
 /// Made once by `make bench-boot` or by us, and kept with the kernel.

@@ -11,8 +11,7 @@ use crate::support::lab::{self, PLACE, Runtime};
 use crate::support::tar::Header;
 use crate::support::{Tar, busybox, tool};
 
-/// An image that was built on a machine with a name and a name server, and holds a device that
-/// everybody may write.
+/// An image built on a machine with a name and a name server, with a world-writable device.
 fn image() -> PathBuf {
     let kmsg = Header { mode: 0o666, device: (1, 11), ..Header::new("kmsg", b'3') };
     let layer = Tar::new()

@@ -1,4 +1,4 @@
-//! What `make run` shows a newcomer.
+//! The output of `make run`.
 
 use std::process::Command;
 

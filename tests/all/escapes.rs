@@ -1,6 +1,6 @@
-//! Published escapes from runc, crun, youki and their like, tried on ocinit: files, fds and rights
-//! within reach of a container. Each test says what would be seen without the fix. See
-//! escapes_links.rs, too.
+//! Published escapes from runc, crun, youki and others, tried on ocinit: files, fds and rights
+//! within reach of a container. Each test states the result without the fix. See escapes_links.rs,
+//! too.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@
 //!
 //! | build | red |
 //! |---|---|
-//! | `io::in_root::open` follows names as the host has them | mounts, devices, working directory, user namespace |
-//! | the same, read-only and masked paths before the pivot, a read-only path walked twice | masked, read-only |
+//! | `io::in_root::open` follows names like the host | mounts, devices, directory, user namespace |
+//! | the same, masks before the pivot, a read-only path resolved twice | masked, read-only |
 //! | chdir before the pivot, no look at what was entered | working directory, user namespace |
 //! | `Guard` neither forbids links nor looks at places | procfs |
 

@@ -327,8 +327,8 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Whoever listens keeps ocinit waiting, which is killed then. Its process may call nothing under
-/// its filter, and ends.
+/// The listener's receiver keeps ocinit waiting, and ocinit is killed. Its process may make no
+/// system call under its filter, and ends.
 #[test]
 fn a_process_that_offers_its_listener_ends_with_its_parent() {
     use std::os::fd::AsRawFd;

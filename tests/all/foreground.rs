@@ -46,7 +46,7 @@ fn wait_until_full(reader: &PipeReader) {
     panic!("only {before} bytes came");
 }
 
-/// The container writes for ever, and nobody reads.
+/// The container writes for ever, and its output is never read.
 #[test]
 fn a_reader_that_stands_still_keeps_no_signal_back() {
     let lab =
@@ -79,7 +79,8 @@ fn a_slow_reader_gets_all_after_the_end() {
     assert_eq!(ended(&mut child).and_then(|status| status.code()), Some(0));
 }
 
-/// Nobody is left to forward it to: a signal ends the wait for a reader that stands still.
+/// After the process's end there is none to forward to: a signal ends the wait for a stalled
+/// reader.
 #[test]
 fn a_signal_after_the_end_ends_the_wait_for_the_reader() {
     let lab =
@@ -94,7 +95,7 @@ fn a_signal_after_the_end_ends_the_wait_for_the_reader() {
     drop(reader);
 }
 
-/// What is left in a pipe whose reader has gone keeps nobody.
+/// Bytes in a pipe whose reader has gone delay nothing.
 #[test]
 fn a_reader_that_has_gone_keeps_nobody() {
     let lab =

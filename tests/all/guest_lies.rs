@@ -1,5 +1,5 @@
 //! Hostile guests: `boot` checks their messages, shows them without effect, and neither waits for
-//! ever nor fails with a traceback.
+//! ever nor prints a traceback.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
-//! `ocinit unpack` on hundreds of images that lie, break or mean harm. `tests/all/hostile/make.py`
-//! makes them when the test runs, each with what must happen: one line that holds a text, or a
-//! tree. Needs root, as unpacking does.
+//! `ocinit unpack` on hundreds of hostile or damaged images. `tests/all/hostile/make.py` makes them
+//! when the test runs, each with the expected result: one line that has a text, or a tree. Needs
+//! root.
 //!
-//! For each case: nothing outside the root has changed, down to the inodes' change time; it ended
-//! within seconds and within a fixed address space; standard error holds exactly the line that is
-//! due; what failed left nothing behind.
+//! For each case: no file outside the root has changed, down to the inodes' change time. It ended
+//! within seconds and within a fixed address space. Stderr has exactly the expected line, and a
+//! failure left nothing behind.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;

@@ -1,5 +1,5 @@
-//! An untrusted layout brings no file of the host into the machine: `qemu/boot` and `qemu/mkdisk`
-//! read only a layout's files, beneath it, and name everything else in an error.
+//! An untrusted layout brings no file of the host into the machine. `qemu/boot` and `qemu/mkdisk`
+//! read only a layout's files, beneath it, and name all others in an error.
 
 use std::fs::File;
 use std::io::Write;

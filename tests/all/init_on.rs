@@ -50,7 +50,7 @@ fn signals_are_forwarded() {
     finish(child, None, Duration::from_secs(120)).expect_status(21).expect_stdout("got term\n");
 }
 
-/// When the image's process ends, what it left behind ends with it and nobody waits for that.
+/// When the image's process ends, its leftover processes end at once.
 #[test]
 fn what_is_left_behind_ends_too() {
     let boot = Boot::new(busybox_layout()).append("ocinit.init=on");

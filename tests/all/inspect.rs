@@ -1,5 +1,5 @@
-//! `ocinit inspect`: its values against skopeo's for images by real tools; lists and tables.
-//! inspect_wrong.rs has what is not as it should be.
+//! `ocinit inspect`: its values against skopeo's for images of real tools; lists and tables.
+//! inspect_wrong.rs has malformed ones.
 
 use std::path::Path;
 use std::process::{Command, Output};

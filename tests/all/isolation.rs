@@ -1,5 +1,5 @@
-//! What a container gets to see of its caller and the host, and what of it stays behind: found by
-//! reading the runtime as somebody who wants to get out of it.
+//! A container's view of its caller and the host, and its leftovers, from reading the runtime as an
+//! attacker does.
 
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -152,7 +152,7 @@ fn an_ordinary_user_adds_a_process_before_the_start() {
     for place in [&lab.state, &lab.rootfs, &lab.rootfs.join("dev")] {
         std::os::unix::fs::chown(place, Some(USER), Some(USER)).expect("chown");
     }
-    // Where this project is may be nobody else's.
+    // Other users may lack access to the project's directory.
     let program = lab.dir.join("ocinit");
     copy_program(lab.runtime.program(), &program);
     let call = |words: &[&str]| {

@@ -1,5 +1,5 @@
-//! A runtime that is killed at any moment leaves nothing that `delete --force` does not clean: no
-//! mount, no control group, no process, no state. `OCINIT_ROUNDS=1000` says how often.
+//! After a kill at any moment `delete --force` removes all leftovers of a runtime: mounts, cgroups,
+//! processes, states. `OCINIT_ROUNDS=1000` sets the number.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::lab::{self, Lab, Runtime};
 
-/// Rounds where nobody says how many.
+/// Rounds by default.
 const ROUNDS: u32 = 60;
 /// The kill comes within this many microseconds: a create takes some 5,000, on a busy machine more.
 const LATEST_US: u64 = 16_000;

@@ -1,5 +1,5 @@
-//! Containers that are looked at and ended, by ocinit and, where it does the same, by runc: what is
-//! shown, what is said, what is left.
+//! Showing and ending containers, by ocinit and, if it does the same, by runc: output, errors,
+//! leftovers.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -331,7 +331,7 @@ fn a_killed_create_or_start_or_delete_leaves_nothing_that_delete_does_not_remove
         let pid = lab.state().at("pid").show();
         done(&lab.call(&["delete", "--force", "@ID@"]));
         assert_eq!(lab.leftovers(), "", "round {round}");
-        // Whoever collects it may take his time.
+        // Its parent may collect it late.
         let stat = Path::new("/proc").join(&pid).join("stat");
         let is_gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
         wait_until("its process is gone", || {
@@ -340,7 +340,7 @@ fn a_killed_create_or_start_or_delete_leaves_nothing_that_delete_does_not_remove
     }
 }
 
-/// Nobody's edits reach a container that was made.
+/// Later edits of the bundle do not reach a created container.
 #[test]
 fn a_container_keeps_the_configuration_that_it_was_made_from() {
     lab::enter();

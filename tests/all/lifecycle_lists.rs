@@ -1,5 +1,5 @@
-//! `state`, `list` and `ps` on states that a test wrote: fields, columns, whose they are, and the
-//! steps that a long list takes.
+//! `state`, `list` and `ps` on states that a test wrote: fields, columns, owners, and the steps of
+//! a long list.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -60,7 +60,7 @@ fn a_list_is_laid_out_as_go_does_it() {
     );
     root.run(&["list", "--format=json"]).says(&both);
     root.run(&["list", "--format=xml"]).fails("--format xml: neither table nor json");
-    // What cannot be read is told, and keeps nobody from the others. What is no container is none.
+    // An unreadable state is reported, and the others are listed. Other files are not containers.
     write(&root.directory("a").join("state.json"), "{");
     std::fs::create_dir(root.directory("empty")).unwrap();
     write(&root.directory("file"), "");

@@ -1,5 +1,5 @@
-//! Commands remove and kill only what ocinit made: never a user's own bundle, nor a process or
-//! directory that another user's state names.
+//! Commands remove and kill only what ocinit made: neither a user's own bundle, nor a process or
+//! directory in another user's state.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;

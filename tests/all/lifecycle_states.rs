@@ -1,6 +1,6 @@
-//! Commands that look at containers or end them, on states that a test wrote: whatever stands
-//! there, each command says what runc says, and `delete --force` leaves nothing behind.
-//! lifecycle_lists.rs has `state`, `list` and `ps`.
+//! Commands that show or end containers, on states that a test wrote. Each command says what runc
+//! says, and `delete --force` leaves nothing behind. lifecycle_lists.rs has `state`, `list` and
+//! `ps`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -1,5 +1,5 @@
-//! The machine against its container and its disks: neither can keep it from ending, or get more
-//! than it was given.
+//! The machine against its container and its disks: neither can keep it from ending, or gain more
+//! access.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

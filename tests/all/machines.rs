@@ -1,4 +1,4 @@
-//! The three machines of QEMU that `boot` knows: disk, ports and power-off are alike on each.
+//! The three machines of QEMU that `boot` supports: disk, ports and power-off are the same on each.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! All tests of the real binary and of real VMs, one module for each behaviour: see tests/README.md.
+//! All tests of the real binary and of real VMs, one module for each behaviour (tests/README.md).
 
 mod archives;
 mod article;

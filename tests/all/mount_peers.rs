@@ -1,5 +1,5 @@
-//! Mounts in a container do not reach the host, and the container sees no more of the host's
-//! cgroups and kernel than it was given.
+//! Mounts in a container do not reach the host, and the container sees no other cgroups and kernel
+//! settings of the host.
 
 use std::collections::BTreeSet;
 

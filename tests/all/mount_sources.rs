@@ -1,6 +1,6 @@
-//! A bind's source is what the container's mount namespace shows there: a mount that the config
-//! made before, too, with owners that are mapped and below directories that root of the user
-//! namespace may not search. As runc has it.
+//! A bind's source is resolved in the container's mount namespace, as in runc. It may be an earlier
+//! mount of the config, have mapped owners, or lie beneath directories that root of the user
+//! namespace cannot search.
 
 use crate::support::lab::{self, Lab, Runtime};
 

@@ -1,4 +1,4 @@
-//! What `--dry-run` prints for the configs of real clients, without root, and that it makes nothing.
+//! The output of `--dry-run` for the configs of real clients, without root; it makes nothing.
 //! `OCINIT_WRITE=1` writes the files in plans/ anew.
 
 use crate::support::{ocinit, scratch};

@@ -1,5 +1,5 @@
-//! What the image's process finds: its arguments, environment, user, directory, rights, devices and
-//! limits.
+//! The surroundings of the image's process: its arguments, environment, user, directory, rights,
+//! devices and limits.
 
 use crate::support;
 use crate::support::images::{Layer, busybox_layout};

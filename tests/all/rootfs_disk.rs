@@ -66,7 +66,7 @@ fn an_image_larger_than_memory_fits_on_a_disk() {
     outcome.expect_status(0).expect_stdout("314572800\n");
 }
 
-/// A directory of our name without our marker is somebody else's.
+/// A directory of our name without our marker is not ours.
 #[test]
 fn what_does_not_carry_our_marker_is_refused_and_left_alone() {
     let file = second_disk("mark");

@@ -1,4 +1,5 @@
-//! `ocinit unpack --rootless` as an ordinary user: with one id and with ranges of ids. Needs root, to become that user and to give it ranges in an /etc of its own.
+//! `ocinit unpack --rootless` as a non-root user: with one ID and with ranges of ids. Needs root,
+//! to become that user and to give it ranges in its own /etc.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;

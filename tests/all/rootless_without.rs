@@ -1,5 +1,5 @@
-//! `ocinit unpack --rootless` for a user whose ranges cannot be used, or who gets no namespaces or no
-//! ids. See rootless.rs.
+//! `ocinit unpack --rootless` for a user without usable ranges, without namespaces or without ids.
+//! See rootless.rs.
 
 use std::process::Command;
 

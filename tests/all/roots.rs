@@ -1,5 +1,5 @@
-//! Until the pivot the container's root is mounted at `root.path` in its mount namespace. Hooks, as
-//! nvidia's and SPDK's, find it there, and execute the host's programs.
+//! Until the pivot the container's root is mounted at `root.path` in its mount namespace. Hooks,
+//! like nvidia's and SPDK's, find it there, and execute the host's programs.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

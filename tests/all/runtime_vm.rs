@@ -1,6 +1,5 @@
-//! What a container runtime does with control groups, in a machine that has them: cgroup2 with all
-//! controllers, which a shell that is PID 1 mounts. All cases run one after the other in one VM, as
-//! root and as an ordinary user.
+//! A container runtime's use of cgroups, in a machine that has cgroup2 with all controllers; a
+//! shell is PID 1 and mounts them. All cases run in one VM, as root and as a non-root user.
 
 use crate::support::vm_cases::{Case, NOTHING_IS_LEFT, WHOLE_RUN, run};
 

@@ -74,7 +74,7 @@ fn the_only_image_needs_no_tag() {
     says(&Boot::new(&layout.directory), "only");
 }
 
-/// One index in another, with a platform before ours, an attestation and a type nobody knows.
+/// A nested index, with another platform first, an attestation and an unknown type.
 #[test]
 fn the_first_that_fits_in_a_nested_index() {
     let mut layout = layout("nested");

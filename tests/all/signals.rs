@@ -1,5 +1,5 @@
-//! SIGTERM and SIGHUP stop the container, SIGINT goes to it, a further one ends the VM; nothing is
-//! left running or lying about.
+//! SIGTERM and SIGHUP stop the container, SIGINT goes to it, a further one ends the VM; no process
+//! and no file is left.
 
 use std::io::Read;
 use std::path::Path;

@@ -111,7 +111,7 @@ fn standard_input_may_be_an_empty_pipe() {
     expect_end_of_file(Input::Bytes(Vec::new()));
 }
 
-/// An open pipe that nobody writes to does not keep the VM when the container ends.
+/// An open pipe without a writer does not keep the VM when the container ends.
 #[test]
 fn standard_input_may_stay_open_and_silent() {
     let mut command = Boot::new(busybox_layout()).arguments(["echo", "done"]).command();
@@ -124,7 +124,7 @@ fn standard_input_may_stay_open_and_silent() {
     outcome.expect_status(0).expect_stdout("done\n");
 }
 
-/// The container reads one line and leaves the rest: not an error of anybody.
+/// The container reads one line and leaves the rest, which is not an error.
 #[test]
 fn input_that_the_container_leaves_is_no_error() {
     let mut bytes = b"first\n".to_vec();

@@ -1,5 +1,5 @@
-//! `ocinit unpack` on layers made here: what a layer's entries do to the tree. Needs root, as
-//! unpacking does. unpack_whiteouts.rs has whiteouts.
+//! `ocinit unpack` on layers made here: the effect of a layer's entries on the tree. Needs root.
+//! unpack_whiteouts.rs has whiteouts.
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! `ocinit unpack` on layers that lie, leave the root or do not fit: one line each, no root left,
-//! nothing outside touched. Needs root, as unpacking does.
+//! `ocinit unpack` on hostile or damaged layers: one line each, no root left, no file outside
+//! changed. Needs root.
 
 use std::process::Command;
 

@@ -1,5 +1,4 @@
-//! `ocinit unpack`: what whiteouts of a layer hide, in every order, and what they spare. Needs root,
-//! as unpacking does.
+//! `ocinit unpack`: the files that a layer's whiteouts hide and spare, in every order. Needs root.
 
 use std::process::Command;
 

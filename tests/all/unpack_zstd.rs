@@ -1,5 +1,5 @@
-//! Layers packed with zstd: those that real builders write, and every form of a stream, unpacked as
-//! their tar is.
+//! Layers compressed with zstd: those of real builders, and every form of a stream, unpacked like
+//! their tar.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

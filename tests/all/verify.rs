@@ -1,4 +1,4 @@
-//! `ocinit verify`: whole images and layouts with one thing wrong; that nothing is written.
+//! `ocinit verify` on whole images and on layouts with one fault; it writes nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -64,7 +64,7 @@ fn states() -> Vec<Case> {
                 let mut seen = vec![lab.status()];
                 lab.start();
                 seen.push(lab.status());
-                // Open for both, as nobody may be there to read.
+                // Open for both, because there may be no reader.
                 let mut go = std::fs::File::options().read(true).write(true).open(lab.rootfs.join("tmp/go")).unwrap();
                 std::io::Write::write_all(&mut go, b"go\n").unwrap();
                 seen.push(lab.wait_for("stopped"));
@@ -77,7 +77,7 @@ fn states() -> Vec<Case> {
         case("state.started", "what start has returned from is no longer created, at once")
             .with(SLEEPS)
             .act(|lab| {
-                // By a shell, which is quicker to ask than this process is to see that start has ended.
+                // By a shell, because a check from this process is slower than start's end.
                 let script = lab.fill("p=$1; shift; for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do $p \"$@\" create -b @BUNDLE@ @ID@ && $p \"$@\" start @ID@ && $p \"$@\" state @ID@; $p \"$@\" delete -f @ID@; done");
                 let state = lab.command(&[]);
                 let mut shell = std::process::Command::new("/bin/sh");

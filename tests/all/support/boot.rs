@@ -1,4 +1,4 @@
-//! Runs `qemu/boot` as a user does and keeps what came of it.
+//! Runs `qemu/boot` as a user does and keeps its result.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! What is made once for all tests of a build: kept under `target/tmp/cache`, made again only if
-//! its recipe changed.
+//! Files made once for all tests of a build: kept under `target/tmp/cache`, made again only if
+//! their recipe changed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

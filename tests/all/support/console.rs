@@ -1,5 +1,5 @@
-//! QEMU started by hand, as somebody with another machine monitor does: an initramfs, a disk and a
-//! serial console.
+//! QEMU started by hand, as under another machine monitor: an initramfs, a disk and a serial
+//! console.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Disk files with a file system in them, made without mounting and without root.
+//! Disk files with a file system, made without mounts and without root.
 
 use std::fs::OpenOptions;
 use std::path::Path;

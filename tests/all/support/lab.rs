@@ -1,5 +1,4 @@
-//! A place where runtimes are tried: a bundle of busybox in memory, cgroup v2, a state root of its
-//! own.
+//! A lab for runtimes: a bundle of busybox in memory, cgroup v2, a state root of its own.
 
 mod messages;
 mod place;
@@ -117,7 +116,7 @@ impl Lab {
         std::fs::set_permissions(rootfs.join("tmp"), std::fs::Permissions::from_mode(0o1777))
             .expect("mode");
         for file in ["bin/busybox", "etc/passwd", "etc/group"] {
-            // Nobody changes them in place, and a copy of busybox is two megabytes.
+            // They are never changed in place, and a copy of busybox is two megabytes.
             std::fs::hard_link(template.join(file), rootfs.join(file)).expect("rootfs");
         }
         for applet in APPLETS.split_whitespace() {

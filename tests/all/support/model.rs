@@ -1,6 +1,5 @@
-//! What a list of tar entries must become as a tree: later entries replace earlier ones, links
-//! share a file, parents that are not listed are made, links among them are followed within the
-//! root.
+//! The tree of a list of tar entries: later entries replace earlier ones, links share a file,
+//! missing parents are made, links among them are followed within the root.
 
 use std::collections::BTreeMap;
 

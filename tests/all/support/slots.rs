@@ -1,4 +1,4 @@
-//! How many VMs run at once, over all test processes of this build: one locked file each.
+//! The number of VMs at once, over all test processes of this build: one locked file each.
 
 use std::fs::File;
 use std::path::Path;

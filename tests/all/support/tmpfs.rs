@@ -1,4 +1,4 @@
-//! A file system in memory that only this thread and what it starts see, and that goes with them.
+//! A file system in memory for only this thread and its children, which ends with them.
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
