@@ -1,6 +1,6 @@
 //! # ocinit: a static init and OCI runtime without a heap
 //!
-//! One binary with three lives. Each begins at a front door, which calls the use cases in [`engine`]:
+//! One binary with three lives. Each begins at a front door, which calls use cases ([`engine`]):
 //!
 //! - PID 1 of a virtual machine or board: [`init::main`], whose phases [`init`] lists. It calls
 //!   [`engine::unpack::make_rootfs`] and [`engine::machine::run`].
