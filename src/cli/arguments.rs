@@ -1,4 +1,4 @@
-//! The words of a command: options by a table, read by getargs where they stand.
+//! A command's arguments: options by a table, parsed in place by getargs.
 
 use super::command::{Command, Flag, GLOBAL, Usage, VERSION};
 use super::nearest::nearest;
@@ -8,25 +8,25 @@ use crate::{Error, Result};
 use core::ffi::CStr;
 use getargs::{Arg, Argument, Options};
 
-/// Different options that one command may be given.
+/// Most different options of one command line.
 const GIVEN_MAX: usize = 40;
 
-/// What was typed, without the program's name. The options are read once.
+/// The command line without the program's name. Its options are parsed once.
 pub struct Arguments<'a> {
     words: &'a [&'a CStr],
     command: Option<&'static Command>,
-    /// Each option that was given, once, with its last value.
+    /// Each given option, once, with its last value.
     given: heapless::Vec<(&'static str, Option<&'a CStr>), GIVEN_MAX>,
 }
 
-/// One thing that was typed.
+/// One piece of the command line.
 enum Piece<'a> {
     Given(&'static Flag, Option<&'a CStr>),
     Word(&'a CStr),
 }
 
 impl<'a> Arguments<'a> {
-    /// Returns the options before the command's name. What follows the name is not looked at.
+    /// Parses the options before the command's name.
     pub fn new(words: &'a [&'a CStr]) -> Arguments<'a> {
         let mut arguments = Arguments { words, command: None, given: heapless::Vec::new() };
         // `name` returns the error.
@@ -34,8 +34,8 @@ impl<'a> Arguments<'a> {
         arguments
     }
 
-    /// Returns the same words as those of `command`, checked: options that it has, with their
-    /// values, and as many words as it takes.
+    /// Checks the same words as those of `command`: its options with their values, and the number
+    /// of words.
     pub fn of(&self, command: &'static Command) -> Result<Arguments<'a>> {
         let (words, given) = (self.words, heapless::Vec::new());
         let mut arguments = Arguments { words, command: Some(command), given };
@@ -57,7 +57,7 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Walks all words, and keeps the options.
+    /// Parses all words, and stores the options.
     fn read(&mut self) -> Result<()> {
         let mut walk = self.walk();
         while let Some(piece) = walk.next()? {
@@ -73,7 +73,7 @@ impl<'a> Arguments<'a> {
         Ok(())
     }
 
-    /// The command's name.
+    /// Returns the command's name.
     pub fn name(&self) -> Result<Option<&'a CStr>> {
         let mut walk = self.walk();
         while let Some(piece) = walk.next()? {
@@ -88,30 +88,30 @@ impl<'a> Arguments<'a> {
         self.given.iter().find(|(name, _)| *name == long).map(|(_, value)| *value)
     }
 
-    /// Whether an option was given.
+    /// Returns whether an option was given.
     pub fn has(&self, long: &str) -> bool {
         self.last(long).is_some()
     }
 
-    /// The value of an option; the last one counts.
+    /// Returns the value of an option; the last one counts.
     pub fn value(&self, long: &str) -> Option<&'a CStr> {
         self.last(long).flatten()
     }
 
-    /// The values of an option that may be given many times, in order.
+    /// Returns the values of a repeatable option, in order.
     pub fn values(&self, long: &'static str) -> Values<'a> {
         Values { walk: self.walk(), long }
     }
 
-    /// The words that are no options, after the command's name.
+    /// Returns the words after the command's name that are not options.
     pub fn words(&self) -> TypedWords<'a> {
         let mut words = TypedWords(self.walk());
         let _ = words.next();
         words
     }
 
-    /// One of the words that are no options, from 0 behind the command's name; where it is known
-    /// how many there are.
+    /// Returns word `n` after the command's name, from 0, without the options. The caller knows the
+    /// number of words.
     pub fn word(&self, n: usize) -> &'a CStr {
         self.words().nth(n).unwrap_or(c"")
     }
@@ -147,7 +147,7 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
-/// The words that are no options.
+/// The words that are not options.
 pub struct TypedWords<'a>(Walk<'a>);
 
 impl<'a> Iterator for TypedWords<'a> {
@@ -164,12 +164,11 @@ impl<'a> Iterator for TypedWords<'a> {
 
 type Source<'a> = core::iter::Map<core::slice::Iter<'a, &'a CStr>, fn(&&'a CStr) -> Word<'a>>;
 
-/// Reads the words from the first to the last; without a command it ends at the first that is no
-/// option.
+/// Iterates over the words. Without a command it ends at the first word that is not an option.
 struct Walk<'a> {
     options: Options<Word<'a>, Source<'a>>,
     command: Option<&'static Command>,
-    /// Words that were no options.
+    /// Number of words so far that were not options.
     words: usize,
     is_begun: bool,
     passes_on: bool,
@@ -178,7 +177,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn next(&mut self) -> Result<Option<Piece<'a>>> {
         loop {
-            // The options behind the name are not known before the command is.
+            // The options after the name depend on the command.
             if self.command.is_none() && self.words > 0 {
                 return Ok(None);
             }
@@ -199,7 +198,7 @@ impl<'a> Walk<'a> {
                     ("-", &letter[..])
                 }
                 Arg::Positional(word) => {
-                    // One `--` may stand before the words that are passed on.
+                    // One `--` may precede the passed-on words.
                     let is_first = is_raw && !core::mem::replace(&mut self.is_begun, true);
                     if is_first && word.ends_opts() && !self.options.opts_ended() {
                         continue;
@@ -214,14 +213,14 @@ impl<'a> Walk<'a> {
             let is_it = |flag: &&Flag| {
                 if is_long { flag.long.as_bytes() == name } else { name == [flag.short] }
             };
-            // `-v` after a command's name is free for another option: a command has no version.
+            // After a command's name `-v` may be another option, because a command has no version.
             let is_before = self.words == 0;
             let global = GLOBAL.iter().filter(|flag| is_before || flag.long != VERSION);
             let Some(flag) = own.iter().chain(global).find(is_it) else {
                 return Err(unknown(self.command, dashes, name, own));
             };
             let value = match flag.value {
-                // As Go has it.
+                // As in Go.
                 "" if is_long => match self.options.value_opt().map(Word::bytes) {
                     None | Some(b"true") => None,
                     Some(b"false") => continue,
@@ -268,14 +267,13 @@ fn unknown(
     }
 }
 
-/// The value of an option is none of those it can have.
+/// Returns the error for a value that the option does not have.
 #[cold]
 pub fn choice(option: &str, value: &CStr, known: &str) -> Error {
     Error::new(format_args!("{option} {}: neither {known}", LossyC(value)))
 }
 
-/// A word, or a part of one, as getargs wants it: with the NUL behind it where it reaches to the
-/// word's end.
+/// A word or a part of it, for getargs. If it reaches the word's end, a NUL follows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Word<'a>(&'a [u8]);
 
@@ -284,12 +282,12 @@ impl<'a> Word<'a> {
         self.0.strip_suffix(b"\0").unwrap_or(self.0)
     }
 
-    /// As a C string, which a name before a `=` never has to be.
+    /// Returns it as a C string. Only an option's name before a `=` lacks the NUL, and needs none.
     fn value(self) -> &'a CStr {
         CStr::from_bytes_with_nul(self.0).unwrap_or(c"")
     }
 
-    /// What follows these first bytes, where that is more than nothing.
+    /// Returns the rest after these first bytes, unless it is empty.
     fn after(self, start: &[u8]) -> Option<Word<'a>> {
         self.0.strip_prefix(start).filter(|rest| rest.len() > 1).map(Word)
     }

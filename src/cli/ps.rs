@@ -1,4 +1,4 @@
-//! `ocinit ps ID`: the processes of a container: their numbers, or what ps(1) says of them.
+//! `ocinit ps ID`: the processes of a container, by their pids or by ps(1)'s lines.
 
 use super::arguments::{Arguments, TypedWords};
 use super::command::{Command, Flag, PASSED_ON, Run};

@@ -56,7 +56,7 @@ pub struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// The process is there, and has done nothing yet that others see.
+    /// The process exists, and has done nothing visible to others yet.
     pub(super) fn process_created(&self, pid: i32) -> Result<()> {
         let Some(process) = Process::now(pid) else { return Ok(()) };
         self.write(process)?;
@@ -65,10 +65,10 @@ impl Record<'_> {
         net_devices::hand_over(spec.net_devices, pid)
     }
 
-    /// The container's process is this one from now on: the one that set it up has made it, and is
+    /// From now on this is the container's process: the one that set it up has made it, and is
     /// gone.
     pub(super) fn moved(&self, pid: i32) -> Result<()> {
-        // One that has died already says why in what is heard next.
+        // If it has died, its next message has the reason.
         Process::now(pid).map_or(Ok(()), |process| self.write(process))
     }
 

@@ -22,21 +22,21 @@ use crate::sys::fs;
 use crate::sys::signal::SignalSet;
 use crate::watch::Loop;
 
-/// Whose hooks they are, and at which station.
+/// The container and the stage of hooks.
 #[derive(Clone, Copy)]
 pub struct HookContext<'a> {
     /// The config.
     pub spec: &'a Spec<'a>,
     /// The container.
     pub id: Id<'a>,
-    /// What is known of it; the pid is the one that the hook would see.
+    /// Its state. The pid is the one that the hook would see.
     pub state: State<'a>,
     /// What it is doing.
     pub status: Status,
 }
 
 impl HookContext<'_> {
-    /// Writes the container's state as the runtime-spec has it.
+    /// Writes the container's state in the runtime-spec's form.
     pub fn describe(&self, json: &mut Writer<'_>) {
         self.state.describe(self.id, json, self.status, None, self.spec.annotations);
     }

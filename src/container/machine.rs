@@ -1,4 +1,4 @@
-//! Starts by PID 1: a container without a state directory, or PID 1 itself as the process.
+//! Starts for PID 1: a container without a state directory, or PID 1 itself as the process.
 
 use super::due::Due;
 use super::launch::Launch;
@@ -12,10 +12,10 @@ use crate::sys::fd::FdRef;
 use crate::watch::Loop;
 use crate::{Error, Result};
 
-/// Starts containers of one configuration on the directory `root`, born in `cgroup`.
+/// Starts containers of one configuration on the directory `root`, created in `cgroup`.
 ///
 /// The calling process must have one thread. `root` must have been opened in its mount namespace,
-/// which must have a root that can be pivoted away from.
+/// whose root pivot_root(2) must be able to leave.
 pub struct Starter<'a> {
     /// The configuration.
     pub spec: &'a Spec<'a>,
@@ -26,7 +26,7 @@ pub struct Starter<'a> {
 }
 
 impl<'a> Starter<'a> {
-    /// Reads the seccomp profile.
+    /// Compiles the seccomp profile.
     pub fn new(
         spec: &'a Spec<'a>,
         root: FdRef<'a>,
@@ -38,15 +38,15 @@ impl<'a> Starter<'a> {
         Ok(Starter { spec, root, cgroup, filter, pointers })
     }
 
-    /// Starts the configuration's program. Returns when its process has been executed; on failure
-    /// nothing of it is left, and the error's status is 126 or 127 where the command is at fault.
-    /// Nobody else may collect our children meanwhile.
+    /// Starts the configuration's program. Returns after execve(2). A failure leaves nothing
+    /// behind; its status is 126 or 127 if the command is at fault. No other code may collect our
+    /// children meanwhile.
     pub fn start(&mut self, stdio: Stdio<'_>) -> Result<Running> {
         let launch = alone(self.spec, self.root, stdio, self.cgroup, self.filter);
         launch::launch(&launch, self.pointers)
     }
 
-    /// Returns what [`Starter::begin`] wants to keep.
+    /// Returns the part that [`Starter::begin`] keeps.
     pub fn like(&self) -> Launch<'a> {
         alone(self.spec, self.root, Stdio::Terminal(None), self.cgroup, self.filter)
     }
@@ -64,9 +64,9 @@ impl<'a> Starter<'a> {
     }
 }
 
-/// Turns this process into the spec's: pivots to `root` and executes. Returns only to say why not;
-/// the root is then the new one or the old one. Of the namespaces only those of
-/// [`Spec::namespaces`] that unshare(2) makes are made.
+/// Turns this process into the spec's: pivots to `root` and executes the program. Returns only an
+/// error; the root is then the new one or the old one. It makes the namespaces of
+/// [`Spec::namespaces`] that unshare(2) can make.
 pub fn become_process(
     spec: &Spec<'_>,
     root: FdRef<'_>,
@@ -87,7 +87,7 @@ pub fn become_process(
     }
 }
 
-/// A start with nothing else about it.
+/// Returns a start with nothing but these arguments.
 fn alone<'a>(
     spec: &'a Spec<'a>,
     root: FdRef<'a>,

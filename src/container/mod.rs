@@ -1,5 +1,5 @@
-//! Starts containers. Knows nothing of images and of PID 1: a [`Spec`] and a root directory are all
-//! it takes.
+//! Starts containers from a [`Spec`](crate::spec::Spec) and a root directory. This room knows
+//! neither images nor PID 1.
 
 pub mod attributes;
 mod child;

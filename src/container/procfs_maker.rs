@@ -1,20 +1,22 @@
 //! A procfs for a container that joins another's pid namespace, made from outside of that.
 //!
-//! A procfs shows the pid namespace of the process that opens its context; before Linux 7 there is
-//! no other way to choose it. Other processes of that namespace may have CAP_SYS_PTRACE, and take
-//! all that the opener has. So the opener has nothing:
+//! A procfs shows the pid namespace of the process that opens its context. Before Linux 7 there is
+//! no other way to choose it. Processes of that namespace may have CAP_SYS_PTRACE, and could take
+//! over the opener. So the opener has no privilege:
 //!
 //! ```text
-//!  intermediate process                maker, in no pid namespace of theirs           opener, in theirs
-//!    fork ---------------------------> setns for its children; a user and a mount
-//!                                      namespace of its own; an empty tmpfs is its
-//!                                      root; all descriptors closed but one
-//!    "one more" ---------------------> fork -----------------------------------------> fsopen
-//!    looks whether it is one <-------- ... <------------------------------------------ its context
+//!  intermediate process              maker, in no pid namespace of theirs     opener, in theirs
+//!    fork -------------------------> setns for its children; its own user
+//!                                    and mount namespace; an empty tmpfs is
+//!                                    its root; all fds closed but one
+//!    "one more" -------------------> fork ----------------------------------> fsopen
+//!    checks it <-------------------- ... <----------------------------------- its context
 //!    fsconfig, fsmount, as for any mount
 //! ```
-//! If user namespaces are forbidden, the opener keeps CAP_SYS_ADMIN: opening a context needs it.
-//! A filter allows maker and opener eight calls: nobody uses an opener to mount anything.
+//!
+//! If user namespaces are forbidden, the opener keeps CAP_SYS_ADMIN, because opening a context
+//! needs it. A filter allows maker and opener only eight system calls, so an opener cannot mount
+//! anything.
 
 use super::{empty, seccomp};
 use crate::error::{Context, Result};
@@ -52,7 +54,7 @@ fn begin(namespace: FdRef<'_>, spec: &Spec<'_>) -> sys::Result<()> {
     }
 }
 
-/// Puts a socket in its place. Returns the one before.
+/// Stores a socket. Returns the former one.
 fn keep(socket: Option<Fd>) -> Option<Fd> {
     SOCKET.try_lock().and_then(|mut place| core::mem::replace(&mut *place, socket))
 }
@@ -70,25 +72,25 @@ pub fn end() {
     }
 }
 
-/// Returns a file system context for a procfs: from the maker, if there is one.
+/// Returns a file system context for a procfs, from the maker if there is one.
 pub fn context() -> sys::Result<Fd> {
     if !is_there() {
         return mount::fs_open(c"proc");
     }
     with_socket(|socket| fs::write(socket, &[1]))?;
     let context = answer()?.ok_or(Errno::EIO)?;
-    // A traced opener could send the context of another file system, with a source of the host.
+    // A traced opener could send the context of another file system, with a source on the host.
     // Only procfs knows this option.
     mount::fs_set(context.by_ref(), c"hidepid", c"0").map_err(|_| Errno::EPERM)?;
     Ok(context)
 }
 
-/// Returns whether contexts come from a maker: then the caller must check what it makes of them.
+/// Returns whether contexts come from a maker: then the caller must check the new mounts.
 pub fn is_there() -> bool {
     SOCKET.try_lock().is_some_and(|socket| socket.is_some())
 }
 
-/// Reads an answer of the maker or an opener: an errno or 0, and the fd that came along.
+/// Reads an answer of the maker or an opener: an errno or 0, and the fd with it.
 fn answer() -> sys::Result<Option<Fd>> {
     let mut word = [0; 2];
     match with_socket(|socket| socket::receive(socket, &mut word))? {
@@ -142,7 +144,7 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd, last: LastWork) -> sys:
             mount::chdir_fd(old.by_ref())?;
             mount::unmount(c".", MNT_DETACH)?;
         }
-        // An initramfs cannot be pivoted away: it stays below.
+        // pivot_root(2) cannot leave an initramfs, so it stays beneath.
         Err(Errno::EINVAL) => mount::chroot(c".")?,
         Err(errno) => return Err(errno),
     }
@@ -161,12 +163,12 @@ fn give_everything_up(namespace: FdRef<'_>, socket: &Fd, last: LastWork) -> sys:
     seccomp::confine(&CALLS_OF_OPENERS)
 }
 
-/// Starts a maker for the pid namespace of this file, without what is
-/// secret in the container's config. Returns false if we may not yet.
+/// Starts a maker for the pid namespace of this file, without the config's secrets. Returns false
+/// if we may not yet.
 pub fn try_begin(namespace: &Fd, spec: &Spec<'_>) -> Result<bool> {
     match begin(namespace.by_ref(), spec) {
         Ok(()) => Ok(true),
-        // EINVAL: the file is no namespace, which joining it reports.
+        // EINVAL: the file is not a namespace. The join reports that.
         Err(Errno::EPERM | Errno::EINVAL) => Ok(false),
         Err(errno) => Err(errno).doing("make a procfs for the pid namespace"),
     }

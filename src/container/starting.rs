@@ -1,4 +1,5 @@
-//! The parent's side of the conversation with a new process (`handshake.rs`), a step at each event.
+//! The parent's side of the conversation with a new process (`handshake.rs`), a step for each
+//! event.
 
 mod errand;
 mod hear;
@@ -27,9 +28,9 @@ use core::sync::atomic::Ordering;
 enum Awaited {
     /// The process has not offered it yet.
     Due,
-    /// We have it, and whoever listens has not.
+    /// We have it, but have not sent it to its receiver.
     Here(Fd),
-    /// It was handed on, or the filter has none. A message that offers one is an error.
+    /// It was sent, or the filter has none. A message that offers one is an error.
     Done,
 }
 
@@ -43,28 +44,28 @@ impl Awaited {
     }
 }
 
-/// How a start stands after a step.
+/// The state of a start after a step.
 pub enum Step {
-    /// More has to happen.
+    /// It waits for another event.
     Wait,
-    /// The process has executed, or waits at its gate: [`Starting::into_running`].
+    /// The process has executed, or waits at its start socket ([`Starting::into_running`]).
     Started,
     /// Nothing of it is left.
     Failed(Error),
 }
 
-/// A start that gives control back: it answers one message of the new process at each event.
+/// A start that gives control back: it handles one message of the new process at each event.
 pub struct Starting<'a> {
     launch: &'a Launch<'a>,
     channel: Channel,
     phase: Phase,
     /// The row of the channel.
     heard: Token,
-    /// The row of the process, while its end is waited for; always if the loop collects all.
+    /// The row of the process while its end is awaited, or always if the loop collects all.
     row: Option<Token>,
     /// What is done for it, and what follows.
     errand: Option<(Errand<'a>, Then)>,
-    /// When to look again whether the process offers its listener.
+    /// The timer for the next look at whether the process offers its listener.
     look: Option<Token>,
     /// Memory for the pid that the intermediate process makes; None once that was read.
     born: Option<Shared>,
@@ -79,16 +80,16 @@ pub struct Starting<'a> {
     first: i32,
     pid: i32,
     pidfd: Fd,
-    /// How that process ended.
+    /// That process's exit status.
     ended: Option<Ended>,
     /// The container's process, made by an intermediate one that is ending.
     next: Option<(i32, Fd)>,
     terminal: Option<Fd>,
-    /// Why it is undone.
+    /// The reason why it is undone.
     error: Option<Error>,
 }
 
-/// What the start made: the process, and what it shares with us.
+/// A new process, and the memory that it shares with us.
 pub struct Made {
     /// It is an intermediate process.
     pub staged: bool,
@@ -96,21 +97,21 @@ pub struct Made {
     pub pid: i32,
     /// Its pidfd.
     pub pidfd: Fd,
-    /// See there.
+    /// See [`Starting::born`].
     pub born: Option<Shared>,
-    /// See there.
+    /// See [`Starting::report`].
     pub report: Option<Report>,
-    /// See there.
+    /// See [`Starting::is_released`].
     pub is_released: bool,
     /// See there.
     pub of_caller: Option<Errno>,
 }
 
-/// How often we look whether a process offers its listener and spins, in milliseconds.
+/// Milliseconds between looks at whether a process offers its listener and spins.
 const LOOK_MS: u64 = 1;
 
 impl<'a> Starting<'a> {
-    /// Hears out a process that was cloned. On failure it is killed.
+    /// Begins the conversation with a cloned process. A failure kills it.
     pub(super) fn new(
         launch: &'a Launch<'a>,
         channel: Channel,
@@ -167,7 +168,7 @@ impl<'a> Starting<'a> {
         if staged { Ok(()) } else { self.process_created() }
     }
 
-    /// Waits for the end of the start, and for nothing else.
+    /// Runs the loop until the start has ended.
     pub fn finish(mut self, events: &mut Loop) -> Result<Running> {
         loop {
             let happened = match events.next_event() {
@@ -190,14 +191,14 @@ impl<'a> Starting<'a> {
         self.of_caller
     }
 
-    /// Returns the process of a start that has succeeded; and if the loop collects all children,
-    /// the row of the process, or how it has ended already.
+    /// Returns the process of a successful start. If the loop collects all children, also the
+    /// process's row, or its exit status if it has ended already.
     pub fn into_running(self) -> (Running, Option<Token>, Option<Ended>) {
         let Starting { pid, pidfd, terminal, row, ended, .. } = self;
         (Running { pid, pidfd, terminal }, row, ended)
     }
 
-    /// Does what an event asks for. One of another row changes nothing.
+    /// Handles an event. An event of another row changes nothing.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Step {
         let done = match *happened {
             Happened::Ready(token, _) if token == self.heard => self.hear(events),
@@ -215,13 +216,13 @@ impl<'a> Starting<'a> {
         done
     }
 
-    /// Takes our rows out of the loop, but the one of a process that runs.
+    /// Removes our rows from the loop, except for a running process's.
     fn forget(&mut self, events: &mut Loop) {
         events.remove(self.heard);
         self.look.take().into_iter().for_each(|token| events.remove(token));
     }
 
-    /// Kills what was made, and goes on when that has ended.
+    /// Kills the start's processes, and goes on after their end.
     fn undo(&mut self, error: Error, events: &mut Loop) -> Step {
         self.phase = Phase::Undoing;
         self.forget(events);
@@ -245,7 +246,7 @@ impl<'a> Starting<'a> {
         Step::Failed(self.error.take().unwrap_or_else(forged))
     }
 
-    /// Kills what was made; the next step tells the failure.
+    /// Kills the start's processes; the next step reports the failure.
     pub fn kill(&self) {
         for pidfd in self.next.iter().map(|(_, pidfd)| pidfd).chain([&self.pidfd]) {
             let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
@@ -253,7 +254,7 @@ impl<'a> Starting<'a> {
         self.errand.iter().for_each(|(errand, _)| errand.kill());
     }
 
-    /// Kills what was made, and waits for its end here, where the loop cannot.
+    /// Kills the start's processes, and waits for their end here, if the loop cannot.
     pub fn abandon(&mut self, events: &mut Loop) {
         self.forget(events);
         self.end_errand(events);
@@ -273,7 +274,7 @@ impl<'a> Starting<'a> {
         Ok(())
     }
 
-    /// The process is another one from now on, which the last one made.
+    /// Continues with another process, which the former one made.
     fn take_over(&mut self, pid: i32, pidfd: Fd, events: &mut Loop) -> Result<()> {
         (self.pid, self.pidfd, self.ended) = (pid, pidfd, None);
         if events.collects() { self.watch_end(events) } else { Ok(()) }
@@ -285,7 +286,7 @@ impl<'a> Starting<'a> {
         self.launch.due.record.map_or(Ok(()), |record| record.process_created(self.pid))
     }
 
-    /// What follows from the end of a process.
+    /// Handles the end of a process.
     fn process_ended(&mut self, ended: Ended, events: &mut Loop) -> Result<Step> {
         match self.phase {
             Phase::HandingOver => {
@@ -301,13 +302,14 @@ impl<'a> Starting<'a> {
             Phase::Undoing => return Ok(self.undo_next(events)),
             // Nobody may be there to take its listener.
             _ if matches!(self.errand, Some((Errand::Listener(_), _))) => return Err(died(ended)),
-            // What it said before comes first.
+            // Its earlier messages come first.
             _ => {}
         }
         Ok(Step::Wait)
     }
 
-    /// Waits for the end of an intermediate process. What the container's process says comes later.
+    /// Waits for the end of an intermediate process. Messages of the container's process come
+    /// later.
     fn await_intermediate(&mut self, phase: Phase, events: &mut Loop) -> Result<Step> {
         self.phase = phase;
         events.change(self.heard, Interest::PAUSED)?;
@@ -317,7 +319,8 @@ impl<'a> Starting<'a> {
         }
     }
 
-    /// Takes over the container's process, which is our child: the intermediate process has ended.
+    /// Takes over the container's process, which is our child, because the intermediate process has
+    /// ended.
     fn adopt(&mut self, events: &mut Loop) -> Result<Step> {
         let pid = self.born.take().map_or(0, |born| born.words()[0].load(Ordering::Acquire)) as i32;
         if pid <= 0 {
@@ -348,7 +351,7 @@ fn forged() -> Error {
     Error::new(format_args!("the container sent what it may not"))
 }
 
-/// Kills a process that cannot be waited for by the loop, and collects it.
+/// Kills and collects a process that the loop cannot wait for.
 fn end(pid: i32, pidfd: &Fd) {
     let _ = process::kill_pidfd(pidfd.by_ref(), signal::SIGKILL);
     children::await_end_of(pid);

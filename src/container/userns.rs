@@ -1,15 +1,15 @@
-//! A user namespace of this process, in which an ordinary user is root (user_namespaces(7)).
+//! Moves this process into a user namespace in which a non-root user is root (user_namespaces(7)).
 //!
 //! ```text
-//!  this process                     helpers, one for each map, where the user was given ranges of ids
-//!  fork -------------------------->   |
-//!  unshare(CLONE_NEWUSER)             |
-//!    |  ------ a byte ------------->  execve newuidmap, newgidmap: 0 is the user, 1 and up are the ranges
-//!    |  <----- exit status ---------  x
-//!  a map that is not there yet: 0 is the user, and there is nobody else
+//!  this process                   helpers, one for each map, if the user has ranges of ids
+//!  fork ------------------------>   |
+//!  unshare(CLONE_NEWUSER)           |
+//!    |  ------ a byte ----------->  execve newuidmap, newgidmap: 0 is the user, 1 and up the ranges
+//!    |  <----- exit status -------  x
+//!  a map that is still missing: 0 is the user, and no other id exists
 //! ```
 //!
-//! The helpers are made first: inside the namespace a program of root's has no set-user-ID.
+//! The helpers are made first, because set-user-ID has no effect inside the namespace.
 
 mod mapping;
 
@@ -29,7 +29,7 @@ use crate::watch::children;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// The caller's own id, and ranges.
+/// The caller's own ID, and ranges.
 const MAPPINGS: usize = 1 + SUBID_RANGES_MAX;
 /// Words of a helper: its name, a pid, the mappings.
 const WORDS: usize = 2 + MAPPINGS * 3;
@@ -39,8 +39,8 @@ const WORD_BYTES: usize = 11;
 /// One of the two maps.
 struct Map {
     file: &'static CStr,
-    /// Who may leave groups could get at what a group is kept from: given up before a user maps a
-    /// group himself.
+    /// The kernel requires `deny` in setgroups before an unprivileged gid_map (user_namespaces(7)),
+    /// because dropping a group could grant access.
     before: Option<&'static CStr>,
     ranges: &'static CStr,
     program: &'static [u8],
@@ -61,21 +61,21 @@ const MAPS: [Map; 2] = [
     },
 ];
 
-/// What may keep user namespaces away: a setting, how the value that does begins, and one that does
-/// not.
+/// Settings that may forbid user namespaces: path, the start of a value that does, and a value that
+/// does not.
 const SWITCHES: [(&CStr, u8, &str); 3] = [
     (c"/proc/sys/kernel/unprivileged_userns_clone", b'0', "1"),
     (c"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", b'1', "0"),
     (c"/proc/sys/user/max_user_namespaces", b'0', "1000"),
 ];
 
-/// Whom the namespace's users are on the host, and its groups.
+/// The mappings of the namespace's users and groups to the host's.
 pub struct Ids([Mappings; 2]);
 
 type Mappings = heapless::Vec<IdMapping, MAPPINGS>;
 
 impl Ids {
-    /// 0 is the caller, and there is nobody else.
+    /// Returns mappings of 0 to the caller, and no others.
     pub fn of_caller() -> Ids {
         Ids([process::effective_uid(), process::effective_gid()].map(|host| {
             let mut mappings = Mappings::new();
@@ -84,19 +84,19 @@ impl Ids {
         }))
     }
 
-    /// Users.
+    /// Returns the users' mappings.
     pub fn uids(&self) -> &[IdMapping] {
         &self.0[0]
     }
 
-    /// Groups.
+    /// Returns the groups' mappings.
     pub fn gids(&self) -> &[IdMapping] {
         &self.0[1]
     }
 }
 
-/// Whether this process is in a user namespace that is not the host's: it does not have all numbers
-/// there are.
+/// Returns whether this process is in a user namespace other than the host's: not all IDs are
+/// mapped.
 pub fn is_in_one() -> bool {
     let mut map = [0; 64];
     let read = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0)
@@ -104,11 +104,11 @@ pub fn is_in_one() -> bool {
     read.is_ok() && !map.windows(10).any(|digits| digits == b"4294967295")
 }
 
-/// Makes this process root of a new user namespace with these ids and those that the caller was
-/// given besides, which are added. Who is root already stays where he is.
+/// Makes this process root of a new user namespace with these ids and the caller's ranges, which it
+/// adds to `ids`. Root stays in its namespace.
 ///
-/// The process must have one thread. After an error it has an ordinary user's powers, and ids may
-/// have no meaning for it.
+/// The process must have one thread. After an error it has no privilege, and its ids may be
+/// unmapped.
 pub fn enter(ids: &mut Ids) -> Result<()> {
     let entered = if ids.0[0][0].host == 0 { Ok(()) } else { try_enter(ids) };
     if entered.is_err() {
@@ -117,7 +117,7 @@ pub fn enter(ids: &mut Ids) -> Result<()> {
     entered
 }
 
-// A frame of its own, for it is large.
+// A frame of its own, because it is large.
 #[inline(never)]
 fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
     let uid = ids[0][0].host;
@@ -137,7 +137,7 @@ fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
         fs::write(go.by_ref(), &[0; 2]).doing("start a helper")?;
     }
     for n in 0..2 {
-        // newuidmap and newgidmap say themselves why not.
+        // newuidmap and newgidmap print their own reasons.
         let mapped = helpers[n].as_ref().is_some_and(|(_, helper)| {
             matches!(children::await_end(helper.by_ref()), Ok(Some(Ended::Exited(0))))
         });
@@ -146,8 +146,8 @@ fn try_enter(Ids(ids): &mut Ids) -> Result<()> {
             map_alone(&MAPS[n], ids[n][0].host).map_err(unavailable)?;
         }
     }
-    // AppArmor may let us in and give us no powers there. No capability has this number, which is
-    // looked at second.
+    // AppArmor may allow the namespace but no capabilities in it. No capability has this number,
+    // which the kernel checks second.
     match unshared.and_then(|()| process::drop_bounding(u32::MAX)) {
         Err(Errno::EINVAL) => Ok(()),
         answer => Err(unavailable(answer.err().unwrap_or(Errno::NONE))),
@@ -173,7 +173,7 @@ fn unavailable(errno: Errno) -> Error {
     }
 }
 
-/// Maps the user's own id to 0, and no other.
+/// Maps only the user's own ID, to 0.
 fn map_alone(map: &Map, id: u32) -> sys::Result<()> {
     if let Some(path) = map.before {
         write_file(path, b"deny")?;
@@ -183,19 +183,19 @@ fn map_alone(map: &Map, id: u32) -> sys::Result<()> {
     write_file(map.file, text.as_bytes())
 }
 
-/// A file of /proc takes what it is given in one write.
+/// Writes a file of /proc, which takes its content in one write.
 fn write_file(path: &CStr, bytes: &[u8]) -> sys::Result<()> {
     let file = fs::open(CWD, path, fs::O_WRONLY, 0)?;
     fs::write(file.by_ref(), bytes).map(|_| ())
 }
 
-/// The user's login name: from /etc/passwd, or (users of a directory service) what a login left in
-/// the environment.
+/// Finds the user's login name in /etc/passwd or, for users of a directory service, in the
+/// environment of the login.
 fn find_login(uid: u32, login: &mut Field) -> Result<()> {
     login.set(process::variable(b"USER").unwrap_or_default().to_bytes());
     let mut found = false;
     each_line(c"/etc/passwd", &mut |name, [_, number]| {
-        // The first of many with one number, as getpwuid(3) says.
+        // The first of several with one ID, as in getpwuid(3).
         if !found && number == Some(uid) {
             login.copy(name);
             found = true;
@@ -204,7 +204,7 @@ fn find_login(uid: u32, login: &mut Field) -> Result<()> {
     })
 }
 
-/// Adds the ranges that a user was given (subuid(5)).
+/// Adds the user's ranges (subuid(5)).
 fn add_ranges(map: &Map, uid: u32, login: &Field, mappings: &mut Mappings) -> Result<()> {
     let mut container = 1u32;
     each_line(map.ranges, &mut |user, [host, size]| {
@@ -224,7 +224,7 @@ fn add_ranges(map: &Map, uid: u32, login: &Field, mappings: &mut Mappings) -> Re
 type SeeLine<'s> =
     &'s mut dyn FnMut(&Field, [Option<u32>; 2]) -> core::result::Result<(), &'static str>;
 
-/// Shows each line's first field, and the numbers that its second and third are.
+/// Calls `see` with each line's first field, and the numbers in its second and third.
 fn each_line(path: &'static CStr, see: SeeLine<'_>) -> Result<()> {
     let mut table = Table::open_on_host(path)?;
     let (mut first, mut field) = (Field::new(), Field::new());
@@ -244,7 +244,7 @@ fn each_line(path: &'static CStr, see: SeeLine<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What helpers wait at: each for a byte, or for the end.
+/// The pipe at which helpers wait: each for a byte, or for the end.
 struct StartSocket {
     wait: Fd,
     go: Option<Fd>,
@@ -275,7 +275,7 @@ fn start_helper(
     fork(program.as_c_str(), words.finish_words(), gate).doing("start a helper").map(Some)
 }
 
-/// Only one id.
+/// Returns whether the mappings are only one ID.
 fn is_alone(mappings: &[IdMapping]) -> bool {
     matches!(mappings, [IdMapping { size: 1, .. }])
 }
@@ -297,7 +297,7 @@ fn fork(
         clone::Side::Parent(pid, process) => Ok((pid, process)),
         clone::Side::Child => {
             let may_go = gate.is_none_or(|gate| {
-                // Or we would wait for our own end.
+                // Close our own copy, or we would wait for our own end.
                 gate.go = None;
                 fs::read(gate.wait.by_ref(), &mut [0]) == Ok(1)
             });

@@ -1,4 +1,4 @@
-//! One more process in a container.
+//! Runs a further process in a container.
 
 use super::notify::{Listeners, Notify};
 use super::state_root::StateRoot;
@@ -18,7 +18,7 @@ use crate::watch::Loop;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// A process that is to be executed.
+/// A process to execute.
 pub struct Exec<'a> {
     /// Where states are kept.
     pub root: StateRoot<'a>,
@@ -26,9 +26,9 @@ pub struct Exec<'a> {
     pub id: Id<'a>,
     /// The process.
     pub process: ProcessFrom<'a>,
-    /// It gets a terminal even if the process says otherwise.
+    /// It gets a terminal, whatever the process's config says.
     pub adds_terminal: bool,
-    /// A cgroup below the container's.
+    /// A cgroup beneath the container's.
     pub cgroup: Option<&'a CStr>,
     /// Fds from 3 up that it keeps.
     pub preserved: u32,
@@ -36,35 +36,35 @@ pub struct Exec<'a> {
     pub ignores_pause: bool,
     /// Whether the caller stays with it.
     pub attach: Attach,
-    /// Who hears of it.
+    /// The receivers of the process's pid.
     pub listeners: Listeners<'a>,
 }
 
-/// Where the process is described.
+/// The source of the process's description.
 pub enum ProcessFrom<'a> {
-    /// In a file, as config.json has it.
+    /// A file in the form of config.json's `process`.
     File(&'a CStr),
     /// In the container's config.json, with these changes.
     Container(Changes<'a>),
 }
 
-/// What the process has otherwise than the container's own.
+/// The process's differences from the container's own.
 pub struct Changes<'a> {
     /// Its arguments; at least one.
     pub args: &'a mut dyn Iterator<Item = &'a CStr>,
-    /// `NAME=VALUE`, beside the container's.
+    /// `NAME=VALUE`, in addition to the container's.
     pub env: &'a mut dyn Iterator<Item = &'a CStr>,
-    /// Where it starts.
+    /// Its working directory.
     pub cwd: Option<&'a CStr>,
     /// Its user.
     pub uid: Option<u32>,
     /// Its group.
     pub gid: Option<u32>,
-    /// Groups beside the container's.
+    /// Groups in addition to the container's.
     pub additional_gids: &'a [u32],
     /// Names of capabilities beside the container's.
     pub capabilities: &'a mut dyn Iterator<Item = &'a CStr>,
-    /// An exec never gives it more privileges.
+    /// execve(2) grants it no privileges.
     pub no_new_privileges: bool,
     /// Its AppArmor profile.
     pub apparmor: Option<&'a CStr>,
@@ -80,7 +80,7 @@ pub fn exec(wanted: Exec<'_>, memory: &mut EngineMemory, notices: Notices<'_>) -
     if attach == Attach::Yes { foreground::wait(&running, None) } else { Ok(0) }
 }
 
-/// Executes the process. Returns when that is done.
+/// Executes the process. Returns after its execve(2).
 fn execute(
     mut wanted: Exec<'_>,
     memory: &mut EngineMemory,
@@ -140,7 +140,7 @@ fn execute(
         due: Due { container: Some(context), cgroup: Some(&group), ..Due::NOTHING },
     };
     if attach == Attach::Yes {
-        // A signal before this ends us: nothing has been made yet.
+        // Up to here a signal may end us, because nothing has been made yet.
         hold_signals()?;
     }
     let mut events = Loop::new(SignalSet::NONE)?;
@@ -224,7 +224,7 @@ fn changed<'s, 'm: 's>(
     })
 }
 
-/// The error for one group too many.
+/// Returns the error for one group too many.
 #[cold]
 pub fn too_many_groups() -> Error {
     Error::new(format_args!("more than {GROUPS_MAX} groups"))

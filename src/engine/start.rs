@@ -1,4 +1,4 @@
-//! Lets the process of a created container execute its program.
+//! Executes the program of a created container.
 
 use super::delete::{Removal, delete};
 use super::{EngineMemory, Notices};
@@ -11,7 +11,7 @@ use crate::container::state::{Id, Root, Status};
 use crate::spec::{self, HookKind, SpecMemory};
 use crate::{Error, Result};
 
-/// Starts the container. With a service manager it returns only when the container is ready or has
+/// Starts the container. With a service manager it returns when the container is ready or has
 /// ended.
 pub fn start(
     root: &Root,
@@ -48,7 +48,7 @@ pub fn start(
         delete(root, id, Removal::Forced, memory, notices)?;
         return done;
     }
-    // Unlocks the container: other commands may use it while it gets ready.
+    // Unlock the container, so that other commands may use it while it gets ready.
     drop(directory);
     if let (Some(relay), Some(pidfd)) = (relay, pidfd) {
         relay.wait(state.process.pid, pidfd.by_ref());

@@ -1,12 +1,11 @@
-//! PID 1: boots an OCI image, looks after its container, and turns the machine off.
+//! PID 1: boots an OCI image, runs its container, and turns the machine off.
 //!
 //! ```text
 //! disk -> layout -> manifest -> layers -> rootfs -> runtime config -> container -> exit status
 //! ```
 //!
-//! [`boot`] is that story, a phase at a time; each leaves its time in the [`report::Report`].
-//! Whatever fails becomes one line of text and an exit status, and the machine goes off all the
-//! same.
+//! [`boot`] has these phases in order; the [`report::Report`] records the time of each. Every
+//! failure becomes one line of text and an exit status, and the machine still goes off.
 
 mod block;
 mod cmdline;
@@ -62,17 +61,17 @@ use rootfs_place::Budget;
 use sources::OptionSources;
 use supervise::Outcome;
 
-/// What PID 1 itself borrows.
+/// PID 1's own buffers.
 pub struct InitMemory {
     command_line: [u8; COMMAND_LINE_BYTES + 1],
     arguments: [u8; COMMAND_LINE_BYTES + 1],
     disks: block::Disks,
-    /// Of standard input, output and error.
+    /// For standard input, output and error.
     buffers: [Buffer; 3],
 }
 
 impl InitMemory {
-    /// All zeros.
+    /// Zeros, so that it lies in `.bss`.
     pub const EMPTY: InitMemory = InitMemory {
         command_line: [0; COMMAND_LINE_BYTES + 1],
         arguments: [0; COMMAND_LINE_BYTES + 1],
@@ -81,7 +80,7 @@ impl InitMemory {
     };
 }
 
-/// PID 1's whole life.
+/// Runs PID 1's whole life.
 pub fn main() -> ! {
     early::secure_standard_streams();
     let memory = memory::claim();
@@ -99,7 +98,7 @@ pub fn main() -> ! {
     power::off()
 }
 
-/// From the kernel's hands to the container's exit status.
+/// Boots the machine and runs the container to its end. Returns the outcome.
 fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     let Memory { init, engine } = memory;
     let EngineMemory { archive, image: documents, unpack, strings, container, .. } = engine;
@@ -113,7 +112,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     power::learn();
     report.end_of("mounts");
 
-    // The host is spoken to through a module, so a bad option can be reported only after this.
+    // The control port may need a module, so a bad option is reported only after this.
     let uevents = block::Uevents::open()?;
     let modules = modules::Modules::open()?;
     modules.load_first()?;
@@ -156,9 +155,9 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
                 .map_err(|error| error.within(format_args!("{disk}")))?
         }
     };
-    // The next phase needs other code: so half of the program need not be in memory at once.
+    // The next phase needs other code, so half of the program can leave memory now.
     vm::release_code();
-    // A layer that fails ends the boot here: nothing of the image is executed.
+    // A layer that fails ends the boot here: no file of the image is executed.
     let unpacked = make_rootfs(&resolved, root.by_ref(), Privilege::Root, &(), unpack)?;
     unpack.release();
     vm::release_code();
@@ -192,7 +191,7 @@ fn wanted<'a>(options: &Options<'a>) -> Result<image::Wanted<'a>> {
     Ok(image::Wanted { reference: options.reference, digest, ..image::Wanted::default() })
 }
 
-/// Ends what still runs, and writes and unmounts the disks. The tmpfs goes with the machine.
+/// Ends remaining processes, and syncs and unmounts the disks. The tmpfs ends with the machine.
 fn clean_up() {
     reaper::kill_all();
     for place in [disk::ROOTFS_DISK_PLACE, disk::IMAGE_PLACE] {
@@ -200,9 +199,9 @@ fn clean_up() {
     }
 }
 
-/// The most memory that this process ever had, for those who look.
+/// Logs the largest memory of this process, at level debug.
 fn log_peak_memory() {
-    // Taking a page away makes the kernel count.
+    // Returning a page makes the kernel update its count.
     let mut buffer = [1; 8192];
     vm::release(&mut buffer);
     let status = sysfs::read(format_args!("/proc/self/status"), &mut buffer).unwrap_or("");

@@ -1,4 +1,4 @@
-//! The end of PID 1: the machine goes off, whatever happens.
+//! The end of PID 1: it turns the machine off in every case.
 
 use super::control;
 use crate::error::STATUS_FAILED;
@@ -12,15 +12,14 @@ use crate::watch::children;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// How long one way of going off may take, in milliseconds.
+/// Milliseconds for one way of turning off.
 const ATTEMPT_MS: i32 = 10_000;
 
-/// Turns the machine off; where it cannot, restarts it, which ends many virtual machines; else
-/// halts it.
+/// Turns the machine off. If that fails, restarts it, which ends many virtual machines; if that
+/// fails, halts it.
 pub fn off() -> ! {
     fs::sync();
-    // A machine that cannot go off would be halted by the same call, and hang: it must not even be
-    // tried.
+    // On a machine that cannot turn off, the same call halts: so do not try it.
     if CAN_POWER_OFF.load(Ordering::Relaxed) {
         attempt(Power::Off);
     }
@@ -32,7 +31,8 @@ pub fn off() -> ! {
     }
 }
 
-/// In a child: where the call returns the kernel ends its caller, and the end of PID 1 is a panic.
+/// Calls reboot(2) in a child: if it returns, the kernel ends its caller, and the end of PID 1 is a
+/// panic.
 fn attempt(what: Power) {
     match clone::fork(0, None) {
         Ok(Side::Child) => {
@@ -55,7 +55,7 @@ fn reap() {
 
 static CAN_POWER_OFF: AtomicBool = AtomicBool::new(false);
 
-/// Learns whether the firmware knows how, while there is a /sys: ACPI's tables name the state S5
+/// Notes whether the firmware can turn off, while /sys is mounted: ACPI's tables name the state S5
 /// (soft off).
 pub fn learn() {
     const TABLES: [&CStr; 2] =
@@ -72,22 +72,21 @@ fn holds(path: &CStr, name: &[u8; 4]) -> bool {
         if buffer[..filled].windows(name.len()).any(|window| window == name) {
             return true;
         }
-        // The name may begin in this piece and end in the next.
+        // The name may cross two reads.
         kept = filled.min(name.len() - 1);
         buffer.copy_within(filled - kept..filled, 0);
     }
     false
 }
 
-/// What a panic leads to: PID 1 says so and turns the machine off, for its end would be the
-/// kernel's panic.
+/// Reports a panic and turns the machine off, because the end of PID 1 would be the kernel's panic.
 pub fn on_panic(info: core::fmt::Arguments<'_>) -> ! {
     static PANICKED: AtomicBool = AtomicBool::new(false);
     if process::getpid() != 1 || clone::is_forked() {
         crate::error!("internal error: {info}");
         process::exit(STATUS_FAILED.into())
     }
-    // A panic in here must not come back here.
+    // A second panic in here must not recurse.
     if !PANICKED.swap(true, Ordering::Relaxed) {
         crate::error!("internal error: {info}");
         control::report_panic(format_args!("internal error: {info}"), STATUS_FAILED);

@@ -1,4 +1,4 @@
-//! Ends what is left when the machine goes off.
+//! Ends the remaining processes before the machine goes off.
 
 use crate::Result;
 use crate::sys::process;

@@ -6,17 +6,17 @@ use crate::io::lossy::Lossy;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::{Error, Result};
 
-/// Where the options stand: the kernel's command line and the text of `/ocinit.conf`.
+/// The sources of options: the kernel's command line and the text of `/ocinit.conf`.
 #[derive(Clone, Copy)]
 pub struct OptionSources<'a> {
     /// /proc/cmdline.
     pub line: &'a [u8],
-    /// /ocinit.conf; empty where there is none.
+    /// /ocinit.conf; empty if it is missing.
     pub file: &'a [u8],
 }
 
 impl<'a> OptionSources<'a> {
-    /// Reads every key. An error names the key and its place.
+    /// Reads every key. An error names the key and its source.
     #[inline(never)]
     pub fn options(self) -> Result<Options<'a>> {
         let mut options = Options::DEFAULT;
@@ -39,7 +39,7 @@ impl<'a> OptionSources<'a> {
             } else if name == b"env" {
                 put(&mut options, &mut seen, "/ocinit.conf", name, value)?;
             } else if !(name == b"arg" && value.is_some()) {
-                // The value may be a secret: only the name is shown.
+                // The value may be a secret, so the error shows only the name.
                 let (number, name) = (index + 1, Lossy(&name[..name.len().min(64)]));
                 let reason = "not ocinit.KEY=VALUE, arg=TEXT or env=NAME=VALUE";
                 return Err(Error::new(format_args!(
@@ -57,8 +57,8 @@ impl<'a> OptionSources<'a> {
         Ok(options)
     }
 
-    /// The container's arguments in order; none: the image's own. Those of the command line are put
-    /// into `space`, for the quotes inside them are taken away.
+    /// Returns the container's arguments in order; none means the image's own. Those of the command
+    /// line are copied to `space` without their quotes.
     pub fn args<'s>(self, space: &'s mut [u8; COMMAND_LINE_BYTES + 1]) -> Args<'s>
     where
         'a: 's,
@@ -68,7 +68,7 @@ impl<'a> OptionSources<'a> {
             let pieces =
                 [name, if value.is_some() { b"=" } else { b"" }, value.unwrap_or(b""), b"\0"];
             for byte in pieces.into_iter().flatten() {
-                // A word with its NUL is no longer than it was with the space that ends it.
+                // A word and its NUL take no more bytes than the word and the space after it.
                 if let Some(place) = space.get_mut(length) {
                     (*place, length) = (*byte, length + 1);
                 }
@@ -77,14 +77,14 @@ impl<'a> OptionSources<'a> {
         Args { line: &space[..length], file: Records::new(self.file) }
     }
 
-    /// `NAME=VALUE` of the container's environment; a later one replaces an earlier one of the same
-    /// name.
+    /// Returns the container's environment, `NAME=VALUE` each. A later one replaces an earlier one
+    /// of the same name.
     pub fn env(self) -> Env<'a> {
         Env { line: Words::new(self.line), file: Records::new(self.file) }
     }
 }
 
-/// The container's arguments: first those of the command line, each ended by NUL, then those of the
+/// The container's arguments: those of the command line, each ended by a NUL, then those of the
 /// file.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
@@ -105,7 +105,7 @@ impl<'a> Iterator for Args<'a> {
     }
 }
 
-/// The container's environment: first that of the command line, then that of the file.
+/// The container's environment: that of the command line, then that of the file.
 #[derive(Clone, Copy)]
 pub struct Env<'a> {
     line: Words<'a>,
@@ -123,7 +123,7 @@ impl<'a> Iterator for Env<'a> {
                 return value;
             }
         }
-        // What stands after the dashes is not for us.
+        // The words after the dashes are arguments.
         self.line = Words::new(b"");
         self.file.find_map(|record| {
             let (name, value) = split(record);
@@ -132,8 +132,8 @@ impl<'a> Iterator for Env<'a> {
     }
 }
 
-/// The records of `/ocinit.conf`: ended by NUL where there is one in the file; else lines, without
-/// blank ones and comments.
+/// The records of `/ocinit.conf`. If the file has a NUL, NULs end them; else they are its lines,
+/// without blank ones and comments.
 #[derive(Clone, Copy)]
 struct Records<'a> {
     rest: &'a [u8],

@@ -6,7 +6,7 @@ use crate::limits::TABLE_BYTES;
 use crate::sys::vm::MappedVec;
 use core::fmt::{self, Display, Write};
 
-/// Escapes control characters, as errors do, and counts the columns.
+/// Escapes control characters, like errors, and counts the columns.
 struct Cell<'s> {
     sink: &'s mut dyn Sink,
     columns: usize,
@@ -42,14 +42,13 @@ pub fn fill(sink: &mut dyn Sink, columns: usize, width: usize, gap: usize) {
     (0..width.saturating_sub(columns).max(gap)).for_each(|_| sink.put(b" "));
 }
 
-/// Lines of a table, kept until it is known how wide each column is.
+/// Lines of a table, kept until each column's width is known.
 pub struct Table<const COLUMNS: usize> {
     cells: Kept,
     widths: [usize; COLUMNS],
 }
 
-/// As Go's tabwriter has it where runc uses it: no column is narrower, and so much stands between
-/// two.
+/// Least width of a column, and the gap between two, as runc sets them for Go's tabwriter.
 const WIDTH_LEAST: usize = 12;
 const PADDING: usize = 3;
 
@@ -79,11 +78,11 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         let columns = self.widths.iter().enumerate().cycle();
         for (cell, (n, width)) in self.cells.bytes.split(|byte| *byte == 0).zip(columns) {
             if n == 0 && cell.is_empty() {
-                // The text behind the last NUL.
+                // The text after the last NUL.
                 return;
             }
             sink.put(cell);
-            // Counts characters: bytes that continue one are left out.
+            // Count characters: leave out bytes that continue one.
             let count = cell.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
             match n + 1 < COLUMNS {
                 true => fill(sink, count, *width, PADDING),

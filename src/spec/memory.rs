@@ -1,4 +1,4 @@
-//! Where the text and the lists of a [`Spec`](super::Spec) are.
+//! The memory for text and lists of a [`Spec`](super::Spec).
 
 use crate::codec::json::{Ends, Items, Value};
 use crate::error::{Error, Result};
@@ -6,13 +6,13 @@ use crate::io::strings::StringBlock;
 use crate::limits::SPEC_LISTS_BYTES;
 use crate::sys::arena::{Arena, List, Word};
 
-/// Gets what is no error, and yet is not done: a line about it.
+/// Gets a line about a member that is ignored.
 pub type Note<'n> = &'n mut dyn FnMut(Error);
 
-/// Reads one item of a list, with those before it.
+/// Reads one item of a list, with access to the former ones.
 type ReadItem<'r, 'v, 'm, T> = &'r mut dyn FnMut(Value<'v>, &mut SpecMemory<'m>, &[T]) -> Result<T>;
 
-/// Where the text and the lists of a [`Spec`] are.
+/// The memory for text and lists of a [`Spec`](super::Spec).
 pub struct SpecMemory<'m> {
     /// Its text.
     pub strings: StringBlock<'m>,
@@ -20,10 +20,10 @@ pub struct SpecMemory<'m> {
 }
 
 impl<'m> SpecMemory<'m> {
-    /// How many words the lists of every config fit in.
+    /// Number of words for the lists of every config.
     pub const LISTS: usize = SPEC_LISTS_BYTES / size_of::<Word>();
 
-    /// Room for text and for lists.
+    /// Returns the memory for text and for lists.
     pub fn new(text: &'m mut [u8], lists: &'m mut [Word]) -> SpecMemory<'m> {
         SpecMemory { strings: StringBlock::new(text), lists: Arena::new(lists) }
     }
@@ -40,7 +40,7 @@ impl<'m> SpecMemory<'m> {
         ends.finish().first_chunk_mut().ok_or_else(no_room)
     }
 
-    /// Reads a list of at most `most` items. `read` gets those before, too.
+    /// Reads a list of at most `most` items. `read` gets the former ones, too.
     pub(super) fn read_list<'v, T: Copy>(
         &mut self,
         items: Items<'v>,
@@ -56,7 +56,7 @@ impl<'m> SpecMemory<'m> {
     }
 }
 
-/// One more item, unless there are as many as there may be.
+/// Adds an item, or returns an error that names the limit.
 pub(super) fn push<T: Copy>(
     list: &mut List<'_, T>,
     item: T,

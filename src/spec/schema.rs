@@ -35,14 +35,15 @@ pub(super) const OFFSET: u8 = b'W';
 pub(super) const INTEL_RDT: u8 = b'X';
 pub(super) const MEMORY_POLICY: u8 = b'Y';
 pub(super) const NET_DEVICE: u8 = b'Z';
-/// `linux.resources`, and the file that `update --resources` is given.
+/// `linux.resources`, and the file of `update --resources`.
 pub const RESOURCES: &[u8] = b"R";
 
-/// The members of each object: `[!][*|%]KIND` and the name. `!`: it must be there. `*`: an array,
-/// `%`: an object with any names, of that kind. Kinds are
+/// The members of each object: `[!][*|%]KIND` and the name. `!` means required, `*` an array, `%`
+/// an object with any names. Kinds are
 ///
-/// - `?` a truth value, `'` a string, `.` a string that is not empty, `/` an absolute path
-/// - `2` `4` `8` a number of so many bytes, `5` `9` one of 4 or 8 with a sign, `#` a user or group
+/// - `?` a boolean, `'` a string, `.` a nonempty string, `/` an absolute path
+/// - `2` `4` `8` a number of that many bytes, `5` `9` a signed one of 4 or 8, `#` a user or group
+///   ID
 /// - `A` to `z` an object: the first of these texts, the second, ...
 const OBJECTS: [&str; 37] = [
     // A: the config
@@ -65,7 +66,7 @@ const OBJECTS: [&str; 37] = [
     "#uid #gid 4umask *#additionalGids",
     // I: capabilities
     "*'bounding *'effective *'inheritable *'permitted *'ambient",
-    // J: a limit
+    // J: a resource limit
     "!'type !8soft !8hard",
     // K: scheduler
     "!'policy 5nice 5priority *'flags 8runtime 8deadline 8period",
@@ -73,7 +74,7 @@ const OBJECTS: [&str; 37] = [
     "!'class 5priority",
     // M: execCPUAffinity
     "'initial 'final",
-    // N: a mapping of ids
+    // N: a mapping of IDs
     "!#containerID !#hostID !4size",
     // O: a hook
     "!/path *'args *'env 9timeout",
@@ -85,9 +86,9 @@ const OBJECTS: [&str; 37] = [
     "*adevices bmemory ccpu dpids eblockIO *hhugepageLimits inetwork %krdma %'unified",
     // S: seccomp
     "!'defaultAction 4defaultErrnoRet *'architectures *'flags 'listenerPath 'listenerMetadata *Tsyscalls",
-    // T: a rule of it
+    // T: a rule of seccomp
     "!*.names !'action 4errnoRet *Uargs",
-    // U: a condition of it
+    // U: a condition of seccomp
     "!4index !8value 8valueTwo !'op",
     // V: personality
     "!'domain *'flags",
@@ -99,7 +100,7 @@ const OBJECTS: [&str; 37] = [
     "!'mode 'nodes *'flags",
     // Z: a network device
     "'name",
-    // a: a rule for devices
+    // a: a device rule
     "!?allow 'type 9major 9minor 'access",
     // b: memory
     "9limit 9reservation 9swap 9kernel 9kernelTCP 8swappiness ?disableOOMKiller ?useHierarchy ?checkBeforeUpdate",
@@ -193,7 +194,7 @@ pub(super) fn one(value: &Value<'_>, kind: &[u8]) -> Result<()> {
         b'9' => value.as_i64().map(drop),
         b'2' => at_most(value, u16::MAX.into()),
         b'4' => at_most(value, u32::MAX.into()),
-        // The last one means "no change" to the kernel.
+        // The last ID means "no change" to the kernel.
         b'#' => at_most(value, u64::from(u32::MAX) - 1),
         b'8' => at_most(value, u64::MAX),
         _ => value.entries().map(drop),
@@ -222,7 +223,7 @@ type See<'s, 'v> = &'s mut dyn FnMut(usize, &'static [u8], Value<'v>) -> Result<
 /// Calls `see` with each member that the table has and that is not null.
 fn walk<'v>(object: &Value<'v>, table: u8, see: See<'_, 'v>) -> Result<()> {
     let members = OBJECTS[index(table)].as_bytes();
-    // A bit for each member of the table: what stands here, and what of it is more than a null.
+    // A bit for each member of the table: present, and not null.
     let (mut seen, mut given) = (0u32, 0u32);
     // Most writers keep the table's order: the next member is near the last one.
     let mut next = Word { members, at: 0, n: 0 };

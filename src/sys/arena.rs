@@ -1,17 +1,17 @@
-//! Lists of plain data in lent memory. The length of each is bounded when it begins.
+//! Lists of plain data in borrowed memory. Each has a bound from its start.
 
 use core::mem::MaybeUninit;
 
-/// A word of an arena's memory. What it holds is no number.
+/// A word of an arena's memory. Its content is no number.
 pub type Word = MaybeUninit<u64>;
 
-/// Memory that lists are taken from. They live as long as the memory.
+/// Memory for lists. They live as long as the memory.
 pub struct Arena<'m> {
     free: &'m mut [Word],
 }
 
 impl<'m> Arena<'m> {
-    /// An arena in `memory`.
+    /// Returns an arena in `memory`.
     pub fn new(memory: &'m mut [Word]) -> Arena<'m> {
         Arena { free: memory }
     }
@@ -26,8 +26,8 @@ impl<'m> Arena<'m> {
         let (taken, free) = core::mem::take(&mut self.free).split_at_mut(words);
         self.free = free;
         let start = taken.as_mut_ptr().cast::<MaybeUninit<T>>();
-        // SAFETY: the words have room for `most` items, aligned, that may hold anything; nobody
-        // else has them for 'm. An item is copied, never dropped.
+        // SAFETY: the words have room for `most` items, aligned, of any content; no other code has
+        // them for 'm. An item is copied, never dropped.
         let items = unsafe { core::slice::from_raw_parts_mut(start, most) };
         Some(List { items, length: 0 })
     }
@@ -59,14 +59,14 @@ impl<'m, T: Copy> List<'m, T> {
 
     /// Returns the items so far.
     pub fn as_slice(&self) -> &[T] {
-        // SAFETY: so many items were written.
+        // SAFETY: that many items were written.
         unsafe { self.items[..self.length].assume_init_ref() }
     }
 
-    /// Returns the items. The rest of its room stays unused.
+    /// Returns the items. The rest of its memory stays unused.
     pub fn finish(self) -> &'m mut [T] {
         let (items, _) = self.items.split_at_mut(self.length);
-        // SAFETY: so many items were written.
+        // SAFETY: that many items were written.
         unsafe { items.assume_init_mut() }
     }
 }

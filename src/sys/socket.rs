@@ -1,11 +1,11 @@
-//! Messages between two of our own processes, each with at most one descriptor.
+//! Messages between our own processes, each with at most one fd.
 
 use super::fd::{Fd, FdRef};
 use super::syscall::{command, syscall};
 use super::{Errno, Result};
 use core::ffi::CStr;
 
-/// A control message that carries one descriptor (cmsg(3)), padded as the kernel wants it.
+/// A control message with one fd (cmsg(3)), padded for the kernel.
 #[repr(C)]
 #[derive(Default)]
 struct Control {
@@ -16,7 +16,7 @@ struct Control {
     padding: i32,
 }
 
-/// Header and descriptor, without the padding.
+/// Header and fd, without the padding.
 const CONTROL_LENGTH: usize = 20;
 
 #[repr(C)]
@@ -42,8 +42,7 @@ fn header(vector: &[usize; 2], control: Option<&mut Control>) -> Header {
     }
 }
 
-/// sendmsg(2) of `bytes`, and of `fd` where there is one. A peer that is gone is EPIPE, never a
-/// signal.
+/// sendmsg(2) of `bytes`, and of `fd` if it is given. A closed peer is EPIPE, never a signal.
 pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()> {
     send_some(socket, bytes, fd).map(drop)
 }
@@ -63,7 +62,7 @@ pub fn send_some(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Resu
     unsafe { syscall!(libc::SYS_sendmsg, socket.raw(), &raw const message, libc::MSG_NOSIGNAL) }
 }
 
-/// sendto(2) with `MSG_DONTWAIT`: sends some of `bytes`; EAGAIN if there is no room now.
+/// sendto(2) with `MSG_DONTWAIT`: sends a part of `bytes`. EAGAIN if there is no room now.
 pub fn send_now(socket: FdRef<'_>, bytes: &[u8]) -> Result<usize> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     let (pointer, length) = (bytes.as_ptr(), bytes.len());
@@ -71,13 +70,13 @@ pub fn send_now(socket: FdRef<'_>, bytes: &[u8]) -> Result<usize> {
     unsafe { syscall!(libc::SYS_sendto, socket.raw(), pointer, length, flags, 0, 0) }
 }
 
-/// recvmsg(2): one message into `buffer`, and the descriptor that came with it. 0 bytes: the peer
-/// is gone.
+/// recvmsg(2): receives one message into `buffer`, and its fd. 0 bytes mean that the peer is
+/// closed.
 pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd>)> {
     let vector = [buffer.as_mut_ptr() as usize, buffer.len()];
     let mut control = Control::default();
     let mut message = header(&vector, Some(&mut control));
-    // With the padding there would be room for a second one, which nobody would close.
+    // With the padding a second fd would fit, which would leak.
     message.control_length = CONTROL_LENGTH;
     let flags = libc::MSG_CMSG_CLOEXEC;
     let count = loop {
@@ -88,7 +87,7 @@ pub fn receive(socket: FdRef<'_>, buffer: &mut [u8]) -> Result<(usize, Option<Fd
             count => break count?,
         }
     };
-    // SAFETY: the kernel may have written it behind the compiler's back.
+    // SAFETY: initialized above. Volatile, because the kernel may have written it.
     let control = unsafe { core::ptr::read_volatile(&raw const control) };
     let rights = control.level == libc::SOL_SOCKET && control.kind == libc::SCM_RIGHTS;
     let fd = (message.control_length >= CONTROL_LENGTH && rights)
@@ -103,7 +102,7 @@ struct Address {
     path: [u8; 108],
 }
 
-/// The address of a path. ENAMETOOLONG where it has 108 bytes or more.
+/// Returns the address of a path. ENAMETOOLONG if it has 108 bytes or more.
 fn address(path: &CStr) -> Result<Address> {
     let mut address = Address { family: libc::AF_UNIX as u16, path: [0; 108] };
     let bytes = path.to_bytes_with_nul();
@@ -148,14 +147,14 @@ pub fn connect_any(name: &CStr, kind: i32) -> Result<Fd> {
     Ok(socket)
 }
 
-/// accept4(2): the next one that has connected.
+/// accept4(2): returns the next connection.
 pub fn accept(socket: FdRef<'_>) -> Result<Fd> {
-    // SAFETY: the peer's address is not asked for.
+    // SAFETY: no buffer for the peer's address is passed.
     unsafe { syscall!(libc::SYS_accept4, socket.raw(), 0, 0, libc::SOCK_CLOEXEC) }
         .map(Fd::from_answer)
 }
 
-/// A new socket of `AF_UNIX` and this kind (`SOCK_*`), connected to the one at `path`.
+/// Returns a new socket of `AF_UNIX` and this kind (`SOCK_*`), connected to `path`.
 pub fn connect(path: &CStr, kind: i32) -> Result<Fd> {
     let (socket, address) = (new(kind, 0)?, address(path)?);
     // SAFETY: the kernel reads one `struct sockaddr_un`.
@@ -188,7 +187,7 @@ mod tests {
         assert!(matches!(receive(other.by_ref(), &mut buffer), Ok((0, None))));
     }
 
-    /// What the peer sends too much of is closed by the kernel, and not kept open by nobody.
+    /// The kernel closes a peer's superfluous fds, so none leaks.
     #[test]
     fn of_two_descriptors_one_is_taken() {
         let (one, other) = fd::socketpair(libc::SOCK_SEQPACKET).unwrap();
@@ -210,7 +209,7 @@ mod tests {
             panic!("no descriptor")
         };
         drop(sent);
-        // Nobody has it open any more.
+        // No process has it open any more.
         fd::set_nonblocking(end.by_ref(), true).unwrap();
         assert_eq!(super::super::fs::read(end.by_ref(), &mut [0; 4]), Ok(0));
     }

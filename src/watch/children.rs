@@ -6,7 +6,7 @@ use crate::sys::fd::{Fd, FdRef};
 use crate::sys::process::{self, Ended, Whom};
 use crate::sys::{self, signal};
 
-/// Collects one child that has ended, whichever. Returns None if there is none.
+/// Collects any ended child. Returns None if there is none.
 pub fn ended() -> Option<(i32, Ended)> {
     process::wait(Whom::Any, false).ok().flatten()
 }
@@ -16,8 +16,8 @@ pub fn are_gone() -> bool {
     process::wait(Whom::Any, false) == Err(sys::Errno::ECHILD)
 }
 
-/// Collects the child of this pid if it has ended. Nobody else may collect it meanwhile: only so
-/// does the pid stay its own.
+/// Collects the child of this pid if it has ended. No other code may collect it meanwhile, because
+/// its pid would then be reused.
 pub fn ended_of(pid: i32) -> sys::Result<Option<Ended>> {
     process::wait(Whom::Pid(pid), false).map(|ended| ended.map(|(_, how)| how))
 }

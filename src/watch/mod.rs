@@ -1,12 +1,13 @@
-//! One way to wait: for fds, children, signals and times, by one epoll set.
+//! One way to wait: for fds, children, signals and timers, by one epoll set.
 //!
-//! [`Loop::add`], [`Loop::process`] and [`Loop::after`] take a row each, and name it by a [`Token`].
-//! [`Loop::wait`] sleeps until something happens; [`Loop::take`] then returns one [`Happened`] after
-//! the other, until there is none left of that turn. A turn has at most one event of each fd, and
-//! bounded numbers of signals and children: so none of the four can starve another.
+//! [`Loop::add`], [`Loop::process`] and [`Loop::after`] take a row each, and name it by a
+//! [`Token`]. [`Loop::wait`] sleeps until something happens. [`Loop::take`] then returns the turn's
+//! [`Happened`] one by one. A turn has at most one event of each fd, and bounded numbers of signals
+//! and children. So none of the four can starve another.
 //!
-//! The loop is the only one that collects children (waitid(2)) while it exists. If SIGCHLD is among
-//! its signals it collects all of them: those of a row become [`Happened::Ended`], orphans vanish.
+//! While the loop exists, no other code collects children (waitid(2)). If SIGCHLD is among its
+//! signals it collects all of them: a child with a row becomes [`Happened::Ended`], an orphan is
+//! dropped.
 
 pub mod children;
 pub mod end;
@@ -20,29 +21,29 @@ use crate::sys::signal::{self, SIGCHLD, SignalSet};
 use crate::sys::{Errno, time};
 use crate::{Context, Error, Result};
 
-/// Names a row of a [`Loop`]. After the row is gone, its token means nothing.
+/// Names a row of a [`Loop`]. It is invalid after the row is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Token {
     row: u16,
     generation: u32,
 }
 
-/// What a row of an fd waits for, and what happened to it.
+/// The events that a fd's row waits for, or that happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Interest(u32);
 
 impl Interest {
-    /// Nothing but the end: errors and hang-ups are always told.
+    /// Only errors and hang-ups, which are always reported.
     pub const NONE: Interest = Interest(0);
     /// Nothing; its end is told once, and not at each turn.
     pub const PAUSED: Interest = Interest(EPOLLET as u32);
-    /// It can be read.
+    /// It is readable.
     pub const READ: Interest = Interest(EPOLLIN as u32);
-    /// It can be written.
+    /// It is writable.
     pub const WRITE: Interest = Interest(EPOLLOUT as u32);
     /// A file of a cgroup has changed.
     pub const CHANGE: Interest = Interest(EPOLLPRI as u32);
-    /// Both directions, told once at each change: the caller then reads and writes all it can.
+    /// Both directions, edge-triggered: the caller then reads and writes all it can.
     pub const EDGES: Interest = Interest((EPOLLIN | EPOLLOUT | EPOLLET) as u32);
 
     /// Returns whether it waits for more than the end.
@@ -50,78 +51,78 @@ impl Interest {
         self.0 & (EPOLLIN | EPOLLOUT | EPOLLPRI) as u32 != 0
     }
 
-    /// Returns whether one of `others` is in it.
+    /// Returns whether it includes one of `others`.
     pub fn has(self, others: Interest) -> bool {
         self.0 & others.0 != 0
     }
 
-    /// Returns whether it can be read, or its other end is gone: a read tells which.
+    /// Returns whether it is readable, or its other end is closed: a read tells which.
     pub fn is_readable(self) -> bool {
         self.0 & (EPOLLIN | EPOLLHUP | EPOLLERR) as u32 != 0
     }
 }
 
-/// What a [`Loop`] tells.
+/// An event that a [`Loop`] reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Happened {
     /// An fd is ready.
     Ready(Token, Interest),
-    /// A child has ended and was collected; its row is gone.
+    /// A child ended and was collected. Its row is gone.
     Ended(Token, Ended),
-    /// A signal, and the pid of its sender; 0 is the kernel.
+    /// A signal, and the pid of its sender; the kernel is 0.
     Signal(i32, i32),
-    /// A time has come; its row is gone.
+    /// A timer expired. Its row is gone.
     Due(Token),
 }
 
 #[derive(Clone, Copy)]
 enum Row {
     Free,
-    /// This fd. `always`: a file that epoll does not take, for it is always ready. It has one edge.
+    /// A fd. `always` means a file that epoll refuses because it is always ready. It has one edge.
     File {
         number: i32,
         interest: Interest,
         always: bool,
     },
-    /// The child of this pid, by this pidfd.
+    /// A child, by its pid and pidfd.
     Process {
         pid: i32,
         number: i32,
     },
-    /// A time, in microseconds of the monotonic clock.
+    /// A timer, in microseconds of the monotonic clock.
     Time(u64),
 }
 
-/// The epoll set, the signals, and all that is waited for.
+/// The epoll set, the signals, and all rows.
 pub struct Loop {
     set: Fd,
     signals: Option<Fd>,
-    /// SIGCHLD is among the signals: all children are collected here.
+    /// SIGCHLD is among the signals, so all children are collected here.
     collects: bool,
     rows: [Row; WATCHED_MAX],
     generations: [u32; WATCHED_MAX],
-    /// The turn: events up to `end`, of which those before `next` are told.
+    /// The turn: events up to `end`. Those before `next` are reported.
     events: [Event; TURN_MAX],
     next: usize,
     end: usize,
-    /// Signals of this turn that may still be told.
+    /// Signals that may still be reported in this turn.
     signals_left: u32,
     /// Children may have ended.
     collecting: bool,
-    /// The first row that was not looked at for its own sake in this turn.
+    /// The first row that was not checked in this turn.
     row: usize,
     now_us: u64,
 }
 
-/// Events of one turn: one of each row, and the signals'.
+/// Events of one turn: one of each row, and one of the signalfd.
 const TURN_MAX: usize = WATCHED_MAX + 1;
-/// The number of the signals' fd in epoll's set. No row has it.
+/// The signalfd's number in the epoll set. No row has it.
 const SIGNALS: u64 = u64::MAX;
-/// Signals that are told in one turn. More wait for the next one.
+/// Most signals reported in one turn.
 const SIGNALS_AT_ONCE: u32 = 64;
 
 impl Loop {
-    /// A loop that also hears `signals`, which must be blocked.
+    /// Returns a loop that also reports `signals`, which must be blocked.
     pub fn new(signals: SignalSet) -> Result<Loop> {
         let set = event::new_set().doing("make epoll set")?;
         let fd = match signals {
@@ -147,38 +148,38 @@ impl Loop {
         })
     }
 
-    /// Returns whether all children are collected here, those without a row too.
+    /// Returns whether the loop collects all children, even those without a row.
     pub fn collects(&self) -> bool {
         self.collects
     }
 
-    /// Waits for `interest` in `fd`, which the caller keeps open until it removes the row.
+    /// Waits for `interest` in `fd`. The caller keeps it open until it removes the row.
     pub fn add(&mut self, fd: FdRef<'_>, interest: Interest) -> Result<Token> {
         let token = self.free()?;
         let always = match event::add(&self.set, fd, interest.0 as i32, key(token)) {
             Ok(()) => false,
-            // A regular file, or /dev/null: poll(2) says that such a file is always ready.
+            // A regular file or /dev/null, which poll(2) always reports as ready.
             Err(Errno::EPERM) => true,
             Err(errno) => return Err(errno).doing("watch a file"),
         };
         Ok(self.set_row(token, Row::File { number: fd.raw(), interest, always }))
     }
 
-    /// Waits for the end of a child.
+    /// Waits for the end of a child. Returns its row.
     pub fn process(&mut self, pid: i32, pidfd: FdRef<'_>) -> Result<Token> {
         let token = self.free()?;
         event::add(&self.set, pidfd, EPOLLIN, key(token)).doing("watch a process")?;
         Ok(self.set_row(token, Row::Process { pid, number: pidfd.raw() }))
     }
 
-    /// Waits for the time in so many milliseconds.
+    /// Starts a timer. Returns its row.
     pub fn after(&mut self, milliseconds: u64) -> Result<Token> {
         let due_us = time::monotonic_us().saturating_add(milliseconds.saturating_mul(1000));
         let token = self.free()?;
         Ok(self.set_row(token, Row::Time(due_us)))
     }
 
-    /// Changes what the row of an fd waits for.
+    /// Changes the events that a fd's row waits for.
     pub fn change(&mut self, token: Token, interest: Interest) -> Result<()> {
         let Some(Row::File { number, interest: before, always }) = self.row_of(token).copied()
         else {
@@ -200,7 +201,7 @@ impl Loop {
         self.row_of(token).is_some()
     }
 
-    /// Ends a row. What has happened to it and was not told is forgotten.
+    /// Removes a row, with its unreported events.
     pub fn remove(&mut self, token: Token) {
         match self.row_of(token) {
             // EBADF: the file was closed already.
@@ -213,7 +214,7 @@ impl Loop {
         self.rows[usize::from(token.row)] = Row::Free;
     }
 
-    /// Returns the next thing that happens.
+    /// Returns the next event.
     pub fn next_event(&mut self) -> Result<Happened> {
         loop {
             if let Some(happened) = self.take()? {
@@ -223,8 +224,8 @@ impl Loop {
         }
     }
 
-    /// Begins a turn: waits until something happens, or so many milliseconds. Returns at once if
-    /// the last turn was not taken to its end.
+    /// Begins a turn: waits for an event, for at most `at_most_ms` milliseconds. Returns at once if
+    /// the last turn still has events.
     pub fn wait(&mut self, at_most_ms: Option<u64>) -> Result<()> {
         if self.next < self.end || self.row < WATCHED_MAX {
             return Ok(());
@@ -254,7 +255,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Returns what has happened in this turn, one at a time; None at its end.
+    /// Returns the turn's next event, or None at its end.
     pub fn take(&mut self) -> Result<Option<Happened>> {
         while self.next < self.end {
             let event = self.events[self.next];
@@ -309,7 +310,7 @@ impl Loop {
         signal::next(self.signals.as_ref()?)
     }
 
-    /// Returns what an event of epoll means; None if its row is gone.
+    /// Returns the meaning of epoll's event, or None if its row is gone.
     fn happened(&mut self, event: Event) -> Result<Option<Happened>> {
         let token = Token { row: event.key() as u16, generation: (event.key() >> 32) as u32 };
         Ok(match self.row_of(token) {
@@ -325,7 +326,7 @@ impl Loop {
         })
     }
 
-    /// Returns a token for a row that is free.
+    /// Returns a token for a free row.
     fn free(&mut self) -> Result<Token> {
         let Some(row) = self.rows.iter().position(|row| matches!(row, Row::Free)) else {
             return Err(Error::new(format_args!(
@@ -342,7 +343,7 @@ impl Loop {
 
     fn set_row(&mut self, token: Token, row: Row) -> Token {
         if let Row::File { number, .. } | Row::Process { number, .. } = row {
-            // The kernel took this number, so a row that has it is of a file that was closed.
+            // The kernel assigned this number again, so the row with it belongs to a closed file.
             let is_stale = |row: &Row| match row {
                 Row::File { number: other, .. } | Row::Process { number: other, .. } => {
                     *other == number
@@ -367,7 +368,7 @@ impl Loop {
     }
 }
 
-/// A token as epoll keeps it.
+/// Returns a token's number for epoll.
 fn key(token: Token) -> u64 {
     u64::from(token.generation) << 32 | u64::from(token.row)
 }

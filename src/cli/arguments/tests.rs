@@ -90,7 +90,7 @@ fn with_an_image_nothing_after_the_id_is_ours() {
     let arguments = Arguments::new(&before).of(&RUNNING).unwrap();
     assert!(arguments.has("detach"));
     assert_eq!(arguments.words().collect::<Vec<_>>(), [c"id", c"-d"]);
-    // Without an image options may follow the ID, and an image that comes late is told.
+    // Without an image options may follow the ID, and a late `--image` is an error.
     assert!(Arguments::new(&[c"run", c"id", c"-d"]).of(&RUNNING).unwrap().has("detach"));
     for words in [&[c"run", c"id", c"--image", c"/i"][..], &[c"run", c"id", c"ls", c"--image=/i"]] {
         let error = Arguments::new(words).of(&RUNNING).err().unwrap().to_string();

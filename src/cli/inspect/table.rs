@@ -1,4 +1,4 @@
-//! The same for a person: what there is to say line by line, and lists in columns.
+//! Writes text for the user: a line for each fact, and lists in columns.
 
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};
@@ -11,23 +11,23 @@ use core::fmt::{self, Display, Write};
 
 /// Spaces between two columns.
 const GAP: usize = 2;
-/// Columns of the names before what they name.
+/// Columns of the names at the start of lines.
 const NAME_COLUMNS: usize = 14;
-/// Digits that a digest is shortened to, as docker does.
+/// Digits of a shortened digest, as in docker.
 const DIGEST_DIGITS: usize = 12;
 
-/// Values that say nothing.
+/// Values that are not shown.
 const EMPTY: [&str; 6] = ["null", "\"\"", "{}", "[]", "false", "0"];
 
-/// A table being written.
+/// A table in progress.
 pub struct Table<'a, 'f> {
     output: &'a mut Output<'f>,
-    /// In the line of tags, or the list.
+    /// Inside the line of tags, or the list.
     in_tags: bool,
     in_rows: bool,
 }
 
-/// A number of bytes as a person takes it in: `80.6 MB`.
+/// A rounded number of bytes: `80.6 MB`.
 struct Bytes(u64);
 
 impl Display for Bytes {
@@ -57,7 +57,7 @@ impl Display for Short<'_> {
     }
 }
 
-/// A value of a document: a text as it is, anything else as JSON has it.
+/// A value of a document: a text unquoted, anything else as JSON.
 struct Plain<'m>(Value<'m>);
 
 impl Display for Plain<'_> {
@@ -70,7 +70,7 @@ impl Display for Plain<'_> {
 }
 
 impl<'a, 'f> Table<'a, 'f> {
-    /// An empty one.
+    /// Returns an empty one.
     pub fn new(output: &'a mut Output<'f>) -> Table<'a, 'f> {
         Table { output, in_tags: false, in_rows: false }
     }
@@ -104,8 +104,8 @@ impl<'a, 'f> Table<'a, 'f> {
         self.cell(0, what);
     }
 
-    /// A member of a document, where it is there and says something; lists of it go on in lines of
-    /// their own.
+    /// Writes a member of a document, if it is present and not empty. Each item of a list has its
+    /// own line.
     fn member(&mut self, name: &dyn Display, value: Option<Value<'_>>) {
         let Some(value) = value.filter(|value| !EMPTY.contains(&value.as_json())) else { return };
         if let Some(members) = value.as_object() {
@@ -162,7 +162,7 @@ impl View for Table<'_, '_> {
         }
         for (key, value) in document.entries_or_none("config") {
             match value.as_array() {
-                // One of them in a line is long enough.
+                // Each is long enough for a line.
                 Some(items) if key == "Env" => items.for_each(|item| self.line(&key, &Plain(item))),
                 _ => self.member(&key, Some(value)),
             }
@@ -247,7 +247,7 @@ impl View for Table<'_, '_> {
     }
 }
 
-/// A time as RFC 3339 has it, without what is less than seconds, and `-` where there is none.
+/// A time of RFC 3339 without fractions of a second, and `-` if it is missing.
 struct Moment<'a>(Text<'a>);
 
 impl Display for Moment<'_> {

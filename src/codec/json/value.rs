@@ -1,12 +1,12 @@
-//! A value of a checked document: a span of its text, walked where it stands.
+//! A value of a checked document: a span of its text, read in place.
 
 use super::Text;
 use crate::io::text::plain_length;
 use crate::{Error, Result};
 use core::fmt::{self, Display};
 
-/// A value of a checked document. It owns nothing and knows its place, so an error can name it:
-/// `layers[2].size`. By default it is nothing at all, without a member.
+/// A value of a checked document. It owns nothing and knows its position, so an error can name it:
+/// `layers[2].size`. The default has no members.
 #[derive(Clone, Copy, Default)]
 pub struct Value<'m> {
     document: &'m str,
@@ -19,12 +19,12 @@ impl<'m> Value<'m> {
     /// Nothing at all.
     pub const NOTHING: Value<'static> = Value { document: "", ends: None, start: 0, end: 0 };
 
-    /// The value that a whole checked document is.
+    /// Returns the value of a whole checked document.
     pub(super) fn of_document(document: &'m str, ends: Option<&'m Ends>) -> Value<'m> {
         Value { document, ends, start: 0, end: document.len() as u32 }
     }
 
-    /// The text of this value, in its canonical form.
+    /// Returns the text of this value, in its canonical form.
     pub fn as_json(&self) -> &'m str {
         self.document.get(self.start as usize..self.end as usize).unwrap_or("")
     }
@@ -33,32 +33,32 @@ impl<'m> Value<'m> {
         self.document.as_bytes().get(self.start as usize).copied().unwrap_or(0)
     }
 
-    /// It is `null`.
+    /// Returns whether it is `null`.
     pub fn is_null(&self) -> bool {
         self.first_byte() == b'n'
     }
 
-    /// An error about this value: `layers[2].size: why`.
+    /// Returns an error about this value: `layers[2].size: why`.
     #[cold]
     pub fn error(&self, why: &str) -> Error {
         Error::new(format_args!("{}{why}", Path { to: self, end: ": " }))
     }
 
-    /// An error about a member of this object, there or not: `layers[2].size: why`.
+    /// Returns an error about a member of this object, present or absent: `layers[2].size: why`.
     #[cold]
     pub fn error_in(&self, key: &str, why: &str) -> Error {
         Error::new(format_args!("{}{key}: {why}", Path { to: self, end: "." }))
     }
 
-    /// Another error, about this value: `layers[2]: error`.
+    /// Adds this value to another error: `layers[2]: error`.
     #[cold]
     pub fn at(&self, error: Error) -> Error {
         let text = format_args!("{}{error}", Path { to: self, end: ": " });
         Error::with_errno(text, error.errno()).with_status(error.status())
     }
 
-    /// The value of `key` in this object; `None` where it is absent or null. A key that stands
-    /// there twice is an error.
+    /// Returns the value of `key` in this object; `None` if it is absent or null. A repeated key is
+    /// an error.
     pub fn get(&self, key: &str) -> Result<Option<Value<'m>>> {
         let mut found = None;
         for (name, value) in self.entries()? {
@@ -69,44 +69,43 @@ impl<'m> Value<'m> {
         Ok(found.filter(|value| !value.is_null()))
     }
 
-    /// The same for who only shows what there is: nothing where that cannot be told.
+    /// Like `get`, but errors read as absent. For display only.
     #[inline(never)]
     pub fn member(&self, key: &str) -> Option<Value<'m>> {
         self.get(key).ok().flatten()
     }
 
-    /// The value of `key` in this object, which must be there.
+    /// Returns the value of `key` in this object, or an error if it is absent.
     pub fn require(&self, key: &str) -> Result<Value<'m>> {
         self.get(key)?.ok_or_else(|| self.error_in(key, "missing"))
     }
 
-    /// The text of `key` in this object.
+    /// Returns the text of `key` in this object.
     pub fn text(&self, key: &str) -> Result<Option<Text<'m>>> {
         self.get(key)?.map(|value| value.as_text()).transpose()
     }
 
-    /// The text of `key` in this object, which must be there.
+    /// Returns the text of `key` in this object, or an error if it is absent.
     pub fn require_text(&self, key: &str) -> Result<Text<'m>> {
         self.require(key)?.as_text()
     }
 
-    /// The items of the array of `key` in this object, for who only shows what there is.
+    /// Returns the items of the array of `key`. Errors read as absent, for display only.
     pub fn list_or_none(&self, key: &str) -> Items<'m> {
         self.member(key).and_then(|list| list.as_array()).unwrap_or_default()
     }
 
-    /// The members of the object of `key` in this object, likewise.
+    /// Returns the members of the object of `key`. Errors read as absent, for display only.
     pub fn entries_or_none(&self, key: &str) -> Entries<'m> {
         self.member(key).and_then(|object| object.as_object()).unwrap_or_default()
     }
 
-    /// The number of `key` in this object, which must be there: whole, and not negative.
+    /// Returns the whole, nonnegative number of `key`, or an error if it is absent.
     pub fn require_u64(&self, key: &str) -> Result<u64> {
         self.require(key)?.as_u64()
     }
 
-    /// The items of the array of `key` in this object; none where it is absent or null (Go's list
-    /// that was never made).
+    /// Returns the items of the array of `key`; none if it is absent or null (Go's nil slice).
     pub fn list(&self, key: &str) -> Result<Items<'m>> {
         match self.get(key)? {
             Some(list) => list.items(),
@@ -114,23 +113,23 @@ impl<'m> Value<'m> {
         }
     }
 
-    /// The members of this object, in order.
+    /// Returns the members of this object, in order.
     pub fn entries(&self) -> Result<Entries<'m>> {
         self.as_object().ok_or_else(|| self.error("not an object"))
     }
 
-    /// The items of this array, in order.
+    /// Returns the items of this array, in order.
     pub fn items(&self) -> Result<Items<'m>> {
         self.as_array().ok_or_else(|| self.error("not an array"))
     }
 
-    /// This string.
+    /// Returns this string.
     pub fn as_text(&self) -> Result<Text<'m>> {
         self.as_string().ok_or_else(|| self.error("not a string"))
     }
 
-    // The next three only ask what a value is. An error has the value's path, which is found by a
-    // walk through the document: to make one for each of many values takes quadratic time.
+    // The next three only ask for a value's type. An error needs the value's path, which takes a
+    // walk through the document: for each of many values that is quadratic time.
 
     /// Returns the members if this is an object.
     pub fn as_object(&self) -> Option<Entries<'m>> {
@@ -149,7 +148,7 @@ impl<'m> Value<'m> {
         is_string.then(|| Text::between_quotes(json.get(1..json.len() - 1).unwrap_or("")))
     }
 
-    /// This number, which must be whole, and not negative.
+    /// Returns this number, which must be whole and not negative.
     pub fn as_u64(&self) -> Result<u64> {
         self.read(match self.first_byte() {
             b'-' => "negative",
@@ -158,18 +157,18 @@ impl<'m> Value<'m> {
         })
     }
 
-    /// This number, which must be whole.
+    /// Returns this number, which must be whole.
     pub fn as_i64(&self) -> Result<i64> {
         self.read("not a whole number of 64 bits")
     }
 
-    /// This truth value.
+    /// Returns this boolean.
     pub fn as_bool(&self) -> Result<bool> {
         self.read("neither true nor false")
     }
 
-    /// Whatever serde makes of this value. serde-json-core does not say what it did not like:
-    /// `expected` does.
+    /// Reads this value by serde. serde-json-core gives no reason, so the error says what was
+    /// `expected`.
     pub fn read<T: serde::Deserialize<'m>>(&self, expected: &str) -> Result<T> {
         match serde_json_core::from_slice(self.as_json().as_bytes()) {
             Ok((value, _)) => Ok(value),
@@ -182,17 +181,17 @@ impl<'m> Value<'m> {
     }
 }
 
-/// Walks a list or an object of a checked document.
+/// Iterates over a list or an object of a checked document.
 #[derive(Clone, Default)]
 struct Walk<'m> {
     document: &'m str,
     ends: Option<&'m Ends>,
-    /// Behind the opening bracket or the last value.
+    /// After the opening bracket or the last value.
     at: usize,
 }
 
 impl<'m> Walk<'m> {
-    /// Whether there is one more; then `at` is its first byte.
+    /// Returns whether there is one more; then `at` is its first byte.
     fn more(&mut self) -> bool {
         match self.document.as_bytes().get(self.at) {
             Some(b',') => self.at += 1,
@@ -202,7 +201,7 @@ impl<'m> Walk<'m> {
         true
     }
 
-    /// The value that begins here.
+    /// Returns the value at the current position.
     fn take(&mut self) -> Value<'m> {
         let start = self.at;
         let Walk { document, ends, .. } = *self;
@@ -211,7 +210,7 @@ impl<'m> Walk<'m> {
     }
 }
 
-/// The items of an array; by default of none.
+/// The items of an array; empty by default.
 #[derive(Clone, Default)]
 pub struct Items<'m>(Walk<'m>);
 
@@ -223,7 +222,7 @@ impl<'m> Iterator for Items<'m> {
     }
 }
 
-/// The members of an object; by default of none.
+/// The members of an object; empty by default.
 #[derive(Clone, Default)]
 pub struct Entries<'m>(Walk<'m>);
 
@@ -266,7 +265,8 @@ fn place_of(start: usize) -> usize {
     ((start as u32).wrapping_mul(0x9e37_79b9) >> 23) as usize % ENDS
 }
 
-/// Where the value that begins at `at` ends, in checked text: syntax and depth need no second look.
+/// Returns the end of the value at `at` in checked text, whose syntax and depth are known to be
+/// good.
 fn end_of_value(bytes: &[u8], ends: Option<&Ends>, mut at: usize) -> usize {
     let mut depth = 0usize;
     while let Some(&byte) = bytes.get(at) {
@@ -285,7 +285,7 @@ fn end_of_value(bytes: &[u8], ends: Option<&Ends>, mut at: usize) -> usize {
                 Some(end) => at = end - 1,
                 None => depth += 1,
             },
-            // The end of what surrounds a number, or a word like `true`.
+            // The delimiter after a number, or after a word like `true`.
             b']' | b'}' | b',' if depth == 0 => return at,
             b']' | b'}' => depth -= 1,
             _ => {
@@ -301,8 +301,8 @@ fn end_of_value(bytes: &[u8], ends: Option<&Ends>, mut at: usize) -> usize {
     at.min(bytes.len())
 }
 
-/// How a value is reached from the top of its document, found again by walking there; `end` follows
-/// unless it is the top.
+/// The path of a value from the top of its document, found by a walk. `end` follows unless it is
+/// the top.
 struct Path<'a, 'm> {
     to: &'a Value<'m>,
     end: &'a str,

@@ -14,17 +14,17 @@ use crate::sys::{event, process, signal};
 use crate::watch::children;
 use core::ffi::CStr;
 
-/// The context of hooks that a container's process runs.
+/// The context of hooks inside the container.
 pub struct Inside<'a> {
     /// The environment of hooks without their own, instead of ours.
     pub env: Option<PackedStrings<'a>>,
-    /// A variable that is added to it.
+    /// A variable to add to it.
     pub home: Option<&'a CStr>,
     /// The filter of the container's process, under which the hooks run.
     pub filter: Option<&'a Filter<'a>>,
     /// The container's process.
     pub process: &'a spec::Process<'a>,
-    /// The process is under it already.
+    /// The process is under the filter already.
     pub is_filtered: bool,
 }
 

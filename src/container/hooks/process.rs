@@ -14,7 +14,7 @@ use crate::sys::signal::{self, SignalSet};
 use crate::sys::{clone, fs};
 use core::ffi::CStr;
 
-/// What of a failed hook's words is shown, in bytes.
+/// Bytes of a failed hook's output that an error shows.
 const SAID_BYTES: usize = 256;
 
 /// The process of a hook, beside its pidfd.
@@ -30,7 +30,7 @@ pub struct Spawned {
 }
 
 /// Makes the process of a hook, with the container's state on its standard input.
-// A frame of its own, for it is large.
+// A frame of its own, because it is large.
 #[inline(never)]
 pub fn spawn(
     hook: &Hook<'_>,
@@ -38,7 +38,7 @@ pub fn spawn(
     inside: Option<&Inside<'_>>,
     space: &mut [usize],
 ) -> Result<(Spawned, Fd)> {
-    // As exec(3) has it where nothing is said: the program's own name.
+    // Without arguments, argv[0] is the path.
     let name = hook.args.first().is_none().then_some(hook.path);
     let (mut for_args, mut for_env) = ([0; HOOK_STRINGS_MAX], [0; HOOK_STRINGS_MAX]);
     let args =
@@ -91,7 +91,7 @@ impl Spawned {
     }
 }
 
-/// Returns what Go, and so runc, calls a signal that ended a process.
+/// Returns Go's (and so runc's) words for a signal that ended a process.
 fn signal_words(number: i32) -> Option<&'static str> {
     Some(match number {
         libc::SIGABRT => "aborted",
@@ -141,7 +141,7 @@ fn become_hook(
         if let Some(report) = report {
             report.about_to_execute(path.to_bytes(), None);
         }
-        // Without a listener: no parent waits for a second one.
+        // Without a listener, because no parent waits for a second one.
         said = said
             .and_then(|()| privileges::load(&filter.without_listener(), process, false).map(drop));
     }

@@ -8,7 +8,7 @@ use crate::sys::fd::{self, CWD};
 use crate::sys::{Errno, process, signal};
 use std::time::{Duration, Instant};
 
-/// A directory, removed at the end.
+/// A directory, removed on drop.
 struct Place(std::path::PathBuf);
 
 impl std::ops::Deref for Place {
@@ -24,7 +24,7 @@ impl Drop for Place {
     }
 }
 
-/// Runs the hooks of a document that has these, which know this directory as `@`.
+/// Runs the hooks of a document. `@` in them stands for this directory.
 fn hooks(
     name: &str,
     kind: &str,
@@ -65,14 +65,14 @@ fn read(place: &std::path::Path, name: &str) -> String {
 #[test]
 fn each_gets_the_state_and_nothing_else() {
     let all = [
-        // The first reads none of it, the second all, and so does the third.
+        // The first reads nothing of its stdin; the second and third read all.
         script("echo first >>@/order"),
         script("/bin/cat >@/state; /bin/ls /proc/self/fd | /usr/bin/wc -l >@/fds"),
         script(
             "/bin/cat >@/again; /bin/grep -E 'Sig(Blk|Ign)' /proc/self/status >@/signals; echo third >>@/order",
         ),
     ];
-    // What would leak were it not closed.
+    // A fd that would leak if it were not closed.
     let leak = fs::open(CWD, c"/dev/null", fs::O_RDONLY, 0).unwrap();
     fd::set_cloexec(leak.by_ref(), false).unwrap();
     let (place, done) = hooks("inputs", "prestart", false, &all.join(","));
@@ -183,7 +183,7 @@ fn who_leaves_a_daemon_or_reads_nothing_keeps_nobody() {
     assert!(start.elapsed() < Duration::from_secs(10));
     let pid: i32 = read(&place, "pid").trim().parse().unwrap();
     process::kill(pid, signal::SIGKILL).unwrap();
-    // More than a pipe holds.
+    // More than a pipe's capacity.
     let loud =
         script("/usr/bin/head -c 300000 /dev/zero | /usr/bin/tr '\\\\0' x; echo end; exit 1");
     let text = hooks("loud", "prestart", false, &loud).1.unwrap_err();

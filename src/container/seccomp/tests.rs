@@ -1,5 +1,5 @@
-//! Profiles by what their filters say, in an interpreter and to a thread. `tests/all/seccomp.rs` has
-//! libseccomp beside them.
+//! Profiles, tested by their filters in an interpreter and on a thread. `tests/all/seccomp.rs`
+//! compares with libseccomp.
 
 #[path = "../../../tests/all/support/bpf.rs"]
 mod bpf;
@@ -42,7 +42,7 @@ fn error(profile: &str) -> String {
     with(profile, |filter| filter.map(|filter| filter.flags()).expect_err(profile).to_string())
 }
 
-/// A profile that refuses all but what these rules say.
+/// A profile that denies by default, with these rules.
 fn rules(rules: &str) -> String {
     let architectures = r#"["SCMP_ARCH_X86_64","SCMP_ARCH_X86","SCMP_ARCH_X32","SCMP_ARCH_ARM"]"#;
     format!(
@@ -79,7 +79,7 @@ fn numbers_of_three_architectures() {
     let alone = format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{names}]}}"#);
     check(&program(&alone), X86_64, &[(0, ALLOW), (157, ENOSYS), (X32, KILL), (u32::MAX, EPERM)]);
     check(&program(&alone), I386, &[(3, KILL)]);
-    // What allows by default allows what is new.
+    // A default that allows also allows unknown system calls.
     let permissive = r#"{"defaultAction":"SCMP_ACT_LOG","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO"}]}"#;
     check(&program(permissive), X86_64, &[(0, EPERM), (1, 0x7ffc_0000), (400, 0x7ffc_0000)]);
 }
@@ -96,19 +96,19 @@ fn rules_with_and_without_conditions() {
     let run =
         |list: &[String], args| bpf::run(&program(&rules(&list.join(","))), X86_64, 32, args).0;
     let a = |first, second| [first, second, 0, 0, 0, 0];
-    // Both must hold.
+    // Both conditions must hold.
     let both = [rule(allow, &[one(0, "EQ", 1, ""), one(1, "GT", 1 << 32, "")])];
     assert_eq!(
         [run(&both, a(1, 1 << 33)), run(&both, a(1, 1 << 32)), run(&both, a(2, u64::MAX))],
         [ALLOW, EPERM, EPERM]
     );
-    // Two about the same argument are two rules, and so is the third then.
+    // Two conditions on one argument are two rules; then the third is one, too.
     let apart =
         [rule(allow, &[one(0, "LT", 3, ""), one(0, "GE", 1 << 40, ""), one(1, "EQ", 7, "")])];
     let verdicts =
         [a(2, 0), a(3, 0), a((1 << 40) - 1, 7), a(1 << 40, 0)].map(|args| run(&apart, args));
     assert_eq!(verdicts, [ALLOW, EPERM, ALLOW, ALLOW]);
-    // The first that holds; one without conditions before all others, wherever it stands.
+    // The first match wins; a rule without conditions precedes all others, in any order.
     let first =
         [rule(allow, &[one(0, "LE", 5, "")]), rule(r#""SCMP_ACT_TRAP""#, &[one(0, "NE", 9, "")])];
     assert_eq!(
@@ -117,7 +117,7 @@ fn rules_with_and_without_conditions() {
     );
     let last = [&first[..], &[rule(r#""SCMP_ACT_LOG""#, &[]), rule(allow, &[])]].concat();
     assert_eq!(run(&last, a(5, 0)), 0x7ffc_0000);
-    // The default is no rule.
+    // A rule with the default action is ignored.
     let default =
         [rule(r#""SCMP_ACT_ERRNO","errnoRet":1"#, &[]), rule(allow, &[one(0, "EQ", 1, "")])];
     assert_eq!([run(&default, a(1, 0)), run(&default, a(2, 0))], [ALLOW, EPERM]);

@@ -12,7 +12,7 @@ use crate::watch::{Happened, Loop};
 use crate::{Context, Error, Result};
 use core::fmt::Write;
 
-/// Lines of 33 bytes, of which the kernel takes 340, in a page.
+/// Lines of 33 bytes in a page, of which the kernel takes 340.
 const MAP_BYTES: usize = 4095;
 
 /// Gives the new user namespace of a child, which waits for that, its ids. We write the maps if we

@@ -1,4 +1,4 @@
-//! Members of `linux` that few configs have.
+//! Rare members of `linux`.
 
 use super::members::{flags, items, list, number_set, place, put, signed, string, truth};
 use crate::codec::json::{Text, Value};
@@ -70,7 +70,7 @@ pub(super) fn intel_rdt<'m>(
     if wanted.is_none() {
         return Ok(None);
     }
-    // One that is empty is no name, and is refused where the group is looked for.
+    // An empty text is an invalid name. The check of the group refuses it.
     let text = |text: &Member<'_>, strings: &mut StringBlock<'m>| match text {
         Some(value) if value.as_text()?.is_empty() => Ok(Some(c"")),
         _ => string(text, strings),
@@ -84,7 +84,7 @@ pub(super) fn intel_rdt<'m>(
     }))
 }
 
-/// Checks the names as well, and that there is a network namespace to move to.
+/// Reads the devices. Checks their names, and that there is a network namespace to move to.
 pub(super) fn net_devices<'m>(
     devices: &Member<'_>,
     has_network: bool,
@@ -122,7 +122,7 @@ fn copy<'m>(text: &Text<'_>, of: Value<'_>, strings: &mut StringBlock<'m>) -> Re
     builder.finish()
 }
 
-/// Whether the kernel takes this for a name; `%d` in it stands for a number that is free.
+/// Returns whether the kernel accepts this name. It replaces `%d` by a free number.
 fn is_name(name: &CStr, may_be_pattern: bool) -> bool {
     let bytes = name.to_bytes();
     let bad = |byte: &u8| matches!(byte, 0..=b' ' | 0x7f.. | b'/' | b':' | b'\\' | b'"');

@@ -13,7 +13,7 @@ use crate::spec::schema::{self, Member, members};
 use crate::spec::{Device, IdMapping, Joined, Mount, NAMESPACES, defaults};
 use crate::sys::fs;
 
-/// Major numbers have 12 bits, minor numbers 20 (`MKDEV` of the kernel).
+/// Major numbers have 12 bits, minor numbers 20 (the kernel's `MKDEV`).
 const MAJOR_MAX: u64 = 0xfff;
 const MINOR_MAX: u64 = 0xf_ffff;
 
@@ -62,7 +62,7 @@ pub(super) fn devices<'m>(
     let mut list = memory.list(count.min(DEVICES_MAX))?;
     for value in given {
         let device = device(value, &mut memory.strings)?;
-        // Each of these is at its path already.
+        // A default device at its own path needs no second entry.
         let number = |device: &Device<'_>| (device.mode & fs::S_IFMT, device.major, device.minor);
         let default = defaults::DEVICES.iter().find(|default| default.path == device.path);
         if default.is_some_and(|default| number(default) != number(&device)) {
@@ -106,7 +106,7 @@ fn device<'m>(value: Value<'_>, strings: &mut StringBlock<'m>) -> Result<Device<
     })
 }
 
-/// The namespaces that are made, and those that are joined.
+/// Returns the namespaces to make, and those to join.
 pub(super) fn namespaces<'m>(
     namespaces: &Member<'_>,
     memory: &mut SpecMemory<'m>,

@@ -8,7 +8,7 @@ use crate::spec::attributes::NumberSet;
 use crate::spec::schema::{self, Member};
 use core::ffi::CStr;
 
-/// A number that was checked; 0 where there is none.
+/// Returns a checked number, or 0 if it is absent.
 pub(super) fn number(value: &Member<'_>) -> u32 {
     value.as_ref().map_or(0, as_u32)
 }
@@ -35,7 +35,7 @@ pub(super) fn needed<'a, 'v>(value: &'a Member<'v>) -> &'a Value<'v> {
     value.as_ref().unwrap_or(&Value::NOTHING)
 }
 
-/// A path that is meant from the root, whatever it begins with.
+/// Returns a path from the root, even if the text is relative.
 pub(super) fn from_root<'m>(path: &Value<'_>, strings: &mut StringBlock<'m>) -> Result<&'m CStr> {
     let mut builder = strings.begin();
     if !path.as_text()?.as_escaped().starts_with('/') {
@@ -45,7 +45,7 @@ pub(super) fn from_root<'m>(path: &Value<'_>, strings: &mut StringBlock<'m>) -> 
     builder.finish()
 }
 
-/// The strings of a list.
+/// Returns the strings of a list.
 pub(super) fn list<'m>(
     list: &Member<'_>,
     strings: &mut StringBlock<'m>,
@@ -77,7 +77,7 @@ fn words_of<'m>(
     Ok(words.finish_words())
 }
 
-/// The members of an object whose names are the config's own: name, value, next name.
+/// Returns the members of an object with free names: name, value, next name.
 pub(super) fn pairs<'m>(
     object: &Member<'_>,
     strings: &mut StringBlock<'m>,
@@ -93,7 +93,7 @@ pub(super) fn pairs<'m>(
     Ok(said.finish_words())
 }
 
-/// A string; none where it is empty, as in Go.
+/// Returns a string, or None if it is empty, as in Go.
 pub(super) fn string<'m>(
     text: &Member<'_>,
     strings: &mut StringBlock<'m>,
@@ -116,7 +116,7 @@ pub(super) fn is_absolute(path: &CStr) -> bool {
     path.to_bytes().first() == Some(&b'/')
 }
 
-/// Which word of a list this text is, behind a prefix that all of them have.
+/// Returns the index of this text in a list, without the words' common prefix.
 pub(super) fn place(value: &Value<'_>, prefix: &str, known: &'static str) -> Result<usize> {
     let text = value.as_text()?.as_escaped();
     let name = text.as_bytes().strip_prefix(prefix.as_bytes());
@@ -124,12 +124,12 @@ pub(super) fn place(value: &Value<'_>, prefix: &str, known: &'static str) -> Res
     found.ok_or_else(|| value.at(Error::new(format_args!("{text}: unknown"))))
 }
 
-/// A bit for each flag, by its place in a list.
+/// Returns a bit for each flag, by its index in a list.
 pub(super) fn flags(list: &Member<'_>, prefix: &str, known: &'static str) -> Result<u64> {
     items(list).try_fold(0, |bits, flag| Ok(bits | 1 << place(&flag, prefix, known)?))
 }
 
-/// CPUs or nodes: `0-3,7`.
+/// Returns CPUs or nodes: `0-3,7`.
 pub(super) fn number_set(list: &Value<'_>) -> Result<NumberSet> {
     let mut set = NumberSet::default();
     for part in list.as_text()?.as_escaped().as_bytes().split(|byte| *byte == b',') {
@@ -147,7 +147,7 @@ pub(super) fn number_set(list: &Value<'_>) -> Result<NumberSet> {
     Ok(set)
 }
 
-/// A word that is none of those there are.
+/// Returns the error for an unknown keyword.
 #[cold]
 pub(super) fn refused(value: &Value<'_>, why: &str) -> Error {
     value.at(Error::new(format_args!("{}: {why}", value.as_text().unwrap_or_default())))

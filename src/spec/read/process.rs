@@ -1,4 +1,4 @@
-//! The process of a config.json, or the one that exec is given.
+//! The process of a config.json, or the process of exec.
 
 use super::members::{
     add, as_u32, flags, items, list, needed, number, number_set, place, refused, signed, string,

@@ -16,7 +16,7 @@ use core::ffi::CStr;
 
 const EPERM: u32 = libc::EPERM as u32;
 
-/// Reads a profile. Whatever is wrong with it is an error that names the place.
+/// Reads a profile. An error names the place in it.
 pub(super) fn profile<'m>(profile: &Value<'_>, memory: &mut SpecMemory<'m>) -> Result<Seccomp<'m>> {
     members!(SECCOMP of Some(profile) =>
         action, errno, architecture_names, flag_names, listener_path, metadata, rules
@@ -60,7 +60,7 @@ pub(super) fn profile<'m>(profile: &Value<'_>, memory: &mut SpecMemory<'m>) -> R
     }
 }
 
-/// Returns how many conditions a rule has, as far as that can be told.
+/// Returns the number of a rule's conditions, or 0 if it is malformed.
 fn conditions_of(rule: Value<'_>) -> usize {
     rule.list_or_none("args").count()
 }
@@ -109,7 +109,7 @@ fn condition(arg: Value<'_>) -> Result<Condition> {
     Ok(Condition { argument, operator, value: needed(value).as_u64()?, masked })
 }
 
-/// A text, which may be empty.
+/// Returns a text, which may be empty.
 fn text<'m>(value: &Member<'_>, memory: &mut SpecMemory<'m>) -> Result<Option<&'m CStr>> {
     let Some(value) = value else { return Ok(None) };
     let mut builder = memory.strings.begin();
@@ -133,7 +133,7 @@ fn verdict(action: &Value<'_>, errno: &Member<'_>) -> Result<u32> {
     }
 }
 
-/// Which word of a list this text is, behind its prefix.
+/// Returns the index of this text in a list, after its prefix.
 fn word(value: &Value<'_>, prefix: &str, list: &'static str) -> Result<usize> {
     let text = value.as_text()?.as_escaped().as_bytes().strip_prefix(prefix.as_bytes());
     let at = text.and_then(|text| words(list).position(|word| word == text));

@@ -5,8 +5,7 @@ use crate::spec::read::{read, read_process};
 use crate::spec::{Process, Spec, SpecMemory};
 use crate::sys::arena::Word as Room;
 
-/// A config in which every member of the table stands with a good value, and some that are not in
-/// it.
+/// A config with a good value for every member of the table, and some unknown members.
 const FULL: &str = include_str!("../../../tests/configs/full.json");
 
 fn verdict(text: &str) -> String {
@@ -245,8 +244,7 @@ fn is_in_a_table(name: &str) -> bool {
 #[test]
 fn the_config_that_has_everything_has_all_that_the_table_has() {
     assert_eq!(verdict(FULL), "good");
-    // Each member of the table is found in it by name, with a value: a wrong name in the table is
-    // in neither.
+    // The config has each member of the table by name, so a wrong name in the table fails here.
     for member in all_members() {
         if let Some(Step::Key(name)) = member.steps.last() {
             assert!(FULL.contains(&format!("\"{name}\":")), "{}", member.path());
@@ -287,7 +285,7 @@ fn the_text_of_an_error_is_exact() {
 
 #[test]
 fn hostile_sizes_take_no_stack_and_no_time() {
-    // As deep as a document may be, where anything may stand; and as wide.
+    // The deepest document that may contain anything, and a wide one.
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(62), "]".repeat(62));
     assert_eq!(verdict_of_process(&deep), "cwd: missing");
     let nested = format!("{{\"linux\":{}1{}}}", "{\"linux\":".repeat(60), "}".repeat(60));

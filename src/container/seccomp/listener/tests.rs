@@ -126,7 +126,7 @@ fn who_listens_gets_the_listener_and_one_state() {
         r#"{{"ociVersion":"1.2.0","fds":["seccompFd"],"pid":8,"metadata":"{long}","state":{{"ociVersion":"1.2.0","id":"c","pid":7,"status":"creating","bundle":"/b","annotations":{{"a":"b"}}}}}}"#
     );
     assert_eq!(state.as_json(), wanted);
-    // Nobody there is an error.
+    // Without a receiver it is an error.
     drop(server);
     std::fs::remove_file(&path).unwrap();
     let nowhere = r#"{"seccomp":{"defaultAction":"SCMP_ACT_LOG","listenerPath":"/proc/nowhere"}}"#;
