@@ -103,7 +103,7 @@ pub const RESOLV_CONF_BYTES: usize = 4096;
 pub const DEVICE_RULES_MAX: usize = 256;
 /// Milliseconds for a killed container's process to end. One in the middle of a long write ends
 /// late.
-pub const END_WAIT_MS: i32 = 10_000;
+pub const END_WAIT_MS: u64 = 10_000;
 /// Names of pending cgroups in a walk through a container's cgroup, in bytes: a million short ones.
 pub const CGROUP_NAMES_BYTES: usize = 16 << 20;
 /// Milliseconds for such a walk if the container can make cgroups meanwhile.

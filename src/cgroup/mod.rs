@@ -9,6 +9,7 @@
 //! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits
 //! are refused.
 
+mod awaited;
 pub mod devices;
 mod join;
 mod lifting;

@@ -1,5 +1,6 @@
 //! The processes of a group and of the groups in it: listed, frozen, signalled, killed, gone.
 
+use super::awaited::{EVENTS, Emptying, Line, has_line};
 use super::target::is_threaded;
 use super::walk::{Step, is_gone, walk};
 use super::{Cgroup, FILE_BYTES};
@@ -8,16 +9,16 @@ use crate::io::kernel_file::write_file;
 use crate::io::lossy::{LossyC, On};
 use crate::io::text::decimal;
 use crate::limits::{CGROUP_NAMES_BYTES, CGROUP_WALK_MS};
-use crate::sys::fd::{CWD, Fd, FdRef};
+use crate::sys::fd::FdRef;
 use crate::sys::process::{self, kill};
-use crate::sys::signal::SIGKILL;
-use crate::sys::{self, Errno, event, fs, time};
+use crate::sys::signal::{SIGKILL, SignalSet};
+use crate::sys::{self, Errno, fs, time};
+use crate::watch::Loop;
 use core::ffi::CStr;
 
 /// How long a killed group may take to become empty, and one to freeze, in milliseconds. Processes
 /// in the middle of a long write do either late.
-const PATIENCE_MS: u64 = 10_000;
-const EVENTS: &CStr = c"cgroup.events";
+pub(super) const PATIENCE_MS: u64 = 10_000;
 
 impl Cgroup {
     /// Shows each process by its pid, as we see it, those of groups in the group too.
@@ -58,11 +59,21 @@ impl Cgroup {
         if !on {
             return self.set_frozen(false).on("thaw", self.path());
         }
-        self.set_frozen(true).and_then(|()| self.wait_for(b"frozen 1")).or_else(|errno| {
-            // A cgroup that cannot be paused runs on.
-            let _ = self.set_frozen(false);
-            Err(errno).on("freeze", self.path())
-        })
+        self.set_frozen(true)
+            .on("freeze", self.path())
+            .and_then(|()| self.await_freeze())
+            .inspect_err(|_| {
+                // A cgroup that cannot be paused runs on.
+                let _ = self.set_frozen(false);
+            })
+    }
+
+    fn await_freeze(&self) -> Result<()> {
+        let mut events = Loop::new(SignalSet::NONE)?;
+        match Line::begin(self.directory(), b"frozen 1", &mut events)? {
+            Some(line) => line.finish(&mut events)?.on("freeze", self.path()),
+            None => Ok(()),
+        }
     }
 
     fn set_frozen(&self, on: bool) -> sys::Result<()> {
@@ -109,84 +120,25 @@ impl Cgroup {
 
     /// Kills what is left in it and removes it with all groups in it.
     pub fn remove(self) -> Result<()> {
-        self.empty().on("remove cgroup", self.path())
+        self.empty()
     }
 
-    pub(super) fn empty(&self) -> sys::Result<()> {
+    pub(super) fn empty(&self) -> Result<()> {
         // One that is empty already goes at once.
-        if is_removed(CWD, self.path())? {
+        if self.is_removed().on("remove cgroup", self.path())? {
             return Ok(());
         }
-        self.kill_all()?;
-        self.wait_for(b"populated 0")?;
-        // The last process leaves a moment before its group can be removed.
-        let mut last_progress = time::monotonic_us();
-        loop {
-            let mut progress = false;
-            walk(self.directory(), u64::MAX, &mut |step| match step {
-                // Most cgroups have no cgroups in them and need no visit.
-                Step::Found(parent, name) | Step::Left(parent, name) => {
-                    let gone = is_removed(parent, name)?;
-                    progress |= gone;
-                    Ok(!gone)
-                }
-                Step::Inside(_) => Ok(true),
-            })?;
-            if is_removed(CWD, self.path())? {
-                return Ok(());
-            }
-            if progress {
-                last_progress = time::monotonic_us();
-            } else if time::monotonic_us() > last_progress + PATIENCE_MS * 1000 {
-                return Err(Errno::EBUSY);
-            }
-            event::wait_ms(2)?;
+        let mut events = Loop::new(SignalSet::NONE)?;
+        match Emptying::begin(self, &mut events)? {
+            Some(emptying) => emptying.finish(&mut events),
+            None => Ok(()),
         }
-    }
-
-    /// Waits until cgroup.events has this line; a group that is gone has it, too.
-    fn wait_for(&self, line: &[u8]) -> sys::Result<()> {
-        let events = match fs::open(self.directory(), EVENTS, fs::O_RDONLY, 0) {
-            Err(Errno::ENOENT | Errno::ENODEV) => return Ok(()),
-            events => events?,
-        };
-        let deadline = time::monotonic_us() + PATIENCE_MS * 1000;
-        loop {
-            // Told when it changes; read first, so that a change in between is not missed.
-            if has_line(&events, line)? {
-                return Ok(());
-            }
-            let left_ms = deadline.saturating_sub(time::monotonic_us()) / 1000;
-            if left_ms == 0 {
-                return Err(Errno::EBUSY);
-            }
-            event::poll_one(events.by_ref(), libc::POLLPRI, left_ms as i32)?;
-        }
-    }
-}
-
-/// Removes a cgroup. Returns false if it has processes or cgroups in it; true if it is gone
-/// already.
-fn is_removed(parent: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
-    match fs::rmdir(parent, name) {
-        Ok(()) => Ok(true),
-        Err(errno) if is_gone(errno) => Ok(true),
-        Err(Errno::EBUSY | Errno::ENOTEMPTY) => Ok(false),
-        Err(errno) => Err(errno),
     }
 }
 
 /// Returns the time in so many milliseconds, as [`time::monotonic_us`] counts.
 fn deadline(milliseconds: u64) -> u64 {
     time::monotonic_us() + milliseconds * 1000
-}
-
-fn has_line(events: &Fd, line: &[u8]) -> sys::Result<bool> {
-    let mut content = [0; FILE_BYTES];
-    match fs::read_at(events.by_ref(), &mut content, 0) {
-        Err(Errno::ENODEV) => Ok(true),
-        length => Ok(content[..length?].split(|byte| *byte == b'\n').any(|one| one == line)),
-    }
 }
 
 /// Calls `see` with each process that the file `name` of the cgroup lists.

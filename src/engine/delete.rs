@@ -7,7 +7,9 @@ use crate::container::state::{Directory, Id, Root, State, StateMemory, Status};
 use crate::limits::END_WAIT_MS;
 use crate::spec::{self, HookKind, Spec, SpecMemory};
 use crate::sys::clone::CLONE_NEWPID;
-use crate::sys::{Errno, event, process, signal};
+use crate::sys::signal::{self, SignalSet};
+use crate::sys::{Errno, process};
+use crate::watch::{Happened, Interest, Loop};
 use crate::{Context, Error, Result};
 
 /// Stands for a config that cannot be read.
@@ -120,10 +122,12 @@ fn end(directory: &Directory<'_>, state: &State<'_>, spec: &Spec<'_>) -> Result<
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(errno) => return Err(errno).doing("kill the container"),
     }
-    match event::poll_one(pidfd.by_ref(), libc::POLLIN, END_WAIT_MS)
-        .doing("wait for the container's end")?
-    {
-        0 => {
+    // A pidfd can be read at the end of its process. It is not our child, or not ours to collect.
+    let mut events = Loop::new(SignalSet::NONE)?;
+    events.add(pidfd.by_ref(), Interest::READ)?;
+    events.after(END_WAIT_MS)?;
+    match events.next_event()? {
+        Happened::Due(_) => {
             Err(Error::new(format_args!("container {}: its process does not end", directory.id())))
         }
         _ => Ok(()),
