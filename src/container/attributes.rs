@@ -1,6 +1,5 @@
-//! What few processes want: a scheduler, a priority of their input and output, CPUs, a personality,
-//! memory of certain nodes, labels of security modules. (runtime-spec: config.md "Linux Process",
-//! config-linux.md.)
+//! Attributes for few processes: a scheduler, an I/O priority, CPUs, a personality, a memory
+//! policy, labels of security modules. (runtime-spec: config.md "Linux Process", config-linux.md.)
 
 use super::procfs::Procfs;
 use crate::error::{Context, Error, Result};
@@ -9,10 +8,10 @@ use crate::spec::{Process, Spec, TAKES_CONFIGS};
 use crate::sys::{Errno, attributes, system};
 use core::ffi::CStr;
 
-/// Words of a mask with a bit for each CPU that a kernel can be built for (NR_CPUS).
+/// Words of a mask with a bit for each CPU of the largest kernel (NR_CPUS).
 const ALL_CPUS: usize = 8192 / 64;
 
-/// Gives the process `pid` its scheduler; 0 is this one.
+/// Sets the scheduler of the process `pid`; 0 is this one.
 pub fn schedule(pid: i32, process: &Process<'_>) -> Result<()> {
     match &process.scheduler {
         Some(wanted) if TAKES_CONFIGS => {
@@ -22,11 +21,10 @@ pub fn schedule(pid: i32, process: &Process<'_>) -> Result<()> {
     }
 }
 
-/// Applies all attributes but the scheduler to this process and its children, while it may.
-/// `is_new`: a new container's process, to which exec's CPU affinity does not apply.
+/// Applies all attributes but the scheduler to this process and its children, before it drops
+/// privileges. `is_new` means a new container's process, which has no exec CPU affinity.
 pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
-    // The caller's affinity is not inherited: the cpuset of the cgroup counts. An error does not
-    // matter.
+    // Do not inherit the caller's affinity: the cgroup's cpuset decides. An error does not matter.
     let all = || attributes::set_affinity(&[u64::MAX; ALL_CPUS]);
     if !TAKES_CONFIGS {
         let _ = all();
@@ -48,12 +46,12 @@ pub fn apply(spec: &Spec<'_>, is_new: bool) -> Result<()> {
     }
 }
 
-/// Sets the CPUs of this process. `which` of the config's two sets they are is for an error.
+/// Sets the CPUs of this process. `which` names the config's set, for an error.
 pub fn set_affinity(cpus: &NumberSet, which: &str) -> Result<()> {
     attributes::set_affinity(cpus).context("set the CPUs:", &which)
 }
 
-/// Has the next exec take the labels of security modules.
+/// Sets the labels of security modules for the next execve(2).
 pub fn label(process: &Process<'_>, proc: Option<&Procfs>) -> Result<()> {
     let Some(proc) = proc.filter(|_| TAKES_CONFIGS) else { return Ok(()) };
     if let Some(profile) = process.apparmor {
@@ -83,7 +81,7 @@ pub fn label(process: &Process<'_>, proc: Option<&Procfs>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a process wants a label.
+/// Returns whether a process wants a label.
 pub fn is_labelled(process: &Process<'_>) -> bool {
     TAKES_CONFIGS && (process.apparmor.is_some() || process.selinux.is_some())
 }
@@ -92,7 +90,7 @@ fn is_apparmor_there() -> bool {
     crate::sys::fs::access(crate::sys::fd::CWD, c"/sys/module/apparmor", libc::F_OK).is_ok()
 }
 
-/// Sets the NIS domain's name.
+/// Sets the NIS domain name.
 pub fn set_domain_name(name: Option<&CStr>) -> Result<()> {
     name.filter(|_| TAKES_CONFIGS).map_or(Ok(()), |name| {
         system::set_domain_name(name.to_bytes()).doing("set the domain's name")

@@ -1,8 +1,8 @@
 //! The new process between clone3 and execve: one straight line.
 //!
-//! It has a copy of its parent's memory and touches none of it but its stack, what the parent
-//! prepared for it, and the slots of its own errors. It does not log, and every descriptor it opens
-//! is close-on-exec.
+//! It has a copy of its parent's memory. It writes only to its stack, to memory that the parent
+//! prepared for it, and to the slots of its own errors. It does not log, and opens every fd
+//! close-on-exec.
 
 use super::hooks::{self, HookContext, Inside};
 pub use super::prepared::Plan;
@@ -24,32 +24,32 @@ use crate::sys::last_work::LastWork;
 use crate::sys::{Errno, clone, event, fs, mount, process, signal, tty};
 use core::ffi::CStr;
 
-/// The cloned process's whole life.
+/// Runs the cloned process's whole life.
 pub fn child_main(plan: &Plan<'_>, last: LastWork) -> ! {
     process::exit(run(plan, Some(last)).status().into())
 }
 
-/// Namespaces that belong to whoever makes them (the root of its mqueue does), and so are made by
-/// root of the new user namespace.
+/// Returns the namespaces whose maker owns them (for example the mqueue's root), so root of the new
+/// user namespace makes them.
 pub fn namespaces_owned_by_root(launch: &Launch<'_>) -> i32 {
     if creates_userns(launch) { launch.spec.namespaces & clone::CLONE_NEWIPC } else { 0 }
 }
 
-/// The program: looked up while names still resolve as they do for the process.
+/// The program, found while names still resolve as they do for the process.
 #[derive(Default)]
 pub struct Program {
     /// Its path.
     pub path: PathBuf,
-    /// A variable that is added to the environment, or nothing.
+    /// A variable to add to the environment, or empty.
     pub home: PathBuf,
     /// Its standard streams are its own terminal.
     pub has_terminal: bool,
-    /// Its interpreter, found early if a filter may forbid to look for it later; else empty.
+    /// Its interpreter if a filter may forbid to find it later; else empty.
     pub interpreter: PathBuf,
 }
 
 impl Program {
-    /// The variable that is added to the environment.
+    /// Returns the variable to add to the environment.
     pub fn home(&self) -> Option<&CStr> {
         Some(self.home.as_c_str()).filter(|home| !home.is_empty())
     }
@@ -73,7 +73,7 @@ pub fn run(plan: &Plan<'_>, last: Option<LastWork>) -> Error {
     }
 }
 
-/// The first steps of a process that was cloned into its namespaces.
+/// Does the first steps of a process that was cloned into its namespaces.
 fn begin(plan: &Plan<'_>) -> Result<()> {
     let launch = plan.launch;
     match &plan.channel {
@@ -90,16 +90,16 @@ fn begin(plan: &Plan<'_>) -> Result<()> {
 
 /// Sets up the process, or the intermediate process that makes it: every step that needs more
 /// rights than the process has. Afterwards it has the process's user, capabilities, limits, root
-/// and working directory. Of the host only the standard streams and the parent's channel are open,
-/// and the caller's environment is gone from its memory.
+/// and working directory. Of the host only the standard streams and the parent's channel are open.
+/// The caller's environment is erased from its memory.
 #[inline(never)]
 pub fn set_up(plan: &Plan<'_>, program: &mut Program, last: Option<LastWork>) -> Result<()> {
     let (launch, wanted) = (plan.launch, &plan.launch.spec.process);
-    // Nobody in the namespaces may trace us, or open our files in /proc, before we are what they
-    // are.
+    // No process in the namespaces may trace us, or open our files in /proc, before the set-up is
+    // done.
     process::set_dumpable(false).doing("forbid tracing")?;
     if launch.enters.is_none() {
-        // For hooks, too. The process that exec makes begins its own session later.
+        // For hooks, too. The process of exec begins its own session later.
         lead_session()?;
     }
     if !launch.keeps_keyring {
@@ -108,7 +108,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program, last: Option<LastWork>) ->
             Err(errno) => return Err(errno).doing("make a session keyring"),
         }
     }
-    // Otherwise by the parent, which has more power than root of a user namespace.
+    // Otherwise the parent does it, which has more privilege than root of a user namespace.
     if plan.channel.is_none() {
         adjust_oom_score(process::getpid(), wanted)?;
     }
@@ -130,8 +130,8 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program, last: Option<LastWork>) ->
     drop(root);
     program.has_terminal = terminal.is_some();
     drop(terminal);
-    // What the parent has open is nothing to whoever may look at this process, and what it has
-    // locked is not locked by it. Before the filter, which may be older than the system call.
+    // Other processes that see this one must not get the parent's files, and its locks must end.
+    // This comes before the filter, which may be older than the system call.
     fd::set_cloexec_from(3 + launch.preserved).doing("close all descriptors at exec")?;
     if let (Some(channel), Some(last)) = (&plan.channel, last) {
         // Close-on-exec is too late: the path that is executed may lead through /proc/self/fd to the
@@ -142,18 +142,19 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program, last: Option<LastWork>) ->
         last.close_others(3 + launch.preserved, &kept).doing("close descriptors")?;
     }
     if let Some(last) = last {
-        // The container may read /proc/PID/environ of this process. Later hooks have another one.
+        // The container may read /proc/PID/environ of this process. Later hooks have another
+        // environment.
         last.erase_environment();
     }
     privileges::set_limits(wanted.rlimits, plan.is_apart())?;
-    // Tried with all privileges first: a user need not be able to enter the directory it starts in.
+    // First with all privileges, because the user may lack access to its working directory.
     let entered = mount::chdir(wanted.cwd);
     fs::umask(wanted.user.umask.unwrap_or(0o022));
     privileges::drop_to(wanted, launch.filter.is_some())?;
     check_directory(wanted, entered)?;
 
-    // Changing the user has cleared this, and made us traceable by it or not as
-    // /proc/sys/fs/suid_dumpable says.
+    // A change of the user has cleared the parent-death signal. It also set the dumpable flag by
+    // /proc/sys/fs/suid_dumpable.
     watch_parent(plan)?;
     process::set_dumpable(false).doing("forbid tracing")?;
     match launch.args().first() {
@@ -170,7 +171,7 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program, last: Option<LastWork>) ->
     Ok(())
 }
 
-/// setsid(2). EPERM is no error: the process leads a session already.
+/// setsid(2). Ignores EPERM: the process leads a session already.
 pub fn lead_session() -> Result<()> {
     match process::new_session() {
         Ok(()) | Err(Errno::EPERM) => Ok(()),
@@ -178,8 +179,8 @@ pub fn lead_session() -> Result<()> {
     }
 }
 
-/// Runs hooks in the container's namespaces, where its process has this `pid`; under the filter if
-/// one is given. Hooks without an environment get the process's, and `home`.
+/// Runs hooks in the container's namespaces, with `pid` for its process, and under a filter if one
+/// is given. Hooks without an environment get the process's, and `home`.
 pub fn run_hooks(
     plan: &Plan<'_>,
     (kind, status): (HookKind, Status),
@@ -194,7 +195,7 @@ pub fn run_hooks(
     let context = HookContext { spec: plan.launch.spec, id, state, status };
     let starts = kind == HookKind::StartContainer;
     let (env, is_filtered) = (starts.then_some(wanted.env), starts && plan.filters_early);
-    // Lent: execve(2) needs them later.
+    // Borrowed, because execve(2) needs them later.
     let mut pointers = plan.pointers.take();
     let space = pointers.as_deref_mut().map_or(&mut [][..], |pointers| pointers);
     let done = hooks::run_inside(
@@ -207,8 +208,7 @@ pub fn run_hooks(
     done
 }
 
-/// Sets how readily the kernel kills a process that lacks memory, through a /proc that no container
-/// has touched.
+/// Sets the OOM score adjustment, through a /proc that no container can change.
 pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let Some(adjustment) = wanted.oom_score_adj.filter(|_| spec::TAKES_CONFIGS) else {
         return Ok(());
@@ -216,7 +216,7 @@ pub fn adjust_oom_score(pid: i32, wanted: &spec::Process<'_>) -> Result<()> {
     let path =
         PathBuf::format(format_args!("/proc/{pid}/oom_score_adj")).doing("set oom_score_adj")?;
     match write_file(CWD, path.as_c_str(), format_args!("{adjustment}")) {
-        // It has ended already, and says why.
+        // It has ended already, and reports the reason.
         Err(Errno::ENOENT | Errno::ESRCH) => Ok(()),
         written => written.context("set oom_score_adj", &adjustment),
     }
@@ -226,7 +226,8 @@ pub fn nothing_to_start() -> Error {
     Error::new(format_args!("the config has no process to start"))
 }
 
-/// Dies with the parent from here on; the look at the channel is for a parent that has died before.
+/// Makes this process die with its parent. It checks the channel, because the parent may have died
+/// before.
 pub fn watch_parent(plan: &Plan<'_>) -> Result<()> {
     let Some(channel) = &plan.channel else { return Ok(()) };
     process::set_parent_death_signal(signal::SIGKILL).doing("watch the parent")?;
@@ -237,8 +238,8 @@ pub fn watch_parent(plan: &Plan<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The terminal that the process uses, where it gets one; the parent gets the master. In a `root`
-/// that is new it is the console, too.
+/// Opens the process's terminal, if it gets one, and sends the parent the master. In a new `root`
+/// it also becomes the console.
 pub fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<Fd>> {
     let Stdio::Terminal(size) = plan.launch.stdio else { return Ok(None) };
     let (master, terminal) = match root {
@@ -259,27 +260,26 @@ pub fn open_terminal(plan: &Plan<'_>, root: Option<FdRef<'_>>) -> Result<Option<
     Ok(Some(terminal))
 }
 
-/// Puts the three in place, and gives the user what is made for it alone, so that it can open
-/// /dev/stderr again.
+/// Opens the three streams. Private ones become the user's, so that it can open /dev/stderr again.
 fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_>) -> Result<()> {
     let sources = match (stdio, terminal) {
         (Stdio::Files(files), _) => *files,
         (_, Some(terminal)) => [terminal.by_ref(); 3],
         (_, None) => return Ok(()),
     };
-    // Copies above 2 first: one source may be another's target.
+    // Copy them above fd 2 first, because one source may be another's target.
     let mut copies = [None, None, None];
     for (copy, source) in copies.iter_mut().zip(sources) {
         *copy = Some(fd::duplicate(source, 3).doing("duplicate stdio")?);
     }
     for (number, copy) in copies.iter().flatten().enumerate() {
         let stat = fs::stat(copy.by_ref(), c"").doing("stat stdio")?;
-        // Pipes and terminals; a file or /dev/null is somebody's with a name of its own.
+        // Pipes and terminals. A file or /dev/null keeps its owner, because other processes use it
+        // by name.
         let personal = stat.kind() == fs::S_IFIFO
             || stat.kind() == fs::S_IFCHR && tty::is_terminal(copy.by_ref());
         if personal && stat.uid != wanted.user.uid {
-            // A file system that knows no owners may refuse; the process can then still use what it
-            // has open.
+            // A file system without owners may refuse; the process can still use its open fd.
             let _ = fs::chown(copy.by_ref(), c"", wanted.user.uid, u32::MAX);
         }
         fd::duplicate_to(copy.by_ref(), number as i32).doing("duplicate stdio")?;
@@ -287,7 +287,7 @@ fn set_stdio(stdio: &Stdio<'_>, terminal: Option<&Fd>, wanted: &spec::Process<'_
     Ok(())
 }
 
-/// The working directory must be reached, and lie inside the root (CVE-2024-21626).
+/// Checks that the working directory was reached, and lies inside the root (CVE-2024-21626).
 fn check_directory(wanted: &spec::Process<'_>, entered: crate::sys::Result<()>) -> Result<()> {
     entered.or_else(|_| mount::chdir(wanted.cwd)).on("chdir to cwd", wanted.cwd)?;
     let mut buffer = [0; PATH_BYTES];

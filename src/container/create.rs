@@ -1,5 +1,5 @@
-//! From a checked configuration to a container: its directory, its control group, its process; or
-//! nothing of them.
+//! From a checked configuration to a container: its directory, its cgroup and its process. A
+//! failure leaves nothing behind.
 
 use super::due::{Due, Record};
 use super::hooks::{self, HookContext};
@@ -20,13 +20,13 @@ use crate::sys::process;
 use core::cell::Cell;
 use core::ffi::CStr;
 
-/// What is made, and how. The current directory is the bundle.
+/// The container to make. The current directory is the bundle.
 pub struct Request<'a> {
     /// Its name.
     pub id: Id<'a>,
-    /// Where states are kept.
+    /// The state root.
     pub root: &'a Root,
-    /// Its state directory, if the caller has made it; the caller removes it on failure.
+    /// Its state directory, if the caller has made it; then the caller removes it on failure.
     pub reserved: Option<&'a Directory<'a>>,
     /// Whether we made the bundle for this container.
     pub made: Made,
@@ -36,24 +36,23 @@ pub struct Request<'a> {
     pub rootfs: &'a CStr,
     /// It waits for its start.
     pub waits: bool,
-    /// What becomes 0, 1 and 2.
+    /// The sources of fds 0, 1 and 2.
     pub stdio: Stdio<'a>,
-    /// Descriptors from 3 up that the process keeps.
+    /// Number of fds from 3 up that the process keeps.
     pub preserved: u32,
-    /// The old root stays below the new one.
+    /// Leaves the old root beneath the new one.
     pub no_pivot: bool,
     /// It gets no control group of its own.
     pub without_cgroup: bool,
-    /// It keeps our session keyring.
+    /// It keeps the caller's session keyring.
     pub keeps_keyring: bool,
-    /// We stay in the foreground and copy its terminal's output to ours.
+    /// The caller attends it in the foreground and relays its terminal.
     pub shows_terminal: bool,
-    /// Passes READY=1 on to the service manager.
+    /// Forwards READY=1 to the service manager.
     pub relay: Option<&'a Relay>,
 }
 
-/// Makes a container, and has `then` do what belongs to it; on failure of either nothing of it is
-/// left.
+/// Makes a container, and then calls `then`. If either fails, nothing of the container is left.
 pub fn create(
     request: Request<'_>,
     spec: &Spec<'_>,
@@ -63,7 +62,7 @@ pub fn create(
     let ContainerMemory { seccomp, pointers, .. } = memory;
     let plan = Plan::decide(request, spec, seccomp)?;
     let (root, request) = (plan.open_root()?, &plan.request);
-    // First of all, for an id that is taken is what the caller must hear of.
+    // First, because an ID in use is the most important error.
     let created;
     let directory = match request.reserved {
         Some(directory) => directory,
@@ -79,7 +78,7 @@ pub fn create(
         Err(error) => return Err(error.with(take_back())),
     };
     let state = State {
-        // Before the group is made: whatever becomes of us, its removal finds it.
+        // Before the cgroup is made, so that a later removal finds it in any case.
         cgroup: place.as_ref().map_or(c"", CgroupPath::path),
         version: spec::VERSION,
         bundle: request.bundle,
@@ -98,7 +97,7 @@ pub fn create(
         let state = State { process: process.get(), ..state };
         intel_rdt::remove(spec, id);
         let removed = take_back();
-        // What hooks have made is theirs to remove, whatever one of them says.
+        // Their results do not matter: these hooks undo the effects of the earlier ones.
         let context = HookContext { spec, id, state, status: Status::Stopped };
         let hooks = if state.process.pid != 0 {
             hooks::run(&context, HookKind::Poststop, true)
@@ -109,7 +108,7 @@ pub fn create(
     })
 }
 
-/// All that is wanted, looked at.
+/// The container's plan.
 struct Wanted<'a> {
     request: Request<'a>,
     spec: &'a Spec<'a>,
@@ -118,7 +117,7 @@ struct Wanted<'a> {
     filter: Option<Filter<'a>>,
 }
 
-/// Makes its control group, and starts it there.
+/// Makes the cgroup, and starts the container in it.
 fn make(
     wanted: Wanted<'_>,
     (place, mut state): (Option<&CgroupPath>, State<'_>),
@@ -133,7 +132,7 @@ fn make(
     }
     if let Some(relay) = wanted.request.relay {
         relay.make(directory.fd())?;
-        // A created container's messages are relayed by `start`.
+        // `start` relays the messages of a created container.
         if !wanted.request.waits {
             relay.listen(directory)?;
         }

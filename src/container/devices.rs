@@ -12,7 +12,7 @@ use crate::sys::fs::{
 use crate::sys::{Errno, mount, tty};
 use core::ffi::CStr;
 
-/// The links of /dev: name and target. Those into /proc are made where /proc/self/fd is.
+/// The links of /dev: name and target. Links into /proc are made if /proc/self/fd exists.
 const LINKS: [(&CStr, &CStr); 6] = [
     (c"ptmx", c"pts/ptmx"),
     (c"fd", c"/proc/self/fd"),
@@ -22,14 +22,14 @@ const LINKS: [(&CStr, &CStr); 6] = [
     (c"core", c"/proc/kcore"),
 ];
 
-/// Makes the container's devices, and the links beside them. Whoever binds a /dev of his own gets
+/// Makes the container's devices, and the links beside them. If the config binds /dev, it makes
 /// neither.
 pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
     if mounts::binds_dev(spec) {
         return Ok(());
     }
     let dev = match spec.devices {
-        // A machine's, perhaps without any.
+        // A machine may have no devices.
         [] => root::open(root, c"/dev", O_DIRECTORY),
         _ => root::make_directories(root, c"/dev", 0),
     };
@@ -43,7 +43,7 @@ pub fn make_all(root: FdRef<'_>, spec: &Spec<'_>) -> Result<()> {
     link(root, dev.by_ref())
 }
 
-/// Makes a node; `dev` is /dev. What is there already must be that very device.
+/// Makes a node; `dev` is /dev. An existing file must be the same device.
 fn make(root: FdRef<'_>, dev: FdRef<'_>, device: &Device<'_>) -> crate::sys::Result<()> {
     let mut path = PathBuf::from_bytes(device.path.to_bytes())?;
     let end = path.as_bytes().iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
@@ -65,7 +65,7 @@ fn make_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::s
     match fs::mknod(directory, name, device.mode, fs::makedev(device.major, device.minor)) {
         Ok(()) if device.uid | device.gid == 0 => Ok(()),
         Ok(()) => fs::chown(directory, name, device.uid, device.gid),
-        // In a user namespace nobody makes devices: the host's is shown.
+        // A user namespace cannot make devices, so it binds the host's.
         Err(Errno::EPERM) if TAKES_CONFIGS => {
             match fs::mknod(directory, name, fs::S_IFREG | 0o666, 0) {
                 Ok(()) | Err(Errno::EEXIST) => bind_node(directory, name, device),
@@ -76,7 +76,7 @@ fn make_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::s
             let there = fs::stat(directory, name)?;
             match there.kind() {
                 _ if is_it(&there, device) => Ok(()),
-                // The place of such a bind, from an earlier run.
+                // The mount point of such a bind, from an earlier run.
                 fs::S_IFREG if TAKES_CONFIGS && there.size == 0 && in_user_namespace() => {
                     bind_node(directory, name, device)
                 }
@@ -92,7 +92,7 @@ fn is_it(stat: &fs::Stat, device: &Device<'_>) -> bool {
     stat.kind() == device.mode & S_IFMT && numbers
 }
 
-/// Binds the host's node of this path, if it is that device by its number.
+/// Binds the host's node of this path, if it has the right device number.
 fn bind_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::sys::Result<()> {
     let tree = mount::clone_tree(CWD, device.path, false)?;
     if !is_it(&fs::stat(tree.by_ref(), c"")?, device) {
@@ -102,7 +102,7 @@ fn bind_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::s
     mount::attach(tree.by_ref(), place.by_ref())
 }
 
-/// Whether some users of the machine are not in this process's user namespace.
+/// Returns whether some of the machine's users are not mapped in this user namespace.
 fn in_user_namespace() -> bool {
     let mut map = [0; 64];
     let file = fs::open(CWD, c"/proc/self/uid_map", fs::O_RDONLY, 0);
@@ -112,11 +112,11 @@ fn in_user_namespace() -> bool {
     !words.by_ref().take(3).eq([&b"0"[..], b"0", b"4294967295"])
 }
 
-/// Makes the links. One that is there already stays.
+/// Makes the links. An existing file stays.
 fn link(root: FdRef<'_>, directory: FdRef<'_>) -> Result<()> {
     let proc = root::open(root, c"/proc/self/fd", O_DIRECTORY).is_ok();
     for (name, target) in LINKS {
-        // Not every kernel has a /proc/kcore.
+        // Some kernels have no /proc/kcore.
         let is_there = match name.to_bytes() {
             b"ptmx" => true,
             b"core" => root::open(root, target, 0).is_ok(),
@@ -132,7 +132,7 @@ fn link(root: FdRef<'_>, directory: FdRef<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The null device of the container, by its number and not by its name (CVE-2025-31133).
+/// Returns the container's null device, checked by its number and not its name (CVE-2025-31133).
 pub fn null(root: FdRef<'_>) -> Result<Fd> {
     let null = fs::open_resolved(
         root,
@@ -149,14 +149,15 @@ pub fn null(root: FdRef<'_>) -> Result<Fd> {
     Ok(null)
 }
 
-/// A terminal as [`terminal`] makes it, which is the container's console, too.
+/// Opens a terminal like [`terminal`], and makes it the container's console.
 pub fn console(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Result<(Fd, Fd)> {
     let (master, peer) = terminal(root, size, user)?;
     bind_console(root, peer.by_ref()).doing("bind the terminal to /dev/console")?;
     Ok((master, peer))
 }
 
-/// A terminal of the container's own /dev/pts: (master, the end that it uses). It is the user's.
+/// Opens a terminal of the container's own /dev/pts, owned by the user. Returns the master and the
+/// process's end.
 pub fn terminal(root: FdRef<'_>, size: Option<(u16, u16)>, user: &User) -> Result<(Fd, Fd)> {
     const DEVPTS_SUPER_MAGIC: i64 = 0x1cd1;
     let pts = root::open(root, c"/dev/pts", O_DIRECTORY).doing("open /dev/pts")?;

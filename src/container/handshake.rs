@@ -1,35 +1,37 @@
-//! What the new process and the one that started it tell each other.
+//! The messages between the new process and its parent.
 //!
 //! ```text
-//!  parent                                    child
-//!  clone3, into the cgroup ----------------> (an intermediate process, where namespaces are joined: it says Map and Born)
-//!    |  <------ Map ------------------------ in a user namespace without ids
-//!    |  ------- Go ------------------------> own session, namespaces, mounts, devices
-//!    |  <------ Source, a mount's number --- (for each source that it cannot open: mounts/lent.rs)
-//!    |  ------- Lent + tree, or Failed ---->
-//!    |  <------ Terminal + master ---------- (where it gets a terminal)
-//!    |  <------ Hooks ---------------------- (where the config has some that run on the host now)
-//!    |  ------- Go ------------------------> root, masks, limits, privileges, working directory
-//!    |  <------ Listener + fd -------------- (where a seccomp filter notifies)
-//!    |  <------ Ready ---------------------- the next call is execve; or it waits at its gate (start_socket.rs)
-//!    |  ------- Go ------------------------> it lives on without the parent
-//!    |  <------ end of file ---------------- executed: the socket was close-on-exec
+//!  parent                                   child
+//!  clone3, into the cgroup ---------------> (an intermediate process, if namespaces are joined:
+//!    |                                       it says Map and Born)
+//!    |  <------ Map ----------------------- in a user namespace without ids
+//!    |  ------- Go -----------------------> own session, namespaces, mounts, devices
+//!    |  <------ Source, a mount's number -- (each source that it cannot open: mounts/lent.rs)
+//!    |  ------- Lent + tree, or Failed --->
+//!    |  <------ Terminal + master --------- (if it gets a terminal)
+//!    |  <------ Hooks --------------------- (if the config has some for the host now)
+//!    |  ------- Go -----------------------> root, masks, limits, privileges, working directory
+//!    |  <------ Listener + fd ------------- (if a seccomp filter notifies)
+//!    |  <------ Ready --------------------- the next call is execve, or it waits at start_socket.rs
+//!    |  ------- Go -----------------------> it survives its parent from now on
+//!    |  <------ end of file --------------- executed: the socket was close-on-exec
 //!    |
-//!    |  <------ Failed: status, errno, text  whatever step failed; then the child exits
-//!    |  <------ end of file before Ready --- it was killed on the way
-//!    x  parent dies -----------------------> so does the child, until the last Go
+//!    |  <------ Failed: status, errno, text if any step failed; then the child exits
+//!    |  <------ end of file before Ready -- it was killed on the way
+//!    x  parent dies ----------------------> so does the child, until the last Go
 //! ```
 //!
 //! The process of `exec`, and of a container that joins a pid namespace, is made beside other
 //! processes, which may have CAP_SYS_PTRACE. So the intermediate process does all of the above up
 //! to Ready. For a new container it first says Placed, and hooks get its pid. It then says Clones,
-//! closes everything else, and makes the process last. From then on messages may be forged by the
-//! others. If there is a filter, the intermediate process loads it before, and the process first
-//! waits for a Go. It then executes without Ready, unless it waits at its gate or runs hooks.
+//! closes everything else, and makes the process last. From then on the others may forge messages.
 //!
-//! With an init of ours between, it is the init's child that says Ready and Failed. A created
-//! container has this conversation with `create` up to Ready, and the rest of it with `start`.
-//! One message is one packet: kind, status, errno (two bytes), then text or a number.
+//! If there is a filter, the intermediate process loads it before, and the process first waits for
+//! a Go. It then executes without Ready, unless it waits at its start socket or runs hooks.
+//!
+//! With `--init`, the init's child says Ready and Failed. A created container has this conversation
+//! with `create` up to Ready, and the rest with `start`. One message is one packet: kind, status,
+//! errno (two bytes), then text or a number.
 
 use crate::error::{Context, Error, Result};
 use crate::io::path::PathBuf;
@@ -52,33 +54,34 @@ const SOURCE: u8 = 11;
 const LENT: u8 = 12;
 const HEADER_BYTES: usize = 4;
 
-/// What arrives at the parent, and (`Lent`, `Failed`) at a child that has asked for a source.
+/// A message to the parent, or (`Lent`, `Failed`) to a child that asked for a source.
 pub enum Message {
     /// The master of the container's terminal.
     Terminal(Fd),
-    /// It needs its user namespace's ids, and waits.
+    /// It waits for its user namespace's maps.
     Map,
-    /// The intermediate process has made the container's process: its pid, as we see it, and a pidfd.
+    /// The intermediate process has made the container's process: its pid in our namespace, and a
+    /// pidfd.
     Born(i32, Fd),
     /// The intermediate process is in all of the container's namespaces but its pid namespace, and
     /// has done nothing visible there. It waits.
     Placed,
-    /// The last message of the intermediate process, which waits: it will make the container's
+    /// The last message of the intermediate process, which waits. It will make the container's
     /// process in a pid namespace with other processes. Those may forge all later messages.
     Clones,
-    /// It needs the source of the mount of this number, and waits.
+    /// It waits for the source of the mount of this number.
     Source(usize),
     /// That source.
     Lent(Fd),
-    /// Its mounts are made: hooks on the host may run, and it waits.
+    /// Its mounts are made and hooks on the host may run. It waits.
     Hooks,
-    /// Where its seccomp filter notifies.
+    /// The listener of its seccomp filter.
     Listener(Fd),
-    /// The next thing it does is to execute, or to wait at its gate. It waits.
+    /// Its next step is execve(2), or the wait at its start socket. It waits.
     Ready,
     /// It gives up.
     Failed(Error),
-    /// It has executed, or is dead.
+    /// It has executed the program, or is dead.
     End,
 }
 
@@ -90,18 +93,19 @@ impl Message {
     }
 }
 
-/// The first byte from a start. To a process that waits for [`GO`] it means that its parent is
-/// gone.
+/// The first byte from a `start`. For a process that waits for [`GO`] it means that its parent has
+/// died.
 pub const START: u8 = b'!';
 
 /// One end of the conversation: a socket, or one pipe to read and one to write.
 pub struct Channel {
     socket: Option<Fd>,
-    /// From the other side, to it.
+    /// The pipe from the other side, and the pipe to it.
     pipes: [FdRef<'static>; 2],
 }
 
-/// Both ends: the parent's, the child's. None is 0, 1 or 2, which the child replaces.
+/// Returns both ends, the parent's and the child's. Neither is fd 0, 1 or 2, which the child
+/// replaces.
 pub fn pair() -> Result<(Channel, Channel)> {
     let (ours, theirs) = fd::socketpair(libc::SOCK_SEQPACKET).doing("socketpair")?;
     let theirs = fd::duplicate(theirs.by_ref(), 3).doing("duplicate a descriptor")?;
@@ -109,12 +113,12 @@ pub fn pair() -> Result<(Channel, Channel)> {
 }
 
 impl Channel {
-    /// A conversation that goes on over this socket.
+    /// Returns an end that continues over this socket.
     pub fn over(socket: Fd) -> Channel {
         Channel { socket: Some(socket), pipes: [fd::STDIN; 2] }
     }
 
-    /// The same over pipes, which carry no fds.
+    /// Returns an end over pipes, which carry no fds.
     pub fn over_pipes(from: FdRef<'static>, to: FdRef<'static>) -> Channel {
         Channel { socket: None, pipes: [from, to] }
     }
@@ -127,42 +131,42 @@ impl Channel {
         self.socket.as_ref().map_or(self.pipes[1], Fd::by_ref)
     }
 
-    /// Child: hands over the master of its terminal.
+    /// Child: sends the master of its terminal.
     pub fn terminal(&self, master: FdRef<'_>) -> Result<()> {
         self.say(TERMINAL, &[], Some(master))
     }
 
-    /// Child: hands over where its filter notifies.
+    /// Child: sends the listener of its filter.
     pub fn listener(&self, listener: FdRef<'_>) -> Result<()> {
         self.say(LISTENER, &[], Some(listener))
     }
 
-    /// Stage between: a child was born.
+    /// Intermediate process: sends the process that it made.
     pub fn process_created(&self, pid: i32, pidfd: FdRef<'_>) -> Result<()> {
         self.say(BORN, &pid.to_le_bytes(), Some(pidfd))
     }
 
-    /// Intermediate process: says that it is in the container's namespaces. Returns when it may go
-    /// on.
+    /// Intermediate process: reports that it is in the container's namespaces. Returns when it may
+    /// go on.
     pub fn placed(&self) -> Result<()> {
         self.say(PLACED, &[], None)?;
         self.await_go()
     }
 
-    /// Intermediate process: says that it is about to make the container's process. Returns when it
+    /// Intermediate process: reports that it will make the container's process. Returns when it
     /// may.
     pub fn clones(&self) -> Result<()> {
         self.say(CLONES, &[], None)?;
         self.await_go()
     }
 
-    /// Child: its ids are needed. Returns when they are there.
+    /// Child: asks for its maps. Returns when they are written.
     pub fn ask_for_ids(&self) -> Result<()> {
         self.say(MAP, &[], None)?;
         self.await_go()
     }
 
-    /// Child: needs the source of the mount of this number. Returns it, attached nowhere.
+    /// Child: asks for the source of the mount of this number. Returns it, detached.
     pub fn ask_for_source(&self, index: u32) -> Result<Fd> {
         self.say(SOURCE, &index.to_le_bytes(), None)?;
         match self.receive()? {
@@ -172,28 +176,28 @@ impl Channel {
         }
     }
 
-    /// Parent's helper: the source that was asked for.
+    /// Parent's helper: sends the source.
     pub fn lend(&self, tree: FdRef<'_>) -> Result<()> {
         self.say(LENT, &[], Some(tree))
     }
 
-    /// Child: the hooks of the host may run. Returns when they have.
+    /// Child: asks for the hooks on the host. Returns when they have run.
     pub fn ask_for_hooks(&self) -> Result<()> {
         self.say(HOOKS, &[], None)?;
         self.await_go()
     }
 
-    /// Child: about to execute. Returns when it may. Nobody to tell is an error: without its parent
-    /// the container must not start.
+    /// Child: reports that it will execute the program. Returns when it may. A dead parent is an
+    /// error, because the container must not start without it.
     pub fn ready(&self) -> Result<()> {
         self.say(READY, &[], None)?;
         self.await_go()
     }
 
-    /// Child: waits until the parent says that it may go on.
+    /// Child: waits for the parent's Go.
     pub fn await_go(&self) -> Result<()> {
         let mut kind = [0];
-        // Not recvmsg(2): nearly every filter allows read(2).
+        // Not recvmsg(2), because nearly every filter allows read(2).
         loop {
             match fs::read(self.from(), &mut kind).doing("hear from the parent")? {
                 1 if kind[0] == GO => return Ok(()),
@@ -203,7 +207,7 @@ impl Channel {
         }
     }
 
-    /// Child under a filter: waits by a `mark` until the parent says that it may go on.
+    /// Child under a filter: waits for the parent's Go, by a `mark`.
     pub fn await_marked(&self, mark: Mark) -> Result<()> {
         match mark.receive_byte(self.from()).doing("hear from the parent")? {
             Some(GO) => Ok(()),
@@ -211,7 +215,7 @@ impl Channel {
         }
     }
 
-    /// Parent: the child may go on.
+    /// Parent: tells the child to go on.
     pub fn go(&self) -> Result<()> {
         match &self.socket {
             None => fs::write(self.to(), &[GO]).map(drop),
@@ -231,7 +235,7 @@ impl Channel {
         .doing("tell the parent")
     }
 
-    /// Child: gives up. Parent's helper: there is no source.
+    /// Child: reports that it gives up. Parent's helper: reports that there is no source.
     pub fn failed(&self, error: &Error) {
         let errno = (error.errno().number() as u16).to_le_bytes();
         let text = PathBuf::format(format_args!("{error}")).unwrap_or_default();
@@ -242,12 +246,12 @@ impl Channel {
         let _ = fs::write(self.to(), &packet[..HEADER_BYTES + length]);
     }
 
-    /// For poll(2): hung up means that the other end is gone.
+    /// Returns the fd for poll(2): a hang-up means that the other end is gone.
     pub fn descriptor(&self) -> FdRef<'_> {
         self.from()
     }
 
-    /// Parent: the next message.
+    /// Parent: returns the next message.
     pub fn receive(&self) -> Result<Message> {
         let mut packet = [0u8; HEADER_BYTES + ERROR_TEXT_BYTES];
         let heard = match self.socket {

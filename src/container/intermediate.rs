@@ -1,9 +1,9 @@
-//! The process between, where namespaces that are there already are joined.
+//! The intermediate process, for joining existing namespaces.
 //!
-//! A process joins a pid or time namespace for its children only, and what it may join depends on
-//! whose user namespace it is in. So a child of ours joins, and makes the container's process as
-//! its own sibling: our child, in the end. It stands in the container's control group already, so
-//! that the sibling does.
+//! A process joins a pid or time namespace for its children only, and the right to join depends on
+//! its user namespace. So a child of ours joins, and makes the container's process as its own
+//! sibling, which is our child. It is in the container's cgroup already, and the sibling inherits
+//! that.
 
 use super::handshake::Channel;
 use super::prepared::Plan;
@@ -23,8 +23,8 @@ use crate::sys::{Errno, fs, process};
 use core::fmt::Display;
 use core::sync::atomic::Ordering;
 
-/// Whether the container's process cannot be cloned right into its namespaces, or has to wait there
-/// for devices of the host.
+/// Returns whether the container's process cannot be cloned directly into its namespaces, or must
+/// wait there for the host's network devices.
 pub fn is_needed(launch: &Launch<'_>) -> bool {
     let spec = launch.spec;
     spec::TAKES_CONFIGS
@@ -34,7 +34,7 @@ pub fn is_needed(launch: &Launch<'_>) -> bool {
             || !spec.net_devices.is_empty())
 }
 
-/// The whole life of the intermediate process; or the container's process's.
+/// Runs the whole life of the intermediate process, or of the container's.
 pub fn child_main(plan: &Plan<'_>, last: LastWork) -> ! {
     let error = match run(plan, last) {
         Ok(Side::Child) => child::child_main(plan, last),
@@ -53,7 +53,7 @@ fn run(plan: &Plan<'_>, last: LastWork) -> Result<Side> {
         return Err(Error::new(format_args!("no parent to tell")));
     };
     child::watch_parent(plan)?;
-    // From here on others in the namespaces that we join may see us.
+    // From here on other processes in the joined namespaces may see us.
     process::set_dumpable(false).doing("forbid tracing")?;
     let needs_procfs =
         launch.is_made_apart() && spec.mounts.iter().any(|mount| mount.kind == c"proc");
@@ -82,7 +82,7 @@ fn run(plan: &Plan<'_>, last: LastWork) -> Result<Side> {
     drop(processes);
     let mut left = spec.namespaces & !(CLONE_NEWCGROUP | CLONE_NEWNS);
     if creates_userns(launch) {
-        // The parent writes to files of ours, which are only its own as long as we can be traced.
+        // The parent writes files of our /proc, which it only owns while we are dumpable.
         process::set_dumpable(true).doing("allow tracing")?;
         clone::unshare(CLONE_NEWUSER).doing("make a user namespace")?;
         channel.ask_for_ids()?;
@@ -115,9 +115,9 @@ fn run(plan: &Plan<'_>, last: LastWork) -> Result<Side> {
     Ok(side)
 }
 
-/// Sets up everything first, and makes the container's process last. That process never has more
-/// than the container, whose processes see it and may have CAP_SYS_PTRACE. The intermediate process
-/// is in no pid namespace of the container.
+/// Sets up everything first, and makes the container's process last. So that process never has more
+/// privilege than the container, whose processes see it and may have CAP_SYS_PTRACE. The
+/// intermediate process is in no pid namespace of the container.
 fn make_apart(
     plan: &Plan<'_>,
     (channel, born): (&Channel, &Shared),
@@ -128,7 +128,8 @@ fn make_apart(
     if !plan.has_hooks_inside {
         plan.launch.spec.each_secret(&mut |secret| last.erase(secret));
     }
-    // The pid goes through memory that the container has not: it could forge a message.
+    // The pid goes through memory that the container cannot reach, because a message could be
+    // forged.
     born.keep_from_children().doing("keep a page from the container")?;
     let has_terminal = last_steps::prepare(plan, &program)?;
     channel.clones()?;
@@ -154,7 +155,7 @@ fn make_apart(
 
 const CLONE: &str = "clone the container's process";
 
-/// The kinds (`CLONE_NEW*`) of which the process `pid` has other namespaces than we.
+/// Returns the kinds (`CLONE_NEW*`) of namespaces in which the process `pid` differs from us.
 pub fn kinds_of(pid: i32) -> Result<i32> {
     let mut kinds = 0;
     for (name, kind) in NAMESPACES {
@@ -180,7 +181,7 @@ pub fn kinds_of(pid: i32) -> Result<i32> {
     Ok(kinds)
 }
 
-/// Whether the process is in another user namespace than ours.
+/// Returns whether the process is in another user namespace than ours.
 fn has_users(launch: &Launch<'_>) -> bool {
     match launch.enters {
         Some((_, kinds)) => kinds & CLONE_NEWUSER != 0,
@@ -193,11 +194,11 @@ fn has_users(launch: &Launch<'_>) -> bool {
 
 /// Joins what it may as it is, then the user namespace, then the rest as root of that one.
 fn join(joined: &[Joined<'_>]) -> Result<()> {
-    // All are opened before one is joined: a mount namespace has other paths.
+    // Open all before joining one, because a mount namespace has other paths.
     let mut files = [const { None }; NAMESPACES.len()];
     for (file, one) in files.iter_mut().zip(joined) {
         let open = fs::open(CWD, one.path, fs::O_RDONLY, 0).on("open namespace", one.path)?;
-        // Our own user namespace is not joined a second time.
+        // Our own user namespace cannot be joined again.
         let joins =
             one.kind != CLONE_NEWUSER || !is_our_user_namespace(&open).on("look at", one.path)?;
         *file = joins.then_some(open);

@@ -1,5 +1,5 @@
-//! The parent's side of a start: it makes the process, hears it out, and does for it what only the
-//! host's side can.
+//! The parent's side of a start: it makes the process, drives the handshake, and does the host's
+//! part.
 
 use super::handshake::{self, Channel};
 use super::procfs::Procfs;
@@ -20,10 +20,10 @@ use crate::watch::Loop;
 use crate::{Context, Result};
 use core::cell::Cell;
 
-/// Starts a process. Returns when it has executed, or waits at its gate; on failure nothing of it
-/// is left.
+/// Starts a process. Returns when it has executed, or waits at its start socket. A failure leaves
+/// nothing behind.
 ///
-/// The calling process must have one thread, and nobody else may collect its children meanwhile.
+/// The calling process must have one thread, and no other code may collect its children meanwhile.
 pub fn launch(launch: &Launch<'_>, pointers: &mut Pointers) -> Result<Running> {
     let mut events = Loop::new(SignalSet::NONE)?;
     begin(launch, launch, &mut events, pointers)?.finish(&mut events)
@@ -41,7 +41,7 @@ pub fn begin<'a>(
     let (ours, theirs) = handshake::pair()?;
     let staged = intermediate::is_needed(launch);
     let mut plan = plan(launch, Some(theirs), staged, pointers)?;
-    // Some are made by the child; see there.
+    // The child makes some of them ([`child::namespaces_owned_by_root`]).
     let by_child = CLONE_NEWNS | CLONE_NEWCGROUP | child::namespaces_owned_by_root(launch);
     let namespaces = if staged { 0 } else { spec.namespaces & !by_child };
     let (side, of_caller) = clone(launch, namespaces)?;
@@ -92,7 +92,7 @@ fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<(clone::Side, Option<Er
     side.doing("clone the container's process").map(|side| (side, of_caller))
 }
 
-/// All that can be done before there is a child.
+/// Prepares all that is possible before the child exists.
 pub(super) fn plan<'a>(
     launch: &'a Launch<'a>,
     channel: Option<Channel>,
@@ -103,8 +103,7 @@ pub(super) fn plan<'a>(
     let owns_mounts =
         !TAKES_CONFIGS || channel.is_none() || launch.spec.joins_or_makes(CLONE_NEWNS);
     let tree = match launch.root {
-        // Here and not in the child: its mount namespace does not hold the mount that this
-        // descriptor knows.
+        // Here and not in the child: its mount namespace does not have the mount of this fd.
         Some(root) if owns_mounts && !launch.rootless => {
             Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?)
         }

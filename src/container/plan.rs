@@ -1,6 +1,6 @@
-//! What making a container comes to, decided before anything is made.
+//! The plan of a container, decided before any effect.
 //!
-//! [`create`](super::create::create) carries out the same [`Plan`] that a dry run shows.
+//! [`create`](super::create::create) carries out the same [`Plan`] that a dry run prints.
 
 mod text;
 mod write;
@@ -16,18 +16,18 @@ use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWTIME};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::fs;
 
-/// What is done for a container.
+/// The steps for a container.
 pub struct Plan<'a> {
-    /// Its name and places.
+    /// Its name and paths.
     pub request: Request<'a>,
-    /// What is wanted: namespaces, mounts, devices, hooks, the process.
+    /// Its namespaces, mounts, devices, hooks and process.
     pub spec: &'a Spec<'a>,
-    /// What system calls it may make.
+    /// Its filter of system calls.
     pub filter: Option<Filter<'a>>,
 }
 
 impl<'a> Plan<'a> {
-    /// Decides all that needs no look at other containers. Nothing is made.
+    /// Decides all that does not depend on other containers. Makes nothing.
     pub fn decide(
         request: Request<'a>,
         spec: &'a Spec<'a>,
@@ -38,7 +38,7 @@ impl<'a> Plan<'a> {
         Ok(Plan { request, spec, filter })
     }
 
-    /// Returns where its cgroup will be; None without one. Checks its limits as well.
+    /// Returns the path of its cgroup, or None without one. Checks its limits, too.
     pub fn cgroup(&self) -> Result<Option<CgroupPath>> {
         match self.request.without_cgroup {
             true => Ok(None),
@@ -47,8 +47,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Opens the root directory. Root of a new user namespace opens it itself, where only that one
-    /// may.
+    /// Opens the root directory. If only root of a new user namespace may open it, that does it
+    /// itself.
     pub fn open_root(&self) -> Result<Fd> {
         let path = self.request.rootfs;
         fs::open(CWD, path, fs::O_PATH | fs::O_DIRECTORY, 0).map_err(|errno| {

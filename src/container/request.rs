@@ -10,9 +10,9 @@ use crate::spec::{self, HookKind, Spec};
 use crate::sys::clone::{CLONE_NEWPID, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
 
-/// What is started, and how.
+/// A start.
 pub struct Launch<'a> {
-    /// What is wanted.
+    /// The container's configuration.
     pub spec: &'a Spec<'a>,
     /// Its program and arguments, instead of the spec's.
     pub args: Option<PackedStrings<'a>>,
@@ -20,27 +20,27 @@ pub struct Launch<'a> {
     pub root: Option<FdRef<'a>>,
     /// We are not the machine's root: the child makes mounts that we may not make.
     pub rootless: bool,
-    /// What becomes 0, 1 and 2.
+    /// The sources of fds 0, 1 and 2.
     pub stdio: Stdio<'a>,
-    /// The control group that it is born in.
+    /// The cgroup in which it is created.
     pub cgroup: Option<FdRef<'a>>,
-    /// Where it waits before it executes; it does not wait where there is none.
+    /// The socket at which it waits before execve(2). If None, it does not wait.
     pub gate: Option<StartSocket>,
-    /// The process joins the namespaces (`CLONE_NEW*`) of this one, and nothing is set up: exec.
+    /// exec: the process joins the namespaces (`CLONE_NEW*`) of this one, and sets nothing up.
     pub enters: Option<(FdRef<'a>, i32)>,
-    /// The old root stays below the new one (an initramfs cannot be taken away).
+    /// Leaves the old root beneath the new one (an initramfs cannot be detached).
     pub no_pivot: bool,
-    /// Descriptors from 3 up that it keeps.
+    /// Number of fds from 3 up that it keeps.
     pub preserved: u32,
-    /// It keeps our session keyring.
+    /// It keeps the caller's session keyring.
     pub keeps_keyring: bool,
-    /// We copy its terminal's output to our terminal, which turns LF into CR LF itself.
+    /// We relay its terminal to our terminal, which turns LF into CR LF itself.
     pub shows_terminal: bool,
-    /// The container, for its hooks: its name, and what is known of it.
+    /// The container's name and state, for its hooks.
     pub about: Option<(Id<'a>, State<'a>)>,
-    /// What system calls it may make.
+    /// Its filter of system calls.
     pub filter: Option<Filter<'a>>,
-    /// What the host's side has to do meanwhile.
+    /// The host's part.
     pub due: Due<'a>,
 }
 
@@ -57,9 +57,9 @@ impl Launch<'_> {
                 || self.spec.joined().iter().any(|one| one.kind == CLONE_NEWPID))
     }
 
-    /// Returns whether the filter is loaded before the gate and the hooks. It is if loading it
-    /// needs a capability that is gone later, or if a listener is told during `create`, or if
-    /// other processes see this one. If not, only execve(2) follows it.
+    /// Returns whether the filter is loaded before the start socket and the hooks. It is if loading
+    /// needs a capability that is dropped later, if `create` sends a listener, or if other
+    /// processes see this one. If not, only execve(2) follows it.
     pub(super) fn filters_early(&self) -> bool {
         self.filter.is_some_and(|filter| {
             let waits = self.gate.is_some();
@@ -77,7 +77,7 @@ impl Launch<'_> {
     }
 }
 
-/// Whether the process is root of a user namespace that is made for it.
+/// Returns whether the process is root of a user namespace that is made for it.
 pub(super) fn creates_userns(launch: &Launch<'_>) -> bool {
     spec::TAKES_CONFIGS && launch.spec.namespaces & CLONE_NEWUSER != 0
 }

@@ -1,15 +1,16 @@
-//! The surroundings of a new container's process: its names, its sysctls, its root and mounts.
+//! Sets up a new container's surroundings: its names, its sysctls, its root and mounts.
 //!
 //! ```text
-//!  parent: plan              opens root.path, copies its mount                            launch.rs
+//!  parent: plan          opens root.path, copies its mount                     launch.rs
 //!  clone
-//!  child: enter root.path by the parent's descriptor; a mount namespace, into which the current directory comes along
-//!         part with the host's mounts; attach the copy at root.path
-//!         mounts, devices, terminal, working directory         all below root.path
-//!         prestart, createRuntime (the parent runs them)       they see that by nsenter, and execute the host's programs
+//!  child: enter root.path by the parent's fd; a mount namespace, which moves the current directory
+//!         make the host's mounts private; attach the copy at root.path
+//!         mounts, devices, terminal, working directory         all beneath root.path
+//!         prestart, createRuntime (the parent runs them)       see that by nsenter, but execute the
+//!                                                              host's programs
 //!         createContainer                                      the same, in this namespace
 //!         pivot                                                the host's mounts are gone
-//!         read-only and masked paths, the root's own flags     by descriptors, in what is `/` now
+//!         read-only and masked paths, the root's own flags     by fds, in the new `/`
 //! ```
 
 use super::child::{Plan, open_terminal, run_hooks};
@@ -21,12 +22,11 @@ use crate::spec::{HookKind, TAKES_CONFIGS};
 use crate::sys::fd::{self, CWD, Fd};
 use crate::sys::{clone, fs, mount, net, process, system};
 
-/// Makes the surroundings of a new container's process, up to its root. Returns its terminal, if
-/// any.
+/// Sets up a new container's surroundings, up to its root. Returns its terminal, if any.
 #[inline(never)]
 pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let (launch, spec) = (plan.launch, plan.launch.spec);
-    // Not by the clone itself: the cgroup namespace would be rooted at the parent's cgroup.
+    // Not by clone3(2): the cgroup namespace would have the parent's cgroup as its root.
     if spec.namespaces & clone::CLONE_NEWCGROUP != 0 {
         clone::unshare(clone::CLONE_NEWCGROUP).doing("make a cgroup namespace")?;
     }
@@ -41,7 +41,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
 
     let rootfs = launch.about.map_or(spec.root.path, |(_, state)| state.rootfs);
     if plan.departure.is_none() {
-        // By its path: as root of the container's user namespace, or in a joined mount namespace.
+        // By its path, as root of the container's user namespace, or in a joined mount namespace.
         mount::chdir(rootfs).on("enter the root directory", rootfs)?;
     }
     if spec.namespaces & clone::CLONE_NEWNS != 0 {
@@ -79,7 +79,7 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     {
         channel.ask_for_hooks()?;
     }
-    // Hooks get the caller's umask back: their files must not be writable by all.
+    // Hooks get the caller's umask back, because other users must not write their files.
     fs::umask(umask);
     // As in runc, their working directory is the container's root.
     mount::chdir_fd(entered.new).doing("enter the root directory")?;

@@ -1,5 +1,5 @@
-//! `linux.sysctl`: settings of the kernel that belong to a namespace, and only where that is the
-//! container's own.
+//! `linux.sysctl`: kernel settings of a namespace, allowed only if the container has that namespace
+//! of its own.
 
 use super::procfs::Procfs;
 use crate::error::{Context, Error, Result};
@@ -12,10 +12,10 @@ use crate::sys::fd::CWD;
 use crate::sys::fs;
 use core::ffi::CStr;
 
-/// Beneath `kernel`, of the namespace of System V's queues, semaphores and memory.
+/// Names beneath `kernel` that belong to the IPC namespace: System V queues, semaphores and memory.
 const OF_IPC: &str = "msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_forced";
 
-/// Parent: an error where one of them would be the host's too.
+/// Parent: returns an error if one of them would also change the host's.
 pub fn check(spec: &Spec<'_>) -> Result<()> {
     if !TAKES_CONFIGS {
         return Ok(());
@@ -38,7 +38,7 @@ pub fn check(spec: &Spec<'_>) -> Result<()> {
     })
 }
 
-/// Child: sets them, through a /proc that no container has touched (CVE-2025-52881).
+/// Child: sets them, through a /proc that no container can change (CVE-2025-52881).
 pub fn apply(spec: &Spec<'_>) -> Result<()> {
     if !TAKES_CONFIGS {
         return Ok(());
@@ -62,8 +62,9 @@ fn refused(name: &CStr, why: &str) -> Error {
     Error::new(format_args!("linux.sysctl.{}: {why}", LossyC(name)))
 }
 
-/// As sysctl(8) reads names: the first separator says which of `.` and `/` separates, the other one
-/// is part of a name (`net.ipv4.conf.eth0/1.forwarding` is `net/ipv4/conf/eth0.1/forwarding`).
+/// Returns the file of a name by sysctl(8)'s rules. The first separator says which of `.` and `/`
+/// separates; the other is part of a name. (`net.ipv4.conf.eth0/1.forwarding` is
+/// `net/ipv4/conf/eth0.1/forwarding`.)
 fn file_of(name: &CStr) -> core::result::Result<PathBuf, &'static str> {
     let mut path = PathBuf::from_bytes(b"sys/").unwrap_or_default();
     let bytes = name.to_bytes();
@@ -72,7 +73,7 @@ fn file_of(name: &CStr) -> core::result::Result<PathBuf, &'static str> {
         let written = match byte {
             b'.' if !slashed => b'/',
             b'/' if !slashed => b'.',
-            // No file there has one.
+            // No file there has such a character.
             b'\\' | b'"' | ..b' ' => return Err("not a name"),
             byte => byte,
         };
@@ -85,7 +86,7 @@ fn file_of(name: &CStr) -> core::result::Result<PathBuf, &'static str> {
     }
 }
 
-/// The kind (`CLONE_NEW*`) of namespace that a setting belongs to.
+/// Returns the kind (`CLONE_NEW*`) of namespace that a setting belongs to.
 fn namespace_of(path: &PathBuf) -> core::result::Result<i32, &'static str> {
     let name = path.as_bytes().strip_prefix(b"sys/").unwrap_or_default();
     if name.starts_with(b"net/") {
@@ -100,8 +101,8 @@ fn namespace_of(path: &PathBuf) -> core::result::Result<i32, &'static str> {
     }
 }
 
-/// Whether the container joins a namespace of this kind that is not the one that we are in, which
-/// `ours` is.
+/// Returns whether the container joins a namespace of this kind other than ours, which `ours`
+/// names.
 fn joins_another(spec: &Spec<'_>, kind: i32, ours: &CStr) -> Result<bool> {
     let Some(joined) = spec.joined().iter().find(|joined| joined.kind == kind) else {
         return Ok(false);

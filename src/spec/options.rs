@@ -1,5 +1,5 @@
-//! Mount options that concern the mount and not its file system, which gets all others (mount(8),
-//! the runtime-spec's "Linux mount options").
+//! Mount options of the mount itself (mount(8), the runtime-spec's "Linux mount options"). The file
+//! system gets all others.
 
 use crate::io::strings::PackedStrings;
 use crate::io::text::words;
@@ -8,17 +8,17 @@ use crate::sys::mount::{MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, 
 /// Flags of [`Options`].
 pub mod flag {
     #![allow(missing_docs)]
-    /// What the source shows is shown here, too. With `ALL`: with everything mounted beneath it.
+    /// A bind mount. With `ALL`: of everything mounted beneath the source, too.
     pub const BIND: u32 = 1;
     pub const BIND_ALL: u32 = 2;
-    /// Owners are shown as a mapping says. With `ALL`: in everything mounted beneath, too.
+    /// An idmapped mount. With `ALL`: and all mounts beneath it.
     pub const IDMAP: u32 = 4;
     pub const IDMAP_ALL: u32 = 8;
-    /// A mount that is there is changed.
+    /// Changes an existing mount.
     pub const REMOUNT: u32 = 16;
-    /// A tmpfs begins with what is in the directory that it hides.
+    /// A tmpfs begins with a copy of the directory that it hides.
     pub const COPY_UP: u32 = 32;
-    /// Some option is [`propagation`](super::propagation).
+    /// There is a [`propagation`](super::propagation) option.
     pub const PROPAGATION: u32 = 64;
 }
 
@@ -31,7 +31,7 @@ const OF_CONFIGS: u32 = flag::BIND
     | flag::COPY_UP
     | flag::PROPAGATION;
 
-/// Attributes that change: `clear` is cleared, then `set` is set, both of [`attr`].
+/// A change of attributes: clears `clear`, then sets `set`, both of [`attr`].
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Change {
     /// Bits to set.
@@ -41,8 +41,8 @@ pub struct Change {
 }
 
 impl Change {
-    /// A later option wins. How access times are kept is one field of several bits, which the
-    /// kernel wants whole.
+    /// Adds an option; a later one wins. The kernel takes the access time mode only as a whole
+    /// field.
     fn add(&mut self, set: u64, clear: u64) {
         self.set = self.set & !clear | set;
         self.clear = self.clear & !set | clear;
@@ -51,24 +51,24 @@ impl Change {
         }
     }
 
-    /// Nothing changes.
+    /// Returns true if nothing changes.
     pub fn is_empty(&self) -> bool {
         self.set | self.clear == 0
     }
 }
 
-/// What the options of a mount come to.
+/// The sum of a mount's options.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Of the mount itself.
+    /// Change of the mount itself.
     pub own: Change,
-    /// Of it and of everything mounted beneath it.
+    /// Change of it and of all mounts beneath it.
     pub all: Change,
-    /// Of [`flag`].
+    /// Bits of [`flag`].
     pub flags: u32,
 }
 
-/// What an option does: a kind, `RECURSIVE` where it may have an `r` before its name, and a value.
+/// The effect of an option: a kind, `RECURSIVE` if an `r` before the name is allowed, and a value.
 type Effect = u32;
 const NOTHING: Effect = 0;
 const SET: Effect = 1 << 28;
@@ -76,7 +76,7 @@ const CLEAR: Effect = 2 << 28;
 const ACCESS_TIME: Effect = 3 << 28;
 const PROPAGATION: Effect = 4 << 28;
 const FLAG: Effect = 5 << 28;
-/// The file system's own after all; here because every file system has it.
+/// An option of the file system after all, listed because every file system has it.
 const FILE_SYSTEM: Effect = 6 << 28;
 const KIND: Effect = 7 << 28;
 const RECURSIVE: Effect = 1 << 27;
@@ -118,7 +118,7 @@ options! {
     "symfollow" off(attr::NOSYMFOLLOW);
     "noatime" access_time(attr::NOATIME);
     "strictatime" access_time(attr::STRICTATIME);
-    // The kernel's default: no bit at all.
+    // The kernel's default, without a bit.
     "relatime" access_time(0);
     "atime" off(attr::NOATIME);
     "nostrictatime" off(attr::STRICTATIME);
@@ -138,14 +138,15 @@ options! {
     "nolazytime" FILE_SYSTEM;
     "mand" FILE_SYSTEM;
     "nomand" FILE_SYSTEM;
-    // Of mount(2) alone: fsconfig(2) has no word for them. File systems that count changes always do so now.
+    // Only mount(2) knows it; fsconfig(2) has no word for it. File systems that count changes
+    // always do so now.
     "iversion" NOTHING;
     "noiversion" NOTHING;
     "silent" NOTHING;
     "loud" NOTHING;
 }
 
-/// Every option that is known: whether it is a name with an `r` before it, and the name.
+/// Returns every known option: whether an `r` may precede the name, and the name.
 pub fn names() -> impl Iterator<Item = (bool, &'static [u8])> {
     let known = words(NAMES).zip(EFFECTS);
     known.flat_map(|(name, effect)| {
@@ -155,7 +156,7 @@ pub fn names() -> impl Iterator<Item = (bool, &'static [u8])> {
     })
 }
 
-/// Its effect, and whether it goes for all that is mounted beneath.
+/// Returns its effect, and whether it applies to all mounts beneath.
 fn find(option: &[u8]) -> Option<(Effect, bool)> {
     let of = |name: &[u8]| {
         words(NAMES).zip(EFFECTS).find(|(known, _)| *known == name).map(|(_, effect)| *effect)
@@ -169,15 +170,15 @@ fn find(option: &[u8]) -> Option<(Effect, bool)> {
     }
 }
 
-/// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`, with `MS_REC` or without: what the
-/// option (or the config's `rootfsPropagation`) says about how mounts travel.
+/// Returns the propagation of an option or of the config's `rootfsPropagation`: `MS_SHARED`,
+/// `MS_SLAVE`, `MS_PRIVATE` or `MS_UNBINDABLE`, perhaps with `MS_REC`.
 pub fn propagation(option: &[u8]) -> Option<u64> {
     let (effect, recursive) = find(option)?;
     let bits = u64::from(effect & VALUE) | if recursive { MS_REC } else { 0 };
     (effect & KIND == PROPAGATION).then_some(bits)
 }
 
-/// Returns the word for how mounts travel; nothing for what is none.
+/// Returns the word for a propagation, or an empty text.
 pub fn propagation_name(bits: u64) -> &'static str {
     let is_recursive = bits & MS_REC != 0;
     match (bits & !MS_REC, is_recursive) {
@@ -193,9 +194,8 @@ pub fn propagation_name(bits: u64) -> &'static str {
     }
 }
 
-/// Returns each option. Clients also write several into one string, as for mount(8). Commas
-/// separate them, except behind a backslash (overlay) or in quotes (SELinux). Empty ones are left
-/// out.
+/// Returns each option. Clients also join several with commas, as for mount(8). A comma after a
+/// backslash (overlay) or in quotes (SELinux) does not separate. Empty options are left out.
 pub fn each(words: PackedStrings<'_>) -> impl Iterator<Item = &[u8]> {
     words.iter().flat_map(|word| {
         let mut rest = word.to_bytes();
@@ -240,7 +240,7 @@ pub fn flag_of_mount(option: &[u8]) -> Option<u64> {
 }
 
 impl Options {
-    /// What these come to.
+    /// Returns the sum of these options.
     pub fn of(words: PackedStrings<'_>) -> Options {
         let mut options = Options::default();
         each(words).for_each(|option| {
@@ -249,7 +249,7 @@ impl Options {
         options
     }
 
-    /// Adds one; false where it is the file system's.
+    /// Adds an option. Returns false if it is the file system's.
     pub fn add(&mut self, option: &[u8]) -> bool {
         let Some((effect, recursive)) = find(option) else { return false };
         let value = effect & VALUE;
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn every_option_does_what_its_name_says() {
-        // Name, set, clear, of the mount itself; with an r before it the same of all.
+        // Name, set, clear, for the mount itself; an `r` before the name means all beneath, too.
         let attributes = [
             ("ro", 0x1, 0),
             ("rw", 0, 0x1),

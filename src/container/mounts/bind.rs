@@ -15,11 +15,11 @@ use crate::sys::{self, Errno};
 /// Attributes that a mount's options always decide. Access times stay unless an option names them.
 const NAMED: u64 = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC | attr::NOSYMFOLLOW;
 
-/// Returns a copy of the source's mount, attached nowhere yet.
+/// Returns a detached copy of the source's mount.
 ///
-/// The child opens it, because it may lie below the root directory and show an earlier mount. If
-/// the child cannot, or owners are mapped, the parent does: in the child's mount namespace or, if
-/// that is joined, before.
+/// The child opens it, because it may lie beneath the root directory and show an earlier mount. If
+/// the child cannot, or owners are mapped, the parent does. The parent opens it in the child's
+/// mount namespace or, if that is joined, before the join.
 pub fn make(
     spec: &Spec<'_>,
     one: &Mount<'_>,
@@ -38,7 +38,7 @@ pub fn make(
             .borrow()
             .unwrap_or_else(|| Err(Error::new(format_args!("nobody is there to map owners"))))?,
         None => match open() {
-            // The parent's error may come from weaker rights than ours, so it does not count.
+            // The parent's error may come from weaker rights than ours, so it is ignored.
             Err(errno) if has_users() => {
                 sources.borrow().and_then(Result::ok).ok_or(errno).on("open", one.source)?
             }
@@ -49,9 +49,9 @@ pub fn make(
     Ok(tree)
 }
 
-/// Sets the mount's attributes. As in runc, one named attribute clears all that are not named; if
-/// none is named, the source's stay. Attributes that a user namespace locks stay; to name the
-/// contrary is an error.
+/// Sets the mount's attributes. As in runc, one named attribute clears all unnamed ones; if none is
+/// named, the source's stay. Attributes that a user namespace locks stay, and the opposite option
+/// is an error.
 fn set_options(tree: FdRef<'_>, options: &Options) -> Result<()> {
     if options.own.is_empty() {
         return change(tree, options);

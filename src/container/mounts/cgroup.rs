@@ -1,9 +1,8 @@
 //! The container's view of cgroup2, by the type `cgroup` or `cgroup2`.
 //!
-//! With a cgroup namespace it is a mount whose root is the container's group. Without one it is a
-//! bind of that group. Where neither can be (no group of its own, a user namespace alone, a host
-//! with version 1 alone), the host's hierarchy is shown, and is read-only, even if the options say
-//! otherwise.
+//! With a cgroup namespace it is a mount whose root is the container's cgroup. Without one it is a
+//! bind of that cgroup. If neither is possible (no own cgroup, only a user namespace, a host with
+//! v1 alone), the host's hierarchy is shown. That is read-only, whatever the options say.
 
 use super::attributes::change;
 use crate::error::{Context, Error, Result};
@@ -18,23 +17,23 @@ use core::ffi::CStr;
 
 const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
 
-/// Whether this type is ours.
+/// Returns whether this type is handled here.
 pub fn is_kind(kind: &CStr) -> bool {
     kind == c"cgroup" || kind == c"cgroup2"
 }
 
-/// Whether this mount shows the container's group, in no namespace of its own.
+/// Returns whether this mount shows the container's cgroup without a cgroup namespace.
 pub fn is_shown_without_namespace(spec: &Spec<'_>, one: &Mount<'_>) -> bool {
     is_kind(one.kind) && !has_namespace(spec)
 }
 
-/// Returns whether the container has a cgroup namespace that is not the caller's.
+/// Returns whether the container has a cgroup namespace other than the caller's.
 fn has_namespace(spec: &Spec<'_>) -> bool {
     let inode =
         |path| fs::open(CWD, path, fs::O_PATH, 0).and_then(|file| fs::stat(file.by_ref(), c""));
     let is_ours = |path| match (inode(path), inode(c"/proc/self/ns/cgroup")) {
         (Ok(one), Ok(ours)) => (one.device, one.inode) == (ours.device, ours.inode),
-        // The file is not a namespace: joining it fails later.
+        // The file is not a namespace: the join fails later.
         _ => false,
     };
     let joined = spec.joined().iter().find(|one| one.kind == CLONE_NEWCGROUP);
@@ -63,7 +62,7 @@ pub fn bind(group: FdRef<'_>) -> Result<Fd> {
     Ok(tree)
 }
 
-/// What is shown where the kernel did not mount it.
+/// Returns the replacement if the kernel refused the mount.
 pub fn instead(options: &Options, error: Error) -> Result<Fd> {
     if !matches!(error.errno(), Errno::EPERM | Errno::EBUSY | Errno::ENODEV) {
         return Err(error);
@@ -75,7 +74,7 @@ pub fn instead(options: &Options, error: Error) -> Result<Fd> {
         Some(host) => {
             mount::clone_tree(host.by_ref(), c"", true).doing("bind the host's cgroups")?
         }
-        // Nothing, rather than what is there: that may be written (CVE-2023-25809).
+        // An empty directory hides the host's cgroups, which may be writable (CVE-2023-25809).
         None => crate::container::empty::directory().doing("hide the host's cgroups")?,
     };
     change(tree.by_ref(), options)?;

@@ -1,4 +1,4 @@
-//! A file system, configured and mounted nowhere yet.
+//! A file system, configured but not attached.
 
 use super::attributes::change;
 use super::long::{self, ShowOption};
@@ -17,7 +17,8 @@ use crate::sys::mount::{self, attr};
 use crate::sys::{Errno, fd, fs};
 use core::ffi::CStr;
 
-/// Makes it for `place`, which it will hide. `existed`: `place` was there before this mount.
+/// Makes it for `place`, which it will hide. `existed` means that `place` was there before this
+/// mount.
 pub fn make(
     spec: &Spec<'_>,
     one: &Mount<'_>,
@@ -27,7 +28,7 @@ pub fn make(
 ) -> Result<Fd> {
     let made = match sources.prepared {
         Some(tree) => Some(fd::duplicate(tree, 3).doing("duplicate a descriptor")?),
-        // On failure we make it, and report our error.
+        // If this fails, we make it, and report our error.
         None if lent::is_overlay(spec, one, options) => sources.borrow().and_then(Result::ok),
         None => None,
     };
@@ -58,7 +59,7 @@ pub fn make(
             Some(path) => {
                 let tree = mount::clone_tree(CWD, path, true).on("open", path)?;
                 change(tree.by_ref(), options)?;
-                // All of it, as nothing in it is the container's own.
+                // All of it, because nothing in it is the container's own.
                 mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)
                     .doing("make it read-only")?;
                 Ok(tree)
@@ -69,8 +70,8 @@ pub fn make(
     }
 }
 
-/// What of the host's is shown where the kernel does not let a user namespace have a file system of
-/// its own, because what it shows is the host's, too.
+/// Returns the part of the host to show if the kernel refuses a new file system to a user
+/// namespace. It refuses one that would show the host.
 fn instead(spec: &Spec<'_>, one: &Mount<'_>, errno: Errno) -> Option<&'static CStr> {
     let (kind, namespace, path) = match one.kind {
         kind if kind == c"sysfs" => (kind, CLONE_NEWNET, c"/sys"),
@@ -93,7 +94,7 @@ pub fn new(
         kind if cgroup::is_kind(kind) => mount::fs_open(c"cgroup2"),
         kind => mount::fs_open(kind),
     };
-    // The kernel's answer alone, which says whether it is to be left out.
+    // The kernel's bare answer decides whether the mount is optional.
     let context = context.doing("open the file system")?;
     let context = context.by_ref();
     set_source(context, one)?;
@@ -104,14 +105,14 @@ pub fn new(
         && one.kind == c"tmpfs"
         && (copies || !has_mode())
     {
-        // What it hides lends its permissions, and a copy its owner; options of the config override
-        // them.
+        // Take mode (and for a copy the owner) from the hidden directory; options of the config
+        // override them.
         let stat = fs::stat(hidden, c"").doing("stat what it hides")?;
         let mut text = PathBuf::new();
         for (key, number) in [(c"uid", stat.uid), (c"gid", stat.gid)].into_iter().filter(|_| copies)
         {
             text.set(format_args!("{number}")).doing("set its owner")?;
-            // Nobody's in this user namespace: then it is root's.
+            // If the owner is not mapped in this user namespace, it stays root's.
             let _ = mount::fs_set(context, key, text.as_c_str());
         }
         text.set(format_args!("{:o}", stat.mode & 0o7777)).doing("set its mode")?;
@@ -135,8 +136,8 @@ pub fn set_source(context: FdRef<'_>, one: &Mount<'_>) -> Result<()> {
     }
 }
 
-/// Returns `linux.mountLabel`, for file systems that SELinux does not label itself. As in crun,
-/// there is no label if the kernel runs without SELinux: it does not know the option.
+/// Returns `linux.mountLabel` for file systems that SELinux does not label itself. As in crun,
+/// there is no label if the kernel runs without SELinux, because it does not know the option.
 pub fn label<'m>(spec: &Spec<'m>, kind: &CStr) -> Option<&'m CStr> {
     let label = spec.mount_label.filter(|_| TAKES_CONFIGS)?;
     let is_labelled =
@@ -153,12 +154,12 @@ pub fn set_label(context: FdRef<'_>, spec: &Spec<'_>, kind: &CStr) -> Result<()>
     }
 }
 
-/// Returns whether its source is a device, and not a mere name.
+/// Returns whether its source is a device, not only a name.
 pub fn is_of_device(one: &Mount<'_>) -> bool {
     one.source.to_bytes().starts_with(b"/")
 }
 
-/// The options that are the file system's.
+/// Passes the file system its options.
 pub fn configure_all(context: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Result<()> {
     let mut known = Options::default();
     for option in options::each(one.options) {
@@ -166,14 +167,13 @@ pub fn configure_all(context: FdRef<'_>, one: &Mount<'_>, options: &Options) -> 
             continue;
         }
         match configure(context, option) {
-            // A group that the user namespace does not have (5, for terminals): they are root's
-            // then.
+            // The group (5, for terminals) is not mapped in the user namespace: then they are
+            // root's.
             Err(Errno::EINVAL) if one.kind == c"devpts" && option.starts_with(b"gid=") => {}
             done => done.on("option", ShowOption(option).text().as_c_str())?,
         }
     }
-    // A device that cannot be written is not opened for writing; and a remount means the file
-    // system, too.
+    // A read-only device is not opened for writing. A remount concerns the file system, too.
     let whole = is_of_device(one) || options.has(flag::REMOUNT);
     for (bits, word) in [(options.own.set, c"ro"), (options.own.clear, c"rw")] {
         if whole && bits & attr::RDONLY != 0 {
@@ -183,7 +183,7 @@ pub fn configure_all(context: FdRef<'_>, one: &Mount<'_>, options: &Options) -> 
     Ok(())
 }
 
-/// `key=value` or `flag`, to the file system.
+/// Passes `key=value` or `flag` to the file system.
 pub fn configure(context: FdRef<'_>, option: &[u8]) -> crate::sys::Result<()> {
     let Some(equals) = option.iter().position(|byte| *byte == b'=') else {
         return mount::fs_set_flag(context, PathBuf::from_bytes(option)?.as_c_str());

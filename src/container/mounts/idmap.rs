@@ -1,6 +1,6 @@
-//! Owners shown by another mapping (mount_setattr(2), "ID-mapped mounts"). The mapping is a user
-//! namespace's, which a process that does nothing else makes; the parent writes its maps, as only
-//! who has powers outside can.
+//! Owners by another mapping (mount_setattr(2), "ID-mapped mounts"). The mapping is a user
+//! namespace's. An idle process makes it, and the parent writes its maps, because that needs
+//! capabilities outside.
 
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::On;
@@ -14,7 +14,7 @@ use crate::sys::{fs, signal};
 use crate::watch::children;
 use core::fmt::Write;
 
-/// Where a mapping comes from.
+/// The source of a mapping.
 #[derive(Clone, Copy)]
 pub enum Mapping<'m> {
     /// The container's user namespace.
@@ -23,7 +23,7 @@ pub enum Mapping<'m> {
     Own(&'m [IdMapping], &'m [IdMapping]),
 }
 
-/// What the mount asks for.
+/// Returns the mapping that the mount asks for.
 pub fn wanted<'m>(one: &Mount<'m>, options: &Options) -> Result<Option<Mapping<'m>>> {
     if !TAKES_CONFIGS {
         return Ok(None);
@@ -40,7 +40,7 @@ pub fn wanted<'m>(one: &Mount<'m>, options: &Options) -> Result<Option<Mapping<'
     }
 }
 
-/// Whether there are mappings for it, as far as that can be told without a namespace.
+/// Returns an error if its mappings are missing, as far as that is known without a namespace.
 pub fn check(spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<()> {
     match mapping {
         Mapping::Own(..) => Ok(()),
@@ -59,7 +59,7 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// The one of this mapping.
+    /// Returns the user namespace of this mapping.
     pub fn get(&mut self, spec: &Spec<'_>, mapping: Mapping<'_>) -> Result<FdRef<'_>> {
         let place = match mapping {
             Mapping::Own(users, groups) => self.own.insert(make(users, groups)?),
@@ -80,12 +80,12 @@ fn of_container(spec: &Spec<'_>) -> Result<Fd> {
     make(spec.uid_mappings, spec.gid_mappings)
 }
 
-/// A user namespace with these maps, which lasts as long as its descriptor.
+/// Makes a user namespace with these maps, which lasts as long as its fd.
 fn make(users: &[IdMapping], groups: &[IdMapping]) -> Result<Fd> {
     let (end, other_end) = fd::pipe().doing("make a pipe")?;
     match clone::fork(CLONE_NEWUSER, None).doing("make a user namespace")? {
         Side::Child => {
-            // Until it is killed: it has the other end itself.
+            // It waits to be killed, because it has the other end itself.
             let _ = process::set_parent_death_signal(signal::SIGKILL);
             let _ = fs::read(end.by_ref(), &mut [0]);
             drop(other_end);
@@ -110,7 +110,7 @@ fn write_map(pid: i32, name: &str, mappings: &[IdMapping]) -> Result<()> {
         line.map_err(|_| Error::new(format_args!("too many mappings of ids")))?;
     }
     let file = open_file(pid, name, fs::O_WRONLY)?;
-    // One write, as the kernel wants it.
+    // One write, as the kernel requires.
     fs::write(file.by_ref(), text.as_bytes()).context("write", &name).map(|_| ())
 }
 

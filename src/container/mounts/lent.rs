@@ -31,11 +31,11 @@ use core::ffi::CStr;
 /// The child that asks.
 pub struct Borrower<'a> {
     pub spec: &'a Spec<'a>,
-    /// The process whose mount namespace it is.
+    /// The process whose mount namespace is used.
     pub process: FdRef<'a>,
     /// The bundle's path.
     pub bundle: &'a CStr,
-    /// For the answer.
+    /// The channel for the answer.
     pub channel: &'a Channel,
 }
 
@@ -72,7 +72,7 @@ pub fn verdict(ended: Ended) -> Result<()> {
 fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
     let (spec, options) = (borrower.spec, Options::of(one.options));
     let mut ids = idmap::Namespaces::default();
-    // Before the join: both resolve names in our namespace.
+    // Before the join, because both resolve names in our namespace.
     let mapping = idmap::wanted(one, &options)?;
     let mapping = mapping.map(|mapping| ids.get(spec, mapping)).transpose()?;
     let is_bind = options.has(flag::BIND);
@@ -85,7 +85,8 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
         if !long::is_needed(one) {
             return filesystem::new(spec, one, &options, None);
         }
-        // Any directory does: in a user namespace's mount namespace no mount reaches the host.
+        // Any directory works, because no mount in a user namespace's mount namespace reaches the
+        // host.
         let place = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
         return long::make(spec, one, &options, place.by_ref());
     };
@@ -111,13 +112,13 @@ pub fn copy(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> crate::sys::
     Ok(tree)
 }
 
-/// Shows owners as `namespace` maps them.
+/// Maps owners by `namespace`.
 pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<()> {
     mount::set_id_mapping(tree, options.has(flag::IDMAP_ALL), namespace).doing("map owners")
 }
 
-/// True for an overlay whose directories root of the container's user namespace may not reach. Not
-/// if it has `userxattr`: that one is meant for a user namespace.
+/// Returns true for an overlay whose directories may be inaccessible to root of the container's
+/// user namespace. Returns false if it has `userxattr`, because that is for a user namespace.
 pub fn is_overlay(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> bool {
     let is_ours = TAKES_CONFIGS && one.kind == c"overlay" && spec.has_users();
     let is_theirs = || options::each(one.options).any(|option| option == b"userxattr");

@@ -1,6 +1,6 @@
-//! File systems with options that fsconfig(2) refuses. A value has at most 255 bytes there, and a
-//! file system of the old interface (overlay before 6.5) takes no comma in it. mount(2) takes one
-//! page for all options. For longer ones only overlay has a way: layer by layer (6.8).
+//! File systems with options that fsconfig(2) refuses. It takes values of at most 255 bytes, and
+//! for a file system of the old interface (overlay before 6.5) no commas in them. mount(2) takes
+//! one page for all options. For longer ones only overlay has a way: layer by layer (6.8).
 
 use super::filesystem::{self, set_source};
 use crate::error::{Context, Error, Result};
@@ -17,8 +17,7 @@ use core::ffi::CStr;
 
 /// The longest value of fsconfig(2), in bytes.
 const VALUE_BYTES: usize = 255;
-/// The longest text of options of mount(2), in bytes: a page with its NUL. A `PathBuf` takes as
-/// much.
+/// The longest option text of mount(2), in bytes: a page with its NUL. A `PathBuf` holds as much.
 const DATA_BYTES: usize = PATH_BYTES - 1;
 
 /// Returns whether fsconfig(2) would refuse one of the options.
@@ -30,7 +29,7 @@ pub fn is_needed(one: &Mount<'_>) -> bool {
         })
 }
 
-/// Makes it, mounted nowhere yet; `place` is where it will be.
+/// Makes it, detached. `place` is its mount point.
 pub fn make(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options, place: FdRef<'_>) -> Result<Fd> {
     let mut data = PathBuf::new();
     let mut flags = 0;
@@ -71,7 +70,7 @@ pub fn make(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options, place: FdRef<'_>
     Ok(tree)
 }
 
-/// Uses mount(2), which needs a path: an empty tmpfs of ours, mounted on `place` for that time.
+/// Uses mount(2), which needs a path: our empty tmpfs, mounted on `place` meanwhile.
 fn mount_aside(place: FdRef<'_>, one: &Mount<'_>, flags: u64, data: &CStr) -> sys::Result<Fd> {
     let context = mount::fs_open(c"tmpfs")?;
     mount::fs_set(context.by_ref(), c"mode", c"700")?;
@@ -84,7 +83,7 @@ fn mount_aside(place: FdRef<'_>, one: &Mount<'_>, flags: u64, data: &CStr) -> sy
         let made = fs::open(CWD, c"m", O_PATH | O_DIRECTORY, 0)?;
         mount::clone_tree(made.by_ref(), c"", false)
     });
-    // The tmpfs goes, with the new mount on it: `made` is a copy of that.
+    // This unmounts the tmpfs, with the new mount on it; `made` is a copy of that.
     let gone = mount::unmount(c".", MNT_DETACH);
     mount::chdir_fd(back.by_ref())?;
     gone.and(made)
@@ -137,11 +136,11 @@ fn by_layers(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options) -> Result<Fd> {
     }
 }
 
-/// An option as errors show it.
+/// An option, as shown in errors.
 pub struct ShowOption<'a>(pub &'a [u8]);
 
 impl ShowOption<'_> {
-    /// Returns its text; if that is too long for a path, its beginning.
+    /// Returns its text, cut to a path's length.
     pub fn text(&self) -> PathBuf {
         PathBuf::from_bytes(&self.0[..self.0.len().min(DATA_BYTES)]).unwrap_or_default()
     }

@@ -1,10 +1,11 @@
-//! Mounts file systems and binds at their places beneath the root.
+//! Mounts file systems and binds beneath the root.
 //!
 //! ```text
-//!  parent: prepare                           child: mount_all, in the order of the config
-//!  the container's cgroup  ----------------> a tree that is nowhere yet: prepared, copied from the source, or new
-//!  parent: lend                                + a place, opened in the root and made where it is missing
-//!  what the child cannot open  <-----------    = attached to the place that was looked at (CVE-2021-30465)
+//!  parent: prepare                  child: mount_all, in the order of the config
+//!  the container's cgroup  -------> a detached tree: prepared, copied from the source, or new
+//!  parent: lend                       + a place, opened in the root and made if it is missing
+//!  sources that the child  <------>   = attached to the checked place (CVE-2021-30465)
+//!  cannot open
 //!  (other owners, closed directories)
 //! ```
 
@@ -38,10 +39,10 @@ use sources::Sources;
 pub use sources::{From, Prepared};
 pub use wanted::{are_lent, binds_dev, check_without_namespace, has_relative_source};
 
-/// Parent: opens what the child cannot open later: the container's cgroup, which only this process
-/// knows by its fd; and sources, if the child does not ask for them ([`are_lent`]) or has no parent
-/// to ask (`is_alone`). Checks what it does not open, so an error comes before anything is made.
-/// Sources are relative to the current directory, which must be the bundle.
+/// Parent: opens what the child cannot open later. That is the container's cgroup, which only this
+/// process knows by its fd, and some sources. It opens sources if the child does not ask for them
+/// ([`are_lent`]) or has no parent (`is_alone`). Checks what it does not open, so that errors come
+/// before any effect. Sources are relative to the current directory, which must be the bundle.
 pub fn prepare(spec: &Spec<'_>, cgroup: Option<FdRef<'_>>, is_alone: bool) -> Result<Prepared> {
     let mut prepared = Prepared::NONE;
     let is_lent = !is_alone && are_lent(spec);
@@ -75,7 +76,7 @@ fn prepare_one(
             Some(group) if cgroup::is_shown_without_namespace(spec, one) => {
                 cgroup::bind(group).map(Some)
             }
-            // On failure the child tries, and reports its error.
+            // If this fails, the child tries, and reports its error.
             _ if !is_lent && lent::is_overlay(spec, one, options) && !long::is_needed(one) => {
                 Ok(filesystem::new(spec, one, options, None).ok())
             }
@@ -95,22 +96,22 @@ fn prepare_one(
     Ok(Some(tree))
 }
 
-/// What later steps need of the mounts.
+/// The mounts that later steps need.
 pub struct Mounted {
-    /// The procfs at /proc, by its own root: a name can be made to mean something else.
+    /// The procfs at /proc, by its own root, because a name can be redirected.
     pub proc: Option<Fd>,
-    /// Those that become read-only when everything is in them.
+    /// Mounts that become read-only when they are complete.
     readonly_later: MappedVec<Fd>,
 }
 
 impl Mounted {
-    /// Nothing yet.
+    /// Returns an empty set.
     pub const fn new() -> Mounted {
         Mounted { proc: None, readonly_later: MappedVec::new(MOUNTS_MAX) }
     }
 
-    /// Makes read-only what had to be written until now: /dev, and every tmpfs, for mounts in it
-    /// are made there.
+    /// Makes mounts read-only that had to be writable until now: /dev, and every tmpfs with mounts
+    /// in it.
     pub fn finish(&mut self) -> Result<()> {
         for tree in self.readonly_later.iter() {
             mount::set_attributes(tree.by_ref(), false, attr::RDONLY, 0, 0)
@@ -141,7 +142,7 @@ pub fn mount_all(
     Ok(())
 }
 
-/// Returns a destination as the container sees it. Some callers write the host's path; runc takes
+/// Returns a destination as seen in the container. Some callers write the host's path; runc accepts
 /// both.
 fn in_root<'p>(destination: &'p CStr, rootfs: &CStr) -> &'p CStr {
     let (path, root) = (destination.to_bytes_with_nul(), rootfs.to_bytes());
@@ -168,7 +169,7 @@ fn mount_one(
         guard.check_place(place.by_ref())?;
         return remount(place.by_ref(), one, &options);
     }
-    // Devices are made there, and places for other mounts.
+    // Devices and mount points for other mounts are made there.
     let wait = guard.is_dev() || !is_bind && one.kind == c"tmpfs";
     let later = wait && options.own.set & attr::RDONLY != 0;
     if later {
@@ -203,7 +204,7 @@ fn mount_one(
     Ok(())
 }
 
-/// Changes the mount that is there; and, unless it is a bind, its file system.
+/// Changes an existing mount and, unless it is a bind, its file system.
 fn remount(place: FdRef<'_>, one: &Mount<'_>, options: &Options) -> Result<()> {
     if !options.has(flag::BIND) {
         let context = mount::fs_pick(place).doing("open its file system")?;

@@ -1,28 +1,27 @@
-//! seccomp: the `linux.seccomp` of a config, compiled to the classic BPF that the kernel takes.
+//! seccomp: the `linux.seccomp` of a config, compiled to the kernel's classic BPF.
 //!
 //! ```text
-//! profile.rs    spec -> what becomes of each system call     parent
-//! program.rs    what becomes of each call -> instructions
-//! mod.rs        instructions -> the kernel                   child
-//! marked.rs     the same in a pid namespace of others        intermediate process
-//! confine.rs    a filter for a helper of ours               helper
-//! listener.rs   what notifies -> who listens                 parent
+//! profile.rs    spec -> action for each system call        parent
+//! program.rs    actions -> instructions
+//! mod.rs        instructions -> the kernel                 child
+//! marked.rs     the same in a pid namespace of others      intermediate process
+//! confine.rs    a filter for a helper of ours              helper
+//! listener.rs   the filter's listener -> its receiver      parent
 //! ```
-//! A filter does what the one does that runc has libseccomp make, and is smaller: a binary tree
-//! over ranges of system calls with the same verdict. `tests/all/seccomp.rs` compares both over every
-//! number. What runc decides, and so do we:
 //!
-//! - x86_64 is always part of a filter, x86 and x32 where `architectures` has them; a call of any
-//!   other is killed.
-//! - A rule with the default action is no rule. A rule without conditions stands for itself,
-//!   whatever else is said of its calls; the first of several counts. Of rules with conditions the
-//!   first that holds counts.
-//! - Conditions of one rule must all hold. Where two are about the same argument, each is a rule of
-//!   its own.
-//! - Names that nobody knows are passed over. Where the default is to refuse, a system call above
-//!   all that the profile knows fails with ENOSYS: programs try new ones, and fall back.
-//! - i386 and x32 have arguments of 32 bits: the lower half is compared. Where i386 makes calls of
-//!   sockets and of System V IPC through socketcall(2) and ipc(2) as well, a rule goes for both
+//! A filter acts like runc's from libseccomp, and is smaller: a binary tree over ranges of system
+//! calls with one verdict. `tests/all/seccomp.rs` compares both for every number. As in runc:
+//!
+//! - x86_64 is always part of a filter, x86 and x32 if `architectures` has them; a system call of
+//!   another architecture kills.
+//! - A rule with the default action is ignored. A rule without conditions overrides all others for
+//!   its system calls; the first of several wins. Of rules with conditions the first match wins.
+//! - All conditions of one rule must hold. If two are on the same argument, each is a rule of its
+//!   own.
+//! - Unknown names are ignored. If the default denies, a system call above all numbers of the
+//!   profile fails with ENOSYS: programs then fall back to older ones.
+//! - i386 and x32 have arguments of 32 bits, so only the lower half is compared. i386 can make
+//!   calls for sockets and System V IPC also through socketcall(2) and ipc(2); a rule covers both
 //!   ways.
 
 mod confine;
@@ -52,7 +51,7 @@ pub fn of<'p>(spec: &Spec<'_>, program: &'p mut Program) -> Result<Option<Filter
     }
 }
 
-/// A filter, ready to be loaded.
+/// A filter, ready to load.
 #[derive(Clone, Copy)]
 pub struct Filter<'p> {
     program: &'p [u64],
@@ -60,12 +59,12 @@ pub struct Filter<'p> {
 }
 
 impl<'p> Filter<'p> {
-    /// Its instructions, each a `struct sock_filter` as one number.
+    /// Returns its instructions, each a `struct sock_filter` as one number.
     pub fn program(&self) -> &'p [u64] {
         self.program
     }
 
-    /// The flags of seccomp(2) that it is loaded with.
+    /// Returns its flags for seccomp(2).
     pub fn flags(&self) -> u32 {
         self.flags
     }
@@ -75,14 +74,14 @@ impl<'p> Filter<'p> {
         self.flags & seccomp::FLAG_NEW_LISTENER != 0
     }
 
-    /// Returns the same filter without a listener: calls that would notify fail with ENOSYS.
+    /// Returns the same filter without a listener: system calls that would notify fail with ENOSYS.
     pub fn without_listener(&self) -> Filter<'p> {
         let flags = self.flags & !(seccomp::FLAG_NEW_LISTENER | seccomp::FLAG_WAIT_KILLABLE_RECV);
         Filter { flags, ..*self }
     }
 
-    /// Puts this process under the filter, for ever: what comes next must be allowed. Takes
-    /// CAP_SYS_ADMIN in the user namespace, or no_new_privs. The listener, where the filter
+    /// Puts this process under the filter for ever, so it must allow the next steps. Needs
+    /// CAP_SYS_ADMIN in the user namespace, or no_new_privs. Returns the listener, if the filter
     /// notifies.
     pub fn load(&self) -> Result<Option<Fd>> {
         seccomp::set_filter(self.flags, self.program).doing("load the seccomp filter")

@@ -1,4 +1,4 @@
-//! From a profile to what becomes of each system call.
+//! From a profile to the action for each system call.
 
 use super::Filter;
 use super::program::{Program, RULES_FOLLOW, Rule, UNKNOWN};
@@ -11,8 +11,8 @@ use crate::sys::seccomp::{self, RETURN_ERRNO};
 const EPERM: u32 = libc::EPERM as u32;
 const ACTION: u32 = 0xffff_0000;
 
-/// i386's numbers for what is also made through socketcall(2), by that call's number from 1 up
-/// (`linux/net.h`), and behind these for ipc(2): numbers 1 to 4, 11 to 14, 21 to 24
+/// i386's numbers of system calls that socketcall(2) can also make, by its number from 1 up
+/// (`linux/net.h`). After these the ones for ipc(2): numbers 1 to 4, 11 to 14, 21 to 24
 /// (`linux/ipc.h`).
 const MULTIPLEXED: [u16; 32] = [
     359, 361, 362, 363, 500, 367, 368, 360, 501, 502, 369, 371, 373, 366, 365, 370, 372, 364, 337,
@@ -22,7 +22,7 @@ const MULTIPLEXED: [u16; 32] = [
 const SOCKETCALLS: usize = 20;
 const SOCKETCALL: u16 = 102;
 const IPC: u16 = 117;
-/// The lowest number among them, and the first that is none.
+/// The lowest of these numbers, and the end of their range.
 const FIRST_MULTIPLEXED: u16 = 337;
 const NO_NUMBER: u16 = 500;
 
@@ -37,7 +37,7 @@ pub fn compile<'p>(profile: &Seccomp<'_>, program: &'p mut Program) -> Result<Fi
     }
     match profile.notifies() {
         true => bits |= seccomp::FLAG_NEW_LISTENER,
-        // The kernel wants it for listeners only.
+        // The kernel accepts it only with a listener.
         false => bits &= !seccomp::FLAG_WAIT_KILLABLE_RECV,
     }
     Ok(Filter { program: program.assemble()?, flags: bits })
@@ -83,7 +83,7 @@ fn add(profile: &Seccomp<'_>, rule: &SyscallRule<'_>, program: &mut Program) {
     }
 }
 
-/// What one rule wants for each of its system calls.
+/// A rule's wish for each of its system calls.
 struct Wanted {
     verdict: u32,
     first: usize,
@@ -109,7 +109,7 @@ impl Wanted {
         }
     }
 
-    /// A number of i386; it may stand for a call of socketcall(2) or ipc(2).
+    /// Adds a number of i386, and its way through socketcall(2) or ipc(2).
     fn put_compat(&self, program: &mut Program, number: u16) {
         if number >= FIRST_MULTIPLEXED
             && let Some(at) = MULTIPLEXED.iter().position(|one| *one == number)
@@ -157,7 +157,7 @@ impl Wanted {
     }
 }
 
-/// The number of an ipc(2) call, less 1, by its place.
+/// Returns the number of an ipc(2) call, less 1, by its index.
 const fn ipc_call(place: usize) -> usize {
     place / 4 * 10 + place % 4
 }

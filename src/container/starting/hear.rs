@@ -61,7 +61,7 @@ impl<'a> Starting<'a> {
                 }
             }
             Action::Terminal(master) => {
-                // Before the program can write: Go comes later.
+                // Before the program can write, because Go comes later.
                 if launch.shows_terminal {
                     tty::keep_line_feeds(master.by_ref()).doing("set up the terminal")?;
                 }
@@ -111,7 +111,7 @@ impl<'a> Starting<'a> {
         Ok(Step::Wait)
     }
 
-    /// Sends the listener to whoever listens, with the pid that is known by now.
+    /// Sends the listener to its receiver, with the known pid.
     pub(super) fn hand_on(&mut self, then: Then, events: &mut Loop) -> Result<Step> {
         if !TAKES_CONFIGS {
             return self.go_on(then, events);

@@ -10,23 +10,24 @@ use crate::{Error, Result};
 /// Where a start stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// The process sets itself up, and asks for what it cannot do.
+    /// The process sets itself up, and asks for steps that it cannot do.
     SettingUp,
     /// The intermediate process has made the container's, and is ending.
     HandingOver,
-    /// The intermediate process makes the container's, where others may forge its messages.
+    /// The intermediate process makes the container's, where other processes may forge its
+    /// messages.
     Adopting,
-    /// Those others may have forged each message from here on.
+    /// Other processes may have forged each message from here on.
     Entered,
-    /// It may go on to its exec.
+    /// It may go on to execve(2).
     Ready,
     /// A created container was released: a later command hears it.
     Released,
     /// The same, and it may go on to its exec.
     Executing,
-    /// It is dead: how it ended comes next.
+    /// It is dead: its exit status comes next.
     Dying,
-    /// The start has failed: what was made is killed, and its end comes next.
+    /// The start has failed: its processes are killed, and their end comes next.
     Undoing,
 }
 

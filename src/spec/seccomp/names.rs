@@ -5,10 +5,10 @@
 //! no profile but docker's, which knows system calls by their lines: there the names are left out.
 
 pub(super) const TEXT: &[u8] = include_bytes!("syscalls.txt");
-/// No number: the architecture lacks the call.
+/// No number: the architecture lacks the system call.
 pub const NONE: u16 = 0x1ff;
 
-/// How many there are.
+/// Number of system calls.
 pub const COUNT: usize = count(b'\n');
 
 /// Whether a profile may name a call, and a config.json names those of docker's.
@@ -74,8 +74,8 @@ const fn number(mut at: usize) -> (u16, usize) {
 const SLOTS: usize = 1024;
 const _: () = assert!(COUNT * 2 < SLOTS && lines_bytes() < u16::MAX as usize);
 
-/// Where each line begins, counted from 1: in the slot of its name's hash, or in the next free
-/// slot. A free slot is 0.
+/// The start of each line, plus 1, in the slot of its name's hash or in the next free slot. A free
+/// slot is 0.
 static PLACES: [u16; SLOTS] = places();
 
 const fn places() -> [u16; SLOTS] {
@@ -97,7 +97,7 @@ const fn places() -> [u16; SLOTS] {
 const fn hash(text: &[u8], mut at: usize, end: usize) -> usize {
     let mut hash = 0u64;
     while at < end {
-        // The upper bits of a product know of all that are below.
+        // The upper bits of a product depend on all lower ones.
         hash = (hash ^ text[at] as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         at += 1;
     }
@@ -118,9 +118,9 @@ const fn count(byte: u8) -> usize {
 pub struct Name {
     /// Its name, if names are not left out.
     pub text: &'static [u8],
-    /// The number of x86_64, and mostly of x32, too; or [`NONE`].
+    /// The number for x86_64, and mostly for x32, too; or [`NONE`].
     pub native: u16,
-    /// The number of i386, or [`NONE`]. From 500 up: only reachable by socketcall(2) or ipc(2).
+    /// The number for i386, or [`NONE`]. From 500 up: only reachable by socketcall(2) or ipc(2).
     pub compat: u16,
 }
 
@@ -162,7 +162,7 @@ pub fn find(name: &[u8]) -> Option<Name> {
     }
 }
 
-/// Calls `see` with each system call and its place.
+/// Calls `see` with each system call and its index.
 pub fn each_name(see: &mut dyn FnMut(usize, &Name)) {
     let (mut lines, mut at) = (&LINES[..], 0);
     while let Some((name, rest)) = read(lines) {
