@@ -99,6 +99,8 @@ pub const HOOK_STRINGS_MAX: usize = 512;
 /// The caller's /etc/resolv.conf, in bytes, for a container in its network. glibc reads three
 /// servers and 256 bytes of search domains.
 pub const RESOLV_CONF_BYTES: usize = 4096;
+/// Limits of one container's cgroup: one for each device and file. docker writes a dozen.
+pub const LIMITS_MAX: usize = 1024;
 /// Device rules of one container. Docker and podman write a dozen, and one for each `--device`.
 pub const DEVICE_RULES_MAX: usize = 256;
 /// Milliseconds for a killed container's process to end. One in the middle of a long write ends
@@ -129,9 +131,9 @@ pub const KERNEL_VIEWS_MAX: usize = 256;
 pub const DEVICES_MAX: usize = 512;
 /// Ranges in the map of a user namespace's users or groups (the kernel takes 340).
 pub const ID_MAPPINGS_MAX: usize = 340;
-/// All lists of a config.json and of `exec`'s process, in bytes: the most mounts, devices, rules
-/// and hooks fit, and 10,000 mappings of mounts' ids.
-pub const SPEC_LISTS_BYTES: usize = 512 << 10;
+/// All lists of a config.json and of `exec`'s process, in bytes: the most mounts, devices, rules,
+/// limits and hooks fit, and 10,000 mappings of mounts' ids.
+pub const SPEC_LISTS_BYTES: usize = 576 << 10;
 /// Depth of directories in one that is copied into a tmpfs; each takes a fd.
 pub const COPY_DEPTH: usize = 128;
 /// Names of one copied file's extended attributes, in bytes. Files have a few short ones.

@@ -61,7 +61,9 @@ pub fn for_bundle<'s, 'm: 's>(
     stock: &'s mut Stock<'m>,
 ) -> Result<()> {
     let Stock { mounts, rlimits, devices } = stock;
-    for mount in if spec.all_devices { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS } {
+    for mount in
+        if spec.allows_all_devices() { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS }
+    {
         let mut mount = for_any_host(mount, rootless.is_some());
         if mount.destination == c"/sys"
             && mount.kind == c"none"
@@ -79,14 +81,16 @@ pub fn for_bundle<'s, 'm: 's>(
     spec.process.rlimits = rlimits;
     spec.process.oom_score_adj = None;
     spec.seccomp_profile = given.profile;
-    if spec.all_devices {
+    if spec.allows_all_devices() {
         caller::host_devices(strings, devices)?;
         spec.devices = devices;
     }
     if let Some(Rootless { uids, gids, .. }) = rootless {
         (spec.uid_mappings, spec.gid_mappings) = (uids, gids);
         fit_user(spec);
-        spec.denies_devices = false;
+        if !spec.allows_all_devices() {
+            spec.device_rules = &[];
+        }
     }
     match rootless {
         // Without its own network namespace the container cannot mount sysfs.

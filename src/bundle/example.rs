@@ -4,7 +4,7 @@ use super::config::{RLIMITS, Rootless, for_any_host, push};
 use super::volumes::Mounts;
 use crate::error::Result;
 use crate::io::strings::PackedStrings;
-use crate::spec::{Capabilities, Process, Resources, Root, Spec, capability, defaults};
+use crate::spec::{Capabilities, DeviceRule, Process, Root, Spec, capability, defaults};
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
     CLONE_NEWUTS,
@@ -44,15 +44,13 @@ pub fn example<'s>(
         joined: &[],
         masked_paths: defaults::MASKED_PATHS,
         readonly_paths: defaults::READONLY_PATHS,
-        resources: Resources::default(),
-        denies_devices: rootless.is_none(),
+        device_rules: if rootless.is_none() { &[DeviceRule::DENY_ALL] } else { &[] },
         uid_mappings,
         gid_mappings,
         annotations: PackedStrings::new(b""),
         default_seccomp: false,
         seccomp_profile: None,
         sysctls: PackedStrings::default(),
-        all_devices: false,
         stop_signal: SIGTERM,
         init: false,
         ..Spec::NONE

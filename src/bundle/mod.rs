@@ -26,11 +26,8 @@ use core::fmt::Display;
 use crate::error::{Context, Error, Result};
 use crate::image::{Config, Texts};
 use crate::io::strings::{Builder, PackedStrings, StringBlock};
-use crate::io::units;
 use crate::spec::settings::Draft;
-use crate::spec::{
-    CPU_PERIOD_US, Capabilities, Process, Resources, Root, Spec, capability, defaults,
-};
+use crate::spec::{Capabilities, DeviceRule, Process, Root, Spec, capability, defaults};
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS,
 };
@@ -63,8 +60,6 @@ pub struct Overrides<'a> {
     /// The config becomes a config.json for the user to edit, so no value stands in two places
     /// ([`for_bundle`]).
     pub bundle: bool,
-    /// Resource limits.
-    pub resources: Resources,
     /// The user's capabilities, seccomp profile and limits.
     pub security: Security,
 }
@@ -72,7 +67,6 @@ pub struct Overrides<'a> {
 impl<'a> Overrides<'a> {
     /// Returns the draft's settings. Arguments and environment are not in a draft.
     pub fn of(draft: &Draft<'a>) -> Overrides<'a> {
-        let quota = |thousandths: u64| thousandths * CPU_PERIOD_US / units::ONE;
         Overrides {
             user: draft.user,
             workdir: draft.workdir,
@@ -80,11 +74,6 @@ impl<'a> Overrides<'a> {
             terminal: draft.terminal,
             no_network: draft.own_network,
             init: draft.init,
-            resources: Resources {
-                memory: draft.memory,
-                cpu_quota_us: draft.cpus.map(quota),
-                pids: draft.pids,
-            },
             security: Security::of(draft),
             ..Overrides::default()
         }
@@ -177,9 +166,12 @@ pub fn spec_from_image<'m>(
         joined: &[],
         masked_paths: if hides { caller::masked_paths(strings)? } else { PackedStrings::default() },
         readonly_paths: if hides { defaults::READONLY_PATHS } else { PackedStrings::default() },
-        resources: overrides.resources,
         // A layer, or the container's root, may contain any device node.
-        denies_devices: !machine && !privileged,
+        device_rules: match (machine, privileged) {
+            (true, _) => &[],
+            (false, true) => &[DeviceRule::ALLOW_ALL],
+            (false, false) => &[DeviceRule::DENY_ALL],
+        },
         uid_mappings: &[],
         gid_mappings: &[],
         annotations: PackedStrings::default(),
@@ -191,7 +183,6 @@ pub fn spec_from_image<'m>(
         } else {
             PackedStrings::default()
         },
-        all_devices: privileged && !machine,
         init: overrides.init && !machine,
         ..Spec::NONE
     })

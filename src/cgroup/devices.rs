@@ -10,34 +10,33 @@
 //! each rule:  if r2 != type  skip     if r4 != major  skip     if r5 != minor  skip     r6 |= access, or r6 &= ~access
 //! ```
 
-use crate::codec::json::Value;
 use crate::limits::DEVICE_RULES_MAX;
+use crate::spec::{DeviceKind, DeviceRule};
 use crate::sys::bpf;
 use crate::sys::fd::FdRef;
 use crate::{Context, Error, Result};
 
-/// `BPF_DEVCG_*` of linux/bpf.h.
-const BLOCK: u32 = 1;
-const CHARACTER: u32 = 2;
-const MKNOD: u32 = 1;
-const ALL: u32 = 7;
-const ANY: i64 = -1;
+const ANY: i32 = DeviceRule::ANY;
 
-/// What every container may use, whatever its config says, as in runc: type, major, minor, access.
-/// Any node may be made; it cannot be opened.
-const DEFAULTS: [(u32, i64, i64, u32); 10] = [
-    (CHARACTER, ANY, ANY, MKNOD),
-    (BLOCK, ANY, ANY, MKNOD),
-    (CHARACTER, 1, 3, ALL),
-    (CHARACTER, 1, 8, ALL),
-    (CHARACTER, 1, 7, ALL),
-    (CHARACTER, 5, 0, ALL),
-    (CHARACTER, 1, 5, ALL),
-    (CHARACTER, 1, 9, ALL),
+/// What every container may use, whatever its config says, as in runc. Any node may be made; it
+/// cannot be opened.
+const DEFAULTS: [DeviceRule; 10] = [
+    allow(DeviceKind::Character, ANY, ANY, DeviceRule::MKNOD),
+    allow(DeviceKind::Block, ANY, ANY, DeviceRule::MKNOD),
+    allow(DeviceKind::Character, 1, 3, DeviceRule::ALL),
+    allow(DeviceKind::Character, 1, 8, DeviceRule::ALL),
+    allow(DeviceKind::Character, 1, 7, DeviceRule::ALL),
+    allow(DeviceKind::Character, 5, 0, DeviceRule::ALL),
+    allow(DeviceKind::Character, 1, 5, DeviceRule::ALL),
+    allow(DeviceKind::Character, 1, 9, DeviceRule::ALL),
     // /dev/pts/*, /dev/ptmx.
-    (CHARACTER, 136, ANY, ALL),
-    (CHARACTER, 5, 2, ALL),
+    allow(DeviceKind::Character, 136, ANY, DeviceRule::ALL),
+    allow(DeviceKind::Character, 5, 2, DeviceRule::ALL),
 ];
+
+const fn allow(kind: DeviceKind, major: i32, minor: i32, access: u8) -> DeviceRule {
+    DeviceRule { allow: true, kind, major, minor, access }
+}
 
 /// Instructions of one rule, and those before and after all.
 const RULE: usize = 4;
@@ -104,15 +103,22 @@ impl Program {
         self.code.clear();
         self.refuses = !allow;
         let _ = self.code.extend_from_slice(&START);
-        let _ = self.code.push(instruction(MOVE, 6, 0, 0, if allow { ALL as i32 } else { 0 }));
+        let _ = self.code.push(instruction(
+            MOVE,
+            6,
+            0,
+            0,
+            if allow { DeviceRule::ALL.into() } else { 0 },
+        ));
     }
 
-    /// Appends a rule. `kind` 0, and `major` and `minor` [`ANY`], match all.
-    fn rule(&mut self, allow: bool, kind: u32, major: i64, minor: i64, access: u32) -> Result<()> {
-        let conditions =
-            [(2, kind as i64, kind != 0), (4, major, major != ANY), (5, minor, minor != ANY)];
+    /// Appends a rule.
+    fn rule(&mut self, rule: &DeviceRule) -> Result<()> {
+        let DeviceRule { allow, kind, major, minor, access } = *rule;
+        let of_kind = (2, kind as i32, kind != DeviceKind::Any);
+        let conditions = [of_kind, (4, major, major != ANY), (5, minor, minor != ANY)];
         let mut left = conditions.iter().filter(|(.., counts)| *counts).count() as i16;
-        if left == 0 && access == ALL {
+        if left == 0 && access == DeviceRule::ALL {
             self.begin(allow);
             return Ok(());
         }
@@ -123,52 +129,19 @@ impl Program {
         for (register, number, counts) in conditions {
             if counts {
                 self.code
-                    .push(instruction(SKIP_UNLESS_EQUAL, register, 0, left, number as i32))
+                    .push(instruction(SKIP_UNLESS_EQUAL, register, 0, left, number))
                     .map_err(full)?;
                 left -= 1;
             }
         }
-        let (code, number) = if allow { (OR, access as i32) } else { (AND, !access as i32) };
+        let (code, number) = if allow { (OR, access.into()) } else { (AND, !i32::from(access)) };
         self.code.push(instruction(code, 6, 0, 0, number)).map_err(full)
     }
 
     /// The rules of a config, and the defaults after them.
-    fn compile(resources: Option<&Value<'_>>) -> Result<Program> {
+    fn compile(rules: &[DeviceRule]) -> Result<Program> {
         let mut program = Program::new();
-        for rule in
-            resources.map_or(Ok(Default::default()), |resources| resources.list("devices"))?
-        {
-            let kind = match rule.text("type")?.and_then(|kind| kind.as_plain()) {
-                None | Some("" | "a") => 0,
-                Some("b") => BLOCK,
-                Some("c") => CHARACTER,
-                Some(_) => return Err(rule.error_in("type", "not a, b or c")),
-            };
-            let allow = rule.get("allow")?.map_or(Ok(false), |allow| allow.as_bool())?;
-            let mut access = 0;
-            for letter in rule.text("access")?.unwrap_or_default().chars() {
-                access |= match letter {
-                    'm' => MKNOD,
-                    'r' => 2,
-                    'w' => 4,
-                    // As a type, `a` is all. runc ignores it as an access: it must not allow
-                    // anything here.
-                    'a' if !allow => ALL,
-                    _ => return Err(rule.error_in("access", "not of r, w and m")),
-                };
-            }
-            if access == 0 {
-                return Err(rule.error_in("access", "missing"));
-            }
-            let number = |key| match rule.get(key)?.map_or(Ok(ANY), |value| value.as_i64())? {
-                number @ ANY..=0x7fff_ffff => Ok(number),
-                _ => Err(rule.error_in(key, "not a device number")),
-            };
-            program.rule(allow, kind, number("major")?, number("minor")?, access)?;
-        }
-        for (kind, major, minor, access) in DEFAULTS {
-            program.rule(true, kind, major, minor, access)?;
-        }
+        rules.iter().chain(&DEFAULTS).try_for_each(|rule| program.rule(rule))?;
         program
             .code
             .extend_from_slice(&END)
@@ -179,19 +152,18 @@ impl Program {
 
 /// The program of a config's rules, for the fuzzer.
 #[cfg(fuzzing)]
-pub fn device_program(resources: &Value<'_>) -> Result<heapless::Vec<u64, INSTRUCTIONS_MAX>> {
-    Program::compile(Some(resources)).map(|program| program.code)
+pub fn device_program(rules: &[DeviceRule]) -> Result<heapless::Vec<u64, INSTRUCTIONS_MAX>> {
+    Program::compile(rules).map(|program| program.code)
 }
 
-/// Returns an error if the rules in `devices` of `linux.resources` cannot be compiled. Makes no
-/// system call.
-pub fn check(resources: &Value<'_>) -> Result<()> {
-    Program::compile(Some(resources)).map(drop)
+/// Returns an error if the rules cannot be compiled. Makes no system call.
+pub fn check(rules: &[DeviceRule]) -> Result<()> {
+    Program::compile(rules).map(drop)
 }
 
 /// Has the kernel ask the rules for what the processes of `group` open and make.
-pub(super) fn restrict(resources: Option<&Value<'_>>, group: FdRef<'_>) -> Result<()> {
-    let program = Program::compile(resources)?;
+pub(super) fn restrict(rules: &[DeviceRule], group: FdRef<'_>) -> Result<()> {
+    let program = Program::compile(rules)?;
     // Programs of an earlier container in the same cgroup, or of the rules that these replace.
     let former = bpf::device_programs(group);
     if program.refuses {

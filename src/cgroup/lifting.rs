@@ -3,8 +3,8 @@
 //! Without the mount option `nsdelegate` a cgroup namespace hides cgroups, but protects no file. A
 //! process that mounts cgroup2 in its own namespace can write `max` into files that its user owns.
 
-use super::target::Target;
-use super::{MOUNT, resources};
+use super::MOUNT;
+use super::lines::are_asked_for;
 use crate::spec::{Spec, capability, options};
 use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::CWD;
@@ -13,10 +13,7 @@ use crate::sys::{fs, process};
 /// Returns true if a container of this config has limits and can lift them: its user owns the
 /// files, it can reach them, and the hierarchy is mounted without `nsdelegate`.
 pub fn can_lift_limits(spec: &Spec<'_>) -> bool {
-    let mut count = Target::count();
-    let Some(limits) = spec.document else { return false };
-    resources::apply(&limits, &mut count).is_ok()
-        && count.written() > 0
+    are_asked_for(spec.limits).unwrap_or(false)
         && owns_files(spec)
         && reaches_files(spec)
         && lacks_nsdelegate()

@@ -9,17 +9,13 @@
 //! user namespace from writing `memory.max`, once it has a second cgroup namespace that begins
 //! further down.
 
-use super::target::Target;
-use super::{Cgroup, FILE_BYTES, MOUNT, devices, hierarchy, resources};
-use crate::codec::json;
+use super::{Cgroup, MOUNT, apply, devices, hierarchy};
 use crate::error::Result;
 use crate::io::lossy::On;
 use crate::io::path::PathBuf;
-use crate::spec::{CPU_PERIOD_US, Resources};
+use crate::spec::Limit;
 use crate::sys::fd::FdRef;
-use crate::sys::{self, Errno};
 use core::ffi::CStr;
-use core::fmt::Write;
 
 const UPPER: &CStr = c"container";
 const LOWER: &CStr = c"container/init";
@@ -32,14 +28,14 @@ pub struct MachineGroup {
 
 impl MachineGroup {
     /// Makes them with these limits.
-    pub fn create(resources: &Resources) -> Result<MachineGroup> {
-        let upper = Cgroup::create_for_machine(UPPER, resources)?;
-        Ok(MachineGroup { upper, lower: Cgroup::create_for_machine(LOWER, resources)? })
+    pub fn create(limits: &[Limit<'_>]) -> Result<MachineGroup> {
+        let upper = Cgroup::create_for_machine(UPPER, limits)?;
+        Ok(MachineGroup { upper, lower: Cgroup::create_for_machine(LOWER, limits)? })
     }
 
     /// Makes the kernel refuse all devices but the default ones. Any node may still be made.
     pub fn restrict_devices(&self) -> Result<()> {
-        devices::restrict(None, self.upper.directory())
+        devices::restrict(&[], self.upper.directory())
     }
 
     /// Returns the cgroup in which the container starts.
@@ -55,34 +51,12 @@ impl MachineGroup {
 
 impl Cgroup {
     /// Makes a group with the limits of a machine's container.
-    pub fn create_for_machine(name: &CStr, resources: &Resources) -> Result<Cgroup> {
+    pub fn create_for_machine(name: &CStr, limits: &[Limit<'_>]) -> Result<Cgroup> {
         hierarchy()?;
         let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).on("cgroup", name)?;
         path.push(name.to_bytes()).on("cgroup", name)?;
-        let mut text = PathBuf::new();
-        let mut buffer = [0; FILE_BYTES];
-        let length =
-            document(resources, &mut text).map(|()| text.as_bytes().len()).on("cgroup", name)?;
-        buffer[..length].copy_from_slice(text.as_bytes());
-        let limits = json::check(&mut buffer[..length])?;
         let group = Cgroup::make(&path)?;
-        let done = resources::apply(&limits, &mut Target::of(group.directory(), false));
+        let done = apply::set(limits, group.directory());
         group.or_undo(done)
     }
-}
-
-/// Writes the limits as `linux.resources` of a config.
-fn document(resources: &Resources, text: &mut PathBuf) -> sys::Result<()> {
-    let Resources { memory, cpu_quota_us, pids } = *resources;
-    let (memory, quota) = (memory.unwrap_or(0), cpu_quota_us.unwrap_or(0));
-    // The same amount of swap, as with `docker run --memory`.
-    let total = memory.saturating_mul(2);
-    let period = if quota > 0 { CPU_PERIOD_US } else { 0 };
-    text.set(format_args!(
-        r#"{{"memory":{{"limit":{memory},"swap":{total}}},"cpu":{{"quota":{quota},"period":{period}}}}}"#
-    ))?;
-    // Without a limit `pids` is left out: 0 would be one.
-    let Some(pids) = pids else { return Ok(()) };
-    text.truncate(text.as_bytes().len() - 1);
-    write!(text, r#","pids":{{"limit":{pids}}}}}"#).map_err(|_| Errno::ENAMETOOLONG)
 }

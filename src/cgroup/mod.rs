@@ -9,24 +9,23 @@
 //! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits
 //! are refused.
 
+mod apply;
 mod awaited;
 pub mod devices;
 mod join;
 mod lifting;
+mod lines;
 mod machine;
 mod place;
 mod processes;
-mod resources;
-mod target;
 mod undo;
 mod walk;
 mod weight;
 
-use crate::codec::json::Value;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
-use crate::spec::{Spec, options};
+use crate::spec::{DeviceRule, Limit, Spec, options};
 use crate::sys::clone::CLONE_NEWCGROUP;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs};
@@ -35,8 +34,8 @@ use core::ffi::CStr;
 pub use devices::device_program;
 pub use join::{Instead, Joined, explain};
 pub use lifting::can_lift_limits;
+pub use lines::{Facts, Line, Out};
 pub use machine::MachineGroup;
-use target::{See, Target};
 use undo::Undo;
 
 /// Where cgroup2 is mounted, if it is.
@@ -65,16 +64,16 @@ impl CgroupPath {
     /// cgroup2.
     pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<CgroupPath>> {
         let root = hierarchy();
-        if let Some(resources) = spec.document {
-            let mut buffer = [0; FILE_BYTES];
-            let controllers = match &root {
-                Ok(root) => Some(
-                    read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?,
-                ),
-                Err(_) => None,
-            };
-            resources::apply(&resources, &mut Target::dry(controllers))?;
-            devices::check(&resources)?;
+        let mut buffer = [0; FILE_BYTES];
+        let controllers = match &root {
+            Ok(root) if !spec.limits.is_empty() => {
+                Some(read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?)
+            }
+            _ => None,
+        };
+        apply::check_machine(spec.limits, controllers).map_err(in_config)?;
+        if !spec.device_rules.is_empty() {
+            devices::check(spec.device_rules)?;
         }
         if root.is_err() {
             return Ok(None);
@@ -102,11 +101,8 @@ impl CgroupPath {
 
     /// Calls `see` with each file that will be written, and its value. Weights are those of a kernel
     /// with the scheduler BFQ.
-    pub fn lines(&self, spec: &Spec<'_>, see: See<'_>) -> Result<()> {
-        match &spec.document {
-            Some(resources) => resources::apply(resources, &mut Target::show(see)),
-            None => Ok(()),
-        }
+    pub fn lines(&self, spec: &Spec<'_>, out: Out<'_>) -> Result<()> {
+        lines::lines(spec.limits, &Facts::NEW, out)
     }
 
     /// Makes the group, gives it the controllers there are, and sets its limits, its devices and
@@ -116,31 +112,24 @@ impl CgroupPath {
     /// groups, as long as the config asks neither for limits nor for a path: the container is
     /// in its caller's group then.
     pub fn create(&self, spec: &Spec<'_>, rootless: bool) -> Result<Option<Cgroup>> {
-        let resources = spec.document;
         let group = match Cgroup::make(&self.path) {
             Err(error) if rootless && !self.is_wanted && place::is_forbidden(error.errno()) => {
-                let mut count = Target::count();
-                if let Some(resources) = resources {
-                    resources::apply(&resources, &mut count)?;
-                }
-                return match count.written() {
-                    0 => Ok(None),
-                    _ => Err(error.within(format_args!("limits need a control group"))),
+                return match lines::are_asked_for(spec.limits).map_err(in_config)? {
+                    false => Ok(None),
+                    true => Err(error.within(format_args!("limits need a control group"))),
                 };
             }
             made => made?,
         };
-        let done = group.set_up(spec, resources.as_ref(), rootless);
+        let done = group.set_up(spec, rootless);
         group.or_undo(done).map(Some)
     }
 }
 
 impl Cgroup {
-    fn set_up(&self, spec: &Spec<'_>, resources: Option<&Value<'_>>, rootless: bool) -> Result<()> {
-        if let Some(resources) = resources {
-            resources::apply(resources, &mut Target::of(self.directory(), false))?;
-        }
-        match devices::restrict(resources, self.directory()) {
+    fn set_up(&self, spec: &Spec<'_>, rootless: bool) -> Result<()> {
+        apply::set(spec.limits, self.directory()).map_err(in_config)?;
+        match devices::restrict(spec.device_rules, self.directory()) {
             // As in runc: who is no root has no right to, and can make no devices either.
             Err(_) if rootless => {}
             answer => answer?,
@@ -169,27 +158,23 @@ impl Cgroup {
         self.path.as_c_str()
     }
 
-    /// Changes those limits that `resources` (the runtime-spec's `linux.resources`) has. Checks all
-    /// of them before it writes one. Where the kernel refuses one then, all are set back. Device
-    /// rules replace all earlier ones; a `rootless` caller sets none.
-    pub fn update(&self, resources: &Value<'_>, rootless: bool) -> Result<()> {
-        let has_rules = resources.list_or_none("devices").next().is_some();
-        if has_rules {
-            devices::check(resources)?;
+    /// Changes these limits. Checks all of them before it writes one. If the kernel refuses one
+    /// then, all are set back. Device rules replace all earlier ones; a `rootless` caller sets
+    /// none.
+    pub fn update(&self, limits: &[Limit<'_>], rules: &[DeviceRule], rootless: bool) -> Result<()> {
+        if !rules.is_empty() {
+            devices::check(rules)?;
         }
         let mut undo = Undo::new();
-        resources::apply(resources, &mut Target::dry_update(self.directory()))
-            .and_then(|()| {
-                resources::apply(resources, &mut Target::update(self.directory(), &mut undo))
-            })
-            .and_then(|()| match has_rules {
-                true => devices::restrict(Some(resources), self.directory()).or_else(|error| {
-                    match rootless {
+        apply::update(limits, self.directory(), &mut undo)
+            .and_then(|()| match rules {
+                [] => Ok(()),
+                rules => {
+                    devices::restrict(rules, self.directory()).or_else(|error| match rootless {
                         true => Ok(()),
                         false => Err(error),
-                    }
-                }),
-                false => Ok(()),
+                    })
+                }
             })
             .map_err(|error| undo.restore(self.directory(), error))
             .doing("update")
@@ -290,6 +275,13 @@ impl Cgroup {
         }
         Ok(())
     }
+}
+
+/// An error about a limit, whose name begins with where a config has it.
+#[cold]
+fn in_config(error: Error) -> Error {
+    let text = format_args!("linux.resources.{error}");
+    Error::with_errno(text, error.errno()).with_status(error.status())
 }
 
 /// The root of the hierarchy.

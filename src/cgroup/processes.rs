@@ -1,7 +1,7 @@
 //! The processes of a group and of the groups in it: listed, frozen, signalled, killed, gone.
 
+use super::apply::is_threaded;
 use super::awaited::{EVENTS, Emptying, Line, has_line};
-use super::target::is_threaded;
 use super::walk::{Step, is_gone, walk};
 use super::{Cgroup, FILE_BYTES};
 use crate::error::{Context, Error, Result};
@@ -178,7 +178,6 @@ fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Resu
 mod tests {
     use super::super::tests::{ended, name, own_hierarchy, sleeper};
     use super::*;
-    use crate::spec::Resources;
     use crate::sys::process::Ended;
 
     #[test]
@@ -187,7 +186,7 @@ mod tests {
             return;
         }
         let name = std::ffi::CString::new(name("one-by-one")).unwrap();
-        let group = Cgroup::create_for_machine(&name, &Resources::default()).unwrap();
+        let group = Cgroup::create_for_machine(&name, &[]).unwrap();
         for frozen in [false, true] {
             let sleepers: Vec<_> = (0..10).map(|_| sleeper(&group)).collect();
             group.freeze(frozen).unwrap();

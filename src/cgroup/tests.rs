@@ -2,8 +2,8 @@
 //! needs controllers that this machine's cgroup2 has not is tested in a VM (tests/all/runtime_vm.rs).
 
 use super::*;
-use crate::codec::json;
-use crate::spec::Resources;
+use crate::spec::{self, LimitKey, Resources, SpecMemory};
+use crate::sys::arena::Word;
 use crate::sys::clone::{self, CLONE_NEWNS, Side, fork};
 use crate::sys::process::{self, Ended, Whom};
 use crate::sys::{mount, signal};
@@ -27,9 +27,16 @@ pub fn name(test: &str) -> String {
     format!("ocinit-{test}-{}", std::process::id())
 }
 
-/// A checked document; it lives as long as the tests.
-fn json(text: &str) -> Value<'static> {
-    json::check(text.as_bytes().to_vec().leak()).unwrap()
+/// What a document like `linux.resources` says; it lives as long as the tests.
+pub fn resources(text: &str) -> Result<Resources<'static>> {
+    let strings = vec![0; 4 * text.len() + 64].leak();
+    let lists = vec![Word::uninit(); SpecMemory::LISTS].leak();
+    spec::read_limits(text.as_bytes().to_vec().leak(), &mut SpecMemory::new(strings, lists))
+}
+
+fn update(group: &Cgroup, text: &str) -> Result<()> {
+    let Resources { limits, device_rules } = resources(text)?;
+    group.update(limits, device_rules, false)
 }
 
 /// A group at this path beneath the mount, made for a config with this `linux`.
@@ -287,14 +294,12 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
         [content(&group, "hugetlb.2MB.max"), content(&group, "hugetlb.2MB.rsvd.max")],
         ["4194304\n"; 2]
     );
-    group
-        .update(&json(r#"{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}"#), false)
-        .unwrap();
+    update(&group, r#"{"hugepageLimits":[{"pageSize":"2MB","limit":2097152}]}"#).unwrap();
     assert_eq!(content(&group, "hugetlb.2MB.max"), "2097152\n");
-    let said = group.update(&json(r#"{"memory":{"limit":4096}}"#), false).unwrap_err().to_string();
+    let said = update(&group, r#"{"memory":{"limit":4096}}"#).unwrap_err().to_string();
     assert_eq!(said, "update: memory.limit: no controller memory in the control group");
     group.remove().unwrap();
-    let machine = Resources { pids: Some(5), ..Resources::default() };
+    let machine = [Limit::number(LimitKey::PROCESSES, 5)];
     let said =
         Cgroup::create_for_machine(&cstring(&id), &machine).map(|_| ()).unwrap_err().to_string();
     assert_eq!(said, "pids.limit: no controller pids in the control group");
@@ -316,10 +321,7 @@ fn without_cgroup2_there_are_no_groups_and_limits_are_refused() {
         error("none", r#"{"resources":{"memory":{"limit":4096}}}"#),
         "linux.resources.memory.limit: there is no cgroup2 at /sys/fs/cgroup, so there are no limits"
     );
-    let said = Cgroup::create_for_machine(c"none", &Resources::default())
-        .map(|_| ())
-        .unwrap_err()
-        .to_string();
+    let said = Cgroup::create_for_machine(c"none", &[]).map(|_| ()).unwrap_err().to_string();
     assert_eq!(said, "/sys/fs/cgroup is not cgroup2");
     assert!(!exists("none"));
 }

@@ -3,14 +3,12 @@
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
 use super::container::{self, Container};
-use crate::codec::json::Writer;
-use crate::engine::update::update;
-use crate::io::document;
+use crate::engine::update::{Document, Update, update};
 use crate::io::lossy::LossyC;
-use crate::io::output::InMemory;
 use crate::io::text::decimal;
 use crate::io::units;
-use crate::sys::fd::STDIN;
+use crate::spec::Limit;
+use crate::spec::limit::{Amount, LimitRow, rows};
 use crate::{Error, Result};
 
 pub(super) const COMMAND: Command = Command {
@@ -48,47 +46,25 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Container(run),
 };
 
-enum Kind {
-    Bytes,
-    Number,
-    List,
-}
-
-/// Options, and the members of `linux.resources` that they are, object by object.
-const MEMBERS: [(&str, &str, &str, Kind); 14] = [
-    ("memory", "memory", "limit", Kind::Bytes),
-    ("memory-swap", "memory", "swap", Kind::Bytes),
-    ("memory-reservation", "memory", "reservation", Kind::Bytes),
-    ("cpu-quota", "cpu", "quota", Kind::Number),
-    ("cpu-period", "cpu", "period", Kind::Number),
-    ("cpu-burst", "cpu", "burst", Kind::Number),
-    ("cpu-share", "cpu", "shares", Kind::Number),
-    ("cpu-idle", "cpu", "idle", Kind::Number),
-    ("cpu-rt-runtime", "cpu", "realtimeRuntime", Kind::Number),
-    ("cpu-rt-period", "cpu", "realtimePeriod", Kind::Number),
-    ("cpuset-cpus", "cpu", "cpus", Kind::List),
-    ("cpuset-mems", "cpu", "mems", Kind::List),
-    ("blkio-weight", "blockIO", "weight", Kind::Number),
-    ("pids-limit", "pids", "limit", Kind::Number),
-];
-
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let Container { root, id } = container::parse(arguments)?;
-    let root = root.open()?;
-    let memory = &mut crate::memory::claim().engine;
-    update(&root, id, &|buffer| read(arguments, buffer), memory).map(|()| 0)
+    let (Container { root, id }, wanted) = parse(arguments)?;
+    update(&root.open()?, id, &wanted, &mut crate::memory::claim().engine).map(|()| 0)
 }
 
-fn read<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
-    match arguments.value("resources") {
-        None => by_options(arguments, buffer),
-        Some(name) if name == c"-" => document::read_open(STDIN, c"standard input", buffer),
-        Some(path) => document::read_named(path, buffer),
+fn parse<'a>(arguments: &Arguments<'a>) -> Result<(Container<'a>, Update<'a>)> {
+    let container = container::parse(arguments)?;
+    let document = arguments.value("resources").map(|path| match path == c"-" {
+        true => Document::StandardInput,
+        false => Document::File(path),
+    });
+    let mut wanted = Update { document, limits: heapless::Vec::new() };
+    if wanted.document.is_none() {
+        parse_limits(arguments, &mut wanted)?;
     }
+    Ok((container, wanted))
 }
 
-/// Returns the document that says the same as these options.
-fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+fn parse_limits<'a>(arguments: &Arguments<'a>, wanted: &mut Update<'a>) -> Result<()> {
     for option in ["l3-cache-schema", "mem-bw-schema"] {
         if arguments.has(option) {
             return Err(Error::new(format_args!(
@@ -96,44 +72,30 @@ fn by_options<'b>(arguments: &Arguments<'_>, buffer: &'b mut [u8]) -> Result<&'b
             )));
         }
     }
-    let (mut sink, mut section) = (InMemory::new(buffer), "");
-    let mut json = Writer::with_indent(&mut sink, "");
-    json.object();
-    for (option, object, key, kind) in &MEMBERS {
-        let Some(given) = arguments.value(option).filter(|given| !given.is_empty()) else {
+    for (key, row) in rows().filter(|(_, row)| !row.option.is_empty()) {
+        let Some(given) = arguments.value(row.option).filter(|given| !given.is_empty()) else {
             continue;
         };
-        if *object != section {
-            if !section.is_empty() {
-                json.end();
-            }
-            section = object;
-            json.object_of(section);
-        }
-        match (kind, number(given.to_bytes(), kind)) {
-            (Kind::List, _) => json.string_of(key, given.to_bytes()),
-            (_, Some(number)) => json.key(key).signed(number),
-            (_, None) => {
-                return Err(Error::new(format_args!(
-                    "invalid value for {option}: {}",
-                    LossyC(given)
-                )));
-            }
-        }
+        let amount = match row.json {
+            b'\'' => Some(Amount::Text(given)),
+            _ => number(given.to_bytes(), row).map(Amount::Number),
+        };
+        let amount = amount.ok_or_else(|| {
+            Error::new(format_args!("invalid value for {}: {}", row.option, LossyC(given)))
+        })?;
+        row.check(amount)?;
+        // There is room for every row.
+        let _ = wanted.limits.push(Limit { key, amount });
     }
-    if !section.is_empty() {
-        json.end();
-    }
-    json.end();
-    sink.finish()
+    Ok(())
 }
 
-fn number(text: &[u8], kind: &Kind) -> Option<i64> {
+fn number(text: &[u8], row: &LimitRow) -> Option<i64> {
     let (sign, digits) = text.strip_prefix(b"-").map_or((1, text), |digits| (-1, digits));
-    let number = match kind {
-        Kind::Bytes if sign > 0 => units::size(digits),
+    let number = match row.is_size() {
+        true if sign > 0 => units::size(digits),
         // Of sizes none but -1.
-        Kind::Bytes if digits != b"1" => None,
+        true if digits != b"1" => None,
         _ => decimal(digits),
     };
     i64::try_from(number?).ok().map(|number| sign * number)

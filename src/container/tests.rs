@@ -5,7 +5,7 @@ pub(super) mod fixture;
 use super::*;
 use crate::cgroup::{self, Cgroup};
 use crate::io::strings::PackedStrings;
-use crate::spec::{Capabilities, Resources, User, capability, defaults};
+use crate::spec::{Capabilities, User, capability, defaults};
 use crate::sys::clone::*;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
 use crate::sys::fs;
@@ -249,7 +249,7 @@ fn a_group_is_made_joined_and_removed() {
     }
     let Some(root) = Fixture::new("cgroup") else { return };
     let name = CString::new(format!("ocinit-test-{}", std::process::id())).unwrap();
-    let cgroup = Cgroup::create_for_machine(&name, &Resources::default()).unwrap();
+    let cgroup = Cgroup::create_for_machine(&name, &[]).unwrap();
     let mut memory = Box::new(ContainerMemory::EMPTY);
     let mut spec = spec(b"PATH=/bin\0PROBE=process\0");
     let (end, write_end) = fd::pipe().unwrap();

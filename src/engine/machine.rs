@@ -8,7 +8,7 @@ use crate::image::Config;
 use crate::io::strings::StringBlock;
 use crate::limits::DEVICES_MAX;
 use crate::spec::settings::{Draft, Filter, Rlimits};
-use crate::spec::{Capabilities, Device, Mount, Resources, Spec, capability, defaults};
+use crate::spec::{Capabilities, Device, Limit, Mount, Spec, capability, defaults};
 use crate::sys::fd::FdRef;
 use crate::sys::vm::MappedVec;
 use crate::{Context, Error, Result};
@@ -70,7 +70,7 @@ pub fn run(
     if limit_shared_memory(default_mounts, shm, strings, &mut mounts)? {
         spec.mounts = &mounts;
     }
-    let group = cgroup(&spec.resources, notices)?;
+    let group = cgroup(spec.limits, notices)?;
     if draft.privileged {
         add_devices(strings, &mut devices)?;
         spec.devices = &devices;
@@ -83,7 +83,8 @@ pub fn run(
 }
 
 /// Applies what the user said of the process. It also counts if PID 1 itself becomes the process.
-fn apply<'l>(draft: &Draft<'_>, spec: &mut Spec<'l>, rlimits: &'l mut Rlimits) {
+fn apply<'l>(draft: &'l Draft<'_>, spec: &mut Spec<'l>, rlimits: &'l mut Rlimits) {
+    spec.limits = &draft.limits;
     spec.process.no_new_privileges = draft.no_new_privileges;
     spec.default_seccomp |= draft.filter == Some(Filter::Default);
     bundle::rlimits(&draft.rlimits, rlimits);
@@ -91,10 +92,10 @@ fn apply<'l>(draft: &Draft<'_>, spec: &mut Spec<'l>, rlimits: &'l mut Rlimits) {
 }
 
 /// Makes the container's cgroup. A kernel without cgroup2 is an error only if limits are asked for.
-fn cgroup(resources: &Resources, notices: Notices<'_>) -> Result<Option<MachineGroup>> {
-    match MachineGroup::create(resources) {
+fn cgroup(limits: &[Limit<'_>], notices: Notices<'_>) -> Result<Option<MachineGroup>> {
+    match MachineGroup::create(limits) {
         Ok(group) => Ok(Some(group)),
-        Err(error) if *resources == Resources::default() => {
+        Err(error) if limits.is_empty() => {
             notices(&Notice::NoCgroup(&error));
             Ok(None)
         }

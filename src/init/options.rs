@@ -283,8 +283,8 @@ impl core::fmt::Display for Short<'_> {
 pub(super) fn refuse_contradictions(options: &Options<'_>) -> Result<()> {
     let refuse = |what: &str| Err(Error::new(format_args!("{what}")));
     if options.exec {
-        let Draft { memory, cpus, pids, init, terminal, own_network, .. } = options.draft;
-        let limited = memory.is_some() || cpus.is_some() || pids.is_some();
+        let Draft { init, terminal, own_network, .. } = options.draft;
+        let limited = !options.draft.limits.is_empty();
         for (given, key) in [
             (init, "ocinit.init=on"),
             (terminal, "ocinit.tty=on"),

@@ -4,6 +4,7 @@ use super::options::{DiskSelector, Options, documented};
 use super::sources::OptionSources;
 use crate::io::units::Share;
 use crate::pages::{hold, hold_table, roff};
+use crate::spec::limit::Amount;
 use crate::spec::settings::Filter;
 
 fn options<'a>(line: &'a str, file: &'a str) -> Result<Options<'a>, String> {
@@ -22,9 +23,14 @@ fn every_key_goes_to_its_place() {
     let o = options(line, file).unwrap();
     assert_eq!(o.disk, DiskSelector::Label("\"my image\""));
     assert_eq!((o.wait, o.path, o.reference, o.draft.own_network), (3, "/a", Some("x:1"), true));
+    let limits = o.draft.limits.iter().map(|limit| limit.amount);
+    let limits: Vec<_> = limits.collect();
     assert_eq!(
-        (o.rootfs_size, o.draft.memory, o.draft.cpus, o.draft.pids),
-        (Share::Percent(50), Some(64 << 20), Some(500), Some(9))
+        (o.rootfs_size, limits),
+        (
+            Share::Percent(50),
+            [64 << 20, 128 << 20, 50_000, 100_000, 9].map(Amount::Number).to_vec()
+        )
     );
     assert_eq!(
         (o.draft.init, o.draft.hostname, o.draft.terminal, o.draft.user, o.draft.workdir),

@@ -5,7 +5,7 @@ use super::report::Report;
 use super::sysfs;
 use crate::cgroup::MachineGroup;
 use crate::io::text::decimal;
-use crate::spec::Resources;
+use crate::spec::{Limit, LimitKey, limit};
 use crate::sys::fd::FdRef;
 use crate::sys::{fs, signal, system};
 use core::ffi::CStr;
@@ -15,7 +15,7 @@ use core::fmt::Write;
 #[inline(never)]
 pub fn tell(
     group: Option<&MachineGroup>,
-    limits: &Resources,
+    limits: &[Limit<'_>],
     root: FdRef<'_>,
     status: u8,
     report: &mut Report,
@@ -29,17 +29,19 @@ pub fn tell(
             .max()
             .unwrap_or(0)
     };
+    let number = |key| limit::number_of(limits, key).and_then(|one| u64::try_from(one).ok());
+    let memory = number(LimitKey::MEMORY);
     let seen = Seen {
         killed: count(c"memory.events", "oom_kill"),
-        at_limit: count(c"memory.events", "oom") > 0 && limits.memory.is_some(),
+        at_limit: count(c"memory.events", "oom") > 0 && memory.is_some(),
         forks_refused: count(c"pids.events", "max"),
         machine_killed: in_machine("oom_kill"),
         is_full: fs::statfs(root).is_ok_and(|(_, _, blocks, free)| blocks > 0 && free == 0),
     };
-    let mebibytes = limits.memory.filter(|_| seen.at_limit);
+    let mebibytes = memory.filter(|_| seen.at_limit);
     let mebibytes = mebibytes.unwrap_or_else(|| system::total_memory().unwrap_or(0)) >> 20;
     let mut line: heapless::String<512> = heapless::String::new();
-    let _ = seen.write(status, mebibytes, limits.pids, &mut line);
+    let _ = seen.write(status, mebibytes, number(LimitKey::PROCESSES), &mut line);
     if !line.is_empty() {
         report.error(&crate::Error::new(format_args!("{line}")));
     }

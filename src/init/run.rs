@@ -94,7 +94,7 @@ impl Plan<'_> {
                 Supervisor::new(&running, starter, &like, streams, report.control.as_mut())?.run();
             report.end_of("run");
             let outcome = outcome?;
-            pressure::tell(group, &spec.resources, root, outcome.status, report);
+            pressure::tell(group, spec.limits, root, outcome.status, report);
             ended = Some(outcome);
             Ok(())
         })?;

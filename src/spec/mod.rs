@@ -7,7 +7,9 @@
 pub mod attributes;
 pub mod capability;
 pub mod defaults;
+mod device_rule;
 mod hook;
+pub mod limit;
 pub mod memory;
 pub mod options;
 mod read;
@@ -18,11 +20,16 @@ pub mod settings;
 pub mod syscalls;
 mod write;
 
+pub use device_rule::{DeviceKind, DeviceRule};
 pub use hook::{Hook, HookKind, Hooks};
+pub use limit::{Limit, LimitKey};
 pub use memory::SpecMemory;
+pub use read::{
+    Resources, read, read_annotations, read_limits, read_namespaces, read_new, read_process,
+    read_seccomp,
+};
 #[cfg(test)]
 pub use read::{leaked, leaked_linux};
-pub use read::{read, read_annotations, read_namespaces, read_new, read_process, read_seccomp};
 pub use rlimit::Rlimit;
 pub use write::{write, write_config};
 
@@ -72,11 +79,6 @@ pub struct Spec<'m> {
     pub masked_paths: PackedStrings<'m>,
     /// What nobody in the container shall write.
     pub readonly_paths: PackedStrings<'m>,
-    /// What it may use.
-    pub resources: Resources,
-    /// No device may be used but those that the specification gives every container: neither one
-    /// that the image brings, nor one that its root makes. Only written to a config.
-    pub denies_devices: bool,
     /// Which users of the host the container's are, in a user namespace of its own.
     pub uid_mappings: &'m [IdMapping],
     /// The same for groups.
@@ -97,6 +99,11 @@ pub struct Spec<'m> {
     pub mount_label: Option<&'m CStr>,
     /// Where its cgroup is wanted.
     pub cgroup_path: Option<&'m CStr>,
+    /// Limits of its cgroup, in the order of [`limit::LIMITS`].
+    pub limits: &'m [Limit<'m>],
+    /// Which devices it may use beside those that every container has. The last rule that matches
+    /// counts.
+    pub device_rules: &'m [DeviceRule],
     /// Programs that are run with it.
     pub hooks: Hooks<'m>,
     /// Which system calls it may make.
@@ -111,16 +118,12 @@ pub struct Spec<'m> {
     pub intel_rdt: Option<IntelRdt<'m>>,
     /// Network devices of the host that become its own.
     pub net_devices: &'m [NetDevice<'m>],
-    /// Every device may be used, and [`Spec::devices`] are made. Only written to a config.
-    pub all_devices: bool,
     /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child
     /// (docker's `--init`).
     pub init: bool,
     /// The checked text of the config.json that it was read from, for later commands. Empty if it
     /// was not read.
     pub source: &'m [u8],
-    /// `linux.resources`, checked.
-    pub document: Option<Value<'m>>,
 }
 
 impl Spec<'_> {
@@ -136,8 +139,6 @@ impl Spec<'_> {
         joined: &[],
         masked_paths: PackedStrings::new(b""),
         readonly_paths: PackedStrings::new(b""),
-        resources: Resources { memory: None, cpu_quota_us: None, pids: None },
-        denies_devices: false,
         uid_mappings: &[],
         gid_mappings: &[],
         annotations: PackedStrings::new(b""),
@@ -147,6 +148,8 @@ impl Spec<'_> {
         sysctls: PackedStrings::new(b""),
         mount_label: None,
         cgroup_path: None,
+        limits: &[],
+        device_rules: &[],
         hooks: Hooks::NONE,
         seccomp: None,
         clocks: [None; 2],
@@ -154,10 +157,8 @@ impl Spec<'_> {
         memory_policy: None,
         intel_rdt: None,
         net_devices: &[],
-        all_devices: false,
         init: false,
         source: b"",
-        document: None,
     };
 
     /// Returns whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the
@@ -182,6 +183,11 @@ impl Spec<'_> {
         let is_own = |device: &Device<'_>| !defaults::DEVICES.contains(device);
         let count = self.devices.iter().rposition(is_own).map_or(0, |last| last + 1);
         &self.devices[..count]
+    }
+
+    /// Returns whether every device may be used.
+    pub fn allows_all_devices(&self) -> bool {
+        self.device_rules == [DeviceRule::ALLOW_ALL]
     }
 
     /// Returns whether a filter of system calls is asked for.
@@ -400,17 +406,6 @@ pub struct Device<'m> {
     pub uid: u32,
     /// Its group in the container.
     pub gid: u32,
-}
-
-/// What a container may use; what is `None` has no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Resources {
-    /// Memory in bytes; as much swap again, as docker has it.
-    pub memory: Option<u64>,
-    /// Microseconds of CPU time in each period of [`CPU_PERIOD_US`], over all CPUs together.
-    pub cpu_quota_us: Option<u64>,
-    /// Processes and threads.
-    pub pids: Option<u64>,
 }
 
 /// The period that a CPU quota is counted in, in microseconds (the kernel's default, and docker's).

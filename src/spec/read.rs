@@ -1,6 +1,7 @@
 //! A `config.json`, or the `process` that exec is given, as a [`Spec`]. Nobody else reads one.
 
 mod hooks;
+mod limits;
 mod linux;
 mod lists;
 mod members;
@@ -10,7 +11,7 @@ mod seccomp;
 use super::memory::{Note, SpecMemory};
 use super::schema::{self, Member, members};
 use super::syscalls::Seccomp;
-use super::{Mount, NAMESPACES, Process, Root, Spec, options};
+use super::{DeviceRule, Limit, Mount, NAMESPACES, Process, Root, Spec, options};
 use crate::codec::json::{self, Text, Value};
 use crate::error::Result;
 use crate::io::strings::{PackedStrings, StringBlock};
@@ -93,6 +94,7 @@ pub fn read_new<'m>(
         }
     }
     let devices = lists::devices(linux, devices, memory)?;
+    let resources = self::resources(resources, memory)?;
     members!(ROOT of Some(root) => path, readonly);
     let root = Root {
         path: string(path, &mut memory.strings)?.ok_or_else(|| root.error_in("path", "empty"))?,
@@ -128,7 +130,8 @@ pub fn read_new<'m>(
         intel_rdt: linux::intel_rdt(intel_rdt, &mut memory.strings)?,
         net_devices: linux::net_devices(net_devices, has(CLONE_NEWNET), memory)?,
         source: top.as_json().as_bytes(),
-        document: *resources,
+        limits: resources.limits,
+        device_rules: resources.device_rules,
         ..Spec::NONE
     };
     // An error stands alone: these lines come when there is none.
@@ -148,6 +151,29 @@ pub fn read_process<'m>(
 ) -> Result<Process<'m>> {
     let value = json::check_with(document, memory.ends()?)?;
     process(&value, memory, &mut |_| ())
+}
+
+/// What a container may use.
+#[derive(Clone, Copy)]
+pub struct Resources<'m> {
+    /// See [`Spec::limits`].
+    pub limits: &'m [Limit<'m>],
+    /// See [`Spec::device_rules`].
+    pub device_rules: &'m [DeviceRule],
+}
+
+/// Reads a document like `linux.resources`: the file that `update --resources` is given.
+pub fn read_limits<'m>(document: &mut [u8], memory: &mut SpecMemory<'m>) -> Result<Resources<'m>> {
+    let value = json::check_with(document, memory.ends()?)?;
+    schema::check(&value, schema::RESOURCES)?;
+    resources(&Some(value), memory)
+}
+
+/// Reads what was checked.
+fn resources<'m>(given: &Member<'_>, memory: &mut SpecMemory<'m>) -> Result<Resources<'m>> {
+    let Some(given) = given else { return Ok(Resources { limits: &[], device_rules: &[] }) };
+    let limits = limits::limits(given, memory)?;
+    Ok(Resources { limits, device_rules: limits::device_rules(given, memory)? })
 }
 
 /// Reads a seccomp profile of the runtime-spec's form.

@@ -4,12 +4,15 @@
 //! A row writes to the [`Draft`]; the front doors find their rows here, and so do the help, README's
 //! tables and the pages of the manual.
 
-use super::Rlimit;
+use super::{CPU_PERIOD_US, Limit, LimitKey, Rlimit};
 use crate::io::text;
 use crate::io::units;
 
 /// Limits of a process, one of each kind.
 pub type Rlimits = heapless::Vec<Rlimit, { Rlimit::KINDS }>;
+
+/// Limits of the cgroup that settings may set: memory, swap, quota, period, processes.
+const LIMITS_MAX: usize = 5;
 
 /// Which system calls the process may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,12 +30,8 @@ pub enum Filter<'m> {
 pub struct Draft<'m> {
     /// A network namespace with nothing but loopback.
     pub own_network: bool,
-    /// memory.max, in bytes.
-    pub memory: Option<u64>,
-    /// cpu.max, in thousandths of a processor.
-    pub cpus: Option<u64>,
-    /// pids.max.
-    pub pids: Option<u64>,
+    /// Limits of the cgroup, in the order of [`limit::LIMITS`](super::limit::LIMITS).
+    pub limits: heapless::Vec<Limit<'static>, LIMITS_MAX>,
     /// A small init of ours is the parent of the process.
     pub init: bool,
     /// The host name.
@@ -59,9 +58,7 @@ impl Draft<'_> {
     /// Nothing was said.
     pub const EMPTY: Draft<'static> = Draft {
         own_network: false,
-        memory: None,
-        cpus: None,
-        pids: None,
+        limits: heapless::Vec::new(),
         init: false,
         hostname: None,
         terminal: false,
@@ -74,8 +71,19 @@ impl Draft<'_> {
         rlimits: Rlimits::new(),
     };
 
-    /// Adds a limit; of one kind the last counts.
-    fn limit(&mut self, limit: Rlimit) {
+    /// Sets a limit of the cgroup, in place of an earlier one.
+    fn limit(&mut self, key: LimitKey, number: u64) {
+        let limit = Limit::number(key, i64::try_from(number).unwrap_or(i64::MAX));
+        let place = self.limits.partition_point(|other| other.key < key);
+        match self.limits.get_mut(place).filter(|other| other.key == key) {
+            Some(other) => *other = limit,
+            // There is room for every row that has a key.
+            None => drop(self.limits.insert(place, limit)),
+        }
+    }
+
+    /// Adds a limit of the process; of one kind the last counts.
+    fn rlimit(&mut self, limit: Rlimit) {
         match self.rlimits.iter_mut().find(|other| other.resource == limit.resource) {
             Some(other) => *other = limit,
             // There is room for every kind.
@@ -192,23 +200,36 @@ pub const SETTINGS: [Setting; 14] = [
         "memory",
         "a size such as 512M",
         ("limit of the container's memory: bytes, `512M`, `1.5g`", ""),
-        put!(memory, value => Some(units::size(value).filter(|bytes| *bytes > 0)?)),
+        |draft, value| {
+            let bytes = units::size(value).filter(|bytes| *bytes > 0).ok_or("")?;
+            draft.limit(LimitKey::MEMORY, bytes);
+            // The same amount of swap, as with `docker run --memory`.
+            draft.limit(LimitKey::SWAP, bytes.saturating_mul(2));
+            Ok(())
+        },
     ),
     key(
         "cpus",
         "a decimal number from 0.01 to 1000",
         ("limit of the container's CPU time, in processors: `1.5`", ""),
         // Below 0.01 the kernel takes no quota.
-        put!(cpus, value => {
-            Some(units::thousandths(value).filter(|cpus| (10..=1_000_000).contains(cpus))?)
-        }),
+        |draft, value| {
+            let cpus = units::thousandths(value).filter(|cpus| (10..=1_000_000).contains(cpus));
+            draft.limit(LimitKey::QUOTA, cpus.ok_or("")? * CPU_PERIOD_US / units::ONE);
+            draft.limit(LimitKey::PERIOD, CPU_PERIOD_US);
+            Ok(())
+        },
     ),
     key(
         "pids",
         "a number from 1 to 4194304",
         ("limit of the container's processes and threads", ""),
         // Up to PID_MAX_LIMIT, the most that the kernel takes.
-        put!(pids, value => Some(text::decimal(value).filter(|n| (1..=4 << 20).contains(n))?)),
+        |draft, value| {
+            let pids = text::decimal(value).filter(|n| (1..=4 << 20).contains(n)).ok_or("")?;
+            draft.limit(LimitKey::PROCESSES, pids);
+            Ok(())
+        },
     ),
     key(
         "init",
@@ -270,7 +291,7 @@ pub const SETTINGS: [Setting; 14] = [
         ),
         |draft, value| {
             for one in value.split(|byte| *byte == b',') {
-                draft.limit(Rlimit::parse(one)?);
+                draft.rlimit(Rlimit::parse(one)?);
             }
             Ok(())
         },
@@ -360,6 +381,7 @@ fn hostname(value: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::limit::Amount;
 
     fn set<'m>(key: &str, value: &'m str) -> core::result::Result<Draft<'m>, Refusal> {
         let setting = rows().iter().find(|row| row.key == key).expect("a key");
@@ -385,13 +407,17 @@ mod tests {
         for (text, expected) in
             [("1", Some(1000)), ("0.010", Some(10)), ("0.009", None), ("0", None)]
         {
-            assert_eq!(set("cpus", text).ok().map(|draft| draft.cpus.unwrap()), expected, "{text}");
+            let quota = set("cpus", text).ok().map(|draft| draft.limits[0].amount);
+            let amount = |thousandths: i64| Amount::Number(thousandths * 100);
+            assert_eq!(quota, expected.map(amount), "{text}");
         }
     }
 
     #[test]
     fn sizes_are_not_0() {
-        assert_eq!(set("memory", "1.5G").unwrap().memory, Some(3 << 29));
+        let limits = set("memory", "1.5G").unwrap().limits;
+        let both = [(LimitKey::MEMORY, 3 << 29), (LimitKey::SWAP, 3 << 30)];
+        assert_eq!(limits[..], both.map(|(key, bytes)| Limit::number(key, bytes)));
         assert!(set("memory", "0").is_err() && set("memory", "1x").is_err());
     }
 

@@ -1,6 +1,7 @@
 //! A [`Spec`] as the runtime-spec's `config.json`, its keys in the order of the specification's own
 //! Go structs.
 
+mod limits;
 mod linux;
 
 use super::rlimit::RLIMITS;
@@ -67,22 +68,11 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
         }
         json.end();
     }
-    if let Some(resources) = &spec.document {
-        json.key("resources").value(resources);
-    } else if spec.denies_devices || spec.all_devices {
-        json.object_of("resources");
-        json.array_of("devices");
-        json.object();
-        json.key("allow").boolean(spec.all_devices);
-        json.string_of("access", b"rwm");
-        json.end();
-        json.end();
-        json.end();
-    }
+    limits::resources(spec, json);
     if let Some(path) = spec.cgroup_path {
         json.string_of("cgroupsPath", path.to_bytes());
     }
-    let devices = if spec.all_devices { spec.devices } else { spec.own_devices() };
+    let devices = if spec.allows_all_devices() { spec.devices } else { spec.own_devices() };
     if !devices.is_empty() {
         json.array_of("devices");
         devices.iter().for_each(|one| device(one, json));

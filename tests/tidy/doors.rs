@@ -3,7 +3,7 @@
 use super::{Source, expect_none, room_of, source, sources};
 
 /// Files that read the words themselves, or pick the command.
-const READERS: [&str; 4] = ["cli/arguments.rs", "cli/command.rs", "cli/mod.rs", "cli/update.rs"];
+const READERS: [&str; 3] = ["cli/arguments.rs", "cli/command.rs", "cli/mod.rs"];
 
 /// What `cli` may use of `sys` beside an errno: what prints, and names without a system call.
 const SYS_IN_CLI: &[(&str, &str)] = &[
@@ -18,7 +18,6 @@ const SYS_IN_CLI: &[(&str, &str)] = &[
     ("cli/progress.rs", "crate::sys::fd::STDERR"),
     ("cli/progress.rs", "crate::sys::signal::{self, SignalSet}"),
     ("cli/progress.rs", "crate::sys::{Errno, fs, process, time, tty}"),
-    ("cli/update.rs", "crate::sys::fd::STDIN"),
 ];
 
 fn is_door(source: &Source) -> bool {

@@ -62,7 +62,7 @@ pub const EDGES: &[(&str, &[&str])] = &[
     ("bundle", &["image", "rootfs", "spec", "codec", "io", "sys"]),
     ("export", &["image", "rootfs", "codec", "io", "sys"]),
     ("container", &["cgroup", "spec", "codec", "watch", "io", "sys"]),
-    ("cgroup", &["spec", "codec", "watch", "io", "sys"]),
+    ("cgroup", &["spec", "watch", "io", "sys"]),
     ("image", &["codec", "io", "sys"]),
     ("rootfs", &["codec", "io", "sys"]),
     ("spec", &["codec", "io", "sys"]),

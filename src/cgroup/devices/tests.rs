@@ -1,16 +1,18 @@
 use super::*;
 use crate::cgroup::Cgroup;
-use crate::cgroup::tests::own_hierarchy;
-use crate::spec::Resources;
+use crate::cgroup::tests::{own_hierarchy, resources};
 use crate::sys::clone::{Side, fork};
 use crate::sys::fd::CWD;
 use crate::sys::process::{self, Whom};
 use crate::sys::{Errno, fs};
 
-fn rules(text: &str) -> Value<'static> {
-    let document = format!(r#"{{"devices":[{text}]}}"#);
-    crate::codec::json::check(document.into_bytes().leak()).unwrap()
+fn rules(text: &str) -> &'static [DeviceRule] {
+    resources(&format!(r#"{{"devices":[{text}]}}"#)).unwrap().device_rules
 }
+
+const BLOCK: u32 = DeviceKind::Block as u32;
+const CHARACTER: u32 = DeviceKind::Character as u32;
+const MKNOD: u32 = DeviceRule::MKNOD as u32;
 
 /// What the program answers, by an interpreter of the few instructions there are.
 fn answer(program: &Program, kind: u32, wanted: u32, major: u32, minor: u32) -> u64 {
@@ -110,7 +112,7 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
         ),
     ];
     for (text, asked) in cases {
-        let program = Program::compile(Some(&rules(text))).unwrap();
+        let program = Program::compile(rules(text)).unwrap();
         for &(kind, access, major, minor, wanted) in *asked {
             assert_eq!(
                 answer(&program, kind, access, major, minor),
@@ -119,8 +121,8 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
             );
         }
     }
-    let everything = Program::compile(Some(&rules(r#"{"allow":true,"access":"rwm"}"#))).unwrap();
-    assert!(!everything.refuses && Program::compile(None).unwrap().refuses);
+    let everything = Program::compile(rules(r#"{"allow":true,"access":"rwm"}"#)).unwrap();
+    assert!(!everything.refuses && Program::compile(&[]).unwrap().refuses);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn the_kernel_asks_the_program() {
         return;
     }
     let name = std::ffi::CString::new(format!("ocinit-devices-{}", std::process::id())).unwrap();
-    let group = Cgroup::create_for_machine(&name, &Resources::default()).unwrap();
+    let group = Cgroup::create_for_machine(&name, &[]).unwrap();
     // Opens /dev/null, /dev/kmsg and /dev/null again, in the group: which of them it could.
     let opened = || match fork(0, Some(group.directory())).unwrap() {
         Side::Parent(_, pidfd) => {
@@ -146,20 +148,20 @@ fn the_kernel_asks_the_program() {
         }
     };
     assert_eq!(opened(), 3);
-    restrict(Some(&rules(r#"{"allow":false,"access":"rwm"}"#)), group.directory()).unwrap();
+    restrict(rules(r#"{"allow":false,"access":"rwm"}"#), group.directory()).unwrap();
     assert_eq!(opened(), 1);
     // The next container's rules replace them: nothing of the former ones is left.
     let kmsg = r#"{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}"#;
-    restrict(Some(&rules(kmsg)), group.directory()).unwrap();
+    restrict(rules(kmsg), group.directory()).unwrap();
     assert_eq!(opened(), 3);
-    restrict(None, group.directory()).unwrap();
+    restrict(&[], group.directory()).unwrap();
     assert_eq!(opened(), 1);
-    restrict(Some(&rules(r#"{"allow":true,"access":"rwm"}"#)), group.directory()).unwrap();
+    restrict(rules(r#"{"allow":true,"access":"rwm"}"#), group.directory()).unwrap();
     assert_eq!(opened(), 3);
     // As many rules as are taken, and one more.
     let many = |count: usize| {
         let one = r#"{"allow":false,"type":"c","major":10,"minor":1,"access":"rwm"}"#;
-        restrict(Some(&rules(&vec![one; count].join(","))), group.directory())
+        restrict(rules(&vec![one; count].join(",")), group.directory())
     };
     many(DEVICE_RULES_MAX).unwrap();
     assert_eq!(opened(), 1);

@@ -17,8 +17,9 @@ impl Plan<'_> {
         let _ = self.start(out);
         if let Some(place) = place {
             let _ = writeln!(out, "cgroup {}", LossyC(place.path()));
-            place.lines(self.spec, &mut |file, value| {
-                let _ = writeln!(out, "limit {} = {value}", Lossy(file));
+            place.lines(self.spec, &mut |line| {
+                let _ = writeln!(out, "limit {} = {}", LossyC(line.file), line.value);
+                Ok(())
             })?;
         }
         let _ = self.end(out);

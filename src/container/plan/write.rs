@@ -70,13 +70,14 @@ impl Plan<'_> {
             json.object_of("cgroup");
             json.string_of("path", place.path().to_bytes());
             json.array_of("lines");
-            place.lines(spec, &mut |file, value| {
+            place.lines(spec, &mut |line| {
                 json.object();
-                json.string_of("file", file);
+                json.string_of("file", line.file.to_bytes());
                 let mut text = Short::new();
-                let _ = write!(text, "{value}");
+                let _ = write!(text, "{}", line.value);
                 json.string_of("value", text.as_bytes());
                 json.end();
+                Ok(())
             })?;
             json.end();
             json.end();

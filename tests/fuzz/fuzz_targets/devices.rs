@@ -3,8 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ocinit::codec::json;
 use ocinit::cgroup::device_program;
+use ocinit::spec::{SpecMemory, read_limits};
+use ocinit::sys::arena::Word;
 
 /// runc's devices of every container: type, major, minor, access.
 const DEFAULTS: [(&str, i64, i64, u64); 10] = [
@@ -60,11 +61,13 @@ fn allowed(rules: &[serde_json::Value], kind: &str, major: i64, minor: i64) -> u
         let fits = ["", "a", kind].contains(&of)
             && [-1, major].contains(&number("major"))
             && [-1, minor].contains(&number("minor"));
+        let allow = rule["allow"].as_bool().unwrap_or(false);
         let access = rule["access"].as_str().unwrap_or("");
+        let access = if access.contains('a') && !allow { "rwm" } else { access };
         let access =
             [('m', 1), ('r', 2), ('w', 4)].iter().filter(|(letter, _)| access.contains(*letter));
         if fits {
-            apply(rule["allow"].as_bool().unwrap_or(false), access.map(|(_, bit)| bit).sum());
+            apply(allow, access.map(|(_, bit)| bit).sum());
         }
     }
     for (of, of_major, of_minor, access) in DEFAULTS {
@@ -77,8 +80,11 @@ fn allowed(rules: &[serde_json::Value], kind: &str, major: i64, minor: i64) -> u
 
 fuzz_target!(|data: &[u8]| {
     let mut document = data.to_vec();
-    let Ok(resources) = json::check(&mut document) else { return };
-    let code = match device_program(&resources) {
+    let mut text = vec![0; 4 * data.len() + 4096];
+    let mut lists = vec![Word::uninit(); SpecMemory::LISTS];
+    let mut memory = SpecMemory::new(&mut text, &mut lists);
+    let resources = read_limits(&mut document, &mut memory);
+    let code = match resources.and_then(|resources| device_program(resources.device_rules)) {
         Ok(code) => code,
         Err(error) => return assert!(!error.to_string().contains('\n')),
     };

@@ -94,6 +94,8 @@ fuzz_target!(|data: &[u8]| {
             let mut room = SpecMemory::new(&mut memory, &mut lists);
             let second = read(&mut again, &mut room).expect("what is written is read");
             assert_eq!(written(&second), text);
+            assert_eq!(second.limits, spec.limits);
+            assert_eq!(second.device_rules, spec.device_rules);
             let joined: i32 = spec.joined.iter().fold(0, |bits, one| bits | one.kind);
             assert_eq!(joined & spec.namespaces, 0);
         }

@@ -1,0 +1,56 @@
+//! Which devices a container may use: a rule of `linux.resources.devices`.
+
+/// A kind of device, as the kernel's `BPF_DEVCG_DEV_*` number it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum DeviceKind {
+    /// Either kind.
+    Any = 0,
+    /// A block device.
+    Block = 1,
+    /// A character device.
+    Character = 2,
+}
+
+/// One rule. Of all rules that match a device, the last one counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceRule {
+    /// It allows; if not, it denies.
+    pub allow: bool,
+    /// Of which kind.
+    pub kind: DeviceKind,
+    /// Which major number; -1 for all.
+    pub major: i32,
+    /// Which minor number; -1 for all.
+    pub minor: i32,
+    /// What is done with it: [`MKNOD`](DeviceRule::MKNOD) and the like.
+    pub access: u8,
+}
+
+impl DeviceRule {
+    /// Make a node (`BPF_DEVCG_ACC_MKNOD`).
+    pub const MKNOD: u8 = 1;
+    /// Read.
+    pub const READ: u8 = 2;
+    /// Write.
+    pub const WRITE: u8 = 4;
+    /// All of it.
+    pub const ALL: u8 = 7;
+    /// Every number.
+    pub const ANY: i32 = -1;
+
+    /// Letters of accesses, and their bits.
+    pub const LETTERS: [(u8, u8); 3] =
+        [(b'r', DeviceRule::READ), (b'w', DeviceRule::WRITE), (b'm', DeviceRule::MKNOD)];
+
+    /// No device may be used but those that every container has: neither one that the image
+    /// brings, nor one that its root makes.
+    pub const DENY_ALL: DeviceRule = DeviceRule::of_all(false);
+    /// Every device may be used.
+    pub const ALLOW_ALL: DeviceRule = DeviceRule::of_all(true);
+
+    const fn of_all(allow: bool) -> DeviceRule {
+        let any = DeviceRule::ANY;
+        DeviceRule { allow, kind: DeviceKind::Any, major: any, minor: any, access: DeviceRule::ALL }
+    }
+}
