@@ -12,8 +12,8 @@ use core::ffi::CStr;
 
 pub(super) const EVENTS: &CStr = c"cgroup.events";
 
-/// How long to wait until a cgroup's removal is tried again, in milliseconds: the last process
-/// leaves a moment before, and the kernel does not tell that.
+/// Milliseconds until a cgroup's removal is tried again. The last process leaves a moment before,
+/// and the kernel does not report that.
 const RETRY_MS: u64 = 2;
 
 /// A line that cgroup.events does not have yet. The cgroup has 10 seconds to get it.
@@ -31,7 +31,7 @@ impl Line {
             Err(Errno::ENOENT | Errno::ENODEV) => return Ok(None),
             file => file.doing("open cgroup.events")?,
         };
-        // The loop tells each change after a read: none in between is missed.
+        // The loop reports each change after a read, so none in between is missed.
         if has_line(&file, line).doing("read cgroup.events")? {
             return Ok(None);
         }
@@ -40,8 +40,7 @@ impl Line {
         Ok(Some(Line { file, line, row, due }))
     }
 
-    /// Does what an event asks for. Returns how it went, once that is known: EBUSY after too long a
-    /// time.
+    /// Handles an event. Returns the result once it is known: EBUSY after the time limit.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Option<sys::Result<()>> {
         let done = match *happened {
             Happened::Ready(token, _) if token == self.row => {
@@ -58,7 +57,7 @@ impl Line {
         Some(done)
     }
 
-    /// Waits for it, and for nothing else.
+    /// Runs the loop until it has ended.
     pub fn finish(mut self, events: &mut Loop) -> Result<sys::Result<()>> {
         loop {
             if let Some(done) = self.step(&events.next_event()?, events) {
@@ -68,17 +67,17 @@ impl Line {
     }
 }
 
-/// A cgroup whose processes were killed: it becomes empty, and is removed with all cgroups in it.
+/// A cgroup whose processes were killed: it becomes empty, and is removed with all cgroups beneath.
 pub struct Emptying<'g> {
     group: &'g Cgroup,
     line: Option<Line>,
-    /// When its removal is tried again.
+    /// The time of the next attempt to remove it.
     retry: Option<Token>,
     last_progress_us: u64,
 }
 
 impl<'g> Emptying<'g> {
-    /// Kills what is in it. Returns None if it is gone.
+    /// Kills its processes. Returns None if it is gone.
     pub fn begin(group: &'g Cgroup, events: &mut Loop) -> Result<Option<Emptying<'g>>> {
         group.kill_all().on("remove cgroup", group.path())?;
         let line = Line::begin(group.directory(), b"populated 0", events).map_err(|error| {
@@ -92,7 +91,7 @@ impl<'g> Emptying<'g> {
         Ok(Some(emptying))
     }
 
-    /// Does what an event asks for. Returns how it went, once that is known.
+    /// Handles an event. Returns the result once it is known.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Option<Result<()>> {
         if let Some(line) = &mut self.line {
             let done = line.step(happened, events)?;
@@ -111,7 +110,7 @@ impl<'g> Emptying<'g> {
         }
     }
 
-    /// Waits until it is gone, and for nothing else.
+    /// Runs the loop until it is gone.
     pub fn finish(mut self, events: &mut Loop) -> Result<()> {
         loop {
             if let Some(done) = self.step(&events.next_event()?, events) {
@@ -120,12 +119,12 @@ impl<'g> Emptying<'g> {
         }
     }
 
-    /// Removes the cgroups in it that are empty, and then itself. Returns whether it is gone.
+    /// Removes the empty cgroups beneath, and then itself. Returns whether it is gone.
     fn sweep(&mut self, events: &mut Loop) -> Result<bool> {
         let group = self.group;
         let mut progress = false;
         let swept = walk(group.directory(), u64::MAX, &mut |step| match step {
-            // Most cgroups have no cgroups in them and need no visit.
+            // Most cgroups have none beneath, and need no visit.
             Step::Found(parent, name) | Step::Left(parent, name) => {
                 let gone = is_removed(parent, name)?;
                 progress |= gone;
@@ -153,8 +152,7 @@ impl Cgroup {
     }
 }
 
-/// Removes a cgroup. Returns false if it has processes or cgroups in it; true if it is gone
-/// already.
+/// Removes a cgroup, or accepts that it is gone. Returns false if it has processes or cgroups.
 fn is_removed(parent: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
     match fs::rmdir(parent, name) {
         Ok(()) => Ok(true),
@@ -164,7 +162,7 @@ fn is_removed(parent: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
     }
 }
 
-/// Returns whether cgroup.events has this line; that of a cgroup that is gone has it, too.
+/// Returns whether cgroup.events has this line. A removed cgroup counts as having it.
 pub(super) fn has_line(events: &Fd, line: &[u8]) -> sys::Result<bool> {
     let mut content = [0; FILE_BYTES];
     match fs::read_at(events.by_ref(), &mut content, 0) {

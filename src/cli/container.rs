@@ -1,4 +1,4 @@
-//! The words of a command on one container.
+//! The arguments of a command on one container.
 
 use super::arguments::Arguments;
 use crate::Result;
@@ -16,7 +16,7 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Container<'a>> {
     Ok(Container { root: parse_root(arguments), id: Id::check(arguments.word(0))? })
 }
 
-/// Returns where the state of containers is kept.
+/// Returns the state root.
 pub(super) fn parse_root<'a>(arguments: &Arguments<'a>) -> StateRoot<'a> {
     StateRoot { given: arguments.value("root") }
 }

@@ -28,7 +28,7 @@ pub(super) const COMMAND: Command = Command {
 
 struct Events<'a> {
     container: Container<'a>,
-    /// None: once.
+    /// Microseconds between two reports. None means once.
     interval_us: Option<u64>,
 }
 

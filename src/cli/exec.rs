@@ -43,10 +43,10 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Container(run),
 };
 
-/// What is typed: what [`Exec`] borrows.
+/// The typed values that [`Exec`] borrows.
 struct Typed<'a> {
     container: Container<'a>,
-    /// The process; the container's own, with the changes below, if it is None.
+    /// The file of the process. If None: the container's own, with the changes below.
     process: Option<&'a CStr>,
     args: TypedWords<'a>,
     env: Values<'a>,
@@ -131,7 +131,7 @@ fn run(arguments: &Arguments<'_>) -> Result<i32> {
     exec(wanted, &mut crate::memory::claim().engine, &warn).map(i32::from)
 }
 
-/// Returns an error for what is not NAME=VALUE, in runc's words.
+/// Returns an error unless it is NAME=VALUE, in runc's words.
 fn check_variable(variable: &CStr) -> Result<()> {
     let why = match variable.to_bytes() {
         [b'=', ..] => "name cannot be empty",

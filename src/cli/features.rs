@@ -1,4 +1,4 @@
-//! `ocinit features`: what this runtime knows of the specification.
+//! `ocinit features`: the features of this runtime.
 
 use super::command::{Command, Run};
 use super::print::to_stdout;

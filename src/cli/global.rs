@@ -1,4 +1,4 @@
-//! Options that every command has: where messages go, which of them, and who makes cgroups.
+//! Options of every command: target and level of messages, and the maker of cgroups.
 
 use super::MAKING;
 use super::arguments::{Arguments, choice};
@@ -8,14 +8,14 @@ use crate::log::{self, Format, Level};
 use crate::{Error, Result};
 use core::ffi::CStr;
 
-/// What becomes of messages.
+/// The target, level and format of messages.
 pub(super) struct Messages<'a> {
     log: Option<&'a CStr>,
     format: &'a CStr,
     level: Option<Level>,
 }
 
-/// Returns what becomes of messages.
+/// Returns the options of messages.
 pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Messages<'a> {
     Messages {
         log: arguments.value("log"),
@@ -28,7 +28,7 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Messages<'a> {
 }
 
 impl Messages<'_> {
-    /// Sends messages there from now on. The log comes first: it gets the errors of all the rest.
+    /// Applies them to all further messages. The log comes first, because it gets all later errors.
     pub fn set_up(&self) -> Result<()> {
         self.log.map_or(Ok(()), open_log)?;
         match self.format.to_bytes() {

@@ -20,7 +20,7 @@ pub(super) const HELP: Command = Command {
     run: Run::Program(run),
 };
 
-/// Returns the word for a command, if there is one.
+/// Returns the word after `help`, if there is one.
 fn parse<'a>(arguments: &Arguments<'a>) -> Option<&'a CStr> {
     arguments.words().next()
 }

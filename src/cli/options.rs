@@ -45,7 +45,7 @@ pub const PLATFORM: Flag = Flag::value(
 );
 /// The option that gives the tag apart from the image.
 pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
-/// Options of `create` and `run`: what they make, then `more`, then how.
+/// Returns the options of `create` and `run`: the source, then `more`, then the others.
 pub const fn of_making<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) -> [Flag; ALL] {
     assert!(ALL == WHAT.len() + MORE + HOW.len());
     let mut all = [BUNDLE; ALL];
@@ -64,7 +64,7 @@ const WHAT: [Flag; 9] =
     [BUNDLE, IMAGE, PLATFORM, REF, MAX_SIZE, TTY, PRIVILEGED, SECURITY_OPT, ULIMIT];
 const HOW: [Flag; 8] =
     [CONSOLE, PID_FILE, PIDFD, PRESERVED, NO_PIVOT, NO_KEYRING, DRY_RUN, PLAN_FORMAT];
-/// How many options `create` and `run` share.
+/// Number of options that `create` and `run` share.
 pub const SHARED: usize = WHAT.len() + HOW.len();
 pub const TTY: Flag = flag("tty");
 pub const PRIVILEGED: Flag = flag("privileged");
@@ -82,12 +82,12 @@ pub const ROOTLESS: Flag = Flag::switch(
     "without root: in a user namespace; owners that it has not are recorded, devices are empty files",
 );
 
-/// Returns true for --rootless. Among the options of all commands it has a value.
+/// Returns true for --rootless without a value: the global option has one.
 pub fn parse_rootless(arguments: &Arguments<'_>) -> bool {
     arguments.has("rootless") && arguments.value("rootless") != Some(c"false")
 }
 
-/// Returns who hears of the process.
+/// Returns the receivers of the process's pid.
 pub fn parse_listeners<'a>(arguments: &Arguments<'a>) -> Listeners<'a> {
     Listeners {
         console: arguments.value("console-socket"),
@@ -105,21 +105,21 @@ pub fn parse_preserved(arguments: &Arguments<'_>) -> Result<u32> {
         .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", LossyC(text))))
 }
 
-/// Returns whether the caller stays with the process.
+/// Returns whether the caller attends the process.
 pub fn parse_attach(arguments: &Arguments<'_>) -> Attach {
     if arguments.has("detach") { Attach::No } else { Attach::Yes }
 }
 
-/// Whom something is shown to.
+/// The form of output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A person: as a table, or as text.
+    /// For the user: a table, or text.
     Person,
-    /// A program: as JSON.
+    /// For a program: JSON.
     Program,
 }
 
-/// Returns the value of --format. `person` is the word for a person, and the default.
+/// Returns the value of --format. `person` is the word for the user's form, and the default.
 pub fn parse_format(arguments: &Arguments<'_>, person: &str) -> Result<Format> {
     let Some(format) = arguments.value("format") else { return Ok(Format::Person) };
     match format.to_bytes() {

@@ -18,7 +18,7 @@ pub fn print(text: fmt::Arguments<'_>) -> Result<()> {
     output.1.doing("write standard output")
 }
 
-/// Calls `write` with standard output behind a buffer, and writes what is left in the buffer.
+/// Calls `write` with a buffered standard output, and flushes the buffer.
 pub fn to_stdout(write: impl FnOnce(&mut Output<'_>) -> Result<()>) -> Result<()> {
     let mut output = Output::new(STDOUT);
     write(&mut output)?;

@@ -28,7 +28,7 @@ pub(super) const COMMAND: Command = Command {
 struct Ps<'a> {
     container: Container<'a>,
     format: Format,
-    /// For ps(1), behind its name.
+    /// ps(1)'s arguments.
     words: TypedWords<'a>,
 }
 

@@ -55,8 +55,8 @@ impl Program {
     }
 }
 
-/// Runs everything up to the exec. Returns only an error, which the parent has received; a process
-/// that has a parent does its last work here.
+/// Carries out all steps up to execve(2). Returns only an error, which the parent has received. A
+/// process with a parent does its last work here.
 pub fn run(plan: &Plan<'_>, last: Option<LastWork>) -> Error {
     let mut program = Program::default();
     let done = begin(plan)
@@ -134,9 +134,9 @@ pub fn set_up(plan: &Plan<'_>, program: &mut Program, last: Option<LastWork>) ->
     // This comes before the filter, which may be older than the system call.
     fd::set_cloexec_from(3 + launch.preserved).doing("close all descriptors at exec")?;
     if let (Some(channel), Some(last)) = (&plan.channel, last) {
-        // Close-on-exec is too late: the path that is executed may lead through /proc/self/fd to the
-        // host (CVE-2024-21626), and who waits at the gate would hold the lock of a command that was
-        // killed.
+        // Close-on-exec would be too late: the executed path may lead through /proc/self/fd to the
+        // host (CVE-2024-21626). A process at its start socket would also hold the lock of a killed
+        // command.
         let [one, two, three] = launch.gate.as_ref().map_or([None; 3], StartSocket::descriptors);
         let kept = [Some(channel.descriptor()), one, two, three];
         last.close_others(3 + launch.preserved, &kept).doing("close descriptors")?;

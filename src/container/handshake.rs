@@ -86,7 +86,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Returns whether the process of PID 1's own container may say it: it has no hooks, no
+    /// Returns whether the process of PID 1's own container may send it. That has no hooks, no
     /// intermediate process, no listener, and no users or sources of its own.
     pub fn is_of_machine(&self) -> bool {
         matches!(self, Message::Terminal(_) | Message::Ready | Message::Failed(_) | Message::End)

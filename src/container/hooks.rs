@@ -1,9 +1,9 @@
-//! Programs that the config wants run at the stations of a container's life (runtime-spec,
-//! "POSIX-platform Hooks").
+//! Runs the config's programs for the stages of a container's life (runtime-spec, "POSIX-platform
+//! Hooks").
 //!
-//! Each gets the container's state on standard input, from a memfd: so a hook that never reads
-//! cannot block us. Its output goes to another memfd, of which an error shows the end. So a hook
-//! that leaves a process behind, with all of its fds, cannot block us either.
+//! Each gets the container's state on stdin from a memfd, so a hook that never reads cannot block
+//! us. Its output goes to another memfd, and an error shows the end of it. So a process that it
+//! leaves behind, with all its fds, cannot block us either.
 
 mod inside;
 mod process;
@@ -51,8 +51,8 @@ impl HookContext<'_> {
     }
 }
 
-/// Runs the hooks of one kind, in order, up to the first that fails; with `all` each of them, and
-/// all failures are told. For a caller that waits for nothing else.
+/// Runs the hooks of one kind in order, up to the first failure; with `all` every hook, and returns
+/// all failures. For a caller that does nothing else meanwhile.
 pub fn run(context: &HookContext<'_>, kind: HookKind, all: bool) -> Result<()> {
     if context.spec.hooks.of(kind).is_empty() {
         return Ok(());
@@ -64,7 +64,7 @@ pub fn run(context: &HookContext<'_>, kind: HookKind, all: bool) -> Result<()> {
     }
 }
 
-/// Adds which hook it was.
+/// Adds the hook's kind and number.
 fn of_hook(kind: HookKind, n: usize, error: Error) -> Error {
     error.within(format_args!("error running {} hook #{n}", kind.name()))
 }

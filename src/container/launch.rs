@@ -69,8 +69,8 @@ pub fn begin<'a>(
 /// Attempts to find another cgroup: the container may move its processes before the clone.
 const CGROUP_TRIES: usize = 4;
 
-/// Makes the process, in its cgroup or in another one. Returns as well why it is in the caller's,
-/// if it is.
+/// Makes the process, in its cgroup or in another one. Also returns the errno if it is in the
+/// caller's.
 fn clone(launch: &Launch<'_>, namespaces: i32) -> Result<(clone::Side, Option<Errno>)> {
     let mut side = clone::fork(namespaces, launch.cgroup);
     let mut of_caller = None;

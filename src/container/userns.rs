@@ -250,8 +250,8 @@ struct StartSocket {
     go: Option<Fd>,
 }
 
-/// Makes a process that becomes newuidmap or newgidmap for `pid`, once the gate opens if there is
-/// one. Returns its pid and pidfd; None if the user has no ranges, or there is no such program.
+/// Makes a process that becomes newuidmap or newgidmap for `pid`, once the pipe allows it if there
+/// is one. Returns its pid and pidfd; None if the user has no ranges, or the program is missing.
 fn start_helper(
     map: &Map,
     mappings: &[IdMapping],

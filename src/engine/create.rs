@@ -60,7 +60,7 @@ pub enum Source<'a> {
     Image(FromImage<'a>),
 }
 
-/// Makes a container that waits for its start. If it fails, nothing of it is left.
+/// Makes a container that waits for its start. A failure leaves nothing behind.
 pub fn create(
     wanted: &Create<'_>,
     source: Source<'_>,
@@ -74,20 +74,20 @@ pub fn create(
     make(wanted, &how, source, watch, memory, notices).map(drop)
 }
 
-/// How a container is made.
+/// The options of a new container.
 #[derive(Clone, Copy)]
 pub(super) struct How<'a> {
     /// The state root.
     pub root: &'a Root,
     /// When it starts.
     pub start: Start,
-    /// Whether the caller stays with it.
+    /// The caller attends it in the foreground.
     pub attach: Attach,
     /// Forwards READY=1 to the service manager.
     pub relay: Option<&'a Relay>,
 }
 
-/// Makes a container. Returns its process. If it fails, nothing of it is left, nor a root that was
+/// Makes a container. Returns its process. A failure leaves nothing behind, nor a root that was
 /// made for it.
 pub(super) fn make(
     wanted: &Create<'_>,
@@ -148,7 +148,7 @@ fn of_image(
             // Unpacking has unblocked them.
             hold_signals()?;
         }
-        // Every rootless runtime lacks it: it is for those who look.
+        // At level debug only, because every rootless runtime lacks these.
         rootless::report(&applied, &|notice| crate::debug!("{notice}"));
         make_here(Making { reserved: Some(&directory), made, ..making }, memory)
     });

@@ -1,4 +1,4 @@
-//! A config.json to begin with.
+//! Writes an example config.json.
 
 use crate::bundle::{self, Mounts, Rootless};
 use crate::codec::json::Writer;
@@ -13,12 +13,12 @@ use core::ffi::CStr;
 
 const CONFIG: &CStr = c"config.json";
 
-/// Whose container the config is for.
+/// The owner of the container.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum For {
     /// Root's.
     Root,
-    /// An ordinary user's, in a user namespace.
+    /// A non-root user's, in a user namespace.
     User,
 }
 

@@ -34,7 +34,7 @@ pub struct Exec<'a> {
     pub preserved: u32,
     /// The container may be paused.
     pub ignores_pause: bool,
-    /// Whether the caller stays with it.
+    /// The caller attends it in the foreground.
     pub attach: Attach,
     /// The receivers of the process's pid.
     pub listeners: Listeners<'a>,
@@ -62,7 +62,7 @@ pub struct Changes<'a> {
     pub gid: Option<u32>,
     /// Groups in addition to the container's.
     pub additional_gids: &'a [u32],
-    /// Names of capabilities beside the container's.
+    /// Names of capabilities in addition to the container's.
     pub capabilities: &'a mut dyn Iterator<Item = &'a CStr>,
     /// execve(2) grants it no privileges.
     pub no_new_privileges: bool,
@@ -72,8 +72,8 @@ pub struct Changes<'a> {
     pub selinux: Option<&'a CStr>,
 }
 
-/// Executes the process. Returns its exit status once it has ended; 0 at once if the caller does not
-/// stay.
+/// Executes the process. Returns its exit status at its end, or 0 at once if the caller does not
+/// attend it.
 pub fn exec(wanted: Exec<'_>, memory: &mut EngineMemory, notices: Notices<'_>) -> Result<u8> {
     let attach = wanted.attach;
     let running = execute(wanted, memory, notices)?;

@@ -1,10 +1,10 @@
-//! What this runtime knows (features.md of the runtime-spec), whatever the host has of it.
+//! The features of this runtime (features.md of the runtime-spec), regardless of the host.
 
 use crate::codec::json::Writer;
 use crate::io::text::words;
 use crate::spec::{NAMESPACES, attributes, capability, options, syscalls};
 
-/// Writes all that is known.
+/// Writes the features.
 pub fn write_features(json: &mut Writer<'_>) {
     json.object();
     json.string_of("ociVersionMin", b"1.0.0");

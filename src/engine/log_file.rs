@@ -1,4 +1,4 @@
-//! The file that messages go to.
+//! The log file.
 
 use crate::io::lossy::{LossyC, On};
 use crate::sys::fd::{self, CWD};
@@ -6,7 +6,7 @@ use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result, log};
 use core::ffi::CStr;
 
-/// Opens the file, or makes it, and sends all further messages to its end.
+/// Opens or makes the file, and appends all further messages to it.
 pub fn open_log(name: &CStr) -> Result<()> {
     // O_NONBLOCK, because neither a FIFO without a reader nor a full one may stop a container.
     let flags = fs::O_WRONLY | fs::O_CREAT | fs::O_APPEND | fs::O_NONBLOCK | fs::O_NOCTTY;
@@ -19,7 +19,7 @@ pub fn open_log(name: &CStr) -> Result<()> {
         }
         file => file.on("open the log", name)?,
     };
-    // The container's own first three fds stay free.
+    // Keep the container's first three fds free.
     log::set_target(fd::duplicate(file.by_ref(), 3).doing("duplicate a descriptor")?.leak());
     Ok(())
 }

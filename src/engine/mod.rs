@@ -92,25 +92,25 @@ impl EngineMemory {
 /// Gets a container's state, and a buffer for texts.
 pub type Work<'w> = &'w mut dyn FnMut(&Directory<'_>, &State<'_>, &mut [u8]) -> Result<()>;
 
-/// Whether the caller stays with a process in the foreground.
+/// The caller's relation to a process in the foreground.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Attach {
-    /// It does.
+    /// The caller attends it to its end.
     Yes,
-    /// It leaves the process alone.
+    /// The caller leaves it running.
     No,
 }
 
-/// Whether other commands may change a container meanwhile.
+/// The lock on a container during a use case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Lock {
-    /// They may not.
+    /// Other commands cannot change it.
     Yes,
-    /// They may.
+    /// Other commands may change it.
     No,
 }
 
-/// Calls `work` with the container's state and space for a document or other texts.
+/// Calls `work` with the container's state and a buffer for a document or other texts.
 #[inline(never)]
 pub fn with(
     root: &Root,

@@ -43,13 +43,13 @@ pub enum Notice<'a> {
     NotLocked(Errno),
     /// Another copy has locked the layout.
     WaitsForCopy,
-    /// There is no capability of this name.
+    /// A capability's name is unknown.
     NoSuchCapability(&'a CStr),
-    /// There is no user namespace to unpack in.
+    /// A user namespace for unpacking is not possible.
     NoNamespace(&'a Error),
-    /// What could not be made of an image without root.
+    /// The parts of an image that are not possible without root.
     Losses(&'a Downgrades),
-    /// So many extended attributes were skipped.
+    /// Number of skipped extended attributes.
     SkippedXattrs(u64),
 }
 

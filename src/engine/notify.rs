@@ -11,7 +11,7 @@ use crate::sys::{fs, socket, tty};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// Who hears of a container's process, by the names that the user gave.
+/// The receivers of a container's process, by the user's names.
 #[derive(Clone, Copy, Default)]
 pub struct Listeners<'a> {
     /// A socket that gets the master of its terminal.

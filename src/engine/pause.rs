@@ -5,12 +5,12 @@ use crate::cgroup::Cgroup;
 use crate::container::state::{Directory, Id, Root, State, Status};
 use crate::{Error, Result};
 
-/// What is done with the processes.
+/// The wanted state of the processes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Freezing {
-    /// They stand still.
+    /// Freezes them.
     Freeze,
-    /// They go on.
+    /// Thaws them.
     Thaw,
 }
 

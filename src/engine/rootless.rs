@@ -1,4 +1,4 @@
-//! What an ordinary user can make of an image, and what not.
+//! The parts of an image that a non-root user can make.
 
 use super::{Notice, Notices};
 use crate::Error;
@@ -6,8 +6,8 @@ use crate::container::userns::{self, Ids};
 use crate::rootfs::{Applied, Privilege};
 use crate::sys::{Errno, process};
 
-/// Returns what may be done to files. If `is_rootless`, this process is in a user namespace with
-/// these ids afterwards, if there can be one.
+/// Returns the privilege to change files. If `is_rootless`, moves this process to a user namespace
+/// with these ids, if that is possible.
 pub(super) fn enter(is_rootless: bool, ids: &mut Ids, notices: Notices<'_>) -> Privilege {
     if !is_rootless {
         return Privilege::Root;
@@ -29,7 +29,7 @@ pub fn advise(error: Error) -> Error {
     }
 }
 
-/// Gives notice of what could not be made.
+/// Sends notices about the parts that could not be made.
 pub(super) fn report(Applied { losses, skipped_xattrs, .. }: &Applied, notices: Notices<'_>) {
     if !losses.is_empty() {
         notices(&Notice::Losses(losses));

@@ -1,4 +1,4 @@
-//! A container from its making to its end.
+//! Runs a container from its creation to its end.
 
 use super::create::{Create, How, Source, Start, make};
 use super::delete::{Removal, delete, report_limits};
@@ -8,18 +8,18 @@ use crate::io::observer::Observer;
 use crate::sys::process;
 use crate::{Context, Result};
 
-/// What is done beside starting the container.
+/// The options of `run` beside those of the container.
 pub struct Stay {
-    /// Whether the caller stays with it.
+    /// The caller attends it in the foreground.
     pub attach: Attach,
-    /// Processes that lose their parent become the caller's children.
+    /// Orphaned processes become the caller's children.
     pub is_subreaper: bool,
-    /// The container is not deleted when it has ended.
+    /// The container is not deleted at its end.
     pub keeps: bool,
 }
 
-/// Makes a container and starts it. Returns the exit status of its process once it has ended and is
-/// deleted; 0 at once if the caller does not stay.
+/// Makes a container and starts it. Returns its process's exit status after its end and its
+/// deletion, or 0 at once if the caller does not attend it.
 pub fn run(
     wanted: &Create<'_>,
     stay: &Stay,

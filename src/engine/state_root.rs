@@ -1,4 +1,4 @@
-//! Where the state of containers is kept.
+//! The state root: the directory of all containers' states.
 
 use crate::container::state::{Missing, Root};
 use crate::container::userns;
@@ -9,13 +9,13 @@ use crate::sys::{Errno, fs, process};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
-/// Root's directory. An ordinary user has a directory of this name in its own XDG_RUNTIME_DIR.
+/// The state root of root. Another user has a directory of this name in its own XDG_RUNTIME_DIR.
 const ROOT: &str = "/run/ocinit";
 
-/// The directory for the state of containers, as the user said it.
+/// The state root that the user gave, or the default one.
 #[derive(Clone, Copy)]
 pub struct StateRoot<'a> {
-    /// The directory; the default one if it is None.
+    /// The given directory; if None, the default one.
     pub given: Option<&'a CStr>,
 }
 
@@ -25,12 +25,13 @@ impl StateRoot<'_> {
         self.open_or(Missing::Ignore)
     }
 
-    /// Opens it for a container that is to be made.
+    /// Opens it for a new container, and makes it if it is missing.
     pub fn make(&self) -> Result<Root> {
         self.open_or(Missing::Make)
     }
 
-    /// Opens it for a list. As in runc, the default one may be missing; a given one may not.
+    /// Opens it for a list. As in runc, the default one may be missing; a missing given one is an
+    /// error.
     pub fn open_for_list(&self) -> Result<Root> {
         self.open_or(if self.given.is_some() { Missing::Refuse } else { Missing::Ignore })
     }
@@ -71,7 +72,7 @@ impl StateRoot<'_> {
     }
 }
 
-/// Where the directory is.
+/// The place of the default directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// In XDG_RUNTIME_DIR.
@@ -93,8 +94,8 @@ fn advise(error: Error) -> Error {
     }
 }
 
-/// Returns true for root of the host. In a user namespace that is so only if the environment says
-/// that it logged in as root.
+/// Returns whether the caller is the host's root. Root of a user namespace is not, unless the
+/// environment says that it logged in as root.
 fn is_root_of_the_host() -> bool {
     let is_first = !userns::is_in_one();
     process::effective_uid() == 0 && (is_first || process::variable(b"USER") == Some(c"root"))

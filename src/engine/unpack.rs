@@ -17,7 +17,7 @@ pub struct Unpack<'a> {
     pub image: ImageQuery<'a>,
     /// A new or empty directory.
     pub rootfs: &'a CStr,
-    /// For an ordinary user, in a user namespace.
+    /// For a non-root user, in a user namespace.
     pub is_rootless: bool,
 }
 

@@ -5,8 +5,8 @@ use crate::sys::process;
 use crate::sys::signal::{self, SIGCHLD, SignalSet};
 use crate::watch::{Happened, Loop, children};
 
-/// How long killed processes may take, in milliseconds: one that hangs in the kernel must not keep
-/// the machine from going off.
+/// Milliseconds for killed processes to end. One that hangs in the kernel must not keep the machine
+/// running.
 const PATIENCE_MS: u64 = 2000;
 
 /// Kills every process but this one, and waits until all are gone.

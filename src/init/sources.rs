@@ -1,4 +1,4 @@
-//! Where options stand: the kernel's command line and the text of `/ocinit.conf`.
+//! The sources of options: the kernel's command line and the text of `/ocinit.conf`.
 
 use super::cmdline::{Word, Words};
 use super::options::{Options, put, refuse_contradictions};

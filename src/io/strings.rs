@@ -58,7 +58,7 @@ impl<'m> Builder<'_, 'm> {
         self.push_checked(bytes)
     }
 
-    /// Appends bytes without a NUL among them.
+    /// Appends bytes that are known to have no NUL.
     pub fn push_checked(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.len + bytes.len();
         let room = &mut self.strings.free[..self.limit];

@@ -1,4 +1,4 @@
-//! Columns of text: cells with control characters escaped, filled up to the width of their column.
+//! Columns of text: cells with escaped control characters, padded to the width of their column.
 
 use super::output::Sink;
 use crate::error::{Error, Result};
@@ -30,14 +30,14 @@ impl Write for Cell<'_> {
     }
 }
 
-/// Writes `what` into the line. Returns how many columns it took.
+/// Writes `what` to the line. Returns its columns.
 pub fn part(sink: &mut dyn Sink, what: &dyn Display) -> usize {
     let mut cell = Cell { sink, columns: 0 };
     let _ = write!(cell, "{what}");
     cell.columns
 }
 
-/// Fills a cell, of which `columns` are written, up to `width`, and by at least `gap` spaces.
+/// Pads a cell, of which `columns` are written, to `width`, and by at least `gap` spaces.
 pub fn fill(sink: &mut dyn Sink, columns: usize, width: usize, gap: usize) {
     (0..width.saturating_sub(columns).max(gap)).for_each(|_| sink.put(b" "));
 }
@@ -92,7 +92,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 }
 
-/// Cells, each with a NUL behind it, which no cell holds.
+/// Cells, each ended by a NUL, which no cell contains.
 struct Kept {
     bytes: MappedVec<u8>,
     is_full: bool,

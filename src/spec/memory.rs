@@ -33,7 +33,7 @@ impl<'m> SpecMemory<'m> {
         self.lists.list(most).ok_or_else(no_room)
     }
 
-    /// Returns room for the ends of a document's objects and arrays.
+    /// Returns memory for the ends of a document's objects and arrays.
     pub(super) fn ends(&mut self) -> Result<&'m mut Ends> {
         let mut ends = self.list(size_of::<Ends>() / size_of::<u64>())?;
         while ends.push(0) {}

@@ -266,7 +266,7 @@ impl Options {
         true
     }
 
-    /// Any of these flags. PID 1's own mounts have none of [`OF_CONFIGS`].
+    /// Returns whether any of these flags is set. PID 1's own mounts have none of [`OF_CONFIGS`].
     pub fn has(&self, flags: u32) -> bool {
         let known = if super::TAKES_CONFIGS { flags } else { flags & !OF_CONFIGS };
         self.flags & known != 0

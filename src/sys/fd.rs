@@ -188,9 +188,9 @@ pub fn set_cloexec_from(first: u32) -> Result<()> {
 /// close_range(2): closes `first` to `last`.
 ///
 /// # Safety
-/// No [`Fd`] or [`FdRef`] of that range is used or dropped again: its number may be another file's.
+/// No [`Fd`] or [`FdRef`] of that range is used or dropped again, because its number may be reused.
 pub(super) unsafe fn close_range(first: u32, last: u32) -> Result<()> {
-    // SAFETY: no memory is passed; the caller vouches for the owners.
+    // SAFETY: no memory is passed; the caller guarantees the owners.
     unsafe { command!(libc::SYS_close_range, first, last, 0) }
 }
 

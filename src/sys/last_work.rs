@@ -1,9 +1,8 @@
-//! The work that a process does until its end: it may close the fds that others own, and overwrite
-//! what others may soon look for in its memory.
+//! A process's last work: it may close fds of other owners, and overwrite secrets in its memory.
 //!
-//! An [`Fd`](super::fd::Fd) closes its number when it is dropped. If the number was closed before,
-//! it may be another file's by then. Here that cannot happen: [`run`] never returns, nothing unwinds,
-//! so nothing outside of the work is ever used or dropped.
+//! An [`Fd`](super::fd::Fd) closes its number on drop. If the number was closed before, it may be
+//! reused for another file. Here that cannot happen: [`run`] never returns and nothing unwinds, so
+//! nothing outside of the work is used or dropped.
 
 use super::fd::{self, FdRef};
 use super::{Result, arch};
@@ -13,7 +12,7 @@ unsafe extern "C" {
     static environ: *const *const c_char;
 }
 
-/// Shows that this process does its last work.
+/// Proves that this process does its last work.
 #[derive(Clone, Copy)]
 pub struct LastWork(());
 
@@ -23,8 +22,8 @@ pub fn run<T: Copy>(work: fn(T, LastWork) -> !, with: T) -> ! {
 }
 
 impl LastWork {
-    /// Closes every fd from `first` up but those of `kept`. An owner of one of the others gets EBADF
-    /// when it uses it, or another file that was opened since.
+    /// Closes every fd from `first` up except for `kept`. A later use of one of the others gives
+    /// EBADF or another file.
     pub fn close_others(self, first: u32, kept: &[Option<FdRef<'_>>]) -> Result<()> {
         let mut start = first;
         loop {
@@ -61,7 +60,7 @@ impl LastWork {
     /// Overwrites these bytes with zeros.
     pub fn erase(self, secret: &[u8]) {
         // SAFETY: the bytes are mapped and writable (a buffer of ours, or the kernel's strings),
-        // and those that have references to them are outside of the last work.
+        // and their other references are outside of the last work.
         unsafe { arch::zero(secret.as_ptr(), secret.len()) }
     }
 }

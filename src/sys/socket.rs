@@ -47,7 +47,7 @@ pub fn send(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<()
     send_some(socket, bytes, fd).map(drop)
 }
 
-/// The same. Returns how many bytes the socket took; `fd` goes with the first of them.
+/// Sends a part of `bytes`. Returns the number of bytes sent; `fd` goes with the first of them.
 pub fn send_some(socket: FdRef<'_>, bytes: &[u8], fd: Option<FdRef<'_>>) -> Result<usize> {
     let vector = [bytes.as_ptr() as usize, bytes.len()];
     let mut control = fd.map(|fd| Control {

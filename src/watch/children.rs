@@ -1,4 +1,4 @@
-//! Collects children that have ended. No other file does.
+//! Collects ended children. No other file does.
 
 use super::{Happened, Loop, Token};
 use crate::Result;
@@ -11,7 +11,7 @@ pub fn ended() -> Option<(i32, Ended)> {
     process::wait(Whom::Any, false).ok().flatten()
 }
 
-/// Returns whether there is no child any more. May collect one to find out.
+/// Returns whether there is no child. May collect one to find out.
 pub fn are_gone() -> bool {
     process::wait(Whom::Any, false) == Err(sys::Errno::ECHILD)
 }
@@ -22,18 +22,18 @@ pub fn ended_of(pid: i32) -> sys::Result<Option<Ended>> {
     process::wait(Whom::Pid(pid), false).map(|ended| ended.map(|(_, how)| how))
 }
 
-/// Waits for the end of the child of this pid, and collects it: for a caller that cannot go on
-/// before. Returns how it ended; None if it is not our child.
+/// Waits for the end of the child of this pid, and collects it, for a caller that can do nothing
+/// else. Returns its end; None if it is not our child.
 pub fn await_end_of(pid: i32) -> Option<Ended> {
     process::wait(Whom::Pid(pid), true).ok().flatten().map(|(_, how)| how)
 }
 
-/// The same for the child of this pidfd.
+/// Does the same for the child of this pidfd.
 pub fn await_end(pidfd: FdRef<'_>) -> sys::Result<Option<Ended>> {
     process::wait(Whom::Pidfd(pidfd), true).map(|ended| ended.map(|(_, how)| how))
 }
 
-/// A process of ours that does one thing and ends, and the row of its end.
+/// A process of ours with one task, and the row of its end.
 pub struct Helper {
     pid: i32,
     pidfd: Fd,
@@ -41,7 +41,7 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Waits for its end in the loop. If that cannot be, it is killed.
+    /// Waits for its end in the loop. If that is not possible, it is killed.
     pub fn watch(pid: i32, pidfd: Fd, events: &mut Loop) -> Result<Helper> {
         match events.process(pid, pidfd.by_ref()) {
             Ok(row) => Ok(Helper { pid, pidfd, row }),
@@ -53,7 +53,7 @@ impl Helper {
         }
     }
 
-    /// Returns how it has ended, if that is what happened.
+    /// Returns its end, if that is the event.
     pub fn ended(&self, happened: &Happened) -> Option<Ended> {
         match *happened {
             Happened::Ended(token, ended) if token == self.row => Some(ended),
@@ -61,12 +61,12 @@ impl Helper {
         }
     }
 
-    /// Kills it; the loop tells its end.
+    /// Kills it; the loop reports its end.
     pub fn kill(&self) {
         let _ = process::kill_pidfd(self.pidfd.by_ref(), signal::SIGKILL);
     }
 
-    /// Kills it and collects it here, where the loop cannot.
+    /// Kills it and collects it here, if the loop cannot.
     pub fn abandon(self, events: &mut Loop) {
         events.remove(self.row);
         self.kill();

@@ -35,7 +35,7 @@ pub struct Interest(u32);
 impl Interest {
     /// Only errors and hang-ups, which are always reported.
     pub const NONE: Interest = Interest(0);
-    /// Nothing; its end is told once, and not at each turn.
+    /// Nothing; its end is reported once, and not in each turn.
     pub const PAUSED: Interest = Interest(EPOLLET as u32);
     /// It is readable.
     pub const READ: Interest = Interest(EPOLLIN as u32);
@@ -196,7 +196,7 @@ impl Loop {
         Ok(())
     }
 
-    /// Returns whether the row of this token is there.
+    /// Returns whether this token's row exists.
     pub fn has(&self, token: Token) -> bool {
         self.row_of(token).is_some()
     }

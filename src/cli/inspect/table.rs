@@ -80,7 +80,8 @@ impl<'a, 'f> Table<'a, 'f> {
         table::part(self.output, what);
     }
 
-    /// Writes a cell of a column with this width, and the gap behind it; 0: the last one of a line.
+    /// Writes a cell of a column with this width, and the gap after it. A width of 0 is the last of
+    /// a line.
     fn cell(&mut self, width: usize, what: &dyn Display) {
         let columns = table::part(self.output, what);
         match width {

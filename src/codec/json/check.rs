@@ -16,7 +16,8 @@ pub fn check(document: &mut [u8]) -> Result<Value<'_>> {
     Ok(Value::of_document(text, None))
 }
 
-/// The same, and keeps where objects and arrays end: each walk is then as long as what it looks at.
+/// Does the same, and stores the ends of objects and arrays, so that a walk only reads what it
+/// needs.
 pub fn check_with<'m>(document: &'m mut [u8], ends: &'m mut Ends) -> Result<Value<'m>> {
     let text = rewrite(document, Some(ends))?;
     Ok(Value::of_document(text, Some(ends)))

@@ -16,7 +16,7 @@ pub struct Value<'m> {
 }
 
 impl<'m> Value<'m> {
-    /// Nothing at all.
+    /// A value without members.
     pub const NOTHING: Value<'static> = Value { document: "", ends: None, start: 0, end: 0 };
 
     /// Returns the value of a whole checked document.
@@ -239,23 +239,23 @@ impl<'m> Iterator for Entries<'m> {
     }
 }
 
-/// Where long objects and arrays of a document end, so that a walk does not go through them: the
-/// start in the high half, the end in the low one. Each has one place, which it shares with others;
-/// a place without one is 0.
+/// The ends of long objects and arrays of a document, so that a walk can skip them. An entry has
+/// the start in the high half and the end in the low one. Several values share an entry; an empty
+/// one is 0.
 pub type Ends = [u64; ENDS];
 
 const ENDS: usize = 512;
-/// Shorter ones are as soon gone through.
+/// Shorter ones are scanned again as fast.
 const WORTH_KEEPING: usize = 32;
 
-/// Keeps where an object or array ends.
+/// Stores the end of an object or array.
 pub(super) fn keep_end(ends: &mut Ends, start: usize, end: usize) {
     if end - start > WORTH_KEEPING {
         ends[place_of(start)] = (start as u64) << 32 | end as u64;
     }
 }
 
-/// Returns where the object or array that begins here ends, if that is known.
+/// Returns the end of the object or array at `start`, if it is known.
 fn end_of(ends: &Ends, start: usize) -> Option<usize> {
     let kept = ends[place_of(start)];
     (kept >> 32 == start as u64 && kept != 0).then_some(kept as u32 as usize)

@@ -1,7 +1,5 @@
-//! Hooks that a container's process runs.
-//!
-//! It waits by poll(2) and not by the event loop, because it may be under its filter, and a loop
-//! takes system calls that a filter need not allow.
+//! Hooks inside the container, run by its process. It waits by poll(2) and not by the event loop,
+//! because its filter may forbid the loop's system calls.
 
 use super::process::spawn;
 use super::{HookContext, of_hook};
@@ -28,9 +26,9 @@ pub struct Inside<'a> {
     pub is_filtered: bool,
 }
 
-/// Runs the hooks of one kind, in order, up to the first that fails.
+/// Runs the hooks of one kind in order, up to the first failure.
 ///
-/// `space` is for pointers to the process's environment, which may be large.
+/// `space` holds pointers to the process's environment, which may be large.
 pub fn run_inside(
     context: &HookContext<'_>,
     kind: HookKind,

@@ -17,19 +17,19 @@ use core::ffi::CStr;
 /// Bytes of a failed hook's output that an error shows.
 const SAID_BYTES: usize = 256;
 
-/// The process of a hook, beside its pidfd.
+/// The process of a hook, without its pidfd.
 pub struct Spawned {
     /// Its pid.
     pub pid: i32,
-    /// The file that takes its words.
+    /// The file for its output.
     said: Fd,
-    /// Memory for the report of one that loads a filter.
+    /// Memory for its report, if it loads a filter.
     report: Option<Report>,
-    /// Seconds until it is killed.
+    /// Seconds after which it is killed.
     timeout_s: Option<u32>,
 }
 
-/// Makes the process of a hook, with the container's state on its standard input.
+/// Makes the process of a hook, with the container's state on its stdin.
 // A frame of its own, because it is large.
 #[inline(never)]
 pub fn spawn(
@@ -65,12 +65,12 @@ pub fn spawn(
 }
 
 impl Spawned {
-    /// Returns how many milliseconds it may take; None if there is no limit.
+    /// Returns the milliseconds it may take; None if there is no limit.
     pub fn patience_ms(&self) -> Option<u64> {
         self.timeout_s.map(|seconds| u64::from(seconds) * 1000)
     }
 
-    /// Returns what its end means. `in_time`: it was not killed by its time-out.
+    /// Returns the result of its end. `in_time` means that the time-out did not kill it.
     pub fn verdict(&self, ended: Ended, in_time: bool) -> Result<()> {
         match ended {
             _ if !in_time => {

@@ -1,4 +1,4 @@
-//! The hooks of one kind, one after the other, a step at each event.
+//! The hooks of one kind in order, a step for each event.
 
 use super::process::{Spawned, spawn};
 use super::{HookContext, of_hook};
@@ -9,31 +9,31 @@ use crate::sys::process::Ended;
 use crate::watch::children::Helper;
 use crate::watch::{Happened, Loop, Token};
 
-/// Hooks that run.
+/// A series of running hooks.
 pub struct Series<'a> {
     context: HookContext<'a>,
     kind: HookKind,
-    /// Each of them is run, whatever one says.
+    /// Every hook is run, even after a failure.
     all: bool,
-    /// The state, which each gets.
+    /// The state, which each hook gets.
     file: Fd,
-    /// The number of the one that runs.
+    /// The number of the running hook.
     n: usize,
     current: Option<Current>,
     failed: Option<Error>,
 }
 
-/// The hook that runs.
+/// The running hook.
 struct Current {
     spawned: Spawned,
     helper: Helper,
-    /// When it is killed. None once that was done, or if there is no time-out.
+    /// The row of its time-out. None once that was used, or if there is none.
     due: Option<Token>,
     in_time: bool,
 }
 
 impl<'a> Series<'a> {
-    /// Begins the hooks of one kind. Returns None if nothing is left to do.
+    /// Begins the hooks of one kind. Returns None if there is no hook.
     pub fn begin(
         context: HookContext<'a>,
         kind: HookKind,
@@ -51,7 +51,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Does what an event asks for. Returns how they went, once all have ended.
+    /// Handles an event. Returns the result once all hooks have ended.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Option<Result<()>> {
         let current = self.current.as_mut()?;
         if matches!(*happened, Happened::Due(token) if current.due == Some(token)) {
@@ -64,7 +64,7 @@ impl<'a> Series<'a> {
         self.next(events)
     }
 
-    /// Waits for their end, and for nothing else.
+    /// Runs the loop until all have ended.
     pub fn finish(mut self, events: &mut Loop) -> Result<()> {
         loop {
             let happened = match events.next_event() {
@@ -80,12 +80,12 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Kills the one that runs; the next step tells the failure.
+    /// Kills the running hook; the next step reports the failure.
     pub fn kill(&self) {
         self.current.iter().for_each(|current| current.helper.kill());
     }
 
-    /// Kills the one that runs, and collects it here, where the loop cannot.
+    /// Kills the running hook, and collects it here, if the loop cannot.
     pub fn abandon(self, events: &mut Loop) {
         if let Some(Current { helper, due, .. }) = self.current {
             due.into_iter().for_each(|token| events.remove(token));
@@ -111,7 +111,7 @@ impl<'a> Series<'a> {
         });
     }
 
-    /// Makes the next one's process. Returns how they went, if none is left.
+    /// Makes the next hook's process. Returns the result if no hook is left.
     fn next(&mut self, events: &mut Loop) -> Option<Result<()>> {
         while let Some(hook) = self.context.spec.hooks.of(self.kind).get(self.n)
             && (self.all || self.failed.is_none())

@@ -3,15 +3,15 @@
 //! only the parent can map owners.
 //!
 //! ```text
-//!  child                           parent                  helper
-//!  Source, the mount's number ---> forks ----------------> opens the source in the caller's namespace
-//!    |                             goes on at its end      joins the child's mount namespace, opens it there
-//!    |                                                     maps owners
-//!    |  <--- Lent + the tree, or Failed ------------------ exits
+//!  child                          parent               helper
+//!  Source, the mount's number --> forks -------------> opens the source in the caller's namespace
+//!    |                            goes on at its end   joins the child's mount namespace,
+//!    |                                                 opens it there, maps owners
+//!    |  <--- Lent + the tree, or Failed -------------- exits
 //! ```
 //!
-//! A joined mount namespace has other processes, which could mislead the helper: nothing is opened
-//! there.
+//! A joined mount namespace has other processes, which could mislead the helper, so nothing is
+//! opened there.
 
 use super::{filesystem, idmap, long};
 use crate::container::handshake::Channel;
@@ -61,7 +61,7 @@ pub fn lend(borrower: &Borrower<'_>, index: usize, events: &mut Loop) -> Result<
     }
 }
 
-/// Returns what the end of that process means.
+/// Returns the result of that process's end.
 pub fn verdict(ended: Ended) -> Result<()> {
     match ended {
         Ended::Exited(0) => Ok(()),

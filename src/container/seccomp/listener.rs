@@ -1,5 +1,5 @@
-//! Hands a filter's listener to the process that the config names ("The Container Process State" of
-//! the runtime-spec's config-linux.md).
+//! Sends a filter's listener to the config's socket ("The Container Process State" of the
+//! runtime-spec's config-linux.md).
 
 use crate::Result;
 use crate::codec::json::Writer;
@@ -14,28 +14,27 @@ use crate::sys::{Errno, fs, socket};
 use crate::watch::{Happened, Interest, Loop, Token};
 use core::ffi::CStr;
 
-/// How long to wait until a full backlog is tried again, in milliseconds: no fd tells that it has
-/// room.
+/// Milliseconds until a full backlog is tried again, because no fd reports that it has room.
 const RETRY_MS: u64 = 10;
 
-/// A state and a listener on their way to the profile's `listenerPath`: one that does not read
-/// keeps nothing else waiting.
+/// A state and a listener on their way to the profile's `listenerPath`. A peer that never reads
+/// blocks nothing else.
 pub struct Sending<'a> {
     path: &'a CStr,
     /// The state.
     text: Fd,
-    /// Bytes of it that were sent.
+    /// Bytes of it sent so far.
     sent: u64,
-    /// Goes with the first bytes.
+    /// It is sent with the first bytes.
     listener: Option<Fd>,
     socket: Option<Fd>,
-    /// When to go on.
+    /// The row of the next attempt.
     row: Option<Token>,
 }
 
 impl<'a> Sending<'a> {
-    /// Sends one state, of the container and of the `process` in it that the filter is for (as we
-    /// see it), with the listener. Returns None if all was sent.
+    /// Sends a state with the listener. The state is of the container and of the filter's
+    /// `process`, by its pid in our namespace. Returns None if all was sent.
     pub fn begin(
         profile: &Seccomp<'a>,
         listener: Fd,
@@ -65,7 +64,7 @@ impl<'a> Sending<'a> {
         Ok(if sending.send(events)? { None } else { Some(sending) })
     }
 
-    /// Does what an event asks for. Returns how it went, once that is known.
+    /// Handles an event. Returns the result once it is known.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Option<Result<()>> {
         match *happened {
             Happened::Ready(token, _) | Happened::Due(token) if self.row == Some(token) => {}
@@ -81,12 +80,12 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Ends it.
+    /// Gives up.
     pub fn abandon(mut self, events: &mut Loop) {
         self.row.take().into_iter().for_each(|row| events.remove(row));
     }
 
-    /// Sends what can be sent now. Returns whether that is all.
+    /// Sends the bytes that can be sent now. Returns whether that is all.
     fn send(&mut self, events: &mut Loop) -> Result<bool> {
         let socket = match &self.socket {
             Some(socket) => socket,
@@ -114,7 +113,7 @@ impl<'a> Sending<'a> {
                     self.listener = None;
                 }
                 Err(Errno::EAGAIN) => {
-                    // Until then the row, if any, was a time.
+                    // Until then the row, if any, was a timer.
                     if self.row.is_none_or(|row| !events.has(row)) {
                         self.row = Some(events.add(socket.by_ref(), Interest::WRITE)?);
                     }

@@ -69,7 +69,7 @@ impl<'p> Filter<'p> {
         self.flags
     }
 
-    /// Loading it gives a listener, which somebody waits for: [`Sending`].
+    /// Returns whether it has a listener, which [`Sending`] sends.
     pub fn notifies(&self) -> bool {
         self.flags & seccomp::FLAG_NEW_LISTENER != 0
     }

@@ -1,4 +1,4 @@
-//! The rest of the conversation with a created container: from its release to its exec.
+//! The rest of the conversation with a created container: from its release to execve(2).
 
 use super::super::handshake::Channel;
 use super::super::report::Report;
@@ -8,7 +8,7 @@ use crate::Result;
 use crate::sys::signal::SignalSet;
 use crate::watch::{Happened, Interest, Loop, Token};
 
-/// A created container that was released, and is heard out.
+/// A created container that was released.
 pub struct Released<'a> {
     channel: &'a Channel,
     report: Option<&'a Report>,
@@ -17,8 +17,8 @@ pub struct Released<'a> {
     heard: Token,
 }
 
-/// Hears out a container that was released, up to its exec. For a caller that waits for nothing
-/// else.
+/// Continues the conversation with a released container, up to execve(2). For a caller that does
+/// nothing else meanwhile.
 pub fn release(channel: &Channel, report: Option<&Report>) -> Result<()> {
     let mut events = Loop::new(SignalSet::NONE)?;
     let mut released = Released::begin(channel, report, &mut events)?;
@@ -31,7 +31,7 @@ pub fn release(channel: &Channel, report: Option<&Report>) -> Result<()> {
 }
 
 impl<'a> Released<'a> {
-    /// Begins to hear it.
+    /// Begins to receive its messages.
     pub fn begin(
         channel: &'a Channel,
         report: Option<&'a Report>,
@@ -41,7 +41,7 @@ impl<'a> Released<'a> {
         Ok(Released { channel, report, phase: Phase::Released, heard })
     }
 
-    /// Does what an event asks for. Returns how it went, once that is known.
+    /// Handles an event. Returns the result once it is known.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Option<Result<()>> {
         if !matches!(*happened, Happened::Ready(token, _) if token == self.heard) {
             return None;

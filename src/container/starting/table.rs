@@ -1,5 +1,5 @@
-//! What each message of a new process means in each phase of its start. This is the one place that
-//! decides it.
+//! The action for each message of a new process in each phase of its start. Only this file decides
+//! it.
 
 use super::super::handshake::Message;
 use super::{died_before_exec, forged};
@@ -21,9 +21,9 @@ pub enum Phase {
     Entered,
     /// It may go on to execve(2).
     Ready,
-    /// A created container was released: a later command hears it.
+    /// A created container was released: a later command receives its messages.
     Released,
-    /// The same, and it may go on to its exec.
+    /// The same, and it may go on to execve(2).
     Executing,
     /// It is dead: its exit status comes next.
     Dying,
@@ -32,41 +32,42 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Returns whether messages are heard. If not, only the other end's closing can be told.
+    /// Returns whether messages are received. If not, only the end of the channel is reported.
     pub fn hears(self) -> bool {
         !matches!(self, Phase::HandingOver | Phase::Adopting | Phase::Dying | Phase::Undoing)
     }
 }
 
-/// What is done.
+/// The action for a message.
 pub enum Action {
     /// The start has failed.
     Fail(Error),
-    /// Whoever listens gets this.
+    /// Sends the listener to its receiver.
     Listener(Fd),
-    /// The program was executed, if no report says otherwise.
+    /// The program was executed, unless a report says otherwise.
     Executed,
-    /// The process has died, as its report or its status says.
+    /// The process has died; its report or its status has the reason.
     Died,
     /// The intermediate process may make the container's, and end.
     Adopt,
-    /// It may execute, or wait at its gate.
+    /// It may execute, or wait at its start socket.
     Execute,
-    /// The caller has the terminal.
+    /// Keeps the terminal for the caller.
     Terminal(Fd),
     /// The intermediate process counts as the container's for now.
     Place,
-    /// Its ids are mapped.
+    /// Maps its ids.
     Map,
     /// The intermediate process ends, and this is the container's.
     HandOver(i32, Fd),
-    /// The hooks of the host run.
+    /// Runs the hooks of the host.
     Hooks,
-    /// The source of the mount of this number is opened for it.
+    /// Opens the source of the mount of this number for it.
     Lend(usize),
 }
 
-/// Returns what is done. `listener_is_due`: the filter has a listener that was not offered yet.
+/// Returns the action. `listener_is_due` means that the filter has a listener that was not offered
+/// yet.
 pub fn action(phase: Phase, message: Message, listener_is_due: bool) -> Result<Action> {
     use Phase::{Entered, Executing, Ready, Released, SettingUp};
     if !TAKES_CONFIGS && !message.is_of_machine() {
@@ -103,7 +104,7 @@ mod tests {
         fd::pipe().unwrap().0
     }
 
-    /// All messages, in one order.
+    /// Returns all messages, in one order.
     fn all() -> Vec<Message> {
         vec![
             Message::Terminal(file()),
@@ -121,7 +122,7 @@ mod tests {
         ]
     }
 
-    /// A letter for what is done: `-` is an error.
+    /// Returns a letter for each action: `-` is an error.
     fn row(phase: Phase, listener_is_due: bool) -> String {
         let letter = |message| match action(phase, message, listener_is_due) {
             Err(_) => '-',
@@ -146,7 +147,7 @@ mod tests {
     fn each_message_has_one_meaning_in_each_phase() {
         for (phase, expected, with_listener) in [
             (Phase::SettingUp, "TMBPAS-H-EFD", "TMBPAS-HLEFD"),
-            // Others may have forged these: nothing is done for them.
+            // Other processes may have forged these, so nothing is done for them.
             (Phase::Entered, "---------EFD", "--------LEFD"),
             (Phase::Ready, "----------FX", "--------L-FX"),
             (Phase::Released, "---------EF-", "---------EF-"),

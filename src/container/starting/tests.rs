@@ -1,4 +1,4 @@
-//! Starts on one loop, in a process of their own: a test's process has threads.
+//! Starts on one loop, in their own process, because a test's process has threads.
 
 use super::super::hooks::HookContext;
 use super::super::state::{Id, State, Status};
@@ -42,8 +42,8 @@ fn launch<'a>(spec: &'a Spec<'a>, root: FdRef<'a>, null: FdRef<'a>) -> Launch<'a
     }
 }
 
-/// Runs `check` alone, with all signals blocked. It returns the number of the line that is wrong,
-/// or 0. It may not use the heap: another thread may have had its lock at the fork.
+/// Runs `check` alone, with all signals blocked. It returns the number of the wrong line, or 0. It
+/// may not use the heap, because another thread may have had its lock at the fork.
 fn alone(check: impl FnOnce() -> u32) {
     match clone::fork(0, None).unwrap() {
         Side::Child => {
@@ -63,7 +63,7 @@ macro_rules! must {
 }
 
 /// While the hook of one start sleeps, another container starts, runs and ends, and a signal is
-/// heard. The first start then goes on.
+/// reported. The first start then goes on.
 #[test]
 fn a_hook_that_sleeps_keeps_nothing_else_waiting() {
     let Some(root) = Fixture::new("sleeping-hook") else { return };
@@ -79,7 +79,7 @@ fn a_hook_that_sleeps_keeps_nothing_else_waiting() {
             .map(|launch| launch::begin(launch, launch, &mut events, &mut pointers).ok());
         must!(starts.iter().all(Option::is_some));
         let mut running = [None, None];
-        // What happens, in its order.
+        // The events in order.
         let mut order = heapless::Vec::<&str, 8>::new();
         while order.len() < 5 {
             let Ok(happened) = events.next_event() else { return line!() % 256 };
@@ -113,7 +113,7 @@ fn a_hook_that_sleeps_keeps_nothing_else_waiting() {
     });
 }
 
-/// The hook is killed with the start, and nothing of either is left.
+/// A killed start kills its hook, and nothing of either is left.
 #[test]
 fn a_start_that_is_killed_takes_its_hook_along() {
     let Some(root) = Fixture::new("killed-hook") else { return };

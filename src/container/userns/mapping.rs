@@ -15,12 +15,12 @@ use core::fmt::Write;
 /// Lines of 33 bytes in a page, of which the kernel takes 340.
 const MAP_BYTES: usize = 4095;
 
-/// Gives the new user namespace of a child, which waits for that, its ids. We write the maps if we
-/// may; if not, newuidmap and newgidmap do, whose ends are waited for.
+/// The maps of a child's new user namespace; the child waits for them. We write them if we may; if
+/// not, newuidmap and newgidmap do.
 pub struct Mapping<'a> {
     pid: i32,
     mappings: [&'a [IdMapping]; 2],
-    /// The number of the map that is written.
+    /// The number of the map in progress.
     n: usize,
     helper: Helper,
 }
@@ -51,7 +51,7 @@ impl<'a> Mapping<'a> {
         Ok(None)
     }
 
-    /// Does what an event asks for. Returns how it went, once that is known.
+    /// Handles an event. Returns the result once it is known.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Option<Result<()>> {
         let done = match self.helper.ended(happened)? {
             Ended::Exited(0) => Ok(()),
@@ -70,12 +70,12 @@ impl<'a> Mapping<'a> {
         }
     }
 
-    /// Kills the process that writes a map; the next step tells the failure.
+    /// Kills the process that writes a map; the next step reports the failure.
     pub fn kill(&self) {
         self.helper.kill();
     }
 
-    /// Kills it, and collects it here, where the loop cannot.
+    /// Kills it, and collects it here, if the loop cannot.
     pub fn abandon(self, events: &mut Loop) {
         self.helper.abandon(events);
     }
@@ -90,7 +90,7 @@ fn within<T>(n: usize, done: Result<T>) -> Result<T> {
     done.context("map ids", &Lossy(name(&MAPS[n])))
 }
 
-/// Writes a map. Returns the process that does it instead, if we may not.
+/// Writes a map. If we may not, returns the process that does it.
 fn write(map: &Map, mappings: &[IdMapping], pid: i32) -> Result<Option<(i32, Fd)>> {
     let mut text = heapless::String::<MAP_BYTES>::new();
     for IdMapping { container, host, size } in mappings {

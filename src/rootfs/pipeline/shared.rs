@@ -1,4 +1,4 @@
-//! What the two threads share: digests that either takes a step of, and how they wake each other.
+//! The two threads' common state: digests that either takes a step of, and their wake-ups.
 
 use crate::codec::digest::Hasher;
 use crate::limits::HASH_STEP_BYTES;
@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 pub struct Event(AtomicU32);
 
 impl Event {
-    /// Nobody sleeps.
+    /// Returns an event without a sleeping thread.
     pub const fn new() -> Event {
         Event(AtomicU32::new(0))
     }
@@ -43,9 +43,9 @@ impl Event {
     }
 }
 
-/// A digest that goes along.
+/// A digest in progress.
 pub struct Hashing<'r> {
-    /// The bytes it has not seen.
+    /// The bytes still to hash.
     pub reader: Reader<'r>,
     /// None if these bytes need no digest.
     pub hasher: Option<Hasher>,

@@ -25,12 +25,12 @@ pub(super) fn truth(value: &Member<'_>) -> bool {
     value.as_ref().is_some_and(|value| value.as_json() == "true")
 }
 
-/// The items of an array; none without one.
+/// Returns the items of an array; none without one.
 pub(super) fn items<'v>(list: &Member<'v>) -> Items<'v> {
     list.as_ref().and_then(|list| list.as_array()).unwrap_or_default()
 }
 
-/// What the table says must be there.
+/// Returns a value that the table requires.
 pub(super) fn needed<'a, 'v>(value: &'a Member<'v>) -> &'a Value<'v> {
     value.as_ref().unwrap_or(&Value::NOTHING)
 }
@@ -53,7 +53,7 @@ pub(super) fn list<'m>(
     words_of(list, b"'", strings)
 }
 
-/// The absolute paths of a list.
+/// Returns the absolute paths of a list.
 pub(super) fn paths<'m>(
     list: &Member<'_>,
     strings: &mut StringBlock<'m>,

@@ -14,7 +14,7 @@ use crate::spec::rlimit::RLIMITS;
 use crate::spec::schema::{self, Member, members};
 use crate::spec::{Capabilities, Process, Rlimit, User, capability};
 
-/// Gets the name of a capability that there is not.
+/// Gets the name of an unknown capability.
 type SeeUnknown<'s> = &'s mut dyn FnMut(&Value<'_>);
 
 /// Reads a process.
@@ -110,7 +110,7 @@ pub(super) fn capabilities(
         for one in items(list) {
             match capability_of(one.as_text()?) {
                 Some(bit) => *set |= bit,
-                // The specification wants a warning, and no more.
+                // The specification wants only a warning.
                 None => see_unknown(&one),
             }
         }

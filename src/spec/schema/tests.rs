@@ -31,14 +31,14 @@ fn verdict_of_resources(text: &str) -> String {
     check(&value, RESOURCES).map_or_else(|error| error.to_string(), |()| "good".into())
 }
 
-/// A step from a value to one in it.
+/// A step from a value to one inside it.
 #[derive(Clone, PartialEq)]
 enum Step {
     Key(String),
     First,
 }
 
-/// A member of the table: how it is reached from the top, and its kind without `!`.
+/// A member of the table: its path from the top, and its kind without `!`.
 #[derive(Clone)]
 struct Member {
     steps: Vec<Step>,
@@ -58,15 +58,15 @@ impl Member {
         Member { steps: [&self.steps[..], &[step]].concat(), kind }
     }
 
-    /// The full config with `text` in place of this member.
+    /// Returns the full config with `text` in place of this member.
     fn replaced(&self, text: &str) -> String {
         let mut full = FULL.as_bytes().to_vec();
         patched(json::check(&mut full).ok(), &self.steps, &mut |_| text.to_string())
     }
 }
 
-/// The text of `value` with what `change` makes of the value behind `steps`; an empty text takes a
-/// member away.
+/// Returns the text of `value` with the value at `steps` changed by `change`; an empty text removes
+/// a member.
 fn patched<'v>(
     value: Option<Value<'v>>,
     steps: &[Step],
@@ -109,7 +109,7 @@ fn patched<'v>(
     }
 }
 
-/// The key of the first member of the object at `steps` in the full config.
+/// Returns the key of the first member of the object at `steps` in the full config.
 fn first_key(steps: &[Step]) -> String {
     let (mut full, mut key) = (FULL.as_bytes().to_vec(), String::new());
     patched(json::check(&mut full).ok(), steps, &mut |object| {
@@ -234,7 +234,7 @@ fn a_member_is_given_once_and_null_is_as_good_as_nothing() {
     );
 }
 
-/// Whether a table has this name: others are the config's own, which nobody reads twice.
+/// Returns whether a table has this name. Others are the config's own, which are read once.
 fn is_in_a_table(name: &str) -> bool {
     OBJECTS
         .iter()

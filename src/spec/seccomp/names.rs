@@ -1,8 +1,8 @@
 //! System calls: their names, and their numbers for x86_64 and for i386.
 //!
 //! `syscalls.txt` has the sorted names with both numbers. The compiler packs its lines and makes a
-//! hash table of their places: no start of a container has to unpack anything. PID 1 alone compiles
-//! no profile but docker's, which knows system calls by their lines: there the names are left out.
+//! hash table of their offsets, so no start of a container unpacks anything. PID 1 alone compiles
+//! only docker's profile, which knows system calls by their lines: there the names are left out.
 
 pub(super) const TEXT: &[u8] = include_bytes!("syscalls.txt");
 /// No number: the architecture lacks the system call.
@@ -11,10 +11,10 @@ pub const NONE: u16 = 0x1ff;
 /// Number of system calls.
 pub const COUNT: usize = count(b'\n');
 
-/// Whether a profile may name a call, and a config.json names those of docker's.
+/// True if profiles may name system calls, or a config.json names those of docker's.
 const NAMED: bool = cfg!(any(feature = "runtime", feature = "tools", test));
 
-/// What a line becomes: both numbers, and its name behind the name's length.
+/// Bytes of a packed line before the name: both numbers, and the name's length.
 const NUMBERS: usize = 4;
 static LINES: [u8; lines_bytes()] = lines();
 
@@ -58,7 +58,7 @@ const fn end_of_name(mut at: usize) -> usize {
     at
 }
 
-/// Returns the number at `at`, and where it ends.
+/// Returns the number at `at`, and its end.
 const fn number(mut at: usize) -> (u16, usize) {
     if TEXT[at] == b'-' {
         return (NONE, at + 1);
@@ -116,7 +116,7 @@ const fn count(byte: u8) -> usize {
 /// One system call.
 #[derive(Clone, Copy)]
 pub struct Name {
-    /// Its name, if names are not left out.
+    /// Its name, unless names are left out.
     pub text: &'static [u8],
     /// The number for x86_64, and mostly for x32, too; or [`NONE`].
     pub native: u16,
@@ -124,7 +124,7 @@ pub struct Name {
     pub compat: u16,
 }
 
-/// Returns the system call of this name, when the program is compiled.
+/// Returns the system call of this name, at compile time.
 pub const fn known(name: &'static [u8]) -> Name {
     let mut at = 0;
     loop {

@@ -1,4 +1,4 @@
-//! Listeners that read, and listeners that do not.
+//! Receivers that read, and receivers that do not.
 
 use super::super::tests::with;
 use super::*;
@@ -10,7 +10,7 @@ use crate::sys::process;
 use crate::sys::signal::SignalSet;
 use std::os::fd::AsRawFd;
 
-/// Sends it to its end.
+/// Runs it to its end.
 fn send(profile: &Seccomp<'_>, listener: Fd, container: &HookContext<'_>) -> crate::Result<()> {
     let mut events = Loop::new(SignalSet::NONE)?;
     let mut sending = Sending::begin(profile, listener, 8, container, &mut events)?;
@@ -23,7 +23,7 @@ fn send(profile: &Seccomp<'_>, listener: Fd, container: &HookContext<'_>) -> cra
     Ok(())
 }
 
-/// What does not read, or has no room for one more, keeps the caller's loop going.
+/// A peer that does not read, or with a full backlog, does not block the caller's loop.
 #[test]
 fn a_listener_that_does_not_read_blocks_nobody() {
     let path = std::env::temp_dir().join(format!("ocinit-deaf-{}", std::process::id()));
