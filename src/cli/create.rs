@@ -2,9 +2,8 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Run};
-use super::making::{self, Typed};
 use super::notices::warn;
-use super::options;
+use super::{making, options};
 use crate::Result;
 use crate::container::own_file;
 use crate::engine::create::create;
@@ -21,10 +20,10 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let making = match making::parse(arguments)? {
-        Typed::Plan(dry_run) => return dry_run.print(),
-        Typed::Make(making) => making,
-    };
+    let making = making::parse(arguments)?;
+    if let Some(format) = making.dry_run {
+        return making.print(format);
+    }
     own_file::protect()?;
     making.carry_out(&mut |wanted, source, watch| {
         create(wanted, source, watch, &mut crate::memory::claim().engine, &warn).map(|()| 0)

@@ -18,65 +18,56 @@ use crate::spec::settings::Draft;
 use crate::{Error, Result};
 use core::ffi::CStr;
 
-/// What is typed.
-pub(super) enum Typed<'a> {
-    /// A container that is to be made.
-    Make(Making<'a>),
-    /// A bundle whose plan is to be printed.
-    Plan(DryRun<'a>),
-}
-
-/// A container that is to be made.
+/// A container that is to be made, or whose plan is to be printed.
 pub(super) struct Making<'a> {
+    /// How its plan is printed, instead of making it.
+    pub dry_run: Option<Format>,
     create: Create<'a>,
-    from: From<'a>,
-}
-
-/// What it is made of.
-enum From<'a> {
-    Bundle(Option<&'a CStr>),
-    Image {
-        /// Without its limit.
-        image: ImageQuery<'a>,
-        limit: MaxSize,
-        draft: Draft<'a>,
-        /// In place of the image's `Cmd`, if there are any.
-        args: Option<TypedWords<'a>>,
-    },
-}
-
-/// A bundle whose plan is to be printed.
-pub(super) struct DryRun<'a> {
-    create: Create<'a>,
+    /// Its bundle, if it is not the current directory.
     bundle: Option<&'a CStr>,
-    format: Format,
+    /// What it is made of instead of a bundle, without its limit.
+    image: Option<ImageQuery<'a>>,
+    limit: MaxSize,
+    draft: Draft<'a>,
+    /// In place of the image's `Cmd`, if there are any.
+    args: Option<TypedWords<'a>>,
 }
 
 /// Returns what is to be made, or only printed.
-pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Typed<'a>> {
-    if arguments.has("dry-run") {
-        return parse_dry_run(arguments).map(Typed::Plan);
+pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Making<'a>> {
+    let (image, bundle) = (arguments.value("image"), arguments.value("bundle"));
+    let dry_run = parse_dry_run(arguments)?;
+    let mut making = Making {
+        dry_run,
+        create: parse_create(arguments)?,
+        bundle,
+        image: None,
+        limit: MaxSize::none(),
+        draft: Draft::EMPTY,
+        args: None,
+    };
+    if dry_run.is_some() {
+        return Ok(making);
     }
-    let create = parse_create(arguments)?;
     let mut words = arguments.words();
     let _ = words.next();
     let has_args = arguments.words().nth(1).is_some();
-    let from = match (arguments.value("image"), arguments.value("bundle")) {
-        (Some(_), Some(_)) => {
+    match image {
+        Some(_) if bundle.is_some() => {
             return Err(Error::new(format_args!("--image and --bundle: one or the other")));
         }
-        (Some(name), None) => {
-            let limit = MaxSize::parse(arguments)?;
-            let draft = settings::parse(arguments)?;
-            let image = image::parse_named(arguments, name, &())?;
-            From::Image { image, limit, draft, args: has_args.then_some(words) }
+        Some(name) => {
+            making.limit = MaxSize::parse(arguments)?;
+            making.draft = settings::parse(arguments)?;
+            making.image = Some(image::parse_named(arguments, name, &())?);
+            making.args = has_args.then_some(words);
         }
-        (None, _) if has_args => {
+        None if has_args => {
             return Err(Error::new(format_args!(
                 "arguments are for --image: a bundle has its own in config.json"
             )));
         }
-        (None, bundle) => {
+        None => {
             for option in ["privileged", "security-opt", "ulimit"] {
                 if arguments.has(option) {
                     return Err(Error::new(format_args!(
@@ -84,20 +75,21 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Typed<'a>> {
                     )));
                 }
             }
-            From::Bundle(bundle)
         }
-    };
-    Ok(Typed::Make(Making { create, from }))
+    }
+    Ok(making)
 }
 
-fn parse_dry_run<'a>(arguments: &Arguments<'a>) -> Result<DryRun<'a>> {
+fn parse_dry_run(arguments: &Arguments<'_>) -> Result<Option<Format>> {
+    if !arguments.has("dry-run") {
+        return Ok(None);
+    }
     if arguments.value("image").is_some() {
         return Err(Error::new(format_args!(
             "--dry-run is for a bundle: an image's config depends on what it unpacks to"
         )));
     }
-    let format = options::parse_format(arguments, "text")?;
-    Ok(DryRun { create: parse_create(arguments)?, bundle: arguments.value("bundle"), format })
+    options::parse_format(arguments, "text").map(Some)
 }
 
 fn parse_create<'a>(arguments: &Arguments<'a>) -> Result<Create<'a>> {
@@ -119,30 +111,23 @@ pub(super) type Make<'m> = &'m mut dyn FnMut(&Create<'_>, Source<'_>, &dyn Obser
 impl Making<'_> {
     /// Has `make` make it.
     pub fn carry_out(self, make: Make<'_>) -> Result<i32> {
-        let Making { create, from } = self;
-        match from {
-            From::Bundle(path) => make(&create, Source::Bundle(path), &()),
-            From::Image { image, limit, draft, args } => {
-                let mut args = args.map(|words| words.map(|word| word.to_bytes()));
-                let progress = Progress::new(limit.again());
-                let from = FromImage {
-                    image: ImageQuery { limit: &limit, ..image },
-                    args: args.as_mut().map(|args| args as &mut dyn Iterator<Item = _>),
-                    draft: &draft,
-                };
-                make(&create, Source::Image(from), &progress)
-            }
-        }
+        let Making { create, bundle, image, limit, draft, args, .. } = self;
+        let Some(image) = image else { return make(&create, Source::Bundle(bundle), &()) };
+        let mut args = args.map(|words| words.map(|word| word.to_bytes()));
+        let progress = Progress::new(limit.again());
+        let from = FromImage {
+            image: ImageQuery { limit: &limit, ..image },
+            args: args.as_mut().map(|args| args as &mut dyn Iterator<Item = _>),
+            draft: &draft,
+        };
+        make(&create, Source::Image(from), &progress)
     }
-}
 
-impl DryRun<'_> {
     /// Prints what would be made.
-    pub fn print(&self) -> Result<i32> {
-        let DryRun { create, bundle, format } = self;
+    pub fn print(&self, format: Format) -> Result<i32> {
         let memory = &mut crate::memory::claim().engine;
         to_stdout(|output| {
-            plan(create, *bundle, memory, &warn, &mut |plan, place| match format {
+            plan(&self.create, self.bundle, memory, &warn, &mut |plan, place| match format {
                 Format::Program => plan.write(place, &mut Writer::with_indent(output, "  ")),
                 Format::Person => plan.write_text(place, output),
             })

@@ -3,7 +3,7 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::making::{self, Typed};
+use super::making::{self, Making};
 use super::notices::warn;
 use super::options;
 use crate::Result;
@@ -25,7 +25,7 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Container(run),
 };
 
-fn parse<'a>(arguments: &Arguments<'a>) -> Result<(Typed<'a>, Stay)> {
+fn parse<'a>(arguments: &Arguments<'a>) -> Result<(Making<'a>, Stay)> {
     let stay = Stay {
         attach: options::parse_attach(arguments),
         is_subreaper: !arguments.has("no-subreaper"),
@@ -35,10 +35,10 @@ fn parse<'a>(arguments: &Arguments<'a>) -> Result<(Typed<'a>, Stay)> {
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let (making, stay) = match parse(arguments)? {
-        (Typed::Plan(dry_run), _) => return dry_run.print(),
-        (Typed::Make(making), stay) => (making, stay),
-    };
+    let (making, stay) = parse(arguments)?;
+    if let Some(format) = making.dry_run {
+        return making.print(format);
+    }
     own_file::protect()?;
     making.carry_out(&mut |wanted, source, watch| {
         let memory = &mut crate::memory::claim().engine;

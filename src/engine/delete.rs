@@ -1,6 +1,6 @@
 //! Removes a container: its cgroup, bundle and state.
 
-use super::{EngineMemory, Notice, Notices, image_bundle, limits_reached};
+use super::{EngineMemory, Lock, Notice, Notices, image_bundle, limits_reached};
 use crate::container::hooks::{self, HookContext};
 use crate::container::intel_rdt;
 use crate::container::state::{Directory, Id, Root, State, StateMemory, Status};
@@ -91,11 +91,10 @@ pub fn report_limits(
     memory: &mut EngineMemory,
     notices: Notices<'_>,
 ) {
-    if let Ok(directory) = root.container(id)
-        && let Ok(state) = directory.read(&mut memory.container.state)
-    {
-        limits_reached::report(&state, status, notices);
-    }
+    let _ = super::with(root, id, Lock::No, memory, &mut |_, state, _| {
+        limits_reached::report(state, status, notices);
+        Ok(())
+    });
 }
 
 /// Kills a starting container in a frozen cgroup, because its `create` waits for it and holds the

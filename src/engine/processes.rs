@@ -42,9 +42,9 @@ pub fn processes<'m>(
 
 /// Runs ps(1) with these words behind its name, `-ef` if there are none. Passes on its first line
 /// and those of these processes.
-pub fn describe<'a>(
+pub fn describe(
     pids: &[usize],
-    words: &mut dyn Iterator<Item = &'a CStr>,
+    words: &mut dyn Iterator<Item = &CStr>,
     output: &mut Output<'_>,
     buffer: &mut [u8],
 ) -> Result<()> {
@@ -91,10 +91,10 @@ pub fn describe<'a>(
 }
 
 /// Starts ps. Returns its pidfd, and the pipe that its output comes from.
-fn start<'a>(words: &mut dyn Iterator<Item = &'a CStr>) -> Result<(Fd, Fd)> {
+fn start(words: &mut dyn Iterator<Item = &CStr>) -> Result<(Fd, Fd)> {
     let mut space = [0; crate::limits::COMMAND_WORDS_MAX + 2];
     let first = words.next().unwrap_or(c"-ef");
-    let words = [c"ps", first].into_iter().chain(words).map(|word| word);
+    let words = [c"ps", first].into_iter().chain(words);
     let words = StringVector::new(&mut space, words).doing("ps")?;
     let (lines, theirs) = fd::pipe().doing("pipe")?;
     match clone::fork(0, None).doing("start ps")? {

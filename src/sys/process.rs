@@ -104,18 +104,24 @@ pub struct StringVector<'a> {
     strings: PhantomData<&'a CStr>,
 }
 
+/// Fills `space` with pointers to `strings` and the NULL. Returns how many strings there are.
+fn fill<'s>(space: &mut [usize], strings: impl Iterator<Item = &'s CStr>) -> Result<usize> {
+    let mut count = 0;
+    for string in strings {
+        *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr() as usize;
+        count += 1;
+    }
+    *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
+    Ok(count)
+}
+
 impl<'a> StringVector<'a> {
     /// Fills `space` with pointers to `strings`. E2BIG if they and the NULL do not fit.
-    pub fn new(
+    pub fn new<'s: 'a>(
         space: &'a mut [usize],
-        strings: impl Iterator<Item = &'a CStr>,
+        strings: impl Iterator<Item = &'s CStr>,
     ) -> Result<StringVector<'a>> {
-        let mut count = 0;
-        for string in strings {
-            *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr() as usize;
-            count += 1;
-        }
-        *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
+        fill(space, strings)?;
         Ok(StringVector { first: space.as_ptr(), strings: PhantomData })
     }
 
@@ -124,14 +130,9 @@ impl<'a> StringVector<'a> {
         space: &'a mut [usize],
         strings: impl Iterator<Item = &'a CStr>,
     ) -> Result<StringVector<'a>> {
-        let mut count = 0;
-        for string in strings {
-            *space.get_mut(count).ok_or(Errno::E2BIG)? = string.as_ptr() as usize;
-            count += 1;
-        }
-        *space.get_mut(count).ok_or(Errno::E2BIG)? = 0;
+        let count = fill(space, strings)?;
         let name = |address: usize| {
-            // SAFETY: the loop above has stored there the address of a NUL-terminated string that
+            // SAFETY: `fill` has stored there the address of a NUL-terminated string that
             // outlives the vector.
             let bytes = unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes();
             bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes)

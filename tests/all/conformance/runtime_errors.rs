@@ -56,6 +56,14 @@ fn answer(lab: &Lab, state: &str, command: &str) -> String {
     if before == state && after == state { verdict } else { format!("{verdict} {before} {after}") }
 }
 
+/// Runs a command four times at once. Returns how many succeed.
+fn winners(lab: &Lab, words: &[&str]) -> usize {
+    let null = std::process::Stdio::null;
+    let start = |_| lab.command(words).stdin(null()).stdout(null()).stderr(null()).spawn().unwrap();
+    let mut started: Vec<_> = (0..4).map(start).collect();
+    started.iter_mut().filter_map(ended).filter(|status| status.success()).count()
+}
+
 pub fn errors() -> Vec<Case> {
     let row = |&(name, rule, state, command): &(_, _, &'static str, &'static str)| {
         case(name, rule).with(SLEEPS).act(move |lab| answer(lab, state, command)).gives("refused")
@@ -75,39 +83,14 @@ pub fn errors() -> Vec<Case> {
             .with(SLEEPS)
             .act(|lab| {
                 lab.create();
-                let null = std::process::Stdio::null;
-                let mut starts: Vec<_> = (0..4)
-                    .map(|_| {
-                        lab.command(&["start", "@ID@"])
-                            .stdin(null())
-                            .stdout(null())
-                            .stderr(null())
-                            .spawn()
-                            .unwrap()
-                    })
-                    .collect();
-                let won =
-                    starts.iter_mut().filter_map(ended).filter(|status| status.success()).count();
+                let won = winners(lab, &["start", "@ID@"]);
                 format!("{won} {}", lab.status())
             })
             .gives("1 running"),
         case("create.race", "of two creates of one id one wins, and the loser harms nothing")
             .with(SLEEPS)
             .act(|lab| {
-                let null = std::process::Stdio::null;
-                let words = ["create", "--bundle", "@BUNDLE@", "@ID@"];
-                let mut creates: Vec<_> = (0..4)
-                    .map(|_| {
-                        lab.command(&words)
-                            .stdin(null())
-                            .stdout(null())
-                            .stderr(null())
-                            .spawn()
-                            .unwrap()
-                    })
-                    .collect();
-                let won =
-                    creates.iter_mut().filter_map(ended).filter(|status| status.success()).count();
+                let won = winners(lab, &["create", "--bundle", "@BUNDLE@", "@ID@"]);
                 format!("{won} {} {}", lab.status(), lab.start().verdict())
             })
             .gives("1 created ok"),
