@@ -80,7 +80,7 @@ pub fn for_bundle<'s, 'm: 's>(
     caller::rlimits(given.rlimits, rlimits);
     spec.process.rlimits = rlimits;
     spec.process.oom_score_adj = None;
-    spec.seccomp_profile = given.profile;
+    spec.seccomp = given.profile;
     if spec.allows_all_devices() {
         caller::host_devices(strings, devices)?;
         spec.devices = devices;

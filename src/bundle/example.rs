@@ -49,7 +49,6 @@ pub fn example<'s>(
         gid_mappings,
         annotations: PackedStrings::new(b""),
         default_seccomp: false,
-        seccomp_profile: None,
         sysctls: PackedStrings::default(),
         stop_signal: SIGTERM,
         init: false,

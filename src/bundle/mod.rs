@@ -177,7 +177,6 @@ pub fn spec_from_image<'m>(
         annotations: PackedStrings::default(),
         stop_signal: stop_signal(config, strings)?,
         default_seccomp: !machine && !privileged && !unconfined,
-        seccomp_profile: None,
         sysctls: if own_network != 0 {
             caller::sysctls(strings)?
         } else {

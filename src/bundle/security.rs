@@ -1,8 +1,8 @@
 //! The caller's changes to docker's default restrictions.
 
 use super::caller;
-use crate::codec::json::Value;
 use crate::spec::settings::{Draft, Filter};
+use crate::spec::syscalls::Seccomp;
 use crate::spec::{Rlimit, capability};
 
 /// Restrictions that the user lifts or adds.
@@ -39,8 +39,8 @@ impl Security {
 /// Further settings of the user for a config.
 #[derive(Clone, Copy, Default)]
 pub struct Given<'a> {
-    /// A seccomp profile in the runtime-spec's form instead of docker's.
-    pub profile: Option<Value<'a>>,
+    /// A seccomp profile instead of docker's.
+    pub profile: Option<Seccomp<'a>>,
     /// Limits in addition to the default ones. They win over defaults of the same kind.
     pub rlimits: &'a [Rlimit],
 }

@@ -10,7 +10,6 @@ use crate::container::userns::Ids;
 use crate::io::observer::Observer;
 use crate::io::output::Output;
 use crate::io::path::PathBuf;
-use crate::io::strings::StringBlock;
 use crate::rootfs::{Applied, Privilege};
 use crate::spec::settings::Draft;
 use crate::spec::{self, Spec, SpecMemory};
@@ -88,9 +87,8 @@ pub(super) fn make(
 ) -> Result<Applied> {
     let FromImage { image, args, draft } = from;
     let Place { bundle, powers, ids, joins } = *place;
-    let documents = [&mut memory.process[..], &mut memory.config[..]];
     let room = &mut SpecMemory::new(&mut memory.strings, &mut memory.lists);
-    let given = security::read(draft, documents, room, &mut memory.container.seccomp)?;
+    let given = security::read(draft, &mut memory.config, room, &mut memory.container.seccomp)?;
     let unpack = &mut memory.unpack;
     let resolved = resolve(&image, &mut memory.archive, &mut memory.image, unpack)?;
     watch.begin(resolved.bytes());
@@ -102,23 +100,15 @@ pub(super) fn make(
     let applied = make_rootfs(&resolved, root.by_ref(), powers, watch, unpack)?;
     watch.end();
     let config = &resolved.image.config;
-    let (mut strings, mut stock) = (StringBlock::new(&mut memory.strings), Stock::EMPTY);
+    let (strings, mut stock) = (&mut room.strings, Stock::EMPTY);
     let overrides = Overrides { bundle: true, args, ..Overrides::of(draft) };
-    let mut spec = bundle::spec_from_image(config, overrides, root.by_ref(), &mut strings)?;
+    let mut spec = bundle::spec_from_image(config, overrides, root.by_ref(), strings)?;
     let rootless = (powers != Privilege::Root).then_some(Rootless {
         uids: ids.uids(),
         gids: ids.gids(),
         joins,
     });
-    bundle::for_bundle(
-        &mut spec,
-        config,
-        root.by_ref(),
-        rootless,
-        given,
-        &mut strings,
-        &mut stock,
-    )?;
+    bundle::for_bundle(&mut spec, config, root.by_ref(), rootless, given, strings, &mut stock)?;
     fs::umask(umask);
     write_config(&spec, place.file(), notices).doing("write config.json")?;
     place.commit()?;

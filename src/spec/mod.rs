@@ -25,8 +25,8 @@ pub use hook::{Hook, HookKind, Hooks};
 pub use limit::{Limit, LimitKey};
 pub use memory::SpecMemory;
 pub use read::{
-    Resources, read, read_annotations, read_limits, read_namespaces, read_new, read_process,
-    read_seccomp,
+    Resources, read, read_annotations, read_docker_seccomp, read_limits, read_namespaces, read_new,
+    read_process, read_seccomp,
 };
 #[cfg(test)]
 pub use read::{leaked, leaked_linux};
@@ -40,7 +40,6 @@ use core::ffi::CStr;
 /// not linked.
 pub const TAKES_CONFIGS: bool = cfg!(any(feature = "runtime", test));
 
-use crate::codec::json::Value;
 use crate::io::strings::PackedStrings;
 use crate::limits::GROUPS_MAX;
 use crate::sys::clone::{
@@ -91,8 +90,6 @@ pub struct Spec<'m> {
     /// docker's default seccomp profile for its bounding set ([`mod@seccomp`]), if it has none of
     /// its own.
     pub default_seccomp: bool,
-    /// The profile to write instead, in the runtime-spec's form.
-    pub seccomp_profile: Option<Value<'m>>,
     /// Sysctls of its namespaces: name, value, next name.
     pub sysctls: PackedStrings<'m>,
     /// The SELinux label of its file systems.
@@ -144,7 +141,6 @@ impl Spec<'_> {
         annotations: PackedStrings::new(b""),
         stop_signal: signal::SIGTERM,
         default_seccomp: false,
-        seccomp_profile: None,
         sysctls: PackedStrings::new(b""),
         mount_label: None,
         cgroup_path: None,

@@ -121,7 +121,7 @@ pub fn read_new<'m>(
         cgroup_path: string(cgroup_path, &mut memory.strings)?,
         hooks: hooks::hooks(hooks, memory)?,
         seccomp: match seccomp {
-            Some(profile) => Some(seccomp::profile(profile, memory)?),
+            Some(profile) => Some(seccomp::profile(profile, None, memory)?),
             None => None,
         },
         clocks: linux::clocks(clocks)?,
@@ -178,7 +178,16 @@ fn resources<'m>(given: &Member<'_>, memory: &mut SpecMemory<'m>) -> Result<Reso
 
 /// Reads a seccomp profile of the runtime-spec's form.
 pub fn read_seccomp<'m>(profile: Value<'_>, memory: &mut SpecMemory<'m>) -> Result<Seccomp<'m>> {
-    seccomp::profile(&profile, memory)
+    seccomp::profile(&profile, None, memory)
+}
+
+/// Reads a seccomp profile of docker's form, for a process with this bounding set.
+pub fn read_docker_seccomp<'m>(
+    profile: Value<'_>,
+    bounding: u64,
+    memory: &mut SpecMemory<'m>,
+) -> Result<Seccomp<'m>> {
+    seccomp::profile(&profile, Some(bounding), memory)
 }
 
 /// Reads the annotations of a saved config alone.

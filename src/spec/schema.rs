@@ -87,7 +87,7 @@ const OBJECTS: [&str; 37] = [
     // S: seccomp
     "!'defaultAction 4defaultErrnoRet *'architectures *'flags 'listenerPath 'listenerMetadata *Tsyscalls",
     // T: a rule of seccomp
-    "!*.names !'action 4errnoRet *Uargs",
+    "*.names !'action 4errnoRet *Uargs",
     // U: a condition of seccomp
     "!4index !8value 8valueTwo !'op",
     // V: personality

@@ -79,14 +79,13 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
         json.end();
     }
     linux::net_devices(spec.net_devices, json);
-    match (&spec.seccomp_profile, &spec.seccomp) {
-        (Some(profile), _) => json.key("seccomp").value(profile),
-        (None, Some(profile)) => linux::seccomp(profile, json),
-        (None, None) if spec.default_seccomp => {
+    match &spec.seccomp {
+        Some(profile) => linux::seccomp(profile, json),
+        None if spec.default_seccomp => {
             json.key("seccomp");
             seccomp::write_default(spec.process.capabilities.bounding, json);
         }
-        (None, None) => {}
+        None => {}
     }
     if let Some(propagation) = spec.root.propagation {
         json.string_of("rootfsPropagation", propagation_name(propagation).as_bytes());

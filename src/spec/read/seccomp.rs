@@ -7,6 +7,7 @@ use crate::io::text::words;
 use crate::limits::{SECCOMP_CONDITIONS_MAX, SECCOMP_RULES_MAX};
 use crate::spec::memory::{SpecMemory, push};
 use crate::spec::schema::{self, Member, members};
+use crate::spec::seccomp::resolve;
 use crate::spec::syscalls::{
     ACTIONS, ARCHITECTURES, Condition, FLAGS, OPERATORS, RETURNS, Seccomp, SyscallRule,
 };
@@ -17,7 +18,13 @@ use core::ffi::CStr;
 const EPERM: u32 = libc::EPERM as u32;
 
 /// Reads a profile. An error names the place in it.
-pub(super) fn profile<'m>(profile: &Value<'_>, memory: &mut SpecMemory<'m>) -> Result<Seccomp<'m>> {
+///
+/// Evaluates a profile of docker's form for a process with the bounding set `docker`.
+pub(super) fn profile<'m>(
+    profile: &Value<'_>,
+    docker: Option<u64>,
+    memory: &mut SpecMemory<'m>,
+) -> Result<Seccomp<'m>> {
     members!(SECCOMP of Some(profile) =>
         action, errno, architecture_names, flag_names, listener_path, metadata, rules
     );
@@ -29,8 +36,13 @@ pub(super) fn profile<'m>(profile: &Value<'_>, memory: &mut SpecMemory<'m>) -> R
         return Err(metadata.error("there is no listenerPath"));
     }
     let mut architectures = 0;
-    for architecture in items(architecture_names) {
-        architectures |= 1 << word(&architecture, "SCMP_ARCH_", ARCHITECTURES)?;
+    let mut add = |name: Value<'_>| {
+        architectures |= 1 << word(&name, "SCMP_ARCH_", ARCHITECTURES)?;
+        Ok(())
+    };
+    items(architecture_names).try_for_each(&mut add)?;
+    if docker.is_some() {
+        resolve::each_architecture(profile, &mut add)?;
     }
     let mut flags = flag_names.as_ref().map(|_| 0);
     for flag in items(flag_names) {
@@ -42,16 +54,23 @@ pub(super) fn profile<'m>(profile: &Value<'_>, memory: &mut SpecMemory<'m>) -> R
     let rules = items(rules);
     let conditions = rules.clone().map(conditions_of).sum::<usize>();
     let mut conditions = memory.list(conditions.min(SECCOMP_CONDITIONS_MAX))?;
-    let rules = memory.read_list(rules, SECCOMP_RULES_MAX, &mut |one, memory, _| {
-        rule(one, memory, &mut conditions)
-    })?;
+    let mut list = memory.list(rules.clone().count().min(SECCOMP_RULES_MAX))?;
+    for one in rules {
+        let name = match docker {
+            Some(bounding) if !resolve::holds(one, bounding)? => continue,
+            Some(_) => resolve::single_name(one)?,
+            None => None,
+        };
+        let rule = rule(&one, &name, memory, &mut conditions)?;
+        push(&mut list, rule, one, SECCOMP_RULES_MAX)?;
+    }
     let read = Seccomp {
         default,
         architectures,
         flags,
         listener_path,
         listener_metadata,
-        rules,
+        rules: list.finish(),
         conditions: conditions.finish(),
     };
     match read.notifies() && listener_path.is_none() {
@@ -65,19 +84,24 @@ fn conditions_of(rule: Value<'_>) -> usize {
     rule.list_or_none("args").count()
 }
 
+/// Reads a rule. docker's form may have one `name` in place of names.
 fn rule<'m>(
-    rule: Value<'_>,
+    rule: &Value<'_>,
+    name: &Member<'_>,
     memory: &mut SpecMemory<'m>,
     conditions: &mut List<'m, Condition>,
 ) -> Result<SyscallRule<'m>> {
-    members!(SECCOMP_RULE of Some(&rule) => names, action, errno, args);
+    members!(SECCOMP_RULE of Some(rule) => names, action, errno, args);
     let verdict = verdict(needed(action), errno)?;
     let first = conditions.as_slice().len() as u16;
     for arg in items(args) {
         push(conditions, condition(arg)?, arg, SECCOMP_CONDITIONS_MAX)?;
     }
+    if names.is_some() == name.is_some() {
+        return Err(rule.error_in("names", if name.is_some() { "given twice" } else { "missing" }));
+    }
     let mut packed = memory.strings.begin();
-    for name in items(names) {
+    for name in items(names).chain(*name) {
         let text = name.as_text()?;
         if text.is_empty() {
             return Err(name.error("must not be empty"));

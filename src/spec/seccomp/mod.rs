@@ -6,10 +6,9 @@
 //! twice: in a config.json ([`write_default`]), and for a filter (`container/seccomp/profile.rs`).
 
 mod names;
-mod resolve;
+pub(super) mod resolve;
 
 pub use names::{COUNT, NONE, Name, each_name, find};
-pub use resolve::resolve;
 
 use super::capability;
 use crate::codec::json::Writer;

@@ -1,88 +1,43 @@
-//! Converts a profile from docker's form to the runtime-spec's: evaluates its conditions on
-//! architectures, kernels and capabilities.
+//! docker's form of a profile: its conditions on architectures, kernels and capabilities.
 
 use super::OLDEST_KERNEL;
-use crate::codec::json::{Value, Writer};
+use crate::codec::json::Value;
 use crate::error::{Error, Result};
 use crate::io::text::decimal;
 use crate::spec::capability;
 use crate::sys::arch;
 
-/// This machine's architecture, in docker's name.
+/// This machine's architecture, as docker calls it.
 const ARCHITECTURE: &[u8] = arch::GO_NAME.as_bytes();
-/// This machine's architecture, in libseccomp's name.
+/// The same as libseccomp calls it.
 const OWN: &[u8] = arch::SECCOMP_NAME.as_bytes();
 
-/// Writes a profile for a process with this bounding set. One in the runtime-spec's form stays
-/// unchanged. Only members that decide a condition are checked.
-pub fn resolve(profile: Value<'_>, bounding: u64, json: &mut Writer<'_>) -> Result<()> {
-    let is_given = |key| {
-        profile
-            .member(key)
-            .is_some_and(|list| list.items().is_ok_and(|mut items| items.next().is_some()))
-    };
-    if is_given("architectures") && is_given("archMap") {
-        return Err(profile.error_in("archMap", "use either architectures or archMap"));
-    }
-    json.object();
-    for (key, value) in profile.entries()? {
-        match key.as_escaped().as_bytes() {
-            b"archMap" if is_given("archMap") => architectures(value, json)?,
-            b"archMap" | b"comment" => {}
-            b"architectures" if is_given("archMap") => {}
-            b"syscalls" if !value.is_null() => {
-                json.array_of("syscalls");
-                for rule in value.items()? {
-                    if holds(rule, bounding)? {
-                        self::rule(rule, json)?;
-                    }
-                }
-                json.end();
-            }
-            _ => json.text_key(&key).value(&value),
+/// Calls `see` with each architecture of `archMap` that this machine has.
+pub fn each_architecture<'v>(
+    profile: &Value<'v>,
+    see: &mut dyn FnMut(Value<'v>) -> Result<()>,
+) -> Result<()> {
+    for one in list(*profile, "archMap")? {
+        if list(*profile, "architectures")?.next().is_some() {
+            return Err(profile.error_in("archMap", "use either architectures or archMap"));
         }
-    }
-    json.end();
-    Ok(())
-}
-
-/// Writes the entry of `archMap` for this machine.
-fn architectures(map: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
-    for one in map.items()? {
         let own = one.require("architecture")?;
         if own.as_text()?.as_escaped().as_bytes() == OWN {
-            json.array_of("architectures");
-            json.value(&own);
-            for other in list(one, "subArchitectures")? {
-                json.value(&other);
-            }
-            json.end();
+            see(own)?;
+            list(one, "subArchitectures")?.try_for_each(&mut *see)?;
         }
     }
     Ok(())
 }
 
-/// Writes a rule without its conditions.
-fn rule(rule: Value<'_>, json: &mut Writer<'_>) -> Result<()> {
-    json.object();
-    for (key, value) in rule.entries()? {
-        match key.as_escaped().as_bytes() {
-            b"includes" | b"excludes" | b"comment" | b"priority" => {}
-            b"name" if value.as_text()?.as_escaped().is_empty() => {}
-            b"name" => {
-                json.array_of("names");
-                json.value(&value);
-                json.end();
-            }
-            _ => json.text_key(&key).value(&value),
-        }
-    }
-    json.end();
-    Ok(())
+/// Returns the single name that a rule has in place of a list.
+pub fn single_name(rule: Value<'_>) -> Result<Option<Value<'_>>> {
+    let Some(name) = rule.get("name")? else { return Ok(None) };
+    Ok((!name.as_text()?.is_empty()).then_some(name))
 }
 
 /// Returns whether a rule applies to a process with this bounding set.
-fn holds(rule: Value<'_>, bounding: u64) -> Result<bool> {
+pub fn holds(rule: Value<'_>, bounding: u64) -> Result<bool> {
     if let Some(excludes) = rule.member("excludes").filter(|value| !value.is_null())
         && [of_architecture(excludes)?, any_capability(excludes, bounding)?, of_kernel(excludes)?]
             .contains(&Some(true))
@@ -153,26 +108,36 @@ fn error(version: &Value<'_>) -> Error {
 mod tests {
     use super::*;
     use crate::codec::json;
+    use crate::spec::syscalls::Seccomp;
+    use crate::spec::{SpecMemory, read_docker_seccomp, read_seccomp};
+    use crate::sys::arena::Word;
 
-    fn resolved(profile: &str, bounding: u64) -> std::result::Result<String, String> {
-        let mut document = profile.as_bytes().to_vec();
-        let value = json::check(&mut document).expect("JSON");
-        let mut text: Vec<u8> = Vec::new();
-        resolve(value, bounding, &mut Writer::with_indent(&mut text, ""))
-            .map_err(|error| error.to_string())?;
-        let text = String::from_utf8(text).expect("UTF-8").trim_end().to_string();
-        json::check(&mut text.clone().into_bytes()).expect("JSON again");
-        Ok(text)
+    fn resolved(
+        profile: &str,
+        bounding: Option<u64>,
+    ) -> std::result::Result<Seccomp<'static>, String> {
+        let value = json::check(profile.as_bytes().to_vec().leak()).expect("JSON");
+        let (text, lists) = (vec![0; 4096].leak(), vec![Word::uninit(); 4096].leak());
+        let memory = &mut SpecMemory::new(text, lists);
+        let read = match bounding {
+            Some(bounding) => read_docker_seccomp(value, bounding, memory),
+            None => read_seccomp(value, memory),
+        };
+        read.map_err(|error| error.to_string())
+    }
+
+    /// A profile with these further members.
+    fn profile(members: &str) -> String {
+        format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO",{members}}}"#)
     }
 
     /// Returns whether a rule with this member is kept.
     fn is_left(condition: &str, bounding: u64) -> bool {
-        let rule = format!(r#"{{"syscalls":[{{"names":["read"],"action":"A",{condition}}}]}}"#);
-        match resolved(&rule, bounding).expect(condition).as_str() {
-            r#"{"syscalls":[{"names":["read"],"action":"A"}]}"# => true,
-            r#"{"syscalls":[]}"# => false,
-            other => panic!("{condition}: {other}"),
-        }
+        let rules =
+            format!(r#""syscalls":[{{"names":["read"],"action":"SCMP_ACT_ALLOW",{condition}}}]"#);
+        let left = resolved(&profile(&rules), Some(bounding)).expect(condition).rules;
+        assert!(left.iter().all(|rule| rule.names.iter().eq([c"read"])));
+        !left.is_empty()
     }
 
     #[test]
@@ -208,42 +173,67 @@ mod tests {
 
     #[test]
     fn a_profile_of_the_runtime_specs_form_stays_as_it_is() {
-        for profile in [
+        for members in [
             concat!(
-                r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"architectures":["SCMP_ARCH_X86"],"flags":[],"#,
+                r#""defaultErrnoRet":1,"architectures":["SCMP_ARCH_X86"],"flags":[],"#,
                 r#""syscalls":[{"names":["a","b"],"action":"SCMP_ACT_ALLOW","#,
-                r#""args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]}"#
+                r#""args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]"#
             ),
-            r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/l","listenerMetadata":"\"m"}"#,
-            "{}",
-            r#"{"syscalls":null}"#,
+            r#""listenerPath":"/l","listenerMetadata":"\"m""#,
+            r#""syscalls":null"#,
         ] {
-            assert_eq!(resolved(profile, 0).expect("a profile"), profile);
+            let profile = profile(members);
+            assert_eq!(
+                resolved(&profile, Some(0)).expect("a profile"),
+                resolved(&profile, None).expect("a profile")
+            );
         }
+    }
+
+    #[test]
+    fn architectures_and_single_names_are_dockers() {
+        let ours = format!(
+            "{{\"architecture\":\"{}\",\"subArchitectures\":[\"SCMP_ARCH_X86\"]}}",
+            arch::SECCOMP_NAME
+        );
+        let map = format!(r#""archMap":[{{"architecture":"SCMP_ARCH_S390"}},{ours}]"#);
+        let names = format!(r#""architectures":["{}","SCMP_ARCH_X86"]"#, arch::SECCOMP_NAME);
+        let (by_map, by_names) =
+            (resolved(&profile(&map), Some(0)), resolved(&profile(&names), None));
+        assert_eq!(by_map.expect("a map"), by_names.expect("names"));
+        let one = resolved(
+            &profile(r#""syscalls":[{"name":"read","action":"SCMP_ACT_ALLOW"}]"#),
+            Some(0),
+        );
+        assert!(one.expect("a name").rules[0].names.iter().eq([c"read"]));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         for (profile, why) in [
-            ("[]", "not an object"),
-            (r#"{"syscalls":{}}"#, "syscalls: not an array"),
-            (r#"{"syscalls":[1]}"#, "syscalls[0]: not an object"),
+            (r#""syscalls":{}"#, "syscalls: not an array"),
+            (r#""syscalls":[1]"#, "syscalls[0]: not an object"),
             (
-                r#"{"syscalls":[{"includes":{"caps":[1]}}]}"#,
+                r#""syscalls":[{"includes":{"caps":[1]}}]"#,
                 "syscalls[0].includes.caps[0]: not a string",
             ),
             (
-                r#"{"syscalls":[{"includes":{"minKernel":"5"}}]}"#,
+                r#""syscalls":[{"includes":{"minKernel":"5"}}]"#,
                 "syscalls[0].includes.minKernel: not MAJOR.MINOR",
             ),
-            (r#"{"syscalls":[{"name":1}]}"#, "syscalls[0].name: not a string"),
-            (r#"{"archMap":[{}]}"#, "archMap[0].architecture: missing"),
+            (r#""syscalls":[{"name":1}]"#, "syscalls[0].name: not a string"),
             (
-                r#"{"archMap":[1],"architectures":["a"]}"#,
+                r#""syscalls":[{"name":"a","names":["b"],"action":"SCMP_ACT_ALLOW"}]"#,
+                "syscalls[0].names: given twice",
+            ),
+            (r#""archMap":[{}]"#, "archMap[0].architecture: missing"),
+            (
+                r#""archMap":[1],"architectures":["SCMP_ARCH_X86"]"#,
                 "archMap: use either architectures or archMap",
             ),
         ] {
-            assert_eq!(resolved(profile, 0).expect_err(profile), why, "{profile}");
+            let said = resolved(&self::profile(profile), Some(0)).expect_err(profile);
+            assert_eq!(said, why, "{profile}");
         }
     }
 }

@@ -132,16 +132,18 @@ pub(super) fn seccomp(profile: &Seccomp<'_>, json: &mut Writer<'_>) {
         list("names", rule.names, json);
         action("action", "errnoRet", rule.verdict, json);
         let (first, end) = rule.conditions;
-        json.array_of("args");
-        for one in profile.conditions.get(first.into()..end.into()).unwrap_or(&[]) {
-            json.object();
-            json.key("index").number(one.argument.into());
-            json.key("value").number(one.value);
-            json.key("valueTwo").number(one.masked);
-            word_of("op", "SCMP_CMP_", OPERATORS, one.operator.into(), json);
+        if first < end {
+            json.array_of("args");
+            for one in profile.conditions.get(first.into()..end.into()).unwrap_or(&[]) {
+                json.object();
+                json.key("index").number(one.argument.into());
+                json.key("value").number(one.value);
+                json.key("valueTwo").number(one.masked);
+                word_of("op", "SCMP_CMP_", OPERATORS, one.operator.into(), json);
+                json.end();
+            }
             json.end();
         }
-        json.end();
         json.end();
     }
     json.end();

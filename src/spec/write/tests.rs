@@ -47,7 +47,7 @@ fn compare(name: &str, a: &Spec<'_>, b: &Spec<'_>) {
         readonly_paths uid_mappings gid_mappings annotations stop_signal
         default_seccomp sysctls mount_label cgroup_path hooks seccomp clocks personality
         memory_policy intel_rdt net_devices limits device_rules init;
-        process seccomp_profile source);
+        process source);
     same!(Process of &a.process, b.process; terminal args env cwd capabilities no_new_privileges
         rlimits oom_score_adj apparmor selinux console_size scheduler io_priority cpus_initial
         cpus_final; user);

@@ -1,40 +1,33 @@
-//! A seccomp profile becomes a filter that the kernel would take, or a one-line error. docker's
-//! form is resolved first, to JSON or a one-line error.
+//! A seccomp profile of either form becomes a filter that the kernel would take, or a one-line
+//! error.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use ocinit::codec::json;
 use ocinit::container::seccomp::{Program, compile};
-use ocinit::io::output::Sink;
-use ocinit::spec::{SpecMemory, capability, read_seccomp, seccomp};
+use ocinit::spec::{SpecMemory, capability, read_docker_seccomp, read_seccomp};
 use ocinit::sys::arena::Word;
 
 #[path = "../../all/support/bpf.rs"]
 mod bpf;
 
-struct Bytes(Vec<u8>);
-
-impl Sink for Bytes {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-}
-
 thread_local!(static PROGRAM: std::cell::RefCell<Box<Program>> = std::cell::RefCell::new(Box::new(Program::EMPTY)));
+
+fn room(data: &[u8]) -> (Vec<u8>, Vec<Word>) {
+    (vec![0; 4 * data.len() + 64], vec![Word::uninit(); SpecMemory::LISTS])
+}
 
 fuzz_target!(|data: &[u8]| {
     let mut document = data.to_vec();
     let Ok(profile) = json::check(&mut document) else { return };
     for bounding in [0, capability::DEFAULT, capability::ALL] {
-        let mut resolved = Bytes(Vec::new());
-        match seccomp::resolve(profile, bounding, &mut json::Writer::with_indent(&mut resolved, ""))
-        {
-            Ok(()) => drop(json::check(&mut resolved.0).expect("it writes JSON")),
-            Err(error) => assert!(!error.to_string().contains('\n')),
+        let (mut text, mut lists) = room(data);
+        let memory = &mut SpecMemory::new(&mut text, &mut lists);
+        if let Err(error) = read_docker_seccomp(profile, bounding, memory) {
+            assert!(!error.to_string().contains('\n'));
         }
     }
-    let (mut text, mut lists) =
-        (vec![0; 4 * data.len() + 64], vec![Word::uninit(); SpecMemory::LISTS]);
+    let (mut text, mut lists) = room(data);
     let profile = match read_seccomp(profile, &mut SpecMemory::new(&mut text, &mut lists)) {
         Ok(profile) => profile,
         Err(error) => return assert!(!error.to_string().contains('\n')),
