@@ -26,6 +26,11 @@ impl Window {
     /// The window of an empty stream.
     pub const EMPTY: Window = Window { bytes: [0; GZIP_WINDOW_BYTES], at: 0 };
 
+    /// Returns its memory, which may be given back to the kernel between two streams.
+    pub fn memory(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     /// Inflates into `output`. Returns (status, bytes of input used, bytes written).
     fn inflate(
         &mut self,

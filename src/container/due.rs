@@ -6,7 +6,7 @@ use super::state::{Directory, Process, State};
 use super::{intel_rdt, net_devices};
 use crate::cgroup::Joined;
 use crate::error::Result;
-use crate::spec::HookKind;
+use crate::spec::{HookKind, TAKES_CONFIGS};
 use core::cell::Cell;
 
 /// All that is due.
@@ -26,6 +26,11 @@ impl<'a> Due<'a> {
     /// Nothing is due.
     pub const NOTHING: Due<'static> =
         Due { container: None, record: None, hooks: &[], cgroup: None };
+
+    /// Returns the record of a process, if there is one. PID 1 keeps none.
+    pub(super) fn record(&self) -> Option<&'a Record<'a>> {
+        self.record.filter(|_| TAKES_CONFIGS)
+    }
 
     /// Returns the container as it is now.
     pub(super) fn container(&self) -> Option<HookContext<'a>> {

@@ -221,7 +221,7 @@ fn enter(
         }
     }
     let filter = launch.filter.as_ref().filter(|_| !is_early);
-    if plan.has_hooks_inside {
+    if TAKES_CONFIGS && plan.has_hooks_inside {
         run_hooks(
             plan,
             (HookKind::StartContainer, Status::Created),

@@ -15,6 +15,7 @@ use super::{Running, attributes, child};
 use errand::{Errand, Then};
 use table::Phase;
 
+use crate::spec::TAKES_CONFIGS;
 use crate::sys::Errno;
 use crate::sys::fd::Fd;
 use crate::sys::process::{self, Ended};
@@ -283,13 +284,13 @@ impl<'a> Starting<'a> {
     fn process_created(&self) -> Result<()> {
         crate::debug!("process {}: cloned", self.pid);
         child::adjust_oom_score(self.pid, &self.launch.spec.process)?;
-        self.launch.due.record.map_or(Ok(()), |record| record.process_created(self.pid))
+        self.launch.due.record().map_or(Ok(()), |record| record.process_created(self.pid))
     }
 
     /// Handles the end of a process.
     fn process_ended(&mut self, ended: Ended, events: &mut Loop) -> Result<Step> {
         match self.phase {
-            Phase::HandingOver => {
+            Phase::HandingOver if TAKES_CONFIGS => {
                 let Some((pid, pidfd)) = self.next.take() else { return Err(forged()) };
                 self.take_over(pid, pidfd, events)?;
                 events.change(self.heard, Interest::READ)?;
@@ -297,7 +298,7 @@ impl<'a> Starting<'a> {
                 self.process_created()?;
                 self.channel.go()?;
             }
-            Phase::Adopting => return self.adopt(events),
+            Phase::Adopting if TAKES_CONFIGS => return self.adopt(events),
             Phase::Dying => return Err(died(ended)),
             Phase::Undoing => return Ok(self.undo_next(events)),
             // Nobody may be there to take its listener.
@@ -336,7 +337,7 @@ impl<'a> Starting<'a> {
         self.take_over(pid, pidfd, events)?;
         events.change(self.heard, Interest::READ)?;
         self.phase = Phase::Entered;
-        self.launch.due.record.map_or(Ok(()), |record| record.moved(pid))?;
+        self.launch.due.record().map_or(Ok(()), |record| record.moved(pid))?;
         if self.launch.filter.is_none() {
             return Ok(Step::Wait);
         }

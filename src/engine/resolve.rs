@@ -133,6 +133,7 @@ pub fn resolve<'m>(
 }
 
 /// Finds the image in an open store.
+#[inline(never)]
 pub fn in_store<'m>(
     store: Store<'m>,
     wanted: &Wanted<'_>,

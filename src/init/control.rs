@@ -113,10 +113,9 @@ fn parse_start(line: &[u8]) -> Option<Start> {
 /// The control port, its pending lines, and the host's commands so far.
 pub struct Control {
     port: FdRef<'static>,
-    out: [u8; CONTROL_OUT_BYTES],
+    memory: &'static mut ControlMemory,
     out_start: usize,
     out_end: usize,
-    line: [u8; CONTROL_LINE_BYTES],
     line_length: usize,
     line_too_long: bool,
     /// The terminal's new size, until it is taken.
@@ -129,21 +128,35 @@ pub struct Control {
     pub eof: Option<u64>,
     /// The host has received everything.
     pub done: bool,
+}
+
+/// What waits on its way from the host and to it. It is static: a stack is touched as a whole.
+pub struct ControlMemory {
+    out: [u8; CONTROL_OUT_BYTES],
+    line: [u8; CONTROL_LINE_BYTES],
     /// Jobs to start, until they are taken.
-    pub starts: heapless::Vec<Start, JOBS_MAX>,
+    starts: heapless::Vec<Start, JOBS_MAX>,
+}
+
+impl ControlMemory {
+    /// All zeros.
+    pub const EMPTY: ControlMemory = ControlMemory {
+        out: [0; CONTROL_OUT_BYTES],
+        line: [0; CONTROL_LINE_BYTES],
+        starts: heapless::Vec::new(),
+    };
 }
 
 impl Control {
     /// Sends the greeting over a port that was just opened, non-blocking.
-    pub fn new(port: Fd) -> Control {
+    pub fn new(port: Fd, memory: &'static mut ControlMemory) -> Control {
         let port = port.leak();
         PORT.replace(port);
         let mut control = Control {
             port,
-            out: [0; CONTROL_OUT_BYTES],
+            memory,
             out_start: 0,
             out_end: 0,
-            line: [0; CONTROL_LINE_BYTES],
             line_length: 0,
             line_too_long: false,
             size: None,
@@ -151,7 +164,6 @@ impl Control {
             stop: false,
             eof: None,
             done: false,
-            starts: heapless::Vec::new(),
         };
         control.send(format_args!("hello 1"));
         control
@@ -182,10 +194,10 @@ impl Control {
     /// Writes pending bytes. Returns true if none are left.
     pub fn flush(&mut self) -> bool {
         while self.out_start < self.out_end {
-            match fs::write(self.port, &self.out[self.out_start..self.out_end]) {
+            match fs::write(self.port, &self.memory.out[self.out_start..self.out_end]) {
                 Ok(n) if n > 0 => self.out_start += n,
                 Ok(_) | Err(Errno::EAGAIN) => {
-                    self.out.copy_within(self.out_start..self.out_end, 0);
+                    self.memory.out.copy_within(self.out_start..self.out_end, 0);
                     (self.out_start, self.out_end) = (0, self.out_end - self.out_start);
                     return false;
                 }
@@ -195,6 +207,12 @@ impl Control {
         }
         (self.out_start, self.out_end) = (0, 0);
         true
+    }
+
+    /// Takes the next job to start.
+    pub fn take_start(&mut self) -> Option<Start> {
+        let starts = &mut self.memory.starts;
+        (!starts.is_empty()).then(|| starts.remove(0))
     }
 
     /// Reads the host's commands. A read of 0 bytes means that no host is connected.
@@ -209,17 +227,17 @@ impl Control {
 
     fn hear_byte(&mut self, byte: u8) {
         if byte != b'\n' {
-            match self.line.get_mut(self.line_length) {
+            match self.memory.line.get_mut(self.line_length) {
                 Some(place) => (*place, self.line_length) = (byte, self.line_length + 1),
                 None => self.line_too_long = true,
             }
             return;
         }
-        let line = &self.line[..self.line_length];
+        let line = &self.memory.line[..self.line_length];
         if let Some(start) =
             line.strip_prefix(b"start ").filter(|_| !self.line_too_long).and_then(parse_start)
         {
-            if let Err(start) = self.starts.push(start) {
+            if let Err(start) = self.memory.starts.push(start) {
                 crate::warning!("job {}: more than {JOBS_MAX} at once (JOBS_MAX)", start.name);
             }
             self.line_length = 0;
@@ -292,7 +310,7 @@ struct Out<'a> {
 impl Write for Out<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.control.out_end + text.len();
-        let place = self.control.out.get_mut(self.control.out_end..end).ok_or(fmt::Error)?;
+        let place = self.control.memory.out.get_mut(self.control.out_end..end).ok_or(fmt::Error)?;
         place.copy_from_slice(text.as_bytes());
         self.control.out_end = end;
         Ok(())
@@ -374,7 +392,7 @@ mod tests {
     fn words_are_exchanged_in_pieces() {
         let (ours, theirs) = fd::socketpair(libc::SOCK_STREAM).unwrap();
         fd::set_nonblocking(ours.by_ref(), true).unwrap();
-        let mut control = Control::new(ours);
+        let mut control = Control::new(ours, Box::leak(Box::new(ControlMemory::EMPTY)));
         control.send(format_args!("exit {} {} {}", 3, 4, 5));
         let mut buffer = [0; 64];
         let n = fs::read(theirs.by_ref(), &mut buffer).unwrap();
@@ -399,7 +417,7 @@ mod tests {
         let (ours, theirs) = fd::socketpair(libc::SOCK_STREAM).unwrap();
         fd::set_nonblocking(ours.by_ref(), true).unwrap();
         while fs::write(ours.by_ref(), &[b'.'; 4096]).is_ok() {}
-        let mut control = Control::new(ours);
+        let mut control = Control::new(ours, Box::leak(Box::new(ControlMemory::EMPTY)));
         assert!(!control.flush());
         fd::set_nonblocking(theirs.by_ref(), true).unwrap();
         let mut buffer = [0; 65536];

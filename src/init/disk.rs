@@ -43,6 +43,7 @@ pub struct Chosen {
 
 impl Search<'_> {
     /// Returns the image's disk.
+    #[inline(never)]
     pub fn image_disk(&mut self, archive: &mut ArchiveMemory) -> Result<Chosen> {
         let (modules, options) = (self.modules, self.options);
         self.find(options.disk, "ocinit.disk", "image", &mut |disk, content| {
@@ -54,6 +55,7 @@ impl Search<'_> {
     }
 
     /// Returns the disk for the root file system.
+    #[inline(never)]
     pub fn rootfs_disk(&mut self, which: DiskSelector<'_>) -> Result<Chosen> {
         self.find(which, "ocinit.rootfs", "file system for a root", &mut |disk, content| {
             if names_one(which, disk, content) { Ok(()) } else { holds_root(content).map(drop) }
@@ -190,6 +192,7 @@ impl Chosen {
     }
 
     /// Opens its layout. Mounts a file system first.
+    #[inline(never)]
     pub fn open_store<'m>(
         &self,
         options: &Options<'_>,

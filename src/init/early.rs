@@ -246,6 +246,7 @@ pub fn say_last_on_console(line: core::fmt::Arguments<'_>) {
 const CONSOLE_TURN_MS: i32 = 10;
 
 /// Returns the kernel's command line, without the newline of /proc/cmdline.
+#[inline(never)]
 pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> {
     let file = fs::open(CWD, c"/proc/cmdline", O_RDONLY, 0).doing("open /proc/cmdline")?;
     let mut length = 0;
@@ -261,6 +262,7 @@ pub fn command_line(buffer: &mut [u8; COMMAND_LINE_BYTES + 1]) -> Result<&[u8]> 
 }
 
 /// Maps a whole file of the initramfs. Returns an empty slice if it is missing.
+#[inline(never)]
 pub fn map(path: &CStr) -> Result<&'static [u8]> {
     let shown = crate::io::lossy::LossyC(path);
     let file = match fs::open(CWD, path, O_RDONLY, 0) {

@@ -52,7 +52,7 @@ use crate::rootfs::{Applied, Privilege};
 use crate::sys::vm;
 use crate::watch::pump::Buffer;
 use crate::{Context, Error, Result};
-use control::Control;
+use control::{Control, ControlMemory};
 #[cfg(not(fuzzing))]
 use options::Options;
 use report::Report;
@@ -66,6 +66,7 @@ pub struct InitMemory {
     command_line: [u8; COMMAND_LINE_BYTES + 1],
     arguments: [u8; COMMAND_LINE_BYTES + 1],
     disks: block::Disks,
+    control: ControlMemory,
     /// For standard input, output and error.
     buffers: [Buffer; 3],
 }
@@ -76,6 +77,7 @@ impl InitMemory {
         command_line: [0; COMMAND_LINE_BYTES + 1],
         arguments: [0; COMMAND_LINE_BYTES + 1],
         disks: block::Disks::new(),
+        control: ControlMemory::EMPTY,
         buffers: [[0; crate::limits::PUMP_BYTES]; 3],
     };
 }
@@ -102,7 +104,7 @@ pub fn main() -> ! {
 fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     let Memory { init, engine } = memory;
     let EngineMemory { archive, image: documents, unpack, strings, container, .. } = engine;
-    let InitMemory { command_line, arguments, disks, buffers } = init;
+    let InitMemory { command_line, arguments, disks, control, buffers } = init;
 
     early::prepare_process();
     let prepared = early::make_root_movable().and_then(|()| early::mount_kernel_file_systems());
@@ -117,7 +119,7 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     let modules = modules::Modules::open()?;
     modules.load_first()?;
     let streams = ports::open(&uevents)?.map(|ports| {
-        report.set_control(Control::new(ports.control));
+        report.set_control(Control::new(ports.control, control));
         [ports.stdin, ports.stdout, ports.stderr]
     });
     report.end_of("modules");
@@ -200,6 +202,10 @@ fn clean_up() {
 }
 
 /// Logs the largest memory of this process, at level debug.
+///
+/// It is not inlined, as everything here with a large frame: finished phases leave no frame below the
+/// next phase.
+#[inline(never)]
 fn log_peak_memory() {
     // Returning a page makes the kernel update its count.
     let mut buffer = [1; 8192];

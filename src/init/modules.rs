@@ -23,6 +23,7 @@ impl Modules {
     }
 
     /// Loads the modules without a file system, in order.
+    #[inline(never)]
     pub fn load_first(self) -> Result<()> {
         self.load(b"")
     }

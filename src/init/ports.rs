@@ -28,6 +28,7 @@ const NAMES: [&str; 4] =
 const WAIT_US: u64 = 5_000_000;
 
 /// Opens the ports. Returns `None` if this machine has none of them.
+#[inline(never)]
 pub fn open(uevents: &Uevents) -> Result<Option<Ports>> {
     if !machine_can_have_ports()? {
         return Ok(None);

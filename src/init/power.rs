@@ -57,6 +57,7 @@ static CAN_POWER_OFF: AtomicBool = AtomicBool::new(false);
 
 /// Notes whether the firmware can turn off, while /sys is mounted: ACPI's tables name the state S5
 /// (soft off).
+#[inline(never)]
 pub fn learn() {
     const TABLES: [&CStr; 2] =
         [c"/sys/firmware/acpi/tables/DSDT", c"/sys/firmware/acpi/tables/SSDT"];

@@ -64,6 +64,7 @@ pub struct Budget {
 
 impl Budget {
     /// Returns the budget for this machine's available memory.
+    #[inline(never)]
     pub fn of_machine() -> Budget {
         let kibibytes = sysfs::line(c"/proc/meminfo", "MemAvailable:");
         Budget::of(
@@ -92,6 +93,7 @@ pub fn forbid_devices(root: FdRef<'_>) {
 }
 
 /// Makes an empty directory on a disk's file system, whose root is `disk`.
+#[inline(never)]
 pub fn on_disk(disk: FdRef<'_>) -> Result<Fd> {
     make(disk).doing("/ocinit-rootfs")
 }

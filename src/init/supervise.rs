@@ -268,7 +268,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         let signals = core::mem::take(&mut control.signals);
         let (size, eof) = (control.size.take(), control.eof.take());
         let stop = core::mem::take(&mut control.stop);
-        for start in core::mem::take(&mut control.starts) {
+        while let Some(start) = control.take_start() {
             self.jobs.start(start, &mut self.starter, self.like, control, &mut self.events);
         }
         for number in 1..=signal::SIGNAL_MAX {

@@ -25,7 +25,7 @@ use crate::limits::{INFLATE_STEP_BYTES, INPUT_BYTES, RING_BYTES};
 use crate::sync::TryLock;
 use crate::sys::ring::{Reader, Ring, Writer};
 use crate::sys::thread::{self, Stack};
-use crate::sys::vm::Mapping;
+use crate::sys::vm::{self, Mapping};
 use crate::{Context, Error, Result};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +61,7 @@ impl PipelineMemory {
     pub fn release(&mut self) {
         self.ring.release();
         self.input.release();
+        vm::release(self.window.memory());
     }
 }
 
@@ -112,10 +113,7 @@ fn stream(
         Compression::None => Unpacker::None,
         // The tar's digest replaces the checksum.
         Compression::Gzip => Unpacker::Gzip(
-            memory.decoder.write(match layer.diff_id {
-                None => Decoder::new(),
-                Some(_) => Decoder::without_sum(),
-            }),
+            decoder(&mut memory.decoder, layer.diff_id.is_some()),
             &mut memory.window,
         ),
         Compression::Zstd => Unpacker::Zstd(match layer.diff_id {
@@ -188,6 +186,13 @@ fn stream(
         (_, None) => {}
     }
     Ok(consumed)
+}
+
+/// Begins a stream of gzip. Not inlined: the compiler makes the decoder on the stack, 11 KiB, which
+/// the code that follows needs as well.
+#[inline(never)]
+fn decoder(place: &mut MaybeUninit<Decoder>, without_sum: bool) -> &mut Decoder {
+    place.write(if without_sum { Decoder::without_sum() } else { Decoder::new() })
 }
 
 /// Checks the blob's digest alone, after a failure.

@@ -6,10 +6,11 @@ use super::super::mounts::lent;
 use super::super::seccomp::Sending;
 use super::super::userns::Mapping;
 use crate::Result;
+use crate::spec::TAKES_CONFIGS;
 use crate::watch::children::Helper;
 use crate::watch::{Happened, Loop};
 
-/// It.
+/// It. PID 1's own container has none ([`TAKES_CONFIGS`]).
 pub enum Errand<'a> {
     /// Hooks of one kind run.
     Hooks(Series<'a>),
@@ -40,6 +41,7 @@ impl Errand<'_> {
     /// Does what an event asks for. Returns how it went, once that is known.
     pub fn step(&mut self, happened: &Happened, events: &mut Loop) -> Option<Result<()>> {
         match self {
+            _ if !TAKES_CONFIGS => None,
             Errand::Hooks(series) => series.step(happened, events),
             Errand::Map(mapping) => mapping.step(happened, events),
             Errand::Lend(helper) => helper.ended(happened).map(lent::verdict),
@@ -50,6 +52,7 @@ impl Errand<'_> {
     /// Kills what works at it; the next step tells the failure.
     pub fn kill(&self) {
         match self {
+            _ if !TAKES_CONFIGS => {}
             Errand::Hooks(series) => series.kill(),
             Errand::Map(mapping) => mapping.kill(),
             Errand::Lend(helper) => helper.kill(),
@@ -61,6 +64,7 @@ impl Errand<'_> {
     /// Kills what works at it, and waits for that here.
     pub fn abandon(self, events: &mut Loop) {
         match self {
+            _ if !TAKES_CONFIGS => {}
             Errand::Hooks(series) => series.abandon(events),
             Errand::Map(mapping) => mapping.abandon(events),
             Errand::Lend(helper) => helper.abandon(events),

@@ -175,9 +175,7 @@ impl<'a> Starting<'a> {
 
     /// Does what an event means for the errand.
     pub(super) fn errand_step(&mut self, happened: &Happened, events: &mut Loop) -> Result<Step> {
-        let Some((errand, then)) = self.errand.as_mut().filter(|_| TAKES_CONFIGS) else {
-            return Ok(Step::Wait);
-        };
+        let Some((errand, then)) = &mut self.errand else { return Ok(Step::Wait) };
         let Some(done) = errand.step(happened, events) else { return Ok(Step::Wait) };
         let then = *then;
         self.errand = None;
@@ -206,7 +204,7 @@ impl<'a> Starting<'a> {
 
     /// Ends the errand, which is not needed any more.
     pub(super) fn end_errand(&mut self, events: &mut Loop) {
-        if let Some((errand, _)) = self.errand.take().filter(|_| TAKES_CONFIGS) {
+        if let Some((errand, _)) = self.errand.take() {
             errand.abandon(events);
         }
     }
