@@ -10,7 +10,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::lossy::Elided;
-use crate::io::passwd::{End, Field, Table, number};
+use crate::io::passwd::{End, Field, FieldKind, Table, number};
 use crate::limits::GROUPS_MAX;
 use crate::spec::User;
 use crate::sys::fd::FdRef;
@@ -69,7 +69,7 @@ fn find_user(
     let mut field = Field::new();
     // name:password:uid:gid:comment:home:shell
     let (mut column, mut fits) = (0, false);
-    while let Some(end) = table.field(&mut field, false)? {
+    while let Some(end) = table.field(&mut field, FieldKind::Whole)? {
         match column {
             0 => {
                 fits = uid.is_none() && field.is(name);
@@ -145,12 +145,17 @@ fn push(user: &mut User, gid: Option<u32>) -> Result<()> {
 /// Gets a group: once without a member, when its ID is read, then once for each member.
 type Visit<'v> = &'v mut dyn FnMut(&Table, End, &Field, Option<u32>, Option<&Field>) -> Result<()>;
 
+/// Returns how a column of a group is read: the members are a list.
+fn kind_of(column: u32) -> FieldKind {
+    if column == 3 { FieldKind::List } else { FieldKind::Whole }
+}
+
 fn walk_groups(table: &mut Table, visit: Visit<'_>) -> Result<()> {
     let (mut field, mut group) = (Field::new(), Field::new());
     let mut gid = None;
     // name:password:gid:member,member
     let mut column = 0;
-    while let Some(end) = table.field(&mut field, column == 3)? {
+    while let Some(end) = table.field(&mut field, kind_of(column))? {
         match column {
             0 => core::mem::swap(&mut group, &mut field),
             2 => {

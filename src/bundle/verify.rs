@@ -7,7 +7,7 @@ use crate::codec::digest::{Digest, Hasher};
 use crate::image::walk_index::{
     Contents, EntryKind, Scope, docker_images, read_config, walk_index,
 };
-use crate::image::{Image, ImageMemory, Layer, Store, read_docker};
+use crate::image::{Image, ImageMemory, Layer, LayerTypes, Store, read_docker};
 use crate::io::observer::Observer;
 use crate::io::section::Section;
 use crate::limits::{DOCUMENT_BYTES, VERIFIED_BLOBS_MAX};
@@ -78,7 +78,8 @@ impl Work {
                 work.artifacts += u64::from(found.sort != EntryKind::Index && is_new);
                 return Ok(());
             }
-            let Contents { is_image, config, layers, .. } = found.read(store, true, memory)?;
+            let Contents { is_image, config, layers, .. } =
+                found.read(store, LayerTypes::Unpackable, memory)?;
             work.note(&config.0, config.1, is_image)?;
             if !is_image {
                 work.artifacts += 1;

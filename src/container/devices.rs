@@ -94,7 +94,7 @@ fn is_it(stat: &fs::Stat, device: &Device<'_>) -> bool {
 
 /// Binds the host's node of this path, if it has the right device number.
 fn bind_node(directory: FdRef<'_>, name: &CStr, device: &Device<'_>) -> crate::sys::Result<()> {
-    let tree = mount::clone_tree(CWD, device.path, false)?;
+    let tree = mount::clone_tree(CWD, device.path, mount::Reach::Mount)?;
     if !is_it(&fs::stat(tree.by_ref(), c"")?, device) {
         return Err(Errno::ENXIO);
     }
@@ -188,6 +188,6 @@ fn bind_console(root: FdRef<'_>, terminal: FdRef<'_>) -> crate::sys::Result<()> 
     if fs::stat(place.by_ref(), c"")?.kind() == fs::S_IFLNK {
         return Err(Errno::ELOOP);
     }
-    let tree = mount::clone_tree(terminal, c"", false)?;
+    let tree = mount::clone_tree(terminal, c"", mount::Reach::Mount)?;
     mount::attach(tree.by_ref(), place.by_ref())
 }

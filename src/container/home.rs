@@ -1,7 +1,7 @@
 //! Adds `HOME` to an environment that lacks it, from the container's own /etc/passwd, like every
 //! runtime.
 
-use crate::io::passwd::{End, Field, Table};
+use crate::io::passwd::{End, Field, FieldKind, Table};
 use crate::io::path::PathBuf;
 use crate::spec::Process;
 use crate::sys::fd::FdRef;
@@ -34,7 +34,7 @@ pub fn add(root: FdRef<'_>, process: &Process<'_>, variable: &mut PathBuf) {
 fn find(root: FdRef<'_>, uid: u32, home: &mut Field) -> Option<()> {
     let mut table = Table::open(root, c"/etc/passwd").ok()?;
     let (mut field, mut column, mut is_his) = (Field::new(), 0, false);
-    while let Some(end) = table.field(&mut field, false).ok()? {
+    while let Some(end) = table.field(&mut field, FieldKind::Whole).ok()? {
         match column {
             UID => is_his = field.number() == Some(uid),
             HOME if is_his => {

@@ -104,9 +104,10 @@ pub(super) fn plan<'a>(
         !TAKES_CONFIGS || channel.is_none() || launch.spec.joins_or_makes(CLONE_NEWNS);
     let tree = match launch.root {
         // Here and not in the child: its mount namespace does not have the mount of this fd.
-        Some(root) if owns_mounts && !launch.rootless => {
-            Some(mount::clone_tree(root, c"", true).doing("copy the mount of the root directory")?)
-        }
+        Some(root) if owns_mounts && !launch.rootless => Some(
+            mount::clone_tree(root, c"", mount::Reach::Tree)
+                .doing("copy the mount of the root directory")?,
+        ),
         _ => None,
     };
     let prepared = match launch.enters {

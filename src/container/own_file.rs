@@ -25,9 +25,10 @@ pub fn protect() -> Result<()> {
     if is_safe(file.by_ref()).doing("look at /proc/self/exe")? {
         return Ok(());
     }
-    let safe = match mount::clone_tree(file.by_ref(), c"", false) {
+    let safe = match mount::clone_tree(file.by_ref(), c"", mount::Reach::Mount) {
         Ok(tree) => {
-            mount::set_attributes(tree.by_ref(), false, mount::attr::RDONLY, 0, 0).map(|()| tree)
+            mount::set_attributes(tree.by_ref(), mount::Reach::Mount, mount::attr::RDONLY, 0, 0)
+                .map(|()| tree)
         }
         // EINVAL: the file's mount belongs to another mount namespace.
         Err(Errno::EPERM | Errno::EINVAL) => copy(file.by_ref()),

@@ -105,7 +105,7 @@ mod tests {
         alone(|| {
             let proc = Procfs::open().unwrap();
             let before = proc.write(c"self/oom_score_adj", b"1");
-            mount::bind(c"/dev/null", c"/proc/self/oom_score_adj", false).unwrap();
+            mount::bind(c"/dev/null", c"/proc/self/oom_score_adj", mount::Reach::Mount).unwrap();
             let after = proc.write(c"self/oom_score_adj", b"2");
             let past = proc.write_past(c"self/oom_score_adj", b"3");
             (before, after, past) == (Ok(()), Err(Errno::EXDEV), Ok(()))
@@ -125,7 +125,7 @@ mod tests {
         });
         alone(|| {
             // Nor a subdirectory of a procfs, which has the same type.
-            mount::bind(c"/proc/sys", c"/proc", false).unwrap();
+            mount::bind(c"/proc/sys", c"/proc", mount::Reach::Mount).unwrap();
             Procfs::open().unwrap().write(c"self/oom_score_adj", b"1") == Ok(())
         });
     }

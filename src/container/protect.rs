@@ -49,10 +49,10 @@ fn readonly(places: Places<'_>, path: &CStr) -> crate::sys::Result<()> {
     let Some(place) = places.find(path)? else { return Ok(()) };
     if fs::stat(place.by_ref(), c"")?.is_mount_root {
         // Not a second mount, which would also appear on the host if the bind is shared.
-        return mount::set_attributes(place.by_ref(), true, attr::RDONLY, 0, 0);
+        return mount::set_attributes(place.by_ref(), mount::Reach::Tree, attr::RDONLY, 0, 0);
     }
-    let tree = mount::clone_tree(place.by_ref(), c"", true)?;
-    mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)?;
+    let tree = mount::clone_tree(place.by_ref(), c"", mount::Reach::Tree)?;
+    mount::set_attributes(tree.by_ref(), mount::Reach::Tree, attr::RDONLY, 0, 0)?;
     mount::attach(tree.by_ref(), place.by_ref())
 }
 
@@ -105,6 +105,6 @@ fn cover(places: Places<'_>, path: &CStr, covers: &mut Covers) -> Result<()> {
             }
         }
     };
-    let tree = mount::clone_tree(cover.by_ref(), c"", false).doing("copy a mount")?;
+    let tree = mount::clone_tree(cover.by_ref(), c"", mount::Reach::Mount).doing("copy a mount")?;
     mount::attach(tree.by_ref(), place).doing("attach")
 }

@@ -89,7 +89,7 @@ pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
         // refuses a shared one.
         _ if shared => {
             let holder = holder().doing("find the mount of the root directory")?;
-            mount::set_attributes(holder.by_ref(), false, 0, 0, MS_PRIVATE)
+            mount::set_attributes(holder.by_ref(), mount::Reach::Mount, 0, 0, MS_PRIVATE)
         }
         PRIVATE_ALL => mount::set_propagation(c"/", PRIVATE_ALL),
         _ => mount::set_propagation(c"/", MS_SLAVE | MS_REC),
@@ -97,7 +97,8 @@ pub fn enter(tree: FdRef<'_>, propagation: u64) -> Result<Entered<'_>> {
     .doing("part with the host's mounts")?;
     let old = fs::open(CWD, c"/", O_PATH | O_DIRECTORY, 0).doing("open /")?;
     let of_tree = if matches!(propagation & !MS_REC, 0 | MS_SLAVE) { MS_SLAVE } else { MS_PRIVATE };
-    mount::set_attributes(tree, true, 0, 0, of_tree).doing("set the root's propagation")?;
+    mount::set_attributes(tree, mount::Reach::Tree, 0, 0, of_tree)
+        .doing("set the root's propagation")?;
     mount::attach(tree, CWD).doing("attach the root directory")?;
     Ok(Entered { new: tree, old, shared })
 }
@@ -170,13 +171,14 @@ pub fn chroot(root: FdRef<'_>) -> Result<()> {
 /// Applies the root's flags when all mounts and files in it are made.
 pub fn apply_root_flags(root: FdRef<'_>, wanted: &Root<'_>) -> Result<()> {
     if wanted.readonly {
-        mount::set_attributes(root, false, attr::RDONLY, 0, 0)
+        mount::set_attributes(root, mount::Reach::Mount, attr::RDONLY, 0, 0)
             .doing("make the root directory read-only")?;
     }
     let propagation = wanted.propagation() & !MS_REC;
     if matches!(propagation, MS_SHARED | MS_UNBINDABLE) {
         let all = wanted.propagation() & MS_REC != 0;
-        mount::set_attributes(root, all, 0, 0, propagation).doing("set the root's propagation")?;
+        mount::set_attributes(root, mount::Reach::tree_if(all), 0, 0, propagation)
+            .doing("set the root's propagation")?;
     }
     Ok(())
 }

@@ -55,8 +55,8 @@ pub fn set_up_root(plan: &Plan<'_>) -> Result<Option<Fd>> {
     let tree = match &plan.tree {
         Some(tree) => tree.by_ref(),
         None => {
-            own_tree =
-                mount::clone_tree(CWD, c"", true).doing("copy the mount of the root directory")?;
+            own_tree = mount::clone_tree(CWD, c"", mount::Reach::Tree)
+                .doing("copy the mount of the root directory")?;
             own_tree.by_ref()
         }
     };

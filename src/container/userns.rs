@@ -17,7 +17,7 @@ pub use mapping::Mapping;
 
 use super::execute;
 use crate::io::lossy::LossyC;
-use crate::io::passwd::{End, Field, Table};
+use crate::io::passwd::{End, Field, FieldKind, Table};
 use crate::io::path::PathBuf;
 use crate::io::strings::{Builder, PackedStrings, StringBlock};
 use crate::limits::SUBID_RANGES_MAX;
@@ -229,7 +229,7 @@ fn each_line(path: &'static CStr, see: SeeLine<'_>) -> Result<()> {
     let mut table = Table::open_on_host(path)?;
     let (mut first, mut field) = (Field::new(), Field::new());
     let (mut column, mut numbers) = (0, [None; 2]);
-    while let Some(end) = table.field(&mut field, false)? {
+    while let Some(end) = table.field(&mut field, FieldKind::Whole)? {
         match column {
             0 => first.copy(&field),
             1 | 2 => numbers[column - 1] = field.number(),

@@ -11,7 +11,7 @@ use crate::image::walk_index::{
     Contents, EntryKind, IndexEntry, Scope, config_type, docker_images, read_config, walk_index,
 };
 use crate::image::{
-    Config, ImageMemory, Layer, Platform, Store, Wanted, check_platform, read_docker,
+    Config, ImageMemory, Layer, LayerTypes, Platform, Store, Wanted, check_platform, read_docker,
 };
 use crate::limits::{DOCUMENT_BYTES, ERROR_TEXT_BYTES, REFERENCE_BYTES};
 use crate::sys::Errno;
@@ -226,7 +226,7 @@ impl Subject<'_, '_> {
             if !found.is_manifest() || core::mem::replace(&mut is_done, true) {
                 return Ok(());
             }
-            let contents = found.read(store, false, memory)?;
+            let contents = found.read(store, LayerTypes::Any, memory)?;
             view.manifest(&found.digest, Some((contents.document, found.size)));
             let id = contents.config;
             let (config, layers) = read_config(store, id, memory)?;
@@ -311,7 +311,7 @@ fn is_image(
     found: &IndexEntry<'_>,
     memory: &mut ImageMemory,
 ) -> Result<bool> {
-    let contents = found.read(store, false, memory)?;
+    let contents = found.read(store, LayerTypes::Any, memory)?;
     if !contents.is_image {
         return Ok(false);
     }
@@ -328,7 +328,8 @@ fn contents<'r>(
     mut row: Row<'r>,
     view: &mut dyn View,
 ) -> Result<bool> {
-    let Contents { is_image, document, config, layers } = found.read(store, false, memory)?;
+    let Contents { is_image, document, config, layers } =
+        found.read(store, LayerTypes::Any, memory)?;
     if !is_image {
         let mut row = Row { layers, ..row };
         if found.sort == EntryKind::Manifest {

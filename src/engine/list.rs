@@ -3,7 +3,7 @@
 use super::{Notice, Notices};
 use crate::Result;
 use crate::container::state::{Directory, Id, Root, State, StateMemory};
-use crate::io::passwd::{End, Field, Table};
+use crate::io::passwd::{End, Field, FieldKind, Table};
 use crate::sys::{Errno, process};
 use core::fmt::Write;
 
@@ -38,7 +38,7 @@ pub fn owner() -> Result<Field> {
     let uid = process::effective_uid();
     let mut table = Table::open_on_host(c"/etc/passwd")?;
     let (mut name, mut field, mut column) = (Field::new(), Field::new(), 0);
-    while let Some(end) = table.field(&mut field, false)? {
+    while let Some(end) = table.field(&mut field, FieldKind::Whole)? {
         match column {
             0 => name.copy(&field),
             2 if field.number() == Some(uid) => return Ok(name),

@@ -18,7 +18,7 @@ use core::ffi::CStr;
 /// A directory or file in progress. On drop before [`Staged::commit`] it is removed.
 pub struct Staged<'n> {
     file: Fd,
-    is_directory: bool,
+    shape: Shape,
     /// Its final path.
     path: &'n CStr,
     /// Its partial path, or empty if it is filled in place.
@@ -27,6 +27,13 @@ pub struct Staged<'n> {
     before: fs::Stat,
     kept: bool,
     notices: Notices<'n>,
+}
+
+/// What is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    File,
+    Directory,
 }
 
 impl<'n> Staged<'n> {
@@ -40,7 +47,7 @@ impl<'n> Staged<'n> {
         notices: Notices<'n>,
     ) -> Result<Staged<'n>> {
         let file = open(path, mode, partial).context(what, &LossyC(path))?;
-        Staged::new(file, true, path, partial, notices)
+        Staged::new(file, Shape::Directory, path, partial, notices)
     }
 
     /// Makes a file. An existing one is an error.
@@ -51,7 +58,7 @@ impl<'n> Staged<'n> {
         notices: Notices<'n>,
     ) -> Result<Staged<'n>> {
         let file = open_file(path, partial).context(what, &LossyC(path))?;
-        Staged::new(file, false, path, partial, notices)
+        Staged::new(file, Shape::File, path, partial, notices)
     }
 
     /// Accepts an existing empty directory, to fill it in place.
@@ -61,25 +68,29 @@ impl<'n> Staged<'n> {
         none: &'n PathBuf,
         notices: Notices<'n>,
     ) -> Result<Staged<'n>> {
-        Staged::new(directory, true, path, none, notices)
+        Staged::new(directory, Shape::Directory, path, none, notices)
     }
 
     /// Returns a target that stays, even on failure: the caller removes its own files.
     pub fn of(file: Fd, none: &'n PathBuf, notices: Notices<'n>) -> Result<Staged<'n>> {
-        let mut place = Staged::new(file, false, c"", none, notices)?;
+        let mut place = Staged::new(file, Shape::File, c"", none, notices)?;
         place.kept = true;
         Ok(place)
     }
 
     fn new(
         file: Fd,
-        is_directory: bool,
+        shape: Shape,
         path: &'n CStr,
         partial: &'n PathBuf,
         notices: Notices<'n>,
     ) -> Result<Staged<'n>> {
         let before = fs::stat(file.by_ref(), c"").doing("stat")?;
-        Ok(Staged { file, is_directory, path, partial, before, kept: false, notices })
+        Ok(Staged { file, shape, path, partial, before, kept: false, notices })
+    }
+
+    fn is_directory(&self) -> bool {
+        self.shape == Shape::Directory
     }
 
     /// Returns the file or the directory to fill.
@@ -89,14 +100,14 @@ impl<'n> Staged<'n> {
 
     /// Returns true if the directory existed before, empty.
     pub fn is_filled_in_place(&self) -> bool {
-        self.is_directory && self.partial.as_bytes().is_empty()
+        self.is_directory() && self.partial.as_bytes().is_empty()
     }
 
     /// Gives the complete target its name. EEXIST or ENOTEMPTY: another process has taken the name.
     pub fn commit(mut self) -> Result<()> {
         if !self.partial.as_bytes().is_empty() {
             let partial = self.partial.as_c_str();
-            let renamed = match self.is_directory {
+            let renamed = match self.is_directory() {
                 // The name is free, or an empty directory.
                 true => fs::rename(CWD, partial, CWD, self.path, 0),
                 false => name_file(partial, self.path),
@@ -109,7 +120,7 @@ impl<'n> Staged<'n> {
 
     /// Removes what was made.
     fn undo(&self) -> sys::Result<()> {
-        if self.is_directory {
+        if self.is_directory() {
             remove::children(self.file())?;
         }
         match self.partial.as_bytes() {
@@ -120,7 +131,7 @@ impl<'n> Staged<'n> {
                 fs::chmod_fd(directory, before.mode & 0o7777)?;
                 fs::set_times(directory, c"", before.modified)
             }
-            _ if self.is_directory => fs::rmdir(CWD, self.partial.as_c_str()),
+            _ if self.is_directory() => fs::rmdir(CWD, self.partial.as_c_str()),
             _ => fs::unlink(CWD, self.partial.as_c_str()),
         }
     }

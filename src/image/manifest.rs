@@ -61,17 +61,27 @@ pub fn image_of(manifest: &Value<'_>, layers: &mut Layers) -> Result<Option<Blob
     if is_artifact(manifest)? {
         return Ok(None);
     }
-    let (digest, size) = layers_and_config(manifest, true, layers)?;
+    let (digest, size) = layers_and_config(manifest, LayerTypes::Unpackable, layers)?;
     Ok(Some(Blob { media: Document::CONFIG, digest, size }))
+}
+
+/// The types that layers may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LayerTypes {
+    /// Those that can be unpacked.
+    Unpackable,
+    /// Any.
+    Any,
 }
 
 /// Returns the layers of a manifest, without their diff_ids, and digest and size of its
 /// configuration. Layers that are not unpacked may have any type.
 pub fn layers_and_config(
     manifest: &Value<'_>,
-    is_strict: bool,
+    types: LayerTypes,
     layers: &mut Layers,
 ) -> Result<(Digest, u64)> {
+    let is_strict = types == LayerTypes::Unpackable;
     let config = Descriptor::read(&manifest.require("config")?)?;
     layers.clear();
     for value in manifest.list("layers")? {

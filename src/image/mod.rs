@@ -33,6 +33,7 @@ pub mod walk_index;
 pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, Form, looks_like_archive};
 pub use config::{Config, Texts};
+pub use manifest::LayerTypes;
 pub use media::{Document, layer_name, sniff};
 pub use memory::ImageMemory;
 pub use name::key as path_key;

@@ -8,7 +8,7 @@ use super::choose::each_at_the_top;
 use super::descriptor::{self, Descriptor};
 use super::docker;
 pub use super::manifest::config_type;
-use super::manifest::{self, is_artifact, read_document};
+use super::manifest::{self, LayerTypes, is_artifact, read_document};
 use super::media::{Document, Kind};
 use super::platform::{Platform, Rank};
 use super::store::{self, Store};
@@ -293,12 +293,12 @@ impl IndexEntry<'_> {
         self.sort != EntryKind::Index && self.media.is_some()
     }
 
-    /// Reads the manifest of this entry. If `is_strict`, an image's layers must be of types that
-    /// can be unpacked.
+    /// Reads the manifest of this entry. With [`LayerTypes::Unpackable`], an image's layers must
+    /// be of types that can be unpacked.
     pub fn read<'m>(
         &self,
         store: &Store<'_>,
-        is_strict: bool,
+        types: LayerTypes,
         memory: &'m mut ImageMemory,
     ) -> Result<Contents<'m>> {
         let ImageMemory { document: buffer, layers, documents_read, .. } = memory;
@@ -311,8 +311,12 @@ impl IndexEntry<'_> {
             .map_err(within)?;
         let is_image =
             self.sort == EntryKind::Manifest && !is_artifact(&document).map_err(within)?;
-        let config = manifest::layers_and_config(&document, is_image && is_strict, layers)
-            .map_err(within)?;
+        let config = manifest::layers_and_config(
+            &document,
+            if is_image { types } else { LayerTypes::Any },
+            layers,
+        )
+        .map_err(within)?;
         Ok(Contents { is_image, document, config, layers })
     }
 }

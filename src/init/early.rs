@@ -51,7 +51,7 @@ pub fn signals() -> SignalSet {
 /// Mounts over the root, because pivot_root(2) cannot leave an initramfs (before Linux 7.0).
 pub fn make_root_movable() -> Result<()> {
     make_directory(c"/run")?;
-    mount::bind(c"/", c"/run", false).doing("bind /")?;
+    mount::bind(c"/", c"/run", mount::Reach::Mount).doing("bind /")?;
     mount::chdir(c"/run").doing("enter /run")?;
     mount::move_to(c".", c"/").doing("move the root over /")?;
     mount::chroot(c".").doing("chroot")?;

@@ -88,7 +88,7 @@ pub fn forbid_devices(root: FdRef<'_>) {
     // The root lies on one of these two mounts.
     let disk = early::open_directory(super::disk::ROOTFS_DISK_PLACE);
     for place in [Some(root), disk.as_ref().ok().map(Fd::by_ref)].into_iter().flatten() {
-        let _ = mount::set_attributes(place, false, mount::attr::NODEV, 0, 0);
+        let _ = mount::set_attributes(place, mount::Reach::Mount, mount::attr::NODEV, 0, 0);
     }
 }
 

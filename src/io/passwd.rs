@@ -11,6 +11,15 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
+/// How a field is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// As one.
+    Whole,
+    /// A name of a list at a time.
+    List,
+}
+
 /// One field, cut at the length that may matter.
 pub struct Field {
     bytes: [u8; PASSWD_FIELD_BYTES],
@@ -144,9 +153,9 @@ impl Table {
         })
     }
 
-    /// Reads the next field. A colon, the line's end or (if `words`) a comma ends it. Returns
+    /// Reads the next field. A colon, the line's end or (in a list) a comma ends it. Returns
     /// `None` at the file's end.
-    pub fn field(&mut self, field: &mut Field, words: bool) -> Result<Option<End>> {
+    pub fn field(&mut self, field: &mut Field, kind: FieldKind) -> Result<Option<End>> {
         field.set(b"");
         let mut any = core::mem::take(&mut self.goes_on);
         loop {
@@ -162,7 +171,7 @@ impl Table {
                     self.line += 1;
                     return Ok(Some(End::Line));
                 }
-                b':' | b',' if byte == b':' || words => {
+                b':' | b',' if byte == b':' || kind == FieldKind::List => {
                     self.goes_on = true;
                     return Ok(Some(if byte == b':' { End::Field } else { End::Word }));
                 }

@@ -30,6 +30,27 @@ const OPEN_TREE_CLONE: i32 = 1;
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x04;
 const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 
+/// What a call acts on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// The mount alone.
+    Mount,
+    /// The mount and all below it.
+    Tree,
+}
+
+impl Reach {
+    /// Returns [`Reach::Tree`] if `is_tree`.
+    pub fn tree_if(is_tree: bool) -> Reach {
+        if is_tree { Reach::Tree } else { Reach::Mount }
+    }
+
+    /// Returns AT_RECURSIVE for a tree.
+    fn flag(self) -> i32 {
+        if self == Reach::Tree { AT_RECURSIVE } else { 0 }
+    }
+}
+
 /// mount(2) of a new file system. `data` is its comma-separated options.
 pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: all strings are NUL-terminated and outlive the call.
@@ -45,9 +66,9 @@ pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr)
     }
 }
 
-/// mount(2) with `MS_BIND`, and `MS_REC` if `recursive`.
-pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
-    let flags = MS_BIND | if recursive { MS_REC } else { 0 };
+/// mount(2) with `MS_BIND`, and `MS_REC` for a tree.
+pub fn bind(source: &CStr, target: &CStr, reach: Reach) -> Result<()> {
+    let flags = MS_BIND | if reach == Reach::Tree { MS_REC } else { 0 };
     // SAFETY: both strings are NUL-terminated and outlive the call; type and data are ignored for a
     // bind.
     unsafe { command!(libc::SYS_mount, source.as_ptr(), target.as_ptr(), 0, flags, 0) }
@@ -110,11 +131,8 @@ pub fn fs_mount(context: FdRef<'_>, attributes: u64) -> Result<Fd> {
 
 /// open_tree(2) with `OPEN_TREE_CLONE`: returns a detached copy of the mount at `path`, as for a
 /// bind mount. The last component is followed; an empty `path` means `dir`.
-pub fn clone_tree(dir: FdRef<'_>, path: &CStr, recursive: bool) -> Result<Fd> {
-    let flags = OPEN_TREE_CLONE
-        | libc::O_CLOEXEC
-        | libc::AT_EMPTY_PATH
-        | if recursive { AT_RECURSIVE } else { 0 };
+pub fn clone_tree(dir: FdRef<'_>, path: &CStr, reach: Reach) -> Result<Fd> {
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC | libc::AT_EMPTY_PATH | reach.flag();
     // SAFETY: `path` is NUL-terminated and outlives the call.
     unsafe { syscall!(libc::SYS_open_tree, dir.raw(), path.as_ptr(), flags) }.map(Fd::from_answer)
 }
@@ -132,22 +150,22 @@ pub fn attach(tree: FdRef<'_>, target: FdRef<'_>) -> Result<()> {
 /// [`attr`], `propagation` 0 or one of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
 pub fn set_attributes(
     mount: FdRef<'_>,
-    recursive: bool,
+    reach: Reach,
     set: u64,
     clear: u64,
     propagation: u64,
 ) -> Result<()> {
-    set_attribute_words(mount, recursive, &[set, clear, propagation, 0])
+    set_attribute_words(mount, reach, &[set, clear, propagation, 0])
 }
 
 /// mount_setattr(2) `MOUNT_ATTR_IDMAP` of a detached mount: maps owners by the user namespace
 /// `namespace`.
-pub fn set_id_mapping(mount: FdRef<'_>, recursive: bool, namespace: FdRef<'_>) -> Result<()> {
-    set_attribute_words(mount, recursive, &[attr::IDMAP, 0, 0, namespace.raw() as u64])
+pub fn set_id_mapping(mount: FdRef<'_>, reach: Reach, namespace: FdRef<'_>) -> Result<()> {
+    set_attribute_words(mount, reach, &[attr::IDMAP, 0, 0, namespace.raw() as u64])
 }
 
-fn set_attribute_words(mount: FdRef<'_>, recursive: bool, request: &[u64; 4]) -> Result<()> {
-    let flags = libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
+fn set_attribute_words(mount: FdRef<'_>, reach: Reach, request: &[u64; 4]) -> Result<()> {
+    let flags = libc::AT_EMPTY_PATH | reach.flag();
     let (pointer, size) = (request.as_ptr(), size_of_val(request));
     // SAFETY: the path is NUL-terminated; `request` is a `struct mount_attr` of 32 bytes; both
     // outlive the call.

@@ -10,8 +10,14 @@ use crate::sys::mount::{self, MS_REC};
 pub fn change(tree: FdRef<'_>, options: &Options) -> Result<()> {
     for (recursive, change) in [(false, options.own), (true, options.all)] {
         if !change.is_empty() {
-            mount::set_attributes(tree, recursive, change.set, change.clear, 0)
-                .doing("change its attributes")?;
+            mount::set_attributes(
+                tree,
+                mount::Reach::tree_if(recursive),
+                change.set,
+                change.clear,
+                0,
+            )
+            .doing("change its attributes")?;
         }
     }
     Ok(())
@@ -23,8 +29,14 @@ pub fn set_propagation(tree: FdRef<'_>, one: &Mount<'_>, options: &Options) -> R
         return Ok(());
     }
     for bits in options::each(one.options).filter_map(options::propagation) {
-        mount::set_attributes(tree, bits & MS_REC != 0, 0, 0, bits & !MS_REC)
-            .doing("set its propagation")?;
+        mount::set_attributes(
+            tree,
+            mount::Reach::tree_if(bits & MS_REC != 0),
+            0,
+            0,
+            bits & !MS_REC,
+        )
+        .doing("set its propagation")?;
     }
     Ok(())
 }

@@ -27,8 +27,11 @@ pub fn make(
     options: &Options,
 ) -> Result<Fd> {
     let reached = if is_absolute(one.source) { Ok(()) } else { sources.from.bundle };
-    let open =
-        || reached.and_then(|()| mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)));
+    let open = || {
+        reached.and_then(|()| {
+            mount::clone_tree(CWD, one.source, mount::Reach::tree_if(options.has(flag::BIND_ALL)))
+        })
+    };
     let has_users = || spec.has_users();
     let is_mapped = idmap::wanted(one, options)?.is_some();
     let tree = match sources.prepared {
@@ -72,7 +75,7 @@ fn whole(own: Change) -> Change {
 }
 
 fn set(tree: FdRef<'_>, change: Change) -> sys::Result<()> {
-    mount::set_attributes(tree, false, change.set, change.clear, 0)
+    mount::set_attributes(tree, mount::Reach::Mount, change.set, change.clear, 0)
 }
 
 #[cfg(test)]

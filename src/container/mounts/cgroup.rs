@@ -55,9 +55,9 @@ pub fn shows_others(spec: &Spec<'_>, group: Option<FdRef<'_>>) -> bool {
 
 /// Parent: returns a private bind of the container's cgroup: mounts on it never reach the host.
 pub fn bind(group: FdRef<'_>) -> Result<Fd> {
-    let tree =
-        mount::clone_tree(group, c"", false).doing("copy the mount of the container's group")?;
-    mount::set_attributes(tree.by_ref(), true, 0, 0, MS_PRIVATE)
+    let tree = mount::clone_tree(group, c"", mount::Reach::Mount)
+        .doing("copy the mount of the container's group")?;
+    mount::set_attributes(tree.by_ref(), mount::Reach::Tree, 0, 0, MS_PRIVATE)
         .doing("part with the host's mounts")?;
     Ok(tree)
 }
@@ -71,14 +71,13 @@ pub fn instead(options: &Options, error: Error) -> Result<Fd> {
     let is_cgroup2 =
         |fd: &Fd| fs::statfs(fd.by_ref()).is_ok_and(|(magic, ..)| magic == CGROUP2_SUPER_MAGIC);
     let tree = match host.ok().filter(is_cgroup2) {
-        Some(host) => {
-            mount::clone_tree(host.by_ref(), c"", true).doing("bind the host's cgroups")?
-        }
+        Some(host) => mount::clone_tree(host.by_ref(), c"", mount::Reach::Tree)
+            .doing("bind the host's cgroups")?,
         // An empty directory hides the host's cgroups, which may be writable (CVE-2023-25809).
         None => crate::container::empty::directory().doing("hide the host's cgroups")?,
     };
     change(tree.by_ref(), options)?;
-    mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, MS_PRIVATE)
+    mount::set_attributes(tree.by_ref(), mount::Reach::Tree, attr::RDONLY, 0, MS_PRIVATE)
         .doing("make it read-only")?;
     Ok(tree)
 }

@@ -44,7 +44,7 @@ pub fn make(
     match made {
         Ok(tree) => {
             if cgroup::is_kind(one.kind) && sources.from.prepared.shows_cgroups {
-                mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)
+                mount::set_attributes(tree.by_ref(), mount::Reach::Tree, attr::RDONLY, 0, 0)
                     .doing("make it read-only")?;
             }
             if let (true, Some(hidden)) = (options.has(flag::COPY_UP), hidden) {
@@ -57,10 +57,10 @@ pub fn make(
         }
         Err(error) => match instead(spec, one, error.errno()) {
             Some(path) => {
-                let tree = mount::clone_tree(CWD, path, true).on("open", path)?;
+                let tree = mount::clone_tree(CWD, path, mount::Reach::Tree).on("open", path)?;
                 change(tree.by_ref(), options)?;
                 // All of it, because nothing in it is the container's own.
-                mount::set_attributes(tree.by_ref(), true, attr::RDONLY, 0, 0)
+                mount::set_attributes(tree.by_ref(), mount::Reach::Tree, attr::RDONLY, 0, 0)
                     .doing("make it read-only")?;
                 Ok(tree)
             }

@@ -90,7 +90,11 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
         let place = fs::open(CWD, c"/", fs::O_PATH | fs::O_DIRECTORY, 0).doing("open /")?;
         return long::make(spec, one, &options, place.by_ref());
     };
-    let tree = match mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL)) {
+    let tree = match mount::clone_tree(
+        CWD,
+        one.source,
+        mount::Reach::tree_if(options.has(flag::BIND_ALL)),
+    ) {
         // Mounts on it are locked there: they came from our namespace, so both are the same source.
         Err(Errno::EINVAL) => here,
         tree => tree,
@@ -105,16 +109,18 @@ fn open(borrower: &Borrower<'_>, one: &Mount<'_>) -> Result<Fd> {
 /// Returns a copy of a bind's source in this namespace. The container's mounts on it do not reach
 /// the host.
 pub fn copy(spec: &Spec<'_>, one: &Mount<'_>, options: &Options) -> crate::sys::Result<Fd> {
-    let tree = mount::clone_tree(CWD, one.source, options.has(flag::BIND_ALL))?;
+    let tree =
+        mount::clone_tree(CWD, one.source, mount::Reach::tree_if(options.has(flag::BIND_ALL)))?;
     if spec.root.propagation() & MS_SHARED == 0 || spec.has_users() {
-        mount::set_attributes(tree.by_ref(), true, 0, 0, MS_SLAVE)?;
+        mount::set_attributes(tree.by_ref(), mount::Reach::Tree, 0, 0, MS_SLAVE)?;
     }
     Ok(tree)
 }
 
 /// Maps owners by `namespace`.
 pub fn map(tree: FdRef<'_>, options: &Options, namespace: FdRef<'_>) -> Result<()> {
-    mount::set_id_mapping(tree, options.has(flag::IDMAP_ALL), namespace).doing("map owners")
+    mount::set_id_mapping(tree, mount::Reach::tree_if(options.has(flag::IDMAP_ALL)), namespace)
+        .doing("map owners")
 }
 
 /// Returns true for an overlay whose directories may be inaccessible to root of the container's

@@ -60,7 +60,7 @@ pub fn make(spec: &Spec<'_>, one: &Mount<'_>, wanted: &Options, place: FdRef<'_>
     if wanted.own.set != 0 {
         mount::set_attributes(
             tree.by_ref(),
-            false,
+            mount::Reach::Mount,
             wanted.own.set,
             wanted.own.clear & attr::ATIME_MASK,
             0,
@@ -81,7 +81,7 @@ fn mount_aside(place: FdRef<'_>, one: &Mount<'_>, flags: u64, data: &CStr) -> sy
     mount::chdir_fd(aside.by_ref())?;
     let made = mount::mount(one.source, c"m", one.kind, flags, data).and_then(|()| {
         let made = fs::open(CWD, c"m", O_PATH | O_DIRECTORY, 0)?;
-        mount::clone_tree(made.by_ref(), c"", false)
+        mount::clone_tree(made.by_ref(), c"", mount::Reach::Mount)
     });
     // This unmounts the tmpfs, with the new mount on it; `made` is a copy of that.
     let gone = mount::unmount(c".", MNT_DETACH);

@@ -114,7 +114,7 @@ impl Mounted {
     /// in it.
     pub fn finish(&mut self) -> Result<()> {
         for tree in self.readonly_later.iter() {
-            mount::set_attributes(tree.by_ref(), false, attr::RDONLY, 0, 0)
+            mount::set_attributes(tree.by_ref(), mount::Reach::Mount, attr::RDONLY, 0, 0)
                 .doing("make a mount read-only")?;
         }
         self.readonly_later.truncate(0);

@@ -371,7 +371,7 @@ fn mounts_travel_as_the_config_says() {
     let Some(root) = Fixture::new("propagation") else { return };
     let outside = Outside::of(&root);
     let path = leak(&outside.0);
-    mount::bind(path, path, false).unwrap();
+    mount::bind(path, path, mount::Reach::Mount).unwrap();
     mount::set_propagation(path, mount::MS_SHARED).unwrap();
     let sources =
         [(bind(path, c"/data", b"rbind\0")), bind(path, c"/own", b"rbind\0rslave\0rshared\0")];
