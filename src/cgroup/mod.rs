@@ -16,6 +16,7 @@ mod join;
 mod lifting;
 mod lines;
 mod machine;
+mod manager;
 mod place;
 mod processes;
 mod undo;
@@ -33,9 +34,9 @@ use core::ffi::CStr;
 #[cfg(fuzzing)]
 pub use devices::device_program;
 pub use join::{Instead, Joined, explain};
-pub use lifting::can_lift_limits;
 pub use lines::{Facts, Line, Out};
 pub use machine::MachineGroup;
+pub use manager::Manager;
 use undo::Undo;
 
 /// Where cgroup2 is mounted, if it is.
@@ -56,6 +57,8 @@ pub struct CgroupPath {
     path: PathBuf,
     /// The config says where.
     is_wanted: bool,
+    /// What is known of it before it is made.
+    pub facts: Facts,
 }
 
 impl CgroupPath {
@@ -91,7 +94,7 @@ impl CgroupPath {
                 return Err(Error::new(format_args!("container's cgroup unexpectedly frozen")));
             }
         }
-        Ok(Some(CgroupPath { path, is_wanted: spec.cgroup_path.is_some() }))
+        Ok(Some(CgroupPath { path, is_wanted: spec.cgroup_path.is_some(), facts: Facts::NEW }))
     }
 
     /// The absolute path that the group will have.
@@ -99,10 +102,17 @@ impl CgroupPath {
         self.path.as_c_str()
     }
 
-    /// Calls `see` with each file that will be written, and its value. Weights are those of a kernel
-    /// with the scheduler BFQ.
+    /// A path without a look at what is there.
+    #[cfg(test)]
+    pub fn at(path: &CStr) -> CgroupPath {
+        let path = PathBuf::from_bytes(path.to_bytes()).unwrap();
+        CgroupPath { path, is_wanted: true, facts: Facts::NEW }
+    }
+
+    /// Calls `out` with each file that will be written, and its value, as far as its facts are
+    /// known.
     pub fn lines(&self, spec: &Spec<'_>, out: Out<'_>) -> Result<()> {
-        lines::lines(spec.limits, &Facts::NEW, out)
+        lines::lines(spec.limits, &self.facts, out)
     }
 
     /// Makes the group, gives it the controllers there are, and sets its limits, its devices and

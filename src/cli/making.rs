@@ -9,6 +9,7 @@ use super::options::{self, Format};
 use super::print::to_stdout;
 use super::progress::Progress;
 use super::settings;
+use crate::cgroup::Manager;
 use crate::codec::json::Writer;
 use crate::engine::bundle::FromImage;
 use crate::engine::create::{Create, Source, plan};
@@ -100,7 +101,10 @@ fn parse_create<'a>(arguments: &Arguments<'a>) -> Result<Create<'a>> {
         listeners: options::parse_listeners(arguments),
         preserved: options::parse_preserved(arguments)?,
         no_pivot: arguments.has("no-pivot"),
-        without_cgroup: arguments.value("cgroup-manager") == Some(c"disabled"),
+        manager: match arguments.value("cgroup-manager") == Some(c"disabled") {
+            true => Manager::None,
+            false => Manager::Cgroupfs,
+        },
         keeps_keyring: arguments.has("no-new-keyring"),
     })
 }

@@ -10,7 +10,7 @@ use super::seccomp::Filter;
 use super::start_socket::StartSocket;
 use super::state::{Directory, Id, Made, Process, Root, State, Status};
 use super::{ContainerMemory, Pointers, Running, Stdio, intel_rdt, userns};
-use crate::cgroup::{self, Cgroup, CgroupPath};
+use crate::cgroup::{self, Cgroup, CgroupPath, Manager};
 use crate::error::Result;
 use crate::io::lossy::LossyC;
 use crate::spec::{self, HookKind, Spec};
@@ -42,8 +42,8 @@ pub struct Request<'a> {
     pub preserved: u32,
     /// Leaves the old root beneath the new one.
     pub no_pivot: bool,
-    /// It gets no control group of its own.
-    pub without_cgroup: bool,
+    /// Who makes its cgroup.
+    pub manager: Manager,
     /// It keeps the caller's session keyring.
     pub keeps_keyring: bool,
     /// The caller attends it in the foreground and relays its terminal.
@@ -138,7 +138,8 @@ fn make(
         }
     }
     crate::debug!("container {}: its directory is made", directory.id());
-    let group = place.map_or(Ok(None), |place| place.create(wanted.spec, state.rootless))?;
+    let manager = wanted.request.manager;
+    let group = manager.create(place, wanted.spec, state.rootless)?;
     match &group {
         Some(_) => crate::debug!("cgroup {}: made", LossyC(state.cgroup)),
         None => crate::debug!("no cgroup of its own"),

@@ -2,6 +2,7 @@
 //!
 //! [`create`](super::create::create) carries out the same [`Plan`] that a dry run prints.
 
+mod cgroup;
 mod text;
 mod write;
 
@@ -40,11 +41,8 @@ impl<'a> Plan<'a> {
 
     /// Returns the path of its cgroup, or None without one. Checks its limits, too.
     pub fn cgroup(&self) -> Result<Option<CgroupPath>> {
-        match self.request.without_cgroup {
-            true => Ok(None),
-            false => CgroupPath::find(self.spec, self.request.id.as_c_str().to_bytes())
-                .doing("config.json"),
-        }
+        let Request { manager, id, .. } = self.request;
+        manager.find(self.spec, id.as_c_str().to_bytes()).doing("config.json")
     }
 
     /// Opens the root directory. If only root of a new user namespace may open it, that does it
@@ -75,3 +73,6 @@ impl<'a> Plan<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::state_root::StateRoot;
 use super::{
     Attach, EngineMemory, Notice, Notices, hold_signals, image_bundle, rootless, service_manager,
 };
-use crate::cgroup::{self, CgroupPath};
+use crate::cgroup::{CgroupPath, Manager};
 use crate::container::create::{self, Request};
 use crate::container::notify::Relay;
 use crate::container::plan::Plan;
@@ -46,8 +46,8 @@ pub struct Create<'a> {
     pub preserved: u32,
     /// Leaves the old root beneath the new one.
     pub no_pivot: bool,
-    /// It gets no cgroup of its own.
-    pub without_cgroup: bool,
+    /// Who makes its cgroup.
+    pub manager: Manager,
     /// It keeps the caller's session keyring.
     pub keeps_keyring: bool,
 }
@@ -218,9 +218,9 @@ fn make_here(making: Making<'_>, memory: &mut EngineMemory) -> Result<Running> {
     let (notify, notices) = (making.notify, making.notices);
     let mut running = None;
     with_bundle(making, memory, &mut |request, spec, container| {
-        let (waits, without_cgroup) = (request.waits, request.without_cgroup);
+        let (waits, manager) = (request.waits, request.manager);
         running = Some(create::create(request, spec, container, &mut |one| notify.send(one))?);
-        if !waits && !without_cgroup && cgroup::can_lift_limits(spec) {
+        if !waits && manager.can_lift_limits(spec) {
             notices(&Notice::LiftableLimits);
         }
         Ok(())
@@ -272,7 +272,7 @@ fn with_bundle(making: Making<'_>, memory: &mut EngineMemory, act: Act<'_>) -> R
             absolute.as_c_str()
         }
     };
-    let (waits, without_cgroup) = (start == Start::Later, wanted.without_cgroup);
+    let waits = start == Start::Later;
     let request = Request {
         id,
         root,
@@ -284,7 +284,7 @@ fn with_bundle(making: Making<'_>, memory: &mut EngineMemory, act: Act<'_>) -> R
         stdio,
         preserved,
         no_pivot: wanted.no_pivot,
-        without_cgroup,
+        manager: wanted.manager,
         keeps_keyring: wanted.keeps_keyring,
         shows_terminal: attach == Attach::Yes,
         relay,

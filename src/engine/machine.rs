@@ -3,7 +3,7 @@
 
 use super::{Notice, Notices};
 use crate::bundle::{self, DEFAULT_HOSTNAME, Overrides};
-use crate::cgroup::MachineGroup;
+use crate::cgroup::{MachineGroup, Manager};
 use crate::image::Config;
 use crate::io::strings::StringBlock;
 use crate::limits::DEVICES_MAX;
@@ -93,8 +93,8 @@ fn apply<'l>(draft: &'l Draft<'_>, spec: &mut Spec<'l>, rlimits: &'l mut Rlimits
 
 /// Makes the container's cgroup. A kernel without cgroup2 is an error only if limits are asked for.
 fn cgroup(limits: &[Limit<'_>], notices: Notices<'_>) -> Result<Option<MachineGroup>> {
-    match MachineGroup::create(limits) {
-        Ok(group) => Ok(Some(group)),
+    match Manager::Cgroupfs.create_for_machine(limits) {
+        Ok(group) => Ok(group),
         Err(error) if limits.is_empty() => {
             notices(&Notice::NoCgroup(&error));
             Ok(None)

@@ -1,5 +1,6 @@
 //! Bytes of any content, shown in a message.
 
+use crate::error::{ESCAPE_BYTES, visible};
 use crate::sys::Errno;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
@@ -56,6 +57,24 @@ pub struct LossyC<'a>(pub &'a CStr);
 impl Display for LossyC<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Lossy(self.0.to_bytes()).fmt(f)
+    }
+}
+
+/// Shows bytes like [`Lossy`] in a line of output, with the escapes of messages: none of them ends
+/// the line.
+pub struct OneLine<'a>(pub &'a [u8]);
+
+impl Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buffer = [0; ESCAPE_BYTES];
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let shown = visible(character, &mut buffer);
+                f.write_str(core::str::from_utf8(shown).unwrap_or_default())?;
+            }
+            Lossy(chunk.invalid()).fmt(f)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which devices a container may use: a rule of `linux.resources.devices`.
 
+use core::fmt::{self, Display, Write};
+
 /// A kind of device, as the kernel's `BPF_DEVCG_DEV_*` number it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -49,8 +51,37 @@ impl DeviceRule {
     /// Every device may be used.
     pub const ALLOW_ALL: DeviceRule = DeviceRule::of_all(true);
 
+    /// Shows what is done with the device: `rwm`.
+    pub fn letters(&self) -> impl Display {
+        let access = self.access;
+        fmt::from_fn(move |f| {
+            let held = DeviceRule::LETTERS.iter().filter(|(_, bit)| access & bit != 0);
+            held.copied().try_for_each(|(letter, _)| f.write_char(letter.into()))
+        })
+    }
+
     const fn of_all(allow: bool) -> DeviceRule {
         let any = DeviceRule::ANY;
         DeviceRule { allow, kind: DeviceKind::Any, major: any, minor: any, access: DeviceRule::ALL }
+    }
+}
+
+/// Shows a rule as version 1 of cgroups wrote it: `deny b 8:* rw`.
+impl Display for DeviceRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.allow { "allow" } else { "deny" };
+        let kind = match self.kind {
+            DeviceKind::Any => 'a',
+            DeviceKind::Block => 'b',
+            DeviceKind::Character => 'c',
+        };
+        write!(f, "{verb} {kind} ")?;
+        for (number, after) in [(self.major, ':'), (self.minor, ' ')] {
+            match number {
+                DeviceRule::ANY => write!(f, "*{after}")?,
+                number => write!(f, "{number}{after}")?,
+            }
+        }
+        self.letters().fmt(f)
     }
 }

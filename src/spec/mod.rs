@@ -31,7 +31,7 @@ pub use read::{
 #[cfg(test)]
 pub use read::{leaked, leaked_linux};
 pub use rlimit::Rlimit;
-pub use write::{write, write_config};
+pub use write::{write, write_config, write_device_rules};
 
 use core::ffi::CStr;
 

@@ -4,6 +4,8 @@
 mod limits;
 mod linux;
 
+pub use limits::device_rules as write_device_rules;
+
 use super::rlimit::RLIMITS;
 use super::{Device, IdMapping, Mount, NAMESPACES, Process, Spec, capability, seccomp};
 use crate::codec::json::Writer;

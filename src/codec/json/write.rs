@@ -21,6 +21,7 @@
 use super::{Text, Value};
 use crate::io::output::Sink;
 use crate::limits::JSON_DEPTH;
+use core::fmt;
 
 /// A document being written.
 pub struct Writer<'s> {
@@ -39,6 +40,16 @@ pub struct Writer<'s> {
 
 // Each open level takes one bit.
 const _: () = assert!(JSON_DEPTH <= 64);
+
+/// The inside of a string that is being written.
+struct Shown<'a, 's>(&'a mut Writer<'s>);
+
+impl fmt::Write for Shown<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.escape(text, false);
+        Ok(())
+    }
+}
 
 impl<'s> Writer<'s> {
     /// Returns an empty document. Its one value completes it, and then a line feed follows.
@@ -121,6 +132,15 @@ impl<'s> Writer<'s> {
     /// Writes the bytes as a string.
     pub fn string(&mut self, bytes: &[u8]) {
         self.concat("", bytes);
+    }
+
+    /// Writes what is shown as a string.
+    pub fn shown(&mut self, text: fmt::Arguments<'_>) {
+        self.before_value();
+        self.sink.put(b"\"");
+        let _ = fmt::write(&mut Shown(self), text);
+        self.sink.put(b"\"");
+        self.after_value();
     }
 
     /// Writes a prefix and bytes as one string: `json.concat("CAP_", b"KILL")`.

@@ -1,11 +1,11 @@
 //! A plan as lines of text: a word, and what it is about. Names are shown so that none forges a
 //! line.
 
-use super::Plan;
 use super::write::{capability_sets, env_names, options_of};
+use super::{Plan, cgroup};
 use crate::Result;
 use crate::cgroup::CgroupPath;
-use crate::io::lossy::{Lossy, LossyC};
+use crate::io::lossy::OneLine;
 use crate::io::strings::PackedStrings;
 use crate::spec::options;
 use crate::spec::{HookKind, IdMapping, NAMESPACES, capability};
@@ -16,11 +16,7 @@ impl Plan<'_> {
     pub fn write_text(&self, place: Option<&CgroupPath>, out: &mut dyn Write) -> Result<()> {
         let _ = self.start(out);
         if let Some(place) = place {
-            let _ = writeln!(out, "cgroup {}", LossyC(place.path()));
-            place.lines(self.spec, &mut |line| {
-                let _ = writeln!(out, "limit {} = {}", LossyC(line.file), line.value);
-                Ok(())
-            })?;
+            cgroup::text(place, self.spec, out)?;
         }
         let _ = self.end(out);
         Ok(())
@@ -28,15 +24,17 @@ impl Plan<'_> {
 
     fn start(&self, out: &mut dyn Write) -> Written {
         let (request, spec) = (&self.request, self.spec);
-        writeln!(out, "container {} of {}", request.id, LossyC(request.bundle))?;
+        writeln!(out, "container {} of {}", request.id, OneLine(request.bundle.to_bytes()))?;
         let propagation = options::propagation_name(spec.root.propagation());
         let how = if request.no_pivot { "chroot" } else { "pivot" };
         let readonly = if spec.root.readonly { ", read-only" } else { "" };
-        let root = LossyC(request.rootfs);
+        let root = OneLine(request.rootfs.to_bytes());
         writeln!(out, "root {root} ({how}, {propagation}{readonly})")?;
         for (name, kind) in NAMESPACES {
             match spec.joined().iter().find(|one| one.kind == kind) {
-                Some(joined) => writeln!(out, "namespace {name} joined: {}", LossyC(joined.path))?,
+                Some(joined) => {
+                    writeln!(out, "namespace {name} joined: {}", OneLine(joined.path.to_bytes()))?
+                }
                 None if spec.namespaces & kind != 0 => writeln!(out, "namespace {name} new")?,
                 None => writeln!(out, "namespace {name} the caller's")?,
             }
@@ -47,15 +45,19 @@ impl Plan<'_> {
         mappings("users", spec.uid_mappings, out)?;
         mappings("groups", spec.gid_mappings, out)?;
         for one in spec.mounts {
-            let (kind, source) = (LossyC(one.kind), LossyC(one.source));
-            write!(out, "mount {} type {kind} source {source}", LossyC(one.destination))?;
+            let (kind, source) = (OneLine(one.kind.to_bytes()), OneLine(one.source.to_bytes()));
+            write!(
+                out,
+                "mount {} type {kind} source {source}",
+                OneLine(one.destination.to_bytes())
+            )?;
             for (name, own) in [("flags", true), ("data", false)] {
                 let mut between = " ";
                 for option in options_of(one, own) {
                     if between == " " {
                         write!(out, " {name}")?;
                     }
-                    write!(out, "{between}{}", Lossy(option))?;
+                    write!(out, "{between}{}", OneLine(option))?;
                     between = ",";
                 }
             }
@@ -64,13 +66,13 @@ impl Plan<'_> {
             mappings("  groups", one.gid_mappings, out)?;
         }
         for device in spec.devices {
-            let (path, mode) = (LossyC(device.path), device.mode & 0o7777);
+            let (path, mode) = (OneLine(device.path.to_bytes()), device.mode & 0o7777);
             writeln!(out, "device {path} {}:{} mode {mode:o}", device.major, device.minor)?;
         }
         each("masked", spec.masked_paths, out)?;
         each("read-only", spec.readonly_paths, out)?;
         spec.sysctls.each_pair(&mut |name, value| {
-            writeln!(out, "sysctl {} = {}", LossyC(name), LossyC(value))
+            writeln!(out, "sysctl {} = {}", OneLine(name.to_bytes()), OneLine(value.to_bytes()))
         })
     }
 
@@ -85,24 +87,24 @@ impl Plan<'_> {
         }
         for kind in HookKind::ALL {
             for hook in spec.hooks.of(kind) {
-                writeln!(out, "hook {} {}", kind.name(), LossyC(hook.path))?;
+                writeln!(out, "hook {} {}", kind.name(), OneLine(hook.path.to_bytes()))?;
             }
         }
         for (name, set) in capability_sets(process) {
             write!(out, "capabilities {name}")?;
-            capability::names(set).try_for_each(|name| write!(out, " {}", Lossy(name)))?;
+            capability::names(set).try_for_each(|name| write!(out, " {}", OneLine(name)))?;
             writeln!(out)?;
         }
         write!(out, "user {}:{}", process.user.uid, process.user.gid)?;
         process.user.additional_gids.iter().try_for_each(|gid| write!(out, " {gid}"))?;
         writeln!(out)?;
         writeln!(out, "no new privileges {}", process.no_new_privileges)?;
-        writeln!(out, "directory {}", LossyC(process.cwd))?;
+        writeln!(out, "directory {}", OneLine(process.cwd.to_bytes()))?;
         write!(out, "environment")?;
-        env_names(process).try_for_each(|name| write!(out, " {}", Lossy(name)))?;
+        env_names(process).try_for_each(|name| write!(out, " {}", OneLine(name)))?;
         writeln!(out)?;
         write!(out, "program")?;
-        process.args.iter().try_for_each(|word| write!(out, " {}", LossyC(word)))?;
+        process.args.iter().try_for_each(|word| write!(out, " {}", OneLine(word.to_bytes())))?;
         writeln!(out)
     }
 }
@@ -114,5 +116,5 @@ fn mappings(what: &str, mappings: &[IdMapping], out: &mut dyn Write) -> Written 
 }
 
 fn each(what: &str, words: PackedStrings<'_>, out: &mut dyn Write) -> Written {
-    words.iter().try_for_each(|word| writeln!(out, "{what} {}", LossyC(word)))
+    words.iter().try_for_each(|word| writeln!(out, "{what} {}", OneLine(word.to_bytes())))
 }

@@ -1,6 +1,6 @@
 //! A plan as JSON, for programs. It is no config, and may change with `planVersion`.
 
-use super::Plan;
+use super::{Plan, cgroup};
 use crate::cgroup::CgroupPath;
 use crate::codec::json::Writer;
 use crate::io::lossy::Lossy;
@@ -11,7 +11,7 @@ use crate::spec::{HookKind, IdMapping, Mount, NAMESPACES, Process, capability};
 use crate::{Result, io::text::words};
 use core::fmt::{self, Write};
 
-/// A limit's line, or a name, as short as it is.
+/// A name, as short as it is.
 type Short = heapless::String<256>;
 
 impl Plan<'_> {
@@ -67,20 +67,7 @@ impl Plan<'_> {
         });
         json.end();
         if let Some(place) = place {
-            json.object_of("cgroup");
-            json.string_of("path", place.path().to_bytes());
-            json.array_of("lines");
-            place.lines(spec, &mut |line| {
-                json.object();
-                json.string_of("file", line.file.to_bytes());
-                let mut text = Short::new();
-                let _ = write!(text, "{}", line.value);
-                json.string_of("value", text.as_bytes());
-                json.end();
-                Ok(())
-            })?;
-            json.end();
-            json.end();
+            cgroup::json(place, spec, json)?;
         }
         if let Some(filter) = &self.filter {
             json.object_of("seccomp");

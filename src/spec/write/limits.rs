@@ -1,7 +1,6 @@
 //! `linux.resources`: rules for devices, and limits.
 
 use crate::codec::json::Writer;
-use crate::io::path::PathBuf;
 use crate::spec::limit::{Amount, Limit, LimitKind, LimitRow};
 use crate::spec::{DeviceKind, DeviceRule, Spec};
 
@@ -11,11 +10,7 @@ pub(super) fn resources(spec: &Spec<'_>, json: &mut Writer<'_>) {
         return;
     }
     json.object_of("resources");
-    if !spec.device_rules.is_empty() {
-        json.array_of("devices");
-        spec.device_rules.iter().for_each(|rule| device_rule(rule, json));
-        json.end();
-    }
+    device_rules("devices", spec.device_rules, json);
     let (mut object, mut is_open) = ("", false);
     for these in spec.limits.chunk_by(|one, next| one.key == next.key) {
         let Some(row) = these.first().map(|limit| limit.key.row()) else { continue };
@@ -37,6 +32,15 @@ pub(super) fn resources(spec: &Spec<'_>, json: &mut Writer<'_>) {
     json.end();
 }
 
+/// Writes a member with the rules, if there are some.
+pub fn device_rules(key: &str, rules: &[DeviceRule], json: &mut Writer<'_>) {
+    if !rules.is_empty() {
+        json.array_of(key);
+        rules.iter().for_each(|rule| device_rule(rule, json));
+        json.end();
+    }
+}
+
 fn device_rule(rule: &DeviceRule, json: &mut Writer<'_>) {
     json.object();
     json.key("allow").boolean(rule.allow);
@@ -50,13 +54,7 @@ fn device_rule(rule: &DeviceRule, json: &mut Writer<'_>) {
             json.key(key).signed(number.into());
         }
     }
-    let mut letters = PathBuf::new();
-    for (letter, bit) in DeviceRule::LETTERS {
-        if rule.access & bit != 0 {
-            let _ = letters.push_bytes(&[letter]);
-        }
-    }
-    json.string_of("access", letters.as_bytes());
+    json.key("access").shown(format_args!("{}", rule.letters()));
     json.end();
 }
 
