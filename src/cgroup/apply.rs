@@ -6,6 +6,7 @@ use super::{FILE_BYTES, read};
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::path::PathBuf;
 use crate::io::text::decimal;
+use crate::spec::TAKES_CONFIGS;
 use crate::spec::limit::{Amount, Limit, LimitKey, LimitKind, number_of};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs};
@@ -57,6 +58,9 @@ fn facts(limits: &[Limit<'_>], group: FdRef<'_>, is_update: bool) -> Facts {
     }
     if matches!(number_of(limits, LimitKey::QUOTA), None | Some(0)) && is_asked(LimitKind::Quota) {
         facts.quota = current(group, LimitKey::QUOTA.row().file);
+    }
+    if !TAKES_CONFIGS {
+        return facts;
     }
     if is_asked(LimitKind::Weight) || is_asked(LimitKind::DeviceWeight) {
         facts.has_bfq = has(c"io.bfq.weight");

@@ -4,6 +4,7 @@
 use super::weight;
 use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
+use crate::spec::TAKES_CONFIGS;
 use crate::spec::limit::{Amount, Limit, LimitKey, LimitKind, LimitName, number_of};
 use crate::{Error, Result};
 use core::ffi::CStr;
@@ -76,6 +77,11 @@ pub fn are_asked_for(limits: &[Limit<'_>]) -> Result<bool> {
 #[cold]
 fn refused(from: LimitName<'_>, why: &str) -> Error {
     Error::new(format_args!("{from}: {why}"))
+}
+
+#[cold]
+fn unknown(from: LimitName<'_>) -> Error {
+    refused(from, "cgroup2 has no such limit")
 }
 
 /// Returns the name of the limit of this row, if there is one.
@@ -201,7 +207,8 @@ fn one(from: LimitName<'_>, facts: &Facts, out: Out<'_>) -> Result<()> {
     match (row.kind, limit.amount) {
         (LimitKind::Memory | LimitKind::Check | LimitKind::Quota | LimitKind::Burst, _)
         | (LimitKind::Absent, Amount::Number(0 | -1)) => Ok(()),
-        (LimitKind::Absent, _) => Err(refused(from, "cgroup2 has no such limit")),
+        (kind, _) if !TAKES_CONFIGS && kind != LimitKind::Processes => Err(unknown(from)),
+        (LimitKind::Absent, _) => Err(unknown(from)),
         (LimitKind::Number, Amount::Number(number)) => put(row.file, format_args!("{number}"), out),
         (LimitKind::Weight, Amount::Number(weight)) => {
             put_weight(from, format_args!(""), weight, facts, out)
@@ -220,6 +227,7 @@ fn one(from: LimitName<'_>, facts: &Facts, out: Out<'_>) -> Result<()> {
                 number => put(row.file, format_args!("{}", Max(number)), out),
             }
         }
+        _ if !TAKES_CONFIGS => Err(unknown(from)),
         (_, Amount::Text(text)) => put(row.file, format_args!("{}", LossyC(text)), out),
         (_, Amount::Device { leaf: 1.., .. }) => {
             Err(Error::new(format_args!("{from}.leafWeight: cgroup2 has no such limit")))

@@ -4,6 +4,7 @@
 //! it is. [`read`](super::read) makes limits of a config, `update` of its options, and
 //! [`settings`](super::settings) of PID 1's keys. `cgroup::lines` makes values of files of them.
 
+use super::TAKES_CONFIGS;
 use crate::error::{Error, Result};
 use crate::io::lossy::LossyC;
 use core::ffi::CStr;
@@ -47,6 +48,7 @@ pub enum LimitKind {
 }
 
 /// One limit, in each way to say it.
+#[derive(Clone, Copy)]
 pub struct LimitRow {
     /// Object and member of `linux.resources`; an object alone for a list.
     pub name: &'static str,
@@ -112,7 +114,7 @@ use LimitKind::*;
 /// All rows, in the order in which limits are set. `cpu.idle` stands before `cpu.shares`, because
 /// an idle cgroup takes no weight.
 #[rustfmt::skip]
-pub static LIMITS: [LimitRow; 30] = [
+const ALL: [LimitRow; 30] = [
     //   config.json                          update's option                 cgroup2
     row("memory.limit",                 b'9', "memory",             Memory,   c"memory.max"),
     row("memory.swap",                  b'9', "memory-swap",        Memory,   c"memory.swap.max"),
@@ -145,6 +147,34 @@ pub static LIMITS: [LimitRow; 30] = [
     row("rdma",                         b'%', "",                   Rdma,     c"rdma.max"),
     row("unified",                      b'%', "",                   Unified,  c""),
 ];
+
+/// The rows of this build. A machine's own container has only limits of these kinds.
+pub static LIMITS: [LimitRow; count()] = kept();
+
+const fn is_kept(row: &LimitRow) -> bool {
+    TAKES_CONFIGS || matches!(row.kind, Memory | Quota | Processes)
+}
+
+const fn count() -> usize {
+    let (mut count, mut key) = (0, 0);
+    while key < ALL.len() {
+        count += is_kept(&ALL[key]) as usize;
+        key += 1;
+    }
+    count
+}
+
+const fn kept() -> [LimitRow; count()] {
+    let (mut rows, mut used, mut key) = ([ALL[0]; count()], 0, 0);
+    while key < ALL.len() {
+        if is_kept(&ALL[key]) {
+            rows[used] = ALL[key];
+            used += 1;
+        }
+        key += 1;
+    }
+    rows
+}
 
 /// A row of [`LIMITS`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -182,7 +212,9 @@ impl LimitKey {
             }
             key += 1;
         }
-        panic!("no limit has this name")
+        assert!(!TAKES_CONFIGS, "no limit has this name");
+        // The row is left out: no limit has this key.
+        LimitKey(u8::MAX)
     }
 
     /// Returns its row.

@@ -139,7 +139,9 @@ const fn option(
     about: &'static str,
     set: Set,
 ) -> Setting {
-    Setting { option, short, value, about, set, ..NO_OPTION }
+    // PID 1 alone prints no help.
+    let is_shown = cfg!(any(feature = "runtime", feature = "tools", test));
+    Setting { option, short, value, about: if is_shown { about } else { "" }, set, ..NO_OPTION }
 }
 
 /// The row of a key. `texts` are left out of the program.
