@@ -51,16 +51,16 @@ impl<'a> Starter<'a> {
         alone(self.spec, self.root, Stdio::Terminal(None), self.cgroup, self.filter)
     }
 
-    /// Begins the start of another program.
+    /// Begins the start of the configuration's program, or of another one.
     pub fn begin<'b>(
         &mut self,
         like: &'b Launch<'b>,
-        args: PackedStrings<'_>,
+        args: Option<PackedStrings<'_>>,
         stdio: Stdio<'_>,
         events: &mut Loop,
     ) -> Result<Starting<'b>> {
         let launch = alone(self.spec, self.root, stdio, self.cgroup, self.filter);
-        launch::begin(&Launch { args: Some(args), ..launch }, like, events, self.pointers)
+        launch::begin(&Launch { args, ..launch }, like, events, self.pointers)
     }
 }
 

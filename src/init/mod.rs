@@ -12,6 +12,7 @@ mod cmdline;
 mod control;
 mod disk;
 mod early;
+mod job;
 mod jobs;
 mod modules;
 mod options;
@@ -25,6 +26,7 @@ mod report;
 mod rootfs_place;
 mod run;
 mod sources;
+mod streams;
 mod superblock;
 #[cfg(test)]
 mod superblock_tests;

@@ -4,20 +4,18 @@
 //! edge-triggered, because a port without a host is always "ready": every pump then moves all it
 //! can.
 
-use super::control::{Control, RETRY_MS};
+use super::control::RETRY_MS;
 use super::early;
+use super::job::{Change, Job};
 use super::jobs::Jobs;
-use crate::container::{Launch, Running, Starter};
-use crate::sys::fd::{self, Fd};
-use crate::sys::process;
-use crate::sys::signal::{self, SignalSet};
-use crate::sys::{time, tty};
-use crate::watch::pump::{Buffer, Kind, Pump, Step};
+use super::report::Report;
+use super::streams::{Begun, Prepared, Streams};
+use crate::Result;
+use crate::container::{Launch, Starter};
+use crate::sys::{signal, time, tty};
+use crate::watch::pump::{Pump, Step};
 use crate::watch::{Happened, Interest, Loop, Token};
-use crate::{Context, Result};
 
-/// Milliseconds from the stop signal to SIGKILL, as in docker.
-const STOP_MS: u64 = 10_000;
 /// Turns of [`RETRY_MS`] to wait for the streams after the host has disconnected.
 const GONE_TURNS: u32 = 20;
 
@@ -47,17 +45,6 @@ fn meaning(signal: i32, sender: i32) -> SignalAction {
     }
 }
 
-/// The container's three streams. A terminal has no third.
-#[derive(Default)]
-pub struct Streams<'m> {
-    /// From the port to the container.
-    pub stdin: Option<Pump<'m>>,
-    /// From the container to the port.
-    pub stdout: Option<Pump<'m>>,
-    /// From the container to the port.
-    pub stderr: Option<Pump<'m>>,
-}
-
 /// The container's end.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
@@ -73,71 +60,58 @@ pub struct Outcome {
 
 /// The state of PID 1's loop.
 pub struct Supervisor<'a, 'm> {
-    container: &'a Running,
-    /// The row of the container's process.
-    process: Token,
+    /// The main container.
+    main: Job<'a>,
+    /// Its streams, until it has started.
+    prepared: Option<Prepared<'m>>,
+    streams: Streams<'m>,
     starter: Starter<'a>,
     like: &'a Launch<'a>,
     jobs: Jobs<'a>,
-    streams: Streams<'m>,
-    control: Option<&'a mut Control>,
+    report: &'a mut Report,
     events: Loop,
     /// The control port.
     host: Option<Token>,
-    /// The row of the time at which the container is killed.
-    stop: Option<Token>,
-    status: Option<u8>,
 }
 
 impl<'a, 'm> Supervisor<'a, 'm> {
-    /// Returns a loop for a started container.
+    /// Returns a loop for a container that starts.
     pub fn new(
-        container: &'a Running,
+        (starting, prepared): Begun<'a, 'm>,
         starter: Starter<'a>,
         like: &'a Launch<'a>,
-        streams: Streams<'m>,
-        control: Option<&'a mut Control>,
+        report: &'a mut Report,
+        mut events: Loop,
     ) -> Result<Supervisor<'a, 'm>> {
-        let mut events = Loop::new(early::signals())?;
-        let process = events.process(container.pid, container.pidfd.by_ref())?;
-        // Edge-triggered, because a port without a host is always "ready". The pumps run after
-        // every event.
-        let host = match &control {
+        // Edges: a port without a host is always "ready". The pumps run at each turn.
+        let host = match &report.control {
             Some(control) => Some(events.add(control.port(), Interest::EDGES)?),
             None => None,
         };
-        for pump in [&streams.stdin, &streams.stdout, &streams.stderr].into_iter().flatten() {
-            for end in [pump.source(), pump.sink()].into_iter().flatten() {
-                events.add(end, Interest::EDGES)?;
-            }
-        }
         Ok(Supervisor {
-            container,
-            process,
+            main: Job::new(starting),
+            prepared: Some(prepared),
+            streams: Streams::default(),
             starter,
             like,
             jobs: Jobs::default(),
-            streams,
-            control,
+            report,
             events,
             host,
-            stop: None,
-            status: None,
         })
     }
 
-    /// Waits until the container has ended and all its output is passed on.
+    /// Waits until the container has ended and all its output is passed on. Returns an error if it
+    /// could not start.
     pub fn run(mut self) -> Result<Outcome> {
         let mut turns_without_host = 0;
-        // The time of the console's last progress, and the bytes it had taken by then.
+        // The time of the console's last progress, and how much it had taken by then.
         let mut progress: Option<(u64, u64)> = None;
-        // Commands from before the container's start.
-        self.handle_host_commands();
         loop {
             let (finished, at_most_ms) = self.pump();
-            if let Some(status) = self.status {
+            if let Some(status) = self.main.status() {
                 let host_is_there =
-                    self.control.as_ref().is_none_or(|control| control.is_connected());
+                    self.report.control.as_ref().is_none_or(|control| control.is_connected());
                 turns_without_host = if host_is_there { 0 } else { turns_without_host + 1 };
                 if finished && self.jobs.is_empty()
                     || turns_without_host > GONE_TURNS
@@ -148,38 +122,64 @@ impl<'a, 'm> Supervisor<'a, 'm> {
             }
             self.events.wait(at_most_ms)?;
             while let Some(happened) = self.events.take()? {
-                self.handle(happened);
+                self.handle(&happened);
+                if let Some(error) = self.main.take_failure() {
+                    return Err(error);
+                }
             }
         }
     }
 
-    fn handle(&mut self, happened: Happened) {
-        match happened {
+    fn handle(&mut self, happened: &Happened) {
+        match *happened {
             Happened::Signal(signal, sender) => match meaning(signal, sender) {
-                SignalAction::Stop => self.stop(),
-                SignalAction::Forward => self.signal(signal),
+                SignalAction::Stop => self.main.stop(self.like.spec.stop_signal, &mut self.events),
+                SignalAction::Forward => self.main.signal(signal),
                 SignalAction::Ignore => {}
             },
-            Happened::Ended(token, ended) if token == self.process => {
-                self.status = Some(ended.status());
-                self.jobs.stop(self.like.spec.stop_signal, STOP_MS, &mut self.events);
-            }
-            Happened::Due(token) if self.stop == Some(token) => self.signal(signal::SIGKILL),
             Happened::Ready(token, _) if self.host == Some(token) => self.handle_host_commands(),
-            // The pumps run anyway.
+            // A pump's end: the pumps run at each turn.
             _ => {
-                if let Some(control) = &mut self.control {
-                    self.jobs.handle(&happened, control, &mut self.events);
-                }
+                self.jobs.handle(happened, &mut self.events);
+                self.handle_main(happened);
             }
         }
+    }
+
+    /// Does what an event means for the main container.
+    fn handle_main(&mut self, happened: &Happened) {
+        let (prepared, streams) = (&mut self.prepared, &mut self.streams);
+        let change = self.main.handle(happened, &mut self.events, &mut |running, events| {
+            if let Some(prepared) = prepared.take() {
+                *streams = prepared.of(running)?;
+            }
+            streams.watch(events)
+        });
+        match change {
+            Some(Change::Started) => {
+                self.report.end_of("start");
+                self.report.started();
+                // The commands that came before.
+                self.handle_host_commands();
+                if self.main.status().is_some() {
+                    self.stop_jobs();
+                }
+            }
+            Some(Change::Ended) => self.stop_jobs(),
+            Some(Change::Failed) | None => {}
+        }
+    }
+
+    fn stop_jobs(&mut self) {
+        self.jobs.stop(self.like.spec.stop_signal, &mut self.events);
     }
 
     /// Returns true if the container has ended and the console takes no more of its output.
     /// Releases a terminal that the container or flow control stopped. If the console's other end
     /// does not read, we do not wait.
     fn is_console_stuck(&self, progress: &mut Option<(u64, u64)>) -> bool {
-        let Some(stdout) = self.streams.stdout.as_ref().filter(|_| self.control.is_none()) else {
+        let Some(stdout) = self.streams.stdout.as_ref().filter(|_| self.report.control.is_none())
+        else {
             return false;
         };
         let (now, sink) = (time::monotonic_us(), stdout.sink());
@@ -212,7 +212,7 @@ impl<'a, 'm> Supervisor<'a, 'm> {
     /// Runs every pump once. Returns whether all output has ended, and the longest time to sleep,
     /// in milliseconds.
     fn pump(&mut self) -> (bool, Option<u64>) {
-        let ended = self.status.is_some();
+        let ended = self.main.status().is_some();
         let Streams { stdin, stdout, stderr } = &mut self.streams;
         let mut finished = true;
         let mut at_most_ms = None;
@@ -232,7 +232,9 @@ impl<'a, 'm> Supervisor<'a, 'm> {
             at_most_ms = Some(0);
         }
         let mut waits = false;
-        if let Some(control) = &mut self.control {
+        // The host's commands wait until the main container has started.
+        if let Some(control) = self.report.control.as_mut().filter(|_| !self.main.is_starting()) {
+            self.jobs.start(&mut self.starter, self.like, control, &mut self.events);
             if self.jobs.pump(control) {
                 at_most_ms = Some(0);
             }
@@ -244,66 +246,30 @@ impl<'a, 'm> Supervisor<'a, 'm> {
         (finished, at_most_ms)
     }
 
-    /// Sends the image's StopSignal, and SIGKILL later, like `docker stop`.
-    fn stop(&mut self) {
-        self.signal(self.like.spec.stop_signal);
-        if let Some(before) = self.stop.take() {
-            self.events.remove(before);
-        }
-        // The loop has a free row: there are only a dozen.
-        self.stop = self.events.after(STOP_MS).ok();
-    }
-
-    fn signal(&mut self, signal: i32) {
-        if self.status.is_none() {
-            // ESRCH: the process is ending, and needs no signal.
-            let _ = process::kill_pidfd(self.container.pidfd.by_ref(), signal);
-        }
-    }
-
-    /// Carries out the host's commands.
+    /// Carries out the host's commands. Until the container has started it only reads them.
     fn handle_host_commands(&mut self) {
-        let Some(control) = &mut self.control else { return };
+        let Some(control) = &mut self.report.control else { return };
         control.hear();
+        if self.main.is_starting() {
+            return;
+        }
         let signals = core::mem::take(&mut control.signals);
         let (size, eof) = (control.size.take(), control.eof.take());
         let stop = core::mem::take(&mut control.stop);
-        while let Some(start) = control.take_start() {
-            self.jobs.start(start, &mut self.starter, self.like, control, &mut self.events);
-        }
-        for number in 1..=signal::SIGNAL_MAX {
-            if signals.0 & SignalSet::NONE.with(number).0 != 0 {
-                self.signal(number);
-            }
+        for number in (1..=signal::SIGNAL_MAX).filter(|number| signals.has(*number)) {
+            self.main.signal(number);
         }
         if stop {
-            self.stop();
+            self.main.stop(self.like.spec.stop_signal, &mut self.events);
         }
-        if let (Some((rows, columns)), Some(master)) = (size, &self.container.terminal) {
+        let terminal = self.main.running().and_then(|running| running.terminal.as_ref());
+        if let (Some((rows, columns)), Some(master)) = (size, terminal) {
             let _ = tty::set_size(master.by_ref(), rows, columns);
         }
         if let (Some(bytes), Some(stdin)) = (eof, &mut self.streams.stdin) {
             stdin.set_end(bytes);
         }
     }
-}
-
-/// Returns the pumps of a container with a terminal. They read and write its master through
-/// separate fds.
-pub fn terminal_streams<'m>(
-    master: &Fd,
-    stdin: Fd,
-    stdout: Fd,
-    buffers: &'m mut [Buffer; 3],
-) -> Result<Streams<'m>> {
-    fd::set_nonblocking(master.by_ref(), true).doing("terminal")?;
-    let again = || fd::duplicate(master.by_ref(), 3).doing("terminal");
-    let [first, second, _] = buffers;
-    Ok(Streams {
-        stdin: Some(Pump::new(Kind::Port, stdin, again()?, true, first)),
-        stdout: Some(Pump::new(Kind::Terminal, again()?, stdout, false, second)),
-        stderr: None,
-    })
 }
 
 #[cfg(test)]

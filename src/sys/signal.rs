@@ -27,6 +27,11 @@ impl SignalSet {
         SignalSet(self.0 | 1 << (signal - 1))
     }
 
+    /// Returns whether `signal` is in it.
+    pub const fn has(self, signal: i32) -> bool {
+        self.0 & SignalSet::NONE.with(signal).0 != 0
+    }
+
     /// Returns this set without `signal`.
     pub const fn without(self, signal: i32) -> SignalSet {
         SignalSet(self.0 & !(1 << (signal - 1)))
