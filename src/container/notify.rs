@@ -8,7 +8,9 @@
 use super::state::Directory;
 use crate::io::path::PathBuf;
 use crate::sys::fd::{self, CWD, Fd, FdRef};
-use crate::sys::{self, Errno, event, fs, process, socket};
+use crate::sys::signal::SignalSet;
+use crate::sys::{self, Errno, fs, process, socket};
+use crate::watch::{Happened, Interest, Loop};
 use crate::{Context, Result};
 use core::cell::OnceCell;
 use core::ffi::CStr;
@@ -28,7 +30,7 @@ const MESSAGE_BYTES: usize = 4096;
 /// Messages read at once. A socket holds ten.
 const MESSAGES_AT_ONCE: usize = 16;
 /// Milliseconds for the manager to read our message (as in runc).
-const BARRIER_WAIT_MS: i32 = 30_000;
+const BARRIER_WAIT_MS: u64 = 30_000;
 
 /// The manager, and our socket for the container's messages.
 pub struct Relay {
@@ -83,16 +85,33 @@ impl Relay {
         false
     }
 
-    /// Waits until the container is ready or has ended. Then tells the manager its main process.
+    /// Waits until the container is ready or has ended. Then tells the manager that its process is
+    /// the main one.
     pub fn wait(&self, pid: i32, pidfd: FdRef<'_>) {
-        while let Some(socket) = self.socket() {
-            let sources = [(socket, libc::POLLIN), (pidfd, libc::POLLIN)];
-            let Ok([_, ended]) = event::poll(sources) else { return };
-            if self.hears_ready() {
-                return self.tell(pid, true);
+        // Without a loop the manager is not told: the container runs all the same.
+        if self.socket().is_some() && self.await_ready(pidfd).unwrap_or(false) {
+            self.tell(pid, true);
+        }
+    }
+
+    /// Returns whether the container became ready before its process ended.
+    fn await_ready(&self, pidfd: FdRef<'_>) -> Result<bool> {
+        let mut events = Loop::new(SignalSet::NONE)?;
+        let ended = events.add(pidfd, Interest::READ)?;
+        if let Some(socket) = self.socket() {
+            events.add(socket, Interest::READ)?;
+        }
+        let mut has_ended = false;
+        loop {
+            events.wait(None)?;
+            while let Some(happened) = events.take()? {
+                has_ended |= matches!(happened, Happened::Ready(token, _) if token == ended);
             }
-            if ended != 0 {
-                return;
+            if self.hears_ready() {
+                return Ok(true);
+            }
+            if has_ended {
+                return Ok(false);
             }
         }
     }
@@ -117,7 +136,8 @@ impl Relay {
         socket::send(manager.by_ref(), b"BARRIER=1", Some(theirs.by_ref()))?;
         drop(theirs);
         // A manager that does not know BARRIER=1 closes the fd, too.
-        event::poll_one(end.by_ref(), libc::POLLIN, BARRIER_WAIT_MS).map(drop)
+        await_close(end.by_ref());
+        Ok(())
     }
 }
 
@@ -134,4 +154,14 @@ fn listen(state: FdRef<'_>) -> sys::Result<Fd> {
     fs::umask(mask);
     let socket = socket?;
     fd::duplicate(socket.by_ref(), 3)
+}
+
+/// Waits until the manager has closed the other end of a pipe, or too long.
+fn await_close(end: FdRef<'_>) {
+    let waited = Loop::new(SignalSet::NONE).and_then(|mut events| {
+        events.add(end, Interest::READ)?;
+        events.after(BARRIER_WAIT_MS)?;
+        events.next_event()
+    });
+    drop(waited);
 }

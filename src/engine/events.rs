@@ -5,7 +5,9 @@ use super::{EngineMemory, Lock, pause};
 use crate::cgroup::Cgroup;
 use crate::container::state::{Id, Root, Status};
 use crate::sys::fd::Fd;
-use crate::sys::{Errno, event, fs, time};
+use crate::sys::signal::SignalSet;
+use crate::sys::{Errno, fs, time};
+use crate::watch::{Interest, Loop};
 use crate::{Context, Error, Result};
 
 /// An event of a container.
@@ -46,9 +48,9 @@ fn watch(files: &mut Files<'_>, interval_us: u64, tell: Tell<'_>) -> Result<()> 
     let processes = watched(files.group, c"cgroup.events").doing("watch the container")?;
     // None if the memory controller is missing.
     let memory = watched(files.group, c"memory.events").ok();
-    let set = event::new_set().doing("watch the container")?;
+    let mut events = Loop::new(SignalSet::NONE)?;
     for file in [Some(&processes), memory.as_ref()].into_iter().flatten() {
-        event::add(&set, file.by_ref(), libc::EPOLLPRI, 0).doing("watch the container")?;
+        events.add(file.by_ref(), Interest::CHANGE)?;
     }
     let mut killed =
         memory.as_ref().and_then(|memory| count(memory, b"oom_kill").ok()).unwrap_or(0);
@@ -72,9 +74,9 @@ fn watch(files: &mut Files<'_>, interval_us: u64, tell: Tell<'_>) -> Result<()> 
             next = time::monotonic_us() + interval_us;
             continue;
         }
-        let timeout_ms = left_us.div_ceil(1000).min(1 << 30) as i32;
-        event::wait(&set, &mut [event::Event::default()], timeout_ms)
-            .doing("watch the container")?;
+        // Whatever happened, both files are read again.
+        events.wait(Some(left_us.div_ceil(1000)))?;
+        while events.take()?.is_some() {}
     }
 }
 
