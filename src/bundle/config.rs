@@ -50,11 +50,12 @@ pub(super) const RLIMITS: &[Rlimit] =
 /// Turns the config of [`super::spec_from_image`] into one for a bundle. Also makes the image's
 /// WorkingDir in `root`, and a runtime's files of /etc. `stock` holds its lists.
 ///
-/// With `rootless` it is for a non-root user: in a user namespace, with the host's network.
+/// With `rootless` it is for a non-root user: in a user namespace, with the host's network. Without
+/// a root it is for a plan.
 pub fn for_bundle<'s, 'm: 's>(
     spec: &mut Spec<'s>,
     config: &Config<'_>,
-    root: FdRef<'_>,
+    root: Option<FdRef<'_>>,
     rootless: Option<Rootless<'s>>,
     given: Given<'s>,
     strings: &mut StringBlock<'m>,
@@ -105,6 +106,7 @@ pub fn for_bundle<'s, 'm: 's>(
     if rootless.is_some_and(|rootless| rootless.joins) {
         (spec.uid_mappings, spec.gid_mappings) = (&[], &[]);
     }
+    let Some(root) = root else { return Ok(()) };
     let has_network = spec.namespaces & CLONE_NEWNET == 0;
     replace_etc(root, spec.hostname.unwrap_or(DEFAULT_HOSTNAME), has_network)?;
     let cwd = spec.process.cwd;

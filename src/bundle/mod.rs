@@ -87,11 +87,12 @@ const HOSTNAME_BYTES: usize = 64;
 
 /// Returns the runtime config of an image whose layers are in `root`. `strings` holds its text.
 ///
-/// It only reads in `root`: /etc/passwd and /etc/group, resolved beneath it.
+/// It only reads in `root`: /etc/passwd and /etc/group, resolved beneath it. Without a root the
+/// config is for a plan.
 pub fn spec_from_image<'m>(
     config: &Config<'_>,
     overrides: Overrides<'_>,
-    root: FdRef<'_>,
+    root: Option<FdRef<'_>>,
     strings: &mut StringBlock<'m>,
 ) -> Result<Spec<'m>> {
     let machine = overrides.machine;
@@ -114,13 +115,7 @@ pub fn spec_from_image<'m>(
         }
         args => args,
     };
-    let mut wanted = strings.begin();
-    match (overrides.user, config.user()) {
-        (Some(user), _) => wanted.push(user.as_bytes())?,
-        (None, Some(user)) => user.write_to(&mut wanted)?,
-        (None, None) => {}
-    }
-    let wanted = wanted.finish()?;
+    let wanted = wanted_user(config, overrides.user, strings)?;
     let mut home = crate::io::passwd::Field::new();
     let user = user::find(root, wanted.to_bytes(), &mut home)?;
     let Security { privileged, no_new_privileges, unconfined, shows_all } = overrides.security;
@@ -185,6 +180,21 @@ pub fn spec_from_image<'m>(
         init: overrides.init && !machine,
         ..Spec::NONE
     })
+}
+
+/// Returns the user as it is written: the user's word, or the image's.
+pub fn wanted_user<'m>(
+    config: &Config<'_>,
+    given: Option<&str>,
+    strings: &mut StringBlock<'m>,
+) -> Result<&'m CStr> {
+    let mut wanted = strings.begin();
+    match (given, config.user()) {
+        (Some(user), _) => wanted.push(user.as_bytes())?,
+        (None, Some(user)) => user.write_to(&mut wanted)?,
+        (None, None) => {}
+    }
+    wanted.finish()
 }
 
 /// Warns about an ignored property of the image. An error's text has no control characters, so an

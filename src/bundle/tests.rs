@@ -47,7 +47,8 @@ fn in_root<T>(name: &str, test: impl FnOnce(FdRef<'_>) -> T) -> T {
 
 fn user(root: FdRef<'_>, text: &str) -> std::result::Result<(u32, u32, Vec<u32>, String), String> {
     let mut home = crate::io::passwd::Field::new();
-    let user = user::find(root, text.as_bytes(), &mut home).map_err(|error| error.to_string())?;
+    let user =
+        user::find(Some(root), text.as_bytes(), &mut home).map_err(|error| error.to_string())?;
     let home = String::from_utf8(home.bytes().to_vec()).unwrap();
     Ok((user.uid, user.gid, user.additional_gids.to_vec(), home))
 }
@@ -187,7 +188,7 @@ fn spec(
         &format!("{:?}", std::thread::current().id()),
         &[("etc/passwd", PASSWD), ("etc/group", GROUP)],
     );
-    let spec = spec_from_image(&config, overrides, root.fd.by_ref(), &mut strings)
+    let spec = spec_from_image(&config, overrides, Some(root.fd.by_ref()), &mut strings)
         .map_err(|error| error.to_string())?;
     let list = |words: PackedStrings<'_>| {
         words.iter().map(|word| word.to_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -315,12 +316,12 @@ fn a_user_outside_of_the_namespace_becomes_its_root() {
         let mut strings = StringBlock::new(&mut memory);
         in_root(&format!("rootless-{user}-{}", mappings.len()), |root| {
             let overrides = Overrides { bundle: true, ..Overrides::default() };
-            let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
+            let mut spec = spec_from_image(&config, overrides, Some(root), &mut strings).unwrap();
             let rootless = Some(Rootless { uids: mappings, gids: mappings, joins: false });
             for_bundle(
                 &mut spec,
                 &config,
-                root,
+                Some(root),
                 rootless,
                 Given::default(),
                 &mut strings,
@@ -351,7 +352,7 @@ fn too_many_volumes_are_an_error_that_names_the_limit() {
     let (mut memory, mut mounts) = (vec![0; 65536], Mounts::new(MOUNTS_MAX));
     let mut strings = StringBlock::new(&mut memory);
     let found = in_root("many", |root| {
-        volumes::mount_volumes(&config, root, None, &mut strings, &mut mounts)
+        volumes::mount_volumes(&config, Some(root), None, &mut strings, &mut mounts)
     });
     assert_eq!(found.unwrap_err().to_string(), format!("more than {MOUNTS_MAX} mounts"));
 }
@@ -372,8 +373,14 @@ fn a_volume_has_its_directorys_owner_where_the_namespace_knows_him() {
         let (mut memory, mut mounts) = (vec![0; 4096], Mounts::new(4));
         let mut strings = StringBlock::new(&mut memory);
         let rootless = mappings.map(|ids| Rootless { uids: ids, gids: ids, joins: false });
-        volumes::mount_volumes(&config, root.fd.by_ref(), rootless, &mut strings, &mut mounts)
-            .unwrap();
+        volumes::mount_volumes(
+            &config,
+            Some(root.fd.by_ref()),
+            rootless,
+            &mut strings,
+            &mut mounts,
+        )
+        .unwrap();
         let options: Vec<_> = mounts[0].options.iter().map(|word| word.to_str().unwrap()).collect();
         assert_eq!(options.join(" "), format!("nosuid nodev tmpcopyup mode=0700{owner}"));
     }
@@ -397,9 +404,17 @@ fn a_config_is_read_again_as_it_was_written() {
     let mut strings = StringBlock::new(&mut memory);
     in_root("again", |root| {
         let overrides = Overrides { bundle: true, ..Overrides::default() };
-        let mut spec = spec_from_image(&config, overrides, root, &mut strings).unwrap();
-        for_bundle(&mut spec, &config, root, None, Given::default(), &mut strings, &mut stock)
-            .unwrap();
+        let mut spec = spec_from_image(&config, overrides, Some(root), &mut strings).unwrap();
+        for_bundle(
+            &mut spec,
+            &config,
+            Some(root),
+            None,
+            Given::default(),
+            &mut strings,
+            &mut stock,
+        )
+        .unwrap();
         crate::spec::write_config(&spec, c"rootfs", &mut json::Writer::new(&mut bytes));
     });
     let top = json::check(&mut bytes).unwrap();

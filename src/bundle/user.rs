@@ -21,7 +21,9 @@ const GROUP: &core::ffi::CStr = c"/etc/group";
 /// Returns the user that `wanted` names, or root if it is empty. Sets `home` to the user's home
 /// directory, or `/`.
 #[inline(never)]
-pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
+///
+/// Without a root, whose files are not there yet, a name other than root stays [`User::UNKNOWN`].
+pub fn find(root: Option<FdRef<'_>>, wanted: &[u8], home: &mut Field) -> Result<User> {
     let mut parts = wanted.splitn(2, |byte| *byte == b':');
     let (name, group) = (parts.next().unwrap_or_default(), parts.next());
     if !wanted.is_empty() && name.is_empty() || group.is_some_and(<[u8]>::is_empty) {
@@ -31,6 +33,15 @@ pub fn find(root: FdRef<'_>, wanted: &[u8], home: &mut Field) -> Result<User> {
     home.set(b"/");
     let mut login = Field::new();
     let mut user = User { uid: parse("user", name)?.unwrap_or(0), ..User::default() };
+    let Some(root) = root else {
+        let id = |what, name: &[u8]| match name {
+            b"root" => Ok(0),
+            name => Ok(parse(what, name)?.unwrap_or(User::UNKNOWN)),
+        };
+        user.uid = id("user", name)?;
+        user.gid = group.map_or(Ok(0), |group| id("group", group))?;
+        return Ok(user);
+    };
     let known = find_user(root, name, &mut user, &mut login, home)?;
     if !known && parse("user", name)?.is_none() {
         return Err(error("user", name, "not in the image's /etc/passwd"));

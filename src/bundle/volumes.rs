@@ -41,7 +41,7 @@ pub fn make_volumes(
 /// files (runc and crun know that option of the runtime-spec). Owner and mode are the directory's.
 pub fn mount_volumes<'m>(
     config: &Config<'_>,
-    root: FdRef<'_>,
+    root: Option<FdRef<'_>>,
     rootless: Option<Rootless<'_>>,
     strings: &mut StringBlock<'m>,
     mounts: &mut Mounts<'m>,
@@ -77,17 +77,17 @@ pub fn mount_volumes<'m>(
 
 /// Returns the options of a volume's mount; `None` if the image has a non-directory there.
 fn options<'m>(
-    root: FdRef<'_>,
+    root: Option<FdRef<'_>>,
     path: &CStr,
     rootless: Option<Rootless<'_>>,
     strings: &mut StringBlock<'m>,
 ) -> Result<Option<PackedStrings<'m>>> {
-    let (mode, uid, gid) =
-        match in_root::open(root, path, 0, 0).and_then(|place| fs::stat(place.by_ref(), c"")) {
-            Ok(stat) if stat.kind() == fs::S_IFDIR => (stat.mode, stat.uid, stat.gid),
-            Err(Errno::ENOENT) => (0o755, 0, 0),
-            _ => return Ok(None),
-        };
+    let found = root.ok_or(Errno::ENOENT).and_then(|root| in_root::open(root, path, 0, 0));
+    let (mode, uid, gid) = match found.and_then(|place| fs::stat(place.by_ref(), c"")) {
+        Ok(stat) if stat.kind() == fs::S_IFDIR => (stat.mode, stat.uid, stat.gid),
+        Err(Errno::ENOENT) => (0o755, 0, 0),
+        _ => return Ok(None),
+    };
     let mut words = strings.begin();
     words.push_words(PackedStrings::new(b"nosuid\0nodev\0tmpcopyup\0"))?;
     words.push(b"mode=")?;

@@ -33,6 +33,11 @@ impl MachineGroup {
         Ok(MachineGroup { upper, lower: Cgroup::create_for_machine(LOWER, limits)? })
     }
 
+    /// Returns where the lower one is made.
+    pub fn path() -> &'static CStr {
+        c"/sys/fs/cgroup/container/init"
+    }
+
     /// Makes the kernel refuse all devices but the default ones. Any node may still be made.
     pub fn restrict_devices(&self) -> Result<()> {
         devices::restrict(&[], self.upper.directory())

@@ -47,9 +47,6 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Making<'a>> {
         draft: Draft::EMPTY,
         args: None,
     };
-    if dry_run.is_some() {
-        return Ok(making);
-    }
     let mut words = arguments.words();
     let _ = words.next();
     let has_args = arguments.words().nth(1).is_some();
@@ -84,11 +81,6 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Making<'a>> {
 fn parse_dry_run(arguments: &Arguments<'_>) -> Result<Option<Format>> {
     if !arguments.has("dry-run") {
         return Ok(None);
-    }
-    if arguments.value("image").is_some() {
-        return Err(Error::new(format_args!(
-            "--dry-run is for a bundle: an image's config depends on what it unpacks to"
-        )));
     }
     options::parse_format(arguments, "text").map(Some)
 }
@@ -128,14 +120,16 @@ impl Making<'_> {
     }
 
     /// Prints what would be made.
-    pub fn print(&self, format: Format) -> Result<i32> {
+    pub fn print(self, format: Format) -> Result<i32> {
         let memory = &mut crate::memory::claim().engine;
-        to_stdout(|output| {
-            plan(&self.create, self.bundle, memory, &warn, &mut |plan, place| match format {
-                Format::Program => plan.write(place, &mut Writer::with_indent(output, "  ")),
-                Format::Person => plan.write_text(place, output),
+        self.carry_out(&mut |wanted, source, _| {
+            to_stdout(|output| {
+                plan(wanted, source, memory, &warn, &mut |plan| match format {
+                    Format::Program => plan.write(&mut Writer::with_indent(output, "  ")),
+                    Format::Person => plan.write_text(output),
+                })
             })
+            .map(|()| 0)
         })
-        .map(|()| 0)
     }
 }

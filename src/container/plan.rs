@@ -3,6 +3,7 @@
 //! [`create`](super::create::create) carries out the same [`Plan`] that a dry run prints.
 
 mod cgroup;
+mod lines;
 mod text;
 mod write;
 
@@ -16,6 +17,8 @@ use crate::spec::Spec;
 use crate::sys::clone::{CLONE_NEWNS, CLONE_NEWTIME};
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::fs;
+use core::ffi::CStr;
+use core::fmt::Display;
 
 /// The steps for a container.
 pub struct Plan<'a> {
@@ -25,6 +28,50 @@ pub struct Plan<'a> {
     pub spec: &'a Spec<'a>,
     /// Its filter of system calls.
     pub filter: Option<Filter<'a>>,
+}
+
+/// What is shown of a plan.
+pub struct Shown<'a> {
+    /// The container's name; PID 1's has none.
+    pub id: Option<&'a CStr>,
+    /// Its bundle; PID 1's has none.
+    pub bundle: Option<&'a CStr>,
+    /// What is unpacked to the root directory before.
+    pub unpacked: Option<Unpacked<'a>>,
+    /// The root directory.
+    pub root: &'a CStr,
+    /// The old root stays below the new one.
+    pub no_pivot: bool,
+    /// What is wanted: namespaces, mounts, devices, hooks, the process.
+    pub spec: &'a Spec<'a>,
+    /// What system calls it may make.
+    pub filter: Option<Filter<'a>>,
+    /// Its cgroup.
+    pub cgroup: Option<&'a CgroupPath>,
+}
+
+/// An image whose layers become the root directory. Until then the users and groups that its own
+/// files name are unknown.
+#[derive(Clone, Copy)]
+pub struct Unpacked<'a> {
+    /// The digest of its manifest.
+    pub manifest: &'a dyn Display,
+    /// Number of its layers.
+    pub layers: usize,
+    /// Their bytes as they are stored.
+    pub bytes: u64,
+    /// The user as it is written.
+    pub user: &'a CStr,
+}
+
+impl Shown<'_> {
+    /// Returns whether an intermediate process joins namespaces for it.
+    pub fn has_intermediate(&self) -> bool {
+        let spec = self.spec;
+        !spec.joined().is_empty()
+            || spec.namespaces & CLONE_NEWTIME != 0
+            || !spec.net_devices.is_empty()
+    }
 }
 
 impl<'a> Plan<'a> {
@@ -45,6 +92,21 @@ impl<'a> Plan<'a> {
         manager.find(self.spec, id.as_c_str().to_bytes()).doing("config.json")
     }
 
+    /// Returns what is shown of it.
+    pub fn shown<'s>(&'s self, cgroup: Option<&'s CgroupPath>) -> Shown<'s> {
+        let request = &self.request;
+        Shown {
+            id: Some(request.id.as_c_str()),
+            bundle: Some(request.bundle),
+            unpacked: None,
+            root: request.rootfs,
+            no_pivot: request.no_pivot,
+            spec: self.spec,
+            filter: self.filter,
+            cgroup,
+        }
+    }
+
     /// Opens the root directory. If only root of a new user namespace may open it, that does it
     /// itself.
     pub fn open_root(&self) -> Result<Fd> {
@@ -53,14 +115,6 @@ impl<'a> Plan<'a> {
             let path = LossyC(path);
             Error::with_errno(format_args!("config.json: root.path: {path}: {errno}"), errno)
         })
-    }
-
-    /// Returns whether an intermediate process joins namespaces for it.
-    pub fn has_intermediate(&self) -> bool {
-        let spec = self.spec;
-        !spec.joined().is_empty()
-            || spec.namespaces & CLONE_NEWTIME != 0
-            || !spec.net_devices.is_empty()
     }
 
     /// Makes the checks that a start makes before it clones.
@@ -74,5 +128,7 @@ impl<'a> Plan<'a> {
     }
 }
 
+#[cfg(test)]
+mod field_tests;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,12 @@
 //! Makes a bundle of an image: a root file system and its config.json, for runc and crun.
 
-use super::resolve::{ImageQuery, resolve};
+use super::resolve::{ImageQuery, Resolved, resolve};
 use super::staged::Staged;
 use super::unpack::make_rootfs;
 use super::{EngineMemory, Notice, Notices, rootless, security};
 use crate::bundle::{self, Overrides, Rootless, Stock};
 use crate::codec::json::Writer;
+use crate::container::ContainerMemory;
 use crate::container::userns::Ids;
 use crate::io::observer::Observer;
 use crate::io::output::Output;
@@ -102,17 +103,52 @@ pub(super) fn make(
     let config = &resolved.image.config;
     let (strings, mut stock) = (&mut room.strings, Stock::EMPTY);
     let overrides = Overrides { bundle: true, args, ..Overrides::of(draft) };
-    let mut spec = bundle::spec_from_image(config, overrides, root.by_ref(), strings)?;
+    let mut spec = bundle::spec_from_image(config, overrides, Some(root.by_ref()), strings)?;
     let rootless = (powers != Privilege::Root).then_some(Rootless {
         uids: ids.uids(),
         gids: ids.gids(),
         joins,
     });
-    bundle::for_bundle(&mut spec, config, root.by_ref(), rootless, given, strings, &mut stock)?;
+    bundle::for_bundle(
+        &mut spec,
+        config,
+        Some(root.by_ref()),
+        rootless,
+        given,
+        strings,
+        &mut stock,
+    )?;
     fs::umask(umask);
     write_config(&spec, place.file(), notices).doing("write config.json")?;
     place.commit()?;
     Ok(applied)
+}
+
+/// Gets the spec of a bundle that is not made, its image, the user as it is written, and memory for
+/// its start.
+type See<'s> =
+    &'s mut dyn FnMut(&Spec<'_>, &Resolved<'_>, &CStr, &mut ContainerMemory) -> Result<()>;
+
+/// Calls `see` with the spec that [`make`] would write. Reads and verifies the image's documents,
+/// and unpacks nothing.
+pub(super) fn plan(
+    from: FromImage<'_>,
+    ids: Option<&Ids>,
+    memory: &mut EngineMemory,
+    see: See<'_>,
+) -> Result<()> {
+    let FromImage { image, args, draft } = from;
+    let room = &mut SpecMemory::new(&mut memory.strings, &mut memory.lists);
+    let given = security::read(draft, &mut memory.config, room, &mut memory.container.seccomp)?;
+    let resolved = resolve(&image, &mut memory.archive, &mut memory.image, &mut memory.unpack)?;
+    let config = &resolved.image.config;
+    let (strings, mut stock) = (&mut room.strings, Stock::EMPTY);
+    let overrides = Overrides { bundle: true, args, ..Overrides::of(draft) };
+    let mut spec = bundle::spec_from_image(config, overrides, None, strings)?;
+    let rootless = ids.map(|ids| Rootless { uids: ids.uids(), gids: ids.gids(), joins: true });
+    bundle::for_bundle(&mut spec, config, None, rootless, given, strings, &mut stock)?;
+    let user = bundle::wanted_user(config, draft.user, strings)?;
+    see(&spec, &resolved, user, &mut memory.container)
 }
 
 /// Makes the root directory, as `unpack` does.

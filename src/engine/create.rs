@@ -6,13 +6,13 @@ use super::state_root::StateRoot;
 use super::{
     Attach, EngineMemory, Notice, Notices, hold_signals, image_bundle, rootless, service_manager,
 };
-use crate::cgroup::{CgroupPath, Manager};
+use crate::cgroup::Manager;
 use crate::container::create::{self, Request};
 use crate::container::notify::Relay;
-use crate::container::plan::Plan;
+use crate::container::plan::{Plan, Shown, Unpacked};
 use crate::container::state::{Directory, Id, Made, Root};
 use crate::container::userns::{self, Ids};
-use crate::container::{ContainerMemory, Running};
+use crate::container::{ContainerMemory, Running, Stdio};
 use crate::io::document;
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::observer::Observer;
@@ -186,18 +186,25 @@ fn unpack(
     bundle::make(image, &Place { bundle, powers, ids: &ids, joins }, watch, memory, notices)
 }
 
-/// Plans the container of a bundle, and calls `show` with the plan. Makes nothing.
+/// Gets a plan.
+pub type Show<'s> = &'s mut dyn FnMut(&Shown<'_>) -> Result<()>;
+
+/// Plans a container, and calls `show` with the plan. Makes nothing.
 pub fn plan(
     wanted: &Create<'_>,
-    bundle: Option<&CStr>,
+    source: Source<'_>,
     memory: &mut EngineMemory,
     notices: Notices<'_>,
-    show: &mut dyn FnMut(&Plan<'_>, Option<&CgroupPath>) -> Result<()>,
+    show: Show<'_>,
 ) -> Result<()> {
     let root = &wanted.root.open()?;
+    root.check_free(wanted.id)?;
+    let bundle = match source {
+        Source::Bundle(bundle) => bundle,
+        Source::Image(image) => return plan_image(wanted, root, image, memory, show),
+    };
     // Without notifications, because no process is made.
     let notify = &Notify::connect(&Listeners::default())?;
-    root.check_free(wanted.id)?;
     if let Some(bundle) = bundle {
         mount::chdir(bundle).on("enter the bundle", bundle)?;
     }
@@ -209,7 +216,56 @@ pub fn plan(
         plan.open_root()?;
         let place = plan.cgroup()?;
         plan.check_start()?;
-        show(&plan, place.as_ref())
+        show(&plan.shown(place.as_ref()))
+    })
+}
+
+/// Plans the container of an image, whose layers stay packed.
+fn plan_image(
+    wanted: &Create<'_>,
+    root: &Root,
+    image: FromImage<'_>,
+    memory: &mut EngineMemory,
+    show: Show<'_>,
+) -> Result<()> {
+    let mut ids = Ids::of_caller();
+    let is_root = process::effective_uid() == 0;
+    if !is_root {
+        userns::enter(&mut ids)?;
+    }
+    let (mut bundle, mut rootfs) = (PathBuf::new(), PathBuf::new());
+    image_bundle::pattern(wanted.id, &mut bundle)?;
+    image_bundle::pattern(wanted.id, &mut rootfs)?;
+    rootfs.push(b"rootfs").doing("root.path")?;
+    let ids = (!is_root).then_some(&ids);
+    bundle::plan(image, ids, memory, &mut |spec, resolved, user, container| {
+        let request = Request {
+            id: wanted.id,
+            root,
+            reserved: None,
+            made: Made::No,
+            bundle: bundle.as_c_str(),
+            rootfs: rootfs.as_c_str(),
+            waits: true,
+            stdio: Stdio::Terminal(None),
+            preserved: wanted.preserved,
+            no_pivot: wanted.no_pivot,
+            manager: wanted.manager,
+            keeps_keyring: wanted.keeps_keyring,
+            shows_terminal: false,
+            relay: None,
+        };
+        let plan = Plan::decide(request, spec, &mut container.seccomp)?;
+        let place = plan.cgroup()?;
+        plan.check_start()?;
+        let image = &resolved.image;
+        let unpacked = Unpacked {
+            manifest: &image.manifest,
+            layers: image.layers.len(),
+            bytes: resolved.bytes(),
+            user,
+        };
+        show(&Shown { unpacked: Some(unpacked), ..plan.shown(place.as_ref()) })
     })
 }
 

@@ -54,8 +54,17 @@ pub fn make(directory: &Directory<'_>, path: &mut PathBuf) -> Result<Made> {
     ))
 }
 
+/// Sets `path` to what a plan shows of the bundle's name: its end is chosen when it is made.
+pub fn pattern(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
+    start_of_name(id, path).and_then(|()| path.push_bytes(b"*")).doing("name a bundle")
+}
+
 /// Sets `path` to an unguessable name, unique across pid namespaces.
 fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
+    start_of_name(id, path).and_then(|()| unique::push_digits(path)).doing("name a bundle")
+}
+
+fn start_of_name(id: Id<'_>, path: &mut PathBuf) -> crate::sys::Result<()> {
     let place = process::variable(b"TMPDIR")
         .filter(|place| place.to_bytes().starts_with(b"/"))
         .unwrap_or(PLACE);
@@ -63,8 +72,6 @@ fn name(id: Id<'_>, path: &mut PathBuf) -> Result<()> {
     let set = path.push_bytes(place.to_bytes()).and_then(|()| path.push(PREFIX));
     let set = set.and_then(|()| path.push_bytes(id.as_c_str().to_bytes()));
     set.and_then(|()| path.push_bytes(b"-"))
-        .and_then(|()| unique::push_digits(path))
-        .doing("name a bundle")
 }
 
 /// Removes the bundle of this state if we made it, and if it is still the same directory. A

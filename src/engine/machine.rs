@@ -27,8 +27,9 @@ pub struct Machine<'a> {
     pub terminal: bool,
     /// PID 1 becomes the process: there are no namespaces and no cgroup.
     pub becomes: bool,
-    /// The root directory, where the layers are.
-    pub root: FdRef<'a>,
+    /// The root directory, where the layers are. Without one the container is only planned, and
+    /// nothing is made.
+    pub root: Option<FdRef<'a>>,
     /// The most that /dev/shm may take, in bytes.
     pub shm: u64,
     /// Ensures that no device on the root's file system can be opened.
@@ -62,19 +63,28 @@ pub fn run(
     let default_mounts = spec.mounts;
     let mut spec: Spec<'_> = spec;
     apply(draft, &mut spec, &mut rlimits);
-    bundle::make_volumes(config, root, strings)?;
+    if let Some(root) = root {
+        bundle::make_volumes(config, root, strings)?;
+    }
     if becomes {
         return start(&spec, None);
     }
-    bundle::complete_etc(root, spec.hostname.unwrap_or(DEFAULT_HOSTNAME))?;
+    if let Some(root) = root {
+        bundle::complete_etc(root, spec.hostname.unwrap_or(DEFAULT_HOSTNAME))?;
+    }
     if limit_shared_memory(default_mounts, shm, strings, &mut mounts)? {
         spec.mounts = &mounts;
     }
-    let group = cgroup(spec.limits, notices)?;
+    let group = match root {
+        Some(_) => cgroup(spec.limits, notices)?,
+        None => None,
+    };
     if draft.privileged {
         add_devices(strings, &mut devices)?;
         spec.devices = &devices;
-    } else if let Err(error) = restrict_devices(group.as_ref()) {
+    } else if root.is_some()
+        && let Err(error) = restrict_devices(group.as_ref())
+    {
         notices(&Notice::NoDeviceRules(&error));
         without_mknod(&mut spec.process.capabilities);
         forbid_devices();

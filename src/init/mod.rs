@@ -151,6 +151,12 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     report.end_of("image");
 
     let budget = Budget::of_machine();
+    if let Some(format) = options.dry_run {
+        let place = if rootfs_disk.is_some() { c"a directory of a disk" } else { c"a tmpfs" };
+        let memory = (arguments, strings, container);
+        run::show(told, &options, format, &resolved, place, memory, budget.shm)?;
+        return Ok(Outcome { status: 0, stdout: 0, stderr: 0, within_line: false });
+    }
     let root = match &rootfs_disk {
         None => rootfs_place::in_memory(options.rootfs_size, budget)?,
         Some(disk) => {

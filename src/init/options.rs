@@ -45,6 +45,8 @@ pub struct Options<'a> {
     pub rootfs_size: Share,
     /// PID 1 itself becomes the container's process.
     pub exec: bool,
+    /// The container's plan is printed, and nothing is made.
+    pub dry_run: Option<PlanFormat>,
     /// How much is logged.
     pub log: Level,
     /// What the container gets.
@@ -62,6 +64,7 @@ impl Options<'_> {
         rootfs: None,
         rootfs_size: Share::Percent(80),
         exec: false,
+        dry_run: None,
         log: Level::Info,
         draft: Draft::EMPTY,
     };
@@ -114,7 +117,7 @@ macro_rules! put {
 }
 
 /// Keys of the boot. Those of the container are rows of [`settings`].
-static KEYS: [Key; 10] = [
+static KEYS: [Key; 11] = [
     key(
         "disk",
         "auto, /dev/NAME, LABEL=, UUID= or SERIAL=",
@@ -178,6 +181,15 @@ static KEYS: [Key; 10] = [
         }),
     ),
     key(
+        "dry-run",
+        "on, off or json",
+        (
+            "`on`: prints the container's plan on the console, makes nothing and goes off; `json`: as JSON",
+            "`off`",
+        ),
+        put!(dry_run, text => choice(text.as_bytes(), PLANS)?),
+    ),
+    key(
         "log",
         "error, warning, info or debug",
         ("`error`, `warning`, `info`, `debug`", "`info`"),
@@ -198,6 +210,18 @@ fn seconds(text: &str) -> Option<u64> {
     let us = units::microseconds(text.as_bytes(), Some(SECOND_US))?;
     Some(us.div_ceil(SECOND_US)).filter(|seconds| *seconds <= 86_400)
 }
+
+/// How a plan is printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlanFormat {
+    /// Lines for people.
+    Text,
+    /// JSON.
+    Json,
+}
+
+const PLANS: &[(&str, Option<PlanFormat>)] =
+    &[("off", None), ("on", Some(PlanFormat::Text)), ("json", Some(PlanFormat::Json))];
 
 const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),

@@ -2,24 +2,30 @@
 //! after it.
 
 use super::control::Control;
-use super::options::Options;
+use super::options::{Options, PlanFormat};
 use super::report::Report;
 use super::sources::OptionSources;
 use super::supervise::{Outcome, Supervisor};
 use super::{early, pressure, rootfs_place, streams, sysfs};
-use crate::cgroup::MachineGroup;
-use crate::container::{self, ContainerMemory, Starter, Stdio};
+use crate::bundle;
+use crate::cgroup::{CgroupPath, MachineGroup};
+use crate::codec::json::Writer;
+use crate::container::plan::{Shown, Unpacked};
+use crate::container::{self, ContainerMemory, Starter, Stdio, seccomp};
 use crate::engine::Notice;
 use crate::engine::machine::{self, Machine};
+use crate::engine::resolve::Resolved;
 use crate::image::Config;
+use crate::io::output::Output;
 use crate::io::strings::StringBlock;
 use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
-use crate::spec::Spec;
-use crate::sys::fd::{Fd, FdRef};
+use crate::spec::{self, Spec};
+use crate::sys::fd::{Fd, FdRef, STDOUT};
 use crate::sys::tty;
 use crate::watch::Loop;
 use crate::watch::pump::Buffer;
-use crate::{Error, Result};
+use crate::{Context, Error, Result};
+use core::ffi::CStr;
 
 /// A host that promised a terminal says its size at once; without an answer this many milliseconds
 /// later the terminal starts without one.
@@ -66,7 +72,7 @@ impl Plan<'_> {
             env: &mut env,
             terminal: draft.terminal && streams.is_some(),
             becomes: options.exec,
-            root,
+            root: Some(root),
             shm,
             forbid_devices: &|| rootfs_place::forbid_devices(root),
         };
@@ -100,6 +106,67 @@ impl Plan<'_> {
         })?;
         ended.ok_or_else(|| Error::new(format_args!("the container was not started")))
     }
+}
+
+/// Prints the container's plan on the console; its root directory would be `place`. Makes nothing.
+#[inline(never)]
+pub fn show(
+    told: OptionSources<'_>,
+    options: &Options<'_>,
+    format: PlanFormat,
+    resolved: &Resolved<'_>,
+    place: &CStr,
+    memory: (&mut [u8; COMMAND_LINE_BYTES + 1], &mut [u8; STRINGS_BYTES], &mut ContainerMemory),
+    shm: u64,
+) -> Result<()> {
+    if !spec::TAKES_CONFIGS {
+        return Err(Error::new(format_args!(
+            "ocinit.dry-run= is for a build with the feature runtime"
+        )));
+    }
+    let (arguments, strings, container) = memory;
+    let (draft, image) = (&options.draft, &resolved.image);
+    let mut args = told.args(arguments);
+    let has_args = args.into_iter().next().is_some();
+    let mut env = told.env();
+    let machine = Machine {
+        config: &image.config,
+        draft,
+        args: if has_args { Some(&mut args) } else { None },
+        env: &mut env,
+        terminal: draft.terminal,
+        becomes: options.exec,
+        root: None,
+        shm,
+        forbid_devices: &|| (),
+    };
+    let strings = &mut StringBlock::new(strings);
+    let user = bundle::wanted_user(&image.config, draft.user, strings)?;
+    let warn = |notice: &Notice<'_>| crate::warning!("{notice}");
+    let group = CgroupPath::at(MachineGroup::path());
+    machine::run(machine, strings, &warn, &mut |spec, _| {
+        let plan = Shown {
+            id: None,
+            bundle: None,
+            unpacked: Some(Unpacked {
+                manifest: &image.manifest,
+                layers: image.layers.len(),
+                bytes: resolved.bytes(),
+                user,
+            }),
+            root: place,
+            no_pivot: false,
+            spec,
+            filter: seccomp::of(spec, &mut container.seccomp)?,
+            cgroup: if options.exec { None } else { Some(&group) },
+        };
+        let mut output = Output::new(STDOUT);
+        match format {
+            PlanFormat::Text => plan.write_text(&mut output)?,
+            PlanFormat::Json => plan.write(&mut Writer::with_indent(&mut output, "  "))?,
+        }
+        output.finish().doing("write the plan")
+    })
 }
 
 /// Sets docker's sysctls in the machine's network: every user may take every port and send ping.

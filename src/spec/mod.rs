@@ -31,7 +31,7 @@ pub use read::{
 #[cfg(test)]
 pub use read::{leaked, leaked_linux};
 pub use rlimit::Rlimit;
-pub use write::{write, write_config, write_device_rules};
+pub use write::{write, write_config, write_device_rules, write_rest};
 
 use core::ffi::CStr;
 
@@ -283,6 +283,9 @@ pub struct User {
 }
 
 impl User {
+    /// In a plan, a user or group whose name only the image's files explain; no user has it.
+    pub const UNKNOWN: u32 = u32::MAX;
+
     /// Root, without supplementary groups.
     pub const ROOT: User =
         User { uid: 0, gid: 0, additional_gids: MappedVec::new(GROUPS_MAX), umask: None };

@@ -43,22 +43,12 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
         json.key("readonly").boolean(true);
     }
     json.end();
-    if let Some(name) = spec.hostname {
-        json.string_of("hostname", name.to_bytes());
-    }
-    if let Some(name) = spec.domainname {
-        json.string_of("domainname", name.to_bytes());
-    }
+    names(spec, json);
     json.array_of("mounts");
     spec.mounts.iter().for_each(|one| mount(one, json));
     json.end();
     linux::hooks(&spec.hooks, json);
-    json.object_of("annotations");
-    let mut words = spec.annotations.iter();
-    while let (Some(key), Some(value)) = (words.next(), words.next()) {
-        json.bytes_key(key.to_bytes()).string(value.to_bytes());
-    }
-    json.end();
+    annotations(spec, json);
     json.object_of("linux");
     mappings("uidMappings", spec.uid_mappings, json);
     mappings("gidMappings", spec.gid_mappings, json);
@@ -107,6 +97,45 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
     json.end();
     list("maskedPaths", spec.masked_paths, json);
     list("readonlyPaths", spec.readonly_paths, json);
+    rare(spec, json);
+    json.end();
+    json.end();
+}
+
+/// Writes members that a plan shows as a config has them.
+pub fn write_rest(spec: &Spec<'_>, json: &mut Writer<'_>) {
+    names(spec, json);
+    annotations(spec, json);
+    json.key("stopSignal").number(spec.stop_signal as u64);
+    json.key("init").boolean(spec.init);
+    terminal(&spec.process, json);
+    if let Some(umask) = spec.process.user.umask {
+        json.key("umask").number(umask.into());
+    }
+    restrictions(&spec.process, json);
+    linux::net_devices(spec.net_devices, json);
+    rare(spec, json);
+}
+
+fn names(spec: &Spec<'_>, json: &mut Writer<'_>) {
+    for (key, name) in [("hostname", spec.hostname), ("domainname", spec.domainname)] {
+        if let Some(name) = name {
+            json.string_of(key, name.to_bytes());
+        }
+    }
+}
+
+fn annotations(spec: &Spec<'_>, json: &mut Writer<'_>) {
+    json.object_of("annotations");
+    let mut words = spec.annotations.iter();
+    while let (Some(key), Some(value)) = (words.next(), words.next()) {
+        json.bytes_key(key.to_bytes()).string(value.to_bytes());
+    }
+    json.end();
+}
+
+/// Writes members of `linux` that few configs have.
+fn rare(spec: &Spec<'_>, json: &mut Writer<'_>) {
     if let Some(label) = spec.mount_label {
         json.string_of("mountLabel", label.to_bytes());
     }
@@ -120,11 +149,9 @@ pub fn write_config(spec: &Spec<'_>, root: &CStr, json: &mut Writer<'_>) {
         linux::personality(domain, json);
     }
     linux::clocks(&spec.clocks, json);
-    json.end();
-    json.end();
 }
 
-fn process(process: &Process<'_>, json: &mut Writer<'_>) {
+fn terminal(process: &Process<'_>, json: &mut Writer<'_>) {
     json.key("terminal").boolean(process.terminal);
     if let Some((height, width)) = process.console_size {
         json.object_of("consoleSize");
@@ -132,6 +159,10 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
         json.key("width").number(width.into());
         json.end();
     }
+}
+
+fn process(process: &Process<'_>, json: &mut Writer<'_>) {
+    terminal(process, json);
     json.object_of("user");
     let user = &process.user;
     json.key("uid").number(user.uid.into());
@@ -166,6 +197,11 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
         }
     }
     json.end();
+    restrictions(process, json);
+}
+
+/// Writes a process's limits and the members after them, in the specification's order.
+fn restrictions(process: &Process<'_>, json: &mut Writer<'_>) {
     if !process.rlimits.is_empty() {
         json.array_of("rlimits");
         for limit in process.rlimits {

@@ -62,7 +62,7 @@ fn no_text_of_a_config_forges_a_line() {
     let spec = leaked(config).unwrap();
     let plan = Plan { request: request(&spec), spec: &spec, filter: None };
     let mut text = String::new();
-    plan.write_text(Some(&CgroupPath::at(c"/sys/fs/cgroup/a\nb")), &mut text).unwrap();
+    plan.shown(Some(&CgroupPath::at(c"/sys/fs/cgroup/a\nb"))).write_text(&mut text).unwrap();
     for line in [
         r"cgroup /sys/fs/cgroup/a\x0ab",
         r"limit x.max\x0a = 1",
@@ -86,9 +86,9 @@ fn all_kinds_of_limits_have_these_plans() {
         let mut path = CgroupPath::at(c"/sys/fs/cgroup/pod/one");
         path.facts = facts;
         let (mut text, mut json) = (String::new(), Vec::new());
-        plan.write_text(Some(&path), &mut text).unwrap();
+        plan.shown(Some(&path)).write_text(&mut text).unwrap();
         hold(name, &text);
-        plan.write(Some(&path), &mut Writer::new(&mut json)).unwrap();
+        plan.shown(Some(&path)).write(&mut Writer::new(&mut json)).unwrap();
         hold(&format!("{name}-json"), core::str::from_utf8(&json).unwrap());
     }
 }

@@ -1,34 +1,50 @@
 //! A plan as lines of text: a word, and what it is about. Names are shown so that none forges a
 //! line.
 
+use super::lines::Lines;
 use super::write::{capability_sets, env_names, options_of};
-use super::{Plan, cgroup};
+use super::{Shown, Unpacked, cgroup};
 use crate::Result;
-use crate::cgroup::CgroupPath;
+use crate::codec::json::Writer;
 use crate::io::lossy::OneLine;
 use crate::io::strings::PackedStrings;
-use crate::spec::options;
-use crate::spec::{HookKind, IdMapping, NAMESPACES, capability};
+use crate::spec::{self, HookKind, IdMapping, NAMESPACES, User, capability, options};
 use core::fmt::{Result as Written, Write};
 
-impl Plan<'_> {
+impl Shown<'_> {
     /// Writes all of it. What could not be written is an error of `out`.
-    pub fn write_text(&self, place: Option<&CgroupPath>, out: &mut dyn Write) -> Result<()> {
+    pub fn write_text(&self, out: &mut dyn Write) -> Result<()> {
         let _ = self.start(out);
-        if let Some(place) = place {
-            cgroup::text(place, self.spec, out)?;
+        if let Some(path) = self.cgroup {
+            cgroup::text(path, self.spec, out)?;
         }
         let _ = self.end(out);
         Ok(())
     }
 
     fn start(&self, out: &mut dyn Write) -> Written {
-        let (request, spec) = (&self.request, self.spec);
-        writeln!(out, "container {} of {}", request.id, OneLine(request.bundle.to_bytes()))?;
+        let spec = self.spec;
+        match (self.id, self.bundle) {
+            (Some(id), Some(bundle)) => {
+                writeln!(
+                    out,
+                    "container {} of {}",
+                    OneLine(id.to_bytes()),
+                    OneLine(bundle.to_bytes())
+                )?;
+            }
+            _ => writeln!(out, "container of the machine")?,
+        }
+        if let Some(Unpacked { manifest, layers, bytes, .. }) = self.unpacked {
+            writeln!(
+                out,
+                "image {manifest}, {layers} layers, {bytes} bytes: unpacked to the root"
+            )?;
+        }
         let propagation = options::propagation_name(spec.root.propagation());
-        let how = if request.no_pivot { "chroot" } else { "pivot" };
+        let how = if self.no_pivot { "chroot" } else { "pivot" };
         let readonly = if spec.root.readonly { ", read-only" } else { "" };
-        let root = OneLine(request.rootfs.to_bytes());
+        let root = OneLine(self.root.to_bytes());
         writeln!(out, "root {root} ({how}, {propagation}{readonly})")?;
         for (name, kind) in NAMESPACES {
             match spec.joined().iter().find(|one| one.kind == kind) {
@@ -87,7 +103,14 @@ impl Plan<'_> {
         }
         for kind in HookKind::ALL {
             for hook in spec.hooks.of(kind) {
-                writeln!(out, "hook {} {}", kind.name(), OneLine(hook.path.to_bytes()))?;
+                write!(out, "hook {} {}", kind.name(), OneLine(hook.path.to_bytes()))?;
+                hook.args
+                    .iter()
+                    .try_for_each(|word| write!(out, " {}", OneLine(word.to_bytes())))?;
+                match hook.timeout_s {
+                    Some(seconds) => writeln!(out, " (at most {seconds} s)")?,
+                    None => writeln!(out)?,
+                }
             }
         }
         for (name, set) in capability_sets(process) {
@@ -95,10 +118,32 @@ impl Plan<'_> {
             capability::names(set).try_for_each(|name| write!(out, " {}", OneLine(name)))?;
             writeln!(out)?;
         }
-        write!(out, "user {}:{}", process.user.uid, process.user.gid)?;
+        write!(out, "user ")?;
+        for (id, between) in [(process.user.uid, ":"), (process.user.gid, "")] {
+            match id {
+                User::UNKNOWN => write!(out, "?{between}")?,
+                id => write!(out, "{id}{between}")?,
+            }
+        }
         process.user.additional_gids.iter().try_for_each(|gid| write!(out, " {gid}"))?;
-        writeln!(out)?;
-        writeln!(out, "no new privileges {}", process.no_new_privileges)?;
+        match self.unpacked {
+            Some(Unpacked { user, .. }) if user.is_empty() => {
+                writeln!(out, ", groups by the image's /etc/passwd and /etc/group")?
+            }
+            Some(Unpacked { user, .. }) => writeln!(
+                out,
+                ", from '{}' by the image's /etc/passwd and /etc/group",
+                OneLine(user.to_bytes())
+            )?,
+            None => writeln!(out)?,
+        }
+        {
+            let mut lines = Lines::new(out);
+            let json = &mut Writer::with_indent(&mut lines, "");
+            json.object();
+            spec::write_rest(spec, json);
+            json.end();
+        }
         writeln!(out, "directory {}", OneLine(process.cwd.to_bytes()))?;
         write!(out, "environment")?;
         env_names(process).try_for_each(|name| write!(out, " {}", OneLine(name)))?;

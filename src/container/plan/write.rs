@@ -1,33 +1,45 @@
 //! A plan as JSON, for programs. It is no config, and may change with `planVersion`.
 
-use super::{Plan, cgroup};
-use crate::cgroup::CgroupPath;
+use super::{Shown, Unpacked, cgroup};
 use crate::codec::json::Writer;
 use crate::io::lossy::Lossy;
 use crate::io::strings::PackedStrings;
 use crate::spec::options::{self, Options};
 use crate::spec::syscalls::{ACTIONS, action_of};
-use crate::spec::{HookKind, IdMapping, Mount, NAMESPACES, Process, capability};
+use crate::spec::{self, Hook, HookKind, IdMapping, Mount, NAMESPACES, Process, User, capability};
 use crate::{Result, io::text::words};
 use core::fmt::{self, Write};
 
 /// A name, as short as it is.
 type Short = heapless::String<256>;
 
-impl Plan<'_> {
+impl Shown<'_> {
     /// Writes all of it.
-    pub fn write(&self, place: Option<&CgroupPath>, json: &mut Writer<'_>) -> Result<()> {
-        let (request, spec) = (&self.request, self.spec);
+    pub fn write(&self, json: &mut Writer<'_>) -> Result<()> {
+        let spec = self.spec;
         json.object();
         json.key("planVersion").number(1);
-        json.string_of("id", request.id.as_c_str().to_bytes());
-        json.string_of("bundle", request.bundle.to_bytes());
+        for (key, text) in [("id", self.id), ("bundle", self.bundle)] {
+            if let Some(text) = text {
+                json.string_of(key, text.to_bytes());
+            }
+        }
+        if let Some(Unpacked { manifest, layers, bytes, user }) = self.unpacked {
+            json.object_of("image");
+            let mut text = Short::new();
+            let _ = write!(text, "{manifest}");
+            json.string_of("manifest", text.as_bytes());
+            json.key("layers").number(layers as u64);
+            json.key("bytes").number(bytes);
+            json.string_of("user", user.to_bytes());
+            json.end();
+        }
         json.object_of("root");
-        json.string_of("path", request.rootfs.to_bytes());
+        json.string_of("path", self.root.to_bytes());
         json.key("readonly").boolean(spec.root.readonly);
         let propagation = options::propagation_name(spec.root.propagation());
         json.string_of("propagation", propagation.as_bytes());
-        json.key("pivot").boolean(!request.no_pivot);
+        json.key("pivot").boolean(!self.no_pivot);
         json.end();
         json.array_of("namespaces");
         for (name, kind) in NAMESPACES {
@@ -66,8 +78,8 @@ impl Plan<'_> {
             Ok(())
         });
         json.end();
-        if let Some(place) = place {
-            cgroup::json(place, spec, json)?;
+        if let Some(path) = self.cgroup {
+            cgroup::json(path, spec, json)?;
         }
         if let Some(filter) = &self.filter {
             json.object_of("seccomp");
@@ -80,12 +92,13 @@ impl Plan<'_> {
         for kind in HookKind::ALL {
             if !spec.hooks.of(kind).is_empty() {
                 json.array_of(kind.name());
-                spec.hooks.of(kind).iter().for_each(|hook| json.string(hook.path.to_bytes()));
+                spec.hooks.of(kind).iter().for_each(|one| hook(one, json));
                 json.end();
             }
         }
         json.end();
         process(&spec.process, json);
+        spec::write_rest(spec, json);
         json.end();
         Ok(())
     }
@@ -107,6 +120,16 @@ impl Plan<'_> {
     }
 }
 
+fn hook(hook: &Hook<'_>, json: &mut Writer<'_>) {
+    json.object();
+    json.string_of("path", hook.path.to_bytes());
+    list("args", hook.args, json);
+    if let Some(seconds) = hook.timeout_s {
+        json.key("timeout").number(seconds.into());
+    }
+    json.end();
+}
+
 fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     json.object_of("process");
     list("args", process.args, json);
@@ -114,13 +137,14 @@ fn process(process: &Process<'_>, json: &mut Writer<'_>) {
     env_names(process).for_each(|name| json.string(name));
     json.end();
     json.string_of("cwd", process.cwd.to_bytes());
-    json.key("terminal").boolean(process.terminal);
-    json.key("uid").number(process.user.uid.into());
-    json.key("gid").number(process.user.gid.into());
+    for (key, id) in [("uid", process.user.uid), ("gid", process.user.gid)] {
+        if id != User::UNKNOWN {
+            json.key(key).number(id.into());
+        }
+    }
     json.array_of("additionalGids");
     process.user.additional_gids.iter().for_each(|gid| json.number((*gid).into()));
     json.end();
-    json.key("noNewPrivileges").boolean(process.no_new_privileges);
     json.object_of("capabilities");
     for (name, set) in capability_sets(process) {
         json.array_of(name);

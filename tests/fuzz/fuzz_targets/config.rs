@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
         let mut strings = StringBlock::new(&mut memory);
         let mut stock = Stock::EMPTY;
         let overrides = Overrides { bundle, ..Overrides::default() };
-        let mut spec = match spec_from_image(&config, overrides, root.by_ref(), &mut strings) {
+        let mut spec = match spec_from_image(&config, overrides, Some(root.by_ref()), &mut strings) {
             Ok(spec) => spec,
             Err(error) => {
                 assert!(!error.to_string().contains('\n'));
@@ -74,7 +74,7 @@ fuzz_target!(|data: &[u8]| {
         if let Err(error) = for_bundle(
             &mut spec,
             &config,
-            root.by_ref(),
+            Some(root.by_ref()),
             None,
             Given::default(),
             &mut strings,

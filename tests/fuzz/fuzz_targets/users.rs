@@ -97,7 +97,7 @@ fuzz_target!(|data: &[u8]| {
     let config = Config::read(json::check(&mut document).expect("JSON")).expect("a config");
     let mut memory = vec![0; 2 * data.len() + 4096];
     let overrides = Overrides { user: Some(wanted), ..Overrides::default() };
-    let spec = spec_from_image(&config, overrides, root.by_ref(), &mut StringBlock::new(&mut memory));
+    let spec = spec_from_image(&config, overrides, Some(root.by_ref()), &mut StringBlock::new(&mut memory));
     let found = spec.map(|spec| {
         let user = &spec.process.user;
         (user.uid, user.gid, user.additional_gids.to_vec())
