@@ -51,6 +51,7 @@ use crate::io::lossy::Lossy;
 use crate::limits::COMMAND_LINE_BYTES;
 use crate::memory::{self, Memory};
 use crate::rootfs::{Applied, Privilege};
+use crate::sys::fd::{self, STDOUT};
 use crate::sys::vm;
 use crate::watch::pump::Buffer;
 use crate::{Context, Error, Result};
@@ -154,8 +155,11 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
     if let Some(format) = options.dry_run {
         let place = if rootfs_disk.is_some() { c"a directory of a disk" } else { c"a tmpfs" };
         let memory = (arguments, strings, container);
-        run::show(told, &options, format, &resolved, place, memory, budget.shm)?;
-        return Ok(Outcome { status: 0, stdout: 0, stderr: 0, within_line: false });
+        let port = streams.as_ref().map_or(STDOUT, |[_, stdout, _]| stdout.by_ref());
+        fd::set_nonblocking(port, false).doing("open standard output")?;
+        let bytes = run::show(told, &options, format, &resolved, place, memory, budget.shm, port)?;
+        let stdout = if streams.is_some() { bytes } else { 0 };
+        return Ok(Outcome { status: 0, stdout, stderr: 0, within_line: false });
     }
     let root = match &rootfs_disk {
         None => rootfs_place::in_memory(options.rootfs_size, budget)?,

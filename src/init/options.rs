@@ -184,7 +184,7 @@ static KEYS: [Key; 11] = [
         "dry-run",
         "on, off or json",
         (
-            "`on`: prints the container's plan on the console, makes nothing and goes off; `json`: as JSON",
+            "`on`: prints the container's plan as its standard output, makes nothing and goes off; `json`: as JSON",
             "`off`",
         ),
         put!(dry_run, text => choice(text.as_bytes(), PLANS)?),

@@ -20,7 +20,7 @@ use crate::io::output::Output;
 use crate::io::strings::StringBlock;
 use crate::limits::{COMMAND_LINE_BYTES, STRINGS_BYTES};
 use crate::spec::{self, Spec};
-use crate::sys::fd::{Fd, FdRef, STDOUT};
+use crate::sys::fd::{Fd, FdRef};
 use crate::sys::tty;
 use crate::watch::Loop;
 use crate::watch::pump::Buffer;
@@ -108,7 +108,8 @@ impl Plan<'_> {
     }
 }
 
-/// Prints the container's plan on the console; its root directory would be `place`. Makes nothing.
+/// Prints the container's plan where its standard output would go, and makes nothing. Its root
+/// directory would be `place`. Returns how many bytes that took.
 #[inline(never)]
 pub fn show(
     told: OptionSources<'_>,
@@ -118,7 +119,8 @@ pub fn show(
     place: &CStr,
     memory: (&mut [u8; COMMAND_LINE_BYTES + 1], &mut [u8; STRINGS_BYTES], &mut ContainerMemory),
     shm: u64,
-) -> Result<()> {
+    stdout: FdRef<'_>,
+) -> Result<u64> {
     if !spec::TAKES_CONFIGS {
         return Err(Error::new(format_args!(
             "ocinit.dry-run= is for a build with the feature runtime"
@@ -144,6 +146,7 @@ pub fn show(
     let user = bundle::wanted_user(&image.config, draft.user, strings)?;
     let warn = |notice: &Notice<'_>| crate::warning!("{notice}");
     let group = CgroupPath::at(MachineGroup::path());
+    let mut total = 0;
     machine::run(machine, strings, &warn, &mut |spec, _| {
         let plan = Shown {
             id: None,
@@ -160,13 +163,15 @@ pub fn show(
             filter: seccomp::of(spec, &mut container.seccomp)?,
             cgroup: if options.exec { None } else { Some(&group) },
         };
-        let mut output = Output::new(STDOUT);
+        let mut output = Output::new(stdout);
         match format {
             PlanFormat::Text => plan.write_text(&mut output)?,
             PlanFormat::Json => plan.write(&mut Writer::with_indent(&mut output, "  "))?,
         }
+        total = output.total();
         output.finish().doing("write the plan")
-    })
+    })?;
+    Ok(total)
 }
 
 /// Sets docker's sysctls in the machine's network: every user may take every port and send ping.

@@ -24,13 +24,20 @@ pub struct Output<'f> {
     fd: FdRef<'f>,
     buffer: [u8; OUTPUT_BYTES],
     len: usize,
+    /// Bytes that were put so far.
+    total: u64,
     failed: Option<Errno>,
 }
 
 impl<'f> Output<'f> {
     /// Returns an empty output. It writes when its buffer is full, and in [`Output::finish`].
     pub const fn new(fd: FdRef<'f>) -> Output<'f> {
-        Output { fd, buffer: [0; OUTPUT_BYTES], len: 0, failed: None }
+        Output { fd, buffer: [0; OUTPUT_BYTES], len: 0, total: 0, failed: None }
+    }
+
+    /// Returns how many bytes were put so far.
+    pub fn total(&self) -> u64 {
+        self.total
     }
 
     /// Writes the rest. Returns the first failure of any write.
@@ -49,6 +56,7 @@ impl<'f> Output<'f> {
 
 impl Sink for Output<'_> {
     fn put(&mut self, mut bytes: &[u8]) {
+        self.total += bytes.len() as u64;
         while !bytes.is_empty() {
             if self.len == OUTPUT_BYTES {
                 self.flush();

@@ -2,7 +2,7 @@
 //! `OCINIT_WRITE=1` writes the files in plans/ anew.
 
 use crate::support::images::busybox_layout;
-use crate::support::{ocinit, scratch};
+use crate::support::{Boot, ocinit, scratch};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -127,4 +127,15 @@ fn names(directory: &Path) -> Vec<std::ffi::OsString> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn pid_1_prints_its_plan_and_goes_off() {
+    let boot = || Boot::new(busybox_layout()).arguments(["echo", "EXECUTED"]);
+    let outcome = boot().append("ocinit.dry-run=on").run();
+    compare("machine", &without_sizes(&outcome.expect_status(0).text()));
+    let outcome = boot().append("ocinit.dry-run=json ocinit.memory=64M").run();
+    let json = outcome.expect_status(0).text();
+    assert!(json.starts_with('{') && json.ends_with("}\n"), "{json}");
+    assert!(json.contains("\"planVersion\": 1") && json.contains("\"memory.max\""), "{json}");
 }
