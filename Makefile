@@ -44,9 +44,10 @@ FAST := src:: tidy:: \
     hostile:: \
     plans::
 
-check: setup lint-python ## formatting, clippy and the tests that are quick: under two minutes
+check: setup lint-python ## formatting, clippy, documentation and the quick tests: under two minutes
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --lib
 	OCINIT_RUNTIME=ocinit tests/run $(FAST)
 
 # mypy reads the typed files: qemu/, the hostile images, the benchmarks' common part.

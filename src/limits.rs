@@ -32,7 +32,7 @@ pub const INDEX_MANIFESTS_MAX: usize = 4096;
 /// Pending indexes of one index, if a command reads them all. An index for each platform's
 /// attestations is much.
 pub const PENDING_INDEXES_MAX: usize = 64;
-/// How deep an index may nest in another.
+/// Depth of indexes in an index.
 pub const INDEX_DEPTH: usize = 4;
 /// Bytes of indexes and manifests read to find one image. A hostile index names others many times.
 pub const SEARCH_BYTES: u64 = 32 << 20;

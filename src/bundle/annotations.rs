@@ -39,7 +39,7 @@ pub fn collect<'m>(
             continue;
         }
         if words(RUNTIMES_OWN).any(|own| is_of(name, own)) {
-            super::warn("label", &key, &"left out, for a runtime would take it for an order");
+            super::warn("label", &key, &"left out, because a runtime would act on it");
             continue;
         }
         add(&key, &mut said)?;

@@ -1,8 +1,8 @@
 //! The image's `User`, in every form, looked up in the image's own files.
 //!
 //! ```text
-//! user        uid          group and supplementary groups from the files; an unknown uid has group 0
-//! user:group  uid:gid  …   that group, and no supplementary ones
+//! user        uid        group and supplementary groups from the files; an unknown uid has group 0
+//! user:group  uid:gid  … that group, and no supplementary ones
 //! ```
 //!
 //! Digits alone are an ID, even if a user or group has that name (CVE-2016-3697). An unknown name
@@ -130,7 +130,7 @@ fn find_group(root: FdRef<'_>, name: &[u8]) -> Result<u32> {
 /// Adds every group that has `login` as a member, after the primary one.
 fn add_groups(root: FdRef<'_>, login: &Field, user: &mut User) -> Result<()> {
     push(user, None)?;
-    // A line of passwd may have no name; a group of nobody has one member of that name.
+    // A passwd line may have an empty name, which would match an empty member list.
     if login.bytes().is_empty() || login.is_cut() {
         return Ok(());
     }

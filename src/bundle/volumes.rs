@@ -50,14 +50,18 @@ pub fn mount_volumes<'m>(
     for volume in config.volumes() {
         destination(&volume, strings, &mut path)?;
         if is_kernels(path.as_bytes()) {
-            super::warn("volume", &volume, &"gets no mount, for what is there is the kernel's");
+            super::warn(
+                "volume",
+                &volume,
+                &"gets no mount, because the kernel's file systems are there",
+            );
             continue;
         }
         if mounts.iter().any(|mount| mount.destination == path.as_c_str()) {
             continue;
         }
         let Some(options) = options(root, path.as_c_str(), rootless, strings)? else {
-            super::warn("volume", &volume, &"gets no mount, for it is no directory");
+            super::warn("volume", &volume, &"gets no mount, because it is not a directory");
             continue;
         };
         let destination = strings.add(path.as_bytes())?;

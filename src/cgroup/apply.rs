@@ -78,7 +78,7 @@ fn facts(limits: &[Limit<'_>], group: FdRef<'_>, is_update: bool) -> Facts {
     facts
 }
 
-/// What is done with a line.
+/// The mode of a line.
 enum Mode<'u> {
     /// Nothing is written.
     Check,
@@ -97,7 +97,7 @@ fn put(group: FdRef<'_>, line: &Line<'_>, mode: Mode<'_>) -> Result<()> {
     }
     match done {
         Ok(()) => Ok(()),
-        // Not ENOENT's text: docker would report a missing program.
+        // Without ENOENT's text, because docker would report a missing program.
         Err(Errno::ENOENT) if !has_controller(group, line) => Err(missing(
             line,
             match is_threaded(group) {

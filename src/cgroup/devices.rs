@@ -1,13 +1,14 @@
-//! Device rules, `linux.resources.devices` of the runtime-spec: a BPF program that the kernel asks
+//! Device rules, `linux.resources.devices` of the runtime-spec: a BPF program that the kernel calls
 //! before a device is opened or made.
 //!
-//! The rules are in order, and the last one that matches counts, for each of "read", "write" and
-//! "mknod" by itself. So the program goes along them with three bits of what is allowed, and
-//! compares them with what is wanted at its end:
+//! The rules are in order, and the last match counts, separately for "read", "write" and "mknod".
+//! So the program collects the allowed accesses in three bits, and compares them with the wanted
+//! ones at its end:
 //!
 //! ```text
 //! r2 type   r3 wanted   r4 major   r5 minor   r6 allowed so far
-//! each rule:  if r2 != type  skip     if r4 != major  skip     if r5 != minor  skip     r6 |= access, or r6 &= ~access
+//! each rule:  if r2 != type  skip     if r4 != major  skip     if r5 != minor  skip
+//!             r6 |= access, or r6 &= ~access
 //! ```
 
 use crate::limits::DEVICE_RULES_MAX;
@@ -18,8 +19,8 @@ use crate::{Context, Error, Result};
 
 const ANY: i32 = DeviceRule::ANY;
 
-/// What every container may use, whatever its config says, as in runc. Any node may be made; it
-/// cannot be opened.
+/// Devices that every container may use, whatever its config says, as in runc. Making any node is
+/// allowed, but it cannot be opened.
 const DEFAULTS: [DeviceRule; 10] = [
     allow(DeviceKind::Character, ANY, ANY, DeviceRule::MKNOD),
     allow(DeviceKind::Block, ANY, ANY, DeviceRule::MKNOD),
@@ -38,12 +39,13 @@ const fn allow(kind: DeviceKind, major: i32, minor: i32, access: u8) -> DeviceRu
     DeviceRule { allow: true, kind, major, minor, access }
 }
 
-/// Instructions of one rule, and those before and after all.
+/// Instructions of one rule.
 const RULE: usize = 4;
 const FRAME: usize = 16;
 const INSTRUCTIONS_MAX: usize = (DEVICE_RULES_MAX + DEFAULTS.len()) * RULE + FRAME;
 
-/// One instruction: opcode, registers, how many to skip, a number (linux/bpf.h, `struct bpf_insn`).
+/// Returns one instruction: opcode, registers, number to skip, a constant (linux/bpf.h, `struct
+/// bpf_insn`).
 const fn instruction(code: u8, target: u8, source: u8, offset: i16, number: i32) -> u64 {
     code as u64
         | (target as u64) << 8
@@ -87,7 +89,7 @@ const _: () = assert!(START.len() + 1 + END.len() <= FRAME);
 /// The program of a list of rules.
 struct Program {
     code: heapless::Vec<u64, INSTRUCTIONS_MAX>,
-    /// It refuses something.
+    /// It denies some access.
     refuses: bool,
 }
 
@@ -98,7 +100,7 @@ impl Program {
         program
     }
 
-    /// A rule for all devices: what stood before it is forgotten.
+    /// Adds a rule for all devices, which overrides all former ones.
     fn begin(&mut self, allow: bool) {
         self.code.clear();
         self.refuses = !allow;
@@ -138,7 +140,7 @@ impl Program {
         self.code.push(instruction(code, 6, 0, 0, number)).map_err(full)
     }
 
-    /// The rules of a config, and the defaults after them.
+    /// Compiles the rules of a config, and the defaults after them.
     fn compile(rules: &[DeviceRule]) -> Result<Program> {
         let mut program = Program::new();
         rules.iter().chain(&DEFAULTS).try_for_each(|rule| program.rule(rule))?;
@@ -150,7 +152,7 @@ impl Program {
     }
 }
 
-/// The program of a config's rules, for the fuzzer.
+/// Returns the program of a config's rules, for the fuzzer.
 #[cfg(fuzzing)]
 pub fn device_program(rules: &[DeviceRule]) -> Result<heapless::Vec<u64, INSTRUCTIONS_MAX>> {
     Program::compile(rules).map(|program| program.code)
@@ -161,7 +163,7 @@ pub fn check(rules: &[DeviceRule]) -> Result<()> {
     Program::compile(rules).map(drop)
 }
 
-/// Has the kernel ask the rules for what the processes of `group` open and make.
+/// Makes the kernel check these rules for the processes of `group`.
 pub(super) fn restrict(rules: &[DeviceRule], group: FdRef<'_>) -> Result<()> {
     let program = Program::compile(rules)?;
     // Programs of an earlier container in the same cgroup, or of the rules that these replace.
@@ -170,7 +172,7 @@ pub(super) fn restrict(rules: &[DeviceRule], group: FdRef<'_>) -> Result<()> {
         let program = bpf::load_device_program(&program.code).doing("device rules")?;
         bpf::attach_device_program(group, &program).doing("device rules")?;
     }
-    // Last, so that there is no moment without rules.
+    // Last, so that the cgroup is never without rules.
     if let Ok(former) = former {
         let _ = bpf::detach_device_programs(group, &former);
     }

@@ -18,7 +18,7 @@ use core::ffi::CStr;
 const DIRECTORY: i32 = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW;
 const BENEATH: u64 = fs::RESOLVE_BENEATH | fs::RESOLVE_NO_SYMLINKS | fs::RESOLVE_NO_XDEV;
 
-/// Where to create a process that cannot start in its cgroup.
+/// The place for a process that cannot start in its cgroup.
 pub enum Instead {
     /// Nowhere: an error.
     Nowhere,

@@ -1,4 +1,4 @@
-//! Whether a container could lift its own limits.
+//! The question whether a container could lift its own limits.
 //!
 //! Without the mount option `nsdelegate` a cgroup namespace hides cgroups, but protects no file. A
 //! process that mounts cgroup2 in its own namespace can write `max` into files that its user owns.
@@ -10,8 +10,8 @@ use crate::sys::clone::CLONE_NEWUSER;
 use crate::sys::fd::CWD;
 use crate::sys::{fs, process};
 
-/// Returns true if a container of this config has limits and can lift them: its user owns the
-/// files, it can reach them, and the hierarchy is mounted without `nsdelegate`.
+/// Returns true if a container of this config has limits and can lift them. That means: its user
+/// owns the files, it can reach them, and the hierarchy is mounted without `nsdelegate`.
 pub fn can_lift_limits(spec: &Spec<'_>) -> bool {
     are_asked_for(spec.limits).unwrap_or(false)
         && owns_files(spec)
@@ -33,8 +33,8 @@ fn owns_files(spec: &Spec<'_>) -> bool {
     uid == Some(process::effective_uid())
 }
 
-/// Returns whether the process has a writable cgroup file system or may mount one: by a capability,
-/// or as root of a new user namespace, which seccomp profiles forbid.
+/// Returns whether the process has a writable cgroup file system or may mount one. It may by a
+/// capability, or as root of a new user namespace, which seccomp profiles forbid.
 fn reaches_files(spec: &Spec<'_>) -> bool {
     let may_mount = capability::by_name(b"CAP_SYS_ADMIN")
         .is_some_and(|bit| spec.process.capabilities.bounding & bit != 0);
@@ -65,7 +65,7 @@ fn lacks_nsdelegate() -> bool {
     lacks
 }
 
-/// `ID PARENT DEVICE ROOT PLACE OPTIONS [FIELD]... - TYPE SOURCE OPTIONS`
+/// Parses `ID PARENT DEVICE ROOT PLACE OPTIONS [FIELD]... - TYPE SOURCE OPTIONS`.
 fn is_without(line: &[u8]) -> bool {
     let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
     let (kind, _, options) = (fields.next(), fields.next(), fields.next().unwrap_or_default());

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// What the values depend on. A number is -1 for `max`, or if there is no cgroup yet.
+/// Facts that the values depend on. A number is -1 for `max`, or if there is no cgroup yet.
 #[derive(Clone, Copy)]
 pub struct Facts {
     /// Weights are those of the scheduler BFQ.
@@ -46,7 +46,7 @@ impl Facts {
 pub struct Line<'l> {
     /// The file.
     pub file: &'l CStr,
-    /// What is written. Each line of it takes one write(2).
+    /// The text to write. Each line of it takes one write(2).
     pub value: fmt::Arguments<'l>,
     /// The limit that asks for it, as the config calls it.
     pub from: LimitName<'l>,
@@ -90,7 +90,7 @@ fn name_of<'l>(limits: &'l [Limit<'l>], key: LimitKey) -> Option<LimitName<'l>> 
     Some(LimitName { limits, place })
 }
 
-/// A limit as cgroup2 has it; -1 is none.
+/// A limit in cgroup2's form; -1 is none.
 struct Max(i64);
 
 impl Display for Max {
@@ -102,12 +102,12 @@ impl Display for Max {
     }
 }
 
-/// A limit is -1, for none, or more.
+/// Returns an error unless a limit is -1 (none) or more.
 fn at_least_none(from: LimitName<'_>, number: i64) -> Result<()> {
     if number < -1 { Err(refused(from, "below -1")) } else { Ok(()) }
 }
 
-/// `memory.limit` and `memory.swap`, which counts both together there and swap alone here.
+/// Sets `memory.limit` and `memory.swap`. The latter is the sum of both, but swap alone in cgroup2.
 fn memory(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
     let names = [LimitKey::MEMORY, LimitKey::SWAP].map(|key| name_of(limits, key));
     let [wanted, total] =
@@ -135,12 +135,12 @@ fn memory(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
         (0, -1) => -1,
         // A container without swap stays without swap.
         (0, 1..) if now >= 0 && swap_now == 0 => wanted,
-        // What both together were limited to stays so.
+        // The limit of the sum stays.
         (0, 1..) if now >= 0 && swap_now >= 0 => now.saturating_add(swap_now),
         (total, _) => total,
     };
     let limit = match wanted {
-        // Without a limit on memory only swap is limited.
+        // Without a limit of memory only swap is limited.
         -1 => 0,
         0 if now < 0 && both > 0 => {
             return Err(Error::new(format_args!(
@@ -170,8 +170,8 @@ fn memory(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
     }
 }
 
-/// `cpu.quota` and `cpu.period` in microseconds, one file together; the other one stays what it
-/// was. And `cpu.burst`.
+/// Sets `cpu.quota` and `cpu.period` in microseconds. Both are one file, so an absent one keeps its
+/// value. Also sets `cpu.burst`.
 fn quota(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
     let number = |key| number_of(limits, key).unwrap_or(0);
     let (mut quota, period) = (number(LimitKey::QUOTA), number(LimitKey::PERIOD));
@@ -184,7 +184,7 @@ fn quota(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
     };
     let key = if quota != 0 { LimitKey::QUOTA } else { LimitKey::PERIOD };
     if let Some(from) = name_of(limits, key).filter(|_| quota != 0 || period != 0) {
-        // The new burst may be what lets the new quota be as small as it is.
+        // The kernel may accept the new quota only with the new burst.
         let _ = put_burst(out);
         if quota == 0 {
             quota = facts.quota;
@@ -236,7 +236,7 @@ fn one(from: LimitName<'_>, facts: &Facts, out: Out<'_>) -> Result<()> {
             put_weight(from, format_args!("{major}:{minor} "), number, facts, out)
         }
         (_, Amount::Device { major, minor, number, .. }) => {
-            // 0 took a limit away in version 1.
+            // In cgroup v1, 0 removed a limit.
             let rate = Max(if matches!(number, 0 | i64::MAX) { -1 } else { number });
             let word = LossyC(row.file);
             put(c"io.max", format_args!("{major}:{minor} {word}={rate}"), out)
@@ -267,7 +267,7 @@ fn one(from: LimitName<'_>, facts: &Facts, out: Out<'_>) -> Result<()> {
     }
 }
 
-/// Weights are those of the scheduler BFQ, 10 to 1000; without it 1 to 10000.
+/// Sets a weight: from 10 to 1000 with the scheduler BFQ, else from 1 to 10000.
 fn put_weight(
     from: LimitName<'_>,
     device: fmt::Arguments<'_>,
@@ -284,7 +284,7 @@ fn put_weight(
     out(&Line { file, value: format_args!("{device}{scaled}"), from })
 }
 
-/// The name of one file of a group: one component, `CONTROLLER.PARAMETER`.
+/// Returns the name of one file of a cgroup: one component, `CONTROLLER.PARAMETER`.
 fn file_name(from: LimitName<'_>, name: fmt::Arguments<'_>) -> Result<PathBuf> {
     let mut path = PathBuf::new();
     let fits = path.set(name).is_ok();

@@ -1,13 +1,13 @@
-//! The cgroup that PID 1 makes for its one container.
+//! The cgroups that PID 1 makes for its main container.
 //!
 //! ```text
 //! /sys/fs/cgroup/container        limits, device rules: no process
 //! /sys/fs/cgroup/container/init   the same limits: the container's process starts here
 //! ```
-//! The cgroup namespace of the container begins with the lower one. Programs read their limits
-//! there, but the upper one is out of reach: `nsdelegate` alone does not keep root of a further
-//! user namespace from writing `memory.max`, once it has a second cgroup namespace that begins
-//! further down.
+//!
+//! The container's cgroup namespace begins at the lower one. Programs read their limits there, but
+//! cannot reach the upper one. `nsdelegate` alone does not protect `memory.max` from root of a
+//! further user namespace that has a second cgroup namespace further down.
 
 use super::{Cgroup, MOUNT, apply, devices, hierarchy};
 use crate::error::Result;
@@ -20,14 +20,14 @@ use core::ffi::CStr;
 const UPPER: &CStr = c"container";
 const LOWER: &CStr = c"container/init";
 
-/// Both groups.
+/// Both cgroups.
 pub struct MachineGroup {
     upper: Cgroup,
     lower: Cgroup,
 }
 
 impl MachineGroup {
-    /// Makes them with these limits.
+    /// Makes both with these limits.
     pub fn create(limits: &[Limit<'_>]) -> Result<MachineGroup> {
         let upper = Cgroup::create_for_machine(UPPER, limits)?;
         Ok(MachineGroup { upper, lower: Cgroup::create_for_machine(LOWER, limits)? })
@@ -38,7 +38,7 @@ impl MachineGroup {
         c"/sys/fs/cgroup/container/init"
     }
 
-    /// Makes the kernel refuse all devices but the default ones. Any node may still be made.
+    /// Makes the kernel refuse all devices but the default ones. Making nodes stays allowed.
     pub fn restrict_devices(&self) -> Result<()> {
         devices::restrict(&[], self.upper.directory())
     }
@@ -55,7 +55,7 @@ impl MachineGroup {
 }
 
 impl Cgroup {
-    /// Makes a group with the limits of a machine's container.
+    /// Makes a cgroup with the limits of a machine's container.
     pub fn create_for_machine(name: &CStr, limits: &[Limit<'_>]) -> Result<Cgroup> {
         hierarchy()?;
         let mut path = PathBuf::from_bytes(MOUNT.to_bytes()).on("cgroup", name)?;

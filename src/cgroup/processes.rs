@@ -1,4 +1,4 @@
-//! The processes of a group and of the groups in it: listed, frozen, signalled, killed, gone.
+//! The processes of a cgroup and of all cgroups beneath it: list, freeze, signal, kill, remove.
 
 use super::apply::is_threaded;
 use super::awaited::{EVENTS, Emptying, Line, has_line};
@@ -16,15 +16,16 @@ use crate::sys::{self, Errno, fs, time};
 use crate::watch::Loop;
 use core::ffi::CStr;
 
-/// How long a killed group may take to become empty, and one to freeze, in milliseconds. Processes
-/// in the middle of a long write do either late.
+/// Milliseconds for a killed cgroup to become empty, and for one to freeze. Processes in the middle
+/// of a long write do either late.
 pub(super) const PATIENCE_MS: u64 = 10_000;
 
 impl Cgroup {
-    /// Shows each process by its pid, as we see it, those of groups in the group too.
+    /// Calls `see` with the pid, in our namespace, of each process, including those of cgroups
+    /// beneath.
     pub fn each_process(&self, see: &mut dyn FnMut(i32)) -> Result<()> {
-        // A threaded cgroup lists threads. Those of a cgroup further down are left out: the first
-        // cgroup above them that is not threaded lists their processes.
+        // A threaded cgroup lists threads. Skip those of cgroups beneath: the first cgroup above
+        // that is not threaded lists their processes.
         let file = match is_threaded(self.directory()) {
             true => c"cgroup.threads",
             false => c"cgroup.procs",
@@ -42,7 +43,7 @@ impl Cgroup {
         }
     }
 
-    /// Whether it is frozen.
+    /// Returns whether it is frozen.
     pub fn is_frozen(&self) -> bool {
         matches!(self.read(c"cgroup.freeze", &mut [0; 4]), Ok([b'1', ..]))
     }
@@ -53,8 +54,8 @@ impl Cgroup {
         events.and_then(|events| has_line(&events, b"frozen 1")).unwrap_or(false)
     }
 
-    /// Freezes it, and waits until all of its processes are frozen. Or thaws it without waiting: a
-    /// frozen cgroup above it may keep them frozen.
+    /// Freezes it, and waits until all of its processes are frozen. Or thaws it without waiting,
+    /// because a frozen cgroup above may keep them frozen.
     pub fn freeze(&self, on: bool) -> Result<()> {
         if !on {
             return self.set_frozen(false).on("thaw", self.path());
@@ -63,7 +64,7 @@ impl Cgroup {
             .on("freeze", self.path())
             .and_then(|()| self.await_freeze())
             .inspect_err(|_| {
-                // A cgroup that cannot be paused runs on.
+                // A cgroup that cannot be frozen is thawed again.
                 let _ = self.set_frozen(false);
             })
     }
@@ -80,7 +81,7 @@ impl Cgroup {
         write_file(self.directory(), c"cgroup.freeze", format_args!("{}", u8::from(on)))
     }
 
-    /// Sends a signal to all processes; none of them misses it by making another one meanwhile.
+    /// Sends a signal to all processes. A process cannot avoid it by a fork meanwhile.
     pub fn signal(&self, signal: i32) -> Result<()> {
         if signal == SIGKILL {
             return self.kill_all().on("kill", self.path());
@@ -97,16 +98,16 @@ impl Cgroup {
         listed.and_then(|()| answer.doing("send the signal"))
     }
 
-    /// Kills all processes, frozen ones too; returns before they are gone.
+    /// Kills all processes, even frozen ones. Returns before they have ended.
     pub fn kill_all(&self) -> sys::Result<()> {
         match write_file(self.directory(), c"cgroup.kill", format_args!("1")) {
-            // Before Linux 5.14, and in a threaded group.
+            // Before Linux 5.14, and in a threaded cgroup.
             Err(Errno::ENOENT | Errno::EOPNOTSUPP) => self.kill_each(),
             killed => killed,
         }
     }
 
-    /// Kills one after the other; they stand still meanwhile, where the kernel can do that.
+    /// Kills one after the other, frozen meanwhile if the kernel can do that.
     fn kill_each(&self) -> sys::Result<()> {
         let _ = self.set_frozen(true);
         let _ = self.each_process(&mut |pid| {
@@ -118,13 +119,13 @@ impl Cgroup {
         }
     }
 
-    /// Kills what is left in it and removes it with all groups in it.
+    /// Kills the remaining processes, and removes the cgroup with all beneath it.
     pub fn remove(self) -> Result<()> {
         self.empty()
     }
 
     pub(super) fn empty(&self) -> Result<()> {
-        // One that is empty already goes at once.
+        // An empty cgroup is removed at once.
         if self.is_removed().on("remove cgroup", self.path())? {
             return Ok(());
         }
@@ -136,7 +137,7 @@ impl Cgroup {
     }
 }
 
-/// Returns the time in so many milliseconds, as [`time::monotonic_us`] counts.
+/// Returns the time in `milliseconds` from now, on the clock of [`time::monotonic_us`].
 fn deadline(milliseconds: u64) -> u64 {
     time::monotonic_us() + milliseconds * 1000
 }
@@ -151,7 +152,7 @@ fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Resu
     let (mut buffer, mut kept) = ([0; FILE_BYTES], 0);
     loop {
         let length = match fs::read(file.by_ref(), &mut buffer[kept..]) {
-            // Removed meanwhile; or threaded: a cgroup further up lists its processes.
+            // It was removed; or it is threaded, and a cgroup above lists its processes.
             Err(Errno::ENODEV | Errno::EOPNOTSUPP) => return Ok(()),
             length => length?,
         };
@@ -162,7 +163,7 @@ fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Resu
         let whole = buffer[..end].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         for line in buffer[..whole].split(|byte| *byte == b'\n') {
             match decimal(line) {
-                // 0 is one that our pid namespace does not have.
+                // 0 is a process outside our pid namespace.
                 None | Some(0) => {}
                 // pidfd_open(2) fails for threads other than the first.
                 Some(pid) if threads && process::open_pidfd(pid as i32).is_err() => {}

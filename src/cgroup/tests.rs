@@ -1,5 +1,5 @@
-//! Real groups, as root, in a mount namespace of the test's own with cgroup2 where it belongs. What
-//! needs controllers that this machine's cgroup2 has not is tested in a VM (tests/all/runtime_vm.rs).
+//! Real cgroups, as root, in the test's own mount namespace with cgroup2 at its usual path.
+//! Controllers that this machine's cgroup2 lacks are tested in a VM (tests/all/runtime_vm.rs).
 
 use super::*;
 use crate::spec::{self, LimitKey, Resources, SpecMemory};
@@ -10,8 +10,8 @@ use crate::sys::{mount, signal};
 use std::fs as files;
 use std::path::Path;
 
-/// Mounts cgroup2 for this test alone (its thread has a mount namespace of its own then); false
-/// where it cannot.
+/// Moves the test's thread to its own mount namespace, with cgroup2 mounted. Returns false if that
+/// is not possible.
 pub fn own_hierarchy() -> bool {
     let done = clone::unshare(CLONE_NEWNS)
         .and_then(|()| mount::set_propagation(c"/", libc::MS_REC | libc::MS_PRIVATE))
@@ -27,7 +27,7 @@ pub fn name(test: &str) -> String {
     format!("ocinit-{test}-{}", std::process::id())
 }
 
-/// What a document like `linux.resources` says; it lives as long as the tests.
+/// Returns the limits of a document like `linux.resources`; they live as long as the tests.
 pub fn resources(text: &str) -> Result<Resources<'static>> {
     let strings = vec![0; 4 * text.len() + 64].leak();
     let lists = vec![Word::uninit(); SpecMemory::LISTS].leak();
@@ -39,7 +39,7 @@ fn update(group: &Cgroup, text: &str) -> Result<()> {
     group.update(limits, device_rules, false)
 }
 
-/// A group at this path beneath the mount, made for a config with this `linux`.
+/// Makes a cgroup for a config with this `linux`.
 fn create(id: &str, linux: &str) -> Result<Option<Cgroup>> {
     let spec = crate::spec::leaked_linux(linux, "")?;
     CgroupPath::find(&spec, id.as_bytes())?.map_or(Ok(None), |place| place.create(&spec, false))
@@ -49,7 +49,7 @@ fn error(id: &str, linux: &str) -> String {
     create(id, linux).map(|_| ()).unwrap_err().to_string()
 }
 
-/// A process that waits in the group.
+/// Returns a process that waits in the cgroup.
 pub fn sleeper(group: &Cgroup) -> (i32, Fd) {
     match fork(0, Some(group.directory())).unwrap() {
         Side::Parent(pid, pidfd) => (pid, pidfd),
@@ -85,7 +85,7 @@ fn a_group_is_where_the_config_wants_it_and_goes_with_all_in_it() {
     ] {
         let group = create(&id, &format!(r#"{{"cgroupsPath":"{path}"}}"#)).unwrap().unwrap();
         assert_eq!(group.path().to_str().unwrap(), format!("/sys/fs/cgroup/{wanted}"));
-        // As a container that has a group of its own may leave it.
+        // As a container with its own cgroup may leave it.
         files::create_dir_all(format!("/sys/fs/cgroup/{wanted}/deep/deeper")).unwrap();
         files::create_dir_all(format!("/sys/fs/cgroup/{wanted}/other")).unwrap();
         let (_, pidfd) = sleeper(&group);
@@ -97,7 +97,7 @@ fn a_group_is_where_the_config_wants_it_and_goes_with_all_in_it() {
         assert_eq!([ended(&pidfd), ended(&second)], [Some(Ended::Killed(signal::SIGKILL)); 2]);
         assert!(!exists(&wanted));
         assert!(Cgroup::open(group.path()).unwrap().is_none());
-        // Again: somebody else was quicker.
+        // Again, as if another process had removed it.
         group.remove().unwrap();
         let _ = files::remove_dir(format!("/sys/fs/cgroup/{id}"));
     }
@@ -132,7 +132,7 @@ fn a_failure_removes_what_was_made_and_nothing_else() {
     );
     group.undo();
     assert!(exists(&id) && !exists(&format!("{id}/a")));
-    // One that was there and is empty is taken, and stays where its container fails.
+    // An existing empty cgroup is used, and stays if its container fails.
     files::create_dir_all(format!("{kept}/a/b")).unwrap();
     create(&id, &linux("{}")).unwrap().unwrap().undo();
     assert!(exists(&format!("{id}/a/b")));
@@ -171,7 +171,7 @@ fn a_group_is_frozen_thawed_listed_and_signalled() {
     let mut wanted: Vec<_> = sleepers.iter().map(|(pid, _)| *pid).collect();
     wanted.sort_unstable();
     assert_eq!(listed(), wanted);
-    // A frozen group stays so; a signal that kills reaches frozen processes too.
+    // A frozen cgroup stays frozen; a fatal signal reaches frozen processes, too.
     group.signal(signal::SIGTERM).unwrap();
     assert!(group.is_frozen());
     group.freeze(false).unwrap();
@@ -183,7 +183,7 @@ fn a_group_is_frozen_thawed_listed_and_signalled() {
     group.signal(signal::SIGUSR1).unwrap();
     assert_eq!(ended(&pidfd), Some(Ended::Killed(signal::SIGUSR1)));
     assert!(!group.is_frozen() && listed().is_empty());
-    // What is frozen can be killed.
+    // A frozen cgroup can be killed.
     let (_, pidfd) = sleeper(&inner);
     group.freeze(true).unwrap();
     group.kill_all().unwrap();
@@ -274,13 +274,13 @@ fn limits_that_cannot_be_are_refused_before_anything_is_made() {
     ] {
         assert_eq!(refused(resources), said, "{resources}");
     }
-    // What asks for nothing, as docker, podman and `runc spec` write it.
+    // Empty values, as docker, podman and `runc spec` write them.
     let nothing = r#"{"resources":{"devices":[{"allow":false,"access":"rwm"}],
         "memory":{"limit":0,"swap":0,"kernel":0,"kernelTCP":-1,"disableOOMKiller":false},
         "cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"pids":{},
         "blockIO":{"weight":0},"network":{},"unified":null}}"#;
     create(&id, nothing).unwrap().unwrap().remove().unwrap();
-    // The one controller that a host with version 1 leaves to version 2.
+    // The one controller that a host with v1 leaves to v2.
     let mut known = String::new();
     if let Ok(text) = files::read_to_string("/sys/fs/cgroup/cgroup.controllers") {
         known = text;

@@ -1,4 +1,4 @@
-//! `ocinit update ID`: other limits for a container that runs.
+//! `ocinit update ID`: changes the limits of a running container.
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
@@ -33,7 +33,7 @@ pub(super) const COMMAND: Command = Command {
         Flag::value("cpu-period", 0, "US", "the period"),
         Flag::value("cpu-burst", 0, "US", "what it may save of its quota"),
         Flag::value("cpu-share", 0, "N", "its share of busy CPUs, 1024 for a common one"),
-        Flag::value("cpu-idle", 0, "0|1", "1: only CPU time that nobody else wants"),
+        Flag::value("cpu-idle", 0, "0|1", "1: only idle CPU time"),
         Flag::value("cpu-rt-runtime", 0, "US", "refused: cgroup2 has no such limit"),
         Flag::value("cpu-rt-period", 0, "US", "refused, too"),
         Flag::value("cpuset-cpus", 0, "LIST", "the CPUs it may use: 0-2,5"),
@@ -94,7 +94,7 @@ fn number(text: &[u8], row: &LimitRow) -> Option<i64> {
     let (sign, digits) = text.strip_prefix(b"-").map_or((1, text), |digits| (-1, digits));
     let number = match row.is_size() {
         true if sign > 0 => units::size(digits),
-        // Of sizes none but -1.
+        // The only negative size is -1.
         true if digits != b"1" => None,
         _ => decimal(digits),
     };

@@ -12,7 +12,7 @@
 //!    |  <------ Hooks --------------------- (if the config has some for the host now)
 //!    |  ------- Go -----------------------> root, masks, limits, privileges, working directory
 //!    |  <------ Listener + fd ------------- (if a seccomp filter notifies)
-//!    |  <------ Ready --------------------- the next call is execve, or it waits at start_socket.rs
+//!    |  <------ Ready -------------------- the next call is execve, or it waits at start_socket.rs
 //!    |  ------- Go -----------------------> it survives its parent from now on
 //!    |  <------ end of file --------------- executed: the socket was close-on-exec
 //!    |

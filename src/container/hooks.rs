@@ -31,7 +31,7 @@ pub struct HookContext<'a> {
     pub id: Id<'a>,
     /// Its state. The pid is the one that the hook would see.
     pub state: State<'a>,
-    /// What it is doing.
+    /// Its status.
     pub status: Status,
 }
 

@@ -6,8 +6,8 @@
 //!  child: enter root.path by the parent's fd; a mount namespace, which moves the current directory
 //!         make the host's mounts private; attach the copy at root.path
 //!         mounts, devices, terminal, working directory         all beneath root.path
-//!         prestart, createRuntime (the parent runs them)       see that by nsenter, but execute the
-//!                                                              host's programs
+//!         prestart, createRuntime (the parent runs them)      see that by nsenter, but execute the
+//!                                                             host's programs
 //!         createContainer                                      the same, in this namespace
 //!         pivot                                                the host's mounts are gone
 //!         read-only and masked paths, the root's own flags     by fds, in the new `/`

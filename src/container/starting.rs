@@ -301,7 +301,7 @@ impl<'a> Starting<'a> {
             Phase::Adopting if TAKES_CONFIGS => return self.adopt(events),
             Phase::Dying => return Err(died(ended)),
             Phase::Undoing => return Ok(self.undo_next(events)),
-            // Nobody may be there to take its listener.
+            // Its listener may have no receiver.
             _ if matches!(self.errand, Some((Errand::Listener(_), _))) => return Err(died(ended)),
             // Its earlier messages come first.
             _ => {}

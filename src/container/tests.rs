@@ -20,7 +20,7 @@ use std::io::Read;
 fn a_process_is_what_the_spec_says() {
     let Some(root) = Fixture::new("process") else { return };
     let (status, said) = run(&spec(b"PATH=/none:/bin\0PROBE=process\0STATUS=7\0"), &root).unwrap();
-    // Rust's own start code ignores SIGPIPE; 3 is the directory that lists the descriptors.
+    // Rust's own start code ignores SIGPIPE; fd 3 is the directory that lists the fds.
     assert_eq!(
         said,
         "Uid 0 0 0 0\nGid 0 0 0 0\nGroups \nCapInh 0000000000000000\nCapPrm 00000000a80425fb\n\
@@ -156,13 +156,13 @@ fn links_of_the_image_lead_nowhere_else() {
     assert_eq!(error, "125 mount proc at /proc: open its place: not a directory");
     std::fs::remove_file(root.path.join("proc")).unwrap();
 
-    // A working directory behind a link is made inside, whatever the link says.
+    // A working directory behind a symlink is made inside the root.
     std::fs::create_dir_all(root.path.join("real")).unwrap();
     std::os::unix::fs::symlink("../../../../real", root.path.join("work")).unwrap();
     let (status, said) = run(&spec(b"PATH=/bin\0PROBE=process\0"), &root).unwrap();
     assert!(status == 0 && said.contains("cwd /real/here\n"), "{said}");
     std::fs::remove_file(root.path.join("work")).unwrap();
-    // One that leads nowhere leads to what is made for it, inside.
+    // The target of a dangling symlink is made inside the root.
     std::os::unix::fs::symlink(outside.join("there"), root.path.join("work")).unwrap();
     let (status, said) = run(&spec(b"PATH=/bin\0PROBE=process\0"), &root).unwrap();
     let inside = format!("cwd {}/there/here\n", outside.display());
@@ -194,7 +194,7 @@ fn the_init_between_reaps_and_has_no_privileges() {
 fn signals_reach_the_process_through_the_init() {
     let Some(root) = Fixture::new("signals") else { return };
     let mut spec = spec(b"PATH=/bin\0PROBE=signal\0");
-    // PID 1 without a handler gets no SIGTERM; its init's child does.
+    // PID 1 without a handler gets no SIGTERM, but its init's child does.
     for (init, number, expected) in
         [(true, signal::SIGTERM, 143), (true, 34, 162), (false, signal::SIGKILL, 137)]
     {
@@ -228,7 +228,7 @@ fn a_terminal_is_the_containers_own() {
         let running = start_with(&spec, &root, Stdio::Terminal(Some((24, 80)))).unwrap();
         let mut master = file(running.terminal.unwrap());
         let (mut said, mut buffer) = (String::new(), [0; 4096]);
-        // EIO: the last user of the terminal has gone.
+        // EIO: the last process has closed the terminal.
         while let Ok(count @ 1..) = master.read(&mut buffer) {
             said.push_str(core::str::from_utf8(&buffer[..count]).unwrap());
         }
@@ -243,7 +243,7 @@ fn a_terminal_is_the_containers_own() {
 
 #[test]
 fn a_group_is_made_joined_and_removed() {
-    // Before its root is opened: that belongs to a mount namespace.
+    // Before the root is opened, because that belongs to a mount namespace.
     if !cgroup::tests::own_hierarchy() {
         return;
     }
@@ -259,7 +259,7 @@ fn a_group_is_made_joined_and_removed() {
     let mut said = String::new();
     file(end).read_to_string(&mut said).unwrap();
     assert!(said.contains("cgroup 0::/\n"), "{said}");
-    // One that would run on is killed with its group.
+    // A process that would run on is killed with its cgroup.
     spec.process.env = PackedStrings::new(b"PATH=/bin\0PROBE=signal\0");
     let (_end, write_end) = fd::pipe().unwrap();
     let stdio = Stdio::Files([write_end.by_ref(); 3]);
@@ -278,7 +278,7 @@ fn a_group_is_made_joined_and_removed() {
 fn a_process_becomes_the_containers() {
     let Some(root) = Fixture::new("become") else { return };
     let mut spec = spec(b"PATH=/bin\0PROBE=mounts\0STATUS=4\0");
-    // Without devtmpfs, which this machine has only once.
+    // Without devtmpfs, because this machine has only one.
     spec.mounts = &defaults::MACHINE_MOUNTS[..2];
     (spec.devices, spec.namespaces, spec.hostname) = (&[], 0, None);
     (spec.masked_paths, spec.readonly_paths) = (PackedStrings::default(), PackedStrings::default());
@@ -289,7 +289,7 @@ fn a_process_becomes_the_containers() {
     let Side::Parent(_, pidfd) = fork(namespaces, None).unwrap() else {
         let null = fs::open(CWD, c"/dev/null", fs::O_RDWR, 0).map_or(fd::STDIN, Fd::leak);
         let stdio = Stdio::Files([null, null, write_end.by_ref()]);
-        // Opened here: the descriptor of the fixture belongs to another mount namespace.
+        // Opened here, because the fixture's fd belongs to another mount namespace.
         let error = match fs::open(CWD, &path, fs::O_PATH, 0) {
             Ok(root) => become_process(&spec, root.by_ref(), stdio, &mut memory),
             Err(_) => process::exit(1),

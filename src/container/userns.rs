@@ -4,7 +4,7 @@
 //!  this process                   helpers, one for each map, if the user has ranges of ids
 //!  fork ------------------------>   |
 //!  unshare(CLONE_NEWUSER)           |
-//!    |  ------ a byte ----------->  execve newuidmap, newgidmap: 0 is the user, 1 and up the ranges
+//!    |  ------ a byte ----------> execve newuidmap, newgidmap: 0 is the user, 1 and up the ranges
 //!    |  <----- exit status -------  x
 //!  a map that is still missing: 0 is the user, and no other id exists
 //! ```

@@ -45,7 +45,7 @@ pub struct Bundle<'a> {
     pub bundle: &'a CStr,
     /// For an ordinary user, in a user namespace.
     pub is_rootless: bool,
-    /// What the user said of the container.
+    /// The user's settings.
     pub draft: Draft<'a>,
 }
 

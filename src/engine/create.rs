@@ -36,7 +36,7 @@ pub enum Start {
 
 /// A container to make.
 pub struct Create<'a> {
-    /// Where states are kept.
+    /// The state root.
     pub root: StateRoot<'a>,
     /// Its name.
     pub id: Id<'a>,

@@ -20,7 +20,7 @@ use core::ffi::CStr;
 
 /// A process to execute.
 pub struct Exec<'a> {
-    /// Where states are kept.
+    /// The state root.
     pub root: StateRoot<'a>,
     /// The container.
     pub id: Id<'a>,

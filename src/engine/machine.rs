@@ -17,7 +17,7 @@ use crate::{Context, Error, Result};
 pub struct Machine<'a> {
     /// The image's configuration.
     pub config: &'a Config<'a>,
-    /// What the user said.
+    /// The user's settings.
     pub draft: &'a Draft<'a>,
     /// In place of the image's `Cmd`.
     pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,

@@ -73,11 +73,11 @@ impl Display for Notice<'_> {
                 write!(f, "{}: not the bundle that was made: it stays", LossyC(path))
             }
             Notice::NotRemoved(errno) => {
-                write!(f, "what was made could not all be removed: {errno}")
+                write!(f, "not everything that was made could be removed: {errno}")
             }
-            Notice::Replaced => {
-                f.write_str("config.json: what is not UTF-8 was replaced, as JSON cannot say it")
-            }
+            Notice::Replaced => f.write_str(
+                "config.json: text that is not UTF-8 was replaced, because JSON requires UTF-8",
+            ),
             Notice::CgroupOfCaller(errno) => write!(
                 f,
                 "the process is in your cgroup, without the container's limits: to join it: {errno}"
@@ -86,7 +86,7 @@ impl Display for Notice<'_> {
                 "/sys/fs/cgroup is mounted without nsdelegate: the container can lift its limits \
                  (mount -o remount,nsdelegate /sys/fs/cgroup)",
             ),
-            Notice::NoCgroup(error) => write!(f, "no control group: {error}"),
+            Notice::NoCgroup(error) => write!(f, "no cgroup: {error}"),
             Notice::NoDeviceRules(error) => {
                 write!(f, "no device rules, so the root has no devices at all: {error}")
             }
@@ -96,11 +96,11 @@ impl Display for Notice<'_> {
             ),
             Notice::WaitsForCopy => f.write_str("waiting for another copy into the same layout"),
             Notice::NoSuchCapability(name) => {
-                write!(f, "--cap {}: there is no such capability: it is left out", LossyC(name))
+                write!(f, "--cap {}: unknown capability: left out", LossyC(name))
             }
             Notice::NoNamespace(error) => write!(f, "{error}: every file will be the caller's"),
             Notice::Losses(losses) => {
-                write!(f, "what could not be made without root: {losses}")
+                write!(f, "not possible without root: {losses}")
             }
             Notice::SkippedXattrs(count) => write!(f, "{count} extended attributes were skipped"),
         }

@@ -18,7 +18,7 @@ pub struct Update<'a> {
     pub limits: heapless::Vec<Limit<'a>, { LIMITS.len() }>,
 }
 
-/// Where a document is.
+/// The source of a document.
 pub enum Document<'a> {
     /// In this file.
     File(&'a CStr),

@@ -188,7 +188,9 @@ impl<'a> Target<'a> {
         if size != self.size {
             let said = self.size;
             if self.kind == Kind::Stream {
-                return Err(Error::new(format_args!("{size} bytes, where {said} were to come")));
+                return Err(Error::new(format_args!(
+                    "{size} bytes instead of the announced {said}"
+                )));
             }
             let block = header(self.memory.name.as_bytes(), b'0', size);
             match fs::write_at(self.fd, &block, self.at - BLOCK as u64).doing("write")? {

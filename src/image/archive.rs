@@ -173,10 +173,10 @@ impl<'m> Archive<'m> {
                 Some(Content::Link(target)) => key = target,
                 Some(Content::Other) => return fault("not a regular file"),
                 None if links == 0 => return Ok(None),
-                None => return fault("a link that leads to nothing in the archive"),
+                None => return fault("a link to a file that is not in the archive"),
             }
         }
-        fault("a link that leads from link to link")
+        fault("too many links to links")
     }
 
     fn content(&self, key: u64) -> Option<Content> {

@@ -13,7 +13,7 @@ pub struct Candidate {
     /// Its size in bytes.
     pub size: u64,
     pub media: Document,
-    /// How well its platform suits.
+    /// The rank of its platform.
     pub(super) rank: Rank,
     /// It, or an index above it, has the wanted digest.
     pub(super) pinned: bool,

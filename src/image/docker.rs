@@ -82,7 +82,7 @@ fn document<'b>(archive: &Archive<'_>, buffer: &'b mut [u8]) -> Result<Value<'b>
     match archive.file(b"manifest.json")? {
         Some(file) => json::check(super::document::read(&file, buffer)?),
         None if archive.file(b"repositories")?.is_some() => Err(Error::new(format_args!(
-            "missing: of docker before 1.10 (repositories): not supported, save it anew"
+            "missing: an archive of docker before 1.10 (repositories) is not supported: save the image again"
         ))),
         None => Err(Error::new(format_args!("missing: not what docker save writes"))),
     }

@@ -91,7 +91,7 @@ pub fn layers_and_config(
             known => known.unwrap_or((Compression::None, false)),
         };
         if is_strict && size == 0 && compression != Compression::None {
-            return Err(value.at(Error::new(format_args!("no bytes at all are not {media_type}"))));
+            return Err(value.at(Error::new(format_args!("0 bytes cannot be {media_type}"))));
         }
         let digest = Some(digest);
         let layer = Layer { digest, offset: 0, size, compression, foreign, diff_id: Digest::ZERO };

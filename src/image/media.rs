@@ -113,5 +113,5 @@ pub fn sniff(layer: &Section) -> Result<Compression> {
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
         _ => return Ok(compression),
     };
-    Err(Error::new(format_args!("packed with {other}, which no image may be")))
+    Err(Error::new(format_args!("compressed with {other}, which images may not use")))
 }

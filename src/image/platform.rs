@@ -6,7 +6,7 @@ use crate::codec::json::{Text, Value};
 use crate::sys::arch::GO_NAME;
 use core::fmt::{self, Display};
 
-/// How well a platform suits, from worst to best.
+/// The ranks of a platform, from worst to best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
     /// Another platform.

@@ -46,7 +46,7 @@ pub fn check_name(name: &str) -> Result<()> {
         _ => (None, path),
     };
     if !host.is_none_or(is_host_name) {
-        return fault("its first part is no host, with or without a port");
+        return fault("its first part is not a host, with or without a port");
     }
     if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return fault("must be in lower case");

@@ -80,7 +80,7 @@ impl OuterTar<'_> {
             if there < BLOCK {
                 return Err(fault("truncated in the"));
             }
-            let header = Header::check(&block).ok_or_else(|| fault("wrong checksum: no tar"))?;
+            let header = Header::check(&block).ok_or_else(|| fault("wrong checksum: not a tar"))?;
             let kind = header.kind();
             let is_extension = matches!(kind, b'x' | b'X' | b'g' | b'L' | b'K');
             let impossible = || fault("impossible size in the");

@@ -249,10 +249,9 @@ impl Control {
             Some(Command::Stop) => self.stop = true,
             Some(Command::Eof(bytes)) => self.eof = Some(bytes),
             Some(Command::Done) => self.done = true,
-            None => crate::warning!(
-                "the host said what we do not know: {}",
-                crate::io::lossy::Lossy(line)
-            ),
+            None => {
+                crate::warning!("unknown line from the host: {}", crate::io::lossy::Lossy(line))
+            }
         }
         (self.line_length, self.line_too_long) = (0, false);
     }

@@ -157,7 +157,7 @@ fn two(which: DiskSelector<'_>, key: &str, first: &Name, second: &Name) -> Error
             "two disks hold an image, /dev/{first} and /dev/{second}: {key}= must say which"
         )),
         _ => Error::new(format_args!(
-            "{key}={which}: two disks answer to it, /dev/{first} and /dev/{second}"
+            "{key}={which}: two disks match, /dev/{first} and /dev/{second}"
         )),
     }
 }

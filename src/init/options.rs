@@ -1,7 +1,7 @@
-//! What to boot and how: the keys of the command line and of `/ocinit.conf`, read into data.
+//! The boot's options: the keys of the command line and of `/ocinit.conf`, read into data.
 //!
-//! A key's whole meaning is its row in [`KEYS`]. Other words of the command line are the kernel's
-//! and its modules'.
+//! The row in [`KEYS`] is all that there is of a key. Other words of the command line belong to the
+//! kernel and its modules.
 
 use crate::codec::digest::Digest;
 use crate::io::lossy::Lossy;
@@ -10,10 +10,10 @@ use crate::log::Level;
 use crate::spec::settings::{self, Draft, choice};
 use crate::{Error, Result};
 
-/// How a disk is named.
+/// The selection of a disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DiskSelector<'a> {
-    /// The only one that will do.
+    /// The only suitable one.
     Auto,
     /// By the kernel's name, without `/dev/`.
     Device(&'a str),
@@ -29,32 +29,32 @@ pub enum DiskSelector<'a> {
 /// [`OptionSources`](super::sources::OptionSources)).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options<'a> {
-    /// Where the image is.
+    /// The image's disk.
     pub disk: DiskSelector<'a>,
-    /// How long to wait for disks, in seconds.
+    /// Seconds to wait for disks.
     pub wait: u64,
-    /// The layout's directory on a file system.
+    /// The layout's directory in a file system.
     pub path: &'a str,
     /// The image's name in the layout.
     pub reference: Option<&'a str>,
-    /// The digest that pins it.
+    /// The digest that the image must have.
     pub digest: Option<&'a str>,
-    /// The disk that the root file system is made on; a tmpfs without it.
+    /// The disk of the root file system. If None, it is a tmpfs.
     pub rootfs: Option<DiskSelector<'a>>,
-    /// How large that tmpfs may grow.
+    /// The largest size of that tmpfs.
     pub rootfs_size: Share,
     /// PID 1 itself becomes the container's process.
     pub exec: bool,
     /// The container's plan is printed, and nothing is made.
     pub dry_run: Option<PlanFormat>,
-    /// How much is logged.
+    /// The lowest level that is logged.
     pub log: Level,
-    /// What the container gets.
+    /// The container's settings.
     pub draft: Draft<'a>,
 }
 
 impl Options<'_> {
-    /// What holds where nothing is told.
+    /// The default values.
     pub const DEFAULT: Options<'static> = Options {
         disk: DiskSelector::Auto,
         wait: 10,
@@ -70,18 +70,18 @@ impl Options<'_> {
     };
 }
 
-/// One key: its name after `ocinit.`, what its value must be, and where that goes. `set` says
-/// `None` to a bad value.
+/// One key: its name after `ocinit.`, its form, and the setter. `set` returns `None` for a bad
+/// value.
 struct Key {
     name: &'static str,
     expected: &'static str,
     set: for<'a> fn(&mut Options<'a>, &'a str) -> Option<()>,
-    /// What the value means, and what holds without it, for README and the manual.
+    /// Meaning of the value, and the default, for README and the manual.
     #[cfg(test)]
     texts: (&'static str, &'static str),
 }
 
-/// `texts` are left out of the program.
+/// Returns a row. `texts` are left out of the program.
 const fn key(
     name: &'static str,
     expected: &'static str,
@@ -98,7 +98,7 @@ const fn key(
     }
 }
 
-/// Returns each key with its texts: those of the boot, then those of the container.
+/// Returns each key with its texts: the boot's, then the container's.
 #[cfg(test)]
 pub fn documented() -> Vec<(&'static str, &'static str, &'static str)> {
     let boot = KEYS.iter().map(|key| (key.name, key.texts.0, key.texts.1));
@@ -106,7 +106,7 @@ pub fn documented() -> Vec<(&'static str, &'static str, &'static str)> {
     boot.chain(rows.map(|row| (row.key, row.texts.0, row.texts.1))).collect()
 }
 
-/// `|options, text| options.FIELD = VALUE`, where VALUE may end early with `?`.
+/// `|options, text| options.FIELD = VALUE`, where `?` in VALUE refuses a bad value.
 macro_rules! put {
     ($field:ident, $text:ident => $value:expr) => {
         |options, $text| {
@@ -116,7 +116,7 @@ macro_rules! put {
     };
 }
 
-/// Keys of the boot. Those of the container are rows of [`settings`].
+/// Keys of the boot. The container's are rows of [`settings`].
 static KEYS: [Key; 11] = [
     key(
         "disk",
@@ -195,8 +195,8 @@ static KEYS: [Key; 11] = [
         ("`error`, `warning`, `info`, `debug`", "`info`"),
         put!(log, text => choice(text.as_bytes(), LEVELS)?),
     ),
-    // Stays where it stands, for it may be long: see `OptionSources::env`. The only key that may be
-    // given twice.
+    // Its value stays in place, because it may be long (see `OptionSources::env`). No other key may
+    // be given twice.
     key(
         "env",
         "NAME=VALUE",
@@ -205,7 +205,7 @@ static KEYS: [Key; 11] = [
     ),
 ];
 
-/// Returns whole seconds, at most a day.
+/// Returns a number of seconds, at most a day.
 fn seconds(text: &str) -> Option<u64> {
     let us = units::microseconds(text.as_bytes(), Some(SECOND_US))?;
     Some(us.div_ceil(SECOND_US)).filter(|seconds| *seconds <= 86_400)
@@ -282,7 +282,7 @@ pub(super) fn put<'a>(
     let Some(value) = value else {
         return Err(fault(&format_args!("has no value, {expected} expected")));
     };
-    // A variable's value may be any bytes but must not be shown; everything else is text.
+    // A variable's value may have any bytes, but is never shown. All other values are text.
     if repeatable {
         let named = value.iter().position(|&byte| byte == b'=').is_some_and(|at| at > 0);
         return if named { Ok(()) } else { Err(fault(&format_args!("{expected} expected"))) };
@@ -294,7 +294,7 @@ pub(super) fn put<'a>(
     set.ok_or_else(|| fault(&format_args!("{}: {expected} expected", Short(value))))
 }
 
-/// A value in a message: its first 128 bytes.
+/// The first 128 bytes of a value, for a message.
 struct Short<'a>(&'a [u8]);
 
 impl core::fmt::Display for Short<'_> {

@@ -1,4 +1,4 @@
-//! What the command line and `/ocinit.conf` may say, and what is refused.
+//! Values of the command line and of `/ocinit.conf`: accepted and refused ones.
 
 use super::options::{DiskSelector, Options, documented};
 use super::sources::OptionSources;

@@ -59,7 +59,7 @@ pub fn open(uevents: &Uevents) -> Result<Option<Ports>> {
 fn missing(found: &[Option<Name>; 4]) -> Error {
     let missing =
         NAMES.iter().zip(found).find(|(_, found)| found.is_none()).map_or("", |(name, _)| name);
-    Error::new(format_args!("virtio port {missing}: missing, while others of ours are there"))
+    Error::new(format_args!("virtio port {missing}: missing, but others of ocinit's exist"))
 }
 
 /// Returns whether there is a virtio console device that may have several ports.

@@ -1,5 +1,5 @@
-//! Reports at the container's end what it ran out of: a program that is killed, or cannot write,
-//! seldom says why.
+//! Reports exhausted resources at the container's end, because a program that is killed or cannot
+//! write seldom says why.
 
 use super::report::Report;
 use super::sysfs;
@@ -11,7 +11,7 @@ use crate::sys::{fs, signal, system};
 use core::ffi::CStr;
 use core::fmt::Write;
 
-/// Reports in one line what ran out while the container ran.
+/// Reports in one line the resources that ran out during the container's life.
 #[inline(never)]
 pub fn tell(
     group: Option<&MachineGroup>,
@@ -51,13 +51,13 @@ pub fn tell(
 struct Seen {
     /// Processes of the container that the kernel killed for lack of memory.
     killed: u64,
-    /// The container's limit was reached, and not the machine's memory.
+    /// The container's memory limit was reached, not the machine's.
     at_limit: bool,
-    /// Forks that failed.
+    /// Number of failed forks.
     forks_refused: u64,
-    /// Processes that were killed because the machine lacked memory.
+    /// Processes killed for lack of the machine's memory.
     machine_killed: u64,
-    /// The root file system has no room.
+    /// The root file system is full.
     is_full: bool,
 }
 
@@ -102,7 +102,7 @@ pub fn number_of(text: &[u8], key: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// Returns a number of /proc/vmstat, which takes more than one read.
+/// Returns a number of /proc/vmstat, which takes several reads.
 fn in_machine(key: &str) -> u64 {
     sysfs::line(c"/proc/vmstat", key).unwrap_or(0)
 }

@@ -25,7 +25,7 @@ pub struct DeviceRule {
     pub major: i32,
     /// Which minor number; -1 for all.
     pub minor: i32,
-    /// What is done with it: [`MKNOD`](DeviceRule::MKNOD) and the like.
+    /// The accesses: [`MKNOD`](DeviceRule::MKNOD) and the like.
     pub access: u8,
 }
 

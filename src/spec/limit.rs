@@ -10,7 +10,7 @@ use crate::io::lossy::LossyC;
 use core::ffi::CStr;
 use core::fmt::{self, Display};
 
-/// How a limit becomes a value of a file.
+/// The form of a limit's value in a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LimitKind {
     /// Bytes of memory, or of memory and swap together: two files, each worked out from both.
@@ -52,13 +52,13 @@ pub enum LimitKind {
 pub struct LimitRow {
     /// Object and member of `linux.resources`; an object alone for a list.
     pub name: &'static str,
-    /// Where the object ends in it.
+    /// The end of the object in it.
     dot: u8,
     /// The type of its value, as in [`super::schema`].
     pub json: u8,
     /// The option of `update`; empty if it is none.
     pub option: &'static str,
-    /// How it becomes a value.
+    /// The form of its value.
     pub kind: LimitKind,
     /// The file of cgroup2.
     pub file: &'static CStr,
@@ -185,7 +185,7 @@ impl LimitKey {
     pub const MEMORY: LimitKey = LimitKey::of("memory.limit");
     /// Bytes of memory and swap together.
     pub const SWAP: LimitKey = LimitKey::of("memory.swap");
-    /// Whether a limit below what is used is refused.
+    /// Refuses a limit below the present usage.
     pub const CHECK: LimitKey = LimitKey::of("memory.checkBeforeUpdate");
     /// Microseconds of CPU time in each period.
     pub const QUOTA: LimitKey = LimitKey::of("cpu.quota");
@@ -235,11 +235,11 @@ pub fn rows() -> impl Iterator<Item = (LimitKey, &'static LimitRow)> {
 pub struct Limit<'m> {
     /// Its row.
     pub key: LimitKey,
-    /// How much.
+    /// The amount.
     pub amount: Amount<'m>,
 }
 
-/// How much of something.
+/// An amount of a resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Amount<'m> {
     /// A number; 1 for a flag that is set. A burst is one without a sign.
@@ -252,7 +252,7 @@ pub enum Amount<'m> {
         major: i64,
         /// Its minor number.
         minor: i64,
-        /// How much.
+        /// The amount.
         number: i64,
         /// The weight of its leaf, which cgroup2 does not have.
         leaf: u16,
@@ -261,7 +261,7 @@ pub enum Amount<'m> {
     Pages {
         /// The size, as the kernel calls it: `2MB`.
         size: &'m CStr,
-        /// How many bytes.
+        /// The number of bytes.
         bytes: i64,
     },
     /// Handles and objects of an RDMA device.

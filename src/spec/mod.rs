@@ -1,8 +1,8 @@
-//! The runtime-spec's config as the container core takes it: plain data, its text in blocks that
-//! live for `'m`.
+//! The runtime-spec's config for the container core: plain data, with text in blocks that live for
+//! `'m`.
 //!
-//! Knows nothing of images, and makes no system call but for the memory of its lists. [`defaults`]
-//! has docker's defaults.
+//! This room does not know images. It makes no system calls but for the memory of its lists.
+//! [`defaults`] has docker's defaults.
 
 pub mod attributes;
 pub mod capability;
@@ -35,9 +35,8 @@ pub use write::{write, write_config, write_device_rules, write_rest};
 
 use core::ffi::CStr;
 
-/// Whether configs of others are carried out. Without the feature `runtime` there is PID 1's config
-/// alone, which joins no namespace and has neither hooks nor a user namespace: the code for those is
-/// not linked.
+/// Whether users' configs are run. Without the feature `runtime` there is only PID 1's config. It
+/// joins no namespace, and has neither hooks nor a user namespace, so their code is not linked.
 pub const TAKES_CONFIGS: bool = cfg!(any(feature = "runtime", test));
 
 use crate::io::strings::PackedStrings;
@@ -52,79 +51,76 @@ use crate::sys::vm::MappedVec;
 use attributes::{ClockOffset, IntelRdt, MemoryPolicy, NetDevice, NumberSet, Scheduler};
 use syscalls::Seccomp;
 
-/// The specification's version that states say they keep to.
+/// The specification's version in states.
 pub const VERSION: &CStr = c"1.3.0";
 
-/// Everything a container is started from.
+/// The configuration of a container.
 pub struct Spec<'m> {
-    /// What is executed, and as whom.
+    /// Its process.
     pub process: Process<'m>,
-    /// The root directory, and how it is mounted.
+    /// The root directory and its mount flags.
     pub root: Root<'m>,
-    /// Its name in a UTS namespace of its own.
+    /// The host name in its own UTS namespace.
     pub hostname: Option<&'m CStr>,
-    /// The name of its NIS domain there.
+    /// The NIS domain name in its own UTS namespace.
     pub domainname: Option<&'m CStr>,
-    /// What is mounted beneath the root, in this order.
+    /// Mounts beneath the root, in order.
     pub mounts: &'m [Mount<'m>],
-    /// The nodes that are made in it.
+    /// Device nodes to make.
     pub devices: &'m [Device<'m>],
-    /// The namespaces that are made for it, as `CLONE_NEW*`; those not named here are the
-    /// caller's.
+    /// The namespaces to make, as `CLONE_NEW*`. It shares all others with the caller.
     pub namespaces: i32,
-    /// The namespaces that are there already, and that it joins.
+    /// Existing namespaces that it joins.
     pub joined: &'m [Joined<'m>],
-    /// What nobody in the container shall see.
+    /// Paths that are hidden in the container.
     pub masked_paths: PackedStrings<'m>,
-    /// What nobody in the container shall write.
+    /// Paths that are read-only in the container.
     pub readonly_paths: PackedStrings<'m>,
-    /// Which users of the host the container's are, in a user namespace of its own.
+    /// The mappings of users in its own user namespace.
     pub uid_mappings: &'m [IdMapping],
-    /// The same for groups.
+    /// The mappings of groups in its own user namespace.
     pub gid_mappings: &'m [IdMapping],
-    /// What its makers and users say of it: a key, its value, the next key. The container core
-    /// does not look at it.
+    /// Annotations: a key, its value, the next key. The container core ignores them.
     pub annotations: PackedStrings<'m>,
-    /// The signal that asks it to end (the annotation `org.opencontainers.image.stopSignal`).
+    /// The signal that asks it to end (annotation `org.opencontainers.image.stopSignal`).
     pub stop_signal: i32,
-    /// docker's default seccomp profile for its bounding set ([`mod@seccomp`]), if it has none of
-    /// its own.
+    /// Use docker's default seccomp profile for its bounding set ([`mod@seccomp`]), if it has no
+    /// other.
     pub default_seccomp: bool,
     /// Sysctls of its namespaces: name, value, next name.
     pub sysctls: PackedStrings<'m>,
     /// The SELinux label of its file systems.
     pub mount_label: Option<&'m CStr>,
-    /// Where its cgroup is wanted.
+    /// The path of its cgroup.
     pub cgroup_path: Option<&'m CStr>,
     /// Limits of its cgroup, in the order of [`limit::LIMITS`].
     pub limits: &'m [Limit<'m>],
     /// Which devices it may use beside those that every container has. The last rule that matches
     /// counts.
     pub device_rules: &'m [DeviceRule],
-    /// Programs that are run with it.
+    /// Programs for the stages of its life.
     pub hooks: Hooks<'m>,
-    /// Which system calls it may make.
+    /// Its filter of system calls.
     pub seccomp: Option<Seccomp<'m>>,
-    /// How far the clocks of [`attributes::CLOCKS`] are from the host's.
+    /// The offsets of [`attributes::CLOCKS`] from the host's.
     pub clocks: [Option<ClockOffset>; 2],
-    /// What personality(2) takes.
+    /// The argument of personality(2).
     pub personality: Option<u32>,
-    /// On which memory nodes its pages are.
+    /// The memory nodes of its pages.
     pub memory_policy: Option<MemoryPolicy>,
     /// Its group of resctrl.
     pub intel_rdt: Option<IntelRdt<'m>>,
-    /// Network devices of the host that become its own.
+    /// Network devices that move from the host to it.
     pub net_devices: &'m [NetDevice<'m>],
-    /// A reaping, forwarding init of ours is PID 1 of the namespace, and the process its child
+    /// Our reaping and forwarding init is PID 1 of the namespace, and the process its child
     /// (docker's `--init`).
     pub init: bool,
-    /// The checked text of the config.json that it was read from, for later commands. Empty if it
-    /// was not read.
+    /// The checked text of its config.json, for later commands. Empty if it was not read from one.
     pub source: &'m [u8],
 }
 
 impl Spec<'_> {
-    /// A container that has nothing of its own.
+    /// The empty configuration.
     pub const NONE: Spec<'static> = Spec {
         process: Process::NONE,
         root: Root { path: c"", readonly: false, propagation: None },
@@ -157,8 +153,7 @@ impl Spec<'_> {
         source: b"",
     };
 
-    /// Returns whether the container has a namespace of this kind (`CLONE_NEW*`) that is not the
-    /// caller's.
+    /// Returns whether the container joins or makes a namespace of this kind (`CLONE_NEW*`).
     pub fn joins_or_makes(&self, kind: i32) -> bool {
         self.namespaces & kind != 0 || self.joined().iter().any(|one| one.kind == kind)
     }
@@ -174,7 +169,7 @@ impl Spec<'_> {
         TAKES_CONFIGS && self.joins_or_makes(crate::sys::clone::CLONE_NEWUSER)
     }
 
-    /// Returns the devices that are not the default ones behind them.
+    /// Returns the devices before the default ones, which come last.
     pub fn own_devices(&self) -> &[Device<'_>] {
         let is_own = |device: &Device<'_>| !defaults::DEVICES.contains(device);
         let count = self.devices.iter().rposition(is_own).map_or(0, |last| last + 1);
@@ -186,7 +181,7 @@ impl Spec<'_> {
         self.device_rules == [DeviceRule::ALLOW_ALL]
     }
 
-    /// Returns whether a filter of system calls is asked for.
+    /// Returns whether it has a filter of system calls.
     pub fn is_filtered(&self) -> bool {
         self.seccomp.is_some() || self.default_seccomp
     }
@@ -203,34 +198,34 @@ impl Spec<'_> {
     }
 }
 
-/// A namespace that is joined.
+/// A namespace to join.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Joined<'m> {
     /// `CLONE_NEW*`.
     pub kind: i32,
-    /// A file of /proc/PID/ns, or one that such a file is bound to.
+    /// A file of /proc/PID/ns, or a bind mount of one.
     pub path: &'m CStr,
 }
 
 /// The process.
 pub struct Process<'m> {
-    /// Whoever runs it gives it a pseudo-terminal. The container core is told by its caller.
+    /// It gets a pseudo-terminal. The container core gets this from its caller.
     pub terminal: bool,
-    /// Program and arguments. No word at all: the container is made, and cannot be started.
+    /// Program and arguments. If empty, the container cannot be started.
     pub args: PackedStrings<'m>,
     /// `NAME=VALUE` each.
     pub env: PackedStrings<'m>,
-    /// The directory it starts in, absolute; made where it is missing.
+    /// Its working directory, absolute; made if it is missing.
     pub cwd: &'m CStr,
-    /// As whom.
+    /// Its user and groups.
     pub user: User,
-    /// With which privileges.
+    /// Its capabilities.
     pub capabilities: Capabilities,
-    /// An exec never gives it more privileges than it has.
+    /// execve(2) grants it no privileges.
     pub no_new_privileges: bool,
     /// Limits that differ from the caller's.
     pub rlimits: &'m [Rlimit],
-    /// -1000 to 1000; the caller's where there is none.
+    /// From -1000 to 1000; if None, the caller's.
     pub oom_score_adj: Option<i16>,
     /// Its AppArmor profile.
     pub apparmor: Option<&'m CStr>,
@@ -238,18 +233,18 @@ pub struct Process<'m> {
     pub selinux: Option<&'m CStr>,
     /// Rows and columns of its terminal.
     pub console_size: Option<(u16, u16)>,
-    /// How the kernel schedules it.
+    /// Its scheduling policy and parameters.
     pub scheduler: Option<Scheduler>,
-    /// Class and priority of its input and output, as ioprio_set(2) takes them.
+    /// I/O class and priority, as in ioprio_set(2).
     pub io_priority: Option<u32>,
-    /// The CPUs of an added process until it is in the container's cgroup.
+    /// The CPUs of a process of exec until it is in the container's cgroup.
     pub cpus_initial: Option<NumberSet>,
-    /// The CPUs of an added process from then on.
+    /// The CPUs of a process of exec from then on.
     pub cpus_final: Option<NumberSet>,
 }
 
 impl Process<'_> {
-    /// None: the container is made, and cannot be started.
+    /// A process that cannot be started.
     pub const NONE: Process<'static> = Process {
         terminal: false,
         args: PackedStrings::new(b""),
@@ -270,15 +265,15 @@ impl Process<'_> {
     };
 }
 
-/// Whom a process runs as.
+/// The user and groups of a process.
 pub struct User {
-    /// User number.
+    /// User ID.
     pub uid: u32,
-    /// Group number.
+    /// Group ID.
     pub gid: u32,
-    /// Supplementary groups, all of them.
+    /// All supplementary groups.
     pub additional_gids: MappedVec<u32>,
-    /// The bits that its new files do not get; 0022 where there are none.
+    /// Mode bits that its new files lack; 0022 if None.
     pub umask: Option<u32>,
 }
 
@@ -300,39 +295,39 @@ impl Default for User {
 /// The five sets, a bit per capability.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Capabilities {
-    /// What it can ever have again.
+    /// The limit of all that it can gain.
     pub bounding: u64,
-    /// What system calls are checked against.
+    /// The set that system calls check.
     pub effective: u64,
-    /// What may become effective.
+    /// The set that may become effective.
     pub permitted: u64,
-    /// What an exec may keep. Empty by default in every runtime since 2022 (CVE-2022-29162 and its
-    /// like).
+    /// The set that execve(2) may keep. Empty by default in every runtime since 2022
+    /// (CVE-2022-29162 and others).
     pub inheritable: u64,
-    /// What an exec keeps without the file's consent.
+    /// The set that execve(2) keeps for any file.
     pub ambient: u64,
 }
 
 impl Capabilities {
-    /// As root has them: bounding, effective and permitted alike, and nothing to inherit.
+    /// Returns root's sets: bounding, effective and permitted are equal, the others empty.
     pub const fn all(set: u64) -> Capabilities {
         Capabilities { bounding: set, effective: set, permitted: set, inheritable: 0, ambient: 0 }
     }
 }
 
-/// Users or groups of a container, and those of the host that they are.
+/// A range of a container's users or groups, and the host's range for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdMapping {
-    /// The first in the container.
+    /// The first ID in the container.
     pub container: u32,
-    /// The first on the host.
+    /// The first ID on the host.
     pub host: u32,
-    /// How many.
+    /// Number of IDs.
     pub size: u32,
 }
 
 impl IdMapping {
-    /// Whether this number of the container is among them.
+    /// Returns whether the range includes this ID of the container.
     pub const fn holds(&self, id: u32) -> bool {
         id >= self.container && id - self.container < self.size
     }
@@ -350,22 +345,20 @@ pub const NAMESPACES: [(&str, i32); 8] = [
     ("time", CLONE_NEWTIME),
 ];
 
-/// The root directory, and how it is mounted.
+/// The root directory and its mount flags.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Root<'m> {
-    /// Where it is: absolute, or relative to the bundle. Empty where whoever starts the container
-    /// has it open.
+    /// Its path: absolute, or relative to the bundle. Empty if the caller has it open.
     pub path: &'m CStr,
-    /// Nothing on it can be written.
+    /// It is read-only.
     pub readonly: bool,
-    /// `MS_PRIVATE`, `MS_SLAVE`, …: how mounts travel between it and where it came from, if that
-    /// is said.
+    /// The propagation between it and its source, if given: `MS_PRIVATE`, `MS_SLAVE`, …
     pub propagation: Option<u64>,
 }
 
 impl Root<'_> {
-    /// Returns how mounts travel. The default is the kernel's for new mounts, and `pivot_root`
-    /// needs it.
+    /// Returns the propagation. The default is the kernel's for new mounts, and `pivot_root` needs
+    /// it.
     pub fn propagation(&self) -> u64 {
         self.propagation.unwrap_or(MS_PRIVATE)
     }
@@ -374,28 +367,28 @@ impl Root<'_> {
 /// One mount.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Mount<'m> {
-    /// Where, absolute, as seen in the container.
+    /// Its absolute path in the container.
     pub destination: &'m CStr,
     /// The file system's type.
     pub kind: &'m CStr,
-    /// What it shows; for most types a mere name.
+    /// Its source; for most types only a name.
     pub source: &'m CStr,
-    /// Options by name: those of [`options`] concern the mount, the others are the file system's.
+    /// Options by name: those of [`options`] for the mount, all others for the file system.
     pub options: PackedStrings<'m>,
-    /// Left out where the kernel does not have this type.
+    /// It is left out if the kernel lacks its type.
     pub optional: bool,
-    /// Whom its users are shown as, in place of the container's own mapping.
+    /// The mapping of its users in place of the container's own.
     pub uid_mappings: &'m [IdMapping],
-    /// The same for groups.
+    /// The mapping of its groups in place of the container's own.
     pub gid_mappings: &'m [IdMapping],
 }
 
 /// One device node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Device<'m> {
-    /// Where, absolute, as seen in the container.
+    /// Its absolute path in the container.
     pub path: &'m CStr,
-    /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`, and the permissions.
+    /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`, and the mode.
     pub mode: u32,
     /// Major number.
     pub major: u32,
@@ -407,5 +400,5 @@ pub struct Device<'m> {
     pub gid: u32,
 }
 
-/// The period that a CPU quota is counted in, in microseconds (the kernel's default, and docker's).
+/// The period of a CPU quota, in microseconds (the kernel's and docker's default).
 pub const CPU_PERIOD_US: u64 = 100_000;

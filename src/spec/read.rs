@@ -1,4 +1,4 @@
-//! A `config.json`, or the `process` that exec is given, as a [`Spec`]. Nobody else reads one.
+//! Reads a `config.json`, or the process of exec, into a [`Spec`]. No other room reads them.
 
 mod hooks;
 mod limits;
@@ -24,17 +24,16 @@ use process::process;
 /// The longest host or domain name, in bytes (`__NEW_UTS_LEN`).
 const NAME_BYTES: usize = 64;
 
-/// Reads a `config.json`, and checks all that needs no look at the machine. Where it has no
-/// process, there is one without a word, which cannot be started.
+/// Reads a `config.json`, and checks all that does not depend on the machine. Without a process it
+/// has one without arguments, which cannot be started.
 ///
-/// An error names the member, as in `linux.namespaces[2].type: unknown`; the file's name is the
-/// caller's to add.
+/// An error names the member, as in `linux.namespaces[2].type: unknown`. The caller adds the file's
+/// name.
 pub fn read<'m>(document: &'m mut [u8], memory: &mut SpecMemory<'m>) -> Result<Spec<'m>> {
     read_new(document, memory, None, &mut |_| ())
 }
 
-/// The same for a container that is about to be made, with a mount of the runtime's own after all
-/// of the config's.
+/// Does the same for a new container, with a mount of the runtime after all of the config's.
 pub fn read_new<'m>(
     document: &'m mut [u8],
     memory: &mut SpecMemory<'m>,
@@ -71,7 +70,7 @@ pub fn read_new<'m>(
     let needs = [
         (&top, "hostname", hostname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
         (&top, "domainname", domainname.is_some() && !has(CLONE_NEWUTS), "needs a uts namespace"),
-        // One that is joined has processes in it, and its clocks no longer change.
+        // A joined time namespace has processes, so its clocks cannot change any more.
         (
             linux,
             "timeOffsets",
@@ -137,14 +136,12 @@ pub fn read_new<'m>(
     // An error stands alone: these lines come when there is none.
     if has_unknown {
         let sets = needed(process).member("capabilities");
-        process::capabilities(&sets, &mut |one| {
-            note(one.error("there is no such capability: it is left out"))
-        })?;
+        process::capabilities(&sets, &mut |one| note(one.error("unknown capability: left out")))?;
     }
     Ok(spec)
 }
 
-/// Reads a process: the file that `exec --process` is given.
+/// Reads a process: the file of `exec --process`.
 pub fn read_process<'m>(
     document: &'m mut [u8],
     memory: &mut SpecMemory<'m>,
@@ -153,7 +150,7 @@ pub fn read_process<'m>(
     process(&value, memory, &mut |_| ())
 }
 
-/// What a container may use.
+/// The resource limits of a container.
 #[derive(Clone, Copy)]
 pub struct Resources<'m> {
     /// See [`Spec::limits`].
@@ -176,7 +173,7 @@ fn resources<'m>(given: &Member<'_>, memory: &mut SpecMemory<'m>) -> Result<Reso
     Ok(Resources { limits, device_rules: limits::device_rules(given, memory)? })
 }
 
-/// Reads a seccomp profile of the runtime-spec's form.
+/// Reads a seccomp profile in the runtime-spec's form.
 pub fn read_seccomp<'m>(profile: Value<'_>, memory: &mut SpecMemory<'m>) -> Result<Seccomp<'m>> {
     seccomp::profile(&profile, None, memory)
 }
@@ -190,7 +187,7 @@ pub fn read_docker_seccomp<'m>(
     seccomp::profile(&profile, Some(bounding), memory)
 }
 
-/// Reads the annotations of a saved config alone.
+/// Reads only the annotations of a saved config.
 pub fn read_annotations<'m>(
     document: &mut [u8],
     strings: &mut StringBlock<'m>,
@@ -198,7 +195,7 @@ pub fn read_annotations<'m>(
     pairs(&json::check(document)?.member("annotations"), strings)
 }
 
-/// Reads the namespaces alone that a saved config has made: neither joined ones nor the caller's.
+/// Reads only the namespaces that a saved config made: neither joined ones nor the caller's.
 pub fn read_namespaces(document: &mut [u8]) -> Result<i32> {
     let top = json::check(document)?;
     let linux = top.member("linux").unwrap_or_default();
@@ -216,13 +213,13 @@ pub fn read_namespaces(document: &mut [u8]) -> Result<i32> {
         .fold(0, |all, one| all | one))
 }
 
-/// A version of the specification that this one keeps to (SemVer 2.0.0): whatever is new in a minor
-/// one may be ignored.
+/// Returns whether the version is compatible (SemVer 2.0.0): additions of a minor version may be
+/// ignored.
 fn is_version(text: &[u8]) -> bool {
     let (mut numbers, mut digits) = (0, 0);
     for (at, &byte) in text.iter().enumerate() {
         match byte {
-            // No number begins with a 0 but 0 itself.
+            // A number with several digits cannot begin with 0.
             b'0'..=b'9' if digits == 0 || text.get(at - digits) != Some(&b'0') => digits += 1,
             b'.' if digits > 0 && numbers < 2 => (numbers, digits) = (numbers + 1, 0),
             b'-' | b'+' if digits > 0 && numbers == 2 => {
@@ -247,12 +244,12 @@ fn propagation(value: &Member<'_>) -> Result<Option<u64>> {
 fn stop_signal(annotations: &Member<'_>) -> Result<i32> {
     let value =
         annotations.as_ref().and_then(|all| all.member("org.opencontainers.image.stopSignal"));
-    // What it says is the image's maker's, and no reason not to start.
+    // The image's author wrote the value, so a bad one does not stop the start.
     let text = value.and_then(|value| value.as_text().ok()).unwrap_or(Text::EMPTY);
     Ok(signal::parse(text.as_escaped()).unwrap_or(signal::SIGTERM))
 }
 
-/// A host's or a NIS domain's name.
+/// Returns a host's or an NIS domain's name.
 fn name<'m>(value: &Member<'_>, strings: &mut StringBlock<'m>) -> Result<Option<&'m CStr>> {
     let name = string(value, strings)?;
     match name.is_some_and(|name| name.count_bytes() > NAME_BYTES) {
@@ -269,7 +266,7 @@ pub fn leaked(text: &str) -> Result<Spec<'static>> {
     read(text.as_bytes().to_vec().leak(), &mut SpecMemory::new(memory, lists))
 }
 
-/// The same with this `linux`, and these further members.
+/// Does the same with this `linux`, and these further members.
 #[cfg(test)]
 pub fn leaked_linux(linux: &str, members: &str) -> Result<Spec<'static>> {
     leaked(&std::format!(

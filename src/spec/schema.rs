@@ -251,7 +251,7 @@ fn walk<'v>(object: &Value<'v>, table: u8, see: See<'_, 'v>) -> Result<()> {
 /// Walks the words of a table.
 struct Word {
     members: &'static [u8],
-    /// Where the next word begins.
+    /// The start of the next word.
     at: usize,
     /// Its place.
     n: usize,

@@ -1,8 +1,8 @@
-//! What a user may say of the container of an image: one row for each thing, whether it is an option
-//! of `run --image` or a key of PID 1.
+//! The user's settings of an image's container: a row for each, as an option of `run --image`, a
+//! key of PID 1, or both.
 //!
-//! A row writes to the [`Draft`]; the front doors find their rows here, and so do the help, README's
-//! tables and the pages of the manual.
+//! A row writes to the [`Draft`]. The front doors parse by these rows, and print help, README's
+//! tables and the manual's pages from them.
 
 use super::{CPU_PERIOD_US, Limit, LimitKey, Rlimit};
 use crate::io::text;
@@ -14,48 +14,48 @@ pub type Rlimits = heapless::Vec<Rlimit, { Rlimit::KINDS }>;
 /// Limits of the cgroup that settings may set: memory, swap, quota, period, processes.
 const LIMITS_MAX: usize = 5;
 
-/// Which system calls the process may use.
+/// The allowed system calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Filter<'m> {
     /// docker's default profile.
     Default,
-    /// All of them.
+    /// No filter.
     Unconfined,
     /// The profile in this file.
     File(&'m [u8]),
 }
 
-/// The container that the user wants, as far as the image or a default does not say it.
+/// The user's settings, which override the image's and the defaults.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Draft<'m> {
-    /// A network namespace with nothing but loopback.
+    /// Its own network namespace, with loopback only.
     pub own_network: bool,
     /// Limits of the cgroup, in the order of [`limit::LIMITS`](super::limit::LIMITS).
     pub limits: heapless::Vec<Limit<'static>, LIMITS_MAX>,
-    /// A small init of ours is the parent of the process.
+    /// Our small init is the parent of the process.
     pub init: bool,
     /// The host name.
     pub hostname: Option<&'m str>,
     /// The process gets a terminal.
     pub terminal: bool,
-    /// In place of the image's User.
+    /// Replaces the image's User.
     pub user: Option<&'m str>,
-    /// In place of the image's WorkingDir.
+    /// Replaces the image's WorkingDir.
     pub workdir: Option<&'m str>,
-    /// Which system calls. None: the default of a container.
+    /// The allowed system calls. If None, a container's default.
     pub filter: Option<Filter<'m>>,
-    /// An exec never gives more privileges.
+    /// execve(2) grants no privileges.
     pub no_new_privileges: bool,
     /// All capabilities and devices; nothing is filtered, hidden or read-only.
     pub privileged: bool,
-    /// Nothing of /proc and /sys is hidden or read-only.
+    /// No path of /proc and /sys is hidden or read-only.
     pub shows_all: bool,
-    /// Limits beside the default ones.
+    /// Limits in addition to the default ones.
     pub rlimits: Rlimits,
 }
 
 impl Draft<'_> {
-    /// Nothing was said.
+    /// No settings.
     pub const EMPTY: Draft<'static> = Draft {
         own_network: false,
         limits: heapless::Vec::new(),
@@ -86,35 +86,35 @@ impl Draft<'_> {
     fn rlimit(&mut self, limit: Rlimit) {
         match self.rlimits.iter_mut().find(|other| other.resource == limit.resource) {
             Some(other) => *other = limit,
-            // There is room for every kind.
+            // Every kind fits.
             None => drop(self.rlimits.push(limit)),
         }
     }
 }
 
-/// Why a value is refused; empty if there is no more to say than what was expected.
+/// The reason for refusing a value; empty if the expected form says enough.
 pub type Refusal = &'static str;
 
 /// Writes a value to the draft.
 pub type Set = for<'m> fn(&mut Draft<'m>, &'m [u8]) -> core::result::Result<(), Refusal>;
 
-/// One thing that may be said.
+/// One setting.
 pub struct Setting {
-    /// The option of `run --image`, without dashes; empty if it is none.
+    /// The option of `run --image`, without dashes; empty if there is none.
     pub option: &'static str,
-    /// The option's letter; 0 if it has none.
+    /// The option's letter, or 0.
     pub short: u8,
-    /// What the option's value is called; empty if it takes none.
+    /// The name of the option's value; empty if it takes none.
     pub value: &'static str,
-    /// What the option does, for its help.
+    /// The option's help text.
     pub about: &'static str,
-    /// The key of PID 1, without `ocinit.`; empty if it is none.
+    /// The key of PID 1, without `ocinit.`; empty if there is none.
     pub key: &'static str,
-    /// What the key's value must be, for its error.
+    /// The form of the key's value, for its error.
     pub expected: &'static str,
-    /// Writes a value. An option that takes none is `on`.
+    /// Writes a value. An option without a value gives `on`.
     pub set: Set,
-    /// What the key's value means, and what holds without it, for README and the manual.
+    /// Meaning of the key's value, and the default, for README and the manual.
     #[cfg(test)]
     pub texts: (&'static str, &'static str),
 }
@@ -131,7 +131,7 @@ const NO_OPTION: Setting = Setting {
     texts: ("", ""),
 };
 
-/// The row of an option.
+/// Returns the row of an option.
 const fn option(
     option: &'static str,
     short: u8,
@@ -144,7 +144,7 @@ const fn option(
     Setting { option, short, value, about: if is_shown { about } else { "" }, set, ..NO_OPTION }
 }
 
-/// The row of a key. `texts` are left out of the program.
+/// Returns the row of a key. `texts` are left out of the program.
 const fn key(
     key: &'static str,
     expected: &'static str,
@@ -155,7 +155,7 @@ const fn key(
 }
 
 impl Setting {
-    /// The same row with a key.
+    /// Returns the same row with a key.
     const fn keyed(
         self,
         key: &'static str,
@@ -175,7 +175,7 @@ impl Setting {
     }
 }
 
-/// `|draft, value| draft.FIELD = VALUE`, where VALUE may end early with `?`.
+/// `|draft, value| draft.FIELD = VALUE`, where `?` in VALUE refuses a bad value.
 macro_rules! put {
     ($field:ident, $value:ident => $result:expr) => {
         |draft, $value| {
@@ -214,7 +214,7 @@ pub const SETTINGS: [Setting; 14] = [
         "cpus",
         "a decimal number from 0.01 to 1000",
         ("limit of the container's CPU time, in processors: `1.5`", ""),
-        // Below 0.01 the kernel takes no quota.
+        // The kernel takes no quota below 0.01.
         |draft, value| {
             let cpus = units::thousandths(value).filter(|cpus| (10..=1_000_000).contains(cpus));
             draft.limit(LimitKey::QUOTA, cpus.ok_or("")? * CPU_PERIOD_US / units::ONE);
@@ -226,7 +226,7 @@ pub const SETTINGS: [Setting; 14] = [
         "pids",
         "a number from 1 to 4194304",
         ("limit of the container's processes and threads", ""),
-        // Up to PID_MAX_LIMIT, the most that the kernel takes.
+        // Up to PID_MAX_LIMIT, the kernel's maximum.
         |draft, value| {
             let pids = text::decimal(value).filter(|n| (1..=4 << 20).contains(n)).ok_or("")?;
             draft.limit(LimitKey::PROCESSES, pids);
@@ -334,7 +334,7 @@ pub fn rows() -> &'static [Setting] {
     &ROWS
 }
 
-/// docker's `--security-opt`. Older versions took a colon.
+/// Sets an option of docker's `--security-opt`. Old versions used a colon.
 fn security_option<'m>(
     draft: &mut Draft<'m>,
     value: &'m [u8],
@@ -344,7 +344,7 @@ fn security_option<'m>(
         (b"no-new-privileges", None | Some(b"true")) => draft.no_new_privileges = true,
         (b"no-new-privileges", Some(b"false")) => draft.no_new_privileges = false,
         (b"systempaths", Some(b"unconfined")) => draft.shows_all = true,
-        // Already so: there is no such confinement.
+        // Already true, because there is no such confinement.
         (b"apparmor", Some(b"unconfined")) | (b"label", Some(b"disable")) => {}
         (b"seccomp", Some(b"unconfined")) => draft.filter = Some(Filter::Unconfined),
         (b"seccomp", Some(b"builtin")) => draft.filter = Some(Filter::Default),
@@ -363,17 +363,17 @@ fn utf8(value: &[u8]) -> Option<&str> {
     core::str::from_utf8(value).ok()
 }
 
-/// `on` or `off`.
+/// Returns the value of `on` or `off`.
 fn switch(value: &[u8]) -> Option<bool> {
     choice(value, &[("on", true), ("off", false)])
 }
 
-/// One of a few words.
+/// Returns the choice of this word.
 pub fn choice<T: Copy>(value: &[u8], choices: &[(&str, T)]) -> Option<T> {
     choices.iter().find(|(word, _)| word.as_bytes() == value).map(|(_, value)| *value)
 }
 
-/// A name that may stand in a UTS namespace: 1 to 64 letters, digits, dots, dashes, underscores.
+/// Returns a valid name for a UTS namespace: 1 to 64 letters, digits, dots, dashes, underscores.
 fn hostname(value: &[u8]) -> Option<&str> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     let fits = (1..=64).contains(&value.len()) && value.iter().all(is_plain);

@@ -87,7 +87,7 @@ impl Drop for Join<'_> {
 }
 
 /// # Safety
-/// `job` is a `Job<F, A>` that nobody else touches while this runs.
+/// `job` is a `Job<F, A>` that no other code uses while this runs.
 unsafe extern "C" fn run<F: FnOnce() -> A, A>(job: *mut ()) -> ! {
     // SAFETY: see above.
     let job = unsafe { &mut *job.cast::<Job<F, A>>() };

@@ -162,7 +162,7 @@ fn what_docker_wrote_long_ago() {
     says(&directory, &[&words], "old");
     // A link leads nowhere but to names in the archive.
     write(&file, make(&plain, "/etc/passwd"));
-    refuses(&directory, &[&words], "layer.tar: a link that leads to nothing in the archive");
+    refuses(&directory, &[&words], "layer.tar: a link to a file that is not in the archive");
     // What is not the layer that the configuration names is told by the diff_id alone.
     let mut other = plain.clone();
     let at = other.windows(4).position(|bytes| bytes == b"base").expect("content");
@@ -289,8 +289,8 @@ fn compressed_archives_are_read() {
     let script = "mkfifo fifo && { cat layout.tar > fifo & } && \"$0\" verify -q fifo && wait";
     tool(Command::new("bash").args(["-c", script]).arg(support::ocinit()).current_dir(&directory));
     for (name, bytes, why) in [
-        ("a.xz", &b"\xfd7zXZ\0rest"[..], "packed with xz"),
-        ("a.bz2", b"BZh9rest", "packed with bzip2"),
+        ("a.xz", &b"\xfd7zXZ\0rest"[..], "compressed with xz"),
+        ("a.bz2", b"BZh9rest", "compressed with bzip2"),
         ("empty", b"", "image empty: empty, and no archive"),
         ("cut.gz", &gzip(&tar)[..2000], "gzip: truncated"),
         ("sum.gz", &spoiled_sum(gzip(&tar)), "gzip: wrong CRC-32"),
@@ -355,7 +355,7 @@ fn an_empty_blob_is_no_gzip() {
         .expect("ocinit runs");
     let line = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(
-        output.status.code() == Some(125) && line.contains("layers[0]: no bytes at all are not"),
+        output.status.code() == Some(125) && line.contains("layers[0]: 0 bytes cannot be"),
         "{line}"
     );
 }

@@ -173,14 +173,14 @@ fn odd_labels_volumes_and_texts() {
     let image = layout(&directory, tar, config, "");
     let place = directory.join("bundle");
     let said = bundle(&[], &image, &place);
-    let kernel = "gets no mount, for what is there is the kernel's";
-    let order = "left out, for a runtime would take it for an order";
+    let kernel = "gets no mount, because the kernel's file systems are there";
+    let order = "left out, because a runtime would act on it";
     let expected = [
         format!("volume /: {kernel}"),
         format!("volume /proc: {kernel}"),
         format!("volume /sys/fs/cgroup: {kernel}"),
         format!("volume /dev/shm: {kernel}"),
-        "volume /etc/passwd: gets no mount, for it is no directory".to_string(),
+        "volume /etc/passwd: gets no mount, because it is not a directory".to_string(),
         format!("label bundle: {order}"),
         format!("label org.systemd.property.ExecStart: {order}"),
         format!("label org.criu.config: {order}"),
@@ -230,7 +230,7 @@ fn what_json_cannot_say_is_replaced_with_a_warning() {
     let said = bundle(&[], &image, &directory.join("b"));
     assert_eq!(
         said,
-        "ocinit: config.json: what is not UTF-8 was replaced, as JSON cannot say it\n"
+        "ocinit: config.json: text that is not UTF-8 was replaced, because JSON requires UTF-8\n"
     );
     assert!(
         facts(&directory.join("b")).contains(&"process.env HOME=/h\u{fffd}\u{fffd}".to_string())

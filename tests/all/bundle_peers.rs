@@ -43,7 +43,7 @@ fn a_config_is_umocis_but_for_what_is_listed() {
     let said = bundle(&[], &image, &ours);
     assert_eq!(
         said,
-        "ocinit: the image's label run.oci.handler: left out, for a runtime would take it for an order\n"
+        "ocinit: the image's label run.oci.handler: left out, because a runtime would act on it\n"
     );
     expect_differences(&theirs, &ours, UMOCI);
     assert_eq!(ours.metadata().unwrap().mode() & 0o7777, 0o700, "as umoci makes it");

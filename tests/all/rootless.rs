@@ -175,7 +175,7 @@ pub const RECORDED: [(&str, &str); 9] = [
 fn with_one_id_it_is_what_umoci_makes() {
     let place = Place::new("umoci", vec![Layer::gzip(layer())]);
     let output = place.run(UNPACK);
-    let summary = "ocinit: what could not be made without root: 9 owners (recorded in user.rootlesscontainers), \
+    let summary = "ocinit: not possible without root: 9 owners (recorded in user.rootlesscontainers), \
                    2 owners of links and pipes (lost), 2 devices (empty files instead)";
     // trusted.test, and the forged record.
     expect(&output, 0, &[summary, "ocinit: 2 extended attributes were skipped"]);
@@ -218,7 +218,7 @@ fn with_ranges_owners_are_real() {
     // Two ranges, one by name and one by number, and other users'.
     let ranges = format!("other:1:1000\ntester:100000:500\n\n{USER}:300000:65036\nothers:1:1000\n");
     let output = place.run_with_ranges(&ranges, UNPACK);
-    let summary = "ocinit: what could not be made without root: 2 owners (recorded in user.rootlesscontainers), \
+    let summary = "ocinit: not possible without root: 2 owners (recorded in user.rootlesscontainers), \
                    2 devices (empty files instead)";
     expect(&output, 0, &[summary, "ocinit: 2 extended attributes were skipped"]);
     let ours = place.list("out/root");
@@ -261,7 +261,7 @@ fn what_is_read_twice_is_counted_once() {
         .file(".wh.x", 0o600, "");
     let place = Place::new("twice", vec![Layer::plain(tar)]);
     let output = place.run(UNPACK);
-    let summary = "ocinit: what could not be made without root: 1 owners (recorded in user.rootlesscontainers), \
+    let summary = "ocinit: not possible without root: 1 owners (recorded in user.rootlesscontainers), \
                    1 devices (empty files instead)";
     expect(&output, 0, &[summary]);
     assert_eq!(place.list("out/root").keys().collect::<Vec<_>>(), [".", "./null", "./x"]);
@@ -292,7 +292,8 @@ fn a_bundle_runs_with_the_ids_it_was_made_with() {
         "bundle",
         image.layer(Layer::gzip(Tar::new().entry(&home, b"").entry(&data, b""))),
     );
-    let recorded = "ocinit: what could not be made without root: 2 owners (recorded in user.rootlesscontainers)\n";
+    let recorded =
+        "ocinit: not possible without root: 2 owners (recorded in user.rootlesscontainers)\n";
     let replaced = "ocinit: the image's user 1000:1000 is not in the user namespace: its root runs the process\n";
     for (name, ranges, whose, warnings) in [
         (

@@ -48,7 +48,7 @@ fn where_there_are_no_namespaces_files_are_the_callers() {
         "/image",
         "/out/root",
     ]);
-    let summary = "ocinit: what could not be made without root: 9 owners (recorded in user.rootlesscontainers), \
+    let summary = "ocinit: not possible without root: 9 owners (recorded in user.rootlesscontainers), \
                    2 owners of links and pipes (lost), 2 devices (empty files instead), \
                    2 directories closed to their owner (left open)";
     expect(

@@ -14,7 +14,7 @@ const BLOCK: u32 = DeviceKind::Block as u32;
 const CHARACTER: u32 = DeviceKind::Character as u32;
 const MKNOD: u32 = DeviceRule::MKNOD as u32;
 
-/// What the program answers, by an interpreter of the few instructions there are.
+/// Returns the program's result, by an interpreter of the few instructions.
 fn answer(program: &Program, kind: u32, wanted: u32, major: u32, minor: u32) -> u64 {
     let context = [kind | wanted << 16, major, minor];
     let (mut registers, mut at) = ([0u64; 11], 0);
@@ -44,14 +44,14 @@ fn answer(program: &Program, kind: u32, wanted: u32, major: u32, minor: u32) -> 
 const R: u32 = 2;
 const W: u32 = 4;
 
-/// Type, access, major, minor, and the answer.
+/// Type, access, major, minor, and the expected result.
 type Asked = (u32, u32, u32, u32, u64);
 
 #[test]
 fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
     let deny_all = r#"{"allow":false,"access":"rwm"}"#;
     let cases: &[(&str, &[Asked])] = &[
-        // What every container has, and nothing else.
+        // The default devices, and no others.
         (
             "",
             &[
@@ -61,7 +61,7 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
                 (BLOCK, R, 1, 3, 0),
             ],
         ),
-        // Any node may be made, none but those opened.
+        // Any node may be made, but only these may be opened.
         (
             deny_all,
             &[(BLOCK, MKNOD, 8, 0, 1), (BLOCK, MKNOD | R, 8, 0, 0), (CHARACTER, W, 5, 2, 1)],
@@ -75,12 +75,12 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
                 (CHARACTER, R, 8, 17, 0),
             ],
         ),
-        // Read and write from two rules are both.
+        // Read and write from two rules are both allowed.
         (
             r#"{"allow":true,"type":"b","major":8,"minor":1,"access":"r"},{"allow":true,"type":"b","minor":1,"access":"w"}"#,
             &[(BLOCK, R | W, 8, 1, 1), (BLOCK, R | W, 9, 1, 0), (BLOCK, W, 9, 1, 1)],
         ),
-        // A later rule takes a part of an earlier one away.
+        // A later rule denies a part of an earlier one.
         (
             r#"{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":10,"minor":200,"access":"w"}"#,
             &[
@@ -90,7 +90,7 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
                 (BLOCK, W, 10, 200, 1),
             ],
         ),
-        // What the defaults allow cannot be taken away.
+        // Rules cannot deny the defaults.
         (
             r#"{"allow":false,"type":"c","major":1,"minor":3,"access":"rw"}"#,
             &[(CHARACTER, R | W, 1, 3, 1)],
@@ -100,7 +100,7 @@ fn the_last_rule_that_matches_counts_for_each_kind_of_access() {
             r#"{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"ra"}"#,
             &[(CHARACTER, R, 1, 11, 0), (CHARACTER, W, 1, 11, 0), (CHARACTER, R, 1, 12, 1)],
         ),
-        // A rule for all devices, whatever stood before it.
+        // A rule for all devices overrides all former ones.
         (
             r#"{"allow":false,"type":"b","major":8,"access":"w"},{"allow":true,"type":"a","access":"rwm"}"#,
             &[(BLOCK, W, 8, 0, 1)],
@@ -132,7 +132,7 @@ fn the_kernel_asks_the_program() {
     }
     let name = std::ffi::CString::new(format!("ocinit-devices-{}", std::process::id())).unwrap();
     let group = Cgroup::create_for_machine(&name, &[]).unwrap();
-    // Opens /dev/null, /dev/kmsg and /dev/null again, in the group: which of them it could.
+    // In the cgroup: which of /dev/null, /dev/kmsg and /dev/null again can be opened?
     let opened = || match fork(0, Some(group.directory())).unwrap() {
         Side::Parent(_, pidfd) => {
             let (_, ended) = process::wait(Whom::Pidfd(pidfd.by_ref()), true).unwrap().unwrap();
@@ -150,7 +150,7 @@ fn the_kernel_asks_the_program() {
     assert_eq!(opened(), 3);
     restrict(rules(r#"{"allow":false,"access":"rwm"}"#), group.directory()).unwrap();
     assert_eq!(opened(), 1);
-    // The next container's rules replace them: nothing of the former ones is left.
+    // The next container's rules replace all former ones.
     let kmsg = r#"{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}"#;
     restrict(rules(kmsg), group.directory()).unwrap();
     assert_eq!(opened(), 3);
@@ -158,7 +158,7 @@ fn the_kernel_asks_the_program() {
     assert_eq!(opened(), 1);
     restrict(rules(r#"{"allow":true,"access":"rwm"}"#), group.directory()).unwrap();
     assert_eq!(opened(), 3);
-    // As many rules as are taken, and one more.
+    // As many rules as fit, and one more.
     let many = |count: usize| {
         let one = r#"{"allow":false,"type":"c","major":10,"minor":1,"access":"rwm"}"#;
         restrict(rules(&vec![one; count].join(",")), group.directory())

@@ -39,7 +39,7 @@ pub fn make(
         Some(tree) => open().or_else(|_| fd::duplicate(tree, 3)).on("open", one.source)?,
         None if is_mapped => sources
             .borrow()
-            .unwrap_or_else(|| Err(Error::new(format_args!("nobody is there to map owners"))))?,
+            .unwrap_or_else(|| Err(Error::new(format_args!("no process can map owners"))))?,
         None => match open() {
             // The parent's error may come from weaker rights than ours, so it is ignored.
             Err(errno) if has_users() => {

@@ -125,7 +125,7 @@ impl<'a> Starting<'a> {
         };
         let Some(container) = self.launch.due.container() else {
             return Err(Error::new(format_args!(
-                "a seccomp filter that notifies needs somebody who listens"
+                "a seccomp filter that notifies needs a listener"
             )));
         };
         let sending = match &container.spec.seccomp {

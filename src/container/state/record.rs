@@ -36,7 +36,7 @@ pub struct State<'s> {
     pub rootless: bool,
     /// Its process has a terminal.
     pub terminal: bool,
-    /// Whether we made the bundle, which is then removed with the container.
+    /// Says whether we made the bundle, which is then removed with the container.
     pub made: Made,
 }
 

@@ -194,7 +194,7 @@ fn broken_archives_are_refused() {
     for at in [0, 124, 148, 300, 511] {
         let mut bad = good.clone();
         bad[at] ^= 0x11;
-        error_has(read(&bad), &["archive: wrong checksum: no tar header at byte 0"]);
+        error_has(read(&bad), &["archive: wrong checksum: not a tar header at byte 0"]);
         assert!(!looks_like_archive(&bad[..512]));
     }
     for size in ["77777777777", "99999999999", "-0000000001"] {
@@ -210,7 +210,7 @@ fn broken_archives_are_refused() {
     error_has(read(&large), &["truncated: a at byte 0 has 9223372036854775807 bytes"]);
     for (kind, why) in [
         (b'3', "index.json: not a regular file"),
-        (b'2', "index.json: a link that leads to nothing"),
+        (b'2', "index.json: a link to a file that is not in the archive"),
     ] {
         error_has(
             read(&[tar(&files(&layout)), entry("index.json", kind, b""), END.to_vec()].concat()),

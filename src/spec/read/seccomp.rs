@@ -141,7 +141,7 @@ fn text<'m>(value: &Member<'_>, memory: &mut SpecMemory<'m>) -> Result<Option<&'
     builder.finish().map(Some)
 }
 
-/// What a filter returns for an action, with an errno.
+/// Returns a filter's value for an action, with an errno.
 fn verdict(action: &Value<'_>, errno: &Member<'_>) -> Result<u32> {
     let verdict = RETURNS[word(action, "SCMP_ACT_", ACTIONS)? % RETURNS.len()];
     let takes_errno = matches!(verdict, RETURN_ERRNO | RETURN_TRACE);

@@ -115,7 +115,7 @@ fn all_of_a_config_is_read() {
     let mut memory = SpecMemory::new(&mut memory, &mut lists);
     let mut document = FULL.as_bytes().to_vec();
     read_new(&mut document, &mut memory, None, &mut |note| unknown.push(note.to_string())).unwrap();
-    let why = "process.capabilities.ambient[1]: there is no such capability: it is left out";
+    let why = "process.capabilities.ambient[1]: unknown capability: left out";
     assert_eq!(unknown, [why]);
 }
 

@@ -15,7 +15,7 @@ use crate::codec::json::Writer;
 use names::TEXT;
 
 const DEFAULT: &[u8] = include_bytes!("default.txt");
-/// The oldest kernel that a config.json is for: conditions on older kernels hold.
+/// The oldest kernel of a config.json: conditions on older kernels are true.
 const OLDEST_KERNEL: (u32, u32) = (5, 12);
 
 /// socket(2): the families below this one are allowed.
@@ -39,14 +39,14 @@ const CLONE3: Name = names::known(b"clone3");
 /// The compiled table.
 struct Table {
     always: [u8; COUNT.div_ceil(8)],
-    /// A capability's number above ten bits of a system call's place.
+    /// A capability's number above ten bits of a system call's index.
     with: [u16; 64],
     count: usize,
 }
 
 static TABLE: Table = read();
 
-/// Which system calls a rule is about.
+/// The system calls of a rule.
 #[derive(Clone, Copy)]
 enum Which {
     Always,
@@ -55,13 +55,13 @@ enum Which {
     One(Name),
 }
 
-/// A rule of the profile, all of whose conditions but those on arguments hold.
+/// A rule of the profile. Only its condition on an argument is left to check.
 #[derive(Clone, Copy)]
 pub struct Rule {
     which: Which,
-    /// The call fails with this errno; None: it is allowed.
+    /// The system call fails with this errno; if None, it is allowed.
     pub errno: Option<u16>,
-    /// Holds for the first argument.
+    /// A condition on the first argument.
     pub condition: Option<Condition>,
 }
 
@@ -121,7 +121,7 @@ impl Rule {
 }
 
 impl Table {
-    /// The places of the system calls that a capability allows.
+    /// Returns the indexes of the system calls that a capability allows.
     fn allowed_with(&self, number: u32) -> impl Iterator<Item = usize> {
         let words = self.with.iter().take(self.count);
         words
@@ -130,8 +130,8 @@ impl Table {
     }
 }
 
-/// Writes the profile as `linux.seccomp` of a config: x86_64, x86 and x32, and every kernel from
-/// [`OLDEST_KERNEL`] on.
+/// Writes the profile as `linux.seccomp` of a config, for x86_64, x86 and x32, and for every kernel
+/// from [`OLDEST_KERNEL`].
 pub fn write_default(bounding: u64, json: &mut Writer<'_>) {
     json.object();
     json.string_of("defaultAction", b"SCMP_ACT_ERRNO");
@@ -173,7 +173,7 @@ pub fn write_default(bounding: u64, json: &mut Writer<'_>) {
 const fn read() -> Table {
     let mut table = Table { always: [0; COUNT.div_ceil(8)], with: [0; 64], count: 0 };
     let (mut start, mut number) = (0, None);
-    // The next line of `syscalls.txt` to compare: its number, and its start.
+    // The next line of `syscalls.txt` to compare: its number and its start.
     let (mut place, mut line) = (0, 0);
     while start < DEFAULT.len() {
         let mut end = start;
@@ -192,7 +192,7 @@ const fn read() -> Table {
                     number = condition(start, end);
                     (place, line) = (0, 0);
                 } else {
-                    // A name that is unknown, or not in order, ends the compilation here.
+                    // An unknown or unordered name ends the compilation here.
                     while !capability::same(
                         DEFAULT,
                         start,

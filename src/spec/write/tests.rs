@@ -12,7 +12,7 @@ const CONFIGS: [(&str, &str); 6] = [
     ("docker", include_str!("../../../tests/configs/docker.json")),
 ];
 
-/// A config with the members that those above do not have.
+/// A config with the members that the others lack.
 const FEW: &str = r#"{"ociVersion":"1.3.0","root":{"path":"/r"},"process":{"cwd":"/","args":["x"],
     "scheduler":{"policy":"SCHED_DEADLINE","flags":["SCHED_FLAG_RECLAIM"],"nice":-5,"priority":-1,"runtime":1,"deadline":2,"period":3},
     "ioPriority":{"class":"IOPRIO_CLASS_RT","priority":7},"selinuxLabel":"a:b","apparmorProfile":"p",
@@ -34,8 +34,8 @@ fn written(spec: &Spec<'_>) -> String {
     String::from_utf8(text).unwrap()
 }
 
-/// Fails unless two specs are the same but for the text that they were read from. A new field does
-/// not compile here before it is compared.
+/// Fails unless two specs are equal, apart from their source text. A new field does not compile
+/// before it is compared here.
 fn compare(name: &str, a: &Spec<'_>, b: &Spec<'_>) {
     macro_rules! same {
         ($kind:ident of $a:expr, $b:expr; $($field:ident)*; $($left:ident)*) => {

@@ -94,7 +94,7 @@ gives("plain-called-zstd", Layer(TAR, media=LAYER + "+zstd"), *TREE)
 refuses(
     "gzip-empty-blob",
     gzipped(b"", b""),
-    "no bytes at all are not application/vnd.oci.image.layer.v1.tar+gzip",
+    "0 bytes cannot be application/vnd.oci.image.layer.v1.tar+gzip",
 )
 refuses("gzip-cut-at-1", stream(WHOLE[:1]), "tar: truncated")
 for cut in (3, 9, 10, 20, len(WHOLE) - 9, len(WHOLE) - 8, len(WHOLE) - 4, len(WHOLE) - 1):
