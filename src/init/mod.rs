@@ -157,7 +157,8 @@ fn boot(memory: &'static mut Memory, report: &mut Report) -> Result<Outcome> {
         let memory = (arguments, strings, container);
         let port = streams.as_ref().map_or(STDOUT, |[_, stdout, _]| stdout.by_ref());
         fd::set_nonblocking(port, false).doing("open standard output")?;
-        let bytes = run::show(told, &options, format, &resolved, place, memory, budget.shm, port)?;
+        let bytes =
+            run::show(told, &options, (format, port), &resolved, place, memory, budget.shm)?;
         let stdout = if streams.is_some() { bytes } else { 0 };
         return Ok(Outcome { status: 0, stdout, stderr: 0, within_line: false });
     }

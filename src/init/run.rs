@@ -114,12 +114,11 @@ impl Plan<'_> {
 pub fn show(
     told: OptionSources<'_>,
     options: &Options<'_>,
-    format: PlanFormat,
+    (format, stdout): (PlanFormat, FdRef<'_>),
     resolved: &Resolved<'_>,
     place: &CStr,
     memory: (&mut [u8; COMMAND_LINE_BYTES + 1], &mut [u8; STRINGS_BYTES], &mut ContainerMemory),
     shm: u64,
-    stdout: FdRef<'_>,
 ) -> Result<u64> {
     if !spec::TAKES_CONFIGS {
         return Err(Error::new(format_args!(

@@ -1,7 +1,7 @@
 //! Limits of a container's cgroup, `linux.resources` of the runtime-spec: one row for each.
 //!
 //! A row says how a config.json and the options of `update` call a limit, and which file of cgroup2
-//! it is. [`read`](super::read) makes limits of a config, `update` of its options, and
+//! it is. [`read`](super::read()) makes limits of a config, `update` of its options, and
 //! [`settings`](super::settings) of PID 1's keys. `cgroup::lines` makes values of files of them.
 
 use super::TAKES_CONFIGS;

@@ -19,7 +19,7 @@ use core::ffi::CStr;
 /// ones.
 const VERSION: &[u8] = b"1.0.2";
 
-/// Writes a config: [`read`](super::read) returns the same spec.
+/// Writes a config: [`read`](super::read()) returns the same spec.
 pub fn write(spec: &Spec<'_>, json: &mut Writer<'_>) {
     write_config(spec, spec.root.path, json);
 }
