@@ -65,7 +65,8 @@ fn lacks_nsdelegate() -> bool {
     lacks
 }
 
-/// Parses `ID PARENT DEVICE ROOT PLACE OPTIONS [FIELD]... - TYPE SOURCE OPTIONS`.
+/// Returns whether this line of mountinfo is a cgroup2 mount without `nsdelegate`. Its form is
+/// `ID PARENT DEVICE ROOT PLACE OPTIONS [FIELD]... - TYPE SOURCE OPTIONS`.
 fn is_without(line: &[u8]) -> bool {
     let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
     let (kind, _, options) = (fields.next(), fields.next(), fields.next().unwrap_or_default());

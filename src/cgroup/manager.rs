@@ -1,7 +1,7 @@
 //! Managers of cgroups: each finds, makes and limits a container's cgroup in its own way.
 //!
 //! A second one (systemd, which is asked for a scope) is a variant here and an arm of each function
-//! below. The processes of a cgroup that exists are [`Cgroup`]'s, whoever made it.
+//! below. [`Cgroup`] handles the processes of an existing cgroup, whichever manager made it.
 
 use super::{Cgroup, CgroupPath, MachineGroup, lifting};
 use crate::error::Result;

@@ -1,13 +1,12 @@
-//! A control group of cgroup2 (cgroups(7)): made before its first process, who is born in it, and
-//! removed after its last.
+//! A cgroup of cgroup2 (cgroups(7)). It exists before its first process, which is created in it,
+//! and is removed after its last process.
 //!
 //! ```text
-//! find       its place; what the config asks for can be given         nothing is made
-//! create     directories, controllers, limits, devices, owner         undone where one of them fails
-//! open       the group of a container that runs: freeze, signal, read, change, remove
+//! find       checks the path and that the limits can be set           makes nothing
+//! create     directories, controllers, limits, devices, owner         undone if one of them fails
+//! open       the cgroup of a running container: freeze, signal, read, change, remove
 //! ```
-//! Where /sys/fs/cgroup is not of cgroup2 there are no groups: containers work without, and limits
-//! are refused.
+//! If /sys/fs/cgroup is not cgroup2, containers run without a cgroup, and limits are refused.
 
 mod apply;
 mod awaited;
@@ -39,32 +38,31 @@ pub use machine::MachineGroup;
 pub use manager::Manager;
 use undo::Undo;
 
-/// Where cgroup2 is mounted, if it is.
+/// The mount point of cgroup2.
 const MOUNT: &CStr = c"/sys/fs/cgroup";
-/// A small file of the kernel's, in bytes: one line, or a few.
+/// Bytes for a small file of cgroupfs, which has a few lines at most.
 const FILE_BYTES: usize = 512;
 
-/// A group, of one container.
+/// The cgroup of one container.
 pub struct Cgroup {
     path: PathBuf,
-    /// How much of the path was there before.
+    /// Bytes of the path's prefix that existed before.
     kept: usize,
     directory: Fd,
 }
 
-/// Where the group of a container will be.
+/// The path of a container's cgroup, before it is made.
 pub struct CgroupPath {
     path: PathBuf,
-    /// The config says where.
+    /// The config names the path.
     is_wanted: bool,
-    /// What is known of it before it is made.
+    /// Facts about the machine on which limits depend.
     pub facts: Facts,
 }
 
 impl CgroupPath {
-    /// Where the config of the container `id` wants its group. Nothing is made, and all is checked:
-    /// values, controllers, and that no container is there already. `None` where there is no
-    /// cgroup2.
+    /// Returns the path that the config of the container `id` asks for; None without cgroup2. It
+    /// makes nothing. It checks the values and the controllers, and that no process is in the cgroup.
     pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<CgroupPath>> {
         let root = hierarchy();
         let mut buffer = [0; FILE_BYTES];
@@ -238,8 +236,8 @@ impl Cgroup {
         }
     }
 
-    /// Removes what [`CgroupPath::create`] made, for who could not start the container. What was there
-    /// before stays.
+    /// Removes the directories that [`CgroupPath::create`] made, because the container could not
+    /// start. Older directories stay.
     pub fn undo(mut self) {
         if self.kept < self.path.as_bytes().len() {
             let _ = self.empty();

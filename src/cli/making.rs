@@ -19,22 +19,22 @@ use crate::spec::settings::Draft;
 use crate::{Error, Result};
 use core::ffi::CStr;
 
-/// A container that is to be made, or whose plan is to be printed.
+/// The options that `create` and `run` share.
 pub(super) struct Making<'a> {
-    /// How its plan is printed, instead of making it.
+    /// The format of the plan, if it is only printed.
     pub dry_run: Option<Format>,
     create: Create<'a>,
-    /// Its bundle, if it is not the current directory.
+    /// The bundle; None for the current directory.
     bundle: Option<&'a CStr>,
-    /// What it is made of instead of a bundle, without its limit.
+    /// The image that replaces a bundle, without its limit.
     image: Option<ImageQuery<'a>>,
     limit: MaxSize,
     draft: Draft<'a>,
-    /// In place of the image's `Cmd`, if there are any.
+    /// The arguments that replace the image's `Cmd`.
     args: Option<TypedWords<'a>>,
 }
 
-/// Returns what is to be made, or only printed.
+/// Returns the options of this command line.
 pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Making<'a>> {
     let (image, bundle) = (arguments.value("image"), arguments.value("bundle"));
     let dry_run = parse_dry_run(arguments)?;
@@ -105,7 +105,7 @@ fn parse_create<'a>(arguments: &Arguments<'a>) -> Result<Create<'a>> {
 pub(super) type Make<'m> = &'m mut dyn FnMut(&Create<'_>, Source<'_>, &dyn Observer) -> Result<i32>;
 
 impl Making<'_> {
-    /// Has `make` make it.
+    /// Calls `make` with the container and its source. Returns its exit status.
     pub fn carry_out(self, make: Make<'_>) -> Result<i32> {
         let Making { create, bundle, image, limit, draft, args, .. } = self;
         let Some(image) = image else { return make(&create, Source::Bundle(bundle), &()) };
@@ -119,7 +119,7 @@ impl Making<'_> {
         make(&create, Source::Image(from), &progress)
     }
 
-    /// Prints what would be made.
+    /// Prints the plan of the container.
     pub fn print(self, format: Format) -> Result<i32> {
         let memory = &mut crate::memory::claim().engine;
         self.carry_out(&mut |wanted, source, _| {

@@ -28,7 +28,7 @@ pub struct Request<'a> {
     pub root: &'a Root,
     /// Its state directory, if the caller has made it; then the caller removes it on failure.
     pub reserved: Option<&'a Directory<'a>>,
-    /// Whether we made the bundle for this container.
+    /// [`Made::Yes`] if we made the bundle for this container.
     pub made: Made,
     /// The bundle, absolute.
     pub bundle: &'a CStr,
@@ -42,7 +42,7 @@ pub struct Request<'a> {
     pub preserved: u32,
     /// Leaves the old root beneath the new one.
     pub no_pivot: bool,
-    /// Who makes its cgroup.
+    /// The manager of its cgroup.
     pub manager: Manager,
     /// It keeps the caller's session keyring.
     pub keeps_keyring: bool,

@@ -1,5 +1,5 @@
-//! What is due on the host's side while a process starts, as data of its launch. `starting.rs` does
-//! it, each at its message.
+//! The steps on the host's side while a process starts, as data of its launch. `starting.rs` takes
+//! each step at its message.
 
 use super::hooks::HookContext;
 use super::state::{Directory, Process, State};
@@ -9,12 +9,12 @@ use crate::error::Result;
 use crate::spec::{HookKind, TAKES_CONFIGS};
 use core::cell::Cell;
 
-/// All that is due.
+/// The steps on the host's side of one start.
 #[derive(Clone, Copy)]
 pub struct Due<'a> {
     /// The container, for its hooks and its listener. None: it has neither.
     pub container: Option<HookContext<'a>>,
-    /// Where the process is written down when it is created.
+    /// The state to write when the process is created.
     pub record: Option<&'a Record<'a>>,
     /// The hooks that run when the mounts are made, one kind after the other.
     pub hooks: &'static [HookKind],
@@ -52,9 +52,9 @@ impl<'a> Due<'a> {
 
 /// The state of a container that is being made.
 pub struct Record<'a> {
-    /// Where it is kept.
+    /// Its directory below the state root.
     pub directory: &'a Directory<'a>,
-    /// The container, and what else is known of it.
+    /// The container, for its hooks.
     pub context: HookContext<'a>,
     /// Its process.
     pub process: &'a Cell<Process>,

@@ -30,21 +30,21 @@ pub struct Plan<'a> {
     pub filter: Option<Filter<'a>>,
 }
 
-/// What is shown of a plan.
+/// The printed part of a plan.
 pub struct Shown<'a> {
     /// The container's name; PID 1's has none.
     pub id: Option<&'a CStr>,
     /// Its bundle; PID 1's has none.
     pub bundle: Option<&'a CStr>,
-    /// What is unpacked to the root directory before.
+    /// The image that is unpacked to the root directory first.
     pub unpacked: Option<Unpacked<'a>>,
     /// The root directory.
     pub root: &'a CStr,
     /// The old root stays below the new one.
     pub no_pivot: bool,
-    /// What is wanted: namespaces, mounts, devices, hooks, the process.
+    /// Its namespaces, mounts, devices, hooks and process.
     pub spec: &'a Spec<'a>,
-    /// What system calls it may make.
+    /// Its filter of system calls.
     pub filter: Option<Filter<'a>>,
     /// Its cgroup.
     pub cgroup: Option<&'a CgroupPath>,

@@ -1,4 +1,4 @@
-//! What is started, and how.
+//! A request to start a process: its program, and its options.
 
 use super::due::Due;
 use super::running::Stdio;

@@ -64,7 +64,7 @@ pub struct Starting<'a> {
     heard: Token,
     /// The row of the process while its end is awaited, or always if the loop collects all.
     row: Option<Token>,
-    /// What is done for it, and what follows.
+    /// The current errand, and the action after it.
     errand: Option<(Errand<'a>, Then)>,
     /// The timer for the next look at whether the process offers its listener.
     look: Option<Token>,

@@ -46,7 +46,7 @@ pub struct Create<'a> {
     pub preserved: u32,
     /// Leaves the old root beneath the new one.
     pub no_pivot: bool,
-    /// Who makes its cgroup.
+    /// The manager of its cgroup.
     pub manager: Manager,
     /// It keeps the caller's session keyring.
     pub keeps_keyring: bool,
@@ -126,7 +126,7 @@ struct Making<'a> {
     preserved: u32,
     /// Its state directory, if it exists already.
     reserved: Option<&'a Directory<'a>>,
-    /// Whether we made its bundle.
+    /// [`Made::Yes`] if we made its bundle.
     made: Made,
     notices: Notices<'a>,
 }

@@ -29,7 +29,7 @@ pub struct Staged<'n> {
     notices: Notices<'n>,
 }
 
-/// What is made.
+/// The kind of file to make.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     File,

@@ -130,7 +130,8 @@ pub struct Control {
     pub done: bool,
 }
 
-/// What waits on its way from the host and to it. It is static: a stack is touched as a whole.
+/// Bytes and commands under way from and to the host. They are static: the compiler touches all
+/// pages of a large stack frame.
 pub struct ControlMemory {
     out: [u8; CONTROL_OUT_BYTES],
     line: [u8; CONTROL_LINE_BYTES],

@@ -11,21 +11,21 @@ use crate::{Error, Result};
 /// docker.
 const STOP_MS: u64 = 10_000;
 
-/// Where it stands.
+/// The state of a job.
 enum State<'m> {
     Starting(Starting<'m>),
-    /// It runs, and this is the row of its end.
+    /// It runs. The token is the row that reports its end.
     Running(Running, Token),
     /// It has ended with this status.
     Ended(u8),
-    /// It could not start: why, until that is taken.
+    /// It could not start. The error is here until the caller takes it.
     Failed(Option<Error>),
 }
 
-/// What an event has changed.
+/// A change of a job's state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// Its program was executed; it may have ended since.
+    /// It has executed its program, and may have ended since.
     Started,
     /// It could not start.
     Failed,

@@ -216,8 +216,8 @@ fn clean_up() {
 
 /// Logs the largest memory of this process, at level debug.
 ///
-/// It is not inlined, as everything here with a large frame: finished phases leave no frame below the
-/// next phase.
+/// Every function here with a large frame is never inlined. A finished phase then leaves no frame
+/// below the next one.
 #[inline(never)]
 fn log_peak_memory() {
     // Returning a page makes the kernel update its count.

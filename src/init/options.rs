@@ -211,7 +211,7 @@ fn seconds(text: &str) -> Option<u64> {
     Some(us.div_ceil(SECOND_US)).filter(|seconds| *seconds <= 86_400)
 }
 
-/// How a plan is printed.
+/// The format of a printed plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlanFormat {
     /// Lines for people.

@@ -1,5 +1,5 @@
-//! From an unpacked image to its exit status: the runtime config, the container, and whoever looks
-//! after it.
+//! From an unpacked image to its exit status: the runtime config, the container, and its
+//! supervisor.
 
 use super::control::Control;
 use super::options::{Options, PlanFormat};
@@ -31,7 +31,7 @@ use core::ffi::CStr;
 /// later the terminal starts without one.
 const SIZE_WAIT_MS: u64 = 1000;
 
-/// What was told, and the memory for it.
+/// The container to run, and the memory for it.
 pub struct Plan<'a> {
     /// Arguments and environment.
     pub told: OptionSources<'a>,

@@ -98,8 +98,8 @@ pub fn begin_on_pipes<'a, 'm>(
     Ok((starting, Prepared::Pumps(streams)))
 }
 
-/// Returns both ends of a pipe, reading end first. The process has one of them, which is its user's;
-/// ours is non-blocking.
+/// Returns both ends of a pipe, the reading end first. One is the process's, owned by its user; our
+/// own end is non-blocking.
 pub fn pipe(starter: &Starter<'_>, process_reads: bool) -> Result<(Fd, Fd)> {
     let (reads, writes) = fd::pipe().doing("make pipe")?;
     let (ours, theirs) = if process_reads { (&writes, &reads) } else { (&reads, &writes) };

@@ -11,12 +11,12 @@ use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use core::ffi::CStr;
 
-/// How a field is read.
+/// The form of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum FieldKind {
-    /// As one.
+    /// One value.
     Whole,
-    /// A name of a list at a time.
+    /// A list of names, read one at a time.
     List,
 }
 

@@ -35,8 +35,8 @@ pub use write::{write, write_config, write_device_rules, write_rest};
 
 use core::ffi::CStr;
 
-/// Whether users' configs are run. Without the feature `runtime` there is only PID 1's config. It
-/// joins no namespace, and has neither hooks nor a user namespace, so their code is not linked.
+/// Users' configs are accepted. Without the feature `runtime` there is only PID 1's config, so the
+/// code for joined namespaces, user namespaces and hooks is not linked.
 pub const TAKES_CONFIGS: bool = cfg!(any(feature = "runtime", test));
 
 use crate::io::strings::PackedStrings;

@@ -4,6 +4,7 @@
 mod circles;
 mod doors;
 mod edges;
+mod prose;
 mod waits;
 
 use edges::{EDGES, GROUND};

@@ -1,5 +1,5 @@
-//! The members of a JSON object as lines of text: a name, and its value in JSON. A value has no line
-//! feed of its own.
+//! The members of a JSON object as lines of text: a name, and its value in JSON. A value holds no
+//! line feed.
 
 use crate::io::output::Sink;
 use core::fmt::Write;

@@ -1,5 +1,5 @@
-//! What the parent does for a process that waits for it, and what takes time: a start gives control
-//! back meanwhile.
+//! Slow steps that the parent takes for a process that waits for it. A start gives control back
+//! meanwhile.
 
 use super::super::hooks::Series;
 use super::super::mounts::lent;
@@ -10,7 +10,7 @@ use crate::spec::TAKES_CONFIGS;
 use crate::watch::children::Helper;
 use crate::watch::{Happened, Loop};
 
-/// It. PID 1's own container has none ([`TAKES_CONFIGS`]).
+/// A slow step. PID 1's own container needs none ([`TAKES_CONFIGS`]).
 pub enum Errand<'a> {
     /// Hooks of one kind run.
     Hooks(Series<'a>),
@@ -22,18 +22,18 @@ pub enum Errand<'a> {
     Listener(Sending<'a>),
 }
 
-/// What follows.
+/// The action after an errand.
 #[derive(Clone, Copy)]
 pub enum Then {
-    /// The process goes on by itself.
+    /// Wait for the next message: the process continues by itself.
     Hear,
-    /// It is told to go on.
+    /// Tell the process to continue.
     Go,
-    /// The hooks of the kind of this number are next.
+    /// Run the hooks of the kind with this index.
     Hooks(usize),
-    /// It spins until we have its listener, and may go on.
+    /// Release the process from its busy loop: we have its listener.
     GoOn,
-    /// It was taken over, and waits under its filter.
+    /// Continue with a process that we adopted and that waits under its filter.
     Adopted,
 }
 

@@ -7,7 +7,7 @@ use crate::spec::TAKES_CONFIGS;
 use crate::sys::fd::Fd;
 use crate::{Error, Result};
 
-/// Where a start stands.
+/// The phase of a start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     /// The process sets itself up, and asks for steps that it cannot do.

@@ -212,7 +212,7 @@ fn over_the_socket(lab: &mut Lab) -> String {
     let Some(master) = crate::support::lab::receive_descriptor(&stream) else {
         return "no descriptor".into();
     };
-    // SAFETY: the kernel has just made this descriptor for us, nobody else has it.
+    // SAFETY: the kernel has just made this fd, and only this test has it.
     let mut master = unsafe { std::fs::File::from_raw_fd(master) };
     lab.start();
     let mut seen = String::new();
