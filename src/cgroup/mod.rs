@@ -62,7 +62,7 @@ pub struct CgroupPath {
 
 impl CgroupPath {
     /// Returns the path that the config of the container `id` asks for; None without cgroup2. It
-    /// makes nothing. It checks the values and the controllers, and that no process is in the cgroup.
+    /// makes nothing. It checks the values, the controllers, and that the cgroup has no process.
     pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<CgroupPath>> {
         let root = hierarchy();
         let mut buffer = [0; FILE_BYTES];
