@@ -3,12 +3,12 @@
 
 use crate::container::Running;
 use crate::container::notify::Relay;
-use crate::sys::fd::{self, FdRef, STDIN, STDOUT};
+use crate::sys::fd::{FdRef, STDIN, STDOUT};
 use crate::sys::process;
 use crate::sys::signal::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SignalSet};
 use crate::sys::tty::{self, Settings};
 use crate::watch::end::End;
-use crate::watch::pump::{Kind, Pump, Step};
+use crate::watch::pump::{AtEnd, Kind, Pump, Step};
 use crate::watch::{Happened, Interest, Loop, Token};
 use crate::{Context, Result};
 
@@ -132,12 +132,11 @@ impl<'m> Relayed<'m> {
         events: &mut Loop,
         [first, second]: &'m mut [[u8; RELAY_BYTES]; 2],
     ) -> Result<Relayed<'m>> {
-        fd::set_nonblocking(master, true).doing("relay the terminal")?;
-        copy_size(master);
-        let again = || fd::duplicate(master, 3).doing("relay the terminal");
         // The end of our input is not sent as a byte, so the process may go on.
-        let typed = Pump::new(Kind::Terminal, End::input(STDIN), again()?, false, first);
-        let shown = Pump::new(Kind::Terminal, again()?, End::output(STDOUT), false, second);
+        let input = (Kind::Terminal, End::input(STDIN), AtEnd::Close);
+        let pumps = Pump::of_terminal(master, input, End::output(STDOUT), [first, second]);
+        let [typed, shown] = pumps.doing("relay the terminal")?;
+        copy_size(master);
         for end in [typed.source(), typed.sink(), shown.source(), shown.sink()] {
             end.map(|end| events.add(end, Interest::EDGES)).transpose()?;
         }

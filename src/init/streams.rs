@@ -5,7 +5,7 @@ use crate::container::starting::Starting;
 use crate::container::{Launch, Running, Starter, Stdio};
 use crate::sys::fd::{self, Fd};
 use crate::sys::{fs, tty};
-use crate::watch::pump::{Buffer, Kind, Pump};
+use crate::watch::pump::{AtEnd, Buffer, Kind, Pump};
 use crate::watch::{Interest, Loop};
 use crate::{Context, Error, Result};
 
@@ -46,7 +46,11 @@ impl<'m> Prepared<'m> {
         match (self, &running.terminal) {
             (Prepared::Pumps(streams), _) => Ok(streams),
             (Prepared::Terminal(stdin, stdout, buffers), Some(master)) => {
-                terminal_streams(master, stdin, stdout, buffers)
+                let input = (Kind::Port, stdin, AtEnd::WriteEof);
+                let [first, second, _] = buffers;
+                let pumps = Pump::of_terminal(master.by_ref(), input, stdout, [first, second]);
+                let [stdin, stdout] = pumps.doing("terminal")?.map(Some);
+                Ok(Streams { stdin, stdout, stderr: None })
             }
             (Prepared::Terminal(..), None) => {
                 Err(Error::new(format_args!("the container has no terminal")))
@@ -91,9 +95,9 @@ pub fn begin_on_pipes<'a, 'm>(
     let stdio = Stdio::Files([their_stdin.by_ref(), their_stdout.by_ref(), their_stderr.by_ref()]);
     let starting = starter.begin(like, None, stdio, events)?;
     let streams = Streams {
-        stdin: Some(Pump::new(Kind::Port, stdin_port, stdin, false, first)),
-        stdout: Some(Pump::new(Kind::Pipe, stdout, stdout_port, false, second)),
-        stderr: Some(Pump::new(Kind::Pipe, stderr, stderr_port, false, third)),
+        stdin: Some(Pump::new(Kind::Port, stdin_port, stdin, first)),
+        stdout: Some(Pump::new(Kind::Pipe, stdout, stdout_port, second)),
+        stderr: Some(Pump::new(Kind::Pipe, stderr, stderr_port, third)),
     };
     Ok((starting, Prepared::Pumps(streams)))
 }
@@ -122,22 +126,4 @@ pub fn begin_on_terminal<'a, 'm>(
     // A terminal has no standard error. The port stays open, and empty, until the machine is off.
     stderr.leak();
     Ok((starting, Prepared::Terminal(stdin, stdout, buffers)))
-}
-
-/// Returns the pumps of a container with a terminal. They read and write its master through
-/// separate fds.
-fn terminal_streams<'m>(
-    master: &Fd,
-    stdin: Fd,
-    stdout: Fd,
-    buffers: &'m mut [Buffer; 3],
-) -> Result<Streams<'m>> {
-    fd::set_nonblocking(master.by_ref(), true).doing("terminal")?;
-    let again = || fd::duplicate(master.by_ref(), 3).doing("terminal");
-    let [first, second, _] = buffers;
-    Ok(Streams {
-        stdin: Some(Pump::new(Kind::Port, stdin, again()?, true, first)),
-        stdout: Some(Pump::new(Kind::Terminal, again()?, stdout, false, second)),
-        stderr: None,
-    })
 }

@@ -2,8 +2,8 @@
 
 use super::end::End;
 use crate::limits::PUMP_BYTES;
-use crate::sys::Errno;
-use crate::sys::fd::FdRef;
+use crate::sys::fd::{self, FdRef};
+use crate::sys::{self, Errno};
 
 /// The meaning of a read of 0 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +16,15 @@ pub enum Kind {
     /// A pseudo-terminal's master. It gives EIO while no process has the terminal open: that is the
     /// end once the container has ended.
     Terminal,
+}
+
+/// The action on the sink at the end of the source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AtEnd {
+    /// Closes it. The sink of a port stays open until the machine is off.
+    Close,
+    /// Writes the character that ends a terminal's input.
+    WriteEof,
 }
 
 /// The state of a pump after a step.
@@ -44,8 +53,7 @@ pub struct Pump<'m> {
     kind: Kind,
     source: Option<End>,
     sink: Option<End>,
-    /// The sink is a terminal, whose input ends by a character.
-    sink_is_terminal: bool,
+    at_end: AtEnd,
     buffer: &'m mut [u8],
     start: usize,
     end: usize,
@@ -59,12 +67,11 @@ pub struct Pump<'m> {
 }
 
 impl<'m> Pump<'m> {
-    /// Returns a pump for this kind of source.
+    /// Returns a pump for this kind of source. It closes the sink at the end.
     pub fn new(
         kind: Kind,
         source: impl Into<End>,
         sink: impl Into<End>,
-        sink_is_terminal: bool,
         buffer: &'m mut [u8],
     ) -> Pump<'m> {
         let (source, sink) = (Some(source.into()), Some(sink.into()));
@@ -72,7 +79,7 @@ impl<'m> Pump<'m> {
             kind,
             source,
             sink,
-            sink_is_terminal,
+            at_end: AtEnd::Close,
             buffer,
             start: 0,
             end: 0,
@@ -81,6 +88,20 @@ impl<'m> Pump<'m> {
             passed: 0,
             within_line: false,
         }
+    }
+
+    /// Returns the pumps of a terminal: `input` to its master, and its master to `output`. They
+    /// use the master through separate non-blocking fds.
+    pub fn of_terminal(
+        master: FdRef<'_>,
+        (kind, input, at_end): (Kind, impl Into<End>, AtEnd),
+        output: impl Into<End>,
+        [first, second]: [&'m mut [u8]; 2],
+    ) -> sys::Result<[Pump<'m>; 2]> {
+        fd::set_nonblocking(master, true)?;
+        let again = || fd::duplicate(master, 3);
+        let typed = Pump { at_end, ..Pump::new(kind, input, again()?, first) };
+        Ok([typed, Pump::new(Kind::Terminal, again()?, output, second)])
     }
 
     /// Returns the fd it reads, until its end.
@@ -139,7 +160,7 @@ impl<'m> Pump<'m> {
     /// Handles the source's end. Returns whether there are bytes to write for it.
     fn finish(&mut self) -> bool {
         self.source = None;
-        if self.sink_is_terminal {
+        if self.at_end == AtEnd::WriteEof {
             (self.buffer[0], self.end) = (END_OF_TRANSMISSION, 1);
             return true;
         }
@@ -190,7 +211,7 @@ mod tests {
         for fd in [&source, &feed, &drain, &sink] {
             fd::set_nonblocking(fd.by_ref(), true).unwrap();
         }
-        (feed, Pump::new(kind, source, sink, false, Box::leak(Box::new([0; PUMP_BYTES]))), drain)
+        (feed, Pump::new(kind, source, sink, Box::leak(Box::new([0; PUMP_BYTES]))), drain)
     }
 
     fn read(fd: &Fd) -> crate::sys::Result<Vec<u8>> {
