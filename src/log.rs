@@ -70,10 +70,10 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
     let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
     let format = FORMAT.load(Ordering::Relaxed);
     if format == Format::Json as u8 {
-        fields(level, text, true, &mut line);
+        fields(level, text, Fields::Json, &mut line);
     } else if level == Level::Debug && format != Format::Kmsg as u8 {
         // Like runc: the level marks it as not meant for the user.
-        fields(level, text, false, &mut line);
+        fields(level, text, Fields::Assignments, &mut line);
     } else if format == Format::Bare as u8 {
         let _ = write!(line, "{text}");
     } else {
@@ -91,8 +91,16 @@ pub fn line(level: Level, text: fmt::Arguments<'_>) {
 /// Bytes after a text that fills its line: the end of a JSON object, the end of the line.
 const LINE_END_BYTES: usize = 48;
 
-/// Writes level, text and time, as JSON or as `key=value`.
-fn fields(level: Level, text: fmt::Arguments<'_>, is_json: bool, line: &mut Line) {
+/// The form of a line with level, text and time.
+#[derive(Clone, Copy)]
+enum Fields {
+    Json,
+    /// `key=value`.
+    Assignments,
+}
+
+/// Writes level, text and time in this form.
+fn fields(level: Level, text: fmt::Arguments<'_>, form: Fields, line: &mut Line) {
     let level = match level {
         Level::Error => "error",
         Level::Warning => "warning",
@@ -105,10 +113,12 @@ fn fields(level: Level, text: fmt::Arguments<'_>, is_json: bool, line: &mut Line
     let mut time: heapless::String<24> = heapless::String::new();
     let _ = write!(time, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
     let mut end: heapless::String<LINE_END_BYTES> = heapless::String::new();
-    let _ = match is_json {
-        true => write!(line, "{{\"level\":\"{level}\",\"msg\":\"")
+    let _ = match form {
+        Fields::Json => write!(line, "{{\"level\":\"{level}\",\"msg\":\"")
             .and(write!(end, "\",\"time\":\"{time}\"}}")),
-        false => write!(line, "time=\"{time}\" level={level} msg=\"").and(write!(end, "\"")),
+        Fields::Assignments => {
+            write!(line, "time=\"{time}\" level={level} msg=\"").and(write!(end, "\""))
+        }
     };
     let _ = write!(Escaped(line), "{text}");
     line.bytes[line.len..line.len + end.len()].copy_from_slice(end.as_bytes());
@@ -244,7 +254,7 @@ mod tests {
     fn a_json_line_is_whole_however_long_its_text() {
         for text in [String::from("a \"quoted\" \\ text\n"), "\"".repeat(3 * LOG_LINE_BYTES)] {
             let mut line = Line { bytes: [0; LOG_LINE_BYTES + LINE_END_BYTES], len: 0 };
-            fields(Level::Warning, format_args!("{text}"), true, &mut line);
+            fields(Level::Warning, format_args!("{text}"), Fields::Json, &mut line);
             let mut bytes = line.bytes[..line.len].to_vec();
             let value = crate::codec::json::check(&mut bytes).unwrap();
             assert!(

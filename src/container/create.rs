@@ -99,11 +99,8 @@ pub fn create(
         let removed = take_back();
         // Their results do not matter: these hooks undo the effects of the earlier ones.
         let context = HookContext { spec, id, state, status: Status::Stopped };
-        let hooks = if state.process.pid != 0 {
-            hooks::run(&context, HookKind::Poststop, true)
-        } else {
-            Ok(())
-        };
+        let hooks =
+            if state.process.pid != 0 { hooks::run(&context, HookKind::Poststop) } else { Ok(()) };
         error.with(hooks).with(removed)
     })
 }
@@ -200,7 +197,7 @@ fn start(
     if !request.waits {
         let state = State { process: process.get(), ..state };
         let context = HookContext { state, status: Status::Running, ..context };
-        hooks::run(&context, HookKind::Poststart, false).inspect_err(|_| running.kill())?;
+        hooks::run(&context, HookKind::Poststart).inspect_err(|_| running.kill())?;
     }
     Ok(running)
 }

@@ -51,14 +51,14 @@ impl HookContext<'_> {
     }
 }
 
-/// Runs the hooks of one kind in order, up to the first failure; with `all` every hook, and returns
-/// all failures. For a caller that does nothing else meanwhile.
-pub fn run(context: &HookContext<'_>, kind: HookKind, all: bool) -> Result<()> {
+/// Runs the hooks of one kind in order. Returns the first failure; for poststop, which runs every
+/// hook, all failures. The caller does nothing else meanwhile.
+pub fn run(context: &HookContext<'_>, kind: HookKind) -> Result<()> {
     if context.spec.hooks.of(kind).is_empty() {
         return Ok(());
     }
     let mut events = Loop::new(SignalSet::NONE)?;
-    match Series::begin(*context, kind, all, &mut events)? {
+    match Series::begin(*context, kind, &mut events)? {
         Some(series) => series.finish(&mut events),
         None => Ok(()),
     }

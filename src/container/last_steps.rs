@@ -6,6 +6,7 @@
 
 use super::child::{Plan, Program, lead_session, nothing_to_start, run_hooks, watch_parent};
 use super::handshake::Channel;
+use super::privileges::RaisedAdmin;
 use super::report::Report;
 use super::seccomp::Filter;
 use super::state::Status;
@@ -127,11 +128,11 @@ fn execute(plan: &Plan<'_>, program: &Program, opener: &Opener) -> Error {
     if let (Some(filter), Some(report)) = (filter, report) {
         report.about_to_execute(path.to_bytes(), known);
         let channel = opener.channel.as_ref().or(plan.channel.as_ref());
-        if let Err(error) = load(plan, filter, (report, channel), false) {
+        if let Err(error) = load(plan, filter, (report, channel), RaisedAdmin::Keep) {
             return error;
         }
     } else if let Some(filter) = filter
-        && let Err(error) = privileges::load(filter, wanted, false)
+        && let Err(error) = privileges::load(filter, wanted, RaisedAdmin::Keep)
     {
         return error;
     }
@@ -197,7 +198,7 @@ fn enter(
             process::set_parent_death_signal(0).doing("outlive the parent")?;
         }
         if let (true, Some(filter), Some(report)) = (is_early, &launch.filter, &plan.report) {
-            load(plan, filter, (report, plan.channel.as_ref()), true)?;
+            load(plan, filter, (report, plan.channel.as_ref()), RaisedAdmin::Drop)?;
         }
     }
     let mut channel = plan.channel.as_ref();
@@ -241,9 +242,10 @@ fn load(
     plan: &Plan<'_>,
     filter: &Filter<'_>,
     (report, channel): (&Report, Option<&Channel>),
-    ends: bool,
+    raised_admin: RaisedAdmin,
 ) -> Result<()> {
-    hand_over(privileges::load(filter, &plan.launch.spec.process, ends)?, report, channel)
+    let listener = privileges::load(filter, &plan.launch.spec.process, raised_admin)?;
+    hand_over(listener, report, channel)
 }
 
 fn hand_over(listener: Option<Fd>, report: &Report, channel: Option<&Channel>) -> Result<()> {

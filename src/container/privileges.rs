@@ -116,10 +116,21 @@ fn members(set: u64) -> impl Iterator<Item = u32> {
     (0..CAPABILITIES_MAX).filter(move |number| set >> number & 1 != 0)
 }
 
+/// CAP_SYS_ADMIN after [`load`] has raised it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum RaisedAdmin {
+    /// It is dropped, by a system call under the filter.
+    Drop,
+    /// It stays until execve(2), and the filter may forbid that system call.
+    Keep,
+}
+
 /// Puts this process under a filter, after [`drop_to`]. Returns its listener, if it notifies.
-/// CAP_SYS_ADMIN stays unless it `ends` here, because dropping it takes a system call under the
-/// filter.
-pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Option<Fd>> {
+pub fn load(
+    filter: &Filter<'_>,
+    wanted: &Process<'_>,
+    raised_admin: RaisedAdmin,
+) -> Result<Option<Fd>> {
     if wanted.no_new_privileges {
         return filter.load();
     }
@@ -130,7 +141,7 @@ pub fn load(filter: &Filter<'_>, wanted: &Process<'_>, ends: bool) -> Result<Opt
         process::set_capabilities(raised).doing("raise CAP_SYS_ADMIN")?;
     }
     let listener = filter.load()?;
-    if ends && raised != before {
+    if raised_admin == RaisedAdmin::Drop && raised != before {
         give_up(wanted, before)?;
     }
     Ok(listener)

@@ -77,7 +77,7 @@ pub fn delete(
     intel_rdt::remove(spec, id);
     // Hooks run last, when no file of the container is left.
     let context = HookContext { spec, id, state, status: Status::Stopped };
-    if let Err(error) = hooks::run(&context, HookKind::Poststop, true) {
+    if let Err(error) = hooks::run(&context, HookKind::Poststop) {
         notices(&Notice::Failed(&error));
     }
     Ok(())

@@ -41,7 +41,7 @@ pub fn start(
     let pidfd = state.process.open();
     let context = HookContext { spec: &spec, id, state, status: Status::Running };
     starting::release(&channel, report.as_ref().map(|(report, _)| report))?;
-    let done = hooks::run(&context, HookKind::Poststart, false);
+    let done = hooks::run(&context, HookKind::Poststart);
     if done.is_err() {
         // A container whose poststart hooks fail is stopped and destroyed (runtime-spec 1.3).
         drop(directory);

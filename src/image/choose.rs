@@ -31,11 +31,20 @@ use core::fmt::Write;
 
 type Buffer = [u8; DOCUMENT_BYTES];
 
-/// Finds the manifest of the wanted image, or the one wanted entry of `index.json`, of any kind.
+/// The aim of a search.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// The manifest of an image.
+    Manifest,
+    /// One entry of `index.json`, of any kind.
+    Entry,
+}
+
+/// Returns the manifest or the entry that is wanted.
 pub fn choose(
     store: &Store<'_>,
     wanted: &Wanted<'_>,
-    is_entry: bool,
+    goal: Goal,
     leads: &mut Candidates,
     tag: &mut Tag,
     buffer: &mut Buffer,
@@ -45,7 +54,7 @@ pub fn choose(
     let mut search = Search {
         store,
         wanted,
-        takes_artifacts: is_entry && !wanted.is_any(),
+        takes_artifacts: goal == Goal::Entry && !wanted.is_any(),
         leads,
         tag,
         tags: List::new(),
@@ -59,15 +68,14 @@ pub fn choose(
         is_there: false,
     };
     search.begin(buffer)?;
-    if is_entry && search.leads.is_empty() {
+    if goal == Goal::Entry && search.leads.is_empty() {
         // If no image has the name, it may name an artifact.
         search.takes_artifacts = true;
         search.begin(buffer)?;
     }
-    if is_entry {
-        search.entry()?;
-    } else {
-        search.follow(buffer)?;
+    match goal {
+        Goal::Entry => search.entry()?,
+        Goal::Manifest => search.follow(buffer)?,
     }
     let lead = search.verdict()?;
     let mut is_found = false;

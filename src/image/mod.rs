@@ -93,7 +93,8 @@ pub fn read<'m>(
             (None, id, section.offset, bytes)
         }
         _ => {
-            let chosen = choose::choose(store, wanted, false, leads, tag, document)?;
+            let chosen =
+                choose::choose(store, wanted, choose::Goal::Manifest, leads, tag, document)?;
             let id = manifest::read(store, &chosen, layers, document)
                 .context("manifest", &chosen.digest)?;
             let bytes = store::read_verified(store, &id.digest, id.size, document)

@@ -1,7 +1,7 @@
 //! All parts that a manifest or an index leads to, for a copy of the image.
 
 use super::candidate::{self, Candidate};
-use super::choose;
+use super::choose::{self, Goal};
 use super::descriptor::Descriptor;
 use super::manifest::{is_artifact, read_document};
 use super::media::{self, Document, Kind};
@@ -30,7 +30,7 @@ pub fn select<'m>(
     memory: &'m mut ImageMemory,
 ) -> Result<(Blob, &'m str)> {
     let ImageMemory { document, leads, tag, .. } = memory;
-    let lead = choose::choose(store, wanted, true, leads, tag, document)?;
+    let lead = choose::choose(store, wanted, Goal::Entry, leads, tag, document)?;
     Ok((lead.blob(), tag))
 }
 
@@ -41,7 +41,7 @@ pub fn select_artifact<'m>(
     memory: &'m mut ImageMemory,
 ) -> Result<Option<(Blob, &'m str)>> {
     let ImageMemory { document, leads, tag, .. } = memory;
-    let lead = choose::choose(store, wanted, true, leads, tag, document)?;
+    let lead = choose::choose(store, wanted, Goal::Entry, leads, tag, document)?;
     let is_it = lead.media.kind() == Kind::Manifest
         && is_artifact(&read_document(store, &lead, document)?)?;
     Ok(is_it.then_some((lead.blob(), tag)))

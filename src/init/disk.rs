@@ -177,7 +177,7 @@ fn try_image(
         }
         Content::FileSystem(found) => {
             // The look must not change the disk, not even replay its journal.
-            mount_read_only(disk, found, true, modules)?;
+            mount_read_only(disk, found, Journal::Leave, modules)?;
             let looked = open_layout(options.path).map(drop);
             let _ = mount::unmount(IMAGE_PLACE, MNT_DETACH);
             looked.map_err(|error| error.within(format_args!("{}", found.kind)))
@@ -205,7 +205,8 @@ impl Chosen {
                 Err(Error::new(format_args!("{}", Shown(&self.disk, &self.content))))
             }
             Content::FileSystem(found) => {
-                mount_read_only(&self.disk, found, self.disk.read_only, modules)
+                let journal = if self.disk.read_only { Journal::Leave } else { Journal::Replay };
+                mount_read_only(&self.disk, found, journal, modules)
                     .and_then(|()| open_layout(options.path))
                     .map_err(|error| error.within(format_args!("{}", found.kind)))
             }
@@ -254,15 +255,24 @@ fn open_layout<'m>(path: &str) -> Result<Store<'m>> {
     if path == "/" { store } else { store.context("path", &path) }
 }
 
+/// The journal of a file system that was not unmounted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Journal {
+    /// The kernel replays it, which writes to the disk.
+    Replay,
+    /// It stays as it is.
+    Leave,
+}
+
 fn mount_read_only(
     disk: &Disk,
     found: &Superblock,
-    leave_journal: bool,
+    journal: Journal,
     modules: Modules,
 ) -> Result<()> {
     // Override the superblock: its `errors=panic` would end the machine.
     let data = match found.kind {
-        "ext4" if found.dirty && leave_journal => c"errors=continue,noload",
+        "ext4" if found.dirty && journal == Journal::Leave => c"errors=continue,noload",
         "ext4" => c"errors=continue",
         _ => c"",
     };

@@ -1,7 +1,7 @@
 //! The process of one hook.
 
 use super::Inside;
-use crate::container::privileges;
+use crate::container::privileges::{self, RaisedAdmin};
 use crate::container::report::Report;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{Lossy, LossyC};
@@ -142,8 +142,8 @@ fn become_hook(
             report.about_to_execute(path.to_bytes(), None);
         }
         // Without a listener, because no parent waits for a second one.
-        said = said
-            .and_then(|()| privileges::load(&filter.without_listener(), process, false).map(drop));
+        let filter = filter.without_listener();
+        said = said.and_then(|()| privileges::load(&filter, process, RaisedAdmin::Keep).map(drop));
     }
     let error = match said {
         Ok(()) => {

@@ -13,8 +13,7 @@ use crate::watch::{Happened, Loop, Token};
 pub struct Series<'a> {
     context: HookContext<'a>,
     kind: HookKind,
-    /// Every hook is run, even after a failure.
-    all: bool,
+
     /// The state, which each hook gets.
     file: Fd,
     /// The number of the running hook.
@@ -37,14 +36,13 @@ impl<'a> Series<'a> {
     pub fn begin(
         context: HookContext<'a>,
         kind: HookKind,
-        all: bool,
         events: &mut Loop,
     ) -> Result<Option<Series<'a>>> {
         if context.spec.hooks.of(kind).is_empty() {
             return Ok(None);
         }
         let file = context.file()?;
-        let mut series = Series { context, kind, all, file, n: 0, current: None, failed: None };
+        let mut series = Series { context, kind, file, n: 0, current: None, failed: None };
         match series.next(events) {
             None => Ok(Some(series)),
             Some(done) => done.map(|()| None),
@@ -103,6 +101,12 @@ impl<'a> Series<'a> {
         self.n += 1;
     }
 
+    /// Returns whether a failure leaves the remaining hooks to run: so the runtime-spec has it for
+    /// poststop.
+    fn runs_all(&self) -> bool {
+        self.kind == HookKind::Poststop
+    }
+
     fn fail(&mut self, error: Error) {
         let error = of_hook(self.kind, self.n, error);
         self.failed = Some(match self.failed.take() {
@@ -114,7 +118,7 @@ impl<'a> Series<'a> {
     /// Makes the next hook's process. Returns the result if no hook is left.
     fn next(&mut self, events: &mut Loop) -> Option<Result<()>> {
         while let Some(hook) = self.context.spec.hooks.of(self.kind).get(self.n)
-            && (self.all || self.failed.is_none())
+            && (self.runs_all() || self.failed.is_none())
         {
             let made =
                 spawn(hook, self.file.by_ref(), None, &mut []).and_then(|(spawned, pidfd)| {

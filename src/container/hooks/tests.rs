@@ -25,12 +25,7 @@ impl Drop for Place {
 }
 
 /// Runs the hooks of a document. `@` in them stands for this directory.
-fn hooks(
-    name: &str,
-    kind: &str,
-    all: bool,
-    hooks: &str,
-) -> (Place, core::result::Result<(), String>) {
+fn hooks(name: &str, kind: &str, hooks: &str) -> (Place, core::result::Result<(), String>) {
     let place = std::env::temp_dir().join(format!("ocinit-hooks-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&place);
     std::fs::create_dir(&place).unwrap();
@@ -50,7 +45,7 @@ fn hooks(
         state,
         status: Status::Creating,
     };
-    let done = run(&context, kind, all).map_err(|error| error.to_string());
+    let done = run(&context, kind).map_err(|error| error.to_string());
     (Place(place), done)
 }
 
@@ -75,7 +70,7 @@ fn each_gets_the_state_and_nothing_else() {
     // A fd that would leak if it were not closed.
     let leak = fs::open(CWD, c"/dev/null", fs::O_RDONLY, 0).unwrap();
     fd::set_cloexec(leak.by_ref(), false).unwrap();
-    let (place, done) = hooks("inputs", "prestart", false, &all.join(","));
+    let (place, done) = hooks("inputs", "prestart", &all.join(","));
     done.unwrap();
     let state = r#"{"ociVersion":"1.3.0","id":"one","pid":12,"status":"creating","bundle":"/some/bundle","annotations":{"a":"\"b\""}}"#;
     assert_eq!(read(&place, "state").replace(['\n', ' '], ""), state);
@@ -91,13 +86,12 @@ fn words_and_variables_are_the_entrys() {
     let (place, done) = hooks(
         "words",
         "prestart",
-        false,
         r#"{"path":"/bin/sh","args":["own name","-c","echo \"$0|$1|$A|$B\" >@/said; /bin/cat /proc/$$/cmdline >@/line","zero","one two"],"env":["A=\u00e9\n1","B="]}"#,
     );
     done.unwrap();
     assert_eq!(read(&place, "said"), "zero|one two|é\n1|\n");
     assert!(read(&place, "line").starts_with("own name\0-c\0"));
-    assert_eq!(hooks("no-words", "prestart", false, r#"{"path":"/bin/true"}"#).1, Ok(()));
+    assert_eq!(hooks("no-words", "prestart", r#"{"path":"/bin/true"}"#).1, Ok(()));
 }
 
 #[test]
@@ -106,7 +100,6 @@ fn a_failure_says_which_and_why() {
         let (place, done) = hooks(
             "fails",
             "createRuntime",
-            false,
             &format!("{},{hook},{}", script("exit 0"), script("echo >@/after")),
         );
         assert_eq!(done.unwrap_err(), format!("error running createRuntime hook #1: {text}"));
@@ -126,12 +119,8 @@ fn a_failure_says_which_and_why() {
 
 #[test]
 fn the_last_kind_goes_on_after_a_failure() {
-    let (place, done) = hooks(
-        "all",
-        "poststop",
-        true,
-        &format!("{},{}", script("exit 4"), script("echo >@/after")),
-    );
+    let (place, done) =
+        hooks("all", "poststop", &format!("{},{}", script("exit 4"), script("echo >@/after")));
     assert_eq!(done.unwrap_err(), "error running poststop hook #0: exit status 4, output: ");
     assert!(place.join("after").exists());
 }
@@ -141,7 +130,7 @@ fn the_last_kind_goes_on_after_a_failure() {
 fn nine_failing_poststop_hooks_follow_the_cause() {
     let scripts: Vec<_> = (1..=9).map(|n| script(&format!("exit {n}"))).collect();
     let cause = Error::with_errno(format_args!("the cause"), Errno::ENOSPC).with_status(126);
-    let (_place, done) = hooks("nine", "poststop", true, &scripts.join(","));
+    let (_place, done) = hooks("nine", "poststop", &scripts.join(","));
     let error = cause.with(done.map_err(|text| Error::new(format_args!("{text}"))));
     let text = error.to_string();
     assert!(text.starts_with("the cause; error running poststop hook #0: exit status 1"), "{text}");
@@ -156,20 +145,14 @@ fn nine_failing_poststop_hooks_follow_the_cause() {
 fn one_that_takes_too_long_is_killed() {
     let start = Instant::now();
     let hook = r#"{"path":"/bin/sleep","args":["sleep","60"],"timeout":1}"#;
-    let done = hooks("late", "poststart", false, hook).1;
+    let done = hooks("late", "poststart", hook).1;
     assert_eq!(
         done.unwrap_err(),
         "error running poststart hook #0: hook ran past specified timeout of 1.0s"
     );
     assert!((1..10).contains(&start.elapsed().as_secs()));
     assert_eq!(
-        hooks(
-            "in-time",
-            "poststart",
-            false,
-            r#"{"path":"/bin/true","timeout":9223372036854775807}"#
-        )
-        .1,
+        hooks("in-time", "poststart", r#"{"path":"/bin/true","timeout":9223372036854775807}"#).1,
         Ok(())
     );
 }
@@ -178,7 +161,7 @@ fn one_that_takes_too_long_is_killed() {
 fn who_leaves_a_daemon_or_reads_nothing_keeps_nobody() {
     let start = Instant::now();
     let daemon = script("/bin/sleep 20 & echo $! >@/pid");
-    let (place, done) = hooks("daemon", "prestart", false, &daemon);
+    let (place, done) = hooks("daemon", "prestart", &daemon);
     done.unwrap();
     assert!(start.elapsed() < Duration::from_secs(10));
     let pid: i32 = read(&place, "pid").trim().parse().unwrap();
@@ -186,7 +169,7 @@ fn who_leaves_a_daemon_or_reads_nothing_keeps_nobody() {
     // More than a pipe's capacity.
     let loud =
         script("/usr/bin/head -c 300000 /dev/zero | /usr/bin/tr '\\\\0' x; echo end; exit 1");
-    let text = hooks("loud", "prestart", false, &loud).1.unwrap_err();
+    let text = hooks("loud", "prestart", &loud).1.unwrap_err();
     assert!(text.ends_with("xxxend") && text.len() < 400, "{text}");
 }
 
@@ -212,7 +195,7 @@ fn what_cannot_be_meant_is_refused_first() {
     let many = vec![r#""x""#; HOOK_STRINGS_MAX].join(",");
     let hook = format!(r#"{{"path":"/bin/true","args":[{many}]}}"#);
     assert_eq!(
-        hooks("many", "prestart", false, &hook).1.unwrap_err(),
+        hooks("many", "prestart", &hook).1.unwrap_err(),
         "error running prestart hook #0: args: argument list too long"
     );
 }

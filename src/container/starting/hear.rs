@@ -104,7 +104,7 @@ impl<'a> Starting<'a> {
     fn run_hooks(&mut self, from: usize, events: &mut Loop) -> Result<Step> {
         let due = &self.launch.due;
         if let (Some(kind), Some(container)) = (due.hooks.get(from), due.container()) {
-            let series = hooks::Series::begin(container, *kind, false, events)?;
+            let series = hooks::Series::begin(container, *kind, events)?;
             return self.run(series.map(Errand::Hooks), Then::Hooks(from + 1), events);
         }
         self.channel.go()?;
