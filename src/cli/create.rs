@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use super::command::{Command, Run};
 use super::notices::warn;
-use super::{making, options};
+use super::{create_options, options};
 use crate::Result;
 use crate::container::own_file;
 use crate::engine::create::create;
@@ -15,17 +15,17 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: COMMAND_WORDS_MAX,
     about: "Make a container, which waits for its start.",
-    flags: &options::of_making::<0, { options::SHARED }>([]),
+    flags: &options::of_create::<0, { options::SHARED }>([]),
     run: Run::Container(run),
 };
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let making = making::parse(arguments)?;
-    if let Some(format) = making.dry_run {
-        return making.print(format);
+    let options = create_options::parse(arguments)?;
+    if let Some(format) = options.dry_run {
+        return options.print(format);
     }
     own_file::protect()?;
-    making.carry_out(&mut |wanted, source, watch| {
+    options.carry_out(&mut |wanted, source, watch| {
         create(wanted, source, watch, &mut crate::memory::claim().engine, &warn).map(|()| 0)
     })
 }

@@ -6,6 +6,7 @@ mod command;
 mod container;
 mod copy;
 mod create;
+mod create_options;
 mod delete;
 mod events;
 mod exec;
@@ -17,7 +18,6 @@ mod inspect;
 mod kill;
 mod list;
 mod list_files;
-mod making;
 #[cfg(all(test, feature = "tools", feature = "runtime"))]
 mod manual_tests;
 mod max_size;

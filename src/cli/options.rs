@@ -46,7 +46,7 @@ pub const PLATFORM: Flag = Flag::value(
 /// The option that gives the tag apart from the image.
 pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
 /// Returns the options of `create` and `run`: the source, then `more`, then the others.
-pub const fn of_making<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) -> [Flag; ALL] {
+pub const fn of_create<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) -> [Flag; ALL] {
     assert!(ALL == WHAT.len() + MORE + HOW.len());
     let mut all = [BUNDLE; ALL];
     let mut n = 0;

@@ -3,7 +3,7 @@
 
 use super::arguments::Arguments;
 use super::command::{Command, Flag, Run};
-use super::making::{self, Making};
+use super::create_options::{self, CreateOptions};
 use super::notices::warn;
 use super::options;
 use crate::Result;
@@ -17,7 +17,7 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: COMMAND_WORDS_MAX,
     about: "Make a container, start it and stay with it; ends with its process's exit status.",
-    flags: &options::of_making::<3, { options::SHARED + 3 }>([
+    flags: &options::of_create::<3, { options::SHARED + 3 }>([
         Flag::switch("detach", b'd', "do not stay"),
         Flag::switch("keep", 0, "the container is not deleted when it has ended"),
         Flag::switch("no-subreaper", 0, "do not look after processes that lose their parent"),
@@ -25,22 +25,22 @@ pub(super) const COMMAND: Command = Command {
     run: Run::Container(run),
 };
 
-fn parse<'a>(arguments: &Arguments<'a>) -> Result<(Making<'a>, Stay)> {
+fn parse<'a>(arguments: &Arguments<'a>) -> Result<(CreateOptions<'a>, Stay)> {
     let stay = Stay {
         attach: options::parse_attach(arguments),
         is_subreaper: !arguments.has("no-subreaper"),
         keeps: arguments.has("keep"),
     };
-    Ok((making::parse(arguments)?, stay))
+    Ok((create_options::parse(arguments)?, stay))
 }
 
 fn run(arguments: &Arguments<'_>) -> Result<i32> {
-    let (making, stay) = parse(arguments)?;
-    if let Some(format) = making.dry_run {
-        return making.print(format);
+    let (options, stay) = parse(arguments)?;
+    if let Some(format) = options.dry_run {
+        return options.print(format);
     }
     own_file::protect()?;
-    making.carry_out(&mut |wanted, source, watch| {
+    options.carry_out(&mut |wanted, source, watch| {
         let memory = &mut crate::memory::claim().engine;
         crate::engine::run::run(wanted, &stay, source, watch, memory, &warn).map(i32::from)
     })

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 use core::ffi::CStr;
 
 /// The options that `create` and `run` share.
-pub(super) struct Making<'a> {
+pub(super) struct CreateOptions<'a> {
     /// The format of the plan, if it is only printed.
     pub dry_run: Option<Format>,
     create: Create<'a>,
@@ -35,10 +35,10 @@ pub(super) struct Making<'a> {
 }
 
 /// Returns the options of this command line.
-pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Making<'a>> {
+pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<CreateOptions<'a>> {
     let (image, bundle) = (arguments.value("image"), arguments.value("bundle"));
     let dry_run = parse_dry_run(arguments)?;
-    let mut making = Making {
+    let mut wanted = CreateOptions {
         dry_run,
         create: parse_create(arguments)?,
         bundle,
@@ -55,10 +55,10 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Making<'a>> {
             return Err(Error::new(format_args!("--image and --bundle: one or the other")));
         }
         Some(name) => {
-            making.limit = MaxSize::parse(arguments)?;
-            making.draft = settings::parse(arguments)?;
-            making.image = Some(image::parse_named(arguments, name, &())?);
-            making.args = has_args.then_some(words);
+            wanted.limit = MaxSize::parse(arguments)?;
+            wanted.draft = settings::parse(arguments)?;
+            wanted.image = Some(image::parse_named(arguments, name, &())?);
+            wanted.args = has_args.then_some(words);
         }
         None if has_args => {
             return Err(Error::new(format_args!(
@@ -75,7 +75,7 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<Making<'a>> {
             }
         }
     }
-    Ok(making)
+    Ok(wanted)
 }
 
 fn parse_dry_run(arguments: &Arguments<'_>) -> Result<Option<Format>> {
@@ -104,10 +104,10 @@ fn parse_create<'a>(arguments: &Arguments<'a>) -> Result<Create<'a>> {
 /// Makes a container, and may stay with it. Returns the exit status.
 pub(super) type Make<'m> = &'m mut dyn FnMut(&Create<'_>, Source<'_>, &dyn Observer) -> Result<i32>;
 
-impl Making<'_> {
+impl CreateOptions<'_> {
     /// Calls `make` with the container and its source. Returns its exit status.
     pub fn carry_out(self, make: Make<'_>) -> Result<i32> {
-        let Making { create, bundle, image, limit, draft, args, .. } = self;
+        let CreateOptions { create, bundle, image, limit, draft, args, .. } = self;
         let Some(image) = image else { return make(&create, Source::Bundle(bundle), &()) };
         let mut args = args.map(|words| words.map(|word| word.to_bytes()));
         let progress = Progress::new(limit.again());
