@@ -27,6 +27,7 @@ mod platform;
 mod reference;
 mod store;
 mod tar_index;
+mod top_entries;
 mod types;
 pub mod walk_index;
 

@@ -4,7 +4,6 @@
 //! led to it. A list of pending indexes replaces recursion; the limits are those of `choose`.
 
 use super::candidate::Candidate;
-use super::choose::each_at_the_top;
 use super::descriptor::{self, Descriptor};
 use super::docker;
 pub use super::manifest::config_type;
@@ -12,6 +11,7 @@ use super::manifest::{self, LayerTypes, is_artifact, read_document};
 use super::media::{Document, Kind};
 use super::platform::{Platform, Rank};
 use super::store::{self, Store};
+use super::top_entries::each_at_the_top;
 use super::{Compression, Config, ImageMemory, Layer, Wanted};
 use crate::codec::digest::Digest;
 use crate::codec::json::{Text, Value};

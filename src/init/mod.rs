@@ -11,6 +11,7 @@ mod block;
 mod cmdline;
 mod control;
 mod disk;
+mod disk_text;
 mod early;
 mod job;
 mod jobs;
