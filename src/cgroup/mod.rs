@@ -95,29 +95,27 @@ impl CgroupPath {
         Ok(Some(CgroupPath { path, is_wanted: spec.cgroup_path.is_some(), facts: Facts::NEW }))
     }
 
-    /// The absolute path that the group will have.
+    /// Returns the absolute path of the cgroup to make.
     pub fn path(&self) -> &CStr {
         self.path.as_c_str()
     }
 
-    /// A path without a look at what is there.
+    /// Returns this path without any check.
     pub fn at(path: &CStr) -> CgroupPath {
         let path = PathBuf::from_bytes(path.to_bytes()).unwrap_or_default();
         CgroupPath { path, is_wanted: true, facts: Facts::NEW }
     }
 
-    /// Calls `out` with each file that will be written, and its value, as far as its facts are
-    /// known.
+    /// Calls `out` with each file to write and its value, as far as the facts are known.
     pub fn lines(&self, spec: &Spec<'_>, out: Out<'_>) -> Result<()> {
         lines::lines(spec.limits, &self.facts, out)
     }
 
-    /// Makes the group, gives it the controllers there are, and sets its limits, its devices and
-    /// its owner. On failure nothing of it is left.
+    /// Makes the cgroup, enables the available controllers, and sets its limits, its devices and
+    /// its owner. A failure leaves nothing of it.
     ///
-    /// `None` where a `rootless` caller (who is not root, or in a user namespace) may not make
-    /// groups, as long as the config asks neither for limits nor for a path: the container is
-    /// in its caller's group then.
+    /// Returns None if a `rootless` caller (not root, or in a user namespace) may not make cgroups,
+    /// and the config has neither limits nor a path. The container is then in its caller's cgroup.
     pub fn create(&self, spec: &Spec<'_>, rootless: bool) -> Result<Option<Cgroup>> {
         let group = match Cgroup::make(&self.path) {
             Err(error) if rootless && !self.is_wanted && place::is_forbidden(error.errno()) => {
@@ -137,14 +135,14 @@ impl Cgroup {
     fn set_up(&self, spec: &Spec<'_>, rootless: bool) -> Result<()> {
         apply::set(spec.limits, self.directory()).map_err(in_config)?;
         match devices::restrict(spec.device_rules, self.directory()) {
-            // As in runc: who is no root has no right to, and can make no devices either.
+            // As in runc: a non-root caller may not load the rules, and cannot make devices.
             Err(_) if rootless => {}
             answer => answer?,
         }
         self.give_to_container(spec, rootless)
     }
 
-    /// The group at a path that [`Cgroup::path`] gave. `None` where it is not there any more.
+    /// Returns the cgroup at a path from [`Cgroup::path`]; None if it no longer exists.
     pub fn open(path: &CStr) -> Result<Option<Cgroup>> {
         let whole = PathBuf::from_bytes(path.to_bytes()).on("cgroup", path)?;
         let kept = path.to_bytes().len();
@@ -155,19 +153,18 @@ impl Cgroup {
         }
     }
 
-    /// Its directory, for `CLONE_INTO_CGROUP`.
+    /// Returns its directory, for `CLONE_INTO_CGROUP`.
     pub fn directory(&self) -> FdRef<'_> {
         self.directory.by_ref()
     }
 
-    /// Its absolute path, for [`Cgroup::open`].
+    /// Returns its absolute path, for [`Cgroup::open`].
     pub fn path(&self) -> &CStr {
         self.path.as_c_str()
     }
 
-    /// Changes these limits. Checks all of them before it writes one. If the kernel refuses one
-    /// then, all are set back. Device rules replace all earlier ones; a `rootless` caller sets
-    /// none.
+    /// Changes these limits. It checks all of them before it writes one. If the kernel refuses one,
+    /// it restores all. Device rules replace all earlier ones; a `rootless` caller sets none.
     pub fn update(&self, limits: &[Limit<'_>], rules: &[DeviceRule], rootless: bool) -> Result<()> {
         if !rules.is_empty() {
             devices::check(rules)?;
@@ -187,12 +184,12 @@ impl Cgroup {
             .doing("update")
     }
 
-    /// The first bytes of one of its files.
+    /// Returns the first bytes of one of its files.
     pub fn read<'b>(&self, file: &CStr, buffer: &'b mut [u8]) -> sys::Result<&'b [u8]> {
         read(self.directory(), file, buffer)
     }
 
-    /// Makes the directories of a path, and has each give its controllers to the next.
+    /// Makes the directories of a path. Each enables its controllers for the next.
     fn make(path: &PathBuf) -> Result<Cgroup> {
         let mut done = PathBuf::from_bytes(MOUNT.to_bytes()).doing("cgroup")?;
         let mut kept = None;
@@ -225,7 +222,8 @@ impl Cgroup {
         }
     }
 
-    /// The group, where that was done; or its error, and nothing of the group is left.
+    /// Returns the cgroup if `done` succeeded. Otherwise it removes the cgroup and returns the
+    /// error.
     fn or_undo(self, done: Result<()>) -> Result<Cgroup> {
         match done {
             Ok(()) => Ok(self),
@@ -245,8 +243,8 @@ impl Cgroup {
         }
     }
 
-    /// The runtime-spec's "cgroup ownership": a container that sees a writable cgroup of its own
-    /// may make groups in it.
+    /// Gives the cgroup to the container's root (runtime-spec, "cgroup ownership"): a container
+    /// with its own writable cgroup may make cgroups in it.
     fn give_to_container(&self, spec: &Spec<'_>, rootless: bool) -> Result<()> {
         let own = spec.namespaces & CLONE_NEWCGROUP != 0
             && spec.mounts.iter().any(|mount| {
@@ -267,7 +265,7 @@ impl Cgroup {
             Err(_) => b"cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n",
         };
         let mut name = PathBuf::new();
-        // The directory itself is what the empty piece behind the last line stands for.
+        // The empty piece after the last line stands for the directory itself.
         for file in files.split(|byte| *byte == b'\n') {
             name.truncate(0);
             let given = name.push_bytes(file).and_then(|()| {
@@ -284,14 +282,14 @@ impl Cgroup {
     }
 }
 
-/// An error about a limit, whose name begins with where a config has it.
+/// Returns the error with the config's member before it.
 #[cold]
 fn in_config(error: Error) -> Error {
     let text = format_args!("linux.resources.{error}");
     Error::with_errno(text, error.errno()).with_status(error.status())
 }
 
-/// The root of the hierarchy.
+/// Returns the root of the hierarchy.
 fn hierarchy() -> Result<Fd> {
     const CGROUP2_SUPER_MAGIC: i64 = 0x6367_7270;
     let root = fs::open(CWD, MOUNT, fs::O_RDONLY | fs::O_DIRECTORY, 0).on("open", MOUNT)?;
