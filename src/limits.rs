@@ -110,12 +110,22 @@ pub const END_WAIT_MS: u64 = 10_000;
 pub const CGROUP_NAMES_BYTES: usize = 16 << 20;
 /// Milliseconds for such a walk if the container can make cgroups meanwhile.
 pub const CGROUP_WALK_MS: u64 = 10_000;
+/// Mounts of PID 1's container: twice the number of default ones.
+pub const MACHINE_MOUNTS_MAX: usize = 16;
+/// Fds that `--preserve-fds` may name: the default limit of fds of a process.
+pub const PRESERVED_FDS_MAX: u64 = 1024;
+/// Attempts to make a layout that another copy makes first and then removes again.
+pub const NEW_LAYOUTS_MAX: usize = 8;
+/// A small file of cgroupfs, in bytes. It has a few lines at most.
+pub const CGROUP_FILE_BYTES: usize = 512;
+/// Different options of one command line.
+pub const OPTIONS_GIVEN_MAX: usize = 40;
 /// Files of a cgroup that one `update` may write. A cgroup with all controllers has some 60 that
 /// set a limit.
 pub const CGROUP_KEPT_FILES_MAX: usize = 64;
 /// Former contents of those files, in bytes: limits of some 200 devices.
 pub const CGROUP_KEPT_BYTES: usize = 16 << 10;
-/// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 400.
+/// Instructions of one seccomp filter (BPF_MAXINSNS). docker's profile takes some 550.
 pub const SECCOMP_INSTRUCTIONS_MAX: usize = 4096;
 /// Rules of one seccomp profile. docker's has some 20; a generated one has one for each system
 /// call.

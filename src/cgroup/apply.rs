@@ -1,11 +1,12 @@
 //! Carries out the lines of limits: checks that a cgroup takes them, and writes them.
 
 use super::lines::{Facts, Line, lines};
+use super::read;
 use super::undo::Undo;
-use super::{FILE_BYTES, read};
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::path::PathBuf;
 use crate::io::text::decimal;
+use crate::limits::CGROUP_FILE_BYTES;
 use crate::spec::TAKES_CONFIGS;
 use crate::spec::limit::{Amount, Limit, LimitKey, LimitKind, number_of};
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -128,7 +129,7 @@ fn is_among(controller: &[u8], list: &[u8]) -> bool {
 }
 
 fn has_controller(group: FdRef<'_>, line: &Line<'_>) -> bool {
-    let mut buffer = [0; FILE_BYTES];
+    let mut buffer = [0; CGROUP_FILE_BYTES];
     let list = read(group, c"cgroup.controllers", &mut buffer).unwrap_or_default();
     is_among(controller_of(line), list)
 }
@@ -141,7 +142,7 @@ fn missing(line: &Line<'_>, what: &str) -> Error {
 
 /// Returns the first number of a file; -1 for `max`, or if it cannot be read.
 fn current(group: FdRef<'_>, file: &CStr) -> i64 {
-    let mut buffer = [0; FILE_BYTES];
+    let mut buffer = [0; CGROUP_FILE_BYTES];
     let text = read(group, file, &mut buffer).unwrap_or_default();
     let number = text.split(u8::is_ascii_whitespace).next().and_then(decimal);
     number.map_or(-1, |number| number as i64)
@@ -149,7 +150,7 @@ fn current(group: FdRef<'_>, file: &CStr) -> i64 {
 
 /// Returns whether the cgroup is threaded, because one above it has processes.
 pub(super) fn is_threaded(group: FdRef<'_>) -> bool {
-    let mut buffer = [0; FILE_BYTES];
+    let mut buffer = [0; CGROUP_FILE_BYTES];
     read(group, c"cgroup.type", &mut buffer).is_ok_and(|kind| kind.starts_with(b"threaded"))
 }
 

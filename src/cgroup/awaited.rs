@@ -1,10 +1,11 @@
 //! Waits for a cgroup, a step at each event: for a line of its cgroup.events, and for its removal.
 
+use super::Cgroup;
 use super::processes::PATIENCE_MS;
 use super::walk::{Step, is_gone, walk};
-use super::{Cgroup, FILE_BYTES};
 use crate::error::{Context, Result};
 use crate::io::lossy::{LossyC, On};
+use crate::limits::CGROUP_FILE_BYTES;
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{self, Errno, fs, time};
 use crate::watch::{Happened, Interest, Loop, Token};
@@ -164,7 +165,7 @@ fn is_removed(parent: FdRef<'_>, name: &CStr) -> sys::Result<bool> {
 
 /// Returns whether cgroup.events has this line. A removed cgroup counts as having it.
 pub(super) fn has_line(events: &Fd, line: &[u8]) -> sys::Result<bool> {
-    let mut content = [0; FILE_BYTES];
+    let mut content = [0; CGROUP_FILE_BYTES];
     match fs::read_at(events.by_ref(), &mut content, 0) {
         Err(Errno::ENODEV) => Ok(true),
         length => Ok(content[..length?].split(|byte| *byte == b'\n').any(|one| one == line)),

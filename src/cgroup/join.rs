@@ -5,11 +5,11 @@
 //! use the cgroup of the container's first process instead, as runc and crun do. It is looked up
 //! beneath the container's own cgroup, so the container cannot lead us out of it.
 
-use super::{Cgroup, FILE_BYTES, MOUNT};
+use super::{Cgroup, MOUNT};
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
 use crate::io::text::decimal;
-use crate::limits::PATH_BYTES;
+use crate::limits::{CGROUP_FILE_BYTES, PATH_BYTES};
 use crate::sys::fd::{CWD, Fd, FdRef};
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
@@ -107,7 +107,7 @@ impl<'s> Joined<'s> {
     /// Returns the cgroup of the container's first process.
     fn of_first_process(&self) -> Result<Option<Fd>> {
         let mut path = PathBuf::new();
-        let mut buffer = [0; PATH_BYTES + FILE_BYTES];
+        let mut buffer = [0; PATH_BYTES + CGROUP_FILE_BYTES];
         let lines = path
             .set(format_args!("/proc/{}/cgroup", self.pid))
             .and_then(|()| super::read(CWD, path.as_c_str(), &mut buffer))
@@ -199,7 +199,7 @@ fn relative(way: &CStr) -> Result<PathBuf> {
 impl Cgroup {
     /// Returns the number in one of its files; None for `max`, or if there is no such file.
     pub fn number(&self, file: &CStr) -> Option<u64> {
-        let mut buffer = [0; FILE_BYTES];
+        let mut buffer = [0; CGROUP_FILE_BYTES];
         decimal(self.read(file, &mut buffer).ok()?.trim_ascii_end())
     }
 }

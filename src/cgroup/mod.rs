@@ -25,6 +25,7 @@ mod weight;
 use crate::error::{Context, Error, Result};
 use crate::io::lossy::{Lossy, LossyC, On};
 use crate::io::path::PathBuf;
+use crate::limits::CGROUP_FILE_BYTES;
 use crate::spec::{DeviceRule, Limit, Spec, options};
 use crate::sys::clone::CLONE_NEWCGROUP;
 use crate::sys::fd::{CWD, Fd, FdRef};
@@ -40,9 +41,6 @@ use undo::Undo;
 
 /// The mount point of cgroup2.
 const MOUNT: &CStr = c"/sys/fs/cgroup";
-/// Bytes for a small file of cgroupfs, which has a few lines at most.
-const FILE_BYTES: usize = 512;
-
 /// The cgroup of one container.
 pub struct Cgroup {
     path: PathBuf,
@@ -65,7 +63,7 @@ impl CgroupPath {
     /// makes nothing. It checks the values, the controllers, and that the cgroup has no process.
     pub fn find(spec: &Spec<'_>, id: &[u8]) -> Result<Option<CgroupPath>> {
         let root = hierarchy();
-        let mut buffer = [0; FILE_BYTES];
+        let mut buffer = [0; CGROUP_FILE_BYTES];
         let controllers = match &root {
             Ok(root) if !spec.limits.is_empty() => {
                 Some(read(root.by_ref(), c"cgroup.controllers", &mut buffer).on("read", MOUNT)?)
@@ -257,7 +255,7 @@ impl Cgroup {
             return Ok(());
         };
         let owner = uid - map.container + map.host;
-        let mut buffer = [0; FILE_BYTES];
+        let mut buffer = [0; CGROUP_FILE_BYTES];
         let list = fs::open(CWD, c"/sys/kernel/cgroup/delegate", fs::O_RDONLY, 0)
             .and_then(|file| fs::read(file.by_ref(), &mut buffer));
         let files = match list {

@@ -1,9 +1,10 @@
 //! The path of a container's cgroup, and the controllers it can have there.
 
-use super::{FILE_BYTES, MOUNT, read};
+use super::{MOUNT, read};
 use crate::io::kernel_file::write_file;
 use crate::io::lossy::Lossy;
 use crate::io::path::PathBuf;
+use crate::limits::CGROUP_FILE_BYTES;
 use crate::sys::fd::CWD;
 use crate::sys::{Errno, fs};
 use crate::{Context, Error, Result};
@@ -59,7 +60,7 @@ fn add(path: &mut PathBuf, way: &[u8]) -> Result<()> {
 /// limit is written.
 pub(super) fn enable(group: &CStr) {
     let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
-    let mut buffer = [0; FILE_BYTES];
+    let mut buffer = [0; CGROUP_FILE_BYTES];
     let Ok(controllers) = read(group.by_ref(), c"cgroup.controllers", &mut buffer) else { return };
     let write = |names: &[u8]| {
         let mut text = PathBuf::new();
@@ -83,7 +84,7 @@ pub(super) fn enable(group: &CStr) {
 /// threaded. It then gets the controllers for threads: cpu, cpuset, pids.
 pub(super) fn make_threaded(group: &CStr) {
     let Ok(group) = fs::open(CWD, group, fs::O_PATH | fs::O_DIRECTORY, 0) else { return };
-    let mut buffer = [0; FILE_BYTES];
+    let mut buffer = [0; CGROUP_FILE_BYTES];
     if read(group.by_ref(), c"cgroup.type", &mut buffer)
         .is_ok_and(|kind| kind.starts_with(b"domain invalid"))
     {

@@ -1,14 +1,14 @@
 //! The processes of a cgroup and of all cgroups beneath it: list, freeze, signal, kill, remove.
 
+use super::Cgroup;
 use super::apply::is_threaded;
 use super::awaited::{EVENTS, Emptying, Line, has_line};
 use super::walk::{Step, is_gone, walk};
-use super::{Cgroup, FILE_BYTES};
 use crate::error::{Context, Error, Result};
 use crate::io::kernel_file::write_file;
 use crate::io::lossy::{LossyC, On};
 use crate::io::text::decimal;
-use crate::limits::{CGROUP_NAMES_BYTES, CGROUP_WALK_MS};
+use crate::limits::{CGROUP_FILE_BYTES, CGROUP_NAMES_BYTES, CGROUP_WALK_MS};
 use crate::sys::fd::FdRef;
 use crate::sys::process::{self, kill};
 use crate::sys::signal::{SIGKILL, SignalSet};
@@ -149,7 +149,7 @@ fn each_of(group: FdRef<'_>, name: &CStr, see: &mut dyn FnMut(i32)) -> sys::Resu
         Err(errno) if is_gone(errno) => return Ok(()),
         file => file?,
     };
-    let (mut buffer, mut kept) = ([0; FILE_BYTES], 0);
+    let (mut buffer, mut kept) = ([0; CGROUP_FILE_BYTES], 0);
     loop {
         let length = match fs::read(file.by_ref(), &mut buffer[kept..]) {
             // It was removed; or it is threaded, and a cgroup above lists its processes.

@@ -2,7 +2,7 @@
 
 use crate::io::lossy::LossyC;
 use crate::io::path::PathBuf;
-use crate::limits::{CGROUP_KEPT_BYTES, CGROUP_KEPT_FILES_MAX};
+use crate::limits::{CGROUP_FILE_BYTES, CGROUP_KEPT_BYTES, CGROUP_KEPT_FILES_MAX};
 use crate::sys::fd::{Fd, FdRef};
 use crate::sys::fs;
 use crate::{Error, Result};
@@ -112,7 +112,7 @@ fn open(group: FdRef<'_>, name: &CStr, how: i32) -> crate::sys::Result<Fd> {
 /// Returns whether a file has exactly this content.
 fn holds(group: FdRef<'_>, name: &CStr, mut content: &[u8]) -> Option<bool> {
     let file = open(group, name, fs::O_RDONLY).ok()?;
-    let mut buffer = [0; super::FILE_BYTES];
+    let mut buffer = [0; CGROUP_FILE_BYTES];
     loop {
         match fs::read(file.by_ref(), &mut buffer).ok()? {
             0 => return Some(content.is_empty()),
@@ -151,7 +151,7 @@ fn set_back(group: FdRef<'_>, name: &CStr, content: &[u8]) -> Option<()> {
     content.split_inclusive(|byte| *byte == b'\n').for_each(&mut write);
     match INHERITED.iter().find(|(file, _)| done.is_none() && *file == name && content == b"\n") {
         Some((_, above)) => {
-            let mut buffer = [0; super::FILE_BYTES];
+            let mut buffer = [0; CGROUP_FILE_BYTES];
             let all = super::read(group, above, &mut buffer).ok()?;
             open(group, name, fs::O_WRONLY).and_then(|file| fs::write_all(file.by_ref(), all)).ok()
         }

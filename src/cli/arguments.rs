@@ -4,19 +4,17 @@ use super::command::{Command, Flag, GLOBAL, Usage, VERSION};
 use super::nearest::nearest;
 use super::options::IMAGE;
 use crate::io::lossy::{Lossy, LossyC};
+use crate::limits::OPTIONS_GIVEN_MAX;
 use crate::{Error, Result};
 use core::ffi::CStr;
 use getargs::{Arg, Argument, Options};
-
-/// Most different options of one command line.
-const GIVEN_MAX: usize = 40;
 
 /// The command line without the program's name. Its options are parsed once.
 pub struct Arguments<'a> {
     words: &'a [&'a CStr],
     command: Option<&'static Command>,
     /// Each given option, once, with its last value.
-    given: heapless::Vec<(&'static str, Option<&'a CStr>), GIVEN_MAX>,
+    given: heapless::Vec<(&'static str, Option<&'a CStr>), OPTIONS_GIVEN_MAX>,
 }
 
 /// One piece of the command line.
@@ -64,10 +62,9 @@ impl<'a> Arguments<'a> {
             let Piece::Given(flag, value) = piece else { continue };
             match self.given.iter_mut().find(|(long, _)| *long == flag.long) {
                 Some((_, last)) => *last = value,
-                None => self
-                    .given
-                    .push((flag.long, value))
-                    .map_err(|_| Error::new(format_args!("more than {GIVEN_MAX} options")))?,
+                None => self.given.push((flag.long, value)).map_err(|_| {
+                    Error::new(format_args!("more than {OPTIONS_GIVEN_MAX} options"))
+                })?,
             }
         }
         Ok(())

@@ -5,9 +5,9 @@ use super::command::Flag;
 use super::settings::flag;
 use crate::engine::Attach;
 use crate::engine::notify::Listeners;
-use crate::engine::service_manager::PRESERVED_MAX;
 use crate::io::lossy::LossyC;
 use crate::io::text::decimal;
+use crate::limits::PRESERVED_FDS_MAX;
 use crate::{Error, Result};
 
 pub const BUNDLE: Flag =
@@ -99,7 +99,7 @@ pub fn parse_listeners<'a>(arguments: &Arguments<'a>) -> Listeners<'a> {
 /// Returns the number of --preserve-fds.
 pub fn parse_preserved(arguments: &Arguments<'_>) -> Result<u32> {
     let text = arguments.value("preserve-fds").unwrap_or(c"0");
-    let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_MAX);
+    let count = decimal(text.to_bytes()).filter(|count| *count < PRESERVED_FDS_MAX);
     count
         .map(|count| count as u32)
         .ok_or_else(|| Error::new(format_args!("--preserve-fds {}: not a number", LossyC(text))))

@@ -9,7 +9,7 @@ use crate::image::{Blob, Image, ImageMemory, Store, Wanted, check_name, select, 
 use crate::io::lossy::LossyC;
 use crate::io::observer::Observer;
 use crate::io::path::PathBuf;
-use crate::limits::REFERENCE_BYTES;
+use crate::limits::{NEW_LAYOUTS_MAX, REFERENCE_BYTES};
 use crate::rootfs::stale;
 use crate::sys::event::wait_ms;
 use crate::sys::fd::{CWD, Fd, STDOUT, duplicate};
@@ -145,9 +145,6 @@ pub fn copy(
         }
     }
 }
-
-/// Attempts to make a layout that another copy makes first and then removes again.
-const NEW_LAYOUTS_MAX: usize = 8;
 
 fn is_taken(error: &Error) -> bool {
     matches!(error.errno(), Errno::EEXIST | Errno::ENOTEMPTY)

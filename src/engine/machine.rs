@@ -6,7 +6,7 @@ use crate::bundle::{self, DEFAULT_HOSTNAME, Overrides};
 use crate::cgroup::{MachineGroup, Manager};
 use crate::image::Config;
 use crate::io::strings::StringBlock;
-use crate::limits::DEVICES_MAX;
+use crate::limits::{DEVICES_MAX, MACHINE_MOUNTS_MAX};
 use crate::spec::settings::{Draft, Filter, Rlimits};
 use crate::spec::{Capabilities, Device, Limit, Mount, Spec, capability, defaults};
 use crate::sys::fd::FdRef;
@@ -113,9 +113,6 @@ fn cgroup(limits: &[Limit<'_>], notices: Notices<'_>) -> Result<Option<MachineGr
     }
 }
 
-/// Twice the number of default mounts.
-const MOUNTS_MAX: usize = 16;
-
 /// docker's size of /dev/shm, in bytes.
 pub const SHM_BYTES: u64 = 64 << 20;
 
@@ -126,7 +123,7 @@ fn limit_shared_memory<'m>(
     defaults: &[Mount<'m>],
     bytes: u64,
     strings: &mut StringBlock<'m>,
-    mounts: &mut heapless::Vec<Mount<'m>, MOUNTS_MAX>,
+    mounts: &mut heapless::Vec<Mount<'m>, MACHINE_MOUNTS_MAX>,
 ) -> Result<bool> {
     if bytes >= SHM_BYTES || mounts.extend_from_slice(defaults).is_err() {
         return Ok(false);
@@ -159,7 +156,7 @@ fn add_devices<'m>(
 fn restrict_devices(group: Option<&MachineGroup>) -> Result<()> {
     match group {
         Some(group) => group.restrict_devices(),
-        None => Err(Error::new(format_args!("no control group"))),
+        None => Err(Error::new(format_args!("the machine has no cgroup"))),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::container::state::{Id, Root};
 use crate::io::path::PathBuf;
 use crate::io::strings::{PackedStrings, StringBlock};
 use crate::io::text::decimal;
+use crate::limits::PRESERVED_FDS_MAX;
 use crate::spec::Mount;
 use crate::sys::{Errno, fd, process};
 use crate::{Context, Error, Result};
@@ -16,15 +17,12 @@ pub fn listening() -> u32 {
     let number =
         |name: &str| process::variable(name.as_bytes()).and_then(|text| decimal(text.to_bytes()));
     let is_ours = number("LISTEN_PID") == Some(process::getpid() as u64);
-    number(LISTEN_FDS).filter(|count| is_ours && *count < PRESERVED_MAX).unwrap_or(0) as u32
+    number(LISTEN_FDS).filter(|count| is_ours && *count < PRESERVED_FDS_MAX).unwrap_or(0) as u32
 }
 
 const LISTEN_FDS: &str = "LISTEN_FDS";
 const LISTEN_PID: &str = "LISTEN_PID";
 const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
-/// The default limit of fds of a process.
-pub const PRESERVED_MAX: u64 = 1024;
-
 /// Returns the config's environment, in which a service manager's variables replace older ones.
 pub fn environment<'m>(
     of: PackedStrings<'_>,

@@ -6,8 +6,8 @@
 //!                  digest                diff_id             whichever would wait: hash instead
 //! ```
 //!
-//! The ring is also inflate's window. zstd's window may be larger; it is mapped while such a layer
-//! is read, and the decoded bytes are copied to the ring.
+//! gzip and zstd decode into windows of their own, and the bytes are copied to the ring. zstd's is
+//! mapped while such a layer is read.
 //!
 //! Each digest has its own reader and a lock that is only tried. An idle thread takes a step of a
 //! digest; if there is no step either, it sleeps (futex). Hashes bound to a thread took a tenth

@@ -1,4 +1,4 @@
-//! Collects ended children. No other file does.
+//! Collects ended children: the only caller of waitid(2).
 
 use super::{Happened, Loop, Token};
 use crate::Result;

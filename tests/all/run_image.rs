@@ -211,7 +211,7 @@ fn an_ordinary_user_is_told_what_he_needs_and_nothing_else() {
     );
     let said = call(&["--root", "@STATE@", "--debug"], &run);
     let lost: Vec<_> =
-        said.err.lines().filter(|line| line.contains("could not be made without root")).collect();
+        said.err.lines().filter(|line| line.contains("not possible without root")).collect();
     assert!(lost.len() == 1 && lost[0].contains("level=debug"), "{said:?}");
     // Root of the user namespace that makes the container is the user.
     done(&call(&["--root", "@STATE@"], &["create", "--image", image, "@ID@", "sleep", "1000"]));

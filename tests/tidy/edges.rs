@@ -6,7 +6,7 @@ pub const GROUND: &[&str] = &["error", "log", "limits", "sync"];
 /// The drawing in ARCHITECTURE.md: a room, and the rooms it may use besides the ground.
 /// `memory` lends buffers whose types live in every room, so it may name them all.
 pub const EDGES: &[(&str, &[&str])] = &[
-    ("main", &["init", "cli", "sys"]),
+    ("main", &["init", "cli", "io", "sys"]),
     ("lib", &[]),
     (
         "init",

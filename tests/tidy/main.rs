@@ -71,11 +71,13 @@ fn source(name: String, text: String) -> Source {
     Source { name, text, code }
 }
 
-/// `crate::` names of a line: the rooms it uses, also in `use crate::{codec, io};`.
+/// `crate::` names of a line: the rooms it uses, also in `use crate::{codec, io};`. In main.rs the
+/// crate is `ocinit`.
 fn rooms_used(line: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (at, _) in line.match_indices("crate::") {
-        let rest = &line[at + "crate::".len()..];
+    let ends = ["crate::", "ocinit::"].map(|name| line.match_indices(name));
+    for (at, name) in ends.into_iter().flatten() {
+        let rest = &line[at + name.len()..];
         match rest.strip_prefix('{') {
             Some(list) => found.extend(top_names(list)),
             None => found.push(word(rest)),
