@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup build board features reproducible run test test-escapes check lint-python size bench-boot bench-unpack bench-run fuzz miri clean
 
-# Debian packages: what it takes to build and to boot, and what the tests and the benchmark need besides.
+# Debian packages: to build and to boot; and those that the tests and the benchmark need in addition.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
 TO_TEST := $(TO_RUN) binutils bubblewrap buildah crun dosfstools e2fsprogs erofs-utils iproute2 kmod mmdebstrap mtools mypy oci-image-tool procps python3-venv runc skopeo squashfs-tools strace uidmap xorriso zstd
 
@@ -12,7 +12,7 @@ SECONDS ?= 60
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-setup: ## install what is missing: Debian packages (root or sudo), Rust's musl target
+setup: ## install missing Debian packages (root or sudo) and Rust's musl target
 	@qemu/setup $(TO_TEST)
 
 build: ## build the release binary
@@ -33,12 +33,12 @@ features: ## check each feature alone: clippy, build, unit tests (zstd is no pro
 	    cargo clippy "$$@" -- -D warnings && cargo build "$$@" --target-dir target/features && cargo test --lib "$$@" || exit 1; \
 	done
 
-run: build ## boot the demonstration image and show what it prints, and how long each phase took
+run: build ## boot the demonstration image; show its output and the time of each phase
 	qemu/boot --timings "$$(qemu/demo-image)"
 	@echo; echo "image:   $$(qemu/demo-image)"; echo "program: $(CURDIR)/target/x86_64-unknown-linux-musl/release/ocinit"
 
-# What takes less than two minutes and finds most: the unit tests, the rules for the source, each
-# case of conformance/ asked of ocinit alone, hostile images, golden plans. One module a line.
+# The tests that find most in under two minutes: unit tests, the rules for the source, conformance/
+# with ocinit alone, hostile images, golden plans. One module a line.
 FAST := src:: tidy:: \
     conformance:: \
     hostile:: \
@@ -59,17 +59,17 @@ lint-python: setup ## the Python files: ruff, mypy, unit tests of qemu/, which n
 	mypy --config-file qemu/mypy.ini $(TYPED)
 	PYTHONPATH=qemu python3 -B -W error -m unittest discover -s qemu/tests
 
-test: setup build ## all of the tests, most of them in virtual machines, and what each took
+test: setup build ## all tests, most of them in virtual machines, and the time of each module
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	tests/run
 
-# A test of the long form may take an hour where the processors are busy.
+# A test in the long form may take an hour on busy processors.
 test-escapes: setup build ## the escapes that are races, in their long form: more than an hour
 	OCINIT_ESCAPES=long OCINIT_TEST_LONGEST=3600 cargo test --test all -- \
 	    escapes:: escapes_links:: escapes_racing:: escapes_racing_mounts::
 
-size: build ## size of the stripped binary, and what the largest part of it is
+size: build ## size of the stripped binary, and its largest parts
 	@linker/size
 
 bench-boot: setup build ## time from PID 1's start to the container's first instruction, beside a busybox shell
@@ -86,20 +86,20 @@ bench-run: setup build ## time and memory of running a container, beside the new
 	[ -e $(PEERS)/bin/crun ] || PROGRAMS="crun runc bubblewrap patchelf" tests/bench/newest-peers $(PEERS)
 	tests/bench/run --peers $(PEERS)
 
-fuzz: setup ## run every fuzz target for SECONDS, 60 if not said (needs cargo-fuzz and a nightly toolchain)
+fuzz: setup ## run every fuzz target for SECONDS, by default 60 (needs cargo-fuzz and a nightly toolchain)
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "make fuzz: cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz" >&2; exit 1; }
 	@for target in $$(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do \
 	    mkdir -p tests/fuzz/corpus/$$target; \
 	    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target x86_64-unknown-linux-gnu $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(SECONDS) || exit 1; \
 	done
 
-# Miri runs no assembly and no C: the rooms that need neither, on the host's target.
+# Miri runs neither assembly nor C, so these are the rooms without them, on the host's target.
 MIRI := sync:: sys::ring io::strings io::path rootfs::name error:: codec::json codec::tar::header codec::tar::pax codec::crc32::tests::known
 
-miri: ## run the unit tests of what is unsafe or reads hostile bytes under Miri (needs a nightly toolchain)
+miri: ## run the unit tests of unsafe code and of parsers under Miri (needs a nightly toolchain)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "make miri: Miri is missing: rustup toolchain install nightly && rustup component add --toolchain nightly miri rust-src" >&2; exit 1; }
 	CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER= MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --lib \
 	    --target x86_64-unknown-linux-gnu --target-dir target/miri --no-default-features -- $(MIRI) --skip linear_time --skip every_prefix
 
-clean: ## remove what was built (what was fetched stays in ~/.cache/ocinit)
+clean: ## remove all built files (~/.cache/ocinit keeps the downloads)
 	cargo clean
