@@ -49,7 +49,7 @@ fn facts(limits: &[Limit<'_>], group: FdRef<'_>, is_update: bool) -> Facts {
         // Without the file it is an error, unless the kernel has no swap at all.
         facts.has_swap =
             has(LimitKey::SWAP.row().file) || fs::access(CWD, c"/proc/swaps", 0).is_ok();
-        if number_of(limits, LimitKey::CHECK).is_some() {
+        if TAKES_CONFIGS && number_of(limits, LimitKey::CHECK).is_some() {
             facts.used = current(group, c"memory.current");
         }
         if is_update {

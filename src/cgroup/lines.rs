@@ -119,7 +119,7 @@ fn memory(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
     }
     let [limit_name, swap_name] = names;
     let Some(either) = swap_name.or(limit_name) else { return Ok(()) };
-    if number_of(limits, LimitKey::CHECK).is_some() {
+    if TAKES_CONFIGS && number_of(limits, LimitKey::CHECK).is_some() {
         let used = facts.used;
         for (what, limit) in [("memory+swap", total), ("memory", wanted)] {
             if (1..=used).contains(&limit) {
@@ -175,7 +175,8 @@ fn memory(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
 fn quota(limits: &[Limit<'_>], facts: &Facts, out: Out<'_>) -> Result<()> {
     let number = |key| number_of(limits, key).unwrap_or(0);
     let (mut quota, period) = (number(LimitKey::QUOTA), number(LimitKey::PERIOD));
-    let put_burst = |out: Out<'_>| match name_of(limits, LimitKey::BURST) {
+    let burst = name_of(limits, LimitKey::BURST).filter(|_| TAKES_CONFIGS);
+    let put_burst = |out: Out<'_>| match burst {
         Some(from) => {
             let (burst, file) = (number(LimitKey::BURST) as u64, LimitKey::BURST.row().file);
             out(&Line { file, value: format_args!("{burst}"), from })

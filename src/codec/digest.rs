@@ -5,6 +5,9 @@ use crate::error::{Error, Result};
 use core::fmt;
 use sha2::Digest as _;
 
+/// True if SHA-512 is computed. PID 1 alone refuses such a digest when it reads it.
+const TAKES_SHA512: bool = cfg!(any(feature = "runtime", feature = "tools", test));
+
 /// The supported algorithms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -51,6 +54,11 @@ impl Digest {
             crate::io::text::split_once(text, b':').ok_or_else(|| fault("not algorithm:hex"))?;
         let algorithm = match name {
             "sha256" => Algorithm::Sha256,
+            "sha512" if !TAKES_SHA512 => {
+                return Err(fault(
+                    "this ocinit was built without sha512 (features runtime, tools)",
+                ));
+            }
             "sha512" => Algorithm::Sha512,
             _ => return Err(fault("only sha256 and sha512 can be verified")),
         };
@@ -145,8 +153,9 @@ impl Hasher {
     /// Returns the hash of no bytes.
     pub fn new(algorithm: Algorithm) -> Hasher {
         match algorithm {
-            Algorithm::Sha256 => Hasher::Sha256(sha2::Sha256::new()),
-            Algorithm::Sha512 => Hasher::Sha512(hmac_sha512::Hash::new()),
+            Algorithm::Sha512 if TAKES_SHA512 => Hasher::Sha512(hmac_sha512::Hash::new()),
+            // Without SHA-512 no digest of it is read.
+            _ => Hasher::Sha256(sha2::Sha256::new()),
         }
     }
 
@@ -154,7 +163,8 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Hasher::Sha256(hash) => hash.update(bytes),
-            Hasher::Sha512(hash) => hash.update(bytes),
+            Hasher::Sha512(hash) if TAKES_SHA512 => hash.update(bytes),
+            Hasher::Sha512(_) => {}
         }
     }
 
@@ -166,7 +176,10 @@ impl Hasher {
                 bytes[..32].copy_from_slice(&hash.finalize());
                 Digest { algorithm: Algorithm::Sha256, bytes }
             }
-            Hasher::Sha512(hash) => Digest { algorithm: Algorithm::Sha512, bytes: hash.finalize() },
+            Hasher::Sha512(hash) if TAKES_SHA512 => {
+                Digest { algorithm: Algorithm::Sha512, bytes: hash.finalize() }
+            }
+            Hasher::Sha512(_) => Digest::ZERO,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! device keeps old ones there. Links are resolved in the table alone: `docker save` stored a
 //! repeated layer as a symlink.
 
+use super::TAKES_DOCKER;
 use super::name::{Name, key};
 use super::tar_index::{Kind, each_entry};
 use crate::codec::json;
@@ -106,11 +107,16 @@ impl<'m> Archive<'m> {
         let is_there = |name: &[u8]| archive.content(key(name)).is_some();
         let is_docker = match form {
             Form::Either if is_there(b"oci-layout") => {
-                is_there(b"manifest.json") && archive.lists_nothing()?
+                TAKES_DOCKER && is_there(b"manifest.json") && archive.lists_nothing()?
             }
             Form::Either => is_there(b"manifest.json") || is_there(b"repositories"),
             form => form == Form::Docker,
         };
+        if is_docker && !TAKES_DOCKER {
+            return Err(Error::new(format_args!(
+                "docker-archive: this ocinit was built without it (features runtime, tools)"
+            )));
+        }
         if !is_docker {
             super::document::check_layout_file(archive.file(b"oci-layout")?).doing("archive")?;
         }

@@ -50,6 +50,9 @@ use crate::io::section::Section;
 use crate::{Context, Error, Result};
 use platform::Rank;
 
+/// True if images of `docker save` are read: PID 1 alone reads layouts, in a folder or a tar.
+const TAKES_DOCKER: bool = cfg!(any(feature = "runtime", feature = "tools", test));
+
 /// Finds the wanted image. It must be for the wanted platform, and all its layers must exist.
 pub fn open<'m>(
     store: &Store<'_>,
@@ -88,7 +91,7 @@ pub fn read<'m>(
     let ImageMemory { document, layers, leads, tag, .. } = memory;
     tag.clear();
     let (blob, id, id_offset, bytes) = match store {
-        Store::Docker(archive) => {
+        Store::Docker(archive) if TAKES_DOCKER => {
             let (section, expected) = docker::choose(archive, wanted, layers, tag, document)?;
             let (id, bytes) = docker_config(&section, &[expected, wanted.digest], document)?;
             (None, id, section.offset, bytes)

@@ -4,7 +4,7 @@ use super::archive::{Archive, Form, Place};
 use super::directory::Directory;
 use super::document::{check_form, digest_of, read};
 use super::media::Kind;
-use super::{ArchiveMemory, Image, ImageMemory, Layer};
+use super::{ArchiveMemory, Image, ImageMemory, Layer, TAKES_DOCKER};
 use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::json;
 use crate::io::path::PathBuf;
@@ -38,13 +38,13 @@ impl<'m> Store<'m> {
         memory: &'m mut ArchiveMemory,
     ) -> Result<Store<'m>> {
         let (archive, is_docker) = Archive::open(file, size, form, memory)?;
-        Ok(if is_docker { Store::Docker(archive) } else { Store::Archive(archive) })
+        Ok(if TAKES_DOCKER && is_docker { Store::Docker(archive) } else { Store::Archive(archive) })
     }
 
     /// Opens the stored bytes of a layer.
     pub fn layer(&self, layer: &Layer) -> Result<Section> {
         let blob = match (self, &layer.digest) {
-            (Store::Docker(archive), _) => {
+            (Store::Docker(archive), _) if TAKES_DOCKER => {
                 archive.section(Place { offset: layer.offset, size: layer.size })
             }
             (_, digest) => self.blob(digest.as_ref().unwrap_or(&layer.diff_id), layer.size),
@@ -98,7 +98,7 @@ impl<'m> Store<'m> {
     /// Opens an image's configuration.
     pub fn config(&self, image: &Image<'_>) -> Result<Section> {
         match self {
-            Store::Docker(archive) => {
+            Store::Docker(archive) if TAKES_DOCKER => {
                 archive.section(Place { offset: image.id_offset, size: image.id.size })
             }
             _ => self.blob(&image.id.digest, image.id.size),
