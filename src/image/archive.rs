@@ -6,9 +6,9 @@
 //! device keeps old ones there. Links are resolved in the table alone: `docker save` stored a
 //! repeated layer as a symlink.
 
-use super::TAKES_DOCKER;
 use super::name::{Name, key};
 use super::tar_index::{Kind, each_entry};
+use super::types::TAKES_DOCKER;
 use crate::codec::json;
 use crate::codec::tar::Header;
 use crate::io::section::Section;

@@ -49,9 +49,7 @@ use crate::codec::json::Value;
 use crate::io::section::Section;
 use crate::{Context, Error, Result};
 use platform::Rank;
-
-/// True if images of `docker save` are read: PID 1 alone reads layouts, in a folder or a tar.
-const TAKES_DOCKER: bool = cfg!(any(feature = "runtime", feature = "tools", test));
+use types::TAKES_DOCKER;
 
 /// Finds the wanted image. It must be for the wanted platform, and all its layers must exist.
 pub fn open<'m>(

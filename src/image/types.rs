@@ -6,6 +6,9 @@ use super::platform::Target;
 use crate::codec::compression::Compression;
 use crate::codec::digest::Digest;
 
+/// True if images of `docker save` are read: PID 1 alone reads layouts, in a folder or a tar.
+pub const TAKES_DOCKER: bool = cfg!(any(feature = "runtime", feature = "tools", test));
+
 /// The selection of an image of a layout.
 #[derive(Clone, Copy, Default)]
 pub struct Wanted<'a> {
