@@ -21,8 +21,12 @@ const HEADERS_BYTES: usize = 64 << 10;
 const ERROR_BYTES: u64 = 16 << 10;
 /// Redirects of one request.
 const REDIRECTS_MAX: usize = 5;
-/// What ureq reads and writes at once, in bytes: four records of TLS.
-const BUFFER_BYTES: usize = 64 << 10;
+/// What ureq reads at once, in bytes: more than all headers, whose limit is met first.
+const INPUT_BYTES: usize = 128 << 10;
+/// What it writes at once, in bytes: four records of TLS.
+const OUTPUT_BYTES: usize = 64 << 10;
+
+const _: () = assert!(INPUT_BYTES > HEADERS_BYTES);
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug)]
@@ -151,8 +155,8 @@ impl Exchange {
             .user_agent(concat!("ocinit/", env!("CARGO_PKG_VERSION")))
             .accept_encoding(AutoHeaderValue::None)
             .max_response_header_size(HEADERS_BYTES)
-            .input_buffer_size(BUFFER_BYTES)
-            .output_buffer_size(BUFFER_BYTES)
+            .input_buffer_size(INPUT_BYTES)
+            .output_buffer_size(OUTPUT_BYTES)
             .timeout_resolve(Some(self.times.connect))
             .timeout_connect(Some(self.times.connect))
             .timeout_per_read(Some(self.times.idle))
@@ -267,7 +271,9 @@ pub fn broken(error: Error, what: &str, address: &Address, proxy: Option<&str>) 
             // Errors of TLS are wrapped once or twice.
             let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             if let Some(tls) = inner {
-                return new(Class::Certificate, crate::tls::explain(tls, address));
+                let no_tls = matches!(tls, rustls::Error::InvalidMessage(_));
+                let failure = new(Class::Certificate, crate::tls::explain(tls, address));
+                return Failure { no_tls, ..failure };
             }
             let hint = if proxy.is_some() { " (through the environment's proxy)" } else { "" };
             match error.kind() {

@@ -26,6 +26,8 @@ pub struct Failure {
     pub status: u16,
     /// Whether it is tried again.
     pub again: Again,
+    /// Whether the host answered a handshake of TLS with something else.
+    pub no_tls: bool,
     /// The line.
     pub text: String,
 }
@@ -36,7 +38,8 @@ pub type Result<T> = std::result::Result<T, Failure>;
 impl Failure {
     /// An error that is not tried again.
     pub fn new(class: Class, text: impl AsRef<str>) -> Failure {
-        Failure { class, status: 0, again: Again::Never, text: clean(text.as_ref(), TEXT_BYTES) }
+        let text = clean(text.as_ref(), TEXT_BYTES);
+        Failure { class, status: 0, again: Again::Never, no_tls: false, text }
     }
 
     /// The same with a status of HTTP.

@@ -266,6 +266,7 @@ impl Registry {
                 self.state().is_plain = Some(true);
                 Ok(reply)
             }
+            Err(plain) if failure.no_tls => Err(plain),
             Err(_) => Err(failure),
         }
     }

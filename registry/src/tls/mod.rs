@@ -79,6 +79,11 @@ pub fn explain(error: &Error, address: &Address) -> String {
             Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
                 format!("the certificate of {host} is not for the name {name} (subjectAltName)")
             }
+            // webpki's word for one that signed itself.
+            Wrong::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => format!(
+                "the certificate of {host} is its own CA, which this machine does not trust: put \
+                 it into /etc/containers/certs.d/{host}/ca.crt, or name a directory by --cert-dir"
+            ),
             other => format!("the certificate of {host} is not valid: {other}"),
         },
         Error::InvalidMessage(_) => format!(
