@@ -5,6 +5,7 @@ mod circles;
 mod doors;
 mod edges;
 mod prose;
+mod registry;
 mod waits;
 
 use edges::{EDGES, GROUND};

@@ -17,8 +17,8 @@ const SYSTEM_FILES: [&str; 6] = [
 ];
 /// Where a directory of each host's name may be, below the user's configuration and the system's.
 const HOST_DIRECTORIES: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
-/// Files of one directory that are read.
-const FILES_MAX: usize = 256;
+/// Files of one directory that are read. A system's has some 300 links.
+const FILES_MAX: usize = 4096;
 
 /// A certificate to show, with its key.
 pub struct Pair {
@@ -54,12 +54,16 @@ pub fn system(
             }
         }
     }
-    if let Some(directory) = of("SSL_CERT_DIR") {
-        for file in listed(&directory)? {
-            // Such a directory has links, keys and notes, too.
+    let directories = variable("SSL_CERT_DIR").unwrap_or_default();
+    for directory in directories.split(':').filter(|directory| !directory.is_empty()) {
+        for file in listed(Path::new(directory))? {
+            // Such a directory has keys and notes, too.
             roots.extend(certificates(&file).unwrap_or_default());
         }
     }
+    // It has each certificate under its name and under its hash, and all in one file.
+    roots.sort_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    roots.dedup();
     Ok(roots)
 }
 

@@ -139,6 +139,11 @@ fn the_environment_names_roots_and_a_missing_file_of_them_is_an_error() {
     let mut helper = Start::new().variable("SSL_CERT_FILE", file.to_str().unwrap()).go();
     helper.start(&server.host(), "team/x", &[]);
     helper.manifest("1").done();
+    // A list of directories, which have more than certificates.
+    let list = format!("/etc/ssl/certs:{}", directory().join("cas").display());
+    let mut helper = Start::new().variable("SSL_CERT_DIR", list).go();
+    helper.start(&server.host(), "team/x", &[]);
+    helper.manifest("1").done();
     let mut helper = Start::new().variable("SSL_CERT_FILE", "/nowhere/ca.crt").go();
     let said = helper.try_start("localhost:1", "x", &[], &[]);
     let Said::Failed { class: Class::Settings, text, .. } = said else { panic!("{said:?}") };
