@@ -4,7 +4,7 @@
 
 # Debian packages: to build and to boot; and those that the tests and the benchmark need in addition.
 TO_RUN  := gcc libc6-dev python3 qemu-system-x86 umoci
-TO_TEST := $(TO_RUN) binutils bubblewrap buildah crun dosfstools e2fsprogs erofs-utils iproute2 kmod mmdebstrap mtools mypy oci-image-tool procps python3-venv runc skopeo squashfs-tools strace uidmap xorriso zstd
+TO_TEST := $(TO_RUN) apache2-utils binutils bubblewrap buildah crun docker-registry dosfstools e2fsprogs erofs-utils iproute2 kmod mmdebstrap mtools mypy oci-image-tool openssl procps python3-venv runc skopeo squashfs-tools strace uidmap xorriso zstd
 
 # Seconds that `make fuzz` gives each target.
 SECONDS ?= 60
@@ -19,7 +19,7 @@ build: ## build the release binary
 	@qemu/setup $(TO_RUN)
 	cargo build --release
 
-BOARD := --config linker/board.toml --profile small --no-default-features --features init --target-dir target/board
+BOARD := --package ocinit --config linker/board.toml --profile small --no-default-features --features init --target-dir target/board
 
 board: ## build PID 1 alone, as small as it gets: target/board/x86_64-unknown-linux-musl/small/ocinit
 	cargo build $(BOARD)
@@ -29,7 +29,7 @@ reproducible: ## build HEAD in two clones and compare the programs
 
 features: ## check each feature alone: clippy, build, unit tests (zstd is no program without one of the others)
 	for features in init runtime tools init,zstd; do \
-	    echo "--features $$features"; set -- --no-default-features --features $$features; \
+	    echo "--features $$features"; set -- --package ocinit --no-default-features --features $$features; \
 	    cargo clippy "$$@" -- -D warnings && cargo build "$$@" --target-dir target/features && cargo test --lib "$$@" || exit 1; \
 	done
 

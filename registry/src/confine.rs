@@ -202,7 +202,7 @@ mod tests {
 
     /// Runs a filter on a call, as the kernel does.
     fn run(program: &[libc::sock_filter], number: i64, arguments: [u64; 6]) -> u32 {
-        let mut data = vec![0u8; 64];
+        let mut data = [0u8; 64];
         data[..4].copy_from_slice(&(number as u32).to_ne_bytes());
         data[4..8].copy_from_slice(&AUDIT_ARCH_X86_64.to_ne_bytes());
         for (at, argument) in arguments.iter().enumerate() {
