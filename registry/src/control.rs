@@ -267,7 +267,7 @@ fn carry_out(job: &Job, hosts: &[Sources], packet: &[u8]) -> Result<Option<u64>>
             pull::tags(of(host)?, job, path(repository)?).map(Some)
         }
         Request::Has { host, repository, digest, .. } => {
-            push::has(of(host)?.origin(), path(repository)?, path(digest)?).map(Some)
+            push::has(of(host)?.origin(), job, path(repository)?, path(digest)?).map(Some)
         }
         Request::Upload { host, repository, digest, length, mount_from, .. } => {
             let (repository, digest, from) = (path(repository)?, path(digest)?, path(mount_from)?);

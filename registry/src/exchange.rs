@@ -6,7 +6,7 @@ use crate::json::Json;
 use crate::proxy::Proxies;
 use crate::tls::Configs;
 use crate::tls::connector::{Names, NoAddress, Tls};
-use crate::transport::Class;
+use crate::transport::{Class, REQUESTS_MAX};
 use std::io::{ErrorKind, Read};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -157,6 +157,8 @@ impl Exchange {
             .max_response_header_size(HEADERS_BYTES)
             .input_buffer_size(INPUT_BYTES)
             .output_buffer_size(OUTPUT_BYTES)
+            .max_idle_connections(REQUESTS_MAX)
+            .max_idle_connections_per_host(REQUESTS_MAX)
             .timeout_resolve(Some(self.times.connect))
             .timeout_connect(Some(self.times.connect))
             .timeout_per_read(Some(self.times.idle))
@@ -211,7 +213,9 @@ impl Exchange {
             let _ = reply.body.as_reader().take(ERROR_BYTES).read_to_end(&mut Vec::new());
             address = next;
         }
-        let text = format!("{what}: more than {REDIRECTS_MAX} redirects, the last to {address}");
+        // Not the whole address: it may be signed.
+        let host = &address.authority;
+        let text = format!("{what}: more than {REDIRECTS_MAX} redirects, the last to {host}");
         Err(Failure::new(Class::Protocol, text))
     }
 

@@ -4,10 +4,10 @@
 
 use crate::control::Job;
 use crate::exchange::{Payload, Reply, cut};
-use crate::failure::{Failure, Result};
+use crate::failure::{Again, Failure, Result};
 use crate::json::Json;
 use crate::registry::{Ask, Registry, Target, scope};
-use crate::retry::Retry;
+use crate::retry::{self, Retry};
 use crate::transport::{Class, MANIFEST_BYTES, MEDIA_TYPE_BYTES, REFERENCE_BYTES};
 use std::io::Read;
 use std::sync::atomic::Ordering;
@@ -45,22 +45,6 @@ fn from_first<T>(
     each(origin)
 }
 
-/// Runs a step until it succeeds or fails for good.
-fn with_retries<T>(
-    registry: &Registry,
-    job: &Job,
-    mut step: impl FnMut() -> Result<T>,
-) -> Result<T> {
-    let (note, wait) = (|text: &str| job.note(text), |pause| job.wait(pause));
-    let mut retry = Retry::new(registry.pause, &note, &wait);
-    loop {
-        match step() {
-            Ok(value) => return Ok(value),
-            Err(failure) => retry.after(failure, false)?,
-        }
-    }
-}
-
 /// A manifest or index, whole in memory before the pipe gets its first byte.
 pub fn manifest(
     sources: &[Registry],
@@ -71,7 +55,7 @@ pub fn manifest(
 ) -> Result<u64> {
     let (bytes, media_type, digest) = from_first(sources, job, |registry| {
         let what = format!("manifest {reference} of {}/{repository}", registry.name);
-        with_retries(registry, job, || {
+        retry::run(registry.pause, job, || {
             let ask = Ask {
                 what: &what,
                 method: Method::GET,
@@ -160,7 +144,14 @@ fn blob_from(
         let before = progress.at;
         match once(registry, job, repository, digest, &what, progress) {
             Ok(()) => return Ok(()),
-            Err(failure) => retry.after(failure, progress.at > before)?,
+            Err(mut failure) => {
+                // A host that has answered may come back.
+                let is_away = matches!(failure.class, Class::NoAnswer | Class::NoHost);
+                if is_away && progress.has_begun {
+                    failure.again = Again::Later;
+                }
+                retry.after(failure, progress.at > before)?;
+            }
         }
     }
 }
@@ -275,7 +266,7 @@ fn pass_on(
 pub fn tags(sources: &[Registry], job: &Job, repository: &str) -> Result<u64> {
     let text = from_first(sources, job, |registry| {
         let what = format!("tags of {}/{repository}", registry.name);
-        with_retries(registry, job, || all_tags(registry, repository, &what))
+        retry::run(registry.pause, job, || all_tags(registry, repository, &what))
     })?;
     job.begun(Some(text.len() as u64), "text/plain", "")?;
     job.write(text.as_bytes())?;

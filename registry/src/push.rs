@@ -4,6 +4,7 @@ use crate::control::Job;
 use crate::exchange::Payload;
 use crate::failure::{Again, Failure, Result};
 use crate::registry::{Ask, Registry, Target, scope};
+use crate::retry;
 use crate::transport::{Class, MANIFEST_BYTES};
 use std::io::Read;
 use ureq::http::Method;
@@ -21,7 +22,7 @@ fn short(digest: &str) -> &str {
 }
 
 /// Whether the registry has a blob. Returns its bytes, or 0 if they are not told.
-pub fn has(registry: &Registry, repository: &str, digest: &str) -> Result<u64> {
+pub fn has(registry: &Registry, job: &Job, repository: &str, digest: &str) -> Result<u64> {
     let what = format!("blob {}… of {}/{repository}", short(digest), registry.name);
     let ask = Ask {
         what: &what,
@@ -30,16 +31,18 @@ pub fn has(registry: &Registry, repository: &str, digest: &str) -> Result<u64> {
         headers: &[],
         scopes: &[scope(repository, true)],
     };
-    let reply = registry.ask(&ask, &mut Payload::None)?;
-    match reply.status {
-        200 => Ok(reply.length().unwrap_or(0)),
-        // Signed URLs and some proxies refuse HEAD: then the blob is uploaded.
-        403 | 405 => {
-            let text = format!("{what}: HEAD is refused");
-            Err(Failure::new(Class::NotThere, text).with_status(reply.status))
+    retry::run(registry.pause, job, || {
+        let reply = registry.ask(&ask, &mut Payload::None)?;
+        match reply.status {
+            200 => Ok(reply.length().unwrap_or(0)),
+            // Signed URLs and some proxies refuse HEAD: then the blob is uploaded.
+            403 | 405 => {
+                let text = format!("{what}: HEAD is refused");
+                Err(Failure::new(Class::NotThere, text).with_status(reply.status))
+            }
+            _ => Err(registry.refusal(reply, &what)),
         }
-        _ => Err(registry.refusal(reply, &what)),
-    }
+    })
 }
 
 /// Uploads a blob of this length, or has it mounted.
@@ -78,12 +81,12 @@ pub fn upload(
     let scopes = [own];
     let mut reply = match reply {
         Some(reply) => reply,
-        None => begin(&start, &scopes)?,
+        None => retry::run(registry.pause, job, || match begin(&start, &scopes)? {
+            reply if reply.status == 202 => Ok(reply),
+            reply => Err(registry.refusal(reply, &what)),
+        })?,
     };
     let wrong = |text: &str| Failure::new(Class::Protocol, format!("{what}: {text}"));
-    if reply.status != 202 {
-        return Err(registry.refusal(reply, &what));
-    }
     // So that the connection is used again.
     let _ = reply.read(MANIFEST_BYTES, &what);
     let location = reply.header("location").ok_or_else(|| wrong("no Location to upload to"))?;
@@ -141,9 +144,11 @@ pub fn put(
         headers: &[("content-type", media_type)],
         scopes: &[scope(repository, true)],
     };
-    let reply = registry.ask(&ask, &mut Payload::Bytes(&bytes))?;
-    match reply.status {
-        200..=204 => Ok(()),
-        _ => Err(registry.refusal(reply, &what)),
-    }
+    retry::run(registry.pause, job, || {
+        let reply = registry.ask(&ask, &mut Payload::Bytes(&bytes))?;
+        match reply.status {
+            200..=204 => Ok(()),
+            _ => Err(registry.refusal(reply, &what)),
+        }
+    })
 }

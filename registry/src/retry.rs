@@ -1,5 +1,6 @@
 //! What is tried again, how often and when.
 
+use crate::control::Job;
 use crate::failure::{Again, Failure, Result};
 use std::time::{Duration, SystemTime};
 
@@ -50,6 +51,18 @@ impl<'a> Retry<'a> {
         }
         (self.note)(&format!("{}; trying again in {}", failure.text, seconds(pause)));
         if (self.wait)(pause) { Ok(()) } else { Err(failure) }
+    }
+}
+
+/// Runs a step until it succeeds or fails for good.
+pub fn run<T>(pause: Duration, job: &Job, mut step: impl FnMut() -> Result<T>) -> Result<T> {
+    let (note, wait) = (|text: &str| job.note(text), |pause| job.wait(pause));
+    let mut retry = Retry::new(pause, &note, &wait);
+    loop {
+        match step() {
+            Ok(value) => return Ok(value),
+            Err(failure) => retry.after(failure, false)?,
+        }
     }
 }
 

@@ -97,3 +97,16 @@ pub fn explain(error: &Error, address: &Address) -> String {
         other => format!("TLS with {host} failed: {other}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_roots_has_those_of_this_program() {
+        assert!(configs(&Trust::default(), true).is_ok());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
+        assert!(roots.len() > 100, "{}", roots.len());
+    }
+}

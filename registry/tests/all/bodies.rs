@@ -76,6 +76,40 @@ fn a_server_that_cannot_resume_sends_all_again_and_nothing_comes_twice() {
 }
 
 #[test]
+fn a_server_that_is_away_for_a_moment_is_asked_again() {
+    // It answers once, ends, and begins to listen again at the same port.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let all = bytes(LENGTH);
+        let answer = |listener: &std::net::TcpListener, head: String, body: &[u8]| {
+            let mut stream = listener.accept().unwrap().0;
+            let mut first = [0; 1];
+            stream.read_exact(&mut first).unwrap();
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(200)));
+            let _ = stream.read(&mut [0; 4096]);
+            raw(&mut stream, head);
+            raw(&mut stream, body);
+        };
+        answer(&listener, "HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n".to_string(), b"");
+        let length = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+        answer(&listener, length, &all[..1000]);
+        drop(listener);
+        std::thread::sleep(Duration::from_millis(300));
+        let listener = std::net::TcpListener::bind(host).unwrap();
+        let (rest, end) = (LENGTH - 1000, LENGTH - 1);
+        let head = format!(
+            "HTTP/1.1 206 X\r\nContent-Length: {rest}\r\nContent-Range: bytes 1000-{end}/*\r\n\r\n"
+        );
+        answer(&listener, head, &all[1000..]);
+    });
+    let mut helper = Start::new().option("--pause", 400).go();
+    helper.start(&host.to_string(), "team/x", &[(Setting::Insecure, Path::new(""))]);
+    assert_eq!(helper.blob(0, LENGTH as u64).done(), bytes(LENGTH));
+    server.join().unwrap();
+}
+
+#[test]
 fn cuts_without_progress_end() {
     let server =
         Server::http(|seen, stream| part(seen, stream, if from(seen) == 0 { 9 } else { 0 }));

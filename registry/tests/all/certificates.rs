@@ -124,6 +124,17 @@ fn a_pair_is_shown_to_the_host_that_wants_it() {
 }
 
 #[test]
+fn a_directory_of_the_hosts_name_is_found() {
+    let server = Server::https(directory(), "server", None, |_, stream| manifest(stream));
+    let start = Start::new();
+    let name = format!(".config/containers/certs.d/{}/ca.crt", server.host());
+    start.home.write(&name, std::fs::read(directory().join("ca.crt")).unwrap());
+    let mut helper = start.go();
+    helper.start(&server.host(), "team/x", &[]);
+    helper.manifest("1").done();
+}
+
+#[test]
 fn a_lone_key_is_an_error_that_names_it() {
     let mut helper = Start::new().go();
     let lone = directory().join("lone");
