@@ -1,7 +1,7 @@
 //! Certificates that fit, and those that do not. openssl makes them.
 
 use crate::driver::{Helper, Said, Start, Temporary};
-use crate::server::{Server, manifest};
+use crate::server::{Server, manifest, reply};
 use ocinit_registry::transport::{Class, Setting};
 use std::path::Path;
 use std::process::Command;
@@ -121,6 +121,18 @@ fn a_wrong_name_and_an_old_certificate_are_told_apart() {
 fn a_pair_is_shown_to_the_host_that_wants_it() {
     assert_eq!(ask_client("server", Some("ca"), "pairs"), Ok(()));
     expect(ask_client("server", Some("ca"), "cas"), "client certificate");
+}
+
+#[test]
+fn a_pair_is_not_shown_after_a_redirect() {
+    let other = Server::https(directory(), "server", Some("ca"), |_, stream| manifest(stream));
+    let location = format!("Location: https://{}/", other.host());
+    let server = Server::https(directory(), "server", Some("ca"), move |_, stream| {
+        reply(stream, 307, &[&location], b"")
+    });
+    let mut helper = Helper::to(&server.host(), &[(Setting::CertDir, &directory().join("pairs"))]);
+    assert_eq!(helper.manifest("1").failed().0, Class::Certificate);
+    assert_eq!((server.seen().len(), other.seen().len()), (1, 0));
 }
 
 #[test]

@@ -65,8 +65,9 @@ fn it_dies_with_its_parent() {
     let script = r#"
 import os, socket, subprocess, sys, time
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-child = subprocess.Popen([sys.argv[1], "--control", "0"], stdin=theirs)
-keeper = subprocess.Popen(["sleep", "20"], pass_fds=[ours.fileno()], stdout=subprocess.DEVNULL)
+none = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+child = subprocess.Popen([sys.argv[1], "--control", "0"], stdin=theirs, **none)
+keeper = subprocess.Popen(["sleep", "20"], pass_fds=[ours.fileno()], **none)
 print(child.pid, keeper.pid, flush=True)
 time.sleep(0.5)
 "#;

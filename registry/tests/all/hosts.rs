@@ -154,6 +154,29 @@ fn mirrors_are_asked_first_and_passed_over() {
 }
 
 #[test]
+fn a_mirror_gets_neither_the_hosts_password_nor_its_pair() {
+    let mirror = Server::http(|_, stream| reply(stream, 401, &["WWW-Authenticate: Basic"], b""));
+    let strict = Server::https(directory(), "server", Some("ca"), |_, stream| manifest(stream));
+    let origin = Server::https(directory(), "server", None, |seen, stream| {
+        match seen.header("authorization") {
+            Some(_) => manifest(stream),
+            None => reply(stream, 401, &["WWW-Authenticate: Basic"], b""),
+        }
+    });
+    let start = Start::new();
+    let file = start.home.write("line", "me:secret\n");
+    let mut helper = start.go();
+    let mirrors = [format!("http://{}", mirror.host()), strict.host()];
+    let pairs = directory().join("pairs");
+    let settings = [(Setting::CertDir, pairs.as_path()), (Setting::CredsFile, &file)];
+    let mirrors: Vec<&str> = mirrors.iter().map(String::as_str).collect();
+    helper.try_start(&origin.host(), "team/x", &mirrors, &settings);
+    helper.manifest("1").done();
+    assert!(mirror.seen().iter().all(|seen| seen.header("authorization").is_none()));
+    assert_eq!((mirror.seen().len(), strict.seen().len()), (1, 0));
+}
+
+#[test]
 fn a_message_that_is_none_ends_the_helper_with_a_reason() {
     let mut helper = Start::new().go();
     helper.send(&Request::Start { version: 99 }, None);
