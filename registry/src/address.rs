@@ -1,4 +1,4 @@
-//! Where a request goes: scheme, host with port, path with query.
+//! The address of a request: scheme, host with port, path with query.
 
 use std::fmt;
 

@@ -1,14 +1,14 @@
-//! `WWW-Authenticate`: what a registry asks for before it answers.
+//! `WWW-Authenticate`: the challenges of a registry.
 //!
 //! In the wild there are several lines, or several challenges in one line with commas; schemes and
 //! keys in any case; values with quotes or without, and commas inside quotes.
 
-/// What is asked for. Of several, a token comes before a password; others are passed over.
+/// A chosen challenge. A token comes before a password; other schemes are passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Challenge {
     /// A token from this place.
     Bearer {
-        /// Where tokens are.
+        /// The URL that gives tokens.
         realm: String,
         /// For which service, if it says so.
         service: Option<String>,

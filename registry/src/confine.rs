@@ -62,7 +62,7 @@ fn landlock() -> Result<bool> {
     Ok(true)
 }
 
-/// When a system call is allowed.
+/// The condition of a system call.
 enum When {
     Always,
     /// If the argument of this number is one of these.

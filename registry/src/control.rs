@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What a pipe may hold, in bytes, so that neither side waits for each of its steps.
+/// The size of a pipe, in bytes: neither side waits for each step of the other.
 const PIPE_BYTES: i32 = 256 << 10;
 /// Stack of one request, in bytes. Untouched pages cost nothing.
 const STACK_BYTES: usize = 512 << 10;

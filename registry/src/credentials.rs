@@ -1,4 +1,4 @@
-//! Where the credentials of a host come from.
+//! Credentials of a host, and the files that have them.
 //!
 //! `--creds-file` alone, or `--authfile` (`REGISTRY_AUTH_FILE`) alone, or the first that has some
 //! of: auth.json of the session, auth.json of the user, docker's config.json, .dockercfg. In each
@@ -20,7 +20,7 @@ const HUB_KEY: &str = "https://index.docker.io/v1/";
 const HUB: [&str; 4] =
     ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 
-/// What a registry is shown.
+/// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
     /// Nothing.

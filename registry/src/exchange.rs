@@ -17,18 +17,18 @@ use ureq::{Agent, Error, Proxy, SendBody, Timeout};
 
 /// All headers of an answer, in bytes.
 const HEADERS_BYTES: usize = 64 << 10;
-/// What is read of the body of an error, in bytes.
+/// Bytes of an error's body that are read.
 const ERROR_BYTES: u64 = 16 << 10;
 /// Redirects of one request.
 const REDIRECTS_MAX: usize = 5;
-/// What ureq reads at once, in bytes: more than all headers, whose limit is met first.
+/// ureq's input buffer, in bytes: larger than all headers, so that their limit is met first.
 const INPUT_BYTES: usize = 128 << 10;
-/// What it writes at once, in bytes: four records of TLS.
+/// Its output buffer, in bytes: four records of TLS.
 const OUTPUT_BYTES: usize = 64 << 10;
 
 const _: () = assert!(INPUT_BYTES > HEADERS_BYTES);
 
-/// How long things may take.
+/// Time limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// A look-up, and a connection with its handshake.
@@ -39,7 +39,7 @@ pub struct Times {
     pub pause: Duration,
 }
 
-/// What goes with a request.
+/// The body of a request.
 pub enum Payload<'a> {
     /// Nothing.
     None,
@@ -57,7 +57,7 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: ureq::Body,
-    /// Where it came from.
+    /// The address that sent it.
     pub address: Address,
     /// Whether it came from the place that was asked, without a redirect elsewhere.
     pub is_own: bool,

@@ -1,9 +1,9 @@
-//! Why a request failed: a class for ocinit, one line for the user, and whether it is tried again.
+//! A failed request: a class for ocinit, one line for the user, and whether it is tried again.
 
 use crate::transport::{Class, TEXT_BYTES};
 use std::time::Duration;
 
-/// What a server's own words may take of a line, in bytes.
+/// A server's own words in a line, in bytes.
 pub const SAID_BYTES: usize = 200;
 
 /// Whether the same request may succeed later.
@@ -88,9 +88,11 @@ pub fn clean(text: &str, bytes: usize) -> String {
 
 /// White space, control characters, and those that change the direction of text.
 fn is_hidden(character: char) -> bool {
+    let directions = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
     character.is_whitespace()
         || character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || character == '\u{feff}'
+        || directions.iter().any(|range| range.contains(&character))
 }
 
 #[cfg(test)]

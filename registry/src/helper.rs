@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long one may take.
+/// The time that one may take.
 const TIME_MAX: Duration = Duration::from_secs(10);
-/// What one may answer, in bytes.
+/// Its answer, in bytes.
 const ANSWER_BYTES: u64 = 1 << 20;
 
 /// Returns the credentials that a helper has for a server, or `None` if it has none.
@@ -45,7 +45,7 @@ pub fn ask(name: &str, server: &str) -> Result<Option<Credentials>, String> {
 fn run(program: &str, server: &str) -> Result<(bool, Vec<u8>), String> {
     let mut child = Command::new(program)
         .arg("get")
-        // What makes a static program's children load other libraries is none of theirs.
+        // The loader's variables are not for it.
         .env_remove("LD_LIBRARY_PATH")
         .env_remove("LD_PRELOAD")
         .stdin(Stdio::piped())

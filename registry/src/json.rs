@@ -1,6 +1,6 @@
 //! JSON as far as tokens, errors, lists of tags and files with credentials need it.
 
-/// How deep a document may nest. These have four levels.
+/// Nesting of a document. Real ones have four levels.
 const DEPTH_MAX: usize = 32;
 
 /// A value. Numbers are kept as they are written.

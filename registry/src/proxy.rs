@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::transport::Class;
 use std::net::IpAddr;
 
-/// What the environment says.
+/// The proxies of the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     https: Option<String>,

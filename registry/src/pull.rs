@@ -1,4 +1,4 @@
-//! What is read: manifests, blobs, lists of tags.
+//! Reads: manifests, blobs, lists of tags.
 //!
 //! Mirrors are asked in turn, then the registry itself, whose failure is the one that is told.
 
@@ -98,7 +98,7 @@ fn page(what: &str, reply: &Reply) -> Failure {
     Failure::new(Class::Protocol, text).with_status(reply.status)
 }
 
-/// How far the body of a blob has come.
+/// The progress of a blob's body.
 struct Progress {
     /// The next byte that the pipe gets.
     at: u64,

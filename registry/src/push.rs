@@ -1,4 +1,4 @@
-//! What is written: blobs and manifests.
+//! Writes: blobs and manifests.
 
 use crate::control::Job;
 use crate::exchange::Payload;
@@ -9,7 +9,7 @@ use crate::transport::{Class, MANIFEST_BYTES};
 use std::io::Read;
 use ureq::http::Method;
 
-/// What came of an upload.
+/// The result of an upload.
 pub enum Uploaded {
     /// The body was sent.
     Sent,

@@ -16,7 +16,7 @@ use ureq::http::Method;
 /// Tokens that are kept: for reading, for writing, and for each repository that is mounted from.
 const TOKENS_MAX: usize = 32;
 
-/// What a host is spoken to with.
+/// The protocol that a host is asked by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// TLS with a certificate that is trusted.
@@ -53,21 +53,21 @@ struct State {
     tokens: Vec<Token>,
 }
 
-/// Where a request goes.
+/// The target of a request.
 pub enum Target<'a> {
     /// A path of the host.
     Path(&'a str),
-    /// Where the host said that something goes on.
+    /// An address that the host gave: `Location`, the next page.
     Address(&'a Address),
 }
 
 /// A request.
 pub struct Ask<'a> {
-    /// What is asked for, as an error names it.
+    /// The subject, as an error names it.
     pub what: &'a str,
     /// GET, HEAD, POST, PUT.
     pub method: Method,
-    /// Where it goes.
+    /// Its target.
     pub target: Target<'a>,
     /// Headers beside the usual ones.
     pub headers: &'a [(&'a str, &'a str)],

@@ -1,4 +1,4 @@
-//! What is tried again, how often and when.
+//! Retries: their number and their pauses.
 
 use crate::control::Job;
 use crate::failure::{Again, Failure, Result};

@@ -1,4 +1,4 @@
-//! What ocinit says about hosts before the start, and what it becomes.
+//! Settings that ocinit sends before the start, and the hosts that they become.
 
 use crate::address::is_authority;
 use crate::credentials::{self, Credentials, Surroundings};
@@ -12,7 +12,7 @@ use crate::transport::{Class, HOSTS_MAX, MIRRORS_MAX, Request, Setting};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-/// Where Docker Hub has its programming interface.
+/// The host of Docker Hub's programming interface.
 const HUB_AUTHORITY: &str = "registry-1.docker.io";
 
 /// A host with its mirrors, which come first.
@@ -110,7 +110,7 @@ fn without_scheme(name: &str) -> (&str, bool) {
     }
 }
 
-/// What is the same for all hosts.
+/// Files and variables that are the same for all hosts.
 struct Machine {
     roots: Vec<rustls::pki_types::CertificateDer<'static>>,
     proxies: Proxies,

@@ -11,7 +11,7 @@ use ureq::http::Method;
 
 /// An answer with a token, in bytes.
 const ANSWER_BYTES: u64 = 1 << 20;
-/// How long a token lives if its answer does not say, or says less (specification).
+/// The life of a token in seconds if its answer gives none, or less (specification).
 const LIFE_LEAST: u64 = 60;
 /// A token is renewed so many seconds before its end.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub struct Token {
     /// `repository:NAME:pull`, or several.
     pub scopes: Vec<String>,
-    /// What stands behind "Bearer".
+    /// The word behind "Bearer".
     pub value: String,
     until: Instant,
 }

@@ -10,7 +10,7 @@
 //!    |  <------ Note ----------------------------------  it waits, tries again (any number)
 //!    |  <------ Begun: media type, length, digest ----
 //!    |  ~~~~~~~ the body, through the pipe ~~~~~~~~~~~
-//!    |  <------ Restarted ----------------------------   the server sends from the first byte again
+//!    |  <------ Restarted ----------------------------   the server begins again at byte 0
 //!    |  <------ Done: bytes, or Failed ---------------
 //!    |  ~~~~~~~ end of file on the pipe ~~~~~~~~~~~~~~
 //!    |
@@ -75,7 +75,7 @@ mod tests;
 
 use packet::{Packet, TEXTS};
 
-/// What the helper is told about a host before it starts.
+/// A setting of a host, sent before the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Setting {
@@ -132,7 +132,7 @@ pub enum Request<'a> {
     },
 }
 
-/// Why a request failed. The text says it in words.
+/// The class of a failure. The text has the reason in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Class {
@@ -187,7 +187,7 @@ pub enum Answer<'a> {
     Failed { id: u16, class: Class, status: u16, bytes: u64, text: &'a [u8] },
 }
 
-/// Why a packet is no message.
+/// The reason for which a packet is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// It ends too early or too late.

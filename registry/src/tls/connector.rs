@@ -18,7 +18,7 @@ use ureq::unversioned::transport::{
 pub struct NoAddress {
     /// The name: the host's, or its proxy's.
     pub name: String,
-    /// What the resolver says.
+    /// The resolver's words.
     pub reason: String,
 }
 

@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Where systems keep their roots in one file. The first that exists is taken.
+/// Files in which systems keep their roots. The first that exists is taken.
 const SYSTEM_FILES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -15,7 +15,7 @@ const SYSTEM_FILES: [&str; 6] = [
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
-/// Where a directory of each host's name may be, below the user's configuration and the system's.
+/// Parents of directories with a host's name, after the one of the user.
 const HOST_DIRECTORIES: [&str; 2] = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
 /// Files of one directory that are read. A system's has some 300 links.
 const FILES_MAX: usize = 4096;
@@ -30,12 +30,12 @@ pub struct Pair {
     pub key: PrivateKeyDer<'static>,
 }
 
-/// What a connection to one host trusts and shows.
+/// Certificates for the connections to one host.
 #[derive(Default)]
 pub struct Trust {
     /// Roots, or certificates that are trusted as they are. Empty: those in this program.
     pub roots: Vec<CertificateDer<'static>>,
-    /// What is shown if the host asks.
+    /// Shown if the host asks.
     pub pair: Option<Pair>,
 }
 

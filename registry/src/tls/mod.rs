@@ -1,4 +1,4 @@
-//! TLS: whom a connection trusts, and how it is made.
+//! TLS: trust, and connections.
 
 pub mod connector;
 pub mod files;

@@ -1,4 +1,4 @@
-//! Whether the certificate of a server is trusted.
+//! The trust in a server's certificate.
 
 use super::files::Trust;
 use super::validity;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const LENGTH: usize = 300_000;
 
-/// Where a request asks to begin.
+/// The offset that a request asks for.
 fn from(seen: &Seen) -> usize {
     let range = seen.header("range").unwrap_or("bytes=0-");
     range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap()

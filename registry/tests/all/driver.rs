@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// What no answer takes.
+/// No answer takes longer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The program: `OCINIT_REGISTRY`, or the one that cargo built with these tests. Its own variable
@@ -74,7 +74,7 @@ pub struct Helper {
     _home: Temporary,
 }
 
-/// What one request came to.
+/// The body and the answers of one request.
 #[derive(Debug)]
 pub struct Outcome {
     pub body: Vec<u8>,
@@ -111,7 +111,7 @@ impl Outcome {
     }
 }
 
-/// How the program is started.
+/// Options and surroundings of a program that is about to start.
 pub struct Start {
     options: Vec<String>,
     variables: Vec<(String, String)>,

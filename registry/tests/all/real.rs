@@ -220,7 +220,7 @@ fn an_open_registry_with_tls() {
     };
     assert_eq!(mount(b"team/x"), Said::Mounted);
     assert_eq!(mount(b"team/none"), Said::Done(layer.len() as u64));
-    // What is no upload of that digest is refused.
+    // An upload of another digest is refused.
     let wrong = helper.write(&bytes(1000), |id| Request::Upload {
         id,
         host: 0,

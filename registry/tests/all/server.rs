@@ -17,7 +17,7 @@ pub struct Seen {
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// How many came before.
+    /// The number of requests before it.
     pub number: usize,
 }
 

@@ -1,4 +1,4 @@
-//! How a message lies in its packet: kind, host, id, two numbers, three texts.
+//! The layout of a message: kind, host, id, two numbers, three texts.
 
 use super::Malformed;
 
