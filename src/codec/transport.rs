@@ -109,7 +109,7 @@ pub enum Request<'a> {
     Blob { id: u16, host: u8, repository: &'a [u8], digest: &'a [u8], offset: u64, length: u64 },
     /// The repository's tags into the pipe, one a line.
     Tags { id: u16, host: u8, repository: &'a [u8] },
-    /// Whether a blob is there.
+    /// Asks whether a blob is there.
     Has { id: u16, host: u8, repository: &'a [u8], digest: &'a [u8] },
     /// A blob of this length from the pipe, unless it is mounted from another repository (empty:
     /// none). The body is written after `Begun`.
