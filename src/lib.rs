@@ -43,6 +43,7 @@ pub mod io;
 pub mod limits;
 pub mod log;
 pub mod memory;
+pub mod registry;
 pub mod rootfs;
 pub mod spec;
 pub mod sync;

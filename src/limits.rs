@@ -53,6 +53,16 @@ pub const REFERENCE_BYTES: usize = 128;
 /// A pax header of an archive's own tar, in bytes. Blobs are plain files: path, size and times.
 pub const ARCHIVE_PAX_BYTES: usize = 4096;
 
+/// Documents of one registry that are kept, so that none is fetched twice.
+pub const REGISTRY_DOCUMENTS_MAX: usize = 256;
+/// Their bytes. Beyond one of both limits they are forgotten, and fetched again.
+pub const REGISTRY_DOCUMENTS_BYTES: u64 = 32 << 20;
+/// A pipe for a blob from a registry, in bytes; Linux's limit for users.
+pub const REGISTRY_PIPE_BYTES: i32 = 1 << 20;
+/// Milliseconds without a byte and without a message of the transport helper: it says something in
+/// half of them.
+pub const REGISTRY_SILENCE_MS: u32 = 120_000;
+
 /// Bytes of a blob copied at once.
 pub const COPY_BYTES: usize = 64 << 10;
 /// Bytes read at once from a pipe on standard input; Linux's pipes hold as many.

@@ -9,7 +9,7 @@ use crate::image::walk_index::{
 };
 use crate::image::{Image, ImageMemory, Layer, LayerTypes, Store, read_docker};
 use crate::io::observer::Observer;
-use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::limits::{DOCUMENT_BYTES, VERIFIED_BLOBS_MAX};
 use crate::rootfs::{self, UnpackMemory};
 use crate::sys::Errno;
@@ -196,7 +196,12 @@ impl Work {
 }
 
 /// Verifies a blob by its digest alone.
-fn check(blob: &Section, digest: &Digest, watch: &dyn Observer, buffer: &mut [u8]) -> Result<()> {
+fn check(
+    blob: &dyn Stored,
+    digest: &Digest,
+    watch: &dyn Observer,
+    buffer: &mut [u8],
+) -> Result<()> {
     let mut hasher = Hasher::new(digest.algorithm());
     let mut at = 0;
     loop {

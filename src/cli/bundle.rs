@@ -15,7 +15,7 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
-    flags: &[
+    flags: &options::and_registry::<8, 13>([
         options::PLATFORM,
         options::REF,
         options::MAX_SIZE,
@@ -24,7 +24,7 @@ pub(super) const COMMAND: Command = Command {
         options::PRIVILEGED,
         options::SECURITY_OPT,
         options::ULIMIT,
-    ],
+    ]),
     run: Run::Image(run),
 };
 

@@ -16,10 +16,10 @@ pub(super) const COMMAND: Command = Command {
     most: 2,
     about: "Copy an image to oci:PATH[:TAG], oci-archive:PATH[:TAG] or docker-archive:PATH[:NAME[:TAG]], \
             each blob verified by its digest; - is standard input or output.",
-    flags: &[
+    flags: &options::and_registry::<2, 7>([
         options::PLATFORM,
         Flag::switch("all", b'a', "the images for all platforms, with the index over them"),
-    ],
+    ]),
     run: Run::Image(run),
 };
 

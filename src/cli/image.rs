@@ -6,6 +6,7 @@ use crate::image::Target;
 use crate::io::lossy::LossyC;
 use crate::io::observer::Observer;
 use crate::io::text::{last_of, split_once};
+use crate::registry::{MIRRORS_MAX, Settings};
 use crate::{Error, Result};
 use core::ffi::CStr;
 
@@ -21,7 +22,30 @@ pub fn parse_named<'a>(
     limit: &'a dyn Observer,
 ) -> Result<ImageQuery<'a>> {
     let platform = arguments.value("platform").map(target).transpose()?;
-    Ok(ImageQuery { name, platform, reference: arguments.value("ref"), limit })
+    let registry = registry(arguments)?;
+    Ok(ImageQuery { name, platform, reference: arguments.value("ref"), registry, limit })
+}
+
+/// Returns what the options say of a registry.
+fn registry<'a>(arguments: &Arguments<'a>) -> Result<Settings<'a>> {
+    let is_insecure = match arguments.value("tls-verify").map(CStr::to_bytes) {
+        None | Some(b"true" | b"") => false,
+        Some(b"false") => true,
+        Some(_) => return Err(Error::new(format_args!("--tls-verify: not true or false"))),
+    };
+    let mut mirrors = [None; MIRRORS_MAX];
+    let mut places = mirrors.iter_mut();
+    for mirror in arguments.values("mirror") {
+        let full = || Error::new(format_args!("--mirror: more than {MIRRORS_MAX}"));
+        *places.next().ok_or_else(full)? = Some(mirror);
+    }
+    Ok(Settings {
+        is_insecure,
+        authfile: arguments.value("authfile"),
+        creds_file: arguments.value("creds-file"),
+        cert_dir: arguments.value("cert-dir"),
+        mirrors,
+    })
 }
 
 /// Returns the platform of `--platform`.

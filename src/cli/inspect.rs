@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
     most: 1,
     about: "Show what an image is: its digests, platform, configuration, layers and history. Without a tag, and where \
             there are several images, show which there are.",
-    flags: &[
+    flags: &options::and_registry::<2, 7>([
         Flag::value(
             "format",
             0,
@@ -31,7 +31,7 @@ pub(super) const COMMAND: Command = Command {
             "for a person, which is the default, or for a program",
         ),
         options::PLATFORM,
-    ],
+    ]),
     run: Run::Image(run),
 };
 

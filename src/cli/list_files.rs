@@ -20,7 +20,7 @@ pub(super) const COMMAND: Command = Command {
     least: 1,
     most: 1,
     about: "Verify an image and list the files its layers come to, without unpacking them.",
-    flags: &[options::PLATFORM, options::MAX_SIZE],
+    flags: &options::and_registry::<2, 7>([options::PLATFORM, options::MAX_SIZE]),
     run: Run::Image(run),
 };
 

@@ -45,6 +45,32 @@ pub const PLATFORM: Flag = Flag::value(
 );
 /// The option that gives the tag apart from the image.
 pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
+/// What is said of a registry, for every command that reads an image.
+pub const REGISTRY: [Flag; 5] = [
+    Flag::value("authfile", 0, "FILE", "docker://: read credentials from this file alone"),
+    Flag::value("creds-file", 0, "FILE", "docker://: a file with one line, USER:PASSWORD"),
+    Flag::value("cert-dir", 0, "DIR", "docker://: *.crt to trust, and *.cert with *.key to show"),
+    Flag {
+        long: "tls-verify",
+        short: 0,
+        value: "[=BOOL]",
+        about: "docker://: false takes any certificate, and http if the host has no TLS",
+    },
+    Flag::value("mirror", 0, "HOST[:PORT]", "docker://: ask this host first; may be repeated"),
+];
+
+/// Returns these options, and those about a registry.
+pub const fn and_registry<const SOME: usize, const ALL: usize>(some: [Flag; SOME]) -> [Flag; ALL] {
+    assert!(ALL == SOME + REGISTRY.len());
+    let mut all = [REF; ALL];
+    let mut n = 0;
+    while n < ALL {
+        all[n] = if n < SOME { some[n] } else { REGISTRY[n - SOME] };
+        n += 1;
+    }
+    all
+}
+
 /// Returns the options of `create` and `run`: the source, then `more`, then the others.
 pub const fn of_create<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) -> [Flag; ALL] {
     assert!(ALL == WHAT.len() + MORE + HOW.len());
@@ -60,8 +86,8 @@ pub const fn of_create<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) 
     }
     all
 }
-const WHAT: [Flag; 9] =
-    [BUNDLE, IMAGE, PLATFORM, REF, MAX_SIZE, TTY, PRIVILEGED, SECURITY_OPT, ULIMIT];
+const WHAT: [Flag; 14] =
+    and_registry([BUNDLE, IMAGE, PLATFORM, REF, MAX_SIZE, TTY, PRIVILEGED, SECURITY_OPT, ULIMIT]);
 const HOW: [Flag; 8] =
     [CONSOLE, PID_FILE, PIDFD, PRESERVED, NO_PIVOT, NO_KEYRING, DRY_RUN, PLAN_FORMAT];
 /// Number of options that `create` and `run` share.

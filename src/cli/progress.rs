@@ -1,13 +1,14 @@
 //! The progress of long work, on a terminal only, and the handling of Ctrl-C.
 
 use super::max_size::MaxSize;
+use crate::Result;
+use crate::io::interrupt;
 use crate::io::observer::Observer;
 use crate::log;
 use crate::sys::event::wait_ms;
 use crate::sys::fd::STDERR;
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::{Errno, fs, process, time, tty};
-use crate::{Error, Result};
+use crate::sys::{fs, process, time, tty};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -17,10 +18,6 @@ const DRAW_US: u64 = 100_000;
 const BAR_CELLS: u64 = 24;
 /// On a narrower terminal only numbers are drawn.
 const BAR_COLUMNS: u16 = 72;
-
-/// The signals that ask a command to stop.
-const STOP: [(i32, &str); 3] =
-    [(signal::SIGINT, "SIGINT"), (signal::SIGTERM, "SIGTERM"), (signal::SIGHUP, "SIGHUP")];
 
 /// Draws a line on a terminal's stderr, and ends the work when a signal asks for it. From the start
 /// it holds those signals back, so that the command can clean up. Erases its line on drop.
@@ -90,9 +87,7 @@ impl Progress {
 
 impl Observer for Progress {
     fn begin(&self, total: u64) {
-        // An ignored signal stays ignored: if it were blocked, it would become pending.
-        let held = STOP.iter().filter(|(number, _)| !signal::is_ignored(*number));
-        let _ = signal::set_mask(held.fold(SignalSet::NONE, |set, (number, _)| set.with(*number)));
+        let _ = signal::set_mask(interrupt::to_hold());
         let now = time::monotonic_us();
         self.total.store(total, Ordering::Relaxed);
         self.started_us.store(now, Ordering::Relaxed);
@@ -121,9 +116,7 @@ impl Observer for Progress {
     }
 
     fn progress(&self, at: u64) -> Result<()> {
-        if let Some(name) = interrupted() {
-            return Err(Error::with_errno(format_args!("interrupted by {name}"), Errno::EINTR));
-        }
+        interrupt::check()?;
         let now = if self.draws { time::monotonic_us() } else { 0 };
         if self.draws && now - self.drawn_us.load(Ordering::Relaxed) >= DRAW_US {
             self.drawn_us.store(now, Ordering::Relaxed);
@@ -145,15 +138,9 @@ fn may_use_escapes() -> bool {
     !is_dumb && process::variable(b"NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Returns the pending signal that asks us to stop, if any.
-fn interrupted() -> Option<&'static str> {
-    let waiting = signal::pending();
-    STOP.iter().find(|(number, _)| waiting.with(*number) == waiting).map(|(_, name)| *name)
-}
-
 /// Delivers the held signals now, so that the caller's shell sees the one that ended the command.
 pub fn let_signals_through() {
-    if interrupted().is_some() {
+    if interrupt::pending().is_some() {
         let _ = signal::set_mask(SignalSet::NONE);
         // A signal that is blocked or ignored elsewhere has no effect: go on to exit.
         let _ = wait_ms(0);

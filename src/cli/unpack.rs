@@ -16,7 +16,11 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and unpack its layers into the directory ROOTFS, which is made or is empty.",
-    flags: &[options::PLATFORM, options::MAX_SIZE, options::ROOTLESS],
+    flags: &options::and_registry::<3, 8>([
+        options::PLATFORM,
+        options::MAX_SIZE,
+        options::ROOTLESS,
+    ]),
     run: Run::Image(run),
 };
 

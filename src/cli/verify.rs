@@ -20,7 +20,7 @@ pub(super) const COMMAND: Command = Command {
     most: 1,
     about: "Verify an image, or all that is in a layout: each blob against its digest, each layer as a tar and against \
             its diff_id.",
-    flags: &[options::PLATFORM, options::MAX_SIZE],
+    flags: &options::and_registry::<2, 7>([options::PLATFORM, options::MAX_SIZE]),
     run: Run::Image(run),
 };
 

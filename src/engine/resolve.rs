@@ -3,13 +3,16 @@
 
 use super::archive_file::{inflated, keep, spool};
 use crate::codec::digest::Digest;
-use crate::image::{ArchiveMemory, Form, Image, ImageMemory, Store, Target, Wanted};
+use crate::image::{
+    ArchiveMemory, Form, Image, ImageMemory, Repository, Store, Target, Wanted, registry_name,
+};
 use crate::io::lossy::{Lossy, LossyC};
 use crate::io::observer::Observer;
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
 use crate::io::text::{decimal, last_of, split_once};
 use crate::limits::DOCUMENT_BYTES;
+use crate::registry::{Client, Settings};
 use crate::rootfs::UnpackMemory;
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::{self, Errno, fs};
@@ -40,17 +43,15 @@ const TRANSPORTS: [(&str, Transport); 3] = [
 const DOCKER: &str = "docker://";
 
 /// Transports of skopeo and podman that ocinit cannot read.
-const ELSEWHERE: [(&str, &str); 8] = [
-    (DOCKER, NO_NETWORK),
-    ("https://", NO_NETWORK),
-    ("http://", NO_NETWORK),
-    ("registry:", NO_NETWORK),
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("https://", "not a transport"),
+    ("http://", "not a transport"),
+    ("registry:", "not a transport"),
     ("dir:", "neither an OCI layout nor an archive"),
     ("docker-daemon:", "IMAGE is a path"),
     ("containers-storage:", "IMAGE is a path"),
     ("ostree:", "IMAGE is a path"),
 ];
-const NO_NETWORK: &str = "ocinit has no network, and IMAGE is a path";
 
 /// The command that makes a layout from an image in a registry or storage.
 struct GetImage<'a> {
@@ -99,6 +100,8 @@ pub struct ImageQuery<'a> {
     pub platform: Option<Target<'a>>,
     /// The tag, if the name has none.
     pub reference: Option<&'a CStr>,
+    /// What the user says of a registry.
+    pub registry: Settings<'a>,
     /// Aborts reading a compressed archive that is too large.
     pub limit: &'a dyn Observer,
 }
@@ -151,6 +154,9 @@ pub fn open<'m, 'w>(
 ) -> Result<(Store<'m>, Wanted<'w>)> {
     let words = query.name;
     let (transport, rest) = transport(words)?;
+    if let Some(name) = rest.strip_prefix(DOCKER).filter(|_| transport == Transport::Any) {
+        return open_registry(query, name).context("image", &LossyC(words));
+    }
     if let Some((prefix, what)) = ELSEWHERE.iter().find(|(prefix, _)| rest.starts_with(prefix)) {
         let name = rest.strip_prefix(prefix).unwrap_or_default();
         return Err(Error::new(format_args!(
@@ -206,6 +212,24 @@ pub fn open<'m, 'w>(
         _ => Err(Error::new(format_args!("neither a directory nor an archive"))),
     };
     Ok((store.context("image", &shown)?, wanted))
+}
+
+/// Opens the repository of a registry. The selection is the one image that the name has there.
+#[inline(never)]
+fn open_registry<'m, 'w>(query: &ImageQuery<'w>, name: &str) -> Result<(Store<'m>, Wanted<'w>)> {
+    let name = registry_name(name)?;
+    let reference = query.reference.and_then(|reference| reference.to_str().ok());
+    let tag = match query.reference {
+        Some(_) => Some(reference.ok_or_else(|| Error::new(format_args!("--ref: not UTF-8")))?),
+        None => name.tag,
+    };
+    let client = Client::start(name.host, &name.repository, &query.registry)?;
+    let repository = Repository::open(client, tag, name.digest.as_ref())?;
+    let mut wanted = Wanted { digest: name.digest, ..Wanted::default() };
+    if let Some(platform) = query.platform {
+        wanted.platform = platform;
+    }
+    Ok((Store::Registry(repository), wanted))
 }
 
 /// Returns the file itself, or an unnamed one with the content of a pipe or compressed archive.

@@ -18,7 +18,7 @@ use crate::image::{Layer, Store};
 use crate::io::Source;
 use crate::io::observer::Observer;
 use crate::io::output::Sink;
-use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::limits::COPY_BYTES;
 use crate::rootfs::{self, UnpackMemory};
 use crate::sys::fd::FdRef;
@@ -48,7 +48,7 @@ impl Observer for Tap<'_> {
 
 /// Returns the digest of a blob, and copies it to a file if one is given.
 fn hash_blob(
-    blob: &Section,
+    blob: &dyn Stored,
     algorithm: Algorithm,
     to: Option<FdRef<'_>>,
     watch: &dyn Observer,
@@ -101,7 +101,7 @@ fn in_layer(error: Error, layer: &Layer, (n, count): (usize, usize)) -> Error {
 /// Verifies a layer and passes on its tar. Returns the tar's length.
 fn read_layer(
     layer: &Layer,
-    blob: &Section,
+    blob: &dyn Stored,
     watch: &dyn Observer,
     unpack: &mut UnpackMemory,
     see: &mut dyn FnMut(&mut dyn Source) -> Result<()>,

@@ -12,6 +12,7 @@ use crate::io::observer::Observer;
 use crate::io::output::{Output, Sink};
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::io::unique;
 use crate::limits::ARCHIVE_FILES_MAX;
 use crate::sys::fd::{Fd, FdRef, duplicate};
@@ -206,25 +207,25 @@ impl<'a> Target<'a> {
     /// Copies a blob of a layout, verified by its digest alone.
     pub fn copy_blob(
         &mut self,
-        blob: &Section,
+        blob: &dyn Stored,
         digest: &Digest,
         watch: &dyn Observer,
     ) -> Result<()> {
-        match self.begin_blob(digest, blob.size)? {
+        match self.begin_blob(digest, blob.size())? {
             true => self.fill(blob, digest, watch),
             false => Ok(()),
         }
     }
 
     /// Fills the begun file with the blob, which must have this digest.
-    pub fn fill(&mut self, blob: &Section, digest: &Digest, watch: &dyn Observer) -> Result<()> {
+    pub fn fill(&mut self, blob: &dyn Stored, digest: &Digest, watch: &dyn Observer) -> Result<()> {
         let algorithm = digest.algorithm();
         let found = match &self.open {
             // Hash the new file, which only we have open: the source may change meanwhile.
             Some(file) if shares_all(blob, file.by_ref()) => {
                 let file = duplicate(file.by_ref(), 3).doing("read")?;
                 super::hash_blob(
-                    &Section { file, offset: 0, size: blob.size },
+                    &Section { file, offset: 0, size: blob.size() },
                     algorithm,
                     None,
                     watch,
@@ -233,7 +234,7 @@ impl<'a> Target<'a> {
             _ => super::hash_blob(blob, algorithm, Some(self.file()), watch)?,
         };
         digest.expect(&found)?;
-        self.end(blob.size)
+        self.end(blob.size())
     }
 
     /// Writes a generated file. It calls `make` twice, because the length precedes the bytes.
@@ -276,11 +277,12 @@ impl Drop for Target<'_> {
 }
 
 /// Returns whether the file now shares all blocks of the blob, so that no byte is copied.
-fn shares_all(blob: &Section, file: FdRef<'_>) -> bool {
-    if blob.offset > 0 || fs::share_blocks(blob.file.by_ref(), file).is_err() {
+fn shares_all(blob: &dyn Stored, file: FdRef<'_>) -> bool {
+    let Some(Section { file: source, offset: 0, size }) = blob.file() else { return false };
+    if fs::share_blocks(source.by_ref(), file).is_err() {
         return false;
     }
-    let is_all = fs::stat(file, c"").is_ok_and(|stat| stat.size == blob.size);
+    let is_all = fs::stat(file, c"").is_ok_and(|stat| stat.size == *size);
     is_all || fs::truncate(file, 0).is_err()
 }
 

@@ -4,12 +4,13 @@ use super::media::{Document, Kind};
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::json::{self, Value};
 use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::limits::LAYOUT_FILE_BYTES;
 use crate::{Context, Error, Result};
 
 /// Returns the bytes of a document without a digest.
-pub(super) fn read<'b>(section: &Section, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
-    let (size, limit) = (section.size, buffer.len());
+pub(super) fn read<'b>(section: &dyn Stored, buffer: &'b mut [u8]) -> Result<&'b mut [u8]> {
+    let (size, limit) = (section.size(), buffer.len());
     if size > limit as u64 {
         return Err(Error::new(format_args!(
             "{size} bytes, more than the {limit} a document may have"

@@ -20,7 +20,8 @@ pub fn read_document<'b>(
     lead: &Candidate,
     buffer: &'b mut [u8; DOCUMENT_BYTES],
 ) -> Result<Value<'b>> {
-    let value = json::check(read_verified(store, &lead.digest, lead.size, buffer)?)?;
+    let value =
+        json::check(read_verified(store, lead.media.kind(), (&lead.digest, lead.size), buffer)?)?;
     check_form(&value, lead.media.kind(), Some(lead.media))?;
     Ok(value)
 }

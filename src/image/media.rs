@@ -2,7 +2,7 @@
 
 use super::Compression;
 use crate::codec::json::Text;
-use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::{Error, Result};
 
 /// The kind of a document.
@@ -101,7 +101,7 @@ pub fn layer_name(compression: Compression) -> &'static str {
 }
 
 /// Returns the compression of a layer by its first bytes.
-pub fn sniff(layer: &Section) -> Result<Compression> {
+pub fn sniff(layer: &dyn Stored) -> Result<Compression> {
     let mut start = [0; Compression::LOOKED_AT_BYTES];
     let count = layer.read_full_at(&mut start, 0)?;
     let compression = Compression::of(&start[..count]);

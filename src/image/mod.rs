@@ -10,6 +10,7 @@
 //! are unpacked.
 
 mod archive;
+mod bytes;
 mod candidate;
 mod choose;
 mod config;
@@ -25,6 +26,7 @@ mod name;
 mod parts;
 mod platform;
 mod reference;
+mod repository;
 mod store;
 mod tar_index;
 mod top_entries;
@@ -33,6 +35,7 @@ pub mod walk_index;
 
 pub use crate::codec::compression::Compression;
 pub use archive::{ArchiveMemory, Form, looks_like_archive};
+pub use bytes::Bytes;
 pub use config::{Config, Texts};
 pub use manifest::LayerTypes;
 pub use media::{Document, layer_name, sniff};
@@ -40,14 +43,16 @@ pub use memory::ImageMemory;
 pub use name::key as path_key;
 pub use parts::{Part, descriptor, parts, select, select_artifact};
 pub use platform::{Platform, Target};
-pub use reference::{check_name, tag as tag_of};
+pub use reference::{RegistryName, check_name, registry_name, tag as tag_of};
+pub use repository::Repository;
 pub use store::Store;
 pub use types::{Blob, Image, Layer, Wanted};
 
 use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::json::Value;
-use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::{Context, Error, Result};
+use media::Kind;
 use platform::Rank;
 use types::TAKES_DOCKER;
 
@@ -99,7 +104,7 @@ pub fn read<'m>(
                 choose::choose(store, wanted, choose::Goal::Manifest, leads, tag, document)?;
             let id = manifest::read(store, &chosen, layers, document)
                 .context("manifest", &chosen.digest)?;
-            let bytes = store::read_verified(store, &id.digest, id.size, document)
+            let bytes = store::read_verified(store, Kind::Config, (&id.digest, id.size), document)
                 .context("config", &id.digest)?;
             (Some(chosen.blob()), id, 0, bytes)
         }
@@ -144,14 +149,14 @@ pub fn read_docker<'m>(
 /// Returns a docker-archive's configuration: its document and bytes, which must have all expected
 /// digests.
 fn docker_config<'b>(
-    section: &Section,
+    section: &dyn Stored,
     expected: &[Option<Digest>],
     buffer: &'b mut [u8],
 ) -> Result<(Blob, &'b mut [u8])> {
     let bytes = document::read(section, buffer).doing("config")?;
     let digest = document::digest_of(bytes, Algorithm::Sha256);
     expected.iter().flatten().try_for_each(|right| right.expect(&digest)).doing("config")?;
-    Ok((Blob { media: Document::CONFIG, digest, size: section.size }, bytes))
+    Ok((Blob { media: Document::CONFIG, digest, size: section.size() }, bytes))
 }
 
 #[cfg(test)]

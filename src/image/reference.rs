@@ -1,5 +1,6 @@
 //! Names of images as docker and podman write them: a short and a full name may be the same.
 
+use crate::codec::digest::Digest;
 use crate::io::text::{last_of, split_once};
 use crate::{Error, Result};
 
@@ -103,6 +104,36 @@ fn is_host_name(host: &str) -> bool {
             .is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// The name of an image in a registry, with docker's defaults filled in.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RegistryName<'a> {
+    /// The registry: a host, perhaps with a port.
+    pub host: &'a str,
+    /// The repository there.
+    pub repository: heapless::String<NAME_MAX>,
+    /// The tag. Without a digest, `latest` if the name has none.
+    pub tag: Option<&'a str>,
+    /// The digest, which counts more than a tag.
+    pub digest: Option<Digest>,
+}
+
+/// Reads `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`.
+pub fn registry_name(text: &str) -> Result<RegistryName<'_>> {
+    let (name, digest) = match split_once(text, b'@') {
+        Some((name, digest)) => (name, Some(Digest::parse(digest)?)),
+        None => (text, None),
+    };
+    check_name(name)?;
+    let Full { registry: host, path, tag: full_tag } = full(name);
+    let mut repository = heapless::String::new();
+    let is_short = host == "docker.io" && last_of(path, b'/').is_none();
+    let _ = repository.push_str(if is_short { "library/" } else { "" });
+    // `check_name` counts the default host and path.
+    let _ = repository.push_str(path);
+    let tag = if digest.is_some() { tag(name) } else { Some(full_tag) };
+    Ok(RegistryName { host, repository, tag, digest })
+}
+
 fn full(name: &str) -> Full<'_> {
     let tag = tag(name).unwrap_or("latest");
     let path = colon(name).and_then(|at| name.get(..at)).unwrap_or(name);
@@ -126,6 +157,28 @@ pub fn same_reference(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_registries_are_as_docker_spells_them() {
+        let hex = "a".repeat(64);
+        for (text, host, repository, tag, has_digest) in [
+            ("busybox", "docker.io", "library/busybox", Some("latest"), false),
+            ("me/app:v1", "docker.io", "me/app", Some("v1"), false),
+            ("index.docker.io/library/a", "docker.io", "library/a", Some("latest"), false),
+            ("localhost/app", "localhost", "app", Some("latest"), false),
+            ("localhost:5000/library/a:b", "localhost:5000", "library/a", Some("b"), false),
+            (&format!("ghcr.io/a/b@sha256:{hex}"), "ghcr.io", "a/b", None, true),
+            (&format!("a:b@sha256:{hex}"), "docker.io", "library/a", Some("b"), true),
+        ] {
+            let name = registry_name(text).unwrap();
+            let found = (name.host, &*name.repository, name.tag, name.digest.is_some());
+            assert_eq!(found, (host, repository, tag, has_digest), "{text}");
+        }
+        for text in ["", "A", "a@", "a@sha256:1", "a:b:c", "//a", "h:1", "user@host/a", "a/", "a:"]
+        {
+            assert!(text == "h:1" || registry_name(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn short_names_are_full_names() {

@@ -1,9 +1,11 @@
 //! The source of an image's documents and blobs.
 
 use super::archive::{Archive, Form, Place};
+use super::bytes::Bytes;
 use super::directory::Directory;
 use super::document::{check_form, digest_of, read};
 use super::media::Kind;
+use super::repository::Repository;
 use super::types::TAKES_DOCKER;
 use super::{ArchiveMemory, Image, ImageMemory, Layer};
 use crate::codec::digest::{Algorithm, Digest};
@@ -11,6 +13,7 @@ use crate::codec::json;
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
 use crate::limits::DOCUMENT_BYTES;
+use crate::registry::Sort;
 use crate::sys::fd::Fd;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
@@ -23,6 +26,8 @@ pub enum Store<'m> {
     Archive(Archive<'m>),
     /// A docker-archive: a tar in a file, or directly on a block device.
     Docker(Archive<'m>),
+    /// A repository of a registry, of which one manifest or index is named.
+    Registry(Repository),
 }
 
 impl<'m> Store<'m> {
@@ -43,10 +48,10 @@ impl<'m> Store<'m> {
     }
 
     /// Opens the stored bytes of a layer.
-    pub fn layer(&self, layer: &Layer) -> Result<Section> {
+    pub fn layer(&self, layer: &Layer) -> Result<Bytes<'_>> {
         let blob = match (self, &layer.digest) {
             (Store::Docker(archive), _) if TAKES_DOCKER => {
-                archive.section(Place { offset: layer.offset, size: layer.size })
+                archive.section(Place { offset: layer.offset, size: layer.size }).map(Bytes::File)
             }
             (_, digest) => self.blob(digest.as_ref().unwrap_or(&layer.diff_id), layer.size),
         };
@@ -56,8 +61,28 @@ impl<'m> Store<'m> {
         })
     }
 
-    /// Opens a blob, which must be exactly `size` bytes long.
-    pub fn blob(&self, digest: &Digest, size: u64) -> Result<Section> {
+    /// Opens a blob, which must be exactly `size` bytes long. A registry is asked when it is read.
+    pub fn blob(&self, digest: &Digest, size: u64) -> Result<Bytes<'_>> {
+        match self {
+            Store::Registry(repository) if TAKES_DOCKER => {
+                Ok(repository.stored(Sort::Blob, digest, size))
+            }
+            _ => self.section(digest, size).map(Bytes::File),
+        }
+    }
+
+    /// Opens a document of this kind, which must be exactly `size` bytes long.
+    fn document(&self, kind: Kind, digest: &Digest, size: u64) -> Result<Bytes<'_>> {
+        let sort = if kind == Kind::Config { Sort::Config } else { Sort::Manifest };
+        match self {
+            Store::Registry(repository) if TAKES_DOCKER => {
+                Ok(repository.stored(sort, digest, size))
+            }
+            _ => self.section(digest, size).map(Bytes::File),
+        }
+    }
+
+    fn section(&self, digest: &Digest, size: u64) -> Result<Section> {
         let Some(blob) = self.find(digest)? else {
             return Err(Error::new(format_args!("blob {digest}: missing")));
         };
@@ -71,8 +96,10 @@ impl<'m> Store<'m> {
     }
 
     /// Returns whether a blob of this digest exists, of any size.
+    ///
+    /// A registry is not asked: a blob that is missing there is an error when it is read.
     pub fn has(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.find(digest)?.is_some())
+        Ok(matches!(self, Store::Registry(_)) || self.find(digest)?.is_some())
     }
 
     /// Calls `see` with every blob, referenced or not, some perhaps twice. Returns the number of
@@ -97,12 +124,13 @@ impl<'m> Store<'m> {
     }
 
     /// Opens an image's configuration.
-    pub fn config(&self, image: &Image<'_>) -> Result<Section> {
+    pub fn config(&self, image: &Image<'_>) -> Result<Bytes<'_>> {
         match self {
             Store::Docker(archive) if TAKES_DOCKER => {
-                archive.section(Place { offset: image.id_offset, size: image.id.size })
+                let place = Place { offset: image.id_offset, size: image.id.size };
+                archive.section(place).map(Bytes::File)
             }
-            _ => self.blob(&image.id.digest, image.id.size),
+            _ => self.document(Kind::Config, &image.id.digest, image.id.size),
         }
     }
 
@@ -124,8 +152,11 @@ impl<'m> Store<'m> {
     }
 
     /// Returns `index.json`. Layouts of 2016 have none.
-    pub(super) fn index(&self) -> Result<Option<Section>> {
-        self.file(c"index.json")
+    pub(super) fn index(&self) -> Result<Option<Bytes<'_>>> {
+        match self {
+            Store::Registry(repository) if TAKES_DOCKER => repository.index().map(Some),
+            _ => Ok(self.file(c"index.json")?.map(Bytes::File)),
+        }
     }
 
     /// Calls `see` with every tag of a layout of 2016, and its descriptor.
@@ -162,8 +193,8 @@ impl<'m> Store<'m> {
         match self {
             Store::Directory(directory) => directory.file(path),
             Store::Archive(archive) => archive.file(path.to_bytes()),
-            // In docker's form the configuration has all names.
-            Store::Docker(_) => Ok(None),
+            // In docker's form the configuration has all names; a registry has no files.
+            Store::Docker(_) | Store::Registry(_) => Ok(None),
         }
     }
 
@@ -173,7 +204,7 @@ impl<'m> Store<'m> {
         match self {
             Store::Directory(directory) => directory.each_name(folder, see),
             Store::Archive(archive) => archive.each_name(folder.to_bytes(), see),
-            Store::Docker(_) => Ok(true),
+            Store::Docker(_) | Store::Registry(_) => Ok(true),
         }
     }
 }
@@ -181,11 +212,11 @@ impl<'m> Store<'m> {
 /// Returns the bytes of a document after a check of its size and digest.
 pub(super) fn read_verified<'b>(
     store: &Store<'_>,
-    digest: &Digest,
-    size: u64,
+    kind: Kind,
+    (digest, size): (&Digest, u64),
     buffer: &'b mut [u8; DOCUMENT_BYTES],
 ) -> Result<&'b mut [u8]> {
-    let bytes = read(&store.blob(digest, size)?, buffer)?;
+    let bytes = read(&store.document(kind, digest, size)?, buffer)?;
     digest.expect(&digest_of(bytes, digest.algorithm()))?;
     Ok(bytes)
 }

@@ -330,7 +330,8 @@ pub fn read_config<'m>(
 ) -> Result<(Config<'m>, &'m [Layer])> {
     let ImageMemory { document, layers, documents_read, .. } = memory;
     documents_read.add(size)?;
-    let bytes = store::read_verified(store, &digest, size, document).context("config", &digest)?;
+    let bytes = store::read_verified(store, Kind::Config, (&digest, size), document)
+        .context("config", &digest)?;
     let config = manifest::read_config(bytes, layers).context("config", &digest)?;
     Ok((config, layers))
 }

@@ -5,6 +5,7 @@ use super::superblock::{self, Superblock};
 use super::sysfs::{self, Name};
 use crate::image::looks_like_archive;
 use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::limits::DISKS_AT_ONCE;
 use crate::sys::fd::{CWD, Fd};
 use crate::sys::fs::{self, O_RDONLY};

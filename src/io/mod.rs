@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod in_root;
+pub mod interrupt;
 pub mod kernel_file;
 pub mod lossy;
 pub mod observer;
@@ -9,6 +10,7 @@ pub mod output;
 pub mod passwd;
 pub mod path;
 pub mod section;
+pub mod stored;
 pub mod strings;
 pub mod table;
 pub mod text;

@@ -1,6 +1,7 @@
 //! A part of a file: a blob in its own file or inside an archive.
 
 use super::Source;
+use super::stored::Stored;
 use crate::sys::fd::Fd;
 use crate::sys::fs;
 use crate::{Context, Result};
@@ -16,10 +17,12 @@ pub struct Section {
     pub size: u64,
 }
 
-impl Section {
-    /// Reads at `at` bytes from the section's start. Returns the number of bytes, 0 only at its
-    /// end. If the file ends early, the section ends there.
-    pub fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
+impl Stored for Section {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
         let room = (self.size.saturating_sub(at)).min(buffer.len() as u64) as usize;
         if room == 0 {
             return Ok(0);
@@ -27,18 +30,12 @@ impl Section {
         fs::read_at(self.file.by_ref(), &mut buffer[..room], self.offset + at).doing("read")
     }
 
-    /// Fills `buffer` from `at`. Returns the number of bytes before the end.
-    pub fn read_full_at(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.read_at(&mut buffer[filled..], at + filled as u64)? {
-                0 => break,
-                n => filled += n,
-            }
-        }
-        Ok(filled)
+    fn file(&self) -> Option<&Section> {
+        Some(self)
     }
+}
 
+impl Section {
     /// Returns a reader from the section's start, through `buffer`.
     pub fn reader<'a>(&'a self, buffer: &'a mut [u8]) -> SectionReader<'a> {
         SectionReader { section: self, buffer, next: 0, start: 0, end: 0 }

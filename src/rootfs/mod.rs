@@ -26,7 +26,7 @@ use crate::codec::digest::Digest;
 use crate::codec::tar::{Archive, TarMemory};
 use crate::io::Source;
 use crate::io::observer::Observer;
-use crate::io::section::Section;
+use crate::io::stored::Stored;
 use crate::limits::XATTR_DECODED_BYTES;
 use crate::sys::fd::FdRef;
 use crate::sys::{Errno, fs, vm};
@@ -40,8 +40,8 @@ pub use powers::{Downgrades, Privilege};
 
 /// One layer to apply.
 pub struct Layer<'a> {
-    /// The stored bytes. `blob.size` is the descriptor's size, already compared with the file's.
-    pub blob: &'a Section,
+    /// The stored bytes. Their size is the descriptor's, already compared with the file's.
+    pub blob: &'a dyn Stored,
     /// Digest of the stored bytes, if known.
     pub digest: Option<&'a Digest>,
     /// Digest of the tar, if known. It makes checksums inside the compressed file superfluous.

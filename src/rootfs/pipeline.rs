@@ -247,7 +247,7 @@ struct Producer<'a, 'r> {
 
 impl Producer<'_, '_> {
     fn run(&mut self) -> Result<()> {
-        let size = self.layer.blob.size;
+        let size = self.layer.blob.size();
         loop {
             if self.at < size && self.input.free() >= INPUT_ROOM_BYTES {
                 self.read()?;
@@ -295,7 +295,7 @@ impl Producer<'_, '_> {
     }
 
     fn read(&mut self) -> Result<()> {
-        let (at, size) = (self.at, self.layer.blob.size);
+        let (at, size) = (self.at, self.layer.blob.size());
         let count = self.layer.blob.read_at(self.input.space(), at)?;
         if count == 0 {
             return Err(Error::new(format_args!("truncated: {at} of {size} bytes are there")));

@@ -82,6 +82,7 @@ errnos! {
     EROFS "read-only file system"
     EMLINK "too many links"
     EPIPE "broken pipe"
+    ECONNRESET "connection reset by peer"
     ERANGE "numerical result out of range"
     EDEADLK "resource deadlock avoided"
     ENAMETOOLONG "file name too long"

@@ -76,9 +76,22 @@ pub fn poll_one(fd: FdRef<'_>, flags: i16, timeout_ms: i32) -> Result<i16> {
 
 /// ppoll(2) without a timeout. Returns for each fd which of the wanted events (`POLLIN`, ...) hold.
 pub fn poll<const N: usize>(asked: [(FdRef<'_>, i16); N]) -> Result<[i16; N]> {
+    poll_until(asked, core::ptr::null())
+}
+
+/// ppoll(2): does the same within this many milliseconds.
+pub fn poll_for<const N: usize>(asked: [(FdRef<'_>, i16); N], ms: u32) -> Result<[i16; N]> {
+    poll_until(asked, &[i64::from(ms / 1000), i64::from(ms % 1000) * 1_000_000])
+}
+
+fn poll_until<const N: usize>(
+    asked: [(FdRef<'_>, i16); N],
+    time: *const [i64; 2],
+) -> Result<[i16; N]> {
     let mut polls = asked.map(|(fd, events)| libc::pollfd { fd: fd.raw(), events, revents: 0 });
-    // SAFETY: the kernel reads and writes `N` times a `struct pollfd`; no time and no signals.
-    match unsafe { syscall!(libc::SYS_ppoll, polls.as_mut_ptr(), N, 0, 0, 0) } {
+    // SAFETY: the kernel reads and writes `N` times a `struct pollfd`, and the time (a `struct
+    // timespec`) if there is one; no signals.
+    match unsafe { syscall!(libc::SYS_ppoll, polls.as_mut_ptr(), N, time, 0, 0) } {
         Ok(_) | Err(Errno::EINTR) => Ok(polls.map(|poll| poll.revents)),
         Err(errno) => Err(errno),
     }

@@ -202,6 +202,12 @@ pub fn pipe() -> Result<(Fd, Fd)> {
     Ok(pair.map(|raw| Fd::from_answer(raw as usize)).into())
 }
 
+/// fcntl(2) `F_SETPIPE_SZ`: gives a pipe room for this many bytes. EPERM above the user's limit.
+pub fn set_pipe_size(pipe: FdRef<'_>, bytes: i32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { command!(libc::SYS_fcntl, pipe.raw(), libc::F_SETPIPE_SZ, bytes) }
+}
+
 /// socketpair(2) of `AF_UNIX`, of kind `SOCK_STREAM` or `SOCK_SEQPACKET`.
 pub fn socketpair(kind: i32) -> Result<(Fd, Fd)> {
     let mut pair = [0i32; 2];

@@ -46,6 +46,18 @@ pub unsafe fn adopt_argv(
     Ok(unsafe { core::slice::from_raw_parts(args, count) })
 }
 
+/// Returns this process's first word, by which it was called; empty if there is none.
+pub fn name() -> &'static CStr {
+    let first = ARGV.load(Ordering::Relaxed) as *const *const c_char;
+    if first.is_null() {
+        return c"";
+    }
+    // SAFETY: `adopt_argv` stored a NULL-terminated vector, which lives as long as the process.
+    let name = unsafe { *first };
+    // SAFETY: if it is not the NULL, it is a NUL-terminated string of the same life.
+    if name.is_null() { c"" } else { unsafe { CStr::from_ptr(name) } }
+}
+
 unsafe extern "C" {
     static environ: *const *const c_char;
 }

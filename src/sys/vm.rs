@@ -261,7 +261,7 @@ impl MappedVec<u32> {
 
 impl MappedVec<u8> {
     /// Returns `length` zeros, as [`MappedVec::zeros`].
-    fn zeroed(length: usize) -> Result<MappedVec<u8>> {
+    pub fn zeroed(length: usize) -> Result<MappedVec<u8>> {
         let mut list = MappedVec::new(length);
         list.grow(length)?;
         list.length = length;
