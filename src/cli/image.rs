@@ -22,12 +22,12 @@ pub fn parse_named<'a>(
     limit: &'a dyn Observer,
 ) -> Result<ImageQuery<'a>> {
     let platform = arguments.value("platform").map(target).transpose()?;
-    let registry = registry(arguments)?;
+    let registry = parse_registry(arguments)?;
     Ok(ImageQuery { name, platform, reference: arguments.value("ref"), registry, limit })
 }
 
-/// Returns what the options say of a registry.
-fn registry<'a>(arguments: &Arguments<'a>) -> Result<Settings<'a>> {
+/// Returns the options for a registry.
+fn parse_registry<'a>(arguments: &Arguments<'a>) -> Result<Settings<'a>> {
     let is_insecure = match arguments.value("tls-verify").map(CStr::to_bytes) {
         None | Some(b"true" | b"") => false,
         Some(b"false") => true,

@@ -45,7 +45,7 @@ pub const PLATFORM: Flag = Flag::value(
 );
 /// The option that gives the tag apart from the image.
 pub const REF: Flag = Flag::value("ref", 0, "NAME", "the image's tag, where IMAGE does not say it");
-/// What is said of a registry, for every command that reads an image.
+/// The options for a registry, of every command that reads an image.
 pub const REGISTRY: [Flag; 5] = [
     Flag::value("authfile", 0, "FILE", "docker://: read credentials from this file alone"),
     Flag::value("creds-file", 0, "FILE", "docker://: a file with one line, USER:PASSWORD"),

@@ -100,7 +100,7 @@ pub struct ImageQuery<'a> {
     pub platform: Option<Target<'a>>,
     /// The tag, if the name has none.
     pub reference: Option<&'a CStr>,
-    /// What the user says of a registry.
+    /// The options for a registry.
     pub registry: Settings<'a>,
     /// Aborts reading a compressed archive that is too large.
     pub limit: &'a dyn Observer,

@@ -12,8 +12,9 @@ use crate::io::path::PathBuf;
 use crate::limits::{REGISTRY_PIPE_BYTES, REGISTRY_SILENCE_MS};
 use crate::sys::event::{poll_for, poll_one};
 use crate::sys::fd::{self, Fd, FdRef};
-use crate::sys::process::{self, Whom};
+use crate::sys::process;
 use crate::sys::{Errno, fs, signal, socket};
+use crate::watch::children;
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
 
@@ -24,7 +25,7 @@ const END_MS: i32 = 2000;
 /// The one host of a channel.
 pub const HOST: u8 = 0;
 
-/// What the server says of a body before it comes.
+/// The server's words on a body before it comes.
 #[derive(Default)]
 pub struct Begun {
     /// The media type, or empty.
@@ -224,7 +225,8 @@ impl Channel {
             Answer::Done { id, bytes } => (id, Ok(bytes)),
             Answer::Mounted { id } => (id, Ok(0)),
             Answer::Failed { id, text, .. } => {
-                (id, Err(Error::new(format_args!("{}", Lossy(text)))))
+                // With an errno, so that the bytes are not looked at again for a reason.
+                (id, Err(Error::with_errno(format_args!("{}", Lossy(text)), Errno::EIO)))
             }
         };
         // A failure without a request is the channel's own. A cancelled request has no place.
@@ -256,16 +258,17 @@ impl Drop for Channel {
         {
             let _ = process::kill_pidfd(self.helper.by_ref(), signal::SIGKILL);
         }
-        let _ = process::wait(Whom::Pidfd(self.helper.by_ref()), true);
+        let _ = children::await_end(self.helper.by_ref());
     }
 }
 
 #[cold]
 fn ended() -> Error {
-    Error::new(format_args!("ocinit-registry has ended too early"))
+    Error::with_errno(format_args!("ocinit-registry has ended too early"), Errno::EIO)
 }
 
 #[cold]
 fn nonsense() -> Error {
-    Error::new(format_args!("ocinit-registry says what the protocol does not have"))
+    let text = format_args!("ocinit-registry says what the protocol does not have");
+    Error::with_errno(text, Errno::EIO)
 }

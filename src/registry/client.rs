@@ -8,6 +8,7 @@ use crate::codec::transport::{MEDIA_TYPE_BYTES, NAME_BYTES, REFERENCE_BYTES, Req
 use crate::io::stored::Stored;
 use crate::limits::DOCUMENT_BYTES;
 use crate::sync::{TryGuard, TryLock};
+use crate::sys::Errno;
 use crate::sys::fd::Fd;
 use crate::{Error, Result};
 use core::fmt::Write;
@@ -207,7 +208,8 @@ impl State {
         at: u64,
     ) -> Result<usize> {
         let current = self.stream.as_ref().filter(|stream| stream.digest == *digest);
-        if let Some(head) = current.and_then(|stream| stream.head.get(at as usize..))
+        if let Some(stream) = current.filter(|stream| stream.at == stream.head.len() as u64)
+            && let Some(head) = stream.head.get(at as usize..)
             && !head.is_empty()
         {
             let count = head.len().min(buffer.len());
@@ -222,10 +224,20 @@ impl State {
             let open = Some(self.channel.ask(ask)?);
             self.stream = Some(Stream { digest: *digest, open, at, head: heapless::Vec::new() });
         }
+        let result = self.read_stream(size, buffer);
+        if result.is_err() {
+            // It has no place from which it goes on.
+            self.cancel();
+        }
+        result
+    }
+
+    /// Reads the stream's next bytes.
+    fn read_stream(&mut self, size: u64, buffer: &mut [u8]) -> Result<usize> {
         let State { channel, stream: Some(stream), .. } = self else { return Ok(0) };
         let Some((id, pipe)) = &stream.open else { return Ok(0) };
         let count = channel.read(*id, pipe.by_ref(), buffer)?;
-        let kept = count.min(HEAD_BYTES.saturating_sub(at as usize));
+        let kept = count.min(HEAD_BYTES.saturating_sub(stream.at as usize));
         let _ = stream.head.extend_from_slice(&buffer[..kept]);
         stream.at += count as u64;
         if stream.at == size && count > 0 {
@@ -233,7 +245,8 @@ impl State {
             let more = channel.read(*id, pipe.by_ref(), &mut [0])?;
             stream.open = None;
             if more > 0 {
-                return Err(Error::new(format_args!("more than {size} bytes")));
+                let text = format_args!("more than {size} bytes");
+                return Err(Error::with_errno(text, Errno::EIO));
             }
         }
         Ok(count)

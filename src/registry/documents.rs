@@ -12,7 +12,7 @@ struct Kept {
     size: u64,
 }
 
-/// Documents by their digests. Whoever reads one verifies it, as with a disk.
+/// Documents by their digests. The reader of one verifies it, as with a disk.
 pub struct Documents {
     file: Fd,
     end: u64,

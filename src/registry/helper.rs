@@ -1,14 +1,16 @@
 //! The helper's program and its process.
 
+use crate::codec::transport::{ANSWER_BYTES, Answer, Class, TEXT_BYTES};
 use crate::io::interrupt;
 use crate::io::lossy::{LossyC, On};
 use crate::io::path::PathBuf;
 use crate::limits::PATH_BYTES;
 use crate::sys::fd::{self, CWD, Fd, FdRef, STDERR, STDIN, STDOUT};
 use crate::sys::process::{self, StringVector};
-use crate::sys::{clone, fs, signal};
+use crate::sys::{clone, fs, signal, socket};
 use crate::{Context, Error, Result};
 use core::ffi::CStr;
+use core::fmt::Write;
 
 /// The name of the program.
 const NAME: &[u8] = b"ocinit-registry";
@@ -63,6 +65,7 @@ pub fn start(path: &CStr, channel: FdRef<'_>) -> Result<(i32, Fd)> {
     }
 }
 
+/// Executes the program. A failure is told by the channel, as the program's own would be.
 fn become_helper(path: &CStr, words: &StringVector<'_>, null: FdRef<'_>, channel: FdRef<'_>) -> ! {
     let prepare = || {
         fd::duplicate_to(null, STDIN.raw())?;
@@ -76,6 +79,12 @@ fn become_helper(path: &CStr, words: &StringVector<'_>, null: FdRef<'_>, channel
         Ok(()) => process::execute(path, words, &StringVector::environment()),
         Err(errno) => errno,
     };
-    crate::error!("execute {}: {errno}", LossyC(path));
+    let mut text: heapless::String<TEXT_BYTES> = heapless::String::new();
+    let _ = write!(text, "execute {}: {errno}", LossyC(path));
+    let text = text.as_bytes();
+    let failed = Answer::Failed { id: 0, class: Class::Settings, status: 0, bytes: 0, text };
+    if let Ok(packet) = failed.encode(&mut [0; ANSWER_BYTES]) {
+        let _ = socket::send(channel, packet, None);
+    }
     process::exit(crate::error::STATUS_FAILED.into())
 }

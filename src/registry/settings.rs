@@ -1,11 +1,11 @@
-//! What the user says of a registry.
+//! The options for a registry.
 
 use crate::codec::transport;
 use core::ffi::CStr;
 
 pub use transport::MIRRORS_MAX;
 
-/// What the user says of a registry. A path is as it was typed, for the current directory.
+/// The options for a registry. A path is as it was typed, for the current directory.
 #[derive(Clone, Copy, Default)]
 pub struct Settings<'a> {
     /// Takes any certificate, and http if the host has no TLS.

@@ -17,7 +17,7 @@ const SYS_IN_CLI: &[(&str, &str)] = &[
     ("cli/progress.rs", "crate::sys::event::wait_ms"),
     ("cli/progress.rs", "crate::sys::fd::STDERR"),
     ("cli/progress.rs", "crate::sys::signal::{self, SignalSet}"),
-    ("cli/progress.rs", "crate::sys::{Errno, fs, process, time, tty}"),
+    ("cli/progress.rs", "crate::sys::{fs, process, time, tty}"),
 ];
 
 fn is_door(source: &Source) -> bool {

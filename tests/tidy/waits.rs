@@ -14,6 +14,7 @@ const WAITERS: &[(&str, &str)] = &[
     ("container/starting.rs", "has just killed it, and the loop has failed"),
     ("container/userns.rs", "enters a user namespace before there is a container"),
     ("engine/processes.rs", "has read all output of ps(1), which is ending"),
+    ("registry/channel.rs", "has closed its channel, or has just killed it"),
     ("watch/children.rs", "makes it"),
 ];
 
@@ -32,6 +33,7 @@ const SLEEPERS: &[(&str, &str)] = &[
     ("init/control.rs", "waits for the host before the start and after the end"),
     ("init/early.rs", "waits for the console after the end"),
     ("init/power.rs", "waits for the machine to go off"),
+    ("registry/channel.rs", "is a layer's reader: a thread without a loop"),
 ];
 
 fn files_with(call: &str) -> Vec<String> {

@@ -1,4 +1,5 @@
 //! The helper as ocinit sees it: through the protocol, against servers that lie and a real one.
+//! Then both programs together.
 
 mod answers;
 mod authorization;
@@ -7,6 +8,9 @@ mod certificates;
 mod confined;
 mod driver;
 mod hosts;
+mod ocinit;
+mod pull;
+mod pull_fails;
 mod real;
 mod server;
 mod writes;

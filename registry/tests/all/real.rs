@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A registry that runs, and its files.
-struct Registry {
+pub struct Registry {
     child: Child,
-    host: String,
-    files: Temporary,
+    pub host: String,
+    pub files: Temporary,
 }
 
 impl Drop for Registry {
@@ -29,7 +29,7 @@ impl Drop for Registry {
 }
 
 /// Starts one with these further lines of its configuration.
-fn registry(files: Temporary, auth: &str) -> Registry {
+pub fn registry(files: Temporary, auth: &str) -> Registry {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (root, certificates) = (files.0.display(), directory().display());
     let config = format!(
@@ -52,7 +52,7 @@ fn registry(files: Temporary, auth: &str) -> Registry {
     Registry { child, host: format!("localhost:{port}"), files }
 }
 
-fn sha256(content: &[u8]) -> String {
+pub fn sha256(content: &[u8]) -> String {
     let files = Temporary::new();
     let path = files.write("content", content);
     let output = Command::new("sha256sum").arg(path).output().unwrap();
@@ -63,13 +63,13 @@ fn leak(text: String) -> &'static [u8] {
     text.leak().as_bytes()
 }
 
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn skopeo(words: &[&str]) -> String {
+pub fn skopeo(words: &[&str]) -> String {
     run(Command::new("skopeo").args(words))
 }
 
@@ -111,7 +111,12 @@ fn upload(helper: &mut Helper, content: &[u8], from: &'static str) -> Said {
 
 /// An image's config, layer and manifest.
 fn image() -> [Vec<u8>; 3] {
-    let (files, content) = (Temporary::new(), bytes(3 << 20));
+    image_of(bytes(3 << 20))
+}
+
+/// An image of one layer with this tar.
+pub fn image_of(content: Vec<u8>) -> [Vec<u8>; 3] {
+    let files = Temporary::new();
     let diff = sha256(&content);
     let file = files.write("layer", content);
     // skopeo compresses a layer that is not.
