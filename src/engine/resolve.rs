@@ -53,7 +53,7 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ("ostree:", "IMAGE is a path"),
 ];
 
-/// The command that makes a layout from an image in a registry or storage.
+/// The name of an image in a registry, or the command that makes a layout of one elsewhere.
 struct GetImage<'a> {
     prefix: &'a str,
     name: &'a str,
@@ -61,7 +61,10 @@ struct GetImage<'a> {
 
 impl Display for GetImage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let prefix = if self.prefix.starts_with("http") { DOCKER } else { self.prefix };
+        let prefix = self.prefix;
+        if prefix == DOCKER || prefix.starts_with("http") || prefix == "registry:" {
+            return write!(f, "an image of a registry is docker://{}", Lossy(self.name.as_bytes()));
+        }
         // The last component, without a tag or digest, is the directory's name.
         let bytes = self.name.as_bytes();
         let last =

@@ -141,6 +141,7 @@ fn a_signal_in_the_middle_leaves_nothing() {
     let helper = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     assert!(!helper.trim().is_empty(), "it has a helper");
     let sent = Instant::now();
+    // SAFETY: no memory is passed; the child is not yet collected.
     unsafe { libc::kill(pid, libc::SIGTERM) };
     let output = end(child);
     assert!(sent.elapsed() < Duration::from_secs(5), "{:?}", sent.elapsed());
