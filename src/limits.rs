@@ -59,6 +59,10 @@ pub const REGISTRY_DOCUMENTS_MAX: usize = 256;
 pub const REGISTRY_DOCUMENTS_BYTES: u64 = 32 << 20;
 /// A pipe for a blob from a registry, in bytes; Linux's limit for users.
 pub const REGISTRY_PIPE_BYTES: i32 = 1 << 20;
+/// Bytes read at once from such a pipe: each read of a full one wakes the helper.
+pub const REGISTRY_READ_BYTES: usize = 256 << 10;
+/// Blobs of a registry that are asked for before they are read, each with such a pipe.
+pub const REGISTRY_BLOBS_AHEAD: usize = 5;
 /// Milliseconds without a byte and without a message of the transport helper: it says something in
 /// half of them.
 pub const REGISTRY_SILENCE_MS: u32 = 120_000;

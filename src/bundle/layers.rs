@@ -102,6 +102,9 @@ pub fn each_layer(
     for (n, layer) in layers.iter().enumerate() {
         let act = &mut *act;
         let mut one = || {
+            for next in layers[n..].iter().take(store.blobs_ahead()) {
+                store.ask_ahead(next.name(), next.size)?;
+            }
             let blob = store.layer(layer)?;
             watch.layer(n + 1, layers.len(), layer.size);
             act(&rootfs::Layer {

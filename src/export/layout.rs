@@ -6,15 +6,22 @@ use crate::codec::json::{Items, Text, Value};
 use crate::image::{self, Blob, Compression, Document, Image, ImageMemory, Layer, Part, Store};
 use crate::io::observer::Observer;
 use crate::io::output::Sink;
-use crate::limits::LAYERS_MAX;
+use crate::limits::{LAYERS_MAX, REGISTRY_BLOBS_AHEAD};
 use crate::rootfs::UnpackMemory;
 use crate::{Context, Result};
 use core::fmt::{self, Display};
 
 const TAG: &str = "org.opencontainers.image.ref.name";
 
+/// A part that waits for its turn.
+struct Waiting {
+    digest: Digest,
+    size: u64,
+    layer: Option<(usize, usize)>,
+}
+
 /// Copies a manifest or an index of a layout, and all beneath it, byte for byte. It verifies each
-/// blob's digest.
+/// blob's digest. A registry is asked for the next blobs meanwhile.
 pub fn copy_parts(
     store: &Store<'_>,
     top: &Blob,
@@ -22,16 +29,38 @@ pub fn copy_parts(
     watch: &dyn Observer,
     target: &mut Target<'_>,
 ) -> Result<()> {
+    let mut queue: heapless::Deque<Waiting, { REGISTRY_BLOBS_AHEAD + 1 }> = heapless::Deque::new();
     image::parts(store, top, memory, &mut |Part { digest, size, layer }| {
-        if let Some((n, count)) = layer {
-            watch.layer(n, count, size);
+        if store.blobs_ahead() > 0 && !target.has(digest, size)? {
+            store.ask_ahead(digest, size)?;
         }
-        let copied =
-            store.blob(digest, size).and_then(|blob| target.copy_blob(&blob, digest, watch));
-        copied.map_err(|error| match layer {
-            Some((n, count)) => error.within(format_args!("layer {n} of {count} {digest}")),
-            None => error.within(format_args!("blob {digest}")),
-        })
+        let _ = queue.push_back(Waiting { digest: *digest, size, layer });
+        match queue.len() > store.blobs_ahead() {
+            true => copy_first(store, &mut queue, watch, target),
+            false => Ok(()),
+        }
+    })?;
+    while !queue.is_empty() {
+        copy_first(store, &mut queue, watch, target)?;
+    }
+    Ok(())
+}
+
+/// Copies the first part of the queue.
+fn copy_first<const N: usize>(
+    store: &Store<'_>,
+    queue: &mut heapless::Deque<Waiting, N>,
+    watch: &dyn Observer,
+    target: &mut Target<'_>,
+) -> Result<()> {
+    let Some(Waiting { digest, size, layer }) = queue.pop_front() else { return Ok(()) };
+    if let Some((n, count)) = layer {
+        watch.layer(n, count, size);
+    }
+    let copied = store.blob(&digest, size).and_then(|blob| target.copy_blob(&blob, &digest, watch));
+    copied.map_err(|error| match layer {
+        Some((n, count)) => error.within(format_args!("layer {n} of {count} {digest}")),
+        None => error.within(format_args!("blob {digest}")),
     })
 }
 

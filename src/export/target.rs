@@ -86,6 +86,11 @@ impl<'a> Target<'a> {
         self.begin(format_args!("blobs/{}/{}", digest.algorithm().name(), digest.hex()), size)
     }
 
+    /// Returns whether the target has this blob already.
+    pub fn has(&mut self, digest: &Digest, size: u64) -> Result<bool> {
+        Ok(self.kind == Kind::Directory && self.is_there(digest, size)?)
+    }
+
     /// Returns whether the directory holds this blob. A damaged one is written again.
     fn is_there(&mut self, digest: &Digest, size: u64) -> Result<bool> {
         let mut path = PathBuf::new();

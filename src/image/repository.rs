@@ -73,6 +73,11 @@ impl Repository {
         Ok(Bytes::File(Section { file, offset: 0, size: self.size }))
     }
 
+    /// Asks for a blob that is soon read.
+    pub fn ask_ahead(&self, digest: &Digest, size: u64) -> Result<()> {
+        self.client.ask_ahead(digest, size)
+    }
+
     /// Returns a blob or document. The registry is asked when it is read.
     pub fn stored(&self, sort: Sort, digest: &Digest, size: u64) -> Bytes<'_> {
         Bytes::Remote(self.client.stored(sort, *digest, size))

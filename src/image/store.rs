@@ -12,7 +12,7 @@ use crate::codec::digest::{Algorithm, Digest};
 use crate::codec::json;
 use crate::io::path::PathBuf;
 use crate::io::section::Section;
-use crate::limits::DOCUMENT_BYTES;
+use crate::limits::{DOCUMENT_BYTES, REGISTRY_BLOBS_AHEAD};
 use crate::registry::Sort;
 use crate::sys::fd::Fd;
 use crate::{Context, Error, Result};
@@ -68,6 +68,19 @@ impl<'m> Store<'m> {
                 Ok(repository.stored(Sort::Blob, digest, size))
             }
             _ => self.section(digest, size).map(Bytes::File),
+        }
+    }
+
+    /// Returns the number of blobs that it is asked for before the first of them is read.
+    pub fn blobs_ahead(&self) -> usize {
+        if matches!(self, Store::Registry(_)) { REGISTRY_BLOBS_AHEAD } else { 0 }
+    }
+
+    /// Asks for a blob that is soon read, if that saves time.
+    pub fn ask_ahead(&self, digest: &Digest, size: u64) -> Result<()> {
+        match self {
+            Store::Registry(repository) if TAKES_DOCKER => repository.ask_ahead(digest, size),
+            _ => Ok(()),
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Begun {
 /// An open request.
 struct Open {
     id: u16,
+    /// The server has answered: what comes is the body.
+    is_begun: bool,
     begun: Option<Begun>,
     /// The end: bytes of the body, or the reason.
     end: Option<Result<u64>>,
@@ -103,7 +105,7 @@ impl Channel {
 
     /// Begins to wait for answers to a request.
     fn begin(&mut self, id: u16) -> Result<()> {
-        let open = Open { id, begun: None, end: None };
+        let open = Open { id, is_begun: false, begun: None, end: None };
         self.open
             .push(open)
             .map_err(|_| Error::new(format_args!("more than {REQUESTS_MAX} requests at once")))
@@ -114,6 +116,7 @@ impl Channel {
         let (ours, theirs) = fd::pipe().doing("make a pipe")?;
         // A smaller pipe is only slower.
         let _ = fd::set_pipe_size(ours.by_ref(), REGISTRY_PIPE_BYTES);
+        fd::set_nonblocking(ours.by_ref(), true).doing("make a pipe")?;
         let id = self.next;
         self.next = self.next.checked_add(1).unwrap_or(1);
         self.begin(id)?;
@@ -125,6 +128,13 @@ impl Channel {
     /// body. An error of the request may follow its bytes.
     pub fn read(&mut self, id: u16, pipe: FdRef<'_>, buffer: &mut [u8]) -> Result<usize> {
         loop {
+            // Most often there is something. Before the body, the server's words come first.
+            if self.open.iter().any(|open| open.id == id && open.is_begun) {
+                match fs::read(pipe, buffer) {
+                    Err(Errno::EAGAIN) => {}
+                    read => return self.count(id, read),
+                }
+            }
             let asked = [(pipe, libc::POLLIN), (self.socket()?, libc::POLLIN)];
             let [body, said] = poll_for(asked, LOOK_MS).doing("wait for ocinit-registry")?;
             if said != 0 {
@@ -135,11 +145,17 @@ impl Channel {
                 self.is_silent()?;
                 continue;
             }
-            self.silence_ms = 0;
-            match fs::read(pipe, buffer).doing("read from ocinit-registry")? {
-                0 => return self.end(id).map(|_| 0),
-                count => return Ok(count),
-            }
+            let read = fs::read(pipe, buffer);
+            return self.count(id, read);
+        }
+    }
+
+    /// Returns the number of read bytes. At the end of file it waits for the request's end.
+    fn count(&mut self, id: u16, read: crate::sys::Result<usize>) -> Result<usize> {
+        self.silence_ms = 0;
+        match read.doing("read from ocinit-registry")? {
+            0 => self.end(id).map(|_| 0),
+            count => Ok(count),
         }
     }
 
@@ -206,7 +222,8 @@ impl Channel {
             }
             Answer::Begun { id, media_type, digest, .. } => {
                 let begun = self.open.iter_mut().find(|open| open.id == id);
-                if let Some(Open { begun, .. }) = begun {
+                if let Some(Open { is_begun, begun, .. }) = begun {
+                    *is_begun = true;
                     *begun = Some(Begun {
                         media_type: media_type.try_into().map_err(|_| nonsense())?,
                         digest: digest.try_into().map_err(|_| nonsense())?,

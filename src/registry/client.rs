@@ -6,12 +6,14 @@ use super::settings::Settings;
 use crate::codec::digest::{Algorithm, Digest, Hasher};
 use crate::codec::transport::{MEDIA_TYPE_BYTES, NAME_BYTES, REFERENCE_BYTES, Request};
 use crate::io::stored::Stored;
-use crate::limits::DOCUMENT_BYTES;
+use crate::limits::{DOCUMENT_BYTES, REGISTRY_BLOBS_AHEAD, REGISTRY_READ_BYTES};
 use crate::sync::{TryGuard, TryLock};
 use crate::sys::Errno;
 use crate::sys::fd::Fd;
-use crate::{Error, Result};
+use crate::sys::vm::MappedVec;
+use crate::{Context, Error, Result};
 use core::fmt::Write;
+use core::ops::Range;
 
 /// The media types of manifests and indexes, for `Accept`. Several lines of it are folded by some
 /// proxies to the last one.
@@ -54,6 +56,11 @@ struct State {
     channel: Channel,
     documents: Documents,
     stream: Option<Stream>,
+    /// Bytes of the stream, of which `unread` were not yet passed on.
+    buffer: MappedVec<u8>,
+    unread: Range<usize>,
+    /// Blobs that were asked for and not yet read.
+    ahead: heapless::Vec<Stream, REGISTRY_BLOBS_AHEAD>,
 }
 
 /// A blob that comes through a pipe.
@@ -70,7 +77,14 @@ impl Client {
     /// Starts a helper for a repository of a host. Nothing is asked for yet.
     pub fn start(host: &str, repository: &str, settings: &Settings<'_>) -> Result<Client> {
         let channel = Channel::start(host, repository, settings)?;
-        let state = State { channel, documents: Documents::new()?, stream: None };
+        let state = State {
+            channel,
+            documents: Documents::new()?,
+            stream: None,
+            buffer: MappedVec::zeroed(REGISTRY_READ_BYTES).doing("map memory")?,
+            unread: 0..0,
+            ahead: heapless::Vec::new(),
+        };
         let mut name = heapless::String::new();
         name.push_str(repository).map_err(|_| {
             Error::new(format_args!("a repository's name is longer than {NAME_BYTES} bytes"))
@@ -93,6 +107,27 @@ impl Client {
     /// Returns a blob, or a document. Nothing is asked for before it is read.
     pub fn stored(&self, sort: Sort, digest: Digest, size: u64) -> Remote<'_> {
         Remote { client: self, sort, digest, size }
+    }
+
+    /// Asks for a blob that is soon read, so that several come at the same time. It waits in its
+    /// pipe. Beyond the limit nothing is asked for.
+    pub fn ask_ahead(&self, digest: &Digest, size: u64) -> Result<()> {
+        let mut state = self.state()?;
+        let is_asked = state.ahead.iter().any(|stream| stream.digest == *digest);
+        if is_asked || state.ahead.is_full() || state.documents.has(digest) {
+            return Ok(());
+        }
+        let text = text_of(digest);
+        let open = state.channel.ask(|id| Request::Blob {
+            id,
+            host: HOST,
+            repository: self.repository.as_bytes(),
+            digest: text.as_bytes(),
+            offset: 0,
+            length: size,
+        })?;
+        let _ = state.ahead.push(Stream::new(digest, open));
+        Ok(())
     }
 
     fn state(&self) -> Result<TryGuard<'_, State>> {
@@ -160,6 +195,12 @@ fn algorithm_of(reference: &str) -> Algorithm {
     Digest::parse(reference).map_or(Algorithm::Sha256, |digest| digest.algorithm())
 }
 
+impl Stream {
+    fn new(digest: &Digest, open: (u16, Fd)) -> Stream {
+        Stream { digest: *digest, open: Some(open), at: 0, head: heapless::Vec::new() }
+    }
+}
+
 impl State {
     /// Fetches a document, and keeps it.
     fn fetch<'r>(
@@ -221,8 +262,11 @@ impl State {
             if at != 0 {
                 return Err(Error::new(format_args!("a stream is not read from its middle")));
             }
-            let open = Some(self.channel.ask(ask)?);
-            self.stream = Some(Stream { digest: *digest, open, at, head: heapless::Vec::new() });
+            let asked = self.ahead.iter().position(|stream| stream.digest == *digest);
+            self.stream = Some(match asked {
+                Some(place) => self.ahead.swap_remove(place),
+                None => Stream::new(digest, self.channel.ask(ask)?),
+            });
         }
         let result = self.read_stream(size, buffer);
         if result.is_err() {
@@ -234,9 +278,17 @@ impl State {
 
     /// Reads the stream's next bytes.
     fn read_stream(&mut self, size: u64, buffer: &mut [u8]) -> Result<usize> {
-        let State { channel, stream: Some(stream), .. } = self else { return Ok(0) };
+        let State { channel, stream: Some(stream), buffer: all, unread, .. } = self else {
+            return Ok(0);
+        };
         let Some((id, pipe)) = &stream.open else { return Ok(0) };
-        let count = channel.read(*id, pipe.by_ref(), buffer)?;
+        if unread.start == unread.end {
+            let room = (size - stream.at).min(all.len() as u64) as usize;
+            *unread = 0..channel.read(*id, pipe.by_ref(), &mut all[..room])?;
+        }
+        let count = unread.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&all[unread.start..unread.start + count]);
+        unread.start += count;
         let kept = count.min(HEAD_BYTES.saturating_sub(stream.at as usize));
         let _ = stream.head.extend_from_slice(&buffer[..kept]);
         stream.at += count as u64;
@@ -254,6 +306,7 @@ impl State {
 
     /// Ends the stream, if there is one.
     fn cancel(&mut self) {
+        self.unread = 0..0;
         if let Some(Stream { open: Some((id, pipe)), .. }) = self.stream.take() {
             drop(pipe);
             self.channel.cancel(id);

@@ -26,6 +26,11 @@ impl Documents {
         Ok(Documents { file, end: 0, kept: heapless::Vec::new() })
     }
 
+    /// Returns whether a document is kept.
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.kept.iter().any(|kept| kept.digest == *digest)
+    }
+
     /// Reads a document at `at`. Returns None if it is not kept.
     pub fn read(&self, digest: &Digest, buffer: &mut [u8], at: u64) -> Result<Option<usize>> {
         let Some(kept) = self.kept.iter().find(|kept| kept.digest == *digest) else {

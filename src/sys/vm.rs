@@ -171,6 +171,9 @@ pub struct MappedVec<T> {
     limit: usize,
 }
 
+// SAFETY: it owns its mapping, as a `Vec` its heap; a mapping belongs to the whole process.
+unsafe impl<T: Send> Send for MappedVec<T> {}
+
 /// A smaller mapping gets no huge page, which would be touched as a whole.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 /// Bytes of a list's first mapping.

@@ -10,6 +10,7 @@ mod driver;
 mod hosts;
 mod ocinit;
 mod pull;
+mod pull_copies;
 mod pull_fails;
 mod real;
 mod server;
