@@ -181,7 +181,7 @@ fn a_full_disk_leaves_nothing() {
             return reply(stream, 200, &[MANIFEST_TYPE], &all[2]);
         }
         let blob = all.iter().find(|blob| seen.path.ends_with(&sha256(blob)));
-        blob.map_or(false, |blob| reply(stream, 200, &[], blob))
+        blob.is_some_and(|blob| reply(stream, 200, &[], blob))
     });
     std::fs::create_dir(files.0.join("disk")).unwrap();
     for (command, target) in [("copy", "oci:disk/layout:v1"), ("unpack", "disk/root")] {
