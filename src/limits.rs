@@ -133,7 +133,11 @@ pub const NEW_LAYOUTS_MAX: usize = 8;
 /// A small file of cgroupfs, in bytes. It has a few lines at most.
 pub const CGROUP_FILE_BYTES: usize = 512;
 /// Different options of one command line.
-pub const OPTIONS_GIVEN_MAX: usize = 40;
+pub const OPTIONS_GIVEN_MAX: usize = 128;
+/// Settings of one container that may be said several times: variables, mounts, sysctls,
+/// annotations. Keys of PID 1 have none.
+pub const ADDITIONS_MAX: usize =
+    if cfg!(any(feature = "runtime", feature = "tools", test)) { OPTIONS_GIVEN_MAX } else { 0 };
 /// Files of a cgroup that one `update` may write. A cgroup with all controllers has some 60 that
 /// set a limit.
 pub const CGROUP_KEPT_FILES_MAX: usize = 64;

@@ -1,5 +1,6 @@
 //! The runtime config of a bundle, for any runtime on any host.
 
+use super::additions::{self, Limits};
 use super::caller;
 use super::security::Given;
 use super::volumes::{Mounts, mount_volumes};
@@ -9,7 +10,8 @@ use crate::image::Config;
 use crate::io::in_root;
 use crate::io::lossy::On;
 use crate::io::strings::{PackedStrings, StringBlock};
-use crate::limits::{DEVICES_MAX, MOUNTS_MAX};
+use crate::limits::{ADDITIONS_MAX, DEVICES_MAX, MOUNTS_MAX};
+use crate::spec::settings::Draft;
 use crate::spec::{Device, IdMapping, Mount, Rlimit, Spec, defaults};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
@@ -32,6 +34,7 @@ pub struct Stock<'m> {
     mounts: Mounts<'m>,
     rlimits: heapless::Vec<Rlimit, { Rlimit::KINDS }>,
     devices: MappedVec<Device<'m>>,
+    limits: Limits<'m>,
 }
 
 impl Stock<'_> {
@@ -40,6 +43,7 @@ impl Stock<'_> {
         mounts: MappedVec::new(MOUNTS_MAX),
         rlimits: heapless::Vec::new(),
         devices: MappedVec::new(DEVICES_MAX),
+        limits: Limits::new(),
     };
 }
 
@@ -61,11 +65,21 @@ pub fn for_bundle<'s, 'm: 's>(
     strings: &mut StringBlock<'m>,
     stock: &'s mut Stock<'m>,
 ) -> Result<()> {
-    let Stock { mounts, rlimits, devices } = stock;
+    let Stock { mounts, rlimits, devices, limits } = stock;
+    const NOTHING: &Draft<'static> = &Draft::EMPTY;
+    let draft = given.draft.unwrap_or(NOTHING);
+    let mut own = MappedVec::new(ADDITIONS_MAX);
+    additions::mount(draft, strings, &mut own)?;
     for mount in
         if spec.allows_all_devices() { defaults::PRIVILEGED_MOUNTS } else { defaults::MOUNTS }
     {
         let mut mount = for_any_host(mount, rootless.is_some());
+        if own.iter().any(|one: &Mount<'_>| one.destination == mount.destination) {
+            continue;
+        }
+        if let Some(bytes) = draft.shm.filter(|_| mount.destination == c"/dev/shm") {
+            mount.options = additions::shm(mount.options, bytes, strings)?;
+        }
         if mount.destination == c"/sys"
             && mount.kind == c"none"
             && mount.options.iter().any(|option| option == c"ro")
@@ -75,9 +89,14 @@ pub fn for_bundle<'s, 'm: 's>(
         }
         push(mounts, mount)?;
     }
+    own.iter().try_for_each(|mount| push(mounts, *mount))?;
     mount_volumes(config, root, rootless, strings, mounts)?;
     spec.mounts = mounts;
     spec.annotations = annotations::collect(config, strings)?;
+    spec.annotations = additions::annotations(spec.annotations, draft, strings)?;
+    additions::limits(draft, strings, limits)?;
+    spec.limits = limits;
+    spec.root.readonly = draft.read_only;
     caller::rlimits(given.rlimits, rlimits);
     spec.process.rlimits = rlimits;
     spec.process.oom_score_adj = None;
@@ -98,11 +117,13 @@ pub fn for_bundle<'s, 'm: 's>(
         Some(Rootless { joins: false, .. }) => {
             spec.namespaces = spec.namespaces & !CLONE_NEWNET | CLONE_NEWUSER;
         }
+        _ if draft.host_network => spec.namespaces &= !CLONE_NEWNET,
         _ => {
             spec.namespaces |= CLONE_NEWNET;
             spec.sysctls = caller::sysctls(strings)?;
         }
     }
+    spec.sysctls = additions::sysctls(spec.sysctls, draft, strings)?;
     if rootless.is_some_and(|rootless| rootless.joins) {
         (spec.uid_mappings, spec.gid_mappings) = (&[], &[]);
     }

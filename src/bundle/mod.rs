@@ -1,5 +1,6 @@
 //! Combines image and root file system into a runtime config (conversion.md of the image-spec).
 
+mod additions;
 mod annotations;
 mod caller;
 mod config;
@@ -12,6 +13,7 @@ mod user;
 pub mod verify;
 mod volumes;
 
+pub use additions::env;
 pub use caller::{host_devices, rlimits};
 pub use config::{Rootless, Stock, for_bundle};
 pub use etc::{complete_etc, replace_etc};
@@ -36,12 +38,16 @@ use crate::sys::signal;
 
 /// The user's settings that override the image's.
 #[derive(Default)]
-pub struct Overrides<'a> {
+pub struct Overrides<'a, 'v> {
     /// Replaces the image's `Cmd`. `Entrypoint` stays, as with `docker run IMAGE ARG…`.
     pub args: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
     /// `NAME=VALUE` each. They replace the image's by name, and a later one replaces an earlier
     /// one.
     pub env: Option<&'a mut dyn Iterator<Item = &'a [u8]>>,
+    /// The same, before those.
+    pub variables: PackedStrings<'v>,
+    /// Replaces the image's `Entrypoint`, and leaves its `Cmd` out. Empty: no `Entrypoint`.
+    pub entrypoint: Option<&'a [u8]>,
     /// Replaces the image's `User`.
     pub user: Option<&'a str>,
     /// Replaces the image's `WorkingDir`.
@@ -64,10 +70,11 @@ pub struct Overrides<'a> {
     pub security: Security,
 }
 
-impl<'a> Overrides<'a> {
+impl<'a> Overrides<'a, 'static> {
     /// Returns the draft's settings. Arguments and environment are not in a draft.
-    pub fn of(draft: &Draft<'a>) -> Overrides<'a> {
+    pub fn of(draft: &Draft<'a>) -> Overrides<'a, 'static> {
         Overrides {
+            entrypoint: draft.entrypoint,
             user: draft.user,
             workdir: draft.workdir,
             hostname: draft.hostname,
@@ -91,7 +98,7 @@ const HOSTNAME_BYTES: usize = 64;
 /// config is for a plan.
 pub fn spec_from_image<'m>(
     config: &Config<'_>,
-    overrides: Overrides<'_>,
+    overrides: Overrides<'_, '_>,
     root: Option<FdRef<'_>>,
     strings: &mut StringBlock<'m>,
 ) -> Result<Spec<'m>> {
@@ -104,7 +111,7 @@ pub fn spec_from_image<'m>(
         None if machine => None,
         None => Some(DEFAULT_HOSTNAME),
     };
-    let args = match args(config, overrides.args, strings)? {
+    let args = match args(config, overrides.entrypoint, overrides.args, strings)? {
         // Same default as `runc spec` and umoci: a config needs a program, and the user can edit
         // it.
         args if args.first().is_none() && overrides.bundle => PackedStrings::new(b"sh\0"),
@@ -118,7 +125,7 @@ pub fn spec_from_image<'m>(
     let wanted = wanted_user(config, overrides.user, strings)?;
     let mut home = crate::io::passwd::Field::new();
     let user = user::find(root, wanted.to_bytes(), &mut home)?;
-    let Security { privileged, no_new_privileges, unconfined, shows_all } = overrides.security;
+    let Security { privileged, no_new_privileges, unconfined, shows_all, .. } = overrides.security;
     let all = overrides.security.bounding();
     let capabilities =
         if machine { Capabilities::all(capability::ALL) } else { privileges(user.uid, all) };
@@ -128,7 +135,11 @@ pub fn spec_from_image<'m>(
         hostname: hostname_in_env,
         terminal: overrides.terminal,
     };
-    let env = environment::merge(config.env(), overrides.env, &defaults, strings)?;
+    let first = overrides.variables.iter().map(CStr::to_bytes);
+    // The closure lets the items of both have one lifetime.
+    #[allow(clippy::map_identity)]
+    let given = &mut first.chain(overrides.env.into_iter().flatten().map(|entry| entry));
+    let env = environment::merge(config.env(), Some(given), &defaults, strings)?;
     let process = Process {
         terminal: overrides.terminal,
         args,
@@ -216,11 +227,19 @@ fn privileges(uid: u32, all: u64) -> Capabilities {
 /// Returns Entrypoint and Cmd, or Entrypoint and the user's arguments.
 fn args<'m>(
     config: &Config<'_>,
+    entrypoint: Option<&[u8]>,
     given: Option<&mut dyn Iterator<Item = &[u8]>>,
     strings: &mut StringBlock<'m>,
 ) -> Result<PackedStrings<'m>> {
     let mut words = strings.begin();
-    add_all(config.entrypoint(), &mut words).doing("the image's Entrypoint")?;
+    match entrypoint {
+        None => add_all(config.entrypoint(), &mut words).doing("the image's Entrypoint")?,
+        Some([]) => {}
+        Some(program) => {
+            words.push(program)?;
+            words.end_word()?;
+        }
+    }
     match given {
         Some(given) => {
             for word in given {
@@ -228,6 +247,7 @@ fn args<'m>(
                 words.end_word()?;
             }
         }
+        None if entrypoint.is_some() => {}
         None => add_all(config.cmd(), &mut words).doing("the image's Cmd")?,
     }
     Ok(words.finish_words())

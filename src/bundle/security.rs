@@ -17,6 +17,10 @@ pub struct Security {
     pub unconfined: bool,
     /// No path of /proc and /sys is hidden or read-only (docker's `systempaths=unconfined`).
     pub shows_all: bool,
+    /// Capabilities in addition, and without; [`u64::MAX`] for all.
+    pub cap_add: u64,
+    /// Capabilities that are left out; [`u64::MAX`] for all but those added.
+    pub cap_drop: u64,
 }
 
 impl Security {
@@ -27,12 +31,20 @@ impl Security {
             no_new_privileges: draft.no_new_privileges,
             unconfined: draft.filter == Some(Filter::Unconfined),
             shows_all: draft.shows_all,
+            cap_add: draft.cap_add,
+            cap_drop: draft.cap_drop,
         }
     }
 
     /// Returns the largest bounding set that the restrictions allow.
     pub fn bounding(&self) -> u64 {
-        if self.privileged { caller::capabilities() } else { capability::DEFAULT }
+        match (self.cap_add, self.cap_drop) {
+            _ if self.privileged => caller::capabilities(),
+            (u64::MAX, u64::MAX) => caller::capabilities(),
+            (u64::MAX, drop) => caller::capabilities() & !drop,
+            (add, u64::MAX) => add,
+            (add, drop) => capability::DEFAULT & !drop | add,
+        }
     }
 }
 
@@ -43,4 +55,6 @@ pub struct Given<'a> {
     pub profile: Option<Seccomp<'a>>,
     /// Limits in addition to the default ones. They win over defaults of the same kind.
     pub rlimits: &'a [Rlimit],
+    /// Additions of the user to the image and the defaults.
+    pub draft: Option<&'a Draft<'a>>,
 }

@@ -175,7 +175,7 @@ fn long_lines_take_no_memory_and_endless_files_end() {
 /// Returns the spec of an image with this `config`, as lines.
 fn spec(
     config: &str,
-    change: impl FnOnce(&mut Overrides<'_>),
+    change: impl FnOnce(&mut Overrides<'_, '_>),
 ) -> std::result::Result<String, String> {
     let mut document =
         format!(r#"{{"architecture":"amd64","os":"linux","config":{config}}}"#).into_bytes();

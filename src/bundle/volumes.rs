@@ -112,8 +112,13 @@ fn options<'m>(
 fn destination(volume: &Text<'_>, strings: &mut StringBlock<'_>, path: &mut PathBuf) -> Result<()> {
     let mut written = strings.begin();
     volume.write_to(&mut written).doing("the image's Volumes")?;
+    clean(written.as_bytes(), path)
+}
+
+/// Sets `path` to an absolute path without `.`, `..` and doubled slashes; empty for the root.
+pub(super) fn clean(written: &[u8], path: &mut PathBuf) -> Result<()> {
     path.truncate(0);
-    for component in written.as_bytes().split(|byte| *byte == b'/') {
+    for component in written.split(|byte| *byte == b'/') {
         match component {
             b"" | b"." => {}
             b".." => {

@@ -5,6 +5,7 @@ use super::command::{Command, Run};
 use super::max_size::MaxSize;
 use super::notices::warn;
 use super::progress::Progress;
+use super::settings::FLAGS;
 use super::{image, options, settings};
 use crate::Result;
 use crate::engine::bundle::{Bundle, make_bundle};
@@ -15,7 +16,7 @@ pub(super) const COMMAND: Command = Command {
     least: 2,
     most: 2,
     about: "Verify an image and make a bundle of it for runc, crun and the like: BUNDLE/rootfs and BUNDLE/config.json.",
-    flags: &options::and_registry::<8, 13>([
+    flags: &options::and_settings::<13, { 13 + FLAGS.len() }>(options::and_registry([
         options::PLATFORM,
         options::REF,
         options::MAX_SIZE,
@@ -24,7 +25,7 @@ pub(super) const COMMAND: Command = Command {
         options::PRIVILEGED,
         options::SECURITY_OPT,
         options::ULIMIT,
-    ]),
+    ])),
     run: Run::Image(run),
 };
 

@@ -66,12 +66,10 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<CreateOptions<'a>> 
             )));
         }
         None => {
-            for option in ["privileged", "security-opt", "ulimit"] {
-                if arguments.has(option) {
-                    return Err(Error::new(format_args!(
-                        "--{option} is for --image: a bundle has its own in config.json"
-                    )));
-                }
+            if let Some(option) = settings::parse_any(arguments) {
+                return Err(Error::new(format_args!(
+                    "--{option} is for --image: a bundle has its own in config.json"
+                )));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::arguments::Arguments;
 use super::command::Flag;
-use super::settings::flag;
+use super::settings::{FLAGS, flag};
 use crate::engine::Attach;
 use crate::engine::notify::Listeners;
 use crate::io::lossy::LossyC;
@@ -71,6 +71,18 @@ pub const fn and_registry<const SOME: usize, const ALL: usize>(some: [Flag; SOME
     all
 }
 
+/// Returns these options, and docker's for an image's container.
+pub const fn and_settings<const SOME: usize, const ALL: usize>(some: [Flag; SOME]) -> [Flag; ALL] {
+    assert!(ALL == SOME + FLAGS.len());
+    let mut all = [REF; ALL];
+    let mut n = 0;
+    while n < ALL {
+        all[n] = if n < SOME { some[n] } else { FLAGS[n - SOME] };
+        n += 1;
+    }
+    all
+}
+
 /// Returns the options of `create` and `run`: the source, then `more`, then the others.
 pub const fn of_create<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) -> [Flag; ALL] {
     assert!(ALL == WHAT.len() + MORE + HOW.len());
@@ -86,7 +98,8 @@ pub const fn of_create<const MORE: usize, const ALL: usize>(more: [Flag; MORE]) 
     }
     all
 }
-const WHAT: [Flag; 14] =
+const WHAT: [Flag; 14 + FLAGS.len()] = and_settings(OF_IMAGE);
+const OF_IMAGE: [Flag; 14] =
     and_registry([BUNDLE, IMAGE, PLATFORM, REF, MAX_SIZE, TTY, PRIVILEGED, SECURITY_OPT, ULIMIT]);
 const HOW: [Flag; 8] =
     [CONSOLE, PID_FILE, PIDFD, PRESERVED, NO_PIVOT, NO_KEYRING, DRY_RUN, PLAN_FORMAT];

@@ -102,7 +102,9 @@ pub(super) fn make(
     watch.end();
     let config = &resolved.image.config;
     let (strings, mut stock) = (&mut room.strings, Stock::EMPTY);
-    let overrides = Overrides { bundle: true, args, ..Overrides::of(draft) };
+    let variables = bundle::env(draft, &mut memory.config)?;
+    let overrides = Overrides { variables, ..Overrides::of(draft) };
+    let overrides = Overrides { bundle: true, args, ..overrides };
     let mut spec = bundle::spec_from_image(config, overrides, Some(root.by_ref()), strings)?;
     let rootless = (powers != Privilege::Root).then_some(Rootless {
         uids: ids.uids(),
@@ -143,7 +145,9 @@ pub(super) fn plan(
     let resolved = resolve(&image, &mut memory.archive, &mut memory.image, &mut memory.unpack)?;
     let config = &resolved.image.config;
     let (strings, mut stock) = (&mut room.strings, Stock::EMPTY);
-    let overrides = Overrides { bundle: true, args, ..Overrides::of(draft) };
+    let variables = bundle::env(draft, &mut memory.config)?;
+    let overrides = Overrides { variables, ..Overrides::of(draft) };
+    let overrides = Overrides { bundle: true, args, ..overrides };
     let mut spec = bundle::spec_from_image(config, overrides, None, strings)?;
     let rootless = ids.map(|ids| Rootless { uids: ids.uids(), gids: ids.gids(), joins: true });
     bundle::for_bundle(&mut spec, config, None, rootless, given, strings, &mut stock)?;

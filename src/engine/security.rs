@@ -18,7 +18,7 @@ pub fn read<'m>(
     room: &mut SpecMemory<'m>,
     program: &mut Program,
 ) -> Result<Given<'m>> {
-    let mut given = Given { rlimits: &draft.rlimits, ..Given::default() };
+    let mut given = Given { rlimits: &draft.rlimits, draft: Some(draft), ..Given::default() };
     if let Some(Filter::File(path)) = draft.filter {
         let (place, option) = (Lossy(path), "--security-opt seccomp");
         let path = PathBuf::from_bytes(path).context(option, &place)?;

@@ -187,6 +187,8 @@ impl LimitKey {
     pub const SWAP: LimitKey = LimitKey::of("memory.swap");
     /// Refuses a limit below the present usage.
     pub const CHECK: LimitKey = LimitKey::of("memory.checkBeforeUpdate");
+    /// The processors it may use.
+    pub const PROCESSORS: LimitKey = LimitKey::of("cpu.cpus");
     /// Microseconds of CPU time in each period.
     pub const QUOTA: LimitKey = LimitKey::of("cpu.quota");
     /// The period in microseconds.

@@ -4,15 +4,19 @@
 //! A row writes to the [`Draft`]. The front doors parse by these rows, and print help, README's
 //! tables and the manual's pages from them.
 
+#[cfg(any(feature = "runtime", feature = "tools", test))]
+pub mod options;
+
 use super::{CPU_PERIOD_US, Limit, LimitKey, Rlimit};
 use crate::io::text;
 use crate::io::units;
+use crate::limits::ADDITIONS_MAX;
 
 /// Limits of a process, one of each kind.
 pub type Rlimits = heapless::Vec<Rlimit, { Rlimit::KINDS }>;
 
-/// Limits of the cgroup that settings may set: memory, swap, quota, period, processes.
-const LIMITS_MAX: usize = 5;
+/// Limits of the cgroup that settings may set: memory, swap, quota, period, processors, processes.
+pub const LIMITS_MAX: usize = 6;
 
 /// The allowed system calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,13 +29,46 @@ pub enum Filter<'m> {
     File(&'m [u8]),
 }
 
+/// A setting that may be said several times.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Addition<'m> {
+    /// `NAME=VALUE`, or a `NAME` of which the caller's value is taken.
+    Env(&'m [u8]),
+    /// A file with such lines.
+    EnvFile(&'m [u8]),
+    /// `NAME=VALUE` of a sysctl.
+    Sysctl(&'m [u8]),
+    /// `HOST:CONTAINER[:OPTIONS]`, or `CONTAINER` alone.
+    Volume(&'m [u8]),
+    /// `CONTAINER[:OPTIONS]`.
+    Tmpfs(&'m [u8]),
+    /// `KEY[=VALUE]`.
+    Annotation(&'m [u8]),
+}
+
 /// The user's settings, which override the image's and the defaults.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Draft<'m> {
+    /// Settings that may be said several times, in the order of their rows.
+    pub additions: heapless::Vec<Addition<'m>, ADDITIONS_MAX>,
+    /// Capabilities in addition to the default ones. [`u64::MAX`]: all.
+    pub cap_add: u64,
+    /// Capabilities that it does not get. [`u64::MAX`]: none but those added.
+    pub cap_drop: u64,
+    /// Replaces the image's Entrypoint, and leaves its Cmd out. Empty: no Entrypoint.
+    pub entrypoint: Option<&'m [u8]>,
+    /// The root is read-only.
+    pub read_only: bool,
+    /// The most that /dev/shm may take, in bytes.
+    pub shm: Option<u64>,
+    /// The host's network.
+    pub host_network: bool,
     /// Its own network namespace, with loopback only.
     pub own_network: bool,
     /// Limits of the cgroup, in the order of [`limit::LIMITS`](super::limit::LIMITS).
     pub limits: heapless::Vec<Limit<'static>, LIMITS_MAX>,
+    /// The processors it may use: `0-2,7`.
+    pub processors: Option<&'m [u8]>,
     /// Our small init is the parent of the process.
     pub init: bool,
     /// The host name.
@@ -54,11 +91,19 @@ pub struct Draft<'m> {
     pub rlimits: Rlimits,
 }
 
-impl Draft<'_> {
+impl<'m> Draft<'m> {
     /// No settings.
     pub const EMPTY: Draft<'static> = Draft {
+        additions: heapless::Vec::new(),
+        cap_add: 0,
+        cap_drop: 0,
+        entrypoint: None,
+        read_only: false,
+        shm: None,
+        host_network: false,
         own_network: false,
         limits: heapless::Vec::new(),
+        processors: None,
         init: false,
         hostname: None,
         terminal: false,
@@ -73,7 +118,11 @@ impl Draft<'_> {
 
     /// Sets a limit of the cgroup, in place of an earlier one.
     fn limit(&mut self, key: LimitKey, number: u64) {
-        let limit = Limit::number(key, i64::try_from(number).unwrap_or(i64::MAX));
+        self.put(Limit::number(key, i64::try_from(number).unwrap_or(i64::MAX)));
+    }
+
+    fn put(&mut self, limit: Limit<'static>) {
+        let key = limit.key;
         let place = self.limits.partition_point(|other| other.key < key);
         match self.limits.get_mut(place).filter(|other| other.key == key) {
             Some(other) => *other = limit,

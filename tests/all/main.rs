@@ -26,6 +26,7 @@ mod defaults;
 mod defaults_page;
 mod demo;
 mod disks;
+mod docker_options;
 mod escapes;
 mod escapes_links;
 mod escapes_racing;
