@@ -97,7 +97,7 @@ fn help_and_version_are_commands_and_no_word_at_all_lists_them() {
     assert!(out(&["version"]).starts_with("ocinit version "));
     assert!(stderr(&ocinit(&["help", "unpak"])).contains("did you mean unpack?"));
     // After a command's name `-v` is no option, but the volume of an image's container.
-    for (command, status) in [("start", 1), ("exec", 255), ("list", 1), ("unpack", 125)] {
+    for (command, status) in [("start", 1), ("state", 1), ("list", 1), ("unpack", 125)] {
         let output = ocinit(&[command, "-v", "x"]);
         assert_eq!(stderr(&output), format!("ocinit: {command}: no option -v: see --help\n"));
         assert_eq!((output.status.code(), output.stdout.len()), (Some(status), 0));
