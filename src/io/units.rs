@@ -45,11 +45,17 @@ impl Number {
     }
 }
 
+/// Returns the text after its leading spaces. Other white space belongs to no value.
+fn after_spaces(text: &[u8]) -> &[u8] {
+    let spaces = text.iter().take_while(|byte| **byte == b' ').count();
+    text.get(spaces..).unwrap_or_default()
+}
+
 /// Returns the bytes of a size. The units `k`, `M`, `G`, `T`, `P` (either case, optionally with `B`
 /// or `iB`) are powers of 1024, as in docker and systemd.
 pub fn size(text: &[u8]) -> Option<u64> {
     let (number, letters) = Number::read(text)?;
-    let (power, rest) = match letters.trim_ascii_start() {
+    let (power, rest) = match after_spaces(letters) {
         [] if letters.is_empty() => return number.times(1),
         [letter, rest @ ..] => {
             match b"bkmgtp".iter().position(|one| *one == letter.to_ascii_lowercase())? {
@@ -126,7 +132,7 @@ pub fn microseconds(text: &[u8], bare: Option<u64>) -> Option<u64> {
     let (mut sum, mut rest) = (0u64, text);
     loop {
         let (number, behind) = Number::read(rest)?;
-        let behind = behind.trim_ascii_start();
+        let behind = after_spaces(behind);
         let length = behind
             .iter()
             .take_while(|byte| !byte.is_ascii_digit() && !matches!(byte, b'.' | b' '))
@@ -137,7 +143,7 @@ pub fn microseconds(text: &[u8], bare: Option<u64>) -> Option<u64> {
         if behind.is_empty() {
             return Some(sum);
         }
-        rest = behind.trim_ascii_start();
+        rest = after_spaces(behind);
     }
 }
 
@@ -183,6 +189,9 @@ mod tests {
             "1bb",
             "1 2",
             "50%",
+            "1\tm",
+            "1\n\nm",
+            "1\x0cm",
         ] {
             assert_eq!(size(text.as_bytes()), None, "{text}");
         }
@@ -242,7 +251,20 @@ mod tests {
         ] {
             assert_eq!(microseconds(text.as_bytes(), None), Some(wanted), "{text}");
         }
-        for text in ["", "5", "s", "-1s", "1y", "1s ", "1.2.3s", "1ss", "300000000000h", "5s,6s"] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1y",
+            "1s ",
+            "1.2.3s",
+            "1ss",
+            "300000000000h",
+            "5s,6s",
+            "5\ts",
+            "5s\n6s",
+        ] {
             assert_eq!(microseconds(text.as_bytes(), None), None, "{text}");
         }
         let seconds = |text: &str| microseconds(text.as_bytes(), Some(SECOND_US));
