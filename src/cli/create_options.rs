@@ -77,10 +77,11 @@ pub(super) fn parse<'a>(arguments: &Arguments<'a>) -> Result<CreateOptions<'a>> 
 }
 
 fn parse_dry_run(arguments: &Arguments<'_>) -> Result<Option<Format>> {
-    if !arguments.has("dry-run") {
-        return Ok(None);
+    match (arguments.has("dry-run"), arguments.has("format")) {
+        (true, _) => options::parse_format(arguments, "text").map(Some),
+        (false, true) => Err(Error::new(format_args!("--format is for --dry-run"))),
+        (false, false) => Ok(None),
     }
-    options::parse_format(arguments, "text").map(Some)
 }
 
 fn parse_create<'a>(arguments: &Arguments<'a>) -> Result<Create<'a>> {
