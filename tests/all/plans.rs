@@ -93,6 +93,37 @@ fn a_dry_run_makes_nothing_and_finds_what_is_wrong() {
     assert!(out.stdout.is_empty());
 }
 
+#[test]
+fn a_plan_without_a_cgroup_says_so() {
+    let bundle = bundle("no-cgroup", &config_of("runc"));
+    let said = text(&bundle, "run", &[]);
+    let line = "cgroup the caller's, without limits and device rules";
+    assert_eq!(said.lines().filter(|one| *one == line).count(), 1, "{said}");
+    let json = text(&bundle, "create", &["--format", "json"]);
+    assert!(json.contains("\n  \"cgroup\": null,\n"), "{json}");
+}
+
+#[test]
+fn a_format_without_a_dry_run_starts_nothing() {
+    let bundle = bundle("format", &config_of("runc"));
+    for command in ["run", "create"] {
+        let out = Command::new(ocinit())
+            .arg("--root")
+            .arg(bundle.join("state"))
+            .args([command, "--format", "json", "--bundle"])
+            .arg(&bundle)
+            .arg("one")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(
+            (out.status.code(), said.trim_end()),
+            (Some(1), "ocinit: --format is for --dry-run")
+        );
+        assert!(!bundle.join("state/one").exists());
+    }
+}
+
 /// The plan without what depends on the busybox that is installed, and on the caller's limits.
 fn without_sizes(text: &str) -> String {
     let line = |line: &str| match line.split(' ').next() {

@@ -15,8 +15,9 @@ impl Shown<'_> {
     /// Writes all of it. What could not be written is an error of `out`.
     pub fn write_text(&self, out: &mut dyn Write) -> Result<()> {
         let _ = self.start(out);
-        if let Some(path) = self.cgroup {
-            cgroup::text(path, self.spec, out)?;
+        match self.cgroup {
+            Some(path) => cgroup::text(path, self.spec, out)?,
+            None => _ = writeln!(out, "cgroup the caller's, without limits and device rules"),
         }
         let _ = self.end(out);
         Ok(())

@@ -78,8 +78,9 @@ impl Shown<'_> {
             Ok(())
         });
         json.end();
-        if let Some(path) = self.cgroup {
-            cgroup::json(path, spec, json)?;
+        match self.cgroup {
+            Some(path) => cgroup::json(path, spec, json)?,
+            None => json.key("cgroup").null(),
         }
         if let Some(filter) = &self.filter {
             json.object_of("seccomp");
