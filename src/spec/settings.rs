@@ -4,7 +4,6 @@
 //! A row writes to the [`Draft`]. The front doors parse by these rows, and print help, README's
 //! tables and the manual's pages from them.
 
-#[cfg(any(feature = "runtime", feature = "tools", test))]
 pub mod options;
 
 use super::{CPU_PERIOD_US, Limit, LimitKey, Rlimit};
@@ -406,6 +405,12 @@ fn security_option<'m>(
         }
     }
     Ok(())
+}
+
+/// Returns the name before the first `=`, and the value. None without a name or a `=`.
+pub fn named(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = value.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
+    Some((&value[..at], &value[at + 1..]))
 }
 
 fn utf8(value: &[u8]) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! Options of `run --image`, `create --image` and `bundle`, as docker means them. Those that PID 1
 //! has as a key take the key's value.
 
-use super::{Addition, Draft, Refusal, SETTINGS, Set, Setting, choice, option};
+use super::{Addition, Draft, Refusal, SETTINGS, Set, Setting, choice, named, option};
 use crate::io::{text, units};
 use crate::limits::OPTIONS_GIVEN_MAX;
 use crate::spec::limit::number_of;
@@ -155,12 +155,6 @@ fn accept(_: &mut Draft<'_>, _: &[u8]) -> Done {
 fn add<'m>(draft: &mut Draft<'m>, addition: Addition<'m>) -> Done {
     const _: () = assert!(OPTIONS_GIVEN_MAX == 128);
     draft.additions.push(addition).map_err(|_| "more than 128 of them (ADDITIONS_MAX)")
-}
-
-/// Returns the name before the first `=`, and the value. None without a name or a `=`.
-pub fn named(value: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = value.iter().position(|byte| *byte == b'=').filter(|at| *at > 0)?;
-    Some((&value[..at], &value[at + 1..]))
 }
 
 fn variable<'m>(draft: &mut Draft<'m>, value: &'m [u8]) -> Done {
