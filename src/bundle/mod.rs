@@ -28,7 +28,7 @@ use core::fmt::Display;
 use crate::error::{Context, Error, Result};
 use crate::image::{Config, Texts};
 use crate::io::strings::{Builder, PackedStrings, StringBlock};
-use crate::spec::settings::Draft;
+use crate::spec::settings::{Draft, TAKES_OPTIONS};
 use crate::spec::{Capabilities, DeviceRule, Process, Root, Spec, capability, defaults};
 use crate::sys::clone::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS,
@@ -135,11 +135,16 @@ pub fn spec_from_image<'m>(
         hostname: hostname_in_env,
         terminal: overrides.terminal,
     };
-    let first = overrides.variables.iter().map(CStr::to_bytes);
-    // The closure lets the items of both have one lifetime.
-    #[allow(clippy::map_identity)]
-    let given = &mut first.chain(overrides.env.into_iter().flatten().map(|entry| entry));
-    let env = environment::merge(config.env(), Some(given), &defaults, strings)?;
+    let env = match TAKES_OPTIONS {
+        true => {
+            let first = overrides.variables.iter().map(CStr::to_bytes);
+            // The closure lets the items of both have one lifetime.
+            #[allow(clippy::map_identity)]
+            let given = &mut first.chain(overrides.env.into_iter().flatten().map(|entry| entry));
+            environment::merge(config.env(), Some(given), &defaults, strings)?
+        }
+        false => environment::merge(config.env(), overrides.env, &defaults, strings)?,
+    };
     let process = Process {
         terminal: overrides.terminal,
         args,
@@ -232,7 +237,7 @@ fn args<'m>(
     strings: &mut StringBlock<'m>,
 ) -> Result<PackedStrings<'m>> {
     let mut words = strings.begin();
-    match entrypoint {
+    match entrypoint.filter(|_| TAKES_OPTIONS) {
         None => add_all(config.entrypoint(), &mut words).doing("the image's Entrypoint")?,
         Some([]) => {}
         Some(program) => {
@@ -247,7 +252,7 @@ fn args<'m>(
                 words.end_word()?;
             }
         }
-        None if entrypoint.is_some() => {}
+        None if TAKES_OPTIONS && entrypoint.is_some() => {}
         None => add_all(config.cmd(), &mut words).doing("the image's Cmd")?,
     }
     Ok(words.finish_words())

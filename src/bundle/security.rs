@@ -1,7 +1,7 @@
 //! The caller's changes to docker's default restrictions.
 
 use super::caller;
-use crate::spec::settings::{Draft, Filter};
+use crate::spec::settings::{Draft, Filter, TAKES_OPTIONS};
 use crate::spec::syscalls::Seccomp;
 use crate::spec::{Rlimit, capability};
 
@@ -40,6 +40,7 @@ impl Security {
     pub fn bounding(&self) -> u64 {
         match (self.cap_add, self.cap_drop) {
             _ if self.privileged => caller::capabilities(),
+            _ if !TAKES_OPTIONS => capability::DEFAULT,
             (u64::MAX, u64::MAX) => caller::capabilities(),
             (u64::MAX, drop) => caller::capabilities() & !drop,
             (add, u64::MAX) => add,

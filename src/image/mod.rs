@@ -26,6 +26,7 @@ mod name;
 mod parts;
 mod platform;
 mod reference;
+#[cfg_attr(not(any(feature = "runtime", feature = "tools", test)), path = "repository_stub.rs")]
 mod repository;
 mod store;
 mod tar_index;

@@ -13,7 +13,7 @@ use crate::sys::fd::Fd;
 use crate::sys::vm::MappedVec;
 use crate::{Context, Error, Result};
 use core::fmt::Write;
-use core::ops::Range;
+use core::ops::{Deref, DerefMut, Range};
 
 /// The media types of manifests and indexes, for `Accept`. Several lines of it are folded by some
 /// proxies to the last one.
@@ -49,7 +49,24 @@ pub struct Named {
 /// A repository, and the helper process that speaks to its registry.
 pub struct Client {
     repository: heapless::String<NAME_BYTES>,
-    state: TryLock<State>,
+    /// One item. It has a mapping of its own, because a store of any kind lies on PID 1's stack.
+    state: TryLock<MappedVec<State>>,
+}
+
+/// Access to a client's state.
+struct Held<'c>(TryGuard<'c, MappedVec<State>>);
+
+impl Deref for Held<'_> {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.0[0]
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.0[0]
+    }
 }
 
 struct State {
@@ -89,7 +106,9 @@ impl Client {
         name.push_str(repository).map_err(|_| {
             Error::new(format_args!("a repository's name is longer than {NAME_BYTES} bytes"))
         })?;
-        Ok(Client { repository: name, state: TryLock::new(state) })
+        let mut one = MappedVec::new(1);
+        one.push(state).doing("map memory")?;
+        Ok(Client { repository: name, state: TryLock::new(one) })
     }
 
     /// Fetches the manifest or index of a tag or digest.
@@ -130,9 +149,9 @@ impl Client {
         Ok(())
     }
 
-    fn state(&self) -> Result<TryGuard<'_, State>> {
+    fn state(&self) -> Result<Held<'_>> {
         let taken = || Error::new(format_args!("two readers of one registry"));
-        self.state.try_lock().ok_or_else(taken)
+        self.state.try_lock().map(Held).ok_or_else(taken)
     }
 }
 

@@ -11,6 +11,9 @@ use crate::io::text;
 use crate::io::units;
 use crate::limits::ADDITIONS_MAX;
 
+/// True if there are options: PID 1 has keys alone.
+pub const TAKES_OPTIONS: bool = cfg!(any(feature = "runtime", feature = "tools", test));
+
 /// Limits of a process, one of each kind.
 pub type Rlimits = heapless::Vec<Rlimit, { Rlimit::KINDS }>;
 
