@@ -12,10 +12,11 @@ use crate::io::lossy::On;
 use crate::io::strings::{PackedStrings, StringBlock};
 use crate::limits::{ADDITIONS_MAX, DEVICES_MAX, MOUNTS_MAX};
 use crate::spec::settings::Draft;
-use crate::spec::{Device, IdMapping, Mount, Rlimit, Spec, defaults};
+use crate::spec::{Device, IdMapping, Mount, Rlimit, Spec, User, defaults};
 use crate::sys::clone::{CLONE_NEWNET, CLONE_NEWUSER};
 use crate::sys::fd::FdRef;
 use crate::sys::vm::MappedVec;
+use core::fmt::{self, Display};
 
 /// The mappings of a user namespace's users and groups to the host's.
 #[derive(Clone, Copy)]
@@ -163,11 +164,24 @@ pub(super) fn for_any_host(mount: &Mount<'static>, is_rootless: bool) -> Mount<'
     mount
 }
 
+/// A number in a message; `?` for one that a plan does not know.
+struct Id(u32);
+
+impl Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            User::UNKNOWN => f.write_str("?"),
+            id => id.fmt(f),
+        }
+    }
+}
+
 /// Replaces an unmapped user or group by the user namespace's root, who owns all unpacked files.
 fn fit_user(spec: &mut Spec<'_>) {
     let user = &mut spec.process.user;
-    if !holds(spec.uid_mappings, user.uid) || !holds(spec.gid_mappings, user.gid) {
-        let (uid, gid) = (user.uid, user.gid);
+    let fits = |map, id| id == User::UNKNOWN || holds(map, id);
+    if !fits(spec.uid_mappings, user.uid) || !fits(spec.gid_mappings, user.gid) {
+        let (uid, gid) = (Id(user.uid), Id(user.gid));
         crate::warning!(
             "the image's user {uid}:{gid} is not in the user namespace: its root runs the process"
         );
@@ -182,4 +196,26 @@ fn fit_user(spec: &mut Spec<'_>) {
 /// Returns whether these mappings include a user or group of the container.
 pub fn holds(mappings: &[IdMapping], id: u32) -> bool {
     mappings.iter().any(|mapping| mapping.holds(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_that_a_plan_cannot_know_is_not_taken_for_root() {
+        const MAP: &[IdMapping] = &[IdMapping { container: 0, host: 1000, size: 1 }];
+        for (uid, gid, wanted) in [
+            (User::UNKNOWN, User::UNKNOWN, (User::UNKNOWN, User::UNKNOWN)),
+            (0, User::UNKNOWN, (0, User::UNKNOWN)),
+            (7, User::UNKNOWN, (0, 0)),
+            (7, 7, (0, 0)),
+            (0, 0, (0, 0)),
+        ] {
+            let mut spec = Spec { uid_mappings: MAP, gid_mappings: MAP, ..Spec::NONE };
+            (spec.process.user.uid, spec.process.user.gid) = (uid, gid);
+            fit_user(&mut spec);
+            assert_eq!((spec.process.user.uid, spec.process.user.gid), wanted, "{uid}:{gid}");
+        }
+    }
 }
